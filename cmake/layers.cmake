@@ -1,0 +1,32 @@
+# tt_layer(<name> LINK <layers and libraries> [EXCEPT <files>]): core/<name>/*.c as one OBJECT
+# library. A layer's objects come along to the final program through tt_link_layers.
+set(TT_LAYERS base loop http llm db cache script app)
+
+function(tt_layer name)
+  cmake_parse_arguments(ARG "" "" "LINK;EXCEPT" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/${name}/*.c)
+  foreach(file ${ARG_EXCEPT})
+    list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/core/${name}/${file})
+  endforeach()
+  add_library(${name} OBJECT ${sources})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/core)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK})
+  set_property(TARGET ${name} PROPERTY TT_USES ${ARG_LINK})
+endfunction()
+
+# tt_link_layers(<target> <layer>…): links the layers' objects and everything they use.
+function(tt_link_layers target)
+  set(todo ${ARGN})
+  set(seen "")
+  while(todo)
+    list(POP_FRONT todo layer)
+    if(layer IN_LIST seen OR NOT layer IN_LIST TT_LAYERS)
+      continue()
+    endif()
+    list(APPEND seen ${layer})
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${layer}>)
+    target_link_libraries(${target} PRIVATE ${layer})
+    get_property(uses TARGET ${layer} PROPERTY TT_USES)
+    list(APPEND todo ${uses})
+  endwhile()
+endfunction()

@@ -1,0 +1,225 @@
+/* Up: lock -> keys -> migrations -> repair -> pools -> workers -> scripts -> listeners -> threads.
+ * Down in the other direction. Anything that fails on the way up takes down what stands. */
+#include "app/app.h"
+#include "app/holder.h"
+#include "app/worker.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "db/migrate.h"
+#include "db/reply_store.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TURNS_WAITING_MAX 4
+
+/* ---- the data folder ---- */
+
+static int make_directory(const char *path, struct tt_err *err)
+{
+    char part[4200];
+
+    snprintf(part, sizeof(part), "%s", path);
+    for (char *slash = part + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = 0;
+        mkdir(part, 0755);
+    }
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return tt_err_set(err, 0, "data_dir_failed", "data folder %s: %s", path, strerror(errno));
+    return 0;
+}
+
+int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
+{
+    char holder[300] = {0};
+
+    if (make_directory(settings->data_dir, err) != 0)
+        return -1;
+    int fd = open(settings->lock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return tt_err_set(err, 0, "data_dir_failed", "%s: %s", settings->lock_file,
+                          strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        ssize_t n = read(fd, holder, sizeof(holder) - 1);
+        close(fd);
+        holder[n > 0 ? strcspn(holder, "\n") : 0] = 0;
+        return tt_err_set(err, 0, "data_dir_locked", "the data folder %s is in use by %s",
+                          settings->data_dir, holder[0] ? holder : "another process");
+    }
+    char text[600];
+    int len = snprintf(text, sizeof(text), "process %d (tidetalk, listening on %s)\n",
+                       (int)getpid(), settings->listen);
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
+        tt_log(TT_LOG_WARN, "the lock file could not be written", TT_F_Z("file", settings->lock_file));
+    return fd;
+}
+
+/* ---- up ---- */
+
+static int check_address(const struct tt_settings *settings, struct tt_err *err)
+{
+    if (tt_http_probe_address(settings->listen, err) == 0)
+        return 0;
+    if (strcmp(err->code, "address_in_use") == 0) {
+        char holder[128];
+        const char *colon = strrchr(settings->listen, ':');
+        tt_holder_of_port((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
+        tt_err_set(err, 0, "address_in_use", "%s is in use by %s", settings->listen, holder);
+    }
+    return -1;
+}
+
+static int open_database(struct tt_app *app, struct tt_err *err)
+{
+    const struct tt_settings *settings = app->settings;
+    struct tt_migrate_report report = {0};
+    struct tt_db_settings database = {.path = settings->database};
+
+    int failed = tt_db_migrate(settings->database, settings->migrations_dir, false, &report, err);
+    tt_buf_free(&report.text);
+    if (failed)
+        return -1;
+    app->repaired = tt_reply_store_repair(settings->database, err);
+    if (app->repaired < 0)
+        return -1;
+    if (app->repaired > 0)
+        tt_log(TT_LOG_WARN, "replies of the last run were left unfinished",
+               TT_F_INT("interrupted", app->repaired));
+    app->db = tt_db_open(&database, app->aux, err);
+    return app->db ? 0 : -1;
+}
+
+static int open_parts(struct tt_app *app, struct tt_err *err)
+{
+    const struct tt_settings *settings = app->settings;
+    const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
+
+    if (tt_keys_load(&app->keys, settings->secret_file, err) != 0)
+        return -1;
+    app->egress = tt_egress_new(allow->items, allow->item_count, err);
+    app->aux = tt_aux_new("tt-aux", 4, 1024, err);
+    app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
+    if (!app->egress || !app->aux || !app->password_aux)
+        return -1;
+    app->resolver = tt_resolver_new(app->aux);
+    app->registry = tt_registry_new(TURNS_WAITING_MAX);
+    tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
+    return open_database(app, err);
+}
+
+static int load_scripts(struct tt_app *app, struct tt_err *err)
+{
+    struct tt_env *envs[256];
+    struct tt_buf errors = {0};
+    struct tt_bundle *bundle =
+        tt_bundle_read(app->settings->lua_dir, app->settings->personas, err);
+
+    if (!bundle)
+        return -1;
+    for (int i = 0; i < app->worker_count; i++)
+        envs[i] = &app->workers[i].env;
+    struct tt_generation *generation =
+        tt_generation_new(bundle, 1, envs, app->worker_count, &errors, err);
+    if (!generation) {
+        fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
+        tt_buf_free(&errors);
+        return -1;
+    }
+    tt_buf_free(&errors);
+    for (int i = 0; i < app->worker_count; i++)
+        app->workers[i].dispatcher.generation = tt_generation_ref(generation);
+    tt_generation_unref(generation);
+    return 0;
+}
+
+/* All workers bind the same address; with port 0 the first one's choice is everybody's. */
+static int open_listeners(struct tt_app *app, struct tt_err *err)
+{
+    char address[300];
+
+    snprintf(address, sizeof(address), "%s", app->settings->listen);
+    for (int i = 0; i < app->worker_count; i++) {
+        if (tt_worker_listen(&app->workers[i], address, err) != 0)
+            return -1;
+        if (i == 0) {
+            app->port = tt_http_server_port(app->workers[0].server[TT_LISTENER_PUBLIC]);
+            char *colon = strrchr(address, ':');
+            if (colon && !tt_str_starts(tt_str_from(address), TT_STR("unix:")))
+                snprintf(colon, sizeof(address) - (size_t)(colon - address), ":%d", app->port);
+        }
+    }
+    return 0;
+}
+
+static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
+{
+    if (public_listener && check_address(app->settings, err) != 0)
+        return -1;
+    app->lock_fd = tt_app_lock(app->settings, err);
+    if (app->lock_fd < 0 || open_parts(app, err) != 0)
+        return -1;
+    app->worker_count = public_listener ? app->settings->workers : 1;
+    app->workers = tt_alloc((size_t)app->worker_count * sizeof(struct tt_worker));
+    for (int i = 0; i < app->worker_count; i++)
+        if (tt_worker_create(&app->workers[i], app, i, err) != 0)
+            return -1;
+    if (load_scripts(app, err) != 0)
+        return -1;
+    if (public_listener && open_listeners(app, err) != 0)
+        return -1;
+    if (tt_worker_listen_admin(&app->workers[0], app->settings->admin_listen, err) != 0)
+        return -1;
+    atomic_store(&app->ready, true);
+    for (int i = 0; i < app->worker_count; i++)
+        if (tt_worker_start(&app->workers[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool public_listener,
+                 struct tt_err *err)
+{
+    memset(app, 0, sizeof(*app));
+    app->settings = settings;
+    app->lock_fd = -1;
+    app->started_ms = tt_clock_mono_ms();
+    if (bring_up(app, public_listener, err) == 0)
+        return 0;
+    tt_app_stop(app, 0);
+    return -1;
+}
+
+/* ---- down ---- */
+
+void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
+{
+    atomic_store(&app->stopping, true);
+    for (int i = 0; i < app->worker_count; i++)
+        if (app->workers[i].running)
+            tt_worker_stop(&app->workers[i], drain_ms);
+    for (int i = 0; i < app->worker_count; i++)
+        tt_worker_join(&app->workers[i]);
+    /* What other threads have delivered meanwhile still finds everything in place. */
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < app->worker_count; i++)
+            if (app->workers[i].loop)
+                tt_loop_turn(app->workers[i].loop, 0);
+    tt_aux_free(app->password_aux);
+    tt_db_close(app->db);
+    tt_aux_free(app->aux);
+    for (int i = 0; i < app->worker_count; i++)
+        tt_worker_destroy(&app->workers[i]);
+    free(app->workers);
+    tt_resolver_free(app->resolver);
+    tt_registry_free(app->registry);
+    tt_egress_free(app->egress);
+    tt_keys_wipe(&app->keys);
+    if (app->lock_fd >= 0)
+        close(app->lock_fd);
+    app->worker_count = 0;
+    app->workers = NULL;
+}

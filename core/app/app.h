@@ -1,0 +1,38 @@
+/* The server as a whole: what all workers share, brought up and taken down in order. Used by `serve`
+ * and, with the admin listener only, by commands that need the scripts while no server runs. */
+#pragma once
+#include "app/settings.h"
+#include "base/secret.h"
+#include "script/generation.h"
+#include <stdatomic.h>
+
+struct tt_worker;
+
+struct tt_app {
+    const struct tt_settings *settings;
+    struct tt_keys keys;
+    struct tt_egress *egress;
+    struct tt_aux *aux;          /* DNS, slow reads */
+    struct tt_aux *password_aux; /* Argon2 */
+    struct tt_resolver *resolver;
+    struct tt_db *db;
+    struct tt_registry *registry;
+    struct tt_worker *workers;
+    int worker_count;
+    int lock_fd;
+    int port; /* of the public listener */
+    uint64_t started_ms;
+    atomic_bool ready, stopping;
+    int repaired; /* replies that the last process left running */
+};
+
+/* Locks the data folder, migrates, loads the scripts, starts the workers; with `public` the public
+ * listener too. -1: nothing is left running; code "data_dir_locked" names the holder. */
+int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool public_listener,
+                 struct tt_err *err);
+
+/* Orderly end; returns when all is down. Thread: main. */
+void tt_app_stop(struct tt_app *app, uint64_t drain_ms);
+
+/* Makes the data folder and takes its lock: the descriptor, or -1 (then with who holds it). */
+int tt_app_lock(const struct tt_settings *settings, struct tt_err *err);

@@ -1,0 +1,137 @@
+/* Finding the command and its help. */
+#include "app/cli.h"
+#include "app/cli_internal.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct tt_command commands[] = {
+    {"serve", "[--setting=value …]", "start the server",
+     "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start.\n", tt_cli_serve},
+    {"check", "[--setting=value …]", "validate settings, personas and scripts",
+     "Prints every complaint as file:line: message; ends with 1 when there are any.\n",
+     tt_cli_check},
+    {"routes", "[--setting=value …]", "list the routes of the scripts", "", tt_cli_routes},
+    {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
+     "serve does this by itself. --dry-run only lists. --down undoes down to VERSION and refuses\n"
+     "beside a running server.\n",
+     tt_cli_migrate},
+    {"user", "add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME",
+     "manage accounts",
+     "Passwords are asked for on a terminal, else read as one line from standard input.\n"
+     "Works beside a running server (through its admin socket) and without one.\n",
+     tt_cli_user},
+    {"health", "[--setting=value …]", "ask the server whether it is ready (0 yes, 1 no)", "",
+     tt_cli_health},
+    {"config", "show [--setting=value …]", "print every setting in force and where it comes from",
+     "", tt_cli_config},
+    {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},
+};
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: tidetalk <command> [arguments]\n\n");
+    for (size_t i = 0; i < TT_COUNT(commands); i++)
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fprintf(to, "\ntidetalk <command> --help tells more. Exit codes: 0 done, 1 failed, 2 wrong usage "
+                "or settings.\n");
+}
+
+static void print_help(const struct tt_command *command)
+{
+    struct tt_buf settings = {0};
+
+    printf("usage: tidetalk %s %s\n\n%s.\n%s", command->name, command->arguments, command->summary,
+           command->help);
+    if (command->run != tt_cli_version) {
+        tt_settings_help(&settings);
+        printf("\nSettings come from defaults, then tidetalk.yaml (or --config FILE), then the\n"
+               "environment, then flags:\n\n%.*s",
+               (int)settings.len, settings.data);
+        tt_buf_free(&settings);
+    }
+}
+
+int tt_cli_fail(int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "tidetalk: ");
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    return code;
+}
+
+bool tt_cli_flag(int *argc, char **argv, const char *flag)
+{
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], flag) != 0)
+            continue;
+        memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof(char *));
+        (*argc)--;
+        return true;
+    }
+    return false;
+}
+
+const char *tt_cli_value(int *argc, char **argv, const char *flag)
+{
+    size_t len = strlen(flag);
+
+    for (int i = 0; i < *argc; i++) {
+        const char *value = NULL;
+        int words = 0;
+        if (strcmp(argv[i], flag) == 0 && i + 1 < *argc) {
+            value = argv[i + 1];
+            words = 2;
+        } else if (strncmp(argv[i], flag, len) == 0 && argv[i][len] == '=') {
+            value = argv[i] + len + 1;
+            words = 1;
+        }
+        if (!words)
+            continue;
+        memmove(&argv[i], &argv[i + words], (size_t)(*argc - i - words) * sizeof(char *));
+        *argc -= words;
+        return value;
+    }
+    return NULL;
+}
+
+int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv)
+{
+    struct tt_err err = {0};
+    int rest = 0;
+
+    if (tt_settings_load(settings, *argc, argv, &rest, argv, &err) != 0) {
+        tt_cli_fail(0, "%s", err.message);
+        tt_settings_free(settings);
+        return -1;
+    }
+    *argc = rest;
+    return 0;
+}
+
+int tt_cli_main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (!*name || strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {
+        print_usage(*name ? stdout : stderr);
+        return *name ? TT_EXIT_OK : TT_EXIT_USAGE;
+    }
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < TT_COUNT(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        argc -= 2;
+        argv += 2;
+        if (tt_cli_flag(&argc, argv, "--help")) {
+            print_help(&commands[i]);
+            return TT_EXIT_OK;
+        }
+        return commands[i].run(argc, argv);
+    }
+    print_usage(stderr);
+    return tt_cli_fail(TT_EXIT_USAGE, "there is no command '%s'", name);
+}

@@ -1,0 +1,32 @@
+/* What the command files share. */
+#pragma once
+#include "app/settings.h"
+
+enum { TT_EXIT_OK = 0, TT_EXIT_FAILED = 1, TT_EXIT_USAGE = 2 };
+
+struct tt_command {
+    const char *name;
+    const char *arguments; /* for the usage line */
+    const char *summary;
+    const char *help; /* further lines of --help, may be "" */
+    int (*run)(int argc, char **argv); /* without the command's name */
+};
+
+/* Settings from flags; other words are left in argv[0..*argc). Prints what is wrong: then -1. */
+int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv);
+
+/* Takes a flag of the command's own out of the words; true when it was there. */
+bool tt_cli_flag(int *argc, char **argv, const char *flag);
+/* The same with a value (--flag VALUE or --flag=VALUE), NULL when absent. */
+const char *tt_cli_value(int *argc, char **argv, const char *flag);
+
+int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+int tt_cli_serve(int argc, char **argv);
+int tt_cli_check(int argc, char **argv);
+int tt_cli_routes(int argc, char **argv);
+int tt_cli_migrate(int argc, char **argv);
+int tt_cli_user(int argc, char **argv);
+int tt_cli_health(int argc, char **argv);
+int tt_cli_config(int argc, char **argv);
+int tt_cli_version(int argc, char **argv);

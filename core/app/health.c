@@ -1,0 +1,99 @@
+/* Liveness says that the loop turns; readiness that requests can be served: scripts loaded and not
+ * shutting down. Both are answered on both listeners, without a token. */
+#include "app/health.h"
+#include "app/worker.h"
+#include "base/json.h"
+#include "script/production.h"
+
+static void answer(struct tt_http_exchange *exchange, int status, struct tt_str type,
+                   struct tt_buf *body)
+{
+    tt_http_add_header(exchange, TT_STR("Content-Type"), type);
+    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
+    tt_http_reply(exchange, status, body);
+}
+
+static void answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
+{
+    answer(exchange, status, TT_STR("application/json; charset=utf-8"), body);
+}
+
+static void live(struct tt_http_exchange *exchange)
+{
+    struct tt_buf body = {0};
+    tt_buf_append_z(&body, "{\"status\":\"ok\"}");
+    answer_json(exchange, 200, &body);
+}
+
+static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange)
+{
+    struct tt_app *app = worker->app;
+    bool is_ready = atomic_load(&app->ready) && !atomic_load(&app->stopping);
+    struct tt_buf body = {0};
+
+    tt_buf_printf(&body, "{\"status\":\"%s\",\"generation\":%d,\"version\":\"%s\"}",
+                  is_ready                     ? "ready"
+                  : atomic_load(&app->stopping) ? "stopping"
+                                                : "starting",
+                  worker->dispatcher.generation->number, TT_VERSION);
+    answer_json(exchange, is_ready ? 200 : 503, &body);
+}
+
+static void put_int(struct tt_json_writer *w, const char *key, int64_t value)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_int(w, value);
+}
+
+static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
+{
+    struct tt_app *app = worker->app;
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+    struct tt_db_stats db;
+
+    tt_db_stats(app->db, &db);
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("version"));
+    tt_json_str(&w, tt_str_from(TT_VERSION));
+    put_int(&w, "generation", worker->dispatcher.generation->number);
+    tt_json_key(&w, TT_STR("scripts"));
+    tt_json_str(&w, tt_str_from(worker->dispatcher.generation->bundle->hash));
+    put_int(&w, "uptime_ms", (int64_t)(tt_loop_now(worker->loop) - app->started_ms));
+    put_int(&w, "workers", app->worker_count);
+    put_int(&w, "port", app->port);
+    put_int(&w, "replies_running", tt_reply_count());
+    put_int(&w, "reply_memory", (int64_t)tt_reply_memory_used());
+    put_int(&w, "replies_repaired", app->repaired);
+    tt_json_key(&w, TT_STR("database"));
+    tt_json_begin_object(&w);
+    put_int(&w, "jobs", (int64_t)db.jobs);
+    put_int(&w, "commits", (int64_t)db.commits);
+    put_int(&w, "failed_jobs", (int64_t)db.failed_jobs);
+    put_int(&w, "largest_batch", (int64_t)db.largest_batch);
+    put_int(&w, "waiting", db.waiting);
+    put_int(&w, "wal_size", (int64_t)db.wal_size);
+    tt_json_end_object(&w);
+    tt_json_end_object(&w);
+    answer_json(exchange, 200, &body);
+}
+
+bool tt_health_answer(void *arg, struct tt_http_exchange *exchange, enum tt_listener listener)
+{
+    struct tt_worker *worker = arg;
+    struct tt_str path = tt_http_path(exchange), method = tt_http_method(exchange);
+
+    if (path.len < 6 || (path.data[1] != 'l' && path.data[1] != 'r' && path.data[1] != 'a'))
+        return false;
+    if (!tt_str_eq(method, TT_STR("GET")) && !tt_str_eq(method, TT_STR("HEAD")))
+        return false;
+    if (tt_str_eq(path, TT_STR("/livez")))
+        live(exchange);
+    else if (tt_str_eq(path, TT_STR("/readyz")))
+        ready(worker, exchange);
+    else if (listener == TT_LISTENER_ADMIN && tt_str_eq(path, TT_STR("/admin/status")))
+        status(worker, exchange);
+    else
+        return false;
+    return true;
+}

@@ -1,0 +1,7 @@
+/* The paths that the core answers itself, without scripts: /livez, /readyz, and on the admin listener
+ * /admin/status. */
+#pragma once
+#include "script/dispatch.h"
+
+/* For tt_dispatcher.builtin; arg is the worker. */
+bool tt_health_answer(void *arg, struct tt_http_exchange *exchange, enum tt_listener listener);

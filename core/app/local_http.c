@@ -1,0 +1,145 @@
+/* HTTP/1.1 with Connection: close: the answer ends with the connection, only chunk framing has to be
+ * taken off. */
+#include "app/local_http.h"
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_MAX (16u << 20)
+
+static int connect_unix(const char *path, struct tt_err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        close(fd);
+        return tt_err_set(err, 0, "not_reachable", "%s: the path is too long", path);
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    tt_err_set(err, 0, "not_reachable", "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int connect_tcp(const char *address, struct tt_err *err)
+{
+    char host[256];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    int fd = -1;
+
+    snprintf(host, sizeof(host), "%s", address);
+    char *colon = strrchr(host, ':');
+    if (!colon)
+        return tt_err_set(err, 0, "not_reachable", "%s: no port", address);
+    *colon = 0;
+    char *name = host[0] == '[' ? host + 1 : host;
+    name[strcspn(name, "]")] = 0;
+    if (strcmp(name, "0.0.0.0") == 0)
+        name = (char[]){"127.0.0.1"};
+    else if (strcmp(name, "::") == 0)
+        name = (char[]){"::1"};
+    if (getaddrinfo(name, colon + 1, &hints, &found) == 0) {
+        fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
+            close(fd);
+            fd = -1;
+        }
+        freeaddrinfo(found);
+    }
+    if (fd < 0)
+        tt_err_set(err, 0, "not_reachable", "%s: %s", address, strerror(errno));
+    return fd;
+}
+
+static int exchange(int fd, struct tt_str request, struct tt_buf *answer)
+{
+    struct timeval limit = {.tv_sec = 30};
+    ssize_t n;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    while (request.len) {
+        n = send(fd, request.data, request.len, MSG_NOSIGNAL);
+        if (n <= 0)
+            return -1;
+        request.data += n;
+        request.len -= (size_t)n;
+    }
+    for (;;) {
+        char *room = tt_buf_reserve(answer, 16384);
+        if (!room)
+            return -1;
+        n = recv(fd, room, 16384, 0);
+        if (n <= 0)
+            return n == 0 ? 0 : -1;
+        answer->len += (size_t)n;
+    }
+}
+
+static void append_chunks(struct tt_str rest, struct tt_buf *body)
+{
+    while (rest.len) {
+        char *end;
+        size_t size = strtoul(rest.data, &end, 16);
+        size_t head = (size_t)(end - rest.data) + 2;
+        if (size == 0 || head + size + 2 > rest.len)
+            return;
+        tt_buf_append(body, rest.data + head, size);
+        rest = tt_str_of(rest.data + head + size + 2, rest.len - head - size - 2);
+    }
+}
+
+static int take_apart(const struct tt_buf *answer, struct tt_buf *body)
+{
+    int status = 0;
+    char *end = answer->data ? strstr(answer->data, "\r\n\r\n") : NULL;
+
+    if (!end || sscanf(answer->data, "HTTP/1.1 %d", &status) != 1)
+        return -1;
+    struct tt_str rest =
+        tt_str_of(end + 4, answer->len - (size_t)(end + 4 - answer->data));
+    *end = 0;
+    if (strcasestr(answer->data, "\r\nTransfer-Encoding: chunked"))
+        append_chunks(rest, body);
+    else
+        tt_buf_append_str(body, rest);
+    return status;
+}
+
+int tt_local_http(const char *address, const char *method, const char *path, struct tt_str json,
+                  struct tt_buf *body, struct tt_err *err)
+{
+    struct tt_buf request = {0}, answer = {.max = ANSWER_MAX};
+    int status = -1;
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+    int fd = is_unix ? connect_unix(address + 5, err) : connect_tcp(address, err);
+
+    if (fd < 0)
+        return -1;
+    tt_buf_printf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
+                  path);
+    if (json.data)
+        tt_buf_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+                      json.len);
+    tt_buf_append_z(&request, "\r\n");
+    if (json.data)
+        tt_buf_append_str(&request, json);
+    if (exchange(fd, tt_buf_str(&request), &answer) == 0)
+        status = take_apart(&answer, body);
+    if (status < 0)
+        tt_err_set(err, 0, "not_reachable", "%s: no whole answer came", address);
+    close(fd);
+    if (request.data)
+        explicit_bzero(request.data, request.len);
+    tt_buf_free(&request);
+    tt_buf_free(&answer);
+    return status;
+}

@@ -1,0 +1,28 @@
+/* The settings of TideTalk: the table of options, and their values in the types that the parts of
+ * the server take. Read once at start, immutable afterwards. */
+#pragma once
+#include "base/conf.h"
+#include "script/env.h"
+
+struct tt_settings {
+    struct tt_conf *conf;
+    const char *listen, *data_dir, *lua_dir, *personas, *migrations_dir, *secret_file;
+    char database[4200];     /* path of the SQLite file */
+    char admin_listen[4200]; /* "unix:<path>" or "host:port" */
+    char lock_file[4200];
+    int workers;
+};
+
+/* Reads defaults, file (--config, TIDETALK_CONFIG, or ./tidetalk.yaml when it is there), environment
+ * and flags; the words that are no flags go to rest[]. -1 with the place and the reason. Owns: the
+ * caller, tt_settings_free. */
+int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
+                     char **rest, struct tt_err *err);
+void tt_settings_free(struct tt_settings *settings);
+
+int64_t tt_settings_int(const struct tt_settings *settings, const char *key);
+
+/* For tide.config: 0, or -1 when there is no such key or it is secret. Thread: any. */
+int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *settings);
+
+void tt_settings_help(struct tt_buf *out);

@@ -1,0 +1,207 @@
+/* Bringing a worker up and down. Down: listeners quiesce, what runs gets the drain time, then
+ * replies are stopped with "shutting_down" (their partial text is committed and told), and the loop
+ * ends when nothing is left. */
+#include "app/worker.h"
+#include "app/health.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "script/production.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOOK_MS  10   /* how often a stopping worker looks whether all is done */
+#define FORCE_MS 5000 /* after the drain limit: for stopped replies to commit */
+
+struct stopping {
+    struct tt_mail mail;
+    struct tt_worker *worker;
+    struct tt_timer timer;
+    uint64_t drain_ms, began_ms;
+    bool forced;
+};
+
+static void fill_env(struct tt_worker *worker)
+{
+    struct tt_app *app = worker->app;
+    struct tt_env *env = &worker->env;
+    const struct tt_conf_value *origins = tt_conf_get(app->settings->conf, "cors.origins");
+
+    env->worker = worker->number;
+    env->loop = worker->loop;
+    env->db = app->db;
+    env->password_aux = app->password_aux;
+    env->registry = app->registry;
+    env->egress = app->egress;
+    env->keys = &app->keys;
+    env->cors_origins = origins->items;
+    env->cors_origin_count = origins->item_count;
+    env->public_url = tt_conf_get(app->settings->conf, "public_url")->text;
+    env->dev = tt_settings_int(app->settings, "dev") != 0;
+    env->script_memory_max = (size_t)tt_settings_int(app->settings, "limits.script_memory");
+    env->body_max = (size_t)tt_settings_int(app->settings, "limits.body");
+    env->setting = tt_settings_for_lua;
+    env->setting_arg = (void *)app->settings;
+    tt_list_init(&env->tasks);
+    tt_list_init(&env->productions);
+}
+
+int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err)
+{
+    const char *ca_file = tt_conf_get(app->settings->conf, "upstream.ca_file")->text.data;
+    struct tt_client_settings client = {.egress = app->egress,
+                                        .resolver = app->resolver,
+                                        .ca_file = *ca_file ? ca_file : NULL};
+
+    worker->app = app;
+    worker->number = number;
+    worker->loop = tt_loop_new(err);
+    if (!worker->loop)
+        return -1;
+    fill_env(worker);
+    worker->env.reader = tt_db_reader_new(app->db, err);
+    if (!worker->env.reader)
+        return -1;
+    worker->env.client = tt_client_new(worker->loop, &client, err);
+    if (!worker->env.client)
+        return -1;
+    worker->dispatcher.env = &worker->env;
+    worker->dispatcher.builtin = tt_health_answer;
+    worker->dispatcher.builtin_arg = worker;
+    return 0;
+}
+
+static int open_listener(struct tt_worker *worker, enum tt_listener listener, const char *address,
+                         struct tt_err *err)
+{
+    const struct tt_settings *settings = worker->app->settings;
+    const struct tt_conf_value *proxies = tt_conf_get(settings->conf, "trusted_proxies");
+    struct tt_listener_handle *handle = &worker->handle[listener];
+
+    *handle = (struct tt_listener_handle){&worker->dispatcher, listener};
+    struct tt_http_handler handler = tt_dispatch_handler(handle);
+    struct tt_http_settings http = {
+        .address = address,
+        .head_max = (size_t)tt_settings_int(settings, "limits.head"),
+        .connections_max = (int)tt_settings_int(settings, "limits.connections"),
+        .per_address_max = (int)tt_settings_int(settings, "limits.per_address"),
+        .head_timeout_ms = (uint64_t)tt_settings_int(settings, "limits.head_timeout"),
+        .idle_timeout_ms = (uint64_t)tt_settings_int(settings, "limits.idle_timeout"),
+        .body_rate_min = (size_t)tt_settings_int(settings, "limits.body_rate"),
+        .trusted_proxies = proxies->items,
+        .trusted_proxy_count = proxies->item_count,
+    };
+    worker->server[listener] = tt_http_server_new(worker->loop, &http, &handler, err);
+    return worker->server[listener] ? 0 : -1;
+}
+
+int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err)
+{
+    return open_listener(worker, TT_LISTENER_PUBLIC, address, err);
+}
+
+int tt_worker_listen_admin(struct tt_worker *worker, const char *address, struct tt_err *err)
+{
+    return open_listener(worker, TT_LISTENER_ADMIN, address, err);
+}
+
+static void *run(void *arg)
+{
+    struct tt_worker *worker = arg;
+    char name[16];
+
+    snprintf(name, sizeof(name), "tt-worker-%d", worker->number);
+    pthread_setname_np(pthread_self(), name);
+    tt_loop_run(worker->loop);
+    return NULL;
+}
+
+int tt_worker_start(struct tt_worker *worker, struct tt_err *err)
+{
+    int failed = pthread_create(&worker->thread, NULL, run, worker);
+    if (failed)
+        return tt_err_set(err, 0, "thread_failed", "worker thread: %s", strerror(failed));
+    worker->running = true;
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static bool idle(const struct tt_worker *worker)
+{
+    for (int i = 0; i < TT_LISTENERS; i++)
+        if (worker->server[i] && tt_http_server_active(worker->server[i]) > 0)
+            return false;
+    return worker->env.task_count == 0 && tt_list_empty(&worker->env.productions);
+}
+
+static void look(struct tt_timer *timer)
+{
+    struct stopping *stopping = TT_CONTAINER_OF(timer, struct stopping, timer);
+    struct tt_worker *worker = stopping->worker;
+    uint64_t waited = tt_loop_now(worker->loop) - stopping->began_ms;
+
+    if (idle(worker) || waited > stopping->drain_ms + FORCE_MS) {
+        if (!idle(worker))
+            tt_log(TT_LOG_WARN, "worker stops with work left", TT_F_INT("worker", worker->number),
+                   TT_F_INT("tasks", worker->env.task_count));
+        tt_loop_stop(worker->loop);
+        free(stopping);
+        return;
+    }
+    if (waited >= stopping->drain_ms && !stopping->forced) {
+        struct tt_err reason = {0};
+        tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
+        stopping->forced = true;
+        tt_registry_stop_all(worker->app->registry, &reason);
+    }
+    tt_timer_start(worker->loop, timer, LOOK_MS);
+}
+
+static void begin_stop(struct tt_mail *mail)
+{
+    struct stopping *stopping = TT_CONTAINER_OF(mail, struct stopping, mail);
+    struct tt_worker *worker = stopping->worker;
+
+    worker->env.stopping = true;
+    for (int i = 0; i < TT_LISTENERS; i++)
+        if (worker->server[i])
+            tt_http_server_quiesce(worker->server[i]);
+    stopping->began_ms = tt_loop_now(worker->loop);
+    stopping->timer.on_due = look;
+    tt_timer_start(worker->loop, &stopping->timer, 0);
+}
+
+void tt_worker_stop(struct tt_worker *worker, uint64_t drain_ms)
+{
+    struct stopping *stopping = TT_NEW(struct stopping);
+
+    stopping->worker = worker;
+    stopping->drain_ms = drain_ms;
+    stopping->mail.deliver = begin_stop;
+    tt_loop_post(worker->loop, &stopping->mail);
+}
+
+void tt_worker_join(struct tt_worker *worker)
+{
+    if (worker->running)
+        pthread_join(worker->thread, NULL);
+    worker->running = false;
+}
+
+void tt_worker_destroy(struct tt_worker *worker)
+{
+    if (!worker->loop)
+        return;
+    tt_task_cancel_all(&worker->env);
+    for (int i = 0; i < TT_LISTENERS; i++)
+        if (worker->server[i])
+            tt_http_server_free(worker->server[i]);
+    tt_timer_stop(&worker->env.checkpoint_timer);
+    tt_generation_unref(worker->dispatcher.generation);
+    if (worker->env.client)
+        tt_client_free(worker->env.client);
+    tt_db_reader_free(worker->env.reader);
+    tt_loop_free(worker->loop);
+    worker->loop = NULL;
+}

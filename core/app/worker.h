@@ -1,0 +1,33 @@
+/* A worker: one thread with its loop, listeners, upstream client, database reader and script states.
+ * Workers share nothing but what app.h holds. */
+#pragma once
+#include "app/app.h"
+#include "script/dispatch.h"
+#include <pthread.h>
+
+struct tt_worker {
+    struct tt_app *app;
+    int number;
+    pthread_t thread;
+    struct tt_loop *loop;
+    struct tt_env env;
+    struct tt_dispatcher dispatcher;
+    struct tt_http_server *server[TT_LISTENERS]; /* admin: worker 0 only */
+    struct tt_listener_handle handle[TT_LISTENERS];
+    bool running; /* the thread was started */
+};
+
+/* Fills in everything but scripts and listeners. Thread: main, before the worker's own starts. */
+int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err);
+
+/* Opens the listeners; `address` may have port 0 for the first worker. */
+int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err);
+int tt_worker_listen_admin(struct tt_worker *worker, const char *address, struct tt_err *err);
+
+int tt_worker_start(struct tt_worker *worker, struct tt_err *err);
+
+/* Orderly end, from any thread: no new connections, replies within the drain limit, then the loop
+ * stops by itself. Join afterwards. */
+void tt_worker_stop(struct tt_worker *worker, uint64_t drain_ms);
+void tt_worker_join(struct tt_worker *worker);
+void tt_worker_destroy(struct tt_worker *worker);

@@ -1,0 +1,46 @@
+/* A growable byte buffer with a cap. Zero-initialised ({0}) is an empty, unlimited buffer. Data is
+ * always followed by a NUL that len does not count (once anything was appended). */
+#pragma once
+#include "base/str.h"
+
+#include <stdarg.h>
+
+struct tt_buf {
+    char *data;
+    size_t len;
+    size_t cap;
+    size_t max; /* bytes; 0 = no limit. Appending past it fails and leaves the content as it was */
+};
+
+/* All appenders: 0, or -1 when `max` would be passed. Thread: the owner's. */
+int tt_buf_append(struct tt_buf *buf, const void *data, size_t len);
+int tt_buf_append_str(struct tt_buf *buf, struct tt_str s);
+int tt_buf_append_z(struct tt_buf *buf, const char *z);
+int tt_buf_putc(struct tt_buf *buf, char c);
+int tt_buf_printf(struct tt_buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int tt_buf_append_u64(struct tt_buf *buf, uint64_t n); /* decimal */
+int tt_buf_append_i64(struct tt_buf *buf, int64_t n);
+
+/* Room for `more` bytes; returns where they go, or NULL past `max`. Then raise len. */
+char *tt_buf_reserve(struct tt_buf *buf, size_t more);
+
+/* Drops the first n bytes, keeping the rest. */
+void tt_buf_consume(struct tt_buf *buf, size_t n);
+
+/* Empties, keeping the memory. */
+void tt_buf_clear(struct tt_buf *buf);
+
+/* Shortens to `len` bytes (no longer than it is now): how a writer that failed half-way undoes. */
+void tt_buf_truncate(struct tt_buf *buf, size_t len);
+
+/* Frees the memory; the buffer is empty and usable again. `max` stays. */
+void tt_buf_free(struct tt_buf *buf);
+
+/* Takes the data out (NUL-terminated, possibly NULL when never used). Owns: the caller, free(). */
+char *tt_buf_take(struct tt_buf *buf, size_t *len);
+
+static inline struct tt_str tt_buf_str(const struct tt_buf *buf)
+{
+    return (struct tt_str){buf->data, buf->len};
+}

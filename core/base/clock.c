@@ -1,0 +1,82 @@
+/* Clocks and the one text form of a time. gmtime_r takes libc's time zone lock and is slow, so the
+ * date comes from the usual arithmetic on 400-year eras (March first, so that the leap day is last
+ * in its year). Knows nothing of time zones. */
+#include "base/clock.h"
+
+#include <string.h>
+#include <time.h>
+
+#define DAY_US    86400000000LL
+#define OLDEST_US (-62167219200000000LL) /* 0000-01-01 */
+#define LATEST_US 253402300799999999LL   /* 9999-12-31, the last with four digits */
+
+static int64_t read_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+uint64_t tt_clock_mono_ns(void)
+{
+    return (uint64_t)read_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t tt_clock_mono_ms(void)
+{
+    return tt_clock_mono_ns() / 1000000;
+}
+
+int64_t tt_clock_wall_us(void)
+{
+    return read_ns(CLOCK_REALTIME) / 1000;
+}
+
+int64_t tt_clock_wall_ns(void)
+{
+    return read_ns(CLOCK_REALTIME);
+}
+
+uint64_t tt_clock_thread_cpu_ns(void)
+{
+    return (uint64_t)read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static char *put_digits(char *out, unsigned n, int digits, char after)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        out[i] = (char)('0' + n % 10);
+        n /= 10;
+    }
+    out[digits] = after;
+    return out + digits + 1;
+}
+
+void tt_clock_format(int64_t wall_us, char out[TT_RFC3339_SIZE])
+{
+    if (wall_us < OLDEST_US)
+        wall_us = OLDEST_US;
+    if (wall_us > LATEST_US)
+        wall_us = LATEST_US;
+    /* Days since 0000-03-01, shifted by an era so that nothing is negative. */
+    int64_t since = wall_us - OLDEST_US;
+    unsigned days = (unsigned)(since / DAY_US) + 146097 - 60;
+    int64_t rest = since % DAY_US;
+    unsigned era = days / 146097, in_era = days % 146097;
+    unsigned year_of_era = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+    unsigned in_year = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    unsigned march_month = (5 * in_year + 2) / 153;
+    unsigned day = in_year - (153 * march_month + 2) / 5 + 1;
+    unsigned month = march_month < 10 ? march_month + 3 : march_month - 9;
+    unsigned year = year_of_era + era * 400 + (month <= 2) - 400;
+    unsigned seconds = (unsigned)(rest / 1000000);
+
+    char *p = put_digits(out, year, 4, '-');
+    p = put_digits(p, month, 2, '-');
+    p = put_digits(p, day, 2, 'T');
+    p = put_digits(p, seconds / 3600, 2, ':');
+    p = put_digits(p, seconds / 60 % 60, 2, ':');
+    p = put_digits(p, seconds % 60, 2, '.');
+    p = put_digits(p, (unsigned)(rest % 1000000), 6, 'Z');
+    *p = '\0';
+}

@@ -1,0 +1,24 @@
+/* Between conf.c (the table) and conf_source.c (file, environment, flags). Private to base. */
+#pragma once
+#include "base/conf.h"
+
+struct tt_conf {
+    const struct tt_conf_option *options;
+    struct tt_conf_value *values; /* one an option */
+    size_t count;
+    struct tt_arena arena;
+};
+
+/* Gives option `index` a new value, or leaves the old one and fills err. `items` is given for a
+ * YAML list (text is made from it), NULL otherwise. Everything is copied. */
+int tt_conf_set(struct tt_conf *conf, size_t index, struct tt_str text, const struct tt_str *items,
+                size_t item_count, const char *origin, struct tt_err *err);
+
+/* "<origin>: <key>: …" with code "invalid_setting". Returns -1. */
+int tt_conf_refuse(struct tt_err *err, const char *origin, struct tt_str key, const char *format,
+                   ...) __attribute__((format(printf, 4, 5)));
+
+/* text as `option` wants it, into value->integer or ->items; -1 with what is wrong in why. */
+int tt_conf_parse(struct tt_arena *arena, const struct tt_conf_option *option,
+                  struct tt_conf_value *value, char *why, size_t why_size);
+int tt_conf_parse_bool(struct tt_str text, int64_t *out);

@@ -1,0 +1,80 @@
+/* JSON by RFC 8259, strict, on UTF-8 text. Three parts: a validator that caps size and depth, a
+ * selector that picks values at fixed paths in one pass over a document (what streaming needs per
+ * token, without building a tree), and a writer onto a tt_buf. */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+
+#define TT_JSON_MAX_DEPTH 64
+
+enum tt_json_type {
+    TT_JSON_NONE, /* not there */
+    TT_JSON_NULL,
+    TT_JSON_TRUE,
+    TT_JSON_FALSE,
+    TT_JSON_NUMBER,
+    TT_JSON_STRING,
+    TT_JSON_ARRAY,
+    TT_JSON_OBJECT
+};
+
+/* Checks a whole document: syntax, UTF-8, depth, no lone surrogate escapes. 0, or -1 with code
+ * "invalid_json" and the byte position in the message. Thread: any. */
+int tt_json_check(struct tt_str doc, int max_depth, struct tt_err *err);
+
+/* A value inside a document. `raw` is its exact text (a string with its quotes). */
+struct tt_json_value {
+    enum tt_json_type type;
+    struct tt_str raw;
+};
+
+/* A path such as "choices.0.delta.content", split once: keys, or indexes written as numbers. */
+#define TT_JSON_PATH_MAX 8
+struct tt_json_path {
+    struct tt_str step[TT_JSON_PATH_MAX]; /* slices of the text given to tt_json_path_parse */
+    int index[TT_JSON_PATH_MAX];          /* the step as an array index, -1 when it is none */
+    int count;
+};
+int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_err *err);
+
+/* Picks the values at `count` (<= 16) paths in one strict pass. What is absent has type
+ * TT_JSON_NONE; of equal keys the last wins. -1 when the document is not valid JSON. Thread: any.
+ */
+int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t count,
+                   struct tt_json_value *out, struct tt_err *err);
+
+/* Decodes a TT_JSON_STRING value's escapes onto out. A lone surrogate escape becomes U+FFFD unless
+ * `high` is given: then a trailing high half is kept there for the next string of the same stream
+ * (some upstreams cut a pair in two), and a leading low half completes the one kept before. */
+int tt_json_unescape(struct tt_str raw, uint32_t *high, struct tt_buf *out);
+
+/* The value as an integer; -1 when it is no number, has a fraction, or leaves +-2^53. */
+int tt_json_to_i64(const struct tt_json_value *value, int64_t *out);
+
+/* Walks an array: start with *cursor = 0; false at the end. */
+bool tt_json_next(const struct tt_json_value *array, size_t *cursor, struct tt_json_value *item);
+
+/* The writer keeps the commas. Zero-initialise and set buf; nesting up to TT_JSON_MAX_DEPTH. Every
+ * string must be valid UTF-8 (invalid bytes become U+FFFD, so output is always valid JSON). */
+struct tt_json_writer {
+    struct tt_buf *buf;
+    uint64_t not_first; /* bit a depth */
+    int depth;
+    bool after_key;
+    bool failed; /* the buffer's limit was passed */
+};
+void tt_json_begin_object(struct tt_json_writer *w);
+void tt_json_end_object(struct tt_json_writer *w);
+void tt_json_begin_array(struct tt_json_writer *w);
+void tt_json_end_array(struct tt_json_writer *w);
+void tt_json_key(struct tt_json_writer *w, struct tt_str key);
+void tt_json_str(struct tt_json_writer *w, struct tt_str s);
+void tt_json_int(struct tt_json_writer *w, int64_t n);
+/* Integral up to 2^53 without a fraction; NaN and infinities become null. */
+void tt_json_num(struct tt_json_writer *w, double x);
+void tt_json_bool(struct tt_json_writer *w, bool b);
+void tt_json_null(struct tt_json_writer *w);
+void tt_json_raw(struct tt_json_writer *w, struct tt_str json); /* one ready value */
+
+/* Appends `s` escaped, without quotes: the fast path of stream frames. */
+int tt_json_escape(struct tt_buf *buf, struct tt_str s);

@@ -1,0 +1,326 @@
+/* The JSON grammar (RFC 8259), strictly, and tt_json_check. Nesting is a loop with one bit a level,
+ * so hostile depth costs neither stack nor time; strings are walked 16 bytes at a time with SSE2.
+ * Equal keys are allowed (the RFC does); a byte order mark is not. Builds nothing: see
+ * json_select.c for picking values. */
+#include "base/json_scan.h"
+#include "base/utf8_step.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+bool tt_json_scan_fail(struct tt_json_scan *s, const char *error)
+{
+    s->error = error;
+    return false;
+}
+
+int tt_json_scan_report(const struct tt_json_scan *s, struct tt_err *err)
+{
+    return tt_err_set(err, 400, "invalid_json", "invalid JSON at byte %zu: %s",
+                      (size_t)(s->p - s->start), s->error);
+}
+
+#ifdef __SSE2__
+/* Bit i: byte i is a quote, a backslash, a control byte or not ASCII. */
+static inline unsigned special_bytes(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    /* Signed: below 0x20 also means 0x80 and above. */
+    __m128i odd = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(odd, _mm_or_si128(quote, slash)));
+}
+#endif
+
+static inline bool is_plain_ascii(char c)
+{
+    return (signed char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+const char *tt_json_plain_run(const char *p, const char *end)
+{
+    for (;;) {
+#ifdef __SSE2__
+        while (end - p >= 16) {
+            unsigned special = special_bytes(p);
+            if (special) {
+                p += __builtin_ctz(special);
+                break;
+            }
+            p += 16;
+        }
+#endif
+        while (p < end && is_plain_ascii(*p))
+            p++;
+        if (p >= end || (unsigned char)*p < 0x80)
+            return p;
+        do {
+            int step = tt_utf8_step((const unsigned char *)p, (size_t)(end - p));
+            if (step <= 0)
+                return p;
+            p += step;
+        } while (p < end && (unsigned char)*p >= 0x80);
+    }
+}
+
+int32_t tt_json_hex4(const char *p, const char *end)
+{
+    int32_t n = 0;
+    if (end - p < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        unsigned char c = (unsigned char)p[i];
+        unsigned digit = c - '0';
+        if (digit > 9) {
+            digit = (c | 0x20u) - 'a' + 10;
+            if (digit < 10 || digit > 15)
+                return -1;
+        }
+        n = n << 4 | (int32_t)digit;
+    }
+    return n;
+}
+
+/* p at the 'u'. */
+static bool scan_unicode(struct tt_json_scan *s)
+{
+    int32_t unit = tt_json_hex4(s->p + 1, s->end);
+    if (unit < 0)
+        return tt_json_scan_fail(s, "\\u needs four hex digits");
+    s->p += 5;
+    if (unit < 0xD800 || unit > 0xDFFF || s->lone_allowed)
+        return true;
+    if (unit <= 0xDBFF && s->end - s->p >= 6 && s->p[0] == '\\' && s->p[1] == 'u') {
+        int32_t low = tt_json_hex4(s->p + 2, s->end);
+        if (low >= 0xDC00 && low <= 0xDFFF) {
+            s->p += 6;
+            return true;
+        }
+    }
+    return tt_json_scan_fail(s, "half of a surrogate pair");
+}
+
+static bool scan_escape(struct tt_json_scan *s)
+{
+    s->p++;
+    if (s->p >= s->end)
+        return tt_json_scan_fail(s, "unfinished string");
+    switch (*s->p) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        s->p++;
+        return true;
+    case 'u':
+        return scan_unicode(s);
+    default:
+        return tt_json_scan_fail(s, "unknown escape");
+    }
+}
+
+bool tt_json_scan_string(struct tt_json_scan *s)
+{
+    s->p++;
+    for (;;) {
+        s->p = tt_json_plain_run(s->p, s->end);
+        if (s->p >= s->end)
+            return tt_json_scan_fail(s, "unfinished string");
+        if (*s->p == '"') {
+            s->p++;
+            return true;
+        }
+        if (*s->p != '\\')
+            return tt_json_scan_fail(s, (unsigned char)*s->p < 0x20 ? "control byte in a string"
+                                                                    : "invalid UTF-8");
+        if (!scan_escape(s))
+            return false;
+    }
+}
+
+static inline bool digit_at(const struct tt_json_scan *s)
+{
+    return s->p < s->end && *s->p >= '0' && *s->p <= '9';
+}
+
+static bool scan_digits(struct tt_json_scan *s)
+{
+    if (!digit_at(s))
+        return tt_json_scan_fail(s, "a digit is missing");
+    while (digit_at(s))
+        s->p++;
+    return true;
+}
+
+static bool scan_number(struct tt_json_scan *s)
+{
+    if (*s->p == '-')
+        s->p++;
+    if (s->p < s->end && *s->p == '0') {
+        s->p++;
+        if (digit_at(s))
+            return tt_json_scan_fail(s, "a number begins with 0");
+    } else if (!scan_digits(s)) {
+        return false;
+    }
+    if (s->p < s->end && *s->p == '.') {
+        s->p++;
+        if (!scan_digits(s))
+            return false;
+    }
+    if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
+        s->p++;
+        if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+            s->p++;
+        return scan_digits(s);
+    }
+    return true;
+}
+
+static bool scan_word(struct tt_json_scan *s, const char *word, size_t len)
+{
+    if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0)
+        return tt_json_scan_fail(s, "no value");
+    s->p += len;
+    return true;
+}
+
+static bool scan_scalar(struct tt_json_scan *s)
+{
+    switch (tt_json_type_at(s->p, s->end)) {
+    case TT_JSON_STRING:
+        return tt_json_scan_string(s);
+    case TT_JSON_NUMBER:
+        return scan_number(s);
+    case TT_JSON_TRUE:
+        return scan_word(s, "true", 4);
+    case TT_JSON_FALSE:
+        return scan_word(s, "false", 5);
+    case TT_JSON_NULL:
+        return scan_word(s, "null", 4);
+    default:
+        return tt_json_scan_fail(s, s->p < s->end ? "no value" : "unfinished");
+    }
+}
+
+enum tt_json_type tt_json_type_at(const char *p, const char *end)
+{
+    if (p >= end)
+        return TT_JSON_NONE;
+    switch (*p) {
+    case '{':
+        return TT_JSON_OBJECT;
+    case '[':
+        return TT_JSON_ARRAY;
+    case '"':
+        return TT_JSON_STRING;
+    case 't':
+        return TT_JSON_TRUE;
+    case 'f':
+        return TT_JSON_FALSE;
+    case 'n':
+        return TT_JSON_NULL;
+    default:
+        return *p == '-' || (*p >= '0' && *p <= '9') ? TT_JSON_NUMBER : TT_JSON_NONE;
+    }
+}
+
+bool tt_json_scan_enter(struct tt_json_scan *s)
+{
+    if (s->depth >= s->max_depth)
+        return tt_json_scan_fail(s, "nested too deeply");
+    s->depth++;
+    s->p++;
+    tt_json_scan_blank(s);
+    return true;
+}
+
+bool tt_json_scan_more(struct tt_json_scan *s, char close)
+{
+    tt_json_scan_blank(s);
+    if (s->p < s->end && *s->p == ',') {
+        s->p++;
+        return true;
+    }
+    if (s->p < s->end && *s->p == close) {
+        s->p++;
+        s->depth--;
+        return false;
+    }
+    return tt_json_scan_fail(s, s->p >= s->end ? "unfinished"
+                                : close == '}' ? "expected ',' or '}'"
+                                               : "expected ',' or ']'");
+}
+
+bool tt_json_scan_key(struct tt_json_scan *s, struct tt_str *raw)
+{
+    tt_json_scan_blank(s);
+    if (s->p >= s->end || *s->p != '"')
+        return tt_json_scan_fail(s, s->p < s->end ? "expected a key" : "unfinished");
+    const char *key = s->p;
+    if (!tt_json_scan_string(s))
+        return false;
+    if (raw)
+        *raw = tt_str_of(key, (size_t)(s->p - key));
+    tt_json_scan_blank(s);
+    if (s->p >= s->end || *s->p != ':')
+        return tt_json_scan_fail(s, "expected ':'");
+    s->p++;
+    tt_json_scan_blank(s);
+    return true;
+}
+
+bool tt_json_scan_value(struct tt_json_scan *s)
+{
+    const int base = s->depth;
+    uint64_t objects = 0; /* bit i: the container at depth i + 1 is an object */
+    for (;;) {
+        tt_json_scan_blank(s);
+        char close = 0;
+        if (s->p < s->end && (*s->p == '{' || *s->p == '[')) {
+            uint64_t bit = (uint64_t)1 << (s->depth & 63);
+            close = *s->p == '{' ? '}' : ']';
+            if (!tt_json_scan_enter(s))
+                return false;
+            objects = close == '}' ? objects | bit : objects & ~bit;
+            if (s->p >= s->end || *s->p != close) {
+                if (close == '}' && !tt_json_scan_key(s, NULL))
+                    return false;
+                continue;
+            }
+            s->p++;
+            s->depth--;
+        } else if (!scan_scalar(s)) {
+            return false;
+        }
+        /* A value has ended: leave what ends with it. */
+        do {
+            if (s->depth == base)
+                return true;
+            close = objects >> (s->depth - 1) & 1 ? '}' : ']';
+        } while (!tt_json_scan_more(s, close) && !s->error);
+        if (s->error || (close == '}' && !tt_json_scan_key(s, NULL)))
+            return false;
+    }
+}
+
+bool tt_json_scan_end(struct tt_json_scan *s)
+{
+    tt_json_scan_blank(s);
+    return s->p == s->end || tt_json_scan_fail(s, "something follows the value");
+}
+
+int tt_json_check(struct tt_str doc, int max_depth, struct tt_err *err)
+{
+    struct tt_json_scan s;
+    tt_json_scan_init(&s, doc, max_depth);
+    if (!tt_json_scan_value(&s) || !tt_json_scan_end(&s))
+        return tt_json_scan_report(&s, err);
+    return 0;
+}

@@ -1,0 +1,179 @@
+/* Picking values out of a document in one pass: what a stream does with every event. The walk goes
+ * down only where some path still matches and scans over the rest; nothing is allocated, values are
+ * slices of the document. The whole document is checked on the way, so that half an event is never
+ * taken for a whole one. Lone surrogate escapes pass: tt_json_unescape can join them. */
+#include "base/json_scan.h"
+
+#define PATHS_MAX 16
+
+int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_err *err)
+{
+    struct tt_str rest = tt_str_from(dotted), step;
+    path->count = 0;
+    while (tt_str_split(&rest, '.', &step)) {
+        uint64_t index;
+        if (step.len == 0 || path->count == TT_JSON_PATH_MAX)
+            return tt_err_set(err, 500, "invalid_path",
+                              "JSON path \"%s\": 1 to %d steps, none empty", dotted,
+                              TT_JSON_PATH_MAX);
+        bool canonical = step.len <= 9 && (step.data[0] != '0' || step.len == 1);
+        path->step[path->count] = step;
+        path->index[path->count] = canonical && tt_str_to_u64(step, &index) == 0 ? (int)index : -1;
+        path->count++;
+    }
+    if (path->count == 0)
+        return tt_err_set(err, 500, "invalid_path", "no JSON path");
+    return 0;
+}
+
+struct selection {
+    struct tt_json_scan scan;
+    const struct tt_json_path *paths;
+    size_t count;
+    struct tt_json_value *out;
+};
+
+/* A key with escapes is the same key. */
+static bool escaped_key_is(struct tt_str raw, struct tt_str step)
+{
+    struct tt_buf plain = {0};
+    tt_json_unescape(raw, NULL, &plain);
+    bool same = tt_str_eq(tt_buf_str(&plain), step);
+    tt_buf_free(&plain);
+    return same;
+}
+
+static inline bool key_is(struct tt_str raw, struct tt_str step)
+{
+    if (raw.len - 2 == step.len)
+        return memcmp(raw.data + 1, step.data, step.len) == 0;
+    return raw.len - 2 > step.len && memchr(raw.data, '\\', raw.len) && escaped_key_is(raw, step);
+}
+
+static bool walk_value(struct selection *sel, unsigned active, int level);
+
+/* Walks the member at p with the paths that matched its key or index; fills those that end here. */
+static bool walk_member(struct selection *sel, unsigned matched, int level)
+{
+    unsigned deeper = 0;
+    for (unsigned left = matched; left; left &= left - 1) {
+        int i = __builtin_ctz(left);
+        /* Of equal keys the last wins: what an earlier one gave is void, below it too. */
+        sel->out[i] = (struct tt_json_value){0};
+        if (sel->paths[i].count > level + 1)
+            deeper |= 1u << i;
+    }
+    const char *from = sel->scan.p;
+    if (!walk_value(sel, deeper, level + 1))
+        return false;
+    for (unsigned left = matched & ~deeper; left; left &= left - 1) {
+        int i = __builtin_ctz(left);
+        sel->out[i].type = tt_json_type_at(from, sel->scan.end);
+        sel->out[i].raw = tt_str_of(from, (size_t)(sel->scan.p - from));
+    }
+    return true;
+}
+
+static bool walk_object(struct selection *sel, unsigned active, int level)
+{
+    struct tt_json_scan *s = &sel->scan;
+    if (!tt_json_scan_enter(s))
+        return false;
+    if (s->p < s->end && *s->p == '}') {
+        s->p++;
+        s->depth--;
+        return true;
+    }
+    do {
+        struct tt_str key;
+        unsigned matched = 0;
+        if (!tt_json_scan_key(s, &key))
+            return false;
+        for (unsigned left = active; left; left &= left - 1) {
+            int i = __builtin_ctz(left);
+            if (key_is(key, sel->paths[i].step[level]))
+                matched |= 1u << i;
+        }
+        if (!walk_member(sel, matched, level))
+            return false;
+    } while (tt_json_scan_more(s, '}'));
+    return !s->error;
+}
+
+static bool walk_array(struct selection *sel, unsigned active, int level)
+{
+    struct tt_json_scan *s = &sel->scan;
+    int index = 0;
+    if (!tt_json_scan_enter(s))
+        return false;
+    if (s->p < s->end && *s->p == ']') {
+        s->p++;
+        s->depth--;
+        return true;
+    }
+    do {
+        unsigned matched = 0;
+        for (unsigned left = active; left; left &= left - 1) {
+            int i = __builtin_ctz(left);
+            if (sel->paths[i].index[level] == index)
+                matched |= 1u << i;
+        }
+        tt_json_scan_blank(s);
+        if (!walk_member(sel, matched, level))
+            return false;
+        index++;
+    } while (tt_json_scan_more(s, ']'));
+    return !s->error;
+}
+
+/* Recursion ends with the paths: at most TT_JSON_PATH_MAX deep, whatever the document does. */
+static bool walk_value(struct selection *sel, unsigned active, int level)
+{
+    struct tt_json_scan *s = &sel->scan;
+    if (active && s->p < s->end && *s->p == '{')
+        return walk_object(sel, active, level);
+    if (active && s->p < s->end && *s->p == '[')
+        return walk_array(sel, active, level);
+    return tt_json_scan_value(s);
+}
+
+int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t count,
+                   struct tt_json_value *out, struct tt_err *err)
+{
+    struct selection sel = {.paths = paths, .count = count, .out = out};
+    if (count > PATHS_MAX)
+        return tt_err_set(err, 500, "invalid_path", "more than %d JSON paths", PATHS_MAX);
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct tt_json_value){0};
+    tt_json_scan_init(&sel.scan, doc, TT_JSON_MAX_DEPTH);
+    sel.scan.lone_allowed = true;
+    tt_json_scan_blank(&sel.scan);
+    if (walk_value(&sel, (1u << count) - 1, 0) && tt_json_scan_end(&sel.scan))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct tt_json_value){0};
+    return tt_json_scan_report(&sel.scan, err);
+}
+
+bool tt_json_next(const struct tt_json_value *array, size_t *cursor, struct tt_json_value *item)
+{
+    struct tt_json_scan s;
+    if (array->type != TT_JSON_ARRAY || *cursor >= array->raw.len)
+        return false;
+    tt_json_scan_init(&s, array->raw, TT_JSON_MAX_DEPTH);
+    s.lone_allowed = true;
+    /* The cursor stands on '[' at first, then on the comma or bracket after an item. */
+    s.p += *cursor;
+    if (*s.p != (*cursor == 0 ? '[' : ','))
+        return false;
+    s.p++;
+    tt_json_scan_blank(&s);
+    const char *from = s.p;
+    if (from >= s.end || *from == ']' || !tt_json_scan_value(&s))
+        return false;
+    item->type = tt_json_type_at(from, s.end);
+    item->raw = tt_str_of(from, (size_t)(s.p - from));
+    tt_json_scan_blank(&s);
+    *cursor = (size_t)(s.p - s.start);
+    return true;
+}

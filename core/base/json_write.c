@@ -1,0 +1,135 @@
+/* The writer: commas and nesting, so that callers write what they mean in order. A failed writer
+ * stays silent to the end, and its buffer holds a broken document: ask `failed` once, at the end.
+ * Does not check that keys are given in objects only: that is the caller's code, and tests see it.
+ */
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void put(struct tt_json_writer *w, const char *data, size_t len)
+{
+    if (!w->failed && tt_buf_append(w->buf, data, len) < 0)
+        w->failed = true;
+}
+
+/* The comma before a member, unless it is the first or stands behind its key. */
+static void separate(struct tt_json_writer *w)
+{
+    if (w->after_key) {
+        w->after_key = false;
+        return;
+    }
+    if (w->depth < 1 || w->depth > TT_JSON_MAX_DEPTH)
+        return;
+    uint64_t bit = (uint64_t)1 << (w->depth - 1);
+    if (w->not_first & bit)
+        put(w, ",", 1);
+    w->not_first |= bit;
+}
+
+static void begin(struct tt_json_writer *w, const char *bracket)
+{
+    separate(w);
+    put(w, bracket, 1);
+    w->depth++;
+    if (w->depth > TT_JSON_MAX_DEPTH)
+        w->failed = true;
+    else
+        w->not_first &= ~((uint64_t)1 << (w->depth - 1));
+}
+
+static void end(struct tt_json_writer *w, const char *bracket)
+{
+    put(w, bracket, 1);
+    w->depth--;
+}
+
+void tt_json_begin_object(struct tt_json_writer *w)
+{
+    begin(w, "{");
+}
+
+void tt_json_end_object(struct tt_json_writer *w)
+{
+    end(w, "}");
+}
+
+void tt_json_begin_array(struct tt_json_writer *w)
+{
+    begin(w, "[");
+}
+
+void tt_json_end_array(struct tt_json_writer *w)
+{
+    end(w, "]");
+}
+
+static void put_string(struct tt_json_writer *w, struct tt_str s)
+{
+    put(w, "\"", 1);
+    if (!w->failed && tt_json_escape(w->buf, s) < 0)
+        w->failed = true;
+    put(w, "\"", 1);
+}
+
+void tt_json_key(struct tt_json_writer *w, struct tt_str key)
+{
+    separate(w);
+    put_string(w, key);
+    put(w, ":", 1);
+    w->after_key = true;
+}
+
+void tt_json_str(struct tt_json_writer *w, struct tt_str s)
+{
+    separate(w);
+    put_string(w, s);
+}
+
+void tt_json_int(struct tt_json_writer *w, int64_t n)
+{
+    separate(w);
+    if (!w->failed && tt_buf_append_i64(w->buf, n) < 0)
+        w->failed = true;
+}
+
+void tt_json_num(struct tt_json_writer *w, double x)
+{
+    char text[32];
+    if (!isfinite(x)) {
+        tt_json_null(w);
+        return;
+    }
+    if (fabs(x) <= 9007199254740992.0 && x == (double)(int64_t)x) {
+        tt_json_int(w, (int64_t)x);
+        return;
+    }
+    /* The shortest of these that reads back the same: 0.1 and not 0.10000000000000001. */
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, x);
+        if (strtod(text, NULL) == x)
+            break;
+    }
+    separate(w);
+    put(w, text, strlen(text));
+}
+
+void tt_json_bool(struct tt_json_writer *w, bool b)
+{
+    separate(w);
+    put(w, b ? "true" : "false", b ? 4 : 5);
+}
+
+void tt_json_null(struct tt_json_writer *w)
+{
+    separate(w);
+    put(w, "null", 4);
+}
+
+void tt_json_raw(struct tt_json_writer *w, struct tt_str json)
+{
+    separate(w);
+    put(w, json.data, json.len);
+}

@@ -1,0 +1,160 @@
+/* The key file: 64 hex digits that only the owner may read. It is made complete under another name
+ * and then linked to its own, so that neither a crash nor a second process ever leaves or sees half
+ * a key: link fails when the name is there, and whoever lost reads the winner's. Purposes get keys
+ * derived from it; the file's key itself is never used for anything else. */
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEX_DIGITS  (TT_KEY_SIZE * 2)
+#define KDF_CONTEXT "TideTalk" /* exactly crypto_kdf_CONTEXTBYTES; changing it loses all data */
+
+enum { KDF_TOKEN = 1, KDF_SEAL = 2, KDF_SEAL_ID = 3 };
+
+static int io_error(struct tt_err *err, const char *path, const char *what)
+{
+    return tt_err_set(err, 500, "secret_file_unreadable", "%s: %s: %s", path, what,
+                      strerror(errno));
+}
+
+static int write_new_key(int fd)
+{
+    unsigned char key[TT_KEY_SIZE];
+    char text[HEX_DIGITS + 1];
+    randombytes_buf(key, sizeof(key));
+    sodium_bin2hex(text, sizeof(text), key, sizeof(key));
+    text[HEX_DIGITS] = '\n';
+    ssize_t n = write(fd, text, sizeof(text));
+    sodium_memzero(key, sizeof(key));
+    sodium_memzero(text, sizeof(text));
+    return n == (ssize_t)sizeof(text) && fsync(fd) == 0 ? 0 : -1;
+}
+
+/* The name must survive a power cut as surely as the file: everything sealed depends on it. */
+static void sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char directory[4096];
+    snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+             slash ? path : ".");
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+static int create_key_file(const char *path, struct tt_err *err)
+{
+    char temporary[4096], suffix[17];
+    int rc = -1;
+    tt_random_hex(suffix, sizeof(suffix) - 1);
+    int n = snprintf(temporary, sizeof(temporary), "%s.%s", path, suffix);
+    if (n < 0 || (size_t)n >= sizeof(temporary))
+        return tt_err_set(err, 500, "secret_file_unreadable", "the key file's path is too long");
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return io_error(err, path, "cannot create");
+    if (write_new_key(fd) < 0 || (link(temporary, path) < 0 && errno != EEXIST)) {
+        io_error(err, path, "cannot create");
+        goto out;
+    }
+    sync_directory(path);
+    rc = 0;
+out:
+    unlink(temporary);
+    close(fd);
+    return rc;
+}
+
+static int check_safe(int fd, const char *path, struct tt_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return io_error(err, path, "cannot stat");
+    if (!S_ISREG(st.st_mode))
+        return tt_err_set(err, 500, "secret_file_unsafe", "%s: not a regular file", path);
+    if (st.st_mode & 077)
+        return tt_err_set(err, 500, "secret_file_unsafe",
+                          "%s: mode %03o lets others at the key; make it 600", path,
+                          (unsigned)(st.st_mode & 0777));
+    return 0;
+}
+
+static int read_key(int fd, const char *path, unsigned char key[TT_KEY_SIZE], struct tt_err *err)
+{
+    char text[HEX_DIGITS + 16];
+    size_t used = 0, key_len = 0;
+    ssize_t n;
+    int rc = -1;
+    while (used < sizeof(text) && (n = read(fd, text + used, sizeof(text) - used)) != 0) {
+        if (n < 0 && errno != EINTR) {
+            io_error(err, path, "cannot read");
+            goto out;
+        }
+        used += n > 0 ? (size_t)n : 0;
+    }
+    struct tt_str hex = tt_str_trim(tt_str_of(text, used));
+    if (hex.len != HEX_DIGITS ||
+        sodium_hex2bin(key, TT_KEY_SIZE, hex.data, hex.len, NULL, &key_len, NULL) < 0 ||
+        key_len != TT_KEY_SIZE) {
+        tt_err_set(err, 500, "secret_file_invalid", "%s: a key is %d hex digits", path, HEX_DIGITS);
+        goto out;
+    }
+    rc = 0;
+out:
+    sodium_memzero(text, sizeof(text));
+    return rc;
+}
+
+static void derive(struct tt_keys *keys, const unsigned char master[TT_KEY_SIZE])
+{
+    unsigned char id[crypto_kdf_BYTES_MIN];
+    _Static_assert(TT_KEY_SIZE == crypto_kdf_KEYBYTES, "the file holds one crypto_kdf key");
+    crypto_kdf_derive_from_key(keys->token, TT_KEY_SIZE, KDF_TOKEN, KDF_CONTEXT, master);
+    crypto_kdf_derive_from_key(keys->seal, TT_KEY_SIZE, KDF_SEAL, KDF_CONTEXT, master);
+    crypto_kdf_derive_from_key(id, sizeof(id), KDF_SEAL_ID, KDF_CONTEXT, master);
+    sodium_bin2hex(keys->seal_id, sizeof(keys->seal_id), id, 4);
+}
+
+/* O_NOFOLLOW: a link would make the rights checked here say nothing about who can swap the file.
+ * O_NONBLOCK: opening a FIFO must not hang. */
+static int open_key_file(const char *path)
+{
+    return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+int tt_keys_load(struct tt_keys *keys, const char *path, struct tt_err *err)
+{
+    unsigned char master[TT_KEY_SIZE] = {0};
+    int rc = -1;
+    memset(keys, 0, sizeof(*keys));
+    int fd = open_key_file(path);
+    if (fd < 0 && errno == ENOENT) {
+        if (create_key_file(path, err) < 0)
+            return -1;
+        fd = open_key_file(path);
+    }
+    if (fd < 0 && errno == ELOOP)
+        return tt_err_set(err, 500, "secret_file_unsafe", "%s: not a regular file", path);
+    if (fd < 0)
+        return io_error(err, path, "cannot open");
+    if (check_safe(fd, path, err) < 0 || read_key(fd, path, master, err) < 0)
+        goto out;
+    derive(keys, master);
+    rc = 0;
+out:
+    sodium_memzero(master, sizeof(master));
+    close(fd);
+    return rc;
+}
+
+void tt_keys_wipe(struct tt_keys *keys)
+{
+    sodium_memzero(keys, sizeof(*keys));
+}

@@ -1,0 +1,41 @@
+/* Structured logs on stderr: one JSON object (or one readable line) an event, written with one
+ * write(2), so that lines of several threads never mix. Never log prompts, replies, keys or tokens;
+ * a tt_secret cannot be logged at all. */
+#pragma once
+#include "base/str.h"
+
+enum tt_log_level { TT_LOG_DEBUG, TT_LOG_INFO, TT_LOG_WARN, TT_LOG_ERROR };
+enum tt_log_format { TT_LOG_JSON, TT_LOG_TEXT };
+
+enum tt_log_type { TT_LOG_STR, TT_LOG_INT, TT_LOG_NUM, TT_LOG_BOOL };
+
+struct tt_log_field {
+    const char *key;
+    enum tt_log_type type;
+    struct tt_str str;
+    int64_t integer;
+    double number;
+};
+
+#define TT_F_STR(k, s)  ((struct tt_log_field){.key = (k), .type = TT_LOG_STR, .str = (s)})
+#define TT_F_Z(k, z)    ((struct tt_log_field){.key = (k), .type = TT_LOG_STR, .str = tt_str_from(z)})
+#define TT_F_INT(k, n)  ((struct tt_log_field){.key = (k), .type = TT_LOG_INT, .integer = (n)})
+#define TT_F_NUM(k, x)  ((struct tt_log_field){.key = (k), .type = TT_LOG_NUM, .number = (x)})
+#define TT_F_BOOL(k, b) ((struct tt_log_field){.key = (k), .type = TT_LOG_BOOL, .integer = (b)})
+
+/* Set once before threads start. */
+void tt_log_setup(enum tt_log_level level, enum tt_log_format format);
+bool tt_log_enabled(enum tt_log_level level);
+
+/* Writes one event: time, level, message, then the fields in order. Thread: any. */
+void tt_log_write(enum tt_log_level level, const char *message, const struct tt_log_field *fields,
+                  size_t count);
+
+#define tt_log(level, message, ...)                                                                \
+    do {                                                                                           \
+        if (tt_log_enabled(level)) {                                                               \
+            const struct tt_log_field tt_fields_[] = {__VA_ARGS__};                                \
+            tt_log_write((level), (message), tt_fields_,                                           \
+                         sizeof(tt_fields_) / sizeof(struct tt_log_field));                        \
+        }                                                                                          \
+    } while (0)

@@ -1,0 +1,45 @@
+/* Random bytes, hashes and comparing in constant time: thin, so that callers name what they want
+ * and libsodium can be found in one layer. Keys are in keys.c, sealing in seal.c, tokens in
+ * token.c, passwords in password.c. */
+#include "base/secret.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+void tt_secret_setup(void)
+{
+    if (sodium_init() < 0)
+        abort();
+}
+
+void tt_random_bytes(void *out, size_t size)
+{
+    randombytes_buf(out, size);
+}
+
+void tt_random_hex(char *out, size_t digits)
+{
+    static const char hex[] = "0123456789abcdef";
+    randombytes_buf(out, digits);
+    for (size_t i = 0; i < digits; i++)
+        out[i] = hex[(unsigned char)out[i] & 15];
+    out[digits] = '\0';
+}
+
+void tt_sha256(struct tt_str data, unsigned char out[TT_SHA256_SIZE])
+{
+    const char *bytes = data.data ? data.data : "";
+    crypto_hash_sha256(out, (const unsigned char *)bytes, data.len);
+}
+
+void tt_sha256_hex(struct tt_str data, char out[TT_SHA256_SIZE * 2 + 1])
+{
+    unsigned char hash[TT_SHA256_SIZE];
+    tt_sha256(data, hash);
+    sodium_bin2hex(out, TT_SHA256_SIZE * 2 + 1, hash, sizeof(hash));
+}
+
+bool tt_secret_equal(struct tt_str a, struct tt_str b)
+{
+    return a.len == b.len && (a.len == 0 || sodium_memcmp(a.data, b.data, a.len) == 0);
+}

@@ -1,0 +1,58 @@
+/* Secret bytes and what is done with them: a type of its own, so that no log function takes it and
+ * the memory is wiped. Random, hashes, sealing of stored keys, tokens and passwords; all of it from
+ * libsodium and libjwt. */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+
+#define TT_KEY_SIZE    32
+#define TT_SHA256_SIZE 32
+
+/* Must be called once before anything here. Aborts when libsodium cannot start. */
+void tt_secret_setup(void);
+
+void tt_random_bytes(void *out, size_t size);
+void tt_random_hex(char *out, size_t digits); /* `digits` hex digits and a NUL */
+void tt_sha256(struct tt_str data, unsigned char out[TT_SHA256_SIZE]);
+void tt_sha256_hex(struct tt_str data, char out[TT_SHA256_SIZE * 2 + 1]);
+bool tt_secret_equal(struct tt_str a, struct tt_str b); /* in constant time for equal lengths */
+
+/* The master key of a data folder and the keys derived from it (crypto_kdf), one a purpose. */
+struct tt_keys {
+    unsigned char token[TT_KEY_SIZE]; /* signs tokens (HS256) */
+    unsigned char seal[TT_KEY_SIZE];  /* seals API keys at rest */
+    char seal_id[9];                  /* names the sealing key inside records */
+};
+
+/* Reads the key file (64 hex digits), making it at random with mode 0600 on first use. Refused when
+ * group or others have any right on it, or it is no regular file: code "secret_file_unsafe".
+ * Owns: the caller wipes with tt_keys_wipe. */
+int tt_keys_load(struct tt_keys *keys, const char *path, struct tt_err *err);
+void tt_keys_wipe(struct tt_keys *keys);
+
+/* Seals text with XChaCha20-Poly1305; `bound` is authenticated with it (e.g. "user:1:api:7"), so a
+ * record copied to another row does not open. The result is text: "v1.<key id>.<base64>". */
+int tt_seal(const struct tt_keys *keys, struct tt_str plain, struct tt_str bound,
+            struct tt_buf *out);
+/* Appends the plain text; -1 with code "secret_unreadable". */
+int tt_unseal(const struct tt_keys *keys, struct tt_str sealed, struct tt_str bound,
+              struct tt_buf *out, struct tt_err *err);
+
+/* Argon2id (19 MiB, t=2: OWASP's minimum). Both take ~20 ms and 19 MiB: aux threads only. */
+int tt_password_hash(struct tt_str password, struct tt_buf *out, struct tt_err *err);
+bool tt_password_verify(struct tt_str hash, struct tt_str password); /* hash NUL-terminated */
+
+/* Claims of an access token (RFC 7519), HS256 only. */
+struct tt_claims {
+    int64_t sub;      /* user id */
+    int64_t version;  /* the user's token_version when it was made (claim "ver") */
+    int64_t iat, exp; /* seconds */
+    char jti[33];
+    char username[256];
+    char role[16];
+};
+int tt_token_sign(const struct tt_keys *keys, const struct tt_claims *claims, struct tt_buf *out);
+/* Checks algorithm (anything but HS256 is refused), signature, exp and shape. -1 with code
+ * "invalid_token" or "token_expired". */
+int tt_token_verify(const struct tt_keys *keys, struct tt_str token, int64_t now_s,
+                    struct tt_claims *out, struct tt_err *err);

@@ -1,0 +1,213 @@
+/* A batch of jobs in one transaction, a savepoint each, so that one sync pays for all of them and a
+ * job that fails takes nobody along.
+ *
+ * The trap: a full disk, an I/O error, no memory, an interrupt or an OR ROLLBACK clause end the
+ * *whole* transaction, with the savepoints that had been released before. Going on as if nothing
+ * happened would run the next job outside BEGIN and commit it by itself. Hence after each failure
+ * sqlite3_get_autocommit() is asked; a lost transaction is lost for all its jobs, and then each of
+ * them runs once more in a transaction of its own, so that only the guilty one fails. When the
+ * fault is the file's (I/O error, damage, locked by another process) that is left out: it would
+ * only be met again, once per job. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "db/writer.h"
+
+enum verdict {
+    JOB_DONE,   /* its statements are applied */
+    JOB_FAILED, /* the job's own error; the transaction lives */
+    JOB_LOST    /* the transaction cannot go on */
+};
+
+static void fail_all(struct tt_db_job **jobs, size_t count, const struct tt_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        jobs[i]->error = *err;
+        jobs[i]->failed_statement = -1;
+    }
+}
+
+/* SQLite recommends ROLLBACK after these even where the transaction survived. */
+static bool ends_transaction(struct tt_sqlite *conn, int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_NOMEM:
+    case SQLITE_INTERRUPT:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_BUSY:
+        return true;
+    default:
+        return sqlite3_get_autocommit(conn->handle) != 0;
+    }
+}
+
+/* What the next job would meet as well. SQLite's FULL is not among them: a smaller job may fit. */
+static bool is_file_fault(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_IOERR:
+        return rc != SQLITE_IOERR_NOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_BUSY:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int run_statement(struct tt_sqlite *conn, struct tt_job_statement *job_statement,
+                         struct tt_err *err)
+{
+    struct tt_statement *statement;
+    int rc = tt_sqlite_prepare(conn, job_statement->sql, &statement, err);
+    if (rc != SQLITE_OK)
+        return rc;
+    sqlite3_int64 before = sqlite3_total_changes64(conn->handle);
+    rc = tt_sqlite_bind(conn, statement, job_statement->values, job_statement->count, false, err);
+    if (rc == SQLITE_OK) {
+        do
+            rc = sqlite3_step(statement->handle);
+        while (rc == SQLITE_ROW);
+        rc = rc == SQLITE_DONE ? SQLITE_OK : tt_sqlite_error(conn, rc, err);
+    }
+    if (rc == SQLITE_OK) {
+        /* changes() keeps the number of an older statement when this one is no INSERT, UPDATE or
+         * DELETE; the total tells. */
+        bool changed = sqlite3_total_changes64(conn->handle) != before;
+        job_statement->outcome.changes = changed ? sqlite3_changes64(conn->handle) : 0;
+        job_statement->outcome.insert_id = sqlite3_last_insert_rowid(conn->handle);
+    }
+    tt_sqlite_release(statement);
+    return rc;
+}
+
+static int run_statements(struct tt_sqlite *conn, struct tt_db_job *job)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct tt_job_statement *statement = &job->statements[i];
+        int rc = run_statement(conn, statement, &job->error);
+        if (rc == SQLITE_OK && statement->expect >= 0 &&
+            statement->outcome.changes != statement->expect) {
+            tt_err_set(&job->error, 409, "unexpected_changes",
+                       "statement %zu changed %lld rows, expected %lld", i + 1,
+                       (long long)statement->outcome.changes, (long long)statement->expect);
+            rc = SQLITE_ABORT;
+        }
+        if (rc != SQLITE_OK) {
+            job->failed_statement = (int)i;
+            return rc;
+        }
+    }
+    return SQLITE_OK;
+}
+
+/* Runs one job inside the open transaction. *rc tells why a JOB_LOST. */
+static enum verdict run_job(struct tt_writer *writer, struct tt_db_job *job, bool savepoint,
+                            int *rc)
+{
+    struct tt_sqlite *conn = &writer->conn;
+    if (savepoint && (*rc = tt_sqlite_run(conn, "SAVEPOINT job", &job->error)) != SQLITE_OK)
+        return JOB_LOST;
+    /* Else an INSERT that did nothing would let the job see the id of somebody else's row. */
+    sqlite3_set_last_insert_rowid(conn->handle, 0);
+    writer->job_deadline_ms = tt_clock_mono_ms() + TT_WRITER_JOB_MS;
+    conn->guarded = true;
+    *rc = run_statements(conn, job);
+    conn->guarded = false;
+    writer->job_deadline_ms = 0;
+    if (*rc != SQLITE_OK && ends_transaction(conn, *rc))
+        return JOB_LOST;
+    if (!savepoint)
+        return *rc == SQLITE_OK ? JOB_DONE : JOB_FAILED;
+    enum verdict verdict = *rc == SQLITE_OK ? JOB_DONE : JOB_FAILED;
+    struct tt_err err = {0};
+    if (verdict == JOB_FAILED)
+        *rc = tt_sqlite_run(conn, "ROLLBACK TO job", &err);
+    if (verdict == JOB_DONE || *rc == SQLITE_OK)
+        *rc = tt_sqlite_run(conn, "RELEASE job", &err);
+    if (*rc == SQLITE_OK)
+        return verdict;
+    job->error = err;
+    return JOB_LOST;
+}
+
+static void roll_back(struct tt_writer *writer)
+{
+    struct tt_err err = {0};
+    if (!sqlite3_get_autocommit(writer->conn.handle) &&
+        tt_sqlite_run(&writer->conn, "ROLLBACK", &err) != SQLITE_OK)
+        tt_log(TT_LOG_ERROR, "database: rollback failed", TT_F_Z("error", err.message));
+}
+
+/* One transaction. SQLITE_OK: every job has its outcome or its own error, and the good ones are on
+ * disk. Else nothing is, *err tells why, and *guilty which job did it (count: none). */
+static int run_transaction(struct tt_writer *writer, struct tt_db_job **jobs, size_t count,
+                           size_t *guilty, struct tt_err *err)
+{
+    size_t done = 0;
+    *guilty = count;
+    for (size_t i = 0; i < count; i++) {
+        jobs[i]->error = (struct tt_err){0};
+        jobs[i]->failed_statement = -1;
+    }
+    int rc = tt_sqlite_run(&writer->conn, "BEGIN IMMEDIATE", err);
+    if (rc != SQLITE_OK)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        enum verdict verdict = run_job(writer, jobs[i], count > 1, &rc);
+        if (verdict == JOB_LOST) {
+            *err = jobs[i]->error;
+            *guilty = i;
+            roll_back(writer);
+            return rc;
+        }
+        done += verdict == JOB_DONE;
+    }
+    if (done == 0) {
+        roll_back(writer);
+        return SQLITE_OK;
+    }
+    rc = tt_sqlite_run(&writer->conn, "COMMIT", err);
+    if (rc != SQLITE_OK) {
+        roll_back(writer);
+        return rc;
+    }
+    writer->commits++;
+    writer->wal_dirty = true;
+    return SQLITE_OK;
+}
+
+void tt_batch_run(struct tt_writer *writer, struct tt_db_job **jobs, size_t count)
+{
+    struct tt_err err = {0}, first;
+    size_t guilty, none;
+    int rc = run_transaction(writer, jobs, count, &guilty, &err);
+    if (rc == SQLITE_OK)
+        return;
+    tt_log(TT_LOG_WARN, "database: transaction lost", TT_F_INT("jobs", (int64_t)count),
+           TT_F_Z("code", err.code), TT_F_Z("error", err.message));
+    if (count == 1) {
+        jobs[0]->error = err; /* failed_statement, if it was one, stays */
+        return;
+    }
+    bool too_slow = (rc & 0xff) == SQLITE_INTERRUPT;
+    first = err;
+    for (size_t i = 0; i < count; i++) {
+        if (is_file_fault(rc)) {
+            fail_all(jobs + i, count - i, &err);
+            return;
+        }
+        if (i == guilty && too_slow) { /* the others have waited for it once */
+            jobs[i]->error = first;
+            continue;
+        }
+        rc = run_transaction(writer, jobs + i, 1, &none, &err);
+        if (rc != SQLITE_OK)
+            jobs[i]->error = err;
+    }
+}

@@ -1,0 +1,348 @@
+/* Bringing the schema to the newest version, and back. Each migration is one transaction with its
+ * row in schema_migrations, and the state is read again inside each, so that two processes that
+ * start at once take turns. Foreign keys are not enforced meanwhile (a table that is rebuilt would
+ * take its children along by ON DELETE CASCADE) but checked before COMMIT. */
+#include "db/migrate.h"
+
+#include "base/clock.h"
+#include "db/migration_files.h"
+#include "db/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUSY_MS 60000 /* another process may be at a long migration */
+
+static int failed(struct tt_err *err, const struct tt_err *cause, const char *what)
+{
+    return tt_err_set(err, 500, "migration_failed", "%s: %s", what, cause->message);
+}
+
+/* ---- what is applied ---- */
+
+static int table_exists(struct tt_sqlite *conn, bool *exists, struct tt_err *err)
+{
+    int64_t count = 0;
+    int rc = tt_sqlite_run_values(
+        conn, "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'", NULL, 0,
+        &count, err);
+    *exists = count > 0;
+    return rc;
+}
+
+static int compare_row(struct tt_statement *statement, const struct tt_migration_files *set,
+                       int *newest, struct tt_err *err)
+{
+    int version = sqlite3_column_int(statement->handle, 0);
+    struct tt_str name = tt_sqlite_column(statement, 1).text;
+    struct tt_str sha256 = tt_sqlite_column(statement, 2).text;
+    if (version != *newest + 1)
+        return tt_err_set(err, 500, "migration_missing",
+                          "the database has version %04d applied but not %04d", version,
+                          *newest + 1);
+    if ((size_t)version > set->count)
+        return tt_err_set(
+            err, 500, "migration_missing",
+            "version %04d %.*s is applied but has no file: the database is newer than "
+            "this program",
+            version, TT_STR_ARG(name));
+    const struct tt_migration_file *file = &set->files[version - 1];
+    if (!tt_str_eq(sha256, tt_str_from(file->sha256)))
+        return tt_err_set(err, 500, "migration_changed",
+                          "%04d_%s.up.sql was changed after it was applied: undo the change, or "
+                          "write a new migration",
+                          version, file->name);
+    *newest = version;
+    return 0;
+}
+
+/* Reads the newest applied version, checking what is applied against the files. */
+static int read_applied(struct tt_sqlite *conn, const struct tt_migration_files *set, int *newest,
+                        struct tt_err *err)
+{
+    struct tt_statement *statement;
+    struct tt_err cause = {0};
+    bool exists;
+    int status = 0;
+    *newest = 0;
+    if (table_exists(conn, &exists, &cause) != SQLITE_OK)
+        return failed(err, &cause, "schema_migrations");
+    if (!exists)
+        return 0;
+    if (tt_sqlite_prepare(conn,
+                          TT_STR("SELECT version, name, sha256 FROM schema_migrations"
+                                 " ORDER BY version"),
+                          &statement, &cause) != SQLITE_OK)
+        return failed(err, &cause, "schema_migrations");
+    int rc;
+    while (status == 0 && (rc = sqlite3_step(statement->handle)) == SQLITE_ROW)
+        status = compare_row(statement, set, newest, err);
+    if (status == 0 && rc != SQLITE_DONE) {
+        tt_sqlite_error(conn, rc, &cause);
+        status = failed(err, &cause, "schema_migrations");
+    }
+    tt_sqlite_release(statement);
+    return status;
+}
+
+/* ---- running a file ---- */
+
+static int line_of(const char *text, const char *at)
+{
+    int line = 1;
+    for (const char *p = text; p < at; p++)
+        line += *p == '\n';
+    return line;
+}
+
+static const char *skip_blanks(const char *sql)
+{
+    for (;;) {
+        const char *from = sql;
+        sql += strspn(sql, " \t\r\n;");
+        if (sql[0] == '-' && sql[1] == '-')
+            sql += strcspn(sql, "\n");
+        if (sql == from)
+            return sql;
+    }
+}
+
+/* Statement by statement, to be able to name the line. */
+static int run_script(struct tt_sqlite *conn, const char *sql, int *line, struct tt_err *err)
+{
+    const char *text = sql;
+    int rc = SQLITE_OK;
+    conn->guarded = true; /* a COMMIT in a file would end our transaction half-way */
+    while (rc == SQLITE_OK && *(sql = skip_blanks(sql))) {
+        sqlite3_stmt *handle = NULL;
+        const char *start = sql;
+        rc = sqlite3_prepare_v2(conn->handle, sql, -1, &handle, &sql);
+        if (rc == SQLITE_OK && handle) {
+            do
+                rc = sqlite3_step(handle);
+            while (rc == SQLITE_ROW);
+            rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
+        }
+        if (rc != SQLITE_OK) {
+            int offset = sqlite3_error_offset(conn->handle);
+            *line = line_of(text, start + (offset > 0 ? offset : 0));
+            tt_sqlite_error(conn, rc, err);
+            if (rc == SQLITE_AUTH)
+                tt_err_wrap(err, "BEGIN, COMMIT, PRAGMA, ATTACH are not for migrations");
+        }
+        sqlite3_finalize(handle);
+    }
+    conn->guarded = false;
+    return rc;
+}
+
+static int check_foreign_keys(struct tt_sqlite *conn, struct tt_err *err)
+{
+    int64_t broken = 0;
+    int rc = tt_sqlite_run_values(conn, "SELECT count(*) FROM pragma_foreign_key_check", NULL, 0,
+                                  &broken, err);
+    if (rc == SQLITE_OK && broken > 0) {
+        rc = SQLITE_CONSTRAINT_FOREIGNKEY;
+        tt_err_set(err, 500, "foreign_key", "%lld rows would refer to nothing", (long long)broken);
+    }
+    return rc;
+}
+
+static int record_up(struct tt_sqlite *conn, const struct tt_migration_file *file,
+                     struct tt_err *err)
+{
+    char now[TT_RFC3339_SIZE];
+    tt_clock_format(tt_clock_wall_us(), now);
+    struct tt_db_value values[] = {tt_db_int(file->version), tt_db_text(tt_str_from(file->name)),
+                                   tt_db_text(tt_str_from(file->sha256)),
+                                   tt_db_text(tt_str_from(now))};
+    int rc = tt_sqlite_run(conn,
+                           "CREATE TABLE IF NOT EXISTS schema_migrations ("
+                           " version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+                           " sha256 TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT",
+                           err);
+    if (rc == SQLITE_OK)
+        rc = tt_sqlite_run_values(conn, "INSERT INTO schema_migrations VALUES (?1, ?2, ?3, ?4)",
+                                  values, TT_COUNT(values), NULL, err);
+    return rc;
+}
+
+static int record_down(struct tt_sqlite *conn, const struct tt_migration_file *file,
+                       struct tt_err *err)
+{
+    struct tt_db_value version = tt_db_int(file->version);
+    return tt_sqlite_run_values(conn, "DELETE FROM schema_migrations WHERE version = ?1", &version,
+                                1, NULL, err);
+}
+
+/* Runs a script and its record in the transaction that the caller began; ends it either way. */
+static int apply(struct tt_sqlite *conn, const struct tt_migration_file *file, const char *sql,
+                 bool up, struct tt_err *err)
+{
+    struct tt_err cause = {0};
+    int line = 0;
+    int rc = run_script(conn, sql, &line, &cause);
+    if (rc == SQLITE_OK)
+        rc = check_foreign_keys(conn, &cause);
+    if (rc == SQLITE_OK)
+        rc = up ? record_up(conn, file, &cause) : record_down(conn, file, &cause);
+    if (rc == SQLITE_OK)
+        rc = tt_sqlite_run(conn, "COMMIT", &cause);
+    if (rc == SQLITE_OK)
+        return 0;
+    if (line > 0)
+        tt_err_wrap(&cause, "line %d", line);
+    return tt_err_set(err, 500, "migration_failed", "%04d_%s.%s.sql: %s", file->version, file->name,
+                      up ? "up" : "down", cause.message);
+}
+
+/* ---- the walk ---- */
+
+static void report_line(struct tt_migrate_report *report, const struct tt_migration_file *file,
+                        const char *what)
+{
+    tt_buf_printf(&report->text, "%04d %s %s\n", file->version, file->name, what);
+}
+
+/* Makes the file when there is none. With O_EXCL only: closing any descriptor of a database that is
+ * open in this process would drop the process's locks on it. */
+static int create_file(const char *path, struct tt_err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    else if (errno != EEXIST)
+        return tt_err_set(err, 500, "migration_failed", "%s: %s", path, strerror(errno));
+    else if (chmod(path, 0600) != 0 && errno != EPERM)
+        return tt_err_set(err, 500, "migration_failed", "%s: chmod: %s", path, strerror(errno));
+    return 0;
+}
+
+static int open_for_migrations(struct tt_sqlite *conn, const char *path, enum tt_sqlite_mode mode,
+                               struct tt_err *err)
+{
+    struct tt_err cause = {0};
+    int rc = tt_sqlite_open(conn, path, mode, BUSY_MS, &cause);
+    if (rc == SQLITE_OK)
+        rc = tt_sqlite_run(conn, "PRAGMA foreign_keys=OFF", &cause);
+    return rc == SQLITE_OK ? 0 : failed(err, &cause, "cannot open the database");
+}
+
+/* Ends the read or write transaction of one look at the state. */
+static void end_look(struct tt_sqlite *conn)
+{
+    if (conn->handle && !sqlite3_get_autocommit(conn->handle))
+        tt_sqlite_run(conn, "ROLLBACK", NULL);
+}
+
+static int begin_look(struct tt_sqlite *conn, const struct tt_migration_files *set, int *newest,
+                      struct tt_err *err)
+{
+    struct tt_err cause = {0};
+    if (tt_sqlite_run(conn, "BEGIN IMMEDIATE", &cause) != SQLITE_OK)
+        return failed(err, &cause, "another process is writing");
+    return read_applied(conn, set, newest, err);
+}
+
+static int report_pending(const char *path, const struct tt_migration_files *set,
+                          struct tt_migrate_report *report, struct tt_err *err)
+{
+    struct tt_sqlite conn = {0};
+    int status = 0;
+    if (access(path, F_OK) == 0) {
+        status = open_for_migrations(&conn, path, TT_SQLITE_READ, err);
+        if (status == 0)
+            status = read_applied(&conn, set, &report->version, err);
+    }
+    tt_sqlite_close(&conn);
+    for (size_t i = 0; status == 0 && i < set->count; i++)
+        report_line(report, &set->files[i],
+                    set->files[i].version <= report->version ? "done" : "pending");
+    return status;
+}
+
+static int apply_pending(const char *path, const struct tt_migration_files *set,
+                         struct tt_migrate_report *report, struct tt_err *err)
+{
+    struct tt_sqlite conn = {0};
+    int newest = 0, reported = 0;
+    int status = create_file(path, err);
+    if (status == 0)
+        status = open_for_migrations(&conn, path, TT_SQLITE_WRITE, err);
+    while (status == 0) {
+        status = begin_look(&conn, set, &newest, err);
+        if (status != 0)
+            break;
+        for (; reported < newest; reported++) /* applied before us, or beside us */
+            report_line(report, &set->files[reported], "done");
+        report->version = newest;
+        if ((size_t)newest == set->count)
+            break;
+        const struct tt_migration_file *next = &set->files[newest];
+        status = apply(&conn, next, next->sql.data, true, err);
+        if (status == 0) {
+            report_line(report, next, "applied");
+            report->version = ++reported;
+            report->applied++;
+        }
+    }
+    end_look(&conn);
+    tt_sqlite_close(&conn);
+    return status;
+}
+
+int tt_db_migrate(const char *path, const char *directory, bool dry_run,
+                  struct tt_migrate_report *report, struct tt_err *err)
+{
+    struct tt_migration_files set;
+    *report = (struct tt_migrate_report){0};
+    int status = tt_migration_files_read(&set, directory, err);
+    if (status == 0)
+        status = dry_run ? report_pending(path, &set, report, err)
+                         : apply_pending(path, &set, report, err);
+    tt_migration_files_free(&set);
+    return status;
+}
+
+static int undo_newest(struct tt_sqlite *conn, const char *directory,
+                       const struct tt_migration_file *file, struct tt_migrate_report *report,
+                       struct tt_err *err)
+{
+    struct tt_buf sql = {0};
+    int status = tt_migration_files_read_down(directory, file, &sql, err);
+    if (status == 0)
+        status = apply(conn, file, sql.data, false, err);
+    if (status == 0) {
+        report_line(report, file, "undone");
+        report->version = file->version - 1;
+        report->applied++;
+    }
+    tt_buf_free(&sql);
+    return status;
+}
+
+int tt_db_migrate_down(const char *path, const char *directory, int version,
+                       struct tt_migrate_report *report, struct tt_err *err)
+{
+    struct tt_migration_files set;
+    struct tt_sqlite conn = {0};
+    int newest = 0;
+    *report = (struct tt_migrate_report){0};
+    int status = tt_migration_files_read(&set, directory, err);
+    if (status == 0 && version < 0)
+        status = tt_err_set(err, 500, "migration_failed", "there is no version %d", version);
+    if (status == 0)
+        status = open_for_migrations(&conn, path, TT_SQLITE_WRITE, err);
+    while (status == 0 && (status = begin_look(&conn, &set, &newest, err)) == 0) {
+        report->version = newest;
+        if (newest <= version)
+            break;
+        status = undo_newest(&conn, directory, &set.files[newest - 1], report, err);
+    }
+    end_look(&conn);
+    tt_sqlite_close(&conn);
+    tt_migration_files_free(&set);
+    return status;
+}

@@ -1,0 +1,260 @@
+/* The writer thread: takes whatever is queued (never waits for more: the sync of the last batch is
+ * the time in which the next one gathers), commits it as one transaction, tells the loops, and only
+ * then looks after the WAL, so that no answer waits for a checkpoint. SQLite's own autocheckpoint
+ * is off for the same reason: it would run inside COMMIT. */
+#include "db/writer.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define BUSY_MS           5000
+#define IDLE_MS           1000
+#define CHECKPOINT_PAGES  4000
+#define TRUNCATE_WAIT_MS  50 /* for readers, while nothing is written */
+#define TRUNCATE_PAUSE_MS 1000
+#define BATCH_BYTES       (16u << 20)  /* keeps one sync, and the wait of the others, short */
+#define QUEUE_BYTES       (256u << 20) /* what waiting jobs may hold in memory */
+#define PROGRESS_STEPS    10000
+
+/* ---- the WAL ---- */
+
+static int on_wal_commit(void *arg, sqlite3 *handle, const char *database, int pages)
+{
+    struct tt_writer *writer = arg;
+    (void)handle, (void)database;
+    writer->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static void checkpoint(struct tt_writer *writer, int mode)
+{
+    int in_wal = 0, copied = 0;
+    if (mode == SQLITE_CHECKPOINT_TRUNCATE)
+        sqlite3_busy_timeout(writer->conn.handle, TRUNCATE_WAIT_MS);
+    int rc = sqlite3_wal_checkpoint_v2(writer->conn.handle, NULL, mode, &in_wal, &copied);
+    sqlite3_busy_timeout(writer->conn.handle, BUSY_MS);
+    if (rc == SQLITE_OK) {
+        writer->wal_dirty = copied < in_wal;
+    } else if ((rc & 0xff) != SQLITE_BUSY) {
+        struct tt_err err = {0};
+        tt_sqlite_error(&writer->conn, rc, &err);
+        tt_log(TT_LOG_ERROR, "database: checkpoint failed", TT_F_Z("error", err.message));
+    }
+    if (mode == SQLITE_CHECKPOINT_TRUNCATE) {
+        writer->truncate_at_ms = rc == SQLITE_OK ? 0 : tt_clock_mono_ms() + TRUNCATE_PAUSE_MS;
+        if (rc == SQLITE_OK)
+            writer->wal_pages = 0;
+    }
+    /* A long reader holds the rest back: not again for every commit, each costs two syncs. */
+    bool complete = rc == SQLITE_OK && copied >= in_wal;
+    writer->checkpoint_at = (complete ? 0 : writer->wal_pages) + CHECKPOINT_PAGES;
+}
+
+static void after_batch(struct tt_writer *writer)
+{
+    /* 24 bytes of frame header a page; another page size than SQLite's default only shifts it. */
+    uint64_t size = (uint64_t)writer->wal_pages * (4096 + 24);
+    if (size > writer->wal_truncate_size && tt_clock_mono_ms() >= writer->truncate_at_ms)
+        checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
+    else if (writer->wal_pages >= writer->checkpoint_at)
+        checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+}
+
+/* ---- the thread ---- */
+
+static int over_time(void *arg)
+{
+    const struct tt_writer *writer = arg;
+    return writer->job_deadline_ms && tt_clock_mono_ms() > writer->job_deadline_ms;
+}
+
+/* Sleeps until there is work, or (only with pages to copy) the idle time is over. Mutex held. False
+ * when idle. */
+static bool wait_for_work(struct tt_writer *writer)
+{
+    int rc = 0;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_MS / 1000;
+    writer->asleep = true;
+    while (rc != ETIMEDOUT && tt_list_empty(&writer->queue) && !writer->stopping) {
+        if (writer->wal_dirty)
+            rc = pthread_cond_timedwait(&writer->wake, &writer->mutex, &until);
+        else
+            pthread_cond_wait(&writer->wake, &writer->mutex);
+    }
+    writer->asleep = false;
+    return rc != ETIMEDOUT || !tt_list_empty(&writer->queue);
+}
+
+/* The next batch; 0 when stopping and nothing is left. */
+static size_t take_batch(struct tt_writer *writer)
+{
+    size_t count = 0, bytes = 0;
+    pthread_mutex_lock(&writer->mutex);
+    while (tt_list_empty(&writer->queue) && !writer->stopping) {
+        if (wait_for_work(writer))
+            continue;
+        pthread_mutex_unlock(&writer->mutex);
+        checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+        writer->wal_dirty = false; /* a reader in the way: with the next commit */
+        pthread_mutex_lock(&writer->mutex);
+    }
+    while (count < (size_t)writer->batch_max && bytes < BATCH_BYTES &&
+           !tt_list_empty(&writer->queue)) {
+        struct tt_db_job *job =
+            tt_list_entry(tt_list_pop_front(&writer->queue), struct tt_db_job, node);
+        bytes += job->arena.used;
+        writer->batch[count++] = job;
+    }
+    writer->queued_bytes -= bytes;
+    writer->stats.waiting -= (int)count;
+    pthread_mutex_unlock(&writer->mutex);
+    return count;
+}
+
+static void account(struct tt_writer *writer, size_t count)
+{
+    uint64_t failed = 0;
+    for (size_t i = 0; i < count; i++)
+        failed += writer->batch[i]->error.status != 0;
+    pthread_mutex_lock(&writer->mutex);
+    writer->stats.jobs += count;
+    writer->stats.failed_jobs += failed;
+    writer->stats.commits += writer->commits;
+    if (count > writer->stats.largest_batch)
+        writer->stats.largest_batch = count;
+    pthread_mutex_unlock(&writer->mutex);
+    writer->commits = 0;
+}
+
+static void *writer_main(void *arg)
+{
+    struct tt_writer *writer = arg;
+    size_t count;
+    pthread_setname_np(pthread_self(), "tt-db-writer");
+    while ((count = take_batch(writer)) > 0) {
+        tt_batch_run(writer, writer->batch, count);
+        account(writer, count);
+        for (size_t i = 0; i < count; i++) /* a posted job is no longer ours */
+            tt_loop_post(writer->batch[i]->loop, &writer->batch[i]->mail);
+        after_batch(writer);
+    }
+    return NULL;
+}
+
+/* ---- from outside ---- */
+
+static void deliver(struct tt_mail *mail)
+{
+    struct tt_db_job *job = TT_CONTAINER_OF(mail, struct tt_db_job, mail);
+    job->on_done(job, job->arg);
+    tt_db_job_free(job);
+}
+
+int tt_writer_submit(struct tt_writer *writer, struct tt_db_job *job, struct tt_err *err)
+{
+    bool wake = false, full;
+    job->mail.deliver = deliver;
+    pthread_mutex_lock(&writer->mutex);
+    full = writer->stopping || writer->stats.waiting >= writer->queue_max ||
+           writer->queued_bytes > QUEUE_BYTES;
+    if (!full) {
+        tt_list_push_back(&writer->queue, &job->node);
+        writer->stats.waiting++;
+        writer->queued_bytes += job->arena.used;
+        wake = writer->asleep;
+        writer->asleep = false; /* one signal is enough */
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    if (full)
+        return tt_err_set(err, 503, "busy", "the database writer's queue is full");
+    if (wake)
+        pthread_cond_signal(&writer->wake);
+    return 0;
+}
+
+void tt_writer_stats(struct tt_writer *writer, struct tt_db_stats *out)
+{
+    struct stat st;
+    pthread_mutex_lock(&writer->mutex);
+    *out = writer->stats;
+    pthread_mutex_unlock(&writer->mutex);
+    out->wal_size = stat(writer->wal_path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static int start_thread(struct tt_writer *writer, struct tt_err *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int rc = pthread_create(&writer->thread, NULL, writer_main, writer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return tt_err_set(err, 503, "database_unavailable", "thread: errno %d", rc);
+    return 0;
+}
+
+static void release(struct tt_writer *writer)
+{
+    tt_sqlite_close(&writer->conn);
+    pthread_mutex_destroy(&writer->mutex);
+    pthread_cond_destroy(&writer->wake);
+    free(writer->batch);
+    free(writer->wal_path);
+    free(writer);
+}
+
+struct tt_writer *tt_writer_new(const struct tt_db_settings *settings, struct tt_err *err)
+{
+    struct tt_writer *writer = TT_NEW(struct tt_writer);
+    pthread_condattr_t attributes;
+    char limit[64];
+    size_t path_len = strlen(settings->path);
+    writer->batch_max = settings->batch_max;
+    writer->queue_max = settings->queue_max;
+    writer->wal_truncate_size = settings->wal_truncate_size;
+    writer->checkpoint_at = CHECKPOINT_PAGES;
+    writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(struct tt_db_job *));
+    writer->wal_path = tt_alloc(path_len + sizeof("-wal"));
+    snprintf(writer->wal_path, path_len + sizeof("-wal"), "%s-wal", settings->path);
+    tt_list_init(&writer->queue);
+    pthread_mutex_init(&writer->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+
+    snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit=%llu",
+             (unsigned long long)settings->wal_truncate_size);
+    if (tt_sqlite_open(&writer->conn, settings->path, TT_SQLITE_WRITE, BUSY_MS, err) == SQLITE_OK &&
+        tt_sqlite_run(&writer->conn, limit, err) == SQLITE_OK) {
+        sqlite3_wal_hook(writer->conn.handle, on_wal_commit, writer);
+        sqlite3_progress_handler(writer->conn.handle, PROGRESS_STEPS, over_time, writer);
+        if (start_thread(writer, err) == 0)
+            return writer;
+    }
+    release(writer);
+    return NULL;
+}
+
+void tt_writer_free(struct tt_writer *writer)
+{
+    if (!writer)
+        return;
+    pthread_mutex_lock(&writer->mutex);
+    writer->stopping = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->mutex);
+    pthread_join(writer->thread, NULL);
+    checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
+    release(writer);
+}

@@ -1,0 +1,207 @@
+/* How long a connection may take for what. The library's timeout counts from the last byte, so a
+ * client that sends one byte of a head at a time holds a connection for ever: here the head has a
+ * deadline from its beginning, a body has a minimum rate, an answer must make progress, an idle
+ * connection ends. All connections of a phase have the same period, so each phase is a queue with
+ * the next one to look at in front, and moving between them costs nothing; one timer sweeps all
+ * while there are connections. What the kernel's TCP counters tell is asked only when a look is
+ * due. Ends a connection by shutdown(2): the library sees the end of input and cleans up. */
+#include "base/log.h"
+#include "http/http_internal.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
+
+#define RATE_WINDOW_MS 10000
+#define SWEEP_MIN_MS   10
+#define SWEEP_MAX_MS   1000
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The time between two looks at a connection of a phase; 0 = none. */
+static uint64_t period(const struct tt_http_server *server, enum tt_phase phase)
+{
+    const struct tt_http_settings *s = &server->settings;
+    switch (phase) {
+    case TT_PHASE_OPEN:
+    case TT_PHASE_HEAD:
+        return s->head_timeout_ms;
+    case TT_PHASE_BODY:
+        return s->body_rate_min > 0 ? RATE_WINDOW_MS : s->idle_timeout_ms;
+    case TT_PHASE_SEND:
+        return s->idle_timeout_ms;
+    case TT_PHASE_IDLE:
+        return min_u64(s->head_timeout_ms, s->idle_timeout_ms);
+    case TT_PHASE_BUSY:
+    case TT_PHASE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static void look_again(struct tt_http_conn *conn)
+{
+    struct tt_http_server *server = conn->server;
+    conn->check_ms = tt_loop_now(server->loop) + period(server, conn->phase);
+    tt_list_remove(&conn->node);
+    tt_list_push_back(&server->phases[conn->phase], &conn->node);
+}
+
+static void sweep_start(struct tt_http_server *server)
+{
+    uint64_t step = min_u64(server->settings.head_timeout_ms, server->settings.idle_timeout_ms) / 5;
+    if (step < SWEEP_MIN_MS)
+        step = SWEEP_MIN_MS;
+    tt_timer_start(server->loop, &server->sweep, min_u64(step, SWEEP_MAX_MS));
+}
+
+void tt_deadline_enter(struct tt_http_conn *conn, enum tt_phase phase)
+{
+    struct tt_http_server *server = conn->server;
+    conn->phase = phase;
+    conn->since_ms = tt_loop_now(server->loop);
+    conn->progress = 0;
+    look_again(conn);
+    if (server->sweep.due_ms == 0)
+        sweep_start(server);
+}
+
+static void cut(struct tt_http_conn *conn)
+{
+    shutdown(conn->fd, SHUT_RDWR);
+}
+
+static bool tcp_counters(const struct tt_http_conn *conn, struct tcp_info *info)
+{
+    socklen_t len = sizeof(*info);
+    memset(info, 0, sizeof(*info));
+    return !conn->is_unix && getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+}
+
+/* Time is up before the head was complete: without an answer, there is no request yet. */
+static void check_head(struct tt_http_conn *conn)
+{
+    cut(conn);
+    tt_deadline_enter(conn, TT_PHASE_BUSY); /* no second look */
+}
+
+static void check_body(struct tt_http_conn *conn)
+{
+    struct tt_http_exchange *exchange = &conn->exchange;
+    const struct tt_http_settings *s = &conn->server->settings;
+    uint64_t got = exchange->received - conn->progress;
+    uint64_t least = s->body_rate_min > 0 ? s->body_rate_min * (RATE_WINDOW_MS / 1000) : 1;
+    conn->progress = exchange->received;
+    look_again(conn);
+    if (got >= least)
+        return;
+    if (!exchange->answered) {
+        exchange->raw = true;
+        tt_exchange_refuse(exchange, 408, "request_timeout");
+    }
+    exchange->cut = true;
+    cut(conn);
+}
+
+/* An answer that moves, however slowly, may go on; also one that waits for us and not for the
+ * client, which is a stream without anything to send. */
+static void check_send(struct tt_http_conn *conn)
+{
+    struct tcp_info info;
+    int queued = 0;
+    uint64_t before = conn->progress;
+    look_again(conn);
+    if (ioctl(conn->fd, SIOCOUTQ, &queued) != 0)
+        return;
+    if (tcp_counters(conn, &info))
+        conn->progress = info.tcpi_bytes_acked + 1;
+    else
+        conn->progress =
+            (uint64_t)queued + 1; /* a unix socket: the same rest twice is standstill */
+    if (queued == 0 && conn->exchange.stream.pending.len == 0)
+        return;
+    if (before != 0 && before == conn->progress)
+        cut(conn);
+}
+
+/* An idle connection on which bytes came since, and still no request line, is inside a head: from
+ * now it has a head's time. Nothing else shows it, the library tells only of the whole line. */
+static void check_idle(struct tt_http_conn *conn)
+{
+    uint64_t now = tt_loop_now(conn->server->loop);
+    uint64_t idle = now - conn->since_ms;
+    struct tcp_info info;
+    if (idle >= conn->server->settings.idle_timeout_ms) {
+        cut(conn);
+        tt_deadline_enter(conn, TT_PHASE_BUSY);
+        return;
+    }
+    if (tcp_counters(conn, &info) && info.tcpi_last_data_recv + 5 < idle)
+        tt_deadline_enter(conn, TT_PHASE_HEAD);
+    else
+        look_again(conn);
+}
+
+static void check(struct tt_http_conn *conn)
+{
+    switch (conn->phase) {
+    case TT_PHASE_OPEN:
+    case TT_PHASE_HEAD:
+        check_head(conn);
+        break;
+    case TT_PHASE_BODY:
+        check_body(conn);
+        break;
+    case TT_PHASE_SEND:
+        check_send(conn);
+        break;
+    case TT_PHASE_IDLE:
+        check_idle(conn);
+        break;
+    case TT_PHASE_BUSY:
+    case TT_PHASE_COUNT:
+        break;
+    }
+}
+
+static void sweep(struct tt_timer *timer)
+{
+    struct tt_http_server *server = TT_CONTAINER_OF(timer, struct tt_http_server, sweep);
+    uint64_t now = tt_loop_now(server->loop);
+    for (int phase = 0; phase < TT_PHASE_COUNT; phase++) {
+        struct tt_list *queue = &server->phases[phase];
+        if (phase == TT_PHASE_BUSY)
+            continue;
+        while (!tt_list_empty(queue)) {
+            struct tt_http_conn *conn = tt_list_entry(queue->next, struct tt_http_conn, node);
+            if (conn->check_ms > now)
+                break;
+            check(conn);
+        }
+    }
+    if (server->connections > 0)
+        sweep_start(server);
+}
+
+void tt_deadline_setup(struct tt_http_server *server)
+{
+    server->sweep.on_due = sweep;
+}
+
+/* A connection whose request is in the socket's buffer already is left: it will be answered, with
+ * Connection: close. */
+void tt_deadline_close_idle(struct tt_http_server *server)
+{
+    static const enum tt_phase without_request[] = {TT_PHASE_OPEN, TT_PHASE_IDLE};
+    for (size_t i = 0; i < TT_COUNT(without_request); i++) {
+        tt_list_for_each (node, &server->phases[without_request[i]]) {
+            struct tt_http_conn *conn = tt_list_entry(node, struct tt_http_conn, node);
+            char byte;
+            if (recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+                cut(conn);
+        }
+    }
+}

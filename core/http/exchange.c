@@ -1,0 +1,232 @@
+/* The life of a request, as the library calls us: target -> first call (head; guard, on_head) ->
+ * body calls -> last call (on_request) -> completed (on_end). The traps: an answer queued in the
+ * first call makes the library close the connection even when there is no body, so it is kept until
+ * the last call unless a body stands in the way; in the middle of a body it takes no answer at all,
+ * so a refusal there is written to the socket by ourselves; and the last call suspends only when
+ * the handler did not answer, because suspending costs two changes of its epoll set. */
+#include "base/log.h"
+#include "http/http_internal.h"
+
+#include <unistd.h>
+
+#define BODY_FIRST_MAX (64 * 1024) /* room made at once for a body of announced length */
+
+char *tt_exchange_copy(struct tt_http_exchange *exchange, const char *data, size_t len)
+{
+    size_t room = sizeof(exchange->scratch) - exchange->scratch_used;
+    char *to = NULL;
+    if (len >= room)
+        return tt_arena_strndup(&exchange->arena, data, len);
+    to = exchange->scratch + exchange->scratch_used;
+    exchange->scratch_used += len + 1;
+    if (len > 0)
+        memcpy(to, data, len);
+    to[len] = '\0';
+    return to;
+}
+
+/* splitmix64 over a random start: unique, and cheaper than asking the kernel for every request. */
+static void make_id(struct tt_http_exchange *exchange)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t x = exchange->server->id_state += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    x ^= x >> 31;
+    for (int i = 0; i < 16; i++, x >>= 4)
+        exchange->id[i] = digits[x & 15];
+    exchange->id[16] = '\0';
+}
+
+/* Everything but the memory that is kept from request to request. */
+static void exchange_reset(struct tt_http_exchange *exchange)
+{
+    struct tt_http_server *server = exchange->server;
+    struct tt_buf body = exchange->body;
+    memset(exchange, 0, offsetof(struct tt_http_exchange, scratch));
+    exchange->server = server;
+    exchange->fields_end = &exchange->fields;
+    tt_buf_clear(&body);
+    body.max = 0;
+    if (body.cap > TT_KEEP_BODY_MAX)
+        tt_buf_free(&body);
+    exchange->body = body;
+}
+
+void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection *mhd)
+{
+    struct tt_http_conn *conn =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct tt_http_exchange *exchange = &conn->exchange;
+    (void)arg;
+    exchange->mhd = mhd;
+    make_id(exchange);
+    size_t len = strlen(target);
+    exchange->raw_target = target;
+    exchange->target = tt_str_of(tt_exchange_copy(exchange, target, len), len);
+    exchange->path = exchange->target;
+    ptrdiff_t mark = tt_str_find(exchange->target, '?');
+    if (mark >= 0) {
+        exchange->path.len = (size_t)mark;
+        exchange->query = tt_str_of(exchange->target.data + mark + 1, len - (size_t)mark - 1);
+        /* The library would cut the query into arguments that nobody asks for, at 56 bytes of pool
+         * each, and hang when it runs out. It lies in the connection's own, writable pool. */
+        ((char *)(uintptr_t)target)[mark + 1] = '\0';
+    }
+    tt_deadline_enter(conn, TT_PHASE_HEAD);
+    return exchange;
+}
+
+static void go_live(struct tt_http_exchange *exchange)
+{
+    if (exchange->live)
+        return;
+    exchange->live = true;
+    exchange->server->active++;
+    tt_list_push_back(&exchange->server->exchanges, &exchange->node);
+}
+
+void tt_exchange_refuse(struct tt_http_exchange *exchange, int status, const char *code)
+{
+    const struct tt_http_handler *handler = &exchange->server->handler;
+    go_live(exchange);
+    exchange->close = true;
+    if (handler->on_refuse)
+        handler->on_refuse(handler->arg, exchange, status, code);
+    if (!exchange->answered)
+        tt_http_reply(exchange, status, &(struct tt_buf){0});
+}
+
+/* Answers although body bytes are still to come: the library closes after it. */
+static enum MHD_Result answer_early(struct tt_http_exchange *exchange)
+{
+    exchange->linger = true;
+    if (exchange->raw)
+        return MHD_NO; /* written already */
+    return tt_reply_queue(exchange);
+}
+
+static enum MHD_Result refuse_early(struct tt_http_exchange *exchange, int status, const char *code)
+{
+    tt_exchange_refuse(exchange, status, code);
+    return answer_early(exchange);
+}
+
+static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char *method,
+                                  const char *version)
+{
+    const struct tt_http_handler *handler = &exchange->server->handler;
+    const char *code = NULL;
+    int status = 0;
+    exchange->head_done = true;
+    exchange->method = tt_str_from(method);
+    exchange->is_head = tt_str_eq(exchange->method, TT_STR("HEAD"));
+    status = tt_guard_check(exchange, method, version, &code);
+    if (status != 0)
+        return refuse_early(exchange, status, code);
+    go_live(exchange);
+    handler->on_head(handler->arg, exchange, &exchange->body_max);
+    bool has_body = exchange->chunked || exchange->content_length > 0;
+    if (!has_body)
+        return MHD_YES; /* answered or not: the last call comes at once */
+    if (exchange->answered)
+        return answer_early(exchange);
+    if (exchange->content_length > exchange->body_max)
+        return refuse_early(exchange, 413, "body_too_large");
+    exchange->body.max = exchange->body_max;
+    size_t room = exchange->content_length;
+    if (room > 0)
+        tt_buf_reserve(&exchange->body, room < BODY_FIRST_MAX ? room : BODY_FIRST_MAX);
+    tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_BODY);
+    return MHD_YES;
+}
+
+static enum MHD_Result body_call(struct tt_http_exchange *exchange, const char *data, size_t *size)
+{
+    size_t len = *size;
+    bool over = len > exchange->body_max || exchange->received > exchange->body_max - len;
+    if (exchange->cut)
+        return MHD_NO;
+    exchange->received += len;
+    *size = 0;
+    if (exchange->answered)
+        return over ? MHD_NO : MHD_YES; /* waits for the last call; the body is thrown away */
+    if (!over && tt_buf_append(&exchange->body, data, len) == 0)
+        return MHD_YES;
+    exchange->raw = true;
+    return refuse_early(exchange, 413, "body_too_large");
+}
+
+static enum MHD_Result last_call(struct tt_http_exchange *exchange)
+{
+    const struct tt_http_handler *handler = &exchange->server->handler;
+    if (exchange->cut)
+        return MHD_NO;
+    if (!exchange->answered && !exchange->requested) {
+        exchange->requested = true;
+        tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_BUSY);
+        handler->on_request(handler->arg, exchange);
+    }
+    if (exchange->cut)
+        return MHD_NO;
+    if (exchange->response)
+        return tt_reply_queue(exchange);
+    exchange->suspended = true;
+    MHD_suspend_connection(exchange->mhd);
+    if (exchange->on_gone)
+        tt_gone_watch(exchange, false);
+    return MHD_YES;
+}
+
+enum MHD_Result tt_exchange_on_call(void *arg, struct MHD_Connection *mhd, const char *url,
+                                    const char *method, const char *version, const char *data,
+                                    size_t *size, void **context)
+{
+    struct tt_http_exchange *exchange = *context;
+    (void)arg;
+    (void)mhd;
+    (void)url;
+    if (!exchange)
+        return MHD_NO;
+    if (!exchange->head_done)
+        return first_call(exchange, method, version);
+    if (*size > 0)
+        return body_call(exchange, data, size);
+    return last_call(exchange);
+}
+
+void tt_exchange_resume(struct tt_http_exchange *exchange)
+{
+    exchange->suspended = false;
+    MHD_resume_connection(exchange->mhd);
+    tt_server_run_soon(exchange->server);
+}
+
+/* Comes for every request whose target was read, also for those that the library refused before our
+ * first call. */
+void tt_exchange_on_completed(void *arg, struct MHD_Connection *mhd, void **context,
+                              enum MHD_RequestTerminationCode why)
+{
+    struct tt_http_exchange *exchange = *context;
+    struct tt_http_server *server = arg;
+    (void)mhd;
+    (void)why;
+    if (!exchange)
+        return;
+    *context = NULL;
+    tt_gone_unwatch(exchange);
+    if (exchange->stream.exchange)
+        tt_stream_close(&exchange->stream);
+    if (exchange->linger && !exchange->cut)
+        tt_linger_start(server, tt_exchange_conn(exchange)->fd);
+    if (exchange->live) {
+        server->handler.on_end(server->handler.arg, exchange);
+        tt_list_remove(&exchange->node);
+        server->active--;
+    }
+    if (exchange->response)
+        MHD_destroy_response(exchange->response);
+    tt_arena_destroy(&exchange->arena);
+    exchange_reset(exchange);
+    tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_IDLE);
+}

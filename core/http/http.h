@@ -1,0 +1,136 @@
+/* The HTTP server of one worker: libmicrohttpd driven from the worker's loop. What the rest of the
+ * core sees is an exchange: one request and its one response. Two calls into the handler: on_head
+ * as soon as the head is there (so that 401, 413, 415 go out before any body), on_request when the
+ * body is complete. A response is either whole (tt_http_reply) or a stream that is written bit by
+ * bit (tt_http_stream_open). */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+#include "loop/loop.h"
+
+struct tt_http_server;
+struct tt_http_exchange;
+
+struct tt_http_handler {
+    /* The head is complete and passed the guard. Sets *body_max (bytes; 0 = no body is read). May
+     * answer at once with tt_http_reply. */
+    void (*on_head)(void *arg, struct tt_http_exchange *exchange, size_t *body_max);
+    /* The body is complete; not called when on_head answered. Answer now or later. */
+    void (*on_request)(void *arg, struct tt_http_exchange *exchange);
+    /* The exchange is over (answered, or its client left): the last call for it. */
+    void (*on_end)(void *arg, struct tt_http_exchange *exchange);
+    /* A refusal made by the server itself (guard, limits): fills the reply's body and headers in the
+     * API's error shape. */
+    void (*on_refuse)(void *arg, struct tt_http_exchange *exchange, int status, const char *code);
+    void *arg;
+};
+
+struct tt_http_settings {
+    const char *address; /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600) */
+    size_t head_max;     /* bytes of request head; default 16 KiB */
+    int connections_max; /* 0 = from RLIMIT_NOFILE */
+    int per_address_max; /* connections from one address; 0 = no limit */
+    uint64_t head_timeout_ms; /* from accept or from the end of the last answer's first next byte */
+    uint64_t idle_timeout_ms; /* kept-alive connections */
+    size_t body_rate_min;     /* bytes a second, averaged over 10 s; 0 = off */
+    const struct tt_str *trusted_proxies; /* cidrs: the only source of X-Forwarded-For */
+    size_t trusted_proxy_count;
+};
+
+/* Starts listening (SO_REUSEPORT for TCP). Owns: the caller, tt_http_server_free. Fails: NULL with
+ * code "listen_failed". Thread: the loop's worker, as for all of this header. */
+struct tt_http_server *tt_http_server_new(struct tt_loop *loop,
+                                          const struct tt_http_settings *settings,
+                                          const struct tt_http_handler *handler,
+                                          struct tt_err *err);
+
+/* Shutdown in order: stop accepting; every later answer carries Connection: close; connections
+ * without a request are closed. The exchanges in flight go on. */
+void tt_http_server_quiesce(struct tt_http_server *server);
+int tt_http_server_active(const struct tt_http_server *server); /* exchanges in flight */
+int tt_http_server_connections(const struct tt_http_server *server);
+
+/* Ends what is left (streams are cut) and frees. */
+void tt_http_server_free(struct tt_http_server *server);
+
+/* Whether `address` can be bound without SO_REUSEPORT right now (nobody else listens there). Port 0
+ * is left as it is. -1 with code "address_in_use". */
+int tt_http_probe_address(const char *address, struct tt_err *err);
+
+/* The port that a server really has (for port 0). */
+int tt_http_server_port(const struct tt_http_server *server);
+
+/* A port number for N workers that all bind "host:0": the first takes one, the others need it. */
+
+/* ---- the request (valid until on_end) ---- */
+
+struct tt_str tt_http_method(const struct tt_http_exchange *exchange);
+struct tt_str tt_http_path(const struct tt_http_exchange *exchange);  /* raw, without query */
+struct tt_str tt_http_query(const struct tt_http_exchange *exchange); /* raw, without '?' */
+struct tt_str tt_http_body(const struct tt_http_exchange *exchange);
+struct tt_str tt_http_remote(const struct tt_http_exchange *exchange); /* the client's address */
+bool tt_http_behind_tls(const struct tt_http_exchange *exchange); /* trusted proxy said https */
+struct tt_str tt_http_request_id(const struct tt_http_exchange *exchange); /* 16 hex digits, ours */
+
+/* data == NULL when absent. Names without regard to case; the first of several. */
+struct tt_str tt_http_header(struct tt_http_exchange *exchange, const char *name);
+struct tt_str tt_http_cookie(struct tt_http_exchange *exchange, const char *name);
+
+/* One query argument, decoded, in the exchange's arena; data == NULL when absent or ill-formed. */
+struct tt_str tt_http_query_arg(struct tt_http_exchange *exchange, const char *name);
+
+/* Walks the request's headers: cb for each. */
+void tt_http_each_header(struct tt_http_exchange *exchange,
+                         void (*cb)(void *arg, struct tt_str name, struct tt_str value), void *arg);
+
+/* Memory that lives as long as the exchange. */
+struct tt_arena *tt_http_arena(struct tt_http_exchange *exchange);
+
+/* The caller's own pointer. */
+void tt_http_set_user(struct tt_http_exchange *exchange, void *user);
+void *tt_http_user(const struct tt_http_exchange *exchange);
+
+/* Watches for the client leaving while the exchange waits (EPOLLRDHUP). on_gone at most once, on
+ * the loop; a reply to a gone client is dropped silently and the exchange ends at that time. */
+void tt_http_on_gone(struct tt_http_exchange *exchange,
+                     void (*on_gone)(struct tt_http_exchange *exchange));
+
+/* ---- the response ---- */
+
+/* Adds a response header, before the reply or stream. Names and values with control bytes are
+ * dropped (and logged): nothing from a user can split a head. Copies both. */
+void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, struct tt_str value);
+
+/* Answers. `body` is taken over (its memory moves; the buffer is left empty). HEAD sends no body.
+ * Works in on_head, in on_request and any time later on the loop. */
+void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf *body);
+
+/* ---- the response as a stream ---- */
+
+/* A stream writes by itself onto the connection's socket, chunk-framed, joined once a loop turn:
+ * one send a stream and turn. HTTP/1.0 gets plain bytes and a close; HEAD gets only the head. */
+struct tt_http_stream;
+
+/* Starts the response. Owns: the exchange; gone after on_end. `on_writable` is called after what was
+ * pending has left (may be NULL), `on_flush` once at the end of each turn in which tt_http_stream_wake
+ * was called: the place to write what is ready. */
+struct tt_http_stream *tt_http_stream_open(struct tt_http_exchange *exchange, int status,
+                                           void (*on_flush)(struct tt_http_stream *stream,
+                                                            void *arg),
+                                           void *arg);
+
+/* Asks for on_flush at the end of this turn. */
+void tt_http_stream_wake(struct tt_http_stream *stream);
+
+/* Where to append bytes, inside on_flush. They leave at the end of on_flush. */
+struct tt_buf *tt_http_stream_out(struct tt_http_stream *stream);
+
+/* Bytes that the socket has not taken yet. While there are any, on_flush is put off until they are
+ * gone: a slow reader costs its own connection and nothing else. */
+size_t tt_http_stream_pending(const struct tt_http_stream *stream);
+
+/* The body ends after what was written; keep-alive survives. */
+void tt_http_stream_end(struct tt_http_stream *stream);
+
+/* The version of the library behind it, for `tidetalk version`. Thread: any. */
+const char *tt_http_library_version(void);

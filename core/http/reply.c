@@ -1,0 +1,151 @@
+/* Whole answers. Headers are collected as text and become the library's response together with the
+ * body, whose memory moves into it. Every answer carries X-Request-Id, so there are no shared
+ * prebuilt ones: the library allows no header that differs between two uses of a response. HEAD and
+ * 304 are given the body that GET would have; the library announces its length and leaves it out.
+ * An answer in the middle of an upload is written to the socket by ourselves (tt_reply_raw): the
+ * library refuses it there. Does not do streams (stream.c). */
+#include "base/log.h"
+#include "http/http_internal.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+static char empty_body[1];
+
+/* What the library or this file sets itself; from a handler it could only break the framing. */
+static bool is_framing(struct tt_str name)
+{
+    return tt_str_eq_nocase(name, TT_STR("content-length")) ||
+           tt_str_eq_nocase(name, TT_STR("transfer-encoding"));
+}
+
+void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, struct tt_str value)
+{
+    struct tt_http_field *field = NULL;
+    if (!tt_guard_is_token(name) || !tt_guard_is_value(value) || is_framing(name)) {
+        tt_log(TT_LOG_WARN, "response header refused",
+               TT_F_STR("request_id", tt_http_request_id(exchange)));
+        return;
+    }
+    if (name.len == 12 && tt_str_eq_nocase(name, TT_STR("x-request-id")))
+        exchange->has_id = true;
+    if (exchange->field_count < TT_FIELDS_INLINE)
+        field = &exchange->inline_fields[exchange->field_count++];
+    else
+        field = tt_arena_alloc(&exchange->arena, sizeof(*field));
+    field->next = NULL;
+    field->name = tt_exchange_copy(exchange, name.data, name.len);
+    field->value = tt_exchange_copy(exchange, value.data, value.len);
+    *exchange->fields_end = field;
+    exchange->fields_end = &field->next;
+}
+
+void tt_reply_finish_head(struct tt_http_exchange *exchange, struct MHD_Response *response)
+{
+    for (const struct tt_http_field *f = exchange->fields; f; f = f->next)
+        MHD_add_response_header(response, f->name, f->value);
+    if (!exchange->has_id)
+        MHD_add_response_header(response, "X-Request-Id", exchange->id);
+    if (exchange->close || exchange->server->quiescing)
+        MHD_add_response_header(response, "Connection", "close");
+}
+
+enum MHD_Result tt_reply_queue(struct tt_http_exchange *exchange)
+{
+    struct MHD_Response *response = exchange->response;
+    exchange->response = NULL;
+    if (!response)
+        return MHD_NO;
+    enum MHD_Result result =
+        MHD_queue_response(exchange->mhd, (unsigned)exchange->status, response);
+    MHD_destroy_response(response);
+    tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_SEND);
+    return result;
+}
+
+/* ---- past the library ---- */
+
+static void append_head(struct tt_http_exchange *exchange, int status, size_t body_len,
+                        struct tt_buf *out)
+{
+    const char *reason = MHD_get_reason_phrase_for((unsigned)status);
+    char date[64];
+    struct tm tm;
+    time_t now = time(NULL);
+    gmtime_r(&now, &tm);
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    tt_buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n", status,
+                  reason ? reason : "Error", date);
+    for (const struct tt_http_field *f = exchange->fields; f; f = f->next)
+        if (!tt_str_eq_nocase(tt_str_from(f->name), TT_STR("connection")))
+            tt_buf_printf(out, "%s: %s\r\n", f->name, f->value);
+    if (!exchange->has_id)
+        tt_buf_printf(out, "X-Request-Id: %s\r\n", exchange->id);
+    tt_buf_printf(out, "Content-Length: %zu\r\n\r\n", body_len);
+}
+
+/* One send: nothing else is in the socket's buffer while a body comes in, and refusals are short.
+ * What does not fit is lost; the connection is being closed anyway. */
+static void reply_raw(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
+{
+    struct tt_buf out = {0};
+    append_head(exchange, status, body->len, &out);
+    if (!exchange->is_head && body->len > 0)
+        tt_buf_append(&out, body->data, body->len);
+    send(tt_exchange_conn(exchange)->fd, out.data, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    tt_buf_free(&out);
+    tt_buf_free(body);
+}
+
+/* ---- whole answers ---- */
+
+static struct MHD_Response *make_response(struct tt_buf *body)
+{
+    size_t len = 0;
+    char *data = NULL;
+    if (body->len == 0) {
+        tt_buf_free(body);
+        return MHD_create_response_from_buffer(0, empty_body, MHD_RESPMEM_PERSISTENT);
+    }
+    data = tt_buf_take(body, &len);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(data);
+    return response;
+}
+
+void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
+{
+    struct tt_buf none = {0};
+    if (!body)
+        body = &none;
+    if (exchange->answered || status < 200 || status > 599) {
+        tt_log(TT_LOG_ERROR, exchange->answered ? "second answer dropped" : "bad status",
+               TT_F_INT("status", status), TT_F_STR("request_id", tt_http_request_id(exchange)));
+        tt_buf_free(body);
+        if (exchange->answered)
+            return;
+        status = 500;
+    }
+    exchange->answered = true;
+    exchange->status = status;
+    if (exchange->raw) {
+        reply_raw(exchange, status, body);
+        return;
+    }
+    if (!exchange->gone && !exchange->cut)
+        exchange->response = make_response(body);
+    if (exchange->response) {
+        tt_reply_finish_head(exchange, exchange->response);
+    } else {
+        exchange->cut = true; /* nobody there to read it, or no memory */
+        tt_buf_free(body);
+    }
+    if (!exchange->suspended)
+        return; /* inside one of the library's calls, or a body is still coming in */
+    tt_gone_unwatch(exchange);
+    if (exchange->response)
+        tt_reply_queue(exchange);
+    tt_exchange_resume(exchange);
+}

@@ -1,0 +1,260 @@
+/* The library's daemon inside our loop. Its epoll fd is watched level-triggered and it runs in that
+ * callback, so that what its handlers put on the ready list still runs in the same turn; what was
+ * resumed in a turn is run over at its end, once. The traps: its own polling threads and
+ * MHD_run_wait stall when a multiple of 128 events is ready, so only MHD_run is used; after every
+ * run MHD_get_timeout must be asked, 0 means that it has work which no descriptor announces; and
+ * stopping it while a connection is suspended aborts the process. Does no timeouts (deadline.c):
+ * the library scans connections that have one of their own. */
+#include "base/log.h"
+#include "http/http_internal.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#define RUNS_AT_ONCE     8
+#define HEAD_MAX         (16 * 1024)
+#define HEAD_TIMEOUT_MS  5000
+#define IDLE_TIMEOUT_MS  60000
+#define BODY_RATE_WINDOW 10
+
+/* One call takes at most ~10 connections off the listen queue and sends one answer of a pipeline;
+ * a few runs at once save turns, a bound keeps the rest of the worker alive. */
+static void run(struct tt_http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG wait = 0;
+    server->running = true;
+    for (int i = 0; i < RUNS_AT_ONCE; i++) {
+        server->run = false;
+        MHD_run(server->daemon);
+        if (!server->run && (MHD_get_timeout(server->daemon, &wait) != MHD_YES || wait > 0))
+            break;
+        server->run = true;
+    }
+    server->running = false;
+}
+
+static void on_ready(struct tt_watch *watch, uint32_t events)
+{
+    (void)events;
+    run(TT_CONTAINER_OF(watch, struct tt_http_server, watch));
+}
+
+static void on_turn_end(struct tt_hook *hook)
+{
+    struct tt_http_server *server = TT_CONTAINER_OF(hook, struct tt_http_server, http_hook);
+    if (!server->run)
+        return;
+    run(server);
+    if (server->run)
+        tt_loop_again(server->loop);
+}
+
+void tt_server_run_soon(struct tt_http_server *server)
+{
+    server->run = true;
+    tt_loop_again(server->loop); /* also right when called from a hook after ours */
+}
+
+static struct tt_http_conn *conn_get(struct tt_http_server *server)
+{
+    struct tt_list *node = tt_list_pop_front(&server->pool);
+    struct tt_http_conn *conn =
+        node ? tt_list_entry(node, struct tt_http_conn, node) : TT_NEW(struct tt_http_conn);
+    conn->server = server;
+    conn->exchange.server = server;
+    conn->exchange.fields_end = &conn->exchange.fields;
+    return conn;
+}
+
+static void conn_put(struct tt_http_conn *conn)
+{
+    struct tt_http_server *server = conn->server;
+    tt_list_remove(&conn->node);
+    if (conn->exchange.body.cap > 0)
+        tt_buf_free(&conn->exchange.body);
+    memset(conn, 0, offsetof(struct tt_http_conn, exchange));
+    tt_list_push_front(&server->pool, &conn->node);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct tt_http_server *server = arg;
+    struct tt_http_conn *conn = *context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        conn = conn_get(server);
+        conn->mhd = mhd;
+        conn->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        tt_peer_enter(
+            conn, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+        tt_deadline_enter(conn, TT_PHASE_OPEN);
+        server->connections++;
+        *context = conn;
+    } else if (conn) {
+        tt_peer_leave(conn);
+        conn_put(conn);
+        server->connections--;
+        *context = NULL;
+    }
+}
+
+/* The target is taken raw in tt_exchange_on_target; the library's decoding in place would break the
+ * guard's look at the raw head. */
+static size_t on_unescape(void *arg, struct MHD_Connection *mhd, char *text)
+{
+    (void)arg;
+    (void)mhd;
+    return strlen(text);
+}
+
+static void set_defaults(struct tt_http_settings *settings)
+{
+    struct rlimit limit = {0};
+    if (settings->head_max == 0)
+        settings->head_max = HEAD_MAX;
+    if (settings->head_timeout_ms == 0)
+        settings->head_timeout_ms = HEAD_TIMEOUT_MS;
+    if (settings->idle_timeout_ms == 0)
+        settings->idle_timeout_ms = IDLE_TIMEOUT_MS;
+    if (settings->connections_max > 0)
+        return;
+    /* Half of the descriptors: a stream has an upstream connection beside the client's. */
+    settings->connections_max = 1000;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4 * 1000 * 1000)
+        settings->connections_max = limit.rlim_cur > 384 ? (int)(limit.rlim_cur - 256) / 2 : 64;
+}
+
+static int daemon_start(struct tt_http_server *server, struct tt_err *err)
+{
+    const struct tt_http_settings *s = &server->settings;
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    server->daemon = MHD_start_daemon(
+        flags, 0, tt_peer_on_accept, server, tt_exchange_on_call, server, MHD_OPTION_LISTEN_SOCKET,
+        server->listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->head_max,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections_max, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, tt_exchange_on_target, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        on_unescape, server, MHD_OPTION_NOTIFY_COMPLETED, tt_exchange_on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+    if (!server->daemon)
+        return tt_err_set(err, 500, "listen_failed", "the HTTP library does not start on %s",
+                          s->address);
+    server->watch.fd = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    server->watch.events = EPOLLIN;
+    server->watch.on_ready = on_ready;
+    if (tt_watch_start(server->loop, &server->watch, err) != 0)
+        return -1;
+    /* The library adds the listen socket to its epoll set in its first run. */
+    MHD_run(server->daemon);
+    return 0;
+}
+
+struct tt_http_server *tt_http_server_new(struct tt_loop *loop,
+                                          const struct tt_http_settings *settings,
+                                          const struct tt_http_handler *handler, struct tt_err *err)
+{
+    struct tt_http_server *server = TT_NEW(struct tt_http_server);
+    server->loop = loop;
+    server->settings = *settings;
+    server->handler = *handler;
+    server->listen_fd = -1;
+    set_defaults(&server->settings);
+    for (int i = 0; i < TT_PHASE_COUNT; i++)
+        tt_list_init(&server->phases[i]);
+    tt_list_init(&server->pool);
+    tt_list_init(&server->exchanges);
+    tt_list_init(&server->streams);
+    tt_list_init(&server->lingers);
+    if (getrandom(&server->id_state, sizeof(server->id_state), 0) < 0)
+        server->id_state = (uint64_t)(uintptr_t)server;
+    server->raw_heads = tt_guard_knows_raw_heads();
+    tt_deadline_setup(server);
+    server->stream_hook.rank = TT_RANK_STREAM;
+    server->stream_hook.on_turn_end = tt_stream_on_turn_end;
+    tt_loop_hook(loop, &server->stream_hook);
+    server->http_hook.rank = TT_RANK_HTTP;
+    server->http_hook.on_turn_end = on_turn_end;
+    tt_loop_hook(loop, &server->http_hook);
+    if (tt_peer_setup(server, err) != 0 || tt_listen(server, err) != 0 ||
+        daemon_start(server, err) != 0) {
+        tt_http_server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+void tt_http_server_quiesce(struct tt_http_server *server)
+{
+    if (server->quiescing)
+        return;
+    /* What waits in the listen queue has reached us as far as its client knows: take it in, closing
+     * the socket would reset it. */
+    if (server->daemon && !server->running)
+        for (int i = 0; i < RUNS_AT_ONCE; i++)
+            MHD_run(server->daemon);
+    server->quiescing = true;
+    if (server->daemon)
+        MHD_quiesce_daemon(server->daemon);
+    tt_listen_close(server);
+    tt_deadline_close_idle(server);
+    tt_server_run_soon(server);
+}
+
+int tt_http_server_active(const struct tt_http_server *server)
+{
+    return server->active;
+}
+
+int tt_http_server_connections(const struct tt_http_server *server)
+{
+    return server->connections;
+}
+
+int tt_http_server_port(const struct tt_http_server *server)
+{
+    return server->port;
+}
+
+/* Whoever is suspended must be resumed and run over before the daemon stops, or it aborts. */
+static void daemon_stop(struct tt_http_server *server)
+{
+    tt_list_for_each (node, &server->exchanges) {
+        struct tt_http_exchange *exchange = tt_list_entry(node, struct tt_http_exchange, node);
+        exchange->cut = true;
+        if (exchange->stream.exchange)
+            tt_stream_on_gone(&exchange->stream);
+        shutdown(tt_exchange_conn(exchange)->fd, SHUT_RDWR);
+        if (exchange->suspended)
+            tt_exchange_resume(exchange);
+    }
+    for (int i = 0; i < 2; i++)
+        MHD_run(server->daemon);
+    tt_watch_stop(&server->watch);
+    MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+}
+
+void tt_http_server_free(struct tt_http_server *server)
+{
+    struct tt_list *node;
+    if (!server)
+        return;
+    if (server->daemon) {
+        tt_http_server_quiesce(server);
+        daemon_stop(server);
+    }
+    tt_listen_close(server);
+    tt_linger_free(server);
+    tt_timer_stop(&server->sweep);
+    tt_loop_unhook(&server->stream_hook);
+    tt_loop_unhook(&server->http_hook);
+    tt_peer_free(server);
+    while ((node = tt_list_pop_front(&server->pool)))
+        free(tt_list_entry(node, struct tt_http_conn, node));
+    free(server);
+}
+
+const char *tt_http_library_version(void)
+{
+    return MHD_get_version();
+}

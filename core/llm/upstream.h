@@ -1,0 +1,39 @@
+/* Producers of a reply: a real upstream over HTTP (client -> sse_parse -> delta -> reply), and a
+ * played one that needs no network (the demo model): a ready text told at a pace. Per token only C
+ * runs. */
+#pragma once
+#include "llm/client.h"
+#include "llm/reply.h"
+
+/* Sends the request and pumps its answer into the reply, which ends PRODUCED in every case. An answer
+ * that is no event stream but JSON is read as a whole one; a status >= 400 ends with a typed error:
+ * 401/403 "upstream_unauthorized", 404 "upstream_not_found", 408/504 "upstream_timeout", 429
+ * "upstream_rate_limited", 529/503 "upstream_overloaded", 400/422 "upstream_rejected", others
+ * "upstream_failed" (status 502, or 504 for the timeouts); the upstream's body is never passed on.
+ * Sets tt_reply_on_stop. A stream that ends without done marker and without finish reason is
+ * "upstream_incomplete". Fails at once with -1 like tt_call_start; the reply is untouched then.
+ * Thread: the reply's loop. */
+int tt_upstream_start(struct tt_client *client, struct tt_call_request *request,
+                      struct tt_delta_spec *spec, struct tt_reply *reply, struct tt_err *err);
+
+/* A try that may be followed by another one. When it fails before the reply has a byte, on_failed
+ * decides instead of the reply ending: true = the callee has taken over and starts another producer
+ * or ends the reply itself, now or later (until then it sets its own tt_reply_on_stop). Never called
+ * for a stop. It may come from inside a callback of the client; starting a call there is fine. */
+struct tt_upstream_fallback {
+    bool (*on_failed)(struct tt_reply *reply, const struct tt_reply_outcome *outcome, void *arg);
+    void *arg;
+};
+int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
+                    struct tt_delta_spec *spec, struct tt_reply *reply,
+                    const struct tt_upstream_fallback *fallback, struct tt_err *err);
+
+struct tt_play {
+    struct tt_str text;      /* copied */
+    struct tt_str reasoning; /* copied; told first */
+    int piece_characters;    /* characters a delta */
+    uint64_t first_ms;       /* before the first delta */
+    uint64_t pace_ms;        /* between deltas; 0 = all at once, joined */
+    struct tt_err error;     /* error.status != 0: fail with it after the text */
+};
+void tt_play_start(const struct tt_play *play, struct tt_reply *reply);

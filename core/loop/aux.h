@@ -1,0 +1,36 @@
+/* A small pool of threads for what blocks: DNS, Argon2, files, text extraction, long reads. A job
+ * runs there and is delivered back to the loop that asked. Bounded: a full queue refuses at once,
+ * so that a flood of expensive work answers 503 and does not pile up. */
+#pragma once
+#include "loop/loop.h"
+
+struct tt_aux;
+
+/* `name` shows in thread names; `threads` >= 1; `queue_max` jobs may wait. Owns: the caller. */
+struct tt_aux *tt_aux_new(const char *name, int threads, int queue_max, struct tt_err *err);
+
+/* Lets running jobs end, drops waiting ones undelivered (see `drop`), joins the threads. Comes
+ * before tt_loop_free of the loops that asked: running jobs still post to them. */
+void tt_aux_free(struct tt_aux *aux);
+
+struct tt_aux_job {
+    struct tt_mail mail;                  /* internal */
+    struct tt_loop *loop;                 /* internal */
+    bool cancelled;                       /* internal, see tt_aux_cancel */
+    void (*run)(struct tt_aux_job *job);  /* aux thread */
+    void (*done)(struct tt_aux_job *job); /* loop thread, always called after a submit that
+                                           * returned 0, also when cancelled; frees the job.
+                                           * NULL: the job is run's own, which may free it */
+    void (*drop)(struct tt_aux_job *job); /* optional; tt_aux_free calls it, on its own thread,
+                                           * for a job that will never run; frees the job */
+};
+/* -1 with code "busy" (503) when the queue is full. Thread: loop. */
+int tt_aux_submit(struct tt_aux *aux, struct tt_loop *loop, struct tt_aux_job *job,
+                  struct tt_err *err);
+
+/* A cancelled job still calls `done`; `run` is left out if it has not begun. done asks
+ * tt_aux_cancelled to know that nobody waits. Thread: the submitting loop. */
+void tt_aux_cancel(struct tt_aux_job *job);
+bool tt_aux_cancelled(const struct tt_aux_job *job);
+
+int tt_aux_waiting(struct tt_aux *aux); /* jobs in the queue; any thread */

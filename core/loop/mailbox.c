@@ -1,0 +1,70 @@
+/* Mail to a loop from other threads: a lock-free stack and one eventfd. Only the post that finds
+ * the box empty signals: a thousand posts in one turn cost one write. The reader takes the whole
+ * stack with one exchange, so there is no ABA problem, and a poster can never be made to wait by a
+ * slow loop. Neither bounded nor dropping: whoever posts bounds what he has under way. */
+#include "base/err.h"
+#include "loop/loop_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int tt_mailbox_open(struct tt_mailbox *box, struct tt_err *err)
+{
+    atomic_init(&box->top, NULL);
+    box->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (box->event_fd < 0)
+        return tt_err_set(err, 500, "loop_failed", "eventfd: %s", strerror(errno));
+    return 0;
+}
+
+void tt_mailbox_close(struct tt_mailbox *box)
+{
+    if (box->event_fd >= 0)
+        close(box->event_fd);
+    box->event_fd = -1;
+}
+
+/* Every write is an edge of its own, whatever the counter says; it is full after 2^64 of them. */
+void tt_mailbox_signal(struct tt_mailbox *box)
+{
+    const uint64_t one = 1;
+    while (write(box->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+/* Once the exchange succeeded the mail may be delivered and freed at any time: it is not touched
+ * again. */
+void tt_loop_post(struct tt_loop *loop, struct tt_mail *mail)
+{
+    struct tt_mailbox *box = &loop->mailbox;
+    struct tt_list *top = atomic_load_explicit(&box->top, memory_order_relaxed);
+    do {
+        mail->node.next = top;
+    } while (!atomic_compare_exchange_weak_explicit(&box->top, &top, &mail->node,
+                                                    memory_order_release, memory_order_relaxed));
+    if (!top)
+        tt_mailbox_signal(box);
+}
+
+void tt_mailbox_drain(struct tt_mailbox *box)
+{
+    struct tt_list *newest;
+    struct tt_list *oldest = NULL;
+    if (!atomic_load_explicit(&box->top, memory_order_relaxed))
+        return;
+    newest = atomic_exchange_explicit(&box->top, NULL, memory_order_acquire);
+    while (newest) {
+        struct tt_list *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct tt_mail *mail = tt_list_entry(oldest, struct tt_mail, node);
+        oldest = oldest->next;
+        tt_list_init(&mail->node); /* may be posted again, even from its own delivery */
+        mail->deliver(mail);
+    }
+}

@@ -1,0 +1,23 @@
+/* The tide.* modules: each bind_<module>.c has one luaL_Reg table and one function here, which
+ * pushes the module's table. */
+#pragma once
+#include "script/vm.h"
+
+int tt_bind_json(lua_State *L);
+int tt_bind_db(lua_State *L);
+int tt_bind_crypto(lua_State *L);
+int tt_bind_time(lua_State *L);
+int tt_bind_log(lua_State *L);
+int tt_bind_config(lua_State *L);
+int tt_bind_text(lua_State *L);
+int tt_bind_personas(lua_State *L);
+int tt_bind_llm(lua_State *L);
+
+/* The metatable of requests, see request.h. */
+void tt_bind_request_setup(lua_State *L);
+
+struct tt_reply;
+/* A reply as a value: pushes it (takes the reference over; NULL to be set later), reads it (NULL when it is none). */
+struct tt_reply **tt_llm_push_reply(lua_State *L, struct tt_reply *reply);
+struct tt_reply *tt_llm_reply(lua_State *L, int index);
+

@@ -1,0 +1,59 @@
+/* From an HTTP exchange to a script and back: routing, refusals before the body, the task, rendering
+ * of what the handler returns, CORS, the access log. One dispatcher a worker serves all listeners. */
+#pragma once
+#include "http/http.h"
+#include "script/frames.h"
+#include "script/generation.h"
+#include "script/task.h"
+
+struct tt_dispatcher {
+    struct tt_env *env;
+    struct tt_generation *generation; /* the current one: a reference */
+    /* Paths that the core answers itself (/livez, /readyz, /metrics); true = answered. */
+    bool (*builtin)(void *arg, struct tt_http_exchange *exchange, enum tt_listener listener);
+    void *builtin_arg;
+    uint64_t requests, errors_5xx;
+};
+
+/* What a listener's server gets as its handler's arg. */
+struct tt_listener_handle {
+    struct tt_dispatcher *dispatcher;
+    enum tt_listener listener;
+};
+struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle);
+
+/* One request on its way; lives in the exchange's arena. */
+struct tt_visit {
+    struct tt_dispatcher *dispatcher;
+    struct tt_http_exchange *exchange;
+    enum tt_listener listener;
+    struct tt_generation *generation; /* a reference, held until the exchange ends */
+    struct tt_vm *vm;
+    const struct tt_route *route; /* NULL before the match */
+    int route_index;
+    struct tt_route_match match;
+    bool chinese; /* the language of texts for people */
+    uint64_t started_ns;
+    int status;
+    char code[40]; /* of the error that was answered; "" = none */
+    int64_t user_id;
+    struct tt_frames *frames;
+    void **request; /* the Lua request's pointer to here, cleared at the end */
+};
+
+/* Answers with the API's error shape. `text_args` may replace {name} in the text: returns data NULL
+ * for unknown names. */
+struct tt_visit_error {
+    const char *code;
+    int64_t retry_after_s; /* 0 = none */
+    struct tt_str (*arg_of)(void *arg, struct tt_str name);
+    void *arg;
+    const char *detail; /* shown in dev mode only, may be NULL */
+};
+void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error);
+
+/* Fills in visit->status, answers, and writes nothing more. Body is taken over. */
+void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body);
+
+/* The text of an error code in the visit's language, without placeholders filled. */
+struct tt_str tt_visit_text(const struct tt_visit *visit, const struct tt_err *err);

@@ -1,0 +1,44 @@
+/* What a worker gives to its scripts: one struct of borrowed parts, filled by app/worker.c before
+ * any script state is built. Everything a binding touches comes from here, so nothing is global. */
+#pragma once
+#include "base/secret.h"
+#include "db/db.h"
+#include "llm/client.h"
+#include "llm/registry.h"
+#include "loop/aux.h"
+
+struct tt_lua_setting { /* one value of config.get */
+    enum { TT_SETTING_STRING, TT_SETTING_INT, TT_SETTING_BOOL, TT_SETTING_LIST } type;
+    struct tt_str text;
+    int64_t integer;
+    const struct tt_str *items;
+    size_t item_count;
+};
+
+struct tt_env {
+    int worker;
+    struct tt_loop *loop;
+    struct tt_db *db;
+    struct tt_db_reader *reader;
+    struct tt_aux *password_aux; /* Argon2: few threads, short queue */
+    struct tt_client *client;
+    struct tt_registry *registry;
+    const struct tt_egress *egress;
+    const struct tt_keys *keys;
+    const struct tt_str *cors_origins;
+    size_t cors_origin_count;
+    struct tt_str public_url;
+    bool dev; /* tracebacks in answers */
+    size_t script_memory_max; /* bytes a script state */
+    size_t body_max;          /* default for routes that read a body */
+
+    /* A setting for config.get; -1 when there is no such key. Thread: any. */
+    int (*setting)(const char *key, struct tt_lua_setting *out, void *arg);
+    void *setting_arg;
+
+    struct tt_list tasks;       /* running ones */
+    int task_count;
+    struct tt_list productions; /* replies made on this worker, see production.c */
+    struct tt_timer checkpoint_timer;
+    bool stopping;
+};

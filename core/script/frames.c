@@ -1,0 +1,182 @@
+/* Frames of the contract's section 4. A flush takes what the log has from the reader's position on;
+ * deltas that became ready in the same turn lie side by side in the log and leave as one frame. The
+ * id after a frame is the position in the log, so that it does not depend on how frames were cut. */
+#include "script/frames.h"
+#include "base/json.h"
+#include <stdlib.h>
+
+#define KEEP_ALIVE_MS   10000
+#define FLUSH_MAX_BYTES (256u << 10) /* of text a flush: the rest follows when it has left */
+
+struct tt_frames {
+    struct tt_reply_reader reader;
+    struct tt_loop *loop;
+    struct tt_http_stream *stream;
+    struct tt_timer keep_alive;
+    uint64_t position;
+    uint64_t last_frame_ms;
+    bool ping, ended;
+    struct tt_str (*describe)(void *arg, const struct tt_err *err);
+    void *describe_arg;
+};
+
+static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
+{
+    tt_buf_append_z(out, "id: ");
+    tt_buf_append_i64(out, tt_reply_message_id(frames->reader.reply));
+    tt_buf_putc(out, '.');
+    tt_buf_append_u64(out, position);
+    tt_buf_append_z(out, "\ndata: ");
+}
+
+static void put_delta(struct tt_frames *frames, struct tt_buf *out,
+                      const struct tt_reply_span *span)
+{
+    begin_frame(frames, out, span->end);
+    if (span->kind == TT_REPLY_CONTENT) {
+        tt_buf_append_z(out, "{\"content\":\"");
+        tt_json_escape(out, span->bytes);
+        tt_buf_append_z(out, "\",\"done\":false}\n\n");
+    } else {
+        tt_buf_append_z(out, "{\"reasoning\":\"");
+        tt_json_escape(out, span->bytes);
+        tt_buf_append_z(out, "\"}\n\n");
+    }
+}
+
+static void put_usage(struct tt_json_writer *w, const struct tt_usage *usage)
+{
+    tt_json_key(w, TT_STR("usage"));
+    if (usage->input_tokens < 0 && usage->output_tokens < 0) {
+        tt_json_null(w);
+        return;
+    }
+    tt_json_begin_object(w);
+    tt_json_key(w, TT_STR("input_tokens"));
+    tt_json_int(w, usage->input_tokens < 0 ? 0 : usage->input_tokens);
+    tt_json_key(w, TT_STR("output_tokens"));
+    tt_json_int(w, usage->output_tokens < 0 ? 0 : usage->output_tokens);
+    tt_json_end_object(w);
+}
+
+static void put_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    struct tt_reply *reply = frames->reader.reply;
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
+    struct tt_json_writer w = {.buf = out};
+
+    begin_frame(frames, out, frames->position);
+    tt_json_begin_object(&w);
+    if (outcome->error.status) {
+        tt_json_key(&w, TT_STR("error"));
+        tt_json_str(&w, frames->describe(frames->describe_arg, &outcome->error));
+        tt_json_key(&w, TT_STR("code"));
+        tt_json_str(&w, tt_str_from(outcome->error.code));
+    } else {
+        tt_json_key(&w, TT_STR("content"));
+        tt_json_str(&w, TT_STR(""));
+    }
+    tt_json_key(&w, TT_STR("done"));
+    tt_json_bool(&w, true);
+    tt_json_key(&w, TT_STR("message_id"));
+    tt_json_int(&w, tt_reply_message_id(reply));
+    tt_json_key(&w, TT_STR("user_message_id"));
+    tt_json_int(&w, tt_reply_user_message_id(reply));
+    if (!outcome->error.status) {
+        put_usage(&w, &outcome->usage);
+        tt_json_key(&w, TT_STR("finish_reason"));
+        tt_json_str(&w, tt_str_from(outcome->finish_reason));
+    }
+    tt_json_end_object(&w);
+    tt_buf_append_z(out, "\n\n");
+}
+
+static void on_flush(struct tt_http_stream *stream, void *arg)
+{
+    struct tt_frames *frames = arg;
+    struct tt_buf *out = tt_http_stream_out(stream);
+    struct tt_reply *reply = frames->reader.reply;
+    struct tt_reply_span span;
+    size_t before = out->len;
+
+    if (frames->ended)
+        return;
+    /* The state first: what it says FINISHED about is then surely in the log that is read next. */
+    enum tt_reply_state state = tt_reply_state(reply);
+    while (out->len - before < FLUSH_MAX_BYTES &&
+           tt_reply_read(reply, frames->position, &span)) {
+        put_delta(frames, out, &span);
+        frames->position = span.end;
+    }
+    if (out->len - before >= FLUSH_MAX_BYTES) {
+        tt_http_stream_wake(stream);
+    } else if (state == TT_REPLY_FINISHED) {
+        put_end(frames, out);
+        frames->ended = true;
+    } else if (out->len == before && frames->ping) {
+        tt_buf_append_z(out, ": ping\n\n");
+    }
+    frames->ping = false;
+    if (out->len > before)
+        frames->last_frame_ms = tt_loop_now(frames->loop);
+    if (frames->ended) {
+        tt_timer_stop(&frames->keep_alive);
+        tt_http_stream_end(stream);
+    }
+}
+
+static void on_wake(struct tt_reply_reader *reader)
+{
+    struct tt_frames *frames = TT_CONTAINER_OF(reader, struct tt_frames, reader);
+    if (!frames->ended)
+        tt_http_stream_wake(frames->stream);
+}
+
+/* One timer a stream that is looked at when it is due, not moved with each frame. */
+static void on_keep_alive(struct tt_timer *timer)
+{
+    struct tt_frames *frames = TT_CONTAINER_OF(timer, struct tt_frames, keep_alive);
+    uint64_t silent = tt_loop_now(frames->loop) - frames->last_frame_ms;
+
+    if (silent >= KEEP_ALIVE_MS) {
+        if (tt_http_stream_pending(frames->stream) == 0) {
+            frames->ping = true;
+            tt_http_stream_wake(frames->stream);
+        }
+        silent = 0;
+    }
+    tt_timer_start(frames->loop, timer, KEEP_ALIVE_MS - silent);
+}
+
+struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
+                                 struct tt_reply *reply, uint64_t position,
+                                 struct tt_str (*describe)(void *arg, const struct tt_err *err),
+                                 void *describe_arg)
+{
+    struct tt_frames *frames = TT_NEW(struct tt_frames);
+
+    frames->loop = loop;
+    frames->position = position;
+    frames->describe = describe;
+    frames->describe_arg = describe_arg;
+    frames->last_frame_ms = tt_loop_now(loop);
+    tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("text/event-stream"));
+    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-cache, no-transform"));
+    tt_http_add_header(exchange, TT_STR("X-Accel-Buffering"), TT_STR("no"));
+    frames->stream = tt_http_stream_open(exchange, 200, on_flush, frames);
+    frames->reader.on_wake = on_wake;
+    tt_reply_attach(reply, loop, &frames->reader);
+    tt_http_stream_wake(frames->stream);
+    frames->keep_alive.on_due = on_keep_alive;
+    tt_timer_start(loop, &frames->keep_alive, KEEP_ALIVE_MS);
+    return frames;
+}
+
+void tt_frames_close(struct tt_frames *frames)
+{
+    if (!frames)
+        return;
+    tt_timer_stop(&frames->keep_alive);
+    tt_reply_detach(&frames->reader);
+    free(frames);
+}

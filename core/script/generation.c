@@ -1,0 +1,181 @@
+/* Building and checking a generation: the first state tells routes and error texts, which become
+ * plain C data; all states come from the same bytes, so the others agree. */
+#include "script/generation.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "script/value.h"
+#include <stdlib.h>
+
+/* ---- reading app.errors ---- */
+
+static int read_error(lua_State *L, struct tt_generation *generation, int entry, struct tt_str code)
+{
+    struct tt_error_text *text = tt_arena_alloc(&generation->arena, sizeof(*text));
+
+    text->code = tt_arena_str(&generation->arena, code);
+    text->status = (int)tt_value_field_int(L, entry, "status", 0);
+    text->en = tt_arena_str(&generation->arena, tt_value_field(L, entry, "en"));
+    text->zh = tt_arena_str(&generation->arena, tt_value_field(L, entry, "zh"));
+    if (text->status < 400 || text->status > 599 || text->en.len == 0 || text->zh.len == 0)
+        return luaL_error(L, "app.errors: '%s' needs status (400-599), en and zh", text->code.data);
+    tt_map_put(generation->errors, text->code, text);
+    return 0;
+}
+
+static int read_errors(lua_State *L)
+{
+    struct tt_generation *generation = lua_touserdata(L, 1);
+
+    tt_vm_push_app(tt_vm_of(L));
+    if (lua_getfield(L, -1, "errors") != LUA_TTABLE)
+        return luaL_error(L, "app.lua: 'errors' must be a table");
+    int table = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        struct tt_str code;
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TTABLE)
+            return luaL_error(L, "app.errors: maps codes to tables");
+        code.data = lua_tolstring(L, -2, &code.len);
+        read_error(L, generation, lua_gettop(L), code);
+        lua_pop(L, 1);
+    }
+    if (!tt_map_get(generation->errors, TT_STR("internal_error")))
+        return luaL_error(L, "app.errors: 'internal_error' is missing");
+    return 0;
+}
+
+/* ---- reading app.routes ---- */
+
+static void read_route(lua_State *L, struct tt_generation *generation, int entry,
+                       struct tt_route *route)
+{
+    struct tt_str listener = tt_value_field(L, entry, "listener");
+    struct tt_str auth = tt_value_field(L, entry, "auth");
+
+    route->method = tt_arena_str(&generation->arena, tt_value_field(L, entry, "method"));
+    route->path = tt_arena_str(&generation->arena, tt_value_field(L, entry, "path"));
+    if (route->method.len == 0 || route->path.len == 0)
+        luaL_error(L, "a route needs 'method' and 'path'");
+    if (tt_str_eq(auth, TT_STR("none")))
+        route->auth = TT_AUTH_NONE;
+    else if (tt_str_eq(auth, TT_STR("user")))
+        route->auth = TT_AUTH_USER;
+    else if (tt_str_eq(auth, TT_STR("admin")))
+        route->auth = TT_AUTH_ADMIN;
+    else
+        luaL_error(L, "%s %s: 'auth' must be \"none\", \"user\" or \"admin\"", route->method.data,
+                   route->path.data);
+    if (!listener.data || tt_str_eq(listener, TT_STR("public")))
+        route->listener = TT_LISTENER_PUBLIC;
+    else if (tt_str_eq(listener, TT_STR("admin")))
+        route->listener = TT_LISTENER_ADMIN;
+    else
+        luaL_error(L, "%s %s: 'listener' must be \"public\" or \"admin\"", route->method.data,
+                   route->path.data);
+    if (lua_getfield(L, entry, "handler") != LUA_TFUNCTION)
+        luaL_error(L, "%s %s: 'handler' is a %s, not a function", route->method.data,
+                   route->path.data, luaL_typename(L, -1));
+    route->reads_body = lua_getfield(L, entry, "request") != LUA_TNIL;
+    lua_pop(L, 2);
+    route->body_max = (size_t)tt_value_field_int(L, entry, "body_max",
+                                                 (int64_t)tt_vm_of(L)->env->body_max);
+}
+
+static int read_routes(lua_State *L)
+{
+    struct tt_generation *generation = lua_touserdata(L, 1);
+    struct tt_err err = {0};
+
+    tt_vm_push_app(tt_vm_of(L));
+    lua_getfield(L, -1, "routes");
+    int table = lua_gettop(L);
+    generation->route_count = lua_rawlen(L, table);
+    generation->routes =
+        tt_arena_alloc(&generation->arena, (generation->route_count + 1) * sizeof(struct tt_route));
+    for (size_t i = 0; i < generation->route_count; i++) {
+        struct tt_route *route = &generation->routes[i];
+        if (lua_rawgeti(L, table, (lua_Integer)i + 1) != LUA_TTABLE)
+            return luaL_error(L, "app.routes: entry %d is no table", (int)i + 1);
+        read_route(L, generation, lua_gettop(L), route);
+        lua_settop(L, table);
+        if (tt_router_add(generation->router[route->listener], route->method, route->path, (int)i,
+                          &err) != 0)
+            return luaL_error(L, "%s %s: %s", route->method.data, route->path.data, err.message);
+    }
+    return 0;
+}
+
+static int run_protected(struct tt_generation *generation, lua_CFunction function,
+                         struct tt_buf *errors)
+{
+    lua_State *L = generation->vms[0]->L;
+
+    lua_pushcfunction(L, function);
+    lua_pushlightuserdata(L, generation);
+    int status = lua_pcall(L, 1, 0, 0);
+    if (status != LUA_OK)
+        tt_buf_printf(errors, "%s\n", lua_tostring(L, -1));
+    lua_settop(L, 0);
+    return status == LUA_OK ? 0 : -1;
+}
+
+/* ---- life ---- */
+
+struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, struct tt_env **envs,
+                                        int env_count, struct tt_buf *errors, struct tt_err *err)
+{
+    struct tt_generation *generation = TT_NEW(struct tt_generation);
+
+    atomic_init(&generation->references, 1);
+    generation->number = number;
+    generation->bundle = bundle;
+    generation->errors = tt_map_new();
+    generation->vms = tt_alloc((size_t)env_count * sizeof(struct tt_vm *));
+    for (int i = 0; i < TT_LISTENERS; i++)
+        generation->router[i] = tt_router_new();
+    for (int i = 0; i < env_count; i++) {
+        generation->vms[i] = tt_vm_new(bundle, envs[i], number, errors, err);
+        if (!generation->vms[i])
+            goto failed;
+        generation->vm_count++;
+        generation->vms[i]->owner = generation;
+    }
+    if (run_protected(generation, read_errors, errors) != 0 ||
+        run_protected(generation, read_routes, errors) != 0) {
+        tt_err_set(err, 422, "script_error", "the scripts do not validate");
+        goto failed;
+    }
+    return generation;
+failed:
+    tt_generation_unref(generation);
+    return NULL;
+}
+
+struct tt_generation *tt_generation_ref(struct tt_generation *generation)
+{
+    atomic_fetch_add_explicit(&generation->references, 1, memory_order_relaxed);
+    return generation;
+}
+
+void tt_generation_unref(struct tt_generation *generation)
+{
+    if (!generation ||
+        atomic_fetch_sub_explicit(&generation->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (int i = 0; i < generation->vm_count; i++)
+        tt_vm_free(generation->vms[i]);
+    for (int i = 0; i < TT_LISTENERS; i++)
+        tt_router_free(generation->router[i]);
+    tt_map_free(generation->errors);
+    tt_bundle_free(generation->bundle);
+    tt_arena_destroy(&generation->arena);
+    free(generation->vms);
+    free(generation);
+}
+
+const struct tt_error_text *tt_generation_error(const struct tt_generation *generation,
+                                                struct tt_str code)
+{
+    const struct tt_error_text *text = tt_map_get(generation->errors, code);
+    return text ? text : tt_map_get(generation->errors, TT_STR("internal_error"));
+}

@@ -1,0 +1,49 @@
+/* A generation: a validated bundle, its number, its routes and error texts (plain C data, shared by
+ * all workers) and one ready Lua state per worker. Immutable once made; lives until the last request
+ * that began with it has ended. */
+#pragma once
+#include "http/router.h"
+#include "script/vm.h"
+#include <stdatomic.h>
+
+enum tt_listener { TT_LISTENER_PUBLIC, TT_LISTENER_ADMIN, TT_LISTENERS };
+enum tt_auth { TT_AUTH_NONE, TT_AUTH_USER, TT_AUTH_ADMIN };
+
+struct tt_route {
+    struct tt_str method, path; /* the generation's arena */
+    enum tt_listener listener;
+    enum tt_auth auth;
+    bool reads_body;
+    size_t body_max;
+};
+
+struct tt_error_text {
+    struct tt_str code;
+    int status;
+    struct tt_str en, zh;
+};
+
+struct tt_generation {
+    atomic_int references;
+    int number;
+    struct tt_bundle *bundle; /* owned */
+    struct tt_arena arena;
+    struct tt_route *routes; /* index = position in app.routes - 1 */
+    size_t route_count;
+    struct tt_router *router[TT_LISTENERS];
+    struct tt_map *errors;   /* code -> struct tt_error_text */
+    struct tt_vm **vms;      /* [workers] */
+    int vm_count;
+};
+
+/* Builds a generation with one state for each env; takes the bundle over (also on failure). Fails:
+ * NULL with "script_error"; *errors gets every complaint, one a line. Thread: builder or main. */
+struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, struct tt_env **envs,
+                                        int env_count, struct tt_buf *errors, struct tt_err *err);
+struct tt_generation *tt_generation_ref(struct tt_generation *generation);
+/* The last one closes the states: they must have no task any more. */
+void tt_generation_unref(struct tt_generation *generation);
+
+/* The text of an error code, or the one of "internal_error". */
+const struct tt_error_text *tt_generation_error(const struct tt_generation *generation,
+                                                struct tt_str code);

@@ -1,0 +1,260 @@
+/* Everything is read and checked first, into memory that Lua frees if a check raises; only then the
+ * turn is taken over and the production begins, and nothing can raise any more. */
+#include "script/llm_start.h"
+#include "script/bind.h"
+#include "script/production.h"
+#include "script/value.h"
+
+#define HEADERS_MAX 32
+#define SPEC_META   "tide.llm.delta_spec"
+
+static const char specs_key;
+
+/* ---- the provider's paths, compiled once a provider table and state ---- */
+
+static int spec_gc(lua_State *L)
+{
+    struct tt_delta_spec **holder = lua_touserdata(L, 1);
+    if (*holder)
+        tt_delta_spec_unref(*holder);
+    *holder = NULL;
+    return 0;
+}
+
+static const char *path_field(lua_State *L, int index, const char *key)
+{
+    return tt_value_field(L, index, key).data; /* Lua strings end with a NUL */
+}
+
+static struct tt_delta_paths read_paths(lua_State *L, int provider, const char *key)
+{
+    struct tt_delta_paths paths = {0};
+
+    if (lua_getfield(L, provider, key) != LUA_TTABLE)
+        luaL_error(L, "provider: '%s' must be a table of paths", key);
+    int index = lua_gettop(L);
+    paths.content = path_field(L, index, "content");
+    paths.reasoning = path_field(L, index, "reasoning");
+    paths.finish_reason = path_field(L, index, "finish_reason");
+    paths.input_tokens = path_field(L, index, "input_tokens");
+    paths.output_tokens = path_field(L, index, "output_tokens");
+    paths.error = path_field(L, index, "error");
+    lua_pop(L, 1); /* the provider keeps the strings alive */
+    return paths;
+}
+
+static struct tt_delta_spec *compile_spec(lua_State *L, int provider)
+{
+    struct tt_str framing = tt_value_field(L, provider, "framing");
+    struct tt_err err = {0};
+    struct tt_delta_paths stream = read_paths(L, provider, "stream");
+    struct tt_delta_paths whole = read_paths(L, provider, "whole");
+
+    if (!tt_str_eq(framing, TT_STR("sse")) && !tt_str_eq(framing, TT_STR("json_lines")))
+        luaL_error(L, "provider: 'framing' must be 'sse' or 'json_lines'");
+    struct tt_delta_spec **holder = lua_newuserdatauv(L, sizeof(*holder), 0);
+    *holder = NULL;
+    if (luaL_newmetatable(L, SPEC_META)) {
+        lua_pushcfunction(L, spec_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    *holder = tt_delta_spec_new(
+        tt_str_eq(framing, TT_STR("sse")) ? TT_SSE_EVENTS : TT_SSE_JSON_LINES, &stream, &whole,
+        path_field(L, provider, "done"), &err);
+    if (!*holder)
+        luaL_error(L, "provider: %s", err.message);
+    return *holder;
+}
+
+static struct tt_delta_spec *spec_of(lua_State *L, int provider)
+{
+    struct tt_delta_spec **holder;
+
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &specs_key) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &specs_key);
+    }
+    lua_pushvalue(L, provider);
+    if (lua_rawget(L, -2) == LUA_TUSERDATA) {
+        holder = lua_touserdata(L, -1);
+        lua_pop(L, 2);
+        return *holder;
+    }
+    lua_pop(L, 1);
+    struct tt_delta_spec *spec = compile_spec(L, provider);
+    lua_pushvalue(L, provider);
+    lua_insert(L, -2);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    return spec;
+}
+
+/* ---- headers ---- */
+
+/* A string, a secret, or a list of both that is joined; appended to the line. */
+static void append_part(lua_State *L, int index, struct tt_buf *line, const char *name)
+{
+    struct tt_str part;
+
+    if (lua_type(L, index) == LUA_TSTRING) {
+        part.data = lua_tolstring(L, index, &part.len);
+        tt_buf_append_str(line, part);
+    } else if (tt_value_secret(L, index, &part)) {
+        tt_buf_append_str(line, part);
+    } else if (lua_type(L, index) == LUA_TTABLE) {
+        for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, index); i++) {
+            if (lua_rawgeti(L, index, i) == LUA_TTABLE)
+                luaL_error(L, "header '%s': a list within a list", name);
+            append_part(L, lua_gettop(L), line, name);
+            lua_pop(L, 1);
+        }
+    } else {
+        luaL_error(L, "header '%s' is a %s", name, luaL_typename(L, index));
+    }
+}
+
+static size_t read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers)
+{
+    size_t count = 0;
+
+    if (lua_getfield(L, index, "headers") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    luaL_checktype(L, -1, LUA_TTABLE);
+    int table = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        if (lua_type(L, -2) != LUA_TSTRING || count == HEADERS_MAX)
+            luaL_error(L, "headers: names must be strings, at most %d of them", HEADERS_MAX);
+        const char *name = lua_tostring(L, -2);
+        struct tt_buf *line = tt_value_scratch(L);
+        tt_buf_printf(line, "%s: ", name);
+        append_part(L, lua_gettop(L), line, name);
+        headers[count++] = tt_arena_str(arena, tt_buf_str(line));
+        explicit_bzero(line->data, line->len);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
+/* ---- deadlines ---- */
+
+static uint64_t deadline(lua_State *L, int table, const char *key, const char *setting_key)
+{
+    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_lua_setting setting = {0};
+    int64_t value = table ? tt_value_field_int(L, table, key, -1) : -1;
+
+    if (value >= 0)
+        return (uint64_t)value;
+    env->setting(setting_key, &setting, env->setting_arg);
+    return (uint64_t)setting.integer;
+}
+
+static struct tt_deadlines read_deadlines(lua_State *L, int index)
+{
+    struct tt_deadlines deadlines;
+    int table = lua_getfield(L, index, "deadlines") == LUA_TTABLE ? lua_gettop(L) : 0;
+
+    deadlines.connect = deadline(L, table, "connect", "upstream.connect_timeout");
+    deadlines.first_byte = deadline(L, table, "first_byte", "upstream.first_byte_timeout");
+    deadlines.between = deadline(L, table, "between", "upstream.between_timeout");
+    deadlines.total = deadline(L, table, "total", "upstream.total_timeout");
+    lua_pop(L, 1);
+    return deadlines;
+}
+
+/* ---- start ---- */
+
+static bool read_play(lua_State *L, int index, struct tt_play *play)
+{
+    if (lua_getfield(L, index, "play") != LUA_TTABLE) {
+        lua_pop(L, 1);
+        return false;
+    }
+    int table = lua_gettop(L);
+    play->text = tt_value_field(L, table, "text");
+    play->reasoning = tt_value_field(L, table, "reasoning");
+    play->piece_characters = (int)tt_value_field_int(L, table, "piece", 4);
+    play->first_ms = (uint64_t)tt_value_field_int(L, table, "first_ms", 0);
+    play->pace_ms = (uint64_t)tt_value_field_int(L, table, "pace_ms", 0);
+    struct tt_str code = tt_value_field(L, table, "error");
+    if (code.data)
+        tt_err_set(&play->error, 502, code.data, "played error");
+    lua_pop(L, 1);
+    return true;
+}
+
+static struct tt_turn *take_turn(lua_State *L, int index)
+{
+    lua_getfield(L, index, "turn");
+    struct tt_lua_turn *holder = luaL_checkudata(L, -1, TT_TURN_META);
+    if (!holder->turn)
+        luaL_error(L, "llm.start: the turn was left already");
+    struct tt_turn *turn = holder->turn;
+    tt_task_disown(&holder->owned);
+    holder->turn = NULL;
+    lua_pop(L, 1);
+    return turn;
+}
+
+static void read_upstream(lua_State *L, struct tt_production_spec *spec,
+                          struct tt_call_request *request, struct tt_arena *arena)
+{
+    struct tt_str *headers = tt_arena_alloc(arena, HEADERS_MAX * sizeof(struct tt_str));
+
+    if (lua_getfield(L, 1, "provider") != LUA_TTABLE)
+        luaL_error(L, "llm.start: needs 'provider' or 'play'");
+    spec->spec = spec_of(L, lua_gettop(L));
+    lua_pop(L, 1);
+    request->method = "POST";
+    request->url = tt_value_field(L, 1, "url").data;
+    if (!request->url)
+        luaL_error(L, "llm.start: needs 'url'");
+    request->header_count = read_headers(L, 1, arena, headers);
+    request->headers = headers;
+    request->deadlines = read_deadlines(L, 1);
+    spec->request = request;
+}
+
+int tt_lua_llm_start(lua_State *L)
+{
+    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_production_spec spec = {0};
+    struct tt_call_request request = {0};
+    struct tt_play play = {0};
+    struct tt_err err = {0};
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    tt_task_check(L, "llm.start");
+    lua_settop(L, 1);
+    struct tt_arena *arena = tt_value_push_arena(L);
+    spec.user_id = tt_value_field_int(L, 1, "user_id", 0);
+    spec.session_id = tt_value_field(L, 1, "session_id");
+    spec.session_row = tt_value_field_int(L, 1, "session_row", 0);
+    spec.message_id = tt_value_field_int(L, 1, "message_id", 0);
+    spec.user_message_id = tt_value_field_int(L, 1, "user_message_id", 0);
+    if (!spec.user_id || !spec.session_id.data || !spec.session_row || !spec.message_id)
+        return luaL_error(L, "llm.start: needs user_id, session_id, session_row and message_id");
+    if (read_play(L, 1, &play))
+        spec.play = &play;
+    else
+        read_upstream(L, &spec, &request, arena);
+    struct tt_str body = tt_value_field(L, 1, "body");
+    struct tt_reply **holder = tt_llm_push_reply(L, NULL); /* here, since it may raise */
+
+    spec.turn = take_turn(L, 1);
+    if (spec.request)
+        tt_buf_append_str(&request.body, body);
+    struct tt_reply *reply = tt_production_start(env, &spec, &err);
+    tt_buf_free(&request.body);
+    if (!reply)
+        return tt_value_push_error(L, &err);
+    *holder = reply;
+    return 1;
+}

@@ -1,0 +1,230 @@
+/* Tasks: coroutines from a pool, resumed by the ready list. A coroutine that ended by an error is
+ * dropped, never pooled (its hooks and stack are in no known state). */
+#include "script/task.h"
+#include <stdlib.h>
+
+struct tt_task {
+    struct tt_list node; /* env->tasks */
+    struct tt_vm *vm;
+    lua_State *L;
+    int thread_ref;
+    tt_task_end_fn *on_end;
+    void *arg;
+    struct tt_wait *wait;   /* what it waits for */
+    struct tt_deferred run; /* queued when the wait is through */
+    struct tt_list owned;
+};
+
+static void run_again(struct tt_deferred *deferred);
+
+/* The task is found again from any C function through the coroutine's extra space, which Lua copies
+ * for every new coroutine from the main thread: NULL there means no task. */
+static struct tt_task **slot_of(lua_State *L)
+{
+    return lua_getextraspace(L);
+}
+
+/* Protected: making a thread may fail for lack of memory, which is a longjmp. */
+static int new_thread(lua_State *L)
+{
+    struct tt_task *task = lua_touserdata(L, 1);
+    task->L = lua_newthread(L);
+    task->thread_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static int take_thread(struct tt_vm *vm, struct tt_task *task)
+{
+    if (vm->idle_count > 0) {
+        task->thread_ref = vm->idle_threads[--vm->idle_count];
+        lua_rawgeti(vm->L, LUA_REGISTRYINDEX, task->thread_ref);
+        task->L = lua_tothread(vm->L, -1);
+        lua_pop(vm->L, 1);
+        return 0;
+    }
+    lua_pushcfunction(vm->L, new_thread);
+    lua_pushlightuserdata(vm->L, task);
+    if (lua_pcall(vm->L, 1, 0, 0) == LUA_OK)
+        return 0;
+    lua_settop(vm->L, 0);
+    return -1;
+}
+
+struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
+{
+    struct tt_task *task = TT_NEW(struct tt_task);
+
+    if (take_thread(vm, task) != 0) {
+        free(task);
+        return NULL;
+    }
+    task->vm = vm;
+    task->on_end = on_end;
+    task->arg = arg;
+    task->run.run = run_again;
+    tt_list_init(&task->owned);
+    *slot_of(task->L) = task;
+    tt_list_push_back(&vm->env->tasks, &task->node);
+    vm->env->task_count++;
+    return task;
+}
+
+struct tt_env *tt_task_env(struct tt_task *task)
+{
+    return task->vm->env;
+}
+
+static void release_wait(struct tt_task *task)
+{
+    struct tt_wait *wait = task->wait;
+    task->wait = NULL;
+    if (wait) {
+        wait->task = NULL;
+        wait->release(wait);
+    }
+}
+
+static void destroy(struct tt_task *task, bool reuse)
+{
+    struct tt_vm *vm = task->vm;
+
+    while (!tt_list_empty(&task->owned)) {
+        struct tt_owned *owned = tt_list_entry(task->owned.next, struct tt_owned, node);
+        tt_list_remove(&owned->node);
+        owned->close(owned);
+    }
+    tt_loop_undefer(&task->run);
+    *slot_of(task->L) = NULL;
+    lua_settop(task->L, 0);
+    if (reuse && vm->idle_count < (int)TT_COUNT(vm->idle_threads))
+        vm->idle_threads[vm->idle_count++] = task->thread_ref;
+    else
+        luaL_unref(vm->L, LUA_REGISTRYINDEX, task->thread_ref);
+    tt_list_remove(&task->node);
+    vm->env->task_count--;
+    free(task);
+}
+
+/* Runs protected on the vm's main thread: 1 = the failed coroutine, 2 = the tt_err. */
+static int describe_error(lua_State *L)
+{
+    lua_State *failed = lua_touserdata(L, 1);
+    const char *message = lua_tostring(failed, -1);
+    luaL_traceback(L, failed, message ? message : "(error value is no string)", 0);
+    tt_err_set(lua_touserdata(L, 2), 500, "internal_error", "%s", lua_tostring(L, -1));
+    return 0;
+}
+
+static void read_error(struct tt_task *task, int status, struct tt_err *err)
+{
+    lua_State *L = task->vm->L;
+
+    tt_err_set(err, 503, "script_memory", "the script state's memory limit was reached");
+    if (status == LUA_ERRMEM)
+        return;
+    lua_pushcfunction(L, describe_error);
+    lua_pushlightuserdata(L, task->L);
+    lua_pushlightuserdata(L, err);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_settop(L, 0);
+}
+
+static void resume(struct tt_task *task, int arguments)
+{
+    struct tt_vm *vm = task->vm;
+    struct tt_err err = {0};
+    int results = 0;
+
+    vm->current = task;
+    int status = lua_resume(task->L, vm->L, arguments, &results);
+    vm->current = NULL;
+    if (status == LUA_YIELD)
+        return; /* task->wait is set: the only way to yield is tt_task_yield */
+    release_wait(task);
+    if (status == LUA_OK) {
+        task->on_end(NULL, task->arg);
+        destroy(task, true);
+        return;
+    }
+    read_error(task, status, &err);
+    lua_resetthread(task->L);
+    task->on_end(&err, task->arg);
+    destroy(task, false);
+}
+
+void tt_task_start(struct tt_task *task, lua_CFunction entry)
+{
+    lua_pushcfunction(task->L, entry);
+    lua_pushlightuserdata(task->L, task->arg);
+    resume(task, 1);
+}
+
+static void run_again(struct tt_deferred *deferred)
+{
+    resume(TT_CONTAINER_OF(deferred, struct tt_task, run), 0);
+}
+
+void tt_task_cancel(struct tt_task *task)
+{
+    struct tt_wait *wait = task->wait;
+
+    task->wait = NULL;
+    if (wait) {
+        wait->task = NULL;
+        if (wait->cancel(wait))
+            wait->release(wait);
+    }
+    lua_resetthread(task->L);
+    destroy(task, false);
+}
+
+void tt_task_cancel_all(struct tt_env *env)
+{
+    while (!tt_list_empty(&env->tasks))
+        tt_task_cancel(tt_list_entry(env->tasks.next, struct tt_task, node));
+}
+
+struct tt_task *tt_task_check(lua_State *L, const char *function)
+{
+    struct tt_task *task = *slot_of(L);
+    if (!task || tt_vm_of(L)->current != task)
+        luaL_error(L, "%s cannot be called while a module loads", function);
+    return task;
+}
+
+void tt_task_own(struct tt_task *task, struct tt_owned *owned)
+{
+    tt_list_push_back(&task->owned, &owned->node);
+}
+
+void tt_task_disown(struct tt_owned *owned)
+{
+    tt_list_remove(&owned->node);
+}
+
+static int after_wait(lua_State *L, int status, lua_KContext context)
+{
+    struct tt_task *task = (struct tt_task *)context;
+    (void)status;
+    lua_settop(L, 0);
+    luaL_checkstack(L, 8, "results");
+    int results = task->wait->push(task->wait, L);
+    release_wait(task);
+    return results;
+}
+
+int tt_task_yield(lua_State *L, struct tt_wait *wait)
+{
+    struct tt_task *task = *slot_of(L);
+    wait->task = task;
+    task->wait = wait;
+    return lua_yieldk(L, 0, (lua_KContext)task, after_wait);
+}
+
+void tt_wait_done(struct tt_wait *wait)
+{
+    if (wait->task)
+        tt_loop_defer(wait->task->vm->env->loop, &wait->task->run);
+    else
+        wait->release(wait);
+}

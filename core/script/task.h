@@ -1,0 +1,57 @@
+/* A task: one Lua coroutine that runs a handler and may wait. A C function that must wait starts its
+ * operation, hands over a tt_wait and yields; when the operation is through it calls tt_wait_done,
+ * which puts the task on the loop's ready list: it is never resumed from inside the call that
+ * started it. Thread for all: the worker of the task. */
+#pragma once
+#include "script/vm.h"
+
+struct tt_task;
+
+/* What a task waits for. Embedded in the operation's own struct, which `release` frees. */
+struct tt_wait {
+    struct tt_task *task; /* NULL once nobody waits any more */
+    /* Pushes the call's results, returns how many. */
+    int (*push)(struct tt_wait *wait, lua_State *L);
+    /* The task is gone before the operation was through: stop it. Afterwards the operation may still
+     * end (tt_wait_done then does nothing but release). Returns true when nothing will come any
+     * more, so that the wait can be released at once. */
+    bool (*cancel)(struct tt_wait *wait);
+    void (*release)(struct tt_wait *wait);
+};
+
+/* Something that a task owns and that ends with it at the latest (a place in a queue of turns). */
+struct tt_owned {
+    struct tt_list node;
+    void (*close)(struct tt_owned *owned);
+};
+
+/* Called once, when the coroutine has returned (NULL) or failed; not for a cancelled task. */
+typedef void tt_task_end_fn(const struct tt_err *error, void *arg);
+
+/* Makes a task in the vm, with a coroutine from its pool. Owns: itself; gone after on_end or cancel.
+ * Fails: NULL when the state is out of memory. */
+struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg);
+
+/* Runs `entry` in the coroutine, with `arg` as its one argument (a light userdata), until the first
+ * wait or the end; on_end may come before this returns. */
+void tt_task_start(struct tt_task *task, lua_CFunction entry);
+
+/* Drops a task that waits: its operation is cancelled, to-be-closed variables are closed. */
+void tt_task_cancel(struct tt_task *task);
+
+void tt_task_cancel_all(struct tt_env *env);
+
+/* ---- for bindings ---- */
+
+/* The task that runs now; raises a Lua error when there is none ("while a module loads"). */
+struct tt_task *tt_task_check(lua_State *L, const char *function);
+struct tt_env *tt_task_env(struct tt_task *task);
+
+void tt_task_own(struct tt_task *task, struct tt_owned *owned);
+void tt_task_disown(struct tt_owned *owned);
+
+/* Ends a C function that must wait: `return tt_task_yield(L, wait)`. */
+int tt_task_yield(lua_State *L, struct tt_wait *wait);
+
+/* The operation is through. */
+void tt_wait_done(struct tt_wait *wait);

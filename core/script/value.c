@@ -1,0 +1,372 @@
+/* Lua values to JSON and back, errors and database values to Lua. Encoding goes through base/json,
+ * which knows integers and empty lists; decoding is lua-cjson's, after a strict pass of our own (alone
+ * it takes much that is no JSON, and invalid UTF-8), with integral numbers turned into integers. */
+#include "script/value.h"
+#include <math.h>
+
+#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+
+static const char array_meta, secret_meta, scratch_key, arena_meta;
+
+/* ---- buffers that survive a longjmp ---- */
+
+static int scratch_gc(lua_State *L)
+{
+    tt_buf_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+struct tt_buf *tt_value_scratch(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &scratch_key);
+    struct tt_buf *buf = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (buf->cap > (1u << 20))
+        tt_buf_free(buf);
+    tt_buf_clear(buf);
+    return buf;
+}
+
+static int arena_gc(lua_State *L)
+{
+    tt_arena_destroy(lua_touserdata(L, 1));
+    return 0;
+}
+
+struct tt_arena *tt_value_push_arena(lua_State *L)
+{
+    struct tt_arena *arena = lua_newuserdatauv(L, sizeof(struct tt_arena), 0);
+    *arena = (struct tt_arena){0};
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &arena_meta);
+    lua_setmetatable(L, -2);
+    return arena;
+}
+
+/* ---- secrets ---- */
+
+static int secret_tostring(lua_State *L)
+{
+    lua_pushliteral(L, "[secret]");
+    return 1;
+}
+
+static int secret_gc(lua_State *L)
+{
+    explicit_bzero(lua_touserdata(L, 1), lua_rawlen(L, 1));
+    return 0;
+}
+
+void tt_value_push_secret(lua_State *L, struct tt_str bytes)
+{
+    memcpy(lua_newuserdatauv(L, bytes.len, 0), bytes.data, bytes.len);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &secret_meta);
+    lua_setmetatable(L, -2);
+}
+
+bool tt_value_secret(lua_State *L, int index, struct tt_str *out)
+{
+    bool is_secret = false;
+    if (lua_type(L, index) == LUA_TUSERDATA && lua_getmetatable(L, index)) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &secret_meta);
+        is_secret = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+    }
+    if (is_secret)
+        *out = tt_str_of(lua_touserdata(L, index), lua_rawlen(L, index));
+    return is_secret;
+}
+
+void tt_value_setup(lua_State *L)
+{
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "array");
+    lua_setfield(L, -2, "__name");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &array_meta);
+
+    lua_createtable(L, 0, 3);
+    lua_pushcfunction(L, secret_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushcfunction(L, secret_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &secret_meta);
+
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, arena_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &arena_meta);
+
+    struct tt_buf *buf = lua_newuserdatauv(L, sizeof(struct tt_buf), 0);
+    *buf = (struct tt_buf){0};
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, scratch_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &scratch_key);
+}
+
+/* ---- null and arrays ---- */
+
+void tt_value_push_null(lua_State *L)
+{
+    lua_pushlightuserdata(L, NULL);
+}
+
+bool tt_value_is_null(lua_State *L, int index)
+{
+    return lua_type(L, index) == LUA_TLIGHTUSERDATA && !lua_touserdata(L, index);
+}
+
+void tt_value_mark_array(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &array_meta);
+    lua_setmetatable(L, -2);
+}
+
+bool tt_value_is_array(lua_State *L, int index)
+{
+    bool marked = false;
+    if (lua_getmetatable(L, index)) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &array_meta);
+        marked = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+    }
+    if (!marked) {
+        marked = lua_rawgeti(L, index, 1) != LUA_TNIL;
+        lua_pop(L, 1);
+    }
+    return marked;
+}
+
+/* ---- encoding ---- */
+
+static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth);
+
+static void encode_object(lua_State *L, int index, struct tt_json_writer *w, int depth)
+{
+    tt_json_begin_object(w);
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        size_t len;
+        const char *key;
+        if (lua_type(L, -2) == LUA_TSTRING) {
+            key = lua_tolstring(L, -2, &len);
+            tt_json_key(w, tt_str_of(key, len));
+        } else if (lua_isinteger(L, -2)) {
+            char number[24];
+            len = (size_t)snprintf(number, sizeof(number), LUA_INTEGER_FMT, lua_tointeger(L, -2));
+            tt_json_key(w, tt_str_of(number, len));
+        } else {
+            luaL_error(L, "json.encode: a key must be a string, not a %s", luaL_typename(L, -2));
+        }
+        encode(L, lua_gettop(L), w, depth + 1);
+        lua_pop(L, 1);
+    }
+    tt_json_end_object(w);
+}
+
+static void encode_table(lua_State *L, int index, struct tt_json_writer *w, int depth)
+{
+    if (depth >= TT_JSON_MAX_DEPTH - 1)
+        luaL_error(L, "json.encode: nested deeper than %d (a table that holds itself?)",
+                   TT_JSON_MAX_DEPTH);
+    luaL_checkstack(L, 6, "json.encode");
+    if (!tt_value_is_array(L, index)) {
+        encode_object(L, index, w, depth);
+        return;
+    }
+    lua_Unsigned count = lua_rawlen(L, index);
+    tt_json_begin_array(w);
+    for (lua_Unsigned i = 1; i <= count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i);
+        encode(L, lua_gettop(L), w, depth + 1);
+        lua_pop(L, 1);
+    }
+    tt_json_end_array(w);
+}
+
+static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
+{
+    size_t len;
+    const char *text;
+
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        text = lua_tolstring(L, index, &len);
+        tt_json_str(w, tt_str_of(text, len));
+        break;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, index))
+            tt_json_int(w, lua_tointeger(L, index));
+        else
+            tt_json_num(w, lua_tonumber(L, index));
+        break;
+    case LUA_TBOOLEAN:
+        tt_json_bool(w, lua_toboolean(L, index));
+        break;
+    case LUA_TTABLE:
+        encode_table(L, index, w, depth);
+        break;
+    case LUA_TNIL:
+        tt_json_null(w);
+        break;
+    default:
+        if (!tt_value_is_null(L, index))
+            luaL_error(L, "json.encode: a %s cannot be encoded", luaL_typename(L, index));
+        tt_json_null(w);
+    }
+    if (w->failed)
+        luaL_error(L, "json.encode: the text would be too large");
+}
+
+void tt_value_encode(lua_State *L, int index, struct tt_buf *out)
+{
+    struct tt_json_writer writer = {.buf = out};
+    encode(L, lua_absindex(L, index), &writer, 0);
+}
+
+/* ---- decoding ---- */
+
+/* lua-cjson makes floats of all numbers: those that are whole become integers. Keys are strings or
+ * already integers, so changing values during the walk is allowed. */
+static void integers(lua_State *L, int index)
+{
+    luaL_checkstack(L, 4, "json.decode");
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        if (lua_type(L, -1) == LUA_TTABLE) {
+            integers(L, lua_gettop(L));
+        } else if (lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1)) {
+            double x = lua_tonumber(L, -1);
+            if (fabs(x) <= EXACT_MAX && floor(x) == x) {
+                lua_pushvalue(L, -2);
+                lua_pushinteger(L, (lua_Integer)x);
+                lua_rawset(L, index);
+            }
+        }
+        lua_pop(L, 1);
+    }
+}
+
+int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
+{
+    if (tt_json_check(text, TT_JSON_MAX_DEPTH, err) != 0)
+        return -1;
+    lua_getfield(L, LUA_REGISTRYINDEX, TT_CJSON_DECODE);
+    lua_pushlstring(L, text.data, text.len);
+    lua_call(L, 1, 1);
+    if (lua_type(L, -1) == LUA_TTABLE) {
+        integers(L, lua_gettop(L));
+    } else if (lua_type(L, -1) == LUA_TNUMBER) {
+        double x = lua_tonumber(L, -1);
+        if (fabs(x) <= EXACT_MAX && floor(x) == x) {
+            lua_pop(L, 1);
+            lua_pushinteger(L, (lua_Integer)x);
+        }
+    }
+    return 0;
+}
+
+/* ---- errors, database values, fields ---- */
+
+int tt_value_push_error(lua_State *L, const struct tt_err *err)
+{
+    lua_pushnil(L);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, err->code);
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, err->message);
+    lua_setfield(L, -2, "message");
+    if (err->status) {
+        lua_pushinteger(L, err->status);
+        lua_setfield(L, -2, "status");
+    }
+    return 2;
+}
+
+static void read_arg(lua_State *L, int index, int position, struct tt_db_value *value)
+{
+    size_t len;
+    const char *text;
+
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        text = lua_tolstring(L, index, &len);
+        *value = tt_db_text(tt_str_of(text, len));
+        break;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, index))
+            *value = tt_db_int(lua_tointeger(L, index));
+        else
+            *value = (struct tt_db_value){.type = TT_DB_REAL, .real = lua_tonumber(L, index)};
+        break;
+    case LUA_TBOOLEAN:
+        *value = tt_db_int(lua_toboolean(L, index));
+        break;
+    default:
+        if (!tt_value_is_null(L, index))
+            luaL_error(L, "argument %d of the statement is a %s (json.null is NULL)", position,
+                       luaL_typename(L, index));
+        *value = tt_db_null();
+    }
+}
+
+size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t max)
+{
+    if (lua_isnoneornil(L, index))
+        return 0;
+    luaL_checktype(L, index, LUA_TTABLE);
+    size_t count = lua_rawlen(L, index);
+    if (count > max)
+        luaL_error(L, "more than %d arguments for a statement", (int)max);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        read_arg(L, -1, (int)i + 1, &values[i]);
+        lua_pop(L, 1); /* the table keeps strings alive */
+    }
+    return count;
+}
+
+void tt_value_push_db(lua_State *L, const struct tt_db_value *value)
+{
+    switch (value->type) {
+    case TT_DB_NULL:
+        lua_pushnil(L);
+        break;
+    case TT_DB_INT:
+        lua_pushinteger(L, value->integer);
+        break;
+    case TT_DB_REAL:
+        lua_pushnumber(L, value->real);
+        break;
+    case TT_DB_TEXT:
+    case TT_DB_BLOB:
+        lua_pushlstring(L, value->text.data ? value->text.data : "", value->text.len);
+        break;
+    }
+}
+
+struct tt_str tt_value_field(lua_State *L, int index, const char *key)
+{
+    struct tt_str value = {0};
+    int type = lua_getfield(L, index, key);
+    if (type == LUA_TSTRING)
+        value.data = lua_tolstring(L, -1, &value.len);
+    else if (type != LUA_TNIL)
+        luaL_error(L, "field '%s' must be a string, not a %s", key, luaL_typename(L, -1));
+    lua_pop(L, 1); /* the table keeps it alive */
+    return value;
+}
+
+int64_t tt_value_field_int(lua_State *L, int index, const char *key, int64_t fallback)
+{
+    int64_t value = fallback;
+    if (lua_getfield(L, index, key) != LUA_TNIL) {
+        if (!lua_isinteger(L, -1))
+            luaL_error(L, "field '%s' must be an integer, not a %s", key, luaL_typename(L, -1));
+        value = lua_tointeger(L, -1);
+    }
+    lua_pop(L, 1);
+    return value;
+}

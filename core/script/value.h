@@ -1,0 +1,50 @@
+/* Values between Lua and the core: JSON text, database values, errors. */
+#pragma once
+#include "base/json.h"
+#include "db/db.h"
+#include "script/vm.h"
+
+/* Encodes the value at index onto out; raises a Lua error on functions, cycles (depth), secrets,
+ * invalid keys. `out` must be reachable for cleanup by the caller (a pooled buffer): the error is a
+ * longjmp. */
+void tt_value_encode(lua_State *L, int index, struct tt_buf *out);
+
+/* Decodes strictly (base/json first, then lua-cjson) and pushes the value; -1 pushes nothing. May
+ * raise out of memory. */
+int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err);
+
+/* Pushes nil and the error as a table {code=, message=, status=}; returns 2. */
+int tt_value_push_error(lua_State *L, const struct tt_err *err);
+
+/* Reads arguments for a statement from the array at index (nil or absent = none), converting into
+ * values[max]; strings are borrowed from Lua. Returns how many; raises on unfit types. */
+size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t max);
+
+void tt_value_push_db(lua_State *L, const struct tt_db_value *value);
+
+/* A secret userdata: [secret] for everybody but the core. */
+void tt_value_push_secret(lua_State *L, struct tt_str bytes);
+bool tt_value_secret(lua_State *L, int index, struct tt_str *out);
+
+/* Pushes a userdata that owns an arena: memory for one C function that may be left by a longjmp. */
+struct tt_arena *tt_value_push_arena(lua_State *L);
+
+/* The scratch buffer of a state: cleared, reused; grows to what is needed. */
+struct tt_buf *tt_value_scratch(lua_State *L);
+
+void tt_value_setup(lua_State *L);
+
+#define TT_SQL_ARGS_MAX 64
+#define TT_CJSON_DECODE "tide.cjson.decode" /* registry: lua-cjson's decode function */
+
+/* Marks the table on top of the stack as an array, so that an empty one encodes as []. */
+void tt_value_mark_array(lua_State *L);
+bool tt_value_is_array(lua_State *L, int index);
+
+/* JSON null and SQL NULL in Lua: the light userdata NULL, as in lua-cjson. */
+void tt_value_push_null(lua_State *L);
+bool tt_value_is_null(lua_State *L, int index);
+
+/* A string field of the table at index, data == NULL when absent; raises when it is no string. */
+struct tt_str tt_value_field(lua_State *L, int index, const char *key);
+int64_t tt_value_field_int(lua_State *L, int index, const char *key, int64_t fallback);

@@ -1,0 +1,31 @@
+--- The only entry of the scripts: the core loads this file, builds its router
+--- from `routes`, calls `handle` in a coroutine for each request and renders
+--- what goes wrong from `errors`. A new route is an entry in a file of routes/,
+--- a new file there is a line here.
+
+local errors = require "lib.errors"
+local pipeline = require "lib.pipeline"
+
+local RESOURCES = {
+  require "routes.accounts",
+  require "routes.models",
+  require "routes.personas",
+  require "routes.user_apis",
+  require "routes.chat",
+  require "routes.sessions",
+  require "routes.admin_users",
+}
+
+---@type tide.Route[]
+local routes = {}
+for _, resource in ipairs(RESOURCES) do
+  for _, route in ipairs(resource) do
+    routes[#routes + 1] = route
+  end
+end
+
+return {
+  routes = routes,
+  handle = pipeline.run,
+  errors = errors.all,
+}

@@ -1,0 +1,166 @@
+--- The objects of the contract (section 2): their schemas for the docs and how
+--- a database row becomes one. Key names are exactly the contract's, and this
+--- is the only place that knows them.
+
+local json = require "tide.json"
+
+local M = {}
+
+--- The schema of an object.
+---@param fields table<string, Schema|string> field -> schema or plain type
+---@return Schema
+function M.object(fields)
+  local list = {}
+  for name, schema in pairs(fields) do
+    local field = { name = name }
+    if type(schema) == "string" then
+      field.type = schema
+    else
+      for key, value in pairs(schema) do
+        field[key] = value
+      end
+    end
+    list[#list + 1] = field
+  end
+  table.sort(list, function(a, b)
+    return a.name < b.name
+  end)
+  return { type = "object", fields = list }
+end
+
+---@param schema Schema
+---@return Schema
+function M.list(schema)
+  return { type = "array", items = schema }
+end
+
+--- Makes an object of each row; the result is a JSON list also when empty.
+---@param rows table[]
+---@param present fun(row: table): any
+---@return table[]
+function M.map(rows, present)
+  local result = json.array({})
+  for i, row in ipairs(rows) do
+    result[i] = present(row)
+  end
+  return result
+end
+
+M.user_schema = M.object({
+  id = "integer",
+  username = "string",
+  email = "string",
+  created_at = "string",
+})
+
+---@param row table of users
+---@return table user
+function M.user(row)
+  return {
+    id = row.id,
+    username = row.username,
+    email = row.email,
+    created_at = row.created_at,
+  }
+end
+
+M.session_schema = M.object({
+  SessionID = "string",
+  UserID = "integer",
+  Title = "string",
+  ModelName = "string",
+  MessageCount = "integer",
+  CreatedAt = "string",
+  UpdatedAt = "string",
+  Persona = "string",
+})
+
+---@param row table of chat_sessions
+---@return table ChatSession
+function M.session(row)
+  return {
+    SessionID = row.session_id,
+    UserID = row.user_id,
+    Title = row.title,
+    ModelName = row.model_name,
+    MessageCount = row.message_count,
+    CreatedAt = row.created_at,
+    UpdatedAt = row.updated_at,
+    Persona = row.persona,
+  }
+end
+
+M.usage_schema = M.object({
+  input_tokens = "integer",
+  output_tokens = "integer",
+})
+
+M.message_schema = M.object({
+  id = "integer",
+  role = "string",
+  content = "string",
+  created_at = "string",
+  status = "string",
+  parent_id = "integer",
+  file_ids = M.list({ type = "integer" }),
+  model_name = "string",
+  usage = M.usage_schema,
+})
+
+---@param row table of chat_messages
+---@return table message
+function M.message(row)
+  return {
+    id = row.id,
+    role = row.role,
+    content = row.content,
+    created_at = row.created_at,
+    status = row.status,
+    parent_id = row.parent_id or json.null,
+    file_ids = (json.decode(row.file_ids)),
+    model_name = row.model_name,
+    usage = row.usage and (json.decode(row.usage)) or nil,
+  }
+end
+
+M.api_schema = M.object({
+  id = "integer",
+  api_name = "string",
+  model_name = "string",
+  base_url = "string",
+  api_key = "string",
+  provider = "string",
+  created_at = "string",
+  updated_at = "string",
+})
+
+--- The api objects alone write times as YYYY-MM-DD HH:MM:SS.
+---@param time string RFC 3339
+---@return string
+local function plain_time(time)
+  return time:sub(1, 10) .. " " .. time:sub(12, 19)
+end
+
+---@param row table of user_apis
+---@return table api with its key masked
+function M.api(row)
+  return {
+    id = row.id,
+    api_name = row.api_name,
+    model_name = row.model_name,
+    base_url = row.base_url,
+    api_key = row.api_key_last4, -- the whole mask, see services/user_apis
+    provider = row.provider,
+    created_at = plain_time(row.created_at),
+    updated_at = plain_time(row.updated_at),
+  }
+end
+
+M.pagination_schema = M.object({
+  page = "integer",
+  page_size = "integer",
+  total = "integer",
+  total_pages = "integer",
+})
+
+return M

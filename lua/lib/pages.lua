@@ -1,0 +1,85 @@
+--- Paging, once for all lists: the schemas of its query arguments and the
+--- answer's `pagination`. Values that are no number fall back to the defaults,
+--- others are moved into their bounds and echoed as used.
+
+local M = {}
+
+--- Over this no list has pages; keeps (page - 1) * page_size exact.
+local MAX_PAGE = 1000000000
+
+--- The query of a list in numbered pages.
+---@param size integer default page size
+---@param max_size integer
+---@return Schema
+function M.numbered(size, max_size)
+  return {
+    type = "object",
+    fields = {
+      {
+        name = "page",
+        type = "integer",
+        default = 1,
+        min = 1,
+        max = MAX_PAGE,
+        clamp = true,
+      },
+      {
+        name = "page_size",
+        type = "integer",
+        default = size,
+        min = 1,
+        max = max_size,
+        clamp = true,
+      },
+    },
+  }
+end
+
+--- The query of a list that goes back from a cursor (an id; 0 = the newest).
+---@return Schema
+function M.cursor()
+  return {
+    type = "object",
+    fields = {
+      {
+        name = "cursor",
+        type = "integer",
+        default = 0,
+        min = 0,
+        max = 1 << 53,
+        clamp = true,
+      },
+      {
+        name = "limit",
+        type = "integer",
+        default = 50,
+        min = 1,
+        max = 100,
+        clamp = true,
+      },
+    },
+  }
+end
+
+--- Rows to skip for a page.
+---@param args {page: integer, page_size: integer}
+---@return integer
+function M.offset(args)
+  return (args.page - 1) * args.page_size
+end
+
+--- The `pagination` object of the contract.
+---@param args {page: integer, page_size: integer}
+---@param total integer rows in all
+---@return {page: integer, page_size: integer, total: integer,
+--- total_pages: integer}
+function M.pagination(args, total)
+  return {
+    page = args.page,
+    page_size = args.page_size,
+    total = total,
+    total_pages = (total + args.page_size - 1) // args.page_size,
+  }
+end
+
+return M

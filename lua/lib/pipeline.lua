@@ -1,0 +1,103 @@
+--- What happens with every request, in this order: cross-site check, who is
+--- it, may they, is the body JSON, does it fit the route's schema, handler.
+--- A handler finds req.user, req.args (path parameters and query arguments,
+--- checked) and req.body (checked), and returns a response or nil, err.
+
+local auth = require "lib.auth"
+local errors = require "lib.errors"
+local json = require "tide.json"
+local schema = require "lib.schema"
+
+local M = {}
+
+---@param req tide.Request
+---@param needed "user"|"admin"
+---@return tide.User|nil user, tide.Error|nil err
+local function admit(req, needed)
+  local same_site, foreign = auth.check_site(req)
+  if not same_site then
+    return nil, foreign
+  end
+  local user, err = auth.authenticate(req)
+  if not user then
+    return nil, err
+  end
+  if needed == "admin" and user.role ~= "admin" then
+    return nil, errors.new("forbidden")
+  end
+  return user
+end
+
+--- The decoded JSON body; nothing at all counts as {}.
+---@param req tide.Request
+---@return any body, tide.Error|nil err unsupported_media_type, invalid_json
+local function decode(req)
+  local raw = req:raw_body()
+  local content_type = req:header("Content-Type")
+  if content_type then
+    local media_type = content_type:lower():match("^%s*([^;]-)%s*$")
+      or content_type:lower():match("^%s*([^;]-)%s*;")
+    if media_type ~= "application/json" then
+      return nil, errors.new("unsupported_media_type")
+    end
+  elseif raw ~= "" then
+    return nil, errors.new("unsupported_media_type")
+  end
+  if raw == "" then
+    return {}
+  end
+  return json.decode(raw)
+end
+
+--- Path parameters and query arguments in one table; parameters win.
+---@param route tide.Route
+---@param req tide.Request
+---@return table|nil args, tide.Error|nil err missing_field, invalid_field
+local function arguments(route, req)
+  local args = {}
+  for _, part in ipairs({ "query", "params" }) do
+    if route[part] then
+      local checked, err =
+        schema.check_texts(route[part], req[part], req.language)
+      if not checked then
+        return nil, err
+      end
+      for name, value in pairs(checked) do
+        args[name] = value
+      end
+    end
+  end
+  return args
+end
+
+--- Answers one request.
+---@param route tide.Route
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+function M.run(route, req)
+  local err
+  if route.auth ~= "none" then
+    req.user, err = admit(req, route.auth)
+    if err then
+      return nil, err
+    end
+  end
+  req.args, err = arguments(route, req)
+  if err then
+    return nil, err
+  end
+  if route.request then
+    local body
+    body, err = decode(req)
+    if err then
+      return nil, err
+    end
+    req.body, err = schema.check(route.request, body, req.language)
+    if err then
+      return nil, err
+    end
+  end
+  return route.handler(req)
+end
+
+return M

@@ -1,0 +1,64 @@
+--- What of a conversation is sent to the model. Pure: rows in, messages out.
+--- Bounded (the last N pairs), always beginning with a user turn, strictly
+--- alternating, whatever failed in between: a turn whose reply has no text is
+--- left out as a pair, a partial reply is kept. The system prompt stands in
+--- front and is never a stored row.
+
+local M = {}
+
+---@class ContextRow
+---@field role "user"|"assistant"|"system"
+---@field content string
+
+--- Rows of history that hold `pairs` good turns even if some have failed.
+---@param pairs_max integer
+---@return integer
+function M.rows_needed(pairs_max)
+  return 2 * pairs_max + 20
+end
+
+--- The turns of a history: a user's row with the reply that follows it.
+---@param rows ContextRow[] oldest first
+---@return {user: ContextRow, assistant: ContextRow}[]
+local function turns_of(rows)
+  local turns = {}
+  local asked
+  for _, row in ipairs(rows) do
+    if row.role == "user" then
+      asked = row
+    elseif row.role == "assistant" then
+      if asked and row.content ~= "" then
+        turns[#turns + 1] = { user = asked, assistant = row }
+      end
+      asked = nil
+    end
+  end
+  return turns
+end
+
+---@class ContextSpec
+---@field system string the persona's prompt; "" = none
+---@field rows ContextRow[] the path to the new message, oldest first
+---@field message string the new user message
+---@field pairs integer turns of history at most
+
+---@param spec ContextSpec
+---@return {role: string, content: string}[] messages
+function M.build(spec)
+  local messages = {}
+  local function add(role, content)
+    messages[#messages + 1] = { role = role, content = content }
+  end
+  if spec.system ~= "" then
+    add("system", spec.system)
+  end
+  local turns = turns_of(spec.rows)
+  for i = math.max(1, #turns - spec.pairs + 1), #turns do
+    add("user", turns[i].user.content)
+    add("assistant", turns[i].assistant.content)
+  end
+  add("user", spec.message)
+  return messages
+end
+
+return M

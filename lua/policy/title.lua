@@ -1,0 +1,56 @@
+--- What a session is called. Pure: text in, text out. The title stands before
+--- the upstream is asked, so it never slows the first token and is right when
+--- the body of the first turn ends.
+
+local text = require "tide.text"
+
+local M = {}
+
+--- Characters of the user's message that a title keeps.
+M.LENGTH = 20
+
+local NEW = { en = "New chat", zh = "新对话" }
+
+-- Spaces that Lua's %s does not know: no-break, line and paragraph separator,
+-- ideographic, byte order mark.
+local WIDE_SPACES = {
+  "\u{A0}", "\u{2028}", "\u{2029}", "\u{3000}", "\u{FEFF}",
+}
+
+--- One line without runs of white space or control characters.
+---@param s string
+---@return string
+local function fold(s)
+  for _, space in ipairs(WIDE_SPACES) do
+    s = s:gsub(space, " ")
+  end
+  s = s:gsub("[%s%c]+", " ")
+  return (s:gsub("^ ", ""):gsub(" $", ""))
+end
+
+--- The title of a session that has no message yet.
+---@param model_name string
+---@param language "zh"|"en"
+---@return string
+function M.placeholder(model_name, language)
+  return (NEW[language] or NEW.en) .. " · " .. model_name
+end
+
+--- The title made from the first user message.
+---@param message string valid UTF-8
+---@return string|nil title nil when the message has nothing to show
+function M.from_message(message)
+  -- Folding a whole long message for 20 characters would be waste: white
+  -- space beyond some hundred characters cannot matter.
+  local line = fold(text.prefix(message, 20 * M.LENGTH))
+  if line == "" then
+    return nil
+  end
+  local title = text.prefix(line, M.LENGTH)
+  if title == line then
+    return title
+  end
+  return (title:gsub(" $", "")) .. "…"
+end
+
+return M

@@ -1,0 +1,108 @@
+--- Talking: make a session, send a message, get the reply whole or streamed.
+
+local fields = require "lib.fields"
+local objects = require "lib.objects"
+local session_manager = require "session_manager"
+local turns = require "services.turns"
+
+--- What both ways of sending take. That `message` is there, or files instead
+--- of it, is checked by services/turns.
+local SEND = {
+  fields = {
+    {
+      name = "session_id",
+      type = "string",
+      required = true,
+      max = 50,
+      pattern = "^[A-Za-z0-9_-]+$",
+    },
+    fields.model_name(),
+    { name = "message", type = "string" },
+    fields.line("persona", 100),
+    {
+      name = "file_ids",
+      type = "array",
+      max = 100,
+      items = { type = "integer", min = 1 },
+    },
+    fields.override_url(),
+  },
+}
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.create_session(req)
+  local row, err =
+    session_manager.create_session(req.user.id, req.body, req.language)
+  if not row then
+    return nil, err
+  end
+  return { json = { session_id = row.session_id } }
+end
+
+function handlers.send(req)
+  local result, err =
+    turns.send_message(req.user.id, req.body, req.language)
+  if not result then
+    return nil, err
+  end
+  return {
+    json = {
+      response = result.content,
+      message_id = result.message_id,
+      user_message_id = result.user_message_id,
+      usage = result.usage,
+    },
+  }
+end
+
+function handlers.send_stream(req)
+  local reply, err =
+    turns.send_message_stream(req.user.id, req.body, req.language)
+  if not reply then
+    return nil, err
+  end
+  return { stream = reply }
+end
+
+---@type tide.Route[]
+return {
+  {
+    method = "POST",
+    path = "/api/chat/session",
+    auth = "user",
+    summary = "Make a session",
+    request = {
+      fields = {
+        fields.model_name(),
+        fields.line("persona", 100),
+        fields.override_url(),
+      },
+    },
+    response = objects.object({ session_id = "string" }),
+    handler = handlers.create_session,
+  },
+  {
+    method = "POST",
+    path = "/api/chat/message",
+    auth = "user",
+    summary = "Send a message and wait for the whole reply",
+    request = SEND,
+    response = objects.object({
+      response = "string",
+      message_id = "integer",
+      user_message_id = "integer",
+      usage = objects.usage_schema,
+    }),
+    handler = handlers.send,
+  },
+  {
+    method = "POST",
+    path = "/api/chat/message/stream",
+    auth = "user",
+    summary = "Send a message and get the reply as Server-Sent Events",
+    request = SEND,
+    handler = handlers.send_stream,
+  },
+}

@@ -1,0 +1,96 @@
+--- Sessions that are there: list, messages, delete.
+
+local chat = require "services.chat"
+local fields = require "lib.fields"
+local objects = require "lib.objects"
+local pages = require "lib.pages"
+local session_manager = require "session_manager"
+local texts = require "lib.texts"
+
+local BY_ID = { fields = { fields.name("session_id") } }
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.list(req)
+  local args = req.args
+  local rows, total =
+    chat.get_chat_sessions(req.user.id, args.page_size, pages.offset(args))
+  if not rows then
+    return nil, total
+  end
+  return {
+    json = {
+      data = objects.map(rows, objects.session),
+      pagination = pages.pagination(args, total),
+    },
+  }
+end
+
+function handlers.messages(req)
+  local args = req.args
+  local page, err = chat.get_chat_messages(
+    req.user.id,
+    args.session_id,
+    args.cursor,
+    args.limit
+  )
+  if not page then
+    return nil, err
+  end
+  return {
+    json = {
+      data = objects.map(page.rows, objects.message),
+      cursor = page.cursor,
+      has_more = page.has_more,
+    },
+  }
+end
+
+function handlers.delete(req)
+  local ok, err =
+    session_manager.delete_session(req.user.id, req.args.session_id)
+  if not ok then
+    return nil, err
+  end
+  return { json = { message = texts.get(req.language, "session_deleted") } }
+end
+
+---@type tide.Route[]
+return {
+  {
+    method = "GET",
+    path = "/api/chat/sessions",
+    auth = "user",
+    summary = "The caller's sessions, last changed first",
+    query = pages.numbered(20, 100),
+    response = objects.object({
+      data = objects.list(objects.session_schema),
+      pagination = objects.pagination_schema,
+    }),
+    handler = handlers.list,
+  },
+  {
+    method = "GET",
+    path = "/api/chat/sessions/:session_id/messages",
+    auth = "user",
+    summary = "A session's messages, page by page back from the newest",
+    params = BY_ID,
+    query = pages.cursor(),
+    response = objects.object({
+      data = objects.list(objects.message_schema),
+      cursor = "integer",
+      has_more = "boolean",
+    }),
+    handler = handlers.messages,
+  },
+  {
+    method = "DELETE",
+    path = "/api/chat/sessions/:session_id",
+    auth = "user",
+    summary = "Delete a session with all its messages",
+    params = BY_ID,
+    response = objects.object({ message = "string" }),
+    handler = handlers.delete,
+  },
+}

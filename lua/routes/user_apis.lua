@@ -1,0 +1,154 @@
+--- The caller's own API configurations.
+
+local fields = require "lib.fields"
+local objects = require "lib.objects"
+local registry = require "providers.registry"
+local texts = require "lib.texts"
+local user_apis = require "services.user_apis"
+
+local ONE = objects.object({ api = objects.api_schema })
+local CHANGED = objects.object({
+  message = "string",
+  api = objects.api_schema,
+})
+
+--- The fields of a configuration. In a change an empty text counts as not
+--- given, like in every other request; base_url alone can be cleared.
+---@param required boolean
+---@return Schema
+local function configuration(required)
+  local more = { required = required, empty_is_absent = true }
+  return {
+    fields = {
+      fields.line("api_name", 100, more),
+      { -- its characters: see services/user_apis, which knows the mask
+        name = "api_key",
+        type = "string",
+        max = 1000,
+        required = required,
+        empty_is_absent = true,
+      },
+      fields.line("model_name", 200, more),
+      fields.line("base_url", 2000, { aliases = { "BaseUrl", "baseUrl" } }),
+      {
+        name = "provider",
+        type = "string",
+        enum = registry.names(),
+        empty_is_absent = true,
+      },
+    },
+  }
+end
+
+--- An answer with one configuration.
+---@param row table|nil
+---@param err tide.Error|nil
+---@param message string|nil
+---@return tide.Response|nil, tide.Error|nil
+local function answer(row, err, message)
+  if not row then
+    return nil, err
+  end
+  return { json = { message = message, api = objects.api(row) } }
+end
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.list(req)
+  local rows, err = user_apis.get_user_apis(req.user.id)
+  if not rows then
+    return nil, err
+  end
+  return { json = { apis = objects.map(rows, objects.api), count = #rows } }
+end
+
+function handlers.create(req)
+  local row, err =
+    user_apis.create_api(req.user.id, req.body, req.language)
+  return answer(row, err, texts.get(req.language, "api_created"))
+end
+
+function handlers.first(req)
+  return answer(user_apis.get_first_available_api(req.user.id))
+end
+
+function handlers.by_name(req)
+  return answer(user_apis.get_api_by_name(req.user.id, req.args.name))
+end
+
+function handlers.update(req)
+  local row, err =
+    user_apis.update_api(req.user.id, req.args.id, req.body, req.language)
+  return answer(row, err, texts.get(req.language, "api_updated"))
+end
+
+function handlers.delete(req)
+  local ok, err = user_apis.delete_api(req.user.id, req.args.id)
+  if not ok then
+    return nil, err
+  end
+  return { json = { message = texts.get(req.language, "api_deleted") } }
+end
+
+local BY_ID = { fields = { fields.id("id") } }
+
+---@type tide.Route[]
+return {
+  {
+    method = "GET",
+    path = "/api/user/apis",
+    auth = "user",
+    summary = "All configurations, newest first",
+    response = objects.object({
+      apis = objects.list(objects.api_schema),
+      count = "integer",
+    }),
+    handler = handlers.list,
+  },
+  {
+    method = "POST",
+    path = "/api/user/apis",
+    auth = "user",
+    summary = "Store a configuration",
+    request = configuration(true),
+    response = CHANGED,
+    handler = handlers.create,
+  },
+  {
+    method = "GET",
+    path = "/api/user/apis/first",
+    auth = "user",
+    summary = "The oldest configuration",
+    response = ONE,
+    handler = handlers.first,
+  },
+  {
+    method = "GET",
+    path = "/api/user/apis/:name",
+    auth = "user",
+    summary = "A configuration by its name (a number is a name here)",
+    params = { fields = { fields.name("name") } },
+    response = ONE,
+    handler = handlers.by_name,
+  },
+  {
+    method = "PUT",
+    path = "/api/user/apis/:id",
+    auth = "user",
+    summary = "Change what is given; base_url \"\" clears it",
+    params = BY_ID,
+    request = configuration(false),
+    response = CHANGED,
+    handler = handlers.update,
+  },
+  {
+    method = "DELETE",
+    path = "/api/user/apis/:id",
+    auth = "user",
+    summary = "Delete a configuration",
+    params = BY_ID,
+    response = objects.object({ message = "string" }),
+    handler = handlers.delete,
+  },
+}

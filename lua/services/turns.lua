@@ -1,0 +1,188 @@
+--- One turn of a conversation: a user's message and the reply to it. Here is
+--- the order of things that the promises rest on: wait for the session's turn,
+--- only then read the history, store both rows in one commit, only then ask
+--- the model. From llm.start on the reply belongs to the core and goes on
+--- without the request.
+
+local chat = require "services.chat"
+local config = require "tide.config"
+local context_policy = require "policy.context"
+local errors = require "lib.errors"
+local llm = require "tide.llm"
+local session_manager = require "session_manager"
+local title_policy = require "policy.title"
+
+local M = {}
+
+--- ms that a stream's headers are held for the upstream's first byte, so that
+--- a failure before it is a plain error with its status.
+local FIRST_BYTE_MS = 10000
+
+---@class TurnWish: SessionWish
+---@field session_id string
+---@field message? string
+---@field file_ids? integer[]
+
+--- Fills in how the reply comes about: played in the core, or an upstream's.
+---@param spec tide.StartSpec changed
+---@param model Model
+---@param messages {role: string, content: string}[]
+---@param persona Persona
+---@param language "zh"|"en"
+local function set_source(spec, model, messages, persona, language)
+  local provider = model.provider
+  if provider.plan then
+    spec.play = provider.plan(messages, persona, language)
+    return
+  end
+  local request = provider.build({
+    base_url = model.base_url,
+    key = model.key,
+    model = model.name,
+    messages = messages,
+  })
+  spec.provider = provider
+  spec.url = request.url
+  spec.headers = request.headers
+  spec.body = request.body
+end
+
+---@param wish TurnWish
+---@return true|nil ok, tide.Error|nil err missing_field, file_not_found
+local function check_content(wish)
+  if wish.file_ids and #wish.file_ids > 0 then
+    -- Nothing can be uploaded yet, so no id is a file of the caller.
+    return nil, errors.new("file_not_found")
+  elseif not wish.message or wish.message == "" then
+    return nil, errors.new("missing_field", { field = "message" })
+  end
+  return true
+end
+
+--- The session's title from this turn on: made by policy for the first one.
+---@param session SessionDraft
+---@param message string
+---@return string
+local function title_of(session, message)
+  if session.message_count > 0 then
+    return session.title
+  end
+  return title_policy.from_message(message) or session.title
+end
+
+--- Begins a turn: both rows are committed and the reply runs.
+---@param user_id integer
+---@param wish TurnWish
+---@param language "zh"|"en"
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err missing_field, file_not_found, session_busy,
+--- session_deleted, session_not_found, those of session_manager.check
+local function start(user_id, wish, language)
+  local ok, incomplete = check_content(wish)
+  if not ok then
+    return nil, incomplete
+  end
+  local model, refused = session_manager.check(user_id, wish)
+  if not model then
+    return nil, refused
+  end
+  -- The core leaves the turn by itself when the task ends in any other way
+  -- than through llm.start.
+  local turn, not_admitted = llm.enter(user_id, wish.session_id)
+  if not turn then
+    return nil, not_admitted
+  end
+  local opened, lost =
+    session_manager.get_or_create_session(user_id, wish, language)
+  if not opened then
+    return nil, lost
+  end
+  local session, persona = opened.session, opened.persona
+  local pairs_max = config.get("history.pairs")
+  local rows = {}
+  if session.id then
+    local limit = context_policy.rows_needed(pairs_max)
+    local err
+    rows, err = chat.get_history(user_id, session.id, limit)
+    if not rows then
+      return nil, err
+    end
+  end
+  local messages = context_policy.build({
+    system = persona.content,
+    rows = rows,
+    message = wish.message,
+    pairs = pairs_max,
+  })
+  session.title = title_of(session, wish.message)
+  session.message_count = session.message_count + 2
+  local leaf = rows[#rows] and rows[#rows].id
+  local saved, unsaved = chat.save_turn(user_id, session, wish.message, leaf)
+  if not saved then
+    return nil, unsaved
+  end
+  local spec = {
+    turn = turn,
+    user_id = user_id,
+    session_id = wish.session_id,
+    session_row = saved.session_row,
+    message_id = saved.message_id,
+    user_message_id = saved.user_message_id,
+  }
+  set_source(spec, model, messages, persona, language)
+  return llm.start(spec)
+end
+
+--- How a finished reply failed.
+---@param result tide.Result
+---@return tide.Error|nil err nil when it did not
+local function failure(result)
+  if result.status == "error" then
+    return result.error or errors.new("upstream_failed")
+  elseif result.status == "interrupted" then
+    return result.error or errors.new("shutting_down")
+  end
+  return nil
+end
+
+--- Sends a message and waits for the whole reply. A reply that was stopped is
+--- no failure: it has its partial text.
+---@param user_id integer
+---@param wish TurnWish
+---@param language "zh"|"en"
+---@return tide.Result|nil result, tide.Error|nil err
+function M.send_message(user_id, wish, language)
+  local reply, err = start(user_id, wish, language)
+  if not reply then
+    return nil, err
+  end
+  local result = reply:wait()
+  local failed = failure(result)
+  if failed then
+    return nil, failed
+  end
+  return result
+end
+
+--- Sends a message and returns the reply as soon as it is worth reading: at
+--- its first byte or after ten seconds.
+---@param user_id integer
+---@param wish TurnWish
+---@param language "zh"|"en"
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err also when it failed without a byte
+function M.send_message_stream(user_id, wish, language)
+  local reply, err = start(user_id, wish, language)
+  if not reply then
+    return nil, err
+  end
+  if reply:first(FIRST_BYTE_MS) == "finished" and reply:length() == 0 then
+    local failed = failure(reply:wait())
+    if failed then
+      return nil, failed
+    end
+  end
+  return reply
+end
+
+return M

@@ -1,0 +1,309 @@
+--- A user's own API configurations. Keys are sealed before they are stored,
+--- bound to user and row, and are opened only to be sent to the provider; a
+--- reader sees a mask. Rows are found by user and id, never by id alone.
+
+local crypto = require "tide.crypto"
+local db = require "tide.db"
+local errors = require "lib.errors"
+local json = require "tide.json"
+local llm = require "tide.llm"
+local registry = require "providers.registry"
+local texts = require "lib.texts"
+local time = require "tide.time"
+
+local M = {}
+
+--- `GET /api/user/apis/first` is a route, so no configuration may be named so.
+local RESERVED_NAME = "first"
+
+local COLUMNS = "id, user_id, api_name, provider, model_name, base_url, "
+  .. "api_key_sealed, api_key_last4, seal_salt, created_at, updated_at"
+
+--- Shorter keys show nothing: four characters would be too much of them.
+local MASK_MIN = 12
+
+--- What is shown of a key. The column api_key_last4 holds this mask whole,
+--- because the sealed key is never opened for reading.
+---@param key string
+---@return string
+function M.mask(key)
+  local prefix = key:sub(1, 3) == "sk-" and "sk-" or ""
+  if #key < MASK_MIN then
+    return prefix .. "…"
+  end
+  return prefix .. "…" .. key:sub(-4)
+end
+
+---@param user_id integer
+---@param salt string the row's seal_salt
+---@return string what a sealed key is bound to
+local function binding(user_id, salt)
+  return "user:" .. user_id .. ":api:" .. salt
+end
+
+--- Keys go into a header: visible ASCII only (RFC 9110, 5.5). A line break
+--- copied along with a key is told now, not by the provider's refusal.
+---@param key string
+---@param language "zh"|"en"
+---@return true|nil ok, tide.Error|nil err invalid_field
+local function check_key(key, language)
+  if key:find("^[\x21-\x7e]+$") then
+    return true
+  end
+  local reason = texts.get(language, "bad_form")
+  return nil, errors.new("invalid_field", {
+    field = "api_key",
+    reason = reason,
+  })
+end
+
+---@param name string
+---@return true|nil ok, tide.Error|nil err api_name_reserved
+local function check_name(name)
+  if name == RESERVED_NAME then
+    return nil, errors.new("api_name_reserved", { api_name = name })
+  end
+  return true
+end
+
+--- An address that requests may be sent to. Paths are appended to it, so it
+--- has no query and no fragment. "" is the provider's own.
+---@param base_url string
+---@return true|nil ok, tide.Error|nil err invalid_url, address_not_allowed
+function M.check_base_url(base_url)
+  if base_url == "" then
+    return true
+  elseif base_url:find("[?#%s%c]") then
+    return nil, errors.new("invalid_url")
+  end
+  return llm.check_url(base_url)
+end
+
+--- Runs a query for one row.
+---@param condition string SQL behind "user_id = ? AND"
+---@param user_id integer
+---@param value any
+---@return table|nil api row, tide.Error|nil err api_not_found
+local function get_one(condition, user_id, value)
+  local row, err = db.one(
+    "SELECT " .. COLUMNS .. " FROM user_apis WHERE user_id = ? AND "
+      .. condition,
+    { user_id, value }
+  )
+  if not row then
+    return nil, err or errors.new("api_not_found")
+  end
+  return row
+end
+
+---@param user_id integer
+---@param id integer
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_api_by_id(user_id, id)
+  return get_one("id = ?", user_id, id)
+end
+
+---@param user_id integer
+---@param api_name string
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_api_by_name(user_id, api_name)
+  return get_one("api_name = ?", user_id, api_name)
+end
+
+--- Of several configurations with one model the oldest.
+---@param user_id integer
+---@param model_name string
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_api_by_model_name(user_id, model_name)
+  return get_one("model_name = ? ORDER BY id LIMIT 1", user_id, model_name)
+end
+
+---@param user_id integer
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_first_available_api(user_id)
+  return get_one("id > ? ORDER BY id LIMIT 1", user_id, 0)
+end
+
+---@param user_id integer
+---@return table[]|nil api rows, newest first, tide.Error|nil err
+function M.get_user_apis(user_id)
+  return db.query(
+    "SELECT " .. COLUMNS .. " FROM user_apis WHERE user_id = ? "
+      .. "ORDER BY id DESC",
+    { user_id }
+  )
+end
+
+---@class ApiFields
+---@field api_name? string
+---@field api_key? string
+---@field model_name? string
+---@field base_url? string
+---@field provider? string
+
+--- A failed write as the caller's error.
+---@param err tide.Error
+---@param api_name string|nil
+---@return tide.Error
+local function write_error(err, api_name)
+  if err.code == "duplicate" then
+    return errors.new("api_name_taken", { api_name = api_name })
+  elseif err.code == "unexpected_changes" then
+    return errors.new("api_not_found")
+  end
+  return err
+end
+
+---@param user_id integer
+---@param fields ApiFields name, key and model are there
+---@param language "zh"|"en"
+---@return table|nil api row
+---@return tide.Error|nil err api_name_taken, api_name_reserved, invalid_field,
+--- invalid_url, address_not_allowed
+function M.create_api(user_id, fields, language)
+  local ok, err = check_name(fields.api_name)
+  if ok then
+    ok, err = check_key(fields.api_key, language)
+  end
+  local base_url = fields.base_url or ""
+  if ok then
+    ok, err = M.check_base_url(base_url)
+  end
+  if not ok then
+    return nil, err
+  end
+  local salt = crypto.random_hex(16)
+  local now = time.now()
+  local outcomes, failed = db.write({
+    {
+      "INSERT INTO user_apis (user_id, api_name, provider, model_name, "
+        .. "base_url, api_key_sealed, api_key_last4, seal_salt, created_at, "
+        .. "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {
+        user_id,
+        fields.api_name,
+        fields.provider or registry.DEFAULT,
+        fields.model_name,
+        base_url,
+        crypto.seal(fields.api_key, binding(user_id, salt)),
+        M.mask(fields.api_key),
+        salt,
+        now,
+        now,
+      },
+    },
+  })
+  if not outcomes then
+    return nil, write_error(failed, fields.api_name)
+  end
+  return M.get_api_by_id(user_id, outcomes[1].id)
+end
+
+--- Checks the fields of a change.
+---@param fields ApiFields
+---@param language "zh"|"en"
+---@return true|nil ok, tide.Error|nil err
+local function check_change(fields, language)
+  local ok, err = true, nil
+  if fields.api_name then
+    ok, err = check_name(fields.api_name)
+  end
+  if ok and fields.api_key then
+    ok, err = check_key(fields.api_key, language)
+  end
+  if ok and fields.base_url then
+    ok, err = M.check_base_url(fields.base_url)
+  end
+  return ok, err
+end
+
+--- Changes what is given; base_url "" clears it. A page that loads a
+--- configuration and sends all of it back sends the key's mask: that means
+--- the key stays.
+---@param user_id integer
+---@param id integer
+---@param fields ApiFields absent = unchanged
+---@param language "zh"|"en"
+---@return table|nil api row
+---@return tide.Error|nil err api_not_found and those of create_api
+function M.update_api(user_id, id, fields, language)
+  local row, unknown = M.get_api_by_id(user_id, id)
+  if not row then
+    return nil, unknown
+  end
+  local key = fields.api_key
+  if key == row.api_key_last4 then
+    key = nil
+  end
+  local ok, err = check_change({
+    api_name = fields.api_name,
+    api_key = key,
+    base_url = fields.base_url,
+  }, language)
+  if not ok then
+    return nil, err
+  end
+  local sealed, mask, salt
+  if key then
+    salt = crypto.random_hex(16)
+    sealed = crypto.seal(key, binding(user_id, salt))
+    mask = M.mask(key)
+  end
+  local null = json.null
+  local outcomes, failed = db.write({
+    {
+      "UPDATE user_apis SET api_name = COALESCE(?, api_name), "
+        .. "provider = COALESCE(?, provider), "
+        .. "model_name = COALESCE(?, model_name), "
+        .. "base_url = COALESCE(?, base_url), "
+        .. "api_key_sealed = COALESCE(?, api_key_sealed), "
+        .. "api_key_last4 = COALESCE(?, api_key_last4), "
+        .. "seal_salt = COALESCE(?, seal_salt), "
+        .. "version = version + 1, updated_at = ? "
+        .. "WHERE user_id = ? AND id = ?",
+      {
+        fields.api_name or null,
+        fields.provider or null,
+        fields.model_name or null,
+        fields.base_url or null,
+        sealed or null,
+        mask or null,
+        salt or null,
+        time.now(),
+        user_id,
+        id,
+      },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    return nil, write_error(failed, fields.api_name)
+  end
+  return M.get_api_by_id(user_id, id)
+end
+
+---@param user_id integer
+---@param id integer
+---@return true|nil ok, tide.Error|nil err api_not_found
+function M.delete_api(user_id, id)
+  local outcomes, err = db.write({
+    {
+      "DELETE FROM user_apis WHERE user_id = ? AND id = ?",
+      { user_id, id },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    return nil, write_error(err)
+  end
+  return true
+end
+
+--- The key of a configuration, to be sent to its provider.
+---@param row table of user_apis
+---@return tide.Secret|nil key, tide.Error|nil err secret_unreadable
+function M.open_key(row)
+  return crypto.unseal(row.api_key_sealed, binding(row.user_id, row.seal_salt))
+end
+
+return M

@@ -1,0 +1,100 @@
+--- What a chat session is made of: the policy that ties the persona, the
+--- model's configuration and the stored session together. Routes and turns ask
+--- here; the parts (services/, policy/) do not know each other.
+
+local chat = require "services.chat"
+local errors = require "lib.errors"
+local models = require "services.models"
+local persona_policy = require "policy.persona"
+local personas = require "tide.personas"
+local time = require "tide.time"
+local title_policy = require "policy.title"
+
+local M = {}
+
+---@class SessionWish what a request says about its session
+---@field session_id? string nil = a new one
+---@field model_name string
+---@field persona? string "" and nil = none named
+---@field base_url? string for this request only
+
+---@class OpenSession
+---@field session SessionDraft as it is from now on; id nil = not stored yet
+---@field persona Persona who speaks
+
+--- A new session's name: unix time in nanoseconds, 19 digits until 2286.
+---@return string
+local function new_session_id()
+  return ("session_%019d"):format(time.unix_ns())
+end
+
+--- Whether a wish can be fulfilled, before anything is waited for or stored.
+---@param user_id integer
+---@param wish SessionWish
+---@return Model|nil model to ask
+---@return tide.Error|nil err unknown_persona and those of models.resolve
+function M.check(user_id, wish)
+  if not persona_policy.known(personas, wish.persona) then
+    return nil, errors.new("unknown_persona", { persona = wish.persona })
+  end
+  return models.resolve(user_id, wish.model_name, wish.base_url)
+end
+
+--- The stored session with what the wish changes in it, or a draft of a new
+--- one, which is stored together with its first turn.
+---@param user_id integer
+---@param wish SessionWish checked
+---@param language "zh"|"en" of a new session's title
+---@return OpenSession|nil opened, tide.Error|nil err
+function M.get_or_create_session(user_id, wish, language)
+  local row, err
+  if wish.session_id then
+    row, err = chat.get_chat_session(user_id, wish.session_id)
+    if not row and err.code ~= "session_not_found" then
+      return nil, err
+    end
+  end
+  local persona =
+    persona_policy.choose(personas, wish.persona, row and row.persona)
+  local session = row
+    or {
+      session_id = wish.session_id or new_session_id(),
+      title = title_policy.placeholder(wish.model_name, language),
+      message_count = 0,
+    }
+  session.model_name = wish.model_name
+  session.persona = persona.name
+  return { session = session, persona = persona }
+end
+
+--- Stores a new session without a message.
+---@param user_id integer
+---@param wish SessionWish
+---@param language "zh"|"en" of its title
+---@return table|nil row of chat_sessions
+---@return tide.Error|nil err those of M.check
+function M.create_session(user_id, wish, language)
+  local model, refused = M.check(user_id, wish)
+  if not model then
+    return nil, refused
+  end
+  local opened, err = M.get_or_create_session(user_id, wish, language)
+  if not opened then
+    return nil, err
+  end
+  return chat.create_chat_session(user_id, opened.session)
+end
+
+---@param user_id integer
+---@param session_id string
+---@return true|nil ok, tide.Error|nil err session_not_found
+function M.delete_session(user_id, session_id)
+  return chat.delete_chat_session(user_id, session_id)
+end
+
+---@return string[] names in the order of style.yaml
+function M.get_available_personas()
+  return persona_policy.names(personas)
+end
+
+return M

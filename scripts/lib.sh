@@ -1,0 +1,100 @@
+#!/bin/bash
+# What the scripts share: messages, running as root, installing packages, building a preset.
+# Sourced; sets ROOT to the checkout.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/packages.sh
+source "$ROOT/scripts/packages.sh"
+
+say()
+{
+    printf '==> %s\n' "$*" >&2
+}
+
+die()
+{
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# Runs a command as root: directly, or through sudo.
+as_root()
+{
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# missing_packages NAME...: those that are not installed, one a line
+missing_packages()
+{
+    local installed name
+
+    installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        sed -n 's/^installed //p') || true
+    for name in "$@"; do
+        grep -qxF -- "$name" <<<"$installed" || printf '%s\n' "$name"
+    done
+}
+
+apt_get()
+{
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"
+}
+
+# install_packages NAME...: installs what is missing and says so; silent when nothing is
+install_packages()
+{
+    local -a missing
+
+    command -v dpkg-query >/dev/null ||
+        die "this is no Debian: install the equivalents of: $*"
+    mapfile -t missing < <(missing_packages "$@" | sort -u)
+    [ "${#missing[@]}" -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+        die "packages are missing and this user has no sudo. As root:
+  apt-get install --no-install-recommends ${missing[*]}"
+    fi
+    say "installing ${missing[*]}"
+    apt_get update >&2 || die "apt-get update failed"
+    apt_get install --yes --no-install-recommends "${missing[@]}" >&2 ||
+        die "installing packages failed"
+}
+
+install_node()
+{
+    command -v node >/dev/null || install_packages "${PACKAGES_NODE[@]}"
+    command -v npm >/dev/null || install_packages "${PACKAGES_NPM[@]}"
+}
+
+# install_npm DIR: npm ci, unless what is installed comes from this very lock file
+install_npm()
+{
+    local stamp=$1/node_modules/.installed-lock
+
+    cmp -s "$1/package-lock.json" "$stamp" && return 0
+    say "npm ci in ${1#"$ROOT"/}"
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error >&2) || return 1
+    cp "$1/package-lock.json" "$stamp"
+}
+
+# build_preset PRESET [ARGS FOR NINJA...]: configures when needed, then builds
+build_preset()
+{
+    local preset=$1 dir=$ROOT/build/$1
+    shift
+
+    if [ ! -f "$dir/build.ninja" ]; then
+        (cd "$ROOT" && cmake --preset "$preset" "${CMAKE_LAUNCHER[@]}") || return 1
+    fi
+    cmake --build "$dir" -- "$@"
+}
+
+# ccache is used when it is there; nothing needs it.
+CMAKE_LAUNCHER=()
+if command -v ccache >/dev/null; then
+    CMAKE_LAUNCHER=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+fi

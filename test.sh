@@ -1,0 +1,185 @@
+#!/bin/bash
+# Runs the tests: installs what they need, builds with the address and undefined-behaviour
+# sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
+#
+# usage: ./test.sh [--no-fresh] [--only TEXT] [lint|unit|lua|e2e|readme|fresh]...
+#
+#   groups      all of them by default
+#   --no-fresh  without the test that starts from an empty Debian root
+#   --only TEXT only suites with TEXT in their name
+#
+# What the suites print is in build/test-logs. When CI is set, a skipped test counts as failed.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/scripts/lib.sh"
+# shellcheck source=scripts/suites.sh
+source "$ROOT/scripts/suites.sh"
+
+GROUPS_ALL=(lint unit lua e2e readme fresh)
+groups=()
+with_fresh=yes
+server_env=()
+
+# The thread sanitizer cannot place its memory on kernels that randomise addresses widely.
+FIXED_ADDRESSES=()
+if setarch -R true 2>/dev/null; then
+    FIXED_ADDRESSES=(setarch -R)
+fi
+
+read_arguments()
+{
+    while [ $# -gt 0 ]; do
+        case $1 in
+        -h | --help)
+            sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
+            exit 0
+            ;;
+        --no-fresh) with_fresh=no ;;
+        --only)
+            ONLY=${2:?--only needs a text}
+            shift
+            ;;
+        lint | unit | lua | e2e | readme | fresh) groups+=("$1") ;;
+        *) die "unknown argument '$1'; see ./test.sh --help" ;;
+        esac
+        shift
+    done
+    [ "${#groups[@]}" -gt 0 ] || groups=("${GROUPS_ALL[@]}")
+}
+
+# has GROUP...: whether one of these groups was asked for
+has()
+{
+    local group
+
+    for group in "$@"; do
+        [[ " ${groups[*]} " == *" $group "* ]] && return 0
+    done
+    return 1
+}
+
+install_needs()
+{
+    local group
+    local -a needs=("${PACKAGES_BUILD[@]}")
+
+    for group in "${groups[@]}"; do
+        if [ "$group" = fresh ] && { [ $with_fresh = no ] || [ "$(id -u)" -ne 0 ]; }; then
+            continue
+        fi
+        declare -n list="PACKAGES_${group^^}"
+        needs+=("${list[@]}")
+    done
+    install_packages "${needs[@]}"
+    if has e2e; then
+        install_node
+        install_npm "$ROOT/tests/e2e"
+    fi
+}
+
+# Keeps going after an error so that the other suites have something to run.
+run_builds()
+{
+    ONLY='' suite build_asan 15m scripts/build.sh asan -k 0
+    if has unit e2e; then
+        ONLY='' suite build_tsan 15m scripts/build.sh tsan -k 0
+    fi
+}
+
+run_lint()
+{
+    local name
+
+    for name in format hygiene layers shell lua tidy; do
+        suite "lint_$name" 10m tests/lint/$name.sh
+    done
+}
+
+run_unit()
+{
+    local binary name
+
+    for binary in build/asan/unit/unit_*; do
+        [ -x "$binary" ] && suite "${binary##*/}" 5m "$binary"
+    done
+    for binary in build/tsan/unit/unit_{loop,db,llm}_*; do
+        name=tsan_${binary##*/}
+        [ -x "$binary" ] && suite "$name" 10m "${FIXED_ADDRESSES[@]}" "$binary"
+    done
+    suite mock_llm 5m tests/mock_llm/selftest.sh "$(find_mock asan)" --no-rates
+}
+
+run_lua()
+{
+    local name spec
+
+    for spec in tests/lua/*_spec.lua; do
+        [ -f "$spec" ] || continue
+        name=${spec##*/}
+        suite "lua_${name%_spec.lua}" 5m tests/lua/run.sh "$spec"
+    done
+}
+
+find_mock()
+{
+    find "$ROOT/build/$1" -maxdepth 3 -type f -name mock_llm -perm -u+x -print -quit
+}
+
+# set_server_env PRESET: sets server_env, what the tests of a whole server need to know
+set_server_env()
+{
+    server_env=(env "TIDETALK_BIN=$ROOT/build/$1/tidetalk" "MOCK_LLM_BIN=$(find_mock "$1")"
+        "TEST_LOGS=$LOGS" "SANITIZER=$1")
+}
+
+run_e2e_file()
+{
+    local name=$1 file=$2
+    local -a command=("$ROOT/$file")
+
+    [[ $file == *.mjs ]] && command=(node --test --test-reporter=tap "$ROOT/$file")
+    set_server_env asan
+    suite "e2e_$name" 10m "${server_env[@]}" "${command[@]}"
+    if sed -n '1,2p' "$file" | grep -qE '^(//|#) tsan'; then
+        set_server_env tsan
+        suite "tsan_e2e_$name" 15m "${server_env[@]}" "${FIXED_ADDRESSES[@]}" "${command[@]}"
+    fi
+}
+
+# A file whose first line (second, below #!) says "tsan" also runs with the thread sanitizer.
+run_e2e()
+{
+    local file name
+
+    for file in tests/e2e/*.test.mjs tests/e2e/*.sh; do
+        [ -f "$file" ] || continue
+        name=${file##*/}
+        name=${name%.sh}
+        run_e2e_file "${name%.test.mjs}" "$file"
+    done
+}
+
+run_readme()
+{
+    set_server_env asan
+    suite readme 5m "${server_env[@]}" tests/readme.sh
+}
+
+run_fresh()
+{
+    if [ $with_fresh = yes ]; then
+        suite fresh 40m tests/fresh.sh
+    fi
+}
+
+read_arguments "$@"
+cd "$ROOT"
+install_needs
+suites_begin
+if has lint unit lua e2e readme; then
+    run_builds
+fi
+for group in "${groups[@]}"; do
+    "run_$group"
+done
+suites_end

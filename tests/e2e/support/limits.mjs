@@ -1,0 +1,36 @@
+// Limits against hanging, nothing else: no test measures time. They are generous because sanitizers
+// slow the server down and the machine may be busy with something else.
+import nodeTest from 'node:test';
+
+export const HANG_MS = 90_000;
+
+/** node:test's test with a limit. */
+export function test(name, body) {
+  return nodeTest(name, { timeout: HANG_MS }, body);
+}
+
+/** The promise's value; an error that says what was waited for when it takes too long. */
+export async function within(promise, what, ms = HANG_MS) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`took over ${ms / 1000} s: ${what}`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Asks again until `probe` answers something true, and returns that. */
+export async function eventually(probe, what, ms = HANG_MS) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const found = await probe();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`did not happen within ${ms / 1000} s: ${what}`);
+    await pause(25);
+  }
+}

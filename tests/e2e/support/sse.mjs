@@ -1,0 +1,67 @@
+// A stream of reply frames, read with a stock parser and checked frame by frame.
+import assert from 'node:assert/strict';
+import { createParser } from 'eventsource-parser';
+
+const MESSAGE_ID = /^(\d+)\.(\d+)$/;
+
+export class SseReader {
+  frames = []; // {id, seq, data} in order
+  raw = '';
+  text = ''; // the contents joined
+  reasoning = '';
+  last = null; // the frame with done: true
+
+  constructor(response) {
+    this.response = response;
+    this.headers = response.headers;
+    // A half character at the end of the body must not go unseen.
+    this.decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    this.parser = createParser({
+      onEvent: (event) => this.#take(event),
+      onError: (error) => { throw error; },
+    });
+    this.chunks = response.body[Symbol.asyncIterator]();
+  }
+
+  #take(event) {
+    const [, message, seq] = MESSAGE_ID.exec(event.id) ?? [];
+    assert.ok(message, `a frame without a position: ${JSON.stringify(event)}`);
+    assert.equal(event.event, undefined, 'frames are of the default type');
+    assert.equal(this.last, null, 'nothing comes after the end');
+    const data = JSON.parse(event.data);
+    this.messageId ??= Number(message);
+    assert.equal(Number(message), this.messageId, 'one reply a stream');
+    if (data.content !== undefined) this.text += data.content;
+    if (data.reasoning !== undefined) this.reasoning += data.reasoning;
+    // Positions are bytes of what was told so far, however it was cut.
+    const told = Buffer.byteLength(this.text) + Buffer.byteLength(this.reasoning);
+    assert.equal(Number(seq), told, `position of ${event.data.slice(0, 200)}`);
+    this.frames.push({ id: event.id, seq: Number(seq), data });
+    if (data.done) this.last = data;
+  }
+
+  /** Reads one piece of the body; false at its end. */
+  async #read() {
+    const { value, done } = await this.chunks.next();
+    const piece = done ? this.decoder.decode() : this.decoder.decode(value, { stream: true });
+    this.raw += piece;
+    this.parser.feed(piece);
+    return !done;
+  }
+
+  /** Reads until the reader itself satisfies this. */
+  async until(satisfied) {
+    while (!satisfied(this)) {
+      assert.ok(await this.#read(), `the stream ended too early: ${this.raw.slice(-500)}`);
+    }
+    return this;
+  }
+
+  /** Reads to the end of the body, which must come after a whole end or error frame. */
+  async end() {
+    while (await this.#read());
+    assert.ok(this.raw.endsWith('\n\n'), `torn: ${JSON.stringify(this.raw.slice(-200))}`);
+    assert.ok(this.last, `no end frame: ${JSON.stringify(this.raw.slice(-200))}`);
+    return this;
+  }
+}

@@ -1,0 +1,79 @@
+#!/bin/bash
+# Includes go in one direction (docs/architecture.md): a file of core/ includes its own layer and
+# those to its left; http, llm, db and cache never include each other; a library's header is
+# included by one layer only. "layers.sh DIR" looks at DIR instead of core; before it looks at core
+# it checks itself on wrong includes that it plants.
+set -euo pipefail
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+
+# check_layers DIR: prints each wrong include as file:line: message
+check_layers()
+{
+    # shellcheck disable=SC2016  # awk reads the dollars
+    find "$1" -name '*.[ch]' -print0 | sort -z | xargs -0 -r awk -v top="$1/" '
+        BEGIN {
+            split("base loop http llm db cache script app", order)
+            rank["base"] = 1; rank["loop"] = 2; rank["script"] = 4; rank["app"] = 5
+            rank["http"] = rank["llm"] = rank["db"] = rank["cache"] = 3
+            only["lua.h"] = only["lauxlib.h"] = only["lualib.h"] = only["luaconf.h"] = "script"
+            only["microhttpd.h"] = "http"; only["curl.h"] = "llm"; only["multi.h"] = "llm"
+            only["sqlite3.h"] = "db"; only["hiredis.h"] = only["async.h"] = "cache"
+        }
+        function wrong(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; bad = 1 }
+        function check(name, parts, count, last) {
+            count = split(name, parts, "/")
+            last = parts[count]
+            if (last in only && only[last] != layer)
+                wrong(name " belongs to " only[last] " only")
+            else if (count > 1 && parts[1] in rank && parts[1] != layer \
+                     && rank[parts[1]] >= rank[layer])
+                wrong(layer " must not include " name)
+            else if (name ~ /\.\./)
+                wrong("includes start at core/, not with ..: " name)
+        }
+        FNR == 1 { layer = substr(FILENAME, length(top) + 1); sub(/\/.*/, "", layer)
+                   if (!(layer in rank)) wrong("unknown layer " layer) }
+        /^[ \t]*#[ \t]*include[ \t]*["<]/ {
+            name = $0
+            sub(/^[^"<]*["<]/, "", name); sub(/[">].*/, "", name)
+            check(name)
+        }
+        END { exit bad }'
+}
+
+# plant FILE INCLUDE: the check must find it
+plant()
+{
+    local dir
+    dir=$(mktemp -d)
+    mkdir -p "$dir/${1%/*}"
+    printf '#include <stdio.h>\n#include "base/buf.h"\n#include %s\n' "$2" >"$dir/$1"
+    if check_layers "$dir" >/dev/null; then
+        echo "the check itself fails: #include $2 in $1 was not found"
+        rm -r "$dir"
+        exit 1
+    fi
+    rm -r "$dir"
+}
+
+if [ $# -gt 0 ]; then
+    check_layers "$1"
+    exit
+fi
+plant base/a.c '"loop/loop.h"'
+plant loop/a.h '"http/http.h"'
+plant http/a.c '"db/db.h"'
+plant llm/a.c '"http/http.h"'
+plant db/a.c '"llm/reply.h"'
+plant cache/a.c '"db/db.h"'
+plant db/a.c '"script/vm.h"'
+plant script/a.c '"app/worker.h"'
+plant app/a.c '<lua.h>'
+plant app/a.c '<lua5.4/lauxlib.h>'
+plant script/a.c '<microhttpd.h>'
+plant script/a.c '<curl/curl.h>'
+plant app/a.c '<sqlite3.h>'
+plant db/a.c '<hiredis/hiredis.h>'
+plant base/a.c '"../loop/loop.h"'
+cd "$ROOT"
+check_layers core

@@ -1,0 +1,86 @@
+local tide = require "tests.lua.support.tide"
+
+describe("policy.context", function()
+  local context
+
+  before_each(function()
+    tide.install()
+    context = require "policy.context"
+  end)
+
+  --- "u1 a1 u2 a2" -> rows; "a-" is an empty reply.
+  local function rows(text)
+    local list = {}
+    for word in text:gmatch("%S+") do
+      local role = word:sub(1, 1) == "u" and "user" or "assistant"
+      local content = word:sub(2) == "-" and "" or word
+      list[#list + 1] = { role = role, content = content }
+    end
+    return list
+  end
+
+  local function build(history, pairs_max, system)
+    local words = {}
+    for _, m in
+      ipairs(context.build({
+        system = system or "",
+        rows = rows(history),
+        message = "new",
+        pairs = pairs_max or 10,
+      }))
+    do
+      words[#words + 1] = m.role:sub(1, 1) .. ":" .. m.content
+    end
+    return table.concat(words, " ")
+  end
+
+  it("sends the message alone when there is no history", function()
+    assert.equal("u:new", build(""))
+  end)
+
+  it("puts the system prompt in front", function()
+    assert.equal("s:be kind u:new", build("", 10, "be kind"))
+    assert.equal("s:x u:u1 a:a1 u:new", build("u1 a1", 10, "x"))
+  end)
+
+  it("keeps the last pairs only", function()
+    assert.equal("u:u2 a:a2 u:u3 a:a3 u:new", build("u1 a1 u2 a2 u3 a3", 2))
+    assert.equal("u:new", build("u1 a1", 0))
+  end)
+
+  it("drops failed turns as pairs, before it counts", function()
+    assert.equal("u:u1 a:a1 u:u3 a:a3 u:new", build("u1 a1 u2 a- u3 a3", 2))
+    assert.equal("u:new", build("u1 a-"))
+  end)
+
+  it("begins with a user's turn whatever the rows begin with", function()
+    assert.equal("u:u2 a:a2 u:new", build("a1 u2 a2"))
+  end)
+
+  it("alternates even when rows do not", function()
+    assert.equal("u:u2 a:a2 u:new", build("u1 u2 a2 a3 u4"))
+  end)
+
+  it("always alternates and is bounded", function()
+    math.randomseed(20240101)
+    for _ = 1, 500 do
+      local words = {}
+      for i = 1, math.random(0, 40) do
+        words[i] = ({ "u" .. i, "a" .. i, "a-" })[math.random(3)]
+      end
+      local limit = math.random(0, 10)
+      local messages = context.build({
+        system = "",
+        rows = rows(table.concat(words, " ")),
+        message = "new",
+        pairs = limit,
+      })
+      assert.is_true(#messages <= 2 * limit + 1)
+      assert.is_true(#messages % 2 == 1)
+      for i, m in ipairs(messages) do
+        assert.equal(i % 2 == 1 and "user" or "assistant", m.role)
+        assert.not_equal("", m.content)
+      end
+    end
+  end)
+end)

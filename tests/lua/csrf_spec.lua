@@ -1,0 +1,40 @@
+local tide = require "tests.lua.support.tide"
+
+describe("lib.csrf", function()
+  local csrf
+  local OWN = { "https://Chat.Example.com/page", "http://127.0.0.1:8080" }
+
+  before_each(function()
+    tide.install()
+    csrf = require "lib.csrf"
+  end)
+
+  it("writes origins as browsers do", function()
+    assert.equal("https://a.b", csrf.origin("HTTPS://A.b:443/x?y#z"))
+    assert.equal("http://a.b:443", csrf.origin("http://a.b:443"))
+    assert.equal("http://[::1]:8080", csrf.origin("http://[::1]:8080/"))
+    assert.equal("http://[::1]", csrf.origin("http://[::1]:80"))
+    assert.is_nil(csrf.origin("null"))
+  end)
+
+  it("lets our own pages and non-browsers pass", function()
+    assert.is_false(csrf.is_foreign(nil, nil, OWN))
+    assert.is_false(csrf.is_foreign("https://chat.example.com", nil, OWN))
+    assert.is_false(csrf.is_foreign("http://127.0.0.1:8080", "none", OWN))
+    assert.is_false(csrf.is_foreign(nil, "same-origin", OWN))
+    assert.is_false(
+      csrf.is_foreign("https://chat.example.com", "cross-site", OWN)
+    )
+  end)
+
+  it("refuses the rest", function()
+    for _, origin in ipairs({
+      "null", "", "https://evil.example", "http://chat.example.com",
+      "https://chat.example.com.evil.example", "https://chat.example.com:444",
+    }) do
+      assert.is_true(csrf.is_foreign(origin, nil, OWN), origin)
+    end
+    assert.is_true(csrf.is_foreign(nil, "cross-site", OWN))
+    assert.is_true(csrf.is_foreign(nil, "same-site", OWN))
+  end)
+end)

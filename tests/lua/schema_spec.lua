@@ -1,0 +1,133 @@
+local tide = require "tests.lua.support.tide"
+
+describe("lib.schema", function()
+  local schema, json
+
+  before_each(function()
+    tide.install()
+    schema = require "lib.schema"
+    json = require "tide.json"
+  end)
+
+  --- Checks a JSON text against fields; returns value, code, field.
+  local function check(fields, text, language)
+    local value, err =
+      schema.check({ fields = fields }, json.decode(text), language or "en")
+    return value, err and err.code, err and err.args.field, err and err.args
+  end
+
+  local NAME = {
+    { name = "name", type = "string", required = true, min = 3, max = 5 },
+  }
+
+  it("returns declared fields only", function()
+    assert.same({ name = "abc" }, (check(NAME, '{"name":"abc","x":1}')))
+  end)
+
+  it("takes null and an empty required text as missing", function()
+    for _, text in ipairs({ "{}", '{"name":null}', '{"name":""}' }) do
+      local _, code, field = check(NAME, text)
+      assert.equal("missing_field", code)
+      assert.equal("name", field)
+    end
+  end)
+
+  it("counts characters, not bytes", function()
+    assert.same({ name = "潮聊好" }, (check(NAME, '{"name":"潮聊好"}')))
+    local _, code = check(NAME, '{"name":"潮聊"}')
+    assert.equal("invalid_field", code)
+    _, code = check(NAME, '{"name":"潮聊潮聊潮聊"}')
+    assert.equal("invalid_field", code)
+  end)
+
+  it("tells what is wrong in the reader's language", function()
+    local _, _, _, args = check(NAME, '{"name":"ab"}', "en")
+    assert.equal("must have at least 3 characters", args.reason)
+    _, _, _, args = check(NAME, '{"name":"ab"}', "zh")
+    assert.equal("至少需要 3 个字符", args.reason)
+  end)
+
+  it("refuses wrong JSON types", function()
+    local types = {
+      string = { "1", "true", "[]", "{}" },
+      integer = { '"1"', "true", "1.5", "[]", "{}" },
+      boolean = { '"true"', "1", "[]" },
+      array = { '"a"', "1", "true", "{}" },
+      object = { '"a"', "1", "true", "[1]" },
+    }
+    for kind, texts in pairs(types) do
+      local fields = {
+        { name = "x", type = kind, items = { type = "integer" } },
+      }
+      for _, text in ipairs(texts) do
+        local _, code, field = check(fields, '{"x":' .. text .. "}")
+        assert.equal("invalid_field", code, kind .. " took " .. text)
+        assert.equal("x", field)
+      end
+    end
+  end)
+
+  it("wants an object as the body", function()
+    for _, text in ipairs({ "[]", "[1]", "1", '"a"', "null", "true" }) do
+      local _, code, field = check(NAME, text)
+      assert.equal("invalid_field", code)
+      assert.equal("body", field)
+    end
+  end)
+
+  it("names the place in lists and objects", function()
+    local fields = {
+      { name = "ids", type = "array", max = 3, items = { type = "integer" } },
+      {
+        name = "o",
+        type = "object",
+        fields = { { name = "p", type = "string", required = true } },
+      },
+    }
+    local _, _, field = check(fields, '{"ids":[1,"a"]}')
+    assert.equal("ids[2]", field)
+    _, _, field = check(fields, '{"ids":[1,2,3,4]}')
+    assert.equal("ids", field)
+    _, _, field = check(fields, '{"o":{}}')
+    assert.equal("o.p", field)
+    assert.same({ ids = { 1, 2 } }, (check(fields, '{"ids":[1,2]}')))
+  end)
+
+  it("knows patterns, choices, defaults, aliases and empty texts", function()
+    local fields = {
+      { name = "id", type = "string", pattern = "^%w+$" },
+      { name = "role", type = "string", enum = { "a", "b" }, default = "a" },
+      { name = "base_url", type = "string", aliases = { "BaseUrl" } },
+      { name = "key", type = "string", empty_is_absent = true },
+    }
+    local value = check(fields, '{"id":"x1","BaseUrl":"u","key":""}')
+    assert.same({ id = "x1", role = "a", base_url = "u" }, value)
+    assert.same({ role = "b", base_url = "" },
+      (check(fields, '{"role":"b","base_url":"","BaseUrl":"u"}')))
+    local _, _, _, args = check(fields, '{"role":"c"}')
+    assert.equal("must be one of: a, b", args.reason)
+    local _, code = check(fields, '{"id":"a b"}')
+    assert.equal("invalid_field", code)
+  end)
+
+  it("reads numbers from texts, exactly", function()
+    local fields = { { name = "id", type = "integer", min = 1 } }
+    local function id(text)
+      local value, err =
+        schema.check_texts({ fields = fields }, { id = text }, "en")
+      return value and value.id or err.code
+    end
+    assert.equal(12, id("12"))
+    assert.equal(1 << 53, id("9007199254740992"))
+    for _, text in ipairs({ "0", "-1", "1.0", "1e3", "0x10", " 1", "a" }) do
+      assert.equal("invalid_field", id(text), text)
+    end
+  end)
+
+  it("refuses texts that are no UTF-8", function()
+    local fields = { { name = "name", type = "string" } }
+    local _, err =
+      schema.check_texts({ fields = fields }, { name = "\xff" }, "en")
+    assert.equal("invalid_field", err.code)
+  end)
+end)

@@ -1,0 +1,165 @@
+--- Small fakes of the tide.* modules for tests of pure parts: enough to load
+--- and run policies, schemas and providers without the core. Use:
+---   require("tests.lua.support.tide").install()
+--- from the repository's root. Every install starts from clean modules.
+
+local cjson = require "cjson"
+
+local M = {}
+
+local IS_ARRAY = cjson.array_mt or {}
+
+--- cjson turns integers into floats and marks no arrays; the core does both.
+local function fix(value)
+  if type(value) == "number" then
+    return math.tointeger(value) or value
+  elseif type(value) == "table" then
+    for k, v in pairs(value) do
+      value[k] = fix(v)
+    end
+    if value[1] ~= nil then
+      setmetatable(value, IS_ARRAY)
+    end
+  end
+  return value
+end
+
+local function fake_json()
+  local json = { null = cjson.null }
+  function json.decode(s)
+    local ok, value = pcall(cjson.decode, s)
+    if not ok then
+      return nil, { code = "invalid_json", status = 400 }
+    end
+    value = fix(value)
+    if type(value) == "table" and s:find("^%s*%[") then
+      setmetatable(value, IS_ARRAY)
+    end
+    return value
+  end
+  function json.encode(value)
+    return cjson.encode(value)
+  end
+  function json.array(t)
+    return setmetatable(t or {}, IS_ARRAY)
+  end
+  function json.is_array(t)
+    return getmetatable(t) == IS_ARRAY or t[1] ~= nil
+  end
+  return json
+end
+
+local function fake_text()
+  local text = {}
+  function text.count(s)
+    return assert(utf8.len(s))
+  end
+  function text.prefix(s, n)
+    local stop = utf8.offset(s, n + 1)
+    return stop and s:sub(1, stop - 1) or s
+  end
+  function text.valid(s)
+    return utf8.len(s) ~= nil
+  end
+  function text.has_cjk(s)
+    for _, c in utf8.codes(s) do
+      if c >= 0x3400 and c <= 0x9FFF or c >= 0x20000 and c <= 0x3FFFF then
+        return true
+      end
+    end
+    return false
+  end
+  return text
+end
+
+--- A module whose functions raise when a test reaches them unprepared.
+local function unprepared(name)
+  return setmetatable({}, {
+    __index = function(_, key)
+      return function()
+        error(name .. "." .. key .. " is not faked in this test", 2)
+      end
+    end,
+  })
+end
+
+--- Puts the fakes in place and forgets the server's modules.
+---@param fakes? table<string, table> "db" -> its functions, over the defaults
+---@param settings? table<string, any> of config.get
+function M.install(fakes, settings)
+  for name in pairs(package.loaded) do
+    if
+      name:find("^tide%.")
+      or name:find("^lib%.")
+      or name:find("^policy%.")
+      or name:find("^providers%.")
+      or name:find("^services%.")
+      or name:find("^routes%.")
+      or name == "session_manager"
+      or name == "app"
+    then
+      package.loaded[name] = nil
+    end
+  end
+  if not package.path:find("./lua/?.lua", 1, true) then
+    package.path = "./lua/?.lua;" .. package.path
+  end
+  local modules = {
+    json = fake_json(),
+    text = fake_text(),
+    config = {
+      get = function(key)
+        local value = (settings or {})[key]
+        if value == nil then
+          error("setting " .. key .. " is not faked in this test", 2)
+        end
+        return value
+      end,
+    },
+    personas = {
+      { name = "First", content = "You are the first." },
+      { name = "Second", content = "You are the second." },
+    },
+  }
+  for _, name in ipairs({ "db", "crypto", "time", "log", "llm" }) do
+    modules[name] = unprepared("tide." .. name)
+  end
+  for name, fake in pairs(fakes or {}) do
+    modules[name] = fake
+  end
+  for name, module in pairs(modules) do
+    package.loaded["tide." .. name] = module
+  end
+end
+
+--- A request as the core gives it.
+---@param spec table method, path, headers, cookies, body, params, query
+---@return table
+function M.request(spec)
+  local headers = {}
+  for name, value in pairs(spec.headers or {}) do
+    headers[name:lower()] = value
+  end
+  return {
+    id = "0123456789abcdef",
+    method = spec.method or "GET",
+    path = spec.path or "/",
+    ip = "127.0.0.1",
+    language = spec.language or "en",
+    secure = spec.secure or false,
+    params = spec.params or {},
+    query = spec.query or {},
+    generation = 1,
+    header = function(_, name)
+      return headers[name:lower()]
+    end,
+    cookie = function(_, name)
+      return (spec.cookies or {})[name]
+    end,
+    raw_body = function()
+      return spec.body or ""
+    end,
+  }
+end
+
+return M

@@ -1,0 +1,173 @@
+/* Picking values: the cases file, broken documents, path texts, walking arrays. */
+#include "base/cases.h"
+#include "base/json.h"
+
+static int parse_paths(struct tt_str text, struct tt_json_path *paths, struct tt_buf *kept)
+{
+    struct tt_str rest = text, word;
+    int count = 0;
+    while (tt_str_split(&rest, ' ', &word)) {
+        /* Paths keep slices of their text: one NUL-terminated copy each. */
+        tt_buf_append_str(&kept[count], word);
+        if (tt_json_path_parse(&paths[count], kept[count].data, NULL) < 0)
+            fail_msg("path %s", kept[count].data);
+        count++;
+    }
+    return count;
+}
+
+static enum tt_json_type type_of(char c)
+{
+    switch (c) {
+    case '{':
+        return TT_JSON_OBJECT;
+    case '[':
+        return TT_JSON_ARRAY;
+    case '"':
+        return TT_JSON_STRING;
+    case 't':
+        return TT_JSON_TRUE;
+    case 'f':
+        return TT_JSON_FALSE;
+    case 'n':
+        return TT_JSON_NULL;
+    default:
+        return TT_JSON_NUMBER;
+    }
+}
+
+static void check_case(const struct tt_str *lines, int line)
+{
+    struct tt_json_path paths[16];
+    struct tt_json_value values[16];
+    struct tt_buf kept[16] = {{0}};
+    struct tt_err err = {0};
+    int count = parse_paths(lines[0], paths, kept);
+    struct tt_str doc = cases_exact(lines[1]), rest = lines[2], want;
+    if (tt_json_select(doc, paths, (size_t)count, values, &err) < 0)
+        fail_msg("line %d: %s", line, err.message);
+    for (int i = 0; i < count; i++) {
+        assert_true(tt_str_split(&rest, ' ', &want));
+        if (tt_str_eq(want, TT_STR("-"))) {
+            if (values[i].type != TT_JSON_NONE)
+                fail_msg("line %d: %s is there", line, kept[i].data);
+            continue;
+        }
+        if (!tt_str_eq(values[i].raw, want) || values[i].type != type_of(want.data[0]))
+            fail_msg("line %d: %s is %.*s", line, kept[i].data, TT_STR_ARG(values[i].raw));
+    }
+    /* Half an event is never taken for a whole one. */
+    for (size_t len = 0; len < doc.len; len++) {
+        struct tt_str cut = cases_exact(tt_str_of(doc.data, len));
+        if (tt_json_select(cut, paths, (size_t)count, values, NULL) == 0)
+            fail_msg("line %d: accepted when cut at %zu", line, len);
+        for (int i = 0; i < count; i++)
+            assert_int_equal(values[i].type, TT_JSON_NONE);
+        free((char *)cut.data);
+    }
+    free((char *)doc.data);
+    for (int i = 0; i < count; i++)
+        tt_buf_free(&kept[i]);
+}
+
+static void picks_the_cases(void **state)
+{
+    (void)state;
+    struct cases cases;
+    struct tt_str lines[3];
+    int n, count = 0;
+    cases_open(&cases, "json/select.txt");
+    for (; (n = cases_block(&cases, lines, 3)) > 0; count++) {
+        if (n != 3)
+            fail_msg("line %d: %d lines", cases.line, n);
+        check_case(lines, cases.line);
+    }
+    cases_close(&cases);
+    assert_true(count > 20);
+}
+
+static void parses_paths(void **state)
+{
+    (void)state;
+    struct tt_json_path path;
+    struct tt_err err = {0};
+    assert_int_equal(tt_json_path_parse(&path, "choices.0.delta", NULL), 0);
+    assert_int_equal(path.count, 3);
+    assert_text_equal(path.step[2], TT_STR("delta"));
+    assert_int_equal(path.index[0], -1);
+    assert_int_equal(path.index[1], 0);
+    assert_int_equal(tt_json_path_parse(&path, "10.01.1x.-1.9999999999", NULL), 0);
+    assert_int_equal(path.index[0], 10);
+    for (int i = 1; i < 5; i++)
+        assert_int_equal(path.index[i], -1);
+    static const char *const bad[] = {"", ".", "a.", ".a", "a..b", "1.2.3.4.5.6.7.8.9"};
+    for (size_t i = 0; i < TT_COUNT(bad); i++) {
+        assert_int_equal(tt_json_path_parse(&path, bad[i], &err), -1);
+        assert_string_equal(err.code, "invalid_path");
+    }
+}
+
+static void sixteen_paths_and_no_more(void **state)
+{
+    (void)state;
+    struct tt_json_path paths[17];
+    struct tt_json_value values[17];
+    char names[17][4];
+    struct tt_buf doc = {0};
+    for (int i = 0; i < 17; i++) {
+        snprintf(names[i], sizeof(names[i]), "k%d", i);
+        tt_json_path_parse(&paths[i], names[i], NULL);
+        tt_buf_printf(&doc, "%c\"k%d\":%d", i ? ',' : '{', i, i);
+    }
+    tt_buf_putc(&doc, '}');
+    assert_int_equal(tt_json_select(tt_buf_str(&doc), paths, 16, values, NULL), 0);
+    for (int i = 0; i < 16; i++) {
+        int64_t n;
+        assert_int_equal(tt_json_to_i64(&values[i], &n), 0);
+        assert_int_equal(n, i);
+    }
+    assert_int_equal(tt_json_select(tt_buf_str(&doc), paths, 17, values, NULL), -1);
+    tt_buf_free(&doc);
+}
+
+static void walks_arrays(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *array;
+        const char *items[5];
+    } cases[] = {
+        {"[]", {NULL}},
+        {"[ ]", {NULL}},
+        {"[1]", {"1"}},
+        {"[ 1 , \"a,]\" , [2,[3]] , {\"x\":[4]} ]", {"1", "\"a,]\"", "[2,[3]]", "{\"x\":[4]}"}},
+        {"[null,true,\"\\ud83d\"]", {"null", "true", "\"\\ud83d\""}},
+    };
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        struct tt_json_value array = {TT_JSON_ARRAY, cases_exact(tt_str_from(cases[i].array))};
+        struct tt_json_value item;
+        size_t cursor = 0, n = 0;
+        for (; tt_json_next(&array, &cursor, &item); n++) {
+            assert_non_null(cases[i].items[n]);
+            assert_text_equal(item.raw, tt_str_from(cases[i].items[n]));
+            assert_int_equal(item.type, type_of(item.raw.data[0]));
+        }
+        assert_null(cases[i].items[n]);
+        assert_false(tt_json_next(&array, &cursor, &item));
+        free((char *)array.raw.data);
+    }
+    struct tt_json_value other = {TT_JSON_OBJECT, TT_STR("{\"a\":1}")}, item;
+    size_t cursor = 0;
+    assert_false(tt_json_next(&other, &cursor, &item));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(picks_the_cases),
+        cmocka_unit_test(parses_paths),
+        cmocka_unit_test(sixteen_paths_and_no_more),
+        cmocka_unit_test(walks_arrays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+/* The writer: commas, nesting to the limit, numbers that read back the same, the buffer's cap. */
+#include "base/cases.h"
+#include "base/json.h"
+
+#include <math.h>
+
+static void writes_a_document(void **state)
+{
+    (void)state;
+    struct tt_buf buf = {0};
+    struct tt_json_writer w = {.buf = &buf};
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("a\"b"));
+    tt_json_begin_array(&w);
+    tt_json_int(&w, INT64_MIN);
+    tt_json_str(&w, TT_STR("x\n"));
+    tt_json_begin_object(&w);
+    tt_json_end_object(&w);
+    for (int i = 0; i < 2; i++) { /* the second one begins without a comma, too */
+        tt_json_begin_array(&w);
+        tt_json_null(&w);
+        tt_json_end_array(&w);
+    }
+    tt_json_bool(&w, true);
+    tt_json_end_array(&w);
+    tt_json_key(&w, TT_STR("c"));
+    tt_json_null(&w);
+    tt_json_key(&w, TT_STR("d"));
+    tt_json_raw(&w, TT_STR("{\"r\":[1]}"));
+    tt_json_key(&w, TT_STR("e"));
+    tt_json_bool(&w, false);
+    tt_json_end_object(&w);
+    assert_false(w.failed);
+    assert_int_equal(w.depth, 0);
+    assert_string_equal(buf.data,
+                        "{\"a\\\"b\":[-9223372036854775808,\"x\\n\",{},[null],[null],true],"
+                        "\"c\":null,\"d\":{\"r\":[1]},\"e\":false}");
+    assert_int_equal(tt_json_check(tt_buf_str(&buf), 64, NULL), 0);
+    tt_buf_free(&buf);
+}
+
+static void nests_to_the_limit(void **state)
+{
+    (void)state;
+    for (int depth = 62; depth < 67; depth++) {
+        struct tt_buf buf = {0};
+        struct tt_json_writer w = {.buf = &buf};
+        for (int i = 0; i < depth; i++) {
+            tt_json_begin_array(&w);
+            tt_json_int(&w, i);
+            tt_json_int(&w, i);
+        }
+        for (int i = 0; i < depth; i++) {
+            tt_json_end_array(&w);
+            if (i < depth - 1)
+                tt_json_null(&w);
+        }
+        assert_int_equal(w.failed, depth > 64);
+        if (!w.failed)
+            assert_int_equal(tt_json_check(tt_buf_str(&buf), 64, NULL), 0);
+        tt_buf_free(&buf);
+    }
+}
+
+static void number_is(double x, const char *want)
+{
+    struct tt_buf buf = {0};
+    struct tt_json_writer w = {.buf = &buf};
+    tt_json_num(&w, x);
+    assert_string_equal(buf.data, want);
+    tt_buf_free(&buf);
+}
+
+static void writes_numbers(void **state)
+{
+    (void)state;
+    number_is(0, "0");
+    number_is(-0.0, "0");
+    number_is(1, "1");
+    number_is(0.1, "0.1");
+    number_is(-2.5, "-2.5");
+    number_is(1.0 / 3, "0.3333333333333333");
+    number_is(0.1 + 0.2, "0.30000000000000004");
+    number_is(9007199254740991.0, "9007199254740991");
+    number_is(9007199254740992.0, "9007199254740992");
+    number_is(-9007199254740992.0, "-9007199254740992");
+    number_is(1e300, "1e+300");
+    number_is(5e-324, "4.94065645841247e-324");
+    number_is(1735689600.123456, "1735689600.123456");
+    number_is(NAN, "null");
+    number_is(INFINITY, "null");
+    number_is(-INFINITY, "null");
+}
+
+static void numbers_read_back_the_same(void **state)
+{
+    (void)state;
+    uint64_t seed = 88172645463325252u;
+    for (int i = 0; i < 200000; i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        double x;
+        memcpy(&x, &seed, sizeof(x));
+        if (!isfinite(x))
+            continue;
+        struct tt_buf buf = {0};
+        struct tt_json_writer w = {.buf = &buf};
+        tt_json_num(&w, x);
+        if (strtod(buf.data, NULL) != x || tt_json_check(tt_buf_str(&buf), 1, NULL) < 0)
+            fail_msg("%.17g became %s", x, buf.data);
+        tt_buf_free(&buf);
+    }
+}
+
+static void fails_at_every_cap(void **state)
+{
+    (void)state;
+    struct tt_buf whole = {0};
+    for (size_t max = 0; max < 30; max++) {
+        struct tt_buf buf = {.max = max};
+        struct tt_json_writer w = {.buf = &buf};
+        tt_json_begin_object(&w);
+        tt_json_key(&w, TT_STR("key"));
+        tt_json_str(&w, TT_STR("va\"l"));
+        tt_json_key(&w, TT_STR("n"));
+        tt_json_int(&w, 12345);
+        tt_json_end_object(&w);
+        if (max == 0)
+            tt_buf_append_str(&whole, tt_buf_str(&buf));
+        /* Too small: failed is set and nothing was written past the limit, or after the gap. */
+        bool fits = max == 0 || max >= whole.len;
+        assert_int_equal(w.failed, !fits);
+        assert_memory_equal(buf.data, whole.data, buf.len);
+        assert_true(fits ? buf.len == whole.len : buf.len <= max);
+        tt_buf_free(&buf);
+    }
+    tt_buf_free(&whole);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_a_document),  cmocka_unit_test(nests_to_the_limit),
+        cmocka_unit_test(writes_numbers),     cmocka_unit_test(numbers_read_back_the_same),
+        cmocka_unit_test(fails_at_every_cap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
