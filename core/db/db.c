@@ -7,7 +7,7 @@
 #define BATCH_MAX         512
 #define QUEUE_MAX         4096
 #define WAL_TRUNCATE_SIZE (64u << 20)
-#define STEP_BUDGET       250000
+#define STEP_BUDGET       100000
 
 struct tt_db *tt_db_open(const struct tt_db_settings *settings, struct tt_aux *aux,
                          struct tt_err *err)

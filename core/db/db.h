@@ -38,8 +38,8 @@ struct tt_db_settings {
     int batch_max;              /* jobs a transaction; default 512 */
     int queue_max;              /* waiting jobs before "busy"; default 4096 */
     uint64_t wal_truncate_size; /* bytes; default 64 MiB */
-    int64_t step_budget;        /* virtual-machine steps a worker's query may take; default 250,000:
-                                 * some 5 ms. Checked every 1,000 */
+    int64_t step_budget;        /* virtual-machine steps a worker's query may take; default 100,000:
+                                 * 1 ms of arithmetic, 10 ms of pages. Checked every 1,000 */
 };
 
 /* Opens the file (it must exist and be migrated, see migrate.h), starts the writer; 0 in a setting

@@ -115,30 +115,20 @@ static void pool_leave(struct tt_fetch_pool *pool, struct tt_db_reader *reader)
 
 /* ---- a fetch on its aux thread ---- */
 
-static int copy_names(struct fetch_job *job, struct tt_db_reader *reader)
+static void copy_names(struct tt_db_fetch *fetch, struct tt_db_reader *reader)
 {
-    struct tt_db_fetch *fetch = job->fetch;
     fetch->columns = tt_db_columns(reader);
     fetch->names = tt_arena_alloc(&fetch->arena, (size_t)fetch->columns * sizeof(struct tt_str));
     for (int i = 0; i < fetch->columns; i++)
         fetch->names[i] = tt_arena_str(&fetch->arena, tt_db_column_name(reader, i));
-    return 0;
 }
 
-/* Appends the current row to *rows, which grows by doubling. */
-static int copy_row(struct fetch_job *job, struct tt_db_reader *reader, struct tt_db_value **rows,
-                    size_t *capacity)
+static int copy_row(struct fetch_job *job, struct tt_db_reader *reader, struct tt_db_value *row)
 {
     struct tt_db_fetch *fetch = job->fetch;
-    size_t columns = (size_t)fetch->columns;
     if (fetch->rows >= job->rows_max)
         return tt_err_set(&fetch->error, 400, "too_many_rows", "more than %zu rows", job->rows_max);
-    if (fetch->rows == *capacity) {
-        *capacity = *capacity ? *capacity * 2 : 64;
-        *rows = tt_realloc(*rows, *capacity * columns * sizeof(struct tt_db_value));
-    }
-    struct tt_db_value *row = *rows + fetch->rows * columns;
-    job->bytes += columns * sizeof(struct tt_db_value);
+    job->bytes += (size_t)fetch->columns * sizeof(struct tt_db_value);
     for (int i = 0; i < fetch->columns; i++) {
         row[i] = tt_db_column(reader, i);
         job->bytes += row[i].text.len;
@@ -151,24 +141,37 @@ static int copy_row(struct fetch_job *job, struct tt_db_reader *reader, struct t
     return 0;
 }
 
+/* The open query's rows, gathered in an array that doubles, then copied to the arena. */
+static void copy_rows(struct fetch_job *job, struct tt_db_reader *reader)
+{
+    struct tt_db_fetch *fetch = job->fetch;
+    size_t capacity = 64, row_size = (size_t)fetch->columns * sizeof(struct tt_db_value);
+    char *rows = tt_alloc(capacity * row_size);
+    int rc;
+    while ((rc = tt_db_step(reader, &fetch->error)) > 0) {
+        if (fetch->rows == capacity) {
+            capacity *= 2;
+            rows = tt_realloc(rows, capacity * row_size);
+        }
+        rc = copy_row(job, reader, (struct tt_db_value *)(void *)(rows + fetch->rows * row_size));
+        if (rc != 0)
+            break;
+    }
+    if (rc != 0)
+        fetch->rows = 0;
+    fetch->values = tt_arena_alloc(&fetch->arena, fetch->rows * row_size);
+    memcpy(fetch->values, rows, fetch->rows * row_size);
+    free(rows);
+}
+
 static void read_rows(struct fetch_job *job, struct tt_db_reader *reader)
 {
     struct tt_db_fetch *fetch = job->fetch;
-    struct tt_db_value *rows = NULL;
-    size_t capacity = 0;
-    int rc = tt_db_query(reader, job->sql, job->arguments, job->count, &fetch->error);
-    if (rc == 0)
-        rc = copy_names(job, reader);
-    while (rc == 0 && (rc = tt_db_step(reader, &fetch->error)) > 0)
-        rc = copy_row(job, reader, &rows, &capacity);
+    if (tt_db_query(reader, job->sql, job->arguments, job->count, &fetch->error) != 0)
+        return;
+    copy_names(fetch, reader);
+    copy_rows(job, reader);
     tt_db_query_end(reader);
-    if (rc != 0)
-        fetch->rows = 0;
-    size_t size = fetch->rows * (size_t)fetch->columns * sizeof(struct tt_db_value);
-    fetch->values = tt_arena_alloc(&fetch->arena, size);
-    if (size > 0)
-        memcpy(fetch->values, rows, size);
-    free(rows);
 }
 
 static void run(struct tt_aux_job *aux_job)

@@ -179,10 +179,9 @@ int tt_sqlite_open(struct tt_sqlite *conn, const char *path, enum tt_sqlite_mode
     return rc;
 }
 
-static void statement_free(struct tt_sqlite *conn, struct tt_statement *statement)
+static void statement_free(struct tt_list *node)
 {
-    tt_list_remove(&statement->node);
-    tt_map_remove(conn->statements, statement->sql);
+    struct tt_statement *statement = tt_list_entry(node, struct tt_statement, node);
     sqlite3_finalize(statement->handle);
     free((char *)statement->sql.data);
     free(statement);
@@ -192,8 +191,8 @@ void tt_sqlite_close(struct tt_sqlite *conn)
 {
     if (!conn->statements)
         return;
-    while (!tt_list_empty(&conn->recent))
-        statement_free(conn, tt_list_entry(conn->recent.next, struct tt_statement, node));
+    tt_list_for_each_safe (node, &conn->recent)
+        statement_free(node);
     tt_map_free(conn->statements);
     sqlite3_close(conn->handle);
     *conn = (struct tt_sqlite){0};
@@ -235,6 +234,14 @@ static int compile(struct tt_sqlite *conn, struct tt_str sql, sqlite3_stmt **out
     return rc;
 }
 
+static void drop_oldest(struct tt_sqlite *conn)
+{
+    struct tt_list *oldest = conn->recent.prev;
+    tt_map_remove(conn->statements, tt_list_entry(oldest, struct tt_statement, node)->sql);
+    tt_list_remove(oldest);
+    statement_free(oldest);
+}
+
 int tt_sqlite_prepare(struct tt_sqlite *conn, struct tt_str sql, struct tt_statement **out,
                       struct tt_err *err)
 {
@@ -246,7 +253,7 @@ int tt_sqlite_prepare(struct tt_sqlite *conn, struct tt_str sql, struct tt_state
         if (rc != SQLITE_OK)
             return rc;
         if (tt_map_count(conn->statements) >= CACHE_MAX)
-            statement_free(conn, tt_list_entry(conn->recent.prev, struct tt_statement, node));
+            drop_oldest(conn);
         statement = TT_NEW(struct tt_statement);
         statement->handle = handle;
         statement->sql = tt_str_of(tt_strndup(sql.data, sql.len), sql.len);

@@ -24,14 +24,11 @@ struct walk {
 };
 
 /* RFC 9110 5.6.2. A table: this runs over every byte of every header name. */
-static const bool
-    token_byte[256] =
-        {
-            ['!'] = 1,         ['#'] = 1,         ['$'] = 1, ['%'] = 1, ['&'] = 1,
-            ['\''] = 1,        ['*'] = 1,         ['+'] = 1, ['-'] = 1, ['.'] = 1,
-            ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1,
-            ['a' ... 'z'] = 1, ['|'] = 1,         ['~'] = 1,
-};
+static const bool token_byte[256] = {
+    ['!'] = true,         ['#'] = true,         ['$'] = true, ['%'] = true, ['&'] = true,
+    ['\''] = true,        ['*'] = true,         ['+'] = true, ['-'] = true, ['.'] = true,
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true, ['`'] = true,
+    ['a' ... 'z'] = true, ['|'] = true,         ['~'] = true};
 
 bool tt_guard_knows_raw_heads(void)
 {

@@ -298,13 +298,30 @@ static int handle_entry(lua_State *L)
     return after_handle(L, LUA_OK, (lua_KContext)visit);
 }
 
-/* Asks to be told when the client leaves, so that the answer is dropped; the work goes on: what it
- * began (a turn, a write) belongs to the server. */
+/* The client has left. A stream ends, a task goes on: what it began (a turn, a write) belongs to the
+ * server, and its answer is dropped. */
 static void on_gone(struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
-    if (visit->status == 0)
-        snprintf(visit->code, sizeof(visit->code), "client_gone");
+
+    visit->gone = true;
+    snprintf(visit->code, sizeof(visit->code), "client_gone");
+    if (visit->frames)
+        tt_frames_abandon(visit->frames);
+}
+
+static struct tt_str describe(void *arg, const struct tt_err *err)
+{
+    return tt_visit_text(arg, err);
+}
+
+void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position)
+{
+    visit->status = 200;
+    visit->frames = tt_frames_open(visit->exchange, visit->dispatcher->env->loop, reply, position,
+                                   describe, visit);
+    if (visit->gone)
+        tt_frames_abandon(visit->frames);
 }
 
 static void on_request(void *arg, struct tt_http_exchange *exchange)
@@ -317,9 +334,8 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
         fail(visit, "script_memory");
         return;
     }
+    tt_http_on_gone(exchange, on_gone);
     tt_task_start(task, handle_entry);
-    if (visit->status == 0)
-        tt_http_on_gone(exchange, on_gone);
 }
 
 static void on_refuse(void *arg, struct tt_http_exchange *exchange, int status, const char *code)

@@ -37,6 +37,7 @@ struct tt_visit {
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
+    bool gone; /* the client has left */
     struct tt_frames *frames;
     void **request; /* the Lua request's pointer to here, cleared at the end */
 };
@@ -51,6 +52,9 @@ struct tt_visit_error {
     const char *detail; /* shown in dev mode only, may be NULL */
 };
 void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error);
+
+/* Opens the answer as the stream of a reply. */
+void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position);
 
 /* Fills in visit->status, answers, and writes nothing more. Body is taken over. */
 void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body);

@@ -172,6 +172,14 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
     return frames;
 }
 
+void tt_frames_abandon(struct tt_frames *frames)
+{
+    frames->ended = true;
+    tt_timer_stop(&frames->keep_alive);
+    tt_reply_detach(&frames->reader);
+    tt_http_stream_end(frames->stream);
+}
+
 void tt_frames_close(struct tt_frames *frames)
 {
     if (!frames)

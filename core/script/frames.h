@@ -13,4 +13,6 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
                                  struct tt_reply *reply, uint64_t position,
                                  struct tt_str (*describe)(void *arg, const struct tt_err *err),
                                  void *describe_arg);
+/* The client has left: the reply is followed no longer, the exchange ends soon. */
+void tt_frames_abandon(struct tt_frames *frames);
 void tt_frames_close(struct tt_frames *frames);

@@ -82,11 +82,6 @@ static void render_error(lua_State *L, struct tt_visit *visit, int index)
 
 /* ---- answers ---- */
 
-static struct tt_str describe(void *arg, const struct tt_err *err)
-{
-    return tt_visit_text(arg, err);
-}
-
 static bool render_stream(lua_State *L, struct tt_visit *visit, int response)
 {
     lua_getfield(L, response, "stream");
@@ -96,9 +91,7 @@ static bool render_stream(lua_State *L, struct tt_visit *visit, int response)
         return false;
     int64_t after = tt_value_field_int(L, response, "after", 0);
     add_headers(L, visit, response);
-    visit->status = 200;
-    visit->frames = tt_frames_open(visit->exchange, visit->dispatcher->env->loop, reply,
-                                   after < 0 ? 0 : (uint64_t)after, describe, visit);
+    tt_visit_stream(visit, reply, after < 0 ? 0 : (uint64_t)after);
     return true;
 }
 

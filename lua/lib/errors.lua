@@ -486,6 +486,11 @@ M.all = {
     en = "The address is in use by another process.",
     zh = "该地址已被其他进程占用。",
   },
+  not_reachable = {
+    status = 503,
+    en = "The running server does not answer on its own socket.",
+    zh = "正在运行的服务器未在其套接字上应答。",
+  },
   listen_failed = {
     status = 500,
     en = "The server could not listen on its address.",

@@ -52,7 +52,7 @@ describe("lib.schema", function()
       string = { "1", "true", "[]", "{}" },
       integer = { '"1"', "true", "1.5", "[]", "{}" },
       boolean = { '"true"', "1", "[]" },
-      array = { '"a"', "1", "true", "{}" },
+      array = { '"a"', "1", "true", '{"a":1}' },
       object = { '"a"', "1", "true", "[1]" },
     }
     for kind, texts in pairs(types) do
@@ -91,6 +91,7 @@ describe("lib.schema", function()
     _, _, field = check(fields, '{"o":{}}')
     assert.equal("o.p", field)
     assert.same({ ids = { 1, 2 } }, (check(fields, '{"ids":[1,2]}')))
+    assert.same({ ids = {} }, (check(fields, '{"ids":[]}')))
   end)
 
   it("knows patterns, choices, defaults, aliases and empty texts", function()

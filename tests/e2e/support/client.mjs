@@ -45,9 +45,8 @@ export class Client {
     const response = await this.fetch(method, path, body, options);
     const text = await within(response.text(), `${method} ${path} ends`);
     const json = response.headers.get('content-type')?.startsWith('application/json');
-    return {
-      status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined,
-    };
+    const body = json && text ? JSON.parse(text) : undefined; // HEAD has the type and no body
+    return { status: response.status, headers: response.headers, text, body };
   }
 
   get(path, options) { return this.request('GET', path, undefined, options); }

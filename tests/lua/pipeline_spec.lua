@@ -1,0 +1,161 @@
+local tide = require "tests.lua.support.tide"
+
+describe("lib.pipeline", function()
+  local pipeline, user
+
+  before_each(function()
+    user = {
+      id = 7,
+      username = "alice",
+      email = "",
+      role = "user",
+      token_version = 1,
+      created_at = "2026-01-01T00:00:00.000000Z",
+    }
+    local crypto = {
+      token_verify = function(token)
+        if token == "good" then
+          return { sub = 7, ver = 1, jti = "j" }
+        end
+        return nil, { code = token == "old" and "token_expired"
+          or "invalid_token", status = 401 }
+      end,
+    }
+    local db = {
+      one = function(sql, args)
+        assert.truthy(sql:find("disabled = 0", 1, true))
+        assert.truthy(sql:find("token_version = ?", 1, true))
+        assert.truthy(sql:find("revoked_tokens", 1, true))
+        assert.same({ 7, 1, "j" }, args)
+        return user
+      end,
+    }
+    tide.install({ crypto = crypto, db = db }, {
+      public_url = "https://chat.example.com",
+      ["cors.origins"] = { "https://app.example.org" },
+    })
+    pipeline = require "lib.pipeline"
+  end)
+
+  local function run(route, spec)
+    route.handler = route.handler or function(req)
+      return { json = { user = req.user, args = req.args, body = req.body } }
+    end
+    local response, err = pipeline.run(route, tide.request(spec))
+    return response and response.json, err and err.code
+  end
+
+  local BEARER = { Authorization = "Bearer good" }
+
+  it("finds the user by header, else by cookie", function()
+    local route = { auth = "user" }
+    assert.equal(7, run(route, { headers = BEARER }).user.id)
+    local json = run(route, { headers = { Authorization = "bearer  good" } })
+    assert.equal(7, json.user.id)
+    assert.equal(7, run(route, { cookies = { access_token = "good" } }).user.id)
+  end)
+
+  it("never looks at the cookie when there is a header", function()
+    local _, code = run({ auth = "user" }, {
+      headers = { Authorization = "Basic eA==" },
+      cookies = { access_token = "good" },
+    })
+    assert.equal("unauthorized", code)
+  end)
+
+  it("refuses who is not known", function()
+    local route = { auth = "user" }
+    local function code_of(token)
+      local headers = { Authorization = "Bearer " .. token }
+      return select(2, run(route, { headers = headers }))
+    end
+    assert.equal("unauthorized", select(2, run(route, {})))
+    local empty = { cookies = { access_token = "" } }
+    assert.equal("unauthorized", select(2, run(route, empty)))
+    assert.equal("invalid_token", code_of("bad"))
+    assert.equal("token_expired", code_of("old"))
+    user = nil -- disabled, revoked, or another token_version
+    assert.equal("invalid_token", code_of("good"))
+  end)
+
+  it("lets only administrators in where it says so", function()
+    local route = { auth = "admin" }
+    assert.equal("forbidden", select(2, run(route, { headers = BEARER })))
+    user.role = "admin"
+    assert.equal(7, run(route, { headers = BEARER }).user.id)
+  end)
+
+  it("refuses unsafe methods of other sites under cookie auth", function()
+    local function code_of(method, headers)
+      return select(2, run({ auth = "user" }, {
+        method = method,
+        headers = headers,
+        cookies = { access_token = "good" },
+      }))
+    end
+    local evil = { Origin = "https://evil.example" }
+    assert.equal("csrf", code_of("POST", evil))
+    assert.equal("csrf", code_of("DELETE", evil))
+    assert.equal("csrf", code_of("POST", { ["Sec-Fetch-Site"] = "same-site" }))
+    assert.is_nil(code_of("GET", evil))
+    assert.is_nil(code_of("POST", {}))
+    assert.is_nil(code_of("POST", { Origin = "https://chat.example.com" }))
+    assert.is_nil(code_of("POST", { Origin = "https://app.example.org" }))
+    local bearer = { Origin = evil.Origin, Authorization = "Bearer good" }
+    assert.is_nil(code_of("POST", bearer))
+  end)
+
+  it("takes JSON bodies only, and nothing as {}", function()
+    local route = {
+      auth = "none",
+      request = { fields = { { name = "a", type = "integer" } } },
+    }
+    local function send(content_type, body)
+      local headers = { ["Content-Type"] = content_type }
+      local json, code = run(route, { headers = headers, body = body })
+      return code or json.body
+    end
+    assert.same({}, send(nil, ""))
+    assert.same({}, send("application/json", ""))
+    assert.same({ a = 1 }, send("application/json", '{"a":1}'))
+    assert.same({ a = 1 },
+      send("Application/JSON ; charset=utf-8", '{"a":1,"b":2}'))
+    local refused = "unsupported_media_type"
+    assert.equal(refused, send(nil, "{}"))
+    assert.equal(refused, send("text/plain", "{}"))
+    assert.equal(refused, send("application/jsonp", "{}"))
+    assert.equal("invalid_json", send("application/json", "{"))
+    assert.equal("invalid_field", send("application/json", "[1]"))
+    assert.equal("invalid_field", send("application/json", '{"a":"1"}'))
+  end)
+
+  it("joins path parameters and query arguments, checked", function()
+    local route = {
+      auth = "none",
+      params = { fields = { { name = "id", type = "integer" } } },
+      query = {
+        fields = {
+          { name = "id", type = "string" },
+          { name = "n", type = "integer", default = 5, clamp = true },
+        },
+      },
+    }
+    local json = run(route, {
+      params = { id = "12" },
+      query = { id = "x", n = "y", other = "z" },
+    })
+    assert.same({ id = 12, n = 5 }, json.args)
+    local _, code = run(route, { params = { id = "x" } })
+    assert.equal("invalid_field", code)
+  end)
+
+  it("hands a handler's error on", function()
+    local route = {
+      auth = "none",
+      handler = function()
+        return nil, { code = "api_not_found" }
+      end,
+    }
+    assert.equal("api_not_found", select(2, run(route, {})))
+  end)
+end)

@@ -1,0 +1,143 @@
+local tide = require "tests.lua.support.tide"
+
+describe("services.turns", function()
+  local turns, log, started, outcome, stored
+
+  --- The order in which the core was asked for things.
+  local function note(what)
+    log[#log + 1] = what
+  end
+
+  before_each(function()
+    log, started, stored = {}, nil, nil
+    outcome = { status = "complete", content = "reply", reasoning = "" }
+    local db = {
+      one = function(sql)
+        if sql:find("FROM chat_sessions", 1, true) then
+          note("session")
+          return stored
+        elseif sql:find("FROM user_apis", 1, true) then
+          note("api")
+          return nil
+        end
+        note("leaf")
+        return { id = 4 }
+      end,
+      query = function()
+        note("history")
+        return {
+          { id = 3, role = "user", content = "q" },
+          { id = 4, role = "assistant", content = "a" },
+        }
+      end,
+      write = function(statements)
+        note("write")
+        assert.equal(3, #statements)
+        return { { id = 1 }, { id = 5 }, { id = 6 } }
+      end,
+    }
+    local reply = {
+      wait = function()
+        note("wait")
+        return outcome
+      end,
+      first = function()
+        note("first")
+        return "finished"
+      end,
+      length = function()
+        return #outcome.content
+      end,
+    }
+    local llm = {
+      check_url = function()
+        return true
+      end,
+      enter = function(user_id, session_id)
+        assert.equal(7, user_id)
+        assert.equal("s", session_id)
+        note("enter")
+        return "the turn"
+      end,
+      start = function(spec)
+        note("start")
+        started = spec
+        return reply
+      end,
+    }
+    local time = {
+      now = function()
+        return "2026-01-01T00:00:00.000000Z"
+      end,
+    }
+    tide.install(
+      { db = db, llm = llm, time = time },
+      { demo = true, ["history.pairs"] = 10 }
+    )
+    turns = require "services.turns"
+  end)
+
+  local WISH = { session_id = "s", model_name = "demo", message = "hello" }
+
+  it("waits, reads, stores, and only then asks", function()
+    stored = {
+      id = 1,
+      session_id = "s",
+      title = "t",
+      persona = "Second",
+      message_count = 2,
+    }
+    local result = turns.send_message(7, WISH, "en")
+    assert.equal("reply", result.content)
+    assert.equal(
+      "api enter session leaf history write start wait",
+      table.concat(log, " ")
+    )
+    assert.equal("the turn", started.turn)
+    assert.equal(1, started.session_row)
+    assert.equal(5, started.user_message_id)
+    assert.equal(6, started.message_id)
+    assert.is_string(started.play.text)
+  end)
+
+  it("stores a new session together with its first turn", function()
+    turns.send_message(7, WISH, "en")
+    assert.equal("api enter session write start wait", table.concat(log, " "))
+  end)
+
+  it("refuses before it waits", function()
+    local function code_of(change)
+      local wish = setmetatable(change, { __index = WISH })
+      local _, err = turns.send_message(7, wish, "en")
+      return err.code
+    end
+    assert.equal("missing_field", code_of({ message = "" }))
+    assert.equal("file_not_found", code_of({ file_ids = { 1 } }))
+    assert.equal("unknown_persona", code_of({ persona = "Nobody" }))
+    assert.equal("no_api_for_model", code_of({ model_name = "other" }))
+    assert.falsy(table.concat(log, " "):find("enter", 1, true))
+  end)
+
+  it("hands a failed reply's error on, keeps a stopped one's text", function()
+    outcome = {
+      status = "error",
+      content = "",
+      error = { code = "upstream_timeout" },
+    }
+    local _, err = turns.send_message(7, WISH, "en")
+    assert.equal("upstream_timeout", err.code)
+    _, err = turns.send_message_stream(7, WISH, "en")
+    assert.equal("upstream_timeout", err.code)
+    outcome = { status = "stopped", content = "par" }
+    assert.equal("par", turns.send_message(7, WISH, "en").content)
+  end)
+
+  it("streams a reply that failed after its first byte", function()
+    outcome = {
+      status = "error",
+      content = "par",
+      error = { code = "upstream_reset" },
+    }
+    assert.is_table(turns.send_message_stream(7, WISH, "en"))
+  end)
+end)
