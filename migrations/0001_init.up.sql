@@ -31,7 +31,7 @@ CREATE TABLE user_apis (
     model_name     TEXT    NOT NULL,
     base_url       TEXT    NOT NULL DEFAULT '',
     api_key_sealed TEXT    NOT NULL,            -- bound to user and seal_salt, never in clear
-    api_key_last4  TEXT    NOT NULL DEFAULT '', -- for the mask
+    api_key_mask   TEXT    NOT NULL DEFAULT '', -- what answers show: sk-…wxyz
     seal_salt      TEXT    NOT NULL,            -- random: names the row before it has an id
     version        INTEGER NOT NULL DEFAULT 1,
     created_at     TEXT    NOT NULL,
@@ -58,7 +58,7 @@ CREATE TABLE chat_messages (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id       INTEGER NOT NULL, -- the session's owner again: part of every key path
     session_row   INTEGER NOT NULL REFERENCES chat_sessions (id) ON DELETE CASCADE,
-    parent_id     INTEGER REFERENCES chat_messages (id) ON DELETE CASCADE,
+    parent_id     INTEGER REFERENCES chat_messages (id) ON DELETE SET NULL, -- CASCADE recurses a level a message
     role          TEXT    NOT NULL CHECK (role IN ('user', 'assistant', 'system')),
     content       TEXT    NOT NULL,
     reasoning     TEXT    NOT NULL DEFAULT '',

@@ -124,8 +124,7 @@ show_reports()
         [ -f "$file" ] && sed -n '1,40p' "$file"
     done
     find "$LOGS" -type f -name '*.log*' -newer "$work/began" ! -name "$name.log" -print0 |
-        xargs -0 -r grep -E -A 25 "$SANITIZER_REPORT" | sed -n '1,40p'
-    return 0
+        { xargs -0 -r grep -E -A 25 "$SANITIZER_REPORT" || true; } | sed -n '1,40p'
 }
 
 report()

@@ -30,7 +30,7 @@ static uint64_t period(const struct tt_http_server *server, enum tt_phase phase)
     case TT_PHASE_HEAD:
         return s->head_timeout_ms;
     case TT_PHASE_BODY:
-        return s->body_rate_min > 0 ? RATE_WINDOW_MS : s->idle_timeout_ms;
+        return s->body_rate_min > 0 ? server->rate_window_ms : s->idle_timeout_ms;
     case TT_PHASE_SEND:
         return s->idle_timeout_ms;
     case TT_PHASE_IDLE:
@@ -93,7 +93,9 @@ static void check_body(struct tt_http_conn *conn)
     struct tt_http_exchange *exchange = &conn->exchange;
     const struct tt_http_settings *s = &conn->server->settings;
     uint64_t got = exchange->received - conn->progress;
-    uint64_t least = s->body_rate_min > 0 ? s->body_rate_min * (RATE_WINDOW_MS / 1000) : 1;
+    uint64_t least = s->body_rate_min * conn->server->rate_window_ms / 1000;
+    if (least == 0)
+        least = 1;
     conn->progress = exchange->received;
     look_again(conn);
     if (got >= least)
@@ -189,6 +191,7 @@ static void sweep(struct tt_timer *timer)
 void tt_deadline_setup(struct tt_http_server *server)
 {
     server->sweep.on_due = sweep;
+    server->rate_window_ms = RATE_WINDOW_MS;
 }
 
 /* A connection whose request is in the socket's buffer already is left: it will be answered, with

@@ -19,17 +19,17 @@ struct tt_http_handler {
     void (*on_request)(void *arg, struct tt_http_exchange *exchange);
     /* The exchange is over (answered, or its client left): the last call for it. */
     void (*on_end)(void *arg, struct tt_http_exchange *exchange);
-    /* A refusal made by the server itself (guard, limits): fills the reply's body and headers in the
-     * API's error shape. */
+    /* A refusal made by the server itself (guard, limits): fills the reply's body and headers in
+     * the API's error shape. */
     void (*on_refuse)(void *arg, struct tt_http_exchange *exchange, int status, const char *code);
     void *arg;
 };
 
 struct tt_http_settings {
-    const char *address; /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600) */
-    size_t head_max;     /* bytes of request head; default 16 KiB */
-    int connections_max; /* 0 = from RLIMIT_NOFILE */
-    int per_address_max; /* connections from one address; 0 = no limit */
+    const char *address;      /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600) */
+    size_t head_max;          /* bytes of request head; default 16 KiB */
+    int connections_max;      /* 0 = from RLIMIT_NOFILE */
+    int per_address_max;      /* connections from one address; 0 = no limit */
     uint64_t head_timeout_ms; /* from accept or from the end of the last answer's first next byte */
     uint64_t idle_timeout_ms; /* kept-alive connections */
     size_t body_rate_min;     /* bytes a second, averaged over 10 s; 0 = off */
@@ -111,13 +111,12 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
  * one send a stream and turn. HTTP/1.0 gets plain bytes and a close; HEAD gets only the head. */
 struct tt_http_stream;
 
-/* Starts the response. Owns: the exchange; gone after on_end. `on_writable` is called after what was
- * pending has left (may be NULL), `on_flush` once at the end of each turn in which tt_http_stream_wake
- * was called: the place to write what is ready. */
-struct tt_http_stream *tt_http_stream_open(struct tt_http_exchange *exchange, int status,
-                                           void (*on_flush)(struct tt_http_stream *stream,
-                                                            void *arg),
-                                           void *arg);
+/* Starts the response. Owns: the exchange; gone after on_end. `on_writable` is called after what
+ * was pending has left (may be NULL), `on_flush` once at the end of each turn in which
+ * tt_http_stream_wake was called: the place to write what is ready. */
+struct tt_http_stream *
+tt_http_stream_open(struct tt_http_exchange *exchange, int status,
+                    void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg);
 
 /* Asks for on_flush at the end of this turn. */
 void tt_http_stream_wake(struct tt_http_stream *stream);

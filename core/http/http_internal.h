@@ -144,6 +144,7 @@ struct tt_http_server {
     struct tt_list streams;                /* with something to do at the end of this turn */
     struct tt_list lingers;
     struct tt_timer sweep;
+    uint64_t rate_window_ms; /* over which body_rate_min is averaged; tests shorten it */
     int connections;
     int active;
     int linger_count;

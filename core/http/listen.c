@@ -18,6 +18,7 @@
 
 #define BACKLOG     4096 /* the kernel cuts it to net.core.somaxconn */
 #define SHARED_UNIX 8
+#define UNSENT_MAX  (256 * 1024)
 
 struct listen_address {
     socklen_t len;
@@ -167,15 +168,18 @@ static void unix_release(const char *path)
 static int tcp_bind(const struct listen_address *address, const char *text, bool reuse_port,
                     struct tt_err *err)
 {
-    const int on = 1;
+    const int on = 1, unsent_max = UNSENT_MAX;
     int fd = socket(address->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return failed(err, "socket for", text);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (reuse_port)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    /* Accepted sockets inherit it. */
+    /* Accepted sockets inherit both. The second bounds what the kernel buffers for a client that
+     * does not read (it would grow to megabytes): the rest waits in the reply's log, once for all.
+     */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
     if (bind(fd, &address->to.any, address->len) != 0) {
         failed(err, "bind", text);
         close(fd);

@@ -12,11 +12,10 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#define RUNS_AT_ONCE     8
-#define HEAD_MAX         (16 * 1024)
-#define HEAD_TIMEOUT_MS  5000
-#define IDLE_TIMEOUT_MS  60000
-#define BODY_RATE_WINDOW 10
+#define RUNS_AT_ONCE    8
+#define HEAD_MAX        (16 * 1024)
+#define HEAD_TIMEOUT_MS 5000
+#define IDLE_TIMEOUT_MS 60000
 
 /* One call takes at most ~10 connections off the listen queue and sends one answer of a pipeline;
  * a few runs at once save turns, a bound keeps the rest of the worker alive. */

@@ -12,7 +12,7 @@ struct tt_origin {
     struct tt_str key; /* owned */
     size_t refs;       /* targets, and open sockets */
     unsigned first;    /* the shard that is filled first */
-    unsigned connections;
+    unsigned connections, busy; /* of all shards */
     struct {
         unsigned connections; /* sockets open */
         unsigned busy;        /* calls */

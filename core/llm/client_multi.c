@@ -270,6 +270,7 @@ int tt_shard_add(struct tt_shard *shard, struct tt_call *call)
 {
     call->shard = shard;
     shard->busy++;
+    call->target->origin->busy++;
     call->target->origin->shards[shard->index].busy++;
     set_limit(shard);
     return curl_multi_add_handle(shard->multi, call->easy) == CURLM_OK ? 0 : -1;
@@ -281,6 +282,7 @@ void tt_shard_remove(struct tt_shard *shard, struct tt_call *call)
     call->shard = NULL;
     shard->busy--;
     shard->idle_ms = tt_loop_now(shard->client->loop);
+    call->target->origin->busy--;
     call->target->origin->shards[shard->index].busy--;
     set_limit(shard);
 }

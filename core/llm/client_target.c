@@ -54,7 +54,8 @@ void tt_origin_unref(struct tt_client *client, struct tt_origin *origin)
 
 struct tt_shard *tt_origin_choose(struct tt_client *client, const struct tt_origin *origin)
 {
-    unsigned open = 1 + origin->connections / SHARD_FILL;
+    unsigned most = origin->busy > origin->connections ? origin->busy : origin->connections;
+    unsigned open = 1 + most / SHARD_FILL;
     unsigned best = 0, best_load = UINT32_MAX;
     bool best_idle = false;
     for (unsigned i = 0; i < client->shard_count; i++) {

@@ -149,7 +149,7 @@ function M.api(row)
     api_name = row.api_name,
     model_name = row.model_name,
     base_url = row.base_url,
-    api_key = row.api_key_last4, -- the whole mask, see services/user_apis
+    api_key = row.api_key_mask, -- the whole mask, see services/user_apis
     provider = row.provider,
     created_at = plain_time(row.created_at),
     updated_at = plain_time(row.updated_at),

@@ -17,12 +17,12 @@ local M = {}
 local RESERVED_NAME = "first"
 
 local COLUMNS = "id, user_id, api_name, provider, model_name, base_url, "
-  .. "api_key_sealed, api_key_last4, seal_salt, created_at, updated_at"
+  .. "api_key_sealed, api_key_mask, seal_salt, created_at, updated_at"
 
 --- Shorter keys show nothing: four characters would be too much of them.
 local MASK_MIN = 12
 
---- What is shown of a key. The column api_key_last4 holds this mask whole,
+--- What is shown of a key. The column api_key_mask holds this mask whole,
 --- because the sealed key is never opened for reading.
 ---@param key string
 ---@return string
@@ -177,7 +177,7 @@ function M.create_api(user_id, fields, language)
   local outcomes, failed = db.write({
     {
       "INSERT INTO user_apis (user_id, api_name, provider, model_name, "
-        .. "base_url, api_key_sealed, api_key_last4, seal_salt, created_at, "
+        .. "base_url, api_key_sealed, api_key_mask, seal_salt, created_at, "
         .. "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {
         user_id,
@@ -232,7 +232,7 @@ function M.update_api(user_id, id, fields, language)
     return nil, unknown
   end
   local key = fields.api_key
-  if key == row.api_key_last4 then
+  if key == row.api_key_mask then
     key = nil
   end
   local ok, err = check_change({
@@ -257,7 +257,7 @@ function M.update_api(user_id, id, fields, language)
         .. "model_name = COALESCE(?, model_name), "
         .. "base_url = COALESCE(?, base_url), "
         .. "api_key_sealed = COALESCE(?, api_key_sealed), "
-        .. "api_key_last4 = COALESCE(?, api_key_last4), "
+        .. "api_key_mask = COALESCE(?, api_key_mask), "
         .. "seal_salt = COALESCE(?, seal_salt), "
         .. "version = version + 1, updated_at = ? "
         .. "WHERE user_id = ? AND id = ?",

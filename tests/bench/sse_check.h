@@ -1,7 +1,7 @@
-/* One answer with an event stream, fed as it comes, in any pieces: HTTP head, chunks, events, text. Every
- * byte of the text is compared with what the mock upstream was asked for ("tok0 tok1 …", each word behind
- * a stamp when stamp=1), so that a missing, doubled or moved byte is a fault. Understands what we send
- * (id and content) and what OpenAI sends, nothing else. */
+/* One answer with an event stream, fed as it comes, in any pieces: HTTP head, chunks, events, text.
+ * Every byte of the text is compared with what the mock upstream was asked for ("tok0 tok1 …", each
+ * word behind a stamp when stamp=1), so that a missing, doubled or moved byte is a fault.
+ * Understands what we send (id and content) and what OpenAI sends, nothing else. */
 #ifndef BENCH_SSE_CHECK_H
 #define BENCH_SSE_CHECK_H
 

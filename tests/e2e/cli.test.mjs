@@ -201,13 +201,14 @@ describe('migrate', () => {
     const home = newHome();
     const dry = await tidetalk(home, ['migrate', '--dry-run']);
     assert.equal(dry.code, 0, dry.stderr);
-    assert.match(dry.stdout, /0001/);
+    assert.match(dry.stdout, /^0001 init pending$/m);
     const first = await tidetalk(home, ['migrate']);
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stdout, /schema version \d+/);
+    assert.match(first.stdout, /^0001 init applied$/m);
     const second = await tidetalk(home, ['migrate']);
     assert.equal(second.code, 0, second.stderr);
-    assert.doesNotMatch(second.stdout, /0001/);
+    assert.doesNotMatch(second.stdout, /applied|pending/);
+    assert.equal(second.stdout.match(/schema version \d+/)[0], first.stdout.match(/schema version \d+/)[0]);
   });
 
   test('is safe beside a running server, except backward', async () => {

@@ -1,6 +1,6 @@
 #!/bin/bash
-# clang-tidy, with the checks of .clang-tidy, on the C files that changed: since main branched off,
-# or since the commit before when this is main. What passed is not looked at again until it, a
+# clang-tidy, with the checks of .clang-tidy, on the files of core/ that changed: since main branched
+# off, or since the commit before when this is main. What passed is not looked at again until it, a
 # header or the checks change (build/tidy). "tests/lint/tidy.sh --all" looks at every file.
 set -euo pipefail
 # shellcheck source=tests/lint/files.sh
@@ -29,12 +29,12 @@ changed_files()
 
     base=$(base_commit)
     if [ "${1:-}" = --all ] || [ -z "$base" ]; then
-        files '*.c'
+        files 'core/*.c'
         return
     fi
     {
-        git diff --name-only --diff-filter=d "$base" -- '*.c' '*.h'
-        git ls-files --others --exclude-standard -- '*.c' '*.h'
+        git diff --name-only --diff-filter=d "$base" -- 'core/*.[ch]'
+        git ls-files --others --exclude-standard -- 'core/*.[ch]'
     } | sed 's/\.h$/.c/' | sort -u | while IFS= read -r name; do
         if [ -f "$name" ]; then printf '%s\n' "$name"; fi
     done
@@ -45,7 +45,7 @@ to_check()
 {
     local common name
 
-    common=$(files .clang-tidy '*.h' | xargs cat | sha256sum)
+    common=$(files .clang-tidy 'core/*.h' | xargs cat | sha256sum)
     while IFS= read -r name; do
         grep -qF "/$name\"" "$DATABASE" || continue
         sum=$({ printf '%s %s' "$common" "$name" && cat "$name"; } | sha256sum)

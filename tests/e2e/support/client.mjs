@@ -41,8 +41,8 @@ export class Client {
   }
 
   /** {status, headers, text, body}: the body decoded when it is JSON. */
-  async request(method, path, body, options) {
-    const response = await this.fetch(method, path, body, options);
+  async request(method, path, sent, options) {
+    const response = await this.fetch(method, path, sent, options);
     const text = await within(response.text(), `${method} ${path} ends`);
     const json = response.headers.get('content-type')?.startsWith('application/json');
     const body = json && text ? JSON.parse(text) : undefined; // HEAD has the type and no body

@@ -1,0 +1,83 @@
+--- wrk's side of the benchmark. Arguments behind "--":
+---
+---   get  USERS           the URL's path, with a user's token
+---   chat USERS MODEL SESSION COUNT
+---                        a message; sessions SESSION-<thread>-<n>, COUNT of
+---                        them round and round, or always a new one (0)
+---   raw  MODEL           what the upstream itself takes
+---
+--- Prints: requests, failed, seconds, p50 and p99 in microseconds.
+
+local threads = 0
+
+function setup(thread)
+  threads = threads + 1
+  thread:set("thread_number", threads)
+end
+
+local QUESTION = "Why are there two tides a day?"
+local tokens = {}
+local mode, model, session, count
+local serial = 0
+
+function init(args)
+  mode = args[1]
+  if mode == "raw" then
+    model = args[2]
+    return
+  end
+  for line in io.lines(args[2]) do
+    tokens[#tokens + 1] = "Bearer " .. line
+  end
+  model, session, count = args[3], args[4], tonumber(args[5])
+end
+
+local function chat_body()
+  local n = count > 0 and serial % count or serial
+  return ('{"session_id":"%s-%d-%d","model_name":"%s","message":"%s"}'):format(
+    session,
+    thread_number,
+    n,
+    model,
+    QUESTION
+  ), n
+end
+
+local function raw_body()
+  return ('{"model":"%s","messages":[{"role":"system","content":"You are a '
+    .. 'helpful assistant."},{"role":"user","content":"%s"}]}'):format(
+    model,
+    QUESTION
+  )
+end
+
+function request()
+  local headers = { ["Content-Type"] = "application/json" }
+  local body, owner
+  serial = serial + 1
+  if mode == "raw" then
+    return wrk.format("POST", nil, headers, raw_body())
+  end
+  if mode == "get" then
+    headers.Authorization = tokens[serial % #tokens + 1]
+    return wrk.format("GET", nil, headers)
+  end
+  -- A session belongs to the user that its number says.
+  body, owner = chat_body()
+  headers.Authorization = tokens[owner % #tokens + 1]
+  return wrk.format("POST", nil, headers, body)
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(
+    ("RESULT %d %d %.3f %.1f %.1f\n"):format(
+      summary.requests,
+      errors.connect + errors.read + errors.write + errors.status
+        + errors.timeout,
+      summary.duration / 1e6,
+      latency:percentile(50),
+      latency:percentile(99)
+    )
+  )
+end

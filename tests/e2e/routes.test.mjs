@@ -1,0 +1,123 @@
+// Every route of the scripts, whoever adds it: with and without a trailing slash, closed to
+// strangers, and never showing what belongs to somebody else.
+import assert from 'node:assert/strict';
+import { before, describe } from 'node:test';
+import { HANG_MS, test } from './support/limits.mjs';
+import { LOOPBACK, tidetalk } from './support/server.mjs';
+import { assertError, withServer } from './support/suite.mjs';
+
+/** [{method, path, auth, listener}] of `tidetalk routes`. */
+async function listRoutes(home) {
+  const { stdout } = await tidetalk(home, ['routes']);
+  return stdout.trim().split('\n').map((line) => {
+    const [method, path, auth, listener] = line.split(/ +/);
+    return { method, path, auth, listener };
+  });
+}
+
+// The contract's routes as far as they are here; whoever takes one away or adds one is told.
+const PROMISED = `
+POST /api/register
+POST /api/login
+POST /api/logout
+GET /api/profile
+GET /api/me
+POST /api/update-password
+GET /api/models
+GET /api/personas
+GET /api/user/apis
+POST /api/user/apis
+GET /api/user/apis/first
+GET /api/user/apis/:name
+PUT /api/user/apis/:id
+DELETE /api/user/apis/:id
+POST /api/chat/session
+POST /api/chat/message
+POST /api/chat/message/stream
+GET /api/chat/sessions
+GET /api/chat/sessions/:session_id/messages
+DELETE /api/chat/sessions/:session_id`.trim().split('\n');
+
+const OPEN = ['POST /api/register', 'POST /api/login'];
+
+describe('every public route', () => {
+  const context = withServer({ env: LOOPBACK });
+  let routes;
+  before(async () => {
+    routes = (await listRoutes(context.server.home)).filter((route) => route.listener === 'public');
+  }, { timeout: HANG_MS });
+
+  const name = ({ method, path }) => `${method} ${path}`;
+  const fill = (path, values) => path.replace(/:(\w+)/g, (_, key) => encodeURIComponent(values[key]));
+  const NONE = { id: 1e15, name: 'none', session_id: 'none' };
+
+  test('of the contract is there', () => {
+    const there = routes.map(name);
+    for (const route of PROMISED) assert.ok(there.includes(route), route);
+  });
+
+  test('answers the same with and without a trailing slash', async () => {
+    const client = await context.server.user();
+    for (const route of routes) {
+      const path = fill(route.path, NONE);
+      const body = route.method === 'GET' ? undefined : '{';
+      const plain = await client.request(route.method, path, body);
+      const slash = await client.request(route.method, `${path}/`, body);
+      assert.equal(slash.status, plain.status, name(route));
+      assert.equal(slash.body?.code, plain.body?.code, name(route));
+      assert.ok(plain.status < 300 || plain.status >= 400, 'no redirect');
+      if (plain.status === 404) assert.notEqual(plain.body.code, 'not_found', name(route));
+    }
+  });
+
+  test('is closed to strangers', async () => {
+    const stranger = context.server.client();
+    for (const route of routes) {
+      const open = OPEN.includes(name(route));
+      assert.equal(route.auth === 'none', open, name(route));
+      if (open) continue;
+      for (const headers of [{}, { Authorization: 'Bearer x.y.z' }, { Cookie: 'access_token=x.y.z' }]) {
+        const body = route.method === 'GET' ? undefined : {};
+        const answer = await stranger.request(route.method, fill(route.path, NONE), body, { headers });
+        assert.equal(answer.status, 401, name(route));
+      }
+    }
+  });
+
+  test("with an id answers 404 for somebody else's", async () => {
+    const owner = await context.server.user();
+    await owner.say('demo', 'owners-session', 'hello');
+    await owner.model('http://127.0.0.1:9/v1', { api_name: 'owners' });
+    const { api } = await owner.ok('GET', '/api/user/apis/owners');
+    const theirs = { id: api.id, name: 'owners', session_id: 'owners-session' };
+    const bodies = { 'PUT /api/user/apis/:id': { model_name: 'stolen' } };
+    const stranger = await context.server.user();
+    const withId = routes.filter((route) => route.path.includes(':'));
+    assert.ok(withId.length >= 5);
+    for (const route of withId) {
+      const body = route.method === 'GET' ? undefined : bodies[name(route)] ?? {};
+      const path = fill(route.path, theirs);
+      const foreign = await stranger.request(route.method, path, body);
+      assert.equal(foreign.status, 404, `${name(route)}: ${foreign.text}`);
+      // It must not even show that there is something.
+      const none = await stranger.request(route.method, fill(route.path, NONE), body);
+      assert.deepEqual({ ...foreign.body, request_id: '' }, { ...none.body, request_id: '' });
+    }
+    assert.deepEqual((await owner.ok('GET', '/api/user/apis/owners')).api, api);
+    assert.equal((await owner.messages('owners-session')).length, 2);
+  });
+
+  test("in whose body an id stands answers 404 for somebody else's", async () => {
+    const owner = await context.server.user();
+    await owner.say('demo', 'owners-talk', 'hello');
+    const stranger = await context.server.user();
+    for (const path of ['/api/chat/message', '/api/chat/message/stream']) {
+      const answer = await stranger.post(path, {
+        session_id: 'owners-talk', model_name: 'demo', message: 'mine now',
+      });
+      assertError(answer, 404, 'session_not_found');
+    }
+    assert.equal((await owner.messages('owners-talk')).length, 2);
+    assert.deepEqual((await stranger.ok('GET', '/api/chat/sessions')).data, []);
+  });
+});

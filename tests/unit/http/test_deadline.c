@@ -1,0 +1,197 @@
+/* Time limits with short settings: heads and bodies that trickle, idle connections, readers that
+ * stopped, and that none of them hits what moves or what waits for us. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "http/http_internal.h"
+#include "http/http_test.h"
+
+#define H "Host: a\r\n"
+
+static void open_fast(struct fixture *f)
+{
+    fx_open_with(f, (struct tt_http_settings){
+                        .head_timeout_ms = 200, .idle_timeout_ms = 600, .body_rate_min = 100});
+    f->server->rate_window_ms = 300;
+}
+
+/* Sends a byte each 20 ms until the server closes; the time that took, or 0 after `limit`. */
+static uint64_t trickle(struct fixture *f, int fd, const char *text, uint64_t limit,
+                        struct tt_buf *in)
+{
+    uint64_t start = fx_ms();
+    for (size_t i = 0; fx_ms() - start < limit; i++) {
+        char c = text[i] ? text[i] : 'x';
+        if (fx_read(fd, in) != 1 || send(fd, &c, 1, MSG_NOSIGNAL) != 1)
+            return fx_ms() - start;
+        fx_run_ms(f, 20);
+    }
+    return 0;
+}
+
+static void test_silent_and_trickling_heads(void **state)
+{
+    struct fixture f;
+    struct tt_buf in = {0};
+    (void)state;
+    open_fast(&f);
+    int silent = fx_connect(&f), slow = fx_connect(&f);
+    uint64_t took = trickle(&f, slow, "GET / HTTP/1.1\r\nHost: a\r\nX: ", 2000, &in);
+    assert_true(took >= 150 && took < 600);
+    assert_int_equal(fx_until_closed(&f, silent, &in), 0);
+    assert_int_equal(in.len, 0);
+    assert_int_equal(tt_http_server_connections(f.server), 0);
+    close(silent);
+    close(slow);
+    tt_buf_free(&in);
+    fx_close(&f);
+}
+
+static void test_head_after_keep_alive(void **state)
+{
+    static const char *const starts[] = {"GET / HTTP/1.1\r\nHost: a\r\nX: ", "GET /xxxx"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        struct tt_buf in = {0};
+        struct response r = {0};
+        open_fast(&f);
+        f.server->settings.idle_timeout_ms = 5000;
+        int fd = fx_connect(&f);
+        fx_send(fd, "GET /x HTTP/1.1\r\n" H "\r\n");
+        assert_true(fx_next(&f, fd, &in, &r));
+        uint64_t took = trickle(&f, fd, starts[i], 3000, &in);
+        assert_true(took >= 150 && took < 2000);
+        close(fd);
+        tt_buf_free(&in);
+        tt_buf_free(&r.body);
+        fx_close(&f);
+    }
+}
+
+static void test_idle(void **state)
+{
+    struct fixture f;
+    struct tt_buf in = {0};
+    struct response r = {0};
+    (void)state;
+    open_fast(&f);
+    int fd = fx_connect(&f);
+    for (int i = 0; i < 3; i++) { /* longer idle than a head may take: fine */
+        fx_send(fd, "GET /x HTTP/1.1\r\n" H "\r\n");
+        assert_true(fx_next(&f, fd, &in, &r));
+        fx_run_ms(&f, 350);
+    }
+    uint64_t start = fx_ms();
+    assert_int_equal(fx_until_closed(&f, fd, &in), 0);
+    assert_true(fx_ms() - start < 1000);
+    close(fd);
+    tt_buf_free(&in);
+    tt_buf_free(&r.body);
+    fx_close(&f);
+}
+
+static void test_slow_body(void **state)
+{
+    struct fixture f;
+    struct tt_buf in = {0};
+    struct response r = {0};
+    (void)state;
+    open_fast(&f);
+    int fd = fx_connect(&f);
+    fx_send(fd, "POST /x HTTP/1.1\r\n" H "Content-Length: 900\r\n\r\n");
+    fx_turns(&f, 2);
+    trickle(&f, fd, "", 2000, &in); /* 50 bytes a second, 100 are asked for */
+    assert_true(fx_parse(&in, false, &r));
+    assert_int_equal(r.status, 408);
+    assert_string_equal(f.refused, "request_timeout");
+    FX_WAIT(&f, tt_http_server_connections(f.server) == 0);
+    assert_int_equal(f.ends, 1);
+    close(fd);
+
+    fd = fx_connect(&f);
+    tt_buf_clear(&in);
+    fx_send(fd, "POST /x HTTP/1.1\r\n" H "Content-Length: 250\r\n\r\n");
+    for (int i = 0; i < 25; i++) { /* 333 a second, longer than the window */
+        fx_send(fd, "0123456789");
+        fx_run_ms(&f, 30);
+    }
+    assert_true(fx_next(&f, fd, &in, &r));
+    assert_int_equal(r.status, 200);
+    close(fd);
+    tt_buf_free(&in);
+    tt_buf_free(&r.body);
+    fx_close(&f);
+}
+
+/* Neither the work on an answer nor a stream without anything to say has a deadline. */
+static void test_waiting_has_none(void **state)
+{
+    struct fixture f;
+    struct tt_buf in = {0};
+    struct response r = {0};
+    (void)state;
+    open_fast(&f);
+    int fd = fx_connect(&f), streaming = fx_connect(&f);
+    fx_send(fd, "GET /wait HTTP/1.1\r\n" H "\r\n");
+    fx_send(streaming, "GET /stream HTTP/1.1\r\n" H "\r\n");
+    FX_WAIT(&f, f.waiting && f.stream);
+    fx_run_ms(&f, 1500);
+    fx_reply(f.waiting, 200, "late");
+    assert_true(fx_next(&f, fd, &in, &r));
+    assert_int_equal(r.status, 200);
+    tt_http_stream_end(f.stream ? f.stream : NULL);
+    tt_buf_clear(&in);
+    assert_true(fx_next(&f, streaming, &in, &r));
+    close(fd);
+    close(streaming);
+    tt_buf_free(&in);
+    tt_buf_free(&r.body);
+    fx_close(&f);
+}
+
+/* A reader that stopped is cut, one that is only slow is not. */
+static void test_stalled_readers(void **state)
+{
+    static const char *const requests[] = {"GET /big HTTP/1.1\r\n" H "\r\n",
+                                           "GET /stream HTTP/1.1\r\n" H "\r\n"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        struct tt_buf in = {0};
+        open_fast(&f);
+        f.watch_gone = true;
+        for (int k = 0; k < 300000; k++)
+            tt_buf_append_z(&f.feed, "0123456789");
+        int fd = fx_connect_rcvbuf(&f, 4096);
+        fx_send(fd, requests[i]);
+        for (int k = 0; k < 30; k++) { /* slow: 3 kB each 50 ms */
+            char part[3000];
+            recv(fd, part, sizeof(part), MSG_DONTWAIT);
+            fx_run_ms(&f, 50);
+        }
+        assert_int_equal(f.ends, 0);
+        FX_WAIT(&f, f.ends == 1);
+        close(fd);
+        tt_buf_free(&in);
+        fx_close(&f);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_silent_and_trickling_heads),
+        cmocka_unit_test(test_head_after_keep_alive),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_slow_body),
+        cmocka_unit_test(test_waiting_has_none),
+        cmocka_unit_test(test_stalled_readers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
