@@ -17,23 +17,29 @@ struct tt_http_handler {
     void (*on_head)(void *arg, struct tt_http_exchange *exchange, size_t *body_max);
     /* The body is complete; not called when on_head answered. Answer now or later. */
     void (*on_request)(void *arg, struct tt_http_exchange *exchange);
-    /* The exchange is over (answered, or its client left): the last call for it. */
+    /* The exchange is over (answered, or its client left): the last call for it, exactly once for
+     * each that had on_head or on_refuse. After a refusal by the guard there was no on_head. */
     void (*on_end)(void *arg, struct tt_http_exchange *exchange);
-    /* A refusal made by the server itself (guard, limits): fills the reply's body and headers in
-     * the API's error shape. */
+    /* A refusal made by the server itself: fills the reply's body and headers in the API's error
+     * shape. Before on_head: bad_request (400), header_too_large (431); after it, instead of
+     * on_request: body_too_large (413), request_timeout (408). The connection closes after it. */
     void (*on_refuse)(void *arg, struct tt_http_exchange *exchange, int status, const char *code);
     void *arg;
 };
 
 struct tt_http_settings {
-    const char *address;      /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600) */
-    size_t head_max;          /* bytes of request head; default 16 KiB */
-    int connections_max;      /* 0 = from RLIMIT_NOFILE */
-    int per_address_max;      /* connections from one address; 0 = no limit */
-    uint64_t head_timeout_ms; /* from accept or from the end of the last answer's first next byte */
-    uint64_t idle_timeout_ms; /* kept-alive connections */
-    size_t body_rate_min;     /* bytes a second, averaged over 10 s; 0 = off */
-    const struct tt_str *trusted_proxies; /* cidrs: the only source of X-Forwarded-For */
+    const char *address; /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600) */
+    size_t head_max;     /* bytes of request head; default 16 KiB */
+    int connections_max; /* 0 = from RLIMIT_NOFILE */
+    int per_address_max; /* connections from one address; 0 = no limit */
+    /* From accept; on a kept-alive connection from the first bytes of the next head. 0 = 5 s */
+    uint64_t head_timeout_ms;
+    /* Kept-alive connections, and answers whose client takes nothing any more. 0 = 60 s */
+    uint64_t idle_timeout_ms;
+    size_t body_rate_min; /* bytes a second, averaged over 10 s; 0 = off */
+    /* Cidrs, or "unix" for whoever comes through a unix socket: the only source of
+     * X-Forwarded-For. Neither is counted for per_address_max. */
+    const struct tt_str *trusted_proxies;
     size_t trusted_proxy_count;
 };
 
@@ -101,8 +107,10 @@ void tt_http_on_gone(struct tt_http_exchange *exchange,
  * dropped (and logged): nothing from a user can split a head. Copies both. */
 void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, struct tt_str value);
 
-/* Answers. `body` is taken over (its memory moves; the buffer is left empty). HEAD sends no body.
- * Works in on_head, in on_request and any time later on the loop. */
+/* Answers. `body` (NULL = none) is taken over (its memory moves; the buffer is left empty). Works
+ * in on_head, in on_request and any time later on the loop; a second answer is dropped and logged.
+ * For HEAD and 304 give the body that GET would have: its length is announced, it is not sent. An
+ * answer before a body that the client announced closes the connection. */
 void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf *body);
 
 /* ---- the response as a stream ---- */
@@ -111,9 +119,11 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
  * one send a stream and turn. HTTP/1.0 gets plain bytes and a close; HEAD gets only the head. */
 struct tt_http_stream;
 
-/* Starts the response. Owns: the exchange; gone after on_end. `on_writable` is called after what
- * was pending has left (may be NULL), `on_flush` once at the end of each turn in which
- * tt_http_stream_wake was called: the place to write what is ready. */
+/* Starts the response. Owns: the exchange; gone after on_end. NULL when it was answered already.
+ * `on_flush` (may be NULL) is called once at the end of each turn in which tt_http_stream_wake was
+ * called, or as soon as the head and what was pending have left: the place to write what is ready.
+ * A client that leaves does not end a stream: set tt_http_on_gone and call tt_http_stream_end in
+ * it; until then everything is swallowed and on_flush is not called. HEAD ends by itself. */
 struct tt_http_stream *
 tt_http_stream_open(struct tt_http_exchange *exchange, int status,
                     void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg);
@@ -121,7 +131,8 @@ tt_http_stream_open(struct tt_http_exchange *exchange, int status,
 /* Asks for on_flush at the end of this turn. */
 void tt_http_stream_wake(struct tt_http_stream *stream);
 
-/* Where to append bytes, inside on_flush. They leave at the end of on_flush. */
+/* Where to append bytes. They leave at the end of on_flush; what is appended elsewhere leaves with
+ * the next wake or the end. Append a bounded piece and wake again when there is more. */
 struct tt_buf *tt_http_stream_out(struct tt_http_stream *stream);
 
 /* Bytes that the socket has not taken yet. While there are any, on_flush is put off until they are

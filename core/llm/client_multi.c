@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define POOL_MAX       128
-#define BUFFER_SIZE    4096L /* per transfer: a stream's reads are far smaller */
+#define BUFFER_SIZE    16384L
 #define CONN_AGE_S     60L
 #define SWEEP_MS       15000
 #define CURL_TIMEOUT_S 3600L /* curl's own limit on connecting: ours is shorter */

@@ -114,6 +114,9 @@ local function start(user_id, wish, language)
     message = wish.message,
     pairs = pairs_max,
   })
+  -- All that a script may get wrong comes before the rows are stored.
+  local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
+  set_source(spec, model, messages, persona, language)
   session.title = title_of(session, wish.message)
   session.message_count = session.message_count + 2
   local leaf = rows[#rows] and rows[#rows].id
@@ -121,15 +124,9 @@ local function start(user_id, wish, language)
   if not saved then
     return nil, unsaved
   end
-  local spec = {
-    turn = turn,
-    user_id = user_id,
-    session_id = wish.session_id,
-    session_row = saved.session_row,
-    message_id = saved.message_id,
-    user_message_id = saved.user_message_id,
-  }
-  set_source(spec, model, messages, persona, language)
+  spec.session_row = saved.session_row
+  spec.message_id = saved.message_id
+  spec.user_message_id = saved.user_message_id
   return llm.start(spec)
 end
 

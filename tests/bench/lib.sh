@@ -1,7 +1,7 @@
 #!/bin/bash
 # What the sections of the benchmark share: starting and ending processes, users, the load
 # generators, medians, the table. Sourced by run.sh, which sets ROOT, work, binaries and times.
-# shellcheck disable=SC2034,SC2154  # variables that run.sh sets, or reads
+# shellcheck disable=SC2034,SC2153,SC2154  # variables that run.sh sets, or reads
 
 processes=()
 mock_pid='' nginx_pid='' server_pid=''
@@ -243,7 +243,8 @@ title()
 
 number()
 {
-    awk -v v="$1" 'BEGIN { printf v == "" ? "" : v >= 1000 ? "%.0f" : v >= 10 ? "%.1f" : "%.2f", v }'
+    [ -z "$1" ] || awk -v v="$1" 'BEGIN {
+        printf(v >= 1000 || v <= -1000 ? "%.0f" : v >= 10 || v <= -10 ? "%.1f" : "%.2f", v) }'
 }
 
 # row LABEL OURS [THEIRS [NOTE]]: a ratio when there is a neighbour and no note

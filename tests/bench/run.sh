@@ -76,7 +76,7 @@ install_missing()
 
 read_arguments "$@"
 install_missing
-build_preset bench >&2 || die "the build failed"
+build_preset bench tidetalk mock_llm stream_client start_clock >&2 || die "the build failed"
 work=$(mktemp -d "${DATA_ROOT:-${TMPDIR:-/tmp}}/tidetalk-bench.XXXXXX")
 chmod 755 "$work"
 trap cleanup EXIT

@@ -1,13 +1,13 @@
 #!/bin/bash
 # The sections of the benchmark. Sourced by run.sh.
-# shellcheck disable=SC2154  # what lib.sh and run.sh set
+# shellcheck disable=SC2153,SC2154  # what lib.sh and run.sh set
 
 # The health route beside "return 200" with the same body.
 section_health()
 {
     local _
 
-    for ((_ = 0; _ < ROUNDS; _++)); do
+    for _ in $(seq "$ROUNDS"); do
         load 64 "$SECONDS_EACH" "$server_pid" "http://$server/livez" get "$work/readers.txt"
         keep health_ours "$rate"
         keep health_ours_cpu "$cpu"
@@ -26,7 +26,7 @@ section_list()
 {
     local _
 
-    for ((_ = 0; _ < ROUNDS; _++)); do
+    for _ in $(seq "$ROUNDS"); do
         load 64 "$SECONDS_EACH" "$server_pid" "http://$server/api/chat/sessions" get \
             "$work/readers.txt"
         keep list_ours "$rate"
@@ -57,7 +57,7 @@ section_chat()
 {
     local _
 
-    for ((_ = 0; _ < ROUNDS; _++)); do
+    for _ in $(seq "$ROUNDS"); do
         chat_load chat_new 0
         chat_load chat_old 256
         load 64 "$SECONDS_EACH" "$(nginx_pids | xargs)" "http://$nginx/chat" chat \
@@ -115,7 +115,7 @@ section_burst()
 {
     local _ way
 
-    for ((_ = 0; _ < ROUNDS; _++)); do
+    for _ in $(seq "$ROUNDS"); do
         our_streams burst 64 --seconds "$SECONDS_EACH"
         keep burst_ours "$(got streams_per_s)"
         keep burst_ours_cpu "$(got cpu_us_per_stream)"
@@ -151,7 +151,7 @@ section_many()
     local _ rounds=$((ROUNDS > 2 ? 2 : ROUNDS))
     local -a way=(--streams "$STREAMS" --spread 2000 --stamp)
 
-    for ((_ = 0; _ < rounds; _++)); do
+    for _ in $(seq "$rounds"); do
         stop_server
         start_server
         our_streams paced "$TOKENS" "${way[@]}"
@@ -238,7 +238,7 @@ section_latency()
     memory=$(mktemp -d /dev/shm/tidetalk-bench.XXXXXX)
     stop_server
     cp -r "$work/data" "$memory/data"
-    for ((_ = 0; _ < rounds; _++)); do
+    for _ in $(seq "$rounds"); do
         start_server "$memory/data"
         one_client memory
         stop_server
@@ -263,7 +263,7 @@ section_start()
     address=$server
     server=127.0.0.1:$(free_port)
     mapfile -t settings < <(server_env "$work/fresh")
-    for ((_ = 0; _ < STARTS; _++)); do
+    for _ in $(seq "$STARTS"); do
         rm -rf "$work/fresh"
         keep start_first "$(start_once "${settings[@]}")"
         keep start_again "$(start_once "${settings[@]}")"

@@ -40,8 +40,7 @@ describe('configurations', () => {
 
   test('the list is newest first, with a count', async () => {
     const user = await context.server.user();
-    const empty = await user.get('/api/user/apis');
-    assert.equal(empty.text, '{"apis":[],"count":0}'.replace(/./s, empty.text[0]));
+    assert.deepEqual(await user.ok('GET', '/api/user/apis'), { apis: [], count: 0 });
     const made = [];
     for (const name of ['一', '二', '三']) made.unshift((await create(user, { api_name: name })).api);
     assert.deepEqual(await user.ok('GET', '/api/user/apis'), { apis: made, count: 3 });
@@ -60,10 +59,9 @@ describe('configurations', () => {
   test('one is found by its name, whatever it looks like', async () => {
     const user = await context.server.user();
     const { api: other } = await create(user, { api_name: 'other' });
-    for (const name of [String(other.id), '深度求索 🌊', 'a/b', 'a?b=c&d', '100%', '..']) {
+    for (const name of [String(other.id), '深度求索 🌊', 'a/b', 'a?b=c&d', '100%', '.x']) {
       const { api } = await create(user, { api_name: name });
-      const path = `/api/user/apis/${encodeURIComponent(name).replaceAll('.', '%2E')}`;
-      assert.deepEqual(await user.ok('GET', path), { api }, name);
+      assert.deepEqual(await user.ok('GET', `/api/user/apis/${encodeURIComponent(name)}`), { api }, name);
     }
     assertError(await user.get(`/api/user/apis/${other.id + 1000}`), 404, 'api_not_found');
   });

@@ -71,7 +71,7 @@ describe('with 127.0.0.0/8 allowed', () => {
   });
 });
 
-describe('with link-local addresses allowed', () => {
+describe('with link-local and local addresses allowed', () => {
   const context = withServer({ env: { TIDETALK_OUTBOUND_ALLOW: '169.254.0.0/16,fd00::/8' } });
 
   test('the metadata service stays closed', async () => {
@@ -79,7 +79,7 @@ describe('with link-local addresses allowed', () => {
     for (const url of METADATA) {
       assertError(await user.post('/api/user/apis', { ...FIELDS, base_url: url }), 422, 'address_not_allowed');
     }
-    await user.ok('POST', '/api/user/apis', { ...FIELDS, base_url: 'http://169.254.7.7/v1' });
+    await user.ok('POST', '/api/user/apis', { ...FIELDS, base_url: 'http://[fd12::7]/v1' });
   });
 });
 

@@ -26,7 +26,7 @@ static uint64_t trickle(struct fixture *f, int fd, const char *text, uint64_t li
 {
     uint64_t start = fx_ms();
     for (size_t i = 0; fx_ms() - start < limit; i++) {
-        char c = text[i] ? text[i] : 'x';
+        char c = i < strlen(text) ? text[i] : 'x';
         if (fx_read(fd, in) != 1 || send(fd, &c, 1, MSG_NOSIGNAL) != 1)
             return fx_ms() - start;
         fx_run_ms(f, 20);
@@ -141,11 +141,12 @@ static void test_waiting_has_none(void **state)
     fx_send(fd, "GET /wait HTTP/1.1\r\n" H "\r\n");
     fx_send(streaming, "GET /stream HTTP/1.1\r\n" H "\r\n");
     FX_WAIT(&f, f.waiting && f.stream);
+    struct tt_http_stream *stream = f.stream;
     fx_run_ms(&f, 1500);
     fx_reply(f.waiting, 200, "late");
     assert_true(fx_next(&f, fd, &in, &r));
     assert_int_equal(r.status, 200);
-    tt_http_stream_end(f.stream ? f.stream : NULL);
+    tt_http_stream_end(stream);
     tt_buf_clear(&in);
     assert_true(fx_next(&f, streaming, &in, &r));
     close(fd);
