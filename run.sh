@@ -15,6 +15,9 @@ build()
     local log=$ROOT/build/run-build.log
 
     mkdir -p "$ROOT/build"
+    if [ ! -w "$ROOT/build" ] || { [ -e "$log" ] && [ ! -w "$log" ]; }; then
+        die "build/ belongs to $(stat -c %U "$ROOT/build"): remove it, or run this as that user"
+    fi
     [ -x "$ROOT/build/release/tidetalk" ] || say "building the server (once, about a minute)"
     if ! build_preset release >"$log" 2>&1; then
         tail -n 40 "$log" >&2
@@ -22,10 +25,26 @@ build()
     fi
 }
 
+# listen_address FLAGS...: where the server will listen, as far as it can be told from here
+listen_address()
+{
+    local address=${TIDETALK_LISTEN:-127.0.0.1:8080}
+
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --listen=*) address=${1#--listen=} ;;
+        --listen) address=${2:-$address} ;;
+        esac
+        shift
+    done
+    printf '%s' "$address"
+}
+
 print_what_to_try()
 {
-    local base=http://${TIDETALK_LISTEN:-127.0.0.1:8080}
+    local base
 
+    base=http://$(listen_address "$@")
     cat >&2 <<TEXT
 
 TideTalk is starting; Ctrl-C ends it. In another terminal:
@@ -55,5 +74,5 @@ esac
 install_packages "${PACKAGES_BUILD[@]}"
 build
 cd "$ROOT"
-print_what_to_try
+print_what_to_try "$@"
 exec build/release/tidetalk serve "$@"

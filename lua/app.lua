@@ -13,6 +13,7 @@ local RESOURCES = {
   require "routes.user_apis",
   require "routes.chat",
   require "routes.sessions",
+  require "routes.replies",
   require "routes.admin_users",
 }
 

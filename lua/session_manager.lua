@@ -85,6 +85,33 @@ function M.create_session(user_id, wish, language)
   return chat.create_chat_session(user_id, opened.session)
 end
 
+--- Changes a session by hand. A persona must be one of style.yaml, a model one
+--- that the user can talk to; "" changes nothing.
+---@param user_id integer
+---@param session_id string
+---@param changes {title?: string, persona?: string, model_name?: string}
+---@return table|nil row of chat_sessions
+---@return tide.Error|nil err session_not_found, unknown_persona, those of
+--- models.resolve
+function M.update_session(user_id, session_id, changes)
+  local wanted = {}
+  for _, name in ipairs({ "title", "persona", "model_name" }) do
+    if changes[name] and changes[name] ~= "" then
+      wanted[name] = changes[name]
+    end
+  end
+  if not persona_policy.known(personas, wanted.persona) then
+    return nil, errors.new("unknown_persona", { persona = wanted.persona })
+  end
+  if wanted.model_name then
+    local model, refused = models.resolve(user_id, wanted.model_name)
+    if not model then
+      return nil, refused
+    end
+  end
+  return chat.update_chat_session(user_id, session_id, wanted)
+end
+
 ---@param user_id integer
 ---@param session_id string
 ---@return true|nil ok, tide.Error|nil err session_not_found

@@ -239,8 +239,8 @@ check_tests()
 run_in_root()
 {
     (in_root "$@") >"$CACHE/test.log" 2>&1 || {
-        grep -aE '^(FAIL|skip)' "$CACHE/test.log" || true
-        tail -n 200 "$CACHE/test.log"
+        { grep -aE '^(FAIL|skip)' "$CACHE/test.log" || true; } | sed 's/^/# /'
+        tail -n 200 "$CACHE/test.log" | sed 's/^/# /'
         return 1
     }
     tail -n 1 "$CACHE/test.log" | sed 's/^/# /'

@@ -194,6 +194,18 @@ void tt_deadline_setup(struct tt_http_server *server)
     server->rate_window_ms = RATE_WINDOW_MS;
 }
 
+/* At the limit nobody else gets in until one leaves; who has waited longest without a request has
+ * the least to lose. */
+void tt_deadline_make_room(struct tt_http_server *server)
+{
+    struct tt_list *idle = &server->phases[TT_PHASE_IDLE];
+    if (server->connections < server->settings.connections_max || tt_list_empty(idle))
+        return;
+    struct tt_http_conn *conn = tt_list_entry(idle->next, struct tt_http_conn, node);
+    cut(conn);
+    tt_deadline_enter(conn, TT_PHASE_BUSY);
+}
+
 /* A connection whose request is in the socket's buffer already is left: it will be answered, with
  * Connection: close. */
 void tt_deadline_close_idle(struct tt_http_server *server)

@@ -217,6 +217,7 @@ void tt_gone_mark(struct tt_http_exchange *exchange);
 void tt_deadline_setup(struct tt_http_server *server);
 void tt_deadline_enter(struct tt_http_conn *conn, enum tt_phase phase);
 void tt_deadline_close_idle(struct tt_http_server *server);
+void tt_deadline_make_room(struct tt_http_server *server);
 
 /* ---- peer.c ---- */
 int tt_peer_setup(struct tt_http_server *server, struct tt_err *err);

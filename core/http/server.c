@@ -90,11 +90,15 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
         tt_deadline_enter(conn, TT_PHASE_OPEN);
         server->connections++;
         *context = conn;
+        tt_deadline_make_room(server);
     } else if (conn) {
         tt_peer_leave(conn);
         conn_put(conn);
         server->connections--;
         *context = NULL;
+        /* At its limit the library takes the listen socket out of its epoll set, and puts it back
+         * only at the beginning of a run: without one, nobody would ever get in again. */
+        tt_server_run_soon(server);
     }
 }
 

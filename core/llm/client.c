@@ -62,8 +62,7 @@ void tt_client_free(struct tt_client *client)
     destroy_all(&client->calls);
     destroy_all(&client->starting);
     destroy_all(&client->ended);
-    for (size_t i = 0; i < client->pool_count; i++)
-        curl_easy_cleanup(client->pool[i]);
+    tt_client_free_pool(client);
     for (unsigned i = 0; i < client->shard_count; i++)
         tt_shard_close(&client->shards[i]);
     tt_targets_drop(client);
@@ -73,7 +72,6 @@ void tt_client_free(struct tt_client *client)
     for (size_t i = 0; i < client->socket_count; i++)
         free(client->sockets[i]);
     free(client->sockets);
-    free(client->pool);
     free(client->shards);
     free(client->ca_file);
     free(client);
@@ -103,14 +101,11 @@ static void set_method(const struct tt_call *call)
 static void connect_call(struct tt_call *call)
 {
     struct tt_client *client = call->client;
-    call->easy = tt_client_take_easy(client);
+    call->easy = tt_client_take_easy(client, call->target);
     if (!call->easy) {
         tt_call_fail(call, 503, "busy", "out of memory");
         return;
     }
-    /* The text of the URL before is kept beside the parsed one, unless it is taken away. */
-    curl_easy_setopt(call->easy, CURLOPT_URL, NULL);
-    curl_easy_setopt(call->easy, CURLOPT_CURLU, call->target->parsed);
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->addresses);
     curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);

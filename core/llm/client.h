@@ -23,7 +23,7 @@ struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_set
 void tt_client_free(struct tt_client *client);
 
 struct tt_deadlines { /* ms; 0 = none */
-    uint64_t connect;    /* until connected, DNS and TLS included; code "upstream_connect_timeout" */
+    uint64_t connect; /* until connected, DNS and TLS included; code "upstream_connect_timeout" */
     uint64_t first_byte; /* from sent to the first body byte; "upstream_timeout" */
     uint64_t between;    /* between bytes; "upstream_stalled" */
     uint64_t total;      /* the whole call; "upstream_timeout" */
@@ -31,10 +31,10 @@ struct tt_deadlines { /* ms; 0 = none */
 
 struct tt_call_request {
     const char *method;
-    const char *url;             /* checked by the egress policy */
+    const char *url;              /* checked by the egress policy */
     const struct tt_str *headers; /* "Name: value" lines without CR, LF or NUL, else refused */
     size_t header_count;
-    struct tt_buf body;          /* taken over (and emptied here) by a start that succeeds */
+    struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
     struct tt_deadlines deadlines;
 };
 
@@ -61,8 +61,8 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
 /* Ends a call and closes its connection; no callback comes any more. Safe inside callbacks. */
 void tt_call_cancel(struct tt_call *call);
 
-/* From now on it may take at most `ms` more (its "total" deadline, when that was later): for the rest
- * of an answer that nobody needs, but whose connection is worth keeping. */
+/* From now on it may take at most `ms` more (its "total" deadline, when that was later): for the
+ * rest of an answer that nobody needs, but whose connection is worth keeping. */
 void tt_call_limit(struct tt_call *call, uint64_t ms);
 
 struct tt_client_stats {

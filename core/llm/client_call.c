@@ -17,7 +17,7 @@ static void release_handle(struct tt_call *call, bool reusable)
     if (call->shard)
         tt_shard_remove(call->shard, call);
     if (call->easy && reusable)
-        tt_client_put_easy(call->client, call->easy);
+        tt_client_put_easy(call->client, call->easy, call->target);
     else if (call->easy)
         curl_easy_cleanup(call->easy);
     call->easy = NULL;

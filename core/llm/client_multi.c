@@ -12,8 +12,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define POOL_MAX       128
-#define BUFFER_SIZE    16384L
+#define POOL_MAX  128
+#define POOL_LOOK 8
+#define BUFFER_SIZE                                                                                \
+    2048L /* per transfer: a stream's pieces are smaller, and thousands are open                   \
+           */
 #define CONN_AGE_S     60L
 #define SWEEP_MS       15000
 #define CURL_TIMEOUT_S 3600L /* curl's own limit on connecting: ours is shorter */
@@ -328,22 +331,62 @@ static void set_fixed_options(struct tt_client *client, CURL *easy)
         curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
 }
 
-CURL *tt_client_take_easy(struct tt_client *client)
+static void pool_drop(struct tt_client *client, struct tt_client_handle handle)
 {
-    if (client->pool_count > 0)
-        return client->pool[--client->pool_count];
-    CURL *easy = curl_easy_init();
-    if (easy)
-        set_fixed_options(client, easy);
-    return easy;
+    curl_easy_cleanup(handle.easy);
+    tt_target_unref(client, handle.target);
 }
 
-void tt_client_put_easy(struct tt_client *client, CURL *easy)
+/* Looks a little for one that had the same URL. */
+static struct tt_client_handle pool_take(struct tt_client *client, const struct tt_target *target)
 {
+    size_t last = client->pool_count - 1, at = last;
+    for (size_t i = 0; i < POOL_LOOK && i <= last; i++) {
+        if (client->pool[last - i].target == target) {
+            at = last - i;
+            break;
+        }
+    }
+    struct tt_client_handle found = client->pool[at];
+    client->pool[at] = client->pool[last];
+    client->pool_count--;
+    return found;
+}
+
+CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target)
+{
+    struct tt_client_handle handle = {NULL, NULL};
+    if (client->pool_count > 0) {
+        handle = pool_take(client, target);
+    } else {
+        handle.easy = curl_easy_init();
+        if (handle.easy)
+            set_fixed_options(client, handle.easy);
+    }
+    if (handle.easy && handle.target != target) {
+        /* The text of the URL before is kept beside the parsed one, unless it is taken away. */
+        curl_easy_setopt(handle.easy, CURLOPT_URL, NULL);
+        curl_easy_setopt(handle.easy, CURLOPT_CURLU, target->parsed);
+    }
+    tt_target_unref(client, handle.target);
+    return handle.easy;
+}
+
+void tt_client_put_easy(struct tt_client *client, CURL *easy, struct tt_target *target)
+{
+    struct tt_client_handle handle = {easy, target};
+    target->refs++;
     if (!client->pool)
         client->pool = tt_alloc(POOL_MAX * sizeof(*client->pool));
     if (client->pool_count < POOL_MAX)
-        client->pool[client->pool_count++] = easy;
+        client->pool[client->pool_count++] = handle;
     else
-        curl_easy_cleanup(easy);
+        pool_drop(client, handle);
+}
+
+void tt_client_free_pool(struct tt_client *client)
+{
+    while (client->pool_count > 0)
+        pool_drop(client, client->pool[--client->pool_count]);
+    free(client->pool);
 }

@@ -11,7 +11,7 @@ struct tt_delta_paths {
     const char *finish_reason;
     const char *input_tokens;
     const char *output_tokens;
-    const char *error;   /* there and not null: the upstream reports an error */
+    const char *error; /* there and not null: the upstream reports an error */
 };
 
 struct tt_delta_spec; /* compiled, immutable, refcounted */

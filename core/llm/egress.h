@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/url.h"
+
 #include <sys/socket.h>
 
 struct tt_egress;

@@ -36,7 +36,8 @@ int64_t tt_registry_end_session(struct tt_registry *registry, int64_t user_id,
 /* ---- replies ---- */
 
 /* Makes a reply findable until tt_registry_remove; holds a reference. */
-void tt_registry_add(struct tt_registry *registry, struct tt_reply *reply, struct tt_str session_id);
+void tt_registry_add(struct tt_registry *registry, struct tt_reply *reply,
+                     struct tt_str session_id);
 void tt_registry_remove(struct tt_registry *registry, struct tt_reply *reply);
 
 /* A new reference, or NULL. The owner is checked: another user's reply is not found. */

@@ -1,8 +1,8 @@
 /* A reply: the text that a model produces, as an append-only log that belongs to the server and not
  * to a connection. One producer (on the reply's own worker), any number of readers on any worker,
- * each at its own position; a slow reader costs nothing but itself. The log is a list of fixed chunks
- * that never move, its length published with release/acquire, so readers copy nothing and lock
- * nothing. Refcounted: the producer, the registry and each reader hold one. */
+ * each at its own position; a slow reader costs nothing but itself. The log is a list of fixed
+ * chunks that never move, its length published with release/acquire, so readers copy nothing and
+ * lock nothing. Refcounted: the producer, the registry and each reader hold one. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -78,8 +78,9 @@ void tt_reply_on_stop(struct tt_reply *reply,
 void tt_reply_stop(struct tt_reply *reply, const struct tt_err *reason);
 
 enum tt_reply_state tt_reply_state(const struct tt_reply *reply);
-uint64_t tt_reply_length(const struct tt_reply *reply);  /* bytes published */
-const struct tt_reply_outcome *tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
+uint64_t tt_reply_length(const struct tt_reply *reply); /* bytes published */
+const struct tt_reply_outcome *
+tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
 
 /* A run of bytes of one kind from `position` on, at most up to what is published. False at the end
  * of what there is. Never ends inside a character when position does not lie inside one. */

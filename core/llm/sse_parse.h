@@ -8,10 +8,10 @@ enum tt_sse_kind { TT_SSE_EVENTS, TT_SSE_JSON_LINES };
 
 struct tt_sse_parser {
     enum tt_sse_kind kind;
-    size_t line_max;       /* bytes; longer lines fail with "upstream_line_too_long" */
-    struct tt_buf line;    /* an unfinished line */
-    struct tt_buf data;    /* the event's data lines so far */
-    struct tt_buf name;    /* the event's name */
+    size_t line_max;    /* bytes; longer lines fail with "upstream_line_too_long" */
+    struct tt_buf line; /* an unfinished line */
+    struct tt_buf data; /* the event's data lines so far */
+    struct tt_buf name; /* the event's name */
     bool has_data, after_cr, started;
 };
 void tt_sse_create(struct tt_sse_parser *parser, enum tt_sse_kind kind, size_t line_max);
@@ -19,15 +19,16 @@ void tt_sse_destroy(struct tt_sse_parser *parser);
 
 /* Feeds bytes; on_event for each complete event (name may be empty; comments and empty events are
  * swallowed, counted by the return of tt_sse_feed's caller). A whole event inside `bytes` is handed
- * on without a copy. on_event returning -1 stops and makes feed return -1 (with what it set in err).
+ * on without a copy. on_event returning -1 stops and makes feed return -1 (with what it set in
+ * err).
  */
 int tt_sse_feed(struct tt_sse_parser *parser, struct tt_str bytes,
                 int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
                                 struct tt_err *err),
                 void *arg, struct tt_err *err);
 
-/* The stream ended: an unfinished event is dropped for SSE (by the standard), an unfinished JSON line
- * is handed on. */
+/* The stream ended: an unfinished event is dropped for SSE (by the standard), an unfinished JSON
+ * line is handed on. */
 int tt_sse_end(struct tt_sse_parser *parser,
                int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
                                struct tt_err *err),

@@ -5,9 +5,9 @@
 #include "llm/client.h"
 #include "llm/reply.h"
 
-/* Sends the request and pumps its answer into the reply, which ends PRODUCED in every case. An answer
- * that is no event stream but JSON is read as a whole one; a status >= 400 ends with a typed error:
- * 401/403 "upstream_unauthorized", 404 "upstream_not_found", 408/504 "upstream_timeout", 429
+/* Sends the request and pumps its answer into the reply, which ends PRODUCED in every case. An
+ * answer that is no event stream but JSON is read as a whole one; a status >= 400 ends with a typed
+ * error: 401/403 "upstream_unauthorized", 404 "upstream_not_found", 408/504 "upstream_timeout", 429
  * "upstream_rate_limited", 529/503 "upstream_overloaded", 400/422 "upstream_rejected", others
  * "upstream_failed" (status 502, or 504 for the timeouts); the upstream's body is never passed on.
  * Sets tt_reply_on_stop. A stream that ends without done marker and without finish reason is
@@ -18,8 +18,9 @@ int tt_upstream_start(struct tt_client *client, struct tt_call_request *request,
 
 /* A try that may be followed by another one. When it fails before the reply has a byte, on_failed
  * decides instead of the reply ending: true = the callee has taken over and starts another producer
- * or ends the reply itself, now or later (until then it sets its own tt_reply_on_stop). Never called
- * for a stop. It may come from inside a callback of the client; starting a call there is fine. */
+ * or ends the reply itself, now or later (until then it sets its own tt_reply_on_stop). Never
+ * called for a stop. It may come from inside a callback of the client; starting a call there is
+ * fine. */
 struct tt_upstream_fallback {
     bool (*on_failed)(struct tt_reply *reply, const struct tt_reply_outcome *outcome, void *arg);
     void *arg;

@@ -127,6 +127,17 @@ static int request_newindex(lua_State *L)
     return 0;
 }
 
+/* Collected before the exchange has ended, as under a stream: then there is nothing to clear. */
+static int request_gc(lua_State *L)
+{
+    void **holder = luaL_checkudata(L, 1, REQUEST_META);
+    struct tt_visit *visit = *holder;
+    if (visit)
+        visit->request = NULL;
+    *holder = NULL;
+    return 0;
+}
+
 static int request_header(lua_State *L)
 {
     push_str(L, tt_http_header(visit_of(L)->exchange, luaL_checkstring(L, 2)));
@@ -161,6 +172,8 @@ void tt_bind_request_setup(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, request_newindex);
     lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, request_gc);
+    lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
 }
 

@@ -35,7 +35,8 @@ function M.numbered(size, max_size)
   }
 end
 
---- The query of a list that goes back from a cursor (an id; 0 = the newest).
+--- The query of a list that goes back from a cursor (an id; 0 = the newest),
+--- along the path that ends in `leaf` (an id; 0 = the newest message).
 ---@return Schema
 function M.cursor()
   return {
@@ -55,6 +56,14 @@ function M.cursor()
         default = 50,
         min = 1,
         max = 100,
+        clamp = true,
+      },
+      {
+        name = "leaf",
+        type = "integer",
+        default = 0,
+        min = 0,
+        max = 1 << 53,
         clamp = true,
       },
     },

@@ -26,6 +26,8 @@ local SEND = {
       items = { type = "integer", min = 1 },
     },
     fields.override_url(),
+    { name = "parent_id", type = "integer", min = 0 },
+    { name = "regenerate", type = "integer", min = 1 },
   },
 }
 

@@ -2,6 +2,7 @@
 
 local chat = require "services.chat"
 local fields = require "lib.fields"
+local messages = require "services.messages"
 local objects = require "lib.objects"
 local pages = require "lib.pages"
 local session_manager = require "session_manager"
@@ -29,11 +30,12 @@ end
 
 function handlers.messages(req)
   local args = req.args
-  local page, err = chat.get_chat_messages(
+  local page, err = messages.get_chat_messages(
     req.user.id,
     args.session_id,
     args.cursor,
-    args.limit
+    args.limit,
+    args.leaf
   )
   if not page then
     return nil, err
@@ -45,6 +47,18 @@ function handlers.messages(req)
       has_more = page.has_more,
     },
   }
+end
+
+function handlers.update(req)
+  local row, err = session_manager.update_session(
+    req.user.id,
+    req.args.session_id,
+    req.body
+  )
+  if not row then
+    return nil, err
+  end
+  return { json = { session = objects.session(row) } }
 end
 
 function handlers.delete(req)
@@ -83,6 +97,22 @@ return {
       has_more = "boolean",
     }),
     handler = handlers.messages,
+  },
+  {
+    method = "PATCH",
+    path = "/api/chat/sessions/:session_id",
+    auth = "user",
+    summary = "Change a session's title, persona or model",
+    params = BY_ID,
+    request = {
+      fields = {
+        fields.line("title", 200),
+        fields.line("persona", 100),
+        fields.line("model_name", 200),
+      },
+    },
+    response = objects.object({ session = objects.session_schema }),
+    handler = handlers.update,
   },
   {
     method = "DELETE",

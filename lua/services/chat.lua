@@ -1,6 +1,7 @@
---- Chat sessions and their messages as they are stored. No policy here: what a
---- session is called, who speaks and what is sent is decided elsewhere. Every
---- statement names the user; what belongs to somebody else is not found.
+--- Chat sessions as they are stored, and how a turn gets into them. No policy
+--- here: what a session is called, who speaks and what is sent is decided
+--- elsewhere. Every statement names the user; what belongs to somebody else is
+--- not found.
 
 local db = require "tide.db"
 local errors = require "lib.errors"
@@ -12,8 +13,6 @@ local M = {}
 
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, created_at, updated_at"
-local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
-  .. "usage, file_ids, created_at"
 
 ---@class SessionDraft what is stored of a session
 ---@field id? integer chat_sessions.id; nil = not stored yet
@@ -100,180 +99,40 @@ function M.get_chat_sessions(user_id, limit, offset)
   return rows, total.n
 end
 
---- The way from a message up to the root, at most `limit` rows. Only ids go
---- through the recursion: texts are fetched once, for the rows that stay.
-local SQL_PATH = [[
-WITH RECURSIVE path (id, parent_id, depth) AS (
-  SELECT id, parent_id, 1 FROM chat_messages
-  WHERE id = ? AND session_row = ? AND user_id = ?
-  UNION ALL
-  SELECT m.id, m.parent_id, path.depth + 1
-  FROM path JOIN chat_messages AS m ON m.id = path.parent_id
-  WHERE m.user_id = ? AND path.depth < ?
-)
-SELECT ]] .. MESSAGE_COLUMNS .. [[ FROM chat_messages
-WHERE user_id = ? AND id IN (SELECT id FROM path) ORDER BY id]]
-
---- Messages from `id` up to the root, oldest first. A reply has a higher id
---- than what it answers, so the order of ids is the order of the path.
----@param user_id integer
----@param session_row integer
----@param id integer|nil nil = no rows
----@param limit integer
----@return table[]|nil rows, tide.Error|nil err
-local function get_path(user_id, session_row, id, limit)
-  if not id then
-    return {}
-  end
-  return db.query(SQL_PATH, {
-    id,
-    session_row,
-    user_id,
-    user_id,
-    limit,
-    user_id,
-  })
-end
-
---- The newest message of a session below an id: a leaf, since replies have
---- higher ids than what they answer.
----@param user_id integer
----@param session_row integer
----@param below integer
----@return integer|nil id nil when there is none, tide.Error|nil err
-local function newest_below(user_id, session_row, below)
-  local row, err = db.one(
-    "SELECT MAX(id) AS id FROM chat_messages "
-      .. "WHERE session_row = ? AND user_id = ? AND id < ?",
-    { session_row, user_id, below }
-  )
-  return row and row.id, err
-end
-
---- The end of the conversation: the path to its newest message.
----@param user_id integer
----@param session_row integer
----@param limit integer rows at most
----@return table[]|nil rows oldest first, tide.Error|nil err
-function M.get_history(user_id, session_row, limit)
-  local leaf, err = newest_below(user_id, session_row, math.maxinteger)
-  if err then
-    return nil, err
-  end
-  return get_path(user_id, session_row, leaf, limit)
-end
-
---- Where a page that goes back from `cursor` begins: at the parent of the
---- cursor's message, the smallest of the page before. A cursor that is no
---- message (any more) is read as "older than that".
----@param user_id integer
----@param session_row integer
----@param cursor integer 0 = the newest
----@return integer|nil id, tide.Error|nil err
-local function page_start(user_id, session_row, cursor)
-  if cursor == 0 then
-    return newest_below(user_id, session_row, math.maxinteger)
-  end
-  local row, err = db.one(
-    "SELECT parent_id FROM chat_messages "
-      .. "WHERE id = ? AND session_row = ? AND user_id = ?",
-    { cursor, session_row, user_id }
-  )
-  if err then
-    return nil, err
-  elseif row then
-    return row.parent_id
-  end
-  return newest_below(user_id, session_row, cursor)
-end
-
---- Puts the text so far into the row of a reply that is still running. It may
---- end between the query and now: then the row is read again.
----@param user_id integer
----@param row table changed
----@return true|nil ok, tide.Error|nil err
-local function fill_running(user_id, row)
-  local reply = llm.find_message(user_id, row.id)
-  if reply then
-    row.content = reply:text()
-    return true
-  end
-  local fresh, err = db.one(
-    "SELECT content, status, usage FROM chat_messages "
-      .. "WHERE id = ? AND user_id = ?",
-    { row.id, user_id }
-  )
-  if err then
-    return nil, err
-  elseif fresh then
-    row.content, row.status, row.usage =
-      fresh.content, fresh.status, fresh.usage
-  end
-  return true
-end
-
----@class MessagePage
----@field rows table[] oldest first
----@field cursor integer the smallest id, 0 when there are no rows
----@field has_more boolean
-
---- One page of the path from the newest message to the root.
----@param user_id integer
----@param session_id string
----@param cursor integer 0 = the newest
----@param limit integer
----@return MessagePage|nil page, tide.Error|nil err session_not_found
-function M.get_chat_messages(user_id, session_id, cursor, limit)
-  local session, unknown = M.get_chat_session(user_id, session_id)
-  if not session then
-    return nil, unknown
-  end
-  local start, failed = page_start(user_id, session.id, cursor)
-  if failed then
-    return nil, failed
-  end
-  local rows, err = get_path(user_id, session.id, start, limit + 1)
-  if not rows then
-    return nil, err
-  end
-  local has_more = #rows > limit
-  if has_more then
-    table.remove(rows, 1)
-  end
-  for _, row in ipairs(rows) do
-    if row.status == "streaming" then
-      local ok, lost = fill_running(user_id, row)
-      if not ok then
-        return nil, lost
-      end
-    end
-  end
-  return {
-    rows = rows,
-    cursor = rows[1] and rows[1].id or 0,
-    has_more = has_more,
-  }
-end
-
---- The statement that raises a session's counter with what a turn changes.
+--- The statement that changes a session with a turn.
 ---@param user_id integer
 ---@param draft SessionDraft
+---@param added integer rows of messages that the turn adds
 ---@param now string
 ---@return table statement
-local function update_session(user_id, draft, now)
+local function update_session(user_id, draft, added, now)
   return {
     "UPDATE chat_sessions SET title = ?, model_name = ?, persona = ?, "
-      .. "message_count = message_count + 2, version = version + 1, "
+      .. "message_count = message_count + ?, version = version + 1, "
       .. "updated_at = ? WHERE id = ? AND user_id = ?",
-    { draft.title, draft.model_name, draft.persona, now, draft.id, user_id },
+    {
+      draft.title,
+      draft.model_name,
+      draft.persona,
+      added,
+      now,
+      draft.id,
+      user_id,
+    },
     expect = 1,
   }
 end
 
 local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
-  .. "parent_id, role, content, status, model_name, file_ids, created_at, "
+  .. "role, status, parent_id, content, model_name, file_ids, created_at, "
   .. "updated_at) VALUES (?, (SELECT id FROM chat_sessions "
   .. "WHERE session_id = ? AND user_id = ?), "
+
+---@class TurnRows what a turn adds to its session
+---@field message? string the user's; nil = a new reply to `reply_to`
+---@field file_ids? integer[] attached to the message
+---@field parent_id? integer what the message follows; nil = it is a root
+---@field reply_to? integer id of the user message that is answered again
 
 ---@class SavedTurn
 ---@field session_row integer
@@ -281,45 +140,52 @@ local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
 ---@field message_id integer the assistant's
 
 --- Stores the beginning of a turn in one transaction: the session (made or
---- changed), the user's message, and the empty reply that is about to run.
+--- changed), the user's message if it is a new one, and the empty reply that
+--- is about to run.
 ---@param user_id integer
 ---@param draft SessionDraft what the session is from this turn on
----@param message string
----@param parent_id integer|nil what the message follows
+---@param turn TurnRows
 ---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
 --- another user's), session_deleted (since it was read)
-function M.save_turn(user_id, draft, message, parent_id)
+function M.save_turn(user_id, draft, turn)
   local now = time.now()
-  local session = draft.id and update_session(user_id, draft, now)
-    or insert_session(user_id, draft, now)
-  local outcomes, err = db.write({
-    session,
-    {
-      SQL_INSERT_MESSAGE .. "?, 'user', ?, 'complete', ?, '[]', ?, ?)",
+  local added = turn.reply_to and 1 or 2
+  draft.message_count = draft.message_count + added
+  local statements = {
+    draft.id and update_session(user_id, draft, added, now)
+      or insert_session(user_id, draft, now),
+  }
+  if not turn.reply_to then
+    statements[2] = {
+      SQL_INSERT_MESSAGE .. "'user', 'complete', ?, ?, ?, ?, ?, ?)",
       {
         user_id,
         draft.session_id,
         user_id,
-        parent_id or json.null,
-        message,
+        turn.parent_id or json.null,
+        turn.message,
         draft.model_name,
+        json.encode(json.array(turn.file_ids)),
         now,
         now,
       },
-    },
+    }
+  end
+  statements[#statements + 1] = {
+    SQL_INSERT_MESSAGE
+      .. "'assistant', 'streaming', coalesce(?, last_insert_rowid()), "
+      .. "'', ?, '[]', ?, ?)",
     {
-      SQL_INSERT_MESSAGE .. "last_insert_rowid(), 'assistant', '', "
-        .. "'streaming', ?, '[]', ?, ?)",
-      {
-        user_id,
-        draft.session_id,
-        user_id,
-        draft.model_name,
-        now,
-        now,
-      },
+      user_id,
+      draft.session_id,
+      user_id,
+      turn.reply_to or json.null,
+      draft.model_name,
+      now,
+      now,
     },
-  })
+  }
+  local outcomes, err = db.write(statements)
   if not outcomes then
     if err.code == "duplicate" and err.statement == 1 then
       return nil, errors.new("session_not_found")
@@ -330,9 +196,47 @@ function M.save_turn(user_id, draft, message, parent_id)
   end
   return {
     session_row = draft.id or outcomes[1].id,
-    user_message_id = outcomes[2].id,
-    message_id = outcomes[3].id,
+    user_message_id = turn.reply_to or outcomes[2].id,
+    message_id = outcomes[#outcomes].id,
   }
+end
+
+--- Changes what a session is called, who speaks in it or which model it uses.
+---@param user_id integer
+---@param session_id string
+---@param changes {title?: string, persona?: string, model_name?: string}
+---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
+function M.update_chat_session(user_id, session_id, changes)
+  local outcomes, err = db.write({
+    {
+      "UPDATE chat_sessions SET title = coalesce(?, title), "
+        .. "persona = coalesce(?, persona), "
+        .. "model_name = coalesce(?, model_name), version = version + 1, "
+        .. "updated_at = ? WHERE user_id = ? AND session_id = ?",
+      {
+        changes.title or json.null,
+        changes.persona or json.null,
+        changes.model_name or json.null,
+        time.now(),
+        user_id,
+        session_id,
+      },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    local unknown = err.code == "unexpected_changes"
+    return nil, unknown and errors.new("session_not_found") or err
+  end
+  return M.get_chat_session(user_id, session_id)
+end
+
+---@param user_id integer
+---@param session_id string
+---@param title string
+---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
+function M.update_session_title(user_id, session_id, title)
+  return M.update_chat_session(user_id, session_id, { title = title })
 end
 
 --- Deletes a session with all its messages; what runs or waits in it ends.
@@ -342,15 +246,6 @@ end
 function M.delete_chat_session(user_id, session_id)
   llm.stop(user_id, session_id, "session_deleted")
   local outcomes, err = db.write({
-    -- Messages hang on each other by parent_id ON DELETE CASCADE; SQLite ends
-    -- a cascade that is 1,000 rows deep with an error. So the chain is cut
-    -- first (https://www.sqlite.org/limits.html, trigger recursion).
-    {
-      "UPDATE chat_messages SET parent_id = NULL WHERE user_id = ? "
-        .. "AND session_row = (SELECT id FROM chat_sessions "
-        .. "WHERE session_id = ? AND user_id = ?)",
-      { user_id, session_id, user_id },
-    },
     {
       "DELETE FROM chat_sessions WHERE user_id = ? AND session_id = ?",
       { user_id, session_id },

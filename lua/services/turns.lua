@@ -9,6 +9,7 @@ local config = require "tide.config"
 local context_policy = require "policy.context"
 local errors = require "lib.errors"
 local llm = require "tide.llm"
+local message_store = require "services.messages"
 local session_manager = require "session_manager"
 local title_policy = require "policy.title"
 
@@ -22,6 +23,8 @@ local FIRST_BYTE_MS = 10000
 ---@field session_id string
 ---@field message? string
 ---@field file_ids? integer[]
+---@field parent_id? integer the message continues from there; 0 = a new root
+---@field regenerate? integer id of a reply that is to be made anew
 
 --- Fills in how the reply comes about: played in the core, or an upstream's.
 ---@param spec tide.StartSpec changed
@@ -53,6 +56,8 @@ local function check_content(wish)
   if wish.file_ids and #wish.file_ids > 0 then
     -- Nothing can be uploaded yet, so no id is a file of the caller.
     return nil, errors.new("file_not_found")
+  elseif wish.regenerate then
+    return true
   elseif not wish.message or wish.message == "" then
     return nil, errors.new("missing_field", { field = "message" })
   end
@@ -61,13 +66,93 @@ end
 
 --- The session's title from this turn on: made by policy for the first one.
 ---@param session SessionDraft
----@param message string
+---@param message string|nil
 ---@return string
 local function title_of(session, message)
-  if session.message_count > 0 then
+  if session.message_count > 0 or not message then
     return session.title
   end
   return title_policy.from_message(message) or session.title
+end
+
+---@class TurnPlace where in the session's tree a turn stands
+---@field rows table[] the path that leads to it, oldest first
+---@field message string what the model is asked
+---@field turn TurnRows what is stored
+
+--- A new reply to the message that an earlier one answers.
+---@param user_id integer
+---@param session_row integer
+---@param reply_id integer
+---@param limit integer rows of history
+---@return TurnPlace|nil place, tide.Error|nil err message_not_found
+local function place_again(user_id, session_row, reply_id, limit)
+  local reply, unknown =
+    message_store.get_message(user_id, session_row, reply_id)
+  if not reply then
+    return nil, unknown
+  elseif reply.role ~= "assistant" or not reply.parent_id then
+    return nil, errors.new("not_a_reply", { field = "regenerate" })
+  end
+  local rows, err = message_store.get_history(
+    user_id,
+    session_row,
+    reply.parent_id,
+    limit + 1
+  )
+  if not rows then
+    return nil, err
+  end
+  local asked = table.remove(rows)
+  return {
+    rows = rows,
+    message = asked.content,
+    turn = { reply_to = asked.id },
+  }
+end
+
+--- Where the turn goes: after the newest message, after the one that the wish
+--- names, or beside an earlier reply.
+---@param user_id integer
+---@param session SessionDraft
+---@param wish TurnWish
+---@param limit integer rows of history
+---@return TurnPlace|nil place
+---@return tide.Error|nil err message_not_found, not_a_reply
+local function find_place(user_id, session, wish, limit)
+  local named = wish.regenerate or wish.parent_id
+  local rows = {}
+  if not session.id then
+    if named and named ~= 0 then
+      return nil, errors.new("message_not_found")
+    end
+  elseif wish.regenerate then
+    return place_again(user_id, session.id, wish.regenerate, limit)
+  elseif named ~= 0 then
+    if named then
+      local parent, unknown =
+        message_store.get_message(user_id, session.id, named)
+      if not parent then
+        return nil, unknown
+      elseif parent.role ~= "assistant" then
+        return nil, errors.new("not_a_reply", { field = "parent_id" })
+      end
+    end
+    local err
+    rows, err =
+      message_store.get_history(user_id, session.id, named, limit)
+    if not rows then
+      return nil, err
+    end
+  end
+  return {
+    rows = rows,
+    message = wish.message,
+    turn = {
+      message = wish.message,
+      parent_id = rows[#rows] and rows[#rows].id,
+    },
+  }
 end
 
 --- Begins a turn: both rows are committed and the reply runs.
@@ -99,28 +184,26 @@ local function start(user_id, wish, language)
   end
   local session, persona = opened.session, opened.persona
   local pairs_max = config.get("history.pairs")
-  local rows = {}
-  if session.id then
-    local limit = context_policy.rows_needed(pairs_max)
-    local err
-    rows, err = chat.get_history(user_id, session.id, limit)
-    if not rows then
-      return nil, err
-    end
+  local place, misplaced = find_place(
+    user_id,
+    session,
+    wish,
+    context_policy.rows_needed(pairs_max)
+  )
+  if not place then
+    return nil, misplaced
   end
   local messages = context_policy.build({
     system = persona.content,
-    rows = rows,
-    message = wish.message,
+    rows = place.rows,
+    message = place.message,
     pairs = pairs_max,
   })
   -- All that a script may get wrong comes before the rows are stored.
   local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
   set_source(spec, model, messages, persona, language)
-  session.title = title_of(session, wish.message)
-  session.message_count = session.message_count + 2
-  local leaf = rows[#rows] and rows[#rows].id
-  local saved, unsaved = chat.save_turn(user_id, session, wish.message, leaf)
+  session.title = title_of(session, place.turn.message)
+  local saved, unsaved = chat.save_turn(user_id, session, place.turn)
   if not saved then
     return nil, unsaved
   end

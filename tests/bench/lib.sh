@@ -26,6 +26,13 @@ cleanup()
     rm -rf "$work"
 }
 
+# give_up MESSAGE: ends the run, showing the end of the server's log
+give_up()
+{
+    tail -n 20 "$work/server.log" >&2
+    die "$1"
+}
+
 # free_port: prints a port that nobody listens on, below those that the system gives to clients
 free_port()
 {
@@ -193,10 +200,10 @@ load()
     [ "$connections" -gt 1 ] || threads=1
     before=$(pids_cpu_us "${pids[@]}")
     wrk -t$threads -c"$connections" -d"${seconds}s" -s "$HERE/wrk/load.lua" "$url" -- "$@" \
-        >"$work/wrk.out" || die "wrk failed"
+        >"$work/wrk.out" || give_up "wrk failed"
     after=$(pids_cpu_us "${pids[@]}")
     read -r _ requests failed time p50 p99 < <(grep '^RESULT ' "$work/wrk.out")
-    [ "$failed" -eq 0 ] || die "$failed of $requests requests to $url failed"
+    [ "$failed" -eq 0 ] || give_up "$failed of $requests requests to $url failed"
     rate=$(calc "$requests / $time")
     cpu=$(calc "($after - $before) / $requests")
 }
@@ -204,7 +211,7 @@ load()
 # streams ARGUMENT...: the stream client; its answer is in $work/streams.json
 streams()
 {
-    "$STREAM_CLIENT" "$@" >"$work/streams.json" || die "streams failed"
+    "$STREAM_CLIENT" "$@" >"$work/streams.json" || give_up "streams failed"
 }
 
 # got NAME: a number of what the stream client said

@@ -7,6 +7,7 @@
 #   --quick   about a minute, to see that everything works; its numbers mean little
 #   sections  health list chat burst many latency start; all by default
 #   DATA_ROOT the folder for databases ($TMPDIR or /tmp): the disk matters for chat and latency
+#   TIDETALK_BIN  another build of the server
 #
 # What the sections do is in sections.sh; results with explanations in docs/performance.md.
 set -euo pipefail
@@ -21,7 +22,7 @@ source "$HERE/sections.sh"
 PACKAGES_BENCH=(libcmocka-dev curl procps wrk nginx-light libnginx-mod-http-lua)
 SECTIONS_ALL=(health list chat burst many latency start)
 BUILD=$ROOT/build/bench
-TIDETALK=$BUILD/tidetalk
+TIDETALK=${TIDETALK_BIN:-$BUILD/tidetalk}
 MOCK_LLM=$BUILD/tests/mock_llm/mock_llm
 STREAM_CLIENT=$BUILD/tests/bench/stream_client
 START_CLOCK=$BUILD/tests/bench/start_clock

@@ -16,7 +16,7 @@ describe("lib.pages", function()
   it("has the contract's defaults", function()
     assert.same({ page = 1, page_size = 20 }, numbered({}))
     assert.same(
-      { cursor = 0, limit = 50 },
+      { cursor = 0, limit = 50, leaf = 0 },
       schema.check_texts(pages.cursor(), {}, "en")
     )
   end)

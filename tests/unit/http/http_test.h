@@ -27,6 +27,7 @@ struct fixture {
     struct tt_buf feed;               /* what on_flush writes */
     bool feed_end;
     bool watch_gone;
+    bool reply_gone; /* answers a client that left while it waited */
     int flushes;
     size_t flush_max; /* bytes of feed a flush; 0 = all */
     char body[4096];  /* of the last on_request */
@@ -80,6 +81,8 @@ static inline void fx_on_gone(struct tt_http_exchange *exchange)
     f->gones++;
     if (f->stream)
         tt_http_stream_end(f->stream);
+    else if (f->reply_gone)
+        tt_http_reply(exchange, 200, NULL);
 }
 
 static inline void fx_on_request(void *arg, struct tt_http_exchange *exchange)

@@ -1,6 +1,6 @@
-/* A tiny upstream inside the test: a thread a connection, blocking sockets, one function a path that
- * writes whatever bytes the test wants. It does what tests/mock_llm does not: single bytes under the
- * test's control, and knowing when the client closed. Linux, IPv4, 127.0.0.1. */
+/* A tiny upstream inside the test: a thread a connection, blocking sockets, one function a path
+ * that writes whatever bytes the test wants. It does what tests/mock_llm does not: single bytes
+ * under the test's control, and knowing when the client closed. Linux, IPv4, 127.0.0.1. */
 #pragma once
 /* clang-format off */
 #include <stdarg.h>
@@ -70,9 +70,8 @@ static inline void fake_puts(int fd, const char *text)
 static inline void fake_answer(int fd, int status, const char *type, struct tt_str body)
 {
     char head[512];
-    snprintf(head, sizeof(head),
-             "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", status, type,
-             body.len);
+    snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+             status, type, body.len);
     fake_puts(fd, head);
     fake_send(fd, body.data, body.len);
 }
@@ -203,8 +202,7 @@ static inline void *fake_run(void *arg)
 
 static inline void fake_start(struct fake *fake, const struct fake_route *routes)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     memset(fake, 0, sizeof(*fake));
     fake->routes = routes;

@@ -90,8 +90,8 @@ static void check_address(const struct tt_egress *egress, const char *what, stru
     struct sockaddr_storage address;
     struct tt_err err = {0};
     make_address(what, 443, &address);
-    int result = tt_egress_check_address(egress, "api.example.com", 443,
-                                         (struct sockaddr *)&address, &err);
+    int result =
+        tt_egress_check_address(egress, "api.example.com", 443, (struct sockaddr *)&address, &err);
     if ((result == 0) != tt_str_eq(wanted, TT_STR("ok")))
         fail_msg("line %d: %s: got %d (%s)", line, what, result, err.message);
     if (result != 0)
@@ -136,13 +136,11 @@ static void odd_sockets(void **state)
     struct tt_egress *egress = tt_egress_new(NULL, 0, NULL);
     struct sockaddr_storage address = {.ss_family = AF_UNIX};
     (void)state;
-    assert_int_equal(tt_egress_check_address(egress, "a.example", 443, (struct sockaddr *)&address,
-                                             NULL),
-                     -1);
+    assert_int_equal(
+        tt_egress_check_address(egress, "a.example", 443, (struct sockaddr *)&address, NULL), -1);
     make_address("1.1.1.1", 80, &address); /* not the port that was judged */
-    assert_int_equal(tt_egress_check_address(egress, "a.example", 443, (struct sockaddr *)&address,
-                                             NULL),
-                     -1);
+    assert_int_equal(
+        tt_egress_check_address(egress, "a.example", 443, (struct sockaddr *)&address, NULL), -1);
     make_address("1.1.1.1", 443, &address);
     assert_int_equal(tt_egress_check_address(egress, "metadata.google.internal", 443,
                                              (struct sockaddr *)&address, NULL),

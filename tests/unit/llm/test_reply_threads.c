@@ -1,5 +1,6 @@
 /* One producer, readers on several loops at once, attaching and detaching all the time: everybody
- * sees the same bytes, the end comes to everybody, nothing is left over. Meant for TSan and ASan. */
+ * sees the same bytes, the end comes to everybody, nothing is left over. Meant for TSan and ASan.
+ */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>

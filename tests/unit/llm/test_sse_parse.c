@@ -72,8 +72,7 @@ static void cases_at_every_cut(void **state)
             tt_buf_putc(&want, '\x1f');
             tt_buf_free(&event);
         }
-        enum tt_sse_kind k =
-            tt_str_eq(kind, TT_STR("lines")) ? TT_SSE_JSON_LINES : TT_SSE_EVENTS;
+        enum tt_sse_kind k = tt_str_eq(kind, TT_STR("lines")) ? TT_SSE_JSON_LINES : TT_SSE_EVENTS;
         for (size_t cut = 0; cut <= bytes.len; cut++)
             run(k, tt_buf_str(&bytes), cut, 0, tt_buf_str(&want), cases.line);
         for (size_t step = 1; step <= 3; step++)
@@ -139,9 +138,9 @@ static void the_callback_stops(void **state)
     struct tt_err err = {0};
     (void)state;
     tt_sse_create(&parser, TT_SSE_EVENTS, 1000);
-    assert_int_equal(tt_sse_feed(&parser, TT_STR("data: 1\n\ndata: 2\n\ndata: 3\n\n"), on_event,
-                                 &got, &err),
-                     -1);
+    assert_int_equal(
+        tt_sse_feed(&parser, TT_STR("data: 1\n\ndata: 2\n\ndata: 3\n\n"), on_event, &got, &err),
+        -1);
     assert_string_equal(err.code, "stopped_here");
     assert_int_equal(got.count, 2);
     tt_buf_free(&got.text);

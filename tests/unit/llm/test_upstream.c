@@ -1,19 +1,6 @@
-/* The pump from a real socket into a reply: what upstreams send, rightly and wrongly, and what the
- * reply says at the end. */
-#include "llm/fake_upstream.h"
-#include "llm/upstream.h"
-
-static struct tt_loop *loop;
-static struct tt_client *client;
-static struct tt_egress *egress;
-static struct tt_delta_spec *spec;
-static struct fake fake;
-
-#define EVENT(delta) "data: {\"choices\":[{\"delta\":" delta "}]}\n\n"
-#define TEXT(text)   EVENT("{\"content\":\"" text "\"}")
-#define FINISH       "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-#define USAGE        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n"
-#define DONE         "data: [DONE]\n\n"
+/* The pump from a real socket into a reply: what upstreams answer, rightly and wrongly, cut into
+ * pieces, and what the reply says at the end. */
+#include "llm/upstream_fixture.h"
 
 /* ---- bodies by path: type, text, and what the reply must be ---- */
 
@@ -57,8 +44,8 @@ static const struct scenario {
     /* faults in an answer */
     {"/incomplete", 200, "text/event-stream", TEXT("half"), false, "error", "upstream_incomplete",
      "half", "", "", -1, -1, true},
-    {"/cut", 200, "text/event-stream", TEXT("half") "data: {\"cho", true, "error",
-     "upstream_reset", "half", "", "", -1, -1, true},
+    {"/cut", 200, "text/event-stream", TEXT("half") "data: {\"cho", true, "error", "upstream_reset",
+     "half", "", "", -1, -1, true},
     {"/error-mid", 200, "text/event-stream",
      TEXT("half") "data: {\"error\":{\"message\":\"SECRET\"}}\n\n" TEXT("x") DONE, false, "error",
      "upstream_error", "half", "", "", -1, -1, true},
@@ -119,50 +106,6 @@ static bool serve(struct fake_request *request)
     return false;
 }
 
-static bool serve_hang(struct fake_request *request)
-{
-    return fake_hang(request);
-}
-
-static bool serve_hang_mid(struct fake_request *request)
-{
-    fake_sse_head(request->fd);
-    fake_chunk(request->fd, TEXT("half"));
-    return fake_hang(request);
-}
-
-static bool serve_open_after_done(struct fake_request *request)
-{
-    fake_sse_head(request->fd);
-    fake_chunk(request->fd, TEXT("a") FINISH DONE);
-    return fake_hang(request);
-}
-
-static bool serve_endless(struct fake_request *request)
-{
-    struct tt_buf piece = {0};
-    fake_sse_head(request->fd);
-    tt_buf_append_z(&piece, "data: {\"choices\":[{\"delta\":{\"content\":\"");
-    for (int i = 0; i < 8000; i++)
-        tt_buf_append_z(&piece, "潮聊");
-    tt_buf_append_z(&piece, "\"}}]}\n\n");
-    for (int i = 0; i < 1000 && !atomic_load(&request->fake->stop); i++)
-        fake_chunk(request->fd, piece.data);
-    tt_buf_free(&piece);
-    return false;
-}
-
-static bool serve_big_line(struct fake_request *request)
-{
-    static char piece[100001];
-    memset(piece, 'x', 100000);
-    fake_sse_head(request->fd);
-    fake_chunk(request->fd, TEXT("half") "data: ");
-    for (int i = 0; i < 100; i++)
-        fake_chunk(request->fd, piece);
-    return false;
-}
-
 static bool serve_lines(struct fake_request *request)
 {
     fake_puts(request->fd, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
@@ -174,108 +117,11 @@ static bool serve_lines(struct fake_request *request)
     return true;
 }
 
-static bool serve_large_error(struct fake_request *request)
-{
-    static char big[1 << 20];
-    fake_answer(request->fd, 500, "text/html", tt_str_of(big, sizeof(big)));
-    return fake_hang(request);
-}
-
-static const struct fake_route routes[] = {
-    {"/hang-mid", serve_hang_mid},
-    {"/hang", serve_hang},
-    {"/open-after-done", serve_open_after_done},
-    {"/endless", serve_endless},
-    {"/big-line", serve_big_line},
+static const struct fake_route routes[ROUTES] = {
     {"/lines", serve_lines},
-    {"/large-error", serve_large_error},
     {"/", serve},
     {NULL, NULL},
 };
-
-static int set_up(void **state)
-{
-    struct tt_str allow[] = {TT_STR("127.0.0.1")};
-    static const struct tt_delta_paths stream = {
-        "choices.0.delta.content",  "choices.0.delta.reasoning_content",
-        "choices.0.finish_reason",  "usage.prompt_tokens",
-        "usage.completion_tokens",  "error"};
-    static const struct tt_delta_paths whole = {
-        "choices.0.message.content", "choices.0.message.reasoning_content",
-        "choices.0.finish_reason",   "usage.prompt_tokens",
-        "usage.completion_tokens",   "error"};
-    (void)state;
-    loop = tt_loop_new(NULL);
-    egress = tt_egress_new(allow, 1, NULL);
-    client = tt_client_new(loop, &(struct tt_client_settings){.egress = egress}, NULL);
-    spec = tt_delta_spec_new(TT_SSE_EVENTS, &stream, &whole, "[DONE]", NULL);
-    fake_start(&fake, routes);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct tt_client_stats stats;
-    (void)state;
-    tt_loop_turn(loop, 0);
-    tt_client_stats(client, &stats);
-    tt_client_free(client);
-    fake_stop(&fake);
-    tt_delta_spec_unref(spec);
-    tt_egress_free(egress);
-    tt_loop_free(loop);
-    return tt_reply_count() == 0 && tt_reply_memory_used() == 0 && stats.calls == 0 ? 0 : -1;
-}
-
-static void on_produced(struct tt_reply *reply, void *arg)
-{
-    *(bool *)arg = true;
-    tt_reply_finish(reply, NULL);
-}
-
-/* Starts; the caller holds a reference. */
-static struct tt_reply *begin(const char *path, struct tt_deadlines deadlines,
-                              const struct tt_upstream_fallback *fallback)
-{
-    struct tt_reply *reply = tt_reply_new(loop, 1, 1, 1, NULL);
-    struct tt_call_request request = {.method = "POST", .deadlines = deadlines};
-    struct tt_err err = {0};
-    char url[128];
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", fake.port, path);
-    request.url = url;
-    tt_buf_append_z(&request.body, "{}");
-    if (tt_upstream_try(client, &request, spec, reply, fallback, &err) != 0)
-        fail_msg("%s", err.message);
-    return reply;
-}
-
-static void finish(struct tt_reply *reply)
-{
-    bool produced = false;
-    uint64_t limit = tt_clock_mono_ms() + 30000;
-    tt_reply_on_produced(reply, on_produced, &produced);
-    while (!produced && tt_clock_mono_ms() < limit)
-        tt_loop_turn(loop, 50);
-    assert_true(produced);
-}
-
-/* The pump may still read the rest of the answer for a moment. */
-static void settle(void)
-{
-    struct tt_client_stats stats;
-    do {
-        tt_loop_turn(loop, 50);
-        tt_client_stats(client, &stats);
-    } while (stats.calls > 0);
-}
-
-static void expect_text(const struct tt_reply *reply, enum tt_reply_kind kind, const char *want)
-{
-    struct tt_buf got = {0};
-    tt_reply_text(reply, kind, &got);
-    assert_string_equal(got.data ? got.data : "", want);
-    tt_buf_free(&got);
-}
 
 static void expect(const struct tt_reply *reply, const struct scenario *want)
 {
@@ -314,7 +160,7 @@ static void connections_survive(void **state)
 {
     (void)state;
     static const char *const paths[] = {"/9999/plain", "/9999/after-done", "/9999/s429",
-                                        "/9999/whole", "/9999/html", "/9999/s500"};
+                                        "/9999/whole", "/9999/html",       "/9999/s500"};
     for (size_t i = 0; i < TT_COUNT(paths) * 3; i++) {
         struct tt_reply *reply = begin(paths[i % TT_COUNT(paths)], (struct tt_deadlines){0}, NULL);
         finish(reply);
@@ -342,178 +188,12 @@ static void json_lines(void **state)
     spec = old;
 }
 
-static void expect_failure(const char *path, struct tt_deadlines deadlines, const char *code,
-                           int status, bool charged)
-{
-    struct tt_reply *reply = begin(path, deadlines, NULL);
-    finish(reply);
-    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
-    assert_string_equal(outcome->error.code, code);
-    assert_int_equal(outcome->error.status, status);
-    assert_int_equal(outcome->maybe_charged, charged);
-    settle();
-    tt_reply_unref(reply);
-}
-
-static void limits(void **state)
-{
-    struct tt_deadlines some = {.first_byte = 100, .between = 100};
-    (void)state;
-    expect_failure("/hang", some, "upstream_timeout", 504, true);
-    expect_failure("/hang-mid", some, "upstream_stalled", 504, true);
-    expect_failure("/endless", (struct tt_deadlines){0}, "reply_too_long", 502, true);
-    expect_failure("/big-line", (struct tt_deadlines){0}, "upstream_line_too_long", 502, true);
-    expect_failure("/large-error", (struct tt_deadlines){0}, "upstream_failed", 502, false);
-}
-
-/* The reply ends with the marker; the connection that stays open is closed a moment later. */
-static void done_but_open(void **state)
-{
-    uint64_t begun = tt_clock_mono_ms();
-    (void)state;
-    struct tt_reply *reply = begin("/open-after-done", (struct tt_deadlines){0}, NULL);
-    finish(reply);
-    assert_true(tt_clock_mono_ms() - begun < 500);
-    assert_string_equal(tt_reply_outcome(reply)->status, "complete");
-    settle();
-    assert_true(tt_clock_mono_ms() - begun < 3000);
-    tt_reply_unref(reply);
-}
-
-static void stopping(void **state)
-{
-    struct tt_err reason = {503, "shutting_down", "x"};
-    (void)state;
-    for (int i = 0; i < 4; i++) {
-        struct tt_reply *reply = begin(i < 2 ? "/hang-mid" : "/hang", (struct tt_deadlines){0}, NULL);
-        while (i < 2 && tt_reply_length(reply) == 0)
-            tt_loop_turn(loop, 10);
-        while (i >= 2 && atomic_load(&fake.requests) < i + 1)
-            tt_loop_turn(loop, 10);
-        uint64_t asked = tt_clock_mono_ms();
-        tt_reply_stop(reply, i % 2 ? &reason : NULL);
-        finish(reply);
-        while (atomic_load(&fake.client_closed) <= i && tt_clock_mono_ms() < asked + 2000)
-            usleep(1000);
-        assert_true(atomic_load(&fake.client_closed_ms) - asked < 50);
-        const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
-        assert_string_equal(outcome->status, i % 2 ? "error" : "stopped");
-        assert_string_equal(outcome->error.code, i % 2 ? "shutting_down" : "");
-        assert_string_equal(outcome->finish_reason, i % 2 ? "" : "stopped");
-        expect_text(reply, TT_REPLY_CONTENT, i < 2 ? "half" : "");
-        tt_reply_unref(reply);
-    }
-}
-
-static void stopped_before_it_starts(void **state)
-{
-    struct tt_reply *reply = tt_reply_new(loop, 1, 1, 1, NULL);
-    struct tt_call_request request = {.method = "POST"};
-    char url[128];
-    (void)state;
-    tt_reply_stop(reply, NULL);
-    tt_loop_turn(loop, 0);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d/hang", fake.port);
-    request.url = url;
-    assert_int_equal(tt_upstream_start(client, &request, spec, reply, NULL), 0);
-    finish(reply);
-    assert_string_equal(tt_reply_outcome(reply)->status, "stopped");
-    tt_reply_unref(reply);
-}
-
-static void refused_at_once(void **state)
-{
-    struct tt_reply *reply = tt_reply_new(loop, 1, 1, 1, NULL);
-    struct tt_call_request request = {.method = "POST", .url = "http://10.0.0.1/"};
-    struct tt_err err = {0};
-    (void)state;
-    assert_int_equal(tt_upstream_start(client, &request, spec, reply, &err), -1);
-    assert_string_equal(err.code, "address_not_allowed");
-    assert_int_equal(tt_reply_state(reply), TT_REPLY_WAITING);
-    tt_reply_unref(reply);
-}
-
-/* ---- another try ---- */
-
-struct retry {
-    int failed;
-    char code[40];
-    const char *next; /* NULL = let it end */
-};
-
-static bool on_failed(struct tt_reply *reply, const struct tt_reply_outcome *outcome, void *arg)
-{
-    struct retry *retry = arg;
-    struct tt_call_request request = {.method = "POST"};
-    char url[128];
-    retry->failed++;
-    snprintf(retry->code, sizeof(retry->code), "%s", outcome->error.code);
-    if (!retry->next)
-        return false;
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", fake.port, retry->next);
-    request.url = url;
-    retry->next = NULL;
-    struct tt_upstream_fallback fallback = {on_failed, retry};
-    assert_int_equal(tt_upstream_try(client, &request, spec, reply, &fallback, NULL), 0);
-    return true;
-}
-
-static void another_try(void **state)
-{
-    struct retry retry = {.next = "/9999/plain"};
-    struct tt_upstream_fallback fallback = {on_failed, &retry};
-    (void)state;
-    struct tt_reply *reply = begin("/9999/s429", (struct tt_deadlines){0}, &fallback);
-    finish(reply);
-    assert_int_equal(retry.failed, 1);
-    assert_string_equal(retry.code, "upstream_rate_limited");
-    assert_string_equal(tt_reply_outcome(reply)->status, "complete");
-    expect_text(reply, TT_REPLY_CONTENT, "Hello");
-    settle();
-    tt_reply_unref(reply);
-
-    retry = (struct retry){.next = "/9999/s503"}; /* the second try fails too */
-    reply = begin("/9999/s500", (struct tt_deadlines){0}, &fallback);
-    finish(reply);
-    assert_int_equal(retry.failed, 2);
-    assert_string_equal(tt_reply_outcome(reply)->error.code, "upstream_overloaded");
-    settle();
-    tt_reply_unref(reply);
-
-    retry = (struct retry){.next = "/9999/plain"}; /* bytes came: no other try */
-    reply = begin("/9999/cut", (struct tt_deadlines){0}, &fallback);
-    finish(reply);
-    assert_int_equal(retry.failed, 0);
-    expect_text(reply, TT_REPLY_CONTENT, "half");
-    settle();
-    tt_reply_unref(reply);
-
-    retry = (struct retry){.next = "/hang"}; /* stopped in the second try */
-    reply = begin("/9999/s500", (struct tt_deadlines){0}, &fallback);
-    while (retry.failed == 0)
-        tt_loop_turn(loop, 10);
-    tt_reply_stop(reply, NULL);
-    finish(reply);
-    assert_int_equal(retry.failed, 1);
-    assert_string_equal(tt_reply_outcome(reply)->status, "stopped");
-    settle();
-    tt_reply_unref(reply);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(answers),
         TEST(connections_survive),
         TEST(json_lines),
-        TEST(limits),
-        TEST(done_but_open),
-        TEST(stopping),
-        TEST(stopped_before_it_starts),
-        TEST(refused_at_once),
-        TEST(another_try),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

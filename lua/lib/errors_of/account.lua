@@ -1,0 +1,64 @@
+--- Errors of who is asking; see lib/errors.
+
+---@type table<string, ErrorEntry>
+return {
+  unauthorized = {
+    status = 401,
+    en = "You are not logged in. Log in, then send the token as "
+      .. "Authorization: Bearer <token>.",
+    zh = "您尚未登录。请先登录，并以 Authorization: Bearer <token> 发送令牌。",
+  },
+  invalid_token = {
+    status = 401,
+    en = "This login is not valid any more. Log in again.",
+    zh = "登录状态已失效，请重新登录。",
+  },
+  token_expired = {
+    status = 401,
+    en = "This login has expired. Log in again.",
+    zh = "登录已过期，请重新登录。",
+  },
+  invalid_credentials = {
+    status = 401,
+    en = "User name or password is wrong. Check both and try again.",
+    zh = "用户名或密码错误，请检查后重试。",
+  },
+  wrong_password = {
+    status = 401,
+    en = "The old password is wrong. Type it again.",
+    zh = "原密码错误，请重新输入。",
+  },
+  account_disabled = {
+    status = 403,
+    en = "This account is disabled. Ask the operator of this server.",
+    zh = "该账号已被停用，请联系服务器管理员。",
+  },
+  forbidden = {
+    status = 403,
+    en = "Only administrators may do this.",
+    zh = "只有管理员可以执行此操作。",
+  },
+  csrf = {
+    status = 403,
+    en = "The request came from another site and was refused. Use this "
+      .. "server's own page, or send the token in the Authorization header.",
+    zh = "该请求来自其他网站，已被拒绝。请使用本站页面，"
+      .. "或在 Authorization 请求头中发送令牌。",
+  },
+  registration_closed = {
+    status = 403,
+    en = "Registration is closed on this server. Ask its operator for an "
+      .. "account.",
+    zh = "本服务器未开放注册，请向管理员申请账号。",
+  },
+  username_taken = {
+    status = 409,
+    en = "The user name \"{username}\" is taken. Choose another one.",
+    zh = "用户名“{username}”已被使用，请换一个。",
+  },
+  user_not_found = {
+    status = 404,
+    en = "There is no such user. Check the name.",
+    zh = "该用户不存在，请检查用户名。",
+  },
+}

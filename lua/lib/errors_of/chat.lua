@@ -1,0 +1,112 @@
+--- Errors about configurations, sessions, messages and files; see lib/errors.
+
+---@type table<string, ErrorEntry>
+return {
+  api_not_found = {
+    status = 404,
+    en = "You have no such API configuration. The list of your "
+      .. "configurations shows what there is.",
+    zh = "未找到该 API 配置，请在配置列表中查看已有配置。",
+  },
+  api_name_taken = {
+    status = 409,
+    en = "You already have an API configuration named \"{api_name}\". "
+      .. "Choose another name or change that one.",
+    zh = "您已有名为“{api_name}”的 API 配置，请换一个名称或修改原配置。",
+  },
+  api_name_reserved = {
+    status = 422,
+    en = "The name \"{api_name}\" is reserved. Choose another one.",
+    zh = "名称“{api_name}”为系统保留，请换一个。",
+  },
+  no_api_for_model = {
+    status = 422,
+    en = "You have no API configuration for the model \"{model_name}\". Add "
+      .. "one with its key first.",
+    zh = "您还没有模型“{model_name}”的 API 配置，请先添加配置并填写密钥。",
+  },
+  no_base_url = {
+    status = 422,
+    en = "The provider \"{provider}\" has no address of its own. Fill in "
+      .. "base_url in the API configuration.",
+    zh = "提供方“{provider}”没有默认地址，请在 API 配置中填写 base_url。",
+  },
+  address_not_allowed = {
+    status = 422,
+    en = "The server may not connect to this address. Use a public https "
+      .. "address, or ask the operator to add it to outbound.allow.",
+    zh = "不允许服务器连接该地址。请使用公网 https 地址，"
+      .. "或请管理员将其加入 outbound.allow。",
+  },
+  secret_unreadable = {
+    status = 422,
+    en = "The stored API key cannot be read with this server's secret. "
+      .. "Save the key again in the API configuration.",
+    zh = "无法用本服务器的密钥文件读取已存的 API 密钥，请在配置中重新保存密钥。",
+  },
+  unknown_persona = {
+    status = 422,
+    en = "There is no persona \"{persona}\". /api/personas lists those that "
+      .. "there are.",
+    zh = "不存在人设“{persona}”，可用人设见 /api/personas。",
+  },
+  session_not_found = {
+    status = 404,
+    en = "You have no such chat session. It may have been deleted.",
+    zh = "未找到该会话，它可能已被删除。",
+  },
+  session_deleted = {
+    status = 404,
+    en = "The chat session was deleted while the reply was on its way.",
+    zh = "会话在回复过程中被删除。",
+  },
+  session_busy = {
+    status = 429,
+    en = "Too many messages are waiting in this chat session. Wait for the "
+      .. "running reply, or stop it.",
+    zh = "该会话中等待处理的消息过多，请等待当前回复完成或先停止它。",
+  },
+  stopped = {
+    status = 409,
+    en = "The message was stopped before its turn came. Send it again.",
+    zh = "消息在处理前已被停止，请重新发送。",
+  },
+  message_not_found = {
+    status = 404,
+    en = "There is no such message in this chat session.",
+    zh = "该会话中不存在此消息。",
+  },
+  not_a_reply = {
+    status = 422,
+    en = "The field \"{field}\" must be the id of a reply, not of another "
+      .. "message.",
+    zh = "字段“{field}”必须是一条回复的编号，不能是其他消息。",
+  },
+  nothing_to_recover = {
+    status = 404,
+    en = "No reply is on its way in this chat session.",
+    zh = "该会话中没有正在生成的回复。",
+  },
+  file_not_found = {
+    status = 404,
+    en = "You have no such file in this chat session. Upload it first.",
+    zh = "该会话中没有此文件，请先上传。",
+  },
+  conflict = {
+    status = 409,
+    en = "Something else changed this at the same time. Load it again and "
+      .. "repeat the change.",
+    zh = "数据刚被其他操作修改，请重新加载后再试。",
+  },
+  unsupported_encoding = {
+    status = 422,
+    en = "The file's text is in no encoding that is known here. Save it as "
+      .. "UTF-8 and send it again.",
+    zh = "无法识别文件的文字编码，请另存为 UTF-8 后重新上传。",
+  },
+  text_too_large = {
+    status = 422,
+    en = "The file holds more text than is taken. Send a shorter one.",
+    zh = "文件中的文字过多，请上传较短的文件。",
+  },
+}

@@ -1,0 +1,76 @@
+--- Errors of the request itself; see lib/errors.
+
+---@type table<string, ErrorEntry>
+return {
+  bad_request = {
+    status = 400,
+    en = "The request is malformed. Check its address, headers and length.",
+    zh = "请求格式有误，请检查地址、请求头和长度。",
+  },
+  header_too_large = {
+    status = 431,
+    en = "The request's address and headers are too long together. Send "
+      .. "fewer or shorter headers and cookies.",
+    zh = "请求地址和请求头总长度超出限制，请减少请求头或 Cookie。",
+  },
+  not_found = {
+    status = 404,
+    en = "There is no such address. Check the path of the request.",
+    zh = "该地址不存在，请检查请求路径。",
+  },
+  method_not_allowed = {
+    status = 405,
+    en = "This address does not take this method. The Allow header lists "
+      .. "those that it takes.",
+    zh = "该地址不支持此请求方法，可用方法见 Allow 响应头。",
+  },
+  body_too_large = {
+    status = 413,
+    en = "The request's body is too large. Send less at once.",
+    zh = "请求内容过大，请减少一次发送的数据量。",
+  },
+  unsupported_media_type = {
+    status = 415,
+    en = "The body's type is not supported here. Send JSON with the header "
+      .. "Content-Type: application/json.",
+    zh = "不支持该内容类型，请以 Content-Type: application/json 发送 JSON。",
+  },
+  request_timeout = {
+    status = 408,
+    en = "The request did not arrive completely in time. Send it again.",
+    zh = "请求未能在限定时间内完整送达，请重新发送。",
+  },
+  too_many_connections = {
+    status = 503,
+    en = "The server has too many open connections. Try again shortly.",
+    zh = "服务器当前连接过多，请稍后重试。",
+  },
+  too_many_requests = {
+    status = 429,
+    en = "Too many requests in a short time. Wait a moment and try again.",
+    zh = "短时间内请求过多，请稍候再试。",
+  },
+  invalid_json = {
+    status = 400,
+    en = "The body is not valid JSON (UTF-8). Check quotes, commas and "
+      .. "brackets.",
+    zh = "请求内容不是有效的 JSON（UTF-8），请检查引号、逗号和括号。",
+  },
+  missing_field = {
+    status = 400,
+    en = "The field \"{field}\" is missing or empty. Fill it in.",
+    zh = "缺少字段“{field}”或其内容为空，请填写。",
+  },
+  invalid_field = {
+    status = 400,
+    en = "The field \"{field}\" is not valid: it {reason}.",
+    zh = "字段“{field}”无效：{reason}。",
+  },
+  invalid_url = {
+    status = 400,
+    en = "The address is not a valid URL. Give one such as "
+      .. "https://api.example.com/v1, without ? and #.",
+    zh = "地址不是有效的 URL，请填写形如 https://api.example.com/v1 的地址，"
+      .. "不要包含 ? 或 #。",
+  },
+}

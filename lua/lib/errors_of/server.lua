@@ -1,0 +1,139 @@
+--- Errors of the server, and of a start that fails; see lib/errors.
+
+---@type table<string, ErrorEntry>
+return {
+  busy = {
+    status = 503,
+    en = "The server is busy. Try again in a moment.",
+    zh = "服务器繁忙，请稍后重试。",
+  },
+  cancelled = {
+    status = 503,
+    en = "The request was ended before it was complete. Try again.",
+    zh = "请求在完成前被终止，请重试。",
+  },
+  no_memory = {
+    status = 503,
+    en = "The server is out of memory right now. Try again in a moment.",
+    zh = "服务器内存不足，请稍后重试。",
+  },
+  shutting_down = {
+    status = 503,
+    en = "The server is restarting. Try again in a moment.",
+    zh = "服务器正在重启，请稍后重试。",
+  },
+  internal = {
+    status = 500,
+    en = "The server made a mistake. Tell its operator the request id.",
+    zh = "服务器内部错误，请将请求编号告知管理员。",
+  },
+  internal_error = {
+    status = 500,
+    en = "The server made a mistake. Tell its operator the request id.",
+    zh = "服务器内部错误，请将请求编号告知管理员。",
+  },
+  script_error = {
+    status = 500,
+    en = "A script of this server failed. Tell its operator the request id.",
+    zh = "服务器脚本出错，请将请求编号告知管理员。",
+  },
+  script_timeout = {
+    status = 503,
+    en = "A script of this server ran too long and was stopped. Try again; "
+      .. "if it stays so, tell the operator the request id.",
+    zh = "服务器脚本运行超时已被终止。请重试；若持续如此，请将请求编号告知管理员。",
+  },
+  script_memory = {
+    status = 503,
+    en = "A script of this server used too much memory. Try again; if it "
+      .. "stays so, tell the operator the request id.",
+    zh = "服务器脚本内存超限。请重试；若持续如此，请将请求编号告知管理员。",
+  },
+
+  -- The operator's start of the server: seen in logs and on the terminal ----
+  address_in_use = {
+    status = 500,
+    en = "The address is in use by another process.",
+    zh = "该地址已被其他进程占用。",
+  },
+  not_reachable = {
+    status = 503,
+    en = "The running server does not answer on its own socket.",
+    zh = "正在运行的服务器未在其套接字上应答。",
+  },
+  listen_failed = {
+    status = 500,
+    en = "The server could not listen on its address.",
+    zh = "服务器无法监听指定地址。",
+  },
+  loop_failed = {
+    status = 500,
+    en = "The system refused an event loop.",
+    zh = "系统拒绝创建事件循环。",
+  },
+  thread_failed = {
+    status = 500,
+    en = "The system refused a thread.",
+    zh = "系统拒绝创建线程。",
+  },
+  watch_failed = {
+    status = 500,
+    en = "The system refused to watch a connection.",
+    zh = "系统拒绝监视连接。",
+  },
+  invalid_setting = {
+    status = 500,
+    en = "A setting is not valid. The log says where.",
+    zh = "配置项无效，详见日志。",
+  },
+  invalid_yaml = {
+    status = 500,
+    en = "A YAML file is not valid. The log says where.",
+    zh = "YAML 文件无效，详见日志。",
+  },
+  invalid_route = {
+    status = 500,
+    en = "A script declares a route that is not valid.",
+    zh = "脚本声明了无效的路由。",
+  },
+  duplicate_route = {
+    status = 500,
+    en = "A script declares a route twice.",
+    zh = "脚本重复声明了同一路由。",
+  },
+  invalid_path = {
+    status = 500,
+    en = "A script declares a JSON path that is not valid.",
+    zh = "脚本声明了无效的 JSON 路径。",
+  },
+  secret_file_unsafe = {
+    status = 500,
+    en = "The secret file can be read by others. Make it mode 0600.",
+    zh = "密钥文件可被他人读取，请将权限设为 0600。",
+  },
+  secret_file_unreadable = {
+    status = 500,
+    en = "The secret file cannot be read or made. The log says why.",
+    zh = "无法读取或创建密钥文件，详见日志。",
+  },
+  secret_file_invalid = {
+    status = 500,
+    en = "The secret file does not hold a key. Restore it from a copy.",
+    zh = "密钥文件内容无效，请从备份恢复。",
+  },
+  data_dir_failed = {
+    status = 500,
+    en = "The data folder cannot be used. The log says why.",
+    zh = "数据目录无法使用，详见日志。",
+  },
+  data_dir_locked = {
+    status = 500,
+    en = "The data folder is in use by another process.",
+    zh = "数据目录正被其他进程使用。",
+  },
+  client_failed = {
+    status = 500,
+    en = "The library for outbound requests could not be started.",
+    zh = "出站请求库启动失败。",
+  },
+}

@@ -1,0 +1,131 @@
+--- Errors of the model's side; see lib/errors.
+
+---@type table<string, ErrorEntry>
+return {
+  upstream_unauthorized = {
+    status = 502,
+    en = "The model's provider refused the API key. Check the key in the "
+      .. "API configuration.",
+    zh = "模型提供方拒绝了 API 密钥，请检查 API 配置中的密钥。",
+  },
+  upstream_not_found = {
+    status = 502,
+    en = "The provider does not know this address or model. Check base_url "
+      .. "and model_name in the API configuration.",
+    zh = "提供方不存在该地址或模型，请检查 API 配置中的 base_url 和 model_name。",
+  },
+  upstream_rate_limited = {
+    status = 502,
+    en = "The provider's rate or quota limit is reached. Wait a while, or "
+      .. "check your plan there.",
+    zh = "已达到提供方的频率或额度限制，请稍后再试，或检查您的套餐。",
+  },
+  upstream_overloaded = {
+    status = 502,
+    en = "The model's provider is overloaded. Try again shortly.",
+    zh = "模型提供方负载过高，请稍后重试。",
+  },
+  upstream_rejected = {
+    status = 502,
+    en = "The provider refused the request as not valid. Check the model's "
+      .. "name, or shorten the conversation.",
+    zh = "提供方认为请求无效，请检查模型名称，或缩短对话内容。",
+  },
+  upstream_failed = {
+    status = 502,
+    en = "The model's provider failed to answer. Try again; if it stays so, "
+      .. "check the provider's status page.",
+    zh = "模型提供方未能正常回应，请重试；若持续失败，请查看其服务状态。",
+  },
+  upstream_error = {
+    status = 502,
+    en = "The model's provider reported an error during its answer. Try "
+      .. "again.",
+    zh = "模型提供方在回答过程中报告了错误，请重试。",
+  },
+  upstream_bad_response = {
+    status = 502,
+    en = "The answer is not what a model's provider sends. Check base_url "
+      .. "in the API configuration.",
+    zh = "收到的内容不是模型提供方应有的回答，请检查 API 配置中的 base_url。",
+  },
+  upstream_incomplete = {
+    status = 502,
+    en = "The provider's answer ended before it was complete. Try again.",
+    zh = "提供方的回答未完整结束，请重试。",
+  },
+  upstream_line_too_long = {
+    status = 502,
+    en = "The provider sent a piece that is too long to be an answer's. "
+      .. "Check base_url in the API configuration.",
+    zh = "提供方发来的数据片段过长，请检查 API 配置中的 base_url。",
+  },
+  upstream_refused = {
+    status = 502,
+    en = "Nothing answers at the provider's address. Check base_url, and "
+      .. "whether the service runs.",
+    zh = "无法连接提供方地址，请检查 base_url 以及该服务是否正在运行。",
+  },
+  upstream_reset = {
+    status = 502,
+    en = "The connection to the model's provider broke. Try again.",
+    zh = "与模型提供方的连接中断，请重试。",
+  },
+  upstream_tls_failed = {
+    status = 502,
+    en = "No secure connection to the provider could be made: its "
+      .. "certificate was not accepted. Check base_url.",
+    zh = "无法与提供方建立安全连接（证书未被接受），请检查 base_url。",
+  },
+  upstream_aborted = {
+    status = 502,
+    en = "The call to the model's provider was ended early. Try again.",
+    zh = "对模型提供方的请求被提前结束，请重试。",
+  },
+  dns_failed = {
+    status = 502,
+    en = "The provider's host name was not found. Check base_url in the "
+      .. "API configuration.",
+    zh = "找不到提供方的主机名，请检查 API 配置中的 base_url。",
+  },
+  upstream_timeout = {
+    status = 504,
+    en = "The model's provider took too long. Try again, or ask for less.",
+    zh = "模型提供方响应超时，请重试或缩小请求。",
+  },
+  upstream_connect_timeout = {
+    status = 504,
+    en = "The provider's address did not take a connection in time. Check "
+      .. "base_url, or try again.",
+    zh = "连接提供方超时，请检查 base_url 或重试。",
+  },
+  upstream_stalled = {
+    status = 504,
+    en = "The model's provider stopped sending in the middle of its answer. "
+      .. "Try again.",
+    zh = "模型提供方在回答中途停止发送，请重试。",
+  },
+  reply_too_long = {
+    status = 502,
+    en = "The reply grew over the limit and was cut there. Ask for less at "
+      .. "once.",
+    zh = "回复超出长度上限，已在此截断，请分次提问。",
+  },
+  invalid_header = {
+    status = 422,
+    en = "A header for the provider is not valid. Save the API key again, "
+      .. "without spaces or line breaks.",
+    zh = "发送给提供方的请求头无效，请重新保存 API 密钥，不要包含空格或换行。",
+  },
+  invalid_method = {
+    status = 500,
+    en = "The provider's script on this server asks for an unknown method. "
+      .. "Tell its operator.",
+    zh = "本服务器的提供方脚本使用了未知的请求方法，请告知管理员。",
+  },
+  invalid_provider = {
+    status = 500,
+    en = "The provider's script on this server is broken. Tell its operator.",
+    zh = "本服务器的提供方脚本有误，请告知管理员。",
+  },
+}
