@@ -1,8 +1,9 @@
 /* Encodings of text files. The order of the questions is the design: a byte order mark decides;
  * without one, NUL bytes leave only UTF-16; valid UTF-8 is UTF-8 (other encodings almost never look
  * like it by chance); what is left is GB18030 if iconv takes every byte of it. GB18030 accepts many
- * short texts of other encodings, so the one that is common and easy to tell, Latin-1, is told: there
- * a lone letter above 0x7F is followed by an ASCII one. Does not know Big5, Shift-JIS or UTF-32. */
+ * short texts of other encodings, so the one that is common and easy to tell, Latin-1, is told:
+ * there a lone letter above 0x7F is followed by an ASCII one. Does not know Big5, Shift-JIS or
+ * UTF-32. */
 #include "base/decode.h"
 
 #include "base/utf8.h"
@@ -104,8 +105,9 @@ static const char *certain_utf16(struct tt_str bytes)
 
 /* ---- GB18030 ---- */
 
-/* True when each character above ASCII is a pair whose second byte is an ASCII letter: Latin-1 looks
- * so ("na\xEFve"). In Chinese text nearly all second bytes are above 0xA0. Called for valid GB18030.
+/* True when each character above ASCII is a pair whose second byte is an ASCII letter: Latin-1
+ * looks so ("na\xEFve"). In Chinese text nearly all second bytes are above 0xA0. Called for valid
+ * GB18030.
  */
 static bool looks_like_latin1(struct tt_str bytes)
 {

@@ -14,7 +14,8 @@ struct tt_multipart_limits { /* 0 = the default */
     size_t field_max;        /* bytes of a part without a file name; 64 KiB */
 };
 
-/* One part's header, decoded: valid UTF-8 without control characters. Valid during on_part_begin. */
+/* One part's header, decoded: valid UTF-8 without control characters. Valid during on_part_begin.
+ */
 struct tt_multipart_part {
     struct tt_str name;
     /* data == NULL: a field. Empty: a file input in which nothing was chosen. Never has '/', '\\',
@@ -42,9 +43,9 @@ struct tt_multipart *tt_multipart_new(struct tt_str content_type,
 void tt_multipart_free(struct tt_multipart *multipart); /* NULL is harmless; calls nothing */
 
 /* The next bytes of the body. Data slices point into `bytes` or into the parser.
- * Fails: -1 with "multipart_invalid" (400), "multipart_too_many_parts", "multipart_header_too_large"
- * or "multipart_field_too_large" (413), or what a callback set; after that, every call fails with
- * the same error. */
+ * Fails: -1 with "multipart_invalid" (400), "multipart_too_many_parts",
+ * "multipart_header_too_large" or "multipart_field_too_large" (413), or what a callback set; after
+ * that, every call fails with the same error. */
 int tt_multipart_feed(struct tt_multipart *multipart, struct tt_str bytes, struct tt_err *err);
 
 /* The body ended. Fails: "multipart_incomplete" (400) when the closing boundary did not come. */

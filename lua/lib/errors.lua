@@ -13,14 +13,10 @@ local M = {}
 
 ---@type table<string, ErrorEntry>
 M.all = {}
-for _, group in ipairs({
-  require "lib.errors_of.request",
-  require "lib.errors_of.account",
-  require "lib.errors_of.chat",
-  require "lib.errors_of.upstream",
-  require "lib.errors_of.database",
-  require "lib.errors_of.server",
-}) do
+local GROUPS =
+  { "request", "account", "chat", "upstream", "database", "server" }
+for _, name in ipairs(GROUPS) do
+  local group = require("lib.errors_of." .. name)
   for code, entry in pairs(group) do
     M.all[code] = entry
   end

@@ -39,8 +39,7 @@ describe('the upstream fails', () => {
     'fault=garbage': [502, null],
     'fault=html,status=502': [502, null],
     'fault=html': [502, null],
-    'fault=wrongjson': [502, null],
-    'fault=bigline': [502, null],
+    'fault=bigline,at=0': [502, 'upstream_line_too_long'],
     'fault=hang': [504, 'upstream_timeout'],
     'fault=hang_headers': [504, 'upstream_timeout'],
     'fault=hang_mid,at=0': [504, null],
@@ -82,6 +81,7 @@ describe('the upstream fails', () => {
     'tokens=8,fault=hang_mid,at=4': 'upstream_stalled',
     'tokens=8,fault=badjson,at=4': null,
     'tokens=8,fault=error_mid,at=4': 'upstream_error',
+    'tokens=8,fault=bigline,at=4': 'upstream_line_too_long',
     'tokens=4,done=0,finish=stop,chunked=0': undefined, // complete: it said why it ended
   };
 
@@ -117,6 +117,11 @@ describe('the upstream fails', () => {
   test('JSON where a stream was asked for is understood', async () => {
     const { user, model, session } = await setup(context.mock.url('tokens=3,fault=wrongtype'));
     assert.equal((await user.stream(model, session, 'hi')).text, 'tok0 tok1 tok2 ');
+  });
+
+  test('events of the wrong types are passed over', async () => {
+    const { user, model, session } = await setup(context.mock.url('tokens=4,fault=wrongjson'));
+    assert.equal((await user.stream(model, session, 'hi')).text, 'tok0 tok1 tok2 tok3 ');
   });
 
   test('a bad upstream costs nobody else anything', async () => {
