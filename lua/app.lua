@@ -14,6 +14,7 @@ local RESOURCES = {
   require "routes.chat",
   require "routes.sessions",
   require "routes.replies",
+  require "routes.search",
   require "routes.admin_users",
 }
 

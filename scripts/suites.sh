@@ -6,7 +6,7 @@
 
 LOGS=$ROOT/build/test-logs
 SANITIZER_REPORT='ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|: runtime error: '
-INTERESTING='^(not ok|\[  FAILED)|: (fatal )?error: |undefined reference'
+INTERESTING='^( *not ok|\[  FAILED)|: (fatal )?error: |undefined reference'
 ONLY=${ONLY:-}
 passed=0
 failed=0

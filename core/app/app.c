@@ -1,12 +1,14 @@
 /* Up: lock -> keys -> migrations -> repair -> pools -> workers -> scripts -> listeners -> threads.
  * Down in the other direction. Anything that fails on the way up takes down what stands. */
 #include "app/app.h"
+
 #include "app/holder.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/migrate.h"
 #include "db/reply_store.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,7 +56,8 @@ int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
     int len = snprintf(text, sizeof(text), "process %d (tidetalk, listening on %s)\n",
                        (int)getpid(), settings->listen);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
-        tt_log(TT_LOG_WARN, "the lock file could not be written", TT_F_Z("file", settings->lock_file));
+        tt_log(TT_LOG_WARN, "the lock file could not be written",
+               TT_F_Z("file", settings->lock_file));
     return fd;
 }
 
@@ -115,8 +118,7 @@ static int load_scripts(struct tt_app *app, struct tt_err *err)
 {
     struct tt_env *envs[256];
     struct tt_buf errors = {0};
-    struct tt_bundle *bundle =
-        tt_bundle_read(app->settings->lua_dir, app->settings->personas, err);
+    struct tt_bundle *bundle = tt_bundle_read(app->settings->lua_dir, app->settings->personas, err);
 
     if (!bundle)
         return -1;

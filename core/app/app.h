@@ -1,9 +1,11 @@
-/* The server as a whole: what all workers share, brought up and taken down in order. Used by `serve`
- * and, with the admin listener only, by commands that need the scripts while no server runs. */
+/* The server as a whole: what all workers share, brought up and taken down in order. Used by
+ * `serve` and, with the admin listener only, by commands that need the scripts while no server
+ * runs. */
 #pragma once
 #include "app/settings.h"
 #include "base/secret.h"
 #include "script/generation.h"
+
 #include <stdatomic.h>
 
 struct tt_worker;

@@ -1,6 +1,8 @@
 /* Finding the command and its help. */
 #include "app/cli.h"
+
 #include "app/cli_internal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -15,7 +17,8 @@ static const struct tt_command commands[] = {
      "serve does this by itself. --dry-run only lists. --down undoes down to VERSION and refuses\n"
      "beside a running server.\n",
      tt_cli_migrate},
-    {"user", "add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME",
+    {"user",
+     "add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME",
      "manage accounts",
      "Passwords are asked for on a terminal, else read as one line from standard input.\n"
      "Works beside a running server (through its admin socket) and without one.\n",
@@ -32,8 +35,9 @@ static void print_usage(FILE *to)
     fprintf(to, "usage: tidetalk <command> [arguments]\n\n");
     for (size_t i = 0; i < TT_COUNT(commands); i++)
         fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
-    fprintf(to, "\ntidetalk <command> --help tells more. Exit codes: 0 done, 1 failed, 2 wrong usage "
-                "or settings.\n");
+    fprintf(to,
+            "\ntidetalk <command> --help tells more. Exit codes: 0 done, 1 failed, 2 wrong usage "
+            "or settings.\n");
 }
 
 static void print_help(const struct tt_command *command)

@@ -1,10 +1,11 @@
 /* Commands that only look: check, routes, config, health, version. */
 #include "app/cli_internal.h"
 #include "app/local_http.h"
-#include "script/generation.h"
-#include "llm/client.h"
 #include "db/db.h"
 #include "http/http.h"
+#include "llm/client.h"
+#include "script/generation.h"
+
 #include <stdio.h>
 
 /* A generation built from the disk with nothing behind it: enough to validate, never run. */

@@ -8,7 +8,7 @@ struct tt_command {
     const char *name;
     const char *arguments; /* for the usage line */
     const char *summary;
-    const char *help; /* further lines of --help, may be "" */
+    const char *help;                  /* further lines of --help, may be "" */
     int (*run)(int argc, char **argv); /* without the command's name */
 };
 

@@ -3,6 +3,7 @@
 #include "app/cli_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,12 +1,13 @@
-/* user: the admin routes of the scripts (routes/admin_users.lua), asked over the admin socket of the
- * running server; when none runs, this process serves that socket itself for the moment. So there is
- * one piece of code that makes users. */
+/* user: the admin routes of the scripts (routes/admin_users.lua), asked over the admin socket of
+ * the running server; when none runs, this process serves that socket itself for the moment. So
+ * there is one piece of code that makes users. */
 #include "app/app.h"
 #include "app/cli_internal.h"
 #include "app/local_http.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/url.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,8 +61,8 @@ static int send_ask(const struct tt_settings *settings, struct ask *ask, struct 
     signal(SIGPIPE, SIG_IGN);
     if (own && tt_app_start(&app, settings, false, err) != 0)
         return -1;
-    ask->status = tt_local_http(settings->admin_listen, ask->method, ask->path.data, body,
-                                &ask->answer, err);
+    ask->status =
+        tt_local_http(settings->admin_listen, ask->method, ask->path.data, body, &ask->answer, err);
     if (own)
         tt_app_stop(&app, 1000);
     return ask->status < 0 ? -1 : 0;

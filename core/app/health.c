@@ -1,6 +1,7 @@
 /* Liveness says that the loop turns; readiness that requests can be served: scripts loaded and not
  * shutting down. Both are answered on both listeners, without a token. */
 #include "app/health.h"
+
 #include "app/worker.h"
 #include "base/json.h"
 #include "script/production.h"
@@ -32,7 +33,7 @@ static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange)
     struct tt_buf body = {0};
 
     tt_buf_printf(&body, "{\"status\":\"%s\",\"generation\":%d,\"version\":\"%s\"}",
-                  is_ready                     ? "ready"
+                  is_ready                      ? "ready"
                   : atomic_load(&app->stopping) ? "stopping"
                                                 : "starting",
                   worker->dispatcher.generation->number, TT_VERSION);

@@ -1,5 +1,5 @@
-/* The paths that the core answers itself, without scripts: /livez, /readyz, and on the admin listener
- * /admin/status. */
+/* The paths that the core answers itself, without scripts: /livez, /readyz, and on the admin
+ * listener /admin/status. */
 #pragma once
 #include "script/dispatch.h"
 

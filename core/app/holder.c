@@ -1,6 +1,8 @@
-/* Linux: the listening socket's inode is in /proc/net/tcp{,6}; the process that has it open is found
- * among /proc/<pid>/fd. Only for the message of a start that fails, so slowness does not matter. */
+/* Linux: the listening socket's inode is in /proc/net/tcp{,6}; the process that has it open is
+ * found among /proc/<pid>/fd. Only for the message of a start that fails, so slowness does not
+ * matter. */
 #include "app/holder.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@ static unsigned long listening_inode(const char *table, uint16_t port)
     while (file && !found && fgets(line, sizeof(line), file)) {
         unsigned int local_port, state;
         unsigned long inode;
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
+        if (sscanf(line,
+                   " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
                    &local_port, &state, &inode) == 3 &&
             state == STATE_LISTEN && local_port == port)
             found = inode;

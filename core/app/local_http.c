@@ -1,6 +1,7 @@
-/* HTTP/1.1 with Connection: close: the answer ends with the connection, only chunk framing has to be
- * taken off. */
+/* HTTP/1.1 with Connection: close: the answer ends with the connection, only chunk framing has to
+ * be taken off. */
 #include "app/local_http.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -104,8 +105,7 @@ static int take_apart(const struct tt_buf *answer, struct tt_buf *body)
 
     if (!end || sscanf(answer->data, "HTTP/1.1 %d", &status) != 1)
         return -1;
-    struct tt_str rest =
-        tt_str_of(end + 4, answer->len - (size_t)(end + 4 - answer->data));
+    struct tt_str rest = tt_str_of(end + 4, answer->len - (size_t)(end + 4 - answer->data));
     *end = 0;
     if (strcasestr(answer->data, "\r\nTransfer-Encoding: chunked"))
         append_chunks(rest, body);

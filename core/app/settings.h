@@ -13,9 +13,9 @@ struct tt_settings {
     int workers;
 };
 
-/* Reads defaults, file (--config, TIDETALK_CONFIG, or ./tidetalk.yaml when it is there), environment
- * and flags; the words that are no flags go to rest[]. -1 with the place and the reason. Owns: the
- * caller, tt_settings_free. */
+/* Reads defaults, file (--config, TIDETALK_CONFIG, or ./tidetalk.yaml when it is there),
+ * environment and flags; the words that are no flags go to rest[]. -1 with the place and the
+ * reason. Owns: the caller, tt_settings_free. */
 int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                      char **rest, struct tt_err *err);
 void tt_settings_free(struct tt_settings *settings);

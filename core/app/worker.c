@@ -2,10 +2,12 @@
  * replies are stopped with "shutting_down" (their partial text is committed and told), and the loop
  * ends when nothing is left. */
 #include "app/worker.h"
+
 #include "app/health.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "script/production.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,9 +51,8 @@ static void fill_env(struct tt_worker *worker)
 int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err)
 {
     const char *ca_file = tt_conf_get(app->settings->conf, "upstream.ca_file")->text.data;
-    struct tt_client_settings client = {.egress = app->egress,
-                                        .resolver = app->resolver,
-                                        .ca_file = *ca_file ? ca_file : NULL};
+    struct tt_client_settings client = {
+        .egress = app->egress, .resolver = app->resolver, .ca_file = *ca_file ? ca_file : NULL};
 
     worker->app = app;
     worker->number = number;

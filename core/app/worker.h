@@ -1,8 +1,9 @@
-/* A worker: one thread with its loop, listeners, upstream client, database reader and script states.
- * Workers share nothing but what app.h holds. */
+/* A worker: one thread with its loop, listeners, upstream client, database reader and script
+ * states. Workers share nothing but what app.h holds. */
 #pragma once
 #include "app/app.h"
 #include "script/dispatch.h"
+
 #include <pthread.h>
 
 struct tt_worker {

@@ -105,21 +105,20 @@ static const char *certain_utf16(struct tt_str bytes)
 
 /* ---- GB18030 ---- */
 
-/* True when each character above ASCII is a pair whose second byte is an ASCII letter: Latin-1
- * looks so ("na\xEFve"). In Chinese text nearly all second bytes are above 0xA0. Called for valid
- * GB18030.
- */
+/* True when at least half of the characters above ASCII are pairs whose second byte is an ASCII
+ * letter: Latin-1 looks so ("na\xEFve"). In Chinese text, even the traditional, it is one in ten.
+ * Called for valid GB18030. */
 static bool looks_like_latin1(struct tt_str bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
+    size_t pairs = 0, letters = 0;
+    for (size_t i = 0; i + 1 < bytes.len; i++) {
         if ((unsigned char)bytes.data[i] < 0x80)
             continue;
-        i++;
-        char second = i < bytes.len ? bytes.data[i] : 0;
-        if (!((second >= 'A' && second <= 'Z') || (second >= 'a' && second <= 'z')))
-            return false;
+        char second = bytes.data[++i];
+        letters += (second >= 'A' && second <= 'Z') || (second >= 'a' && second <= 'z');
+        pairs++;
     }
-    return true;
+    return letters * 2 >= pairs;
 }
 
 /* C1 controls and noncharacters are four-byte codes that no text has. */

@@ -15,7 +15,7 @@ int tt_password_hash(struct tt_str password, struct tt_buf *out, struct tt_err *
                               crypto_pwhash_ALG_ARGON2ID13) < 0)
         return tt_err_set(err, 503, "no_memory", "no memory for a password hash");
     if (tt_buf_append_z(out, hash) < 0)
-        return tt_err_set(err, 500, "internal", "a password hash did not fit");
+        return tt_err_set(err, 500, "internal_error", "a password hash did not fit");
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* The connection: see sqlite.h. The settings are the same for the server, the command line and the
  * migrations, because they meet on one file. What is not here: transactions (batch.c), limits on
  * reads (reader.c), checkpoints (writer.c). */
+#include "db/search_tokenizer.h"
 #include "db/sqlite.h"
 
 #include "base/clock.h"
@@ -79,6 +80,7 @@ static void setup_library(void)
 {
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    tt_search_tokenizer_setup();
 }
 
 /* Statements that come from outside (jobs, queries) share our transaction and our connection: one

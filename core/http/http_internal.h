@@ -136,7 +136,7 @@ struct tt_http_server {
     bool run; /* the library must run at the end of this turn */
     bool running;
     bool quiescing;
-    bool raw_heads; /* the guard reads heads in the library's pool */
+    bool raw_heads; /* the library is the version whose memory we may look into */
 
     struct tt_list phases[TT_PHASE_COUNT]; /* connections, the oldest check first */
     struct tt_list pool;                   /* unused connections */

@@ -51,8 +51,14 @@ struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_set
 
 static void destroy_all(struct tt_list *calls)
 {
-    while (!tt_list_empty(calls))
-        tt_call_destroy(tt_list_entry(calls->next, struct tt_call, node));
+    while (!tt_list_empty(calls)) {
+        struct tt_call *call = tt_list_entry(calls->next, struct tt_call, node);
+        struct tt_call_handler handler = call->handler;
+        void (*on_dropped)(void *arg) = call->cancelled ? NULL : call->on_dropped;
+        tt_call_destroy(call);
+        if (on_dropped)
+            on_dropped(handler.arg);
+    }
 }
 
 void tt_client_free(struct tt_client *client)

@@ -19,7 +19,7 @@ struct tt_client_settings {
 };
 struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_settings *settings,
                                 struct tt_err *err);
-/* Cancels what runs (no callbacks) and frees. */
+/* Cancels what runs (no callbacks but tt_call_on_dropped's) and frees. Before its loop is freed. */
 void tt_client_free(struct tt_client *client);
 
 struct tt_deadlines { /* ms; 0 = none */
@@ -60,6 +60,10 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
 
 /* Ends a call and closes its connection; no callback comes any more. Safe inside callbacks. */
 void tt_call_cancel(struct tt_call *call);
+
+/* What the arg of a call's handler needs when tt_client_free takes the call away: called once,
+ * instead of on_done, only then. Starting a call in it is not possible any more. */
+void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg));
 
 /* From now on it may take at most `ms` more (its "total" deadline, when that was later): for the
  * rest of an answer that nobody needs, but whose connection is worth keeping. */

@@ -39,6 +39,11 @@ void tt_call_destroy(struct tt_call *call)
     free(call);
 }
 
+void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg))
+{
+    call->on_dropped = on_dropped;
+}
+
 void tt_call_cancel(struct tt_call *call)
 {
     struct tt_client *client = call->client;

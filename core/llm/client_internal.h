@@ -63,6 +63,7 @@ struct tt_call {
     size_t body_len; /* the body itself is freed when it has been sent */
     struct tt_deadlines deadlines;
     struct tt_call_handler handler;
+    void (*on_dropped)(void *arg);
     struct tt_resolve resolve;
     struct tt_timer timer;
     uint64_t started_ms, waiting_ms, last_ms;

@@ -18,6 +18,7 @@ struct tt_registry {
     int waiting_max;
     struct tt_map *queues;  /* "user:session" -> struct queue */
     struct tt_map *replies; /* message id -> struct entry */
+    struct tt_err closed;   /* status != 0: no turn is taken any more, for this reason */
 };
 
 struct queue {
@@ -199,6 +200,11 @@ int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_
     char buffer[KEY_MAX];
     struct tt_str key = session_key(buffer, user_id, session_id);
     pthread_mutex_lock(&registry->lock);
+    if (registry->closed.status) {
+        pthread_mutex_unlock(&registry->lock); /* written once, before */
+        return tt_err_set(err, registry->closed.status, registry->closed.code, "%s",
+                          registry->closed.message);
+    }
     struct queue *queue = queue_make(registry, key);
     if (queue->running && queue->waiting_count >= registry->waiting_max) {
         pthread_mutex_unlock(&registry->lock);
@@ -396,17 +402,31 @@ struct tt_reply *tt_registry_find_session(struct tt_registry *registry, int64_t 
 
 void tt_registry_stop_all(struct tt_registry *registry, const struct tt_err *reason)
 {
-    size_t count = 0, position = 0;
+    size_t count = 0, queue_count = 0, position = 0;
     struct tt_str key;
     void *value;
     pthread_mutex_lock(&registry->lock);
-    struct tt_reply **all = tt_alloc(tt_map_count(registry->replies) * sizeof(*all));
+    if (!registry->closed.status)
+        registry->closed = *reason;
+    size_t queues_max = tt_map_count(registry->queues);
+    struct queue **queues = tt_alloc((queues_max + 1) * sizeof(struct queue *));
+    struct tt_reply **all =
+        tt_alloc((tt_map_count(registry->replies) + queues_max + 1) * sizeof(struct tt_reply *));
     while (tt_map_next(registry->replies, &position, &key, &value))
         all[count++] = tt_reply_ref(((struct entry *)value)->reply);
+    for (position = 0; tt_map_next(registry->queues, &position, &key, &value);)
+        queues[queue_count++] = value;
+    for (size_t i = 0; i < queue_count; i++) {
+        struct tt_reply *reply = queue_end(queues[i], reason);
+        if (reply)
+            all[count++] = reply;
+        queue_drop_if_empty(registry, queues[i]);
+    }
     pthread_mutex_unlock(&registry->lock);
     for (size_t i = 0; i < count; i++) {
         tt_reply_stop(all[i], reason);
         tt_reply_unref(all[i]);
     }
+    free(queues);
     free(all);
 }

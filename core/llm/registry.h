@@ -20,7 +20,7 @@ struct tt_turn { /* embed and zero */
 
 /* Queues for (user, session). 0: on_admitted comes on the loop, never from inside this call: with
  * NULL when it is this turn's time, with "session_deleted" or "stopped" when the waiting was ended.
- * -1: "session_busy" (429). Thread: loop. */
+ * -1: "session_busy" (429), or the reason of tt_registry_stop_all. Thread: loop. */
 int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_turn *turn,
                   int64_t user_id, struct tt_str session_id, struct tt_err *err);
 
@@ -46,5 +46,6 @@ struct tt_reply *tt_registry_find(struct tt_registry *registry, int64_t user_id,
 struct tt_reply *tt_registry_find_session(struct tt_registry *registry, int64_t user_id,
                                           struct tt_str session_id);
 
-/* Stops all running replies, e.g. at the drain limit. Thread: any. */
+/* Stops all running replies and ends all waiting turns with `reason`, e.g. at the drain limit; from
+ * then on tt_turn_enter fails with it too. Thread: any. */
 void tt_registry_stop_all(struct tt_registry *registry, const struct tt_err *reason);

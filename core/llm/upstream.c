@@ -289,6 +289,19 @@ static void on_stop(struct tt_reply *reply, const struct tt_err *reason, void *a
     pump_free(pump);
 }
 
+/* The client is freed while the call runs: a reply that is left ends all the same. */
+static void on_dropped(void *arg)
+{
+    struct pump *pump = arg;
+    struct tt_err error = {0};
+    pump->call = NULL;
+    pump->fallback.on_failed = NULL;
+    tt_err_set(&error, 503, "shutting_down", "the server stops");
+    if (pump->reply)
+        reply_fail(pump, &error, -1, false);
+    pump_free(pump);
+}
+
 /* ---- starting ---- */
 
 int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
@@ -303,6 +316,7 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
         free(pump);
         return -1;
     }
+    tt_call_on_dropped(pump->call, on_dropped);
     pump->spec = tt_delta_spec_ref(spec);
     pump->reply = tt_reply_ref(reply);
     if (fallback)

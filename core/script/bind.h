@@ -17,7 +17,7 @@ int tt_bind_llm(lua_State *L);
 void tt_bind_request_setup(lua_State *L);
 
 struct tt_reply;
-/* A reply as a value: pushes it (takes the reference over; NULL to be set later), reads it (NULL when it is none). */
-struct tt_reply **tt_llm_push_reply(lua_State *L, struct tt_reply *reply);
+/* A reply as a value: pushes one that holds nothing yet (it may raise, so it comes before the reply);
+ * the caller puts a reference into it. Reading gives NULL when it is none. */
+struct tt_reply **tt_llm_push_reply(lua_State *L);
 struct tt_reply *tt_llm_reply(lua_State *L, int index);
-

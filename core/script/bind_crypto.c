@@ -3,6 +3,7 @@
 #include "script/bind.h"
 #include "script/task.h"
 #include "script/value.h"
+
 #include <stdlib.h>
 
 /* ---- passwords ---- */
@@ -10,7 +11,7 @@
 struct password_job {
     struct tt_aux_job job;
     struct tt_wait wait;
-    char *hash;     /* given, to verify; NULL to make one */
+    char *hash; /* given, to verify; NULL to make one */
     char *password;
     size_t password_len;
     bool verify, ok, done;
@@ -18,21 +19,11 @@ struct password_job {
     struct tt_err error;
 };
 
-/* Verified against when there is no such user, so that the answer takes as long: a hash of nothing
- * anybody knows, made once. */
-static const char *nobody_hash(void)
-{
-    static _Thread_local char hash[256];
-    if (!hash[0]) {
-        struct tt_buf made = {0};
-        char random[33];
-        tt_random_hex(random, 32);
-        if (tt_password_hash(tt_str_from(random), &made, NULL) == 0 && made.len < sizeof(hash))
-            memcpy(hash, made.data, made.len + 1);
-        tt_buf_free(&made);
-    }
-    return hash;
-}
+/* Verified against when there is no such user, so that the answer takes as long: the hash, with the
+ * parameters of tt_password_hash, of 32 random bytes that nobody has kept. */
+static const char nobody_hash[] =
+    "$argon2id$v=19$m=19456,t=2,p=1$"
+    "ubck789n3mJiWB1Prnlw2g$EzDdnFZEcd+Dq85OZq5Vo5CS/LEL/rVLit8+udO0Woc";
 
 static void password_run(struct tt_aux_job *aux_job)
 {
@@ -43,7 +34,7 @@ static void password_run(struct tt_aux_job *aux_job)
         tt_password_hash(password, &job->result, &job->error);
         return;
     }
-    bool equal = tt_password_verify(tt_str_from(job->hash ? job->hash : nobody_hash()), password);
+    bool equal = tt_password_verify(tt_str_from(job->hash ? job->hash : nobody_hash), password);
     job->ok = equal && job->hash;
 }
 
@@ -52,6 +43,16 @@ static void password_done(struct tt_aux_job *aux_job)
     struct password_job *job = TT_CONTAINER_OF(aux_job, struct password_job, job);
     job->done = true;
     tt_wait_done(&job->wait);
+}
+
+/* The pool ends before the job was run: whoever cancels the task finds it done. */
+static void password_drop(struct tt_aux_job *aux_job)
+{
+    struct password_job *job = TT_CONTAINER_OF(aux_job, struct password_job, job);
+    tt_err_set(&job->error, 503, "shutting_down", "the password threads have ended");
+    job->done = true;
+    if (!job->wait.task)
+        job->wait.release(&job->wait);
 }
 
 static int password_push(struct tt_wait *wait, lua_State *L)
@@ -92,6 +93,7 @@ static int start_password(lua_State *L, struct tt_str hash, struct tt_str passwo
 
     job->job.run = password_run;
     job->job.done = password_done;
+    job->job.drop = password_drop;
     job->wait = (struct tt_wait){
         .push = password_push, .cancel = password_cancel, .release = password_release};
     job->verify = verify;
@@ -109,7 +111,7 @@ static int crypto_password_hash(lua_State *L)
 {
     struct tt_str password;
     password.data = luaL_checklstring(L, 1, &password.len);
-    tt_task_check(L, "crypto.password_hash");
+    tt_task_check_wait(L, "crypto.password_hash");
     return start_password(L, (struct tt_str){0}, password, false);
 }
 
@@ -119,7 +121,7 @@ static int crypto_password_verify(lua_State *L)
     if (!lua_isnoneornil(L, 1))
         hash.data = luaL_checklstring(L, 1, &hash.len);
     password.data = luaL_checklstring(L, 2, &password.len);
-    tt_task_check(L, "crypto.password_verify");
+    tt_task_check_wait(L, "crypto.password_verify");
     return start_password(L, hash, password, true);
 }
 
@@ -140,6 +142,7 @@ static int crypto_token_sign(lua_State *L)
     struct tt_claims claims = {0};
     struct tt_buf *out = tt_value_scratch(L);
 
+    tt_task_check(L, "crypto.token_sign");
     luaL_checktype(L, 1, LUA_TTABLE);
     claims.sub = tt_value_field_int(L, 1, "sub", 0);
     claims.version = tt_value_field_int(L, 1, "ver", 0);
@@ -161,6 +164,7 @@ static int crypto_token_verify(lua_State *L)
     struct tt_str token;
 
     token.data = luaL_checklstring(L, 1, &token.len);
+    tt_task_check(L, "crypto.token_verify");
     if (tt_token_verify(tt_vm_of(L)->env->keys, token, tt_clock_wall_us() / 1000000, &claims,
                         &err) != 0)
         return tt_value_push_error(L, &err);
@@ -189,6 +193,7 @@ static int crypto_seal(lua_State *L)
     struct tt_str plain, bound;
     struct tt_buf *out = tt_value_scratch(L);
 
+    tt_task_check(L, "crypto.seal");
     plain.data = luaL_checklstring(L, 1, &plain.len);
     bound.data = luaL_checklstring(L, 2, &bound.len);
     if (tt_seal(tt_vm_of(L)->env->keys, plain, bound, out) != 0)
@@ -203,6 +208,7 @@ static int crypto_unseal(lua_State *L)
     struct tt_err err = {0};
     struct tt_buf *out = tt_value_scratch(L);
 
+    tt_task_check(L, "crypto.unseal");
     sealed.data = luaL_checklstring(L, 1, &sealed.len);
     bound.data = luaL_checklstring(L, 2, &bound.len);
     if (tt_unseal(tt_vm_of(L)->env->keys, sealed, bound, out, &err) != 0)

@@ -3,6 +3,7 @@
 #include "script/bind.h"
 #include "script/task.h"
 #include "script/value.h"
+
 #include <stdlib.h>
 
 #define SLOW_ROWS_MAX 10000
@@ -68,14 +69,14 @@ static int start_slow(lua_State *L, struct tt_env *env, struct tt_str sql,
                       const struct tt_db_value *values, size_t count, bool only_first)
 {
     struct tt_err err = {0};
-    tt_task_check(L, "db.query");
+    tt_task_check_wait(L, "db.query (of a slow query)");
     struct slow_read *read = TT_NEW(struct slow_read);
 
     read->wait =
         (struct tt_wait){.push = slow_push, .cancel = slow_cancel, .release = slow_release};
     read->only_first = only_first;
-    read->fetch = tt_db_fetch(env->db, env->loop, sql, values, count, SLOW_ROWS_MAX, slow_done,
-                              read, &err);
+    read->fetch =
+        tt_db_fetch(env->db, env->loop, sql, values, count, SLOW_ROWS_MAX, slow_done, read, &err);
     if (!read->fetch) {
         free(read);
         return tt_value_push_error(L, &err);
@@ -141,6 +142,18 @@ static int db_query(lua_State *L)
 static int db_one(lua_State *L)
 {
     return read_rows(L, true);
+}
+
+/* The same off the loop from the start, for what is known to be long (search, export). */
+static int db_fetch(lua_State *L)
+{
+    struct tt_db_value values[TT_SQL_ARGS_MAX];
+    struct tt_str sql;
+
+    sql.data = luaL_checklstring(L, 1, &sql.len);
+    tt_task_check(L, "db.fetch");
+    size_t count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
+    return start_slow(L, tt_vm_of(L)->env, sql, values, count, false);
 }
 
 /* ---- writes ---- */
@@ -219,8 +232,10 @@ static void add_statement(lua_State *L, lua_Integer i, struct tt_db_job *job)
     if (lua_rawgeti(L, 1, i) != LUA_TTABLE)
         luaL_error(L, "db.write: statement %d is no table", (int)i);
     int statement = lua_gettop(L);
-    lua_rawgeti(L, statement, 1);
-    sql.data = luaL_checklstring(L, -1, &sql.len);
+    if (lua_rawgeti(L, statement, 1) != LUA_TSTRING)
+        luaL_error(L, "db.write: statement %d begins with a %s, not with its SQL", (int)i,
+                   luaL_typename(L, -1));
+    sql.data = lua_tolstring(L, -1, &sql.len);
     lua_rawgeti(L, statement, 2);
     size_t count = tt_value_args(L, lua_gettop(L), values, TT_SQL_ARGS_MAX);
     int64_t expect = tt_value_field_int(L, statement, "expect", -1);
@@ -243,7 +258,7 @@ static int db_write(lua_State *L)
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    tt_task_check(L, "db.write");
+    tt_task_check_wait(L, "db.write");
     struct tt_db_job **anchor = lua_newuserdatauv(L, sizeof(*anchor), 0);
     *anchor = NULL;
     if (luaL_newmetatable(L, "tide.db.job")) {
@@ -270,6 +285,7 @@ static int db_write(lua_State *L)
 static const luaL_Reg functions[] = {
     {"query", db_query},
     {"one", db_one},
+    {"fetch", db_fetch},
     {"write", db_write},
     {NULL, NULL},
 };

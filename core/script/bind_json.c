@@ -30,6 +30,9 @@ static int json_array(lua_State *L)
     } else {
         luaL_checktype(L, 1, LUA_TTABLE);
         lua_settop(L, 1);
+        if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL && !tt_value_is_array(L, 1))
+            return luaL_error(L, "json.array: this table is protected");
+        lua_settop(L, 1);
     }
     tt_value_mark_array(L);
     return 1;

@@ -4,6 +4,7 @@
 #include "script/llm_start.h"
 #include "script/task.h"
 #include "script/value.h"
+
 #include <stdlib.h>
 
 #define REPLY_META "tide.llm.reply"
@@ -87,7 +88,7 @@ static int llm_enter(lua_State *L)
     struct tt_err err = {0};
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    tt_task_check(L, "llm.enter");
+    tt_task_check_wait(L, "llm.enter");
     struct entering *entering = TT_NEW(struct entering);
     entering->wait = (struct tt_wait){
         .push = entering_push, .cancel = entering_cancel, .release = entering_release};
@@ -104,10 +105,10 @@ static int llm_enter(lua_State *L)
 
 /* ---- replies ---- */
 
-struct tt_reply **tt_llm_push_reply(lua_State *L, struct tt_reply *reply)
+struct tt_reply **tt_llm_push_reply(lua_State *L)
 {
     struct tt_reply **holder = lua_newuserdatauv(L, sizeof(*holder), 0);
-    *holder = reply;
+    *holder = NULL;
     luaL_setmetatable(L, REPLY_META);
     return holder;
 }
@@ -120,7 +121,10 @@ struct tt_reply *tt_llm_reply(lua_State *L, int index)
 
 static struct tt_reply *check_reply(lua_State *L)
 {
-    return *(struct tt_reply **)luaL_checkudata(L, 1, REPLY_META);
+    struct tt_reply *reply = *(struct tt_reply **)luaL_checkudata(L, 1, REPLY_META);
+    if (!reply)
+        luaL_error(L, "this reply was never started");
+    return reply;
 }
 
 static int reply_gc(lua_State *L)
@@ -250,7 +254,7 @@ static int wait_for(lua_State *L, enum tt_reply_state until, bool whole, lua_Int
 {
     struct tt_env *env = tt_vm_of(L)->env;
     struct tt_reply *reply = check_reply(L);
-    tt_task_check(L, "reply:wait");
+    struct tt_task *task = tt_task_check_wait(L, "reply:wait");
     struct listening *listening = TT_NEW(struct listening);
 
     listening->wait = (struct tt_wait){
@@ -263,7 +267,7 @@ static int wait_for(lua_State *L, enum tt_reply_state until, bool whole, lua_Int
     if (ms >= 0)
         tt_timer_start(env->loop, &listening->timer, (uint64_t)ms);
     if (reached(listening)) {
-        listening->wait.task = tt_task_check(L, "reply:wait");
+        listening->wait.task = task;
         tt_wait_done(&listening->wait);
     }
     return tt_task_yield(L, &listening->wait);
@@ -326,22 +330,21 @@ static int llm_find(lua_State *L)
     struct tt_str session_id;
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    struct tt_reply *reply = tt_registry_find_session(env->registry, user_id, session_id);
-    if (!reply)
-        return 0;
-    tt_llm_push_reply(L, reply);
-    return 1;
+    tt_task_check(L, "llm.find");
+    struct tt_reply **holder = tt_llm_push_reply(L);
+    *holder = tt_registry_find_session(env->registry, user_id, session_id);
+    return *holder ? 1 : 0;
 }
 
 static int llm_find_message(lua_State *L)
 {
     struct tt_env *env = tt_vm_of(L)->env;
-    struct tt_reply *reply =
-        tt_registry_find(env->registry, luaL_checkinteger(L, 1), luaL_checkinteger(L, 2));
-    if (!reply)
-        return 0;
-    tt_llm_push_reply(L, reply);
-    return 1;
+    lua_Integer user_id = luaL_checkinteger(L, 1), message_id = luaL_checkinteger(L, 2);
+
+    tt_task_check(L, "llm.find_message");
+    struct tt_reply **holder = tt_llm_push_reply(L);
+    *holder = tt_registry_find(env->registry, user_id, message_id);
+    return *holder ? 1 : 0;
 }
 
 static int llm_stop(lua_State *L)
@@ -353,6 +356,7 @@ static int llm_stop(lua_State *L)
     struct tt_err reason = {0};
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
+    tt_task_check(L, "llm.stop");
     if (code)
         tt_err_set(&reason, 409, code, "ended by a script");
     int64_t message_id =
@@ -370,6 +374,7 @@ static int llm_check_url(lua_State *L)
     struct tt_err err = {0};
 
     url.data = luaL_checklstring(L, 1, &url.len);
+    tt_task_check(L, "llm.check_url");
     if (tt_egress_check_url(tt_vm_of(L)->env->egress, url, &parsed, &err) != 0)
         return tt_value_push_error(L, &err);
     lua_pushboolean(L, 1);
@@ -377,18 +382,14 @@ static int llm_check_url(lua_State *L)
 }
 
 static const luaL_Reg reply_methods[] = {
-    {"wait", reply_wait}, {"first", reply_first},   {"state", reply_state},
-    {"text", reply_text}, {"length", reply_length}, {"stop", reply_stop},
-    {NULL, NULL},
+    {"wait", reply_wait},     {"first", reply_first}, {"state", reply_state}, {"text", reply_text},
+    {"length", reply_length}, {"stop", reply_stop},   {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {
-    {"enter", llm_enter},
-    {"start", tt_lua_llm_start},
-    {"find", llm_find},
-    {"find_message", llm_find_message},
-    {"stop", llm_stop},
-    {"check_url", llm_check_url},
+    {"enter", llm_enter}, {"start", tt_lua_llm_start},
+    {"find", llm_find},   {"find_message", llm_find_message},
+    {"stop", llm_stop},   {"check_url", llm_check_url},
     {NULL, NULL},
 };
 
@@ -403,6 +404,7 @@ int tt_bind_llm(lua_State *L)
     lua_setfield(L, -2, "__close");
     lua_pushcfunction(L, turn_close);
     lua_setfield(L, -2, "__gc");
+    tt_value_hide_metatable(L);
     lua_pop(L, 1);
 
     luaL_newmetatable(L, REPLY_META);
@@ -411,6 +413,7 @@ int tt_bind_llm(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, reply_gc);
     lua_setfield(L, -2, "__gc");
+    tt_value_hide_metatable(L);
     lua_pop(L, 1);
 
     luaL_newlib(L, functions);

@@ -76,7 +76,8 @@ static int log_error(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"debug", log_debug}, {"info", log_info}, {"warn", log_warn}, {"error", log_error}, {NULL, NULL},
+    {"debug", log_debug}, {"info", log_info}, {"warn", log_warn},
+    {"error", log_error}, {NULL, NULL},
 };
 
 int tt_bind_log(lua_State *L)

@@ -58,10 +58,8 @@ static int text_has_cjk(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"count", text_count},
-    {"prefix", text_prefix},
-    {"valid", text_valid},
-    {"has_cjk", text_has_cjk},
+    {"count", text_count}, {"prefix", text_prefix},
+    {"valid", text_valid}, {"has_cjk", text_has_cjk},
     {NULL, NULL},
 };
 

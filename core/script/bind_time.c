@@ -1,8 +1,9 @@
-/* tide.time: clocks and sleeping. The wall clock given out is strictly increasing in the process, so
- * that rows made in order sort in order and session names never repeat. */
+/* tide.time: clocks and sleeping. The wall clock given out is strictly increasing in the process,
+ * so that rows made in order sort in order and session names never repeat. */
 #include "base/clock.h"
 #include "script/bind.h"
 #include "script/task.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -70,7 +71,7 @@ static int time_sleep(lua_State *L)
 {
     lua_Integer ms = luaL_checkinteger(L, 1);
     luaL_argcheck(L, ms >= 0, 1, "milliseconds, not negative");
-    struct tt_task *task = tt_task_check(L, "time.sleep");
+    struct tt_task *task = tt_task_check_wait(L, "time.sleep");
     struct sleeping *sleeping = TT_NEW(struct sleeping);
 
     sleeping->wait =
@@ -81,11 +82,8 @@ static int time_sleep(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"now", time_now},
-    {"unix", time_unix},
-    {"unix_ns", time_unix_ns},
-    {"sleep", time_sleep},
-    {NULL, NULL},
+    {"now", time_now},     {"unix", time_unix}, {"unix_ns", time_unix_ns},
+    {"sleep", time_sleep}, {NULL, NULL},
 };
 
 int tt_bind_time(lua_State *L)

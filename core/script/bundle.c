@@ -2,9 +2,11 @@
  * them) and types/ (annotations only) are left out; sizes and numbers are capped, so that a wrong
  * directory is refused and not swallowed. */
 #include "script/bundle.h"
+
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/yaml.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -110,8 +112,8 @@ static void hash_files(struct tt_bundle *bundle)
     tt_buf_free(&all);
 }
 
-static int one_persona(struct tt_bundle *bundle, const char *name,
-                       const struct tt_yaml_node *item, struct tt_err *err)
+static int one_persona(struct tt_bundle *bundle, const char *name, const struct tt_yaml_node *item,
+                       struct tt_err *err)
 {
     struct tt_persona *persona = &bundle->personas[bundle->persona_count];
     const struct tt_yaml_node *part;
@@ -167,8 +169,7 @@ static int read_personas(struct tt_bundle *bundle, const char *name, struct tt_e
     return 0;
 }
 
-struct tt_bundle *tt_bundle_read(const char *lua_dir, const char *personas_file,
-                                 struct tt_err *err)
+struct tt_bundle *tt_bundle_read(const char *lua_dir, const char *personas_file, struct tt_err *err)
 {
     struct tt_bundle *bundle = TT_NEW(struct tt_bundle);
     struct reading reading = {.bundle = bundle, .err = err};

@@ -2,8 +2,8 @@
  * from these bytes and never looks at the disk again, so it cannot be half old and half new. */
 #pragma once
 #include "base/arena.h"
-#include "base/err.h"
 #include "base/buf.h"
+#include "base/err.h"
 
 struct tt_bundle_file {
     struct tt_str path; /* "routes/chat.lua", relative to lua/; "style.yaml" */

@@ -1,7 +1,8 @@
-/* The way of a request: head (language, CORS, core's own paths, route, shape of authentication, size
- * and type of the body) -> body -> task -> answer -> access log. Refusals before the body need no
- * script: their texts are in the generation's error table. */
+/* The way of a request: head (language, CORS, core's own paths, route, shape of authentication,
+ * size and type of the body) -> body -> task -> answer -> access log. Refusals before the body need
+ * no script: their texts are in the generation's error table. */
 #include "script/dispatch.h"
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -22,44 +23,44 @@ struct tt_str tt_visit_text(const struct tt_visit *visit, const struct tt_err *e
     return visit->chinese ? text->zh : text->en;
 }
 
-/* Writes the text with {name} replaced; an unknown name is left out. */
-static void fill_text(struct tt_str text, const struct tt_visit_error *error, struct tt_buf *out)
+void tt_visit_fill(const struct tt_visit *visit, const char *code,
+                   struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
+                   struct tt_buf *out)
 {
+    const struct tt_error_text *entry = tt_generation_error(visit->generation, tt_str_from(code));
+    struct tt_str text = visit->chinese ? entry->zh : entry->en, value;
+
     while (text.len) {
         ptrdiff_t open = tt_str_find(text, '{');
-        ptrdiff_t close = open < 0 ? -1 : tt_str_find(tt_str_of(text.data + open, text.len - (size_t)open), '}');
+        struct tt_str rest = open < 0 ? TT_STR("") : tt_str_of(text.data + open, text.len - (size_t)open);
+        ptrdiff_t close = tt_str_find(rest, '}');
         if (close < 0) {
             tt_buf_append_str(out, text);
             return;
         }
         tt_buf_append(out, text.data, (size_t)open);
-        struct tt_str name = tt_str_of(text.data + open + 1, (size_t)close - 1);
-        if (error->arg_of) {
-            struct tt_str value = error->arg_of(error->arg, name);
+        if (arg_of) {
+            value = arg_of(arg, tt_str_of(rest.data + 1, (size_t)close - 1));
             if (value.data)
                 tt_buf_append_str(out, value);
         }
-        size_t used = (size_t)(open + close) + 1;
-        text = tt_str_of(text.data + used, text.len - used);
+        text = tt_str_of(rest.data + close + 1, rest.len - (size_t)close - 1);
     }
 }
 
-void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error)
+static void put_body(const struct tt_visit *visit, const struct tt_visit_error *error,
+                     struct tt_str code, struct tt_buf *body)
 {
-    const struct tt_error_text *text =
-        tt_generation_error(visit->generation, tt_str_from(error->code));
-    int64_t retry_after = error->retry_after_s;
-    struct tt_buf body = {0}, message = {0};
-    struct tt_json_writer w = {.buf = &body};
+    struct tt_json_writer w = {.buf = body};
+    struct tt_buf filled = {0};
 
-    if (!tt_str_eq(text->code, tt_str_from(error->code)))
-        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
-    fill_text(visit->chinese ? text->zh : text->en, error, &message);
+    if (!error->text.data)
+        tt_visit_fill(visit, error->code, NULL, NULL, &filled);
     tt_json_begin_object(&w);
     tt_json_key(&w, TT_STR("error"));
-    tt_json_str(&w, tt_buf_str(&message));
+    tt_json_str(&w, error->text.data ? error->text : tt_buf_str(&filled));
     tt_json_key(&w, TT_STR("code"));
-    tt_json_str(&w, text->code);
+    tt_json_str(&w, code);
     tt_json_key(&w, TT_STR("request_id"));
     tt_json_str(&w, tt_http_request_id(visit->exchange));
     if (visit->dispatcher->env->dev && error->detail) {
@@ -67,21 +68,40 @@ void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error)
         tt_json_str(&w, tt_str_from(error->detail));
     }
     tt_json_end_object(&w);
-    tt_buf_free(&message);
-    if (retry_after <= 0 && (text->status == 429 || text->status == 503))
-        retry_after = 1;
-    if (retry_after > 0) {
-        char seconds[24];
-        snprintf(seconds, sizeof(seconds), "%lld", (long long)retry_after);
-        tt_http_add_header(visit->exchange, TT_STR("Retry-After"), tt_str_from(seconds));
-    }
+    tt_buf_free(&filled);
+}
+
+static void add_retry_after(struct tt_visit *visit, int64_t seconds, int status)
+{
+    char text[24];
+
+    if (seconds <= 0 && status != 429 && status != 503)
+        return;
+    snprintf(text, sizeof(text), "%lld", (long long)(seconds > 0 ? seconds : 1));
+    tt_http_add_header(visit->exchange, TT_STR("Retry-After"), tt_str_from(text));
+}
+
+void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error)
+{
+    const struct tt_error_text *text =
+        tt_generation_error(visit->generation, tt_str_from(error->code));
+    bool known = tt_str_eq(text->code, tt_str_from(error->code));
+    int status = !known && error->status ? error->status : text->status;
+    struct tt_buf body = {0};
+
+    if (!known)
+        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
+    snprintf(visit->code, sizeof(visit->code), "%s",
+             !known && error->status ? error->code : text->code.data);
+    put_body(visit, error, tt_str_from(visit->code), &body);
+    add_retry_after(visit, error->retry_after_s, status);
     tt_http_add_header(visit->exchange, TT_STR("Content-Type"),
                        TT_STR("application/json; charset=utf-8"));
-    snprintf(visit->code, sizeof(visit->code), "%.*s", TT_STR_ARG(text->code));
-    if (error->detail && text->status >= 500)
-        tt_log(TT_LOG_WARN, "request failed", TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
+    if (error->detail && status >= 500)
+        tt_log(TT_LOG_WARN, "request failed",
+               TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
                TT_F_Z("code", visit->code), TT_F_Z("error", error->detail));
-    tt_visit_reply(visit, text->status, &body);
+    tt_visit_reply(visit, status, &body);
 }
 
 static void fail(struct tt_visit *visit, const char *code)
@@ -254,8 +274,8 @@ static void on_task_end(const struct tt_err *error, void *arg)
            TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
            TT_F_STR("route", visit->route->path), TT_F_Z("error", error->message));
     if (visit->status == 0)
-        tt_visit_fail(visit, &(struct tt_visit_error){.code = error->code,
-                                                      .detail = error->message});
+        tt_visit_fail(visit,
+                      &(struct tt_visit_error){.code = error->code, .detail = error->message});
 }
 
 /* The user that the pipeline found, for the access log. */
@@ -298,8 +318,8 @@ static int handle_entry(lua_State *L)
     return after_handle(L, LUA_OK, (lua_KContext)visit);
 }
 
-/* The client has left. A stream ends, a task goes on: what it began (a turn, a write) belongs to the
- * server, and its answer is dropped. */
+/* The client has left. A stream ends, a task goes on: what it began (a turn, a write) belongs to
+ * the server, and its answer is dropped. */
 static void on_gone(struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
@@ -341,10 +361,9 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
 static void on_refuse(void *arg, struct tt_http_exchange *exchange, int status, const char *code)
 {
     struct tt_visit *visit = tt_http_user(exchange);
-    (void)status;
     if (!visit)
         visit = begin_visit(arg, exchange);
-    fail(visit, code);
+    tt_visit_fail(visit, &(struct tt_visit_error){.code = code, .status = status});
 }
 
 struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle)

@@ -1,5 +1,6 @@
-/* From an HTTP exchange to a script and back: routing, refusals before the body, the task, rendering
- * of what the handler returns, CORS, the access log. One dispatcher a worker serves all listeners. */
+/* From an HTTP exchange to a script and back: routing, refusals before the body, the task,
+ * rendering of what the handler returns, CORS, the access log. One dispatcher a worker serves all
+ * listeners. */
 #pragma once
 #include "http/http.h"
 #include "script/frames.h"
@@ -42,14 +43,20 @@ struct tt_visit {
     void **request; /* the Lua request's pointer to here, cleared at the end */
 };
 
-/* Answers with the API's error shape. `text_args` may replace {name} in the text: returns data NULL
- * for unknown names. */
+/* Appends the text of an error code in the visit's language, {name} replaced by what arg_of returns
+ * (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua error. */
+void tt_visit_fill(const struct tt_visit *visit, const char *code,
+                   struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
+                   struct tt_buf *out);
+
+/* Answers with the API's error shape. A code that the scripts do not know becomes "internal_error",
+ * or keeps `status` when one is given. */
 struct tt_visit_error {
     const char *code;
+    int status;            /* 0 = the error table's */
     int64_t retry_after_s; /* 0 = none */
-    struct tt_str (*arg_of)(void *arg, struct tt_str name);
-    void *arg;
-    const char *detail; /* shown in dev mode only, may be NULL */
+    struct tt_str text;    /* data == NULL: the code's, placeholders left out */
+    const char *detail;    /* shown in dev mode only, may be NULL */
 };
 void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error);
 

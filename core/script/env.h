@@ -28,7 +28,7 @@ struct tt_env {
     const struct tt_str *cors_origins;
     size_t cors_origin_count;
     struct tt_str public_url;
-    bool dev; /* tracebacks in answers */
+    bool dev;                 /* tracebacks in answers */
     size_t script_memory_max; /* bytes a script state */
     size_t body_max;          /* default for routes that read a body */
 
@@ -36,7 +36,7 @@ struct tt_env {
     int (*setting)(const char *key, struct tt_lua_setting *out, void *arg);
     void *setting_arg;
 
-    struct tt_list tasks;       /* running ones */
+    struct tt_list tasks; /* running ones */
     int task_count;
     struct tt_list productions; /* replies made on this worker, see production.c */
     struct tt_timer checkpoint_timer;

@@ -1,8 +1,11 @@
 /* Frames of the contract's section 4. A flush takes what the log has from the reader's position on;
  * deltas that became ready in the same turn lie side by side in the log and leave as one frame. The
- * id after a frame is the position in the log, so that it does not depend on how frames were cut. */
+ * id after a frame is the position in the log, so that it does not depend on how frames were cut.
+ */
 #include "script/frames.h"
+
 #include "base/json.h"
+
 #include <stdlib.h>
 
 #define KEEP_ALIVE_MS   10000
@@ -103,8 +106,7 @@ static void on_flush(struct tt_http_stream *stream, void *arg)
         return;
     /* The state first: what it says FINISHED about is then surely in the log that is read next. */
     enum tt_reply_state state = tt_reply_state(reply);
-    while (out->len - before < FLUSH_MAX_BYTES &&
-           tt_reply_read(reply, frames->position, &span)) {
+    while (out->len - before < FLUSH_MAX_BYTES && tt_reply_read(reply, frames->position, &span)) {
         put_delta(frames, out, &span);
         frames->position = span.end;
     }

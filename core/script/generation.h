@@ -1,9 +1,10 @@
 /* A generation: a validated bundle, its number, its routes and error texts (plain C data, shared by
- * all workers) and one ready Lua state per worker. Immutable once made; lives until the last request
- * that began with it has ended. */
+ * all workers) and one ready Lua state per worker. Immutable once made; lives until the last
+ * request that began with it has ended. */
 #pragma once
 #include "http/router.h"
 #include "script/vm.h"
+
 #include <stdatomic.h>
 
 enum tt_listener { TT_LISTENER_PUBLIC, TT_LISTENER_ADMIN, TT_LISTENERS };
@@ -31,8 +32,8 @@ struct tt_generation {
     struct tt_route *routes; /* index = position in app.routes - 1 */
     size_t route_count;
     struct tt_router *router[TT_LISTENERS];
-    struct tt_map *errors;   /* code -> struct tt_error_text */
-    struct tt_vm **vms;      /* [workers] */
+    struct tt_map *errors; /* code -> struct tt_error_text */
+    struct tt_vm **vms;    /* [workers] */
     int vm_count;
 };
 
@@ -41,7 +42,10 @@ struct tt_generation {
 struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, struct tt_env **envs,
                                         int env_count, struct tt_buf *errors, struct tt_err *err);
 struct tt_generation *tt_generation_ref(struct tt_generation *generation);
-/* The last one closes the states: they must have no task any more. */
+/* The last one closes the states: they must have no task any more. Thread: any. A worker's own
+ * reference and those of its requests are gone by then, so nothing runs in its state; and what the
+ * finalizers let go of (replies, delta specs, jobs not submitted) may go on any thread. Turns are
+ * not among it: a task closes its own when it ends. */
 void tt_generation_unref(struct tt_generation *generation);
 
 /* The text of an error code, or the one of "internal_error". */

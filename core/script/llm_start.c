@@ -1,6 +1,7 @@
 /* Everything is read and checked first, into memory that Lua frees if a check raises; only then the
  * turn is taken over and the production begins, and nothing can raise any more. */
 #include "script/llm_start.h"
+
 #include "script/bind.h"
 #include "script/production.h"
 #include "script/value.h"
@@ -59,9 +60,9 @@ static struct tt_delta_spec *compile_spec(lua_State *L, int provider)
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
-    *holder = tt_delta_spec_new(
-        tt_str_eq(framing, TT_STR("sse")) ? TT_SSE_EVENTS : TT_SSE_JSON_LINES, &stream, &whole,
-        path_field(L, provider, "done"), &err);
+    *holder =
+        tt_delta_spec_new(tt_str_eq(framing, TT_STR("sse")) ? TT_SSE_EVENTS : TT_SSE_JSON_LINES,
+                          &stream, &whole, path_field(L, provider, "done"), &err);
     if (!*holder)
         luaL_error(L, "provider: %s", err.message);
     return *holder;
@@ -246,7 +247,7 @@ int tt_lua_llm_start(lua_State *L)
     else
         read_upstream(L, &spec, &request, arena);
     struct tt_str body = tt_value_field(L, 1, "body");
-    struct tt_reply **holder = tt_llm_push_reply(L, NULL); /* here, since it may raise */
+    struct tt_reply **holder = tt_llm_push_reply(L);
 
     spec.turn = take_turn(L, 1);
     if (spec.request)

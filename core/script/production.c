@@ -1,10 +1,12 @@
 /* Checkpoints: each second one job for all running replies of the worker, with only the new bytes.
- * The end: one job with text, status and usage; only after its commit the readers are told, the next
- * turn of the session admitted and the log forgotten. A database that is too busy for the end is asked
- * again until it takes it: a reply that was produced is not thrown away. */
+ * The end: one job with text, status and usage; only after its commit the readers are told, the
+ * next turn of the session admitted and the log forgotten. A database that is too busy for the end
+ * is asked again until it takes it: a reply that was produced is not thrown away. */
 #include "script/production.h"
+
 #include "base/log.h"
 #include "db/reply_store.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,8 +57,7 @@ static void checkpoint(struct tt_timer *timer)
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err;
 
-    tt_list_for_each(node, &env->productions)
-    {
+    tt_list_for_each (node, &env->productions) {
         struct production *production = tt_list_entry(node, struct production, node);
         if (tt_reply_state(production->reply) < TT_REPLY_PRODUCED)
             add_checkpoint(job, production);
@@ -146,16 +147,15 @@ static void submit_end(struct production *production)
         .status = tt_str_from(outcome->status),
         .finish_reason = tt_str_from(outcome->finish_reason),
         .usage = tt_buf_str(&usage),
-        .error_code =
-            outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
+        .error_code = outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
         .checkpointed = production->checkpointed > 0,
     };
     tt_reply_store_end(job, &end, &production->row_statement);
     tt_buf_free(&content);
     tt_buf_free(&reasoning);
     tt_buf_free(&usage);
-    if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production,
-                     &err) != 0) {
+    if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production, &err) !=
+        0) {
         tt_db_job_free(job);
         tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
     }
@@ -214,8 +214,8 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
                                      struct tt_err *err)
 {
     struct tt_err why = {0};
-    struct tt_reply *reply = tt_reply_new(env->loop, spec->message_id, spec->user_message_id,
-                                          spec->user_id, err);
+    struct tt_reply *reply =
+        tt_reply_new(env->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
     if (!reply) {
         refuse(env, spec, err);
         return NULL;
@@ -245,6 +245,7 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
 int tt_production_count(const struct tt_env *env)
 {
     int count = 0;
-    tt_list_for_each(node, &env->productions) count++;
+    tt_list_for_each (node, &env->productions)
+        count++;
     return count;
 }

@@ -17,9 +17,10 @@ struct tt_production_spec {
     const struct tt_play *play;
 };
 
-/* Starts it. Always ends in a commit, also when the upstream could not even be asked: then the reply
- * is PRODUCED with the error at once. Returns a new reference. Fails: NULL only for lack of memory
- * for logs ("busy"); the row is then ended as error all the same and the turn left. Thread: worker. */
+/* Starts it. Always ends in a commit, also when the upstream could not even be asked: then the
+ * reply is PRODUCED with the error at once. Returns a new reference. Fails: NULL only for lack of
+ * memory for logs ("busy"); the row is then ended as error all the same and the turn left. Thread:
+ * worker. */
 struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_production_spec *spec,
                                      struct tt_err *err);
 

@@ -2,9 +2,11 @@
  * of them. What was looked up or set by scripts is kept in the user value. After the exchange has
  * ended it answers nil for everything that was not looked up before. */
 #include "script/request.h"
+
 #include "base/url.h"
 #include "script/bind.h"
 #include "script/value.h"
+
 #include <stdlib.h>
 
 #define REQUEST_META "tide.request"
@@ -49,9 +51,8 @@ static void push_query(lua_State *L, struct tt_visit *visit)
     while (rest.data && rest.len && tt_str_split(&rest, '&', &pair)) {
         ptrdiff_t equal = tt_str_find(pair, '=');
         struct tt_str name = tt_str_of(pair.data, equal < 0 ? pair.len : (size_t)equal);
-        struct tt_str value = equal < 0 ? TT_STR("")
-                                        : tt_str_of(pair.data + equal + 1,
-                                                    pair.len - (size_t)equal - 1);
+        struct tt_str value =
+            equal < 0 ? TT_STR("") : tt_str_of(pair.data + equal + 1, pair.len - (size_t)equal - 1);
         struct tt_buf *decoded = tt_value_scratch(L);
         if (name.len == 0 || tt_url_decode(name, true, decoded) != 0)
             continue;
@@ -100,6 +101,8 @@ static bool push_field(lua_State *L, struct tt_visit *visit, const char *key)
 
 static int request_index(lua_State *L)
 {
+    void **holder = luaL_checkudata(L, 1, REQUEST_META);
+    lua_settop(L, 2);
     lua_getiuservalue(L, 1, 1);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) != LUA_TNIL)
@@ -107,7 +110,6 @@ static int request_index(lua_State *L)
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
-    void **holder = luaL_checkudata(L, 1, REQUEST_META);
     if (!*holder || lua_type(L, 2) != LUA_TSTRING || !push_field(L, *holder, lua_tostring(L, 2)))
         return 0;
     lua_getiuservalue(L, 1, 1);
@@ -167,6 +169,7 @@ static const luaL_Reg methods[] = {
 void tt_bind_request_setup(lua_State *L)
 {
     luaL_newmetatable(L, REQUEST_META);
+    tt_value_hide_metatable(L);
     luaL_newlib(L, methods);
     lua_pushcclosure(L, request_index, 1);
     lua_setfield(L, -2, "__index");
@@ -195,7 +198,8 @@ static double quality(struct tt_str item, bool *chinese)
     double q = 1;
 
     tt_str_split(&rest, ';', &part);
-    *chinese = tt_str_starts_nocase(tt_str_trim(part), TT_STR("zh"));
+    part = tt_str_trim(part);
+    *chinese = tt_str_starts_nocase(part, TT_STR("zh")) && (part.len == 2 || part.data[2] == '-');
     while (rest.data && rest.len && tt_str_split(&rest, ';', &part)) {
         part = tt_str_trim(part);
         if (part.len > 2 && (part.data[0] == 'q' || part.data[0] == 'Q') && part.data[1] == '=') {

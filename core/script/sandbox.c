@@ -1,17 +1,19 @@
-/* What is left out and why: io, os, package, debug, dofile, loadfile, load (files, processes, native
- * and binary code), collectgarbage (pauses belong to the core), coroutine (tasks are the core's),
- * string.dump. string.rep is capped, since a single call could eat the state's whole memory.
- * lua-cjson is loaded here, through the package library that scripts never see. */
+/* What is left out and why: io, os, package, debug, dofile, loadfile, load (files, processes,
+ * native and binary code), collectgarbage (pauses belong to the core), coroutine (tasks are the
+ * core's), string.dump. string.rep is capped, since a single call could eat the state's whole
+ * memory. lua-cjson is loaded here, through the package library that scripts never see. */
 #include "script/sandbox.h"
+
 #include "script/value.h"
+
 #include <lualib.h>
 
 #define REP_MAX_BYTES (16u << 20)
 
 static const luaL_Reg libraries[] = {
-    {LUA_GNAME, luaopen_base},           {LUA_TABLIBNAME, luaopen_table},
-    {LUA_STRLIBNAME, luaopen_string},    {LUA_MATHLIBNAME, luaopen_math},
-    {LUA_UTF8LIBNAME, luaopen_utf8},     {NULL, NULL},
+    {LUA_GNAME, luaopen_base},        {LUA_TABLIBNAME, luaopen_table},
+    {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math},
+    {LUA_UTF8LIBNAME, luaopen_utf8},  {NULL, NULL},
 };
 
 static const char *const hidden_globals[] = {"dofile",         "loadfile", "load",  "loadstring",
@@ -30,6 +32,22 @@ static int capped_rep(lua_State *L)
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     lua_call(L, 3, 1);
+    return 1;
+}
+
+/* Finalizers would run Lua wherever memory happens to be collected: in another request's task, or
+ * while the state closes. A metatable with __gc counts only when it is set, so this is the door. */
+static int checked_setmetatable(lua_State *L)
+{
+    if (lua_istable(L, 2)) {
+        lua_pushliteral(L, "__gc");
+        if (lua_rawget(L, 2) != LUA_TNIL)
+            return luaL_error(L, "setmetatable: __gc is not available, use __close");
+        lua_pop(L, 1);
+    }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
     return 1;
 }
 
@@ -73,6 +91,9 @@ void tt_sandbox_open(lua_State *L)
     lua_pushcclosure(L, capped_rep, 1);
     lua_setfield(L, -2, "rep");
     lua_pop(L, 1);
+    lua_getglobal(L, "setmetatable");
+    lua_pushcclosure(L, checked_setmetatable, 1);
+    lua_setglobal(L, "setmetatable");
 }
 
 static int refuse_write(lua_State *L)

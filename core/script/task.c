@@ -1,6 +1,7 @@
 /* Tasks: coroutines from a pool, resumed by the ready list. A coroutine that ended by an error is
  * dropped, never pooled (its hooks and stack are in no known state). */
 #include "script/task.h"
+
 #include <stdlib.h>
 
 struct tt_task {
@@ -110,7 +111,9 @@ static int describe_error(lua_State *L)
 {
     lua_State *failed = lua_touserdata(L, 1);
     const char *message = lua_tostring(failed, -1);
-    luaL_traceback(L, failed, message ? message : "(error value is no string)", 0);
+    if (!message)
+        message = lua_pushfstring(L, "(the error value is a %s)", luaL_typename(failed, -1));
+    luaL_traceback(L, failed, message, 0);
     tt_err_set(lua_touserdata(L, 2), 500, "internal_error", "%s", lua_tostring(L, -1));
     return 0;
 }
@@ -192,6 +195,15 @@ struct tt_task *tt_task_check(lua_State *L, const char *function)
     return task;
 }
 
+struct tt_task *tt_task_check_wait(lua_State *L, const char *function)
+{
+    struct tt_task *task = tt_task_check(L, function);
+    if (!lua_isyieldable(L))
+        luaL_error(L, "%s waits, which is not possible here (inside sort, gsub or a metamethod)",
+                   function);
+    return task;
+}
+
 void tt_task_own(struct tt_task *task, struct tt_owned *owned)
 {
     tt_list_push_back(&task->owned, &owned->node);
@@ -216,6 +228,7 @@ static int after_wait(lua_State *L, int status, lua_KContext context)
 int tt_task_yield(lua_State *L, struct tt_wait *wait)
 {
     struct tt_task *task = *slot_of(L);
+    release_wait(task); /* one whose push raised, and the script went on */
     wait->task = task;
     task->wait = wait;
     return lua_yieldk(L, 0, (lua_KContext)task, after_wait);

@@ -1,7 +1,7 @@
-/* A task: one Lua coroutine that runs a handler and may wait. A C function that must wait starts its
- * operation, hands over a tt_wait and yields; when the operation is through it calls tt_wait_done,
- * which puts the task on the loop's ready list: it is never resumed from inside the call that
- * started it. Thread for all: the worker of the task. */
+/* A task: one Lua coroutine that runs a handler and may wait. A C function that must wait starts
+ * its operation, hands over a tt_wait and yields; when the operation is through it calls
+ * tt_wait_done, which puts the task on the loop's ready list: it is never resumed from inside the
+ * call that started it. Thread for all: the worker of the task. */
 #pragma once
 #include "script/vm.h"
 
@@ -12,9 +12,9 @@ struct tt_wait {
     struct tt_task *task; /* NULL once nobody waits any more */
     /* Pushes the call's results, returns how many. */
     int (*push)(struct tt_wait *wait, lua_State *L);
-    /* The task is gone before the operation was through: stop it. Afterwards the operation may still
-     * end (tt_wait_done then does nothing but release). Returns true when nothing will come any
-     * more, so that the wait can be released at once. */
+    /* The task is gone before the operation was through: stop it. Afterwards the operation may
+     * still end (tt_wait_done then does nothing but release). Returns true when nothing will come
+     * any more, so that the wait can be released at once. */
     bool (*cancel)(struct tt_wait *wait);
     void (*release)(struct tt_wait *wait);
 };
@@ -28,8 +28,8 @@ struct tt_owned {
 /* Called once, when the coroutine has returned (NULL) or failed; not for a cancelled task. */
 typedef void tt_task_end_fn(const struct tt_err *error, void *arg);
 
-/* Makes a task in the vm, with a coroutine from its pool. Owns: itself; gone after on_end or cancel.
- * Fails: NULL when the state is out of memory. */
+/* Makes a task in the vm, with a coroutine from its pool. Owns: itself; gone after on_end or
+ * cancel. Fails: NULL when the state is out of memory. */
 struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg);
 
 /* Runs `entry` in the coroutine, with `arg` as its one argument (a light userdata), until the first
@@ -45,12 +45,15 @@ void tt_task_cancel_all(struct tt_env *env);
 
 /* The task that runs now; raises a Lua error when there is none ("while a module loads"). */
 struct tt_task *tt_task_check(lua_State *L, const char *function);
+/* The same for functions that wait: raises also where Lua cannot yield (in a comparator of sort, a
+ * callback of gsub, a metamethod called by C). Must come before the operation is started. */
+struct tt_task *tt_task_check_wait(lua_State *L, const char *function);
 struct tt_env *tt_task_env(struct tt_task *task);
 
 void tt_task_own(struct tt_task *task, struct tt_owned *owned);
 void tt_task_disown(struct tt_owned *owned);
 
-/* Ends a C function that must wait: `return tt_task_yield(L, wait)`. */
+/* Ends a C function that must wait, after tt_task_check_wait: `return tt_task_yield(L, wait)`. */
 int tt_task_yield(lua_State *L, struct tt_wait *wait);
 
 /* The operation is through. */

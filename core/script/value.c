@@ -1,10 +1,13 @@
 /* Lua values to JSON and back, errors and database values to Lua. Encoding goes through base/json,
- * which knows integers and empty lists; decoding is lua-cjson's, after a strict pass of our own (alone
- * it takes much that is no JSON, and invalid UTF-8), with integral numbers turned into integers. */
+ * which knows integers and empty lists; decoding is lua-cjson's, after a strict pass of our own
+ * (alone it takes much that is no JSON, and invalid UTF-8), with integral numbers turned into
+ * integers. */
 #include "script/value.h"
+
 #include <math.h>
 
-#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+#define EXACT_MAX   9007199254740992.0 /* 2^53 */
+#define SCRATCH_MAX (64u << 20)
 
 static const char array_meta, secret_meta, scratch_key, arena_meta;
 
@@ -58,7 +61,9 @@ static int secret_gc(lua_State *L)
 
 void tt_value_push_secret(lua_State *L, struct tt_str bytes)
 {
-    memcpy(lua_newuserdatauv(L, bytes.len, 0), bytes.data, bytes.len);
+    void *secret = lua_newuserdatauv(L, bytes.len, 0);
+    if (bytes.len > 0)
+        memcpy(secret, bytes.data, bytes.len);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &secret_meta);
     lua_setmetatable(L, -2);
 }
@@ -76,11 +81,18 @@ bool tt_value_secret(lua_State *L, int index, struct tt_str *out)
     return is_secret;
 }
 
+void tt_value_hide_metatable(lua_State *L)
+{
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+}
+
 void tt_value_setup(lua_State *L)
 {
-    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");
+    tt_value_hide_metatable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &array_meta);
 
     lua_createtable(L, 0, 3);
@@ -88,8 +100,7 @@ void tt_value_setup(lua_State *L)
     lua_setfield(L, -2, "__tostring");
     lua_pushcfunction(L, secret_gc);
     lua_setfield(L, -2, "__gc");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
+    tt_value_hide_metatable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &secret_meta);
 
     lua_createtable(L, 0, 1);
@@ -98,7 +109,7 @@ void tt_value_setup(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &arena_meta);
 
     struct tt_buf *buf = lua_newuserdatauv(L, sizeof(struct tt_buf), 0);
-    *buf = (struct tt_buf){0};
+    *buf = (struct tt_buf){.max = SCRATCH_MAX};
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, scratch_gc);
     lua_setfield(L, -2, "__gc");
@@ -258,6 +269,7 @@ int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
     lua_call(L, 1, 1);
     if (lua_type(L, -1) == LUA_TTABLE) {
         integers(L, lua_gettop(L));
+        tt_value_mark_empty_arrays(L, text);
     } else if (lua_type(L, -1) == LUA_TNUMBER) {
         double x = lua_tonumber(L, -1);
         if (fabs(x) <= EXACT_MAX && floor(x) == x) {
@@ -347,10 +359,17 @@ void tt_value_push_db(lua_State *L, const struct tt_db_value *value)
     }
 }
 
+static int raw_field(lua_State *L, int index, const char *key)
+{
+    index = lua_absindex(L, index);
+    lua_pushstring(L, key);
+    return lua_rawget(L, index);
+}
+
 struct tt_str tt_value_field(lua_State *L, int index, const char *key)
 {
     struct tt_str value = {0};
-    int type = lua_getfield(L, index, key);
+    int type = raw_field(L, index, key);
     if (type == LUA_TSTRING)
         value.data = lua_tolstring(L, -1, &value.len);
     else if (type != LUA_TNIL)
@@ -362,7 +381,7 @@ struct tt_str tt_value_field(lua_State *L, int index, const char *key)
 int64_t tt_value_field_int(lua_State *L, int index, const char *key, int64_t fallback)
 {
     int64_t value = fallback;
-    if (lua_getfield(L, index, key) != LUA_TNIL) {
+    if (raw_field(L, index, key) != LUA_TNIL) {
         if (!lua_isinteger(L, -1))
             luaL_error(L, "field '%s' must be an integer, not a %s", key, luaL_typename(L, -1));
         value = lua_tointeger(L, -1);

@@ -29,7 +29,8 @@ bool tt_value_secret(lua_State *L, int index, struct tt_str *out);
 /* Pushes a userdata that owns an arena: memory for one C function that may be left by a longjmp. */
 struct tt_arena *tt_value_push_arena(lua_State *L);
 
-/* The scratch buffer of a state: cleared, reused; grows to what is needed. */
+/* The scratch buffer of a state: cleared, reused; grows to what is needed, 64 MiB at most. Whatever
+ * may call a script's metamethod (lua_getfield) may use it too: raw access while it is filled. */
 struct tt_buf *tt_value_scratch(lua_State *L);
 
 void tt_value_setup(lua_State *L);
@@ -41,10 +42,19 @@ void tt_value_setup(lua_State *L);
 void tt_value_mark_array(lua_State *L);
 bool tt_value_is_array(lua_State *L, int index);
 
+/* Marks the empty arrays within the value on top, which lua-cjson made from `text` and where they
+ * look like empty objects; `text` is valid JSON. */
+void tt_value_mark_empty_arrays(lua_State *L, struct tt_str text);
+
+/* Keeps the metatable on top of the stack out of the scripts' reach: its functions trust their
+ * first argument, and its fields must stay. */
+void tt_value_hide_metatable(lua_State *L);
+
 /* JSON null and SQL NULL in Lua: the light userdata NULL, as in lua-cjson. */
 void tt_value_push_null(lua_State *L);
 bool tt_value_is_null(lua_State *L, int index);
 
-/* A string field of the table at index, data == NULL when absent; raises when it is no string. */
+/* A string field of the table at index, data == NULL when absent; raises when it is no string. The
+ * table itself keeps it alive, so __index is not asked: these tables must be plain ones. */
 struct tt_str tt_value_field(lua_State *L, int index, const char *key);
 int64_t tt_value_field_int(lua_State *L, int index, const char *key, int64_t fallback);

@@ -1,10 +1,13 @@
 /* Building a script state: allocator with a limit, the safe part of the standard library, require
- * from the bundle, then app.lua. Module bodies run here, so whatever they do wrong is found before a
- * generation serves its first request. */
+ * from the bundle, then app.lua. Module bodies run here, so whatever they do wrong is found before
+ * a generation serves its first request. */
 #include "script/vm.h"
+
+#include "base/log.h"
 #include "script/bind.h"
 #include "script/sandbox.h"
 #include "script/value.h"
+
 #include <lualib.h>
 #include <stdlib.h>
 
@@ -39,8 +42,9 @@ struct tt_vm *tt_vm_of(lua_State *L)
     return ud;
 }
 
-/* require "routes.chat" -> routes/chat.lua of the bundle, "tide.x" -> the core's module. Loaded once
- * a state; a module that requires itself through others gets a clear error instead of a loop. */
+/* require "routes.chat" -> routes/chat.lua of the bundle, "tide.x" -> the core's module. Loaded
+ * once a state; a module that requires itself through others gets a clear error instead of a loop.
+ */
 static int bundle_require(lua_State *L)
 {
     struct tt_vm *vm = tt_vm_of(L);
@@ -116,14 +120,15 @@ static int build(lua_State *L)
     lua_pushcfunction(L, bundle_require);
     lua_pushliteral(L, "app");
     lua_call(L, 1, 1);
-    luaL_checktype(L, -1, LUA_TTABLE);
+    if (!lua_istable(L, -1))
+        return luaL_error(L, "app.lua:1: must return a table, not a %s", luaL_typename(L, -1));
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &app_key);
     if (lua_getfield(L, -1, "handle") != LUA_TFUNCTION)
-        return luaL_error(L, "app.lua: 'handle' must be a function");
+        return luaL_error(L, "app.lua:1: 'handle' must be a function");
     vm->handle_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     if (lua_getfield(L, -1, "routes") != LUA_TTABLE)
-        return luaL_error(L, "app.lua: 'routes' must be a table");
+        return luaL_error(L, "app.lua:1: 'routes' must be a table");
     vm->routes_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
@@ -131,6 +136,15 @@ static int build(lua_State *L)
 void tt_vm_push_app(struct tt_vm *vm)
 {
     lua_rawgetp(vm->L, LUA_REGISTRYINDEX, &app_key);
+}
+
+static int compile_one(lua_State *L)
+{
+    const struct tt_bundle_file *file = lua_touserdata(L, 1);
+    const char *chunk = lua_pushfstring(L, "@%s", file->path.data);
+    if (luaL_loadbufferx(L, file->bytes.data, file->bytes.len, chunk, "t") != LUA_OK)
+        return lua_error(L);
+    return 0;
 }
 
 /* Compiles every file without running it, so that all syntax errors are reported at once. */
@@ -141,22 +155,35 @@ static int compile_all(const struct tt_bundle *bundle, lua_State *L, struct tt_b
         const struct tt_bundle_file *file = &bundle->files[i];
         if (!tt_str_ends(file->path, TT_STR(".lua")))
             continue;
-        lua_settop(L, 0);
-        const char *chunk = lua_pushfstring(L, "@%s", file->path.data);
-        if (luaL_loadbufferx(L, file->bytes.data, file->bytes.len, chunk, "t") != LUA_OK) {
+        lua_pushcfunction(L, compile_one);
+        lua_pushlightuserdata(L, (void *)(uintptr_t)file);
+        int status = lua_pcall(L, 1, 0, 0);
+        if (status == LUA_ERRSYNTAX)
             tt_buf_printf(errors, "%s\n", lua_tostring(L, -1));
+        else if (status != LUA_OK)
+            tt_buf_printf(errors, "%s:1: %s\n", file->path.data, lua_tostring(L, -1));
+        if (status != LUA_OK)
             failed = -1;
-        }
+        lua_settop(L, 0);
     }
-    lua_settop(L, 0);
     return failed;
 }
 
 static int traceback(lua_State *L)
 {
     const char *message = lua_tostring(L, 1);
-    luaL_traceback(L, L, message ? message : "(error value is no string)", 1);
+    if (!message)
+        message = lua_pushfstring(L, "(the error value is a %s)", luaL_typename(L, 1));
+    luaL_traceback(L, L, message, 1);
     return 1;
+}
+
+/* An error outside of any protected call: a bug of the core. Lua aborts when this returns. */
+static int panic(lua_State *L)
+{
+    const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "?";
+    tt_log(TT_LOG_ERROR, "unprotected Lua error", TT_F_Z("error", message));
+    return 0;
 }
 
 struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int generation,
@@ -174,12 +201,15 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int 
         tt_err_set(err, 503, "script_error", "no memory for a script state");
         return NULL;
     }
+    lua_atpanic(vm->L, panic);
+    *(struct tt_task **)lua_getextraspace(vm->L) = NULL; /* coroutines begin with a copy of it */
     if (compile_all(bundle, vm->L, errors) != 0)
         goto failed;
     lua_pushcfunction(vm->L, traceback);
     lua_pushcfunction(vm->L, build);
     if (lua_pcall(vm->L, 0, 0, 1) != LUA_OK) {
-        tt_buf_printf(errors, "%s\n", lua_tostring(vm->L, -1));
+        const char *message = lua_tostring(vm->L, -1);
+        tt_buf_printf(errors, "%s\n", message ? message : "app.lua:1: does not load");
         goto failed;
     }
     lua_settop(vm->L, 0);

@@ -1,10 +1,11 @@
 /* One Lua state of one script generation on one worker: memory-capped, sandboxed, with the tide.*
- * modules and a `require` that knows only the bundle's files. Built on any one thread (the builder),
- * then handed to its worker for good. */
+ * modules and a `require` that knows only the bundle's files. Built on any one thread (the
+ * builder), then handed to its worker for good. */
 #pragma once
 #include "base/err.h"
 #include "script/bundle.h"
 #include "script/env.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 

@@ -125,6 +125,28 @@ function M.message(row)
   }
 end
 
+M.found_schema = M.object({
+  session_id = "string",
+  message_id = "integer",
+  role = "string",
+  title = "string",
+  snippet = "string",
+  created_at = "string",
+})
+
+---@param row table of services/search
+---@return table
+function M.found(row)
+  return {
+    session_id = row.session_id,
+    message_id = row.message_id,
+    role = row.role,
+    title = row.title,
+    snippet = row.snippet,
+    created_at = row.created_at,
+  }
+end
+
 M.api_schema = M.object({
   id = "integer",
   api_name = "string",

@@ -174,7 +174,7 @@ local function fill_siblings(user_id, session_row, rows)
       user_id,
       session_row,
       json.encode(parents),
-      rows[1] and rows[1].parent_id == nil,
+      rows[1] ~= nil and rows[1].parent_id == nil,
     }
   )
   if not found then

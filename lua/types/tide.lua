@@ -120,6 +120,13 @@ function db.query(sql, args) end
 ---@return table|nil row, tide.Error|nil err
 function db.one(sql, args) end
 
+--- The same as query, always off the loop: for what is known to take long
+--- (search, export). Yields. At most 10,000 rows.
+---@param sql string
+---@param args? any[]
+---@return table[]|nil rows, tide.Error|nil err busy, query_too_slow
+function db.fetch(sql, args) end
+
 --- Writes all statements or none, in one transaction; yields until committed.
 --- A statement is {sql, args, expect = n}: expect fails the job unless exactly
 --- n rows change. Later statements may use last_insert_rowid() in SQL.

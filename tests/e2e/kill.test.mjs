@@ -42,7 +42,7 @@ const pick = (list) => list[below(list.length)];
 
 let server;
 let mock;
-let killed = true; // no load, or it is allowed to fail
+let killed = true; // no load, or it may fail
 let clock = 0; // orders what clients did
 const tick = () => { clock += 1; return clock; };
 const users = [];
@@ -53,7 +53,7 @@ before(async () => {
   server = await startServer({ env: LOOPBACK });
 });
 after(async () => {
-  await server?.stop();
+  await server?.kill();
   await mock?.stop();
 });
 
@@ -88,15 +88,16 @@ async function addUser() {
 
 let sessionNumber = 0;
 
-/** A session that its first message makes. */
-function newSession(user) {
+/** A session that its first message makes; `kept` is one client's own and never deleted. */
+function newSession(user, kept = false) {
   sessionNumber += 1;
-  const session = { id: `kill-${SEED}-${sessionNumber}`, turns: [], seen: [], deletion: null, gone: false };
+  const id = `kill-${SEED}-${sessionNumber}`;
+  const session = { id, kept, turns: [], seen: [], deletion: null, gone: false };
   user.sessions.push(session);
   return session;
 }
 
-const inUse = (user) => user.sessions.filter((s) => !s.deletion);
+const inUse = (user) => user.sessions.filter((s) => !s.deletion && !s.kept);
 
 /** One that is in use, or a new one. */
 function anySession(user) {
@@ -127,6 +128,7 @@ async function say(user, session, long) {
   if (status !== 200) {
     assert.ok(mayRefuse(session, status), `${status} ${text}`);
     turn.refused = status;
+    await pause(below(20));
     return;
   }
   turn.answer = { text: body.response, messageId: body.message_id, userId: body.user_message_id, usage: body.usage };
@@ -143,6 +145,7 @@ async function stream(user, session, long) {
     assert.ok(mayRefuse(session, error.status), error.message);
     turn.done = tick();
     turn.refused = error.status;
+    await pause(below(20));
     return;
   }
   turn.reader = reader;
@@ -167,7 +170,7 @@ async function stream(user, session, long) {
 async function remove(user) {
   const open = inUse(user);
   if (open.length <= SESSIONS) return;
-  const session = open[0];
+  const session = pick(open);
   session.deletion = { sent: tick(), done: Infinity, told: false };
   const { status, text } = await user.client.delete(`/api/chat/sessions/${session.id}`);
   // Unknown: no message of it has been stored yet.
@@ -209,9 +212,9 @@ function load(long) {
   for (const user of users) {
     for (let i = 0; i < TALKERS; i += 1) {
       // In a long round one of each kind speaks slowly.
-      const slow = long && i < 2;
+      const own = long && i < 2 ? newSession(user, true) : null;
       const act = i % 2 ? say : stream;
-      clients.push(until(() => act(user, anySession(user), slow)));
+      clients.push(until(() => act(user, own ?? anySession(user), Boolean(own))));
     }
     clients.push(until(async () => {
       await pick([create, remove, remove, logOut])(user);
@@ -375,6 +378,7 @@ test(`what was told is stored after each of ${ROUNDS} kills (seed ${SEED})`, asy
       throw error;
     }
   }
+  await server.stop(); // in order, after all that
   t.diagnostic(JSON.stringify(told));
   for (const [what, count] of Object.entries(told)) {
     assert.ok(count > 0, `never happened: ${what}`);

@@ -121,6 +121,7 @@ describe('the messages of a session', () => {
       assert.equal(message.model_name, 'model-1');
       assert.equal(message.status, 'complete');
     }
+    assert.deepEqual([asked.siblings, reply.siblings], [[asked.id], [reply.id]]);
     assert.deepEqual([asked.role, asked.content, asked.parent_id], ['user', 'message 0', null]);
     assert.deepEqual([reply.role, reply.content, reply.parent_id], ['assistant', 'message 0', asked.id]);
   });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { uniqueName } from './support/client.mjs';
-import { HANG_MS, eventually, test, within } from './support/limits.mjs';
+import { HANG_MS, eventually, pause, test, within } from './support/limits.mjs';
 import { startMock } from './support/mock.mjs';
 import { RawConnection } from './support/raw.mjs';
 import { LOOPBACK, startServer } from './support/server.mjs';
@@ -44,7 +44,8 @@ describe('SIGTERM', () => {
   });
 
   test('ends what takes longer with a last frame, and stores what there is', async () => {
-    const { server, user } = await setup('1s');
+    const { server, user } = await setup('2s');
+    const { started } = await mock.stats();
     const quick = await user.model(mock.url('tokens=60,pace=5'));
     const endless = await user.model(mock.url('fault=endless,pace=10'));
     const silent = await user.model(mock.url('tokens=8,fault=hang_mid,at=3'));
@@ -58,7 +59,8 @@ describe('SIGTERM', () => {
     const whole = user.post('/api/chat/message', {
       session_id: uniqueName('whole'), model_name: endless, message: 'hi',
     });
-    await eventually(async () => (await mock.stats()).active >= 16, 'all run');
+    await eventually(async () => (await mock.stats()).started >= started + 26, 'all run');
+    await pause(500); // the waiting one cannot be seen anywhere
     server.signal('SIGTERM');
     await Promise.all(streams.map(({ reader }) => within(reader.end(), 'the stream ends')));
     for (const answer of await within(Promise.all([waiting, whole]), 'both are answered')) {

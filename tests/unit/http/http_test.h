@@ -113,6 +113,21 @@ static inline void fx_on_request(void *arg, struct tt_http_exchange *exchange)
         snprintf(f->note, sizeof(f->note), "q=%.*s c=%.*s r=%.*s x=%.*s tls=%d", TT_STR_ARG(q),
                  TT_STR_ARG(c), TT_STR_ARG(r), TT_STR_ARG(x), tt_http_behind_tls(exchange));
     }
+    if (fx_path(exchange, "/headers")) {
+        struct tt_str own = tt_http_query_arg(exchange, "own");
+        size_t size = (size_t)atoi(own.len ? own.data : "0");
+        char long_value[2000];
+        memset(long_value, 'v', sizeof(long_value));
+        for (int i = 0; i < 12; i++) {
+            char name[8];
+            snprintf(name, sizeof(name), "X-%d", i);
+            tt_http_add_header(exchange, tt_str_from(name), tt_str_of(long_value, size + 1));
+        }
+        if (tt_str_eq(tt_http_header(exchange, "x-test"), TT_STR("id")))
+            tt_http_add_header(exchange, TT_STR("x-request-id"), TT_STR("mine"));
+        if (tt_str_eq(tt_http_header(exchange, "x-test"), TT_STR("close")))
+            tt_http_add_header(exchange, TT_STR("Connection"), TT_STR("close"));
+    }
     if (fx_path(exchange, "/split"))
         tt_http_add_header(exchange, TT_STR("X-User"), TT_STR("a\r\nX-Evil: 1"));
     if (fx_path(exchange, "/big")) {
@@ -342,3 +357,59 @@ static inline int fx_until_closed(struct fixture *f, int fd, struct tt_buf *in)
             tt_loop_turn((f)->loop, 1);                                                            \
         assert_true(condition);                                                                    \
     } while (0)
+
+/* ---- one server and one client ---- */
+
+struct client {
+    struct fixture f;
+    int fd;
+    struct tt_buf in;
+    struct response r;
+};
+
+static inline void open_client(struct client *c, int rcvbuf)
+{
+    memset(c, 0, sizeof(*c));
+    fx_open(&c->f);
+    c->fd = fx_connect_rcvbuf(&c->f, rcvbuf);
+}
+
+static inline void close_client(struct client *c)
+{
+    if (c->fd >= 0)
+        close(c->fd);
+    fx_turns(&c->f, 3);
+    if (c->f.server)
+        assert_int_equal(tt_http_server_active(c->f.server), 0);
+    fx_close(&c->f);
+    tt_buf_free(&c->in);
+    tt_buf_free(&c->r.body);
+}
+
+static inline void ask(struct client *c, const char *request)
+{
+    fx_send(c->fd, request);
+    assert_true(fx_next(&c->f, c->fd, &c->in, &c->r));
+}
+
+static inline void expect_body(struct client *c, int status, const char *text)
+{
+    assert_int_equal(c->r.status, status);
+    assert_int_equal(c->r.body.len, strlen(text));
+    if (c->r.body.len > 0)
+        assert_memory_equal(c->r.body.data, text, c->r.body.len);
+}
+
+/* The client goes: 0 = closes, 1 = closes its sending side only, 2 = resets. */
+static inline void leave(struct client *c, int how)
+{
+    const struct linger now = {1, 0};
+    if (how == 1) {
+        shutdown(c->fd, SHUT_WR);
+        return;
+    }
+    if (how == 2)
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(c->fd);
+    c->fd = -1;
+}

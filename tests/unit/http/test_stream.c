@@ -13,32 +13,6 @@
 #define H   "Host: a\r\n"
 #define ASK "GET /stream HTTP/1.1\r\n" H "\r\n"
 
-struct client {
-    struct fixture f;
-    int fd;
-    struct tt_buf in;
-    struct response r;
-};
-
-static void open_client(struct client *c, int rcvbuf)
-{
-    memset(c, 0, sizeof(*c));
-    fx_open(&c->f);
-    c->fd = fx_connect_rcvbuf(&c->f, rcvbuf);
-}
-
-static void close_client(struct client *c)
-{
-    if (c->fd >= 0)
-        close(c->fd);
-    fx_turns(&c->f, 3);
-    if (c->f.server)
-        assert_int_equal(tt_http_server_active(c->f.server), 0);
-    fx_close(&c->f);
-    tt_buf_free(&c->in);
-    tt_buf_free(&c->r.body);
-}
-
 static void feed(struct client *c, const char *text)
 {
     tt_buf_append_z(&c->f.feed, text);
@@ -185,19 +159,6 @@ static void test_slow_reader(void **state)
     assert_int_equal(c.r.status, 200);
     tt_buf_free(&sent);
     close_client(&c);
-}
-
-static void leave(struct client *c, int how)
-{
-    const struct linger now = {1, 0};
-    if (how == 2)
-        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    if (how == 1)
-        shutdown(c->fd, SHUT_WR);
-    else
-        close(c->fd);
-    if (how != 1)
-        c->fd = -1;
 }
 
 static void test_client_leaves(void **state)

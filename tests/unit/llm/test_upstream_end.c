@@ -151,6 +151,26 @@ static void stopping(void **state)
     }
 }
 
+/* The client goes first when a worker stops: replies that run end, answers being drained are let
+ * go. */
+static void the_client_is_freed(void **state)
+{
+    struct tt_reply *running = begin("/hang-mid", (struct tt_deadlines){0}, NULL);
+    struct tt_reply *draining = begin("/open-after-done", (struct tt_deadlines){0}, NULL);
+    (void)state;
+    finish(draining);
+    while (tt_reply_length(running) == 0)
+        tt_loop_turn(loop, 10);
+    tt_client_free(client);
+    client = tt_client_new(loop, &(struct tt_client_settings){.egress = egress}, NULL);
+    finish(running);
+    assert_string_equal(tt_reply_outcome(running)->error.code, "shutting_down");
+    expect_text(running, TT_REPLY_CONTENT, "half");
+    assert_string_equal(tt_reply_outcome(draining)->status, "complete");
+    tt_reply_unref(running);
+    tt_reply_unref(draining);
+}
+
 static void stopped_before_it_starts(void **state)
 {
     struct tt_reply *reply = tt_reply_new(loop, 1, 1, 1, NULL);
@@ -249,8 +269,13 @@ static void another_try(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(limits),          TEST(done_but_open), TEST(stopping), TEST(stopped_before_it_starts),
-        TEST(refused_at_once), TEST(another_try),
+        TEST(limits),
+        TEST(done_but_open),
+        TEST(stopping),
+        TEST(the_client_is_freed),
+        TEST(stopped_before_it_starts),
+        TEST(refused_at_once),
+        TEST(another_try),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

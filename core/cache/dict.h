@@ -1,0 +1,59 @@
+/* The cache's first tier: one dictionary in this process for all workers, with a byte cap, least
+ * recently used first out, and expiry. A value carries the version of the database row that it was
+ * made from and is only given out to somebody who has just read that same version: so a removal
+ * that came too early, too late or not at all brings nothing old back. Knows nothing of Redis. */
+#pragma once
+#include "base/str.h"
+
+#include <stdatomic.h>
+
+/* Bytes that never change, counted so that they can be read without a lock. */
+struct tt_cache_value {
+    atomic_int refs;
+    int64_t version;
+    size_t len;
+    char data[];
+};
+
+/* A copy of the bytes. Owns: the caller, tt_cache_value_unref. Fails: NULL without memory (a
+ * request decides the size, so it does not abort). Thread: any, for all three. */
+struct tt_cache_value *tt_cache_value_new(int64_t version, struct tt_str bytes);
+struct tt_cache_value *tt_cache_value_ref(struct tt_cache_value *value);
+void tt_cache_value_unref(struct tt_cache_value *value); /* NULL is allowed */
+
+static inline struct tt_str tt_cache_value_str(const struct tt_cache_value *value)
+{
+    return tt_str_of(value->data, value->len);
+}
+
+struct tt_dict;
+
+/* Holds at most max_bytes, keys and overhead included; 0 = holds nothing. Owns: the caller. */
+struct tt_dict *tt_dict_new(size_t max_bytes);
+void tt_dict_free(struct tt_dict *dict);
+
+/* The value of exactly this version; an older one is thrown away. Owns: the caller, unref. Fails:
+ * NULL. Thread: any, for all that follows; no call waits for anything but another call. */
+struct tt_cache_value *tt_dict_get(struct tt_dict *dict, struct tt_str key, int64_t version);
+
+/* Keeps the value for ttl_ms (0 = until it is pushed out), taking a reference of its own. Nothing
+ * happens when a newer version is there, or the value would fill too much of the dictionary. */
+void tt_dict_put(struct tt_dict *dict, struct tt_str key, struct tt_cache_value *value,
+                 uint64_t ttl_ms);
+
+bool tt_dict_remove(struct tt_dict *dict, struct tt_str key);
+
+/* Removes what begins with `prefix` and returns how much that was. Walks everything, one shard
+ * locked at a time: for the rare (an account ends), not for a request's path. */
+size_t tt_dict_remove_prefix(struct tt_dict *dict, struct tt_str prefix);
+
+struct tt_dict_stats {
+    size_t entries, bytes, max_bytes;
+    uint64_t hits;
+    uint64_t misses;  /* nothing there; stale and expired ones are not counted here */
+    uint64_t stale;   /* another version was there */
+    uint64_t expired; /* found too late */
+    uint64_t puts;
+    uint64_t evicted; /* pushed out by the byte cap */
+};
+void tt_dict_stats(struct tt_dict *dict, struct tt_dict_stats *out);

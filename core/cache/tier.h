@@ -1,0 +1,83 @@
+/* The cache as the rest of the server sees it: the dictionary of this process in front of Redis in
+ * front of whoever loads from the database. It may forget anything at any time and then says
+ * "miss"; it never gives out a value of another version than the asker has just read from the row.
+ */
+#pragma once
+#include "cache/dict.h"
+#include "cache/health.h"
+#include "loop/resolve.h"
+
+#define TT_CACHE_KEY_MAX 512
+
+/* ---- one a process ---- */
+
+struct tt_cache_settings {
+    struct tt_str redis_url;   /* empty: no Redis */
+    struct tt_str secret;      /* of the data folder; see stored.h */
+    size_t memory;             /* bytes of the dictionary; 0 = none */
+    size_t value_max;          /* bytes; larger ones are not cached; 0 = 1 MiB */
+    uint64_t redis_timeout_ms; /* 0 = 20 */
+};
+
+struct tt_cache_store;
+
+/* Owns: the caller, tt_cache_store_free after all workers' caches. Fails: NULL with code
+ * "invalid_setting". Thread: any. */
+struct tt_cache_store *tt_cache_store_new(const struct tt_cache_settings *settings,
+                                          struct tt_err *err);
+void tt_cache_store_free(struct tt_cache_store *store);
+
+struct tt_cache_stats {
+    struct tt_dict_stats dict;
+    struct tt_redis_status redis;
+};
+void tt_cache_store_stats(struct tt_cache_store *store,
+                          struct tt_cache_stats *out); /* any thread */
+
+/* ---- one a worker; Thread: its loop's ---- */
+
+struct tt_cache;
+
+/* Owns: the caller, tt_cache_free before the loop and after the tasks. Store and resolver are
+ * borrowed. tt_cache_free answers who still waits with a miss. */
+struct tt_cache *tt_cache_new(struct tt_cache_store *store, struct tt_loop *loop,
+                              struct tt_resolver *resolver);
+void tt_cache_free(struct tt_cache *cache);
+struct tt_cache_store *tt_cache_store_of(struct tt_cache *cache);
+
+enum tt_cache_answer {
+    TT_CACHE_HIT,
+    TT_CACHE_MISS,
+    TT_CACHE_ASK /* not in this process; Redis may have it: tt_cache_ask */
+};
+
+/* Looks into the dictionary. On a hit *value is valid until the next call of tt_cache_get or
+ * tt_cache_drop: the cache holds it, so that an asker who is left by a longjmp leaks nothing. */
+enum tt_cache_answer tt_cache_get(struct tt_cache *cache, struct tt_str key, int64_t version,
+                                  struct tt_cache_value **value);
+void tt_cache_drop(struct tt_cache *cache);
+
+/* Somebody who waits for Redis. Embed and zero it. */
+struct tt_cache_ask {
+    struct tt_list node;
+    int64_t version;
+    /* Exactly once, never from inside tt_cache_ask: the value, or NULL = miss; borrowed. */
+    void (*on_answer)(struct tt_cache_ask *ask, struct tt_cache_value *value);
+};
+
+/* Only after TT_CACHE_ASK, in the same turn. Those who ask for one key at the same time share one
+ * question. */
+void tt_cache_ask(struct tt_cache *cache, struct tt_str key, int64_t version,
+                  struct tt_cache_ask *ask);
+void tt_cache_ask_cancel(struct tt_cache_ask *ask); /* no on_answer after this */
+
+/* Keeps a value for ttl_ms (at least 1): in the dictionary at once, in Redis in the background. */
+void tt_cache_put(struct tt_cache *cache, struct tt_str key, int64_t version, struct tt_str bytes,
+                  uint64_t ttl_ms);
+
+/* Out of the dictionary before this returns, out of Redis soon, or never if it is down: no matter,
+ * see dict.h. */
+void tt_cache_remove(struct tt_cache *cache, struct tt_str key);
+
+/* The dictionary's entries that begin so; those in Redis wait for their expiry. */
+size_t tt_cache_remove_prefix(struct tt_cache *cache, struct tt_str prefix);

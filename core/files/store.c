@@ -1,0 +1,333 @@
+/* Writing, reading and removing. The order of the system calls is the whole point: bytes, fsync,
+ * rename, fsync of the folder, and only then is the commit answered; the row comes after that. The
+ * 256 folders are all made at open and synced once, because a folder that is made later would have
+ * to be synced in its parent before anybody may count on it. After a failed fsync nothing is tried
+ * again: the kernel may have dropped the pages, and a second fsync would lie. */
+#include "base/mem.h"
+#include "base/secret.h"
+#include "files/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void (*tt_store_after_step)(const char *step);
+
+struct tt_store_file {
+    struct tt_store *store;
+    int fd;
+    uint64_t size, max;
+    bool failed;
+    char key[TT_STORE_KEY_SIZE];
+};
+
+/* ---- names and errors ---- */
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+bool tt_store_key_valid(struct tt_str key)
+{
+    if (key.len != TT_STORE_KEY_SIZE - 1)
+        return false;
+    for (size_t i = 0; i < key.len; i++)
+        if (!is_hex(key.data[i]))
+            return false;
+    return true;
+}
+
+void tt_store_path(char out[TT_STORE_PATH], const char *key, bool temporary)
+{
+    snprintf(out, TT_STORE_PATH, "%.2s/%s%.32s%s", key, temporary ? "." : "", key,
+             temporary ? ".tmp" : "");
+}
+
+int tt_store_fail(struct tt_err *err, const char *what, int reason)
+{
+    if (reason == ENOSPC || reason == EDQUOT)
+        return tt_err_set(err, 507, "disk_full", "%s: %s", what, strerror(reason));
+    return tt_err_set(err, 500, "store_failed", "%s: %s", what, strerror(reason));
+}
+
+static int missing(struct tt_err *err)
+{
+    return tt_err_set(err, 404, "file_missing", "no such file in the store");
+}
+
+/* False: it is no key. */
+static bool key_path(char out[TT_STORE_PATH], struct tt_str key)
+{
+    char copy[TT_STORE_KEY_SIZE] = {0};
+    if (!tt_store_key_valid(key))
+        return false;
+    memcpy(copy, key.data, key.len);
+    tt_store_path(out, copy, false);
+    return true;
+}
+
+int tt_store_sync_dir(const struct tt_store *store, const char *name)
+{
+    int fd = openat(store->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int rc = fsync(fd);
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return rc;
+}
+
+/* ---- the store ---- */
+
+static int make_shards(struct tt_store *store, struct tt_err *err)
+{
+    bool made = false;
+    for (int i = 0; i < TT_STORE_SHARDS; i++) {
+        char name[4];
+        snprintf(name, sizeof(name), "%02x", (unsigned)i);
+        if (mkdirat(store->dir, name, 0700) == 0)
+            made = true;
+        else if (errno != EEXIST)
+            return tt_store_fail(err, "making a folder of the store", errno);
+    }
+    if (made && tt_store_sync_dir(store, ".") != 0)
+        return tt_store_fail(err, "fsync of the store's folder", errno);
+    return 0;
+}
+
+struct tt_store *tt_store_open(const char *folder, struct tt_err *err)
+{
+    struct tt_store *store = TT_NEW(struct tt_store);
+    store->dir = -1;
+    store->young = tt_map_new();
+    pthread_mutex_init(&store->lock, NULL);
+    bool made = mkdir(folder, 0700) == 0;
+    if (made || errno == EEXIST)
+        store->dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->dir < 0) {
+        tt_store_fail(err, folder, errno);
+        goto fail;
+    }
+    /* A new folder's name lies in its parent. */
+    if (made && tt_store_sync_dir(store, "..") != 0) {
+        tt_store_fail(err, "fsync of the folder above the store", errno);
+        goto fail;
+    }
+    if (make_shards(store, err) != 0)
+        goto fail;
+    return store;
+
+fail:
+    tt_store_close(store);
+    return NULL;
+}
+
+void tt_store_close(struct tt_store *store)
+{
+    if (!store)
+        return;
+    if (store->dir >= 0)
+        close(store->dir);
+    tt_map_free(store->young);
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
+/* ---- writing ---- */
+
+/* Before the file is there, so that a sweep that runs now leaves it alone. */
+static void remember(struct tt_store *store, const char *key)
+{
+    pthread_mutex_lock(&store->lock);
+    if (store->young)
+        tt_map_put(store->young, tt_str_from(key), store);
+    pthread_mutex_unlock(&store->lock);
+}
+
+struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, struct tt_err *err)
+{
+    char path[TT_STORE_PATH];
+    struct tt_store_file *file = TT_NEW(struct tt_store_file);
+    file->store = store;
+    file->max = max;
+    tt_random_hex(file->key, TT_STORE_KEY_SIZE - 1);
+    remember(store, file->key);
+    tt_store_path(path, file->key, true);
+    file->fd = openat(store->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file->fd < 0) {
+        tt_store_fail(err, "making a file in the store", errno);
+        free(file);
+        return NULL;
+    }
+    tt_store_step("create");
+    return file;
+}
+
+const char *tt_store_file_key(const struct tt_store_file *file)
+{
+    return file->key;
+}
+
+uint64_t tt_store_file_size(const struct tt_store_file *file)
+{
+    return file->size;
+}
+
+int tt_store_append(struct tt_store_file *file, struct tt_str bytes, struct tt_err *err)
+{
+    if (file->failed)
+        return tt_err_set(err, 500, "store_failed", "an earlier write failed");
+    file->failed = true; /* until all of it is written */
+    if (bytes.len > file->max - file->size)
+        return tt_err_set(err, 413, "file_too_large", "the file is longer than %llu bytes",
+                          (unsigned long long)file->max);
+    while (bytes.len > 0) {
+        ssize_t n = write(file->fd, bytes.data, bytes.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return tt_store_fail(err, "writing a file of the store", errno);
+        bytes.data += n;
+        bytes.len -= (size_t)n;
+        file->size += (uint64_t)n;
+    }
+    tt_store_step("write");
+    file->failed = false;
+    return 0;
+}
+
+/* Closes, frees and, unless it was committed, removes. */
+static void end_file(struct tt_store_file *file, const char *leftover)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    if (leftover)
+        unlinkat(file->store->dir, leftover, 0);
+    free(file);
+}
+
+int tt_store_commit(struct tt_store_file *file, struct tt_err *err)
+{
+    char temporary[TT_STORE_PATH], path[TT_STORE_PATH], shard[3] = {file->key[0], file->key[1]};
+    const char *leftover = temporary;
+    int rc = -1;
+    tt_store_path(temporary, file->key, true);
+    tt_store_path(path, file->key, false);
+    if (file->failed) {
+        tt_err_set(err, 500, "store_failed", "an earlier write failed");
+        goto out;
+    }
+    if (fsync(file->fd) != 0) {
+        tt_store_fail(err, "fsync of a file of the store", errno);
+        goto out;
+    }
+    tt_store_step("sync");
+    /* Some file systems report a full disk only here. */
+    rc = close(file->fd);
+    file->fd = -1;
+    if (rc != 0 && errno != EINTR) {
+        tt_store_fail(err, "closing a file of the store", errno);
+        goto out;
+    }
+    rc = renameat(file->store->dir, temporary, file->store->dir, path);
+    if (rc != 0) {
+        tt_store_fail(err, "naming a file of the store", errno);
+        goto out;
+    }
+    leftover = path;
+    tt_store_step("rename");
+    rc = tt_store_sync_dir(file->store, shard);
+    if (rc != 0) {
+        tt_store_fail(err, "fsync of a folder of the store", errno);
+        goto out;
+    }
+    tt_store_step("sync folder");
+    leftover = NULL;
+out:
+    end_file(file, leftover);
+    return leftover ? -1 : 0;
+}
+
+void tt_store_discard(struct tt_store_file *file)
+{
+    char temporary[TT_STORE_PATH];
+    if (!file)
+        return;
+    tt_store_path(temporary, file->key, true);
+    end_file(file, temporary);
+    tt_store_step("discard");
+}
+
+/* ---- committed files ---- */
+
+int tt_store_open_file(struct tt_store *store, struct tt_str key, uint64_t *size,
+                       struct tt_err *err)
+{
+    char path[TT_STORE_PATH];
+    struct stat st;
+    if (!key_path(path, key))
+        return missing(err);
+    int fd = openat(store->dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? missing(err)
+                               : tt_store_fail(err, "opening a file of the store", errno);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return tt_err_set(err, 500, "store_failed", "%s is no regular file", path);
+    }
+    if (size)
+        *size = (uint64_t)st.st_size;
+    return fd;
+}
+
+static int read_all(int fd, uint64_t size, struct tt_buf *out, struct tt_err *err)
+{
+    char *to = size < SIZE_MAX ? tt_buf_reserve(out, (size_t)size) : NULL;
+    if (!to)
+        return tt_err_set(err, 413, "file_too_large", "a file of %llu bytes",
+                          (unsigned long long)size);
+    for (size_t done = 0; done < size;) {
+        ssize_t n = read(fd, to + done, (size_t)size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return tt_store_fail(err, "reading a file of the store", errno);
+        if (n == 0)
+            return tt_err_set(err, 500, "store_failed", "a file of the store became shorter");
+        done += (size_t)n;
+    }
+    out->len += (size_t)size;
+    out->data[out->len] = '\0';
+    return 0;
+}
+
+int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out, struct tt_err *err)
+{
+    uint64_t size = 0;
+    int fd = tt_store_open_file(store, key, &size, err);
+    if (fd < 0)
+        return -1;
+    int rc = read_all(fd, size, out, err);
+    close(fd);
+    return rc;
+}
+
+int tt_store_remove(struct tt_store *store, struct tt_str key, struct tt_err *err)
+{
+    char path[TT_STORE_PATH];
+    if (!key_path(path, key))
+        return missing(err);
+    if (unlinkat(store->dir, path, 0) != 0) {
+        if (errno == ENOENT)
+            return 0;
+        return tt_store_fail(err, "removing a file of the store", errno);
+    }
+    tt_store_step("remove");
+    /* Not synced: the row went before it, so a file that comes back is swept. */
+    return 0;
+}

@@ -1,0 +1,144 @@
+/* The sweep at start: what the disk holds against what the database knows. Only names that the
+ * store itself gives are ever removed; anything else in the folder is somebody's and is reported. A
+ * row without its file cannot happen by a crash (the file comes first and goes last), so it is
+ * logged as what it is: lost by another hand. */
+#include "base/log.h"
+#include "files/store_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LOGGED_MAX 10 /* of each kind; the counts tell the rest */
+
+struct sweep {
+    struct tt_store *store;
+    struct tt_map *known; /* key -> itself; what is found is taken out */
+    struct tt_store_swept *swept;
+};
+
+enum name_kind { NAME_FILE, NAME_TEMPORARY, NAME_FOREIGN };
+
+/* A name in the folder of `shard`; the key's digits begin at *key. */
+static enum name_kind judge(const char *shard, struct tt_str name, struct tt_str *key)
+{
+    enum name_kind kind = NAME_FILE;
+    if (tt_str_starts(name, TT_STR(".")) && tt_str_ends(name, TT_STR(".tmp")) && name.len > 5) {
+        kind = NAME_TEMPORARY;
+        name = tt_str_of(name.data + 1, name.len - 5);
+    }
+    *key = name;
+    if (!tt_store_key_valid(name) || memcmp(name.data, shard, 2) != 0)
+        return NAME_FOREIGN;
+    return kind;
+}
+
+static bool is_young(struct tt_store *store, struct tt_str key)
+{
+    pthread_mutex_lock(&store->lock);
+    bool young = tt_map_get(store->young, key) != NULL;
+    pthread_mutex_unlock(&store->lock);
+    return young;
+}
+
+static void report(struct tt_str name, size_t *count, const char *what)
+{
+    if ((*count)++ < LOGGED_MAX)
+        tt_log(TT_LOG_WARN, what, TT_F_STR("name", name));
+}
+
+static int remove_one(int dir, const char *name, size_t *count, struct tt_err *err)
+{
+    if (unlinkat(dir, name, 0) != 0 && errno != ENOENT)
+        return tt_store_fail(err, "sweeping the store", errno);
+    (*count)++;
+    tt_store_step("sweep");
+    return 0;
+}
+
+static int sweep_name(struct sweep *sweep, int dir, const char *shard, const char *name,
+                      struct tt_err *err)
+{
+    struct tt_store_swept *swept = sweep->swept;
+    struct tt_str key;
+    enum name_kind kind = judge(shard, tt_str_from(name), &key);
+    if (kind == NAME_FOREIGN) {
+        report(tt_str_from(name), &swept->foreign, "the file store holds a file that is not its");
+        return 0;
+    }
+    if (kind == NAME_FILE && tt_map_remove(sweep->known, key)) {
+        swept->kept++;
+        return 0;
+    }
+    if (is_young(sweep->store, key))
+        return 0;
+    return remove_one(dir, name, kind == NAME_FILE ? &swept->orphans : &swept->unfinished, err);
+}
+
+static int sweep_shard(struct sweep *sweep, const char *shard, struct tt_err *err)
+{
+    int rc = 0;
+    struct dirent *entry;
+    int fd = openat(sweep->store->dir, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        tt_store_fail(err, "opening a folder of the store", errno);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    errno = 0;
+    while (rc == 0 && (entry = readdir(dir))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            rc = sweep_name(sweep, dirfd(dir), shard, entry->d_name, err);
+        errno = 0;
+    }
+    if (rc == 0 && errno != 0)
+        rc = tt_store_fail(err, "reading a folder of the store", errno);
+    closedir(dir);
+    return rc;
+}
+
+static void report_missing(struct sweep *sweep)
+{
+    size_t position = 0;
+    struct tt_str key;
+    void *value;
+    while (tt_map_next(sweep->known, &position, &key, &value))
+        if (!is_young(sweep->store, key))
+            report(key, &sweep->swept->missing, "a file of the database is not in the store");
+}
+
+int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str *key), void *arg,
+                   struct tt_store_swept *swept, struct tt_err *err)
+{
+    struct tt_store_swept nobody;
+    struct sweep sweep = {store, NULL, swept ? swept : &nobody};
+    struct tt_str key;
+    int rc = 0;
+    *sweep.swept = (struct tt_store_swept){0};
+    if (!store->young)
+        return tt_err_set(err, 500, "store_failed", "the store was swept already");
+    sweep.known = tt_map_new();
+    while (next(arg, &key))
+        if (tt_store_key_valid(key))
+            tt_map_put(sweep.known, key, store);
+        else
+            report(key, &sweep.swept->missing, "a row of the database holds no storage key");
+    for (int i = 0; rc == 0 && i < TT_STORE_SHARDS; i++) {
+        char shard[4];
+        snprintf(shard, sizeof(shard), "%02x", (unsigned)i);
+        rc = sweep_shard(&sweep, shard, err);
+    }
+    if (rc == 0) {
+        report_missing(&sweep);
+        pthread_mutex_lock(&store->lock);
+        tt_map_free(store->young);
+        store->young = NULL;
+        pthread_mutex_unlock(&store->lock);
+    }
+    tt_map_free(sweep.known);
+    return rc;
+}

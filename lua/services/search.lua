@@ -1,0 +1,58 @@
+--- Finding messages by what they say. The index (migrations/0002) cuts text
+--- into words, and Chinese, Japanese and Korean into characters and pairs.
+
+local db = require "tide.db"
+local text = require "tide.text"
+
+local M = {}
+
+--- A query in FTS5's language from what a person typed: every part between
+--- blanks must be there, each as it stands; the last word may be a beginning.
+--- Quotes keep FTS5's own operators out (https://www.sqlite.org/fts5.html, 3).
+---@param user_id integer
+---@param q string
+---@return string
+local function expression(user_id, q)
+  local parts = {}
+  for part in q:gmatch("%S+") do
+    parts[#parts + 1] = '"' .. part:gsub('"', '""') .. '"'
+  end
+  if parts[1] and not text.has_cjk(parts[#parts]) then
+    parts[#parts] = parts[#parts] .. "*"
+  end
+  return ("owner : \"u%d\" AND content : (%s)")
+    :format(user_id, table.concat(parts, " AND "))
+end
+
+local SQL_COUNT =
+  "SELECT COUNT(*) AS n FROM message_search WHERE message_search MATCH ?"
+
+local SQL_PAGE = [[
+SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at,
+  snippet(message_search, 1, '', '', '…', 24) AS snippet
+FROM message_search
+JOIN chat_messages AS m ON m.id = message_search.rowid
+JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id
+WHERE message_search MATCH ? AND m.user_id = ?
+ORDER BY message_search.rowid DESC LIMIT ? OFFSET ?]]
+
+--- One page of the caller's messages that have all parts of `q`, newest first.
+---@param user_id integer
+---@param q string not blank
+---@param limit integer
+---@param offset integer
+---@return table[]|nil rows, integer|tide.Error total
+function M.find_messages(user_id, q, limit, offset)
+  local match = expression(user_id, q)
+  local counted, failed = db.fetch(SQL_COUNT, { match })
+  if not counted then
+    return nil, failed
+  end
+  local rows, err = db.fetch(SQL_PAGE, { match, user_id, limit, offset })
+  if not rows then
+    return nil, err
+  end
+  return rows, counted[1].n
+end
+
+return M
