@@ -1,6 +1,6 @@
 # tt_layer(<name> LINK <layers and libraries> [EXCEPT <files>]): core/<name>/*.c as one OBJECT
 # library. A layer's objects come along to the final program through tt_link_layers.
-set(TT_LAYERS base loop http llm db cache script app)
+set(TT_LAYERS base loop http llm db cache files script app)
 
 function(tt_layer name)
   cmake_parse_arguments(ARG "" "" "LINK;EXCEPT" ${ARGN})

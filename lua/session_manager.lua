@@ -3,10 +3,8 @@
 --- here; the parts (services/, policy/) do not know each other.
 
 local chat = require "services.chat"
-local errors = require "lib.errors"
 local models = require "services.models"
-local persona_policy = require "policy.persona"
-local personas = require "tide.personas"
+local personas = require "services.personas"
 local time = require "tide.time"
 local title_policy = require "policy.title"
 
@@ -28,14 +26,25 @@ local function new_session_id()
   return ("session_%019d"):format(time.unix_ns())
 end
 
+---@param name string|nil "" and nil = none named
+---@return true|nil ok, tide.Error|nil err unknown_persona
+local function check_persona(name)
+  if not name or name == "" then
+    return true
+  end
+  local content, unknown = personas.get_persona_content(name)
+  return content and true, unknown
+end
+
 --- Whether a wish can be fulfilled, before anything is waited for or stored.
 ---@param user_id integer
 ---@param wish SessionWish
 ---@return Model|nil model to ask
 ---@return tide.Error|nil err unknown_persona and those of models.resolve
 function M.check(user_id, wish)
-  if not persona_policy.known(personas, wish.persona) then
-    return nil, errors.new("unknown_persona", { persona = wish.persona })
+  local named, unknown = check_persona(wish.persona)
+  if not named then
+    return nil, unknown
   end
   return models.resolve(user_id, wish.model_name, wish.base_url)
 end
@@ -54,8 +63,10 @@ function M.get_or_create_session(user_id, wish, language)
       return nil, err
     end
   end
-  local persona =
-    persona_policy.choose(personas, wish.persona, row and row.persona)
+  local persona, unknown = personas.choose(wish.persona, row and row.persona)
+  if not persona then
+    return nil, unknown
+  end
   local session = row
     or {
       session_id = wish.session_id or new_session_id(),
@@ -100,8 +111,9 @@ function M.update_session(user_id, session_id, changes)
       wanted[name] = changes[name]
     end
   end
-  if not persona_policy.known(personas, wanted.persona) then
-    return nil, errors.new("unknown_persona", { persona = wanted.persona })
+  local named, unknown = check_persona(wanted.persona)
+  if not named then
+    return nil, unknown
   end
   if wanted.model_name then
     local model, refused = models.resolve(user_id, wanted.model_name)
@@ -121,7 +133,7 @@ end
 
 ---@return string[] names in the order of style.yaml
 function M.get_available_personas()
-  return persona_policy.names(personas)
+  return personas.get_available_personas()
 end
 
 return M

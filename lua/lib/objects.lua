@@ -119,7 +119,7 @@ function M.message(row)
     status = row.status,
     parent_id = row.parent_id or json.null,
     siblings = row.siblings,
-    file_ids = json.array((json.decode(row.file_ids))),
+    file_ids = (json.decode(row.file_ids)),
     model_name = row.model_name,
     usage = row.usage and (json.decode(row.usage)) or nil,
   }

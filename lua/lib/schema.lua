@@ -133,12 +133,7 @@ function checkers.boolean(_, value, path, check)
 end
 
 function checkers.array(schema, value, path, check)
-  -- An empty table passes unmarked too: tide.json cannot tell [] from {} yet,
-  -- and clients do send "file_ids": [].
-  if
-    type(value) ~= "table"
-    or not (json.is_array(value) or next(value) == nil)
-  then
+  if type(value) ~= "table" or not json.is_array(value) then
     return invalid(check, path, "must_be_array")
   end
   if schema.min and #value < schema.min then

@@ -10,7 +10,7 @@ local M = {}
 ---@param personas Persona[]
 ---@param name string
 ---@return Persona|nil
-local function find(personas, name)
+function M.find(personas, name)
   for _, persona in ipairs(personas) do
     if persona.name == name then
       return persona
@@ -24,7 +24,7 @@ end
 ---@param named string|nil "" and nil name none
 ---@return boolean
 function M.known(personas, named)
-  return named == nil or named == "" or find(personas, named) ~= nil
+  return named == nil or named == "" or M.find(personas, named) ~= nil
 end
 
 ---@param personas Persona[] at least one, in file order
@@ -32,8 +32,8 @@ end
 ---@param stored string|nil with the session
 ---@return Persona
 function M.choose(personas, named, stored)
-  return named and named ~= "" and find(personas, named)
-    or stored and find(personas, stored)
+  return named and named ~= "" and M.find(personas, named)
+    or stored and M.find(personas, stored)
     or personas[1]
 end
 

@@ -39,6 +39,7 @@ function M.build(request)
     messages = json.array(request.messages),
     stream = true,
     stream_options = { include_usage = true },
+    max_tokens = request.max_tokens,
   }
   return {
     url = request.base_url:gsub("/+$", "") .. "/chat/completions",

@@ -1,11 +1,32 @@
---- The personas of style.yaml.
+--- The personas of style.yaml, and for the operator which one is the default.
 
 local objects = require "lib.objects"
-local session_manager = require "session_manager"
+local personas = require "services.personas"
 
-local function list()
-  return { json = { data = session_manager.get_available_personas() } }
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.list()
+  return { json = { data = personas.get_available_personas() } }
 end
+
+function handlers.get_default()
+  local name, err = personas.get_default_persona()
+  if not name then
+    return nil, err
+  end
+  return { json = { persona = name } }
+end
+
+function handlers.set_default(req)
+  local ok, err = personas.set_default_persona(req.body.persona)
+  if not ok then
+    return nil, err
+  end
+  return { json = { persona = req.body.persona } }
+end
+
+local ONE = objects.object({ persona = "string" })
 
 ---@type tide.Route[]
 return {
@@ -15,6 +36,29 @@ return {
     auth = "user",
     summary = "The names of the personas, in file order",
     response = objects.object({ data = objects.list({ type = "string" }) }),
-    handler = list,
+    handler = handlers.list,
+  },
+  {
+    method = "GET",
+    path = "/admin/personas/default",
+    auth = "none",
+    listener = "admin",
+    summary = "The persona of new sessions that name none",
+    response = ONE,
+    handler = handlers.get_default,
+  },
+  {
+    method = "PUT",
+    path = "/admin/personas/default",
+    auth = "none",
+    listener = "admin",
+    summary = "Set the persona of new sessions that name none",
+    request = {
+      fields = {
+        { name = "persona", type = "string", required = true, max = 100 },
+      },
+    },
+    response = ONE,
+    handler = handlers.set_default,
   },
 }

@@ -1,6 +1,7 @@
 --- Sessions that are there: list, messages, delete.
 
 local chat = require "services.chat"
+local export = require "services.export"
 local fields = require "lib.fields"
 local messages = require "services.messages"
 local objects = require "lib.objects"
@@ -45,6 +46,33 @@ function handlers.messages(req)
       data = objects.map(page.rows, objects.message),
       cursor = page.cursor,
       has_more = page.has_more,
+    },
+  }
+end
+
+function handlers.export(req)
+  local args, user_id = req.args, req.user.id
+  local session, unknown = chat.get_chat_session(user_id, args.session_id)
+  if not session then
+    return nil, unknown
+  end
+  local text, err
+  if args.format == "md" then
+    text, err = export.as_markdown(user_id, session, req.language)
+  else
+    text, err = export.as_json(user_id, session)
+  end
+  if not text then
+    return nil, err
+  end
+  return {
+    body = text,
+    content_type = args.format == "md" and "text/markdown; charset=utf-8"
+      or "application/json; charset=utf-8",
+    headers = {
+      -- Session ids hold nothing that would need quoting.
+      ["Content-Disposition"] = ('attachment; filename="%s.%s"')
+        :format(session.session_id, args.format),
     },
   }
 end
@@ -97,6 +125,24 @@ return {
       has_more = "boolean",
     }),
     handler = handlers.messages,
+  },
+  {
+    method = "GET",
+    path = "/api/chat/sessions/:session_id/export",
+    auth = "user",
+    summary = "A session as a file: json (everything) or md (for people)",
+    params = BY_ID,
+    query = {
+      fields = {
+        {
+          name = "format",
+          type = "string",
+          enum = { "json", "md" },
+          default = "json",
+        },
+      },
+    },
+    handler = handlers.export,
   },
   {
     method = "PATCH",

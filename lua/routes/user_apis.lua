@@ -1,5 +1,6 @@
 --- The caller's own API configurations.
 
+local connections = require "services.connections"
 local fields = require "lib.fields"
 local objects = require "lib.objects"
 local registry = require "providers.registry"
@@ -91,6 +92,18 @@ function handlers.delete(req)
   return { json = { message = texts.get(req.language, "api_deleted") } }
 end
 
+function handlers.test(req)
+  local row, err = user_apis.get_api_by_id(req.user.id, req.args.id)
+  if not row then
+    return nil, err
+  end
+  local result, refused = connections.test_api_connection(row)
+  if not result then
+    return nil, refused
+  end
+  return { json = result }
+end
+
 local BY_ID = { fields = { fields.id("id") } }
 
 ---@type tide.Route[]
@@ -150,5 +163,21 @@ return {
     params = BY_ID,
     response = objects.object({ message = "string" }),
     handler = handlers.delete,
+  },
+  {
+    method = "POST",
+    path = "/api/user/apis/:id/test",
+    auth = "user",
+    summary = "Ask the provider for one token",
+    params = BY_ID,
+    request = { fields = {} },
+    response = objects.object({
+      ok = "boolean",
+      status = "integer",
+      code = "string",
+      latency_ms = "integer",
+      ttft_ms = "integer",
+    }),
+    handler = handlers.test,
   },
 }

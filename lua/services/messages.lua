@@ -13,6 +13,10 @@ local M = {}
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, created_at"
 
+--- All messages of a session: session row, user, limit.
+M.SQL_ALL = "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
+  .. "WHERE session_row = ? AND user_id = ? ORDER BY id LIMIT ?"
+
 --- The way from a message up to the root, at most `limit` rows. Only ids go
 --- through the recursion: texts are fetched once, for the rows that stay.
 local SQL_PATH = [[

@@ -53,15 +53,51 @@ function M.get_models(user_id)
   return models
 end
 
---- What a request's model stands for: the caller's configuration with its
---- address (or the request's own instead) and key, or the built-in demo. The
---- address is judged here already, before anything is stored.
+--- What a configuration stands for: provider, address (or another one instead)
+--- and key.
+---@param row table of user_apis
+---@param base_url string|nil instead of the configured one; "" and nil = as
+--- configured
+---@return Model|nil model
+---@return tide.Error|nil err invalid_provider, no_base_url, invalid_url,
+--- address_not_allowed, secret_unreadable
+function M.open(row, base_url)
+  local provider = registry.get(row.provider)
+  if not provider then
+    return nil, errors.new("invalid_provider")
+  end
+  local address = base_url
+  if not address or address == "" then
+    address = row.base_url ~= "" and row.base_url or provider.base_url
+  end
+  if not address then
+    return nil, errors.new("no_base_url", { provider = row.provider })
+  end
+  -- Also a stored one: the policy may be stricter now than it was then.
+  local ok, refused = llm.check_url(address)
+  if not ok then
+    return nil, refused
+  end
+  local key, unreadable = user_apis.open_key(row)
+  if not key then
+    return nil, unreadable
+  end
+  return {
+    name = row.model_name,
+    provider = provider,
+    base_url = address,
+    key = key,
+  }
+end
+
+--- What a request's model stands for: the caller's configuration, or the
+--- built-in demo. The address is judged here already, before anything is
+--- stored.
 ---@param user_id integer
 ---@param model_name string
 ---@param base_url string|nil the request's; "" and nil = as configured
 ---@return Model|nil model
----@return tide.Error|nil err no_api_for_model, no_base_url, invalid_url,
---- address_not_allowed, secret_unreadable
+---@return tide.Error|nil err no_api_for_model and those of M.open
 function M.resolve(user_id, model_name, base_url)
   local ok, refused = user_apis.check_base_url(base_url or "")
   if not ok then
@@ -76,32 +112,7 @@ function M.resolve(user_id, model_name, base_url)
     end
     return nil, errors.new("no_api_for_model", { model_name = model_name })
   end
-  local provider = registry.get(row.provider)
-  if not provider then
-    return nil, errors.new("invalid_provider")
-  end
-  local address = base_url
-  if not address or address == "" then
-    address = row.base_url ~= "" and row.base_url or provider.base_url
-  end
-  if not address then
-    return nil, errors.new("no_base_url", { provider = row.provider })
-  end
-  -- Again for a stored one: the policy may be stricter now than it was then.
-  ok, refused = llm.check_url(address)
-  if not ok then
-    return nil, refused
-  end
-  local key, unreadable = user_apis.open_key(row)
-  if not key then
-    return nil, unreadable
-  end
-  return {
-    name = model_name,
-    provider = provider,
-    base_url = address,
-    key = key,
-  }
+  return M.open(row, base_url)
 end
 
 return M

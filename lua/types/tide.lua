@@ -199,6 +199,10 @@ function time.unix() end
 ---@return integer nanoseconds since 1970
 function time.unix_ns() end
 
+--- For measuring how long something takes.
+---@return integer milliseconds of a clock that never jumps
+function time.mono_ms() end
+
 --- Yields.
 ---@param ms integer
 function time.sleep(ms) end
@@ -287,6 +291,7 @@ function llm.enter(user_id, session_id) end
 ---@field status "complete"|"stopped"|"error"|"interrupted"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
+---@field http_status integer of the upstream's answer, 0 when none came
 ---@field error? tide.Error when status is "error"
 
 --- A running reply: it belongs to the server and goes on without the request.
@@ -342,6 +347,12 @@ function Reply:stop() end
 --- on failure the assistant row is ended with status "error" by the core
 function llm.start(spec) end
 
+--- Asks an upstream (or plays) without a session: nothing is stored, the reply
+--- has no ids. `spec` as for start, of which only what to ask is read.
+---@param spec tide.StartSpec
+---@return tide.Reply|nil reply, tide.Error|nil err
+function llm.ask(spec) end
+
 --- The reply in flight of a session.
 ---@param user_id integer
 ---@param session_id string
@@ -389,3 +400,4 @@ function llm.check_url(url) end
 ---@field key tide.Secret
 ---@field model string
 ---@field messages {role: string, content: string}[]
+---@field max_tokens? integer of the answer

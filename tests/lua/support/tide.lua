@@ -8,6 +8,30 @@ local cjson = require "cjson"
 local M = {}
 
 local IS_ARRAY = cjson.array_mt or {}
+local EMPTY = "\1empty array"
+
+--- Puts something into empty arrays, where cjson would lose what they are.
+local function fill_empty_arrays(s)
+  local parts, at = {}, 1
+  while at <= #s do
+    local text = s:match('^"[^"\\]*', at)
+    local stop
+    if text then
+      stop = at + #text
+      while s:sub(stop, stop) == "\\" do
+        stop = stop + 2 + #s:match('^[^"\\]*', stop + 2)
+      end
+    else
+      _, stop = s:find("^%[%s*%]", at)
+      text = stop and '["\\u0001empty array"]'
+      stop = stop or at
+    end
+    parts[#parts + 1] = text and text:sub(1, 1) == "[" and text
+      or s:sub(at, stop)
+    at = stop + 1
+  end
+  return table.concat(parts)
+end
 
 --- cjson turns integers into floats and marks no arrays; the core does both.
 local function fix(value)
@@ -17,7 +41,10 @@ local function fix(value)
     for k, v in pairs(value) do
       value[k] = fix(v)
     end
-    if value[1] ~= nil then
+    if value[1] == EMPTY then
+      value[1] = nil
+      setmetatable(value, IS_ARRAY)
+    elseif value[1] ~= nil then
       setmetatable(value, IS_ARRAY)
     end
   end
@@ -27,15 +54,11 @@ end
 local function fake_json()
   local json = { null = cjson.null }
   function json.decode(s)
-    local ok, value = pcall(cjson.decode, s)
+    local ok, value = pcall(cjson.decode, fill_empty_arrays(s))
     if not ok then
       return nil, { code = "invalid_json", status = 400 }
     end
-    value = fix(value)
-    if type(value) == "table" and s:find("^%s*%[") then
-      setmetatable(value, IS_ARRAY)
-    end
-    return value
+    return fix(value)
   end
   function json.encode(value)
     return cjson.encode(value)
