@@ -15,6 +15,7 @@ local RESOURCES = {
   require "routes.sessions",
   require "routes.replies",
   require "routes.search",
+  require "routes.files",
   require "routes.admin_users",
 }
 

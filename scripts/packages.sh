@@ -6,21 +6,22 @@
 PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
     libmicrohttpd-dev liblua5.4-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev libsodium-dev
-    libjwt-dev
-    lua-cjson ca-certificates
+    libjwt-dev libhiredis-dev libarchive-dev libexpat1-dev
+    lua-cjson poppler-utils ca-certificates
 )
 
 # The built program on a machine that does not build (the last stage of the Dockerfile).
 PACKAGES_RUN=(
     libmicrohttpd12 liblua5.4-0 libcurl4 libsqlite3-0 libyaml-0-2 libsodium23 libjwt0
-    lua-cjson ca-certificates
+    libhiredis0.14 libarchive13 libexpat1
+    lua-cjson poppler-utils ca-certificates
 )
 
 # Tests, by the group of ./test.sh that needs them.
 PACKAGES_LINT=(clang-format clang-tidy lua-check shellcheck git)
 PACKAGES_UNIT=(libcmocka-dev curl gzip procps)
 PACKAGES_LUA=(lua5.4 lua-busted)
-PACKAGES_E2E=(libcmocka-dev curl procps sqlite3)
+PACKAGES_E2E=(libcmocka-dev curl procps redis-server)
 PACKAGES_README=(libcmocka-dev curl procps)
 PACKAGES_FRESH=(debootstrap git)
 

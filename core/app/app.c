@@ -2,6 +2,7 @@
  * Down in the other direction. Anything that fails on the way up takes down what stands. */
 #include "app/app.h"
 
+#include "app/file_sweep.h"
 #include "app/holder.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -26,6 +27,8 @@ static int make_directory(const char *path, struct tt_err *err)
     char part[4200];
 
     snprintf(part, sizeof(part), "%s", path);
+    for (size_t end = strlen(part); end > 1 && part[end - 1] == '/';)
+        part[--end] = 0; /* or it would be made as if others were below it */
     for (char *slash = part + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = 0;
         mkdir(part, 0755);
@@ -53,9 +56,10 @@ int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
                           settings->data_dir, holder[0] ? holder : "another process");
     }
     char text[600];
-    int len = snprintf(text, sizeof(text), "process %d (tidetalk, listening on %s)\n",
-                       (int)getpid(), settings->listen);
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
+    snprintf(text, sizeof(text), "process %d (tidetalk, listening on %.400s)\n", (int)getpid(),
+             settings->listen);
+    size_t len = strlen(text);
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, len, 0) != (ssize_t)len)
         tt_log(TT_LOG_WARN, "the lock file could not be written",
                TT_F_Z("file", settings->lock_file));
     return fd;
@@ -96,6 +100,19 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     return app->db ? 0 : -1;
 }
 
+static int open_files(struct tt_app *app, struct tt_err *err)
+{
+    char folder[4200];
+
+    snprintf(folder, sizeof(folder), "%s/files", app->settings->data_dir);
+    app->store = tt_store_open(folder, err);
+    app->file_aux = tt_aux_new("tt-files", 4, 1024, err);
+    app->text_aux = tt_aux_new("tt-text", 2, 64, err);
+    if (!app->store || !app->file_aux || !app->text_aux)
+        return -1;
+    return tt_file_sweep_start(app, err);
+}
+
 static int open_parts(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
@@ -111,12 +128,12 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     app->resolver = tt_resolver_new(app->aux);
     app->registry = tt_registry_new(TURNS_WAITING_MAX);
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
-    return open_database(app, err);
+    return open_database(app, err) == 0 ? open_files(app, err) : -1;
 }
 
 static int load_scripts(struct tt_app *app, struct tt_err *err)
 {
-    struct tt_env *envs[256];
+    struct tt_env *envs[TT_WORKERS_MAX];
     struct tt_buf errors = {0};
     struct tt_bundle *bundle = tt_bundle_read(app->settings->lua_dir, app->settings->personas, err);
 
@@ -197,6 +214,31 @@ int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool pu
 
 /* ---- down ---- */
 
+/* What other threads have delivered still finds everything in place. */
+static void deliver_all(struct tt_app *app)
+{
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < app->worker_count; i++)
+            if (app->workers[i].loop)
+                tt_loop_turn(app->workers[i].loop, 0);
+}
+
+/* An upload that ended in the middle of a write removes its file with one more job. */
+static void finish_files(struct tt_app *app)
+{
+    if (!app->file_aux)
+        return;
+    for (bool busy = true; busy || tt_aux_busy(app->file_aux) > 0;) {
+        busy = tt_aux_busy(app->file_aux) > 0;
+        if (busy)
+            usleep(1000);
+        deliver_all(app);
+    }
+}
+
+/* Threads first, then what asks (tasks, connections, calls), then what answers (pools, database),
+ * then what both were made of. A task that is cancelled may admit a turn on another worker, so each
+ * step is done for all workers before the next. */
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
 {
     atomic_store(&app->stopping, true);
@@ -205,16 +247,20 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
             tt_worker_stop(&app->workers[i], drain_ms);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_join(&app->workers[i]);
-    /* What other threads have delivered meanwhile still finds everything in place. */
-    for (int round = 0; round < 3; round++)
-        for (int i = 0; i < app->worker_count; i++)
-            if (app->workers[i].loop)
-                tt_loop_turn(app->workers[i].loop, 0);
+    deliver_all(app);
+    for (int i = 0; i < app->worker_count; i++)
+        tt_worker_close(&app->workers[i]);
+    deliver_all(app);
+    finish_files(app);
+    tt_aux_free(app->file_aux);
+    tt_aux_free(app->text_aux);
     tt_aux_free(app->password_aux);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
+    deliver_all(app);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);
+    tt_store_close(app->store);
     free(app->workers);
     tt_resolver_free(app->resolver);
     tt_registry_free(app->registry);

@@ -16,6 +16,9 @@ struct tt_app {
     struct tt_egress *egress;
     struct tt_aux *aux;          /* DNS, slow reads */
     struct tt_aux *password_aux; /* Argon2 */
+    struct tt_aux *file_aux;     /* uploaded files: writing, removing, the sweep at start */
+    struct tt_aux *text_aux;     /* texts of uploaded files */
+    struct tt_store *store;
     struct tt_resolver *resolver;
     struct tt_db *db;
     struct tt_registry *registry;

@@ -15,13 +15,11 @@
 static int connect_unix(const char *path, struct tt_err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        close(fd);
+    if (strlen(path) >= sizeof(address.sun_path))
         return tt_err_set(err, 0, "not_reachable", "%s: the path is too long", path);
-    }
     memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     tt_err_set(err, 0, "not_reachable", "%s: %s", path, strerror(errno));
@@ -30,33 +28,40 @@ static int connect_unix(const char *path, struct tt_err *err)
     return -1;
 }
 
+static int connect_any(const struct addrinfo *found, const char *address, struct tt_err *err)
+{
+    tt_err_set(err, 0, "not_reachable", "%s: no address", address);
+    for (; found; found = found->ai_next) {
+        int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) == 0)
+            return fd;
+        tt_err_set(err, 0, "not_reachable", "%s: %s", address, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+    return -1;
+}
+
 static int connect_tcp(const char *address, struct tt_err *err)
 {
     char host[256];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    int fd = -1;
 
     snprintf(host, sizeof(host), "%s", address);
     char *colon = strrchr(host, ':');
     if (!colon)
         return tt_err_set(err, 0, "not_reachable", "%s: no port", address);
     *colon = 0;
-    char *name = host[0] == '[' ? host + 1 : host;
-    name[strcspn(name, "]")] = 0;
-    if (strcmp(name, "0.0.0.0") == 0)
-        name = (char[]){"127.0.0.1"};
-    else if (strcmp(name, "::") == 0)
-        name = (char[]){"::1"};
-    if (getaddrinfo(name, colon + 1, &hints, &found) == 0) {
-        fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-            close(fd);
-            fd = -1;
-        }
-        freeaddrinfo(found);
-    }
-    if (fd < 0)
-        tt_err_set(err, 0, "not_reachable", "%s: %s", address, strerror(errno));
+    char *bare = host[0] == '[' ? host + 1 : host;
+    bare[strcspn(bare, "]")] = 0;
+    const char *name = strcmp(bare, "0.0.0.0") == 0 ? "127.0.0.1"
+                       : strcmp(bare, "::") == 0    ? "::1"
+                                                    : bare;
+    int failed = getaddrinfo(name, colon + 1, &hints, &found);
+    if (failed)
+        return tt_err_set(err, 0, "not_reachable", "%s: %s", address, gai_strerror(failed));
+    int fd = connect_any(found, address, err);
+    freeaddrinfo(found);
     return fd;
 }
 
@@ -69,6 +74,8 @@ static int exchange(int fd, struct tt_str request, struct tt_buf *answer)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     while (request.len) {
         n = send(fd, request.data, request.len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             return -1;
         request.data += n;
@@ -79,23 +86,48 @@ static int exchange(int fd, struct tt_str request, struct tt_buf *answer)
         if (!room)
             return -1;
         n = recv(fd, room, 16384, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             return n == 0 ? 0 : -1;
         answer->len += (size_t)n;
+        answer->data[answer->len] = 0;
     }
 }
 
-static void append_chunks(struct tt_str rest, struct tt_buf *body)
+/* -1: the last chunk is missing. */
+static int append_chunks(struct tt_str rest, struct tt_buf *body)
 {
-    while (rest.len) {
+    for (;;) {
         char *end;
-        size_t size = strtoul(rest.data, &end, 16);
+        size_t size = strtoul(rest.data, &end, 16); /* a NUL stands behind the answer */
         size_t head = (size_t)(end - rest.data) + 2;
-        if (size == 0 || head + size + 2 > rest.len)
-            return;
+        if (end == rest.data || head > rest.len || size > rest.len - head)
+            return -1;
+        if (size == 0)
+            return 0;
+        if (rest.len - head - size < 2)
+            return -1;
         tt_buf_append(body, rest.data + head, size);
         rest = tt_str_of(rest.data + head + size + 2, rest.len - head - size - 2);
     }
+}
+
+static int append_body(const char *head, struct tt_str rest, struct tt_buf *body)
+{
+    const char *length = strcasestr(head, "\r\nContent-Length:");
+    size_t before = body->len;
+    int whole = 0;
+
+    if (strcasestr(head, "\r\nTransfer-Encoding: chunked"))
+        whole = append_chunks(rest, body);
+    else if (length && strtoull(length + 17, NULL, 10) != rest.len)
+        whole = -1;
+    else
+        tt_buf_append_str(body, rest);
+    if (whole != 0)
+        tt_buf_truncate(body, before);
+    return whole;
 }
 
 static int take_apart(const struct tt_buf *answer, struct tt_buf *body)
@@ -107,11 +139,7 @@ static int take_apart(const struct tt_buf *answer, struct tt_buf *body)
         return -1;
     struct tt_str rest = tt_str_of(end + 4, answer->len - (size_t)(end + 4 - answer->data));
     *end = 0;
-    if (strcasestr(answer->data, "\r\nTransfer-Encoding: chunked"))
-        append_chunks(rest, body);
-    else
-        tt_buf_append_str(body, rest);
-    return status;
+    return append_body(answer->data, rest, body) == 0 ? status : -1;
 }
 
 int tt_local_http(const char *address, const char *method, const char *path, struct tt_str json,

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define PATH_MAX_BYTES 4096
+
 static int check_address(struct tt_str value, struct tt_err *err)
 {
     ptrdiff_t colon = -1;
@@ -48,6 +50,16 @@ static int check_public_url(struct tt_str value, struct tt_err *err)
     return value.len == 0 ? 0 : check_origin(value, err);
 }
 
+static int check_file_type(struct tt_str value, struct tt_err *err)
+{
+    bool good = tt_str_starts(value, TT_STR(".")) && value.len > 1 && value.len <= 16;
+    for (size_t i = 0; good && i < value.len; i++)
+        good = !(value.data[i] >= 'A' && value.data[i] <= 'Z') && (value.data[i] != '.' || i == 0);
+    return good ? 0
+                : tt_err_set(err, 0, "invalid_setting",
+                             "needs an extension in small letters with its dot, such as .txt");
+}
+
 static const struct tt_conf_option options[] = {
     {.key = "listen",
      .env = "TIDETALK_LISTEN",
@@ -72,7 +84,7 @@ static const struct tt_conf_option options[] = {
      .env = "TIDETALK_WORKERS",
      .type = TT_CONF_INT,
      .fallback = "0",
-     .max = 256,
+     .max = TT_WORKERS_MAX,
      .help = "worker threads; 0: one a core"},
     {.key = "lua_dir",
      .env = "TIDETALK_LUA_DIR",
@@ -159,6 +171,31 @@ static const struct tt_conf_option options[] = {
      .min = 1024,
      .max = 1073741824,
      .help = "request body of JSON routes"},
+    {.key = "limits.upload",
+     .env = "TIDETALK_LIMITS_UPLOAD",
+     .type = TT_CONF_SIZE,
+     .fallback = "10MiB",
+     .min = 1,
+     .max = 1099511627776,
+     .help = "one uploaded file"},
+    {.key = "limits.user_files",
+     .env = "TIDETALK_LIMITS_USER_FILES",
+     .type = TT_CONF_SIZE,
+     .fallback = "1GiB",
+     .max = 1125899906842624,
+     .help = "all files of one user"},
+    {.key = "files.types",
+     .env = "TIDETALK_FILES_TYPES",
+     .type = TT_CONF_LIST,
+     .fallback = "",
+     .check = check_file_type,
+     .help = "extensions that may be uploaded, such as .txt; empty: all"},
+    {.key = "files.text_types",
+     .env = "TIDETALK_FILES_TEXT_TYPES",
+     .type = TT_CONF_LIST,
+     .fallback = "",
+     .check = check_file_type,
+     .help = "further extensions of text files, whose text models may read"},
     {.key = "limits.head",
      .env = "TIDETALK_LIMITS_HEAD",
      .type = TT_CONF_SIZE,
@@ -285,7 +322,6 @@ static void derive(struct tt_settings *settings)
     const char *database = tt_conf_get(conf, "database_url")->text.data;
     const char *admin = tt_conf_get(conf, "admin.listen")->text.data;
     const char *secret = tt_conf_get(conf, "secret_file")->text.data;
-    static char default_secret[4200];
 
     settings->listen = tt_conf_get(conf, "listen")->text.data;
     settings->data_dir = tt_conf_get(conf, "data_dir")->text.data;
@@ -295,8 +331,13 @@ static void derive(struct tt_settings *settings)
     settings->workers = (int)tt_conf_get(conf, "workers")->integer;
     if (settings->workers == 0)
         settings->workers = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    snprintf(default_secret, sizeof(default_secret), "%s/secret.key", settings->data_dir);
-    settings->secret_file = *secret ? secret : default_secret;
+    if (settings->workers > TT_WORKERS_MAX)
+        settings->workers = TT_WORKERS_MAX;
+    if (*secret)
+        snprintf(settings->secret_file, sizeof(settings->secret_file), "%s", secret);
+    else
+        snprintf(settings->secret_file, sizeof(settings->secret_file), "%s/secret.key",
+                 settings->data_dir);
     snprintf(settings->lock_file, sizeof(settings->lock_file), "%s/lock", settings->data_dir);
     if (*database)
         snprintf(settings->database, sizeof(settings->database), "%s", database + 7);
@@ -322,6 +363,9 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
         tt_conf_read_env(settings->conf, err) != 0 ||
         tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, err) != 0)
         return -1;
+    if (tt_conf_get(settings->conf, "data_dir")->text.len > PATH_MAX_BYTES)
+        return tt_err_set(err, 0, "invalid_setting", "%s: data_dir: longer than %d bytes",
+                          tt_conf_get(settings->conf, "data_dir")->origin, PATH_MAX_BYTES);
     derive(settings);
     if (!tt_str_starts(tt_str_from(settings->admin_listen), TT_STR("unix:")))
         return tt_err_set(err, 0, "invalid_setting", "%s: admin.listen: needs unix:<path>",

@@ -4,9 +4,12 @@
 #include "base/conf.h"
 #include "script/env.h"
 
+#define TT_WORKERS_MAX 256
+
 struct tt_settings {
     struct tt_conf *conf;
-    const char *listen, *data_dir, *lua_dir, *personas, *migrations_dir, *secret_file;
+    const char *listen, *data_dir, *lua_dir, *personas, *migrations_dir;
+    char secret_file[4200];
     char database[4200];     /* path of the SQLite file */
     char admin_listen[4200]; /* "unix:<path>" or "host:port" */
     char lock_file[4200];

@@ -20,7 +20,6 @@ struct stopping {
     struct tt_worker *worker;
     struct tt_timer timer;
     uint64_t drain_ms, began_ms;
-    bool forced;
 };
 
 static void fill_env(struct tt_worker *worker)
@@ -33,6 +32,10 @@ static void fill_env(struct tt_worker *worker)
     env->loop = worker->loop;
     env->db = app->db;
     env->password_aux = app->password_aux;
+    env->store = app->store;
+    env->file_aux = app->file_aux;
+    env->text_aux = app->text_aux;
+    env->upload_max = (size_t)tt_settings_int(app->settings, "limits.upload");
     env->registry = app->registry;
     env->egress = app->egress;
     env->keys = &app->keys;
@@ -150,10 +153,11 @@ static void look(struct tt_timer *timer)
         free(stopping);
         return;
     }
-    if (waited >= stopping->drain_ms && !stopping->forced) {
+    if (waited >= stopping->drain_ms) {
+        /* Again and again: a turn that was admitted before may begin its reply only now. */
         struct tt_err reason = {0};
         tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
-        stopping->forced = true;
+        worker->env.drained = true;
         tt_registry_stop_all(worker->app->registry, &reason);
     }
     tt_timer_start(worker->loop, timer, LOOK_MS);
@@ -164,7 +168,6 @@ static void begin_stop(struct tt_mail *mail)
     struct stopping *stopping = TT_CONTAINER_OF(mail, struct stopping, mail);
     struct tt_worker *worker = stopping->worker;
 
-    worker->env.stopping = true;
     for (int i = 0; i < TT_LISTENERS; i++)
         if (worker->server[i])
             tt_http_server_quiesce(worker->server[i]);
@@ -190,19 +193,23 @@ void tt_worker_join(struct tt_worker *worker)
     worker->running = false;
 }
 
-void tt_worker_destroy(struct tt_worker *worker)
+void tt_worker_close(struct tt_worker *worker)
 {
     if (!worker->loop)
         return;
     tt_task_cancel_all(&worker->env);
     for (int i = 0; i < TT_LISTENERS; i++)
-        if (worker->server[i])
-            tt_http_server_free(worker->server[i]);
-    tt_timer_stop(&worker->env.checkpoint_timer);
-    tt_generation_unref(worker->dispatcher.generation);
-    if (worker->env.client)
-        tt_client_free(worker->env.client);
+        tt_http_server_free(worker->server[i]);
+    tt_production_abandon(&worker->env);
     tt_db_reader_free(worker->env.reader);
+}
+
+void tt_worker_destroy(struct tt_worker *worker)
+{
+    if (!worker->loop)
+        return;
+    tt_client_free(worker->env.client);
+    tt_generation_unref(worker->dispatcher.generation);
     tt_loop_free(worker->loop);
     worker->loop = NULL;
 }

@@ -31,4 +31,9 @@ int tt_worker_start(struct tt_worker *worker, struct tt_err *err);
  * stops by itself. Join afterwards. */
 void tt_worker_stop(struct tt_worker *worker, uint64_t drain_ms);
 void tt_worker_join(struct tt_worker *worker);
+
+/* Ends what is left: tasks, connections, replies, its reader. Of all workers before the database is
+ * closed; then the loops are turned, so that what was stopped and answered is let go of. Thread:
+ * main. */
+void tt_worker_close(struct tt_worker *worker);
 void tt_worker_destroy(struct tt_worker *worker);

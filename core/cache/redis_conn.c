@@ -47,7 +47,7 @@ static void reply_free(void *object)
 
 /* NULL makes the library end the connection. Elements of arrays are not kept: nothing we ask is
  * answered with an array. */
-static void *reply_new(const redisReadTask *task, const char *text, size_t len)
+static void *reply_new(const redisReadTask *task, int type, const char *text, size_t len)
 {
     const struct tt_redis *redis = task->privdata;
     if (task->parent)
@@ -57,7 +57,7 @@ static void *reply_new(const redisReadTask *task, const char *text, size_t len)
     struct tt_redis_reply *reply = malloc(sizeof(*reply) + len + 1);
     if (!reply)
         return NULL;
-    *reply = (struct tt_redis_reply){.base = {.type = task->type, .len = len}};
+    *reply = (struct tt_redis_reply){.base = {.type = type, .len = len}};
     reply->base.str = reply->text;
     if (len)
         memcpy(reply->text, text, len);
@@ -67,12 +67,12 @@ static void *reply_new(const redisReadTask *task, const char *text, size_t len)
 
 static void *reply_string(const redisReadTask *task, char *text, size_t len)
 {
-    return reply_new(task, text, len);
+    return reply_new(task, task->type, text, len);
 }
 
 static void *reply_integer(const redisReadTask *task, long long value)
 {
-    struct tt_redis_reply *reply = reply_new(task, NULL, 0);
+    struct tt_redis_reply *reply = reply_new(task, REDIS_REPLY_INTEGER, NULL, 0);
     if (reply && reply != &array_reply)
         reply->base.integer = value;
     return reply;
@@ -80,7 +80,7 @@ static void *reply_integer(const redisReadTask *task, long long value)
 
 static void *reply_nil(const redisReadTask *task)
 {
-    return reply_new(task, NULL, 0);
+    return reply_new(task, REDIS_REPLY_NIL, NULL, 0); /* the task calls it a string */
 }
 
 static void *reply_array(const redisReadTask *task, int elements)

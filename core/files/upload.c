@@ -21,13 +21,13 @@ struct tt_upload {
     struct tt_timer retry;
     int retries;
     uint64_t size, max;
-    struct tt_buf waiting;     /* loop */
-    bool in_flight, orphaned;  /* a job is out or to be retried; the owner has left */
-    bool pool_gone;            /* the job was dropped */
-    bool commit_asked;         /* loop */
-    bool committed, told;      /* in the store; the owner knows it */
-    struct tt_err failure;     /* loop; status 0 = none */
-    struct tt_buf writing;     /* the job's, as all below */
+    struct tt_buf waiting;    /* loop */
+    bool in_flight, orphaned; /* a job is out or to be retried; the owner has left */
+    bool pool_gone;           /* the job was dropped */
+    bool commit_asked;        /* loop */
+    bool committed, told;     /* in the store; the owner knows it */
+    struct tt_err failure;    /* loop; status 0 = none */
+    struct tt_buf writing;    /* the job's, as all below */
     struct tt_store_file *file;
     bool commit_now;
     struct tt_err job_failure;
@@ -123,6 +123,7 @@ static void write_done(struct tt_aux_job *job)
 {
     struct tt_upload *upload = TT_CONTAINER_OF(job, struct tt_upload, job);
     upload->in_flight = false;
+    upload->retries = 0;
     tt_buf_clear(&upload->writing);
     if (upload->orphaned) {
         clean_up(upload);
@@ -155,9 +156,10 @@ static void submit(struct tt_upload *upload)
         upload->commit_now = upload->commit_asked && upload->waiting.len == 0;
     }
     upload->in_flight = true;
-    if (tt_aux_submit(upload->aux, upload->loop, &upload->job, &err) == 0) {
-        upload->retries = 0;
-    } else if (upload->job.done && ++upload->retries > RETRIES_MAX) {
+    bool last = !upload->job.done;
+    if (tt_aux_submit(upload->aux, upload->loop, &upload->job, &err) == 0)
+        return; /* the last job frees the upload, and may have done so */
+    if (!last && ++upload->retries > RETRIES_MAX) {
         upload->in_flight = false;
         upload->failure = err;
         tell(upload);

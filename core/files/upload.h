@@ -23,15 +23,16 @@ struct tt_upload_handler {
 struct tt_upload *tt_upload_new(struct tt_store *store, struct tt_aux *aux, struct tt_loop *loop,
                                 uint64_t max, const struct tt_upload_handler *handler);
 
-/* Queues a copy of the bytes. Fails: "file_too_large" (413) at once; what went wrong with an earlier
- * write ("disk_full" 507, "store_failed" 500, "busy" 503: the pool was full for 5 s). */
+/* Queues a copy of the bytes. Fails: "file_too_large" (413) at once; what went wrong with an
+ * earlier write ("disk_full" 507, "store_failed" 500, "busy" 503: the pool was full for 5 s). */
 int tt_upload_append(struct tt_upload *upload, struct tt_str bytes, struct tt_err *err);
 
 /* Bytes that are not written yet: above some 256 KiB stop feeding. */
 size_t tt_upload_pending(const struct tt_upload *upload);
 uint64_t tt_upload_size(const struct tt_upload *upload); /* bytes appended so far */
 
-/* Writes what is pending and commits; once. Fails: like append, and then on_committed never comes. */
+/* Writes what is pending and commits; once. Fails: like append, and then on_committed never comes.
+ */
 int tt_upload_commit(struct tt_upload *upload, struct tt_err *err);
 
 /* The storage key, "" before on_committed told of success. */

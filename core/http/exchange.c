@@ -1,9 +1,8 @@
 /* The life of a request, as the library calls us: target -> first call (head; guard, on_head) ->
  * body calls -> last call (on_request) -> completed (on_end). The traps: an answer queued in the
  * first call makes the library close the connection even when there is no body, so it is kept until
- * the last call unless a body stands in the way; in the middle of a body it takes no answer at all,
- * so a refusal there is written to the socket by ourselves; and the last call suspends only when
- * the handler did not answer, because suspending costs two changes of its epoll set. */
+ * the last call unless a body stands in the way (body.c); and the last call suspends only when the
+ * handler did not answer, because suspending costs two changes of its epoll set. */
 #include "base/log.h"
 #include "http/http_internal.h"
 
@@ -97,19 +96,10 @@ void tt_exchange_refuse(struct tt_http_exchange *exchange, int status, const cha
         tt_http_reply(exchange, status, &(struct tt_buf){0});
 }
 
-/* Answers although body bytes are still to come: the library closes after it. */
-static enum MHD_Result answer_early(struct tt_http_exchange *exchange)
-{
-    exchange->linger = true;
-    if (exchange->raw)
-        return MHD_NO; /* written already */
-    return tt_reply_queue(exchange);
-}
-
 static enum MHD_Result refuse_early(struct tt_http_exchange *exchange, int status, const char *code)
 {
     tt_exchange_refuse(exchange, status, code);
-    return answer_early(exchange);
+    return tt_body_answer_early(exchange);
 }
 
 static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char *method,
@@ -130,37 +120,21 @@ static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char 
     if (!has_body)
         return MHD_YES; /* answered or not: the last call comes at once */
     if (exchange->answered)
-        return answer_early(exchange);
+        return tt_body_answer_early(exchange);
     if (exchange->content_length > exchange->body_max)
         return refuse_early(exchange, 413, "body_too_large");
     exchange->body.max = exchange->body_max;
     size_t room = exchange->content_length;
-    if (room > 0)
+    if (room > 0 && !exchange->on_piece)
         tt_buf_reserve(&exchange->body, room < BODY_FIRST_MAX ? room : BODY_FIRST_MAX);
     tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_BODY);
     return MHD_YES;
 }
 
-static enum MHD_Result body_call(struct tt_http_exchange *exchange, const char *data, size_t *size)
-{
-    size_t len = *size;
-    bool over = len > exchange->body_max || exchange->received > exchange->body_max - len;
-    if (exchange->cut)
-        return MHD_NO;
-    exchange->received += len;
-    *size = 0;
-    if (exchange->answered)
-        return over ? MHD_NO : MHD_YES; /* waits for the last call; the body is thrown away */
-    if (!over && tt_buf_append(&exchange->body, data, len) == 0)
-        return MHD_YES;
-    exchange->raw = true;
-    return refuse_early(exchange, 413, "body_too_large");
-}
-
 static enum MHD_Result last_call(struct tt_http_exchange *exchange)
 {
     const struct tt_http_handler *handler = &exchange->server->handler;
-    if (exchange->cut)
+    if (exchange->cut || exchange->raw)
         return MHD_NO;
     if (!exchange->answered && !exchange->requested) {
         exchange->requested = true;
@@ -191,7 +165,7 @@ enum MHD_Result tt_exchange_on_call(void *arg, struct MHD_Connection *mhd, const
     if (!exchange->head_done)
         return first_call(exchange, method, version);
     if (*size > 0)
-        return body_call(exchange, data, size);
+        return tt_body_take(exchange, data, size);
     return last_call(exchange);
 }
 

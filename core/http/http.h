@@ -73,7 +73,7 @@ int tt_http_server_port(const struct tt_http_server *server);
 struct tt_str tt_http_method(const struct tt_http_exchange *exchange);
 struct tt_str tt_http_path(const struct tt_http_exchange *exchange);  /* raw, without query */
 struct tt_str tt_http_query(const struct tt_http_exchange *exchange); /* raw, without '?' */
-struct tt_str tt_http_body(const struct tt_http_exchange *exchange);
+struct tt_str tt_http_body(const struct tt_http_exchange *exchange); /* "" when streamed */
 struct tt_str tt_http_remote(const struct tt_http_exchange *exchange); /* the client's address */
 bool tt_http_behind_tls(const struct tt_http_exchange *exchange); /* trusted proxy said https */
 struct tt_str tt_http_request_id(const struct tt_http_exchange *exchange); /* 16 hex digits, ours */
@@ -100,6 +100,22 @@ void *tt_http_user(const struct tt_http_exchange *exchange);
  * the loop; a reply to a gone client is dropped silently and the exchange ends at that time. */
 void tt_http_on_gone(struct tt_http_exchange *exchange,
                      void (*on_gone)(struct tt_http_exchange *exchange));
+
+/* ---- a body that is too large to be held ---- */
+
+/* In on_head: the body comes in pieces (never empty) as it arrives instead of whole; what on_head
+ * sets as body_max and the minimum rate hold as for any body, on_request comes after the last
+ * piece. on_piece may answer: the answer leaves at once and the connection closes after it. */
+void tt_http_stream_body(struct tt_http_exchange *exchange,
+                         void (*on_piece)(struct tt_http_exchange *exchange, struct tt_str bytes));
+
+/* In on_piece: no further piece comes, nothing is read from the client and no deadline runs until
+ * tt_http_resume_body, so that whoever takes the bytes sets the pace. The rest of the body, and
+ * on_request, wait; an answer may come meanwhile. */
+void tt_http_pause_body(struct tt_http_exchange *exchange);
+
+/* Goes on; never calls on_piece from inside. Harmless when not paused. */
+void tt_http_resume_body(struct tt_http_exchange *exchange);
 
 /* ---- the response ---- */
 

@@ -55,6 +55,7 @@ struct tt_http_exchange {
     struct tt_list node; /* in the server's `exchanges` while live */
     void *user;
     void (*on_gone)(struct tt_http_exchange *exchange);
+    void (*on_piece)(struct tt_http_exchange *exchange, struct tt_str bytes); /* NULL: whole body */
 
     const char *raw_target; /* where the library has it: the guard compares addresses */
     struct tt_str target;   /* our copy, with query */
@@ -81,6 +82,7 @@ struct tt_http_exchange {
     bool chunked;   /* request body without Content-Length */
     bool http10;
     bool is_head;
+    bool paused; /* a streamed body: suspended until tt_http_resume_body */
     bool raw;    /* the answer is written past the library, see tt_reply_raw */
     bool close;  /* the answer carries Connection: close */
     bool gone;   /* the client left */
@@ -186,6 +188,13 @@ static inline struct tt_http_conn *tt_exchange_conn(struct tt_http_exchange *exc
 {
     return TT_CONTAINER_OF(exchange, struct tt_http_conn, exchange);
 }
+
+/* ---- body.c ---- */
+
+/* Takes the next bytes of a body; *size is what was not taken. */
+enum MHD_Result tt_body_take(struct tt_http_exchange *exchange, const char *data, size_t *size);
+/* Gives up on the rest of a body, whose answer is queued or was written past the library. */
+enum MHD_Result tt_body_answer_early(struct tt_http_exchange *exchange);
 
 /* ---- guard.c ---- */
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "http/multipart_header.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PARTS_MAX  32
@@ -60,9 +61,8 @@ struct tt_multipart *tt_multipart_new(struct tt_str content_type,
     if (multipart->limits.field_max == 0)
         multipart->limits.field_max = FIELD_MAX;
     multipart->handler = *handler;
-    memcpy(multipart->delimiter, "\r\n--", 4);
-    strcpy(multipart->delimiter + 4, boundary);
-    multipart->delimiter_len = strlen(multipart->delimiter);
+    multipart->delimiter_len =
+        (size_t)snprintf(multipart->delimiter, sizeof(multipart->delimiter), "\r\n--%s", boundary);
     multipart->matched = multipart->borrowed = 2;
     return multipart;
 }

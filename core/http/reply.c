@@ -178,8 +178,11 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
     }
     exchange->answered = true;
     exchange->status = status;
+    if (exchange->paused)
+        exchange->raw = exchange->linger = true;
     if (exchange->raw) {
         reply_raw(exchange, status, body);
+        tt_http_resume_body(exchange); /* the library is told at its next call */
         return;
     }
     if (!exchange->gone && !exchange->cut)

@@ -26,6 +26,7 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     char finish_reason[32];
     struct tt_usage usage;
     int64_t retry_after_s; /* -1 = not told */
+    int http_status;       /* of the upstream's answer; 0 = none came */
     bool maybe_charged;    /* failed after the request had been sent */
 };
 

@@ -27,6 +27,7 @@ struct pump {
     struct tt_sse_parser parser;
     struct tt_buf whole;
     enum mode mode;
+    int http_status;
     size_t bytes; /* of the body, or of what is drained */
     struct tt_upstream_fallback fallback;
 };
@@ -47,6 +48,7 @@ static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome)
 {
     struct tt_reply *reply = pump->reply;
     outcome->usage = pump->reader.usage;
+    outcome->http_status = pump->http_status;
     pump->reply = NULL;
     pump->mode = DRAIN;
     pump->bytes = 0;
@@ -219,6 +221,7 @@ static void on_head(void *arg, int status, struct tt_str content_type, int64_t r
     struct pump *pump = arg;
     struct tt_str type = media_type(content_type);
     struct tt_err error = {0};
+    pump->http_status = status;
     if (status < 200 || status > 299) {
         status_error(status, &error);
         reply_fail(pump, &error, retry_after_s, false);

@@ -19,7 +19,7 @@ struct tt_aux {
     pthread_mutex_t lock;
     pthread_cond_t work; /* a job is waiting, or closing */
     struct tt_list jobs; /* waiting ones, through mail.node */
-    int waiting, running;
+    int waiting, running, posting;
     int threads, queue_max;
     bool closing;
     char name[12];
@@ -42,9 +42,13 @@ static void run_job(struct tt_aux *aux, struct tt_aux_job *job)
         job->run(job);
     pthread_mutex_lock(&aux->lock);
     aux->running--;
+    aux->posting++;
     pthread_mutex_unlock(&aux->lock);
     if (answer)
         tt_loop_post(job->loop, &job->mail);
+    pthread_mutex_lock(&aux->lock);
+    aux->posting--;
+    pthread_mutex_unlock(&aux->lock);
 }
 
 static void *thread_main(void *arg)
@@ -168,4 +172,12 @@ int tt_aux_waiting(struct tt_aux *aux)
     int waiting = aux->waiting;
     pthread_mutex_unlock(&aux->lock);
     return waiting;
+}
+
+int tt_aux_busy(struct tt_aux *aux)
+{
+    pthread_mutex_lock(&aux->lock);
+    int busy = aux->waiting + aux->running + aux->posting;
+    pthread_mutex_unlock(&aux->lock);
+    return busy;
 }

@@ -34,3 +34,5 @@ void tt_aux_cancel(struct tt_aux_job *job);
 bool tt_aux_cancelled(const struct tt_aux_job *job);
 
 int tt_aux_waiting(struct tt_aux *aux); /* jobs in the queue; any thread */
+/* Jobs that wait or run, or whose answer is not posted yet; any thread. */
+int tt_aux_busy(struct tt_aux *aux);

@@ -12,12 +12,13 @@ int tt_bind_config(lua_State *L);
 int tt_bind_text(lua_State *L);
 int tt_bind_personas(lua_State *L);
 int tt_bind_llm(lua_State *L);
+int tt_bind_files(lua_State *L);
 
 /* The metatable of requests, see request.h. */
 void tt_bind_request_setup(lua_State *L);
 
 struct tt_reply;
-/* A reply as a value: pushes one that holds nothing yet (it may raise, so it comes before the reply);
- * the caller puts a reference into it. Reading gives NULL when it is none. */
+/* A reply as a value: pushes one that holds nothing yet (it may raise, so it comes before the
+ * reply); the caller puts a reference into it. Reading gives NULL when it is none. */
 struct tt_reply **tt_llm_push_reply(lua_State *L);
 struct tt_reply *tt_llm_reply(lua_State *L, int index);

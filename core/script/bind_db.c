@@ -283,11 +283,7 @@ static int db_write(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"query", db_query},
-    {"one", db_one},
-    {"fetch", db_fetch},
-    {"write", db_write},
-    {NULL, NULL},
+    {"query", db_query}, {"one", db_one}, {"fetch", db_fetch}, {"write", db_write}, {NULL, NULL},
 };
 
 int tt_bind_db(lua_State *L)

@@ -35,6 +35,7 @@ static void close_owned(struct tt_owned *owned)
 
 struct entering {
     struct tt_wait wait;
+    struct tt_env *env;
     struct tt_turn *turn; /* until the script has it */
     struct tt_err error;
 };
@@ -44,6 +45,8 @@ static void on_admitted(struct tt_turn *turn, const struct tt_err *err)
     struct entering *entering = turn->user;
     if (err)
         entering->error = *err;
+    else if (entering->env->drained)
+        tt_err_set(&entering->error, 503, "shutting_down", "no turn begins any more");
     tt_wait_done(&entering->wait);
 }
 
@@ -92,6 +95,7 @@ static int llm_enter(lua_State *L)
     struct entering *entering = TT_NEW(struct entering);
     entering->wait = (struct tt_wait){
         .push = entering_push, .cancel = entering_cancel, .release = entering_release};
+    entering->env = env;
     entering->turn = TT_NEW(struct tt_turn);
     entering->turn->on_admitted = on_admitted;
     entering->turn->user = entering;
@@ -184,6 +188,8 @@ static void push_result(lua_State *L, const struct tt_reply *reply)
     lua_setfield(L, -2, "reasoning");
     lua_pushstring(L, outcome->status);
     lua_setfield(L, -2, "status");
+    lua_pushinteger(L, outcome->http_status);
+    lua_setfield(L, -2, "http_status");
     if (outcome->finish_reason[0]) {
         lua_pushstring(L, outcome->finish_reason);
         lua_setfield(L, -2, "finish_reason");

@@ -39,6 +39,12 @@ static int time_unix_ns(lua_State *L)
     return 1;
 }
 
+static int time_mono_ms(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)tt_clock_mono_ms());
+    return 1;
+}
+
 struct sleeping {
     struct tt_wait wait;
     struct tt_timer timer;
@@ -82,8 +88,8 @@ static int time_sleep(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"now", time_now},     {"unix", time_unix}, {"unix_ns", time_unix_ns},
-    {"sleep", time_sleep}, {NULL, NULL},
+    {"now", time_now},     {"unix", time_unix},       {"unix_ns", time_unix_ns},
+    {"sleep", time_sleep}, {"mono_ms", time_mono_ms}, {NULL, NULL},
 };
 
 int tt_bind_time(lua_State *L)

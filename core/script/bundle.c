@@ -17,6 +17,7 @@
 
 #define FILE_MAX_BYTES (1u << 20)
 #define FILES_MAX      2000
+#define PATH_BYTES     4096
 
 struct reading {
     struct tt_bundle *bundle;
@@ -64,7 +65,7 @@ static int read_file(struct reading *reading, const char *path, const char *name
 
 static int read_directory(struct reading *reading, const char *root, const char *below)
 {
-    char path[4096];
+    char path[PATH_BYTES];
     snprintf(path, sizeof(path), "%s%s%s", root, *below ? "/" : "", below);
     DIR *directory = opendir(path);
     int result = 0;
@@ -77,7 +78,12 @@ static int read_directory(struct reading *reading, const char *root, const char 
         if (entry->d_name[0] == '.' || (!*below && strcmp(entry->d_name, "types") == 0))
             continue;
         snprintf(name, sizeof(name), "%s%s%s", below, *below ? "/" : "", entry->d_name);
-        snprintf(full, sizeof(full), "%s/%s", root, name);
+        int length = snprintf(full, sizeof(full), "%s/%s", root, name);
+        if (length >= PATH_BYTES || strlen(name) >= sizeof(name) - 1) {
+            result =
+                tt_err_set(reading->err, 422, "script_error", "%s: the path is too long", full);
+            continue;
+        }
         if (stat(full, &status) != 0)
             continue; /* an editor's temporary file that has just gone */
         if (S_ISDIR(status.st_mode))

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "script/intake.h"
 #include "script/request.h"
 
 /* ---- answers ---- */
@@ -32,7 +33,8 @@ void tt_visit_fill(const struct tt_visit *visit, const char *code,
 
     while (text.len) {
         ptrdiff_t open = tt_str_find(text, '{');
-        struct tt_str rest = open < 0 ? TT_STR("") : tt_str_of(text.data + open, text.len - (size_t)open);
+        struct tt_str rest =
+            open < 0 ? TT_STR("") : tt_str_of(text.data + open, text.len - (size_t)open);
         ptrdiff_t close = tt_str_find(rest, '}');
         if (close < 0) {
             tt_buf_append_str(out, text);
@@ -138,6 +140,7 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
     struct tt_str path = visit->route ? visit->route->path : TT_STR("-");
 
     tt_frames_close(visit->frames);
+    tt_intake_close(visit);
     if (visit->request)
         *visit->request = NULL;
     dispatcher->requests++;
@@ -239,6 +242,15 @@ static bool is_json_type(struct tt_http_exchange *exchange)
     return tt_str_eq_nocase(tt_str_trim(type), TT_STR("application/json"));
 }
 
+static void begin_upload(struct tt_visit *visit, size_t *body_max)
+{
+    struct tt_err err = {0};
+    if (tt_intake_start(visit, &err) != 0)
+        fail(visit, err.code);
+    else
+        *body_max = visit->route->body_max;
+}
+
 static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
 {
     struct tt_listener_handle *handle = arg;
@@ -255,6 +267,8 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     if (visit->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
         fail(visit, "unauthorized");
+    } else if (visit->route->upload) {
+        begin_upload(visit, body_max);
     } else if (visit->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
         fail(visit, "unsupported_media_type");
     } else {
@@ -340,14 +354,19 @@ void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t po
     visit->status = 200;
     visit->frames = tt_frames_open(visit->exchange, visit->dispatcher->env->loop, reply, position,
                                    describe, visit);
-    if (visit->gone)
+    if (visit->gone && visit->frames)
         tt_frames_abandon(visit->frames);
 }
 
 static void on_request(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
+    struct tt_err err = {0};
     (void)arg;
+    if (visit->intake && tt_intake_end(visit, &err) != 0) {
+        fail(visit, err.code);
+        return;
+    }
     struct tt_task *task = tt_task_new(visit->vm, on_task_end, visit);
 
     if (!task) {

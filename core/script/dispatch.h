@@ -40,6 +40,7 @@ struct tt_visit {
     int64_t user_id;
     bool gone; /* the client has left */
     struct tt_frames *frames;
+    struct tt_intake *intake; /* of an upload route */
     void **request; /* the Lua request's pointer to here, cleared at the end */
 };
 

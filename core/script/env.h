@@ -3,6 +3,7 @@
 #pragma once
 #include "base/secret.h"
 #include "db/db.h"
+#include "files/store.h"
 #include "llm/client.h"
 #include "llm/registry.h"
 #include "loop/aux.h"
@@ -21,6 +22,10 @@ struct tt_env {
     struct tt_db *db;
     struct tt_db_reader *reader;
     struct tt_aux *password_aux; /* Argon2: few threads, short queue */
+    struct tt_store *store;      /* bytes of uploaded files */
+    struct tt_aux *file_aux;     /* writing and removing them */
+    struct tt_aux *text_aux;     /* reading their text: up to 20 s a job */
+    size_t upload_max;           /* bytes of one file */
     struct tt_client *client;
     struct tt_registry *registry;
     const struct tt_egress *egress;
@@ -40,5 +45,7 @@ struct tt_env {
     int task_count;
     struct tt_list productions; /* replies made on this worker, see production.c */
     struct tt_timer checkpoint_timer;
-    bool stopping;
+    bool checkpointing; /* a job of checkpoints is under way */
+    bool drained;       /* the drain limit has passed: no turn is admitted any more */
+    bool closing;       /* the loop has ended: nothing is submitted any more */
 };

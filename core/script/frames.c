@@ -166,6 +166,10 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
     tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-cache, no-transform"));
     tt_http_add_header(exchange, TT_STR("X-Accel-Buffering"), TT_STR("no"));
     frames->stream = tt_http_stream_open(exchange, 200, on_flush, frames);
+    if (!frames->stream) {
+        free(frames);
+        return NULL;
+    }
     frames->reader.on_wake = on_wake;
     tt_reply_attach(reply, loop, &frames->reader);
     tt_http_stream_wake(frames->stream);

@@ -90,8 +90,13 @@ static int read_route(lua_State *L)
     if (lua_getfield(L, entry, "handler") != LUA_TFUNCTION)
         return luaL_error(L, "'handler' is a %s, not a function", luaL_typename(L, -1));
     route->reads_body = lua_getfield(L, entry, "request") != LUA_TNIL;
-    int64_t body_max =
-        tt_value_field_int(L, entry, "body_max", (int64_t)tt_vm_of(L)->env->body_max);
+    lua_getfield(L, entry, "upload");
+    route->upload = lua_toboolean(L, -1);
+    if (route->upload && route->reads_body)
+        return luaL_error(L, "'upload' and 'request' exclude each other");
+    const struct tt_env *env = tt_vm_of(L)->env;
+    size_t usual = route->upload ? env->upload_max + TT_UPLOAD_OVERHEAD : env->body_max;
+    int64_t body_max = tt_value_field_int(L, entry, "body_max", (int64_t)usual);
     if (body_max < 0)
         return luaL_error(L, "'body_max' is negative");
     route->body_max = (size_t)body_max;

@@ -7,6 +7,8 @@
 
 #include <stdatomic.h>
 
+#define TT_UPLOAD_OVERHEAD (64u * 1024) /* bytes of an upload beside the file */
+
 enum tt_listener { TT_LISTENER_PUBLIC, TT_LISTENER_ADMIN, TT_LISTENERS };
 enum tt_auth { TT_AUTH_NONE, TT_AUTH_USER, TT_AUTH_ADMIN };
 
@@ -15,6 +17,7 @@ struct tt_route {
     enum tt_listener listener;
     enum tt_auth auth;
     bool reads_body;
+    bool upload; /* the body is multipart/form-data, streamed to disk; see intake.h */
     size_t body_max;
 };
 

@@ -1,13 +1,15 @@
-/* Everything is read and checked first, into memory that Lua frees if a check raises; only then the
- * turn is taken over and the production begins, and nothing can raise any more. */
+/* The rows are stored already when a script comes here, so whatever it got wrong must end them: all
+ * is read and checked in a protected call, into memory that Lua frees, and when that raises the row
+ * is ended as error and the error raised again. Then the production begins, and nothing raises. */
 #include "script/llm_start.h"
 
 #include "script/bind.h"
 #include "script/production.h"
 #include "script/value.h"
 
-#define HEADERS_MAX 32
-#define SPEC_META   "tide.llm.delta_spec"
+#define HEADERS_MAX     32
+#define HEADER_MAX_SIZE 16384
+#define SPEC_META       "tide.llm.delta_spec"
 
 static const char specs_key;
 
@@ -75,6 +77,10 @@ static struct tt_delta_spec *spec_of(lua_State *L, int provider)
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &specs_key) == LUA_TNIL) {
         lua_pop(L, 1);
         lua_newtable(L);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "k"); /* a provider table that is gone takes its spec along */
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
         lua_pushvalue(L, -1);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &specs_key);
     }
@@ -135,6 +141,8 @@ static size_t read_headers(lua_State *L, int index, struct tt_arena *arena, stru
         struct tt_buf *line = tt_value_scratch(L);
         tt_buf_printf(line, "%s: ", name);
         append_part(L, lua_gettop(L), line, name);
+        if (line->len > HEADER_MAX_SIZE)
+            luaL_error(L, "header '%s' is too long", name);
         headers[count++] = tt_arena_str(arena, tt_buf_str(line));
         explicit_bzero(line->data, line->len);
         lua_pop(L, 1);
@@ -172,6 +180,14 @@ static struct tt_deadlines read_deadlines(lua_State *L, int index)
 
 /* ---- start ---- */
 
+static uint64_t read_ms(lua_State *L, int table, const char *key)
+{
+    int64_t ms = tt_value_field_int(L, table, key, 0);
+    if (ms < 0)
+        luaL_error(L, "play: '%s' is negative", key);
+    return (uint64_t)ms;
+}
+
 static bool read_play(lua_State *L, int index, struct tt_play *play)
 {
     if (lua_getfield(L, index, "play") != LUA_TTABLE) {
@@ -182,8 +198,8 @@ static bool read_play(lua_State *L, int index, struct tt_play *play)
     play->text = tt_value_field(L, table, "text");
     play->reasoning = tt_value_field(L, table, "reasoning");
     play->piece_characters = (int)tt_value_field_int(L, table, "piece", 4);
-    play->first_ms = (uint64_t)tt_value_field_int(L, table, "first_ms", 0);
-    play->pace_ms = (uint64_t)tt_value_field_int(L, table, "pace_ms", 0);
+    play->first_ms = read_ms(L, table, "first_ms");
+    play->pace_ms = read_ms(L, table, "pace_ms");
     struct tt_str code = tt_value_field(L, table, "error");
     if (code.data)
         tt_err_set(&play->error, 502, code.data, "played error");
@@ -194,9 +210,9 @@ static bool read_play(lua_State *L, int index, struct tt_play *play)
 static struct tt_turn *take_turn(lua_State *L, int index)
 {
     lua_getfield(L, index, "turn");
-    struct tt_lua_turn *holder = luaL_checkudata(L, -1, TT_TURN_META);
-    if (!holder->turn)
-        luaL_error(L, "llm.start: the turn was left already");
+    struct tt_lua_turn *holder = luaL_testudata(L, -1, TT_TURN_META);
+    if (!holder || !holder->turn)
+        luaL_error(L, "llm.start: 'turn' is %s", holder ? "left already" : "no turn");
     struct tt_turn *turn = holder->turn;
     tt_task_disown(&holder->owned);
     holder->turn = NULL;
@@ -204,58 +220,79 @@ static struct tt_turn *take_turn(lua_State *L, int index)
     return turn;
 }
 
-static void read_upstream(lua_State *L, struct tt_production_spec *spec,
-                          struct tt_call_request *request, struct tt_arena *arena)
-{
-    struct tt_str *headers = tt_arena_alloc(arena, HEADERS_MAX * sizeof(struct tt_str));
+struct start {
+    struct tt_production_spec spec;
+    struct tt_call_request request;
+    struct tt_str *headers;
+    struct tt_str body;
+    struct tt_play play;
+};
 
+static void read_upstream(lua_State *L, struct start *start, struct tt_arena *arena)
+{
+    start->headers = tt_arena_alloc(arena, HEADERS_MAX * sizeof(struct tt_str));
     if (lua_getfield(L, 1, "provider") != LUA_TTABLE)
         luaL_error(L, "llm.start: needs 'provider' or 'play'");
-    spec->spec = spec_of(L, lua_gettop(L));
+    start->spec.spec = spec_of(L, lua_gettop(L));
     lua_pop(L, 1);
-    request->method = "POST";
-    request->url = tt_value_field(L, 1, "url").data;
-    if (!request->url)
+    start->request.method = "POST";
+    start->request.url = tt_value_field(L, 1, "url").data;
+    if (!start->request.url)
         luaL_error(L, "llm.start: needs 'url'");
-    request->header_count = read_headers(L, 1, arena, headers);
-    request->headers = headers;
-    request->deadlines = read_deadlines(L, 1);
-    spec->request = request;
+    start->request.header_count = read_headers(L, 1, arena, start->headers);
+    start->request.headers = start->headers;
+    start->request.deadlines = read_deadlines(L, 1);
+    start->body = tt_value_field(L, 1, "body");
+    start->spec.request = &start->request;
+}
+
+/* 1 = the script's table, 2 = where to put it. Returns what keeps it alive, and the reply's holder.
+ */
+static int read_start(lua_State *L)
+{
+    struct start *start = lua_touserdata(L, 2);
+
+    start->spec.turn = take_turn(L, 1);
+    struct tt_arena *arena = tt_value_push_arena(L);
+    if (read_play(L, 1, &start->play))
+        start->spec.play = &start->play;
+    else
+        read_upstream(L, start, arena);
+    tt_llm_push_reply(L);
+    return 2;
 }
 
 int tt_lua_llm_start(lua_State *L)
 {
     struct tt_env *env = tt_vm_of(L)->env;
-    struct tt_production_spec spec = {0};
-    struct tt_call_request request = {0};
-    struct tt_play play = {0};
+    struct start start = {0};
+    struct tt_production_spec *spec = &start.spec;
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     tt_task_check(L, "llm.start");
     lua_settop(L, 1);
-    struct tt_arena *arena = tt_value_push_arena(L);
-    spec.user_id = tt_value_field_int(L, 1, "user_id", 0);
-    spec.session_id = tt_value_field(L, 1, "session_id");
-    spec.session_row = tt_value_field_int(L, 1, "session_row", 0);
-    spec.message_id = tt_value_field_int(L, 1, "message_id", 0);
-    spec.user_message_id = tt_value_field_int(L, 1, "user_message_id", 0);
-    if (!spec.user_id || !spec.session_id.data || !spec.session_row || !spec.message_id)
+    spec->user_id = tt_value_field_int(L, 1, "user_id", 0);
+    spec->session_id = tt_value_field(L, 1, "session_id");
+    spec->session_row = tt_value_field_int(L, 1, "session_row", 0);
+    spec->message_id = tt_value_field_int(L, 1, "message_id", 0);
+    spec->user_message_id = tt_value_field_int(L, 1, "user_message_id", 0);
+    if (!spec->user_id || !spec->session_id.data || !spec->session_row || !spec->message_id)
         return luaL_error(L, "llm.start: needs user_id, session_id, session_row and message_id");
-    if (read_play(L, 1, &play))
-        spec.play = &play;
-    else
-        read_upstream(L, &spec, &request, arena);
-    struct tt_str body = tt_value_field(L, 1, "body");
-    struct tt_reply **holder = tt_llm_push_reply(L);
-
-    spec.turn = take_turn(L, 1);
-    if (spec.request)
-        tt_buf_append_str(&request.body, body);
-    struct tt_reply *reply = tt_production_start(env, &spec, &err);
-    tt_buf_free(&request.body);
-    if (!reply)
-        return tt_value_push_error(L, &err);
-    *holder = reply;
-    return 1;
+    lua_pushcfunction(L, read_start);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, &start);
+    if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
+        tt_err_set(&err, 500, "internal_error", "llm.start: wrong arguments");
+        tt_production_refuse(env, spec, &err);
+        return lua_error(L);
+    }
+    struct tt_reply **holder = lua_touserdata(L, -1);
+    if (spec->request)
+        tt_buf_append_str(&start.request.body, start.body);
+    *holder = tt_production_start(env, spec, &err);
+    tt_buf_free(&start.request.body);
+    for (size_t i = 0; i < start.request.header_count; i++)
+        explicit_bzero((char *)(uintptr_t)start.headers[i].data, start.headers[i].len);
+    return *holder ? 1 : tt_value_push_error(L, &err);
 }

@@ -1,4 +1,4 @@
-/* llm.start: reading a script's description of what to ask, for bind_llm.c. */
+/* llm.start and llm.ask: reading a script's description of what to ask, for bind_llm.c. */
 #pragma once
 #include "llm/registry.h"
 #include "script/task.h"
@@ -13,3 +13,4 @@ struct tt_lua_turn {
 void tt_lua_turn_leave(struct tt_lua_turn *holder);
 
 int tt_lua_llm_start(lua_State *L);
+int tt_lua_llm_ask(lua_State *L);

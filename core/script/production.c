@@ -21,9 +21,13 @@ struct production {
     struct tt_turn *turn;
     int64_t session_row;
     uint64_t checkpointed; /* log position that checkpoint jobs cover */
+    uint64_t stored;       /* the same, of those that were committed */
+    bool ending;           /* the job of the end is on its way */
     struct tt_timer retry;
     int retries;
     size_t row_statement;
+    void (*on_finish)(struct tt_reply *reply, void *arg);
+    void *on_finish_arg;
 };
 
 static void submit_end(struct production *production);
@@ -41,40 +45,62 @@ static void add_checkpoint(struct tt_db_job *job, struct production *production)
     }
 }
 
+/* One job at a time, so that a failed one can be made good by the next: a hole in the chunks would
+ * be a hole in the text that a crash leaves. */
+static void checkpoint_settle(struct tt_env *env, bool stored)
+{
+    env->checkpointing = false;
+    tt_list_for_each (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        if (stored)
+            production->stored = production->checkpointed;
+        else
+            production->checkpointed = production->stored;
+    }
+}
+
 static void checkpoint_done(struct tt_db_job *job, void *arg)
 {
     const struct tt_err *err = tt_db_job_error(job);
-    (void)arg;
-    /* What this one lost is not written again: the end carries the whole text. */
     if (err)
         tt_log(TT_LOG_WARN, "checkpoint failed", TT_F_Z("code", err->code),
                TT_F_Z("error", err->message));
+    checkpoint_settle(arg, !err);
 }
 
-static void checkpoint(struct tt_timer *timer)
+static void checkpoint_all(struct tt_env *env)
 {
-    struct tt_env *env = TT_CONTAINER_OF(timer, struct tt_env, checkpoint_timer);
     struct tt_db_job *job = tt_db_job_new();
-    struct tt_err err;
+    struct tt_err err = {0};
 
     tt_list_for_each (node, &env->productions) {
         struct production *production = tt_list_entry(node, struct production, node);
         if (tt_reply_state(production->reply) < TT_REPLY_PRODUCED)
             add_checkpoint(job, production);
     }
-    if (tt_db_job_count(job) == 0 ||
-        tt_db_submit(env->db, env->loop, job, checkpoint_done, NULL, &err) != 0)
-        tt_db_job_free(job);
+    env->checkpointing = tt_db_job_count(job) > 0;
+    if (env->checkpointing &&
+        tt_db_submit(env->db, env->loop, job, checkpoint_done, env, &err) == 0)
+        return;
+    if (env->checkpointing)
+        checkpoint_settle(env, false);
+    tt_db_job_free(job);
+}
+
+static void checkpoint(struct tt_timer *timer)
+{
+    struct tt_env *env = TT_CONTAINER_OF(timer, struct tt_env, checkpoint_timer);
+
+    if (!env->checkpointing)
+        checkpoint_all(env);
     if (!tt_list_empty(&env->productions))
         tt_timer_start(env->loop, timer, CHECKPOINT_MS);
 }
 
 /* ---- the end ---- */
 
-static void finish(struct production *production, const struct tt_err *error)
+static void release(struct production *production)
 {
-    tt_registry_remove(production->env->registry, production->reply);
-    tt_reply_finish(production->reply, error);
     tt_turn_leave(production->turn);
     free(production->turn);
     tt_timer_stop(&production->retry);
@@ -83,18 +109,42 @@ static void finish(struct production *production, const struct tt_err *error)
     free(production);
 }
 
+static void finish(struct production *production, const struct tt_err *error)
+{
+    tt_registry_remove(production->env->registry, production->reply);
+    tt_reply_finish(production->reply, error);
+    release(production);
+}
+
+void tt_production_abandon(struct tt_env *env)
+{
+    env->closing = true;
+    tt_timer_stop(&env->checkpoint_timer);
+    tt_list_for_each_safe (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        tt_reply_on_produced(production->reply, NULL, NULL);
+        if (production->ending)
+            continue;
+        tt_reply_stop(production->reply, NULL); /* by mail: the producer ends in a later turn */
+        tt_registry_remove(env->registry, production->reply);
+        release(production);
+    }
+}
+
 static void end_done(struct tt_db_job *job, void *arg)
 {
     struct production *production = arg;
     const struct tt_err *err = tt_db_job_error(job);
 
+    production->ending = false;
     if (!err && tt_db_job_outcome(job, production->row_statement).changes == 0) {
         struct tt_err deleted = {0};
         tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
         finish(production, &deleted);
         return;
     }
-    if (err && strcmp(err->code, "busy") == 0 && production->retries++ < RETRIES_MAX) {
+    if (err && strcmp(err->code, "busy") == 0 && !production->env->closing &&
+        production->retries++ < RETRIES_MAX) {
         tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
         return;
     }
@@ -134,7 +184,7 @@ static void submit_end(struct production *production)
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
     struct tt_buf content = {0}, reasoning = {0}, usage = {0};
     struct tt_db_job *job = tt_db_job_new();
-    struct tt_err err;
+    struct tt_err err = {0};
 
     tt_reply_text(reply, TT_REPLY_CONTENT, &content);
     tt_reply_text(reply, TT_REPLY_REASONING, &reasoning);
@@ -158,7 +208,9 @@ static void submit_end(struct production *production)
         0) {
         tt_db_job_free(job);
         tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
+        return;
     }
+    production->ending = true;
 }
 
 static void on_produced(struct tt_reply *reply, void *arg)
@@ -173,13 +225,14 @@ static void row_ended(struct tt_db_job *job, void *arg)
 {
     struct tt_turn *turn = arg;
     (void)job;
-    tt_turn_leave(turn);
+    if (turn)
+        tt_turn_leave(turn);
     free(turn);
 }
 
 /* There is no reply to carry the error: the row is ended directly. */
-static void refuse(struct tt_env *env, const struct tt_production_spec *spec,
-                   const struct tt_err *error)
+void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *spec,
+                          const struct tt_err *error)
 {
     struct tt_db_job *job = tt_db_job_new();
     struct tt_reply_end end = {.message_id = spec->message_id,
@@ -190,13 +243,12 @@ static void refuse(struct tt_env *env, const struct tt_production_spec *spec,
                                .finish_reason = TT_STR("error"),
                                .error_code = tt_str_from(error->code)};
     size_t row;
-    struct tt_err err;
+    struct tt_err err = {0};
 
     tt_reply_store_end(job, &end, &row);
     if (tt_db_submit(env->db, env->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
-        tt_turn_leave(spec->turn);
-        free(spec->turn);
+        row_ended(NULL, spec->turn);
     }
 }
 
@@ -217,7 +269,7 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     struct tt_reply *reply =
         tt_reply_new(env->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
     if (!reply) {
-        refuse(env, spec, err);
+        tt_production_refuse(env, spec, err);
         return NULL;
     }
     struct production *production = TT_NEW(struct production);
@@ -226,6 +278,8 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     production->turn = spec->turn;
     production->session_row = spec->session_row;
     production->retry.on_due = retry_end;
+    production->on_finish = spec->on_finish;
+    production->on_finish_arg = spec->on_finish_arg;
     if (tt_list_empty(&env->productions)) {
         env->checkpoint_timer.on_due = checkpoint;
         tt_timer_start(env->loop, &env->checkpoint_timer, CHECKPOINT_MS);

@@ -15,6 +15,9 @@ struct tt_production_spec {
     struct tt_call_request *request; /* with spec; body taken over */
     struct tt_delta_spec *spec;
     const struct tt_play *play;
+    /* Called once at the very end, after the commit and after the turn was left; may be NULL. */
+    void (*on_finish)(struct tt_reply *reply, void *arg);
+    void *on_finish_arg;
 };
 
 /* Starts it. Always ends in a commit, also when the upstream could not even be asked: then the
@@ -23,5 +26,15 @@ struct tt_production_spec {
  * worker. */
 struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_production_spec *spec,
                                      struct tt_err *err);
+
+/* Ends the row of a reply that cannot even begin with status "error" and error's code, and leaves
+ * the turn (may be NULL) after that. Uses the spec's turn and ids. Thread: worker. */
+void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *spec,
+                          const struct tt_err *error);
+
+/* Shutdown by force: stops and forgets the replies whose end is not on its way to the database; the
+ * next start repairs their rows. After it no production submits anything. Thread: the worker, or
+ * main after it. */
+void tt_production_abandon(struct tt_env *env);
 
 int tt_production_count(const struct tt_env *env);

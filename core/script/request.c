@@ -5,6 +5,7 @@
 
 #include "base/url.h"
 #include "script/bind.h"
+#include "script/intake.h"
 #include "script/value.h"
 
 #include <stdlib.h>
@@ -80,6 +81,10 @@ static bool push_field(lua_State *L, struct tt_visit *visit, const char *key)
         push_params(L, visit);
     else if (strcmp(key, "query") == 0)
         push_query(L, visit);
+    else if (strcmp(key, "upload") == 0)
+        tt_intake_push_upload(L, visit);
+    else if (strcmp(key, "fields") == 0)
+        tt_intake_push_fields(L, visit);
     else if (strcmp(key, "method") == 0)
         push_str(L, tt_http_method(visit->exchange));
     else if (strcmp(key, "path") == 0)

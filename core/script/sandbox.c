@@ -28,6 +28,10 @@ static int capped_rep(lua_State *L)
 
     if (times > 0 && len + separator_len > REP_MAX_BYTES / (size_t)times)
         return luaL_error(L, "string.rep: the result would be larger than 16 MiB");
+    if (len + separator_len == 0) { /* Lua would go round `times` times for nothing */
+        lua_pushliteral(L, "");
+        return 1;
+    }
     lua_settop(L, 3);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);

@@ -113,6 +113,7 @@ static int build(lua_State *L)
     add_module(L, "tide.text", tt_bind_text);
     add_module(L, "tide.personas", tt_bind_personas);
     add_module(L, "tide.llm", tt_bind_llm);
+    add_module(L, "tide.files", tt_bind_files);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");
     tt_sandbox_freeze(L);
@@ -157,13 +158,13 @@ static int compile_all(const struct tt_bundle *bundle, lua_State *L, struct tt_b
             continue;
         lua_pushcfunction(L, compile_one);
         lua_pushlightuserdata(L, (void *)(uintptr_t)file);
-        int status = lua_pcall(L, 1, 0, 0);
-        if (status == LUA_ERRSYNTAX)
-            tt_buf_printf(errors, "%s\n", lua_tostring(L, -1));
-        else if (status != LUA_OK)
-            tt_buf_printf(errors, "%s:1: %s\n", file->path.data, lua_tostring(L, -1));
-        if (status != LUA_OK)
+        if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+            struct tt_str message = tt_str_from(lua_tostring(L, -1));
+            if (!tt_str_starts(message, file->path)) /* out of memory, or no text */
+                tt_buf_printf(errors, "%s:1: ", file->path.data);
+            tt_buf_printf(errors, "%.*s\n", TT_STR_ARG(message));
             failed = -1;
+        }
         lua_settop(L, 0);
     }
     return failed;

@@ -13,8 +13,9 @@ local M = {}
 
 ---@type table<string, ErrorEntry>
 M.all = {}
-local GROUPS =
-  { "request", "account", "chat", "upstream", "database", "server" }
+local GROUPS = {
+  "request", "account", "chat", "files", "upstream", "database", "server",
+}
 for _, name in ipairs(GROUPS) do
   local group = require("lib.errors_of." .. name)
   for code, entry in pairs(group) do

@@ -125,6 +125,38 @@ function M.message(row)
   }
 end
 
+M.file_schema = M.object({
+  ID = "integer",
+  CreatedAt = "string",
+  UpdatedAt = "string",
+  DeletedAt = "string",
+  SessionID = "string",
+  FileName = "string",
+  FilePath = "string",
+  FileSize = "integer",
+  FileType = "string",
+  Content = "string",
+  IsProcessed = "boolean",
+})
+
+---@param row table of services/files
+---@return table UploadedFile
+function M.file(row)
+  return {
+    ID = row.id,
+    CreatedAt = row.created_at,
+    UpdatedAt = row.updated_at,
+    DeletedAt = json.null, -- deleted files have no row
+    SessionID = row.session_id,
+    FileName = row.file_name,
+    FilePath = row.file_key,
+    FileSize = row.file_size,
+    FileType = row.file_type,
+    Content = row.content,
+    IsProcessed = row.is_processed ~= 0,
+  }
+end
+
 M.found_schema = M.object({
   session_id = "string",
   message_id = "integer",

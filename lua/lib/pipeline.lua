@@ -1,7 +1,8 @@
 --- What happens with every request, in this order: cross-site check, who is
 --- it, may they, is the body JSON, does it fit the route's schema, handler.
 --- A handler finds req.user, req.args (path parameters and query arguments,
---- checked) and req.body (checked), and returns a response or nil, err.
+--- checked) and req.body (checked), of an upload req.form (its fields, checked)
+--- and req.upload, and returns a response or nil, err.
 
 local auth = require "lib.auth"
 local errors = require "lib.errors"
@@ -93,6 +94,12 @@ function M.run(route, req)
       return nil, err
     end
     req.body, err = schema.check(route.request, body, req.language)
+    if err then
+      return nil, err
+    end
+  end
+  if route.form then
+    req.form, err = schema.check_texts(route.form, req.fields, req.language)
     if err then
       return nil, err
     end

@@ -4,11 +4,14 @@
 --- left out as a pair, a partial reply is kept. The system prompt stands in
 --- front and is never a stored row.
 
+local file_policy = require "policy.files"
+
 local M = {}
 
 ---@class ContextRow
 ---@field role "user"|"assistant"|"system"
 ---@field content string
+---@field files? AttachedText[] sent behind the content
 
 --- Rows of history that hold `pairs` good turns even if some have failed.
 ---@param pairs_max integer
@@ -40,6 +43,7 @@ end
 ---@field system string the persona's prompt; "" = none
 ---@field rows ContextRow[] the path to the new message, oldest first
 ---@field message string the new user message
+---@field files? AttachedText[] attached to it
 ---@field pairs integer turns of history at most
 
 ---@param spec ContextSpec
@@ -54,10 +58,11 @@ function M.build(spec)
   end
   local turns = turns_of(spec.rows)
   for i = math.max(1, #turns - spec.pairs + 1), #turns do
-    add("user", turns[i].user.content)
+    local asked = turns[i].user
+    add("user", file_policy.with_files(asked.content, asked.files))
     add("assistant", turns[i].assistant.content)
   end
-  add("user", spec.message)
+  add("user", file_policy.with_files(spec.message, spec.files))
   return messages
 end
 

@@ -6,6 +6,7 @@
 local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
+local leftovers = require "services.leftovers"
 local llm = require "tide.llm"
 local time = require "tide.time"
 
@@ -239,7 +240,8 @@ function M.update_session_title(user_id, session_id, title)
   return M.update_chat_session(user_id, session_id, { title = title })
 end
 
---- Deletes a session with all its messages; what runs or waits in it ends.
+--- Deletes a session with all its messages and files, whose bytes go after the
+--- commit; what runs or waits in it ends.
 ---@param user_id integer
 ---@param session_id string
 ---@return true|nil ok, tide.Error|nil err session_not_found
@@ -258,6 +260,7 @@ function M.delete_chat_session(user_id, session_id)
   end
   -- Once more for a turn that slipped in before the delete: its rows are gone.
   llm.stop(user_id, session_id, "session_deleted")
+  leftovers.remove()
   return true
 end
 

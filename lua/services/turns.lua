@@ -4,10 +4,12 @@
 --- the model. From llm.start on the reply belongs to the core and goes on
 --- without the request.
 
+local attachments = require "services.attachments"
 local chat = require "services.chat"
 local config = require "tide.config"
 local context_policy = require "policy.context"
 local errors = require "lib.errors"
+local files = require "services.files"
 local llm = require "tide.llm"
 local message_store = require "services.messages"
 local session_manager = require "session_manager"
@@ -50,35 +52,41 @@ local function set_source(spec, model, messages, persona, language)
   spec.body = request.body
 end
 
+---@param user_id integer
 ---@param wish TurnWish
----@return true|nil ok, tide.Error|nil err missing_field, file_not_found
-local function check_content(wish)
-  if wish.file_ids and #wish.file_ids > 0 then
-    -- Nothing can be uploaded yet, so no id is a file of the caller.
-    return nil, errors.new("file_not_found")
-  elseif wish.regenerate then
-    return true
+---@return integer[]|nil file_ids of a new message
+---@return tide.Error|nil err missing_field, file_not_found, file_not_text
+local function check_content(user_id, wish)
+  if wish.regenerate then
+    return {}
+  elseif wish.file_ids and #wish.file_ids > 0 then
+    return files.check_attached(user_id, wish.session_id, wish.file_ids)
   elseif not wish.message or wish.message == "" then
     return nil, errors.new("missing_field", { field = "message" })
   end
-  return true
-end
-
---- The session's title from this turn on: made by policy for the first one.
----@param session SessionDraft
----@param message string|nil
----@return string
-local function title_of(session, message)
-  if session.message_count > 0 or not message then
-    return session.title
-  end
-  return title_policy.from_message(message) or session.title
+  return {}
 end
 
 ---@class TurnPlace where in the session's tree a turn stands
 ---@field rows table[] the path that leads to it, oldest first
 ---@field message string what the model is asked
+---@field files? AttachedText[] and what comes with it
+---@field asked? table row of the message, when it is stored already
 ---@field turn TurnRows what is stored
+
+--- The session's title from this turn on: made by policy for the first one.
+---@param session SessionDraft
+---@param place TurnPlace
+---@return string
+local function title_of(session, place)
+  local message = place.turn.message
+  if session.message_count > 0 or not message then
+    return session.title
+  elseif message == "" and place.files then
+    message = place.files[1].name
+  end
+  return title_policy.from_message(message) or session.title
+end
 
 --- A new reply to the message that an earlier one answers.
 ---@param user_id integer
@@ -107,6 +115,7 @@ local function place_again(user_id, session_row, reply_id, limit)
   return {
     rows = rows,
     message = asked.content,
+    asked = asked,
     turn = { reply_to = asked.id },
   }
 end
@@ -147,12 +156,34 @@ local function find_place(user_id, session, wish, limit)
   end
   return {
     rows = rows,
-    message = wish.message,
+    message = wish.message or "",
     turn = {
-      message = wish.message,
+      message = wish.message or "",
       parent_id = rows[#rows] and rows[#rows].id,
     },
   }
+end
+
+--- Reads the files of a turn's message and of those before it.
+---@param user_id integer
+---@param place TurnPlace changed
+---@param file_ids integer[] of a new message
+---@return true|nil ok, tide.Error|nil err those of attachments.read
+local function attach(user_id, place, file_ids)
+  if #file_ids > 0 then
+    local texts, err = attachments.read(user_id, file_ids)
+    if not texts then
+      return nil, err
+    end
+    place.files, place.turn.file_ids = texts, file_ids
+  end
+  local rows = table.move(place.rows, 1, #place.rows, 1, {})
+  rows[#rows + 1] = place.asked
+  local ok, err = attachments.fill(user_id, rows)
+  if ok and place.asked then
+    place.files = place.asked.files
+  end
+  return ok, err
 end
 
 --- Begins a turn: both rows are committed and the reply runs.
@@ -160,11 +191,12 @@ end
 ---@param wish TurnWish
 ---@param language "zh"|"en"
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err missing_field, file_not_found, session_busy,
+---@return tide.Error|nil err missing_field, file_not_found, file_not_text,
+--- those of attachments.read, session_busy,
 --- session_deleted, session_not_found, those of session_manager.check
 local function start(user_id, wish, language)
-  local ok, incomplete = check_content(wish)
-  if not ok then
+  local file_ids, incomplete = check_content(user_id, wish)
+  if not file_ids then
     return nil, incomplete
   end
   local model, refused = session_manager.check(user_id, wish)
@@ -193,16 +225,21 @@ local function start(user_id, wish, language)
   if not place then
     return nil, misplaced
   end
+  local ok, unread = attach(user_id, place, file_ids)
+  if not ok then
+    return nil, unread
+  end
   local messages = context_policy.build({
     system = persona.content,
     rows = place.rows,
     message = place.message,
+    files = place.files,
     pairs = pairs_max,
   })
   -- All that a script may get wrong comes before the rows are stored.
   local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
   set_source(spec, model, messages, persona, language)
-  session.title = title_of(session, place.turn.message)
+  session.title = title_of(session, place)
   local saved, unsaved = chat.save_turn(user_id, session, place.turn)
   if not saved then
     return nil, unsaved

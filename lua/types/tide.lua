@@ -40,6 +40,9 @@
 ---@field route tide.Route
 ---@field user? tide.User set by lib/auth
 ---@field body? table set by the pipeline: validated JSON body
+---@field upload? tide.Upload of an upload route, nil when no file came
+---@field fields? table<string, string> of an upload route, as they came
+---@field form? table set by the pipeline: validated fields
 local Request = {}
 
 ---@param name string
@@ -73,6 +76,9 @@ function Request:raw_body() end
 ---@field query? table schema
 ---@field request? table schema of the JSON body; absent = no body is read
 ---@field response? table schema of the 200 answer
+---@field upload? boolean the body is multipart/form-data: its part "file" is
+--- streamed to disk, the others are req.fields
+---@field form? table schema of an upload's fields
 ---@field body_max? integer bytes; default setting limits.body
 ---@field summary string one line for the docs
 ---@field handler fun(req: tide.Request): tide.Response|nil, tide.Error|nil
@@ -401,3 +407,33 @@ function llm.check_url(url) end
 ---@field model string
 ---@field messages {role: string, content: string}[]
 ---@field max_tokens? integer of the answer
+
+--- tide.files --------------------------------------------------------------
+---@class tide.files
+local files = {}
+
+--- A file that came with the request. It is a temporary one and goes away with
+--- the request unless it is kept.
+---@class tide.Upload
+---@field file_name string UTF-8 without folders and control characters
+---@field file_type string extension with dot, small letters; "" = none
+---@field size integer bytes
+---@field handle userdata
+
+--- Keeps an upload: its bytes are on disk under the returned key. Yields.
+---@param upload tide.Upload
+---@return string|nil key, tide.Error|nil err disk_full, store_failed, busy
+function files.keep(upload) end
+
+--- Removes bytes; keys that are not there are no failure. Yields.
+---@param keys string|string[] at most 1000
+---@return true|nil ok, tide.Error|nil err store_failed, busy
+function files.remove(keys) end
+
+--- The text of a file, at most 1 MiB: decoded, or extracted (.pdf, .docx).
+--- Yields.
+---@param key string
+---@param file_type string
+---@return string|nil text, tide.Error|nil err file_missing, text_too_large,
+--- unsupported_encoding, extract_failed, extract_too_large, extract_timeout
+function files.read_text(key, file_type) end

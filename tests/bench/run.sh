@@ -65,6 +65,7 @@ machine()
     "$NGINX" -v 2>&1 | sed 's/^nginx version: //'
     printf '%s rounds of %s s, 2 workers each, log level warn, access log off\n' "$ROUNDS" \
         "$SECONDS_EACH"
+    printf 'load before: %s\n' "$(cut -d' ' -f1 /proc/loadavg)"
 }
 
 install_missing()

@@ -4,6 +4,7 @@ import { describe } from 'node:test';
 import { PASSWORD, uniqueName } from './support/client.mjs';
 import { eventually, test } from './support/limits.mjs';
 import { rawRequest } from './support/raw.mjs';
+import { tidetalk } from './support/server.mjs';
 import { TIME, assertError, keysOf, withServer } from './support/suite.mjs';
 
 const decode = (part) => JSON.parse(Buffer.from(part, 'base64url').toString());
@@ -187,6 +188,19 @@ describe('change the password', () => {
     assertError(await change(client, PASSWORD, 'short'), 400, 'invalid_field');
     await client.ok('GET', '/api/me');
     await client.again();
+  });
+});
+
+describe('with registration closed', () => {
+  const context = withServer({ env: { TIDETALK_REGISTRATION: 'false' } });
+
+  test('nobody gets in but by the operator', async () => {
+    const username = uniqueName();
+    const client = context.server.client();
+    assertError(await client.post('/api/register', { username, password: PASSWORD }), 403, 'registration_closed');
+    const { code } = await tidetalk(context.server.home, ['user', 'add', username], { input: `${PASSWORD}\n` });
+    assert.equal(code, 0);
+    await client.ok('POST', '/api/login', { username, password: PASSWORD });
   });
 });
 

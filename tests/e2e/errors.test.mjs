@@ -1,7 +1,7 @@
 // What goes wrong in a request, before any handler: shape, language, status, headers.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { test } from './support/limits.mjs';
+import { test, within } from './support/limits.mjs';
 import { RawConnection, parseAnswer, rawRequest } from './support/raw.mjs';
 import { assertError, withServer } from './support/suite.mjs';
 
@@ -231,5 +231,24 @@ describe('addresses and heads', () => {
       await connection.until((text) => text.split('"user_id"').length === i + 1);
     }
     connection.close();
+  });
+});
+
+describe('clients that take their time', () => {
+  const context = withServer({ env: { TIDETALK_LIMITS_HEAD_TIMEOUT: '1s', TIDETALK_LIMITS_IDLE_TIMEOUT: '1s' } });
+
+  test('a head that does not come to its end is given up', async () => {
+    const slow = new RawConnection(context.server.port).send('GET /api/me HTTP/1.1\r\nHost: local');
+    const dripping = setInterval(() => slow.send('x'), 100);
+    await within(slow.closed, 'the slow client is put out');
+    clearInterval(dripping);
+  });
+
+  test('a connection without a request is closed', async () => {
+    const silent = new RawConnection(context.server.port);
+    const used = new RawConnection(context.server.port).request('GET', '/livez');
+    await used.until((text) => text.includes('"ok"'));
+    await within(Promise.all([silent.closed, used.closed]), 'both are closed');
+    assert.equal((await context.server.client().get('/livez')).status, 200);
   });
 });

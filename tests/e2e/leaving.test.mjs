@@ -99,7 +99,8 @@ describe('two clients in one session', () => {
           headers: { Connection: 'close' },
           body: { session_id: session, model_name: model, message: `${side} ${round}` },
         }));
-      await Promise.all(connections.map((connection) => connection.until((text) => /"done":true|"response"/.test(text))));
+      const answered = (text) => /"done":true|"response"/.test(text);
+      await Promise.all(connections.map((connection) => connection.until(answered)));
     }
     const stored = await user.messages(session);
     assert.equal(stored.length, 32);

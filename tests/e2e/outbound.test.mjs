@@ -145,3 +145,44 @@ describe('keys', () => {
     assertError(answer, 422, 'no_api_for_model');
   });
 });
+
+describe('the connection test', () => {
+  const context = withServer({ env: LOOPBACK, mock: true });
+
+  const check = async (baseUrl) => {
+    const user = await context.server.user();
+    await user.model(baseUrl, { api_name: 'tested', model_name: 'tested-model' });
+    const { api } = await user.ok('GET', '/api/user/apis/tested');
+    return user.post(`/api/user/apis/${api.id}/test`, {});
+  };
+
+  test('asks for one token and measures', async () => {
+    const { status, body } = await check(context.mock.url('tokens=1'));
+    assert.equal(status, 200);
+    assert.equal(body.ok, true);
+    assert.equal(body.status, 200);
+    assert.equal(typeof body.latency_ms, 'number');
+    assert.equal(typeof body.ttft_ms, 'number');
+    const [{ json }] = await context.mock.requests(1);
+    assert.deepEqual([json.model, json.max_tokens], ['tested-model', 1]);
+  });
+
+  test('tells what is wrong, never what the upstream says', async () => {
+    for (const [scenario, upstream] of [['status=401', 401], ['status=500', 500], ['fault=html,status=404', 404],
+      ['fault=reset', 0], ['fault=garbage', 0]]) {
+      const { status, text, body } = await check(context.mock.url(scenario));
+      assert.equal(status, 200, text);
+      assert.equal(body.ok, false, scenario);
+      assert.equal(body.status, upstream, scenario);
+      assert.doesNotMatch(text, /mock|<html/);
+    }
+  });
+
+  test('leaves no session behind', async () => {
+    const user = await context.server.user();
+    await user.model(context.mock.url('tokens=1'));
+    const { api } = await user.ok('GET', '/api/user/apis/first');
+    await user.ok('POST', `/api/user/apis/${api.id}/test`, {});
+    assert.deepEqual((await user.ok('GET', '/api/chat/sessions')).data, []);
+  });
+});

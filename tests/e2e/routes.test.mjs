@@ -31,12 +31,18 @@ GET /api/user/apis/first
 GET /api/user/apis/:name
 PUT /api/user/apis/:id
 DELETE /api/user/apis/:id
+POST /api/user/apis/:id/test
 POST /api/chat/session
 POST /api/chat/message
 POST /api/chat/message/stream
 GET /api/chat/sessions
 GET /api/chat/sessions/:session_id/messages
-DELETE /api/chat/sessions/:session_id`.trim().split('\n');
+PATCH /api/chat/sessions/:session_id
+DELETE /api/chat/sessions/:session_id
+POST /api/chat/sessions/:session_id/stop
+GET /api/chat/sessions/:session_id/export
+GET /api/chat/recover
+GET /api/chat/search`.trim().split('\n');
 
 const OPEN = ['POST /api/register', 'POST /api/login'];
 
@@ -48,7 +54,7 @@ describe('every public route', () => {
   }, { timeout: HANG_MS });
 
   const name = ({ method, path }) => `${method} ${path}`;
-  const fill = (path, values) => path.replace(/:(\w+)/g, (_, key) => encodeURIComponent(values[key]));
+  const fill = (path, values) => path.replace(/:(\w+)/g, (_, key) => encodeURIComponent(values[key] ?? 999999999));
   const NONE = { id: 1e15, name: 'none', session_id: 'none' };
 
   test('of the contract is there', () => {

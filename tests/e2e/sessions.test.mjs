@@ -176,6 +176,42 @@ describe('the messages of a session', () => {
   });
 });
 
+describe('exporting a session', () => {
+  const context = withServer({ env: LOOPBACK, mock: true });
+
+  const exported = async (query) => {
+    const user = await context.server.user();
+    const model = await user.model(context.mock.url('echo=1'));
+    const session = uniqueName('session');
+    await user.say(model, session, '你好 🌊');
+    const answer = await user.get(`/api/chat/sessions/${session}/export${query}`);
+    return { user, session, answer };
+  };
+
+  test('as JSON has everything', async () => {
+    for (const query of ['', '?format=json']) {
+      const { user, session, answer } = await exported(query);
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.headers.get('content-disposition'), `attachment; filename="${session}.json"`);
+      assert.deepEqual(answer.body.session, (await user.ok('GET', '/api/chat/sessions')).data[0]);
+      assert.deepEqual(answer.body.messages.map((m) => [m.role, m.content]),
+        [['user', '你好 🌊'], ['assistant', '你好 🌊']]);
+    }
+  });
+
+  test('as Markdown is for people', async () => {
+    const { session, answer } = await exported('?format=md');
+    assert.equal(answer.headers.get('content-type'), 'text/markdown; charset=utf-8');
+    assert.equal(answer.headers.get('content-disposition'), `attachment; filename="${session}.md"`);
+    assert.equal(answer.text.split('你好 🌊').length, 4, 'title, question, answer');
+  });
+
+  test('knows no other form', async () => {
+    const { answer } = await exported('?format=exe');
+    assertError(answer, 400, 'invalid_field');
+  });
+});
+
 describe('deleting a session', () => {
   const context = withServer({ env: LOOPBACK, mock: true });
 

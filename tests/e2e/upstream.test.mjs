@@ -40,6 +40,7 @@ describe('the upstream fails', () => {
     'fault=html,status=502': [502, null],
     'fault=html': [502, null],
     'fault=bigline,at=0': [502, 'upstream_line_too_long'],
+    'fault=gzipbomb': [502, null],
     'fault=hang': [504, 'upstream_timeout'],
     'fault=hang_headers': [504, 'upstream_timeout'],
     'fault=hang_mid,at=0': [504, null],
@@ -117,6 +118,15 @@ describe('the upstream fails', () => {
   test('JSON where a stream was asked for is understood', async () => {
     const { user, model, session } = await setup(context.mock.url('tokens=3,fault=wrongtype'));
     assert.equal((await user.stream(model, session, 'hi')).text, 'tok0 tok1 tok2 ');
+  });
+
+  test('a reply that grows over the limit is cut there and kept', async () => {
+    const { user, model, session } = await setup(context.mock.url('tokens=9000,size=1024'));
+    const stream = await user.stream(model, session, 'hi');
+    assert.equal(stream.last.code, 'reply_too_long');
+    assert.ok(stream.text.length >= 8 * 1024 * 1024 - 2048, String(stream.text.length));
+    const [, reply] = await user.messages(session);
+    assert.ok(reply.content === stream.text, 'what was told is what is stored');
   });
 
   test('events of the wrong types are passed over', async () => {

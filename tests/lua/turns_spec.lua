@@ -19,6 +19,8 @@ describe("services.turns", function()
         elseif sql:find("FROM user_apis", 1, true) then
           note("api")
           return nil
+        elseif sql:find("FROM uploaded_files", 1, true) then
+          return nil
         elseif sql:find("FROM settings", 1, true) then
           return nil
         end

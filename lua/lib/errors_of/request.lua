@@ -32,8 +32,9 @@ return {
   unsupported_media_type = {
     status = 415,
     en = "The body's type is not supported here. Send JSON with the header "
-      .. "Content-Type: application/json.",
-    zh = "不支持该内容类型，请以 Content-Type: application/json 发送 JSON。",
+      .. "Content-Type: application/json, a file as multipart/form-data.",
+    zh = "不支持该内容类型，请以 Content-Type: application/json 发送 JSON，"
+      .. "文件请用 multipart/form-data。",
   },
   request_timeout = {
     status = 408,

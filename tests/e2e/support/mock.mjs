@@ -18,6 +18,7 @@ export class Mock {
       lines.once('line', done);
       lines.once('close', () => failed(new Error('mock_llm ended')));
     }), 'mock_llm listens');
+    this.#child.stdout.unref();
     this.origin = `http://${line.replace('listening ', '')}`;
     return this;
   }

@@ -70,6 +70,7 @@ function environment(more) {
 export function start(program, args, { env = {}, cwd, stdio }) {
   const child = spawn(program, args, { env: environment(env), cwd, stdio });
   running.add(child);
+  child.unref(); // a test file that fails must end all the same; who waits for it has a timer
   child.exited = new Promise((done, failed) => {
     child.once('error', failed);
     child.once('exit', (code, signal) => done(code ?? signal));

@@ -18,7 +18,7 @@ export function withServer({ env, args, mock = false } = {}) {
       await context.server?.stop();
     } finally {
       context.server?.home.remove();
-      await context.mock?.stop();
+      await context.mock?.stop(); // also when the server never started
     }
   }, { timeout: HANG_MS });
   return context;

@@ -144,7 +144,7 @@ function M.install(fakes, settings)
       { name = "Second", content = "You are the second." },
     },
   }
-  for _, name in ipairs({ "db", "crypto", "time", "log", "llm" }) do
+  for _, name in ipairs({ "db", "crypto", "time", "log", "llm", "files" }) do
     modules[name] = unprepared("tide." .. name)
   end
   for name, fake in pairs(fakes or {}) do

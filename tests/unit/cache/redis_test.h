@@ -76,7 +76,7 @@ static inline void turn_for(struct world *world, uint64_t ms)
 
 struct server {
     int port;
-    pid_t pid; /* 0 = not running */
+    pid_t pid;                         /* 0 = not running */
     const char *args[SERVER_ARGS_MAX]; /* besides the usual ones */
 };
 
@@ -116,8 +116,8 @@ static inline void server_exec(const struct server *server)
 {
     char port[16];
     const char *argv[16 + SERVER_ARGS_MAX] = {
-        "redis-server", "--port",   port,        "--bind", "127.0.0.1", "--save", "",
-        "--appendonly", "no",       "--logfile", "/dev/null", "--dir",  "/tmp"};
+        "redis-server", "--port", port,        "--bind",    "127.0.0.1", "--save", "",
+        "--appendonly", "no",     "--logfile", "/dev/null", "--dir",     "/tmp"};
     int count = 13;
     snprintf(port, sizeof(port), "%d", server->port);
     for (int i = 0; i < SERVER_ARGS_MAX && server->args[i]; i++)
@@ -144,7 +144,6 @@ static inline void server_start(struct server *server)
 static inline void server_kill(struct server *server)
 {
     if (server->pid > 0) {
-        kill(server->pid, SIGCONT);
         kill(server->pid, SIGKILL);
         waitpid(server->pid, NULL, 0);
     }

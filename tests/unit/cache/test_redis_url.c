@@ -42,14 +42,18 @@ static void test_good_ones(void **state)
 static void test_bad_ones_are_not_repeated(void **state)
 {
     static const char *const cases[] = {
-        "redis:/hunter2",         "rediss://:hunter2@h",   "http://:hunter2@h",
-        "redis://",               "redis://:hunter2@",     "redis://hunter2@h",
-        "redis://me:@hunter2",    "redis://:hunter2@h:0",  "redis://:hunter2@h:65536",
-        "redis://:hunter2@h:",    "redis://:hunter2@h:x",  "redis://:hunter2@h/x",
-        "redis://:hunter2@h/-1",  "redis://:hunter2@h/1/2", "redis://:hunter2@h?a=1",
-        "redis://:hunter2@h#a",   "redis://:hunter2%@h",   "redis://:hunter2%00@h",
-        "redis://:hunter2@a b",   "redis://:hunter2@a\tb", "redis://:hunter2@[::1",
-        "redis://:hunter2@[::1]x", "redis://:hunter2@::1:1", "redis://:hunter2@[]",
+        "redis:/hunter2",           "rediss://:hunter2@h",
+        "http://:hunter2@h",        "redis://",
+        "redis://:hunter2@",        "redis://hunter2@h",
+        "redis://me:@hunter2",      "redis://:hunter2@h:0",
+        "redis://:hunter2@h:65536", "redis://:hunter2@h:",
+        "redis://:hunter2@h:x",     "redis://:hunter2@h/x",
+        "redis://:hunter2@h/-1",    "redis://:hunter2@h/1/2",
+        "redis://:hunter2@h?a=1",   "redis://:hunter2@h#a",
+        "redis://:hunter2%@h",      "redis://:hunter2%00@h",
+        "redis://:hunter2@a b",     "redis://:hunter2@a\tb",
+        "redis://:hunter2@[::1",    "redis://:hunter2@[::1]x",
+        "redis://:hunter2@::1:1",   "redis://:hunter2@[]",
         "redis://:hunter2@h/70000",
     };
     char text[1000];

@@ -119,7 +119,7 @@ static inline void fx_on_request(void *arg, struct tt_http_exchange *exchange)
         char long_value[2000];
         memset(long_value, 'v', sizeof(long_value));
         for (int i = 0; i < 12; i++) {
-            char name[8];
+            char name[32];
             snprintf(name, sizeof(name), "X-%d", i);
             tt_http_add_header(exchange, tt_str_from(name), tt_str_of(long_value, size + 1));
         }

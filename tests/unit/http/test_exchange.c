@@ -72,7 +72,7 @@ static void test_answer_headers(void **state)
             assert_int_equal(count(c.in.data, "\r\nx-request-id: mine\r\n"), kind == 1);
             assert_int_equal(count(c.in.data, "\r\nConnection: close\r\n"), kind == 2);
             for (int i = 0; i < 12; i++) {
-                char name[16];
+                char name[32];
                 snprintf(name, sizeof(name), "\r\nX-%d: v", i);
                 assert_int_equal(count(c.in.data, name), 1);
             }

@@ -1,0 +1,74 @@
+// Finding messages by what they say.
+import assert from 'node:assert/strict';
+import { before, describe } from 'node:test';
+import { HANG_MS, test } from './support/limits.mjs';
+import { LOOPBACK } from './support/server.mjs';
+import { TIME, assertError, keysOf, withServer } from './support/suite.mjs';
+
+describe('search', () => {
+  const context = withServer({ env: LOOPBACK, mock: true });
+  let user;
+  before(async () => {
+    user = await context.server.user();
+    await user.model(context.mock.url('echo=1'));
+    for (const [session, message] of [
+      ['sea', 'The tide comes in with the moon.'], ['sea', '今天的潮水涨得很高'],
+      ['land', 'Nothing about water here: "quoted" AND (odd) * signs'], ['land', '明月几时有，把酒问青天'],
+    ]) await user.say('model-1', session, message);
+  }, { timeout: HANG_MS });
+
+  const find = async (q, more = '') => user.ok('GET', `/api/chat/search?q=${encodeURIComponent(q)}${more}`);
+
+  test('finds words and Chinese of one and two characters', async () => {
+    for (const [q, session, count] of [
+      ['tide', 'sea', 2], ['MOON', 'sea', 2], ['tide moon', 'sea', 2], ['潮水', 'sea', 2], ['潮', 'sea', 2],
+      ['明月', 'land', 2], ['青天', 'land', 2], ['quoted', 'land', 2], ['lighthouse', null, 0], ['月明', null, 0],
+    ]) {
+      const { data, pagination } = await find(q);
+      assert.equal(data.length, count, q);
+      assert.equal(pagination.total, count, q);
+      assert.ok(data.every((found) => found.session_id === session), q);
+    }
+  });
+
+  test('tells where it stands', async () => {
+    const { data: [found] } = await find('tide');
+    assert.deepEqual(keysOf(found), ['created_at', 'message_id', 'role', 'session_id', 'snippet', 'title']);
+    const message = (await user.messages('sea')).find((m) => m.id === found.message_id);
+    assert.equal(found.role, message.role);
+    assert.match(found.snippet, /tide/);
+    assert.match(found.created_at, TIME);
+    assert.match(found.title, /^The tide/);
+  });
+
+  test('goes by pages', async () => {
+    const { data, pagination } = await find('潮', '&page=2&page_size=1');
+    assert.equal(data.length, 1);
+    assert.deepEqual(pagination, { page: 2, page_size: 1, total: 2, total_pages: 2 });
+  });
+
+  test('takes any text for what it is', async () => {
+    for (const q of ['"', '*', '"quoted" AND (odd)', 'NOT', 'a OR b', 'content:tide', '^tide', '-', '(', "'; --",
+      'owner : "u1"', 'NEAR(tide moon)', '{owner}', '🌊', '%', '\\']) {
+      const answer = await user.get(`/api/chat/search?q=${encodeURIComponent(q)}`);
+      assert.equal(answer.status, 200, `${q}: ${answer.text}`);
+    }
+    for (const query of ['', '?q=', '?q=%20%20', '?q=%00']) {
+      assertError(await user.get(`/api/chat/search${query}`), 400, 'missing_field');
+    }
+  });
+
+  test("shows nobody else's messages, and no deleted ones", async () => {
+    const stranger = await context.server.user();
+    for (const q of ['tide', '潮', 'tide OR moon', 'owner:u1', `u${user.user.id}`]) {
+      const { data, pagination } = await stranger.ok('GET', `/api/chat/search?q=${encodeURIComponent(q)}`);
+      assert.deepEqual([data, pagination.total], [[], 0]);
+    }
+    await stranger.model(context.mock.url('echo=1'));
+    await stranger.say('model-1', 'strangers-sea', 'A tide of my own');
+    assert.equal((await stranger.ok('GET', '/api/chat/search?q=tide')).data.length, 2);
+    await stranger.ok('DELETE', '/api/chat/sessions/strangers-sea');
+    assert.equal((await stranger.ok('GET', '/api/chat/search?q=tide')).data.length, 0);
+    assert.equal((await find('tide')).data.length, 2);
+  });
+});
