@@ -2,13 +2,18 @@
 --- model's configuration and the stored session together. Routes and turns ask
 --- here; the parts (services/, policy/) do not know each other.
 
+local cache = require "services.cache"
 local chat = require "services.chat"
+local errors = require "lib.errors"
 local models = require "services.models"
 local personas = require "services.personas"
 local time = require "tide.time"
 local title_policy = require "policy.title"
 
 local M = {}
+
+--- How long a session is kept beside the database.
+local KEEP_MS = 30 * 60 * 1000
 
 ---@class SessionWish what a request says about its session
 ---@field session_id? string nil = a new one
@@ -49,6 +54,36 @@ function M.check(user_id, wish)
   return models.resolve(user_id, wish.model_name, wish.base_url)
 end
 
+--- The session as it is kept beside the database, if its row has not changed
+--- since.
+---@param user_id integer
+---@param session_id string
+---@return table|nil session row of chat_sessions
+---@return tide.Error|nil err session_not_found
+function M.get_session(user_id, session_id)
+  local version, err = chat.get_version(user_id, session_id)
+  if not version then
+    return nil, err or errors.new("session_not_found")
+  end
+  return cache.get_cached_chat_session(user_id, session_id, version)
+end
+
+--- The session: kept, or from the database and kept from now on.
+---@param user_id integer
+---@param session_id string
+---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
+local function find_session(user_id, session_id)
+  local row, err = M.get_session(user_id, session_id)
+  if row or err then
+    return row, err
+  end
+  row, err = chat.get_chat_session(user_id, session_id)
+  if row then
+    cache.cache_chat_session(row, KEEP_MS)
+  end
+  return row, err
+end
+
 --- The stored session with what the wish changes in it, or a draft of a new
 --- one, which is stored together with its first turn.
 ---@param user_id integer
@@ -58,8 +93,8 @@ end
 function M.get_or_create_session(user_id, wish, language)
   local row, err
   if wish.session_id then
-    row, err = chat.get_chat_session(user_id, wish.session_id)
-    if not row and err.code ~= "session_not_found" then
+    row, err = find_session(user_id, wish.session_id)
+    if err and err.code ~= "session_not_found" then
       return nil, err
     end
   end

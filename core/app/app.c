@@ -113,6 +113,20 @@ static int open_files(struct tt_app *app, struct tt_err *err)
     return tt_file_sweep_start(app, err);
 }
 
+static int open_cache(struct tt_app *app, struct tt_err *err)
+{
+    const struct tt_settings *settings = app->settings;
+    struct tt_cache_settings cache = {
+        .redis_url = tt_conf_get(settings->conf, "redis_url")->text,
+        .secret = tt_str_of((const char *)app->keys.seal, TT_KEY_SIZE),
+        .memory = (size_t)tt_settings_int(settings, "cache.memory"),
+        .value_max = (size_t)tt_settings_int(settings, "cache.value_max"),
+        .redis_timeout_ms = (uint64_t)tt_settings_int(settings, "redis.timeout"),
+    };
+    app->cache = tt_cache_store_new(&cache, err);
+    return app->cache ? 0 : -1;
+}
+
 static int open_parts(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
@@ -128,6 +142,8 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     app->resolver = tt_resolver_new(app->aux);
     app->registry = tt_registry_new(TURNS_WAITING_MAX);
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
+    if (open_cache(app, err) != 0)
+        return -1;
     return open_database(app, err) == 0 ? open_files(app, err) : -1;
 }
 
@@ -261,6 +277,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);
     tt_store_close(app->store);
+    tt_cache_store_free(app->cache);
     free(app->workers);
     tt_resolver_free(app->resolver);
     tt_registry_free(app->registry);

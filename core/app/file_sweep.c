@@ -1,6 +1,7 @@
 /* What a crash leaves: temporary files, and files whose row was not written yet or is gone already.
  * All keys are read first and the sweep begins only when that went well: a list that breaks off
- * would make live files look like orphans. Runs beside uploads (the store knows its young files). */
+ * would make live files look like orphans. Runs beside uploads (the store knows its young files).
+ */
 #include "app/file_sweep.h"
 
 #include "base/log.h"

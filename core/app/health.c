@@ -46,6 +46,32 @@ static void put_int(struct tt_json_writer *w, const char *key, int64_t value)
     tt_json_int(w, value);
 }
 
+static void put_cache(struct tt_json_writer *w, struct tt_app *app)
+{
+    struct tt_cache_stats cache;
+
+    tt_cache_store_stats(app->cache, &cache);
+    tt_json_key(w, TT_STR("cache"));
+    tt_json_begin_object(w);
+    put_int(w, "entries", (int64_t)cache.dict.entries);
+    put_int(w, "bytes", (int64_t)cache.dict.bytes);
+    put_int(w, "hits", (int64_t)cache.dict.hits);
+    put_int(w, "misses", (int64_t)cache.dict.misses);
+    tt_json_end_object(w);
+    tt_json_key(w, TT_STR("redis"));
+    tt_json_begin_object(w);
+    tt_json_key(w, TT_STR("state"));
+    tt_json_str(w, tt_str_from(tt_redis_state_name(cache.redis.state)));
+    put_int(w, "opened", (int64_t)cache.redis.opened);
+    put_int(w, "hits", (int64_t)cache.redis.hits);
+    put_int(w, "misses", (int64_t)cache.redis.misses);
+    put_int(w, "timeouts", (int64_t)cache.redis.timeouts);
+    put_int(w, "errors", (int64_t)cache.redis.errors);
+    tt_json_key(w, TT_STR("last_error"));
+    tt_json_str(w, tt_str_from(cache.redis.last_error));
+    tt_json_end_object(w);
+}
+
 static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
 {
     struct tt_app *app = worker->app;
@@ -75,6 +101,7 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     put_int(&w, "waiting", db.waiting);
     put_int(&w, "wal_size", (int64_t)db.wal_size);
     tt_json_end_object(&w);
+    put_cache(&w, app);
     tt_json_end_object(&w);
     answer_json(exchange, 200, &body);
 }

@@ -2,6 +2,7 @@
  * from its row here. */
 #include "app/settings.h"
 
+#include "cache/redis_url.h"
 #include "llm/egress.h"
 
 #include <stdio.h>
@@ -79,7 +80,29 @@ static const struct tt_conf_option options[] = {
      .env = "TIDETALK_REDIS_URL",
      .fallback = "",
      .secret = true,
-     .help = "redis://[:password@]host[:port][/db]; empty: no Redis"},
+     .check = tt_redis_url_check,
+     .help = "redis://[[user]:password@]host[:port][/db]; empty: no Redis"},
+    {.key = "redis.timeout",
+     .env = "TIDETALK_REDIS_TIMEOUT",
+     .type = TT_CONF_DURATION,
+     .fallback = "20ms",
+     .min = 1,
+     .max = 10000,
+     .help = "after which Redis counts as down"},
+    {.key = "cache.memory",
+     .env = "TIDETALK_CACHE_MEMORY",
+     .type = TT_CONF_SIZE,
+     .fallback = "64MiB",
+     .min = 1048576,
+     .max = 1099511627776,
+     .help = "the cache in this process"},
+    {.key = "cache.value_max",
+     .env = "TIDETALK_CACHE_VALUE_MAX",
+     .type = TT_CONF_SIZE,
+     .fallback = "1MiB",
+     .min = 1024,
+     .max = 67108864,
+     .help = "largest value that is cached"},
     {.key = "workers",
      .env = "TIDETALK_WORKERS",
      .type = TT_CONF_INT,

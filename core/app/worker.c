@@ -32,6 +32,7 @@ static void fill_env(struct tt_worker *worker)
     env->loop = worker->loop;
     env->db = app->db;
     env->password_aux = app->password_aux;
+    env->cache = tt_cache_new(app->cache, worker->loop, app->resolver);
     env->store = app->store;
     env->file_aux = app->file_aux;
     env->text_aux = app->text_aux;
@@ -210,6 +211,8 @@ void tt_worker_destroy(struct tt_worker *worker)
         return;
     tt_client_free(worker->env.client);
     tt_generation_unref(worker->dispatcher.generation);
+    if (worker->env.cache)
+        tt_cache_free(worker->env.cache);
     tt_loop_free(worker->loop);
     worker->loop = NULL;
 }

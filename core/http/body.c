@@ -1,9 +1,9 @@
-/* Request bodies: whole ones into a buffer, streamed ones on to the handler piece by piece. A streamed
- * body pauses by suspending its connection, so that the socket's buffer fills and the client waits.
- * The traps: in the middle of a body the library takes no answer, so one that comes there is
- * written to the socket by ourselves, and the rest of the body is read away (linger.c); and of a
- * chunked body it may hand over the next chunk although we have just suspended, which is then left
- * with it. */
+/* Request bodies: whole ones into a buffer, streamed ones on to the handler piece by piece. A
+ * streamed body pauses by suspending its connection, so that the socket's buffer fills and the
+ * client waits. The traps: in the middle of a body the library takes no answer, so one that comes
+ * there is written to the socket by ourselves, and the rest of the body is read away (linger.c);
+ * and of a chunked body it may hand over the next chunk although we have just suspended, which is
+ * then left with it. */
 #include "http/http_internal.h"
 
 enum MHD_Result tt_body_answer_early(struct tt_http_exchange *exchange)

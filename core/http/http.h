@@ -71,9 +71,9 @@ int tt_http_server_port(const struct tt_http_server *server);
 /* ---- the request (valid until on_end) ---- */
 
 struct tt_str tt_http_method(const struct tt_http_exchange *exchange);
-struct tt_str tt_http_path(const struct tt_http_exchange *exchange);  /* raw, without query */
-struct tt_str tt_http_query(const struct tt_http_exchange *exchange); /* raw, without '?' */
-struct tt_str tt_http_body(const struct tt_http_exchange *exchange); /* "" when streamed */
+struct tt_str tt_http_path(const struct tt_http_exchange *exchange);   /* raw, without query */
+struct tt_str tt_http_query(const struct tt_http_exchange *exchange);  /* raw, without '?' */
+struct tt_str tt_http_body(const struct tt_http_exchange *exchange);   /* "" when streamed */
 struct tt_str tt_http_remote(const struct tt_http_exchange *exchange); /* the client's address */
 bool tt_http_behind_tls(const struct tt_http_exchange *exchange); /* trusted proxy said https */
 struct tt_str tt_http_request_id(const struct tt_http_exchange *exchange); /* 16 hex digits, ours */

@@ -12,6 +12,7 @@ int tt_bind_config(lua_State *L);
 int tt_bind_text(lua_State *L);
 int tt_bind_personas(lua_State *L);
 int tt_bind_llm(lua_State *L);
+int tt_bind_cache(lua_State *L); /* tide.cache: strings by key and row version */
 int tt_bind_files(lua_State *L);
 
 /* The metatable of requests, see request.h. */

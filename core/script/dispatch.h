@@ -41,7 +41,7 @@ struct tt_visit {
     bool gone; /* the client has left */
     struct tt_frames *frames;
     struct tt_intake *intake; /* of an upload route */
-    void **request; /* the Lua request's pointer to here, cleared at the end */
+    void **request;           /* the Lua request's pointer to here, cleared at the end */
 };
 
 /* Appends the text of an error code in the visit's language, {name} replaced by what arg_of returns

@@ -2,6 +2,7 @@
  * any script state is built. Everything a binding touches comes from here, so nothing is global. */
 #pragma once
 #include "base/secret.h"
+#include "cache/tier.h"
 #include "db/db.h"
 #include "files/store.h"
 #include "llm/client.h"
@@ -22,10 +23,11 @@ struct tt_env {
     struct tt_db *db;
     struct tt_db_reader *reader;
     struct tt_aux *password_aux; /* Argon2: few threads, short queue */
-    struct tt_store *store;      /* bytes of uploaded files */
-    struct tt_aux *file_aux;     /* writing and removing them */
-    struct tt_aux *text_aux;     /* reading their text: up to 20 s a job */
-    size_t upload_max;           /* bytes of one file */
+    struct tt_cache *cache;
+    struct tt_store *store;  /* bytes of uploaded files */
+    struct tt_aux *file_aux; /* writing and removing them */
+    struct tt_aux *text_aux; /* reading their text: up to 20 s a job */
+    size_t upload_max;       /* bytes of one file */
     struct tt_client *client;
     struct tt_registry *registry;
     const struct tt_egress *egress;

@@ -6,8 +6,8 @@
 
 struct tt_intake;
 
-/* In on_head: makes the exchange stream its body into visit->intake. Fails: "unsupported_media_type"
- * (415), "multipart_invalid" (400). */
+/* In on_head: makes the exchange stream its body into visit->intake. Fails:
+ * "unsupported_media_type" (415), "multipart_invalid" (400). */
 int tt_intake_start(struct tt_visit *visit, struct tt_err *err);
 
 /* In on_request: the body is complete. Fails: what the parser and the writing of the file say. */
@@ -22,7 +22,8 @@ void tt_intake_push_fields(lua_State *L, struct tt_visit *visit);
 
 /* ---- for tide.files ---- */
 
-/* The intake behind the upload at index, NULL when its request has ended; raises when it is none. */
+/* The intake behind the upload at index, NULL when its request has ended; raises when it is none.
+ */
 struct tt_intake *tt_intake_check(lua_State *L, int index);
 
 /* Commits the file. on_kept once, on the loop, with its storage key or an error; not after

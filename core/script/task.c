@@ -2,6 +2,7 @@
  * dropped, never pooled (its hooks and stack are in no known state). */
 #include "script/task.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct tt_task {
@@ -114,17 +115,35 @@ static int describe_error(lua_State *L)
     if (!message)
         message = lua_pushfstring(L, "(the error value is a %s)", luaL_typename(failed, -1));
     luaL_traceback(L, failed, message, 0);
-    tt_err_set(lua_touserdata(L, 2), 500, "internal_error", "%s", lua_tostring(L, -1));
+    struct tt_err *err = lua_touserdata(L, 2);
+    tt_err_set(err, err->status, err->code, "%s", lua_tostring(L, -1));
     return 0;
+}
+
+/* The innermost line of Lua on the stack of a failed coroutine; needs no memory. */
+static void find_place(lua_State *failed, lua_Debug *place)
+{
+    snprintf(place->short_src, sizeof(place->short_src), "?");
+    place->currentline = 0;
+    for (int level = 0; lua_getstack(failed, level, place); level++) {
+        lua_getinfo(failed, "Sl", place);
+        if (place->currentline > 0)
+            return;
+    }
 }
 
 static void read_error(struct tt_task *task, int status, struct tt_err *err)
 {
     lua_State *L = task->vm->L;
+    lua_Debug place;
 
-    tt_err_set(err, 503, "script_memory", "the script state's memory limit was reached");
+    find_place(task->L, &place);
     if (status == LUA_ERRMEM)
-        return;
+        tt_err_set(err, 503, "script_memory", "%s:%d: the state's memory limit was reached",
+                   place.short_src, place.currentline);
+    else
+        tt_err_set(err, 500, "internal_error", "%s:%d: an error, and no memory to tell it",
+                   place.short_src, place.currentline);
     lua_pushcfunction(L, describe_error);
     lua_pushlightuserdata(L, task->L);
     lua_pushlightuserdata(L, err);

@@ -113,6 +113,7 @@ static int build(lua_State *L)
     add_module(L, "tide.text", tt_bind_text);
     add_module(L, "tide.personas", tt_bind_personas);
     add_module(L, "tide.llm", tt_bind_llm);
+    add_module(L, "tide.cache", tt_bind_cache);
     add_module(L, "tide.files", tt_bind_files);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");

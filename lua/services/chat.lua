@@ -3,6 +3,7 @@
 --- elsewhere. Every statement names the user; what belongs to somebody else is
 --- not found.
 
+local cache = require "services.cache"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
@@ -13,7 +14,7 @@ local time = require "tide.time"
 local M = {}
 
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
-  .. "message_count, created_at, updated_at"
+  .. "message_count, version, created_at, updated_at"
 
 ---@class SessionDraft what is stored of a session
 ---@field id? integer chat_sessions.id; nil = not stored yet
@@ -22,6 +23,19 @@ local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
 ---@field model_name string
 ---@field persona string
 ---@field message_count integer
+
+--- The version of a session as it is now: what a kept copy must have.
+---@param user_id integer
+---@param session_id string
+---@return integer|nil version nil when there is no such session
+---@return tide.Error|nil err
+function M.get_version(user_id, session_id)
+  local row, err = db.one(
+    "SELECT version FROM chat_sessions WHERE user_id = ? AND session_id = ?",
+    { user_id, session_id }
+  )
+  return row and row.version, err
+end
 
 ---@param user_id integer
 ---@param session_id string
@@ -260,6 +274,7 @@ function M.delete_chat_session(user_id, session_id)
   end
   -- Once more for a turn that slipped in before the delete: its rows are gone.
   llm.stop(user_id, session_id, "session_deleted")
+  cache.forget_session(user_id, session_id)
   leftovers.remove()
   return true
 end

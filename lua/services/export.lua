@@ -37,7 +37,7 @@ end
 ---@param language "zh"|"en"
 ---@return string|nil text, tide.Error|nil err
 function M.as_markdown(user_id, session, language)
-  local rows, err = store.get_history(user_id, session.id, nil, ROWS_MAX)
+  local rows, err = store.get_history(user_id, session, nil, ROWS_MAX)
   if not rows then
     return nil, err
   end

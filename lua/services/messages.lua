@@ -2,6 +2,7 @@
 --- replies and a reply several continuations. What a reader sees and a model
 --- is sent is one path of it, from the root to a leaf.
 
+local cache = require "services.cache"
 local chat = require "services.chat"
 local db = require "tide.db"
 local errors = require "lib.errors"
@@ -84,21 +85,33 @@ function M.get_message(user_id, session_row, id)
   return row
 end
 
+--- How long a conversation is kept beside the database.
+local KEEP_MS = 30 * 60 * 1000
+
 --- The end of a conversation: the path to a message.
 ---@param user_id integer
----@param session_row integer
+---@param session table row of chat_sessions
 ---@param leaf integer|nil nil = the newest message
 ---@param limit integer rows at most
 ---@return table[]|nil rows oldest first, tide.Error|nil err
-function M.get_history(user_id, session_row, leaf, limit)
-  if not leaf then
-    local err
-    leaf, err = newest_below(user_id, session_row, math.maxinteger)
-    if err then
-      return nil, err
-    end
+function M.get_history(user_id, session, leaf, limit)
+  if leaf then
+    return get_path(user_id, session.id, leaf, limit)
   end
-  return get_path(user_id, session_row, leaf, limit)
+  local kept = cache.get_cached_full_session(session, limit)
+  if kept then
+    return kept
+  end
+  local rows, err
+  leaf, err = newest_below(user_id, session.id, math.maxinteger)
+  if err then
+    return nil, err
+  end
+  rows, err = get_path(user_id, session.id, leaf, limit)
+  if rows and rows[1] then
+    cache.cache_full_session(session, rows, limit, KEEP_MS)
+  end
+  return rows, err
 end
 
 --- Where a page that goes back from `cursor` begins: at the parent of the

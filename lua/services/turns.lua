@@ -90,13 +90,13 @@ end
 
 --- A new reply to the message that an earlier one answers.
 ---@param user_id integer
----@param session_row integer
+---@param session SessionDraft that is stored
 ---@param reply_id integer
 ---@param limit integer rows of history
 ---@return TurnPlace|nil place, tide.Error|nil err message_not_found
-local function place_again(user_id, session_row, reply_id, limit)
+local function place_again(user_id, session, reply_id, limit)
   local reply, unknown =
-    message_store.get_message(user_id, session_row, reply_id)
+    message_store.get_message(user_id, session.id, reply_id)
   if not reply then
     return nil, unknown
   elseif reply.role ~= "assistant" or not reply.parent_id then
@@ -104,7 +104,7 @@ local function place_again(user_id, session_row, reply_id, limit)
   end
   local rows, err = message_store.get_history(
     user_id,
-    session_row,
+    session,
     reply.parent_id,
     limit + 1
   )
@@ -136,7 +136,7 @@ local function find_place(user_id, session, wish, limit)
       return nil, errors.new("message_not_found")
     end
   elseif wish.regenerate then
-    return place_again(user_id, session.id, wish.regenerate, limit)
+    return place_again(user_id, session, wish.regenerate, limit)
   elseif named ~= 0 then
     if named then
       local parent, unknown =
@@ -149,7 +149,7 @@ local function find_place(user_id, session, wish, limit)
     end
     local err
     rows, err =
-      message_store.get_history(user_id, session.id, named, limit)
+      message_store.get_history(user_id, session, named, limit)
     if not rows then
       return nil, err
     end

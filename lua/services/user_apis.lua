@@ -2,6 +2,7 @@
 --- bound to user and row, and are opened only to be sent to the provider; a
 --- reader sees a mask. Rows are found by user and id, never by id alone.
 
+local cache = require "services.cache"
 local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
@@ -16,8 +17,11 @@ local M = {}
 --- `GET /api/user/apis/first` is a route, so no configuration may be named so.
 local RESERVED_NAME = "first"
 
+--- How long a configuration is kept beside the database.
+local KEEP_MS = 30 * 60 * 1000
+
 local COLUMNS = "id, user_id, api_name, provider, model_name, base_url, "
-  .. "api_key_sealed, api_key_mask, seal_salt, created_at, updated_at"
+  .. "api_key_sealed, api_key_mask, seal_salt, version, created_at, updated_at"
 
 --- Shorter keys show nothing: four characters would be too much of them.
 local MASK_MIN = 12
@@ -115,7 +119,23 @@ end
 ---@param model_name string
 ---@return table|nil api row, tide.Error|nil err api_not_found
 function M.get_api_by_model_name(user_id, model_name)
-  return get_one("model_name = ? ORDER BY id LIMIT 1", user_id, model_name)
+  local now, err = db.one(
+    "SELECT id, version FROM user_apis WHERE user_id = ? AND model_name = ? "
+      .. "ORDER BY id LIMIT 1",
+    { user_id, model_name }
+  )
+  if not now then
+    return nil, err or errors.new("api_not_found")
+  end
+  local row = cache.get_cached_model_config(user_id, now.id, now.version)
+  if row then
+    return row
+  end
+  row, err = M.get_api_by_id(user_id, now.id)
+  if row then
+    cache.cache_model_config(row, KEEP_MS)
+  end
+  return row, err
 end
 
 ---@param user_id integer
@@ -296,6 +316,7 @@ function M.delete_api(user_id, id)
   if not outcomes then
     return nil, write_error(err)
   end
+  cache.forget_model_config(user_id, id)
   return true
 end
 

@@ -138,14 +138,23 @@ keep_many()
 {
     local value
 
-    for value in latency_p50_us latency_p99_us cpu_us_per_token rss_kib_per_stream rss_idle_kib \
-        tokens_per_s; do
+    for value in latency_p50_us latency_p99_us cpu_us_per_token rss_begin_kib_per_stream \
+        rss_kib_per_stream tokens_per_s; do
         keep "$1_$value" "$(got $value)"
     done
 }
 
-# Many streams at 20 tokens a second; the client checks every byte. Servers are fresh, so that
-# memory is what these streams need.
+# idle NAME PID...: memory of a server that has just started
+idle()
+{
+    local name=$1
+    shift
+
+    keep "$name" "$(ps -o rss= -p "$(IFS=, && echo "$*")" | awk '{ s += $1 } END { print s / 1024 }')"
+}
+
+# Many streams at 20 tokens a second; the client checks every byte. Servers are fresh and have
+# served some streams, so that their caches are full and what is added is what these streams need.
 section_many()
 {
     local _ rounds=$((ROUNDS > 2 ? 2 : ROUNDS))
@@ -154,10 +163,15 @@ section_many()
     for _ in $(seq "$rounds"); do
         stop_server
         start_server
+        idle many_ours_idle "$server_pid"
+        our_streams burst 64 --streams 8 --seconds 2
         our_streams paced "$TOKENS" "${way[@]}"
         keep_many many_ours
         stop_nginx
         start_nginx
+        # shellcheck disable=SC2046  # a list of numbers
+        idle many_nginx_idle $(nginx_pids)
+        their_streams proxy tokens=64 64 --streams 8 --seconds 2
         their_streams proxy "$PACED" "$TOKENS" "${way[@]}"
         keep_many many_nginx
     done
@@ -169,10 +183,11 @@ section_many()
         "$(median many_nginx_cpu_us_per_token)"
     many_latency p50
     many_latency p99
-    row 'memory a stream, KiB' "$(median many_ours_rss_kib_per_stream)" \
-        "$(median many_nginx_rss_kib_per_stream)"
-    row 'memory idle, MiB' "$(calc "$(median many_ours_rss_idle_kib) / 1024")" \
-        "$(calc "$(median many_nginx_rss_idle_kib) / 1024")"
+    row 'memory a stream at its begin, KiB' "$(median many_ours_rss_begin_kib_per_stream)" \
+        "$(median many_nginx_rss_begin_kib_per_stream)"
+    row "memory a stream at its end ($((TOKENS * 23 / 1024)) KiB of text), KiB" \
+        "$(median many_ours_rss_kib_per_stream)" "$(median many_nginx_rss_kib_per_stream)"
+    row 'memory idle after the start, MiB' "$(median many_ours_idle)" "$(median many_nginx_idle)"
 }
 
 # many_latency PERCENTILE: from the upstream's stamp to the client, and without what it takes

@@ -14,8 +14,9 @@
  *   --stamp         the words carry stamps (the mock's stamp=1): measure their way
  *   --pid P         of the server, for CPU and memory; may be given several times
  *
- * With one stream each, CPU and tokens are counted while all streams run: from the last one's first
- * word to the first one's end. rss_idle_kib is from before the first connection. */
+ * With one stream each, CPU, tokens and latency are measured while all streams run: from the last
+ * one's first word to the first one's end. rss_idle_kib is from before the first connection,
+ * rss_begin_kib_per_stream from the moment when all run, rss_kib_per_stream from their end. */
 #include "stream_conn.h"
 
 #include <arpa/inet.h>
@@ -161,18 +162,19 @@ static void read_counters(const struct bench *bench, struct window *window)
 }
 
 /* Notes where the window begins and ends. */
-static void look(const struct bench *bench, unsigned streams, struct window *from,
-                 struct window *to)
+static void look(struct bench *bench, unsigned streams, struct window *from, struct window *to)
 {
     bool repeat = bench->deadline_ns != 0;
 
     if (!from->began && (repeat || bench->begun + bench->failed >= streams)) {
         from->began = true;
+        bench->measuring = true;
         read_counters(bench, from);
     }
     bool over = repeat ? now_ns() >= bench->deadline_ns : bench->finished > from->finished;
     if (from->began && !to->ended && (over || bench->open == 0)) {
         to->ended = true;
+        bench->measuring = false;
         read_counters(bench, to);
     }
 }
@@ -212,8 +214,10 @@ static void report(struct bench *bench, unsigned streams, uint64_t rss_idle,
     printf("\"cpu_us\":%llu,\"cpu_us_per_token\":%.2f,\"cpu_us_per_stream\":%.1f,",
            (unsigned long long)cpu, tokens ? (double)cpu / (double)tokens : 0,
            to->finished > from->finished ? (double)cpu / (to->finished - from->finished) : 0);
-    printf("\"rss_idle_kib\":%llu,\"rss_kib\":%llu,\"rss_kib_per_stream\":%.1f,",
-           (unsigned long long)rss_idle, (unsigned long long)to->rss_kib,
+    printf("\"rss_idle_kib\":%llu,\"rss_kib\":%llu,", (unsigned long long)rss_idle,
+           (unsigned long long)to->rss_kib);
+    printf("\"rss_begin_kib_per_stream\":%.1f,\"rss_kib_per_stream\":%.1f,",
+           ((double)from->rss_kib - (double)rss_idle) / streams,
            ((double)to->rss_kib - (double)rss_idle) / streams);
     printf("\"latency_p50_us\":%.1f,\"latency_p99_us\":%.1f,\"latency_max_us\":%.1f,",
            samples_percentile_us(&bench->latency, 0.5),

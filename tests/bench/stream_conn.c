@@ -144,7 +144,7 @@ static void on_token(void *arg, uint64_t stamp)
         bench->begun++;
         samples_add(&bench->first, conn->arrived_ns - conn->asked_ns);
     }
-    if (bench->want.stamp)
+    if (bench->want.stamp && bench->measuring)
         samples_add(&bench->latency, conn->arrived_ns > stamp ? conn->arrived_ns - stamp : 0);
 }
 

@@ -21,11 +21,12 @@ struct bench {
     int epoll;
     uint64_t deadline_ns; /* a connection begins no stream after it; 0: one stream each */
 
+    bool measuring; /* latency counts: all streams run */
     unsigned open;  /* connections that read or will read */
     unsigned begun; /* streams whose first word is there */
     unsigned finished, failed;
     uint64_t tokens, bytes;
-    struct samples latency; /* from the stamp to its arrival, each word */
+    struct samples latency; /* from the stamp to its arrival, each word while measuring */
     struct samples first;   /* from the request to the first word, each stream */
     struct samples whole;   /* from the request to the end, each stream */
 };

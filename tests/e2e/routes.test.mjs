@@ -42,9 +42,25 @@ DELETE /api/chat/sessions/:session_id
 POST /api/chat/sessions/:session_id/stop
 GET /api/chat/sessions/:session_id/export
 GET /api/chat/recover
-GET /api/chat/search`.trim().split('\n');
+GET /api/chat/search
+POST /api/files/upload
+GET /api/files/session/:session_id
+DELETE /api/files/:file_id`.trim().split('\n');
 
 const OPEN = ['POST /api/register', 'POST /api/login'];
+
+// Their body's type is looked at before their token.
+const UPLOADS = ['POST /api/files/upload'];
+const MULTIPART = { 'Content-Type': 'multipart/form-data; boundary=x' };
+
+/** The id of a new file in this session. */
+async function uploadFile(user, session) {
+  const form = [
+    '--x\r\nContent-Disposition: form-data; name="session_id"\r\n\r\n', session, '\r\n',
+    '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nsecret\r\n--x--\r\n',
+  ].join('');
+  return (await user.ok('POST', '/api/files/upload', form, { headers: MULTIPART })).file_id;
+}
 
 describe('every public route', () => {
   const context = withServer({ env: LOOPBACK });
@@ -55,7 +71,7 @@ describe('every public route', () => {
 
   const name = ({ method, path }) => `${method} ${path}`;
   const fill = (path, values) => path.replace(/:(\w+)/g, (_, key) => encodeURIComponent(values[key] ?? 999999999));
-  const NONE = { id: 1e15, name: 'none', session_id: 'none' };
+  const NONE = { id: 1e15, name: 'none', session_id: 'none', file_id: 1e15 };
 
   test('of the contract is there', () => {
     const there = routes.map(name);
@@ -83,8 +99,11 @@ describe('every public route', () => {
       assert.equal(route.auth === 'none', open, name(route));
       if (open) continue;
       for (const headers of [{}, { Authorization: 'Bearer x.y.z' }, { Cookie: 'access_token=x.y.z' }]) {
-        const body = route.method === 'GET' ? undefined : {};
-        const answer = await stranger.request(route.method, fill(route.path, NONE), body, { headers });
+        const [body, type] = UPLOADS.includes(name(route)) ? ['--x--\r\n', MULTIPART]
+          : [route.method === 'GET' ? undefined : {}, {}];
+        const answer = await stranger.request(route.method, fill(route.path, NONE), body, {
+          headers: { ...headers, ...type },
+        });
         assert.equal(answer.status, 401, name(route));
       }
     }
@@ -95,7 +114,10 @@ describe('every public route', () => {
     await owner.say('demo', 'owners-session', 'hello');
     await owner.model('http://127.0.0.1:9/v1', { api_name: 'owners' });
     const { api } = await owner.ok('GET', '/api/user/apis/owners');
-    const theirs = { id: api.id, name: 'owners', session_id: 'owners-session' };
+    const fileId = await uploadFile(owner, 'owners-session');
+    const theirs = {
+      id: api.id, name: 'owners', session_id: 'owners-session', file_id: fileId,
+    };
     const bodies = { 'PUT /api/user/apis/:id': { model_name: 'stolen' } };
     const stranger = await context.server.user();
     const withId = routes.filter((route) => route.path.includes(':'));
@@ -111,6 +133,7 @@ describe('every public route', () => {
     }
     assert.deepEqual((await owner.ok('GET', '/api/user/apis/owners')).api, api);
     assert.equal((await owner.messages('owners-session')).length, 2);
+    assert.equal((await owner.ok('GET', '/api/files/session/owners-session')).data.length, 1);
   });
 
   test("in whose body an id stands answers 404 for somebody else's", async () => {

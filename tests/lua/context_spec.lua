@@ -57,6 +57,22 @@ describe("policy.context", function()
     assert.equal("u:u2 a:a2 u:new", build("a1 u2 a2"))
   end)
 
+  it("puts files behind the message that they came with", function()
+    local file = { name = "f.txt", text = "T" }
+    local messages = context.build({
+      system = "",
+      rows = {
+        { role = "user", content = "u1", files = { file } },
+        { role = "assistant", content = "a1" },
+      },
+      message = "",
+      files = { file },
+      pairs = 10,
+    })
+    assert.equal("u1\n\n=== f.txt ===\nT", messages[1].content)
+    assert.equal("=== f.txt ===\nT", messages[3].content)
+  end)
+
   it("alternates even when rows do not", function()
     assert.equal("u:u2 a:a2 u:new", build("u1 u2 a2 a3 u4"))
   end)

@@ -13,7 +13,10 @@ describe("services.turns", function()
     outcome = { status = "complete", content = "reply", reasoning = "" }
     local db = {
       one = function(sql)
-        if sql:find("FROM chat_sessions", 1, true) then
+        if sql:find("SELECT version FROM chat_sessions", 1, true) then
+          note("version")
+          return stored and { version = 1 }
+        elseif sql:find("FROM chat_sessions", 1, true) then
           note("session")
           return stored
         elseif sql:find("FROM user_apis", 1, true) then
@@ -86,6 +89,8 @@ describe("services.turns", function()
   it("waits, reads, stores, and only then asks", function()
     stored = {
       id = 1,
+      user_id = 7,
+      version = 1,
       session_id = "s",
       title = "t",
       persona = "Second",
@@ -94,7 +99,7 @@ describe("services.turns", function()
     local result = turns.send_message(7, WISH, "en")
     assert.equal("reply", result.content)
     assert.equal(
-      "api enter session leaf history write start wait",
+      "api enter version session leaf history write start wait",
       table.concat(log, " ")
     )
     assert.equal("the turn", started.turn)
@@ -106,7 +111,7 @@ describe("services.turns", function()
 
   it("stores a new session together with its first turn", function()
     turns.send_message(7, WISH, "en")
-    assert.equal("api enter session write start wait", table.concat(log, " "))
+    assert.equal("api enter version write start wait", table.concat(log, " "))
   end)
 
   it("refuses before it waits", function()

@@ -139,6 +139,12 @@ function M.install(fakes, settings)
         return value
       end,
     },
+    -- Keeps nothing, as a cache may.
+    cache = {
+      get = function() end,
+      put = function() end,
+      delete = function() end,
+    },
     personas = {
       { name = "First", content = "You are the first." },
       { name = "Second", content = "You are the second." },
