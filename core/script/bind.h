@@ -23,3 +23,4 @@ struct tt_reply;
  * reply); the caller puts a reference into it. Reading gives NULL when it is none. */
 struct tt_reply **tt_llm_push_reply(lua_State *L);
 struct tt_reply *tt_llm_reply(lua_State *L, int index);
+void tt_llm_push_result(lua_State *L, const struct tt_reply *reply); /* tide.Result */

@@ -173,7 +173,7 @@ static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_
     lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
 }
 
-static void push_result(lua_State *L, const struct tt_reply *reply)
+void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
 {
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
 
@@ -212,7 +212,7 @@ static int listening_push(struct tt_wait *wait, lua_State *L)
     const struct tt_reply *reply = listening->reader.reply;
 
     if (listening->whole) {
-        push_result(L, reply);
+        tt_llm_push_result(L, reply);
     } else {
         enum tt_reply_state state = tt_reply_state(reply);
         /* Between production and commit the end is not to be told yet. */
@@ -393,9 +393,13 @@ static const luaL_Reg reply_methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"enter", llm_enter}, {"start", tt_lua_llm_start},
-    {"find", llm_find},   {"find_message", llm_find_message},
-    {"stop", llm_stop},   {"check_url", llm_check_url},
+    {"enter", llm_enter},
+    {"start", tt_lua_llm_start},
+    {"ask", tt_lua_llm_ask},
+    {"find", llm_find},
+    {"find_message", llm_find_message},
+    {"stop", llm_stop},
+    {"check_url", llm_check_url},
     {NULL, NULL},
 };
 

@@ -220,44 +220,53 @@ static struct tt_turn *take_turn(lua_State *L, int index)
     return turn;
 }
 
+void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena)
+{
+    source->played = read_play(L, 1, &source->play);
+    if (source->played)
+        return;
+    source->headers = tt_arena_alloc(arena, HEADERS_MAX * sizeof(struct tt_str));
+    if (lua_getfield(L, 1, "provider") != LUA_TTABLE)
+        luaL_error(L, "what to ask needs 'provider' or 'play'");
+    source->spec = spec_of(L, lua_gettop(L));
+    lua_pop(L, 1);
+    source->request.method = "POST";
+    source->request.url = tt_value_field(L, 1, "url").data;
+    if (!source->request.url)
+        luaL_error(L, "what to ask needs 'url'");
+    source->request.header_count = read_headers(L, 1, arena, source->headers);
+    source->request.headers = source->headers;
+    source->request.deadlines = read_deadlines(L, 1);
+    source->body = tt_value_field(L, 1, "body");
+}
+
+void tt_lua_source_done(struct tt_lua_source *source)
+{
+    tt_buf_free(&source->request.body);
+    for (size_t i = 0; i < source->request.header_count; i++)
+        explicit_bzero((char *)(uintptr_t)source->headers[i].data, source->headers[i].len);
+}
+
 struct start {
     struct tt_production_spec spec;
-    struct tt_call_request request;
-    struct tt_str *headers;
-    struct tt_str body;
-    struct tt_play play;
+    struct tt_lua_source source;
 };
-
-static void read_upstream(lua_State *L, struct start *start, struct tt_arena *arena)
-{
-    start->headers = tt_arena_alloc(arena, HEADERS_MAX * sizeof(struct tt_str));
-    if (lua_getfield(L, 1, "provider") != LUA_TTABLE)
-        luaL_error(L, "llm.start: needs 'provider' or 'play'");
-    start->spec.spec = spec_of(L, lua_gettop(L));
-    lua_pop(L, 1);
-    start->request.method = "POST";
-    start->request.url = tt_value_field(L, 1, "url").data;
-    if (!start->request.url)
-        luaL_error(L, "llm.start: needs 'url'");
-    start->request.header_count = read_headers(L, 1, arena, start->headers);
-    start->request.headers = start->headers;
-    start->request.deadlines = read_deadlines(L, 1);
-    start->body = tt_value_field(L, 1, "body");
-    start->spec.request = &start->request;
-}
 
 /* 1 = the script's table, 2 = where to put it. Returns what keeps it alive, and the reply's holder.
  */
 static int read_start(lua_State *L)
 {
     struct start *start = lua_touserdata(L, 2);
+    struct tt_lua_source *source = &start->source;
 
     start->spec.turn = take_turn(L, 1);
     struct tt_arena *arena = tt_value_push_arena(L);
-    if (read_play(L, 1, &start->play))
-        start->spec.play = &start->play;
-    else
-        read_upstream(L, start, arena);
+    tt_lua_read_source(L, source, arena);
+    start->spec.play = source->played ? &source->play : NULL;
+    start->spec.request = source->played ? NULL : &source->request;
+    start->spec.spec = source->spec;
+    start->spec.on_finish_arg = tt_lua_finish_hook(L, 1);
+    start->spec.on_finish = start->spec.on_finish_arg ? tt_lua_on_finish : NULL;
     tt_llm_push_reply(L);
     return 2;
 }
@@ -289,10 +298,8 @@ int tt_lua_llm_start(lua_State *L)
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
     if (spec->request)
-        tt_buf_append_str(&start.request.body, start.body);
+        tt_buf_append_str(&start.source.request.body, start.source.body);
     *holder = tt_production_start(env, spec, &err);
-    tt_buf_free(&start.request.body);
-    for (size_t i = 0; i < start.request.header_count; i++)
-        explicit_bzero((char *)(uintptr_t)start.headers[i].data, start.headers[i].len);
+    tt_lua_source_done(&start.source);
     return *holder ? 1 : tt_value_push_error(L, &err);
 }

@@ -1,6 +1,7 @@
 /* llm.start and llm.ask: reading a script's description of what to ask, for bind_llm.c. */
 #pragma once
 #include "llm/registry.h"
+#include "llm/upstream.h"
 #include "script/task.h"
 
 #define TT_TURN_META "tide.llm.turn"
@@ -11,6 +12,27 @@ struct tt_lua_turn {
     struct tt_turn *turn; /* NULL once left or taken over */
 };
 void tt_lua_turn_leave(struct tt_lua_turn *holder);
+
+/* Whom to ask and what: an upstream, or a text to be played. Zero it first. */
+struct tt_lua_source {
+    struct tt_call_request request;
+    struct tt_str *headers;
+    struct tt_delta_spec *spec;
+    struct tt_str body;
+    struct tt_play play;
+    bool played;
+};
+
+/* Reads it from the table at index 1; raises on what is missing or wrong. The table and the arena
+ * keep it alive. */
+void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena);
+void tt_lua_source_done(struct tt_lua_source *source); /* wipes headers, frees the body */
+
+/* The script's `on_finish` function (table at `index`) for a production, or NULL when there is
+ * none. Owns: itself; tt_lua_on_finish ends it. */
+void *tt_lua_finish_hook(lua_State *L, int index);
+/* Runs the function as a task of its own with the result; reply NULL: nothing came to an end. */
+void tt_lua_on_finish(struct tt_reply *reply, void *hook);
 
 int tt_lua_llm_start(lua_State *L);
 int tt_lua_llm_ask(lua_State *L);

@@ -99,21 +99,27 @@ static void checkpoint(struct tt_timer *timer)
 
 /* ---- the end ---- */
 
-static void release(struct production *production)
+static void release(struct production *production, struct tt_reply *ended)
 {
+    void (*on_finish)(struct tt_reply * reply, void *arg) = production->on_finish;
+    void *on_finish_arg = production->on_finish_arg;
+    struct tt_reply *reply = production->reply;
+
     tt_turn_leave(production->turn);
     free(production->turn);
     tt_timer_stop(&production->retry);
     tt_list_remove(&production->node);
-    tt_reply_unref(production->reply);
     free(production);
+    if (on_finish)
+        on_finish(ended, on_finish_arg);
+    tt_reply_unref(reply);
 }
 
 static void finish(struct production *production, const struct tt_err *error)
 {
     tt_registry_remove(production->env->registry, production->reply);
     tt_reply_finish(production->reply, error);
-    release(production);
+    release(production, production->reply);
 }
 
 void tt_production_abandon(struct tt_env *env)
@@ -127,7 +133,7 @@ void tt_production_abandon(struct tt_env *env)
             continue;
         tt_reply_stop(production->reply, NULL); /* by mail: the producer ends in a later turn */
         tt_registry_remove(env->registry, production->reply);
-        release(production);
+        release(production, NULL);
     }
 }
 
@@ -250,6 +256,8 @@ void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *s
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);
     }
+    if (spec->on_finish)
+        spec->on_finish(NULL, spec->on_finish_arg);
 }
 
 static int ask(struct tt_env *env, const struct tt_production_spec *spec, struct tt_reply *reply,

@@ -223,7 +223,10 @@ bool tt_request_prefers_chinese(struct tt_str accept_language)
 
     while (rest.data && rest.len && tt_str_split(&rest, ',', &item)) {
         bool chinese;
-        double q = quality(tt_str_trim(item), &chinese);
+        item = tt_str_trim(item);
+        if (item.len == 0)
+            continue;
+        double q = quality(item, &chinese);
         /* Of equals the first wins, as browsers mean it. */
         if (chinese && q > best_chinese && q > best_other)
             best_chinese = q;

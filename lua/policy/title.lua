@@ -53,4 +53,33 @@ function M.from_message(message)
   return (title:gsub(" $", "")) .. "…"
 end
 
+--- What a model is asked for a title.
+---@param message string the first user message
+---@param reply string the first reply
+---@return {role: string, content: string}[]
+function M.question(message, reply)
+  return {
+    {
+      role = "system",
+      content = "Give the conversation a title of at most six words, in the "
+        .. "language of the user's message. Answer with the title alone.",
+    },
+    { role = "user", content = text.prefix(message, 2000) },
+    { role = "assistant", content = text.prefix(reply, 2000) },
+    { role = "user", content = "Title?" },
+  }
+end
+
+--- The title in a model's answer: its first line, without quotes.
+---@param answer string
+---@return string|nil title nil when there is none
+function M.from_answer(answer)
+  local line = fold(answer:match("[^\r\n]*%S[^\r\n]*") or "")
+  for _, mark in ipairs({ '"', "'", "“", "”", "《", "》", "「", "」", "#", "*" }) do
+    line = line:gsub("^" .. mark:gsub("%p", "%%%0"), "")
+    line = line:gsub(mark:gsub("%p", "%%%0") .. "$", "")
+  end
+  return M.from_message(line)
+end
+
 return M

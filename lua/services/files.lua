@@ -19,7 +19,7 @@ local M = {}
 --- Files of one session.
 local SESSION_MAX = 1000
 --- Characters of decoded text in one list; older files come without.
-local LIST_TEXT_MAX = 8 * 1024 * 1024
+local LIST_TEXT_MAX = 4 * 1024 * 1024
 
 local COLUMNS = "f.id, s.session_id, f.file_name, f.file_key, f.file_size, "
   .. "f.file_type, f.is_processed, f.created_at, f.updated_at, "

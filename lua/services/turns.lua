@@ -14,6 +14,7 @@ local llm = require "tide.llm"
 local message_store = require "services.messages"
 local session_manager = require "session_manager"
 local title_policy = require "policy.title"
+local titles = require "services.titles"
 
 local M = {}
 
@@ -245,6 +246,17 @@ local function start(user_id, wish, language)
     return nil, unsaved
   end
   spec.session_row = saved.session_row
+  if session.message_count == 2 and config.get("title.ask_model") then
+    spec.on_finish = function(result)
+      titles.ask_for_title({
+        user_id = user_id,
+        session_row = saved.session_row,
+        title = session.title,
+        message = place.message,
+        model = model,
+      }, result)
+    end
+  end
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
   return llm.start(spec)

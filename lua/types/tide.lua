@@ -388,6 +388,8 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? string JSON
 ---@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
+---@field on_finish? fun(result: tide.Result) runs as a task of its own after
+--- the final commit; may yield
 ---@field play? {text: string, reasoning?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
 --- instead of an upstream: tell this text at this pace, then fail with `error`
 --- (a code) when given

@@ -1,49 +1,16 @@
 // Uploads: what gets in, under which name, what is refused, and that nothing is left of what did not
-// get in; and files in conversations.
+// get in.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe } from 'node:test';
 import { uniqueName } from './support/client.mjs';
-import { HANG_MS, eventually, test, within } from './support/limits.mjs';
+import { HANG_MS, eventually, pause, test, within } from './support/limits.mjs';
 import { RawConnection, parseAnswer } from './support/raw.mjs';
-import { LOOPBACK } from './support/server.mjs';
 import { TIME, assertError, keysOf, withServer } from './support/suite.mjs';
+import { BOUNDARY, TYPE, field, file, form, list, newSession, send, stored, upload } from './support/upload.mjs';
 
-const BOUNDARY = '----潮聊'.replace(/[^-]/g, 'x') + '0123456789';
 const LIMIT = 100_000;
-
-/** One part; `value` a string or bytes. */
-const part = (disposition, value, more = '') => Buffer.concat([
-  Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: form-data; ${disposition}\r\n${more}\r\n`),
-  Buffer.from(value), Buffer.from('\r\n'),
-]);
-const field = (name, value) => part(`name="${name}"`, value);
-const file = (name, bytes) => part(`name="file"; filename="${name}"`, bytes, 'Content-Type: text/plain\r\n');
-const form = (...parts) => Buffer.concat([...parts, Buffer.from(`--${BOUNDARY}--\r\n`)]);
-const TYPE = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}` };
-
-const send = (user, body, headers = TYPE) =>
-  user.request('POST', '/api/files/upload', body, { headers });
-
-/** Uploads and returns the answer's body. */
-async function upload(user, session, name, bytes) {
-  const answer = await send(user, form(field('session_id', session), file(name, bytes)));
-  assert.equal(answer.status, 200, answer.text);
-  return answer.body;
-}
-
-const newSession = async (user, model = 'demo') =>
-  (await user.ok('POST', '/api/chat/session', { model_name: model })).session_id;
-const list = async (user, session) => (await user.ok('GET', `/api/files/session/${session}`)).data;
-
-/** All files below the store, temporary ones too: paths without the folder. */
-function stored(server) {
-  const folder = join(server.home.dataDir, 'files');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap((shard) =>
-    readdirSync(join(folder, shard)).map((name) => `${shard}/${name}`)).sort();
-}
 
 const keysStored = (server) => stored(server).map((path) => path.split('/')[1]);
 
@@ -179,7 +146,7 @@ describe('an upload', () => {
       const connection = new RawConnection(context.server.port);
       connection.socket.write(rawHead(body.length));
       connection.socket.write(body.subarray(0, cut));
-      await new Promise((done) => setTimeout(done, 5)); // a segment of its own
+      await pause(5); // a segment of its own
       connection.socket.write(body.subarray(cut));
       await within(connection.closed, `an upload cut at ${cut}`);
       const answer = parseAnswer(connection.received);
@@ -267,97 +234,6 @@ describe('files of one user', () => {
   });
 });
 
-describe('attached files', () => {
-  const context = withServer({ env: { ...LOOPBACK, TIDETALK_FILES_TEXT_TYPES: '.tide' }, mock: true });
-  let user;
-  let model;
-  before(async () => {
-    user = await context.server.user();
-    model = await user.model(context.mock.url('echo=1'));
-  }, { timeout: HANG_MS });
-
-  /** What the upstream was last asked. */
-  const asked = async () => (await context.mock.requests()).at(-1).json.messages;
-
-  test('reach the model after the message, decoded', async () => {
-    const session = await newSession(user, model);
-    const text = '潮起潮落，月有圆缺。';
-    const gb = Buffer.from('b3b1c6f0b3b1c2e4a3acd4c2d3d0d4b2c8b1a1a3', 'hex');
-    const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, 'utf16le')]);
-    const ids = [];
-    for (const [name, bytes] of [['gb.txt', gb], ['wide.md', utf16], ['plain.tide', text],
-      ['bom.py', `\ufeff${text}`]]) {
-      ids.push((await upload(user, session, name, bytes)).file_id);
-    }
-    await user.say(model, session, '这是什么？', { file_ids: [...ids, ids[0]] });
-    const { content } = (await asked()).at(-1);
-    const block = (name) => `=== ${name} ===\n${text}`;
-    assert.equal(content, ['这是什么？', ...['gb.txt', 'wide.md', 'plain.tide', 'bom.py'].map(block)].join('\n\n'));
-    const [message] = await user.messages(session);
-    assert.equal(message.content, '这是什么？');
-    assert.deepEqual(message.file_ids, ids);
-    for (const row of await list(user, session)) {
-      assert.equal(row.IsProcessed, true);
-      assert.equal(row.Content, text);
-    }
-  });
-
-  test('may come without a message', async () => {
-    const session = await newSession(user, model);
-    const { file_id: id } = await upload(user, session, 'alone.txt', 'only this');
-    await user.say(model, session, '', { file_ids: [id] });
-    assert.equal((await asked()).at(-1).content, '=== alone.txt ===\nonly this');
-    assert.equal((await user.messages(session))[0].content, '');
-    assertError(await user.post('/api/chat/message', {
-      session_id: session, model_name: model, message: '', file_ids: [],
-    }), 400, 'missing_field');
-  });
-
-  test('are in the history, also after a restart and for a new reply', async () => {
-    const session = await newSession(user, model);
-    const { file_id: id } = await upload(user, session, 'h.txt', 'the text');
-    const first = await user.say(model, session, 'look', { file_ids: [id] });
-    const content = 'look\n\n=== h.txt ===\nthe text';
-    await context.server.stop();
-    await context.server.start();
-    await user.say(model, session, 'and now?');
-    const messages = (await asked()).filter((m) => m.role !== 'system');
-    assert.deepEqual(messages.map((m) => m.content), [content, first.response, 'and now?']);
-    const again = await user.post('/api/chat/message', {
-      session_id: session, model_name: model, message: '', regenerate: first.message_id,
-    });
-    assert.equal(again.status, 200, again.text);
-    assert.equal((await asked()).at(-1).content, content);
-    await user.ok('DELETE', `/api/files/${id}`);
-    await user.say(model, session, 'gone?');
-    const contents = (await asked()).filter((m) => m.role === 'user').map((m) => m.content);
-    assert.deepEqual(contents, ['look', 'gone?'], 'on the path of the newest reply');
-  });
-
-  test('must be text of this session and of the caller', async () => {
-    const session = await newSession(user, model);
-    const other = await newSession(user, model);
-    const stranger = await context.server.user();
-    const theirs = await newSession(stranger);
-    const attach = (ids) => user.post('/api/chat/message', {
-      session_id: session, model_name: model, message: 'x', file_ids: ids,
-    });
-    for (const id of [
-      (await upload(stranger, theirs, 'a.txt', 'secret')).file_id,
-      (await upload(user, other, 'a.txt', 'x')).file_id, 1e15,
-    ]) assertError(await attach([id]), 404, 'file_not_found');
-    const { file_id: image } = await upload(user, session, 'a.png', 'x');
-    assertError(await attach([image]), 422, 'file_not_text');
-    const { file_id: binary } = await upload(user, session, 'b.txt', Buffer.from([0, 1, 2, 0, 255]));
-    assertError(await attach([binary]), 422, 'unsupported_encoding');
-    const { file_id: long } = await upload(user, session, 'c.txt', Buffer.alloc(1_100_000, 'x'));
-    assert.equal((await attach([long])).status, 422);
-    const { file_id: broken } = await upload(user, session, 'd.docx', 'no zip');
-    assertError(await attach([broken]), 422, 'extract_failed');
-    assert.deepEqual(await user.messages(session), [], 'nothing of them was stored');
-  });
-});
-
 describe('the file store', () => {
   const context = withServer();
 
@@ -376,10 +252,51 @@ describe('the file store', () => {
     await eventually(() => stored(server).length > before.length, 'the temporary file is there');
     await server.kill();
     assert.ok(stored(server).length > before.length);
+    // Committed, but the row was never written; and something that is not the store's.
+    const shard = join(server.home.dataDir, 'files', before[0].slice(0, 2));
+    writeFileSync(join(shard, `${before[0].slice(0, 2)}${'0'.repeat(30)}`), 'orphan');
+    writeFileSync(join(server.home.dataDir, 'outside.txt'), 'not in the store');
     await server.start();
     await eventually(() => stored(server).length === before.length, 'swept');
     assert.deepEqual(stored(server), before);
     assert.equal((await list(user, session))[0].ID, id);
+    assert.ok(existsSync(join(server.home.dataDir, 'outside.txt')));
+  });
+
+  test('takes 10 MiB by default, also chunked and after 100 Continue', async () => {
+    const { server } = context;
+    const user = await server.user();
+    const session = await newSession(user);
+    const size = 10 * 1024 * 1024;
+    const body = form(field('session_id', session), file('big.bin', Buffer.alloc(size, '潮')));
+    const head = ['POST /api/files/upload HTTP/1.1', 'Host: localhost',
+      `Authorization: Bearer ${user.token}`, `Content-Type: ${TYPE['Content-Type']}`, 'Connection: close'];
+    const sized = new RawConnection(server.port);
+    sized.socket.write([...head, `Content-Length: ${body.length}`, 'Expect: 100-continue', '', ''].join('\r\n'));
+    await sized.until((text) => text.startsWith('HTTP/1.1 100'));
+    sized.received = '';
+    sized.socket.write(body);
+    const chunked = new RawConnection(server.port);
+    chunked.socket.write([...head, 'Transfer-Encoding: chunked', '', ''].join('\r\n'));
+    for (let at = 0; at < body.length; at += 100_000) {
+      const piece = body.subarray(at, at + 100_000);
+      chunked.socket.write(`${piece.length.toString(16)}\r\n`);
+      chunked.socket.write(piece);
+      chunked.socket.write('\r\n');
+    }
+    chunked.socket.write('0\r\n\r\n');
+    for (const connection of [sized, chunked]) {
+      await within(connection.closed, 'a large upload');
+      const answer = parseAnswer(connection.received.replace(/^HTTP\/1.1 100 Continue\r\n\r\n/, ''));
+      assert.equal(answer.status, 200, answer.body);
+    }
+    const rows = await list(user, session);
+    assert.deepEqual(rows.map((row) => row.FileSize), [size, size]);
+    for (const row of rows) {
+      const key = row.FilePath;
+      const bytes = readFileSync(join(server.home.dataDir, 'files', key.slice(0, 2), key));
+      assert.ok(bytes.equals(Buffer.alloc(size, '潮')));
+    }
   });
 
   test('ends in order with an upload in the middle', async () => {

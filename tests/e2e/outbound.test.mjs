@@ -1,6 +1,6 @@
 // Addresses that users give, and the keys that are sent there.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
 import { test } from './support/limits.mjs';
@@ -113,9 +113,11 @@ describe('keys', () => {
     for (const request of seen) assert.equal(request.headers.authorization, `Bearer ${KEY}`);
     for (const text of answers) assert.ok(!text.includes(KEY), text);
     assert.ok(!server.log().includes(KEY), 'not in the log');
-    for (const file of readdirSync(server.home.dataDir)) {
-      if (file.endsWith('.sock')) continue;
-      const bytes = readFileSync(join(server.home.dataDir, file));
+    const files = readdirSync(server.home.dataDir).map((name) => join(server.home.dataDir, name))
+      .filter((file) => statSync(file).isFile());
+    assert.ok(files.some((file) => file.endsWith('.db')));
+    for (const file of files) {
+      const bytes = readFileSync(file);
       assert.ok(!bytes.includes(KEY), `not in ${file}`);
       assert.ok(!bytes.includes(user.password), `no password in ${file}`);
     }

@@ -5,6 +5,7 @@ import { before, describe } from 'node:test';
 import { HANG_MS, test } from './support/limits.mjs';
 import { LOOPBACK, tidetalk } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
+import { TYPE, form, upload } from './support/upload.mjs';
 
 /** [{method, path, auth, listener}] of `tidetalk routes`. */
 async function listRoutes(home) {
@@ -51,16 +52,6 @@ const OPEN = ['POST /api/register', 'POST /api/login'];
 
 // Their body's type is looked at before their token.
 const UPLOADS = ['POST /api/files/upload'];
-const MULTIPART = { 'Content-Type': 'multipart/form-data; boundary=x' };
-
-/** The id of a new file in this session. */
-async function uploadFile(user, session) {
-  const form = [
-    '--x\r\nContent-Disposition: form-data; name="session_id"\r\n\r\n', session, '\r\n',
-    '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nsecret\r\n--x--\r\n',
-  ].join('');
-  return (await user.ok('POST', '/api/files/upload', form, { headers: MULTIPART })).file_id;
-}
 
 describe('every public route', () => {
   const context = withServer({ env: LOOPBACK });
@@ -99,7 +90,7 @@ describe('every public route', () => {
       assert.equal(route.auth === 'none', open, name(route));
       if (open) continue;
       for (const headers of [{}, { Authorization: 'Bearer x.y.z' }, { Cookie: 'access_token=x.y.z' }]) {
-        const [body, type] = UPLOADS.includes(name(route)) ? ['--x--\r\n', MULTIPART]
+        const [body, type] = UPLOADS.includes(name(route)) ? [form(), TYPE]
           : [route.method === 'GET' ? undefined : {}, {}];
         const answer = await stranger.request(route.method, fill(route.path, NONE), body, {
           headers: { ...headers, ...type },
@@ -114,7 +105,7 @@ describe('every public route', () => {
     await owner.say('demo', 'owners-session', 'hello');
     await owner.model('http://127.0.0.1:9/v1', { api_name: 'owners' });
     const { api } = await owner.ok('GET', '/api/user/apis/owners');
-    const fileId = await uploadFile(owner, 'owners-session');
+    const { file_id: fileId } = await upload(owner, 'owners-session', 'a.txt', 'secret');
     const theirs = {
       id: api.id, name: 'owners', session_id: 'owners-session', file_id: fileId,
     };

@@ -79,7 +79,7 @@ describe("services.turns", function()
     }
     tide.install(
       { db = db, llm = llm, time = time },
-      { demo = true, ["history.pairs"] = 10 }
+      { demo = true, ["history.pairs"] = 10, ["title.ask_model"] = false }
     )
     turns = require "services.turns"
   end)

@@ -22,7 +22,8 @@ local function fill_empty_arrays(s)
         stop = stop + 2 + #s:match('^[^"\\]*', stop + 2)
       end
     else
-      _, stop = s:find("^%[%s*%]", at)
+      local _first
+      _first, stop = s:find("^%[%s*%]", at)
       text = stop and '["\\u0001empty array"]'
       stop = stop or at
     end

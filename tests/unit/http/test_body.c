@@ -8,6 +8,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include "http/http_internal.h"
 #include "http/http_test.h"
 
 #define BODY_MAX (8u * 1024 * 1024)
@@ -314,6 +315,27 @@ static void test_client_leaves(void **state)
     }
 }
 
+/* The minimum rate holds between pauses, not during one. */
+static void test_rate(void **state)
+{
+    struct intake t;
+    (void)state;
+    open_intake(&t);
+    t.c.f.server->settings.body_rate_min = 1000;
+    t.c.f.server->rate_window_ms = 60;
+    t.pause = true;
+    fx_send(t.c.fd, "POST /x HTTP/1.1\r\n" H "Content-Length: 100000\r\n\r\nsome");
+    FX_WAIT(&t.c.f, t.paused);
+    fx_run_ms(&t.c.f, 1500);
+    assert_int_equal(t.c.f.refusals, 0);
+    t.pause = false;
+    resume(&t);
+    assert_true(fx_next(&t.c.f, t.c.fd, &t.c.in, &t.c.r));
+    assert_int_equal(t.c.r.status, 408);
+    assert_string_equal(t.c.f.refused, "request_timeout");
+    close_intake(&t);
+}
+
 static void test_server_ends(void **state)
 {
     struct intake t;
@@ -340,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_answer_after_the_last_piece),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_client_leaves),
+        cmocka_unit_test(test_rate),
         cmocka_unit_test(test_server_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

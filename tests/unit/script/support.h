@@ -145,6 +145,15 @@ static inline void rig_open_db(struct rig *rig, const struct tt_db_settings *giv
     assert_non_null(rig->env.reader);
 }
 
+/* Upstream calls, to what the policy lets through. */
+static inline void rig_open_client(struct rig *rig)
+{
+    rig->resolver = tt_resolver_new(rig->aux);
+    struct tt_client_settings settings = {.egress = rig->egress, .resolver = rig->resolver};
+    rig->env.client = tt_client_new(rig->loop, &settings, &rig->err);
+    assert_non_null(rig->env.client);
+}
+
 static inline void rig_turns(struct rig *rig, int turns)
 {
     for (int i = 0; i < turns; i++)
@@ -233,6 +242,30 @@ static inline void rig_load_body(struct rig *rig, const char *body)
     tt_buf_free(&text);
     rig_load(rig);
 }
+
+/* Lua: `begin(play, more)` takes the turn of session "s" of user 1, stores a turn as services/turns.lua
+ * does and starts the reply; returns it, or nil and the error. */
+#define RIG_BEGIN                                                                                  \
+    "local function insert(role, status) return {[[INSERT INTO chat_messages (user_id,"           \
+    "  session_row, role, content, status, created_at, updated_at)"                               \
+    "  VALUES (1, 1, ?, '', ?, 't', 't')]], {role, status}, expect = 1} end\n"                   \
+    "local function begin(play, more)\n"                                                         \
+    "  local turn, err = llm.enter(1, 's')\n"                                                    \
+    "  if not turn then return nil, err end\n"                                                   \
+    "  local saved = assert(db.write({\n"                                                        \
+    "    {[[INSERT OR IGNORE INTO users (id, username, password_hash, created_at, updated_at)"     \
+    "       VALUES (1, 'u', 'h', 't', 't')]]},\n"                                                \
+    "    {[[INSERT OR IGNORE INTO chat_sessions (id, session_id, user_id, title, model_name,"      \
+    "       created_at, updated_at) VALUES (1, 's', 1, 't', 'm', 't', 't')]]},\n"                \
+    "    insert('user', 'complete'), insert('assistant', 'streaming')}))\n"                      \
+    "  local spec = {turn = turn, user_id = 1, session_id = 's', session_row = 1,\n"             \
+    "    user_message_id = saved[3].id, message_id = saved[4].id, play = play}\n"                \
+    "  for k, v in pairs(more or {}) do spec[k] = v end\n"                                       \
+    "  return llm.start(spec)\n"                                                                 \
+    "end\n"                                                                                      \
+    "local function row(id) return db.one([[SELECT status, content, reasoning, finish_reason,"     \
+    "  error_code, usage, (SELECT COUNT(*) FROM reply_chunks) AS chunks"                           \
+    "  FROM chat_messages WHERE id = ?]], {id}) end\n"
 
 /* ---- tasks ---- */
 

@@ -1,0 +1,293 @@
+/* Replies from llm.start to their row. */
+#include "script/support.h"
+
+static int setup(void **state)
+{
+    struct rig *rig = rig_new();
+    rig_open_db(rig, NULL);
+    rig_open_client(rig);
+    *state = rig;
+    return 0;
+}
+
+static void run(struct rig *rig, const char *body, const char *want)
+{
+    char whole[8192];
+    snprintf(whole, sizeof(whole), RIG_BEGIN "%s", body);
+    rig_expect(rig, whole, want);
+}
+
+static void run_in(struct rig *rig, const char *body, const char *part)
+{
+    char whole[8192];
+    snprintf(whole, sizeof(whole), RIG_BEGIN "%s", body);
+    rig_expect_in(rig, whole, part);
+}
+
+static void a_played_reply_is_stored(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local r = begin({text = '潮水\\n', reasoning = 'hm'}) local w = r:wait() local x = row(2) "
+        "return {r.message_id, r.user_message_id, w.content, w.reasoning, w.status, "
+        "w.finish_reason, w.error == nil, r:state(), r:length(), r:text(), "
+        "x.status, x.content, x.reasoning, x.finish_reason, x.error_code == nil, x.chunks}",
+        "[2,1,\"潮水\\n\",\"hm\",\"complete\",\"stop\",true,\"finished\",9,\"潮水\\n\","
+        "\"complete\",\"潮水\\n\",\"hm\",\"stop\",true,0]");
+    assert_int_equal(tt_production_count(&rig->env), 0);
+    run(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}", "[true,true]");
+}
+
+static void running_replies_are_found_by_their_owner(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local r = begin({text = 'abc', first_ms = 30}) "
+        "local out = {llm.find(1, 's').message_id, llm.find_message(1, 2):state(), "
+        "llm.find(2, 's') == nil, llm.find_message(2, 2) == nil, r:first(5), r:first(10000), "
+        "r:wait().content} return out",
+        "[2,\"waiting\",true,true,\"waiting\",\"running\",\"abc\"]");
+}
+
+static void turns_are_taken_in_order(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_load_body(rig, RIG_BEGIN "local r = begin({text = 'abcdef', piece = 1, pace_ms = 3}) "
+                                 "r:wait() return r.message_id");
+    for (int i = 0; i < 4; i++)
+        rig_start(rig);
+    RIG_WAIT(rig, rig->env.task_count == 0);
+    run(rig,
+        "local s = '' for _, x in ipairs(db.query('SELECT role, status FROM chat_messages "
+        "ORDER BY id')) do s = s .. x.role:sub(1, 1) .. x.status:sub(1, 1) end return s",
+        "\"ucacucacucacucac\"");
+}
+
+static void a_stop_keeps_the_partial_text(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
+        "local id = llm.stop(1, 's') local w = r:wait() local x = row(2) "
+        "return {id, w.status, w.finish_reason, #w.content > 0 and #w.content < 1000, "
+        "x.content == w.content, x.status, x.error_code == nil}",
+        "[2,\"stopped\",\"stopped\",true,true,\"stopped\",true]");
+    run(rig,
+        "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
+        "r:stop() return r:wait().status",
+        "\"stopped\"");
+    run(rig,
+        "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
+        "llm.stop(1, 's', 'shutting_down') local w = r:wait() return {w.status, w.error.code}",
+        "[\"error\",\"shutting_down\"]");
+    run(rig, "return {llm.stop(1, 'none')}", "{}");
+}
+
+static void failures_are_stored_with_their_code(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local r = begin({text = 'part', error = 'upstream_failed'}) local w = r:wait() "
+        "local x = row(2) return {w.status, w.error.code, w.content, x.status, x.error_code, "
+        "x.content}",
+        "[\"error\",\"upstream_failed\",\"part\",\"error\",\"upstream_failed\",\"part\"]");
+    /* Not even asked: the address is not allowed. */
+    run(rig,
+        "local p = {framing = 'sse', stream = {content = 'a'}, whole = {content = 'a'}} "
+        "local r = begin(nil, {provider = p, url = 'http://127.0.0.1:1/x', "
+        "headers = {['X-A'] = {'a', 'b'}}, body = '{}'}) "
+        "local w = r:wait() local x = row(r.message_id) "
+        "return {r:first(0), w.status, w.error.code, x.status, x.error_code}",
+        "[\"finished\",\"error\",\"address_not_allowed\",\"error\",\"address_not_allowed\"]");
+}
+
+/* The rows are stored by then: a script's mistake ends them. */
+static void mistakes_in_the_description_end_the_row(void **state)
+{
+    struct rig *rig = *state;
+    static const struct {
+        const char *more, *error;
+    } cases[] = {
+        {"{}", "needs 'provider' or 'play'"},
+        {"{provider = {}}", "'stream' must be a table of paths"},
+        {"{provider = {stream = {}, whole = {}}}", "'framing' must be"},
+        {"{provider = {stream = {content = '..'}, whole = {}, framing = 'sse'}}", "provider: "},
+        {"{provider = P}", "needs 'url'"},
+        {"{provider = P, url = 5}", "field 'url' must be a string, not a number"},
+        {"{provider = P, url = 'u', headers = {a = 1}}", "header 'a' is a number"},
+        {"{provider = P, url = 'u', headers = {a = {{}}}}", "a list within a list"},
+        {"{provider = P, url = 'u', headers = {1}}", "names must be strings"},
+        {"{provider = P, url = 'u', headers = {a = ('x'):rep(20000)}}", "is too long"},
+        {"{provider = P, url = 'u', body = {}}", "field 'body' must be a string"},
+        {"{play = {text = 'a', pace_ms = -1}}", "'pace_ms' is negative"},
+        {"{play = {text = 1}}", "field 'text' must be a string"},
+        {"{turn = 5, play = {text = 'a'}}", "'turn' is no turn"},
+        {"{turn = llm.enter(1, 'x'), play = {text = {}}}", "field 'text' must be a string"},
+    };
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        char body[1024];
+        snprintf(body, sizeof(body),
+                 "local P = {framing = 'sse', stream = {content = 'a'}, whole = {content = 'a'}} "
+                 "local ok, e = pcall(begin, nil, %s) time.sleep(30) "
+                 "local x = db.one('SELECT status, error_code FROM chat_messages "
+                 "ORDER BY id DESC LIMIT 1') "
+                 "return tostring(ok) .. x.status .. x.error_code .. tostring(e)",
+                 cases[i].more);
+        run_in(rig, body, "falseerrorinternal_error");
+        if (!strstr(rig->result, cases[i].error))
+            fail_msg("%s: %s", cases[i].more, rig->result);
+    }
+    run(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
+    run_in(rig, "return llm.start({user_id = 1})", "needs user_id, session_id");
+    run_in(rig, "local t = llm.enter(1, 's') t:leave() return begin({text = 'a'}, {turn = t})",
+           "'turn' is left already");
+}
+
+static void a_deleted_session_ends_the_reply(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local r = begin({text = ('x'):rep(100), piece = 10, pace_ms = 5}) r:first(1000) "
+        "db.write({{'DELETE FROM chat_sessions'}}) local w = r:wait() "
+        "return {w.status, w.error.code, w.error.status}",
+        "[\"error\",\"session_deleted\",404]");
+}
+
+static void texts_are_checkpointed_each_second(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local r = begin({text = ('潮'):rep(400), piece = 10, pace_ms = 50}) time.sleep(1400) "
+        "local a = db.one('SELECT COUNT(*) AS n, SUM(LENGTH(bytes)) AS size, MIN(position) AS at "
+        "FROM reply_chunks') local before = row(2) local w = r:wait() local after = row(2) "
+        "return {a.n >= 1, a.size > 100 and a.size < 1200 and a.size % 3, a.at, before.status, "
+        "before.content, #w.content, #after.content, after.chunks}",
+        "[true,0,0,\"streaming\",\"\",1200,1200,0]");
+}
+
+/* What a failed checkpoint lost is in the next one, without a hole. */
+static void failed_checkpoints_are_made_good(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "db.write({{[[CREATE TRIGGER no BEFORE INSERT ON reply_chunks WHEN new.position = 0 "
+        "AND (SELECT COUNT(*) FROM users) < 2 BEGIN SELECT RAISE(ABORT, 'no'); END]]}}) "
+        "local r = begin({text = ('x'):rep(600), piece = 10, pace_ms = 50}) time.sleep(1300) "
+        "local none = row(2).chunks "
+        "db.write({{[[INSERT INTO users (username, password_hash, created_at, updated_at) "
+        "VALUES ('v', 'h', 't', 't')]]}}) time.sleep(1000) "
+        "local c = db.query('SELECT position AS at, LENGTH(bytes) AS n FROM reply_chunks "
+        "ORDER BY position') local at, whole = 0, true "
+        "for _, x in ipairs(c) do whole = whole and x.at == at at = at + x.n end "
+        "r:stop() r:wait() return {none, #c > 0, whole, at > 300}",
+        "[0,true,true,true]");
+}
+
+/* A full queue of the database only delays the end. */
+static void a_busy_database_is_asked_again(void **state)
+{
+    struct rig *rig = *state;
+    struct tt_db_settings settings = {.queue_max = 1};
+
+    rig_free(rig);
+    *state = rig = rig_new();
+    rig_open_db(rig, &settings);
+    run(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
+    run(rig,
+        "local r = begin({text = 'b', first_ms = 50}) return r.message_id", "4");
+    rig_load_body(rig,
+                  "local slow = [[UPDATE users SET email = (WITH RECURSIVE c(x) AS (SELECT 1 UNION "
+                  "ALL SELECT x + 1 FROM c WHERE x < 1000000) SELECT MAX(x) FROM c)]] "
+                  "db.write({{slow}})");
+    rig_start(rig);
+    usleep(20000);
+    rig_start(rig);
+    RIG_WAIT(rig, rig->env.task_count == 0 && tt_production_count(&rig->env) == 0);
+    run(rig, "return row(4).status", "\"complete\"");
+}
+
+static void no_memory_for_logs_is_busy(void **state)
+{
+    struct rig *rig = *state;
+
+    tt_reply_set_memory_max(1);
+    run(rig,
+        "local keep = begin({text = 'abc', first_ms = 1}) if keep then keep:first(1000) end "
+        "local r, e = begin({text = 'a'}) time.sleep(30) local x = row(4) or row(2) "
+        "return {e.code, x.status, x.error_code}",
+        "[\"busy\",\"error\",\"busy\"]");
+    tt_reply_set_memory_max(1u << 30);
+    run(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
+}
+
+static void replies_go_on_without_their_task(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_load_body(rig, RIG_BEGIN "begin({text = 'abcdef', piece = 1, pace_ms = 3}):wait()");
+    rig_start(rig);
+    RIG_WAIT(rig, tt_production_count(&rig->env) == 1);
+    rig_turns(rig, 3);
+    tt_task_cancel(rig->task);
+    RIG_WAIT(rig, tt_production_count(&rig->env) == 0);
+    run(rig, "return row(2).content", "\"abcdef\"");
+}
+
+/* Shutdown by force, with replies in all states; nothing may be touched or lost in memory. */
+static void abandoned_replies_leave_nothing(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_load_body(rig, RIG_BEGIN "begin({text = 'abc', piece = 1, pace_ms = 1000}):wait()");
+    rig_start(rig);
+    rig_start(rig);
+    RIG_WAIT(rig, tt_production_count(&rig->env) == 1);
+    tt_task_cancel_all(&rig->env);
+    tt_production_abandon(&rig->env);
+    assert_int_equal(tt_production_count(&rig->env), 0);
+    rig_turns(rig, 5);
+    assert_int_equal(tt_reply_count(), 0);
+}
+
+static void garbage_in_the_other_calls(void **state)
+{
+    struct rig *rig = *state;
+
+    run_in(rig, "local r = begin({text = 'a'}) r.wait(5)", "bad argument");
+    run_in(rig, "local r = begin({text = 'a'}) r:first()", "bad argument");
+    run_in(rig, "local r = begin({text = 'a'}) r:first(-1)", "not negative");
+    run(rig, "local r = begin({text = 'a'}) return r.no_such == nil", "true");
+    run(rig, "return select(2, llm.check_url('ftp://x')).code", "\"invalid_url\"");
+    run(rig, "return llm.check_url('https://example.org/v1')", "true");
+}
+
+#define PRODUCTION_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PRODUCTION_TEST(a_played_reply_is_stored),
+        PRODUCTION_TEST(running_replies_are_found_by_their_owner),
+        PRODUCTION_TEST(turns_are_taken_in_order),
+        PRODUCTION_TEST(a_stop_keeps_the_partial_text),
+        PRODUCTION_TEST(failures_are_stored_with_their_code),
+        PRODUCTION_TEST(mistakes_in_the_description_end_the_row),
+        PRODUCTION_TEST(a_deleted_session_ends_the_reply),
+        PRODUCTION_TEST(texts_are_checkpointed_each_second),
+        PRODUCTION_TEST(failed_checkpoints_are_made_good),
+        PRODUCTION_TEST(a_busy_database_is_asked_again),
+        PRODUCTION_TEST(no_memory_for_logs_is_busy),
+        PRODUCTION_TEST(replies_go_on_without_their_task),
+        PRODUCTION_TEST(abandoned_replies_leave_nothing),
+        PRODUCTION_TEST(garbage_in_the_other_calls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
