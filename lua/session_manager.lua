@@ -131,6 +131,21 @@ function M.create_session(user_id, wish, language)
   return chat.create_chat_session(user_id, opened.session)
 end
 
+--- Stores a message, and the reply to it that is about to run.
+---@param user_id integer
+---@param session SessionDraft as it is from this turn on
+---@param turn TurnRows
+---@return SavedTurn|nil saved
+---@return tide.Error|nil err session_not_found, session_deleted
+function M.save_message(user_id, session, turn)
+  local saved, err = chat.save_chat_message(user_id, session, turn)
+  if saved then
+    -- Other versions of it are of no use any more.
+    cache.forget_session(user_id, session.session_id)
+  end
+  return saved, err
+end
+
 --- Changes a session by hand. A persona must be one of style.yaml, a model one
 --- that the user can talk to; "" changes nothing.
 ---@param user_id integer

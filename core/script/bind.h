@@ -18,6 +18,9 @@ int tt_bind_files(lua_State *L);
 /* The metatable of requests, see request.h. */
 void tt_bind_request_setup(lua_State *L);
 
+/* The metatable of replies, see bind_reply.c. */
+void tt_bind_reply_setup(lua_State *L);
+
 struct tt_reply;
 /* A reply as a value: pushes one that holds nothing yet (it may raise, so it comes before the
  * reply); the caller puts a reference into it. Reading gives NULL when it is none. */

@@ -39,6 +39,24 @@ local function turns_of(rows)
   return turns
 end
 
+--- The turns of a history that a model is shown, as messages.
+---@param rows ContextRow[] a path, oldest first
+---@param pairs_max integer
+---@return {role: string, content: string}[] messages
+function M.history(rows, pairs_max)
+  local messages = {}
+  local turns = turns_of(rows)
+  for i = math.max(1, #turns - pairs_max + 1), #turns do
+    local asked, answer = turns[i].user, turns[i].assistant
+    messages[#messages + 1] = {
+      role = "user",
+      content = file_policy.with_files(asked.content, asked.files),
+    }
+    messages[#messages + 1] = { role = "assistant", content = answer.content }
+  end
+  return messages
+end
+
 ---@class ContextSpec
 ---@field system string the persona's prompt; "" = none
 ---@field rows ContextRow[] the path to the new message, oldest first
@@ -49,20 +67,14 @@ end
 ---@param spec ContextSpec
 ---@return {role: string, content: string}[] messages
 function M.build(spec)
-  local messages = {}
-  local function add(role, content)
-    messages[#messages + 1] = { role = role, content = content }
-  end
+  local messages = M.history(spec.rows, spec.pairs)
   if spec.system ~= "" then
-    add("system", spec.system)
+    table.insert(messages, 1, { role = "system", content = spec.system })
   end
-  local turns = turns_of(spec.rows)
-  for i = math.max(1, #turns - spec.pairs + 1), #turns do
-    local asked = turns[i].user
-    add("user", file_policy.with_files(asked.content, asked.files))
-    add("assistant", turns[i].assistant.content)
-  end
-  add("user", file_policy.with_files(spec.message, spec.files))
+  messages[#messages + 1] = {
+    role = "user",
+    content = file_policy.with_files(spec.message, spec.files),
+  }
   return messages
 end
 

@@ -1,9 +1,9 @@
 --- Talking: make a session, send a message, get the reply whole or streamed.
 
 local fields = require "lib.fields"
+local llm_session = require "services.llm_session"
 local objects = require "lib.objects"
 local session_manager = require "session_manager"
-local turns = require "services.turns"
 
 --- What both ways of sending take. That `message` is there, or files instead
 --- of it, is checked by services/turns.
@@ -43,9 +43,17 @@ function handlers.create_session(req)
   return { json = { session_id = row.session_id } }
 end
 
+--- The session that a request speaks in.
+---@param req tide.Request
+---@return LlmSession
+local function talk(req)
+  local session = llm_session.new(req.user.id, req.language)
+  session:set_session_id(req.body.session_id)
+  return session
+end
+
 function handlers.send(req)
-  local result, err =
-    turns.send_message(req.user.id, req.body, req.language)
+  local result, err = talk(req):send_message(req.body)
   if not result then
     return nil, err
   end
@@ -60,8 +68,7 @@ function handlers.send(req)
 end
 
 function handlers.send_stream(req)
-  local reply, err =
-    turns.send_message_stream(req.user.id, req.body, req.language)
+  local reply, err = talk(req):send_message_stream(req.body)
   if not reply then
     return nil, err
   end

@@ -162,7 +162,7 @@ local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
 ---@param turn TurnRows
 ---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
 --- another user's), session_deleted (since it was read)
-function M.save_turn(user_id, draft, turn)
+function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2
   draft.message_count = draft.message_count + added

@@ -18,16 +18,13 @@ local titles = require "services.titles"
 
 local M = {}
 
---- ms that a stream's headers are held for the upstream's first byte, so that
---- a failure before it is a plain error with its status.
-local FIRST_BYTE_MS = 10000
-
 ---@class TurnWish: SessionWish
 ---@field session_id string
 ---@field message? string
 ---@field file_ids? integer[]
 ---@field parent_id? integer the message continues from there; 0 = a new root
 ---@field regenerate? integer id of a reply that is to be made anew
+---@field system_prompt? string instead of the persona's
 
 --- Fills in how the reply comes about: played in the core, or an upstream's.
 ---@param spec tide.StartSpec changed
@@ -195,7 +192,7 @@ end
 ---@return tide.Error|nil err missing_field, file_not_found, file_not_text,
 --- those of attachments.read, session_busy,
 --- session_deleted, session_not_found, those of session_manager.check
-local function start(user_id, wish, language)
+function M.start(user_id, wish, language)
   local file_ids, incomplete = check_content(user_id, wish)
   if not file_ids then
     return nil, incomplete
@@ -231,7 +228,7 @@ local function start(user_id, wish, language)
     return nil, unread
   end
   local messages = context_policy.build({
-    system = persona.content,
+    system = wish.system_prompt or persona.content,
     rows = place.rows,
     message = place.message,
     files = place.files,
@@ -241,7 +238,7 @@ local function start(user_id, wish, language)
   local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
   set_source(spec, model, messages, persona, language)
   session.title = title_of(session, place)
-  local saved, unsaved = chat.save_turn(user_id, session, place.turn)
+  local saved, unsaved = session_manager.save_message(user_id, session, place.turn)
   if not saved then
     return nil, unsaved
   end
@@ -260,58 +257,6 @@ local function start(user_id, wish, language)
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
   return llm.start(spec)
-end
-
---- How a finished reply failed.
----@param result tide.Result
----@return tide.Error|nil err nil when it did not
-local function failure(result)
-  if result.status == "error" then
-    return result.error or errors.new("upstream_failed")
-  elseif result.status == "interrupted" then
-    return result.error or errors.new("shutting_down")
-  end
-  return nil
-end
-
---- Sends a message and waits for the whole reply. A reply that was stopped is
---- no failure: it has its partial text.
----@param user_id integer
----@param wish TurnWish
----@param language "zh"|"en"
----@return tide.Result|nil result, tide.Error|nil err
-function M.send_message(user_id, wish, language)
-  local reply, err = start(user_id, wish, language)
-  if not reply then
-    return nil, err
-  end
-  local result = reply:wait()
-  local failed = failure(result)
-  if failed then
-    return nil, failed
-  end
-  return result
-end
-
---- Sends a message and returns the reply as soon as it is worth reading: at
---- its first byte or after ten seconds.
----@param user_id integer
----@param wish TurnWish
----@param language "zh"|"en"
----@return tide.Reply|nil reply
----@return tide.Error|nil err also when it failed without a byte
-function M.send_message_stream(user_id, wish, language)
-  local reply, err = start(user_id, wish, language)
-  if not reply then
-    return nil, err
-  end
-  if reply:first(FIRST_BYTE_MS) == "finished" and reply:length() == 0 then
-    local failed = failure(reply:wait())
-    if failed then
-      return nil, failed
-    end
-  end
-  return reply
 end
 
 return M

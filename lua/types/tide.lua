@@ -358,6 +358,12 @@ function Reply:wait() end
 ---@return "waiting"|"running"|"finished"
 function Reply:first(ms) end
 
+--- More of the text: waits until there is some after `position`; yields.
+---@param position integer 0 at first, then what the last call returned
+---@return string|nil content nil at the end of the reply
+---@return integer|nil position after it
+function Reply:read(position) end
+
 ---@return "waiting"|"running"|"produced"|"finished"
 function Reply:state() end
 

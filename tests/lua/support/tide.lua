@@ -22,8 +22,7 @@ local function fill_empty_arrays(s)
         stop = stop + 2 + #s:match('^[^"\\]*', stop + 2)
       end
     else
-      local _first
-      _first, stop = s:find("^%[%s*%]", at)
+      stop = select(2, s:find("^%[%s*%]", at))
       text = stop and '["\\u0001empty array"]'
       stop = stop or at
     end

@@ -131,12 +131,15 @@ static void test_full_queue_refuses_at_once(void **state)
     for (int i = 0; i < THREADS; i++)
         sem_wait(&begun);
     assert_int_equal(tt_aux_waiting(aux), QUEUE);
+    assert_int_equal(tt_aux_busy(aux), MANY);
     assert_int_equal(tt_aux_submit(aux, *state, &jobs[MANY].job, &err), -1);
     for (int i = 0; i < MANY; i++)
         sem_post(&gate);
     for (int i = 0; i < MANY; i++)
         turn_until(*state, &jobs[i].dones, 1);
     assert_int_equal(tt_aux_waiting(aux), 0);
+    while (tt_aux_busy(aux) > 0) /* the last answer's thread is on its way out */
+        usleep(100);
     assert_int_equal(jobs[MANY].runs + jobs[MANY].dones, 0);
     tt_aux_free(aux);
     sem_destroy(&gate);

@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.turns", function()
+describe("services.llm_session", function()
   local turns, log, started, outcome, stored
 
   --- The order in which the core was asked for things.
@@ -81,7 +81,15 @@ describe("services.turns", function()
       { db = db, llm = llm, time = time },
       { demo = true, ["history.pairs"] = 10, ["title.ask_model"] = false }
     )
-    turns = require "services.turns"
+    local llm_session = require "services.llm_session"
+    turns = {}
+    for _, name in ipairs({ "send_message", "send_message_stream" }) do
+      turns[name] = function(user_id, wish, language)
+        local session = llm_session.new(user_id, language)
+        session:set_session_id(wish.session_id)
+        return session[name](session, wish)
+      end
+    end
   end)
 
   local WISH = { session_id = "s", model_name = "demo", message = "hello" }
