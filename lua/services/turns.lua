@@ -5,7 +5,6 @@
 --- without the request.
 
 local attachments = require "services.attachments"
-local chat = require "services.chat"
 local config = require "tide.config"
 local context_policy = require "policy.context"
 local errors = require "lib.errors"
@@ -238,7 +237,8 @@ function M.start(user_id, wish, language)
   local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
   set_source(spec, model, messages, persona, language)
   session.title = title_of(session, place)
-  local saved, unsaved = session_manager.save_message(user_id, session, place.turn)
+  local saved, unsaved =
+    session_manager.save_message(user_id, session, place.turn)
   if not saved then
     return nil, unsaved
   end
