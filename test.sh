@@ -2,10 +2,11 @@
 # Runs the tests: installs what they need, builds with the address and undefined-behaviour
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
-# usage: ./test.sh [--no-fresh] [--only TEXT] [lint|unit|lua|e2e|readme|fresh]...
+# usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [lint|unit|lua|e2e|readme|fresh]...
 #
 #   groups      all of them by default
 #   --no-fresh  without the test that starts from an empty Debian root
+#   --no-tsan   without what is built with the thread sanitizer
 #   --only TEXT only suites with TEXT in their name
 #
 # What the suites print is in build/test-logs. When CI is set, a skipped test counts as failed.
@@ -18,6 +19,7 @@ source "$ROOT/scripts/suites.sh"
 GROUPS_ALL=(lint unit lua e2e readme fresh)
 groups=()
 with_fresh=yes
+with_tsan=yes
 server_env=()
 
 # The thread sanitizer cannot place its memory on kernels that randomise addresses widely.
@@ -35,6 +37,7 @@ read_arguments()
             exit 0
             ;;
         --no-fresh) with_fresh=no ;;
+        --no-tsan) with_tsan=no ;;
         --only)
             ONLY=${2:?--only needs a text}
             shift
@@ -81,7 +84,7 @@ install_needs()
 run_builds()
 {
     ONLY='' suite build_asan 15m scripts/build.sh asan -k 0
-    if has unit e2e; then
+    if [ $with_tsan = yes ] && has unit e2e; then
         ONLY='' suite build_tsan 15m scripts/build.sh tsan -k 0
     fi
 }
@@ -95,17 +98,31 @@ run_lint()
     done
 }
 
+# unit_tests LAYER...: tests/unit/<layer>/test_<module>.c is the program unit_<layer>_<module>
+unit_tests()
+{
+    local layer source
+
+    for layer in "$@"; do
+        for source in tests/unit/"$layer"/test_*.c; do
+            source=${source##*/test_}
+            [ "$source" = '*.c' ] || printf 'unit_%s_%s\n' "$layer" "${source%.c}"
+        done
+    done
+}
+
 run_unit()
 {
-    local binary name
+    local name
 
-    for binary in build/asan/unit/unit_*; do
-        [ -x "$binary" ] && suite "${binary##*/}" 5m "$binary"
+    for name in $(unit_tests base loop http llm db cache files script app); do
+        suite "$name" 5m "build/asan/unit/$name"
     done
-    for binary in build/tsan/unit/unit_{loop,db,llm}_*; do
-        name=tsan_${binary##*/}
-        [ -x "$binary" ] && suite "$name" 10m "${FIXED_ADDRESSES[@]}" "$binary"
-    done
+    if [ $with_tsan = yes ]; then
+        for name in $(unit_tests loop llm db cache); do
+            suite "tsan_$name" 10m "${FIXED_ADDRESSES[@]}" "build/tsan/unit/$name"
+        done
+    fi
     suite mock_llm 5m tests/mock_llm/selftest.sh "$(find_mock asan)" --no-rates
 }
 
@@ -140,7 +157,7 @@ run_e2e_file()
     [[ $file == *.mjs ]] && command=(node --test --test-reporter=tap "$ROOT/$file")
     set_server_env asan
     suite "e2e_$name" 10m "${server_env[@]}" "${command[@]}"
-    if sed -n '1,2p' "$file" | grep -qE '^(//|#) tsan'; then
+    if [ $with_tsan = yes ] && sed -n '1,2p' "$file" | grep -qE '^(//|#) tsan'; then
         set_server_env tsan
         suite "tsan_e2e_$name" 15m "${server_env[@]}" "${FIXED_ADDRESSES[@]}" "${command[@]}"
     fi

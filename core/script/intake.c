@@ -185,6 +185,8 @@ static void push_handle(lua_State *L, struct tt_intake *intake)
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
+    if (intake->handle)
+        *intake->handle = NULL; /* only one is cleared at the end */
     *handle = intake;
     intake->handle = handle;
 }

@@ -87,7 +87,7 @@ void tt_lua_on_finish(struct tt_reply *reply, void *arg)
     struct finish_hook *hook = arg;
     struct tt_task *task = NULL;
 
-    if (reply && !hook->vm->env->closing)
+    if (reply && !hook->vm->env->drained && !hook->vm->env->closing)
         task = tt_task_new(hook->vm, on_end, hook);
     if (!task) {
         hook_free(hook);

@@ -13,10 +13,13 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const running = new Set();
 const folders = new Set();
 
+// A server that was killed just now may still be making files: then once more.
+const remove = (folder) => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+
 // Also when a test file ends by an exception.
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) remove(folder);
 });
 
 /** The first of these files of the checkout that exists. */
@@ -33,7 +36,7 @@ export function makeFolder() {
 }
 
 export function removeFolder(folder) {
-  rmSync(folder, { recursive: true, force: true });
+  remove(folder);
   folders.delete(folder);
 }
 

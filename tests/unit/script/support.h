@@ -1,6 +1,6 @@
-/* What the tests of script share: a folder with scripts, a worker's environment without a worker, and
- * a way to run Lua in a task and look at what it returned (as JSON). Everything in one thread: the
- * test turns the loop itself. */
+/* What the tests of script share: a folder with scripts, a worker's environment without a worker,
+ * and a way to run Lua in a task and look at what it returned (as JSON). Everything in one thread:
+ * the test turns the loop itself. */
 #pragma once
 /* clang-format off */
 #include <stdarg.h>
@@ -214,18 +214,18 @@ static inline void rig_load(struct rig *rig)
 
 #define RIG_ERRORS                                                                                 \
     "errors = {\n"                                                                                 \
-    "  internal_error = {status = 500, en = 'Internal error', zh = '内部错误'},\n"                 \
-    "  not_found = {status = 404, en = 'Not found', zh = '未找到'},\n"                             \
-    "  method_not_allowed = {status = 405, en = 'Wrong method', zh = '方法不对'},\n"               \
-    "  unauthorized = {status = 401, en = 'Log in', zh = '请登录'},\n"                             \
-    "  body_too_large = {status = 413, en = 'Too large', zh = '太大'},\n"                          \
-    "  unsupported_media_type = {status = 415, en = 'JSON only', zh = '只收 JSON'},\n"             \
-    "  script_memory = {status = 503, en = 'No memory', zh = '内存不足'},\n"                       \
-    "  busy = {status = 503, en = 'Busy', zh = '忙'},\n"                                           \
-    "  upstream_failed = {status = 502, en = 'Upstream failed', zh = '上游失败'},\n"               \
-    "  session_deleted = {status = 404, en = 'Deleted', zh = '已删除'},\n"                         \
+    "  internal_error = {status = 500, en = 'Internal error', zh = '内部错误'},\n"             \
+    "  not_found = {status = 404, en = 'Not found', zh = '未找到'},\n"                          \
+    "  method_not_allowed = {status = 405, en = 'Wrong method', zh = '方法不对'},\n"           \
+    "  unauthorized = {status = 401, en = 'Log in', zh = '请登录'},\n"                          \
+    "  body_too_large = {status = 413, en = 'Too large', zh = '太大'},\n"                        \
+    "  unsupported_media_type = {status = 415, en = 'JSON only', zh = '只收 JSON'},\n"           \
+    "  script_memory = {status = 503, en = 'No memory', zh = '内存不足'},\n"                   \
+    "  busy = {status = 503, en = 'Busy', zh = '忙'},\n"                                          \
+    "  upstream_failed = {status = 502, en = 'Upstream failed', zh = '上游失败'},\n"           \
+    "  session_deleted = {status = 404, en = 'Deleted', zh = '已删除'},\n"                      \
     "  missing_field = {status = 400, en = 'Field {field} is missing, {field}!',\n"                \
-    "    zh = '缺少字段 {field}'},\n"                                                              \
+    "    zh = '缺少字段 {field}'},\n"                                                          \
     "}"
 
 static inline void rig_load_body(struct rig *rig, const char *body)
@@ -243,26 +243,26 @@ static inline void rig_load_body(struct rig *rig, const char *body)
     rig_load(rig);
 }
 
-/* Lua: `begin(play, more)` takes the turn of session "s" of user 1, stores a turn as services/turns.lua
- * does and starts the reply; returns it, or nil and the error. */
+/* Lua: `begin(play, more)` takes the turn of session "s" of user 1, stores a turn as
+ * services/turns.lua does and starts the reply; returns it, or nil and the error. */
 #define RIG_BEGIN                                                                                  \
-    "local function insert(role, status) return {[[INSERT INTO chat_messages (user_id,"           \
-    "  session_row, role, content, status, created_at, updated_at)"                               \
-    "  VALUES (1, 1, ?, '', ?, 't', 't')]], {role, status}, expect = 1} end\n"                   \
-    "local function begin(play, more)\n"                                                         \
-    "  local turn, err = llm.enter(1, 's')\n"                                                    \
-    "  if not turn then return nil, err end\n"                                                   \
-    "  local saved = assert(db.write({\n"                                                        \
+    "local function insert(role, status) return {[[INSERT INTO chat_messages (user_id,"            \
+    "  session_row, role, content, status, created_at, updated_at)"                                \
+    "  VALUES (1, 1, ?, '', ?, 't', 't')]], {role, status}, expect = 1} end\n"                     \
+    "local function begin(play, more)\n"                                                           \
+    "  local turn, err = llm.enter(1, 's')\n"                                                      \
+    "  if not turn then return nil, err end\n"                                                     \
+    "  local saved = assert(db.write({\n"                                                          \
     "    {[[INSERT OR IGNORE INTO users (id, username, password_hash, created_at, updated_at)"     \
-    "       VALUES (1, 'u', 'h', 't', 't')]]},\n"                                                \
+    "       VALUES (1, 'u', 'h', 't', 't')]]},\n"                                                  \
     "    {[[INSERT OR IGNORE INTO chat_sessions (id, session_id, user_id, title, model_name,"      \
-    "       created_at, updated_at) VALUES (1, 's', 1, 't', 'm', 't', 't')]]},\n"                \
-    "    insert('user', 'complete'), insert('assistant', 'streaming')}))\n"                      \
-    "  local spec = {turn = turn, user_id = 1, session_id = 's', session_row = 1,\n"             \
-    "    user_message_id = saved[3].id, message_id = saved[4].id, play = play}\n"                \
-    "  for k, v in pairs(more or {}) do spec[k] = v end\n"                                       \
-    "  return llm.start(spec)\n"                                                                 \
-    "end\n"                                                                                      \
+    "       created_at, updated_at) VALUES (1, 's', 1, 't', 'm', 't', 't')]]},\n"                  \
+    "    insert('user', 'complete'), insert('assistant', 'streaming')}))\n"                        \
+    "  local spec = {turn = turn, user_id = 1, session_id = 's', session_row = 1,\n"               \
+    "    user_message_id = saved[3].id, message_id = saved[4].id, play = play}\n"                  \
+    "  for k, v in pairs(more or {}) do spec[k] = v end\n"                                         \
+    "  return llm.start(spec)\n"                                                                   \
+    "end\n"                                                                                        \
     "local function row(id) return db.one([[SELECT status, content, reasoning, finish_reason,"     \
     "  error_code, usage, (SELECT COUNT(*) FROM reply_chunks) AS chunks"                           \
     "  FROM chat_messages WHERE id = ?]], {id}) end\n"

@@ -38,7 +38,8 @@ static const char app[] =
     "  bad_name = function() return {json = {1}, headers = {'x'}} end,\n"
     "  many_headers = function() local h = {} for i = 1, 100 do h['X-' .. i] = 'y' end\n"
     "    return {json = {1}, headers = h} end,\n"
-    "  error_header = function() return nil, {code = 'not_found', headers = {['X-Y'] = {{}}}} end,\n"
+    "  error_header = function() return nil, {code = 'not_found', headers = {['X-Y'] = {{}}}} "
+    "end,\n"
     "  bad_stream = function() return {stream = {}} end,\n"
     "  split = function() return {body = 'a', headers = {['X-A'] = 'a\\r\\nX-Evil: 1'}} end,\n"
     "  memory = function() local t = {} for i = 1, 1e9 do t[i] = {i} end end,\n"
@@ -187,7 +188,8 @@ static void bodies_have_limits(void **state)
     memset(large, 'x', 101);
     web_ask(web, "POST", "/echo", "Content-Type: application/json\r\n", large);
     web_expect_error(web, 413, "body_too_large", "Too large");
-    web_ask(web, "POST", "/echo", "Content-Type: application/json\r\nAccept-Language: zh\r\n", large);
+    web_ask(web, "POST", "/echo", "Content-Type: application/json\r\nAccept-Language: zh\r\n",
+            large);
     web_expect_error(web, 413, "body_too_large", "太大");
     web_raw(web, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                  "Transfer-Encoding: chunked\r\n\r\n"
@@ -238,10 +240,10 @@ static void script_errors_tell_nothing(void **state)
 {
     struct web *web = *state;
     static const char *const paths[] = {
-        "/do/raise",      "/do/late",        "/do/object",      "/do/nothing",
-        "/do/no_code",    "/do/bad_status",  "/do/huge_status", "/do/number_answer",
-        "/do/bad_json",   "/do/bad_header",  "/do/bad_headers", "/do/bad_name",
-        "/do/bad_stream", "/do/no_such_one", "/do/many_headers", "/do/string_error",
+        "/do/raise",        "/do/late",        "/do/object",       "/do/nothing",
+        "/do/no_code",      "/do/bad_status",  "/do/huge_status",  "/do/number_answer",
+        "/do/bad_json",     "/do/bad_header",  "/do/bad_headers",  "/do/bad_name",
+        "/do/bad_stream",   "/do/no_such_one", "/do/many_headers", "/do/string_error",
         "/do/error_header",
     };
     for (size_t i = 0; i < TT_COUNT(paths); i++) {

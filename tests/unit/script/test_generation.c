@@ -68,11 +68,11 @@ static void wrong_routes_are_all_told_with_their_place(void **state)
             "app.lua:1: route 3 (GET /c): 'handler' is a number, not a function\n"
             "app.lua:1: route 4 (? /d): needs 'method' and 'path'\n"
             "app.lua:1: route 5 (? ?): is a number, not a table\n");
-    refuses(rig, "{{method = 'GET', path = '/a', auth = 'x', handler = function()\nend}}", OK_ERRORS,
+    refuses(rig, "{{method = 'GET', path = '/a', auth = 'x', handler = function()\nend}}",
+            OK_ERRORS,
             "app.lua:2: route 1 (GET /a): 'auth' must be \"none\", \"user\" or \"admin\"\n");
     refuses(rig, "{{method = 'GET', path = '/a', auth = 'user', handler = h, listener = 'x'}}",
-            OK_ERRORS,
-            "app.lua:1: route 1 (GET /a): 'listener' must be \"public\" or \"admin\"\n");
+            OK_ERRORS, "app.lua:1: route 1 (GET /a): 'listener' must be \"public\" or \"admin\"\n");
     refuses(rig, "{{method = 'GET', path = '/a', auth = 'user', handler = h, body_max = -1}}",
             OK_ERRORS, "app.lua:1: route 1 (GET /a): 'body_max' is negative\n");
     refuses(rig, "{{method = 1, path = '/a', auth = 'user', handler = h}}", OK_ERRORS,
@@ -89,7 +89,8 @@ static void equal_routes_are_refused(void **state)
          " {method = 'GET', path = '/a/:x', auth = 'none', handler = h, listener = 'admin'}}",
          OK_ERRORS);
     assert_null(rig->generation);
-    assert_true(tt_str_starts(tt_buf_str(&rig->errors), TT_STR("app.lua:1: route 2 (GET /a/:y): ")));
+    assert_true(
+        tt_str_starts(tt_buf_str(&rig->errors), TT_STR("app.lua:1: route 2 (GET /a/:y): ")));
     assert_null(strstr(rig->errors.data, "route 3"));
     load(rig, "{{method = 'GET', path = 'a', auth = 'none', handler = h}}", OK_ERRORS);
     assert_null(rig->generation);
@@ -156,12 +157,9 @@ static void every_worker_has_its_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(routes_become_plain_data),
-        RIG_TEST(wrong_routes_are_all_told_with_their_place),
-        RIG_TEST(equal_routes_are_refused),
-        RIG_TEST(error_texts_are_checked),
-        RIG_TEST(texts_are_found_by_code),
-        RIG_TEST(every_worker_has_its_state),
+        RIG_TEST(routes_become_plain_data), RIG_TEST(wrong_routes_are_all_told_with_their_place),
+        RIG_TEST(equal_routes_are_refused), RIG_TEST(error_texts_are_checked),
+        RIG_TEST(texts_are_found_by_code),  RIG_TEST(every_worker_has_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,8 +201,7 @@ static void a_busy_database_is_asked_again(void **state)
     *state = rig = rig_new();
     rig_open_db(rig, &settings);
     run(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
-    run(rig,
-        "local r = begin({text = 'b', first_ms = 50}) return r.message_id", "4");
+    run(rig, "local r = begin({text = 'b', first_ms = 50}) return r.message_id", "4");
     rig_load_body(rig,
                   "local slow = [[UPDATE users SET email = (WITH RECURSIVE c(x) AS (SELECT 1 UNION "
                   "ALL SELECT x + 1 FROM c WHERE x < 1000000) SELECT MAX(x) FROM c)]] "

@@ -30,7 +30,8 @@ static void errors_tell_the_place(void **state)
 {
     struct rig *rig = *state;
 
-    rig_expect_in(rig, "\nlocal t = nil\nreturn t.x", "internal_error: app.lua:7: attempt to index");
+    rig_expect_in(rig, "\nlocal t = nil\nreturn t.x",
+                  "internal_error: app.lua:7: attempt to index");
     assert_int_equal(rig->error.status, 500);
     assert_non_null(strstr(rig->error.message, "stack traceback:"));
     rig_expect_in(rig, "error({})", "(the error value is a table)");
@@ -159,10 +160,14 @@ static void waiting_in_wrong_places_is_an_error(void **state)
         "table.sort({3, 1, 2}, function(a, b) WAIT return a < b end)",
         "string.gsub('abc', '.', function() WAIT end)",
         "tostring(setmetatable({}, {__tostring = function() WAIT return 'x' end}))",
-        "local s <const> = setmetatable({}, {__index = function() WAIT end}) table.concat(s, '', 1, 1)",
+        "local s <const> = setmetatable({}, {__index = function() WAIT end}) table.concat(s, '', "
+        "1, 1)",
     };
     static const char *const waits[] = {
-        "time.sleep(0)", "db.write({{'SELECT 1'}})", "crypto.password_hash('x')", "llm.enter(1, 's')",
+        "time.sleep(0)",
+        "db.write({{'SELECT 1'}})",
+        "crypto.password_hash('x')",
+        "llm.enter(1, 's')",
     };
     rig_open_db(rig, NULL);
     for (size_t i = 0; i < TT_COUNT(bodies); i++) {
@@ -174,13 +179,14 @@ static void waiting_in_wrong_places_is_an_error(void **state)
             rig_expect_in(rig, body, "waits, which is not possible here");
             /* A script that swallows it goes on without harm. */
             char caught[600];
-            snprintf(caught, sizeof(caught),
-                     "pcall(function() %s end) time.sleep(1) return 'on'", body);
+            snprintf(caught, sizeof(caught), "pcall(function() %s end) time.sleep(1) return 'on'",
+                     body);
             rig_expect(rig, caught, "\"on\"");
         }
     }
-    rig_expect(rig, "local t = setmetatable({}, {__index = function() time.sleep(1) return 7 end}) "
-                    "return t.x",
+    rig_expect(rig,
+               "local t = setmetatable({}, {__index = function() time.sleep(1) return 7 end}) "
+               "return t.x",
                "7");
     rig_expect(rig, "for _ in function() time.sleep(1) end do end return 'ok'", "\"ok\"");
 }
@@ -192,7 +198,8 @@ static void turns_end_with_their_task(void **state)
     rig_expect(rig, "llm.enter(1, 's') return 1", "1");
     rig_expect(rig, "llm.enter(1, 's') return 1", "1");
     rig_expect_in(rig, "llm.enter(1, 's') error('x')", "x");
-    rig_expect(rig, "local t = llm.enter(1, 's') t:leave() t:leave() return llm.enter(1, 's') ~= nil",
+    rig_expect(rig,
+               "local t = llm.enter(1, 's') t:leave() t:leave() return llm.enter(1, 's') ~= nil",
                "true");
     rig_expect(rig, "do local t <close> = llm.enter(1, 's') end return llm.enter(1, 's') ~= nil",
                "true");

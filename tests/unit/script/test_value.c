@@ -63,7 +63,8 @@ static void empty_arrays_stay_arrays(void **state)
     rig_expect(rig, "return json.decode('[\"[]\",{},\"\\\\\\\\\",[],\"\\\\\"[]\"]')",
                "[\"[]\",{},\"\\\\\",[],\"\\\"[]\"]");
     rig_expect(rig, "return json.is_array(json.decode('{\"a\\\\u0062\":[]}').ab)", "true");
-    rig_expect(rig, "return json.is_array(json.decode('{\"\\\\ud83c\\\\udf0a\":[]}')['🌊'])", "true");
+    rig_expect(rig, "return json.is_array(json.decode('{\"\\\\ud83c\\\\udf0a\":[]}')['🌊'])",
+               "true");
     rig_expect(rig, "return json.is_array(json.decode('{\"\\\\u0000\":[]}')['\\0'])", "true");
     rig_expect(rig, "return json.array()", "[]");
     rig_expect(rig, "return {a = json.array({})}", "{\"a\":[]}");
@@ -91,15 +92,44 @@ static void bad_json_is_an_error_and_no_exception(void **state)
 {
     struct rig *rig = *state;
     static const char *const bad[] = {
-        "",       "[",       "]",     "{",       "[1,]",    "{\"a\":1,}", "{\"a\"}",   "01",
-        "1.",     ".5",      "+1",    "0x10",    "NaN",     "Infinity",   "-",        "nul",
-        "[1 2]",  "'a'",     "\"a",   "\"\\x\"", "1 2",     "[]]",        "{1:2}",    "// a",
-        "[,1]",   "\"\t\"",  "tRue",  "\"\\u12\"", "\"\\ud800\"", "{\"a\":[}", "[[]",    "\xEF\xBB\xBF[]",
+        "",
+        "[",
+        "]",
+        "{",
+        "[1,]",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "0x10",
+        "NaN",
+        "Infinity",
+        "-",
+        "nul",
+        "[1 2]",
+        "'a'",
+        "\"a",
+        "\"\\x\"",
+        "1 2",
+        "[]]",
+        "{1:2}",
+        "// a",
+        "[,1]",
+        "\"\t\"",
+        "tRue",
+        "\"\\u12\"",
+        "\"\\ud800\"",
+        "{\"a\":[}",
+        "[[]",
+        "\xEF\xBB\xBF[]",
     };
     for (size_t i = 0; i < TT_COUNT(bad); i++) {
         char body[256];
         snprintf(body, sizeof(body),
-                 "local v, e = json.decode([==[%s]==]) return {v == nil, e.code, e.status}", bad[i]);
+                 "local v, e = json.decode([==[%s]==]) return {v == nil, e.code, e.status}",
+                 bad[i]);
         rig_expect(rig, body, "[true,\"invalid_json\",400]");
     }
     rig_expect(rig, "local v, e = json.decode('\"\\xff\"') return {v == nil, e.code}",
@@ -199,7 +229,8 @@ static void the_small_modules_do_what_they_say(void **state)
     rig_expect(rig, "local a, b = time.now(), time.now() return {a < b, #a, a:sub(-1)}",
                "[true,27,\"Z\"]");
     rig_expect(rig, "return time.unix_ns() < time.unix_ns()", "true");
-    rig_expect(rig, "return {#crypto.random_hex(16), crypto.equal('a', 'a'), crypto.equal('a', 'b')}",
+    rig_expect(rig,
+               "return {#crypto.random_hex(16), crypto.equal('a', 'a'), crypto.equal('a', 'b')}",
                "[32,true,false]");
     rig_expect_in(rig, "return crypto.random_hex(65)", "1 to 64 bytes");
     rig_expect(rig, "return crypto.sha256('abc'):sub(1, 8)", "\"ba7816bf\"");

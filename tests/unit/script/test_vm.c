@@ -4,10 +4,9 @@
 static void the_machine_is_out_of_reach(void **state)
 {
     struct rig *rig = *state;
-    static const char *const hidden[] = {"io",       "os",   "debug",          "package",
-                                         "dofile",   "load", "loadfile",       "loadstring",
-                                         "print",    "_G",   "collectgarbage", "coroutine",
-                                         "rawset"};
+    static const char *const hidden[] = {
+        "io",         "os",    "debug", "package",        "dofile",    "load",  "loadfile",
+        "loadstring", "print", "_G",    "collectgarbage", "coroutine", "rawset"};
     for (size_t i = 0; i < TT_COUNT(hidden); i++) {
         char body[128], want[128];
         snprintf(body, sizeof(body), "local ok, e = pcall(function() return %s end) return e",
@@ -81,7 +80,8 @@ static void memory_has_a_limit(void **state)
 {
     struct rig *rig = *state;
 
-    rig_expect_in(rig, "local t = {}\n for i = 1, 1e9 do t[i] = {i} end", "script_memory: app.lua:6: the state's memory limit");
+    rig_expect_in(rig, "local t = {}\n for i = 1, 1e9 do t[i] = {i} end",
+                  "script_memory: app.lua:6: the state's memory limit");
     /* The state lives on. */
     rig_start(rig);
     assert_true(rig->ended);
@@ -99,8 +99,9 @@ static void endless_recursion_is_an_error(void **state)
 
     rig->env.script_memory_max = 256u << 20; /* the stack's limit comes first */
     rig_expect_in(rig, "local function f() return 1 + f() end return f()", "stack overflow");
-    rig_expect_in(rig, "local t = {} t = setmetatable(t, {__index = function(_, k) return t[k] end})"
-                       " return t.x",
+    rig_expect_in(rig,
+                  "local t = {} t = setmetatable(t, {__index = function(_, k) return t[k] end})"
+                  " return t.x",
                   "stack overflow");
 }
 
@@ -197,18 +198,12 @@ static void the_app_table_is_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(the_machine_is_out_of_reach),
-        RIG_TEST(globals_and_libraries_are_frozen),
-        RIG_TEST(single_calls_cannot_eat_everything),
-        RIG_TEST(scripts_have_no_finalizers),
-        RIG_TEST(metatables_of_the_core_are_hidden),
-        RIG_TEST(memory_has_a_limit),
-        RIG_TEST(endless_recursion_is_an_error),
-        RIG_TEST(modules_are_loaded_once),
-        RIG_TEST(require_tells_what_is_wrong),
-        RIG_TEST(waiting_is_for_tasks),
-        RIG_TEST(all_syntax_errors_are_told),
-        RIG_TEST(the_app_table_is_checked),
+        RIG_TEST(the_machine_is_out_of_reach),        RIG_TEST(globals_and_libraries_are_frozen),
+        RIG_TEST(single_calls_cannot_eat_everything), RIG_TEST(scripts_have_no_finalizers),
+        RIG_TEST(metatables_of_the_core_are_hidden),  RIG_TEST(memory_has_a_limit),
+        RIG_TEST(endless_recursion_is_an_error),      RIG_TEST(modules_are_loaded_once),
+        RIG_TEST(require_tells_what_is_wrong),        RIG_TEST(waiting_is_for_tasks),
+        RIG_TEST(all_syntax_errors_are_told),         RIG_TEST(the_app_table_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,31 @@
+// The operator's side of a server: its admin listener on a Unix socket.
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { within } from './limits.mjs';
+
+/** {status, body} of a request to the admin listener. */
+export function admin(server, method, path, sent) {
+  const answered = new Promise((done, failed) => {
+    const headers = sent === undefined ? {} : { 'Content-Type': 'application/json' };
+    const outgoing = request({
+      socketPath: join(server.home.dataDir, 'admin.sock'), method, path, headers, agent: false,
+    }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (piece) => { text += piece; });
+      response.on('end', () => done({ status: response.statusCode, text, body: text && JSON.parse(text) }));
+      response.on('error', failed);
+    });
+    outgoing.on('error', failed);
+    outgoing.end(sent === undefined ? undefined : JSON.stringify(sent));
+  });
+  return within(answered, `${method} ${path} is answered`);
+}
+
+/** What /admin/status says. */
+export async function statusOf(server) {
+  const answer = await admin(server, 'GET', '/admin/status');
+  assert.equal(answer.status, 200, answer.text);
+  return answer.body;
+}

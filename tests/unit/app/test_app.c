@@ -1,0 +1,185 @@
+/* The server as a whole: the lock, up and down, with work left over. */
+#include "app/app.h"
+#include "app/local_http.h"
+#include "app/support.h"
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/file.h>
+
+static void load(struct home *home, const char *listen)
+{
+    char personas[96], data[96], address[64];
+
+    home_put(home, "style.yaml", "personas:\n  - {name: A, content: a}\n");
+    snprintf(personas, sizeof(personas), "--personas=%s/style.yaml", home->dir);
+    snprintf(data, sizeof(data), "--data-dir=%s/data/", home->dir);
+    snprintf(address, sizeof(address), "--listen=%s", listen);
+    if (HOME_LOAD(home, personas, data, address, "--lua-dir=" SOURCE "/lua", "--workers=2",
+                  "--migrations-dir=" SOURCE "/migrations") != 0)
+        fail_msg("%s", home->err.message);
+}
+
+static void start(struct home *home, struct tt_app *app)
+{
+    if (tt_app_start(app, &home->settings, true, &home->err) != 0)
+        fail_msg("%s", home->err.message);
+}
+
+static int ask(struct tt_app *app, const char *path, const char *json, struct tt_buf *body)
+{
+    char address[64];
+    struct tt_err err = {0};
+
+    snprintf(address, sizeof(address), "127.0.0.1:%d", app->port);
+    tt_buf_clear(body);
+    return tt_local_http(address, json ? "POST" : "GET", path,
+                         json ? tt_str_from(json) : (struct tt_str){0}, body, &err);
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+static void the_folder_is_locked(void **state)
+{
+    struct home *home = *state;
+    char own[64];
+
+    load(home, "127.0.0.1:0");
+    int fd = tt_app_lock(&home->settings, &home->err);
+    assert_true(fd >= 0);
+    assert_int_equal(mode_of(home->settings.data_dir), 0700);
+    assert_int_equal(mode_of(home->settings.lock_file), 0600);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(tt_app_lock(&home->settings, &home->err), -1);
+    assert_string_equal(home->err.code, "data_dir_locked");
+    snprintf(own, sizeof(own), "in use by process %d (tidetalk, listening on 127.0.0.1:0)",
+             (int)getpid());
+    assert_non_null(strstr(home->err.message, own));
+    close(fd);
+    fd = tt_app_lock(&home->settings, &home->err);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void a_folder_that_cannot_be_is_told(void **state)
+{
+    struct home *home = *state;
+
+    load(home, "127.0.0.1:0");
+    home_put(home, "data", "a file");
+    assert_int_equal(tt_app_lock(&home->settings, &home->err), -1);
+    assert_string_equal(home->err.code, "data_dir_failed");
+}
+
+static void it_comes_up_and_goes_down(void **state)
+{
+    struct home *home = *state;
+    struct tt_app app;
+    struct tt_buf body = {0};
+
+    load(home, "127.0.0.1:0");
+    for (int i = 0; i < 3; i++) {
+        start(home, &app);
+        assert_int_equal(app.worker_count, 2);
+        assert_int_equal(ask(&app, "/readyz", NULL, &body), 200);
+        assert_non_null(strstr(body.data, "\"status\":\"ready\",\"generation\":1"));
+        assert_int_equal(ask(&app, "/api/personas/", NULL, &body), 401);
+        tt_app_stop(&app, 1000);
+    }
+    assert_int_equal(mode_of(home->settings.secret_file), 0600);
+    tt_buf_free(&body);
+}
+
+static void a_second_one_names_the_first(void **state)
+{
+    struct home *home = *state;
+    struct tt_app app, second;
+    char address[64];
+
+    load(home, "127.0.0.1:0");
+    start(home, &app);
+    struct tt_settings first = home->settings;
+    home->loaded = false;
+    assert_int_equal(tt_app_start(&second, &first, true, &home->err), -1);
+    assert_string_equal(home->err.code, "data_dir_locked");
+
+    snprintf(address, sizeof(address), "127.0.0.1:%d", app.port);
+    load(home, address);
+    assert_int_equal(tt_app_start(&second, &home->settings, true, &home->err), -1);
+    assert_string_equal(home->err.code, "address_in_use");
+    assert_non_null(strstr(home->err.message, "(unit_app_app)"));
+    tt_app_stop(&app, 0);
+    tt_settings_free(&first);
+}
+
+static void what_fails_on_the_way_up_leaves_nothing(void **state)
+{
+    struct home *home = *state;
+    struct tt_app app;
+
+    load(home, "127.0.0.1:0");
+    home_put(home, "style.yaml", "personas: []\n");
+    assert_int_equal(tt_app_start(&app, &home->settings, true, &home->err), -1);
+    assert_string_equal(home->err.code, "script_error");
+    home_put(home, "style.yaml", "personas:\n  - {name: A, content: a}\n");
+    chmod(home->settings.secret_file, 0644);
+    assert_int_equal(tt_app_start(&app, &home->settings, true, &home->err), -1);
+    assert_string_equal(home->err.code, "secret_file_unsafe");
+    chmod(home->settings.secret_file, 0600);
+    start(home, &app);
+    tt_app_stop(&app, 0);
+}
+
+/* Logins wait for the password threads, more than can be answered before the end. */
+struct knock {
+    struct tt_app *app;
+    pthread_t thread;
+};
+
+static void *knock_thread(void *arg)
+{
+    struct knock *knock = arg;
+    struct tt_buf body = {0};
+    ask(knock->app, "/api/login", "{\"username\":\"nobody\",\"password\":\"secret1\"}", &body);
+    tt_buf_free(&body);
+    return NULL;
+}
+
+static void it_goes_down_under_load(void **state)
+{
+    struct home *home = *state;
+    struct tt_app app;
+    struct knock knocks[24];
+
+    load(home, "127.0.0.1:0");
+    for (int round = 0; round < 3; round++) {
+        start(home, &app);
+        for (size_t i = 0; i < TT_COUNT(knocks); i++) {
+            knocks[i].app = &app;
+            pthread_create(&knocks[i].thread, NULL, knock_thread, &knocks[i]);
+        }
+        usleep((useconds_t)round * 20000);
+        tt_app_stop(&app, 50);
+        for (size_t i = 0; i < TT_COUNT(knocks); i++)
+            pthread_join(knocks[i].thread, NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HOME_TEST(the_folder_is_locked),
+        HOME_TEST(a_folder_that_cannot_be_is_told),
+        HOME_TEST(it_comes_up_and_goes_down),
+        HOME_TEST(a_second_one_names_the_first),
+        HOME_TEST(what_fails_on_the_way_up_leaves_nothing),
+        HOME_TEST(it_goes_down_under_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
