@@ -33,7 +33,7 @@ SECONDS_EACH=4  # a run under load
 STREAMS=1000    # at once, in section many
 TOKENS=400      # of each, one every 50 ms
 STARTS=10
-USERS=36
+USERS=24
 sections=()
 
 read_arguments()

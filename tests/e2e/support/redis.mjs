@@ -1,10 +1,10 @@
 // A real Redis of the test's own, on a port that stays the same over its restarts.
 import assert from 'node:assert/strict';
 import { eventually, within } from './limits.mjs';
-import { findProgram, freePort, run, start } from './process.mjs';
+import { freePort, run, start } from './process.mjs';
 
-const SERVER = findProgram(process.env.REDIS_SERVER_BIN, ['/usr/bin/redis-server']);
-const CLI = findProgram(process.env.REDIS_CLI_BIN, ['/usr/bin/redis-cli']);
+const SERVER = process.env.REDIS_SERVER_BIN ?? 'redis-server';
+const CLI = process.env.REDIS_CLI_BIN ?? 'redis-cli';
 
 export class Redis {
   #child;

@@ -160,8 +160,7 @@ static void waiting_in_wrong_places_is_an_error(void **state)
         "table.sort({3, 1, 2}, function(a, b) WAIT return a < b end)",
         "string.gsub('abc', '.', function() WAIT end)",
         "tostring(setmetatable({}, {__tostring = function() WAIT return 'x' end}))",
-        "local s <const> = setmetatable({}, {__index = function() WAIT end}) table.concat(s, '', "
-        "1, 1)",
+        "local s = setmetatable({}, {__index = function() WAIT end}) table.concat(s, '', 1, 1)",
     };
     static const char *const waits[] = {
         "time.sleep(0)",
