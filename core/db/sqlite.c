@@ -1,11 +1,11 @@
 /* The connection: see sqlite.h. The settings are the same for the server, the command line and the
  * migrations, because they meet on one file. What is not here: transactions (batch.c), limits on
  * reads (reader.c), checkpoints (writer.c). */
-#include "db/search_tokenizer.h"
 #include "db/sqlite.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "db/search_tokenizer.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -52,6 +52,16 @@ async function setup({ server, mock }, scenario = 'echo=roles') {
   return { user, model, session, say: (message, more) => user.say(model, session, message, more) };
 }
 
+/** Puts a session into the cache: it is read for a turn that is then refused. Waits until Redis has it. */
+async function keep({ redis }, { user, model, session }) {
+  const refused = await user.post('/api/chat/message', {
+    session_id: session, model_name: model, message: 'nowhere', parent_id: 999999999,
+  });
+  assert.equal(refused.status, 404, refused.text);
+  const name = `session:${user.user.id}:${session}`;
+  await eventually(async () => (await redis.keys()).some((key) => key.endsWith(name)), `${name} is kept`, 10_000);
+}
+
 const roles = (turns) => ['system', ...Array(turns - 1).fill(['user', 'assistant']).flat(), 'user'].join(',');
 
 /** Requests of all kinds, one every 20 ms, until `end` is called, which returns their statuses. */
@@ -111,22 +121,18 @@ describe('with Redis', () => {
   });
 
   test('no key of an API is in it, and what is there says whose it is', async () => {
-    const { user, say, session } = await setup(context);
-    await say('one');
-    await say('two');
-    const written = (text) => text.includes(session) && text.includes(`model:${user.user.id}:`);
-    const dump = await eventually(async () => {
-      const text = await context.redis.dump();
-      return written(text) ? text : null;
-    }, 'session and configuration are written');
+    const talk = await setup(context);
+    await talk.say('one');
+    await talk.say('two');
+    await keep(context, talk);
+    const dump = await context.redis.dump();
+    assert.ok(dump.includes(`model:${talk.user.user.id}:`), dump);
     assert.doesNotMatch(dump, /sk-test-|0123456789/);
     for (const key of await context.redis.keys()) assert.match(key, /^tide:1:\w+:\d+:/);
   });
 
   test('everything has an expiry', async () => {
-    const { say } = await setup(context);
-    await say('one');
-    await say('two');
+    await keep(context, await setup(context));
     for (const key of await context.redis.keys()) {
       const left = Number(await context.redis.command('PTTL', key));
       assert.ok(left > 0 && left <= 30 * 60 * 1000, `${key}: ${left}`);
@@ -171,10 +177,10 @@ describe('with Redis', () => {
     await say('two');
     await context.restart();
     await stateIs(context.server, 'up');
-    const [any] = await context.redis.keys();
-    const foreign = await context.redis.command('GET', any);
-    for (const [i, key] of (await context.redis.keys()).entries()) {
-      await context.redis.command('SET', key, ['', 'nonsense', '{"id":1}', foreign][i % 4]);
+    const keys = await context.redis.keys();
+    for (const [i, key] of keys.entries()) {
+      if (i % 3 === 0) await context.redis.command('COPY', key, keys.at(i - 1), 'REPLACE'); // whole, but another's
+      else await context.redis.command('SET', key, ['nonsense', '{"id":1,"version":1}'][i % 2]);
     }
     assert.equal((await say('three')).response, roles(3));
     await context.redis.command('FLUSHALL');
@@ -257,14 +263,10 @@ describe('frozen Redis', () => {
     const named = { ...talk, session: uniqueName('session') };
     named.say = (message) => talk.user.say(talk.model, named.session, message);
     await named.say('the old secret');
-    const first = await talk.user.get(`/api/chat/sessions/${named.session}/export`);
-    // Read by the next turn, and so kept as it was after the first.
-    await named.say('more');
-    await eventually(async () => (await context.redis.keys()).some((key) => key.includes('full:')
-      && key.includes(`:${talk.user.user.id}:`)), 'it is kept');
+    await keep(context, named);
     context.redis.freeze();
     await named.user.ok('DELETE', `/api/chat/sessions/${named.session}`);
-    return { ...named, first };
+    return named;
   };
 
   const assertGone = async ({ user, session }) => {
@@ -277,8 +279,9 @@ describe('frozen Redis', () => {
   };
 
   /** Its name may be used again, and begins anew. */
-  const assertBeginsAnew = async ({ say, user, session }) => {
+  const assertBeginsAnew = async ({ say, user, session }, afterFirst) => {
     for (const [turns, message] of [[1, 'hello'], [2, 'again'], [3, 'and again']]) {
+      if (turns === 2) await afterFirst?.();
       const { messages } = JSON.parse((await say(message)).response);
       assert.equal(messages.map((m) => m.role).join(','), roles(turns));
       assert.doesNotMatch(JSON.stringify(messages), /old secret/);
@@ -296,6 +299,15 @@ describe('frozen Redis', () => {
     await stateIs(context.server, 'up');
     await assertGone(talk);
     await assertBeginsAnew(talk);
+  });
+
+  test('nor into a new one of its name that was made before', async () => {
+    const talk = await deleteUnseen();
+    await assertBeginsAnew(talk, async () => {
+      await stateIs(context.server, 'down');
+      context.redis.thaw();
+      await stateIs(context.server, 'up');
+    });
   });
 
   test('nor after the server was started again', async () => {

@@ -19,7 +19,7 @@ static const struct tt_claims some_claims = {
 
 #define HEADER "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
 #define PAYLOAD                                                                                    \
-    "{\"sub\":42,\"ver\":3,\"iat\":1767225600,\"exp\":1767229200,\"jti\":\"x\","               \
+    "{\"sub\":42,\"ver\":3,\"iat\":1767225600,\"exp\":1767229200,\"jti\":\"x\","                   \
     "\"username\":\"u\",\"role\":\"user\"}"
 
 static void append_base64(struct tt_buf *out, const void *data, size_t len)
