@@ -112,6 +112,7 @@ new_root()
 {
     fresh_root=$roots/$1
     mkdir "$fresh_root"
+    mount --bind "$fresh_root" "$fresh_root" # tests that mount need "/" to be a mount point
     tar -C "$fresh_root" -xf "$TARBALL"
     copy_host_settings
     mount -t proc proc "$fresh_root/proc"

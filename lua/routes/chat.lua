@@ -19,6 +19,12 @@ local SEND = {
     fields.model_name(),
     { name = "message", type = "string" },
     fields.line("persona", 100),
+    { -- instead of the persona's, for this message
+      name = "system_prompt",
+      type = "string",
+      max = 32000,
+      empty_is_absent = true,
+    },
     {
       name = "file_ids",
       type = "array",
@@ -49,6 +55,7 @@ end
 local function talk(req)
   local session = llm_session.new(req.user.id, req.language)
   session:set_session_id(req.body.session_id)
+  session:set_system_prompt(req.body.system_prompt)
   return session
 end
 

@@ -3,6 +3,8 @@
 local chat = require "services.chat"
 local export = require "services.export"
 local fields = require "lib.fields"
+local json = require "tide.json"
+local llm_session = require "services.llm_session"
 local messages = require "services.messages"
 local objects = require "lib.objects"
 local pages = require "lib.pages"
@@ -48,6 +50,16 @@ function handlers.messages(req)
       has_more = page.has_more,
     },
   }
+end
+
+function handlers.context(req)
+  local session = llm_session.new(req.user.id, req.language)
+  session:set_session_id(req.args.session_id)
+  local messages_sent, err = session:get_messages()
+  if not messages_sent then
+    return nil, err
+  end
+  return { json = { data = json.array(messages_sent) } }
 end
 
 function handlers.export(req)
@@ -125,6 +137,20 @@ return {
       has_more = "boolean",
     }),
     handler = handlers.messages,
+  },
+  {
+    method = "GET",
+    path = "/api/chat/sessions/:session_id/context",
+    auth = "user",
+    summary = "The history that the model is shown with the next message",
+    params = BY_ID,
+    response = objects.object({
+      data = objects.list(objects.object({
+        role = "string",
+        content = "string",
+      })),
+    }),
+    handler = handlers.context,
   },
   {
     method = "GET",

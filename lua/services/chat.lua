@@ -246,12 +246,22 @@ function M.update_chat_session(user_id, session_id, changes)
   return M.get_chat_session(user_id, session_id)
 end
 
+--- Gives a session another title, unless it has been renamed meanwhile.
 ---@param user_id integer
 ---@param session_id string
 ---@param title string
----@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
-function M.update_session_title(user_id, session_id, title)
-  return M.update_chat_session(user_id, session_id, { title = title })
+---@param old_title string the one that is replaced
+---@return boolean|nil replaced, tide.Error|nil err
+function M.update_session_title(user_id, session_id, title, old_title)
+  local outcomes, err = db.write({
+    {
+      "UPDATE chat_sessions SET title = ?, version = version + 1, "
+        .. "updated_at = ? "
+        .. "WHERE user_id = ? AND session_id = ? AND title = ?",
+      { title, time.now(), user_id, session_id, old_title },
+    },
+  })
+  return outcomes and outcomes[1].changes == 1, err
 end
 
 --- Deletes a session with all its messages and files, whose bytes go after the

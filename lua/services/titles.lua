@@ -3,10 +3,9 @@
 --- more request. The title made by policy stands until then, and stays when
 --- the model has nothing better or somebody has renamed the session meanwhile.
 
-local db = require "tide.db"
+local chat = require "services.chat"
 local llm = require "tide.llm"
 local log = require "tide.log"
-local time = require "tide.time"
 local title_policy = require "policy.title"
 
 local M = {}
@@ -16,7 +15,7 @@ local LIMIT_MS = 30000
 
 ---@class TitleWish
 ---@field user_id integer
----@field session_row integer
+---@field session_id string
 ---@field title string the one that stands now
 ---@field message string the first user message
 ---@field model Model that answered it
@@ -48,14 +47,7 @@ function M.ask_for_title(wish, result)
     log.debug("no title from the model", { code = err and err.code or "" })
     return
   end
-  db.write({
-    {
-      "UPDATE chat_sessions SET title = ?, version = version + 1, "
-        .. "updated_at = max(updated_at, ?) "
-        .. "WHERE id = ? AND user_id = ? AND title = ?",
-      { title, time.now(), wish.session_row, wish.user_id, wish.title },
-    },
-  })
+  chat.update_session_title(wish.user_id, wish.session_id, title, wish.title)
 end
 
 return M

@@ -247,7 +247,7 @@ function M.start(user_id, wish, language)
     spec.on_finish = function(result)
       titles.ask_for_title({
         user_id = user_id,
-        session_row = saved.session_row,
+        session_id = wish.session_id,
         title = session.title,
         message = place.message,
         model = model,

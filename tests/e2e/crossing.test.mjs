@@ -70,11 +70,11 @@ describe('two users', () => {
 
   const everything = async (who) => {
     const { user, session } = who;
-    return JSON.stringify(await Promise.all([
+    return Promise.all([
       user.ok('GET', '/api/chat/sessions'), user.ok('GET', `/api/chat/sessions/${session}/export`),
       user.ok('GET', `/api/chat/sessions/${session}/messages`), user.ok('GET', `/api/files/session/${session}`),
       user.ok('GET', '/api/user/apis'), user.ok('GET', '/api/profile'),
-    ]));
+    ]);
   };
 
   test('have no parameter that this test does not know', () => {
@@ -110,7 +110,7 @@ describe('two users', () => {
         }
       }
     }
-    assert.equal(await everything(owner), kept);
+    assert.deepEqual(await everything(owner), kept);
   });
 
   test('never reach each other through a query or a body', async () => {
@@ -139,7 +139,7 @@ describe('two users', () => {
         }
       }
     }
-    assert.equal(await everything(owner), kept);
+    assert.deepEqual(await everything(owner), kept);
   });
 
   test('upload into their own sessions only', async () => {
@@ -152,7 +152,7 @@ describe('two users', () => {
       assert.equal(answer.status, 404, answer.text);
       assert.ok(!answer.text.includes(MARK));
     }
-    assert.equal(await everything(owner), kept);
+    assert.deepEqual(await everything(owner), kept);
   });
 
   test('see only themselves in lists, searches and recovered replies', async () => {
