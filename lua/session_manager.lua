@@ -5,6 +5,7 @@
 local cache = require "services.cache"
 local chat = require "services.chat"
 local errors = require "lib.errors"
+local messages = require "services.messages"
 local models = require "services.models"
 local personas = require "services.personas"
 local time = require "tide.time"
@@ -138,12 +139,21 @@ end
 ---@return SavedTurn|nil saved
 ---@return tide.Error|nil err session_not_found, session_deleted
 function M.save_message(user_id, session, turn)
-  local saved, err = chat.save_chat_message(user_id, session, turn)
-  if saved then
-    -- Other versions of it are of no use any more.
-    cache.forget_session(user_id, session.session_id)
+  return chat.save_chat_message(user_id, session, turn)
+end
+
+--- Keeps a session and its conversation as they are now, for the next turn;
+--- called when a reply has ended. Of use only with Redis: without it the next
+--- turn reads the same from the database in less time.
+---@param user_id integer
+---@param session_id string
+---@param limit integer rows of the conversation
+function M.keep_session(user_id, session_id, limit)
+  local row = chat.get_chat_session(user_id, session_id)
+  if row then
+    cache.cache_chat_session(row, KEEP_MS)
+    messages.get_history(user_id, row, nil, limit)
   end
-  return saved, err
 end
 
 --- Changes a session by hand. A persona must be one of style.yaml, a model one

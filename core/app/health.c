@@ -57,6 +57,7 @@ static void put_cache(struct tt_json_writer *w, struct tt_app *app)
     put_int(w, "bytes", (int64_t)cache.dict.bytes);
     put_int(w, "hits", (int64_t)cache.dict.hits);
     put_int(w, "misses", (int64_t)cache.dict.misses);
+    put_int(w, "stale", (int64_t)cache.dict.stale);
     tt_json_end_object(w);
     tt_json_key(w, TT_STR("redis"));
     tt_json_begin_object(w);
@@ -67,6 +68,7 @@ static void put_cache(struct tt_json_writer *w, struct tt_app *app)
     put_int(w, "misses", (int64_t)cache.redis.misses);
     put_int(w, "timeouts", (int64_t)cache.redis.timeouts);
     put_int(w, "errors", (int64_t)cache.redis.errors);
+    put_int(w, "skipped", (int64_t)cache.redis.skipped);
     tt_json_key(w, TT_STR("last_error"));
     tt_json_str(w, tt_str_from(cache.redis.last_error));
     tt_json_end_object(w);

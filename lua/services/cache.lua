@@ -17,6 +17,12 @@ local function key_of(kind, user_id, name)
   return ("%s:%d:%s"):format(kind, user_id, name)
 end
 
+--- Whether what is kept outlives this process (there is a Redis).
+---@return boolean
+function M.is_shared()
+  return cache.stats().redis.state ~= "off"
+end
+
 ---@param key string
 ---@param version integer
 ---@return table|nil

@@ -52,7 +52,9 @@ function M.get_chat_session(user_id, session_id)
   return row
 end
 
---- The statement that stores a session that is new.
+--- The statement that stores a session that is new. Its version begins at the
+--- time, so that a session which is made anew under the name of a deleted one
+--- never has a version that some cache still keeps.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@param now string
@@ -60,8 +62,8 @@ end
 local function insert_session(user_id, draft, now)
   return {
     "INSERT INTO chat_sessions (session_id, user_id, title, model_name, "
-      .. "persona, message_count, created_at, updated_at) "
-      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      .. "persona, message_count, version, created_at, updated_at) "
+      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     {
       draft.session_id,
       user_id,
@@ -69,6 +71,7 @@ local function insert_session(user_id, draft, now)
       draft.model_name,
       draft.persona,
       draft.message_count,
+      time.unix_ns() // 1000,
       now,
       now,
     },

@@ -5,6 +5,7 @@
 --- without the request.
 
 local attachments = require "services.attachments"
+local cache = require "services.cache"
 local config = require "tide.config"
 local context_policy = require "policy.context"
 local errors = require "lib.errors"
@@ -183,6 +184,27 @@ local function attach(user_id, place, file_ids)
   return ok, err
 end
 
+--- What is done when the reply has ended, or nil when there is nothing.
+---@param wish TitleWish
+---@param is_first boolean it is the session's first turn
+---@return fun(result: tide.Result)|nil
+local function finisher(wish, is_first)
+  local asks = is_first and config.get("title.ask_model")
+  local keeps = cache.is_shared()
+  if not asks and not keeps then
+    return nil
+  end
+  local limit = context_policy.rows_needed(config.get("history.pairs"))
+  return function(result)
+    if asks then
+      titles.ask_for_title(wish, result)
+    end
+    if keeps then
+      session_manager.keep_session(wish.user_id, wish.session_id, limit)
+    end
+  end
+end
+
 --- Begins a turn: both rows are committed and the reply runs.
 ---@param user_id integer
 ---@param wish TurnWish
@@ -243,17 +265,13 @@ function M.start(user_id, wish, language)
     return nil, unsaved
   end
   spec.session_row = saved.session_row
-  if session.message_count == 2 and config.get("title.ask_model") then
-    spec.on_finish = function(result)
-      titles.ask_for_title({
-        user_id = user_id,
-        session_id = wish.session_id,
-        title = session.title,
-        message = place.message,
-        model = model,
-      }, result)
-    end
-  end
+  spec.on_finish = finisher({
+    user_id = user_id,
+    session_id = wish.session_id,
+    title = session.title,
+    message = place.message,
+    model = model,
+  }, session.message_count == 2)
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
   return llm.start(spec)

@@ -73,6 +73,9 @@ describe("services.llm_session", function()
       end,
     }
     local time = {
+      unix_ns = function()
+        return 1767225600000000000
+      end,
       now = function()
         return "2026-01-01T00:00:00.000000Z"
       end,

@@ -144,6 +144,9 @@ function M.install(fakes, settings)
       get = function() end,
       put = function() end,
       delete = function() end,
+      stats = function()
+        return { redis = { state = "off" } }
+      end,
     },
     personas = {
       { name = "First", content = "You are the first." },
