@@ -286,7 +286,7 @@ static enum progress read_bytes(struct worker *w, struct conn *c, size_t *n)
 static enum progress take_request(struct worker *w, struct conn *c)
 {
     enum progress r;
-    size_t n, used;
+    size_t n = 0, used = 0;
 
     for (;;) {
         if (c->in.n && !c->starved) {

@@ -316,6 +316,7 @@ rates()
     start rates --listen 127.0.0.1:0 --no-record
     local kind
     for kind in 'plain false tokens=8' 'stream true tokens=64'; do
+        # shellcheck disable=SC2086 # three words
         set -- $kind
         printf 'wrk.method = "POST"\nwrk.body = [[{"model":"m","stream":%s,"messages":[' "$2" \
             >"$work/wrk.lua"
