@@ -56,6 +56,8 @@ async function setup({ server, mock }, scenario = 'echo=roles') {
 async function keep({ redis }, { user, model, session }) {
   const name = `session:${user.user.id}:${session}`;
   await eventually(async () => { // a worker may still be on its way back to Redis
+    // Another version: one that the process has would not be written again.
+    await user.ok('PATCH', `/api/chat/sessions/${session}`, { model_name: model });
     const refused = await user.post('/api/chat/message', {
       session_id: session, model_name: model, message: 'nowhere', parent_id: 999999999,
     });
