@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 uint64_t now_ns(void);
 
@@ -23,6 +25,8 @@ uint64_t cpu_us(const int *pids, size_t count);
 uint64_t rss_kib(const int *pids, size_t count);
 
 void *grow(void *old, size_t size);
-_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says why, as printf does, and ends the program. */
+#define die(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), exit(1))
 
 #endif
