@@ -5,7 +5,7 @@
 # usage: tests/bench/run.sh [--quick] [SECTION...]
 #
 #   --quick   about a minute, to see that everything works; its numbers mean little
-#   sections  health list chat burst many latency start; all by default
+#   sections  health list chat burst many latency start, all by default; search and redis on demand
 #   DATA_ROOT the folder for databases ($TMPDIR or /tmp): the disk matters for chat and latency
 #   TIDETALK_BIN  another build of the server
 #
@@ -18,9 +18,14 @@ source "$HERE/../../scripts/lib.sh"
 source "$HERE/lib.sh"
 # shellcheck source=tests/bench/sections.sh
 source "$HERE/sections.sh"
+# shellcheck source=tests/bench/search.sh
+source "$HERE/search.sh"
+# shellcheck source=tests/bench/redis.sh
+source "$HERE/redis.sh"
 
 PACKAGES_BENCH=(libcmocka-dev curl procps wrk nginx-light libnginx-mod-http-lua)
 SECTIONS_ALL=(health list chat burst many latency start)
+SECTIONS_LONG=(search redis) # only when asked for: a minute each
 BUILD=$ROOT/build/bench
 TIDETALK=${TIDETALK_BIN:-$BUILD/tidetalk}
 MOCK_LLM=$BUILD/tests/mock_llm/mock_llm
@@ -47,7 +52,7 @@ read_arguments()
         --quick) ROUNDS=1 SECONDS_EACH=1 STREAMS=200 TOKENS=80 STARTS=3 USERS=8 ;;
         -*) die "unknown argument '$1'; see --help" ;;
         *)
-            [[ " ${SECTIONS_ALL[*]} " == *" $1 "* ]] || die "no section '$1'; see --help"
+            [[ " ${SECTIONS_ALL[*]} ${SECTIONS_LONG[*]} " == *" $1 "* ]] || die "no section '$1'; see --help"
             sections+=("$1")
             ;;
         esac
