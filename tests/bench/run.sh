@@ -81,26 +81,32 @@ install_missing()
     install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_BENCH[@]}"
 }
 
-read_arguments "$@"
-install_missing
-build_preset bench tidetalk mock_llm stream_client start_clock >&2 || die "the build failed"
-work=$(mktemp -d "${DATA_ROOT:-${TMPDIR:-/tmp}}/tidetalk-bench.XXXXXX")
-chmod 755 "$work"
-trap cleanup EXIT
-trap 'exit 130' INT TERM HUP
-run=$$
-ulimit -n "$(ulimit -Hn)"
+main()
+{
+    read_arguments "$@"
+    install_missing
+    build_preset bench tidetalk mock_llm stream_client start_clock >&2 || die "the build failed"
+    work=$(mktemp -d "${DATA_ROOT:-${TMPDIR:-/tmp}}/tidetalk-bench.XXXXXX")
+    chmod 755 "$work"
+    trap cleanup EXIT
+    trap 'exit 130' INT TERM HUP
+    run=$$
+    ulimit -n "$(ulimit -Hn)"
 
-machine
-start_mock
-start_server
-make_users
-api "$(head -n 1 "$work/readers.txt")" GET /api/chat/sessions >"$work/sessions.json"
-start_nginx
-for section in "${sections[@]}"; do
-    "section_$section"
-done
-stop_server
-if grep -E '"level":"(warn|error)"' "$work/server.log" | head -n 5 >&2; then
-    say "the server's log has warnings, see above"
-fi
+    machine
+    start_mock
+    start_server
+    make_users
+    api "$(head -n 1 "$work/readers.txt")" GET /api/chat/sessions >"$work/sessions.json"
+    start_nginx
+    for section in "${sections[@]}"; do
+        "section_$section"
+    done
+    stop_server
+    if grep -E '"level":"(warn|error)"' "$work/server.log" | head -n 5 >&2; then
+        say "the server's log has warnings, see above"
+    fi
+}
+
+# Read as a whole before it runs: an edit in between changes nothing.
+main "$@"; exit

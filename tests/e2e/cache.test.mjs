@@ -273,7 +273,8 @@ describe('frozen Redis', () => {
     context.redis.freeze();
     // What is sent before the breaker opens waits in a buffer and would be heard at last.
     await eventually(async () => {
-      await talk.say('somewhere else');
+      // Each time elsewhere: the upstream says the whole body, so one session would double each time.
+      await talk.user.say(talk.model, uniqueName('session'), 'somewhere else');
       return (await statusOf(context.server)).redis.state === 'down';
     }, 'the breaker opens', 20_000);
     await named.user.ok('DELETE', `/api/chat/sessions/${named.session}`);
