@@ -266,6 +266,8 @@ describe('frozen Redis', () => {
   /** A session that Redis knows is deleted while nobody can tell Redis. */
   const deleteUnseen = async () => {
     const talk = await setup(context, 'echo=body');
+    // Several at a time, so that every worker is asked; not `talk`, which would double each time.
+    const others = await Promise.all(Array.from({ length: 8 }, () => setup(context)));
     const named = { ...talk, session: uniqueName('session') };
     named.say = (message) => talk.user.say(talk.model, named.session, message);
     await named.say('the old secret');
@@ -273,8 +275,7 @@ describe('frozen Redis', () => {
     context.redis.freeze();
     // What is sent before the breaker opens waits in a buffer and would be heard at last.
     await eventually(async () => {
-      // Each time elsewhere: the upstream says the whole body, so one session would double each time.
-      await talk.user.say(talk.model, uniqueName('session'), 'somewhere else');
+      await Promise.all(others.map((other) => other.say('somewhere else')));
       return (await statusOf(context.server)).redis.state === 'down';
     }, 'the breaker opens', 20_000);
     await named.user.ok('DELETE', `/api/chat/sessions/${named.session}`);
