@@ -1,0 +1,150 @@
+---@meta
+--- require "tide.llm"
+
+---@class tide.llm
+local llm = {}
+
+--- A place in a session's queue of turns. Left by itself when the task ends,
+--- unless llm.start took it over.
+---@class tide.Turn
+local Turn = {}
+function Turn:leave() end
+
+--- Waits for the session's turn; yields.
+---@param user_id integer
+---@param session_id string
+---@return tide.Turn|nil turn
+---@return tide.Error|nil err session_busy, session_deleted, stopped
+function llm.enter(user_id, session_id) end
+
+---@class tide.Usage
+---@field input_tokens? integer
+---@field output_tokens? integer
+
+--- What a reply came to.
+---@class tide.Result
+---@field message_id integer
+---@field user_message_id integer
+---@field content string
+---@field reasoning string
+---@field status "complete"|"stopped"|"error"|"interrupted"
+---@field finish_reason? string
+---@field usage? tide.Usage
+---@field http_status integer of the upstream's answer, 0 when none came
+---@field error? tide.Error when status is "error"
+
+--- A running reply: it belongs to the server and goes on without the request.
+---@class tide.Reply
+---@field message_id integer
+---@field user_message_id integer
+local Reply = {}
+
+--- Waits until the reply is finished and committed; yields.
+---@return tide.Result
+function Reply:wait() end
+
+--- Waits for the first bytes, at most `ms`; yields.
+---@param ms integer
+---@return "waiting"|"running"|"finished"
+function Reply:first(ms) end
+
+--- More of the text: waits until there is some after `position`; yields.
+---@param position integer 0 at first, then what the last call returned
+---@return string|nil content nil at the end of the reply
+---@return integer|nil position after it
+function Reply:read(position) end
+
+---@return "waiting"|"running"|"produced"|"finished"
+function Reply:state() end
+
+---@return string content so far
+function Reply:text() end
+
+---@return integer bytes in the log so far (content and reasoning)
+function Reply:length() end
+
+--- Asks it to stop; the partial text is kept with status "stopped".
+function Reply:stop() end
+
+--- Starts producing the reply to rows that are committed already (user message
+--- complete, assistant message `streaming`). Takes the turn over: it is left
+--- after the reply's final commit. From here on everything happens in C:
+--- pumping, checkpoints, the final commit (content, status, usage,
+--- finish_reason, error_code, updated_at of message and session).
+---@class tide.StartSpec
+---@field turn tide.Turn
+---@field user_id integer
+---@field session_id string
+---@field session_row integer chat_sessions.id
+---@field message_id integer the assistant message's id
+---@field user_message_id integer
+---@field provider? tide.Provider with a real upstream
+---@field url? string full URL, checked by the outbound address policy
+---@field headers? table<string, string|tide.Secret|table> a table is joined:
+--- {"Bearer ", secret}
+---@field body? string JSON
+---@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
+---@field on_finish? fun(result: tide.Result) runs as a task of its own after
+--- the final commit; may yield
+---@field play? {text: string, reasoning?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
+--- instead of an upstream: tell this text at this pace, then fail with `error`
+--- (a code) when given
+---@param spec tide.StartSpec
+---@return tide.Reply|nil reply, tide.Error|nil err
+--- on failure the assistant row is ended with status "error" by the core
+function llm.start(spec) end
+
+--- Asks an upstream (or plays) without a session: nothing is stored, the reply
+--- has no ids. `spec` as for start, of which only what to ask is read.
+---@param spec tide.StartSpec
+---@return tide.Reply|nil reply, tide.Error|nil err
+function llm.ask(spec) end
+
+--- The reply in flight of a session.
+---@param user_id integer
+---@param session_id string
+---@return tide.Reply|nil
+function llm.find(user_id, session_id) end
+
+--- The reply in flight of a message.
+---@param user_id integer
+---@param message_id integer
+---@return tide.Reply|nil
+function llm.find_message(user_id, message_id) end
+
+--- Stops the running reply and ends waiting turns of a session. With `code`
+--- (e.g. "session_deleted") the reply ends as error with that code.
+---@param user_id integer
+---@param session_id string
+---@param code? string
+---@return integer|nil message_id of the reply that ran
+function llm.stop(user_id, session_id, code) end
+
+--- The outbound address policy, as far as it can be judged without DNS.
+---@param url string
+---@return true|nil ok, tide.Error|nil err invalid_url, address_not_allowed
+function llm.check_url(url) end
+
+--- What a provider script returns: data for the core, functions for requests.
+---@class tide.Provider
+---@field name string
+---@field framing "sse"|"json_lines"
+---@field done? string data of the last event, e.g. "[DONE]"
+---@field stream tide.Paths where things are in a stream event
+---@field whole tide.Paths where things are in an answer that is not streamed
+---@field build fun(request: tide.ProviderRequest): {url: string, headers: table, body: string}
+
+---@class tide.Paths dotted JSON paths
+---@field content? string
+---@field reasoning? string
+---@field finish_reason? string
+---@field input_tokens? string
+---@field output_tokens? string
+---@field error? string
+
+---@class tide.ProviderRequest
+---@field base_url string
+---@field key tide.Secret
+---@field model string
+---@field messages {role: string, content: string}[]
+---@field max_tokens? integer of the answer

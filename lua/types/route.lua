@@ -1,0 +1,19 @@
+---@meta
+--- A route is data: one table entry.
+
+--- One route; see lua/lib/pipeline.lua for what happens with it.
+---@class tide.Route
+---@field method string
+---@field path string "/api/files/:file_id"
+---@field auth "none"|"user"|"admin"
+---@field listener? "public"|"admin" default "public"
+---@field params? table schema
+---@field query? table schema
+---@field request? table schema of the JSON body; absent = no body is read
+---@field response? table schema of the 200 answer
+---@field upload? boolean the body is multipart/form-data: its part "file" is
+--- streamed to disk, the others are req.fields
+---@field form? table schema of an upload's fields
+---@field body_max? integer bytes; default setting limits.body
+---@field summary string one line for the docs
+---@field handler fun(req: tide.Request): tide.Response|nil, tide.Error|nil
