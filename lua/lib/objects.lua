@@ -179,6 +179,13 @@ function M.found(row)
   }
 end
 
+M.deadlines_schema = M.object({
+  connect = "integer",
+  first_byte = "integer",
+  between = "integer",
+  total = "integer",
+})
+
 M.api_schema = M.object({
   id = "integer",
   api_name = "string",
@@ -186,6 +193,7 @@ M.api_schema = M.object({
   base_url = "string",
   api_key = "string",
   provider = "string",
+  deadlines = M.deadlines_schema,
   created_at = "string",
   updated_at = "string",
 })
@@ -207,6 +215,12 @@ function M.api(row)
     base_url = row.base_url,
     api_key = row.api_key_mask, -- the whole mask, see services/user_apis
     provider = row.provider,
+    deadlines = {
+      connect = row.connect_ms,
+      first_byte = row.first_byte_ms,
+      between = row.between_ms,
+      total = row.total_ms,
+    },
     created_at = plain_time(row.created_at),
     updated_at = plain_time(row.updated_at),
   }

@@ -13,6 +13,18 @@ local CHANGED = objects.object({
   api = objects.api_schema,
 })
 
+--- ms; an hour for a step, a day for all of a call.
+local STEP_MAX = 3600000
+local TOTAL_MAX = 86400000
+
+--- A deadline in ms; 0 is the server's setting.
+---@param name string
+---@param max integer
+---@return Schema
+local function deadline(name, max)
+  return { name = name, type = "integer", min = 0, max = max }
+end
+
 --- The fields of a configuration. In a change an empty text counts as not
 --- given, like in every other request; base_url alone can be cleared.
 ---@param required boolean
@@ -36,6 +48,16 @@ local function configuration(required)
         type = "string",
         enum = registry.names(),
         empty_is_absent = true,
+      },
+      {
+        name = "deadlines",
+        type = "object",
+        fields = {
+          deadline("connect", STEP_MAX),
+          deadline("first_byte", STEP_MAX),
+          deadline("between", STEP_MAX),
+          deadline("total", TOTAL_MAX),
+        },
       },
     },
   }

@@ -32,7 +32,8 @@ function M.test_api_connection(row)
     max_tokens = 1,
   })
   spec.provider = model.provider
-  spec.deadlines = { total = LIMIT_MS }
+  spec.deadlines = model.deadlines
+  spec.deadlines.total = math.min(model.deadlines.total or LIMIT_MS, LIMIT_MS)
   local started = time.mono_ms()
   local reply, err = llm.ask(spec)
   if not reply then

@@ -5,6 +5,7 @@ local config = require "tide.config"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local llm = require "tide.llm"
+local log = require "tide.log"
 local registry = require "providers.registry"
 local user_apis = require "services.user_apis"
 
@@ -18,6 +19,8 @@ local DEMO = registry.builtin.name
 ---@field provider table of providers/
 ---@field base_url? string
 ---@field key? tide.Secret
+---@field deadlines? ApiDeadlines only those that differ from the settings
+---@field fallbacks? Model[] that may stand in when this one does not answer
 
 --- The caller's models, and `demo` when no configuration has its name.
 ---@param user_id integer
@@ -51,6 +54,18 @@ function M.get_models(user_id)
     }
   end
   return models
+end
+
+--- The deadlines that a configuration has of its own.
+---@param row table of user_apis
+---@return ApiDeadlines
+local function deadlines_of(row)
+  local deadlines = {}
+  for _, name in ipairs({ "connect", "first_byte", "between", "total" }) do
+    local ms = row[name .. "_ms"]
+    deadlines[name] = ms and ms > 0 and ms or nil
+  end
+  return deadlines
 end
 
 --- What a configuration stands for: provider, address (or another one instead)
@@ -87,12 +102,31 @@ function M.open(row, base_url)
     provider = provider,
     base_url = address,
     key = key,
+    deadlines = deadlines_of(row),
   }
 end
 
---- What a request's model stands for: the caller's configuration, or the
---- built-in demo. The address is judged here already, before anything is
---- stored.
+--- The configurations that may stand in. One that cannot be used (its address
+--- is not allowed any more, say) is left out: it is only a second choice.
+---@param rows table[] of user_apis, the first choice in front
+---@return Model[]
+local function open_fallbacks(rows)
+  local fallbacks = {}
+  for i = 2, #rows do
+    local model, refused = M.open(rows[i])
+    fallbacks[#fallbacks + 1] = model
+    if refused then
+      log.debug("a fallback cannot be used", { code = refused.code })
+    end
+  end
+  return fallbacks
+end
+
+--- What a request's model stands for: the caller's configuration with the
+--- lowest id, with its other ones of that name as fallbacks, or the built-in
+--- demo. The address is judged here already, before anything is stored. An
+--- address in the request stands for the first configuration's: the others'
+--- keys are not for it, so there is no fallback then.
 ---@param user_id integer
 ---@param model_name string
 ---@param base_url string|nil the request's; "" and nil = as configured
@@ -103,8 +137,15 @@ function M.resolve(user_id, model_name, base_url)
   if not ok then
     return nil, refused
   end
-  local row, err = user_apis.get_api_by_model_name(user_id, model_name)
-  if not row then
+  local rows, err
+  if base_url and base_url ~= "" then
+    local row
+    row, err = user_apis.get_api_by_model_name(user_id, model_name)
+    rows = row and { row }
+  else
+    rows, err = user_apis.get_apis_by_model_name(user_id, model_name)
+  end
+  if not rows then
     if err.code ~= "api_not_found" then
       return nil, err
     elseif model_name == DEMO and config.get("demo") then
@@ -112,7 +153,12 @@ function M.resolve(user_id, model_name, base_url)
     end
     return nil, errors.new("no_api_for_model", { model_name = model_name })
   end
-  return M.open(row, base_url)
+  local model, unusable = M.open(rows[1], base_url)
+  if not model then
+    return nil, unusable
+  end
+  model.fallbacks = open_fallbacks(rows)
+  return model
 end
 
 return M

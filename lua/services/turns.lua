@@ -48,6 +48,7 @@ local function set_source(spec, model, messages, persona, language)
   spec.url = request.url
   spec.headers = request.headers
   spec.body = request.body
+  spec.deadlines = model.deadlines
 end
 
 ---@param user_id integer

@@ -21,7 +21,11 @@ local RESERVED_NAME = "first"
 local KEEP_MS = 30 * 60 * 1000
 
 local COLUMNS = "id, user_id, api_name, provider, model_name, base_url, "
-  .. "api_key_sealed, api_key_mask, seal_salt, version, created_at, updated_at"
+  .. "api_key_sealed, api_key_mask, seal_salt, connect_ms, first_byte_ms, "
+  .. "between_ms, total_ms, version, created_at, updated_at"
+
+--- How many configurations of one model are of use to one request.
+local CANDIDATES_MAX = 8
 
 --- Shorter keys show nothing: four characters would be too much of them.
 local MASK_MIN = 12
@@ -114,28 +118,60 @@ function M.get_api_by_name(user_id, api_name)
   return get_one("api_name = ?", user_id, api_name)
 end
 
---- Of several configurations with one model the oldest.
+--- A configuration as it is kept beside the database, or from there.
 ---@param user_id integer
----@param model_name string
+---@param now {id: integer, version: integer} just read
 ---@return table|nil api row, tide.Error|nil err api_not_found
-function M.get_api_by_model_name(user_id, model_name)
-  local now, err = db.one(
-    "SELECT id, version FROM user_apis WHERE user_id = ? AND model_name = ? "
-      .. "ORDER BY id LIMIT 1",
-    { user_id, model_name }
-  )
-  if not now then
-    return nil, err or errors.new("api_not_found")
-  end
+local function get_kept(user_id, now)
   local row = cache.get_cached_model_config(user_id, now.id, now.version)
   if row then
     return row
   end
+  local err
   row, err = M.get_api_by_id(user_id, now.id)
   if row then
     cache.cache_model_config(row, KEEP_MS)
   end
   return row, err
+end
+
+--- The configurations of one model, oldest first: the first is the one to ask,
+--- the others may stand in for it.
+---@param user_id integer
+---@param model_name string
+---@param limit? integer
+---@return table[]|nil api rows, tide.Error|nil err api_not_found
+function M.get_apis_by_model_name(user_id, model_name, limit)
+  local found, err = db.query(
+    "SELECT id, version FROM user_apis WHERE user_id = ? AND model_name = ? "
+      .. "ORDER BY id LIMIT ?",
+    { user_id, model_name, limit or CANDIDATES_MAX }
+  )
+  if not found then
+    return nil, err
+  end
+  local rows = {}
+  for _, now in ipairs(found) do
+    local row, lost = get_kept(user_id, now)
+    if row then
+      rows[#rows + 1] = row
+    elseif lost.code ~= "api_not_found" then -- deleted just now
+      return nil, lost
+    end
+  end
+  if #rows == 0 then
+    return nil, errors.new("api_not_found")
+  end
+  return rows
+end
+
+--- Of several configurations with one model the oldest.
+---@param user_id integer
+---@param model_name string
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_api_by_model_name(user_id, model_name)
+  local rows, err = M.get_apis_by_model_name(user_id, model_name, 1)
+  return rows and rows[1], err
 end
 
 ---@param user_id integer
@@ -160,6 +196,13 @@ end
 ---@field model_name? string
 ---@field base_url? string
 ---@field provider? string
+---@field deadlines? ApiDeadlines
+
+---@class ApiDeadlines ms; 0 = the server's setting
+---@field connect? integer until connected, DNS and TLS included
+---@field first_byte? integer from the request to the answer's first byte
+---@field between? integer between bytes
+---@field total? integer from the request to the answer's end
 
 --- A failed write as the caller's error.
 ---@param err tide.Error
@@ -194,11 +237,13 @@ function M.create_api(user_id, fields, language)
   end
   local salt = crypto.random_hex(16)
   local now = time.now()
+  local deadlines = fields.deadlines or {}
   local outcomes, failed = db.write({
     {
       "INSERT INTO user_apis (user_id, api_name, provider, model_name, "
-        .. "base_url, api_key_sealed, api_key_mask, seal_salt, created_at, "
-        .. "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        .. "base_url, api_key_sealed, api_key_mask, seal_salt, connect_ms, "
+        .. "first_byte_ms, between_ms, total_ms, created_at, updated_at) "
+        .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {
         user_id,
         fields.api_name,
@@ -208,6 +253,10 @@ function M.create_api(user_id, fields, language)
         crypto.seal(fields.api_key, binding(user_id, salt)),
         M.mask(fields.api_key),
         salt,
+        deadlines.connect or 0,
+        deadlines.first_byte or 0,
+        deadlines.between or 0,
+        deadlines.total or 0,
         now,
         now,
       },
@@ -270,6 +319,7 @@ function M.update_api(user_id, id, fields, language)
     mask = M.mask(key)
   end
   local null = json.null
+  local deadlines = fields.deadlines or {}
   local outcomes, failed = db.write({
     {
       "UPDATE user_apis SET api_name = COALESCE(?, api_name), "
@@ -279,6 +329,10 @@ function M.update_api(user_id, id, fields, language)
         .. "api_key_sealed = COALESCE(?, api_key_sealed), "
         .. "api_key_mask = COALESCE(?, api_key_mask), "
         .. "seal_salt = COALESCE(?, seal_salt), "
+        .. "connect_ms = COALESCE(?, connect_ms), "
+        .. "first_byte_ms = COALESCE(?, first_byte_ms), "
+        .. "between_ms = COALESCE(?, between_ms), "
+        .. "total_ms = COALESCE(?, total_ms), "
         .. "version = version + 1, updated_at = ? "
         .. "WHERE user_id = ? AND id = ?",
       {
@@ -289,6 +343,10 @@ function M.update_api(user_id, id, fields, language)
         sealed or null,
         mask or null,
         salt or null,
+        deadlines.connect or null,
+        deadlines.first_byte or null,
+        deadlines.between or null,
+        deadlines.total or null,
         time.now(),
         user_id,
         id,

@@ -8,7 +8,9 @@ import { assertError, keysOf, withServer } from './support/suite.mjs';
 const FIELDS = {
   api_name: 'mine', api_key: 'sk-abcdefghijklmnop', model_name: 'gpt-x', base_url: 'http://127.0.0.1:9/v1',
 };
-const KEYS = ['api_key', 'api_name', 'base_url', 'created_at', 'id', 'model_name', 'provider', 'updated_at'];
+const KEYS = ['api_key', 'api_name', 'base_url', 'created_at', 'deadlines', 'id', 'model_name', 'provider',
+  'updated_at'];
+const NO_DEADLINES = { connect: 0, first_byte: 0, between: 0, total: 0 };
 const PLAIN_TIME = /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/;
 
 describe('configurations', () => {
@@ -25,7 +27,9 @@ describe('configurations', () => {
     assert.equal(typeof id, 'number');
     assert.match(created, PLAIN_TIME);
     assert.match(updated, PLAIN_TIME);
-    assert.deepEqual(rest, { ...FIELDS, api_key: 'sk-…mnop', provider: 'openai' });
+    assert.deepEqual(rest, {
+      ...FIELDS, api_key: 'sk-…mnop', provider: 'openai', deadlines: NO_DEADLINES,
+    });
   });
 
   test('masks never show more than the last four, of short keys nothing', async () => {
@@ -103,6 +107,8 @@ describe('configurations', () => {
     for (const wrong of [
       { provider: 'nobody' }, { api_key: 'sk-a\nb' }, { api_key: 'sk-潮' }, { api_name: 'a\u0000b' },
       { api_name: 'x'.repeat(101) }, { model_name: 7 }, { base_url: ['http://127.0.0.1'] },
+      { deadlines: 5 }, { deadlines: { connect: -1 } }, { deadlines: { between: 3600001 } },
+      { deadlines: { total: 86400001 } }, { deadlines: { first_byte: '1s' } },
     ]) {
       assertError(await user.post('/api/user/apis', { ...FIELDS, ...wrong }), 400, 'invalid_field');
     }
@@ -134,6 +140,18 @@ describe('configurations', () => {
       api = { ...changed, updated_at: later };
     }
     assert.deepEqual((await user.ok('GET', '/api/user/apis')).apis, [api]);
+  });
+
+  test('deadlines are changed one by one, 0 is the setting again', async () => {
+    const user = await context.server.user();
+    const { api } = await create(user, { deadlines: { connect: 100, total: 86400000 } });
+    assert.deepEqual(api.deadlines, { ...NO_DEADLINES, connect: 100, total: 86400000 });
+    const change = async (deadlines) =>
+      (await user.ok('PUT', `/api/user/apis/${api.id}`, { deadlines })).api.deadlines;
+    assert.deepEqual(await change({ total: 0, between: 7 }), { ...NO_DEADLINES, connect: 100, between: 7 });
+    assert.deepEqual(await change({}), { ...NO_DEADLINES, connect: 100, between: 7 });
+    const { api: shown } = await user.ok('GET', `/api/user/apis/${api.api_name}`);
+    assert.deepEqual(shown.deadlines, { ...NO_DEADLINES, connect: 100, between: 7 });
   });
 
   test('delete removes it, once', async () => {

@@ -19,9 +19,6 @@ describe("services.llm_session", function()
         elseif sql:find("FROM chat_sessions", 1, true) then
           note("session")
           return stored
-        elseif sql:find("FROM user_apis", 1, true) then
-          note("api")
-          return nil
         elseif sql:find("FROM uploaded_files", 1, true) then
           return nil
         elseif sql:find("FROM settings", 1, true) then
@@ -30,7 +27,11 @@ describe("services.llm_session", function()
         note("leaf")
         return { id = 4 }
       end,
-      query = function()
+      query = function(sql)
+        if sql:find("FROM user_apis", 1, true) then
+          note("api")
+          return {}
+        end
         note("history")
         return {
           { id = 3, role = "user", content = "q" },

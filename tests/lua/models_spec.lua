@@ -1,0 +1,104 @@
+local tide = require "tests.lua.support.tide"
+
+describe("services.models", function()
+  local models, rows, refused
+
+  local function row(id, more)
+    local one = {
+      id = id,
+      user_id = 7,
+      version = 1,
+      provider = "openai",
+      model_name = "m",
+      base_url = "https://" .. id .. ".example/v1",
+      api_key_sealed = "key " .. id,
+      seal_salt = "salt",
+      connect_ms = 0,
+      first_byte_ms = 0,
+      between_ms = 0,
+      total_ms = 0,
+    }
+    for key, value in pairs(more or {}) do
+      one[key] = value
+    end
+    return one
+  end
+
+  before_each(function()
+    rows, refused = {}, {}
+    tide.install({
+      db = {
+        query = function(sql, args)
+          assert.truthy(sql:find("user_id = ? AND model_name = ?", 1, true))
+          assert.truthy(sql:find("ORDER BY id", 1, true))
+          return table.move(rows, 1, math.min(#rows, args[3]), 1, {})
+        end,
+        one = function(_, args)
+          for _, one in ipairs(rows) do
+            if one.id == args[2] and not one.gone then
+              return one
+            end
+          end
+          return nil
+        end,
+      },
+      crypto = {
+        unseal = function(sealed)
+          return sealed
+        end,
+      },
+      llm = {
+        check_url = function(url)
+          if refused[url] then
+            return nil, { code = "address_not_allowed" }
+          end
+          return true
+        end,
+      },
+      log = { debug = function() end },
+    }, { demo = true })
+    models = require "services.models"
+  end)
+
+  it("asks the oldest, the others stand in, in order", function()
+    rows = { row(3), row(5), row(9) }
+    local model = assert(models.resolve(7, "m"))
+    assert.equal("key 3", model.key)
+    assert.equal("key 5", model.fallbacks[1].key)
+    assert.equal("https://9.example/v1", model.fallbacks[2].base_url)
+    assert.equal(2, #model.fallbacks)
+  end)
+
+  it("leaves out what cannot stand in, never the first", function()
+    rows = { row(3), row(5), row(8, { gone = true }), row(9) }
+    refused["https://5.example/v1"] = true
+    local model = assert(models.resolve(7, "m"))
+    assert.equal(1, #model.fallbacks)
+    assert.equal("key 9", model.fallbacks[1].key)
+    refused["https://3.example/v1"] = true
+    assert.equal(
+      "address_not_allowed",
+      select(2, models.resolve(7, "m")).code
+    )
+  end)
+
+  it("sends no other key to an address of the request", function()
+    rows = { row(3), row(5) }
+    local model = assert(models.resolve(7, "m", "https://mine.example"))
+    assert.equal("https://mine.example", model.base_url)
+    assert.equal("key 3", model.key)
+    assert.same({}, model.fallbacks)
+  end)
+
+  it("has the deadlines that a configuration names", function()
+    rows = { row(3, { connect_ms = 50, total_ms = 900 }), row(5) }
+    local model = assert(models.resolve(7, "m"))
+    assert.same({ connect = 50, total = 900 }, model.deadlines)
+    assert.same({}, model.fallbacks[1].deadlines)
+  end)
+
+  it("knows the built-in model and nothing else without a row", function()
+    assert.equal("demo", models.resolve(7, "demo").name)
+    assert.equal("no_api_for_model", select(2, models.resolve(7, "m")).code)
+  end)
+end)
