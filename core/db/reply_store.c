@@ -49,7 +49,8 @@ void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
 {
     static const char row[] =
         "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
-        " usage = ?6, error_code = ?7, updated_at = ?8 WHERE id = ?1 AND session_row = ?9";
+        " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10"
+        " WHERE id = ?1 AND session_row = ?9";
     static const char session[] =
         "UPDATE chat_sessions SET updated_at = ?2, version = version + 1"
         " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";
@@ -65,7 +66,8 @@ void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
                                    text_or_null(end->usage),
                                    text_or_null(end->error_code),
                                    time,
-                                   tt_db_int(end->session_row)};
+                                   tt_db_int(end->session_row),
+                                   tt_db_text(end->tool_calls)};
     *row_statement = tt_db_job_count(job);
     tt_db_job_add(job, TT_STR(row), values, TT_COUNT(values), -1);
     tt_db_job_add(job, TT_STR(session), (struct tt_db_value[]){id, time}, 2, -1);
@@ -75,8 +77,10 @@ void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
 
 /* ---- at start ---- */
 
+#define KINDS 3 /* of enum tt_reply_kind, which this layer does not know */
+
 /* Joins a message's chunks by kind. */
-static int join_chunks(struct tt_sqlite *conn, int64_t id, struct tt_buf text[2],
+static int join_chunks(struct tt_sqlite *conn, int64_t id, struct tt_buf text[KINDS],
                        struct tt_err *err)
 {
     struct tt_statement *statement;
@@ -89,8 +93,9 @@ static int join_chunks(struct tt_sqlite *conn, int64_t id, struct tt_buf text[2]
         return rc;
     rc = tt_sqlite_bind(conn, statement, &value, 1, false, err);
     while (rc == SQLITE_OK && (rc = sqlite3_step(statement->handle)) == SQLITE_ROW) {
-        int kind = sqlite3_column_int(statement->handle, 0) == 1;
-        tt_buf_append_str(&text[kind], tt_sqlite_column(statement, 1).text);
+        int kind = sqlite3_column_int(statement->handle, 0);
+        if (kind >= 0 && kind < KINDS)
+            tt_buf_append_str(&text[kind], tt_sqlite_column(statement, 1).text);
         rc = SQLITE_OK;
     }
     if (rc == SQLITE_DONE)
@@ -110,31 +115,42 @@ static struct tt_str whole_text(const struct tt_buf *buf)
     return text;
 }
 
+/* The entries of tool calls, without a last one that is not whole. */
+static struct tt_str whole_lines(const struct tt_buf *buf)
+{
+    struct tt_str text = whole_text(buf);
+    while (text.len > 0 && text.data[text.len - 1] != '\n')
+        text.len--;
+    return text;
+}
+
 static int repair_message(struct tt_sqlite *conn, int64_t id, struct tt_err *err)
 {
     /* A row without chunks keeps what it has; normally nothing. */
     static const char row[] =
         "UPDATE chat_messages SET status = 'interrupted', updated_at = ?2,"
         " content = CASE ?3 WHEN '' THEN content ELSE ?3 END,"
-        " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END WHERE id = ?1";
+        " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END,"
+        " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END WHERE id = ?1";
     static const char session[] =
         "UPDATE chat_sessions SET version = version + 1"
         " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";
     static const char chunks[] = "DELETE FROM reply_chunks WHERE message_id = ?1";
-    struct tt_buf text[2] = {{0}, {0}};
+    struct tt_buf text[KINDS] = {{0}};
     char now[TT_RFC3339_SIZE];
     struct tt_db_value id_value = tt_db_int(id);
     int rc = join_chunks(conn, id, text, err);
     struct tt_db_value values[] = {id_value, now_text(now), tt_db_text(whole_text(&text[0])),
-                                   tt_db_text(whole_text(&text[1]))};
+                                   tt_db_text(whole_text(&text[1])),
+                                   tt_db_text(whole_lines(&text[2]))};
     if (rc == SQLITE_OK)
         rc = tt_sqlite_run_values(conn, row, values, TT_COUNT(values), NULL, err);
     if (rc == SQLITE_OK)
         rc = tt_sqlite_run_values(conn, session, &id_value, 1, NULL, err);
     if (rc == SQLITE_OK)
         rc = tt_sqlite_run_values(conn, chunks, &id_value, 1, NULL, err);
-    tt_buf_free(&text[0]);
-    tt_buf_free(&text[1]);
+    for (int kind = 0; kind < KINDS; kind++)
+        tt_buf_free(&text[kind]);
     return rc;
 }
 

@@ -4,8 +4,8 @@
 #pragma once
 #include "db/db.h"
 
-/* Adds to `job`: `bytes` (content and reasoning as logged, see llm/reply.h) from `position` on;
- * kind is 0 for content, 1 for reasoning (enum tt_reply_kind); one call a segment. */
+/* Adds to `job`: `bytes` as logged (see llm/reply.h) from `position` on; kind is 0 for content, 1
+ * for reasoning, 2 for tool calls (enum tt_reply_kind); one call a segment. */
 void tt_reply_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position,
                                int kind, struct tt_str bytes);
 
@@ -14,7 +14,8 @@ struct tt_reply_end {
     int64_t session_row; /* chat_sessions.id */
     struct tt_str content;
     struct tt_str reasoning;
-    struct tt_str status; /* complete, interrupted, stopped, error */
+    struct tt_str tool_calls; /* lines as logged */
+    struct tt_str status;     /* complete, interrupted, stopped, error */
     struct tt_str finish_reason;
     struct tt_str usage;      /* JSON object, or data == NULL */
     struct tt_str error_code; /* or data == NULL */

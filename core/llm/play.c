@@ -26,6 +26,7 @@ static void play_free(struct play *play)
     tt_reply_unref(play->reply);
     free((char *)play->settings.text.data);
     free((char *)play->settings.reasoning.data);
+    free((char *)play->settings.tool_calls.data);
     free(play);
 }
 
@@ -52,6 +53,31 @@ static int tell(struct play *play, enum tt_reply_kind kind, struct tt_str text, 
     return tt_reply_append(play->reply, kind, rest, err);
 }
 
+static int tell_tool_calls(struct play *play, struct tt_err *err)
+{
+    struct tt_str rest = play->settings.tool_calls;
+    ptrdiff_t end;
+    while ((end = tt_str_find(rest, '\n')) >= 0) {
+        struct tt_str line = tt_str_of(rest.data, (size_t)end + 1);
+        if (tt_reply_append(play->reply, TT_REPLY_TOOL_CALLS, line, err) != 0)
+            return -1;
+        rest = tt_str_of(rest.data + line.len, rest.len - line.len);
+    }
+    return 0;
+}
+
+/* All of the text is told. */
+static void tell_end(struct play *play)
+{
+    struct tt_err error = {0};
+    if (tell_tool_calls(play, &error) != 0)
+        play_end(play, "error", &error, "");
+    else if (play->settings.error.status != 0)
+        play_end(play, "error", &play->settings.error, "");
+    else
+        play_end(play, "complete", NULL, play->settings.tool_calls.len > 0 ? "tool_calls" : "stop");
+}
+
 static void on_due(struct tt_timer *timer)
 {
     struct play *play = TT_CONTAINER_OF(timer, struct play, timer);
@@ -69,10 +95,8 @@ static void on_due(struct tt_timer *timer)
         play_end(play, "error", &error, "");
     else if (play->reasoning_at < settings->reasoning.len || play->text_at < settings->text.len)
         tt_timer_start(tt_reply_loop(play->reply), &play->timer, settings->pace_ms);
-    else if (settings->error.status != 0)
-        play_end(play, "error", &settings->error, "");
     else
-        play_end(play, "complete", NULL, "stop");
+        tell_end(play);
 }
 
 static void on_stop(struct tt_reply *reply, const struct tt_err *reason, void *arg)
@@ -87,6 +111,7 @@ void tt_play_start(const struct tt_play *play, struct tt_reply *reply)
     copy->settings = *play;
     copy->settings.text = copy_str(play->text);
     copy->settings.reasoning = copy_str(play->reasoning);
+    copy->settings.tool_calls = copy_str(play->tool_calls);
     copy->reply = tt_reply_ref(reply);
     copy->timer.on_due = on_due;
     tt_timer_start(tt_reply_loop(reply), &copy->timer, play->first_ms);

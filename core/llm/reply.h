@@ -11,7 +11,9 @@
 
 #define TT_REPLY_MAX (8u << 20) /* bytes of log; then the reply ends with "reply_too_long" */
 
-enum tt_reply_kind { TT_REPLY_CONTENT, TT_REPLY_REASONING };
+/* The numbers are stored in reply_chunks.kind. Tool calls come in entries: one line of JSON with
+ * its line end, an array of OpenAI's `tool_calls` deltas. An entry is appended in one call. */
+enum tt_reply_kind { TT_REPLY_CONTENT, TT_REPLY_REASONING, TT_REPLY_TOOL_CALLS, TT_REPLY_KINDS };
 
 enum tt_reply_state {
     TT_REPLY_WAITING,  /* no byte yet */
@@ -84,11 +86,14 @@ const struct tt_reply_outcome *
 tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
 
 /* A run of bytes of one kind from `position` on, at most up to what is published. False at the end
- * of what there is. Never ends inside a character when position does not lie inside one. */
+ * of what there is. Never ends inside a character when position does not lie inside one. An entry
+ * of tool calls may take several spans, but all of it is published at once. */
 struct tt_reply_span {
     enum tt_reply_kind kind;
     struct tt_str bytes;
-    uint64_t end; /* position after them */
+    uint64_t end;               /* position after them */
+    uint64_t run_from, run_end; /* the whole run of this kind, as far as published; of tool calls
+                                   the entry */
 };
 bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_reply_span *span);
 

@@ -25,7 +25,7 @@ struct tt_reply_log {
     size_t memory; /* bytes allocated; the producer's */
     char *near[TT_LOG_CHUNKS_NEAR];
     char **far;                         /* TT_LOG_CHUNKS_FAR pointers, when needed */
-    uint32_t segments[TT_LOG_SEGMENTS]; /* start << 1 | kind */
+    uint32_t segments[TT_LOG_SEGMENTS]; /* start << 2 | kind */
     uint32_t *blocks[TT_LOG_BLOCKS];
 };
 

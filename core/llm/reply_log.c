@@ -13,6 +13,11 @@
 #define NEAR_BYTES (TT_LOG_CHUNK_FIRST * ((1u << TT_LOG_CHUNKS_NEAR) - 1))
 #define FAR_CHUNK  (TT_LOG_CHUNK_FIRST << (TT_LOG_CHUNKS_NEAR - 1))
 
+#define KIND_BITS 2
+
+_Static_assert(TT_REPLY_KINDS <= 1 << KIND_BITS &&
+                   (uint64_t)TT_REPLY_MAX << KIND_BITS <= UINT32_MAX,
+               "a segment does not hold kind and start");
 _Static_assert(NEAR_BYTES + (uint64_t)FAR_CHUNK * TT_LOG_CHUNKS_FAR >= TT_REPLY_MAX,
                "log too short");
 
@@ -137,6 +142,16 @@ static uint32_t segment_at(const struct tt_reply_log *log, uint32_t index)
     return *segment_slot(log, index, &block);
 }
 
+static enum tt_reply_kind kind_of(uint32_t segment)
+{
+    return (enum tt_reply_kind)(segment & ((1u << KIND_BITS) - 1));
+}
+
+static uint64_t start_of(uint32_t segment)
+{
+    return segment >> KIND_BITS;
+}
+
 /* ---- appending ---- */
 
 static int reserve(struct tt_reply_log *log, uint64_t from, uint64_t to, struct tt_err *err)
@@ -155,7 +170,7 @@ static int segment_open(struct tt_reply_log *log, enum tt_reply_kind kind, uint6
 {
     uint32_t count = atomic_load_explicit(&log->segment_count, memory_order_relaxed);
     unsigned block;
-    if (count > 0 && (segment_at(log, count - 1) & 1) == (uint32_t)kind)
+    if (count > 0 && kind != TT_REPLY_TOOL_CALLS && kind_of(segment_at(log, count - 1)) == kind)
         return 0;
     uint32_t *slot = segment_slot(log, count, &block);
     if (!slot) {
@@ -166,7 +181,7 @@ static int segment_open(struct tt_reply_log *log, enum tt_reply_kind kind, uint6
             return -1;
         slot = segment_slot(log, count, &block);
     }
-    *slot = (uint32_t)start << 1 | (uint32_t)kind;
+    *slot = (uint32_t)start << KIND_BITS | (uint32_t)kind;
     atomic_store_explicit(&log->segment_count, count + 1, memory_order_release);
     return 0;
 }
@@ -215,7 +230,7 @@ static uint32_t segment_find(const struct tt_reply_log *log, uint32_t count, uin
     uint32_t low = 0, high = count; /* the answer is in [low, high) */
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (segment_at(log, middle) >> 1 <= position)
+        if (start_of(segment_at(log, middle)) <= position)
             low = middle;
         else
             high = middle;
@@ -232,7 +247,7 @@ bool tt_reply_log_read(const struct tt_reply_log *log, uint64_t position,
     /* After the length: so it knows all segments below it, perhaps also one that starts at it. */
     uint32_t count = atomic_load_explicit(&log->segment_count, memory_order_acquire);
     uint32_t segment = segment_find(log, count, position);
-    uint64_t stop = segment + 1 < count ? segment_at(log, segment + 1) >> 1 : length;
+    uint64_t stop = segment + 1 < count ? start_of(segment_at(log, segment + 1)) : length;
     if (stop > length)
         stop = length;
 
@@ -243,7 +258,9 @@ bool tt_reply_log_read(const struct tt_reply_log *log, uint64_t position,
     while (end >= chunk_end && end < stop && end < chunk_end + TT_LOG_CHUNK_SPARE &&
            ((unsigned char)chunk[end - place.start] & 0xC0) == 0x80)
         end++;
-    span->kind = (enum tt_reply_kind)(segment_at(log, segment) & 1);
+    span->kind = kind_of(segment_at(log, segment));
+    span->run_from = start_of(segment_at(log, segment));
+    span->run_end = stop;
     span->bytes = tt_str_of(chunk + (position - place.start), (size_t)(end - position));
     span->end = end;
     return true;

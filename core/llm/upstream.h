@@ -30,11 +30,12 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
                     const struct tt_upstream_fallback *fallback, struct tt_err *err);
 
 struct tt_play {
-    struct tt_str text;      /* copied */
-    struct tt_str reasoning; /* copied; told first */
-    int piece_characters;    /* characters a delta */
-    uint64_t first_ms;       /* before the first delta */
-    uint64_t pace_ms;        /* between deltas; 0 = all at once, joined */
-    struct tt_err error;     /* error.status != 0: fail with it after the text */
+    struct tt_str text;       /* copied */
+    struct tt_str reasoning;  /* copied; told first */
+    struct tt_str tool_calls; /* copied; lines, told last and all at once */
+    int piece_characters;     /* characters a delta */
+    uint64_t first_ms;        /* before the first delta */
+    uint64_t pace_ms;         /* between deltas; 0 = all at once, joined */
+    struct tt_err error;      /* error.status != 0: fail with it after the text */
 };
 void tt_play_start(const struct tt_play *play, struct tt_reply *reply);

@@ -77,7 +77,7 @@ void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
 {
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
 
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 10);
     lua_pushinteger(L, tt_reply_message_id(reply));
     lua_setfield(L, -2, "message_id");
     lua_pushinteger(L, tt_reply_user_message_id(reply));
@@ -86,6 +86,8 @@ void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
     lua_setfield(L, -2, "content");
     push_text(L, reply, TT_REPLY_REASONING);
     lua_setfield(L, -2, "reasoning");
+    push_text(L, reply, TT_REPLY_TOOL_CALLS);
+    lua_setfield(L, -2, "tool_calls");
     lua_pushstring(L, outcome->status);
     lua_setfield(L, -2, "status");
     lua_pushinteger(L, outcome->http_status);

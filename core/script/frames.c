@@ -32,9 +32,28 @@ static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t p
     tt_buf_append_z(out, "\ndata: ");
 }
 
-static void put_delta(struct tt_frames *frames, struct tt_buf *out,
-                      const struct tt_reply_span *span)
+/* One frame an entry, from its begin on whatever position was asked for: half an entry is no JSON.
+ */
+static void put_tool_calls(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
 {
+    uint64_t end = span->run_end;
+
+    begin_frame(frames, out, end);
+    tt_buf_append_z(out, "{\"tool_calls\":");
+    for (uint64_t at = span->run_from; at < end; at = span->end) {
+        tt_reply_read(frames->reader.reply, at, span);
+        tt_buf_append_str(out, span->bytes);
+    }
+    out->len--; /* the entry's line end */
+    tt_buf_append_z(out, "}\n\n");
+}
+
+static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    if (span->kind == TT_REPLY_TOOL_CALLS) {
+        put_tool_calls(frames, out, span);
+        return;
+    }
     begin_frame(frames, out, span->end);
     if (span->kind == TT_REPLY_CONTENT) {
         tt_buf_append_z(out, "{\"content\":\"");

@@ -197,6 +197,7 @@ static bool read_play(lua_State *L, int index, struct tt_play *play)
     int table = lua_gettop(L);
     play->text = tt_value_field(L, table, "text");
     play->reasoning = tt_value_field(L, table, "reasoning");
+    play->tool_calls = tt_value_field(L, table, "tool_calls");
     play->piece_characters = (int)tt_value_field_int(L, table, "piece", 4);
     play->first_ms = read_ms(L, table, "first_ms");
     play->pace_ms = read_ms(L, table, "pace_ms");

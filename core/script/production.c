@@ -188,18 +188,20 @@ static void submit_end(struct production *production)
 {
     struct tt_reply *reply = production->reply;
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
-    struct tt_buf content = {0}, reasoning = {0}, usage = {0};
+    struct tt_buf content = {0}, reasoning = {0}, tool_calls = {0}, usage = {0};
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
     tt_reply_text(reply, TT_REPLY_CONTENT, &content);
     tt_reply_text(reply, TT_REPLY_REASONING, &reasoning);
+    tt_reply_text(reply, TT_REPLY_TOOL_CALLS, &tool_calls);
     format_usage(&outcome->usage, &usage);
     struct tt_reply_end end = {
         .message_id = tt_reply_message_id(reply),
         .session_row = production->session_row,
         .content = tt_buf_str(&content),
         .reasoning = tt_buf_str(&reasoning),
+        .tool_calls = tt_buf_str(&tool_calls),
         .status = tt_str_from(outcome->status),
         .finish_reason = tt_str_from(outcome->finish_reason),
         .usage = tt_buf_str(&usage),
@@ -209,6 +211,7 @@ static void submit_end(struct production *production)
     tt_reply_store_end(job, &end, &production->row_statement);
     tt_buf_free(&content);
     tt_buf_free(&reasoning);
+    tt_buf_free(&tool_calls);
     tt_buf_free(&usage);
     if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production, &err) !=
         0) {

@@ -3,6 +3,7 @@
 --- is the only place that knows them.
 
 local json = require "tide.json"
+local tool_calls = require "lib.tool_calls"
 
 local M = {}
 
@@ -95,6 +96,8 @@ M.usage_schema = M.object({
   output_tokens = "integer",
 })
 
+M.tool_calls_schema = M.list({ type = "object" })
+
 M.message_schema = M.object({
   id = "integer",
   role = "string",
@@ -106,6 +109,7 @@ M.message_schema = M.object({
   file_ids = M.list({ type = "integer" }),
   model_name = "string",
   usage = M.usage_schema,
+  tool_calls = M.tool_calls_schema,
 })
 
 ---@param row table of chat_messages
@@ -122,6 +126,7 @@ function M.message(row)
     file_ids = (json.decode(row.file_ids)),
     model_name = row.model_name,
     usage = row.usage and (json.decode(row.usage)) or nil,
+    tool_calls = tool_calls.field(row.tool_calls),
   }
 end
 

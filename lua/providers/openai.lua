@@ -34,13 +34,17 @@ local M = {
 ---@param request tide.ProviderRequest
 ---@return {url: string, headers: table, body: string}
 function M.build(request)
-  local body = {
-    model = request.model,
-    messages = json.array(request.messages),
-    stream = true,
-    stream_options = { include_usage = true },
-    max_tokens = request.max_tokens,
-  }
+  local body = {}
+  for name, value in pairs(request.options or {}) do
+    body[name] = value
+  end
+  body.model = request.model
+  body.messages = json.array(request.messages)
+  body.stream = true
+  body.stream_options = { include_usage = true }
+  body.max_tokens = request.max_tokens
+  body.tools = request.tools
+  body.tool_choice = request.tool_choice
   return {
     url = request.base_url:gsub("/+$", "") .. "/chat/completions",
     headers = {

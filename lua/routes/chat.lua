@@ -4,6 +4,7 @@ local fields = require "lib.fields"
 local llm_session = require "services.llm_session"
 local objects = require "lib.objects"
 local session_manager = require "session_manager"
+local tool_calls = require "lib.tool_calls"
 
 --- What both ways of sending take. That `message` is there, or files instead
 --- of it, is checked by services/turns.
@@ -70,6 +71,7 @@ function handlers.send(req)
       message_id = result.message_id,
       user_message_id = result.user_message_id,
       usage = result.usage,
+      tool_calls = tool_calls.field(result.tool_calls),
     },
   }
 end
@@ -110,6 +112,7 @@ return {
       message_id = "integer",
       user_message_id = "integer",
       usage = objects.usage_schema,
+      tool_calls = objects.tool_calls_schema,
     }),
     handler = handlers.send,
   },

@@ -12,7 +12,7 @@ local llm = require "tide.llm"
 local M = {}
 
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
-  .. "usage, file_ids, created_at"
+  .. "usage, file_ids, tool_calls, created_at"
 
 --- All messages of a session: session row, user, limit.
 M.SQL_ALL = "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
@@ -154,15 +154,16 @@ local function fill_running(user_id, row)
     return true
   end
   local fresh, err = db.one(
-    "SELECT content, status, usage FROM chat_messages "
+    "SELECT content, status, usage, tool_calls FROM chat_messages "
       .. "WHERE id = ? AND user_id = ?",
     { row.id, user_id }
   )
   if err then
     return nil, err
   elseif fresh then
-    row.content, row.status, row.usage =
-      fresh.content, fresh.status, fresh.usage
+    for name, value in pairs(fresh) do
+      row[name] = value
+    end
   end
   return true
 end

@@ -27,6 +27,8 @@ function llm.enter(user_id, session_id) end
 ---@field user_message_id integer
 ---@field content string
 ---@field reasoning string
+---@field tool_calls string lines of JSON, each a list of deltas as OpenAI
+--- streams them; lib/tool_calls joins them; "" = none
 ---@field status "complete"|"stopped"|"error"|"interrupted"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
@@ -86,9 +88,9 @@ function Reply:stop() end
 ---@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
 ---@field on_finish? fun(result: tide.Result) runs as a task of its own after
 --- the final commit; may yield
----@field play? {text: string, reasoning?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
+---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
 --- instead of an upstream: tell this text at this pace, then fail with `error`
---- (a code) when given
+--- (a code) when given. `tool_calls` are lines as in tide.Result, told last
 ---@param spec tide.StartSpec
 ---@return tide.Reply|nil reply, tide.Error|nil err
 --- on failure the assistant row is ended with status "error" by the core
@@ -142,9 +144,21 @@ function llm.check_url(url) end
 ---@field output_tokens? string
 ---@field error? string
 
+--- A message in OpenAI's form.
+---@class tide.ChatMessage
+---@field role "system"|"user"|"assistant"|"tool"
+---@field content? string|table[] text, or a list of parts
+---@field tool_calls? table[] of an assistant
+---@field tool_call_id? string of a tool's result
+
+--- What is asked, in OpenAI's form whatever the provider speaks.
 ---@class tide.ProviderRequest
 ---@field base_url string
 ---@field key tide.Secret
 ---@field model string
----@field messages {role: string, content: string}[]
+---@field messages tide.ChatMessage[]
 ---@field max_tokens? integer of the answer
+---@field tools? table[] what the model may call
+---@field tool_choice? string|table
+---@field options? table<string, any> further fields of OpenAI's request
+--- (temperature, top_p, stop, …), for providers that have the same

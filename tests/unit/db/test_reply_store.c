@@ -75,6 +75,7 @@ static void test_end(void **state)
                                .session_row = 5,
                                .content = TT_STR("half and whole"),
                                .reasoning = TT_STR("hm"),
+                               .tool_calls = TT_STR("[1]\n"),
                                .status = TT_STR("complete"),
                                .finish_reason = TT_STR("stop"),
                                .usage = TT_STR("{\"input_tokens\":3}"),
@@ -86,8 +87,9 @@ static void test_end(void **state)
     assert_int_equal(r.outcome[row].changes, 1);
     assert_text(f,
                 "SELECT content || '|' || reasoning || '|' || status || '|' || finish_reason || '|'"
-                " || usage || '|' || coalesce(error_code, '-') FROM chat_messages WHERE id = 11",
-                "half and whole|hm|complete|stop|{\"input_tokens\":3}|-");
+                " || usage || '|' || coalesce(error_code, '-') || '|' || tool_calls FROM "
+                "chat_messages WHERE id = 11",
+                "half and whole|hm|complete|stop|{\"input_tokens\":3}|-|[1]\n");
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 0);
     assert_int_equal(outside_int(f->path, "SELECT version FROM chat_sessions WHERE id = 5"), 2);
     assert_int_equal(outside_int(f->path, "SELECT version FROM chat_sessions WHERE id = 6"), 1);
@@ -162,13 +164,15 @@ static void test_repair(void **state)
     checkpoint(f, 11, 0, 1, TT_STR("think"));
     checkpoint(f, 11, 5, 0, TT_STR("潮"));
     checkpoint(f, 11, 8, 1, TT_STR("!"));
+    checkpoint(f, 11, 14, 2, TT_STR("[1,"));
+    checkpoint(f, 11, 17, 2, TT_STR("2]\n[3"));    /* the second entry is cut off */
     checkpoint(f, 12, 0, 0, tt_str_of("潮聊", 5)); /* cut inside a character */
     close_db(f);
     assert_int_equal(repair(f), 3);
     assert_text(f,
-                "SELECT content || '|' || reasoning || '|' || status FROM chat_messages"
-                " WHERE id = 11",
-                "潮聊 c|think!|interrupted");
+                "SELECT content || '|' || reasoning || '|' || tool_calls || '|' || status"
+                " FROM chat_messages WHERE id = 11",
+                "潮聊 c|think!|[1,2]\n|interrupted");
     assert_text(f, "SELECT content || '|' || typeof(content) FROM chat_messages WHERE id = 12",
                 "潮|text");
     assert_text(f, "SELECT content || '|' || status FROM chat_messages WHERE id = 13",

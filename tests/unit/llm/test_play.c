@@ -98,6 +98,13 @@ static void all_at_once(void **state)
     assert_string_equal(tt_reply_outcome(reply)->finish_reason, "stop");
     end(reply, &seen);
 
+    play = (struct tt_play){.text = TT_STR("t"), .tool_calls = TT_STR("[1]\n[2]\n")};
+    reply = begin(&play, &seen);
+    finish(reply);
+    expect_text(reply, TT_REPLY_TOOL_CALLS, "[1]\n[2]\n");
+    assert_string_equal(tt_reply_outcome(reply)->finish_reason, "tool_calls");
+    end(reply, &seen);
+
     play = (struct tt_play){0}; /* nothing at all */
     reply = begin(&play, &seen);
     finish(reply);

@@ -76,6 +76,39 @@ static void kinds_are_kept_apart(void **state)
     tt_reply_unref(reply);
 }
 
+/* An entry of tool calls is a run of its own, whole, also over the borders of chunks. */
+static void tool_calls_are_entries(void **state)
+{
+    struct tt_reply *reply = reply_new();
+    struct tt_reply_span span;
+    struct tt_buf text = {0}, entry = {0};
+    (void)state;
+    append(reply, TT_REPLY_CONTENT, TT_STR("a"));
+    for (int i = 0; i < 3000; i++) {
+        tt_buf_clear(&entry);
+        tt_buf_printf(&entry, "[{\"index\":%d}]\n", i);
+        uint64_t from = tt_reply_length(reply);
+        append(reply, TT_REPLY_TOOL_CALLS, tt_buf_str(&entry));
+        tt_buf_clear(&text);
+        for (uint64_t at = from; tt_reply_read(reply, at, &span); at = span.end) {
+            assert_int_equal(span.kind, TT_REPLY_TOOL_CALLS);
+            assert_int_equal(span.run_from, from);
+            assert_int_equal(span.run_end, from + entry.len);
+            tt_buf_append_str(&text, span.bytes);
+        }
+        assert_true(tt_str_eq(tt_buf_str(&text), tt_buf_str(&entry)));
+    }
+    append(reply, TT_REPLY_CONTENT, TT_STR("b"));
+    assert_true(tt_reply_read(reply, 1 + 5, &span));
+    assert_int_equal(span.run_from, 1);
+    assert_int_equal(span.end, span.run_end);
+    assert_true(tt_reply_read(reply, tt_reply_length(reply) - 1, &span));
+    assert_int_equal(span.kind, TT_REPLY_CONTENT);
+    tt_buf_free(&text);
+    tt_buf_free(&entry);
+    tt_reply_unref(reply);
+}
+
 /* Pieces of odd sizes over all chunk borders, read back by spans that always end on a character. */
 static void spans_end_on_characters(void **state)
 {
@@ -177,8 +210,11 @@ static void memory_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(kinds_are_kept_apart), TEST(spans_end_on_characters),
-        TEST(one_big_append),       TEST(many_kinds),
+        TEST(kinds_are_kept_apart),
+        TEST(tool_calls_are_entries),
+        TEST(spans_end_on_characters),
+        TEST(one_big_append),
+        TEST(many_kinds),
         TEST(memory_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,9 @@ static const char app_tail[] =
     "local plays = {\n"
     "  short = {text = '潮 \"a\"\\n🌊'},\n"
     "  thinking = {text = 'yes', reasoning = 'hm'},\n"
+    "  calling = {text = 'a', tool_calls = '[{\"index\":0}]\\n[{\"index\":1}]\\n'},\n"
+    "  large_call = {text = ('x'):rep(1000),\n"
+    "    tool_calls = '[\"' .. ('0123456789'):rep(20000) .. '\"]\\n'},\n"
     "  failing = {text = 'part', error = 'upstream_failed'},\n"
     "  failing_at_once = {text = '', error = 'upstream_failed'},\n"
     "  odd_code = {text = 'a', error = 'no_such_code'},\n"
@@ -89,6 +92,34 @@ static void frames_have_exact_bytes(void **state)
            "id: 4.5\ndata: {\"content\":\"yes\",\"done\":false}\n\n" END(
                "4.5", "\"message_id\":4,\"user_message_id\":3"));
     expect(web, "/empty", END("6.0", "\"message_id\":6,\"user_message_id\":5"));
+}
+
+#define END_CALLS(place, ids)                                                                      \
+    "id: " place "\ndata: {\"content\":\"\",\"done\":true," ids                                    \
+    ",\"usage\":null,\"finish_reason\":\"tool_calls\"}\n\n"
+
+/* An entry a frame, however near they came, and never a part of one. */
+static void tool_calls_are_whole_frames(void **state)
+{
+    static const char head[] = "data: {\"tool_calls\":[\"0123";
+    struct web *web = *state;
+
+    expect(web, "/calling?wait=1",
+           "id: 2.1\ndata: {\"content\":\"a\",\"done\":false}\n\n"
+           "id: 2.15\ndata: {\"tool_calls\":[{\"index\":0}]}\n\n"
+           "id: 2.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
+               "2.29", "\"message_id\":2,\"user_message_id\":1"));
+    expect(web, "/calling?wait=1&after=15",
+           "id: 4.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
+               "4.29", "\"message_id\":4,\"user_message_id\":3"));
+    expect(web, "/calling?wait=1&after=20",
+           "id: 6.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
+               "6.29", "\"message_id\":6,\"user_message_id\":5"));
+    web_get(web, "/large_call?wait=1&after=1000");
+    const char *frame = strstr(web->body, head);
+    assert_non_null(frame);
+    assert_int_equal(strspn(frame + strlen(head) - 4, "0123456789"), 200000);
+    assert_non_null(strstr(frame, "789\"]}\n\nid: 8.201005\n"));
 }
 
 static void failures_end_with_an_error_frame(void **state)
@@ -247,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WEB_TEST(frames_have_exact_bytes),
+        WEB_TEST(tool_calls_are_whole_frames),
         WEB_TEST(failures_end_with_an_error_frame),
         WEB_TEST(positions_are_where_the_log_is),
         WEB_TEST(paced_text_arrives_whole),
