@@ -4,6 +4,7 @@
  * puts a new one in place), because readers on other threads look at them without a lock. A stop
  * travels by mail and waits for a producer that has not said yet how it is stopped. */
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "llm/reply_internal.h"
 
 #include <stdio.h>
@@ -95,17 +96,60 @@ const struct tt_reply_outcome *tt_reply_outcome(const struct tt_reply *reply)
 
 /* ---- the producer ---- */
 
+void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *filter)
+{
+    reply->filter = *filter;
+    reply->filtering = filter->run ? TT_FILTER_RUNS : TT_FILTER_OVER;
+}
+
+/* Valid UTF-8 is asked for here, where it comes in: the log and its readers count on it. */
+static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
+                           bool final, struct tt_err *err)
+{
+    struct tt_buf out = {.max = TT_REPLY_MAX};
+    int result = reply->filter.run(reply->filter.arg, kind, text, final, &out, err);
+
+    if (result == 0 && !tt_utf8_valid(tt_buf_str(&out)))
+        result = tt_err_set(err, 500, "hook_failed", "a filter made text that is not UTF-8");
+    if (result == 0 && out.len > 0)
+        result = tt_reply_log_append(&reply->log, kind, tt_buf_str(&out), err);
+    if (result != 0)
+        reply->filtering = TT_FILTER_OVER;
+    tt_buf_free(&out);
+    return result;
+}
+
+/* A reply whose text a filter holds back runs all the same: bytes have come, so nobody may ask
+ * another upstream for the beginning. */
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                     struct tt_err *err)
 {
-    if (tt_reply_log_append(&reply->log, kind, text, err) != 0)
+    if (text.len == 0 || reply->filtering == TT_FILTER_OVER)
+        return 0;
+    bool filtered = reply->filtering == TT_FILTER_RUNS && kind != TT_REPLY_TOOL_CALLS;
+    int result = filtered ? append_filtered(reply, kind, text, false, err)
+                          : tt_reply_log_append(&reply->log, kind, text, err);
+    if (result != 0)
         return -1;
-    if (text.len > 0) {
-        if (tt_reply_state(reply) == TT_REPLY_WAITING)
-            set_state(reply, TT_REPLY_RUNNING);
-        tt_reply_touch(reply);
-    }
+    if (tt_reply_state(reply) == TT_REPLY_WAITING)
+        set_state(reply, TT_REPLY_RUNNING);
+    tt_reply_touch(reply);
     return 0;
+}
+
+/* What a filter still holds belongs to the reply, however it has ended. */
+static void release_filtered(struct tt_reply *reply, struct tt_reply_outcome *outcome)
+{
+    struct tt_err err = {0};
+
+    if (reply->filtering != TT_FILTER_RUNS || tt_reply_state(reply) == TT_REPLY_WAITING)
+        return;
+    if (append_filtered(reply, TT_REPLY_REASONING, TT_STR(""), true, &err) != 0 ||
+        append_filtered(reply, TT_REPLY_CONTENT, TT_STR(""), true, &err) != 0) {
+        outcome->status = "error";
+        outcome->error = err;
+    }
+    reply->filtering = TT_FILTER_OVER;
 }
 
 static const char *known_status(const char *status)
@@ -123,7 +167,8 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
         return;
     struct tt_reply_outcome *copy = TT_NEW(struct tt_reply_outcome);
     *copy = *outcome;
-    copy->status = known_status(outcome->status);
+    release_filtered(reply, copy);
+    copy->status = known_status(copy->status);
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);

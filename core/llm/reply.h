@@ -53,9 +53,26 @@ struct tt_loop *tt_reply_loop(const struct tt_reply *reply);
 
 /* ---- the producer, on the reply's loop ---- */
 
-/* Appends whole characters. -1 with "reply_too_long" when the log is full (nothing is appended). */
+/* Appends whole characters. -1 with "reply_too_long" when the log is full (nothing is appended), or
+ * with the error of the filter. */
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                     struct tt_err *err);
+
+/* What stands between the producer and the log, but for tool calls, which are no text to be cut.
+ * `run` gets each appended text and puts into `out` (empty) what is to be logged instead: valid
+ * UTF-8, maybe nothing for now; once at the end, for both kinds and with an empty text, `final` is
+ * true, so that what was held back is told. It is never called again after it has failed: the reply
+ * then ends as error with *err. */
+struct tt_reply_filter {
+    int (*run)(void *arg, enum tt_reply_kind kind, struct tt_str text, bool final,
+               struct tt_buf *out, struct tt_err *err);
+    void (*close)(void *arg); /* for the filter's owner, when no reply runs it any more */
+    void *arg;
+};
+
+/* Puts a filter before the log, before the first append. `run` NULL: from now on whatever is
+ * appended is dropped, for an owner that leaves before the producer has ended. */
+void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *filter);
 
 /* The producer is through. Calls on_produced (below) at the end of this turn. */
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome);

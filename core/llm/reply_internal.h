@@ -74,6 +74,8 @@ struct tt_reply {
     struct tt_reply_desk *desk;
     int64_t message_id, user_message_id, user_id;
     struct tt_reply_log log;
+    struct tt_reply_filter filter;
+    enum { TT_FILTER_NONE, TT_FILTER_RUNS, TT_FILTER_OVER } filtering; /* the reply's thread */
 
     struct tt_list touched;         /* in the desk; holds a reference */
     pthread_mutex_t lock;           /* over `audiences` and `stop_reason` */

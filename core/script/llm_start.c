@@ -268,6 +268,7 @@ static int read_start(lua_State *L)
     start->spec.spec = source->spec;
     start->spec.on_finish_arg = tt_lua_finish_hook(L, 1);
     start->spec.on_finish = start->spec.on_finish_arg ? tt_lua_on_finish : NULL;
+    start->spec.filter = tt_lua_filter(L, 1);
     tt_llm_push_reply(L);
     return 2;
 }

@@ -34,5 +34,9 @@ void *tt_lua_finish_hook(lua_State *L, int index);
 /* Runs the function as a task of its own with the result; reply NULL: nothing came to an end. */
 void tt_lua_on_finish(struct tt_reply *reply, void *hook);
 
+/* The script's `on_delta` function (table at `index`) as a filter of the reply; all NULL when there
+ * is none. Owns: the caller, until `close`. */
+struct tt_reply_filter tt_lua_filter(lua_State *L, int index);
+
 int tt_lua_llm_start(lua_State *L);
 int tt_lua_llm_ask(lua_State *L);

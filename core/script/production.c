@@ -26,6 +26,7 @@ struct production {
     struct tt_timer retry;
     int retries;
     size_t row_statement;
+    struct tt_reply_filter filter;
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
 };
@@ -99,6 +100,16 @@ static void checkpoint(struct tt_timer *timer)
 
 /* ---- the end ---- */
 
+/* The producer of an abandoned reply may still append: its text is dropped, not let through. */
+static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *filter)
+{
+    if (!filter->run)
+        return;
+    if (reply)
+        tt_reply_set_filter(reply, &(struct tt_reply_filter){0});
+    filter->close(filter->arg);
+}
+
 static void release(struct production *production, struct tt_reply *ended)
 {
     void (*on_finish)(struct tt_reply * reply, void *arg) = production->on_finish;
@@ -109,6 +120,7 @@ static void release(struct production *production, struct tt_reply *ended)
     free(production->turn);
     tt_timer_stop(&production->retry);
     tt_list_remove(&production->node);
+    close_filter(reply, &production->filter);
     free(production);
     if (on_finish)
         on_finish(ended, on_finish_arg);
@@ -259,6 +271,7 @@ void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *s
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);
     }
+    close_filter(NULL, &spec->filter);
     if (spec->on_finish)
         spec->on_finish(NULL, spec->on_finish_arg);
 }
@@ -289,6 +302,9 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     production->turn = spec->turn;
     production->session_row = spec->session_row;
     production->retry.on_due = retry_end;
+    production->filter = spec->filter;
+    if (spec->filter.run)
+        tt_reply_set_filter(reply, &spec->filter);
     production->on_finish = spec->on_finish;
     production->on_finish_arg = spec->on_finish_arg;
     if (tt_list_empty(&env->productions)) {

@@ -15,6 +15,7 @@ struct tt_production_spec {
     struct tt_call_request *request; /* with spec; body taken over */
     struct tt_delta_spec *spec;
     const struct tt_play *play;
+    struct tt_reply_filter filter; /* taken over; all NULL = none */
     /* Called once at the very end, after the commit and after the turn was left; may be NULL. */
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;

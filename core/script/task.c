@@ -210,7 +210,9 @@ struct tt_task *tt_task_check(lua_State *L, const char *function)
 {
     struct tt_task *task = *slot_of(L);
     if (!task || tt_vm_of(L)->current != task)
-        luaL_error(L, "%s cannot be called while a module loads", function);
+        luaL_error(L, "%s cannot be called %s", function,
+                   tt_vm_of(L)->handle_ref ? "here, outside of a request or task (in on_delta, say)"
+                                           : "while a module loads");
     return task;
 }
 

@@ -1,11 +1,12 @@
 --- What happens with every request, in this order: cross-site check, who is
---- it, may they, is the body JSON, does it fit the route's schema, handler.
---- A handler finds req.user, req.args (path parameters and query arguments,
---- checked) and req.body (checked), of an upload req.form (its fields, checked)
---- and req.upload, and returns a response or nil, err.
+--- it, may they, hooks, is the body JSON, does it fit the route's schema,
+--- handler, hooks again. A handler finds req.user, req.args (path parameters and
+--- query arguments, checked) and req.body (checked), of an upload req.form (its
+--- fields, checked) and req.upload, and returns a response or nil, err.
 
 local auth = require "lib.auth"
 local errors = require "lib.errors"
+local hooks = require "hooks"
 local json = require "tide.json"
 local schema = require "lib.schema"
 
@@ -71,16 +72,21 @@ local function arguments(route, req)
   return args
 end
 
---- Answers one request.
 ---@param route tide.Route
 ---@param req tide.Request
 ---@return tide.Response|nil response, tide.Error|nil err
-function M.run(route, req)
-  local err
+local function answer(route, req)
+  local response, err
   if route.auth ~= "none" then
     req.user, err = admit(req, route.auth)
     if err then
       return nil, err
+    end
+  end
+  if hooks.on_request then
+    response, err = hooks.on_request(req, route)
+    if response or err then
+      return response, err
     end
   end
   req.args, err = arguments(route, req)
@@ -105,6 +111,17 @@ function M.run(route, req)
     end
   end
   return route.handler(req)
+end
+
+--- Answers one request.
+---@param route tide.Route
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+function M.run(route, req)
+  if not hooks.on_response then
+    return answer(route, req)
+  end
+  return hooks.on_response(req, route, answer(route, req))
 end
 
 return M

@@ -10,6 +10,7 @@ local config = require "tide.config"
 local context_policy = require "policy.context"
 local errors = require "lib.errors"
 local files = require "services.files"
+local hooks = require "hooks"
 local llm = require "tide.llm"
 local message_store = require "services.messages"
 local session_manager = require "session_manager"
@@ -187,12 +188,12 @@ end
 
 --- What is done when the reply has ended, or nil when there is nothing.
 ---@param wish TitleWish
----@param is_first boolean it is the session's first turn
+---@param hook_turn tide.HookTurn
 ---@return fun(result: tide.Result)|nil
-local function finisher(wish, is_first)
-  local asks = is_first and config.get("title.ask_model")
+local function finisher(wish, hook_turn)
+  local asks = hook_turn.first and config.get("title.ask_model")
   local keeps = cache.is_shared()
-  if not asks and not keeps then
+  if not asks and not keeps and not hooks.after_llm then
     return nil
   end
   local limit = context_policy.rows_needed(config.get("history.pairs"))
@@ -202,6 +203,9 @@ local function finisher(wish, is_first)
     end
     if keeps then
       session_manager.keep_session(wish.user_id, wish.session_id, limit)
+    end
+    if hooks.after_llm then
+      hooks.after_llm(hook_turn, result)
     end
   end
 end
@@ -256,10 +260,28 @@ function M.start(user_id, wish, language)
     files = place.files,
     pairs = pairs_max,
   })
+  local hook_turn = {
+    user_id = user_id,
+    session_id = wish.session_id,
+    model_name = model.name,
+    persona = persona.name,
+    language = language,
+    first = session.message_count == 0,
+    message = place.message,
+    messages = messages,
+    title = title_of(session, place),
+  }
   -- All that a script may get wrong comes before the rows are stored.
+  if hooks.before_llm then
+    local willing, refusal = hooks.before_llm(hook_turn)
+    if not willing then
+      return nil, refusal
+    end
+  end
   local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
-  set_source(spec, model, messages, persona, language)
-  session.title = title_of(session, place)
+  set_source(spec, model, hook_turn.messages, persona, language)
+  spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
+  session.title = hook_turn.title
   local saved, unsaved =
     session_manager.save_message(user_id, session, place.turn)
   if not saved then
@@ -272,7 +294,7 @@ function M.start(user_id, wish, language)
     title = session.title,
     message = place.message,
     model = model,
-  }, session.message_count == 2)
+  }, hook_turn)
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
   return llm.start(spec)

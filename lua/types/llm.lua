@@ -88,6 +88,9 @@ function Reply:stop() end
 ---@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
 ---@field on_finish? fun(result: tide.Result) runs as a task of its own after
 --- the final commit; may yield
+---@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string
+--- gets each piece of the reply and returns what is told instead; at the end
+--- once a kind with "" and final; runs outside of any task; tool calls pass it
 ---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
 --- instead of an upstream: tell this text at this pace, then fail with `error`
 --- (a code) when given. `tool_calls` are lines as in tide.Result, told last

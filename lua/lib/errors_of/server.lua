@@ -37,6 +37,12 @@ return {
     en = "A script of this server failed. Tell its operator the request id.",
     zh = "服务器脚本出错，请将请求编号告知管理员。",
   },
+  hook_failed = {
+    status = 500,
+    en = "A hook of this server failed while the reply was made. Tell its "
+      .. "operator the request id.",
+    zh = "服务器的脚本钩子在生成回复时出错，请将请求编号告知管理员。",
+  },
   script_timeout = {
     status = 503,
     en = "A script of this server ran too long and was stopped. Try again; "

@@ -119,6 +119,7 @@ function M.install(fakes, settings)
       or name:find("^services%.")
       or name:find("^routes%.")
       or name == "session_manager"
+      or name:find("^hooks")
       or name == "app"
     then
       package.loaded[name] = nil

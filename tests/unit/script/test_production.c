@@ -270,6 +270,73 @@ static void garbage_in_the_other_calls(void **state)
     run(rig, "return llm.check_url('https://example.org/v1')", "true");
 }
 
+/* ---- on_delta ---- */
+
+static void a_filter_stands_before_the_log(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local seen, held = {}, '' local r = begin({text = '潮汐潮汐', reasoning = 'why', piece = "
+        "1,"
+        " pace_ms = 1}, {on_delta = function(text, kind, final) "
+        "seen[#seen + 1] = kind:sub(1, 1) .. text .. (final and '!' or '') "
+        "if kind == 'reasoning' then return text:upper() end "
+        "held = held .. text if final then return held .. '.' end "
+        "if held == '潮' then return '' end local out = held held = '' return out end}) "
+        "local w = r:wait() local x = row(2) "
+        "return {w.content, w.reasoning, x.content, x.reasoning, r:length(), "
+        "table.concat(seen, ' ')}",
+        "[\"潮汐潮汐.\",\"WHY\",\"潮汐潮汐.\",\"WHY\",16,"
+        "\"rw rh ry c潮 c汐 c潮 c汐 r! c!\"]");
+}
+
+static void what_is_held_back_belongs_to_a_stopped_reply(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "local held = '' local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}, "
+        "{on_delta = function(text, _, final) held = held .. text return final and held or '' "
+        "end}) r:first(10000) local running = r:state() r:stop() local w = r:wait() "
+        "return {running, w.status, #w.content >= 10 and #w.content < 1000}",
+        "[\"running\",\"stopped\",true]");
+}
+
+/* Every case ends the reply, keeps what was told before, and the next turn is admitted. */
+static void a_failing_filter_ends_the_reply(void **state)
+{
+    static const struct {
+        const char *fails, *code;
+    } cases[] = {
+        {"error('broken')", "hook_failed"},
+        {"error({})", "hook_failed"},
+        {"return 5 == 5", "hook_failed"},
+        {"return nil", "hook_failed"},
+        {"return '\\xff'", "hook_failed"},
+        {"return db.query('SELECT 1')", "hook_failed"},
+        {"local t = {} while true do t[#t + 1] = ('x'):rep(1000000) .. #t end", "script_memory"},
+        {"if not final then return text end error('at the end')", "hook_failed"},
+    };
+    struct rig *rig = *state;
+    char body[1024], want[128];
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        snprintf(body, sizeof(body),
+                 "local n = 0 local r = begin({text = 'abc', piece = 1, pace_ms = 1}, "
+                 "{on_delta = function(text, kind, final) n = n + 1 "
+                 "if n < 2 then return text end %s end}) "
+                 "local w = r:wait() local x = row(r.message_id) "
+                 "return {w.status, w.error.code, x.status, x.error_code, w.content:sub(1, 1)}",
+                 cases[i].fails);
+        snprintf(want, sizeof(want), "[\"error\",\"%s\",\"error\",\"%s\",\"a\"]", cases[i].code,
+                 cases[i].code);
+        run(rig, body, want);
+    }
+    run_in(rig, "return begin({text = 'a'}, {on_delta = 5})", "'on_delta' is a number");
+    run(rig, "return begin({text = 'ab'}):wait().content", "\"ab\"");
+}
+
 #define PRODUCTION_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)
 
 int main(void)
@@ -288,6 +355,9 @@ int main(void)
         PRODUCTION_TEST(no_memory_for_logs_is_busy),
         PRODUCTION_TEST(replies_go_on_without_their_task),
         PRODUCTION_TEST(abandoned_replies_leave_nothing),
+        PRODUCTION_TEST(a_filter_stands_before_the_log),
+        PRODUCTION_TEST(what_is_held_back_belongs_to_a_stopped_reply),
+        PRODUCTION_TEST(a_failing_filter_ends_the_reply),
         PRODUCTION_TEST(garbage_in_the_other_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,140 @@
+// What hooks see and change, in a real server.
+import assert from 'node:assert/strict';
+import { after, before, describe } from 'node:test';
+import { uniqueName } from './support/client.mjs';
+import { eventually, test } from './support/limits.mjs';
+import { makeFolder, removeFolder } from './support/process.mjs';
+import { copyScripts, nameHook } from './support/scripts.mjs';
+import { LOOPBACK } from './support/server.mjs';
+import { assertError, withServer } from './support/suite.mjs';
+
+const WATCHED = `
+local log = require "tide.log"
+local text = require "tide.text"
+
+--- Holds back the last two characters, and shouts.
+local function shout()
+  local held = ""
+  return function(piece, final)
+    held = held .. piece
+    local keep = final and 0 or 2
+    local told = text.prefix(held, math.max(0, text.count(held) - keep))
+    held = held:sub(#told + 1)
+    return told:upper()
+  end
+end
+
+return {
+  on_request = function(req, route)
+    if req.query.teapot then
+      return { status = 418, json = { path = route.path, who = req.user and req.user.username } }
+    elseif req.query.forbidden then
+      return nil, { code = "forbidden" }
+    end
+  end,
+  on_response = function(_, _, response, err)
+    if response then
+      response.headers = { ["X-Hooked"] = "yes" }
+    elseif err.code == "unknown_persona" then
+      return { json = { instead = err.code } }
+    end
+  end,
+  before_llm = function(turn)
+    if turn.message == "secret" then
+      return nil, { code = "forbidden" }
+    elseif turn.message == "bug" then
+      error("broken before")
+    end
+    turn.messages[1].content = "hooked by " .. turn.persona
+    turn.title = turn.first and "Hooked: " .. turn.model_name or turn.title
+  end,
+  on_delta = function(turn, kind)
+    if turn.message == "fail" then
+      return function(piece)
+        if piece:find("tok3") then
+          error("broken within")
+        end
+      end
+    end
+    return kind == "content" and shout() or nil
+  end,
+  after_llm = function(turn, result)
+    log.info("after_llm", { session = turn.session_id, status = result.status, content = result.content })
+  end,
+}
+`;
+
+describe('hooks', () => {
+  const env = { ...LOOPBACK };
+  let folder;
+  before(() => {
+    folder = makeFolder();
+    env.TIDETALK_LUA_DIR = copyScripts(folder, { 'hooks/watched.lua': WATCHED });
+    nameHook(env.TIDETALK_LUA_DIR, 'watched');
+  });
+  after(() => removeFolder(folder));
+  const context = withServer({ env, mock: true });
+
+  const setup = async (scenario) => {
+    const user = await context.server.user();
+    await context.mock.reset();
+    return { user, session: uniqueName('session'), model: await user.model(context.mock.url(scenario)) };
+  };
+
+  test('of a request answer, refuse, and see what is answered', async () => {
+    const user = await context.server.user();
+    const teapot = await user.get('/api/chat/sessions?teapot=1');
+    assert.equal(teapot.status, 418);
+    assert.deepEqual(teapot.body, { path: '/api/chat/sessions', who: user.user.username });
+    assert.equal(teapot.headers.get('x-hooked'), 'yes');
+    assertError(await user.get('/api/chat/sessions?forbidden=1'), 403, 'forbidden');
+    assertError(await context.server.client().get('/api/chat/sessions?teapot=1'), 401, 'unauthorized');
+    const swapped = await user.post('/api/chat/session', { model_name: 'demo', persona: 'nobody' });
+    assert.equal(swapped.status, 200);
+    assert.deepEqual(swapped.body, { instead: 'unknown_persona' });
+  });
+
+  test('change what the model is asked and what the session is called', async () => {
+    const { user, session, model } = await setup('echo=system');
+    const answer = await user.say(model, session, 'hello');
+    assert.equal(answer.response, 'HOOKED BY 潮汐');
+    const [row] = (await user.ok('GET', '/api/chat/sessions')).data;
+    assert.equal(row.Title, `Hooked: ${model}`);
+    await user.say(model, session, 'again');
+    assert.equal((await user.ok('GET', '/api/chat/sessions')).data[0].Title, `Hooked: ${model}`);
+  });
+
+  test('refuse a turn before anything is stored or asked', async () => {
+    const { user, session, model } = await setup('');
+    const refused = await user.post('/api/chat/message', { session_id: session, model_name: model, message: 'secret' });
+    assertError(refused, 403, 'forbidden');
+    const broken = await user.post('/api/chat/message', { session_id: session, model_name: model, message: 'bug' });
+    assertError(broken, 500, 'internal_error');
+    assert.equal((await user.ok('GET', '/api/chat/sessions')).data.length, 0);
+    assert.equal((await context.mock.requests()).length, 0);
+    await user.say(model, session, 'fine'); // the turn was given back
+  });
+
+  test('filter a stream, whatever the borders of its deltas', async () => {
+    const { user, session, model } = await setup('text=%E6%BD%AE%E6%B1%90+tide,size=1,split=1');
+    const reader = await user.stream(model, session, 'x');
+    assert.equal(reader.text, '潮汐+TIDE');
+    assert.equal((await user.messages(session))[1].content, '潮汐+TIDE');
+    const { server } = context;
+    await eventually(() => server.log().includes(session), 'after_llm is called');
+    const line = server.log().split('\n').find((l) => l.includes('"after_llm"') && l.includes(session));
+    assert.match(line, /"status":"complete"/);
+  });
+
+  test('that fail in the stream end it with an error frame, and nothing else', async () => {
+    const { user, session, model } = await setup('tokens=8,pace=5');
+    const reader = await user.stream(model, session, 'fail');
+    assert.equal(reader.last.code, 'hook_failed');
+    assert.match(reader.text, /^tok0 tok1 tok2 $/);
+    assert.match(context.server.log(), /broken within/);
+    const [, reply] = await user.messages(session);
+    assert.equal(reply.status, 'error');
+    assert.equal(reply.content, 'tok0 tok1 tok2 ');
+    assert.match((await user.say(model, session, 'next')).response, /^TOK0/);
+  });
+});
