@@ -208,6 +208,7 @@ static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err
         return -1;
     if (tt_worker_listen_admin(&app->workers[0], app->settings->admin_listen, err) != 0)
         return -1;
+    tt_search_index_start(&app->search_index, app->db, app->workers[0].loop);
     atomic_store(&app->ready, true);
     for (int i = 0; i < app->worker_count; i++)
         if (tt_worker_start(&app->workers[i], err) != 0)
@@ -264,6 +265,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_join(&app->workers[i]);
     deliver_all(app);
+    tt_search_index_stop(&app->search_index);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_close(&app->workers[i]);
     deliver_all(app);

@@ -4,6 +4,7 @@
 #pragma once
 #include "app/settings.h"
 #include "base/secret.h"
+#include "db/search_index.h"
 #include "script/generation.h"
 
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ struct tt_app {
     struct tt_store *store;
     struct tt_resolver *resolver;
     struct tt_db *db;
+    struct tt_search_index search_index;
     struct tt_registry *registry;
     struct tt_worker *workers;
     int worker_count;

@@ -236,6 +236,7 @@ M.pagination_schema = M.object({
   page_size = "integer",
   total = "integer",
   total_pages = "integer",
+  capped = "boolean", -- only when there are more than `total`
 })
 
 return M

@@ -80,14 +80,16 @@ end
 --- The `pagination` object of the contract.
 ---@param args {page: integer, page_size: integer}
 ---@param total integer rows in all
+---@param capped? boolean true = the list is cut off there, more exist
 ---@return {page: integer, page_size: integer, total: integer,
---- total_pages: integer}
-function M.pagination(args, total)
+--- total_pages: integer, capped?: true}
+function M.pagination(args, total, capped)
   return {
     page = args.page,
     page_size = args.page_size,
     total = total,
     total_pages = (total + args.page_size - 1) // args.page_size,
+    capped = capped or nil,
   }
 end
 

@@ -12,7 +12,7 @@ function M.search(req)
   if not args.q:find("%S") then
     return nil, errors.new("missing_field", { field = "q" })
   end
-  local rows, total = search.find_messages(
+  local rows, total, capped = search.find_messages(
     req.user.id,
     args.q,
     args.page_size,
@@ -24,7 +24,7 @@ function M.search(req)
   return {
     json = {
       data = objects.map(rows, objects.found),
-      pagination = pages.pagination(args, total),
+      pagination = pages.pagination(args, total, capped),
     },
   }
 end

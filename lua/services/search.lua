@@ -6,6 +6,10 @@ local text = require "tide.text"
 
 local M = {}
 
+--- Characters of a word's beginning that is looked for; shorter ones would
+--- mean nearly every message.
+local PREFIX_MIN = 3
+
 --- A query in FTS5's language from what a person typed: every part between
 --- blanks must be there, each as it stands; the last word may be a beginning.
 --- Quotes keep FTS5's own operators out (https://www.sqlite.org/fts5.html, 3).
@@ -13,19 +17,24 @@ local M = {}
 ---@param q string
 ---@return string
 local function expression(user_id, q)
-  local parts = {}
+  local parts, last = {}, ""
   for part in q:gmatch("%S+") do
     parts[#parts + 1] = '"' .. part:gsub('"', '""') .. '"'
+    last = part
   end
-  if parts[1] and not text.has_cjk(parts[#parts]) then
+  if not text.has_cjk(last) and text.count(last) >= PREFIX_MIN then
     parts[#parts] = parts[#parts] .. "*"
   end
   return ("owner : \"u%d\" AND content : (%s)")
     :format(user_id, table.concat(parts, " AND "))
 end
 
-local SQL_COUNT =
-  "SELECT COUNT(*) AS n FROM message_search WHERE message_search MATCH ?"
+--- So many are counted, and can be paged through: counting on would take
+--- longer than anybody looks.
+local COUNT_MAX = 10000
+
+local SQL_COUNT = "SELECT COUNT(*) AS n FROM (SELECT 1 FROM message_search "
+  .. "WHERE message_search MATCH ? LIMIT ?)"
 
 local SQL_PAGE = [[
 SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at,
@@ -36,23 +45,60 @@ JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id
 WHERE message_search MATCH ? AND m.user_id = ?
 ORDER BY message_search.rowid DESC LIMIT ? OFFSET ?]]
 
+local SQL_IS_QUEUED =
+  "SELECT 1 AS queued FROM message_search_queue WHERE user_id = ? LIMIT 1"
+
+local SQL_INDEX = [[
+INSERT INTO message_search (rowid, owner, content)
+SELECT id, owner, content FROM message_search_source
+WHERE id IN (SELECT id FROM message_search_queue WHERE user_id = ?)]]
+
+local SQL_TAKE_OFF = "DELETE FROM message_search_queue WHERE user_id = ?"
+
+--- Indexes what the user said a moment ago: the core does that for everybody,
+--- but only about once a second (core/db/search_index.h).
+---@param user_id integer
+---@return true|nil ok, tide.Error|nil err
+local function index_newest(user_id)
+  local queued, failed = db.one(SQL_IS_QUEUED, { user_id })
+  if not queued then
+    return not failed or nil, failed
+  end
+  local done, err = db.write({
+    { SQL_INDEX, { user_id } },
+    { SQL_TAKE_OFF, { user_id } },
+  })
+  return done and true, err
+end
+
 --- One page of the caller's messages that have all parts of `q`, newest first.
 ---@param user_id integer
 ---@param q string not blank
 ---@param limit integer
 ---@param offset integer
----@return table[]|nil rows, integer|tide.Error total
+---@return table[]|nil rows, integer|tide.Error total at most COUNT_MAX
+---@return boolean|nil capped there are more than `total`
 function M.find_messages(user_id, q, limit, offset)
+  local ready, unready = index_newest(user_id)
+  if not ready then
+    return nil, unready
+  end
   local match = expression(user_id, q)
-  local counted, failed = db.fetch(SQL_COUNT, { match })
+  local counted, failed = db.fetch(SQL_COUNT, { match, COUNT_MAX + 1 })
   if not counted then
     return nil, failed
+  end
+  local total = math.min(counted[1].n, COUNT_MAX)
+  local capped = counted[1].n > COUNT_MAX
+  limit = math.min(limit, total - offset)
+  if limit <= 0 then
+    return {}, total, capped
   end
   local rows, err = db.fetch(SQL_PAGE, { match, user_id, limit, offset })
   if not rows then
     return nil, err
   end
-  return rows, counted[1].n
+  return rows, total, capped
 end
 
 return M

@@ -1,0 +1,73 @@
+local tide = require "tests.lua.support.tide"
+
+describe("services.search", function()
+  local search, count, queued, matches, wrote
+
+  before_each(function()
+    count, queued, matches, wrote = 0, false, {}, 0
+    tide.install({
+      db = {
+        one = function()
+          return queued and { queued = 1 } or nil
+        end,
+        write = function(statements)
+          wrote = wrote + 1
+          return statements
+        end,
+        fetch = function(sql, args)
+          matches[#matches + 1] = args[1]
+          if sql:find("COUNT", 1, true) then
+            return { { n = math.min(count, args[2]) } }
+          end
+          local rows = {}
+          for i = 1, args[3] do
+            rows[i] = { message_id = args[4] + i }
+          end
+          return rows
+        end,
+      },
+    })
+    search = require "services.search"
+  end)
+
+  it("looks for beginnings from three letters on", function()
+    for q, expression in pairs({
+      ["ti"] = '"ti"',
+      ["tid"] = '"tid"*',
+      ["high tide"] = '"high" AND "tide"*',
+      ["tide in"] = '"tide" AND "in"',
+      ["潮水涨"] = '"潮水涨"',
+      ['a"b'] = '"a""b"*',
+    }) do
+      search.find_messages(7, q, 20, 0)
+      assert.equal(
+        'owner : "u7" AND content : (' .. expression .. ")",
+        matches[#matches]
+      )
+    end
+  end)
+
+  it("counts what anybody would page through", function()
+    count = 10000
+    local rows, total, capped = search.find_messages(7, "tide", 20, 9990)
+    assert.equal(10, #rows)
+    assert.equal(10000, total)
+    assert.is_false(capped)
+    count = 123456
+    rows, total, capped = search.find_messages(7, "tide", 20, 9990)
+    assert.equal(10, #rows)
+    assert.equal(10000, total)
+    assert.is_true(capped)
+    rows, total = search.find_messages(7, "tide", 20, 10000)
+    assert.same({}, rows)
+    assert.equal(10000, total)
+  end)
+
+  it("indexes what the user has just said, and only then", function()
+    search.find_messages(7, "tide", 20, 0)
+    assert.equal(0, wrote)
+    queued = true
+    search.find_messages(7, "tide", 20, 0)
+    assert.equal(1, wrote)
+  end)
+end)
