@@ -8,6 +8,7 @@ local pipeline = require "lib.pipeline"
 
 local RESOURCES = {
   require "routes.accounts",
+  require "routes.keys",
   require "routes.models",
   require "routes.personas",
   require "routes.user_apis",
@@ -16,6 +17,7 @@ local RESOURCES = {
   require "routes.replies",
   require "routes.search",
   require "routes.files",
+  require "routes.openai",
   require "routes.admin_users",
 }
 
@@ -31,4 +33,7 @@ return {
   routes = routes,
   handle = pipeline.run,
   errors = errors.all,
+  -- Errors at paths that begin so are OpenAI's error objects, also those that
+  -- the core answers before a script runs.
+  error_shapes = { { prefix = "/v1/", shape = "openai" } },
 }

@@ -4,8 +4,8 @@
 #include "script/dispatch.h"
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
+#include "script/error_shape.h"
 #include "script/intake.h"
 #include "script/request.h"
 
@@ -50,39 +50,6 @@ void tt_visit_fill(const struct tt_visit *visit, const char *code,
     }
 }
 
-static void put_body(const struct tt_visit *visit, const struct tt_visit_error *error,
-                     struct tt_str code, struct tt_buf *body)
-{
-    struct tt_json_writer w = {.buf = body};
-    struct tt_buf filled = {0};
-
-    if (!error->text.data)
-        tt_visit_fill(visit, error->code, NULL, NULL, &filled);
-    tt_json_begin_object(&w);
-    tt_json_key(&w, TT_STR("error"));
-    tt_json_str(&w, error->text.data ? error->text : tt_buf_str(&filled));
-    tt_json_key(&w, TT_STR("code"));
-    tt_json_str(&w, code);
-    tt_json_key(&w, TT_STR("request_id"));
-    tt_json_str(&w, tt_http_request_id(visit->exchange));
-    if (visit->dispatcher->env->dev && error->detail) {
-        tt_json_key(&w, TT_STR("detail"));
-        tt_json_str(&w, tt_str_from(error->detail));
-    }
-    tt_json_end_object(&w);
-    tt_buf_free(&filled);
-}
-
-static void add_retry_after(struct tt_visit *visit, int64_t seconds, int status)
-{
-    char text[24];
-
-    if (seconds <= 0 && status != 429 && status != 503)
-        return;
-    snprintf(text, sizeof(text), "%lld", (long long)(seconds > 0 ? seconds : 1));
-    tt_http_add_header(visit->exchange, TT_STR("Retry-After"), tt_str_from(text));
-}
-
 void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error)
 {
     const struct tt_error_text *text =
@@ -95,10 +62,7 @@ void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error)
         tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
     snprintf(visit->code, sizeof(visit->code), "%s",
              !known && error->status ? error->code : text->code.data);
-    put_body(visit, error, tt_str_from(visit->code), &body);
-    add_retry_after(visit, error->retry_after_s, status);
-    tt_http_add_header(visit->exchange, TT_STR("Content-Type"),
-                       TT_STR("application/json; charset=utf-8"));
+    tt_error_shape_put(visit, error, tt_str_from(visit->code), status, &body);
     if (error->detail && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",
                TT_F_STR("request_id", tt_http_request_id(visit->exchange)),

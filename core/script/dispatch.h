@@ -50,12 +50,13 @@ void tt_visit_fill(const struct tt_visit *visit, const char *code,
                    struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
                    struct tt_buf *out);
 
-/* Answers with the API's error shape. A code that the scripts do not know becomes "internal_error",
- * or keeps `status` when one is given. */
+/* Answers with the error shape of the request's path. A code that the scripts do not know becomes
+ * "internal_error", or keeps `status` when one is given. */
 struct tt_visit_error {
     const char *code;
     int status;            /* 0 = the error table's */
     int64_t retry_after_s; /* 0 = none */
+    struct tt_str param;   /* the field that is wrong; data == NULL: none */
     struct tt_str text;    /* data == NULL: the code's, placeholders left out */
     const char *detail;    /* shown in dev mode only, may be NULL */
 };

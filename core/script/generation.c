@@ -19,6 +19,9 @@ static void read_error(lua_State *L, struct tt_generation *generation, int entry
     text->status = (int)tt_value_field_int(L, entry, "status", 0);
     text->en = tt_arena_str(&generation->arena, tt_value_field(L, entry, "en"));
     text->zh = tt_arena_str(&generation->arena, tt_value_field(L, entry, "zh"));
+    if (lua_getfield(L, entry, "retry") != LUA_TNIL)
+        text->retry = lua_toboolean(L, -1) ? TT_RETRY_YES : TT_RETRY_NO;
+    lua_pop(L, 1);
     if (text->status < 400 || text->status > 599 || text->en.len == 0 || text->zh.len == 0)
         luaL_error(L, "'%s' needs status (400-599), en and zh", text->code.data);
     tt_map_put(generation->errors, text->code, text);
@@ -45,6 +48,38 @@ static int read_errors(lua_State *L)
     }
     if (!tt_map_get(generation->errors, TT_STR("internal_error")))
         return luaL_error(L, "the error code 'internal_error' is missing");
+    return 0;
+}
+
+/* ---- reading app.error_shapes ---- */
+
+/* A list of {prefix, shape}; absent = all errors have the API's own shape. */
+static int read_error_shapes(lua_State *L)
+{
+    struct tt_generation *generation = lua_touserdata(L, 1);
+
+    tt_vm_push_app(tt_vm_of(L));
+    if (lua_getfield(L, -1, "error_shapes") == LUA_TNIL)
+        return 0;
+    if (!lua_istable(L, -1))
+        return luaL_error(L, "'error_shapes' must be a list");
+    int table = lua_gettop(L);
+    size_t count = lua_rawlen(L, table);
+    generation->error_areas =
+        tt_arena_alloc(&generation->arena, (count + 1) * sizeof(struct tt_error_area));
+    for (size_t i = 1; i <= count; i++) {
+        struct tt_error_area *area = &generation->error_areas[i - 1];
+        if (lua_rawgeti(L, table, (lua_Integer)i) != LUA_TTABLE)
+            return luaL_error(L, "'error_shapes' holds a %s", luaL_typename(L, -1));
+        int entry = lua_gettop(L);
+        area->prefix = tt_arena_str(&generation->arena, tt_value_field(L, entry, "prefix"));
+        area->shape = TT_ERROR_OPENAI;
+        if (area->prefix.len == 0 ||
+            !tt_str_eq(tt_value_field(L, entry, "shape"), TT_STR("openai")))
+            return luaL_error(L, "'error_shapes' needs a prefix and the shape \"openai\"");
+        lua_pop(L, 1);
+    }
+    generation->error_area_count = count;
     return 0;
 }
 
@@ -179,6 +214,8 @@ static int run_protected(struct tt_generation *generation, lua_CFunction functio
 static int validate(struct tt_generation *generation, struct tt_buf *errors)
 {
     int failed = run_protected(generation, read_errors, "app.lua:1: ", errors);
+    if (run_protected(generation, read_error_shapes, "app.lua:1: ", errors) != 0)
+        failed = -1;
     return run_protected(generation, read_routes, "", errors) != 0 ? -1 : failed;
 }
 
@@ -240,4 +277,13 @@ const struct tt_error_text *tt_generation_error(const struct tt_generation *gene
 {
     const struct tt_error_text *text = tt_map_get(generation->errors, code);
     return text ? text : tt_map_get(generation->errors, TT_STR("internal_error"));
+}
+
+enum tt_error_shape tt_generation_error_shape(const struct tt_generation *generation,
+                                              struct tt_str path)
+{
+    for (size_t i = 0; i < generation->error_area_count; i++)
+        if (tt_str_starts(path, generation->error_areas[i].prefix))
+            return generation->error_areas[i].shape;
+    return TT_ERROR_OWN;
 }

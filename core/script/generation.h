@@ -21,10 +21,21 @@ struct tt_route {
     size_t body_max;
 };
 
+/* Whether the same request may fare better later. */
+enum tt_retry { TT_RETRY_BY_STATUS, TT_RETRY_YES, TT_RETRY_NO };
+
 struct tt_error_text {
     struct tt_str code;
     int status;
+    enum tt_retry retry;
     struct tt_str en, zh;
+};
+
+enum tt_error_shape { TT_ERROR_OWN, TT_ERROR_OPENAI };
+
+struct tt_error_area { /* of the public listener: errors at paths that begin so have this shape */
+    struct tt_str prefix;
+    enum tt_error_shape shape;
 };
 
 struct tt_generation {
@@ -35,6 +46,8 @@ struct tt_generation {
     struct tt_route *routes; /* index = position in app.routes - 1 */
     size_t route_count;
     struct tt_router *router[TT_LISTENERS];
+    struct tt_error_area *error_areas;
+    size_t error_area_count;
     struct tt_map *errors; /* code -> struct tt_error_text */
     struct tt_vm **vms;    /* [workers] */
     int vm_count;
@@ -54,3 +67,7 @@ void tt_generation_unref(struct tt_generation *generation);
 /* The text of an error code, or the one of "internal_error". */
 const struct tt_error_text *tt_generation_error(const struct tt_generation *generation,
                                                 struct tt_str code);
+
+/* The shape of errors at a path. */
+enum tt_error_shape tt_generation_error_shape(const struct tt_generation *generation,
+                                              struct tt_str path);

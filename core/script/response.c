@@ -116,6 +116,12 @@ static void render_error(lua_State *L, struct tt_visit *visit, int index)
     tt_visit_fill(visit, error.code, arg_of, &args, text);
     error.text = tt_buf_str(text);
     lua_settop(L, args.top);
+    if (args.table) {
+        lua_pushliteral(L, "field");
+        if (lua_rawget(L, args.table) == LUA_TSTRING)
+            error.param = tt_value_field(L, args.table, "field");
+        lua_settop(L, args.top);
+    }
     int headers = gather_headers(L, index);
     add_headers(L, visit, headers);
     tt_visit_fail(visit, &error);

@@ -10,11 +10,14 @@ local M = {}
 ---@field status integer HTTP status
 ---@field en string
 ---@field zh string
+---@field retry? boolean whether the same request may fare better later; told
+--- to clients of the OpenAI routes. Default: 408, 429 and 5xx may
 
 ---@type table<string, ErrorEntry>
 M.all = {}
 local GROUPS = {
-  "request", "account", "chat", "files", "upstream", "database", "server",
+  "request", "account", "chat", "openai", "files", "upstream", "database",
+  "server",
 }
 for _, name in ipairs(GROUPS) do
   local group = require("lib.errors_of." .. name)

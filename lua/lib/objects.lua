@@ -231,6 +231,37 @@ function M.api(row)
   }
 end
 
+local KEY = {
+  id = "integer",
+  name = "string",
+  prefix = "string",
+  created_at = "string",
+  last_used_at = "string",
+}
+M.key_schema = M.object(KEY)
+
+--- The answer to the making of a key has the key itself as well.
+M.new_key_schema = M.object({
+  key = "string",
+  id = KEY.id,
+  name = KEY.name,
+  prefix = KEY.prefix,
+  created_at = KEY.created_at,
+  last_used_at = KEY.last_used_at,
+})
+
+---@param row table of api_keys
+---@return table key without what opens a door
+function M.key(row)
+  return {
+    id = row.id,
+    name = row.name,
+    prefix = row.prefix,
+    created_at = row.created_at,
+    last_used_at = row.last_used_at or json.null,
+  }
+end
+
 M.pagination_schema = M.object({
   page = "integer",
   page_size = "integer",

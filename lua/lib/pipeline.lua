@@ -13,18 +13,18 @@ local schema = require "lib.schema"
 local M = {}
 
 ---@param req tide.Request
----@param needed "user"|"admin"
+---@param route tide.Route whose `auth` is not "none"
 ---@return tide.User|nil user, tide.Error|nil err
-local function admit(req, needed)
+local function admit(req, route)
   local same_site, foreign = auth.check_site(req)
   if not same_site then
     return nil, foreign
   end
-  local user, err = auth.authenticate(req)
+  local user, err = auth.authenticate(req, route.api_keys)
   if not user then
     return nil, err
   end
-  if needed == "admin" and user.role ~= "admin" then
+  if route.auth == "admin" and user.role ~= "admin" then
     return nil, errors.new("forbidden")
   end
   return user
@@ -78,7 +78,7 @@ end
 local function answer(route, req)
   local response, err
   if route.auth ~= "none" then
-    req.user, err = admit(req, route.auth)
+    req.user, err = admit(req, route)
     if err then
       return nil, err
     end

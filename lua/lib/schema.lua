@@ -26,6 +26,7 @@ local M = {}
 --- the bound, what is no number becomes the default
 ---@field items? Schema of an array
 ---@field fields? Schema[] of an object
+---@field open? boolean of an object: what is not declared is kept as it came
 ---@field doc? string for the docs
 
 --- The largest integer that JSON clients hold exactly.
@@ -179,6 +180,11 @@ function checkers.object(schema, value, path, check)
     return invalid(check, path == "" and "body" or path, "must_be_object")
   end
   local result = {}
+  if schema.open then
+    for name, kept in pairs(value) do
+      result[name] = kept
+    end
+  end
   for _, field in ipairs(schema.fields or {}) do
     local at = path == "" and field.name or path .. "." .. field.name
     local found = field_value(field, value)

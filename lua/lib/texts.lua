@@ -17,6 +17,7 @@ local TEXTS = {
   api_created = { en = "API configuration created.", zh = "API 配置已创建" },
   api_updated = { en = "API configuration updated.", zh = "API 配置已更新" },
   api_deleted = { en = "API configuration deleted.", zh = "API 配置已删除" },
+  key_deleted = { en = "API key deleted.", zh = "API 密钥已删除" },
   file_uploaded = { en = "File uploaded.", zh = "文件上传成功" },
   file_deleted = { en = "File deleted.", zh = "文件已删除" },
   session_deleted = { en = "Chat session deleted.", zh = "会话已删除" },

@@ -4,15 +4,11 @@
 local chat = require "services.chat"
 local config = require "tide.config"
 local context_policy = require "policy.context"
-local errors = require "lib.errors"
+local replies = require "services.replies"
 local store = require "services.messages"
 local turns = require "services.turns"
 
 local M = {}
-
---- ms that a stream's headers are held for the upstream's first byte, so that
---- a failure before it is a plain error with its status.
-local FIRST_BYTE_MS = 10000
 
 ---@class LlmSession
 ---@field user_id integer
@@ -66,18 +62,6 @@ function LlmSession:get_messages()
   return context_policy.history(rows, pairs_max)
 end
 
---- How a finished reply failed.
----@param result tide.Result
----@return tide.Error|nil err nil when it did not
-local function failure(result)
-  if result.status == "error" then
-    return result.error or errors.new("upstream_failed")
-  elseif result.status == "interrupted" then
-    return result.error or errors.new("shutting_down")
-  end
-  return nil
-end
-
 --- Begins the turn of a message.
 ---@param session LlmSession
 ---@param wish TurnWish
@@ -97,12 +81,7 @@ function LlmSession:send_message(wish)
   if not reply then
     return nil, err
   end
-  local result = reply:wait()
-  local failed = failure(result)
-  if failed then
-    return nil, failed
-  end
-  return result
+  return replies.whole(reply)
 end
 
 --- Hands every piece of a reply's text to a function, as it comes.
@@ -128,16 +107,11 @@ function LlmSession:send_message_stream(wish, on_chunk)
   if not reply then
     return nil, err
   end
-  if reply:first(FIRST_BYTE_MS) == "finished" and reply:length() == 0 then
-    local failed = failure(reply:wait())
-    if failed then
-      return nil, failed
-    end
-  end
-  if on_chunk then
+  local begun, failed = replies.begun(reply)
+  if begun and on_chunk then
     hand_on(reply, on_chunk)
   end
-  return reply
+  return begun, failed
 end
 
 return M

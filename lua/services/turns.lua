@@ -14,6 +14,7 @@ local hooks = require "hooks"
 local llm = require "tide.llm"
 local message_store = require "services.messages"
 local session_manager = require "session_manager"
+local sources = require "services.sources"
 local title_policy = require "policy.title"
 local titles = require "services.titles"
 
@@ -26,31 +27,6 @@ local M = {}
 ---@field parent_id? integer the message continues from there; 0 = a new root
 ---@field regenerate? integer id of a reply that is to be made anew
 ---@field system_prompt? string instead of the persona's
-
---- Fills in how the reply comes about: played in the core, or an upstream's.
----@param spec tide.StartSpec changed
----@param model Model
----@param messages {role: string, content: string}[]
----@param persona Persona
----@param language "zh"|"en"
-local function set_source(spec, model, messages, persona, language)
-  local provider = model.provider
-  if provider.plan then
-    spec.play = provider.plan(messages, persona, language)
-    return
-  end
-  local request = provider.build({
-    base_url = model.base_url,
-    key = model.key,
-    model = model.name,
-    messages = messages,
-  })
-  spec.provider = provider
-  spec.url = request.url
-  spec.headers = request.headers
-  spec.body = request.body
-  spec.deadlines = model.deadlines
-end
 
 ---@param user_id integer
 ---@param wish TurnWish
@@ -279,7 +255,11 @@ function M.start(user_id, wish, language)
     end
   end
   local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
-  set_source(spec, model, hook_turn.messages, persona, language)
+  sources.set(spec, model, {
+    messages = hook_turn.messages,
+    persona = persona,
+    language = language,
+  })
   spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
   session.title = hook_turn.title
   local saved, unsaved =

@@ -164,4 +164,5 @@ function llm.check_url(url) end
 ---@field tools? table[] what the model may call
 ---@field tool_choice? string|table
 ---@field options? table<string, any> further fields of OpenAI's request
---- (temperature, top_p, stop, …), for providers that have the same
+--- (temperature, top_p, stop, max_completion_tokens, …) as the client sent
+--- them, checked by nobody; a provider maps those that it knows

@@ -6,6 +6,7 @@
 ---@field method string
 ---@field path string "/api/files/:file_id"
 ---@field auth "none"|"user"|"admin"
+---@field api_keys? boolean personal API keys are accepted beside tokens
 ---@field listener? "public"|"admin" default "public"
 ---@field params? table schema
 ---@field query? table schema

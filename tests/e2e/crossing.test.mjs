@@ -45,18 +45,19 @@ describe('two users', () => {
     const name = `${mark}-api`;
     const model = await user.model(context.mock.url('echo=1'), { api_name: name, model_name: 'shared-name' });
     const { api } = await user.ok('GET', `/api/user/apis/${name}`);
+    const key = await user.ok('POST', '/api/keys', { name: `${mark} key` });
     const session = uniqueName(mark);
     const turn = await user.say(model, session, `${mark} says this`);
     const again = await user.say(model, session, undefined, { regenerate: turn.message_id });
     await user.ok('PATCH', `/api/chat/sessions/${session}`, { title: `${mark} title` });
     const { file_id: fileId } = await upload(user, session, `${mark}.txt`, `${mark} wrote this`);
-    return { user, name, model, api, session, turn, again, fileId };
+    return { user, name, model, api, key, session, turn, again, fileId };
   };
 
   /** What each parameter's name may stand for. */
   const valuesOf = (who) => ({
     session_id: [who.session],
-    id: [who.api.id, who.fileId, who.turn.message_id, who.user.user.id],
+    id: [who.api.id, who.key.id, who.fileId, who.turn.message_id, who.user.user.id],
     name: [who.name],
     file_id: [who.fileId],
     file_ids: [[who.fileId]],
@@ -73,12 +74,12 @@ describe('two users', () => {
     return Promise.all([
       user.ok('GET', '/api/chat/sessions'), user.ok('GET', `/api/chat/sessions/${session}/export`),
       user.ok('GET', `/api/chat/sessions/${session}/messages`), user.ok('GET', `/api/files/session/${session}`),
-      user.ok('GET', '/api/user/apis'), user.ok('GET', '/api/profile'),
+      user.ok('GET', '/api/user/apis'), user.ok('GET', '/api/keys'), user.ok('GET', '/api/profile'),
     ]);
   };
 
   test('have no parameter that this test does not know', () => {
-    const values = valuesOf({ user: { user: {} }, api: {}, turn: {}, again: {} });
+    const values = valuesOf({ user: { user: {} }, api: {}, key: {}, turn: {}, again: {} });
     const inPaths = routes.flatMap((route) => [...route.path.matchAll(/:(\w+)/g)].map((m) => m[1]));
     const inFields = [...fieldNames()].filter(isId);
     assert.ok(inPaths.length >= 5 && inFields.includes('parent_id') && inFields.includes('file_ids'));
@@ -95,14 +96,14 @@ describe('two users', () => {
     const paths = [...new Set(routes.map((route) => route.path).filter((path) => path.includes(':')))];
     for (const path of paths) {
       const [name] = [...path.matchAll(/:(\w+)/g)].map((m) => m[1]);
+      // What this path means by an id. Ids of another kind may be the stranger's own of this kind.
+      const kind = path.startsWith('/api/keys') ? 'key' : 'api';
       for (const value of theirs[name]) {
-        // Ids of another kind may be the stranger's own; what is looked for then is the mark alone.
-        const exact = name !== 'id' || value === owner.api.id;
+        if (name === 'id' && value === stranger[kind].id) continue;
         for (const method of METHODS) {
           const known = routes.some((route) => route.method === method && route.path === path);
           const body = method === 'GET' ? undefined : { title: 'stolen', api_name: uniqueName('stolen') };
           const at = path.replace(/:\w+/g, encodeURIComponent(value));
-          if (!exact && value === stranger.api.id) continue;
           const answer = await stranger.user.request(method, at, body);
           const what = `${method} ${at}: ${answer.status} ${answer.text}`;
           assert.ok((known ? [403, 404, 422] : [400, 403, 404, 405, 422]).includes(answer.status), what);
@@ -169,5 +170,20 @@ describe('two users', () => {
     assert.equal((await stranger.user.post(`/api/chat/sessions/${owner.session}/stop`, {})).status, 404);
     await reader.end();
     assert.equal(reader.text, MARK);
+  });
+
+  test('reach their own model only under a name that both have', async () => {
+    const owner = await setup(MARK);
+    const stranger = await setup('stranger');
+    for (const who of [owner, stranger]) {
+      const { key } = await who.user.ok('POST', '/api/keys', { name: 'door' });
+      await who.user.ok('PUT', `/api/user/apis/${who.api.id}`, {
+        base_url: context.mock.url('echo=key'), api_key: `sk-of-${who.name}`,
+      });
+      const answer = await who.user.ok('POST', '/v1/chat/completions', {
+        model: 'shared-name', messages: [{ role: 'user', content: 'whose?' }],
+      }, { headers: { Authorization: `Bearer ${key}` } });
+      assert.equal(answer.choices[0].message.content, `sk-of-${who.name}`);
+    }
   });
 });

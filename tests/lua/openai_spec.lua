@@ -35,6 +35,31 @@ describe("providers.openai", function()
     }, body)
   end)
 
+  it("hands on what a client sent, but for its own fields", function()
+    local body = json.decode(openai.build({
+      base_url = "https://api.example.com/v1",
+      key = "the secret",
+      model = "some-model",
+      messages = {},
+      max_tokens = 7,
+      options = {
+        temperature = 0.5,
+        stream = false,
+        model = "other",
+        new_field = { 1 },
+      },
+    }).body)
+    assert.same({
+      model = "some-model",
+      messages = {},
+      stream = true,
+      stream_options = { include_usage = true },
+      temperature = 0.5,
+      max_tokens = 7,
+      new_field = { 1 },
+    }, body)
+  end)
+
   it("hands the key on untouched, in one header only", function()
     local request = build()
     assert.same({ "Bearer ", "the secret" }, request.headers.Authorization)

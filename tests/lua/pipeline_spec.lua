@@ -78,6 +78,16 @@ describe("lib.pipeline", function()
     assert.equal("invalid_token", code_of("good"))
   end)
 
+  it("takes API keys only where the route says so", function()
+    local function code_of(route)
+      local headers = { Authorization = "Bearer sk-tide-x" }
+      return select(2, run(route, { headers = headers }))
+    end
+    assert.equal("api_key_not_accepted", code_of({ auth = "user" }))
+    local accepting = { auth = "user", api_keys = true }
+    assert.equal("invalid_api_key", code_of(accepting))
+  end)
+
   it("lets only administrators in where it says so", function()
     local route = { auth = "admin" }
     assert.equal("forbidden", select(2, run(route, { headers = BEARER })))

@@ -24,6 +24,15 @@ describe("lib.schema", function()
     assert.same({ name = "abc" }, (check(NAME, '{"name":"abc","x":1}')))
   end)
 
+  it("keeps what is not declared where the schema is open", function()
+    local open = { open = true, fields = NAME }
+    local text = '{"name":"abc","x":{"y":[1]},"z":null}'
+    local checked = schema.check(open, json.decode(text), "en")
+    assert.same({ name = "abc", x = { y = { 1 } }, z = json.null }, checked)
+    local _, err = schema.check(open, json.decode('{"x":1}'), "en")
+    assert.equal("missing_field", err.code)
+  end)
+
   it("takes null and an empty required text as missing", function()
     for _, text in ipairs({ "{}", '{"name":null}', '{"name":""}' }) do
       local _, code, field = check(NAME, text)

@@ -18,6 +18,28 @@ return {
     en = "This login has expired. Log in again.",
     zh = "登录已过期，请重新登录。",
   },
+  invalid_api_key = {
+    status = 401,
+    en = "This API key is not valid. It may have been deleted, ended by a "
+      .. "change of the password, or copied incompletely.",
+    zh = "API 密钥无效：可能已被删除、因修改密码而失效，或复制不完整。",
+  },
+  api_key_not_accepted = {
+    status = 401,
+    en = "API keys are not accepted at this address, only under /v1. Log in "
+      .. "and send the token instead.",
+    zh = "此地址不接受 API 密钥（仅限 /v1），请登录后使用令牌。",
+  },
+  key_not_found = {
+    status = 404,
+    en = "You have no such API key. It may have been deleted.",
+    zh = "未找到该 API 密钥，它可能已被删除。",
+  },
+  too_many_keys = {
+    status = 422,
+    en = "You already have {limit} API keys. Delete one that is not used.",
+    zh = "您的 API 密钥已达 {limit} 个，请先删除不用的密钥。",
+  },
   invalid_credentials = {
     status = 401,
     en = "User name or password is wrong. Check both and try again.",

@@ -4,12 +4,14 @@
 return {
   upstream_unauthorized = {
     status = 502,
+    retry = false,
     en = "The model's provider refused the API key. Check the key in the "
       .. "API configuration.",
     zh = "模型提供方拒绝了 API 密钥，请检查 API 配置中的密钥。",
   },
   upstream_not_found = {
     status = 502,
+    retry = false,
     en = "The provider does not know this address or model. Check base_url "
       .. "and model_name in the API configuration.",
     zh = "提供方不存在该地址或模型，请检查 API 配置中的 base_url 和 model_name。",
@@ -27,6 +29,7 @@ return {
   },
   upstream_rejected = {
     status = 502,
+    retry = false,
     en = "The provider refused the request as not valid. Check the model's "
       .. "name, or shorten the conversation.",
     zh = "提供方认为请求无效，请检查模型名称，或缩短对话内容。",
@@ -56,6 +59,7 @@ return {
   },
   upstream_line_too_long = {
     status = 502,
+    retry = false,
     en = "The provider sent a piece that is too long to be an answer's. "
       .. "Check base_url in the API configuration.",
     zh = "提供方发来的数据片段过长，请检查 API 配置中的 base_url。",
@@ -73,6 +77,7 @@ return {
   },
   upstream_tls_failed = {
     status = 502,
+    retry = false,
     en = "No secure connection to the provider could be made: its "
       .. "certificate was not accepted. Check base_url.",
     zh = "无法与提供方建立安全连接（证书未被接受），请检查 base_url。",
@@ -107,6 +112,7 @@ return {
   },
   reply_too_long = {
     status = 502,
+    retry = false,
     en = "The reply grew over the limit and was cut there. Ask for less at "
       .. "once.",
     zh = "回复超出长度上限，已在此截断，请分次提问。",
@@ -119,12 +125,14 @@ return {
   },
   invalid_method = {
     status = 500,
+    retry = false,
     en = "The provider's script on this server asks for an unknown method. "
       .. "Tell its operator.",
     zh = "本服务器的提供方脚本使用了未知的请求方法，请告知管理员。",
   },
   invalid_provider = {
     status = 500,
+    retry = false,
     en = "The provider's script on this server is broken. Tell its operator.",
     zh = "本服务器的提供方脚本有误，请告知管理员。",
   },

@@ -1,0 +1,17 @@
+--- Errors of the OpenAI routes; see lib/errors.
+
+---@type table<string, ErrorEntry>
+return {
+  model_not_found = {
+    status = 404,
+    en = "You have no API configuration for the model \"{model_name}\". "
+      .. "/v1/models lists the models that you can use.",
+    zh = "您没有模型“{model_name}”的 API 配置，可用模型见 /v1/models。",
+  },
+  unsupported_parameter = {
+    status = 400,
+    en = "The parameter \"{field}\" is not supported with this value. Leave "
+      .. "it out.",
+    zh = "不支持参数“{field}”的这个取值，请去掉该参数。",
+  },
+}

@@ -1,0 +1,129 @@
+--- The OpenAI door: what stock clients of OpenAI's API need, for the caller's
+--- own models. A token or a personal API key opens it; see docs/openai.md.
+
+local completions = require "services.completions"
+local errors = require "lib.errors"
+local fields = require "lib.fields"
+local models = require "services.models"
+local objects = require "lib.objects"
+local openai = require "policy.openai"
+local replies = require "services.replies"
+local time = require "tide.time"
+
+--- Bytes of a request: pictures come within it.
+local BODY_MAX = 8 << 20
+
+local CHAT = {
+  open = true,
+  fields = {
+    fields.line("model", 200, { required = true }),
+    {
+      name = "messages",
+      type = "array",
+      required = true,
+      min = 1,
+      max = 2048,
+      items = {
+        type = "object",
+        open = true,
+        fields = { { name = "role", type = "string", required = true } },
+      },
+    },
+    { name = "stream", type = "boolean" },
+    {
+      name = "stream_options",
+      type = "object",
+      fields = { { name = "include_usage", type = "boolean" } },
+    },
+    { name = "n", type = "integer" },
+  },
+}
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+---@param req tide.Request
+---@return Completion
+local function name_answer(req)
+  return {
+    id = "chatcmpl-" .. req.id,
+    created = time.unix(),
+    model = req.body.model,
+  }
+end
+
+function handlers.chat(req)
+  local reply, err = completions.ask(req.user.id, req.body, req.language)
+  if not reply then
+    return nil, err
+  end
+  local result, failed = replies.whole(reply)
+  if not result then
+    return nil, failed
+  end
+  return { json = openai.completion(name_answer(req), result) }
+end
+
+function handlers.list_models(req)
+  local rows, err = models.get_models(req.user.id)
+  if not rows then
+    return nil, err
+  end
+  return {
+    json = { object = "list", data = objects.map(rows, openai.model) },
+  }
+end
+
+function handlers.get_model(req)
+  local rows, err = models.get_models(req.user.id)
+  for _, row in ipairs(rows or {}) do
+    if row.model_name == req.args.model then
+      return { json = openai.model(row) }
+    end
+  end
+  return nil,
+    err or errors.new("model_not_found", { model_name = req.args.model })
+end
+
+local MODEL = objects.object({
+  id = "string",
+  object = "string",
+  created = "integer",
+  owned_by = "string",
+})
+
+---@type tide.Route[]
+return {
+  {
+    method = "POST",
+    path = "/v1/chat/completions",
+    auth = "user",
+    api_keys = true,
+    summary = "OpenAI's chat completions, for the caller's models",
+    request = CHAT,
+    body_max = BODY_MAX,
+    handler = handlers.chat,
+  },
+  {
+    method = "GET",
+    path = "/v1/models",
+    auth = "user",
+    api_keys = true,
+    summary = "The caller's models as OpenAI lists them",
+    response = objects.object({
+      object = "string",
+      data = objects.list(MODEL),
+    }),
+    handler = handlers.list_models,
+  },
+  {
+    method = "GET",
+    path = "/v1/models/:model",
+    auth = "user",
+    api_keys = true,
+    summary = "One of the caller's models",
+    params = { fields = { fields.name("model") } },
+    response = MODEL,
+    handler = handlers.get_model,
+  },
+}

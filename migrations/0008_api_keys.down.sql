@@ -1,0 +1,2 @@
+DROP TRIGGER users_tokens_ended;
+DROP TABLE api_keys;

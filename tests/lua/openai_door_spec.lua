@@ -1,0 +1,157 @@
+local tide = require "tests.lua.support.tide"
+
+describe("policy.openai", function()
+  local openai, json
+
+  before_each(function()
+    tide.install()
+    json = require "tide.json"
+    openai = require "policy.openai"
+  end)
+
+  it("hands on every field that is not its own", function()
+    local wish = openai.wish({
+      model = "m",
+      messages = {},
+      stream = true,
+      stream_options = {},
+      temperature = 0.5,
+      stop = { "a" },
+      unheard_of = { deep = true },
+      n = 1,
+      logprobs = false,
+      tools = { 1 },
+      tool_choice = "auto",
+      max_tokens = 9,
+      max_completion_tokens = 8,
+    })
+    assert.same({
+      tools = { 1 },
+      tool_choice = "auto",
+      max_tokens = 9,
+      options = {
+        temperature = 0.5,
+        stop = { "a" },
+        unheard_of = { deep = true },
+        n = 1,
+        logprobs = false,
+        max_completion_tokens = 8,
+      },
+    }, wish)
+  end)
+
+  it("refuses what a reply cannot carry, by name", function()
+    for field, value in pairs({
+      n = 2,
+      logprobs = true,
+      modalities = { "text", "audio" },
+    }) do
+      local wish, err = openai.wish({ [field] = value })
+      assert.is_nil(wish)
+      assert.equal("unsupported_parameter", err.code)
+      assert.equal(field, err.args.field)
+    end
+    assert.truthy(openai.wish({ n = json.null, modalities = { "text" } }))
+  end)
+
+  it("finds the text in contents of every form", function()
+    local plain = openai.plain({
+      { role = "system", content = "a" },
+      {
+        role = "user",
+        content = {
+          { type = "text", text = "b" },
+          { type = "image_url", image_url = { url = "data:," } },
+          { type = "text", text = "c" },
+        },
+      },
+      { role = "assistant", content = json.null },
+      { role = "tool", content = 7 },
+    })
+    assert.same({
+      { role = "system", content = "a" },
+      { role = "user", content = "b\nc" },
+      { role = "assistant", content = "" },
+      { role = "tool", content = "" },
+    }, plain)
+  end)
+
+  it("answers in OpenAI's shape", function()
+    local named = { id = "chatcmpl-1", created = 5, model = "m" }
+    local answer = openai.completion(named, {
+      content = "hi",
+      reasoning = "hm",
+      tool_calls = "",
+      finish_reason = "length",
+      usage = { input_tokens = 3, output_tokens = 2 },
+    })
+    assert.equal("chat.completion", answer.object)
+    local choice = answer.choices[1]
+    assert.equal("length", choice.finish_reason)
+    assert.same({
+      role = "assistant",
+      content = "hi",
+      refusal = json.null,
+      reasoning_content = "hm",
+    }, choice.message)
+    assert.same({
+      prompt_tokens = 3,
+      completion_tokens = 2,
+      total_tokens = 5,
+    }, answer.usage)
+  end)
+
+  it("answers with tool calls and no text", function()
+    local lines = '[{"index":0,"id":"c1","function":{"name":"f"}}]\n'
+      .. '[{"index":0,"function":{"arguments":"{}"}}]\n'
+    local answer = openai.completion({ id = "a", created = 5, model = "m" }, {
+      content = "",
+      reasoning = "",
+      tool_calls = lines,
+      finish_reason = "tool_calls",
+    })
+    local message = answer.choices[1].message
+    assert.equal(json.null, message.content)
+    assert.equal("f", message.tool_calls[1]["function"].name)
+    assert.equal("{}", message.tool_calls[1]["function"].arguments)
+  end)
+end)
+
+describe("policy.api_key", function()
+  local key_format
+
+  -- Any function of the text does here.
+  local function sum(text)
+    local n = 7
+    for i = 1, #text do
+      n = (n * 31 + text:byte(i)) & 0xffffffff
+    end
+    return ("%08x"):format(n) .. "rest"
+  end
+
+  before_each(function()
+    tide.install()
+    key_format = require "policy.api_key"
+  end)
+
+  it("knows what it has made, and nothing else", function()
+    local key = key_format.make(("0123456789abcdef"):rep(4), sum)
+    assert.equal(80, #key)
+    assert.is_true(key_format.looks_like(key))
+    assert.is_true(key_format.is_whole(key, sum))
+    assert.equal("sk-tide-012345", key_format.prefix(key))
+    for _, wrong in ipairs({
+      key:sub(1, -2),
+      key .. "0",
+      key:sub(1, -2) .. (key:sub(-1) == "0" and "1" or "0"),
+      key:gsub("e%-0", "e-1"),
+      key:upper(),
+      "sk-tide-",
+      "sk-other-" .. key:sub(9),
+    }) do
+      assert.is_false(key_format.is_whole(wrong, sum))
+    end
+    assert.is_false(key_format.looks_like("sk-proj-abc"))
+    assert.is_false(key_format.looks_like("eyJhbGciOi"))
+  end)
+end)
