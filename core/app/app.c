@@ -165,8 +165,10 @@ static int load_scripts(struct tt_app *app, struct tt_err *err)
         return -1;
     }
     tt_buf_free(&errors);
-    for (int i = 0; i < app->worker_count; i++)
+    for (int i = 0; i < app->worker_count; i++) {
         app->workers[i].dispatcher.generation = tt_generation_ref(generation);
+        tt_vm_activate(generation->vms[i]);
+    }
     tt_generation_unref(generation);
     return 0;
 }

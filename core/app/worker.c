@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "script/production.h"
+#include "script/timers.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ static void fill_env(struct tt_worker *worker)
     const struct tt_conf_value *origins = tt_conf_get(app->settings->conf, "cors.origins");
 
     env->worker = worker->number;
+    env->workers = app->worker_count;
     env->loop = worker->loop;
     env->db = app->db;
     env->password_aux = app->password_aux;
@@ -48,6 +50,7 @@ static void fill_env(struct tt_worker *worker)
     env->body_max = (size_t)tt_settings_int(app->settings, "limits.body");
     env->setting = tt_settings_for_lua;
     env->setting_arg = (void *)app->settings;
+    tt_timers_create(&env->timers);
     tt_list_init(&env->tasks);
     tt_list_init(&env->productions);
 }
@@ -172,6 +175,7 @@ static void begin_stop(struct tt_mail *mail)
     for (int i = 0; i < TT_LISTENERS; i++)
         if (worker->server[i])
             tt_http_server_quiesce(worker->server[i]);
+    tt_timers_stop(&worker->env.timers);
     stopping->began_ms = tt_loop_now(worker->loop);
     stopping->timer.on_due = look;
     tt_timer_start(worker->loop, &stopping->timer, 0);
@@ -198,6 +202,7 @@ void tt_worker_close(struct tt_worker *worker)
 {
     if (!worker->loop)
         return;
+    tt_timers_stop(&worker->env.timers);
     tt_task_cancel_all(&worker->env);
     for (int i = 0; i < TT_LISTENERS; i++)
         tt_http_server_free(worker->server[i]);
@@ -210,6 +215,7 @@ void tt_worker_destroy(struct tt_worker *worker)
     if (!worker->loop)
         return;
     tt_client_free(worker->env.client);
+    tt_timers_destroy(&worker->env.timers);
     tt_generation_unref(worker->dispatcher.generation);
     if (worker->env.cache)
         tt_cache_free(worker->env.cache);

@@ -17,8 +17,21 @@ struct tt_lua_setting { /* one value of config.get */
     size_t item_count;
 };
 
+struct tt_vm;
+
+/* What runs at its time, see timers.h. */
+struct tt_timers {
+    struct tt_list named;  /* timer.every, those of this worker */
+    struct tt_list single; /* timer.after, not due yet */
+    int single_count;
+    const struct tt_vm *active; /* whose timers run */
+    bool stopped;
+    uint64_t ticks, failures, missed; /* of named ones */
+};
+
 struct tt_env {
     int worker;
+    int workers; /* how many there are */
     struct tt_loop *loop;
     struct tt_db *db;
     struct tt_db_reader *reader;
@@ -43,6 +56,7 @@ struct tt_env {
     int (*setting)(const char *key, struct tt_lua_setting *out, void *arg);
     void *setting_arg;
 
+    struct tt_timers timers;
     struct tt_list tasks; /* running ones */
     int task_count;
     struct tt_list productions; /* replies made on this worker, see production.c */

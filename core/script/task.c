@@ -14,7 +14,11 @@ struct tt_task {
     void *arg;
     struct tt_wait *wait;   /* what it waits for */
     struct tt_deferred run; /* queued when the wait is through */
+    int arguments;          /* on its stack, until it begins */
     struct tt_list owned;
+    struct tt_task *parent, *root; /* NULL for a task that is nobody's child */
+    struct tt_list children, sibling;
+    int descendants; /* of a root */
 };
 
 static void run_again(struct tt_deferred *deferred);
@@ -65,10 +69,37 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
     task->arg = arg;
     task->run.run = run_again;
     tt_list_init(&task->owned);
+    tt_list_init(&task->children);
     *slot_of(task->L) = task;
     tt_list_push_back(&vm->env->tasks, &task->node);
     vm->env->task_count++;
     return task;
+}
+
+struct tt_task *tt_task_new_child(struct tt_task *parent, tt_task_end_fn *on_end, void *arg,
+                                  struct tt_err *err)
+{
+    struct tt_task *root = parent->root ? parent->root : parent, *task = NULL;
+
+    if (root->descendants < TT_TASK_CHILDREN_MAX)
+        task = tt_task_new(parent->vm, on_end, arg);
+    if (!task) {
+        tt_err_set(err, 503, "busy", "more than %d tasks at once, or no memory for one more",
+                   TT_TASK_CHILDREN_MAX);
+        return NULL;
+    }
+    task->parent = parent;
+    task->root = root;
+    root->descendants++;
+    tt_list_push_back(&parent->children, &task->sibling);
+    return task;
+}
+
+bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer)
+{
+    while (task && task != outer)
+        task = task->parent;
+    return task != NULL;
 }
 
 struct tt_env *tt_task_env(struct tt_task *task)
@@ -90,6 +121,8 @@ static void destroy(struct tt_task *task, bool reuse)
 {
     struct tt_vm *vm = task->vm;
 
+    while (!tt_list_empty(&task->children))
+        tt_task_cancel(tt_list_entry(task->children.next, struct tt_task, sibling));
     while (!tt_list_empty(&task->owned)) {
         struct tt_owned *owned = tt_list_entry(task->owned.next, struct tt_owned, node);
         tt_list_remove(&owned->node);
@@ -102,6 +135,9 @@ static void destroy(struct tt_task *task, bool reuse)
         vm->idle_threads[vm->idle_count++] = task->thread_ref;
     else
         luaL_unref(vm->L, LUA_REGISTRYINDEX, task->thread_ref);
+    if (task->root)
+        task->root->descendants--;
+    tt_list_remove(&task->sibling);
     tt_list_remove(&task->node);
     vm->env->task_count--;
     free(task);
@@ -181,9 +217,24 @@ void tt_task_start(struct tt_task *task, lua_CFunction entry)
     resume(task, 1);
 }
 
+int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L, int arguments)
+{
+    if (!lua_checkstack(task->L, arguments + 2))
+        return -1;
+    lua_pushcfunction(task->L, entry);
+    lua_pushlightuserdata(task->L, task->arg);
+    lua_xmove(L, task->L, arguments);
+    task->arguments = arguments + 1;
+    tt_loop_defer(task->vm->env->loop, &task->run);
+    return 0;
+}
+
 static void run_again(struct tt_deferred *deferred)
 {
-    resume(TT_CONTAINER_OF(deferred, struct tt_task, run), 0);
+    struct tt_task *task = TT_CONTAINER_OF(deferred, struct tt_task, run);
+    int arguments = task->arguments;
+    task->arguments = 0;
+    resume(task, arguments);
 }
 
 void tt_task_cancel(struct tt_task *task)

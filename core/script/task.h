@@ -36,10 +36,27 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
  * wait or the end; on_end may come before this returns. */
 void tt_task_start(struct tt_task *task, lua_CFunction entry);
 
-/* Drops a task that waits: its operation is cancelled, to-be-closed variables are closed. */
+/* Drops a task that waits, or has not begun: its operation is cancelled, to-be-closed variables are
+ * closed, its children are cancelled. */
 void tt_task_cancel(struct tt_task *task);
 
 void tt_task_cancel_all(struct tt_env *env);
+
+/* ---- tasks within tasks ---- */
+
+#define TT_TASK_CHILDREN_MAX 256 /* alive at once below one task, their children counted */
+
+/* As tt_task_new, but the task ends with `parent` at the latest: it is cancelled when that one
+ * ends, fails or is cancelled. Fails: NULL ("busy": too many, or no memory). */
+struct tt_task *tt_task_new_child(struct tt_task *parent, tt_task_end_fn *on_end, void *arg,
+                                  struct tt_err *err);
+
+/* As tt_task_start, in the loop's next step; `arguments` values of L's top are handed over and
+ * follow the light userdata. Fails: -1 when the coroutine's stack cannot take them. */
+int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L, int arguments);
+
+/* Whether `task` is `outer`, or runs within it. */
+bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer);
 
 /* ---- for bindings ---- */
 

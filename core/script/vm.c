@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "script/bind.h"
 #include "script/sandbox.h"
+#include "script/timers.h"
 #include "script/value.h"
 
 #include <lualib.h>
@@ -115,6 +116,8 @@ static int build(lua_State *L)
     add_module(L, "tide.llm", tt_bind_llm);
     add_module(L, "tide.cache", tt_bind_cache);
     add_module(L, "tide.files", tt_bind_files);
+    add_module(L, "tide.task", tt_bind_task);
+    add_module(L, "tide.timer", tt_bind_timer);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");
     tt_sandbox_freeze(L);
@@ -196,6 +199,7 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int 
     vm->bundle = bundle;
     vm->env = env;
     vm->generation = generation;
+    tt_list_init(&vm->timers);
     vm->memory_max = env->script_memory_max;
     vm->L = lua_newstate(allocate, vm);
     if (!vm->L) {
@@ -215,6 +219,7 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int 
         goto failed;
     }
     lua_settop(vm->L, 0);
+    vm->loaded = true;
     return vm;
 failed:
     tt_err_set(err, 422, "script_error", "the scripts do not load");
@@ -227,7 +232,18 @@ void tt_vm_free(struct tt_vm *vm)
     if (!vm)
         return;
     lua_close(vm->L);
+    tt_timers_forget(vm);
     free(vm);
+}
+
+void tt_vm_activate(struct tt_vm *vm)
+{
+    tt_timers_adopt(vm);
+}
+
+void tt_vm_retire(struct tt_vm *vm)
+{
+    tt_timers_give_up(vm);
 }
 
 const char *tt_vm_library_version(void)

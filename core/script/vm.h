@@ -20,6 +20,8 @@ struct tt_vm {
     int idle_count;
     int handle_ref, routes_ref; /* app.handle, app.routes (registry references) */
     void *owner;                /* the generation */
+    struct tt_list timers;      /* declared by its modules, see timers.h */
+    bool loaded;                /* module bodies have run */
 };
 
 /* Builds the state and runs lua/app.lua. Fails: NULL with code "script_error"; *errors gets every
@@ -27,6 +29,12 @@ struct tt_vm {
 struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int generation,
                         struct tt_buf *errors, struct tt_err *err);
 void tt_vm_free(struct tt_vm *vm);
+
+/* At the swap: the vm becomes its worker's current one, or stops being it. What goes on without
+ * requests (timers) changes hands in these two, in either order and without a turn between them.
+ * Thread: the vm's worker, or main before it starts. */
+void tt_vm_activate(struct tt_vm *vm);
+void tt_vm_retire(struct tt_vm *vm);
 
 /* The vm that a state belongs to. */
 struct tt_vm *tt_vm_of(lua_State *L);

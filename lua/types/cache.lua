@@ -1,5 +1,4 @@
----@meta
---- require "tide.cache"
+---@meta tide.cache
 
 ---@class tide.cache
 local cache = {}
@@ -42,3 +41,5 @@ function cache.delete_prefix(prefix) end
 
 ---@return tide.CacheStats
 function cache.stats() end
+
+return cache

@@ -1,5 +1,4 @@
----@meta
---- require "tide.config"
+---@meta tide.config
 
 ---@class tide.config
 local config = {}
@@ -9,3 +8,5 @@ local config = {}
 ---@param key string e.g. "public_url", "cors.origins", "demo", "token.ttl"
 ---@return any
 function config.get(key) end
+
+return config

@@ -1,5 +1,4 @@
----@meta
---- require "tide.crypto"
+---@meta tide.crypto
 
 ---@class tide.crypto
 local crypto = {}
@@ -57,3 +56,5 @@ function crypto.equal(a, b) end
 ---@field jti string
 ---@field iat integer seconds
 ---@field exp integer seconds
+
+return crypto

@@ -1,5 +1,4 @@
----@meta
---- require "tide.db"
+---@meta tide.db
 
 ---@class tide.db
 local db = {}
@@ -32,3 +31,5 @@ function db.fetch(sql, args) end
 --- codes: duplicate, foreign_key, constraint, unexpected_changes, disk_full,
 --- busy, database_error
 function db.write(statements) end
+
+return db

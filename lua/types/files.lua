@@ -1,5 +1,4 @@
----@meta
---- require "tide.files"
+---@meta tide.files
 
 ---@class tide.files
 local files = {}
@@ -29,3 +28,5 @@ function files.remove(keys) end
 ---@return string|nil text, tide.Error|nil err file_missing, text_too_large,
 --- unsupported_encoding, extract_failed, extract_too_large, extract_timeout
 function files.read_text(key, file_type) end
+
+return files

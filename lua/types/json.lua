@@ -1,5 +1,4 @@
----@meta
---- require "tide.json"
+---@meta tide.json
 
 ---@class tide.json
 ---@field null lightuserdata JSON null, SQL NULL
@@ -25,3 +24,5 @@ function json.array(t) end
 ---@param t table
 ---@return boolean
 function json.is_array(t) end
+
+return json

@@ -1,5 +1,4 @@
----@meta
---- require "tide.log"
+---@meta tide.log
 
 --- Never log prompts, replies or keys. Fields are strings, numbers, booleans.
 ---@class tide.log
@@ -16,3 +15,5 @@ function log.warn(message, fields) end
 ---@param message string
 ---@param fields? table
 function log.error(message, fields) end
+
+return log

@@ -1,5 +1,8 @@
----@meta
---- require "tide.personas"
+---@meta tide.personas
 
---- The personas of style.yaml in file order, validated by the core.
----@alias tide.personas {name: string, content: string}[]
+--- The personas of style.yaml in file order, validated by the core: the module
+--- is this list.
+---@type {name: string, content: string}[]
+local personas = {}
+
+return personas

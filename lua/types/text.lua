@@ -1,5 +1,4 @@
----@meta
---- require "tide.text"
+---@meta tide.text
 
 ---@class tide.text
 local text = {}
@@ -22,3 +21,5 @@ function text.valid(s) end
 ---@param s string
 ---@return boolean
 function text.has_cjk(s) end
+
+return text

@@ -1,5 +1,4 @@
----@meta
---- require "tide.time"
+---@meta tide.time
 
 ---@class tide.time
 local time = {}
@@ -22,3 +21,5 @@ function time.mono_ms() end
 --- Yields.
 ---@param ms integer
 function time.sleep(ms) end
+
+return time

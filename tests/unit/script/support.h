@@ -16,6 +16,7 @@
 #include "db/migrate.h"
 #include "script/dispatch.h"
 #include "script/production.h"
+#include "script/timers.h"
 #include "script/value.h"
 
 #include <ftw.h>
@@ -114,6 +115,8 @@ static inline struct rig *rig_new(void)
     rig->env.script_memory_max = 16u << 20;
     rig->env.body_max = 4096;
     rig->env.setting = rig_setting;
+    rig->env.workers = 1;
+    tt_timers_create(&rig->env.timers);
     tt_list_init(&rig->env.tasks);
     tt_list_init(&rig->env.productions);
     return rig;
@@ -170,6 +173,7 @@ static inline void rig_turns(struct rig *rig, int turns)
 
 static inline void rig_free(struct rig *rig)
 {
+    tt_timers_stop(&rig->env.timers);
     tt_task_cancel_all(&rig->env);
     tt_production_abandon(&rig->env);
     rig_turns(rig, 3);
@@ -179,6 +183,7 @@ static inline void rig_free(struct rig *rig)
     rig_turns(rig, 3);
     assert_int_equal(rig->env.task_count, 0);
     tt_client_free(rig->env.client);
+    tt_timers_destroy(&rig->env.timers);
     tt_generation_unref(rig->generation);
     tt_loop_free(rig->loop);
     tt_resolver_free(rig->resolver);

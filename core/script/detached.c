@@ -1,0 +1,119 @@
+/* The task is still being taken down when its end is told, so everything is let go of in the loop's
+ * next step: else the last reference would close the generation under its own task. */
+#include "script/detached.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/generation.h"
+#include "script/task.h"
+
+#include <stdlib.h>
+
+struct tt_detached {
+    struct tt_vm *vm;
+    struct tt_generation *generation; /* a reference */
+    const char *where;
+    int function; /* registry reference */
+    bool borrowed, failed;
+    struct tt_detached_call call;
+    struct tt_owned owned; /* by the task */
+    struct tt_deferred after_task;
+};
+
+struct tt_detached *tt_detached_borrow(struct tt_vm *vm, int function, const char *where)
+{
+    struct tt_detached *detached = TT_NEW(struct tt_detached);
+    detached->vm = vm;
+    detached->generation = tt_generation_ref(vm->owner);
+    detached->where = where;
+    detached->function = function;
+    detached->borrowed = true;
+    return detached;
+}
+
+struct tt_detached *tt_detached_new(lua_State *L, int index, const char *where)
+{
+    lua_pushvalue(L, index);
+    int function = luaL_ref(L, LUA_REGISTRYINDEX);
+    struct tt_detached *detached = tt_detached_borrow(tt_vm_of(L), function, where);
+    detached->borrowed = false;
+    return detached;
+}
+
+void tt_detached_free(struct tt_detached *detached)
+{
+    if (!detached)
+        return;
+    if (!detached->borrowed)
+        luaL_unref(detached->vm->L, LUA_REGISTRYINDEX, detached->function);
+    tt_generation_unref(detached->generation);
+    free(detached);
+}
+
+static int after_call(lua_State *L, int status, lua_KContext context)
+{
+    (void)L;
+    (void)status;
+    (void)context;
+    return 0;
+}
+
+static int entry(lua_State *L)
+{
+    struct tt_detached *detached = lua_touserdata(L, 1);
+    int arguments = 0;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, detached->function);
+    if (detached->call.push)
+        arguments = detached->call.push(L, detached->call.arg);
+    lua_callk(L, arguments, 0, 0, after_call);
+    return 0;
+}
+
+static void on_end(const struct tt_err *error, void *arg)
+{
+    struct tt_detached *detached = arg;
+    if (!error)
+        return;
+    detached->failed = true;
+    tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", detached->where),
+           TT_F_Z("error", error->message));
+}
+
+static void over(struct tt_deferred *deferred)
+{
+    struct tt_detached *detached = TT_CONTAINER_OF(deferred, struct tt_detached, after_task);
+    struct tt_detached_call call = detached->call;
+    bool failed = detached->failed;
+
+    tt_detached_free(detached);
+    if (call.on_over)
+        call.on_over(call.arg, failed);
+}
+
+static void on_task_gone(struct tt_owned *owned)
+{
+    struct tt_detached *detached = TT_CONTAINER_OF(owned, struct tt_detached, owned);
+    tt_loop_defer(detached->vm->env->loop, &detached->after_task);
+}
+
+void tt_detached_run(struct tt_detached *detached, const struct tt_detached_call *call)
+{
+    struct tt_env *env = detached->vm->env;
+    struct tt_task *task = NULL;
+
+    detached->call = *call;
+    detached->owned.close = on_task_gone;
+    detached->after_task.run = over;
+    if (!env->drained && !env->closing)
+        task = tt_task_new(detached->vm, on_end, detached);
+    if (!task) {
+        if (env->closing) /* the loop has ended: there is no later step */
+            over(&detached->after_task);
+        else
+            on_task_gone(&detached->owned);
+        return;
+    }
+    tt_task_own(task, &detached->owned);
+    tt_task_start(task, entry);
+}

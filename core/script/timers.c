@@ -1,0 +1,263 @@
+/* Named timers keep to a grid: the next due time is a multiple of the interval after the one
+ * before, and what could not run in time (a tick took longer, the worker was busy) is not made up
+ * for but told to the next tick as `missed`. A timer is started again only when its tick is over,
+ * also when a reload came in between: so ticks never overlap, and the new code's tick waits for the
+ * old code's.
+ *
+ * A timer's record outlives generations; it is found by name. Between the old vm's retiring and the
+ * new one's adopting it has no vm. */
+#include "script/timers.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "script/value.h"
+
+#include <stdlib.h>
+
+struct named {
+    struct tt_list node; /* env->timers.named */
+    struct tt_env *env;
+    char name[TT_TIMER_NAME_MAX + 1];
+    struct tt_vm *vm; /* whose function it calls; NULL = given up */
+    int function;     /* registry reference of that vm */
+    uint64_t ms, due_ms;
+    uint64_t number; /* of the last tick, from 1 */
+    uint64_t missed; /* before that one */
+    struct tt_timer timer;
+    bool ticking; /* a record stays until its tick is over */
+};
+
+static void arm(struct named *named)
+{
+    uint64_t now = tt_clock_mono_ms();
+    if (!named->ticking && named->vm && !named->env->timers.stopped)
+        tt_timer_start(named->env->loop, &named->timer,
+                       named->due_ms > now ? named->due_ms - now : 0);
+}
+
+static void forget(struct named *named)
+{
+    tt_timer_stop(&named->timer);
+    tt_list_remove(&named->node);
+    free(named);
+}
+
+/* ---- a tick ---- */
+
+static int push_tick(lua_State *L, void *arg)
+{
+    const struct named *named = arg;
+
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, named->name);
+    lua_setfield(L, -2, "name");
+    lua_pushinteger(L, (lua_Integer)named->number);
+    lua_setfield(L, -2, "number");
+    lua_pushinteger(L, (lua_Integer)named->missed);
+    lua_setfield(L, -2, "missed");
+    return 1;
+}
+
+static void on_tick_over(void *arg, bool failed)
+{
+    struct named *named = arg;
+
+    named->ticking = false;
+    if (failed) {
+        uint64_t failures = ++named->env->timers.failures;
+        tt_log(TT_LOG_ERROR, "a timer's tick failed", TT_F_Z("timer", named->name),
+               TT_F_INT("number", (int64_t)named->number), TT_F_INT("failures", (int64_t)failures));
+    }
+    if (named->vm)
+        arm(named);
+    else
+        forget(named);
+}
+
+static void on_due(struct tt_timer *timer)
+{
+    struct named *named = TT_CONTAINER_OF(timer, struct named, timer);
+    struct tt_timers *timers = &named->env->timers;
+    uint64_t now = tt_loop_now(named->env->loop);
+
+    named->missed = now > named->due_ms ? (now - named->due_ms) / named->ms : 0;
+    named->number += 1 + named->missed;
+    named->due_ms += (1 + named->missed) * named->ms;
+    named->ticking = true;
+    timers->ticks++;
+    timers->missed += named->missed;
+    tt_detached_run(tt_detached_borrow(named->vm, named->function, named->name),
+                    &(struct tt_detached_call){push_tick, on_tick_over, named});
+}
+
+/* ---- generations ---- */
+
+/* FNV-1a: the same name is the same worker's, whatever else is declared. */
+static bool is_mine(const struct tt_env *env, const char *name)
+{
+    uint32_t hash = 2166136261u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return (int)(hash % (uint32_t)env->workers) == env->worker;
+}
+
+static struct named *find(struct tt_env *env, const char *name)
+{
+    tt_list_for_each (node, &env->timers.named) {
+        struct named *named = tt_list_entry(node, struct named, node);
+        if (strcmp(named->name, name) == 0)
+            return named;
+    }
+    return NULL;
+}
+
+static struct named *named_new(struct tt_env *env, const struct tt_timer_declared *declared)
+{
+    struct named *named = TT_NEW(struct named);
+    named->env = env;
+    memcpy(named->name, declared->name, sizeof(named->name));
+    named->timer.on_due = on_due;
+    named->due_ms = UINT64_MAX;
+    tt_list_push_back(&env->timers.named, &named->node);
+    return named;
+}
+
+void tt_timers_adopt(struct tt_vm *vm)
+{
+    struct tt_env *env = vm->env;
+    uint64_t now = tt_clock_mono_ms(); /* the loop may not run yet */
+
+    env->timers.active = vm;
+    tt_list_for_each (node, &vm->timers) {
+        struct tt_timer_declared *declared = tt_list_entry(node, struct tt_timer_declared, node);
+        if (!is_mine(env, declared->name))
+            continue;
+        struct named *named = find(env, declared->name);
+        if (!named)
+            named = named_new(env, declared);
+        if (named->ms != declared->ms && named->due_ms > now + declared->ms)
+            named->due_ms = now + declared->ms;
+        named->vm = vm;
+        named->function = declared->function;
+        named->ms = declared->ms;
+        arm(named);
+    }
+    tt_list_for_each_safe (node, &env->timers.named) {
+        struct named *named = tt_list_entry(node, struct named, node);
+        if (!named->vm && !named->ticking)
+            forget(named);
+    }
+}
+
+/* Those that the next vm has adopted already are its own by now. */
+void tt_timers_give_up(struct tt_vm *vm)
+{
+    struct tt_timers *timers = &vm->env->timers;
+
+    tt_list_for_each_safe (node, &timers->named) {
+        struct named *named = tt_list_entry(node, struct named, node);
+        if (named->vm != vm)
+            continue;
+        tt_timer_stop(&named->timer);
+        named->vm = NULL;
+        if (timers->active != vm && !named->ticking)
+            forget(named);
+    }
+}
+
+void tt_timers_forget(struct tt_vm *vm)
+{
+    while (!tt_list_empty(&vm->timers)) {
+        struct tt_timer_declared *declared =
+            tt_list_entry(vm->timers.next, struct tt_timer_declared, node);
+        tt_list_remove(&declared->node);
+        free(declared);
+    }
+}
+
+/* ---- single calls ---- */
+
+struct tt_single {
+    struct tt_list node; /* env->timers.single */
+    int references;      /* the list, and the script's handle */
+    struct tt_env *env;
+    struct tt_detached *call; /* NULL once it has begun or was cancelled */
+    struct tt_timer timer;
+};
+
+void tt_single_unref(struct tt_single *single)
+{
+    if (--single->references == 0)
+        free(single);
+}
+
+static struct tt_detached *take_call(struct tt_single *single)
+{
+    struct tt_detached *call = single->call;
+    single->call = NULL;
+    if (call) {
+        tt_timer_stop(&single->timer);
+        tt_list_remove(&single->node);
+        single->env->timers.single_count--;
+        tt_single_unref(single);
+    }
+    return call;
+}
+
+static void on_single_due(struct tt_timer *timer)
+{
+    struct tt_single *single = TT_CONTAINER_OF(timer, struct tt_single, timer);
+    tt_detached_run(take_call(single), &(struct tt_detached_call){0});
+}
+
+struct tt_single *tt_single_start(struct tt_env *env, struct tt_detached *call, uint64_t ms,
+                                  struct tt_err *err)
+{
+    struct tt_timers *timers = &env->timers;
+
+    if (timers->stopped || timers->single_count >= TT_TIMER_SINGLE_MAX) {
+        tt_err_set(err, 503, "busy", "%s",
+                   timers->stopped ? "the server stops" : "too many calls are waiting already");
+        return NULL;
+    }
+    struct tt_single *single = TT_NEW(struct tt_single);
+    single->references = 2;
+    single->env = env;
+    single->call = call;
+    single->timer.on_due = on_single_due;
+    tt_list_push_back(&timers->single, &single->node);
+    timers->single_count++;
+    tt_timer_start(env->loop, &single->timer, ms);
+    return single;
+}
+
+bool tt_single_cancel(struct tt_single *single)
+{
+    struct tt_detached *call = take_call(single);
+    tt_detached_free(call);
+    return call != NULL;
+}
+
+/* ---- life ---- */
+
+void tt_timers_create(struct tt_timers *timers)
+{
+    tt_list_init(&timers->named);
+    tt_list_init(&timers->single);
+}
+
+void tt_timers_stop(struct tt_timers *timers)
+{
+    timers->stopped = true;
+    tt_list_for_each (node, &timers->named) {
+        tt_timer_stop(&tt_list_entry(node, struct named, node)->timer);
+    }
+    while (!tt_list_empty(&timers->single))
+        tt_single_cancel(tt_list_entry(timers->single.next, struct tt_single, node));
+}
+
+void tt_timers_destroy(struct tt_timers *timers)
+{
+    while (!tt_list_empty(&timers->named))
+        forget(tt_list_entry(timers->named.next, struct named, node));
+}

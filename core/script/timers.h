@@ -1,0 +1,40 @@
+/* What scripts run at a time: named timers, declared while modules load, and single calls later. A
+ * named timer runs on one worker only, the one that its name's hash says; so nothing is shared, and
+ * at a reload that worker's new vm goes on with the old one's due times. Thread: the worker. */
+#pragma once
+#include "script/detached.h"
+
+#define TT_TIMER_NAME_MAX   64
+#define TT_TIMERS_MAX       100  /* named ones of a bundle */
+#define TT_TIMER_SINGLE_MAX 1000 /* single ones that wait, a worker */
+
+/* A declaration; in vm->timers of every worker's vm. */
+struct tt_timer_declared {
+    struct tt_list node;
+    char name[TT_TIMER_NAME_MAX + 1];
+    uint64_t ms;
+    int function; /* registry reference */
+};
+
+void tt_timers_create(struct tt_timers *timers);
+
+/* Nothing becomes due any more; single calls that wait are dropped, ticks that run go on. */
+void tt_timers_stop(struct tt_timers *timers);
+
+/* Frees what is left, after tt_timers_stop and after all tasks are gone. */
+void tt_timers_destroy(struct tt_timers *timers);
+
+/* See tt_vm_activate, tt_vm_retire, tt_vm_free. */
+void tt_timers_adopt(struct tt_vm *vm);
+void tt_timers_give_up(struct tt_vm *vm);
+void tt_timers_forget(struct tt_vm *vm);
+
+/* A single call. Shared by its script's handle and the list of what waits. */
+struct tt_single;
+
+/* Takes the call over. A reference for the caller. Fails: NULL ("busy": too many, or stopping). */
+struct tt_single *tt_single_start(struct tt_env *env, struct tt_detached *call, uint64_t ms,
+                                  struct tt_err *err);
+/* It does not run, unless it has begun: false then. */
+bool tt_single_cancel(struct tt_single *single);
+void tt_single_unref(struct tt_single *single);
