@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_MS  10   /* how often a stopping worker looks whether all is done */
-#define FORCE_MS 5000 /* after the drain limit: for stopped replies to commit */
+#define TOKENS_MAX 1024 /* verified ones that a worker remembers, half a KiB each */
+#define LOOK_MS    10   /* how often a stopping worker looks whether all is done */
+#define FORCE_MS   5000 /* after the drain limit: for stopped replies to commit */
 
 struct stopping {
     struct tt_mail mail;
@@ -42,6 +43,7 @@ static void fill_env(struct tt_worker *worker)
     env->registry = app->registry;
     env->egress = app->egress;
     env->keys = &app->keys;
+    env->tokens = tt_token_cache_new(TOKENS_MAX);
     env->cors_origins = origins->items;
     env->cors_origin_count = origins->item_count;
     env->public_url = tt_conf_get(app->settings->conf, "public_url")->text;
@@ -217,6 +219,7 @@ void tt_worker_destroy(struct tt_worker *worker)
     tt_client_free(worker->env.client);
     tt_timers_destroy(&worker->env.timers);
     tt_generation_unref(worker->dispatcher.generation);
+    tt_token_cache_free(worker->env.tokens);
     if (worker->env.cache)
         tt_cache_free(worker->env.cache);
     tt_loop_free(worker->loop);

@@ -165,8 +165,9 @@ static int crypto_token_verify(lua_State *L)
 
     token.data = luaL_checklstring(L, 1, &token.len);
     tt_task_check(L, "crypto.token_verify");
-    if (tt_token_verify(tt_vm_of(L)->env->keys, token, tt_clock_wall_us() / 1000000, &claims,
-                        &err) != 0)
+    const struct tt_env *env = tt_vm_of(L)->env;
+    if (tt_token_cache_verify(env->tokens, env->keys, token, tt_clock_wall_us() / 1000000, &claims,
+                              &err) != 0)
         return tt_value_push_error(L, &err);
     lua_createtable(L, 0, 7);
     lua_pushinteger(L, claims.sub);

@@ -2,6 +2,7 @@
  * any script state is built. Everything a binding touches comes from here, so nothing is global. */
 #pragma once
 #include "base/secret.h"
+#include "base/token_cache.h"
 #include "cache/tier.h"
 #include "db/db.h"
 #include "files/store.h"
@@ -45,6 +46,7 @@ struct tt_env {
     struct tt_registry *registry;
     const struct tt_egress *egress;
     const struct tt_keys *keys;
+    struct tt_token_cache *tokens; /* verified ones; may be NULL */
     const struct tt_str *cors_origins;
     size_t cors_origin_count;
     struct tt_str public_url;
