@@ -27,7 +27,8 @@ function writePersonas(folder) {
   return path;
 }
 
-/** A folder with personas, and the environment that makes every command use it. */
+/** A folder with personas, and the environment that makes every command use it. `command`, when it
+ * is set, starts the server in some other way; it must become the server (exec). */
 export function makeHome({ port = 0, env = {} } = {}) {
   const folder = makeFolder();
   return {
@@ -65,7 +66,8 @@ export class Server {
   async start(args = []) {
     this.#log = nextLogPath();
     const log = openSync(this.#log, 'w');
-    this.#child = start(TIDETALK, ['serve', ...args], {
+    const [program, ...before] = this.home.command ?? [TIDETALK];
+    this.#child = start(program, [...before, 'serve', ...args], {
       env: this.home.env, cwd: this.home.folder, stdio: ['ignore', log, log],
     });
     closeSync(log);

@@ -1,0 +1,112 @@
+// A disk that is full and then is not: what was acknowledged stays, everything else is told so. The
+// data folder is a small file system of its own, mounted where only the server sees it.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, openSync, closeSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe } from 'node:test';
+import { uniqueName } from './support/client.mjs';
+import { eventually, test, within } from './support/limits.mjs';
+import { startMock } from './support/mock.mjs';
+import { freePort } from './support/process.mjs';
+import { LOOPBACK, Server, TIDETALK, makeHome } from './support/server.mjs';
+import { assertError } from './support/suite.mjs';
+import { list, newSession, field, file, form, send } from './support/upload.mjs';
+
+const canMount = spawnSync('unshare', ['-m', 'true']).status === 0;
+const MOUNT = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"';
+
+async function startOnSmallDisk() {
+  const home = makeHome({ port: await freePort(), env: LOOPBACK });
+  mkdirSync(home.dataDir);
+  home.command = ['unshare', '-m', 'sh', '-c', MOUNT, home.dataDir, TIDETALK];
+  return new Server(home, Number(home.env.TIDETALK_LISTEN.split(':')[1])).start();
+}
+
+const inside = (server) => join(`/proc/${server.pid}/root`, server.home.dataDir);
+
+/** Takes every byte that is left. */
+function fill(server) {
+  const fd = openSync(join(inside(server), 'filler'), 'w');
+  const block = Buffer.alloc(4096);
+  try {
+    for (;;) writeSync(fd, block);
+  } catch (error) {
+    assert.equal(error.code, 'ENOSPC');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const empty = (server) => rmSync(join(inside(server), 'filler'));
+
+/** Writes messages until one is refused: the acknowledged ones, and the refusal. */
+async function writeUntilRefused(user, session) {
+  const acknowledged = [];
+  for (let i = 0; i < 500; i += 1) {
+    const message = `tide ${i} ${'.'.repeat(2000)}`;
+    const answer = await user.post('/api/chat/message', {
+      session_id: session, model_name: 'model-1', message,
+    });
+    if (answer.status !== 200) return { acknowledged, refused: answer };
+    acknowledged.push(message);
+  }
+  return assert.fail('500 messages were stored on a full disk');
+}
+
+const storedBy = async (user, session) =>
+  (await user.ok('GET', `/api/chat/sessions/${session}/export?format=json`)).messages
+    .filter((message) => message.role === 'user').map((message) => message.content);
+
+describe('a full disk', () => {
+  test('is told, loses nothing, and is over when there is room again', async (t) => {
+    if (!canMount) return t.skip('needs the right to mount (root)');
+    const mock = await startMock();
+    const server = await startOnSmallDisk();
+    t.after(async () => {
+      await server.stop();
+      server.home.remove();
+      await mock.stop();
+    });
+    const user = await server.user();
+    await user.model(mock.url('tokens=4'));
+    await user.model(mock.url('tokens=400,size=200,pace=20'), { model_name: 'long' });
+    const session = uniqueName('disk');
+    await user.say('model-1', session, 'before');
+    const upload = await newSession(user, 'model-1');
+
+    const running = await user.open('long', uniqueName('running'), 'on and on');
+    await running.until((reader) => reader.frames.length > 0);
+    fill(server);
+    const { acknowledged, refused } = await writeUntilRefused(user, session);
+    assertError(refused, 507, 'disk_full');
+    assertError(await send(user, form(field('session_id', upload), file('a.txt', 'x'.repeat(100_000)))), 507, 'disk_full');
+    assert.deepEqual(await list(user, upload), []);
+    // Reading goes on, also of what the last successful write brought.
+    assert.deepEqual(await storedBy(user, session), ['before', ...acknowledged]);
+    await within(running.end(), 'the running reply ends');
+    assert.equal(running.last.done, true);
+    assert.ok(running.text.startsWith('tok0'), running.text.slice(0, 50));
+    if (running.last.code) assert.equal(running.last.code, 'disk_full');
+
+    empty(server);
+    await eventually(async () => (await user.post('/api/chat/message', {
+      session_id: session, model_name: 'model-1', message: 'after',
+    })).status === 200, 'messages are stored again');
+    assert.deepEqual(await storedBy(user, session), ['before', ...acknowledged, 'after']);
+
+    // As the disk is now, without a word of farewell: what a power failure would leave.
+    const copy = makeHome({ port: await freePort(), env: LOOPBACK });
+    server.signal('SIGSTOP');
+    cpSync(inside(server), copy.dataDir, {
+      recursive: true, filter: (path) => !/\.sock$|\/lock$/.test(path),
+    });
+    server.signal('SIGCONT');
+    const second = await new Server(copy, Number(copy.env.TIDETALK_LISTEN.split(':')[1])).start();
+    t.after(() => copy.remove());
+    const again = second.client();
+    again.token = user.token;
+    assert.deepEqual(await storedBy(again, session), ['before', ...acknowledged, 'after']);
+    return second.stop();
+  });
+});
