@@ -69,17 +69,21 @@ function M.get_session(user_id, session_id)
   return cache.get_cached_chat_session(user_id, session_id, version)
 end
 
---- The session: kept, or from the database and kept from now on.
+--- The session: kept, or from the database and kept from now on. Without Redis
+--- the row itself is read in the time that its version would take.
 ---@param user_id integer
 ---@param session_id string
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
 local function find_session(user_id, session_id)
-  local row, err = M.get_session(user_id, session_id)
-  if row or err then
-    return row, err
+  local shared = cache.is_shared()
+  if shared then
+    local kept, failed = M.get_session(user_id, session_id)
+    if kept or failed then
+      return kept, failed
+    end
   end
-  row, err = chat.get_chat_session(user_id, session_id)
-  if row then
+  local row, err = chat.get_chat_session(user_id, session_id)
+  if row and shared then
     cache.cache_chat_session(row, KEEP_MS)
   end
   return row, err

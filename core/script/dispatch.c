@@ -200,8 +200,8 @@ static bool has_body(struct tt_http_exchange *exchange)
 static bool is_json_type(struct tt_http_exchange *exchange)
 {
     struct tt_str rest = tt_http_header(exchange, "Content-Type"), type;
-    if (!rest.data || rest.len == 0)
-        return true;
+    if (!rest.data)
+        return false;
     tt_str_split(&rest, ';', &type);
     return tt_str_eq_nocase(tt_str_trim(type), TT_STR("application/json"));
 }

@@ -116,7 +116,7 @@ describe('bodies', () => {
   test('other types than JSON are 415', async () => {
     const client = await context.server.user();
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx',
-      'multipart/form-data; boundary=x']) {
+      'multipart/form-data; boundary=x', '']) {
       const answer = await post(client, '{"model_name":"demo"}', { 'Content-Type': type });
       assertError(answer, 415, 'unsupported_media_type');
     }

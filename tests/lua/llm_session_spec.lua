@@ -111,7 +111,7 @@ describe("services.llm_session", function()
     local result = turns.send_message(7, WISH, "en")
     assert.equal("reply", result.content)
     assert.equal(
-      "api enter version session leaf history write start wait",
+      "api enter session leaf history write start wait",
       table.concat(log, " ")
     )
     assert.equal("the turn", started.turn)
@@ -123,7 +123,7 @@ describe("services.llm_session", function()
 
   it("stores a new session together with its first turn", function()
     turns.send_message(7, WISH, "en")
-    assert.equal("api enter version write start wait", table.concat(log, " "))
+    assert.equal("api enter session write start wait", table.concat(log, " "))
   end)
 
   it("refuses before it waits", function()

@@ -199,6 +199,8 @@ static void bodies_have_limits(void **state)
     web_expect_error(web, 413, "body_too_large", "Too large");
     web_ask(web, "POST", "/echo", "Content-Type: text/plain\r\n", "a");
     web_expect_error(web, 415, "unsupported_media_type", "JSON only");
+    web_ask(web, "POST", "/echo", "", "{}");
+    web_expect_error(web, 415, "unsupported_media_type", "JSON only");
     web_ask(web, "POST", "/echo", "Content-Type: application/json; charset=utf-8\r\n", "{}");
     assert_int_equal(web->status, 200);
     web_ask(web, "POST", "/echo", "Content-Type: text/plain\r\n", NULL);

@@ -81,7 +81,7 @@ static void what_the_core_refuses_has_the_shape(void **state)
     expect(web, 415, OPENAI("JSON only", "invalid_request_error", "null", "unsupported_media_type"),
            "X-Should-Retry: false");
     web_raw(web, "POST /v1/body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-                 "Content-Length: 1000\r\n\r\n");
+                 "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n");
     expect(web, 413, OPENAI("Too large", "invalid_request_error", "null", "body_too_large"),
            "X-Should-Retry: false");
 }
