@@ -92,6 +92,7 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     put_int(&w, "workers", app->worker_count);
     put_int(&w, "port", app->port);
     put_int(&w, "replies_running", tt_reply_count());
+    put_int(&w, "sessions_busy", (int64_t)tt_registry_count(app->registry));
     put_int(&w, "reply_memory", (int64_t)tt_reply_memory_used());
     put_int(&w, "replies_repaired", app->repaired);
     tt_json_key(&w, TT_STR("database"));

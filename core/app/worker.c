@@ -55,6 +55,7 @@ static void fill_env(struct tt_worker *worker)
     tt_timers_create(&env->timers);
     tt_list_init(&env->tasks);
     tt_list_init(&env->productions);
+    tt_list_init(&env->unsaved);
 }
 
 int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err)

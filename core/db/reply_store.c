@@ -49,7 +49,8 @@ void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
 {
     static const char row[] =
         "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
-        " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10"
+        " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10, runs = ?11,"
+        " delivered = ?12"
         " WHERE id = ?1 AND session_row = ?9";
     static const char session[] =
         "UPDATE chat_sessions SET updated_at = ?2, version = version + 1"
@@ -67,7 +68,9 @@ void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
                                    text_or_null(end->error_code),
                                    time,
                                    tt_db_int(end->session_row),
-                                   tt_db_text(end->tool_calls)};
+                                   tt_db_text(end->tool_calls),
+                                   tt_db_text(end->runs),
+                                   tt_db_int(end->delivered)};
     *row_statement = tt_db_job_count(job);
     tt_db_job_add(job, TT_STR(row), values, TT_COUNT(values), -1);
     tt_db_job_add(job, TT_STR(session), (struct tt_db_value[]){id, time}, 2, -1);
@@ -79,25 +82,60 @@ void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
 
 #define KINDS 3 /* of enum tt_reply_kind, which this layer does not know */
 
-/* Joins a message's chunks by kind. */
-static int join_chunks(struct tt_sqlite *conn, int64_t id, struct tt_buf text[KINDS],
+/* A message's chunks, joined by kind, and the runs in which they came (see llm/reply_stored.h). */
+struct joined {
+    struct tt_buf text[KINDS];
+    struct tt_buf runs;
+    int kind; /* of the last run */
+    size_t run;
+    int64_t position;
+};
+
+static void end_run(struct joined *joined)
+{
+    static const char letters[KINDS] = {'c', 'r', 't'};
+    if (joined->run > 0) {
+        tt_buf_putc(&joined->runs, letters[joined->kind]);
+        tt_buf_append_u64(&joined->runs, joined->run);
+    }
+    joined->run = 0;
+}
+
+/* False where the chunks have a hole: what comes after it is not the text any more. */
+static bool join_chunk(struct joined *joined, int64_t position, int kind, struct tt_str bytes)
+{
+    if (position != joined->position || kind < 0 || kind >= KINDS)
+        return false;
+    if (kind != joined->kind)
+        end_run(joined);
+    joined->kind = kind;
+    joined->run += bytes.len;
+    joined->position += (int64_t)bytes.len;
+    tt_buf_append_str(&joined->text[kind], bytes);
+    return true;
+}
+
+static int join_chunks(struct tt_sqlite *conn, int64_t id, struct joined *joined,
                        struct tt_err *err)
 {
     struct tt_statement *statement;
     struct tt_db_value value = tt_db_int(id);
-    int rc = tt_sqlite_prepare(conn,
-                               TT_STR("SELECT kind, bytes FROM reply_chunks WHERE message_id = ?1"
-                                      " ORDER BY position"),
-                               &statement, err);
+    int rc = tt_sqlite_prepare(
+        conn,
+        TT_STR("SELECT kind, bytes, position FROM reply_chunks WHERE message_id = ?1"
+               " ORDER BY position"),
+        &statement, err);
     if (rc != SQLITE_OK)
         return rc;
     rc = tt_sqlite_bind(conn, statement, &value, 1, false, err);
     while (rc == SQLITE_OK && (rc = sqlite3_step(statement->handle)) == SQLITE_ROW) {
         int kind = sqlite3_column_int(statement->handle, 0);
-        if (kind >= 0 && kind < KINDS)
-            tt_buf_append_str(&text[kind], tt_sqlite_column(statement, 1).text);
+        int64_t position = sqlite3_column_int64(statement->handle, 2);
         rc = SQLITE_OK;
+        if (!join_chunk(joined, position, kind, tt_sqlite_column(statement, 1).text))
+            break;
     }
+    end_run(joined);
     if (rc == SQLITE_DONE)
         rc = SQLITE_OK;
     else if (rc != SQLITE_OK)
@@ -128,7 +166,9 @@ static int repair_message(struct tt_sqlite *conn, int64_t id, struct tt_err *err
 {
     /* A row without chunks keeps what it has; normally nothing. */
     static const char row[] =
-        "UPDATE chat_messages SET status = 'interrupted', updated_at = ?2,"
+        "UPDATE chat_messages SET status = 'interrupted', updated_at = ?2, delivered = 0, runs = "
+        "?6,"
+        " error_code = 'interrupted',"
         " content = CASE ?3 WHEN '' THEN content ELSE ?3 END,"
         " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END,"
         " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END WHERE id = ?1";
@@ -136,13 +176,16 @@ static int repair_message(struct tt_sqlite *conn, int64_t id, struct tt_err *err
         "UPDATE chat_sessions SET version = version + 1"
         " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";
     static const char chunks[] = "DELETE FROM reply_chunks WHERE message_id = ?1";
-    struct tt_buf text[KINDS] = {{0}};
+    struct joined joined = {0};
     char now[TT_RFC3339_SIZE];
     struct tt_db_value id_value = tt_db_int(id);
-    int rc = join_chunks(conn, id, text, err);
-    struct tt_db_value values[] = {id_value, now_text(now), tt_db_text(whole_text(&text[0])),
-                                   tt_db_text(whole_text(&text[1])),
-                                   tt_db_text(whole_lines(&text[2]))};
+    int rc = join_chunks(conn, id, &joined, err);
+    struct tt_db_value values[] = {id_value,
+                                   now_text(now),
+                                   tt_db_text(whole_text(&joined.text[0])),
+                                   tt_db_text(whole_text(&joined.text[1])),
+                                   tt_db_text(whole_lines(&joined.text[2])),
+                                   tt_db_text(tt_buf_str(&joined.runs))};
     if (rc == SQLITE_OK)
         rc = tt_sqlite_run_values(conn, row, values, TT_COUNT(values), NULL, err);
     if (rc == SQLITE_OK)
@@ -150,7 +193,8 @@ static int repair_message(struct tt_sqlite *conn, int64_t id, struct tt_err *err
     if (rc == SQLITE_OK)
         rc = tt_sqlite_run_values(conn, chunks, &id_value, 1, NULL, err);
     for (int kind = 0; kind < KINDS; kind++)
-        tt_buf_free(&text[kind]);
+        tt_buf_free(&joined.text[kind]);
+    tt_buf_free(&joined.runs);
     return rc;
 }
 

@@ -15,10 +15,12 @@ struct tt_reply_end {
     struct tt_str content;
     struct tt_str reasoning;
     struct tt_str tool_calls; /* lines as logged */
+    struct tt_str runs;       /* in which order they came, see llm/reply_stored.h */
     struct tt_str status;     /* complete, interrupted, stopped, error */
     struct tt_str finish_reason;
     struct tt_str usage;      /* JSON object, or data == NULL */
     struct tt_str error_code; /* or data == NULL */
+    bool delivered;           /* a client listened to the end */
     bool checkpointed;        /* reply_chunks has rows to fold away */
 };
 /* Adds to `job`: final text, status, usage, updated_at, chunks folded away. A row that is gone (the
@@ -28,5 +30,6 @@ void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
                         size_t *row_statement);
 
 /* At start, before anything is served: every message still "streaming" becomes "interrupted" with
- * the text of its chunks. Returns how many, -1 on error. Thread: main, blocking. */
+ * the text of its chunks, up to the first hole in them. Returns how many, -1 on error. Thread:
+ * main, blocking. */
 int tt_reply_store_repair(const char *path, struct tt_err *err);

@@ -281,10 +281,11 @@ static void ticket_end(struct ticket *ticket, const struct tt_err *reason)
 }
 
 /* Under the lock: ends what waits, and what was called but does not know it yet. The reply that
- * runs is handed back with a reference, to be stopped outside. */
-static struct tt_reply *queue_end(struct queue *queue, const struct tt_err *reason)
+ * runs is handed back with a reference, to be stopped outside. *ended: something else was there. */
+static struct tt_reply *queue_end(struct queue *queue, const struct tt_err *reason, bool *ended)
 {
     struct tt_list *node;
+    *ended = queue->waiting_count > 0 || (queue->running && !queue->reply);
     while ((node = tt_list_pop_front(&queue->waiting)))
         ticket_end(tt_list_entry(node, struct ticket, node), reason);
     queue->waiting_count = 0;
@@ -305,16 +306,17 @@ static struct tt_reply *queue_end(struct queue *queue, const struct tt_err *reas
 }
 
 int64_t tt_registry_end_session(struct tt_registry *registry, int64_t user_id,
-                                struct tt_str session_id, const struct tt_err *reason)
+                                struct tt_str session_id, const struct tt_err *reason, bool *ended)
 {
     char buffer[KEY_MAX];
     struct tt_str key = session_key(buffer, user_id, session_id);
     struct tt_reply *reply = NULL;
     int64_t message_id = 0;
+    bool other = false;
     pthread_mutex_lock(&registry->lock);
     struct queue *queue = tt_map_get(registry->queues, key);
     if (queue) {
-        reply = queue_end(queue, reason);
+        reply = queue_end(queue, reason, &other);
         queue_drop_if_empty(registry, queue);
     }
     pthread_mutex_unlock(&registry->lock);
@@ -323,7 +325,17 @@ int64_t tt_registry_end_session(struct tt_registry *registry, int64_t user_id,
         tt_reply_stop(reply, reason);
     }
     tt_reply_unref(reply);
+    if (ended)
+        *ended = other || message_id;
     return message_id;
+}
+
+size_t tt_registry_count(struct tt_registry *registry)
+{
+    pthread_mutex_lock(&registry->lock);
+    size_t count = tt_map_count(registry->queues);
+    pthread_mutex_unlock(&registry->lock);
+    return count;
 }
 
 /* ---- replies ---- */
@@ -417,7 +429,8 @@ void tt_registry_stop_all(struct tt_registry *registry, const struct tt_err *rea
     for (position = 0; tt_map_next(registry->queues, &position, &key, &value);)
         queues[queue_count++] = value;
     for (size_t i = 0; i < queue_count; i++) {
-        struct tt_reply *reply = queue_end(queues[i], reason);
+        bool other;
+        struct tt_reply *reply = queue_end(queues[i], reason, &other);
         if (reply)
             all[count++] = reply;
         queue_drop_if_empty(registry, queues[i]);

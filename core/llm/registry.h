@@ -29,9 +29,13 @@ void tt_turn_leave(struct tt_turn *turn);
 
 /* Ends the waiting turns of a session with `reason`, and stops its running reply with it (NULL
  * reason = stopped by the user; waiting turns get "stopped"). A turn that runs but has no reply yet
- * has it stopped when it is added. Returns the running reply's message id or 0. Thread: any. */
+ * has it stopped when it is added. Returns the running reply's message id or 0; *ended (may be
+ * NULL): whether there was anything to end. Thread: any. */
 int64_t tt_registry_end_session(struct tt_registry *registry, int64_t user_id,
-                                struct tt_str session_id, const struct tt_err *reason);
+                                struct tt_str session_id, const struct tt_err *reason, bool *ended);
+
+/* Sessions in which something runs or waits. Thread: any. */
+size_t tt_registry_count(struct tt_registry *registry);
 
 /* ---- replies ---- */
 

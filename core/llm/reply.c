@@ -152,11 +152,14 @@ static void release_filtered(struct tt_reply *reply, struct tt_reply_outcome *ou
     reply->filtering = TT_FILTER_OVER;
 }
 
-static const char *known_status(const char *status)
+/* A reply that the server's own end cuts off did not fail: it is interrupted, as by a crash. */
+static const char *known_status(const struct tt_reply_outcome *outcome)
 {
     static const char *const known[] = {"complete", "stopped", "error", "interrupted"};
-    for (size_t i = 0; status && i < TT_COUNT(known); i++)
-        if (strcmp(status, known[i]) == 0)
+    if (strcmp(outcome->error.code, "shutting_down") == 0)
+        return "interrupted";
+    for (size_t i = 0; outcome->status && i < TT_COUNT(known); i++)
+        if (strcmp(outcome->status, known[i]) == 0)
             return known[i];
     return "error";
 }
@@ -168,7 +171,7 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     struct tt_reply_outcome *copy = TT_NEW(struct tt_reply_outcome);
     *copy = *outcome;
     release_filtered(reply, copy);
-    copy->status = known_status(copy->status);
+    copy->status = known_status(copy);
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);
@@ -262,6 +265,30 @@ void tt_reply_stop(struct tt_reply *reply, const struct tt_err *reason)
     tt_loop_post(reply->loop, &reply->stop_mail);
 }
 
+/* ---- listening ---- */
+
+void tt_reply_hear(struct tt_reply *reply)
+{
+    atomic_fetch_add(&reply->listeners, 1);
+}
+
+void tt_reply_unhear(struct tt_reply *reply, bool left)
+{
+    bool last = atomic_fetch_sub(&reply->listeners, 1) == 1;
+    if (last && left && reply->cancel_unheard)
+        tt_reply_stop(reply, NULL);
+}
+
+bool tt_reply_heard(const struct tt_reply *reply)
+{
+    return atomic_load(&reply->listeners) > 0;
+}
+
+void tt_reply_cancel_unheard(struct tt_reply *reply)
+{
+    reply->cancel_unheard = true;
+}
+
 /* ---- reading ---- */
 
 uint64_t tt_reply_length(const struct tt_reply *reply)
@@ -280,4 +307,13 @@ void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct
     for (uint64_t at = 0; tt_reply_read(reply, at, &span); at = span.end)
         if (span.kind == kind)
             tt_buf_append_str(out, span.bytes);
+}
+
+bool tt_reply_splits(const struct tt_reply *reply, uint64_t position)
+{
+    struct tt_reply_span span;
+    if (!tt_reply_read(reply, position, &span))
+        return false;
+    return ((unsigned char)span.bytes.data[0] & 0xC0) == 0x80 ||
+           (span.kind == TT_REPLY_TOOL_CALLS && span.run_from != position);
 }

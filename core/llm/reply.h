@@ -117,6 +117,22 @@ bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_re
 /* Appends all published text of one kind. */
 void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out);
 
+/* Whether `position` lies inside a character or an entry of tool calls: no frame ended there. */
+bool tt_reply_splits(const struct tt_reply *reply, uint64_t position);
+
+/* ---- who listens for a client ---- */
+
+/* Readers say nothing about clients: one that waits for a row may have lost its client long ago.
+ * So whoever tells a client of the reply says so for as long as that client is there. */
+void tt_reply_hear(struct tt_reply *reply);
+/* One listener fewer. `left`: because its client has left; if it was the last one and the reply is
+ * to be cancelled then, it is stopped. */
+void tt_reply_unhear(struct tt_reply *reply, bool left);
+bool tt_reply_heard(const struct tt_reply *reply);
+/* What a reply is made for nobody: it ends when the last listener's client has left. Set before
+ * others know the reply. */
+void tt_reply_cancel_unheard(struct tt_reply *reply);
+
 /* A listener: on_wake on its own loop when there is something new (bytes or a state), joined to one
  * call a turn; on the reply's own loop it comes in the same turn (hook rank TT_RANK_LLM). */
 struct tt_reply_reader {

@@ -76,6 +76,8 @@ struct tt_reply {
     struct tt_reply_log log;
     struct tt_reply_filter filter;
     enum { TT_FILTER_NONE, TT_FILTER_RUNS, TT_FILTER_OVER } filtering; /* the reply's thread */
+    atomic_int listeners; /* on behalf of clients that are there */
+    bool cancel_unheard;
 
     struct tt_list touched;         /* in the desk; holds a reference */
     pthread_mutex_t lock;           /* over `audiences` and `stop_reason` */

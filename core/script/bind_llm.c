@@ -1,10 +1,12 @@
 /* tide.llm: turns, and how to start, find and stop a reply. Lua says what to ask and whom; from
  * then on the reply runs in C (production.c). */
+#include "llm/reply_stored.h"
 #include "script/bind.h"
 #include "script/llm_start.h"
 #include "script/task.h"
 #include "script/value.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- turns ---- */
@@ -35,6 +37,7 @@ struct entering {
     struct tt_wait wait;
     struct tt_env *env;
     struct tt_turn *turn; /* until the script has it */
+    bool cancel;          /* when the client leaves */
     struct tt_err error;
 };
 
@@ -71,6 +74,21 @@ static bool entering_cancel(struct tt_wait *wait)
     return true;
 }
 
+static int set_left(struct tt_err *err)
+{
+    return tt_err_set(err, 499, "client_gone", "the client left before its turn came");
+}
+
+static void entering_left(struct tt_wait *wait)
+{
+    struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
+    if (!entering->cancel)
+        return;
+    tt_turn_leave(entering->turn);
+    set_left(&entering->error);
+    tt_wait_done(wait);
+}
+
 static void entering_release(struct tt_wait *wait)
 {
     struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
@@ -89,11 +107,19 @@ static int llm_enter(lua_State *L)
     struct tt_err err = {0};
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    tt_task_check_wait(L, "llm.enter");
+    bool cancel = tt_lua_read_disconnect(L, 3);
+    struct tt_task *task = tt_task_check_wait(L, "llm.enter");
+    if (cancel && !tt_task_has_client(task)) {
+        set_left(&err);
+        return tt_value_push_error(L, &err);
+    }
     struct entering *entering = TT_NEW(struct entering);
-    entering->wait = (struct tt_wait){
-        .push = entering_push, .cancel = entering_cancel, .release = entering_release};
+    entering->wait = (struct tt_wait){.push = entering_push,
+                                      .cancel = entering_cancel,
+                                      .release = entering_release,
+                                      .on_left = entering_left};
     entering->env = env;
+    entering->cancel = cancel;
     entering->turn = TT_NEW(struct tt_turn);
     entering->turn->on_admitted = on_admitted;
     entering->turn->user = entering;
@@ -131,6 +157,43 @@ static int llm_find_message(lua_State *L)
     return *holder ? 1 : 0;
 }
 
+static void read_stored(lua_State *L, struct tt_reply_stored *stored)
+{
+    struct tt_reply_outcome *outcome = &stored->outcome;
+    struct tt_str reason = tt_value_field(L, 1, "finish_reason");
+    struct tt_str code = tt_value_field(L, 1, "error_code");
+
+    stored->message_id = tt_value_field_int(L, 1, "message_id", 0);
+    stored->user_message_id = tt_value_field_int(L, 1, "user_message_id", 0);
+    stored->user_id = tt_value_field_int(L, 1, "user_id", 0);
+    stored->text[TT_REPLY_CONTENT] = tt_value_field(L, 1, "content");
+    stored->text[TT_REPLY_REASONING] = tt_value_field(L, 1, "reasoning");
+    stored->text[TT_REPLY_TOOL_CALLS] = tt_value_field(L, 1, "tool_calls");
+    stored->runs = tt_value_field(L, 1, "runs");
+    outcome->status = tt_value_field(L, 1, "status").data; /* the table keeps it meanwhile */
+    outcome->usage.input_tokens = tt_value_field_int(L, 1, "input_tokens", -1);
+    outcome->usage.output_tokens = tt_value_field_int(L, 1, "output_tokens", -1);
+    outcome->retry_after_s = -1;
+    if (code.data)
+        tt_err_set(&outcome->error, 500, code.data, "stored with the reply");
+    if (reason.data)
+        snprintf(outcome->finish_reason, sizeof(outcome->finish_reason), "%s", reason.data);
+}
+
+static int llm_restore(lua_State *L)
+{
+    struct tt_reply_stored stored = {0};
+    struct tt_err err = {0};
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    tt_task_check(L, "llm.restore");
+    lua_settop(L, 1);
+    read_stored(L, &stored);
+    struct tt_reply **holder = tt_llm_push_reply(L);
+    *holder = tt_reply_restore(tt_vm_of(L)->env->loop, &stored, &err);
+    return *holder ? 1 : tt_value_push_error(L, &err);
+}
+
 static int llm_stop(lua_State *L)
 {
     struct tt_env *env = tt_vm_of(L)->env;
@@ -143,12 +206,14 @@ static int llm_stop(lua_State *L)
     tt_task_check(L, "llm.stop");
     if (code)
         tt_err_set(&reason, 409, code, "ended by a script");
+    bool ended = false;
     int64_t message_id =
-        tt_registry_end_session(env->registry, user_id, session_id, code ? &reason : NULL);
+        tt_registry_end_session(env->registry, user_id, session_id, code ? &reason : NULL, &ended);
+    lua_pushboolean(L, ended);
     if (!message_id)
-        return 0;
+        return 1;
     lua_pushinteger(L, message_id);
-    return 1;
+    return 2;
 }
 
 static int llm_check_url(lua_State *L)
@@ -166,14 +231,9 @@ static int llm_check_url(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"enter", llm_enter},
-    {"start", tt_lua_llm_start},
-    {"ask", tt_lua_llm_ask},
-    {"find", llm_find},
-    {"find_message", llm_find_message},
-    {"stop", llm_stop},
-    {"check_url", llm_check_url},
-    {NULL, NULL},
+    {"enter", llm_enter}, {"start", tt_lua_llm_start},        {"ask", tt_lua_llm_ask},
+    {"find", llm_find},   {"find_message", llm_find_message}, {"restore", llm_restore},
+    {"stop", llm_stop},   {"check_url", llm_check_url},       {NULL, NULL},
 };
 
 int tt_bind_llm(lua_State *L)

@@ -253,6 +253,14 @@ static int reply_length(lua_State *L)
     return 1;
 }
 
+static int reply_splits(lua_State *L)
+{
+    lua_Integer position = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, position >= 0, 2, "a position, not negative");
+    lua_pushboolean(L, tt_reply_splits(check_reply(L), (uint64_t)position));
+    return 1;
+}
+
 static int reply_stop(lua_State *L)
 {
     tt_reply_stop(check_reply(L), NULL);
@@ -272,8 +280,9 @@ static int reply_index(lua_State *L)
 }
 
 static const luaL_Reg reply_methods[] = {
-    {"wait", reply_wait}, {"first", reply_first},   {"read", reply_read}, {"state", reply_state},
-    {"text", reply_text}, {"length", reply_length}, {"stop", reply_stop}, {NULL, NULL},
+    {"wait", reply_wait},     {"first", reply_first}, {"read", reply_read},
+    {"state", reply_state},   {"text", reply_text},   {"length", reply_length},
+    {"splits", reply_splits}, {"stop", reply_stop},   {NULL, NULL},
 };
 
 void tt_bind_reply_setup(lua_State *L)

@@ -297,7 +297,8 @@ static int handle_entry(lua_State *L)
 }
 
 /* The client has left. A stream ends, a task goes on: what it began (a turn, a write) belongs to
- * the server, and its answer is dropped. */
+ * the server, and its answer is dropped. Both say so to the reply, which a script may have asked to
+ * be cancelled then. */
 static void on_gone(struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
@@ -306,6 +307,13 @@ static void on_gone(struct tt_http_exchange *exchange)
     snprintf(visit->code, sizeof(visit->code), "client_gone");
     if (visit->frames)
         tt_frames_abandon(visit->frames);
+    if (visit->task)
+        tt_task_client_left(visit->task);
+}
+
+static void on_task_over(struct tt_owned *owned)
+{
+    TT_CONTAINER_OF(owned, struct tt_visit, task_end)->task = NULL;
 }
 
 static struct tt_str describe(void *arg, const struct tt_err *err)
@@ -337,6 +345,9 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
         fail(visit, "script_memory");
         return;
     }
+    visit->task = task;
+    visit->task_end.close = on_task_over;
+    tt_task_own(task, &visit->task_end);
     tt_http_on_gone(exchange, on_gone);
     tt_task_start(task, handle_entry);
 }

@@ -38,7 +38,9 @@ struct tt_visit {
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
-    bool gone; /* the client has left */
+    bool gone;                /* the client has left */
+    struct tt_task *task;     /* NULL before it began and after it ended */
+    struct tt_owned task_end; /* how its end is noticed */
     struct tt_frames *frames;
     struct tt_intake *intake; /* of an upload route */
     void **request;           /* the Lua request's pointer to here, cleared at the end */

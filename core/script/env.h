@@ -62,8 +62,8 @@ struct tt_env {
     struct tt_list tasks; /* running ones */
     int task_count;
     struct tt_list productions; /* replies made on this worker, see production.c */
+    struct tt_list unsaved;     /* their checkpoints, by the time when they are due */
     struct tt_timer checkpoint_timer;
-    bool checkpointing; /* a job of checkpoints is under way */
-    bool drained;       /* the drain limit has passed: no turn is admitted any more */
-    bool closing;       /* the loop has ended: nothing is submitted any more */
+    bool drained; /* the drain limit has passed: no turn is admitted any more */
+    bool closing; /* the loop has ended: nothing is submitted any more */
 };

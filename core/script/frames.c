@@ -18,6 +18,8 @@ struct tt_frames {
     struct tt_timer keep_alive;
     uint64_t position;
     uint64_t last_frame_ms;
+    bool heard; /* counted among the reply's listeners */
+    bool reset; /* the position lies beyond the log: all of it comes first */
     bool ping, ended;
     struct tt_str (*describe)(void *arg, const struct tt_err *err);
     void *describe_arg;
@@ -64,6 +66,52 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
         tt_json_escape(out, span->bytes);
         tt_buf_append_z(out, "\"}\n\n");
     }
+}
+
+/* The lists of all entries (a line each) as one list. */
+static void put_entries(struct tt_json_writer *w, struct tt_str lines)
+{
+    ptrdiff_t end;
+
+    tt_json_begin_array(w);
+    while ((end = tt_str_find(lines, '\n')) > 1) {
+        tt_json_raw(w, tt_str_of(lines.data + 1, (size_t)end - 2)); /* without its brackets */
+        lines = tt_str_of(lines.data + end + 1, lines.len - (size_t)end - 1);
+    }
+    tt_json_end_array(w);
+}
+
+/* The client knows more than was stored before a crash: it gets what there is instead. */
+static void put_reset(struct tt_frames *frames, struct tt_buf *out)
+{
+    struct tt_buf text[TT_REPLY_KINDS] = {{0}};
+    struct tt_json_writer w = {.buf = out};
+    struct tt_reply_span span;
+
+    for (frames->position = 0; tt_reply_read(frames->reader.reply, frames->position, &span);
+         frames->position = span.end)
+        tt_buf_append_str(&text[span.kind], span.bytes);
+    begin_frame(frames, out, frames->position);
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("reset"));
+    tt_json_bool(&w, true);
+    tt_json_key(&w, TT_STR("content"));
+    tt_json_str(&w, tt_buf_str(&text[TT_REPLY_CONTENT]));
+    if (text[TT_REPLY_REASONING].len > 0) {
+        tt_json_key(&w, TT_STR("reasoning"));
+        tt_json_str(&w, tt_buf_str(&text[TT_REPLY_REASONING]));
+    }
+    if (text[TT_REPLY_TOOL_CALLS].len > 0) {
+        tt_json_key(&w, TT_STR("tool_calls"));
+        put_entries(&w, tt_buf_str(&text[TT_REPLY_TOOL_CALLS]));
+    }
+    tt_json_key(&w, TT_STR("done"));
+    tt_json_bool(&w, false);
+    tt_json_end_object(&w);
+    tt_buf_append_z(out, "\n\n");
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_buf_free(&text[kind]);
+    frames->reset = false;
 }
 
 static void put_usage(struct tt_json_writer *w, const struct tt_usage *usage)
@@ -125,6 +173,8 @@ static void on_flush(struct tt_http_stream *stream, void *arg)
         return;
     /* The state first: what it says FINISHED about is then surely in the log that is read next. */
     enum tt_reply_state state = tt_reply_state(reply);
+    if (frames->reset)
+        put_reset(frames, out);
     while (out->len - before < FLUSH_MAX_BYTES && tt_reply_read(reply, frames->position, &span)) {
         put_delta(frames, out, &span);
         frames->position = span.end;
@@ -189,6 +239,9 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
         free(frames);
         return NULL;
     }
+    frames->reset = position > tt_reply_length(reply);
+    frames->heard = true;
+    tt_reply_hear(reply);
     frames->reader.on_wake = on_wake;
     tt_reply_attach(reply, loop, &frames->reader);
     tt_http_stream_wake(frames->stream);
@@ -197,11 +250,19 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
     return frames;
 }
 
+static void stop_following(struct tt_frames *frames, bool left)
+{
+    tt_timer_stop(&frames->keep_alive);
+    if (frames->heard)
+        tt_reply_unhear(frames->reader.reply, left);
+    frames->heard = false;
+    tt_reply_detach(&frames->reader);
+}
+
 void tt_frames_abandon(struct tt_frames *frames)
 {
     frames->ended = true;
-    tt_timer_stop(&frames->keep_alive);
-    tt_reply_detach(&frames->reader);
+    stop_following(frames, true);
     tt_http_stream_end(frames->stream);
 }
 
@@ -209,7 +270,6 @@ void tt_frames_close(struct tt_frames *frames)
 {
     if (!frames)
         return;
-    tt_timer_stop(&frames->keep_alive);
-    tt_reply_detach(&frames->reader);
+    stop_following(frames, false);
     free(frames);
 }

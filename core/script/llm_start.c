@@ -266,6 +266,9 @@ static int read_start(lua_State *L)
     start->spec.play = source->played ? &source->play : NULL;
     start->spec.request = source->played ? NULL : &source->request;
     start->spec.spec = source->spec;
+    lua_getfield(L, 1, "disconnect");
+    start->spec.cancel_unheard = tt_lua_read_disconnect(L, -1);
+    lua_pop(L, 1);
     start->spec.on_finish_arg = tt_lua_finish_hook(L, 1);
     start->spec.on_finish = start->spec.on_finish_arg ? tt_lua_on_finish : NULL;
     start->spec.filter = tt_lua_filter(L, 1);
@@ -281,7 +284,7 @@ int tt_lua_llm_start(lua_State *L)
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    tt_task_check(L, "llm.start");
+    struct tt_task *task = tt_task_check(L, "llm.start");
     lua_settop(L, 1);
     spec->user_id = tt_value_field_int(L, 1, "user_id", 0);
     spec->session_id = tt_value_field(L, 1, "session_id");
@@ -303,5 +306,8 @@ int tt_lua_llm_start(lua_State *L)
         tt_buf_append_str(&start.source.request.body, start.source.body);
     *holder = tt_production_start(env, spec, &err);
     tt_lua_source_done(&start.source);
-    return *holder ? 1 : tt_value_push_error(L, &err);
+    if (!*holder)
+        return tt_value_push_error(L, &err);
+    tt_lua_listen(task, *holder);
+    return 1;
 }

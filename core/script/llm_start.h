@@ -1,4 +1,5 @@
-/* llm.start and llm.ask: reading a script's description of what to ask, for bind_llm.c. */
+/* llm.start and llm.ask: reading a script's description of what to ask, for bind_llm.c; and for
+ * whom it is asked. */
 #pragma once
 #include "llm/registry.h"
 #include "llm/upstream.h"
@@ -37,6 +38,10 @@ void tt_lua_on_finish(struct tt_reply *reply, void *hook);
 /* The script's `on_delta` function (table at `index`) as a filter of the reply; all NULL when there
  * is none. Owns: the caller, until `close`. */
 struct tt_reply_filter tt_lua_filter(lua_State *L, int index);
+/* Whether the client's leaving cancels: the string at `index`, nil = "detach"; raises on others. */
+bool tt_lua_read_disconnect(lua_State *L, int index);
+/* The task listens to the reply for its client, see llm_listen.c. */
+void tt_lua_listen(struct tt_task *task, struct tt_reply *reply);
 
 int tt_lua_llm_start(lua_State *L);
 int tt_lua_llm_ask(lua_State *L);

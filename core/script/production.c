@@ -1,18 +1,19 @@
-/* Checkpoints: each second one job for all running replies of the worker, with only the new bytes.
- * The end: one job with text, status and usage; only after its commit the readers are told, the
- * next turn of the session admitted and the log forgotten. A database that is too busy for the end
- * is asked again until it takes it: a reply that was produced is not thrown away. */
+/* While a reply runs its new bytes are stored now and then (checkpoint.c). The end: one job with
+ * text, status and usage; only after its commit the readers are told, the next turn of the session
+ * admitted and the log forgotten. A database that is too busy for the end is asked again until it
+ * takes it: a reply that was produced is not thrown away. */
 #include "script/production.h"
 
 #include "base/log.h"
 #include "db/reply_store.h"
+#include "llm/reply_stored.h"
+#include "script/checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECKPOINT_MS 1000
-#define RETRY_MS      100
-#define RETRIES_MAX   100
+#define RETRY_MS    100
+#define RETRIES_MAX 100
 
 struct production {
     struct tt_list node; /* env->productions */
@@ -20,9 +21,8 @@ struct production {
     struct tt_reply *reply;
     struct tt_turn *turn;
     int64_t session_row;
-    uint64_t checkpointed; /* log position that checkpoint jobs cover */
-    uint64_t stored;       /* the same, of those that were committed */
-    bool ending;           /* the job of the end is on its way */
+    struct tt_checkpoint checkpoint;
+    bool ending; /* the job of the end is on its way */
     struct tt_timer retry;
     int retries;
     size_t row_statement;
@@ -32,71 +32,6 @@ struct production {
 };
 
 static void submit_end(struct production *production);
-
-/* ---- checkpoints ---- */
-
-static void add_checkpoint(struct tt_db_job *job, struct production *production)
-{
-    struct tt_reply_span span;
-
-    while (tt_reply_read(production->reply, production->checkpointed, &span)) {
-        tt_reply_store_checkpoint(job, tt_reply_message_id(production->reply),
-                                  (int64_t)production->checkpointed, (int)span.kind, span.bytes);
-        production->checkpointed = span.end;
-    }
-}
-
-/* One job at a time, so that a failed one can be made good by the next: a hole in the chunks would
- * be a hole in the text that a crash leaves. */
-static void checkpoint_settle(struct tt_env *env, bool stored)
-{
-    env->checkpointing = false;
-    tt_list_for_each (node, &env->productions) {
-        struct production *production = tt_list_entry(node, struct production, node);
-        if (stored)
-            production->stored = production->checkpointed;
-        else
-            production->checkpointed = production->stored;
-    }
-}
-
-static void checkpoint_done(struct tt_db_job *job, void *arg)
-{
-    const struct tt_err *err = tt_db_job_error(job);
-    if (err)
-        tt_log(TT_LOG_WARN, "checkpoint failed", TT_F_Z("code", err->code),
-               TT_F_Z("error", err->message));
-    checkpoint_settle(arg, !err);
-}
-
-static void checkpoint_all(struct tt_env *env)
-{
-    struct tt_db_job *job = tt_db_job_new();
-    struct tt_err err = {0};
-
-    tt_list_for_each (node, &env->productions) {
-        struct production *production = tt_list_entry(node, struct production, node);
-        if (tt_reply_state(production->reply) < TT_REPLY_PRODUCED)
-            add_checkpoint(job, production);
-    }
-    env->checkpointing = tt_db_job_count(job) > 0;
-    if (env->checkpointing &&
-        tt_db_submit(env->db, env->loop, job, checkpoint_done, env, &err) == 0)
-        return;
-    if (env->checkpointing)
-        checkpoint_settle(env, false);
-    tt_db_job_free(job);
-}
-
-static void checkpoint(struct tt_timer *timer)
-{
-    struct tt_env *env = TT_CONTAINER_OF(timer, struct tt_env, checkpoint_timer);
-
-    if (!env->checkpointing)
-        checkpoint_all(env);
-    if (!tt_list_empty(&env->productions))
-        tt_timer_start(env->loop, timer, CHECKPOINT_MS);
-}
 
 /* ---- the end ---- */
 
@@ -119,6 +54,7 @@ static void release(struct production *production, struct tt_reply *ended)
     tt_turn_leave(production->turn);
     free(production->turn);
     tt_timer_stop(&production->retry);
+    tt_checkpoint_stop(&production->checkpoint);
     tt_list_remove(&production->node);
     close_filter(reply, &production->filter);
     free(production);
@@ -200,30 +136,32 @@ static void submit_end(struct production *production)
 {
     struct tt_reply *reply = production->reply;
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
-    struct tt_buf content = {0}, reasoning = {0}, tool_calls = {0}, usage = {0};
+    struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
-    tt_reply_text(reply, TT_REPLY_CONTENT, &content);
-    tt_reply_text(reply, TT_REPLY_REASONING, &reasoning);
-    tt_reply_text(reply, TT_REPLY_TOOL_CALLS, &tool_calls);
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_reply_text(reply, (enum tt_reply_kind)kind, &text[kind]);
+    tt_reply_runs(reply, &runs);
     format_usage(&outcome->usage, &usage);
     struct tt_reply_end end = {
         .message_id = tt_reply_message_id(reply),
         .session_row = production->session_row,
-        .content = tt_buf_str(&content),
-        .reasoning = tt_buf_str(&reasoning),
-        .tool_calls = tt_buf_str(&tool_calls),
+        .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
+        .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
+        .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),
+        .runs = tt_buf_str(&runs),
         .status = tt_str_from(outcome->status),
         .finish_reason = tt_str_from(outcome->finish_reason),
         .usage = tt_buf_str(&usage),
         .error_code = outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
-        .checkpointed = production->checkpointed > 0,
+        .delivered = tt_reply_heard(reply),
+        .checkpointed = production->checkpoint.submitted > 0,
     };
     tt_reply_store_end(job, &end, &production->row_statement);
-    tt_buf_free(&content);
-    tt_buf_free(&reasoning);
-    tt_buf_free(&tool_calls);
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_buf_free(&text[kind]);
+    tt_buf_free(&runs);
     tt_buf_free(&usage);
     if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production, &err) !=
         0) {
@@ -307,11 +245,10 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
         tt_reply_set_filter(reply, &spec->filter);
     production->on_finish = spec->on_finish;
     production->on_finish_arg = spec->on_finish_arg;
-    if (tt_list_empty(&env->productions)) {
-        env->checkpoint_timer.on_due = checkpoint;
-        tt_timer_start(env->loop, &env->checkpoint_timer, CHECKPOINT_MS);
-    }
     tt_list_push_back(&env->productions, &production->node);
+    tt_checkpoint_start(&production->checkpoint, env, reply);
+    if (spec->cancel_unheard)
+        tt_reply_cancel_unheard(reply);
     tt_reply_on_produced(reply, on_produced, production);
     tt_registry_add(env->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */

@@ -11,6 +11,7 @@ struct tt_production_spec {
     struct tt_str session_id;
     int64_t session_row;
     int64_t message_id, user_message_id;
+    bool cancel_unheard; /* it ends when no client listens any more */
     /* One of the two: */
     struct tt_call_request *request; /* with spec; body taken over */
     struct tt_delta_spec *spec;

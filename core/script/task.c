@@ -19,6 +19,7 @@ struct tt_task {
     struct tt_task *parent, *root; /* NULL for a task that is nobody's child */
     struct tt_list children, sibling;
     int descendants; /* of a root */
+    bool left; /* nobody waits for what it does any more */
 };
 
 static void run_again(struct tt_deferred *deferred);
@@ -255,6 +256,25 @@ void tt_task_cancel_all(struct tt_env *env)
 {
     while (!tt_list_empty(&env->tasks))
         tt_task_cancel(tt_list_entry(env->tasks.next, struct tt_task, node));
+}
+
+void tt_task_client_left(struct tt_task *task)
+{
+    task->left = true;
+    if (task->wait && task->wait->on_left)
+        task->wait->on_left(task->wait);
+    tt_list_for_each (node, &task->owned) {
+        struct tt_owned *owned = tt_list_entry(node, struct tt_owned, node);
+        if (owned->on_left)
+            owned->on_left(owned);
+    }
+    tt_list_for_each (child, &task->children)
+        tt_task_client_left(tt_list_entry(child, struct tt_task, sibling));
+}
+
+bool tt_task_has_client(const struct tt_task *task)
+{
+    return !(task->root ? task->root : task)->left;
 }
 
 struct tt_task *tt_task_check(lua_State *L, const char *function)

@@ -17,12 +17,15 @@ struct tt_wait {
      * any more, so that the wait can be released at once. */
     bool (*cancel)(struct tt_wait *wait);
     void (*release)(struct tt_wait *wait);
+    /* The client that the task works for has left; NULL when that changes nothing. */
+    void (*on_left)(struct tt_wait *wait);
 };
 
 /* Something that a task owns and that ends with it at the latest (a place in a queue of turns). */
 struct tt_owned {
     struct tt_list node;
     void (*close)(struct tt_owned *owned);
+    void (*on_left)(struct tt_owned *owned); /* as of tt_wait; must not disown */
 };
 
 /* Called once, when the coroutine has returned (NULL) or failed; not for a cancelled task. */
@@ -57,6 +60,11 @@ int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L,
 
 /* Whether `task` is `outer`, or runs within it. */
 bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer);
+
+/* The client that the task works for has left. The task goes on: only what it waits for and what it
+ * owns is told, and the tasks within it. */
+void tt_task_client_left(struct tt_task *task);
+bool tt_task_has_client(const struct tt_task *task);
 
 /* ---- for bindings ---- */
 

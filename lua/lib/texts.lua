@@ -54,6 +54,14 @@ local TEXTS = {
     en = "has characters that are not allowed there",
     zh = "包含不允许的字符",
   },
+  bad_position = {
+    en = "must be the id of a frame, <message_id>.<seq>",
+    zh = "必须是帧的 id，形如 <message_id>.<seq>",
+  },
+  inside_character = {
+    en = "lies inside a character; use the id of a frame as it came",
+    zh = "位于一个字符的中间，请原样使用帧的 id",
+  },
   not_one_of = {
     en = "must be one of: {choices}",
     zh = "必须是以下之一：{choices}",

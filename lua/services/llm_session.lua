@@ -103,6 +103,7 @@ end
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err also when it failed without a byte
 function LlmSession:send_message_stream(wish, on_chunk)
+  wish.stream = true
   local reply, err = start(self, wish)
   if not reply then
     return nil, err

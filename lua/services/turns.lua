@@ -8,6 +8,7 @@ local attachments = require "services.attachments"
 local cache = require "services.cache"
 local config = require "tide.config"
 local context_policy = require "policy.context"
+local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
 local files = require "services.files"
 local hooks = require "hooks"
@@ -27,6 +28,7 @@ local M = {}
 ---@field parent_id? integer the message continues from there; 0 = a new root
 ---@field regenerate? integer id of a reply that is to be made anew
 ---@field system_prompt? string instead of the persona's
+---@field stream? boolean the client asked for a stream
 
 ---@param user_id integer
 ---@param wish TurnWish
@@ -203,9 +205,17 @@ function M.start(user_id, wish, language)
   if not model then
     return nil, refused
   end
+  local disconnect = disconnect_policy.choose({
+    user_id = user_id,
+    session_id = wish.session_id,
+    model_name = wish.model_name,
+    provider = model.provider.name,
+    stream = wish.stream or false,
+  })
   -- The core leaves the turn by itself when the task ends in any other way
   -- than through llm.start.
-  local turn, not_admitted = llm.enter(user_id, wish.session_id)
+  local turn, not_admitted =
+    llm.enter(user_id, wish.session_id, disconnect)
   if not turn then
     return nil, not_admitted
   end
@@ -254,7 +264,12 @@ function M.start(user_id, wish, language)
       return nil, refusal
     end
   end
-  local spec = { turn = turn, user_id = user_id, session_id = wish.session_id }
+  local spec = {
+    turn = turn,
+    user_id = user_id,
+    session_id = wish.session_id,
+    disconnect = disconnect,
+  }
   sources.set(spec, model, {
     messages = hook_turn.messages,
     persona = persona,

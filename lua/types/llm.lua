@@ -13,9 +13,12 @@ function Turn:leave() end
 --- Waits for the session's turn; yields.
 ---@param user_id integer
 ---@param session_id string
+---@param disconnect? "detach"|"cancel" what the client's leaving means to the
+--- wait; default "detach"
 ---@return tide.Turn|nil turn
----@return tide.Error|nil err session_busy, session_deleted, stopped
-function llm.enter(user_id, session_id) end
+---@return tide.Error|nil err session_busy, session_deleted, stopped,
+--- client_gone
+function llm.enter(user_id, session_id, disconnect) end
 
 ---@class tide.Usage
 ---@field input_tokens? integer
@@ -65,6 +68,11 @@ function Reply:text() end
 ---@return integer bytes in the log so far (content and reasoning)
 function Reply:length() end
 
+---@param position integer
+---@return boolean splits no frame ended there: it lies inside a character, or
+--- inside an entry of tool calls
+function Reply:splits(position) end
+
 --- Asks it to stop; the partial text is kept with status "stopped".
 function Reply:stop() end
 
@@ -86,6 +94,8 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? string JSON
 ---@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
+---@field disconnect? "detach"|"cancel" whether the reply goes on when its last
+--- client has left; default "detach"
 ---@field on_finish? fun(result: tide.Result) runs as a task of its own after
 --- the final commit; may yield
 ---@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string
@@ -117,11 +127,31 @@ function llm.find(user_id, session_id) end
 ---@return tide.Reply|nil
 function llm.find_message(user_id, message_id) end
 
+--- A stored reply as a finished one: read and streamed from any position as
+--- when it ran.
+---@class tide.StoredReply
+---@field message_id integer
+---@field user_message_id? integer
+---@field user_id integer
+---@field content string
+---@field reasoning? string
+---@field tool_calls? string lines
+---@field runs? string chat_messages.runs: in which order they came
+---@field status string
+---@field finish_reason? string
+---@field error_code? string
+---@field input_tokens? integer
+---@field output_tokens? integer
+---@param stored tide.StoredReply
+---@return tide.Reply|nil reply, tide.Error|nil err busy: no memory for logs
+function llm.restore(stored) end
+
 --- Stops the running reply and ends waiting turns of a session. With `code`
 --- (e.g. "session_deleted") the reply ends as error with that code.
 ---@param user_id integer
 ---@param session_id string
 ---@param code? string
+---@return boolean stopped there was something to stop
 ---@return integer|nil message_id of the reply that ran
 function llm.stop(user_id, session_id, code) end
 

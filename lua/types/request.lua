@@ -38,5 +38,5 @@ function Request:raw_body() end
 ---@field body? string instead of json
 ---@field content_type? string with body; default text/plain; charset=utf-8
 ---@field headers? table<string, string|string[]>
----@field stream? tide.Reply answer as Server-Sent Events (contract, section 4)
+---@field stream? tide.Reply answer as Server-Sent Events
 ---@field after? integer with stream: position to begin at, default 0

@@ -51,6 +51,7 @@ static const struct key keys[] = {
     {"comments", KEY_FLAG, AT(comments), 0, 1, NULL},
     {"usage", KEY_FLAG, AT(usage), 0, 1, NULL},
     {"reasoning", KEY_NUMBER, AT(reasoning), 0, 1e5, NULL},
+    {"interleave", KEY_NUMBER, AT(interleave), 0, 1e5, NULL},
     {"finish", KEY_NAME, AT(finish), 0, 0, scenario_finish_names},
     {"done", KEY_FLAG, AT(done), 0, 1, NULL},
     {"status", KEY_NUMBER, AT(status), 200, 599, NULL},

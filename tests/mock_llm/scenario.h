@@ -42,7 +42,7 @@ enum fault_kind {
 
 /* Numbers that may be absent are -1 then. Times are milliseconds, splitpace is microseconds. */
 struct scenario {
-    double tokens, size, reasoning, pace, first, split, splitpace;
+    double tokens, size, reasoning, interleave, pace, first, split, splitpace;
     double status, retry_after, at, bytes, fails;
     int echo, fault, finish, eol;
     int usage, done, comments, tools, surrogates, ascii, stamp, chunked;

@@ -115,6 +115,8 @@ check_text()
         '\ud83d|\ude00|'
     is 'ascii' "$(post text=%C3%A9%F0%9F%98%80,ascii=1 "$stream" | joined)" '\u00e9\ud83d\ude00'
     has 'reasoning' "$(post reasoning=2 "$stream")" '"delta":{"reasoning_content":"think1 "}'
+    has 'reasoning in between' "$(post tokens=4,interleave=2 "$stream")" \
+        '"delta":{"reasoning_content":"想2 "}'
     has 'reasoning, not streamed' "$(post reasoning=2 "$plain")" \
         '"reasoning_content":"think0 think1 "'
 }

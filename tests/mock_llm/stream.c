@@ -127,6 +127,20 @@ static bool strike(struct stream *s)
     }
 }
 
+/* Thinking again after every so many deltas of text; n of them are told. */
+static void send_afterthought(struct stream *s, size_t n)
+{
+    size_t every = (size_t)s->a->sc->interleave;
+    struct buf text = {0};
+
+    if (every == 0 || n == 0 || n % every)
+        return;
+    buf_printf(&text, "想%zu ", n / every);
+    program_step(s->p, s->a->sc->pace);
+    send_text(s, "reasoning_content", text.p, text.n);
+    buf_free(&text);
+}
+
 static bool send_deltas(struct stream *s)
 {
     const struct scenario *sc = s->a->sc;
@@ -149,6 +163,7 @@ static bool send_deltas(struct stream *s)
         size_t from = i ? d.end[i - 1] : 0;
         send_text(s, i < thoughts ? "reasoning_content" : "content", d.json.p + from,
                   d.end[i] - from);
+        send_afterthought(s, i < thoughts ? 0 : i + 1 - thoughts);
     }
     deltas_free(&d);
     return ended;

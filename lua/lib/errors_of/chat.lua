@@ -84,8 +84,14 @@ return {
   },
   nothing_to_recover = {
     status = 404,
-    en = "No reply is on its way in this chat session.",
-    zh = "该会话中没有正在生成的回复。",
+    en = "There is no reply in this chat session that you have not got.",
+    zh = "该会话中没有未送达的回复。",
+  },
+  interrupted = {
+    status = 503,
+    en = "The server stopped in the middle of this reply. What there was of "
+      .. "it is kept; ask again for a whole one.",
+    zh = "服务器在生成该回复时中断，已保留部分内容；请重新发送以获得完整回复。",
   },
   file_not_found = {
     status = 404,

@@ -13,6 +13,11 @@ return {
       .. "fewer or shorter headers and cookies.",
     zh = "请求地址和请求头总长度超出限制，请减少请求头或 Cookie。",
   },
+  client_gone = { -- seen in the log only
+    status = 499,
+    en = "The client left before its message was sent.",
+    zh = "客户端在消息发送前已断开。",
+  },
   not_found = {
     status = 404,
     en = "There is no such address. Check the path of the request.",

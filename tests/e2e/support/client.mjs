@@ -104,13 +104,17 @@ export class Client {
     const response = await this.fetch('POST', '/api/chat/message/stream', {
       session_id: session, model_name: model, message, ...more,
     });
+    return this.#reader(response, 0);
+  }
+
+  async #reader(response, after) {
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
       const text = await response.text();
       throw Object.assign(new Error(`no stream: ${response.status} ${text}`), {
-        status: response.status, headers: response.headers, body: JSON.parse(text),
+        status: response.status, headers: response.headers, text, body: text ? JSON.parse(text) : undefined,
       });
     }
-    return new SseReader(response);
+    return new SseReader(response, after);
   }
 
   /** The same, read to its end. */
@@ -118,6 +122,15 @@ export class Client {
     const reader = await this.open(model, session, message, more);
     await within(reader.end(), 'the stream ends', HANG_MS);
     return reader;
+  }
+
+  /** Comes back to a reply: an SseReader; `id` is that of a frame, absent = the reply in flight from its
+   * begin. Throws what the server answered instead of a stream. */
+  async resume(session, id, { query = false } = {}) {
+    const path = `/api/chat/sessions/${session}/stream${query ? `?after=${id}` : ''}`;
+    const headers = id && !query ? { 'Last-Event-ID': id } : {};
+    const response = await this.fetch('GET', path, undefined, { headers });
+    return this.#reader(response, id ? Number(id.split('.')[1]) : 0);
   }
 
   /** All messages of a session, oldest first. */

@@ -11,7 +11,9 @@ export class SseReader {
   reasoning = '';
   last = null; // the frame with done: true
 
-  constructor(response) {
+  /** `after`: the position from which the reply was asked for. */
+  constructor(response, after = 0) {
+    this.after = after;
     this.response = response;
     this.headers = response.headers;
     // A half character at the end of the body must not go unseen.
@@ -29,15 +31,23 @@ export class SseReader {
     assert.equal(event.event, undefined, 'frames are of the default type');
     assert.equal(this.last, null, 'nothing comes after the end');
     const data = JSON.parse(event.data);
+    if (data.reset) this.#reset();
     this.messageId ??= Number(message);
     assert.equal(Number(message), this.messageId, 'one reply a stream');
     if (data.content !== undefined) this.text += data.content;
     if (data.reasoning !== undefined) this.reasoning += data.reasoning;
     // Positions are bytes of what was told so far, however it was cut.
-    const told = Buffer.byteLength(this.text) + Buffer.byteLength(this.reasoning);
+    const told = this.after + Buffer.byteLength(this.text) + Buffer.byteLength(this.reasoning);
     assert.equal(Number(seq), told, `position of ${event.data.slice(0, 200)}`);
     this.frames.push({ id: event.id, seq: Number(seq), data });
     if (data.done) this.last = data;
+  }
+
+  /** What was told before does not hold: the frame has all of it. */
+  #reset() {
+    assert.equal(this.frames.length, 0, 'a reset comes first');
+    this.after = 0;
+    this.reset = true;
   }
 
   /** Reads one piece of the body; false at its end. */

@@ -169,14 +169,14 @@ static void ending_a_session(void **state)
     struct tt_err reason = {404, "session_deleted", "x"};
     (void)state;
     order[0] = '\0';
-    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL), 0);
+    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL, NULL), 0);
     enter(&a);
     turn();
     enter(&b);
     enter(&c);
     b.enter_again = &d;
-    assert_int_equal(tt_registry_end_session(registry, 1, S, &reason), 0);
-    assert_int_equal(tt_registry_end_session(registry, 2, S, &reason), 0);
+    assert_int_equal(tt_registry_end_session(registry, 1, S, &reason, NULL), 0);
+    assert_int_equal(tt_registry_end_session(registry, 2, S, &reason, NULL), 0);
     assert_int_equal(b.admitted, 0);
     tt_turn_leave(&c.turn); /* ended, not told yet, and gone */
     turn();
@@ -191,7 +191,7 @@ static void ending_a_session(void **state)
 
     struct guest e = {.name = 'e'}, f = {.name = 'f'}; /* ended between call and hearing of it */
     enter(&e);
-    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL), 0);
+    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL, NULL), 0);
     enter(&f);
     turn();
     assert_string_equal(e.code, "stopped");
@@ -260,18 +260,18 @@ static void stopping_a_reply(void **state)
     (void)state;
     stop_codes[0] = '\0';
     tt_reply_on_stop(reply, on_stop, NULL);
-    assert_int_equal(tt_registry_end_session(registry, 2, S, NULL), 0);
-    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL), 10);
+    assert_int_equal(tt_registry_end_session(registry, 2, S, NULL, NULL), 0);
+    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL, NULL), 10);
     turn();
     assert_string_equal(stop_codes, "10:user ");
-    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL), 0); /* it has ended */
+    assert_int_equal(tt_registry_end_session(registry, 1, S, NULL, NULL), 0); /* it has ended */
     drop(reply);
 
     /* stopped between admission and the reply's making */
     stop_codes[0] = '\0';
     enter(&a);
     turn();
-    assert_int_equal(tt_registry_end_session(registry, 1, S, &reason), 0);
+    assert_int_equal(tt_registry_end_session(registry, 1, S, &reason, NULL), 0);
     reply = add_reply(20, 1, S);
     tt_reply_on_stop(reply, on_stop, NULL);
     turn();
@@ -279,7 +279,7 @@ static void stopping_a_reply(void **state)
     drop(reply);
     /* but never the next turn's reply */
     enter(&b);
-    tt_registry_end_session(registry, 1, S, NULL);
+    tt_registry_end_session(registry, 1, S, NULL, NULL);
     tt_turn_leave(&a.turn);
     turn();
     b.admitted = 0;
@@ -348,7 +348,7 @@ static void *run_worker(void *arg)
         for (int k = 0; k < 3; k++)
             worker_enter(worker, &slots[k]);
         if (i % 50 == 7)
-            tt_registry_end_session(registry, 1, S, NULL);
+            tt_registry_end_session(registry, 1, S, NULL, NULL);
         while (slots[0].internal || slots[1].internal || slots[2].internal)
             tt_loop_turn(worker->loop, 1);
     }

@@ -119,6 +119,7 @@ static inline struct rig *rig_new(void)
     tt_timers_create(&rig->env.timers);
     tt_list_init(&rig->env.tasks);
     tt_list_init(&rig->env.productions);
+    tt_list_init(&rig->env.unsaved);
     return rig;
 }
 

@@ -72,7 +72,7 @@ static void a_stop_keeps_the_partial_text(void **state)
 
     run(rig,
         "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
-        "local id = llm.stop(1, 's') local w = r:wait() local x = row(2) "
+        "local _, id = llm.stop(1, 's') local w = r:wait() local x = row(2) "
         "return {id, w.status, w.finish_reason, #w.content > 0 and #w.content < 1000, "
         "x.content == w.content, x.status, x.error_code == nil}",
         "[2,\"stopped\",\"stopped\",true,true,\"stopped\",true]");
@@ -83,8 +83,8 @@ static void a_stop_keeps_the_partial_text(void **state)
     run(rig,
         "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
         "llm.stop(1, 's', 'shutting_down') local w = r:wait() return {w.status, w.error.code}",
-        "[\"error\",\"shutting_down\"]");
-    run(rig, "return {llm.stop(1, 'none')}", "{}");
+        "[\"interrupted\",\"shutting_down\"]");
+    run(rig, "return {llm.stop(1, 'none')}", "[false]");
 }
 
 static void failures_are_stored_with_their_code(void **state)

@@ -1,0 +1,2 @@
+ALTER TABLE chat_messages DROP COLUMN delivered;
+ALTER TABLE chat_messages DROP COLUMN runs;
