@@ -19,7 +19,7 @@ struct tt_task {
     struct tt_task *parent, *root; /* NULL for a task that is nobody's child */
     struct tt_list children, sibling;
     int descendants; /* of a root */
-    bool left; /* nobody waits for what it does any more */
+    bool left;       /* nobody waits for what it does any more */
 };
 
 static void run_again(struct tt_deferred *deferred);

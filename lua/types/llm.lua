@@ -110,7 +110,8 @@ function Reply:stop() end
 function llm.start(spec) end
 
 --- Asks an upstream (or plays) without a session: nothing is stored, the reply
---- has no ids. `spec` as for start, of which only what to ask is read.
+--- has no ids, and it is stopped when the client of the request leaves. `spec`
+--- as for start, of which only what to ask is read.
 ---@param spec tide.StartSpec
 ---@return tide.Reply|nil reply, tide.Error|nil err
 function llm.ask(spec) end
