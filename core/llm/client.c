@@ -71,13 +71,11 @@ void tt_client_free(struct tt_client *client)
     tt_client_free_pool(client);
     for (unsigned i = 0; i < client->shard_count; i++)
         tt_shard_close(&client->shards[i]);
+    tt_client_forget_sockets(client);
     tt_targets_drop(client);
     tt_map_free(client->origins);
     tt_loop_undefer(&client->work);
     tt_timer_stop(&client->sweep);
-    for (size_t i = 0; i < client->socket_count; i++)
-        free(client->sockets[i]);
-    free(client->sockets);
     free(client->shards);
     free(client->ca_file);
     free(client);
@@ -115,6 +113,10 @@ static void connect_call(struct tt_call *call)
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->addresses);
     curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION,
+                     call->on_header ? tt_call_on_head_line : NULL);
+    /* Without a function, data alone would send heads through the write function. */
+    curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call->on_header ? call : NULL);
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);

@@ -65,6 +65,11 @@ void tt_call_cancel(struct tt_call *call);
  * instead of on_done, only then. Starting a call in it is not possible any more. */
 void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg));
 
+/* Each header of the answer's final head, before on_head; `on_header` gets the handler's arg, and
+ * returning -1 ends the call ("upstream_aborted"). Set right after the start. */
+void tt_call_on_header(struct tt_call *call,
+                       int (*on_header)(void *arg, struct tt_str name, struct tt_str value));
+
 /* From now on it may take at most `ms` more (its "total" deadline, when that was later): for the
  * rest of an answer that nobody needs, but whose connection is worth keeping. */
 void tt_call_limit(struct tt_call *call, uint64_t ms);

@@ -1,9 +1,9 @@
 /* A call's end, its deadlines and what curl calls: the running half of a call (client.c has the
  * begin). One timer a call: it is not moved with each byte, but looks, when it fires, what is due
- * and starts again. There is no header callback: status and content type are asked for when the
- * first body byte comes. Whether a request "was sent" decides whether it may be repeated, so it is
- * counted in bytes. Error texts name the host and curl's reason, never anything that the upstream
- * said. */
+ * and starts again. Headers are listened to only for who asks: status and content type are asked
+ * for when the first body byte comes. Whether a request "was sent" decides whether it may be
+ * repeated, so it is counted in bytes. Error texts name the host and curl's reason, never anything
+ * that the upstream said. */
 #include "base/clock.h"
 #include "llm/client_internal.h"
 
@@ -42,6 +42,12 @@ void tt_call_destroy(struct tt_call *call)
 void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg))
 {
     call->on_dropped = on_dropped;
+}
+
+void tt_call_on_header(struct tt_call *call,
+                       int (*on_header)(void *arg, struct tt_str name, struct tt_str value))
+{
+    call->on_header = on_header;
 }
 
 void tt_call_cancel(struct tt_call *call)
@@ -244,6 +250,28 @@ int tt_call_on_request(void *arg, char *remote_ip, char *local_ip, int remote_po
     call->waiting_ms = tt_loop_now(call->client->loop);
     arm(call);
     return CURL_PREREQFUNC_OK;
+}
+
+/* A line of a head: its status line, a header, the empty one; of 1xx heads and trailers too. */
+size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg)
+{
+    struct tt_call *call = arg;
+    struct tt_str line = tt_str_trim(tt_str_of(data, size * count));
+    ptrdiff_t colon = tt_str_find(line, ':');
+
+    if (call->cancelled)
+        return 0;
+    if (tt_str_starts(line, TT_STR("HTTP/"))) {
+        long status = 0;
+        curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+        call->interim = status >= 100 && status < 200;
+    } else if (colon > 0 && !call->interim && !call->head_told) {
+        struct tt_str value = tt_str_of(line.data + colon + 1, line.len - (size_t)colon - 1);
+        if (call->on_header(call->handler.arg, tt_str_of(line.data, (size_t)colon),
+                            tt_str_trim(value)) != 0)
+            return 0;
+    }
+    return size * count;
 }
 
 size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg)

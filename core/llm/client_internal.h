@@ -64,12 +64,14 @@ struct tt_call {
     struct tt_deadlines deadlines;
     struct tt_call_handler handler;
     void (*on_dropped)(void *arg);
+    int (*on_header)(void *arg, struct tt_str name, struct tt_str value);
     struct tt_resolve resolve;
     struct tt_timer timer;
     uint64_t started_ms, waiting_ms, last_ms;
     curl_off_t uploaded;
     enum tt_call_phase phase;
     bool resolving, denied, head_told, cancelled;
+    bool interim;     /* the head that comes is a 1xx one */
     bool in_callback; /* of its own, outside of curl: who called it frees it */
 };
 
@@ -117,6 +119,7 @@ struct tt_shard *tt_origin_choose(struct tt_client *client, const struct tt_orig
 int tt_shard_open(struct tt_client *client, struct tt_shard *shard, unsigned index,
                   struct tt_err *err);
 void tt_shard_close(struct tt_shard *shard);
+void tt_client_forget_sockets(struct tt_client *client); /* after the shards are closed */
 int tt_shard_add(struct tt_shard *shard, struct tt_call *call);
 void tt_shard_remove(struct tt_shard *shard, struct tt_call *call);
 
@@ -145,6 +148,7 @@ void tt_call_end(struct tt_call *call, const struct tt_err *error);
 void tt_call_fail(struct tt_call *call, int status, const char *code, const char *why);
 void tt_call_destroy(struct tt_call *call); /* tells nothing */
 
-/* Curl's write and prereq callbacks. */
+/* Curl's write, header and prereq callbacks. */
 size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg);
+size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg);
 int tt_call_on_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port);

@@ -105,6 +105,32 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *un
     return 0;
 }
 
+/* A connection is gone; harmless when it was counted already. */
+static void uncount(struct tt_client *client, struct tt_client_socket *found)
+{
+    tt_watch_stop(&found->watch);
+    if (!found->origin)
+        return;
+    found->origin->connections--;
+    found->origin->shards[found->shard->index].connections--;
+    found->shard->connections--;
+    client->stats.connections--;
+    tt_origin_unref(client, found->origin);
+    found->origin = NULL;
+}
+
+/* A socket that is closed while it still connects is closed by curl itself, without on_close: it is
+ * noticed when its number comes again, or here at the end. */
+void tt_client_forget_sockets(struct tt_client *client)
+{
+    for (size_t i = 0; i < client->socket_count; i++) {
+        if (client->sockets[i])
+            uncount(client, client->sockets[i]);
+        free(client->sockets[i]);
+    }
+    free(client->sockets);
+}
+
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct tt_call *call = arg;
@@ -120,7 +146,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
     if (fd < 0)
         return CURL_SOCKET_BAD;
     struct tt_client_socket *made = socket_make(client, fd);
-    tt_watch_stop(&made->watch);
+    uncount(client, made);
     made->shard = call->shard;
     made->origin = call->target->origin;
     made->origin->refs++;
@@ -137,17 +163,8 @@ static int on_close(void *arg, curl_socket_t fd)
 {
     struct tt_client *client = arg;
     struct tt_client_socket *found = socket_at(client, fd);
-    if (found) {
-        tt_watch_stop(&found->watch);
-        if (found->origin) {
-            found->origin->connections--;
-            found->origin->shards[found->shard->index].connections--;
-            found->shard->connections--;
-            client->stats.connections--;
-            tt_origin_unref(client, found->origin);
-            found->origin = NULL;
-        }
-    }
+    if (found)
+        uncount(client, found);
     return close(fd);
 }
 

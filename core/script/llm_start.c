@@ -7,7 +7,6 @@
 #include "script/production.h"
 #include "script/value.h"
 
-#define HEADERS_MAX     32
 #define HEADER_MAX_SIZE 16384
 #define SPEC_META       "tide.llm.delta_spec"
 
@@ -123,7 +122,7 @@ static void append_part(lua_State *L, int index, struct tt_buf *line, const char
     }
 }
 
-static size_t read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers)
+size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers)
 {
     size_t count = 0;
 
@@ -135,8 +134,8 @@ static size_t read_headers(lua_State *L, int index, struct tt_arena *arena, stru
     int table = lua_gettop(L);
     lua_pushnil(L);
     while (lua_next(L, table)) {
-        if (lua_type(L, -2) != LUA_TSTRING || count == HEADERS_MAX)
-            luaL_error(L, "headers: names must be strings, at most %d of them", HEADERS_MAX);
+        if (lua_type(L, -2) != LUA_TSTRING || count == TT_LUA_HEADERS_MAX)
+            luaL_error(L, "headers: names must be strings, at most %d of them", TT_LUA_HEADERS_MAX);
         const char *name = lua_tostring(L, -2);
         struct tt_buf *line = tt_value_scratch(L);
         tt_buf_printf(line, "%s: ", name);
@@ -149,6 +148,12 @@ static size_t read_headers(lua_State *L, int index, struct tt_arena *arena, stru
     }
     lua_pop(L, 1);
     return count;
+}
+
+void tt_lua_wipe_headers(struct tt_str *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        explicit_bzero((char *)(uintptr_t)headers[i].data, headers[i].len);
 }
 
 /* ---- deadlines ---- */
@@ -226,7 +231,7 @@ void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_ar
     source->played = read_play(L, 1, &source->play);
     if (source->played)
         return;
-    source->headers = tt_arena_alloc(arena, HEADERS_MAX * sizeof(struct tt_str));
+    source->headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
     if (lua_getfield(L, 1, "provider") != LUA_TTABLE)
         luaL_error(L, "what to ask needs 'provider' or 'play'");
     source->spec = spec_of(L, lua_gettop(L));
@@ -235,7 +240,7 @@ void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_ar
     source->request.url = tt_value_field(L, 1, "url").data;
     if (!source->request.url)
         luaL_error(L, "what to ask needs 'url'");
-    source->request.header_count = read_headers(L, 1, arena, source->headers);
+    source->request.header_count = tt_lua_read_headers(L, 1, arena, source->headers);
     source->request.headers = source->headers;
     source->request.deadlines = read_deadlines(L, 1);
     source->body = tt_value_field(L, 1, "body");
@@ -244,8 +249,7 @@ void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_ar
 void tt_lua_source_done(struct tt_lua_source *source)
 {
     tt_buf_free(&source->request.body);
-    for (size_t i = 0; i < source->request.header_count; i++)
-        explicit_bzero((char *)(uintptr_t)source->headers[i].data, source->headers[i].len);
+    tt_lua_wipe_headers(source->headers, source->request.header_count);
 }
 
 struct start {

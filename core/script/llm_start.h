@@ -29,6 +29,13 @@ struct tt_lua_source {
 void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena);
 void tt_lua_source_done(struct tt_lua_source *source); /* wipes headers, frees the body */
 
+/* Reads the field "headers" of the table at index: names to strings, secrets, or lists of both that
+ * are joined. Fills headers[TT_LUA_HEADERS_MAX] with lines in the arena and returns how many;
+ * raises on anything else. They hold keys: tt_lua_wipe_headers when they have been handed over. */
+#define TT_LUA_HEADERS_MAX 32
+size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers);
+void tt_lua_wipe_headers(struct tt_str *headers, size_t count);
+
 /* The script's `on_finish` function (table at `index`) for a production, or NULL when there is
  * none. Owns: itself; tt_lua_on_finish ends it. */
 void *tt_lua_finish_hook(lua_State *L, int index);

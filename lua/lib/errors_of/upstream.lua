@@ -136,4 +136,22 @@ return {
     en = "The provider's script on this server is broken. Tell its operator.",
     zh = "本服务器的提供方脚本有误，请告知管理员。",
   },
+
+  -- Requests that scripts of this server make (tide.http) -------------------
+  outbound_failed = {
+    status = 502,
+    en = "A server that this request depends on did not answer. Try again.",
+    zh = "该请求依赖的外部服务未能应答，请重试。",
+  },
+  outbound_timeout = {
+    status = 504,
+    en = "A server that this request depends on took too long. Try again.",
+    zh = "该请求依赖的外部服务响应超时，请重试。",
+  },
+  outbound_too_large = {
+    status = 502,
+    en = "A server that this request depends on answered with more than is "
+      .. "taken. Tell the operator of this server.",
+    zh = "该请求依赖的外部服务返回的数据过大，请告知管理员。",
+  },
 }

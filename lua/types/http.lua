@@ -1,0 +1,48 @@
+---@meta tide.http
+
+--- Requests of scripts to other servers. Every address passes the outbound
+--- address policy (setting `outbound.allow`): public https ones only, unless
+--- the operator opens more. Redirects are not followed, proxies not used.
+---
+--- ```lua
+--- local answer, err = http.request({
+---   method = "POST",
+---   url = "https://example.org/hook",
+---   headers = { ["Content-Type"] = "application/json" },
+---   body = json.encode({ text = "high tide" }),
+---   timeout_ms = 5000,
+--- })
+--- if not answer then
+---   return nil, err
+--- end
+--- ```
+---@class tide.http
+local http = {}
+
+---@class tide.HttpRequest
+---@field url string
+---@field method? "GET"|"POST"|"PUT"|"PATCH"|"DELETE" default GET
+---@field headers? table<string, string|tide.Secret|table> at most 32; a table
+--- is joined: {"Bearer ", secret}. Never logged
+---@field body? string not with GET
+---@field timeout_ms? integer for the whole call, default 30000, at most 600000
+---@field max_bytes? integer of the answer's body, default 1 MiB, at most 16 MiB
+
+---@class tide.HttpAnswer
+---@field status integer
+---@field headers table<string, string> by name in small letters; several of one
+--- name are joined with ", ", of set-cookie with a line break
+---@field body string
+
+--- Sends one request and waits for the whole answer; a status like 404 is an
+--- answer, not an error. Raises on fields that do not exist. Ends with the
+--- task: a client that leaves closes the connection.
+---@async
+---@param request tide.HttpRequest
+---@return tide.HttpAnswer|nil answer
+---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header,
+--- outbound_failed (not resolved, refused, reset, TLS, no HTTP; the message says
+--- which), outbound_timeout, outbound_too_large
+function http.request(request) end
+
+return http
