@@ -321,11 +321,14 @@ static struct tt_str describe(void *arg, const struct tt_err *err)
     return tt_visit_text(arg, err);
 }
 
-void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position)
+void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position,
+                     const struct tt_frames_openai *openai)
 {
+    struct tt_frames_wish wish = {
+        .position = position, .describe = describe, .describe_arg = visit, .openai = openai};
+
     visit->status = 200;
-    visit->frames = tt_frames_open(visit->exchange, visit->dispatcher->env->loop, reply, position,
-                                   describe, visit);
+    visit->frames = tt_frames_open(visit->exchange, visit->dispatcher->env->loop, reply, &wish);
     if (visit->gone && visit->frames)
         tt_frames_abandon(visit->frames);
 }

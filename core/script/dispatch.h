@@ -64,8 +64,9 @@ struct tt_visit_error {
 };
 void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error);
 
-/* Opens the answer as the stream of a reply. */
-void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position);
+/* Opens the answer as the stream of a reply; `openai` != NULL: in that format. */
+void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position,
+                     const struct tt_frames_openai *openai);
 
 /* Fills in visit->status, answers, and writes nothing more. Body is taken over. */
 void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body);

@@ -1,29 +1,15 @@
-/* Frames of the contract's section 4. A flush takes what the log has from the reader's position on;
- * deltas that became ready in the same turn lie side by side in the log and leave as one frame. The
- * id after a frame is the position in the log, so that it does not depend on how frames were cut.
+/* The machinery of all streams, and the own format of frames. A flush takes what the log has from
+ * the reader's position on; deltas that became ready in the same turn lie side by side in the log
+ * and leave as one frame. The id after a frame is the position in the log, so that it does not
+ * depend on how frames were cut.
  */
-#include "script/frames.h"
-
 #include "base/json.h"
+#include "script/frames_internal.h"
 
 #include <stdlib.h>
 
 #define KEEP_ALIVE_MS   10000
 #define FLUSH_MAX_BYTES (256u << 10) /* of text a flush: the rest follows when it has left */
-
-struct tt_frames {
-    struct tt_reply_reader reader;
-    struct tt_loop *loop;
-    struct tt_http_stream *stream;
-    struct tt_timer keep_alive;
-    uint64_t position;
-    uint64_t last_frame_ms;
-    bool heard; /* counted among the reply's listeners */
-    bool reset; /* the position lies beyond the log: all of it comes first */
-    bool ping, ended;
-    struct tt_str (*describe)(void *arg, const struct tt_err *err);
-    void *describe_arg;
-};
 
 static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
 {
@@ -34,19 +20,22 @@ static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t p
     tt_buf_append_z(out, "\ndata: ");
 }
 
-/* One frame an entry, from its begin on whatever position was asked for: half an entry is no JSON.
- */
-static void put_tool_calls(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+void tt_frames_put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
 {
     uint64_t end = span->run_end;
 
-    begin_frame(frames, out, end);
-    tt_buf_append_z(out, "{\"tool_calls\":");
     for (uint64_t at = span->run_from; at < end; at = span->end) {
         tt_reply_read(frames->reader.reply, at, span);
         tt_buf_append_str(out, span->bytes);
     }
     out->len--; /* the entry's line end */
+}
+
+static void put_tool_calls(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    begin_frame(frames, out, span->run_end);
+    tt_buf_append_z(out, "{\"tool_calls\":");
+    tt_frames_put_entry(frames, out, span);
     tt_buf_append_z(out, "}\n\n");
 }
 
@@ -161,6 +150,8 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_buf_append_z(out, "\n\n");
 }
 
+static const struct tt_frame_format own_format = {put_delta, put_end};
+
 static void on_flush(struct tt_http_stream *stream, void *arg)
 {
     struct tt_frames *frames = arg;
@@ -176,13 +167,13 @@ static void on_flush(struct tt_http_stream *stream, void *arg)
     if (frames->reset)
         put_reset(frames, out);
     while (out->len - before < FLUSH_MAX_BYTES && tt_reply_read(reply, frames->position, &span)) {
-        put_delta(frames, out, &span);
+        frames->format->put_delta(frames, out, &span);
         frames->position = span.end;
     }
     if (out->len - before >= FLUSH_MAX_BYTES) {
         tt_http_stream_wake(stream);
     } else if (state == TT_REPLY_FINISHED) {
-        put_end(frames, out);
+        frames->format->put_end(frames, out);
         frames->ended = true;
     } else if (out->len == before && frames->ping) {
         tt_buf_append_z(out, ": ping\n\n");
@@ -220,16 +211,15 @@ static void on_keep_alive(struct tt_timer *timer)
 }
 
 struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
-                                 struct tt_reply *reply, uint64_t position,
-                                 struct tt_str (*describe)(void *arg, const struct tt_err *err),
-                                 void *describe_arg)
+                                 struct tt_reply *reply, const struct tt_frames_wish *wish)
 {
     struct tt_frames *frames = TT_NEW(struct tt_frames);
 
     frames->loop = loop;
-    frames->position = position;
-    frames->describe = describe;
-    frames->describe_arg = describe_arg;
+    frames->position = wish->position;
+    frames->describe = wish->describe;
+    frames->describe_arg = wish->describe_arg;
+    frames->format = wish->openai ? &tt_frames_openai_format : &own_format;
     frames->last_frame_ms = tt_loop_now(loop);
     tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("text/event-stream"));
     tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-cache, no-transform"));
@@ -239,7 +229,10 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
         free(frames);
         return NULL;
     }
-    frames->reset = position > tt_reply_length(reply);
+    if (wish->openai)
+        frames->openai = tt_frames_openai_parts_new(wish->openai);
+    /* OpenAI's chunks have no positions to come back from. */
+    frames->reset = !wish->openai && wish->position > tt_reply_length(reply);
     frames->heard = true;
     tt_reply_hear(reply);
     frames->reader.on_wake = on_wake;
@@ -271,5 +264,6 @@ void tt_frames_close(struct tt_frames *frames)
     if (!frames)
         return;
     stop_following(frames, false);
+    tt_frames_openai_parts_free(frames->openai);
     free(frames);
 }

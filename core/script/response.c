@@ -129,6 +129,25 @@ static void render_error(lua_State *L, struct tt_visit *visit, int index)
 
 /* ---- answers ---- */
 
+/* The response's `openai`: {id, created, model, include_usage}. */
+static bool read_openai(lua_State *L, int response, struct tt_frames_openai *openai)
+{
+    lua_pushliteral(L, "openai");
+    if (lua_rawget(L, response) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        return false;
+    }
+    int table = lua_gettop(L);
+    openai->id = tt_value_field(L, table, "id");
+    openai->model = tt_value_field(L, table, "model");
+    openai->created = tt_value_field_int(L, table, "created", 0);
+    lua_pushliteral(L, "include_usage");
+    lua_rawget(L, table);
+    openai->include_usage = lua_toboolean(L, -1);
+    lua_pop(L, 2); /* the response keeps the strings alive */
+    return true;
+}
+
 static bool render_stream(lua_State *L, struct tt_visit *visit, int response)
 {
     lua_pushliteral(L, "stream");
@@ -140,9 +159,11 @@ static bool render_stream(lua_State *L, struct tt_visit *visit, int response)
     if (!reply)
         luaL_error(L, "response field 'stream' is a %s, not a reply", luaL_typename(L, -1));
     int64_t after = tt_value_field_int(L, response, "after", 0);
+    struct tt_frames_openai openai = {0};
+    bool as_chunks = read_openai(L, response, &openai);
     int headers = gather_headers(L, response);
     add_headers(L, visit, headers);
-    tt_visit_stream(visit, reply, after < 0 ? 0 : (uint64_t)after);
+    tt_visit_stream(visit, reply, after < 0 ? 0 : (uint64_t)after, as_chunks ? &openai : NULL);
     return true;
 }
 

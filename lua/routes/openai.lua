@@ -57,11 +57,18 @@ function handlers.chat(req)
   if not reply then
     return nil, err
   end
+  local named = name_answer(req)
+  if req.body.stream then
+    local begun, refused = replies.begun(reply)
+    local options = req.body.stream_options
+    named.include_usage = options and options.include_usage
+    return begun and { stream = begun, openai = named }, refused
+  end
   local result, failed = replies.whole(reply)
   if not result then
     return nil, failed
   end
-  return { json = openai.completion(name_answer(req), result) }
+  return { json = openai.completion(named, result) }
 end
 
 function handlers.list_models(req)

@@ -39,4 +39,6 @@ function Request:raw_body() end
 ---@field content_type? string with body; default text/plain; charset=utf-8
 ---@field headers? table<string, string|string[]>
 ---@field stream? tide.Reply answer as Server-Sent Events
+---@field openai? {id: string, created: integer, model: string, include_usage?: boolean}
+--- with stream: as chunks of OpenAI's chat completions
 ---@field after? integer with stream: position to begin at, default 0

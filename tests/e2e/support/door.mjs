@@ -1,0 +1,11 @@
+// Users with a key to the OpenAI routes, as their stock clients need them.
+
+/** A new user with a personal API key: {user, key, baseURL}. */
+export async function keyHolder(server) {
+  const user = await server.user();
+  const { key } = await user.ok('POST', '/api/keys', { name: 'client' });
+  return { user, key, baseURL: `${server.url}/v1` };
+}
+
+export const ask = (content) => [{ role: 'user', content }];
+
