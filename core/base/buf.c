@@ -25,7 +25,7 @@ static int grow(struct tt_buf *buf, size_t need)
     return 0;
 }
 
-char *tt_buf_reserve(struct tt_buf *buf, size_t more)
+char *tt_buf_grow(struct tt_buf *buf, size_t more)
 {
     size_t need;
     if (__builtin_add_overflow(buf->len, more, &need) || need == SIZE_MAX)
@@ -35,18 +35,6 @@ char *tt_buf_reserve(struct tt_buf *buf, size_t more)
     if (need + 1 > buf->cap && grow(buf, need + 1) < 0)
         return NULL;
     return buf->data + buf->len;
-}
-
-int tt_buf_append(struct tt_buf *buf, const void *data, size_t len)
-{
-    char *to = tt_buf_reserve(buf, len);
-    if (!to)
-        return -1;
-    if (len > 0)
-        memcpy(to, data, len);
-    buf->len += len;
-    buf->data[buf->len] = '\0';
-    return 0;
 }
 
 int tt_buf_append_str(struct tt_buf *buf, struct tt_str s)

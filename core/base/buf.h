@@ -12,8 +12,26 @@ struct tt_buf {
     size_t max; /* bytes; 0 = no limit. Appending past it fails and leaves the content as it was */
 };
 
+/* Room for `more` bytes; returns where they go, or NULL past `max`. Then raise len. */
+char *tt_buf_grow(struct tt_buf *buf, size_t more); /* when the memory is too small */
+static inline char *tt_buf_reserve(struct tt_buf *buf, size_t more)
+{
+    /* The memory never exceeds `max` and its NUL, so what fits into it is allowed. */
+    return more < buf->cap - buf->len ? buf->data + buf->len : tt_buf_grow(buf, more);
+}
+
 /* All appenders: 0, or -1 when `max` would be passed. Thread: the owner's. */
-int tt_buf_append(struct tt_buf *buf, const void *data, size_t len);
+static inline int tt_buf_append(struct tt_buf *buf, const void *data, size_t len)
+{
+    char *to = tt_buf_reserve(buf, len);
+    if (!to)
+        return -1;
+    if (len > 0)
+        memcpy(to, data, len);
+    buf->len += len;
+    buf->data[buf->len] = '\0';
+    return 0;
+}
 int tt_buf_append_str(struct tt_buf *buf, struct tt_str s);
 int tt_buf_append_z(struct tt_buf *buf, const char *z);
 int tt_buf_putc(struct tt_buf *buf, char c);
@@ -21,9 +39,6 @@ int tt_buf_printf(struct tt_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int tt_buf_append_u64(struct tt_buf *buf, uint64_t n); /* decimal */
 int tt_buf_append_i64(struct tt_buf *buf, int64_t n);
-
-/* Room for `more` bytes; returns where they go, or NULL past `max`. Then raise len. */
-char *tt_buf_reserve(struct tt_buf *buf, size_t more);
 
 /* Drops the first n bytes, keeping the rest. */
 void tt_buf_consume(struct tt_buf *buf, size_t n);

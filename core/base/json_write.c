@@ -2,7 +2,7 @@
  * stays silent to the end, and its buffer holds a broken document: ask `failed` once, at the end.
  * Does not check that keys are given in objects only: that is the caller's code, and tests see it.
  */
-#include "base/json.h"
+#include "base/json_scan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,19 +14,25 @@ static void put(struct tt_json_writer *w, const char *data, size_t len)
         w->failed = true;
 }
 
-/* The comma before a member, unless it is the first or stands behind its key. */
-static void separate(struct tt_json_writer *w)
+/* Whether a comma belongs before a member: unless it is the first or stands behind its key. */
+static bool needs_comma(struct tt_json_writer *w)
 {
     if (w->after_key) {
         w->after_key = false;
-        return;
+        return false;
     }
     if (w->depth < 1 || w->depth > TT_JSON_MAX_DEPTH)
-        return;
+        return false;
     uint64_t bit = (uint64_t)1 << (w->depth - 1);
-    if (w->not_first & bit)
-        put(w, ",", 1);
+    bool not_first = (w->not_first & bit) != 0;
     w->not_first |= bit;
+    return not_first;
+}
+
+static void separate(struct tt_json_writer *w)
+{
+    if (needs_comma(w))
+        put(w, ",", 1);
 }
 
 static void begin(struct tt_json_writer *w, const char *bracket)
@@ -66,26 +72,48 @@ void tt_json_end_array(struct tt_json_writer *w)
     end(w, "]");
 }
 
-static void put_string(struct tt_json_writer *w, struct tt_str s)
+/* A string with its comma before it and, as a key, the colon after it. Most need no escape and are
+ * written in one piece. */
+static void put_string(struct tt_json_writer *w, struct tt_str s, bool key)
 {
+    const char *data = s.len > 0 ? s.data : "";
+    bool comma = needs_comma(w);
+    char *to;
+
+    if (w->failed)
+        return;
+    if (tt_json_plain_run(data, data + s.len) == data + s.len &&
+        (to = tt_buf_reserve(w->buf, s.len + 4))) {
+        char *from = to;
+        if (comma)
+            *to++ = ',';
+        *to++ = '"';
+        memcpy(to, data, s.len);
+        to += s.len;
+        *to++ = '"';
+        if (key)
+            *to++ = ':';
+        *to = '\0';
+        w->buf->len += (size_t)(to - from);
+        return;
+    }
+    if (comma)
+        put(w, ",", 1);
     put(w, "\"", 1);
     if (!w->failed && tt_json_escape(w->buf, s) < 0)
         w->failed = true;
-    put(w, "\"", 1);
+    put(w, "\":", key ? 2 : 1);
 }
 
 void tt_json_key(struct tt_json_writer *w, struct tt_str key)
 {
-    separate(w);
-    put_string(w, key);
-    put(w, ":", 1);
+    put_string(w, key, true);
     w->after_key = true;
 }
 
 void tt_json_str(struct tt_json_writer *w, struct tt_str s)
 {
-    separate(w);
-    put_string(w, s);
+    put_string(w, s, false);
 }
 
 void tt_json_int(struct tt_json_writer *w, int64_t n)

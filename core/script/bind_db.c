@@ -86,16 +86,26 @@ static int start_slow(lua_State *L, struct tt_env *env, struct tt_str sql,
 
 /* ---- reads ---- */
 
-/* Pushes the current row as a table. The names are interned by Lua: short strings, hashed once. */
-static void push_row(lua_State *L, struct tt_db_reader *reader, int columns)
+/* Pushes the names of the columns, once for all rows; returns the index of the first. */
+static int push_names(lua_State *L, struct tt_db_reader *reader, int columns)
+{
+    luaL_checkstack(L, columns + 8, "too many columns");
+    for (int column = 0; column < columns; column++) {
+        struct tt_str name = tt_db_column_name(reader, column);
+        lua_pushlstring(L, name.data, name.len);
+    }
+    return lua_gettop(L) - columns + 1;
+}
+
+/* Pushes the current row as a table. */
+static void push_row(lua_State *L, struct tt_db_reader *reader, int names, int columns)
 {
     lua_createtable(L, 0, columns);
     for (int column = 0; column < columns; column++) {
         struct tt_db_value value = tt_db_column(reader, column);
         if (value.type == TT_DB_NULL)
             continue;
-        struct tt_str name = tt_db_column_name(reader, column);
-        lua_pushlstring(L, name.data, name.len);
+        lua_pushvalue(L, names + column);
         tt_value_push_db(L, &value);
         lua_rawset(L, -3);
     }
@@ -117,10 +127,11 @@ static int read_rows(lua_State *L, bool only_first)
     if (tt_db_query(env->reader, sql, values, count, &err) != 0)
         return tt_value_push_error(L, &err);
     int columns = tt_db_columns(env->reader);
+    int names = push_names(L, env->reader, columns);
     if (!only_first)
         lua_createtable(L, 0, 0);
     while ((more = tt_db_step(env->reader, &err)) == 1) {
-        push_row(L, env->reader, columns);
+        push_row(L, env->reader, names, columns);
         if (only_first) {
             tt_db_query_end(env->reader);
             return 1;
