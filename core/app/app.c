@@ -2,6 +2,7 @@
  * Down in the other direction. Anything that fails on the way up takes down what stands. */
 #include "app/app.h"
 
+#include "app/builder.h"
 #include "app/file_sweep.h"
 #include "app/holder.h"
 #include "app/worker.h"
@@ -147,32 +148,6 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     return open_database(app, err) == 0 ? open_files(app, err) : -1;
 }
 
-static int load_scripts(struct tt_app *app, struct tt_err *err)
-{
-    struct tt_env *envs[TT_WORKERS_MAX];
-    struct tt_buf errors = {0};
-    struct tt_bundle *bundle = tt_bundle_read(app->settings->lua_dir, app->settings->personas, err);
-
-    if (!bundle)
-        return -1;
-    for (int i = 0; i < app->worker_count; i++)
-        envs[i] = &app->workers[i].env;
-    struct tt_generation *generation =
-        tt_generation_new(bundle, 1, envs, app->worker_count, &errors, err);
-    if (!generation) {
-        fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
-        tt_buf_free(&errors);
-        return -1;
-    }
-    tt_buf_free(&errors);
-    for (int i = 0; i < app->worker_count; i++) {
-        app->workers[i].dispatcher.generation = tt_generation_ref(generation);
-        tt_vm_activate(generation->vms[i]);
-    }
-    tt_generation_unref(generation);
-    return 0;
-}
-
 /* All workers bind the same address; with port 0 the first one's choice is everybody's. */
 static int open_listeners(struct tt_app *app, struct tt_err *err)
 {
@@ -204,7 +179,8 @@ static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err
     for (int i = 0; i < app->worker_count; i++)
         if (tt_worker_create(&app->workers[i], app, i, err) != 0)
             return -1;
-    if (load_scripts(app, err) != 0)
+    app->builder = tt_builder_new(app, err);
+    if (!app->builder)
         return -1;
     if (public_listener && open_listeners(app, err) != 0)
         return -1;
@@ -215,7 +191,7 @@ static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err
     for (int i = 0; i < app->worker_count; i++)
         if (tt_worker_start(&app->workers[i], err) != 0)
             return -1;
-    return 0;
+    return tt_builder_start(app->builder, err);
 }
 
 int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool public_listener,
@@ -261,6 +237,7 @@ static void finish_files(struct tt_app *app)
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
 {
     atomic_store(&app->stopping, true);
+    tt_builder_stop(app->builder);
     for (int i = 0; i < app->worker_count; i++)
         if (app->workers[i].running)
             tt_worker_stop(&app->workers[i], drain_ms);
@@ -280,6 +257,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     deliver_all(app);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);
+    tt_builder_free(app->builder);
     tt_store_close(app->store);
     tt_cache_store_free(app->cache);
     free(app->workers);

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+struct tt_builder;
 struct tt_worker;
 
 struct tt_app {
@@ -25,6 +26,7 @@ struct tt_app {
     struct tt_db *db;
     struct tt_search_index search_index;
     struct tt_registry *registry;
+    struct tt_builder *builder; /* makes and swaps script generations */
     struct tt_worker *workers;
     int worker_count;
     int lock_fd;

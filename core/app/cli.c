@@ -13,6 +13,13 @@ static const struct tt_command commands[] = {
      "Prints every complaint as file:line: message; ends with 1 when there are any.\n",
      tt_cli_check},
     {"routes", "[--setting=value …]", "list the routes of the scripts", "", tt_cli_routes},
+    {"reload", "[--dry-run] [--force] [--wait]", "load the changed scripts into the running server",
+     "All workers change at once, or, when anything is wrong with the scripts, none: then every\n"
+     "complaint is printed as file:line: message and the command ends with 1.\n"
+     "--dry-run only checks. --force also loads what was rolled back before. --wait: as long as "
+     "it\n"
+     "takes; without it the command stops waiting after 30 s (the server goes on).\n",
+     tt_cli_reload},
     {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
      "serve does this by itself. --dry-run only lists. --down undoes down to VERSION and refuses\n"
      "beside a running server.\n",
@@ -99,6 +106,22 @@ const char *tt_cli_value(int *argc, char **argv, const char *flag)
         return value;
     }
     return NULL;
+}
+
+struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text)
+{
+    struct tt_json_path path;
+    struct tt_json_value value = {0};
+
+    if (tt_json_path_parse(&path, dotted, NULL) != 0 ||
+        tt_json_select(json, &path, 1, &value, NULL) != 0)
+        value.type = TT_JSON_NONE;
+    tt_buf_clear(text);
+    if (value.type == TT_JSON_STRING)
+        tt_json_unescape(value.raw, NULL, text);
+    else if (value.type != TT_JSON_NONE)
+        tt_buf_append_str(text, value.raw);
+    return value;
 }
 
 int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv)

@@ -18,14 +18,16 @@ static struct tt_generation *load(const struct tt_settings *settings, struct tt_
                          .setting = tt_settings_for_lua,
                          .setting_arg = (void *)settings};
     struct tt_env *envs[] = {&env};
+    struct tt_complaints complaints = {0};
     struct tt_buf errors = {0};
     struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, err);
 
     if (!bundle)
         return NULL;
-    struct tt_generation *generation = tt_generation_new(bundle, 1, envs, 1, &errors, err);
-    if (!generation)
-        fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
+    struct tt_generation *generation = tt_generation_new(bundle, 1, envs, 1, &complaints, err);
+    tt_complaints_print(&complaints, &errors);
+    fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
+    tt_complaints_free(&complaints);
     tt_buf_free(&errors);
     return generation;
 }

@@ -1,6 +1,7 @@
 /* What the command files share. */
 #pragma once
 #include "app/settings.h"
+#include "base/json.h"
 
 enum { TT_EXIT_OK = 0, TT_EXIT_FAILED = 1, TT_EXIT_USAGE = 2 };
 
@@ -20,12 +21,16 @@ bool tt_cli_flag(int *argc, char **argv, const char *flag);
 /* The same with a value (--flag VALUE or --flag=VALUE), NULL when absent. */
 const char *tt_cli_value(int *argc, char **argv, const char *flag);
 
+/* The value at a path of a JSON text (as base/json.h writes it), its plain text in *text. */
+struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text);
+
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int tt_cli_serve(int argc, char **argv);
 int tt_cli_check(int argc, char **argv);
 int tt_cli_routes(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);
+int tt_cli_reload(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
 int tt_cli_config(int argc, char **argv);

@@ -1,5 +1,5 @@
 /* serve: the server until a signal ends it. Signals are blocked in all threads and read here. */
-#include "app/app.h"
+#include "app/builder.h"
 #include "app/cli_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,8 +24,16 @@ static int block_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static void wait_for_end(int fd)
+/* What came of it is in the log, by the builder. */
+static void on_reloaded(const struct tt_reload_result *result, void *arg)
 {
+    (void)result;
+    (void)arg;
+}
+
+static void wait_for_end(int fd, struct tt_app *app)
+{
+    const struct tt_reload_request reload = {.action = TT_RELOAD, .who = "signal"};
     struct signalfd_siginfo info;
 
     for (;;) {
@@ -34,7 +42,7 @@ static void wait_for_end(int fd)
             continue;
         if (n != sizeof(info) || info.ssi_signo != SIGHUP)
             return;
-        tt_log(TT_LOG_INFO, "SIGHUP ignored");
+        tt_builder_ask(app->builder, &reload, NULL, on_reloaded, NULL);
     }
 }
 
@@ -83,7 +91,7 @@ int tt_cli_serve(int argc, char **argv)
     tt_log(TT_LOG_INFO, "ready", TT_F_Z("listen", settings.listen), TT_F_INT("port", app.port),
            TT_F_INT("workers", app.worker_count), TT_F_Z("version", TT_VERSION),
            TT_F_INT("start_ms", (int64_t)(tt_clock_mono_ms() - app.started_ms)));
-    wait_for_end(signals);
+    wait_for_end(signals, &app);
     tt_log(TT_LOG_INFO, "stopping");
     tt_app_stop(&app, (uint64_t)tt_settings_int(&settings, "drain"));
     tt_log(TT_LOG_INFO, "stopped");

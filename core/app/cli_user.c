@@ -68,26 +68,10 @@ static int send_ask(const struct tt_settings *settings, struct ask *ask, struct 
     return ask->status < 0 ? -1 : 0;
 }
 
-static struct tt_json_value pick(struct tt_str json, const char *dotted, struct tt_buf *text)
-{
-    struct tt_json_path path;
-    struct tt_json_value value = {0};
-
-    if (tt_json_path_parse(&path, dotted, NULL) != 0 ||
-        tt_json_select(json, &path, 1, &value, NULL) != 0)
-        value.type = TT_JSON_NONE;
-    tt_buf_clear(text);
-    if (value.type == TT_JSON_STRING)
-        tt_json_unescape(value.raw, NULL, text);
-    else if (value.type != TT_JSON_NONE)
-        tt_buf_append_str(text, value.raw);
-    return value;
-}
-
 static void print_users(struct tt_str answer)
 {
     struct tt_buf text = {0};
-    struct tt_json_value list = pick(answer, "data", &text), user;
+    struct tt_json_value list = tt_cli_pick(answer, "data", &text), user;
     size_t cursor = 0;
 
     printf("%-6s %-30s %-6s %-9s %s\n", "id", "username", "role", "disabled", "created");
@@ -95,7 +79,7 @@ static void print_users(struct tt_str answer)
         static const char *const keys[] = {"id", "username", "role", "disabled", "created_at"};
         static const int widths[] = {6, 30, 6, 9, 0};
         for (size_t i = 0; i < TT_COUNT(keys); i++) {
-            pick(user.raw, keys[i], &text);
+            tt_cli_pick(user.raw, keys[i], &text);
             printf("%-*.*s%s", widths[i], (int)text.len, text.data ? text.data : "",
                    i + 1 < TT_COUNT(keys) ? " " : "\n");
         }
@@ -151,7 +135,7 @@ static int run_user(const struct tt_settings *settings, struct ask *ask, const c
     if (send_ask(settings, ask, &err) != 0)
         return tt_cli_fail(TT_EXIT_FAILED, "user: %s", err.message);
     if (ask->status >= 400) {
-        pick(tt_buf_str(&ask->answer), "error", &text);
+        tt_cli_pick(tt_buf_str(&ask->answer), "error", &text);
         code = tt_cli_fail(TT_EXIT_FAILED, "user: %.*s", (int)text.len, text.data ? text.data : "");
     } else if (!name) {
         print_users(tt_buf_str(&ask->answer));

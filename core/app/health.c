@@ -2,6 +2,8 @@
  * shutting down. Both are answered on both listeners, without a token. */
 #include "app/health.h"
 
+#include "app/admin_scripts.h"
+#include "app/builder.h"
 #include "app/worker.h"
 #include "base/json.h"
 #include "script/production.h"
@@ -88,6 +90,7 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     put_int(&w, "generation", worker->dispatcher.generation->number);
     tt_json_key(&w, TT_STR("scripts"));
     tt_json_str(&w, tt_str_from(worker->dispatcher.generation->bundle->hash));
+    put_int(&w, "generations_live", tt_builder_live(app->builder));
     put_int(&w, "uptime_ms", (int64_t)(tt_loop_now(worker->loop) - app->started_ms));
     put_int(&w, "workers", app->worker_count);
     put_int(&w, "port", app->port);
@@ -116,6 +119,8 @@ bool tt_health_answer(void *arg, struct tt_http_exchange *exchange, enum tt_list
 
     if (path.len < 6 || (path.data[1] != 'l' && path.data[1] != 'r' && path.data[1] != 'a'))
         return false;
+    if (listener == TT_LISTENER_ADMIN && tt_admin_scripts_owns(exchange))
+        return true;
     if (!tt_str_eq(method, TT_STR("GET")) && !tt_str_eq(method, TT_STR("HEAD")))
         return false;
     if (tt_str_eq(path, TT_STR("/livez")))

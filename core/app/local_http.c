@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define ANSWER_MAX (16u << 20)
+#define LIMIT_S    30
 
 static int connect_unix(const char *path, struct tt_err *err)
 {
@@ -65,9 +66,9 @@ static int connect_tcp(const char *address, struct tt_err *err)
     return fd;
 }
 
-static int exchange(int fd, struct tt_str request, struct tt_buf *answer)
+static int exchange(int fd, int limit_s, struct tt_str request, struct tt_buf *answer)
 {
-    struct timeval limit = {.tv_sec = 30};
+    struct timeval limit = {.tv_sec = limit_s};
     ssize_t n;
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -142,8 +143,8 @@ static int take_apart(const struct tt_buf *answer, struct tt_buf *body)
     return append_body(answer->data, rest, body) == 0 ? status : -1;
 }
 
-int tt_local_http(const char *address, const char *method, const char *path, struct tt_str json,
-                  struct tt_buf *body, struct tt_err *err)
+int tt_local_http_within(int limit_s, const char *address, const char *method, const char *path,
+                         struct tt_str json, struct tt_buf *body, struct tt_err *err)
 {
     struct tt_buf request = {0}, answer = {.max = ANSWER_MAX};
     int status = -1;
@@ -160,7 +161,7 @@ int tt_local_http(const char *address, const char *method, const char *path, str
     tt_buf_append_z(&request, "\r\n");
     if (json.data)
         tt_buf_append_str(&request, json);
-    if (exchange(fd, tt_buf_str(&request), &answer) == 0)
+    if (exchange(fd, limit_s, tt_buf_str(&request), &answer) == 0)
         status = take_apart(&answer, body);
     if (status < 0)
         tt_err_set(err, 0, "not_reachable", "%s: no whole answer came", address);
@@ -170,4 +171,10 @@ int tt_local_http(const char *address, const char *method, const char *path, str
     tt_buf_free(&request);
     tt_buf_free(&answer);
     return status;
+}
+
+int tt_local_http(const char *address, const char *method, const char *path, struct tt_str json,
+                  struct tt_buf *body, struct tt_err *err)
+{
+    return tt_local_http_within(LIMIT_S, address, method, path, json, body, err);
 }

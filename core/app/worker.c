@@ -3,6 +3,7 @@
  * ends when nothing is left. */
 #include "app/worker.h"
 
+#include "app/admin_scripts.h"
 #include "app/health.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -78,6 +79,7 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
         return -1;
     worker->dispatcher.env = &worker->env;
     worker->dispatcher.builtin = tt_health_answer;
+    worker->dispatcher.builtin_request = tt_admin_scripts_answer;
     worker->dispatcher.builtin_arg = worker;
     return 0;
 }

@@ -42,7 +42,7 @@ static size_t read_fields(lua_State *L, int index, struct tt_log_field *fields)
 static int write_log(lua_State *L, enum tt_log_level level)
 {
     const char *message = luaL_checkstring(L, 1);
-    struct tt_log_field fields[FIELDS_MAX];
+    struct tt_log_field fields[FIELDS_MAX + 1];
     size_t count = 0;
 
     if (!tt_log_enabled(level))
@@ -51,6 +51,7 @@ static int write_log(lua_State *L, enum tt_log_level level)
         luaL_checktype(L, 2, LUA_TTABLE);
         count = read_fields(L, 2, fields);
     }
+    fields[count++] = TT_F_INT("generation", tt_vm_of(L)->generation);
     tt_log_write(level, message, fields, count);
     return 0;
 }

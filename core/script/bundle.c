@@ -3,9 +3,9 @@
  * directory is refused and not swallowed. */
 #include "script/bundle.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "base/yaml.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,27 +13,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILE_MAX_BYTES (1u << 20)
 #define FILES_MAX      2000
 #define PATH_BYTES     4096
+#define SETTLED_NS     50000000ll   /* a file must be this old */
+#define SETTLE_MAX_NS  3000000000ll /* after which a snapshot gives up */
 
-struct reading {
-    struct tt_bundle *bundle;
-    size_t capacity;
+struct walk {
+    const char *root;
+    int files;
+    int (*visit)(struct walk *walk, const char *path, const char *name, const struct stat *status);
+    struct tt_bundle *bundle; /* reading */
+    uint64_t stamp;           /* looking only */
+    int64_t newest_ns;
     struct tt_err *err;
 };
 
-static int read_file(struct reading *reading, const char *path, const char *name)
+static int read_file(struct walk *walk, const char *path, const char *name,
+                     const struct stat *status)
 {
-    struct tt_bundle *bundle = reading->bundle;
     struct tt_buf bytes = {.max = FILE_MAX_BYTES};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = 0;
+    (void)status;
 
     if (fd < 0)
-        return tt_err_set(reading->err, 422, "script_error", "%s: %s", path, strerror(errno));
+        return tt_err_set(walk->err, 422, "script_error", "%s: %s", path, strerror(errno));
     for (;;) {
         char *room = tt_buf_reserve(&bytes, 16384);
         if (!room) {
@@ -46,57 +54,57 @@ static int read_file(struct reading *reading, const char *path, const char *name
         bytes.len += (size_t)n;
     }
     close(fd);
-    if (n < 0) {
-        tt_buf_free(&bytes);
-        return tt_err_set(reading->err, 422, "script_error", "%s: %s", path,
-                          n == -2 ? "larger than 1 MiB" : strerror(errno));
-    }
-    if (bundle->file_count == reading->capacity) {
-        reading->capacity = reading->capacity ? reading->capacity * 2 : 64;
-        bundle->files =
-            tt_realloc(bundle->files, reading->capacity * sizeof(struct tt_bundle_file));
-    }
-    struct tt_bundle_file *file = &bundle->files[bundle->file_count++];
-    file->path = tt_arena_str(&bundle->arena, tt_str_from(name));
-    file->bytes = tt_arena_str(&bundle->arena, tt_buf_str(&bytes));
+    if (n == 0)
+        tt_bundle_add(walk->bundle, tt_str_from(name), tt_buf_str(&bytes));
+    else
+        tt_err_set(walk->err, 422, "script_error", "%s: %s", path,
+                   n == -2 ? "larger than 1 MiB" : strerror(errno));
     tt_buf_free(&bytes);
-    return 0;
+    return n == 0 ? 0 : -1;
 }
 
-static int read_directory(struct reading *reading, const char *root, const char *below)
+static int walk_directory(struct walk *walk, const char *below);
+
+static int walk_entry(struct walk *walk, const char *below, const char *entry)
+{
+    char name[1024], full[5200];
+    struct stat status;
+
+    snprintf(name, sizeof(name), "%s%s%s", below, *below ? "/" : "", entry);
+    int length = snprintf(full, sizeof(full), "%s/%s", walk->root, name);
+    if (length >= PATH_BYTES || strlen(name) >= sizeof(name) - 1)
+        return tt_err_set(walk->err, 422, "script_error", "%s: the path is too long", full);
+    if (stat(full, &status) != 0)
+        return 0; /* an editor's temporary file that has just gone */
+    if (S_ISDIR(status.st_mode))
+        return walk_directory(walk, name);
+    if (!S_ISREG(status.st_mode) || !tt_str_ends(tt_str_from(name), TT_STR(".lua")))
+        return 0;
+    if (++walk->files > FILES_MAX)
+        return tt_err_set(walk->err, 422, "script_error", "%s: more than %d script files",
+                          walk->root, FILES_MAX);
+    return walk->visit(walk, full, name, &status);
+}
+
+static int walk_directory(struct walk *walk, const char *below)
 {
     char path[PATH_BYTES];
-    snprintf(path, sizeof(path), "%s%s%s", root, *below ? "/" : "", below);
+    snprintf(path, sizeof(path), "%s%s%s", walk->root, *below ? "/" : "", below);
     DIR *directory = opendir(path);
     int result = 0;
 
     if (!directory)
-        return tt_err_set(reading->err, 422, "script_error", "%s: %s", path, strerror(errno));
+        return tt_err_set(walk->err, 422, "script_error", "%s: %s", path, strerror(errno));
     for (struct dirent *entry; result == 0 && (entry = readdir(directory));) {
-        char name[1024], full[5200];
-        struct stat status;
         if (entry->d_name[0] == '.' || (!*below && strcmp(entry->d_name, "types") == 0))
             continue;
-        snprintf(name, sizeof(name), "%s%s%s", below, *below ? "/" : "", entry->d_name);
-        int length = snprintf(full, sizeof(full), "%s/%s", root, name);
-        if (length >= PATH_BYTES || strlen(name) >= sizeof(name) - 1) {
-            result =
-                tt_err_set(reading->err, 422, "script_error", "%s: the path is too long", full);
-            continue;
-        }
-        if (stat(full, &status) != 0)
-            continue; /* an editor's temporary file that has just gone */
-        if (S_ISDIR(status.st_mode))
-            result = read_directory(reading, root, name);
-        else if (S_ISREG(status.st_mode) && tt_str_ends(tt_str_from(name), TT_STR(".lua")))
-            result = read_file(reading, full, name);
-        if (reading->bundle->file_count > FILES_MAX)
-            result = tt_err_set(reading->err, 422, "script_error", "%s: more than %d script files",
-                                root, FILES_MAX);
+        result = walk_entry(walk, below, entry->d_name);
     }
     closedir(directory);
     return result;
 }
+
+/* ---- the hashes ---- */
 
 static int by_path(const void *a, const void *b)
 {
@@ -108,7 +116,8 @@ static void hash_files(struct tt_bundle *bundle)
 {
     struct tt_buf all = {0};
     for (size_t i = 0; i < bundle->file_count; i++) {
-        const struct tt_bundle_file *file = &bundle->files[i];
+        struct tt_bundle_file *file = &bundle->files[i];
+        tt_sha256_hex(file->bytes, file->hash);
         /* Lengths keep ("ab", "c") and ("a", "bc") apart. */
         tt_buf_printf(&all, "%zu %zu\n", file->path.len, file->bytes.len);
         tt_buf_append_str(&all, file->path);
@@ -118,82 +127,111 @@ static void hash_files(struct tt_bundle *bundle)
     tt_buf_free(&all);
 }
 
-static int one_persona(struct tt_bundle *bundle, const char *name, const struct tt_yaml_node *item,
-                       struct tt_err *err)
+struct tt_bundle *tt_bundle_new(void)
 {
-    struct tt_persona *persona = &bundle->personas[bundle->persona_count];
-    const struct tt_yaml_node *part;
+    return TT_NEW(struct tt_bundle);
+}
 
-    if (item->type != TT_YAML_MAP)
-        return tt_err_set(err, 422, "script_error",
-                          "%s:%d: a persona is a map with 'name' and 'content'", name, item->line);
-    for (part = item->first; part; part = part->next) {
-        struct tt_str *to = tt_str_eq(part->key, TT_STR("name"))      ? &persona->name
-                            : tt_str_eq(part->key, TT_STR("content")) ? &persona->content
-                                                                      : NULL;
-        if (!to)
-            return tt_err_set(err, 422, "script_error",
-                              "%s:%d: unknown key '%.*s' (allowed: name, content)", name,
-                              part->line, TT_STR_ARG(part->key));
-        if (part->type != TT_YAML_SCALAR || tt_str_trim(part->scalar).len == 0)
-            return tt_err_set(err, 422, "script_error", "%s:%d: '%.*s' must be a text", name,
-                              part->line, TT_STR_ARG(part->key));
-        *to = part->scalar;
+void tt_bundle_add(struct tt_bundle *bundle, struct tt_str path, struct tt_str bytes)
+{
+    if (bundle->file_count == bundle->capacity) {
+        bundle->capacity = bundle->capacity ? bundle->capacity * 2 : 64;
+        bundle->files = tt_realloc(bundle->files, bundle->capacity * sizeof(struct tt_bundle_file));
     }
-    if (!persona->name.data || !persona->content.data)
-        return tt_err_set(err, 422, "script_error", "%s:%d: the persona has no '%s'", name,
-                          item->line, persona->name.data ? "content" : "name");
-    for (size_t i = 0; i < bundle->persona_count; i++)
-        if (tt_str_eq(bundle->personas[i].name, persona->name))
-            return tt_err_set(err, 422, "script_error", "%s:%d: the persona '%.*s' is there twice",
-                              name, item->line, TT_STR_ARG(persona->name));
-    bundle->persona_count++;
-    return 0;
+    struct tt_bundle_file *file = &bundle->files[bundle->file_count++];
+    file->path = tt_arena_str(&bundle->arena, path);
+    file->bytes = tt_arena_str(&bundle->arena, bytes);
 }
 
-static int read_personas(struct tt_bundle *bundle, const char *name, struct tt_err *err)
+int tt_bundle_seal(struct tt_bundle *bundle, struct tt_err *err)
 {
-    const struct tt_bundle_file *file = tt_bundle_find(bundle, TT_STR("style.yaml"));
-    struct tt_err why = {0};
-    size_t count = 0;
-    struct tt_yaml_node *root = tt_yaml_parse(&bundle->arena, name, file->bytes, &why);
-    const struct tt_yaml_node *list, *item;
-
-    if (!root)
-        return tt_err_set(err, 422, "script_error", "%s", why.message);
-    list = tt_yaml_child(root, "personas");
-    if (!list || list->type != TT_YAML_LIST || !list->first)
-        return tt_err_set(err, 422, "script_error",
-                          "%s:%d: needs a list 'personas' with at least one entry", name,
-                          list ? list->line : 1);
-    for (item = list->first; item; item = item->next)
-        count++;
-    bundle->personas = tt_arena_alloc(&bundle->arena, count * sizeof(struct tt_persona));
-    for (item = list->first; item; item = item->next)
-        if (one_persona(bundle, name, item, err) != 0)
-            return -1;
+    if (bundle->file_count)
+        qsort(bundle->files, bundle->file_count, sizeof(struct tt_bundle_file), by_path);
+    hash_files(bundle);
+    if (!tt_bundle_find(bundle, TT_STR("app.lua")))
+        return tt_err_set(err, 422, "script_error", "app.lua: not found");
     return 0;
 }
+
+/* ---- from the disk ---- */
 
 struct tt_bundle *tt_bundle_read(const char *lua_dir, const char *personas_file, struct tt_err *err)
 {
-    struct tt_bundle *bundle = TT_NEW(struct tt_bundle);
-    struct reading reading = {.bundle = bundle, .err = err};
+    struct tt_err why = {0};
+    struct tt_bundle *bundle = tt_bundle_new();
+    struct walk walk = {.root = lua_dir, .visit = read_file, .bundle = bundle, .err = &why};
 
-    if (read_directory(&reading, lua_dir, "") != 0 ||
-        read_file(&reading, personas_file, "style.yaml") != 0)
-        goto failed;
-    qsort(bundle->files, bundle->file_count, sizeof(struct tt_bundle_file), by_path);
-    hash_files(bundle);
-    if (!tt_bundle_find(bundle, TT_STR("app.lua"))) {
-        tt_err_set(err, 422, "script_error", "%s/app.lua: not found", lua_dir);
-        goto failed;
-    }
-    if (read_personas(bundle, personas_file, err) != 0)
-        goto failed;
-    return bundle;
-failed:
+    if (walk_directory(&walk, "") == 0 &&
+        read_file(&walk, personas_file, "style.yaml", NULL) == 0 &&
+        tt_bundle_seal(bundle, &why) == 0)
+        return bundle;
+    if (bundle->hash[0]) /* all was read: it is app.lua that is missing */
+        tt_err_set(&why, 422, "script_error", "%s/app.lua: not found", lua_dir);
+    if (err)
+        *err = why;
     tt_bundle_free(bundle);
+    return NULL;
+}
+
+/* Whatever changes with a file goes into the sum, which does not depend on the order. */
+static int look_at(struct walk *walk, const char *path, const char *name, const struct stat *status)
+{
+    const struct timespec *written = &status->st_mtim, *changed = &status->st_ctim;
+    const uint64_t parts[] = {(uint64_t)status->st_ino,  (uint64_t)status->st_size,
+                              (uint64_t)written->tv_sec, (uint64_t)written->tv_nsec,
+                              (uint64_t)changed->tv_sec, (uint64_t)changed->tv_nsec};
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    int64_t written_ns = (int64_t)written->tv_sec * 1000000000 + written->tv_nsec;
+    (void)path;
+
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    for (size_t i = 0; i < TT_COUNT(parts); i++)
+        hash = (hash ^ parts[i]) * 1099511628211u;
+    walk->stamp += hash;
+    if (written_ns > walk->newest_ns)
+        walk->newest_ns = written_ns;
+    return 0;
+}
+
+/* Looks at everything that is read; a folder that cannot be walked is found by the reading. */
+static struct walk look(const char *lua_dir, const char *personas_file)
+{
+    struct walk walk = {.root = lua_dir, .visit = look_at};
+    struct stat status;
+
+    walk_directory(&walk, "");
+    if (stat(personas_file, &status) == 0)
+        look_at(&walk, personas_file, "style.yaml", &status);
+    return walk;
+}
+
+static void sleep_ns(int64_t ns)
+{
+    struct timespec time = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    nanosleep(&time, NULL);
+}
+
+struct tt_bundle *tt_bundle_snapshot(const char *lua_dir, const char *personas_file,
+                                     struct tt_err *err)
+{
+    int64_t end = (int64_t)tt_clock_mono_ns() + SETTLE_MAX_NS;
+
+    while ((int64_t)tt_clock_mono_ns() < end) {
+        struct walk before = look(lua_dir, personas_file);
+        int64_t age = tt_clock_wall_ns() - before.newest_ns;
+        if (age >= 0 && age < SETTLED_NS) { /* a time to come is no sign of writing */
+            sleep_ns(SETTLED_NS - age);
+            continue;
+        }
+        struct tt_bundle *bundle = tt_bundle_read(lua_dir, personas_file, err);
+        if (look(lua_dir, personas_file).stamp == before.stamp)
+            return bundle;
+        tt_bundle_free(bundle);
+    }
+    tt_err_set(err, 422, "script_error",
+               "%s: files go on changing; nothing was loaded, try again when they are saved",
+               lua_dir);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 struct tt_bundle_file {
     struct tt_str path; /* "routes/chat.lua", relative to lua/; "style.yaml" */
     struct tt_str bytes;
+    char hash[65]; /* sha256 of the bytes, hex */
 };
 
 struct tt_persona {
@@ -17,17 +18,32 @@ struct tt_persona {
 struct tt_bundle {
     struct tt_arena arena;
     struct tt_bundle_file *files; /* sorted by path */
-    size_t file_count;
-    struct tt_persona *personas; /* from style.yaml, in file order, at least one */
+    size_t file_count, capacity;
+    struct tt_persona *personas; /* from style.yaml, in file order, at least one once read */
     size_t persona_count;
     char hash[65]; /* sha256 over (path, bytes) of all files, hex */
 };
 
-/* Reads and validates style.yaml; Lua files are compiled later by the vm. types/ is left out (never
- * loaded). Fails: NULL with "script_error", message "file:line: …". Owns: the caller. */
+/* Reads the files as they are now. Neither Lua nor style.yaml is looked into (generation.c does
+ * that); types/ is left out (never loaded). Fails: NULL with "script_error". Owns: the caller. */
 struct tt_bundle *tt_bundle_read(const char *lua_dir, const char *personas_file,
                                  struct tt_err *err);
+
+/* The same for files that may be written right now: read again while one was changed during the
+ * read or in the last 50 ms, so that what somebody is half-way through saving is not taken. Fails
+ * also when that goes on for 3 s. Thread: builder or main, blocking. */
+struct tt_bundle *tt_bundle_snapshot(const char *lua_dir, const char *personas_file,
+                                     struct tt_err *err);
 void tt_bundle_free(struct tt_bundle *bundle);
+
+/* A bundle from bytes that were kept: new, add each, seal (sorts, makes the hashes; -1 with
+ * "script_error" when there is no app.lua). */
+struct tt_bundle *tt_bundle_new(void);
+void tt_bundle_add(struct tt_bundle *bundle, struct tt_str path, struct tt_str bytes);
+int tt_bundle_seal(struct tt_bundle *bundle, struct tt_err *err);
+
+/* Fills in the personas from style.yaml. -1 with "script_error", message "style.yaml:line: …". */
+int tt_bundle_read_personas(struct tt_bundle *bundle, struct tt_err *err);
 
 /* The file, or NULL. */
 const struct tt_bundle_file *tt_bundle_find(const struct tt_bundle *bundle, struct tt_str path);

@@ -9,6 +9,8 @@
 #include "script/intake.h"
 #include "script/request.h"
 
+#define BODY_UNREAD_MAX ((size_t)64 << 10) /* of requests that need none */
+
 /* ---- answers ---- */
 
 void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body)
@@ -82,6 +84,7 @@ static struct tt_visit *begin_visit(struct tt_listener_handle *handle,
 {
     struct tt_dispatcher *dispatcher = handle->dispatcher;
     struct tt_visit *visit = tt_arena_alloc(tt_http_arena(exchange), sizeof(*visit));
+    char number[24];
 
     visit->dispatcher = dispatcher;
     visit->exchange = exchange;
@@ -91,6 +94,8 @@ static struct tt_visit *begin_visit(struct tt_listener_handle *handle,
     visit->vm = visit->generation->vms[dispatcher->env->worker];
     visit->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
     tt_http_set_user(exchange, visit);
+    snprintf(number, sizeof(number), "%d", visit->generation->number);
+    tt_http_add_header(exchange, TT_STR("X-Script-Generation"), tt_str_from(number));
     return visit;
 }
 
@@ -222,8 +227,10 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     struct tt_visit *visit;
 
     *body_max = 0;
-    if (dispatcher->builtin(dispatcher->builtin_arg, exchange, handle->listener))
+    if (dispatcher->builtin(dispatcher->builtin_arg, exchange, handle->listener)) {
+        *body_max = BODY_UNREAD_MAX;
         return;
+    }
     visit = begin_visit(handle, exchange);
     add_cors(visit);
     if (!find_route(visit))
@@ -236,7 +243,7 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     } else if (visit->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
         fail(visit, "unsupported_media_type");
     } else {
-        *body_max = visit->route->reads_body ? visit->route->body_max : 64 << 10;
+        *body_max = visit->route->reads_body ? visit->route->body_max : BODY_UNREAD_MAX;
     }
 }
 
@@ -250,7 +257,8 @@ static void on_task_end(const struct tt_err *error, void *arg)
         return;
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
-           TT_F_STR("route", visit->route->path), TT_F_Z("error", error->message));
+           TT_F_STR("route", visit->route->path), TT_F_INT("generation", visit->generation->number),
+           TT_F_Z("error", error->message));
     if (visit->status == 0)
         tt_visit_fail(visit,
                       &(struct tt_visit_error){.code = error->code, .detail = error->message});
@@ -268,15 +276,12 @@ static void note_user(lua_State *L, struct tt_visit *visit, int request)
 static int after_handle(lua_State *L, int status, lua_KContext context)
 {
     struct tt_visit *visit = (struct tt_visit *)context;
-    char generation[24];
     (void)status;
 
     lua_settop(L, 3);
     lua_pushvalue(L, 1);
     note_user(L, visit, 4);
     lua_settop(L, 3);
-    snprintf(generation, sizeof(generation), "%d", visit->generation->number);
-    tt_http_add_header(visit->exchange, TT_STR("X-Script-Generation"), tt_str_from(generation));
     tt_response_render(L, visit);
     return 0;
 }
@@ -336,8 +341,13 @@ void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t po
 static void on_request(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
+    const struct tt_dispatcher *dispatcher = ((struct tt_listener_handle *)arg)->dispatcher;
     struct tt_err err = {0};
-    (void)arg;
+
+    if (!visit) {
+        dispatcher->builtin_request(dispatcher->builtin_arg, exchange);
+        return;
+    }
     if (visit->intake && tt_intake_end(visit, &err) != 0) {
         fail(visit, err.code);
         return;

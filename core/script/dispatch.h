@@ -10,8 +10,10 @@
 struct tt_dispatcher {
     struct tt_env *env;
     struct tt_generation *generation; /* the current one: a reference */
-    /* Paths that the core answers itself (/livez, /readyz, /metrics); true = answered. */
+    /* Paths that the core answers itself (/livez, /readyz, /metrics): true = it does. What is not
+     * answered at once comes again when its body is there, and may be answered any time later. */
     bool (*builtin)(void *arg, struct tt_http_exchange *exchange, enum tt_listener listener);
+    void (*builtin_request)(void *arg, struct tt_http_exchange *exchange);
     void *builtin_arg;
     uint64_t requests, errors_5xx;
 };

@@ -51,18 +51,28 @@ struct tt_generation {
     struct tt_map *errors; /* code -> struct tt_error_text */
     struct tt_vm **vms;    /* [workers] */
     int vm_count;
+    /* Nobody uses it any more: closes it (tt_generation_free) now or later. Any thread; NULL = at
+     * once. */
+    void (*on_unused)(struct tt_generation *generation);
+    struct tt_mail unused; /* for on_unused */
+    void *owner;           /* on_unused's own */
 };
 
-/* Builds a generation with one state for each env; takes the bundle over (also on failure). Fails:
- * NULL with "script_error"; *errors gets every complaint, one a line. Thread: builder or main. */
+/* Builds a generation with one state for each env and checks it; takes the bundle over (also on
+ * failure). Fails: NULL with "script_error"; *complaints gets everything that was found. Thread:
+ * builder or main. */
 struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, struct tt_env **envs,
-                                        int env_count, struct tt_buf *errors, struct tt_err *err);
+                                        int env_count, struct tt_complaints *complaints,
+                                        struct tt_err *err);
 struct tt_generation *tt_generation_ref(struct tt_generation *generation);
-/* The last one closes the states: they must have no task any more. Thread: any. A worker's own
- * reference and those of its requests are gone by then, so nothing runs in its state; and what the
- * finalizers let go of (replies, delta specs, jobs not submitted) may go on any thread. Turns are
- * not among it: a task closes its own when it ends. */
+/* The last one hands it to on_unused, or closes the states at once: they have no task any more, for
+ * tasks hold a reference each. Thread: any. A worker's own reference and those of its requests are
+ * gone by then, so nothing runs in its state; and what the finalizers let go of (replies, delta
+ * specs, jobs not submitted) may go on any thread. Turns are not among it: a task closes its own
+ * when it ends. */
 void tt_generation_unref(struct tt_generation *generation);
+/* Closes the states: what on_unused does at last, off the loops. */
+void tt_generation_free(struct tt_generation *generation);
 
 /* The text of an error code, or the one of "internal_error". */
 const struct tt_error_text *tt_generation_error(const struct tt_generation *generation,

@@ -2,6 +2,8 @@
  * dropped, never pooled (its hooks and stack are in no known state). */
 #include "script/task.h"
 
+#include "script/generation.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,6 +76,8 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
     *slot_of(task->L) = task;
     tt_list_push_back(&vm->env->tasks, &task->node);
     vm->env->task_count++;
+    if (vm->owner)
+        tt_generation_ref(vm->owner);
     return task;
 }
 
@@ -142,6 +146,7 @@ static void destroy(struct tt_task *task, bool reuse)
     tt_list_remove(&task->node);
     vm->env->task_count--;
     free(task);
+    tt_generation_unref(vm->owner); /* from here on the vm may be gone */
 }
 
 /* Runs protected on the vm's main thread: 1 = the failed coroutine, 2 = the tt_err. */

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 
 static const char app_key;
+static const char compiled_key; /* path -> function, until it is run */
+static const char failed_key;   /* also the error of requiring what was found wrong before */
 
 /* Lua's allocator: refuses over the limit, which Lua turns into "not enough memory" after a full
  * collection. */
@@ -43,9 +45,41 @@ struct tt_vm *tt_vm_of(lua_State *L)
     return ud;
 }
 
+/* The compiled file, which is run only once and so not kept. */
+static bool take_compiled(lua_State *L, const char *path)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &compiled_key);
+    bool found = lua_getfield(L, -1, path) == LUA_TFUNCTION;
+    lua_pushnil(L);
+    lua_setfield(L, -3, path);
+    lua_remove(L, -2);
+    return found;
+}
+
+/* Runs a module's body with its name; its value is at index 3, and among those loaded. While it
+ * runs a light userdata stands for it, which shows circles. What stays of that is a module that
+ * failed: told once, where it failed, and not again by everyone who requires it. */
+static int run_module(lua_State *L, const char *name, const char *path)
+{
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, tt_vm_of(L));
+    lua_rawset(L, 2);
+    if (!take_compiled(L, path)) {
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&failed_key);
+        return lua_error(L);
+    }
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1))
+        return luaL_error(L, "module '%s' returned nothing", name);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 2);
+    return 1;
+}
+
 /* require "routes.chat" -> routes/chat.lua of the bundle, "tide.x" -> the core's module. Loaded
- * once a state; a module that requires itself through others gets a clear error instead of a loop.
- */
+ * once a state. */
 static int bundle_require(lua_State *L)
 {
     struct tt_vm *vm = tt_vm_of(L);
@@ -56,37 +90,23 @@ static int bundle_require(lua_State *L)
     lua_settop(L, 1);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushvalue(L, 1);
-    if (lua_rawget(L, 2) != LUA_TNIL) {
-        if (lua_islightuserdata(L, -1))
-            return luaL_error(L, "module '%s' requires itself (through others)", name);
+    int type = lua_rawget(L, 2);
+    if (type == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == &failed_key)
+        return lua_error(L);
+    if (type == LUA_TLIGHTUSERDATA)
+        return luaL_error(L, "module '%s' requires itself (through others)", name);
+    if (type != LUA_TNIL)
         return 1;
-    }
+    lua_settop(L, 2);
     if (len + 5 > sizeof(path))
         return luaL_error(L, "module name too long");
     for (size_t i = 0; i <= len; i++)
         path[i] = name[i] == '.' ? '/' : name[i];
     memcpy(path + len, ".lua", 5);
-    const struct tt_bundle_file *file = tt_bundle_find(vm->bundle, tt_str_from(path));
-    if (!file)
+    if (!tt_bundle_find(vm->bundle, tt_str_from(path)))
         return luaL_error(L, "module '%s' not found: no lua/%s and no core module of that name",
                           name, path);
-    if (vm->current)
-        return luaL_error(L, "module '%s' must be required while modules load, not in a handler",
-                          name);
-    lua_pushvalue(L, 1);
-    lua_pushlightuserdata(L, vm); /* being loaded */
-    lua_rawset(L, 2);
-    const char *chunk = lua_pushfstring(L, "@%s", path);
-    if (luaL_loadbufferx(L, file->bytes.data, file->bytes.len, chunk, "t") != LUA_OK)
-        return lua_error(L);
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-    if (lua_isnil(L, -1))
-        return luaL_error(L, "module '%s' returned nothing", name);
-    lua_pushvalue(L, 1);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, 2);
-    return 1;
+    return run_module(L, name, path);
 }
 
 static void add_module(lua_State *L, const char *name, lua_CFunction push)
@@ -100,8 +120,6 @@ static void add_module(lua_State *L, const char *name, lua_CFunction push)
 
 static int build(lua_State *L)
 {
-    struct tt_vm *vm = tt_vm_of(L);
-
     tt_sandbox_open(L);
     tt_value_setup(L);
     tt_bind_request_setup(L);
@@ -122,6 +140,121 @@ static int build(lua_State *L)
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");
     tt_sandbox_freeze(L);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &compiled_key);
+    return 0;
+}
+
+void tt_vm_push_app(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &app_key);
+}
+
+static int traceback(lua_State *L)
+{
+    const char *message = lua_tostring(L, 1);
+
+    if (lua_touserdata(L, 1) == &failed_key)
+        return 1;
+    if (!message)
+        message = lua_pushfstring(L, "(the error value is a %s)", luaL_typename(L, 1));
+    luaL_traceback(L, L, message, 1);
+    return 1;
+}
+
+/* lua_pcall of what is on the stack, with one argument, no results. */
+static int call(lua_State *L, const char *file, struct tt_complaints *complaints)
+{
+    int base = lua_gettop(L) - 2;
+
+    lua_pushcfunction(L, traceback);
+    lua_insert(L, base + 1);
+    int status = lua_pcall(L, 1, 0, base + 1);
+    if (status != LUA_OK && lua_touserdata(L, -1) != &failed_key) {
+        struct tt_str text = {0};
+        text.data = lua_tolstring(L, -1, &text.len);
+        tt_complaints_add(complaints, file, text.data ? text : TT_STR("does not load"));
+    }
+    lua_settop(L, base);
+    return status == LUA_OK ? 0 : -1;
+}
+
+int tt_vm_call(struct tt_vm *vm, lua_CFunction function, void *arg, const char *file,
+               struct tt_complaints *complaints)
+{
+    lua_pushcfunction(vm->L, function);
+    lua_pushlightuserdata(vm->L, arg);
+    return call(vm->L, file, complaints);
+}
+
+static int compile_one(lua_State *L)
+{
+    const struct tt_bundle_file *file = lua_touserdata(L, 1);
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &compiled_key);
+    const char *chunk = lua_pushfstring(L, "@%s", file->path.data);
+    if (luaL_loadbufferx(L, file->bytes.data, file->bytes.len, chunk, "t") != LUA_OK)
+        return lua_error(L);
+    lua_setfield(L, 2, file->path.data);
+    return 0;
+}
+
+/* What is still marked as being loaded when nothing is: it failed. */
+static void mark_failed(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        bool failed = lua_islightuserdata(L, -1);
+        lua_pop(L, 1);
+        if (!failed)
+            continue;
+        lua_pushvalue(L, -1);
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&failed_key);
+        lua_rawset(L, -4);
+    }
+    lua_pop(L, 1);
+}
+
+/* Requires the module of a file. */
+static int load_file(lua_State *L, const char *path, struct tt_complaints *complaints)
+{
+    size_t len = strlen(path) - 4;
+
+    lua_pushcfunction(L, bundle_require);
+    luaL_gsub(L, path, "/", ".");
+    lua_pushlstring(L, lua_tostring(L, -1), len);
+    lua_remove(L, -2);
+    int result = call(L, path, complaints);
+    if (result != 0)
+        mark_failed(L);
+    return result;
+}
+
+struct load {
+    struct tt_complaints *complaints;
+    int failed;
+};
+
+/* app.lua first: the order in which modules run is the one that its author sees. */
+static int load_all(lua_State *L)
+{
+    struct load *load = lua_touserdata(L, 1);
+    const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
+
+    load->failed = load_file(L, "app.lua", load->complaints);
+    for (size_t i = 0; i < bundle->file_count; i++)
+        if (tt_str_ends(bundle->files[i].path, TT_STR(".lua")) &&
+            load_file(L, bundle->files[i].path.data, load->complaints) != 0)
+            load->failed = -1;
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &compiled_key);
+    return 0;
+}
+
+static int find_app(lua_State *L)
+{
+    struct tt_vm *vm = tt_vm_of(L);
 
     lua_pushcfunction(L, bundle_require);
     lua_pushliteral(L, "app");
@@ -139,49 +272,19 @@ static int build(lua_State *L)
     return 0;
 }
 
-void tt_vm_push_app(struct tt_vm *vm)
+/* Compiles every file before any is run, so that all syntax errors are reported at once. */
+static int compile_all(struct tt_vm *vm, struct tt_complaints *complaints)
 {
-    lua_rawgetp(vm->L, LUA_REGISTRYINDEX, &app_key);
-}
-
-static int compile_one(lua_State *L)
-{
-    const struct tt_bundle_file *file = lua_touserdata(L, 1);
-    const char *chunk = lua_pushfstring(L, "@%s", file->path.data);
-    if (luaL_loadbufferx(L, file->bytes.data, file->bytes.len, chunk, "t") != LUA_OK)
-        return lua_error(L);
-    return 0;
-}
-
-/* Compiles every file without running it, so that all syntax errors are reported at once. */
-static int compile_all(const struct tt_bundle *bundle, lua_State *L, struct tt_buf *errors)
-{
+    const struct tt_bundle *bundle = vm->bundle;
     int failed = 0;
+
     for (size_t i = 0; i < bundle->file_count; i++) {
         const struct tt_bundle_file *file = &bundle->files[i];
-        if (!tt_str_ends(file->path, TT_STR(".lua")))
-            continue;
-        lua_pushcfunction(L, compile_one);
-        lua_pushlightuserdata(L, (void *)(uintptr_t)file);
-        if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-            struct tt_str message = tt_str_from(lua_tostring(L, -1));
-            if (!tt_str_starts(message, file->path)) /* out of memory, or no text */
-                tt_buf_printf(errors, "%s:1: ", file->path.data);
-            tt_buf_printf(errors, "%.*s\n", TT_STR_ARG(message));
+        if (tt_str_ends(file->path, TT_STR(".lua")) &&
+            tt_vm_call(vm, compile_one, (void *)(uintptr_t)file, file->path.data, complaints) != 0)
             failed = -1;
-        }
-        lua_settop(L, 0);
     }
     return failed;
-}
-
-static int traceback(lua_State *L)
-{
-    const char *message = lua_tostring(L, 1);
-    if (!message)
-        message = lua_pushfstring(L, "(the error value is a %s)", luaL_typename(L, 1));
-    luaL_traceback(L, L, message, 1);
-    return 1;
 }
 
 /* An error outside of any protected call: a bug of the core. Lua aborts when this returns. */
@@ -192,8 +295,24 @@ static int panic(lua_State *L)
     return 0;
 }
 
+static int load(struct tt_vm *vm, struct tt_complaints *complaints)
+{
+    struct load load = {.complaints = complaints};
+
+    complaints->phase = "load";
+    if (tt_vm_call(vm, build, NULL, "app.lua", complaints) != 0)
+        return -1;
+    complaints->phase = "compile";
+    if (compile_all(vm, complaints) != 0)
+        return -1;
+    complaints->phase = "load";
+    if (tt_vm_call(vm, load_all, &load, "app.lua", complaints) != 0 || load.failed)
+        return -1;
+    return tt_vm_call(vm, find_app, NULL, "app.lua", complaints);
+}
+
 struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int generation,
-                        struct tt_buf *errors, struct tt_err *err)
+                        struct tt_complaints *complaints, struct tt_err *err)
 {
     struct tt_vm *vm = TT_NEW(struct tt_vm);
 
@@ -210,19 +329,10 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int 
     }
     lua_atpanic(vm->L, panic);
     *(struct tt_task **)lua_getextraspace(vm->L) = NULL; /* coroutines begin with a copy of it */
-    if (compile_all(bundle, vm->L, errors) != 0)
-        goto failed;
-    lua_pushcfunction(vm->L, traceback);
-    lua_pushcfunction(vm->L, build);
-    if (lua_pcall(vm->L, 0, 0, 1) != LUA_OK) {
-        const char *message = lua_tostring(vm->L, -1);
-        tt_buf_printf(errors, "%s\n", message ? message : "app.lua:1: does not load");
-        goto failed;
+    if (load(vm, complaints) == 0) {
+        vm->loaded = true;
+        return vm;
     }
-    lua_settop(vm->L, 0);
-    vm->loaded = true;
-    return vm;
-failed:
     tt_err_set(err, 422, "script_error", "the scripts do not load");
     tt_vm_free(vm);
     return NULL;

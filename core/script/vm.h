@@ -4,10 +4,13 @@
 #pragma once
 #include "base/err.h"
 #include "script/bundle.h"
+#include "script/complaints.h"
 #include "script/env.h"
 
 #include <lauxlib.h>
 #include <lua.h>
+
+struct tt_generation;
 
 struct tt_vm {
     lua_State *L;
@@ -18,16 +21,17 @@ struct tt_vm {
     size_t memory_used, memory_max;
     int idle_threads[64]; /* registry references of coroutines ready for reuse */
     int idle_count;
-    int handle_ref, routes_ref; /* app.handle, app.routes (registry references) */
-    void *owner;                /* the generation */
-    struct tt_list timers;      /* declared by its modules, see timers.h */
-    bool loaded;                /* module bodies have run */
+    int handle_ref, routes_ref;  /* app.handle, app.routes (registry references) */
+    struct tt_generation *owner; /* NULL in tests */
+    struct tt_list timers;       /* declared by its modules, see timers.h */
+    bool loaded;                 /* module bodies have run */
 };
 
-/* Builds the state and runs lua/app.lua. Fails: NULL with code "script_error"; *errors gets every
- * complaint, one "file:line: message" a line. Owns: the caller, tt_vm_free. */
+/* Builds the state: compiles every file, then runs app.lua and every other module, so that whatever
+ * is wrong anywhere is found here and not by a request. Fails: NULL with code "script_error";
+ * *complaints gets everything that was found. Owns: the caller, tt_vm_free. */
 struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int generation,
-                        struct tt_buf *errors, struct tt_err *err);
+                        struct tt_complaints *complaints, struct tt_err *err);
 void tt_vm_free(struct tt_vm *vm);
 
 /* At the swap: the vm becomes its worker's current one, or stops being it. What goes on without
@@ -35,12 +39,17 @@ void tt_vm_free(struct tt_vm *vm);
  * Thread: the vm's worker, or main before it starts. */
 void tt_vm_activate(struct tt_vm *vm);
 void tt_vm_retire(struct tt_vm *vm);
+/* Calls a C function in the state, with `arg` as a light userdata, and stands between what it
+ * raises and the caller: -1, and a complaint with a traceback, about `file` when the error names no
+ * place. Thread: the one that has the state. */
+int tt_vm_call(struct tt_vm *vm, lua_CFunction function, void *arg, const char *file,
+               struct tt_complaints *complaints);
 
 /* The vm that a state belongs to. */
 struct tt_vm *tt_vm_of(lua_State *L);
 
-/* The app table that app.lua returned is on top of L's stack (for generation.c's reading). */
-void tt_vm_push_app(struct tt_vm *vm);
+/* Pushes the table that app.lua returned. */
+void tt_vm_push_app(lua_State *L);
 
 /* The version of Lua, for `tidetalk version`. Thread: any. */
 const char *tt_vm_library_version(void);

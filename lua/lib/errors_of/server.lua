@@ -32,6 +32,11 @@ return {
     en = "The server made a mistake. Tell its operator the request id.",
     zh = "服务器内部错误，请将请求编号告知管理员。",
   },
+  scripts_invalid = {
+    status = 422,
+    en = "The scripts are not valid, nothing was loaded.",
+    zh = "脚本无效，未加载任何内容。",
+  },
   script_error = {
     status = 500,
     en = "A script of this server failed. Tell its operator the request id.",

@@ -62,6 +62,13 @@ static inline void rig_put(struct rig *rig, const char *name, const char *text)
     fclose(file);
 }
 
+static inline void rig_remove(struct rig *rig, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", rig->dir, name);
+    assert_int_equal(unlink(path), 0);
+}
+
 static inline int rig_remove_entry(const char *path, const struct stat *st, int type,
                                    struct FTW *ftw)
 {
@@ -197,18 +204,29 @@ static inline void rig_free(struct rig *rig)
 
 /* ---- scripts ---- */
 
-/* Loads the folder; NULL with rig->err and rig->errors. */
-static inline struct tt_generation *rig_try_load(struct rig *rig)
+/* A generation of the folder as it is now; NULL with rig->err and rig->errors. */
+static inline struct tt_generation *rig_build(struct rig *rig, int number)
 {
     struct tt_env *envs[] = {&rig->env};
+    struct tt_complaints complaints = {0};
+    struct tt_generation *generation = NULL;
 
-    tt_generation_unref(rig->generation);
-    rig->generation = NULL;
     rig->err = (struct tt_err){0};
     tt_buf_clear(&rig->errors);
     struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
     if (bundle)
-        rig->generation = tt_generation_new(bundle, 1, envs, 1, &rig->errors, &rig->err);
+        generation = tt_generation_new(bundle, number, envs, 1, &complaints, &rig->err);
+    tt_complaints_print(&complaints, &rig->errors);
+    tt_complaints_free(&complaints);
+    return generation;
+}
+
+/* Loads the folder as the rig's generation. */
+static inline struct tt_generation *rig_try_load(struct rig *rig)
+{
+    tt_generation_unref(rig->generation);
+    rig->generation = NULL;
+    rig->generation = rig_build(rig, 1);
     return rig->generation;
 }
 

@@ -99,6 +99,7 @@ static void personas_keep_their_order(void **state)
     rig_put(rig, "style.yaml",
             "personas:\n  - name: 潮汐\n    content: |\n      你好\n  - {content: b, name: A}\n");
     struct tt_bundle *bundle = read_bundle(rig);
+    assert_int_equal(tt_bundle_read_personas(bundle, &rig->err), 0);
     assert_int_equal(bundle->persona_count, 2);
     assert_true(tt_str_eq(bundle->personas[0].name, TT_STR("潮汐")));
     assert_true(tt_str_eq(bundle->personas[0].content, TT_STR("你好\n")));
@@ -131,7 +132,12 @@ static void wrong_personas_are_named_with_their_place(void **state)
     rig_put(rig, "lua/app.lua", "");
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         rig_put(rig, "style.yaml", cases[i].yaml);
-        refuses(rig, cases[i].part);
+        struct tt_bundle *bundle = read_bundle(rig);
+        assert_int_equal(tt_bundle_read_personas(bundle, &rig->err), -1);
+        assert_string_equal(rig->err.code, "script_error");
+        if (!strstr(rig->err.message, cases[i].part))
+            fail_msg("\"%s\" is not in \"%s\"", cases[i].part, rig->err.message);
+        tt_bundle_free(bundle);
     }
 }
 

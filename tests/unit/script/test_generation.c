@@ -138,13 +138,14 @@ static void every_worker_has_its_state(void **state)
     struct rig *rig = *state;
     struct tt_env second = rig->env;
     struct tt_env *envs[] = {&rig->env, &second};
+    struct tt_complaints complaints = {0};
     struct tt_err err = {0};
 
     second.worker = 1;
     tt_list_init(&second.tasks);
     rig_put(rig, "lua/app.lua", "return {handle = function() end, routes = {}, " RIG_ERRORS "}");
     rig->generation = tt_generation_new(tt_bundle_read(rig->lua, rig->personas, &err), 7, envs, 2,
-                                        &rig->errors, &err);
+                                        &complaints, &err);
     assert_non_null(rig->generation);
     assert_int_equal(rig->generation->vm_count, 2);
     assert_ptr_equal(rig->generation->vms[1]->env, &second);

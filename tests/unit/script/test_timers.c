@@ -20,12 +20,8 @@ static void put_app(struct rig *rig, const char *timers)
 /* Loads beside the generation that is there, as a reload does. */
 static struct tt_generation *load_next(struct rig *rig, const char *timers)
 {
-    struct tt_env *envs[] = {&rig->env};
-
     put_app(rig, timers);
-    struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
-    assert_non_null(bundle);
-    struct tt_generation *next = tt_generation_new(bundle, 2, envs, 1, &rig->errors, &rig->err);
+    struct tt_generation *next = rig_build(rig, 2);
     if (!next)
         fail_msg("%s", rig->errors.data);
     return next;

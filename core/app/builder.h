@@ -1,0 +1,51 @@
+/* The builder: the one thread that makes script generations, swaps them on all workers and closes
+ * the states of old ones, so that no loop waits for any of it. Requests are done one after the
+ * other, each gets its own answer. It belongs to app and not to script since it ties together what
+ * script does not know: workers, settings, who asked. */
+#pragma once
+#include "app/app.h"
+
+enum tt_reload_action {
+    TT_RELOAD,  /* the files on the disk */
+    TT_ROLLBACK /* the generation before the current one, from its stored bytes */
+};
+
+struct tt_reload_request {
+    enum tt_reload_action action;
+    const char *who; /* a constant, for log and history: "admin", "signal", "dev", … */
+    bool dry_run;    /* everything but the swap */
+    bool force;      /* also what was rolled back before */
+};
+
+struct tt_reload_result {
+    struct tt_err error; /* status 0: done; else nothing has changed */
+    struct tt_complaints complaints;
+    int generation, previous; /* the number that serves now (with dry_run: would), and before */
+    bool unchanged, dry_run;
+    struct tt_generation *built; /* what was built or serves already; NULL after an error */
+    struct tt_str *changed;      /* [changed_count] paths added, removed or with other bytes */
+    size_t changed_count;
+    uint64_t duration_ms;
+};
+
+/* Makes the builder, reads the scripts and builds the first generation for all workers, which must
+ * not run yet. Fails: NULL. Owns: the caller. Thread: main. */
+struct tt_builder *tt_builder_new(struct tt_app *app, struct tt_err *err);
+int tt_builder_start(struct tt_builder *builder, struct tt_err *err);
+
+/* Asks for a reload or rollback. `done` comes on `loop`, or on the builder's thread when it is
+ * NULL; the result is valid until it returns. After tt_builder_stop the answer is "shutting_down".
+ * Thread: any. */
+typedef void tt_reload_done_fn(const struct tt_reload_result *result, void *arg);
+void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *request,
+                    struct tt_loop *loop, tt_reload_done_fn *done, void *arg);
+
+/* Generations whose states are not closed yet: 1 when nobody uses an old one. Thread: any. */
+int tt_builder_live(const struct tt_builder *builder);
+
+/* Ends the thread after the request in hand; what waits is refused. Comes before the workers stop,
+ * since a swap needs them. Thread: main. */
+void tt_builder_stop(struct tt_builder *builder);
+
+/* Closes what generations are left. After the workers are destroyed. Thread: main. */
+void tt_builder_free(struct tt_builder *builder);

@@ -1,0 +1,7 @@
+/* What is checked before a generation may serve: error texts, routes, self tests. Part of
+ * tt_generation_new, apart from it for its length. */
+#pragma once
+#include "script/generation.h"
+
+/* Fills in errors, routes and routers from the first state. -1: *complaints says why. */
+int tt_generation_check(struct tt_generation *generation, struct tt_complaints *complaints);
