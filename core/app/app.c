@@ -124,6 +124,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
         .value_max = (size_t)tt_settings_int(settings, "cache.value_max"),
         .redis_timeout_ms = (uint64_t)tt_settings_int(settings, "redis.timeout"),
     };
+    app->shared = tt_shared_new((size_t)tt_settings_int(settings, "shared.memory"));
     app->cache = tt_cache_store_new(&cache, err);
     return app->cache ? 0 : -1;
 }
@@ -260,6 +261,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_builder_free(app->builder);
     tt_store_close(app->store);
     tt_cache_store_free(app->cache);
+    tt_shared_free(app->shared);
     free(app->workers);
     tt_resolver_free(app->resolver);
     tt_registry_free(app->registry);

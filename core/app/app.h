@@ -21,6 +21,7 @@ struct tt_app {
     struct tt_aux *file_aux;     /* uploaded files: writing, removing, the sweep at start */
     struct tt_aux *text_aux;     /* texts of uploaded files */
     struct tt_cache_store *cache;
+    struct tt_shared *shared;
     struct tt_store *store;
     struct tt_resolver *resolver;
     struct tt_db *db;

@@ -37,6 +37,7 @@ static void fill_env(struct tt_worker *worker)
     env->db = app->db;
     env->password_aux = app->password_aux;
     env->cache = tt_cache_new(app->cache, worker->loop, app->resolver);
+    env->shared = app->shared;
     env->store = app->store;
     env->file_aux = app->file_aux;
     env->text_aux = app->text_aux;

@@ -49,15 +49,21 @@ struct tt_dict {
 
 /* ---- values ---- */
 
-struct tt_cache_value *tt_cache_value_new(int64_t version, struct tt_str bytes)
+struct tt_cache_value *tt_cache_value_new_empty(int64_t version, size_t len)
 {
-    struct tt_cache_value *value = malloc(sizeof(*value) + bytes.len);
+    struct tt_cache_value *value = malloc(sizeof(*value) + len);
     if (!value)
         return NULL;
     atomic_init(&value->refs, 1);
     value->version = version;
-    value->len = bytes.len;
-    if (bytes.len)
+    value->len = len;
+    return value;
+}
+
+struct tt_cache_value *tt_cache_value_new(int64_t version, struct tt_str bytes)
+{
+    struct tt_cache_value *value = tt_cache_value_new_empty(version, bytes.len);
+    if (value && bytes.len)
         memcpy(value->data, bytes.data, bytes.len);
     return value;
 }
@@ -260,40 +266,94 @@ static void make_room(struct shard *shard, size_t max_bytes, struct entry **dead
     }
 }
 
+/* Under the lock: the entry instead of what is there. */
+static void put_in(struct tt_dict *dict, struct shard *shard, struct entry *entry,
+                   struct entry **place, struct entry **dead)
+{
+    if (*place)
+        take_out(shard, place, dead);
+    place = &shard->buckets[entry->hash & (shard->bucket_count - 1)];
+    entry->next = *place;
+    *place = entry;
+    tt_list_push_front(&shard->by_use, &entry->by_use);
+    shard->stats.puts++;
+    shard->stats.bytes += entry->cost;
+    if (++shard->stats.entries > shard->bucket_count)
+        grow(shard);
+    make_room(shard, dict->shard_bytes, dead);
+}
+
+/* NULL when it would fill too much, or there is no memory. */
+static struct entry *entry_that_fits(const struct tt_dict *dict, uint64_t hash, struct tt_str key,
+                                     struct tt_cache_value *value, uint64_t ttl_ms)
+{
+    struct entry *entry = dict->shard_count ? entry_new(hash, key, value, ttl_ms) : NULL;
+    if (entry && entry->cost > dict->shard_bytes / ENTRY_SHARE) {
+        bury(entry);
+        return NULL;
+    }
+    return entry;
+}
+
 void tt_dict_put(struct tt_dict *dict, struct tt_str key, struct tt_cache_value *value,
                  uint64_t ttl_ms)
 {
     struct entry *dead = NULL;
     uint64_t hash = hash_of(dict, key);
-    if (dict->shard_count == 0)
-        return;
-    struct shard *shard = shard_of(dict, hash);
-    struct entry *entry = entry_new(hash, key, value, ttl_ms);
+    struct entry *entry = entry_that_fits(dict, hash, key, value, ttl_ms);
     if (!entry)
         return;
-    if (entry->cost > dict->shard_bytes / ENTRY_SHARE) {
-        bury(entry);
-        return;
-    }
+    struct shard *shard = shard_of(dict, hash);
     pthread_mutex_lock(&shard->lock);
     struct entry **place = find(shard, hash, key);
-    if (*place && (*place)->value->version > value->version) {
+    if (*place && (*place)->value->version > value->version)
         dead = entry;
-    } else {
-        if (*place)
-            take_out(shard, place, &dead);
-        place = &shard->buckets[hash & (shard->bucket_count - 1)];
-        entry->next = *place;
-        *place = entry;
-        tt_list_push_front(&shard->by_use, &entry->by_use);
-        shard->stats.puts++;
-        shard->stats.bytes += entry->cost;
-        if (++shard->stats.entries > shard->bucket_count)
-            grow(shard);
-        make_room(shard, dict->shard_bytes, &dead);
-    }
+    else
+        put_in(dict, shard, entry, place, &dead);
     pthread_mutex_unlock(&shard->lock);
     bury(dead);
+}
+
+enum tt_dict_swapped tt_dict_swap(struct tt_dict *dict, struct tt_str key,
+                                  const struct tt_cache_value *before, struct tt_cache_value *value,
+                                  uint64_t ttl_ms)
+{
+    struct entry *dead = NULL;
+    uint64_t hash = hash_of(dict, key);
+    bool keep = ttl_ms == TT_DICT_KEEP_TTL;
+    struct entry *entry = entry_that_fits(dict, hash, key, value, keep ? 0 : ttl_ms);
+    if (!entry)
+        return TT_DICT_TOO_LARGE;
+    struct shard *shard = shard_of(dict, hash);
+    pthread_mutex_lock(&shard->lock);
+    struct entry **place = find(shard, hash, key);
+    if (*place && is_expired(*place, tt_clock_mono_ms()))
+        take_out(shard, place, &dead);
+    bool same = (*place ? (*place)->value : NULL) == before;
+    if (same && *place && keep)
+        entry->expires_ms = (*place)->expires_ms;
+    if (same)
+        put_in(dict, shard, entry, place, &dead);
+    pthread_mutex_unlock(&shard->lock);
+    bury(dead);
+    if (!same)
+        bury(entry);
+    return same ? TT_DICT_SWAPPED : TT_DICT_CHANGED;
+}
+
+int64_t tt_dict_ttl(struct tt_dict *dict, struct tt_str key)
+{
+    int64_t ttl_ms = -1;
+    uint64_t hash = hash_of(dict, key), now_ms = tt_clock_mono_ms();
+    if (dict->shard_count == 0)
+        return -1;
+    struct shard *shard = shard_of(dict, hash);
+    pthread_mutex_lock(&shard->lock);
+    const struct entry *entry = *find(shard, hash, key);
+    if (entry && !is_expired(entry, now_ms))
+        ttl_ms = entry->expires_ms ? (int64_t)(entry->expires_ms - now_ms) : 0;
+    pthread_mutex_unlock(&shard->lock);
+    return ttl_ms;
 }
 
 bool tt_dict_remove(struct tt_dict *dict, struct tt_str key)

@@ -16,8 +16,11 @@ struct tt_cache_value {
 };
 
 /* A copy of the bytes. Owns: the caller, tt_cache_value_unref. Fails: NULL without memory (a
- * request decides the size, so it does not abort). Thread: any, for all three. */
+ * request decides the size, so it does not abort). Thread: any, for all
+ * four. */
 struct tt_cache_value *tt_cache_value_new(int64_t version, struct tt_str bytes);
+/* The same with room for `len` bytes, which the caller fills before anybody else sees it. */
+struct tt_cache_value *tt_cache_value_new_empty(int64_t version, size_t len);
 struct tt_cache_value *tt_cache_value_ref(struct tt_cache_value *value);
 void tt_cache_value_unref(struct tt_cache_value *value); /* NULL is allowed */
 
@@ -40,6 +43,21 @@ struct tt_cache_value *tt_dict_get(struct tt_dict *dict, struct tt_str key, int6
  * happens when a newer version is there, or the value would fill too much of the dictionary. */
 void tt_dict_put(struct tt_dict *dict, struct tt_str key, struct tt_cache_value *value,
                  uint64_t ttl_ms);
+
+/* Puts `value` if the key's value still is `before` (what tt_dict_get gave, NULL for nothing), and
+ * looks at no version: so that a value can be made from the one before without holding a lock. */
+enum tt_dict_swapped {
+    TT_DICT_SWAPPED,
+    TT_DICT_CHANGED,  /* somebody else was faster: get it and try again */
+    TT_DICT_TOO_LARGE /* it would fill too much of the dictionary */
+};
+#define TT_DICT_KEEP_TTL UINT64_MAX /* as ttl_ms: it expires when `before` would have */
+enum tt_dict_swapped tt_dict_swap(struct tt_dict *dict, struct tt_str key,
+                                  const struct tt_cache_value *before, struct tt_cache_value *value,
+                                  uint64_t ttl_ms);
+
+/* When it expires: -1 when there is no such key, 0 = never, else in so many ms. */
+int64_t tt_dict_ttl(struct tt_dict *dict, struct tt_str key);
 
 bool tt_dict_remove(struct tt_dict *dict, struct tt_str key);
 

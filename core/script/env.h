@@ -3,6 +3,7 @@
 #pragma once
 #include "base/secret.h"
 #include "base/token_cache.h"
+#include "cache/shared.h"
 #include "cache/tier.h"
 #include "db/db.h"
 #include "files/store.h"
@@ -38,10 +39,11 @@ struct tt_env {
     struct tt_db_reader *reader;
     struct tt_aux *password_aux; /* Argon2: few threads, short queue */
     struct tt_cache *cache;
-    struct tt_store *store;  /* bytes of uploaded files */
-    struct tt_aux *file_aux; /* writing and removing them */
-    struct tt_aux *text_aux; /* reading their text: up to 20 s a job */
-    size_t upload_max;       /* bytes of one file */
+    struct tt_shared *shared; /* tide.shared: one for all workers */
+    struct tt_store *store;   /* bytes of uploaded files */
+    struct tt_aux *file_aux;  /* writing and removing them */
+    struct tt_aux *text_aux;  /* reading their text: up to 20 s a job */
+    size_t upload_max;        /* bytes of one file */
     struct tt_client *client;
     struct tt_registry *registry;
     const struct tt_egress *egress;

@@ -60,6 +60,18 @@ return {
       .. "stays so, tell the operator the request id.",
     zh = "服务器脚本内存超限。请重试；若持续如此，请将请求编号告知管理员。",
   },
+  shared_too_large = {
+    status = 503,
+    en = "A script of this server keeps too much in shared memory. Tell its "
+      .. "operator the request id.",
+    zh = "服务器脚本占用的共享内存过大，请将请求编号告知管理员。",
+  },
+  shared_not_integer = {
+    status = 500,
+    en = "A script of this server counts with what is no number. Tell its "
+      .. "operator the request id.",
+    zh = "服务器脚本对非整数值计数，请将请求编号告知管理员。",
+  },
 
   -- The operator's start of the server: seen in logs and on the terminal ----
   address_in_use = {

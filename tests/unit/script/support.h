@@ -123,6 +123,7 @@ static inline struct rig *rig_new(void)
     rig->env.body_max = 4096;
     rig->env.setting = rig_setting;
     rig->env.workers = 1;
+    rig->env.shared = tt_shared_new(1u << 20);
     tt_timers_create(&rig->env.timers);
     tt_list_init(&rig->env.tasks);
     tt_list_init(&rig->env.productions);
@@ -195,6 +196,7 @@ static inline void rig_free(struct rig *rig)
     tt_generation_unref(rig->generation);
     tt_loop_free(rig->loop);
     tt_resolver_free(rig->resolver);
+    tt_shared_free(rig->env.shared);
     tt_registry_free(rig->registry);
     tt_egress_free(rig->egress);
     tt_buf_free(&rig->errors);
