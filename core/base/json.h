@@ -37,7 +37,7 @@ struct tt_json_path {
 };
 int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_err *err);
 
-/* Picks the values at `count` (<= 16) paths in one strict pass. What is absent has type
+/* Picks the values at `count` (<= 24) paths in one strict pass. What is absent has type
  * TT_JSON_NONE; of equal keys the last wins. -1 when the document is not valid JSON. Thread: any.
  */
 int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t count,

@@ -62,15 +62,6 @@ static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome)
         tt_call_limit(pump->call, DRAIN_MS);
 }
 
-static void reply_complete(struct pump *pump)
-{
-    struct tt_reply_outcome outcome = {.status = "complete", .retry_after_s = -1};
-    struct tt_str reason = tt_buf_str(&pump->reader.finish_reason);
-    snprintf(outcome.finish_reason, sizeof(outcome.finish_reason), "%.*s",
-             TT_STR_ARG(reason.len ? reason : TT_STR("stop")));
-    reply_end(pump, &outcome);
-}
-
 static void reply_fail(struct pump *pump, const struct tt_err *error, int64_t retry_after_s,
                        bool maybe_charged)
 {
@@ -78,6 +69,22 @@ static void reply_fail(struct pump *pump, const struct tt_err *error, int64_t re
                                        .error = *error,
                                        .retry_after_s = retry_after_s,
                                        .maybe_charged = maybe_charged};
+    reply_end(pump, &outcome);
+}
+
+static void reply_complete(struct pump *pump)
+{
+    struct tt_reply_outcome outcome = {.status = "complete", .retry_after_s = -1};
+    struct tt_delta_reader *reader = &pump->reader;
+    struct tt_err error = {0};
+    tt_delta_complete(reader);
+    if (tt_reply_append(pump->reply, TT_REPLY_TOOL_CALLS, tt_buf_str(&reader->tool_calls),
+                        &error) != 0) {
+        reply_fail(pump, &error, -1, true);
+        return;
+    }
+    snprintf(outcome.finish_reason, sizeof(outcome.finish_reason), "%.*s",
+             TT_STR_ARG(tt_buf_str(&reader->finish_reason)));
     reply_end(pump, &outcome);
 }
 
@@ -96,16 +103,17 @@ static int append_texts(struct pump *pump, struct tt_err *err)
     struct tt_delta_reader *reader = &pump->reader;
     if (tt_reply_append(pump->reply, TT_REPLY_REASONING, tt_buf_str(&reader->reasoning), err) != 0)
         return -1;
-    return tt_reply_append(pump->reply, TT_REPLY_CONTENT, tt_buf_str(&reader->content), err);
+    if (tt_reply_append(pump->reply, TT_REPLY_CONTENT, tt_buf_str(&reader->content), err) != 0)
+        return -1;
+    return tt_reply_append(pump->reply, TT_REPLY_TOOL_CALLS, tt_buf_str(&reader->tool_calls), err);
 }
 
 static int on_event(void *arg, struct tt_str name, struct tt_str data, struct tt_err *err)
 {
     struct pump *pump = arg;
-    (void)name;
     if (!pump->reply)
         return 0; /* after the end */
-    if (tt_delta_read(&pump->reader, data, err) != 0 || append_texts(pump, err) != 0) {
+    if (tt_delta_read(&pump->reader, name, data, err) != 0 || append_texts(pump, err) != 0) {
         reply_fail(pump, err, -1, true);
         return -1;
     }
@@ -145,10 +153,11 @@ static void read_whole(struct pump *pump)
 {
     struct tt_delta_reader *reader = &pump->reader;
     struct tt_err error = {0};
-    if (tt_delta_read(reader, tt_buf_str(&pump->whole), &error) != 0 ||
+    if (tt_delta_read(reader, TT_STR(""), tt_buf_str(&pump->whole), &error) != 0 ||
         append_texts(pump, &error) != 0)
         reply_fail(pump, &error, -1, true);
-    else if (reader->content.len + reader->reasoning.len + reader->finish_reason.len == 0)
+    else if (reader->content.len + reader->reasoning.len + reader->finish_reason.len == 0 &&
+             reader->call_count == 0)
         answer_fail(pump, 502, "upstream_bad_response", "JSON without an answer in it");
     else
         reply_complete(pump);

@@ -16,6 +16,7 @@ int tt_bind_cache(lua_State *L); /* tide.cache: strings by key and row version *
 int tt_bind_files(lua_State *L);
 int tt_bind_http(lua_State *L);
 int tt_bind_shared(lua_State *L);
+int tt_bind_scripts(lua_State *L);
 int tt_bind_task(lua_State *L);
 int tt_bind_timer(lua_State *L);
 

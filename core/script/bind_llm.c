@@ -231,9 +231,16 @@ static int llm_check_url(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"enter", llm_enter}, {"start", tt_lua_llm_start},        {"ask", tt_lua_llm_ask},
-    {"find", llm_find},   {"find_message", llm_find_message}, {"restore", llm_restore},
-    {"stop", llm_stop},   {"check_url", llm_check_url},       {NULL, NULL},
+    {"enter", llm_enter},
+    {"start", tt_lua_llm_start},
+    {"ask", tt_lua_llm_ask},
+    {"find", llm_find},
+    {"find_message", llm_find_message},
+    {"restore", llm_restore},
+    {"stop", llm_stop},
+    {"check_url", llm_check_url},
+    {"check_provider", tt_lua_check_provider},
+    {NULL, NULL},
 };
 
 int tt_bind_llm(lua_State *L)

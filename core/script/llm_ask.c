@@ -30,7 +30,7 @@ int tt_lua_llm_ask(lua_State *L)
     if (source.played) {
         tt_play_start(&source.play, *holder);
     } else {
-        tt_buf_append_str(&source.request.body, source.body);
+        tt_lua_source_take_body(&source);
         failed = tt_upstream_start(env->client, &source.request, source.spec, *holder, &err);
     }
     tt_lua_source_done(&source);

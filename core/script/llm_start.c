@@ -7,96 +7,10 @@
 #include "script/production.h"
 #include "script/value.h"
 
+#define BODY_MAX_SIZE   (64u << 20)
 #define HEADER_MAX_SIZE 16384
-#define SPEC_META       "tide.llm.delta_spec"
 
-static const char specs_key;
-
-/* ---- the provider's paths, compiled once a provider table and state ---- */
-
-static int spec_gc(lua_State *L)
-{
-    struct tt_delta_spec **holder = lua_touserdata(L, 1);
-    if (*holder)
-        tt_delta_spec_unref(*holder);
-    *holder = NULL;
-    return 0;
-}
-
-static const char *path_field(lua_State *L, int index, const char *key)
-{
-    return tt_value_field(L, index, key).data; /* Lua strings end with a NUL */
-}
-
-static struct tt_delta_paths read_paths(lua_State *L, int provider, const char *key)
-{
-    struct tt_delta_paths paths = {0};
-
-    if (lua_getfield(L, provider, key) != LUA_TTABLE)
-        luaL_error(L, "provider: '%s' must be a table of paths", key);
-    int index = lua_gettop(L);
-    paths.content = path_field(L, index, "content");
-    paths.reasoning = path_field(L, index, "reasoning");
-    paths.finish_reason = path_field(L, index, "finish_reason");
-    paths.input_tokens = path_field(L, index, "input_tokens");
-    paths.output_tokens = path_field(L, index, "output_tokens");
-    paths.error = path_field(L, index, "error");
-    lua_pop(L, 1); /* the provider keeps the strings alive */
-    return paths;
-}
-
-static struct tt_delta_spec *compile_spec(lua_State *L, int provider)
-{
-    struct tt_str framing = tt_value_field(L, provider, "framing");
-    struct tt_err err = {0};
-    struct tt_delta_paths stream = read_paths(L, provider, "stream");
-    struct tt_delta_paths whole = read_paths(L, provider, "whole");
-
-    if (!tt_str_eq(framing, TT_STR("sse")) && !tt_str_eq(framing, TT_STR("json_lines")))
-        luaL_error(L, "provider: 'framing' must be 'sse' or 'json_lines'");
-    struct tt_delta_spec **holder = lua_newuserdatauv(L, sizeof(*holder), 0);
-    *holder = NULL;
-    if (luaL_newmetatable(L, SPEC_META)) {
-        lua_pushcfunction(L, spec_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    *holder =
-        tt_delta_spec_new(tt_str_eq(framing, TT_STR("sse")) ? TT_SSE_EVENTS : TT_SSE_JSON_LINES,
-                          &stream, &whole, path_field(L, provider, "done"), &err);
-    if (!*holder)
-        luaL_error(L, "provider: %s", err.message);
-    return *holder;
-}
-
-static struct tt_delta_spec *spec_of(lua_State *L, int provider)
-{
-    struct tt_delta_spec **holder;
-
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &specs_key) == LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "k"); /* a provider table that is gone takes its spec along */
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &specs_key);
-    }
-    lua_pushvalue(L, provider);
-    if (lua_rawget(L, -2) == LUA_TUSERDATA) {
-        holder = lua_touserdata(L, -1);
-        lua_pop(L, 2);
-        return *holder;
-    }
-    lua_pop(L, 1);
-    struct tt_delta_spec *spec = compile_spec(L, provider);
-    lua_pushvalue(L, provider);
-    lua_insert(L, -2);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
-    return spec;
-}
+static const char body_key;
 
 /* ---- headers ---- */
 
@@ -226,6 +140,27 @@ static struct tt_turn *take_turn(lua_State *L, int index)
     return turn;
 }
 
+/* A table is encoded here: the text of a long conversation never becomes a Lua string. */
+static void read_body(lua_State *L, struct tt_lua_source *source)
+{
+    source->body = tt_value_push_buf(L, BODY_MAX_SIZE);
+    lua_pushliteral(L, "body");
+    switch (lua_rawget(L, 1)) {
+    case LUA_TTABLE:
+        tt_value_encode(L, -1, source->body);
+        break;
+    case LUA_TSTRING:
+        tt_buf_append_str(source->body, tt_value_field(L, 1, "body"));
+        break;
+    case LUA_TNIL:
+        break;
+    default:
+        luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+    lua_rawsetp(L, 1, &body_key); /* kept alive as long as what it was read from */
+}
+
 void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena)
 {
     source->played = read_play(L, 1, &source->play);
@@ -234,7 +169,7 @@ void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_ar
     source->headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
     if (lua_getfield(L, 1, "provider") != LUA_TTABLE)
         luaL_error(L, "what to ask needs 'provider' or 'play'");
-    source->spec = spec_of(L, lua_gettop(L));
+    source->spec = tt_lua_provider_spec(L, lua_gettop(L));
     lua_pop(L, 1);
     source->request.method = "POST";
     source->request.url = tt_value_field(L, 1, "url").data;
@@ -243,7 +178,13 @@ void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_ar
     source->request.header_count = tt_lua_read_headers(L, 1, arena, source->headers);
     source->request.headers = source->headers;
     source->request.deadlines = read_deadlines(L, 1);
-    source->body = tt_value_field(L, 1, "body");
+    read_body(L, source);
+}
+
+void tt_lua_source_take_body(struct tt_lua_source *source)
+{
+    source->request.body = *source->body;
+    *source->body = (struct tt_buf){0};
 }
 
 void tt_lua_source_done(struct tt_lua_source *source)
@@ -307,7 +248,7 @@ int tt_lua_llm_start(lua_State *L)
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
     if (spec->request)
-        tt_buf_append_str(&start.source.request.body, start.source.body);
+        tt_lua_source_take_body(&start.source);
     *holder = tt_production_start(env, spec, &err);
     tt_lua_source_done(&start.source);
     if (!*holder)

@@ -14,12 +14,18 @@ struct tt_lua_turn {
 };
 void tt_lua_turn_leave(struct tt_lua_turn *holder);
 
+/* What a provider's table (at `index`) declares, compiled once a table and state; the table keeps
+ * it alive. Raises on what is missing or wrong, naming the provider and the field. */
+struct tt_delta_spec *tt_lua_provider_spec(lua_State *L, int index);
+/* llm.check_provider(provider): raises like tt_lua_provider_spec. */
+int tt_lua_check_provider(lua_State *L);
+
 /* Whom to ask and what: an upstream, or a text to be played. Zero it first. */
 struct tt_lua_source {
     struct tt_call_request request;
     struct tt_str *headers;
     struct tt_delta_spec *spec;
-    struct tt_str body;
+    struct tt_buf *body; /* a Lua value's; moved into the request by tt_lua_source_take_body */
     struct tt_play play;
     bool played;
 };
@@ -27,6 +33,7 @@ struct tt_lua_source {
 /* Reads it from the table at index 1; raises on what is missing or wrong. The table and the arena
  * keep it alive. */
 void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena);
+void tt_lua_source_take_body(struct tt_lua_source *source);
 void tt_lua_source_done(struct tt_lua_source *source); /* wipes headers, frees the body */
 
 /* Reads the field "headers" of the table at index: names to strings, secrets, or lists of both that

@@ -9,11 +9,11 @@
 #define EXACT_MAX   9007199254740992.0 /* 2^53 */
 #define SCRATCH_MAX (64u << 20)
 
-static const char array_meta, secret_meta, scratch_key, arena_meta;
+static const char array_meta, secret_meta, scratch_key, arena_meta, buf_meta;
 
 /* ---- buffers that survive a longjmp ---- */
 
-static int scratch_gc(lua_State *L)
+static int buf_gc(lua_State *L)
 {
     tt_buf_free(lua_touserdata(L, 1));
     return 0;
@@ -27,6 +27,15 @@ struct tt_buf *tt_value_scratch(lua_State *L)
     if (buf->cap > (1u << 20))
         tt_buf_free(buf);
     tt_buf_clear(buf);
+    return buf;
+}
+
+struct tt_buf *tt_value_push_buf(lua_State *L, size_t max)
+{
+    struct tt_buf *buf = lua_newuserdatauv(L, sizeof(struct tt_buf), 0);
+    *buf = (struct tt_buf){.max = max};
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &buf_meta);
+    lua_setmetatable(L, -2);
     return buf;
 }
 
@@ -108,12 +117,12 @@ void tt_value_setup(lua_State *L)
     lua_setfield(L, -2, "__gc");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &arena_meta);
 
-    struct tt_buf *buf = lua_newuserdatauv(L, sizeof(struct tt_buf), 0);
-    *buf = (struct tt_buf){.max = SCRATCH_MAX};
     lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, scratch_gc);
+    lua_pushcfunction(L, buf_gc);
     lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &buf_meta);
+
+    tt_value_push_buf(L, SCRATCH_MAX);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &scratch_key);
 }
 

@@ -29,6 +29,9 @@ bool tt_value_secret(lua_State *L, int index, struct tt_str *out);
 /* Pushes a userdata that owns an arena: memory for one C function that may be left by a longjmp. */
 struct tt_arena *tt_value_push_arena(lua_State *L);
 
+/* Pushes a userdata that owns a buffer of at most `max` bytes, for the same purpose. */
+struct tt_buf *tt_value_push_buf(lua_State *L, size_t max);
+
 /* The scratch buffer of a state: cleared, reused; grows to what is needed, 64 MiB at most. Whatever
  * may call a script's metamethod (lua_getfield) may use it too: raw access while it is filled. */
 struct tt_buf *tt_value_scratch(lua_State *L);

@@ -136,6 +136,7 @@ static int build(lua_State *L)
     add_module(L, "tide.files", tt_bind_files);
     add_module(L, "tide.http", tt_bind_http);
     add_module(L, "tide.shared", tt_bind_shared);
+    add_module(L, "tide.scripts", tt_bind_scripts);
     add_module(L, "tide.task", tt_bind_task);
     add_module(L, "tide.timer", tt_bind_timer);
     lua_pushcfunction(L, bundle_require);

@@ -1,50 +1,121 @@
 --- OpenAI's chat completions, and everything that speaks the same (most do).
---- Source: https://platform.openai.com/docs/api-reference/chat/create
 --- `build` makes the request; the answer is read in C at the paths below, so
 --- no Lua runs for a token. Upstreams are always asked to stream, also for
 --- answers that are not streamed to the client: a reply belongs to the server.
+--- Source: OpenAI API reference, "Chat" (create, the chat completion object,
+--- the chat completion chunk object).
 
+local chat_messages = require "lib.chat_messages"
 local json = require "tide.json"
 
 local M = {
   name = "openai",
-  --- The preset of configurations without an address.
+  --- The address of configurations without one.
   base_url = "https://api.openai.com/v1",
   framing = "sse",
   done = "[DONE]",
+  images = { "^gpt%-4", "^gpt%-5", "^o1", "^o3", "^o4", "^chatgpt" },
   stream = {
-    content = "choices.0.delta.content",
-    -- Not OpenAI's own, but what DeepSeek, Qwen and vLLM send.
-    reasoning = "choices.0.delta.reasoning_content",
+    content = { "choices.0.delta.content", "choices.0.delta.refusal" },
+    -- Not OpenAI's own: the first is what DeepSeek, Qwen and Zhipu send, the
+    -- second OpenRouter and vLLM.
+    reasoning = {
+      "choices.0.delta.reasoning_content",
+      "choices.0.delta.reasoning",
+    },
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",
     output_tokens = "usage.completion_tokens",
     error = "error",
+    error_type = { "error.code", "error.type" },
+    tool_calls = {
+      index = "choices.0.delta.tool_calls.*.index",
+      id = "choices.0.delta.tool_calls.*.id",
+      name = "choices.0.delta.tool_calls.*.function.name",
+      arguments = "choices.0.delta.tool_calls.*.function.arguments",
+    },
   },
   whole = {
-    content = "choices.0.message.content",
-    reasoning = "choices.0.message.reasoning_content",
+    content = { "choices.0.message.content", "choices.0.message.refusal" },
+    reasoning = {
+      "choices.0.message.reasoning_content",
+      "choices.0.message.reasoning",
+    },
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",
     output_tokens = "usage.completion_tokens",
     error = "error",
+    error_type = { "error.code", "error.type" },
+    tool_calls = {
+      id = "choices.0.message.tool_calls.*.id",
+      name = "choices.0.message.tool_calls.*.function.name",
+      arguments = "choices.0.message.tool_calls.*.function.arguments",
+    },
+  },
+  finish_reasons = { function_call = "tool_calls" },
+  -- Words of OpenAI, and the numbers that OpenRouter sends in a stream.
+  error_codes = {
+    rate_limit_exceeded = "upstream_rate_limited",
+    rate_limit_error = "upstream_rate_limited",
+    insufficient_quota = "upstream_rate_limited",
+    invalid_api_key = "upstream_unauthorized",
+    authentication_error = "upstream_unauthorized",
+    model_not_found = "upstream_not_found",
+    invalid_request_error = "upstream_rejected",
+    context_length_exceeded = "upstream_rejected",
+    server_error = "upstream_failed",
+    [401] = "upstream_unauthorized",
+    [408] = "upstream_timeout",
+    [429] = "upstream_rate_limited",
+    [502] = "upstream_failed",
+    [503] = "upstream_overloaded",
   },
 }
 
+--- Our images in OpenAI's form; all else is in it already.
+---@param content any
+---@return any
+local function content_of(content)
+  if type(content) ~= "table" then
+    return content
+  end
+  local parts = json.array({})
+  for i, part in ipairs(content) do
+    parts[i] = part.type ~= "image" and part
+      or { type = "image_url", image_url = { url = part.image.data_url } }
+  end
+  return parts
+end
+
+---@param messages tide.ChatMessage[]
+---@return table[]
+local function messages_of(messages)
+  local list = json.array({})
+  for i, message in ipairs(messages) do
+    local copy = {}
+    for name, value in pairs(message) do
+      copy[name] = value
+    end
+    copy.content = content_of(message.content)
+    list[i] = copy
+  end
+  return list
+end
+
 ---@param request tide.ProviderRequest
----@return {url: string, headers: table, body: string}
+---@return tide.ProviderCall
 function M.build(request)
   local body = {}
   for name, value in pairs(request.options or {}) do
     body[name] = value
   end
   body.model = request.model
-  body.messages = json.array(request.messages)
+  body.messages = messages_of(request.messages)
   body.stream = true
   body.stream_options = { include_usage = true }
   body.max_tokens = request.max_tokens
-  body.tools = request.tools
-  body.tool_choice = request.tool_choice
+  body.tools = chat_messages.present(request.tools)
+  body.tool_choice = chat_messages.present(request.tool_choice)
   return {
     url = request.base_url:gsub("/+$", "") .. "/chat/completions",
     headers = {
@@ -52,7 +123,7 @@ function M.build(request)
       ["Content-Type"] = "application/json",
       ["Accept"] = "text/event-stream",
     },
-    body = json.encode(body),
+    body = body,
   }
 end
 

@@ -1,12 +1,12 @@
---- Providers by the name that an API configuration gives. A new provider is a
---- file beside this one and a line here.
+--- Providers by the name that an API configuration gives: every file of this
+--- folder that has a `build`, and the presets. So a new provider is a file put
+--- here, and a reload. What a file declares is checked as it loads.
+
+local llm = require "tide.llm"
+local presets = require "providers.presets"
+local scripts = require "tide.scripts"
 
 local M = {}
-
----@type table<string, tide.Provider>
-local CONFIGURABLE = {
-  openai = require "providers.openai",
-}
 
 --- The built-in one that needs no address, key or row.
 M.builtin = require "providers.demo"
@@ -14,20 +14,80 @@ M.builtin = require "providers.demo"
 --- The provider of configurations that name none.
 M.DEFAULT = "openai"
 
+--- Files here that are no providers.
+local OTHERS = { registry = true, presets = true, demo = true }
+
+---@type table<string, tide.Provider>
+local configurable = {}
+
+---@param provider tide.Provider
+local function add(provider)
+  llm.check_provider(provider)
+  if configurable[provider.name] or provider.name == M.builtin.name then
+    error(("there are two providers '%s'"):format(provider.name), 0)
+  end
+  configurable[provider.name] = provider
+end
+
+for _, name in ipairs(scripts.names("providers")) do
+  if not OTHERS[name] then
+    add(require("providers." .. name))
+  end
+end
+
+for _, preset in ipairs(presets) do
+  local provider = {}
+  local spoken = configurable[preset.speaks]
+  if not spoken then
+    error(
+      ("preset '%s' speaks '%s', which is no provider"):format(
+        preset.name,
+        tostring(preset.speaks)
+      ),
+      0
+    )
+  end
+  for key, value in pairs(spoken) do
+    provider[key] = value
+  end
+  provider.name, provider.base_url = preset.name, preset.base_url
+  provider.images, provider.notes = preset.images, preset.notes
+  add(provider)
+end
+
 ---@param name string
 ---@return tide.Provider|nil
 function M.get(name)
-  return CONFIGURABLE[name]
+  return configurable[name]
 end
 
 ---@return string[] names that a configuration may give, sorted
 function M.names()
   local names = {}
-  for name in pairs(CONFIGURABLE) do
+  for name in pairs(configurable) do
     names[#names + 1] = name
   end
   table.sort(names)
   return names
+end
+
+--- Whether a model takes images.
+---@param provider tide.Provider
+---@param model string its name
+---@return boolean
+function M.takes_images(provider, model)
+  local images = provider.images
+  if type(images) == "function" then
+    return images(model)
+  elseif type(images) ~= "table" then
+    return images == true
+  end
+  for _, pattern in ipairs(images) do
+    if model:find(pattern) then
+      return true
+    end
+  end
+  return false
 end
 
 return M

@@ -92,7 +92,7 @@ function Reply:stop() end
 ---@field url? string full URL, checked by the outbound address policy
 ---@field headers? table<string, string|tide.Secret|table> a table is joined:
 --- {"Bearer ", secret}
----@field body? string JSON
+---@field body? table|string encoded as JSON; a string is sent as it is
 ---@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
 ---@field disconnect? "detach"|"cancel" whether the reply goes on when its last
 --- client has left; default "detach"
@@ -161,22 +161,56 @@ function llm.stop(user_id, session_id, code) end
 ---@return true|nil ok, tide.Error|nil err invalid_url, address_not_allowed
 function llm.check_url(url) end
 
---- What a provider script returns: data for the core, functions for requests.
+--- Raises when what a provider declares cannot be read: a path with a mistake,
+--- a name that does not exist. Works while modules load.
+---@param provider tide.Provider
+function llm.check_provider(provider) end
+
+--- What a file of lua/providers/ returns: data for the core, functions for
+--- requests. docs/providers.md explains it.
 ---@class tide.Provider
 ---@field name string
+---@field base_url? string of configurations without an address; nil = they
+--- need one
 ---@field framing "sse"|"json_lines"
 ---@field done? string data of the last event, e.g. "[DONE]"
 ---@field stream tide.Paths where things are in a stream event
 ---@field whole tide.Paths where things are in an answer that is not streamed
----@field build fun(request: tide.ProviderRequest): {url: string, headers: table, body: string}
+---@field finish_reasons? table<string, string> the upstream's word -> OpenAI's
+---@field error_codes? table<string|integer, string> the upstream's name of an
+--- error -> ours
+---@field images? boolean|string[]|fun(model: string): boolean which models
+--- take images: patterns of their names
+---@field notes? string for people
+---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
 
----@class tide.Paths dotted JSON paths
----@field content? string
----@field reasoning? string
----@field finish_reason? string
----@field input_tokens? string
----@field output_tokens? string
----@field error? string
+--- A path into JSON, or several for the same thing.
+---@alias tide.Path string|string[]
+
+---@class tide.Paths
+---@field content? tide.Path
+---@field reasoning? tide.Path
+---@field finish_reason? tide.Path
+---@field input_tokens? tide.Path
+---@field output_tokens? tide.Path
+---@field error? tide.Path there and not null: the upstream reports an error
+---@field error_type? tide.Path its name for that error
+---@field ended? tide.Path there, not null and not false: the stream is complete
+---@field tool_calls? tide.CallPaths
+
+---@class tide.CallPaths
+---@field index? tide.Path which call a piece belongs to
+---@field id? tide.Path
+---@field name? tide.Path
+---@field arguments? tide.Path a piece of JSON text, or an object
+---@field extra? tide.Path what the upstream wants back with the call
+---@field extra_key? string under which dotted key of a call it is handed on
+
+--- The HTTP request that asks.
+---@class tide.ProviderCall
+---@field url string
+---@field headers table<string, string|tide.Secret|table>
+---@field body table|string
 
 --- A message in OpenAI's form.
 ---@class tide.ChatMessage

@@ -95,6 +95,21 @@ local function fake_text()
   return text
 end
 
+--- The files that are there.
+local function fake_scripts()
+  local scripts = {}
+  function scripts.names(folder)
+    local names = {}
+    local list = assert(io.popen("ls lua/" .. folder .. "/*.lua"))
+    for line in list:lines() do
+      names[#names + 1] = line:match("([^/]+)%.lua$")
+    end
+    list:close()
+    return names
+  end
+  return scripts
+end
+
 --- A module whose functions raise when a test reaches them unprepared.
 local function unprepared(name)
   return setmetatable({}, {
@@ -157,8 +172,12 @@ function M.install(fakes, settings)
   for _, name in ipairs({ "db", "crypto", "time", "log", "llm", "files" }) do
     modules[name] = unprepared("tide." .. name)
   end
+  modules.scripts = fake_scripts()
   for name, fake in pairs(fakes or {}) do
     modules[name] = fake
+  end
+  if not rawget(modules.llm, "check_provider") then
+    rawset(modules.llm, "check_provider", function() end)
   end
   for name, module in pairs(modules) do
     package.loaded["tide." .. name] = module

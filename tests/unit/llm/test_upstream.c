@@ -172,11 +172,13 @@ static void connections_survive(void **state)
 
 static void json_lines(void **state)
 {
-    static const struct tt_delta_paths paths = {"message.content",   NULL,         "done_reason",
-                                                "prompt_eval_count", "eval_count", "error"};
     struct tt_delta_spec *old = spec;
     (void)state;
-    spec = tt_delta_spec_new(TT_SSE_JSON_LINES, &paths, &paths, NULL, NULL);
+    spec = spec_text(TT_SSE_JSON_LINES,
+                     TT_STR("content=message.content finish=done_reason input=prompt_eval_count"
+                            " output=eval_count error=error ended=done"),
+                     NULL);
+    assert_non_null(spec);
     struct tt_reply *reply = begin("/lines", (struct tt_deadlines){0}, NULL);
     finish(reply);
     expect_text(reply, TT_REPLY_CONTENT, "ab");

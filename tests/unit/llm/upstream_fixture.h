@@ -2,6 +2,7 @@
  * test defines `routes` of its server after including this. */
 #pragma once
 #include "llm/fake_upstream.h"
+#include "llm/spec_text.h"
 #include "llm/upstream.h"
 
 static struct tt_loop *loop;
@@ -22,18 +23,23 @@ static const struct fake_route routes[ROUTES]; /* the test defines it */
 static inline int set_up(void **state)
 {
     struct tt_str allow[] = {TT_STR("127.0.0.1")};
-    static const struct tt_delta_paths stream = {
-        "choices.0.delta.content", "choices.0.delta.reasoning_content", "choices.0.finish_reason",
-        "usage.prompt_tokens",     "usage.completion_tokens",           "error"};
-    static const struct tt_delta_paths whole = {
-        "choices.0.message.content", "choices.0.message.reasoning_content",
-        "choices.0.finish_reason",   "usage.prompt_tokens",
-        "usage.completion_tokens",   "error"};
+    static const char stream[] =
+        "content=choices.0.delta.content reasoning=choices.0.delta.reasoning_content"
+        " finish=choices.0.finish_reason input=usage.prompt_tokens output=usage.completion_tokens"
+        " error=error index=choices.0.delta.tool_calls.*.index"
+        " id=choices.0.delta.tool_calls.*.id call=choices.0.delta.tool_calls.*.function.name"
+        " arguments=choices.0.delta.tool_calls.*.function.arguments";
+    static const char whole[] =
+        "content=choices.0.message.content reasoning=choices.0.message.reasoning_content"
+        " finish=choices.0.finish_reason input=usage.prompt_tokens output=usage.completion_tokens"
+        " error=error";
     (void)state;
     loop = tt_loop_new(NULL);
     egress = tt_egress_new(allow, 1, NULL);
     client = tt_client_new(loop, &(struct tt_client_settings){.egress = egress}, NULL);
-    spec = tt_delta_spec_new(TT_SSE_EVENTS, &stream, &whole, "[DONE]", NULL);
+    spec = tt_delta_spec_new(TT_SSE_EVENTS, "[DONE]");
+    assert_int_equal(spec_add(spec, false, TT_STR(stream), NULL), 0);
+    assert_int_equal(spec_add(spec, true, TT_STR(whole), NULL), 0);
     fake_start(&fake, routes);
     return 0;
 }

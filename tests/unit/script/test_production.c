@@ -98,7 +98,8 @@ static void failures_are_stored_with_their_code(void **state)
         "[\"error\",\"upstream_failed\",\"part\",\"error\",\"upstream_failed\",\"part\"]");
     /* Not even asked: the address is not allowed. */
     run(rig,
-        "local p = {framing = 'sse', stream = {content = 'a'}, whole = {content = 'a'}} "
+        "local p = {name = 'p', framing = 'sse', stream = {content = 'a'}, whole = {content = "
+        "'a'}} "
         "local r = begin(nil, {provider = p, url = 'http://127.0.0.1:1/x', "
         "headers = {['X-A'] = {'a', 'b'}}, body = '{}'}) "
         "local w = r:wait() local x = row(r.message_id) "
@@ -114,16 +115,29 @@ static void mistakes_in_the_description_end_the_row(void **state)
         const char *more, *error;
     } cases[] = {
         {"{}", "needs 'provider' or 'play'"},
-        {"{provider = {}}", "'stream' must be a table of paths"},
-        {"{provider = {stream = {}, whole = {}}}", "'framing' must be"},
-        {"{provider = {stream = {content = '..'}, whole = {}, framing = 'sse'}}", "provider: "},
+        {"{provider = {}}", "needs a 'name'"},
+        {"{provider = {name = 'p'}}", "provider 'p': 'framing' must be"},
+        {"{provider = {name = 'p', framing = 'sse'}}", "'stream' must be a table of paths"},
+        {"{provider = {name = 'p', stream = {content = '..'}, whole = {}, framing = 'sse'}}",
+         "provider 'p': stream.content: path \\\"..\\\": "},
+        {"{provider = {name = 'p', stream = {}, whole = {contnt = 'a'}, framing = 'sse'}}",
+         "provider 'p': whole.contnt: there is no such path"},
+        {"{provider = {name = 'p', stream = {tool_calls = {a = 'a'}}, whole = {}, framing = "
+         "'sse'}}",
+         "provider 'p': tool_calls.a: there is no such path"},
+        {"{provider = {name = 'p', stream = {content = {{}}}, whole = {}, framing = 'sse'}}",
+         "provider 'p': stream.content: a path is a text"},
+        {"{provider = {name = 'p', stream = {}, whole = {}, framing = 'sse', finish_reasons = "
+         "{a = 1 == 1}}}",
+         "provider 'p': finish_reasons.a: is no text"},
         {"{provider = P}", "needs 'url'"},
         {"{provider = P, url = 5}", "field 'url' must be a string, not a number"},
         {"{provider = P, url = 'u', headers = {a = 1}}", "header 'a' is a number"},
         {"{provider = P, url = 'u', headers = {a = {{}}}}", "a list within a list"},
         {"{provider = P, url = 'u', headers = {1}}", "names must be strings"},
         {"{provider = P, url = 'u', headers = {a = ('x'):rep(20000)}}", "is too long"},
-        {"{provider = P, url = 'u', body = {}}", "field 'body' must be a string"},
+        {"{provider = P, url = 'u', body = 5}", "field 'body' must be a table or a string"},
+        {"{provider = P, url = 'u', body = {next}}", "cannot be encoded"},
         {"{play = {text = 'a', pace_ms = -1}}", "'pace_ms' is negative"},
         {"{play = {text = 1}}", "field 'text' must be a string"},
         {"{turn = 5, play = {text = 'a'}}", "'turn' is no turn"},
@@ -132,7 +146,8 @@ static void mistakes_in_the_description_end_the_row(void **state)
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         char body[1024];
         snprintf(body, sizeof(body),
-                 "local P = {framing = 'sse', stream = {content = 'a'}, whole = {content = 'a'}} "
+                 "local P = {name = 'p', framing = 'sse', stream = {content = 'a'}, whole = "
+                 "{content = 'a'}} "
                  "local ok, e = pcall(begin, nil, %s) time.sleep(30) "
                  "local x = db.one('SELECT status, error_code FROM chat_messages "
                  "ORDER BY id DESC LIMIT 1') "

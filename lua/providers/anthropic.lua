@@ -1,0 +1,224 @@
+--- Anthropic's Messages API. The system prompt stands beside the messages,
+--- max_tokens is required, turns of user and assistant alternate, and a tool's
+--- result is part of a user's turn. Events have types of their own; usage
+--- comes in two of them.
+--- Source: Claude API reference, "Messages" (create), and "Streaming Messages".
+
+local chat_messages = require "lib.chat_messages"
+local json = require "tide.json"
+
+local DELTA = "[type=content_block_delta].delta"
+
+local M = {
+  name = "anthropic",
+  base_url = "https://api.anthropic.com/v1",
+  framing = "sse",
+  images = true,
+  stream = {
+    content = DELTA .. "[type=text_delta].text",
+    reasoning = DELTA .. "[type=thinking_delta].thinking",
+    finish_reason = "[type=message_delta].delta.stop_reason",
+    -- What was read from a cache or written to it is not in input_tokens.
+    input_tokens = {
+      "message.usage.input_tokens",
+      "message.usage.cache_creation_input_tokens",
+      "message.usage.cache_read_input_tokens",
+      "usage.input_tokens",
+      "usage.cache_creation_input_tokens",
+      "usage.cache_read_input_tokens",
+    },
+    -- Told up to there, not for each event.
+    output_tokens = { "message.usage.output_tokens", "usage.output_tokens" },
+    error = "error",
+    error_type = "error.type",
+    ended = "[type=message_stop].type",
+    -- Blocks of other types are tools that the provider runs itself.
+    tool_calls = {
+      index = "index",
+      id = "content_block[type=tool_use].id",
+      name = "content_block[type=tool_use].name",
+      arguments = DELTA .. "[type=input_json_delta].partial_json",
+    },
+  },
+  whole = {
+    content = "content.*[type=text].text",
+    reasoning = "content.*[type=thinking].thinking",
+    finish_reason = "stop_reason",
+    input_tokens = {
+      "usage.input_tokens",
+      "usage.cache_creation_input_tokens",
+      "usage.cache_read_input_tokens",
+    },
+    output_tokens = "usage.output_tokens",
+    error = "error",
+    error_type = "error.type",
+    tool_calls = {
+      id = "content.*[type=tool_use].id",
+      name = "content.*[type=tool_use].name",
+      arguments = "content.*[type=tool_use].input",
+    },
+  },
+  finish_reasons = {
+    end_turn = "stop",
+    stop_sequence = "stop",
+    pause_turn = "stop",
+    max_tokens = "length",
+    model_context_window_exceeded = "length",
+    tool_use = "tool_calls",
+    refusal = "content_filter",
+  },
+  error_codes = {
+    invalid_request_error = "upstream_rejected",
+    request_too_large = "upstream_rejected",
+    authentication_error = "upstream_unauthorized",
+    permission_error = "upstream_unauthorized",
+    billing_error = "upstream_unauthorized",
+    not_found_error = "upstream_not_found",
+    rate_limit_error = "upstream_rate_limited",
+    timeout_error = "upstream_timeout",
+    api_error = "upstream_failed",
+    overloaded_error = "upstream_overloaded",
+  },
+}
+
+local VERSION = "2023-06-01"
+
+--- The API has no default for the longest answer; all models that are served
+--- can write this much.
+local MAX_TOKENS = 8192
+
+--- Texts and images as blocks.
+---@param content any
+---@return table[]
+local function blocks_of(content)
+  local blocks = {}
+  for i, part in ipairs(chat_messages.parts(content)) do
+    local image = part.image
+    if not image then
+      blocks[i] = { type = "text", text = part.text }
+    elseif image.base64 then
+      blocks[i] = {
+        type = "image",
+        source = {
+          type = "base64",
+          media_type = image.media_type,
+          data = image.base64,
+        },
+      }
+    else
+      blocks[i] = {
+        type = "image",
+        source = { type = "url", url = image.url },
+      }
+    end
+  end
+  return blocks
+end
+
+---@param message tide.ChatMessage of an assistant
+---@return table[]
+local function answer_of(message)
+  local blocks = blocks_of(message.content)
+  for _, call in ipairs(chat_messages.calls(message)) do
+    blocks[#blocks + 1] = {
+      type = "tool_use",
+      id = call.id,
+      name = call["function"].name,
+      input = chat_messages.arguments(call),
+    }
+  end
+  return blocks
+end
+
+---@param messages tide.ChatMessage[]
+---@return table[] turns
+local function turns_of(messages)
+  local turns = json.array({})
+  for _, message in ipairs(messages) do
+    if message.role == "assistant" then
+      chat_messages.append(turns, "assistant", "content", answer_of(message))
+    elseif message.role == "tool" then
+      chat_messages.append(turns, "user", "content", {
+        {
+          type = "tool_result",
+          tool_use_id = message.tool_call_id,
+          content = json.array(blocks_of(message.content)),
+        },
+      })
+    elseif not chat_messages.is_system(message) then
+      chat_messages.append(turns, "user", "content", blocks_of(message.content))
+    end
+  end
+  return turns
+end
+
+---@param tools table[]|nil
+---@return table[]|nil
+local function tools_of(tools)
+  local list = json.array({})
+  for _, tool in ipairs(chat_messages.present(tools) or {}) do
+    local declared = tool["function"]
+    list[#list + 1] = {
+      name = declared.name,
+      description = chat_messages.present(declared.description),
+      input_schema = chat_messages.present(declared.parameters)
+        or { type = "object" },
+    }
+  end
+  return #list > 0 and list or nil
+end
+
+local CHOICES = { auto = "auto", none = "none", required = "any" }
+
+---@param request tide.ProviderRequest
+---@return table|nil
+local function choice_of(request)
+  local choice = chat_messages.present(request.tool_choice)
+  local one_by_one = (request.options or {}).parallel_tool_calls == false
+  local wanted
+  if type(choice) == "table" then
+    wanted = { type = "tool", name = choice["function"].name }
+  elseif choice or one_by_one then
+    wanted = { type = CHOICES[choice or "auto"] or "auto" }
+  end
+  if wanted and one_by_one and wanted.type ~= "none" then
+    wanted.disable_parallel_tool_use = true
+  end
+  return wanted
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.build(request)
+  local base = request.base_url:gsub("/+$", "")
+  -- The address without a version is as common: the vendor's own clients take
+  -- it so.
+  if not base:find("/v%d+$") then
+    base = base .. "/v1"
+  end
+  local options = request.options or {}
+  local tools = tools_of(request.tools)
+  return {
+    url = base .. "/messages",
+    headers = {
+      ["x-api-key"] = request.key,
+      ["anthropic-version"] = VERSION,
+      ["Content-Type"] = "application/json",
+      ["Accept"] = "text/event-stream",
+    },
+    body = {
+      model = request.model,
+      stream = true,
+      max_tokens = chat_messages.max_tokens(request) or MAX_TOKENS,
+      system = chat_messages.system(request.messages),
+      messages = turns_of(request.messages),
+      tools = tools,
+      tool_choice = tools and choice_of(request),
+      temperature = chat_messages.present(options.temperature),
+      top_p = chat_messages.present(options.top_p),
+      stop_sequences = chat_messages.stops(options.stop),
+    },
+  }
+end
+
+return M

@@ -1,0 +1,134 @@
+--- Ollama's own API: one JSON object a line. It runs in one's own network, so
+--- it has no address of its own, and the operator must allow the one that a
+--- configuration gives (outbound.allow).
+--- Source: Ollama documentation, "API", section "Generate a chat completion",
+--- and the pages "Thinking" and "Tool calling".
+
+local chat_messages = require "lib.chat_messages"
+local json = require "tide.json"
+
+-- A whole answer is one line more.
+local PATHS = {
+  content = "message.content",
+  reasoning = "message.thinking",
+  finish_reason = "done_reason",
+  ended = "done",
+  input_tokens = "prompt_eval_count",
+  output_tokens = "eval_count",
+  error = "error",
+  -- Each call comes whole, its arguments as an object.
+  tool_calls = {
+    id = "message.tool_calls.*.id",
+    name = "message.tool_calls.*.function.name",
+    arguments = "message.tool_calls.*.function.arguments",
+  },
+}
+
+local M = {
+  name = "ollama",
+  framing = "json_lines",
+  images = true,
+  stream = PATHS,
+  whole = PATHS,
+}
+
+--- Ollama fetches no images: those that are only an address are left out.
+---@param message tide.ChatMessage
+---@return table[]|nil
+local function images_of(message)
+  local images = json.array({})
+  for _, part in ipairs(chat_messages.parts(message.content)) do
+    images[#images + 1] = part.image and part.image.base64
+  end
+  return #images > 0 and images or nil
+end
+
+---@param message tide.ChatMessage
+---@return table[]|nil
+local function calls_of(message)
+  local calls = json.array({})
+  for i, call in ipairs(chat_messages.calls(message)) do
+    calls[i] = {
+      ["function"] = {
+        name = call["function"].name,
+        arguments = chat_messages.arguments(call),
+      },
+    }
+  end
+  return #calls > 0 and calls or nil
+end
+
+---@param messages tide.ChatMessage[]
+---@return table[]
+local function messages_of(messages)
+  local list = json.array({})
+  local names = chat_messages.call_names(messages)
+  for i, message in ipairs(messages) do
+    list[i] = {
+      role = chat_messages.is_system(message) and "system" or message.role,
+      content = chat_messages.text(message.content),
+      images = images_of(message),
+      tool_calls = calls_of(message),
+      tool_name = message.tool_call_id and names[message.tool_call_id],
+    }
+  end
+  return list
+end
+
+--- Of OpenAI's options those that have the same meaning here.
+local OPTIONS = {
+  "temperature",
+  "top_p",
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+}
+
+---@param request tide.ProviderRequest
+---@return table
+local function options_of(request)
+  local given = request.options or {}
+  local options = {
+    num_predict = chat_messages.max_tokens(request),
+    stop = chat_messages.stops(given.stop),
+  }
+  for _, name in ipairs(OPTIONS) do
+    options[name] = chat_messages.present(given[name])
+  end
+  return options
+end
+
+---@param format table|nil
+---@return string|table|nil
+local function format_of(format)
+  format = chat_messages.present(format)
+  if not format or format.type == "text" then
+    return nil
+  end
+  return format.json_schema and format.json_schema.schema or "json"
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.build(request)
+  local base = request.base_url:gsub("/+$", ""):gsub("/api$", "")
+  return {
+    url = base .. "/api/chat",
+    headers = {
+      -- A local one asks for no key and does not look at it.
+      ["Authorization"] = { "Bearer ", request.key },
+      ["Content-Type"] = "application/json",
+      ["Accept"] = "application/x-ndjson",
+    },
+    body = {
+      model = request.model,
+      messages = messages_of(request.messages),
+      stream = true,
+      tools = chat_messages.present(request.tools),
+      format = format_of((request.options or {}).response_format),
+      options = options_of(request),
+    },
+  }
+end
+
+return M

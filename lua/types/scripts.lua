@@ -1,0 +1,12 @@
+---@meta tide.scripts
+
+--- The scripts of this generation.
+---@class tide.scripts
+local scripts = {}
+
+--- The names of the files directly in a folder of lua/, without ".lua".
+---@param folder string "providers"
+---@return string[] names sorted
+function scripts.names(folder) end
+
+return scripts
