@@ -206,7 +206,8 @@ static bool same_conditions(const struct tt_delta_entry *a, const struct tt_delt
         return false;
     for (size_t i = 0; i < a->condition_count; i++) {
         const struct tt_delta_condition *x = &a->conditions[i], *y = &b->conditions[i];
-        if (x->op != y->op || x->slot != y->slot || (x->literal && strcmp(x->literal, y->literal)))
+        if (x->op != y->op || x->slot != y->slot ||
+            (x->literal && strcmp(x->literal, y->literal) != 0))
             return false;
     }
     return true;
