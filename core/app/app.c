@@ -141,6 +141,8 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
     if (!app->egress || !app->aux || !app->password_aux)
         return -1;
+    if (!tt_settings_int(settings, "outbound.public"))
+        tt_egress_close_public(app->egress);
     app->resolver = tt_resolver_new(app->aux);
     app->registry = tt_registry_new(TURNS_WAITING_MAX);
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));

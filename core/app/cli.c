@@ -20,6 +20,10 @@ static const struct tt_command commands[] = {
      "it\n"
      "takes; without it the command stops waiting after 30 s (the server goes on).\n",
      tt_cli_reload},
+    {"test", "[PATH] [--setting=value …]", "run the Lua tests of the scripts",
+     "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
+     "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",
+     tt_cli_test},
     {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
      "serve does this by itself. --dry-run only lists. --down undoes down to VERSION and refuses\n"
      "beside a running server.\n",

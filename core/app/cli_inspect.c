@@ -8,16 +8,14 @@
 
 #include <stdio.h>
 
-/* A generation built from the disk with nothing behind it: enough to validate, never run. */
-static struct tt_generation *load(const struct tt_settings *settings, struct tt_err *err)
+struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_env *env,
+                                  struct tt_err *err)
 {
-    struct tt_env env = {.worker = 0,
-                         .script_memory_max =
-                             (size_t)tt_settings_int(settings, "limits.script_memory"),
-                         .body_max = (size_t)tt_settings_int(settings, "limits.body"),
-                         .setting = tt_settings_for_lua,
-                         .setting_arg = (void *)settings};
-    struct tt_env *envs[] = {&env};
+    env->script_memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
+    env->body_max = (size_t)tt_settings_int(settings, "limits.body");
+    env->setting = tt_settings_for_lua;
+    env->setting_arg = (void *)(uintptr_t)settings;
+    struct tt_env *envs[] = {env};
     struct tt_complaints complaints = {0};
     struct tt_buf errors = {0};
     struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, err);
@@ -35,11 +33,12 @@ static struct tt_generation *load(const struct tt_settings *settings, struct tt_
 int tt_cli_check(int argc, char **argv)
 {
     struct tt_settings settings;
+    struct tt_env env = {0};
     struct tt_err err = {0};
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    struct tt_generation *generation = load(&settings, &err);
+    struct tt_generation *generation = tt_cli_load(&settings, &env, &err);
     if (generation)
         printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
                generation->bundle->persona_count, generation->bundle->hash);
@@ -56,11 +55,12 @@ int tt_cli_routes(int argc, char **argv)
     static const char *const auth[] = {"none", "user", "admin"};
     static const char *const listeners[] = {"public", "admin"};
     struct tt_settings settings;
+    struct tt_env env = {0};
     struct tt_err err = {0};
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    struct tt_generation *generation = load(&settings, &err);
+    struct tt_generation *generation = tt_cli_load(&settings, &env, &err);
     if (!generation) {
         tt_settings_free(&settings);
         return tt_cli_fail(TT_EXIT_FAILED, "%s", err.message);

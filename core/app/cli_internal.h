@@ -2,6 +2,7 @@
 #pragma once
 #include "app/settings.h"
 #include "base/json.h"
+#include "script/generation.h"
 
 enum { TT_EXIT_OK = 0, TT_EXIT_FAILED = 1, TT_EXIT_USAGE = 2 };
 
@@ -26,6 +27,11 @@ struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct 
 
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
+ * `env` holds already stays; it must outlive the generation. NULL: what is wrong is printed. */
+struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_env *env,
+                                  struct tt_err *err);
+
 int tt_cli_serve(int argc, char **argv);
 int tt_cli_check(int argc, char **argv);
 int tt_cli_routes(int argc, char **argv);
@@ -34,4 +40,5 @@ int tt_cli_reload(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
 int tt_cli_config(int argc, char **argv);
+int tt_cli_test(int argc, char **argv);
 int tt_cli_version(int argc, char **argv);

@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-#define LIMIT_S 30
-
 static void print_errors(struct tt_str answer)
 {
     struct tt_buf text = {0};
@@ -59,8 +57,11 @@ static int ask_server(const struct tt_settings *settings, const char *command, c
 {
     struct tt_buf answer = {0};
     struct tt_err err = {0};
-    int status = tt_local_http_within(wait ? 0 : LIMIT_S, settings->admin_listen, "POST", path,
-                                      (struct tt_str){0}, &answer, &err);
+    struct tt_local_request request = {.address = settings->admin_listen,
+                                       .method = "POST",
+                                       .path = path,
+                                       .limit_s = wait ? 0 : TT_LOCAL_LIMIT_S};
+    int status = tt_local_send(&request, NULL, &answer, &err);
     int code = status < 0 ? tt_cli_fail(TT_EXIT_FAILED, "%s: %s", command, err.message)
                           : report(command, status, tt_buf_str(&answer));
     tt_buf_free(&answer);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #define ANSWER_MAX (16u << 20)
-#define LIMIT_S    30
 
 static int connect_unix(const char *path, struct tt_err *err)
 {
@@ -131,7 +130,7 @@ static int append_body(const char *head, struct tt_str rest, struct tt_buf *body
     return whole;
 }
 
-static int take_apart(const struct tt_buf *answer, struct tt_buf *body)
+static int take_apart(const struct tt_buf *answer, struct tt_buf *head, struct tt_buf *body)
 {
     int status = 0;
     char *end = answer->data ? strstr(answer->data, "\r\n\r\n") : NULL;
@@ -140,31 +139,34 @@ static int take_apart(const struct tt_buf *answer, struct tt_buf *body)
         return -1;
     struct tt_str rest = tt_str_of(end + 4, answer->len - (size_t)(end + 4 - answer->data));
     *end = 0;
+    const char *lines = strstr(answer->data, "\r\n"); /* none behind the status: nothing */
+    if (head && lines)
+        tt_buf_append_z(head, lines + 2);
     return append_body(answer->data, rest, body) == 0 ? status : -1;
 }
 
-int tt_local_http_within(int limit_s, const char *address, const char *method, const char *path,
-                         struct tt_str json, struct tt_buf *body, struct tt_err *err)
+int tt_local_send(const struct tt_local_request *asked, struct tt_buf *head, struct tt_buf *body,
+                  struct tt_err *err)
 {
     struct tt_buf request = {0}, answer = {.max = ANSWER_MAX};
     int status = -1;
-    bool is_unix = strncmp(address, "unix:", 5) == 0;
-    int fd = is_unix ? connect_unix(address + 5, err) : connect_tcp(address, err);
+    bool is_unix = strncmp(asked->address, "unix:", 5) == 0;
+    int fd = is_unix ? connect_unix(asked->address + 5, err) : connect_tcp(asked->address, err);
 
     if (fd < 0)
         return -1;
-    tt_buf_printf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method,
-                  path);
-    if (json.data)
-        tt_buf_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                      json.len);
+    tt_buf_printf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
+                  asked->method, asked->path);
+    tt_buf_append_str(&request, asked->headers);
+    if (asked->body.data)
+        tt_buf_printf(&request, "Content-Length: %zu\r\n", asked->body.len);
     tt_buf_append_z(&request, "\r\n");
-    if (json.data)
-        tt_buf_append_str(&request, json);
-    if (exchange(fd, limit_s, tt_buf_str(&request), &answer) == 0)
-        status = take_apart(&answer, body);
+    if (asked->body.data)
+        tt_buf_append_str(&request, asked->body);
+    if (exchange(fd, asked->limit_s, tt_buf_str(&request), &answer) == 0)
+        status = take_apart(&answer, head, body);
     if (status < 0)
-        tt_err_set(err, 0, "not_reachable", "%s: no whole answer came", address);
+        tt_err_set(err, 0, "not_reachable", "%s: no whole answer came", asked->address);
     close(fd);
     if (request.data)
         explicit_bzero(request.data, request.len);
@@ -176,5 +178,12 @@ int tt_local_http_within(int limit_s, const char *address, const char *method, c
 int tt_local_http(const char *address, const char *method, const char *path, struct tt_str json,
                   struct tt_buf *body, struct tt_err *err)
 {
-    return tt_local_http_within(LIMIT_S, address, method, path, json, body, err);
+    struct tt_local_request request = {
+        .address = address,
+        .method = method,
+        .path = path,
+        .headers = json.data ? TT_STR("Content-Type: application/json\r\n") : (struct tt_str){0},
+        .body = json,
+        .limit_s = TT_LOCAL_LIMIT_S};
+    return tt_local_send(&request, NULL, body, err);
 }

@@ -4,11 +4,22 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Sends one request and reads the whole answer (at most 16 MiB; each read and write may take
- * limit_s, 0 = any time). `address`: "unix:/path" or
- * "host:port" (0.0.0.0 and [::] mean the loopback). Returns the status or -1 ("not_reachable"). The
- * body is appended. Thread: any, blocking. */
-int tt_local_http_within(int limit_s, const char *address, const char *method, const char *path,
-                         struct tt_str json, struct tt_buf *body, struct tt_err *err);
+#define TT_LOCAL_LIMIT_S 30 /* what a server that is alive needs at most */
+
+struct tt_local_request {
+    const char *address; /* "unix:/path" or "host:port" (0.0.0.0 and [::] mean the loopback) */
+    const char *method, *path;
+    struct tt_str headers; /* further lines, each with its CRLF */
+    struct tt_str body;    /* data == NULL: none */
+    int limit_s;           /* of each read and write; 0 = any time */
+};
+
+/* Sends one request and reads the whole answer (at most 16 MiB). Returns the status or -1
+ * ("not_reachable"). The header lines and the body are appended; `head` may be NULL. Thread: any,
+ * blocking. */
+int tt_local_send(const struct tt_local_request *request, struct tt_buf *head, struct tt_buf *body,
+                  struct tt_err *err);
+
+/* The same with JSON (data == NULL: no body). */
 int tt_local_http(const char *address, const char *method, const char *path, struct tt_str json,
                   struct tt_buf *body, struct tt_err *err); /* within 30 s */

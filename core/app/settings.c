@@ -157,6 +157,12 @@ static const struct tt_conf_option options[] = {
      .fallback = "",
      .check = tt_egress_check_item,
      .help = "addresses open to users' upstreams besides the public internet: cidr or host[:port]"},
+    {.key = "outbound.public",
+     .env = "TIDETALK_OUTBOUND_PUBLIC",
+     .type = TT_CONF_BOOL,
+     .fallback = "true",
+     .help =
+         "whether users' upstreams may be public addresses; false: only those of outbound.allow"},
     {.key = "admin.listen",
      .env = "TIDETALK_ADMIN_LISTEN",
      .fallback = "",

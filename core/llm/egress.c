@@ -31,6 +31,7 @@ struct item {
 };
 
 struct tt_egress {
+    bool public_closed;
     size_t count;
     struct item *items;
 };
@@ -347,5 +348,12 @@ int tt_egress_check_address(const struct tt_egress *egress, const char *host, ui
         return 0;
     if (!is_public(&address))
         return refuse(err, host, "resolves to an address that is not public");
+    if (egress->public_closed)
+        return refuse(err, host, "is not in outbound.allow, and public addresses are closed");
     return 0;
+}
+
+void tt_egress_close_public(struct tt_egress *egress)
+{
+    egress->public_closed = true;
 }

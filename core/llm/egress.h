@@ -15,6 +15,8 @@ struct tt_egress;
  * "127.0.0.1:9000". Fails: NULL, code "invalid_setting". Owns: the caller. Immutable afterwards. */
 struct tt_egress *tt_egress_new(const struct tt_str *allow, size_t count, struct tt_err *err);
 void tt_egress_free(struct tt_egress *egress);
+/* From now on only what was allowed is reached. Thread: the maker's, before others know it. */
+void tt_egress_close_public(struct tt_egress *egress);
 int tt_egress_check_item(struct tt_str item, struct tt_err *err); /* for settings */
 
 /* The URL as far as it can be judged without DNS: https only (http when the host is allowed), no

@@ -20,6 +20,10 @@ int tt_bind_scripts(lua_State *L);
 int tt_bind_task(lua_State *L);
 int tt_bind_timer(lua_State *L);
 
+int tt_bind_test(lua_State *L);           /* tide.test, of these three files: */
+void tt_bind_test_upstream(lua_State *L); /* adds its functions to the table on top */
+void tt_bind_test_check(lua_State *L);    /* likewise */
+
 /* The metatable of requests, see request.h. */
 void tt_bind_request_setup(lua_State *L);
 

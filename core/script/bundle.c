@@ -1,6 +1,6 @@
 /* Reading the script files into memory, with the hash over all of them. Hidden files (editors leave
- * them) and types/ (annotations only) are left out; sizes and numbers are capped, so that a wrong
- * directory is refused and not swallowed. */
+ * them), types/ (annotations only) and tests/ are left out; sizes and numbers are capped, so that a
+ * wrong directory is refused and not swallowed. */
 #include "script/bundle.h"
 
 #include "base/clock.h"
@@ -63,6 +63,11 @@ static int read_file(struct walk *walk, const char *path, const char *name,
     return n == 0 ? 0 : -1;
 }
 
+static bool is_left_out(const char *folder)
+{
+    return strcmp(folder, "types") == 0 || strcmp(folder, "tests") == 0;
+}
+
 static int walk_directory(struct walk *walk, const char *below);
 
 static int walk_entry(struct walk *walk, const char *below, const char *entry)
@@ -96,7 +101,7 @@ static int walk_directory(struct walk *walk, const char *below)
     if (!directory)
         return tt_err_set(walk->err, 422, "script_error", "%s: %s", path, strerror(errno));
     for (struct dirent *entry; result == 0 && (entry = readdir(directory));) {
-        if (entry->d_name[0] == '.' || (!*below && strcmp(entry->d_name, "types") == 0))
+        if (entry->d_name[0] == '.' || (!*below && is_left_out(entry->d_name)))
             continue;
         result = walk_entry(walk, below, entry->d_name);
     }

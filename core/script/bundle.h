@@ -25,7 +25,8 @@ struct tt_bundle {
 };
 
 /* Reads the files as they are now. Neither Lua nor style.yaml is looked into (generation.c does
- * that); types/ is left out (never loaded). Fails: NULL with "script_error". Owns: the caller. */
+ * that); types/ and tests/ are left out (never loaded). Fails: NULL with "script_error". Owns: the
+ * caller. */
 struct tt_bundle *tt_bundle_read(const char *lua_dir, const char *personas_file,
                                  struct tt_err *err);
 

@@ -56,6 +56,8 @@ struct tt_env {
     size_t script_memory_max; /* bytes a script state */
     size_t body_max;          /* default for routes that read a body */
 
+    struct tt_testing *testing; /* in `tidetalk test` only */
+
     /* A setting for config.get; -1 when there is no such key. Thread: any. */
     int (*setting)(const char *key, struct tt_lua_setting *out, void *arg);
     void *setting_arg;

@@ -139,6 +139,7 @@ static int build(lua_State *L)
     add_module(L, "tide.scripts", tt_bind_scripts);
     add_module(L, "tide.task", tt_bind_task);
     add_module(L, "tide.timer", tt_bind_timer);
+    add_module(L, "tide.test", tt_bind_test);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");
     tt_sandbox_freeze(L);

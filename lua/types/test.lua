@@ -1,0 +1,107 @@
+---@meta tide.test
+
+--- For the files of lua/tests/ (`tidetalk test`), which run in a real server:
+--- own data folder, real database, real replies; a scripted model, no network.
+---
+--- ```lua
+--- test.case("says hello", function()
+---   local user = test.user()
+---   local answer = test.request({ path = "/api/hello", user = user })
+---   test.equal(answer.json, { message = "Hello, " .. user.username })
+--- end)
+--- ```
+--- Outside of `tidetalk test` every call raises.
+---@class tide.test
+local test = {}
+
+--- Declares a case. Only at the top of a test file. Each one runs by itself, in
+--- a server of its own.
+---@param name string
+---@param fn fun() may wait; what it raises is what failed
+---@return nil
+function test.case(name, fn) end
+
+---@class tide.TestUser
+---@field id integer
+---@field username string
+---@field email string
+---@field created_at string
+---@field token string
+---@field model string name of the scripted model
+
+--- A new account, logged in, that may talk to the scripted model; yields.
+---@param model? string the model's name, default "scripted"
+---@return tide.TestUser
+function test.user(model) end
+
+---@class tide.TestRequest
+---@field path string with the query
+---@field method? string default "GET", with a body "POST"
+---@field user? tide.TestUser who asks; nil = nobody
+---@field json? any the body, encoded
+---@field body? string instead of json
+---@field headers? table<string, string>
+
+---@class tide.TestResponse
+---@field status integer
+---@field headers table<string, string> names in small letters
+---@field body string
+---@field json? any the body, when it is JSON
+---@field frames? table[] of a stream: the frames, decoded
+
+--- Asks the server under test, over HTTP; yields.
+---@param request tide.TestRequest
+---@return tide.TestResponse
+function test.request(request) end
+
+--- One answer of the model: the pieces in order, and how it comes.
+---@class tide.TestAnswer
+---@field [integer] string a piece of the text
+---@field reasoning? string told first
+---@field pace_ms? integer milliseconds before each piece
+---@field finish_reason? string default "stop"
+---@field usage? tide.Usage
+---@field cut? boolean the connection ends in the middle
+---@field status? integer HTTP status, default 200
+---@field retry_after? integer seconds
+---@field body? string sent as it is, instead of all that
+
+--- What the model answers, one answer a question, in this order, behind those
+--- that are left. Asked more often, it answers 500.
+---@param ... string|tide.TestAnswer
+---@return nil
+function test.upstream(...) end
+
+--- What the model was asked so far: the requests' bodies, decoded.
+---@return table[]
+function test.asked() end
+
+--- Fails unless both are equal, tables by what is in them.
+---@param actual any
+---@param expected any
+---@param what? string named in the failure
+---@return nil
+function test.equal(actual, expected, what) end
+
+--- Fails unless the text has this part (plain, no pattern).
+---@param text string
+---@param part string
+---@return nil
+function test.contains(text, part) end
+
+--- Fails when the value is nil or false.
+---@generic T
+---@param value T
+---@param what? string named in the failure
+---@return T value
+function test.truthy(value, what) end
+
+--- Asks again until the answer is true, up to ten seconds; yields. For what
+--- happens after an answer, such as after_llm.
+---@generic T
+---@param what string named in the failure
+---@param probe fun(): T may wait
+---@return T what the probe returned
+function test.eventually(what, probe) end
+
+return test

@@ -1,0 +1,144 @@
+// `tidetalk test`: the tests of the scripts, in the real environment.
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe } from 'node:test';
+import { test } from './support/limits.mjs';
+import { copyScripts, writeScript } from './support/scripts.mjs';
+import { makeHome, tidetalk } from './support/server.mjs';
+
+const HEAD = 'local test = require "tide.test"\nlocal db = require "tide.db"\n';
+
+describe('tidetalk test', () => {
+  const homes = [];
+  after(() => homes.forEach((home) => home.remove()));
+
+  /** Runs the cases in `files` (path below lua/ -> text). */
+  const run = async (files, { args = [], env = {} } = {}) => {
+    const home = makeHome();
+    homes.push(home);
+    const lua = copyScripts(home.folder);
+    for (const [path, text] of Object.entries(files)) writeScript(lua, path, HEAD + text);
+    return { home, lua, ...await tidetalk(home, ['test', ...args], { env: { TIDETALK_LUA_DIR: 'lua', TMPDIR: home.folder, ...env } }) };
+  };
+  const one = (body) => ({ 'tests/one_test.lua': `test.case("one", function()\n${body}\nend)` });
+  const ONE = ['lua/tests/one_test.lua'];
+
+  test('runs what comes with the server', async () => {
+    const { code, stdout, home } = await run({});
+    assert.match(stdout, /^ok - lua\/tests\/chat_test\.lua: a message is answered.*\(\d+ ms\)$/m);
+    assert.match(stdout, /^(\d+) passed, 0 failed$/m);
+    assert.equal(code, 0, stdout);
+    assert.deepEqual(readdirSync(home.folder).sort(), ['lua', 'style.yaml'], 'nothing is left');
+  });
+
+  test('tells where values differ, and which line failed', async () => {
+    const { code, stdout } = await run(one(
+      'test.equal({a = 1, list = {1, 2}, same = "x"}, {a = 1, list = {1, 3}, more = true}, "answer")',
+    ), { args: ONE });
+    assert.equal(code, 1);
+    assert.match(stdout, /^not ok - lua\/tests\/one_test\.lua: one/m);
+    assert.match(stdout, /lua\/tests\/one_test\.lua:4: not equal$/m);
+    for (const line of ['answer.list[2]: expected 3, got 2', 'answer.more: expected true, got nil',
+      'answer.same: expected nil, got "x"']) assert.ok(stdout.includes(`      ${line}\n`), `${line}\n${stdout}`);
+    assert.doesNotMatch(stdout, /answer\.a|traceback/);
+    assert.match(stdout, /^0 passed, 1 failed$/m);
+  });
+
+  test('gives a bug its traceback, also one in a handler', async () => {
+    const bug = await run(one('local x\nreturn x.y'), { args: ONE });
+    assert.match(bug.stdout, /one_test\.lua:5: attempt to index a nil value[^]*stack traceback:/);
+    const handler = await run({
+      ...one('test.equal(test.request({path = "/api/broken"}).status, 200)'),
+      'routes/personas.lua': `return {{method = "GET", path = "/api/broken", auth = "none", summary = "x",
+        handler = function() error("broken on purpose") end}}`,
+    }, { args: ONE });
+    assert.match(handler.stdout, /status|not equal/);
+    assert.match(handler.stdout, /broken on purpose/, 'what the server said is shown');
+  });
+
+  test('keeps cases apart', async () => {
+    const add = 'assert(db.write({{"INSERT INTO settings (key, value, updated_at) VALUES (\'k\', \'v\', \'t\')"}}))';
+    const { code, stdout } = await run({
+      'tests/a_test.lua': `local n = 0
+        for i = 1, 2 do
+          test.case("number " .. i, function() n = n + 1 test.equal(n, 1) ${add} end)
+        end`,
+    }, { args: ['lua/tests/a_test.lua'] });
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^2 passed, 0 failed$/m);
+  });
+
+  test('reaches no address but the scripted model', async () => {
+    const { code, stdout } = await run(one(`
+      local user = test.user()
+      local api = test.request({path = "/api/user/apis", user = user, json = {
+        api_name = "far", api_key = "k", model_name = "far", base_url = "https://1.1.1.1/v1"}})
+      local answer = test.request({path = "/api/chat/message", user = user,
+        json = {session_id = "s", model_name = "far", message = "hi"}})
+      test.equal(answer.json.code, "address_not_allowed")`), { args: ONE });
+    assert.equal(code, 0, stdout);
+  });
+
+  test('scripts errors, cuts, usage and reasoning', async () => {
+    const { code, stdout } = await run(one(`
+      test.upstream({"par", cut = true}, {status = 429, retry_after = 7},
+        {"ok", reasoning = "why", usage = {input_tokens = 3, output_tokens = 2}, finish_reason = "length"})
+      local user = test.user("my-model")
+      local function say() return test.request({path = "/api/chat/message", user = user,
+        json = {session_id = "s", model_name = "my-model", message = "hi"}}) end
+      test.equal(say().json.code, "upstream_incomplete")
+      local limited = say()
+      test.equal({limited.json.code, limited.headers["retry-after"]}, {"upstream_rate_limited", "7"})
+      local good = say()
+      test.equal(good.json.usage, {input_tokens = 3, output_tokens = 2})
+      test.equal(#test.asked(), 3)
+      test.equal(test.asked()[1].model, "my-model")
+      local row = db.one("SELECT reasoning, finish_reason FROM chat_messages ORDER BY id DESC LIMIT 1")
+      test.equal(row, {reasoning = "why", finish_reason = "length"})
+      test.contains(good.body, "ok")
+      test.equal(test.eventually("three", function() return 3 end), 3)`), { args: ONE });
+    assert.equal(code, 0, stdout);
+  });
+
+  test('says so when the model is asked more than was scripted', async () => {
+    const { code, stdout } = await run(one(`
+      local user = test.user()
+      test.equal(test.request({path = "/api/chat/message", user = user,
+        json = {session_id = "s", model_name = user.model, message = "hi"}}).status, 200)`), { args: ONE });
+    assert.equal(code, 1);
+    assert.match(stdout, /asked \d+ times? more than test\.upstream scripted/);
+  });
+
+  test('goes on after a file that does not load, and fails', async () => {
+    const { code, stdout } = await run({
+      'tests/a_test.lua': 'local = 1', 'tests/b_test.lua': 'test.case("b", function() end)',
+      'tests/chat_test.lua': 'test.case("c", function() test.case("d", function() end) end)',
+    });
+    assert.equal(code, 1);
+    assert.match(stdout, /^not ok - lua\/tests\/a_test\.lua: does not load/m);
+    assert.match(stdout, /a_test\.lua:3:/);
+    assert.match(stdout, /^ok - lua\/tests\/b_test\.lua: b/m);
+    assert.match(stdout, /test\.case stands at the top/);
+  });
+
+  test('broken scripts are told as by check, wrong words as usage', async () => {
+    const broken = await run({ 'routes/models.lua': 'local = 1' });
+    assert.equal(broken.code, 1);
+    assert.match(broken.stderr, /routes\/models\.lua:3/);
+    assert.equal((await run({}, { args: ['nowhere'] })).code, 2);
+    const empty = await run({});
+    mkdirSync(join(empty.home.folder, 'empty'));
+    writeFileSync(join(empty.home.folder, 'empty', 'x.lua'), '');
+    const none = await tidetalk(empty.home, ['test', 'empty']);
+    assert.equal(none.code, 2);
+    assert.match(none.stderr, /no \*_test\.lua in empty/);
+  });
+
+  test('is of no use to a running server', async () => {
+    const { home } = await run({ 'policy/title.lua': 'test.case("x", function() end) return {}' });
+    const { code, stderr } = await tidetalk(home, ['check'], { env: { TIDETALK_LUA_DIR: 'lua' } });
+    assert.equal(code, 1);
+    assert.match(stderr, /works in `tidetalk test` only/);
+  });
+});
