@@ -87,6 +87,11 @@ void tt_cache_store_free(struct tt_cache_store *store)
     free(store);
 }
 
+bool tt_cache_store_has_redis(const struct tt_cache_store *store)
+{
+    return store->has_redis;
+}
+
 void tt_cache_store_stats(struct tt_cache_store *store, struct tt_cache_stats *out)
 {
     tt_dict_stats(store->dict, &out->dict);

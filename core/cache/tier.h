@@ -31,6 +31,8 @@ struct tt_cache_stats {
     struct tt_dict_stats dict;
     struct tt_redis_status redis;
 };
+/* Whether there is a Redis behind it, dead or alive. Thread: any. */
+bool tt_cache_store_has_redis(const struct tt_cache_store *store);
 void tt_cache_store_stats(struct tt_cache_store *store,
                           struct tt_cache_stats *out); /* any thread */
 

@@ -118,6 +118,12 @@ static int cache_delete_prefix(lua_State *L)
     return 1;
 }
 
+static int cache_is_shared(lua_State *L)
+{
+    lua_pushboolean(L, tt_cache_store_has_redis(tt_cache_store_of(tt_vm_of(L)->env->cache)));
+    return 1;
+}
+
 static void set_count(lua_State *L, const char *name, uint64_t count)
 {
     lua_pushinteger(L, (lua_Integer)count);
@@ -164,9 +170,13 @@ static int cache_stats(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"get", cache_get},       {"put", cache_put},
-    {"delete", cache_delete}, {"delete_prefix", cache_delete_prefix},
-    {"stats", cache_stats},   {NULL, NULL},
+    {"get", cache_get},
+    {"put", cache_put},
+    {"delete", cache_delete},
+    {"delete_prefix", cache_delete_prefix},
+    {"stats", cache_stats},
+    {"is_shared", cache_is_shared},
+    {NULL, NULL},
 };
 
 int tt_bind_cache(lua_State *L)

@@ -20,7 +20,7 @@ end
 --- Whether what is kept outlives this process (there is a Redis).
 ---@return boolean
 function M.is_shared()
-  return cache.stats().redis.state ~= "off"
+  return cache.is_shared()
 end
 
 ---@param key string

@@ -27,6 +27,10 @@ function cache.delete(key) end
 ---@return integer removed
 function cache.delete_prefix(prefix) end
 
+--- Whether what is put outlives this process: there is a Redis, dead or alive.
+---@return boolean
+function cache.is_shared() end
+
 ---@class tide.CacheStats
 ---@field entries integer
 ---@field bytes integer

@@ -160,8 +160,8 @@ function M.install(fakes, settings)
       get = function() end,
       put = function() end,
       delete = function() end,
-      stats = function()
-        return { redis = { state = "off" } }
+      is_shared = function()
+        return false
       end,
     },
     personas = {
