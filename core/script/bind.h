@@ -32,7 +32,8 @@ void tt_bind_reply_setup(lua_State *L);
 
 struct tt_reply;
 /* A reply as a value: pushes one that holds nothing yet (it may raise, so it comes before the
- * reply); the caller puts a reference into it. Reading gives NULL when it is none. */
+ * reply); the caller puts a reference into it, which the outermost task gives back at
+ * its end. Reading gives NULL when it is none. */
 struct tt_reply **tt_llm_push_reply(lua_State *L);
 struct tt_reply *tt_llm_reply(lua_State *L, int index);
 void tt_llm_push_result(lua_State *L, const struct tt_reply *reply); /* tide.Result */

@@ -8,34 +8,53 @@
 
 #define REPLY_META "tide.llm.reply"
 
+/* What Lua's collector sees of a reply is one small value, so garbage could keep megabytes of log
+ * for as long as a state is idle: the reference is given back when the task is over. */
+struct reply_value {
+    struct tt_reply *reply; /* first: bindings see the value as a pointer to it */
+    struct tt_owned owned;
+};
+
+static void value_clear(struct reply_value *value)
+{
+    tt_task_disown(&value->owned);
+    tt_reply_unref(value->reply);
+    value->reply = NULL;
+}
+
+static void on_task_over(struct tt_owned *owned)
+{
+    value_clear(TT_CONTAINER_OF(owned, struct reply_value, owned));
+}
+
 struct tt_reply **tt_llm_push_reply(lua_State *L)
 {
-    struct tt_reply **holder = lua_newuserdatauv(L, sizeof(*holder), 0);
-    *holder = NULL;
+    struct tt_task *task = tt_task_check(L, "a reply");
+    struct reply_value *value = lua_newuserdatauv(L, sizeof(*value), 0);
+    memset(value, 0, sizeof(*value));
     luaL_setmetatable(L, REPLY_META);
-    return holder;
+    value->owned.close = on_task_over;
+    tt_task_own(tt_task_root(task), &value->owned); /* a child hands its results to others */
+    return &value->reply;
 }
 
 struct tt_reply *tt_llm_reply(lua_State *L, int index)
 {
-    struct tt_reply **holder = luaL_testudata(L, index, REPLY_META);
-    return holder ? *holder : NULL;
+    struct reply_value *value = luaL_testudata(L, index, REPLY_META);
+    return value ? value->reply : NULL;
 }
 
 static struct tt_reply *check_reply(lua_State *L)
 {
-    struct tt_reply *reply = *(struct tt_reply **)luaL_checkudata(L, 1, REPLY_META);
-    if (!reply)
-        luaL_error(L, "this reply was never started");
-    return reply;
+    struct reply_value *value = luaL_checkudata(L, 1, REPLY_META);
+    if (!value->reply)
+        luaL_error(L, "this reply belongs to a request that is over, or was never started");
+    return value->reply;
 }
 
 static int reply_gc(lua_State *L)
 {
-    struct tt_reply **holder = luaL_checkudata(L, 1, REPLY_META);
-    if (*holder)
-        tt_reply_unref(*holder);
-    *holder = NULL;
+    value_clear(luaL_checkudata(L, 1, REPLY_META));
     return 0;
 }
 

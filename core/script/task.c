@@ -84,7 +84,7 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
 struct tt_task *tt_task_new_child(struct tt_task *parent, tt_task_end_fn *on_end, void *arg,
                                   struct tt_err *err)
 {
-    struct tt_task *root = parent->root ? parent->root : parent, *task = NULL;
+    struct tt_task *root = tt_task_root(parent), *task = NULL;
 
     if (root->descendants < TT_TASK_CHILDREN_MAX)
         task = tt_task_new(parent->vm, on_end, arg);
@@ -98,6 +98,11 @@ struct tt_task *tt_task_new_child(struct tt_task *parent, tt_task_end_fn *on_end
     root->descendants++;
     tt_list_push_back(&parent->children, &task->sibling);
     return task;
+}
+
+struct tt_task *tt_task_root(struct tt_task *task)
+{
+    return task->root ? task->root : task;
 }
 
 bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer)

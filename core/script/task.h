@@ -58,6 +58,9 @@ struct tt_task *tt_task_new_child(struct tt_task *parent, tt_task_end_fn *on_end
  * follow the light userdata. Fails: -1 when the coroutine's stack cannot take them. */
 int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L, int arguments);
 
+/* The task that `task` runs within and that is nobody's child; itself, if it is that. */
+struct tt_task *tt_task_root(struct tt_task *task);
+
 /* Whether `task` is `outer`, or runs within it. */
 bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer);
 

@@ -39,6 +39,7 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field error? tide.Error when status is "error"
 
 --- A running reply: it belongs to the server and goes on without the request.
+--- The value is good until the request (or timer, or hook) that got it is over.
 ---@class tide.Reply
 ---@field message_id integer
 ---@field user_message_id integer

@@ -39,6 +39,22 @@ static void a_played_reply_is_stored(void **state)
     run(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}", "[true,true]");
 }
 
+/* Not when Lua gets around to collecting its small values. */
+static void logs_are_gone_with_their_task(void **state)
+{
+    struct rig *rig = *state;
+
+    run(rig,
+        "collectgarbage('stop') local all = {} for i = 1, 5 do "
+        "all[i] = begin({text = ('x'):rep(5000)}) all[i]:wait() "
+        "all[i] = llm.restore({message_id = 1, user_id = 1, status = 'complete', content = 'a'}) "
+        "end return all[5]:text()",
+        "\"a\"");
+    rig_turns(rig, 2);
+    assert_int_equal(tt_reply_memory_used(), 0);
+    run(rig, "collectgarbage('restart')", "null");
+}
+
 static void running_replies_are_found_by_their_owner(void **state)
 {
     struct rig *rig = *state;
@@ -358,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PRODUCTION_TEST(a_played_reply_is_stored),
+        PRODUCTION_TEST(logs_are_gone_with_their_task),
         PRODUCTION_TEST(running_replies_are_found_by_their_owner),
         PRODUCTION_TEST(turns_are_taken_in_order),
         PRODUCTION_TEST(a_stop_keeps_the_partial_text),
