@@ -3,9 +3,12 @@
 #include "app/admin_scripts.h"
 
 #include "app/builder.h"
+#include "app/script_history.h"
 #include "app/worker.h"
 #include "base/json.h"
 #include "script/request.h"
+
+#define LIVE_MAX 64
 
 struct asking {
     struct tt_worker *worker;
@@ -96,6 +99,8 @@ static void send_success(struct asking *asking, const struct tt_reload_result *r
     tt_json_bool(&w, result->unchanged);
     tt_json_key(&w, TT_STR("dry_run"));
     tt_json_bool(&w, result->dry_run);
+    if (result->restores)
+        put_int(&w, "restores", result->restores);
     put_str(&w, "hash", tt_str_from(result->built->bundle->hash));
     tt_json_key(&w, TT_STR("changed"));
     tt_json_begin_array(&w);
@@ -137,28 +142,84 @@ static void ask_builder(struct tt_worker *worker, struct tt_http_exchange *excha
     tt_builder_ask(worker->app->builder, &request, worker->loop, on_done, asking);
 }
 
-static void send_not_allowed(struct tt_http_exchange *exchange, struct tt_worker *worker,
-                             struct tt_str allow)
+/* ---- GET /admin/generations ---- */
+
+static void put_live(struct tt_json_writer *w, struct tt_worker *worker)
 {
-    struct asking asking = {worker, exchange};
+    struct tt_live_generation live[LIVE_MAX];
+    int count = tt_builder_live(worker->app->builder, live, LIVE_MAX);
+    int current = worker->dispatcher.generation->number;
+
+    tt_json_key(w, TT_STR("live"));
+    tt_json_begin_array(w);
+    for (int i = 0; i < count && i < LIVE_MAX; i++) {
+        int own = live[i].number == current ? worker->app->worker_count + 1 : 0;
+        tt_json_begin_object(w);
+        put_int(w, "generation", live[i].number);
+        put_int(w, "in_use", live[i].references > own ? live[i].references - own : 0);
+        tt_json_end_object(w);
+    }
+    tt_json_end_array(w);
+}
+
+static void send_generations(struct asking *asking)
+{
+    struct tt_worker *worker = asking->worker;
+    struct tt_reload_result result = {0};
+    struct tt_buf list = {0}, body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    if (tt_history_list(worker->env.reader, &list, &result.error) != 0) {
+        send_failure(asking, &result);
+    } else {
+        tt_json_begin_object(&w);
+        put_int(&w, "current", worker->dispatcher.generation->number);
+        tt_json_key(&w, TT_STR("generations"));
+        tt_json_raw(&w, tt_buf_str(&list));
+        put_live(&w, worker);
+        tt_json_end_object(&w);
+        send_json(asking->exchange, 200, &body);
+    }
+    tt_buf_free(&list);
+}
+
+/* ---- which is asked for ---- */
+
+static const struct {
+    const char *path, *method;
+} owned[] = {{"/admin/reload", "POST"}, {"/admin/rollback", "POST"}, {"/admin/generations", "GET"}};
+
+static int find_owned(struct tt_http_exchange *exchange)
+{
+    for (int i = 0; i < (int)TT_COUNT(owned); i++)
+        if (tt_str_eq(tt_http_path(exchange), tt_str_from(owned[i].path)))
+            return i;
+    return -1;
+}
+
+static void send_not_allowed(struct asking *asking, const char *allow)
+{
     struct tt_reload_result result = {0};
 
-    tt_http_add_header(exchange, TT_STR("Allow"), allow);
-    tt_err_set(&result.error, 405, "method_not_allowed", "use %s", allow.data);
-    send_failure(&asking, &result);
+    tt_http_add_header(asking->exchange, TT_STR("Allow"), tt_str_from(allow));
+    tt_err_set(&result.error, 405, "method_not_allowed", "use %s", allow);
+    send_failure(asking, &result);
 }
 
 bool tt_admin_scripts_owns(struct tt_http_exchange *exchange)
 {
-    return tt_str_eq(tt_http_path(exchange), TT_STR("/admin/reload"));
+    return find_owned(exchange) >= 0;
 }
 
 void tt_admin_scripts_answer(void *arg, struct tt_http_exchange *exchange)
 {
-    struct tt_worker *worker = arg;
+    struct asking asking = {arg, exchange};
+    int which = find_owned(exchange);
 
-    if (!tt_str_eq(tt_http_method(exchange), TT_STR("POST")))
-        send_not_allowed(exchange, worker, TT_STR("POST"));
+    if (!tt_str_eq(tt_http_method(exchange), tt_str_from(owned[which].method)))
+        send_not_allowed(&asking, owned[which].method);
+    else if (which == 2)
+        send_generations(&asking);
     else
-        ask_builder(worker, exchange, TT_RELOAD);
+        ask_builder(arg, exchange, which == 1 ? TT_ROLLBACK : TT_RELOAD);
 }

@@ -1,15 +1,8 @@
-/* Everything here runs on the builder's thread (before it starts: on the main one) but for the few
- * functions marked "worker". It is written as one sequence, read -> build -> hand over -> swap,
- * which turns its own loop where it must wait for workers; so there are no states in between. */
-#include "app/builder.h"
-
-#include "app/worker.h"
+/* The builder's thread and its requests, one after the other. */
+#include "app/builder_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "script/lifecycle.h"
 
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct ask {
@@ -23,186 +16,7 @@ struct ask {
     void *arg;
 };
 
-struct tt_builder {
-    struct tt_app *app;
-    struct tt_loop *loop;
-    pthread_t thread;
-    bool running;
-    bool stopping; /* the thread ends */
-    struct tt_mail stop;
-    pthread_mutex_t door;
-    bool closed; /* under `door`: nobody is let in any more */
-    struct tt_list asks;
-    struct tt_generation *current; /* a reference */
-    int newest;                    /* number of the newest generation */
-    int awaited;                   /* answers of workers that are still to come */
-    atomic_int live;
-};
-
-/* ---- old generations ---- */
-
-static void close_generation(struct tt_mail *mail)
-{
-    struct tt_generation *generation = TT_CONTAINER_OF(mail, struct tt_generation, unused);
-    struct tt_builder *builder = generation->owner;
-
-    tt_log(TT_LOG_DEBUG, "generation closed", TT_F_INT("generation", generation->number));
-    tt_generation_free(generation);
-    atomic_fetch_sub(&builder->live, 1);
-}
-
-/* Worker: the last user of a generation is gone. */
-static void on_unused(struct tt_generation *generation)
-{
-    struct tt_builder *builder = generation->owner;
-
-    generation->unused.deliver = close_generation;
-    tt_loop_post(builder->loop, &generation->unused);
-}
-
-int tt_builder_live(const struct tt_builder *builder)
-{
-    return atomic_load(&builder->live);
-}
-
-/* ---- errands to all workers ---- */
-
-struct errand {
-    struct tt_mail mail;
-    struct tt_builder *builder;
-    struct tt_worker *worker;
-    struct tt_generation *next; /* of a swap */
-    struct tt_buf state;        /* exported */
-    struct tt_err err;
-    void (*run)(struct errand *errand); /* worker */
-};
-
-static void come_back(struct tt_mail *mail)
-{
-    TT_CONTAINER_OF(mail, struct errand, mail)->builder->awaited--;
-}
-
-static void run_errand(struct tt_mail *mail)
-{
-    struct errand *errand = TT_CONTAINER_OF(mail, struct errand, mail);
-
-    errand->run(errand);
-    mail->deliver = come_back;
-    tt_loop_post(errand->builder->loop, mail);
-}
-
-/* Sends one to each worker and waits until all are back. Owns: the caller, free(). */
-static struct errand *send_errands(struct tt_builder *builder, struct tt_generation *next,
-                                   void (*run)(struct errand *errand))
-{
-    int count = builder->app->worker_count;
-    struct errand *errands = tt_alloc((size_t)count * sizeof(struct errand));
-
-    builder->awaited = count;
-    for (int i = 0; i < count; i++) {
-        errands[i].builder = builder;
-        errands[i].worker = &builder->app->workers[i];
-        errands[i].next = next;
-        errands[i].run = run;
-        errands[i].mail.deliver = run_errand;
-        tt_loop_post(errands[i].worker->loop, &errands[i].mail);
-    }
-    while (builder->awaited > 0)
-        tt_loop_turn(builder->loop, -1);
-    return errands;
-}
-
-/* ---- hand-over ---- */
-
-/* Worker. */
-static void export_state(struct errand *errand)
-{
-    struct tt_worker *worker = errand->worker;
-    tt_vm_export_state(worker->dispatcher.generation->vms[worker->number], &errand->state,
-                       &errand->err);
-}
-
-/* Each state gets what the one before it on the same worker exported; without workers that run
- * there is nothing to ask. */
-static int hand_over(struct tt_builder *builder, struct tt_generation *next,
-                     struct tt_complaints *complaints)
-{
-    struct errand *errands = builder->current ? send_errands(builder, NULL, export_state) : NULL;
-    size_t before = complaints->count;
-
-    complaints->phase = "export_state";
-    for (int i = 0; errands && i < next->vm_count; i++)
-        if (errands[i].err.status)
-            tt_complaints_add(complaints, "app.lua", tt_str_from(errands[i].err.message));
-    for (int i = 0; complaints->count == before && i < next->vm_count; i++)
-        tt_vm_start(next->vms[i], errands ? tt_buf_str(&errands[i].state) : TT_STR(""), complaints);
-    for (int i = 0; errands && i < next->vm_count; i++)
-        tt_buf_free(&errands[i].state);
-    free(errands);
-    return complaints->count == before ? 0 : -1;
-}
-
-/* ---- swap ---- */
-
-/* Worker. */
-static void swap(struct errand *errand)
-{
-    struct tt_dispatcher *dispatcher = &errand->worker->dispatcher;
-    struct tt_generation *before = dispatcher->generation;
-    int number = errand->worker->number;
-
-    dispatcher->generation = tt_generation_ref(errand->next);
-    tt_vm_retire(before->vms[number]);
-    tt_vm_activate(errand->next->vms[number]);
-    tt_vm_stop(before->vms[number]);
-    tt_generation_unref(before);
-}
-
-static void commit(struct tt_builder *builder, struct tt_generation *next)
-{
-    struct tt_generation *before = builder->current;
-
-    free(send_errands(builder, next, swap));
-    builder->current = tt_generation_ref(next);
-    builder->newest = next->number;
-    tt_generation_unref(before);
-}
-
-/* ---- building ---- */
-
-static struct tt_generation *build(struct tt_builder *builder, struct tt_bundle *bundle,
-                                   struct tt_reload_result *result)
-{
-    struct tt_app *app = builder->app;
-    struct tt_env *envs[TT_WORKERS_MAX];
-
-    for (int i = 0; i < app->worker_count; i++)
-        envs[i] = &app->workers[i].env;
-    struct tt_generation *generation = tt_generation_new(
-        bundle, builder->newest + 1, envs, app->worker_count, &result->complaints, &result->error);
-    if (!generation)
-        return NULL;
-    generation->owner = builder;
-    generation->on_unused = on_unused;
-    atomic_fetch_add(&builder->live, 1);
-    if (hand_over(builder, generation, &result->complaints) == 0)
-        return generation;
-    tt_err_set(&result->error, 422, "script_error", "the state was not handed over");
-    tt_generation_unref(generation);
-    return NULL;
-}
-
-static struct tt_bundle *read_disk(struct tt_builder *builder, struct tt_reload_result *result)
-{
-    const struct tt_settings *settings = builder->app->settings;
-    struct tt_bundle *bundle =
-        tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
-
-    result->complaints.phase = "read";
-    if (!bundle)
-        tt_complaints_add(&result->complaints, "", tt_str_from(result->error.message));
-    return bundle;
-}
+/* ---- requests ---- */
 
 static void note_change(struct tt_reload_result *result, struct tt_str path)
 {
@@ -225,12 +39,26 @@ static void compare(const struct tt_bundle *before, const struct tt_bundle *afte
             note_change(result, before->files[i].path);
 }
 
-/* ---- requests ---- */
+/* Builds it and, unless it is only tried, lets it serve. Takes the bundle over. */
+static void replace(struct tt_builder *builder, const struct tt_reload_request *request,
+                    struct tt_bundle *bundle, struct tt_history_record *entry,
+                    struct tt_reload_result *result)
+{
+    compare(builder->current->bundle, bundle, result);
+    result->built = tt_builder_build(builder, bundle, builder->newest + 1, result);
+    if (!result->built)
+        return;
+    entry->made_by = request->who;
+    if (request->dry_run || tt_builder_commit(builder, result->built, entry, result) == 0)
+        result->generation = result->built->number;
+}
 
 static void reload(struct tt_builder *builder, const struct tt_reload_request *request,
                    struct tt_reload_result *result)
 {
-    struct tt_bundle *bundle = read_disk(builder, result);
+    struct tt_history_record entry = {0};
+    struct tt_bundle *bundle = tt_builder_read_disk(builder, result);
+    int refused = 0;
 
     if (!bundle)
         return;
@@ -240,13 +68,38 @@ static void reload(struct tt_builder *builder, const struct tt_reload_request *r
         tt_bundle_free(bundle);
         return;
     }
-    compare(builder->current->bundle, bundle, result);
-    result->built = build(builder, bundle, result);
-    if (!result->built)
+    if (!request->force)
+        refused = tt_history_rolled_back(builder->reader, bundle->hash, &result->error);
+    if (refused == 0) {
+        replace(builder, request, bundle, &entry, result);
         return;
-    result->generation = result->built->number;
-    if (!request->dry_run)
-        commit(builder, result->built);
+    }
+    if (refused > 0)
+        tt_err_set(&result->error, 422, "scripts_rolled_back",
+                   "the scripts on the disk (%.12s) were rolled back before", bundle->hash);
+    tt_bundle_free(bundle);
+}
+
+static void roll_back(struct tt_builder *builder, const struct tt_reload_request *request,
+                      struct tt_reload_result *result)
+{
+    struct tt_history_record entry = {.before_rolled_back = true};
+    struct tt_history_entry target;
+
+    if (tt_history_before(builder->reader, builder->current->number, builder->current->bundle->hash,
+                          &target, &result->error) != 0)
+        return;
+    if (target.number == 0) {
+        tt_err_set(&result->error, 422, "nothing_to_roll_back",
+                   "no generation before %d is stored that was not rolled back",
+                   builder->current->number);
+        return;
+    }
+    struct tt_bundle *bundle = tt_history_bundle(builder->reader, target.number, &result->error);
+    if (!bundle)
+        return;
+    entry.restores = result->restores = target.number;
+    replace(builder, request, bundle, &entry, result);
 }
 
 static void log_result(const struct tt_reload_request *request,
@@ -302,7 +155,10 @@ static void serve(struct tt_builder *builder, struct ask *ask)
 
     result->generation = result->previous = builder->current->number;
     result->dry_run = ask->request.dry_run;
-    reload(builder, &ask->request, result);
+    if (ask->request.action == TT_ROLLBACK)
+        roll_back(builder, &ask->request, result);
+    else
+        reload(builder, &ask->request, result);
     if (result->complaints.count)
         tt_err_set(&result->error, 422, "scripts_invalid", "%zu complaints, the first: %s",
                    result->complaints.count, result->complaints.items[0].message.data);
@@ -376,31 +232,6 @@ static void on_stop(struct tt_mail *mail)
 
 /* ---- life ---- */
 
-static int load_first(struct tt_builder *builder, struct tt_err *err)
-{
-    struct tt_app *app = builder->app;
-    struct tt_reload_result result = {0};
-    struct tt_buf text = {0};
-    struct tt_bundle *bundle = read_disk(builder, &result);
-    struct tt_generation *first = bundle ? build(builder, bundle, &result) : NULL;
-
-    if (first) {
-        for (int i = 0; i < app->worker_count; i++) {
-            app->workers[i].dispatcher.generation = tt_generation_ref(first);
-            tt_vm_activate(first->vms[i]);
-        }
-        builder->newest = first->number;
-        builder->current = first;
-    } else {
-        tt_complaints_print(&result.complaints, &text);
-        fprintf(stderr, "%.*s", (int)text.len, text.data ? text.data : "");
-        *err = result.error;
-    }
-    tt_buf_free(&text);
-    tt_complaints_free(&result.complaints);
-    return first ? 0 : -1;
-}
-
 struct tt_builder *tt_builder_new(struct tt_app *app, struct tt_err *err)
 {
     struct tt_builder *builder = TT_NEW(struct tt_builder);
@@ -409,10 +240,13 @@ struct tt_builder *tt_builder_new(struct tt_app *app, struct tt_err *err)
     builder->stop.deliver = on_stop;
     tt_list_init(&builder->asks);
     pthread_mutex_init(&builder->door, NULL);
-    atomic_init(&builder->live, 0);
+    tt_list_init(&builder->live);
     builder->loop = tt_loop_new(err);
-    if (builder->loop && load_first(builder, err) == 0)
+    builder->reader = builder->loop ? tt_db_reader_new(app->db, err) : NULL;
+    if (builder->reader && tt_builder_load_first(builder, err) == 0)
         return builder;
+    tt_db_reader_free(builder->reader);
+    builder->reader = NULL;
     tt_builder_free(builder);
     return NULL;
 }
@@ -440,6 +274,8 @@ void tt_builder_stop(struct tt_builder *builder)
         pthread_join(builder->thread, NULL);
         builder->running = false;
     }
+    tt_db_reader_free(builder->reader);
+    builder->reader = NULL;
     tt_loop_turn(builder->loop, 0);
     while ((ask = next_ask(builder)))
         refuse(ask);
@@ -450,7 +286,7 @@ void tt_builder_free(struct tt_builder *builder)
     if (!builder)
         return;
     tt_generation_unref(builder->current);
-    while (builder->loop && atomic_load(&builder->live) > 0)
+    while (builder->loop && builder->live_count > 0)
         tt_loop_turn(builder->loop, 0);
     tt_loop_free(builder->loop);
     pthread_mutex_destroy(&builder->door);

@@ -21,6 +21,7 @@ struct tt_reload_result {
     struct tt_err error; /* status 0: done; else nothing has changed */
     struct tt_complaints complaints;
     int generation, previous; /* the number that serves now (with dry_run: would), and before */
+    int restores;             /* the generation that a rollback brings back, else 0 */
     bool unchanged, dry_run;
     struct tt_generation *built; /* what was built or serves already; NULL after an error */
     struct tt_str *changed;      /* [changed_count] paths added, removed or with other bytes */
@@ -40,8 +41,13 @@ typedef void tt_reload_done_fn(const struct tt_reload_result *result, void *arg)
 void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *request,
                     struct tt_loop *loop, tt_reload_done_fn *done, void *arg);
 
-/* Generations whose states are not closed yet: 1 when nobody uses an old one. Thread: any. */
-int tt_builder_live(const struct tt_builder *builder);
+/* Generations whose states are not closed yet: how many, the oldest `max` of them in out[]. One
+ * when nobody uses an old one. Thread: any. */
+struct tt_live_generation {
+    int number;
+    int references; /* workers whose current one it is, requests, tasks, and the builder's own */
+};
+int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, int max);
 
 /* Ends the thread after the request in hand; what waits is refused. Comes before the workers stop,
  * since a swap needs them. Thread: main. */

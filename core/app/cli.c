@@ -20,6 +20,11 @@ static const struct tt_command commands[] = {
      "it\n"
      "takes; without it the command stops waiting after 30 s (the server goes on).\n",
      tt_cli_reload},
+    {"rollback", "[--wait]", "bring back the scripts that served before the current ones",
+     "They come from the database, the files on the disk are not looked at. What is rolled back "
+     "is\n"
+     "not loaded again, unless it is changed or reload is given --force.\n",
+     tt_cli_rollback},
     {"test", "[PATH] [--setting=value …]", "run the Lua tests of the scripts",
      "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
      "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",

@@ -37,6 +37,7 @@ int tt_cli_check(int argc, char **argv);
 int tt_cli_routes(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);
 int tt_cli_reload(int argc, char **argv);
+int tt_cli_rollback(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
 int tt_cli_config(int argc, char **argv);

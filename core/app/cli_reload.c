@@ -1,4 +1,4 @@
-/* reload: asks the running server over its admin listener, and prints what came of it. */
+/* reload, rollback: ask the running server over its admin listener, and print what came of it. */
 #include "app/cli_internal.h"
 #include "app/local_http.h"
 
@@ -68,19 +68,31 @@ static int ask_server(const struct tt_settings *settings, const char *command, c
     return code;
 }
 
-int tt_cli_reload(int argc, char **argv)
+static int run(int argc, char **argv, const char *command, const char *path)
 {
     struct tt_settings settings;
-    char path[64];
-    bool dry_run = tt_cli_flag(&argc, argv, "--dry-run"),
-         force = tt_cli_flag(&argc, argv, "--force");
     bool wait = tt_cli_flag(&argc, argv, "--wait");
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    snprintf(path, sizeof(path), "/admin/reload?dry_run=%d&force=%d", dry_run, force);
-    int code = argc == 0 ? ask_server(&settings, "reload", path, wait)
-                         : tt_cli_fail(TT_EXIT_USAGE, "reload: '%s' is no flag of it", argv[0]);
+    int code = argc == 0 ? ask_server(&settings, command, path, wait)
+                         : tt_cli_fail(TT_EXIT_USAGE, "%s: '%s' is no flag of it; see --help",
+                                       command, argv[0]);
     tt_settings_free(&settings);
     return code;
+}
+
+int tt_cli_reload(int argc, char **argv)
+{
+    char path[64];
+    bool dry_run = tt_cli_flag(&argc, argv, "--dry-run");
+    bool force = tt_cli_flag(&argc, argv, "--force");
+
+    snprintf(path, sizeof(path), "/admin/reload?dry_run=%d&force=%d", dry_run, force);
+    return run(argc, argv, "reload", path);
+}
+
+int tt_cli_rollback(int argc, char **argv)
+{
+    return run(argc, argv, "rollback", "/admin/rollback");
 }

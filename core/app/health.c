@@ -21,6 +21,18 @@ static void answer_json(struct tt_http_exchange *exchange, int status, struct tt
     answer(exchange, status, TT_STR("application/json; charset=utf-8"), body);
 }
 
+static void put_int(struct tt_json_writer *w, const char *key, int64_t value)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_int(w, value);
+}
+
+static void put_str(struct tt_json_writer *w, const char *key, struct tt_str value)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_str(w, value);
+}
+
 static void live(struct tt_http_exchange *exchange)
 {
     struct tt_buf body = {0};
@@ -28,24 +40,29 @@ static void live(struct tt_http_exchange *exchange)
     answer_json(exchange, 200, &body);
 }
 
-static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange)
+static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange,
+                  enum tt_listener listener)
 {
     struct tt_app *app = worker->app;
     bool is_ready = atomic_load(&app->ready) && !atomic_load(&app->stopping);
     struct tt_buf body = {0};
 
-    tt_buf_printf(&body, "{\"status\":\"%s\",\"generation\":%d,\"version\":\"%s\"}",
-                  is_ready                      ? "ready"
-                  : atomic_load(&app->stopping) ? "stopping"
-                                                : "starting",
-                  worker->dispatcher.generation->number, TT_VERSION);
-    answer_json(exchange, is_ready ? 200 : 503, &body);
-}
+    const struct tt_generation *generation = worker->dispatcher.generation;
+    struct tt_json_writer w = {.buf = &body};
 
-static void put_int(struct tt_json_writer *w, const char *key, int64_t value)
-{
-    tt_json_key(w, tt_str_from(key));
-    tt_json_int(w, value);
+    tt_json_begin_object(&w);
+    put_str(&w, "status",
+            is_ready                      ? TT_STR("ready")
+            : atomic_load(&app->stopping) ? TT_STR("stopping")
+                                          : TT_STR("starting"));
+    put_int(&w, "generation", generation->number);
+    put_str(&w, "version", tt_str_from(TT_VERSION));
+    /* Names of files and what is wrong in them are for the operator only. */
+    put_str(&w, "scripts", generation->fallback_reason.len ? TT_STR("history") : TT_STR("disk"));
+    if (generation->fallback_reason.len && listener == TT_LISTENER_ADMIN)
+        put_str(&w, "scripts_reason", generation->fallback_reason);
+    tt_json_end_object(&w);
+    answer_json(exchange, is_ready ? 200 : 503, &body);
 }
 
 static void put_cache(struct tt_json_writer *w, struct tt_app *app)
@@ -90,7 +107,7 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     put_int(&w, "generation", worker->dispatcher.generation->number);
     tt_json_key(&w, TT_STR("scripts"));
     tt_json_str(&w, tt_str_from(worker->dispatcher.generation->bundle->hash));
-    put_int(&w, "generations_live", tt_builder_live(app->builder));
+    put_int(&w, "generations_live", tt_builder_live(app->builder, NULL, 0));
     put_int(&w, "uptime_ms", (int64_t)(tt_loop_now(worker->loop) - app->started_ms));
     put_int(&w, "workers", app->worker_count);
     put_int(&w, "port", app->port);
@@ -126,7 +143,7 @@ bool tt_health_answer(void *arg, struct tt_http_exchange *exchange, enum tt_list
     if (tt_str_eq(path, TT_STR("/livez")))
         live(exchange);
     else if (tt_str_eq(path, TT_STR("/readyz")))
-        ready(worker, exchange);
+        ready(worker, exchange, listener);
     else if (listener == TT_LISTENER_ADMIN && tt_str_eq(path, TT_STR("/admin/status")))
         status(worker, exchange);
     else

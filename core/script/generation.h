@@ -54,8 +54,11 @@ struct tt_generation {
     /* Nobody uses it any more: closes it (tt_generation_free) now or later. Any thread; NULL = at
      * once. */
     void (*on_unused)(struct tt_generation *generation);
-    struct tt_mail unused; /* for on_unused */
-    void *owner;           /* on_unused's own */
+    struct tt_mail unused; /* these are for whoever sets on_unused */
+    struct tt_list node;
+    void *owner;
+    struct tt_str
+        fallback_reason; /* why it serves instead of the files on the disk; "" = it is them */
 };
 
 /* Builds a generation with one state for each env and checks it; takes the bundle over (also on

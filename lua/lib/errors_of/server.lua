@@ -37,6 +37,16 @@ return {
     en = "The scripts are not valid, nothing was loaded.",
     zh = "脚本无效，未加载任何内容。",
   },
+  scripts_rolled_back = {
+    status = 422,
+    en = "These scripts were rolled back before. Change them, or use force.",
+    zh = "这些脚本曾被回滚，请修改后重试，或使用 force。",
+  },
+  nothing_to_roll_back = {
+    status = 422,
+    en = "There is no earlier generation to go back to.",
+    zh = "没有可回滚的更早版本。",
+  },
   script_error = {
     status = 500,
     en = "A script of this server failed. Tell its operator the request id.",

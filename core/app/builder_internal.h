@@ -1,0 +1,45 @@
+/* What the builder's files share: builder.c has the thread and its requests, builder_swap.c what a
+ * request is made of, builder_start.c the first generation. Everything runs on the builder's thread
+ * (on the main one before it starts), but for functions marked "worker". */
+#pragma once
+#include "app/builder.h"
+#include "app/script_history.h"
+
+#include <pthread.h>
+
+struct tt_builder {
+    struct tt_app *app;
+    struct tt_loop *loop;
+    pthread_t thread;
+    bool running;
+    bool stopping; /* the thread ends */
+    struct tt_mail stop;
+    pthread_mutex_t door;
+    bool closed; /* under `door`: no request is let in any more */
+    struct tt_list asks;
+    struct tt_db_reader *reader;
+    struct tt_generation *current; /* a reference */
+    int newest;                    /* number of the newest generation, in the history as well */
+    int awaited;                   /* answers of workers that are still to come */
+    struct tt_list live;           /* under `door`: generations that are not closed */
+    int live_count;
+};
+
+/* The files on the disk. NULL: result->complaints says why. */
+struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result);
+
+/* Builds a generation with this number and hands it the state of the one that serves. NULL: result
+ * has the complaints or the error. Takes the bundle over. */
+struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
+                                       int number, struct tt_reload_result *result);
+
+/* Writes a generation into the history. -1: result->error. */
+int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
+                      struct tt_reload_result *result);
+
+/* Records it and lets all workers serve it; nothing has changed when that fails (-1). */
+int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
+                      struct tt_history_record *entry, struct tt_reload_result *result);
+
+/* Brings up the first generation: the files on the disk, else the last good one of the history. */
+int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err);

@@ -1,0 +1,46 @@
+/* Which script generations have served, with the bytes of their files, in the database: what a
+ * rollback brings back and what a start falls back on when the files on the disk are of no use. The
+ * newest 50 are kept, and each file's bytes once. */
+#pragma once
+#include "db/db.h"
+#include "script/bundle.h"
+
+struct tt_history_entry {
+    int number;
+    char hash[65]; /* of the bundle */
+};
+
+/* The newest entry, whatever became of it, or number 0. -1 on error. Thread: the reader's, as for
+ * all reading here. */
+int tt_history_newest(struct tt_db_reader *reader, struct tt_history_entry *out,
+                      struct tt_err *err);
+
+/* The entry that serves (or would, had the server not stopped), or number 0. -1 on error. */
+int tt_history_current(struct tt_db_reader *reader, struct tt_history_entry *out,
+                       struct tt_err *err);
+
+/* The newest entry before `number` that was replaced by a newer one and not rolled back since, with
+ * other content than `hash`; number 0 when there is none. -1 on error. */
+int tt_history_before(struct tt_db_reader *reader, int number, const char *hash,
+                      struct tt_history_entry *out, struct tt_err *err);
+
+/* Whether the last generation with this content was rolled back. -1 on error. */
+int tt_history_rolled_back(struct tt_db_reader *reader, const char *hash, struct tt_err *err);
+
+/* The files of an entry. Fails: NULL. Owns: the caller. */
+struct tt_bundle *tt_history_bundle(struct tt_db_reader *reader, int number, struct tt_err *err);
+
+struct tt_history_record {
+    int number;
+    const struct tt_bundle *bundle, *before; /* `before` serves until now; NULL at the start */
+    const char *made_by;
+    int restores;            /* 0 = none */
+    struct tt_str changed;   /* JSON */
+    bool before_rolled_back; /* what became of the one before; else it was replaced */
+};
+/* Adds to `job`: the new entry as the current one, the end of the one before, and the removal of
+ * what is too old. */
+void tt_history_add(struct tt_db_job *job, const struct tt_history_record *record);
+
+/* Writes the entries, newest first, as a JSON array. -1 on error. */
+int tt_history_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err);

@@ -1,0 +1,3 @@
+DROP TABLE script_generation_files;
+DROP TABLE script_generations;
+DROP TABLE script_files;
