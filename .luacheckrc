@@ -6,8 +6,8 @@ codes = true
 exclude_files = { "lua/types/*.lua" }
 files["lua"] = {
   not_globals = {
-    "io", "os", "debug", "package", "coroutine", "load", "loadfile",
-    "dofile", "collectgarbage", "print", "rawset",
+    "io", "os", "debug", "package", "load", "loadfile",
+    "dofile", "collectgarbage", "print", "rawset", "warn",
   },
 }
 files["tests/lua"] = { std = "lua54+busted" }

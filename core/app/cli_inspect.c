@@ -12,6 +12,8 @@ struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_
                                   struct tt_err *err)
 {
     env->script_memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
+    env->script_time_ms = tt_settings_int(settings, "limits.script_time");
+    env->script_load_ms = tt_settings_int(settings, "limits.script_load_time");
     env->body_max = (size_t)tt_settings_int(settings, "limits.body");
     env->setting = tt_settings_for_lua;
     env->setting_arg = (void *)(uintptr_t)settings;

@@ -51,6 +51,8 @@ static void fill_env(struct tt_worker *worker)
     env->public_url = tt_conf_get(app->settings->conf, "public_url")->text;
     env->dev = tt_settings_int(app->settings, "dev") != 0;
     env->script_memory_max = (size_t)tt_settings_int(app->settings, "limits.script_memory");
+    env->script_time_ms = tt_settings_int(app->settings, "limits.script_time");
+    env->script_load_ms = tt_settings_int(app->settings, "limits.script_load_time");
     env->body_max = (size_t)tt_settings_int(app->settings, "limits.body");
     env->setting = tt_settings_for_lua;
     env->setting_arg = (void *)app->settings;

@@ -54,6 +54,8 @@ struct tt_env {
     struct tt_str public_url;
     bool dev;                 /* tracebacks in answers */
     size_t script_memory_max; /* bytes a script state */
+    int64_t script_time_ms;   /* CPU time of a task between two waits; 0: the guard's default */
+    int64_t script_load_ms;   /* CPU time of building a state; 0: the guard's default for it */
     size_t body_max;          /* default for routes that read a body */
 
     struct tt_testing *testing; /* in `tidetalk test` only */

@@ -8,6 +8,7 @@
 #include "script/bind.h"
 #include "script/generation.h"
 #include "script/llm_start.h"
+#include "script/watchdog.h"
 
 #include <stdlib.h>
 
@@ -63,19 +64,26 @@ static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bo
 {
     const struct lua_filter *filter = arg;
     struct filter_call call = {filter, kind, text, final, out};
-    lua_State *L = filter->vm->L;
+    struct tt_vm *vm = filter->vm;
+    struct tt_task *outer = vm->current;
+    lua_State *L = vm->L;
     int top = lua_gettop(L);
 
     lua_pushcfunction(L, add_traceback);
     lua_pushcfunction(L, call_filter);
     lua_pushlightuserdata(L, &call);
-    int status = lua_pcall(L, 1, 0, top + 1);
+    vm->current = NULL;
+    int status = tt_guard_call(L, 1, 0, top + 1, vm->env->script_time_ms);
+    vm->current = outer;
     if (status != LUA_OK) {
         const char *message = lua_tostring(L, -1);
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "on_delta"),
                TT_F_Z("error", message ? message : "?"));
-        tt_err_set(err, 500, status == LUA_ERRMEM ? "script_memory" : "hook_failed", "%s",
-                   message ? message : "on_delta failed");
+        tt_err_set(err, 500,
+                   status == TT_GUARD_STOPPED ? "script_timeout"
+                   : status == LUA_ERRMEM     ? "script_memory"
+                                              : "hook_failed",
+                   "%s", message ? message : "on_delta failed");
     }
     lua_settop(L, top);
     return status == LUA_OK ? 0 : -1;

@@ -1,23 +1,41 @@
 /* What is left out and why: io, os, package, debug, dofile, loadfile, load (files, processes,
- * native and binary code), collectgarbage (pauses belong to the core), coroutine (tasks are the
- * core's), string.dump. string.rep is capped, since a single call could eat the state's whole
- * memory. lua-cjson is loaded here, through the package library that scripts never see. */
+ * native and binary code), collectgarbage (pauses belong to the core), math.randomseed (all
+ * requests share the generator), string.dump, warn. What is replaced: coroutine (coroutines.c),
+ * xpcall, setmetatable, and the functions that one call could keep busy or eat the state's whole
+ * memory with, since the watchdog cannot stop a C function. lua-cjson is loaded here, through the
+ * package library that scripts never see. */
 #include "script/sandbox.h"
 
+#include "script/coroutines.h"
 #include "script/value.h"
 
 #include <lualib.h>
 
 #define REP_MAX_BYTES (16u << 20)
+#define TABLE_MAX     (1 << 22) /* elements that one call of a table function walks through */
+#define SORT_MAX      (1 << 19)
 
 static const luaL_Reg libraries[] = {
-    {LUA_GNAME, luaopen_base},        {LUA_TABLIBNAME, luaopen_table},
-    {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math},
-    {LUA_UTF8LIBNAME, luaopen_utf8},  {NULL, NULL},
+    {LUA_GNAME, luaopen_base},
+    {LUA_TABLIBNAME, luaopen_table},
+    {LUA_STRLIBNAME, luaopen_string},
+    {LUA_MATHLIBNAME, luaopen_math},
+    {LUA_UTF8LIBNAME, luaopen_utf8},
+    {LUA_COLIBNAME, tt_coroutines_open},
+    {NULL, NULL},
 };
 
-static const char *const hidden_globals[] = {"dofile",         "loadfile", "load",  "loadstring",
-                                             "collectgarbage", "print",    "rawset"};
+static const char *const hidden_globals[] = {"dofile",         "loadfile", "load",   "loadstring",
+                                             "collectgarbage", "print",    "rawset", "warn"};
+
+/* The function that stands behind a replaced one, with the same arguments. */
+static int call_original(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
 
 static int capped_rep(lua_State *L)
 {
@@ -33,10 +51,51 @@ static int capped_rep(lua_State *L)
         return 1;
     }
     lua_settop(L, 3);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, 3, 1);
-    return 1;
+    return call_original(L);
+}
+
+static int stop_at(lua_State *L, const char *function, lua_Integer max)
+{
+    return luaL_error(L, "table.%s: more than %I elements in one call", function, (LUAI_UACINT)max);
+}
+
+static int capped_move(lua_State *L)
+{
+    lua_Integer from = luaL_checkinteger(L, 2), to = luaL_checkinteger(L, 3);
+    if (to >= from && (lua_Unsigned)to - (lua_Unsigned)from >= TABLE_MAX)
+        return stop_at(L, "move", TABLE_MAX);
+    return call_original(L);
+}
+
+static int capped_concat(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_Integer from = luaL_optinteger(L, 3, 1);
+    lua_Integer to = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : luaL_checkinteger(L, 4);
+    if (to >= from && (lua_Unsigned)to - (lua_Unsigned)from >= TABLE_MAX)
+        return stop_at(L, "concat", TABLE_MAX);
+    return call_original(L);
+}
+
+static int check_length(lua_State *L, const char *function, lua_Integer max)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    return luaL_len(L, 1) > max ? stop_at(L, function, max) : call_original(L);
+}
+
+static int capped_insert(lua_State *L)
+{
+    return check_length(L, "insert", TABLE_MAX);
+}
+
+static int capped_remove(lua_State *L)
+{
+    return check_length(L, "remove", TABLE_MAX);
+}
+
+static int capped_sort(lua_State *L)
+{
+    return check_length(L, "sort", SORT_MAX);
 }
 
 /* Finalizers would run Lua wherever memory happens to be collected: in another request's task, or
@@ -49,10 +108,40 @@ static int checked_setmetatable(lua_State *L)
             return luaL_error(L, "setmetatable: __gc is not available, use __close");
         lua_pop(L, 1);
     }
-    lua_pushvalue(L, lua_upvalueindex(1));
+    return call_original(L);
+}
+
+static int after_handler(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    lua_pushboolean(L, 0);
     lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, 1);
-    return 1;
+    return lua_gettop(L);
+}
+
+/* 1 = the handler, then the results or the error. */
+static int after_protected(lua_State *L, int status, lua_KContext context)
+{
+    (void)context;
+    if (status != LUA_OK && status != LUA_YIELD) {
+        lua_callk(L, 1, LUA_MULTRET, 0, after_handler);
+        return after_handler(L, LUA_OK, 0);
+    }
+    lua_pushboolean(L, 1);
+    lua_replace(L, 1);
+    return lua_gettop(L);
+}
+
+/* Lua calls a message handler where the error is, with hooks off: a loop in it could not be
+ * stopped. Here it is called after the stack has been left. */
+static int late_xpcall(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_rotate(L, 1, -1);
+    lua_insert(L, 2);
+    return after_protected(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, after_protected),
+                           0);
 }
 
 /* lua-cjson's decoder is kept in the registry under TT_CJSON_DECODE for value.c. */
@@ -77,6 +166,35 @@ static void load_cjson(lua_State *L)
     lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 }
 
+static const struct replacement {
+    const char *library, *name;
+    lua_CFunction function; /* NULL: left out */
+} replacements[] = {
+    {LUA_STRLIBNAME, "dump", NULL},
+    {LUA_STRLIBNAME, "rep", capped_rep},
+    {LUA_MATHLIBNAME, "randomseed", NULL},
+    {LUA_TABLIBNAME, "move", capped_move},
+    {LUA_TABLIBNAME, "concat", capped_concat},
+    {LUA_TABLIBNAME, "insert", capped_insert},
+    {LUA_TABLIBNAME, "remove", capped_remove},
+    {LUA_TABLIBNAME, "sort", capped_sort},
+    {LUA_GNAME, "setmetatable", checked_setmetatable},
+    {LUA_GNAME, "xpcall", late_xpcall},
+};
+
+/* The original becomes the upvalue of what takes its place. */
+static void replace(lua_State *L, const struct replacement *row)
+{
+    lua_getglobal(L, row->library);
+    lua_getfield(L, -1, row->name);
+    if (row->function)
+        lua_pushcclosure(L, row->function, 1);
+    else
+        lua_pushnil(L);
+    lua_setfield(L, 1, row->name);
+    lua_settop(L, 0);
+}
+
 void tt_sandbox_open(lua_State *L)
 {
     for (const luaL_Reg *library = libraries; library->func; library++) {
@@ -88,16 +206,8 @@ void tt_sandbox_open(lua_State *L)
         lua_pushnil(L);
         lua_setglobal(L, hidden_globals[i]);
     }
-    lua_getglobal(L, LUA_STRLIBNAME);
-    lua_pushnil(L);
-    lua_setfield(L, -2, "dump");
-    lua_getfield(L, -1, "rep");
-    lua_pushcclosure(L, capped_rep, 1);
-    lua_setfield(L, -2, "rep");
-    lua_pop(L, 1);
-    lua_getglobal(L, "setmetatable");
-    lua_pushcclosure(L, checked_setmetatable, 1);
-    lua_setglobal(L, "setmetatable");
+    for (size_t i = 0; i < TT_COUNT(replacements); i++)
+        replace(L, &replacements[i]);
 }
 
 static int refuse_write(lua_State *L)
@@ -135,7 +245,7 @@ static void push_frozen(lua_State *L, bool strict)
 void tt_sandbox_freeze(lua_State *L)
 {
     static const char *const names[] = {LUA_TABLIBNAME, LUA_STRLIBNAME, LUA_MATHLIBNAME,
-                                        LUA_UTF8LIBNAME};
+                                        LUA_UTF8LIBNAME, LUA_COLIBNAME};
     for (size_t i = 0; i < TT_COUNT(names); i++) {
         lua_getglobal(L, names[i]);
         push_frozen(L, false);

@@ -3,6 +3,7 @@
 #include "script/task.h"
 
 #include "script/generation.h"
+#include "script/watchdog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@ struct tt_task {
     tt_task_end_fn *on_end;
     void *arg;
     struct tt_wait *wait;   /* what it waits for */
+    bool waits;             /* from the yield on until it is resumed */
+    int barriers;           /* coroutines of the script that run where nothing can yield */
     struct tt_deferred run; /* queued when the wait is through */
     int arguments;          /* on its stack, until it begins */
     struct tt_list owned;
@@ -25,13 +28,6 @@ struct tt_task {
 };
 
 static void run_again(struct tt_deferred *deferred);
-
-/* The task is found again from any C function through the coroutine's extra space, which Lua copies
- * for every new coroutine from the main thread: NULL there means no task. */
-static struct tt_task **slot_of(lua_State *L)
-{
-    return lua_getextraspace(L);
-}
 
 /* Protected: making a thread may fail for lack of memory, which is a longjmp. */
 static int new_thread(lua_State *L)
@@ -73,7 +69,6 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
     task->run.run = run_again;
     tt_list_init(&task->owned);
     tt_list_init(&task->children);
-    *slot_of(task->L) = task;
     tt_list_push_back(&vm->env->tasks, &task->node);
     vm->env->task_count++;
     if (vm->owner)
@@ -139,12 +134,12 @@ static void destroy(struct tt_task *task, bool reuse)
         owned->close(owned);
     }
     tt_loop_undefer(&task->run);
-    *slot_of(task->L) = NULL;
-    lua_settop(task->L, 0);
-    if (reuse && vm->idle_count < (int)TT_COUNT(vm->idle_threads))
+    if (reuse && vm->idle_count < (int)TT_COUNT(vm->idle_threads)) {
+        lua_settop(task->L, 0);
         vm->idle_threads[vm->idle_count++] = task->thread_ref;
-    else
+    } else { /* not emptied: that could run a __close */
         luaL_unref(vm->L, LUA_REGISTRYINDEX, task->thread_ref);
+    }
     if (task->root)
         task->root->descendants--;
     tt_list_remove(&task->sibling);
@@ -179,14 +174,17 @@ static void find_place(lua_State *failed, lua_Debug *place)
     }
 }
 
-static void read_error(struct tt_task *task, int status, struct tt_err *err)
+static void read_error(struct tt_task *task, int status, bool stopped, struct tt_err *err)
 {
     lua_State *L = task->vm->L;
     lua_Debug place;
 
     find_place(task->L, &place);
-    if (status == LUA_ERRMEM)
-        tt_err_set(err, 503, "script_memory", "%s:%d: the state's memory limit was reached",
+    if (stopped)
+        tt_err_set(err, 500, "script_timeout", "%s:%d: the script ran too long and was stopped",
+                   place.short_src, place.currentline);
+    else if (status == LUA_ERRMEM)
+        tt_err_set(err, 500, "script_memory", "%s:%d: the state's memory limit was reached",
                    place.short_src, place.currentline);
     else
         tt_err_set(err, 500, "internal_error", "%s:%d: an error, and no memory to tell it",
@@ -198,15 +196,42 @@ static void read_error(struct tt_task *task, int status, struct tt_err *err)
         lua_settop(L, 0);
 }
 
+/* Closes the variables of a coroutine that will not go on; that is Lua code as well, but of no task
+ * any more. */
+static void close_variables(struct tt_task *task)
+{
+    struct tt_vm *vm = task->vm;
+    struct tt_task *outer = vm->current;
+    struct tt_guard guard;
+
+    vm->current = NULL;
+    tt_guard_begin(&guard, task->L, vm->env->script_time_ms);
+    lua_resetthread(task->L);
+    tt_guard_end(&guard);
+    vm->current = outer;
+}
+
+/* What a script that ran out of memory leaves behind is collected at once: near the limit Lua would
+ * have to look through everything at every other allocation. */
+static void collect(struct tt_vm *vm)
+{
+    lua_gc(vm->L, LUA_GCCOLLECT);
+}
+
 static void resume(struct tt_task *task, int arguments)
 {
     struct tt_vm *vm = task->vm;
+    struct tt_task *outer = vm->current;
+    struct tt_guard guard;
     struct tt_err err = {0};
     int results = 0;
 
     vm->current = task;
+    task->waits = false;
+    tt_guard_begin(&guard, task->L, vm->env->script_time_ms);
     int status = lua_resume(task->L, vm->L, arguments, &results);
-    vm->current = NULL;
+    bool stopped = tt_guard_end(&guard);
+    vm->current = outer;
     if (status == LUA_YIELD)
         return; /* task->wait is set: the only way to yield is tt_task_yield */
     release_wait(task);
@@ -215,8 +240,11 @@ static void resume(struct tt_task *task, int arguments)
         destroy(task, true);
         return;
     }
-    read_error(task, status, &err);
-    lua_resetthread(task->L);
+    read_error(task, status, stopped, &err);
+    if (!stopped) /* its hooks are off: a loop in a __close could not be stopped */
+        close_variables(task);
+    if (status == LUA_ERRMEM)
+        collect(vm);
     task->on_end(&err, task->arg);
     destroy(task, false);
 }
@@ -258,7 +286,7 @@ void tt_task_cancel(struct tt_task *task)
         if (wait->cancel(wait))
             wait->release(wait);
     }
-    lua_resetthread(task->L);
+    close_variables(task);
     destroy(task, false);
 }
 
@@ -289,8 +317,8 @@ bool tt_task_has_client(const struct tt_task *task)
 
 struct tt_task *tt_task_check(lua_State *L, const char *function)
 {
-    struct tt_task *task = *slot_of(L);
-    if (!task || tt_vm_of(L)->current != task)
+    struct tt_task *task = tt_vm_of(L)->current;
+    if (!task)
         luaL_error(L, "%s cannot be called %s", function,
                    tt_vm_of(L)->handle_ref ? "here, outside of a request or task (in on_delta, say)"
                                            : "while a module loads");
@@ -300,7 +328,7 @@ struct tt_task *tt_task_check(lua_State *L, const char *function)
 struct tt_task *tt_task_check_wait(lua_State *L, const char *function)
 {
     struct tt_task *task = tt_task_check(L, function);
-    if (!lua_isyieldable(L))
+    if (!lua_isyieldable(L) || task->barriers)
         luaL_error(L, "%s waits, which is not possible here (inside sort, gsub or a metamethod)",
                    function);
     return task;
@@ -316,10 +344,13 @@ void tt_task_disown(struct tt_owned *owned)
     tt_list_remove(&owned->node);
 }
 
+/* In a coroutine of the script the task may be another one by now, in theory: coroutines.c lets
+ * only the task that waits go on with it. */
 static int after_wait(lua_State *L, int status, lua_KContext context)
 {
-    struct tt_task *task = (struct tt_task *)context;
+    struct tt_task *task = tt_vm_of(L)->current;
     (void)status;
+    (void)context;
     lua_settop(L, 0);
     luaL_checkstack(L, 8, "results");
     int results = task->wait->push(task->wait, L);
@@ -329,11 +360,32 @@ static int after_wait(lua_State *L, int status, lua_KContext context)
 
 int tt_task_yield(lua_State *L, struct tt_wait *wait)
 {
-    struct tt_task *task = *slot_of(L);
+    struct tt_task *task = tt_vm_of(L)->current;
     release_wait(task); /* one whose push raised, and the script went on */
     wait->task = task;
     task->wait = wait;
-    return lua_yieldk(L, 0, (lua_KContext)task, after_wait);
+    task->waits = true;
+    return lua_yieldk(L, 0, 0, after_wait);
+}
+
+bool tt_task_waits(lua_State *L)
+{
+    const struct tt_task *task = tt_vm_of(L)->current;
+    return task && task->waits;
+}
+
+void tt_task_enter_coroutine(lua_State *L)
+{
+    struct tt_task *task = tt_vm_of(L)->current;
+    if (task && !lua_isyieldable(L))
+        task->barriers++;
+}
+
+void tt_task_leave_coroutine(lua_State *L)
+{
+    struct tt_task *task = tt_vm_of(L)->current;
+    if (task && !lua_isyieldable(L))
+        task->barriers--;
 }
 
 void tt_wait_done(struct tt_wait *wait)

@@ -28,7 +28,8 @@ struct tt_owned {
     void (*on_left)(struct tt_owned *owned); /* as of tt_wait; must not disown */
 };
 
-/* Called once, when the coroutine has returned (NULL) or failed; not for a cancelled task. */
+/* Called once, when the coroutine has returned (NULL) or failed; not for a cancelled task. Errors:
+ * "script_timeout" (stopped by the watchdog), "script_memory", else "internal_error". */
 typedef void tt_task_end_fn(const struct tt_err *error, void *arg);
 
 /* Makes a task in the vm, with a coroutine from its pool. Owns: itself; gone after on_end or
@@ -83,6 +84,14 @@ void tt_task_disown(struct tt_owned *owned);
 
 /* Ends a C function that must wait, after tt_task_check_wait: `return tt_task_yield(L, wait)`. */
 int tt_task_yield(lua_State *L, struct tt_wait *wait);
+
+/* For coroutines.c. Whether the running task yields in order to wait, which must go through to the
+ * loop whatever coroutine of the script it happens in. */
+bool tt_task_waits(lua_State *L);
+/* A coroutine of the script begins to run in L, and ends: where L cannot yield, waiting is not
+ * possible in there. Both do nothing while no task runs. */
+void tt_task_enter_coroutine(lua_State *L);
+void tt_task_leave_coroutine(lua_State *L);
 
 /* The operation is through. */
 void tt_wait_done(struct tt_wait *wait);

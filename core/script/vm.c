@@ -8,6 +8,7 @@
 #include "script/sandbox.h"
 #include "script/timers.h"
 #include "script/value.h"
+#include "script/watchdog.h"
 
 #include <lualib.h>
 #include <stdlib.h>
@@ -165,14 +166,16 @@ static int traceback(lua_State *L)
     return 1;
 }
 
-/* lua_pcall of what is on the stack, with one argument, no results. */
+/* lua_pcall of what is on the stack, with one argument, no results. Stopped by the watchdog when
+ * the outermost of such calls has used up the time of loading. */
 static int call(lua_State *L, const char *file, struct tt_complaints *complaints)
 {
+    int64_t budget_ms = tt_vm_of(L)->env->script_load_ms;
     int base = lua_gettop(L) - 2;
 
     lua_pushcfunction(L, traceback);
     lua_insert(L, base + 1);
-    int status = lua_pcall(L, 1, 0, base + 1);
+    int status = tt_guard_call(L, 1, 0, base + 1, budget_ms > 0 ? budget_ms : TT_GUARD_LOAD_MS);
     if (status != LUA_OK && lua_touserdata(L, -1) != &failed_key) {
         struct tt_str text = {0};
         text.data = lua_tolstring(L, -1, &text.len);
@@ -246,7 +249,7 @@ static int load_all(lua_State *L)
     const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
 
     load->failed = load_file(L, "app.lua", load->complaints);
-    for (size_t i = 0; i < bundle->file_count; i++)
+    for (size_t i = 0; i < bundle->file_count && !tt_guard_stopped(); i++)
         if (tt_str_ends(bundle->files[i].path, TT_STR(".lua")) &&
             load_file(L, bundle->files[i].path.data, load->complaints) != 0)
             load->failed = -1;
@@ -331,7 +334,7 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int 
         return NULL;
     }
     lua_atpanic(vm->L, panic);
-    *(struct tt_task **)lua_getextraspace(vm->L) = NULL; /* coroutines begin with a copy of it */
+    memset(lua_getextraspace(vm->L), 0, LUA_EXTRASPACE); /* coroutines.c has a mark there */
     if (load(vm, complaints) == 0) {
         vm->loaded = true;
         return vm;

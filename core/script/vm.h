@@ -19,6 +19,7 @@ struct tt_vm {
     struct tt_task *current; /* the task that runs now, NULL between */
     int generation;
     size_t memory_used, memory_max;
+    int close_depth;      /* coroutines that are being closed within one another */
     int idle_threads[64]; /* registry references of coroutines ready for reuse */
     int idle_count;
     int handle_ref, routes_ref;  /* app.handle, app.routes (registry references) */

@@ -59,13 +59,13 @@ return {
     zh = "服务器的脚本钩子在生成回复时出错，请将请求编号告知管理员。",
   },
   script_timeout = {
-    status = 503,
+    status = 500,
     en = "A script of this server ran too long and was stopped. Try again; "
       .. "if it stays so, tell the operator the request id.",
     zh = "服务器脚本运行超时已被终止。请重试；若持续如此，请将请求编号告知管理员。",
   },
   script_memory = {
-    status = 503,
+    status = 500,
     en = "A script of this server used too much memory. Try again; if it "
       .. "stays so, tell the operator the request id.",
     zh = "服务器脚本内存超限。请重试；若持续如此，请将请求编号告知管理员。",

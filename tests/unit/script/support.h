@@ -120,6 +120,7 @@ static inline struct rig *rig_new(void)
     rig->env.egress = rig->egress;
     rig->env.keys = &rig->keys;
     rig->env.script_memory_max = 16u << 20;
+    rig->env.script_time_ms = 10000; /* sanitizers are slow; test_watchdog.c has its own */
     rig->env.body_max = 4096;
     rig->env.setting = rig_setting;
     rig->env.workers = 1;
@@ -246,7 +247,7 @@ static inline void rig_load(struct rig *rig)
     "  unauthorized = {status = 401, en = 'Log in', zh = '请登录'},\n"                          \
     "  body_too_large = {status = 413, en = 'Too large', zh = '太大'},\n"                        \
     "  unsupported_media_type = {status = 415, en = 'JSON only', zh = '只收 JSON'},\n"           \
-    "  script_memory = {status = 503, en = 'No memory', zh = '内存不足'},\n"                   \
+    "  script_memory = {status = 500, en = 'No memory', zh = '内存不足'},\n"                   \
     "  busy = {status = 503, en = 'Busy', zh = '忙'},\n"                                          \
     "  upstream_failed = {status = 502, en = 'Upstream failed', zh = '上游失败'},\n"           \
     "  session_deleted = {status = 404, en = 'Deleted', zh = '已删除'},\n"                      \
