@@ -165,6 +165,7 @@ make_users()
         add_model "$token" one tokens=1
         add_model "$token" burst tokens=64
         add_model "$token" paced "$PACED"
+        add_model "$token" slow "$SLOW"
         printf '%s\n' "$token" >>"$work/users.txt"
     done
 }

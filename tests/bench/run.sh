@@ -5,7 +5,8 @@
 # usage: tests/bench/run.sh [--quick] [SECTION...]
 #
 #   --quick   about a minute, to see that everything works; its numbers mean little
-#   sections  health list chat burst many latency start, all by default; search and redis on demand
+#   sections  health list chat burst many latency start, all by default; open, search and redis on
+#             demand
 #   DATA_ROOT the folder for databases ($TMPDIR or /tmp): the disk matters for chat and latency
 #   TIDETALK_BIN  another build of the server
 #
@@ -25,7 +26,7 @@ source "$HERE/redis.sh"
 
 PACKAGES_BENCH=(libcmocka-dev curl procps wrk nginx-light libnginx-mod-http-lua)
 SECTIONS_ALL=(health list chat burst many latency start)
-SECTIONS_LONG=(search redis) # only when asked for: a minute each
+SECTIONS_LONG=(open search redis) # only when asked for: a minute each
 BUILD=$ROOT/build/bench
 TIDETALK=${TIDETALK_BIN:-$BUILD/tidetalk}
 MOCK_LLM=$BUILD/tests/mock_llm/mock_llm
@@ -37,6 +38,8 @@ ROUNDS=3        # of each side, alternated
 SECONDS_EACH=4  # a run under load
 STREAMS=1000    # at once, in section many
 TOKENS=400      # of each, one every 50 ms
+OPEN_STREAMS=5000 # at once, in section open
+OPEN_TOKENS=30    # of each, one a second
 STARTS=10
 USERS=24
 sections=()
@@ -49,7 +52,8 @@ read_arguments()
             sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
             exit 0
             ;;
-        --quick) ROUNDS=1 SECONDS_EACH=1 STREAMS=200 TOKENS=80 STARTS=3 USERS=8 ;;
+        --quick) ROUNDS=1 SECONDS_EACH=1 STREAMS=200 TOKENS=80 STARTS=3 USERS=8
+            OPEN_STREAMS=500 OPEN_TOKENS=10 ;;
         -*) die "unknown argument '$1'; see --help" ;;
         *)
             [[ " ${SECTIONS_ALL[*]} ${SECTIONS_LONG[*]} " == *" $1 "* ]] || die "no section '$1'; see --help"
@@ -60,6 +64,7 @@ read_arguments()
     done
     [ "${#sections[@]}" -gt 0 ] || sections=("${SECTIONS_ALL[@]}")
     PACED="tokens=$TOKENS,pace=50,stamp=1"
+    SLOW="tokens=$OPEN_TOKENS,pace=1000,stamp=1"
 }
 
 machine()

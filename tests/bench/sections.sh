@@ -203,6 +203,43 @@ many_latency()
     row "  added, $1 us" "$(calc "$ours - $direct")" "$(calc "$theirs - $direct")"
 }
 
+# keep_open NAME: what the stream client said of a run with very many slow streams
+keep_open()
+{
+    local value
+
+    for value in gap_p50_us gap_p99_us cpu_us_per_token rss_begin_kib_per_stream finished; do
+        keep "$1_$value" "$(got $value)"
+    done
+}
+
+# Very many streams that say little, as an evening's chats do: what an open one costs in memory, and
+# how even its pace stays. Ideal is a word a second.
+section_open()
+{
+    local -a way=(--streams "$OPEN_STREAMS" --spread $((OPEN_STREAMS)) --stamp)
+
+    stop_server
+    start_server
+    our_streams burst 64 --streams 8 --seconds 2
+    our_streams slow "$OPEN_TOKENS" "${way[@]}"
+    keep_open open_ours
+    their_streams proxy tokens=64 64 --streams 8 --seconds 2
+    their_streams proxy "$SLOW" "$OPEN_TOKENS" "${way[@]}"
+    keep_open open_nginx
+    title "$OPEN_STREAMS streams at a token a second, every byte checked" nginx
+    row 'streams that came whole' "$(median open_ours_finished)" "$(median open_nginx_finished)"
+    row 'between two tokens, p50 ms' "$(calc "$(median open_ours_gap_p50_us) / 1000")" \
+        "$(calc "$(median open_nginx_gap_p50_us) / 1000")"
+    row 'between two tokens, p99 ms' "$(calc "$(median open_ours_gap_p99_us) / 1000")" \
+        "$(calc "$(median open_nginx_gap_p99_us) / 1000")"
+    row 'CPU us a token' "$(median open_ours_cpu_us_per_token)" \
+        "$(median open_nginx_cpu_us_per_token)"
+    row 'memory a stream when all have begun, KiB' \
+        "$(median open_ours_rss_begin_kib_per_stream)" \
+        "$(median open_nginx_rss_begin_kib_per_stream)"
+}
+
 # one_client NAME: latency of a sync chat and of a stream's first token at one client
 one_client()
 {

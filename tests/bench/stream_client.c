@@ -222,6 +222,9 @@ static void report(struct bench *bench, unsigned streams, uint64_t rss_idle,
     printf("\"latency_p50_us\":%.1f,\"latency_p99_us\":%.1f,\"latency_max_us\":%.1f,",
            samples_percentile_us(&bench->latency, 0.5),
            samples_percentile_us(&bench->latency, 0.99), samples_percentile_us(&bench->latency, 1));
+    printf("\"gap_p50_us\":%.1f,\"gap_p99_us\":%.1f,\"gap_max_us\":%.1f,",
+           samples_percentile_us(&bench->gap, 0.5), samples_percentile_us(&bench->gap, 0.99),
+           samples_percentile_us(&bench->gap, 1));
     printf("\"first_p50_us\":%.1f,\"first_p99_us\":%.1f,\"whole_p50_us\":%.1f,"
            "\"whole_p99_us\":%.1f}\n",
            samples_percentile_us(&bench->first, 0.5), samples_percentile_us(&bench->first, 0.99),

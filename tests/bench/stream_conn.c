@@ -128,6 +128,7 @@ void conn_ask(struct conn *conn)
     sse_check_reset(&conn->check);
     build_request(conn);
     conn->asked_ns = now_ns();
+    conn->word_ns = 0;
     if (conn->fd >= 0)
         send_request(conn);
     else if (dial(conn) < 0)
@@ -144,6 +145,9 @@ static void on_token(void *arg, uint64_t stamp)
         bench->begun++;
         samples_add(&bench->first, conn->arrived_ns - conn->asked_ns);
     }
+    if (bench->measuring && conn->word_ns && conn->arrived_ns > conn->word_ns)
+        samples_add(&bench->gap, conn->arrived_ns - conn->word_ns);
+    conn->word_ns = conn->arrived_ns;
     if (bench->want.stamp && bench->measuring)
         samples_add(&bench->latency, conn->arrived_ns > stamp ? conn->arrived_ns - stamp : 0);
 }

@@ -27,6 +27,7 @@ struct bench {
     unsigned finished, failed;
     uint64_t tokens, bytes;
     struct samples latency; /* from the stamp to its arrival, each word while measuring */
+    struct samples gap;     /* between two arrivals of a stream's words, while measuring */
     struct samples first;   /* from the request to the first word, each stream */
     struct samples whole;   /* from the request to the end, each stream */
 };
@@ -38,6 +39,7 @@ struct conn {
     char *request;
     size_t request_len, sent;
     uint64_t asked_ns, arrived_ns;
+    uint64_t word_ns; /* arrival of the word before; 0: none yet */
     struct sse_check check;
 };
 
