@@ -2,14 +2,10 @@
  * from its row here. */
 #include "app/settings.h"
 
+#include "app/settings_table.h"
+#include "base/mem.h"
 #include "cache/redis_url.h"
 #include "llm/egress.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#define PATH_MAX_BYTES 4096
 
 static int check_address(struct tt_str value, struct tt_err *err)
 {
@@ -63,7 +59,7 @@ static int check_file_type(struct tt_str value, struct tt_err *err)
                              "needs an extension in small letters with its dot, such as .txt");
 }
 
-static const struct tt_conf_option options[] = {
+const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
      .env = "TIDETALK_LISTEN",
      .fallback = "127.0.0.1:8080",
@@ -348,132 +344,4 @@ static const struct tt_conf_option options[] = {
      .help = "form of the log on standard error"},
 };
 
-/* The file: named by --config or TIDETALK_CONFIG (then it must exist), else ./tidetalk.yaml. The
- * flag is taken out of the words. */
-static const char *config_path(int *argc, char **argv, bool *named)
-{
-    const char *path = getenv("TIDETALK_CONFIG");
-
-    for (int i = 0; i < *argc; i++) {
-        int words = 0;
-        if (strncmp(argv[i], "--config=", 9) == 0) {
-            path = argv[i] + 9;
-            words = 1;
-        } else if (strcmp(argv[i], "--config") == 0 && i + 1 < *argc) {
-            path = argv[i + 1];
-            words = 2;
-        }
-        if (words) {
-            memmove(&argv[i], &argv[i + words], (size_t)(*argc - i - words) * sizeof(char *));
-            *argc -= words;
-            i--;
-        }
-    }
-    *named = path && *path;
-    return *named ? path : "tidetalk.yaml";
-}
-
-static void derive(struct tt_settings *settings)
-{
-    const struct tt_conf *conf = settings->conf;
-    const char *database = tt_conf_get(conf, "database_url")->text.data;
-    const char *admin = tt_conf_get(conf, "admin.listen")->text.data;
-    const char *secret = tt_conf_get(conf, "secret_file")->text.data;
-
-    settings->listen = tt_conf_get(conf, "listen")->text.data;
-    settings->data_dir = tt_conf_get(conf, "data_dir")->text.data;
-    settings->lua_dir = tt_conf_get(conf, "lua_dir")->text.data;
-    settings->personas = tt_conf_get(conf, "personas")->text.data;
-    settings->migrations_dir = tt_conf_get(conf, "migrations_dir")->text.data;
-    settings->workers = (int)tt_conf_get(conf, "workers")->integer;
-    if (settings->workers == 0)
-        settings->workers = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (settings->workers > TT_WORKERS_MAX)
-        settings->workers = TT_WORKERS_MAX;
-    if (*secret)
-        snprintf(settings->secret_file, sizeof(settings->secret_file), "%s", secret);
-    else
-        snprintf(settings->secret_file, sizeof(settings->secret_file), "%s/secret.key",
-                 settings->data_dir);
-    snprintf(settings->lock_file, sizeof(settings->lock_file), "%s/lock", settings->data_dir);
-    if (*database)
-        snprintf(settings->database, sizeof(settings->database), "%s", database + 7);
-    else
-        snprintf(settings->database, sizeof(settings->database), "%s/tidetalk.db",
-                 settings->data_dir);
-    if (*admin)
-        snprintf(settings->admin_listen, sizeof(settings->admin_listen), "%s", admin);
-    else
-        snprintf(settings->admin_listen, sizeof(settings->admin_listen), "unix:%s/admin.sock",
-                 settings->data_dir);
-}
-
-int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
-                     char **rest, struct tt_err *err)
-{
-    bool named;
-    const char *path = config_path(&argc, argv, &named);
-
-    memset(settings, 0, sizeof(*settings));
-    settings->conf = tt_conf_new(options, TT_COUNT(options));
-    if (tt_conf_read_file(settings->conf, path, named, err) != 0 ||
-        tt_conf_read_env(settings->conf, err) != 0 ||
-        tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, err) != 0)
-        return -1;
-    if (tt_conf_get(settings->conf, "data_dir")->text.len > PATH_MAX_BYTES)
-        return tt_err_set(err, 0, "invalid_setting", "%s: data_dir: longer than %d bytes",
-                          tt_conf_get(settings->conf, "data_dir")->origin, PATH_MAX_BYTES);
-    derive(settings);
-    if (!tt_str_starts(tt_str_from(settings->admin_listen), TT_STR("unix:")))
-        return tt_err_set(err, 0, "invalid_setting", "%s: admin.listen: needs unix:<path>",
-                          tt_conf_get(settings->conf, "admin.listen")->origin);
-    return 0;
-}
-
-void tt_settings_free(struct tt_settings *settings)
-{
-    tt_conf_free(settings->conf);
-    settings->conf = NULL;
-}
-
-int64_t tt_settings_int(const struct tt_settings *settings, const char *key)
-{
-    return tt_conf_get(settings->conf, key)->integer;
-}
-
-int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *arg)
-{
-    const struct tt_settings *settings = arg;
-
-    for (size_t i = 0; i < TT_COUNT(options); i++) {
-        const struct tt_conf_option *option = &options[i];
-        if (option->secret || strcmp(option->key, key) != 0)
-            continue;
-        const struct tt_conf_value *value = tt_conf_get(settings->conf, key);
-        *out = (struct tt_lua_setting){.text = value->text,
-                                       .integer = value->integer,
-                                       .items = value->items,
-                                       .item_count = value->item_count};
-        switch (option->type) {
-        case TT_CONF_STRING:
-        case TT_CONF_ENUM:
-            out->type = TT_SETTING_STRING;
-            break;
-        case TT_CONF_BOOL:
-            out->type = TT_SETTING_BOOL;
-            break;
-        case TT_CONF_LIST:
-            out->type = TT_SETTING_LIST;
-            break;
-        default:
-            out->type = TT_SETTING_INT;
-        }
-        return 0;
-    }
-    return -1;
-}
-
-void tt_settings_help(struct tt_buf *out)
-{
-    tt_conf_help(options, TT_COUNT(options), out);
-}
+const size_t tt_settings_count = TT_COUNT(tt_settings_table);

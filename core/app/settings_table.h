@@ -1,0 +1,6 @@
+/* The table of settings, for what reads it (settings_load.c). Private to app. */
+#pragma once
+#include "base/conf.h"
+
+extern const struct tt_conf_option tt_settings_table[];
+extern const size_t tt_settings_count;
