@@ -18,6 +18,7 @@ local RESOURCES = {
   require "routes.search",
   require "routes.files",
   require "routes.openai",
+  require "routes.usage",
   require "routes.admin_users",
 }
 

@@ -171,6 +171,7 @@ static void look(struct tt_timer *timer)
         tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
         worker->env.drained = true;
         tt_registry_stop_all(worker->app->registry, &reason);
+        tt_production_stop_all(&worker->env, &reason); /* those without a session */
     }
     tt_timer_start(worker->loop, timer, LOOK_MS);
 }

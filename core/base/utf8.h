@@ -16,6 +16,14 @@ size_t tt_utf8_decode(struct tt_str s, uint32_t *code_point);
 /* Encodes one code point (must be valid); returns 1..4. */
 size_t tt_utf8_encode(uint32_t code_point, char out[4]);
 
+/* Unified ideographs and their extension A, the compatibility block, and the planes 2 and 3
+ * (Unicode 15, chapter 18). */
+static inline bool tt_utf8_is_ideograph(uint32_t c)
+{
+    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3FFFF);
+}
+
 size_t tt_utf8_count(struct tt_str s); /* characters; s must be valid */
 
 /* Byte length of the first `characters` characters (or of all, when there are fewer). */

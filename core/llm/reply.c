@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "llm/reply_internal.h"
+#include "llm/tokens.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,31 @@ static void release_filtered(struct tt_reply *reply, struct tt_reply_outcome *ou
     reply->filtering = TT_FILTER_OVER;
 }
 
+void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens)
+{
+    reply->estimates = true;
+    reply->input_estimate = input_tokens;
+}
+
+static void estimate_usage(const struct tt_reply *reply, struct tt_reply_outcome *outcome)
+{
+    struct tt_usage *usage = &outcome->usage;
+    struct tt_reply_span span = {.end = 0};
+    bool failed = outcome->error.status != 0 && !outcome->maybe_charged;
+    uint64_t quarters = 0;
+
+    if (!reply->estimates || (usage->input_tokens >= 0 && usage->output_tokens >= 0) ||
+        (failed && tt_reply_state(reply) == TT_REPLY_WAITING))
+        return;
+    while (usage->output_tokens < 0 && tt_reply_log_read(&reply->log, span.end, &span))
+        quarters += tt_tokens_quarters(span.bytes);
+    if (usage->output_tokens < 0)
+        usage->output_tokens = tt_tokens_of(quarters);
+    if (usage->input_tokens < 0)
+        usage->input_tokens = reply->input_estimate;
+    outcome->usage_estimated = true;
+}
+
 /* A reply that the server's own end cuts off did not fail: it is interrupted, as by a crash. */
 static const char *known_status(const struct tt_reply_outcome *outcome)
 {
@@ -171,6 +197,7 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     struct tt_reply_outcome *copy = TT_NEW(struct tt_reply_outcome);
     *copy = *outcome;
     release_filtered(reply, copy);
+    estimate_usage(reply, copy);
     copy->status = known_status(copy);
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);

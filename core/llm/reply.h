@@ -27,6 +27,7 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     struct tt_err error;  /* error.status != 0: how it failed */
     char finish_reason[32];
     struct tt_usage usage;
+    bool usage_estimated;  /* at least one of its numbers, by us: see tokens.h */
     int64_t retry_after_s; /* -1 = not told */
     int http_status;       /* of the upstream's answer; 0 = none came */
     bool maybe_charged;    /* failed after the request had been sent */
@@ -52,6 +53,11 @@ int64_t tt_reply_user_id(const struct tt_reply *reply);
 struct tt_loop *tt_reply_loop(const struct tt_reply *reply);
 
 /* ---- the producer, on the reply's loop ---- */
+
+/* What the upstream does not tell of the usage is estimated when the reply ends: of what was asked
+ * these tokens, of what was answered the log's. A reply that failed before the upstream did any
+ * work has none. Before its producer starts. */
+void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens);
 
 /* Appends whole characters. -1 with "reply_too_long" when the log is full (nothing is appended), or
  * with the error of the filter. */

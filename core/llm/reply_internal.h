@@ -76,6 +76,8 @@ struct tt_reply {
     struct tt_reply_log log;
     struct tt_reply_filter filter;
     enum { TT_FILTER_NONE, TT_FILTER_RUNS, TT_FILTER_OVER } filtering; /* the reply's thread */
+    bool estimates; /* what the upstream does not tell of the usage */
+    int64_t input_estimate;
     atomic_int listeners; /* on behalf of clients that are there */
     bool cancel_unheard;
 

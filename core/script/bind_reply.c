@@ -69,8 +69,10 @@ struct listening {
 
 static const char *const state_names[] = {"waiting", "running", "produced", "finished"};
 
-static void push_usage(lua_State *L, const struct tt_usage *usage)
+static void push_usage(lua_State *L, const struct tt_reply_outcome *outcome)
 {
+    const struct tt_usage *usage = &outcome->usage;
+
     if (usage->input_tokens < 0 && usage->output_tokens < 0)
         return;
     lua_createtable(L, 0, 2);
@@ -81,6 +83,10 @@ static void push_usage(lua_State *L, const struct tt_usage *usage)
     if (usage->output_tokens >= 0) {
         lua_pushinteger(L, usage->output_tokens);
         lua_setfield(L, -2, "output_tokens");
+    }
+    if (outcome->usage_estimated) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "estimated");
     }
     lua_setfield(L, -2, "usage");
 }
@@ -115,7 +121,7 @@ void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
         lua_pushstring(L, outcome->finish_reason);
         lua_setfield(L, -2, "finish_reason");
     }
-    push_usage(L, &outcome->usage);
+    push_usage(L, outcome);
     if (outcome->error.status) {
         tt_value_push_error(L, &outcome->error);
         if (outcome->retry_after_s >= 0) {

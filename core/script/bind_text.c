@@ -1,5 +1,6 @@
 /* tide.text: what Lua's byte strings need to be treated as text. */
 #include "base/utf8.h"
+#include "llm/tokens.h"
 #include "script/bind.h"
 
 static struct tt_str check_text(lua_State *L)
@@ -30,14 +31,6 @@ static int text_valid(lua_State *L)
     return 1;
 }
 
-/* Unified ideographs and their extension A, the compatibility block, and the planes 2 and 3
- * (Unicode 15, chapter 18). */
-static bool is_ideograph(uint32_t c)
-{
-    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3FFFF);
-}
-
 static int text_has_cjk(lua_State *L)
 {
     struct tt_str s = check_text(L);
@@ -45,7 +38,7 @@ static int text_has_cjk(lua_State *L)
 
     while (s.len) {
         size_t n = tt_utf8_decode(s, &c);
-        if (n && is_ideograph(c)) {
+        if (n && tt_utf8_is_ideograph(c)) {
             lua_pushboolean(L, 1);
             return 1;
         }
@@ -57,10 +50,15 @@ static int text_has_cjk(lua_State *L)
     return 1;
 }
 
+static int text_tokens(lua_State *L)
+{
+    lua_pushinteger(L, tt_tokens_of(tt_tokens_quarters(check_text(L))));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"count", text_count}, {"prefix", text_prefix},
-    {"valid", text_valid}, {"has_cjk", text_has_cjk},
-    {NULL, NULL},
+    {"count", text_count},     {"prefix", text_prefix}, {"valid", text_valid},
+    {"has_cjk", text_has_cjk}, {"tokens", text_tokens}, {NULL, NULL},
 };
 
 int tt_bind_text(lua_State *L)

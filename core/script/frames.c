@@ -103,8 +103,10 @@ static void put_reset(struct tt_frames *frames, struct tt_buf *out)
     frames->reset = false;
 }
 
-static void put_usage(struct tt_json_writer *w, const struct tt_usage *usage)
+static void put_usage(struct tt_json_writer *w, const struct tt_reply_outcome *outcome)
 {
+    const struct tt_usage *usage = &outcome->usage;
+
     tt_json_key(w, TT_STR("usage"));
     if (usage->input_tokens < 0 && usage->output_tokens < 0) {
         tt_json_null(w);
@@ -115,6 +117,10 @@ static void put_usage(struct tt_json_writer *w, const struct tt_usage *usage)
     tt_json_int(w, usage->input_tokens < 0 ? 0 : usage->input_tokens);
     tt_json_key(w, TT_STR("output_tokens"));
     tt_json_int(w, usage->output_tokens < 0 ? 0 : usage->output_tokens);
+    if (outcome->usage_estimated) {
+        tt_json_key(w, TT_STR("estimated"));
+        tt_json_bool(w, true);
+    }
     tt_json_end_object(w);
 }
 
@@ -142,7 +148,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_json_key(&w, TT_STR("user_message_id"));
     tt_json_int(&w, tt_reply_user_message_id(reply));
     if (!outcome->error.status) {
-        put_usage(&w, &outcome->usage);
+        put_usage(&w, outcome);
         tt_json_key(&w, TT_STR("finish_reason"));
         tt_json_str(&w, tt_str_from(outcome->finish_reason));
     }

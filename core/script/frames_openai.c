@@ -88,8 +88,10 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
     end_choice(frames, out);
 }
 
-static void put_usage(struct tt_frames *frames, struct tt_buf *out, const struct tt_usage *usage)
+static void put_usage(struct tt_frames *frames, struct tt_buf *out,
+                      const struct tt_reply_outcome *outcome)
 {
+    const struct tt_usage *usage = &outcome->usage;
     struct tt_json_writer w = {.buf = out};
     int64_t input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
     int64_t output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
@@ -103,6 +105,10 @@ static void put_usage(struct tt_frames *frames, struct tt_buf *out, const struct
     tt_json_int(&w, output);
     tt_json_key(&w, TT_STR("total_tokens"));
     tt_json_int(&w, input + output);
+    if (outcome->usage_estimated) {
+        tt_json_key(&w, TT_STR("estimated"));
+        tt_json_bool(&w, true);
+    }
     tt_json_end_object(&w);
     tt_buf_append_z(out, "}\n\n");
 }
@@ -139,7 +145,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_buf_putc(out, '}');
     end_chunk(frames, out);
     if (frames->openai->include_usage)
-        put_usage(frames, out, &outcome->usage);
+        put_usage(frames, out, outcome);
     tt_buf_append_z(out, "data: [DONE]\n\n");
 }
 

@@ -193,6 +193,15 @@ void tt_lua_source_done(struct tt_lua_source *source)
     tt_lua_wipe_headers(source->headers, source->request.header_count);
 }
 
+void tt_lua_read_counting(lua_State *L, struct tt_production_spec *spec)
+{
+    spec->user_id = tt_value_field_int(L, 1, "user_id", 0);
+    spec->counted_as = tt_value_field(L, 1, "counted_as");
+    spec->input_estimate = tt_value_field_int(L, 1, "input_estimate", 0);
+    if (spec->counted_as.data && !spec->user_id)
+        luaL_error(L, "'counted_as' needs 'user_id'");
+}
+
 struct start {
     struct tt_production_spec spec;
     struct tt_lua_source source;
@@ -208,6 +217,7 @@ static int read_start(lua_State *L)
     start->spec.turn = take_turn(L, 1);
     struct tt_arena *arena = tt_value_push_arena(L);
     tt_lua_read_source(L, source, arena);
+    tt_lua_read_counting(L, &start->spec);
     start->spec.play = source->played ? &source->play : NULL;
     start->spec.request = source->played ? NULL : &source->request;
     start->spec.spec = source->spec;

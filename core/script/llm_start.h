@@ -43,6 +43,11 @@ void tt_lua_source_done(struct tt_lua_source *source); /* wipes headers, frees t
 size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers);
 void tt_lua_wipe_headers(struct tt_str *headers, size_t count);
 
+/* Reads for whom and as what the tokens are counted, from the table at index 1; raises on what is
+ * wrong. The table keeps it alive. */
+struct tt_production_spec;
+void tt_lua_read_counting(lua_State *L, struct tt_production_spec *spec);
+
 /* The script's `on_finish` function (table at `index`) for a production, or NULL when there is
  * none. Owns: itself; tt_lua_on_finish ends it. */
 void *tt_lua_finish_hook(lua_State *L, int index);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "db/reply_store.h"
+#include "db/usage_store.h"
 #include "llm/reply_stored.h"
 #include "script/checkpoint.h"
 
@@ -26,12 +27,18 @@ struct production {
     struct tt_timer retry;
     int retries;
     size_t row_statement;
+    char *counted_as; /* NULL = not counted */
     struct tt_reply_filter filter;
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
 };
 
 static void submit_end(struct production *production);
+
+static bool is_stored(const struct production *production)
+{
+    return tt_reply_message_id(production->reply) != 0;
+}
 
 /* ---- the end ---- */
 
@@ -51,12 +58,14 @@ static void release(struct production *production, struct tt_reply *ended)
     void *on_finish_arg = production->on_finish_arg;
     struct tt_reply *reply = production->reply;
 
-    tt_turn_leave(production->turn);
+    if (production->turn)
+        tt_turn_leave(production->turn);
     free(production->turn);
     tt_timer_stop(&production->retry);
     tt_checkpoint_stop(&production->checkpoint);
     tt_list_remove(&production->node);
     close_filter(reply, &production->filter);
+    free(production->counted_as);
     free(production);
     if (on_finish)
         on_finish(ended, on_finish_arg);
@@ -65,7 +74,8 @@ static void release(struct production *production, struct tt_reply *ended)
 
 static void finish(struct production *production, const struct tt_err *error)
 {
-    tt_registry_remove(production->env->registry, production->reply);
+    if (is_stored(production))
+        tt_registry_remove(production->env->registry, production->reply);
     tt_reply_finish(production->reply, error);
     release(production, production->reply);
 }
@@ -80,9 +90,16 @@ void tt_production_abandon(struct tt_env *env)
         if (production->ending)
             continue;
         tt_reply_stop(production->reply, NULL); /* by mail: the producer ends in a later turn */
-        tt_registry_remove(env->registry, production->reply);
+        if (is_stored(production))
+            tt_registry_remove(env->registry, production->reply);
         release(production, NULL);
     }
+}
+
+void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason)
+{
+    tt_list_for_each (node, &env->productions)
+        tt_reply_stop(tt_list_entry(node, struct production, node)->reply, reason);
 }
 
 static void end_done(struct tt_db_job *job, void *arg)
@@ -91,7 +108,8 @@ static void end_done(struct tt_db_job *job, void *arg)
     const struct tt_err *err = tt_db_job_error(job);
 
     production->ending = false;
-    if (!err && tt_db_job_outcome(job, production->row_statement).changes == 0) {
+    if (!err && is_stored(production) &&
+        tt_db_job_outcome(job, production->row_statement).changes == 0) {
         struct tt_err deleted = {0};
         tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
         finish(production, &deleted);
@@ -106,7 +124,8 @@ static void end_done(struct tt_db_job *job, void *arg)
         tt_log(TT_LOG_ERROR, "a reply could not be stored",
                TT_F_INT("message_id", tt_reply_message_id(production->reply)),
                TT_F_Z("code", err->code), TT_F_Z("error", err->message));
-    finish(production, err);
+    /* Of a reply without a row only the counting has failed: its client gets it all the same. */
+    finish(production, is_stored(production) ? err : NULL);
 }
 
 static void retry_end(struct tt_timer *timer)
@@ -114,8 +133,9 @@ static void retry_end(struct tt_timer *timer)
     submit_end(TT_CONTAINER_OF(timer, struct production, retry));
 }
 
-static void format_usage(const struct tt_usage *usage, struct tt_buf *out)
+static void format_usage(const struct tt_reply_outcome *outcome, struct tt_buf *out)
 {
+    const struct tt_usage *usage = &outcome->usage;
     struct tt_json_writer writer = {.buf = out};
 
     if (usage->input_tokens < 0 && usage->output_tokens < 0)
@@ -129,21 +149,23 @@ static void format_usage(const struct tt_usage *usage, struct tt_buf *out)
         tt_json_key(&writer, TT_STR("output_tokens"));
         tt_json_int(&writer, usage->output_tokens);
     }
+    if (outcome->usage_estimated) {
+        tt_json_key(&writer, TT_STR("estimated"));
+        tt_json_bool(&writer, true);
+    }
     tt_json_end_object(&writer);
 }
 
-static void submit_end(struct production *production)
+static void add_end(struct production *production, struct tt_db_job *job)
 {
     struct tt_reply *reply = production->reply;
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
     struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
-    struct tt_db_job *job = tt_db_job_new();
-    struct tt_err err = {0};
 
     for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
         tt_reply_text(reply, (enum tt_reply_kind)kind, &text[kind]);
     tt_reply_runs(reply, &runs);
-    format_usage(&outcome->usage, &usage);
+    format_usage(outcome, &usage);
     struct tt_reply_end end = {
         .message_id = tt_reply_message_id(reply),
         .session_row = production->session_row,
@@ -163,6 +185,37 @@ static void submit_end(struct production *production)
         tt_buf_free(&text[kind]);
     tt_buf_free(&runs);
     tt_buf_free(&usage);
+}
+
+static void add_usage(struct production *production, struct tt_db_job *job)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(production->reply);
+    const struct tt_usage *usage = &outcome->usage;
+
+    if (!production->counted_as || (usage->input_tokens < 0 && usage->output_tokens < 0))
+        return;
+    tt_usage_store_add(job,
+                       &(struct tt_usage_entry){
+                           .user_id = tt_reply_user_id(production->reply),
+                           .model_name = tt_str_from(production->counted_as),
+                           .input_tokens = usage->input_tokens < 0 ? 0 : usage->input_tokens,
+                           .output_tokens = usage->output_tokens < 0 ? 0 : usage->output_tokens,
+                           .estimated = outcome->usage_estimated});
+}
+
+static void submit_end(struct production *production)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_err err = {0};
+
+    if (is_stored(production))
+        add_end(production, job);
+    add_usage(production, job);
+    if (tt_db_job_count(job) == 0) {
+        tt_db_job_free(job);
+        finish(production, NULL);
+        return;
+    }
     if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production, &err) !=
         0) {
         tt_db_job_free(job);
@@ -231,7 +284,8 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     struct tt_reply *reply =
         tt_reply_new(env->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
     if (!reply) {
-        tt_production_refuse(env, spec, err);
+        if (spec->message_id)
+            tt_production_refuse(env, spec, err);
         return NULL;
     }
     struct production *production = TT_NEW(struct production);
@@ -240,17 +294,23 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     production->turn = spec->turn;
     production->session_row = spec->session_row;
     production->retry.on_due = retry_end;
+    if (spec->counted_as.data) {
+        production->counted_as = tt_strndup(spec->counted_as.data, spec->counted_as.len);
+        tt_reply_estimate(reply, spec->input_estimate);
+    }
     production->filter = spec->filter;
     if (spec->filter.run)
         tt_reply_set_filter(reply, &spec->filter);
     production->on_finish = spec->on_finish;
     production->on_finish_arg = spec->on_finish_arg;
     tt_list_push_back(&env->productions, &production->node);
-    tt_checkpoint_start(&production->checkpoint, env, reply);
+    if (spec->message_id)
+        tt_checkpoint_start(&production->checkpoint, env, reply);
     if (spec->cancel_unheard)
         tt_reply_cancel_unheard(reply);
     tt_reply_on_produced(reply, on_produced, production);
-    tt_registry_add(env->registry, reply, spec->session_id);
+    if (spec->message_id)
+        tt_registry_add(env->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
     if (ask(env, spec, reply, &why) != 0) {
         struct tt_reply_outcome outcome = {

@@ -1,5 +1,6 @@
 /* The production of a reply, from committed rows to the final commit: ties together the reply's log
- * (llm), its place in the session's queue (registry), checkpoints and the end in the database (db).
+ * (llm), its place in the session's queue (registry), checkpoints, the end and the tokens spent in
+ * the database (db). A reply without rows of its own is counted only.
  * Runs without Lua and without a connection: it belongs to the worker that began it. */
 #pragma once
 #include "llm/upstream.h"
@@ -8,10 +9,12 @@
 struct tt_production_spec {
     struct tt_turn *turn; /* taken over: left after the final commit; allocated with tt_alloc */
     int64_t user_id;
+    struct tt_str counted_as; /* the model's name for the usage; data == NULL: not counted */
+    int64_t input_estimate;   /* tokens of what is asked, if the upstream does not tell */
     struct tt_str session_id;
     int64_t session_row;
-    int64_t message_id, user_message_id;
-    bool cancel_unheard; /* it ends when no client listens any more */
+    int64_t message_id, user_message_id; /* 0: it is stored nowhere, and has no session */
+    bool cancel_unheard;                 /* it ends when no client listens any more */
     /* One of the two: */
     struct tt_call_request *request; /* with spec; body taken over */
     struct tt_delta_spec *spec;
@@ -22,10 +25,10 @@ struct tt_production_spec {
     void *on_finish_arg;
 };
 
-/* Starts it. Always ends in a commit, also when the upstream could not even be asked: then the
- * reply is PRODUCED with the error at once. Returns a new reference. Fails: NULL only for lack of
- * memory for logs ("busy"); the row is then ended as error all the same and the turn left. Thread:
- * worker. */
+/* Starts it. Always ends in a commit (when there is something to store or to count), also when the
+ * upstream could not even be asked: then the reply is PRODUCED with the error at once. Returns a
+ * new reference. Fails: NULL only for lack of memory for logs ("busy"); the row is then ended as
+ * error all the same and the turn left. Thread: worker. */
 struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_production_spec *spec,
                                      struct tt_err *err);
 
@@ -38,5 +41,8 @@ void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *s
  * next start repairs their rows. After it no production submits anything. Thread: the worker, or
  * main after it. */
 void tt_production_abandon(struct tt_env *env);
+
+/* Asks all of this worker to end with `reason`. Thread: worker. */
+void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason);
 
 int tt_production_count(const struct tt_env *env);

@@ -94,6 +94,7 @@ end
 M.usage_schema = M.object({
   input_tokens = "integer",
   output_tokens = "integer",
+  estimated = "boolean",
 })
 
 M.tool_calls_schema = M.list({ type = "object" })
@@ -259,6 +260,30 @@ function M.key(row)
     prefix = row.prefix,
     created_at = row.created_at,
     last_used_at = row.last_used_at or json.null,
+  }
+end
+
+M.usage_day_schema = M.object({
+  date = "string",
+  model_name = "string",
+  requests = "integer",
+  input_tokens = "integer",
+  output_tokens = "integer",
+  estimated = "boolean",
+  possibly_charged_twice = "integer",
+})
+
+---@param row table of usage_days
+---@return table
+function M.usage_day(row)
+  return {
+    date = row.day,
+    model_name = row.model_name,
+    requests = row.requests,
+    input_tokens = row.input_tokens,
+    output_tokens = row.output_tokens,
+    estimated = row.estimated > 0,
+    possibly_charged_twice = row.charged_twice,
   }
 end
 

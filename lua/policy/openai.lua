@@ -96,7 +96,7 @@ function M.plain(messages)
 end
 
 ---@param usage tide.Usage|nil
----@return table usage as OpenAI has it
+---@return table usage as OpenAI has it; `estimated` is ours
 function M.usage(usage)
   local input = usage and usage.input_tokens or 0
   local output = usage and usage.output_tokens or 0
@@ -104,6 +104,7 @@ function M.usage(usage)
     prompt_tokens = input,
     completion_tokens = output,
     total_tokens = input + output,
+    estimated = usage and usage.estimated,
   }
 end
 

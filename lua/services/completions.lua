@@ -46,7 +46,7 @@ function M.ask(user_id, body, language)
   wish.messages = model.provider.plan and openai.plain(body.messages)
     or body.messages
   wish.persona, wish.language = NOBODY, language
-  local spec = {}
+  local spec = { user_id = user_id }
   sources.set(spec, model, wish)
   return llm.ask(spec)
 end

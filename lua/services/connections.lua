@@ -2,6 +2,7 @@
 
 local llm = require "tide.llm"
 local models = require "services.models"
+local sources = require "services.sources"
 local time = require "tide.time"
 
 local M = {}
@@ -24,15 +25,11 @@ function M.test_api_connection(row)
   if not model then
     return nil, refused
   end
-  local spec = model.provider.build({
-    base_url = model.base_url,
-    key = model.key,
-    model = row.model_name,
+  local spec = { user_id = row.user_id }
+  sources.set(spec, model, {
     messages = { { role = "user", content = "Hi" } },
     max_tokens = 1,
   })
-  spec.provider = model.provider
-  spec.deadlines = model.deadlines
   spec.deadlines.total = math.min(model.deadlines.total or LIMIT_MS, LIMIT_MS)
   local started = time.mono_ms()
   local reply, err = llm.ask(spec)

@@ -1,12 +1,14 @@
 --- What a reply comes from: a text played in the core, or an upstream that is
 --- asked.
 
+local usage_policy = require "policy.usage"
+
 local M = {}
 
 ---@class SourceWish
 ---@field messages tide.ChatMessage[] as a model is shown them
----@field persona Persona who speaks
----@field language "zh"|"en"
+---@field persona? Persona who speaks; a played model needs it
+---@field language? "zh"|"en" likewise
 ---@field tools? table[] likewise the fields below: see tide.ProviderRequest
 ---@field tool_choice? string|table
 ---@field max_tokens? integer
@@ -18,6 +20,9 @@ local M = {}
 ---@param wish SourceWish
 function M.set(spec, model, wish)
   local provider = model.provider
+  spec.counted_as = model.name
+  spec.input_estimate =
+    usage_policy.estimate_input(wish.messages, wish.tools)
   if provider.plan then
     spec.play = provider.plan(wish.messages, wish.persona, wish.language)
     return

@@ -6,6 +6,7 @@
 local chat = require "services.chat"
 local llm = require "tide.llm"
 local log = require "tide.log"
+local sources = require "services.sources"
 local title_policy = require "policy.title"
 
 local M = {}
@@ -28,14 +29,11 @@ function M.ask_for_title(wish, result)
   if result.status ~= "complete" or not model.provider.build then
     return
   end
-  local spec = model.provider.build({
-    base_url = model.base_url,
-    key = model.key,
-    model = model.name,
+  local spec = { user_id = wish.user_id }
+  sources.set(spec, model, {
     messages = title_policy.question(wish.message, result.content),
     max_tokens = 40,
   })
-  spec.provider = model.provider
   spec.deadlines = { total = LIMIT_MS }
   local reply, err = llm.ask(spec)
   local answer = reply and reply:wait()

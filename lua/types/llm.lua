@@ -23,6 +23,7 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@class tide.Usage
 ---@field input_tokens? integer
 ---@field output_tokens? integer
+---@field estimated? boolean the upstream did not tell all of it
 
 --- What a reply came to.
 ---@class tide.Result
@@ -95,6 +96,10 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
 ---@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
+---@field counted_as? string the model's name under which the tokens are added
+--- to the user's usage; absent = they are not counted
+---@field input_estimate? integer tokens of what is asked, for upstreams that
+--- do not tell; only with counted_as
 ---@field disconnect? "detach"|"cancel" whether the reply goes on when its last
 --- client has left; default "detach"
 ---@field on_finish? fun(result: tide.Result) runs as a task of its own after

@@ -13,6 +13,12 @@ function text.count(s) end
 ---@return string
 function text.prefix(s, n) end
 
+--- About how many tokens a model counts: an ideograph, kana or hangul syllable
+--- is one, other letters two a token, ASCII characters four.
+---@param s string
+---@return integer
+function text.tokens(s) end
+
 ---@param s string
 ---@return boolean
 function text.valid(s) end

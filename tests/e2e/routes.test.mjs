@@ -28,6 +28,7 @@ GET /api/models
 POST /api/keys
 GET /api/keys
 DELETE /api/keys/:id
+GET /api/usage
 GET /api/personas
 GET /api/user/apis
 POST /api/user/apis

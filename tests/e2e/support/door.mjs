@@ -9,3 +9,12 @@ export async function keyHolder(server) {
 
 export const ask = (content) => [{ role: 'user', content }];
 
+/** A tool in OpenAI's form; the mock calls the first one that it is given. */
+export const TOOL = {
+  type: 'function',
+  function: {
+    name: 'get_weather',
+    description: 'The weather in a city',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
+};
