@@ -3,6 +3,7 @@
 --- what goes wrong from `errors`. A new route is an entry in a file of routes/,
 --- a new file there is a line here.
 
+local contracts = require "lib.contracts"
 local errors = require "lib.errors"
 local pipeline = require "lib.pipeline"
 
@@ -37,4 +38,6 @@ return {
   -- Errors at paths that begin so are OpenAI's error objects, also those that
   -- the core answers before a script runs.
   error_shapes = { { prefix = "/v1/", shape = "openai" } },
+  -- Run when scripts are loaded; what they return is wrong with the scripts.
+  self_tests = { contracts.check },
 }

@@ -39,17 +39,34 @@ static void compare(const struct tt_bundle *before, const struct tt_bundle *afte
             note_change(result, before->files[i].path);
 }
 
+/* Who forces has decided, and a rollback that fails as well is no reason for another. */
+static int serve_now(struct tt_builder *builder, const struct tt_reload_request *request,
+                     struct tt_history_record *entry, struct tt_reload_result *result)
+{
+    struct tt_generation *before = tt_generation_ref(builder->current);
+    int failed = tt_builder_commit(builder, result->built, entry, result);
+
+    if (failed == 0) {
+        tt_probation_end(builder);
+        if (request->action == TT_RELOAD && !request->force)
+            tt_probation_begin(builder, before);
+    }
+    tt_generation_unref(before);
+    return failed;
+}
+
 /* Builds it and, unless it is only tried, lets it serve. Takes the bundle over. */
 static void replace(struct tt_builder *builder, const struct tt_reload_request *request,
                     struct tt_bundle *bundle, struct tt_history_record *entry,
                     struct tt_reload_result *result)
 {
     compare(builder->current->bundle, bundle, result);
-    result->built = tt_builder_build(builder, bundle, builder->newest + 1, result);
+    bool need_state = request->action == TT_RELOAD && !request->force;
+    result->built = tt_builder_build(builder, bundle, builder->newest + 1, need_state, result);
     if (!result->built)
         return;
     entry->made_by = request->who;
-    if (request->dry_run || tt_builder_commit(builder, result->built, entry, result) == 0)
+    if (request->dry_run || serve_now(builder, request, entry, result) == 0)
         result->generation = result->built->number;
 }
 
@@ -127,15 +144,20 @@ static void log_result(const struct tt_reload_request *request,
     tt_buf_free(&text);
 }
 
+static void free_result(struct tt_reload_result *result)
+{
+    tt_generation_unref(result->built);
+    tt_complaints_free(&result->complaints);
+    free(result->changed);
+}
+
 /* Worker, or whoever asked. */
 static void answer(struct tt_mail *mail)
 {
     struct ask *ask = TT_CONTAINER_OF(mail, struct ask, mail);
 
     ask->done(&ask->result, ask->arg);
-    tt_generation_unref(ask->result.built);
-    tt_complaints_free(&ask->result.complaints);
-    free(ask->result.changed);
+    free_result(&ask->result);
     free(ask);
 }
 
@@ -148,23 +170,31 @@ static void finish(struct ask *ask)
         answer(&ask->mail);
 }
 
-static void serve(struct tt_builder *builder, struct ask *ask)
+static void do_request(struct tt_builder *builder, const struct tt_reload_request *request,
+                       struct tt_reload_result *result)
 {
     uint64_t began_ms = tt_clock_mono_ms();
-    struct tt_reload_result *result = &ask->result;
 
     result->generation = result->previous = builder->current->number;
-    result->dry_run = ask->request.dry_run;
-    if (ask->request.action == TT_ROLLBACK)
-        roll_back(builder, &ask->request, result);
+    result->dry_run = request->dry_run;
+    if (request->action == TT_ROLLBACK)
+        roll_back(builder, request, result);
     else
-        reload(builder, &ask->request, result);
+        reload(builder, request, result);
     if (result->complaints.count)
         tt_err_set(&result->error, 422, "scripts_invalid", "%zu complaints, the first: %s",
                    result->complaints.count, result->complaints.items[0].message.data);
     result->duration_ms = tt_clock_mono_ms() - began_ms;
-    log_result(&ask->request, result);
-    finish(ask);
+    log_result(request, result);
+}
+
+static void roll_back_by_itself(struct tt_builder *builder)
+{
+    const struct tt_reload_request request = {.action = TT_ROLLBACK, .who = "probation"};
+    struct tt_reload_result result = {0};
+
+    do_request(builder, &request, &result);
+    free_result(&result);
 }
 
 static struct ask *next_ask(struct tt_builder *builder)
@@ -217,9 +247,13 @@ static void *run(void *arg)
 
     pthread_setname_np(pthread_self(), "tt-builder");
     while (!builder->stopping) {
-        while (!builder->stopping && (ask = next_ask(builder)))
-            serve(builder, ask);
-        if (!builder->stopping)
+        while (!builder->stopping && (ask = next_ask(builder))) {
+            do_request(builder, &ask->request, &ask->result);
+            finish(ask);
+        }
+        if (!builder->stopping && tt_probation_failed(builder))
+            roll_back_by_itself(builder);
+        if (!builder->stopping && tt_list_empty(&builder->asks))
             tt_loop_turn(builder->loop, -1);
     }
     return NULL;
@@ -274,6 +308,7 @@ void tt_builder_stop(struct tt_builder *builder)
         pthread_join(builder->thread, NULL);
         builder->running = false;
     }
+    tt_probation_end(builder);
     tt_db_reader_free(builder->reader);
     builder->reader = NULL;
     tt_loop_turn(builder->loop, 0);

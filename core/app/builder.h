@@ -14,7 +14,7 @@ struct tt_reload_request {
     enum tt_reload_action action;
     const char *who; /* a constant, for log and history: "admin", "signal", "dev", … */
     bool dry_run;    /* everything but the swap */
-    bool force;      /* also what was rolled back before */
+    bool force;      /* also what was rolled back before, and without the old side's state */
 };
 
 struct tt_reload_result {

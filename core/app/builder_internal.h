@@ -7,6 +7,13 @@
 
 #include <pthread.h>
 
+struct tt_probation {
+    struct tt_timer timer;
+    bool look; /* the timer was due */
+    uint64_t end_ms;
+    double share_before; /* of requests that failed in the generation before */
+};
+
 struct tt_builder {
     struct tt_app *app;
     struct tt_loop *loop;
@@ -20,18 +27,21 @@ struct tt_builder {
     struct tt_db_reader *reader;
     struct tt_generation *current; /* a reference */
     int newest;                    /* number of the newest generation, in the history as well */
-    int awaited;                   /* answers of workers that are still to come */
-    struct tt_list live;           /* under `door`: generations that are not closed */
+    struct tt_probation probation;
+    int awaited;         /* answers of workers that are still to come */
+    struct tt_list live; /* under `door`: generations that are not closed */
     int live_count;
 };
 
 /* The files on the disk. NULL: result->complaints says why. */
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result);
 
-/* Builds a generation with this number and hands it the state of the one that serves. NULL: result
- * has the complaints or the error. Takes the bundle over. */
+/* Builds a generation with this number and hands it the state of the one that serves; with
+ * `need_state` that must be able to give it. NULL: result has the complaints or the error. Takes
+ * the bundle over. */
 struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
-                                       int number, struct tt_reload_result *result);
+                                       int number, bool need_state,
+                                       struct tt_reload_result *result);
 
 /* Writes a generation into the history. -1: result->error. */
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
@@ -43,3 +53,9 @@ int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
 
 /* Brings up the first generation: the files on the disk, else the last good one of the history. */
 int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err);
+
+/* Watches the generation that serves now; `before` says what was usual. */
+void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before);
+void tt_probation_end(struct tt_builder *builder);
+/* Whether it is to be rolled back. Looks only when it is time to. */
+bool tt_probation_failed(struct tt_builder *builder);

@@ -41,7 +41,7 @@ static struct tt_generation *start_from_disk(struct tt_builder *builder,
         return NULL;
     }
     entry.number = known ? current->number : builder->newest + 1;
-    struct tt_generation *first = tt_builder_build(builder, bundle, entry.number, result);
+    struct tt_generation *first = tt_builder_build(builder, bundle, entry.number, false, result);
     if (!first || known)
         return first;
     entry.bundle = bundle;
@@ -67,9 +67,9 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
         bool again = entry.number == current->number;
         struct tt_bundle *bundle = tt_history_bundle(builder->reader, entry.number, err);
         struct tt_generation *first =
-            bundle
-                ? tt_builder_build(builder, bundle, again ? entry.number : restored.number, &result)
-                : NULL;
+            bundle ? tt_builder_build(builder, bundle, again ? entry.number : restored.number,
+                                      false, &result)
+                   : NULL;
         tt_complaints_free(&result.complaints);
         result.changed_count = 0;
         restored.bundle = bundle;

@@ -107,18 +107,34 @@ static void export_state(struct errand *errand)
                        &errand->err);
 }
 
+/* What the old side could not export. Without `need_state` that is no reason to keep it: a bad
+ * export_state could otherwise never be replaced. */
+static void note_exports(struct errand *errands, int count, bool need_state,
+                         struct tt_complaints *complaints)
+{
+    complaints->phase = "export_state";
+    for (int i = 0; i < count; i++) {
+        if (errands[i].err.status == 0)
+            continue;
+        if (need_state)
+            tt_complaints_add(complaints, "app.lua", tt_str_from(errands[i].err.message));
+        else
+            tt_log(TT_LOG_WARN, "the state was not handed over", TT_F_INT("worker", i),
+                   TT_F_Z("error", errands[i].err.message));
+        tt_buf_clear(&errands[i].state);
+    }
+}
+
 /* Each state gets what the one before it on the same worker exported; without workers that run
  * there is nothing to ask. */
-static int hand_over(struct tt_builder *builder, struct tt_generation *next,
+static int hand_over(struct tt_builder *builder, struct tt_generation *next, bool need_state,
                      struct tt_complaints *complaints)
 {
     struct errand *errands = builder->current ? send_errands(builder, NULL, export_state) : NULL;
     size_t before = complaints->count;
 
-    complaints->phase = "export_state";
-    for (int i = 0; errands && i < next->vm_count; i++)
-        if (errands[i].err.status)
-            tt_complaints_add(complaints, "app.lua", tt_str_from(errands[i].err.message));
+    if (errands)
+        note_exports(errands, next->vm_count, need_state, complaints);
     for (int i = 0; complaints->count == before && i < next->vm_count; i++)
         tt_vm_start(next->vms[i], errands ? tt_buf_str(&errands[i].state) : TT_STR(""), complaints);
     for (int i = 0; errands && i < next->vm_count; i++)
@@ -213,7 +229,7 @@ int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
 /* ---- building ---- */
 
 struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
-                                       int number, struct tt_reload_result *result)
+                                       int number, bool need_state, struct tt_reload_result *result)
 {
     struct tt_app *app = builder->app;
     struct tt_env *envs[TT_WORKERS_MAX];
@@ -230,7 +246,7 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
     tt_list_push_back(&builder->live, &generation->node);
     builder->live_count++;
     pthread_mutex_unlock(&builder->door);
-    if (hand_over(builder, generation, &result->complaints) == 0)
+    if (hand_over(builder, generation, need_state, &result->complaints) == 0)
         return generation;
     tt_err_set(&result->error, 422, "script_error", "the state was not handed over");
     tt_generation_unref(generation);

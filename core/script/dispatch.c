@@ -255,6 +255,7 @@ static void on_task_end(const struct tt_err *error, void *arg)
 
     if (!error)
         return;
+    atomic_fetch_add_explicit(&visit->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
            TT_F_STR("route", visit->route->path), TT_F_INT("generation", visit->generation->number),
@@ -352,6 +353,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
         fail(visit, err.code);
         return;
     }
+    atomic_fetch_add_explicit(&visit->vm->requests, 1, memory_order_relaxed);
     struct tt_task *task = tt_task_new(visit->vm, on_task_end, visit);
 
     if (!task) {

@@ -9,6 +9,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdatomic.h>
 
 struct tt_generation;
 
@@ -26,6 +27,8 @@ struct tt_vm {
     struct tt_generation *owner; /* NULL in tests */
     struct tt_list timers;       /* declared by its modules, see timers.h */
     bool loaded;                 /* module bodies have run */
+    /* Requests begun, and those among them that ended by a script error; any thread may read. */
+    atomic_ullong requests, failures;
 };
 
 /* Builds the state: compiles every file, then runs app.lua and every other module, so that whatever

@@ -1,0 +1,174 @@
+--- What the rest of the scripts expects of the policies: for each function an
+--- example of a call and what it must return. Checked whenever scripts are
+--- loaded, so that a policy that breaks its contract is refused then and never
+--- met by a request. A new policy function is a line here.
+
+local M = {}
+
+---@alias Expectation string|fun(result: any): string|nil
+--- A type name, several joined by "|", or a function that returns what is
+--- wrong.
+
+---@class Contract
+---@field args any[] of the example call
+---@field returns Expectation
+
+---@param allowed string[]
+---@return fun(result: any): string|nil
+local function one_of(allowed)
+  return function(result)
+    for _, value in ipairs(allowed) do
+      if result == value then
+        return nil
+      end
+    end
+    return ("must return one of %s, not %s"):format(
+      table.concat(allowed, ", "),
+      tostring(result)
+    )
+  end
+end
+
+--- Messages as a model gets them.
+---@param result any
+---@return string|nil
+local function messages(result)
+  if type(result) ~= "table" or #result == 0 then
+    return "must return a list of messages"
+  end
+  for i, message in ipairs(result) do
+    if
+      type(message) ~= "table"
+      or type(message.role) ~= "string"
+      or type(message.content) ~= "string"
+    then
+      return ("message %d must have role and content"):format(i)
+    end
+  end
+  return nil
+end
+
+local PERSONAS = { { name = "A", content = "You are A." } }
+local ROWS = {
+  { role = "user", content = "one" },
+  { role = "assistant", content = "two" },
+}
+
+---@type table<string, table<string, Contract>>
+M.policies = {
+  ["policy.title"] = {
+    placeholder = { args = { "demo", "en" }, returns = "string" },
+    from_message = { args = { "Hello, sea" }, returns = "string" },
+    question = { args = { "Hello", "Hi" }, returns = messages },
+    from_answer = { args = { '"The sea"' }, returns = "string" },
+  },
+  ["policy.context"] = {
+    rows_needed = { args = { 10 }, returns = "number" },
+    history = { args = { ROWS, 10 }, returns = messages },
+    build = {
+      args = {
+        { system = "Be brief.", rows = ROWS, message = "three", pairs = 10 },
+      },
+      returns = messages,
+    },
+  },
+  ["policy.persona"] = {
+    find = { args = { PERSONAS, "A" }, returns = "table" },
+    known = { args = { PERSONAS, "A" }, returns = "boolean" },
+    choose = { args = { PERSONAS, nil, nil }, returns = "table" },
+    names = { args = { PERSONAS }, returns = "table" },
+  },
+  ["policy.disconnect"] = {
+    choose = {
+      args = {
+        {
+          user_id = 1,
+          session_id = "session_1",
+          model_name = "demo",
+          provider = "demo",
+          stream = true,
+        },
+      },
+      returns = one_of({ "detach", "cancel" }),
+    },
+  },
+  ["policy.files"] = {
+    readable = { args = { ".md", {} }, returns = "boolean" },
+    allowed = { args = { ".md", {} }, returns = "boolean" },
+    with_files = { args = { "Read", nil }, returns = "string" },
+  },
+}
+
+---@param result any
+---@param returns Expectation
+---@return string|nil wrong
+local function judge(result, returns)
+  if type(returns) == "function" then
+    return returns(result)
+  end
+  for name in returns:gmatch("[^|]+") do
+    if type(result) == name then
+      return nil
+    end
+  end
+  return ("must return a %s, not a %s"):format(returns, type(result))
+end
+
+---@param func any what the policy has under that name
+---@param contract Contract
+---@return string|nil wrong
+local function check_function(func, contract)
+  if type(func) ~= "function" then
+    return ("must be a function, not a %s"):format(type(func))
+  end
+  local called, result = pcall(func, table.unpack(contract.args, 1, 3))
+  if not called then
+    return ("fails: %s"):format(tostring(result))
+  end
+  return judge(result, contract.returns)
+end
+
+--- What is wrong with one policy.
+---@param name string of its module
+---@param policy any
+---@return {message: string, at?: function}[]
+function M.check_policy(name, policy)
+  local wrong = {}
+  local file = name:gsub("%.", "/") .. ".lua"
+  if type(policy) ~= "table" then
+    return { { message = file .. ":1: must return a table of functions" } }
+  end
+  for function_name, contract in pairs(M.policies[name]) do
+    local func = policy[function_name]
+    local text = check_function(func, contract)
+    if text then
+      local is_function = type(func) == "function"
+      wrong[#wrong + 1] = {
+        message = ("%s%s %s"):format(
+          is_function and "" or file .. ":1: ",
+          function_name,
+          text
+        ),
+        at = is_function and func or nil,
+      }
+    end
+  end
+  return wrong
+end
+
+--- The self test of all policies.
+---@return {message: string, at?: function}[]
+function M.check()
+  local wrong = {}
+  for name in pairs(M.policies) do
+    for _, complaint in ipairs(M.check_policy(name, require(name))) do
+      wrong[#wrong + 1] = complaint
+    end
+  end
+  table.sort(wrong, function(a, b)
+    return a.message < b.message
+  end)
+  return wrong
+end
+
+return M
