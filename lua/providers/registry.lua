@@ -22,7 +22,6 @@ local configurable = {}
 
 ---@param provider tide.Provider
 local function add(provider)
-  llm.check_provider(provider)
   if configurable[provider.name] or provider.name == M.builtin.name then
     error(("there are two providers '%s'"):format(provider.name), 0)
   end
@@ -31,7 +30,9 @@ end
 
 for _, name in ipairs(scripts.names("providers")) do
   if not OTHERS[name] then
-    add(require("providers." .. name))
+    local provider = require("providers." .. name)
+    llm.check_provider(provider)
+    add(provider)
   end
 end
 
