@@ -164,6 +164,11 @@ static int skip_value(struct walk *w, struct slice *out)
     return rc;
 }
 
+static bool holds(struct slice s, const char *text)
+{
+    return s.p && memmem(s.p, s.n, text, strlen(text));
+}
+
 static int read_message(struct chat_request *q, struct walk *w)
 {
     struct slice key, value, role = {NULL, 0}, content = {NULL, 0};
@@ -177,7 +182,7 @@ static int read_message(struct chat_request *q, struct walk *w)
             return -1;
         if (slice_is(key, "\"role\""))
             role = value;
-        else if (slice_is(key, "\"content\""))
+        else if (slice_is(key, "\"content\"") || slice_is(key, "\"parts\""))
             content = value;
     }
     if (rc < 0 || role.n < 3 || *role.p != '"')
@@ -185,7 +190,8 @@ static int read_message(struct chat_request *q, struct walk *w)
     if (q->messages++)
         buf_add(&q->roles, ",", 1);
     buf_add(&q->roles, role.p + 1, role.n - 2);
-    q->last_is_tool = slice_is(role, "\"tool\"");
+    q->last_is_tool = slice_is(role, "\"tool\"") || holds(content, "\"tool_result\"") ||
+                      holds(content, "\"functionResponse\"");
     if (slice_is(role, "\"user\""))
         q->last_user = content;
     else if (slice_is(role, "\"system\"") && !q->system.p)
@@ -256,7 +262,7 @@ static int read_body(struct chat_request *q, struct walk *w)
     if (peek(w) != '{' || enter(w))
         return -1;
     while ((rc = next_element(w, '}', &first, &key)) > 0) {
-        if (slice_is(key, "\"messages\"")) {
+        if (slice_is(key, "\"messages\"") || slice_is(key, "\"contents\"")) {
             rc = read_messages(q, w);
         } else if (slice_is(key, "\"stream_options\"")) {
             rc = read_stream_options(q, w);
@@ -266,6 +272,8 @@ static int read_body(struct chat_request *q, struct walk *w)
             rc = skip_value(w, &value);
             if (rc == 0 && slice_is(key, "\"model\""))
                 q->model = value;
+            else if (rc == 0 && slice_is(key, "\"system\""))
+                q->system = value;
             else if (rc == 0 && slice_is(key, "\"stream\""))
                 q->stream = slice_is(value, "true");
         }
@@ -281,7 +289,13 @@ int chat_read(struct chat_request *q, struct slice body, bool embeddings, const 
     struct buf roles = q->roles;
 
     roles.n = 0;
-    *q = (struct chat_request){.roles = roles};
+    *q = (struct chat_request){.roles = roles, .dialect = q->dialect};
+    if (q->dialect == DIALECT_GEMINI) {
+        q->model = (struct slice){"\"in the path\"", 13};
+        q->stream = true;
+    } else if (q->dialect == DIALECT_OLLAMA) {
+        q->stream = true;
+    }
     *err = NULL;
     if (read_body(q, &w))
         *err = "the body is not valid JSON, or messages is not a list of objects with a role";

@@ -7,12 +7,21 @@
 
 #include "buf.h"
 
+/* Whose format a request is in; its endpoint tells. */
+enum dialect_kind {
+    DIALECT_OPENAI,
+    DIALECT_ANTHROPIC,
+    DIALECT_GEMINI,
+    DIALECT_OLLAMA,
+};
+
 /* Slices point into the body; model and content are raw JSON (a string still has its quotes). */
 struct chat_request {
     struct slice model, last_user, system;
     struct buf roles; /* "system,user", reused from request to request */
     size_t messages, inputs;
     bool stream, include_usage, last_is_tool;
+    enum dialect_kind dialect; /* set by the caller */
 };
 
 /* Fails with -1 and a sentence in *err. q->roles must be initialised once and freed by the owner.

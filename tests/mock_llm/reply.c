@@ -193,7 +193,8 @@ static struct program *complete(const struct reply_args *a)
 struct program *reply_chat(const struct reply_args *a)
 {
     struct program *p = fault_whole(a);
-    bool stream = a->chat->stream != (a->sc->fault == FAULT_WRONGTYPE);
+    bool stream =
+        a->chat->dialect != DIALECT_OPENAI || a->chat->stream != (a->sc->fault == FAULT_WRONGTYPE);
 
     if (!p)
         p = stream ? reply_stream(a) : complete(a);

@@ -21,6 +21,11 @@ bool route_is_own_page(struct slice target)
     return target.n >= 3 && !memcmp(target.p, "/__", 3);
 }
 
+static bool is_version(struct slice s)
+{
+    return slice_is(s, "v1") || slice_is(s, "v1beta") || slice_is(s, "api");
+}
+
 static int split_path(struct slice target, struct path *p)
 {
     struct slice rest = {target.p + 1, target.n - 1};
@@ -29,12 +34,34 @@ static int split_path(struct slice target, struct path *p)
     rest = slice_until(&p->query, '?');
     struct slice first = slice_until(&rest, '/');
     p->scenario = (struct slice){NULL, 0};
-    if (!slice_is(first, "v1")) {
+    if (!is_version(first)) {
         p->scenario = first;
         first = slice_until(&rest, '/');
     }
     p->endpoint = rest;
-    return slice_is(first, "v1") ? 0 : -1;
+    if (slice_is(first, "api")) { /* Ollama has no version */
+        p->endpoint = first;
+        p->endpoint.n += rest.n + 1;
+        return 0;
+    }
+    return is_version(first) ? 0 : -1;
+}
+
+/* -1 when it is no endpoint for a chat. */
+static int dialect_kind(struct slice endpoint)
+{
+    static const char action[] = ":streamGenerateContent";
+    size_t n = sizeof action - 1;
+
+    if (slice_is(endpoint, "chat/completions"))
+        return DIALECT_OPENAI;
+    if (slice_is(endpoint, "messages"))
+        return DIALECT_ANTHROPIC;
+    if (slice_is(endpoint, "api/chat"))
+        return DIALECT_OLLAMA;
+    if (endpoint.n > n && !memcmp(endpoint.p + endpoint.n - n, action, n))
+        return DIALECT_GEMINI;
+    return -1;
 }
 
 static struct program *own_page(const struct http_request *r)
@@ -194,7 +221,7 @@ static struct program *simple_page(struct router *rt, const struct http_request 
     if (embeddings && chat_read(&rt->chat, r->body, true, &why))
         return reply_error(400, why, r->close);
     if (!embeddings)
-        rt->chat = (struct chat_request){.roles = rt->chat.roles};
+        rt->chat = (struct chat_request){.roles = rt->chat.roles, .dialect = DIALECT_OPENAI};
     if (scenario_parse(&sc, path->scenario, err, sizeof err)) {
         scenario_free(&sc);
         return reply_error(400, err, r->close);
@@ -224,11 +251,13 @@ struct program *route_request(struct router *rt, const struct http_request *r)
         return reply_error(404, "paths are /v1/... or /key=value,.../v1/...", r->close);
     if (slice_is(path.endpoint, "models"))
         return post ? reply_error(405, "use GET", r->close) : simple_page(rt, r, &path, false);
-    if (slice_is(path.endpoint, "chat/completions"))
+    int kind = dialect_kind(path.endpoint);
+    rt->chat.dialect = kind < 0 ? DIALECT_OPENAI : (enum dialect_kind)kind;
+    if (kind >= 0)
         return post ? chat_page(rt, r, &path) : reply_error(405, "use POST", r->close);
     if (slice_is(path.endpoint, "embeddings"))
         return post ? simple_page(rt, r, &path, true) : reply_error(405, "use POST", r->close);
-    return reply_error(404, "endpoints are chat/completions, embeddings and models", r->close);
+    return reply_error(404, "no such endpoint, see README.md", r->close);
 }
 
 void router_free(struct router *rt)

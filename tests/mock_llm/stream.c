@@ -3,25 +3,17 @@
  * then the finish reason, usage, [DONE]), one HTTP chunk each, with the faults that strike in the
  * middle. Unpaced, the whole stream is one step and leaves with one send.
  */
-#include "reply.h"
+#include "stream.h"
 
 #include <string.h>
 
 #define ENDLESS_BLOCK 64
 
-struct stream {
-    const struct reply_args *a;
-    struct program *p;
-    struct buf head; /* every event up to its delta */
-    struct buf event;
-    size_t sent; /* length of the event before */
-    const char *eol;
-};
-
-static void send_event(struct stream *s)
+void stream_send_event(struct stream *s)
 {
     buf_str(&s->event, s->eol);
-    buf_str(&s->event, s->eol);
+    if (s->a->chat->dialect != DIALECT_OLLAMA)
+        buf_str(&s->event, s->eol);
     program_body(s->p, s->event.p, s->event.n);
     s->sent = s->event.n;
     s->event.n = 0;
@@ -37,7 +29,7 @@ static void end_event(struct stream *s, const char *finish)
 {
     buf_str(&s->event, ",\"logprobs\":null,\"finish_reason\":");
     buf_printf(&s->event, finish ? "\"%s\"}]}" : "null}]}", finish);
-    send_event(s);
+    stream_send_event(s);
 }
 
 static void send_delta(struct stream *s, const char *delta, const char *finish)
@@ -68,7 +60,7 @@ static void send_comment(struct stream *s, size_t i)
     static const char *const empty[] = {"{\"content\":\"\"}", "{}", "{\"content\":null}"};
 
     buf_str(&s->event, i % 2 ? ":" : ": OPENROUTER PROCESSING");
-    send_event(s);
+    stream_send_event(s);
     send_delta(s, empty[i % 3], NULL);
 }
 
@@ -79,11 +71,11 @@ static void send_broken(struct stream *s)
     switch (sc->fault) {
     case FAULT_BADJSON:
         buf_str(&s->event, "data: {\"choices\":[{\"delta\":{\"content\":\"broken");
-        send_event(s);
+        stream_send_event(s);
         break;
     case FAULT_WRONGJSON:
         buf_str(&s->event, "data: {\"id\":[],\"choices\":{\"0\":\"none\"},\"usage\":7}");
-        send_event(s);
+        stream_send_event(s);
         send_delta(s, "{\"content\":12345}", NULL);
         send_delta(s, "[\"content\"]", NULL);
         break;
@@ -95,9 +87,13 @@ static void send_broken(struct stream *s)
         end_event(s, NULL);
         break;
     case FAULT_ERROR_MID:
+        if (s->dialect) {
+            s->dialect->error(s);
+            break;
+        }
         buf_str(&s->event, "data: ");
         error_json(&s->event, 500, "the mock failed as asked");
-        send_event(s);
+        stream_send_event(s);
         break;
     default:
         break;
@@ -161,8 +157,11 @@ static bool send_deltas(struct stream *s)
         if (sc->comments)
             send_comment(s, i);
         size_t from = i ? d.end[i - 1] : 0;
-        send_text(s, i < thoughts ? "reasoning_content" : "content", d.json.p + from,
-                  d.end[i] - from);
+        if (s->dialect)
+            s->dialect->text(s, i < thoughts, d.json.p + from, d.end[i] - from);
+        else
+            send_text(s, i < thoughts ? "reasoning_content" : "content", d.json.p + from,
+                      d.end[i] - from);
         send_afterthought(s, i < thoughts ? 0 : i + 1 - thoughts);
     }
     deltas_free(&d);
@@ -171,6 +170,10 @@ static bool send_deltas(struct stream *s)
 
 static void send_tool_call(struct stream *s)
 {
+    if (s->dialect) {
+        s->dialect->tool_call(s);
+        return;
+    }
     static const char *const parts[] = {"{\\\"ci", "ty\\\":", "\\\"Par", "is\\\"}"};
 
     send_delta(s,
@@ -205,17 +208,22 @@ static void send_end(struct stream *s)
     const struct reply_args *a = s->a;
     bool usage = a->sc->usage < 0 ? a->chat->include_usage : a->sc->usage;
 
+    if (s->dialect) {
+        s->dialect->end(s, count_deltas(a) + (size_t)a->sc->reasoning);
+        program_finish(s->p, END_OK);
+        return;
+    }
     send_delta(s, "{}", reply_uses_tools(a) ? "tool_calls" : scenario_finish_names[a->sc->finish]);
     if (usage) {
         buf_add(&s->event, s->head.p, s->head.n);
         buf_str(&s->event, "\"choices\":[],\"usage\":");
         usage_json(&s->event, a, count_deltas(a));
         buf_str(&s->event, "}");
-        send_event(s);
+        stream_send_event(s);
     }
     if (a->sc->done) {
         buf_str(&s->event, "data: [DONE]");
-        send_event(s);
+        stream_send_event(s);
     }
     program_finish(s->p, END_OK);
 }
@@ -244,12 +252,17 @@ struct program *reply_stream(const struct reply_args *a)
 {
     struct stream s = {.a = a, .p = reply_begin(a), .eol = a->sc->eol ? "\r\n" : "\n"};
 
-    program_head(s.p, (int)a->sc->status, "text/event-stream", "Cache-Control: no-cache\r\n", -1);
+    s.dialect = dialect_of(a->chat->dialect);
+    program_head(s.p, (int)a->sc->status, s.dialect ? s.dialect->type : "text/event-stream",
+                 "Cache-Control: no-cache\r\n", -1);
     buf_str(&s.head, "data: {\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",");
     buf_str(&s.head, "\"created\":1700000000,\"model\":");
     buf_add(&s.head, a->chat->model.p, a->chat->model.n);
     buf_str(&s.head, ",");
-    send_delta(&s, "{\"role\":\"assistant\",\"content\":\"\"}", NULL);
+    if (s.dialect)
+        s.dialect->begin(&s);
+    else
+        send_delta(&s, "{\"role\":\"assistant\",\"content\":\"\"}", NULL);
     if (a->sc->fault == FAULT_ENDLESS) {
         send_endless(&s);
     } else if (reply_uses_tools(a)) {
