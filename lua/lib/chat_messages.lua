@@ -29,8 +29,11 @@ end
 
 --- An image by the address that OpenAI's messages have.
 ---@param url string
----@return ChatImage
+---@return ChatImage|nil
 local function image_of(url)
+  if type(url) ~= "string" then
+    return nil
+  end
   local head, data = url:find(";base64,", 1, true)
   if url:sub(1, 5) == "data:" and head then
     return {
@@ -52,12 +55,13 @@ function M.parts(content)
   end
   local parts = {}
   for _, part in ipairs(type(content) == "table" and content or {}) do
-    if part.type == "text" and part.text ~= "" then
-      parts[#parts + 1] = { text = part.text }
-    elseif part.type == "image_url" and part.image_url then
-      parts[#parts + 1] = { image = image_of(part.image_url.url) }
-    elseif part.type == "image" then
-      parts[#parts + 1] = { image = part.image }
+    local named = type(part) == "table" and part or {}
+    local url = type(named.image_url) == "table" and named.image_url.url
+    if type(named.text) == "string" and named.text ~= "" then
+      parts[#parts + 1] = { text = named.text }
+    elseif url or named.type == "image" then
+      local image = url and image_of(url) or named.image
+      parts[#parts + 1] = image and { image = image }
     end
   end
   return parts
@@ -94,11 +98,22 @@ function M.is_system(message)
   return message.role == "system" or message.role == "developer"
 end
 
+--- Those of a list that are about functions: all providers have these.
+---@param list table[]|nil tools, or calls of them
+---@return table[]
+function M.functions(list)
+  local functions = {}
+  for _, item in ipairs(M.present(list) or {}) do
+    functions[#functions + 1] = item["function"] and item
+  end
+  return functions
+end
+
 --- The tool calls of a message.
 ---@param message tide.ChatMessage
 ---@return table[]
 function M.calls(message)
-  return M.present(message.tool_calls) or {}
+  return M.functions(message.tool_calls)
 end
 
 --- A call's arguments as a table: some upstreams want them so.
@@ -138,6 +153,26 @@ function M.append(turns, role, key, parts)
     turns[#turns + 1] = last
   end
   table.move(parts, 1, #parts, #last[key] + 1, last[key])
+end
+
+--- The function that a choice of a tool names.
+---@param choice string|table|nil
+---@return string|nil name
+function M.chosen(choice)
+  local named = type(choice) == "table" and choice["function"]
+  return type(named) == "table" and named.name or nil
+end
+
+--- How an answer must be formed: nil when it is free.
+---@param request tide.ProviderRequest
+---@return true|table|nil format true = any JSON, else a JSON schema
+function M.json_format(request)
+  local format = (request.options or {}).response_format
+  if type(format) ~= "table" or format.type == "text" then
+    return nil
+  end
+  local named = format.json_schema
+  return type(named) == "table" and M.present(named.schema) or true
 end
 
 --- What may stop an answer, as a list.

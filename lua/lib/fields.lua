@@ -53,6 +53,58 @@ function M.override_url()
   return M.line("base_url", 2000, { aliases = { "BaseUrl", "baseUrl" } })
 end
 
+local FUNCTION_NAME =
+  { name = "name", type = "string", required = true, max = 256 }
+
+--- What a model may call, in OpenAI's form: functions, and other kinds, which
+--- only some providers know.
+---@return Schema
+function M.tools()
+  return {
+    name = "tools",
+    type = "array",
+    max = 128,
+    items = {
+      type = "object",
+      open = true,
+      fields = {
+        {
+          name = "function",
+          type = "object",
+          open = true,
+          fields = { FUNCTION_NAME },
+        },
+      },
+    },
+  }
+end
+
+--- The calls that an assistant's message has made.
+---@return Schema
+function M.tool_calls()
+  return {
+    name = "tool_calls",
+    type = "array",
+    max = 128,
+    items = {
+      type = "object",
+      open = true,
+      fields = {
+        { name = "id", type = "string", required = true },
+        {
+          name = "function",
+          type = "object",
+          open = true,
+          fields = {
+            FUNCTION_NAME,
+            { name = "arguments", type = "string" },
+          },
+        },
+      },
+    },
+  }
+end
+
 --- An id in a path.
 ---@param name string
 ---@return Schema

@@ -156,7 +156,7 @@ end
 ---@return table[]|nil
 local function tools_of(tools)
   local list = json.array({})
-  for _, tool in ipairs(chat_messages.present(tools) or {}) do
+  for _, tool in ipairs(chat_messages.functions(tools)) do
     local declared = tool["function"]
     list[#list + 1] = {
       name = declared.name,
@@ -176,8 +176,9 @@ local function choice_of(request)
   local choice = chat_messages.present(request.tool_choice)
   local one_by_one = (request.options or {}).parallel_tool_calls == false
   local wanted
-  if type(choice) == "table" then
-    wanted = { type = "tool", name = choice["function"].name }
+  local name = chat_messages.chosen(choice)
+  if name then
+    wanted = { type = "tool", name = name }
   elseif choice or one_by_one then
     wanted = { type = CHOICES[choice or "auto"] or "auto" }
   end

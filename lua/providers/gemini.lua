@@ -98,9 +98,9 @@ end
 ---@param call table
 ---@return string|nil
 local function signature_of(call)
-  local extra = chat_messages.present(call.extra_content)
-  local google = extra and chat_messages.present(extra.google)
-  return google and chat_messages.present(google.thought_signature)
+  local extra = call.extra_content
+  local google = type(extra) == "table" and extra.google
+  return type(google) == "table" and google.thought_signature or nil
 end
 
 ---@param message tide.ChatMessage of an assistant
@@ -159,7 +159,7 @@ end
 ---@return table[]|nil
 local function tools_of(tools)
   local list = json.array({})
-  for _, tool in ipairs(chat_messages.present(tools) or {}) do
+  for _, tool in ipairs(chat_messages.functions(tools)) do
     local declared = tool["function"]
     list[#list + 1] = {
       name = declared.name,
@@ -179,11 +179,13 @@ local function choice_of(choice)
   if not choice then
     return nil
   end
-  local config = { mode = MODES[choice] or "ANY" }
-  if type(choice) == "table" then
-    config.allowedFunctionNames = json.array({ choice["function"].name })
-  end
-  return { functionCallingConfig = config }
+  local name = chat_messages.chosen(choice)
+  return {
+    functionCallingConfig = {
+      mode = MODES[choice] or "ANY",
+      allowedFunctionNames = name and json.array({ name }),
+    },
+  }
 end
 
 --- Of OpenAI's options those that have the same meaning here.
@@ -206,12 +208,9 @@ local function config_of(request)
   for theirs, ours in pairs(OPTIONS) do
     config[ours] = chat_messages.present(options[theirs])
   end
-  local format = chat_messages.present(options.response_format)
-  if format and format.type ~= "text" then
-    config.responseMimeType = "application/json"
-    config.responseJsonSchema = format.json_schema
-      and format.json_schema.schema
-  end
+  local format = chat_messages.json_format(request)
+  config.responseMimeType = format and "application/json"
+  config.responseJsonSchema = format ~= true and format or nil
   return config
 end
 

@@ -98,19 +98,10 @@ local function options_of(request)
   return options
 end
 
----@param format table|nil
----@return string|table|nil
-local function format_of(format)
-  format = chat_messages.present(format)
-  if not format or format.type == "text" then
-    return nil
-  end
-  return format.json_schema and format.json_schema.schema or "json"
-end
-
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
+  local format = chat_messages.json_format(request)
   local base = request.base_url:gsub("/+$", ""):gsub("/api$", "")
   return {
     url = base .. "/api/chat",
@@ -125,7 +116,7 @@ function M.build(request)
       messages = messages_of(request.messages),
       stream = true,
       tools = chat_messages.present(request.tools),
-      format = format_of((request.options or {}).response_format),
+      format = format == true and "json" or format,
       options = options_of(request),
     },
   }

@@ -35,6 +35,12 @@ local SEND = {
     fields.override_url(),
     { name = "parent_id", type = "integer", min = 0 },
     { name = "regenerate", type = "integer", min = 1 },
+    fields.tools(),
+    {
+      name = "tool_choice",
+      type = "string",
+      enum = { "auto", "none", "required" },
+    },
   },
 }
 

@@ -26,7 +26,11 @@ local CHAT = {
       items = {
         type = "object",
         open = true,
-        fields = { { name = "role", type = "string", required = true } },
+        fields = {
+          { name = "role", type = "string", required = true },
+          { name = "tool_call_id", type = "string" },
+          fields.tool_calls(),
+        },
       },
     },
     { name = "stream", type = "boolean" },
@@ -36,6 +40,7 @@ local CHAT = {
       fields = { { name = "include_usage", type = "boolean" } },
     },
     { name = "n", type = "integer" },
+    fields.tools(),
   },
 }
 

@@ -28,6 +28,8 @@ local M = {}
 ---@field parent_id? integer the message continues from there; 0 = a new root
 ---@field regenerate? integer id of a reply that is to be made anew
 ---@field system_prompt? string instead of the persona's
+---@field tools? table[] what the model may call, in OpenAI's form
+---@field tool_choice? string
 ---@field stream? boolean the client asked for a stream
 
 ---@param user_id integer
@@ -274,6 +276,8 @@ function M.start(user_id, wish, language)
     messages = hook_turn.messages,
     persona = persona,
     language = language,
+    tools = wish.tools,
+    tool_choice = wish.tool_choice,
   })
   spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
   session.title = hook_turn.title

@@ -9,6 +9,7 @@ export class SseReader {
   raw = '';
   text = ''; // the contents joined
   reasoning = '';
+  calls = ''; // the entries of tool calls, a line each
   last = null; // the frame with done: true
 
   /** `after`: the position from which the reply was asked for. */
@@ -36,11 +37,22 @@ export class SseReader {
     assert.equal(Number(message), this.messageId, 'one reply a stream');
     if (data.content !== undefined) this.text += data.content;
     if (data.reasoning !== undefined) this.reasoning += data.reasoning;
+    if (data.tool_calls) this.calls += `${event.data.slice('{"tool_calls":'.length, -1)}\n`;
     // Positions are bytes of what was told so far, however it was cut.
-    const told = this.after + Buffer.byteLength(this.text) + Buffer.byteLength(this.reasoning);
+    const told = this.after + Buffer.byteLength(this.text + this.reasoning + this.calls);
     assert.equal(Number(seq), told, `position of ${event.data.slice(0, 200)}`);
     this.frames.push({ id: event.id, seq: Number(seq), data });
     if (data.done) this.last = data;
+  }
+
+  /** The tool calls, their pieces joined. */
+  toolCalls() {
+    const calls = [];
+    for (const delta of this.calls.split('\n').filter(Boolean).flatMap((line) => JSON.parse(line))) {
+      calls[delta.index] ??= { id: delta.id, name: delta.function.name, arguments: '' };
+      calls[delta.index].arguments += delta.function.arguments ?? '';
+    }
+    return calls;
   }
 
   /** What was told before does not hold: the frame has all of it. */
