@@ -82,7 +82,9 @@ static void settle(struct slice *slice, const struct tt_err *err)
             checkpoint->submitted = checkpoint->stored;
         else
             checkpoint->stored = checkpoint->submitted;
-        schedule(checkpoint, err ? now + RETRY_MS : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
+        schedule(checkpoint, err                ? now + RETRY_MS
+                             : checkpoint->more ? now
+                                                : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
     }
     free(slice);
     if (!env->closing)
@@ -114,6 +116,7 @@ static void fill(struct slice *slice, struct tt_db_job *job)
         size_t added = add_new_bytes(job, checkpoint);
         bytes += added;
         checkpoint->submitted_ms = now;
+        checkpoint->more = added >= SLICE_BYTES;
         if (added > 0)
             tt_list_push_back(&slice->checkpoints, &checkpoint->node);
         else

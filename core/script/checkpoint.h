@@ -15,6 +15,7 @@ struct tt_checkpoint { /* a reply's part; zero it */
     uint64_t due_ms;
     uint64_t submitted_ms;
     uint64_t submitted; /* log position that jobs cover */
+    bool more;          /* the job did not take all that was there */
     uint64_t stored;    /* the same, of those that were committed */
 };
 
