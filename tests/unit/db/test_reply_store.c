@@ -79,6 +79,7 @@ static void test_end(void **state)
                                .status = TT_STR("complete"),
                                .finish_reason = TT_STR("stop"),
                                .usage = TT_STR("{\"input_tokens\":3}"),
+                               .runs = TT_STR("c4r2c10"),
                                .checkpointed = true};
     tt_reply_store_end(job, &end, &row);
     assert_int_equal(row, 0);
@@ -90,6 +91,7 @@ static void test_end(void **state)
                 " || usage || '|' || coalesce(error_code, '-') || '|' || tool_calls FROM "
                 "chat_messages WHERE id = 11",
                 "half and whole|hm|complete|stop|{\"input_tokens\":3}|-|[1]\n");
+    assert_text(f, "SELECT runs || '|' || delivered FROM chat_messages WHERE id = 11", "c4r2c10|0");
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 0);
     assert_int_equal(outside_int(f->path, "SELECT version FROM chat_sessions WHERE id = 5"), 2);
     assert_int_equal(outside_int(f->path, "SELECT version FROM chat_sessions WHERE id = 6"), 1);
@@ -173,6 +175,10 @@ static void test_repair(void **state)
                 "SELECT content || '|' || reasoning || '|' || tool_calls || '|' || status"
                 " FROM chat_messages WHERE id = 11",
                 "潮聊 c|think!|[1,2]\n|interrupted");
+    assert_text(f,
+                "SELECT runs || '|' || delivered || '|' || error_code"
+                " FROM chat_messages WHERE id = 11",
+                "r5c3r1c5t8|0|interrupted");
     assert_text(f, "SELECT content || '|' || typeof(content) FROM chat_messages WHERE id = 12",
                 "潮|text");
     assert_text(f, "SELECT content || '|' || status FROM chat_messages WHERE id = 13",
@@ -186,6 +192,19 @@ static void test_repair(void **state)
     assert_int_not_equal(err.status, 0);
 }
 
+/* What comes after a hole is not what the client saw there. */
+static void test_repair_stops_at_a_hole(void **state)
+{
+    struct fixture *f = *state;
+    checkpoint(f, 11, 0, 0, TT_STR("before"));
+    checkpoint(f, 11, 8, 0, TT_STR("after"));
+    checkpoint(f, 12, 1, 0, TT_STR("nothing before"));
+    close_db(f);
+    assert_int_equal(repair(f), 3);
+    assert_text(f, "SELECT content || '|' || runs FROM chat_messages WHERE id = 11", "before|c6");
+    assert_text(f, "SELECT content || '|' || runs FROM chat_messages WHERE id = 12", "|");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deleted_session, setup, teardown),
         cmocka_unit_test_setup_teardown(test_checkpoint_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repair, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repair_stops_at_a_hole, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

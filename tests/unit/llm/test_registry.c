@@ -293,6 +293,39 @@ static void stopping_a_reply(void **state)
     drop(reply);
 }
 
+static bool ends(int64_t user_id)
+{
+    bool ended = !user_id;
+    tt_registry_end_session(registry, user_id, S, NULL, &ended);
+    return ended;
+}
+
+static void whether_there_was_something_to_end(void **state)
+{
+    struct guest a = {.name = 'a'}, b = {.name = 'b'}, c = {.name = 'c'};
+    (void)state;
+    assert_false(ends(1));
+    assert_int_equal(tt_registry_count(registry), 0);
+    enter(&c);
+    assert_true(ends(1)); /* called, and does not know it yet */
+    turn();
+    enter(&a);
+    turn();
+    assert_true(ends(1)); /* running, without a reply so far */
+    assert_false(ends(2));
+    enter(&b);
+    assert_true(ends(1)); /* waiting */
+    assert_int_equal(tt_registry_count(registry), 1);
+    turn();
+    struct tt_reply *reply = add_reply(10, 1, S);
+    assert_true(ends(1));
+    tt_reply_produced(reply, &(struct tt_reply_outcome){.status = "complete"});
+    assert_false(ends(1)); /* its end is on its way */
+    tt_turn_leave(&a.turn);
+    drop(reply);
+    assert_int_equal(tt_registry_count(registry), 0);
+}
+
 static void stopping_all(void **state)
 {
     struct tt_err reason = {503, "shutting_down", "x"};
@@ -384,6 +417,7 @@ int main(void)
         TEST(ending_a_session),
         TEST(finding),
         TEST(stopping_a_reply),
+        TEST(whether_there_was_something_to_end),
         TEST(stopping_all),
         TEST(on_many_threads),
     };

@@ -330,6 +330,48 @@ static void stopping(void **state)
     tt_reply_unref(reply);
 }
 
+/* Whoever listens keeps a reply that is made for its listeners only. */
+static void listening(void **state)
+{
+    struct tt_reply *reply = reply_new();
+    struct stopped stopped = {0};
+    (void)state;
+    assert_false(tt_reply_heard(reply));
+    tt_reply_on_stop(reply, on_stop, &stopped);
+    tt_reply_hear(reply);
+    tt_reply_unhear(reply, true); /* left, but the reply is made for good */
+    turn();
+    assert_int_equal(stopped.calls, 0);
+
+    tt_reply_cancel_unheard(reply);
+    tt_reply_hear(reply);
+    tt_reply_hear(reply);
+    assert_true(tt_reply_heard(reply));
+    tt_reply_unhear(reply, true);  /* another one is there */
+    tt_reply_unhear(reply, false); /* has heard enough: nobody left */
+    turn();
+    assert_false(tt_reply_heard(reply));
+    assert_int_equal(stopped.calls, 0);
+    tt_reply_hear(reply);
+    tt_reply_unhear(reply, true);
+    turn();
+    assert_int_equal(stopped.calls, 1);
+    assert_string_equal(stopped.code, "user");
+    tt_reply_unref(reply);
+}
+
+static void the_servers_end_interrupts(void **state)
+{
+    struct tt_reply *reply = reply_new();
+    struct tt_reply_outcome outcome = {.status = "error", .retry_after_s = -1};
+    (void)state;
+    tt_err_set(&outcome.error, 503, "shutting_down", "x");
+    tt_reply_produced(reply, &outcome);
+    assert_string_equal(tt_reply_outcome(reply)->status, "interrupted");
+    assert_string_equal(tt_reply_outcome(reply)->error.code, "shutting_down");
+    tt_reply_unref(reply);
+}
+
 static void plain_facts(void **state)
 {
     struct tt_reply *reply = reply_new();
@@ -356,6 +398,8 @@ int main(void)
         TEST(outcomes),
         TEST(handler_set_after_the_end),
         TEST(stopping),
+        TEST(listening),
+        TEST(the_servers_end_interrupts),
         TEST(plain_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,23 @@ static void positions_are_where_the_log_is(void **state)
                "8.12", "\"message_id\":8,\"user_message_id\":7"));
 }
 
+/* Beyond what there is: all of it in one frame, then the rest as always. */
+static void a_reset_has_everything(void **state)
+{
+    struct web *web = *state;
+
+    expect(
+        web, "/short?wait=1&after=13",
+        "id: 2.12\ndata: {\"reset\":true,\"content\":\"潮 \\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
+            "2.12", "\"message_id\":2,\"user_message_id\":1"));
+    expect(web, "/thinking?wait=1&after=999",
+           "id: 4.5\ndata: {\"reset\":true,\"content\":\"yes\",\"reasoning\":\"hm\",\"done\":false}"
+           "\n\n" END("4.5", "\"message_id\":4,\"user_message_id\":3"));
+    expect(web, "/empty?wait=1&after=1",
+           "id: 6.0\ndata: {\"reset\":true,\"content\":\"\",\"done\":false}\n\n" END(
+               "6.0", "\"message_id\":6,\"user_message_id\":5"));
+}
+
 /* The text of all delta frames, and the check that ids rise to the lengths told. */
 static void gather(const char *body, struct tt_buf *out)
 {
@@ -281,6 +298,7 @@ int main(void)
         WEB_TEST(tool_calls_are_whole_frames),
         WEB_TEST(failures_end_with_an_error_frame),
         WEB_TEST(positions_are_where_the_log_is),
+        WEB_TEST(a_reset_has_everything),
         WEB_TEST(paced_text_arrives_whole),
         WEB_TEST(large_text_arrives_whole),
         WEB_TEST(several_readers_see_the_same),

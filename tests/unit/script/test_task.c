@@ -26,6 +26,43 @@ static void waiting_lets_others_run(void **state)
     assert_string_equal(rig->result, "6");
 }
 
+struct told {
+    struct tt_owned owned;
+    int left;
+};
+
+static void close_nothing(struct tt_owned *owned)
+{
+    (void)owned;
+}
+
+static void note_left(struct tt_owned *owned)
+{
+    TT_CONTAINER_OF(owned, struct told, owned)->left++;
+}
+
+/* The task goes on; what it owns hears of it, and those within it. */
+static void a_client_that_leaves_is_told_on(void **state)
+{
+    struct rig *rig = *state;
+    struct told told = {.owned = {.close = close_nothing, .on_left = note_left}}, silent = told;
+    struct tt_err err = {0};
+
+    silent.owned.on_left = NULL;
+    rig_load_body(rig, "time.sleep(5) return 1");
+    rig_start(rig);
+    tt_task_own(rig->task, &told.owned);
+    tt_task_own(rig->task, &silent.owned);
+    struct tt_task *child = tt_task_new_child(rig->task, rig_on_end, rig, &err);
+    assert_true(tt_task_has_client(child));
+    tt_task_client_left(rig->task);
+    assert_int_equal(told.left, 1);
+    assert_false(tt_task_has_client(rig->task));
+    assert_false(tt_task_has_client(child));
+    RIG_WAIT(rig, rig->ended);
+    assert_string_equal(rig->result, "1");
+}
+
 static void errors_tell_the_place(void **state)
 {
     struct rig *rig = *state;
@@ -289,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_task_may_end_at_once),
         RIG_TEST(waiting_lets_others_run),
+        RIG_TEST(a_client_that_leaves_is_told_on),
         RIG_TEST(errors_tell_the_place),
         RIG_TEST(coroutines_are_used_again),
         RIG_TEST(failed_coroutines_are_not),
