@@ -3,6 +3,7 @@
 --- what goes wrong from `errors`. A new route is an entry in a file of routes/,
 --- a new file there is a line here.
 
+local advice = require "lib.advice"
 local contracts = require "lib.contracts"
 local errors = require "lib.errors"
 local pipeline = require "lib.pipeline"
@@ -40,4 +41,12 @@ return {
   error_shapes = { { prefix = "/v1/", shape = "openai" } },
   -- Run when scripts are loaded; what they return is wrong with the scripts.
   self_tests = { contracts.check },
+  -- What `tidetalk check` warns of.
+  advice = {
+    function()
+      return advice.of_routes(routes)
+    end,
+    advice.of_hooks,
+    advice.of_policies,
+  },
 }

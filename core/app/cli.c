@@ -9,10 +9,15 @@
 static const struct tt_command commands[] = {
     {"serve", "[--setting=value …]", "start the server",
      "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start.\n", tt_cli_serve},
-    {"check", "[--setting=value …]", "validate settings, personas and scripts",
-     "Prints every complaint as file:line: message; ends with 1 when there are any.\n",
+    {"check", "[--json] [--setting=value …]", "validate settings, personas and scripts",
+     "Prints all that is wrong as file:line:column: severity: message (code), and ends with 1 "
+     "when\n"
+     "an error is among it; warnings alone end with 0. --json prints an array of objects with\n"
+     "file, line, column, severity (error or warning), code and message.\n",
      tt_cli_check},
-    {"routes", "[--setting=value …]", "list the routes of the scripts", "", tt_cli_routes},
+    {"routes", "[--json] [--setting=value …]", "list the routes of the scripts",
+     "--json prints an array of objects with method, path, auth, listener, file and line.\n",
+     tt_cli_routes},
     {"reload", "[--dry-run] [--force] [--wait]", "load the changed scripts into the running server",
      "All workers change at once, or, when anything is wrong with the scripts, none: then every\n"
      "complaint is printed as file:line: message and the command ends with 1.\n"

@@ -28,7 +28,10 @@ struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct 
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
- * `env` holds already stays; it must outlive the generation. NULL: what is wrong is printed. */
+ * `env` holds already stays; it must outlive the generation. Fails: NULL. */
+struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_env *env,
+                                   struct tt_complaints *complaints, struct tt_err *err);
+/* The same; what is wrong is printed. */
 struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_env *env,
                                   struct tt_err *err);
 

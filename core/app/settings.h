@@ -21,6 +21,10 @@ struct tt_settings {
  * reason. Owns: the caller, tt_settings_free. */
 int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                      char **rest, struct tt_err *err);
+/* The same, for who wants to know all that is wrong: "<origin>: …" a line in *complaints; what is
+ * wrong keeps its default. Owns: the caller, tt_settings_free. */
+void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
+                         char **rest, struct tt_buf *complaints);
 void tt_settings_free(struct tt_settings *settings);
 
 int64_t tt_settings_int(const struct tt_settings *settings, const char *key);

@@ -69,6 +69,24 @@ static void derive(struct tt_settings *settings)
                  settings->data_dir);
 }
 
+static int check_folder(const struct tt_settings *settings, struct tt_err *err)
+{
+    const struct tt_conf_value *folder = tt_conf_get(settings->conf, "data_dir");
+
+    if (folder->text.len > PATH_MAX_BYTES)
+        return tt_err_set(err, 0, "invalid_setting", "%s: data_dir: longer than %d bytes",
+                          folder->origin, PATH_MAX_BYTES);
+    return 0;
+}
+
+static int check_derived(const struct tt_settings *settings, struct tt_err *err)
+{
+    if (!tt_str_starts(tt_str_from(settings->admin_listen), TT_STR("unix:")))
+        return tt_err_set(err, 0, "invalid_setting", "%s: admin.listen: needs unix:<path>",
+                          tt_conf_get(settings->conf, "admin.listen")->origin);
+    return 0;
+}
+
 int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                      char **rest, struct tt_err *err)
 {
@@ -79,16 +97,41 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
     settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
     if (tt_conf_read_file(settings->conf, path, named, err) != 0 ||
         tt_conf_read_env(settings->conf, err) != 0 ||
-        tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, err) != 0)
+        tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, err) != 0 ||
+        check_folder(settings, err) != 0)
         return -1;
-    if (tt_conf_get(settings->conf, "data_dir")->text.len > PATH_MAX_BYTES)
-        return tt_err_set(err, 0, "invalid_setting", "%s: data_dir: longer than %d bytes",
-                          tt_conf_get(settings->conf, "data_dir")->origin, PATH_MAX_BYTES);
     derive(settings);
-    if (!tt_str_starts(tt_str_from(settings->admin_listen), TT_STR("unix:")))
-        return tt_err_set(err, 0, "invalid_setting", "%s: admin.listen: needs unix:<path>",
-                          tt_conf_get(settings->conf, "admin.listen")->origin);
-    return 0;
+    return check_derived(settings, err);
+}
+
+static void note(struct tt_buf *complaints, int result, struct tt_err *err)
+{
+    if (result != 0)
+        tt_buf_printf(complaints, "%s\n", err->message);
+    *err = (struct tt_err){0};
+}
+
+/* One place after the other, whatever the one before has found. */
+void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
+                         char **rest, struct tt_buf *complaints)
+{
+    struct tt_err err = {0};
+    bool named;
+    const char *path = config_path(&argc, argv, &named);
+
+    memset(settings, 0, sizeof(*settings));
+    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    tt_conf_collect(settings->conf, complaints);
+    note(complaints, tt_conf_read_file(settings->conf, path, named, &err), &err);
+    note(complaints, tt_conf_read_env(settings->conf, &err), &err);
+    note(complaints, tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, &err), &err);
+    tt_conf_collect(settings->conf, NULL);
+    int folder = check_folder(settings, &err);
+    note(complaints, folder, &err);
+    if (folder != 0)
+        return; /* nothing can be made of it */
+    derive(settings);
+    note(complaints, check_derived(settings, &err), &err);
 }
 
 void tt_settings_free(struct tt_settings *settings)

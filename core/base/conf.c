@@ -23,6 +23,20 @@ int tt_conf_refuse(struct tt_err *err, const char *origin, struct tt_str key, co
                       key.len > 100 ? 100 : (int)key.len, key.data, what);
 }
 
+void tt_conf_collect(struct tt_conf *conf, struct tt_buf *complaints)
+{
+    conf->complaints = complaints;
+}
+
+bool tt_conf_noted(struct tt_conf *conf, struct tt_err *err)
+{
+    if (!conf->complaints)
+        return false;
+    tt_buf_printf(conf->complaints, "%s\n", err->message);
+    *err = (struct tt_err){0};
+    return true;
+}
+
 static struct tt_str join_items(struct tt_arena *arena, const struct tt_str *items, size_t count)
 {
     struct tt_buf text = {0};

@@ -50,11 +50,15 @@ int tt_conf_read_env(struct tt_conf *conf, struct tt_err *err);
 int tt_conf_read_flags(struct tt_conf *conf, int argc, char **argv, int *argc_rest, char **rest,
                        struct tt_err *err);
 
+/* From now on what is wrong is added to `complaints`, "<origin>: …" a line, and reading goes on;
+ * the readers then fail only for what stops them. NULL ends it. */
+struct tt_buf;
+void tt_conf_collect(struct tt_conf *conf, struct tt_buf *complaints);
+
 /* The value in force. An unknown key is a programming error: aborts. */
 const struct tt_conf_value *tt_conf_get(const struct tt_conf *conf, const char *key);
 
 /* Appends "key = value  # origin" for all options, secrets masked. */
-struct tt_buf;
 void tt_conf_show(const struct tt_conf *conf, struct tt_buf *out);
 
 /* Appends the options as help text: flag, variable, default, help line. */

@@ -7,7 +7,11 @@ struct tt_conf {
     struct tt_conf_value *values; /* one an option */
     size_t count;
     struct tt_arena arena;
+    struct tt_buf *complaints; /* see tt_conf_collect */
 };
+
+/* After a failure: true when it was noted and reading goes on. */
+bool tt_conf_noted(struct tt_conf *conf, struct tt_err *err);
 
 /* Gives option `index` a new value, or leaves the old one and fills err. `items` is given for a
  * YAML list (text is made from it), NULL otherwise. Everything is copied. */

@@ -160,7 +160,7 @@ static int set_from_map(struct file *file, const struct tt_yaml_node *map, struc
             key = tt_arena_str(&file->arena, tt_buf_str(&dotted));
             tt_buf_free(&dotted);
         }
-        if (set_from_node(file, key, node) < 0)
+        if (set_from_node(file, key, node) < 0 && !tt_conf_noted(file->conf, file->err))
             return -1;
     }
     return 0;
@@ -214,7 +214,8 @@ int tt_conf_read_env(struct tt_conf *conf, struct tt_err *err)
     for (size_t i = 0; i < conf->count; i++) {
         const char *name = conf->options[i].env;
         const char *text = name ? getenv(name) : NULL;
-        if (text && tt_conf_set(conf, i, tt_str_from(text), NULL, 0, name, err) < 0)
+        if (text && tt_conf_set(conf, i, tt_str_from(text), NULL, 0, name, err) < 0 &&
+            !tt_conf_noted(conf, err))
             return -1;
     }
     return 0;
@@ -290,7 +291,7 @@ int tt_conf_read_flags(struct tt_conf *conf, int argc, char **argv, int *argc_re
             words_only = true;
         else if (words_only || strncmp(argv[i], "--", 2) != 0)
             rest[(*argc_rest)++] = argv[i];
-        else if (read_flag(conf, argc, argv, &i, err) < 0)
+        else if (read_flag(conf, argc, argv, &i, err) < 0 && !tt_conf_noted(conf, err))
             return -1;
     }
     return 0;

@@ -19,6 +19,8 @@ struct tt_route {
     bool reads_body;
     bool upload; /* the body is multipart/form-data, streamed to disk; see intake.h */
     size_t body_max;
+    struct tt_str file; /* where the handler is */
+    int line;
 };
 
 /* Whether the same request may fare better later. */

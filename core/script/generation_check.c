@@ -119,6 +119,17 @@ static void read_access(lua_State *L, int entry, struct tt_route *route)
         luaL_error(L, "'listener' must be \"public\" or \"admin\"");
 }
 
+/* Where the function on top of the stack is written. */
+static void read_place(lua_State *L, struct tt_generation *generation, struct tt_route *route)
+{
+    lua_Debug where = {0};
+
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &where);
+    route->file = tt_arena_str(&generation->arena, tt_str_from(where.short_src));
+    route->line = where.linedefined > 0 ? where.linedefined : 1;
+}
+
 /* 1 = generation, 2 = app.routes, 3 = number of the entry, from 1. */
 static int read_route(lua_State *L)
 {
@@ -137,6 +148,7 @@ static int read_route(lua_State *L)
     read_access(L, entry, route);
     if (lua_getfield(L, entry, "handler") != LUA_TFUNCTION)
         return luaL_error(L, "'handler' is a %s, not a function", luaL_typename(L, -1));
+    read_place(L, generation, route);
     route->reads_body = lua_getfield(L, entry, "request") != LUA_TNIL;
     lua_getfield(L, entry, "upload");
     route->upload = lua_toboolean(L, -1);
@@ -203,16 +215,20 @@ static int read_routes(lua_State *L)
     return 0;
 }
 
-/* ---- running app.self_tests ---- */
+/* ---- running app.self_tests and app.advice ---- */
 
-/* A complaint of a self test: a text, or {message=, at=}, where `at` is the function that it is
- * about. */
+/* A complaint of a script: a text, or {message=, at=, code=}, where `at` is the function that it is
+ * about, and `code` stands for the phase. */
 static void read_complaint(lua_State *L, struct check *check)
 {
     int complaint = lua_gettop(L);
+    const char *phase = check->complaints->phase;
     lua_Debug where;
 
     if (lua_istable(L, complaint)) {
+        if (lua_getfield(L, complaint, "code") == LUA_TSTRING)
+            check->complaints->phase =
+                tt_arena_str(&check->complaints->arena, tt_str_from(lua_tostring(L, -1))).data;
         lua_getfield(L, complaint, "message");
         if (lua_getfield(L, complaint, "at") == LUA_TFUNCTION && !lua_iscfunction(L, -1)) {
             lua_getinfo(L, ">S", &where);
@@ -223,11 +239,12 @@ static void read_complaint(lua_State *L, struct check *check)
         }
     }
     complain(L, check, "app.lua");
+    check->complaints->phase = phase;
     lua_settop(L, complaint - 1);
 }
 
-/* 1 = check, 2 = the test; its results are complaints. */
-static int run_self_test(lua_State *L)
+/* 1 = check, 2 = the function; its results are complaints. */
+static int run_one(lua_State *L)
 {
     struct check *check = lua_touserdata(L, 1);
 
@@ -241,19 +258,19 @@ static int run_self_test(lua_State *L)
     return 0;
 }
 
-static int run_self_tests(lua_State *L)
+static int run_list(lua_State *L, const char *name)
 {
     struct check *check = lua_touserdata(L, 1);
 
     tt_vm_push_app(L);
-    int type = lua_getfield(L, -1, "self_tests");
+    int type = lua_getfield(L, -1, name);
     if (type == LUA_TNIL)
         return 0;
     if (type != LUA_TTABLE)
-        return luaL_error(L, "'self_tests' must be a list of functions");
+        return luaL_error(L, "'%s' must be a list of functions", name);
     int table = lua_gettop(L);
     for (lua_Integer i = 1; lua_rawgeti(L, table, i) != LUA_TNIL; i++) {
-        lua_pushcfunction(L, run_self_test);
+        lua_pushcfunction(L, run_one);
         lua_insert(L, -2);
         lua_pushvalue(L, 1);
         lua_insert(L, -2);
@@ -261,6 +278,16 @@ static int run_self_tests(lua_State *L)
             complain(L, check, "app.lua");
     }
     return 0;
+}
+
+static int run_self_tests(lua_State *L)
+{
+    return run_list(L, "self_tests");
+}
+
+static int run_advice(lua_State *L)
+{
+    return run_list(L, "advice");
 }
 
 /* ---- all of it ---- */
@@ -281,4 +308,12 @@ int tt_generation_check(struct tt_generation *generation, struct tt_complaints *
     if (complaints->count == before)
         failed |= tt_vm_call(vm, run_self_tests, &check, "app.lua", complaints);
     return failed || complaints->count > before ? -1 : 0;
+}
+
+void tt_generation_advise(struct tt_generation *generation, struct tt_complaints *advice)
+{
+    struct check check = {generation, advice};
+
+    advice->phase = "advice";
+    tt_vm_call(generation->vms[0], run_advice, &check, "app.lua", advice);
 }

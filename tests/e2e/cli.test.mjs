@@ -147,9 +147,9 @@ describe('scripts and personas', () => {
   test('routes lists method, path, who may and on which listener', async () => {
     const { code, stdout } = await tidetalk(newHome(), ['routes']);
     assert.equal(code, 0);
-    assert.match(stdout, /^POST +\/api\/register +none +public$/m);
-    assert.match(stdout, /^GET +\/api\/chat\/sessions\/:session_id\/messages +user +public$/m);
-    assert.doesNotMatch(stdout, /^\S+ +\/admin\S* .*public$/m);
+    assert.match(stdout, /^POST +\/api\/register +none +public +\S+:\d+$/m);
+    assert.match(stdout, /^GET +\/api\/chat\/sessions\/:session_id\/messages +user +public +\S+:\d+$/m);
+    assert.doesNotMatch(stdout, /^\S+ +\/admin\S* .* public /m);
   });
 });
 

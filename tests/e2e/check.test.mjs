@@ -1,0 +1,138 @@
+// `tidetalk check` and `tidetalk routes`: everything that is wrong, with its place, for people and editors.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe } from 'node:test';
+import { test } from './support/limits.mjs';
+import { copyScripts, nameHook } from './support/scripts.mjs';
+import { makeHome, tidetalk } from './support/server.mjs';
+
+const PLACED = /^(\S+?):(\d+):(\d+): (error|warning): (.+) \(([a-z_]+)\)$/;
+
+describe('tidetalk check', () => {
+  const homes = [];
+  after(() => homes.forEach((home) => home.remove()));
+
+  const setup = (files = {}) => {
+    const home = makeHome();
+    homes.push(home);
+    home.env.TIDETALK_LUA_DIR = 'lua';
+    home.env.TIDETALK_PERSONAS = 'style.yaml';
+    return { home, lua: copyScripts(home.folder, files) };
+  };
+  const check = async (home, args = []) => {
+    const { code, stdout, stderr } = await tidetalk(home, ['check', ...args]);
+    const lines = stderr.trim().split('\n').map((line) => PLACED.exec(line)?.slice(1)).filter(Boolean);
+    return { code, stdout, stderr, lines };
+  };
+  const json = async (home) => {
+    const { code, stdout } = await tidetalk(home, ['check', '--json']);
+    return { code, found: JSON.parse(stdout) };
+  };
+
+  test('has nothing to say about what comes along', async () => {
+    const { home } = setup();
+    const plain = await check(home);
+    assert.equal(plain.code, 0, plain.stderr);
+    assert.equal(plain.stderr, '');
+    assert.match(plain.stdout, /^ok: \d+ routes, 3 personas, scripts [0-9a-f]{12}$/m);
+    assert.deepEqual(await json(home), { code: 0, found: [] });
+  });
+
+  test('tells all syntax errors, in both forms the same', async () => {
+    const { home } = setup({
+      'routes/models.lua': 'local x = 1\nlocal y = = 2\n', 'policy/title.lua': 'return {\n  a = * 1 }\n',
+    });
+    const { code, lines } = await check(home);
+    assert.equal(code, 1);
+    assert.deepEqual(lines.map(([file, line, column, severity, , what]) => [file, line, column, severity, what]), [
+      ['lua/policy/title.lua', '2', '7', 'error', 'syntax_error'],
+      ['lua/routes/models.lua', '2', '9', 'error', 'syntax_error'],
+    ].sort());
+    const { found } = await json(home);
+    assert.deepEqual(found, lines.map(([file, line, column, severity, message, what]) => (
+      { file, line: Number(line), column: Number(column), severity, code: what, message })));
+  });
+
+  test('tells settings, personas and scripts at once', async () => {
+    const { home } = setup({ 'routes/models.lua': 'local = 1' });
+    writeFileSync(join(home.folder, 'tidetalk.yaml'), 'workers: many\nlisten: nowhere\nworkerz: 1\n');
+    writeFileSync(join(home.folder, 'style.yaml'), 'personas:\n  - name: x\n    contend: y\n');
+    delete home.env.TIDETALK_LISTEN;
+    delete home.env.TIDETALK_WORKERS;
+    home.env.TIDETALK_DRAIN = 'soon';
+    const { code, found } = await json(home);
+    assert.equal(code, 1);
+    const at = found.map((f) => [f.file, f.line, f.code]);
+    assert.deepEqual(at.slice(0, 4), [
+      ['tidetalk.yaml', 1, 'invalid_setting'], ['tidetalk.yaml', 2, 'invalid_setting'],
+      ['tidetalk.yaml', 3, 'invalid_setting'], ['TIDETALK_DRAIN', null, 'invalid_setting'],
+    ]);
+    assert.ok(found.some((f) => f.file === 'style.yaml' && f.line === 3 && f.code === 'invalid_persona'));
+    assert.ok(found.some((f) => f.file === 'lua/routes/models.lua' && f.line === 1));
+    assert.match(found[2].message, /nearest known one is "workers"/);
+  });
+
+  test('tells what a body raises, and every wrong route', async () => {
+    const raised = setup({ 'policy/title.lua': 'local M = {}\n  local n = nil + 1\nreturn M' });
+    const { lines } = await check(raised.home);
+    assert.deepEqual(lines[0].slice(0, 4), ['lua/policy/title.lua', '2', '3', 'error']);
+    assert.equal(lines[0][5], 'load_error');
+    const routes = setup({
+      'routes/personas.lua': `return {
+        {method = "GET", path = "/api/a", auth = "nobody", handler = function() end},
+        {method = "GET", path = "/api/login/", auth = "none", handler = 5},
+      }`,
+    });
+    const wrong = (await check(routes.home)).lines;
+    assert.equal(wrong.length, 2);
+    assert.deepEqual(wrong.map(([file, line, , , , what]) => [file, line, what])[0],
+      ['lua/routes/personas.lua', '2', 'invalid_route']);
+  });
+
+  test('warns of what is most likely a mistake, and ends with 0', async () => {
+    const { home, lua } = setup({
+      'hooks/mine.lua': 'return {\n  on_detla = function() end,\n}',
+      'routes/extra.lua': 'return {{method = "GET", path = "/api/x", auth = "none", handler = function() end}}',
+    });
+    nameHook(lua, 'mine');
+    const title = join(lua, 'policy/title.lua');
+    writeFileSync(title, readFileSync(title, 'utf8').replace(/return M\n$/, 'function M.from_mesage() end\nreturn M\n'));
+    const { code, lines, stderr } = await check(home);
+    assert.equal(code, 0, stderr);
+    const at = lines.map(([file, line, column, severity, , what]) => [file, line, column, severity, what]);
+    const line = readFileSync(title, 'utf8').split('\n').indexOf('function M.from_mesage() end') + 1;
+    for (const wanted of [
+      ['lua/hooks/mine.lua', '2', '3', 'warning', 'unknown_hook'],
+      ['lua/routes/extra.lua', '1', '1', 'warning', 'unused_file'],
+      ['lua/policy/title.lua', String(line), '1', 'warning', 'unknown_policy_function'],
+    ]) assert.ok(at.some((a) => a.slice(0, 2).join() === wanted.slice(0, 2).join() && a[4] === wanted[4]),
+      `${wanted}\n${stderr}`);
+    assert.match(stderr, /0 errors, 3 warnings/);
+  });
+
+  test('an unreadable folder and an unknown word', async () => {
+    const { home } = setup();
+    home.env.TIDETALK_LUA_DIR = 'nowhere';
+    const { code, found } = await json(home);
+    assert.equal(code, 1);
+    assert.equal(found[0].code, 'unreadable');
+    assert.equal((await check(home, ['word'])).code, 2);
+  });
+
+  test('routes tells each handler\'s place', async () => {
+    const { home, lua } = setup();
+    const { stdout } = await tidetalk(home, ['routes', '--json']);
+    const routes = JSON.parse(stdout);
+    const login = routes.find((route) => route.path === '/api/login');
+    assert.deepEqual({ ...login, line: 0 }, {
+      method: 'POST', path: '/api/login', auth: 'none', listener: 'public',
+      file: 'lua/routes/accounts.lua', line: 0,
+    });
+    const source = readFileSync(join(lua, 'routes/accounts.lua'), 'utf8').split('\n');
+    assert.match(source[login.line - 1], /function/);
+    const table = (await tidetalk(home, ['routes'])).stdout;
+    assert.ok(table.includes(`lua/routes/accounts.lua:${login.line}`));
+    assert.equal(table.trim().split('\n').length, routes.length);
+  });
+});

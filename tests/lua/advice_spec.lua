@@ -1,0 +1,88 @@
+local tide = require "tests.lua.support.tide"
+
+--- The words that a pattern finds in a file, sorted.
+local function words_of(path, pattern)
+  local file = assert(io.open(path))
+  local words = {}
+  for word in file:read("a"):gmatch(pattern) do
+    words[#words + 1] = word
+  end
+  file:close()
+  table.sort(words)
+  return words
+end
+
+local function sorted(list)
+  local copy = table.move(list, 1, #list, 1, {})
+  table.sort(copy)
+  return copy
+end
+
+describe("lib.advice", function()
+  local advice, hooks
+
+  before_each(function()
+    local files = { policy = { "title" }, routes = { "a", "b" }, hooks = {} }
+    tide.install({
+      scripts = {
+        names = function(folder)
+          return files[folder]
+        end,
+      },
+    })
+    hooks = { parts = {} }
+    package.loaded["hooks"] = hooks
+    advice = require "lib.advice"
+  end)
+
+  it("knows the fields of a route that types/route.lua has", function()
+    assert.same(
+      words_of("lua/types/route.lua", "%-%-%-@field ([%w_]+)"),
+      sorted(advice.ROUTE_FIELDS)
+    )
+  end)
+
+  it("knows every function of the policies that come along", function()
+    for name, functions in pairs(advice.POLICIES) do
+      local path = "lua/policy/" .. name .. ".lua"
+      local there = words_of(path, "\nfunction M%.([%w_]+)")
+      assert.same(there, sorted(functions), name)
+    end
+  end)
+
+  it("warns of fields that nobody reads and files that nobody names", function()
+    local function handler() end
+    local a = { { path = "/a", handler = handler, metod = "GET" } }
+    local b = { { path = "/b", handler = handler } }
+    package.loaded["routes.a"], package.loaded["routes.b"] = a, b
+    local found = advice.of_routes({ a[1] })
+    package.loaded["routes.a"], package.loaded["routes.b"] = nil, nil
+    assert.same({
+      {
+        code = "unknown_route_field",
+        message = "a route has no field 'metod'",
+        at = handler,
+      },
+      {
+        code = "unused_file",
+        message = "routes/b.lua is not named in app.lua, its routes are not "
+          .. "there",
+        at = handler,
+      },
+    }, found)
+  end)
+
+  it("warns of hooks and policies that nobody asks", function()
+    local function misspelt() end
+    hooks.parts = { { on_detla = misspelt, before_llm = misspelt, n = 1 } }
+    local found = advice.of_hooks()
+    assert.equal(1, #found)
+    assert.equal("unknown_hook", found[1].code)
+    assert.equal(misspelt, found[1].at)
+    assert.same({}, advice.of_policies())
+    require("policy.title").from_mesage = misspelt
+    found = advice.of_policies()
+    assert.equal("unknown_policy_function", found[1].code)
+    assert.equal(misspelt, found[1].at)
+  end)
+end)
