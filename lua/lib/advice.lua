@@ -2,6 +2,7 @@
 --- files that nobody named. `tidetalk check` tells it as warnings; a server
 --- runs all the same.
 
+local contracts = require "lib.contracts"
 local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
 local scripts = require "tide.scripts"
@@ -12,19 +13,6 @@ local M = {}
 M.ROUTE_FIELDS = {
   "method", "path", "auth", "api_keys", "listener", "params", "query",
   "request", "response", "upload", "form", "body_max", "summary", "handler",
-}
-
---- The functions by which the policies are asked.
-M.POLICIES = {
-  api_key = { "make", "looks_like", "is_whole", "prefix" },
-  context = { "rows_needed", "history", "build" },
-  disconnect = { "choose" },
-  files = { "readable", "allowed", "with_files" },
-  openai = {
-    "wish", "text_of", "plain", "usage", "completion", "model",
-  },
-  persona = { "find", "known", "choose", "names" },
-  title = { "placeholder", "from_message", "question", "from_answer" },
 }
 
 ---@class Advice
@@ -134,19 +122,22 @@ function M.of_hooks()
   return advice
 end
 
+--- Of the policies that have a contract; the others are nobody's to change.
 ---@return Advice[]
 function M.of_policies()
   local advice = {}
-  for _, name in ipairs(scripts.names("policy")) do
-    local known = M.POLICIES[name]
-    if known then
-      check_names(advice, require("policy." .. name), known, {
-        code = "unknown_policy_function",
-        message = "nobody asks policy." .. name .. " for '%s', it is asked "
-          .. "for " .. table.concat(known, ", "),
-        of = "function",
-      })
+  for module, contract in pairs(contracts.policies) do
+    local known = {}
+    for name in pairs(contract) do
+      known[#known + 1] = name
     end
+    table.sort(known)
+    check_names(advice, require(module), known, {
+      code = "unknown_policy_function",
+      message = "nobody asks " .. module .. " for '%s', it is asked for "
+        .. table.concat(known, ", "),
+      of = "function",
+    })
   end
   return advice
 end
