@@ -184,7 +184,7 @@ static void read_end(struct pump *pump)
 
 /* ---- callbacks of the call ---- */
 
-static void status_error(int status, struct tt_err *error)
+void tt_upstream_status_error(int status, struct tt_err *error)
 {
     static const struct {
         int status, ours;
@@ -232,7 +232,7 @@ static void on_head(void *arg, int status, struct tt_str content_type, int64_t r
     struct tt_err error = {0};
     pump->http_status = status;
     if (status < 200 || status > 299) {
-        status_error(status, &error);
+        tt_upstream_status_error(status, &error);
         reply_fail(pump, &error, retry_after_s, false);
     } else if (tt_str_eq_nocase(type, TT_STR("text/event-stream"))) {
         begin_events(pump, TT_SSE_EVENTS);

@@ -29,6 +29,9 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
                     struct tt_delta_spec *spec, struct tt_reply *reply,
                     const struct tt_upstream_fallback *fallback, struct tt_err *err);
 
+/* The typed error of an answer with a status that is not 2xx, see above. Thread: any. */
+void tt_upstream_status_error(int status, struct tt_err *error);
+
 struct tt_play {
     struct tt_str text;       /* copied */
     struct tt_str reasoning;  /* copied; told first */

@@ -1,5 +1,6 @@
 /* tide.llm: turns, and how to start, find and stop a reply. Lua says what to ask and whom; from
  * then on the reply runs in C (production.c). */
+#include "db/usage_store.h"
 #include "llm/reply_stored.h"
 #include "script/bind.h"
 #include "script/llm_start.h"
@@ -230,6 +231,43 @@ static int llm_check_url(lua_State *L)
     return 1;
 }
 
+static int llm_status_error(lua_State *L)
+{
+    struct tt_err error = {0};
+
+    tt_upstream_status_error((int)luaL_checkinteger(L, 1), &error);
+    tt_value_push_error(L, &error);
+    return 1;
+}
+
+static int llm_usage_statement(lua_State *L)
+{
+    struct tt_usage_entry entry = {0};
+    struct tt_db_value values[TT_USAGE_STORE_VALUES];
+    char day[TT_RFC3339_SIZE];
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    entry.user_id = tt_value_field_int(L, 1, "user_id", 0);
+    entry.model_name = tt_value_field(L, 1, "model_name");
+    entry.input_tokens = tt_value_field_int(L, 1, "input_tokens", 0);
+    entry.output_tokens = tt_value_field_int(L, 1, "output_tokens", 0);
+    lua_getfield(L, 1, "estimated");
+    entry.estimated = lua_toboolean(L, -1);
+    if (!entry.user_id || !entry.model_name.data)
+        return luaL_error(L, "llm.usage_statement: needs user_id and model_name");
+    tt_usage_store_values(&entry, day, values);
+    lua_createtable(L, 2, 0);
+    lua_pushstring(L, tt_usage_store_sql);
+    lua_rawseti(L, -2, 1);
+    lua_createtable(L, TT_USAGE_STORE_VALUES, 0);
+    for (int i = 0; i < TT_USAGE_STORE_VALUES; i++) {
+        tt_value_push_db(L, &values[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_rawseti(L, -2, 2);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"enter", llm_enter},
     {"start", tt_lua_llm_start},
@@ -239,6 +277,8 @@ static const luaL_Reg functions[] = {
     {"restore", llm_restore},
     {"stop", llm_stop},
     {"check_url", llm_check_url},
+    {"status_error", llm_status_error},
+    {"usage_statement", llm_usage_statement},
     {"check_provider", tt_lua_check_provider},
     {NULL, NULL},
 };

@@ -95,6 +95,17 @@ function M.plain(messages)
   return plain
 end
 
+--- The texts of an embeddings request; one that brings tokens has none.
+---@param input any
+---@return string[]
+function M.inputs(input)
+  local texts = {}
+  for _, one in ipairs(type(input) == "table" and input or { input }) do
+    texts[#texts + 1] = type(one) == "string" and one or nil
+  end
+  return texts
+end
+
 ---@param usage tide.Usage|nil
 ---@return table usage as OpenAI has it; `estimated` is ours
 function M.usage(usage)

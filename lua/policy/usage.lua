@@ -45,6 +45,16 @@ function M.estimate_input(messages, tools)
   return tokens
 end
 
+---@param texts string[]
+---@return integer tokens, about
+function M.estimate_texts(texts)
+  local tokens = 0
+  for _, one in ipairs(texts) do
+    tokens = tokens + text.tokens(one)
+  end
+  return tokens
+end
+
 local DATE = "^(%d%d%d%d)%-(%d%d)%-(%d%d)$"
 local DAYS = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 

@@ -103,6 +103,23 @@ local function messages_of(messages)
 end
 
 ---@param request tide.ProviderRequest
+---@param path string
+---@param accept string
+---@param body table
+---@return tide.ProviderCall
+local function call(request, path, accept, body)
+  return {
+    url = request.base_url:gsub("/+$", "") .. path,
+    headers = {
+      ["Authorization"] = { "Bearer ", request.key },
+      ["Content-Type"] = "application/json",
+      ["Accept"] = accept,
+    },
+    body = body,
+  }
+end
+
+---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
   local body = {}
@@ -116,15 +133,18 @@ function M.build(request)
   body.max_tokens = request.max_tokens
   body.tools = chat_messages.present(request.tools)
   body.tool_choice = chat_messages.present(request.tool_choice)
-  return {
-    url = request.base_url:gsub("/+$", "") .. "/chat/completions",
-    headers = {
-      ["Authorization"] = { "Bearer ", request.key },
-      ["Content-Type"] = "application/json",
-      ["Accept"] = "text/event-stream",
-    },
-    body = body,
-  }
+  return call(request, "/chat/completions", "text/event-stream", body)
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.embed(request)
+  local body = {}
+  for name, value in pairs(request.options) do
+    body[name] = value
+  end
+  body.model = request.model
+  return call(request, "/embeddings", "application/json", body)
 end
 
 return M

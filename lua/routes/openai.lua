@@ -2,6 +2,7 @@
 --- own models. A token or a personal API key opens it; see docs/openai.md.
 
 local completions = require "services.completions"
+local embeddings = require "services.embeddings"
 local errors = require "lib.errors"
 local fields = require "lib.fields"
 local models = require "services.models"
@@ -9,6 +10,8 @@ local objects = require "lib.objects"
 local openai = require "policy.openai"
 local replies = require "services.replies"
 local time = require "tide.time"
+
+local JSON = "application/json; charset=utf-8"
 
 --- Bytes of a request: pictures come within it.
 local BODY_MAX = 8 << 20
@@ -44,6 +47,11 @@ local CHAT = {
   },
 }
 
+local EMBEDDINGS = {
+  open = true,
+  fields = { fields.line("model", 200, { required = true }) },
+}
+
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
 
@@ -74,6 +82,14 @@ function handlers.chat(req)
     return nil, failed
   end
   return { json = openai.completion(named, result) }
+end
+
+function handlers.embed(req)
+  if req.body.input == nil then
+    return nil, errors.new("missing_field", { field = "input" })
+  end
+  local text, err = embeddings.create(req.user.id, req.body)
+  return text and { body = text, content_type = JSON }, err
 end
 
 function handlers.list_models(req)
@@ -115,6 +131,16 @@ return {
     request = CHAT,
     body_max = BODY_MAX,
     handler = handlers.chat,
+  },
+  {
+    method = "POST",
+    path = "/v1/embeddings",
+    auth = "user",
+    api_keys = true,
+    summary = "OpenAI's embeddings, of the caller's models",
+    request = EMBEDDINGS,
+    body_max = BODY_MAX,
+    handler = handlers.embed,
   },
   {
     method = "GET",

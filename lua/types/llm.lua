@@ -167,6 +167,24 @@ function llm.stop(user_id, session_id, code) end
 ---@return true|nil ok, tide.Error|nil err invalid_url, address_not_allowed
 function llm.check_url(url) end
 
+--- The error that an upstream's answer with this status stands for.
+---@param status integer not 2xx
+---@return tide.Error err upstream_unauthorized, upstream_rate_limited, …
+function llm.status_error(status) end
+
+---@class tide.UsageEntry
+---@field user_id integer
+---@field model_name string
+---@field input_tokens integer
+---@field output_tokens? integer default 0
+---@field estimated? boolean
+
+--- The statement that adds one request to the user's usage of today, for
+--- db.write; what llm.start and llm.ask run by themselves.
+---@param entry tide.UsageEntry
+---@return table statement
+function llm.usage_statement(entry) end
+
 --- Raises when what a provider declares cannot be read: a path with a mistake,
 --- a name that does not exist. Works while modules load.
 ---@param provider tide.Provider
@@ -189,6 +207,9 @@ function llm.check_provider(provider) end
 --- take images: patterns of their names
 ---@field notes? string for people
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
+---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall asks for
+--- embeddings: `options` is the client's whole request, `messages` is absent;
+--- the answer is OpenAI's
 
 --- A path into JSON, or several for the same thing.
 ---@alias tide.Path string|string[]

@@ -168,6 +168,30 @@ describe('the npm client openai', () => {
     assert.equal((await context.mock.stats()).requests, asked + 1, 'a refused key is not asked twice');
   });
 
+  test('makes embeddings', async () => {
+    const { client, user, model } = await setup('');
+    const input = ['high tide', '潮水'];
+    const answer = await client.embeddings.create({ model, input, encoding_format: 'float', dimensions: 8 });
+    assert.equal(answer.object, 'list');
+    assert.equal(answer.data.length, 2);
+    assert.ok(answer.data.every((one) => one.embedding.length > 0 && one.embedding.every(Number.isFinite)));
+    const told = (await context.mock.requests()).at(-1);
+    assert.equal(told.path, '/v1/embeddings');
+    assert.deepEqual(told.json, { model, input, encoding_format: 'float', dimensions: 8 });
+    const [{ requests, input_tokens: tokens, output_tokens: none }] = (await user.ok('GET', '/api/usage')).data;
+    assert.deepEqual([requests, tokens, none], [1, answer.usage.prompt_tokens, 0]);
+    const failing = (request) => client.embeddings.create(request)
+      .then(() => assert.fail('no error'), (error) => error);
+    assert.equal((await failing({ model: 'none', input: 'a' })).code, 'model_not_found');
+    assert.equal((await failing({ model: 'demo', input: 'a' })).code, 'embeddings_not_supported');
+    assert.equal((await failing({ model })).param, 'input');
+    const limited = await setup('status=429,retry_after=7');
+    const refused = await limited.client.embeddings.create({ model: limited.model, input: 'a' })
+      .then(() => assert.fail('no error'), (error) => error);
+    assert.equal(refused.code, 'upstream_rate_limited');
+    assert.equal(refused.headers.get('retry-after-ms'), '7000');
+  });
+
   test('lists the models that its user has', async () => {
     const { client, model } = await setup('');
     const ids = [];

@@ -52,6 +52,7 @@ POST /api/files/upload
 GET /api/files/session/:session_id
 DELETE /api/files/:file_id
 POST /v1/chat/completions
+POST /v1/embeddings
 GET /v1/models
 GET /v1/models/:model`.trim().split('\n');
 

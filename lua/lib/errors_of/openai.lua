@@ -8,6 +8,12 @@ return {
       .. "/v1/models lists the models that you can use.",
     zh = "您没有模型“{model_name}”的 API 配置，可用模型见 /v1/models。",
   },
+  embeddings_not_supported = {
+    status = 422,
+    en = "The provider of the model \"{model_name}\" makes no embeddings "
+      .. "here. Use a model of an OpenAI-compatible provider.",
+    zh = "模型“{model_name}”的提供方在此不支持向量嵌入，请使用 OpenAI 兼容的模型。",
+  },
   unsupported_parameter = {
     status = 400,
     en = "The parameter \"{field}\" is not supported with this value. Leave "

@@ -172,7 +172,8 @@ function M.install(fakes, settings)
       { name = "Second", content = "You are the second." },
     },
   }
-  for _, name in ipairs({ "db", "crypto", "time", "log", "llm", "files" }) do
+  local untouched = { "db", "crypto", "http", "time", "log", "llm", "files" }
+  for _, name in ipairs(untouched) do
     modules[name] = unprepared("tide." .. name)
   end
   modules.scripts = fake_scripts()
