@@ -9,6 +9,10 @@
 static const struct tt_command commands[] = {
     {"serve", "[--setting=value …]", "start the server",
      "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start.\n", tt_cli_serve},
+    {"dev", "[--setting=value …]", "start the server for writing scripts",
+     "As serve, but scripts and personas are loaded whenever they change on the disk, or it says\n"
+     "what is wrong with them, with file and line; and errors of scripts are shown in answers.\n",
+     tt_cli_dev},
     {"check", "[--json] [--setting=value …]", "validate settings, personas and scripts",
      "Prints all that is wrong as file:line:column: severity: message (code), and ends with 1 "
      "when\n"

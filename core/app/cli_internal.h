@@ -36,6 +36,7 @@ struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_
                                   struct tt_err *err);
 
 int tt_cli_serve(int argc, char **argv);
+int tt_cli_dev(int argc, char **argv);
 int tt_cli_check(int argc, char **argv);
 int tt_cli_routes(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);
