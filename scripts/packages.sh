@@ -18,7 +18,7 @@ PACKAGES_RUN=(
 )
 
 # Tests, by the group of ./test.sh that needs them.
-PACKAGES_LINT=(clang-format clang-tidy lua-check shellcheck git)
+PACKAGES_LINT=(clang-format clang-tidy lua-check lua5.4 shellcheck git)
 PACKAGES_UNIT=(libcmocka-dev curl gzip procps)
 PACKAGES_LUA=(lua5.4 lua-busted)
 PACKAGES_E2E=(libcmocka-dev curl procps redis-server)

@@ -3,6 +3,7 @@
  * in its year). Knows nothing of time zones. */
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -79,4 +80,105 @@ void tt_clock_format(int64_t wall_us, char out[TT_RFC3339_SIZE])
     p = put_digits(p, seconds % 60, 2, '.');
     p = put_digits(p, (unsigned)(rest % 1000000), 6, 'Z');
     *p = '\0';
+}
+
+/* ---- reading ---- */
+
+struct scan {
+    const char *at, *end;
+    bool failed;
+};
+
+static unsigned digits(struct scan *scan, int count)
+{
+    unsigned n = 0;
+    for (int i = 0; i < count && !scan->failed; i++) {
+        if (scan->at == scan->end || *scan->at < '0' || *scan->at > '9')
+            scan->failed = true;
+        else
+            n = n * 10 + (unsigned)(*scan->at++ - '0');
+    }
+    return n;
+}
+
+/* One character, of either case where it is a letter. */
+static bool skip(struct scan *scan, char c)
+{
+    if (scan->at == scan->end || (*scan->at != c && *scan->at != c + ('a' - 'A')))
+        return false;
+    scan->at++;
+    return true;
+}
+
+static void need(struct scan *scan, char c)
+{
+    if (!skip(scan, c))
+        scan->failed = true;
+}
+
+static unsigned fraction(struct scan *scan)
+{
+    unsigned us = digits(scan, 1) * 100000;
+    for (unsigned unit = 10000; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9';
+         unit /= 10)
+        us += (unsigned)(*scan->at++ - '0') * unit;
+    return us;
+}
+
+/* Minutes east of Greenwich. */
+static int offset(struct scan *scan)
+{
+    if (skip(scan, 'Z'))
+        return 0;
+    int sign = skip(scan, '-') ? -1 : 1;
+    if (sign > 0)
+        need(scan, '+');
+    unsigned hours = digits(scan, 2);
+    need(scan, ':');
+    unsigned minutes = digits(scan, 2);
+    if (hours > 23 || minutes > 59)
+        scan->failed = true;
+    return sign * (int)(hours * 60 + minutes);
+}
+
+static bool is_date(unsigned year, unsigned month, unsigned day)
+{
+    static const unsigned char lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month >= 1 && month <= 12 && day >= 1 &&
+           day <= lengths[month - 1] + (unsigned)(month == 2 && leap);
+}
+
+/* Days since 0000-01-01; the other way round than in tt_clock_format. */
+static int64_t days_until(unsigned year, unsigned month, unsigned day)
+{
+    unsigned march_year = year + 400 - (month <= 2);
+    unsigned march_month = month > 2 ? month - 3 : month + 9;
+    unsigned days = march_year * 365 + march_year / 4 - march_year / 100 + march_year / 400 +
+                    (153 * march_month + 2) / 5 + day - 1;
+    return (int64_t)days - (146097 - 60);
+}
+
+int tt_clock_parse(const char *text, size_t len, int64_t *wall_us)
+{
+    struct scan scan = {text, text + len, false};
+    unsigned year = digits(&scan, 4);
+    need(&scan, '-');
+    unsigned month = digits(&scan, 2);
+    need(&scan, '-');
+    unsigned day = digits(&scan, 2);
+    need(&scan, 'T');
+    unsigned hour = digits(&scan, 2);
+    need(&scan, ':');
+    unsigned minute = digits(&scan, 2);
+    need(&scan, ':');
+    unsigned second = digits(&scan, 2);
+    unsigned us = skip(&scan, '.') ? fraction(&scan) : 0;
+    int east = offset(&scan);
+    if (scan.failed || scan.at != scan.end || !is_date(year, month, day) || hour > 23 ||
+        minute > 59 || second > 60)
+        return -1;
+    int64_t seconds = (int64_t)hour * 3600 + minute * 60 + second - (int64_t)east * 60;
+    *wall_us = OLDEST_US + days_until(year, month, day) * DAY_US + seconds * 1000000 + us;
+    return *wall_us < OLDEST_US || *wall_us > LATEST_US ? -1 : 0;
 }

@@ -1,5 +1,6 @@
 /* Time. Monotonic for deadlines, wall clock for what is stored. Thread: any. */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #define TT_RFC3339_SIZE 28 /* "2026-01-02T03:04:05.123456Z" and a NUL */
@@ -12,3 +13,7 @@ uint64_t tt_clock_thread_cpu_ns(void); /* CPU time of the calling thread */
 
 /* RFC 3339, UTC, exactly six fraction digits, "Z": so text order is time order. */
 void tt_clock_format(int64_t wall_us, char out[TT_RFC3339_SIZE]);
+
+/* Reads RFC 3339 text with any offset and any number of fraction digits (more than six are cut). A
+ * second 60 is the next one's 0. -1 when it is none, or not of the years 0 to 9999. */
+int tt_clock_parse(const char *text, size_t len, int64_t *wall_us);

@@ -76,5 +76,9 @@ void tt_json_bool(struct tt_json_writer *w, bool b);
 void tt_json_null(struct tt_json_writer *w);
 void tt_json_raw(struct tt_json_writer *w, struct tt_str json); /* one ready value */
 
+/* Appends a valid document written for people: a line for each entry, two spaces a level. Fails: -1
+ * when out's limit was passed. */
+int tt_json_indent(struct tt_str doc, struct tt_buf *out);
+
 /* Appends `s` escaped, without quotes: the fast path of stream frames. */
 int tt_json_escape(struct tt_buf *buf, struct tt_str s);

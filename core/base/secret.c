@@ -39,6 +39,16 @@ void tt_sha256_hex(struct tt_str data, char out[TT_SHA256_SIZE * 2 + 1])
     sodium_bin2hex(out, TT_SHA256_SIZE * 2 + 1, hash, sizeof(hash));
 }
 
+void tt_hmac_sha256(struct tt_str key, struct tt_str data, unsigned char out[TT_SHA256_SIZE])
+{
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, (const unsigned char *)(key.data ? key.data : ""), key.len);
+    crypto_auth_hmacsha256_update(&state, (const unsigned char *)(data.data ? data.data : ""),
+                                  data.len);
+    crypto_auth_hmacsha256_final(&state, out);
+    sodium_memzero(&state, sizeof(state));
+}
+
 bool tt_secret_equal(struct tt_str a, struct tt_str b)
 {
     return a.len == b.len && (a.len == 0 || sodium_memcmp(a.data, b.data, a.len) == 0);

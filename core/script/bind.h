@@ -24,6 +24,9 @@ int tt_bind_test(lua_State *L);           /* tide.test, of these three files: */
 void tt_bind_test_upstream(lua_State *L); /* adds its functions to the table on top */
 void tt_bind_test_check(lua_State *L);    /* likewise */
 
+/* Adds to tide.crypto's table, on top of the stack: bytes as text, a script's own keys. */
+void tt_bind_encode(lua_State *L);
+
 /* The metatable of requests, see request.h. */
 void tt_bind_request_setup(lua_State *L);
 

@@ -70,11 +70,11 @@ static int start_asking(lua_State *L, struct tt_cache *cache, struct tt_str key,
 
 static int cache_get(lua_State *L)
 {
+    tt_task_check_wait(L, "cache.get"); /* also on a hit: else it would fail by chance */
     struct tt_cache *cache = tt_vm_of(L)->env->cache;
     struct tt_cache_value *value;
     struct tt_str key = check_key(L, "cache.get");
     lua_Integer version = luaL_checkinteger(L, 2);
-    tt_task_check_wait(L, "cache.get"); /* also on a hit: else it would fail by chance */
     switch (tt_cache_get(cache, key, version, &value)) {
     case TT_CACHE_MISS:
         lua_pushnil(L);
@@ -91,28 +91,28 @@ static int cache_get(lua_State *L)
 
 static int cache_put(lua_State *L)
 {
+    tt_task_check(L, "cache.put");
     struct tt_str key = check_key(L, "cache.put"), bytes;
     lua_Integer version = luaL_checkinteger(L, 2);
     bytes.data = luaL_checklstring(L, 3, &bytes.len);
     lua_Integer ttl_ms = luaL_checkinteger(L, 4);
     luaL_argcheck(L, ttl_ms > 0 && ttl_ms <= TTL_MAX_MS, 4, "1 ms to 365 days");
-    tt_task_check(L, "cache.put");
     tt_cache_put(tt_vm_of(L)->env->cache, key, version, bytes, (uint64_t)ttl_ms);
     return 0;
 }
 
 static int cache_delete(lua_State *L)
 {
-    struct tt_str key = check_key(L, "cache.delete");
     tt_task_check(L, "cache.delete");
+    struct tt_str key = check_key(L, "cache.delete");
     tt_cache_remove(tt_vm_of(L)->env->cache, key);
     return 0;
 }
 
 static int cache_delete_prefix(lua_State *L)
 {
-    struct tt_str prefix = check_key(L, "cache.delete_prefix");
     tt_task_check(L, "cache.delete_prefix");
+    struct tt_str prefix = check_key(L, "cache.delete_prefix");
     size_t removed = tt_cache_remove_prefix(tt_vm_of(L)->env->cache, prefix);
     lua_pushinteger(L, (lua_Integer)removed);
     return 1;
@@ -151,8 +151,8 @@ static void push_redis(lua_State *L, const struct tt_redis_status *redis)
 
 static int cache_stats(lua_State *L)
 {
-    struct tt_cache_stats stats;
     tt_task_check(L, "cache.stats");
+    struct tt_cache_stats stats;
     tt_cache_store_stats(tt_cache_store_of(tt_vm_of(L)->env->cache), &stats);
     lua_createtable(L, 0, 9);
     set_count(L, "entries", stats.dict.entries);

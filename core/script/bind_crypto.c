@@ -109,19 +109,19 @@ static int start_password(lua_State *L, struct tt_str hash, struct tt_str passwo
 
 static int crypto_password_hash(lua_State *L)
 {
+    tt_task_check_wait(L, "crypto.password_hash");
     struct tt_str password;
     password.data = luaL_checklstring(L, 1, &password.len);
-    tt_task_check_wait(L, "crypto.password_hash");
     return start_password(L, (struct tt_str){0}, password, false);
 }
 
 static int crypto_password_verify(lua_State *L)
 {
+    tt_task_check_wait(L, "crypto.password_verify");
     struct tt_str hash = {0}, password;
     if (!lua_isnoneornil(L, 1))
         hash.data = luaL_checklstring(L, 1, &hash.len);
     password.data = luaL_checklstring(L, 2, &password.len);
-    tt_task_check_wait(L, "crypto.password_verify");
     return start_password(L, hash, password, true);
 }
 
@@ -139,10 +139,10 @@ static int copy_field(lua_State *L, const char *key, char *to, size_t size)
 
 static int crypto_token_sign(lua_State *L)
 {
+    tt_task_check(L, "crypto.token_sign");
     struct tt_claims claims = {0};
     struct tt_buf *out = tt_value_scratch(L);
 
-    tt_task_check(L, "crypto.token_sign");
     luaL_checktype(L, 1, LUA_TTABLE);
     claims.sub = tt_value_field_int(L, 1, "sub", 0);
     claims.version = tt_value_field_int(L, 1, "ver", 0);
@@ -159,12 +159,12 @@ static int crypto_token_sign(lua_State *L)
 
 static int crypto_token_verify(lua_State *L)
 {
+    tt_task_check(L, "crypto.token_verify");
     struct tt_claims claims;
     struct tt_err err = {0};
     struct tt_str token;
 
     token.data = luaL_checklstring(L, 1, &token.len);
-    tt_task_check(L, "crypto.token_verify");
     const struct tt_env *env = tt_vm_of(L)->env;
     if (tt_token_cache_verify(env->tokens, env->keys, token, tt_clock_wall_us() / 1000000, &claims,
                               &err) != 0)
@@ -191,10 +191,10 @@ static int crypto_token_verify(lua_State *L)
 
 static int crypto_seal(lua_State *L)
 {
+    tt_task_check(L, "crypto.seal");
     struct tt_str plain, bound;
     struct tt_buf *out = tt_value_scratch(L);
 
-    tt_task_check(L, "crypto.seal");
     plain.data = luaL_checklstring(L, 1, &plain.len);
     bound.data = luaL_checklstring(L, 2, &bound.len);
     if (tt_seal(tt_vm_of(L)->env->keys, plain, bound, out) != 0)
@@ -205,11 +205,11 @@ static int crypto_seal(lua_State *L)
 
 static int crypto_unseal(lua_State *L)
 {
+    tt_task_check(L, "crypto.unseal");
     struct tt_str sealed, bound;
     struct tt_err err = {0};
     struct tt_buf *out = tt_value_scratch(L);
 
-    tt_task_check(L, "crypto.unseal");
     sealed.data = luaL_checklstring(L, 1, &sealed.len);
     bound.data = luaL_checklstring(L, 2, &bound.len);
     if (tt_unseal(tt_vm_of(L)->env->keys, sealed, bound, out, &err) != 0)
@@ -266,5 +266,6 @@ static const luaL_Reg functions[] = {
 int tt_bind_crypto(lua_State *L)
 {
     luaL_newlib(L, functions);
+    tt_bind_encode(L);
     return 1;
 }

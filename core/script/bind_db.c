@@ -114,6 +114,7 @@ static void push_row(lua_State *L, struct tt_db_reader *reader, int names, int c
 /* A Lua memory error in here leaves the query open: the reader ends it with the next one. */
 static int read_rows(lua_State *L, bool only_first)
 {
+    tt_task_check(L, only_first ? "db.one" : "db.query");
     struct tt_env *env = tt_vm_of(L)->env;
     struct tt_db_value values[TT_SQL_ARGS_MAX];
     struct tt_err err = {0};
@@ -122,7 +123,6 @@ static int read_rows(lua_State *L, bool only_first)
     int more;
 
     sql.data = luaL_checklstring(L, 1, &sql.len);
-    tt_task_check(L, "db.query");
     size_t count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
     if (tt_db_query(env->reader, sql, values, count, &err) != 0)
         return tt_value_push_error(L, &err);
@@ -158,11 +158,11 @@ static int db_one(lua_State *L)
 /* The same off the loop from the start, for what is known to be long (search, export). */
 static int db_fetch(lua_State *L)
 {
+    tt_task_check_wait(L, "db.fetch");
     struct tt_db_value values[TT_SQL_ARGS_MAX];
     struct tt_str sql;
 
     sql.data = luaL_checklstring(L, 1, &sql.len);
-    tt_task_check(L, "db.fetch");
     size_t count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
     return start_slow(L, tt_vm_of(L)->env, sql, values, count, false);
 }
@@ -265,11 +265,11 @@ static int job_gc(lua_State *L)
 
 static int db_write(lua_State *L)
 {
+    tt_task_check_wait(L, "db.write");
     struct tt_env *env = tt_vm_of(L)->env;
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    tt_task_check_wait(L, "db.write");
     struct tt_db_job **anchor = lua_newuserdatauv(L, sizeof(*anchor), 0);
     *anchor = NULL;
     if (luaL_newmetatable(L, "tide.db.job")) {

@@ -55,10 +55,10 @@ static void keep_release(struct tt_wait *wait)
 
 static int files_keep(lua_State *L)
 {
+    tt_task_check_wait(L, "files.keep");
     struct tt_intake *intake = tt_intake_check(L, 1);
     struct tt_err err = {0};
 
-    tt_task_check_wait(L, "files.keep");
     if (!intake)
         return luaL_error(L, "files.keep: the upload's request has ended");
     struct keep *keep = TT_NEW(struct keep);
@@ -140,6 +140,7 @@ static int call_yield(lua_State *L, struct call *call, const struct tt_err *err)
 
 static int files_read_text(lua_State *L)
 {
+    tt_task_check_wait(L, "files.read_text");
     const struct tt_env *env = tt_vm_of(L)->env;
     const struct tt_extract_limits limits = {.text_max = TEXT_MAX};
     struct tt_err err = {0};
@@ -147,7 +148,6 @@ static int files_read_text(lua_State *L)
 
     key.data = luaL_checklstring(L, 1, &key.len);
     type.data = luaL_checklstring(L, 2, &type.len);
-    tt_task_check_wait(L, "files.read_text");
     struct call *call = call_new(true);
     call->job = tt_file_text_start(env->text_aux, env->loop, env->store, key, type, &limits,
                                    on_done, call, &err);
@@ -178,12 +178,12 @@ static struct tt_str *read_keys(lua_State *L, size_t *count)
 
 static int files_remove(lua_State *L)
 {
+    tt_task_check_wait(L, "files.remove");
     const struct tt_env *env = tt_vm_of(L)->env;
     struct tt_err err = {0};
     size_t count;
     const struct tt_str *keys = read_keys(L, &count);
 
-    tt_task_check_wait(L, "files.remove");
     if (count == 0) {
         lua_pushboolean(L, true);
         return 1;

@@ -22,6 +22,19 @@ static int json_encode(lua_State *L)
     return 1;
 }
 
+static int json_pretty(lua_State *L)
+{
+    struct tt_str compact;
+
+    json_encode(L);
+    compact.data = lua_tolstring(L, -1, &compact.len);
+    struct tt_buf *buf = tt_value_scratch(L);
+    if (tt_json_indent(compact, buf) != 0)
+        return luaL_error(L, "json.pretty: the text is too long");
+    lua_pushlstring(L, buf->data, buf->len);
+    return 1;
+}
+
 static int json_array(lua_State *L)
 {
     if (lua_isnoneornil(L, 1)) {
@@ -46,11 +59,8 @@ static int json_is_array(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"decode", json_decode},
-    {"encode", json_encode},
-    {"array", json_array},
-    {"is_array", json_is_array},
-    {NULL, NULL},
+    {"decode", json_decode}, {"encode", json_encode},     {"pretty", json_pretty},
+    {"array", json_array},   {"is_array", json_is_array}, {NULL, NULL},
 };
 
 int tt_bind_json(lua_State *L)

@@ -102,6 +102,7 @@ static void entering_release(struct tt_wait *wait)
 
 static int llm_enter(lua_State *L)
 {
+    struct tt_task *task = tt_task_check_wait(L, "llm.enter");
     struct tt_env *env = tt_vm_of(L)->env;
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
@@ -109,7 +110,6 @@ static int llm_enter(lua_State *L)
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
     bool cancel = tt_lua_read_disconnect(L, 3);
-    struct tt_task *task = tt_task_check_wait(L, "llm.enter");
     if (cancel && !tt_task_has_client(task)) {
         set_left(&err);
         return tt_value_push_error(L, &err);
@@ -136,12 +136,12 @@ static int llm_enter(lua_State *L)
 
 static int llm_find(lua_State *L)
 {
+    tt_task_check(L, "llm.find");
     struct tt_env *env = tt_vm_of(L)->env;
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    tt_task_check(L, "llm.find");
     struct tt_reply **holder = tt_llm_push_reply(L);
     *holder = tt_registry_find_session(env->registry, user_id, session_id);
     return *holder ? 1 : 0;
@@ -149,10 +149,10 @@ static int llm_find(lua_State *L)
 
 static int llm_find_message(lua_State *L)
 {
+    tt_task_check(L, "llm.find_message");
     struct tt_env *env = tt_vm_of(L)->env;
     lua_Integer user_id = luaL_checkinteger(L, 1), message_id = luaL_checkinteger(L, 2);
 
-    tt_task_check(L, "llm.find_message");
     struct tt_reply **holder = tt_llm_push_reply(L);
     *holder = tt_registry_find(env->registry, user_id, message_id);
     return *holder ? 1 : 0;
@@ -183,11 +183,11 @@ static void read_stored(lua_State *L, struct tt_reply_stored *stored)
 
 static int llm_restore(lua_State *L)
 {
+    tt_task_check(L, "llm.restore");
     struct tt_reply_stored stored = {0};
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    tt_task_check(L, "llm.restore");
     lua_settop(L, 1);
     read_stored(L, &stored);
     struct tt_reply **holder = tt_llm_push_reply(L);
@@ -197,6 +197,7 @@ static int llm_restore(lua_State *L)
 
 static int llm_stop(lua_State *L)
 {
+    tt_task_check(L, "llm.stop");
     struct tt_env *env = tt_vm_of(L)->env;
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
@@ -204,7 +205,6 @@ static int llm_stop(lua_State *L)
     struct tt_err reason = {0};
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    tt_task_check(L, "llm.stop");
     if (code)
         tt_err_set(&reason, 409, code, "ended by a script");
     bool ended = false;
@@ -219,12 +219,12 @@ static int llm_stop(lua_State *L)
 
 static int llm_check_url(lua_State *L)
 {
+    tt_task_check(L, "llm.check_url");
     struct tt_str url;
     struct tt_url parsed;
     struct tt_err err = {0};
 
     url.data = luaL_checklstring(L, 1, &url.len);
-    tt_task_check(L, "llm.check_url");
     if (tt_egress_check_url(tt_vm_of(L)->env->egress, url, &parsed, &err) != 0)
         return tt_value_push_error(L, &err);
     lua_pushboolean(L, 1);

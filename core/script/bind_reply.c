@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define REPLY_META "tide.llm.reply"
+#define REPLY_META "tide.Reply"
 
 /* What Lua's collector sees of a reply is one small value, so garbage could keep megabytes of log
  * for as long as a state is idle: the reference is given back when the task is over. */
@@ -211,9 +211,9 @@ static void listening_due(struct tt_timer *timer)
 
 static int wait_for(lua_State *L, const struct listening *wanted, lua_Integer ms)
 {
+    struct tt_task *task = tt_task_check_wait(L, "reply:wait");
     struct tt_env *env = tt_vm_of(L)->env;
     struct tt_reply *reply = check_reply(L);
-    struct tt_task *task = tt_task_check_wait(L, "reply:wait");
     struct listening *listening = TT_NEW(struct listening);
 
     *listening = *wanted;

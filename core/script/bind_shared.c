@@ -5,7 +5,7 @@
 #include "script/task.h"
 #include "script/value.h"
 
-#define DICT_META  "tide.shared.dict"
+#define DICT_META  "tide.SharedDict"
 #define TTL_MAX_MS ((lua_Integer)365 * 86400 * 1000)
 
 struct dict { /* the value of a script */

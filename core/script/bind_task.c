@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define CHILD_META "tide.task.child"
+#define CHILD_META "tide.Task"
 
 struct joiner { /* who waits for a child; in child->joiners */
     struct tt_list node;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "script/bind.h"
 #include "script/task.h"
+#include "script/value.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -45,6 +46,29 @@ static int time_mono_ms(lua_State *L)
     return 1;
 }
 
+static int time_parse(lua_State *L)
+{
+    struct tt_err err = {0};
+    int64_t wall_us;
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+
+    if (tt_clock_parse(text, len, &wall_us) != 0) {
+        tt_err_set(&err, 400, "invalid_time", "this is no time as in 2026-01-02T03:04:05Z");
+        return tt_value_push_error(L, &err);
+    }
+    lua_pushinteger(L, wall_us);
+    return 1;
+}
+
+static int time_format(lua_State *L)
+{
+    char text[TT_RFC3339_SIZE];
+    tt_clock_format(luaL_checkinteger(L, 1), text);
+    lua_pushstring(L, text);
+    return 1;
+}
+
 struct sleeping {
     struct tt_wait wait;
     struct tt_timer timer;
@@ -75,9 +99,9 @@ static void sleep_release(struct tt_wait *wait)
 
 static int time_sleep(lua_State *L)
 {
+    struct tt_task *task = tt_task_check_wait(L, "time.sleep");
     lua_Integer ms = luaL_checkinteger(L, 1);
     luaL_argcheck(L, ms >= 0, 1, "milliseconds, not negative");
-    struct tt_task *task = tt_task_check_wait(L, "time.sleep");
     struct sleeping *sleeping = TT_NEW(struct sleeping);
 
     sleeping->wait =
@@ -88,8 +112,10 @@ static int time_sleep(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"now", time_now},     {"unix", time_unix},       {"unix_ns", time_unix_ns},
-    {"sleep", time_sleep}, {"mono_ms", time_mono_ms}, {NULL, NULL},
+    {"parse", time_parse},     {"format", time_format},
+    {"now", time_now},         {"unix", time_unix},
+    {"unix_ns", time_unix_ns}, {"sleep", time_sleep},
+    {"mono_ms", time_mono_ms}, {NULL, NULL},
 };
 
 int tt_bind_time(lua_State *L)

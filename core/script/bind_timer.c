@@ -4,7 +4,7 @@
 #include "script/timers.h"
 #include "script/value.h"
 
-#define SINGLE_META  "tide.timer.single"
+#define SINGLE_META  "tide.Timer"
 #define EVERY_MIN_MS 10
 #define MAX_MS       ((lua_Integer)30 * 86400 * 1000)
 #define AFTER_MAX_MS ((lua_Integer)3600 * 1000) /* it keeps an old generation in memory */

@@ -7,13 +7,13 @@
 
 int tt_lua_llm_ask(lua_State *L)
 {
+    struct tt_task *task = tt_task_check(L, "llm.ask");
     struct tt_env *env = tt_vm_of(L)->env;
     struct tt_lua_source source = {0};
     struct tt_production_spec spec = {.cancel_unheard = true};
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    struct tt_task *task = tt_task_check(L, "llm.ask");
     lua_settop(L, 1);
     tt_lua_read_source(L, &source, tt_value_push_arena(L));
     tt_lua_read_counting(L, &spec);

@@ -233,13 +233,13 @@ static int read_start(lua_State *L)
 
 int tt_lua_llm_start(lua_State *L)
 {
+    struct tt_task *task = tt_task_check(L, "llm.start");
     struct tt_env *env = tt_vm_of(L)->env;
     struct start start = {0};
     struct tt_production_spec *spec = &start.spec;
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    struct tt_task *task = tt_task_check(L, "llm.start");
     lua_settop(L, 1);
     spec->user_id = tt_value_field_int(L, 1, "user_id", 0);
     spec->session_id = tt_value_field(L, 1, "session_id");

@@ -5,7 +5,7 @@
 #include "llm/upstream.h"
 #include "script/task.h"
 
-#define TT_TURN_META "tide.llm.turn"
+#define TT_TURN_META "tide.Turn"
 
 /* A place in a session's queue as a Lua value; the task that entered owns it too. */
 struct tt_lua_turn {

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define REQUEST_META "tide.request"
+#define REQUEST_META "tide.Request"
 
 static struct tt_visit *visit_of(lua_State *L)
 {

@@ -320,7 +320,7 @@ struct tt_task *tt_task_check(lua_State *L, const char *function)
     struct tt_task *task = tt_vm_of(L)->current;
     if (!task)
         luaL_error(L, "%s cannot be called %s", function,
-                   tt_vm_of(L)->handle_ref ? "here, outside of a request or task (in on_delta, say)"
+                   tt_vm_of(L)->loaded ? "here, outside of a request or task (in on_delta, say)"
                                            : "while a module loads");
     return task;
 }

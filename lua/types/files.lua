@@ -1,5 +1,13 @@
 ---@meta tide.files
 
+--- The bytes of uploaded files.
+---
+--- ```lua
+--- local key, err = files.keep(req.upload)
+--- if not key then
+---   return nil, err
+--- end
+--- ```
 ---@class tide.files
 local files = {}
 
@@ -11,21 +19,26 @@ local files = {}
 ---@field size integer bytes
 ---@field handle userdata
 
---- Keeps an upload: its bytes are on disk under the returned key. Yields.
+--- Keeps an upload: its bytes are on disk under the returned key.
+---@async
 ---@param upload tide.Upload
----@return string|nil key, tide.Error|nil err disk_full, store_failed, busy
+---@return string|nil key
+---@return tide.Error|nil err disk_full, store_failed, busy
 function files.keep(upload) end
 
---- Removes bytes; keys that are not there are no failure. Yields.
+--- Removes bytes; keys that are not there are no failure.
+---@async
 ---@param keys string|string[] at most 1000
----@return true|nil ok, tide.Error|nil err store_failed, busy
+---@return true|nil ok
+---@return tide.Error|nil err store_failed, busy
 function files.remove(keys) end
 
 --- The text of a file, at most 1 MiB: decoded, or extracted (.pdf, .docx).
---- Yields.
+---@async
 ---@param key string
----@param file_type string
----@return string|nil text, tide.Error|nil err file_missing, text_too_large,
+---@param file_type string extension with dot
+---@return string|nil text
+---@return tide.Error|nil err file_missing, text_too_large,
 --- unsupported_encoding, extract_failed, extract_too_large, extract_timeout
 function files.read_text(key, file_type) end
 

@@ -62,4 +62,5 @@ function Hooks.on_delta(turn, kind) end
 --- of its own: the client may be gone.
 ---@param turn tide.HookTurn
 ---@param result tide.Result
+---@return nil
 function Hooks.after_llm(turn, result) end

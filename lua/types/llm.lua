@@ -1,6 +1,15 @@
----@meta
---- require "tide.llm"
+---@meta tide.llm
 
+--- Turns, and the replies of models. What a turn stores is services/turns.lua's
+--- business; what a provider is asked, its script's (lua/providers/).
+---
+--- ```lua
+--- local reply, err = llm.ask(spec)
+--- if not reply then
+---   return nil, err
+--- end
+--- local result = reply:wait()
+--- ```
 ---@class tide.llm
 local llm = {}
 
@@ -8,9 +17,15 @@ local llm = {}
 --- unless llm.start took it over.
 ---@class tide.Turn
 local Turn = {}
+
+--- Gives the place back: the next turn begins. Harmless when it was left or
+--- taken over already; also done by `local turn <close>`.
+---@return nil
 function Turn:leave() end
 
---- Waits for the session's turn; yields.
+--- Waits for the session's turn: one at a time, in order of arrival, on all
+--- workers together; four may wait.
+---@async
 ---@param user_id integer
 ---@param session_id string
 ---@param disconnect? "detach"|"cancel" what the client's leaving means to the
@@ -46,43 +61,47 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field user_message_id integer
 local Reply = {}
 
---- Waits until the reply is finished and committed; yields.
----@return tide.Result
+--- Waits until the reply is finished and committed.
+---@async
+---@return tide.Result result
 function Reply:wait() end
 
---- Waits for the first bytes, at most `ms`; yields.
----@param ms integer
----@return "waiting"|"running"|"finished"
+--- Waits for the first bytes, at most `ms`.
+---@async
+---@param ms integer milliseconds
+---@return "waiting"|"running"|"finished" state
 function Reply:first(ms) end
 
---- More of the text: waits until there is some after `position`; yields.
+--- More of the text: waits until there is some after `position`.
+---@async
 ---@param position integer 0 at first, then what the last call returned
 ---@return string|nil content nil at the end of the reply
 ---@return integer|nil position after it
 function Reply:read(position) end
 
----@return "waiting"|"running"|"produced"|"finished"
+--- How far it is; "produced" is complete, but not committed yet.
+---@return "waiting"|"running"|"produced"|"finished" state
 function Reply:state() end
 
----@return string content so far
+--- The text that has come.
+---@return string content
 function Reply:text() end
 
----@return integer bytes in the log so far (content and reasoning)
+--- How long the log is: content and reasoning. Positions are within it.
+---@return integer bytes
 function Reply:length() end
 
+--- Whether a position is none that a client can have been told.
 ---@param position integer
 ---@return boolean splits no frame ended there: it lies inside a character, or
 --- inside an entry of tool calls
 function Reply:splits(position) end
 
 --- Asks it to stop; the partial text is kept with status "stopped".
+---@return nil
 function Reply:stop() end
 
---- Starts producing the reply to rows that are committed already (user message
---- complete, assistant message `streaming`). Takes the turn over: it is left
---- after the reply's final commit. From here on everything happens in C:
---- pumping, checkpoints, the final commit (content, status, usage,
---- finish_reason, error_code, updated_at of message and session).
+--- What to produce, and for which rows.
 ---@class tide.StartSpec
 ---@field turn tide.Turn
 ---@field user_id integer
@@ -110,32 +129,39 @@ function Reply:stop() end
 ---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
 --- instead of an upstream: tell this text at this pace, then fail with `error`
 --- (a code) when given. `tool_calls` are lines as in tide.Result, told last
+
+--- Starts producing the reply to rows that are committed already (user message
+--- complete, assistant message `streaming`). Takes the turn over: it is left
+--- after the reply's final commit. From here on everything happens in C:
+--- pumping, checkpoints, the final commit (content, status, usage,
+--- finish_reason, error_code, updated_at of message and session).
+--- Only in a task.
 ---@param spec tide.StartSpec
----@return tide.Reply|nil reply, tide.Error|nil err
---- on failure the assistant row is ended with status "error" by the core
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err the assistant row was ended with status "error"
 function llm.start(spec) end
 
 --- Asks an upstream (or plays) without a session: nothing is stored, the reply
 --- has no ids, and it is stopped when the client of the request leaves. `spec`
---- as for start, of which only what to ask is read.
+--- as for start, of which only what to ask is read. Only in a task.
 ---@param spec tide.StartSpec
----@return tide.Reply|nil reply, tide.Error|nil err
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header
 function llm.ask(spec) end
 
---- The reply in flight of a session.
+--- The reply in flight of a session. Only in a task.
 ---@param user_id integer
 ---@param session_id string
----@return tide.Reply|nil
+---@return tide.Reply|nil reply
 function llm.find(user_id, session_id) end
 
---- The reply in flight of a message.
+--- The reply in flight of a message. Only in a task.
 ---@param user_id integer
 ---@param message_id integer
----@return tide.Reply|nil
+---@return tide.Reply|nil reply
 function llm.find_message(user_id, message_id) end
 
---- A stored reply as a finished one: read and streamed from any position as
---- when it ran.
+--- What was stored of a reply.
 ---@class tide.StoredReply
 ---@field message_id integer
 ---@field user_message_id? integer
@@ -149,12 +175,17 @@ function llm.find_message(user_id, message_id) end
 ---@field error_code? string
 ---@field input_tokens? integer
 ---@field output_tokens? integer
+
+--- A stored reply as a finished one: read and streamed from any position as
+--- when it ran. Only in a task.
 ---@param stored tide.StoredReply
----@return tide.Reply|nil reply, tide.Error|nil err busy: no memory for logs
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err busy: no memory for logs
 function llm.restore(stored) end
 
 --- Stops the running reply and ends waiting turns of a session. With `code`
 --- (e.g. "session_deleted") the reply ends as error with that code.
+--- Only in a task.
 ---@param user_id integer
 ---@param session_id string
 ---@param code? string
@@ -163,8 +194,10 @@ function llm.restore(stored) end
 function llm.stop(user_id, session_id, code) end
 
 --- The outbound address policy, as far as it can be judged without DNS.
+--- Only in a task.
 ---@param url string
----@return true|nil ok, tide.Error|nil err invalid_url, address_not_allowed
+---@return true|nil ok
+---@return tide.Error|nil err invalid_url, address_not_allowed
 function llm.check_url(url) end
 
 --- The error that an upstream's answer with this status stands for.
@@ -188,6 +221,7 @@ function llm.usage_statement(entry) end
 --- Raises when what a provider declares cannot be read: a path with a mistake,
 --- a name that does not exist. Works while modules load.
 ---@param provider tide.Provider
+---@return nil
 function llm.check_provider(provider) end
 
 --- What a file of lua/providers/ returns: data for the core, functions for
@@ -258,3 +292,5 @@ function llm.check_provider(provider) end
 ---@field options? table<string, any> further fields of OpenAI's request
 --- (temperature, top_p, stop, max_completion_tokens, …) as the client sent
 --- them, checked by nobody; a provider maps those that it knows
+
+return llm

@@ -20,14 +20,17 @@
 ---@field form? table set by the pipeline: validated fields
 local Request = {}
 
+--- A header, whatever the case of its name.
 ---@param name string
 ---@return string|nil value of the first header of that name
 function Request:header(name) end
 
+--- A cookie.
 ---@param name string
----@return string|nil
+---@return string|nil value
 function Request:cookie(name) end
 
+--- The bytes of the body, for what is signed or no JSON.
 ---@return string body as it came ("" when none)
 function Request:raw_body() end
 

@@ -1,6 +1,12 @@
 ---@meta tide.scripts
 
 --- The scripts of this generation.
+---
+--- ```lua
+--- for _, name in ipairs(scripts.names("providers")) do
+---   log.info("a provider", { name = name })
+--- end
+--- ```
 ---@class tide.scripts
 local scripts = {}
 

@@ -39,8 +39,8 @@ function SharedDict:get(key) end
 ---@return tide.Error|nil err shared_too_large: over a quarter of a shard (4 MiB)
 function SharedDict:set(key, value, ttl_ms) end
 
---- Sets a value only if there is none: of all who try, one gets true. Only in a
---- task.
+--- Sets a value only if there is none: of all who try, one gets true.
+--- Only in a task.
 ---@param key string
 ---@param value integer|string
 ---@param ttl_ms? integer

@@ -29,7 +29,8 @@ function test.case(name, fn) end
 ---@field token string
 ---@field model string name of the scripted model
 
---- A new account, logged in, that may talk to the scripted model; yields.
+--- A new account, logged in, that may talk to the scripted model.
+---@async
 ---@param model? string the model's name, default "scripted"
 ---@return tide.TestUser
 function test.user(model) end
@@ -49,7 +50,8 @@ function test.user(model) end
 ---@field json? any the body, when it is JSON
 ---@field frames? table[] of a stream: the frames, decoded
 
---- Asks the server under test, over HTTP; yields.
+--- Asks the server under test, over HTTP.
+---@async
 ---@param request tide.TestRequest
 ---@return tide.TestResponse
 function test.request(request) end
@@ -96,8 +98,9 @@ function test.contains(text, part) end
 ---@return T value
 function test.truthy(value, what) end
 
---- Asks again until the answer is true, up to ten seconds; yields. For what
+--- Asks again until the answer is true, up to ten seconds. For what
 --- happens after an answer, such as after_llm.
+---@async
 ---@generic T
 ---@param what string named in the failure
 ---@param probe fun(): T may wait

@@ -1,8 +1,14 @@
 ---@meta tide.text
 
+--- Lua's strings are bytes; these treat them as UTF-8 text.
+---
+--- ```lua
+--- local title = text.prefix(text.squeeze(message), 30)
+--- ```
 ---@class tide.text
 local text = {}
 
+--- How many characters (code points) a text has.
 ---@param s string valid UTF-8
 ---@return integer characters
 function text.count(s) end
@@ -10,7 +16,7 @@ function text.count(s) end
 --- The first n characters, never cutting one.
 ---@param s string valid UTF-8
 ---@param n integer
----@return string
+---@return string prefix
 function text.prefix(s, n) end
 
 --- About how many tokens a model counts: an ideograph, kana or hangul syllable
@@ -19,13 +25,31 @@ function text.prefix(s, n) end
 ---@return integer
 function text.tokens(s) end
 
+--- As much as fits into n bytes, never cutting a character.
+---@param s string valid UTF-8
+---@param n integer bytes
+---@return string prefix
+function text.truncate(s, n) end
+
+--- The characters, one string each. Bytes that are no UTF-8 stand alone.
+---@param s string at most 1 MiB
+---@return string[] characters
+function text.chars(s) end
+
+--- Without white space at both ends, and one space for each run of it within.
+--- Unicode's spaces count, the wide one of Chinese text among them.
+---@param s string valid UTF-8
+---@return string squeezed
+function text.squeeze(s) end
+
+--- Whether bytes are UTF-8 (RFC 3629).
 ---@param s string
----@return boolean
+---@return boolean valid
 function text.valid(s) end
 
---- Whether the text has CJK ideographs.
+--- Whether a text has CJK ideographs.
 ---@param s string
----@return boolean
+---@return boolean has_cjk
 function text.has_cjk(s) end
 
 return text

@@ -1,12 +1,21 @@
 ---@meta tide.time
 
+--- Clocks, and waiting.
+---
+--- ```lua
+--- local began = time.mono_ms()
+--- time.sleep(250)
+--- log.info("slept", { ms = time.mono_ms() - began })
+--- ```
 ---@class tide.time
 local time = {}
 
---- RFC 3339 UTC with six fraction digits and Z, strictly increasing a process.
----@return string
+--- RFC 3339 UTC with six fraction digits and Z, strictly increasing a process:
+--- rows made in order sort in order.
+---@return string now "2026-01-02T03:04:05.123456Z"
 function time.now() end
 
+--- The wall clock.
 ---@return integer seconds since 1970
 function time.unix() end
 
@@ -18,8 +27,22 @@ function time.unix_ns() end
 ---@return integer milliseconds of a clock that never jumps
 function time.mono_ms() end
 
---- Yields.
----@param ms integer
+--- Reads a time as RFC 3339 writes it, with any offset and any number of
+--- fraction digits (those after the sixth are cut).
+---@param text string "2026-01-02T03:04:05+08:00"
+---@return integer|nil microseconds since 1970, UTC
+---@return tide.Error|nil err invalid_time
+function time.parse(text) end
+
+--- Writes a time as time.now does.
+---@param microseconds integer since 1970, of the years 0 to 9999
+---@return string text "2026-01-01T19:04:05.000000Z"
+function time.format(microseconds) end
+
+--- Waits.
+---@async
+---@param ms integer milliseconds
+---@return nil
 function time.sleep(ms) end
 
 return time

@@ -79,4 +79,16 @@ return {
     zh = "地址不是有效的 URL，请填写形如 https://api.example.com/v1 的地址，"
       .. "不要包含 ? 或 #。",
   },
+  invalid_encoding = {
+    status = 400,
+    en = "The request holds a text that is not encoded as it should be. Check "
+      .. "its hex digits or base64.",
+    zh = "请求中的文本编码有误，请检查十六进制或 Base64 内容。",
+  },
+  invalid_time = {
+    status = 400,
+    en = "The request holds a time that cannot be read. Write it as in "
+      .. "2026-01-02T03:04:05Z.",
+    zh = "请求中的时间无法识别，请写成 2026-01-02T03:04:05Z 的形式。",
+  },
 }

@@ -43,6 +43,70 @@ static void never_leaves_its_form(void **state)
     assert_string_equal(text, "0000-01-01T00:00:00.000000Z");
 }
 
+static void reads_what_it_writes(void **state)
+{
+    char text[TT_RFC3339_SIZE];
+    int64_t us;
+    (void)state;
+    for (int64_t day = -719528; day < 2932896; day++) {
+        int64_t want = day * 86400000000 + (day & 1023) * 84375001;
+        tt_clock_format(want, text);
+        assert_int_equal(tt_clock_parse(text, strlen(text), &us), 0);
+        assert_int_equal(us, want);
+    }
+}
+
+static void reads_all_forms(void **state)
+{
+    static const struct {
+        const char *text, *utc; /* NULL = refused */
+    } cases[] = {
+        {"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000000Z"},
+        {"2026-01-02t03:04:05z", "2026-01-02T03:04:05.000000Z"},
+        {"2026-01-02T03:04:05+08:00", "2026-01-01T19:04:05.000000Z"},
+        {"2026-12-31T23:30:00-01:30", "2027-01-01T01:00:00.000000Z"},
+        {"2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.100000Z"},
+        {"2026-01-02T03:04:05.1234567891Z", "2026-01-02T03:04:05.123456Z"},
+        {"2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000000Z"},
+        {"2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000Z"},
+        {"0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"},
+        {"0000-01-01T00:00:00+00:01", NULL},
+        {"9999-12-31T23:59:60Z", NULL},
+        {"2025-02-29T00:00:00Z", NULL},
+        {"1900-02-29T00:00:00Z", NULL},
+        {"2026-13-01T00:00:00Z", NULL},
+        {"2026-00-01T00:00:00Z", NULL},
+        {"2026-04-31T00:00:00Z", NULL},
+        {"2026-01-00T00:00:00Z", NULL},
+        {"2026-01-02T24:00:00Z", NULL},
+        {"2026-01-02T00:60:00Z", NULL},
+        {"2026-01-02T00:00:61Z", NULL},
+        {"2026-01-02T03:04:05", NULL},
+        {"2026-01-02T03:04:05.Z", NULL},
+        {"2026-01-02T03:04:05,1Z", NULL},
+        {"2026-01-02 03:04:05Z", NULL},
+        {"2026-01-02T03:04:05+0800", NULL},
+        {"2026-01-02T03:04:05+24:00", NULL},
+        {"2026-01-02T03:04:05Zx", NULL},
+        {"2026-1-2T03:04:05Z", NULL},
+        {"+026-01-02T03:04:05Z", NULL},
+        {"", NULL},
+        {"2026", NULL},
+    };
+    char text[TT_RFC3339_SIZE];
+    int64_t us;
+    (void)state;
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        int failed = tt_clock_parse(cases[i].text, strlen(cases[i].text), &us);
+        if ((failed != 0) != !cases[i].utc)
+            fail_msg("%s", cases[i].text);
+        if (failed)
+            continue;
+        tt_clock_format(us, text);
+        assert_string_equal(text, cases[i].utc);
+    }
+}
+
 static void clocks_run(void **state)
 {
     (void)state;
@@ -62,8 +126,8 @@ static void clocks_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats_as_libc_does),
-        cmocka_unit_test(never_leaves_its_form),
+        cmocka_unit_test(formats_as_libc_does), cmocka_unit_test(never_leaves_its_form),
+        cmocka_unit_test(reads_what_it_writes), cmocka_unit_test(reads_all_forms),
         cmocka_unit_test(clocks_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static void what_is_wrong_is_told(void **state)
         {"d:set('', 1)", "shared:set: a key is 1 to 512 bytes"},
         {"d:get(('x'):rep(513))", "shared:get: a key is 1 to 512 bytes"},
         {"d:set('k', 1, -1)", "0 ms (no expiry) to 365 days"},
-        {"d.get({}, 'k')", "tide.shared.dict expected"},
+        {"d.get({}, 'k')", "tide.SharedDict expected"},
         {"require('tide.shared').dict('')", "a name of 1 to 64 bytes"},
         {"require('tide.shared').dict(('x'):rep(65))", "a name of 1 to 64 bytes"},
         {"require('tide.shared').dict('a\\0b')", "a name of 1 to 64 bytes"},

@@ -1,0 +1,12 @@
+/* Bytes as text: hex digits and base64 (RFC 4648), strict in both directions. For what goes over
+ * the wire; secrets have base/seal. Thread: any. */
+#pragma once
+#include "base/buf.h"
+
+enum tt_base64 { TT_BASE64, TT_BASE64_URL /* without padding */ };
+
+/* All append. The decoders fail (-1) on anything but exactly the form, and then append nothing. */
+void tt_hex_encode(struct tt_str bytes, struct tt_buf *out); /* small letters */
+int tt_hex_decode(struct tt_str hex, struct tt_buf *out);    /* of either case */
+void tt_base64_encode(struct tt_str bytes, enum tt_base64 variant, struct tt_buf *out);
+int tt_base64_decode(struct tt_str text, enum tt_base64 variant, struct tt_buf *out);

@@ -1,0 +1,94 @@
+/* Hex and base64: the examples of RFC 4648, and what must be refused. */
+#include "base/cases.h"
+#include "base/encode.h"
+
+static const struct {
+    const char *plain, *base64, *url, *hex;
+} examples[] = {
+    {"", "", "", ""},
+    {"f", "Zg==", "Zg", "66"},
+    {"fo", "Zm8=", "Zm8", "666f"},
+    {"foo", "Zm9v", "Zm9v", "666f6f"},
+    {"foob", "Zm9vYg==", "Zm9vYg", "666f6f62"},
+    {"fooba", "Zm9vYmE=", "Zm9vYmE", "666f6f6261"},
+    {"foobar", "Zm9vYmFy", "Zm9vYmFy", "666f6f626172"},
+    {"\xfb\xff\xfe", "+//+", "-__-", "fbfffe"},
+};
+
+static void expect(struct tt_buf *buf, const char *want)
+{
+    assert_true(tt_str_eq(tt_buf_str(buf), tt_str_from(want)));
+    tt_buf_clear(buf);
+}
+
+static void examples_hold_both_ways(void **state)
+{
+    struct tt_buf buf = {0};
+    (void)state;
+    for (size_t i = 0; i < TT_COUNT(examples); i++) {
+        struct tt_str plain = tt_str_from(examples[i].plain);
+        tt_base64_encode(plain, TT_BASE64, &buf);
+        expect(&buf, examples[i].base64);
+        tt_base64_encode(plain, TT_BASE64_URL, &buf);
+        expect(&buf, examples[i].url);
+        tt_hex_encode(plain, &buf);
+        expect(&buf, examples[i].hex);
+        assert_int_equal(tt_base64_decode(tt_str_from(examples[i].base64), TT_BASE64, &buf), 0);
+        expect(&buf, examples[i].plain);
+        assert_int_equal(tt_base64_decode(tt_str_from(examples[i].url), TT_BASE64_URL, &buf), 0);
+        expect(&buf, examples[i].plain);
+        assert_int_equal(tt_hex_decode(tt_str_from(examples[i].hex), &buf), 0);
+        expect(&buf, examples[i].plain);
+    }
+    assert_int_equal(tt_hex_decode(TT_STR("FbfF"), &buf), 0);
+    expect(&buf, "\xfb\xff");
+    tt_buf_free(&buf);
+}
+
+static void other_forms_are_refused(void **state)
+{
+    static const char *const base64[] = {
+        "Zg",    "Zg=",  "Zg===",  "Z",    "Zh==",    "Zm9v\n",           " Zm9v",
+        "Zm9v=", "-__-", "Zm9vZg", "====", "Zm9\xc3", "\xff\xff\xff\xff", "Zm9\x80"};
+    static const char *const url[] = {"Zg==", "+//+", "Z", "Zh", "Zg ", "Zm8="};
+    static const char *const hex[] = {"6", "6g", "66 66", "0x66", "66\n", "g6"};
+    struct tt_buf buf = {0};
+    (void)state;
+    tt_buf_append_z(&buf, "kept");
+    for (size_t i = 0; i < TT_COUNT(base64); i++)
+        assert_int_equal(tt_base64_decode(tt_str_from(base64[i]), TT_BASE64, &buf), -1);
+    for (size_t i = 0; i < TT_COUNT(url); i++)
+        assert_int_equal(tt_base64_decode(tt_str_from(url[i]), TT_BASE64_URL, &buf), -1);
+    for (size_t i = 0; i < TT_COUNT(hex); i++)
+        assert_int_equal(tt_hex_decode(tt_str_from(hex[i]), &buf), -1);
+    expect(&buf, "kept");
+    tt_buf_free(&buf);
+}
+
+static void bytes_of_all_kinds(void **state)
+{
+    char bytes[256];
+    struct tt_buf text = {0}, back = {0};
+    (void)state;
+    for (int i = 0; i < 256; i++)
+        bytes[i] = (char)i;
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        tt_buf_clear(&text);
+        tt_buf_clear(&back);
+        tt_base64_encode(tt_str_of(bytes, len), TT_BASE64_URL, &text);
+        assert_int_equal(tt_base64_decode(tt_buf_str(&text), TT_BASE64_URL, &back), 0);
+        assert_true(tt_str_eq(tt_buf_str(&back), tt_str_of(bytes, len)));
+    }
+    tt_buf_free(&text);
+    tt_buf_free(&back);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(examples_hold_both_ways),
+        cmocka_unit_test(other_forms_are_refused),
+        cmocka_unit_test(bytes_of_all_kinds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
