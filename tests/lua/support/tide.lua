@@ -84,6 +84,10 @@ local function fake_text()
   function text.tokens(s)
     return math.ceil(#s / 4)
   end
+  function text.truncate(s, n)
+    local stop = #s > n and utf8.offset(s, 0, n + 1) or #s + 1
+    return s:sub(1, stop - 1)
+  end
   function text.valid(s)
     return utf8.len(s) ~= nil
   end
@@ -172,8 +176,10 @@ function M.install(fakes, settings)
       { name = "Second", content = "You are the second." },
     },
   }
-  local untouched = { "db", "crypto", "http", "time", "log", "llm", "files" }
-  for _, name in ipairs(untouched) do
+  for _, name in ipairs({
+    "db", "crypto", "time", "log", "llm", "files", "http", "shared", "task",
+    "timer",
+  }) do
     modules[name] = unprepared("tide." .. name)
   end
   modules.scripts = fake_scripts()
