@@ -321,7 +321,7 @@ struct tt_task *tt_task_check(lua_State *L, const char *function)
     if (!task)
         luaL_error(L, "%s cannot be called %s", function,
                    tt_vm_of(L)->loaded ? "here, outside of a request or task (in on_delta, say)"
-                                           : "while a module loads");
+                                       : "while a module loads");
     return task;
 }
 
