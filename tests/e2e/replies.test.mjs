@@ -59,6 +59,49 @@ describe('stop', () => {
     assert.equal(next.response, 'system,user');
   });
 
+  test('comes at once, before the first token as well', async (t) => {
+    for (const scenario of ['fault=hang', 'fault=endless,pace=10']) {
+      const { user, model, session, stop } = await setup(scenario);
+      const viewer = user.open(model, session, 'hi');
+      await eventually(async () => (await user.get(`/api/chat/recover?session_id=${session}`)).status === 200,
+        'it runs');
+      if (scenario !== 'fault=hang') await (await viewer).until((reader) => reader.text.includes('tok2'));
+      const asked = performance.now();
+      await stop();
+      await (await viewer).until((reader) => reader.last);
+      t.diagnostic(`${scenario}: the end frame came after ${(performance.now() - asked).toFixed(1)} ms`);
+      assert.equal((await viewer).last.finish_reason, 'stopped');
+      await (await viewer).end();
+    }
+  });
+
+  test('ends those who wait for their turn, too', async () => {
+    const { user, model, session, stop } = await setup();
+    const running = await user.open(model, session, 'first');
+    await running.until(() => running.text.includes('tok1'));
+    const waiting = ['whole', 'stream'].map((how) => user.post(`/api/chat/message${how === 'stream' ? '/stream' : ''}`, {
+      session_id: session, model_name: model, message: how,
+    }));
+    // They cannot be seen; whoever comes too late is the next to run, and stopped as well.
+    const answers = Promise.all(waiting);
+    let told = false;
+    answers.then(() => { told = true; });
+    await eventually(async () => { await stop(); return told; }, 'all are told');
+    await running.end();
+    assert.equal(running.last.finish_reason, 'stopped');
+    for (const answer of await answers) {
+      if (answer.status === 409) assertError(answer, 409, 'stopped');
+      else assert.equal(answer.status, 200, answer.text);
+    }
+    const stored = await user.messages(session);
+    const replies = stored.filter((m) => m.role === 'assistant');
+    assert.ok(replies.every((m) => m.status === 'stopped'));
+    assert.equal(replies[0].content, running.text, 'stored once');
+    // Nothing is left in the way of the next.
+    const next = await user.say(model, session, 'again', { BaseUrl: context.mock.url('tokens=2') });
+    assert.equal(next.response, words(2));
+  });
+
   test('is 200 when nothing runs, 404 for what is not there', async () => {
     const { user, model, session, stop } = await setup('tokens=2');
     await user.say(model, session, 'hi');

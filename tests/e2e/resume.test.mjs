@@ -207,6 +207,20 @@ describe('a reply that is resumed', () => {
     }
   });
 
+  test('is pinged while the model thinks, and while it makes a pause', async () => {
+    const { user, model, session } = await setup('fault=hang');
+    const pausing = await user.model(context.mock.url('tokens=4,fault=hang_mid,at=2'));
+    const whole = user.say(model, session, 'hi');
+    const viewer = await eventually(() => user.resume(session).catch(() => null), 'it runs');
+    const paused = await user.open(pausing, `${session}-2`, 'hi');
+    await Promise.all([viewer, paused].map((reader) => reader.until(() => reader.raw.endsWith(': ping\n\n'))));
+    assert.equal(viewer.frames.length, 0);
+    assert.equal(paused.text, 'tok0 tok1 ');
+    for (const id of [session, `${session}-2`]) await user.ok('POST', `/api/chat/sessions/${id}/stop`, {});
+    await Promise.all([whole, viewer.end(), paused.end()]);
+    assert.equal(paused.last.finish_reason, 'stopped');
+  });
+
   test('that grew too long says so to a viewer', async () => {
     const { user, model, session } = await setup('fault=endless,size=60000,pace=1');
     const live = await user.open(model, session, 'hi');

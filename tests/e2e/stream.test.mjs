@@ -128,6 +128,28 @@ describe('a stream', () => {
     assert.equal((await user.messages(session))[1].content, stream.text);
   });
 
+  test('is sent frame by frame, each as one chunk', async () => {
+    const { user, model, session } = await setup('tokens=30,pace=20');
+    const connection = new RawConnection(context.server.port).request('POST', '/api/chat/message/stream', {
+      token: user.token, body: { session_id: session, model_name: model, message: 'hi' },
+    });
+    await connection.until((text) => text.endsWith('\r\n0\r\n\r\n'), 'the last chunk');
+    connection.close();
+    let rest = connection.received.slice(connection.received.indexOf('\r\n\r\n') + 4);
+    const chunks = [];
+    for (let size = Number.parseInt(rest, 16); size > 0; size = Number.parseInt(rest, 16)) {
+      const from = rest.indexOf('\r\n') + 2;
+      chunks.push(rest.slice(from, from + size));
+      rest = rest.slice(from + size + 2);
+    }
+    // What is ready at once goes as one frame, so there is never a second delta in a chunk.
+    for (const chunk of chunks) {
+      assert.match(chunk, /^id: .*\n\n$/s, 'whole frames');
+      assert.ok(chunk.match(/"done":false/g)?.length === 1 || chunk.includes('"done":true'), chunk);
+    }
+    assert.ok(chunks.length > 10, 'and none waits for others');
+  });
+
   test('leaves the connection usable', async () => {
     const { user, model, session } = await setup('tokens=3');
     const connection = new RawConnection(context.server.port);

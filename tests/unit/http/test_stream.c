@@ -8,6 +8,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include "http/http_internal.h"
 #include "http/http_test.h"
 
 #define H   "Host: a\r\n"
@@ -59,6 +60,25 @@ static void test_frames(void **state)
     fx_send(c.fd, "GET /x HTTP/1.1\r\n" H "\r\n");
     assert_true(fx_next(&c.f, c.fd, &c.in, &c.r));
     assert_memory_equal(c.r.body.data, "hello", 5);
+    close_client(&c);
+}
+
+/* A small frame does not wait in the kernel for the acknowledgement of the one before. */
+static void test_no_delay(void **state)
+{
+    struct client c;
+    int on = 0;
+    socklen_t len = sizeof(on);
+    (void)state;
+    open_client(&c, 0);
+    fx_send(c.fd, ASK);
+    FX_WAIT(&c.f, c.f.stream);
+    int fd = tt_exchange_conn(c.f.stream->exchange)->fd;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+    assert_int_equal(on, 1);
+    c.f.feed_end = true;
+    feed(&c, "end");
+    FX_WAIT(&c.f, c.f.ends == 1);
     close_client(&c);
 }
 
@@ -350,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_no_delay),
         cmocka_unit_test(test_short),
         cmocka_unit_test(test_opened_late),
         cmocka_unit_test(test_slow_reader),
