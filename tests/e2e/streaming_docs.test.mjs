@@ -21,9 +21,9 @@ const blockOf = (language) => {
 };
 
 /** A way to the server on which every answer breaks after so many bytes. */
-async function breakingProxy(port, bytes) {
+async function breakingRelay(port, bytes) {
   let broken = 0;
-  const proxy = createServer((client) => {
+  const relay = createServer((client) => {
     const upstream = connect(port, '127.0.0.1');
     let passed = 0;
     client.on('error', () => {}).on('close', () => upstream.destroy());
@@ -38,8 +38,8 @@ async function breakingProxy(port, bytes) {
       upstream.destroy();
     });
   });
-  await new Promise((done) => { proxy.listen(0, '127.0.0.1', done); });
-  return { url: `http://127.0.0.1:${proxy.address().port}`, broken: () => broken, close: () => proxy.close() };
+  await new Promise((done) => { relay.listen(0, '127.0.0.1', done); });
+  return { url: `http://127.0.0.1:${relay.address().port}`, broken: () => broken, close: () => relay.close() };
 }
 
 describe('docs/streaming.md', () => {
@@ -71,19 +71,19 @@ describe('docs/streaming.md', () => {
     const path = join(folder, 'follow.mjs');
     writeFileSync(path, blockOf('js'));
     const { follow, read } = await import(pathToFileURL(path));
-    const proxy = await breakingProxy(context.server.port, 900);
+    const relay = await breakingRelay(context.server.port, 900);
     const session = uniqueName('followed');
-    const response = await fetch(`${proxy.url}/api/chat/message/stream`, {
+    const response = await fetch(`${relay.url}/api/chat/message/stream`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${user.token}`, 'Content-Type': 'application/json' },
       body: JSON.stringify({ session_id: session, model_name: model, message: 'hi' }),
     });
     const shown = [];
-    const text = await within(read(follow(proxy.url, user.token, session, response), (all) => shown.push(all)),
+    const text = await within(read(follow(relay.url, user.token, session, response), (all) => shown.push(all)),
       'the reply is read');
-    proxy.close();
+    relay.close();
     assert.equal(text, TEXT);
-    assert.ok(proxy.broken() > 3, `${proxy.broken()} connections broke`);
+    assert.ok(relay.broken() > 3, `${relay.broken()} connections broke`);
     assert.ok(shown.every((all, i) => i === 0 || all.startsWith(shown[i - 1])), 'it only grew');
     await assert.rejects(read(follow(context.server.url, user.token, 'none'), () => {}), /session_not_found/);
   });
