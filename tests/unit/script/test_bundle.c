@@ -1,6 +1,8 @@
 /* The script folder as bytes. */
 #include "script/support.h"
 
+#include <pthread.h>
+
 static struct tt_bundle *read_bundle(struct rig *rig)
 {
     struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
@@ -175,6 +177,74 @@ static void links_in_circles_end(void **state)
     tt_bundle_free(bundle);
 }
 
+static void kept_bytes_make_the_same_bundle(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "lua/app.lua", "return 1");
+    rig_put(rig, "lua/b.lua", "return 2");
+    struct tt_bundle *bundle = read_bundle(rig), *again = tt_bundle_new();
+    for (size_t i = bundle->file_count; i-- > 0;)
+        tt_bundle_add(again, bundle->files[i].path, bundle->files[i].bytes);
+    assert_int_equal(tt_bundle_seal(again, &rig->err), 0);
+    assert_string_equal(again->hash, bundle->hash);
+    assert_string_equal(again->files[0].path.data, "app.lua");
+    assert_string_equal(again->files[0].hash, bundle->files[0].hash);
+    tt_bundle_free(again);
+    tt_bundle_free(bundle);
+    again = tt_bundle_new();
+    assert_int_equal(tt_bundle_seal(again, &rig->err), -1);
+    tt_bundle_free(again);
+}
+
+struct typist {
+    pthread_t thread;
+    const char *path;
+};
+
+/* Saves a file bit by bit, and moves another one around meanwhile. */
+static void *type(void *arg)
+{
+    struct typist *typist = arg;
+
+    for (int length = 1; length <= 40; length++) {
+        FILE *file = fopen(typist->path, "we");
+        fprintf(file, "return '%.*s'", length, "0123456789012345678901234567890123456789");
+        fclose(file);
+        usleep(5000);
+    }
+    return NULL;
+}
+
+static void a_snapshot_waits_until_files_are_saved(void **state)
+{
+    struct rig *rig = *state;
+    char path[160];
+    struct typist typist = {.path = path};
+
+    snprintf(path, sizeof(path), "%s/app.lua", rig->lua);
+    rig_put(rig, "lua/app.lua", "return ''");
+    pthread_create(&typist.thread, NULL, type, &typist);
+    struct tt_bundle *bundle = tt_bundle_snapshot(rig->lua, rig->personas, &rig->err);
+    assert_non_null(bundle);
+    pthread_join(typist.thread, NULL);
+    struct tt_bundle *after = read_bundle(rig);
+    assert_string_equal(bundle->hash, after->hash);
+    tt_bundle_free(bundle);
+    tt_bundle_free(after);
+}
+
+static void a_snapshot_tells_what_cannot_be_read(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_null(tt_bundle_snapshot(rig->lua, rig->personas, &rig->err));
+    assert_non_null(strstr(rig->err.message, "No such file"));
+    rig_put(rig, "lua/other.lua", "return 1");
+    assert_null(tt_bundle_snapshot(rig->lua, rig->personas, &rig->err));
+    assert_non_null(strstr(rig->err.message, "app.lua: not found"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +255,9 @@ int main(void)
         RIG_TEST(wrong_personas_are_named_with_their_place),
         RIG_TEST(what_cannot_be_read_is_refused),
         RIG_TEST(links_in_circles_end),
+        RIG_TEST(kept_bytes_make_the_same_bundle),
+        RIG_TEST(a_snapshot_waits_until_files_are_saved),
+        RIG_TEST(a_snapshot_tells_what_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,172 @@
+// tsan
+// Reloads under load: what clients see while scripts change all the time, and what is left after it.
+// A thread sanitizer runs some ten times slower: fewer reloads then.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { describe } from 'node:test';
+import { statusOf } from './support/admin.mjs';
+import { Bundle, appScript, helperScript, reloaded } from './support/bundle.mjs';
+import { HANG_MS, eventually, test } from './support/limits.mjs';
+import { makeFolder } from './support/process.mjs';
+import { copyScripts, writeScript } from './support/scripts.mjs';
+import { LOOPBACK } from './support/server.mjs';
+import { withServer } from './support/suite.mjs';
+
+const TSAN = process.env.SANITIZER === 'tsan';
+const RELOADS = TSAN ? 200 : 1000;
+const RELOADS_STREAMED = TSAN ? 15 : 50;
+
+/** Gets JSON over one kept-alive connection of the agent. */
+function get(server, agent, path) {
+  return new Promise((done, failed) => {
+    request({ host: '127.0.0.1', port: server.port, path, agent }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (piece) => { text += piece; });
+      response.on('end', () => done({
+        status: response.statusCode, generation: response.headers['x-script-generation'], text,
+      }));
+      response.on('error', failed);
+    }).on('error', failed).end();
+  });
+}
+
+function memoryOf(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)[1]);
+}
+
+/** Asks without a pause, on connections of its own, until it is told to stop. */
+class Load {
+  #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  #stopping = false;
+  answers = 0;
+
+  constructor(server, path, check) {
+    const one = async () => {
+      while (!this.#stopping) {
+        check(await get(server, this.#agent, path));
+        this.answers += 1;
+      }
+    };
+    this.clients = Promise.all(Array.from({ length: 8 }, one));
+    this.clients.catch(() => { this.#stopping = true; });
+  }
+
+  async stop() {
+    this.#stopping = true;
+    await this.clients;
+    this.#agent.destroy();
+  }
+}
+
+describe('a reload storm', () => {
+  // Two files, and one that waits in between, so that a mixture would show.
+  const bundle = new Bundle({
+    'app.lua': appScript({ routes: `
+      { method = "GET", path = "/pair", auth = "none", handler = function()
+        local first = require("lib.helper").version
+        time.sleep(1)
+        return { json = { first = first, app = helper.app, other = require("lib.other").version,
+          pool = time.now ~= nil } }
+      end },` }),
+    'lib/other.lua': helperScript(1),
+  });
+  const context = withServer({
+    env: { ...bundle.env, ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:quarantine_size_mb=8` },
+  });
+  let version = 1;
+
+  async function change(server) {
+    version += 1;
+    bundle.put('lib/helper.lua', helperScript(version));
+    bundle.put('lib/other.lua', helperScript(version));
+    const answer = await reloaded(server);
+    assert.equal(answer.unchanged, false);
+  }
+
+  test(`P1 under load with ${RELOADS} reloads no response mixes two versions`, async () => {
+    const { server } = context;
+    const seen = new Set();
+    const load = new Load(server, '/pair', (answer) => {
+      assert.equal(answer.status, 200, answer.text);
+      const { first, app, other } = JSON.parse(answer.text);
+      assert.ok(first === app && app === other, `mixed: ${answer.text}`);
+      seen.add(answer.generation);
+    });
+    try {
+      for (let i = 0; i < RELOADS; i += 1) await change(server);
+    } finally {
+      await load.stop();
+    }
+    assert.ok(load.answers > 100, `${load.answers} answers`);
+    assert.ok(seen.size > 20, `${seen.size} generations answered`);
+  });
+
+  test(`P15 after ${RELOADS} reloads memory is back within 5 %, one generation left`, async () => {
+    const { server } = context;
+    const settled = () => eventually(async () =>
+      (await statusOf(server)).generations_live === 1, 'old states are closed');
+    await settled();
+    const before = memoryOf(server.pid);
+    for (let i = 0; i < RELOADS; i += 1) await change(server);
+    await settled();
+    const after = memoryOf(server.pid);
+    // The thread sanitizer's own bookkeeping grows with the time.
+    assert.ok(TSAN || after <= before * 1.05, `${before} kB before, ${after} kB after`);
+  });
+
+  test('P17 pools, caches, counters and connections survive', async () => {
+    const { server } = context;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const before = await statusOf(server);
+    await get(server, agent, '/version');
+    const [socket] = Object.values(agent.freeSockets).flat();
+    assert.ok(socket, 'the connection is kept');
+    await change(server);
+    const answer = await get(server, agent, '/version');
+    assert.deepEqual(JSON.parse(answer.text), { app: version, helper: version });
+    assert.equal(Object.values(agent.freeSockets).flat()[0], socket, 'and still the same');
+    agent.destroy();
+    const after = await statusOf(server);
+    assert.ok(after.uptime_ms >= before.uptime_ms);
+    assert.ok(after.database.commits > before.database.commits, 'the writer counts on');
+  });
+});
+
+describe('streams across reloads', () => {
+  const lua = copyScripts(makeFolder());
+  const context = withServer({ env: { ...LOOPBACK, TIDETALK_LUA_DIR: lua }, mock: true });
+
+  test(`P4 a stream across ${RELOADS_STREAMED} reloads is byte-identical`, async () => {
+    const { server, mock } = context;
+    const client = await server.user();
+    const model = await client.model(mock.url('tokens=300,pace=60'));
+    const plain = await client.model(mock.url('tokens=300'));
+    const expected = await client.say(plain, 'session_plain', 'Tell me');
+    const streams = await Promise.all(Array.from({ length: 3 }, (_, i) =>
+      client.open(model, `session_stream_${i}`, 'Tell me')));
+    const ended = streams.map((stream) => stream.end());
+    let over = false;
+    Promise.allSettled(ended).then(() => { over = true; });
+    let during = 0;
+    for (let i = 0; i < RELOADS_STREAMED; i += 1) {
+      writeScript(lua, 'lib/marker.lua', `return ${i}\n`);
+      await reloaded(server);
+      if (!over) during += 1;
+    }
+    await Promise.all(ended);
+    for (const stream of streams) {
+      assert.equal(stream.text, expected.response);
+      assert.equal(stream.last.finish_reason, 'stop');
+    }
+    assert.ok(during >= 3, `${during} reloads while the streams ran`);
+    // The next turn goes on with what was stored, in the newest code, on pooled upstream connections.
+    const before = await mock.stats();
+    await client.say(plain, 'session_stream_0', 'And now');
+    assert.equal((await client.messages('session_stream_0')).length, 4);
+    const after = await mock.stats();
+    assert.ok(after.requests > before.requests);
+  });
+}, { timeout: HANG_MS * 4 });

@@ -1,0 +1,203 @@
+/* The history of script generations in a real database. */
+#include "app/script_history.h"
+#include "app/support.h"
+#include "db/migrate.h"
+
+struct history {
+    struct home *home;
+    struct tt_loop *loop;
+    struct tt_db *db;
+    struct tt_db_reader *reader;
+    struct tt_bundle *serving; /* of the newest entry */
+    int newest;
+    bool done;
+    struct tt_err err;
+};
+
+static int setup(void **state)
+{
+    struct history *history = TT_NEW(struct history);
+    struct tt_migrate_report report = {0};
+    struct tt_db_settings settings = {.path = "test.db"};
+
+    home_setup((void **)&history->home);
+    assert_int_equal(tt_db_migrate("test.db", SOURCE "/migrations", false, &report, &history->err),
+                     0);
+    tt_buf_free(&report.text);
+    history->loop = tt_loop_new(&history->err);
+    history->db = tt_db_open(&settings, NULL, &history->err);
+    history->reader = tt_db_reader_new(history->db, &history->err);
+    assert_non_null(history->reader);
+    *state = history;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct history *history = *state;
+
+    tt_db_reader_free(history->reader);
+    tt_db_close(history->db);
+    tt_loop_turn(history->loop, 0);
+    tt_loop_free(history->loop);
+    tt_bundle_free(history->serving);
+    home_teardown((void **)&history->home);
+    free(history);
+    return 0;
+}
+
+static void on_done(struct tt_db_job *job, void *arg)
+{
+    struct history *history = arg;
+    history->done = true;
+    if (tt_db_job_error(job))
+        history->err = *tt_db_job_error(job);
+}
+
+static struct tt_bundle *make_bundle(int version)
+{
+    struct tt_bundle *bundle = tt_bundle_new();
+    char text[64];
+
+    snprintf(text, sizeof(text), "return %d", version);
+    tt_bundle_add(bundle, TT_STR("app.lua"), tt_str_from(text));
+    tt_bundle_add(bundle, TT_STR("lib/same.lua"), TT_STR("return {}"));
+    assert_int_equal(tt_bundle_seal(bundle, NULL), 0);
+    return bundle;
+}
+
+/* Adds the next entry: a bundle of this version. */
+static void add(struct history *history, int version, bool rolls_back)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_bundle *bundle = make_bundle(version);
+    struct tt_history_record record = {.number = ++history->newest,
+                                       .bundle = bundle,
+                                       .before = history->serving,
+                                       .made_by = "test",
+                                       .changed = TT_STR("[\"app.lua\"]"),
+                                       .before_rolled_back = rolls_back};
+
+    tt_history_add(job, &record);
+    history->done = false;
+    assert_int_equal(tt_db_submit(history->db, history->loop, job, on_done, history, &history->err),
+                     0);
+    while (!history->done)
+        tt_loop_turn(history->loop, 10);
+    if (history->err.status)
+        fail_msg("%s", history->err.message);
+    tt_bundle_free(history->serving);
+    history->serving = bundle;
+}
+
+static int before(struct history *history)
+{
+    struct tt_history_entry entry;
+    assert_int_equal(tt_history_before(history->reader, history->newest, history->serving->hash,
+                                       &entry, &history->err),
+                     0);
+    return entry.number;
+}
+
+static int64_t count(struct history *history, const char *table)
+{
+    char sql[96];
+    snprintf(sql, sizeof(sql), "SELECT COUNT(*) FROM %s", table);
+    assert_int_equal(tt_db_query(history->reader, tt_str_from(sql), NULL, 0, &history->err), 0);
+    assert_int_equal(tt_db_step(history->reader, &history->err), 1);
+    int64_t n = tt_db_column(history->reader, 0).integer;
+    tt_db_query_end(history->reader);
+    return n;
+}
+
+static bool is_rolled_back(struct history *history, int version)
+{
+    struct tt_bundle *bundle = make_bundle(version);
+    int answer = tt_history_rolled_back(history->reader, bundle->hash, &history->err);
+    tt_bundle_free(bundle);
+    assert_true(answer >= 0);
+    return answer == 1;
+}
+
+static void an_empty_one_has_nothing(void **state)
+{
+    struct history *history = *state;
+    struct tt_history_entry entry;
+
+    assert_int_equal(tt_history_newest(history->reader, &entry, &history->err), 0);
+    assert_int_equal(entry.number, 0);
+    assert_int_equal(tt_history_current(history->reader, &entry, &history->err), 0);
+    assert_int_equal(entry.number, 0);
+    assert_false(is_rolled_back(history, 1));
+    assert_null(tt_history_bundle(history->reader, 1, &history->err));
+}
+
+static void bytes_come_back_as_they_were(void **state)
+{
+    struct history *history = *state;
+    struct tt_history_entry entry;
+
+    add(history, 1, false);
+    add(history, 2, false);
+    assert_int_equal(count(history, "script_files"), 3); /* what both have is there once */
+    assert_int_equal(tt_history_current(history->reader, &entry, &history->err), 0);
+    assert_int_equal(entry.number, 2);
+    assert_string_equal(entry.hash, history->serving->hash);
+    struct tt_bundle *bundle = tt_history_bundle(history->reader, 2, &history->err);
+    assert_string_equal(bundle->hash, history->serving->hash);
+    tt_bundle_free(bundle);
+    bundle = tt_history_bundle(history->reader, 1, &history->err);
+    assert_true(tt_str_eq(bundle->files[0].bytes, TT_STR("return 1")));
+    tt_bundle_free(bundle);
+}
+
+static void going_back_leaves_out_what_was_rolled_back(void **state)
+{
+    struct history *history = *state;
+
+    add(history, 1, false); /* 1 */
+    assert_int_equal(before(history), 0);
+    add(history, 2, false); /* 2 */
+    add(history, 3, false); /* 3 */
+    assert_int_equal(before(history), 2);
+    add(history, 2, true); /* 4 brings 2 back */
+    assert_true(is_rolled_back(history, 3));
+    assert_false(is_rolled_back(history, 2));
+    assert_int_equal(before(history), 1);
+    add(history, 1, true); /* 5 brings 1 back */
+    assert_true(is_rolled_back(history, 2));
+    assert_int_equal(before(history), 0);
+    add(history, 3, false); /* 6, by force */
+    assert_false(is_rolled_back(history, 3));
+    assert_int_equal(before(history), 5);
+}
+
+static void it_does_not_grow_without_end(void **state)
+{
+    struct history *history = *state;
+    struct tt_buf list = {0};
+
+    for (int i = 0; i < 70; i++)
+        add(history, i, false);
+    assert_int_equal(count(history, "script_generations"), 50);
+    assert_int_equal(count(history, "script_generation_files"), 100);
+    assert_int_equal(count(history, "script_files"), 51);
+    assert_int_equal(tt_history_list(history->reader, &list, &history->err), 0);
+    assert_true(tt_str_starts(tt_buf_str(&list), TT_STR("[{\"number\":70,")));
+    assert_non_null(strstr(list.data, "\"outcome\":\"current\",\"restores\":null,"
+                                      "\"changed\":[\"app.lua\"],\"files\":2}"));
+    tt_buf_free(&list);
+}
+
+#define HISTORY_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HISTORY_TEST(an_empty_one_has_nothing),
+        HISTORY_TEST(bytes_come_back_as_they_were),
+        HISTORY_TEST(going_back_leaves_out_what_was_rolled_back),
+        HISTORY_TEST(it_does_not_grow_without_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
