@@ -109,6 +109,7 @@ static void send_success(struct asking *asking, const struct tt_reload_result *r
     tt_json_end_array(&w);
     put_files(&w, result->built->bundle);
     put_int(&w, "duration_ms", (int64_t)result->duration_ms);
+    put_int(&w, "stall_us", (int64_t)result->stall_us);
     tt_json_end_object(&w);
     send_json(asking->exchange, 200, &body);
 }

@@ -139,7 +139,8 @@ static void log_result(const struct tt_reload_request *request,
                TT_F_Z("who", request->who), TT_F_INT("generation", result->generation),
                TT_F_INT("previous", result->previous), TT_F_Z("hash", result->built->bundle->hash),
                TT_F_STR("changed", tt_buf_str(&text)),
-               TT_F_INT("duration_ms", (int64_t)result->duration_ms));
+               TT_F_INT("duration_ms", (int64_t)result->duration_ms),
+               TT_F_INT("stall_us", (int64_t)result->stall_us));
     }
     tt_buf_free(&text);
 }
@@ -177,6 +178,7 @@ static void do_request(struct tt_builder *builder, const struct tt_reload_reques
 
     result->generation = result->previous = builder->current->number;
     result->dry_run = request->dry_run;
+    builder->stall_ns = 0;
     if (request->action == TT_ROLLBACK)
         roll_back(builder, request, result);
     else
@@ -185,6 +187,7 @@ static void do_request(struct tt_builder *builder, const struct tt_reload_reques
         tt_err_set(&result->error, 422, "scripts_invalid", "%zu complaints, the first: %s",
                    result->complaints.count, result->complaints.items[0].message.data);
     result->duration_ms = tt_clock_mono_ms() - began_ms;
+    result->stall_us = builder->stall_ns / 1000;
     log_result(request, result);
 }
 

@@ -27,6 +27,7 @@ struct tt_reload_result {
     struct tt_str *changed;      /* [changed_count] paths added, removed or with other bytes */
     size_t changed_count;
     uint64_t duration_ms;
+    uint64_t stall_us; /* the longest time that a worker's loop was busy with it at once */
 };
 
 /* Makes the builder, reads the scripts and builds the first generation for all workers, which must

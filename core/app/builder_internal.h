@@ -28,6 +28,7 @@ struct tt_builder {
     struct tt_generation *current; /* a reference */
     int newest;                    /* number of the newest generation, in the history as well */
     struct tt_probation probation;
+    uint64_t stall_ns;   /* the longest errand of the request in hand */
     int awaited;         /* answers of workers that are still to come */
     struct tt_list live; /* under `door`: generations that are not closed */
     int live_count;

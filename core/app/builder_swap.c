@@ -3,6 +3,7 @@
  * between. */
 #include "app/builder_internal.h"
 #include "app/worker.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "script/lifecycle.h"
@@ -59,19 +60,27 @@ struct errand {
     struct tt_generation *next; /* of a swap */
     struct tt_buf state;        /* exported */
     struct tt_err err;
+    uint64_t ns;                        /* that it took of its worker's loop */
     void (*run)(struct errand *errand); /* worker */
 };
 
 static void come_back(struct tt_mail *mail)
 {
-    TT_CONTAINER_OF(mail, struct errand, mail)->builder->awaited--;
+    struct errand *errand = TT_CONTAINER_OF(mail, struct errand, mail);
+    struct tt_builder *builder = errand->builder;
+
+    builder->awaited--;
+    if (builder->stall_ns < errand->ns)
+        builder->stall_ns = errand->ns;
 }
 
 static void run_errand(struct tt_mail *mail)
 {
     struct errand *errand = TT_CONTAINER_OF(mail, struct errand, mail);
 
+    uint64_t began_ns = tt_clock_mono_ns();
     errand->run(errand);
+    errand->ns = tt_clock_mono_ns() - began_ns;
     mail->deliver = come_back;
     tt_loop_post(errand->builder->loop, mail);
 }
