@@ -1,0 +1,165 @@
+// tsan
+// Timers of scripts in a real server with two workers: named ones across reloads, and calls later.
+// What the ticks do is noted in a shared dictionary, which no reload empties.
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import { admin } from './support/admin.mjs';
+import { Bundle, appScript, reloaded } from './support/bundle.mjs';
+import { eventually, pause, test } from './support/limits.mjs';
+import { withServer } from './support/suite.mjs';
+
+const MS = 40;
+
+/** A file that declares timers: `body` runs in each tick of "beat". */
+const timersScript = (generation, { ms = MS, body = '', more = '' } = {}) => `
+local shared, time, timer = require "tide.shared", require "tide.time", require "tide.timer"
+local notes = shared.dict("notes")
+timer.every("beat", ${ms}, function(tick)
+  if not notes:add("tick " .. tick.number, ${generation}) then
+    notes:incr("doubles")
+  end
+  notes:incr("ticks")
+  notes:incr("missed", tick.missed)
+  notes:set("last", tick.number)
+  notes:add("first at", time.mono_ms() - tick.number * ${ms})
+  notes:set("at", time.mono_ms() - tick.number * ${ms})
+  notes:set("generation", ${generation})
+  ${body}
+end)
+${more}
+return {}
+`;
+
+const ROUTES = `
+  { method = "GET", path = "/notes", auth = "none", handler = function()
+    local notes, all = require("tide.shared").dict("notes"), {}
+    for _, key in ipairs({ "ticks", "missed", "doubles", "last", "first at", "at", "generation",
+        "running", "overlaps", "later", "failing" }) do
+      all[key] = notes:get(key)
+    end
+    return { json = all }
+  end },
+  { method = "GET", path = "/later", auth = "none", handler = function()
+    local notes = require("tide.shared").dict("notes")
+    require("tide.timer").after(300, function()
+      time.sleep(10)
+      notes:set("later", helper.version)
+    end)
+    return { json = { version = helper.version } }
+  end },`;
+
+function withTimers(options) {
+  const bundle = new Bundle({
+    'app.lua': appScript({ routes: ROUTES, more: 'require "timers"' }),
+    'timers.lua': timersScript(1, options),
+  });
+  return { bundle, context: withServer({ env: bundle.env }) };
+}
+
+const notesOf = async (server) => (await server.client().get('/notes')).body;
+
+describe('P16 named timers', () => {
+  const { bundle, context } = withTimers();
+
+  test('neither double nor miss a tick across a storm of reloads', async () => {
+    const { server } = context;
+    await eventually(async () => (await notesOf(server)).ticks >= 3, 'ticks before the storm');
+    for (let generation = 2; generation <= 80; generation += 1) {
+      bundle.put('timers.lua', timersScript(generation));
+      await reloaded(server);
+    }
+    // The newest code ticks, so the timer outlived all of them.
+    const notes = await eventually(async () => {
+      const now = await notesOf(server);
+      return now.generation === 80 && now;
+    }, 'ticks after the storm');
+    assert.equal(notes.doubles, undefined); // not by a second worker either
+    // Each number was told by one tick, or as missed by the next one (which may be going on).
+    await eventually(async () => {
+      const now = await notesOf(server);
+      return now.ticks + (now.missed ?? 0) === now.last;
+    }, 'every tick is accounted for');
+    // And the numbers are those of the clock: the rhythm has not moved by reloads. A late tick
+    // differs by its delay, which the next one has not.
+    await eventually(async () => {
+      const now = await notesOf(server);
+      return Math.abs(now.at - now['first at']) < 2 * MS;
+    }, 'the rhythm is that of the beginning');
+  });
+
+  test('a tick that fails is told, and the next one comes', async () => {
+    const { server } = context;
+    bundle.put('timers.lua', timersScript(100, { body: 'notes:incr("failing") error("no tide")' }));
+    await reloaded(server);
+    await eventually(async () => (await notesOf(server)).failing >= 3, 'ticks after an error');
+    const lines = server.log().split('\n');
+    assert.ok(lines.some((line) => /script error/.test(line) && /timers\.lua:\d+: no tide/.test(line)));
+    assert.ok(lines.some((line) => /tick failed/.test(line) && /beat/.test(line)));
+  });
+
+  test('what is not declared any more stops in the swap, and a new interval holds at once', async () => {
+    const { server } = context;
+    bundle.put('timers.lua', timersScript(101, { ms: 86400000 }));
+    await reloaded(server);
+    bundle.put('timers.lua', 'return {}\n');
+    await reloaded(server);
+    const before = await notesOf(server);
+    await pause(5 * MS);
+    assert.equal((await notesOf(server)).ticks, before.ticks);
+    bundle.put('timers.lua', timersScript(102, { ms: 86400000 }));
+    await reloaded(server);
+    bundle.put('timers.lua', timersScript(103));
+    await reloaded(server);
+    await eventually(async () => (await notesOf(server)).generation === 103, 'the new interval');
+  });
+
+  test('a mistake in a declaration is refused at the reload', async () => {
+    const { server } = context;
+    bundle.put('timers.lua', `${timersScript(104).replace(/return \{\}\s*$/, '')}
+timer.every("beat", 50, function() end)
+return {}
+`);
+    const answer = await admin(server, 'POST', '/admin/reload');
+    assert.equal(answer.status, 422, answer.text);
+    assert.match(answer.body.errors[0].message, /timer 'beat' is declared twice/);
+    const { ticks } = await notesOf(server);
+    await eventually(async () => (await notesOf(server)).ticks > ticks, 'the old timer goes on');
+  });
+});
+
+describe('P16 slow ticks', () => {
+  const body = `
+    if notes:incr("running") > 1 then notes:incr("overlaps") end
+    time.sleep(${3 * MS})
+    notes:incr("running", -1)`;
+  const { bundle, context } = withTimers({ body });
+
+  test('never overlap, also not with those of the next generation', async () => {
+    const { server } = context;
+    for (let generation = 2; generation <= 12; generation += 1) {
+      await eventually(async () => (await notesOf(server)).running === 1, 'a tick runs');
+      bundle.put('timers.lua', timersScript(generation, { body }));
+      await reloaded(server);
+    }
+    const notes = await eventually(async () => {
+      const now = await notesOf(server);
+      return now.generation === 12 && now;
+    }, 'the newest code ticks');
+    assert.equal(notes.overlaps, undefined);
+    assert.equal(notes.doubles, undefined);
+    assert.ok(notes.missed > 0);
+  });
+});
+
+describe('calls later', () => {
+  const { bundle, context } = withTimers({ ms: 86400000 });
+
+  test('outlive their request and run the code that made them, also after a reload', async () => {
+    const { server } = context;
+    assert.deepEqual((await server.client().get('/later')).body, { version: 1 });
+    bundle.put('lib/helper.lua', 'return { version = 2, app = 2 }\n');
+    await reloaded(server);
+    assert.equal((await server.client().get('/version')).body.helper, 2);
+    await eventually(async () => (await notesOf(server)).later === 1, 'the call comes');
+  });
+});
