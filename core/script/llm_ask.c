@@ -1,5 +1,6 @@
 /* llm.ask: a reply that belongs to no session and is not stored; a test of a connection, a title,
- * an answer of the OpenAI routes. Nobody can come back to it, so it ends when its client leaves. */
+ * an answer of the OpenAI routes. Nobody can come back to it, so it ends when its client leaves,
+ * unless the script wants the result all the same. */
 #include "script/bind.h"
 #include "script/llm_start.h"
 #include "script/production.h"
@@ -10,13 +11,16 @@ int tt_lua_llm_ask(lua_State *L)
     struct tt_task *task = tt_task_check(L, "llm.ask");
     struct tt_env *env = tt_vm_of(L)->env;
     struct tt_lua_source source = {0};
-    struct tt_production_spec spec = {.cancel_unheard = true};
+    struct tt_production_spec spec = {0};
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     tt_lua_read_source(L, &source, tt_value_push_arena(L));
     tt_lua_read_counting(L, &spec);
+    spec.cancel_unheard =
+        lua_getfield(L, 1, "disconnect") == LUA_TNIL || tt_lua_read_disconnect(L, -1);
+    lua_pop(L, 1);
     spec.play = source.played ? &source.play : NULL;
     spec.request = source.played ? NULL : &source.request;
     spec.spec = source.spec;

@@ -7,6 +7,7 @@
 local auth = require "lib.auth"
 local errors = require "lib.errors"
 local hooks = require "hooks"
+local idempotency = require "lib.idempotency"
 local json = require "tide.json"
 local schema = require "lib.schema"
 
@@ -100,6 +101,9 @@ local function answer(route, req)
     if err then
       return nil, err
     end
+  end
+  if route.idempotent and req:header(idempotency.HEADER) then
+    return idempotency.run(req, route.handler)
   end
   return route.handler(req)
 end

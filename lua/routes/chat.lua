@@ -111,6 +111,7 @@ return {
     method = "POST",
     path = "/api/chat/message",
     auth = "user",
+    idempotent = true,
     summary = "Send a message and wait for the whole reply",
     request = SEND,
     response = objects.object({

@@ -65,23 +65,41 @@ local function name_answer(req)
   }
 end
 
+--- Streams a reply as its client asked.
+---@param req tide.Request
+---@param reply tide.Reply
+---@return tide.Response|nil response, tide.Error|nil err
+local function stream(req, reply)
+  local begun, failed = replies.begun(reply)
+  if not begun then
+    return nil, failed
+  end
+  local chunk = name_answer(req)
+  local options = req.body.stream_options
+  chunk.include_usage = options and options.include_usage
+  return { stream = begun, openai = chunk }
+end
+
 function handlers.chat(req)
-  local reply, err = completions.ask(req.user.id, req.body, req.language)
+  local keyed = req:header("Idempotency-Key") ~= nil
+  if keyed and req.body.stream then
+    return nil, errors.new("idempotency_stream", { field = "stream" })
+  end
+  -- Who comes back with a key is answered: that reply goes on alone.
+  local reply, err = completions.ask(req.user.id, req.body, {
+    language = req.language,
+    disconnect = keyed and "detach" or "cancel",
+  })
   if not reply then
     return nil, err
-  end
-  local named = name_answer(req)
-  if req.body.stream then
-    local begun, refused = replies.begun(reply)
-    local options = req.body.stream_options
-    named.include_usage = options and options.include_usage
-    return begun and { stream = begun, openai = named }, refused
+  elseif req.body.stream then
+    return stream(req, reply)
   end
   local result, failed = replies.whole(reply)
   if not result then
     return nil, failed
   end
-  return { json = openai.completion(named, result) }
+  return { json = openai.completion(name_answer(req), result) }
 end
 
 function handlers.embed(req)
@@ -126,6 +144,7 @@ return {
     method = "POST",
     path = "/v1/chat/completions",
     auth = "user",
+    idempotent = true,
     api_keys = true,
     summary = "OpenAI's chat completions, for the caller's models",
     request = CHAT,

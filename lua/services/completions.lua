@@ -31,10 +31,11 @@ end
 --- Asks. The reply runs on its own.
 ---@param user_id integer
 ---@param body table the request, checked
----@param language "zh"|"en"
+---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the
+--- reply goes on when its client leaves
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err unsupported_parameter and those of M.resolve
-function M.ask(user_id, body, language)
+function M.ask(user_id, body, terms)
   local wish, unsupported = openai.wish(body)
   if not wish then
     return nil, unsupported
@@ -45,8 +46,8 @@ function M.ask(user_id, body, language)
   end
   wish.messages = model.provider.plan and openai.plain(body.messages)
     or body.messages
-  wish.persona, wish.language = NOBODY, language
-  local spec = { user_id = user_id }
+  wish.persona, wish.language = NOBODY, terms.language
+  local spec = { user_id = user_id, disconnect = terms.disconnect }
   sources.set(spec, model, wish)
   return llm.ask(spec)
 end

@@ -72,6 +72,30 @@ return {
     en = "The field \"{field}\" is not valid: it {reason}.",
     zh = "字段“{field}”无效：{reason}。",
   },
+  idempotency_key_invalid = {
+    status = 400,
+    en = "The Idempotency-Key is not valid: up to 255 visible ASCII "
+      .. "characters, such as a UUID.",
+    zh = "Idempotency-Key 无效：最多 255 个可见 ASCII 字符，例如 UUID。",
+  },
+  idempotency_in_flight = {
+    status = 409,
+    retry = true,
+    en = "The first request with this Idempotency-Key is still running. Ask "
+      .. "again in a moment to get its answer.",
+    zh = "使用此 Idempotency-Key 的首个请求仍在处理，请稍后重试以获取其结果。",
+  },
+  idempotency_key_reused = {
+    status = 422,
+    en = "This Idempotency-Key was used for another request. Use a new one.",
+    zh = "此 Idempotency-Key 已用于其他请求，请更换。",
+  },
+  idempotency_stream = {
+    status = 400,
+    en = "An Idempotency-Key cannot be used with a stream, which is not kept. "
+      .. "Leave out one of the two.",
+    zh = "流式回复不会保存，不能使用 Idempotency-Key，请二选一。",
+  },
   invalid_url = {
     status = 400,
     en = "The address is not a valid URL. Give one such as "

@@ -162,6 +162,12 @@ function M.install(fakes, settings)
         return value
       end,
     },
+    -- Modules make their dictionaries as they load.
+    shared = {
+      dict = function()
+        return {}
+      end,
+    },
     -- Keeps nothing, as a cache may.
     cache = {
       get = function() end,
@@ -177,8 +183,7 @@ function M.install(fakes, settings)
     },
   }
   for _, name in ipairs({
-    "db", "crypto", "time", "log", "llm", "files", "http", "shared", "task",
-    "timer",
+    "db", "crypto", "time", "log", "llm", "files", "http", "task", "timer",
   }) do
     modules[name] = unprepared("tide." .. name)
   end
