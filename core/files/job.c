@@ -3,6 +3,7 @@
 #include "files/job.h"
 
 #include "base/arena.h"
+#include "base/base64.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -84,6 +85,50 @@ struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop,
     self->data.max = max > 0 ? max : 1;
     return submit(self, aux, loop, read_run, err);
 }
+
+/* ---- images ---- */
+
+static const char *image_type(struct tt_str bytes)
+{
+    if (tt_str_starts(bytes, TT_STR("\x89PNG\r\n\x1a\n")))
+        return "image/png";
+    if (tt_str_starts(bytes, TT_STR("\xff\xd8\xff")))
+        return "image/jpeg";
+    if (tt_str_starts(bytes, TT_STR("GIF87a")) || tt_str_starts(bytes, TT_STR("GIF89a")))
+        return "image/gif";
+    if (bytes.len > 12 && tt_str_starts(bytes, TT_STR("RIFF")) &&
+        memcmp(bytes.data + 8, "WEBP", 4) == 0)
+        return "image/webp";
+    return NULL;
+}
+
+static void image_run(struct tt_aux_job *job)
+{
+    struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
+    struct tt_buf bytes = {.max = self->data.max};
+    self->data.max = 0;
+    if (tt_store_read(self->store, self->keys[0], &bytes, &self->err) == 0) {
+        const char *type = image_type(tt_buf_str(&bytes));
+        if (type) {
+            tt_buf_printf(&self->data, "data:%s;base64,", type);
+            tt_base64_append(&self->data, tt_buf_str(&bytes));
+        } else {
+            tt_err_set(&self->err, 422, "image_unreadable", "no PNG, JPEG, GIF or WebP");
+        }
+    }
+    tt_buf_free(&bytes);
+}
+
+struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop,
+                                        struct tt_store *store, struct tt_str key, size_t max,
+                                        tt_file_done_fn *on_done, void *arg, struct tt_err *err)
+{
+    struct tt_file_job *self = job_new(store, &key, 1, on_done, arg);
+    self->data.max = max > 0 ? max : 1;
+    return submit(self, aux, loop, image_run, err);
+}
+
+/* ---- texts ---- */
 
 static bool text_stopped(void *arg)
 {

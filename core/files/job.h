@@ -11,7 +11,7 @@ struct tt_file_job;
  * this. The job is gone. */
 typedef void tt_file_done_fn(void *arg, struct tt_buf *data, const struct tt_err *err);
 
-/* All three: the job, for tt_file_job_cancel. Owns: itself, until on_done returned. Fails: NULL
+/* All four: the job, for tt_file_job_cancel. Owns: itself, until on_done returned. Fails: NULL
  * with "busy" (503) when the pool is full, and what the store and the extraction say in on_done.
  * Thread: loop. */
 
@@ -26,6 +26,13 @@ struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
                                        struct tt_str extension,
                                        const struct tt_extract_limits *limits,
                                        tt_file_done_fn *on_done, void *arg, struct tt_err *err);
+
+/* An image of at most `max` bytes as a data URL (RFC 2397): "data:image/png;base64,…". What it is,
+ * PNG, JPEG, GIF or WebP, its first bytes say, whatever its name was; other bytes are
+ * "image_unreadable" (422). */
+struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop,
+                                        struct tt_store *store, struct tt_str key, size_t max,
+                                        tt_file_done_fn *on_done, void *arg, struct tt_err *err);
 
 /* Removes files, after their rows; all of them are tried, the first failure is told. on_done may be
  * NULL. What is not removed (also when the pool is full) is swept at the next start. */

@@ -2,6 +2,7 @@
  * database and is the scripts' affair. Everything here works on aux threads and waits. */
 #include "files/job.h"
 #include "script/bind.h"
+#include "script/file_data.h"
 #include "script/intake.h"
 #include "script/task.h"
 #include "script/value.h"
@@ -9,7 +10,8 @@
 #include <stdlib.h>
 
 #define TEXT_MAX   (1024u * 1024) /* bytes of text of one file */
-#define REMOVE_MAX 1000           /* keys a call */
+#define IMAGE_MAX  (32 << 20)
+#define REMOVE_MAX 1000 /* keys a call */
 
 /* ---- keeping an upload ---- */
 
@@ -79,7 +81,7 @@ struct call {
     struct tt_file_job *job; /* NULL once it is done */
     struct tt_buf text;
     struct tt_err error;
-    bool wants_text;
+    enum { WANTS_DONE, WANTS_TEXT, WANTS_IMAGE } wants;
 };
 
 static void on_done(void *arg, struct tt_buf *data, const struct tt_err *err)
@@ -98,10 +100,16 @@ static int call_push(struct tt_wait *wait, lua_State *L)
     struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
     if (call->error.status)
         return tt_value_push_error(L, &call->error);
-    if (call->wants_text)
+    switch (call->wants) {
+    case WANTS_TEXT:
         lua_pushlstring(L, call->text.data ? call->text.data : "", call->text.len);
-    else
+        break;
+    case WANTS_IMAGE:
+        tt_file_data_push_image(L, &call->text);
+        break;
+    case WANTS_DONE:
         lua_pushboolean(L, true);
+    }
     return 1;
 }
 
@@ -120,12 +128,12 @@ static void call_release(struct tt_wait *wait)
     free(call);
 }
 
-static struct call *call_new(bool wants_text)
+static struct call *call_new(int wants)
 {
     struct call *call = TT_NEW(struct call);
     call->wait =
         (struct tt_wait){.push = call_push, .cancel = call_cancel, .release = call_release};
-    call->wants_text = wants_text;
+    call->wants = wants;
     return call;
 }
 
@@ -148,9 +156,31 @@ static int files_read_text(lua_State *L)
 
     key.data = luaL_checklstring(L, 1, &key.len);
     type.data = luaL_checklstring(L, 2, &type.len);
-    struct call *call = call_new(true);
+    struct call *call = call_new(WANTS_TEXT);
     call->job = tt_file_text_start(env->text_aux, env->loop, env->store, key, type, &limits,
                                    on_done, call, &err);
+    return call_yield(L, call, &err);
+}
+
+static int files_read_image(lua_State *L)
+{
+    tt_task_check_wait(L, "files.read_image");
+    const struct tt_env *env = tt_vm_of(L)->env;
+    lua_Integer max = luaL_checkinteger(L, 2);
+    struct tt_err err = {0};
+    struct tt_str key;
+
+    key.data = luaL_checklstring(L, 1, &key.len);
+    luaL_argcheck(L, max > 0 && max <= IMAGE_MAX, 2, "1 byte to 32 MiB");
+    if (tt_file_data_used() > TT_FILE_DATA_MAX)
+        lua_gc(L, LUA_GCCOLLECT);
+    if (tt_file_data_used() > TT_FILE_DATA_MAX) {
+        tt_err_set(&err, 503, "busy", "images of other requests fill the memory");
+        return tt_value_push_error(L, &err);
+    }
+    struct call *call = call_new(WANTS_IMAGE);
+    call->job = tt_file_image_start(env->file_aux, env->loop, env->store, key, (size_t)max, on_done,
+                                    call, &err);
     return call_yield(L, call, &err);
 }
 
@@ -188,7 +218,7 @@ static int files_remove(lua_State *L)
         lua_pushboolean(L, true);
         return 1;
     }
-    struct call *call = call_new(false);
+    struct call *call = call_new(WANTS_DONE);
     call->job = tt_file_remove_start(env->file_aux, env->loop, env->store, keys, count, on_done,
                                      call, &err);
     return call_yield(L, call, &err);
@@ -198,6 +228,7 @@ static const luaL_Reg functions[] = {
     {"keep", files_keep},
     {"remove", files_remove},
     {"read_text", files_read_text},
+    {"read_image", files_read_image},
     {NULL, NULL},
 };
 

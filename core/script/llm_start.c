@@ -147,7 +147,7 @@ static void read_body(lua_State *L, struct tt_lua_source *source)
     lua_pushliteral(L, "body");
     switch (lua_rawget(L, 1)) {
     case LUA_TTABLE:
-        tt_value_encode(L, -1, source->body);
+        tt_value_encode_body(L, -1, source->body);
         break;
     case LUA_TSTRING:
         tt_buf_append_str(source->body, tt_value_field(L, 1, "body"));

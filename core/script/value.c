@@ -4,6 +4,9 @@
  * integers. */
 #include "script/value.h"
 
+#include "base/mem.h"
+#include "script/file_data.h"
+
 #include <math.h>
 
 #define EXACT_MAX   9007199254740992.0 /* 2^53 */
@@ -98,6 +101,7 @@ void tt_value_hide_metatable(lua_State *L)
 
 void tt_value_setup(lua_State *L)
 {
+    tt_file_data_setup(L);
     lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");
@@ -206,6 +210,26 @@ static void encode_table(lua_State *L, int index, struct tt_json_writer *w, int 
     tt_json_end_array(w);
 }
 
+/* What goes into a request's body and nowhere else. */
+struct encoder {
+    struct tt_json_writer writer;
+    bool files;
+};
+
+/* Base64 and the head of a data URL need no escapes. */
+static bool encode_file(lua_State *L, int index, struct tt_json_writer *w)
+{
+    struct tt_str text;
+    if (!tt_file_data_text(L, index, &text))
+        return false;
+    if (!TT_CONTAINER_OF(w, struct encoder, writer)->files)
+        luaL_error(L, "json.encode: the bytes of a file go into a request's body only");
+    tt_json_raw(w, TT_STR("\""));
+    if (tt_buf_append_str(w->buf, text) != 0 || tt_buf_putc(w->buf, '"') != 0)
+        w->failed = true;
+    return true;
+}
+
 static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
 {
     size_t len;
@@ -232,6 +256,8 @@ static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
         tt_json_null(w);
         break;
     default:
+        if (encode_file(L, index, w))
+            break;
         if (!tt_value_is_null(L, index))
             luaL_error(L, "json.encode: a %s cannot be encoded", luaL_typename(L, index));
         tt_json_null(w);
@@ -242,8 +268,14 @@ static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
 
 void tt_value_encode(lua_State *L, int index, struct tt_buf *out)
 {
-    struct tt_json_writer writer = {.buf = out};
-    encode(L, lua_absindex(L, index), &writer, 0);
+    struct encoder encoder = {.writer.buf = out};
+    encode(L, lua_absindex(L, index), &encoder.writer, 0);
+}
+
+void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out)
+{
+    struct encoder encoder = {.writer.buf = out, .files = true};
+    encode(L, lua_absindex(L, index), &encoder.writer, 0);
 }
 
 /* ---- decoding ---- */

@@ -9,6 +9,9 @@
  * longjmp. */
 void tt_value_encode(lua_State *L, int index, struct tt_buf *out);
 
+/* The same for the body of a request, into which the bytes of files may go. */
+void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out);
+
 /* Decodes strictly (base/json first, then lua-cjson) and pushes the value; -1 pushes nothing. May
  * raise out of memory. */
 int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err);

@@ -42,7 +42,7 @@ end
 --- The turns of a history that a model is shown, as messages.
 ---@param rows ContextRow[] a path, oldest first
 ---@param pairs_max integer
----@return {role: string, content: string}[] messages
+---@return tide.ChatMessage[] messages
 function M.history(rows, pairs_max)
   local messages = {}
   local turns = turns_of(rows)
@@ -50,7 +50,7 @@ function M.history(rows, pairs_max)
     local asked, answer = turns[i].user, turns[i].assistant
     messages[#messages + 1] = {
       role = "user",
-      content = file_policy.with_files(asked.content, asked.files),
+      content = file_policy.content(asked.content, asked.files),
     }
     messages[#messages + 1] = { role = "assistant", content = answer.content }
   end
@@ -65,7 +65,7 @@ end
 ---@field pairs integer turns of history at most
 
 ---@param spec ContextSpec
----@return {role: string, content: string}[] messages
+---@return tide.ChatMessage[] messages
 function M.build(spec)
   local messages = M.history(spec.rows, spec.pairs)
   if spec.system ~= "" then
@@ -73,7 +73,7 @@ function M.build(spec)
   end
   messages[#messages + 1] = {
     role = "user",
-    content = file_policy.with_files(spec.message, spec.files),
+    content = file_policy.content(spec.message, spec.files),
   }
   return messages
 end

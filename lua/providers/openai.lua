@@ -14,7 +14,6 @@ local M = {
   base_url = "https://api.openai.com/v1",
   framing = "sse",
   done = "[DONE]",
-  images = { "^gpt%-4", "^gpt%-5", "^o1", "^o3", "^o4", "^chatgpt" },
   stream = {
     content = { "choices.0.delta.content", "choices.0.delta.refusal" },
     -- Not OpenAI's own: the first is what DeepSeek, Qwen and Zhipu send, the
@@ -71,6 +70,21 @@ local M = {
     [503] = "upstream_overloaded",
   },
 }
+
+--- Models whose names say that they read text only. This provider is also
+--- used for services that have no preset: of all others the service decides.
+local TEXT_ONLY = { "^gpt%-3", "^o1%-mini", "^o3%-mini", "^deepseek%-" }
+
+---@param model string
+---@return boolean
+function M.images(model)
+  for _, pattern in ipairs(TEXT_ONLY) do
+    if model:find(pattern) then
+      return false
+    end
+  end
+  return true
+end
 
 --- Our images in OpenAI's form; all else is in it already.
 ---@param content any

@@ -232,10 +232,12 @@ end
 ---@param user_id integer
 ---@param session_id string
 ---@param ids integer[]
----@return integer[]|nil ids each once
+---@return integer[]|nil ids each once, string|tide.Error|nil image name of one
+--- that is an image, which not every model takes; or the error:
 ---@return tide.Error|nil err file_not_found, file_not_text
 function M.check_attached(user_id, session_id, ids)
   local seen, list = {}, json.array({})
+  local image
   for _, id in ipairs(ids) do
     if not seen[id] then
       seen[id] = true
@@ -246,13 +248,39 @@ function M.check_attached(user_id, session_id, ids)
       )
       if not row then
         return nil, err or errors.new("file_not_found")
+      elseif policy.is_image(row.file_type) then
+        image = row.file_name
       elseif not M.is_readable(row) then
         return nil, errors.new("file_not_text", { name = row.file_name })
       end
       list[#list + 1] = id
     end
   end
-  return list
+  return list, image
+end
+
+--- An image for a model.
+---@param row table of get_file_by_id
+---@return tide.Image|nil image
+---@return tide.Error|nil err file_missing, image_unreadable, images_too_large
+function M.read_image(row)
+  if row.file_size > policy.IMAGE_BYTES_MAX then
+    return nil, M.images_too_large()
+  end
+  local image, err = files.read_image(row.file_key, policy.IMAGE_BYTES_MAX)
+  if err and err.code == "image_unreadable" then
+    return nil, errors.new("image_unreadable", { name = row.file_name })
+  end
+  return image, err
+end
+
+---@return tide.Error
+function M.images_too_large()
+  return errors.new("images_too_large", {
+    count = policy.IMAGES_MAX,
+    each = policy.IMAGE_BYTES_MAX >> 20,
+    all = policy.IMAGES_BYTES_MAX >> 20,
+  })
 end
 
 return M

@@ -14,6 +14,7 @@ local files = require "services.files"
 local hooks = require "hooks"
 local llm = require "tide.llm"
 local message_store = require "services.messages"
+local registry = require "providers.registry"
 local session_manager = require "session_manager"
 local sources = require "services.sources"
 local title_policy = require "policy.title"
@@ -35,7 +36,8 @@ local M = {}
 ---@param user_id integer
 ---@param wish TurnWish
 ---@return integer[]|nil file_ids of a new message
----@return tide.Error|nil err missing_field, file_not_found, file_not_text
+---@return string|tide.Error|nil image name of one that is an image; or the
+--- error: missing_field, file_not_found, file_not_text
 local function check_content(user_id, wish)
   if wish.regenerate then
     return {}
@@ -148,10 +150,12 @@ end
 ---@param user_id integer
 ---@param place TurnPlace changed
 ---@param file_ids integer[] of a new message
+---@param takes_images boolean the model does
 ---@return true|nil ok, tide.Error|nil err those of attachments.read
-local function attach(user_id, place, file_ids)
+local function attach(user_id, place, file_ids, takes_images)
+  local room = attachments.image_room()
   if #file_ids > 0 then
-    local texts, err = attachments.read(user_id, file_ids)
+    local texts, err = attachments.read(user_id, file_ids, room)
     if not texts then
       return nil, err
     end
@@ -159,7 +163,7 @@ local function attach(user_id, place, file_ids)
   end
   local rows = table.move(place.rows, 1, #place.rows, 1, {})
   rows[#rows + 1] = place.asked
-  local ok, err = attachments.fill(user_id, rows)
+  local ok, err = attachments.fill(user_id, rows, takes_images and room or nil)
   if ok and place.asked then
     place.files = place.asked.files
   end
@@ -199,13 +203,20 @@ end
 --- those of attachments.read, session_busy,
 --- session_deleted, session_not_found, those of session_manager.check
 function M.start(user_id, wish, language)
-  local file_ids, incomplete = check_content(user_id, wish)
+  local file_ids, image = check_content(user_id, wish)
   if not file_ids then
-    return nil, incomplete
+    return nil, image
   end
   local model, refused = session_manager.check(user_id, wish)
   if not model then
     return nil, refused
+  end
+  local takes_images = registry.takes_images(model.provider, model.name)
+  if image and not takes_images then
+    return nil, errors.new("images_not_supported", {
+      model_name = model.name,
+      name = image,
+    })
   end
   local disconnect = disconnect_policy.choose({
     user_id = user_id,
@@ -237,7 +248,7 @@ function M.start(user_id, wish, language)
   if not place then
     return nil, misplaced
   end
-  local ok, unread = attach(user_id, place, file_ids)
+  local ok, unread = attach(user_id, place, file_ids, takes_images)
   if not ok then
     return nil, unread
   end

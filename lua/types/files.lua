@@ -42,4 +42,20 @@ function files.remove(keys) end
 --- unsupported_encoding, extract_failed, extract_too_large, extract_timeout
 function files.read_text(key, file_type) end
 
+--- A part of a file in the core's memory: it can be put into the body of a
+--- request to a model (tide.ProviderCall), at any depth, and nowhere else.
+---@class tide.FileData: userdata
+
+---@class tide.Image
+---@field media_type string "image/png", "image/jpeg", "image/gif", "image/webp"
+---@field base64 tide.FileData
+---@field data_url tide.FileData "data:image/png;base64,…"
+
+--- An image, ready for a model. Its first bytes say what it is. Yields.
+---@param key string
+---@param max integer bytes, at most 32 MiB
+---@return tide.Image|nil image, tide.Error|nil err file_missing, file_too_large,
+--- image_unreadable, busy
+function files.read_image(key, max) end
+
 return files

@@ -97,7 +97,9 @@ describe('attached files', () => {
       (await upload(user, other, 'a.txt', 'x')).file_id, 1e15,
     ]) assertError(await attach([id]), 404, 'file_not_found');
     const { file_id: image } = await upload(user, session, 'a.png', 'x');
-    assertError(await attach([image]), 422, 'file_not_text');
+    assertError(await attach([image]), 422, 'image_unreadable');
+    const { file_id: program } = await upload(user, session, 'a.exe', 'x');
+    assertError(await attach([program]), 422, 'file_not_text');
     const { file_id: binary } = await upload(user, session, 'b.txt', Buffer.from([0, 1, 2, 0, 255]));
     assertError(await attach([binary]), 422, 'unsupported_encoding');
     const { file_id: long } = await upload(user, session, 'c.txt', Buffer.alloc(1_100_000, 'x'));

@@ -46,6 +46,24 @@ return {
       .. "text file, PDF or docx.",
     zh = "文件“{name}”没有模型可读的文字，请附上文本文件、PDF 或 docx。",
   },
+  images_not_supported = {
+    status = 422,
+    en = "The model \"{model_name}\" takes no images, and \"{name}\" is one. "
+      .. "Choose another model, or leave the image out.",
+    zh = "模型“{model_name}”不支持图片，而“{name}”是图片，请更换模型或移除图片。",
+  },
+  image_unreadable = {
+    status = 422,
+    en = "The file \"{name}\" is no PNG, JPEG, GIF or WebP image.",
+    zh = "文件“{name}”不是有效的 PNG、JPEG、GIF 或 WebP 图片。",
+  },
+  images_too_large = {
+    status = 413,
+    en = "The images are too large: a message takes up to {count} of them, "
+      .. "{each} MiB each and {all} MiB together.",
+    zh = "图片过大：每条消息最多 {count} 张，每张不超过 {each} MiB，合计不超过 "
+      .. "{all} MiB。",
+  },
   quota_exceeded = {
     status = 413,
     en = "Your files would need more space than you have. Delete some first.",

@@ -32,10 +32,11 @@ export class Mock {
     return (await fetch(`${this.origin}/__stats`)).json();
   }
 
-  /** The last requests, oldest first; `body` decoded. */
+  /** The last requests, oldest first; `json` is the body, unless only its first MiB is recorded. */
   async requests(count = 64) {
     const answer = await (await fetch(`${this.origin}/__requests?n=${count}`)).json();
-    return answer.requests.map((r) => ({ ...r, json: r.body ? JSON.parse(r.body) : undefined }));
+    const whole = (r) => r.body && Buffer.byteLength(r.body) === r.body_bytes;
+    return answer.requests.map((r) => ({ ...r, json: whole(r) ? JSON.parse(r.body) : undefined }));
   }
 
   async reset() {

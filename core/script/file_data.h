@@ -1,0 +1,21 @@
+/* Bytes of a file as a Lua value that Lua never holds: they lie in the core's memory and only go
+ * into a request's body. Scripts pass it on like a secret. */
+#pragma once
+#include "base/buf.h"
+#include "script/vm.h"
+
+/* Pushes a table {media_type=, base64=, data_url=} for the data URL in `url`, which is taken over.
+ * May raise for lack of memory in Lua; `url` must be reachable for cleanup by the caller until
+ * then.
+ */
+void tt_file_data_push_image(lua_State *L, struct tt_buf *url);
+
+/* The text that the value at index stands for in a body; false when it is none. */
+bool tt_file_data_text(lua_State *L, int index, struct tt_str *out);
+
+/* Bytes that such values of the whole process hold; over TT_FILE_DATA_MAX no more are made. Thread:
+ * any. */
+#define TT_FILE_DATA_MAX ((size_t)256 << 20)
+size_t tt_file_data_used(void);
+
+void tt_file_data_setup(lua_State *L);
