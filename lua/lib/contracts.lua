@@ -95,7 +95,8 @@ M.policies = {
   ["policy.files"] = {
     readable = { args = { ".md", {} }, returns = "boolean" },
     allowed = { args = { ".md", {} }, returns = "boolean" },
-    with_files = { args = { "Read", nil }, returns = "string" },
+    is_image = { args = { ".png" }, returns = "boolean" },
+    content = { args = { "Read", nil }, returns = "string|table" },
   },
 }
 

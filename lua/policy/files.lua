@@ -73,7 +73,7 @@ end
 ---@param message string
 ---@param files AttachedText[]|nil
 ---@return string
-function M.with_files(message, files)
+local function with_files(message, files)
   local parts = {}
   if message ~= "" then
     parts[1] = message
@@ -93,7 +93,7 @@ end
 ---@param files AttachedText[]|nil
 ---@return string|table[]
 function M.content(message, files)
-  local text = M.with_files(message, files)
+  local text = with_files(message, files)
   local parts = { text ~= "" and { type = "text", text = text } or nil }
   local images = 0
   for _, file in ipairs(files or {}) do

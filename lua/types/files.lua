@@ -51,11 +51,13 @@ function files.read_text(key, file_type) end
 ---@field base64 tide.FileData
 ---@field data_url tide.FileData "data:image/png;base64,…"
 
---- An image, ready for a model. Its first bytes say what it is. Yields.
+--- An image, ready for a model. Its first bytes say what it is.
+---@async
 ---@param key string
 ---@param max integer bytes, at most 32 MiB
----@return tide.Image|nil image, tide.Error|nil err file_missing, file_too_large,
---- image_unreadable, busy
+---@return tide.Image|nil image
+---@return tide.Error|nil err file_missing, file_too_large, image_unreadable,
+--- busy
 function files.read_image(key, max) end
 
 return files

@@ -30,18 +30,34 @@ describe("policy.files", function()
   end)
 
   it("puts one block a file behind the message", function()
-    assert.equal("hi", policy.with_files("hi", nil))
-    assert.equal("hi", policy.with_files("hi", {}))
+    assert.equal("hi", policy.content("hi", nil))
+    assert.equal("hi", policy.content("hi", {}))
     local files = { { name = "a.c", text = "int a;" }, { name = "b.md" } }
     assert.equal(
       "hi\n\n=== a.c ===\nint a;\n\n=== b.md ===\n"
         .. "(too long to be sent again)",
-      policy.with_files("hi", files)
+      policy.content("hi", files)
     )
     assert.equal(
       "=== a.c ===\nint a;",
-      policy.with_files("", { files[1] })
+      policy.content("", { files[1] })
     )
+  end)
+
+  it("puts images beside the text", function()
+    local image = { media_type = "image/png" }
+    local files = {
+      { name = "a.png", image = image },
+      { name = "a.c", text = "int a;" },
+      { name = "b.png", image = image },
+    }
+    assert.same({
+      { type = "text", text = "hi\n\n=== a.c ===\nint a;" },
+      { type = "image", image = image },
+      { type = "image", image = image },
+    }, policy.content("hi", files))
+    local only = policy.content("", { files[1] })
+    assert.same({ { type = "image", image = image } }, only)
   end)
 end)
 
