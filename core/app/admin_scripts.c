@@ -2,6 +2,8 @@
  * with those that do not is told as it was found. */
 #include "app/admin_scripts.h"
 
+#include "app/admin_access.h"
+#include "app/audit.h"
 #include "app/builder.h"
 #include "app/script_history.h"
 #include "app/worker.h"
@@ -13,6 +15,7 @@
 struct asking {
     struct tt_worker *worker;
     struct tt_http_exchange *exchange;
+    const char *who;
 };
 
 static void send_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
@@ -87,6 +90,14 @@ static void put_files(struct tt_json_writer *w, const struct tt_bundle *bundle)
     tt_json_end_array(w);
 }
 
+static void put_changed(struct tt_json_writer *w, const struct tt_reload_result *result)
+{
+    tt_json_begin_array(w);
+    for (size_t i = 0; i < result->changed_count; i++)
+        tt_json_str(w, result->changed[i]);
+    tt_json_end_array(w);
+}
+
 static void send_success(struct asking *asking, const struct tt_reload_result *result)
 {
     struct tt_buf body = {0};
@@ -103,10 +114,7 @@ static void send_success(struct asking *asking, const struct tt_reload_result *r
         put_int(&w, "restores", result->restores);
     put_str(&w, "hash", tt_str_from(result->built->bundle->hash));
     tt_json_key(&w, TT_STR("changed"));
-    tt_json_begin_array(&w);
-    for (size_t i = 0; i < result->changed_count; i++)
-        tt_json_str(&w, result->changed[i]);
-    tt_json_end_array(&w);
+    put_changed(&w, result);
     put_files(&w, result->built->bundle);
     put_int(&w, "duration_ms", (int64_t)result->duration_ms);
     put_int(&w, "stall_us", (int64_t)result->stall_us);
@@ -114,8 +122,30 @@ static void send_success(struct asking *asking, const struct tt_reload_result *r
     send_json(asking->exchange, 200, &body);
 }
 
+static void record(const struct asking *asking, const struct tt_reload_result *result)
+{
+    struct tt_worker *worker = asking->worker;
+    struct tt_buf changed = {0}, action = {0};
+    struct tt_json_writer w = {.buf = &changed};
+    struct tt_str path = tt_http_path(asking->exchange);
+
+    put_changed(&w, result);
+    tt_buf_printf(&action, "POST %.*s%s", TT_STR_ARG(path), result->dry_run ? " (dry run)" : "");
+    struct tt_audit_entry entry = {.who = asking->who,
+                                   .action = tt_buf_str(&action),
+                                   .status = result->error.status ? result->error.status : 200,
+                                   .code = tt_str_from(result->error.code),
+                                   .changed = tt_buf_str(&changed)};
+    if (result->built)
+        entry.hash = tt_str_from(result->built->bundle->hash);
+    tt_audit_write(worker->app->db, worker->loop, &entry);
+    tt_buf_free(&changed);
+    tt_buf_free(&action);
+}
+
 static void on_done(const struct tt_reload_result *result, void *arg)
 {
+    record(arg, result);
     if (result->error.status)
         send_failure(arg, result);
     else
@@ -134,12 +164,13 @@ static void ask_builder(struct tt_worker *worker, struct tt_http_exchange *excha
                         enum tt_reload_action action)
 {
     struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
+    const char *who = tt_admin_who(worker, exchange);
     struct tt_reload_request request = {.action = action,
-                                        .who = "admin",
+                                        .who = who,
                                         .dry_run = is_on(exchange, "dry_run"),
                                         .force = is_on(exchange, "force")};
 
-    *asking = (struct asking){worker, exchange};
+    *asking = (struct asking){worker, exchange, who};
     tt_builder_ask(worker->app->builder, &request, worker->loop, on_done, asking);
 }
 
@@ -214,7 +245,7 @@ bool tt_admin_scripts_owns(struct tt_http_exchange *exchange)
 
 void tt_admin_scripts_answer(void *arg, struct tt_http_exchange *exchange)
 {
-    struct asking asking = {arg, exchange};
+    struct asking asking = {arg, exchange, NULL};
     int which = find_owned(exchange);
 
     if (!tt_str_eq(tt_http_method(exchange), tt_str_from(owned[which].method)))

@@ -2,6 +2,7 @@
  * Down in the other direction. Anything that fails on the way up takes down what stands. */
 #include "app/app.h"
 
+#include "app/admin_access.h"
 #include "app/builder.h"
 #include "app/file_sweep.h"
 #include "app/holder.h"
@@ -172,6 +173,7 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
 
 static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
 {
+    app->admin_access = tt_admin_access_new(app->settings);
     if (public_listener && check_address(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
@@ -269,6 +271,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_registry_free(app->registry);
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
+    tt_admin_access_free(app->admin_access);
     if (app->lock_fd >= 0)
         close(app->lock_fd);
     app->worker_count = 0;

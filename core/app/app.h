@@ -12,6 +12,8 @@
 struct tt_builder;
 struct tt_worker;
 
+struct tt_admin_access;
+
 struct tt_app {
     const struct tt_settings *settings;
     struct tt_keys keys;
@@ -28,6 +30,7 @@ struct tt_app {
     struct tt_search_index search_index;
     struct tt_registry *registry;
     struct tt_builder *builder; /* makes and swaps script generations */
+    struct tt_admin_access *admin_access;
     struct tt_worker *workers;
     int worker_count;
     int lock_fd;

@@ -12,7 +12,7 @@ enum tt_reload_action {
 
 struct tt_reload_request {
     enum tt_reload_action action;
-    const char *who; /* a constant, for log and history: "admin", "signal", "dev", … */
+    const char *who; /* for log and history: "uid:0", "signal", "dev", …; lives until `done` */
     bool dry_run;    /* everything but the swap */
     bool force;      /* also what was rolled back before, and without the old side's state */
 };

@@ -34,6 +34,10 @@ static const struct tt_command commands[] = {
      "is\n"
      "not loaded again, unless it is changed or reload is given --force.\n",
      tt_cli_rollback},
+    {"admin", "[--setting=value …]", "open a port of the running server for the admin's browser",
+     "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
+     "admin.port_life.\n",
+     tt_cli_admin},
     {"test", "[PATH] [--setting=value …]", "run the Lua tests of the scripts",
      "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
      "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",

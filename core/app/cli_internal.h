@@ -25,6 +25,11 @@ const char *tt_cli_value(int *argc, char **argv, const char *flag);
 /* The value at a path of a JSON text (as base/json.h writes it), its plain text in *text. */
 struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text);
 
+/* Asks the admin listener of the settings, with its token: the status, or -1. The answer's body is
+ * appended. limit_s: as in local_http.h. */
+int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
+                     struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err);
+
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
@@ -39,6 +44,7 @@ int tt_cli_serve(int argc, char **argv);
 int tt_cli_dev(int argc, char **argv);
 int tt_cli_check(int argc, char **argv);
 int tt_cli_routes(int argc, char **argv);
+int tt_cli_admin(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);
 int tt_cli_reload(int argc, char **argv);
 int tt_cli_rollback(int argc, char **argv);

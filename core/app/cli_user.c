@@ -61,8 +61,8 @@ static int send_ask(const struct tt_settings *settings, struct ask *ask, struct 
     signal(SIGPIPE, SIG_IGN);
     if (own && tt_app_start(&app, settings, false, err) != 0)
         return -1;
-    ask->status =
-        tt_local_http(settings->admin_listen, ask->method, ask->path.data, body, &ask->answer, err);
+    ask->status = tt_cli_ask_admin(settings, ask->method, ask->path.data, body, TT_LOCAL_LIMIT_S,
+                                   &ask->answer, err);
     if (own)
         tt_app_stop(&app, 1000);
     return ask->status < 0 ? -1 : 0;

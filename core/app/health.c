@@ -2,11 +2,15 @@
  * shutting down. Both are answered on both listeners, without a token. */
 #include "app/health.h"
 
+#include "app/admin_access.h"
 #include "app/admin_scripts.h"
+#include "app/audit.h"
 #include "app/builder.h"
 #include "app/worker.h"
 #include "base/json.h"
 #include "script/production.h"
+
+#include <stdio.h>
 
 static void answer(struct tt_http_exchange *exchange, int status, struct tt_str type,
                    struct tt_buf *body)
@@ -129,14 +133,37 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     answer_json(exchange, 200, &body);
 }
 
-bool tt_health_answer(void *arg, struct tt_http_exchange *exchange, enum tt_listener listener)
+/* Reading is not recorded. */
+void tt_health_admin_end(void *arg, const struct tt_visit *visit)
 {
     struct tt_worker *worker = arg;
+    struct tt_str method = tt_http_method(visit->exchange);
+    char action[256];
+
+    if (tt_str_eq(method, TT_STR("GET")) || tt_str_eq(method, TT_STR("HEAD")))
+        return;
+    snprintf(action, sizeof(action), "%.*s %.*s", TT_STR_ARG(method),
+             TT_STR_ARG(tt_http_path(visit->exchange)));
+    tt_audit_write(worker->app->db, worker->loop,
+                   &(struct tt_audit_entry){.who = tt_admin_who(worker, visit->exchange),
+                                            .action = tt_str_from(action),
+                                            .status = visit->status,
+                                            .code = tt_str_from(visit->code)});
+}
+
+bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,
+                      const struct tt_listener_handle *handle)
+{
+    struct tt_worker *worker = arg;
+    enum tt_listener listener = handle->listener;
     struct tt_str path = tt_http_path(exchange), method = tt_http_method(exchange);
 
+    if (tt_admin_access_refuses(worker, exchange, handle))
+        return true;
     if (path.len < 6 || (path.data[1] != 'l' && path.data[1] != 'r' && path.data[1] != 'a'))
         return false;
-    if (listener == TT_LISTENER_ADMIN && tt_admin_scripts_owns(exchange))
+    if (listener == TT_LISTENER_ADMIN &&
+        (tt_admin_scripts_owns(exchange) || tt_admin_access_answer(worker, exchange)))
         return true;
     if (!tt_str_eq(method, TT_STR("GET")) && !tt_str_eq(method, TT_STR("HEAD")))
         return false;

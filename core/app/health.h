@@ -4,4 +4,8 @@
 #include "script/dispatch.h"
 
 /* For tt_dispatcher.builtin; arg is the worker. */
-bool tt_health_answer(void *arg, struct tt_http_exchange *exchange, enum tt_listener listener);
+bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,
+                      const struct tt_listener_handle *handle);
+
+/* For tt_dispatcher.admin_end: records writes of the scripts' admin routes. */
+void tt_health_admin_end(void *arg, const struct tt_visit *visit);

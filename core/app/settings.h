@@ -12,6 +12,7 @@ struct tt_settings {
     char secret_file[4200];
     char database[4200];     /* path of the SQLite file */
     char admin_listen[4200]; /* "unix:<path>" or "host:port" */
+    char admin_token[513];   /* "" = the admin listener is a unix socket */
     char lock_file[4200];
     int workers;
 };

@@ -3,11 +3,14 @@
 #include "app/settings.h"
 #include "app/settings_table.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PATH_MAX_BYTES 4096
+#define PATH_MAX_BYTES  4096
+#define ADMIN_TOKEN_MIN 16 /* characters */
 
 /* The file: named by --config or TIDETALK_CONFIG (then it must exist), else ./tidetalk.yaml. The
  * flag is taken out of the words. */
@@ -79,11 +82,45 @@ static int check_folder(const struct tt_settings *settings, struct tt_err *err)
     return 0;
 }
 
-static int check_derived(const struct tt_settings *settings, struct tt_err *err)
+static int read_token_file(struct tt_settings *settings, const char *path, struct tt_err *err)
 {
-    if (!tt_str_starts(tt_str_from(settings->admin_listen), TT_STR("unix:")))
-        return tt_err_set(err, 0, "invalid_setting", "%s: admin.listen: needs unix:<path>",
-                          tt_conf_get(settings->conf, "admin.listen")->origin);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, settings->admin_token, sizeof(settings->admin_token) - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (len < 0)
+        return tt_err_set(err, 0, "invalid_setting", "%s: admin.token_file: %s: %s",
+                          tt_conf_get(settings->conf, "admin.token_file")->origin, path,
+                          strerror(errno));
+    settings->admin_token[len] = 0;
+    settings->admin_token[strcspn(settings->admin_token, "\r\n")] = 0;
+    return 0;
+}
+
+/* A unix socket has the rights of its file. A port of the loopback is open to every user of the
+ * machine, so it needs a token; any other port would be open to all the world without TLS. */
+static int check_admin(struct tt_settings *settings, struct tt_err *err)
+{
+    const char *origin = tt_conf_get(settings->conf, "admin.listen")->origin;
+    const char *file = tt_conf_get(settings->conf, "admin.token_file")->text.data;
+    struct tt_str token = tt_conf_get(settings->conf, "admin.token")->text;
+    struct tt_str address = tt_str_from(settings->admin_listen);
+
+    if (tt_str_starts(address, TT_STR("unix:")))
+        return 0;
+    if (!tt_str_starts(address, TT_STR("127.0.0.1:")) && !tt_str_starts(address, TT_STR("[::1]:")))
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s: admin.listen: needs unix:<path>, 127.0.0.1:port or [::1]:port",
+                          origin);
+    snprintf(settings->admin_token, sizeof(settings->admin_token), "%.*s", TT_STR_ARG(token));
+    if (*file && read_token_file(settings, file, err) != 0)
+        return -1;
+    if (strlen(settings->admin_token) < ADMIN_TOKEN_MIN)
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s: admin.listen: a port needs a token of at least %d characters: set "
+                          "admin.token_file or admin.token",
+                          origin, ADMIN_TOKEN_MIN);
     return 0;
 }
 
@@ -101,7 +138,7 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
         check_folder(settings, err) != 0)
         return -1;
     derive(settings);
-    return check_derived(settings, err);
+    return check_admin(settings, err);
 }
 
 static void note(struct tt_buf *complaints, int result, struct tt_err *err)
@@ -131,12 +168,13 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
     if (folder != 0)
         return; /* nothing can be made of it */
     derive(settings);
-    note(complaints, check_derived(settings, &err), &err);
+    note(complaints, check_admin(settings, &err), &err);
 }
 
 void tt_settings_free(struct tt_settings *settings)
 {
     tt_conf_free(settings->conf);
+    explicit_bzero(settings->admin_token, sizeof(settings->admin_token));
     settings->conf = NULL;
 }
 

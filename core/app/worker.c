@@ -83,16 +83,18 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
     worker->dispatcher.env = &worker->env;
     worker->dispatcher.builtin = tt_health_answer;
     worker->dispatcher.builtin_request = tt_admin_scripts_answer;
+    worker->dispatcher.admin_end = tt_health_admin_end;
     worker->dispatcher.builtin_arg = worker;
     return 0;
 }
 
-static int open_listener(struct tt_worker *worker, enum tt_listener listener, const char *address,
+static int open_listener(struct tt_worker *worker, int which, const char *address,
                          struct tt_err *err)
 {
+    enum tt_listener listener = which == TT_SERVER_ADMIN_PORT ? TT_LISTENER_ADMIN : which;
     const struct tt_settings *settings = worker->app->settings;
     const struct tt_conf_value *proxies = tt_conf_get(settings->conf, "trusted_proxies");
-    struct tt_listener_handle *handle = &worker->handle[listener];
+    struct tt_listener_handle *handle = &worker->handle[which];
 
     *handle = (struct tt_listener_handle){&worker->dispatcher, listener};
     struct tt_http_handler handler = tt_dispatch_handler(handle);
@@ -105,10 +107,10 @@ static int open_listener(struct tt_worker *worker, enum tt_listener listener, co
         .idle_timeout_ms = (uint64_t)tt_settings_int(settings, "limits.idle_timeout"),
         .body_rate_min = (size_t)tt_settings_int(settings, "limits.body_rate"),
         .trusted_proxies = proxies->items,
-        .trusted_proxy_count = proxies->item_count,
+        .trusted_proxy_count = listener == TT_LISTENER_PUBLIC ? proxies->item_count : 0,
     };
-    worker->server[listener] = tt_http_server_new(worker->loop, &http, &handler, err);
-    return worker->server[listener] ? 0 : -1;
+    worker->server[which] = tt_http_server_new(worker->loop, &http, &handler, err);
+    return worker->server[which] ? 0 : -1;
 }
 
 int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err)
@@ -119,6 +121,11 @@ int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_er
 int tt_worker_listen_admin(struct tt_worker *worker, const char *address, struct tt_err *err)
 {
     return open_listener(worker, TT_LISTENER_ADMIN, address, err);
+}
+
+int tt_worker_listen_port(struct tt_worker *worker, const char *address, struct tt_err *err)
+{
+    return open_listener(worker, TT_SERVER_ADMIN_PORT, address, err);
 }
 
 static void *run(void *arg)
@@ -145,7 +152,7 @@ int tt_worker_start(struct tt_worker *worker, struct tt_err *err)
 
 static bool idle(const struct tt_worker *worker)
 {
-    for (int i = 0; i < TT_LISTENERS; i++)
+    for (int i = 0; i < TT_SERVERS; i++)
         if (worker->server[i] && tt_http_server_active(worker->server[i]) > 0)
             return false;
     return worker->env.task_count == 0 && tt_list_empty(&worker->env.productions);
@@ -181,7 +188,7 @@ static void begin_stop(struct tt_mail *mail)
     struct stopping *stopping = TT_CONTAINER_OF(mail, struct stopping, mail);
     struct tt_worker *worker = stopping->worker;
 
-    for (int i = 0; i < TT_LISTENERS; i++)
+    for (int i = 0; i < TT_SERVERS; i++)
         if (worker->server[i])
             tt_http_server_quiesce(worker->server[i]);
     tt_timers_stop(&worker->env.timers);
@@ -213,7 +220,7 @@ void tt_worker_close(struct tt_worker *worker)
         return;
     tt_timers_stop(&worker->env.timers);
     tt_task_cancel_all(&worker->env);
-    for (int i = 0; i < TT_LISTENERS; i++)
+    for (int i = 0; i < TT_SERVERS; i++)
         tt_http_server_free(worker->server[i]);
     tt_production_abandon(&worker->env);
     tt_db_reader_free(worker->env.reader);

@@ -6,6 +6,9 @@
 
 #include <pthread.h>
 
+/* A worker's servers: one a listener, and the one that the admin opens on demand. */
+enum { TT_SERVER_ADMIN_PORT = TT_LISTENERS, TT_SERVERS };
+
 struct tt_worker {
     struct tt_app *app;
     int number;
@@ -13,8 +16,8 @@ struct tt_worker {
     struct tt_loop *loop;
     struct tt_env env;
     struct tt_dispatcher dispatcher;
-    struct tt_http_server *server[TT_LISTENERS]; /* admin: worker 0 only */
-    struct tt_listener_handle handle[TT_LISTENERS];
+    struct tt_http_server *server[TT_SERVERS]; /* admin: worker 0 only */
+    struct tt_listener_handle handle[TT_SERVERS];
     bool running; /* the thread was started */
 };
 
@@ -24,6 +27,8 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
 /* Opens the listeners; `address` may have port 0 for the first worker. */
 int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err);
 int tt_worker_listen_admin(struct tt_worker *worker, const char *address, struct tt_err *err);
+/* Another admin listener, see admin_access.h. Thread: worker. */
+int tt_worker_listen_port(struct tt_worker *worker, const char *address, struct tt_err *err);
 
 int tt_worker_start(struct tt_worker *worker, struct tt_err *err);
 

@@ -238,6 +238,16 @@ struct tt_str tt_http_remote(const struct tt_http_exchange *c)
     return exchange->remote;
 }
 
+long tt_http_peer_uid(const struct tt_http_exchange *exchange)
+{
+    const struct tt_http_conn *conn = tt_exchange_conn((struct tt_http_exchange *)exchange);
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    if (!conn->is_unix || getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return -1;
+    return (long)peer.uid;
+}
+
 bool tt_http_behind_tls(const struct tt_http_exchange *exchange)
 {
     struct tt_http_exchange *e = (struct tt_http_exchange *)exchange;

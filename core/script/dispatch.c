@@ -120,6 +120,8 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
            TT_F_INT("status", visit->status), TT_F_INT("user_id", visit->user_id),
            TT_F_INT("duration_us", (int64_t)((tt_clock_mono_ns() - visit->started_ns) / 1000)),
            TT_F_INT("generation", visit->generation->number), TT_F_Z("code", visit->code));
+    if (visit->listener == TT_LISTENER_ADMIN && dispatcher->admin_end)
+        dispatcher->admin_end(dispatcher->builtin_arg, visit);
     tt_generation_unref(visit->generation);
 }
 
@@ -227,7 +229,7 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     struct tt_visit *visit;
 
     *body_max = 0;
-    if (dispatcher->builtin(dispatcher->builtin_arg, exchange, handle->listener)) {
+    if (dispatcher->builtin(dispatcher->builtin_arg, exchange, handle)) {
         *body_max = BODY_UNREAD_MAX;
         return;
     }

@@ -7,13 +7,19 @@
 #include "script/generation.h"
 #include "script/task.h"
 
+struct tt_listener_handle;
+struct tt_visit;
+
 struct tt_dispatcher {
     struct tt_env *env;
     struct tt_generation *generation; /* the current one: a reference */
     /* Paths that the core answers itself (/livez, /readyz, /metrics): true = it does. What is not
      * answered at once comes again when its body is there, and may be answered any time later. */
-    bool (*builtin)(void *arg, struct tt_http_exchange *exchange, enum tt_listener listener);
+    bool (*builtin)(void *arg, struct tt_http_exchange *exchange,
+                    const struct tt_listener_handle *handle);
     void (*builtin_request)(void *arg, struct tt_http_exchange *exchange);
+    /* A request of the scripts on the admin listener is over; may be NULL. */
+    void (*admin_end)(void *arg, const struct tt_visit *visit);
     void *builtin_arg;
     uint64_t requests, errors_5xx;
 };

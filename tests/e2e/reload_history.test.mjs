@@ -67,8 +67,8 @@ describe('rollback', () => {
     const { current, generations: list, live } = await generations(server);
     assert.equal(current, (await statusOf(server)).generation);
     assert.deepEqual(list.map((g) => [g.number, g.outcome, g.made_by, g.restores]), [
-      [4, 'current', 'admin', null], [3, 'replaced', 'admin', 1],
-      [2, 'rolled_back', 'admin', null], [1, 'replaced', 'start', null],
+      [4, 'current', `uid:${process.getuid()}`, null], [3, 'replaced', `uid:${process.getuid()}`, 1],
+      [2, 'rolled_back', `uid:${process.getuid()}`, null], [1, 'replaced', 'start', null],
     ]);
     assert.deepEqual(list.map((g) => g.changed), [
       ['lib/helper.lua'], ['lib/helper.lua'], ['lib/helper.lua'], [],

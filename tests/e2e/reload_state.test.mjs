@@ -94,7 +94,7 @@ describe('probation', () => {
     assert.deepEqual(await version(server), { app: 1, helper: 1 });
     const { generations } = (await admin(server, 'GET', '/admin/generations')).body;
     assert.deepEqual(generations.slice(0, 2).map((g) => [g.made_by, g.outcome, g.restores]),
-      [['probation', 'current', previous], ['admin', 'rolled_back', null]]);
+      [['probation', 'current', previous], [`uid:${process.getuid()}`, 'rolled_back', null]]);
     assert.match(server.log(), /scripts fail since the reload, they are rolled back/);
     const again = await admin(server, 'POST', '/admin/reload');
     assert.equal(again.body.code, 'scripts_rolled_back');

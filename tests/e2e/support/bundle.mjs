@@ -6,8 +6,9 @@ import { admin } from './admin.mjs';
 import { makeFolder } from './process.mjs';
 
 const ERRORS = {
-  internal_error: 500, not_found: 404, method_not_allowed: 405, unauthorized: 401,
-  body_too_large: 413, script_memory: 503, script_timeout: 500, busy: 503, scripts_invalid: 422,
+  internal_error: 500, not_found: 404, method_not_allowed: 405, unauthorized: 401, forbidden: 403,
+  too_many_requests: 429,
+  body_too_large: 413, script_memory: 500, script_timeout: 500, busy: 503, scripts_invalid: 422,
   scripts_rolled_back: 422, nothing_to_roll_back: 422, shutting_down: 503,
 };
 

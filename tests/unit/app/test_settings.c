@@ -116,7 +116,9 @@ static void wrong_values_name_their_place(void **state)
         {"wrokers: 2\n", "tidetalk.yaml:1: "},
         {"limits:\n  bdoy: 1MiB\n", "tidetalk.yaml:2: "},
         {"- a\n", "tidetalk.yaml:1"},
-        {"admin:\n  listen: 127.0.0.1:1\n", "tidetalk.yaml:2: admin.listen: needs unix:<path>"},
+        {"admin:\n  listen: 0.0.0.0:1\n", "tidetalk.yaml:2: admin.listen: needs unix:<path>"},
+        {"admin:\n  listen: 127.0.0.1:1\n", "tidetalk.yaml:2: admin.listen: a port needs a token"},
+        {"admin:\n  listen: 127.0.0.1:1\n  token: short\n", "a token of at least 16 characters"},
     };
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         home_put(home, "tidetalk.yaml", cases[i].yaml);

@@ -18,10 +18,10 @@ struct web {
 };
 
 static inline bool web_builtin(void *arg, struct tt_http_exchange *exchange,
-                               enum tt_listener listener)
+                               const struct tt_listener_handle *handle)
 {
     (void)arg;
-    (void)listener;
+    (void)handle;
     if (!tt_str_eq(tt_http_path(exchange), TT_STR("/builtin")))
         return false;
     tt_http_reply(exchange, 200, NULL);

@@ -1,0 +1,20 @@
+/* The record of what was done over the admin listener: one row and one log line for each write,
+ * also for those that were refused. The newest 10,000 are kept. */
+#pragma once
+#include "base/buf.h"
+#include "db/db.h"
+
+struct tt_audit_entry {
+    const char *who;
+    struct tt_str action;  /* method and path, without query */
+    int status;            /* of the answer */
+    struct tt_str code;    /* of the error; "" = none */
+    struct tt_str hash;    /* of the scripts, when it was about them; data == NULL otherwise */
+    struct tt_str changed; /* the names of the files as JSON; data == NULL otherwise */
+};
+
+/* Records it. What the database refuses stands in the log all the same. Thread: loop. */
+void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audit_entry *entry);
+
+/* The newest 100 as a JSON array. -1 on error. Thread: the reader's. */
+int tt_audit_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err);
