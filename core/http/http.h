@@ -75,7 +75,7 @@ struct tt_str tt_http_path(const struct tt_http_exchange *exchange);   /* raw, w
 struct tt_str tt_http_query(const struct tt_http_exchange *exchange);  /* raw, without '?' */
 struct tt_str tt_http_body(const struct tt_http_exchange *exchange);   /* "" when streamed */
 struct tt_str tt_http_remote(const struct tt_http_exchange *exchange); /* the client's address */
-long tt_http_peer_uid(const struct tt_http_exchange *exchange); /* of a unix socket; else -1 */
+long tt_http_peer_uid(const struct tt_http_exchange *exchange);   /* of a unix socket; else -1 */
 bool tt_http_behind_tls(const struct tt_http_exchange *exchange); /* trusted proxy said https */
 struct tt_str tt_http_request_id(const struct tt_http_exchange *exchange); /* 16 hex digits, ours */
 
