@@ -7,6 +7,7 @@ local advice = require "lib.advice"
 local contracts = require "lib.contracts"
 local errors = require "lib.errors"
 local pipeline = require "lib.pipeline"
+local schema_check = require "lib.schema_check"
 
 local RESOURCES = {
   require "routes.accounts",
@@ -40,7 +41,12 @@ return {
   -- the core answers before a script runs.
   error_shapes = { { prefix = "/v1/", shape = "openai" } },
   -- Run when scripts are loaded; what they return is wrong with the scripts.
-  self_tests = { contracts.check },
+  self_tests = {
+    contracts.check,
+    function()
+      return schema_check.check(routes)
+    end,
+  },
   -- What `tidetalk check` warns of.
   advice = {
     function()

@@ -18,13 +18,16 @@
 
 #define FILE_MAX_BYTES (1u << 20)
 #define FILES_MAX      2000
+#define BYTES_MAX      (64u << 20) /* of all files */
 #define PATH_BYTES     4096
+#define NAME_BYTES     256          /* below lua/: longer ones could not be required */
 #define SETTLED_NS     50000000ll   /* a file must be this old */
 #define SETTLE_MAX_NS  3000000000ll /* after which a snapshot gives up */
 
 struct walk {
     const char *root;
     int files;
+    size_t bytes;
     int (*visit)(struct walk *walk, const char *path, const char *name, const struct stat *status);
     struct tt_bundle *bundle; /* reading */
     uint64_t stamp;           /* looking only */
@@ -36,7 +39,7 @@ static int read_file(struct walk *walk, const char *path, const char *name,
                      const struct stat *status)
 {
     struct tt_buf bytes = {.max = FILE_MAX_BYTES};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for ever */
     ssize_t n = 0;
     (void)status;
 
@@ -54,7 +57,11 @@ static int read_file(struct walk *walk, const char *path, const char *name,
         bytes.len += (size_t)n;
     }
     close(fd);
-    if (n == 0)
+    walk->bytes += bytes.len;
+    if (n == 0 && walk->bytes > BYTES_MAX)
+        n = tt_err_set(walk->err, 422, "script_error", "%s: more than 64 MiB of scripts",
+                       walk->root);
+    else if (n == 0)
         tt_bundle_add(walk->bundle, tt_str_from(name), tt_buf_str(&bytes));
     else
         tt_err_set(walk->err, 422, "script_error", "%s: %s", path,
@@ -72,12 +79,12 @@ static int walk_directory(struct walk *walk, const char *below);
 
 static int walk_entry(struct walk *walk, const char *below, const char *entry)
 {
-    char name[1024], full[5200];
+    char name[NAME_BYTES], full[PATH_BYTES + NAME_BYTES];
     struct stat status;
 
-    snprintf(name, sizeof(name), "%s%s%s", below, *below ? "/" : "", entry);
+    int name_length = snprintf(name, sizeof(name), "%s%s%s", below, *below ? "/" : "", entry);
     int length = snprintf(full, sizeof(full), "%s/%s", walk->root, name);
-    if (length >= PATH_BYTES || strlen(name) >= sizeof(name) - 1)
+    if (length >= PATH_BYTES || name_length >= NAME_BYTES)
         return tt_err_set(walk->err, 422, "script_error", "%s: the path is too long", full);
     if (stat(full, &status) != 0)
         return 0; /* an editor's temporary file that has just gone */

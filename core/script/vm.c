@@ -227,6 +227,11 @@ static int load_file(lua_State *L, const char *path, struct tt_complaints *compl
 {
     size_t len = strlen(path) - 4;
 
+    if (memchr(path, '.', len)) {
+        tt_complaints_add(complaints, path,
+                          TT_STR("a name with a dot in it cannot be required, rename the file"));
+        return -1;
+    }
     lua_pushcfunction(L, bundle_require);
     luaL_gsub(L, path, "/", ".");
     lua_pushlstring(L, lua_tostring(L, -1), len);

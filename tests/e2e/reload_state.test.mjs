@@ -130,8 +130,10 @@ describe('the shipped scripts', () => {
 
   test('P7 a broken policy contract is refused at reload, never at the first request', async () => {
     const { server } = context;
+    const before = readFileSync(join(lua, 'policy/title.lua'), 'utf8');
     writeScript(lua, 'policy/title.lua', 'local M = {}\n\nfunction M.from_message() return 5 end\nreturn M\n');
     const errors = await refused(server);
+    writeScript(lua, 'policy/title.lua', before);
     assert.deepEqual(errors.map((e) => [e.file, e.line, e.message]).sort(), [
       ['policy/title.lua', 1, 'from_answer must be a function, not a nil'],
       ['policy/title.lua', 1, 'placeholder must be a function, not a nil'],
@@ -139,6 +141,17 @@ describe('the shipped scripts', () => {
       ['policy/title.lua', 3, 'from_message must return a string, not a number'],
     ]);
     assert.equal((await statusOf(server)).generation, 1);
+  });
+
+  test('P7 a route whose schema is none is refused', async () => {
+    const { server } = context;
+    const path = 'routes/models.lua';
+    const before = readFileSync(join(lua, path), 'utf8');
+    writeScript(lua, path, before.replace('auth = "user",', 'auth = "user", query = { fields = { { name = "x", type = "strin" } } },'));
+    const errors = await refused(server);
+    assert.ok(errors.some((e) => e.file === path && /GET \/api\/models: query: x: unknown type 'strin'/.test(e.message)),
+      JSON.stringify(errors));
+    writeScript(lua, path, before);
   });
 
   test('P7 broken personas are told together with broken scripts', async () => {

@@ -154,6 +154,9 @@ static void require_tells_what_is_wrong(void **state)
     assert_null(strstr(rig->errors.data, "app.lua"));
     assert_non_null(strstr(rig->errors.data, "bad.lua:3: no"));
     assert_non_null(strstr(rig->errors.data, "module 'nothing' returned nothing"));
+    rig_put(rig, "lua/old.app.lua", "return 1");
+    refuses_to_load(rig, "return {}", "old.app.lua:1: a name with a dot in it cannot be required");
+    rig_remove(rig, "lua/old.app.lua");
     for (size_t i = 0; i < TT_COUNT(wrong); i++)
         rig_remove(rig, wrong[i]);
     rig_put(rig, "lua/late.lua", "return 1");

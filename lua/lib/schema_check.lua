@@ -1,0 +1,126 @@
+--- Whether the schemas of routes are schemas at all. Checked when scripts are
+--- loaded: a wrong one would otherwise be met by the first request to its
+--- route.
+
+local M = {}
+
+local TYPES = {
+  string = true,
+  integer = true,
+  boolean = true,
+  array = true,
+  object = true,
+}
+
+local check_schema
+
+--- A pattern is only known to be one when it is used.
+---@param schema Schema
+---@return string|nil wrong
+local function check_string(schema)
+  if schema.pattern then
+    if type(schema.pattern) ~= "string" then
+      return "pattern must be a string"
+    end
+    local fine, err = pcall(string.find, "", schema.pattern)
+    if not fine then
+      return "pattern: " .. tostring(err)
+    end
+  end
+  if schema.enum and type(schema.enum) ~= "table" then
+    return "enum must be a list"
+  end
+  return nil
+end
+
+---@param schema Schema
+---@return string|nil wrong
+local function check_fields(schema)
+  for i, field in ipairs(schema.fields or {}) do
+    if type(field) ~= "table" or type(field.name) ~= "string" then
+      return ("field %d has no name"):format(i)
+    end
+    local wrong = check_schema(field)
+    if wrong then
+      return field.name .. ": " .. wrong
+    end
+  end
+  return nil
+end
+
+---@param schema any
+---@return string|nil wrong
+function check_schema(schema)
+  if type(schema) ~= "table" then
+    return ("a schema is a table, not a %s"):format(type(schema))
+  end
+  if not TYPES[schema.type] then
+    return ("unknown type '%s'"):format(tostring(schema.type))
+  end
+  for _, bound in ipairs({ "min", "max" }) do
+    if schema[bound] ~= nil and math.type(schema[bound]) ~= "integer" then
+      return bound .. " must be an integer"
+    end
+  end
+  if schema.type == "string" then
+    return check_string(schema)
+  elseif schema.type == "object" then
+    return check_fields(schema)
+  elseif schema.type == "array" then
+    local wrong = check_schema(schema.items)
+    return wrong and "items: " .. wrong
+  end
+  return nil
+end
+
+--- The parameters of a path that no field of `params` declares.
+---@param route tide.Route
+---@return string|nil wrong
+local function check_path(route)
+  local declared = {}
+  for _, field in ipairs(route.params and route.params.fields or {}) do
+    declared[field.name] = true
+  end
+  for name in route.path:gmatch(":([%w_]+)") do
+    if not declared[name] then
+      return ("params: '%s' of the path is not declared"):format(name)
+    end
+  end
+  return nil
+end
+
+---@param route tide.Route
+---@return string|nil wrong
+local function check_route(route)
+  for _, part in ipairs({ "params", "query", "request", "form" }) do
+    local schema = route[part]
+    if schema ~= nil then
+      local wrong = type(schema) == "table" and check_fields(schema)
+        or type(schema) ~= "table" and "a schema is a table"
+        or nil
+      if wrong then
+        return part .. ": " .. wrong
+      end
+    end
+  end
+  return check_path(route)
+end
+
+--- What is wrong with the schemas of these routes.
+---@param routes tide.Route[]
+---@return {message: string, at: function}[]
+function M.check(routes)
+  local wrong = {}
+  for _, route in ipairs(routes) do
+    local text = check_route(route)
+    if text then
+      wrong[#wrong + 1] = {
+        message = ("%s %s: %s"):format(route.method, route.path, text),
+        at = route.handler,
+      }
+    end
+  end
+  return wrong
+end
+
+return M
