@@ -174,6 +174,9 @@ static void read_stored(lua_State *L, struct tt_reply_stored *stored)
     outcome->status = tt_value_field(L, 1, "status").data; /* the table keeps it meanwhile */
     outcome->usage.input_tokens = tt_value_field_int(L, 1, "input_tokens", -1);
     outcome->usage.output_tokens = tt_value_field_int(L, 1, "output_tokens", -1);
+    lua_getfield(L, 1, "estimated");
+    outcome->usage_estimated = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     outcome->retry_after_s = -1;
     if (code.data)
         tt_err_set(&outcome->error, 500, code.data, "stored with the reply");

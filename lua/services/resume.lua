@@ -38,6 +38,7 @@ local function restore(user_id, row)
     error_code = row.error_code,
     input_tokens = usage.input_tokens,
     output_tokens = usage.output_tokens,
+    estimated = usage.estimated,
   })
 end
 

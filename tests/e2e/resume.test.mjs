@@ -66,6 +66,22 @@ describe('a reply that is resumed', () => {
     await checkCuts(user, session, live, cuts);
   });
 
+  test('has its tool calls, and its usage as it was told', async () => {
+    for (const scenario of ['tools=1', 'tokens=3,usage=0', 'tokens=3,finish=length']) {
+      const { user, model, session } = await setup(scenario);
+      const { text } = await user.post('/api/chat/message/stream', {
+        session_id: session, model_name: model, message: 'hi',
+      });
+      const frames = text.split('\n\n').slice(0, -1).map((frame) => `${frame}\n\n`);
+      for (let i = 0; i < frames.length; i += 1) {
+        const [, id] = /^id: (.*)$/m.exec(frames[i]);
+        const later = await user.get(`/api/chat/sessions/${session}/stream?after=${id}`);
+        const rest = frames.slice(i + 1).join('') || frames.at(-1);
+        assert.equal(later.text, rest, `${scenario}, after ${id}`);
+      }
+    }
+  });
+
   test('while it runs is the same from each of its positions', async () => {
     const { user, model, session } = await setup(`${MIXED},pace=100`);
     const live = await user.open(model, session, 'hi');
@@ -280,6 +296,8 @@ describe('a reply that outlives its server', () => {
     await server.start();
     const [, reply] = await user.messages('killed');
     assert.equal(reply.status, 'interrupted');
+    const recovered = await user.ok('GET', '/api/chat/recover?session_id=killed');
+    assert.equal(recovered.cached_response, reply.content);
     assert.ok(live.text.startsWith(reply.content), 'what is stored was told');
     assert.ok(reply.content.length > 0, 'checkpoints were stored');
     const cuts = cutsOf(live.frames);
