@@ -231,7 +231,7 @@ void tt_reply_detach(struct tt_reply_reader *reader)
         pthread_mutex_lock(&reply->lock);
         tt_list_remove(&audience->node);
         pthread_mutex_unlock(&reply->lock);
-        if (audience == reply->home)
+        if (audience->loop == reply->loop) /* `home` itself is not others' to look at */
             reply->home = NULL;
         audience->left = true;
         audience_free_if_done(audience);
