@@ -25,6 +25,9 @@ int tt_lua_llm_ask(lua_State *L)
     spec.request = source.played ? NULL : &source.request;
     spec.spec = source.spec;
     struct tt_reply **holder = tt_llm_push_reply(L);
+    spec.on_finish_arg = tt_lua_finish_hook(L, 1);
+    spec.on_finish = spec.on_finish_arg ? tt_lua_on_finish : NULL;
+    spec.filter = tt_lua_filter(L, 1);
     if (!source.played)
         tt_lua_source_take_body(&source);
     *holder = tt_production_start(env, &spec, &err);

@@ -243,8 +243,8 @@ static void row_ended(struct tt_db_job *job, void *arg)
 }
 
 /* There is no reply to carry the error: the row is ended directly. */
-void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *spec,
-                          const struct tt_err *error)
+static void refuse_row(struct tt_env *env, const struct tt_production_spec *spec,
+                       const struct tt_err *error)
 {
     struct tt_db_job *job = tt_db_job_new();
     struct tt_reply_end end = {.message_id = spec->message_id,
@@ -262,6 +262,13 @@ void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *s
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);
     }
+}
+
+void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *spec,
+                          const struct tt_err *error)
+{
+    if (spec->message_id)
+        refuse_row(env, spec, error);
     close_filter(NULL, &spec->filter);
     if (spec->on_finish)
         spec->on_finish(NULL, spec->on_finish_arg);
@@ -284,8 +291,7 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     struct tt_reply *reply =
         tt_reply_new(env->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
     if (!reply) {
-        if (spec->message_id)
-            tt_production_refuse(env, spec, err);
+        tt_production_refuse(env, spec, err);
         return NULL;
     }
     struct production *production = TT_NEW(struct production);

@@ -95,6 +95,18 @@ function M.plain(messages)
   return plain
 end
 
+--- The text of the last message that a user wrote.
+---@param messages table[]
+---@return string
+function M.last_question(messages)
+  for i = #messages, 1, -1 do
+    if messages[i].role == "user" then
+      return M.text_of(messages[i].content)
+    end
+  end
+  return ""
+end
+
 --- The texts of an embeddings request; one that brings tokens has none.
 ---@param input any
 ---@return string[]

@@ -2,6 +2,7 @@
 --- configuration of that model, and stored nowhere.
 
 local errors = require "lib.errors"
+local hooks = require "hooks"
 local llm = require "tide.llm"
 local models = require "services.models"
 local openai = require "policy.openai"
@@ -28,6 +29,38 @@ function M.resolve(user_id, name)
   return model, err
 end
 
+--- What the deployment's hooks have to say: its rules hold at this door too.
+---@param spec tide.StartSpec changed; its user is there
+---@param model Model
+---@param wish SourceWish changed
+---@return boolean|nil willing, tide.Error|nil err a hook refused
+local function apply_hooks(spec, model, wish)
+  local turn = {
+    user_id = spec.user_id,
+    session_id = "",
+    model_name = model.name,
+    persona = NOBODY.name,
+    language = wish.language,
+    first = true,
+    message = openai.last_question(wish.messages),
+    messages = wish.messages,
+    title = "",
+  }
+  if hooks.before_llm then
+    local willing, refusal = hooks.before_llm(turn)
+    if not willing then
+      return nil, refusal
+    end
+    wish.messages = turn.messages
+  end
+  spec.on_delta = hooks.on_delta and hooks.on_delta(turn)
+  spec.on_finish = hooks.after_llm
+    and function(result)
+      hooks.after_llm(turn, result)
+    end
+  return true
+end
+
 --- Asks. The reply runs on its own.
 ---@param user_id integer
 ---@param body table the request, checked
@@ -48,6 +81,10 @@ function M.ask(user_id, body, terms)
     or body.messages
   wish.persona, wish.language = NOBODY, terms.language
   local spec = { user_id = user_id, disconnect = terms.disconnect }
+  local willing, refusal = apply_hooks(spec, model, wish)
+  if not willing then
+    return nil, refusal
+  end
   sources.set(spec, model, wish)
   return llm.ask(spec)
 end

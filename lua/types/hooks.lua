@@ -2,10 +2,11 @@
 --- The hooks: what a file of lua/hooks/ may define. All are optional, and one
 --- that nobody defines costs nothing.
 
---- A turn of a conversation, as hooks see it.
+--- A turn of a conversation, as hooks see it; a request of the OpenAI routes
+--- is one as well, and its contents may come in parts.
 ---@class tide.HookTurn
 ---@field user_id integer
----@field session_id string
+---@field session_id string "" of an OpenAI request: nothing is stored
 ---@field model_name string
 ---@field persona string name of the one who speaks
 ---@field language "zh"|"en" of texts for people

@@ -143,8 +143,8 @@ function llm.start(spec) end
 
 --- Asks an upstream (or plays) without a session: nothing is stored, the reply
 --- has no ids, and it is stopped when the client of the request leaves (unless
---- `disconnect` is "detach"). `spec` as for start, of which only what to ask
---- and what to count is read. Only in a task.
+--- `disconnect` is "detach"). `spec` as for start, without turn, session and
+--- messages' ids. Only in a task.
 ---@param spec tide.StartSpec
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header

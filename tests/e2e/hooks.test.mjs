@@ -126,6 +126,25 @@ describe('hooks', () => {
     assert.match(line, /"status":"complete"/);
   });
 
+  test('hold for requests of the OpenAI routes as well', async () => {
+    const { user, model } = await setup('echo=system');
+    const complete = (message, more) => user.post('/v1/chat/completions', {
+      model, messages: [{ role: 'system', content: 'mine' }, { role: 'user', content: message }], ...more,
+    });
+    const answer = await complete('hello');
+    assert.equal(answer.body.choices[0].message.content, 'HOOKED BY OPENAI API');
+    const streamed = await complete([{ type: 'text', text: 'hello' }], { stream: true });
+    const chunks = [...streamed.text.matchAll(/^data: (\{.*)$/gm)].map((match) => JSON.parse(match[1]));
+    assert.equal(chunks.map((chunk) => chunk.choices[0].delta.content ?? '').join(''), 'HOOKED BY OPENAI API');
+    const asked = (await context.mock.requests()).length;
+    const refused = await complete('secret');
+    assert.equal(refused.status, 403);
+    assert.equal(refused.body.error.type, 'permission_error');
+    assert.equal((await context.mock.requests()).length, asked);
+    await eventually(() => context.server.log().split('\n').filter((line) => line.includes('"after_llm"')
+      && line.includes('"session":""') && line.includes('HOOKED BY OPENAI API')).length === 2, 'after_llm is called');
+  });
+
   test('that fail in the stream end it with an error frame, and nothing else', async () => {
     const { user, session, model } = await setup('tokens=8,pace=5');
     const reader = await user.stream(model, session, 'fail');

@@ -76,6 +76,16 @@ describe("policy.openai", function()
     }, plain)
   end)
 
+  it("finds what the user asked last", function()
+    assert.equal("b", openai.last_question({
+      { role = "user", content = "a" },
+      { role = "user", content = { { type = "text", text = "b" } } },
+      { role = "assistant", content = "c" },
+    }))
+    local system = { role = "system", content = "a" }
+    assert.equal("", openai.last_question({ system }))
+  end)
+
   it("answers in OpenAI's shape", function()
     local named = { id = "chatcmpl-1", created = 5, model = "m" }
     local answer = openai.completion(named, {
