@@ -74,12 +74,12 @@ end
 ---@param base_url string|nil instead of the configured one; "" and nil = as
 --- configured
 ---@return Model|nil model
----@return tide.Error|nil err invalid_provider, no_base_url, invalid_url,
+---@return tide.Error|nil err unknown_provider, no_base_url, invalid_url,
 --- address_not_allowed, secret_unreadable
 function M.open(row, base_url)
   local provider = registry.get(row.provider)
   if not provider then
-    return nil, errors.new("invalid_provider")
+    return nil, errors.new("unknown_provider", { provider = row.provider })
   end
   local address = base_url
   if not address or address == "" then

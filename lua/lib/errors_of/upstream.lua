@@ -130,11 +130,12 @@ return {
       .. "Tell its operator.",
     zh = "本服务器的提供方脚本使用了未知的请求方法，请告知管理员。",
   },
-  invalid_provider = {
-    status = 500,
+  unknown_provider = {
+    status = 422,
     retry = false,
-    en = "The provider's script on this server is broken. Tell its operator.",
-    zh = "本服务器的提供方脚本有误，请告知管理员。",
+    en = "This server has no provider \"{provider}\" any more. Change the API "
+      .. "configuration.",
+    zh = "本服务器已没有名为“{provider}”的提供方，请修改 API 配置。",
   },
 
   -- Requests that scripts of this server make (tide.http) -------------------
