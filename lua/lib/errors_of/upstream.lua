@@ -130,6 +130,12 @@ return {
       .. "Tell its operator.",
     zh = "本服务器的提供方脚本使用了未知的请求方法，请告知管理员。",
   },
+  invalid_provider = {
+    status = 500,
+    retry = false,
+    en = "The provider's script on this server is broken. Tell its operator.",
+    zh = "本服务器的提供方脚本有误，请告知管理员。",
+  },
   unknown_provider = {
     status = 422,
     retry = false,
