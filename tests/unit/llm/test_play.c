@@ -159,7 +159,7 @@ static void stopping(void **state)
         tt_reply_stop(reply, i ? &reason : NULL);
         finish(reply);
         expect_text(reply, TT_REPLY_CONTENT, "ab");
-        assert_string_equal(tt_reply_outcome(reply)->status, i ? "error" : "stopped");
+        assert_string_equal(tt_reply_outcome(reply)->status, i ? "interrupted" : "stopped");
         assert_string_equal(tt_reply_outcome(reply)->error.code, i ? "shutting_down" : "");
         end(reply, &seen);
     }
