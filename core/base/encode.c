@@ -1,8 +1,10 @@
-/* libsodium's encoders onto a buffer. They refuse what other decoders take in silence: missing or
- * needless padding, bits that no byte needs, white space. */
+/* libsodium's decoders refuse what others take in silence: missing or needless padding, bits that
+ * no byte needs, white space. Its base64 encoder, made for secrets, takes no shortcut on purpose:
+ * images of megabytes are no secrets, so that one is written out here. */
 #include "base/encode.h"
 
 #include <sodium.h>
+#include <string.h>
 
 static int sodium_variant(enum tt_base64 variant)
 {
@@ -15,14 +17,15 @@ static const unsigned char *bytes_of(struct tt_str s)
     return (const unsigned char *)(s.data ? s.data : "");
 }
 
-void tt_hex_encode(struct tt_str bytes, struct tt_buf *out)
+int tt_hex_encode(struct tt_str bytes, struct tt_buf *out)
 {
     size_t size = bytes.len * 2 + 1;
     char *to = tt_buf_reserve(out, size);
     if (!to)
-        return;
+        return -1;
     sodium_bin2hex(to, size, bytes_of(bytes), bytes.len);
     out->len += size - 1;
+    return 0;
 }
 
 int tt_hex_decode(struct tt_str hex, struct tt_buf *out)
@@ -37,14 +40,35 @@ int tt_hex_decode(struct tt_str hex, struct tt_buf *out)
     return 0;
 }
 
-void tt_base64_encode(struct tt_str bytes, enum tt_base64 variant, struct tt_buf *out)
+static void put_digits(char *out, uint32_t three, const char *digits)
 {
-    size_t size = sodium_base64_encoded_len(bytes.len, sodium_variant(variant));
-    char *to = tt_buf_reserve(out, size);
+    out[0] = digits[three >> 18];
+    out[1] = digits[three >> 12 & 63];
+    out[2] = digits[three >> 6 & 63];
+    out[3] = digits[three & 63];
+}
+
+int tt_base64_encode(struct tt_str bytes, enum tt_base64 variant, struct tt_buf *out)
+{
+    const char *digits = variant == TT_BASE64
+                             ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+                             : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const unsigned char *p = bytes_of(bytes);
+    size_t left = bytes.len;
+    char *to = tt_buf_reserve(out, (left + 2) / 3 * 4);
     if (!to)
-        return;
-    sodium_bin2base64(to, size, bytes_of(bytes), bytes.len, sodium_variant(variant));
-    out->len += size - 1;
+        return -1;
+    out->len += (left + 2) / 3 * 4;
+    for (; left >= 3; left -= 3, p += 3, to += 4)
+        put_digits(to, (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2], digits);
+    if (left > 0) {
+        put_digits(to, (uint32_t)p[0] << 16 | (left > 1 ? (uint32_t)p[1] << 8 : 0), digits);
+        memset(to + 1 + left, '=', 3 - left);
+        if (variant == TT_BASE64_URL)
+            out->len -= 3 - left;
+    }
+    out->data[out->len] = '\0';
+    return 0;
 }
 
 /* libsodium 1.0.18 takes some bytes above ASCII for digits. */

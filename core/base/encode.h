@@ -5,8 +5,9 @@
 
 enum tt_base64 { TT_BASE64, TT_BASE64_URL /* without padding */ };
 
-/* All append. The decoders fail (-1) on anything but exactly the form, and then append nothing. */
-void tt_hex_encode(struct tt_str bytes, struct tt_buf *out); /* small letters */
-int tt_hex_decode(struct tt_str hex, struct tt_buf *out);    /* of either case */
-void tt_base64_encode(struct tt_str bytes, enum tt_base64 variant, struct tt_buf *out);
+/* All append; -1 when out is at its limit, which is then as it was. The decoders fail also on
+ * anything but exactly the form. */
+int tt_hex_encode(struct tt_str bytes, struct tt_buf *out); /* small letters */
+int tt_hex_decode(struct tt_str hex, struct tt_buf *out);   /* of either case */
+int tt_base64_encode(struct tt_str bytes, enum tt_base64 variant, struct tt_buf *out);
 int tt_base64_decode(struct tt_str text, enum tt_base64 variant, struct tt_buf *out);

@@ -3,7 +3,7 @@
 #include "files/job.h"
 
 #include "base/arena.h"
-#include "base/base64.h"
+#include "base/encode.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -111,7 +111,7 @@ static void image_run(struct tt_aux_job *job)
         const char *type = image_type(tt_buf_str(&bytes));
         if (type) {
             tt_buf_printf(&self->data, "data:%s;base64,", type);
-            tt_base64_append(&self->data, tt_buf_str(&bytes));
+            tt_base64_encode(tt_buf_str(&bytes), TT_BASE64, &self->data);
         } else {
             tt_err_set(&self->err, 422, "image_unreadable", "no PNG, JPEG, GIF or WebP");
         }

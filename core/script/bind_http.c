@@ -1,7 +1,8 @@
 /* tide.http: a script's own requests to other servers. They go through the worker's client and the
  * address policy like everything that leaves, follow no redirects (each address is asked for by the
- * script, and checked), and are cancelled with their task. What an upstream sends is never logged,
- * and neither are the headers that were sent: they may hold keys. */
+ * script, and checked), and end with their task; with disconnect = "cancel" also when the task's
+ * client leaves. What an upstream sends is never logged, and neither are the headers that were
+ * sent: they may hold keys. */
 #include "script/bind.h"
 #include "script/llm_start.h"
 #include "script/task.h"
@@ -21,7 +22,7 @@ struct asking {
     int status;
     struct tt_buf headers; /* name NUL value NUL …, names in small letters */
     struct tt_buf body;
-    bool too_large;
+    bool too_large, cancel_unheard;
     struct tt_err error;
 };
 
@@ -123,6 +124,22 @@ static bool asking_cancel(struct tt_wait *wait)
     return true;
 }
 
+static int set_left(struct tt_err *err)
+{
+    return tt_err_set(err, 499, "client_gone", "the client that the request was for has left");
+}
+
+static void asking_left(struct tt_wait *wait)
+{
+    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    if (!asking->cancel_unheard || !asking->call)
+        return;
+    tt_call_cancel(asking->call);
+    asking->call = NULL;
+    set_left(&asking->error);
+    tt_wait_done(wait);
+}
+
 static void asking_release(struct tt_wait *wait)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
@@ -136,8 +153,8 @@ static void asking_release(struct tt_wait *wait)
 /* A misspelt field would silently be a default. */
 static void check_fields(lua_State *L)
 {
-    static const char *const known[] = {"method", "url",        "headers",
-                                        "body",   "timeout_ms", "max_bytes"};
+    static const char *const known[] = {"method",     "url",       "headers",   "body",
+                                        "timeout_ms", "max_bytes", "disconnect"};
     lua_pushnil(L);
     while (lua_next(L, 1)) {
         bool found = false;
@@ -190,7 +207,7 @@ static int http_request(lua_State *L)
     struct tt_call_request request = {0};
     struct tt_err err = {0};
 
-    tt_task_check_wait(L, "http.request");
+    struct tt_task *task = tt_task_check_wait(L, "http.request");
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     check_fields(L);
@@ -200,6 +217,12 @@ static int http_request(lua_State *L)
     if (!request.url)
         return luaL_error(L, "http.request: needs 'url'");
     read_deadlines(L, &request);
+    lua_getfield(L, 1, "disconnect");
+    bool cancel_unheard = tt_lua_read_disconnect(L, -1);
+    if (cancel_unheard && !tt_task_has_client(task)) {
+        set_left(&err);
+        return tt_value_push_error(L, &err);
+    }
     lua_Integer max_bytes = read_bounded(L, "max_bytes", BODY_BYTES, BODY_MAX_BYTES);
     struct tt_arena *arena = tt_value_push_arena(L);
     struct tt_str *headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
@@ -207,8 +230,11 @@ static int http_request(lua_State *L)
     request.header_count = tt_lua_read_headers(L, 1, arena, headers);
 
     struct asking *asking = TT_NEW(struct asking);
-    asking->wait =
-        (struct tt_wait){.push = asking_push, .cancel = asking_cancel, .release = asking_release};
+    asking->cancel_unheard = cancel_unheard;
+    asking->wait = (struct tt_wait){.push = asking_push,
+                                    .cancel = asking_cancel,
+                                    .release = asking_release,
+                                    .on_left = asking_left};
     asking->headers.max = HEAD_MAX_BYTES;
     asking->body.max = (size_t)max_bytes;
     tt_buf_append_str(&request.body, body);

@@ -26,6 +26,8 @@ local http = {}
 --- is joined: {"Bearer ", secret}. Never logged
 ---@field body? string not with GET
 ---@field timeout_ms? integer for the whole call, default 30000, at most 600000
+---@field disconnect? "detach"|"cancel" whether it goes on when the client that
+--- the task works for has left; default "detach"
 ---@field max_bytes? integer of the answer's body, default 1 MiB, at most 16 MiB
 
 ---@class tide.HttpAnswer
@@ -36,13 +38,14 @@ local http = {}
 
 --- Sends one request and waits for the whole answer; a status like 404 is an
 --- answer, not an error. Raises on fields that do not exist. Ends with the
---- task: a client that leaves closes the connection.
+--- task.
 ---@async
 ---@param request tide.HttpRequest
 ---@return tide.HttpAnswer|nil answer
 ---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header,
---- outbound_failed (not resolved, refused, reset, TLS, no HTTP; the message says
---- which), outbound_timeout, outbound_too_large
+--- client_gone (with disconnect = "cancel"), outbound_timeout,
+--- outbound_too_large, outbound_failed (not resolved, refused, reset, TLS, no
+--- HTTP: the message says which)
 function http.request(request) end
 
 return http

@@ -2,8 +2,7 @@
 
 --- Tasks within a task: for what can be waited for at the same time. A child
 --- ends with its parent at the latest: it is cancelled when that one returns,
---- fails or is cancelled (a client that leaves cancels its request's task). Up
---- to 256 tasks may be alive at once below one request.
+--- fails or is cancelled. Up to 256 tasks may be alive at once below one request.
 ---
 --- ```lua
 --- local results, err = task.all({

@@ -14,7 +14,7 @@ const routes = (origin) => `
     local answer, err = require("tide.http").request({
       url = "${origin}" .. req.query.path, method = "POST", body = "tide",
       headers = { Authorization = { "Bearer ", "sk-very-secret" } },
-      timeout_ms = tonumber(req.query.ms or "60000") | 0,
+      timeout_ms = tonumber(req.query.ms or "60000") | 0, disconnect = req.query.disconnect,
     })
     if not answer then
       return { status = err.status, json = { code = err.code } }
@@ -64,7 +64,7 @@ function startUpstream() {
   });
   return new Promise((done) => {
     server.listen(0, '127.0.0.1', () => done({
-      seen, origin: `http://127.0.0.1:${server.address().port}`,
+      seen, letGo: () => server.closeAllConnections(), origin: `http://127.0.0.1:${server.address().port}`,
       stop: () => { server.closeAllConnections(); server.close(); },
     }));
   });
@@ -99,15 +99,23 @@ describe('modules in handlers', () => {
     await eventually(() => upstream.seen.closed > closed, 'the other request is closed');
   });
 
-  test('a client that leaves ends the request that its handler made', async () => {
+  test('a client that leaves ends the request that its handler made, if it was to', async () => {
+    await eventually(() => upstream.seen.closed === upstream.seen.hanging, 'nothing else runs');
     const { hanging, closed } = upstream.seen;
-    const leaving = new AbortController();
-    const asked = fetch(`${context.server.url}/ask?path=/hang`, { signal: leaving.signal })
-      .catch((error) => error.name);
-    await eventually(() => upstream.seen.hanging > hanging, 'the upstream is asked');
-    leaving.abort();
-    assert.equal(await asked, 'AbortError');
+    const leave = async (disconnect) => {
+      const leaving = new AbortController();
+      const url = `${context.server.url}/ask?path=/hang&disconnect=${disconnect}`;
+      const asked = fetch(url, { signal: leaving.signal }).catch((error) => error.name);
+      const before = upstream.seen.hanging;
+      await eventually(() => upstream.seen.hanging > before, 'the upstream is asked');
+      leaving.abort();
+      assert.equal(await asked, 'AbortError');
+    };
+    await leave('detach');
+    await leave('cancel');
     await eventually(() => upstream.seen.closed > closed, 'the upstream is let go of');
+    assert.deepEqual([upstream.seen.hanging, upstream.seen.closed], [hanging + 2, closed + 1]);
+    upstream.letGo();
   });
 
   test('all workers count in one dictionary', async () => {

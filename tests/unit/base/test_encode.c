@@ -65,6 +65,18 @@ static void other_forms_are_refused(void **state)
     tt_buf_free(&buf);
 }
 
+static void the_limit_is_told(void **state)
+{
+    struct tt_buf buf = {.max = 7};
+    (void)state;
+    assert_int_equal(tt_base64_encode(TT_STR("foob"), TT_BASE64, &buf), -1);
+    assert_int_equal(tt_hex_encode(TT_STR("foob"), &buf), -1);
+    assert_int_equal(buf.len, 0);
+    assert_int_equal(tt_base64_encode(TT_STR("foo"), TT_BASE64, &buf), 0);
+    expect(&buf, "Zm9v");
+    tt_buf_free(&buf);
+}
+
 static void bytes_of_all_kinds(void **state)
 {
     char bytes[256];
@@ -78,6 +90,11 @@ static void bytes_of_all_kinds(void **state)
         tt_base64_encode(tt_str_of(bytes, len), TT_BASE64_URL, &text);
         assert_int_equal(tt_base64_decode(tt_buf_str(&text), TT_BASE64_URL, &back), 0);
         assert_true(tt_str_eq(tt_buf_str(&back), tt_str_of(bytes, len)));
+        tt_buf_clear(&text);
+        tt_buf_clear(&back);
+        tt_base64_encode(tt_str_of(bytes, len), TT_BASE64, &text);
+        assert_int_equal(tt_base64_decode(tt_buf_str(&text), TT_BASE64, &back), 0);
+        assert_true(tt_str_eq(tt_buf_str(&back), tt_str_of(bytes, len)));
     }
     tt_buf_free(&text);
     tt_buf_free(&back);
@@ -88,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_hold_both_ways),
         cmocka_unit_test(other_forms_are_refused),
+        cmocka_unit_test(the_limit_is_told),
         cmocka_unit_test(bytes_of_all_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
