@@ -146,6 +146,12 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
         tt_egress_close_public(app->egress);
     app->resolver = tt_resolver_new(app->aux);
     app->registry = tt_registry_new(TURNS_WAITING_MAX);
+    app->breakers = tt_breakers_new(&(struct tt_breaker_settings){
+        .failures = (int)tt_settings_int(settings, "upstream.breaker_failures"),
+        .window_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_window"),
+        .pause_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_pause"),
+        .in_flight_max = (int)tt_settings_int(settings, "upstream.in_flight"),
+    });
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
     if (open_cache(app, err) != 0)
         return -1;
@@ -269,6 +275,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     free(app->workers);
     tt_resolver_free(app->resolver);
     tt_registry_free(app->registry);
+    tt_breakers_free(app->breakers);
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
     tt_admin_access_free(app->admin_access);

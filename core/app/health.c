@@ -97,6 +97,29 @@ static void put_cache(struct tt_json_writer *w, struct tt_app *app)
     tt_json_end_object(w);
 }
 
+static void put_breaker(const struct tt_breaker_status *breaker, void *arg)
+{
+    struct tt_json_writer *w = arg;
+    char key[9];
+
+    snprintf(key, sizeof(key), "%08x", (unsigned)(breaker->key & 0xFFFFFFFFu));
+    tt_json_begin_object(w);
+    tt_json_key(w, TT_STR("upstream"));
+    tt_json_str(w, breaker->upstream);
+    tt_json_key(w, TT_STR("key"));
+    tt_json_str(w, tt_str_from(key));
+    tt_json_key(w, TT_STR("state"));
+    tt_json_str(w, tt_str_from(breaker->state));
+    put_int(w, "in_flight", breaker->in_flight);
+    put_int(w, "failures", breaker->failures);
+    put_int(w, "calls", (int64_t)breaker->calls);
+    put_int(w, "failed", (int64_t)breaker->failed);
+    put_int(w, "refused", (int64_t)breaker->refused);
+    put_int(w, "opened", (int64_t)breaker->opened);
+    put_int(w, "retry_ms", (int64_t)breaker->retry_ms);
+    tt_json_end_object(w);
+}
+
 static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
 {
     struct tt_app *app = worker->app;
@@ -129,6 +152,10 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     put_int(&w, "wal_size", (int64_t)db.wal_size);
     tt_json_end_object(&w);
     put_cache(&w, app);
+    tt_json_key(&w, TT_STR("breakers"));
+    tt_json_begin_array(&w);
+    tt_breakers_each(app->breakers, put_breaker, &w);
+    tt_json_end_array(&w);
     tt_json_end_object(&w);
     answer_json(exchange, 200, &body);
 }

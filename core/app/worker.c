@@ -43,6 +43,7 @@ static void fill_env(struct tt_worker *worker)
     env->text_aux = app->text_aux;
     env->upload_max = (size_t)tt_settings_int(app->settings, "limits.upload");
     env->registry = app->registry;
+    env->breakers = app->breakers;
     env->egress = app->egress;
     env->keys = &app->keys;
     env->tokens = tt_token_cache_new(TOKENS_MAX);

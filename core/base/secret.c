@@ -3,6 +3,7 @@
  * token.c, passwords in password.c. */
 #include "base/secret.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -47,6 +48,25 @@ void tt_hmac_sha256(struct tt_str key, struct tt_str data, unsigned char out[TT_
                                   data.len);
     crypto_auth_hmacsha256_final(&state, out);
     sodium_memzero(&state, sizeof(state));
+}
+
+static unsigned char tag_key[crypto_generichash_KEYBYTES];
+
+static void make_tag_key(void)
+{
+    randombytes_buf(tag_key, sizeof(tag_key));
+}
+
+uint64_t tt_secret_tag(struct tt_str secret)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    unsigned char hash[crypto_generichash_BYTES];
+    uint64_t tag;
+    pthread_once(&once, make_tag_key);
+    crypto_generichash(hash, sizeof(hash), (const unsigned char *)secret.data, secret.len, tag_key,
+                       sizeof(tag_key));
+    memcpy(&tag, hash, sizeof(tag));
+    return tag;
 }
 
 bool tt_secret_equal(struct tt_str a, struct tt_str b)

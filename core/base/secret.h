@@ -16,6 +16,8 @@ void tt_random_hex(char *out, size_t digits); /* `digits` hex digits and a NUL *
 void tt_sha256(struct tt_str data, unsigned char out[TT_SHA256_SIZE]);
 void tt_sha256_hex(struct tt_str data, char out[TT_SHA256_SIZE * 2 + 1]);
 void tt_hmac_sha256(struct tt_str key, struct tt_str data, unsigned char out[TT_SHA256_SIZE]);
+/* A number that tells secrets apart within this process and shows nothing of them. Thread: any. */
+uint64_t tt_secret_tag(struct tt_str secret);
 bool tt_secret_equal(struct tt_str a, struct tt_str b); /* in constant time for equal lengths */
 
 /* The master key of a data folder and the keys derived from it (crypto_kdf), one a purpose. */

@@ -168,6 +168,10 @@ void tt_call_begin(struct tt_call *call)
     struct tt_client *client = call->client;
     struct tt_err error = {0};
     tt_list_push_back(&client->calls, &call->node);
+    if (call->on_begin && call->on_begin(call->handler.arg, &error) != 0) {
+        tt_call_end(call, &error);
+        return;
+    }
     if (call->target->literal) {
         connect_call(call);
         return;
@@ -251,10 +255,8 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     call->body = request->body;
     call->body_len = request->body.len;
     request->body = (struct tt_buf){0};
-    tt_call_set_clock(call);
     client->stats.started++;
-    tt_list_push_back(&client->starting, &call->node);
-    tt_client_work(client);
+    tt_call_begin_later(call, request->delay_ms);
     return call;
 }
 

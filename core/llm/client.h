@@ -36,6 +36,7 @@ struct tt_call_request {
     size_t header_count;
     struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
     struct tt_deadlines deadlines;
+    uint64_t delay_ms; /* begin only then; the deadlines count from there */
 };
 
 struct tt_call_handler {
@@ -69,6 +70,10 @@ void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg));
  * returning -1 ends the call ("upstream_aborted"). Set right after the start. */
 void tt_call_on_header(struct tt_call *call,
                        int (*on_header)(void *arg, struct tt_str name, struct tt_str value));
+
+/* Asked once, when the call is about to begin (after its delay): -1 ends it with `err`, and nothing
+ * has left. Set right after the start. */
+void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt_err *err));
 
 /* From now on it may take at most `ms` more (its "total" deadline, when that was later): for the
  * rest of an answer that nobody needs, but whose connection is worth keeping. */

@@ -50,6 +50,11 @@ void tt_call_on_header(struct tt_call *call,
     call->on_header = on_header;
 }
 
+void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt_err *err))
+{
+    call->on_begin = on_begin;
+}
+
 void tt_call_cancel(struct tt_call *call)
 {
     struct tt_client *client = call->client;
@@ -221,6 +226,32 @@ void tt_call_set_clock(struct tt_call *call)
     call->started_ms = tt_clock_mono_ms();
     call->timer.on_due = on_due;
     arm(call);
+}
+
+static void begin_soon(struct tt_call *call)
+{
+    tt_list_remove(&call->node);
+    tt_list_push_back(&call->client->starting, &call->node);
+    tt_call_set_clock(call);
+    tt_client_work(call->client);
+}
+
+static void on_delay_over(struct tt_timer *timer)
+{
+    struct tt_call *call = TT_CONTAINER_OF(timer, struct tt_call, timer);
+    if (!call->cancelled)
+        begin_soon(call);
+}
+
+void tt_call_begin_later(struct tt_call *call, uint64_t delay_ms)
+{
+    if (delay_ms == 0) {
+        begin_soon(call);
+        return;
+    }
+    call->timer.on_due = on_delay_over;
+    tt_list_push_back(&call->client->calls, &call->node);
+    tt_timer_start(call->client->loop, &call->timer, delay_ms);
 }
 
 /* ---- callbacks from curl ---- */

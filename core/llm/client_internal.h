@@ -65,6 +65,7 @@ struct tt_call {
     struct tt_call_handler handler;
     void (*on_dropped)(void *arg);
     int (*on_header)(void *arg, struct tt_str name, struct tt_str value);
+    int (*on_begin)(void *arg, struct tt_err *err);
     struct tt_resolve resolve;
     struct tt_timer timer;
     uint64_t started_ms, waiting_ms, last_ms;
@@ -141,6 +142,7 @@ void tt_call_begin(struct tt_call *call); /* by the work */
 /* ---- client_call.c ---- */
 
 void tt_call_set_clock(struct tt_call *call); /* its deadlines run from now on */
+void tt_call_begin_later(struct tt_call *call, uint64_t delay_ms);
 void tt_call_complete(struct tt_call *call, CURLcode code);
 
 /* Tells the end (unless it was cancelled) and frees; error NULL = complete. Never inside curl. */

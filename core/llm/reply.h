@@ -31,6 +31,8 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     int64_t retry_after_s; /* -1 = not told */
     int http_status;       /* of the upstream's answer; 0 = none came */
     bool maybe_charged;    /* failed after the request had been sent */
+    int attempts;          /* that were begun; 0 = nobody counted */
+    bool charged_twice;    /* possibly: one was sent, gave no answer, and was followed by another */
 };
 
 struct tt_reply;

@@ -3,7 +3,7 @@
  * upstreams do and we expect: a whole JSON answer to a question for a stream, errors inside a
  * stream, events without text, usage in an event of its own, anything after the done marker, a cut
  * after the finish reason (the text is complete then). When the reply has ended early the rest is
- * read for a moment, so that the connection can be kept. Does not retry: see tt_upstream_try. */
+ * read for a moment, so that the connection can be kept. Does not retry: see retry.c. */
 #include "llm/upstream.h"
 
 #include "base/mem.h"
@@ -11,11 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LINE_MAX_BYTES  ((size_t)1 << 20)
-#define WHOLE_MAX_BYTES ((size_t)4 * TT_REPLY_MAX) /* escapes make JSON longer than its text */
-#define RAW_MAX_BYTES   ((size_t)256 << 20) /* of a stream: events around at most TT_REPLY_MAX */
-#define DRAIN_BYTES     ((size_t)64 << 10)
-#define DRAIN_MS        1000
+#define LINE_MAX_BYTES     ((size_t)1 << 20)
+#define WHOLE_MAX_BYTES    ((size_t)4 * TT_REPLY_MAX) /* escapes make JSON longer than its text */
+#define RAW_MAX_BYTES      ((size_t)256 << 20) /* of a stream: events around at most TT_REPLY_MAX */
+#define TEXTLESS_MAX_BYTES ((size_t)8 << 20)   /* comments and empty deltas in a row */
+#define DRAIN_BYTES        ((size_t)64 << 10)
+#define DRAIN_MS           1000
 
 enum mode { UNDECIDED, EVENTS, WHOLE, DRAIN };
 
@@ -28,8 +29,10 @@ struct pump {
     struct tt_buf whole;
     enum mode mode;
     int http_status;
-    size_t bytes; /* of the body, or of what is drained */
-    struct tt_upstream_fallback fallback;
+    size_t bytes;   /* of the body, or of what is drained */
+    size_t text_at; /* `bytes` when the last text came */
+    bool has_text;
+    struct tt_upstream_hooks hooks;
 };
 
 /* ---- the end of the reply ---- */
@@ -44,18 +47,17 @@ static void pump_free(struct pump *pump)
     free(pump);
 }
 
-static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome)
+static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool final)
 {
     struct tt_reply *reply = pump->reply;
+    final = final || outcome->error.status == 0 || pump->has_text;
     outcome->usage = pump->reader.usage;
     outcome->http_status = pump->http_status;
     pump->reply = NULL;
     pump->mode = DRAIN;
     pump->bytes = 0;
     tt_reply_on_stop(reply, NULL, NULL);
-    if (outcome->error.status == 0 || !pump->fallback.on_failed ||
-        tt_reply_state(reply) != TT_REPLY_WAITING ||
-        !pump->fallback.on_failed(reply, outcome, pump->fallback.arg))
+    if (!pump->hooks.on_end || !pump->hooks.on_end(reply, outcome, final, pump->hooks.arg))
         tt_reply_produced(reply, outcome);
     tt_reply_unref(reply);
     if (pump->call)
@@ -69,7 +71,7 @@ static void reply_fail(struct pump *pump, const struct tt_err *error, int64_t re
                                        .error = *error,
                                        .retry_after_s = retry_after_s,
                                        .maybe_charged = maybe_charged};
-    reply_end(pump, &outcome);
+    reply_end(pump, &outcome, false);
 }
 
 static void reply_complete(struct pump *pump)
@@ -85,7 +87,7 @@ static void reply_complete(struct pump *pump)
     }
     snprintf(outcome.finish_reason, sizeof(outcome.finish_reason), "%.*s",
              TT_STR_ARG(tt_buf_str(&reader->finish_reason)));
-    reply_end(pump, &outcome);
+    reply_end(pump, &outcome, true);
 }
 
 /* In the middle of an answer: the upstream has done work. */
@@ -101,6 +103,14 @@ static void answer_fail(struct pump *pump, int status, const char *code, const c
 static int append_texts(struct pump *pump, struct tt_err *err)
 {
     struct tt_delta_reader *reader = &pump->reader;
+    if (reader->reasoning.len + reader->content.len + reader->tool_calls.len == 0)
+        return 0;
+    pump->text_at = pump->bytes;
+    if (!pump->has_text) {
+        pump->has_text = true;
+        if (pump->hooks.on_text)
+            pump->hooks.on_text(pump->hooks.arg);
+    }
     if (tt_reply_append(pump->reply, TT_REPLY_REASONING, tt_buf_str(&reader->reasoning), err) != 0)
         return -1;
     if (tt_reply_append(pump->reply, TT_REPLY_CONTENT, tt_buf_str(&reader->content), err) != 0)
@@ -269,6 +279,10 @@ static int on_data(void *arg, struct tt_str bytes)
         answer_fail(pump, 502, "reply_too_long", "the upstream's stream is too long");
         return -1;
     }
+    if (pump->reply && pump->bytes - pump->text_at > TEXTLESS_MAX_BYTES) {
+        answer_fail(pump, 502, "upstream_bad_response", "a stream without text");
+        return -1;
+    }
     return 0;
 }
 
@@ -296,8 +310,7 @@ static void on_stop(struct tt_reply *reply, const struct tt_err *reason, void *a
         snprintf(outcome.finish_reason, sizeof(outcome.finish_reason), "stopped");
     tt_call_cancel(pump->call);
     pump->call = NULL;
-    pump->fallback.on_failed = NULL; /* who stops does not want another try */
-    reply_end(pump, &outcome);
+    reply_end(pump, &outcome, true); /* who stops does not want another try */
     pump_free(pump);
 }
 
@@ -305,20 +318,25 @@ static void on_stop(struct tt_reply *reply, const struct tt_err *reason, void *a
 static void on_dropped(void *arg)
 {
     struct pump *pump = arg;
-    struct tt_err error = {0};
+    struct tt_reply_outcome outcome = {.status = "error", .retry_after_s = -1};
     pump->call = NULL;
-    pump->fallback.on_failed = NULL;
-    tt_err_set(&error, 503, "shutting_down", "the server stops");
+    tt_err_set(&outcome.error, 503, "shutting_down", "the server stops");
     if (pump->reply)
-        reply_fail(pump, &error, -1, false);
+        reply_end(pump, &outcome, true);
     pump_free(pump);
 }
 
 /* ---- starting ---- */
 
+static int on_begin(void *arg, struct tt_err *err)
+{
+    struct pump *pump = arg;
+    return pump->hooks.on_begin(pump->hooks.arg, err);
+}
+
 int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
                     struct tt_delta_spec *spec, struct tt_reply *reply,
-                    const struct tt_upstream_fallback *fallback, struct tt_err *err)
+                    const struct tt_upstream_hooks *hooks, struct tt_err *err)
 {
     struct pump *pump = TT_NEW(struct pump);
     const struct tt_call_handler handler = {on_head, on_data, on_done, pump};
@@ -331,14 +349,10 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
     tt_call_on_dropped(pump->call, on_dropped);
     pump->spec = tt_delta_spec_ref(spec);
     pump->reply = tt_reply_ref(reply);
-    if (fallback)
-        pump->fallback = *fallback;
+    if (hooks)
+        pump->hooks = *hooks;
+    if (pump->hooks.on_begin)
+        tt_call_on_begin(pump->call, on_begin);
     tt_reply_on_stop(reply, on_stop, pump);
     return 0;
-}
-
-int tt_upstream_start(struct tt_client *client, struct tt_call_request *request,
-                      struct tt_delta_spec *spec, struct tt_reply *reply, struct tt_err *err)
-{
-    return tt_upstream_try(client, request, spec, reply, NULL, err);
 }

@@ -227,7 +227,7 @@ static int http_request(lua_State *L)
     struct tt_arena *arena = tt_value_push_arena(L);
     struct tt_str *headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
     request.headers = headers;
-    request.header_count = tt_lua_read_headers(L, 1, arena, headers);
+    request.header_count = tt_lua_read_headers(L, 1, arena, headers, NULL);
 
     struct asking *asking = TT_NEW(struct asking);
     asking->cancel_unheard = cancel_unheard;

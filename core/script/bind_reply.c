@@ -73,9 +73,9 @@ static void push_usage(lua_State *L, const struct tt_reply_outcome *outcome)
 {
     const struct tt_usage *usage = &outcome->usage;
 
-    if (usage->input_tokens < 0 && usage->output_tokens < 0)
+    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)
         return;
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 4);
     if (usage->input_tokens >= 0) {
         lua_pushinteger(L, usage->input_tokens);
         lua_setfield(L, -2, "input_tokens");
@@ -87,6 +87,14 @@ static void push_usage(lua_State *L, const struct tt_reply_outcome *outcome)
     if (outcome->usage_estimated) {
         lua_pushboolean(L, 1);
         lua_setfield(L, -2, "estimated");
+    }
+    if (outcome->attempts > 1) {
+        lua_pushinteger(L, outcome->attempts);
+        lua_setfield(L, -2, "attempts");
+    }
+    if (outcome->charged_twice) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "possibly_charged_twice");
     }
     lua_setfield(L, -2, "usage");
 }

@@ -7,6 +7,7 @@
 #include "cache/tier.h"
 #include "db/db.h"
 #include "files/store.h"
+#include "llm/breaker.h"
 #include "llm/client.h"
 #include "llm/registry.h"
 #include "loop/aux.h"
@@ -45,6 +46,7 @@ struct tt_env {
     struct tt_aux *text_aux;  /* reading their text: up to 20 s a job */
     size_t upload_max;        /* bytes of one file */
     struct tt_client *client;
+    struct tt_breakers *breakers; /* of all workers; NULL = none */
     struct tt_registry *registry;
     const struct tt_egress *egress;
     const struct tt_keys *keys;

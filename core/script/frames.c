@@ -121,6 +121,14 @@ static void put_usage(struct tt_json_writer *w, const struct tt_reply_outcome *o
         tt_json_key(w, TT_STR("estimated"));
         tt_json_bool(w, true);
     }
+    if (outcome->attempts > 1) {
+        tt_json_key(w, TT_STR("attempts"));
+        tt_json_int(w, outcome->attempts);
+    }
+    if (outcome->charged_twice) {
+        tt_json_key(w, TT_STR("possibly_charged_twice"));
+        tt_json_bool(w, true);
+    }
     tt_json_end_object(w);
 }
 

@@ -22,16 +22,13 @@ int tt_lua_llm_ask(lua_State *L)
         lua_getfield(L, 1, "disconnect") == LUA_TNIL || tt_lua_read_disconnect(L, -1);
     lua_pop(L, 1);
     spec.play = source.played ? &source.play : NULL;
-    spec.request = source.played ? NULL : &source.request;
-    spec.spec = source.spec;
+    spec.plan = source.played ? NULL : &source.plan;
     struct tt_reply **holder = tt_llm_push_reply(L);
     spec.on_finish_arg = tt_lua_finish_hook(L, 1);
     spec.on_finish = spec.on_finish_arg ? tt_lua_on_finish : NULL;
     spec.filter = tt_lua_filter(L, 1);
-    if (!source.played)
-        tt_lua_source_take_body(&source);
     *holder = tt_production_start(env, &spec, &err);
-    tt_lua_source_done(&source);
+    tt_lua_plan_wipe(&source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);
     tt_lua_listen(task, *holder);

@@ -3,6 +3,7 @@
  * is ended as error and the error raised again. Then the production begins, and nothing raises. */
 #include "script/llm_start.h"
 
+#include "base/secret.h"
 #include "script/bind.h"
 #include "script/production.h"
 #include "script/value.h"
@@ -15,7 +16,8 @@ static const char body_key;
 /* ---- headers ---- */
 
 /* A string, a secret, or a list of both that is joined; appended to the line. */
-static void append_part(lua_State *L, int index, struct tt_buf *line, const char *name)
+static void append_part(lua_State *L, int index, struct tt_buf *line, const char *name,
+                        uint64_t *key)
 {
     struct tt_str part;
 
@@ -24,11 +26,13 @@ static void append_part(lua_State *L, int index, struct tt_buf *line, const char
         tt_buf_append_str(line, part);
     } else if (tt_value_secret(L, index, &part)) {
         tt_buf_append_str(line, part);
+        if (key)
+            *key += tt_secret_tag(part); /* the order of headers is not fixed */
     } else if (lua_type(L, index) == LUA_TTABLE) {
         for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, index); i++) {
             if (lua_rawgeti(L, index, i) == LUA_TTABLE)
                 luaL_error(L, "header '%s': a list within a list", name);
-            append_part(L, lua_gettop(L), line, name);
+            append_part(L, lua_gettop(L), line, name, key);
             lua_pop(L, 1);
         }
     } else {
@@ -36,7 +40,8 @@ static void append_part(lua_State *L, int index, struct tt_buf *line, const char
     }
 }
 
-size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers)
+size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers,
+                           uint64_t *key)
 {
     size_t count = 0;
 
@@ -53,7 +58,7 @@ size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, stru
         const char *name = lua_tostring(L, -2);
         struct tt_buf *line = tt_value_scratch(L);
         tt_buf_printf(line, "%s: ", name);
-        append_part(L, lua_gettop(L), line, name);
+        append_part(L, lua_gettop(L), line, name, key);
         if (line->len > HEADER_MAX_SIZE)
             luaL_error(L, "header '%s' is too long", name);
         headers[count++] = tt_arena_str(arena, tt_buf_str(line));
@@ -141,16 +146,16 @@ static struct tt_turn *take_turn(lua_State *L, int index)
 }
 
 /* A table is encoded here: the text of a long conversation never becomes a Lua string. */
-static void read_body(lua_State *L, struct tt_lua_source *source)
+static struct tt_buf *read_body(lua_State *L, int index)
 {
-    source->body = tt_value_push_buf(L, BODY_MAX_SIZE);
+    struct tt_buf *body = tt_value_push_buf(L, BODY_MAX_SIZE);
     lua_pushliteral(L, "body");
-    switch (lua_rawget(L, 1)) {
+    switch (lua_rawget(L, index)) {
     case LUA_TTABLE:
-        tt_value_encode_body(L, -1, source->body);
+        tt_value_encode_body(L, -1, body);
         break;
     case LUA_TSTRING:
-        tt_buf_append_str(source->body, tt_value_field(L, 1, "body"));
+        tt_buf_append_str(body, tt_value_field(L, index, "body"));
         break;
     case LUA_TNIL:
         break;
@@ -158,39 +163,35 @@ static void read_body(lua_State *L, struct tt_lua_source *source)
         luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
     }
     lua_pop(L, 1);
-    lua_rawsetp(L, 1, &body_key); /* kept alive as long as what it was read from */
+    lua_rawsetp(L, index, &body_key); /* kept alive as long as what it was read from */
+    return body;
+}
+
+void tt_lua_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
+                           struct tt_arena *arena)
+{
+    struct tt_call_request *request = &candidate->request;
+    struct tt_str *headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
+
+    if (lua_getfield(L, index, "provider") != LUA_TTABLE)
+        luaL_error(L, "what to ask needs 'provider' or 'play'");
+    candidate->spec = tt_lua_provider_spec(L, lua_gettop(L));
+    lua_pop(L, 1);
+    request->method = "POST";
+    request->url = tt_value_field(L, index, "url").data;
+    if (!request->url)
+        luaL_error(L, "what to ask needs 'url'");
+    request->headers = headers;
+    request->header_count = tt_lua_read_headers(L, index, arena, headers, &candidate->key);
+    request->deadlines = read_deadlines(L, index);
+    candidate->body = read_body(L, index);
 }
 
 void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena)
 {
     source->played = read_play(L, 1, &source->play);
-    if (source->played)
-        return;
-    source->headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
-    if (lua_getfield(L, 1, "provider") != LUA_TTABLE)
-        luaL_error(L, "what to ask needs 'provider' or 'play'");
-    source->spec = tt_lua_provider_spec(L, lua_gettop(L));
-    lua_pop(L, 1);
-    source->request.method = "POST";
-    source->request.url = tt_value_field(L, 1, "url").data;
-    if (!source->request.url)
-        luaL_error(L, "what to ask needs 'url'");
-    source->request.header_count = tt_lua_read_headers(L, 1, arena, source->headers);
-    source->request.headers = source->headers;
-    source->request.deadlines = read_deadlines(L, 1);
-    read_body(L, source);
-}
-
-void tt_lua_source_take_body(struct tt_lua_source *source)
-{
-    source->request.body = *source->body;
-    *source->body = (struct tt_buf){0};
-}
-
-void tt_lua_source_done(struct tt_lua_source *source)
-{
-    tt_buf_free(&source->request.body);
-    tt_lua_wipe_headers(source->headers, source->request.header_count);
+    if (!source->played)
+        tt_lua_read_plan(L, 1, &source->plan, arena);
 }
 
 void tt_lua_read_counting(lua_State *L, struct tt_production_spec *spec)
@@ -219,8 +220,7 @@ static int read_start(lua_State *L)
     tt_lua_read_source(L, source, arena);
     tt_lua_read_counting(L, &start->spec);
     start->spec.play = source->played ? &source->play : NULL;
-    start->spec.request = source->played ? NULL : &source->request;
-    start->spec.spec = source->spec;
+    start->spec.plan = source->played ? NULL : &source->plan;
     lua_getfield(L, 1, "disconnect");
     start->spec.cancel_unheard = tt_lua_read_disconnect(L, -1);
     lua_pop(L, 1);
@@ -257,10 +257,8 @@ int tt_lua_llm_start(lua_State *L)
         return lua_error(L);
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
-    if (spec->request)
-        tt_lua_source_take_body(&start.source);
     *holder = tt_production_start(env, spec, &err);
-    tt_lua_source_done(&start.source);
+    tt_lua_plan_wipe(&start.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);
     tt_lua_listen(task, *holder);

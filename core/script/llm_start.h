@@ -2,7 +2,7 @@
  * whom it is asked. */
 #pragma once
 #include "llm/registry.h"
-#include "llm/upstream.h"
+#include "llm/retry.h"
 #include "script/task.h"
 
 #define TT_TURN_META "tide.Turn"
@@ -20,12 +20,9 @@ struct tt_delta_spec *tt_lua_provider_spec(lua_State *L, int index);
 /* llm.check_provider(provider): raises like tt_lua_provider_spec. */
 int tt_lua_check_provider(lua_State *L);
 
-/* Whom to ask and what: an upstream, or a text to be played. Zero it first. */
+/* Whom to ask and what: upstreams, or a text to be played. Zero it first. */
 struct tt_lua_source {
-    struct tt_call_request request;
-    struct tt_str *headers;
-    struct tt_delta_spec *spec;
-    struct tt_buf *body; /* a Lua value's; moved into the request by tt_lua_source_take_body */
+    struct tt_retry_plan plan;
     struct tt_play play;
     bool played;
 };
@@ -33,14 +30,20 @@ struct tt_lua_source {
 /* Reads it from the table at index 1; raises on what is missing or wrong. The table and the arena
  * keep it alive. */
 void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena);
-void tt_lua_source_take_body(struct tt_lua_source *source);
-void tt_lua_source_done(struct tt_lua_source *source); /* wipes headers, frees the body */
+
+/* The parts of it, for llm_start.c and llm_plan.c. */
+void tt_lua_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
+                           struct tt_arena *arena);
+void tt_lua_read_plan(lua_State *L, int index, struct tt_retry_plan *plan, struct tt_arena *arena);
+void tt_lua_plan_wipe(const struct tt_retry_plan *plan); /* headers hold keys */
 
 /* Reads the field "headers" of the table at index: names to strings, secrets, or lists of both that
  * are joined. Fills headers[TT_LUA_HEADERS_MAX] with lines in the arena and returns how many;
- * raises on anything else. They hold keys: tt_lua_wipe_headers when they have been handed over. */
+ * raises on anything else. They hold keys: tt_lua_wipe_headers when they have been handed over.
+ * `key` (may be NULL) is what tells the secrets in them apart, see llm/breaker.h. */
 #define TT_LUA_HEADERS_MAX 32
-size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers);
+size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers,
+                           uint64_t *key);
 void tt_lua_wipe_headers(struct tt_str *headers, size_t count);
 
 /* Reads for whom and as what the tokens are counted, from the table at index 1; raises on what is

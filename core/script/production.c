@@ -138,7 +138,7 @@ static void format_usage(const struct tt_reply_outcome *outcome, struct tt_buf *
     const struct tt_usage *usage = &outcome->usage;
     struct tt_json_writer writer = {.buf = out};
 
-    if (usage->input_tokens < 0 && usage->output_tokens < 0)
+    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)
         return;
     tt_json_begin_object(&writer);
     if (usage->input_tokens >= 0) {
@@ -151,6 +151,14 @@ static void format_usage(const struct tt_reply_outcome *outcome, struct tt_buf *
     }
     if (outcome->usage_estimated) {
         tt_json_key(&writer, TT_STR("estimated"));
+        tt_json_bool(&writer, true);
+    }
+    if (outcome->attempts > 1) {
+        tt_json_key(&writer, TT_STR("attempts"));
+        tt_json_int(&writer, outcome->attempts);
+    }
+    if (outcome->charged_twice) {
+        tt_json_key(&writer, TT_STR("possibly_charged_twice"));
         tt_json_bool(&writer, true);
     }
     tt_json_end_object(&writer);
@@ -281,7 +289,7 @@ static int ask(struct tt_env *env, const struct tt_production_spec *spec, struct
         tt_play_start(spec->play, reply);
         return 0;
     }
-    return tt_upstream_start(env->client, spec->request, spec->spec, reply, err);
+    return tt_retry_start(env->client, env->breakers, spec->plan, reply, err);
 }
 
 struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_production_spec *spec,

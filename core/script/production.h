@@ -3,7 +3,7 @@
  * the database (db). A reply without rows of its own is counted only.
  * Runs without Lua and without a connection: it belongs to the worker that began it. */
 #pragma once
-#include "llm/upstream.h"
+#include "llm/retry.h"
 #include "script/env.h"
 
 struct tt_production_spec {
@@ -16,8 +16,7 @@ struct tt_production_spec {
     int64_t message_id, user_message_id; /* 0: it is stored nowhere, and has no session */
     bool cancel_unheard;                 /* it ends when no client listens any more */
     /* One of the two: */
-    struct tt_call_request *request; /* with spec; body taken over */
-    struct tt_delta_spec *spec;
+    const struct tt_retry_plan *plan; /* copied */
     const struct tt_play *play;
     struct tt_reply_filter filter; /* taken over; all NULL = none */
     /* Called once at the very end, after the commit and after the turn was left; may be NULL. */

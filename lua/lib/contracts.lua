@@ -48,6 +48,29 @@ local function messages(result)
   return nil
 end
 
+--- Whom to ask, of two candidates.
+---@param result any
+---@return string|nil
+local function retry_plan(result)
+  local steps = type(result) == "table" and result.steps
+  if type(steps) ~= "table" or #steps == 0 then
+    return "must return a table with a list of steps"
+  end
+  for i, step in ipairs(steps) do
+    if
+      type(step) ~= "table"
+      or math.type(step.candidate) ~= "integer"
+      or step.candidate < 1
+      or step.candidate > 2
+      or math.type(step.wait) ~= "integer"
+      or step.wait < 0
+    then
+      return ("step %d must have candidate and wait"):format(i)
+    end
+  end
+  return nil
+end
+
 local PERSONAS = { { name = "A", content = "You are A." } }
 local ROWS = {
   { role = "user", content = "one" },
@@ -90,6 +113,23 @@ M.policies = {
         },
       },
       returns = one_of({ "detach", "cancel" }),
+    },
+  },
+  ["policy.upstream"] = {
+    order = { args = { 2, "spread", 0.5 }, returns = "table" },
+    plan = {
+      args = {
+        2,
+        {
+          balance = "first",
+          retries = 1,
+          retry_wait = 10,
+          retry_after_max = 10,
+          retry_after_send = false,
+        },
+        0.5,
+      },
+      returns = retry_plan,
     },
   },
   ["policy.files"] = {

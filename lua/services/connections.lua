@@ -29,8 +29,9 @@ function M.test_api_connection(row)
   sources.set(spec, model, {
     messages = { { role = "user", content = "Hi" } },
     max_tokens = 1,
+    limit = LIMIT_MS,
   })
-  spec.deadlines.total = math.min(model.deadlines.total or LIMIT_MS, LIMIT_MS)
+  spec.retry = { force = true } -- it is asked to find out, and once
   local started = time.mono_ms()
   local reply, err = llm.ask(spec)
   if not reply then

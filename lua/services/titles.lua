@@ -33,8 +33,8 @@ function M.ask_for_title(wish, result)
   sources.set(spec, model, {
     messages = title_policy.question(wish.message, result.content),
     max_tokens = 40,
+    limit = LIMIT_MS,
   })
-  spec.deadlines = { total = LIMIT_MS }
   local reply, err = llm.ask(spec)
   local answer = reply and reply:wait()
   local title = answer

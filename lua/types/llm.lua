@@ -39,6 +39,9 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field input_tokens? integer
 ---@field output_tokens? integer
 ---@field estimated? boolean the upstream did not tell all of it
+---@field attempts? integer calls that were made, when more than one
+---@field possibly_charged_twice? boolean one of them was sent, gave no answer,
+--- and was followed by another
 
 --- What a reply came to.
 ---@class tide.Result
@@ -101,6 +104,22 @@ function Reply:splits(position) end
 ---@return nil
 function Reply:stop() end
 
+--- An upstream that can be asked for a reply.
+---@class tide.Candidate
+---@field provider tide.Provider
+---@field url string
+---@field headers? table
+---@field body? table|string
+---@field deadlines? ApiDeadlines
+
+--- In which order candidates are asked; see policy/upstream. Another step
+--- follows only before the reply's first byte.
+---@class tide.RetryPlan
+---@field steps? {candidate: integer, wait: integer}[] at most 32; ms before it
+---@field retry_after_max? integer ms that an upstream may ask for; default 0
+---@field after_send? boolean also when a request was sent and got no answer
+---@field force? boolean also when the upstream is known to be down
+
 --- What to produce, and for which rows.
 ---@class tide.StartSpec
 ---@field turn tide.Turn
@@ -114,7 +133,10 @@ function Reply:stop() end
 ---@field headers? table<string, string|tide.Secret|table> a table is joined:
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
----@field deadlines? {connect: integer, first_byte: integer, between: integer, total: integer} ms
+---@field deadlines? ApiDeadlines ms; what is absent is as in the settings
+---@field candidates? tide.Candidate[] instead of the five fields above: whom to
+--- ask, at most 8
+---@field retry? tide.RetryPlan default: each candidate once, in order
 ---@field counted_as? string the model's name under which the tokens are added
 --- to the user's usage; absent = they are not counted
 ---@field input_estimate? integer tokens of what is asked, for upstreams that

@@ -131,7 +131,7 @@ describe('with Redis', () => {
     await keep(context, talk);
     const dump = await context.redis.dump();
     assert.ok(dump.includes(`model:${talk.user.user.id}:`), dump);
-    assert.doesNotMatch(dump, /sk-test-|0123456789/);
+    assert.doesNotMatch(dump, /sk-test-/);
     for (const key of await context.redis.keys()) assert.match(key, /^tide:1:\w+:\d+:/);
   });
 
@@ -148,7 +148,7 @@ describe('with Redis', () => {
     const { api } = await user.ok('GET', '/api/user/apis/first');
     for (const text of ['one', 'one']) assert.equal((await say('hi')).response, text);
     await user.ok('PUT', `/api/user/apis/${api.id}`, { base_url: context.mock.url('echo=key') });
-    assert.equal((await say('hi')).response, 'sk-test-0123456789');
+    assert.equal((await say('hi')).response, user.apiKey);
     await user.ok('PUT', `/api/user/apis/${api.id}`, { api_key: 'sk-other-9876543210' });
     assert.equal((await say('hi')).response, 'sk-other-9876543210');
     await user.ok('PUT', `/api/user/apis/${api.id}`, { base_url: context.mock.url('echo=system') });

@@ -28,7 +28,7 @@ describe('a connection test', () => {
     assert.doesNotMatch(answer.text, /SECRET/);
     const [{ json, headers }] = await context.mock.requests();
     assert.equal(json.max_tokens, 1);
-    assert.equal(headers.authorization, 'Bearer sk-test-0123456789');
+    assert.equal(headers.authorization, `Bearer ${user.apiKey}`);
     assert.deepEqual((await user.ok('GET', '/api/chat/sessions')).data, [], 'nothing is stored');
   });
 

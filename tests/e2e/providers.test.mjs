@@ -6,7 +6,6 @@ import { test } from './support/limits.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
 
-const KEY = 'sk-test-0123456789';
 const TOOLS = [{
   type: 'function',
   function: {
@@ -20,19 +19,19 @@ const TOOLS = [{
 const PROVIDERS = {
   openai: {
     path: /\/v1\/chat\/completions$/,
-    key: (headers) => headers.authorization === `Bearer ${KEY}`,
+    key: (headers, key) => headers.authorization === `Bearer ${key}`,
     system: (body) => body.messages[0].content,
     tool: (body) => body.tools[0].function.parameters,
   },
   deepseek: {
     path: /\/v1\/chat\/completions$/,
-    key: (headers) => headers.authorization === `Bearer ${KEY}`,
+    key: (headers, key) => headers.authorization === `Bearer ${key}`,
     system: (body) => body.messages[0].content,
     tool: (body) => body.tools[0].function.parameters,
   },
   anthropic: {
     path: /\/v1\/messages$/,
-    key: (headers) => headers['x-api-key'] === KEY && headers['anthropic-version'] === '2023-06-01',
+    key: (headers, key) => headers['x-api-key'] === key && headers['anthropic-version'] === '2023-06-01',
     apart: true, // the system prompt is no message
     system: (body) => body.system,
     tool: (body) => body.tools[0].input_schema,
@@ -40,7 +39,7 @@ const PROVIDERS = {
   gemini: {
     path: /\/v1beta\/models\/[\w.-]+:streamGenerateContent\?alt=sse$/,
     base: (url) => url.replace(/\/v1$/, '/v1beta'),
-    key: (headers) => headers['x-goog-api-key'] === KEY,
+    key: (headers, key) => headers['x-goog-api-key'] === key,
     apart: true,
     system: (body) => body.systemInstruction.parts[0].text,
     tool: (body) => body.tools[0].functionDeclarations[0].parametersJsonSchema,
@@ -48,7 +47,7 @@ const PROVIDERS = {
   ollama: {
     path: /\/api\/chat$/,
     base: (url) => url.replace(/\/v1$/, ''),
-    key: (headers) => headers.authorization === `Bearer ${KEY}`,
+    key: (headers, key) => headers.authorization === `Bearer ${key}`,
     system: (body) => body.messages[0].content,
     tool: (body) => body.tools[0].function.parameters,
   },
@@ -81,9 +80,9 @@ describe('providers', () => {
 
       const request = await lastRequest(id);
       assert.match(request.path, provider.path);
-      assert.ok(provider.key(request.headers), JSON.stringify(request.headers));
-      assert.ok(!request.path.includes(KEY), 'the key is not in the address');
-      assert.ok(!request.body.includes(KEY), 'nor in the body');
+      assert.ok(provider.key(request.headers, user.apiKey), JSON.stringify(request.headers));
+      assert.ok(!request.path.includes(user.apiKey), 'the key is not in the address');
+      assert.ok(!request.body.includes(user.apiKey), 'nor in the body');
       assert.ok(provider.system(request.json).length > 0, 'the persona is sent');
       assert.match(request.body, /潮水\?/);
 
@@ -169,7 +168,7 @@ describe('providers', () => {
   test('a preset needs no address, a local one does', async () => {
     const user = await context.server.user();
     const add = (provider) => user.post('/api/user/apis', {
-      api_name: provider, api_key: KEY, model_name: provider, provider,
+      api_name: provider, api_key: user.apiKey, model_name: provider, provider,
     });
     assert.equal((await add('deepseek')).status, 200);
     assert.equal((await add('vllm')).status, 200);

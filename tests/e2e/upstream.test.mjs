@@ -81,7 +81,7 @@ describe('the upstream fails', () => {
     'tokens=8,fault=close_mid,at=4': null,
     'tokens=8,fault=hang_mid,at=4': 'upstream_stalled',
     'tokens=8,fault=badjson,at=4': null,
-    'tokens=8,fault=error_mid,at=4': 'upstream_error',
+    'tokens=8,fault=error_mid,at=4': 'upstream_failed', // by the error's type, server_error
     'tokens=8,fault=bigline,at=4': 'upstream_line_too_long',
     'tokens=4,done=0,finish=stop,chunked=0': undefined, // complete: it said why it ended
   };

@@ -75,6 +75,12 @@ return {
     en = "The connection to the model's provider broke. Try again.",
     zh = "与模型提供方的连接中断，请重试。",
   },
+  upstream_circuit_open = {
+    status = 503,
+    en = "The model's provider has failed again and again and is left alone "
+      .. "for a moment. Try again shortly, or use another model.",
+    zh = "模型提供方连续失败，暂停请求片刻，请稍后重试或换用其他模型。",
+  },
   upstream_tls_failed = {
     status = 502,
     retry = false,

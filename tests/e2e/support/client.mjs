@@ -15,6 +15,8 @@ export class Client {
   constructor(url, { language = 'en' } = {}) {
     this.url = url;
     this.language = language;
+    // Of its own: what one test's upstream does must not open another's breaker.
+    this.apiKey = `sk-test-${randomBytes(8).toString('hex')}`;
   }
 
   headers(more = {}) {
@@ -86,7 +88,7 @@ export class Client {
     this.#apis += 1;
     const model = more.model_name ?? `model-${this.#apis}`;
     await this.ok('POST', '/api/user/apis', {
-      api_name: `api-${this.#apis}`, api_key: 'sk-test-0123456789', model_name: model,
+      api_name: `api-${this.#apis}`, api_key: this.apiKey, model_name: model,
       base_url: baseUrl, ...more,
     });
     return model;

@@ -52,6 +52,20 @@ static bool serve_large_error(struct fake_request *request)
     return fake_hang(request);
 }
 
+/* Alive, and says nothing. */
+static bool serve_comments(struct fake_request *request)
+{
+    static char comment[65536];
+    memset(comment, 'c', sizeof(comment) - 3);
+    comment[0] = ':';
+    comment[sizeof(comment) - 3] = comment[sizeof(comment) - 2] = '\n';
+    fake_sse_head(request->fd);
+    fake_chunk(request->fd, TEXT("half"));
+    for (int i = 0; i < 1000 && !atomic_load(&request->fake->stop); i++)
+        fake_chunk(request->fd, comment);
+    return false;
+}
+
 static bool serve_status(struct fake_request *request)
 {
     const char *path = strchr(request->head.data, ' ') + 1;
@@ -83,6 +97,7 @@ static const struct fake_route routes[ROUTES] = {
     {"/large-error", serve_large_error},
     {"/plain", serve_plain},
     {"/cut", serve_cut},
+    {"/comments", serve_comments},
     {"/s", serve_status},
     {NULL, NULL},
 };
@@ -109,6 +124,17 @@ static void limits(void **state)
     expect_failure("/endless", (struct tt_deadlines){0}, "reply_too_long", 502, true);
     expect_failure("/big-line", (struct tt_deadlines){0}, "upstream_line_too_long", 502, true);
     expect_failure("/large-error", (struct tt_deadlines){0}, "upstream_failed", 502, false);
+}
+
+static void bytes_without_text(void **state)
+{
+    (void)state;
+    struct tt_reply *reply = begin("/comments", (struct tt_deadlines){0}, NULL);
+    finish(reply);
+    assert_string_equal(tt_reply_outcome(reply)->error.code, "upstream_bad_response");
+    expect_text(reply, TT_REPLY_CONTENT, "half");
+    settle();
+    tt_reply_unref(reply);
 }
 
 /* The reply ends with the marker; the connection that stays open is closed a moment later. */
@@ -181,7 +207,7 @@ static void stopped_before_it_starts(void **state)
     tt_loop_turn(loop, 0);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/hang", fake.port);
     request.url = url;
-    assert_int_equal(tt_upstream_start(client, &request, spec, reply, NULL), 0);
+    assert_int_equal(tt_upstream_try(client, &request, spec, reply, NULL, NULL), 0);
     finish(reply);
     assert_string_equal(tt_reply_outcome(reply)->status, "stopped");
     tt_reply_unref(reply);
@@ -193,74 +219,118 @@ static void refused_at_once(void **state)
     struct tt_call_request request = {.method = "POST", .url = "http://10.0.0.1/"};
     struct tt_err err = {0};
     (void)state;
-    assert_int_equal(tt_upstream_start(client, &request, spec, reply, &err), -1);
+    assert_int_equal(tt_upstream_try(client, &request, spec, reply, NULL, &err), -1);
     assert_string_equal(err.code, "address_not_allowed");
     assert_int_equal(tt_reply_state(reply), TT_REPLY_WAITING);
     tt_reply_unref(reply);
 }
 
-/* ---- another try ---- */
+/* ---- who follows a try ---- */
 
-struct retry {
-    int failed;
+struct follower {
+    int begun, texts, ended, finals;
     char code[40];
-    const char *next; /* NULL = let it end */
+    const char *next; /* what is asked next; NULL = let it end */
+    bool refuse;
 };
 
-static bool on_failed(struct tt_reply *reply, const struct tt_reply_outcome *outcome, void *arg)
+static int on_begin(void *arg, struct tt_err *err)
 {
-    struct retry *retry = arg;
+    struct follower *follower = arg;
+    follower->begun++;
+    return follower->refuse ? tt_err_set(err, 503, "busy", "not now") : 0;
+}
+
+static void on_text(void *arg)
+{
+    ((struct follower *)arg)->texts++;
+}
+
+static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, bool final, void *arg)
+{
+    struct follower *follower = arg;
     struct tt_call_request request = {.method = "POST"};
     char url[128];
-    retry->failed++;
-    snprintf(retry->code, sizeof(retry->code), "%s", outcome->error.code);
-    if (!retry->next)
+    follower->ended++;
+    follower->finals += final;
+    snprintf(follower->code, sizeof(follower->code), "%s", outcome->error.code);
+    outcome->attempts = follower->ended;
+    if (final || !follower->next)
         return false;
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", fake.port, retry->next);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", fake.port, follower->next);
     request.url = url;
-    retry->next = NULL;
-    struct tt_upstream_fallback fallback = {on_failed, retry};
-    assert_int_equal(tt_upstream_try(client, &request, spec, reply, &fallback, NULL), 0);
+    request.delay_ms = 5;
+    follower->next = NULL;
+    follower->refuse = false;
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower};
+    assert_int_equal(tt_upstream_try(client, &request, spec, reply, &hooks, NULL), 0);
     return true;
+}
+
+/* begun, texts, ended, finals */
+static void expect_follower(const struct follower *follower, const int want[4])
+{
+    assert_int_equal(follower->begun, want[0]);
+    assert_int_equal(follower->texts, want[1]);
+    assert_int_equal(follower->ended, want[2]);
+    assert_int_equal(follower->finals, want[3]);
+}
+
+static struct tt_reply *follow(struct follower *follower, const char *path)
+{
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower};
+    return begin(path, (struct tt_deadlines){0}, &hooks);
 }
 
 static void another_try(void **state)
 {
-    struct retry retry = {.next = "/plain"};
-    struct tt_upstream_fallback fallback = {on_failed, &retry};
+    struct follower follower = {.next = "/plain"};
     (void)state;
-    struct tt_reply *reply = begin("/s429", (struct tt_deadlines){0}, &fallback);
+    struct tt_reply *reply = follow(&follower, "/s429");
     finish(reply);
-    assert_int_equal(retry.failed, 1);
-    assert_string_equal(retry.code, "upstream_rate_limited");
+    expect_follower(&follower, (int[]){2, 1, 2, 1});
     assert_string_equal(tt_reply_outcome(reply)->status, "complete");
+    assert_int_equal(tt_reply_outcome(reply)->attempts, 2);
     expect_text(reply, TT_REPLY_CONTENT, "Hello");
     settle();
     tt_reply_unref(reply);
 
-    retry = (struct retry){.next = "/s503"}; /* the second try fails too */
-    reply = begin("/s500", (struct tt_deadlines){0}, &fallback);
+    follower = (struct follower){.next = "/s503"}; /* the second try fails too */
+    reply = follow(&follower, "/s500");
     finish(reply);
-    assert_int_equal(retry.failed, 2);
+    expect_follower(&follower, (int[]){2, 0, 2, 0});
     assert_string_equal(tt_reply_outcome(reply)->error.code, "upstream_overloaded");
     settle();
     tt_reply_unref(reply);
 
-    retry = (struct retry){.next = "/plain"}; /* bytes came: no other try */
-    reply = begin("/cut", (struct tt_deadlines){0}, &fallback);
+    follower = (struct follower){.next = "/plain"}; /* bytes came: no other try */
+    reply = follow(&follower, "/cut");
     finish(reply);
-    assert_int_equal(retry.failed, 0);
+    expect_follower(&follower, (int[]){1, 1, 1, 1});
     expect_text(reply, TT_REPLY_CONTENT, "half");
     settle();
     tt_reply_unref(reply);
 
-    retry = (struct retry){.next = "/hang"}; /* stopped in the second try */
-    reply = begin("/s500", (struct tt_deadlines){0}, &fallback);
-    while (retry.failed == 0)
+    follower = (struct follower){.next = "/plain", .refuse = true}; /* nothing is sent */
+    int requests = atomic_load(&fake.requests);
+    reply = follow(&follower, "/s500");
+    finish(reply);
+    expect_follower(&follower, (int[]){2, 1, 2, 1});
+    assert_int_equal(atomic_load(&fake.requests), requests + 1);
+    settle();
+    tt_reply_unref(reply);
+}
+
+static void a_stop_ends_the_following(void **state)
+{
+    struct follower follower = {.next = "/hang"};
+    (void)state;
+    struct tt_reply *reply = follow(&follower, "/s500");
+    while (follower.begun < 2)
         tt_loop_turn(loop, 10);
     tt_reply_stop(reply, NULL);
     finish(reply);
-    assert_int_equal(retry.failed, 1);
+    expect_follower(&follower, (int[]){2, 0, 2, 1});
     assert_string_equal(tt_reply_outcome(reply)->status, "stopped");
     settle();
     tt_reply_unref(reply);
@@ -276,6 +346,8 @@ int main(void)
         TEST(stopped_before_it_starts),
         TEST(refused_at_once),
         TEST(another_try),
+        TEST(a_stop_ends_the_following),
+        TEST(bytes_without_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

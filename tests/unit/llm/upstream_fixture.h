@@ -66,7 +66,7 @@ static inline void on_produced(struct tt_reply *reply, void *arg)
 
 /* Starts; the caller holds a reference. */
 static inline struct tt_reply *begin(const char *path, struct tt_deadlines deadlines,
-                                     const struct tt_upstream_fallback *fallback)
+                                     const struct tt_upstream_hooks *hooks)
 {
     struct tt_reply *reply = tt_reply_new(loop, 1, 1, 1, NULL);
     struct tt_call_request request = {.method = "POST", .deadlines = deadlines};
@@ -75,7 +75,7 @@ static inline struct tt_reply *begin(const char *path, struct tt_deadlines deadl
     snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", fake.port, path);
     request.url = url;
     tt_buf_append_z(&request.body, "{}");
-    if (tt_upstream_try(client, &request, spec, reply, fallback, &err) != 0)
+    if (tt_upstream_try(client, &request, spec, reply, hooks, &err) != 0)
         fail_msg("%s", err.message);
     return reply;
 }
