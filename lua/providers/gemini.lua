@@ -209,6 +209,11 @@ local function config_of(request)
     config[ours] = chat_messages.present(options[theirs])
   end
   local format = chat_messages.json_format(request)
+  -- Only models that think take this, so it is for whoever asks for it.
+  local effort = chat_messages.present(options.reasoning_effort)
+  if effort and effort ~= "none" then
+    config.thinkingConfig = { includeThoughts = true }
+  end
   config.responseMimeType = format and "application/json"
   config.responseJsonSchema = format ~= true and format or nil
   return config

@@ -133,6 +133,22 @@ local function call(request, path, accept, body)
   }
 end
 
+--- Models that refuse max_tokens and want the newer name of it.
+local NEWER = { "^o%d", "^gpt%-5" }
+
+--- What limits the answer, under the name that the model knows.
+---@param body table changed
+---@param request tide.ProviderRequest
+local function limit(body, request)
+  local field = "max_tokens"
+  for _, pattern in ipairs(NEWER) do
+    if request.model:find(pattern) then
+      field = "max_completion_tokens"
+    end
+  end
+  body[field] = request.max_tokens or body[field]
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
@@ -144,7 +160,7 @@ function M.build(request)
   body.messages = messages_of(request.messages)
   body.stream = true
   body.stream_options = { include_usage = true }
-  body.max_tokens = request.max_tokens
+  limit(body, request)
   body.tools = chat_messages.present(request.tools)
   body.tool_choice = chat_messages.present(request.tool_choice)
   return call(request, "/chat/completions", "text/event-stream", body)

@@ -122,6 +122,37 @@ local function open_fallbacks(rows)
   return fallbacks
 end
 
+---@param messages tide.ChatMessage[]
+---@return boolean
+local function have_images(messages)
+  for _, message in ipairs(messages) do
+    local content = message.content
+    for _, part in ipairs(type(content) == "table" and content or {}) do
+      if type(part) == "table" and part.type == "image" then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+--- Leaves out the fallbacks that could not be sent these messages: a model that
+--- takes no images would refuse them, or answer as if there were none.
+---@param model Model changed
+---@param messages tide.ChatMessage[]
+function M.fit_fallbacks(model, messages)
+  if not model.fallbacks or not have_images(messages) then
+    return
+  end
+  local fit = {}
+  for _, fallback in ipairs(model.fallbacks) do
+    if registry.takes_images(fallback.provider, fallback.name) then
+      fit[#fit + 1] = fallback
+    end
+  end
+  model.fallbacks = fit
+end
+
 --- What a request's model stands for: the caller's configuration with the
 --- lowest id, with its other ones of that name as fallbacks, or the built-in
 --- demo. The address is judged here already, before anything is stored. An

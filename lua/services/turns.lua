@@ -14,6 +14,7 @@ local files = require "services.files"
 local hooks = require "hooks"
 local llm = require "tide.llm"
 local message_store = require "services.messages"
+local models = require "services.models"
 local registry = require "providers.registry"
 local session_manager = require "session_manager"
 local sources = require "services.sources"
@@ -283,6 +284,7 @@ function M.start(user_id, wish, language)
     session_id = wish.session_id,
     disconnect = disconnect,
   }
+  models.fit_fallbacks(model, hook_turn.messages)
   sources.set(spec, model, {
     messages = hook_turn.messages,
     persona = persona,

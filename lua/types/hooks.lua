@@ -12,7 +12,7 @@
 ---@field language "zh"|"en" of texts for people
 ---@field first boolean it is the session's first turn
 ---@field message string what the user wrote
----@field messages {role: string, content: string}[] what the model will get:
+---@field messages tide.ChatMessage[] what the model will get:
 --- the system prompt, the history, the message; may be changed in before_llm
 ---@field title string what the session is called from this turn on; may be
 --- changed in before_llm

@@ -97,6 +97,21 @@ describe("services.models", function()
     assert.same({}, model.fallbacks[1].deadlines)
   end)
 
+  it("lets nobody stand in who does not see the images", function()
+    rows = {
+      row(3),
+      row(5, { provider = "deepseek" }),
+      row(9, { provider = "anthropic" }),
+    }
+    local model = assert(models.resolve(7, "m"))
+    models.fit_fallbacks(model, { { role = "user", content = "hi" } })
+    assert.equal(2, #model.fallbacks)
+    local content = { { type = "text", text = "hi" }, { type = "image" } }
+    models.fit_fallbacks(model, { { role = "user", content = content } })
+    assert.equal(1, #model.fallbacks)
+    assert.equal("anthropic", model.fallbacks[1].provider.name)
+  end)
+
   it("knows the built-in model and nothing else without a row", function()
     assert.equal("demo", models.resolve(7, "demo").name)
     assert.equal("no_api_for_model", select(2, models.resolve(7, "m")).code)

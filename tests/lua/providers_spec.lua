@@ -303,6 +303,7 @@ describe("providers", function()
           temperature = 0,
           top_p = 0.5,
           stop = { "A", "B" },
+          reasoning_effort = "low",
           response_format = {
             type = "json_schema",
             json_schema = { schema = { type = "object" } },
@@ -335,6 +336,7 @@ describe("providers", function()
         temperature = 0,
         topP = 0.5,
         stopSequences = { "A", "B" },
+        thinkingConfig = { includeThoughts = true },
         responseMimeType = "application/json",
         responseJsonSchema = { type = "object" },
       }, body.generationConfig)
@@ -394,6 +396,20 @@ describe("providers", function()
       assert.equal("json", body.format)
       assert.same(TOOLS, body.tools)
     end)
+  end)
+
+  it("openai limits answers by the name that the model knows", function()
+    local body = build("openai", { max_tokens = 5 }).body
+    assert.equal(5, body.max_tokens)
+    assert.is_nil(body.max_completion_tokens)
+    for _, model in ipairs({ "o3", "gpt-5-mini" }) do
+      body = build("openai", { max_tokens = 5, model = model }).body
+      assert.equal(5, body.max_completion_tokens)
+      assert.is_nil(body.max_tokens)
+    end
+    local options = { max_completion_tokens = 7 }
+    body = build("openai", { model = "gpt-5", options = options }).body
+    assert.equal(7, body.max_completion_tokens)
   end)
 
   it("openai sends our images as data URLs, and all else as it came", function()

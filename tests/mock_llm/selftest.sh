@@ -164,6 +164,28 @@ check_form()
     is 'chunked request' "$(post echo=model "$plain" -H 'Transfer-Encoding: chunked' | joined)" m1
 }
 
+# words PATH BODY KEY: the values of KEY, joined
+words()
+{
+    curl -sS -m 10 -d "$2" "$base/$1" | grep -ao "\"$3\":\"[^\"]*\"" | sed -e "s/^\"$3\":\"//" -e 's/"$//' | tr -d '\n'
+}
+
+check_dialects()
+{
+    local gemini='{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}'
+    local path='v1beta/models/m:streamGenerateContent?alt=sse'
+    is 'anthropic' "$(words tokens=2,reasoning=1/v1/messages "$stream" text)" 'tok0 tok1 '
+    is 'anthropic thoughts' "$(words tokens=2,reasoning=1/v1/messages "$stream" thinking)" 'think0 '
+    is 'anthropic end' "$(words finish=length/v1/messages "$stream" stop_reason)" 'max_tokens'
+    is 'gemini' "$(words "tokens=2,reasoning=1/$path" "$gemini" text)" 'think0 tok0 tok1 '
+    is 'gemini echo' "$(words "echo=1/$path" "$gemini" text)" 'hi'
+    is 'ollama' "$(words tokens=2,reasoning=1/api/chat "$plain" content)" 'tok0 tok1 '
+    is 'ollama thoughts' "$(words tokens=2,reasoning=1/api/chat "$plain" thinking)" 'think0 '
+    has 'anthropic tool' "$(curl -s -d "$stream" "$base/tools=1/v1/messages")" '"name":"get_weather"'
+    has 'gemini tool' "$(curl -s -d "$gemini" "$base/tools=1/$path")" '"args":{"city":"Paris"}'
+    has 'ollama error' "$(curl -s -d "$plain" "$base/fault=error_mid/api/chat")" '{"error":"'
+}
+
 check_pieces()
 {
     local whole
@@ -333,6 +355,7 @@ start main --listen 127.0.0.1:0
 check_text
 check_echo
 check_form
+check_dialects
 check_pieces
 check_time
 check_faults
