@@ -5,6 +5,7 @@
  * name that resolves to the loopback, can use it. */
 #include "app/admin_access.h"
 
+#include "app/answer.h"
 #include "app/audit.h"
 #include "app/worker.h"
 #include "base/json.h"
@@ -53,13 +54,6 @@ void tt_admin_access_free(struct tt_admin_access *access)
 
 /* ---- answers ---- */
 
-static void send_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
-{
-    tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("application/json; charset=utf-8"));
-    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
-    tt_http_reply(exchange, status, body);
-}
-
 /* The text is the scripts', when they know the code; the status is not theirs to change. */
 static bool refuse(struct tt_worker *worker, struct tt_http_exchange *exchange, int status,
                    const char *code)
@@ -78,7 +72,7 @@ static bool refuse(struct tt_worker *worker, struct tt_http_exchange *exchange, 
     tt_json_key(&w, TT_STR("request_id"));
     tt_json_str(&w, tt_http_request_id(exchange));
     tt_json_end_object(&w);
-    send_json(exchange, status, &body);
+    tt_answer_json(exchange, status, &body);
     tt_log(TT_LOG_WARN, "admin access refused", TT_F_Z("code", code),
            TT_F_STR("remote", tt_http_remote(exchange)), TT_F_STR("path", tt_http_path(exchange)));
     return true;
@@ -210,7 +204,7 @@ static bool open_port(struct tt_worker *worker, struct tt_http_exchange *exchang
     tt_timer_start(worker->loop, &access->close_timer, access->port_life_ms);
     tt_buf_printf(&body, "{\"url\":\"http://%s/?key=%s\",\"open_ms\":%lld}", access->host,
                   access->key, (long long)access->port_life_ms);
-    send_json(exchange, 200, &body);
+    tt_answer_json(exchange, 200, &body);
     tt_audit_write(worker->app->db, worker->loop,
                    &(struct tt_audit_entry){.who = tt_admin_who(worker, exchange),
                                             .action = TT_STR("POST /admin/port"),
@@ -261,7 +255,7 @@ static bool send_audit(struct tt_worker *worker, struct tt_http_exchange *exchan
     tt_json_raw(&w, tt_buf_str(&list));
     tt_json_end_object(&w);
     tt_buf_free(&list);
-    send_json(exchange, 200, &body);
+    tt_answer_json(exchange, 200, &body);
     return true;
 }
 

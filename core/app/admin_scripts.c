@@ -3,6 +3,7 @@
 #include "app/admin_scripts.h"
 
 #include "app/admin_access.h"
+#include "app/answer.h"
 #include "app/audit.h"
 #include "app/builder.h"
 #include "app/script_history.h"
@@ -18,25 +19,6 @@ struct asking {
     const char *who;
 };
 
-static void send_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
-{
-    tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("application/json; charset=utf-8"));
-    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
-    tt_http_reply(exchange, status, body);
-}
-
-static void put_int(struct tt_json_writer *w, const char *key, int64_t value)
-{
-    tt_json_key(w, tt_str_from(key));
-    tt_json_int(w, value);
-}
-
-static void put_str(struct tt_json_writer *w, const char *key, struct tt_str value)
-{
-    tt_json_key(w, tt_str_from(key));
-    tt_json_str(w, value);
-}
-
 /* ---- what a reload came to ---- */
 
 static void put_errors(struct tt_json_writer *w, const struct tt_complaints *complaints)
@@ -46,11 +28,11 @@ static void put_errors(struct tt_json_writer *w, const struct tt_complaints *com
     for (size_t i = 0; i < complaints->count; i++) {
         const struct tt_complaint *complaint = &complaints->items[i];
         tt_json_begin_object(w);
-        put_str(w, "file", complaint->file);
-        put_int(w, "line", complaint->line);
-        put_str(w, "message", complaint->message);
-        put_str(w, "traceback", complaint->traceback);
-        put_str(w, "phase", tt_str_from(complaint->phase));
+        tt_answer_put_str(w, "file", complaint->file);
+        tt_answer_put_int(w, "line", complaint->line);
+        tt_answer_put_str(w, "message", complaint->message);
+        tt_answer_put_str(w, "traceback", complaint->traceback);
+        tt_answer_put_str(w, "phase", tt_str_from(complaint->phase));
         tt_json_end_object(w);
     }
     tt_json_end_array(w);
@@ -67,14 +49,14 @@ static void send_failure(struct asking *asking, const struct tt_reload_result *r
     struct tt_json_writer w = {.buf = &body};
 
     tt_json_begin_object(&w);
-    put_str(&w, "error", tt_request_prefers_chinese(language) ? text->zh : text->en);
-    put_str(&w, "code", tt_str_from(result->error.code));
-    put_str(&w, "detail", tt_str_from(result->error.message));
-    put_str(&w, "request_id", tt_http_request_id(exchange));
-    put_int(&w, "generation", current->number);
+    tt_answer_put_str(&w, "error", tt_request_prefers_chinese(language) ? text->zh : text->en);
+    tt_answer_put_str(&w, "code", tt_str_from(result->error.code));
+    tt_answer_put_str(&w, "detail", tt_str_from(result->error.message));
+    tt_answer_put_str(&w, "request_id", tt_http_request_id(exchange));
+    tt_answer_put_int(&w, "generation", current->number);
     put_errors(&w, &result->complaints);
     tt_json_end_object(&w);
-    send_json(exchange, result->error.status, &body);
+    tt_answer_json(exchange, result->error.status, &body);
 }
 
 static void put_files(struct tt_json_writer *w, const struct tt_bundle *bundle)
@@ -83,8 +65,8 @@ static void put_files(struct tt_json_writer *w, const struct tt_bundle *bundle)
     tt_json_begin_array(w);
     for (size_t i = 0; i < bundle->file_count; i++) {
         tt_json_begin_object(w);
-        put_str(w, "path", bundle->files[i].path);
-        put_str(w, "sha256", tt_str_from(bundle->files[i].hash));
+        tt_answer_put_str(w, "path", bundle->files[i].path);
+        tt_answer_put_str(w, "sha256", tt_str_from(bundle->files[i].hash));
         tt_json_end_object(w);
     }
     tt_json_end_array(w);
@@ -104,22 +86,22 @@ static void send_success(struct asking *asking, const struct tt_reload_result *r
     struct tt_json_writer w = {.buf = &body};
 
     tt_json_begin_object(&w);
-    put_int(&w, "generation", result->generation);
-    put_int(&w, "previous", result->previous);
+    tt_answer_put_int(&w, "generation", result->generation);
+    tt_answer_put_int(&w, "previous", result->previous);
     tt_json_key(&w, TT_STR("unchanged"));
     tt_json_bool(&w, result->unchanged);
     tt_json_key(&w, TT_STR("dry_run"));
     tt_json_bool(&w, result->dry_run);
     if (result->restores)
-        put_int(&w, "restores", result->restores);
-    put_str(&w, "hash", tt_str_from(result->built->bundle->hash));
+        tt_answer_put_int(&w, "restores", result->restores);
+    tt_answer_put_str(&w, "hash", tt_str_from(result->built->bundle->hash));
     tt_json_key(&w, TT_STR("changed"));
     put_changed(&w, result);
     put_files(&w, result->built->bundle);
-    put_int(&w, "duration_ms", (int64_t)result->duration_ms);
-    put_int(&w, "stall_us", (int64_t)result->stall_us);
+    tt_answer_put_int(&w, "duration_ms", (int64_t)result->duration_ms);
+    tt_answer_put_int(&w, "stall_us", (int64_t)result->stall_us);
     tt_json_end_object(&w);
-    send_json(asking->exchange, 200, &body);
+    tt_answer_json(asking->exchange, 200, &body);
 }
 
 static void record(const struct asking *asking, const struct tt_reload_result *result)
@@ -187,8 +169,8 @@ static void put_live(struct tt_json_writer *w, struct tt_worker *worker)
     for (int i = 0; i < count && i < LIVE_MAX; i++) {
         int own = live[i].number == current ? worker->app->worker_count + 1 : 0;
         tt_json_begin_object(w);
-        put_int(w, "generation", live[i].number);
-        put_int(w, "in_use", live[i].references > own ? live[i].references - own : 0);
+        tt_answer_put_int(w, "generation", live[i].number);
+        tt_answer_put_int(w, "in_use", live[i].references > own ? live[i].references - own : 0);
         tt_json_end_object(w);
     }
     tt_json_end_array(w);
@@ -205,12 +187,12 @@ static void send_generations(struct asking *asking)
         send_failure(asking, &result);
     } else {
         tt_json_begin_object(&w);
-        put_int(&w, "current", worker->dispatcher.generation->number);
+        tt_answer_put_int(&w, "current", worker->dispatcher.generation->number);
         tt_json_key(&w, TT_STR("generations"));
         tt_json_raw(&w, tt_buf_str(&list));
         put_live(&w, worker);
         tt_json_end_object(&w);
-        send_json(asking->exchange, 200, &body);
+        tt_answer_json(asking->exchange, 200, &body);
     }
     tt_buf_free(&list);
 }

@@ -2,6 +2,7 @@
  * undone because its record could not be written. */
 #include "app/audit.h"
 
+#include "app/answer.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -54,16 +55,7 @@ static void put_row(struct tt_json_writer *w, struct tt_db_reader *reader)
                                         "status", "code",       "scripts"};
 
     tt_json_begin_object(w);
-    for (int i = 0; i < (int)TT_COUNT(names); i++) {
-        struct tt_db_value value = tt_db_column(reader, i);
-        tt_json_key(w, tt_str_from(names[i]));
-        if (value.type == TT_DB_INT)
-            tt_json_int(w, value.integer);
-        else if (value.type == TT_DB_NULL)
-            tt_json_null(w);
-        else
-            tt_json_str(w, value.text);
-    }
+    tt_answer_put_columns(w, reader, names, (int)TT_COUNT(names));
     struct tt_db_value changed = tt_db_column(reader, (int)TT_COUNT(names));
     tt_json_key(w, TT_STR("changed"));
     tt_json_raw(w, changed.type == TT_DB_NULL ? TT_STR("[]") : changed.text);
@@ -75,15 +67,5 @@ int tt_audit_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err
     static const char sql[] =
         "SELECT id, created_at, who, action, status, code, scripts_hash, changed"
         " FROM admin_audit ORDER BY id DESC LIMIT 100";
-    struct tt_json_writer w = {.buf = out};
-    int more;
-
-    if (tt_db_query(reader, TT_STR(sql), NULL, 0, err) != 0)
-        return -1;
-    tt_json_begin_array(&w);
-    while ((more = tt_db_step(reader, err)) == 1)
-        put_row(&w, reader);
-    tt_json_end_array(&w);
-    tt_db_query_end(reader);
-    return more;
+    return tt_answer_rows(reader, TT_STR(sql), put_row, out, err);
 }

@@ -4,6 +4,7 @@
 
 #include "app/admin_access.h"
 #include "app/admin_scripts.h"
+#include "app/answer.h"
 #include "app/audit.h"
 #include "app/builder.h"
 #include "app/worker.h"
@@ -12,36 +13,11 @@
 
 #include <stdio.h>
 
-static void answer(struct tt_http_exchange *exchange, int status, struct tt_str type,
-                   struct tt_buf *body)
-{
-    tt_http_add_header(exchange, TT_STR("Content-Type"), type);
-    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
-    tt_http_reply(exchange, status, body);
-}
-
-static void answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
-{
-    answer(exchange, status, TT_STR("application/json; charset=utf-8"), body);
-}
-
-static void put_int(struct tt_json_writer *w, const char *key, int64_t value)
-{
-    tt_json_key(w, tt_str_from(key));
-    tt_json_int(w, value);
-}
-
-static void put_str(struct tt_json_writer *w, const char *key, struct tt_str value)
-{
-    tt_json_key(w, tt_str_from(key));
-    tt_json_str(w, value);
-}
-
 static void live(struct tt_http_exchange *exchange)
 {
     struct tt_buf body = {0};
     tt_buf_append_z(&body, "{\"status\":\"ok\"}");
-    answer_json(exchange, 200, &body);
+    tt_answer_json(exchange, 200, &body);
 }
 
 static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange,
@@ -55,18 +31,19 @@ static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange,
     struct tt_json_writer w = {.buf = &body};
 
     tt_json_begin_object(&w);
-    put_str(&w, "status",
-            is_ready                      ? TT_STR("ready")
-            : atomic_load(&app->stopping) ? TT_STR("stopping")
-                                          : TT_STR("starting"));
-    put_int(&w, "generation", generation->number);
-    put_str(&w, "version", tt_str_from(TT_VERSION));
+    tt_answer_put_str(&w, "status",
+                      is_ready                      ? TT_STR("ready")
+                      : atomic_load(&app->stopping) ? TT_STR("stopping")
+                                                    : TT_STR("starting"));
+    tt_answer_put_int(&w, "generation", generation->number);
+    tt_answer_put_str(&w, "version", tt_str_from(TT_VERSION));
     /* Names of files and what is wrong in them are for the operator only. */
-    put_str(&w, "scripts", generation->fallback_reason.len ? TT_STR("history") : TT_STR("disk"));
+    tt_answer_put_str(&w, "scripts",
+                      generation->fallback_reason.len ? TT_STR("history") : TT_STR("disk"));
     if (generation->fallback_reason.len && listener == TT_LISTENER_ADMIN)
-        put_str(&w, "scripts_reason", generation->fallback_reason);
+        tt_answer_put_str(&w, "scripts_reason", generation->fallback_reason);
     tt_json_end_object(&w);
-    answer_json(exchange, is_ready ? 200 : 503, &body);
+    tt_answer_json(exchange, is_ready ? 200 : 503, &body);
 }
 
 static void put_cache(struct tt_json_writer *w, struct tt_app *app)
@@ -76,22 +53,22 @@ static void put_cache(struct tt_json_writer *w, struct tt_app *app)
     tt_cache_store_stats(app->cache, &cache);
     tt_json_key(w, TT_STR("cache"));
     tt_json_begin_object(w);
-    put_int(w, "entries", (int64_t)cache.dict.entries);
-    put_int(w, "bytes", (int64_t)cache.dict.bytes);
-    put_int(w, "hits", (int64_t)cache.dict.hits);
-    put_int(w, "misses", (int64_t)cache.dict.misses);
-    put_int(w, "stale", (int64_t)cache.dict.stale);
+    tt_answer_put_int(w, "entries", (int64_t)cache.dict.entries);
+    tt_answer_put_int(w, "bytes", (int64_t)cache.dict.bytes);
+    tt_answer_put_int(w, "hits", (int64_t)cache.dict.hits);
+    tt_answer_put_int(w, "misses", (int64_t)cache.dict.misses);
+    tt_answer_put_int(w, "stale", (int64_t)cache.dict.stale);
     tt_json_end_object(w);
     tt_json_key(w, TT_STR("redis"));
     tt_json_begin_object(w);
     tt_json_key(w, TT_STR("state"));
     tt_json_str(w, tt_str_from(tt_redis_state_name(cache.redis.state)));
-    put_int(w, "opened", (int64_t)cache.redis.opened);
-    put_int(w, "hits", (int64_t)cache.redis.hits);
-    put_int(w, "misses", (int64_t)cache.redis.misses);
-    put_int(w, "timeouts", (int64_t)cache.redis.timeouts);
-    put_int(w, "errors", (int64_t)cache.redis.errors);
-    put_int(w, "skipped", (int64_t)cache.redis.skipped);
+    tt_answer_put_int(w, "opened", (int64_t)cache.redis.opened);
+    tt_answer_put_int(w, "hits", (int64_t)cache.redis.hits);
+    tt_answer_put_int(w, "misses", (int64_t)cache.redis.misses);
+    tt_answer_put_int(w, "timeouts", (int64_t)cache.redis.timeouts);
+    tt_answer_put_int(w, "errors", (int64_t)cache.redis.errors);
+    tt_answer_put_int(w, "skipped", (int64_t)cache.redis.skipped);
     tt_json_key(w, TT_STR("last_error"));
     tt_json_str(w, tt_str_from(cache.redis.last_error));
     tt_json_end_object(w);
@@ -131,25 +108,25 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     tt_json_begin_object(&w);
     tt_json_key(&w, TT_STR("version"));
     tt_json_str(&w, tt_str_from(TT_VERSION));
-    put_int(&w, "generation", worker->dispatcher.generation->number);
+    tt_answer_put_int(&w, "generation", worker->dispatcher.generation->number);
     tt_json_key(&w, TT_STR("scripts"));
     tt_json_str(&w, tt_str_from(worker->dispatcher.generation->bundle->hash));
-    put_int(&w, "generations_live", tt_builder_live(app->builder, NULL, 0));
-    put_int(&w, "uptime_ms", (int64_t)(tt_loop_now(worker->loop) - app->started_ms));
-    put_int(&w, "workers", app->worker_count);
-    put_int(&w, "port", app->port);
-    put_int(&w, "replies_running", tt_reply_count());
-    put_int(&w, "sessions_busy", (int64_t)tt_registry_count(app->registry));
-    put_int(&w, "reply_memory", (int64_t)tt_reply_memory_used());
-    put_int(&w, "replies_repaired", app->repaired);
+    tt_answer_put_int(&w, "generations_live", tt_builder_live(app->builder, NULL, 0));
+    tt_answer_put_int(&w, "uptime_ms", (int64_t)(tt_loop_now(worker->loop) - app->started_ms));
+    tt_answer_put_int(&w, "workers", app->worker_count);
+    tt_answer_put_int(&w, "port", app->port);
+    tt_answer_put_int(&w, "replies_running", tt_reply_count());
+    tt_answer_put_int(&w, "sessions_busy", (int64_t)tt_registry_count(app->registry));
+    tt_answer_put_int(&w, "reply_memory", (int64_t)tt_reply_memory_used());
+    tt_answer_put_int(&w, "replies_repaired", app->repaired);
     tt_json_key(&w, TT_STR("database"));
     tt_json_begin_object(&w);
-    put_int(&w, "jobs", (int64_t)db.jobs);
-    put_int(&w, "commits", (int64_t)db.commits);
-    put_int(&w, "failed_jobs", (int64_t)db.failed_jobs);
-    put_int(&w, "largest_batch", (int64_t)db.largest_batch);
-    put_int(&w, "waiting", db.waiting);
-    put_int(&w, "wal_size", (int64_t)db.wal_size);
+    tt_answer_put_int(&w, "jobs", (int64_t)db.jobs);
+    tt_answer_put_int(&w, "commits", (int64_t)db.commits);
+    tt_answer_put_int(&w, "failed_jobs", (int64_t)db.failed_jobs);
+    tt_answer_put_int(&w, "largest_batch", (int64_t)db.largest_batch);
+    tt_answer_put_int(&w, "waiting", db.waiting);
+    tt_answer_put_int(&w, "wal_size", (int64_t)db.wal_size);
     tt_json_end_object(&w);
     put_cache(&w, app);
     tt_json_key(&w, TT_STR("breakers"));
@@ -157,7 +134,7 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     tt_breakers_each(app->breakers, put_breaker, &w);
     tt_json_end_array(&w);
     tt_json_end_object(&w);
-    answer_json(exchange, 200, &body);
+    tt_answer_json(exchange, 200, &body);
 }
 
 /* Reading is not recorded. */

@@ -1,6 +1,7 @@
 /* The SQL of the history; what it means is decided in builder.c. */
 #include "app/script_history.h"
 
+#include "app/answer.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -92,46 +93,24 @@ struct tt_bundle *tt_history_bundle(struct tt_db_reader *reader, int number, str
 
 static void put_entry(struct tt_json_writer *w, struct tt_db_reader *reader)
 {
-    static const char *const names[] = {"number", "hash", "created_at", "made_by", "outcome"};
+    static const char *const names[] = {"number",  "hash",     "created_at", "made_by",
+                                        "outcome", "restores", "files"};
+    const int count = (int)TT_COUNT(names);
 
     tt_json_begin_object(w);
-    for (int i = 0; i < (int)TT_COUNT(names); i++) {
-        struct tt_db_value value = tt_db_column(reader, i);
-        tt_json_key(w, tt_str_from(names[i]));
-        if (value.type == TT_DB_INT)
-            tt_json_int(w, value.integer);
-        else
-            tt_json_str(w, value.text);
-    }
-    tt_json_key(w, TT_STR("restores"));
-    if (tt_db_column(reader, 5).type == TT_DB_INT)
-        tt_json_int(w, tt_db_column(reader, 5).integer);
-    else
-        tt_json_null(w);
+    tt_answer_put_columns(w, reader, names, count);
     tt_json_key(w, TT_STR("changed"));
-    tt_json_raw(w, tt_db_column(reader, 6).text);
-    tt_json_key(w, TT_STR("files"));
-    tt_json_int(w, tt_db_column(reader, 7).integer);
+    tt_json_raw(w, tt_db_column(reader, count).text);
     tt_json_end_object(w);
 }
 
 int tt_history_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err)
 {
     static const char sql[] =
-        "SELECT number, hash, created_at, made_by, outcome, restores, changed,"
-        " (SELECT COUNT(*) FROM script_generation_files WHERE generation = number)"
+        "SELECT number, hash, created_at, made_by, outcome, restores,"
+        " (SELECT COUNT(*) FROM script_generation_files WHERE generation = number), changed"
         " FROM script_generations ORDER BY number DESC LIMIT 50";
-    struct tt_json_writer w = {.buf = out};
-    int more;
-
-    if (tt_db_query(reader, TT_STR(sql), NULL, 0, err) != 0)
-        return -1;
-    tt_json_begin_array(&w);
-    while ((more = tt_db_step(reader, err)) == 1)
-        put_entry(&w, reader);
-    tt_json_end_array(&w);
-    tt_db_query_end(reader);
-    return more;
+    return tt_answer_rows(reader, TT_STR(sql), put_entry, out, err);
 }
 
 /* ---- writing ---- */

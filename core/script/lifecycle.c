@@ -2,7 +2,7 @@
  * it can still be refused), on_stop (old side, after). */
 #include "script/lifecycle.h"
 
-#include "base/log.h"
+#include "script/detached.h"
 #include "script/task.h"
 #include "script/value.h"
 
@@ -69,47 +69,28 @@ int tt_vm_export_state(struct tt_vm *vm, struct tt_buf *state, struct tt_err *er
     return -1;
 }
 
-static int after_stop(lua_State *L, int status, lua_KContext context)
+/* Protected: keeping a function may fail for lack of memory. */
+static int take_on_stop(lua_State *L)
 {
-    (void)L;
-    (void)status;
-    (void)context;
-    return 0;
-}
+    struct tt_detached **on_stop = lua_touserdata(L, 1);
 
-static int stop_entry(lua_State *L)
-{
     tt_vm_push_app(L);
-    lua_getfield(L, -1, "on_stop");
-    lua_callk(L, 0, 0, 0, after_stop);
+    lua_pushliteral(L, "on_stop");
+    if (lua_rawget(L, -2) == LUA_TFUNCTION)
+        *on_stop = tt_detached_new(L, lua_gettop(L), "on_stop");
     return 0;
-}
-
-static void on_stop_end(const struct tt_err *error, void *arg)
-{
-    (void)arg;
-    if (error)
-        tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "on_stop"),
-               TT_F_Z("error", error->message));
-}
-
-static bool has_function(struct tt_vm *vm, const char *name)
-{
-    tt_vm_push_app(vm->L);
-    lua_pushstring(vm->L, name);
-    bool found = lua_rawget(vm->L, -2) == LUA_TFUNCTION;
-    lua_settop(vm->L, 0);
-    return found;
 }
 
 void tt_vm_stop(struct tt_vm *vm)
 {
-    struct tt_task *task = NULL;
+    struct tt_detached *on_stop = NULL;
 
-    if (has_function(vm, "on_stop"))
-        task = tt_task_new(vm, on_stop_end, NULL);
-    if (task)
-        tt_task_start(task, stop_entry);
+    lua_pushcfunction(vm->L, take_on_stop);
+    lua_pushlightuserdata(vm->L, &on_stop);
+    if (lua_pcall(vm->L, 1, 0, 0) != LUA_OK)
+        lua_settop(vm->L, 0);
+    if (on_stop)
+        tt_detached_run(on_stop, &(struct tt_detached_call){0});
 }
 
 /* ---- the new side ---- */

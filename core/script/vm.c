@@ -342,6 +342,7 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int 
     memset(lua_getextraspace(vm->L), 0, LUA_EXTRASPACE); /* coroutines.c has a mark there */
     if (load(vm, complaints) == 0) {
         vm->loaded = true;
+        lua_gc(vm->L, LUA_GCCOLLECT); /* what loading left behind, while no request waits */
         return vm;
     }
     tt_err_set(err, 422, "script_error", "the scripts do not load");

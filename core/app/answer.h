@@ -1,0 +1,20 @@
+/* What the core's own answers have in common: JSON bodies, members of objects, rows of the
+ * database. */
+#pragma once
+#include "base/json.h"
+#include "db/db.h"
+#include "http/http.h"
+
+/* Answers with a JSON body that nobody may cache. The body is taken over. */
+void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body);
+
+void tt_answer_put_int(struct tt_json_writer *w, const char *key, int64_t value);
+void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str value);
+
+/* Appends an array with what `put_row` writes of each row. -1 on error. Thread: the reader's. */
+int tt_answer_rows(struct tt_db_reader *reader, struct tt_str sql,
+                   void (*put_row)(struct tt_json_writer *w, struct tt_db_reader *reader),
+                   struct tt_buf *out, struct tt_err *err);
+/* The first columns of the row under these names: integers, texts, NULL. */
+void tt_answer_put_columns(struct tt_json_writer *w, struct tt_db_reader *reader,
+                           const char *const *names, int count);
