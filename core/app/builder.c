@@ -65,6 +65,9 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
     result->built = tt_builder_build(builder, bundle, builder->newest + 1, need_state, result);
     if (!result->built)
         return;
+    if (entry->restores)
+        result->built->fallback_reason = tt_arena_str(
+            &result->built->arena, TT_STR("the scripts that served before were rolled back"));
     entry->made_by = request->who;
     if (request->dry_run || serve_now(builder, request, entry, result) == 0)
         result->generation = result->built->number;

@@ -43,8 +43,11 @@ static int report(const char *command, int status, struct tt_str answer)
     } else {
         tt_cli_pick(answer, "changed", &text);
         bool dry = tt_cli_pick(answer, "dry_run", &flag).type == TT_JSON_TRUE;
-        printf("%s: generation %s, changed %s\n", dry ? "ok, not loaded" : "loaded",
-               generation.data, text.len ? text.data : "[]");
+        printf("%s: generation %s, changed %s", dry ? "ok, not loaded" : "loaded", generation.data,
+               text.len ? text.data : "[]");
+        if (tt_cli_pick(answer, "restores", &flag).type == TT_JSON_NUMBER)
+            printf(", as generation %s", flag.data);
+        printf("\n");
     }
     tt_buf_free(&generation);
     tt_buf_free(&flag);

@@ -59,8 +59,7 @@ struct tt_generation {
     struct tt_mail unused; /* these are for whoever sets on_unused */
     struct tt_list node;
     void *owner;
-    struct tt_str
-        fallback_reason; /* why it serves instead of the files on the disk; "" = it is them */
+    struct tt_str fallback_reason; /* why not the files on the disk; "" = it is them */
 };
 
 /* Builds a generation with one state for each env and checks it; takes the bundle over (also on

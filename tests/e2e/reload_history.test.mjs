@@ -86,6 +86,8 @@ describe('rollback', () => {
     for (const expected of [3, 2, 1]) {
       const done = await tidetalk(server.home, ['rollback']);
       assert.equal(done.code, 0, done.stderr);
+      assert.match(done.stdout, /^loaded: generation \d+, changed \["lib\/helper.lua"\], as generation \d+\n$/);
+      assert.equal((await admin(server, 'GET', '/readyz')).body.scripts, 'history');
       assert.equal((await version(server)).helper, expected);
     }
     assert.equal((await rollback(server)).body.code, 'nothing_to_roll_back');
