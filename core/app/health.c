@@ -87,13 +87,13 @@ static void put_breaker(const struct tt_breaker_status *breaker, void *arg)
     tt_json_str(w, tt_str_from(key));
     tt_json_key(w, TT_STR("state"));
     tt_json_str(w, tt_str_from(breaker->state));
-    put_int(w, "in_flight", breaker->in_flight);
-    put_int(w, "failures", breaker->failures);
-    put_int(w, "calls", (int64_t)breaker->calls);
-    put_int(w, "failed", (int64_t)breaker->failed);
-    put_int(w, "refused", (int64_t)breaker->refused);
-    put_int(w, "opened", (int64_t)breaker->opened);
-    put_int(w, "retry_ms", (int64_t)breaker->retry_ms);
+    tt_answer_put_int(w, "in_flight", breaker->in_flight);
+    tt_answer_put_int(w, "failures", breaker->failures);
+    tt_answer_put_int(w, "calls", (int64_t)breaker->calls);
+    tt_answer_put_int(w, "failed", (int64_t)breaker->failed);
+    tt_answer_put_int(w, "refused", (int64_t)breaker->refused);
+    tt_answer_put_int(w, "opened", (int64_t)breaker->opened);
+    tt_answer_put_int(w, "retry_ms", (int64_t)breaker->retry_ms);
     tt_json_end_object(w);
 }
 
