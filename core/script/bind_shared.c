@@ -144,11 +144,7 @@ static const luaL_Reg functions[] = {{"dict", shared_dict}, {NULL, NULL}};
 
 int tt_bind_shared(lua_State *L)
 {
-    luaL_newmetatable(L, DICT_META);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    tt_value_hide_metatable(L);
-    lua_pop(L, 1);
+    tt_value_new_class(L, DICT_META, methods, NULL);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -352,13 +352,7 @@ static const luaL_Reg functions[] = {{"all", task_all}, {"spawn", task_spawn}, {
 
 int tt_bind_task(lua_State *L)
 {
-    luaL_newmetatable(L, CHILD_META);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, child_gc);
-    lua_setfield(L, -2, "__gc");
-    tt_value_hide_metatable(L);
-    lua_pop(L, 1);
+    tt_value_new_class(L, CHILD_META, methods, child_gc);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -92,13 +92,7 @@ static const luaL_Reg functions[] = {{"every", timer_every}, {"after", timer_aft
 
 int tt_bind_timer(lua_State *L)
 {
-    luaL_newmetatable(L, SINGLE_META);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, single_gc);
-    lua_setfield(L, -2, "__gc");
-    tt_value_hide_metatable(L);
-    lua_pop(L, 1);
+    tt_value_new_class(L, SINGLE_META, methods, single_gc);
     luaL_newlib(L, functions);
     return 1;
 }

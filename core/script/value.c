@@ -99,6 +99,20 @@ void tt_value_hide_metatable(lua_State *L)
     lua_setfield(L, -2, "__metatable");
 }
 
+void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc)
+{
+    luaL_newmetatable(L, name);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    if (gc) {
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    tt_value_hide_metatable(L);
+    lua_pop(L, 1);
+}
+
 void tt_value_setup(lua_State *L)
 {
     tt_file_data_setup(L);

@@ -56,6 +56,10 @@ void tt_value_mark_empty_arrays(lua_State *L, struct tt_str text);
  * first argument, and its fields must stay. */
 void tt_value_hide_metatable(lua_State *L);
 
+/* A class of userdata, for luaL_setmetatable and luaL_checkudata: its methods and, unless NULL,
+ * what collects a value. `name` is the one in lua/types ("tide.Task"). */
+void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
+
 /* JSON null and SQL NULL in Lua: the light userdata NULL, as in lua-cjson. */
 void tt_value_push_null(lua_State *L);
 bool tt_value_is_null(lua_State *L, int index);

@@ -70,20 +70,27 @@ function startUpstream() {
   });
 }
 
-describe('modules in handlers', () => {
+/** A server whose scripts ask an upstream of their own. */
+function withScripts(env) {
   const bundle = new Bundle();
   let upstream;
   before(async () => {
     upstream = await startUpstream();
     bundle.put('app.lua', appScript({ routes: routes(upstream.origin) }));
+    context.upstream = upstream;
   });
   after(() => upstream.stop());
-  const context = withServer({ env: { ...LOOPBACK, ...bundle.env } });
+  const context = withServer({ env: { ...env, ...bundle.env } });
+  return context;
+}
+
+describe('modules in handlers', () => {
+  const context = withScripts(LOOPBACK);
 
   test('a handler asks another server, and its key is in no log', async () => {
     const answer = await context.server.client().get('/ask?path=/echo');
     assert.deepEqual(answer.body, { status: 201, body: 'tide', type: 'POST' });
-    assert.equal(upstream.seen.keys.at(-1), 'Bearer sk-very-secret');
+    assert.equal(context.upstream.seen.keys.at(-1), 'Bearer sk-very-secret');
     assert.ok(!context.server.log().includes('very-secret'));
   });
 
@@ -93,29 +100,29 @@ describe('modules in handlers', () => {
   });
 
   test('several requests run at the same time, and one that fails ends the others', async () => {
-    const { closed } = upstream.seen;
+    const { closed } = context.upstream.seen;
     const answer = await context.server.client().get('/both');
     assert.deepEqual(answer.body, { results: ['a', 'b'], failed: true, code: 'busy' });
-    await eventually(() => upstream.seen.closed > closed, 'the other request is closed');
+    await eventually(() => context.upstream.seen.closed > closed, 'the other request is closed');
   });
 
   test('a client that leaves ends the request that its handler made, if it was to', async () => {
-    await eventually(() => upstream.seen.closed === upstream.seen.hanging, 'nothing else runs');
-    const { hanging, closed } = upstream.seen;
+    await eventually(() => context.upstream.seen.closed === context.upstream.seen.hanging, 'nothing else runs');
+    const { hanging, closed } = context.upstream.seen;
     const leave = async (disconnect) => {
       const leaving = new AbortController();
       const url = `${context.server.url}/ask?path=/hang&disconnect=${disconnect}`;
       const asked = fetch(url, { signal: leaving.signal }).catch((error) => error.name);
-      const before = upstream.seen.hanging;
-      await eventually(() => upstream.seen.hanging > before, 'the upstream is asked');
+      const before = context.upstream.seen.hanging;
+      await eventually(() => context.upstream.seen.hanging > before, 'the upstream is asked');
       leaving.abort();
       assert.equal(await asked, 'AbortError');
     };
     await leave('detach');
     await leave('cancel');
-    await eventually(() => upstream.seen.closed > closed, 'the upstream is let go of');
-    assert.deepEqual([upstream.seen.hanging, upstream.seen.closed], [hanging + 2, closed + 1]);
-    upstream.letGo();
+    await eventually(() => context.upstream.seen.closed > closed, 'the upstream is let go of');
+    assert.deepEqual([context.upstream.seen.hanging, context.upstream.seen.closed], [hanging + 2, closed + 1]);
+    context.upstream.letGo();
   });
 
   test('all workers count in one dictionary', async () => {
@@ -128,18 +135,11 @@ describe('modules in handlers', () => {
 });
 
 describe('without allowed addresses', () => {
-  const bundle = new Bundle();
-  let upstream;
-  before(async () => {
-    upstream = await startUpstream();
-    bundle.put('app.lua', appScript({ routes: routes(upstream.origin) }));
-  });
-  after(() => upstream.stop());
-  const context = withServer({ env: bundle.env });
+  const context = withScripts({});
 
   test('scripts reach inner addresses as little as users do', async () => {
     const answer = await context.server.client().get('/ask?path=/echo');
     assert.deepEqual([answer.status, answer.body], [422, { code: 'address_not_allowed' }]);
-    assert.deepEqual(upstream.seen.keys, []);
+    assert.deepEqual(context.upstream.seen.keys, []);
   });
 });

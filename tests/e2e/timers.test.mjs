@@ -97,25 +97,34 @@ describe('P16 named timers', () => {
     assert.ok(lines.some((line) => /tick failed/.test(line) && /beat/.test(line)));
   });
 
+  test('a tick that does not end is stopped, and the next one comes', async () => {
+    const { server } = context;
+    const body = 'notes:incr("failing") while true do end';
+    const before = (await notesOf(server)).failing;
+    bundle.put('timers.lua', timersScript(101, { body }));
+    await reloaded(server);
+    await eventually(async () => (await notesOf(server)).failing >= before + 3, 'ticks after it');
+  });
+
   test('what is not declared any more stops in the swap, and a new interval holds at once', async () => {
     const { server } = context;
-    bundle.put('timers.lua', timersScript(101, { ms: 86400000 }));
+    bundle.put('timers.lua', timersScript(102, { ms: 86400000 }));
     await reloaded(server);
     bundle.put('timers.lua', 'return {}\n');
     await reloaded(server);
     const before = await notesOf(server);
     await pause(5 * MS);
     assert.equal((await notesOf(server)).ticks, before.ticks);
-    bundle.put('timers.lua', timersScript(102, { ms: 86400000 }));
+    bundle.put('timers.lua', timersScript(103, { ms: 86400000 }));
     await reloaded(server);
-    bundle.put('timers.lua', timersScript(103));
+    bundle.put('timers.lua', timersScript(104));
     await reloaded(server);
-    await eventually(async () => (await notesOf(server)).generation === 103, 'the new interval');
+    await eventually(async () => (await notesOf(server)).generation === 104, 'the new interval');
   });
 
   test('a mistake in a declaration is refused at the reload', async () => {
     const { server } = context;
-    bundle.put('timers.lua', `${timersScript(104).replace(/return \{\}\s*$/, '')}
+    bundle.put('timers.lua', `${timersScript(105).replace(/return \{\}\s*$/, '')}
 timer.every("beat", 50, function() end)
 return {}
 `);

@@ -50,6 +50,23 @@ static void children_do_what_tasks_do(void **state)
                "[1,1,1,true,7,true]");
 }
 
+/* Inside of a script's own coroutines the waiting passes through them. */
+static void coroutines_may_have_children(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect(rig,
+               TASK "local f = coroutine.wrap(function() coroutine.yield(1) "
+                    "local t = task.spawn(function() time.sleep(1) return 3 end) "
+                    "coroutine.yield(task.all{function() time.sleep(2) return 2 end}[1]) "
+                    "return (t:join()) end) return {f(), f(), f()}",
+               "[1,2,3]");
+    rig_expect(rig,
+               TASK "return task.all{function() local f = coroutine.wrap(function() "
+                    "time.sleep(1) return 4 end) return f() end}",
+               "[4]");
+}
+
 static void an_error_of_one_ends_the_others(void **state)
 {
     struct rig *rig = *state;
@@ -210,11 +227,12 @@ static void what_is_wrong_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(results_come_in_order),       RIG_TEST(children_wait_at_the_same_time),
-        RIG_TEST(children_do_what_tasks_do),   RIG_TEST(an_error_of_one_ends_the_others),
-        RIG_TEST(children_are_joined),         RIG_TEST(children_are_cancelled),
-        RIG_TEST(nobody_ends_what_he_runs_in), RIG_TEST(children_end_with_their_parent),
-        RIG_TEST(their_number_is_bounded),     RIG_TEST(what_is_wrong_is_told),
+        RIG_TEST(results_come_in_order),           RIG_TEST(children_wait_at_the_same_time),
+        RIG_TEST(coroutines_may_have_children),    RIG_TEST(children_do_what_tasks_do),
+        RIG_TEST(an_error_of_one_ends_the_others), RIG_TEST(children_are_joined),
+        RIG_TEST(children_are_cancelled),          RIG_TEST(nobody_ends_what_he_runs_in),
+        RIG_TEST(children_end_with_their_parent),  RIG_TEST(their_number_is_bounded),
+        RIG_TEST(what_is_wrong_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
