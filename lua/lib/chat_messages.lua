@@ -45,6 +45,16 @@ local function image_of(url)
   return { url = url }
 end
 
+--- The image of a part that is one of ours; clients may send anything.
+---@param part any
+---@return ChatImage|nil
+function M.image(part)
+  local ours = type(part) == "table"
+    and part.type == "image"
+    and type(part.image) == "table"
+  return ours and part.image or nil
+end
+
 --- A message's content as texts and images; parts of other kinds and empty
 --- texts are left out.
 ---@param content any
@@ -59,8 +69,8 @@ function M.parts(content)
     local url = type(named.image_url) == "table" and named.image_url.url
     if type(named.text) == "string" and named.text ~= "" then
       parts[#parts + 1] = { text = named.text }
-    elseif url or named.type == "image" then
-      local image = url and image_of(url) or named.image
+    else
+      local image = url and image_of(url) or M.image(part)
       parts[#parts + 1] = image and { image = image }
     end
   end

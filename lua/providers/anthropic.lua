@@ -2,7 +2,8 @@
 --- max_tokens is required, turns of user and assistant alternate, and a tool's
 --- result is part of a user's turn. Events have types of their own; usage
 --- comes in two of them.
---- Source: Claude API reference, "Messages" (create), and "Streaming Messages".
+--- Source: Claude API reference, "Messages" (create), and the pages
+--- "Streaming Messages" and "Stop reasons and fallback".
 
 local chat_messages = require "lib.chat_messages"
 local json = require "tide.json"

@@ -72,6 +72,9 @@ local M = {
   },
 }
 
+--- Models that refuse a call without a signature.
+local WANTS_SIGNATURE = "gemini%-[3-9]"
+
 --- Stands for the signature of a call that came from another model; the guide
 --- "Thought signatures" names this value.
 local NO_SIGNATURE = "skip_thought_signature_validator"
@@ -104,8 +107,9 @@ local function signature_of(call)
 end
 
 ---@param message tide.ChatMessage of an assistant
+---@param instead string|nil of a signature that is not there
 ---@return table[]
-local function answer_of(message)
+local function answer_of(message, instead)
   local parts = parts_of(message.content)
   for i, call in ipairs(chat_messages.calls(message)) do
     parts[#parts + 1] = {
@@ -113,7 +117,7 @@ local function answer_of(message)
         name = call["function"].name,
         args = chat_messages.arguments(call),
       },
-      thoughtSignature = signature_of(call) or i == 1 and NO_SIGNATURE or nil,
+      thoughtSignature = signature_of(call) or i == 1 and instead or nil,
     }
   end
   return parts
@@ -132,13 +136,15 @@ local function result_of(content)
 end
 
 ---@param messages tide.ChatMessage[]
+---@param model string
 ---@return table[] turns
-local function turns_of(messages)
+local function turns_of(messages, model)
+  local instead = model:find(WANTS_SIGNATURE) and NO_SIGNATURE or nil
   local turns = json.array({})
   local names = chat_messages.call_names(messages)
   for _, message in ipairs(messages) do
     if message.role == "assistant" then
-      chat_messages.append(turns, "model", "parts", answer_of(message))
+      chat_messages.append(turns, "model", "parts", answer_of(message, instead))
     elseif message.role == "tool" then
       chat_messages.append(turns, "user", "parts", {
         {
@@ -251,7 +257,7 @@ function M.build(request)
     body = {
       systemInstruction = system
         and { parts = json.array({ { text = system } }) },
-      contents = turns_of(request.messages),
+      contents = turns_of(request.messages, request.model),
       tools = tools,
       toolConfig = tools and choice_of(request.tool_choice),
       generationConfig = config_of(request),

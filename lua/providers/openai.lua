@@ -95,10 +95,12 @@ local function content_of(content)
   end
   local parts = json.array({})
   for i, part in ipairs(content) do
-    parts[i] = part.type ~= "image" and part
-      or { type = "image_url", image_url = { url = part.image.data_url } }
+    local image = chat_messages.image(part)
+    parts[i] = image
+        and { type = "image_url", image_url = { url = image.data_url } }
+      or part
   end
-  return parts
+  return #parts > 0 and parts or content
 end
 
 ---@param messages tide.ChatMessage[]

@@ -234,7 +234,10 @@ describe("providers", function()
     end)
 
     it("puts a conversation into its form", function()
-      local body = build("gemini", { messages = MESSAGES }).body
+      local body = build("gemini", {
+        model = "gemini-3-pro",
+        messages = MESSAGES,
+      }).body
       assert.same(
         { parts = { { text = "Be brief.\n\nBe kind." } } },
         body.systemInstruction
@@ -274,6 +277,11 @@ describe("providers", function()
           },
         },
       }, body.contents)
+    end)
+
+    it("makes no signature up for models that need none", function()
+      local older = build("gemini", { messages = MESSAGES }).body
+      assert.is_nil(older.contents[2].parts[2].thoughtSignature)
     end)
 
     it("gives a call's signature back", function()
