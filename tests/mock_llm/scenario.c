@@ -23,7 +23,7 @@ static const char *const echo_names[] = {"0",    "1",     "model", "system", "ro
 static const char *const fault_names[] = {
     "none",     "refuse",    "reset",     "reset_headers", "reset_mid", "hang",      "hang_headers",
     "hang_mid", "close_mid", "garbage",   "html",          "badjson",   "wrongjson", "bigline",
-    "endless",  "error_mid", "wrongtype", "gzipbomb",      NULL};
+    "endless",  "error_mid", "wrongtype", "gzipbomb",      "empty",     NULL};
 static const char *const eol_names[] = {"lf", "crlf", NULL};
 const char *const scenario_finish_names[] = {"stop", "length", "content_filter", "tool_calls",
                                              NULL};

@@ -38,6 +38,7 @@ enum fault_kind {
     FAULT_ERROR_MID,
     FAULT_WRONGTYPE,
     FAULT_GZIPBOMB,
+    FAULT_EMPTY,
 };
 
 /* Numbers that may be absent are -1 then. Times are milliseconds, splitpace is microseconds. */

@@ -237,6 +237,7 @@ check_faults()
         is "$name" "$(code fault=$name,pace=1 "$stream")" 28
         is "$name, not streamed" "$(code fault=$name,pace=1 "$plain")" 28
     done
+    is 'empty' "$(code fault=empty,pace=1 "$stream")" 28
     is 'close_mid' "$(code fault=close_mid "$stream")" 18
     is 'close_mid, not streamed' "$(code fault=close_mid "$plain")" 18
     is 'close_mid, not chunked' "$(code fault=close_mid,chunked=0 "$stream")" 0

@@ -100,6 +100,19 @@ static void send_broken(struct stream *s)
     }
 }
 
+/* Alive, and without a word: comments and deltas without text, over and over. */
+static void send_empty(struct stream *s)
+{
+    program_step(s->p, s->a->sc->pace > 0 ? s->a->sc->pace : 1e-6);
+    s->p->loop_step = s->p->nsteps - 1;
+    for (size_t i = 0; i < ENDLESS_BLOCK; i++) {
+        if (i)
+            program_step(s->p, s->a->sc->pace);
+        send_comment(s, i);
+    }
+    program_finish(s->p, END_LOOP);
+}
+
 /* What happens after `at` deltas. True when the stream ends there. */
 static bool strike(struct stream *s)
 {
@@ -116,6 +129,9 @@ static bool strike(struct stream *s)
     case FAULT_ERROR_MID:
         send_broken(s);
         program_finish(s->p, END_OK);
+        return true;
+    case FAULT_EMPTY:
+        send_empty(s);
         return true;
     default:
         send_broken(s);
