@@ -38,6 +38,10 @@ static const struct tt_command commands[] = {
      "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
      "admin.port_life.\n",
      tt_cli_admin},
+    {"new", "handler NAME [--setting=value …]", "begin a route, with its schema and its test",
+     "Makes lua/routes/NAME.lua and lua/tests/NAME_test.lua, and names the route in lua/app.lua.\n"
+     "Refuses when one of them is there.\n",
+     tt_cli_new},
     {"test", "[PATH] [--setting=value …]", "run the Lua tests of the scripts",
      "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
      "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",

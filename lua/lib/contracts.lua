@@ -132,6 +132,22 @@ M.policies = {
       returns = retry_plan,
     },
   },
+  ["policy.quota"] = {
+    decide = {
+      args = {
+        {
+          user_id = 1,
+          model_name = "demo",
+          requests_this_minute = 3,
+          tokens_today = 10,
+          minute_ends_in = 30,
+          day_ends_in = 600,
+        },
+        { requests_per_minute = 2, tokens_per_day = 100 },
+      },
+      returns = "number",
+    },
+  },
   ["policy.files"] = {
     readable = { args = { ".md", {} }, returns = "boolean" },
     allowed = { args = { ".md", {} }, returns = "boolean" },

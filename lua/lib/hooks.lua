@@ -38,6 +38,18 @@ local function join_on_response(functions)
   end
 end
 
+--- The first that says how long to wait.
+local function join_quota(functions)
+  return function(use)
+    for _, hook in ipairs(functions) do
+      local seconds = hook(use)
+      if seconds then
+        return seconds
+      end
+    end
+  end
+end
+
 --- The first refusal counts.
 local function join_before_llm(functions)
   return function(turn)
@@ -100,6 +112,7 @@ end
 M.joiners = {
   on_request = join_on_request,
   on_response = join_on_response,
+  quota = join_quota,
   before_llm = join_before_llm,
   on_delta = join_on_delta,
   after_llm = join_after_llm,

@@ -6,6 +6,7 @@ local hooks = require "hooks"
 local llm = require "tide.llm"
 local models = require "services.models"
 local openai = require "policy.openai"
+local quota = require "services.quota"
 local sources = require "services.sources"
 
 local M = {}
@@ -67,7 +68,8 @@ end
 ---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the
 --- reply goes on when its client leaves
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err unsupported_parameter and those of M.resolve
+---@return tide.Error|nil err unsupported_parameter, limit_reached, those of
+--- hooks and of M.resolve
 function M.ask(user_id, body, terms)
   local wish, unsupported = openai.wish(body)
   if not wish then
@@ -76,6 +78,10 @@ function M.ask(user_id, body, terms)
   local model, unknown = M.resolve(user_id, body.model)
   if not model then
     return nil, unknown
+  end
+  local free, exceeded = quota.check(user_id, model.name)
+  if not free then
+    return nil, exceeded
   end
   wish.messages = model.provider.plan and openai.plain(body.messages)
     or body.messages

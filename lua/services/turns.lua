@@ -15,6 +15,7 @@ local hooks = require "hooks"
 local llm = require "tide.llm"
 local message_store = require "services.messages"
 local models = require "services.models"
+local quota = require "services.quota"
 local registry = require "providers.registry"
 local session_manager = require "session_manager"
 local sources = require "services.sources"
@@ -202,7 +203,8 @@ end
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err missing_field, file_not_found, file_not_text,
 --- those of attachments.read, session_busy,
---- session_deleted, session_not_found, those of session_manager.check
+--- session_deleted, session_not_found, limit_reached, those of
+--- session_manager.check
 function M.start(user_id, wish, language)
   local file_ids, image = check_content(user_id, wish)
   if not file_ids then
@@ -218,6 +220,10 @@ function M.start(user_id, wish, language)
       model_name = model.name,
       name = image,
     })
+  end
+  local free, exceeded = quota.check(user_id, model.name)
+  if not free then
+    return nil, exceeded
   end
   local disconnect = disconnect_policy.choose({
     user_id = user_id,

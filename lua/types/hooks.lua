@@ -42,6 +42,13 @@ function Hooks.on_request(req, route) end
 ---@return tide.Error|nil err
 function Hooks.on_response(req, route, response, err) end
 
+--- Whether a user may ask a model once more; before policy/quota.lua, which
+--- knows the limits of the settings. Pure: it decides by what it is given.
+---@param use QuotaUse
+---@return integer|nil seconds to wait: the request is answered with 429; nil:
+--- the policy is asked
+function Hooks.quota(use) end
+
 --- Before the model is asked and before anything of the turn is stored;
 --- yields. `turn.messages` and `turn.title` may be changed.
 ---@param turn tide.HookTurn

@@ -39,8 +39,13 @@ return {
       return { json = { instead = err.code } }
     end
   end,
+  quota = function(use)
+    return use.tokens_today > 1000000 and 5 or nil
+  end,
   before_llm = function(turn)
-    if turn.message == "secret" then
+    if turn.message == "busy hour" then
+      return nil, { code = "limit_reached", retry_after = 5, args = { seconds = 5 } }
+    elseif turn.message == "secret" then
       return nil, { code = "forbidden" }
     elseif turn.message == "bug" then
       error("broken before")
@@ -155,5 +160,53 @@ describe('hooks', () => {
     assert.equal(reply.status, 'error');
     assert.equal(reply.content, 'tok0 tok1 tok2 ');
     assert.match((await user.say(model, session, 'next')).response, /^TOK0/);
+  });
+
+  test('hold at the OpenAI routes too', async () => {
+    const { user, model } = await setup('echo=system');
+    const ask = (content) => user.post('/v1/chat/completions', {
+      model, messages: [{ role: 'system', content: 'x' }, { role: 'user', content }],
+    });
+    const answer = await ask('hello');
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.body.choices[0].message.content, 'HOOKED BY OPENAI API');
+    assert.equal((await ask('secret')).status, 403);
+    assert.equal((await ask('busy hour')).status, 429);
+    await eventually(() => /"after_llm".*"content":"HOOKED BY OPENAI API"/.test(context.server.log()), 'after_llm is called');
+  });
+});
+
+describe('quotas', () => {
+  const context = withServer({
+    env: { ...LOOPBACK, TIDETALK_QUOTA_REQUESTS_PER_MINUTE: '3', TIDETALK_QUOTA_TOKENS_PER_DAY: '1000' }, mock: true,
+  });
+  const chat = (user, model, session) =>
+    user.post('/api/chat/message', { session_id: session, model_name: model, message: 'hi' });
+  const assertLimited = (answer, most) => {
+    assert.equal(answer.status, 429, answer.text);
+    const after = Number(answer.headers.get('retry-after'));
+    assert.ok(after >= 1 && after <= most, `Retry-After: ${after}`);
+  };
+
+  test('limit the requests of a minute, each user by itself, also at the OpenAI routes', async () => {
+    const user = await context.server.user();
+    const other = await context.server.user();
+    const model = await user.model(context.mock.url(''));
+    for (let i = 0; i < 3; i += 1) assert.equal((await chat(user, model, uniqueName('s'))).status, 200);
+    const refused = await chat(user, model, uniqueName('s'));
+    assertLimited(refused, 60);
+    assert.equal(refused.body.code, 'limit_reached');
+    assertLimited(await user.post('/v1/chat/completions', { model, messages: [{ role: 'user', content: 'x' }] }), 60);
+    assert.equal((await chat(other, 'demo', uniqueName('s'))).status, 200);
+    assert.equal((await user.ok('GET', '/api/chat/sessions')).data.length, 3, 'what is refused stores nothing');
+  });
+
+  test('limit the tokens of a day, as the usage counts them', async () => {
+    const user = await context.server.user();
+    const model = await user.model(context.mock.url('tokens=1000,usage=1'));
+    assert.equal((await chat(user, model, uniqueName('s'))).status, 200);
+    const refused = await chat(user, model, uniqueName('s'));
+    assertLimited(refused, 86400);
+    assert.equal(refused.body.code, 'limit_reached');
   });
 });

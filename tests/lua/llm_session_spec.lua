@@ -83,7 +83,13 @@ describe("services.llm_session", function()
     }
     tide.install(
       { db = db, llm = llm, time = time },
-      { demo = true, ["history.pairs"] = 10, ["title.ask_model"] = false }
+      {
+        demo = true,
+        ["history.pairs"] = 10,
+        ["title.ask_model"] = false,
+        ["quota.requests_per_minute"] = 0,
+        ["quota.tokens_per_day"] = 0,
+      }
     )
     local llm_session = require "services.llm_session"
     turns = {}

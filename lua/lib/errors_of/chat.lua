@@ -2,6 +2,12 @@
 
 ---@type table<string, ErrorEntry>
 return {
+  limit_reached = {
+    status = 429,
+    en = "You have used up what is allowed for now. Try again in {seconds} "
+      .. "seconds.",
+    zh = "您的用量已达上限，请在 {seconds} 秒后重试。",
+  },
   api_not_found = {
     status = 404,
     en = "You have no such API configuration. The list of your "

@@ -22,3 +22,10 @@ export function nameHook(lua, name) {
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.replace('hooks.join({\n', `hooks.join({\n  require "hooks.${name}",\n`));
 }
+
+/** Names a file of routes/ in app.lua. */
+export function nameRoute(lua, name) {
+  const path = join(lua, 'app.lua');
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.replace('local RESOURCES = {\n', `local RESOURCES = {\n  require "routes.${name}",\n`));
+}

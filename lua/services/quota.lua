@@ -1,0 +1,77 @@
+--- What a user has used lately, for those who decide by it: the hooks and
+--- policy/quota.lua. Nothing is counted unless somebody limits something.
+--- Minutes are counted in memory (a restart forgets them), days are read from
+--- the usage.
+
+local config = require "tide.config"
+local db = require "tide.db"
+local errors = require "lib.errors"
+local hooks = require "hooks"
+local quota_policy = require "policy.quota"
+local shared = require "tide.shared"
+local time = require "tide.time"
+
+local M = {}
+
+local MINUTE_MS, DAY_S = 60000, 86400
+
+local minutes = shared.dict("quota.minutes")
+
+--- Counts this request in.
+---@param user_id integer
+---@return integer requests, integer seconds until the minute ends
+local function count_minute(user_id)
+  local key = tostring(user_id)
+  local requests = minutes:incr(key, 1, MINUTE_MS) or 1
+  local left = minutes:ttl(key) or 0
+  return requests, math.max(1, (left + 999) // 1000)
+end
+
+---@param user_id integer
+---@return integer|nil tokens, tide.Error|nil err
+local function count_day(user_id)
+  local row, err = db.one(
+    "SELECT coalesce(sum(input_tokens + output_tokens), 0) AS tokens "
+      .. "FROM usage_days WHERE user_id = ? AND day = ?",
+    { user_id, time.now():sub(1, 10) }
+  )
+  return row and row.tokens, err
+end
+
+--- Whether the user may ask once more; counts it as asked.
+---@param user_id integer
+---@param model_name string
+---@return true|nil ok, tide.Error|nil err limit_reached
+function M.check(user_id, model_name)
+  local limits = {
+    requests_per_minute = config.get("quota.requests_per_minute"),
+    tokens_per_day = config.get("quota.tokens_per_day"),
+  }
+  local limited = limits.requests_per_minute > 0 or limits.tokens_per_day > 0
+  if not limited and not hooks.quota then
+    return true
+  end
+  local tokens, failed = count_day(user_id)
+  if not tokens then
+    return nil, failed
+  end
+  local requests, minute_ends_in = count_minute(user_id)
+  local use = {
+    user_id = user_id,
+    model_name = model_name,
+    requests_this_minute = requests,
+    tokens_today = tokens,
+    minute_ends_in = minute_ends_in,
+    day_ends_in = DAY_S - time.unix() % DAY_S,
+  }
+  local seconds = hooks.quota and hooks.quota(use)
+    or quota_policy.decide(use, limits)
+  if not seconds then
+    return true
+  end
+  local err = errors.new("limit_reached", { seconds = seconds })
+  err.retry_after = seconds
+  return nil, err
+end
+
+return M

@@ -1,0 +1,36 @@
+local tide = require "tests.lua.support.tide"
+
+describe("policy.quota", function()
+  local quota
+
+  before_each(function()
+    tide.install()
+    quota = require "policy.quota"
+  end)
+
+  local function decide(requests, tokens, per_minute, per_day)
+    return quota.decide({
+      user_id = 1,
+      model_name = "m",
+      requests_this_minute = requests,
+      tokens_today = tokens,
+      minute_ends_in = 30,
+      day_ends_in = 600,
+    }, { requests_per_minute = per_minute, tokens_per_day = per_day })
+  end
+
+  it("lets everybody in without a limit", function()
+    assert.is_nil(decide(1000000, 1000000, 0, 0))
+  end)
+
+  it("counts requests up to the limit", function()
+    assert.is_nil(decide(2, 0, 2, 0))
+    assert.equal(30, decide(3, 0, 2, 0))
+  end)
+
+  it("counts tokens likewise, and the longer wait wins", function()
+    assert.is_nil(decide(1, 99, 0, 100))
+    assert.equal(600, decide(1, 100, 0, 100))
+    assert.equal(600, decide(3, 100, 2, 100))
+  end)
+end)
