@@ -180,6 +180,7 @@ run_readme()
 {
     set_server_env asan
     suite readme 5m "${server_env[@]}" tests/readme.sh
+    suite customize 5m "${server_env[@]}" tests/customize.sh
 }
 
 run_fresh()

@@ -1,0 +1,122 @@
+#!/bin/bash
+# For tests of documents, sourced by them: runs the ```sh blocks of a page as printed, in order, in one
+# shell; blocks after a line "<!-- shown only: reason -->" are left out.
+#
+# environment: TIDETALK_BIN, MOCK_LLM_BIN, TEST_LOGS
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+: "${TIDETALK_BIN:?}" "${MOCK_LLM_BIN:?}" "${TEST_LOGS:=build/test-logs}"
+work=$(mktemp -d)
+pids=()
+passed=0
+failed=0
+
+cleanup()
+{
+    for pid in "${pids[@]}"; do
+        kill -TERM "$pid" 2>/dev/null && wait "$pid"
+    done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+# check NAME COMMAND...
+check()
+{
+    local name=$1
+    shift
+
+    if "$@"; then
+        echo "ok - $name"
+        passed=$((passed + 1))
+    else
+        echo "not ok - $name"
+        failed=$((failed + 1))
+    fi
+}
+
+# blocks FILE: the ```sh blocks that are to be run
+blocks()
+{
+    awk '
+        /^<!-- shown only: .+ -->$/ { skip = 1; next }
+        /^```sh$/ && !inside { inside = 1; next }
+        /^```/ && inside { inside = 0; skip = 0; next }
+        inside && !skip { print }' "$1"
+}
+
+# all_blocks FILE: also the others, to compare the languages
+all_blocks()
+{
+    awk '/^```sh$/ { inside = 1 } inside { print } /^```$/ { inside = 0 }' "$1"
+}
+
+start_mock()
+{
+    "$MOCK_LLM_BIN" --listen 127.0.0.1:0 >"$work/mock" 2>&1 &
+    pids+=($!)
+    for _ in {1..100}; do
+        grep -q '^listening ' "$work/mock" && break
+        sleep 0.05
+    done
+    # shellcheck disable=SC2034  # for who sources this
+    mock=$(sed -n 's/^listening //p' "$work/mock")
+}
+
+free_port()
+{
+    while port=$((20000 + RANDOM % 10000)) && (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do :; done
+}
+
+# start_server NAME [VARIABLE=VALUE...]: sets listen; the log goes to the test logs
+start_server()
+{
+    local name=$1
+    shift
+
+    free_port
+    listen=127.0.0.1:$port
+    env "$@" TIDETALK_LISTEN=$listen TIDETALK_DATA_DIR="$work/data-$name" \
+        "$TIDETALK_BIN" serve 2>"$TEST_LOGS/readme-$name.server.log" &
+    server=$!
+    pids+=("$server")
+    for _ in {1..300}; do
+        curl -sf -o /dev/null "http://$listen/readyz" && return
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "the server did not become ready:"
+    tail -n 20 "$TEST_LOGS/readme-$name.server.log"
+    exit 1
+}
+
+# run_blocks FILE [VARIABLE=VALUE...]: curl as printed, but an answer of 400 and above ends the
+# blocks' shell. What they print is in $work/out.
+run_blocks()
+{
+    printf 'fail-with-body\n' >"$work/.curlrc"
+    {
+        echo 'set -euo pipefail'
+        # shellcheck disable=SC2016  # for the blocks' own shell: what they started ends with them
+        echo 'trap '"'"'for job in $(jobs -p); do kill "$job"; done'"'"' EXIT'
+        blocks "$1"
+    } >"$work/blocks.sh"
+    env CURL_HOME="$work" TIDETALK_LISTEN="$listen" "${@:2}" \
+        bash -x "$work/blocks.sh" >"$work/out" 2>"$work/trace" && return
+    tail -n 5 "$work/trace"
+    tail -n 20 "$work/out"
+    return 1
+}
+
+ends_cleanly()
+{
+    kill -TERM "$server" && wait "$server"
+}
+
+# The last line of a test: how it went.
+finish()
+{
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+}
