@@ -121,6 +121,19 @@ describe('the npm client openai', () => {
     });
   });
 
+  test('sends pictures within bounds', async () => {
+    const { client, model } = await setup('');
+    const picture = (bytes) => [{
+      role: 'user', content: [{ type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(bytes)}` } }],
+    }];
+    const answer = await client.chat.completions.create({ model, messages: picture(1.5 * 2 ** 20) });
+    assert.equal(answer.choices[0].message.content, WORDS);
+    // The refusal may come while the client still sends, which the client may then tell as a broken connection.
+    const refused = await client.chat.completions.create({ model, messages: picture(4.5 * 2 ** 20) })
+      .then(() => assert.fail('no error'), (error) => error);
+    assert.ok(refused.code === 'body_too_large' || refused instanceof OpenAI.APIConnectionError, refused);
+  });
+
   test('gets errors as its own kinds', async () => {
     const { client, model } = await setup('status=400');
     const failing = (call) => call.then(() => assert.fail('no error'), (error) => error);
