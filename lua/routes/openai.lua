@@ -14,7 +14,8 @@ local time = require "tide.time"
 local JSON = "application/json; charset=utf-8"
 
 --- Bytes of a request: pictures come within it. A larger one would take more
---- of a worker's time at once (and of limits.script_time) than others can spare.
+--- of a worker's time at once (and of limits.script_time) than others can
+--- spare.
 local BODY_MAX = 4 << 20
 
 local CHAT = {

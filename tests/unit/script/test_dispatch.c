@@ -69,25 +69,8 @@ static const char app[] =
 
 static int setup(void **state)
 {
-    struct web *web = TT_NEW(struct web);
-    struct rig *rig = rig_new();
-    rig_put(rig, "lua/app.lua", app);
-    rig_load(rig);
-    web_open(web, rig);
     tt_log_setup(TT_LOG_ERROR + 1, TT_LOG_TEXT); /* script errors are what is tested here */
-    *state = web;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct web *web = *state;
-    struct rig *rig = web->rig;
-    web_close(web);
-    assert_int_equal(atomic_load(&rig->generation->references), 1);
-    rig_free(rig);
-    free(web);
-    return 0;
+    return web_setup(state, app, false);
 }
 
 static void answers_have_their_shape(void **state)
@@ -361,7 +344,7 @@ static void cors_is_for_configured_origins(void **state)
     web->rig->env.cors_origin_count = 0;
 }
 
-#define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
 int main(void)
 {

@@ -2,11 +2,9 @@
 #include "base/utf8.h"
 #include "script/web.h"
 
-static const char app_head[] =
+static const char app[] =
     "local json, db, time, llm = require 'tide.json', require 'tide.db', require 'tide.time',\n"
-    "  require 'tide.llm'\n" RIG_BEGIN;
-static const char app_tail[] =
-    "local plays = {\n"
+    "  require 'tide.llm'\n" RIG_BEGIN "local plays = {\n"
     "  short = {text = '潮 \"a\"\\n🌊'},\n"
     "  thinking = {text = 'yes', reasoning = 'hm'},\n"
     "  calling = {text = 'a', tool_calls = '[{\"index\":0}]\\n[{\"index\":1}]\\n'},\n"
@@ -37,29 +35,7 @@ static const char app_tail[] =
 
 static int setup(void **state)
 {
-    struct web *web = TT_NEW(struct web);
-    struct rig *rig = rig_new();
-    struct tt_buf app = {0};
-    rig_open_db(rig, NULL);
-    tt_buf_append_z(&app, app_head);
-    tt_buf_append_z(&app, app_tail);
-    rig_put(rig, "lua/app.lua", app.data);
-    tt_buf_free(&app);
-    rig_load(rig);
-    web_open(web, rig);
-    *state = web;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct web *web = *state;
-    struct rig *rig = web->rig;
-    web_close(web);
-    assert_int_equal(atomic_load(&rig->generation->references), 1);
-    rig_free(rig);
-    free(web);
-    return 0;
+    return web_setup(state, app, true);
 }
 
 static void expect(struct web *web, const char *path, const char *want)
@@ -289,7 +265,7 @@ static void the_end_of_the_server(void **state)
     close(fd);
 }
 
-#define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
 int main(void)
 {

@@ -1,11 +1,9 @@
 /* Streams as OpenAI's chunks, byte by byte. */
 #include "script/web.h"
 
-static const char app_head[] =
+static const char app[] =
     "local json, db, time, llm = require 'tide.json', require 'tide.db', require 'tide.time',\n"
-    "  require 'tide.llm'\n" RIG_BEGIN;
-static const char app_tail[] =
-    "local plays = {\n"
+    "  require 'tide.llm'\n" RIG_BEGIN "local plays = {\n"
     "  short = {text = '潮 \"a\"\\n🌊'},\n"
     "  thinking = {text = 'yes', reasoning = 'hm'},\n"
     "  calling = {text = '', tool_calls = '[{\"index\":0,\"id\":\"c\"}]\\n[{\"index\":1}]\\n'},\n"
@@ -27,28 +25,7 @@ static const char app_tail[] =
 
 static int setup(void **state)
 {
-    struct web *web = TT_NEW(struct web);
-    struct rig *rig = rig_new();
-    struct tt_buf app = {0};
-    rig_open_db(rig, NULL);
-    tt_buf_append_z(&app, app_head);
-    tt_buf_append_z(&app, app_tail);
-    rig_put(rig, "lua/app.lua", app.data);
-    tt_buf_free(&app);
-    rig_load(rig);
-    web_open(web, rig);
-    *state = web;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct web *web = *state;
-    struct rig *rig = web->rig;
-    web_close(web);
-    rig_free(rig);
-    free(web);
-    return 0;
+    return web_setup(state, app, true);
 }
 
 static void expect(struct web *web, const char *path, const char *want)
@@ -145,7 +122,7 @@ static void paced_text_arrives_whole(void **state)
     tt_buf_free(&want);
 }
 
-#define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
 int main(void)
 {

@@ -53,6 +53,34 @@ static inline void web_close(struct web *web)
     tt_buf_free(&web->answer);
 }
 
+/* A test's state: a server over this app.lua, with a migrated database (one user, one session) or
+ * none. */
+static inline int web_setup(void **state, const char *app, bool database)
+{
+    struct web *web = TT_NEW(struct web);
+    struct rig *rig = rig_new();
+
+    if (database)
+        rig_open_db(rig, NULL);
+    rig_put(rig, "lua/app.lua", app);
+    rig_load(rig);
+    web_open(web, rig);
+    *state = web;
+    return 0;
+}
+
+static inline int web_teardown(void **state)
+{
+    struct web *web = *state;
+    struct rig *rig = web->rig;
+
+    web_close(web);
+    assert_int_equal(atomic_load(&rig->generation->references), 1);
+    rig_free(rig);
+    free(web);
+    return 0;
+}
+
 /* A request under way: a connection with what has come so far. */
 static inline int web_connect(struct web *web, const char *request)
 {
