@@ -109,6 +109,10 @@ static void put_usage(struct tt_frames *frames, struct tt_buf *out,
         tt_json_key(&w, TT_STR("estimated"));
         tt_json_bool(&w, true);
     }
+    if (outcome->charged_twice) {
+        tt_json_key(&w, TT_STR("possibly_charged_twice"));
+        tt_json_bool(&w, true);
+    }
     tt_json_end_object(&w);
     tt_buf_append_z(out, "}\n\n");
 }

@@ -208,7 +208,8 @@ static void add_usage(struct production *production, struct tt_db_job *job)
                            .model_name = tt_str_from(production->counted_as),
                            .input_tokens = usage->input_tokens < 0 ? 0 : usage->input_tokens,
                            .output_tokens = usage->output_tokens < 0 ? 0 : usage->output_tokens,
-                           .estimated = outcome->usage_estimated});
+                           .estimated = outcome->usage_estimated,
+                           .charged_twice = outcome->charged_twice});
 }
 
 static void submit_end(struct production *production)

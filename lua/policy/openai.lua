@@ -119,7 +119,7 @@ function M.inputs(input)
 end
 
 ---@param usage tide.Usage|nil
----@return table usage as OpenAI has it; `estimated` is ours
+---@return table usage as OpenAI has it; the last two fields are ours
 function M.usage(usage)
   local input = usage and usage.input_tokens or 0
   local output = usage and usage.output_tokens or 0
@@ -128,6 +128,7 @@ function M.usage(usage)
     completion_tokens = output,
     total_tokens = input + output,
     estimated = usage and usage.estimated,
+    possibly_charged_twice = usage and usage.possibly_charged_twice,
   }
 end
 

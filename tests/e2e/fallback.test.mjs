@@ -159,6 +159,13 @@ describe('a request that was sent and got no answer', () => {
     assert.equal(answer.body.response, 'tok0 tok1 ', answer.text);
     assert.deepEqual([answer.body.usage.attempts, answer.body.usage.possibly_charged_twice], [2, true]);
     assert.equal((await user.messages(session))[1].usage.possibly_charged_twice, true);
+    // At the OpenAI routes too, and in the sums.
+    const { usage } = await user.ok('POST', '/v1/chat/completions', {
+      model: 'same', messages: [{ role: 'user', content: 'hi' }],
+    });
+    assert.equal(usage.possibly_charged_twice, true);
+    const [row] = (await user.ok('GET', '/api/usage')).data;
+    assert.deepEqual([row.requests, row.possibly_charged_twice], [2, 2]);
   });
 });
 
