@@ -169,4 +169,33 @@ describe('streams across reloads', () => {
     const after = await mock.stats();
     assert.ok(after.requests > before.requests);
   });
+
+  test('P1 no turn fails while scripts change, and each is stored whole', async () => {
+    const { server, mock } = context;
+    let over = false;
+    const talk = async (n) => {
+      const client = await server.user();
+      const model = await client.model(mock.url('tokens=8'));
+      const session = `session_talk_${n}`;
+      let turns = 0;
+      while (!over) {
+        if (turns % 2) await client.stream(model, session, 'Go on');
+        else await client.say(model, session, 'Go on');
+        turns += 1;
+      }
+      const messages = await client.messages(session);
+      assert.ok(messages.every((message) => message.status === 'complete'));
+      assert.equal(messages.length, Math.min(100, 2 * turns));
+      return turns;
+    };
+    const talks = Promise.all(Array.from({ length: 4 }, (_, n) => talk(n)));
+    talks.catch(() => { over = true; });
+    for (let i = 0; i < RELOADS_STREAMED / 3 && !over; i += 1) {
+      writeScript(lua, 'lib/marker.lua', `return "talk ${i}"\n`);
+      await reloaded(server);
+    }
+    over = true;
+    assert.ok((await talks).every((turns) => turns > 0));
+    await eventually(async () => (await statusOf(server)).generations_live === 1, 'old states are closed');
+  });
 }, { timeout: HANG_MS * 4 });
