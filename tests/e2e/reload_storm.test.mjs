@@ -9,7 +9,7 @@ import { statusOf } from './support/admin.mjs';
 import { Bundle, appScript, helperScript, reloaded } from './support/bundle.mjs';
 import { HANG_MS, eventually, test } from './support/limits.mjs';
 import { makeFolder } from './support/process.mjs';
-import { copyScripts, writeScript } from './support/scripts.mjs';
+import { copyScripts, nameHook, writeScript } from './support/scripts.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
@@ -168,6 +168,30 @@ describe('streams across reloads', () => {
     assert.equal((await client.messages('session_stream_0')).length, 4);
     const after = await mock.stats();
     assert.ok(after.requests > before.requests);
+  });
+
+  test('P4 a filter of the text goes on in the code that the stream began with', async () => {
+    const { server, mock } = context;
+    const upper = 'return { on_delta = function() return function(text) return text:upper() end end }\n';
+    nameHook(lua, 'shape');
+    writeScript(lua, 'hooks/shape.lua', upper);
+    await reloaded(server);
+    const client = await server.user();
+    const model = await client.model(mock.url('tokens=40,pace=60'));
+    const stream = await client.open(model, 'session_filter', 'Tell me');
+    const ended = stream.end();
+    for (let i = 0; i < 4; i += 1) {
+      writeScript(lua, 'hooks/shape.lua', upper.replace('text:upper()', `"${i}"`));
+      await reloaded(server);
+    }
+    const other = await client.stream(model, 'session_filter_other', 'Tell me');
+    await ended;
+    assert.ok(stream.text.length > 40);
+    assert.equal(stream.text, stream.text.toUpperCase());
+    assert.notEqual(stream.text, stream.text.toLowerCase());
+    assert.match(other.text, /^3+$/);
+    writeScript(lua, 'hooks/shape.lua', 'return {}\n');
+    await reloaded(server);
   });
 
   test('P1 no turn fails while scripts change, and each is stored whole', async () => {
