@@ -6,16 +6,16 @@
 ---@field handle fun(route: tide.Route, req: tide.Request): tide.Response|nil, tide.Error|nil
 ---@field errors table<string, {status: integer, en: string, zh: string}>
 ---@field error_shapes? {prefix: string, shape: "openai"}[]
---- Run when scripts are loaded, before they serve; what they return is wrong
---- with the scripts, and they are refused. `at` is the function that a
---- complaint is about.
 ---@field self_tests? (fun(): (string|{message: string, at?: function})[]|nil)[]
---- What the next generation should know, asked of each worker's state before a
---- reload. Pure: it may not wait. At most 4 MiB as JSON.
----@field export_state? fun(): any
---- Gets what the state before it on the same worker has exported, nil when
---- there is nothing. A false with a reason, or an error, refuses the reload:
---- the old side has not stopped then.
+--- run when scripts are loaded, before they serve; what they return is wrong
+--- with the scripts, and they are refused. `at` is the function that a
+--- complaint is about
+---@field export_state? fun(): any what the next generation should know, asked
+--- of each worker's state before a reload. Pure: it may not wait. At most 4 MiB
+--- as JSON
 ---@field on_start? fun(state: any): boolean|nil, string|nil
---- Runs on the old side when the new one serves everywhere. It may wait.
----@field on_stop? fun()
+--- gets what the state before it on the same worker has exported, nil when
+--- there is nothing. A false with a reason, or an error, refuses the reload:
+--- the old side has not stopped then
+---@field on_stop? fun() runs on the old side when the new one serves
+--- everywhere. It may wait
