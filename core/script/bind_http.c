@@ -15,9 +15,11 @@
 #define BODY_BYTES     ((lua_Integer)1 << 20)
 #define BODY_MAX_BYTES ((lua_Integer)16 << 20)
 #define HEAD_MAX_BYTES (64 << 10)
+#define ALL_MAX_BYTES  ((size_t)64 << 20) /* of all that a worker receives at a time */
 
 struct asking {
     struct tt_wait wait;
+    struct tt_env *env;
     struct tt_call *call; /* NULL once it is over */
     int status;
     struct tt_buf headers; /* name NUL value NUL …, names in small letters */
@@ -55,17 +57,20 @@ static int on_header(void *arg, struct tt_str name, struct tt_str value)
 static int on_data(void *arg, struct tt_str bytes)
 {
     struct asking *asking = arg;
+    struct tt_env *env = asking->env;
+
+    if (bytes.len > ALL_MAX_BYTES - env->http_bytes)
+        return tt_err_set(&asking->error, 503, "busy", "too much is being received already");
     asking->too_large = tt_buf_append_str(&asking->body, bytes) != 0;
-    return asking->too_large ? -1 : 0;
+    if (asking->too_large)
+        return -1;
+    env->http_bytes += bytes.len;
+    return 0;
 }
 
 /* The client's codes are about a model's provider; these say the same of any server. */
-static void on_done(void *arg, const struct tt_err *error, bool sent)
+static void set_error(struct asking *asking, const struct tt_err *error)
 {
-    struct asking *asking = arg;
-    (void)sent;
-
-    asking->call = NULL;
     if (asking->too_large)
         tt_err_set(&asking->error, 502, "outbound_too_large", "more than %zu bytes came",
                    asking->body.max);
@@ -75,6 +80,16 @@ static void on_done(void *arg, const struct tt_err *error, bool sent)
                    error->code, error->message);
     else if (error)
         asking->error = *error;
+}
+
+static void on_done(void *arg, const struct tt_err *error, bool sent)
+{
+    struct asking *asking = arg;
+    (void)sent;
+
+    asking->call = NULL;
+    if (!asking->error.status)
+        set_error(asking, error);
     tt_wait_done(&asking->wait);
 }
 
@@ -143,6 +158,7 @@ static void asking_left(struct tt_wait *wait)
 static void asking_release(struct tt_wait *wait)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    asking->env->http_bytes -= asking->body.len;
     tt_buf_free(&asking->headers);
     tt_buf_free(&asking->body);
     free(asking);
@@ -230,6 +246,7 @@ static int http_request(lua_State *L)
     request.header_count = tt_lua_read_headers(L, 1, arena, headers, NULL);
 
     struct asking *asking = TT_NEW(struct asking);
+    asking->env = tt_task_env(task);
     asking->cancel_unheard = cancel_unheard;
     asking->wait = (struct tt_wait){.push = asking_push,
                                     .cancel = asking_cancel,

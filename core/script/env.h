@@ -40,6 +40,7 @@ struct tt_env {
     struct tt_db_reader *reader;
     struct tt_aux *password_aux; /* Argon2: few threads, short queue */
     struct tt_cache *cache;
+    size_t http_bytes;        /* of answers to tide.http that have not been handed over */
     struct tt_shared *shared; /* tide.shared: one for all workers */
     struct tt_store *store;   /* bytes of uploaded files */
     struct tt_aux *file_aux;  /* writing and removing them */

@@ -44,8 +44,9 @@ local http = {}
 ---@return tide.HttpAnswer|nil answer
 ---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header,
 --- client_gone (with disconnect = "cancel"), outbound_timeout,
---- outbound_too_large, outbound_failed (not resolved, refused, reset, TLS, no
---- HTTP: the message says which)
+--- outbound_too_large, busy (the worker receives 64 MiB already),
+--- outbound_failed (not resolved, refused, reset, TLS, no HTTP: the message says
+--- which)
 function http.request(request) end
 
 return http

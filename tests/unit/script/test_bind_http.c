@@ -155,6 +155,23 @@ static void sizes_are_limited(void **state)
     rig_expect(rig, with_server("local a, e = http.request{url = at '/wide'} return e.code"), want);
 }
 
+/* What one worker holds of all answers together. */
+static void all_sizes_together_are_limited(void **state)
+{
+    struct rig *rig = *state;
+    size_t before = ((size_t)64 << 20) - 50000;
+
+    rig->env.http_bytes = before;
+    rig_expect(rig,
+               with_server("local a, e = http.request{url = at '/much'} return {e.code, "
+                           "http.request{url = at '/echo', method = 'PUT', body = 'x'}.body}"),
+               "[\"busy\",\"x\"]");
+    assert_int_equal(rig->env.http_bytes, before);
+    rig->env.http_bytes = 0;
+    rig_expect(rig, with_server("return #http.request{url = at '/much'}.body"), "100000");
+    assert_int_equal(rig->env.http_bytes, 0);
+}
+
 static void failures_are_told(void **state)
 {
     struct rig *rig = *state;
@@ -258,13 +275,10 @@ static void several_at_the_same_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HTTP_TEST(a_request_and_its_answer),
-        HTTP_TEST(headers_are_told),
-        HTTP_TEST(sizes_are_limited),
-        HTTP_TEST(failures_are_told),
-        HTTP_TEST(addresses_are_checked),
-        HTTP_TEST(what_is_wrong_is_raised),
-        HTTP_TEST(requests_end_with_their_task),
+        HTTP_TEST(a_request_and_its_answer), HTTP_TEST(headers_are_told),
+        HTTP_TEST(sizes_are_limited),        HTTP_TEST(all_sizes_together_are_limited),
+        HTTP_TEST(failures_are_told),        HTTP_TEST(addresses_are_checked),
+        HTTP_TEST(what_is_wrong_is_raised),  HTTP_TEST(requests_end_with_their_task),
         HTTP_TEST(several_at_the_same_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
