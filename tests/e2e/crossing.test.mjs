@@ -16,8 +16,10 @@ const MARK = 'MARKED-BY-THE-OWNER';
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const OWN = ['/api/register', '/api/login', '/api/logout', '/api/update-password']; // take no ids, end logins
 
+const FOREIGN = ['tool_call_id']; // a model's own, within one message
+
 /** Names of fields that stand for something that somebody owns. */
-const isId = (name) => /(^|_)ids?$/.test(name) || ['parent_id', 'regenerate', 'leaf', 'cursor'].includes(name);
+const isId = (name) => (/(^|_)ids?$/.test(name) && !FOREIGN.includes(name)) || ['parent_id', 'regenerate', 'leaf', 'cursor'].includes(name);
 
 /** Every field that a request may have, by its name in the scripts of the routes. */
 function fieldNames() {

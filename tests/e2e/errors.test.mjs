@@ -48,13 +48,13 @@ describe('the shape of errors', () => {
     }
   });
 
-  test('every answer has a request id of its own, those of scripts a generation', async () => {
+  test('every answer has a request id of its own, and a generation when its scripts had a say', async () => {
     const client = await context.server.user();
     const ids = new Set();
     for (const [method, path, generation] of [
       ['GET', '/api/me', '1'], ['GET', '/api/user/apis/none', '1'], ['POST', '/api/login', '1'],
-      ['GET', '/api/nowhere', null], ['GET', '/', null], ['PATCH', '/api/me', null],
-      ['OPTIONS', '/api/me', null], ['GET', '/livez', null],
+      ['GET', '/api/nowhere', '1'], ['GET', '/', '1'], ['PATCH', '/api/me', '1'],
+      ['OPTIONS', '/api/me', '1'], ['GET', '/livez', null],
     ]) {
       const answer = await client.request(method, path, method === 'POST' ? {} : undefined);
       assert.match(answer.headers.get('x-request-id'), /^[\w-]+$/, path);
