@@ -33,9 +33,14 @@ struct tt_json_value {
 struct tt_json_path {
     struct tt_str step[TT_JSON_PATH_MAX]; /* slices of the text given to tt_json_path_parse */
     int index[TT_JSON_PATH_MAX];          /* the step as an array index, -1 when it is none */
+    uint32_t twins[TT_JSON_PATH_MAX]; /* bits of paths with the same steps so far; 0 = unknown */
     int count;
 };
 int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_err *err);
+
+/* Notes what the paths of one tt_json_select have in common, so that a step of many of them is
+ * compared once. For sets that are used often; again after each change. Thread: the owner's. */
+void tt_json_paths_link(struct tt_json_path *paths, size_t count);
 
 /* Picks the values at `count` (<= 24) paths in one strict pass. What is absent has type
  * TT_JSON_NONE; of equal keys the last wins. -1 when the document is not valid JSON. Thread: any.

@@ -9,7 +9,7 @@
 int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_err *err)
 {
     struct tt_str rest = tt_str_from(dotted), step;
-    path->count = 0;
+    *path = (struct tt_json_path){.count = 0};
     while (tt_str_split(&rest, '.', &step)) {
         uint64_t index;
         if (step.len == 0 || path->count == TT_JSON_PATH_MAX)
@@ -24,6 +24,18 @@ int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_
     if (path->count == 0)
         return tt_err_set(err, 500, "invalid_path", "no JSON path");
     return 0;
+}
+
+void tt_json_paths_link(struct tt_json_path *paths, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        memset(paths[i].twins, 0, sizeof(paths[i].twins));
+        for (size_t k = 0; k < count; k++)
+            for (int level = 0; level < paths[i].count && level < paths[k].count &&
+                                tt_str_eq(paths[i].step[level], paths[k].step[level]);
+                 level++)
+                paths[i].twins[level] |= 1u << k;
+    }
 }
 
 struct selection {
@@ -43,11 +55,24 @@ static bool escaped_key_is(struct tt_str raw, struct tt_str step)
     return same;
 }
 
-static inline bool key_is(struct tt_str raw, struct tt_str step)
+/* The paths among `active` whose step is this key. Every key of an event meets every path, so paths
+ * with one step are asked once, and length and first byte before anything is called. */
+static inline unsigned matching(const struct selection *sel, struct tt_str raw, unsigned active,
+                                int level)
 {
-    if (raw.len - 2 == step.len)
-        return memcmp(raw.data + 1, step.data, step.len) == 0;
-    return raw.len - 2 > step.len && memchr(raw.data, '\\', raw.len) && escaped_key_is(raw, step);
+    const char *text = raw.data + 1;
+    size_t len = raw.len - 2;
+    bool escaped = active && memchr(text, '\\', len);
+    unsigned matched = 0, group;
+    for (unsigned left = active; left; left &= ~group) {
+        const struct tt_json_path *path = &sel->paths[__builtin_ctz(left)];
+        struct tt_str step = path->step[level];
+        group = (left & -left) | path->twins[level];
+        if (step.len == len ? step.data[0] == text[0] && memcmp(text, step.data, len) == 0
+                            : escaped && len > step.len && escaped_key_is(raw, step))
+            matched |= group & active;
+    }
+    return matched;
 }
 
 static bool walk_value(struct selection *sel, unsigned active, int level);
@@ -86,15 +111,8 @@ static bool walk_object(struct selection *sel, unsigned active, int level)
     }
     do {
         struct tt_str key;
-        unsigned matched = 0;
-        if (!tt_json_scan_key(s, &key))
-            return false;
-        for (unsigned left = active; left; left &= left - 1) {
-            int i = __builtin_ctz(left);
-            if (key_is(key, sel->paths[i].step[level]))
-                matched |= 1u << i;
-        }
-        if (!walk_member(sel, matched, level))
+        if (!tt_json_scan_key(s, &key) ||
+            !walk_member(sel, matching(sel, key, active, level), level))
             return false;
     } while (tt_json_scan_more(s, '}'));
     return !s->error;
@@ -113,10 +131,11 @@ static bool walk_array(struct selection *sel, unsigned active, int level)
     }
     do {
         unsigned matched = 0;
-        for (unsigned left = active; left; left &= left - 1) {
-            int i = __builtin_ctz(left);
-            if (sel->paths[i].index[level] == index)
-                matched |= 1u << i;
+        for (unsigned left = active, group; left; left &= ~group) {
+            const struct tt_json_path *path = &sel->paths[__builtin_ctz(left)];
+            group = (left & -left) | path->twins[level];
+            if (path->index[level] == index)
+                matched |= group & active;
         }
         tt_json_scan_blank(s);
         if (!walk_member(sel, matched, level))

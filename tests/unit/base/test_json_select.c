@@ -36,13 +36,16 @@ static enum tt_json_type type_of(char c)
     }
 }
 
-static void check_case(const struct tt_str *lines, int line)
+/* Linked paths pick the same. */
+static void check_paths(const struct tt_str *lines, int line, bool linked)
 {
     struct tt_json_path paths[24];
     struct tt_json_value values[24];
     struct tt_buf kept[24] = {{0}};
     struct tt_err err = {0};
     int count = parse_paths(lines[0], paths, kept);
+    if (linked)
+        tt_json_paths_link(paths, (size_t)count);
     struct tt_str doc = cases_exact(lines[1]), rest = lines[2], want;
     if (tt_json_select(doc, paths, (size_t)count, values, &err) < 0)
         fail_msg("line %d: %s", line, err.message);
@@ -68,6 +71,12 @@ static void check_case(const struct tt_str *lines, int line)
     free((char *)doc.data);
     for (int i = 0; i < count; i++)
         tt_buf_free(&kept[i]);
+}
+
+static void check_case(const struct tt_str *lines, int line)
+{
+    check_paths(lines, line, false);
+    check_paths(lines, line, true);
 }
 
 static void picks_the_cases(void **state)
