@@ -91,6 +91,7 @@ function M.ask(user_id, body, terms)
   if not willing then
     return nil, refusal
   end
+  models.fit_fallbacks(model, wish.messages)
   sources.set(spec, model, wish)
   return llm.ask(spec)
 end

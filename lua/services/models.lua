@@ -128,7 +128,8 @@ local function have_images(messages)
   for _, message in ipairs(messages) do
     local content = message.content
     for _, part in ipairs(type(content) == "table" and content or {}) do
-      if type(part) == "table" and part.type == "image" then
+      local kind = type(part) == "table" and part.type
+      if kind == "image" or kind == "image_url" then
         return true
       end
     end
