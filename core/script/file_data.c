@@ -80,6 +80,28 @@ bool tt_file_data_text(lua_State *L, int index, struct tt_str *out)
     return is_view;
 }
 
+static size_t sum_table(lua_State *L, int table, int depth)
+{
+    size_t sum = 0;
+    struct tt_str text;
+    if (depth >= TT_JSON_MAX_DEPTH)
+        luaL_error(L, "json.encode: nested deeper than %d (a table that holds itself?)",
+                   TT_JSON_MAX_DEPTH);
+    luaL_checkstack(L, 4, "a request's body");
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        if (lua_type(L, -1) == LUA_TTABLE)
+            sum += sum_table(L, lua_gettop(L), depth + 1);
+        else if (tt_file_data_text(L, -1, &text))
+            sum += text.len;
+    }
+    return sum;
+}
+
+size_t tt_file_data_sum(lua_State *L, int index)
+{
+    return lua_type(L, index) == LUA_TTABLE ? sum_table(L, lua_absindex(L, index), 0) : 0;
+}
+
 void tt_file_data_setup(lua_State *L)
 {
     lua_createtable(L, 0, 1);

@@ -9,8 +9,9 @@
 
 #include <math.h>
 
-#define EXACT_MAX   9007199254740992.0 /* 2^53 */
-#define SCRATCH_MAX (64u << 20)
+#define EXACT_MAX       9007199254740992.0 /* 2^53 */
+#define BODY_TEXT_GUESS 65536
+#define SCRATCH_MAX     (64u << 20)
 
 static const char array_meta, secret_meta, scratch_key, arena_meta, buf_meta;
 
@@ -289,6 +290,9 @@ void tt_value_encode(lua_State *L, int index, struct tt_buf *out)
 void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out)
 {
     struct encoder encoder = {.writer.buf = out, .files = true};
+    size_t bytes = tt_file_data_sum(L, index);
+    if (bytes > 0)
+        tt_buf_reserve(out, bytes + BODY_TEXT_GUESS); /* instead of copying megabytes as it grows */
     encode(L, lua_absindex(L, index), &encoder.writer, 0);
 }
 

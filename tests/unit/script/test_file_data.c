@@ -42,6 +42,7 @@ static void bodies_hold_them_whole(void **state)
     lua_rawseti(L, 2, 2);
     lua_remove(L, 1); /* the parts alone keep the bytes */
     lua_gc(L, LUA_GCCOLLECT);
+    assert_int_equal(tt_file_data_sum(L, 1), strlen("iVBORw0=") + strlen(image));
     tt_value_encode_body(L, 1, &out);
     assert_string_equal(out.data, "[\"iVBORw0=\",\"data:image/png;base64,iVBORw0=\"]");
     tt_buf_free(&out);
