@@ -65,12 +65,9 @@ static bool refuse(struct tt_worker *worker, struct tt_http_exchange *exchange, 
     struct tt_json_writer w = {.buf = &body};
 
     tt_json_begin_object(&w);
-    tt_json_key(&w, TT_STR("error"));
-    tt_json_str(&w, tt_request_prefers_chinese(language) ? text->zh : text->en);
-    tt_json_key(&w, TT_STR("code"));
-    tt_json_str(&w, tt_str_from(code));
-    tt_json_key(&w, TT_STR("request_id"));
-    tt_json_str(&w, tt_http_request_id(exchange));
+    tt_answer_put_str(&w, "error", tt_request_prefers_chinese(language) ? text->zh : text->en);
+    tt_answer_put_str(&w, "code", tt_str_from(code));
+    tt_answer_put_str(&w, "request_id", tt_http_request_id(exchange));
     tt_json_end_object(&w);
     tt_answer_json(exchange, status, &body);
     tt_log(TT_LOG_WARN, "admin access refused", TT_F_Z("code", code),

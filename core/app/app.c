@@ -180,6 +180,7 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
 static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
 {
     app->admin_access = tt_admin_access_new(app->settings);
+    app->route_stats = tt_route_stats_set_new();
     if (public_listener && check_address(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
@@ -279,6 +280,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
     tt_admin_access_free(app->admin_access);
+    tt_route_stats_set_free(app->route_stats);
     if (app->lock_fd >= 0)
         close(app->lock_fd);
     app->worker_count = 0;

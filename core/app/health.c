@@ -7,11 +7,16 @@
 #include "app/answer.h"
 #include "app/audit.h"
 #include "app/builder.h"
+#include "app/metrics.h"
 #include "app/worker.h"
 #include "base/json.h"
 #include "script/production.h"
+#include "script/watchdog.h"
 
 #include <stdio.h>
+
+#define LIVE_MAX 16
+#define METRICS  TT_STR("/metrics")
 
 static void live(struct tt_http_exchange *exchange)
 {
@@ -97,6 +102,38 @@ static void put_breaker(const struct tt_breaker_status *breaker, void *arg)
     tt_json_end_object(w);
 }
 
+static void put_scripts(struct tt_json_writer *w, struct tt_app *app)
+{
+    struct tt_live_generation live[LIVE_MAX];
+    int count = tt_builder_live(app->builder, live, LIVE_MAX);
+    struct tt_watchdog_stats watchdog;
+
+    tt_watchdog_stats(&watchdog);
+    tt_answer_put_int(w, "script_timeouts", (int64_t)watchdog.timeouts);
+    tt_answer_put_int(w, "script_stuck", (int64_t)watchdog.stuck);
+    tt_answer_put_int(w, "script_stuck_now", watchdog.stuck_now);
+    tt_json_key(w, TT_STR("generations"));
+    tt_json_begin_array(w);
+    for (int i = 0; i < count && i < LIVE_MAX; i++) {
+        tt_json_begin_object(w);
+        tt_answer_put_int(w, "generation", live[i].number);
+        tt_answer_put_int(w, "references", live[i].references);
+        tt_json_end_object(w);
+    }
+    tt_json_end_array(w);
+}
+
+static void put_pools(struct tt_json_writer *w, struct tt_app *app)
+{
+    tt_json_key(w, TT_STR("pools_busy"));
+    tt_json_begin_object(w);
+    tt_answer_put_int(w, "aux", tt_aux_busy(app->aux));
+    tt_answer_put_int(w, "password", tt_aux_busy(app->password_aux));
+    tt_answer_put_int(w, "files", tt_aux_busy(app->file_aux));
+    tt_answer_put_int(w, "text", tt_aux_busy(app->text_aux));
+    tt_json_end_object(w);
+}
+
 static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
 {
     struct tt_app *app = worker->app;
@@ -119,6 +156,8 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     tt_answer_put_int(&w, "sessions_busy", (int64_t)tt_registry_count(app->registry));
     tt_answer_put_int(&w, "reply_memory", (int64_t)tt_reply_memory_used());
     tt_answer_put_int(&w, "replies_repaired", app->repaired);
+    put_scripts(&w, app);
+    put_pools(&w, app);
     tt_json_key(&w, TT_STR("database"));
     tt_json_begin_object(&w);
     tt_answer_put_int(&w, "jobs", (int64_t)db.jobs);
@@ -135,6 +174,14 @@ static void status(struct tt_worker *worker, struct tt_http_exchange *exchange)
     tt_json_end_array(&w);
     tt_json_end_object(&w);
     tt_answer_json(exchange, 200, &body);
+}
+
+void tt_health_request(void *arg, struct tt_http_exchange *exchange)
+{
+    if (tt_str_eq(tt_http_path(exchange), METRICS))
+        tt_metrics_answer(arg, exchange);
+    else
+        tt_admin_scripts_answer(arg, exchange);
 }
 
 /* Reading is not recorded. */
@@ -164,7 +211,7 @@ bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,
 
     if (tt_admin_access_refuses(worker, exchange, handle))
         return true;
-    if (path.len < 6 || (path.data[1] != 'l' && path.data[1] != 'r' && path.data[1] != 'a'))
+    if (path.len < 6 || !strchr("lram", path.data[1]))
         return false;
     if (listener == TT_LISTENER_ADMIN &&
         (tt_admin_scripts_owns(exchange) || tt_admin_access_answer(worker, exchange)))
@@ -175,6 +222,8 @@ bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,
         live(exchange);
     else if (tt_str_eq(path, TT_STR("/readyz")))
         ready(worker, exchange, listener);
+    else if (listener == TT_LISTENER_ADMIN && tt_str_eq(path, METRICS))
+        return true; /* answered by tt_health_request */
     else if (listener == TT_LISTENER_ADMIN && tt_str_eq(path, TT_STR("/admin/status")))
         status(worker, exchange);
     else

@@ -3,7 +3,6 @@
  * ends when nothing is left. */
 #include "app/worker.h"
 
-#include "app/admin_scripts.h"
 #include "app/health.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -50,6 +49,7 @@ static void fill_env(struct tt_worker *worker)
     env->cors_origins = origins->items;
     env->cors_origin_count = origins->item_count;
     env->public_url = tt_conf_get(app->settings->conf, "public_url")->text;
+    env->route_stats = app->route_stats;
     env->dev = tt_settings_int(app->settings, "dev") != 0;
     env->script_memory_max = (size_t)tt_settings_int(app->settings, "limits.script_memory");
     env->script_time_ms = tt_settings_int(app->settings, "limits.script_time");
@@ -83,7 +83,7 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
         return -1;
     worker->dispatcher.env = &worker->env;
     worker->dispatcher.builtin = tt_health_answer;
-    worker->dispatcher.builtin_request = tt_admin_scripts_answer;
+    worker->dispatcher.builtin_request = tt_health_request;
     worker->dispatcher.admin_end = tt_health_admin_end;
     worker->dispatcher.builtin_arg = worker;
     return 0;

@@ -219,7 +219,8 @@ void tt_loop_turn(struct tt_loop *loop, int max_wait_ms)
     count = epoll_wait(loop->epoll_fd, loop->events, TT_LOOP_BATCH, wait);
     if (count < 0 && errno != EINTR)
         broken("epoll_wait");
-    loop->now_ms = tt_clock_mono_ms();
+    uint64_t began_ns = tt_clock_mono_ns();
+    loop->now_ms = began_ns / 1000000;
     loop->event_next = 0;
     loop->event_count = count > 0 ? count : 0; /* after a signal: a turn without events */
 
@@ -229,6 +230,16 @@ void tt_loop_turn(struct tt_loop *loop, int max_wait_ms)
     run_ready(loop);
     run_hooks(loop);
     loop->in_turn = false;
+    uint64_t took_ns = tt_clock_mono_ns() - began_ns;
+    if (took_ns > loop->slowest_ns)
+        loop->slowest_ns = took_ns;
+}
+
+uint64_t tt_loop_take_slowest_us(struct tt_loop *loop)
+{
+    uint64_t slowest_us = loop->slowest_ns / 1000;
+    loop->slowest_ns = 0;
+    return slowest_us;
 }
 
 /* The flag is taken on the way out and not set back on the way in: a stop that comes before the

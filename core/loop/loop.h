@@ -29,6 +29,9 @@ void tt_loop_stop(struct tt_loop *loop);
 /* Monotonic ms, read once a turn: cheap and equal for everything in one turn. */
 uint64_t tt_loop_now(const struct tt_loop *loop);
 
+/* The longest turn, without its wait, since this was last asked. */
+uint64_t tt_loop_take_slowest_us(struct tt_loop *loop);
+
 /* ---- descriptors ---- */
 
 /* A watched descriptor; embed it and zero it. Level-triggered unless events has EPOLLET. */

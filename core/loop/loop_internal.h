@@ -49,6 +49,7 @@ struct tt_loop {
     bool in_turn; /* a turn inside a turn would lose the rest of the outer batch */
     atomic_bool stop;
     uint64_t now_ms;
+    uint64_t slowest_ns; /* turn */
     struct tt_mailbox mailbox;
     struct tt_watch wake; /* on the mailbox's event_fd */
     struct tt_timer_heap timers;

@@ -99,6 +99,18 @@ static struct tt_visit *begin_visit(struct tt_listener_handle *handle,
     return visit;
 }
 
+static void count_request(const struct tt_visit *visit)
+{
+    struct tt_route_stats_set *set = visit->dispatcher->env->route_stats;
+    uint64_t duration_us = (tt_clock_mono_ns() - visit->started_ns) / 1000;
+
+    if (!set)
+        return;
+    struct tt_route_stats *stats = visit->route ? visit->route->stats : NULL;
+    tt_route_stats_add(stats ? stats : tt_route_stats_of(set, TT_STR(""), TT_STR("")),
+                       visit->gone ? 0 : visit->status, duration_us);
+}
+
 static void on_end(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
@@ -112,6 +124,7 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
     tt_intake_close(visit);
     if (visit->request)
         *visit->request = NULL;
+    count_request(visit);
     dispatcher->requests++;
     if (visit->status >= 500)
         dispatcher->errors_5xx++;
@@ -262,6 +275,8 @@ static void on_task_end(const struct tt_err *error, void *arg)
            TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
            TT_F_STR("route", visit->route->path), TT_F_INT("generation", visit->generation->number),
            TT_F_Z("error", error->message));
+    if (visit->dispatcher->env->route_stats)
+        tt_route_stats_add_failure(visit->dispatcher->env->route_stats, tt_str_from(error->code));
     if (visit->status == 0)
         tt_visit_fail(visit,
                       &(struct tt_visit_error){.code = error->code, .detail = error->message});

@@ -55,11 +55,12 @@ struct tt_env {
     const struct tt_str *cors_origins;
     size_t cors_origin_count;
     struct tt_str public_url;
-    bool dev;                 /* tracebacks in answers */
-    size_t script_memory_max; /* bytes a script state */
-    int64_t script_time_ms;   /* CPU time of a task between two waits; 0: the guard's default */
-    int64_t script_load_ms;   /* CPU time of building a state; 0: the guard's default for it */
-    size_t body_max;          /* default for routes that read a body */
+    struct tt_route_stats_set *route_stats; /* NULL: nothing is counted */
+    bool dev;                               /* tracebacks in answers */
+    size_t script_memory_max;               /* bytes a script state */
+    int64_t script_time_ms; /* CPU time of a task between two waits; 0: the guard's default */
+    int64_t script_load_ms; /* CPU time of building a state; 0: the guard's default for it */
+    size_t body_max;        /* default for routes that read a body */
 
     struct tt_testing *testing; /* in `tidetalk test` only */
 

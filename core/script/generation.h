@@ -3,6 +3,7 @@
  * request that began with it has ended. */
 #pragma once
 #include "http/router.h"
+#include "script/route_stats.h"
 #include "script/vm.h"
 
 #include <stdatomic.h>
@@ -19,7 +20,8 @@ struct tt_route {
     bool reads_body;
     bool upload; /* the body is multipart/form-data, streamed to disk; see intake.h */
     size_t body_max;
-    struct tt_str file; /* where the handler is */
+    struct tt_route_stats *stats; /* NULL: not counted */
+    struct tt_str file;           /* where the handler is */
     int line;
 };
 

@@ -160,6 +160,8 @@ static int read_route(lua_State *L)
     if (body_max < 0)
         return luaL_error(L, "'body_max' is negative");
     route->body_max = (size_t)body_max;
+    if (env->route_stats)
+        route->stats = tt_route_stats_of(env->route_stats, route->method, route->path);
     if (tt_router_add(generation->router[route->listener], route->method, route->path,
                       (int)number - 1, &err) != 0)
         return luaL_error(L, "%s", err.message);

@@ -16,6 +16,10 @@
 #define RETRY_MS    100
 #define RETRIES_MAX 100
 
+static struct {
+    _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
+} totals;
+
 struct production {
     struct tt_list node; /* env->productions */
     struct tt_env *env;
@@ -234,9 +238,30 @@ static void submit_end(struct production *production)
     production->ending = true;
 }
 
+static void count(struct tt_reply *reply)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
+    int64_t input = outcome->usage.input_tokens, output = outcome->usage.output_tokens;
+
+    atomic_fetch_add(&totals.ended, 1);
+    atomic_fetch_add(&totals.failed, outcome->error.status ? 1 : 0);
+    atomic_fetch_add(&totals.bytes, tt_reply_length(reply));
+    atomic_fetch_add(&totals.input_tokens, input > 0 ? (uint64_t)input : 0);
+    atomic_fetch_add(&totals.output_tokens, output > 0 ? (uint64_t)output : 0);
+}
+
+void tt_production_totals(struct tt_production_totals *out)
+{
+    *out = (struct tt_production_totals){.ended = atomic_load(&totals.ended),
+                                         .failed = atomic_load(&totals.failed),
+                                         .bytes = atomic_load(&totals.bytes),
+                                         .input_tokens = atomic_load(&totals.input_tokens),
+                                         .output_tokens = atomic_load(&totals.output_tokens)};
+}
+
 static void on_produced(struct tt_reply *reply, void *arg)
 {
-    (void)reply;
+    count(reply);
     submit_end(arg);
 }
 

@@ -45,3 +45,9 @@ void tt_production_abandon(struct tt_env *env);
 void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason);
 
 int tt_production_count(const struct tt_env *env);
+
+/* Of the whole process, since its start. Thread: any. */
+struct tt_production_totals {
+    uint64_t ended, failed, bytes, input_tokens, output_tokens;
+};
+void tt_production_totals(struct tt_production_totals *out);

@@ -7,6 +7,7 @@
 #include "script/sandbox.h"
 
 #include "script/coroutines.h"
+#include "script/strings.h"
 #include "script/value.h"
 
 #include <lualib.h>
@@ -172,6 +173,10 @@ static const struct replacement {
 } replacements[] = {
     {LUA_STRLIBNAME, "dump", NULL},
     {LUA_STRLIBNAME, "rep", capped_rep},
+    {LUA_STRLIBNAME, "find", tt_strings_find},
+    {LUA_STRLIBNAME, "match", tt_strings_match},
+    {LUA_STRLIBNAME, "gmatch", tt_strings_gmatch},
+    {LUA_STRLIBNAME, "gsub", tt_strings_gsub},
     {LUA_MATHLIBNAME, "randomseed", NULL},
     {LUA_TABLIBNAME, "move", capped_move},
     {LUA_TABLIBNAME, "concat", capped_concat},

@@ -5,8 +5,9 @@
  * pcall that catches it: not even __close runs any more. A hook that is always set would cost half
  * the speed of tight loops; this costs nothing while nobody is late.
  *
- * It cannot interrupt C functions. Those that could take long are bounded in sandbox.c, strings.c
- * and match.c; one that still does is logged and counted. */
+ * It cannot interrupt C functions. Those that could take long are bounded in sandbox.c or, as
+ * pattern.c does, ask tt_guard_stopped now and then; one that still takes long is logged and
+ * counted. */
 #pragma once
 #include <lua.h>
 #include <stdbool.h>

@@ -47,6 +47,8 @@ const ABUSES = {
   'an edit of _G': ['_G.print = 1', 'internal_error'],
   'an edit of package.loaded': ['package.loaded.string = nil', 'internal_error'],
   'a seed for everybody': ['math.randomseed(1)', 'internal_error'],
+  'a pattern bomb': [
+    'return { json = ("a"):rep(200):find((".-"):rep(20) .. "b") }', 'script_timeout'],
   'an endless table.move': ['table.move({}, 1, math.maxinteger - 1, 2)', 'internal_error'],
 };
 
@@ -96,12 +98,15 @@ describe('script abuse', () => {
     assert.match(JSON.parse(line[0]).error, /^app\.lua:\d+: the script ran for more than 50 ms of CPU time/);
   });
 
-  test('P6 an endless loop in a module body is refused within its budget, and others are served', async () => {
+  test('P6 endless loops and memory bombs in a module body are refused within their budget, and others are served', async () => {
     bundle.put('lib/helper.lua', `${LOOP}\nreturn {}\n`);
     const errors = await whileOthersAreServed(refused(context.server));
     assert.match(JSON.stringify(errors), /lib\/helper\.lua.*ran for more than 2000 ms/);
     bundle.put('lib/helper.lua', `while true do pcall(function() ${LOOP} end) end`);
     await whileOthersAreServed(refused(context.server));
+    bundle.put('lib/helper.lua', 'local t = {} while true do t[#t + 1] = ("x"):rep(1 << 20) .. #t end');
+    const bomb = await whileOthersAreServed(refused(context.server));
+    assert.match(JSON.stringify(bomb), /lib\/helper\.lua.*(not enough memory|ran for more than)/);
     assert.equal((await context.server.client().get('/version')).body.helper, 1);
   });
 });

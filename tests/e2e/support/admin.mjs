@@ -4,8 +4,8 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { within } from './limits.mjs';
 
-/** {status, body} of a request to the admin listener. */
-export function admin(server, method, path, sent) {
+/** {status, headers, text} of a request to the admin listener. */
+export function adminText(server, method, path, sent) {
   const answered = new Promise((done, failed) => {
     const headers = sent === undefined ? {} : { 'Content-Type': 'application/json' };
     const outgoing = request({
@@ -14,13 +14,19 @@ export function admin(server, method, path, sent) {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (piece) => { text += piece; });
-      response.on('end', () => done({ status: response.statusCode, text, body: text && JSON.parse(text) }));
+      response.on('end', () => done({ status: response.statusCode, headers: response.headers, text }));
       response.on('error', failed);
     });
     outgoing.on('error', failed);
     outgoing.end(sent === undefined ? undefined : JSON.stringify(sent));
   });
   return within(answered, `${method} ${path} is answered`);
+}
+
+/** The same with its body decoded. */
+export async function admin(server, method, path, sent) {
+  const answer = await adminText(server, method, path, sent);
+  return { ...answer, body: answer.text && JSON.parse(answer.text) };
 }
 
 /** What /admin/status says. */
