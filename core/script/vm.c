@@ -11,6 +11,7 @@
 #include "script/watchdog.h"
 
 #include <lualib.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char app_key;
@@ -62,15 +63,21 @@ static bool take_compiled(lua_State *L, const char *path)
  * failed: told once, where it failed, and not again by everyone who requires it. */
 static int run_module(lua_State *L, const char *name, const char *path)
 {
+    struct tt_vm *vm = tt_vm_of(L);
+    char outer[sizeof(vm->loading)];
+
     lua_pushvalue(L, 1);
-    lua_pushlightuserdata(L, tt_vm_of(L));
+    lua_pushlightuserdata(L, vm);
     lua_rawset(L, 2);
     if (!take_compiled(L, path)) {
         lua_pushlightuserdata(L, (void *)(uintptr_t)&failed_key);
         return lua_error(L);
     }
+    memcpy(outer, vm->loading, sizeof(outer));
+    snprintf(vm->loading, sizeof(vm->loading), "%s", path);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
+    memcpy(vm->loading, outer, sizeof(outer));
     if (lua_isnil(L, -1))
         return luaL_error(L, "module '%s' returned nothing", name);
     lua_pushvalue(L, 1);
@@ -170,7 +177,8 @@ static int traceback(lua_State *L)
  * the outermost of such calls has used up the time of loading. */
 static int call(lua_State *L, const char *file, struct tt_complaints *complaints)
 {
-    int64_t budget_ms = tt_vm_of(L)->env->script_load_ms;
+    struct tt_vm *vm = tt_vm_of(L);
+    int64_t budget_ms = vm->env->script_load_ms;
     int base = lua_gettop(L) - 2;
 
     lua_pushcfunction(L, traceback);
@@ -178,9 +186,12 @@ static int call(lua_State *L, const char *file, struct tt_complaints *complaints
     int status = tt_guard_call(L, 1, 0, base + 1, budget_ms > 0 ? budget_ms : TT_GUARD_LOAD_MS);
     if (status != LUA_OK && lua_touserdata(L, -1) != &failed_key) {
         struct tt_str text = {0};
+        if (status == LUA_ERRMEM && vm->loading[0])
+            file = vm->loading; /* the error itself names no place */
         text.data = lua_tolstring(L, -1, &text.len);
         tt_complaints_add(complaints, file, text.data ? text : TT_STR("does not load"));
     }
+    vm->loading[0] = 0;
     lua_settop(L, base);
     return status == LUA_OK ? 0 : -1;
 }

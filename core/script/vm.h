@@ -20,6 +20,7 @@ struct tt_vm {
     struct tt_task *current; /* the task that runs now, NULL between */
     int generation;
     size_t memory_used, memory_max;
+    char loading[256];    /* the file whose module runs, "" = none */
     int close_depth;      /* coroutines that are being closed within one another */
     int idle_threads[64]; /* registry references of coroutines ready for reuse */
     int idle_count;
