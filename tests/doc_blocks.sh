@@ -57,7 +57,7 @@ start_mock()
     "$MOCK_LLM_BIN" --listen 127.0.0.1:0 >"$work/mock" 2>&1 &
     pids+=($!)
     for _ in {1..100}; do
-        grep -q '^listening ' "$work/mock" && break
+        grep -q '^listening ' "$work/mock" 2>/dev/null && break
         sleep 0.05
     done
     # shellcheck disable=SC2034  # for who sources this
