@@ -48,6 +48,10 @@ void tt_lua_listen(struct tt_task *task, struct tt_reply *reply)
 
 bool tt_lua_read_disconnect(lua_State *L, int index)
 {
-    static const char *const choices[] = {"detach", "cancel", NULL};
-    return luaL_checkoption(L, index, choices[0], choices) == 1;
+    const char *choice = lua_isnoneornil(L, index) ? "detach" : lua_tostring(L, index);
+
+    if (!choice || (strcmp(choice, "detach") != 0 && strcmp(choice, "cancel") != 0))
+        luaL_error(L, "'disconnect' must be \"detach\" or \"cancel\", not %s",
+                   choice ? choice : luaL_typename(L, index));
+    return strcmp(choice, "cancel") == 0;
 }

@@ -39,6 +39,68 @@ static void a_played_reply_is_stored(void **state)
     run(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}", "[true,true]");
 }
 
+/* What the client's leaving does, with and without a word about it. */
+static void a_client_that_leaves_cancels_if_asked_to(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const choices[] = {"nil", "'detach'", "'cancel'"};
+
+    for (int i = 0; i < 3; i++) {
+        char body[4096];
+        snprintf(body, sizeof(body),
+                 RIG_BEGIN "local r = begin({text = ('x'):rep(20), piece = 1, pace_ms = 5}, "
+                           "{disconnect = %s}) return r:wait().status",
+                 choices[i]);
+        rig_load_body(rig, body);
+        rig_start(rig);
+        RIG_WAIT(rig, tt_production_count(&rig->env) == 1);
+        tt_task_client_left(rig->task);
+        RIG_WAIT(rig, rig->ended);
+        assert_string_equal(rig->result, i == 2 ? "\"stopped\"" : "\"complete\"");
+        rig_load_body(rig, "return require('tide.db').one('SELECT delivered AS d FROM "
+                           "chat_messages ORDER BY id DESC LIMIT 1').d");
+        rig_start(rig);
+        RIG_WAIT(rig, rig->ended);
+        assert_string_equal(rig->result, "0");
+    }
+}
+
+static void ignore(struct tt_turn *turn, const struct tt_err *err)
+{
+    (void)turn;
+    (void)err;
+}
+
+/* A place in the queue is given up likewise. */
+static void one_that_waits_gives_up_if_asked_to(void **state)
+{
+    struct rig *rig = *state;
+    static const struct {
+        const char *choice, *want;
+    } cases[] = {{"'cancel'", "client_gone"}, {"'detach'", "entered"}};
+
+    run_in(rig, "return llm.enter(1, 's', 'sometimes')", ", not sometimes");
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        struct tt_turn first = {.on_admitted = ignore};
+        char body[4096];
+        assert_int_equal(tt_turn_enter(rig->registry, rig->loop, &first, 1, TT_STR("s"), NULL), 0);
+        snprintf(body, sizeof(body),
+                 RIG_BEGIN "local turn, e = llm.enter(1, 's', %s) return turn and 'entered' or "
+                           "e.code",
+                 cases[i].choice);
+        rig_load_body(rig, body);
+        rig_start(rig);
+        rig_turns(rig, 2);
+        assert_false(rig->ended);
+        tt_task_client_left(rig->task);
+        rig_turns(rig, 2);
+        assert_int_equal(rig->ended, i == 0);
+        tt_turn_leave(&first);
+        RIG_WAIT(rig, rig->ended);
+        assert_non_null(strstr(rig->result, cases[i].want));
+    }
+}
+
 /* Not when Lua gets around to collecting its small values. */
 static void logs_are_gone_with_their_task(void **state)
 {
@@ -155,6 +217,8 @@ static void mistakes_in_the_description_end_the_row(void **state)
         {"{provider = P, url = 'u', body = {next}}", "cannot be encoded"},
         {"{play = {text = 'a', pace_ms = -1}}", "'pace_ms' is negative"},
         {"{play = {text = 1}}", "field 'text' must be a string"},
+        {"{play = {text = 'a'}, disconnect = 'leave'}", ", not leave"},
+        {"{play = {text = 'a'}, disconnect = {}}", ", not table"},
         {"{turn = 5, play = {text = 'a'}}", "'turn' is no turn"},
         {"{turn = llm.enter(1, 'x'), play = {text = {}}}", "field 'text' must be a string"},
     };
@@ -375,6 +439,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PRODUCTION_TEST(a_played_reply_is_stored),
+        PRODUCTION_TEST(a_client_that_leaves_cancels_if_asked_to),
+        PRODUCTION_TEST(one_that_waits_gives_up_if_asked_to),
         PRODUCTION_TEST(logs_are_gone_with_their_task),
         PRODUCTION_TEST(running_replies_are_found_by_their_owner),
         PRODUCTION_TEST(turns_are_taken_in_order),
