@@ -46,6 +46,12 @@ static const struct tt_command commands[] = {
      "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
      "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",
      tt_cli_test},
+    {"repl", "[--write] [--setting=value …]", "run lines of Lua with the scripts and the database",
+     "Works on a copy of the database, also beside a running server, which never notices. --write\n"
+     "works on the data folder itself, when no server uses it. In a pipe it ends with 1 when a "
+     "line\n"
+     "has failed.\n",
+     tt_cli_repl},
     {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
      "serve does this by itself. --dry-run only lists. --down undoes down to VERSION and refuses\n"
      "beside a running server.\n",

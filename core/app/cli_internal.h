@@ -52,5 +52,6 @@ int tt_cli_user(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
 int tt_cli_config(int argc, char **argv);
 int tt_cli_test(int argc, char **argv);
+int tt_cli_repl(int argc, char **argv);
 int tt_cli_new(int argc, char **argv);
 int tt_cli_version(int argc, char **argv);

@@ -3,6 +3,7 @@
 #include "app/app.h"
 #include "app/cli_internal.h"
 #include "app/cli_test.h"
+#include "app/latch.h"
 #include "app/local_http.h"
 #include "app/worker.h"
 #include "base/log.h"
@@ -19,9 +20,7 @@ struct running {
     struct tt_vm *vm;
     const struct tt_test_run *run;
     struct tt_buf *failure;
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    bool done;
+    struct tt_latch over;
 };
 
 static int send_request(void *arg, const char *method, const char *path, struct tt_str headers,
@@ -43,10 +42,7 @@ static void finish(void *arg, struct tt_str failure)
     struct running *running = arg;
 
     tt_buf_append_str(running->failure, failure);
-    pthread_mutex_lock(&running->lock);
-    running->done = true;
-    pthread_cond_signal(&running->over);
-    pthread_mutex_unlock(&running->lock);
+    tt_latch_open(&running->over);
 }
 
 static void begin(struct tt_mail *mail)
@@ -71,15 +67,9 @@ static void run_in(struct tt_app *app, const struct tt_test_run *run, struct tt_
                               .run = run,
                               .failure = failure};
 
-    pthread_mutex_init(&running.lock, NULL);
-    pthread_cond_init(&running.over, NULL);
+    tt_latch_create(&running.over);
     tt_loop_post(worker->loop, &running.mail);
-    pthread_mutex_lock(&running.lock);
-    while (!running.done)
-        pthread_cond_wait(&running.over, &running.lock);
-    pthread_mutex_unlock(&running.lock);
-    pthread_cond_destroy(&running.over);
-    pthread_mutex_destroy(&running.lock);
+    tt_latch_wait(&running.over);
 }
 
 /* ---- the server ---- */

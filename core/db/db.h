@@ -55,6 +55,10 @@ struct tt_db *tt_db_open(const struct tt_db_settings *settings, struct tt_aux *a
  */
 void tt_db_close(struct tt_db *db);
 
+/* Copies the database file `from`, as it is at one moment, into the new file `to`; a server may be
+ * writing to it. Fails: "database_unavailable". Thread: any, blocking. */
+int tt_db_copy(const char *from, const char *to, struct tt_err *err);
+
 struct tt_db_stats {
     uint64_t jobs, commits, failed_jobs, largest_batch; /* jobs: done, failed ones among them */
     int waiting;       /* in the queue; a batch under way is not counted */

@@ -45,8 +45,8 @@ function Hooks.on_response(req, route, response, err) end
 --- Whether a user may ask a model once more; before policy/quota.lua, which
 --- knows the limits of the settings. Pure: it decides by what it is given.
 ---@param use QuotaUse
----@return integer|nil seconds to wait: the request is answered with 429; nil:
---- the policy is asked
+---@return integer|nil retry_after seconds to wait, the request is answered with
+--- 429; nil: the policy is asked
 function Hooks.quota(use) end
 
 --- Before the model is asked and before anything of the turn is stored;

@@ -112,12 +112,13 @@ describe('tidetalk test', () => {
 
   test('goes on after a file that does not load, and fails', async () => {
     const { code, stdout } = await run({
-      'tests/a_test.lua': 'local = 1', 'tests/b_test.lua': 'test.case("b", function() end)',
+      'tests/a_test.lua': 'local = 1', 'tests/a_loop_test.lua': 'while true do end', 'tests/b_test.lua': 'test.case("b", function() end)',
       'tests/chat_test.lua': 'test.case("c", function() test.case("d", function() end) end)',
     });
     assert.equal(code, 1);
     assert.match(stdout, /^not ok - lua\/tests\/a_test\.lua: does not load/m);
     assert.match(stdout, /a_test\.lua:3:/);
+    assert.match(stdout, /a_loop_test\.lua:3: the script ran for more than/);
     assert.match(stdout, /^ok - lua\/tests\/b_test\.lua: b/m);
     assert.match(stdout, /test\.case stands at the top/);
   });

@@ -410,6 +410,7 @@ static void a_failing_filter_ends_the_reply(void **state)
         {"return 5 == 5", "hook_failed"},
         {"return nil", "hook_failed"},
         {"return '\\xff'", "hook_failed"},
+        {"while true do end", "script_timeout"},
         {"return db.query('SELECT 1')", "hook_failed"},
         {"local t = {} while true do t[#t + 1] = ('x'):rep(1000000) .. #t end", "script_memory"},
         {"if not final then return text end error('at the end')", "hook_failed"},
@@ -417,6 +418,7 @@ static void a_failing_filter_ends_the_reply(void **state)
     struct rig *rig = *state;
     char body[1024], want[128];
 
+    rig->env.script_time_ms = 1000;
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         snprintf(body, sizeof(body),
                  "local n = 0 local r = begin({text = 'abc', piece = 1, pace_ms = 1}, "
