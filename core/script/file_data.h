@@ -14,7 +14,7 @@ void tt_file_data_push_image(lua_State *L, struct tt_buf *url);
 bool tt_file_data_text(lua_State *L, int index, struct tt_str *out);
 
 /* The bytes of all such values within the value at index, so that a body's memory can be had at
- * once. Tables within tables are followed to a depth that JSON has. */
+ * once. Raises on tables that are nested deeper than JSON may be. */
 size_t tt_file_data_sum(lua_State *L, int index);
 
 /* Bytes that such values of the whole process hold; over TT_FILE_DATA_MAX no more are made. Thread:

@@ -74,6 +74,19 @@ static void a_body_that_is_too_large_is_refused(void **state)
         lua_settop(L, 0);
         tt_buf_free(&out);
     }
+    lua_newtable(L); /* a table that holds itself, twice: refused, not walked for ever */
+    for (int i = 1; i <= 2; i++) {
+        lua_pushvalue(L, 1);
+        lua_rawseti(L, 1, i);
+    }
+    struct tt_buf out = {0};
+    lua_pushcfunction(L, encode_small);
+    lua_insert(L, 1);
+    lua_pushlightuserdata(L, &out);
+    assert_int_equal(lua_pcall(L, 2, 0, 0), LUA_ERRRUN);
+    assert_non_null(strstr(lua_tostring(L, -1), "holds itself"));
+    lua_settop(L, 0);
+    tt_buf_free(&out);
     lua_pushnil(L);
     struct tt_str text;
     assert_false(tt_file_data_text(L, -1, &text));
