@@ -237,7 +237,7 @@ static const char *match_border(struct tt_pattern *ms, const char *s, const char
  * ordinary class. */
 static bool match_special(struct tt_pattern *ms, const char **s, const char **p)
 {
-    int kind = (*p)[1];
+    int kind = (unsigned char)(*p)[1];
 
     if (kind == 'b') {
         *s = match_balance(ms, *s, *p + 2);
