@@ -156,7 +156,7 @@ static bool idle(const struct tt_worker *worker)
     for (int i = 0; i < TT_SERVERS; i++)
         if (worker->server[i] && tt_http_server_active(worker->server[i]) > 0)
             return false;
-    return worker->env.task_count == 0 && tt_list_empty(&worker->env.productions);
+    return worker->env.task_count == 0 && tt_production_count(&worker->env) == 0;
 }
 
 static void look(struct tt_timer *timer)

@@ -1,7 +1,9 @@
 /* While a reply runs its new bytes are stored now and then (checkpoint.c). The end: one job with
  * text, status and usage; only after its commit the readers are told, the next turn of the session
  * admitted and the log forgotten. A database that is too busy for the end is asked again until it
- * takes it: a reply that was produced is not thrown away. */
+ * takes it: a reply that was produced is not thrown away. When it fails for another reason (the
+ * disk is full), readers are told so and the session goes on, but the text is kept and stored as
+ * soon as there is room again. */
 #include "script/production.h"
 
 #include "base/log.h"
@@ -15,6 +17,7 @@
 
 #define RETRY_MS    100
 #define RETRIES_MAX 100
+#define LATE_MS     1000
 
 static struct {
     _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
@@ -27,7 +30,9 @@ struct production {
     struct tt_turn *turn;
     int64_t session_row;
     struct tt_checkpoint checkpoint;
-    bool ending; /* the job of the end is on its way */
+    struct tt_reply_outcome outcome; /* as produced: what is stored */
+    bool ending;                     /* the job of the end is on its way */
+    bool late;                       /* readers were told that it failed; it is still tried */
     struct tt_timer retry;
     int retries;
     size_t row_statement;
@@ -56,15 +61,21 @@ static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *f
     filter->close(filter->arg);
 }
 
+static void leave_turn(struct production *production)
+{
+    if (production->turn)
+        tt_turn_leave(production->turn);
+    free(production->turn);
+    production->turn = NULL;
+}
+
 static void release(struct production *production, struct tt_reply *ended)
 {
     void (*on_finish)(struct tt_reply * reply, void *arg) = production->on_finish;
     void *on_finish_arg = production->on_finish_arg;
     struct tt_reply *reply = production->reply;
 
-    if (production->turn)
-        tt_turn_leave(production->turn);
-    free(production->turn);
+    leave_turn(production);
     tt_timer_stop(&production->retry);
     tt_checkpoint_stop(&production->checkpoint);
     tt_list_remove(&production->node);
@@ -76,12 +87,39 @@ static void release(struct production *production, struct tt_reply *ended)
     tt_reply_unref(reply);
 }
 
-static void finish(struct production *production, const struct tt_err *error)
+/* Readers are told; with an error unless the text was stored. */
+static void tell(struct production *production, const struct tt_err *error)
 {
     if (is_stored(production))
         tt_registry_remove(production->env->registry, production->reply);
     tt_reply_finish(production->reply, error);
+}
+
+static void finish(struct production *production, const struct tt_err *error)
+{
+    if (!production->late)
+        tell(production, error);
     release(production, production->reply);
+}
+
+/* Nobody waits for it any more, but it is not given up. */
+static void try_later(struct production *production, const struct tt_err *error)
+{
+    void (*on_finish)(struct tt_reply * reply, void *arg) = production->on_finish;
+
+    tt_timer_start(production->env->loop, &production->retry, LATE_MS);
+    if (production->late)
+        return;
+    tt_log(TT_LOG_ERROR, "a reply could not be stored yet",
+           TT_F_INT("message_id", tt_reply_message_id(production->reply)),
+           TT_F_Z("code", error->code), TT_F_Z("error", error->message));
+    production->late = true;
+    production->on_finish = NULL;
+    /* Of a reply without a row only the counting has failed: its client gets it all the same. */
+    tell(production, is_stored(production) ? error : NULL);
+    leave_turn(production);
+    if (on_finish)
+        on_finish(production->reply, production->on_finish_arg);
 }
 
 void tt_production_abandon(struct tt_env *env)
@@ -93,6 +131,10 @@ void tt_production_abandon(struct tt_env *env)
         tt_reply_on_produced(production->reply, NULL, NULL);
         if (production->ending)
             continue;
+        if (production->late) {
+            release(production, NULL);
+            continue;
+        }
         tt_reply_stop(production->reply, NULL); /* by mail: the producer ends in a later turn */
         if (is_stored(production))
             tt_registry_remove(env->registry, production->reply);
@@ -120,16 +162,12 @@ static void end_done(struct tt_db_job *job, void *arg)
         return;
     }
     if (err && strcmp(err->code, "busy") == 0 && !production->env->closing &&
-        production->retries++ < RETRIES_MAX) {
+        production->retries++ < RETRIES_MAX)
         tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
-        return;
-    }
-    if (err)
-        tt_log(TT_LOG_ERROR, "a reply could not be stored",
-               TT_F_INT("message_id", tt_reply_message_id(production->reply)),
-               TT_F_Z("code", err->code), TT_F_Z("error", err->message));
-    /* Of a reply without a row only the counting has failed: its client gets it all the same. */
-    finish(production, is_stored(production) ? err : NULL);
+    else if (err && !production->env->closing)
+        try_later(production, err);
+    else
+        finish(production, is_stored(production) ? err : NULL);
 }
 
 static void retry_end(struct tt_timer *timer)
@@ -171,7 +209,7 @@ static void format_usage(const struct tt_reply_outcome *outcome, struct tt_buf *
 static void add_end(struct production *production, struct tt_db_job *job)
 {
     struct tt_reply *reply = production->reply;
-    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
+    const struct tt_reply_outcome *outcome = &production->outcome;
     struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
 
     for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
@@ -201,7 +239,7 @@ static void add_end(struct production *production, struct tt_db_job *job)
 
 static void add_usage(struct production *production, struct tt_db_job *job)
 {
-    const struct tt_reply_outcome *outcome = tt_reply_outcome(production->reply);
+    const struct tt_reply_outcome *outcome = &production->outcome;
     const struct tt_usage *usage = &outcome->usage;
 
     if (!production->counted_as || (usage->input_tokens < 0 && usage->output_tokens < 0))
@@ -261,8 +299,11 @@ void tt_production_totals(struct tt_production_totals *out)
 
 static void on_produced(struct tt_reply *reply, void *arg)
 {
+    struct production *production = arg;
+
     count(reply);
-    submit_end(arg);
+    production->outcome = *tt_reply_outcome(reply);
+    submit_end(production);
 }
 
 /* ---- the start ---- */
@@ -364,6 +405,6 @@ int tt_production_count(const struct tt_env *env)
 {
     int count = 0;
     tt_list_for_each (node, &env->productions)
-        count++;
+        count += !tt_list_entry(node, struct production, node)->late;
     return count;
 }

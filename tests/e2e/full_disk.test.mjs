@@ -75,7 +75,8 @@ describe('a full disk', () => {
     await user.say('model-1', session, 'before');
     const upload = await newSession(user, 'model-1');
 
-    const running = await user.open('long', uniqueName('running'), 'on and on');
+    const spoken = uniqueName('running');
+    const running = await user.open('long', spoken, 'on and on');
     await running.until((reader) => reader.frames.length > 0);
     fill(server);
     const { acknowledged, refused } = await writeUntilRefused(user, session);
@@ -87,9 +88,14 @@ describe('a full disk', () => {
     await within(running.end(), 'the running reply ends');
     assert.equal(running.last.done, true);
     assert.ok(running.text.startsWith('tok0'), running.text.slice(0, 50));
-    if (running.last.code) assert.equal(running.last.code, 'disk_full');
+    assert.equal(running.last.code, 'disk_full');
 
     empty(server);
+    // What was told meanwhile is not lost either.
+    await eventually(async () => {
+      const reply = (await user.messages(spoken)).find((message) => message.id === running.last.message_id);
+      return reply.status === 'complete' && reply.content === running.text;
+    }, 'the reply is stored after all');
     await eventually(async () => (await user.post('/api/chat/message', {
       session_id: session, model_name: 'model-1', message: 'after',
     })).status === 200, 'messages are stored again');
