@@ -35,7 +35,7 @@ static int tear_down(void **state)
 
 static const char *enter(uint64_t key, struct tt_breaker_permit *permit)
 {
-    static struct tt_err err;
+    static _Thread_local struct tt_err err;
     int64_t retry_after = 0;
     err = (struct tt_err){0};
     if (tt_breaker_enter(breakers, TT_STR("https://a:443"), key, false, permit, &retry_after,
