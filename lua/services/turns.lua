@@ -4,173 +4,22 @@
 --- the model. From llm.start on the reply belongs to the core and goes on
 --- without the request.
 
-local attachments = require "services.attachments"
 local cache = require "services.cache"
 local config = require "tide.config"
 local context_policy = require "policy.context"
 local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
-local files = require "services.files"
 local hooks = require "hooks"
 local llm = require "tide.llm"
-local message_store = require "services.messages"
 local models = require "services.models"
 local quota = require "services.quota"
 local registry = require "providers.registry"
 local session_manager = require "session_manager"
 local sources = require "services.sources"
-local title_policy = require "policy.title"
 local titles = require "services.titles"
+local turn_place = require "services.turn_place"
 
 local M = {}
-
----@class TurnWish: SessionWish
----@field session_id string
----@field message? string
----@field file_ids? integer[]
----@field parent_id? integer the message continues from there; 0 = a new root
----@field regenerate? integer id of a reply that is to be made anew
----@field system_prompt? string instead of the persona's
----@field tools? table[] what the model may call, in OpenAI's form
----@field tool_choice? string
----@field stream? boolean the client asked for a stream
-
----@param user_id integer
----@param wish TurnWish
----@return integer[]|nil file_ids of a new message
----@return string|tide.Error|nil image name of one that is an image; or the
---- error: missing_field, file_not_found, file_not_text
-local function check_content(user_id, wish)
-  if wish.regenerate then
-    return {}
-  elseif wish.file_ids and #wish.file_ids > 0 then
-    return files.check_attached(user_id, wish.session_id, wish.file_ids)
-  elseif not wish.message or wish.message == "" then
-    return nil, errors.new("missing_field", { field = "message" })
-  end
-  return {}
-end
-
----@class TurnPlace where in the session's tree a turn stands
----@field rows table[] the path that leads to it, oldest first
----@field message string what the model is asked
----@field files? AttachedText[] and what comes with it
----@field asked? table row of the message, when it is stored already
----@field turn TurnRows what is stored
-
---- The session's title from this turn on: made by policy for the first one.
----@param session SessionDraft
----@param place TurnPlace
----@return string
-local function title_of(session, place)
-  local message = place.turn.message
-  if session.message_count > 0 or not message then
-    return session.title
-  elseif message == "" and place.files then
-    message = place.files[1].name
-  end
-  return title_policy.from_message(message) or session.title
-end
-
---- A new reply to the message that an earlier one answers.
----@param user_id integer
----@param session SessionDraft that is stored
----@param reply_id integer
----@param limit integer rows of history
----@return TurnPlace|nil place, tide.Error|nil err message_not_found
-local function place_again(user_id, session, reply_id, limit)
-  local reply, unknown =
-    message_store.get_message(user_id, session.id, reply_id)
-  if not reply then
-    return nil, unknown
-  elseif reply.role ~= "assistant" or not reply.parent_id then
-    return nil, errors.new("not_a_reply", { field = "regenerate" })
-  end
-  local rows, err = message_store.get_history(
-    user_id,
-    session,
-    reply.parent_id,
-    limit + 1
-  )
-  if not rows then
-    return nil, err
-  end
-  local asked = table.remove(rows)
-  return {
-    rows = rows,
-    message = asked.content,
-    asked = asked,
-    turn = { reply_to = asked.id },
-  }
-end
-
---- Where the turn goes: after the newest message, after the one that the wish
---- names, or beside an earlier reply.
----@param user_id integer
----@param session SessionDraft
----@param wish TurnWish
----@param limit integer rows of history
----@return TurnPlace|nil place
----@return tide.Error|nil err message_not_found, not_a_reply
-local function find_place(user_id, session, wish, limit)
-  local named = wish.regenerate or wish.parent_id
-  local rows = {}
-  if not session.id then
-    if named and named ~= 0 then
-      return nil, errors.new("message_not_found")
-    end
-  elseif wish.regenerate then
-    return place_again(user_id, session, wish.regenerate, limit)
-  elseif named ~= 0 then
-    if named then
-      local parent, unknown =
-        message_store.get_message(user_id, session.id, named)
-      if not parent then
-        return nil, unknown
-      elseif parent.role ~= "assistant" then
-        return nil, errors.new("not_a_reply", { field = "parent_id" })
-      end
-    end
-    local err
-    rows, err =
-      message_store.get_history(user_id, session, named, limit)
-    if not rows then
-      return nil, err
-    end
-  end
-  return {
-    rows = rows,
-    message = wish.message or "",
-    turn = {
-      message = wish.message or "",
-      parent_id = rows[#rows] and rows[#rows].id,
-    },
-  }
-end
-
---- Reads the files of a turn's message and of those before it.
----@param user_id integer
----@param place TurnPlace changed
----@param file_ids integer[] of a new message
----@param takes_images boolean the model does
----@return true|nil ok, tide.Error|nil err those of attachments.read
-local function attach(user_id, place, file_ids, takes_images)
-  local room = attachments.image_room()
-  if #file_ids > 0 then
-    local texts, err = attachments.read(user_id, file_ids, room)
-    if not texts then
-      return nil, err
-    end
-    place.files, place.turn.file_ids = texts, file_ids
-  end
-  local rows = table.move(place.rows, 1, #place.rows, 1, {})
-  rows[#rows + 1] = place.asked
-  local ok, err = attachments.fill(user_id, rows, takes_images and room or nil)
-  if ok and place.asked then
-    place.files = place.asked.files
-  end
-  return ok, err
-end
 
 --- What is done when the reply has ended, or nil when there is nothing.
 ---@param wish TitleWish
@@ -196,17 +45,22 @@ local function finisher(wish, hook_turn)
   end
 end
 
---- Begins a turn: both rows are committed and the reply runs.
+---@class TurnAdmission what lets a turn begin
+---@field model Model to ask
+---@field file_ids integer[] of a new message
+---@field takes_images boolean the model does
+---@field disconnect "detach"|"cancel" what its end does to the reply
+---@field turn tide.Turn the place in the session's queue
+
+--- Everything that can be refused without looking at the session, and then the
+--- session's turn, which may have to be waited for. The core leaves it by
+--- itself when the task ends in any other way than through llm.start.
 ---@param user_id integer
 ---@param wish TurnWish
----@param language "zh"|"en"
----@return tide.Reply|nil reply
----@return tide.Error|nil err missing_field, file_not_found, file_not_text,
---- those of attachments.read, session_busy,
---- session_deleted, session_not_found, limit_reached, those of
---- session_manager.check
-function M.start(user_id, wish, language)
-  local file_ids, image = check_content(user_id, wish)
+---@return TurnAdmission|nil admission
+---@return tide.Error|nil err those of M.start
+local function admit(user_id, wish)
+  local file_ids, image = turn_place.check_content(user_id, wish)
   if not file_ids then
     return nil, image
   end
@@ -232,13 +86,33 @@ function M.start(user_id, wish, language)
     provider = model.provider.name,
     stream = wish.stream or false,
   })
-  -- The core leaves the turn by itself when the task ends in any other way
-  -- than through llm.start.
-  local turn, not_admitted =
-    llm.enter(user_id, wish.session_id, disconnect)
+  local turn, not_admitted = llm.enter(user_id, wish.session_id, disconnect)
   if not turn then
     return nil, not_admitted
   end
+  return {
+    model = model,
+    file_ids = file_ids,
+    takes_images = takes_images,
+    disconnect = disconnect,
+    turn = turn,
+  }
+end
+
+---@class TurnScene what the model is shown, and who speaks
+---@field session SessionDraft
+---@field persona Persona
+---@field place TurnPlace
+---@field hook_turn tide.HookTurn what hooks see, and may change
+
+--- Reads what the turn goes on from; hooks have their say.
+---@param user_id integer
+---@param wish TurnWish
+---@param language "zh"|"en"
+---@param admission TurnAdmission
+---@return TurnScene|nil scene
+---@return tide.Error|nil err those of M.start
+local function set_scene(user_id, wish, language, admission)
   local opened, lost =
     session_manager.get_or_create_session(user_id, wish, language)
   if not opened then
@@ -246,73 +120,110 @@ function M.start(user_id, wish, language)
   end
   local session, persona = opened.session, opened.persona
   local pairs_max = config.get("history.pairs")
-  local place, misplaced = find_place(
-    user_id,
-    session,
-    wish,
-    context_policy.rows_needed(pairs_max)
-  )
+  local limit = context_policy.rows_needed(pairs_max)
+  local place, misplaced = turn_place.find(user_id, session, wish, limit)
   if not place then
     return nil, misplaced
   end
-  local ok, unread = attach(user_id, place, file_ids, takes_images)
+  local ok, unread = turn_place.attach(
+    user_id,
+    place,
+    admission.file_ids,
+    admission.takes_images
+  )
   if not ok then
     return nil, unread
   end
-  local messages = context_policy.build({
-    system = wish.system_prompt or persona.content,
-    rows = place.rows,
-    message = place.message,
-    files = place.files,
-    pairs = pairs_max,
-  })
   local hook_turn = {
     user_id = user_id,
     session_id = wish.session_id,
-    model_name = model.name,
+    model_name = admission.model.name,
     persona = persona.name,
     language = language,
     first = session.message_count == 0,
     message = place.message,
-    messages = messages,
-    title = title_of(session, place),
+    messages = context_policy.build({
+      system = wish.system_prompt or persona.content,
+      rows = place.rows,
+      message = place.message,
+      files = place.files,
+      pairs = pairs_max,
+    }),
+    title = turn_place.title(session, place),
   }
-  -- All that a script may get wrong comes before the rows are stored.
   if hooks.before_llm then
     local willing, refusal = hooks.before_llm(hook_turn)
     if not willing then
       return nil, refusal
     end
   end
+  return {
+    session = session,
+    persona = persona,
+    place = place,
+    hook_turn = hook_turn,
+  }
+end
+
+--- What llm.start needs but for the rows: all that a script may get wrong.
+---@param user_id integer
+---@param wish TurnWish
+---@param admission TurnAdmission
+---@param scene TurnScene
+---@return tide.StartSpec
+local function describe(user_id, wish, admission, scene)
+  local model, hook_turn = admission.model, scene.hook_turn
   local spec = {
-    turn = turn,
+    turn = admission.turn,
     user_id = user_id,
     session_id = wish.session_id,
-    disconnect = disconnect,
+    disconnect = admission.disconnect,
   }
   models.fit_fallbacks(model, hook_turn.messages)
   sources.set(spec, model, {
     messages = hook_turn.messages,
-    persona = persona,
-    language = language,
+    persona = scene.persona,
+    language = hook_turn.language,
     tools = wish.tools,
     tool_choice = wish.tool_choice,
   })
   spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
-  session.title = hook_turn.title
+  spec.on_finish = finisher({
+    user_id = user_id,
+    session_id = wish.session_id,
+    title = hook_turn.title,
+    message = scene.place.message,
+    model = model,
+  }, hook_turn)
+  return spec
+end
+
+--- Begins a turn: both rows are committed and the reply runs.
+---@param user_id integer
+---@param wish TurnWish
+---@param language "zh"|"en"
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err missing_field, file_not_found, file_not_text,
+--- images_not_supported, those of attachments.read, session_busy,
+--- session_deleted, session_not_found, message_not_found, not_a_reply,
+--- limit_reached, those of hooks and of session_manager.check
+function M.start(user_id, wish, language)
+  local admission, refused = admit(user_id, wish)
+  if not admission then
+    return nil, refused
+  end
+  local scene, unset = set_scene(user_id, wish, language, admission)
+  if not scene then
+    return nil, unset
+  end
+  local spec = describe(user_id, wish, admission, scene)
+  scene.session.title = scene.hook_turn.title
   local saved, unsaved =
-    session_manager.save_message(user_id, session, place.turn)
+    session_manager.save_message(user_id, scene.session, scene.place.turn)
   if not saved then
     return nil, unsaved
   end
   spec.session_row = saved.session_row
-  spec.on_finish = finisher({
-    user_id = user_id,
-    session_id = wish.session_id,
-    title = session.title,
-    message = place.message,
-    model = model,
-  }, hook_turn)
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
   return llm.start(spec)
