@@ -93,7 +93,7 @@ run_lint()
 {
     local name
 
-    for name in format hygiene layers shell lua lua_api tidy; do
+    for name in format hygiene layers shell lua lua_api api_page tidy; do
         suite "lint_$name" 10m tests/lint/$name.sh
     done
 }

@@ -7,19 +7,19 @@
 #include <stdio.h>
 
 static const struct tt_command commands[] = {
-    {"serve", "[--setting=value …]", "start the server",
+    {"serve", "", "start the server",
      "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start.\n", tt_cli_serve},
-    {"dev", "[--setting=value …]", "start the server for writing scripts",
+    {"dev", "", "start the server for writing scripts",
      "As serve, but scripts and personas are loaded whenever they change on the disk, or it says\n"
      "what is wrong with them, with file and line; and errors of scripts are shown in answers.\n",
      tt_cli_dev},
-    {"check", "[--json] [--setting=value …]", "validate settings, personas and scripts",
+    {"check", "[--json]", "validate settings, personas and scripts",
      "Prints all that is wrong as file:line:column: severity: message (code), and ends with 1 "
      "when\n"
      "an error is among it; warnings alone end with 0. --json prints an array of objects with\n"
      "file, line, column, severity (error or warning), code and message.\n",
      tt_cli_check},
-    {"routes", "[--json] [--setting=value …]", "list the routes of the scripts",
+    {"routes", "[--json]", "list the routes of the scripts",
      "--json prints an array of objects with method, path, auth, listener, file and line.\n",
      tt_cli_routes},
     {"reload", "[--dry-run] [--force] [--wait]", "load the changed scripts into the running server",
@@ -34,19 +34,19 @@ static const struct tt_command commands[] = {
      "is\n"
      "not loaded again, unless it is changed or reload is given --force.\n",
      tt_cli_rollback},
-    {"admin", "[--setting=value …]", "open a port of the running server for the admin's browser",
+    {"admin", "", "open a port of the running server for the admin's browser",
      "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
      "admin.port_life.\n",
      tt_cli_admin},
-    {"new", "handler NAME [--setting=value …]", "begin a route, with its schema and its test",
+    {"new", "handler NAME", "begin a route, with its schema and its test",
      "Makes lua/routes/NAME.lua and lua/tests/NAME_test.lua, and names the route in lua/app.lua.\n"
      "Refuses when one of them is there.\n",
      tt_cli_new},
-    {"test", "[PATH] [--setting=value …]", "run the Lua tests of the scripts",
+    {"test", "[PATH]", "run the Lua tests of the scripts",
      "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
      "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",
      tt_cli_test},
-    {"repl", "[--write] [--setting=value …]", "run lines of Lua with the scripts and the database",
+    {"repl", "[--write]", "run lines of Lua with the scripts and the database",
      "Works on a copy of the database, also beside a running server, which never notices. --write\n"
      "works on the data folder itself, when no server uses it. In a pipe it ends with 1 when a "
      "line\n"
@@ -57,15 +57,13 @@ static const struct tt_command commands[] = {
      "beside a running server.\n",
      tt_cli_migrate},
     {"user",
-     "add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME",
+     "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME)",
      "manage accounts",
      "Passwords are asked for on a terminal, else read as one line from standard input.\n"
      "Works beside a running server (through its admin socket) and without one.\n",
      tt_cli_user},
-    {"health", "[--setting=value …]", "ask the server whether it is ready (0 yes, 1 no)", "",
-     tt_cli_health},
-    {"config", "show [--setting=value …]", "print every setting in force and where it comes from",
-     "", tt_cli_config},
+    {"health", "", "ask the server whether it is ready (0 yes, 1 no)", "", tt_cli_health},
+    {"config", "show", "print every setting in force and where it comes from", "", tt_cli_config},
     {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},
 };
 
@@ -82,10 +80,12 @@ static void print_usage(FILE *to)
 static void print_help(const struct tt_command *command)
 {
     struct tt_buf settings = {0};
+    bool has_settings = command->run != tt_cli_version;
 
-    printf("usage: tidetalk %s %s\n\n%s.\n%s", command->name, command->arguments, command->summary,
+    printf("usage: tidetalk %s%s%s%s\n\n%s.\n%s", command->name, *command->arguments ? " " : "",
+           command->arguments, has_settings ? " [--setting=value …]" : "", command->summary,
            command->help);
-    if (command->run != tt_cli_version) {
+    if (has_settings) {
         tt_settings_help(&settings);
         printf("\nSettings come from defaults, then tidetalk.yaml (or --config FILE), then the\n"
                "environment, then flags:\n\n%.*s",

@@ -17,7 +17,7 @@ int tt_cli_config(int argc, char **argv)
         return TT_EXIT_USAGE;
     if (argc != 1 || strcmp(argv[0], "show") != 0) {
         tt_settings_free(&settings);
-        return tt_cli_fail(TT_EXIT_USAGE, "usage: tidetalk config show");
+        return tt_cli_fail(TT_EXIT_USAGE, "usage: tidetalk config show [--setting=value …]");
     }
     tt_conf_show(settings.conf, &text);
     printf("%.*s", (int)text.len, text.data);

@@ -237,7 +237,7 @@ int tt_cli_new(int argc, char **argv)
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     if (argc != 2 || strcmp(argv[0], "handler") != 0)
-        code = tt_cli_fail(TT_EXIT_USAGE, "usage: tidetalk new handler NAME");
+        code = tt_cli_fail(TT_EXIT_USAGE, "usage: tidetalk new handler NAME [--setting=value …]");
     else if (!is_name(argv[1]))
         code = tt_cli_fail(TT_EXIT_USAGE,
                            "new: '%s' is no name for it: small letters, digits and _, at most %d",

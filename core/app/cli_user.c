@@ -163,8 +163,8 @@ int tt_cli_user(int argc, char **argv)
         tt_buf_append_z(&ask.path, "/admin/users");
         code = run_user(&settings, &ask, argv[0], NULL);
     } else if (!known) {
-        tt_cli_fail(0, "usage: tidetalk user add NAME [--admin] [--email ADDRESS] | list | passwd "
-                       "NAME | disable NAME | enable NAME");
+        tt_cli_fail(0, "usage: tidetalk user (add NAME [--admin] [--email ADDRESS] | list | passwd "
+                       "NAME | disable NAME | enable NAME) [--setting=value …]");
     } else if (build_ask(&ask, argv[0], argv[1], admin, email) == 0) {
         code = run_user(&settings, &ask, argv[0], argv[1]);
     }

@@ -12,8 +12,8 @@ local M = {}
 --- What the core and the pipeline read of a route (types/route.lua).
 M.ROUTE_FIELDS = {
   "method", "path", "auth", "api_keys", "idempotent", "listener", "params",
-  "query", "request", "response", "upload", "form", "body_max", "summary",
-  "handler",
+  "query", "request", "response", "answer", "upload", "form", "body_max",
+  "summary", "handler",
 }
 
 ---@class Advice

@@ -129,6 +129,7 @@ return {
     auth = "user",
     summary = "Send a message and get the reply as Server-Sent Events",
     request = SEND,
+    answer = "Server-Sent Events, see streaming.md",
     handler = handlers.send_stream,
   },
 }

@@ -151,6 +151,7 @@ return {
     summary = "OpenAI's chat completions, for the caller's models",
     request = CHAT,
     body_max = BODY_MAX,
+    answer = "OpenAI's object, or its chunks as a stream, see openai.md",
     handler = handlers.chat,
   },
   {
@@ -161,6 +162,7 @@ return {
     summary = "OpenAI's embeddings, of the caller's models",
     request = EMBEDDINGS,
     body_max = BODY_MAX,
+    answer = "what the upstream answers, see openai.md",
     handler = handlers.embed,
   },
   {

@@ -103,6 +103,7 @@ return {
         { name = "after", type = "string", max = 100, empty_is_absent = true },
       },
     },
+    answer = "Server-Sent Events, see streaming.md; 204 when no reply runs",
     handler = handlers.resume,
   },
   {

@@ -168,6 +168,7 @@ return {
         },
       },
     },
+    answer = "the file, as an attachment",
     handler = handlers.export,
   },
   {

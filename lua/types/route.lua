@@ -14,6 +14,8 @@
 ---@field query? table schema
 ---@field request? table schema of the JSON body; absent = no body is read
 ---@field response? table schema of the 200 answer
+---@field answer? string what the 200 answer is, for the docs, when no schema
+--- says it
 ---@field upload? boolean the body is multipart/form-data: its part "file" is
 --- streamed to disk, the others are req.fields
 ---@field form? table schema of an upload's fields

@@ -8,7 +8,8 @@ import { ROOT, freePort } from './support/process.mjs';
 import { makeHome, tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
-const COMMANDS = ['serve', 'check', 'routes', 'migrate', 'user', 'health', 'config', 'version'];
+const COMMANDS = ['serve', 'dev', 'check', 'routes', 'reload', 'rollback', 'admin', 'new', 'test', 'repl',
+  'migrate', 'user', 'health', 'config', 'version'];
 
 const homes = [];
 function newHome(options) {
@@ -31,6 +32,9 @@ describe('help', () => {
       const { code, stdout, stderr } = await tidetalk(home, [command, '--help']);
       assert.equal(code, 0, stderr);
       assert.match(stdout, new RegExp(`^usage: tidetalk ${command}`));
+      // The usage line names the settings exactly when the help lists them.
+      assert.equal(/^usage: .*--setting=value/.test(stdout), stdout.includes('TIDETALK_LISTEN'));
+      assert.equal(stdout.includes('TIDETALK_LISTEN'), command !== 'version');
     }
     assert.ok(!existsSync(home.dataDir), 'help makes no data folder');
   });

@@ -1,0 +1,60 @@
+#!/bin/bash
+# What "cmake --install" puts in place is all that packaging/tidetalk.service names, and what is
+# installed works by itself: installs below a temporary folder as a package does.
+#
+# environment: TIDETALK_BIN
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/tt-install.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+count=0
+bad=0
+
+check()
+{
+    local text=$1
+    shift
+
+    count=$((count + 1))
+    if "$@" >"$work/out" 2>&1; then
+        echo "ok $count - $text"
+    else
+        echo "not ok $count - $text"
+        sed 's/^/# /' "$work/out"
+        bad=1
+    fi
+}
+
+# Every path of the unit that a package has to bring is there.
+unit_paths_are_there()
+{
+    local path paths
+
+    paths=$(grep -oE '/usr/[^ ]+' packaging/tidetalk.service | sort -u)
+    [ "$(printf '%s\n' "$paths" | wc -l)" -ge 5 ] || { echo "found only: $paths" && return 1; }
+    for path in $paths; do
+        [ -e "$work/root$path" ] || { echo "$path is not installed" && return 1; }
+    done
+}
+
+# The installed program with the environment of the unit, from another folder
+installed()
+{
+    local -a settings
+    mapfile -t settings < <(sed -n 's|^Environment=\(TIDETALK_[A-Z_]*\)=/usr/|\1='"$work/root"'/usr/|p' \
+        packaging/tidetalk.service)
+
+    (cd "$work" && env "${settings[@]}" TIDETALK_DATA_DIR="$work/data" \
+        "$work/root/usr/bin/tidetalk" "$@")
+}
+
+check 'installs below DESTDIR' \
+    env DESTDIR="$work/root" cmake --install "$(dirname "$TIDETALK_BIN")" --prefix /usr
+check 'brings what the unit names' unit_paths_are_there
+check 'brings the unit' cmp packaging/tidetalk.service \
+    "$work/root/usr/lib/systemd/system/tidetalk.service"
+check 'the installed scripts are valid' installed check
+check 'the installed migrations apply' installed migrate
+echo "1..$count"
+[ $bad -eq 0 ]
