@@ -2,12 +2,13 @@
 
 local objects = require "lib.objects"
 local personas = require "services.personas"
+local session_manager = require "session_manager"
 
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
 
 function handlers.list()
-  return { json = { data = personas.get_available_personas() } }
+  return { json = { data = session_manager.get_available_personas() } }
 end
 
 function handlers.get_default()

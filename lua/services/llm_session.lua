@@ -1,6 +1,7 @@
 --- A user talking in one chat session: what routes and scripts hold in their
 --- hand. Says where the talk goes on and who speaks; services/turns does it.
 
+local attachments = require "services.attachments"
 local chat = require "services.chat"
 local config = require "tide.config"
 local context_policy = require "policy.context"
@@ -40,7 +41,8 @@ function LlmSession:set_system_prompt(prompt)
   self.system_prompt = prompt
 end
 
---- The conversation that the model would be shown, oldest first.
+--- The conversation that the model would be shown, oldest first, with the
+--- texts of attached files; images by their names only.
 ---@return {role: string, content: string}[]|nil messages
 ---@return tide.Error|nil err session_not_found
 function LlmSession:get_messages()
@@ -58,6 +60,10 @@ function LlmSession:get_messages()
   )
   if not rows then
     return nil, err
+  end
+  local ok, unread = attachments.fill(self.user_id, rows, nil)
+  if not ok then
+    return nil, unread
   end
   return context_policy.history(rows, pairs_max)
 end

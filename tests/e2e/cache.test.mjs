@@ -11,20 +11,23 @@ import { startMock } from './support/mock.mjs';
 import { freePort } from './support/process.mjs';
 import { startRedis } from './support/redis.mjs';
 import { LOOPBACK, PERSONAS, Server, startServer } from './support/server.mjs';
+import { assertError } from './support/suite.mjs';
 import { list, newSession, upload } from './support/upload.mjs';
 
-const env = (url) => ({ ...LOOPBACK, TIDETALK_REDIS_URL: url, TIDETALK_REDIS_TIMEOUT: '200ms' });
+const env = (url, more) => ({ ...LOOPBACK, TIDETALK_REDIS_URL: url, TIDETALK_REDIS_TIMEOUT: '200ms', ...more });
 
 const stateIs = (server, state) => eventually(async () =>
   (await statusOf(server)).redis.state === state, `redis is ${state}`);
 
 /** A server and an upstream; with `redis` also a Redis of the block's own. */
-function withCache({ redis, url } = {}) {
+function withCache({ redis, url, settings } = {}) {
   const context = {};
   before(async () => {
     context.mock = await startMock();
     if (redis) context.redis = await startRedis(redis);
-    context.server = await startServer({ env: env(url ? await url(context) : context.redis.url) });
+    context.server = await startServer({
+      env: env(url ? await url(context) : context.redis.url, settings),
+    });
     if (!url) await stateIs(context.server, 'up');
   }, { timeout: HANG_MS });
   after(async () => {
@@ -191,6 +194,64 @@ describe('with Redis', () => {
     assert.equal((await say('three')).response, roles(3));
     await context.redis.command('FLUSHALL');
     assert.equal((await say('four')).response, roles(4));
+  });
+});
+
+describe('what is kept, kind by kind', () => {
+  // One worker: when Redis is up, it is so for whoever is asked.
+  const context = withCache({ redis: {}, settings: { TIDETALK_WORKERS: '1' } });
+
+  /** How often Redis had something since the server was started, and what the process had. */
+  const hits = async () => {
+    const { redis, cache } = await statusOf(context.server);
+    return [redis.hits, cache.hits];
+  };
+
+  test('a session and its conversation are taken from there after a restart, each once', async () => {
+    const talk = await setup(context);
+    const { user, session } = talk;
+    await talk.say('one');
+    await talk.say('two');
+    const key = (kind) => `tide:1:${kind}:${user.user.id}:${session}`;
+    await eventually(async () => (await context.redis.command('GET', key('full'))).includes('two')
+      && (await context.redis.command('GET', key('session'))).includes('"message_count":4'), 'both turns are kept');
+    await context.restart();
+    await stateIs(context.server, 'up');
+    assert.deepEqual(await hits(), [0, 0]);
+
+    // The conversation alone; its session is read from the database here.
+    const history = () => user.ok('GET', `/api/chat/sessions/${session}/context`);
+    const first = await history();
+    assert.deepEqual(first.data.map((m) => m.content), ['one', 'system,user', 'two', roles(2)]);
+    assert.deepEqual(await hits(), [1, 0], 'the conversation');
+    assert.deepEqual(await history(), first);
+    assert.deepEqual(await hits(), [1, 1], 'the conversation again');
+
+    // The session alone: the turn is refused before it needs anything else, and the demo has no configuration.
+    const refuse = async (model) => assertError(await user.post('/api/chat/message', {
+      session_id: session, model_name: model, message: 'nowhere', parent_id: 999999999,
+    }), 404, 'message_not_found');
+    await refuse('demo');
+    assert.deepEqual(await hits(), [2, 1], 'the session');
+    await refuse('demo');
+    assert.deepEqual(await hits(), [2, 2], 'the session again');
+    await refuse(talk.model);
+    assert.deepEqual(await hits(), [3, 3], 'the configuration, and the session again');
+
+    assert.equal((await talk.say('three')).response, roles(3));
+  });
+
+  test('what is not there is read from the database and kept again', async () => {
+    const { user, session, say } = await setup(context);
+    await say('one');
+    await context.restart();
+    await stateIs(context.server, 'up');
+    await context.redis.command('FLUSHALL');
+    const { data } = await user.ok('GET', `/api/chat/sessions/${session}/context`);
+    assert.equal(data.length, 2);
+    assert.deepEqual(await hits(), [0, 0]);
+    await eventually(async () => (await context.redis.keys()).includes(`tide:1:full:${user.user.id}:${session}`),
+      'the conversation is kept');
   });
 });
 

@@ -60,6 +60,16 @@ describe('personas', () => {
     assert.equal(row.Persona, OTHER.name);
   });
 
+  test('a system prompt in the request speaks instead, for that message', async () => {
+    const { user, model, session, hear } = await setup();
+    const prompt = 'Speak like the sea. 🌊';
+    assert.equal(await hear({ system_prompt: prompt }), prompt);
+    assert.equal(await hear(), FIRST.content);
+    const { text } = await user.stream(model, session, 'hi', { system_prompt: prompt });
+    assert.equal(text, prompt);
+    assert.equal(await hear({ system_prompt: '' }), FIRST.content);
+  });
+
   test('an unknown one is refused everywhere and changes nothing', async () => {
     const { user, model, session, hear } = await setup();
     await hear({ persona: PLAIN.name });

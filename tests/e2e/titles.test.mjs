@@ -1,5 +1,7 @@
 // What sessions are called when the model is asked for a title.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { describe } from 'node:test';
 import { uniqueName } from './support/client.mjs';
 import { eventually, pause, test } from './support/limits.mjs';
@@ -14,6 +16,29 @@ const titleOf = async (user, session) => (await user.ok('GET', '/api/chat/sessio
 
 /** Requests for a title among what the upstream was asked. */
 const asksForTitle = ({ json }) => json.messages.at(-1).content === 'Title?';
+
+/** Hands requests on to `url`, but never answers those for a title: it counts them. */
+async function startTitleless(url) {
+  const upstream = { titles: 0 };
+  const server = createServer(async (request, response) => {
+    const body = (await request.toArray()).join('');
+    if (asksForTitle({ json: JSON.parse(body) })) {
+      upstream.titles += 1;
+      return;
+    }
+    const answer = await fetch(`${url}/chat/completions`, { method: 'POST', body });
+    response.writeHead(answer.status, { 'Content-Type': answer.headers.get('content-type') });
+    response.end(await answer.text());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  upstream.url = `http://127.0.0.1:${server.address().port}/v1`;
+  upstream.stop = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return upstream;
+}
 
 describe('titles asked from the model', () => {
   const context = withServer({ env: { ...LOOPBACK, TIDETALK_TITLE_ASK_MODEL: 'true' }, mock: true });
@@ -49,9 +74,21 @@ describe('titles asked from the model', () => {
     assert.equal(await titleOf(user, session), CUT, 'the one from the message stands at once');
     assert.equal((await asked()).length, 0);
     await reader.end();
-    assert.equal(await titleOf(user, session), CUT, 'the end does not wait for it either');
-    const next = await user.say(model, session, 'next', { BaseUrl: context.mock.url('tokens=2') });
-    assert.equal(next.response, 'tok0 tok1 ');
+  });
+
+  test('never slow anything: the end does not wait for them, nor does the next message', async () => {
+    const { user, session } = await setup('');
+    const upstream = await startTitleless(context.mock.url('tokens=2'));
+    try {
+      const model = await user.model(upstream.url);
+      assert.equal((await user.stream(model, session, QUESTION)).text, 'tok0 tok1 ');
+      await eventually(() => upstream.titles === 1, 'the model is asked');
+      assert.equal(await titleOf(user, session), CUT);
+      assert.equal((await user.say(model, session, 'next')).response, 'tok0 tok1 ');
+      assert.equal(await titleOf(user, session), CUT);
+    } finally {
+      upstream.stop();
+    }
   });
 
   test('do not replace what was set by hand meanwhile', async () => {

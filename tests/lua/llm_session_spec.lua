@@ -1,7 +1,7 @@
 local tide = require "tests.lua.support.tide"
 
 describe("services.llm_session", function()
-  local turns, log, started, outcome, stored
+  local llm_session, turns, log, started, outcome, stored, pieces, history
 
   --- The order in which the core was asked for things.
   local function note(what)
@@ -9,7 +9,11 @@ describe("services.llm_session", function()
   end
 
   before_each(function()
-    log, started, stored = {}, nil, nil
+    log, started, stored, pieces = {}, nil, nil, {}
+    history = {
+      { id = 3, role = "user", content = "q" },
+      { id = 4, role = "assistant", content = "a" },
+    }
     outcome = { status = "complete", content = "reply", reasoning = "" }
     local db = {
       one = function(sql)
@@ -20,7 +24,14 @@ describe("services.llm_session", function()
           note("session")
           return stored
         elseif sql:find("FROM uploaded_files", 1, true) then
-          return nil
+          return stored
+            and {
+              id = 9,
+              file_name = "h.txt",
+              file_type = ".txt",
+              is_processed = 1,
+              content = "the text",
+            }
         elseif sql:find("FROM settings", 1, true) then
           return nil
         end
@@ -33,10 +44,7 @@ describe("services.llm_session", function()
           return {}
         end
         note("history")
-        return {
-          { id = 3, role = "user", content = "q" },
-          { id = 4, role = "assistant", content = "a" },
-        }
+        return history
       end,
       write = function(statements)
         note("write")
@@ -55,6 +63,13 @@ describe("services.llm_session", function()
       end,
       length = function()
         return #outcome.content
+      end,
+      -- Positions are the core's: here how many pieces were read.
+      read = function(_, position)
+        note("read " .. position)
+        if pieces[position + 1] then
+          return pieces[position + 1], position + 1
+        end
       end,
     }
     local llm = {
@@ -91,7 +106,7 @@ describe("services.llm_session", function()
         ["quota.tokens_per_day"] = 0,
       }
     )
-    local llm_session = require "services.llm_session"
+    llm_session = require "services.llm_session"
     turns = {}
     for _, name in ipairs({ "send_message", "send_message_stream" }) do
       turns[name] = function(user_id, wish, language)
@@ -102,18 +117,20 @@ describe("services.llm_session", function()
     end
   end)
 
+  local STORED = {
+    id = 1,
+    user_id = 7,
+    version = 1,
+    session_id = "s",
+    title = "t",
+    persona = "Second",
+    message_count = 2,
+  }
+
   local WISH = { session_id = "s", model_name = "demo", message = "hello" }
 
   it("waits, reads, stores, and only then asks", function()
-    stored = {
-      id = 1,
-      user_id = 7,
-      version = 1,
-      session_id = "s",
-      title = "t",
-      persona = "Second",
-      message_count = 2,
-    }
+    stored = STORED
     local result = turns.send_message(7, WISH, "en")
     assert.equal("reply", result.content)
     assert.equal(
@@ -166,5 +183,84 @@ describe("services.llm_session", function()
       error = { code = "upstream_reset" },
     }
     assert.is_table(turns.send_message_stream(7, WISH, "en"))
+  end)
+
+  it("shows the history, with the texts of attached files", function()
+    stored = STORED
+    history[1].file_ids = "[9]"
+    local session = llm_session.new(7, "en")
+    session:set_session_id("s")
+    assert.same({
+      { role = "user", content = "q\n\n=== h.txt ===\nthe text" },
+      { role = "assistant", content = "a" },
+    }, session:get_messages())
+    assert.equal("session leaf history", table.concat(log, " "))
+  end)
+
+  it("has no history of a session that is not the user's", function()
+    local session = llm_session.new(7, "en")
+    session:set_session_id("s")
+    local messages, err = session:get_messages()
+    assert.is_nil(messages)
+    assert.equal("session_not_found", err.code)
+  end)
+
+  it("sends the system prompt that was set, or the persona's", function()
+    local function prompt_of(session)
+      local seen
+      package.loaded["hooks"].before_llm = function(turn)
+        seen = turn.messages[1]
+        return true
+      end
+      assert.is_table(session:send_message({
+        model_name = "demo",
+        message = "hello",
+      }))
+      return seen
+    end
+    local session = llm_session.new(7, "en")
+    session:set_session_id("s")
+    session:set_system_prompt("Speak like the sea.")
+    local own = { role = "system", content = "Speak like the sea." }
+    assert.same(own, prompt_of(session))
+    session:set_system_prompt(nil)
+    assert.equal("You are the first.", prompt_of(session).content)
+  end)
+
+  it("hands every piece of a stream on, in order, up to its end", function()
+    pieces = { "潮", "起", "潮落" }
+    outcome.content = "潮起潮落"
+    local session = llm_session.new(7, "en")
+    session:set_session_id("s")
+    local got = {}
+    local reply = session:send_message_stream(
+      { model_name = "demo", message = "hello" },
+      function(piece)
+        got[#got + 1] = piece
+      end
+    )
+    assert.is_table(reply)
+    assert.same(pieces, got)
+    assert.truthy(
+      table.concat(log, " "):find("first read 0 read 1 read 2 read 3$")
+    )
+  end)
+
+  it("hands nothing on of a reply that failed without a byte", function()
+    outcome = {
+      status = "error",
+      content = "",
+      error = { code = "upstream_timeout" },
+    }
+    local session = llm_session.new(7, "en")
+    session:set_session_id("s")
+    local reply, err = session:send_message_stream(
+      { model_name = "demo", message = "hello" },
+      function()
+        error("nothing was said")
+      end
+    )
+    assert.is_nil(reply)
+    assert.equal("upstream_timeout", err.code)
   end)
 end)
