@@ -1,9 +1,11 @@
 // Who speaks: the default that the operator sets, a choice, and a switch in a running session.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe } from 'node:test';
 import { admin } from './support/admin.mjs';
 import { uniqueName } from './support/client.mjs';
 import { test } from './support/limits.mjs';
+import { ROOT } from './support/process.mjs';
 import { LOOPBACK, PERSONAS, Server } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
 
@@ -92,5 +94,24 @@ describe('personas', () => {
     assert.deepEqual(await getDefault(), { persona: OTHER.name });
     assert.equal((await user.say(model, session, 'hi')).response, PLAIN.content);
     assert.equal((await user.say(model, uniqueName('session'), 'hi')).response, OTHER.content);
+  });
+});
+
+describe('the personas that it ships with', () => {
+  const context = withServer({ env: { ...LOOPBACK, TIDETALK_PERSONAS: join(ROOT, 'style.yaml') }, mock: true });
+
+  test('are at least five, in Chinese and in English, each with a prompt of its own', async () => {
+    const user = await context.server.user();
+    const model = await user.model(context.mock.url('echo=system'));
+    const { data: names } = await user.ok('GET', '/api/personas');
+    assert.ok(names.length >= 5, names.join());
+    const prompts = [];
+    for (const persona of names) {
+      prompts.push((await user.say(model, uniqueName('session'), 'hi', { persona })).response);
+    }
+    assert.equal(new Set(prompts).size, names.length);
+    assert.ok(prompts.every((prompt) => prompt.length > 100), prompts.join('\n\n'));
+    const chinese = prompts.filter((prompt) => /\p{Script=Han}/u.test(prompt)).length;
+    assert.ok(chinese >= 2 && names.length - chinese >= 2, `${chinese} of ${names.length} in Chinese`);
   });
 });

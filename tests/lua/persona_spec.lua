@@ -42,38 +42,3 @@ describe("policy.persona", function()
     assert.same({ "A", "乙" }, persona.names(list))
   end)
 end)
-
-describe("style.yaml", function()
-  --- Names and prompts, as far as this file's own form goes: a list of `name`
-  --- and of blocks.
-  local function shipped()
-    local list = {}
-    for line in io.lines("style.yaml") do
-      local name = line:match("^  %- name: (.+)$")
-      if name then
-        list[#list + 1] = { name = name, content = "" }
-      elseif line:find("^      ") then
-        local last = list[#list]
-        last.content = last.content .. line:sub(7) .. "\n"
-      end
-    end
-    return list
-  end
-
-  it("has at least five personas, in Chinese and in English", function()
-    tide.install()
-    local text = require "tide.text"
-    local count = { zh = 0, en = 0 }
-    local seen = {}
-    for _, persona in ipairs(shipped()) do
-      local language = text.has_cjk(persona.content) and "zh" or "en"
-      count[language] = count[language] + 1
-      assert.truthy(text.count(persona.content) > 100, persona.name)
-      assert.is_nil(seen[persona.name], persona.name)
-      seen[persona.name] = true
-    end
-    assert.is_true(count.zh + count.en >= 5)
-    assert.is_true(count.zh >= 2)
-    assert.is_true(count.en >= 2)
-  end)
-end)
