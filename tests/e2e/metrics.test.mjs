@@ -1,10 +1,13 @@
 // /metrics: well-formed, and true.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe } from 'node:test';
 import { adminText, statusOf } from './support/admin.mjs';
 import { Bundle, appScript, helperScript, reloaded } from './support/bundle.mjs';
 import { readExposition } from './support/exposition.mjs';
 import { eventually, test } from './support/limits.mjs';
+import { ROOT } from './support/process.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
@@ -27,6 +30,14 @@ function sum(families, name, labels = {}) {
 
 describe('metrics', () => {
   const context = withServer({ mock: true, env: LOOPBACK });
+
+  test('the page for operators lists exactly these', async () => {
+    const [, part] = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8').split('\n## Metrics\n');
+    const rows = part.split('\n').filter((line) => line.startsWith('| '));
+    const listed = rows.flatMap((row) => row.match(/`[a-z_]+`/g) ?? []).map((name) => name.slice(1, -1));
+    const exposed = [...(await metricsOf(context.server)).keys()];
+    assert.deepEqual(listed.map((name) => `tidetalk_${name}`).sort(), exposed.sort());
+  });
 
   test('requests are counted by route and status, whatever they are called', async () => {
     const { server } = context;
