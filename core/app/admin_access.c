@@ -15,11 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TRIES_MAX    10 /* wrong tokens within a window; then nobody is let in by token */
-#define WINDOW_MS    60000
-#define KEY_DIGITS   32
-#define COOKIE       "tidetalk_admin"
-#define MILLISECONDS 1000
+#define TRIES_MAX      10 /* wrong tokens within a window; then nobody is let in by token */
+#define WINDOW_MS      60000
+#define CLOSE_AGAIN_MS 50
+#define KEY_DIGITS     32
+#define COOKIE         "tidetalk_admin"
+#define MILLISECONDS   1000
 
 struct tt_admin_access {
     struct tt_str token; /* the settings'; empty = the listener is a unix socket */
@@ -108,7 +109,8 @@ static bool refuses_token(struct tt_worker *worker, struct tt_http_exchange *exc
     if (header.data && tt_str_starts_nocase(header, TT_STR("Bearer ")) &&
         tt_secret_equal(tt_str_trim(tt_str_of(header.data + 7, header.len - 7)), access->token))
         return false;
-    access->tries++;
+    if (header.data) /* nobody guesses by sending nothing */
+        access->tries++;
     tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
     return refuse(worker, exchange, 401, "unauthorized");
 }
@@ -163,6 +165,8 @@ static bool refuses_page(struct tt_worker *worker, struct tt_http_exchange *exch
     return refuse(worker, exchange, 401, "unauthorized");
 }
 
+/* Nobody new is let in from here on; what is in flight there (a reload takes seconds) is waited
+ * for. */
 void tt_admin_access_close(struct tt_worker *worker)
 {
     struct tt_admin_access *access = worker->app->admin_access;
@@ -170,17 +174,21 @@ void tt_admin_access_close(struct tt_worker *worker)
     if (!port_of(worker))
         return;
     tt_timer_stop(&access->close_timer);
-    tt_http_server_free(port_of(worker));
-    worker->server[TT_SERVER_ADMIN_PORT] = NULL;
     explicit_bzero(access->key, sizeof(access->key));
     explicit_bzero(access->session, sizeof(access->session));
+    if (tt_http_server_active(port_of(worker)) > 0) {
+        tt_http_server_quiesce(port_of(worker));
+        tt_timer_start(worker->loop, &access->close_timer, CLOSE_AGAIN_MS);
+        return;
+    }
+    tt_http_server_free(port_of(worker));
+    worker->server[TT_SERVER_ADMIN_PORT] = NULL;
+    tt_log(TT_LOG_INFO, "admin port closed");
 }
 
 static void on_close_due(struct tt_timer *timer)
 {
-    struct tt_admin_access *access = TT_CONTAINER_OF(timer, struct tt_admin_access, close_timer);
-    tt_admin_access_close(access->worker);
-    tt_log(TT_LOG_INFO, "admin port closed");
+    tt_admin_access_close(TT_CONTAINER_OF(timer, struct tt_admin_access, close_timer)->worker);
 }
 
 /* A port that is open already is given up: its key may be in somebody's history. */
@@ -190,6 +198,11 @@ static bool open_port(struct tt_worker *worker, struct tt_http_exchange *exchang
     struct tt_buf body = {0};
     struct tt_err err = {0};
 
+    /* Somebody is still at the old one, perhaps the one who asks. */
+    if (port_of(worker) && tt_http_server_active(port_of(worker)) > 0) {
+        tt_http_add_header(exchange, TT_STR("Retry-After"), TT_STR("1"));
+        return refuse(worker, exchange, 503, "busy");
+    }
     tt_admin_access_close(worker);
     if (tt_worker_listen_port(worker, "127.0.0.1:0", &err) != 0)
         return refuse(worker, exchange, err.status ? err.status : 500, err.code);

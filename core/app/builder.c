@@ -84,6 +84,7 @@ static void reload(struct tt_builder *builder, const struct tt_reload_request *r
         return;
     if (strcmp(bundle->hash, builder->current->bundle->hash) == 0) {
         result->unchanged = true;
+        atomic_store(&builder->current->on_disk_again, true);
         result->built = tt_generation_ref(builder->current);
         tt_bundle_free(bundle);
         return;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #define LOOK_MS   200
+#define RETRY_MS  5000
 #define SHARE_MIN 0.2 /* of the requests */
 #define JUMP      2.0 /* times the share of the generation before */
 
@@ -53,6 +54,14 @@ void tt_probation_end(struct tt_builder *builder)
     builder->probation.look = false;
 }
 
+static void look_again(struct tt_builder *builder, uint64_t after_ms)
+{
+    struct tt_probation *probation = &builder->probation;
+
+    if (tt_loop_now(builder->loop) < probation->end_ms)
+        tt_timer_start(builder->loop, &probation->timer, after_ms);
+}
+
 bool tt_probation_failed(struct tt_builder *builder)
 {
     struct tt_probation *probation = &builder->probation;
@@ -68,9 +77,10 @@ bool tt_probation_failed(struct tt_builder *builder)
                TT_F_INT("generation", builder->current->number),
                TT_F_INT("failures", (int64_t)now.failures),
                TT_F_INT("requests", (int64_t)now.requests));
+        /* The rollback ends the probation; when it fails, it is tried again. */
+        look_again(builder, RETRY_MS);
         return true;
     }
-    if (tt_loop_now(builder->loop) < probation->end_ms)
-        tt_timer_start(builder->loop, &probation->timer, LOOK_MS);
+    look_again(builder, LOOK_MS);
     return false;
 }

@@ -76,7 +76,8 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
         if (first && (again || tt_builder_record(builder, &restored, &result) == 0))
             return first;
         tt_generation_unref(first);
-        if (tt_history_before(builder->reader, entry.number, entry.hash, &entry, err) != 0)
+        const struct tt_history_entry tried = entry;
+        if (tt_history_before(builder->reader, tried.number, tried.hash, &entry, err) != 0)
             return NULL;
     }
     return NULL;

@@ -17,6 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
 struct line {
     struct tt_mail mail;
     struct tt_vm *vm;
@@ -67,7 +75,7 @@ static int read_lines(struct tt_app *app, bool terminal)
     size_t size = 0;
     int code = TT_EXIT_OK;
 
-    for (;;) {
+    while (!interrupted) {
         if (terminal)
             fprintf(stderr, source.len ? ">> " : "> ");
         ssize_t n = getline(&text, &size, stdin);
@@ -81,20 +89,37 @@ static int read_lines(struct tt_app *app, bool terminal)
         if (result != TT_EVAL_DONE && !terminal)
             code = TT_EXIT_FAILED;
     }
-    if (source.len > 0)
+    if (source.len > 0 && !interrupted)
         code = tt_cli_fail(TT_EXIT_FAILED, "repl: the input ends within a statement");
     free(text);
     tt_buf_free(&source);
     return code;
 }
 
+/* Only the main thread takes them, in getline: the copy of the database must not stay behind. The
+ * second one ends the process at once. */
+static void take_signals(sigset_t *set)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    pthread_sigmask(SIG_BLOCK, set, NULL); /* the threads that are started now inherit this */
+}
+
 static int serve_lines(const struct tt_settings *settings)
 {
     struct tt_app app;
     struct tt_err err = {0};
+    sigset_t set;
 
+    take_signals(&set);
     if (tt_app_start(&app, settings, false, &err) != 0)
         return tt_cli_fail(TT_EXIT_USAGE, "repl: %s", err.message);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     int code = read_lines(&app, isatty(STDIN_FILENO));
     tt_app_stop(&app, 0);
     return code;

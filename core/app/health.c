@@ -32,7 +32,8 @@ static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange,
     bool is_ready = atomic_load(&app->ready) && !atomic_load(&app->stopping);
     struct tt_buf body = {0};
 
-    const struct tt_generation *generation = worker->dispatcher.generation;
+    struct tt_generation *generation = worker->dispatcher.generation;
+    bool history = generation->fallback_reason.len > 0 && !atomic_load(&generation->on_disk_again);
     struct tt_json_writer w = {.buf = &body};
 
     tt_json_begin_object(&w);
@@ -43,9 +44,8 @@ static void ready(struct tt_worker *worker, struct tt_http_exchange *exchange,
     tt_answer_put_int(&w, "generation", generation->number);
     tt_answer_put_str(&w, "version", tt_str_from(TT_VERSION));
     /* Names of files and what is wrong in them are for the operator only. */
-    tt_answer_put_str(&w, "scripts",
-                      generation->fallback_reason.len ? TT_STR("history") : TT_STR("disk"));
-    if (generation->fallback_reason.len && listener == TT_LISTENER_ADMIN)
+    tt_answer_put_str(&w, "scripts", history ? TT_STR("history") : TT_STR("disk"));
+    if (history && listener == TT_LISTENER_ADMIN)
         tt_answer_put_str(&w, "scripts_reason", generation->fallback_reason);
     tt_json_end_object(&w);
     tt_answer_json(exchange, is_ready ? 200 : 503, &body);

@@ -193,6 +193,7 @@ static void begin_stop(struct tt_mail *mail)
         if (worker->server[i])
             tt_http_server_quiesce(worker->server[i]);
     tt_timers_stop(&worker->env.timers);
+    tt_production_hurry(&worker->env);
     stopping->began_ms = tt_loop_now(worker->loop);
     stopping->timer.on_due = look;
     tt_timer_start(worker->loop, &stopping->timer, 0);
@@ -221,8 +222,10 @@ void tt_worker_close(struct tt_worker *worker)
         return;
     tt_timers_stop(&worker->env.timers);
     tt_task_cancel_all(&worker->env);
-    for (int i = 0; i < TT_SERVERS; i++)
+    for (int i = 0; i < TT_SERVERS; i++) {
         tt_http_server_free(worker->server[i]);
+        worker->server[i] = NULL;
+    }
     tt_production_abandon(&worker->env);
     tt_db_reader_free(worker->env.reader);
 }

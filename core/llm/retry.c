@@ -247,6 +247,8 @@ static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, boo
         *outcome = retry->kept->failed;
     outcome->attempts = retry->attempts;
     outcome->charged_twice = retry->charged_twice && retry->attempts > 1;
+    /* Whatever the last call met: an earlier one may have been charged. */
+    outcome->maybe_charged = outcome->maybe_charged || retry->charged_twice;
     retry_free(retry);
     return false;
 }

@@ -236,9 +236,13 @@ struct tt_bundle *tt_bundle_snapshot(const char *lua_dir, const char *personas_f
             sleep_ns(SETTLED_NS - age);
             continue;
         }
-        struct tt_bundle *bundle = tt_bundle_read(lua_dir, personas_file, err);
-        if (look(lua_dir, personas_file).stamp == before.stamp)
+        struct tt_err why = {0}; /* of a try that is made again it means nothing */
+        struct tt_bundle *bundle = tt_bundle_read(lua_dir, personas_file, &why);
+        if (look(lua_dir, personas_file).stamp == before.stamp) {
+            if (!bundle && err)
+                *err = why;
             return bundle;
+        }
         tt_bundle_free(bundle);
     }
     tt_err_set(err, 422, "script_error",

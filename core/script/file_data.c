@@ -3,6 +3,7 @@
 #include "script/file_data.h"
 
 #include "script/value.h"
+#include "script/watchdog.h"
 
 #include <stdatomic.h>
 
@@ -88,6 +89,8 @@ static size_t sum_table(lua_State *L, int table, int depth)
         luaL_error(L, "json.encode: nested deeper than %d (a table that holds itself?)",
                    TT_JSON_MAX_DEPTH);
     luaL_checkstack(L, 4, "a request's body");
+    tt_guard_raise_if_stopped(
+        L, "json.encode"); /* tables in tables that are the same are visited again */
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         if (lua_type(L, -1) == LUA_TTABLE)
             sum += sum_table(L, lua_gettop(L), depth + 1);

@@ -62,6 +62,7 @@ struct tt_generation {
     struct tt_list node;
     void *owner;
     struct tt_str fallback_reason; /* why not the files on the disk; "" = it is them */
+    atomic_bool on_disk_again;     /* the builder has found these very bytes on the disk since */
 };
 
 /* Builds a generation with one state for each env and checks it; takes the bundle over (also on

@@ -17,7 +17,8 @@
 
 #define RETRY_MS    100
 #define RETRIES_MAX 100
-#define LATE_MS     1000
+#define LATE_MS     1000 /* doubled from try to try */
+#define LATE_MAX_MS 15000
 
 static struct {
     _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
@@ -26,13 +27,15 @@ static struct {
 struct production {
     struct tt_list node; /* env->productions */
     struct tt_env *env;
-    struct tt_reply *reply;
+    struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
+    int64_t message_id, user_id;
     struct tt_turn *turn;
     int64_t session_row;
     struct tt_checkpoint checkpoint;
     struct tt_reply_outcome outcome; /* as produced: what is stored */
     bool ending;                     /* the job of the end is on its way */
     bool late;                       /* readers were told that it failed; it is still tried */
+    uint64_t late_ms;                /* the wait before the next try */
     struct tt_timer retry;
     int retries;
     size_t row_statement;
@@ -46,7 +49,7 @@ static void submit_end(struct production *production);
 
 static bool is_stored(const struct production *production)
 {
-    return tt_reply_message_id(production->reply) != 0;
+    return production->message_id != 0;
 }
 
 /* ---- the end ---- */
@@ -107,12 +110,15 @@ static void try_later(struct production *production, const struct tt_err *error)
 {
     void (*on_finish)(struct tt_reply * reply, void *arg) = production->on_finish;
 
-    tt_timer_start(production->env->loop, &production->retry, LATE_MS);
+    production->late_ms = production->late_ms ? production->late_ms * 2 : LATE_MS;
+    if (production->late_ms > LATE_MAX_MS)
+        production->late_ms = LATE_MAX_MS;
+    tt_timer_start(production->env->loop, &production->retry, production->late_ms);
     if (production->late)
         return;
     tt_log(TT_LOG_ERROR, "a reply could not be stored yet",
-           TT_F_INT("message_id", tt_reply_message_id(production->reply)),
-           TT_F_Z("code", error->code), TT_F_Z("error", error->message));
+           TT_F_INT("message_id", production->message_id), TT_F_Z("code", error->code),
+           TT_F_Z("error", error->message));
     production->late = true;
     production->on_finish = NULL;
     /* Of a reply without a row only the counting has failed: its client gets it all the same. */
@@ -120,6 +126,14 @@ static void try_later(struct production *production, const struct tt_err *error)
     leave_turn(production);
     if (on_finish)
         on_finish(production->reply, production->on_finish_arg);
+    /* What is kept is the text that has to be stored, nothing else: no filter and its scripts, and
+     * no text when there is no row for it. */
+    close_filter(production->reply, &production->filter);
+    production->filter = (struct tt_reply_filter){0};
+    if (!is_stored(production)) {
+        tt_reply_unref(production->reply);
+        production->reply = NULL;
+    }
 }
 
 void tt_production_abandon(struct tt_env *env)
@@ -128,13 +142,13 @@ void tt_production_abandon(struct tt_env *env)
     tt_timer_stop(&env->checkpoint_timer);
     tt_list_for_each_safe (node, &env->productions) {
         struct production *production = tt_list_entry(node, struct production, node);
-        tt_reply_on_produced(production->reply, NULL, NULL);
         if (production->ending)
             continue;
         if (production->late) {
             release(production, NULL);
             continue;
         }
+        tt_reply_on_produced(production->reply, NULL, NULL);
         tt_reply_stop(production->reply, NULL); /* by mail: the producer ends in a later turn */
         if (is_stored(production))
             tt_registry_remove(env->registry, production->reply);
@@ -144,8 +158,11 @@ void tt_production_abandon(struct tt_env *env)
 
 void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason)
 {
-    tt_list_for_each (node, &env->productions)
-        tt_reply_stop(tt_list_entry(node, struct production, node)->reply, reason);
+    tt_list_for_each (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        if (!production->late)
+            tt_reply_stop(production->reply, reason);
+    }
 }
 
 static void end_done(struct tt_db_job *job, void *arg)
@@ -161,7 +178,7 @@ static void end_done(struct tt_db_job *job, void *arg)
         finish(production, &deleted);
         return;
     }
-    if (err && strcmp(err->code, "busy") == 0 && !production->env->closing &&
+    if (err && strcmp(err->code, "busy") == 0 && !production->env->closing && !production->late &&
         production->retries++ < RETRIES_MAX)
         tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
     else if (err && !production->env->closing)
@@ -246,7 +263,7 @@ static void add_usage(struct production *production, struct tt_db_job *job)
         return;
     tt_usage_store_add(job,
                        &(struct tt_usage_entry){
-                           .user_id = tt_reply_user_id(production->reply),
+                           .user_id = production->user_id,
                            .model_name = tt_str_from(production->counted_as),
                            .input_tokens = usage->input_tokens < 0 ? 0 : usage->input_tokens,
                            .output_tokens = usage->output_tokens < 0 ? 0 : usage->output_tokens,
@@ -270,7 +287,8 @@ static void submit_end(struct production *production)
     if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production, &err) !=
         0) {
         tt_db_job_free(job);
-        tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
+        tt_timer_start(production->env->loop, &production->retry,
+                       production->late ? production->late_ms : RETRY_MS);
         return;
     }
     production->ending = true;
@@ -372,6 +390,8 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     struct production *production = TT_NEW(struct production);
     production->env = env;
     production->reply = reply;
+    production->message_id = spec->message_id;
+    production->user_id = spec->user_id;
     production->turn = spec->turn;
     production->session_row = spec->session_row;
     production->retry.on_due = retry_end;
@@ -401,10 +421,21 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     return reply;
 }
 
+void tt_production_hurry(struct tt_env *env)
+{
+    tt_list_for_each (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        if (production->late && !production->ending)
+            tt_timer_start(env->loop, &production->retry, 0);
+    }
+}
+
 int tt_production_count(const struct tt_env *env)
 {
     int count = 0;
-    tt_list_for_each (node, &env->productions)
-        count += !tt_list_entry(node, struct production, node)->late;
+    tt_list_for_each (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        count += !production->late || production->ending;
+    }
     return count;
 }

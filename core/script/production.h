@@ -44,6 +44,9 @@ void tt_production_abandon(struct tt_env *env);
 /* Asks all of this worker to end with `reason`. Thread: worker. */
 void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason);
 
+/* What could not be stored yet is tried once more, now: the server is about to stop. */
+void tt_production_hurry(struct tt_env *env);
+
 /* Replies that somebody may wait for: without those whose end could not be stored yet. */
 int tt_production_count(const struct tt_env *env);
 

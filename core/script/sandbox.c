@@ -75,12 +75,16 @@ static int capped_concat(lua_State *L)
     lua_Integer to = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : luaL_checkinteger(L, 4);
     if (to >= from && (lua_Unsigned)to - (lua_Unsigned)from >= TABLE_MAX)
         return stop_at(L, "concat", TABLE_MAX);
+    lua_settop(L, 3);
+    lua_pushinteger(L, to); /* what was looked at is what is done */
     return call_original(L);
 }
 
 static int check_length(lua_State *L, const char *function, lua_Integer max)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
+    if (luaL_getmetafield(L, 1, "__len") != LUA_TNIL) /* it could tell Lua another length than us */
+        return luaL_error(L, "table.%s: not on a table with __len", function);
     return luaL_len(L, 1) > max ? stop_at(L, function, max) : call_original(L);
 }
 

@@ -122,12 +122,24 @@ static void release_wait(struct tt_task *task)
     }
 }
 
+/* One budget for what all of them close. */
+static void cancel_children(struct tt_task *task)
+{
+    struct tt_guard guard;
+
+    if (tt_list_empty(&task->children))
+        return;
+    tt_guard_begin(&guard, task->vm->L, task->vm->env->script_time_ms);
+    while (!tt_list_empty(&task->children))
+        tt_task_cancel(tt_list_entry(task->children.next, struct tt_task, sibling));
+    tt_guard_end(&guard);
+}
+
 static void destroy(struct tt_task *task, bool reuse)
 {
     struct tt_vm *vm = task->vm;
 
-    while (!tt_list_empty(&task->children))
-        tt_task_cancel(tt_list_entry(task->children.next, struct tt_task, sibling));
+    cancel_children(task);
     while (!tt_list_empty(&task->owned)) {
         struct tt_owned *owned = tt_list_entry(task->owned.next, struct tt_owned, node);
         tt_list_remove(&owned->node);

@@ -108,6 +108,8 @@ static int bundle_require(lua_State *L)
     lua_settop(L, 2);
     if (len + 5 > sizeof(path))
         return luaL_error(L, "module name too long");
+    if (memchr(name, '/', len))
+        return luaL_error(L, "module '%s': names have dots, not slashes", name);
     for (size_t i = 0; i <= len; i++)
         path[i] = name[i] == '.' ? '/' : name[i];
     memcpy(path + len, ".lua", 5);

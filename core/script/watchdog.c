@@ -249,8 +249,12 @@ void tt_guard_begin(struct tt_guard *guard, lua_State *L, int64_t budget_ms)
     guard->inner = L;
     guard->outer = watch->L;
     watch->L = L;
-    if (guard->outer)
+    if (guard->outer) {
+        atomic_signal_fence(memory_order_seq_cst);
+        if (watch->stopped) /* at once, not only at the next signal */
+            arm(L);
         return;
+    }
     uint64_t number = atomic_load_explicit(&watch->number, memory_order_relaxed) + 1;
     watch->stopped = 0;
     atomic_store_explicit(&watch->budget_ns,
@@ -313,6 +317,12 @@ void tt_guard_leave(lua_State *outer)
 bool tt_guard_stopped(void)
 {
     return own && own->stopped;
+}
+
+void tt_guard_raise_if_stopped(lua_State *L, const char *function)
+{
+    if (tt_guard_stopped())
+        luaL_error(L, "the script ran too long in %s and was stopped", function);
 }
 
 void tt_watchdog_stats(struct tt_watchdog_stats *out)

@@ -38,6 +38,8 @@ void tt_guard_leave(lua_State *outer);
 
 /* Whether the script that runs on this thread is being stopped. */
 bool tt_guard_stopped(void);
+/* For C functions that may take long: raises when it is. */
+void tt_guard_raise_if_stopped(lua_State *L, const char *function);
 
 struct tt_watchdog_stats {
     uint64_t timeouts; /* scripts that were stopped */
