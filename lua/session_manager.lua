@@ -115,6 +115,7 @@ function M.get_or_create_session(user_id, wish, language)
     }
   session.model_name = wish.model_name
   session.persona = persona.name
+  session.persona_named = wish.persona ~= nil and wish.persona ~= ""
   return { session = session, persona = persona }
 end
 

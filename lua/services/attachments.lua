@@ -79,14 +79,29 @@ function M.read(user_id, ids, room)
   return texts
 end
 
+--- What an earlier image may have become since; anything else (a server that
+--- is busy) is an error, or the model would be asked about something else.
+local LOST = {
+  file_missing = true,
+  image_unreadable = true,
+  images_too_large = true,
+}
+
 --- An image of an earlier message, while there is room and it can be read.
 ---@param row table of files
 ---@param room ImageRoom|nil changed; nil = the model takes no images
----@return AttachedText
+---@return AttachedText|nil file, tide.Error|nil err
 local function read_image_again(row, room)
+  local image, err
+  if room and fits(room, row) then
+    image, err = files.read_image(row)
+  end
+  if err and not LOST[err.code] then
+    return nil, err
+  end
   return {
     name = row.file_name,
-    image = room and fits(room, row) and files.read_image(row) or nil,
+    image = image,
     text = "(an image that is not sent again)",
   }
 end
@@ -104,7 +119,11 @@ local function read_again(user_id, ids, room, images)
     if not row and err.code ~= "file_not_found" then
       return nil, err
     elseif row and policy.is_image(row.file_type) then
-      texts[#texts + 1] = read_image_again(row, images)
+      local image, unread = read_image_again(row, images)
+      if not image then
+        return nil, unread
+      end
+      texts[#texts + 1] = image
     elseif row and row.is_processed ~= 0 then
       room = room - #row.content
       texts[#texts + 1] = {

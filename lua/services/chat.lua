@@ -23,6 +23,9 @@ local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
 ---@field model_name string
 ---@field persona string
 ---@field message_count integer
+---@field renamed? boolean the turn gives it its title; else it keeps what it
+--- has, also when somebody has just renamed it
+---@field persona_named? boolean the turn names its persona; else likewise
 
 --- The version of a session as it is now: what a kept copy must have.
 ---@param user_id integer
@@ -125,12 +128,15 @@ end
 ---@return table statement
 local function update_session(user_id, draft, added, now)
   return {
-    "UPDATE chat_sessions SET title = ?, model_name = ?, persona = ?, "
+    "UPDATE chat_sessions SET title = CASE WHEN ? THEN ? ELSE title END, "
+      .. "model_name = ?, persona = CASE WHEN ? THEN ? ELSE persona END, "
       .. "message_count = message_count + ?, version = version + 1, "
       .. "updated_at = ? WHERE id = ? AND user_id = ?",
     {
+      draft.renamed or false,
       draft.title,
       draft.model_name,
+      draft.persona_named or false,
       draft.persona,
       added,
       now,
@@ -273,7 +279,6 @@ end
 ---@param session_id string
 ---@return true|nil ok, tide.Error|nil err session_not_found
 function M.delete_chat_session(user_id, session_id)
-  llm.stop(user_id, session_id, "session_deleted")
   local outcomes, err = db.write({
     {
       "DELETE FROM chat_sessions WHERE user_id = ? AND session_id = ?",
@@ -285,7 +290,7 @@ function M.delete_chat_session(user_id, session_id)
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("session_not_found") or err
   end
-  -- Once more for a turn that slipped in before the delete: its rows are gone.
+  -- Only now: a delete that failed must not end a reply.
   llm.stop(user_id, session_id, "session_deleted")
   cache.forget_session(user_id, session_id)
   leftovers.remove()

@@ -9,6 +9,7 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local log = require "tide.log"
 local openai = require "policy.openai"
+local quota = require "services.quota"
 local usage_policy = require "policy.usage"
 
 local M = {}
@@ -57,8 +58,8 @@ end
 ---@param user_id integer
 ---@param body table the request, checked
 ---@return string|nil text the answer's JSON
----@return tide.Error|nil err model_not_found, embeddings_not_supported, those
---- of tide.http and of upstreams
+---@return tide.Error|nil err model_not_found, embeddings_not_supported,
+--- limit_reached, those of tide.http and of upstreams
 function M.create(user_id, body)
   local model, unknown = completions.resolve(user_id, body.model)
   if not model then
@@ -68,6 +69,10 @@ function M.create(user_id, body)
       field = "model",
       model_name = body.model,
     })
+  end
+  local free, exceeded = quota.check(user_id, model.name)
+  if not free then
+    return nil, exceeded
   end
   local call = model.provider.embed({
     base_url = model.base_url,

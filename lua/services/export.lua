@@ -21,7 +21,9 @@ local ROLE_NAMES = {
 ---@param session table row of chat_sessions
 ---@return string|nil text, tide.Error|nil err
 function M.as_json(user_id, session)
-  local rows, err = db.fetch(store.SQL_ALL, { session.id, user_id, ROWS_MAX })
+  -- One more than db.fetch takes: an error instead of half an export.
+  local rows, err =
+    db.fetch(store.SQL_ALL, { session.id, user_id, ROWS_MAX + 1 })
   if not rows then
     return nil, err
   end

@@ -11,6 +11,9 @@ local llm = require "tide.llm"
 
 local M = {}
 
+--- Rows of a history that is kept for the next turn; an export's is not.
+local KEPT_ROWS_MAX = 1000
+
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, tool_calls, created_at"
 
@@ -108,7 +111,7 @@ function M.get_history(user_id, session, leaf, limit)
     return nil, err
   end
   rows, err = get_path(user_id, session.id, leaf, limit)
-  if rows and rows[1] then
+  if rows and rows[1] and limit <= KEPT_ROWS_MAX then
     cache.cache_full_session(session, rows, limit, KEEP_MS)
   end
   return rows, err

@@ -12,6 +12,7 @@ local PREFIX_MIN = 3
 
 --- A query in FTS5's language from what a person typed: every part between
 --- blanks must be there, each as it stands; the last word may be a beginning.
+--- No AND is written: FTS5 then drops parts without a letter or number.
 --- Quotes keep FTS5's own operators out (https://www.sqlite.org/fts5.html, 3).
 ---@param user_id integer
 ---@param q string
@@ -26,7 +27,7 @@ local function expression(user_id, q)
     parts[#parts] = parts[#parts] .. "*"
   end
   return ("owner : \"u%d\" AND content : (%s)")
-    :format(user_id, table.concat(parts, " AND "))
+    :format(user_id, table.concat(parts, " "))
 end
 
 --- So many are counted, and can be paged through: counting on would take

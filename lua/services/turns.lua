@@ -217,7 +217,9 @@ function M.start(user_id, wish, language)
     return nil, unset
   end
   local spec = describe(user_id, wish, admission, scene)
-  scene.session.title = scene.hook_turn.title
+  local title = scene.hook_turn.title
+  scene.session.renamed = title ~= scene.session.title
+  scene.session.title = title
   local saved, unsaved =
     session_manager.save_message(user_id, scene.session, scene.place.turn)
   if not saved then

@@ -14,6 +14,9 @@ local time = require "tide.time"
 
 local M = {}
 
+--- Configurations a user may have.
+local APIS_MAX = 500
+
 --- `GET /api/user/apis/first` is a route, so no configuration may be named so.
 local RESERVED_NAME = "first"
 
@@ -243,7 +246,9 @@ function M.create_api(user_id, fields, language)
       "INSERT INTO user_apis (user_id, api_name, provider, model_name, "
         .. "base_url, api_key_sealed, api_key_mask, seal_salt, connect_ms, "
         .. "first_byte_ms, between_ms, total_ms, created_at, updated_at) "
-        .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        .. "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+        .. "?14 WHERE (SELECT COUNT(*) FROM user_apis WHERE user_id = ?1) "
+        .. "< ?15",
       {
         user_id,
         fields.api_name,
@@ -259,10 +264,15 @@ function M.create_api(user_id, fields, language)
         deadlines.total or 0,
         now,
         now,
+        APIS_MAX,
       },
+      expect = 1,
     },
   })
   if not outcomes then
+    if failed.code == "unexpected_changes" then
+      return nil, errors.new("too_many_apis", { limit = APIS_MAX })
+    end
     return nil, write_error(failed, fields.api_name)
   end
   return M.get_api_by_id(user_id, outcomes[1].id)

@@ -34,8 +34,8 @@ describe("services.search", function()
     for q, expression in pairs({
       ["ti"] = '"ti"',
       ["tid"] = '"tid"*',
-      ["high tide"] = '"high" AND "tide"*',
-      ["tide in"] = '"tide" AND "in"',
+      ["high tide"] = '"high" "tide"*',
+      ["tide in"] = '"tide" "in"',
       ["潮水涨"] = '"潮水涨"',
       ['a"b'] = '"a""b"*',
     }) do

@@ -121,4 +121,9 @@ return {
     en = "The file holds more text than is taken. Send a shorter one.",
     zh = "文件中的文字过多，请上传较短的文件。",
   },
+  too_many_apis = {
+    status = 422,
+    en = "You already have {limit} API configurations. Delete one first.",
+    zh = "您的 API 配置已达 {limit} 个，请先删除一些。",
+  },
 }

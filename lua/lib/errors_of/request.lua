@@ -46,11 +46,6 @@ return {
     en = "The request did not arrive completely in time. Send it again.",
     zh = "请求未能在限定时间内完整送达，请重新发送。",
   },
-  too_many_connections = {
-    status = 503,
-    en = "The server has too many open connections. Try again shortly.",
-    zh = "服务器当前连接过多，请稍后重试。",
-  },
   too_many_requests = {
     status = 429,
     en = "Too many requests in a short time. Wait a moment and try again.",

@@ -364,6 +364,9 @@ static void garbage_in_the_other_calls(void **state)
     run(rig, "local r = begin({text = 'a'}) return r.no_such == nil", "true");
     run(rig, "return select(2, llm.check_url('ftp://x')).code", "\"invalid_url\"");
     run(rig, "return llm.check_url('https://example.org/v1')", "true");
+    /* What it was given is let go of: the generation ends with the rig, which the rig checks. */
+    run_in(rig, "llm.ask({play = {text = 'x'}, on_finish = function() end, on_delta = 'x'})",
+           "on_delta");
 }
 
 /* ---- on_delta ---- */

@@ -138,6 +138,7 @@ static void require_tells_what_is_wrong(void **state)
 
     refuses_to_load(rig, "\nrequire 'nowhere'",
                     "app.lua:2: module 'nowhere' not found: no lua/nowhere.lua");
+    refuses_to_load(rig, "\nrequire 'lib/errors'", "names have dots, not slashes");
     rig_put(rig, "lua/a.lua", "return require 'b'");
     rig_put(rig, "lua/b.lua", "return require 'a'");
     refuses_to_load(rig, "require 'a'", "b.lua:1: module 'a' requires itself");
