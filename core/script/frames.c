@@ -277,7 +277,8 @@ void tt_frames_close(struct tt_frames *frames)
 {
     if (!frames)
         return;
-    stop_following(frames, false);
+    /* A connection that broke before the end frame, seen by the library first, has left too. */
+    stop_following(frames, !frames->ended);
     tt_frames_openai_parts_free(frames->openai);
     free(frames);
 }
