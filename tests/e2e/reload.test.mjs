@@ -1,6 +1,7 @@
 // tsan
 // Reloading scripts: what is taken, what is refused, and that nothing is in between.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
@@ -10,8 +11,27 @@ import { eventually, pause, test } from './support/limits.mjs';
 import { tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
+/** /held answers when /release was asked, on whichever worker and in whichever generation; /holding
+ * tells how many wait for it. */
+const HELD = `
+  { method = "GET", path = "/held", auth = "none", handler = function()
+    local gate, before = require("tide.shared").dict("gate"), helper.version
+    gate:incr("holding")
+    while not gate:get("open") do time.sleep(5) end
+    return { json = { before = before, after = helper.version,
+      required = require("lib.helper").version } }
+  end },
+  { method = "GET", path = "/holding", auth = "none", handler = function()
+    return { json = { count = require("tide.shared").dict("gate"):get("holding") or 0 } }
+  end },
+  { method = "GET", path = "/release", auth = "none", handler = function()
+    require("tide.shared").dict("gate"):set("open", 1)
+    return { json = {} }
+  end },`;
+
 describe('reload', () => {
-  const bundle = new Bundle();
+  const app = appScript({ routes: HELD });
+  const bundle = new Bundle({ 'app.lua': app });
   const context = withServer({ env: bundle.env });
   let next = 2; // versions are never used twice
 
@@ -35,15 +55,18 @@ describe('reload', () => {
 
   test('P3 a request begun before finishes with its old code', async () => {
     const { server } = context;
-    const before = (await version(server)).helper;
-    const running = Array.from({ length: 8 }, () => server.client().get('/slow'));
-    await pause(100);
+    const old = (await version(server)).helper;
+    const { generation } = await statusOf(server);
+    const running = Array.from({ length: 8 }, () => server.client().get('/held'));
+    await eventually(async () =>
+      (await server.client().get('/holding')).body.count === running.length, 'all of them run');
     bundle.put('lib/helper.lua', helperScript(next));
     await reloaded(server);
     assert.equal((await version(server)).helper, next);
+    await server.client().get('/release'); // the reload has answered, and they still run
     for (const one of await Promise.all(running)) {
-      assert.equal(one.body.before, one.body.after);
-      assert.ok([before, next].includes(one.body.before));
+      assert.deepEqual(one.body, { before: old, after: old, required: old });
+      assert.equal(one.headers.get('x-script-generation'), String(generation));
     }
     next += 1;
     await eventually(async () => (await statusOf(server)).generations_live === 1, 'old states are closed');
@@ -105,7 +128,7 @@ describe('reload', () => {
       ['lib/helper.lua', 'version must be even', 'self_tests'],
       ['app.lua', 'is odd', 'self_tests'], ['app.lua', 'no', 'self_tests'],
     ]);
-    bundle.put('app.lua', appScript());
+    bundle.put('app.lua', app);
     assert.equal((await reloaded(server)).unchanged, true);
   });
 
@@ -158,6 +181,54 @@ describe('reload', () => {
     assert.equal((await statusOf(server)).generation, before + 1);
     assert.equal(answers.filter((a) => !a.unchanged && !a.dry_run).length, 1);
     assert.ok(answers.every((a) => a.generation === before + 1 || a.dry_run));
+    next += 1;
+  });
+
+  test('P12 reloads of contents that change meanwhile: each answer is about what was there', async () => {
+    const { server } = context;
+    const start = await statusOf(server);
+    const puts = []; // every other one is broken, and each breaks in its own way
+    const put = () => {
+      const version = next;
+      next += 1;
+      const good = puts.length % 2 === 1;
+      const text = good ? helperScript(version) : `error("broken ${version}")\n`;
+      bundle.put('lib/helper.lua', text);
+      puts.push(good ? createHash('sha256').update(text).digest('hex') : `broken ${version}`);
+    };
+    const taken = [];
+    let refusals = 0;
+    const enough = () => taken.length >= 5 && refusals >= 5;
+    const ask = async () => {
+      while (!enough()) {
+        const from = puts.length - 1;
+        const { status, body, text } = await reload(server);
+        const there = puts.slice(from);
+        if (status === 200) {
+          const file = body.files.find((one) => one.path === 'lib/helper.lua');
+          assert.ok(there.includes(file.sha256), `${text}: not of ${there}`);
+          if (!body.unchanged) taken.push([body.previous, body.generation]);
+        } else {
+          assert.equal(status, 422, text);
+          assert.ok(there.some((one) => text.includes(`${one}"`)), `${text}: not of ${there}`);
+          refusals += 1;
+        }
+      }
+    };
+    put();
+    const asking = Promise.all(Array.from({ length: 6 }, ask));
+    let failed = false;
+    asking.catch(() => { failed = true; });
+    while (!failed && !enough()) {
+      await pause(10);
+      put();
+    }
+    await asking;
+    // One after the other: each began where the one before it had ended.
+    taken.sort(([a], [b]) => a - b);
+    assert.deepEqual(taken, taken.map((_, i) => [start.generation + i, start.generation + i + 1]));
+    bundle.put('lib/helper.lua', helperScript(next));
+    await reloaded(server);
     next += 1;
   });
 

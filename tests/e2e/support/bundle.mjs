@@ -24,14 +24,8 @@ local M = {}
 local function version()
   return { json = { app = helper.app, helper = helper.version } }
 end
-local function slow()
-  local before = helper.version
-  time.sleep(300)
-  return { json = { before = before, after = helper.version } }
-end
 M.routes = {
   { method = "GET", path = "/version", auth = "none", handler = version },
-  { method = "GET", path = "/slow", auth = "none", handler = slow },
   { method = "GET", path = "/fail", auth = "none", handler = function() error("broken") end },
   { method = "GET", path = "/count", auth = "none", handler = function()
     counter = counter + 1
