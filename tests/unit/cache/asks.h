@@ -11,7 +11,6 @@ struct command {
     bool inside; /* still in the call that asked */
     int *order;  /* counts completions, see number */
     int number;
-    uint64_t done_ms;
 };
 
 static inline void on_done(enum tt_redis_result result, struct tt_str value, void *arg)
@@ -23,7 +22,6 @@ static inline void on_done(enum tt_redis_result result, struct tt_str value, voi
     command->len = value.len;
     if (value.len < sizeof(command->value))
         memcpy(command->value, value.data, value.len);
-    command->done_ms = tt_clock_mono_ms();
     if (command->order)
         command->number = (*command->order)++;
 }

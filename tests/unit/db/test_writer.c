@@ -290,7 +290,7 @@ static void test_wal_is_cut(void **state)
     uint64_t start = tt_clock_mono_ms();
     for (int i = 0; i < 5; i++)
         run(f, job_of(insert_big, NULL, NULL), &r);
-    assert_true(tt_clock_mono_ms() - start < 4000);
+    assert_true(tt_clock_mono_ms() - start < 15000); /* 5 s each if it waited as for a lock */
     sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
     sqlite3_close(handle);
     usleep(1100 * 1000);

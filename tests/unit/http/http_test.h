@@ -338,10 +338,10 @@ static inline bool fx_next(struct fixture *f, int fd, struct tt_buf *in, struct 
     return fx_next_of(f, fd, in, false, r);
 }
 
-/* Turns the loop until the server closes. 0 = closed, -1 = reset, 1 = still open after 2 s. */
+/* Turns the loop until the server closes. 0 = closed, -1 = reset, 1 = still open after 10 s. */
 static inline int fx_until_closed(struct fixture *f, int fd, struct tt_buf *in)
 {
-    uint64_t end = fx_ms() + 2000;
+    uint64_t end = fx_ms() + 10000;
     int open = fx_read(fd, in);
     while (open == 1 && fx_ms() < end) {
         tt_loop_turn(f->loop, 1);

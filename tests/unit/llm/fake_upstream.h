@@ -44,7 +44,6 @@ struct fake {
     int fd, port;
     pthread_t thread;
     atomic_int connections, requests, open, client_closed;
-    atomic_uint_fast64_t client_closed_ms;
     atomic_bool stop;
     pthread_mutex_t lock;
     struct tt_buf last_head, last_body; /* under the lock */
@@ -97,14 +96,13 @@ static inline void fake_reset(int fd)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-/* Waits until the client closes, at most 10 s; notes when. */
+/* Waits until the client closes, at most 10 s. */
 static inline bool fake_hang(struct fake_request *request)
 {
     struct pollfd poll_fd = {.fd = request->fd, .events = POLLIN};
     char byte;
     for (int i = 0; i < 1000 && !atomic_load(&request->fake->stop); i++) {
         if (poll(&poll_fd, 1, 10) > 0 && recv(request->fd, &byte, 1, 0) <= 0) {
-            atomic_store(&request->fake->client_closed_ms, tt_clock_mono_ms());
             atomic_fetch_add(&request->fake->client_closed, 1);
             return false;
         }

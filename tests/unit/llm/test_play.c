@@ -126,8 +126,7 @@ static void in_pieces(void **state)
     uint64_t begun = tt_clock_mono_ms();
     struct tt_reply *reply = begin(&play, &seen);
     finish(reply);
-    uint64_t took = tt_clock_mono_ms() - begun;
-    assert_true(took >= 50 && took < 1000);
+    assert_true(tt_clock_mono_ms() - begun >= 50);
     assert_int_equal(seen.wakes, TT_COUNT(want));
     assert_memory_equal(seen.lengths, want, sizeof(want));
     end(reply, &seen);

@@ -220,6 +220,8 @@ static void test_order_of_a_turn(void **state)
     pipe_free(p);
 }
 
+#define LONG_MS 20000 /* a wait that must not last to its end */
+
 static double ms_of_turn(struct tt_loop *loop, int max_wait_ms)
 {
     uint64_t start = tt_clock_mono_ns();
@@ -229,12 +231,10 @@ static double ms_of_turn(struct tt_loop *loop, int max_wait_ms)
 
 static void test_wait_and_again(void **state)
 {
-    double took = ms_of_turn(*state, 40);
-    assert_true(took >= 40 && took < 5000);
+    assert_true(ms_of_turn(*state, 40) >= 40);
     tt_loop_again(*state);
-    assert_true(ms_of_turn(*state, 5000) < 2500);
-    took = ms_of_turn(*state, 40); /* asked once, not for ever */
-    assert_true(took >= 40);
+    assert_true(ms_of_turn(*state, LONG_MS) < LONG_MS);
+    assert_true(ms_of_turn(*state, 40) >= 40); /* asked once, not for ever */
 }
 
 static void test_now_is_read_once_a_turn(void **state)
@@ -258,7 +258,7 @@ static void test_signal_ends_the_wait_quietly(void **state)
     alarm(0); /* shares the timer */
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &timer, NULL);
-    assert_true(ms_of_turn(*state, 5000) < 4000);
+    assert_true(ms_of_turn(*state, LONG_MS) < LONG_MS);
     action.sa_handler = SIG_DFL;
     sigaction(SIGALRM, &action, NULL);
 }
