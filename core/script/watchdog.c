@@ -3,7 +3,8 @@
  * it, so that an entry reads no clock: it writes one number.
  *
  * The handler acts on its own thread's watch, and only when the entry that the signal was meant for
- * is still the one that runs. lua_sethook is the one function of Lua that may be called there. */
+ * is still the one that runs. lua_sethook, and what reads the hook, is all of Lua that may be
+ * called there. */
 #include "script/watchdog.h"
 
 #include "base/list.h"
@@ -70,9 +71,14 @@ static void stop_script(lua_State *L, lua_Debug *where)
                (LUAI_UACINT)(atomic_load(&watch->budget_ns) / 1000000));
 }
 
+/* lua_sethook walks all levels of the stack: deep in a recursion that takes longer than a tick, and
+ * a thread that did it for each signal would do nothing else. All three are looked at: a signal may
+ * have come while the hook was being taken away. */
 static void arm(lua_State *L)
 {
-    lua_sethook(L, stop_script, LUA_MASKCOUNT, 1);
+    if (lua_gethook(L) != stop_script || lua_gethookmask(L) != LUA_MASKCOUNT ||
+        lua_gethookcount(L) != 1)
+        lua_sethook(L, stop_script, LUA_MASKCOUNT, 1);
 }
 
 static void on_signal(int number)

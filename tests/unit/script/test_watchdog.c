@@ -229,6 +229,48 @@ static void a_stuck_c_function_is_counted(void **state)
 
 /* ---- threads ---- */
 
+/* An allocator that places small blocks far from each other, as an old heap does. */
+struct scattered {
+    char (*slots)[64];
+    size_t taken;
+};
+
+enum { SLOTS = 1 << 20, LEVELS = 900000 };
+
+static void *scattered_alloc(void *arg, void *block, size_t old_size, size_t size)
+{
+    struct scattered *heap = arg;
+    bool inside = (char *)block >= heap->slots[0] && (char *)block < heap->slots[SLOTS];
+    if (!inside && block)
+        return size ? realloc(block, size) : (free(block), NULL);
+    void *fresh = NULL;
+    if (size > 0 && size <= sizeof(heap->slots[0]) && heap->taken < SLOTS)
+        fresh = heap->slots[heap->taken++ * 611953 % SLOTS]; /* odd: each slot once */
+    else if (size > 0)
+        fresh = malloc(size);
+    if (inside && fresh)
+        memcpy(fresh, block, old_size < size ? old_size : size);
+    return fresh;
+}
+
+/* To set a hook takes longer here than from one look of the watchdog to the next. */
+static void a_loop_under_many_levels_is_stopped(void **state)
+{
+    struct scattered heap = {.slots = calloc(SLOTS, sizeof(heap.slots[0]))};
+    lua_State *L = lua_newstate(scattered_alloc, &heap);
+    char code[160];
+    (void)state;
+    snprintf(code, sizeof(code),
+             "local n = %d local function f() n = n - 1 if n == 0 then while true do end end "
+             "return 1 + f() end f()",
+             LEVELS);
+    assert_int_equal(luaL_loadstring(L, code), LUA_OK);
+    assert_int_equal(tt_guard_call(L, 0, 0, 0, 2000), TT_GUARD_STOPPED);
+    assert_non_null(strstr(lua_tostring(L, -1), "the script ran for more than 2000 ms"));
+    lua_close(L);
+    free(heap.slots);
+}
+
 static void *loop_in_thread(void *arg)
 {
     lua_State *L = luaL_newstate();
@@ -295,6 +337,7 @@ int main(void)
         WATCH_TEST(loading_is_stopped),
         WATCH_TEST(cancelling_is_stopped),
         cmocka_unit_test(a_stuck_c_function_is_counted),
+        cmocka_unit_test(a_loop_under_many_levels_is_stopped),
         cmocka_unit_test(threads_come_and_go),
         WATCH_TEST(it_wakes_up),
     };
