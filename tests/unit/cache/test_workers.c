@@ -137,7 +137,7 @@ static void test_workers(void **state)
     server_freeze(&server);
     wait_until(store, TT_REDIS_DOWN);
     wait_for_answers(workers, 100);
-    usleep(1500000); /* over a probe of each worker */
+    usleep(1500000);                /* over a probe of each worker */
     wait_for_answers(workers, 100); /* still frozen: nobody waits for it */
     assert_int_equal(status_of(store).opened, 1);
     server_thaw(&server);
