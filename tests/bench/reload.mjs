@@ -9,13 +9,12 @@ import { admin } from '../e2e/support/admin.mjs';
 import { makeFolder } from '../e2e/support/process.mjs';
 import { copyScripts, writeScript } from '../e2e/support/scripts.mjs';
 import { startServer } from '../e2e/support/server.mjs';
+import { percentile, sorted } from './numbers.mjs';
 
 const RATE = Number(process.env.RELOAD_RATE ?? 500); // requests a second
 const SECONDS = Number(process.env.RELOAD_SECONDS ?? 10);
 const PAUSE_MS = 100; // between two reloads, with the 50 ms that files must have settled for
 
-const sorted = (values) => [...values].sort((a, b) => a - b);
-const percentile = (values, p) => values[Math.min(values.length - 1, Math.floor(values.length * p))];
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 const folder = makeFolder();

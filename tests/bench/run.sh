@@ -5,8 +5,8 @@
 # usage: tests/bench/run.sh [--quick] [SECTION...]
 #
 #   --quick   about a minute, to see that everything works; its numbers mean little
-#   sections  health list chat burst many latency start, all by default; open, search, redis and
-#             reload on demand
+#   sections  health list chat burst many latency start, all by default; open, search, redis,
+#             reload and abuse on demand
 #   DATA_ROOT the folder for databases ($TMPDIR or /tmp): the disk matters for chat and latency
 #   TIDETALK_BIN  another build of the server
 #
@@ -25,10 +25,12 @@ source "$HERE/search.sh"
 source "$HERE/redis.sh"
 # shellcheck source=tests/bench/reload.sh
 source "$HERE/reload.sh"
+# shellcheck source=tests/bench/abuse.sh
+source "$HERE/abuse.sh"
 
 PACKAGES_BENCH=(libcmocka-dev curl procps wrk nginx-light libnginx-mod-http-lua)
 SECTIONS_ALL=(health list chat burst many latency start)
-SECTIONS_LONG=(open search redis reload) # only when asked for: a minute each
+SECTIONS_LONG=(open search redis reload abuse) # only when asked for: a minute each
 BUILD=$ROOT/build/bench
 TIDETALK=${TIDETALK_BIN:-$BUILD/tidetalk}
 MOCK_LLM=$BUILD/tests/mock_llm/mock_llm

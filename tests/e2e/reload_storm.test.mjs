@@ -3,11 +3,12 @@
 // A thread sanitizer runs some ten times slower: fewer reloads then.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { describe } from 'node:test';
 import { adminText, statusOf } from './support/admin.mjs';
 import { Bundle, appScript, helperScript, reloaded } from './support/bundle.mjs';
 import { readExposition } from './support/exposition.mjs';
+import { ask } from './support/kept_alive.mjs';
 import { HANG_MS, eventually, test } from './support/limits.mjs';
 import { makeFolder } from './support/process.mjs';
 import { copyScripts, nameHook, writeScript } from './support/scripts.mjs';
@@ -17,21 +18,6 @@ import { withServer } from './support/suite.mjs';
 const TSAN = process.env.SANITIZER === 'tsan';
 const RELOADS = TSAN ? 200 : 1000;
 const RELOADS_STREAMED = TSAN ? 15 : 50;
-
-/** Asks over a kept-alive connection of the agent. */
-function ask(server, agent, options, sent) {
-  return new Promise((done, failed) => {
-    request({ host: '127.0.0.1', port: server.port, agent, ...options }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (piece) => { text += piece; });
-      response.on('end', () => done({
-        status: response.statusCode, generation: response.headers['x-script-generation'], text,
-      }));
-      response.on('error', failed);
-    }).on('error', failed).end(sent);
-  });
-}
 
 const get = (server, agent, path) => ask(server, agent, { path });
 
