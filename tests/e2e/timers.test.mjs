@@ -1,62 +1,11 @@
 // tsan
 // Timers of scripts in a real server with two workers: named ones across reloads, and calls later.
-// What the ticks do is noted in a shared dictionary, which no reload empties.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { admin } from './support/admin.mjs';
-import { Bundle, appScript, reloaded } from './support/bundle.mjs';
+import { reloaded } from './support/bundle.mjs';
 import { eventually, pause, test } from './support/limits.mjs';
-import { withServer } from './support/suite.mjs';
-
-const MS = 40;
-
-/** A file that declares timers: `body` runs in each tick of "beat". */
-const timersScript = (generation, { ms = MS, body = '', more = '' } = {}) => `
-local shared, time, timer = require "tide.shared", require "tide.time", require "tide.timer"
-local notes = shared.dict("notes")
-timer.every("beat", ${ms}, function(tick)
-  if not notes:add("tick " .. tick.number, ${generation}) then
-    notes:incr("doubles")
-  end
-  notes:incr("ticks")
-  notes:incr("missed", tick.missed)
-  notes:set("last", tick.number)
-  notes:add("first at", time.mono_ms() - tick.number * ${ms})
-  notes:set("at", time.mono_ms() - tick.number * ${ms})
-  notes:set("generation", ${generation})
-  ${body}
-end)
-${more}
-return {}
-`;
-
-const ROUTES = `
-  { method = "GET", path = "/notes", auth = "none", handler = function()
-    local notes, all = require("tide.shared").dict("notes"), {}
-    for _, key in ipairs({ "ticks", "missed", "doubles", "last", "first at", "at", "generation",
-        "running", "overlaps", "later", "failing" }) do
-      all[key] = notes:get(key)
-    end
-    return { json = all }
-  end },
-  { method = "GET", path = "/later", auth = "none", handler = function()
-    local notes = require("tide.shared").dict("notes")
-    require("tide.timer").after(300, function()
-      time.sleep(10)
-      notes:set("later", helper.version)
-    end)
-    return { json = { version = helper.version } }
-  end },`;
-
-function withTimers(options) {
-  const bundle = new Bundle({
-    'app.lua': appScript({ routes: ROUTES, more: 'require "timers"' }),
-    'timers.lua': timersScript(1, options),
-  });
-  return { bundle, context: withServer({ env: bundle.env }) };
-}
-
-const notesOf = async (server) => (await server.client().get('/notes')).body;
+import { MS, notesOf, timersScript, withTimers } from './support/timers.mjs';
 
 describe('P16 named timers', () => {
   const { bundle, context } = withTimers();
@@ -95,15 +44,6 @@ describe('P16 named timers', () => {
     const lines = server.log().split('\n');
     assert.ok(lines.some((line) => /script error/.test(line) && /timers\.lua:\d+: no tide/.test(line)));
     assert.ok(lines.some((line) => /tick failed/.test(line) && /beat/.test(line)));
-  });
-
-  test('a tick that does not end is stopped, and the next one comes', async () => {
-    const { server } = context;
-    const body = 'notes:incr("failing") while true do end';
-    const before = (await notesOf(server)).failing;
-    bundle.put('timers.lua', timersScript(101, { body }));
-    await reloaded(server);
-    await eventually(async () => (await notesOf(server)).failing >= before + 3, 'ticks after it');
   });
 
   test('what is not declared any more stops in the swap, and a new interval holds at once', async () => {
