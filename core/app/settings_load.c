@@ -186,33 +186,30 @@ int64_t tt_settings_int(const struct tt_settings *settings, const char *key)
 int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *arg)
 {
     const struct tt_settings *settings = arg;
+    const struct tt_conf_option *option;
+    const struct tt_conf_value *value = tt_conf_find(settings->conf, key, &option);
 
-    for (size_t i = 0; i < tt_settings_count; i++) {
-        const struct tt_conf_option *option = &tt_settings_table[i];
-        if (option->secret || strcmp(option->key, key) != 0)
-            continue;
-        const struct tt_conf_value *value = tt_conf_get(settings->conf, key);
-        *out = (struct tt_lua_setting){.text = value->text,
-                                       .integer = value->integer,
-                                       .items = value->items,
-                                       .item_count = value->item_count};
-        switch (option->type) {
-        case TT_CONF_STRING:
-        case TT_CONF_ENUM:
-            out->type = TT_SETTING_STRING;
-            break;
-        case TT_CONF_BOOL:
-            out->type = TT_SETTING_BOOL;
-            break;
-        case TT_CONF_LIST:
-            out->type = TT_SETTING_LIST;
-            break;
-        default:
-            out->type = TT_SETTING_INT;
-        }
-        return 0;
+    if (!value || option->secret)
+        return -1;
+    *out = (struct tt_lua_setting){.text = value->text,
+                                   .integer = value->integer,
+                                   .items = value->items,
+                                   .item_count = value->item_count};
+    switch (option->type) {
+    case TT_CONF_STRING:
+    case TT_CONF_ENUM:
+        out->type = TT_SETTING_STRING;
+        break;
+    case TT_CONF_BOOL:
+        out->type = TT_SETTING_BOOL;
+        break;
+    case TT_CONF_LIST:
+        out->type = TT_SETTING_LIST;
+        break;
+    default:
+        out->type = TT_SETTING_INT;
     }
-    return -1;
+    return 0;
 }
 
 void tt_settings_help(struct tt_buf *out)

@@ -121,8 +121,11 @@ struct tt_conf *tt_conf_new(const struct tt_conf_option *options, size_t count)
     conf->options = options;
     conf->count = count;
     conf->values = tt_alloc(count * sizeof(*conf->values));
-    for (size_t i = 0; i < count; i++)
+    conf->by_key = tt_map_new();
+    for (size_t i = 0; i < count; i++) {
         set_default(conf, i);
+        tt_map_put(conf->by_key, tt_str_from(options[i].key), &conf->values[i]);
+    }
     return conf;
 }
 
@@ -131,15 +134,27 @@ void tt_conf_free(struct tt_conf *conf)
     if (!conf)
         return;
     tt_arena_destroy(&conf->arena);
+    tt_map_free(conf->by_key);
     free(conf->values);
     free(conf);
 }
 
+const struct tt_conf_value *tt_conf_find(const struct tt_conf *conf, const char *key,
+                                         const struct tt_conf_option **option)
+{
+    const struct tt_conf_value *value = tt_map_get(conf->by_key, tt_str_from(key));
+
+    if (value && option)
+        *option = &conf->options[value - conf->values];
+    return value;
+}
+
 const struct tt_conf_value *tt_conf_get(const struct tt_conf *conf, const char *key)
 {
-    for (size_t i = 0; i < conf->count; i++)
-        if (strcmp(conf->options[i].key, key) == 0)
-            return &conf->values[i];
+    const struct tt_conf_value *value = tt_conf_find(conf, key, NULL);
+
+    if (value)
+        return value;
     fprintf(stderr, "tidetalk: no setting named %s\n", key);
     abort();
 }

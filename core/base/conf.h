@@ -55,6 +55,10 @@ int tt_conf_read_flags(struct tt_conf *conf, int argc, char **argv, int *argc_re
 struct tt_buf;
 void tt_conf_collect(struct tt_conf *conf, struct tt_buf *complaints);
 
+/* The value, or NULL when there is no such setting; *option (may be NULL) is its row. Thread: any,
+ * once all is read. */
+const struct tt_conf_value *tt_conf_find(const struct tt_conf *conf, const char *key,
+                                         const struct tt_conf_option **option);
 /* The value in force. An unknown key is a programming error: aborts. */
 const struct tt_conf_value *tt_conf_get(const struct tt_conf *conf, const char *key);
 

@@ -1,11 +1,13 @@
 /* Between conf.c (the table) and conf_source.c (file, environment, flags). Private to base. */
 #pragma once
 #include "base/conf.h"
+#include "base/map.h"
 
 struct tt_conf {
     const struct tt_conf_option *options;
     struct tt_conf_value *values; /* one an option */
     size_t count;
+    struct tt_map *by_key; /* of `values` */
     struct tt_arena arena;
     struct tt_buf *complaints; /* see tt_conf_collect */
 };
