@@ -103,9 +103,9 @@ static void a_second_one_names_the_first(void **state)
     char address[64];
 
     load(home, "127.0.0.1:0");
-    start(home, &app);
-    struct tt_settings first = home->settings;
+    struct tt_settings first = home->settings; /* the home's are read anew below */
     home->loaded = false;
+    assert_int_equal(tt_app_start(&app, &first, true, &home->err), 0);
     assert_int_equal(tt_app_start(&second, &first, true, &home->err), -1);
     assert_string_equal(home->err.code, "data_dir_locked");
 
