@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "script/file_data.h"
-#include "script/watchdog.h"
 
 #include <math.h>
 
@@ -212,7 +211,6 @@ static void encode_table(lua_State *L, int index, struct tt_json_writer *w, int 
         luaL_error(L, "json.encode: nested deeper than %d (a table that holds itself?)",
                    TT_JSON_MAX_DEPTH);
     luaL_checkstack(L, 6, "json.encode");
-    tt_guard_raise_if_stopped(L, "json.encode");
     if (!tt_value_is_array(L, index)) {
         encode_object(L, index, w, depth);
         return;

@@ -367,6 +367,11 @@ static void garbage_in_the_other_calls(void **state)
     /* What it was given is let go of: the generation ends with the rig, which the rig checks. */
     run_in(rig, "llm.ask({play = {text = 'x'}, on_finish = function() end, on_delta = 'x'})",
            "on_delta");
+    run_in(rig,
+           "local t = {} for _ = 1, 50 do t = {t, t} end "
+           "local p = {name = 'p', framing = 'sse', stream = {content = 'a'}, whole = {}} "
+           "llm.ask({provider = p, url = 'https://example.org', body = t})",
+           "ran too long");
 }
 
 /* ---- on_delta ---- */
