@@ -47,7 +47,7 @@ describe('script abuse', () => {
     await context.server.client().get('/abuse/0');
     const line = context.server.log().split('\n').filter((one) => one.includes('/abuse/0') && one.includes('ran for more than'));
     assert.ok(line.length > 0);
-    assert.match(JSON.parse(line[0]).error, /^app\.lua:\d+: the script ran for more than 50 ms of CPU time/);
+    assert.match(JSON.parse(line[0]).error, /^app\.lua:\d+: the script ran for more than \d+ ms of CPU time/);
   });
 
   test('P6 endless loops and memory bombs in a module body are refused within their budget, and others are served', async () => {

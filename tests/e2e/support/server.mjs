@@ -27,6 +27,9 @@ function writePersonas(folder) {
   return path;
 }
 
+// CPU time that a script may take: with sanitizers the same work costs several times as much.
+const SCRIPT_TIME = { asan: '200ms', tsan: '1s' };
+
 /** A folder with personas, and the environment that makes every command use it. `command`, when it
  * is set, starts the server in some other way; it must become the server (exec). */
 export function makeHome({ port = 0, env = {} } = {}) {
@@ -41,6 +44,7 @@ export function makeHome({ port = 0, env = {} } = {}) {
       TIDETALK_MIGRATIONS_DIR: join(ROOT, 'migrations'),
       TIDETALK_PERSONAS: writePersonas(folder),
       TIDETALK_WORKERS: '2',
+      TIDETALK_LIMITS_SCRIPT_TIME: SCRIPT_TIME[process.env.SANITIZER] ?? '50ms',
       ...env,
     },
     remove: () => removeFolder(folder),
