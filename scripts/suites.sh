@@ -98,7 +98,7 @@ find_fault()
         echo "took longer than its limit and was killed"
     elif [ "$rc" -ne 0 ] && [ "$rc" -ne 77 ]; then
         echo "exit code $rc"
-    elif has_report "$name" || server_log_has_report "$name"; then
+    elif compgen -G "$LOGS/$name.san.*" >/dev/null || server_log_has_report "$name"; then
         echo "a sanitizer reported something"
     elif [ -n "$left" ]; then
         echo "left processes behind: $left"
@@ -107,15 +107,6 @@ find_fault()
     elif [ "$suite_skipped" -gt 0 ] && [ -n "${CI:-}" ]; then
         echo "skipped a test, which counts as failed when CI is set"
     fi
-}
-
-# Whether a sanitizer wrote more than a note. Of a process that was forked without a new program, as
-# each case of "tidetalk test" is, the leak check notes that the parent's thread could not be stopped.
-has_report()
-{
-    local notes='^==[0-9]+==Running thread [0-9]+ was not suspended\. False leaks are possible\.$|^$'
-
-    cat "$LOGS/$1".san.* 2>/dev/null | grep -qvE "$notes"
 }
 
 # Whether a log that was written since the suite began holds a sanitizer's report
