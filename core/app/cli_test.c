@@ -253,6 +253,7 @@ static int run_files(const struct test_files *files, const struct tt_settings *s
     struct tt_err err = {0};
     struct tt_generation *generation = tt_cli_load(settings, &env, &err);
 
+    tt_testing_free(&testing); /* a module that should be a test may have made cases */
     if (!generation)
         return tt_cli_fail(TT_EXIT_FAILED, "%s", err.message);
     for (size_t i = 0; i < files->count; i++) {
