@@ -34,7 +34,7 @@ unit_paths_are_there()
     paths=$(grep -oE '/usr/[^ ]+' packaging/tidetalk.service | sort -u)
     [ "$(printf '%s\n' "$paths" | wc -l)" -ge 5 ] || { echo "found only: $paths" && return 1; }
     for path in $paths; do
-        [ -e "$work/root$path" ] || { echo "$path is not installed" && return 1; }
+        [ -e "$work/target$path" ] || { echo "$path is not installed" && return 1; }
     done
 }
 
@@ -42,18 +42,18 @@ unit_paths_are_there()
 installed()
 {
     local -a settings
-    mapfile -t settings < <(sed -n 's|^Environment=\(TIDETALK_[A-Z_]*\)=/usr/|\1='"$work/root"'/usr/|p' \
+    mapfile -t settings < <(sed -n 's|^Environment=\(TIDETALK_[A-Z_]*\)=/usr/|\1='"$work/target"'/usr/|p' \
         packaging/tidetalk.service)
 
     (cd "$work" && env "${settings[@]}" TIDETALK_DATA_DIR="$work/data" \
-        "$work/root/usr/bin/tidetalk" "$@")
+        "$work/target/usr/bin/tidetalk" "$@")
 }
 
 check 'installs below DESTDIR' \
-    env DESTDIR="$work/root" cmake --install "$(dirname "$TIDETALK_BIN")" --prefix /usr
+    env DESTDIR="$work/target" cmake --install "$(dirname "$TIDETALK_BIN")" --prefix /usr
 check 'brings what the unit names' unit_paths_are_there
 check 'brings the unit' cmp packaging/tidetalk.service \
-    "$work/root/usr/lib/systemd/system/tidetalk.service"
+    "$work/target/usr/lib/systemd/system/tidetalk.service"
 check 'the installed scripts are valid' installed check
 check 'the installed migrations apply' installed migrate
 echo "1..$count"
