@@ -1,10 +1,15 @@
-# tt_layer(<name> LINK <layers and libraries> [EXCEPT <files>]): core/<name>/*.c as one OBJECT
-# library. A layer's objects come along to the final program through tt_link_layers.
-set(TT_LAYERS base loop http llm db cache files script app)
+# tt_layer(<name> LINK <layers and libraries> [ROOMS <subfolders>] [EXCEPT <files>]): core/<name>/*.c,
+# and those of its rooms, as one OBJECT library. A layer's objects come along to the final program
+# through tt_link_layers.
+set(TT_LAYERS base loop http db cache files reply upstream chat script tide serve app)
 
 function(tt_layer name)
-  cmake_parse_arguments(ARG "" "" "LINK;EXCEPT" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LINK;ROOMS;EXCEPT" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/${name}/*.c)
+  foreach(room ${ARG_ROOMS})
+    file(GLOB room_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/${name}/${room}/*.c)
+    list(APPEND sources ${room_sources})
+  endforeach()
   foreach(file ${ARG_EXCEPT})
     list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/core/${name}/${file})
   endforeach()

@@ -2,15 +2,15 @@
  * Down in the other direction. Anything that fails on the way up takes down what stands. */
 #include "app/app.h"
 
-#include "app/admin_access.h"
-#include "app/builder.h"
+#include "app/admin/admin_access.h"
 #include "app/file_sweep.h"
 #include "app/holder.h"
+#include "app/reload/builder.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "chat/reply_store.h"
 #include "db/migrate.h"
-#include "db/reply_store.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,10 +2,10 @@
  * `serve` and, with the admin listener only, by commands that need the scripts while no server
  * runs. */
 #pragma once
-#include "app/settings.h"
+#include "app/settings/settings.h"
 #include "base/secret.h"
 #include "db/search_index.h"
-#include "script/generation.h"
+#include "serve/generation.h"
 
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
 /* The program's entry. */
-#include "app/cli.h"
+#include "app/cli/cli.h"
 #include "base/secret.h"
 
 int main(int argc, char **argv)

@@ -3,10 +3,10 @@
  * ends when nothing is left. */
 #include "app/worker.h"
 
-#include "app/health.h"
+#include "app/admin/health.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "script/production.h"
+#include "chat/production.h"
 #include "script/timers.h"
 
 #include <signal.h>

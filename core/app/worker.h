@@ -2,7 +2,7 @@
  * states. Workers share nothing but what app.h holds. */
 #pragma once
 #include "app/app.h"
-#include "script/dispatch.h"
+#include "serve/dispatch.h"
 
 #include <pthread.h>
 

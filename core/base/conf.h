@@ -1,6 +1,6 @@
 /* Typed settings from four places: default < file < environment < flag. A setting is one row of a
- * table (see app/settings.c); values remember where they came from, and every complaint names it.
- * Knows nothing of what the settings mean. */
+ * table (see app/settings/settings.c); values remember where they came from, and every complaint
+ * names it. Knows nothing of what the settings mean. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"

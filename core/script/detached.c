@@ -4,8 +4,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "script/generation.h"
 #include "script/task.h"
+#include "serve/generation.h"
 
 #include <stdlib.h>
 

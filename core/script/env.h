@@ -7,10 +7,10 @@
 #include "cache/tier.h"
 #include "db/db.h"
 #include "files/store.h"
-#include "llm/breaker.h"
-#include "llm/client.h"
-#include "llm/registry.h"
 #include "loop/aux.h"
+#include "reply/registry.h"
+#include "upstream/breaker.h"
+#include "upstream/client.h"
 
 struct tt_lua_setting { /* one value of config.get */
     enum { TT_SETTING_STRING, TT_SETTING_INT, TT_SETTING_BOOL, TT_SETTING_LIST } type;

@@ -2,8 +2,8 @@
  * dropped, never pooled (its hooks and stack are in no known state). */
 #include "script/task.h"
 
-#include "script/generation.h"
 #include "script/watchdog.h"
+#include "serve/generation.h"
 
 #include <stdio.h>
 #include <stdlib.h>

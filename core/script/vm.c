@@ -4,11 +4,11 @@
 #include "script/vm.h"
 
 #include "base/log.h"
-#include "script/bind.h"
 #include "script/sandbox.h"
 #include "script/timers.h"
 #include "script/value.h"
 #include "script/watchdog.h"
+#include "tide/bind.h"
 
 #include <lualib.h>
 #include <stdio.h>

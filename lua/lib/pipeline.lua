@@ -32,7 +32,7 @@ local function admit(req, route)
 end
 
 --- The decoded JSON body; nothing at all counts as {}. A body of another type
---- has been refused before it was read (core/script/dispatch.c).
+--- has been refused before it was read (core/serve/dispatch.c).
 ---@param req tide.Request
 ---@return any body, tide.Error|nil err invalid_json
 local function decode(req)

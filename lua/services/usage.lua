@@ -1,5 +1,5 @@
 --- What a user's requests have cost in tokens. The core adds them up when a
---- reply ends (core/db/usage_store.c); here they are read.
+--- reply ends (core/chat/usage_store.c); here they are read.
 
 local db = require "tide.db"
 local json = require "tide.json"

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "app/settings.h"
+#include "app/settings/settings.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"

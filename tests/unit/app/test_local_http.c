@@ -1,5 +1,5 @@
 /* The program's own little client, against a thread that answers with ready bytes. */
-#include "app/local_http.h"
+#include "app/cli/local_http.h"
 #include "app/support.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 /* The history of script generations in a real database. */
-#include "app/script_history.h"
+#include "app/reload/script_history.h"
 #include "app/support.h"
 #include "db/migrate.h"
 

@@ -13,11 +13,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "chat/production.h"
 #include "db/migrate.h"
-#include "script/dispatch.h"
-#include "script/production.h"
 #include "script/timers.h"
 #include "script/value.h"
+#include "serve/dispatch.h"
 
 #include <ftw.h>
 #include <stdio.h>

@@ -1,0 +1,239 @@
+/* The admin side of the builder. Error texts come from the scripts that serve now; what is wrong
+ * with those that do not is told as it was found. */
+#include "app/admin/admin_scripts.h"
+
+#include "app/admin/admin_access.h"
+#include "app/admin/answer.h"
+#include "app/admin/audit.h"
+#include "app/reload/builder.h"
+#include "app/reload/script_history.h"
+#include "app/worker.h"
+#include "base/json.h"
+#include "serve/request.h"
+
+#define LIVE_MAX 64
+
+struct asking {
+    struct tt_worker *worker;
+    struct tt_http_exchange *exchange;
+    const char *who;
+};
+
+/* ---- what a reload came to ---- */
+
+static void put_errors(struct tt_json_writer *w, const struct tt_complaints *complaints)
+{
+    tt_json_key(w, TT_STR("errors"));
+    tt_json_begin_array(w);
+    for (size_t i = 0; i < complaints->count; i++) {
+        const struct tt_complaint *complaint = &complaints->items[i];
+        tt_json_begin_object(w);
+        tt_answer_put_str(w, "file", complaint->file);
+        tt_answer_put_int(w, "line", complaint->line);
+        tt_answer_put_str(w, "message", complaint->message);
+        tt_answer_put_str(w, "traceback", complaint->traceback);
+        tt_answer_put_str(w, "phase", tt_str_from(complaint->phase));
+        tt_json_end_object(w);
+    }
+    tt_json_end_array(w);
+}
+
+static void send_failure(struct asking *asking, const struct tt_reload_result *result)
+{
+    struct tt_http_exchange *exchange = asking->exchange;
+    const struct tt_generation *current = asking->worker->dispatcher.generation;
+    const struct tt_error_text *text =
+        tt_generation_error(current, tt_str_from(result->error.code));
+    struct tt_str language = tt_http_header(exchange, "Accept-Language");
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    tt_json_begin_object(&w);
+    tt_answer_put_str(&w, "error", tt_request_prefers_chinese(language) ? text->zh : text->en);
+    tt_answer_put_str(&w, "code", tt_str_from(result->error.code));
+    tt_answer_put_str(&w, "detail", tt_str_from(result->error.message));
+    tt_answer_put_str(&w, "request_id", tt_http_request_id(exchange));
+    tt_answer_put_int(&w, "generation", current->number);
+    put_errors(&w, &result->complaints);
+    tt_json_end_object(&w);
+    tt_answer_json(exchange, result->error.status, &body);
+}
+
+static void put_files(struct tt_json_writer *w, const struct tt_bundle *bundle)
+{
+    tt_json_key(w, TT_STR("files"));
+    tt_json_begin_array(w);
+    for (size_t i = 0; i < bundle->file_count; i++) {
+        tt_json_begin_object(w);
+        tt_answer_put_str(w, "path", bundle->files[i].path);
+        tt_answer_put_str(w, "sha256", tt_str_from(bundle->files[i].hash));
+        tt_json_end_object(w);
+    }
+    tt_json_end_array(w);
+}
+
+static void put_changed(struct tt_json_writer *w, const struct tt_reload_result *result)
+{
+    tt_json_begin_array(w);
+    for (size_t i = 0; i < result->changed_count; i++)
+        tt_json_str(w, result->changed[i]);
+    tt_json_end_array(w);
+}
+
+static void send_success(struct asking *asking, const struct tt_reload_result *result)
+{
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    tt_json_begin_object(&w);
+    tt_answer_put_int(&w, "generation", result->generation);
+    tt_answer_put_int(&w, "previous", result->previous);
+    tt_json_key(&w, TT_STR("unchanged"));
+    tt_json_bool(&w, result->unchanged);
+    tt_json_key(&w, TT_STR("dry_run"));
+    tt_json_bool(&w, result->dry_run);
+    if (result->restores)
+        tt_answer_put_int(&w, "restores", result->restores);
+    tt_answer_put_str(&w, "hash", tt_str_from(result->built->bundle->hash));
+    tt_json_key(&w, TT_STR("changed"));
+    put_changed(&w, result);
+    put_files(&w, result->built->bundle);
+    tt_answer_put_int(&w, "duration_ms", (int64_t)result->duration_ms);
+    tt_answer_put_int(&w, "stall_us", (int64_t)result->stall_us);
+    tt_json_end_object(&w);
+    tt_answer_json(asking->exchange, 200, &body);
+}
+
+static void record(const struct asking *asking, const struct tt_reload_result *result)
+{
+    struct tt_worker *worker = asking->worker;
+    struct tt_buf changed = {0}, action = {0};
+    struct tt_json_writer w = {.buf = &changed};
+    struct tt_str path = tt_http_path(asking->exchange);
+
+    put_changed(&w, result);
+    tt_buf_printf(&action, "POST %.*s%s", TT_STR_ARG(path), result->dry_run ? " (dry run)" : "");
+    struct tt_audit_entry entry = {.who = asking->who,
+                                   .action = tt_buf_str(&action),
+                                   .status = result->error.status ? result->error.status : 200,
+                                   .code = tt_str_from(result->error.code),
+                                   .changed = tt_buf_str(&changed)};
+    if (result->built)
+        entry.hash = tt_str_from(result->built->bundle->hash);
+    tt_audit_write(worker->app->db, worker->loop, &entry);
+    tt_buf_free(&changed);
+    tt_buf_free(&action);
+}
+
+static void on_done(const struct tt_reload_result *result, void *arg)
+{
+    record(arg, result);
+    if (result->error.status)
+        send_failure(arg, result);
+    else
+        send_success(arg, result);
+}
+
+/* ---- requests ---- */
+
+static bool is_on(struct tt_http_exchange *exchange, const char *name)
+{
+    struct tt_str value = tt_http_query_arg(exchange, name);
+    return tt_str_eq(value, TT_STR("1")) || tt_str_eq(value, TT_STR("true"));
+}
+
+static void ask_builder(struct tt_worker *worker, struct tt_http_exchange *exchange,
+                        enum tt_reload_action action)
+{
+    struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
+    const char *who = tt_admin_who(worker, exchange);
+    struct tt_reload_request request = {.action = action,
+                                        .who = who,
+                                        .dry_run = is_on(exchange, "dry_run"),
+                                        .force = is_on(exchange, "force")};
+
+    *asking = (struct asking){worker, exchange, who};
+    tt_builder_ask(worker->app->builder, &request, worker->loop, on_done, asking);
+}
+
+/* ---- GET /admin/generations ---- */
+
+static void put_live(struct tt_json_writer *w, struct tt_worker *worker)
+{
+    struct tt_live_generation live[LIVE_MAX];
+    int count = tt_builder_live(worker->app->builder, live, LIVE_MAX);
+    int current = worker->dispatcher.generation->number;
+
+    tt_json_key(w, TT_STR("live"));
+    tt_json_begin_array(w);
+    for (int i = 0; i < count && i < LIVE_MAX; i++) {
+        int own = live[i].number == current ? worker->app->worker_count + 1 : 0;
+        tt_json_begin_object(w);
+        tt_answer_put_int(w, "generation", live[i].number);
+        tt_answer_put_int(w, "in_use", live[i].references > own ? live[i].references - own : 0);
+        tt_json_end_object(w);
+    }
+    tt_json_end_array(w);
+}
+
+static void send_generations(struct asking *asking)
+{
+    struct tt_worker *worker = asking->worker;
+    struct tt_reload_result result = {0};
+    struct tt_buf list = {0}, body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    if (tt_history_list(worker->env.reader, &list, &result.error) != 0) {
+        send_failure(asking, &result);
+    } else {
+        tt_json_begin_object(&w);
+        tt_answer_put_int(&w, "current", worker->dispatcher.generation->number);
+        tt_json_key(&w, TT_STR("generations"));
+        tt_json_raw(&w, tt_buf_str(&list));
+        put_live(&w, worker);
+        tt_json_end_object(&w);
+        tt_answer_json(asking->exchange, 200, &body);
+    }
+    tt_buf_free(&list);
+}
+
+/* ---- which is asked for ---- */
+
+static const struct {
+    const char *path, *method;
+} owned[] = {{"/admin/reload", "POST"}, {"/admin/rollback", "POST"}, {"/admin/generations", "GET"}};
+
+static int find_owned(struct tt_http_exchange *exchange)
+{
+    for (int i = 0; i < (int)TT_COUNT(owned); i++)
+        if (tt_str_eq(tt_http_path(exchange), tt_str_from(owned[i].path)))
+            return i;
+    return -1;
+}
+
+static void send_not_allowed(struct asking *asking, const char *allow)
+{
+    struct tt_reload_result result = {0};
+
+    tt_http_add_header(asking->exchange, TT_STR("Allow"), tt_str_from(allow));
+    tt_err_set(&result.error, 405, "method_not_allowed", "use %s", allow);
+    send_failure(asking, &result);
+}
+
+bool tt_admin_scripts_owns(struct tt_http_exchange *exchange)
+{
+    return find_owned(exchange) >= 0;
+}
+
+void tt_admin_scripts_answer(void *arg, struct tt_http_exchange *exchange)
+{
+    struct asking asking = {arg, exchange, NULL};
+    int which = find_owned(exchange);
+
+    if (!tt_str_eq(tt_http_method(exchange), tt_str_from(owned[which].method)))
+        send_not_allowed(&asking, owned[which].method);
+    else if (which == 2)
+        send_generations(&asking);
+    else
+        ask_builder(arg, exchange, which == 1 ? TT_ROLLBACK : TT_RELOAD);
+}

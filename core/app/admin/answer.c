@@ -1,0 +1,53 @@
+/* Pieces of answers that no script makes. */
+#include "app/admin/answer.h"
+
+void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
+{
+    tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("application/json; charset=utf-8"));
+    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
+    tt_http_reply(exchange, status, body);
+}
+
+void tt_answer_put_int(struct tt_json_writer *w, const char *key, int64_t value)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_int(w, value);
+}
+
+void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str value)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_str(w, value);
+}
+
+int tt_answer_rows(struct tt_db_reader *reader, struct tt_str sql,
+                   void (*put_row)(struct tt_json_writer *w, struct tt_db_reader *reader),
+                   struct tt_buf *out, struct tt_err *err)
+{
+    struct tt_json_writer w = {.buf = out};
+    int more;
+
+    if (tt_db_query(reader, sql, NULL, 0, err) != 0)
+        return -1;
+    tt_json_begin_array(&w);
+    while ((more = tt_db_step(reader, err)) == 1)
+        put_row(&w, reader);
+    tt_json_end_array(&w);
+    tt_db_query_end(reader);
+    return more;
+}
+
+void tt_answer_put_columns(struct tt_json_writer *w, struct tt_db_reader *reader,
+                           const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct tt_db_value value = tt_db_column(reader, i);
+        tt_json_key(w, tt_str_from(names[i]));
+        if (value.type == TT_DB_INT)
+            tt_json_int(w, value.integer);
+        else if (value.type == TT_DB_NULL)
+            tt_json_null(w);
+        else
+            tt_json_str(w, value.text);
+    }
+}

@@ -1,0 +1,15 @@
+/* Between gathering (metrics.c) and writing (metrics_text.c). */
+#pragma once
+#include "app/worker.h"
+#include "upstream/client.h"
+
+struct tt_worker_sample { /* what only the worker's own thread may look at */
+    bool there;
+    int tasks, connections, in_flight, replies;
+    size_t script_memory;
+    uint64_t slowest_turn_us; /* since the last time that was asked */
+    struct tt_client_stats upstream;
+};
+
+void tt_metrics_write(struct tt_app *app, const struct tt_worker_sample *samples,
+                      struct tt_buf *out);

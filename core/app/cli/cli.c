@@ -1,0 +1,196 @@
+/* Finding the command and its help. */
+#include "app/cli/cli.h"
+
+#include "app/cli/cli_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct tt_command commands[] = {
+    {"serve", "", "start the server",
+     "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start.\n", tt_cli_serve},
+    {"dev", "", "start the server for writing scripts",
+     "As serve, but scripts and personas are loaded whenever they change on the disk, or it says\n"
+     "what is wrong with them, with file and line; and errors of scripts are shown in answers.\n",
+     tt_cli_dev},
+    {"check", "[--json]", "validate settings, personas and scripts",
+     "Prints all that is wrong as file:line:column: severity: message (code), and ends with 1 "
+     "when\n"
+     "an error is among it; warnings alone end with 0. --json prints an array of objects with\n"
+     "file, line, column, severity (error or warning), code and message.\n",
+     tt_cli_check},
+    {"routes", "[--json]", "list the routes of the scripts",
+     "--json prints an array of objects with method, path, auth, listener, file and line.\n",
+     tt_cli_routes},
+    {"reload", "[--dry-run] [--force] [--wait]", "load the changed scripts into the running server",
+     "All workers change at once, or, when anything is wrong with the scripts, none: then every\n"
+     "complaint is printed as file:line: message and the command ends with 1.\n"
+     "--dry-run only checks. --force also loads what was rolled back before. --wait: as long as "
+     "it\n"
+     "takes; without it the command stops waiting after 30 s (the server goes on).\n",
+     tt_cli_reload},
+    {"rollback", "[--wait]", "bring back the scripts that served before the current ones",
+     "They come from the database, the files on the disk are not looked at. What is rolled back "
+     "is\n"
+     "not loaded again, unless it is changed or reload is given --force.\n",
+     tt_cli_rollback},
+    {"admin", "", "open a port of the running server for the admin's browser",
+     "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
+     "admin.port_life.\n",
+     tt_cli_admin},
+    {"new", "handler NAME", "begin a route, with its schema and its test",
+     "Makes lua/routes/NAME.lua and lua/tests/NAME_test.lua, and names the route in lua/app.lua.\n"
+     "Refuses when one of them is there.\n",
+     tt_cli_new},
+    {"test", "[PATH]", "run the Lua tests of the scripts",
+     "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
+     "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",
+     tt_cli_test},
+    {"repl", "[--write]", "run lines of Lua with the scripts and the database",
+     "Works on a copy of the database, also beside a running server, which never notices. --write\n"
+     "works on the data folder itself, when no server uses it. In a pipe it ends with 1 when a "
+     "line\n"
+     "has failed.\n",
+     tt_cli_repl},
+    {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
+     "serve does this by itself. --dry-run only lists. --down undoes down to VERSION and refuses\n"
+     "beside a running server.\n",
+     tt_cli_migrate},
+    {"user",
+     "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME)",
+     "manage accounts",
+     "Passwords are asked for on a terminal, else read as one line from standard input.\n"
+     "Works beside a running server (through its admin socket) and without one.\n",
+     tt_cli_user},
+    {"health", "", "ask the server whether it is ready (0 yes, 1 no)", "", tt_cli_health},
+    {"config", "show", "print every setting in force and where it comes from", "", tt_cli_config},
+    {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},
+};
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: tidetalk <command> [arguments]\n\n");
+    for (size_t i = 0; i < TT_COUNT(commands); i++)
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fprintf(to,
+            "\ntidetalk <command> --help tells more. Exit codes: 0 done, 1 failed, 2 wrong usage "
+            "or settings.\n");
+}
+
+static void print_help(const struct tt_command *command)
+{
+    struct tt_buf settings = {0};
+    bool has_settings = command->run != tt_cli_version;
+
+    printf("usage: tidetalk %s%s%s%s\n\n%s.\n%s", command->name, *command->arguments ? " " : "",
+           command->arguments, has_settings ? " [--setting=value …]" : "", command->summary,
+           command->help);
+    if (has_settings) {
+        tt_settings_help(&settings);
+        printf("\nSettings come from defaults, then tidetalk.yaml (or --config FILE), then the\n"
+               "environment, then flags:\n\n%.*s",
+               (int)settings.len, settings.data);
+        tt_buf_free(&settings);
+    }
+}
+
+int tt_cli_fail(int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "tidetalk: ");
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    return code;
+}
+
+bool tt_cli_flag(int *argc, char **argv, const char *flag)
+{
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], flag) != 0)
+            continue;
+        memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof(char *));
+        (*argc)--;
+        return true;
+    }
+    return false;
+}
+
+const char *tt_cli_value(int *argc, char **argv, const char *flag)
+{
+    size_t len = strlen(flag);
+
+    for (int i = 0; i < *argc; i++) {
+        const char *value = NULL;
+        int words = 0;
+        if (strcmp(argv[i], flag) == 0 && i + 1 < *argc) {
+            value = argv[i + 1];
+            words = 2;
+        } else if (strncmp(argv[i], flag, len) == 0 && argv[i][len] == '=') {
+            value = argv[i] + len + 1;
+            words = 1;
+        }
+        if (!words)
+            continue;
+        memmove(&argv[i], &argv[i + words], (size_t)(*argc - i - words) * sizeof(char *));
+        *argc -= words;
+        return value;
+    }
+    return NULL;
+}
+
+struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text)
+{
+    struct tt_json_path path;
+    struct tt_json_value value = {0};
+
+    if (tt_json_path_parse(&path, dotted, NULL) != 0 ||
+        tt_json_select(json, &path, 1, &value, NULL) != 0)
+        value.type = TT_JSON_NONE;
+    tt_buf_clear(text);
+    if (value.type == TT_JSON_STRING)
+        tt_json_unescape(value.raw, NULL, text);
+    else if (value.type != TT_JSON_NONE)
+        tt_buf_append_str(text, value.raw);
+    return value;
+}
+
+int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv)
+{
+    struct tt_err err = {0};
+    int rest = 0;
+
+    if (tt_settings_load(settings, *argc, argv, &rest, argv, &err) != 0) {
+        tt_cli_fail(0, "%s", err.message);
+        tt_settings_free(settings);
+        return -1;
+    }
+    *argc = rest;
+    return 0;
+}
+
+int tt_cli_main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (!*name || strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {
+        print_usage(*name ? stdout : stderr);
+        return *name ? TT_EXIT_OK : TT_EXIT_USAGE;
+    }
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < TT_COUNT(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        argc -= 2;
+        argv += 2;
+        if (tt_cli_flag(&argc, argv, "--help")) {
+            print_help(&commands[i]);
+            return TT_EXIT_OK;
+        }
+        return commands[i].run(argc, argv);
+    }
+    print_usage(stderr);
+    return tt_cli_fail(TT_EXIT_USAGE, "there is no command '%s'", name);
+}

@@ -1,0 +1,312 @@
+/* check and routes: the scripts as they are on the disk, looked at without starting anything. All
+ * that is wrong is told at once, as compilers do, so that an editor can go to each place. The
+ * column is not Lua's: it is where the word stands that the message names, or the line's first. */
+#include "app/cli/cli_internal.h"
+#include "base/json.h"
+#include "serve/generation_check.h"
+
+#include <stdio.h>
+
+struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_env *env,
+                                   struct tt_complaints *complaints, struct tt_err *err)
+{
+    env->script_memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
+    env->script_time_ms = tt_settings_int(settings, "limits.script_time");
+    env->script_load_ms = tt_settings_int(settings, "limits.script_load_time");
+    env->body_max = (size_t)tt_settings_int(settings, "limits.body");
+    env->setting = tt_settings_for_lua;
+    env->setting_arg = (void *)(uintptr_t)settings;
+    struct tt_env *envs[] = {env};
+    struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, err);
+
+    return bundle ? tt_generation_new(bundle, 1, envs, 1, complaints, err) : NULL;
+}
+
+struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_env *env,
+                                  struct tt_err *err)
+{
+    struct tt_complaints complaints = {0};
+    struct tt_buf errors = {0};
+    struct tt_generation *generation = tt_cli_build(settings, env, &complaints, err);
+
+    tt_complaints_print(&complaints, &errors);
+    fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
+    tt_complaints_free(&complaints);
+    tt_buf_free(&errors);
+    return generation;
+}
+
+/* ---- findings ---- */
+
+struct finding {
+    struct tt_str file; /* as an editor opens it; or "TIDETALK_LISTEN", "--listen" with line 0 */
+    int line, column;
+    const char *severity, *code;
+    struct tt_str message;
+};
+
+struct report {
+    bool json;
+    struct tt_buf out;
+    struct tt_json_writer w;
+    int errors, warnings;
+};
+
+static void put_text(struct tt_json_writer *w, const char *key, struct tt_str text)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_str(w, text);
+}
+
+static void put_number(struct tt_json_writer *w, const char *key, int number)
+{
+    tt_json_key(w, tt_str_from(key));
+    if (number > 0)
+        tt_json_int(w, number);
+    else
+        tt_json_null(w);
+}
+
+static void tell(struct report *report, const struct finding *finding)
+{
+    struct tt_json_writer *w = &report->w;
+    bool error = strcmp(finding->severity, "error") == 0;
+
+    report->errors += error;
+    report->warnings += !error;
+    if (report->json) {
+        tt_json_begin_object(w);
+        put_text(w, "file", finding->file);
+        put_number(w, "line", finding->line);
+        put_number(w, "column", finding->column);
+        put_text(w, "severity", tt_str_from(finding->severity));
+        put_text(w, "code", tt_str_from(finding->code));
+        put_text(w, "message", finding->message);
+        tt_json_end_object(w);
+        return;
+    }
+    tt_buf_append_str(&report->out, finding->file);
+    if (finding->line > 0)
+        tt_buf_printf(&report->out, ":%d:%d", finding->line, finding->column);
+    tt_buf_printf(&report->out, ": %s: %.*s (%s)\n", finding->severity,
+                  TT_STR_ARG(finding->message), finding->code);
+}
+
+/* ---- settings ---- */
+
+/* "tidetalk.yaml:3: key: what" or "TIDETALK_LISTEN: listen: what". */
+static void tell_setting(struct report *report, struct tt_str text)
+{
+    struct finding finding = {.severity = "error", .code = "invalid_setting", .message = text};
+    ptrdiff_t colon = tt_str_find(text, ':');
+    uint64_t line;
+
+    if (colon > 0) {
+        struct tt_str rest = tt_str_of(text.data + colon + 1, text.len - (size_t)colon - 1);
+        ptrdiff_t second = tt_str_find(rest, ':');
+        finding.file = tt_str_of(text.data, (size_t)colon);
+        if (second > 0 && tt_str_to_u64(tt_str_of(rest.data, (size_t)second), &line) == 0) {
+            finding.line = (int)line;
+            finding.column = 1;
+            rest = tt_str_of(rest.data + second + 1, rest.len - (size_t)second - 1);
+        }
+        finding.message = tt_str_trim(rest);
+    }
+    tell(report, &finding);
+}
+
+static void tell_settings(struct report *report, struct tt_str complaints)
+{
+    struct tt_str line;
+    while (complaints.len > 0) {
+        tt_str_split(&complaints, '\n', &line);
+        tell_setting(report, line);
+    }
+}
+
+/* ---- scripts ---- */
+
+static const char *code_of(const char *phase)
+{
+    static const struct {
+        const char *phase, *code;
+    } codes[] = {{"read", "unreadable"},         {"compile", "syntax_error"},
+                 {"load", "load_error"},         {"personas", "invalid_persona"},
+                 {"errors", "invalid_error"},    {"routes", "invalid_route"},
+                 {"self_tests", "broken_policy"}};
+    for (size_t i = 0; i < TT_COUNT(codes); i++)
+        if (strcmp(codes[i].phase, phase) == 0)
+            return codes[i].code;
+    return phase; /* advice brings its own */
+}
+
+static struct tt_str line_of(struct tt_str text, int line)
+{
+    struct tt_str found = {0};
+    while (line-- > 0 && text.len > 0)
+        tt_str_split(&text, '\n', &found);
+    return line < 0 ? found : (struct tt_str){0};
+}
+
+/* Where the word stands that the message names last: near 'word', 'name' is …, route field 'x'. */
+static int column_of(struct tt_str line, struct tt_str message)
+{
+    const char *close = message.len ? memrchr(message.data, '\'', message.len) : NULL;
+    const char *open = close ? memrchr(message.data, '\'', (size_t)(close - message.data)) : NULL;
+    const char *at = NULL;
+    int first = 1;
+
+    if (open && close > open + 1)
+        at = line.len ? memmem(line.data, line.len, open + 1, (size_t)(close - open - 1)) : NULL;
+    if (at)
+        return (int)(at - line.data) + 1;
+    while ((size_t)first <= line.len && strchr(" \t", line.data[first - 1]))
+        first++;
+    return (size_t)first <= line.len ? first : 1;
+}
+
+static void tell_scripts(struct report *report, const struct tt_settings *settings,
+                         const struct tt_bundle *bundle, const struct tt_complaints *complaints,
+                         const char *severity)
+{
+    for (size_t i = 0; i < complaints->count; i++) {
+        const struct tt_complaint *complaint = &complaints->items[i];
+        bool personas = tt_str_eq(complaint->file, TT_STR("style.yaml"));
+        const struct tt_bundle_file *file = bundle ? tt_bundle_find(bundle, complaint->file) : NULL;
+        struct tt_buf path = {0};
+        struct finding finding = {.line = complaint->line,
+                                  .column = 1,
+                                  .severity = severity,
+                                  .code = code_of(complaint->phase),
+                                  .message = complaint->message};
+        if (file)
+            finding.column = column_of(line_of(file->bytes, complaint->line), complaint->message);
+        if (personas)
+            tt_buf_append_z(&path, settings->personas);
+        else
+            tt_buf_printf(&path, "%s%s%.*s", settings->lua_dir, complaint->file.len ? "/" : "",
+                          TT_STR_ARG(complaint->file));
+        finding.file = tt_buf_str(&path);
+        tell(report, &finding);
+        tt_buf_free(&path);
+    }
+}
+
+/* Builds what a server would build. The bundle is read a second time for the columns: the
+ * generation takes the first one along when it fails. */
+static void check_scripts(struct report *report, const struct tt_settings *settings)
+{
+    struct tt_complaints complaints = {0}, advice = {0};
+    struct tt_env env = {0};
+    struct tt_err err = {0};
+    struct tt_generation *generation = tt_cli_build(settings, &env, &complaints, &err);
+    struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, NULL);
+
+    if (generation)
+        tt_generation_advise(generation, &advice);
+    else if (complaints.count == 0) /* not even read */
+        tell(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
+                                       .severity = "error",
+                                       .code = "unreadable",
+                                       .message = tt_str_from(err.message)});
+    tell_scripts(report, settings, bundle, &complaints, "error");
+    tell_scripts(report, settings, bundle, &advice, "warning");
+    if (generation && !report->json && report->errors == 0)
+        printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
+               generation->bundle->persona_count, generation->bundle->hash);
+    tt_bundle_free(bundle);
+    tt_generation_unref(generation);
+    tt_complaints_free(&complaints);
+    tt_complaints_free(&advice);
+}
+
+int tt_cli_check(int argc, char **argv)
+{
+    struct report report = {.json = tt_cli_flag(&argc, argv, "--json")};
+    struct tt_settings settings;
+    struct tt_buf complaints = {0};
+
+    report.w.buf = &report.out;
+    tt_settings_collect(&settings, argc, argv, &argc, argv, &complaints);
+    if (argc > 0) {
+        tt_buf_free(&complaints);
+        tt_settings_free(&settings);
+        return tt_cli_fail(TT_EXIT_USAGE, "check: '%s' is no flag of it; see --help", argv[0]);
+    }
+    if (report.json)
+        tt_json_begin_array(&report.w);
+    tell_settings(&report, tt_buf_str(&complaints));
+    check_scripts(&report, &settings);
+    if (report.json)
+        tt_json_end_array(&report.w);
+    fprintf(report.json ? stdout : stderr, "%.*s%s", (int)report.out.len,
+            report.out.data ? report.out.data : "", report.json ? "\n" : "");
+    if (!report.json && report.errors + report.warnings > 0)
+        fprintf(stderr, "%d errors, %d warnings\n", report.errors, report.warnings);
+    tt_buf_free(&report.out);
+    tt_buf_free(&complaints);
+    tt_settings_free(&settings);
+    return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
+}
+
+/* ---- routes ---- */
+
+static const char *const auth_names[] = {"none", "user", "admin"};
+static const char *const listener_names[] = {"public", "admin"};
+
+static void print_json(const struct tt_generation *generation, const char *lua_dir)
+{
+    struct tt_buf out = {0}, file = {0};
+    struct tt_json_writer w = {.buf = &out};
+
+    tt_json_begin_array(&w);
+    for (size_t i = 0; i < generation->route_count; i++) {
+        const struct tt_route *route = &generation->routes[i];
+        tt_buf_clear(&file);
+        tt_buf_printf(&file, "%s/%.*s", lua_dir, TT_STR_ARG(route->file));
+        tt_json_begin_object(&w);
+        put_text(&w, "method", route->method);
+        put_text(&w, "path", route->path);
+        put_text(&w, "auth", tt_str_from(auth_names[route->auth]));
+        put_text(&w, "listener", tt_str_from(listener_names[route->listener]));
+        put_text(&w, "file", tt_buf_str(&file));
+        put_number(&w, "line", route->line);
+        tt_json_end_object(&w);
+    }
+    tt_json_end_array(&w);
+    printf("%.*s\n", (int)out.len, out.data);
+    tt_buf_free(&out);
+    tt_buf_free(&file);
+}
+
+static void print_table(const struct tt_generation *generation, const char *lua_dir)
+{
+    for (size_t i = 0; i < generation->route_count; i++) {
+        const struct tt_route *route = &generation->routes[i];
+        printf("%-7s %-45s %-6s %-7s %s/%s:%d\n", route->method.data, route->path.data,
+               auth_names[route->auth], listener_names[route->listener], lua_dir, route->file.data,
+               route->line);
+    }
+}
+
+int tt_cli_routes(int argc, char **argv)
+{
+    bool json = tt_cli_flag(&argc, argv, "--json");
+    struct tt_settings settings;
+    struct tt_env env = {0};
+    struct tt_err err = {0};
+
+    if (tt_cli_settings(&settings, &argc, argv) != 0)
+        return TT_EXIT_USAGE;
+    struct tt_generation *generation = tt_cli_load(&settings, &env, &err);
+    if (generation && json)
+        print_json(generation, settings.lua_dir);
+    else if (generation)
+        print_table(generation, settings.lua_dir);
+    else
+        tt_cli_fail(0, "%s", err.message);
+    int code = generation ? TT_EXIT_OK : TT_EXIT_FAILED;
+    tt_generation_unref(generation);
+    tt_settings_free(&settings);
+    return code;
+}

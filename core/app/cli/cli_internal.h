@@ -1,0 +1,57 @@
+/* What the command files share. */
+#pragma once
+#include "app/settings/settings.h"
+#include "base/json.h"
+#include "serve/generation.h"
+
+enum { TT_EXIT_OK = 0, TT_EXIT_FAILED = 1, TT_EXIT_USAGE = 2 };
+
+struct tt_command {
+    const char *name;
+    const char *arguments; /* for the usage line */
+    const char *summary;
+    const char *help;                  /* further lines of --help, may be "" */
+    int (*run)(int argc, char **argv); /* without the command's name */
+};
+
+/* Settings from flags; other words are left in argv[0..*argc). Prints what is wrong: then -1. */
+int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv);
+
+/* Takes a flag of the command's own out of the words; true when it was there. */
+bool tt_cli_flag(int *argc, char **argv, const char *flag);
+/* The same with a value (--flag VALUE or --flag=VALUE), NULL when absent. */
+const char *tt_cli_value(int *argc, char **argv, const char *flag);
+
+/* The value at a path of a JSON text (as base/json.h writes it), its plain text in *text. */
+struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text);
+
+/* Asks the admin listener of the settings, with its token: the status, or -1. The answer's body is
+ * appended. limit_s: as in local_http.h. */
+int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
+                     struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err);
+
+int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
+ * `env` holds already stays; it must outlive the generation. Fails: NULL. */
+struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_env *env,
+                                   struct tt_complaints *complaints, struct tt_err *err);
+/* The same; what is wrong is printed. */
+struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_env *env,
+                                  struct tt_err *err);
+
+int tt_cli_serve(int argc, char **argv);
+int tt_cli_dev(int argc, char **argv);
+int tt_cli_check(int argc, char **argv);
+int tt_cli_routes(int argc, char **argv);
+int tt_cli_admin(int argc, char **argv);
+int tt_cli_migrate(int argc, char **argv);
+int tt_cli_reload(int argc, char **argv);
+int tt_cli_rollback(int argc, char **argv);
+int tt_cli_user(int argc, char **argv);
+int tt_cli_health(int argc, char **argv);
+int tt_cli_config(int argc, char **argv);
+int tt_cli_test(int argc, char **argv);
+int tt_cli_repl(int argc, char **argv);
+int tt_cli_new(int argc, char **argv);
+int tt_cli_version(int argc, char **argv);

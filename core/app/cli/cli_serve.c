@@ -1,0 +1,194 @@
+/* serve and dev: the server until a signal ends it. Signals are blocked in all threads and read
+ * here; dev waits for changes of the scripts too. */
+#include "app/cli/cli_internal.h"
+#include "app/cli/watch.h"
+#include "app/reload/builder.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static int block_signals(void)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+#define QUIET_MS 50  /* a change counts when nothing more has come for so long */
+#define RENEW_MS 500 /* how often dev looks for folders that came back */
+
+/* What came of it is in the log, by the builder. */
+static void on_reloaded(const struct tt_reload_result *result, void *arg)
+{
+    (void)result;
+    (void)arg;
+}
+
+/* What a developer wants to know, on standard output; the paths as an editor opens them. */
+static void tell_reload(const struct tt_reload_result *result, void *arg)
+{
+    const struct tt_settings *settings = arg;
+    const struct tt_complaints *complaints = &result->complaints;
+
+    if (result->error.status) {
+        printf("not reloaded, generation %d goes on: %s\n", result->generation,
+               result->error.message);
+        for (size_t i = 0; i < complaints->count; i++) {
+            const struct tt_complaint *complaint = &complaints->items[i];
+            bool personas = tt_str_eq(complaint->file, TT_STR("style.yaml"));
+            printf("  %s%s%s:%d: %s\n", personas ? "" : settings->lua_dir, personas ? "" : "/",
+                   personas ? settings->personas : complaint->file.data, complaint->line,
+                   complaint->message.data);
+        }
+    } else if (!result->unchanged) {
+        printf("reloaded, generation %d in %llu ms:", result->generation,
+               (unsigned long long)result->duration_ms);
+        for (size_t i = 0; i < result->changed_count; i++)
+            printf("%s %.*s", i ? "," : "", TT_STR_ARG(result->changed[i]));
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+/* True when the server is to end. */
+static bool take_signal(int fd, struct tt_app *app)
+{
+    const struct tt_reload_request reload = {.action = TT_RELOAD, .who = "signal"};
+    struct signalfd_siginfo info;
+    ssize_t n = read(fd, &info, sizeof(info));
+
+    if (n < 0 && errno == EINTR)
+        return false;
+    if (n != sizeof(info) || info.ssi_signo != SIGHUP)
+        return true;
+    tt_builder_ask(app->builder, &reload, NULL, on_reloaded, NULL);
+    return false;
+}
+
+/* `watch` NULL: signals only. */
+static void wait_for_end(int signals, struct tt_watch *watch, struct tt_app *app)
+{
+    const struct tt_reload_request reload = {.action = TT_RELOAD, .who = "dev", .force = true};
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+                           {.fd = watch ? tt_watch_fd(watch) : -1, .events = POLLIN}};
+    bool changed = false;
+
+    for (;;) {
+        int limit = !watch ? -1 : changed ? QUIET_MS : RENEW_MS;
+        int ready = poll(fds, 2, limit);
+        if (ready > 0 && fds[0].revents && take_signal(signals, app))
+            return;
+        if (ready > 0 && fds[1].revents && tt_watch_read(watch))
+            changed = true;
+        if (ready != 0 || !watch)
+            continue;
+        tt_watch_renew(watch);
+        if (changed)
+            tt_builder_ask(app->builder, &reload, NULL, tell_reload,
+                           (void *)(uintptr_t)app->settings);
+        changed = false;
+    }
+}
+
+/* Many connections and upstreams are descriptors: the soft limit is raised to the hard one. */
+static void raise_open_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void setup_log(const struct tt_settings *settings)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    struct tt_str level = tt_conf_get(settings->conf, "log.level")->text;
+    struct tt_str format = tt_conf_get(settings->conf, "log.format")->text;
+
+    for (size_t i = 0; i < TT_COUNT(levels); i++)
+        if (tt_str_eq(level, tt_str_from(levels[i])))
+            tt_log_setup((enum tt_log_level)i,
+                         tt_str_eq(format, TT_STR("text")) ? TT_LOG_TEXT : TT_LOG_JSON);
+}
+
+static int serve(const struct tt_settings *settings, bool dev)
+{
+    struct tt_app app;
+    struct tt_err err = {0};
+    struct tt_watch *watch = NULL;
+
+    setup_log(settings);
+    raise_open_files();
+    int signals = block_signals();
+    if (dev && !(watch = tt_watch_open(settings->lua_dir, settings->personas, &err))) {
+        close(signals);
+        return tt_cli_fail(TT_EXIT_USAGE, "dev: %s", err.message);
+    }
+    if (tt_app_start(&app, settings, true, &err) != 0) {
+        tt_watch_close(watch);
+        close(signals);
+        return tt_cli_fail(TT_EXIT_USAGE, "cannot start: %s", err.message);
+    }
+    tt_log(TT_LOG_INFO, "ready", TT_F_Z("listen", settings->listen), TT_F_INT("port", app.port),
+           TT_F_INT("workers", app.worker_count), TT_F_Z("version", TT_VERSION),
+           TT_F_INT("start_ms", (int64_t)(tt_clock_mono_ms() - app.started_ms)));
+    if (dev)
+        printf("ready on %s, port %d; %s and %s are loaded when they change\n", settings->listen,
+               app.port, settings->lua_dir, settings->personas);
+    fflush(stdout);
+    wait_for_end(signals, watch, &app);
+    tt_log(TT_LOG_INFO, "stopping");
+    tt_app_stop(&app, (uint64_t)tt_settings_int(settings, "drain"));
+    tt_log(TT_LOG_INFO, "stopped");
+    tt_watch_close(watch);
+    close(signals);
+    return TT_EXIT_OK;
+}
+
+static int serve_words(const char *command, int argc, char **argv, bool dev)
+{
+    struct tt_settings settings;
+
+    if (tt_cli_settings(&settings, &argc, argv) != 0)
+        return TT_EXIT_USAGE;
+    int code = argc > 0 ? tt_cli_fail(TT_EXIT_USAGE, "%s: '%s' is no flag of it; see --help",
+                                      command, argv[0])
+                        : serve(&settings, dev);
+    tt_settings_free(&settings);
+    return code;
+}
+
+int tt_cli_serve(int argc, char **argv)
+{
+    return serve_words("serve", argc, argv, false);
+}
+
+/* The same with what a developer wants, unless the words say otherwise. */
+int tt_cli_dev(int argc, char **argv)
+{
+    static const char *const own[] = {"--dev=yes", "--log-format=text", "--log-level=warn"};
+    char **words = tt_alloc((TT_COUNT(own) + (size_t)argc + 1) * sizeof(char *));
+
+    for (size_t i = 0; i < TT_COUNT(own); i++)
+        words[i] = (char *)(uintptr_t)own[i];
+    memcpy(words + TT_COUNT(own), argv, (size_t)argc * sizeof(char *));
+    int code = serve_words("dev", argc + (int)TT_COUNT(own), words, true);
+    free(words);
+    return code;
+}

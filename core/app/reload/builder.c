@@ -1,0 +1,336 @@
+/* The builder's thread and its requests, one after the other. */
+#include "app/reload/builder_internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+struct ask {
+    struct tt_mail mail;
+    struct tt_list node; /* in builder->asks */
+    struct tt_builder *builder;
+    struct tt_reload_request request;
+    struct tt_reload_result result;
+    struct tt_loop *loop;
+    tt_reload_done_fn *done;
+    void *arg;
+};
+
+/* ---- requests ---- */
+
+static void note_change(struct tt_reload_result *result, struct tt_str path)
+{
+    size_t size = (result->changed_count + 1) * sizeof(struct tt_str);
+    result->changed = tt_realloc(result->changed, size);
+    result->changed[result->changed_count++] = tt_arena_str(&result->complaints.arena, path);
+}
+
+static void compare(const struct tt_bundle *before, const struct tt_bundle *after,
+                    struct tt_reload_result *result)
+{
+    for (size_t i = 0; i < after->file_count; i++) {
+        const struct tt_bundle_file *file = &after->files[i];
+        const struct tt_bundle_file *old = tt_bundle_find(before, file->path);
+        if (!old || strcmp(old->hash, file->hash) != 0)
+            note_change(result, file->path);
+    }
+    for (size_t i = 0; i < before->file_count; i++)
+        if (!tt_bundle_find(after, before->files[i].path))
+            note_change(result, before->files[i].path);
+}
+
+/* Who forces has decided, and a rollback that fails as well is no reason for another. */
+static int serve_now(struct tt_builder *builder, const struct tt_reload_request *request,
+                     struct tt_history_record *entry, struct tt_reload_result *result)
+{
+    struct tt_generation *before = tt_generation_ref(builder->current);
+    int failed = tt_builder_commit(builder, result->built, entry, result);
+
+    if (failed == 0) {
+        tt_probation_end(builder);
+        if (request->action == TT_RELOAD && !request->force)
+            tt_probation_begin(builder, before);
+    }
+    tt_generation_unref(before);
+    return failed;
+}
+
+/* Builds it and, unless it is only tried, lets it serve. Takes the bundle over. */
+static void replace(struct tt_builder *builder, const struct tt_reload_request *request,
+                    struct tt_bundle *bundle, struct tt_history_record *entry,
+                    struct tt_reload_result *result)
+{
+    compare(builder->current->bundle, bundle, result);
+    bool need_state = request->action == TT_RELOAD && !request->force;
+    result->built = tt_builder_build(builder, bundle, builder->newest + 1, need_state, result);
+    if (!result->built)
+        return;
+    if (entry->restores)
+        result->built->fallback_reason = tt_arena_str(
+            &result->built->arena, TT_STR("the scripts that served before were rolled back"));
+    entry->made_by = request->who;
+    if (request->dry_run || serve_now(builder, request, entry, result) == 0)
+        result->generation = result->built->number;
+}
+
+static void reload(struct tt_builder *builder, const struct tt_reload_request *request,
+                   struct tt_reload_result *result)
+{
+    struct tt_history_record entry = {0};
+    struct tt_bundle *bundle = tt_builder_read_disk(builder, result);
+    int refused = 0;
+
+    if (!bundle)
+        return;
+    if (strcmp(bundle->hash, builder->current->bundle->hash) == 0) {
+        result->unchanged = true;
+        atomic_store(&builder->current->on_disk_again, true);
+        result->built = tt_generation_ref(builder->current);
+        tt_bundle_free(bundle);
+        return;
+    }
+    if (!request->force)
+        refused = tt_history_rolled_back(builder->reader, bundle->hash, &result->error);
+    if (refused == 0) {
+        replace(builder, request, bundle, &entry, result);
+        return;
+    }
+    if (refused > 0)
+        tt_err_set(&result->error, 422, "scripts_rolled_back",
+                   "the scripts on the disk (%.12s) were rolled back before", bundle->hash);
+    tt_bundle_free(bundle);
+}
+
+static void roll_back(struct tt_builder *builder, const struct tt_reload_request *request,
+                      struct tt_reload_result *result)
+{
+    struct tt_history_record entry = {.before_rolled_back = true};
+    struct tt_history_entry target;
+
+    if (tt_history_before(builder->reader, builder->current->number, builder->current->bundle->hash,
+                          &target, &result->error) != 0)
+        return;
+    if (target.number == 0) {
+        tt_err_set(&result->error, 422, "nothing_to_roll_back",
+                   "no generation before %d is stored that was not rolled back",
+                   builder->current->number);
+        return;
+    }
+    struct tt_bundle *bundle = tt_history_bundle(builder->reader, target.number, &result->error);
+    if (!bundle)
+        return;
+    entry.restores = result->restores = target.number;
+    replace(builder, request, bundle, &entry, result);
+}
+
+static void log_result(const struct tt_reload_request *request,
+                       const struct tt_reload_result *result)
+{
+    struct tt_buf text = {0};
+
+    if (result->error.status) {
+        tt_complaints_print(&result->complaints, &text);
+        tt_log(TT_LOG_ERROR, "scripts refused", TT_F_Z("who", request->who),
+               TT_F_INT("generation", result->generation), TT_F_Z("code", result->error.code),
+               TT_F_STR("errors", tt_str_trim(tt_buf_str(&text))));
+    } else {
+        for (size_t i = 0; i < result->changed_count; i++)
+            tt_buf_printf(&text, "%s%s", i ? " " : "", result->changed[i].data);
+        tt_log(TT_LOG_INFO,
+               result->unchanged ? "scripts unchanged"
+               : result->dry_run ? "scripts checked"
+                                 : "scripts replaced",
+               TT_F_Z("who", request->who), TT_F_INT("generation", result->generation),
+               TT_F_INT("previous", result->previous), TT_F_Z("hash", result->built->bundle->hash),
+               TT_F_STR("changed", tt_buf_str(&text)),
+               TT_F_INT("duration_ms", (int64_t)result->duration_ms),
+               TT_F_INT("stall_us", (int64_t)result->stall_us));
+    }
+    tt_buf_free(&text);
+}
+
+static void free_result(struct tt_reload_result *result)
+{
+    tt_generation_unref(result->built);
+    tt_complaints_free(&result->complaints);
+    free(result->changed);
+}
+
+/* Worker, or whoever asked. */
+static void answer(struct tt_mail *mail)
+{
+    struct ask *ask = TT_CONTAINER_OF(mail, struct ask, mail);
+
+    ask->done(&ask->result, ask->arg);
+    free_result(&ask->result);
+    free(ask);
+}
+
+static void finish(struct ask *ask)
+{
+    ask->mail.deliver = answer;
+    if (ask->loop)
+        tt_loop_post(ask->loop, &ask->mail);
+    else
+        answer(&ask->mail);
+}
+
+static void do_request(struct tt_builder *builder, const struct tt_reload_request *request,
+                       struct tt_reload_result *result)
+{
+    uint64_t began_ms = tt_clock_mono_ms();
+
+    result->generation = result->previous = builder->current->number;
+    result->dry_run = request->dry_run;
+    builder->stall_ns = 0;
+    if (request->action == TT_ROLLBACK)
+        roll_back(builder, request, result);
+    else
+        reload(builder, request, result);
+    if (result->complaints.count)
+        tt_err_set(&result->error, 422, "scripts_invalid", "%zu complaints, the first: %s",
+                   result->complaints.count, result->complaints.items[0].message.data);
+    result->duration_ms = tt_clock_mono_ms() - began_ms;
+    result->stall_us = builder->stall_ns / 1000;
+    log_result(request, result);
+}
+
+static void roll_back_by_itself(struct tt_builder *builder)
+{
+    const struct tt_reload_request request = {.action = TT_ROLLBACK, .who = "probation"};
+    struct tt_reload_result result = {0};
+
+    do_request(builder, &request, &result);
+    free_result(&result);
+}
+
+static struct ask *next_ask(struct tt_builder *builder)
+{
+    if (tt_list_empty(&builder->asks))
+        return NULL;
+    struct ask *ask = tt_list_entry(builder->asks.next, struct ask, node);
+    tt_list_remove(&ask->node);
+    return ask;
+}
+
+static void refuse(struct ask *ask)
+{
+    tt_err_set(&ask->result.error, 503, "shutting_down", "the server stops");
+    finish(ask);
+}
+
+static void take_ask(struct tt_mail *mail)
+{
+    struct ask *ask = TT_CONTAINER_OF(mail, struct ask, mail);
+    tt_list_push_back(&ask->builder->asks, &ask->node);
+}
+
+void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *request,
+                    struct tt_loop *loop, tt_reload_done_fn *done, void *arg)
+{
+    struct ask *ask = TT_NEW(struct ask);
+
+    ask->builder = builder;
+    ask->request = *request;
+    ask->loop = loop;
+    ask->done = done;
+    ask->arg = arg;
+    ask->mail.deliver = take_ask;
+    pthread_mutex_lock(&builder->door);
+    bool closed = builder->closed;
+    if (!closed)
+        tt_loop_post(builder->loop, &ask->mail);
+    pthread_mutex_unlock(&builder->door);
+    if (closed)
+        refuse(ask);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *arg)
+{
+    struct tt_builder *builder = arg;
+    struct ask *ask;
+
+    pthread_setname_np(pthread_self(), "tt-builder");
+    while (!builder->stopping) {
+        while (!builder->stopping && (ask = next_ask(builder))) {
+            do_request(builder, &ask->request, &ask->result);
+            finish(ask);
+        }
+        if (!builder->stopping && tt_probation_failed(builder))
+            roll_back_by_itself(builder);
+        if (!builder->stopping && tt_list_empty(&builder->asks))
+            tt_loop_turn(builder->loop, -1);
+    }
+    return NULL;
+}
+
+static void on_stop(struct tt_mail *mail)
+{
+    TT_CONTAINER_OF(mail, struct tt_builder, stop)->stopping = true;
+}
+
+/* ---- life ---- */
+
+struct tt_builder *tt_builder_new(struct tt_app *app, struct tt_err *err)
+{
+    struct tt_builder *builder = TT_NEW(struct tt_builder);
+
+    builder->app = app;
+    builder->stop.deliver = on_stop;
+    tt_list_init(&builder->asks);
+    pthread_mutex_init(&builder->door, NULL);
+    tt_list_init(&builder->live);
+    builder->loop = tt_loop_new(err);
+    builder->reader = builder->loop ? tt_db_reader_new(app->db, err) : NULL;
+    if (builder->reader && tt_builder_load_first(builder, err) == 0)
+        return builder;
+    tt_db_reader_free(builder->reader);
+    builder->reader = NULL;
+    tt_builder_free(builder);
+    return NULL;
+}
+
+int tt_builder_start(struct tt_builder *builder, struct tt_err *err)
+{
+    int failed = pthread_create(&builder->thread, NULL, run, builder);
+    if (failed)
+        return tt_err_set(err, 0, "thread_failed", "builder thread: %s", strerror(failed));
+    builder->running = true;
+    return 0;
+}
+
+void tt_builder_stop(struct tt_builder *builder)
+{
+    struct ask *ask;
+
+    if (!builder)
+        return;
+    pthread_mutex_lock(&builder->door);
+    builder->closed = true;
+    pthread_mutex_unlock(&builder->door);
+    if (builder->running) {
+        tt_loop_post(builder->loop, &builder->stop);
+        pthread_join(builder->thread, NULL);
+        builder->running = false;
+    }
+    tt_probation_end(builder);
+    tt_db_reader_free(builder->reader);
+    builder->reader = NULL;
+    tt_loop_turn(builder->loop, 0);
+    while ((ask = next_ask(builder)))
+        refuse(ask);
+}
+
+void tt_builder_free(struct tt_builder *builder)
+{
+    if (!builder)
+        return;
+    tt_generation_unref(builder->current);
+    while (builder->loop && builder->live_count > 0)
+        tt_loop_turn(builder->loop, 0);
+    tt_loop_free(builder->loop);
+    pthread_mutex_destroy(&builder->door);
+    free(builder);
+}

@@ -1,0 +1,62 @@
+/* What the builder's files share: builder.c has the thread and its requests, builder_swap.c what a
+ * request is made of, builder_start.c the first generation. Everything runs on the builder's thread
+ * (on the main one before it starts), but for functions marked "worker". */
+#pragma once
+#include "app/reload/builder.h"
+#include "app/reload/script_history.h"
+
+#include <pthread.h>
+
+struct tt_probation {
+    struct tt_timer timer;
+    bool look; /* the timer was due */
+    uint64_t end_ms;
+    double share_before; /* of requests that failed in the generation before */
+};
+
+struct tt_builder {
+    struct tt_app *app;
+    struct tt_loop *loop;
+    pthread_t thread;
+    bool running;
+    bool stopping; /* the thread ends */
+    struct tt_mail stop;
+    pthread_mutex_t door;
+    bool closed; /* under `door`: no request is let in any more */
+    struct tt_list asks;
+    struct tt_db_reader *reader;
+    struct tt_generation *current; /* a reference */
+    int newest;                    /* number of the newest generation, in the history as well */
+    struct tt_probation probation;
+    uint64_t stall_ns;   /* the longest errand of the request in hand */
+    int awaited;         /* answers of workers that are still to come */
+    struct tt_list live; /* under `door`: generations that are not closed */
+    int live_count;
+};
+
+/* The files on the disk. NULL: result->complaints says why. */
+struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result);
+
+/* Builds a generation with this number and hands it the state of the one that serves; with
+ * `need_state` that must be able to give it. NULL: result has the complaints or the error. Takes
+ * the bundle over. */
+struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
+                                       int number, bool need_state,
+                                       struct tt_reload_result *result);
+
+/* Writes a generation into the history. -1: result->error. */
+int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
+                      struct tt_reload_result *result);
+
+/* Records it and lets all workers serve it; nothing has changed when that fails (-1). */
+int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
+                      struct tt_history_record *entry, struct tt_reload_result *result);
+
+/* Brings up the first generation: the files on the disk, else the last good one of the history. */
+int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err);
+
+/* Watches the generation that serves now; `before` says what was usual. */
+void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before);
+void tt_probation_end(struct tt_builder *builder);
+/* Whether it is to be rolled back. Looks only when it is time to. */
+bool tt_probation_failed(struct tt_builder *builder);

@@ -1,0 +1,124 @@
+/* Which generation a start begins with: what lies on the disk when it is good and was not rolled
+ * back, else what served last. So a server that is killed in the middle of a reload, or restarted
+ * with broken files, comes up all the same. */
+#include "app/reload/builder_internal.h"
+#include "app/worker.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+/* Nothing runs yet: the workers simply have it. */
+static void begin_with(struct tt_builder *builder, struct tt_generation *first)
+{
+    struct tt_app *app = builder->app;
+
+    for (int i = 0; i < app->worker_count; i++) {
+        app->workers[i].dispatcher.generation = tt_generation_ref(first);
+        tt_vm_activate(first->vms[i]);
+    }
+    builder->current = first;
+    if (builder->newest < first->number)
+        builder->newest = first->number;
+}
+
+/* The files on the disk. What they are when they serve already is no new generation. */
+static struct tt_generation *start_from_disk(struct tt_builder *builder,
+                                             const struct tt_history_entry *current,
+                                             struct tt_reload_result *result)
+{
+    struct tt_bundle *bundle = tt_builder_read_disk(builder, result);
+    struct tt_history_record entry = {.made_by = "start"};
+
+    if (!bundle)
+        return NULL;
+    bool known = current->number > 0 && strcmp(bundle->hash, current->hash) == 0;
+    int refused = known ? 0 : tt_history_rolled_back(builder->reader, bundle->hash, &result->error);
+    if (refused != 0) {
+        if (refused > 0)
+            tt_complaints_add(&result->complaints, "",
+                              TT_STR("the scripts on the disk were rolled back before"));
+        tt_bundle_free(bundle);
+        return NULL;
+    }
+    entry.number = known ? current->number : builder->newest + 1;
+    struct tt_generation *first = tt_builder_build(builder, bundle, entry.number, false, result);
+    if (!first || known)
+        return first;
+    entry.bundle = bundle;
+    if (tt_builder_record(builder, &entry, result) == 0)
+        return first;
+    tt_generation_unref(first);
+    return NULL;
+}
+
+/* What served last, or one before it that still can. */
+static struct tt_generation *start_from_history(struct tt_builder *builder,
+                                                const struct tt_history_entry *current,
+                                                struct tt_err *err)
+{
+    struct tt_history_entry entry = *current;
+
+    while (entry.number > 0) {
+        struct tt_reload_result result = {0};
+        struct tt_history_record restored = {.number = builder->newest + 1,
+                                             .made_by = "start",
+                                             .restores = entry.number,
+                                             .before_rolled_back = true};
+        bool again = entry.number == current->number;
+        struct tt_bundle *bundle = tt_history_bundle(builder->reader, entry.number, err);
+        struct tt_generation *first =
+            bundle ? tt_builder_build(builder, bundle, again ? entry.number : restored.number,
+                                      false, &result)
+                   : NULL;
+        tt_complaints_free(&result.complaints);
+        result.changed_count = 0;
+        restored.bundle = bundle;
+        if (first && (again || tt_builder_record(builder, &restored, &result) == 0))
+            return first;
+        tt_generation_unref(first);
+        const struct tt_history_entry tried = entry;
+        if (tt_history_before(builder->reader, tried.number, tried.hash, &entry, err) != 0)
+            return NULL;
+    }
+    return NULL;
+}
+
+static void tell(const struct tt_reload_result *result, struct tt_buf *text)
+{
+    tt_complaints_print(&result->complaints, text);
+    if (text->len == 0)
+        tt_buf_append_z(text, result->error.message);
+}
+
+int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
+{
+    struct tt_reload_result result = {0};
+    struct tt_history_entry newest, current;
+    struct tt_buf why = {0};
+    struct tt_generation *first;
+
+    if (tt_history_newest(builder->reader, &newest, err) != 0 ||
+        tt_history_current(builder->reader, &current, err) != 0)
+        return -1;
+    builder->newest = newest.number;
+    first = start_from_disk(builder, &current, &result);
+    if (!first) {
+        tell(&result, &why);
+        first = start_from_history(builder, &current, err);
+        if (first) {
+            first->fallback_reason = tt_arena_str(&first->arena, tt_str_trim(tt_buf_str(&why)));
+            tt_log(TT_LOG_ERROR, "the scripts on the disk are not used, the last good ones serve",
+                   TT_F_INT("generation", first->number),
+                   TT_F_STR("reason", first->fallback_reason));
+        }
+    }
+    if (first) {
+        begin_with(builder, first);
+    } else {
+        fprintf(stderr, "%.*s\n", (int)why.len, why.data ? why.data : "");
+        *err = result.error;
+    }
+    tt_buf_free(&why);
+    tt_complaints_free(&result.complaints);
+    return first ? 0 : -1;
+}

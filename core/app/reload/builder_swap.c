@@ -1,0 +1,275 @@
+/* What a reload is made of, written as one sequence: read -> build -> hand over -> record -> swap.
+ * It turns its own loop where it must wait for workers or the database, so there are no states in
+ * between. */
+#include "app/reload/builder_internal.h"
+#include "app/worker.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "serve/lifecycle.h"
+
+#include <stdlib.h>
+
+/* ---- old generations ---- */
+
+static void close_generation(struct tt_mail *mail)
+{
+    struct tt_generation *generation = TT_CONTAINER_OF(mail, struct tt_generation, unused);
+    struct tt_builder *builder = generation->owner;
+
+    tt_log(TT_LOG_DEBUG, "generation closed", TT_F_INT("generation", generation->number));
+    pthread_mutex_lock(&builder->door);
+    tt_list_remove(&generation->node);
+    builder->live_count--;
+    pthread_mutex_unlock(&builder->door);
+    tt_generation_free(generation);
+}
+
+/* Worker: the last user of a generation is gone. */
+static void on_unused(struct tt_generation *generation)
+{
+    struct tt_builder *builder = generation->owner;
+
+    generation->unused.deliver = close_generation;
+    tt_loop_post(builder->loop, &generation->unused);
+}
+
+int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, int max)
+{
+    int count = 0;
+
+    pthread_mutex_lock(&builder->door);
+    tt_list_for_each (node, &builder->live) {
+        const struct tt_generation *generation = tt_list_entry(node, struct tt_generation, node);
+        if (count < max)
+            out[count] = (struct tt_live_generation){
+                .number = generation->number,
+                .references = atomic_load_explicit(&generation->references, memory_order_relaxed)};
+        count++;
+    }
+    pthread_mutex_unlock(&builder->door);
+    return count;
+}
+
+/* ---- errands to all workers ---- */
+
+struct errand {
+    struct tt_mail mail;
+    struct tt_builder *builder;
+    struct tt_worker *worker;
+    struct tt_generation *next; /* of a swap */
+    struct tt_buf state;        /* exported */
+    struct tt_err err;
+    uint64_t ns;                        /* that it took of its worker's loop */
+    void (*run)(struct errand *errand); /* worker */
+};
+
+static void come_back(struct tt_mail *mail)
+{
+    struct errand *errand = TT_CONTAINER_OF(mail, struct errand, mail);
+    struct tt_builder *builder = errand->builder;
+
+    builder->awaited--;
+    if (builder->stall_ns < errand->ns)
+        builder->stall_ns = errand->ns;
+}
+
+static void run_errand(struct tt_mail *mail)
+{
+    struct errand *errand = TT_CONTAINER_OF(mail, struct errand, mail);
+
+    uint64_t began_ns = tt_clock_mono_ns();
+    errand->run(errand);
+    errand->ns = tt_clock_mono_ns() - began_ns;
+    mail->deliver = come_back;
+    tt_loop_post(errand->builder->loop, mail);
+}
+
+/* Sends one to each worker and waits until all are back. Owns: the caller, free(). */
+static struct errand *send_errands(struct tt_builder *builder, struct tt_generation *next,
+                                   void (*run)(struct errand *errand))
+{
+    int count = builder->app->worker_count;
+    struct errand *errands = tt_alloc((size_t)count * sizeof(struct errand));
+
+    builder->awaited = count;
+    for (int i = 0; i < count; i++) {
+        errands[i].builder = builder;
+        errands[i].worker = &builder->app->workers[i];
+        errands[i].next = next;
+        errands[i].run = run;
+        errands[i].mail.deliver = run_errand;
+        tt_loop_post(errands[i].worker->loop, &errands[i].mail);
+    }
+    while (builder->awaited > 0)
+        tt_loop_turn(builder->loop, -1);
+    return errands;
+}
+
+/* ---- hand-over ---- */
+
+/* Worker. */
+static void export_state(struct errand *errand)
+{
+    struct tt_worker *worker = errand->worker;
+    tt_vm_export_state(worker->dispatcher.generation->vms[worker->number], &errand->state,
+                       &errand->err);
+}
+
+/* What the old side could not export. Without `need_state` that is no reason to keep it: a bad
+ * export_state could otherwise never be replaced. */
+static void note_exports(struct errand *errands, int count, bool need_state,
+                         struct tt_complaints *complaints)
+{
+    complaints->phase = "export_state";
+    for (int i = 0; i < count; i++) {
+        if (errands[i].err.status == 0)
+            continue;
+        if (need_state)
+            tt_complaints_add(complaints, "app.lua", tt_str_from(errands[i].err.message));
+        else
+            tt_log(TT_LOG_WARN, "the state was not handed over", TT_F_INT("worker", i),
+                   TT_F_Z("error", errands[i].err.message));
+        tt_buf_clear(&errands[i].state);
+    }
+}
+
+/* Each state gets what the one before it on the same worker exported; without workers that run
+ * there is nothing to ask. */
+static int hand_over(struct tt_builder *builder, struct tt_generation *next, bool need_state,
+                     struct tt_complaints *complaints)
+{
+    struct errand *errands = builder->current ? send_errands(builder, NULL, export_state) : NULL;
+    size_t before = complaints->count;
+
+    if (errands)
+        note_exports(errands, next->vm_count, need_state, complaints);
+    for (int i = 0; complaints->count == before && i < next->vm_count; i++)
+        tt_vm_start(next->vms[i], errands ? tt_buf_str(&errands[i].state) : TT_STR(""), complaints);
+    for (int i = 0; errands && i < next->vm_count; i++)
+        tt_buf_free(&errands[i].state);
+    free(errands);
+    return complaints->count == before ? 0 : -1;
+}
+
+/* ---- history ---- */
+
+struct recording {
+    bool done;
+    struct tt_err err;
+};
+
+static void on_recorded(struct tt_db_job *job, void *arg)
+{
+    struct recording *recording = arg;
+    const struct tt_err *err = tt_db_job_error(job);
+
+    recording->done = true;
+    if (err)
+        recording->err = *err;
+}
+
+static void put_changed(const struct tt_reload_result *result, struct tt_buf *out)
+{
+    struct tt_json_writer w = {.buf = out};
+
+    tt_json_begin_array(&w);
+    for (size_t i = 0; i < result->changed_count; i++)
+        tt_json_str(&w, result->changed[i]);
+    tt_json_end_array(&w);
+}
+
+/* Written before the swap: that cannot fail any more, so history and workers never disagree. */
+int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
+                      struct tt_reload_result *result)
+{
+    struct tt_app *app = builder->app;
+    struct tt_db_job *job = tt_db_job_new();
+    struct recording recording = {0};
+    struct tt_buf changed = {0};
+
+    put_changed(result, &changed);
+    record->changed = tt_buf_str(&changed);
+    tt_history_add(job, record);
+    tt_buf_free(&changed);
+    if (tt_db_submit(app->db, builder->loop, job, on_recorded, &recording, &result->error) != 0) {
+        tt_db_job_free(job);
+        return -1;
+    }
+    while (!recording.done)
+        tt_loop_turn(builder->loop, -1);
+    result->error = recording.err;
+    return recording.err.status ? -1 : 0;
+}
+
+/* ---- swap ---- */
+
+/* Worker. */
+static void swap(struct errand *errand)
+{
+    struct tt_dispatcher *dispatcher = &errand->worker->dispatcher;
+    struct tt_generation *before = dispatcher->generation;
+    int number = errand->worker->number;
+
+    dispatcher->generation = tt_generation_ref(errand->next);
+    tt_vm_retire(before->vms[number]);
+    tt_vm_activate(errand->next->vms[number]);
+    tt_vm_stop(before->vms[number]);
+    tt_generation_unref(before);
+}
+
+int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
+                      struct tt_history_record *entry, struct tt_reload_result *result)
+{
+    struct tt_generation *before = builder->current;
+
+    entry->number = next->number;
+    entry->bundle = next->bundle;
+    entry->before = before->bundle;
+    if (tt_builder_record(builder, entry, result) != 0)
+        return -1;
+    free(send_errands(builder, next, swap));
+    builder->current = tt_generation_ref(next);
+    builder->newest = next->number;
+    tt_generation_unref(before);
+    return 0;
+}
+
+/* ---- building ---- */
+
+struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
+                                       int number, bool need_state, struct tt_reload_result *result)
+{
+    struct tt_app *app = builder->app;
+    struct tt_env *envs[TT_WORKERS_MAX];
+
+    for (int i = 0; i < app->worker_count; i++)
+        envs[i] = &app->workers[i].env;
+    struct tt_generation *generation = tt_generation_new(bundle, number, envs, app->worker_count,
+                                                         &result->complaints, &result->error);
+    if (!generation)
+        return NULL;
+    generation->owner = builder;
+    generation->on_unused = on_unused;
+    pthread_mutex_lock(&builder->door);
+    tt_list_push_back(&builder->live, &generation->node);
+    builder->live_count++;
+    pthread_mutex_unlock(&builder->door);
+    if (hand_over(builder, generation, need_state, &result->complaints) == 0)
+        return generation;
+    tt_err_set(&result->error, 422, "script_error", "the state was not handed over");
+    tt_generation_unref(generation);
+    return NULL;
+}
+
+struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
+{
+    const struct tt_settings *settings = builder->app->settings;
+    struct tt_bundle *bundle =
+        tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
+
+    result->complaints.phase = "read";
+    if (!bundle)
+        tt_complaints_add(&result->complaints, "", tt_str_from(result->error.message));
+    return bundle;
+}

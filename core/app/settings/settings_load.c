@@ -1,0 +1,218 @@
+/* From the table of settings to the values in force: defaults, file, environment, flags, and what
+ * follows from them. */
+#include "app/settings/settings.h"
+#include "app/settings/settings_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PATH_MAX_BYTES  4096
+#define ADMIN_TOKEN_MIN 16 /* characters */
+
+/* The file: named by --config or TIDETALK_CONFIG (then it must exist), else ./tidetalk.yaml. The
+ * flag is taken out of the words. */
+static const char *config_path(int *argc, char **argv, bool *named)
+{
+    const char *path = getenv("TIDETALK_CONFIG");
+
+    for (int i = 0; i < *argc; i++) {
+        int words = 0;
+        if (strncmp(argv[i], "--config=", 9) == 0) {
+            path = argv[i] + 9;
+            words = 1;
+        } else if (strcmp(argv[i], "--config") == 0 && i + 1 < *argc) {
+            path = argv[i + 1];
+            words = 2;
+        }
+        if (words) {
+            memmove(&argv[i], &argv[i + words], (size_t)(*argc - i - words) * sizeof(char *));
+            *argc -= words;
+            i--;
+        }
+    }
+    *named = path && *path;
+    return *named ? path : "tidetalk.yaml";
+}
+
+static void derive(struct tt_settings *settings)
+{
+    const struct tt_conf *conf = settings->conf;
+    const char *database = tt_conf_get(conf, "database_url")->text.data;
+    const char *admin = tt_conf_get(conf, "admin.listen")->text.data;
+    const char *secret = tt_conf_get(conf, "secret_file")->text.data;
+
+    settings->listen = tt_conf_get(conf, "listen")->text.data;
+    settings->data_dir = tt_conf_get(conf, "data_dir")->text.data;
+    settings->lua_dir = tt_conf_get(conf, "lua_dir")->text.data;
+    settings->personas = tt_conf_get(conf, "personas")->text.data;
+    settings->migrations_dir = tt_conf_get(conf, "migrations_dir")->text.data;
+    settings->workers = (int)tt_conf_get(conf, "workers")->integer;
+    if (settings->workers == 0)
+        settings->workers = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (settings->workers > TT_WORKERS_MAX)
+        settings->workers = TT_WORKERS_MAX;
+    if (*secret)
+        snprintf(settings->secret_file, sizeof(settings->secret_file), "%s", secret);
+    else
+        snprintf(settings->secret_file, sizeof(settings->secret_file), "%s/secret.key",
+                 settings->data_dir);
+    snprintf(settings->lock_file, sizeof(settings->lock_file), "%s/lock", settings->data_dir);
+    if (*database)
+        snprintf(settings->database, sizeof(settings->database), "%s", database + 7);
+    else
+        snprintf(settings->database, sizeof(settings->database), "%s/tidetalk.db",
+                 settings->data_dir);
+    if (*admin)
+        snprintf(settings->admin_listen, sizeof(settings->admin_listen), "%s", admin);
+    else
+        snprintf(settings->admin_listen, sizeof(settings->admin_listen), "unix:%s/admin.sock",
+                 settings->data_dir);
+}
+
+static int check_folder(const struct tt_settings *settings, struct tt_err *err)
+{
+    const struct tt_conf_value *folder = tt_conf_get(settings->conf, "data_dir");
+
+    if (folder->text.len > PATH_MAX_BYTES)
+        return tt_err_set(err, 0, "invalid_setting", "%s: data_dir: longer than %d bytes",
+                          folder->origin, PATH_MAX_BYTES);
+    return 0;
+}
+
+static int read_token_file(struct tt_settings *settings, const char *path, struct tt_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, settings->admin_token, sizeof(settings->admin_token) - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (len < 0)
+        return tt_err_set(err, 0, "invalid_setting", "%s: admin.token_file: %s: %s",
+                          tt_conf_get(settings->conf, "admin.token_file")->origin, path,
+                          strerror(errno));
+    settings->admin_token[len] = 0;
+    settings->admin_token[strcspn(settings->admin_token, "\r\n")] = 0;
+    return 0;
+}
+
+/* A unix socket has the rights of its file. A port of the loopback is open to every user of the
+ * machine, so it needs a token; any other port would be open to all the world without TLS. */
+static int check_admin(struct tt_settings *settings, struct tt_err *err)
+{
+    const char *origin = tt_conf_get(settings->conf, "admin.listen")->origin;
+    const char *file = tt_conf_get(settings->conf, "admin.token_file")->text.data;
+    struct tt_str token = tt_conf_get(settings->conf, "admin.token")->text;
+    struct tt_str address = tt_str_from(settings->admin_listen);
+
+    if (tt_str_starts(address, TT_STR("unix:")))
+        return 0;
+    if (!tt_str_starts(address, TT_STR("127.0.0.1:")) && !tt_str_starts(address, TT_STR("[::1]:")))
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s: admin.listen: needs unix:<path>, 127.0.0.1:port or [::1]:port",
+                          origin);
+    snprintf(settings->admin_token, sizeof(settings->admin_token), "%.*s", TT_STR_ARG(token));
+    if (*file && read_token_file(settings, file, err) != 0)
+        return -1;
+    if (strlen(settings->admin_token) < ADMIN_TOKEN_MIN)
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s: admin.listen: a port needs a token of at least %d characters: set "
+                          "admin.token_file or admin.token",
+                          origin, ADMIN_TOKEN_MIN);
+    return 0;
+}
+
+int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
+                     char **rest, struct tt_err *err)
+{
+    bool named;
+    const char *path = config_path(&argc, argv, &named);
+
+    memset(settings, 0, sizeof(*settings));
+    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    if (tt_conf_read_file(settings->conf, path, named, err) != 0 ||
+        tt_conf_read_env(settings->conf, err) != 0 ||
+        tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, err) != 0 ||
+        check_folder(settings, err) != 0)
+        return -1;
+    derive(settings);
+    return check_admin(settings, err);
+}
+
+static void note(struct tt_buf *complaints, int result, struct tt_err *err)
+{
+    if (result != 0)
+        tt_buf_printf(complaints, "%s\n", err->message);
+    *err = (struct tt_err){0};
+}
+
+/* One place after the other, whatever the one before has found. */
+void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
+                         char **rest, struct tt_buf *complaints)
+{
+    struct tt_err err = {0};
+    bool named;
+    const char *path = config_path(&argc, argv, &named);
+
+    memset(settings, 0, sizeof(*settings));
+    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    tt_conf_collect(settings->conf, complaints);
+    note(complaints, tt_conf_read_file(settings->conf, path, named, &err), &err);
+    note(complaints, tt_conf_read_env(settings->conf, &err), &err);
+    note(complaints, tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, &err), &err);
+    tt_conf_collect(settings->conf, NULL);
+    int folder = check_folder(settings, &err);
+    note(complaints, folder, &err);
+    if (folder != 0)
+        return; /* nothing can be made of it */
+    derive(settings);
+    note(complaints, check_admin(settings, &err), &err);
+}
+
+void tt_settings_free(struct tt_settings *settings)
+{
+    tt_conf_free(settings->conf);
+    explicit_bzero(settings->admin_token, sizeof(settings->admin_token));
+    settings->conf = NULL;
+}
+
+int64_t tt_settings_int(const struct tt_settings *settings, const char *key)
+{
+    return tt_conf_get(settings->conf, key)->integer;
+}
+
+int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *arg)
+{
+    const struct tt_settings *settings = arg;
+    const struct tt_conf_option *option;
+    const struct tt_conf_value *value = tt_conf_find(settings->conf, key, &option);
+
+    if (!value || option->secret)
+        return -1;
+    *out = (struct tt_lua_setting){.text = value->text,
+                                   .integer = value->integer,
+                                   .items = value->items,
+                                   .item_count = value->item_count};
+    switch (option->type) {
+    case TT_CONF_STRING:
+    case TT_CONF_ENUM:
+        out->type = TT_SETTING_STRING;
+        break;
+    case TT_CONF_BOOL:
+        out->type = TT_SETTING_BOOL;
+        break;
+    case TT_CONF_LIST:
+        out->type = TT_SETTING_LIST;
+        break;
+    default:
+        out->type = TT_SETTING_INT;
+    }
+    return 0;
+}
+
+void tt_settings_help(struct tt_buf *out)
+{
+    tt_conf_help(tt_settings_table, tt_settings_count, out);
+}

@@ -1,0 +1,161 @@
+/* Each running reply has its own time at which its new bytes are due; those that are due together
+ * share a job, a bounded slice of them a turn, so that a thousand replies do not hold up the loop
+ * for as long as it takes to copy them all. One job a reply at a time: when it fails the next one
+ * makes it good, and a hole in the chunks would be a hole in the text that a crash leaves. A commit
+ * that takes longer than the interval is followed by the next job at once; waiting for a next tick
+ * instead would double what can be lost just when the disk is slow. */
+#include "chat/checkpoint.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "chat/reply_store.h"
+
+#include <stdlib.h>
+
+#define SLICE_REPLIES 32
+#define SLICE_BYTES   (256u << 10)
+#define RETRY_MS      250
+
+/* A job and the replies in it, those whose production has ended meanwhile left out. */
+struct slice {
+    struct tt_env *env;
+    struct tt_list checkpoints;
+};
+
+static void on_due(struct tt_timer *timer);
+
+/* ---- when ---- */
+
+static void arm(struct tt_env *env)
+{
+    if (tt_list_empty(&env->unsaved)) {
+        tt_timer_stop(&env->checkpoint_timer);
+        return;
+    }
+    uint64_t now = tt_loop_now(env->loop);
+    uint64_t due = tt_list_entry(env->unsaved.next, struct tt_checkpoint, node)->due_ms;
+    env->checkpoint_timer.on_due = on_due;
+    tt_timer_start(env->loop, &env->checkpoint_timer, due > now ? due - now : 0);
+}
+
+/* Those that come later belong almost always to the end. */
+static void schedule(struct tt_checkpoint *checkpoint, uint64_t due_ms)
+{
+    struct tt_list *after = &checkpoint->env->unsaved;
+    checkpoint->due_ms = due_ms;
+    do
+        after = after->prev;
+    while (after != &checkpoint->env->unsaved &&
+           tt_list_entry(after, struct tt_checkpoint, node)->due_ms > due_ms);
+    tt_list_push_front(after, &checkpoint->node);
+}
+
+/* ---- what ---- */
+
+static size_t add_new_bytes(struct tt_db_job *job, struct tt_checkpoint *checkpoint)
+{
+    int64_t id = tt_reply_message_id(checkpoint->reply);
+    uint64_t from = checkpoint->submitted;
+    struct tt_reply_span span;
+
+    while (checkpoint->submitted - from < SLICE_BYTES &&
+           tt_reply_read(checkpoint->reply, checkpoint->submitted, &span)) {
+        tt_reply_store_checkpoint(job, id, (int64_t)checkpoint->submitted, (int)span.kind,
+                                  span.bytes);
+        checkpoint->submitted = span.end;
+    }
+    return checkpoint->submitted - from;
+}
+
+static void settle(struct slice *slice, const struct tt_err *err)
+{
+    struct tt_env *env = slice->env;
+    uint64_t now = tt_loop_now(env->loop);
+    struct tt_list *node;
+
+    if (err)
+        tt_log(TT_LOG_WARN, "checkpoint failed", TT_F_Z("code", err->code),
+               TT_F_Z("error", err->message));
+    while ((node = tt_list_pop_front(&slice->checkpoints))) {
+        struct tt_checkpoint *checkpoint = tt_list_entry(node, struct tt_checkpoint, node);
+        if (err)
+            checkpoint->submitted = checkpoint->stored;
+        else
+            checkpoint->stored = checkpoint->submitted;
+        schedule(checkpoint, err                ? now + RETRY_MS
+                             : checkpoint->more ? now
+                                                : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
+    }
+    free(slice);
+    if (!env->closing)
+        arm(env);
+}
+
+static void on_done(struct tt_db_job *job, void *arg)
+{
+    settle(arg, tt_db_job_error(job));
+}
+
+/* Moves what is due, and new, from the queue into the slice. */
+static void fill(struct slice *slice, struct tt_db_job *job)
+{
+    struct tt_env *env = slice->env;
+    uint64_t now = tt_loop_now(env->loop);
+    size_t bytes = 0;
+
+    for (int n = 0; n < SLICE_REPLIES && bytes < SLICE_BYTES; n++) {
+        if (tt_list_empty(&env->unsaved))
+            return;
+        struct tt_checkpoint *checkpoint =
+            tt_list_entry(env->unsaved.next, struct tt_checkpoint, node);
+        if (checkpoint->due_ms > now)
+            return;
+        tt_list_remove(&checkpoint->node);
+        if (tt_reply_state(checkpoint->reply) >= TT_REPLY_PRODUCED)
+            continue; /* the end stores everything */
+        size_t added = add_new_bytes(job, checkpoint);
+        bytes += added;
+        checkpoint->submitted_ms = now;
+        checkpoint->more = added >= SLICE_BYTES;
+        if (added > 0)
+            tt_list_push_back(&slice->checkpoints, &checkpoint->node);
+        else
+            schedule(checkpoint, now + TT_CHECKPOINT_MS);
+    }
+}
+
+static void on_due(struct tt_timer *timer)
+{
+    struct tt_env *env = TT_CONTAINER_OF(timer, struct tt_env, checkpoint_timer);
+    struct slice *slice = TT_NEW(struct slice);
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_err err = {0};
+
+    slice->env = env;
+    tt_list_init(&slice->checkpoints);
+    fill(slice, job);
+    bool empty = tt_list_empty(&slice->checkpoints);
+    if (!empty && tt_db_submit(env->db, env->loop, job, on_done, slice, &err) == 0) {
+        arm(env);
+        return;
+    }
+    tt_db_job_free(job);
+    settle(slice, empty ? NULL : &err);
+}
+
+/* ---- whose ---- */
+
+void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_env *env,
+                         struct tt_reply *reply)
+{
+    checkpoint->env = env;
+    checkpoint->reply = reply;
+    schedule(checkpoint, tt_loop_now(env->loop) + TT_CHECKPOINT_MS);
+    if (env->checkpoint_timer.due_ms == 0)
+        arm(env);
+}
+
+void tt_checkpoint_stop(struct tt_checkpoint *checkpoint)
+{
+    tt_list_remove(&checkpoint->node);
+}

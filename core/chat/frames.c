@@ -1,0 +1,284 @@
+/* The machinery of all streams, and the own format of frames. A flush takes what the log has from
+ * the reader's position on; deltas that became ready in the same turn lie side by side in the log
+ * and leave as one frame. The id after a frame is the position in the log, so that it does not
+ * depend on how frames were cut.
+ */
+#include "base/json.h"
+#include "chat/frames_internal.h"
+
+#include <stdlib.h>
+
+#define KEEP_ALIVE_MS   10000
+#define FLUSH_MAX_BYTES (256u << 10) /* of text a flush: the rest follows when it has left */
+
+static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
+{
+    tt_buf_append_z(out, "id: ");
+    tt_buf_append_i64(out, tt_reply_message_id(frames->reader.reply));
+    tt_buf_putc(out, '.');
+    tt_buf_append_u64(out, position);
+    tt_buf_append_z(out, "\ndata: ");
+}
+
+void tt_frames_put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    uint64_t end = span->run_end;
+
+    for (uint64_t at = span->run_from; at < end; at = span->end) {
+        tt_reply_read(frames->reader.reply, at, span);
+        tt_buf_append_str(out, span->bytes);
+    }
+    out->len--; /* the entry's line end */
+}
+
+static void put_tool_calls(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    begin_frame(frames, out, span->run_end);
+    tt_buf_append_z(out, "{\"tool_calls\":");
+    tt_frames_put_entry(frames, out, span);
+    tt_buf_append_z(out, "}\n\n");
+}
+
+static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    if (span->kind == TT_REPLY_TOOL_CALLS) {
+        put_tool_calls(frames, out, span);
+        return;
+    }
+    begin_frame(frames, out, span->end);
+    if (span->kind == TT_REPLY_CONTENT) {
+        tt_buf_append_z(out, "{\"content\":\"");
+        tt_json_escape(out, span->bytes);
+        tt_buf_append_z(out, "\",\"done\":false}\n\n");
+    } else {
+        tt_buf_append_z(out, "{\"reasoning\":\"");
+        tt_json_escape(out, span->bytes);
+        tt_buf_append_z(out, "\"}\n\n");
+    }
+}
+
+/* The lists of all entries (a line each) as one list. */
+static void put_entries(struct tt_json_writer *w, struct tt_str lines)
+{
+    ptrdiff_t end;
+
+    tt_json_begin_array(w);
+    while ((end = tt_str_find(lines, '\n')) > 1) {
+        tt_json_raw(w, tt_str_of(lines.data + 1, (size_t)end - 2)); /* without its brackets */
+        lines = tt_str_of(lines.data + end + 1, lines.len - (size_t)end - 1);
+    }
+    tt_json_end_array(w);
+}
+
+/* The client knows more than was stored before a crash: it gets what there is instead. */
+static void put_reset(struct tt_frames *frames, struct tt_buf *out)
+{
+    struct tt_buf text[TT_REPLY_KINDS] = {{0}};
+    struct tt_json_writer w = {.buf = out};
+    struct tt_reply_span span;
+
+    for (frames->position = 0; tt_reply_read(frames->reader.reply, frames->position, &span);
+         frames->position = span.end)
+        tt_buf_append_str(&text[span.kind], span.bytes);
+    begin_frame(frames, out, frames->position);
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("reset"));
+    tt_json_bool(&w, true);
+    tt_json_key(&w, TT_STR("content"));
+    tt_json_str(&w, tt_buf_str(&text[TT_REPLY_CONTENT]));
+    if (text[TT_REPLY_REASONING].len > 0) {
+        tt_json_key(&w, TT_STR("reasoning"));
+        tt_json_str(&w, tt_buf_str(&text[TT_REPLY_REASONING]));
+    }
+    if (text[TT_REPLY_TOOL_CALLS].len > 0) {
+        tt_json_key(&w, TT_STR("tool_calls"));
+        put_entries(&w, tt_buf_str(&text[TT_REPLY_TOOL_CALLS]));
+    }
+    tt_json_key(&w, TT_STR("done"));
+    tt_json_bool(&w, false);
+    tt_json_end_object(&w);
+    tt_buf_append_z(out, "\n\n");
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_buf_free(&text[kind]);
+    frames->reset = false;
+}
+
+static void put_usage(struct tt_json_writer *w, const struct tt_reply_outcome *outcome)
+{
+    const struct tt_usage *usage = &outcome->usage;
+
+    tt_json_key(w, TT_STR("usage"));
+    if (usage->input_tokens < 0 && usage->output_tokens < 0) {
+        tt_json_null(w);
+        return;
+    }
+    tt_json_begin_object(w);
+    tt_json_key(w, TT_STR("input_tokens"));
+    tt_json_int(w, usage->input_tokens < 0 ? 0 : usage->input_tokens);
+    tt_json_key(w, TT_STR("output_tokens"));
+    tt_json_int(w, usage->output_tokens < 0 ? 0 : usage->output_tokens);
+    if (outcome->usage_estimated) {
+        tt_json_key(w, TT_STR("estimated"));
+        tt_json_bool(w, true);
+    }
+    if (outcome->attempts > 1) {
+        tt_json_key(w, TT_STR("attempts"));
+        tt_json_int(w, outcome->attempts);
+    }
+    if (outcome->charged_twice) {
+        tt_json_key(w, TT_STR("possibly_charged_twice"));
+        tt_json_bool(w, true);
+    }
+    tt_json_end_object(w);
+}
+
+static void put_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    struct tt_reply *reply = frames->reader.reply;
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
+    struct tt_json_writer w = {.buf = out};
+
+    begin_frame(frames, out, frames->position);
+    tt_json_begin_object(&w);
+    if (outcome->error.status) {
+        tt_json_key(&w, TT_STR("error"));
+        tt_json_str(&w, frames->describe(frames->describe_arg, &outcome->error));
+        tt_json_key(&w, TT_STR("code"));
+        tt_json_str(&w, tt_str_from(outcome->error.code));
+    } else {
+        tt_json_key(&w, TT_STR("content"));
+        tt_json_str(&w, TT_STR(""));
+    }
+    tt_json_key(&w, TT_STR("done"));
+    tt_json_bool(&w, true);
+    tt_json_key(&w, TT_STR("message_id"));
+    tt_json_int(&w, tt_reply_message_id(reply));
+    tt_json_key(&w, TT_STR("user_message_id"));
+    tt_json_int(&w, tt_reply_user_message_id(reply));
+    if (!outcome->error.status) {
+        put_usage(&w, outcome);
+        tt_json_key(&w, TT_STR("finish_reason"));
+        tt_json_str(&w, tt_str_from(outcome->finish_reason));
+    }
+    tt_json_end_object(&w);
+    tt_buf_append_z(out, "\n\n");
+}
+
+static const struct tt_frame_format own_format = {put_delta, put_end};
+
+static void on_flush(struct tt_http_stream *stream, void *arg)
+{
+    struct tt_frames *frames = arg;
+    struct tt_buf *out = tt_http_stream_out(stream);
+    struct tt_reply *reply = frames->reader.reply;
+    struct tt_reply_span span;
+    size_t before = out->len;
+
+    if (frames->ended)
+        return;
+    /* The state first: what it says FINISHED about is then surely in the log that is read next. */
+    enum tt_reply_state state = tt_reply_state(reply);
+    if (frames->reset)
+        put_reset(frames, out);
+    while (out->len - before < FLUSH_MAX_BYTES && tt_reply_read(reply, frames->position, &span)) {
+        frames->format->put_delta(frames, out, &span);
+        frames->position = span.end;
+    }
+    if (out->len - before >= FLUSH_MAX_BYTES) {
+        tt_http_stream_wake(stream);
+    } else if (state == TT_REPLY_FINISHED) {
+        frames->format->put_end(frames, out);
+        frames->ended = true;
+    } else if (out->len == before && frames->ping) {
+        tt_buf_append_z(out, ": ping\n\n");
+    }
+    frames->ping = false;
+    if (out->len > before)
+        frames->last_frame_ms = tt_loop_now(frames->loop);
+    if (frames->ended) {
+        tt_timer_stop(&frames->keep_alive);
+        tt_http_stream_end(stream);
+    }
+}
+
+static void on_wake(struct tt_reply_reader *reader)
+{
+    struct tt_frames *frames = TT_CONTAINER_OF(reader, struct tt_frames, reader);
+    if (!frames->ended)
+        tt_http_stream_wake(frames->stream);
+}
+
+/* One timer a stream that is looked at when it is due, not moved with each frame. */
+static void on_keep_alive(struct tt_timer *timer)
+{
+    struct tt_frames *frames = TT_CONTAINER_OF(timer, struct tt_frames, keep_alive);
+    uint64_t silent = tt_loop_now(frames->loop) - frames->last_frame_ms;
+
+    if (silent >= KEEP_ALIVE_MS) {
+        if (tt_http_stream_pending(frames->stream) == 0) {
+            frames->ping = true;
+            tt_http_stream_wake(frames->stream);
+        }
+        silent = 0;
+    }
+    tt_timer_start(frames->loop, timer, KEEP_ALIVE_MS - silent);
+}
+
+struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
+                                 struct tt_reply *reply, const struct tt_frames_wish *wish)
+{
+    struct tt_frames *frames = TT_NEW(struct tt_frames);
+
+    frames->loop = loop;
+    frames->position = wish->position;
+    frames->describe = wish->describe;
+    frames->describe_arg = wish->describe_arg;
+    frames->format = wish->openai ? &tt_frames_openai_format : &own_format;
+    frames->last_frame_ms = tt_loop_now(loop);
+    tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("text/event-stream"));
+    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-cache, no-transform"));
+    tt_http_add_header(exchange, TT_STR("X-Accel-Buffering"), TT_STR("no"));
+    frames->stream = tt_http_stream_open(exchange, 200, on_flush, frames);
+    if (!frames->stream) {
+        free(frames);
+        return NULL;
+    }
+    if (wish->openai)
+        frames->openai = tt_frames_openai_parts_new(wish->openai);
+    /* OpenAI's chunks have no positions to come back from. */
+    frames->reset = !wish->openai && wish->position > tt_reply_length(reply);
+    frames->heard = true;
+    tt_reply_hear(reply);
+    frames->reader.on_wake = on_wake;
+    tt_reply_attach(reply, loop, &frames->reader);
+    tt_http_stream_wake(frames->stream);
+    frames->keep_alive.on_due = on_keep_alive;
+    tt_timer_start(loop, &frames->keep_alive, KEEP_ALIVE_MS);
+    return frames;
+}
+
+static void stop_following(struct tt_frames *frames, bool left)
+{
+    tt_timer_stop(&frames->keep_alive);
+    if (frames->heard)
+        tt_reply_unhear(frames->reader.reply, left);
+    frames->heard = false;
+    tt_reply_detach(&frames->reader);
+}
+
+void tt_frames_abandon(struct tt_frames *frames)
+{
+    frames->ended = true;
+    stop_following(frames, true);
+    tt_http_stream_end(frames->stream);
+}
+
+void tt_frames_close(struct tt_frames *frames)
+{
+    if (!frames)
+        return;
+    /* A connection that broke before the end frame, seen by the library first, has left too. */
+    stop_following(frames, !frames->ended);
+    tt_frames_openai_parts_free(frames->openai);
+    free(frames);
+}

@@ -1,0 +1,33 @@
+/* A reply as Server-Sent Events on one connection: the one place that writes frames. */
+#pragma once
+#include "http/http.h"
+#include "reply/reply.h"
+#include "serve/generation.h"
+
+struct tt_frames;
+
+/* The answer as chunks of OpenAI's chat completions: what all of them have in common. */
+struct tt_frames_openai {
+    struct tt_str id, model; /* copied */
+    int64_t created;         /* seconds since 1970 */
+    bool include_usage;      /* a chunk with the usage before the end */
+};
+
+struct tt_frames_wish {
+    uint64_t position; /* in the reply's log, to begin from */
+    /* The text of an error code. */
+    struct tt_str (*describe)(void *arg, const struct tt_err *err);
+    void *describe_arg;
+    const struct tt_frames_openai *openai; /* NULL = the own format */
+};
+
+/* Begins the response (200, event-stream; NULL when it was answered already) and follows the reply
+ * to its end frame; a position beyond what there is gets a reset frame with all of it first (own
+ * format only). While the client is there it counts among the reply's listeners. Owns: the
+ * exchange; call tt_frames_close from its on_end. Takes its own reference to the reply. Thread:
+ * worker. */
+struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
+                                 struct tt_reply *reply, const struct tt_frames_wish *wish);
+/* The client has left: the reply is followed no longer, the exchange ends soon. */
+void tt_frames_abandon(struct tt_frames *frames);
+void tt_frames_close(struct tt_frames *frames);

@@ -1,0 +1,156 @@
+/* A reply as the chunks of OpenAI's chat completions: role first, then deltas, then a chunk with
+ * the finish reason, on request one with the usage, and the done marker. A failure is an error
+ * object in the stream, after which it ends without the marker.
+ * https://platform.openai.com/docs/api-reference/chat-streaming
+ * What all chunks of a stream have in common is built once: a token costs two copies and the
+ * escaping of its text. */
+#include "base/json.h"
+#include "chat/frames_internal.h"
+#include "serve/error_shape.h"
+
+#include <stdlib.h>
+
+struct tt_frames_openai_parts {
+    struct tt_buf head; /* up to the choices */
+    bool include_usage;
+    bool begun; /* the role was told */
+};
+
+struct tt_frames_openai_parts *tt_frames_openai_parts_new(const struct tt_frames_openai *chunk)
+{
+    struct tt_frames_openai_parts *parts = TT_NEW(struct tt_frames_openai_parts);
+    struct tt_json_writer w = {.buf = &parts->head};
+
+    tt_buf_append_z(&parts->head, "data: ");
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("id"));
+    tt_json_str(&w, chunk->id);
+    tt_json_key(&w, TT_STR("object"));
+    tt_json_str(&w, TT_STR("chat.completion.chunk"));
+    tt_json_key(&w, TT_STR("created"));
+    tt_json_int(&w, chunk->created);
+    tt_json_key(&w, TT_STR("model"));
+    tt_json_str(&w, chunk->model);
+    tt_buf_append_z(&parts->head, ",\"choices\":[");
+    parts->include_usage = chunk->include_usage;
+    return parts;
+}
+
+void tt_frames_openai_parts_free(struct tt_frames_openai_parts *parts)
+{
+    if (!parts)
+        return;
+    tt_buf_free(&parts->head);
+    free(parts);
+}
+
+static void begin_choice(struct tt_frames *frames, struct tt_buf *out)
+{
+    tt_buf_append_str(out, tt_buf_str(&frames->openai->head));
+    tt_buf_append_z(out, "{\"index\":0,\"delta\":{");
+}
+
+/* With include_usage every chunk has the key, null in all but the last. */
+static void end_chunk(struct tt_frames *frames, struct tt_buf *out)
+{
+    tt_buf_append_z(out, frames->openai->include_usage ? "],\"usage\":null}\n\n" : "]}\n\n");
+}
+
+static void end_choice(struct tt_frames *frames, struct tt_buf *out)
+{
+    tt_buf_append_z(out, "},\"logprobs\":null,\"finish_reason\":null}");
+    end_chunk(frames, out);
+}
+
+static void put_role(struct tt_frames *frames, struct tt_buf *out)
+{
+    if (frames->openai->begun)
+        return;
+    frames->openai->begun = true;
+    begin_choice(frames, out);
+    tt_buf_append_z(out, "\"role\":\"assistant\",\"content\":\"\",\"refusal\":null");
+    end_choice(frames, out);
+}
+
+static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    put_role(frames, out);
+    begin_choice(frames, out);
+    if (span->kind == TT_REPLY_TOOL_CALLS) {
+        tt_buf_append_z(out, "\"tool_calls\":");
+        tt_frames_put_entry(frames, out, span);
+    } else {
+        tt_buf_append_z(out, span->kind == TT_REPLY_CONTENT ? "\"content\":\""
+                                                            : "\"reasoning_content\":\"");
+        tt_json_escape(out, span->bytes);
+        tt_buf_putc(out, '"');
+    }
+    end_choice(frames, out);
+}
+
+static void put_usage(struct tt_frames *frames, struct tt_buf *out,
+                      const struct tt_reply_outcome *outcome)
+{
+    const struct tt_usage *usage = &outcome->usage;
+    struct tt_json_writer w = {.buf = out};
+    int64_t input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
+    int64_t output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
+
+    tt_buf_append_str(out, tt_buf_str(&frames->openai->head));
+    tt_buf_append_z(out, "],\"usage\":");
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("prompt_tokens"));
+    tt_json_int(&w, input);
+    tt_json_key(&w, TT_STR("completion_tokens"));
+    tt_json_int(&w, output);
+    tt_json_key(&w, TT_STR("total_tokens"));
+    tt_json_int(&w, input + output);
+    if (outcome->usage_estimated) {
+        tt_json_key(&w, TT_STR("estimated"));
+        tt_json_bool(&w, true);
+    }
+    if (outcome->charged_twice) {
+        tt_json_key(&w, TT_STR("possibly_charged_twice"));
+        tt_json_bool(&w, true);
+    }
+    tt_json_end_object(&w);
+    tt_buf_append_z(out, "}\n\n");
+}
+
+static void put_error(struct tt_frames *frames, struct tt_buf *out, const struct tt_err *error)
+{
+    struct tt_json_writer w = {.buf = out};
+
+    tt_buf_append_z(out, "data: {\"error\":");
+    tt_error_openai_object(
+        &w, &(struct tt_error_openai){.message = frames->describe(frames->describe_arg, error),
+                                      .code = tt_str_from(error->code),
+                                      .status = error->status});
+    tt_buf_append_z(out, "}\n\n");
+}
+
+static void put_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
+    struct tt_json_writer w = {.buf = out};
+    /* What its clients know; our own word for a reply that somebody stopped is none of it. */
+    struct tt_str reason = strcmp(outcome->status, "stopped") == 0
+                               ? TT_STR("stop")
+                               : tt_str_from(outcome->finish_reason);
+
+    if (outcome->error.status) {
+        put_error(frames, out, &outcome->error);
+        return;
+    }
+    put_role(frames, out);
+    begin_choice(frames, out);
+    tt_buf_append_z(out, "},\"logprobs\":null,\"finish_reason\":");
+    tt_json_str(&w, reason);
+    tt_buf_putc(out, '}');
+    end_chunk(frames, out);
+    if (frames->openai->include_usage)
+        put_usage(frames, out, outcome);
+    tt_buf_append_z(out, "data: [DONE]\n\n");
+}
+
+const struct tt_frame_format tt_frames_openai_format = {put_delta, put_end};

@@ -1,0 +1,441 @@
+/* While a reply runs its new bytes are stored now and then (checkpoint.c). The end: one job with
+ * text, status and usage; only after its commit the readers are told, the next turn of the session
+ * admitted and the log forgotten. A database that is too busy for the end is asked again until it
+ * takes it: a reply that was produced is not thrown away. When it fails for another reason (the
+ * disk is full), readers are told so and the session goes on, but the text is kept and stored as
+ * soon as there is room again. */
+#include "chat/production.h"
+
+#include "base/log.h"
+#include "chat/checkpoint.h"
+#include "chat/reply_store.h"
+#include "chat/usage_store.h"
+#include "reply/reply_stored.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RETRY_MS    100
+#define RETRIES_MAX 100
+#define LATE_MS     1000 /* doubled from try to try */
+#define LATE_MAX_MS 15000
+
+static struct {
+    _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
+} totals;
+
+struct production {
+    struct tt_list node; /* env->productions */
+    struct tt_env *env;
+    struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
+    int64_t message_id, user_id;
+    struct tt_turn *turn;
+    int64_t session_row;
+    struct tt_checkpoint checkpoint;
+    struct tt_reply_outcome outcome; /* as produced: what is stored */
+    bool ending;                     /* the job of the end is on its way */
+    bool late;                       /* readers were told that it failed; it is still tried */
+    uint64_t late_ms;                /* the wait before the next try */
+    struct tt_timer retry;
+    int retries;
+    size_t row_statement;
+    char *counted_as; /* NULL = not counted */
+    struct tt_reply_filter filter;
+    void (*on_finish)(struct tt_reply *reply, void *arg);
+    void *on_finish_arg;
+};
+
+static void submit_end(struct production *production);
+
+static bool is_stored(const struct production *production)
+{
+    return production->message_id != 0;
+}
+
+/* ---- the end ---- */
+
+/* The producer of an abandoned reply may still append: its text is dropped, not let through. */
+static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *filter)
+{
+    if (!filter->run)
+        return;
+    if (reply)
+        tt_reply_set_filter(reply, &(struct tt_reply_filter){0});
+    filter->close(filter->arg);
+}
+
+static void leave_turn(struct production *production)
+{
+    if (production->turn)
+        tt_turn_leave(production->turn);
+    free(production->turn);
+    production->turn = NULL;
+}
+
+static void release(struct production *production, struct tt_reply *ended)
+{
+    void (*on_finish)(struct tt_reply * reply, void *arg) = production->on_finish;
+    void *on_finish_arg = production->on_finish_arg;
+    struct tt_reply *reply = production->reply;
+
+    leave_turn(production);
+    tt_timer_stop(&production->retry);
+    tt_checkpoint_stop(&production->checkpoint);
+    tt_list_remove(&production->node);
+    close_filter(reply, &production->filter);
+    free(production->counted_as);
+    free(production);
+    if (on_finish)
+        on_finish(ended, on_finish_arg);
+    tt_reply_unref(reply);
+}
+
+/* Readers are told; with an error unless the text was stored. */
+static void tell(struct production *production, const struct tt_err *error)
+{
+    if (is_stored(production))
+        tt_registry_remove(production->env->registry, production->reply);
+    tt_reply_finish(production->reply, error);
+}
+
+static void finish(struct production *production, const struct tt_err *error)
+{
+    if (!production->late)
+        tell(production, error);
+    release(production, production->reply);
+}
+
+/* Nobody waits for it any more, but it is not given up. */
+static void try_later(struct production *production, const struct tt_err *error)
+{
+    void (*on_finish)(struct tt_reply * reply, void *arg) = production->on_finish;
+
+    production->late_ms = production->late_ms ? production->late_ms * 2 : LATE_MS;
+    if (production->late_ms > LATE_MAX_MS)
+        production->late_ms = LATE_MAX_MS;
+    tt_timer_start(production->env->loop, &production->retry, production->late_ms);
+    if (production->late)
+        return;
+    tt_log(TT_LOG_ERROR, "a reply could not be stored yet",
+           TT_F_INT("message_id", production->message_id), TT_F_Z("code", error->code),
+           TT_F_Z("error", error->message));
+    production->late = true;
+    production->on_finish = NULL;
+    /* Of a reply without a row only the counting has failed: its client gets it all the same. */
+    tell(production, is_stored(production) ? error : NULL);
+    leave_turn(production);
+    if (on_finish)
+        on_finish(production->reply, production->on_finish_arg);
+    /* What is kept is the text that has to be stored, nothing else: no filter and its scripts, and
+     * no text when there is no row for it. */
+    close_filter(production->reply, &production->filter);
+    production->filter = (struct tt_reply_filter){0};
+    if (!is_stored(production)) {
+        tt_reply_unref(production->reply);
+        production->reply = NULL;
+    }
+}
+
+void tt_production_abandon(struct tt_env *env)
+{
+    env->closing = true;
+    tt_timer_stop(&env->checkpoint_timer);
+    tt_list_for_each_safe (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        if (production->ending)
+            continue;
+        if (production->late) {
+            release(production, NULL);
+            continue;
+        }
+        tt_reply_on_produced(production->reply, NULL, NULL);
+        tt_reply_stop(production->reply, NULL); /* by mail: the producer ends in a later turn */
+        if (is_stored(production))
+            tt_registry_remove(env->registry, production->reply);
+        release(production, NULL);
+    }
+}
+
+void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason)
+{
+    tt_list_for_each (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        if (!production->late)
+            tt_reply_stop(production->reply, reason);
+    }
+}
+
+static void end_done(struct tt_db_job *job, void *arg)
+{
+    struct production *production = arg;
+    const struct tt_err *err = tt_db_job_error(job);
+
+    production->ending = false;
+    if (!err && is_stored(production) &&
+        tt_db_job_outcome(job, production->row_statement).changes == 0) {
+        struct tt_err deleted = {0};
+        tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
+        finish(production, &deleted);
+        return;
+    }
+    if (err && strcmp(err->code, "busy") == 0 && !production->env->closing && !production->late &&
+        production->retries++ < RETRIES_MAX)
+        tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
+    else if (err && !production->env->closing)
+        try_later(production, err);
+    else
+        finish(production, is_stored(production) ? err : NULL);
+}
+
+static void retry_end(struct tt_timer *timer)
+{
+    submit_end(TT_CONTAINER_OF(timer, struct production, retry));
+}
+
+static void format_usage(const struct tt_reply_outcome *outcome, struct tt_buf *out)
+{
+    const struct tt_usage *usage = &outcome->usage;
+    struct tt_json_writer writer = {.buf = out};
+
+    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)
+        return;
+    tt_json_begin_object(&writer);
+    if (usage->input_tokens >= 0) {
+        tt_json_key(&writer, TT_STR("input_tokens"));
+        tt_json_int(&writer, usage->input_tokens);
+    }
+    if (usage->output_tokens >= 0) {
+        tt_json_key(&writer, TT_STR("output_tokens"));
+        tt_json_int(&writer, usage->output_tokens);
+    }
+    if (outcome->usage_estimated) {
+        tt_json_key(&writer, TT_STR("estimated"));
+        tt_json_bool(&writer, true);
+    }
+    if (outcome->attempts > 1) {
+        tt_json_key(&writer, TT_STR("attempts"));
+        tt_json_int(&writer, outcome->attempts);
+    }
+    if (outcome->charged_twice) {
+        tt_json_key(&writer, TT_STR("possibly_charged_twice"));
+        tt_json_bool(&writer, true);
+    }
+    tt_json_end_object(&writer);
+}
+
+static void add_end(struct production *production, struct tt_db_job *job)
+{
+    struct tt_reply *reply = production->reply;
+    const struct tt_reply_outcome *outcome = &production->outcome;
+    struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
+
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_reply_text(reply, (enum tt_reply_kind)kind, &text[kind]);
+    tt_reply_runs(reply, &runs);
+    format_usage(outcome, &usage);
+    struct tt_reply_end end = {
+        .message_id = tt_reply_message_id(reply),
+        .session_row = production->session_row,
+        .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
+        .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
+        .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),
+        .runs = tt_buf_str(&runs),
+        .status = tt_str_from(outcome->status),
+        .finish_reason = tt_str_from(outcome->finish_reason),
+        .usage = tt_buf_str(&usage),
+        .error_code = outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
+        .delivered = tt_reply_heard(reply),
+        .checkpointed = production->checkpoint.submitted > 0,
+    };
+    tt_reply_store_end(job, &end, &production->row_statement);
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_buf_free(&text[kind]);
+    tt_buf_free(&runs);
+    tt_buf_free(&usage);
+}
+
+static void add_usage(struct production *production, struct tt_db_job *job)
+{
+    const struct tt_reply_outcome *outcome = &production->outcome;
+    const struct tt_usage *usage = &outcome->usage;
+
+    if (!production->counted_as || (usage->input_tokens < 0 && usage->output_tokens < 0))
+        return;
+    tt_usage_store_add(job,
+                       &(struct tt_usage_entry){
+                           .user_id = production->user_id,
+                           .model_name = tt_str_from(production->counted_as),
+                           .input_tokens = usage->input_tokens < 0 ? 0 : usage->input_tokens,
+                           .output_tokens = usage->output_tokens < 0 ? 0 : usage->output_tokens,
+                           .estimated = outcome->usage_estimated,
+                           .charged_twice = outcome->charged_twice});
+}
+
+static void submit_end(struct production *production)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_err err = {0};
+
+    if (is_stored(production))
+        add_end(production, job);
+    add_usage(production, job);
+    if (tt_db_job_count(job) == 0) {
+        tt_db_job_free(job);
+        finish(production, NULL);
+        return;
+    }
+    if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production, &err) !=
+        0) {
+        tt_db_job_free(job);
+        tt_timer_start(production->env->loop, &production->retry,
+                       production->late ? production->late_ms : RETRY_MS);
+        return;
+    }
+    production->ending = true;
+}
+
+static void count(struct tt_reply *reply)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
+    int64_t input = outcome->usage.input_tokens, output = outcome->usage.output_tokens;
+
+    atomic_fetch_add(&totals.ended, 1);
+    atomic_fetch_add(&totals.failed, outcome->error.status ? 1 : 0);
+    atomic_fetch_add(&totals.bytes, tt_reply_length(reply));
+    atomic_fetch_add(&totals.input_tokens, input > 0 ? (uint64_t)input : 0);
+    atomic_fetch_add(&totals.output_tokens, output > 0 ? (uint64_t)output : 0);
+}
+
+void tt_production_totals(struct tt_production_totals *out)
+{
+    *out = (struct tt_production_totals){.ended = atomic_load(&totals.ended),
+                                         .failed = atomic_load(&totals.failed),
+                                         .bytes = atomic_load(&totals.bytes),
+                                         .input_tokens = atomic_load(&totals.input_tokens),
+                                         .output_tokens = atomic_load(&totals.output_tokens)};
+}
+
+static void on_produced(struct tt_reply *reply, void *arg)
+{
+    struct production *production = arg;
+
+    count(reply);
+    production->outcome = *tt_reply_outcome(reply);
+    submit_end(production);
+}
+
+/* ---- the start ---- */
+
+static void row_ended(struct tt_db_job *job, void *arg)
+{
+    struct tt_turn *turn = arg;
+    (void)job;
+    if (turn)
+        tt_turn_leave(turn);
+    free(turn);
+}
+
+/* There is no reply to carry the error: the row is ended directly. */
+static void refuse_row(struct tt_env *env, const struct tt_production_spec *spec,
+                       const struct tt_err *error)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_reply_end end = {.message_id = spec->message_id,
+                               .session_row = spec->session_row,
+                               .content = TT_STR(""),
+                               .reasoning = TT_STR(""),
+                               .status = TT_STR("error"),
+                               .finish_reason = TT_STR("error"),
+                               .error_code = tt_str_from(error->code)};
+    size_t row;
+    struct tt_err err = {0};
+
+    tt_reply_store_end(job, &end, &row);
+    if (tt_db_submit(env->db, env->loop, job, row_ended, spec->turn, &err) != 0) {
+        tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
+        row_ended(NULL, spec->turn);
+    }
+}
+
+void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *spec,
+                          const struct tt_err *error)
+{
+    if (spec->message_id)
+        refuse_row(env, spec, error);
+    close_filter(NULL, &spec->filter);
+    if (spec->on_finish)
+        spec->on_finish(NULL, spec->on_finish_arg);
+}
+
+static int ask(struct tt_env *env, const struct tt_production_spec *spec, struct tt_reply *reply,
+               struct tt_err *err)
+{
+    if (spec->play) {
+        tt_play_start(spec->play, reply);
+        return 0;
+    }
+    return tt_retry_start(env->client, env->breakers, spec->plan, reply, err);
+}
+
+struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_production_spec *spec,
+                                     struct tt_err *err)
+{
+    struct tt_err why = {0};
+    struct tt_reply *reply =
+        tt_reply_new(env->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+    if (!reply) {
+        tt_production_refuse(env, spec, err);
+        return NULL;
+    }
+    struct production *production = TT_NEW(struct production);
+    production->env = env;
+    production->reply = reply;
+    production->message_id = spec->message_id;
+    production->user_id = spec->user_id;
+    production->turn = spec->turn;
+    production->session_row = spec->session_row;
+    production->retry.on_due = retry_end;
+    if (spec->counted_as.data) {
+        production->counted_as = tt_strndup(spec->counted_as.data, spec->counted_as.len);
+        tt_reply_estimate(reply, spec->input_estimate);
+    }
+    production->filter = spec->filter;
+    if (spec->filter.run)
+        tt_reply_set_filter(reply, &spec->filter);
+    production->on_finish = spec->on_finish;
+    production->on_finish_arg = spec->on_finish_arg;
+    tt_list_push_back(&env->productions, &production->node);
+    if (spec->message_id)
+        tt_checkpoint_start(&production->checkpoint, env, reply);
+    if (spec->cancel_unheard)
+        tt_reply_cancel_unheard(reply);
+    tt_reply_on_produced(reply, on_produced, production);
+    if (spec->message_id)
+        tt_registry_add(env->registry, reply, spec->session_id);
+    tt_reply_ref(reply); /* the caller's */
+    if (ask(env, spec, reply, &why) != 0) {
+        struct tt_reply_outcome outcome = {
+            .status = "error", .error = why, .usage = {-1, -1}, .retry_after_s = -1};
+        tt_reply_produced(reply, &outcome);
+    }
+    return reply;
+}
+
+void tt_production_hurry(struct tt_env *env)
+{
+    tt_list_for_each (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        if (production->late && !production->ending)
+            tt_timer_start(env->loop, &production->retry, 0);
+    }
+}
+
+int tt_production_count(const struct tt_env *env)
+{
+    int count = 0;
+    tt_list_for_each (node, &env->productions) {
+        struct production *production = tt_list_entry(node, struct production, node);
+        count += !production->late || production->ending;
+    }
+    return count;
+}

@@ -1,0 +1,35 @@
+/* The SQL that the streaming engine itself needs, because replies are stored while no script runs:
+ * checkpoints of a running reply, its end, and the repair at start. The one place in C that knows
+ * table names (chat_messages, reply_chunks, chat_sessions). */
+#pragma once
+#include "db/db.h"
+
+/* Adds to `job`: `bytes` as logged (see reply/reply.h) from `position` on; kind is 0 for content, 1
+ * for reasoning, 2 for tool calls (enum tt_reply_kind); one call a segment. */
+void tt_reply_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position,
+                               int kind, struct tt_str bytes);
+
+struct tt_reply_end {
+    int64_t message_id;
+    int64_t session_row; /* chat_sessions.id */
+    struct tt_str content;
+    struct tt_str reasoning;
+    struct tt_str tool_calls; /* lines as logged */
+    struct tt_str runs;       /* in which order they came, see reply/reply_stored.h */
+    struct tt_str status;     /* complete, interrupted, stopped, error */
+    struct tt_str finish_reason;
+    struct tt_str usage;      /* JSON object, or data == NULL */
+    struct tt_str error_code; /* or data == NULL */
+    bool delivered;           /* a client listened to the end */
+    bool checkpointed;        /* reply_chunks has rows to fold away */
+};
+/* Adds to `job`: final text, status, usage, updated_at, chunks folded away. A row that is gone (the
+ * session was deleted) is no error: the job commits and the outcome of statement *row_statement
+ * says 0 changes. */
+void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
+                        size_t *row_statement);
+
+/* At start, before anything is served: every message still "streaming" becomes "interrupted" with
+ * the text of its chunks, up to the first hole in them. Returns how many, -1 on error. Thread:
+ * main, blocking. */
+int tt_reply_store_repair(const char *path, struct tt_err *err);

@@ -1,0 +1,346 @@
+/* A reply's life: waiting, running, produced, finished; its outcome; and how it is stopped from any
+ * thread. Only the reply's own thread changes the state; everybody else reads it with acquire, so
+ * that whoever sees FINISHED also sees every byte. Outcomes are made once and never changed (finish
+ * puts a new one in place), because readers on other threads look at them without a lock. A stop
+ * travels by mail and waits for a producer that has not said yet how it is stopped. */
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "reply/reply_internal.h"
+#include "reply/tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static atomic_int unfinished;
+
+int tt_reply_count(void)
+{
+    return atomic_load(&unfinished);
+}
+
+static void on_stop_mail(struct tt_mail *mail);
+
+struct tt_reply *tt_reply_new(struct tt_loop *loop, int64_t message_id, int64_t user_message_id,
+                              int64_t user_id, struct tt_err *err)
+{
+    if (tt_reply_log_refuse(err) != 0)
+        return NULL;
+    struct tt_reply *reply = TT_NEW(struct tt_reply);
+    atomic_init(&reply->refs, 1);
+    reply->loop = loop;
+    reply->desk = tt_reply_desk_ref(loop);
+    reply->message_id = message_id;
+    reply->user_message_id = user_message_id;
+    reply->user_id = user_id;
+    pthread_mutex_init(&reply->lock, NULL);
+    tt_list_init(&reply->audiences);
+    reply->stop_mail.deliver = on_stop_mail;
+    atomic_fetch_add(&unfinished, 1);
+    return reply;
+}
+
+struct tt_reply *tt_reply_ref(struct tt_reply *reply)
+{
+    atomic_fetch_add_explicit(&reply->refs, 1, memory_order_relaxed);
+    return reply;
+}
+
+void tt_reply_unref(struct tt_reply *reply)
+{
+    if (!reply || atomic_fetch_sub_explicit(&reply->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (tt_reply_state(reply) != TT_REPLY_FINISHED)
+        atomic_fetch_sub(&unfinished, 1);
+    tt_reply_log_destroy(&reply->log);
+    tt_reply_desk_unref(reply->desk);
+    pthread_mutex_destroy(&reply->lock);
+    free(atomic_load(&reply->outcome));
+    free(reply->earlier);
+    free(reply->stop_reason);
+    free(reply);
+}
+
+int64_t tt_reply_message_id(const struct tt_reply *reply)
+{
+    return reply->message_id;
+}
+
+int64_t tt_reply_user_message_id(const struct tt_reply *reply)
+{
+    return reply->user_message_id;
+}
+
+int64_t tt_reply_user_id(const struct tt_reply *reply)
+{
+    return reply->user_id;
+}
+
+struct tt_loop *tt_reply_loop(const struct tt_reply *reply)
+{
+    return reply->loop;
+}
+
+enum tt_reply_state tt_reply_state(const struct tt_reply *reply)
+{
+    return (enum tt_reply_state)atomic_load_explicit(&reply->state, memory_order_acquire);
+}
+
+static void set_state(struct tt_reply *reply, enum tt_reply_state state)
+{
+    atomic_store_explicit(&reply->state, state, memory_order_release);
+}
+
+const struct tt_reply_outcome *tt_reply_outcome(const struct tt_reply *reply)
+{
+    return atomic_load_explicit(&reply->outcome, memory_order_acquire);
+}
+
+/* ---- the producer ---- */
+
+void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *filter)
+{
+    reply->filter = *filter;
+    reply->filtering = filter->run ? TT_FILTER_RUNS : TT_FILTER_OVER;
+}
+
+/* Valid UTF-8 is asked for here, where it comes in: the log and its readers count on it. */
+static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
+                           bool final, struct tt_err *err)
+{
+    struct tt_buf out = {.max = TT_REPLY_MAX};
+    int result = reply->filter.run(reply->filter.arg, kind, text, final, &out, err);
+
+    if (result == 0 && !tt_utf8_valid(tt_buf_str(&out)))
+        result = tt_err_set(err, 500, "hook_failed", "a filter made text that is not UTF-8");
+    if (result == 0 && out.len > 0)
+        result = tt_reply_log_append(&reply->log, kind, tt_buf_str(&out), err);
+    if (result != 0)
+        reply->filtering = TT_FILTER_OVER;
+    tt_buf_free(&out);
+    return result;
+}
+
+/* A reply whose text a filter holds back runs all the same: bytes have come, so nobody may ask
+ * another upstream for the beginning. */
+int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
+                    struct tt_err *err)
+{
+    if (text.len == 0 || reply->filtering == TT_FILTER_OVER)
+        return 0;
+    bool filtered = reply->filtering == TT_FILTER_RUNS && kind != TT_REPLY_TOOL_CALLS;
+    int result = filtered ? append_filtered(reply, kind, text, false, err)
+                          : tt_reply_log_append(&reply->log, kind, text, err);
+    if (result != 0)
+        return -1;
+    if (tt_reply_state(reply) == TT_REPLY_WAITING)
+        set_state(reply, TT_REPLY_RUNNING);
+    tt_reply_touch(reply);
+    return 0;
+}
+
+/* What a filter still holds belongs to the reply, however it has ended. */
+static void release_filtered(struct tt_reply *reply, struct tt_reply_outcome *outcome)
+{
+    struct tt_err err = {0};
+
+    if (reply->filtering != TT_FILTER_RUNS || tt_reply_state(reply) == TT_REPLY_WAITING)
+        return;
+    if (append_filtered(reply, TT_REPLY_REASONING, TT_STR(""), true, &err) != 0 ||
+        append_filtered(reply, TT_REPLY_CONTENT, TT_STR(""), true, &err) != 0) {
+        outcome->status = "error";
+        outcome->error = err;
+    }
+    reply->filtering = TT_FILTER_OVER;
+}
+
+void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens)
+{
+    reply->estimates = true;
+    reply->input_estimate = input_tokens;
+}
+
+static void estimate_usage(const struct tt_reply *reply, struct tt_reply_outcome *outcome)
+{
+    struct tt_usage *usage = &outcome->usage;
+    struct tt_reply_span span = {.end = 0};
+    bool failed = outcome->error.status != 0 && !outcome->maybe_charged;
+    uint64_t quarters = 0;
+
+    if (!reply->estimates || (usage->input_tokens >= 0 && usage->output_tokens >= 0) ||
+        (failed && tt_reply_state(reply) == TT_REPLY_WAITING))
+        return;
+    while (usage->output_tokens < 0 && tt_reply_log_read(&reply->log, span.end, &span))
+        quarters += tt_tokens_quarters(span.bytes);
+    if (usage->output_tokens < 0)
+        usage->output_tokens = tt_tokens_of(quarters);
+    if (usage->input_tokens < 0)
+        usage->input_tokens = reply->input_estimate;
+    outcome->usage_estimated = true;
+}
+
+/* A reply that the server's own end cuts off did not fail: it is interrupted, as by a crash. */
+static const char *known_status(const struct tt_reply_outcome *outcome)
+{
+    static const char *const known[] = {"complete", "stopped", "error", "interrupted"};
+    if (strcmp(outcome->error.code, "shutting_down") == 0)
+        return "interrupted";
+    for (size_t i = 0; outcome->status && i < TT_COUNT(known); i++)
+        if (strcmp(outcome->status, known[i]) == 0)
+            return known[i];
+    return "error";
+}
+
+void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome)
+{
+    if (tt_reply_state(reply) >= TT_REPLY_PRODUCED)
+        return;
+    struct tt_reply_outcome *copy = TT_NEW(struct tt_reply_outcome);
+    *copy = *outcome;
+    release_filtered(reply, copy);
+    estimate_usage(reply, copy);
+    copy->status = known_status(copy);
+    copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
+    atomic_store_explicit(&reply->outcome, copy, memory_order_release);
+    set_state(reply, TT_REPLY_PRODUCED);
+    tt_reply_touch(reply);
+}
+
+void tt_reply_finish(struct tt_reply *reply, const struct tt_err *error)
+{
+    if (tt_reply_state(reply) == TT_REPLY_FINISHED)
+        return;
+    struct tt_reply_outcome *before = atomic_load(&reply->outcome);
+    if (error || !before) {
+        struct tt_reply_outcome *after = TT_NEW(struct tt_reply_outcome);
+        if (before)
+            *after = *before;
+        else
+            *after = (struct tt_reply_outcome){.usage = {-1, -1}, .retry_after_s = -1};
+        after->status = before && !error ? before->status : error ? "error" : "interrupted";
+        if (error)
+            after->error = *error;
+        atomic_store_explicit(&reply->outcome, after, memory_order_release);
+        reply->earlier = before;
+    }
+    reply->produced_told = true;
+    set_state(reply, TT_REPLY_FINISHED);
+    atomic_fetch_sub(&unfinished, 1);
+    tt_reply_touch(reply);
+}
+
+void tt_reply_on_produced(struct tt_reply *reply,
+                          void (*on_produced)(struct tt_reply *reply, void *arg), void *arg)
+{
+    reply->on_produced = on_produced;
+    reply->produced_arg = arg;
+    if (on_produced && tt_reply_state(reply) == TT_REPLY_PRODUCED)
+        tt_reply_touch(reply);
+}
+
+void tt_reply_tell_produced(struct tt_reply *reply)
+{
+    if (!reply->on_produced || reply->produced_told || tt_reply_state(reply) != TT_REPLY_PRODUCED)
+        return;
+    reply->produced_told = true;
+    reply->on_produced(reply, reply->produced_arg);
+}
+
+/* ---- stopping ---- */
+
+/* Own thread. The mail holds a reference until it is delivered. */
+static void on_stop_mail(struct tt_mail *mail)
+{
+    struct tt_reply *reply = TT_CONTAINER_OF(mail, struct tt_reply, stop_mail);
+    reply->stop_arrived = true;
+    reply->stop_mailed = false;
+    if (reply->on_stop && !reply->stop_told && tt_reply_state(reply) < TT_REPLY_PRODUCED) {
+        reply->stop_told = true;
+        reply->on_stop(reply, reply->stop_reason, reply->stop_arg);
+    }
+    tt_reply_unref(reply);
+}
+
+/* A stop that came before: it is told by mail again, since on_stop must not be called from here. */
+void tt_reply_on_stop(struct tt_reply *reply,
+                      void (*on_stop)(struct tt_reply *reply, const struct tt_err *reason,
+                                      void *arg),
+                      void *arg)
+{
+    reply->on_stop = on_stop;
+    reply->stop_arg = arg;
+    if (on_stop && reply->stop_arrived && !reply->stop_told && !reply->stop_mailed) {
+        reply->stop_mailed = true;
+        tt_reply_ref(reply);
+        tt_loop_post(reply->loop, &reply->stop_mail);
+    }
+}
+
+/* The first one to ask decides the reason. */
+void tt_reply_stop(struct tt_reply *reply, const struct tt_err *reason)
+{
+    pthread_mutex_lock(&reply->lock);
+    bool first = !reply->stop_asked;
+    reply->stop_asked = true;
+    if (first && reason) {
+        reply->stop_reason = TT_NEW(struct tt_err);
+        *reply->stop_reason = *reason;
+    }
+    pthread_mutex_unlock(&reply->lock);
+    if (!first)
+        return;
+    tt_reply_ref(reply);
+    tt_loop_post(reply->loop, &reply->stop_mail);
+}
+
+/* ---- listening ---- */
+
+void tt_reply_hear(struct tt_reply *reply)
+{
+    atomic_fetch_add(&reply->listeners, 1);
+}
+
+void tt_reply_unhear(struct tt_reply *reply, bool left)
+{
+    bool last = atomic_fetch_sub(&reply->listeners, 1) == 1;
+    if (last && left && reply->cancel_unheard)
+        tt_reply_stop(reply, NULL);
+}
+
+bool tt_reply_heard(const struct tt_reply *reply)
+{
+    return atomic_load(&reply->listeners) > 0;
+}
+
+void tt_reply_cancel_unheard(struct tt_reply *reply)
+{
+    reply->cancel_unheard = true;
+}
+
+/* ---- reading ---- */
+
+uint64_t tt_reply_length(const struct tt_reply *reply)
+{
+    return atomic_load_explicit(&reply->log.length, memory_order_acquire);
+}
+
+bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_reply_span *span)
+{
+    return tt_reply_log_read(&reply->log, position, span);
+}
+
+void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out)
+{
+    struct tt_reply_span span;
+    for (uint64_t at = 0; tt_reply_read(reply, at, &span); at = span.end)
+        if (span.kind == kind)
+            tt_buf_append_str(out, span.bytes);
+}
+
+bool tt_reply_splits(const struct tt_reply *reply, uint64_t position)
+{
+    struct tt_reply_span span;
+    if (!tt_reply_read(reply, position, &span))
+        return false;
+    return ((unsigned char)span.bytes.data[0] & 0xC0) == 0x80 ||
+           (span.kind == TT_REPLY_TOOL_CALLS && span.run_from != position);
+}

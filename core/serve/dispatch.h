@@ -1,0 +1,83 @@
+/* From an HTTP exchange to a script and back: routing, refusals before the body, the task,
+ * rendering of what the handler returns, CORS, the access log. One dispatcher a worker serves all
+ * listeners. */
+#pragma once
+#include "chat/frames.h"
+#include "http/http.h"
+#include "script/task.h"
+#include "serve/generation.h"
+
+struct tt_listener_handle;
+struct tt_visit;
+
+struct tt_dispatcher {
+    struct tt_env *env;
+    struct tt_generation *generation; /* the current one: a reference */
+    /* Paths that the core answers itself (/livez, /readyz, /metrics): true = it does. What is not
+     * answered at once comes again when its body is there, and may be answered any time later. */
+    bool (*builtin)(void *arg, struct tt_http_exchange *exchange,
+                    const struct tt_listener_handle *handle);
+    void (*builtin_request)(void *arg, struct tt_http_exchange *exchange);
+    /* A request of the scripts on the admin listener is over; may be NULL. */
+    void (*admin_end)(void *arg, const struct tt_visit *visit);
+    void *builtin_arg;
+    uint64_t requests, errors_5xx;
+};
+
+/* What a listener's server gets as its handler's arg. */
+struct tt_listener_handle {
+    struct tt_dispatcher *dispatcher;
+    enum tt_listener listener;
+};
+struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle);
+
+/* One request on its way; lives in the exchange's arena. */
+struct tt_visit {
+    struct tt_dispatcher *dispatcher;
+    struct tt_http_exchange *exchange;
+    enum tt_listener listener;
+    struct tt_generation *generation; /* a reference, held until the exchange ends */
+    struct tt_vm *vm;
+    const struct tt_route *route; /* NULL before the match */
+    int route_index;
+    struct tt_route_match match;
+    bool chinese; /* the language of texts for people */
+    uint64_t started_ns;
+    int status;
+    char code[40]; /* of the error that was answered; "" = none */
+    int64_t user_id;
+    bool gone;                /* the client has left */
+    struct tt_task *task;     /* NULL before it began and after it ended */
+    struct tt_owned task_end; /* how its end is noticed */
+    struct tt_frames *frames;
+    struct tt_intake *intake; /* of an upload route */
+    void **request;           /* the Lua request's pointer to here, cleared at the end */
+};
+
+/* Appends the text of an error code in the visit's language, {name} replaced by what arg_of returns
+ * (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua error. */
+void tt_visit_fill(const struct tt_visit *visit, const char *code,
+                   struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
+                   struct tt_buf *out);
+
+/* Answers with the error shape of the request's path. A code that the scripts do not know becomes
+ * "internal_error", or keeps `status` when one is given. */
+struct tt_visit_error {
+    const char *code;
+    int status;            /* 0 = the error table's */
+    int64_t retry_after_s; /* 0 = none */
+    struct tt_str param;   /* the field that is wrong; data == NULL: none */
+    struct tt_str text;    /* data == NULL: the code's, placeholders left out */
+    const char *detail;    /* shown in dev mode only, may be NULL */
+};
+void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error);
+
+/* Opens the answer as the stream of a reply; `openai` != NULL: in that format. */
+void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position,
+                     const struct tt_frames_openai *openai);
+
+/* Fills in visit->status, answers, and writes nothing more. Body is taken over. */
+void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body);
+
+/* The text of an error code in the visit's language, without placeholders filled. */
+struct tt_str tt_visit_text(const struct tt_visit *visit, const struct tt_err *err);

@@ -1,0 +1,90 @@
+/* A generation: a validated bundle, its number, its routes and error texts (plain C data, shared by
+ * all workers) and one ready Lua state per worker. Immutable once made; lives until the last
+ * request that began with it has ended. */
+#pragma once
+#include "http/router.h"
+#include "script/vm.h"
+#include "serve/route_stats.h"
+
+#include <stdatomic.h>
+
+#define TT_UPLOAD_OVERHEAD (64u * 1024) /* bytes of an upload beside the file */
+
+enum tt_listener { TT_LISTENER_PUBLIC, TT_LISTENER_ADMIN, TT_LISTENERS };
+enum tt_auth { TT_AUTH_NONE, TT_AUTH_USER, TT_AUTH_ADMIN };
+
+struct tt_route {
+    struct tt_str method, path; /* the generation's arena */
+    enum tt_listener listener;
+    enum tt_auth auth;
+    bool reads_body;
+    bool upload; /* the body is multipart/form-data, streamed to disk; see intake.h */
+    size_t body_max;
+    struct tt_route_stats *stats; /* NULL: not counted */
+    struct tt_str file;           /* where the handler is */
+    int line;
+};
+
+/* Whether the same request may fare better later. */
+enum tt_retry { TT_RETRY_BY_STATUS, TT_RETRY_YES, TT_RETRY_NO };
+
+struct tt_error_text {
+    struct tt_str code;
+    int status;
+    enum tt_retry retry;
+    struct tt_str en, zh;
+};
+
+enum tt_error_shape { TT_ERROR_OWN, TT_ERROR_OPENAI };
+
+struct tt_error_area { /* of the public listener: errors at paths that begin so have this shape */
+    struct tt_str prefix;
+    enum tt_error_shape shape;
+};
+
+struct tt_generation {
+    atomic_int references;
+    int number;
+    struct tt_bundle *bundle; /* owned */
+    struct tt_arena arena;
+    struct tt_route *routes; /* index = position in app.routes - 1 */
+    size_t route_count;
+    struct tt_router *router[TT_LISTENERS];
+    struct tt_error_area *error_areas;
+    size_t error_area_count;
+    struct tt_map *errors; /* code -> struct tt_error_text */
+    struct tt_vm **vms;    /* [workers] */
+    int vm_count;
+    /* Nobody uses it any more: closes it (tt_generation_free) now or later. Any thread; NULL = at
+     * once. */
+    void (*on_unused)(struct tt_generation *generation);
+    struct tt_mail unused; /* these are for whoever sets on_unused */
+    struct tt_list node;
+    void *owner;
+    struct tt_str fallback_reason; /* why not the files on the disk; "" = it is them */
+    atomic_bool on_disk_again;     /* the builder has found these very bytes on the disk since */
+};
+
+/* Builds a generation with one state for each env and checks it; takes the bundle over (also on
+ * failure). Fails: NULL with "script_error"; *complaints gets everything that was found. Thread:
+ * builder or main. */
+struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, struct tt_env **envs,
+                                        int env_count, struct tt_complaints *complaints,
+                                        struct tt_err *err);
+struct tt_generation *tt_generation_ref(struct tt_generation *generation);
+/* The last one hands it to on_unused, or closes the states at once: they have no task any more, for
+ * tasks hold a reference each. Thread: any. A worker's own reference and those of its requests are
+ * gone by then, so nothing runs in its state; and what the finalizers let go of (replies, delta
+ * specs, jobs not submitted) may go on any thread. Turns are not among it: a task closes its own
+ * when it ends. */
+void tt_generation_unref(struct tt_generation *generation);
+/* Closes the states: what on_unused does at last, off the loops. */
+void tt_generation_free(struct tt_generation *generation);
+
+/* The text of an error code, or the one of "internal_error". */
+const struct tt_error_text *tt_generation_error(const struct tt_generation *generation,
+                                                struct tt_str code);
+
+/* The shape of errors at a path. */
+enum tt_error_shape tt_generation_error_shape(const struct tt_generation *generation,
+                                              struct tt_str path);

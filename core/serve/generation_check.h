@@ -1,0 +1,11 @@
+/* What is checked before a generation may serve: error texts, routes, self tests. Part of
+ * tt_generation_new, apart from it for its length. */
+#pragma once
+#include "serve/generation.h"
+
+/* Fills in errors, routes and routers from the first state. -1: *complaints says why. */
+int tt_generation_check(struct tt_generation *generation, struct tt_complaints *complaints);
+
+/* Asks app.advice for what is no error and yet most likely a mistake; each has its code as phase.
+ * For `tidetalk check`. Thread: builder or main. */
+void tt_generation_advise(struct tt_generation *generation, struct tt_complaints *advice);

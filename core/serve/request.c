@@ -1,0 +1,237 @@
+/* The request is a userdata that looks fields up when they are asked for: most handlers touch three
+ * of them. What was looked up or set by scripts is kept in the user value. After the exchange has
+ * ended it answers nil for everything that was not looked up before. */
+#include "serve/request.h"
+
+#include "base/url.h"
+#include "script/value.h"
+#include "tide/bind.h"
+#include "tide/intake.h"
+
+#include <stdlib.h>
+
+#define REQUEST_META "tide.Request"
+
+static struct tt_visit *visit_of(lua_State *L)
+{
+    void **holder = luaL_checkudata(L, 1, REQUEST_META);
+    if (!*holder)
+        luaL_error(L, "the request has ended");
+    return *holder;
+}
+
+static void push_str(lua_State *L, struct tt_str s)
+{
+    if (s.data)
+        lua_pushlstring(L, s.data, s.len);
+    else
+        lua_pushnil(L);
+}
+
+static void push_params(lua_State *L, struct tt_visit *visit)
+{
+    lua_createtable(L, 0, visit->match.param_count);
+    for (int i = 0; i < visit->match.param_count; i++) {
+        struct tt_buf *decoded = tt_value_scratch(L);
+        /* An escape that cannot be decoded stays as it is: it matches nothing that is stored. */
+        if (tt_url_decode(visit->match.param[i], false, decoded) != 0) {
+            tt_buf_clear(decoded);
+            tt_buf_append_str(decoded, visit->match.param[i]);
+        }
+        push_str(L, visit->match.name[i]);
+        lua_pushlstring(L, decoded->data ? decoded->data : "", decoded->len);
+        lua_rawset(L, -3);
+    }
+}
+
+static void push_query(lua_State *L, struct tt_visit *visit)
+{
+    struct tt_str rest = tt_http_query(visit->exchange), pair;
+
+    lua_newtable(L);
+    while (rest.data && rest.len && tt_str_split(&rest, '&', &pair)) {
+        ptrdiff_t equal = tt_str_find(pair, '=');
+        struct tt_str name = tt_str_of(pair.data, equal < 0 ? pair.len : (size_t)equal);
+        struct tt_str value =
+            equal < 0 ? TT_STR("") : tt_str_of(pair.data + equal + 1, pair.len - (size_t)equal - 1);
+        struct tt_buf *decoded = tt_value_scratch(L);
+        if (name.len == 0 || tt_url_decode(name, true, decoded) != 0)
+            continue;
+        lua_pushlstring(L, decoded->data ? decoded->data : "", decoded->len);
+        tt_buf_clear(decoded);
+        if (tt_url_decode(value, true, decoded) != 0) {
+            lua_pop(L, 1);
+            continue;
+        }
+        lua_pushlstring(L, decoded->data ? decoded->data : "", decoded->len);
+        lua_rawset(L, -3);
+    }
+}
+
+static bool is_secure(const struct tt_visit *visit)
+{
+    return tt_http_behind_tls(visit->exchange) ||
+           tt_str_starts(visit->dispatcher->env->public_url, TT_STR("https://"));
+}
+
+/* Pushes a field; false when there is no such one. */
+static bool push_field(lua_State *L, struct tt_visit *visit, const char *key)
+{
+    if (strcmp(key, "params") == 0)
+        push_params(L, visit);
+    else if (strcmp(key, "query") == 0)
+        push_query(L, visit);
+    else if (strcmp(key, "upload") == 0)
+        tt_intake_push_upload(L, visit);
+    else if (strcmp(key, "fields") == 0)
+        tt_intake_push_fields(L, visit);
+    else if (strcmp(key, "method") == 0)
+        push_str(L, tt_http_method(visit->exchange));
+    else if (strcmp(key, "path") == 0)
+        push_str(L, tt_http_path(visit->exchange));
+    else if (strcmp(key, "id") == 0)
+        push_str(L, tt_http_request_id(visit->exchange));
+    else if (strcmp(key, "ip") == 0)
+        push_str(L, tt_http_remote(visit->exchange));
+    else if (strcmp(key, "language") == 0)
+        lua_pushstring(L, visit->chinese ? "zh" : "en");
+    else if (strcmp(key, "secure") == 0)
+        lua_pushboolean(L, is_secure(visit));
+    else if (strcmp(key, "generation") == 0)
+        lua_pushinteger(L, visit->generation->number);
+    else
+        return false;
+    return true;
+}
+
+static int request_index(lua_State *L)
+{
+    void **holder = luaL_checkudata(L, 1, REQUEST_META);
+    lua_settop(L, 2);
+    lua_getiuservalue(L, 1, 1);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL)
+        return 1;
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    if (!*holder || lua_type(L, 2) != LUA_TSTRING || !push_field(L, *holder, lua_tostring(L, 2)))
+        return 0;
+    lua_getiuservalue(L, 1, 1);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    return 1;
+}
+
+static int request_newindex(lua_State *L)
+{
+    luaL_checkudata(L, 1, REQUEST_META);
+    lua_getiuservalue(L, 1, 1);
+    lua_insert(L, 2);
+    lua_rawset(L, 2);
+    return 0;
+}
+
+/* Collected before the exchange has ended, as under a stream: then there is nothing to clear. */
+static int request_gc(lua_State *L)
+{
+    void **holder = luaL_checkudata(L, 1, REQUEST_META);
+    struct tt_visit *visit = *holder;
+    if (visit)
+        visit->request = NULL;
+    *holder = NULL;
+    return 0;
+}
+
+static int request_header(lua_State *L)
+{
+    push_str(L, tt_http_header(visit_of(L)->exchange, luaL_checkstring(L, 2)));
+    return 1;
+}
+
+static int request_cookie(lua_State *L)
+{
+    push_str(L, tt_http_cookie(visit_of(L)->exchange, luaL_checkstring(L, 2)));
+    return 1;
+}
+
+static int request_raw_body(lua_State *L)
+{
+    struct tt_str body = tt_http_body(visit_of(L)->exchange);
+    lua_pushlstring(L, body.data ? body.data : "", body.len);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"header", request_header},
+    {"cookie", request_cookie},
+    {"raw_body", request_raw_body},
+    {NULL, NULL},
+};
+
+void tt_bind_request_setup(lua_State *L)
+{
+    luaL_newmetatable(L, REQUEST_META);
+    tt_value_hide_metatable(L);
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, request_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, request_newindex);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, request_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
+
+void tt_request_push(lua_State *L, struct tt_visit *visit)
+{
+    void **holder = lua_newuserdatauv(L, sizeof(void *), 1);
+    *holder = NULL;
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, 1);
+    luaL_setmetatable(L, REQUEST_META);
+    *holder = visit;
+    visit->request = holder;
+}
+
+/* One language range and its quality, e.g. "zh-CN;q=0.8". */
+static double quality(struct tt_str item, bool *chinese)
+{
+    struct tt_str rest = item, part;
+    double q = 1;
+
+    tt_str_split(&rest, ';', &part);
+    part = tt_str_trim(part);
+    *chinese = tt_str_starts_nocase(part, TT_STR("zh")) && (part.len == 2 || part.data[2] == '-');
+    while (rest.data && rest.len && tt_str_split(&rest, ';', &part)) {
+        part = tt_str_trim(part);
+        if (part.len > 2 && (part.data[0] == 'q' || part.data[0] == 'Q') && part.data[1] == '=') {
+            char number[8] = {0};
+            memcpy(number, part.data + 2, part.len - 2 < 7 ? part.len - 2 : 7);
+            q = strtod(number, NULL);
+        }
+    }
+    return q;
+}
+
+bool tt_request_prefers_chinese(struct tt_str accept_language)
+{
+    double best_chinese = 0, best_other = 0;
+    struct tt_str rest = accept_language, item;
+
+    while (rest.data && rest.len && tt_str_split(&rest, ',', &item)) {
+        bool chinese;
+        item = tt_str_trim(item);
+        if (item.len == 0)
+            continue;
+        double q = quality(item, &chinese);
+        /* Of equals the first wins, as browsers mean it. */
+        if (chinese && q > best_chinese && q > best_other)
+            best_chinese = q;
+        else if (!chinese && q > best_other && q > best_chinese)
+            best_other = q;
+    }
+    return best_chinese > best_other;
+}

@@ -1,0 +1,13 @@
+/* The request as Lua sees it, and what a handler returned as an HTTP answer. */
+#pragma once
+#include "serve/dispatch.h"
+
+/* Pushes the request (tide.Request) of a visit. */
+void tt_request_push(lua_State *L, struct tt_visit *visit);
+
+/* Reads (response | nil, err) at the two topmost places and answers. Raises on what cannot be
+ * rendered: nothing was answered then. */
+void tt_response_render(lua_State *L, struct tt_visit *visit);
+
+/* "zh" is preferred over everything else (RFC 9110, 12.5.4). */
+bool tt_request_prefers_chinese(struct tt_str accept_language);

@@ -1,0 +1,239 @@
+/* tide.files: the bytes of uploaded files, by storage key. What belongs to whom stands in the
+ * database and is the scripts' affair. Everything here works on aux threads and waits. */
+#include "files/job.h"
+#include "script/file_data.h"
+#include "script/task.h"
+#include "script/value.h"
+#include "tide/bind.h"
+#include "tide/intake.h"
+
+#include <stdlib.h>
+
+#define TEXT_MAX   (1024u * 1024) /* bytes of text of one file */
+#define IMAGE_MAX  (32 << 20)
+#define REMOVE_MAX 1000 /* keys a call */
+
+/* ---- keeping an upload ---- */
+
+struct keep {
+    struct tt_wait wait;
+    struct tt_intake *intake;
+    char key[TT_STORE_KEY_SIZE];
+    struct tt_err error;
+    bool done;
+};
+
+static void on_kept(void *arg, const char *key, const struct tt_err *err)
+{
+    struct keep *keep = arg;
+    snprintf(keep->key, sizeof(keep->key), "%s", key);
+    if (err)
+        keep->error = *err;
+    keep->done = true;
+    tt_wait_done(&keep->wait);
+}
+
+static int keep_push(struct tt_wait *wait, lua_State *L)
+{
+    struct keep *keep = TT_CONTAINER_OF(wait, struct keep, wait);
+    if (keep->error.status)
+        return tt_value_push_error(L, &keep->error);
+    lua_pushstring(L, keep->key);
+    return 1;
+}
+
+static bool keep_cancel(struct tt_wait *wait)
+{
+    struct keep *keep = TT_CONTAINER_OF(wait, struct keep, wait);
+    if (!keep->done)
+        tt_intake_forget(keep->intake);
+    return true;
+}
+
+static void keep_release(struct tt_wait *wait)
+{
+    free(TT_CONTAINER_OF(wait, struct keep, wait));
+}
+
+static int files_keep(lua_State *L)
+{
+    tt_task_check_wait(L, "files.keep");
+    struct tt_intake *intake = tt_intake_check(L, 1);
+    struct tt_err err = {0};
+
+    if (!intake)
+        return luaL_error(L, "files.keep: the upload's request has ended");
+    struct keep *keep = TT_NEW(struct keep);
+    keep->wait =
+        (struct tt_wait){.push = keep_push, .cancel = keep_cancel, .release = keep_release};
+    keep->intake = intake;
+    if (tt_intake_keep(intake, on_kept, keep, &err) != 0) {
+        free(keep);
+        return tt_value_push_error(L, &err);
+    }
+    return tt_task_yield(L, &keep->wait);
+}
+
+/* ---- jobs on stored files ---- */
+
+struct call {
+    struct tt_wait wait;
+    struct tt_file_job *job; /* NULL once it is done */
+    struct tt_buf text;
+    struct tt_err error;
+    enum { WANTS_DONE, WANTS_TEXT, WANTS_IMAGE } wants;
+};
+
+static void on_done(void *arg, struct tt_buf *data, const struct tt_err *err)
+{
+    struct call *call = arg;
+    call->job = NULL;
+    call->text = *data;
+    *data = (struct tt_buf){0};
+    if (err)
+        call->error = *err;
+    tt_wait_done(&call->wait);
+}
+
+static int call_push(struct tt_wait *wait, lua_State *L)
+{
+    struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
+    if (call->error.status)
+        return tt_value_push_error(L, &call->error);
+    switch (call->wants) {
+    case WANTS_TEXT:
+        lua_pushlstring(L, call->text.data ? call->text.data : "", call->text.len);
+        break;
+    case WANTS_IMAGE:
+        tt_file_data_push_image(L, &call->text);
+        break;
+    case WANTS_DONE:
+        lua_pushboolean(L, true);
+    }
+    return 1;
+}
+
+static bool call_cancel(struct tt_wait *wait)
+{
+    struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
+    if (call->job)
+        tt_file_job_cancel(call->job);
+    return true;
+}
+
+static void call_release(struct tt_wait *wait)
+{
+    struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
+    tt_buf_free(&call->text);
+    free(call);
+}
+
+static struct call *call_new(int wants)
+{
+    struct call *call = TT_NEW(struct call);
+    call->wait =
+        (struct tt_wait){.push = call_push, .cancel = call_cancel, .release = call_release};
+    call->wants = wants;
+    return call;
+}
+
+static int call_yield(lua_State *L, struct call *call, const struct tt_err *err)
+{
+    if (!call->job) {
+        call_release(&call->wait);
+        return tt_value_push_error(L, err);
+    }
+    return tt_task_yield(L, &call->wait);
+}
+
+static int files_read_text(lua_State *L)
+{
+    tt_task_check_wait(L, "files.read_text");
+    const struct tt_env *env = tt_vm_of(L)->env;
+    const struct tt_extract_limits limits = {.text_max = TEXT_MAX};
+    struct tt_err err = {0};
+    struct tt_str key, type;
+
+    key.data = luaL_checklstring(L, 1, &key.len);
+    type.data = luaL_checklstring(L, 2, &type.len);
+    struct call *call = call_new(WANTS_TEXT);
+    call->job = tt_file_text_start(env->text_aux, env->loop, env->store, key, type, &limits,
+                                   on_done, call, &err);
+    return call_yield(L, call, &err);
+}
+
+static int files_read_image(lua_State *L)
+{
+    tt_task_check_wait(L, "files.read_image");
+    const struct tt_env *env = tt_vm_of(L)->env;
+    lua_Integer max = luaL_checkinteger(L, 2);
+    struct tt_err err = {0};
+    struct tt_str key;
+
+    key.data = luaL_checklstring(L, 1, &key.len);
+    luaL_argcheck(L, max > 0 && max <= IMAGE_MAX, 2, "1 byte to 32 MiB");
+    if (tt_file_data_used() > TT_FILE_DATA_MAX)
+        lua_gc(L, LUA_GCCOLLECT);
+    if (tt_file_data_used() > TT_FILE_DATA_MAX) {
+        tt_err_set(&err, 503, "busy", "images of other requests fill the memory");
+        return tt_value_push_error(L, &err);
+    }
+    struct call *call = call_new(WANTS_IMAGE);
+    call->job = tt_file_image_start(env->file_aux, env->loop, env->store, key, (size_t)max, on_done,
+                                    call, &err);
+    return call_yield(L, call, &err);
+}
+
+/* The keys at 1, a string or a list of them, in memory that Lua owns. */
+static struct tt_str *read_keys(lua_State *L, size_t *count)
+{
+    bool one = lua_type(L, 1) == LUA_TSTRING;
+    if (!one)
+        luaL_checktype(L, 1, LUA_TTABLE);
+    *count = one ? 1 : (size_t)lua_rawlen(L, 1);
+    luaL_argcheck(L, *count <= REMOVE_MAX, 1, "too many keys");
+    struct tt_str *keys = lua_newuserdatauv(L, (*count + 1) * sizeof(*keys), 0);
+    for (size_t i = 0; i < *count; i++) {
+        if (one)
+            lua_pushvalue(L, 1);
+        else
+            lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        if (lua_type(L, -1) != LUA_TSTRING)
+            luaL_argerror(L, 1, "a key is no string");
+        keys[i].data = lua_tolstring(L, -1, &keys[i].len); /* the table keeps it */
+        lua_pop(L, 1);
+    }
+    return keys;
+}
+
+static int files_remove(lua_State *L)
+{
+    tt_task_check_wait(L, "files.remove");
+    const struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_err err = {0};
+    size_t count;
+    const struct tt_str *keys = read_keys(L, &count);
+
+    if (count == 0) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    struct call *call = call_new(WANTS_DONE);
+    call->job = tt_file_remove_start(env->file_aux, env->loop, env->store, keys, count, on_done,
+                                     call, &err);
+    return call_yield(L, call, &err);
+}
+
+static const luaL_Reg functions[] = {
+    {"keep", files_keep},
+    {"remove", files_remove},
+    {"read_text", files_read_text},
+    {"read_image", files_read_image},
+    {NULL, NULL},
+};
+
+int tt_bind_files(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,72 @@
+/* tide.json: strict JSON for scripts. */
+#include "script/value.h"
+#include "tide/bind.h"
+
+static int json_decode(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    struct tt_err err = {0};
+
+    if (tt_value_decode(L, tt_str_of(text, len), &err) != 0)
+        return tt_value_push_error(L, &err);
+    return 1;
+}
+
+static int json_encode(lua_State *L)
+{
+    struct tt_buf *buf = tt_value_scratch(L);
+    luaL_checkany(L, 1);
+    tt_value_encode(L, 1, buf);
+    lua_pushlstring(L, buf->data, buf->len);
+    return 1;
+}
+
+static int json_pretty(lua_State *L)
+{
+    struct tt_str compact;
+
+    json_encode(L);
+    compact.data = lua_tolstring(L, -1, &compact.len);
+    struct tt_buf *buf = tt_value_scratch(L);
+    if (tt_json_indent(compact, buf) != 0)
+        return luaL_error(L, "json.pretty: the text is too long");
+    lua_pushlstring(L, buf->data, buf->len);
+    return 1;
+}
+
+static int json_array(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_settop(L, 0);
+        lua_newtable(L);
+    } else {
+        luaL_checktype(L, 1, LUA_TTABLE);
+        lua_settop(L, 1);
+        if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL && !tt_value_is_array(L, 1))
+            return luaL_error(L, "json.array: this table is protected");
+        lua_settop(L, 1);
+    }
+    tt_value_mark_array(L);
+    return 1;
+}
+
+static int json_is_array(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_pushboolean(L, tt_value_is_array(L, 1));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"decode", json_decode}, {"encode", json_encode},     {"pretty", json_pretty},
+    {"array", json_array},   {"is_array", json_is_array}, {NULL, NULL},
+};
+
+int tt_bind_json(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    tt_value_push_null(L);
+    lua_setfield(L, -2, "null");
+    return 1;
+}

@@ -1,0 +1,306 @@
+/* tide.llm: turns, and how to start, find and stop a reply. Lua says what to ask and whom; from
+ * then on the reply runs in C (production.c). */
+#include "chat/usage_store.h"
+#include "reply/reply_stored.h"
+#include "script/task.h"
+#include "script/value.h"
+#include "tide/bind.h"
+#include "tide/llm_start.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- turns ---- */
+
+static int turn_close(lua_State *L)
+{
+    tt_lua_turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
+    return 0;
+}
+
+void tt_lua_turn_leave(struct tt_lua_turn *holder)
+{
+    struct tt_turn *turn = holder->turn;
+    tt_task_disown(&holder->owned);
+    holder->turn = NULL;
+    if (turn) {
+        tt_turn_leave(turn);
+        free(turn);
+    }
+}
+
+static void close_owned(struct tt_owned *owned)
+{
+    tt_lua_turn_leave(TT_CONTAINER_OF(owned, struct tt_lua_turn, owned));
+}
+
+struct entering {
+    struct tt_wait wait;
+    struct tt_env *env;
+    struct tt_turn *turn; /* until the script has it */
+    bool cancel;          /* when the client leaves */
+    struct tt_err error;
+};
+
+static void on_admitted(struct tt_turn *turn, const struct tt_err *err)
+{
+    struct entering *entering = turn->user;
+    if (err)
+        entering->error = *err;
+    else if (entering->env->drained)
+        tt_err_set(&entering->error, 503, "shutting_down", "no turn begins any more");
+    tt_wait_done(&entering->wait);
+}
+
+static int entering_push(struct tt_wait *wait, lua_State *L)
+{
+    struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
+
+    if (entering->error.status)
+        return tt_value_push_error(L, &entering->error);
+    struct tt_lua_turn *holder = lua_newuserdatauv(L, sizeof(*holder), 0);
+    memset(holder, 0, sizeof(*holder));
+    luaL_setmetatable(L, TT_TURN_META);
+    holder->owned.close = close_owned;
+    holder->turn = entering->turn;
+    entering->turn = NULL;
+    tt_task_own(wait->task, &holder->owned);
+    return 1;
+}
+
+static bool entering_cancel(struct tt_wait *wait)
+{
+    struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
+    tt_turn_leave(entering->turn);
+    return true;
+}
+
+static int set_left(struct tt_err *err)
+{
+    return tt_err_set(err, 499, "client_gone", "the client left before its turn came");
+}
+
+static void entering_left(struct tt_wait *wait)
+{
+    struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
+    if (!entering->cancel)
+        return;
+    tt_turn_leave(entering->turn);
+    set_left(&entering->error);
+    tt_wait_done(wait);
+}
+
+static void entering_release(struct tt_wait *wait)
+{
+    struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
+    if (entering->turn) {
+        tt_turn_leave(entering->turn);
+        free(entering->turn);
+    }
+    free(entering);
+}
+
+static int llm_enter(lua_State *L)
+{
+    struct tt_task *task = tt_task_check_wait(L, "llm.enter");
+    struct tt_env *env = tt_vm_of(L)->env;
+    lua_Integer user_id = luaL_checkinteger(L, 1);
+    struct tt_str session_id;
+    struct tt_err err = {0};
+
+    session_id.data = luaL_checklstring(L, 2, &session_id.len);
+    bool cancel = tt_lua_read_disconnect(L, 3);
+    if (cancel && !tt_task_has_client(task)) {
+        set_left(&err);
+        return tt_value_push_error(L, &err);
+    }
+    struct entering *entering = TT_NEW(struct entering);
+    entering->wait = (struct tt_wait){.push = entering_push,
+                                      .cancel = entering_cancel,
+                                      .release = entering_release,
+                                      .on_left = entering_left};
+    entering->env = env;
+    entering->cancel = cancel;
+    entering->turn = TT_NEW(struct tt_turn);
+    entering->turn->on_admitted = on_admitted;
+    entering->turn->user = entering;
+    if (tt_turn_enter(env->registry, env->loop, entering->turn, user_id, session_id, &err) != 0) {
+        free(entering->turn);
+        free(entering);
+        return tt_value_push_error(L, &err);
+    }
+    return tt_task_yield(L, &entering->wait);
+}
+
+/* ---- the module ---- */
+
+static int llm_find(lua_State *L)
+{
+    tt_task_check(L, "llm.find");
+    struct tt_env *env = tt_vm_of(L)->env;
+    lua_Integer user_id = luaL_checkinteger(L, 1);
+    struct tt_str session_id;
+
+    session_id.data = luaL_checklstring(L, 2, &session_id.len);
+    struct tt_reply **holder = tt_llm_push_reply(L);
+    *holder = tt_registry_find_session(env->registry, user_id, session_id);
+    return *holder ? 1 : 0;
+}
+
+static int llm_find_message(lua_State *L)
+{
+    tt_task_check(L, "llm.find_message");
+    struct tt_env *env = tt_vm_of(L)->env;
+    lua_Integer user_id = luaL_checkinteger(L, 1), message_id = luaL_checkinteger(L, 2);
+
+    struct tt_reply **holder = tt_llm_push_reply(L);
+    *holder = tt_registry_find(env->registry, user_id, message_id);
+    return *holder ? 1 : 0;
+}
+
+static void read_stored(lua_State *L, struct tt_reply_stored *stored)
+{
+    struct tt_reply_outcome *outcome = &stored->outcome;
+    struct tt_str reason = tt_value_field(L, 1, "finish_reason");
+    struct tt_str code = tt_value_field(L, 1, "error_code");
+
+    stored->message_id = tt_value_field_int(L, 1, "message_id", 0);
+    stored->user_message_id = tt_value_field_int(L, 1, "user_message_id", 0);
+    stored->user_id = tt_value_field_int(L, 1, "user_id", 0);
+    stored->text[TT_REPLY_CONTENT] = tt_value_field(L, 1, "content");
+    stored->text[TT_REPLY_REASONING] = tt_value_field(L, 1, "reasoning");
+    stored->text[TT_REPLY_TOOL_CALLS] = tt_value_field(L, 1, "tool_calls");
+    stored->runs = tt_value_field(L, 1, "runs");
+    outcome->status = tt_value_field(L, 1, "status").data; /* the table keeps it meanwhile */
+    outcome->usage.input_tokens = tt_value_field_int(L, 1, "input_tokens", -1);
+    outcome->usage.output_tokens = tt_value_field_int(L, 1, "output_tokens", -1);
+    lua_getfield(L, 1, "estimated");
+    outcome->usage_estimated = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    outcome->retry_after_s = -1;
+    if (code.data)
+        tt_err_set(&outcome->error, 500, code.data, "stored with the reply");
+    if (reason.data)
+        snprintf(outcome->finish_reason, sizeof(outcome->finish_reason), "%s", reason.data);
+}
+
+static int llm_restore(lua_State *L)
+{
+    tt_task_check(L, "llm.restore");
+    struct tt_reply_stored stored = {0};
+    struct tt_err err = {0};
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    read_stored(L, &stored);
+    struct tt_reply **holder = tt_llm_push_reply(L);
+    *holder = tt_reply_restore(tt_vm_of(L)->env->loop, &stored, &err);
+    return *holder ? 1 : tt_value_push_error(L, &err);
+}
+
+static int llm_stop(lua_State *L)
+{
+    tt_task_check(L, "llm.stop");
+    struct tt_env *env = tt_vm_of(L)->env;
+    lua_Integer user_id = luaL_checkinteger(L, 1);
+    struct tt_str session_id;
+    const char *code = luaL_optstring(L, 3, NULL);
+    struct tt_err reason = {0};
+
+    session_id.data = luaL_checklstring(L, 2, &session_id.len);
+    if (code)
+        tt_err_set(&reason, 409, code, "ended by a script");
+    bool ended = false;
+    int64_t message_id =
+        tt_registry_end_session(env->registry, user_id, session_id, code ? &reason : NULL, &ended);
+    lua_pushboolean(L, ended);
+    if (!message_id)
+        return 1;
+    lua_pushinteger(L, message_id);
+    return 2;
+}
+
+static int llm_check_url(lua_State *L)
+{
+    tt_task_check(L, "llm.check_url");
+    struct tt_str url;
+    struct tt_url parsed;
+    struct tt_err err = {0};
+
+    url.data = luaL_checklstring(L, 1, &url.len);
+    if (tt_egress_check_url(tt_vm_of(L)->env->egress, url, &parsed, &err) != 0)
+        return tt_value_push_error(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int llm_status_error(lua_State *L)
+{
+    struct tt_err error = {0};
+
+    tt_upstream_status_error((int)luaL_checkinteger(L, 1), &error);
+    tt_value_push_error(L, &error);
+    return 1;
+}
+
+static int llm_usage_statement(lua_State *L)
+{
+    struct tt_usage_entry entry = {0};
+    struct tt_db_value values[TT_USAGE_STORE_VALUES];
+    char day[TT_RFC3339_SIZE];
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    entry.user_id = tt_value_field_int(L, 1, "user_id", 0);
+    entry.model_name = tt_value_field(L, 1, "model_name");
+    entry.input_tokens = tt_value_field_int(L, 1, "input_tokens", 0);
+    entry.output_tokens = tt_value_field_int(L, 1, "output_tokens", 0);
+    lua_getfield(L, 1, "estimated");
+    entry.estimated = lua_toboolean(L, -1);
+    if (!entry.user_id || !entry.model_name.data)
+        return luaL_error(L, "llm.usage_statement: needs user_id and model_name");
+    tt_usage_store_values(&entry, day, values);
+    lua_createtable(L, 2, 0);
+    lua_pushstring(L, tt_usage_store_sql);
+    lua_rawseti(L, -2, 1);
+    lua_createtable(L, TT_USAGE_STORE_VALUES, 0);
+    for (int i = 0; i < TT_USAGE_STORE_VALUES; i++) {
+        tt_value_push_db(L, &values[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_rawseti(L, -2, 2);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"enter", llm_enter},
+    {"start", tt_lua_llm_start},
+    {"ask", tt_lua_llm_ask},
+    {"find", llm_find},
+    {"find_message", llm_find_message},
+    {"restore", llm_restore},
+    {"stop", llm_stop},
+    {"check_url", llm_check_url},
+    {"status_error", llm_status_error},
+    {"usage_statement", llm_usage_statement},
+    {"check_provider", tt_lua_check_provider},
+    {NULL, NULL},
+};
+
+int tt_bind_llm(lua_State *L)
+{
+    luaL_newmetatable(L, TT_TURN_META);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, turn_close);
+    lua_setfield(L, -2, "leave");
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, turn_close);
+    lua_setfield(L, -2, "__close");
+    lua_pushcfunction(L, turn_close);
+    lua_setfield(L, -2, "__gc");
+    tt_value_hide_metatable(L);
+    lua_pop(L, 1);
+
+    tt_bind_reply_setup(L);
+    luaL_newlib(L, functions);
+    return 1;
+}

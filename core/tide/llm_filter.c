@@ -1,0 +1,107 @@
+/* A script's filter between a producer and the reply's log: the only Lua that runs for a token, and
+ * only for replies that were started with one. It runs on the state's main thread, outside of any
+ * task: so it can hold text back, but wait for nothing. Whatever goes wrong in it ends the reply
+ * with a code of its own and is told in the log; text that it did not let through is not shown. It
+ * keeps its generation alive until the reply has ended. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/watchdog.h"
+#include "serve/generation.h"
+#include "tide/bind.h"
+#include "tide/llm_start.h"
+
+#include <stdlib.h>
+
+struct lua_filter {
+    struct tt_vm *vm;
+    struct tt_generation *generation; /* a reference */
+    int function;                     /* registry reference */
+};
+
+static void close_filter(void *arg)
+{
+    struct lua_filter *filter = arg;
+    luaL_unref(filter->vm->L, LUA_REGISTRYINDEX, filter->function);
+    tt_generation_unref(filter->generation);
+    free(filter);
+}
+
+struct filter_call {
+    const struct lua_filter *filter;
+    enum tt_reply_kind kind;
+    struct tt_str text;
+    bool final;
+    struct tt_buf *out;
+};
+
+/* Protected: 1 = the call. */
+static int call_filter(lua_State *L)
+{
+    const struct filter_call *call = lua_touserdata(L, 1);
+    struct tt_str told;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->filter->function);
+    lua_pushlstring(L, call->text.data, call->text.len);
+    lua_pushstring(L, call->kind == TT_REPLY_CONTENT ? "content" : "reasoning");
+    lua_pushboolean(L, call->final);
+    lua_call(L, 3, 1);
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return luaL_error(L, "on_delta returned a %s, not a text", luaL_typename(L, -1));
+    told.data = lua_tolstring(L, -1, &told.len);
+    if (tt_buf_append_str(call->out, told) != 0)
+        return luaL_error(L, "on_delta returned more than a reply may hold");
+    return 0;
+}
+
+static int add_traceback(lua_State *L)
+{
+    luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+    return 1;
+}
+
+static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bool final,
+                      struct tt_buf *out, struct tt_err *err)
+{
+    const struct lua_filter *filter = arg;
+    struct filter_call call = {filter, kind, text, final, out};
+    struct tt_vm *vm = filter->vm;
+    struct tt_task *outer = vm->current;
+    lua_State *L = vm->L;
+    int top = lua_gettop(L);
+
+    lua_pushcfunction(L, add_traceback);
+    lua_pushcfunction(L, call_filter);
+    lua_pushlightuserdata(L, &call);
+    vm->current = NULL;
+    int status = tt_guard_call(L, 1, 0, top + 1, vm->env->script_time_ms);
+    vm->current = outer;
+    if (status != LUA_OK) {
+        const char *message = lua_tostring(L, -1);
+        tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "on_delta"),
+               TT_F_Z("error", message ? message : "?"));
+        tt_err_set(err, 500,
+                   status == TT_GUARD_STOPPED ? "script_timeout"
+                   : status == LUA_ERRMEM     ? "script_memory"
+                                              : "hook_failed",
+                   "%s", message ? message : "on_delta failed");
+    }
+    lua_settop(L, top);
+    return status == LUA_OK ? 0 : -1;
+}
+
+struct tt_reply_filter tt_lua_filter(lua_State *L, int index)
+{
+    int type = lua_getfield(L, index, "on_delta");
+    if (type == LUA_TNIL) {
+        lua_pop(L, 1);
+        return (struct tt_reply_filter){0};
+    }
+    if (type != LUA_TFUNCTION)
+        luaL_error(L, "'on_delta' is a %s, not a function", luaL_typename(L, -1));
+    int function = luaL_ref(L, LUA_REGISTRYINDEX);
+    struct lua_filter *filter = TT_NEW(struct lua_filter);
+    filter->vm = tt_vm_of(L);
+    filter->generation = tt_generation_ref(filter->vm->owner);
+    filter->function = function;
+    return (struct tt_reply_filter){run_filter, close_filter, filter};
+}

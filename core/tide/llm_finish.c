@@ -1,0 +1,39 @@
+/* What a script wants done when a reply has ended (a title asked from the model, say): a task of
+ * its own, after the commit, without the request that began it. */
+#include "script/detached.h"
+#include "tide/bind.h"
+#include "tide/llm_start.h"
+
+void *tt_lua_finish_hook(lua_State *L, int index)
+{
+    int type = lua_getfield(L, index, "on_finish");
+    struct tt_detached *hook = NULL;
+
+    if (type != LUA_TNIL && type != LUA_TFUNCTION)
+        luaL_error(L, "'on_finish' is a %s, not a function", luaL_typename(L, -1));
+    if (type == LUA_TFUNCTION)
+        hook = tt_detached_new(L, -1, "on_finish");
+    lua_pop(L, 1);
+    return hook;
+}
+
+static int push_result(lua_State *L, void *arg)
+{
+    tt_llm_push_result(L, arg);
+    return 1;
+}
+
+static void on_over(void *arg, bool failed)
+{
+    (void)failed;
+    tt_reply_unref(arg);
+}
+
+void tt_lua_on_finish(struct tt_reply *reply, void *hook)
+{
+    if (reply)
+        tt_detached_run(hook,
+                        &(struct tt_detached_call){push_result, on_over, tt_reply_ref(reply)});
+    else
+        tt_detached_free(hook);
+}

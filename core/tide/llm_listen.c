@@ -1,0 +1,57 @@
+/* For whom a reply is made: the task that begins it listens on behalf of its client until the task
+ * is over (a stream listens by itself then) or the client leaves. What the client's leaving means
+ * is the script's choice, told as "detach" (the reply goes on) or "cancel" (it is stopped). */
+#include "base/mem.h"
+#include "tide/bind.h"
+#include "tide/llm_start.h"
+
+#include <stdlib.h>
+
+struct listener {
+    struct tt_owned owned;
+    struct tt_reply *reply; /* a reference; NULL once it listens no more */
+};
+
+static void listen_end(struct listener *listener, bool left)
+{
+    struct tt_reply *reply = listener->reply;
+    listener->reply = NULL;
+    if (reply)
+        tt_reply_unhear(reply, left);
+    tt_reply_unref(reply);
+}
+
+static void on_left(struct tt_owned *owned)
+{
+    listen_end(TT_CONTAINER_OF(owned, struct listener, owned), true);
+}
+
+static void on_task_over(struct tt_owned *owned)
+{
+    struct listener *listener = TT_CONTAINER_OF(owned, struct listener, owned);
+    listen_end(listener, false);
+    free(listener);
+}
+
+void tt_lua_listen(struct tt_task *task, struct tt_reply *reply)
+{
+    struct listener *listener = TT_NEW(struct listener);
+
+    listener->reply = tt_reply_ref(reply);
+    listener->owned.close = on_task_over;
+    listener->owned.on_left = on_left;
+    tt_reply_hear(reply);
+    tt_task_own(task, &listener->owned);
+    if (!tt_task_has_client(task))
+        listen_end(listener, true);
+}
+
+bool tt_lua_read_disconnect(lua_State *L, int index)
+{
+    const char *choice = lua_isnoneornil(L, index) ? "detach" : lua_tostring(L, index);
+
+    if (!choice || (strcmp(choice, "detach") != 0 && strcmp(choice, "cancel") != 0))
+        luaL_error(L, "'disconnect' must be \"detach\" or \"cancel\", not %s",
+                   choice ? choice : luaL_typename(L, index));
+    return strcmp(choice, "cancel") == 0;
+}

@@ -1,0 +1,266 @@
+/* The rows are stored already when a script comes here, so whatever it got wrong must end them: all
+ * is read and checked in a protected call, into memory that Lua frees, and when that raises the row
+ * is ended as error and the error raised again. Then the production begins, and nothing raises. */
+#include "tide/llm_start.h"
+
+#include "base/secret.h"
+#include "chat/production.h"
+#include "script/value.h"
+#include "tide/bind.h"
+
+#define BODY_MAX_SIZE   (64u << 20)
+#define HEADER_MAX_SIZE 16384
+
+static const char body_key;
+
+/* ---- headers ---- */
+
+/* A string, a secret, or a list of both that is joined; appended to the line. */
+static void append_part(lua_State *L, int index, struct tt_buf *line, const char *name,
+                        uint64_t *key)
+{
+    struct tt_str part;
+
+    if (lua_type(L, index) == LUA_TSTRING) {
+        part.data = lua_tolstring(L, index, &part.len);
+        tt_buf_append_str(line, part);
+    } else if (tt_value_secret(L, index, &part)) {
+        tt_buf_append_str(line, part);
+        if (key)
+            *key += tt_secret_tag(part); /* the order of headers is not fixed */
+    } else if (lua_type(L, index) == LUA_TTABLE) {
+        for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, index); i++) {
+            if (lua_rawgeti(L, index, i) == LUA_TTABLE)
+                luaL_error(L, "header '%s': a list within a list", name);
+            append_part(L, lua_gettop(L), line, name, key);
+            lua_pop(L, 1);
+        }
+    } else {
+        luaL_error(L, "header '%s' is a %s", name, luaL_typename(L, index));
+    }
+}
+
+size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers,
+                           uint64_t *key)
+{
+    size_t count = 0;
+
+    if (lua_getfield(L, index, "headers") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    luaL_checktype(L, -1, LUA_TTABLE);
+    int table = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        if (lua_type(L, -2) != LUA_TSTRING || count == TT_LUA_HEADERS_MAX)
+            luaL_error(L, "headers: names must be strings, at most %d of them", TT_LUA_HEADERS_MAX);
+        const char *name = lua_tostring(L, -2);
+        struct tt_buf *line = tt_value_scratch(L);
+        tt_buf_printf(line, "%s: ", name);
+        append_part(L, lua_gettop(L), line, name, key);
+        if (line->len > HEADER_MAX_SIZE)
+            luaL_error(L, "header '%s' is too long", name);
+        headers[count++] = tt_arena_str(arena, tt_buf_str(line));
+        explicit_bzero(line->data, line->len);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
+void tt_lua_wipe_headers(struct tt_str *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        explicit_bzero((char *)(uintptr_t)headers[i].data, headers[i].len);
+}
+
+/* ---- deadlines ---- */
+
+static uint64_t deadline(lua_State *L, int table, const char *key, const char *setting_key)
+{
+    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_lua_setting setting = {0};
+    int64_t value = table ? tt_value_field_int(L, table, key, -1) : -1;
+
+    if (value >= 0)
+        return (uint64_t)value;
+    env->setting(setting_key, &setting, env->setting_arg);
+    return (uint64_t)setting.integer;
+}
+
+static struct tt_deadlines read_deadlines(lua_State *L, int index)
+{
+    struct tt_deadlines deadlines;
+    int table = lua_getfield(L, index, "deadlines") == LUA_TTABLE ? lua_gettop(L) : 0;
+
+    deadlines.connect = deadline(L, table, "connect", "upstream.connect_timeout");
+    deadlines.first_byte = deadline(L, table, "first_byte", "upstream.first_byte_timeout");
+    deadlines.between = deadline(L, table, "between", "upstream.between_timeout");
+    deadlines.total = deadline(L, table, "total", "upstream.total_timeout");
+    lua_pop(L, 1);
+    return deadlines;
+}
+
+/* ---- start ---- */
+
+static uint64_t read_ms(lua_State *L, int table, const char *key)
+{
+    int64_t ms = tt_value_field_int(L, table, key, 0);
+    if (ms < 0)
+        luaL_error(L, "play: '%s' is negative", key);
+    return (uint64_t)ms;
+}
+
+static bool read_play(lua_State *L, int index, struct tt_play *play)
+{
+    if (lua_getfield(L, index, "play") != LUA_TTABLE) {
+        lua_pop(L, 1);
+        return false;
+    }
+    int table = lua_gettop(L);
+    play->text = tt_value_field(L, table, "text");
+    play->reasoning = tt_value_field(L, table, "reasoning");
+    play->tool_calls = tt_value_field(L, table, "tool_calls");
+    play->piece_characters = (int)tt_value_field_int(L, table, "piece", 4);
+    play->first_ms = read_ms(L, table, "first_ms");
+    play->pace_ms = read_ms(L, table, "pace_ms");
+    struct tt_str code = tt_value_field(L, table, "error");
+    if (code.data)
+        tt_err_set(&play->error, 502, code.data, "played error");
+    lua_pop(L, 1);
+    return true;
+}
+
+static struct tt_turn *take_turn(lua_State *L, int index)
+{
+    lua_getfield(L, index, "turn");
+    struct tt_lua_turn *holder = luaL_testudata(L, -1, TT_TURN_META);
+    if (!holder || !holder->turn)
+        luaL_error(L, "llm.start: 'turn' is %s", holder ? "left already" : "no turn");
+    struct tt_turn *turn = holder->turn;
+    tt_task_disown(&holder->owned);
+    holder->turn = NULL;
+    lua_pop(L, 1);
+    return turn;
+}
+
+/* A table is encoded here: the text of a long conversation never becomes a Lua string. */
+static struct tt_buf *read_body(lua_State *L, int index)
+{
+    struct tt_buf *body = tt_value_push_buf(L, BODY_MAX_SIZE);
+    lua_pushliteral(L, "body");
+    switch (lua_rawget(L, index)) {
+    case LUA_TTABLE:
+        tt_value_encode_body(L, -1, body);
+        break;
+    case LUA_TSTRING:
+        tt_buf_append_str(body, tt_value_field(L, index, "body"));
+        break;
+    case LUA_TNIL:
+        break;
+    default:
+        luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+    lua_rawsetp(L, index, &body_key); /* kept alive as long as what it was read from */
+    return body;
+}
+
+void tt_lua_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
+                           struct tt_arena *arena)
+{
+    struct tt_call_request *request = &candidate->request;
+    struct tt_str *headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
+
+    if (lua_getfield(L, index, "provider") != LUA_TTABLE)
+        luaL_error(L, "what to ask needs 'provider' or 'play'");
+    candidate->spec = tt_lua_provider_spec(L, lua_gettop(L));
+    lua_pop(L, 1);
+    request->method = "POST";
+    request->url = tt_value_field(L, index, "url").data;
+    if (!request->url)
+        luaL_error(L, "what to ask needs 'url'");
+    request->headers = headers;
+    request->header_count = tt_lua_read_headers(L, index, arena, headers, &candidate->key);
+    request->deadlines = read_deadlines(L, index);
+    candidate->body = read_body(L, index);
+}
+
+void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena)
+{
+    source->played = read_play(L, 1, &source->play);
+    if (!source->played)
+        tt_lua_read_plan(L, 1, &source->plan, arena);
+}
+
+void tt_lua_read_counting(lua_State *L, struct tt_production_spec *spec)
+{
+    spec->user_id = tt_value_field_int(L, 1, "user_id", 0);
+    spec->counted_as = tt_value_field(L, 1, "counted_as");
+    spec->input_estimate = tt_value_field_int(L, 1, "input_estimate", 0);
+    if (spec->counted_as.data && !spec->user_id)
+        luaL_error(L, "'counted_as' needs 'user_id'");
+}
+
+struct start {
+    struct tt_production_spec spec;
+    struct tt_lua_source source;
+};
+
+/* 1 = the script's table, 2 = where to put it. Returns what keeps it alive, and the reply's holder.
+ */
+static int read_start(lua_State *L)
+{
+    struct start *start = lua_touserdata(L, 2);
+    struct tt_lua_source *source = &start->source;
+
+    start->spec.turn = take_turn(L, 1);
+    struct tt_arena *arena = tt_value_push_arena(L);
+    tt_lua_read_source(L, source, arena);
+    tt_lua_read_counting(L, &start->spec);
+    start->spec.play = source->played ? &source->play : NULL;
+    start->spec.plan = source->played ? NULL : &source->plan;
+    lua_getfield(L, 1, "disconnect");
+    start->spec.cancel_unheard = tt_lua_read_disconnect(L, -1);
+    lua_pop(L, 1);
+    start->spec.on_finish_arg = tt_lua_finish_hook(L, 1);
+    start->spec.on_finish = start->spec.on_finish_arg ? tt_lua_on_finish : NULL;
+    start->spec.filter = tt_lua_filter(L, 1);
+    tt_llm_push_reply(L);
+    return 2;
+}
+
+int tt_lua_llm_start(lua_State *L)
+{
+    struct tt_task *task = tt_task_check(L, "llm.start");
+    struct tt_env *env = tt_vm_of(L)->env;
+    struct start start = {0};
+    struct tt_production_spec *spec = &start.spec;
+    struct tt_err err = {0};
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    spec->user_id = tt_value_field_int(L, 1, "user_id", 0);
+    spec->session_id = tt_value_field(L, 1, "session_id");
+    spec->session_row = tt_value_field_int(L, 1, "session_row", 0);
+    spec->message_id = tt_value_field_int(L, 1, "message_id", 0);
+    spec->user_message_id = tt_value_field_int(L, 1, "user_message_id", 0);
+    if (!spec->user_id || !spec->session_id.data || !spec->session_row || !spec->message_id)
+        return luaL_error(L, "llm.start: needs user_id, session_id, session_row and message_id");
+    lua_pushcfunction(L, read_start);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, &start);
+    if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
+        tt_err_set(&err, 500, "internal_error", "llm.start: wrong arguments");
+        tt_production_refuse(env, spec, &err);
+        return lua_error(L);
+    }
+    struct tt_reply **holder = lua_touserdata(L, -1);
+    *holder = tt_production_start(env, spec, &err);
+    tt_lua_plan_wipe(&start.source.plan);
+    if (!*holder)
+        return tt_value_push_error(L, &err);
+    tt_lua_listen(task, *holder);
+    return 1;
+}

@@ -1,0 +1,331 @@
+/* Replies as Lua values: waiting for their first bytes, for more of them, for the end; the text so
+ * far; stopping. Per token no Lua runs unless a script reads. */
+#include "script/task.h"
+#include "script/value.h"
+#include "tide/bind.h"
+
+#include <stdlib.h>
+
+#define REPLY_META "tide.Reply"
+
+/* What Lua's collector sees of a reply is one small value, so garbage could keep megabytes of log
+ * for as long as a state is idle: the reference is given back when the task is over. */
+struct reply_value {
+    struct tt_reply *reply; /* first: bindings see the value as a pointer to it */
+    struct tt_owned owned;
+};
+
+static void value_clear(struct reply_value *value)
+{
+    tt_task_disown(&value->owned);
+    tt_reply_unref(value->reply);
+    value->reply = NULL;
+}
+
+static void on_task_over(struct tt_owned *owned)
+{
+    value_clear(TT_CONTAINER_OF(owned, struct reply_value, owned));
+}
+
+struct tt_reply **tt_llm_push_reply(lua_State *L)
+{
+    struct tt_task *task = tt_task_check(L, "a reply");
+    struct reply_value *value = lua_newuserdatauv(L, sizeof(*value), 0);
+    memset(value, 0, sizeof(*value));
+    luaL_setmetatable(L, REPLY_META);
+    value->owned.close = on_task_over;
+    tt_task_own(tt_task_root(task), &value->owned); /* a child hands its results to others */
+    return &value->reply;
+}
+
+struct tt_reply *tt_llm_reply(lua_State *L, int index)
+{
+    struct reply_value *value = luaL_testudata(L, index, REPLY_META);
+    return value ? value->reply : NULL;
+}
+
+static struct tt_reply *check_reply(lua_State *L)
+{
+    struct reply_value *value = luaL_checkudata(L, 1, REPLY_META);
+    if (!value->reply)
+        luaL_error(L, "this reply belongs to a request that is over, or was never started");
+    return value->reply;
+}
+
+static int reply_gc(lua_State *L)
+{
+    value_clear(luaL_checkudata(L, 1, REPLY_META));
+    return 0;
+}
+
+struct listening {
+    struct tt_wait wait;
+    struct tt_reply_reader reader;
+    struct tt_timer timer;
+    enum tt_reply_state until;
+    uint64_t position; /* or more text than this, whichever is first; UINT64_MAX = not asked for */
+    int (*push)(lua_State *L, const struct listening *listening);
+};
+
+static const char *const state_names[] = {"waiting", "running", "produced", "finished"};
+
+static void push_usage(lua_State *L, const struct tt_reply_outcome *outcome)
+{
+    const struct tt_usage *usage = &outcome->usage;
+
+    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)
+        return;
+    lua_createtable(L, 0, 4);
+    if (usage->input_tokens >= 0) {
+        lua_pushinteger(L, usage->input_tokens);
+        lua_setfield(L, -2, "input_tokens");
+    }
+    if (usage->output_tokens >= 0) {
+        lua_pushinteger(L, usage->output_tokens);
+        lua_setfield(L, -2, "output_tokens");
+    }
+    if (outcome->usage_estimated) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "estimated");
+    }
+    if (outcome->attempts > 1) {
+        lua_pushinteger(L, outcome->attempts);
+        lua_setfield(L, -2, "attempts");
+    }
+    if (outcome->charged_twice) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "possibly_charged_twice");
+    }
+    lua_setfield(L, -2, "usage");
+}
+
+static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_kind kind)
+{
+    struct tt_buf *buf = tt_value_scratch(L);
+    tt_reply_text(reply, kind, buf);
+    lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
+}
+
+void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
+
+    lua_createtable(L, 0, 10);
+    lua_pushinteger(L, tt_reply_message_id(reply));
+    lua_setfield(L, -2, "message_id");
+    lua_pushinteger(L, tt_reply_user_message_id(reply));
+    lua_setfield(L, -2, "user_message_id");
+    push_text(L, reply, TT_REPLY_CONTENT);
+    lua_setfield(L, -2, "content");
+    push_text(L, reply, TT_REPLY_REASONING);
+    lua_setfield(L, -2, "reasoning");
+    push_text(L, reply, TT_REPLY_TOOL_CALLS);
+    lua_setfield(L, -2, "tool_calls");
+    lua_pushstring(L, outcome->status);
+    lua_setfield(L, -2, "status");
+    lua_pushinteger(L, outcome->http_status);
+    lua_setfield(L, -2, "http_status");
+    if (outcome->finish_reason[0]) {
+        lua_pushstring(L, outcome->finish_reason);
+        lua_setfield(L, -2, "finish_reason");
+    }
+    push_usage(L, outcome);
+    if (outcome->error.status) {
+        tt_value_push_error(L, &outcome->error);
+        if (outcome->retry_after_s >= 0) {
+            lua_pushinteger(L, outcome->retry_after_s);
+            lua_setfield(L, -2, "retry_after");
+        }
+        lua_setfield(L, -3, "error");
+        lua_pop(L, 1); /* the nil of push_error */
+    }
+}
+
+static int push_whole(lua_State *L, const struct listening *listening)
+{
+    tt_llm_push_result(L, listening->reader.reply);
+    return 1;
+}
+
+static int push_state(lua_State *L, const struct listening *listening)
+{
+    enum tt_reply_state state = tt_reply_state(listening->reader.reply);
+    /* Between production and commit the end is not to be told yet. */
+    lua_pushstring(L, state_names[state == TT_REPLY_PRODUCED ? TT_REPLY_RUNNING : state]);
+    return 1;
+}
+
+/* The content after the position and where it ends; nothing at the end of the reply. */
+static int push_more(lua_State *L, const struct listening *listening)
+{
+    struct tt_buf *text = tt_value_scratch(L);
+    uint64_t position = listening->position;
+    struct tt_reply_span span;
+
+    while (tt_reply_read(listening->reader.reply, position, &span)) {
+        if (span.kind == TT_REPLY_CONTENT)
+            tt_buf_append_str(text, span.bytes);
+        position = span.end;
+    }
+    if (position == listening->position)
+        return 0;
+    lua_pushlstring(L, text->data ? text->data : "", text->len);
+    lua_pushinteger(L, (lua_Integer)position);
+    return 2;
+}
+
+static int listening_push(struct tt_wait *wait, lua_State *L)
+{
+    struct listening *listening = TT_CONTAINER_OF(wait, struct listening, wait);
+    return listening->push(L, listening);
+}
+
+static bool listening_cancel(struct tt_wait *wait)
+{
+    (void)wait;
+    return true;
+}
+
+static void listening_release(struct tt_wait *wait)
+{
+    struct listening *listening = TT_CONTAINER_OF(wait, struct listening, wait);
+    tt_timer_stop(&listening->timer);
+    tt_reply_detach(&listening->reader);
+    free(listening);
+}
+
+/* A reply that failed before its first byte is not "running": `first` waits for its end then. */
+static bool reached(const struct listening *listening)
+{
+    enum tt_reply_state state = tt_reply_state(listening->reader.reply);
+    if (tt_reply_length(listening->reader.reply) > listening->position)
+        return true;
+    if (state == TT_REPLY_PRODUCED && listening->until == TT_REPLY_RUNNING)
+        return tt_reply_length(listening->reader.reply) > 0;
+    return state >= listening->until;
+}
+
+static void listening_wake(struct tt_reply_reader *reader)
+{
+    struct listening *listening = TT_CONTAINER_OF(reader, struct listening, reader);
+    if (reached(listening))
+        tt_wait_done(&listening->wait);
+}
+
+static void listening_due(struct tt_timer *timer)
+{
+    tt_wait_done(&TT_CONTAINER_OF(timer, struct listening, timer)->wait);
+}
+
+static int wait_for(lua_State *L, const struct listening *wanted, lua_Integer ms)
+{
+    struct tt_task *task = tt_task_check_wait(L, "reply:wait");
+    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_reply *reply = check_reply(L);
+    struct listening *listening = TT_NEW(struct listening);
+
+    *listening = *wanted;
+    listening->wait = (struct tt_wait){
+        .push = listening_push, .cancel = listening_cancel, .release = listening_release};
+    listening->timer.on_due = listening_due;
+    listening->reader.on_wake = listening_wake;
+    tt_reply_attach(reply, env->loop, &listening->reader);
+    if (ms >= 0)
+        tt_timer_start(env->loop, &listening->timer, (uint64_t)ms);
+    if (reached(listening)) {
+        listening->wait.task = task;
+        tt_wait_done(&listening->wait);
+    }
+    return tt_task_yield(L, &listening->wait);
+}
+
+static int reply_wait(lua_State *L)
+{
+    return wait_for(
+        L,
+        &(struct listening){.until = TT_REPLY_FINISHED, .position = UINT64_MAX, .push = push_whole},
+        -1);
+}
+
+static int reply_first(lua_State *L)
+{
+    lua_Integer ms = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, ms >= 0, 2, "milliseconds, not negative");
+    return wait_for(
+        L,
+        &(struct listening){.until = TT_REPLY_RUNNING, .position = UINT64_MAX, .push = push_state},
+        ms);
+}
+
+static int reply_read(lua_State *L)
+{
+    lua_Integer position = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, position >= 0, 2, "a position, not negative");
+    return wait_for(L,
+                    &(struct listening){.until = TT_REPLY_FINISHED,
+                                        .position = (uint64_t)position,
+                                        .push = push_more},
+                    -1);
+}
+
+static int reply_state(lua_State *L)
+{
+    lua_pushstring(L, state_names[tt_reply_state(check_reply(L))]);
+    return 1;
+}
+
+static int reply_text(lua_State *L)
+{
+    push_text(L, check_reply(L), TT_REPLY_CONTENT);
+    return 1;
+}
+
+static int reply_length(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)tt_reply_length(check_reply(L)));
+    return 1;
+}
+
+static int reply_splits(lua_State *L)
+{
+    lua_Integer position = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, position >= 0, 2, "a position, not negative");
+    lua_pushboolean(L, tt_reply_splits(check_reply(L), (uint64_t)position));
+    return 1;
+}
+
+static int reply_stop(lua_State *L)
+{
+    tt_reply_stop(check_reply(L), NULL);
+    return 0;
+}
+
+static int reply_index(lua_State *L)
+{
+    const char *key = luaL_checkstring(L, 2);
+    if (strcmp(key, "message_id") == 0)
+        lua_pushinteger(L, tt_reply_message_id(check_reply(L)));
+    else if (strcmp(key, "user_message_id") == 0)
+        lua_pushinteger(L, tt_reply_user_message_id(check_reply(L)));
+    else
+        lua_getfield(L, lua_upvalueindex(1), key);
+    return 1;
+}
+
+static const luaL_Reg reply_methods[] = {
+    {"wait", reply_wait},     {"first", reply_first}, {"read", reply_read},
+    {"state", reply_state},   {"text", reply_text},   {"length", reply_length},
+    {"splits", reply_splits}, {"stop", reply_stop},   {NULL, NULL},
+};
+
+void tt_bind_reply_setup(lua_State *L)
+{
+    luaL_newmetatable(L, REPLY_META);
+    luaL_newlib(L, reply_methods);
+    lua_pushcclosure(L, reply_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, reply_gc);
+    lua_setfield(L, -2, "__gc");
+    tt_value_hide_metatable(L);
+    lua_pop(L, 1);
+}

@@ -1,0 +1,353 @@
+/* tide.test: test cases, requests to the server under test, users, the scripted upstream. Works in
+ * `tidetalk test` only; elsewhere every call says so. Assertions are in bind_test_check.c. */
+#include "base/mem.h"
+#include "script/task.h"
+#include "script/value.h"
+#include "tide/bind.h"
+#include "tide/testing.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PASSWORD "high-tide"
+
+static struct tt_testing *check_testing(lua_State *L)
+{
+    struct tt_testing *testing = tt_vm_of(L)->env->testing;
+    if (!testing)
+        luaL_error(L, "tide.test works in `tidetalk test` only");
+    return testing;
+}
+
+static int test_case(lua_State *L)
+{
+    struct tt_testing *testing = check_testing(L);
+    size_t len;
+    const char *name = luaL_checklstring(L, 1, &len);
+
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    if (tt_vm_of(L)->current)
+        return luaL_error(L, "test.case stands at the top of a test file, not inside a case");
+    lua_settop(L, 2);
+    int function = luaL_ref(L, LUA_REGISTRYINDEX);
+    testing->cases = tt_realloc(testing->cases, (testing->count + 1) * sizeof(struct tt_test_case));
+    testing->cases[testing->count++] =
+        (struct tt_test_case){.name = tt_str_of(tt_strndup(name, len), len), .function = function};
+    return 0;
+}
+
+/* ---- requests ---- */
+
+struct asking {
+    struct tt_wait wait;
+    struct tt_aux_job job;
+    struct tt_testing *testing;
+    struct tt_buf method, path, headers, body; /* of the request */
+    struct tt_buf answer_head, answer_body;
+    int status;
+    struct tt_err error;
+    bool done;
+};
+
+static void asking_run(struct tt_aux_job *job)
+{
+    struct asking *asking = TT_CONTAINER_OF(job, struct asking, job);
+    struct tt_str body = asking->body.data ? tt_buf_str(&asking->body) : (struct tt_str){0};
+
+    asking->status =
+        asking->testing->send(asking->testing->send_arg, asking->method.data, asking->path.data,
+                              tt_buf_str(&asking->headers), body, &asking->answer_head,
+                              &asking->answer_body, &asking->error);
+}
+
+static void asking_done(struct tt_aux_job *job)
+{
+    struct asking *asking = TT_CONTAINER_OF(job, struct asking, job);
+    asking->done = true;
+    tt_wait_done(&asking->wait);
+}
+
+static void asking_drop(struct tt_aux_job *job)
+{
+    struct asking *asking = TT_CONTAINER_OF(job, struct asking, job);
+    asking->done = true;
+    if (!asking->wait.task)
+        asking->wait.release(&asking->wait);
+}
+
+static bool asking_cancel(struct tt_wait *wait)
+{
+    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    if (!asking->done)
+        tt_aux_cancel(&asking->job);
+    return asking->done;
+}
+
+static void asking_release(struct tt_wait *wait)
+{
+    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    tt_buf_free(&asking->method);
+    tt_buf_free(&asking->path);
+    tt_buf_free(&asking->headers);
+    tt_buf_free(&asking->body);
+    tt_buf_free(&asking->answer_head);
+    tt_buf_free(&asking->answer_body);
+    free(asking);
+}
+
+/* Header lines as a table, names in small letters. */
+static void push_headers(lua_State *L, struct tt_str head)
+{
+    struct tt_str line;
+
+    lua_newtable(L);
+    while (head.len > 0) {
+        tt_str_split(&head, '\n', &line);
+        ptrdiff_t colon = tt_str_find(line, ':');
+        if (colon <= 0)
+            continue;
+        luaL_Buffer name;
+        luaL_buffinit(L, &name);
+        for (ptrdiff_t i = 0; i < colon; i++)
+            luaL_addchar(&name, (char)(line.data[i] >= 'A' && line.data[i] <= 'Z'
+                                           ? line.data[i] + ('a' - 'A')
+                                           : line.data[i]));
+        luaL_pushresult(&name);
+        struct tt_str value =
+            tt_str_trim(tt_str_of(line.data + colon + 1, line.len - (size_t)colon - 1));
+        lua_pushlstring(L, value.data, value.len);
+        lua_rawset(L, -3);
+    }
+}
+
+/* The frames of a stream, decoded: response.frames. */
+static void push_frames(lua_State *L, struct tt_str body)
+{
+    struct tt_str line;
+    struct tt_err err = {0};
+
+    lua_newtable(L);
+    while (body.len > 0) {
+        tt_str_split(&body, '\n', &line);
+        if (!tt_str_starts(line, TT_STR("data: ")))
+            continue;
+        if (tt_value_decode(L, tt_str_of(line.data + 6, line.len - 6), &err) != 0)
+            lua_pushlstring(L, line.data + 6, line.len - 6);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
+}
+
+static int asking_push(struct tt_wait *wait, lua_State *L)
+{
+    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    struct tt_str body = tt_buf_str(&asking->answer_body);
+    struct tt_err err = {0};
+
+    if (asking->status < 0)
+        return luaL_error(L, "test.request: %s", asking->error.message);
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, asking->status);
+    lua_setfield(L, -2, "status");
+    lua_pushlstring(L, body.data ? body.data : "", body.len);
+    lua_setfield(L, -2, "body");
+    push_headers(L, tt_buf_str(&asking->answer_head));
+    lua_getfield(L, -1, "content-type");
+    const char *type = lua_tostring(L, -1);
+    bool json = type && strncmp(type, "application/json", 16) == 0;
+    bool events = type && strncmp(type, "text/event-stream", 17) == 0;
+    lua_pop(L, 1);
+    lua_setfield(L, -2, "headers");
+    if (json && tt_value_decode(L, body, &err) == 0)
+        lua_setfield(L, -2, "json");
+    if (events) {
+        push_frames(L, body);
+        lua_setfield(L, -2, "frames");
+    }
+    return 1;
+}
+
+static void check_line(lua_State *L, const char *text, const char *what)
+{
+    if (strpbrk(text, "\r\n"))
+        luaL_error(L, "test.request: a line break in %s", what);
+}
+
+/* Reads the spec at 1 into `asking`, which a userdata of the caller's frees when this raises. */
+static void read_spec(lua_State *L, struct asking *asking)
+{
+    bool json = lua_getfield(L, 1, "json") != LUA_TNIL;
+    if (json)
+        tt_value_encode(L, lua_gettop(L), &asking->body);
+    struct tt_str method = tt_value_field(L, 1, "method"), path = tt_value_field(L, 1, "path");
+    struct tt_str body = tt_value_field(L, 1, "body");
+    if (!path.data)
+        luaL_error(L, "test.request: 'path' is missing");
+    check_line(L, path.data, "'path'");
+    if (method.data)
+        check_line(L, method.data, "'method'");
+    tt_buf_append_z(&asking->method, method.data         ? method.data
+                                     : json || body.data ? "POST"
+                                                         : "GET");
+    tt_buf_append_str(&asking->path, path);
+    if (!json && body.data)
+        tt_buf_append_str(&asking->body, body);
+    if (lua_getfield(L, 1, "user") == LUA_TTABLE) {
+        struct tt_str token = tt_value_field(L, lua_gettop(L), "token");
+        tt_buf_printf(&asking->headers, "Authorization: Bearer %s\r\n",
+                      token.data ? token.data : "");
+    }
+    if (json)
+        tt_buf_append_z(&asking->headers, "Content-Type: application/json\r\n");
+    if (lua_getfield(L, 1, "headers") == LUA_TTABLE) {
+        for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+            if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
+                luaL_error(L, "test.request: 'headers' maps names to texts");
+            check_line(L, lua_tostring(L, -2), "a header");
+            check_line(L, lua_tostring(L, -1), "a header");
+            tt_buf_printf(&asking->headers, "%s: %s\r\n", lua_tostring(L, -2), lua_tostring(L, -1));
+        }
+    }
+}
+
+/* 1 = the spec, 2 = the asking. */
+static int read_protected(lua_State *L)
+{
+    read_spec(L, lua_touserdata(L, 2));
+    return 0;
+}
+
+static int test_request(lua_State *L)
+{
+    struct tt_testing *testing = check_testing(L);
+    struct tt_err err = {0};
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    tt_task_check_wait(L, "test.request");
+    lua_settop(L, 1);
+    struct asking *asking = TT_NEW(struct asking);
+    asking->testing = testing;
+    asking->wait =
+        (struct tt_wait){.push = asking_push, .cancel = asking_cancel, .release = asking_release};
+    asking->job.run = asking_run;
+    asking->job.done = asking_done;
+    asking->job.drop = asking_drop;
+    lua_pushcfunction(L, read_protected);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, asking);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+        asking_release(&asking->wait);
+        return lua_error(L);
+    }
+    if (tt_aux_submit(testing->aux, tt_vm_of(L)->env->loop, &asking->job, &err) != 0) {
+        asking_release(&asking->wait);
+        return luaL_error(L, "test.request: %s", err.message);
+    }
+    return tt_task_yield(L, &asking->wait);
+}
+
+/* ---- users ---- */
+
+/* Puts {method, path, json = table on top, user?} in its place, for test_request. */
+static void push_post(lua_State *L, const char *path, int user)
+{
+    lua_createtable(L, 0, 4);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "json");
+    lua_pushstring(L, path);
+    lua_setfield(L, -2, "path");
+    if (user) {
+        lua_pushvalue(L, user);
+        lua_setfield(L, -2, "user");
+    }
+}
+
+static void check_ok(lua_State *L, const char *what)
+{
+    lua_getfield(L, -1, "status");
+    if (lua_tointeger(L, -1) != 200) {
+        lua_getfield(L, -2, "body");
+        luaL_error(L, "test.user: %s was answered with %d: %s", what, (int)lua_tointeger(L, -2),
+                   lua_tostring(L, -1));
+    }
+    lua_pop(L, 1);
+}
+
+/* 1 = the model's name, 2 = the user, 3 = the answer. */
+static int after_model(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    check_ok(L, "storing the model");
+    lua_settop(L, 2);
+    return 1;
+}
+
+/* 1 = the model's name, 2 = the answer of the registration: becomes the user. */
+static int after_register(lua_State *L, int status, lua_KContext context)
+{
+    struct tt_testing *testing = check_testing(L);
+    (void)status;
+    check_ok(L, "the registration");
+    lua_getfield(L, 2, "json");
+    lua_getfield(L, 3, "user");
+    lua_getfield(L, 3, "token");
+    lua_setfield(L, 4, "token");
+    lua_pushvalue(L, 1);
+    lua_setfield(L, 4, "model");
+    lua_replace(L, 2);
+    lua_settop(L, 2);
+    lua_pushcfunction(L, test_request);
+    lua_createtable(L, 0, 4);
+    lua_pushliteral(L, "scripted");
+    lua_setfield(L, -2, "api_name");
+    lua_pushliteral(L, "sk-scripted");
+    lua_setfield(L, -2, "api_key");
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "model_name");
+    lua_pushfstring(L, "http://127.0.0.1:%d/v1", tt_test_upstream_port(testing->upstream));
+    lua_setfield(L, -2, "base_url");
+    push_post(L, "/api/user/apis", 2);
+    lua_callk(L, 1, 1, context, after_model);
+    return after_model(L, LUA_OK, context);
+}
+
+/* A new account, logged in, whose model is the scripted upstream. */
+static int test_user(lua_State *L)
+{
+    static atomic_int number;
+    struct tt_testing *testing = check_testing(L);
+    (void)testing;
+
+    tt_task_check_wait(L, "test.user");
+    luaL_optstring(L, 1, NULL);
+    lua_settop(L, 1);
+    if (lua_isnil(L, 1)) {
+        lua_pushliteral(L, "scripted");
+        lua_replace(L, 1);
+    }
+    lua_pushcfunction(L, test_request);
+    lua_createtable(L, 0, 2);
+    lua_pushfstring(L, "user%d", atomic_fetch_add(&number, 1) + 1);
+    lua_setfield(L, -2, "username");
+    lua_pushliteral(L, PASSWORD);
+    lua_setfield(L, -2, "password");
+    push_post(L, "/api/register", 0);
+    lua_callk(L, 1, 1, 0, after_register);
+    return after_register(L, LUA_OK, 0);
+}
+
+static const luaL_Reg functions[] = {
+    {"case", test_case},
+    {"request", test_request},
+    {"user", test_user},
+    {NULL, NULL},
+};
+
+int tt_bind_test(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    tt_bind_test_upstream(L);
+    tt_bind_test_check(L);
+    return 1;
+}

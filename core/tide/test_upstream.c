@@ -1,0 +1,182 @@
+/* tide.test: what the scripted upstream answers, and what it was asked. An answer is built here in
+ * the form of OpenAI's stream; one with `body` is sent as it is. */
+#include "base/mem.h"
+#include "script/value.h"
+#include "tide/bind.h"
+#include "tide/testing.h"
+
+#include <stdlib.h>
+
+#define DELTAS_MAX 10000
+
+/* An answer that is being built, as a userdata: whatever raises, it is freed. */
+struct building {
+    struct tt_test_answer answer;
+};
+
+static int building_gc(lua_State *L)
+{
+    struct tt_test_answer *answer = &((struct building *)lua_touserdata(L, 1))->answer;
+    for (size_t i = 0; i < answer->count; i++)
+        tt_buf_free(&answer->parts[i]);
+    free(answer->parts);
+    tt_buf_free(&answer->head);
+    *answer = (struct tt_test_answer){0};
+    return 0;
+}
+
+static struct tt_test_answer *push_building(lua_State *L)
+{
+    struct building *building = lua_newuserdatauv(L, sizeof(*building), 0);
+    *building = (struct building){0};
+    if (luaL_newmetatable(L, "tide.test.answer")) {
+        lua_pushcfunction(L, building_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return &building->answer;
+}
+
+static struct tt_buf *add_part(struct tt_test_answer *answer)
+{
+    answer->parts = tt_realloc(answer->parts, (answer->count + 1) * sizeof(struct tt_buf));
+    answer->parts[answer->count] = (struct tt_buf){0};
+    return &answer->parts[answer->count++];
+}
+
+static void put_delta(struct tt_test_answer *answer, const char *key, struct tt_str text)
+{
+    struct tt_buf *part = add_part(answer);
+    struct tt_json_writer w = {.buf = part};
+
+    tt_buf_append_z(part, "data: {\"choices\":[{\"index\":0,\"delta\":");
+    tt_json_begin_object(&w);
+    tt_json_key(&w, tt_str_from(key));
+    tt_json_str(&w, text);
+    tt_json_end_object(&w);
+    tt_buf_append_z(part, "}]}\n\n");
+}
+
+static void put_end(lua_State *L, int spec, struct tt_test_answer *answer)
+{
+    struct tt_str reason = tt_value_field(L, spec, "finish_reason");
+    struct tt_buf *part = add_part(answer);
+    struct tt_json_writer w = {.buf = part};
+
+    tt_buf_append_z(part, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":");
+    tt_json_str(&w, reason.data ? reason : TT_STR("stop"));
+    tt_buf_append_z(part, "}]");
+    if (lua_getfield(L, spec, "usage") == LUA_TTABLE)
+        tt_buf_printf(part, ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld}",
+                      (long long)tt_value_field_int(L, lua_gettop(L), "input_tokens", 0),
+                      (long long)tt_value_field_int(L, lua_gettop(L), "output_tokens", 0));
+    lua_pop(L, 1);
+    tt_buf_append_z(part, "}\n\ndata: [DONE]\n\n");
+}
+
+static void put_head(struct tt_test_answer *answer, int64_t status, const char *type,
+                     int64_t retry_after)
+{
+    tt_buf_printf(&answer->head, "HTTP/1.1 %d Scripted\r\nContent-Type: %s\r\n", (int)status, type);
+    if (retry_after >= 0)
+        tt_buf_printf(&answer->head, "Retry-After: %lld\r\n", (long long)retry_after);
+    tt_buf_append_z(&answer->head, "Connection: close\r\n\r\n");
+}
+
+static void build_stream(lua_State *L, int spec, struct tt_test_answer *answer)
+{
+    struct tt_str reasoning = tt_value_field(L, spec, "reasoning"), text;
+    lua_Integer count = (lua_Integer)lua_rawlen(L, spec);
+
+    if (count > DELTAS_MAX)
+        luaL_error(L, "test.upstream: more than %d deltas", DELTAS_MAX);
+    if (reasoning.data)
+        put_delta(answer, "reasoning_content", reasoning);
+    for (lua_Integer i = 1; i <= count; i++) {
+        if (lua_rawgeti(L, spec, i) != LUA_TSTRING)
+            luaL_error(L, "test.upstream: delta %d is a %s, not a text", (int)i,
+                       luaL_typename(L, -1));
+        text.data = lua_tolstring(L, -1, &text.len);
+        put_delta(answer, "content", text);
+        lua_pop(L, 1);
+    }
+    lua_getfield(L, spec, "cut");
+    if (!lua_toboolean(L, -1))
+        put_end(L, spec, answer);
+    lua_pop(L, 1);
+}
+
+/* The answer at `index`: a text, or a table. */
+static void script_one(lua_State *L, struct tt_testing *testing, int index)
+{
+    if (lua_type(L, index) == LUA_TSTRING) {
+        lua_createtable(L, 1, 0);
+        lua_pushvalue(L, index);
+        lua_rawseti(L, -2, 1);
+        lua_replace(L, index);
+    }
+    luaL_checktype(L, index, LUA_TTABLE);
+    struct tt_test_answer *answer = push_building(L);
+    int64_t status = tt_value_field_int(L, index, "status", 200);
+    int64_t retry_after = tt_value_field_int(L, index, "retry_after", -1);
+    struct tt_str body = tt_value_field(L, index, "body");
+    answer->pace_ms = tt_value_field_int(L, index, "pace_ms", 0);
+    if (status < 200 || status > 599 || answer->pace_ms < 0 || answer->pace_ms > 10000)
+        luaL_error(L, "test.upstream: 'status' is 200 to 599, 'pace_ms' 0 to 10000");
+    bool stream = status == 200 && !body.data;
+    put_head(answer, status, stream ? "text/event-stream" : "application/json", retry_after);
+    if (stream)
+        build_stream(L, index, answer);
+    else
+        tt_buf_append_str(add_part(answer),
+                          body.data ? body : TT_STR("{\"error\":{\"message\":\"scripted\"}}"));
+    tt_test_upstream_push(testing->upstream, answer);
+    lua_pop(L, 1);
+}
+
+static struct tt_testing *check_testing(lua_State *L)
+{
+    struct tt_testing *testing = tt_vm_of(L)->env->testing;
+    if (!testing || !testing->upstream)
+        luaL_error(L, "tide.test works in the cases of `tidetalk test` only");
+    return testing;
+}
+
+static int test_upstream(lua_State *L)
+{
+    struct tt_testing *testing = check_testing(L);
+    int count = lua_gettop(L);
+
+    for (int i = 1; i <= count; i++)
+        script_one(L, testing, i);
+    return 0;
+}
+
+/* The bodies of all requests so far, decoded. */
+static int test_asked(lua_State *L)
+{
+    struct tt_testing *testing = check_testing(L);
+    struct tt_err err = {0};
+
+    lua_settop(L, 0);
+    lua_newtable(L);
+    for (size_t i = 0;; i++) {
+        struct tt_buf *body = tt_value_scratch(L);
+        if (!tt_test_upstream_asked(testing->upstream, i, body))
+            return 1;
+        lua_pushlstring(L, body->data ? body->data : "", body->len);
+        struct tt_str text;
+        text.data = lua_tolstring(L, -1, &text.len);
+        if (tt_value_decode(L, text, &err) == 0)
+            lua_remove(L, -2);
+        lua_rawseti(L, 1, (lua_Integer)i + 1);
+    }
+}
+
+static const luaL_Reg functions[] = {
+    {"upstream", test_upstream}, {"asked", test_asked}, {NULL, NULL}};
+
+void tt_bind_test_upstream(lua_State *L)
+{
+    luaL_setfuncs(L, functions, 0);
+}

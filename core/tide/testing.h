@@ -1,0 +1,36 @@
+/* `tidetalk test`: what a process that runs one test adds to the server in it. The tests run as
+ * tasks in the server's own script state, and ask it over HTTP like anybody else. */
+#pragma once
+#include "base/buf.h"
+#include "loop/aux.h"
+#include "script/vm.h"
+#include "tide/test_server.h"
+
+struct tt_test_case {
+    struct tt_str file, name; /* of malloc */
+    int function;             /* registry reference */
+};
+
+struct tt_testing {
+    /* One request to the server, blocking: status or -1. `headers`: lines, each with its CRLF.
+     * Thread: aux. */
+    int (*send)(void *arg, const char *method, const char *path, struct tt_str headers,
+                struct tt_str body, struct tt_buf *answer_head, struct tt_buf *answer_body,
+                struct tt_err *err);
+    void *send_arg;
+    struct tt_aux *aux; /* where it blocks */
+    struct tt_test_upstream *upstream;
+    struct tt_test_case *cases;
+    size_t count;
+};
+
+/* Runs a test file in a state of which env->testing is set; what it registers by test.case goes to
+ * `testing`. -1 with Lua's message and traceback in `failure`. Thread: the state's. */
+int tt_testing_load(struct tt_vm *vm, struct tt_str file, struct tt_str source,
+                    struct tt_buf *failure);
+
+/* Runs a case as a task. `done` gets an empty text, or what failed. Thread: the state's. */
+void tt_testing_run(struct tt_vm *vm, const struct tt_test_case *test,
+                    void (*done)(void *arg, struct tt_str failure), void *arg);
+
+void tt_testing_free(struct tt_testing *testing); /* cases only */

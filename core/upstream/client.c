@@ -1,0 +1,266 @@
+/* Outbound calls: the client itself and the begin of a call. Everything that came from outside is
+ * checked here (method, headers; the URL by client_target), the name is looked up, the handle's
+ * options are set and the handle is given to a multi. A call is begun in the work at the end of a
+ * turn's ready list, so that no callback comes from inside tt_call_start and no handle is ever
+ * added inside a callback of curl's. Does not retry and does not know what it carries. */
+#include "base/map.h"
+#include "base/mem.h"
+#include "upstream/client_internal.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void setup_curl(void)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        abort(); /* out of memory */
+}
+
+struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_settings *settings,
+                                struct tt_err *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, setup_curl);
+    struct tt_client *client = TT_NEW(struct tt_client);
+    client->loop = loop;
+    client->settings = *settings;
+    if (client->settings.idle_connections <= 0)
+        client->settings.idle_connections = 64;
+    if (settings->ca_file)
+        client->ca_file = tt_strndup(settings->ca_file, strlen(settings->ca_file));
+    client->shard_count = settings->shards > 0 ? (unsigned)settings->shards : 16;
+    client->shards = tt_alloc(client->shard_count * sizeof(*client->shards));
+    client->origins = tt_map_new();
+    client->targets = tt_map_new();
+    tt_list_init(&client->calls);
+    tt_list_init(&client->starting);
+    tt_list_init(&client->ended);
+    tt_list_init(&client->flagged);
+    client->work.run = tt_client_on_work;
+    client->sweep.on_due = tt_client_on_sweep;
+    for (unsigned i = 0; i < client->shard_count; i++) {
+        if (tt_shard_open(client, &client->shards[i], i, err) != 0) {
+            tt_client_free(client);
+            return NULL;
+        }
+    }
+    return client;
+}
+
+static void destroy_all(struct tt_list *calls)
+{
+    while (!tt_list_empty(calls)) {
+        struct tt_call *call = tt_list_entry(calls->next, struct tt_call, node);
+        struct tt_call_handler handler = call->handler;
+        void (*on_dropped)(void *arg) = call->cancelled ? NULL : call->on_dropped;
+        tt_call_destroy(call);
+        if (on_dropped)
+            on_dropped(handler.arg);
+    }
+}
+
+void tt_client_free(struct tt_client *client)
+{
+    if (!client)
+        return;
+    destroy_all(&client->calls);
+    destroy_all(&client->starting);
+    destroy_all(&client->ended);
+    tt_client_free_pool(client);
+    for (unsigned i = 0; i < client->shard_count; i++)
+        tt_shard_close(&client->shards[i]);
+    tt_client_forget_sockets(client);
+    tt_targets_drop(client);
+    tt_map_free(client->origins);
+    tt_loop_undefer(&client->work);
+    tt_timer_stop(&client->sweep);
+    free(client->shards);
+    free(client->ca_file);
+    free(client);
+}
+
+void tt_client_stats(const struct tt_client *client, struct tt_client_stats *out)
+{
+    *out = client->stats;
+}
+
+/* ---- the begin of a call ---- */
+
+static void set_method(const struct tt_call *call)
+{
+    CURL *easy = call->easy;
+    bool get = strcmp(call->method, "GET") == 0, post = strcmp(call->method, "POST") == 0;
+    if (get) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.data ? call->body.data : "");
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, get || post ? NULL : call->method);
+}
+
+static void connect_call(struct tt_call *call)
+{
+    struct tt_client *client = call->client;
+    call->easy = tt_client_take_easy(client, call->target);
+    if (!call->easy) {
+        tt_call_fail(call, 503, "busy", "out of memory");
+        return;
+    }
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->addresses);
+    curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION,
+                     call->on_header ? tt_call_on_head_line : NULL);
+    /* Without a function, data alone would send heads through the write function. */
+    curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call->on_header ? call : NULL);
+    curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
+    set_method(call);
+    if (tt_shard_add(tt_origin_choose(client, call->target->origin), call) != 0)
+        tt_call_fail(call, 503, "busy", "curl_multi_add_handle failed");
+}
+
+static bool address_text(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
+{
+    const void *bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    if (address->sa_family == AF_INET6)
+        bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    return inet_ntop(address->sa_family, bytes, out, INET6_ADDRSTRLEN) != NULL;
+}
+
+/* "+host:port:address,address": curl forgets it after a minute, as our resolver does. */
+static void on_resolved(struct tt_resolve *resolve, const struct tt_address *addresses,
+                        size_t count)
+{
+    struct tt_call *call = TT_CONTAINER_OF(resolve, struct tt_call, resolve);
+    const struct tt_url *url = &call->target->url;
+    struct tt_err denied = {0};
+    struct tt_buf line = {0};
+    size_t good = 0;
+    call->resolving = false;
+    tt_buf_printf(&line, "+%s:%u:", url->host, url->port);
+    for (size_t i = 0; i < count; i++) {
+        const struct sockaddr *address = (const struct sockaddr *)&addresses[i].storage;
+        char text[INET6_ADDRSTRLEN];
+        if (tt_egress_check_address(call->client->settings.egress, url->host, url->port, address,
+                                    &denied) == 0 &&
+            address_text(address, text))
+            tt_buf_printf(&line, good++ ? ",%s" : "%s", text);
+    }
+    if (good > 0)
+        call->addresses = curl_slist_append(NULL, line.data);
+    tt_buf_free(&line);
+    if (good > 0)
+        connect_call(call);
+    else if (denied.status != 0)
+        tt_call_end(call, &denied);
+    else
+        tt_call_fail(call, 502, "dns_failed", "no address found");
+}
+
+void tt_call_begin(struct tt_call *call)
+{
+    struct tt_client *client = call->client;
+    struct tt_err error = {0};
+    tt_list_push_back(&client->calls, &call->node);
+    if (call->on_begin && call->on_begin(call->handler.arg, &error) != 0) {
+        tt_call_end(call, &error);
+        return;
+    }
+    if (call->target->literal) {
+        connect_call(call);
+        return;
+    }
+    if (!client->settings.resolver) {
+        tt_call_fail(call, 502, "dns_failed", "no resolver");
+        return;
+    }
+    call->resolve.on_done = on_resolved;
+    call->resolving = true;
+    if (tt_resolve_start(client->settings.resolver, client->loop, &call->resolve,
+                         call->target->url.host, call->target->url.port, &error) != 0) {
+        call->resolving = false;
+        tt_call_end(call, &error);
+    }
+}
+
+/* What frames the request is curl's business: a second Content-Length would smuggle. */
+static bool header_allowed(struct tt_str line)
+{
+    static const char *const own[] = {
+        "content-length:", "transfer-encoding:", "connection:", "host:", "expect:", "upgrade:"};
+    ptrdiff_t colon = tt_str_find(line, ':');
+    if (colon <= 0 || tt_str_find(line, '\r') >= 0 || tt_str_find(line, '\n') >= 0 ||
+        tt_str_find(line, '\0') >= 0)
+        return false;
+    for (ptrdiff_t i = 0; i < colon; i++)
+        if (line.data[i] <= ' ' || line.data[i] >= 0x7F || line.data[i] == ';')
+            return false;
+    for (size_t i = 0; i < TT_COUNT(own); i++)
+        if (tt_str_starts_nocase(line, tt_str_from(own[i])))
+            return false;
+    return true;
+}
+
+static int make_headers(struct tt_call *call, const struct tt_call_request *request,
+                        struct tt_err *err)
+{
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    call->headers = list;
+    for (size_t i = 0; i < request->header_count && list; i++) {
+        struct tt_str line = request->headers[i];
+        if (!header_allowed(line))
+            return tt_err_set(err, 400, "invalid_header",
+                              "outbound header %zu is not allowed or not well-formed", i + 1);
+        char *text = tt_strndup(line.data, line.len);
+        list = curl_slist_append(call->headers, text);
+        free(text);
+    }
+    return list ? 0 : tt_err_set(err, 503, "busy", "out of memory");
+}
+
+static int check_method(const char *method, struct tt_err *err)
+{
+    static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+    for (size_t i = 0; i < TT_COUNT(known); i++)
+        if (strcmp(method, known[i]) == 0)
+            return 0;
+    return tt_err_set(err, 400, "invalid_method", "outbound method is not supported");
+}
+
+struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *request,
+                              const struct tt_call_handler *handler, struct tt_err *err)
+{
+    if (check_method(request->method, err) != 0)
+        return NULL;
+    struct tt_target *target = tt_target_get(client, tt_str_from(request->url), err);
+    if (!target)
+        return NULL;
+    struct tt_call *call = TT_NEW(struct tt_call);
+    call->client = client;
+    call->target = target;
+    client->stats.calls++;
+    if (make_headers(call, request, err) != 0) {
+        tt_call_destroy(call);
+        return NULL;
+    }
+    snprintf(call->method, sizeof(call->method), "%s", request->method);
+    call->handler = *handler;
+    call->deadlines = request->deadlines;
+    call->body = request->body;
+    call->body_len = request->body.len;
+    request->body = (struct tt_buf){0};
+    client->stats.started++;
+    tt_call_begin_later(call, request->delay_ms);
+    return call;
+}
+
+const char *tt_client_library_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
+}

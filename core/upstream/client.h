@@ -1,0 +1,89 @@
+/* Outbound HTTP on the worker's loop: libcurl's multi interface behind a call with callbacks. The
+ * only place that makes curl handles. Names are resolved by loop/resolve, every socket passes the
+ * egress policy, redirects are not followed, proxies not used. Connections are pooled per worker in
+ * several multis (a request scans all connections of its multi). */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+#include "loop/resolve.h"
+#include "upstream/egress.h"
+
+struct tt_client;
+
+struct tt_client_settings {
+    const struct tt_egress *egress;
+    struct tt_resolver *resolver;
+    int shards;           /* multis; default 16 */
+    int idle_connections; /* kept per multi; default 64 */
+    const char *ca_file;  /* NULL = the system's */
+};
+struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_settings *settings,
+                                struct tt_err *err);
+/* Cancels what runs (no callbacks but tt_call_on_dropped's) and frees. Before its loop is freed. */
+void tt_client_free(struct tt_client *client);
+
+struct tt_deadlines { /* ms; 0 = none */
+    uint64_t connect; /* until connected, DNS and TLS included; code "upstream_connect_timeout" */
+    uint64_t first_byte; /* from sent to the first body byte; "upstream_timeout" */
+    uint64_t between;    /* between bytes; "upstream_stalled" */
+    uint64_t total;      /* the whole call; "upstream_timeout" */
+};
+
+struct tt_call_request {
+    const char *method;
+    const char *url;              /* checked by the egress policy */
+    const struct tt_str *headers; /* "Name: value" lines without CR, LF or NUL, else refused */
+    size_t header_count;
+    struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
+    struct tt_deadlines deadlines;
+    uint64_t delay_ms; /* begin only then; the deadlines count from there */
+};
+
+struct tt_call_handler {
+    /* The answer's head; content_type may be empty; retry_after_s -1 when absent. */
+    void (*on_head)(void *arg, int status, struct tt_str content_type, int64_t retry_after_s);
+    /* Body bytes as they arrive, never empty. Returning -1 ends the call ("upstream_aborted"). */
+    int (*on_data)(void *arg, struct tt_str bytes);
+    /* The end, once, always after start returned a call; error NULL = complete. error->code also:
+     * "upstream_refused", "dns_failed", "upstream_tls_failed", "upstream_reset",
+     * "address_not_allowed", "upstream_bad_response" (all 502 but the policy's 422 and the
+     * timeouts' 504). `sent`: the request had left completely, so it may have been charged. */
+    void (*on_done)(void *arg, const struct tt_err *error, bool sent);
+    void *arg;
+};
+
+struct tt_call;
+
+/* Starts a call. Callbacks come from the loop, never from inside this function. Owns: the client;
+ * gone after on_done. Fails: NULL ("invalid_url", "address_not_allowed"). Thread: loop. */
+struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *request,
+                              const struct tt_call_handler *handler, struct tt_err *err);
+
+/* Ends a call and closes its connection; no callback comes any more. Safe inside callbacks. */
+void tt_call_cancel(struct tt_call *call);
+
+/* What the arg of a call's handler needs when tt_client_free takes the call away: called once,
+ * instead of on_done, only then. Starting a call in it is not possible any more. */
+void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg));
+
+/* Each header of the answer's final head, before on_head; `on_header` gets the handler's arg, and
+ * returning -1 ends the call ("upstream_aborted"). Set right after the start. */
+void tt_call_on_header(struct tt_call *call,
+                       int (*on_header)(void *arg, struct tt_str name, struct tt_str value));
+
+/* Asked once, when the call is about to begin (after its delay): -1 ends it with `err`, and nothing
+ * has left. Set right after the start. */
+void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt_err *err));
+
+/* From now on it may take at most `ms` more (its "total" deadline, when that was later): for the
+ * rest of an answer that nobody needs, but whose connection is worth keeping. */
+void tt_call_limit(struct tt_call *call, uint64_t ms);
+
+struct tt_client_stats {
+    int calls, connections;
+    uint64_t started, failed, reused;
+};
+void tt_client_stats(const struct tt_client *client, struct tt_client_stats *out);
+
+/* The version of the library behind it, for `tidetalk version`. Thread: any. */
+const char *tt_client_library_version(void);

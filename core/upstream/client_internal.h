@@ -1,0 +1,156 @@
+/* What the files of the client share: client.c (calls and their deadlines), client_multi.c (curl's
+ * multis on the loop) and client_target.c (URLs, and which multi a request goes to). The only place
+ * that sees curl.h. Nothing outside core/upstream includes this. */
+#pragma once
+#include "base/list.h"
+#include "upstream/client.h"
+
+#include <curl/curl.h>
+
+/* Where connections go: scheme, host and port. Lives while something refers to it. */
+struct tt_origin {
+    struct tt_str key;          /* owned */
+    size_t refs;                /* targets, and open sockets */
+    unsigned first;             /* the shard that is filled first */
+    unsigned connections, busy; /* of all shards */
+    struct {
+        unsigned connections; /* sockets open */
+        unsigned busy;        /* calls */
+    } shards[];
+};
+
+/* A URL, checked and parsed once. */
+struct tt_target {
+    struct tt_str text; /* owned */
+    size_t refs;        /* the cache, and each call */
+    struct tt_origin *origin;
+    struct tt_url url; /* path is a slice of text */
+    bool literal;      /* the host is an address: no lookup */
+    CURLU *parsed;
+};
+
+struct tt_shard {
+    struct tt_client *client;
+    unsigned index;
+    CURLM *multi;
+    int busy;            /* handles added and not removed */
+    uint64_t idle_ms;    /* when the last one was removed */
+    int connections;     /* sockets open */
+    struct tt_list node; /* in client->flagged: has something to do this turn */
+    struct tt_timer timer;
+    uint64_t due_ms; /* what curl's timer callback stored; 0 = none */
+    bool due_changed, due_now;
+};
+
+/* A descriptor of curl's, found by its number: curl may close and reopen a number at any time. */
+struct tt_client_socket {
+    struct tt_watch watch;
+    struct tt_shard *shard;
+    struct tt_origin *origin; /* NULL: not one of ours (none should exist) */
+};
+
+enum tt_call_phase { TT_CALL_CONNECTING, TT_CALL_WAITING, TT_CALL_RECEIVING };
+
+struct tt_call {
+    struct tt_list node; /* in client->calls, starting or ended */
+    struct tt_client *client;
+    struct tt_target *target;
+    struct tt_shard *shard; /* NULL until added to its multi */
+    CURL *easy;
+    struct curl_slist *headers, *addresses;
+    char method[8];
+    struct tt_buf body;
+    size_t body_len; /* the body itself is freed when it has been sent */
+    struct tt_deadlines deadlines;
+    struct tt_call_handler handler;
+    void (*on_dropped)(void *arg);
+    int (*on_header)(void *arg, struct tt_str name, struct tt_str value);
+    int (*on_begin)(void *arg, struct tt_err *err);
+    struct tt_resolve resolve;
+    struct tt_timer timer;
+    uint64_t started_ms, waiting_ms, last_ms;
+    curl_off_t uploaded;
+    enum tt_call_phase phase;
+    bool resolving, denied, head_told, cancelled;
+    bool interim;     /* the head that comes is a 1xx one */
+    bool in_callback; /* of its own, outside of curl: who called it frees it */
+};
+
+/* A handle at rest. It keeps the URL that was set last, whose text costs 8 % of a request to make.
+ */
+struct tt_client_handle {
+    CURL *easy;
+    struct tt_target *target; /* a reference */
+};
+
+struct tt_client {
+    struct tt_loop *loop;
+    struct tt_client_settings settings;
+    char *ca_file;
+    unsigned shard_count;
+    struct tt_shard *shards;
+    struct tt_map *origins, *targets;
+    struct tt_client_socket **sockets; /* by number */
+    size_t socket_count;
+    struct tt_client_handle *pool;
+    size_t pool_count;
+    struct tt_list calls;
+    struct tt_list starting; /* begun in the work, so never inside a curl callback */
+    struct tt_list ended;    /* cancelled inside a curl callback */
+    struct tt_list flagged;  /* shards */
+    struct tt_deferred work;
+    struct tt_timer sweep;
+    int inside_curl; /* adding and removing handles is forbidden meanwhile */
+    struct tt_client_stats stats;
+};
+
+/* ---- client_target.c ---- */
+
+/* A reference; NULL when the URL is refused. */
+struct tt_target *tt_target_get(struct tt_client *client, struct tt_str url, struct tt_err *err);
+void tt_target_unref(struct tt_client *client, struct tt_target *target);
+void tt_targets_drop(struct tt_client *client);
+void tt_origin_unref(struct tt_client *client, struct tt_origin *origin);
+
+/* Where a connection waits, else where the fewest are. */
+struct tt_shard *tt_origin_choose(struct tt_client *client, const struct tt_origin *origin);
+
+/* ---- client_multi.c ---- */
+
+int tt_shard_open(struct tt_client *client, struct tt_shard *shard, unsigned index,
+                  struct tt_err *err);
+void tt_shard_close(struct tt_shard *shard);
+void tt_client_forget_sockets(struct tt_client *client); /* after the shards are closed */
+int tt_shard_add(struct tt_shard *shard, struct tt_call *call);
+void tt_shard_remove(struct tt_shard *shard, struct tt_call *call);
+
+/* Work for later in this turn: shards with timeouts or results, calls begun or ended in a callback.
+ */
+void tt_client_work(struct tt_client *client);
+void tt_client_on_work(struct tt_deferred *deferred);
+void tt_client_on_sweep(struct tt_timer *timer);
+
+/* A handle with the URL and all options that never change; from the pool when there is one. */
+CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target);
+void tt_client_put_easy(struct tt_client *client, CURL *easy, struct tt_target *target);
+void tt_client_free_pool(struct tt_client *client);
+
+/* ---- client.c ---- */
+
+void tt_call_begin(struct tt_call *call); /* by the work */
+
+/* ---- client_call.c ---- */
+
+void tt_call_set_clock(struct tt_call *call); /* its deadlines run from now on */
+void tt_call_begin_later(struct tt_call *call, uint64_t delay_ms);
+void tt_call_complete(struct tt_call *call, CURLcode code);
+
+/* Tells the end (unless it was cancelled) and frees; error NULL = complete. Never inside curl. */
+void tt_call_end(struct tt_call *call, const struct tt_err *error);
+void tt_call_fail(struct tt_call *call, int status, const char *code, const char *why);
+void tt_call_destroy(struct tt_call *call); /* tells nothing */
+
+/* Curl's write, header and prereq callbacks. */
+size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg);
+size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg);
+int tt_call_on_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port);

@@ -1,0 +1,256 @@
+/* Reading one event of a provider's stream by declared paths. One strict pass over the JSON picks
+ * all of them (base/json), and nothing is allocated once the buffers have grown. What is missing,
+ * null or of another type is simply not there: upstreams send `choices: []`, `content: null` and
+ * fields nobody asked for. An upstream's own error text is never carried on: it may hold what the
+ * request held. Does not know any provider. */
+#include "upstream/delta.h"
+
+#include "base/mem.h"
+#include "upstream/delta_internal.h"
+
+#include <stdlib.h>
+
+void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole)
+{
+    *reader = (struct tt_delta_reader){.spec = tt_delta_spec_ref(spec), .whole = whole};
+    reader->usage = (struct tt_usage){-1, -1};
+    reader->finish_reason.max = 256; /* an upstream's word, kept for the whole stream */
+}
+
+void tt_delta_destroy(struct tt_delta_reader *reader)
+{
+    tt_buf_free(&reader->content);
+    tt_buf_free(&reader->reasoning);
+    tt_buf_free(&reader->tool_calls);
+    tt_buf_free(&reader->finish_reason);
+    free(reader->calls);
+    reader->calls = NULL;
+    tt_delta_spec_unref(reader->spec);
+    reader->spec = NULL;
+}
+
+/* ---- one event ---- */
+
+struct event {
+    struct tt_delta_reader *reader;
+    struct tt_str name;
+    const struct tt_delta_entry
+        *source[TT_DELTA_ROLES]; /* whose value counts, of words and texts */
+    struct tt_usage usage;       /* told by this event */
+    bool failed;
+    const char *error_code;
+    struct tt_err *err;
+};
+
+static bool is_set(const struct tt_json_value *value)
+{
+    return value->type != TT_JSON_NONE && value->type != TT_JSON_NULL &&
+           value->type != TT_JSON_FALSE;
+}
+
+/* A word as it is written: what tells kinds of events apart has no escapes. */
+static struct tt_str word_of(const struct tt_json_value *value)
+{
+    if (value->type == TT_JSON_STRING)
+        return tt_str_of(value->raw.data + 1, value->raw.len - 2);
+    return value->raw;
+}
+
+static bool holds(const struct event *event, const struct tt_delta_entry *entry,
+                  const struct tt_json_value *values)
+{
+    for (size_t i = 0; i < entry->condition_count; i++) {
+        const struct tt_delta_condition *condition = &entry->conditions[i];
+        bool yes = false;
+        switch (condition->op) {
+        case TT_DELTA_EQUALS:
+            yes = tt_str_eq(word_of(&values[condition->slot]), tt_str_from(condition->literal));
+            break;
+        case TT_DELTA_SET:
+            yes = is_set(&values[condition->slot]);
+            break;
+        case TT_DELTA_UNSET:
+            yes = !is_set(&values[condition->slot]);
+            break;
+        case TT_DELTA_EVENT:
+            yes = tt_str_eq(event->name, tt_str_from(condition->literal));
+            break;
+        }
+        if (!yes)
+            return false;
+    }
+    return true;
+}
+
+static const char *translate(const struct tt_delta_spec *spec, enum tt_delta_role role,
+                             struct tt_str word)
+{
+    for (size_t i = 0; i < spec->word_count; i++)
+        if (spec->words[i].role == role && tt_str_eq(word, tt_str_from(spec->words[i].from)))
+            return spec->words[i].to;
+    return NULL;
+}
+
+static void read_text(struct tt_delta_reader *reader, enum tt_delta_role role,
+                      const struct tt_json_value *value)
+{
+    tt_json_unescape(value->raw, reader->whole ? NULL : &reader->high[role],
+                     role == TT_DELTA_CONTENT ? &reader->content : &reader->reasoning);
+}
+
+static void read_finish(struct tt_delta_reader *reader, const struct tt_json_value *value)
+{
+    const char *ours = translate(reader->spec, TT_DELTA_FINISH, word_of(value));
+    tt_buf_clear(&reader->finish_reason);
+    if (ours)
+        tt_buf_append_z(&reader->finish_reason, ours);
+    else if (value->raw.len > reader->finish_reason.max ||
+             tt_json_unescape(value->raw, NULL, &reader->finish_reason) != 0)
+        tt_buf_append_z(&reader->finish_reason, "other");
+}
+
+static void add_count(int64_t *count, const struct tt_json_value *value)
+{
+    int64_t n;
+    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 && n >= 0)
+        *count = *count < 0 ? n : *count + n;
+}
+
+/* Of several declared places the first that has something speaks; a list is one place. */
+static bool speaks(struct event *event, const struct tt_delta_entry *entry,
+                   const struct tt_json_value *value)
+{
+    const struct tt_delta_entry **source = &event->source[entry->role];
+    if (value->type != TT_JSON_STRING || value->raw.len <= 2 || (*source && *source != entry))
+        return false;
+    *source = entry;
+    return true;
+}
+
+static void read_value(struct event *event, const struct tt_delta_entry *entry,
+                       const struct tt_json_value *value, struct tt_delta_call_fields *call)
+{
+    struct tt_delta_reader *reader = event->reader;
+    switch (entry->role) {
+    case TT_DELTA_CONTENT:
+    case TT_DELTA_REASONING:
+        if (speaks(event, entry, value))
+            read_text(reader, entry->role, value);
+        break;
+    case TT_DELTA_FINISH:
+        if (speaks(event, entry, value))
+            read_finish(reader, value);
+        break;
+    case TT_DELTA_INPUT:
+        add_count(&event->usage.input_tokens, value);
+        break;
+    case TT_DELTA_OUTPUT:
+        add_count(&event->usage.output_tokens, value);
+        break;
+    case TT_DELTA_ERROR:
+        event->failed |= value->type != TT_JSON_NONE && value->type != TT_JSON_NULL;
+        break;
+    case TT_DELTA_ERROR_TYPE:
+        if (!event->error_code && is_set(value))
+            event->error_code = translate(reader->spec, entry->role, word_of(value));
+        break;
+    case TT_DELTA_ENDED:
+        reader->done |= is_set(value);
+        break;
+    default:
+        if (is_set(value)) {
+            call->field[entry->role - TT_DELTA_CALL_INDEX] = *value;
+            call->any = true;
+        }
+    }
+}
+
+static int read_node(struct event *event, const struct tt_delta_node *node,
+                     const struct tt_json_value *self);
+
+static int read_items(struct event *event, const struct tt_delta_node *node,
+                      const struct tt_json_value *list)
+{
+    struct tt_json_value item;
+    size_t cursor = 0;
+    while (tt_json_next(list, &cursor, &item))
+        if (read_node(event, node, &item) != 0)
+            return -1;
+    return 0;
+}
+
+/* Recursion ends with the declared paths. */
+static int read_node(struct event *event, const struct tt_delta_node *node,
+                     const struct tt_json_value *self)
+{
+    struct tt_json_value values[TT_DELTA_NODE_PATHS];
+    struct tt_delta_call_fields call = {0};
+    struct tt_err why = {0};
+    if (tt_json_select(self->raw, node->paths, node->path_count, values, &why) != 0)
+        return tt_err_set(event->err, 502, "upstream_bad_response", "the upstream sent no JSON: %s",
+                          why.message);
+    for (size_t i = 0; i < node->entry_count; i++) {
+        const struct tt_delta_entry *entry = &node->entries[i];
+        const struct tt_json_value *value = entry->slot < 0 ? self : &values[entry->slot];
+        if (value->type == TT_JSON_NONE || !holds(event, entry, values))
+            continue;
+        if (!entry->items)
+            read_value(event, entry, value, &call);
+        else if (read_items(event, entry->items, value) != 0)
+            return -1;
+    }
+    return call.any ? tt_delta_call_read(event->reader, &call, event->err) : 0;
+}
+
+static int upstream_error(const struct event *event)
+{
+    const char *code = event->error_code ? event->error_code : "upstream_error";
+    return tt_err_set(event->err, strcmp(code, "upstream_timeout") == 0 ? 504 : 502, code,
+                      "the upstream reported an error in its answer");
+}
+
+static enum tt_json_type type_of(struct tt_str data)
+{
+    return data.data[0] == '[' ? TT_JSON_ARRAY : TT_JSON_OBJECT;
+}
+
+int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_str data,
+                  struct tt_err *err)
+{
+    const struct tt_delta_spec *spec = reader->spec;
+    struct event event = {.reader = reader, .name = name, .usage = {-1, -1}, .err = err};
+    tt_buf_clear(&reader->content);
+    tt_buf_clear(&reader->reasoning);
+    tt_buf_clear(&reader->tool_calls);
+    data = tt_str_trim(data);
+    if (reader->done || data.len == 0)
+        return 0;
+    if (!reader->whole && spec->done_data && tt_str_eq(data, tt_str_from(spec->done_data))) {
+        reader->done = true;
+        return 0;
+    }
+    struct tt_json_value self = {type_of(data), data};
+    tt_delta_calls_begin(reader);
+    if (read_node(&event, reader->whole ? &spec->whole : &spec->stream, &self) != 0)
+        return -1;
+    tt_delta_calls_end(reader);
+    if (event.usage.input_tokens >= 0)
+        reader->usage.input_tokens = event.usage.input_tokens;
+    if (event.usage.output_tokens >= 0)
+        reader->usage.output_tokens = event.usage.output_tokens;
+    return event.failed ? upstream_error(&event) : 0;
+}
+
+/* Some upstreams say "stop" when the model wants tools to be called: clients wait for the other
+ * word. */
+void tt_delta_complete(struct tt_delta_reader *reader)
+{
+    struct tt_buf *reason = &reader->finish_reason;
+    tt_delta_calls_complete(reader);
+    if (reason->len == 0)
+        tt_buf_append_z(reason, "stop");
+    if (reader->call_count > 0 && tt_str_eq(tt_buf_str(reason), TT_STR("stop"))) {
+        tt_buf_clear(reason);
+        tt_buf_append_z(reason, "tool_calls");
+    }
+}

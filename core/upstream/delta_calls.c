@@ -1,0 +1,188 @@
+/* Tool calls, from whatever an upstream sends to the deltas that OpenAI's streams have: pieces of
+ * one call with an index, or whole calls without one, arguments as text or as an object. Indexes
+ * are counted anew, from 0 in the order in which calls begin, because upstreams count other things
+ * too (blocks of content) or not at all; some give every call the index 0, so another id is another
+ * call. */
+#include "base/mem.h"
+#include "base/secret.h"
+#include "upstream/delta_internal.h"
+
+#include <stdlib.h>
+
+#define FIELD(role) field[(role)-TT_DELTA_CALL_INDEX]
+
+static uint64_t hash_of(struct tt_str s)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ (unsigned char)s.data[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static bool is_text(const struct tt_json_value *value)
+{
+    return value->type == TT_JSON_STRING && value->raw.len > 2;
+}
+
+static struct tt_delta_call *find_call(struct tt_delta_reader *reader, int64_t index, uint64_t id)
+{
+    for (size_t i = reader->call_count; i-- > 0;) {
+        struct tt_delta_call *call = &reader->calls[i];
+        if (call->upstream_index == index && (id == 0 || call->id_hash == 0 || call->id_hash == id))
+            return call;
+    }
+    return NULL;
+}
+
+/* The call that the fields speak of. `*begins`: it is a new one; NULL: of none that has begun. */
+static struct tt_delta_call *call_of(struct tt_delta_reader *reader,
+                                     const struct tt_delta_call_fields *fields, bool *begins)
+{
+    const struct tt_json_value *id = &fields->FIELD(TT_DELTA_CALL_ID);
+    bool named = is_text(&fields->FIELD(TT_DELTA_CALL_NAME));
+    uint64_t id_hash = is_text(id) ? hash_of(id->raw) : 0;
+    int64_t index = -1;
+    struct tt_delta_call *call = NULL;
+    tt_json_to_i64(&fields->FIELD(TT_DELTA_CALL_INDEX), &index);
+    if (index >= 0)
+        call = find_call(reader, index, named ? id_hash : 0);
+    else if (!named && reader->call_count > 0)
+        call = &reader->calls[reader->call_count - 1];
+    *begins = !call && named;
+    if (!*begins)
+        return call;
+    reader->calls = tt_realloc(reader->calls, (reader->call_count + 1) * sizeof(*reader->calls));
+    call = &reader->calls[reader->call_count++];
+    *call = (struct tt_delta_call){.upstream_index = index, .id_hash = id_hash};
+    return call;
+}
+
+/* ---- writing ---- */
+
+static void put_key(struct tt_buf *out, const char *text)
+{
+    if (out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[')
+        tt_buf_putc(out, ',');
+    tt_buf_append_z(out, text);
+}
+
+/* A JSON string as JSON again: lone halves become U+FFFD, except at the end of a piece. */
+static void put_string(struct tt_buf *out, struct tt_str raw, uint32_t *high)
+{
+    struct tt_buf plain = {0};
+    tt_json_unescape(raw, high, &plain);
+    tt_buf_putc(out, '"');
+    tt_json_escape(out, tt_buf_str(&plain));
+    tt_buf_putc(out, '"');
+    tt_buf_free(&plain);
+}
+
+static void put_id(struct tt_buf *out, const struct tt_json_value *id)
+{
+    char made[17];
+    put_key(out, "\"id\":");
+    if (is_text(id)) {
+        put_string(out, id->raw, NULL);
+        return;
+    }
+    tt_random_hex(made, sizeof(made) - 1);
+    tt_buf_printf(out, "\"call_%s\"", made);
+}
+
+/* "a.b" and a value: "a":{"b":value} */
+static void put_extra(struct tt_buf *out, const char *dotted, const struct tt_json_value *value)
+{
+    struct tt_str rest = tt_str_from(dotted), step;
+    int depth = 0;
+    put_key(out, "");
+    for (; tt_str_split(&rest, '.', &step); depth++)
+        tt_buf_printf(out, "\"%.*s\":%s", TT_STR_ARG(step), rest.len > 0 ? "{" : "");
+    if (value->type == TT_JSON_STRING)
+        put_string(out, value->raw, NULL);
+    else
+        tt_buf_append_str(out, value->raw);
+    while (--depth > 0)
+        tt_buf_putc(out, '}');
+}
+
+static void put_arguments(struct tt_buf *out, struct tt_delta_call *call, bool whole,
+                          const struct tt_json_value *arguments)
+{
+    put_key(out, "\"arguments\":");
+    if (arguments->type == TT_JSON_STRING) {
+        put_string(out, arguments->raw, whole ? NULL : &call->high);
+        call->has_arguments |= arguments->raw.len > 2;
+    } else if (arguments->type == TT_JSON_OBJECT) {
+        tt_buf_putc(out, '"');
+        tt_json_escape(out, arguments->raw);
+        tt_buf_putc(out, '"');
+        call->has_arguments = true;
+    } else {
+        tt_buf_append_z(out, "\"\"");
+    }
+}
+
+static void put_begin(struct tt_buf *out, size_t index)
+{
+    put_key(out, "{\"index\":");
+    tt_buf_append_u64(out, index);
+}
+
+int tt_delta_call_read(struct tt_delta_reader *reader, const struct tt_delta_call_fields *fields,
+                       struct tt_err *err)
+{
+    const struct tt_json_value *arguments = &fields->FIELD(TT_DELTA_CALL_ARGUMENTS);
+    const struct tt_json_value *extra = &fields->FIELD(TT_DELTA_CALL_EXTRA);
+    const char *extra_key = reader->spec->extra_key;
+    struct tt_buf *out = &reader->tool_calls;
+    bool begins;
+    struct tt_delta_call *call = call_of(reader, fields, &begins);
+    if (reader->call_count > TT_DELTA_CALLS_MAX)
+        return tt_err_set(err, 502, "upstream_bad_response", "more than %d tool calls",
+                          TT_DELTA_CALLS_MAX);
+    if (!call || (!begins && !is_text(arguments)))
+        return 0;
+    put_begin(out, (size_t)(call - reader->calls));
+    if (begins) {
+        put_id(out, &fields->FIELD(TT_DELTA_CALL_ID));
+        put_key(out, "\"type\":\"function\"");
+        if (extra_key && is_text(extra))
+            put_extra(out, extra_key, extra);
+    }
+    put_key(out, "\"function\":{");
+    if (begins) {
+        put_key(out, "\"name\":");
+        put_string(out, fields->FIELD(TT_DELTA_CALL_NAME).raw, NULL);
+    }
+    put_arguments(out, call, reader->whole, arguments);
+    tt_buf_append_z(out, "}}");
+    return 0;
+}
+
+void tt_delta_calls_begin(struct tt_delta_reader *reader)
+{
+    tt_buf_putc(&reader->tool_calls, '[');
+}
+
+void tt_delta_calls_end(struct tt_delta_reader *reader)
+{
+    if (reader->tool_calls.len == 1)
+        tt_buf_clear(&reader->tool_calls);
+    else
+        tt_buf_append_z(&reader->tool_calls, "]\n");
+}
+
+void tt_delta_calls_complete(struct tt_delta_reader *reader)
+{
+    struct tt_buf *out = &reader->tool_calls;
+    tt_buf_clear(out);
+    tt_delta_calls_begin(reader);
+    for (size_t i = 0; i < reader->call_count; i++) {
+        if (reader->calls[i].has_arguments)
+            continue;
+        reader->calls[i].has_arguments = true;
+        put_begin(out, i);
+        tt_buf_append_z(out, ",\"function\":{\"arguments\":\"{}\"}}");
+    }
+    tt_delta_calls_end(reader);
+}

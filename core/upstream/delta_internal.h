@@ -1,0 +1,73 @@
+/* What the three files of the delta reader share: delta_spec.c (paths to trees), delta.c (reading
+ * events) and delta_calls.c (tool calls). Nothing outside core/upstream includes this. */
+#pragma once
+#include "upstream/delta.h"
+
+#include <stdatomic.h>
+
+#define TT_DELTA_NODE_PATHS   24
+#define TT_DELTA_NODE_ENTRIES 32
+#define TT_DELTA_CONDITIONS   4
+#define TT_DELTA_WORDS        32
+#define TT_DELTA_CALLS_MAX    128
+
+/* A filter: asked of a value that the same pass over the JSON has picked. */
+struct tt_delta_condition {
+    enum { TT_DELTA_EQUALS, TT_DELTA_SET, TT_DELTA_UNSET, TT_DELTA_EVENT } op;
+    int slot;
+    char *literal; /* of EQUALS and EVENT */
+};
+
+/* A path's end, or a list whose items are read by a node of their own. */
+struct tt_delta_entry {
+    enum tt_delta_role role; /* when `items` is NULL */
+    int slot;                /* of the node's values, -1 = the node's own value */
+    size_t condition_count;
+    struct tt_delta_condition conditions[TT_DELTA_CONDITIONS];
+    struct tt_delta_node *items;
+};
+
+/* What is picked from one object in one pass. */
+struct tt_delta_node {
+    size_t path_count, entry_count;
+    struct tt_json_path paths[TT_DELTA_NODE_PATHS];
+    char *texts[TT_DELTA_NODE_PATHS]; /* the paths are slices of these */
+    struct tt_delta_entry entries[TT_DELTA_NODE_ENTRIES];
+};
+
+struct tt_delta_spec {
+    atomic_uint refs;
+    enum tt_sse_kind kind;
+    struct tt_delta_node stream, whole;
+    bool finish_in_stream;
+    char *done_data, *extra_key; /* NULL = none */
+    struct {
+        enum tt_delta_role role;
+        char *from, *to;
+    } words[TT_DELTA_WORDS];
+    size_t word_count;
+};
+
+/* The fields of one tool call in one object; a type NONE is not there. */
+struct tt_delta_call_fields {
+    struct tt_json_value field[TT_DELTA_CALL_EXTRA - TT_DELTA_CALL_INDEX + 1];
+    bool any;
+};
+
+/* A call that has begun; its place in the reader's list is its index for our readers. */
+struct tt_delta_call {
+    int64_t upstream_index; /* -1 = it has none */
+    uint64_t id_hash;
+    uint32_t high; /* of its arguments */
+    bool has_arguments;
+};
+
+/* Appends what the fields mean to reader->tool_calls. -1 with "upstream_bad_response" when there
+ * are too many calls. */
+int tt_delta_call_read(struct tt_delta_reader *reader, const struct tt_delta_call_fields *fields,
+                       struct tt_err *err);
+/* Begins and ends the event's entry. */
+void tt_delta_calls_begin(struct tt_delta_reader *reader);
+void tt_delta_calls_end(struct tt_delta_reader *reader);
+/* Arguments for calls that have none: clients parse them as JSON. */
+void tt_delta_calls_complete(struct tt_delta_reader *reader);

@@ -1,0 +1,332 @@
+/* Walking a plan of tries. What is needed to ask again (addresses, headers with keys, bodies with
+ * histories) is kept until the first text or the end, whichever is first; after that only the
+ * breaker's permit is left. A wait is a call that begins later, so that stopping, leaving and the
+ * client's end reach it like a running one. The breaker is asked when a call really begins, not
+ * when it is planned. Never tells a token twice: there is no other try after the first text. */
+#include "upstream/retry.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct candidate {
+    struct tt_call_request request; /* strings in the arena; the body is its own */
+    struct tt_delta_spec *spec;
+    uint64_t key;
+    struct tt_str upstream; /* "https://host:443" */
+    uint64_t not_before_ms; /* it said so */
+};
+
+/* What another try needs. */
+struct kept {
+    struct tt_arena arena;
+    struct candidate *candidates;
+    size_t candidate_count;
+    struct tt_retry_step *steps;
+    size_t step_count, next; /* the step that comes next */
+    uint64_t begun_ms, retry_after_max_ms;
+    bool after_send;
+    struct tt_reply_outcome failed; /* of the last call that was made; status NULL = none */
+};
+
+struct retry {
+    struct tt_client *client;
+    struct tt_breakers *breakers;
+    struct tt_reply *reply; /* a reference */
+    struct kept *kept;      /* NULL: there is no other try */
+    struct candidate *now;  /* that is asked */
+    struct tt_breaker_permit permit;
+    bool force, refused; /* refused by breaker or cap: nothing was sent */
+    bool charged_twice;  /* possibly */
+    int attempts;
+    int64_t refused_retry_s;
+};
+
+static int start_next(struct retry *retry, struct tt_err *err);
+
+/* ---- what is kept for another try ---- */
+
+static void kept_free(struct kept *kept)
+{
+    for (size_t i = 0; kept && i < kept->candidate_count; i++) {
+        struct candidate *candidate = &kept->candidates[i];
+        for (size_t k = 0; k < candidate->request.header_count; k++)
+            explicit_bzero((char *)(uintptr_t)candidate->request.headers[k].data,
+                           candidate->request.headers[k].len);
+        tt_buf_free(&candidate->request.body);
+        tt_delta_spec_unref(candidate->spec);
+    }
+    if (kept)
+        tt_arena_destroy(&kept->arena);
+    free(kept);
+}
+
+static void retry_free(struct retry *retry)
+{
+    kept_free(retry->kept);
+    tt_breaker_leave(&retry->permit);
+    tt_reply_unref(retry->reply);
+    free(retry);
+}
+
+static struct tt_str upstream_of(struct tt_arena *arena, const char *url)
+{
+    struct tt_url parsed;
+    char text[300];
+    if (tt_url_parse(tt_str_from(url), &parsed, NULL) != 0)
+        return TT_STR("");
+    int len = snprintf(text, sizeof(text), "%s://%s:%u", parsed.https ? "https" : "http",
+                       parsed.host, parsed.port);
+    return tt_arena_str(arena, tt_str_of(text, (size_t)len));
+}
+
+static void copy_candidate(struct kept *kept, const struct tt_retry_candidate *from)
+{
+    struct candidate *to = &kept->candidates[kept->candidate_count++];
+    const struct tt_call_request *request = &from->request;
+    struct tt_str *headers =
+        tt_arena_alloc(&kept->arena, (request->header_count + 1) * sizeof(*headers));
+    for (size_t i = 0; i < request->header_count; i++)
+        headers[i] = tt_arena_str(&kept->arena, request->headers[i]);
+    to->request = *request;
+    to->request.url = tt_arena_strndup(&kept->arena, request->url, strlen(request->url));
+    to->request.headers = headers;
+    to->request.body = (struct tt_buf){0};
+    if (from->body) {
+        to->request.body = *from->body;
+        *from->body = (struct tt_buf){0};
+    }
+    to->spec = tt_delta_spec_ref(from->spec);
+    to->key = from->key;
+    to->upstream = upstream_of(&kept->arena, request->url);
+}
+
+static struct kept *kept_new(const struct tt_retry_plan *plan)
+{
+    struct kept *kept = TT_NEW(struct kept);
+    kept->begun_ms = tt_clock_mono_ms();
+    kept->retry_after_max_ms = plan->retry_after_max_ms;
+    kept->after_send = plan->retry_after_send;
+    kept->candidates =
+        tt_arena_alloc(&kept->arena, plan->candidate_count * sizeof(*kept->candidates));
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        copy_candidate(kept, &plan->candidates[i]);
+    kept->steps = tt_arena_alloc(&kept->arena, plan->step_count * sizeof(*kept->steps));
+    memcpy(kept->steps, plan->steps, plan->step_count * sizeof(*kept->steps));
+    kept->step_count = plan->step_count;
+    return kept;
+}
+
+/* ---- what happened ---- */
+
+static bool is_one_of(const char *code, const char *const *codes)
+{
+    for (; *codes; codes++)
+        if (strcmp(code, *codes) == 0)
+            return true;
+    return false;
+}
+
+/* The upstream itself is to blame: nobody there, nobody answers, or it says so. */
+static bool upstream_failed(const struct tt_reply_outcome *outcome, bool has_text)
+{
+    static const char *const transport[] = {
+        "upstream_refused",         "dns_failed",       "upstream_tls_failed", "upstream_reset",
+        "upstream_connect_timeout", "upstream_stalled", "upstream_timeout",    NULL};
+    if (outcome->http_status >= 500)
+        return true;
+    if (outcome->http_status >= 300)
+        return false;
+    /* Long is not broken: a text that is cut by the total deadline came from somebody. */
+    if (has_text && strcmp(outcome->error.code, "upstream_timeout") == 0)
+        return false;
+    return outcome->error.status != 0 && is_one_of(outcome->error.code, transport);
+}
+
+static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
+{
+    static const char *const connecting[] = {"upstream_refused",
+                                             "dns_failed",
+                                             "upstream_tls_failed",
+                                             "upstream_connect_timeout",
+                                             "upstream_reset",
+                                             "upstream_failed",
+                                             NULL};
+    static const char *const silent[] = {"upstream_reset", "upstream_timeout", "upstream_stalled",
+                                         "upstream_incomplete", NULL};
+    if (retry->refused)
+        return true;
+    if (outcome->http_status == 429 || outcome->http_status >= 500)
+        return true;
+    if (outcome->http_status >= 300)
+        return false;
+    if (!outcome->maybe_charged)
+        return is_one_of(outcome->error.code, connecting);
+    return retry->kept->after_send && is_one_of(outcome->error.code, silent);
+}
+
+static void log_failure(const struct retry *retry, const struct tt_reply_outcome *outcome,
+                        bool follows)
+{
+    tt_log(TT_LOG_INFO, "upstream failed",
+           TT_F_INT("message_id", tt_reply_message_id(retry->reply)),
+           TT_F_INT("attempt", retry->attempts), TT_F_STR("upstream", retry->now->upstream),
+           TT_F_Z("code", outcome->error.code), TT_F_INT("http_status", outcome->http_status),
+           TT_F_Z("error", outcome->error.message), TT_F_BOOL("retried", follows));
+}
+
+/* ---- hooks of a try ---- */
+
+static int on_begin(void *arg, struct tt_err *err)
+{
+    struct retry *retry = arg;
+    if (retry->breakers &&
+        tt_breaker_enter(retry->breakers, retry->now->upstream, retry->now->key, retry->force,
+                         &retry->permit, &retry->refused_retry_s, err) != 0) {
+        retry->refused = true;
+        return -1;
+    }
+    retry->attempts++;
+    return 0;
+}
+
+static void on_text(void *arg)
+{
+    struct retry *retry = arg;
+    tt_breaker_report(&retry->permit, false);
+    kept_free(retry->kept);
+    retry->kept = NULL;
+    retry->now = NULL;
+}
+
+/* A call was made and ended by itself. */
+static void note_end(struct retry *retry, const struct tt_reply_outcome *outcome)
+{
+    bool has_text = !retry->kept;
+    bool failed = upstream_failed(outcome, has_text);
+    if (failed || !has_text)
+        tt_breaker_report(&retry->permit, failed);
+    if (!has_text && outcome->retry_after_s > 0)
+        retry->now->not_before_ms = tt_clock_mono_ms() + (uint64_t)outcome->retry_after_s * 1000;
+}
+
+/* Whether another try has been started. */
+static bool follow(struct retry *retry, const struct tt_reply_outcome *outcome)
+{
+    struct tt_err err;
+    bool follows = may_follow(retry, outcome) && retry->kept->next < retry->kept->step_count;
+    bool silent = !retry->refused && outcome->http_status < 300 && outcome->maybe_charged;
+    log_failure(retry, outcome, follows);
+    if (!retry->refused)
+        retry->kept->failed = *outcome;
+    if (!follows || start_next(retry, &err) != 0)
+        return false;
+    retry->charged_twice = retry->charged_twice || silent;
+    return true;
+}
+
+static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, bool final, void *arg)
+{
+    struct retry *retry = arg;
+    bool refused = retry->refused;
+    bool stopped = final && retry->kept && strcmp(outcome->status, "complete") != 0;
+    (void)reply;
+    if (refused)
+        outcome->retry_after_s = retry->refused_retry_s;
+    else if (!stopped)
+        note_end(retry, outcome);
+    tt_breaker_leave(&retry->permit);
+    if (!final && follow(retry, outcome))
+        return true;
+    /* Nothing is left to try: a refusal says less than what a call met before it. */
+    if (refused && !stopped && retry->kept->failed.status)
+        *outcome = retry->kept->failed;
+    outcome->attempts = retry->attempts;
+    outcome->charged_twice = retry->charged_twice && retry->attempts > 1;
+    /* Whatever the last call met: an earlier one may have been charged. */
+    outcome->maybe_charged = outcome->maybe_charged || retry->charged_twice;
+    retry_free(retry);
+    return false;
+}
+
+/* ---- the next try ---- */
+
+/* How long to wait for the step; -1 = it is not worth it. */
+static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step)
+{
+    const struct candidate *candidate = &kept->candidates[step->candidate];
+    uint64_t now = tt_clock_mono_ms(), wait = step->wait_ms;
+    uint64_t total = candidate->request.deadlines.total;
+    uint64_t asked = candidate->not_before_ms > now ? candidate->not_before_ms - now : 0;
+    if (asked > kept->retry_after_max_ms)
+        return -1;
+    if (asked > wait)
+        wait = asked;
+    return total && now + wait >= kept->begun_ms + total ? -1 : (int64_t)wait;
+}
+
+static bool asked_again(const struct kept *kept, size_t candidate)
+{
+    for (size_t i = kept->next; i < kept->step_count; i++)
+        if (kept->steps[i].candidate == candidate)
+            return true;
+    return false;
+}
+
+static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
+                      struct tt_err *err)
+{
+    const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry};
+    struct kept *kept = retry->kept;
+    struct candidate *candidate = &kept->candidates[step->candidate];
+    struct tt_call_request request = candidate->request;
+    uint64_t spent = tt_clock_mono_ms() + wait - kept->begun_ms;
+    retry->now = candidate;
+    retry->refused = false;
+    request.delay_ms = wait;
+    if (request.deadlines.total > 0)
+        request.deadlines.total =
+            request.deadlines.total > spent ? request.deadlines.total - spent : 1;
+    if (asked_again(kept, step->candidate)) {
+        request.body = (struct tt_buf){0};
+        tt_buf_append_str(&request.body, tt_buf_str(&candidate->request.body));
+    } else {
+        candidate->request.body = (struct tt_buf){0};
+    }
+    int failed =
+        tt_upstream_try(retry->client, &request, candidate->spec, retry->reply, &hooks, err);
+    tt_buf_free(&request.body);
+    return failed;
+}
+
+/* Passes over steps that cannot be taken. -1 when none is left; err is that of the last one. */
+static int start_next(struct retry *retry, struct tt_err *err)
+{
+    struct kept *kept = retry->kept;
+    while (kept->next < kept->step_count) {
+        const struct tt_retry_step *step = &kept->steps[kept->next++];
+        int64_t wait = wait_of(kept, step);
+        if (wait >= 0 && start_step(retry, step, (uint64_t)wait, err) == 0)
+            return 0;
+    }
+    return -1;
+}
+
+int tt_retry_start(struct tt_client *client, struct tt_breakers *breakers,
+                   const struct tt_retry_plan *plan, struct tt_reply *reply, struct tt_err *err)
+{
+    struct retry *retry = TT_NEW(struct retry);
+    retry->client = client;
+    retry->breakers = breakers;
+    retry->reply = tt_reply_ref(reply);
+    retry->force = plan->force;
+    retry->kept = kept_new(plan);
+    if (start_next(retry, err) == 0)
+        return 0;
+    retry_free(retry);
+    return -1;
+}

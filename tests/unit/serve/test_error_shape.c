@@ -1,0 +1,157 @@
+/* Errors in OpenAI's shape at the paths that app.lua names, whoever refuses: the core before the
+ * body, a handler, a script that fails. */
+#include "serve/web.h"
+
+static const char app[] =
+    "local actions = {\n"
+    "  missing = function() return nil, {code = 'missing_field', args = {field = 'model'}} end,\n"
+    "  number = function() return nil, {code = 'missing_field', args = {field = 12}} end,\n"
+    "  busy = function() return nil, {code = 'busy', retry_after = 7, message = 'why'} end,\n"
+    "  upstream = function() return nil, {code = 'upstream_failed', retry_after = 2} end,\n"
+    "  never = function() return nil, {code = 'never'} end,\n"
+    "  always = function() return nil, {code = 'always'} end,\n"
+    "  raise = function() error('secret detail') end,\n"
+    "}\n"
+    "local function act(req) return actions[req.params.name](req) end\n"
+    "local function made(prefix) return {\n"
+    "  {method = 'GET', path = prefix .. '/do/:name', auth = 'none', handler = act},\n"
+    "  {method = 'POST', path = prefix .. '/body', auth = 'none', handler = act, request = {},\n"
+    "    body_max = 100},\n"
+    "  {method = 'GET', path = prefix .. '/private', auth = 'user', handler = act},\n"
+    "} end\n"
+    "local routes = made('/v1')\n"
+    "for _, route in ipairs(made('/api')) do routes[#routes + 1] = route end\n"
+    "local " RIG_ERRORS "\n"
+    "errors.never = {status = 502, en = 'Never', zh = '不', retry = false}\n"
+    "errors.always = {status = 409, en = 'Later', zh = '等', retry = true}\n"
+    "return {errors = errors, error_shapes = {{prefix = '/v1/', shape = 'openai'}},\n"
+    "  handle = function(route, req) return route.handler(req) end, routes = routes}\n";
+
+static int setup(void **state)
+{
+    tt_log_setup(TT_LOG_ERROR + 1, TT_LOG_TEXT); /* script errors are what is tested here */
+    return web_setup(state, app, false);
+}
+
+#define OPENAI(message, type, param, code)                                                         \
+    "{\"error\":{\"message\":\"" message "\",\"type\":\"" type "\",\"param\":" param               \
+    ",\"code\":\"" code "\"}}"
+
+static void expect(struct web *web, int status, const char *body, const char *retry)
+{
+    assert_int_equal(web->status, status);
+    assert_string_equal(web->body, body);
+    assert_true(web_has(web, "Content-Type: application/json; charset=utf-8"));
+    assert_true(web_has(web, retry));
+    assert_int_equal(web_count(web, "X-Request-Id"), 1);
+}
+
+static void what_the_core_refuses_has_the_shape(void **state)
+{
+    struct web *web = *state;
+
+    web_get(web, "/v1/none");
+    expect(web, 404, OPENAI("Not found", "not_found_error", "null", "not_found"),
+           "X-Should-Retry: false");
+    web_ask(web, "DELETE", "/v1/private", "", NULL);
+    expect(web, 405, OPENAI("Wrong method", "invalid_request_error", "null", "method_not_allowed"),
+           "X-Should-Retry: false");
+    assert_true(web_has(web, "Allow: GET, HEAD, OPTIONS"));
+    web_get(web, "/v1/private");
+    expect(web, 401, OPENAI("Log in", "authentication_error", "null", "unauthorized"),
+           "X-Should-Retry: false");
+    assert_true(web_has(web, "WWW-Authenticate: Bearer"));
+    web_ask(web, "POST", "/v1/body", "Content-Type: text/plain\r\n", "{}");
+    expect(web, 415, OPENAI("JSON only", "invalid_request_error", "null", "unsupported_media_type"),
+           "X-Should-Retry: false");
+    web_raw(web, "POST /v1/body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                 "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n");
+    expect(web, 413, OPENAI("Too large", "invalid_request_error", "null", "body_too_large"),
+           "X-Should-Retry: false");
+}
+
+static void what_a_handler_refuses_has_the_shape(void **state)
+{
+    struct web *web = *state;
+
+    web_get(web, "/v1/do/missing");
+    expect(web, 400,
+           OPENAI("Field model is missing, model!", "invalid_request_error", "\"model\"",
+                  "missing_field"),
+           "X-Should-Retry: false");
+    web_get(web, "/v1/do/number");
+    expect(web, 400,
+           OPENAI("Field 12 is missing, 12!", "invalid_request_error", "null", "missing_field"),
+           "X-Should-Retry: false");
+    web_get(web, "/v1/do/raise");
+    expect(web, 500, OPENAI("Internal error", "server_error", "null", "internal_error"),
+           "X-Should-Retry: true");
+    web_ask(web, "GET", "/v1/do/never", "Accept-Language: zh\r\n", NULL);
+    expect(web, 502, OPENAI("不", "server_error", "null", "never"), "X-Should-Retry: false");
+    web_get(web, "/v1/do/always");
+    expect(web, 409, OPENAI("Later", "invalid_request_error", "null", "always"),
+           "X-Should-Retry: true");
+}
+
+static void waiting_times_come_in_both_units(void **state)
+{
+    struct web *web = *state;
+
+    web_get(web, "/v1/do/busy");
+    expect(web, 503, OPENAI("Busy", "server_error", "null", "busy"), "X-Should-Retry: true");
+    assert_true(web_has(web, "Retry-After: 7") && web_has(web, "Retry-After-Ms: 7000"));
+    web_get(web, "/v1/do/upstream");
+    assert_true(web_has(web, "Retry-After: 2") && web_has(web, "Retry-After-Ms: 2000"));
+    web_get(web, "/v1/do/missing");
+    assert_int_equal(web_count(web, "Retry-After"), 0);
+    assert_int_equal(web_count(web, "Retry-After-Ms"), 0);
+}
+
+static void other_paths_keep_their_own(void **state)
+{
+    struct web *web = *state;
+
+    web_get(web, "/api/do/busy");
+    assert_non_null(strstr(web->body, "{\"error\":\"Busy\",\"code\":\"busy\",\"request_id\":"));
+    assert_true(web_has(web, "Retry-After: 7"));
+    assert_int_equal(web_count(web, "Retry-After-Ms"), 0);
+    assert_int_equal(web_count(web, "X-Should-Retry"), 0);
+    web_get(web, "/v1x");
+    assert_non_null(strstr(web->body, "{\"error\":\"Not found\",\"code\""));
+}
+
+static void a_wrong_declaration_is_told(void **state)
+{
+    struct rig *rig = rig_new();
+    (void)state;
+
+    static const char *const wrong[] = {"'x'", "{1}", "{{prefix = '/v1/'}}",
+                                        "{{prefix = '', shape = 'openai'}}",
+                                        "{{prefix = '/v1/', shape = 'xml'}}"};
+    for (size_t i = 0; i < TT_COUNT(wrong); i++) {
+        struct tt_buf text = {0};
+        tt_buf_printf(&text,
+                      "return {handle = function() end, routes = {}, error_shapes = %s, " RIG_ERRORS
+                      "}\n",
+                      wrong[i]);
+        rig_put(rig, "lua/app.lua", text.data);
+        assert_null(rig_try_load(rig));
+        assert_non_null(strstr(rig->errors.data, "'error_shapes'"));
+        tt_buf_free(&text);
+    }
+    rig_free(rig);
+}
+
+#define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WEB_TEST(what_the_core_refuses_has_the_shape),
+        WEB_TEST(what_a_handler_refuses_has_the_shape),
+        WEB_TEST(waiting_times_come_in_both_units),
+        WEB_TEST(other_paths_keep_their_own),
+        cmocka_unit_test(a_wrong_declaration_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
