@@ -177,10 +177,26 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
     return 0;
 }
 
+static void fill_serving(struct tt_app *app)
+{
+    const struct tt_settings *settings = app->settings;
+    const struct tt_conf_value *origins = tt_conf_get(settings->conf, "cors.origins");
+
+    app->serving = (struct tt_serve_settings){
+        .cors_origins = origins->items,
+        .cors_origin_count = origins->item_count,
+        .public_url = tt_conf_get(settings->conf, "public_url")->text,
+        .route_stats = tt_route_stats_set_new(),
+        .dev = tt_settings_int(settings, "dev") != 0,
+        .body_max = (size_t)tt_settings_int(settings, "limits.body"),
+        .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
+    };
+}
+
 static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
 {
     app->admin_access = tt_admin_access_new(app->settings);
-    app->route_stats = tt_route_stats_set_new();
+    fill_serving(app);
     if (public_listener && check_address(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
@@ -280,7 +296,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
     tt_admin_access_free(app->admin_access);
-    tt_route_stats_set_free(app->route_stats);
+    tt_route_stats_set_free(app->serving.route_stats);
     if (app->lock_fd >= 0)
         close(app->lock_fd);
     app->worker_count = 0;

@@ -44,7 +44,7 @@ void tt_task_start(struct tt_task *task, lua_CFunction entry);
  * closed, its children are cancelled. */
 void tt_task_cancel(struct tt_task *task);
 
-void tt_task_cancel_all(struct tt_env *env);
+void tt_task_cancel_all(struct tt_runtime *runtime);
 
 /* ---- tasks within tasks ---- */
 
@@ -77,7 +77,7 @@ struct tt_task *tt_task_check(lua_State *L, const char *function);
 /* The same for functions that wait: raises also where Lua cannot yield (in a comparator of sort, a
  * callback of gsub, a metamethod called by C). Must come before the operation is started. */
 struct tt_task *tt_task_check_wait(lua_State *L, const char *function);
-struct tt_env *tt_task_env(struct tt_task *task);
+struct tt_runtime *tt_task_runtime(struct tt_task *task);
 
 void tt_task_own(struct tt_task *task, struct tt_owned *owned);
 void tt_task_disown(struct tt_owned *owned);

@@ -1,7 +1,7 @@
 /* The tide.* modules: each bind_<module>.c has one luaL_Reg table and one function here, which
  * pushes the module's table. */
 #pragma once
-#include "script/vm.h"
+#include "tide/tide.h"
 
 int tt_bind_json(lua_State *L);
 int tt_bind_db(lua_State *L);
@@ -26,9 +26,6 @@ void tt_bind_test_check(lua_State *L);    /* likewise */
 
 /* Adds to tide.crypto's table, on top of the stack: bytes as text, a script's own keys. */
 void tt_bind_encode(lua_State *L);
-
-/* The metatable of requests, see request.h. */
-void tt_bind_request_setup(lua_State *L);
 
 /* The metatable of replies, see bind_reply.c. */
 void tt_bind_reply_setup(lua_State *L);

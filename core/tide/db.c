@@ -65,7 +65,7 @@ static void slow_release(struct tt_wait *wait)
     free(read);
 }
 
-static int start_slow(lua_State *L, struct tt_env *env, struct tt_str sql,
+static int start_slow(lua_State *L, struct tt_tide *tide, struct tt_str sql,
                       const struct tt_db_value *values, size_t count, bool only_first)
 {
     struct tt_err err = {0};
@@ -75,8 +75,8 @@ static int start_slow(lua_State *L, struct tt_env *env, struct tt_str sql,
     read->wait =
         (struct tt_wait){.push = slow_push, .cancel = slow_cancel, .release = slow_release};
     read->only_first = only_first;
-    read->fetch =
-        tt_db_fetch(env->db, env->loop, sql, values, count, SLOW_ROWS_MAX, slow_done, read, &err);
+    read->fetch = tt_db_fetch(tide->chat.db, tide->runtime.loop, sql, values, count, SLOW_ROWS_MAX,
+                              slow_done, read, &err);
     if (!read->fetch) {
         free(read);
         return tt_value_push_error(L, &err);
@@ -115,7 +115,7 @@ static void push_row(lua_State *L, struct tt_db_reader *reader, int names, int c
 static int read_rows(lua_State *L, bool only_first)
 {
     tt_task_check(L, only_first ? "db.one" : "db.query");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_db_value values[TT_SQL_ARGS_MAX];
     struct tt_err err = {0};
     struct tt_str sql;
@@ -124,22 +124,22 @@ static int read_rows(lua_State *L, bool only_first)
 
     sql.data = luaL_checklstring(L, 1, &sql.len);
     size_t count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
-    if (tt_db_query(env->reader, sql, values, count, &err) != 0)
+    if (tt_db_query(tide->reader, sql, values, count, &err) != 0)
         return tt_value_push_error(L, &err);
-    int columns = tt_db_columns(env->reader);
-    int names = push_names(L, env->reader, columns);
+    int columns = tt_db_columns(tide->reader);
+    int names = push_names(L, tide->reader, columns);
     if (!only_first)
         lua_createtable(L, 0, 0);
-    while ((more = tt_db_step(env->reader, &err)) == 1) {
-        push_row(L, env->reader, names, columns);
+    while ((more = tt_db_step(tide->reader, &err)) == 1) {
+        push_row(L, tide->reader, names, columns);
         if (only_first) {
-            tt_db_query_end(env->reader);
+            tt_db_query_end(tide->reader);
             return 1;
         }
         lua_rawseti(L, -2, ++rows);
     }
     if (more < 0 && strcmp(err.code, "query_too_slow") == 0)
-        return start_slow(L, env, sql, values, count, only_first);
+        return start_slow(L, tide, sql, values, count, only_first);
     if (more < 0)
         return tt_value_push_error(L, &err);
     return only_first ? 0 : 1;
@@ -164,7 +164,7 @@ static int db_fetch(lua_State *L)
 
     sql.data = luaL_checklstring(L, 1, &sql.len);
     size_t count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
-    return start_slow(L, tt_vm_of(L)->env, sql, values, count, false);
+    return start_slow(L, tt_tide_of(L), sql, values, count, false);
 }
 
 /* ---- writes ---- */
@@ -266,7 +266,7 @@ static int job_gc(lua_State *L)
 static int db_write(lua_State *L)
 {
     tt_task_check_wait(L, "db.write");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -285,7 +285,7 @@ static int db_write(lua_State *L)
     struct write *write = TT_NEW(struct write);
     write->wait =
         (struct tt_wait){.push = write_push, .cancel = write_cancel, .release = write_release};
-    if (tt_db_submit(env->db, env->loop, *anchor, write_done, write, &err) != 0) {
+    if (tt_db_submit(tide->chat.db, tide->runtime.loop, *anchor, write_done, write, &err) != 0) {
         free(write);
         return tt_value_push_error(L, &err);
     }

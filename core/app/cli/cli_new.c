@@ -203,9 +203,9 @@ static int make_handler(const struct tt_settings *settings, struct handler_files
 static int new_handler(const struct tt_settings *settings, const char *name)
 {
     struct handler_files files = {0};
-    struct tt_env env = {0};
+    struct tt_tide tide = {0};
     struct tt_err err = {0};
-    struct tt_generation *before = tt_cli_load(settings, &env, &err), *after = NULL;
+    struct tt_generation *before = tt_cli_load(settings, &tide, &err), *after = NULL;
     int code = TT_EXIT_FAILED;
 
     if (!before)
@@ -215,7 +215,7 @@ static int new_handler(const struct tt_settings *settings, const char *name)
     snprintf(files.test, sizeof(files.test), "%s/tests/%s_test.lua", settings->lua_dir, name);
     snprintf(files.app, sizeof(files.app), "%s/app.lua", settings->lua_dir);
     if (make_handler(settings, &files, name, &err) == 0)
-        after = tt_cli_load(settings, &env, &err);
+        after = tt_cli_load(settings, &tide, &err);
     if (after) {
         printf("%s: POST /api/%s\n%s: its test, run it with: tidetalk test %s\n%s: one line\n",
                files.route, name, files.test, files.test, files.app);
