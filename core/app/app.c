@@ -1,8 +1,10 @@
-/* Up: lock -> keys -> migrations -> repair -> pools -> workers -> scripts -> listeners -> threads.
- * Down in the other direction. Anything that fails on the way up takes down what stands. */
+/* Up: lock -> look for losses -> pools -> migrations -> repair -> keys -> files -> workers ->
+ * scripts -> listeners -> threads. Down in the other direction. Anything that fails on the way up
+ * takes down what stands. */
 #include "app/app.h"
 
 #include "app/admin/admin_access.h"
+#include "app/data_check.h"
 #include "app/file_sweep.h"
 #include "app/holder.h"
 #include "app/reload/builder.h"
@@ -10,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/reply_store.h"
+#include "db/inspect.h"
 #include "db/migrate.h"
 
 #include <errno.h>
@@ -130,12 +133,26 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
     return app->cache ? 0 : -1;
 }
 
+/* The database before the secret file: a first start that breaks off between them must not look
+ * like a database that was lost. */
+static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct tt_err *err)
+{
+    const struct tt_settings *settings = app->settings;
+
+    if (open_database(app, err) != 0 || tt_keys_load(&app->keys, settings->secret_file, err) != 0)
+        return -1;
+    if (loss->seal_key && tt_db_accept_seal_key(settings->database, app->keys.seal_id, err) != 0)
+        return -1;
+    return open_files(app, err);
+}
+
 static int open_parts(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
     const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
+    struct tt_data_loss loss;
 
-    if (tt_keys_load(&app->keys, settings->secret_file, err) != 0)
+    if (tt_data_check(settings, &loss, err) != 0)
         return -1;
     app->egress = tt_egress_new(allow->items, allow->item_count, err);
     app->aux = tt_aux_new("tt-aux", 4, 1024, err);
@@ -153,9 +170,7 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
         .in_flight_max = (int)tt_settings_int(settings, "upstream.in_flight"),
     });
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
-    if (open_cache(app, err) != 0)
-        return -1;
-    return open_database(app, err) == 0 ? open_files(app, err) : -1;
+    return open_data(app, &loss, err) == 0 ? open_cache(app, err) : -1;
 }
 
 /* All workers bind the same address; with port 0 the first one's choice is everybody's. */

@@ -33,8 +33,10 @@ local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
 local SQL_USER = [[
 SELECT id, username, email, role, token_version, created_at
 FROM users
-WHERE id = ? AND token_version = ? AND disabled = 0
-  AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?)]]
+WHERE id = ?1 AND disabled = 0
+  AND (token_version = ?2
+    OR (surviving_version = token_version AND surviving_jti = ?3))
+  AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?3)]]
 
 --- How old the noted time of a key's last use may become: a write a minute,
 --- not one a request.
@@ -52,9 +54,10 @@ local SQL_NOTE_USE = [[
 UPDATE api_keys SET last_used_at = ?1
 WHERE id = ?2 AND (last_used_at IS NULL OR last_used_at < ?1)]]
 
+--- The token that a request came with, as it was sent: not checked yet.
 ---@param req tide.Request
 ---@return string|nil token, boolean from_cookie
-local function token_of(req)
+function M.token_of(req)
   local header = req:header("Authorization")
   if header then
     -- RFC 9110, 11.1: the scheme's case does not matter.
@@ -90,7 +93,7 @@ end
 ---@param req tide.Request
 ---@return true|nil ok, tide.Error|nil err csrf
 function M.check_site(req)
-  local _, from_cookie = token_of(req)
+  local _, from_cookie = M.token_of(req)
   if not from_cookie or SAFE[req.method] then
     return true
   end
@@ -127,7 +130,7 @@ end
 ---@return tide.Error|nil err unauthorized, invalid_token, token_expired,
 --- invalid_api_key, api_key_not_accepted
 function M.authenticate(req, accepts_keys)
-  local token, from_cookie = token_of(req)
+  local token, from_cookie = M.token_of(req)
   if not token then
     return nil, errors.new("unauthorized")
   end

@@ -1,5 +1,6 @@
 --- Accounts: register, log in and out, who am I, change the password.
 
+local auth = require "lib.auth"
 local config = require "tide.config"
 local errors = require "lib.errors"
 local fields = require "lib.fields"
@@ -85,20 +86,18 @@ end
 
 function handlers.update_password(req)
   local user = req.user
-  local version, err = users.change_password(
+  local ok, err = users.change_password(
     user,
     req.body.old_password,
     req.body.new_password
   )
-  if not version then
+  if not ok then
     return nil, err
   end
-  -- All tokens of the user have ended, this request's too. Who changed the
-  -- password stays logged in with a new one.
-  user.token_version = version
-  local token = tokens.issue(user)
+  -- The cookie is set again because it may be of another login, ended by now.
+  local token = auth.token_of(req)
   return {
-    headers = tokens.cookie_headers(req, token),
+    headers = tokens.cookie_headers(req, token, user.claims),
     json = {
       message = texts.get(req.language, "password_changed"),
       token = token,

@@ -47,9 +47,11 @@ end
 --- The headers that give the browser a token.
 ---@param req tide.Request
 ---@param token string
+---@param claims? tide.Claims of a token that was made before; nil: just now
 ---@return table<string, string>
-function M.cookie_headers(req, token)
-  return { ["Set-Cookie"] = cookie(req, token, lifetime()) }
+function M.cookie_headers(req, token, claims)
+  local max_age = claims and claims.exp - time.unix() or lifetime()
+  return { ["Set-Cookie"] = cookie(req, token, math.max(max_age, 0)) }
 end
 
 --- The headers that take it away.

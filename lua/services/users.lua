@@ -103,11 +103,12 @@ function M.log_in(username, password)
   return row
 end
 
---- Changes the own password; every token of the user ends.
----@param user tide.User
+--- Changes the own password. Every token of the user ends but the one that
+--- asks: it is not made anew, so a client that goes on with it stays logged in.
+---@param user tide.User with the claims of its token
 ---@param old_password string
 ---@param new_password string
----@return integer|nil token_version the new one
+---@return true|nil ok
 ---@return tide.Error|nil err wrong_password, conflict, busy
 function M.change_password(user, old_password, new_password)
   local row, failed =
@@ -130,9 +131,10 @@ function M.change_password(user, old_password, new_password)
   local outcomes, err = db.write({
     {
       "UPDATE users SET password_hash = ?, token_version = token_version + 1,"
+        .. " surviving_version = token_version + 1, surviving_jti = ?,"
         .. " version = version + 1, updated_at = ? "
         .. "WHERE id = ? AND token_version = ?",
-      { hash, time.now(), user.id, user.token_version },
+      { hash, user.claims.jti, time.now(), user.id, user.token_version },
       expect = 1,
     },
   })
@@ -140,7 +142,7 @@ function M.change_password(user, old_password, new_password)
     local raced = err.code == "unexpected_changes"
     return nil, raced and errors.new("conflict") or err
   end
-  return user.token_version + 1
+  return true
 end
 
 --- One page of all users, for the operator.

@@ -24,7 +24,8 @@ describe("lib.pipeline", function()
     local db = {
       one = function(sql, args)
         assert.truthy(sql:find("disabled = 0", 1, true))
-        assert.truthy(sql:find("token_version = ?", 1, true))
+        assert.truthy(sql:find("token_version = ?2", 1, true))
+        assert.truthy(sql:find("surviving_jti = ?3", 1, true))
         assert.truthy(sql:find("revoked_tokens", 1, true))
         assert.same({ 7, 1, "j" }, args)
         return user

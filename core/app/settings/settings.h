@@ -17,6 +17,7 @@ struct tt_settings {
     char admin_token[513];   /* "" = the admin listener is a unix socket */
     char lock_file[4200];
     int workers;
+    bool accept_loss; /* no setting but a flag of serve, see data_check.h; false when loaded */
 };
 
 /* Reads defaults, file (--config, TIDETALK_CONFIG, or ./tidetalk.yaml when it is there),
