@@ -39,7 +39,7 @@ local SQL_COUNT = "SELECT COUNT(*) AS n FROM (SELECT 1 FROM message_search "
 
 local SQL_PAGE = [[
 SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at,
-  snippet(message_search, 1, '', '', '…', 24) AS snippet
+  tidetalk_snippet(message_search, 1) AS snippet
 FROM message_search
 JOIN chat_messages AS m ON m.id = message_search.rowid
 JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id

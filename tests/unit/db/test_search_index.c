@@ -1,7 +1,7 @@
 /* The job that indexes what the triggers of the real schema have queued. */
 #include "db/migrate.h"
+#include "db/search_fts5.h"
 #include "db/search_index.h"
-#include "db/search_tokenizer.h"
 #include "support.h"
 
 #define MIGRATIONS TT_TEST_DATA "/../../migrations"
@@ -12,7 +12,7 @@ static struct fixture *begin(void)
     struct tt_migrate_report report = {0};
     struct tt_err err = {0};
 
-    tt_search_tokenizer_setup();
+    tt_search_fts5_setup();
     if (tt_db_migrate(f->path, MIGRATIONS, false, &report, &err) != 0)
         fail_msg("%s", err.message);
     tt_buf_free(&report.text);
