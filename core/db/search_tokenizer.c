@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 
 struct tokenizer {
@@ -22,6 +21,7 @@ struct shifted {
     void *context;
     take_token *take;
     int offset;
+    int rc; /* what the last token was answered */
 };
 
 /* Blocks of Unicode 15 that are written without blanks between words. */
@@ -46,16 +46,18 @@ static size_t step(struct tt_str text, bool *in_run)
 static int take_shifted(void *arg, int flags, const char *token, int size, int start, int end)
 {
     struct shifted *shifted = arg;
-    return shifted->take(shifted->context, flags, token, size, start + shifted->offset,
-                         end + shifted->offset);
+    shifted->rc = shifted->take(shifted->context, flags, token, size, start + shifted->offset,
+                                end + shifted->offset);
+    return shifted->rc;
 }
 
 static int tokenize_words(struct tokenizer *tokenizer, void *context, int flags,
                           struct tt_str whole, size_t start, size_t end, take_token *take)
 {
     struct shifted shifted = {.context = context, .take = take, .offset = (int)start};
-    return tokenizer->words.xTokenize(tokenizer->state, &shifted, flags, whole.data + start,
-                                      (int)(end - start), take_shifted);
+    int rc = tokenizer->words.xTokenize(tokenizer->state, &shifted, flags, whole.data + start,
+                                        (int)(end - start), take_shifted);
+    return rc == SQLITE_OK ? shifted.rc : rc; /* unicode61 makes OK of DONE */
 }
 
 /* `start`..`end` is a run; `more`: text follows it. */
@@ -100,7 +102,7 @@ static int tokenize(Fts5Tokenizer *self, void *context, int flags, const char *d
         rc = run ? tokenize_run(context, flags, text, start, end, end < text.len, take)
                  : tokenize_words(tokenizer, context, flags, text, start, end, take);
     }
-    return rc;
+    return rc == SQLITE_DONE ? SQLITE_OK : rc; /* DONE: no more tokens are wanted */
 }
 
 static void destroy(Fts5Tokenizer *self)
@@ -130,34 +132,9 @@ static int create(void *arg, const char **args, int count, Fts5Tokenizer **out)
     return SQLITE_OK;
 }
 
-/* How one gets at FTS5's interface: https://www.sqlite.org/fts5.html, 7. */
-static fts5_api *find_api(sqlite3 *handle)
-{
-    fts5_api *api = NULL;
-    sqlite3_stmt *statement = NULL;
-
-    if (sqlite3_prepare_v2(handle, "SELECT fts5(?1)", -1, &statement, NULL) == SQLITE_OK) {
-        sqlite3_bind_pointer(statement, 1, &api, "fts5_api_ptr", NULL);
-        sqlite3_step(statement);
-    }
-    sqlite3_finalize(statement);
-    return api;
-}
-
-static int register_tokenizer(sqlite3 *handle, char **message,
-                              const struct sqlite3_api_routines *routines)
+int tt_search_tokenizer_register(struct fts5_api *api)
 {
     static const fts5_tokenizer functions = {
         .xCreate = create, .xDelete = destroy, .xTokenize = tokenize};
-    fts5_api *api = find_api(handle);
-    (void)message;
-    (void)routines;
-    if (!api)
-        return SQLITE_ERROR;
     return api->xCreateTokenizer(api, "tidetalk", api, (fts5_tokenizer *)&functions, NULL);
-}
-
-void tt_search_tokenizer_setup(void)
-{
-    sqlite3_auto_extension((void (*)(void))register_tokenizer);
 }

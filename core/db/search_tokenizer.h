@@ -4,6 +4,7 @@
  * (FTS5's own trigram tokenizer finds nothing for two characters, which most Chinese words have.)
  */
 #pragma once
+#include <sqlite3.h>
 
-/* Makes the tokenizer known to every connection that is opened from now on. Thread: any, once. */
-void tt_search_tokenizer_setup(void);
+/* Makes the tokenizer known to the connection. Returns SQLite's code. */
+int tt_search_tokenizer_register(struct fts5_api *api);

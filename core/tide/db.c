@@ -1,5 +1,6 @@
 /* tide.db: reads on the worker's own connection, at once; writes as one atomic job, waiting for its
  * commit. A read that exceeds the step budget is asked again off the loop. */
+#include "db/search_index.h"
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/bind.h"
@@ -293,8 +294,77 @@ static int db_write(lua_State *L)
     return tt_task_yield(L, &write->wait);
 }
 
+/* ---- the search index ---- */
+
+struct indexing {
+    struct tt_wait wait;
+    struct tt_search_catch_up catch_up;
+    struct tt_err error;
+    bool done;
+};
+
+static void indexing_done(struct tt_search_catch_up *catch_up, const struct tt_err *err)
+{
+    struct indexing *indexing = TT_CONTAINER_OF(catch_up, struct indexing, catch_up);
+    if (err)
+        indexing->error = *err;
+    indexing->done = true;
+    tt_wait_done(&indexing->wait);
+}
+
+static int indexing_push(struct tt_wait *wait, lua_State *L)
+{
+    struct indexing *indexing = TT_CONTAINER_OF(wait, struct indexing, wait);
+    if (indexing->error.status)
+        return tt_value_push_error(L, &indexing->error);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static bool indexing_cancel(struct tt_wait *wait)
+{
+    struct indexing *indexing = TT_CONTAINER_OF(wait, struct indexing, wait);
+    indexing->catch_up.cancelled = true;
+    return indexing->done;
+}
+
+static void indexing_release(struct tt_wait *wait)
+{
+    free(TT_CONTAINER_OF(wait, struct indexing, wait));
+}
+
+static int db_index_for_search(lua_State *L)
+{
+    tt_task_check_wait(L, "db.index_for_search");
+    struct tt_tide *tide = tt_tide_of(L);
+    lua_Integer user_id = luaL_checkinteger(L, 1);
+    struct tt_err err = {0};
+
+    int behind = tt_search_is_behind(tide->reader, user_id, &err);
+    if (behind < 0)
+        return tt_value_push_error(L, &err);
+    if (behind == 0) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    struct indexing *indexing = TT_NEW(struct indexing);
+    indexing->wait = (struct tt_wait){
+        .push = indexing_push, .cancel = indexing_cancel, .release = indexing_release};
+    if (tt_search_catch_up(&indexing->catch_up, tide->chat.db, tide->runtime.loop, user_id,
+                           indexing_done, &err) != 0) {
+        free(indexing);
+        return tt_value_push_error(L, &err);
+    }
+    return tt_task_yield(L, &indexing->wait);
+}
+
 static const luaL_Reg functions[] = {
-    {"query", db_query}, {"one", db_one}, {"fetch", db_fetch}, {"write", db_write}, {NULL, NULL},
+    {"query", db_query},
+    {"one", db_one},
+    {"fetch", db_fetch},
+    {"write", db_write},
+    {"index_for_search", db_index_for_search},
+    {NULL, NULL},
 };
 
 int tt_bind_db(lua_State *L)

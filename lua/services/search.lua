@@ -39,38 +39,12 @@ local SQL_COUNT = "SELECT COUNT(*) AS n FROM (SELECT 1 FROM message_search "
 
 local SQL_PAGE = [[
 SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at,
-  snippet(message_search, 1, '', '', '…', 24) AS snippet
+  tidetalk_snippet(message_search, 1) AS snippet
 FROM message_search
 JOIN chat_messages AS m ON m.id = message_search.rowid
 JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id
 WHERE message_search MATCH ? AND m.user_id = ?
 ORDER BY message_search.rowid DESC LIMIT ? OFFSET ?]]
-
-local SQL_IS_QUEUED =
-  "SELECT 1 AS queued FROM message_search_queue WHERE user_id = ? LIMIT 1"
-
-local SQL_INDEX = [[
-INSERT INTO message_search (rowid, owner, content)
-SELECT id, owner, content FROM message_search_source
-WHERE id IN (SELECT id FROM message_search_queue WHERE user_id = ?)]]
-
-local SQL_TAKE_OFF = "DELETE FROM message_search_queue WHERE user_id = ?"
-
---- Indexes what the user said a moment ago: the core does that for everybody,
---- but only about once a second (core/db/search_index.h).
----@param user_id integer
----@return true|nil ok, tide.Error|nil err
-local function index_newest(user_id)
-  local queued, failed = db.one(SQL_IS_QUEUED, { user_id })
-  if not queued then
-    return not failed or nil, failed
-  end
-  local done, err = db.write({
-    { SQL_INDEX, { user_id } },
-    { SQL_TAKE_OFF, { user_id } },
-  })
-  return done and true, err
-end
 
 --- One page of the caller's messages that have all parts of `q`, newest first.
 ---@param user_id integer
@@ -80,7 +54,7 @@ end
 ---@return table[]|nil rows, integer|tide.Error total at most COUNT_MAX
 ---@return boolean|nil capped there are more than `total`
 function M.find_messages(user_id, q, limit, offset)
-  local ready, unready = index_newest(user_id)
+  local ready, unready = db.index_for_search(user_id)
   if not ready then
     return nil, unready
   end

@@ -50,4 +50,13 @@ function db.fetch(sql, args) end
 --- unexpected_changes, disk_full, busy, database_error; with `statement`
 function db.write(statements) end
 
+--- Indexes what the user said a moment ago, so that a search finds it: the core
+--- does that for everybody, but only about once a second. Returns at once when
+--- there is nothing to index.
+---@async
+---@param user_id integer
+---@return true|nil ok
+---@return tide.Error|nil err busy, disk_full, query_too_slow, database_error
+function db.index_for_search(user_id) end
+
 return db

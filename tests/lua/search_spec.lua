@@ -1,18 +1,15 @@
 local tide = require "tests.lua.support.tide"
 
 describe("services.search", function()
-  local search, count, queued, matches, wrote
+  local search, count, matches, unready
 
   before_each(function()
-    count, queued, matches, wrote = 0, false, {}, 0
+    count, matches, unready = 0, {}, nil
     tide.install({
       db = {
-        one = function()
-          return queued and { queued = 1 } or nil
-        end,
-        write = function(statements)
-          wrote = wrote + 1
-          return statements
+        index_for_search = function(user_id)
+          assert.equal(7, user_id)
+          return not unready or nil, unready
         end,
         fetch = function(sql, args)
           matches[#matches + 1] = args[1]
@@ -63,11 +60,11 @@ describe("services.search", function()
     assert.equal(10000, total)
   end)
 
-  it("indexes what the user has just said, and only then", function()
-    search.find_messages(7, "tide", 20, 0)
-    assert.equal(0, wrote)
-    queued = true
-    search.find_messages(7, "tide", 20, 0)
-    assert.equal(1, wrote)
+  it("does not look where the newest messages are missing", function()
+    unready = { code = "busy", status = 503 }
+    local rows, err = search.find_messages(7, "tide", 20, 0)
+    assert.is_nil(rows)
+    assert.equal(unready, err)
+    assert.same({}, matches)
   end)
 end)
