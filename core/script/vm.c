@@ -96,8 +96,8 @@ static int run_module(lua_State *L, const char *name, const char *path)
     return 1;
 }
 
-/* require "routes.chat" -> routes/chat.lua of the bundle, "tide.x" -> the core's module. Loaded
- * once a state. */
+/* require "chat.chat_routes" -> chat/chat_routes.lua of the bundle, "tide.x" -> the core's module.
+ * Loaded once a state. */
 static int bundle_require(lua_State *L)
 {
     struct tt_vm *vm = tt_vm_of(L);

@@ -202,7 +202,7 @@ static bool find_route(struct tt_visit *visit)
     return false;
 }
 
-/* Only the shape: whether the token is good is lua/lib/auth.lua's to say. */
+/* Only the shape: whether the token is good is lua/web/auth.lua's to say. */
 static bool has_credentials(struct tt_http_exchange *exchange)
 {
     struct tt_str header = tt_http_header(exchange, "Authorization");

@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("lib.pipeline", function()
+describe("web.pipeline", function()
   local pipeline, user
 
   before_each(function()
@@ -35,7 +35,7 @@ describe("lib.pipeline", function()
       public_url = "https://chat.example.com",
       ["cors.origins"] = { "https://app.example.org" },
     })
-    pipeline = require "lib.pipeline"
+    pipeline = require "web.pipeline"
   end)
 
   local function run(route, spec)

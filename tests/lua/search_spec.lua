@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.search", function()
+describe("chat.search", function()
   local search, count, matches, unready
 
   before_each(function()
@@ -24,7 +24,7 @@ describe("services.search", function()
         end,
       },
     })
-    search = require "services.search"
+    search = require "chat.search"
   end)
 
   it("looks for beginnings from three letters on", function()

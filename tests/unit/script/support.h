@@ -273,7 +273,7 @@ static inline void rig_load_body(struct rig *rig, const char *body)
 }
 
 /* Lua: `begin(play, more)` takes the turn of session "s" of user 1, stores a turn as
- * services/turns.lua does and starts the reply; returns it, or nil and the error. */
+ * chat/turns.lua does and starts the reply; returns it, or nil and the error. */
 #define RIG_BEGIN                                                                                  \
     "local function insert(role, status) return {[[INSERT INTO chat_messages (user_id,"            \
     "  session_row, role, content, status, created_at, updated_at)"                                \
