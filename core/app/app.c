@@ -6,7 +6,7 @@
 #include "app/admin/admin_access.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
-#include "app/holder.h"
+#include "app/port_owner.h"
 #include "app/reload/builder.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -79,7 +79,7 @@ static int check_address(const struct tt_settings *settings, struct tt_err *err)
     if (strcmp(err->code, "address_in_use") == 0) {
         char holder[128];
         const char *colon = strrchr(settings->listen, ':');
-        tt_holder_of_port((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
+        tt_port_owner((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
         tt_err_set(err, 0, "address_in_use", "%s is in use by %s", settings->listen, holder);
     }
     return -1;
@@ -95,7 +95,7 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     tt_buf_free(&report.text);
     if (failed)
         return -1;
-    app->repaired = tt_reply_store_repair(settings->database, err);
+    app->repaired = tt_chat_store_repair(settings->database, err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)
@@ -115,7 +115,7 @@ static int open_files(struct tt_app *app, struct tt_err *err)
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
     if (!app->store || !app->file_aux || !app->text_aux)
         return -1;
-    return tt_file_sweep_start(app, err);
+    return tt_app_sweep_files(app, err);
 }
 
 static int open_cache(struct tt_app *app, struct tt_err *err)
@@ -258,7 +258,7 @@ static void deliver_all(struct tt_app *app)
     for (int round = 0; round < 3; round++)
         for (int i = 0; i < app->worker_count; i++)
             if (app->workers[i].loop)
-                tt_loop_turn(app->workers[i].loop, 0);
+                tt_loop_tick(app->workers[i].loop, 0);
 }
 
 /* An upload that ended in the middle of a write removes its file with one more job. */

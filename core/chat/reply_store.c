@@ -26,8 +26,8 @@ static struct tt_db_value now_text(char out[TT_RFC3339_SIZE])
     return tt_db_text(tt_str_from(out));
 }
 
-void tt_reply_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position,
-                               int kind, struct tt_str bytes)
+void tt_chat_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position, int kind,
+                              struct tt_str bytes)
 {
     /* A position that is there already comes from a job whose failure was told too early: the newer
      * bytes are the same or more. */
@@ -44,8 +44,8 @@ void tt_reply_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_
         tt_db_job_add(job, TT_STR(sql), values, TT_COUNT(values), -1);
 }
 
-void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
-                        size_t *row_statement)
+void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *end,
+                       size_t *row_statement)
 {
     static const char row[] =
         "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
@@ -216,7 +216,7 @@ static int repair_all(struct tt_sqlite *conn, int *count, struct tt_err *err)
     }
 }
 
-int tt_reply_store_repair(const char *path, struct tt_err *err)
+int tt_chat_store_repair(const char *path, struct tt_err *err)
 {
     struct tt_sqlite conn;
     int count = 0;

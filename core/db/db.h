@@ -50,7 +50,7 @@ struct tt_db *tt_db_open(const struct tt_db_settings *settings, struct tt_aux *a
 
 /* Commits what is queued, checkpoints, joins the writer; ends running fetches. Comes after the
  * readers are freed and before tt_loop_free of every loop that submitted: their answers are still
- * posted there. A loop that has stopped gets them when it is turned once more (tt_loop_turn(loop,
+ * posted there. A loop that has stopped gets them when it is turned once more (tt_loop_tick(loop,
  * 0)); without that the jobs, already committed, leak with the loop. Before or after tt_aux_free.
  */
 void tt_db_close(struct tt_db *db);

@@ -132,12 +132,12 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
 
 /* ---- the response as a stream ---- */
 
-/* A stream writes by itself onto the connection's socket, chunk-framed, joined once a loop turn:
- * one send a stream and turn. HTTP/1.0 gets plain bytes and a close; HEAD gets only the head. */
+/* A stream writes by itself onto the connection's socket, chunk-framed, joined once a loop tick:
+ * one send a stream and tick. HTTP/1.0 gets plain bytes and a close; HEAD gets only the head. */
 struct tt_http_stream;
 
 /* Starts the response. Owns: the exchange; gone after on_end. NULL when it was answered already.
- * `on_flush` (may be NULL) is called once at the end of each turn in which tt_http_stream_wake was
+ * `on_flush` (may be NULL) is called once at the end of each tick in which tt_http_stream_wake was
  * called, or as soon as the head and what was pending have left: the place to write what is ready.
  * A client that leaves does not end a stream: set tt_http_on_gone and call tt_http_stream_end in
  * it; until then everything is swallowed and on_flush is not called. HEAD ends by itself. */
@@ -145,7 +145,7 @@ struct tt_http_stream *
 tt_http_stream_open(struct tt_http_exchange *exchange, int status,
                     void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg);
 
-/* Asks for on_flush at the end of this turn. */
+/* Asks for on_flush at the end of this tick. */
 void tt_http_stream_wake(struct tt_http_stream *stream);
 
 /* Where to append bytes. They leave at the end of on_flush; what is appended elsewhere leaves with

@@ -41,7 +41,7 @@ struct tt_http_stream {
     void *arg;
     struct tt_buf out;     /* written by the caller, not framed yet */
     struct tt_buf pending; /* framed, not yet taken by the socket */
-    struct tt_list node;   /* in the server's `streams` until the end of the turn */
+    struct tt_list node;   /* in the server's `streams` until the end of the tick */
     bool chunked;          /* HTTP/1.1: frames are chunks; HTTP/1.0: plain bytes */
     bool direct;           /* the head has left: the socket is ours until the end */
     bool wake;             /* on_flush is owed */
@@ -135,7 +135,7 @@ struct tt_http_server {
     struct tt_watch watch; /* on the library's epoll fd */
     struct tt_hook http_hook;
     struct tt_hook stream_hook;
-    bool run; /* the library must run at the end of this turn */
+    bool run; /* the library must run at the end of this tick */
     bool running;
     bool quiescing;
     bool raw_heads; /* the library is the version whose memory we may look into */
@@ -143,7 +143,7 @@ struct tt_http_server {
     struct tt_list phases[TT_PHASE_COUNT]; /* connections, the oldest check first */
     struct tt_list pool;                   /* unused connections */
     struct tt_list exchanges;              /* live */
-    struct tt_list streams;                /* with something to do at the end of this turn */
+    struct tt_list streams;                /* with something to do at the end of this tick */
     struct tt_list lingers;
     struct tt_timer sweep;
     uint64_t rate_window_ms; /* over which body_rate_min is averaged; tests shorten it */
@@ -160,7 +160,7 @@ struct tt_http_server {
 
 /* ---- server.c ---- */
 
-/* The library has something to do that no descriptor tells: run it at the end of this turn. */
+/* The library has something to do that no descriptor tells: run it at the end of this tick. */
 void tt_server_run_soon(struct tt_http_server *server);
 
 /* ---- listen.c ---- */
@@ -212,7 +212,7 @@ void tt_reply_finish_head(struct tt_http_exchange *exchange, struct MHD_Response
 enum MHD_Result tt_reply_queue(struct tt_http_exchange *exchange);
 
 /* ---- stream.c ---- */
-void tt_stream_on_turn_end(struct tt_hook *hook);
+void tt_stream_on_tick_end(struct tt_hook *hook);
 void tt_stream_on_writable(struct tt_http_stream *stream);
 void tt_stream_on_gone(struct tt_http_stream *stream);
 void tt_stream_close(struct tt_http_stream *stream);

@@ -216,7 +216,7 @@ static bool allow_has(const char *allow, const char *method)
     return false;
 }
 
-static void allow_add(struct tt_route_match *match, const char *method)
+static void allow_add(struct tt_router_result *match, const char *method)
 {
     size_t len = strlen(match->allow);
     if (len + strlen(method) + 3 <= sizeof(match->allow) && !allow_has(match->allow, method))
@@ -224,7 +224,7 @@ static void allow_add(struct tt_route_match *match, const char *method)
 }
 
 /* The path is right and the method is not: what could be asked here. */
-static void allow_node(struct tt_route_match *match, const struct node *node)
+static void allow_node(struct tt_router_result *match, const struct node *node)
 {
     match->value = -2;
     for (const struct route *route = node->routes; route; route = route->next) {
@@ -235,17 +235,17 @@ static void allow_node(struct tt_route_match *match, const struct node *node)
 }
 
 static bool search_node(const struct node *node, struct tt_str rest, struct tt_str method,
-                        struct tt_route_match *match);
+                        struct tt_router_result *match);
 
 static bool search_child(const struct node *child, struct tt_str rest, struct tt_str method,
-                         struct tt_route_match *match)
+                         struct tt_router_result *match)
 {
     return child && search_node(child, rest, method, match);
 }
 
 /* Goes down one segment, the static child first. */
 static bool search_node(const struct node *node, struct tt_str rest, struct tt_str method,
-                        struct tt_route_match *match)
+                        struct tt_router_result *match)
 {
     struct tt_str segment;
     if (!cut_segment(&rest, &segment)) {
@@ -273,7 +273,7 @@ static bool search_node(const struct node *node, struct tt_str rest, struct tt_s
 }
 
 void tt_router_match(const struct tt_router *router, struct tt_str method, struct tt_str path,
-                     struct tt_route_match *match)
+                     struct tt_router_result *match)
 {
     struct tt_str rest = {0};
     memset(match, 0, sizeof(*match));

@@ -16,7 +16,7 @@ void tt_router_free(struct tt_router *router);
 int tt_router_add(struct tt_router *router, struct tt_str method, struct tt_str pattern, int value,
                   struct tt_err *err);
 
-struct tt_route_match {
+struct tt_router_result {
     int value; /* -1 = no such path; -2 = the path exists with other methods, listed in `allow` */
     struct tt_str name[TT_ROUTE_PARAMS_MAX];  /* slices of the pattern */
     struct tt_str param[TT_ROUTE_PARAMS_MAX]; /* slices of the path, still percent-encoded */
@@ -24,4 +24,4 @@ struct tt_route_match {
     char allow[64]; /* "GET, HEAD, POST, OPTIONS" */
 };
 void tt_router_match(const struct tt_router *router, struct tt_str method, struct tt_str path,
-                     struct tt_route_match *match);
+                     struct tt_router_result *match);

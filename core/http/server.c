@@ -1,6 +1,6 @@
 /* The library's daemon inside our loop. Its epoll fd is watched level-triggered and it runs in that
- * callback, so that what its handlers put on the ready list still runs in the same turn; what was
- * resumed in a turn is run over at its end, once. The traps: its own polling threads and
+ * callback, so that what its handlers put on the ready list still runs in the same tick; what was
+ * resumed in a tick is run over at its end, once. The traps: its own polling threads and
  * MHD_run_wait stall when a multiple of 128 events is ready, so only MHD_run is used; after every
  * run MHD_get_timeout must be asked, 0 means that it has work which no descriptor announces; and
  * stopping it while a connection is suspended aborts the process. Does no timeouts (deadline.c):
@@ -39,7 +39,7 @@ static void on_ready(struct tt_watch *watch, uint32_t events)
     run(TT_CONTAINER_OF(watch, struct tt_http_server, watch));
 }
 
-static void on_turn_end(struct tt_hook *hook)
+static void on_tick_end(struct tt_hook *hook)
 {
     struct tt_http_server *server = TT_CONTAINER_OF(hook, struct tt_http_server, http_hook);
     if (!server->run)
@@ -173,10 +173,10 @@ struct tt_http_server *tt_http_server_new(struct tt_loop *loop,
     server->raw_heads = tt_guard_knows_raw_heads();
     tt_deadline_setup(server);
     server->stream_hook.rank = TT_RANK_STREAM;
-    server->stream_hook.on_turn_end = tt_stream_on_turn_end;
+    server->stream_hook.on_tick_end = tt_stream_on_tick_end;
     tt_loop_hook(loop, &server->stream_hook);
     server->http_hook.rank = TT_RANK_HTTP;
-    server->http_hook.on_turn_end = on_turn_end;
+    server->http_hook.on_tick_end = on_tick_end;
     tt_loop_hook(loop, &server->http_hook);
     if (tt_peer_setup(server, err) != 0 || tt_listen(server, err) != 0 ||
         daemon_start(server, err) != 0) {

@@ -1,5 +1,5 @@
 /* Streams past the library: it sends the head and suspends, then chunks go to the connection's
- * socket by our own send, at most one a stream and turn; at the end the library is resumed once and
+ * socket by our own send, at most one a stream and tick; at the end the library is resumed once and
  * writes the last chunk, so that keep-alive survives. Its own way (a resume, a walk of all
  * suspended connections and a copy for every chunk) costs half as much again. The traps: the
  * library calls the content reader only after the whole head has left, so that call is the sign
@@ -15,7 +15,7 @@
 
 #define KEEP_OUT 4096 /* a buffer larger than this is freed when it is empty */
 
-static void list_for_turn(struct tt_http_stream *stream)
+static void list_for_tick(struct tt_http_stream *stream)
 {
     if (!tt_list_empty(&stream->node))
         return;
@@ -82,8 +82,8 @@ static void send_out(struct tt_http_stream *stream)
         tt_gone_watch(exchange, true);
 }
 
-/* One stream's part of the end of a turn. */
-static void stream_turn(struct tt_http_stream *stream)
+/* One stream's part of the end of a tick. */
+static void stream_tick(struct tt_http_stream *stream)
 {
     struct tt_http_exchange *exchange = stream->exchange;
     if (exchange->gone || exchange->cut) {
@@ -105,7 +105,7 @@ static void stream_turn(struct tt_http_stream *stream)
         finish(stream);
 }
 
-void tt_stream_on_turn_end(struct tt_hook *hook)
+void tt_stream_on_tick_end(struct tt_hook *hook)
 {
     struct tt_http_server *server = TT_CONTAINER_OF(hook, struct tt_http_server, stream_hook);
     struct tt_list current;
@@ -113,7 +113,7 @@ void tt_stream_on_turn_end(struct tt_hook *hook)
     tt_list_init(&current);
     tt_list_splice(&current, &server->streams);
     while ((node = tt_list_pop_front(&current)))
-        stream_turn(tt_list_entry(node, struct tt_http_stream, node));
+        stream_tick(tt_list_entry(node, struct tt_http_stream, node));
 }
 
 void tt_stream_on_writable(struct tt_http_stream *stream)
@@ -138,7 +138,7 @@ void tt_stream_on_writable(struct tt_http_stream *stream)
     tt_buf_free(&stream->pending);
     tt_gone_watch(exchange, false);
     if (stream->wake || stream->ended || stream->out.len > 0)
-        list_for_turn(stream);
+        list_for_tick(stream);
 }
 
 void tt_stream_on_gone(struct tt_http_stream *stream)
@@ -146,7 +146,7 @@ void tt_stream_on_gone(struct tt_http_stream *stream)
     tt_buf_free(&stream->out);
     tt_buf_free(&stream->pending);
     if (stream->ended)
-        list_for_turn(stream);
+        list_for_tick(stream);
 }
 
 void tt_stream_close(struct tt_http_stream *stream)
@@ -173,7 +173,7 @@ static ssize_t reader(void *arg, uint64_t position, char *buf, size_t max)
     stream->direct = true;
     tt_gone_watch(exchange, false);
     if (stream->wake || stream->ended || stream->out.len > 0)
-        list_for_turn(stream);
+        list_for_tick(stream);
     return 0;
 }
 
@@ -222,7 +222,7 @@ void tt_http_stream_wake(struct tt_http_stream *stream)
         return;
     stream->wake = true;
     if (stream->direct && stream->pending.len == 0 && !stream->exchange->gone)
-        list_for_turn(stream);
+        list_for_tick(stream);
 }
 
 struct tt_buf *tt_http_stream_out(struct tt_http_stream *stream)
@@ -244,5 +244,5 @@ void tt_http_stream_end(struct tt_http_stream *stream)
     stream->ended = true;
     stream->wake = false;
     if (stream->direct || stream->exchange->gone)
-        list_for_turn(stream);
+        list_for_tick(stream);
 }

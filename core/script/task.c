@@ -123,14 +123,14 @@ static void release_wait(struct tt_task *task)
 /* One budget for what all of them close. */
 static void cancel_children(struct tt_task *task)
 {
-    struct tt_guard guard;
+    struct tt_budget guard;
 
     if (tt_list_empty(&task->children))
         return;
-    tt_guard_begin(&guard, task->vm->L, task->vm->runtime->time_ms);
+    tt_budget_begin(&guard, task->vm->L, task->vm->runtime->time_ms);
     while (!tt_list_empty(&task->children))
         tt_task_cancel(tt_list_entry(task->children.next, struct tt_task, sibling));
-    tt_guard_end(&guard);
+    tt_budget_end(&guard);
 }
 
 static void destroy(struct tt_task *task, bool reuse)
@@ -212,12 +212,12 @@ static void close_variables(struct tt_task *task)
 {
     struct tt_vm *vm = task->vm;
     struct tt_task *outer = vm->current;
-    struct tt_guard guard;
+    struct tt_budget guard;
 
     vm->current = NULL;
-    tt_guard_begin(&guard, task->L, vm->runtime->time_ms);
+    tt_budget_begin(&guard, task->L, vm->runtime->time_ms);
     lua_resetthread(task->L);
-    tt_guard_end(&guard);
+    tt_budget_end(&guard);
     vm->current = outer;
 }
 
@@ -232,15 +232,15 @@ static void resume(struct tt_task *task, int arguments)
 {
     struct tt_vm *vm = task->vm;
     struct tt_task *outer = vm->current;
-    struct tt_guard guard;
+    struct tt_budget guard;
     struct tt_err err = {0};
     int results = 0;
 
     vm->current = task;
     task->waits = false;
-    tt_guard_begin(&guard, task->L, vm->runtime->time_ms);
+    tt_budget_begin(&guard, task->L, vm->runtime->time_ms);
     int status = lua_resume(task->L, vm->L, arguments, &results);
-    bool stopped = tt_guard_end(&guard);
+    bool stopped = tt_budget_end(&guard);
     vm->current = outer;
     if (status == LUA_YIELD)
         return; /* task->wait is set: the only way to yield is tt_task_yield */

@@ -116,7 +116,7 @@ void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods,
 
 void tt_value_setup(lua_State *L)
 {
-    tt_file_data_setup(L);
+    tt_value_file_setup(L);
     lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");
@@ -235,7 +235,7 @@ struct encoder {
 static bool encode_file(lua_State *L, int index, struct tt_json_writer *w)
 {
     struct tt_str text;
-    if (!tt_file_data_text(L, index, &text))
+    if (!tt_value_file_text(L, index, &text))
         return false;
     if (!TT_CONTAINER_OF(w, struct encoder, writer)->files)
         luaL_error(L, "json.encode: the bytes of a file go into a request's body only");
@@ -290,7 +290,7 @@ void tt_value_encode(lua_State *L, int index, struct tt_buf *out)
 void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out)
 {
     struct encoder encoder = {.writer.buf = out, .files = true};
-    size_t bytes = tt_file_data_sum(L, index);
+    size_t bytes = tt_value_file_sum(L, index);
     if (bytes > 0)
         tt_buf_reserve(out, bytes + BODY_TEXT_GUESS); /* instead of copying megabytes as it grows */
     encode(L, lua_absindex(L, index), &encoder.writer, 0);

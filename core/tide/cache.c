@@ -2,7 +2,7 @@
  * the database and puts. Waits only when this process has nothing and Redis may have it. */
 #include "cache/tier.h"
 #include "script/task.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -179,7 +179,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-int tt_bind_cache(lua_State *L)
+int tt_tide_cache(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -263,9 +263,9 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-int tt_bind_crypto(lua_State *L)
+int tt_tide_crypto(lua_State *L)
 {
     luaL_newlib(L, functions);
-    tt_bind_encode(L);
+    tt_tide_encode(L);
     return 1;
 }

@@ -3,7 +3,7 @@
 #include "db/search_index.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -367,7 +367,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-int tt_bind_db(lua_State *L)
+int tt_tide_db(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

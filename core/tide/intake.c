@@ -8,7 +8,7 @@
 #include "files/upload.h"
 #include "http/multipart.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define PENDING_MAX (256u * 1024) /* bytes that wait to be written before the body pauses */
 #define FIELDS_MAX  16

@@ -38,7 +38,7 @@ static int teardown(void **state)
 
     tt_db_reader_free(history->reader);
     tt_db_close(history->db);
-    tt_loop_turn(history->loop, 0);
+    tt_loop_tick(history->loop, 0);
     tt_loop_free(history->loop);
     tt_bundle_free(history->serving);
     home_teardown((void **)&history->home);
@@ -83,7 +83,7 @@ static void add(struct history *history, int version, bool rolls_back)
     assert_int_equal(tt_db_submit(history->db, history->loop, job, on_done, history, &history->err),
                      0);
     while (!history->done)
-        tt_loop_turn(history->loop, 10);
+        tt_loop_tick(history->loop, 10);
     if (history->err.status)
         fail_msg("%s", history->err.message);
     tt_bundle_free(history->serving);

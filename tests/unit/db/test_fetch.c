@@ -52,7 +52,7 @@ static struct tt_db_fetch *start(struct fixture *f, const char *sql, size_t rows
 static void arrive(struct fixture *f, struct arrival *arrival)
 {
     for (int i = 0; i < 2000 && !arrival->done; i++)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     assert_int_equal(arrival->done, 1);
 }
 
@@ -212,7 +212,7 @@ static void test_free_aux_first(void **state)
         if (fetches[i])
             fetches[i]->cancelled = true;
     tt_aux_free(f->aux);
-    tt_loop_turn(f->loop, 0);
+    tt_loop_tick(f->loop, 0);
     for (int i = 0; i < 10; i++)
         if (arrivals[i].done)
             tt_db_fetch_free(arrivals[i].fetch);

@@ -66,7 +66,7 @@ static void assert_sound(struct fixture *f)
 static void turn_until_empty(struct fixture *f)
 {
     for (int i = 0; i < 1000 && queued(f) > 0; i++)
-        tt_loop_turn(f->loop, 20);
+        tt_loop_tick(f->loop, 20);
     assert_int_equal(queued(f), 0);
 }
 
@@ -74,7 +74,7 @@ static void end(struct fixture *f, struct tt_search_index *index)
 {
     tt_search_index_stop(index);
     for (int i = 0; i < 1000 && index->running; i++)
-        tt_loop_turn(f->loop, 20);
+        tt_loop_tick(f->loop, 20);
     fixture_free(f);
 }
 
@@ -114,11 +114,11 @@ static void submits_nothing_when_nobody_wrote(void **state)
 
     tt_search_index_start(&index, f->db, f->loop);
     for (int i = 0; i < 1000 && (index.running || index.jobs_seen == UINT64_MAX); i++)
-        tt_loop_turn(f->loop, 20);
+        tt_loop_tick(f->loop, 20);
     tt_db_stats(f->db, &before);
     assert_int_equal(before.jobs, 1);
     for (uint64_t until = tt_loop_now(f->loop) + 1200; tt_loop_now(f->loop) < until;)
-        tt_loop_turn(f->loop, 50);
+        tt_loop_tick(f->loop, 50);
     tt_db_stats(f->db, &after);
     assert_int_equal(after.jobs, before.jobs);
     end(f, &index);
@@ -273,7 +273,7 @@ static void start_catching_up(struct fixture *f, struct caught_up *caught_up, in
 static void await_caught_up(struct fixture *f, struct caught_up *caught_up)
 {
     for (int i = 0; i < 3000 && !caught_up->done; i++)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     assert_int_equal(caught_up->done, 1);
     assert_int_equal(caught_up->error.status, 0);
 }

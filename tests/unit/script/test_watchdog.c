@@ -214,7 +214,7 @@ static void a_stuck_c_function_is_counted(void **state)
     tt_watchdog_stats(&before);
     lua_register(L, "burn", burn);
     assert_int_equal(luaL_loadstring(L, "burn(600) reached = true"), LUA_OK);
-    assert_int_equal(tt_guard_call(L, 0, 0, 0, 50), TT_GUARD_STOPPED);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 50), TT_BUDGET_STOPPED);
     tt_watchdog_stats(&after);
     assert_int_equal(after.timeouts, before.timeouts + 1);
     assert_int_equal(after.stuck, before.stuck + 1);
@@ -222,7 +222,7 @@ static void a_stuck_c_function_is_counted(void **state)
     assert_true(lua_isnil(L, -1));
     /* Within the budget nothing happens. */
     assert_int_equal(luaL_loadstring(L, "burn(20) reached = true"), LUA_OK);
-    assert_int_equal(tt_guard_call(L, 0, 0, 0, 1000), LUA_OK);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 1000), LUA_OK);
     lua_close(L);
 }
 
@@ -264,7 +264,7 @@ static void a_loop_under_many_levels_is_stopped(void **state)
              "return 1 + f() end f()",
              LEVELS);
     assert_int_equal(luaL_loadstring(L, code), LUA_OK);
-    assert_int_equal(tt_guard_call(L, 0, 0, 0, 2000), TT_GUARD_STOPPED);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 2000), TT_BUDGET_STOPPED);
     assert_non_null(strstr(lua_tostring(L, -1), "the script ran for more than 2000 ms"));
     lua_close(L);
     free(heap.slots);
@@ -276,7 +276,7 @@ static void *loop_in_thread(void *arg)
 
     for (int i = 0; i < 3; i++) {
         if (luaL_loadstring(L, "while true do end") != LUA_OK ||
-            tt_guard_call(L, 0, 0, 0, 30) != TT_GUARD_STOPPED)
+            tt_budget_call(L, 0, 0, 0, 30) != TT_BUDGET_STOPPED)
             *(int *)arg = -1;
         lua_settop(L, 0);
     }
