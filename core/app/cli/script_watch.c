@@ -57,7 +57,7 @@ void tt_cli_watch_renew(struct tt_cli_watch *watch)
 }
 
 struct tt_cli_watch *tt_cli_watch_open(const char *lua_dir, const char *personas,
-                                             struct tt_err *err)
+                                       struct tt_err *err)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     const char *slash = strrchr(personas, '/');
@@ -68,9 +68,9 @@ struct tt_cli_watch *tt_cli_watch_open(const char *lua_dir, const char *personas
     }
     struct tt_cli_watch *watch = TT_NEW(struct tt_cli_watch);
     *watch = (struct tt_cli_watch){.fd = fd,
-                                      .lua_dir = lua_dir,
-                                      .personas = personas,
-                                      .personas_name = slash ? slash + 1 : personas};
+                                   .lua_dir = lua_dir,
+                                   .personas = personas,
+                                   .personas_name = slash ? slash + 1 : personas};
     tt_cli_watch_renew(watch);
     return watch;
 }

@@ -11,10 +11,9 @@ struct tt_cli_watch;
 /* Owns: the caller, tt_cli_watch_close. The paths are borrowed. Fails: NULL when the system has
  * no watches left. */
 struct tt_cli_watch *tt_cli_watch_open(const char *lua_dir, const char *personas,
-                                             struct tt_err *err);
+                                       struct tt_err *err);
 void tt_cli_watch_close(struct tt_cli_watch *watch);
-int tt_cli_watch_fd(
-    const struct tt_cli_watch *watch); /* readable: call tt_cli_watch_read */
+int tt_cli_watch_fd(const struct tt_cli_watch *watch); /* readable: call tt_cli_watch_read */
 /* Takes what has come; true when a script may have changed. */
 bool tt_cli_watch_read(struct tt_cli_watch *watch);
 /* Watches folders that are new, also the whole one when it was replaced. */
