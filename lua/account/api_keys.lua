@@ -30,7 +30,7 @@ WHERE (SELECT COUNT(*) FROM api_keys WHERE user_id = ?1) < ?6]]
 ---@return table|nil row of api_keys, with `key`: the only time that it is there
 ---@return tide.Error|nil err too_many_keys
 function M.create_key(user_id, name)
-  local key = key_format.make(crypto.random_hex(32), crypto.sha256)
+  local key = key_format.make(crypto.random_hex_digits(64), crypto.sha256)
   local row = {
     key = key,
     name = name,

@@ -7,8 +7,8 @@ local cache = require "lib.cache"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
-local leftovers = require "files.removed_files"
 local llm = require "tide.llm"
+local removed_files = require "files.removed_files"
 local time = require "tide.time"
 
 local M = {}
@@ -27,7 +27,7 @@ local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
 --- has, also when somebody has just renamed it
 ---@field persona_named? boolean the turn names its persona; else likewise
 
---- The version of a session as it is now: what a kept copy must have.
+--- The version of a session as it is now: what a cached copy must have.
 ---@param user_id integer
 ---@param session_id string
 ---@return integer|nil version nil when there is no such session
@@ -55,9 +55,9 @@ function M.get_chat_session(user_id, session_id)
   return row
 end
 
---- The statement that stores a session that is new. Its version begins at the
---- time, so that a session which is made anew under the name of a deleted one
---- never has a version that some cache still keeps.
+--- The statement that stores a new session. Its version begins at the time, so
+--- that a session under the id of a deleted one never has a version that a
+--- cache still has.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@param now string
@@ -293,7 +293,7 @@ function M.delete_chat_session(user_id, session_id)
   -- Only now: a delete that failed must not end a reply.
   llm.stop(user_id, session_id, "session_deleted")
   cache.forget_session(user_id, session_id)
-  leftovers.remove()
+  removed_files.remove()
   return true
 end
 

@@ -70,20 +70,20 @@ end
 
 --- Begins the turn of a message.
 ---@param session LlmSession
----@param wish TurnWish
+---@param request TurnRequest
 ---@return tide.Reply|nil reply, tide.Error|nil err those of turns.start
-local function start(session, wish)
-  wish.session_id = session.session_id
-  wish.system_prompt = session.system_prompt
-  return turns.start(session.user_id, wish, session.language)
+local function start(session, request)
+  request.session_id = session.session_id
+  request.system_prompt = session.system_prompt
+  return turns.start(session.user_id, request, session.language)
 end
 
 --- Sends a message and waits for the whole reply. A reply that was stopped is
 --- no failure: it has its partial text.
----@param wish TurnWish
+---@param request TurnRequest
 ---@return tide.Result|nil result, tide.Error|nil err
-function LlmSession:send_message(wish)
-  local reply, err = start(self, wish)
+function LlmSession:send_message(request)
+  local reply, err = start(self, request)
   if not reply then
     return nil, err
   end
@@ -104,13 +104,13 @@ end
 --- Sends a message and returns the reply as soon as it is worth reading: at
 --- its first byte or after ten seconds. With `on_chunk` it returns when the
 --- reply has ended, and the function has got all of its text.
----@param wish TurnWish
+---@param request TurnRequest
 ---@param on_chunk? fun(text: string)
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err also when it failed without a byte
-function LlmSession:send_message_stream(wish, on_chunk)
-  wish.stream = true
-  local reply, err = start(self, wish)
+function LlmSession:send_message_stream(request, on_chunk)
+  request.stream = true
+  local reply, err = start(self, request)
   if not reply then
     return nil, err
   end

@@ -9,7 +9,7 @@ local title_policy = require "policy.title"
 
 local M = {}
 
----@class TurnWish: SessionWish
+---@class TurnRequest: SessionRequest
 ---@field session_id string
 ---@field message? string
 ---@field file_ids? integer[]
@@ -20,18 +20,18 @@ local M = {}
 ---@field tool_choice? string
 ---@field stream? boolean the client asked for a stream
 
---- What a wish brings, looked at before anything is waited for.
+--- What a request brings, looked at before anything is waited for.
 ---@param user_id integer
----@param wish TurnWish
+---@param request TurnRequest
 ---@return integer[]|nil file_ids of a new message
 ---@return string|tide.Error|nil image name of one that is an image; or the
 --- error: missing_field, file_not_found, file_not_text
-function M.check_content(user_id, wish)
-  if wish.regenerate then
+function M.check_content(user_id, request)
+  if request.regenerate then
     return {}
-  elseif wish.file_ids and #wish.file_ids > 0 then
-    return files.check_attached(user_id, wish.session_id, wish.file_ids)
-  elseif not wish.message or wish.message == "" then
+  elseif request.file_ids and #request.file_ids > 0 then
+    return files.check_attached(user_id, request.session_id, request.file_ids)
+  elseif not request.message or request.message == "" then
     return nil, errors.new("missing_field", { field = "message" })
   end
   return {}
@@ -76,23 +76,23 @@ local function place_again(user_id, session, reply_id, limit)
   }
 end
 
---- Where the turn goes: after the newest message, after the one that the wish
---- names, or beside an earlier reply.
+--- Where the turn goes: after the newest message, after the one that the
+--- request names, or beside an earlier reply.
 ---@param user_id integer
 ---@param session SessionDraft
----@param wish TurnWish
+---@param request TurnRequest
 ---@param limit integer rows of history
 ---@return TurnPlace|nil place
 ---@return tide.Error|nil err message_not_found, not_a_reply
-function M.find(user_id, session, wish, limit)
-  local named = wish.regenerate or wish.parent_id
+function M.find(user_id, session, request, limit)
+  local named = request.regenerate or request.parent_id
   local rows = {}
   if not session.id then
     if named and named ~= 0 then
       return nil, errors.new("message_not_found")
     end
-  elseif wish.regenerate then
-    return place_again(user_id, session, wish.regenerate, limit)
+  elseif request.regenerate then
+    return place_again(user_id, session, request.regenerate, limit)
   elseif named ~= 0 then
     if named then
       local parent, unknown =
@@ -112,9 +112,9 @@ function M.find(user_id, session, wish, limit)
   end
   return {
     rows = rows,
-    message = wish.message or "",
+    message = request.message or "",
     turn = {
-      message = wish.message or "",
+      message = request.message or "",
       parent_id = rows[#rows] and rows[#rows].id,
     },
   }

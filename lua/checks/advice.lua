@@ -2,9 +2,11 @@
 --- files that nobody named. `tidetalk check` tells it as warnings; a server
 --- runs all the same.
 
+local aliases = require "aliases"
 local contracts = require "checks.contracts"
 local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
+local registry = require "providers.registry"
 local scripts = require "tide.scripts"
 
 local M = {}
@@ -137,6 +139,27 @@ function M.of_hooks()
           .. "nothing"):format(name),
         at = type(hook) == "function" and hook or nil,
       }
+    end
+  end
+  return advice
+end
+
+--- Of providers that use old names.
+---@return Advice[]
+function M.of_providers()
+  local advice = {}
+  for _, name in ipairs(registry.names()) do
+    local provider = registry.get(name)
+    for old, new in pairs(aliases.provider_fields) do
+      local value = provider[old]
+      if value then
+        advice[#advice + 1] = {
+          code = "old_name",
+          message = ("'%s' of a provider is %s now; the old name is good for "
+            .. "one release"):format(old, new),
+          at = type(value) == "function" and value or provider.build,
+        }
+      end
     end
   end
   return advice

@@ -7,7 +7,7 @@ local llm = require "tide.llm"
 local models = require "models.models"
 local openai = require "doors.openai"
 local quota = require "account.quota"
-local sources = require "models.upstream_request"
+local upstream_request = require "models.upstream_request"
 
 local M = {}
 
@@ -33,18 +33,18 @@ end
 --- What the deployment's hooks have to say: its rules hold at this door too.
 ---@param spec tide.StartSpec changed; its user is there
 ---@param model Model
----@param wish SourceWish changed
+---@param source ReplySource changed
 ---@return boolean|nil willing, tide.Error|nil err a hook refused
-local function apply_hooks(spec, model, wish)
+local function apply_hooks(spec, model, source)
   local turn = {
     user_id = spec.user_id,
     session_id = "",
     model_name = model.name,
     persona = NOBODY.name,
-    language = wish.language,
+    language = source.language,
     first = true,
-    message = openai.last_question(wish.messages),
-    messages = wish.messages,
+    message = openai.last_question(source.messages),
+    messages = source.messages,
     title = "",
   }
   if hooks.before_llm then
@@ -52,7 +52,7 @@ local function apply_hooks(spec, model, wish)
     if not willing then
       return nil, refusal
     end
-    wish.messages = turn.messages
+    source.messages = turn.messages
   end
   spec.on_delta = hooks.on_delta and hooks.on_delta(turn)
   spec.on_finish = hooks.after_llm
@@ -71,8 +71,8 @@ end
 ---@return tide.Error|nil err unsupported_parameter, limit_reached, those of
 --- hooks and of M.resolve
 function M.ask(user_id, body, terms)
-  local wish, unsupported = openai.wish(body)
-  if not wish then
+  local source, unsupported = openai.parameters(body)
+  if not source then
     return nil, unsupported
   end
   local model, unknown = M.resolve(user_id, body.model)
@@ -83,16 +83,16 @@ function M.ask(user_id, body, terms)
   if not free then
     return nil, exceeded
   end
-  wish.messages = model.provider.plan and openai.plain(body.messages)
+  source.messages = model.provider.play and openai.plain(body.messages)
     or body.messages
-  wish.persona, wish.language = NOBODY, terms.language
+  source.persona, source.language = NOBODY, terms.language
   local spec = { user_id = user_id, disconnect = terms.disconnect }
-  local willing, refusal = apply_hooks(spec, model, wish)
+  local willing, refusal = apply_hooks(spec, model, source)
   if not willing then
     return nil, refusal
   end
-  models.fit_fallbacks(model, wish.messages)
-  sources.set(spec, model, wish)
+  models.fit_fallbacks(model, source.messages)
+  upstream_request.fill(spec, model, source)
   return llm.ask(spec)
 end
 

@@ -8,8 +8,8 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local files = require "tide.files"
 local json = require "tide.json"
-local leftovers = require "files.removed_files"
 local policy = require "policy.files"
+local removed_files = require "files.removed_files"
 local text = require "tide.text"
 local texts = require "lib.texts"
 local time = require "tide.time"
@@ -186,7 +186,7 @@ function M.delete_file(user_id, file_id)
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("file_not_found") or err
   end
-  leftovers.remove()
+  removed_files.remove()
   return true
 end
 

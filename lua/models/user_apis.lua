@@ -20,9 +20,6 @@ local APIS_MAX = 500
 --- `GET /api/user/apis/first` is a route, so no configuration may be named so.
 local RESERVED_NAME = "first"
 
---- How long a configuration is kept beside the database.
-local KEEP_MS = 30 * 60 * 1000
-
 local COLUMNS = "id, user_id, api_name, provider, model_name, base_url, "
   .. "api_key_sealed, api_key_mask, seal_salt, connect_ms, first_byte_ms, "
   .. "between_ms, total_ms, version, created_at, updated_at"
@@ -121,11 +118,11 @@ function M.get_api_by_name(user_id, api_name)
   return get_one("api_name = ?", user_id, api_name)
 end
 
---- A configuration as it is kept beside the database, or from there.
+--- A configuration from the cache, or from the database and then cached.
 ---@param user_id integer
 ---@param now {id: integer, version: integer} just read
 ---@return table|nil api row, tide.Error|nil err api_not_found
-local function get_kept(user_id, now)
+local function get_cached(user_id, now)
   local row = cache.get_cached_model_config(user_id, now.id, now.version)
   if row then
     return row
@@ -133,7 +130,7 @@ local function get_kept(user_id, now)
   local err
   row, err = M.get_api_by_id(user_id, now.id)
   if row then
-    cache.cache_model_config(row, KEEP_MS)
+    cache.cache_model_config(row)
   end
   return row, err
 end
@@ -155,7 +152,7 @@ function M.get_apis_by_model_name(user_id, model_name, limit)
   end
   local rows = {}
   for _, now in ipairs(found) do
-    local row, lost = get_kept(user_id, now)
+    local row, lost = get_cached(user_id, now)
     if row then
       rows[#rows + 1] = row
     elseif lost.code ~= "api_not_found" then -- deleted just now
@@ -238,7 +235,7 @@ function M.create_api(user_id, fields, language)
   if not ok then
     return nil, err
   end
-  local salt = crypto.random_hex(16)
+  local salt = crypto.random_hex_digits(32)
   local now = time.now()
   local deadlines = fields.deadlines or {}
   local outcomes, failed = db.write({
@@ -324,7 +321,7 @@ function M.update_api(user_id, id, fields, language)
   end
   local sealed, mask, salt
   if key then
-    salt = crypto.random_hex(16)
+    salt = crypto.random_hex_digits(32)
     sealed = crypto.seal(key, binding(user_id, salt))
     mask = M.mask(key)
   end
