@@ -9,12 +9,16 @@ local errors = require "lib.errors"
 local json = require "tide.json"
 local llm = require "tide.llm"
 local removed_files = require "files.removed_files"
+local sql = require "lib.sql"
 local time = require "tide.time"
 
 local M = {}
 
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, version, created_at, updated_at"
+
+--- Columns that a user may change.
+local CHANGEABLE = { "title", "persona", "model_name" }
 
 ---@class SessionDraft what is stored of a session
 ---@field id? integer chat_sessions.id; nil = not stored yet
@@ -233,18 +237,10 @@ end
 function M.update_chat_session(user_id, session_id, changes)
   local outcomes, err = db.write({
     {
-      "UPDATE chat_sessions SET title = coalesce(?, title), "
-        .. "persona = coalesce(?, persona), "
-        .. "model_name = coalesce(?, model_name), version = version + 1, "
-        .. "updated_at = ? WHERE user_id = ? AND session_id = ?",
-      {
-        changes.title or json.null,
-        changes.persona or json.null,
-        changes.model_name or json.null,
-        time.now(),
-        user_id,
-        session_id,
-      },
+      "UPDATE chat_sessions SET " .. sql.changes(CHANGEABLE)
+        .. ", version = version + 1, updated_at = ? "
+        .. "WHERE user_id = ? AND session_id = ?",
+      sql.values(CHANGEABLE, changes, time.now(), user_id, session_id),
       expect = 1,
     },
   })
