@@ -1,7 +1,6 @@
---- Chat sessions as they are stored, and how a turn gets into them. No policy
---- here: what a session is called, who speaks and what is sent is decided
---- elsewhere. Every statement names the user; what belongs to somebody else is
---- not found.
+--- Stored chat sessions, and how a turn is stored in them. No policy is here:
+--- other modules decide a session's title, its persona and what is sent. Every
+--- statement names the user, so nobody finds what belongs to somebody else.
 
 local cache = require "lib.cache"
 local db = require "tide.db"
@@ -229,7 +228,7 @@ function M.save_chat_message(user_id, draft, turn)
   }
 end
 
---- Changes what a session is called, who speaks in it or which model it uses.
+--- Changes a session's title, persona or model.
 ---@param user_id integer
 ---@param session_id string
 ---@param changes {title?: string, persona?: string, model_name?: string}
@@ -269,8 +268,8 @@ function M.update_session_title(user_id, session_id, title, old_title)
   return outcomes and outcomes[1].changes == 1, err
 end
 
---- Deletes a session with all its messages and files, whose bytes go after the
---- commit; what runs or waits in it ends.
+--- Deletes a session with all its messages and files; the files' bytes go after
+--- the commit. The running reply and waiting turns end.
 ---@param user_id integer
 ---@param session_id string
 ---@return true|nil ok, tide.Error|nil err session_not_found

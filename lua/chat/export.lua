@@ -17,7 +17,7 @@ local ROLE_NAMES = {
   zh = { user = "我", assistant = "助手", system = "系统" },
 }
 
---- All messages, all branches: parent_id tells the tree.
+--- All messages of all branches; parent_id gives the tree.
 ---@param user_id integer
 ---@param session table row of chat_sessions
 ---@return string|nil text, tide.Error|nil err

@@ -1,7 +1,8 @@
---- Titles asked from the model, after the first reply has ended, so that they
---- never slow a token. Off by default (setting title.ask_model): it costs one
---- more request. The title made by policy stands until then, and stays when
---- the model has nothing better or somebody has renamed the session meanwhile.
+--- Titles that the model makes, after the first reply has ended, so that they
+--- never slow a token. Off by default (setting title.ask_model), because each
+--- costs one more request. Until then the session has the title that the policy
+--- made; it stays when the model has no better one, or when somebody has
+--- renamed the session meanwhile.
 
 local chat = require "chat.chat"
 local llm = require "tide.llm"

@@ -1,5 +1,5 @@
---- Where a turn stands in its session's tree, and what the model is asked
---- there: the path of earlier messages, the message itself, and their files.
+--- Where a turn stands in its session's tree, and what the model gets there:
+--- the path of earlier messages, the message itself, and their files.
 
 local attachments = require "files.attachments"
 local errors = require "lib.errors"
@@ -14,13 +14,13 @@ local M = {}
 ---@field message? string
 ---@field file_ids? integer[]
 ---@field parent_id? integer the message continues from there; 0 = a new root
----@field regenerate? integer id of a reply that is to be made anew
+---@field regenerate? integer id of the reply that the new one stands beside
 ---@field system_prompt? string instead of the persona's
 ---@field tools? table[] what the model may call, in OpenAI's form
 ---@field tool_choice? string
 ---@field stream? boolean the client asked for a stream
 
---- What a request brings, looked at before anything is waited for.
+--- Checks what a request brings, before anything is waited for.
 ---@param user_id integer
 ---@param request TurnRequest
 ---@return integer[]|nil file_ids of a new message
@@ -44,7 +44,7 @@ end
 ---@field asked? table row of the message, when it is stored already
 ---@field turn TurnRows what is stored
 
---- A new reply to the message that an earlier one answers.
+--- A new reply to the message that an earlier reply answers.
 ---@param user_id integer
 ---@param session SessionDraft that is stored
 ---@param reply_id integer

@@ -1,8 +1,7 @@
---- One turn of a conversation: a user's message and the reply to it. Here is
---- the order of things that the promises rest on: wait for the session's turn,
---- only then read the history, store both rows in one commit, only then ask
---- the model. From llm.start on the reply belongs to the core and goes on
---- without the request.
+--- One turn of a conversation: a user's message and the reply to it. The order
+--- matters: wait for the session's turn, only then read the history, store both
+--- rows in one commit, only then ask the model. From llm.start on the reply
+--- belongs to the core and goes on without the request.
 
 local cache = require "lib.cache"
 local config = require "tide.config"
@@ -21,7 +20,7 @@ local upstream_request = require "models.upstream_request"
 
 local M = {}
 
---- What is done when the reply has ended, or nil when there is nothing.
+--- What to do when the reply has ended; nil = nothing.
 ---@param request TitleRequest
 ---@param hook_turn tide.HookTurn
 ---@return fun(result: tide.Result)|nil
@@ -49,12 +48,13 @@ end
 ---@field model Model to ask
 ---@field file_ids integer[] of a new message
 ---@field takes_images boolean the model does
----@field disconnect "detach"|"cancel" what its end does to the reply
+---@field disconnect "detach"|"cancel" what the client's leaving does to the
+--- reply
 ---@field turn tide.Turn the place in the session's queue
 
---- Everything that can be refused without looking at the session, and then the
---- session's turn, which may have to be waited for. The core leaves it by
---- itself when the task ends in any other way than through llm.start.
+--- Checks everything that does not need the session, and then waits for the
+--- session's turn. When the task ends without llm.start, the core gives the
+--- turn back by itself.
 ---@param user_id integer
 ---@param request TurnRequest
 ---@return TurnAdmission|nil admission
@@ -103,9 +103,10 @@ end
 ---@field session SessionDraft
 ---@field persona Persona
 ---@field place TurnPlace
----@field hook_turn tide.HookTurn what hooks see, and may change
+---@field hook_turn tide.HookTurn what hooks see and may change
 
---- Reads what the turn goes on from; hooks have their say.
+--- Reads the session and the messages that the turn continues, and calls the
+--- hook before_llm.
 ---@param user_id integer
 ---@param request TurnRequest
 ---@param language "zh"|"en"
@@ -165,7 +166,8 @@ local function read_context(user_id, request, language, admission)
   }
 end
 
---- What llm.start needs but for the rows: all that a script may get wrong.
+--- What llm.start needs, except the rows. Everything in which a script may fail
+--- is done here, before anything is stored.
 ---@param user_id integer
 ---@param request TurnRequest
 ---@param admission TurnAdmission

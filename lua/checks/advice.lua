@@ -1,6 +1,6 @@
---- What is allowed and yet most likely a mistake: names that nobody asks for,
---- files that nobody named. `tidetalk check` tells it as warnings; a server
---- runs all the same.
+--- What is allowed and yet most likely a mistake: names that nobody uses, files
+--- that nobody names. `tidetalk check` prints it as warnings; a server starts
+--- all the same.
 
 local aliases = require "aliases"
 local contracts = require "checks.contracts"
@@ -25,7 +25,7 @@ local ROUTE_FOLDERS = {
 ---@class Advice
 ---@field code string
 ---@field message string
----@field at? function that it is about: its place is told
+---@field at? function that it is about: its file and line are printed
 
 ---@param list any[]
 ---@param wanted any
@@ -177,7 +177,7 @@ function M.of_policies()
     table.sort(known)
     check_names(advice, require(module), known, {
       code = "unknown_policy_function",
-      message = "nobody asks " .. module .. " for '%s', it is asked for "
+      message = "nobody calls '%s' of " .. module .. ", its functions are "
         .. table.concat(known, ", "),
       of = "function",
     })

@@ -1,5 +1,5 @@
---- Chat completions for clients of OpenAI's API: asked of the caller's own
---- configuration of that model, and stored nowhere.
+--- Chat completions for clients of OpenAI's API. They go to the caller's own
+--- configuration of that model and are not stored.
 
 local errors = require "lib.errors"
 local hooks = require "hooks"
@@ -11,7 +11,7 @@ local upstream_request = require "models.upstream_request"
 
 local M = {}
 
---- Who speaks: a request brings its own system message.
+--- The persona: none, since a request brings its own system message.
 local NOBODY = { name = "OpenAI API", content = "" }
 
 --- A model that the caller can use.
@@ -30,7 +30,7 @@ function M.resolve(user_id, name)
   return model, err
 end
 
---- What the deployment's hooks have to say: its rules hold at this door too.
+--- Calls the hooks, whose rules hold for these requests too.
 ---@param spec tide.StartSpec changed; its user is there
 ---@param model Model
 ---@param source ReplySource changed
@@ -62,7 +62,7 @@ local function apply_hooks(spec, model, source)
   return true
 end
 
---- Asks. The reply runs on its own.
+--- Asks the model. The reply runs on its own.
 ---@param user_id integer
 ---@param body table the request, checked
 ---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the

@@ -14,7 +14,7 @@ local time = require "tide.time"
 
 local M = {}
 
---- Configurations a user may have.
+--- The most configurations that a user may have.
 local APIS_MAX = 500
 
 --- `GET /api/user/apis/first` is a route, so no configuration may be named so.
@@ -47,14 +47,14 @@ local SQL_INSERT = "INSERT INTO user_apis (" .. table.concat(FIELDS, ", ")
 local SQL_UPDATE = "UPDATE user_apis SET " .. sql.changes(FIELDS)
   .. ", version = version + 1, updated_at = ? WHERE user_id = ? AND id = ?"
 
---- How many configurations of one model are of use to one request.
+--- The most configurations of one model that a request may try.
 local CANDIDATES_MAX = 8
 
 --- Shorter keys show nothing: four characters would be too much of them.
 local MASK_MIN = 12
 
---- What is shown of a key. The column api_key_mask holds this mask whole,
---- because the sealed key is never opened for reading.
+--- The mask that stands for a key in answers. The column api_key_mask has it
+--- whole, because nothing opens a sealed key just to show it.
 ---@param key string
 ---@return string
 function M.mask(key)
@@ -72,8 +72,8 @@ local function binding(user_id, salt)
   return "user:" .. user_id .. ":api:" .. salt
 end
 
---- Keys go into a header: visible ASCII only (RFC 9110, 5.5). A line break
---- copied along with a key is told now, not by the provider's refusal.
+--- Keys go into a header: visible ASCII only (RFC 9110, 5.5). So a line break
+--- that was copied with a key is refused here, not by the provider.
 ---@param key string
 ---@param language "zh"|"en"
 ---@return true|nil ok, tide.Error|nil err invalid_field
