@@ -9,7 +9,6 @@
 
 require("tests.lua.support.tide").install()
 local app = require "app"
-local objects = require "web.objects"
 
 local PAGE = "docs/api.md"
 local MARK = "<!-- made by scripts/api_page.lua of the route tables in lua/: "
@@ -37,14 +36,19 @@ local PATTERNS = {
 
 local complaints = {}
 
---- The objects of web/objects.lua, which have a line each and are named
---- elsewhere: their list of fields (the very table) -> name.
+--- What these modules have as *_schema has a line each and is named elsewhere:
+--- the list of its fields (the very table) -> name.
 local NAMES, NAMED = {}, {}
-for key, schema in pairs(objects) do
-  local name = key:match("^([%w_]+)_schema$")
-  if name and schema.type == "object" then
-    NAMES[schema.fields] = name
-    NAMED[#NAMED + 1] = { name = name, fields = schema.fields }
+for _, module in ipairs({
+  "account.objects", "chat.objects", "files.objects", "models.objects",
+  "web.pages",
+}) do
+  for key, schema in pairs(require(module)) do
+    local name = key:match("^([%w_]+)_schema$")
+    if name and name ~= "account" and schema.type == "object" then
+      NAMES[schema.fields] = name
+      NAMED[#NAMED + 1] = { name = name, fields = schema.fields }
+    end
   end
 end
 table.sort(NAMED, function(a, b)

@@ -4,6 +4,7 @@
 #include "script/vm.h"
 
 #include "base/log.h"
+#include "script/old_names.h"
 #include "script/sandbox.h"
 #include "script/value.h"
 #include "script/watchdog.h"
@@ -68,6 +69,8 @@ static bool take_compiled(lua_State *L, const char *path)
     return found;
 }
 
+static int bundle_require(lua_State *L);
+
 /* Runs a module's body with its name; its value is at index 3, and among those loaded. While it
  * runs a light userdata stands for it, which shows circles. What stays of that is a module that
  * failed: told once, where it failed, and not again by everyone who requires it. */
@@ -94,6 +97,17 @@ static int run_module(lua_State *L, const char *name, const char *path)
     lua_pushvalue(L, -2);
     lua_rawset(L, 2);
     return 1;
+}
+
+/* A module that is not there, by the name that it has now; the result is at the top. */
+static bool push_renamed(lua_State *L, const char *name)
+{
+    if (!tt_old_names_push_module(L, name, bundle_require))
+        return false;
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 2);
+    return true;
 }
 
 /* require "chat.chat_routes" -> chat/chat_routes.lua of the bundle, "tide.x" -> the core's module.
@@ -123,6 +137,8 @@ static int bundle_require(lua_State *L)
     for (size_t i = 0; i <= len; i++)
         path[i] = name[i] == '.' ? '/' : name[i];
     memcpy(path + len, ".lua", 5);
+    if (!tt_bundle_find(vm->bundle, tt_str_from(path)) && push_renamed(L, name))
+        return 1;
     if (!tt_bundle_find(vm->bundle, tt_str_from(path)))
         return luaL_error(L, "module '%s' not found: no lua/%s and no core module of that name",
                           name, path);
@@ -146,6 +162,7 @@ static int build(lua_State *L)
     tt_value_setup(L);
     for (const struct tt_script_module *module = runtime->modules; module->name; module++)
         add_module(L, module->name, module->open);
+    tt_old_names_add(L);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");
     tt_sandbox_freeze(L);

@@ -4,6 +4,7 @@
 #include "serve/generation_check.h"
 
 #include "base/map.h"
+#include "script/old_names.h"
 #include "script/value.h"
 
 struct check {
@@ -321,4 +322,5 @@ void tt_generation_advise(struct tt_generation *generation, struct tt_diagnostic
 
     advice->phase = "advice";
     tt_vm_call(generation->vms[0], run_advice, &check, "app.lua", advice);
+    tt_vm_call(generation->vms[0], tt_old_names_advise, advice, "app.lua", advice);
 }

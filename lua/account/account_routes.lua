@@ -1,6 +1,7 @@
 --- Accounts: register, log in and out, who am I, change the password.
 
 local auth = require "web.auth"
+local account_objects = require "account.objects"
 local config = require "tide.config"
 local errors = require "lib.errors"
 local fields = require "web.fields"
@@ -13,7 +14,7 @@ local MESSAGE = objects.object({ message = "string" })
 local LOGGED_IN = objects.object({
   message = "string",
   token = "string",
-  user = objects.user_schema,
+  user = account_objects.user_schema,
 })
 
 --- The answer that logs a user in: the token, also as cookie.
@@ -28,7 +29,7 @@ local function logged_in(req, user, message)
     json = {
       message = texts.get(req.language, message),
       token = token,
-      user = objects.user(user),
+      user = account_objects.user(user),
     },
   }
 end
@@ -71,7 +72,7 @@ function handlers.log_out(req)
 end
 
 function handlers.profile(req)
-  return { json = objects.user(req.user) }
+  return { json = account_objects.user(req.user) }
 end
 
 function handlers.me(req)
@@ -151,7 +152,7 @@ return {
     path = "/api/profile",
     auth = "user",
     summary = "The own account",
-    response = objects.user_schema,
+    response = account_objects.user_schema,
     handler = handlers.profile,
   },
   {

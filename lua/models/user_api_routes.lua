@@ -1,16 +1,17 @@
 --- The caller's own API configurations.
 
-local connections = require "models.api_test"
+local api_test = require "models.api_test"
 local fields = require "web.fields"
+local model_objects = require "models.objects"
 local objects = require "web.objects"
 local registry = require "providers.registry"
 local texts = require "lib.texts"
 local user_apis = require "models.user_apis"
 
-local ONE = objects.object({ api = objects.api_schema })
+local ONE = objects.object({ api = model_objects.api_schema })
 local CHANGED = objects.object({
   message = "string",
-  api = objects.api_schema,
+  api = model_objects.api_schema,
 })
 
 --- ms; an hour for a step, a day for all of a call.
@@ -72,7 +73,7 @@ local function answer(row, err, message)
   if not row then
     return nil, err
   end
-  return { json = { message = message, api = objects.api(row) } }
+  return { json = { message = message, api = model_objects.api(row) } }
 end
 
 ---@type table<string, fun(req: tide.Request)>
@@ -83,7 +84,8 @@ function handlers.list(req)
   if not rows then
     return nil, err
   end
-  return { json = { apis = objects.map(rows, objects.api), count = #rows } }
+  local apis = objects.map(rows, model_objects.api)
+  return { json = { apis = apis, count = #rows } }
 end
 
 function handlers.create(req)
@@ -119,7 +121,7 @@ function handlers.test(req)
   if not row then
     return nil, err
   end
-  local result, refused = connections.test_api_connection(row)
+  local result, refused = api_test.test_api_connection(row)
   if not result then
     return nil, refused
   end
@@ -136,7 +138,7 @@ return {
     auth = "user",
     summary = "All configurations, newest first",
     response = objects.object({
-      apis = objects.list(objects.api_schema),
+      apis = objects.list(model_objects.api_schema),
       count = "integer",
     }),
     handler = handlers.list,

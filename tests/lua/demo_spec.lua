@@ -11,7 +11,7 @@ describe("providers.demo", function()
 
   local function plan(message, language)
     local messages = { { role = "user", content = message } }
-    return demo.plan(messages, persona, language or "en")
+    return demo.play(messages, persona, language or "en")
   end
 
   it("answers in the asker's language, whatever the client's is", function()
@@ -56,7 +56,7 @@ describe("providers.demo", function()
   end)
 
   it("tells how many messages it sees", function()
-    local play = demo.plan({
+    local play = demo.play({
       { role = "system", content = "x" },
       { role = "user", content = "one" },
       { role = "assistant", content = "two" },

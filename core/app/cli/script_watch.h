@@ -8,8 +8,8 @@
 
 struct tt_cli_watch;
 
-/* Owns: the caller, tt_cli_watch_close. The paths are borrowed. Fails: NULL when the system has
- * no watches left. */
+/* Owns: the caller, tt_cli_watch_close. The paths are borrowed. Fails: NULL when the system has no
+ * watches left. */
 struct tt_cli_watch *tt_cli_watch_open(const char *lua_dir, const char *personas,
                                        struct tt_err *err);
 void tt_cli_watch_close(struct tt_cli_watch *watch);
