@@ -5,6 +5,7 @@
  * handler did not answer, because suspending costs two changes of its epoll set. */
 #include "base/log.h"
 #include "http/http_internal.h"
+#include "http/library_memory.h"
 
 #include <unistd.h>
 
@@ -68,9 +69,7 @@ void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection
     if (mark >= 0) {
         exchange->path.len = (size_t)mark;
         exchange->query = tt_str_of(exchange->target.data + mark + 1, len - (size_t)mark - 1);
-        /* The library would cut the query into arguments that nobody asks for, at 56 bytes of pool
-         * each, and hang when it runs out. It lies in the connection's own, writable pool. */
-        ((char *)(uintptr_t)target)[mark + 1] = '\0';
+        tt_library_hide_query(target, (size_t)mark + 1);
     }
     tt_deadline_enter(conn, TT_PHASE_HEAD);
     return exchange;
@@ -112,6 +111,7 @@ static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char 
     exchange->method = tt_str_from(method);
     exchange->is_head = tt_str_eq(exchange->method, TT_STR("HEAD"));
     status = tt_guard_check(exchange, method, version, &code);
+    exchange->raw = status == 431; /* no room for an answer in the library's pool */
     if (status != 0)
         return refuse_early(exchange, status, code);
     go_live(exchange);

@@ -11,11 +11,10 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define TT_FIELDS_INLINE     8   /* response headers that cost no allocation of ours */
-#define TT_SCRATCH_SIZE      512 /* of an exchange: its target and response headers, mostly */
-#define TT_LINGER_MAX        64  /* closing connections that are read empty, a server */
-#define TT_KEEP_BODY_MAX     (64 * 1024) /* a body buffer larger than this is freed, not kept */
-#define TT_RESPONSE_HEAD_MIN 1536        /* room that must be left in the pool for our answer */
+#define TT_FIELDS_INLINE 8           /* response headers that cost no allocation of ours */
+#define TT_SCRATCH_SIZE  512         /* of an exchange: its target and response headers, mostly */
+#define TT_LINGER_MAX    64          /* closing connections that are read empty, a server */
+#define TT_KEEP_BODY_MAX (64 * 1024) /* a body buffer larger than this is freed, not kept */
 
 /* What a connection waits for; each has its own deadline, see deadline.c. */
 enum tt_phase {
@@ -138,7 +137,6 @@ struct tt_http_server {
     bool run; /* the library must run at the end of this turn */
     bool running;
     bool quiescing;
-    bool raw_heads; /* the library is the version whose memory we may look into */
 
     struct tt_list phases[TT_PHASE_COUNT]; /* connections, the oldest check first */
     struct tt_list pool;                   /* unused connections */
@@ -201,7 +199,6 @@ enum MHD_Result tt_body_answer_early(struct tt_http_exchange *exchange);
 /* 0, or the status to refuse with and its *code. Fills what the request's framing tells. */
 int tt_guard_check(struct tt_http_exchange *exchange, const char *method, const char *version,
                    const char **code);
-bool tt_guard_knows_raw_heads(void); /* whether the library is the version whose pool we read */
 bool tt_guard_is_token(struct tt_str s);
 bool tt_guard_is_value(struct tt_str s); /* no control bytes but tab */
 

@@ -170,7 +170,6 @@ struct tt_http_server *tt_http_server_new(struct tt_loop *loop,
     tt_list_init(&server->lingers);
     if (getrandom(&server->id_state, sizeof(server->id_state), 0) < 0)
         server->id_state = (uint64_t)(uintptr_t)server;
-    server->raw_heads = tt_guard_knows_raw_heads();
     tt_deadline_setup(server);
     server->stream_hook.rank = TT_RANK_STREAM;
     server->stream_hook.on_turn_end = tt_stream_on_turn_end;
