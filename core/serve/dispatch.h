@@ -42,7 +42,7 @@ struct tt_visit {
     struct tt_vm *vm;
     const struct tt_route *route; /* NULL before the match */
     int route_index;
-    struct tt_route_match match;
+    struct tt_router_match match;
     bool chinese; /* the language of texts for people */
     uint64_t started_ns;
     int status;
