@@ -270,7 +270,8 @@ static void on_task_end(const struct tt_err *error, void *arg)
 
     if (!error)
         return;
-    atomic_fetch_add_explicit(&visit->vm->failures, 1, memory_order_relaxed);
+    if (tt_task_is_own_fault(visit->task, error))
+        atomic_fetch_add_explicit(&visit->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
            TT_F_STR("route", visit->route->path), TT_F_INT("generation", visit->generation->number),

@@ -221,7 +221,7 @@ void tt_intake_push_fields(lua_State *L, struct tt_visit *visit)
     for (int i = intake->field_count - 1; i >= 0; i--) {
         const struct field *field = &intake->fields[i];
         lua_pushlstring(L, field->name.data, field->name.len);
-        lua_pushlstring(L, field->value.data ? field->value.data : "", field->value.len);
+        tt_task_push_taken(L, tt_buf_str(&field->value));
         lua_rawset(L, -3);
     }
 }

@@ -159,8 +159,7 @@ static int request_cookie(lua_State *L)
 
 static int request_raw_body(lua_State *L)
 {
-    struct tt_str body = tt_http_body(visit_of(L)->exchange);
-    lua_pushlstring(L, body.data ? body.data : "", body.len);
+    tt_task_push_taken(L, tt_http_body(visit_of(L)->exchange));
     return 1;
 }
 
