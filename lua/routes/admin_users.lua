@@ -2,6 +2,7 @@
 --- server's own user can open (mode 0600), hence without a token. The command
 --- `tidetalk user` speaks to these routes while a server runs.
 
+local body_limits = require "lib.body_limits"
 local errors = require "lib.errors"
 local fields = require "lib.fields"
 local objects = require "lib.objects"
@@ -83,6 +84,7 @@ return {
     listener = "admin",
     auth = "none",
     summary = "Make an account",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.username(),
@@ -114,6 +116,7 @@ return {
     auth = "none",
     summary = "Set a password, disable or enable; all logins of it end",
     params = { fields = { fields.name("username") } },
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.new_password("password", false),

@@ -1,5 +1,6 @@
 --- Talking: make a session, send a message, get the reply whole or streamed.
 
+local body_limits = require "lib.body_limits"
 local fields = require "lib.fields"
 local llm_session = require "services.llm_session"
 local objects = require "lib.objects"
@@ -97,6 +98,7 @@ return {
     path = "/api/chat/session",
     auth = "user",
     summary = "Make a session",
+    body_max = body_limits.FORM,
     request = {
       fields = {
         fields.model_name(),

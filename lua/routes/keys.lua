@@ -1,6 +1,7 @@
 --- The caller's personal API keys.
 
 local api_keys = require "services.api_keys"
+local body_limits = require "lib.body_limits"
 local fields = require "lib.fields"
 local objects = require "lib.objects"
 local texts = require "lib.texts"
@@ -41,6 +42,7 @@ return {
     path = "/api/keys",
     auth = "user",
     summary = "Make a personal API key; it is shown this once",
+    body_max = body_limits.SHORT,
     request = { fields = { fields.line("name", 100, { required = true }) } },
     response = objects.new_key_schema,
     handler = handlers.create,

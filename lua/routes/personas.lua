@@ -1,5 +1,6 @@
 --- The personas of style.yaml, and for the operator which one is the default.
 
+local body_limits = require "lib.body_limits"
 local objects = require "lib.objects"
 local personas = require "services.personas"
 local session_manager = require "session_manager"
@@ -54,6 +55,7 @@ return {
     auth = "none",
     listener = "admin",
     summary = "Set the persona of new sessions that name none",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         { name = "persona", type = "string", required = true, max = 100 },

@@ -1,5 +1,6 @@
 --- Sessions that are there: list, messages, delete.
 
+local body_limits = require "lib.body_limits"
 local chat = require "services.chat"
 local export = require "services.export"
 local fields = require "lib.fields"
@@ -177,6 +178,7 @@ return {
     auth = "user",
     summary = "Change a session's title, persona or model",
     params = BY_ID,
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.line("title", 200),

@@ -1,5 +1,6 @@
 --- The caller's own API configurations.
 
+local body_limits = require "lib.body_limits"
 local connections = require "services.connections"
 local fields = require "lib.fields"
 local objects = require "lib.objects"
@@ -146,6 +147,7 @@ return {
     path = "/api/user/apis",
     auth = "user",
     summary = "Store a configuration",
+    body_max = body_limits.FORM,
     request = configuration(true),
     response = CHANGED,
     handler = handlers.create,
@@ -173,6 +175,7 @@ return {
     auth = "user",
     summary = "Change what is given; base_url \"\" clears it",
     params = BY_ID,
+    body_max = body_limits.FORM,
     request = configuration(false),
     response = CHANGED,
     handler = handlers.update,
@@ -192,6 +195,7 @@ return {
     auth = "user",
     summary = "Ask the provider for one token",
     params = BY_ID,
+    body_max = body_limits.SHORT,
     request = { fields = {} },
     response = objects.object({
       ok = "boolean",
