@@ -246,7 +246,7 @@ static void begin_upload(struct tt_visit *visit, size_t *body_max)
         return;
     }
     tt_http_stream_body(visit->exchange, on_piece);
-    *body_max = visit->route->body_max;
+    *body_max = visit->body_max;
 }
 
 static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
@@ -261,9 +261,12 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
         return;
     }
     visit = begin_visit(handle, exchange);
+    visit->body_max = BODY_UNREAD_MAX;
     add_cors(visit);
     if (!find_route(visit))
         return;
+    if (visit->route->upload || visit->route->reads_body)
+        visit->body_max = visit->route->body_max;
     if (visit->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
         fail(visit, "unauthorized");
@@ -272,7 +275,7 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     } else if (visit->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
         fail(visit, "unsupported_media_type");
     } else {
-        *body_max = visit->route->reads_body ? visit->route->body_max : BODY_UNREAD_MAX;
+        *body_max = visit->body_max;
     }
 }
 
@@ -284,7 +287,8 @@ static void on_task_end(const struct tt_err *error, void *arg)
 
     if (!error)
         return;
-    atomic_fetch_add_explicit(&visit->vm->failures, 1, memory_order_relaxed);
+    if (tt_task_is_own_fault(visit->task, error))
+        atomic_fetch_add_explicit(&visit->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
            TT_F_STR("route", visit->route->path), TT_F_INT("generation", visit->generation->number),
@@ -400,12 +404,28 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     tt_task_start(task, handle_entry);
 }
 
+/* {limit} in the text of body_too_large. */
+static struct tt_str limit_of(void *arg, struct tt_str name)
+{
+    struct tt_visit *visit = arg;
+    size_t limit = visit->body_max ? visit->body_max : BODY_UNREAD_MAX;
+
+    if (!tt_str_eq(name, TT_STR("limit")))
+        return (struct tt_str){0};
+    char *number = tt_arena_alloc(tt_http_arena(visit->exchange), 24);
+    return tt_str_of(number, (size_t)snprintf(number, 24, "%zu", limit));
+}
+
 static void on_refuse(void *arg, struct tt_http_exchange *exchange, int status, const char *code)
 {
     struct tt_visit *visit = tt_http_user(exchange);
+    struct tt_buf text = {0};
     if (!visit)
         visit = begin_visit(arg, exchange);
-    tt_visit_fail(visit, &(struct tt_visit_error){.code = code, .status = status});
+    tt_visit_fill(visit, code, limit_of, visit, &text);
+    tt_visit_fail(
+        visit, &(struct tt_visit_error){.code = code, .status = status, .text = tt_buf_str(&text)});
+    tt_buf_free(&text);
 }
 
 struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle)
