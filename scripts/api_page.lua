@@ -132,6 +132,19 @@ local function access(route)
     .. (route.idempotent and " Heeds `Idempotency-Key`." or "")
 end
 
+--- How large a body may be.
+local function body_limit(route)
+  local max = route.body_max
+  local text = "`limits.body`"
+  if max then
+    local mega = max % (1 << 20) == 0
+    text = ("%d %s"):format(max // (mega and 1 << 20 or 1 << 10),
+      mega and "MiB" or "KiB")
+  end
+  return ("Body, JSON, at most %s%s"):format(text,
+    #(route.request.fields or {}) > 0 and ":" or ".")
+end
+
 local function put_route(out, route)
   if not route.response and not route.answer then
     complaints[#complaints + 1] = ("%s %s: has neither `response` nor `answer`")
@@ -141,7 +154,11 @@ local function put_route(out, route)
   out[#out + 1] = route.summary .. ". " .. access(route) .. "\n"
   put_fields(out, "In the path:", route.params, route)
   put_fields(out, "In the query:", route.query, route)
-  put_fields(out, "Body, JSON:", route.request, route)
+  if route.request and #(route.request.fields or {}) > 0 then
+    put_fields(out, body_limit(route), route.request, route)
+  elseif route.request then
+    out[#out + 1] = body_limit(route) .. "\n"
+  end
   put_fields(out, "Body, multipart/form-data, beside the part `file`:",
     route.form, route)
   local answer = route.response and "`" .. shape(route.response) .. "`"

@@ -212,6 +212,8 @@ static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err
 {
     app->admin_access = tt_admin_access_new(app->settings);
     fill_serving(app);
+    if (tt_http_library_check(err) != 0)
+        return -1;
     if (public_listener && check_address(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);

@@ -23,8 +23,13 @@ struct tt_task {
     struct tt_task *parent, *root; /* NULL for a task that is nobody's child */
     struct tt_list children, sibling;
     int descendants; /* of a root */
+    size_t taken;    /* bytes handed to a root and its descendants */
     bool left;       /* nobody waits for what it does any more */
 };
+
+/* Bytes that a script deals with in no time, whatever it does with them: within them the default
+ * budget is almost a microsecond for each. */
+#define TAKEN_MUCH 65536
 
 static void run_again(struct tt_deferred *deferred);
 
@@ -105,6 +110,32 @@ bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer)
     return task != NULL;
 }
 
+void tt_task_take(lua_State *L, size_t bytes)
+{
+    struct tt_vm *vm = tt_vm_of(L);
+    if (!vm->current)
+        return;
+    vm->taken += bytes;
+    tt_task_root(vm->current)->taken += bytes;
+}
+
+void tt_task_push_taken(lua_State *L, struct tt_str bytes)
+{
+    tt_task_take(L, bytes.len);
+    lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.len);
+}
+
+bool tt_task_is_own_fault(const struct tt_task *task, const struct tt_err *error)
+{
+    const struct tt_task *root = task->root ? task->root : task;
+
+    if (strcmp(error->code, "script_timeout") == 0)
+        return root->taken < TAKEN_MUCH;
+    if (strcmp(error->code, "script_memory") == 0)
+        return task->vm->taken < TAKEN_MUCH;
+    return true;
+}
+
 struct tt_runtime *tt_task_runtime(struct tt_task *task)
 {
     return task->vm->runtime;
@@ -144,6 +175,7 @@ static void destroy(struct tt_task *task, bool reuse)
         owned->close(owned);
     }
     tt_loop_undefer(&task->run);
+    vm->taken -= task->taken;
     if (reuse && vm->idle_count < (int)TT_COUNT(vm->idle_threads)) {
         lua_settop(task->L, 0);
         vm->idle_threads[vm->idle_count++] = task->thread_ref;

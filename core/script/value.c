@@ -6,12 +6,14 @@
 
 #include "base/mem.h"
 #include "script/file_data.h"
+#include "script/task.h"
 
 #include <math.h>
 
 #define EXACT_MAX       9007199254740992.0 /* 2^53 */
 #define BODY_TEXT_GUESS 65536
 #define SCRATCH_MAX     (64u << 20)
+#define VALUE_SIZE      16 /* of a Lua value, beside a text's bytes */
 
 static const char array_meta, secret_meta, scratch_key, arena_meta, buf_meta;
 
@@ -319,10 +321,8 @@ static void integers(lua_State *L, int index)
     }
 }
 
-int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
+void tt_value_decode_valid(lua_State *L, struct tt_str text)
 {
-    if (tt_json_check(text, TT_JSON_MAX_DEPTH, err) != 0)
-        return -1;
     lua_getfield(L, LUA_REGISTRYINDEX, TT_CJSON_DECODE);
     lua_pushlstring(L, text.data, text.len);
     lua_call(L, 1, 1);
@@ -336,6 +336,13 @@ int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
             lua_pushinteger(L, (lua_Integer)x);
         }
     }
+}
+
+int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
+{
+    if (tt_json_check(text, TT_JSON_MAX_DEPTH, err) != 0)
+        return -1;
+    tt_value_decode_valid(L, text);
     return 0;
 }
 
@@ -401,6 +408,7 @@ size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t
 
 void tt_value_push_db(lua_State *L, const struct tt_db_value *value)
 {
+    tt_task_take(L, VALUE_SIZE);
     switch (value->type) {
     case TT_DB_NULL:
         lua_pushnil(L);
@@ -413,7 +421,7 @@ void tt_value_push_db(lua_State *L, const struct tt_db_value *value)
         break;
     case TT_DB_TEXT:
     case TT_DB_BLOB:
-        lua_pushlstring(L, value->text.data ? value->text.data : "", value->text.len);
+        tt_task_push_taken(L, value->text);
         break;
     }
 }

@@ -28,7 +28,9 @@ struct tt_vm {
     void *owner;           /* theirs */
     struct tt_list timers; /* declared by its modules, see timers.h */
     bool loaded;           /* module bodies have run */
-    /* Requests begun, and those among them that ended by a script error; any thread may read. */
+    size_t taken; /* bytes that its tasks were handed and still may hold, see tt_task_take */
+    /* Requests begun, and those among them that failed by the scripts' own fault; any thread may
+     * read. */
     atomic_ullong requests, failures;
 };
 

@@ -248,6 +248,17 @@ static struct watch *join(void)
 
 /* ---- guards ---- */
 
+/* Under a new number: whatever was asked of an earlier entry is void, and a fresh budget runs. */
+static void enter(struct watch *watch)
+{
+    uint64_t number = atomic_load_explicit(&watch->number, memory_order_relaxed) + 1;
+
+    atomic_store_explicit(&watch->number, number, memory_order_relaxed);
+    atomic_store(&watch->running, number);
+    if (atomic_load(&dog.sleeping))
+        wake();
+}
+
 void tt_budget_begin(struct tt_budget *guard, lua_State *L, int64_t budget_ms)
 {
     struct watch *watch = own ? own : join();
@@ -261,15 +272,11 @@ void tt_budget_begin(struct tt_budget *guard, lua_State *L, int64_t budget_ms)
             arm(L);
         return;
     }
-    uint64_t number = atomic_load_explicit(&watch->number, memory_order_relaxed) + 1;
     watch->stopped = 0;
     atomic_store_explicit(&watch->budget_ns,
                           (uint64_t)(budget_ms > 0 ? budget_ms : TT_BUDGET_RESUME_MS) * 1000000,
                           memory_order_relaxed);
-    atomic_store_explicit(&watch->number, number, memory_order_relaxed);
-    atomic_store(&watch->running, number);
-    if (atomic_load(&dog.sleeping))
-        wake();
+    enter(watch);
 }
 
 bool tt_budget_end(struct tt_budget *guard)
@@ -318,6 +325,18 @@ void tt_budget_leave(lua_State *outer)
     atomic_signal_fence(memory_order_seq_cst);
     if (own->stopped)
         arm(outer);
+}
+
+void tt_guard_pause(void)
+{
+    if (own && own->L)
+        atomic_store(&own->running, 0);
+}
+
+void tt_guard_renew(void)
+{
+    if (own && own->L)
+        enter(own);
 }
 
 bool tt_budget_stopped(void)

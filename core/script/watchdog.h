@@ -36,6 +36,12 @@ int tt_budget_call(lua_State *L, int arguments, int results, int handler, int64_
 lua_State *tt_budget_enter(lua_State *inner);
 void tt_budget_leave(lua_State *outer);
 
+/* Between these two the thread's work is not the script's: no budget runs, and a fresh one begins
+ * after it. For core work that is bounded by itself and that a script can ask for once only.
+ * Nothing between them may run Lua code or leave by an error. */
+void tt_guard_pause(void);
+void tt_guard_renew(void);
+
 /* Whether the script that runs on this thread is being stopped. */
 bool tt_budget_stopped(void);
 /* For C functions that may take long: raises when it is. */

@@ -247,7 +247,7 @@ static void begin_upload(struct tt_request *request, size_t *body_max)
         return;
     }
     tt_http_stream_body(request->exchange, on_piece);
-    *body_max = request->route->body_max;
+    *body_max = request->body_max;
 }
 
 static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
@@ -262,9 +262,12 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
         return;
     }
     request = begin_request(handle, exchange);
+    request->body_max = BODY_UNREAD_MAX;
     add_cors(request);
     if (!find_route(request))
         return;
+    if (request->route->upload || request->route->reads_body)
+        request->body_max = request->route->body_max;
     if (request->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
         fail(request, "unauthorized");
@@ -273,7 +276,7 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     } else if (request->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
         fail(request, "unsupported_media_type");
     } else {
-        *body_max = request->route->reads_body ? request->route->body_max : BODY_UNREAD_MAX;
+        *body_max = request->body_max;
     }
 }
 
@@ -285,7 +288,8 @@ static void on_task_end(const struct tt_err *error, void *arg)
 
     if (!error)
         return;
-    atomic_fetch_add_explicit(&request->vm->failures, 1, memory_order_relaxed);
+    if (tt_task_is_own_fault(request->task, error))
+        atomic_fetch_add_explicit(&request->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(request->exchange)),
            TT_F_STR("route", request->route->path),
@@ -401,12 +405,28 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     tt_task_start(task, handle_entry);
 }
 
+/* {limit} in the text of body_too_large. */
+static struct tt_str limit_of(void *arg, struct tt_str name)
+{
+    struct tt_request *request = arg;
+    size_t limit = request->body_max ? request->body_max : BODY_UNREAD_MAX;
+
+    if (!tt_str_eq(name, TT_STR("limit")))
+        return (struct tt_str){0};
+    char *number = tt_arena_alloc(tt_http_arena(request->exchange), 24);
+    return tt_str_of(number, (size_t)snprintf(number, 24, "%zu", limit));
+}
+
 static void on_refuse(void *arg, struct tt_http_exchange *exchange, int status, const char *code)
 {
     struct tt_request *request = tt_http_user(exchange);
+    struct tt_buf text = {0};
     if (!request)
         request = begin_request(arg, exchange);
-    tt_request_fail(request, &(struct tt_request_error){.code = code, .status = status});
+    tt_request_fill(request, code, limit_of, request, &text);
+    tt_request_fail(request, &(struct tt_request_error){
+                                 .code = code, .status = status, .text = tt_buf_str(&text)});
+    tt_buf_free(&text);
 }
 
 struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle)

@@ -42,13 +42,15 @@ struct tt_request {
     struct tt_vm *vm;
     const struct tt_route *route; /* NULL before the match */
     int route_index;
-    struct tt_router_result match;
+    struct tt_router_match match;
     bool chinese; /* the language of texts for people */
     uint64_t started_ns;
+    size_t body_max; /* bytes that are taken of its body */
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
     bool gone;                /* the client has left */
+    bool json_read;           /* the script has had its body decoded */
     struct tt_task *task;     /* NULL before it began and after it ended */
     struct tt_owned task_end; /* how its end is noticed */
     struct tt_frames *frames;

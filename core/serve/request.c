@@ -5,6 +5,7 @@
 
 #include "base/url.h"
 #include "script/value.h"
+#include "serve/body_json.h"
 #include "tide/intake.h"
 #include "tide/modules.h"
 
@@ -159,8 +160,23 @@ static int request_cookie(lua_State *L)
 
 static int request_raw_body(lua_State *L)
 {
-    struct tt_str body = tt_http_body(visit_of(L)->exchange);
-    lua_pushlstring(L, body.data ? body.data : "", body.len);
+    tt_task_push_taken(L, tt_http_body(visit_of(L)->exchange));
+    return 1;
+}
+
+static int request_read_json(lua_State *L)
+{
+    struct tt_request *request = visit_of(L);
+    struct tt_err err = {0};
+    bool first = !request->json_read;
+
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2))
+        luaL_checktype(L, 2, LUA_TTABLE);
+    request->json_read = true;
+    tt_task_take(L, tt_http_body(request->exchange).len);
+    if (tt_body_json_push(L, tt_http_body(request->exchange), 2, first, &err) != 0)
+        return tt_value_push_error(L, &err);
     return 1;
 }
 
@@ -168,6 +184,7 @@ static const luaL_Reg methods[] = {
     {"header", request_header},
     {"cookie", request_cookie},
     {"raw_body", request_raw_body},
+    {"read_json", request_read_json},
     {NULL, NULL},
 };
 

@@ -102,7 +102,7 @@ static int call_push(struct tt_wait *wait, lua_State *L)
         return tt_value_push_error(L, &call->error);
     switch (call->wants) {
     case WANTS_TEXT:
-        lua_pushlstring(L, call->text.data ? call->text.data : "", call->text.len);
+        tt_task_push_taken(L, tt_buf_str(&call->text));
         break;
     case WANTS_IMAGE:
         tt_value_file_push_image(L, &call->text);

@@ -126,7 +126,7 @@ static int asking_push(struct tt_wait *wait, lua_State *L)
     lua_setfield(L, -2, "status");
     push_headers(L, &asking->headers);
     lua_setfield(L, -2, "headers");
-    lua_pushlstring(L, asking->body.data ? asking->body.data : "", asking->body.len);
+    tt_task_push_taken(L, tt_buf_str(&asking->body));
     lua_setfield(L, -2, "body");
     return 1;
 }

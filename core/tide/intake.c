@@ -7,6 +7,7 @@
 
 #include "files/upload.h"
 #include "http/multipart.h"
+#include "script/task.h"
 #include "script/value.h"
 #include "tide/modules.h"
 
@@ -213,7 +214,7 @@ void tt_intake_push_fields(lua_State *L, struct tt_intake *intake)
     for (int i = intake->field_count - 1; i >= 0; i--) {
         const struct field *field = &intake->fields[i];
         lua_pushlstring(L, field->name.data, field->name.len);
-        lua_pushlstring(L, field->value.data ? field->value.data : "", field->value.len);
+        tt_task_push_taken(L, tt_buf_str(&field->value));
         lua_rawset(L, -3);
     }
 }

@@ -92,7 +92,7 @@ static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_
 {
     struct tt_buf *buf = tt_value_scratch(L);
     tt_reply_text(reply, kind, buf);
-    lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
+    tt_task_push_taken(L, tt_buf_str(buf));
 }
 
 void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
@@ -158,7 +158,7 @@ static int push_more(lua_State *L, const struct listening *listening)
     }
     if (position == listening->position)
         return 0;
-    lua_pushlstring(L, text->data ? text->data : "", text->len);
+    tt_task_push_taken(L, tt_buf_str(text));
     lua_pushinteger(L, (lua_Integer)position);
     return 2;
 }

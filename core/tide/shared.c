@@ -62,7 +62,7 @@ static int dict_get(lua_State *L)
     if (value.is_integer)
         lua_pushinteger(L, value.integer);
     else
-        lua_pushlstring(L, text->data ? text->data : "", text->len);
+        tt_task_push_taken(L, tt_buf_str(text));
     return 1;
 }
 

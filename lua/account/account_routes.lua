@@ -1,5 +1,6 @@
 --- Accounts: register, log in and out, who am I, change the password.
 
+local body_limits = require "web.body_limits"
 local auth = require "web.auth"
 local account_objects = require "account.objects"
 local config = require "tide.config"
@@ -113,6 +114,7 @@ return {
     path = "/api/register",
     auth = "none",
     summary = "Make an account and log in",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.username(),
@@ -129,6 +131,7 @@ return {
     auth = "none",
     summary = "Log in",
     -- No lengths here: a wrong one is a wrong name or password, 401.
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         { name = "username", type = "string", required = true },
@@ -143,6 +146,7 @@ return {
     path = "/api/logout",
     auth = "user",
     summary = "Log out: end this token at once",
+    body_max = body_limits.SHORT,
     request = { fields = {} },
     response = MESSAGE,
     handler = handlers.log_out,
@@ -172,6 +176,7 @@ return {
     path = "/api/update-password",
     auth = "user",
     summary = "Change the password; all other logins end",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         { name = "old_password", type = "string", required = true },

@@ -2,6 +2,7 @@
 --- server's own user can open (mode 0600), hence without a token. The command
 --- `tidetalk user` speaks to these routes while a server runs.
 
+local body_limits = require "web.body_limits"
 local account_objects = require "account.objects"
 local errors = require "lib.errors"
 local fields = require "web.fields"
@@ -68,6 +69,7 @@ return {
     listener = "admin",
     auth = "none",
     summary = "Make an account",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.username(),
@@ -99,6 +101,7 @@ return {
     auth = "none",
     summary = "Set a password, disable or enable; all logins of it end",
     params = { fields = { fields.name("username") } },
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.new_password("password", false),

@@ -1,5 +1,6 @@
 --- The caller's personal API keys.
 
+local body_limits = require "web.body_limits"
 local account_objects = require "account.objects"
 local api_keys = require "account.api_keys"
 local fields = require "web.fields"
@@ -42,6 +43,7 @@ return {
     path = "/api/keys",
     auth = "user",
     summary = "Make a personal API key; it is shown this once",
+    body_max = body_limits.SHORT,
     request = { fields = { fields.line("name", 100, { required = true }) } },
     response = account_objects.new_key_schema,
     handler = handlers.create,

@@ -1,5 +1,6 @@
 --- Talking: make a session, send a message, get the reply whole or streamed.
 
+local body_limits = require "web.body_limits"
 local chat_objects = require "chat.objects"
 local fields = require "web.fields"
 local llm_session = require "chat.llm_session"
@@ -98,6 +99,7 @@ return {
     path = "/api/chat/session",
     auth = "user",
     summary = "Make a session",
+    body_max = body_limits.FORM,
     request = {
       fields = {
         fields.model_name(),

@@ -1,5 +1,6 @@
 --- Sessions that are there: list, messages, delete.
 
+local body_limits = require "web.body_limits"
 local chat = require "chat.chat"
 local chat_objects = require "chat.objects"
 local export = require "chat.export"
@@ -178,6 +179,7 @@ return {
     auth = "user",
     summary = "Change a session's title, persona or model",
     params = BY_ID,
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.line("title", 200),

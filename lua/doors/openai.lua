@@ -112,8 +112,11 @@ end
 ---@return string[]
 function M.inputs(input)
   local texts = {}
-  for _, one in ipairs(type(input) == "table" and input or { input }) do
-    texts[#texts + 1] = type(one) == "string" and one or nil
+  for i, one in ipairs(type(input) == "table" and input or { input }) do
+    if type(one) ~= "string" then
+      break
+    end
+    texts[i] = one
   end
   return texts
 end

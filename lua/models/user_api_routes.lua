@@ -1,5 +1,6 @@
 --- The caller's own API configurations.
 
+local body_limits = require "web.body_limits"
 local api_test = require "models.api_test"
 local fields = require "web.fields"
 local model_objects = require "models.objects"
@@ -148,6 +149,7 @@ return {
     path = "/api/user/apis",
     auth = "user",
     summary = "Store a configuration",
+    body_max = body_limits.FORM,
     request = configuration(true),
     response = CHANGED,
     handler = handlers.create,
@@ -175,6 +177,7 @@ return {
     auth = "user",
     summary = "Change what is given; base_url \"\" clears it",
     params = BY_ID,
+    body_max = body_limits.FORM,
     request = configuration(false),
     response = CHANGED,
     handler = handlers.update,
@@ -194,6 +197,7 @@ return {
     auth = "user",
     summary = "Ask the provider for one token",
     params = BY_ID,
+    body_max = body_limits.SHORT,
     request = { fields = {} },
     response = objects.object({
       ok = "boolean",

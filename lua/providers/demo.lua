@@ -14,7 +14,10 @@ local SLOW_PIECE, SLOW_PACE_MS = 4, 300
 local LONG_PIECE, LONG_PACE_MS = 120, 5
 local LONG_DEFAULT, LONG_MAX = 200, 20000
 local FIRST_MS = 60
---- Characters of the asker's message that the default answer repeats.
+--- Characters of the asker's message that are looked at: what they ask about
+--- stands at its beginning, and a message may have a megabyte.
+local LOOK = 2000
+--- Characters of it that the default answer repeats.
 local ECHO_LENGTH = 60
 
 ---@class DemoTopic
@@ -208,9 +211,9 @@ configuration (`POST /api/user/apis`); `/help` shows what I can do.]],
 输入 `/help` 可以查看我会做什么。]],
 }
 
---- The last user message and how many there are.
+--- The beginning of the last user message and how many there are.
 ---@param messages {role: string, content: string}[]
----@return string message, integer turns
+---@return string beginning, integer turns
 local function asked(messages)
   local message, turns = "", 0
   for _, m in ipairs(messages) do
@@ -218,7 +221,7 @@ local function asked(messages)
       message, turns = m.content, turns + 1
     end
   end
-  return message, turns
+  return text.prefix(message, LOOK), turns
 end
 
 ---@param message string in lower case

@@ -21,6 +21,14 @@ describe("providers.demo", function()
     assert.is_true(text.has_cjk(plan("随便说点什么", "en").text))
   end)
 
+  it("looks at the beginning of a long message only", function()
+    local before = ("x "):rep(990)
+    assert.truthy(plan(before .. "personas").text:find("style.yaml", 1, true))
+    before = ("x "):rep(1000)
+    assert.falsy(plan(before .. "personas").text:find("style.yaml", 1, true))
+    assert.truthy(plan(("a"):rep(1 << 20)).text:find("You wrote: “a", 1, true))
+  end)
+
   it("says that it is the demo model and repeats the message", function()
     local answer = plan("Name three rivers").text
     assert.truthy(answer:find("demo model", 1, true))

@@ -59,7 +59,7 @@ static void put_text(struct tt_json_writer *w, const char *key, struct tt_str te
     tt_json_str(w, text);
 }
 
-static void put_number(struct tt_json_writer *w, const char *key, int number)
+static void put_number(struct tt_json_writer *w, const char *key, int64_t number)
 {
     tt_json_key(w, tt_str_from(key));
     if (number > 0)
@@ -271,6 +271,8 @@ static void print_json(const struct tt_generation *generation, const char *lua_d
         put_text(&w, "path", route->path);
         put_text(&w, "auth", tt_str_from(auth_names[route->auth]));
         put_text(&w, "listener", tt_str_from(listener_names[route->listener]));
+        if (route->reads_body)
+            put_number(&w, "body_max", (int64_t)route->body_max);
         put_text(&w, "file", tt_buf_str(&file));
         put_number(&w, "line", route->line);
         tt_json_end_object(&w);

@@ -3,6 +3,7 @@
  * (on the main one before it starts), but for functions marked "worker". */
 #pragma once
 #include "app/reload/builder.h"
+#include "app/reload/probation.h"
 #include "app/reload/script_history.h"
 
 #include <pthread.h>
@@ -11,7 +12,7 @@ struct tt_probation {
     struct tt_timer timer;
     bool look; /* the timer was due */
     uint64_t end_ms;
-    double share_before; /* of requests that failed in the generation before */
+    struct tt_probation_counts before; /* of the generation before */
 };
 
 struct tt_builder {

@@ -31,8 +31,9 @@ return {
   },
   body_too_large = {
     status = 413,
-    en = "The request's body is too large. Send less at a time.",
-    zh = "请求内容过大，请减少一次发送的数据量。",
+    en = "The request's body is too large: up to {limit} bytes are taken "
+      .. "here. Send less at a time.",
+    zh = "请求内容过大，此处最多接收 {limit} 字节，请减少一次发送的数据量。",
   },
   unsupported_media_type = {
     status = 415,
@@ -57,6 +58,12 @@ return {
     en = "The body is not valid JSON (UTF-8). Check quotes, commas and "
       .. "brackets.",
     zh = "请求内容不是有效的 JSON（UTF-8），请检查引号、逗号和括号。",
+  },
+  too_many_values = {
+    status = 413,
+    en = "The JSON holds too many values. Send fewer fields, objects and "
+      .. "list items at once.",
+    zh = "JSON 中的值过多，请减少一次发送的字段、对象或列表项。",
   },
   missing_field = {
     status = 400,

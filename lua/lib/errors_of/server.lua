@@ -164,6 +164,12 @@ return {
     en = "The data folder is in use by another process.",
     zh = "数据目录正被其他进程使用。",
   },
+  http_library_unknown = {
+    status = 503,
+    en = "This version of the HTTP library is not understood; "
+      .. "the server does not start with it.",
+    zh = "无法识别此版本的 HTTP 库，服务器拒绝启动。",
+  },
   database_lost = {
     status = 500,
     en = "The database is missing, but its uploaded files or its secret file "

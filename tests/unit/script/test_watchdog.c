@@ -226,6 +226,29 @@ static void a_stuck_c_function_is_counted(void **state)
     lua_close(L);
 }
 
+static int pause_and_burn(lua_State *L)
+{
+    tt_guard_pause();
+    burn(L);
+    tt_guard_renew();
+    return 0;
+}
+
+/* What the core does of its own is not the script's time; afterwards a whole budget is there. */
+static void paused_time_is_not_counted(void **state)
+{
+    lua_State *L = luaL_newstate();
+    (void)state;
+
+    lua_register(L, "burn", burn);
+    lua_register(L, "pause_and_burn", pause_and_burn);
+    assert_int_equal(luaL_loadstring(L, "burn(300) pause_and_burn(900) burn(300)"), LUA_OK);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 500), LUA_OK);
+    assert_int_equal(luaL_loadstring(L, "pause_and_burn(20) while true do end"), LUA_OK);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 50), TT_BUDGET_STOPPED);
+    lua_close(L);
+}
+
 /* ---- threads ---- */
 
 /* An allocator that places small blocks far from each other, as an old heap does. */
@@ -336,6 +359,7 @@ int main(void)
         WATCH_TEST(loading_is_stopped),
         WATCH_TEST(cancelling_is_stopped),
         cmocka_unit_test(a_stuck_c_function_is_counted),
+        cmocka_unit_test(paused_time_is_not_counted),
         cmocka_unit_test(a_loop_under_many_levels_is_stopped),
         cmocka_unit_test(threads_come_and_go),
         WATCH_TEST(it_wakes_up),

@@ -27,7 +27,7 @@ static void refuses(struct rig *rig, const char *routes, const char *errors, con
 static void routes_become_plain_data(void **state)
 {
     struct rig *rig = *state;
-    struct tt_router_result match;
+    struct tt_router_match match;
 
     load(rig,
          "{{method = 'GET', path = '/a/:id', auth = 'user', handler = h},"
