@@ -228,9 +228,9 @@ static void a_stuck_c_function_is_counted(void **state)
 
 static int pause_and_burn(lua_State *L)
 {
-    tt_guard_pause();
+    tt_budget_pause();
     burn(L);
-    tt_guard_renew();
+    tt_budget_renew();
     return 0;
 }
 
