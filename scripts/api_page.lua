@@ -1,11 +1,11 @@
--- Makes the routes' part of docs/api.md of the route tables in lua/.
+-- Generates the routes in docs/api.md from the route tables in lua/.
 --
 -- usage: lua5.4 scripts/api_page.lua [--check]
 --
--- What stands above the mark in that page is written by hand and stays. With
--- --check nothing is written: it fails when the page is not what would be
--- written, or when a public route does not say what it answers. The scripts are
--- loaded with the fakes of tests/lua/support, from the repository's root.
+-- The text above the mark in that page is written by hand and is not touched.
+-- With --check nothing is written: the script fails when the page is out of
+-- date, or when a public route does not say what it answers. The scripts are
+-- loaded with the fakes of tests/lua/support, from the root of the repository.
 
 require("tests.lua.support.tide").install()
 local app = require "app"
@@ -129,7 +129,7 @@ local function access(route)
   end
   local text = route.api_keys and "Token or personal API key" or "Token"
   return text .. (route.auth == "admin" and " of an admin." or ".")
-    .. (route.idempotent and " Heeds `Idempotency-Key`." or "")
+    .. (route.idempotent and " Supports `Idempotency-Key`." or "")
 end
 
 --- How large a body may be.

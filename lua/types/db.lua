@@ -12,9 +12,9 @@
 ---@class tide.db
 local db = {}
 
---- Reads on the worker's own connection: bounded, indexed queries. One that
---- takes more than its step budget is repeated off the loop by itself, and only
---- then waits. NULL columns are nil.
+--- Reads on the worker's own connection, for bounded, indexed queries. A query
+--- that exceeds its step budget is automatically repeated off the loop; only
+--- then does the call wait. NULL columns are nil.
 ---@async
 ---@param sql string
 ---@param args? any[] strings, numbers, booleans, json.null for NULL; at most 64
@@ -30,8 +30,8 @@ function db.query(sql, args) end
 ---@return tide.Error|nil err
 function db.one(sql, args) end
 
---- The same as query, always off the loop: for what is known to take long
---- (search, export). At most 10,000 rows.
+--- The same as query, but always off the loop: for queries that are known to
+--- take long (search, export). At most 10,000 rows.
 ---@async
 ---@param sql string
 ---@param args? any[]
@@ -39,20 +39,19 @@ function db.one(sql, args) end
 ---@return tide.Error|nil err busy, query_too_slow, database_error
 function db.fetch(sql, args) end
 
---- Writes all statements or none, in one transaction, and waits until it is
---- committed. A write that was begun is carried through, also when the task
---- ends.
+--- Writes all statements or none, in one transaction, and waits for the commit.
+--- Once begun, a write is completed even when the task ends.
 ---@async
 ---@param statements table[] each {sql, args, expect = n}: with expect the write
 --- fails unless exactly n rows change. Later ones may use last_insert_rowid()
----@return {id: integer, changes: integer}[]|nil outcomes one a statement
+---@return {id: integer, changes: integer}[]|nil outcomes one per statement
 ---@return tide.Error|nil err duplicate, foreign_key, constraint,
 --- unexpected_changes, disk_full, busy, database_error; with `statement`
 function db.write(statements) end
 
---- Indexes what the user said a moment ago, so that a search finds it: the core
---- does that for everybody, but only about once a second. Returns at once when
---- there is nothing to index.
+--- Indexes the user's newest messages, so that a search finds them: the core
+--- does that for everybody, but only about once per second. Returns at once
+--- when there is nothing to index.
 ---@async
 ---@param user_id integer
 ---@return true|nil ok
