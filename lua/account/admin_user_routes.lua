@@ -99,7 +99,7 @@ return {
     path = "/admin/users/:username",
     listener = "admin",
     auth = "none",
-    summary = "Set a password, disable or enable an account; all its logins end",
+    summary = "Set a password, disable or enable an account; its logins end",
     params = { fields = { fields.name("username") } },
     body_max = body_limits.SHORT,
     request = {
