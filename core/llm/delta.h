@@ -9,7 +9,7 @@
 #include "llm/sse_parse.h"
 
 /* What is at a path. Of several paths with one meaning: of texts and words the first that is there,
- * of counts all that are in one event, added up. */
+ * of counts all that are in one event, added up; see TT_TOKENS_MAX. */
 enum tt_delta_role {
     TT_DELTA_CONTENT,
     TT_DELTA_REASONING,
@@ -54,6 +54,16 @@ bool tt_delta_spec_tells_end(const struct tt_delta_spec *spec);
 struct tt_usage {
     int64_t input_tokens, output_tokens; /* -1 = not told */
 };
+
+/* Tokens that one request can have cost: far above any model's window, and no sum of them leaves an
+ * integer. A count that is told and lies outside of 0 to this counts as not told. */
+#define TT_TOKENS_MAX 1000000000
+
+/* The count, or -1 when nobody can believe it. */
+static inline int64_t tt_tokens_told(int64_t count)
+{
+    return count >= 0 && count <= TT_TOKENS_MAX ? count : -1;
+}
 
 /* State of one stream's reading: keeps halves of surrogate pairs, and the tool calls so far. */
 struct tt_delta_reader {

@@ -23,7 +23,7 @@ local ANSWER_MAX = 16 << 20
 local function read(answer)
   if answer.status < 200 or answer.status > 299 then
     local err = llm.status_error(answer.status)
-    err.retry_after = math.tointeger(tonumber(answer.headers["retry-after"]))
+    err.retry_after = answer.retry_after
     return nil, err
   end
   local decoded = json.decode(answer.body)
@@ -38,15 +38,16 @@ end
 ---@param body table the request
 ---@param decoded table the answer
 local function count(user_id, body, decoded)
-  local told = type(decoded.usage) == "table" and decoded.usage.prompt_tokens
-  local exact = math.type(told) == "integer" and told >= 0
+  local usage = decoded.usage
+  local told = type(usage) == "table"
+    and usage_policy.read_count(usage.prompt_tokens)
   local _, err = db.write({
     llm.usage_statement({
       user_id = user_id,
       model_name = body.model,
-      input_tokens = exact and told
+      input_tokens = told
         or usage_policy.estimate_texts(openai.inputs(body.input)),
-      estimated = not exact,
+      estimated = not told,
     }),
   })
   if err then
