@@ -71,24 +71,40 @@ async function keep({ redis }, { user, model, session }) {
 
 const roles = (turns) => ['system', ...Array(turns - 1).fill(['user', 'assistant']).flat(), 'user'].join(',');
 
-/** Requests of all kinds, one every 20 ms, until `end` is called, which returns their statuses. */
+/** Requests of all kinds, one every 20 ms, until `end` is called, which returns their answers. `more`
+ * waits until so many more have been answered. */
 function traffic(talks) {
   const pending = [];
   let going = true;
+  let answered = 0;
   const one = (n) => {
     const { user, model, session } = talks[n % talks.length];
-    if (n % 3 === 0) return user.get('/api/chat/sessions');
-    if (n % 3 === 1) return user.get(`/api/chat/sessions/${session}/messages`);
-    return user.post('/api/chat/message', { session_id: session, model_name: model, message: `m${n}` });
+    if (n % 3 === 0) return user.get('/api/chat/sessions').then(check((body) => body.data[0].SessionID === session));
+    if (n % 3 === 1) {
+      return user.get(`/api/chat/sessions/${session}/messages`).then(check((body) =>
+        body.data.every((message) => message.role === 'user' || message.content === '' || message.content.endsWith(',user'))));
+    }
+    return user.post('/api/chat/message', { session_id: session, model_name: model, message: `m${n}` })
+      .then(check((body) => /^system(,user,assistant)*,user$/.test(body.response))).then((answer) => {
+        answer.turn = { session, response: answer.body?.response };
+        return answer;
+      });
   };
+  /** An answer that is not right is none. */
+  const check = (right) => (answer) =>
+    (answer.status === 200 && !right(answer.body) ? { ...answer, status: 0 } : answer);
   const run = (async () => {
     const start = Date.now();
     for (let n = 0; going; n += 1) {
-      pending.push(one(n).then((answer) => answer, (error) => ({ status: 0, text: String(error) })));
+      pending.push(one(n).catch((error) => ({ status: 0, text: String(error) })).finally(() => { answered += 1; }));
       await pause(Math.max(0, start + 20 * (n + 1) - Date.now()));
     }
   })();
   return {
+    more: (count) => {
+      const enough = answered + count;
+      return eventually(() => answered >= enough, `${count} more answers`);
+    },
     async end() {
       going = false;
       await run;
@@ -101,6 +117,13 @@ function assertAllServed(answers, least) {
   assert.ok(answers.length >= least, `${answers.length} requests`);
   const failed = answers.filter((answer) => answer.status !== 200);
   assert.deepEqual(failed.map((answer) => `${answer.status} ${answer.text}`), []);
+  // Each turn of a session has one more before it: none was lost, none is there twice.
+  const turns = {};
+  for (const { turn } of answers) if (turn) (turns[turn.session] ??= []).push(turn.response);
+  for (const responses of Object.values(turns)) {
+    responses.sort((x, y) => x.length - y.length);
+    assert.deepEqual(responses, responses.map((_, i) => roles(i + 1)));
+  }
 }
 
 describe('with Redis', () => {
@@ -261,13 +284,13 @@ describe('Redis that dies', () => {
   test('in the middle of the traffic fails no request, and is used again when it is back', async () => {
     const talks = await Promise.all(Array.from({ length: 16 }, () => setup(context)));
     const load = traffic(talks);
-    await pause(700);
+    await load.more(20);
     await context.redis.kill();
     await stateIs(context.server, 'down');
-    await pause(700);
+    await load.more(20);
     await context.redis.start();
     await stateIs(context.server, 'up');
-    await pause(500);
+    await load.more(20);
     assertAllServed(await load.end(), 50);
     const { redis } = await statusOf(context.server);
     assert.equal(redis.opened, 1);
@@ -295,15 +318,15 @@ describe('frozen Redis', () => {
   test('fails no request and opens the breaker once', async () => {
     const talks = await Promise.all(Array.from({ length: 16 }, () => setup(context)));
     const load = traffic(talks);
-    await pause(500);
+    await load.more(20);
     const { redis: earlier } = await statusOf(context.server);
     context.redis.freeze();
     await stateIs(context.server, 'down');
-    await pause(3000);
+    await load.more(150); // one every 20 ms: probes come and fail meanwhile
     const { redis: during } = await statusOf(context.server);
     context.redis.thaw();
     await stateIs(context.server, 'up');
-    await pause(300);
+    await load.more(20);
     assertAllServed(await load.end(), 100);
     const { redis: later } = await statusOf(context.server);
     assert.deepEqual([during.opened, later.opened], [earlier.opened + 1, earlier.opened + 1]);
