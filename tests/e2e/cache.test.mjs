@@ -6,12 +6,13 @@ import { createServer } from 'node:net';
 import { after, before, describe } from 'node:test';
 import { statusOf } from './support/admin.mjs';
 import { uniqueName } from './support/client.mjs';
-import { HANG_MS, eventually, pause, test } from './support/limits.mjs';
+import { HANG_MS, eventually, test } from './support/limits.mjs';
 import { startMock } from './support/mock.mjs';
 import { freePort } from './support/process.mjs';
 import { startRedis } from './support/redis.mjs';
 import { LOOPBACK, PERSONAS, Server, startServer } from './support/server.mjs';
 import { assertError } from './support/suite.mjs';
+import { assertAllServed, roles, traffic } from './support/traffic.mjs';
 import { list, newSession, upload } from './support/upload.mjs';
 
 const env = (url, more) => ({ ...LOOPBACK, TIDETALK_REDIS_URL: url, TIDETALK_REDIS_TIMEOUT: '200ms', ...more });
@@ -67,63 +68,6 @@ async function keep({ redis }, { user, model, session }) {
     assert.equal(refused.status, 404, refused.text);
     return (await redis.keys()).some((key) => key.endsWith(name));
   }, `${name} is kept`, 20_000);
-}
-
-const roles = (turns) => ['system', ...Array(turns - 1).fill(['user', 'assistant']).flat(), 'user'].join(',');
-
-/** Requests of all kinds, one every 20 ms, until `end` is called, which returns their answers. `more`
- * waits until so many more have been answered. */
-function traffic(talks) {
-  const pending = [];
-  let going = true;
-  let answered = 0;
-  const one = (n) => {
-    const { user, model, session } = talks[n % talks.length];
-    if (n % 3 === 0) return user.get('/api/chat/sessions').then(check((body) => body.data[0].SessionID === session));
-    if (n % 3 === 1) {
-      return user.get(`/api/chat/sessions/${session}/messages`).then(check((body) =>
-        body.data.every((message) => message.role === 'user' || message.content === '' || message.content.endsWith(',user'))));
-    }
-    return user.post('/api/chat/message', { session_id: session, model_name: model, message: `m${n}` })
-      .then(check((body) => /^system(,user,assistant)*,user$/.test(body.response))).then((answer) => {
-        answer.turn = { session, response: answer.body?.response };
-        return answer;
-      });
-  };
-  /** An answer that is not right is none. */
-  const check = (right) => (answer) =>
-    (answer.status === 200 && !right(answer.body) ? { ...answer, status: 0 } : answer);
-  const run = (async () => {
-    const start = Date.now();
-    for (let n = 0; going; n += 1) {
-      pending.push(one(n).catch((error) => ({ status: 0, text: String(error) })).finally(() => { answered += 1; }));
-      await pause(Math.max(0, start + 20 * (n + 1) - Date.now()));
-    }
-  })();
-  return {
-    more: (count) => {
-      const enough = answered + count;
-      return eventually(() => answered >= enough, `${count} more answers`);
-    },
-    async end() {
-      going = false;
-      await run;
-      return Promise.all(pending);
-    },
-  };
-}
-
-function assertAllServed(answers, least) {
-  assert.ok(answers.length >= least, `${answers.length} requests`);
-  const failed = answers.filter((answer) => answer.status !== 200);
-  assert.deepEqual(failed.map((answer) => `${answer.status} ${answer.text}`), []);
-  // Each turn of a session has one more before it: none was lost, none is there twice.
-  const turns = {};
-  for (const { turn } of answers) if (turn) (turns[turn.session] ??= []).push(turn.response);
-  for (const responses of Object.values(turns)) {
-    responses.sort((x, y) => x.length - y.length);
-    assert.deepEqual(responses, responses.map((_, i) => roles(i + 1)));
-  }
 }
 
 describe('with Redis', () => {

@@ -22,7 +22,7 @@ describe("services.users", function()
     row = { id = 1, username = "massy", password_hash = "H", disabled = 0 }
   end)
 
-  it("works as much for a name that nobody has as for a wrong password", function()
+  it("works as much for an unknown name as for a wrong password", function()
     local _, unknown = users.log_in("nobody", "wrong")
     assert.same({ { hash = nil, password = "wrong" } }, verified)
     verified = {}
@@ -32,7 +32,7 @@ describe("services.users", function()
     assert.same(wrong, unknown)
   end)
 
-  it("tells that an account is disabled only to who knows its password", function()
+  it("tells that an account is disabled to its owner only", function()
     row.disabled = 1
     local _, wrong = users.log_in("massy", "wrong")
     assert.equal("invalid_credentials", wrong.code)
