@@ -3,7 +3,8 @@
  * admitted and the log forgotten. A database that is too busy for the end is asked again until it
  * takes it: a reply that was produced is not thrown away. When it fails for another reason (the
  * disk is full), readers are told so and the session goes on, but the text is kept and stored as
- * soon as there is room again. */
+ * soon as there is room again. A failure that would come again for ever ends all the same: the part
+ * that cannot be stored is left out, and logged, so that nothing is kept in memory for it. */
 #include "chat/production.h"
 
 #include "base/log.h"
@@ -25,6 +26,13 @@ static struct {
     _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
 } totals;
 
+/* How much of a reply's row the end stores. */
+enum row_part {
+    ROW_WHOLE,
+    ROW_WITHOUT_TEXT, /* it says that the reply was lost */
+    ROW_LEFT_OUT
+};
+
 struct production {
     struct tt_list node; /* chat->productions */
     struct tt_chat *chat;
@@ -39,8 +47,10 @@ struct production {
     uint64_t late_ms;                /* the wait before the next try */
     struct tt_timer retry;
     int retries;
-    size_t row_statement;
-    char *counted_as; /* NULL = not counted */
+    size_t row_statement, usage_statement;
+    enum row_part row;
+    struct tt_err lost; /* status != 0: the text will never be stored */
+    char *counted_as;   /* NULL = not counted */
     struct tt_reply_filter filter;
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
@@ -51,6 +61,11 @@ static void submit_end(struct production *production);
 static bool is_stored(const struct production *production)
 {
     return production->message_id != 0;
+}
+
+static bool has_row(const struct production *production)
+{
+    return is_stored(production) && production->row != ROW_LEFT_OUT;
 }
 
 /* ---- the end ---- */
@@ -101,6 +116,8 @@ static void tell(struct production *production, const struct tt_err *error)
 
 static void finish(struct production *production, const struct tt_err *error)
 {
+    if (!error && production->lost.status)
+        error = &production->lost;
     if (!production->late)
         tell(production, error);
     release(production, production->reply);
@@ -135,6 +152,31 @@ static void try_later(struct production *production, const struct tt_err *error)
         tt_reply_unref(production->reply);
         production->reply = NULL;
     }
+}
+
+/* What the failed statement stores can never be stored: the end is tried without it. Each call
+ * leaves out more, so this ends. */
+static void leave_out(struct production *production, const struct tt_db_job *job,
+                      const struct tt_err *error)
+{
+    int failed = tt_db_job_failed_statement(job);
+    bool usage =
+        production->counted_as && (failed < 0 || failed >= (int)production->usage_statement);
+
+    tt_log(TT_LOG_ERROR, "a reply's end can never be stored, a part of it is left out",
+           TT_F_INT("message_id", production->message_id), TT_F_INT("user_id", production->user_id),
+           TT_F_Z("left_out", usage                          ? "usage"
+                              : production->row == ROW_WHOLE ? "text"
+                                                             : "row"),
+           TT_F_Z("code", error->code), TT_F_Z("error", error->message));
+    if (usage) {
+        free(production->counted_as);
+        production->counted_as = NULL;
+    } else {
+        production->row = production->row == ROW_WHOLE ? ROW_WITHOUT_TEXT : ROW_LEFT_OUT;
+        tt_err_set(&production->lost, 500, "reply_not_stored", "%s", error->message);
+    }
+    submit_end(production);
 }
 
 void tt_production_abandon(struct tt_chat *chat)
@@ -172,25 +214,42 @@ static void end_done(struct tt_db_job *job, void *arg)
     const struct tt_err *err = tt_db_job_error(job);
 
     production->ending = false;
-    if (!err && is_stored(production) &&
+    if (!err && has_row(production) &&
         tt_db_job_outcome(job, production->row_statement).changes == 0) {
         struct tt_err deleted = {0};
         tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
         finish(production, &deleted);
         return;
     }
-    if (err && strcmp(err->code, "busy") == 0 && !production->chat->closing && !production->late &&
-        production->retries++ < RETRIES_MAX)
-        tt_timer_start(production->chat->loop, &production->retry, RETRY_MS);
-    else if (err && !production->chat->closing)
-        try_later(production, err);
-    else
+    if (!err || production->chat->closing)
         finish(production, is_stored(production) ? err : NULL);
+    else if (tt_db_error_is_lasting(err))
+        leave_out(production, job, err);
+    else if (strcmp(err->code, "busy") == 0 && !production->late &&
+             production->retries++ < RETRIES_MAX)
+        tt_timer_start(production->chat->loop, &production->retry, RETRY_MS);
+    else
+        try_later(production, err);
 }
 
 static void retry_end(struct tt_timer *timer)
 {
     submit_end(TT_CONTAINER_OF(timer, struct production, retry));
+}
+
+/* A row without a text that says why, instead of looking as if the reply still ran. */
+static void add_failed_end(struct tt_db_job *job, int64_t message_id, int64_t session_row,
+                           const struct tt_err *error, size_t *row_statement)
+{
+    struct tt_reply_end end = {.message_id = message_id,
+                               .session_row = session_row,
+                               .content = TT_STR(""),
+                               .reasoning = TT_STR(""),
+                               .status = TT_STR("error"),
+                               .finish_reason = TT_STR("error"),
+                               .error_code = tt_str_from(error->code),
+                               .checkpointed = true};
+    tt_reply_store_end(job, &end, row_statement);
 }
 
 static void add_end(struct production *production, struct tt_db_job *job)
@@ -246,8 +305,12 @@ static void submit_end(struct production *production)
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
-    if (is_stored(production))
+    if (has_row(production) && production->row == ROW_WHOLE)
         add_end(production, job);
+    else if (has_row(production))
+        add_failed_end(job, production->message_id, production->session_row, &production->lost,
+                       &production->row_statement);
+    production->usage_statement = tt_db_job_count(job);
     add_usage(production, job);
     if (tt_db_job_count(job) == 0) {
         tt_db_job_free(job);
@@ -310,17 +373,10 @@ static void refuse_row(struct tt_chat *chat, const struct tt_production_spec *sp
                        const struct tt_err *error)
 {
     struct tt_db_job *job = tt_db_job_new();
-    struct tt_reply_end end = {.message_id = spec->message_id,
-                               .session_row = spec->session_row,
-                               .content = TT_STR(""),
-                               .reasoning = TT_STR(""),
-                               .status = TT_STR("error"),
-                               .finish_reason = TT_STR("error"),
-                               .error_code = tt_str_from(error->code)};
     size_t row;
     struct tt_err err = {0};
 
-    tt_reply_store_end(job, &end, &row);
+    add_failed_end(job, spec->message_id, spec->session_row, error, &row);
     if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);
