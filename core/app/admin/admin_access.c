@@ -5,12 +5,12 @@
  * name that resolves to the loopback, can use it. */
 #include "app/admin/admin_access.h"
 
-#include "app/admin/answer.h"
 #include "app/admin/audit.h"
 #include "app/worker.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "http/error_object.h"
+#include "serve/answer.h"
 #include "serve/request.h"
 
 #include <stdio.h>

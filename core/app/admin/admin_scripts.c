@@ -3,13 +3,13 @@
 #include "app/admin/admin_scripts.h"
 
 #include "app/admin/admin_access.h"
-#include "app/admin/answer.h"
 #include "app/admin/audit.h"
 #include "app/reload/builder.h"
 #include "app/reload/script_history.h"
 #include "app/worker.h"
 #include "base/json.h"
 #include "http/error_object.h"
+#include "serve/answer.h"
 #include "serve/request.h"
 
 #define LIVE_MAX 64

@@ -2,10 +2,10 @@
  * undone because its record could not be written. */
 #include "app/admin/audit.h"
 
-#include "app/admin/answer.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "serve/answer.h"
 
 #include <stdio.h>
 

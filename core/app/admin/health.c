@@ -4,7 +4,6 @@
 
 #include "app/admin/admin_access.h"
 #include "app/admin/admin_scripts.h"
-#include "app/admin/answer.h"
 #include "app/admin/audit.h"
 #include "app/admin/metrics.h"
 #include "app/reload/builder.h"
@@ -12,6 +11,7 @@
 #include "base/json.h"
 #include "chat/production.h"
 #include "script/watchdog.h"
+#include "serve/answer.h"
 
 #include <stdio.h>
 

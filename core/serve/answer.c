@@ -1,5 +1,5 @@
 /* Pieces of answers that no script makes. */
-#include "app/admin/answer.h"
+#include "serve/answer.h"
 
 void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
 {
