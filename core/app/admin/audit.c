@@ -2,6 +2,8 @@
  * undone because its record could not be written. */
 #include "app/admin/audit.h"
 
+#include "app/admin/admin_access.h"
+#include "app/admin/admin_internal.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -17,7 +19,7 @@ static void on_done(struct tt_db_job *job, void *arg)
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", error->message));
 }
 
-void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audit_entry *entry)
+void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audit_entry *entry)
 {
     static const char insert[] =
         "INSERT INTO admin_audit (created_at, who, action, status, code, scripts_hash, changed)"
@@ -43,10 +45,27 @@ void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audi
     };
     tt_db_job_add(job, TT_STR(insert), row, TT_COUNT(row), 1);
     tt_db_job_add(job, TT_STR(prune), NULL, 0, -1);
-    if (tt_db_submit(db, loop, job, on_done, NULL, &err) != 0) {
+    if (tt_db_submit(tt_admin_of(dispatcher)->parts.db, tt_dispatcher_loop(dispatcher), job,
+                     on_done, NULL, &err) != 0) {
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", err.message));
         tt_db_job_free(job);
     }
+}
+
+void tt_audit_visit(const struct tt_visit *visit)
+{
+    struct tt_str method = tt_http_method(visit->exchange);
+    char action[256];
+
+    if (tt_str_eq(method, TT_STR("GET")) || tt_str_eq(method, TT_STR("HEAD")))
+        return;
+    snprintf(action, sizeof(action), "%.*s %.*s", TT_STR_ARG(method),
+             TT_STR_ARG(tt_http_path(visit->exchange)));
+    tt_audit_write(visit->dispatcher,
+                   &(struct tt_audit_entry){.who = tt_admin_who(visit->dispatcher, visit->exchange),
+                                            .action = tt_str_from(action),
+                                            .status = visit->status,
+                                            .code = tt_str_from(visit->code)});
 }
 
 static void put_row(struct tt_json_writer *w, struct tt_db_reader *reader)
@@ -62,10 +81,28 @@ static void put_row(struct tt_json_writer *w, struct tt_db_reader *reader)
     tt_json_end_object(w);
 }
 
-int tt_audit_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err)
+static int list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err)
 {
     static const char sql[] =
         "SELECT id, created_at, who, action, status, code, scripts_hash, changed"
         " FROM admin_audit ORDER BY id DESC LIMIT 100";
     return tt_answer_rows(reader, TT_STR(sql), put_row, out, err);
+}
+
+void tt_audit_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
+{
+    struct tt_buf rows = {0}, body = {0};
+    struct tt_json_writer w = {.buf = &body};
+    struct tt_err err = {0};
+
+    if (list(dispatcher->tide->reader, &rows, &err) != 0) {
+        tt_answer_error(dispatcher, exchange, &err, NULL, NULL);
+    } else {
+        tt_json_begin_object(&w);
+        tt_json_key(&w, TT_STR("data"));
+        tt_json_raw(&w, tt_buf_str(&rows));
+        tt_json_end_object(&w);
+        tt_answer_json(exchange, 200, &body);
+    }
+    tt_buf_free(&rows);
 }

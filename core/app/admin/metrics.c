@@ -15,12 +15,12 @@ struct gathering;
 struct part { /* of one worker */
     struct tt_mail mail;
     struct gathering *gathering;
-    struct tt_worker *worker;
+    struct tt_dispatcher *worker;
     struct tt_worker_sample sample;
 };
 
 struct gathering {
-    struct tt_worker *asker;
+    struct tt_dispatcher *asker;
     struct tt_http_exchange *exchange; /* NULL once answered */
     struct tt_timer limit;
     int missing;
@@ -29,32 +29,28 @@ struct gathering {
 
 static void look(struct part *part)
 {
-    struct tt_worker *worker = part->worker;
+    struct tt_dispatcher *worker = part->worker;
     struct tt_worker_sample *sample = &part->sample;
 
-    for (int i = 0; i < TT_SERVERS; i++) {
-        if (!worker->server[i])
-            continue;
-        sample->connections += tt_http_server_connections(worker->server[i]);
-        sample->in_flight += tt_http_server_active(worker->server[i]);
-    }
-    sample->tasks = worker->tide.runtime.task_count;
-    sample->replies = tt_production_count(&worker->tide.chat);
-    sample->script_memory = worker->dispatcher.generation->vms[worker->number]->memory_used;
-    sample->slowest_turn_us = tt_loop_take_slowest_us(worker->loop);
-    tt_client_stats(worker->tide.chat.client, &sample->upstream);
+    sample->connections = tt_listeners_connections(worker);
+    sample->in_flight = tt_listeners_active(worker);
+    sample->tasks = worker->tide->runtime.task_count;
+    sample->replies = tt_production_count(&worker->tide->chat);
+    sample->script_memory = tt_dispatcher_vm(worker)->memory_used;
+    sample->slowest_turn_us = tt_loop_take_slowest_us(tt_dispatcher_loop(worker));
+    tt_client_stats(worker->tide->chat.client, &sample->upstream);
 }
 
 static void answer(struct gathering *gathering)
 {
-    struct tt_app *app = gathering->asker->app;
+    const struct tt_admin_parts *parts = &tt_admin_of(gathering->asker)->parts;
     struct tt_worker_sample samples[TT_WORKERS_MAX] = {{0}};
     struct tt_buf body = {0};
 
-    for (int i = 0; i < app->worker_count; i++)
+    for (int i = 0; i < parts->worker_count; i++)
         if (gathering->parts[i].sample.there)
             samples[i] = gathering->parts[i].sample;
-    tt_metrics_write(app, samples, &body);
+    tt_metrics_write(parts, samples, &body);
     tt_http_add_header(gathering->exchange, TT_STR("Content-Type"),
                        TT_STR("text/plain; version=0.0.4; charset=utf-8"));
     tt_http_add_header(gathering->exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
@@ -87,25 +83,26 @@ static void on_worker(struct tt_mail *mail)
 
     look(part);
     part->mail.deliver = on_back;
-    tt_loop_post(part->gathering->asker->loop, &part->mail);
+    tt_loop_post(tt_dispatcher_loop(part->gathering->asker), &part->mail);
 }
 
-void tt_metrics_answer(struct tt_worker *worker, struct tt_http_exchange *exchange)
+void tt_metrics_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
-    int count = worker->app->worker_count;
+    const struct tt_admin_parts *parts = &tt_admin_of(dispatcher)->parts;
+    int count = parts->worker_count;
     struct gathering *gathering =
         tt_alloc(sizeof(*gathering) + (size_t)count * sizeof(struct part));
 
-    gathering->asker = worker;
+    gathering->asker = dispatcher;
     gathering->exchange = exchange;
     gathering->missing = count;
     gathering->limit.on_due = on_late;
-    tt_timer_start(worker->loop, &gathering->limit, WAIT_MS);
+    tt_timer_start(tt_dispatcher_loop(dispatcher), &gathering->limit, WAIT_MS);
     for (int i = 0; i < count; i++) {
         struct part *part = &gathering->parts[i];
         part->gathering = gathering;
-        part->worker = &worker->app->workers[i];
+        part->worker = parts->workers[i];
         part->mail.deliver = on_worker;
-        tt_loop_post(part->worker->loop, &part->mail);
+        tt_loop_post(tt_dispatcher_loop(part->worker), &part->mail);
     }
 }

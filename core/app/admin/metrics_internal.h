@@ -1,6 +1,6 @@
 /* Between gathering (metrics.c) and writing (metrics_text.c). */
 #pragma once
-#include "app/worker.h"
+#include "app/admin/admin_internal.h"
 #include "upstream/client.h"
 
 struct tt_worker_sample { /* what only the worker's own thread may look at */
@@ -11,5 +11,5 @@ struct tt_worker_sample { /* what only the worker's own thread may look at */
     struct tt_client_stats upstream;
 };
 
-void tt_metrics_write(struct tt_app *app, const struct tt_worker_sample *samples,
+void tt_metrics_write(const struct tt_admin_parts *parts, const struct tt_worker_sample *samples,
                       struct tt_buf *out);

@@ -94,17 +94,17 @@ static void write_durations(void *arg, const struct tt_route_stats *stats)
     tt_buf_printf(out, "} %" PRIu64 "\n", count);
 }
 
-static void write_routes(struct tt_app *app, struct tt_buf *out)
+static void write_routes(const struct tt_admin_parts *parts, struct tt_buf *out)
 {
     family(out, "requests_total", "counter", "Requests that are over, by route and status.");
-    tt_route_stats_each(app->serving.route_stats, write_requests, out);
+    tt_route_stats_each(parts->route_stats, write_requests, out);
     family(out, "request_duration_seconds", "histogram", "From a request's head to its end.");
-    tt_route_stats_each(app->serving.route_stats, write_durations, out);
+    tt_route_stats_each(parts->route_stats, write_durations, out);
 }
 
 /* ---- scripts ---- */
 
-static void write_scripts(struct tt_app *app, struct tt_buf *out)
+static void write_scripts(const struct tt_admin_parts *parts, struct tt_buf *out)
 {
     struct tt_watchdog_stats watchdog;
     const char *code;
@@ -112,7 +112,7 @@ static void write_scripts(struct tt_app *app, struct tt_buf *out)
 
     tt_watchdog_stats(&watchdog);
     family(out, "script_failures_total", "counter", "Requests whose script failed, by code.");
-    for (size_t i = 0; tt_route_stats_failure(app->serving.route_stats, i, &code, &count); i++)
+    for (size_t i = 0; tt_route_stats_failure(parts->route_stats, i, &code, &count); i++)
         tt_buf_printf(out, "tidetalk_script_failures_total{code=\"%s\"} %" PRIu64 "\n", code,
                       count);
     single(out, "script_stopped_total", "counter", "Scripts stopped for their CPU time.",
@@ -121,7 +121,7 @@ static void write_scripts(struct tt_app *app, struct tt_buf *out)
            (double)watchdog.stuck);
     single(out, "script_stuck", "gauge", "Scripts stuck in a C function now.", watchdog.stuck_now);
     single(out, "generations", "gauge", "Script generations whose states are open.",
-           tt_builder_live(app->builder, NULL, 0));
+           tt_builder_live(parts->builder, NULL, 0));
 }
 
 /* ---- workers ---- */
@@ -195,12 +195,12 @@ static const struct {
 };
 
 /* Of a worker that has not told anything only that is told: a zero would be a counter's reset. */
-static void write_workers(struct tt_app *app, const struct tt_worker_sample *samples,
-                          struct tt_buf *out)
+static void write_workers(const struct tt_admin_parts *parts,
+                          const struct tt_worker_sample *samples, struct tt_buf *out)
 {
     for (size_t i = 0; i < TT_COUNT(worker_families); i++) {
         family(out, worker_families[i].name, worker_families[i].type, worker_families[i].help);
-        for (int w = 0; w < app->worker_count; w++)
+        for (int w = 0; w < parts->worker_count; w++)
             if (samples[w].there || i == 0)
                 tt_buf_printf(out, "tidetalk_%s{worker=\"%d\"} %.17g\n", worker_families[i].name, w,
                               worker_families[i].pick(&samples[w]));
@@ -209,11 +209,11 @@ static void write_workers(struct tt_app *app, const struct tt_worker_sample *sam
 
 /* ---- what all workers share ---- */
 
-static void write_database(struct tt_app *app, struct tt_buf *out)
+static void write_database(const struct tt_admin_parts *parts, struct tt_buf *out)
 {
     struct tt_db_stats db;
 
-    tt_db_stats(app->db, &db);
+    tt_db_stats(parts->db, &db);
     single(out, "db_jobs_total", "counter", "Jobs of the database writer.", (double)db.jobs);
     single(out, "db_failed_jobs_total", "counter", "Jobs that failed.", (double)db.failed_jobs);
     single(out, "db_commits_total", "counter", "Transactions that were committed.",
@@ -224,11 +224,11 @@ static void write_database(struct tt_app *app, struct tt_buf *out)
     single(out, "db_wal_bytes", "gauge", "Size of the write-ahead log.", (double)db.wal_size);
 }
 
-static void write_cache(struct tt_app *app, struct tt_buf *out)
+static void write_cache(const struct tt_admin_parts *parts, struct tt_buf *out)
 {
     struct tt_cache_stats cache;
 
-    tt_cache_store_stats(app->cache, &cache);
+    tt_cache_store_stats(parts->cache, &cache);
     single(out, "cache_entries", "gauge", "Entries of the cache.", (double)cache.dict.entries);
     single(out, "cache_bytes", "gauge", "Bytes of the cache.", (double)cache.dict.bytes);
     single(out, "cache_hits_total", "counter", "Found in the cache.", (double)cache.dict.hits);
@@ -284,11 +284,11 @@ static void add_breaker(const struct tt_breaker_status *status, void *arg)
 }
 
 /* Only how many: what upstreams are called comes from users. /admin/status names them. */
-static void write_breakers(struct tt_app *app, struct tt_buf *out)
+static void write_breakers(const struct tt_admin_parts *parts, struct tt_buf *out)
 {
     struct breaker_sums sums = {0};
 
-    tt_breakers_each(app->breakers, add_breaker, &sums);
+    tt_breakers_each(parts->breakers, add_breaker, &sums);
     family(out, "breakers", "gauge", "Upstreams of the last minutes, by their breaker's state.");
     for (size_t i = 0; i < TT_COUNT(breaker_states); i++)
         tt_buf_printf(out, "tidetalk_breakers{state=\"%s\"} %d\n", breaker_states[i],
@@ -297,7 +297,7 @@ static void write_breakers(struct tt_app *app, struct tt_buf *out)
            sums.in_flight);
 }
 
-static void write_process(struct tt_app *app, struct tt_buf *out)
+static void write_process(const struct tt_admin_parts *parts, struct tt_buf *out)
 {
     long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
@@ -309,19 +309,19 @@ static void write_process(struct tt_app *app, struct tt_buf *out)
     single(out, "resident_memory_bytes", "gauge", "Memory of the process.",
            (double)pages * (double)sysconf(_SC_PAGESIZE));
     single(out, "uptime_seconds", "gauge", "Since the start.",
-           (double)(tt_clock_mono_ms() - app->started_ms) / 1000);
-    single(out, "workers", "gauge", "Worker threads.", app->worker_count);
+           (double)(tt_clock_mono_ms() - parts->started_ms) / 1000);
+    single(out, "workers", "gauge", "Worker threads.", parts->worker_count);
 }
 
-void tt_metrics_write(struct tt_app *app, const struct tt_worker_sample *samples,
+void tt_metrics_write(const struct tt_admin_parts *parts, const struct tt_worker_sample *samples,
                       struct tt_buf *out)
 {
-    write_process(app, out);
-    write_workers(app, samples, out);
-    write_routes(app, out);
-    write_scripts(app, out);
+    write_process(parts, out);
+    write_workers(parts, samples, out);
+    write_routes(parts, out);
+    write_scripts(parts, out);
     write_replies(out);
-    write_breakers(app, out);
-    write_database(app, out);
-    write_cache(app, out);
+    write_breakers(parts, out);
+    write_database(parts, out);
+    write_cache(parts, out);
 }

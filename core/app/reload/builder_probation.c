@@ -39,7 +39,7 @@ static void on_look(struct tt_timer *timer)
 void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before)
 {
     struct tt_probation *probation = &builder->probation;
-    int64_t window = tt_settings_int(builder->app->settings, "reload.probation");
+    int64_t window = tt_settings_int(builder->parts.settings, "reload.probation");
 
     probation->share_before = share_of(count(before));
     probation->end_ms = tt_loop_now(builder->loop) + (uint64_t)window;
@@ -65,7 +65,7 @@ static void look_again(struct tt_builder *builder, uint64_t after_ms)
 bool tt_probation_failed(struct tt_builder *builder)
 {
     struct tt_probation *probation = &builder->probation;
-    uint64_t least = (uint64_t)tt_settings_int(builder->app->settings, "reload.probation_errors");
+    uint64_t least = (uint64_t)tt_settings_int(builder->parts.settings, "reload.probation_errors");
 
     if (!probation->look)
         return false;
