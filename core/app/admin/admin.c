@@ -1,7 +1,6 @@
-/* The room's state, and its listener. */
+/* The state that the room's routes share. */
 #include "app/admin/admin.h"
 
-#include "app/admin/admin_access.h"
 #include "app/admin/admin_internal.h"
 #include "base/mem.h"
 
@@ -26,21 +25,6 @@ void tt_admin_free(struct tt_admin *admin)
         return;
     explicit_bzero(&admin->access, sizeof(admin->access));
     free(admin);
-}
-
-int tt_admin_open(struct tt_admin *admin, enum tt_server which, const char *address,
-                  struct tt_err *err)
-{
-    struct tt_http_settings http = {.address = address};
-
-    tt_settings_fill_http(admin->parts.settings, &http);
-    return tt_listeners_open(admin->parts.workers[0], which, tt_admin_guard(admin, which), &http,
-                             err);
-}
-
-int tt_admin_listen(struct tt_admin *admin, const char *address, struct tt_err *err)
-{
-    return tt_admin_open(admin, TT_SERVER_ADMIN, address, err);
 }
 
 void tt_admin_note_stop(struct tt_admin *admin)

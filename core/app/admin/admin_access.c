@@ -67,7 +67,7 @@ static bool refuses_token(struct tt_dispatcher *dispatcher, struct tt_http_excha
     return refuse(dispatcher, exchange, 401, "unauthorized");
 }
 
-/* ---- the port on demand ---- */
+/* ---- by page ---- */
 
 static bool is_own_site(const struct tt_admin_access *access, struct tt_http_exchange *exchange)
 {
@@ -117,6 +117,60 @@ static bool refuses_page(struct tt_dispatcher *dispatcher, struct tt_http_exchan
     return refuse(dispatcher, exchange, 401, "unauthorized");
 }
 
+/* ---- the listeners ---- */
+
+const char *tt_admin_who(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
+{
+    const struct tt_admin_access *access = &tt_admin_of(dispatcher)->access;
+    struct tt_str host = tt_http_header(exchange, "Host");
+    long uid = tt_http_peer_uid(exchange);
+    char who[32];
+
+    if (uid >= 0)
+        snprintf(who, sizeof(who), "uid:%ld", uid);
+    else if (dispatcher->server[TT_SERVER_ADMIN_PORT] && tt_str_eq(host, tt_str_from(access->host)))
+        snprintf(who, sizeof(who), "page");
+    else
+        snprintf(who, sizeof(who), "token");
+    return tt_arena_str(tt_http_arena(exchange), tt_str_from(who)).data;
+}
+
+/* A request of the scripts is over. Reading is not recorded. */
+static void record(const struct tt_visit *visit)
+{
+    struct tt_str method = tt_http_method(visit->exchange);
+    char action[256];
+
+    if (tt_str_eq(method, TT_STR("GET")) || tt_str_eq(method, TT_STR("HEAD")))
+        return;
+    snprintf(action, sizeof(action), "%.*s %.*s", TT_STR_ARG(method),
+             TT_STR_ARG(tt_http_path(visit->exchange)));
+    tt_audit_write(visit->dispatcher,
+                   &(struct tt_audit_entry){.who = tt_admin_who(visit->dispatcher, visit->exchange),
+                                            .action = tt_str_from(action),
+                                            .status = visit->status,
+                                            .code = tt_str_from(visit->code)});
+}
+
+static int open_listener(struct tt_admin *admin, enum tt_server which,
+                         const struct tt_listener_guard *guard, const char *address,
+                         struct tt_err *err)
+{
+    struct tt_http_settings http = {.address = address};
+
+    tt_settings_fill_http(admin->parts.settings, &http);
+    return tt_listeners_open(admin->parts.workers[0], which, guard, &http, err);
+}
+
+int tt_admin_listen(struct tt_admin *admin, const char *address, struct tt_err *err)
+{
+    static const struct tt_listener_guard by_file = {.on_end = record};
+    static const struct tt_listener_guard by_token = {refuses_token, record};
+
+    return open_listener(admin, TT_SERVER_ADMIN, admin->access.token.len > 0 ? &by_token : &by_file,
+                         address, err);
+}
+
 /* Nobody new is let in from here on; what is in flight there (a reload takes seconds) is waited
  * for. */
 static void close_port(struct tt_admin *admin)
@@ -147,6 +201,7 @@ static void on_close_due(struct tt_timer *timer)
 /* A port that is open already is given up: its key may be in somebody's history. */
 void tt_admin_open_port(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
+    static const struct tt_listener_guard by_page = {refuses_page, record};
     struct tt_admin *admin = tt_admin_of(dispatcher);
     struct tt_admin_access *access = &admin->access;
     struct tt_http_server *port = dispatcher->server[TT_SERVER_ADMIN_PORT];
@@ -160,7 +215,7 @@ void tt_admin_open_port(struct tt_dispatcher *dispatcher, struct tt_http_exchang
         return;
     }
     close_port(admin);
-    if (tt_admin_open(admin, TT_SERVER_ADMIN_PORT, "127.0.0.1:0", &err) != 0) {
+    if (open_listener(admin, TT_SERVER_ADMIN_PORT, &by_page, "127.0.0.1:0", &err) != 0) {
         refuse_error(dispatcher, exchange, &err);
         return;
     }
@@ -175,33 +230,4 @@ void tt_admin_open_port(struct tt_dispatcher *dispatcher, struct tt_http_exchang
     tt_audit_write(dispatcher, &(struct tt_audit_entry){.who = tt_admin_who(dispatcher, exchange),
                                                         .action = TT_STR("POST /admin/port"),
                                                         .status = 200});
-}
-
-/* ---- for all ---- */
-
-const char *tt_admin_who(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
-{
-    const struct tt_admin_access *access = &tt_admin_of(dispatcher)->access;
-    struct tt_str host = tt_http_header(exchange, "Host");
-    long uid = tt_http_peer_uid(exchange);
-    char who[32];
-
-    if (uid >= 0)
-        snprintf(who, sizeof(who), "uid:%ld", uid);
-    else if (dispatcher->server[TT_SERVER_ADMIN_PORT] && tt_str_eq(host, tt_str_from(access->host)))
-        snprintf(who, sizeof(who), "page");
-    else
-        snprintf(who, sizeof(who), "token");
-    return tt_arena_str(tt_http_arena(exchange), tt_str_from(who)).data;
-}
-
-const struct tt_listener_guard *tt_admin_guard(const struct tt_admin *admin, enum tt_server which)
-{
-    static const struct tt_listener_guard by_file = {.on_end = tt_audit_visit};
-    static const struct tt_listener_guard by_token = {refuses_token, tt_audit_visit};
-    static const struct tt_listener_guard by_page = {refuses_page, tt_audit_visit};
-
-    if (which == TT_SERVER_ADMIN_PORT)
-        return &by_page;
-    return admin->access.token.len > 0 ? &by_token : &by_file;
 }

@@ -5,9 +5,6 @@
 #pragma once
 #include "app/admin/admin.h"
 
-/* What guards the admin listener, or the port on demand. */
-const struct tt_listener_guard *tt_admin_guard(const struct tt_admin *admin, enum tt_server which);
-
 /* POST /admin/port. */
 void tt_admin_open_port(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
 

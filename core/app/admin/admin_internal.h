@@ -28,7 +28,3 @@ static inline struct tt_admin *tt_admin_of(const struct tt_dispatcher *dispatche
 {
     return dispatcher->core_arg;
 }
-
-/* Opens the admin listener or the port on demand, with the guard that fits. */
-int tt_admin_open(struct tt_admin *admin, enum tt_server which, const char *address,
-                  struct tt_err *err);

@@ -2,7 +2,6 @@
  * undone because its record could not be written. */
 #include "app/admin/audit.h"
 
-#include "app/admin/admin_access.h"
 #include "app/admin/admin_internal.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -50,22 +49,6 @@ void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audi
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", err.message));
         tt_db_job_free(job);
     }
-}
-
-void tt_audit_visit(const struct tt_visit *visit)
-{
-    struct tt_str method = tt_http_method(visit->exchange);
-    char action[256];
-
-    if (tt_str_eq(method, TT_STR("GET")) || tt_str_eq(method, TT_STR("HEAD")))
-        return;
-    snprintf(action, sizeof(action), "%.*s %.*s", TT_STR_ARG(method),
-             TT_STR_ARG(tt_http_path(visit->exchange)));
-    tt_audit_write(visit->dispatcher,
-                   &(struct tt_audit_entry){.who = tt_admin_who(visit->dispatcher, visit->exchange),
-                                            .action = tt_str_from(action),
-                                            .status = visit->status,
-                                            .code = tt_str_from(visit->code)});
 }
 
 static void put_row(struct tt_json_writer *w, struct tt_db_reader *reader)

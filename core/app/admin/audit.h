@@ -15,8 +15,5 @@ struct tt_audit_entry {
 /* Records it. What the database refuses stands in the log all the same. Thread: loop. */
 void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audit_entry *entry);
 
-/* A request of the scripts on the admin listener is over: recorded, unless it only read. */
-void tt_audit_visit(const struct tt_visit *visit);
-
 /* GET /admin/audit: the newest 100. */
 void tt_audit_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
