@@ -2,10 +2,11 @@
  * worker that a script keeps busy answers late: the others' numbers do not wait for it. */
 #include "app/admin/metrics.h"
 
-#include "app/admin/metrics_internal.h"
+#include "app/admin/metrics_table.h"
 #include "base/mem.h"
-#include "chat/production.h"
 
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define WAIT_MS 250
@@ -41,16 +42,61 @@ static void look(struct part *part)
     tt_client_stats(worker->tide->chat.client, &sample->upstream);
 }
 
+/* ---- the text: each family with its help and type, then its lines ---- */
+
+static void put_line(struct tt_buf *out, const struct tt_metric *metric, const char *labels,
+                     const void *sample)
+{
+    double number = (double)tt_metric_number(metric, sample);
+
+    tt_buf_printf(out, "tidetalk_%s%s %.17g\n", metric->name, labels,
+                  metric->divide > 0 ? number / metric->divide : number);
+}
+
+/* Of a worker that has not reported only that is told: a zero would be a counter's reset. */
+static void put_workers(struct tt_buf *out, const struct tt_metric *metric,
+                        const struct gathering *gathering)
+{
+    const struct tt_worker_sample missing = {0};
+    bool about_missing = metric->offset == offsetof(struct tt_worker_sample, there);
+    int count = tt_admin_of(gathering->asker)->parts.worker_count;
+    char label[32];
+
+    for (int i = 0; i < count; i++) {
+        const struct tt_worker_sample *sample = &gathering->parts[i].sample;
+        snprintf(label, sizeof(label), "{worker=\"%d\"}", i);
+        if (sample->there || about_missing)
+            put_line(out, metric, label, sample->there ? sample : &missing);
+    }
+}
+
+static void put_all(struct tt_buf *out, const struct gathering *gathering)
+{
+    struct tt_process_sample sample;
+
+    tt_process_sample(&sample, gathering->asker);
+    for (size_t i = 0; i < tt_metric_count; i++) {
+        const struct tt_metric *metric = &tt_metrics[i];
+        if (!metric->name)
+            continue;
+        tt_buf_printf(out, "# HELP tidetalk_%s %s\n# TYPE tidetalk_%s %s\n", metric->name,
+                      metric->help, metric->name, metric->type);
+        if (metric->put_lines)
+            metric->put_lines(&sample, out);
+        else if (metric->per_worker)
+            put_workers(out, metric, gathering);
+        else
+            put_line(out, metric, "", &sample);
+    }
+}
+
+/* ---- asking the workers ---- */
+
 static void answer(struct gathering *gathering)
 {
-    const struct tt_admin_parts *parts = &tt_admin_of(gathering->asker)->parts;
-    struct tt_worker_sample samples[TT_WORKERS_MAX] = {{0}};
     struct tt_buf body = {0};
 
-    for (int i = 0; i < parts->worker_count; i++)
-        if (gathering->parts[i].sample.there)
-            samples[i] = gathering->parts[i].sample;
-    tt_metrics_write(parts, samples, &body);
+    put_all(&body, gathering);
     tt_http_add_header(gathering->exchange, TT_STR("Content-Type"),
                        TT_STR("text/plain; version=0.0.4; charset=utf-8"));
     tt_http_add_header(gathering->exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
