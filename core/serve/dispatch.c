@@ -1,6 +1,7 @@
-/* The way of a request: head (language, CORS, core's own paths, route, shape of authentication,
- * size and type of the body) -> body -> task -> answer -> access log. Refusals before the body need
- * no script: their texts are in the generation's error table. */
+/* The way of a request: head (route, the listener's guard, language, CORS, shape of authentication,
+ * size and type of the body) -> body -> task -> answer -> access log. What the core answers itself
+ * leaves it after the guard. Refusals before the body need no script: their texts are in the
+ * generation's error table. */
 #include "serve/dispatch.h"
 
 #include "base/clock.h"
@@ -82,21 +83,29 @@ static void fail(struct tt_visit *visit, const char *code)
 static struct tt_visit *begin_visit(struct tt_listener_handle *handle,
                                     struct tt_http_exchange *exchange)
 {
-    struct tt_dispatcher *dispatcher = handle->dispatcher;
     struct tt_visit *visit = tt_arena_alloc(tt_http_arena(exchange), sizeof(*visit));
-    char number[24];
 
-    visit->dispatcher = dispatcher;
+    visit->dispatcher = handle->dispatcher;
     visit->exchange = exchange;
     visit->listener = handle->listener;
+    visit->body_max = BODY_UNREAD_MAX;
     visit->started_ns = tt_clock_mono_ns();
-    visit->generation = tt_generation_ref(dispatcher->generation);
-    visit->vm = visit->generation->vms[dispatcher->tide->runtime.worker];
-    visit->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
     tt_http_set_user(exchange, visit);
+    return visit;
+}
+
+/* From here on it is the scripts' that serve now. */
+static void enter_generation(struct tt_visit *visit)
+{
+    struct tt_dispatcher *dispatcher = visit->dispatcher;
+    struct tt_http_exchange *exchange = visit->exchange;
+    char number[24];
+
+    visit->generation = tt_generation_ref(dispatcher->generation);
+    visit->vm = tt_dispatcher_vm(dispatcher);
+    visit->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
     snprintf(number, sizeof(number), "%d", visit->generation->number);
     tt_http_add_header(exchange, TT_STR("X-Script-Generation"), tt_str_from(number));
-    return visit;
 }
 
 static void count_request(const struct tt_visit *visit)
@@ -114,8 +123,9 @@ static void count_request(const struct tt_visit *visit)
 static void on_end(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
-    (void)arg;
-    if (!visit)
+    const struct tt_listener_guard *guard = ((struct tt_listener_handle *)arg)->guard;
+
+    if (!visit || !visit->generation)
         return;
     struct tt_dispatcher *dispatcher = visit->dispatcher;
     struct tt_str path = visit->route ? visit->route->path : TT_STR("-");
@@ -134,8 +144,8 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
            TT_F_INT("status", visit->status), TT_F_INT("user_id", visit->user_id),
            TT_F_INT("duration_us", (int64_t)((tt_clock_mono_ns() - visit->started_ns) / 1000)),
            TT_F_INT("generation", visit->generation->number), TT_F_Z("code", visit->code));
-    if (visit->listener == TT_LISTENER_ADMIN && dispatcher->admin_end)
-        dispatcher->admin_end(dispatcher->builtin_arg, visit);
+    if (guard && guard->on_end)
+        guard->on_end(visit);
     tt_generation_unref(visit->generation);
 }
 
@@ -180,26 +190,34 @@ static void answer_options(struct tt_visit *visit)
 
 /* ---- the head ---- */
 
-static bool find_route(struct tt_visit *visit)
+/* Finds the core's route or the scripts', or why there is none (visit->match). */
+static void find_route(struct tt_visit *visit)
 {
-    struct tt_str method = tt_http_method(visit->exchange);
+    const struct tt_generation *generation = visit->dispatcher->generation;
+    struct tt_router_match *match = &visit->match;
 
-    tt_router_match(visit->generation->router[visit->listener], method,
-                    tt_http_path(visit->exchange), &visit->match);
-    if (visit->match.value >= 0) {
-        visit->route_index = visit->match.value;
-        visit->route = &visit->generation->routes[visit->match.value];
-        return true;
+    tt_router_match(generation->router[visit->listener], tt_http_method(visit->exchange),
+                    tt_http_path(visit->exchange), match);
+    if (match->value < 0)
+        return;
+    if ((size_t)match->value < generation->core_route_count) {
+        visit->core = &generation->core_routes[match->value];
+        return;
     }
-    if (visit->match.value == -2 && tt_str_eq(method, TT_STR("OPTIONS"))) {
+    visit->route_index = match->value - (int)generation->core_route_count;
+    visit->route = &generation->routes[visit->route_index];
+}
+
+static void answer_no_route(struct tt_visit *visit)
+{
+    if (visit->match.value == -1) {
+        fail(visit, "not_found");
+    } else if (tt_str_eq(tt_http_method(visit->exchange), TT_STR("OPTIONS"))) {
         answer_options(visit);
-    } else if (visit->match.value == -2) {
+    } else {
         tt_http_add_header(visit->exchange, TT_STR("Allow"), tt_str_from(visit->match.allow));
         fail(visit, "method_not_allowed");
-    } else {
-        fail(visit, "not_found");
     }
-    return false;
 }
 
 /* Only the shape: whether the token is good is lua/web/auth.lua's to say. */
@@ -249,22 +267,10 @@ static void begin_upload(struct tt_visit *visit, size_t *body_max)
     *body_max = visit->body_max;
 }
 
-static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
+static void begin_route(struct tt_visit *visit, size_t *body_max)
 {
-    struct tt_listener_handle *handle = arg;
-    struct tt_dispatcher *dispatcher = handle->dispatcher;
-    struct tt_visit *visit;
+    struct tt_http_exchange *exchange = visit->exchange;
 
-    *body_max = 0;
-    if (dispatcher->builtin(dispatcher->builtin_arg, exchange, handle)) {
-        *body_max = BODY_UNREAD_MAX;
-        return;
-    }
-    visit = begin_visit(handle, exchange);
-    visit->body_max = BODY_UNREAD_MAX;
-    add_cors(visit);
-    if (!find_route(visit))
-        return;
     if (visit->route->upload || visit->route->reads_body)
         visit->body_max = visit->route->body_max;
     if (visit->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
@@ -277,6 +283,29 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     } else {
         *body_max = visit->body_max;
     }
+}
+
+static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
+{
+    struct tt_listener_handle *handle = arg;
+    const struct tt_listener_guard *guard = handle->guard;
+    struct tt_visit *visit = begin_visit(handle, exchange);
+
+    *body_max = 0;
+    find_route(visit);
+    if (guard && guard->refuses && !(visit->core && visit->core->open) &&
+        guard->refuses(handle->dispatcher, exchange))
+        return;
+    if (visit->core) {
+        *body_max = BODY_UNREAD_MAX;
+        return;
+    }
+    enter_generation(visit);
+    add_cors(visit);
+    if (visit->route)
+        begin_route(visit, body_max);
+    else
+        answer_no_route(visit);
 }
 
 /* ---- the task ---- */
@@ -379,11 +408,11 @@ void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t po
 static void on_request(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_visit *visit = tt_http_user(exchange);
-    const struct tt_dispatcher *dispatcher = ((struct tt_listener_handle *)arg)->dispatcher;
     struct tt_err err = {0};
+    (void)arg;
 
-    if (!visit) {
-        dispatcher->builtin_request(dispatcher->builtin_arg, exchange);
+    if (visit->core) {
+        visit->core->answer(visit->dispatcher, exchange);
         return;
     }
     if (visit->intake && tt_intake_end(visit->intake, &err) != 0) {
@@ -420,8 +449,11 @@ static void on_refuse(void *arg, struct tt_http_exchange *exchange, int status, 
 {
     struct tt_visit *visit = tt_http_user(exchange);
     struct tt_buf text = {0};
+
     if (!visit)
         visit = begin_visit(arg, exchange);
+    if (!visit->generation)
+        enter_generation(visit);
     tt_visit_fill(visit, code, limit_of, visit, &text);
     tt_visit_fail(
         visit, &(struct tt_visit_error){.code = code, .status = status, .text = tt_buf_str(&text)});

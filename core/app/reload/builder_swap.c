@@ -2,7 +2,6 @@
  * It turns its own loop where it must wait for workers or the database, so there are no states in
  * between. */
 #include "app/reload/builder_internal.h"
-#include "app/worker.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -11,53 +10,12 @@
 
 #include <stdlib.h>
 
-/* ---- old generations ---- */
-
-static void close_generation(struct tt_mail *mail)
-{
-    struct tt_generation *generation = TT_CONTAINER_OF(mail, struct tt_generation, unused);
-    struct tt_builder *builder = generation->owner;
-
-    tt_log(TT_LOG_DEBUG, "generation closed", TT_F_INT("generation", generation->number));
-    pthread_mutex_lock(&builder->door);
-    tt_list_remove(&generation->node);
-    builder->live_count--;
-    pthread_mutex_unlock(&builder->door);
-    tt_generation_free(generation);
-}
-
-/* Worker: the last user of a generation is gone. */
-static void on_unused(struct tt_generation *generation)
-{
-    struct tt_builder *builder = generation->owner;
-
-    generation->unused.deliver = close_generation;
-    tt_loop_post(builder->loop, &generation->unused);
-}
-
-int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, int max)
-{
-    int count = 0;
-
-    pthread_mutex_lock(&builder->door);
-    tt_list_for_each (node, &builder->live) {
-        const struct tt_generation *generation = tt_list_entry(node, struct tt_generation, node);
-        if (count < max)
-            out[count] = (struct tt_live_generation){
-                .number = generation->number,
-                .references = atomic_load_explicit(&generation->references, memory_order_relaxed)};
-        count++;
-    }
-    pthread_mutex_unlock(&builder->door);
-    return count;
-}
-
 /* ---- errands to all workers ---- */
 
 struct errand {
     struct tt_mail mail;
     struct tt_builder *builder;
-    struct tt_worker *worker;
+    struct tt_dispatcher *worker;
     struct tt_generation *next; /* of a swap */
     struct tt_buf state;        /* exported */
     struct tt_err err;
@@ -90,17 +48,17 @@ static void run_errand(struct tt_mail *mail)
 static struct errand *send_errands(struct tt_builder *builder, struct tt_generation *next,
                                    void (*run)(struct errand *errand))
 {
-    int count = builder->app->worker_count;
+    int count = builder->parts.worker_count;
     struct errand *errands = tt_alloc((size_t)count * sizeof(struct errand));
 
     builder->awaited = count;
     for (int i = 0; i < count; i++) {
         errands[i].builder = builder;
-        errands[i].worker = &builder->app->workers[i];
+        errands[i].worker = builder->parts.workers[i];
         errands[i].next = next;
         errands[i].run = run;
         errands[i].mail.deliver = run_errand;
-        tt_loop_post(errands[i].worker->loop, &errands[i].mail);
+        tt_loop_post(tt_dispatcher_loop(errands[i].worker), &errands[i].mail);
     }
     while (builder->awaited > 0)
         tt_loop_turn(builder->loop, -1);
@@ -112,9 +70,7 @@ static struct errand *send_errands(struct tt_builder *builder, struct tt_generat
 /* Worker. */
 static void export_state(struct errand *errand)
 {
-    struct tt_worker *worker = errand->worker;
-    tt_vm_export_state(worker->dispatcher.generation->vms[worker->number], &errand->state,
-                       &errand->err);
+    tt_vm_export_state(tt_dispatcher_vm(errand->worker), &errand->state, &errand->err);
 }
 
 /* What the old side could not export. Without `need_state` that is no reason to keep it: a bad
@@ -184,7 +140,6 @@ static void put_changed(const struct tt_reload_result *result, struct tt_buf *ou
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
                       struct tt_reload_result *result)
 {
-    struct tt_app *app = builder->app;
     struct tt_db_job *job = tt_db_job_new();
     struct recording recording = {0};
     struct tt_buf changed = {0};
@@ -193,7 +148,8 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
     record->changed = tt_buf_str(&changed);
     tt_history_add(job, record);
     tt_buf_free(&changed);
-    if (tt_db_submit(app->db, builder->loop, job, on_recorded, &recording, &result->error) != 0) {
+    if (tt_db_submit(builder->parts.db, builder->loop, job, on_recorded, &recording,
+                     &result->error) != 0) {
         tt_db_job_free(job);
         return -1;
     }
@@ -208,9 +164,9 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
 /* Worker. */
 static void swap(struct errand *errand)
 {
-    struct tt_dispatcher *dispatcher = &errand->worker->dispatcher;
+    struct tt_dispatcher *dispatcher = errand->worker;
     struct tt_generation *before = dispatcher->generation;
-    int number = errand->worker->number;
+    int number = dispatcher->tide->runtime.worker;
 
     dispatcher->generation = tt_generation_ref(errand->next);
     tt_timers_give_up(before->vms[number]);
@@ -241,22 +197,17 @@ int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
 struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
                                        int number, bool need_state, struct tt_reload_result *result)
 {
-    struct tt_app *app = builder->app;
+    const struct tt_builder_parts *parts = &builder->parts;
     struct tt_runtime *runtimes[TT_WORKERS_MAX];
 
-    for (int i = 0; i < app->worker_count; i++)
-        runtimes[i] = &app->workers[i].tide.runtime;
+    for (int i = 0; i < parts->worker_count; i++)
+        runtimes[i] = &parts->workers[i]->tide->runtime;
     struct tt_generation *generation =
-        tt_generation_new(bundle, number, runtimes, app->worker_count, &app->serving,
+        tt_generation_new(bundle, number, runtimes, parts->worker_count, parts->serving,
                           &result->complaints, &result->error);
     if (!generation)
         return NULL;
-    generation->owner = builder;
-    generation->on_unused = on_unused;
-    pthread_mutex_lock(&builder->door);
-    tt_list_push_back(&builder->live, &generation->node);
-    builder->live_count++;
-    pthread_mutex_unlock(&builder->door);
+    tt_builder_add_live(builder, generation);
     if (hand_over(builder, generation, need_state, &result->complaints) == 0)
         return generation;
     tt_err_set(&result->error, 422, "script_error", "the state was not handed over");
@@ -266,7 +217,7 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
 
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
-    const struct tt_settings *settings = builder->app->settings;
+    const struct tt_settings *settings = builder->parts.settings;
     struct tt_bundle *bundle =
         tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
 

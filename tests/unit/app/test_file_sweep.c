@@ -58,7 +58,6 @@ static void files_of_all_pages_stay(void **state)
 {
     struct home *home = *state;
     struct tt_migrate_report report = {0};
-    struct tt_app app = {0};
 
     if (tt_db_migrate("tidetalk.db", SOURCE "/migrations", false, &report, &home->err) != 0)
         fail_msg("%s", home->err.message);
@@ -68,18 +67,19 @@ static void files_of_all_pages_stay(void **state)
     for (int row = 1; row <= ROWS + 2; row++)           /* the last two have no row */
         put_file(row);
 
-    app.store = tt_store_open("files", &home->err);
-    app.db = tt_db_open(&(struct tt_db_settings){.path = "tidetalk.db"}, NULL, &home->err);
-    app.file_aux = tt_aux_new("files", 1, 4, &home->err);
-    assert_int_equal(tt_file_sweep_start(&app, &home->err), 0);
-    while (has_file(ROWS + 1) || has_file(ROWS + 2) || tt_aux_busy(app.file_aux) > 0)
+    struct tt_store *store = tt_store_open("files", &home->err);
+    struct tt_db *db =
+        tt_db_open(&(struct tt_db_settings){.path = "tidetalk.db"}, NULL, &home->err);
+    struct tt_aux *aux = tt_aux_new("files", 1, 4, &home->err);
+    assert_int_equal(tt_file_sweep_start(store, db, aux, &home->err), 0);
+    while (has_file(ROWS + 1) || has_file(ROWS + 2) || tt_aux_busy(aux) > 0)
         usleep(1000); /* the test's own time limit ends this */
-    tt_aux_free(app.file_aux);
+    tt_aux_free(aux);
     for (int row = 1; row <= ROWS; row++)
         if (!has_file(row))
             fail_msg("the file of row %d was taken for an orphan", row);
-    tt_db_close(app.db);
-    tt_store_close(app.store);
+    tt_db_close(db);
+    tt_store_close(store);
 }
 
 int main(void)
