@@ -327,13 +327,13 @@ void tt_budget_leave(lua_State *outer)
         arm(outer);
 }
 
-void tt_guard_pause(void)
+void tt_budget_pause(void)
 {
     if (own && own->L)
         atomic_store(&own->running, 0);
 }
 
-void tt_guard_renew(void)
+void tt_budget_renew(void)
 {
     if (own && own->L)
         enter(own);

@@ -39,8 +39,8 @@ void tt_budget_leave(lua_State *outer);
 /* Between these two the thread's work is not the script's: no budget runs, and a fresh one begins
  * after it. For core work that is bounded by itself and that a script can ask for once only.
  * Nothing between them may run Lua code or leave by an error. */
-void tt_guard_pause(void);
-void tt_guard_renew(void);
+void tt_budget_pause(void);
+void tt_budget_renew(void);
 
 /* Whether the script that runs on this thread is being stopped. */
 bool tt_budget_stopped(void);

@@ -5,7 +5,7 @@
 
 #include "base/url.h"
 #include "script/value.h"
-#include "serve/body_json.h"
+#include "serve/request_json.h"
 #include "tide/intake.h"
 #include "tide/modules.h"
 
@@ -175,7 +175,7 @@ static int request_read_json(lua_State *L)
         luaL_checktype(L, 2, LUA_TTABLE);
     request->json_read = true;
     tt_task_take(L, tt_http_body(request->exchange).len);
-    if (tt_body_json_push(L, tt_http_body(request->exchange), 2, first, &err) != 0)
+    if (tt_request_json_push(L, tt_http_body(request->exchange), 2, first, &err) != 0)
         return tt_value_push_error(L, &err);
     return 1;
 }

@@ -15,4 +15,5 @@
  * table whose keys are the fields of the outermost object that are wanted (nil: all); others are
  * checked, but not built. With `free` the time is not the script's; that is for the first time
  * only. Fails: -1, "invalid_json" or "too_many_values". May raise out of memory. */
-int tt_body_json_push(lua_State *L, struct tt_str body, int names, bool free, struct tt_err *err);
+int tt_request_json_push(lua_State *L, struct tt_str body, int names, bool free,
+                         struct tt_err *err);

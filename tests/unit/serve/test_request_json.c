@@ -1,5 +1,5 @@
 /* What a script gets of a JSON body, and how much of one it can be. */
-#include "serve/body_json.h"
+#include "serve/request_json.h"
 #include "serve/web.h"
 
 static const char app[] =

@@ -2,7 +2,7 @@
  * their decoding. The first two build nothing, so that what nobody has asked for costs next to
  * nothing. Of a large body Lua's collector waits until all is built: nothing of it is garbage yet,
  * and looking through it again and again would take most of the time. */
-#include "serve/body_json.h"
+#include "serve/request_json.h"
 
 #include "script/watchdog.h"
 
@@ -83,16 +83,16 @@ static int call_uncharged(lua_State *L, bool free)
 
     lua_gc(L, LUA_GCSTOP);
     if (free)
-        tt_guard_pause();
+        tt_budget_pause();
     int status = lua_pcall(L, 2, 1, 0);
     if (free)
-        tt_guard_renew();
+        tt_budget_renew();
     if (collects)
         lua_gc(L, LUA_GCRESTART);
     return status;
 }
 
-int tt_body_json_push(lua_State *L, struct tt_str body, int names, bool free, struct tt_err *err)
+int tt_request_json_push(lua_State *L, struct tt_str body, int names, bool free, struct tt_err *err)
 {
     struct reading reading = {.body = body, .err = err};
 
