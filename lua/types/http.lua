@@ -36,6 +36,8 @@ local http = {}
 ---@field headers table<string, string> by lower-case name; several headers with
 --- one name are joined with ", ", set-cookie with a line break
 ---@field body string
+---@field retry_after integer|nil seconds, of a Retry-After with a number or a
+--- date; at most 86400
 
 --- Sends one request and waits for the whole answer; a status like 404 is an
 --- answer, not an error. Raises on unknown fields. Ends with the task.

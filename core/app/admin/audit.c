@@ -2,10 +2,11 @@
  * undone because its record could not be written. */
 #include "app/admin/audit.h"
 
-#include "app/admin/answer.h"
+#include "app/admin/admin_internal.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "serve/answer.h"
 
 #include <stdio.h>
 
@@ -17,7 +18,7 @@ static void on_done(struct tt_db_job *job, void *arg)
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", error->message));
 }
 
-void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audit_entry *entry)
+void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audit_entry *entry)
 {
     static const char insert[] =
         "INSERT INTO admin_audit (created_at, who, action, status, code, scripts_hash, changed)"
@@ -43,7 +44,8 @@ void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audi
     };
     tt_db_job_add(job, TT_STR(insert), row, TT_COUNT(row), 1);
     tt_db_job_add(job, TT_STR(prune), NULL, 0, -1);
-    if (tt_db_submit(db, loop, job, on_done, NULL, &err) != 0) {
+    if (tt_db_submit(tt_admin_of(dispatcher)->parts.db, tt_dispatcher_loop(dispatcher), job,
+                     on_done, NULL, &err) != 0) {
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", err.message));
         tt_db_job_free(job);
     }
@@ -62,10 +64,28 @@ static void put_row(struct tt_json_writer *w, struct tt_db_reader *reader)
     tt_json_end_object(w);
 }
 
-int tt_audit_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err)
+static int list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err)
 {
     static const char sql[] =
         "SELECT id, created_at, who, action, status, code, scripts_hash, changed"
         " FROM admin_audit ORDER BY id DESC LIMIT 100";
     return tt_answer_rows(reader, TT_STR(sql), put_row, out, err);
+}
+
+void tt_audit_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
+{
+    struct tt_buf rows = {0}, body = {0};
+    struct tt_json_writer w = {.buf = &body};
+    struct tt_err err = {0};
+
+    if (list(dispatcher->tide->reader, &rows, &err) != 0) {
+        tt_answer_error(dispatcher, exchange, &err, NULL, NULL);
+    } else {
+        tt_json_begin_object(&w);
+        tt_json_key(&w, TT_STR("data"));
+        tt_json_raw(&w, tt_buf_str(&rows));
+        tt_json_end_object(&w);
+        tt_answer_json(exchange, 200, &body);
+    }
+    tt_buf_free(&rows);
 }

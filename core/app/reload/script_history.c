@@ -1,9 +1,9 @@
 /* The SQL of the history; what it means is decided in builder.c. */
 #include "app/reload/script_history.h"
 
-#include "app/admin/answer.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "serve/answer.h"
 
 #include <stdio.h>
 
