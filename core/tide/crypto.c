@@ -165,9 +165,8 @@ static int crypto_token_verify(lua_State *L)
     struct tt_str token;
 
     token.data = luaL_checklstring(L, 1, &token.len);
-    const struct tt_tide *tide = tt_tide_of(L);
-    if (tt_token_cache_verify(tide->tokens, tide->keys, token, tt_clock_wall_us() / 1000000,
-                              &claims, &err) != 0)
+    if (tt_token_verify(tt_tide_of(L)->keys, token, tt_clock_wall_us() / 1000000, &claims, &err) !=
+        0)
         return tt_value_push_error(L, &err);
     lua_createtable(L, 0, 7);
     lua_pushinteger(L, claims.sub);
