@@ -27,7 +27,7 @@ const char *tt_cli_value(int *argc, char **argv, const char *flag);
 struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text);
 
 /* Asks the admin listener of the settings, with its token: the status, or -1. The answer's body is
- * appended. limit_s: as in local_http.h. */
+ * appended. limit_s: as in upstream/local_call.h. */
 int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
                      struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err);
 
