@@ -4,7 +4,6 @@
 #include "app/worker.h"
 
 #include "app/admin/health.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "chat/production.h"
 #include "script/timers.h"

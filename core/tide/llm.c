@@ -12,13 +12,7 @@
 
 /* ---- turns ---- */
 
-static int turn_close(lua_State *L)
-{
-    tt_lua_turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
-    return 0;
-}
-
-void tt_lua_turn_leave(struct tt_lua_turn *holder)
+static void turn_leave(struct tt_lua_turn *holder)
 {
     struct tt_turn *turn = holder->turn;
     tt_task_disown(&holder->owned);
@@ -29,9 +23,15 @@ void tt_lua_turn_leave(struct tt_lua_turn *holder)
     }
 }
 
+static int turn_close(lua_State *L)
+{
+    turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
+    return 0;
+}
+
 static void close_owned(struct tt_owned *owned)
 {
-    tt_lua_turn_leave(TT_CONTAINER_OF(owned, struct tt_lua_turn, owned));
+    turn_leave(TT_CONTAINER_OF(owned, struct tt_lua_turn, owned));
 }
 
 struct entering {

@@ -156,7 +156,6 @@ void tt_call_begin(struct tt_call *call); /* by the work */
 
 /* ---- client_call.c ---- */
 
-void tt_call_set_clock(struct tt_call *call); /* its deadlines run from now on */
 void tt_call_begin_later(struct tt_call *call, uint64_t delay_ms);
 void tt_call_complete(struct tt_call *call, CURLcode code);
 
