@@ -20,7 +20,8 @@ void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body)
     tt_http_reply(visit->exchange, status, body);
 }
 
-struct tt_str tt_visit_text(const struct tt_visit *visit, const struct tt_err *err)
+/* The text of an error code in the visit's language, without placeholders filled. */
+static struct tt_str visit_text(const struct tt_visit *visit, const struct tt_err *err)
 {
     const struct tt_error_text *text =
         tt_generation_error(visit->generation, tt_str_from(err->code));
@@ -389,7 +390,7 @@ static void on_task_over(struct tt_owned *owned)
 
 static struct tt_str describe(void *arg, const struct tt_err *err)
 {
-    return tt_visit_text(arg, err);
+    return visit_text(arg, err);
 }
 
 void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position,

@@ -83,6 +83,3 @@ void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t po
 
 /* Fills in visit->status, answers, and writes nothing more. Body is taken over. */
 void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body);
-
-/* The text of an error code in the visit's language, without placeholders filled. */
-struct tt_str tt_visit_text(const struct tt_visit *visit, const struct tt_err *err);
