@@ -12,7 +12,6 @@ struct tt_tide_turn {
     struct tt_owned owned;
     struct tt_turn *turn; /* NULL once left or taken over */
 };
-void tt_tide_turn_leave(struct tt_tide_turn *holder);
 
 /* What a provider's table (at `index`) declares, compiled once a table and state; the table keeps
  * it alive. Raises on what is missing or wrong, naming the provider and the field. */
