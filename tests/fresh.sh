@@ -254,7 +254,7 @@ check_user()
     [ -d "$roots/main/srv" ] || { new_root main && clone_checkout "$fresh_root/srv/tidetalk"; }
     fresh_root=$roots/main
     chroot "$fresh_root" sh -c 'apt-get -qq update && apt-get -qq install --yes sudo &&
-        apt-get -qq purge --yes libjwt-dev ninja-build && useradd --create-home --home-dir /srv/tide tide &&
+        apt-get -qq purge --yes libyaml-dev ninja-build && useradd --create-home --home-dir /srv/tide tide &&
         echo "tide ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/tide' >"$CACHE/user.log" 2>&1
     clone_checkout "$fresh_root/srv/tide/tidetalk"
     chroot "$fresh_root" chown -R tide:tide /srv/tide

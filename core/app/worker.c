@@ -3,7 +3,6 @@
  * ends when nothing is left. */
 #include "app/worker.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "chat/running_reply.h"
 #include "script/timers.h"
@@ -12,9 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TOKENS_MAX 1024 /* verified ones that a worker remembers, half a KiB each */
-#define LOOK_MS    10   /* how often a stopping worker looks whether all is done */
-#define FORCE_MS   5000 /* after the drain limit: for stopped replies to commit */
+#define LOOK_MS  10   /* how often a stopping worker looks whether all is done */
+#define FORCE_MS 5000 /* after the drain limit: for stopped replies to commit */
 
 struct stopping {
     struct tt_mail mail;
@@ -59,7 +57,6 @@ static void fill_tide(struct tt_worker *worker)
     tide->upload_max = app->serving.upload_max;
     tide->egress = app->egress;
     tide->keys = &app->keys;
-    tide->tokens = tt_token_cache_new(TOKENS_MAX);
     tide->setting = tt_settings_for_lua;
     tide->setting_arg = (void *)app->settings;
 }
@@ -203,7 +200,6 @@ void tt_worker_destroy(struct tt_worker *worker)
     tt_client_free(worker->tide.chat.client);
     tt_timers_destroy(&worker->tide.runtime.timers);
     tt_generation_unref(worker->dispatcher.generation);
-    tt_token_cache_free(worker->tide.tokens);
     if (worker->tide.cache)
         tt_cache_free(worker->tide.cache);
     tt_loop_free(worker->loop);

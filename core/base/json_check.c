@@ -15,7 +15,8 @@
 #define KEY_WEIGHT       8
 #define FRACTION_WEIGHT  8
 
-bool tt_json_scan_fail(struct tt_json_scan *s, const char *error)
+/* Returns false. */
+static bool fail(struct tt_json_scan *s, const char *error)
 {
     s->error = error;
     return false;
@@ -94,7 +95,7 @@ static bool scan_unicode(struct tt_json_scan *s)
 {
     int32_t unit = tt_json_hex4(s->p + 1, s->end);
     if (unit < 0)
-        return tt_json_scan_fail(s, "\\u needs four hex digits");
+        return fail(s, "\\u needs four hex digits");
     s->p += 5;
     if (unit < 0xD800 || unit > 0xDFFF || s->lone_allowed)
         return true;
@@ -105,14 +106,14 @@ static bool scan_unicode(struct tt_json_scan *s)
             return true;
         }
     }
-    return tt_json_scan_fail(s, "half of a surrogate pair");
+    return fail(s, "half of a surrogate pair");
 }
 
 static bool scan_escape(struct tt_json_scan *s)
 {
     s->p++;
     if (s->p >= s->end)
-        return tt_json_scan_fail(s, "unfinished string");
+        return fail(s, "unfinished string");
     switch (*s->p) {
     case '"':
     case '\\':
@@ -127,24 +128,25 @@ static bool scan_escape(struct tt_json_scan *s)
     case 'u':
         return scan_unicode(s);
     default:
-        return tt_json_scan_fail(s, "unknown escape");
+        return fail(s, "unknown escape");
     }
 }
 
-bool tt_json_scan_string(struct tt_json_scan *s)
+/* p at the opening quote. */
+static bool scan_string(struct tt_json_scan *s)
 {
     s->p++;
     for (;;) {
         s->p = tt_json_plain_run(s->p, s->end);
         if (s->p >= s->end)
-            return tt_json_scan_fail(s, "unfinished string");
+            return fail(s, "unfinished string");
         if (*s->p == '"') {
             s->p++;
             return true;
         }
         if (*s->p != '\\')
-            return tt_json_scan_fail(s, (unsigned char)*s->p < 0x20 ? "control byte in a string"
-                                                                    : "invalid UTF-8");
+            return fail(s,
+                        (unsigned char)*s->p < 0x20 ? "control byte in a string" : "invalid UTF-8");
         if (!scan_escape(s))
             return false;
     }
@@ -158,7 +160,7 @@ static inline bool digit_at(const struct tt_json_scan *s)
 static bool scan_digits(struct tt_json_scan *s)
 {
     if (!digit_at(s))
-        return tt_json_scan_fail(s, "a digit is missing");
+        return fail(s, "a digit is missing");
     while (digit_at(s))
         s->p++;
     return true;
@@ -171,7 +173,7 @@ static bool scan_number(struct tt_json_scan *s)
     if (s->p < s->end && *s->p == '0') {
         s->p++;
         if (digit_at(s))
-            return tt_json_scan_fail(s, "a number begins with 0");
+            return fail(s, "a number begins with 0");
     } else if (!scan_digits(s)) {
         return false;
     }
@@ -194,7 +196,7 @@ static bool scan_number(struct tt_json_scan *s)
 static bool scan_word(struct tt_json_scan *s, const char *word, size_t len)
 {
     if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0)
-        return tt_json_scan_fail(s, "no value");
+        return fail(s, "no value");
     s->p += len;
     return true;
 }
@@ -205,7 +207,7 @@ static bool scan_scalar(struct tt_json_scan *s)
     switch (tt_json_type_at(s->p, s->end)) {
     case TT_JSON_STRING:
         s->weight += STRING_WEIGHT - 1;
-        return tt_json_scan_string(s);
+        return scan_string(s);
     case TT_JSON_NUMBER:
         return scan_number(s);
     case TT_JSON_TRUE:
@@ -215,7 +217,7 @@ static bool scan_scalar(struct tt_json_scan *s)
     case TT_JSON_NULL:
         return scan_word(s, "null", 4);
     default:
-        return tt_json_scan_fail(s, s->p < s->end ? "no value" : "unfinished");
+        return fail(s, s->p < s->end ? "no value" : "unfinished");
     }
 }
 
@@ -244,7 +246,7 @@ enum tt_json_type tt_json_type_at(const char *p, const char *end)
 bool tt_json_scan_enter(struct tt_json_scan *s)
 {
     if (s->depth >= s->max_depth)
-        return tt_json_scan_fail(s, "nested too deeply");
+        return fail(s, "nested too deeply");
     s->depth++;
     s->weight += CONTAINER_WEIGHT;
     s->p++;
@@ -264,9 +266,9 @@ bool tt_json_scan_more(struct tt_json_scan *s, char close)
         s->depth--;
         return false;
     }
-    return tt_json_scan_fail(s, s->p >= s->end ? "unfinished"
-                                : close == '}' ? "expected ',' or '}'"
-                                               : "expected ',' or ']'");
+    return fail(s, s->p >= s->end ? "unfinished"
+                   : close == '}' ? "expected ',' or '}'"
+                                  : "expected ',' or ']'");
 }
 
 bool tt_json_scan_key(struct tt_json_scan *s, struct tt_str *raw)
@@ -274,15 +276,15 @@ bool tt_json_scan_key(struct tt_json_scan *s, struct tt_str *raw)
     s->weight += KEY_WEIGHT;
     tt_json_scan_blank(s);
     if (s->p >= s->end || *s->p != '"')
-        return tt_json_scan_fail(s, s->p < s->end ? "expected a key" : "unfinished");
+        return fail(s, s->p < s->end ? "expected a key" : "unfinished");
     const char *key = s->p;
-    if (!tt_json_scan_string(s))
+    if (!scan_string(s))
         return false;
     if (raw)
         *raw = tt_str_of(key, (size_t)(s->p - key));
     tt_json_scan_blank(s);
     if (s->p >= s->end || *s->p != ':')
-        return tt_json_scan_fail(s, "expected ':'");
+        return fail(s, "expected ':'");
     s->p++;
     tt_json_scan_blank(s);
     return true;
@@ -325,7 +327,7 @@ bool tt_json_scan_value(struct tt_json_scan *s)
 bool tt_json_scan_end(struct tt_json_scan *s)
 {
     tt_json_scan_blank(s);
-    return s->p == s->end || tt_json_scan_fail(s, "something follows the value");
+    return s->p == s->end || fail(s, "something follows the value");
 }
 
 int tt_json_weigh(struct tt_str doc, int max_depth, size_t *weight, struct tt_err *err)

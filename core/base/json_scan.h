@@ -28,12 +28,10 @@ static inline void tt_json_scan_blank(struct tt_json_scan *s)
 }
 
 /* All of these: true and p behind what was read, or false with `error` set and p at the place. */
-bool tt_json_scan_value(struct tt_json_scan *s);  /* p at or before a value's first byte */
-bool tt_json_scan_string(struct tt_json_scan *s); /* p at the opening quote */
+bool tt_json_scan_value(struct tt_json_scan *s); /* p at or before a value's first byte */
 bool tt_json_scan_key(struct tt_json_scan *s, struct tt_str *raw); /* blanks, key, ':', blanks */
 bool tt_json_scan_enter(struct tt_json_scan *s); /* p at '{' or '['; p behind it and blanks */
-bool tt_json_scan_fail(struct tt_json_scan *s, const char *error);
-bool tt_json_scan_end(struct tt_json_scan *s); /* nothing but blanks is left */
+bool tt_json_scan_end(struct tt_json_scan *s);   /* nothing but blanks is left */
 
 /* After a member: true when another follows (p behind the comma); false at `close` (p behind it)
  * or on an error (then s->error is set). */

@@ -1,6 +1,5 @@
-/* Secret bytes and what is done with them: a type of its own, so that no log function takes it and
- * the memory is wiped. Random, hashes, sealing of stored keys, tokens and passwords; all of it from
- * libsodium and libjwt. */
+/* What is done with secret bytes: random, hashes, sealing of stored keys, tokens and passwords; all
+ * of it from libsodium. Keys live in struct tt_keys, whose owner wipes them. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"

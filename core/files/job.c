@@ -71,21 +71,6 @@ static struct tt_file_job *submit(struct tt_file_job *self, struct tt_aux *aux,
     return NULL;
 }
 
-static void read_run(struct tt_aux_job *job)
-{
-    struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
-    tt_store_read(self->store, self->keys[0], &self->data, &self->err);
-}
-
-struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop,
-                                       struct tt_store *store, struct tt_str key, size_t max,
-                                       tt_file_done_fn *on_done, void *arg, struct tt_err *err)
-{
-    struct tt_file_job *self = job_new(store, &key, 1, on_done, arg);
-    self->data.max = max > 0 ? max : 1;
-    return submit(self, aux, loop, read_run, err);
-}
-
 /* ---- images ---- */
 
 static const char *image_type(struct tt_str bytes)

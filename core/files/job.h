@@ -7,18 +7,13 @@
 struct tt_file_job;
 
 /* The answer, on the loop, never from inside the starting call. err NULL = done; `data` is the
- * bytes or the text (empty for a removal) and may be taken with tt_buf_take; it is freed after
+ * text or the image (empty for a removal) and may be taken with tt_buf_take; it is freed after
  * this. The job is gone. */
 typedef void tt_file_done_fn(void *arg, struct tt_buf *data, const struct tt_err *err);
 
-/* All four: the job, for tt_file_job_cancel. Owns: itself, until on_done returned. Fails: NULL
+/* All three: the job, for tt_file_job_cancel. Owns: itself, until on_done returned. Fails: NULL
  * with "busy" (503) when the pool is full, and what the store and the extraction say in on_done.
  * Thread: loop. */
-
-/* Reads a whole file of at most `max` bytes. */
-struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop,
-                                       struct tt_store *store, struct tt_str key, size_t max,
-                                       tt_file_done_fn *on_done, void *arg, struct tt_err *err);
 
 /* The text of a file (tt_extract_text). Up to 20 s: an aux pool that nothing else waits for. */
 struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,

@@ -41,7 +41,8 @@ bool tt_store_key_valid(struct tt_str key)
     return true;
 }
 
-void tt_store_path(char out[TT_STORE_PATH], const char *key, bool temporary)
+/* "ab/abcd…", or its temporary name "ab/.abcd….tmp". `key` is valid. */
+static void store_path(char out[TT_STORE_PATH], const char *key, bool temporary)
 {
     snprintf(out, TT_STORE_PATH, "%.2s/%s%.32s%s", key, temporary ? "." : "", key,
              temporary ? ".tmp" : "");
@@ -66,11 +67,12 @@ static bool key_path(char out[TT_STORE_PATH], struct tt_str key)
     if (!tt_store_key_valid(key))
         return false;
     memcpy(copy, key.data, key.len);
-    tt_store_path(out, copy, false);
+    store_path(out, copy, false);
     return true;
 }
 
-int tt_store_sync_dir(const struct tt_store *store, const char *name)
+/* fsync of a folder below the store's ("." = itself). 0, or -1 with errno. */
+static int sync_dir(const struct tt_store *store, const char *name)
 {
     int fd = openat(store->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -95,7 +97,7 @@ static int make_shards(struct tt_store *store, struct tt_err *err)
         else if (errno != EEXIST)
             return tt_store_fail(err, "making a folder of the store", errno);
     }
-    if (made && tt_store_sync_dir(store, ".") != 0)
+    if (made && sync_dir(store, ".") != 0)
         return tt_store_fail(err, "fsync of the store's folder", errno);
     return 0;
 }
@@ -114,7 +116,7 @@ struct tt_store *tt_store_open(const char *folder, struct tt_err *err)
         goto fail;
     }
     /* A new folder's name lies in its parent. */
-    if (made && tt_store_sync_dir(store, "..") != 0) {
+    if (made && sync_dir(store, "..") != 0) {
         tt_store_fail(err, "fsync of the folder above the store", errno);
         goto fail;
     }
@@ -157,7 +159,7 @@ struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, stru
     file->max = max;
     tt_random_hex(file->key, TT_STORE_KEY_SIZE - 1);
     remember(store, file->key);
-    tt_store_path(path, file->key, true);
+    store_path(path, file->key, true);
     file->fd = openat(store->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0) {
         tt_store_fail(err, "making a file in the store", errno);
@@ -171,11 +173,6 @@ struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, stru
 const char *tt_store_file_key(const struct tt_store_file *file)
 {
     return file->key;
-}
-
-uint64_t tt_store_file_size(const struct tt_store_file *file)
-{
-    return file->size;
 }
 
 int tt_store_append(struct tt_store_file *file, struct tt_str bytes, struct tt_err *err)
@@ -216,8 +213,8 @@ int tt_store_commit(struct tt_store_file *file, struct tt_err *err)
     char temporary[TT_STORE_PATH], path[TT_STORE_PATH], shard[3] = {file->key[0], file->key[1]};
     const char *leftover = temporary;
     int rc = -1;
-    tt_store_path(temporary, file->key, true);
-    tt_store_path(path, file->key, false);
+    store_path(temporary, file->key, true);
+    store_path(path, file->key, false);
     if (file->failed) {
         tt_err_set(err, 500, "store_failed", "an earlier write failed");
         goto out;
@@ -241,7 +238,7 @@ int tt_store_commit(struct tt_store_file *file, struct tt_err *err)
     }
     leftover = path;
     tt_store_step("rename");
-    rc = tt_store_sync_dir(file->store, shard);
+    rc = sync_dir(file->store, shard);
     if (rc != 0) {
         tt_store_fail(err, "fsync of a folder of the store", errno);
         goto out;
@@ -258,7 +255,7 @@ void tt_store_discard(struct tt_store_file *file)
     char temporary[TT_STORE_PATH];
     if (!file)
         return;
-    tt_store_path(temporary, file->key, true);
+    store_path(temporary, file->key, true);
     end_file(file, temporary);
     tt_store_step("discard");
 }

@@ -29,7 +29,6 @@ bool tt_store_key_valid(struct tt_str key);
  * or tt_store_discard. Fails: NULL with "store_failed" or "disk_full" (507). */
 struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, struct tt_err *err);
 const char *tt_store_file_key(const struct tt_store_file *file);
-uint64_t tt_store_file_size(const struct tt_store_file *file);
 
 /* Fails: "file_too_large" (413), "disk_full", "store_failed"; the file can then only be discarded.
  */

@@ -15,12 +15,6 @@ struct tt_store {
     struct tt_map *young; /* keys made by this process; NULL after the sweep. Under the lock */
 };
 
-/* "ab/abcd…", or its temporary name "ab/.abcd….tmp". `key` is valid. */
-void tt_store_path(char out[TT_STORE_PATH], const char *key, bool temporary);
-
-/* fsync of a folder below the store's ("." = itself). 0, or -1 with errno. */
-int tt_store_sync_dir(const struct tt_store *store, const char *name);
-
 /* Turns errno into err: "disk_full" or "store_failed". Always -1. */
 int tt_store_fail(struct tt_err *err, const char *what, int reason);
 

@@ -5,7 +5,6 @@
  * therefore has spare bytes behind its end that repeat the first bytes of the next one, so that a
  * span can always end after a whole character. Small chunks first: thousands of replies are open at
  * once. Does not check UTF-8 (llm/delta hands out whole characters) and never shrinks. */
-#include "base/mem.h"
 #include "reply/reply_internal.h"
 
 #include <stdlib.h>

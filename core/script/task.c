@@ -2,6 +2,7 @@
  * dropped, never pooled (its hooks and stack are in no known state). */
 #include "script/task.h"
 
+#include "script/value.h"
 #include "script/watchdog.h"
 
 #include <stdio.h>
@@ -141,14 +142,47 @@ struct tt_runtime *tt_task_runtime(struct tt_task *task)
     return task->vm->runtime;
 }
 
+void *tt_wait_new(size_t size, const struct tt_wait_type *type)
+{
+    struct tt_wait *wait = tt_alloc(size);
+    wait->type = type;
+    return wait;
+}
+
+void tt_wait_free(struct tt_wait *wait)
+{
+    if (wait->type->close)
+        wait->type->close(wait);
+    free(wait);
+}
+
+int tt_wait_refuse(lua_State *L, struct tt_wait *wait)
+{
+    struct tt_err err = wait->err;
+    tt_wait_free(wait);
+    return tt_value_push_error(L, &err);
+}
+
 static void release_wait(struct tt_task *task)
 {
     struct tt_wait *wait = task->wait;
     task->wait = NULL;
-    if (wait) {
-        wait->task = NULL;
-        wait->release(wait);
-    }
+    if (wait)
+        tt_wait_free(wait);
+}
+
+/* Its task is cancelled. */
+static void abandon_wait(struct tt_task *task)
+{
+    struct tt_wait *wait = task->wait;
+    task->wait = NULL;
+    if (!wait)
+        return;
+    wait->task = NULL;
+    if (wait->done || !wait->type->abandon)
+        tt_wait_free(wait);
+    else
+        wait->type->abandon(wait);
 }
 
 /* One budget for what all of them close. */
@@ -320,14 +354,7 @@ static void run_again(struct tt_deferred *deferred)
 
 void tt_task_cancel(struct tt_task *task)
 {
-    struct tt_wait *wait = task->wait;
-
-    task->wait = NULL;
-    if (wait) {
-        wait->task = NULL;
-        if (wait->cancel(wait))
-            wait->release(wait);
-    }
+    abandon_wait(task);
     close_variables(task);
     destroy(task, false);
 }
@@ -341,8 +368,8 @@ void tt_task_cancel_all(struct tt_runtime *runtime)
 void tt_task_client_left(struct tt_task *task)
 {
     task->left = true;
-    if (task->wait && task->wait->on_left)
-        task->wait->on_left(task->wait);
+    if (task->wait && task->wait->type->on_left)
+        task->wait->type->on_left(task->wait);
     tt_list_for_each (node, &task->owned) {
         struct tt_owned *owned = tt_list_entry(node, struct tt_owned, node);
         if (owned->on_left)
@@ -386,6 +413,13 @@ void tt_task_disown(struct tt_owned *owned)
     tt_list_remove(&owned->node);
 }
 
+static int push_results(struct tt_wait *wait, lua_State *L)
+{
+    if (wait->err.status)
+        return tt_value_push_error(L, &wait->err);
+    return wait->type->push ? wait->type->push(wait, L) : 0;
+}
+
 /* In a coroutine of the script the task may be another one by now, in theory: coroutines.c lets
  * only the task that waits go on with it. */
 static int after_wait(lua_State *L, int status, lua_KContext context)
@@ -395,7 +429,7 @@ static int after_wait(lua_State *L, int status, lua_KContext context)
     (void)context;
     lua_settop(L, 0);
     luaL_checkstack(L, 8, "results");
-    int results = task->wait->push(task->wait, L);
+    int results = push_results(task->wait, L);
     release_wait(task);
     return results;
 }
@@ -434,6 +468,12 @@ void tt_wait_done(struct tt_wait *wait)
 {
     if (wait->task)
         tt_loop_defer(wait->task->vm->runtime->loop, &wait->task->run);
-    else
-        wait->release(wait);
+    tt_wait_drop(wait);
+}
+
+void tt_wait_drop(struct tt_wait *wait)
+{
+    wait->done = true;
+    if (!wait->task)
+        tt_wait_free(wait);
 }

@@ -1,24 +1,33 @@
-/* A task: one Lua coroutine that runs a handler and may wait. A C function that must wait starts
- * its operation, hands over a tt_wait and yields; when the operation is through it calls
- * tt_wait_done, which puts the task on the loop's ready list: it is never resumed from inside the
- * call that started it. Thread for all: the worker of the task. */
+/* A task: one Lua coroutine that runs a handler and may wait. A C function that must wait makes a
+ * tt_wait, starts its operation and yields; when the operation is through it calls tt_wait_done,
+ * which puts the task on the loop's ready list: it is never resumed from inside the call that
+ * started it. Thread for all: the worker of the task. */
 #pragma once
 #include "script/vm.h"
 
 struct tt_task;
+struct tt_wait;
 
-/* What a task waits for. Embedded in the operation's own struct, which `release` frees. */
-struct tt_wait {
-    struct tt_task *task; /* NULL once nobody waits any more */
-    /* Pushes the call's results, returns how many. */
+/* How an operation is waited for: one constant for each. All may be NULL. */
+struct tt_wait_type {
+    /* Pushes the results of an operation that did not fail, returns how many. NULL: none. */
     int (*push)(struct tt_wait *wait, lua_State *L);
-    /* The task is gone before the operation was through: stop it. Afterwards the operation may
-     * still end (tt_wait_done then does nothing but release). Returns true when nothing will come
-     * any more, so that the wait can be released at once. */
-    bool (*cancel)(struct tt_wait *wait);
-    void (*release)(struct tt_wait *wait);
-    /* The client that the task works for has left; NULL when that changes nothing. */
+    /* Stops the operation, unless `done`, and lets go of what the struct holds, before it is freed.
+     * This is also how an operation ends whose task is gone. */
+    void (*close)(struct tt_wait *wait);
+    /* For an operation that cannot be stopped: its task is gone, it may hurry. It is closed when it
+     * has come to tt_wait_done. */
+    void (*abandon)(struct tt_wait *wait);
+    /* The client that the task works for has left. */
     void (*on_left)(struct tt_wait *wait);
+};
+
+/* What a task waits for: the first member of the operation's own struct, which tt_wait_new made. */
+struct tt_wait {
+    const struct tt_wait_type *type;
+    struct tt_task *task; /* NULL when nobody waits */
+    struct tt_err err;    /* set: the call returns nil and this instead of results */
+    bool done;
 };
 
 /* Something that a task owns and that ends with it at the latest (a place in a queue of turns). */
@@ -96,8 +105,14 @@ struct tt_runtime *tt_task_runtime(struct tt_task *task);
 void tt_task_own(struct tt_task *task, struct tt_owned *owned);
 void tt_task_disown(struct tt_owned *owned);
 
+/* Zeroed memory of `size` bytes that begins with a tt_wait. Owns: the caller, until the yield. */
+void *tt_wait_new(size_t size, const struct tt_wait_type *type);
 /* Ends a C function that must wait, after tt_task_check_wait: `return tt_task_yield(L, wait)`. */
 int tt_task_yield(lua_State *L, struct tt_wait *wait);
+/* The same when the operation could not be started: frees, and returns nil and wait->err. */
+int tt_wait_refuse(lua_State *L, struct tt_wait *wait);
+/* Closes and frees a wait that was not yielded. */
+void tt_wait_free(struct tt_wait *wait);
 
 /* For coroutines.c. Whether the running task yields in order to wait, which must go through to the
  * loop whatever coroutine of the script it happens in. */
@@ -107,5 +122,7 @@ bool tt_task_waits(lua_State *L);
 void tt_task_enter_coroutine(lua_State *L);
 void tt_task_leave_coroutine(lua_State *L);
 
-/* The operation is through. */
+/* The operation is through. When nobody waits any more this frees it. */
 void tt_wait_done(struct tt_wait *wait);
+/* The same when its loop has ended: whoever still waits is about to be cancelled. Thread: any. */
+void tt_wait_drop(struct tt_wait *wait);

@@ -154,7 +154,7 @@ void tt_value_push_null(lua_State *L)
     lua_pushlightuserdata(L, NULL);
 }
 
-bool tt_value_is_null(lua_State *L, int index)
+static bool is_null(lua_State *L, int index)
 {
     return lua_type(L, index) == LUA_TLIGHTUSERDATA && !lua_touserdata(L, index);
 }
@@ -275,7 +275,7 @@ static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
     default:
         if (encode_file(L, index, w))
             break;
-        if (!tt_value_is_null(L, index))
+        if (!is_null(L, index))
             luaL_error(L, "json.encode: a %s cannot be encoded", luaL_typename(L, index));
         tt_json_null(w);
     }
@@ -383,7 +383,7 @@ static void read_arg(lua_State *L, int index, int position, struct tt_db_value *
         *value = tt_db_int(lua_toboolean(L, index));
         break;
     default:
-        if (!tt_value_is_null(L, index))
+        if (!is_null(L, index))
             luaL_error(L, "argument %d of the statement is a %s (json.null is NULL)", position,
                        luaL_typename(L, index));
         *value = tt_db_null();

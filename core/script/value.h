@@ -65,7 +65,6 @@ void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods,
 
 /* JSON null and SQL NULL in Lua: the light userdata NULL, as in lua-cjson. */
 void tt_value_push_null(lua_State *L);
-bool tt_value_is_null(lua_State *L, int index);
 
 /* A string field of the table at index, data == NULL when absent; raises when it is no string. The
  * table itself keeps it alive, so __index is not asked: these tables must be plain ones. */

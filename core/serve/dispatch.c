@@ -20,7 +20,8 @@ void tt_request_reply(struct tt_request *request, int status, struct tt_buf *bod
     tt_http_reply(request->exchange, status, body);
 }
 
-struct tt_str tt_request_text(const struct tt_request *request, const struct tt_err *err)
+/* The text of an error code in the request's language, without placeholders filled. */
+static struct tt_str visit_text(const struct tt_request *request, const struct tt_err *err)
 {
     const struct tt_error_text *text =
         tt_generation_error(request->generation, tt_str_from(err->code));
@@ -390,7 +391,7 @@ static void on_task_over(struct tt_owned *owned)
 
 static struct tt_str describe(void *arg, const struct tt_err *err)
 {
-    return tt_request_text(arg, err);
+    return visit_text(arg, err);
 }
 
 void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,

@@ -84,6 +84,3 @@ void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint6
 
 /* Fills in request->status, answers, and writes nothing more. Body is taken over. */
 void tt_request_reply(struct tt_request *request, int status, struct tt_buf *body);
-
-/* The text of an error code in the request's language, without placeholders filled. */
-struct tt_str tt_request_text(const struct tt_request *request, const struct tt_err *err);

@@ -3,7 +3,7 @@
 
 #include "serve/dispatch.h"
 
-int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_server which,
+int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_listener_server which,
                       const struct tt_listener_guard *guard, const struct tt_http_settings *http,
                       struct tt_err *err)
 {
@@ -19,7 +19,7 @@ int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_server which,
     return dispatcher->server[which] ? 0 : -1;
 }
 
-void tt_listeners_close(struct tt_dispatcher *dispatcher, enum tt_server which)
+void tt_listeners_close(struct tt_dispatcher *dispatcher, enum tt_listener_server which)
 {
     tt_http_server_free(dispatcher->server[which]);
     dispatcher->server[which] = NULL;

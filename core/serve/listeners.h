@@ -6,7 +6,7 @@
 
 struct tt_request;
 
-enum tt_server {
+enum tt_listener_server {
     TT_SERVER_PUBLIC,
     TT_SERVER_ADMIN,
     TT_SERVER_ADMIN_PORT, /* opened on demand; for scripts it is the admin listener as well */
@@ -29,11 +29,11 @@ struct tt_listener_handle {
 
 /* Opens one of the dispatcher's servers. -1 with the code "listen_failed". Thread: the worker, as
  * for all below; main, before it starts. */
-int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_server which,
+int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_listener_server which,
                       const struct tt_listener_guard *guard, const struct tt_http_settings *http,
                       struct tt_err *err);
 /* Cuts what is left of its exchanges. Harmless when it is not open. */
-void tt_listeners_close(struct tt_dispatcher *dispatcher, enum tt_server which);
+void tt_listeners_close(struct tt_dispatcher *dispatcher, enum tt_listener_server which);
 void tt_listeners_close_all(struct tt_dispatcher *dispatcher);
 
 /* No new connections; see tt_http_server_quiesce. */

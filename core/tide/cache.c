@@ -42,25 +42,17 @@ static int asking_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-/* Nothing comes after this, so it can always be released. */
-static bool asking_cancel(struct tt_wait *wait)
-{
-    tt_cache_ask_cancel(&TT_CONTAINER_OF(wait, struct asking, wait)->ask);
-    return true;
-}
-
-static void asking_release(struct tt_wait *wait)
+static void asking_close(struct tt_wait *wait)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    tt_cache_ask_cancel(&asking->ask);
     tt_cache_value_unref(asking->value);
-    free(asking);
 }
 
 static int start_asking(lua_State *L, struct tt_cache *cache, struct tt_str key, int64_t version)
 {
-    struct asking *asking = TT_NEW(struct asking);
-    asking->wait =
-        (struct tt_wait){.push = asking_push, .cancel = asking_cancel, .release = asking_release};
+    static const struct tt_wait_type type = {.push = asking_push, .close = asking_close};
+    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
     asking->ask.on_answer = asking_answered;
     tt_cache_ask(cache, key, version, &asking->ask);
     return tt_task_yield(L, &asking->wait);

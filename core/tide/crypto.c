@@ -9,14 +9,13 @@
 /* ---- passwords ---- */
 
 struct password_job {
-    struct tt_aux_job job;
     struct tt_wait wait;
+    struct tt_aux_job job;
     char *hash; /* given, to verify; NULL to make one */
     char *password;
     size_t password_len;
-    bool verify, ok, done;
+    bool verify, ok;
     struct tt_buf result;
-    struct tt_err error;
 };
 
 /* Verified against when there is no such user, so that the answer takes as long: the hash, with the
@@ -31,7 +30,7 @@ static void password_run(struct tt_aux_job *aux_job)
     struct tt_str password = {job->password, job->password_len};
 
     if (!job->verify) {
-        tt_password_hash(password, &job->result, &job->error);
+        tt_password_hash(password, &job->result, &job->wait.err);
         return;
     }
     bool equal = tt_password_verify(tt_str_from(job->hash ? job->hash : nobody_hash), password);
@@ -40,26 +39,17 @@ static void password_run(struct tt_aux_job *aux_job)
 
 static void password_done(struct tt_aux_job *aux_job)
 {
-    struct password_job *job = TT_CONTAINER_OF(aux_job, struct password_job, job);
-    job->done = true;
-    tt_wait_done(&job->wait);
+    tt_wait_done(&TT_CONTAINER_OF(aux_job, struct password_job, job)->wait);
 }
 
-/* The pool ends before the job was run: whoever cancels the task finds it done. */
 static void password_drop(struct tt_aux_job *aux_job)
 {
-    struct password_job *job = TT_CONTAINER_OF(aux_job, struct password_job, job);
-    tt_err_set(&job->error, 503, "shutting_down", "the password threads have ended");
-    job->done = true;
-    if (!job->wait.task)
-        job->wait.release(&job->wait);
+    tt_wait_drop(&TT_CONTAINER_OF(aux_job, struct password_job, job)->wait);
 }
 
 static int password_push(struct tt_wait *wait, lua_State *L)
 {
     struct password_job *job = TT_CONTAINER_OF(wait, struct password_job, wait);
-    if (job->error.status)
-        return tt_value_push_error(L, &job->error);
     if (job->verify)
         lua_pushboolean(L, job->ok);
     else
@@ -67,43 +57,36 @@ static int password_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-static bool password_cancel(struct tt_wait *wait)
+static void password_abandon(struct tt_wait *wait)
 {
-    struct password_job *job = TT_CONTAINER_OF(wait, struct password_job, wait);
-    if (!job->done)
-        tt_aux_cancel(&job->job);
-    return job->done;
+    tt_aux_cancel(&TT_CONTAINER_OF(wait, struct password_job, wait)->job);
 }
 
-static void password_release(struct tt_wait *wait)
+static void password_close(struct tt_wait *wait)
 {
     struct password_job *job = TT_CONTAINER_OF(wait, struct password_job, wait);
     explicit_bzero(job->password, job->password_len);
     free(job->password);
     free(job->hash);
     tt_buf_free(&job->result);
-    free(job);
 }
 
 static int start_password(lua_State *L, struct tt_str hash, struct tt_str password, bool verify)
 {
+    static const struct tt_wait_type type = {
+        .push = password_push, .close = password_close, .abandon = password_abandon};
     struct tt_tide *tide = tt_tide_of(L);
-    struct password_job *job = TT_NEW(struct password_job);
-    struct tt_err err = {0};
+    struct password_job *job = tt_wait_new(sizeof(*job), &type);
 
     job->job.run = password_run;
     job->job.done = password_done;
     job->job.drop = password_drop;
-    job->wait = (struct tt_wait){
-        .push = password_push, .cancel = password_cancel, .release = password_release};
     job->verify = verify;
     job->password = tt_strndup(password.data, password.len);
     job->password_len = password.len;
     job->hash = hash.data ? tt_strndup(hash.data, hash.len) : NULL;
-    if (tt_aux_submit(tide->password_aux, tide->runtime.loop, &job->job, &err) != 0) {
-        password_release(&job->wait);
-        return tt_value_push_error(L, &err);
-    }
+    if (tt_aux_submit(tide->password_aux, tide->runtime.loop, &job->job, &job->wait.err) != 0)
+        return tt_wait_refuse(L, &job->wait);
     return tt_task_yield(L, &job->wait);
 }
 
@@ -165,9 +148,8 @@ static int crypto_token_verify(lua_State *L)
     struct tt_str token;
 
     token.data = luaL_checklstring(L, 1, &token.len);
-    const struct tt_tide *tide = tt_tide_of(L);
-    if (tt_token_cache_verify(tide->tokens, tide->keys, token, tt_clock_wall_us() / 1000000,
-                              &claims, &err) != 0)
+    if (tt_token_verify(tt_tide_of(L)->keys, token, tt_clock_wall_us() / 1000000, &claims, &err) !=
+        0)
         return tt_value_push_error(L, &err);
     lua_createtable(L, 0, 7);
     lua_pushinteger(L, claims.sub);

@@ -14,14 +14,14 @@
 struct slow_read {
     struct tt_wait wait;
     struct tt_db_fetch *fetch;
-    bool only_first, done;
+    bool only_first;
 };
 
 static void slow_done(struct tt_db_fetch *fetch, void *arg)
 {
     struct slow_read *read = arg;
     read->fetch = fetch;
-    read->done = true;
+    read->wait.err = fetch->error;
     tt_wait_done(&read->wait);
 }
 
@@ -31,8 +31,6 @@ static int slow_push(struct tt_wait *wait, lua_State *L)
     struct tt_db_fetch *fetch = read->fetch;
     size_t rows = read->only_first && fetch->rows > 1 ? 1 : fetch->rows;
 
-    if (fetch->error.status)
-        return tt_value_push_error(L, &fetch->error);
     if (read->only_first && rows == 0)
         return 0;
     lua_createtable(L, (int)rows, 0);
@@ -51,38 +49,28 @@ static int slow_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-static bool slow_cancel(struct tt_wait *wait)
+static void slow_abandon(struct tt_wait *wait)
 {
-    struct slow_read *read = TT_CONTAINER_OF(wait, struct slow_read, wait);
-    if (!read->done)
-        read->fetch->cancelled = true;
-    return read->done;
+    TT_CONTAINER_OF(wait, struct slow_read, wait)->fetch->cancelled = true;
 }
 
-static void slow_release(struct tt_wait *wait)
+static void slow_close(struct tt_wait *wait)
 {
-    struct slow_read *read = TT_CONTAINER_OF(wait, struct slow_read, wait);
-    tt_db_fetch_free(read->fetch);
-    free(read);
+    tt_db_fetch_free(TT_CONTAINER_OF(wait, struct slow_read, wait)->fetch);
 }
 
 static int start_slow(lua_State *L, struct tt_tide *tide, struct tt_str sql,
                       const struct tt_db_value *values, size_t count, bool only_first)
 {
-    struct tt_err err = {0};
+    static const struct tt_wait_type type = {
+        .push = slow_push, .close = slow_close, .abandon = slow_abandon};
     tt_task_check_wait(L, "db.query (of a slow query)");
-    struct slow_read *read = TT_NEW(struct slow_read);
+    struct slow_read *read = tt_wait_new(sizeof(*read), &type);
 
-    read->wait =
-        (struct tt_wait){.push = slow_push, .cancel = slow_cancel, .release = slow_release};
     read->only_first = only_first;
     read->fetch = tt_db_fetch(tide->chat.db, tide->runtime.loop, sql, values, count, SLOW_ROWS_MAX,
-                              slow_done, read, &err);
-    if (!read->fetch) {
-        free(read);
-        return tt_value_push_error(L, &err);
-    }
-    return tt_task_yield(L, &read->wait);
+                              slow_done, read, &read->wait.err);
+    return read->fetch ? tt_task_yield(L, &read->wait) : tt_wait_refuse(L, &read->wait);
 }
 
 /* ---- reads ---- */
@@ -176,7 +164,6 @@ struct write {
     int failed_statement;
     size_t count;
     struct tt_db_outcome *outcomes;
-    bool done;
 };
 
 static void write_done(struct tt_db_job *job, void *arg)
@@ -193,7 +180,6 @@ static void write_done(struct tt_db_job *job, void *arg)
         for (size_t i = 0; i < write->count; i++)
             write->outcomes[i] = tt_db_job_outcome(job, i);
     }
-    write->done = true;
     tt_wait_done(&write->wait);
 }
 
@@ -222,16 +208,14 @@ static int write_push(struct tt_wait *wait, lua_State *L)
 }
 
 /* A write that was begun is always carried through: only the waiting ends. */
-static bool write_cancel(struct tt_wait *wait)
+static void write_abandon(struct tt_wait *wait)
 {
-    return TT_CONTAINER_OF(wait, struct write, wait)->done;
+    (void)wait;
 }
 
-static void write_release(struct tt_wait *wait)
+static void write_close(struct tt_wait *wait)
 {
-    struct write *write = TT_CONTAINER_OF(wait, struct write, wait);
-    free(write->outcomes);
-    free(write);
+    free(TT_CONTAINER_OF(wait, struct write, wait)->outcomes);
 }
 
 /* Reads statement `i` of the list at 1 and adds it to the job. Raises on unfit input: the job is
@@ -266,9 +250,10 @@ static int job_gc(lua_State *L)
 
 static int db_write(lua_State *L)
 {
+    static const struct tt_wait_type type = {
+        .push = write_push, .close = write_close, .abandon = write_abandon};
     tt_task_check_wait(L, "db.write");
     struct tt_tide *tide = tt_tide_of(L);
-    struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     struct tt_db_job **anchor = lua_newuserdatauv(L, sizeof(*anchor), 0);
@@ -283,13 +268,10 @@ static int db_write(lua_State *L)
     for (lua_Integer i = 1; i <= count; i++)
         add_statement(L, i, *anchor);
 
-    struct write *write = TT_NEW(struct write);
-    write->wait =
-        (struct tt_wait){.push = write_push, .cancel = write_cancel, .release = write_release};
-    if (tt_db_submit(tide->chat.db, tide->runtime.loop, *anchor, write_done, write, &err) != 0) {
-        free(write);
-        return tt_value_push_error(L, &err);
-    }
+    struct write *write = tt_wait_new(sizeof(*write), &type);
+    if (tt_db_submit(tide->chat.db, tide->runtime.loop, *anchor, write_done, write,
+                     &write->wait.err) != 0)
+        return tt_wait_refuse(L, &write->wait);
     *anchor = NULL;
     return tt_task_yield(L, &write->wait);
 }
@@ -299,42 +281,31 @@ static int db_write(lua_State *L)
 struct indexing {
     struct tt_wait wait;
     struct tt_search_catch_up catch_up;
-    struct tt_err error;
-    bool done;
 };
 
 static void indexing_done(struct tt_search_catch_up *catch_up, const struct tt_err *err)
 {
     struct indexing *indexing = TT_CONTAINER_OF(catch_up, struct indexing, catch_up);
     if (err)
-        indexing->error = *err;
-    indexing->done = true;
+        indexing->wait.err = *err;
     tt_wait_done(&indexing->wait);
 }
 
 static int indexing_push(struct tt_wait *wait, lua_State *L)
 {
-    struct indexing *indexing = TT_CONTAINER_OF(wait, struct indexing, wait);
-    if (indexing->error.status)
-        return tt_value_push_error(L, &indexing->error);
+    (void)wait;
     lua_pushboolean(L, true);
     return 1;
 }
 
-static bool indexing_cancel(struct tt_wait *wait)
+static void indexing_abandon(struct tt_wait *wait)
 {
-    struct indexing *indexing = TT_CONTAINER_OF(wait, struct indexing, wait);
-    indexing->catch_up.cancelled = true;
-    return indexing->done;
-}
-
-static void indexing_release(struct tt_wait *wait)
-{
-    free(TT_CONTAINER_OF(wait, struct indexing, wait));
+    TT_CONTAINER_OF(wait, struct indexing, wait)->catch_up.cancelled = true;
 }
 
 static int db_index_for_search(lua_State *L)
 {
+    static const struct tt_wait_type type = {.push = indexing_push, .abandon = indexing_abandon};
     tt_task_check_wait(L, "db.index_for_search");
     struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1);
@@ -347,14 +318,10 @@ static int db_index_for_search(lua_State *L)
         lua_pushboolean(L, true);
         return 1;
     }
-    struct indexing *indexing = TT_NEW(struct indexing);
-    indexing->wait = (struct tt_wait){
-        .push = indexing_push, .cancel = indexing_cancel, .release = indexing_release};
+    struct indexing *indexing = tt_wait_new(sizeof(*indexing), &type);
     if (tt_search_catch_up(&indexing->catch_up, tide->chat.db, tide->runtime.loop, user_id,
-                           indexing_done, &err) != 0) {
-        free(indexing);
-        return tt_value_push_error(L, &err);
-    }
+                           indexing_done, &indexing->wait.err) != 0)
+        return tt_wait_refuse(L, &indexing->wait);
     return tt_task_yield(L, &indexing->wait);
 }
 

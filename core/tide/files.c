@@ -19,8 +19,6 @@ struct keep {
     struct tt_wait wait;
     struct tt_intake *intake;
     char key[TT_STORE_KEY_SIZE];
-    struct tt_err error;
-    bool done;
 };
 
 static void on_kept(void *arg, const char *key, const struct tt_err *err)
@@ -28,49 +26,35 @@ static void on_kept(void *arg, const char *key, const struct tt_err *err)
     struct keep *keep = arg;
     snprintf(keep->key, sizeof(keep->key), "%s", key);
     if (err)
-        keep->error = *err;
-    keep->done = true;
+        keep->wait.err = *err;
     tt_wait_done(&keep->wait);
 }
 
 static int keep_push(struct tt_wait *wait, lua_State *L)
 {
-    struct keep *keep = TT_CONTAINER_OF(wait, struct keep, wait);
-    if (keep->error.status)
-        return tt_value_push_error(L, &keep->error);
-    lua_pushstring(L, keep->key);
+    lua_pushstring(L, TT_CONTAINER_OF(wait, struct keep, wait)->key);
     return 1;
 }
 
-static bool keep_cancel(struct tt_wait *wait)
+static void keep_close(struct tt_wait *wait)
 {
     struct keep *keep = TT_CONTAINER_OF(wait, struct keep, wait);
-    if (!keep->done)
+    if (!wait->done && !wait->err.status)
         tt_intake_forget(keep->intake);
-    return true;
-}
-
-static void keep_release(struct tt_wait *wait)
-{
-    free(TT_CONTAINER_OF(wait, struct keep, wait));
 }
 
 static int files_keep(lua_State *L)
 {
+    static const struct tt_wait_type type = {.push = keep_push, .close = keep_close};
     tt_task_check_wait(L, "files.keep");
     struct tt_intake *intake = tt_intake_check(L, 1);
-    struct tt_err err = {0};
 
     if (!intake)
         return luaL_error(L, "files.keep: the upload's request has ended");
-    struct keep *keep = TT_NEW(struct keep);
-    keep->wait =
-        (struct tt_wait){.push = keep_push, .cancel = keep_cancel, .release = keep_release};
+    struct keep *keep = tt_wait_new(sizeof(*keep), &type);
     keep->intake = intake;
-    if (tt_intake_keep(intake, on_kept, keep, &err) != 0) {
-        free(keep);
-        return tt_value_push_error(L, &err);
-    }
+    if (tt_intake_keep(intake, on_kept, keep, &keep->wait.err) != 0)
+        return tt_wait_refuse(L, &keep->wait);
     return tt_task_yield(L, &keep->wait);
 }
 
@@ -80,7 +64,6 @@ struct call {
     struct tt_wait wait;
     struct tt_file_job *job; /* NULL once it is done */
     struct tt_buf text;
-    struct tt_err error;
     enum { WANTS_DONE, WANTS_TEXT, WANTS_IMAGE } wants;
 };
 
@@ -91,15 +74,13 @@ static void on_done(void *arg, struct tt_buf *data, const struct tt_err *err)
     call->text = *data;
     *data = (struct tt_buf){0};
     if (err)
-        call->error = *err;
+        call->wait.err = *err;
     tt_wait_done(&call->wait);
 }
 
 static int call_push(struct tt_wait *wait, lua_State *L)
 {
     struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
-    if (call->error.status)
-        return tt_value_push_error(L, &call->error);
     switch (call->wants) {
     case WANTS_TEXT:
         tt_task_push_taken(L, tt_buf_str(&call->text));
@@ -113,37 +94,25 @@ static int call_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-static bool call_cancel(struct tt_wait *wait)
+static void call_close(struct tt_wait *wait)
 {
     struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
     if (call->job)
         tt_file_job_cancel(call->job);
-    return true;
-}
-
-static void call_release(struct tt_wait *wait)
-{
-    struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
     tt_buf_free(&call->text);
-    free(call);
 }
 
 static struct call *call_new(int wants)
 {
-    struct call *call = TT_NEW(struct call);
-    call->wait =
-        (struct tt_wait){.push = call_push, .cancel = call_cancel, .release = call_release};
+    static const struct tt_wait_type type = {.push = call_push, .close = call_close};
+    struct call *call = tt_wait_new(sizeof(*call), &type);
     call->wants = wants;
     return call;
 }
 
-static int call_yield(lua_State *L, struct call *call, const struct tt_err *err)
+static int call_yield(lua_State *L, struct call *call)
 {
-    if (!call->job) {
-        call_release(&call->wait);
-        return tt_value_push_error(L, err);
-    }
-    return tt_task_yield(L, &call->wait);
+    return call->job ? tt_task_yield(L, &call->wait) : tt_wait_refuse(L, &call->wait);
 }
 
 static int files_read_text(lua_State *L)
@@ -151,15 +120,14 @@ static int files_read_text(lua_State *L)
     tt_task_check_wait(L, "files.read_text");
     const struct tt_tide *tide = tt_tide_of(L);
     const struct tt_extract_limits limits = {.text_max = TEXT_MAX};
-    struct tt_err err = {0};
     struct tt_str key, type;
 
     key.data = luaL_checklstring(L, 1, &key.len);
     type.data = luaL_checklstring(L, 2, &type.len);
     struct call *call = call_new(WANTS_TEXT);
     call->job = tt_file_text_start(tide->text_aux, tide->runtime.loop, tide->store, key, type,
-                                   &limits, on_done, call, &err);
-    return call_yield(L, call, &err);
+                                   &limits, on_done, call, &call->wait.err);
+    return call_yield(L, call);
 }
 
 static int files_read_image(lua_State *L)
@@ -180,8 +148,8 @@ static int files_read_image(lua_State *L)
     }
     struct call *call = call_new(WANTS_IMAGE);
     call->job = tt_file_image_start(tide->file_aux, tide->runtime.loop, tide->store, key,
-                                    (size_t)max, on_done, call, &err);
-    return call_yield(L, call, &err);
+                                    (size_t)max, on_done, call, &call->wait.err);
+    return call_yield(L, call);
 }
 
 /* The keys at 1, a string or a list of them, in memory that Lua owns. */
@@ -210,7 +178,6 @@ static int files_remove(lua_State *L)
 {
     tt_task_check_wait(L, "files.remove");
     const struct tt_tide *tide = tt_tide_of(L);
-    struct tt_err err = {0};
     size_t count;
     const struct tt_str *keys = read_keys(L, &count);
 
@@ -220,8 +187,8 @@ static int files_remove(lua_State *L)
     }
     struct call *call = call_new(WANTS_DONE);
     call->job = tt_file_remove_start(tide->file_aux, tide->runtime.loop, tide->store, keys, count,
-                                     on_done, call, &err);
-    return call_yield(L, call, &err);
+                                     on_done, call, &call->wait.err);
+    return call_yield(L, call);
 }
 
 static const luaL_Reg functions[] = {

@@ -26,7 +26,6 @@ struct asking {
     struct tt_buf headers; /* name NUL value NUL …, names in small letters */
     struct tt_buf body;
     bool too_large, stop_without_clients;
-    struct tt_err error;
 };
 
 /* ---- the answer ---- */
@@ -62,7 +61,7 @@ static int on_data(void *arg, struct tt_str bytes)
     struct tt_tide *tide = asking->tide;
 
     if (bytes.len > ALL_MAX_BYTES - tide->http_bytes)
-        return tt_err_set(&asking->error, 503, "busy", "too much is being received already");
+        return tt_err_set(&asking->wait.err, 503, "busy", "too much is being received already");
     asking->too_large = tt_buf_append_str(&asking->body, bytes) != 0;
     if (asking->too_large)
         return -1;
@@ -74,14 +73,14 @@ static int on_data(void *arg, struct tt_str bytes)
 static void set_error(struct asking *asking, const struct tt_err *error)
 {
     if (asking->too_large)
-        tt_err_set(&asking->error, 502, "outbound_too_large", "more than %zu bytes came",
+        tt_err_set(&asking->wait.err, 502, "outbound_too_large", "more than %zu bytes came",
                    asking->body.max);
     else if (error && (error->status == 502 || error->status == 504))
-        tt_err_set(&asking->error, error->status,
+        tt_err_set(&asking->wait.err, error->status,
                    error->status == 504 ? "outbound_timeout" : "outbound_failed", "%s: %s",
                    error->code, error->message);
     else if (error)
-        asking->error = *error;
+        asking->wait.err = *error;
 }
 
 static void on_done(void *arg, const struct tt_err *error, bool sent)
@@ -90,7 +89,7 @@ static void on_done(void *arg, const struct tt_err *error, bool sent)
     (void)sent;
 
     asking->call = NULL;
-    if (!asking->error.status)
+    if (!asking->wait.err.status)
         set_error(asking, error);
     tt_wait_done(&asking->wait);
 }
@@ -121,8 +120,6 @@ static int asking_push(struct tt_wait *wait, lua_State *L)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
 
-    if (asking->error.status)
-        return tt_value_push_error(L, &asking->error);
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, asking->status);
     lua_setfield(L, -2, "status");
@@ -137,14 +134,6 @@ static int asking_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-static bool asking_cancel(struct tt_wait *wait)
-{
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    if (asking->call)
-        tt_call_cancel(asking->call);
-    return true;
-}
-
 static int set_left(struct tt_err *err)
 {
     return tt_err_set(err, 499, "client_gone", "the client that the request was for has left");
@@ -157,17 +146,18 @@ static void asking_left(struct tt_wait *wait)
         return;
     tt_call_cancel(asking->call);
     asking->call = NULL;
-    set_left(&asking->error);
+    set_left(&asking->wait.err);
     tt_wait_done(wait);
 }
 
-static void asking_release(struct tt_wait *wait)
+static void asking_close(struct tt_wait *wait)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    if (asking->call)
+        tt_call_cancel(asking->call);
     asking->tide->http_bytes -= asking->body.len;
     tt_buf_free(&asking->headers);
     tt_buf_free(&asking->body);
-    free(asking);
 }
 
 /* ---- the request ---- */
@@ -226,8 +216,9 @@ static void read_deadlines(lua_State *L, struct tt_call_request *request)
 
 static int http_request(lua_State *L)
 {
+    static const struct tt_wait_type type = {
+        .push = asking_push, .close = asking_close, .on_left = asking_left};
     struct tt_call_request request = {0};
-    struct tt_err err = {0};
 
     struct tt_task *task = tt_task_check_wait(L, "http.request");
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -242,6 +233,7 @@ static int http_request(lua_State *L)
     lua_getfield(L, 1, "disconnect");
     bool stop_without_clients = tt_tide_llm_read_disconnect(L, -1);
     if (stop_without_clients && !tt_task_has_client(task)) {
+        struct tt_err err = {0};
         set_left(&err);
         return tt_value_push_error(L, &err);
     }
@@ -251,27 +243,22 @@ static int http_request(lua_State *L)
     request.headers = headers;
     request.header_count = tt_tide_llm_read_headers(L, 1, arena, headers, NULL);
 
-    struct asking *asking = TT_NEW(struct asking);
+    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
     asking->tide = tt_tide_of(L);
     asking->retry_after_s = -1;
     asking->stop_without_clients = stop_without_clients;
-    asking->wait = (struct tt_wait){.push = asking_push,
-                                    .cancel = asking_cancel,
-                                    .release = asking_release,
-                                    .on_left = asking_left};
     asking->headers.max = HEAD_MAX_BYTES;
     asking->body.max = (size_t)max_bytes;
     tt_buf_append_str(&request.body, body);
     struct tt_call_handler handler = {on_head, on_data, on_done, asking};
-    asking->call = tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &err);
+    asking->call = tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &asking->wait.err);
     tt_tide_llm_wipe_headers(headers, request.header_count);
     if (asking->call) {
         tt_call_on_header(asking->call, on_header);
         return tt_task_yield(L, &asking->wait);
     }
     tt_buf_free(&request.body);
-    asking_release(&asking->wait);
-    return tt_value_push_error(L, &err);
+    return tt_wait_refuse(L, &asking->wait);
 }
 
 static const luaL_Reg functions[] = {{"request", http_request}, {NULL, NULL}};

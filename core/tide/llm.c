@@ -12,13 +12,7 @@
 
 /* ---- turns ---- */
 
-static int turn_close(lua_State *L)
-{
-    tt_tide_turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
-    return 0;
-}
-
-void tt_tide_turn_leave(struct tt_tide_turn *holder)
+static void turn_leave(struct tt_tide_turn *holder)
 {
     struct tt_turn *turn = holder->turn;
     tt_task_disown(&holder->owned);
@@ -29,9 +23,15 @@ void tt_tide_turn_leave(struct tt_tide_turn *holder)
     }
 }
 
+static int turn_close(lua_State *L)
+{
+    turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
+    return 0;
+}
+
 static void close_owned(struct tt_owned *owned)
 {
-    tt_tide_turn_leave(TT_CONTAINER_OF(owned, struct tt_tide_turn, owned));
+    turn_leave(TT_CONTAINER_OF(owned, struct tt_tide_turn, owned));
 }
 
 struct entering {
@@ -39,16 +39,15 @@ struct entering {
     struct tt_tide *tide;
     struct tt_turn *turn; /* until the script has it */
     bool cancel;          /* when the client leaves */
-    struct tt_err error;
 };
 
 static void on_admitted(struct tt_turn *turn, const struct tt_err *err)
 {
     struct entering *entering = turn->user;
     if (err)
-        entering->error = *err;
+        entering->wait.err = *err;
     else if (entering->tide->runtime.drained)
-        tt_err_set(&entering->error, 503, "shutting_down", "no turn begins any more");
+        tt_err_set(&entering->wait.err, 503, "shutting_down", "no turn begins any more");
     tt_wait_done(&entering->wait);
 }
 
@@ -56,8 +55,6 @@ static int entering_push(struct tt_wait *wait, lua_State *L)
 {
     struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
 
-    if (entering->error.status)
-        return tt_value_push_error(L, &entering->error);
     struct tt_tide_turn *holder = lua_newuserdatauv(L, sizeof(*holder), 0);
     memset(holder, 0, sizeof(*holder));
     luaL_setmetatable(L, TT_TURN_META);
@@ -66,13 +63,6 @@ static int entering_push(struct tt_wait *wait, lua_State *L)
     entering->turn = NULL;
     tt_task_own(wait->task, &holder->owned);
     return 1;
-}
-
-static bool entering_cancel(struct tt_wait *wait)
-{
-    struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
-    tt_turn_leave(entering->turn);
-    return true;
 }
 
 static int set_left(struct tt_err *err)
@@ -86,50 +76,44 @@ static void entering_left(struct tt_wait *wait)
     if (!entering->cancel)
         return;
     tt_turn_leave(entering->turn);
-    set_left(&entering->error);
+    set_left(&entering->wait.err);
     tt_wait_done(wait);
 }
 
-static void entering_release(struct tt_wait *wait)
+static void entering_close(struct tt_wait *wait)
 {
     struct entering *entering = TT_CONTAINER_OF(wait, struct entering, wait);
     if (entering->turn) {
         tt_turn_leave(entering->turn);
         free(entering->turn);
     }
-    free(entering);
 }
 
 static int llm_enter(lua_State *L)
 {
+    static const struct tt_wait_type type = {
+        .push = entering_push, .close = entering_close, .on_left = entering_left};
     struct tt_task *task = tt_task_check_wait(L, "llm.enter");
     struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
-    struct tt_err err = {0};
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
     bool cancel = tt_tide_llm_read_disconnect(L, 3);
     if (cancel && !tt_task_has_client(task)) {
+        struct tt_err err = {0};
         set_left(&err);
         return tt_value_push_error(L, &err);
     }
-    struct entering *entering = TT_NEW(struct entering);
-    entering->wait = (struct tt_wait){.push = entering_push,
-                                      .cancel = entering_cancel,
-                                      .release = entering_release,
-                                      .on_left = entering_left};
+    struct entering *entering = tt_wait_new(sizeof(*entering), &type);
     entering->tide = tide;
     entering->cancel = cancel;
     entering->turn = TT_NEW(struct tt_turn);
     entering->turn->on_admitted = on_admitted;
     entering->turn->user = entering;
     if (tt_turn_enter(tide->chat.registry, tide->runtime.loop, entering->turn, user_id, session_id,
-                      &err) != 0) {
-        free(entering->turn);
-        free(entering);
-        return tt_value_push_error(L, &err);
-    }
+                      &entering->wait.err) != 0)
+        return tt_wait_refuse(L, &entering->wait);
     return tt_task_yield(L, &entering->wait);
 }
 

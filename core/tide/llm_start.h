@@ -12,7 +12,6 @@ struct tt_tide_turn {
     struct tt_owned owned;
     struct tt_turn *turn; /* NULL once left or taken over */
 };
-void tt_tide_turn_leave(struct tt_tide_turn *holder);
 
 /* What a provider's table (at `index`) declares, compiled once a table and state; the table keeps
  * it alive. Raises on what is missing or wrong, naming the provider and the field. */
@@ -53,7 +52,7 @@ void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count);
 struct tt_running_reply_spec;
 void tt_tide_llm_read_counting(lua_State *L, struct tt_running_reply_spec *spec);
 
-/* The script's `on_finish` function (table at `index`) for a production, or NULL when there is
+/* The script's `on_finish` function (table at `index`) for a running reply, or NULL when there is
  * none. Owns: itself; tt_tide_llm_on_finish ends it. */
 void *tt_tide_llm_finish_hook(lua_State *L, int index);
 /* Runs the function as a task of its own with the result; reply NULL: nothing came to an end. */

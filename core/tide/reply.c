@@ -139,7 +139,7 @@ static int push_whole(lua_State *L, const struct listening *listening)
 static int push_state(lua_State *L, const struct listening *listening)
 {
     enum tt_reply_state state = tt_reply_state(listening->reader.reply);
-    /* Between production and commit the end is not to be told yet. */
+    /* Between the end of the text and its commit the end is not to be told yet. */
     lua_pushstring(L, state_names[state == TT_REPLY_PRODUCED ? TT_REPLY_RUNNING : state]);
     return 1;
 }
@@ -169,18 +169,11 @@ static int listening_push(struct tt_wait *wait, lua_State *L)
     return listening->push(L, listening);
 }
 
-static bool listening_cancel(struct tt_wait *wait)
-{
-    (void)wait;
-    return true;
-}
-
-static void listening_release(struct tt_wait *wait)
+static void listening_close(struct tt_wait *wait)
 {
     struct listening *listening = TT_CONTAINER_OF(wait, struct listening, wait);
     tt_timer_stop(&listening->timer);
     tt_reply_detach(&listening->reader);
-    free(listening);
 }
 
 /* A reply that failed before its first byte is not "running": `first` waits for its end then. */
@@ -208,14 +201,15 @@ static void listening_due(struct tt_timer *timer)
 
 static int wait_for(lua_State *L, const struct listening *wanted, lua_Integer ms)
 {
+    static const struct tt_wait_type type = {.push = listening_push, .close = listening_close};
     struct tt_task *task = tt_task_check_wait(L, "reply:wait");
     struct tt_tide *tide = tt_tide_of(L);
     struct tt_reply *reply = check_reply(L);
-    struct listening *listening = TT_NEW(struct listening);
+    struct listening *listening = tt_wait_new(sizeof(*listening), &type);
 
-    *listening = *wanted;
-    listening->wait = (struct tt_wait){
-        .push = listening_push, .cancel = listening_cancel, .release = listening_release};
+    listening->until = wanted->until;
+    listening->position = wanted->position;
+    listening->push = wanted->push;
     listening->timer.on_due = listening_due;
     listening->reader.on_wake = listening_wake;
     tt_reply_attach(reply, tide->runtime.loop, &listening->reader);

@@ -160,19 +160,11 @@ static int joining_push(struct tt_wait *wait, lua_State *L)
     return push_outcome(L, TT_CONTAINER_OF(wait, struct joining, wait)->child);
 }
 
-/* Nobody is told after the release. */
-static bool can_release(struct tt_wait *wait)
-{
-    (void)wait;
-    return true;
-}
-
-static void joining_release(struct tt_wait *wait)
+static void joining_close(struct tt_wait *wait)
 {
     struct joining *joining = TT_CONTAINER_OF(wait, struct joining, wait);
     tt_list_remove(&joining->joiner.node);
     child_unref(joining->child);
-    free(joining);
 }
 
 static struct child *check_child(lua_State *L)
@@ -182,6 +174,7 @@ static struct child *check_child(lua_State *L)
 
 static int child_join(lua_State *L)
 {
+    static const struct tt_wait_type type = {.push = joining_push, .close = joining_close};
     struct tt_task *task = tt_task_check_wait(L, "task:join");
     struct child *child = check_child(L);
 
@@ -189,9 +182,7 @@ static int child_join(lua_State *L)
         return push_outcome(L, child);
     if (tt_task_is_within(task, child->task))
         return luaL_error(L, "task:join: a task cannot wait for itself or what it runs in");
-    struct joining *joining = TT_NEW(struct joining);
-    joining->wait =
-        (struct tt_wait){.push = joining_push, .cancel = can_release, .release = joining_release};
+    struct joining *joining = tt_wait_new(sizeof(*joining), &type);
     joining->joiner.on_over = joining_over;
     joining->child = child;
     child->references++;
@@ -282,20 +273,19 @@ static int gathering_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-static void gathering_release(struct tt_wait *wait)
+static void gathering_close(struct tt_wait *wait)
 {
     struct gathering *all = TT_CONTAINER_OF(wait, struct gathering, wait);
     for (int i = 0; i < all->count; i++) {
         tt_list_remove(&all->items[i].joiner.node);
         child_unref(all->items[i].child);
     }
-    free(all);
 }
 
 static int task_all(lua_State *L)
 {
+    static const struct tt_wait_type type = {.push = gathering_push, .close = gathering_close};
     struct tt_task *task = tt_task_check_wait(L, "task.all");
-    struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -310,17 +300,15 @@ static int task_all(lua_State *L)
         lua_newtable(L);
         return 1;
     }
-    struct gathering *all = tt_alloc(sizeof(*all) + (size_t)count * sizeof(struct gathered));
-    all->wait = (struct tt_wait){
-        .push = gathering_push, .cancel = can_release, .release = gathering_release};
+    struct gathering *all =
+        tt_wait_new(sizeof(*all) + (size_t)count * sizeof(struct gathered), &type);
     for (int i = 0; i < count; i++) {
         struct gathered *item = &all->items[i];
         lua_pushvalue(L, i + 2);
-        item->child = child_start(L, task, 1, &err);
+        item->child = child_start(L, task, 1, &all->wait.err);
         if (!item->child) {
             cancel_rest(all);
-            gathering_release(&all->wait);
-            return tt_value_push_error(L, &err);
+            return tt_wait_refuse(L, &all->wait);
         }
         all->count++;
         item->all = all;

@@ -47,7 +47,6 @@ struct asking {
     struct tt_buf answer_head, answer_body;
     int status;
     struct tt_err error;
-    bool done;
 };
 
 static void asking_run(struct tt_aux_job *job)
@@ -63,28 +62,20 @@ static void asking_run(struct tt_aux_job *job)
 
 static void asking_done(struct tt_aux_job *job)
 {
-    struct asking *asking = TT_CONTAINER_OF(job, struct asking, job);
-    asking->done = true;
-    tt_wait_done(&asking->wait);
+    tt_wait_done(&TT_CONTAINER_OF(job, struct asking, job)->wait);
 }
 
 static void asking_drop(struct tt_aux_job *job)
 {
-    struct asking *asking = TT_CONTAINER_OF(job, struct asking, job);
-    asking->done = true;
-    if (!asking->wait.task)
-        asking->wait.release(&asking->wait);
+    tt_wait_drop(&TT_CONTAINER_OF(job, struct asking, job)->wait);
 }
 
-static bool asking_cancel(struct tt_wait *wait)
+static void asking_abandon(struct tt_wait *wait)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    if (!asking->done)
-        tt_aux_cancel(&asking->job);
-    return asking->done;
+    tt_aux_cancel(&TT_CONTAINER_OF(wait, struct asking, wait)->job);
 }
 
-static void asking_release(struct tt_wait *wait)
+static void asking_close(struct tt_wait *wait)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
     tt_buf_free(&asking->method);
@@ -93,7 +84,6 @@ static void asking_release(struct tt_wait *wait)
     tt_buf_free(&asking->body);
     tt_buf_free(&asking->answer_head);
     tt_buf_free(&asking->answer_body);
-    free(asking);
 }
 
 /* Header lines as a table, names in small letters. */
@@ -219,16 +209,16 @@ static int read_protected(lua_State *L)
 
 static int test_request(lua_State *L)
 {
+    static const struct tt_wait_type type = {
+        .push = asking_push, .close = asking_close, .abandon = asking_abandon};
     struct tt_testing *testing = check_testing(L);
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     tt_task_check_wait(L, "test.request");
     lua_settop(L, 1);
-    struct asking *asking = TT_NEW(struct asking);
+    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
     asking->testing = testing;
-    asking->wait =
-        (struct tt_wait){.push = asking_push, .cancel = asking_cancel, .release = asking_release};
     asking->job.run = asking_run;
     asking->job.done = asking_done;
     asking->job.drop = asking_drop;
@@ -236,11 +226,11 @@ static int test_request(lua_State *L)
     lua_pushvalue(L, 1);
     lua_pushlightuserdata(L, asking);
     if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-        asking_release(&asking->wait);
+        tt_wait_free(&asking->wait);
         return lua_error(L);
     }
     if (tt_aux_submit(testing->aux, tt_tide_of(L)->runtime.loop, &asking->job, &err) != 0) {
-        asking_release(&asking->wait);
+        tt_wait_free(&asking->wait);
         return luaL_error(L, "test.request: %s", err.message);
     }
     return tt_task_yield(L, &asking->wait);

@@ -1,109 +1,103 @@
-/* One thread accepts, one a connection answers, all blocking: a test asks a handful of times, and
- * nothing here has to be fast. A connection carries one request. */
+/* core/http on a loop of its own: the case runs on the worker's, and may block it. Answers and
+ * questions cross between the two threads, under one lock. */
 #include "tide/test_server.h"
 
 #include "base/mem.h"
+#include "http/http.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define CONNECTIONS_MAX 256
-#define ITEMS_MAX       1024
-#define REQUEST_MAX     (32u << 20)
-
-struct connection {
-    struct tt_test_upstream *upstream;
-    pthread_t thread;
-    int fd;
-};
+#define ITEMS_MAX   1024
+#define REQUEST_MAX (32u << 20)
 
 struct tt_test_upstream {
-    int listen_fd, port;
-    pthread_t acceptor;
+    struct tt_loop *loop;
+    struct tt_http_server *server;
+    pthread_t thread;
+    bool runs;
     pthread_mutex_t lock; /* over all below */
     struct tt_test_answer answers[ITEMS_MAX];
     size_t answer_count, answer_next;
     struct tt_buf asked[ITEMS_MAX];
     size_t asked_count;
     int unscripted;
-    struct connection connections[CONNECTIONS_MAX];
-    size_t connection_count;
-    bool closing;
 };
 
-static void answer_free(struct tt_test_answer *answer)
+/* An answer on its way. What is sent to a client that has left is swallowed. */
+struct sending {
+    struct tt_test_upstream *upstream;
+    struct tt_http_exchange *exchange;
+    struct tt_http_stream *stream; /* NULL: one piece of JSON */
+    struct tt_test_answer answer;
+    struct tt_timer timer;
+};
+
+/* ---- one request ---- */
+
+/* Takes the first event off the body. */
+static void send_event(struct sending *sending)
 {
-    for (size_t i = 0; i < answer->count; i++)
-        tt_buf_free(&answer->parts[i]);
-    free(answer->parts);
-    tt_buf_free(&answer->head);
-    *answer = (struct tt_test_answer){0};
+    struct tt_buf *body = &sending->answer.body;
+    const char *end = strstr(body->data, "\n\n");
+    size_t len = end ? (size_t)(end - body->data) + 2 : body->len;
+
+    tt_buf_append(tt_http_stream_out(sending->stream), body->data, len);
+    tt_buf_consume(body, len);
 }
 
-/* ---- one connection ---- */
-
-static int read_more(int fd, struct tt_buf *request)
+static void send_next(struct tt_timer *timer)
 {
-    char *room = tt_buf_reserve(request, 16384);
-    ssize_t n = room ? recv(fd, room, 16384, 0) : -1;
+    struct sending *sending = TT_CONTAINER_OF(timer, struct sending, timer);
+    struct tt_test_answer *answer = &sending->answer;
 
-    if (n <= 0)
-        return -1;
-    request->len += (size_t)n;
-    request->data[request->len] = 0;
-    return 0;
-}
-
-/* Leaves only the request's body. */
-static int read_request(int fd, struct tt_buf *request)
-{
-    char *end;
-
-    while (!request->data || !(end = strstr(request->data, "\r\n\r\n")))
-        if (read_more(fd, request) != 0)
-            return -1;
-    size_t head = (size_t)(end - request->data) + 4;
-    const char *length = strcasestr(request->data, "\r\nContent-Length:");
-    size_t body = length && length < end ? strtoull(length + 17, NULL, 10) : 0;
-    while (request->len < head + body)
-        if (read_more(fd, request) != 0)
-            return -1;
-    tt_buf_consume(request, head);
-    return 0;
-}
-
-static int send_all(int fd, const struct tt_buf *bytes)
-{
-    for (size_t at = 0; at < bytes->len;) {
-        ssize_t n = send(fd, bytes->data + at, bytes->len - at, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        at += (size_t)n;
+    if (!sending->stream) {
+        tt_http_reply(sending->exchange, answer->status, &answer->body);
+        return;
     }
-    return 0;
+    while (answer->body.len > 0) {
+        send_event(sending);
+        if (answer->pace_ms > 0 && answer->body.len > 0) {
+            tt_http_stream_wake(sending->stream);
+            tt_timer_start(sending->upstream->loop, timer, (uint64_t)answer->pace_ms);
+            return;
+        }
+    }
+    tt_http_stream_end(sending->stream);
+}
+
+static void start_sending(struct sending *sending)
+{
+    const struct tt_test_answer *answer = &sending->answer;
+    struct tt_http_exchange *exchange = sending->exchange;
+    char seconds[24];
+
+    tt_http_set_user(exchange, sending);
+    tt_http_add_header(exchange, TT_STR("Content-Type"),
+                       answer->is_stream ? TT_STR("text/event-stream")
+                                         : TT_STR("application/json"));
+    snprintf(seconds, sizeof(seconds), "%lld", (long long)answer->retry_after);
+    if (answer->retry_after >= 0)
+        tt_http_add_header(exchange, TT_STR("Retry-After"), tt_str_from(seconds));
+    if (answer->is_stream)
+        sending->stream = tt_http_stream_open(exchange, answer->status, NULL, NULL);
+    sending->timer.on_due = send_next;
+    tt_timer_start(sending->upstream->loop, &sending->timer, (uint64_t)answer->pace_ms);
 }
 
 /* Notes the question and takes the next answer; false when there is none. */
-static bool take_answer(struct tt_test_upstream *upstream, struct tt_buf *body,
+static bool take_answer(struct tt_test_upstream *upstream, struct tt_str body,
                         struct tt_test_answer *answer)
 {
     pthread_mutex_lock(&upstream->lock);
-    if (upstream->asked_count < ITEMS_MAX) {
-        upstream->asked[upstream->asked_count++] = *body;
-        *body = (struct tt_buf){0};
-    }
+    if (upstream->asked_count < ITEMS_MAX)
+        tt_buf_append_str(&upstream->asked[upstream->asked_count++], body);
     bool found = upstream->answer_next < upstream->answer_count;
     if (found) {
         struct tt_test_answer *next = &upstream->answers[upstream->answer_next++];
         *answer = *next;
-        *next = (struct tt_test_answer){0};
+        next->body = (struct tt_buf){0};
     } else {
         upstream->unscripted++;
     }
@@ -111,80 +105,64 @@ static bool take_answer(struct tt_test_upstream *upstream, struct tt_buf *body,
     return found;
 }
 
-static void *answer_connection(void *arg)
+static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
 {
-    struct connection *connection = arg;
-    struct tt_buf request = {.max = REQUEST_MAX};
-    struct tt_test_answer answer = {0};
-    int fd = connection->fd;
+    (void)arg;
+    (void)exchange;
+    *body_max = REQUEST_MAX;
+}
 
-    if (read_request(fd, &request) == 0) {
-        if (!take_answer(connection->upstream, &request, &answer))
-            tt_buf_append_z(&answer.head, "HTTP/1.1 500 Internal Server Error\r\n"
-                                          "Content-Length: 0\r\nConnection: close\r\n\r\n");
-        int failed = send_all(fd, &answer.head);
-        for (size_t i = 0; i < answer.count && !failed; i++) {
-            if (answer.pace_ms > 0)
-                usleep((useconds_t)answer.pace_ms * 1000);
-            failed = send_all(fd, &answer.parts[i]);
-        }
+static void on_request(void *arg, struct tt_http_exchange *exchange)
+{
+    struct tt_test_answer answer = {0};
+
+    if (!take_answer(arg, tt_http_body(exchange), &answer)) {
+        tt_http_reply(exchange, 500, NULL);
+        return;
     }
-    shutdown(fd, SHUT_WR);
-    answer_free(&answer);
-    tt_buf_free(&request);
-    return NULL;
+    struct sending *sending = TT_NEW(struct sending);
+    *sending = (struct sending){.upstream = arg, .exchange = exchange, .answer = answer};
+    start_sending(sending);
+}
+
+static void on_end(void *arg, struct tt_http_exchange *exchange)
+{
+    struct sending *sending = tt_http_user(exchange);
+    (void)arg;
+
+    if (!sending)
+        return;
+    tt_timer_stop(&sending->timer);
+    tt_buf_free(&sending->answer.body);
+    free(sending);
 }
 
 /* ---- all of them ---- */
 
-static void begin_connection(struct tt_test_upstream *upstream, int fd)
+static void *run(void *arg)
 {
-    pthread_mutex_lock(&upstream->lock);
-    struct connection *connection = &upstream->connections[upstream->connection_count];
-    connection->upstream = upstream;
-    connection->fd = fd;
-    if (!upstream->closing && upstream->connection_count < CONNECTIONS_MAX &&
-        pthread_create(&connection->thread, NULL, answer_connection, connection) == 0)
-        upstream->connection_count++;
-    else
-        close(fd);
-    pthread_mutex_unlock(&upstream->lock);
-}
-
-static void *accept_all(void *arg)
-{
-    struct tt_test_upstream *upstream = arg;
-
-    for (;;) {
-        int fd = accept4(upstream->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
-            begin_connection(upstream, fd);
-        else if (errno != EINTR && errno != ECONNABORTED)
-            return NULL; /* shut down by close */
-    }
+    tt_loop_run(((struct tt_test_upstream *)arg)->loop);
+    return NULL;
 }
 
 struct tt_test_upstream *tt_test_upstream_open(struct tt_err *err)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
     struct tt_test_upstream *upstream = TT_NEW(struct tt_test_upstream);
+    const struct tt_http_handler handler = {
+        .on_head = on_head, .on_request = on_request, .on_end = on_end, .arg = upstream};
+    const struct tt_http_settings settings = {.address = "127.0.0.1:0"};
 
     pthread_mutex_init(&upstream->lock, NULL);
-    upstream->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (upstream->listen_fd >= 0 &&
-        bind(upstream->listen_fd, (struct sockaddr *)&address, size) == 0 &&
-        listen(upstream->listen_fd, 64) == 0 &&
-        getsockname(upstream->listen_fd, (struct sockaddr *)&address, &size) == 0 &&
-        pthread_create(&upstream->acceptor, NULL, accept_all, upstream) == 0) {
-        upstream->port = ntohs(address.sin_port);
+    upstream->loop = tt_loop_new(err);
+    if (upstream->loop)
+        upstream->server = tt_http_server_new(upstream->loop, &settings, &handler, err);
+    upstream->runs =
+        upstream->server && pthread_create(&upstream->thread, NULL, run, upstream) == 0;
+    if (upstream->runs)
         return upstream;
-    }
-    tt_err_set(err, 500, "internal_error", "the scripted upstream: %s", strerror(errno));
-    if (upstream->listen_fd >= 0)
-        close(upstream->listen_fd);
-    pthread_mutex_destroy(&upstream->lock);
-    free(upstream);
+    if (upstream->server)
+        tt_err_set(err, 500, "internal_error", "the scripted upstream: no thread can be had");
+    tt_test_upstream_close(upstream);
     return NULL;
 }
 
@@ -192,28 +170,23 @@ void tt_test_upstream_close(struct tt_test_upstream *upstream)
 {
     if (!upstream)
         return;
-    pthread_mutex_lock(&upstream->lock);
-    upstream->closing = true;
-    pthread_mutex_unlock(&upstream->lock);
-    shutdown(upstream->listen_fd, SHUT_RDWR);
-    pthread_join(upstream->acceptor, NULL);
-    for (size_t i = 0; i < upstream->connection_count; i++) {
-        shutdown(upstream->connections[i].fd, SHUT_RDWR);
-        pthread_join(upstream->connections[i].thread, NULL);
-        close(upstream->connections[i].fd);
+    if (upstream->runs) {
+        tt_loop_stop(upstream->loop);
+        pthread_join(upstream->thread, NULL);
     }
+    tt_http_server_free(upstream->server);
+    tt_loop_free(upstream->loop);
     for (size_t i = 0; i < upstream->answer_count; i++)
-        answer_free(&upstream->answers[i]);
+        tt_buf_free(&upstream->answers[i].body);
     for (size_t i = 0; i < upstream->asked_count; i++)
         tt_buf_free(&upstream->asked[i]);
-    close(upstream->listen_fd);
     pthread_mutex_destroy(&upstream->lock);
     free(upstream);
 }
 
 int tt_test_upstream_port(const struct tt_test_upstream *upstream)
 {
-    return upstream->port;
+    return tt_http_server_port(upstream->server);
 }
 
 void tt_test_upstream_push(struct tt_test_upstream *upstream, struct tt_test_answer *answer)
@@ -221,10 +194,10 @@ void tt_test_upstream_push(struct tt_test_upstream *upstream, struct tt_test_ans
     pthread_mutex_lock(&upstream->lock);
     if (upstream->answer_count < ITEMS_MAX) {
         upstream->answers[upstream->answer_count++] = *answer;
-        *answer = (struct tt_test_answer){0};
+        answer->body = (struct tt_buf){0};
     }
     pthread_mutex_unlock(&upstream->lock);
-    answer_free(answer);
+    tt_buf_free(&answer->body);
 }
 
 bool tt_test_upstream_asked(struct tt_test_upstream *upstream, size_t number, struct tt_buf *body)

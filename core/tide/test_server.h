@@ -1,6 +1,6 @@
-/* The scripted upstream of `tidetalk test`: a small HTTP server on the loopback that answers each
- * request with the next of the answers it was given. The whole way to a model is real with it:
- * provider script, client, parser, reply. Not for serving anybody else. */
+/* The scripted upstream of `tidetalk test`: a server on the loopback, with a thread of its own,
+ * that answers each request with the next of the answers it was given. The whole way to a model is
+ * real with it: provider script, client, parser, reply. Not for serving anybody else. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -9,19 +9,20 @@ struct tt_test_upstream;
 
 /* Owns: the caller, tt_test_upstream_close. Fails: NULL when no port can be had. */
 struct tt_test_upstream *tt_test_upstream_open(struct tt_err *err);
-/* Cuts what still runs and joins its threads. */
+/* Cuts what still runs and joins its thread. */
 void tt_test_upstream_close(struct tt_test_upstream *upstream);
 int tt_test_upstream_port(const struct tt_test_upstream *upstream);
 
-/* One answer: `head` up to and with the empty line, then the parts, each sent by itself with
- * `pace_ms` before it. The answer ends with the connection. */
+/* One answer: JSON in one piece, or a stream of events, each sent by itself; `pace_ms` before each
+ * piece. */
 struct tt_test_answer {
-    struct tt_buf head;
-    struct tt_buf *parts;
-    size_t count;
+    int status;
+    bool is_stream;
+    int64_t retry_after; /* seconds, -1 = none */
     int64_t pace_ms;
+    struct tt_buf body;
 };
-/* Adds it to those that wait. Owns: taken over. Thread: any. */
+/* Adds it to those that wait. Owns: the body is taken over. Thread: any. */
 void tt_test_upstream_push(struct tt_test_upstream *upstream, struct tt_test_answer *answer);
 
 /* Appends the body of the request with this number, from 0; false when there was none. Thread: any.

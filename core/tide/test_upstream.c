@@ -1,89 +1,41 @@
 /* tide.test: what the scripted upstream answers, and what it was asked. An answer is built here in
  * the form of OpenAI's stream; one with `body` is sent as it is. */
-#include "base/mem.h"
 #include "script/value.h"
 #include "tide/modules.h"
 #include "tide/testing.h"
 
-#include <stdlib.h>
-
 #define DELTAS_MAX 10000
+#define BODY_MAX   ((size_t)64 << 20)
 
-/* An answer that is being built, as a userdata: whatever raises, it is freed. */
-struct building {
-    struct tt_test_answer answer;
-};
-
-static int building_gc(lua_State *L)
+static void put_delta(struct tt_buf *out, const char *key, struct tt_str text)
 {
-    struct tt_test_answer *answer = &((struct building *)lua_touserdata(L, 1))->answer;
-    for (size_t i = 0; i < answer->count; i++)
-        tt_buf_free(&answer->parts[i]);
-    free(answer->parts);
-    tt_buf_free(&answer->head);
-    *answer = (struct tt_test_answer){0};
-    return 0;
-}
+    struct tt_json_writer w = {.buf = out};
 
-static struct tt_test_answer *push_building(lua_State *L)
-{
-    struct building *building = lua_newuserdatauv(L, sizeof(*building), 0);
-    *building = (struct building){0};
-    if (luaL_newmetatable(L, "tide.test.answer")) {
-        lua_pushcfunction(L, building_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    return &building->answer;
-}
-
-static struct tt_buf *add_part(struct tt_test_answer *answer)
-{
-    answer->parts = tt_realloc(answer->parts, (answer->count + 1) * sizeof(struct tt_buf));
-    answer->parts[answer->count] = (struct tt_buf){0};
-    return &answer->parts[answer->count++];
-}
-
-static void put_delta(struct tt_test_answer *answer, const char *key, struct tt_str text)
-{
-    struct tt_buf *part = add_part(answer);
-    struct tt_json_writer w = {.buf = part};
-
-    tt_buf_append_z(part, "data: {\"choices\":[{\"index\":0,\"delta\":");
+    tt_buf_append_z(out, "data: {\"choices\":[{\"index\":0,\"delta\":");
     tt_json_begin_object(&w);
     tt_json_key(&w, tt_str_from(key));
     tt_json_str(&w, text);
     tt_json_end_object(&w);
-    tt_buf_append_z(part, "}]}\n\n");
+    tt_buf_append_z(out, "}]}\n\n");
 }
 
-static void put_end(lua_State *L, int spec, struct tt_test_answer *answer)
+static void put_end(lua_State *L, int spec, struct tt_buf *out)
 {
     struct tt_str reason = tt_value_field(L, spec, "finish_reason");
-    struct tt_buf *part = add_part(answer);
-    struct tt_json_writer w = {.buf = part};
+    struct tt_json_writer w = {.buf = out};
 
-    tt_buf_append_z(part, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":");
+    tt_buf_append_z(out, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":");
     tt_json_str(&w, reason.data ? reason : TT_STR("stop"));
-    tt_buf_append_z(part, "}]");
+    tt_buf_append_z(out, "}]");
     if (lua_getfield(L, spec, "usage") == LUA_TTABLE)
-        tt_buf_printf(part, ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld}",
+        tt_buf_printf(out, ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld}",
                       (long long)tt_value_field_int(L, lua_gettop(L), "input_tokens", 0),
                       (long long)tt_value_field_int(L, lua_gettop(L), "output_tokens", 0));
     lua_pop(L, 1);
-    tt_buf_append_z(part, "}\n\ndata: [DONE]\n\n");
+    tt_buf_append_z(out, "}\n\ndata: [DONE]\n\n");
 }
 
-static void put_head(struct tt_test_answer *answer, int64_t status, const char *type,
-                     int64_t retry_after)
-{
-    tt_buf_printf(&answer->head, "HTTP/1.1 %d Scripted\r\nContent-Type: %s\r\n", (int)status, type);
-    if (retry_after >= 0)
-        tt_buf_printf(&answer->head, "Retry-After: %lld\r\n", (long long)retry_after);
-    tt_buf_append_z(&answer->head, "Connection: close\r\n\r\n");
-}
-
-static void build_stream(lua_State *L, int spec, struct tt_test_answer *answer)
+static void build_stream(lua_State *L, int spec, struct tt_buf *out)
 {
     struct tt_str reasoning = tt_value_field(L, spec, "reasoning"), text;
     lua_Integer count = (lua_Integer)lua_rawlen(L, spec);
@@ -91,18 +43,18 @@ static void build_stream(lua_State *L, int spec, struct tt_test_answer *answer)
     if (count > DELTAS_MAX)
         luaL_error(L, "test.upstream: more than %d deltas", DELTAS_MAX);
     if (reasoning.data)
-        put_delta(answer, "reasoning_content", reasoning);
+        put_delta(out, "reasoning_content", reasoning);
     for (lua_Integer i = 1; i <= count; i++) {
         if (lua_rawgeti(L, spec, i) != LUA_TSTRING)
             luaL_error(L, "test.upstream: delta %d is a %s, not a text", (int)i,
                        luaL_typename(L, -1));
         text.data = lua_tolstring(L, -1, &text.len);
-        put_delta(answer, "content", text);
+        put_delta(out, "content", text);
         lua_pop(L, 1);
     }
     lua_getfield(L, spec, "cut");
     if (!lua_toboolean(L, -1))
-        put_end(L, spec, answer);
+        put_end(L, spec, out);
     lua_pop(L, 1);
 }
 
@@ -116,21 +68,24 @@ static void script_one(lua_State *L, struct tt_testing *testing, int index)
         lua_replace(L, index);
     }
     luaL_checktype(L, index, LUA_TTABLE);
-    struct tt_test_answer *answer = push_building(L);
-    int64_t status = tt_value_field_int(L, index, "status", 200);
-    int64_t retry_after = tt_value_field_int(L, index, "retry_after", -1);
     struct tt_str body = tt_value_field(L, index, "body");
-    answer->pace_ms = tt_value_field_int(L, index, "pace_ms", 0);
-    if (status < 200 || status > 599 || answer->pace_ms < 0 || answer->pace_ms > 10000)
+    int64_t status = tt_value_field_int(L, index, "status", 200);
+    struct tt_test_answer answer = {
+        .status = (int)status,
+        .retry_after = tt_value_field_int(L, index, "retry_after", -1),
+        .pace_ms = tt_value_field_int(L, index, "pace_ms", 0),
+    };
+    if (status < 200 || status > 599 || answer.pace_ms < 0 || answer.pace_ms > 10000)
         luaL_error(L, "test.upstream: 'status' is 200 to 599, 'pace_ms' 0 to 10000");
-    bool stream = status == 200 && !body.data;
-    put_head(answer, status, stream ? "text/event-stream" : "application/json", retry_after);
-    if (stream)
-        build_stream(L, index, answer);
+    answer.is_stream = status == 200 && !body.data;
+    struct tt_buf *out = tt_value_push_buf(L, BODY_MAX);
+    if (answer.is_stream)
+        build_stream(L, index, out);
     else
-        tt_buf_append_str(add_part(answer),
-                          body.data ? body : TT_STR("{\"error\":{\"message\":\"scripted\"}}"));
-    tt_test_upstream_push(testing->upstream, answer);
+        tt_buf_append_str(out, body.data ? body : TT_STR("{\"error\":{\"message\":\"scripted\"}}"));
+    answer.body = *out;
+    *out = (struct tt_buf){0};
+    tt_test_upstream_push(testing->upstream, &answer);
     lua_pop(L, 1);
 }
 

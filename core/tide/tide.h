@@ -3,7 +3,6 @@
  * global. */
 #pragma once
 #include "base/secret.h"
-#include "base/token_cache.h"
 #include "cache/shared.h"
 #include "cache/tier.h"
 #include "chat/chat.h"
@@ -27,8 +26,7 @@ struct tt_tide {
     size_t upload_max;        /* bytes of one file */
     const struct tt_egress *egress;
     const struct tt_keys *keys;
-    struct tt_token_cache *tokens; /* verified ones; may be NULL */
-    struct tt_testing *testing;    /* in `tidetalk test` only */
+    struct tt_testing *testing; /* in `tidetalk test` only */
 
     /* A setting for config.get; -1 when there is no such key. Thread: any. */
     int (*setting)(const char *key, struct tt_tide_setting *out, void *arg);

@@ -79,33 +79,19 @@ static void sleep_due(struct tt_timer *timer)
     tt_wait_done(&TT_CONTAINER_OF(timer, struct sleeping, timer)->wait);
 }
 
-static int sleep_push(struct tt_wait *wait, lua_State *L)
-{
-    (void)wait;
-    (void)L;
-    return 0;
-}
-
-static bool sleep_cancel(struct tt_wait *wait)
+static void sleep_close(struct tt_wait *wait)
 {
     tt_timer_stop(&TT_CONTAINER_OF(wait, struct sleeping, wait)->timer);
-    return true;
-}
-
-static void sleep_release(struct tt_wait *wait)
-{
-    free(TT_CONTAINER_OF(wait, struct sleeping, wait));
 }
 
 static int time_sleep(lua_State *L)
 {
+    static const struct tt_wait_type type = {.close = sleep_close};
     struct tt_task *task = tt_task_check_wait(L, "time.sleep");
     lua_Integer ms = luaL_checkinteger(L, 1);
     luaL_argcheck(L, ms >= 0, 1, "milliseconds, not negative");
-    struct sleeping *sleeping = TT_NEW(struct sleeping);
+    struct sleeping *sleeping = tt_wait_new(sizeof(*sleeping), &type);
 
-    sleeping->wait =
-        (struct tt_wait){.push = sleep_push, .cancel = sleep_cancel, .release = sleep_release};
     sleeping->timer.on_due = sleep_due;
     tt_timer_start(tt_task_runtime(task)->loop, &sleeping->timer, (uint64_t)ms);
     return tt_task_yield(L, &sleeping->wait);

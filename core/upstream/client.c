@@ -8,21 +8,13 @@
 #include "upstream/client_internal.h"
 
 #include <arpa/inet.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static void setup_curl(void)
-{
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        abort(); /* out of memory */
-}
 
 struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_settings *settings,
                                 struct tt_err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, setup_curl);
+    tt_client_setup();
     struct tt_client *client = TT_NEW(struct tt_client);
     client->loop = loop;
     client->settings = *settings;
@@ -88,20 +80,6 @@ void tt_client_stats(const struct tt_client *client, struct tt_client_stats *out
 
 /* ---- the begin of a call ---- */
 
-static void set_method(const struct tt_call *call)
-{
-    CURL *easy = call->easy;
-    bool get = strcmp(call->method, "GET") == 0, post = strcmp(call->method, "POST") == 0;
-    if (get) {
-        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    } else {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.data ? call->body.data : "");
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
-    }
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, get || post ? NULL : call->method);
-}
-
 static void connect_call(struct tt_call *call)
 {
     struct tt_client *client = call->client;
@@ -120,7 +98,7 @@ static void connect_call(struct tt_call *call)
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
-    set_method(call);
+    tt_easy_set_method(call->easy, call->method, tt_buf_str(&call->body));
     if (tt_shard_add(tt_origin_choose(client, call->target->origin), call) != 0)
         tt_call_fail(call, 503, "busy", "curl_multi_add_handle failed");
 }

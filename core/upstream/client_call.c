@@ -221,7 +221,7 @@ static void on_due(struct tt_timer *timer)
 }
 
 /* The tick may have begun long ago: the real time. */
-void tt_call_set_clock(struct tt_call *call)
+static void set_clock(struct tt_call *call)
 {
     call->started_ms = tt_clock_mono_ms();
     call->timer.on_due = on_due;
@@ -232,7 +232,7 @@ static void begin_soon(struct tt_call *call)
 {
     tt_list_remove(&call->node);
     tt_list_push_back(&call->client->starting, &call->node);
-    tt_call_set_clock(call);
+    set_clock(call);
     tt_client_work(call->client);
 }
 

@@ -1,5 +1,6 @@
-/* What the files of the client share: client.c (calls and their deadlines), client_multi.c (curl's
- * multis on the loop) and client_target.c (URLs, and which multi a request goes to). The only place
+/* What the files of the client share: client.c and client_call.c (calls and their deadlines),
+ * client_multi.c (curl's multis on the loop), client_handle.c (curl's handles), client_target.c
+ * (URLs, and which multi a request goes to) and local_call.c (one blocking call). The only place
  * that sees curl.h. Nothing outside core/upstream includes this. */
 #pragma once
 #include "base/list.h"
@@ -130,6 +131,20 @@ void tt_client_work(struct tt_client *client);
 void tt_client_on_work(struct tt_deferred *deferred);
 void tt_client_on_sweep(struct tt_timer *timer);
 
+/* curl's callbacks for the sockets of a call: the address policy is asked here. */
+curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+int tt_client_on_close(void *arg, curl_socket_t fd);
+
+/* ---- client_handle.c ---- */
+
+#define TT_CONN_AGE_S 60L /* unused connections are closed after it */
+
+void tt_client_setup(void); /* curl itself, once. Thread: any */
+/* A handle with what holds for all of ours. Fails: NULL (no memory). Thread: any. */
+CURL *tt_easy_new(void);
+/* The body is borrowed until the end of the transfer. */
+void tt_easy_set_method(CURL *easy, const char *method, struct tt_str body);
+
 /* A handle with the URL and all options that never change; from the pool when there is one. */
 CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target);
 void tt_client_put_easy(struct tt_client *client, CURL *easy, struct tt_target *target);
@@ -141,7 +156,6 @@ void tt_call_begin(struct tt_call *call); /* by the work */
 
 /* ---- client_call.c ---- */
 
-void tt_call_set_clock(struct tt_call *call); /* its deadlines run from now on */
 void tt_call_begin_later(struct tt_call *call, uint64_t delay_ms);
 void tt_call_complete(struct tt_call *call, CURLcode code);
 

@@ -1,9 +1,8 @@
 /* libcurl's multis on the loop, by its socket interface. What was learnt the hard way: descriptors
  * are looked up by number, never by a pointer given to curl, and are taken out of epoll before curl
  * closes them; the timer callback only stores the time; handles are added and removed outside of
- * curl's callbacks only, in the work at the end of the tick's ready list. Options that never change
- * are set once a handle: handles are pooled and not reset. Idle connections are not watched by
- * curl, so a shard that nobody used for a while is emptied by a sweep. */
+ * curl's callbacks only, in the work at the end of the tick's ready list. Idle connections are not
+ * watched by curl, so a shard that nobody used for a while is emptied by a sweep. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "upstream/client_internal.h"
@@ -12,14 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define POOL_MAX  128
-#define POOL_LOOK 8
-#define BUFFER_SIZE                                                                                \
-    2048L /* per transfer: a stream's pieces are smaller, and thousands are open                   \
-           */
-#define CONN_AGE_S     60L
-#define SWEEP_MS       15000
-#define CURL_TIMEOUT_S 3600L /* curl's own limit on connecting: ours is shorter */
+#define SWEEP_MS 15000
 
 void tt_client_work(struct tt_client *client)
 {
@@ -131,7 +123,7 @@ void tt_client_forget_sockets(struct tt_client *client)
     free(client->sockets);
 }
 
-static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct tt_call *call = arg;
     struct tt_client *client = call->client;
@@ -159,7 +151,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
     return fd;
 }
 
-static int on_close(void *arg, curl_socket_t fd)
+int tt_client_on_close(void *arg, curl_socket_t fd)
 {
     struct tt_client *client = arg;
     struct tt_client_socket *found = socket_at(client, fd);
@@ -314,7 +306,7 @@ void tt_client_on_sweep(struct tt_timer *timer)
     for (unsigned i = 0; i < client->shard_count; i++) {
         struct tt_shard *shard = &client->shards[i];
         if (shard->busy > 0 || shard->connections == 0 ||
-            now < shard->idle_ms + (uint64_t)CONN_AGE_S * 1000)
+            now < shard->idle_ms + (uint64_t)TT_CONN_AGE_S * 1000)
             continue;
         tt_shard_close(shard);
         if (multi_open(shard) != 0)
@@ -322,88 +314,4 @@ void tt_client_on_sweep(struct tt_timer *timer)
     }
     if (client->stats.connections > 0)
         tt_timer_start(client->loop, &client->sweep, SWEEP_MS);
-}
-
-/* ---- handles ---- */
-
-static void set_fixed_options(struct tt_client *client, CURL *easy)
-{
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
-    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONN_AGE_S);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CURL_TIMEOUT_S);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, tt_call_on_bytes);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, tt_call_on_request);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client);
-    if (client->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
-}
-
-static void pool_drop(struct tt_client *client, struct tt_client_handle handle)
-{
-    curl_easy_cleanup(handle.easy);
-    tt_target_unref(client, handle.target);
-}
-
-/* Looks a little for one that had the same URL. */
-static struct tt_client_handle pool_take(struct tt_client *client, const struct tt_target *target)
-{
-    size_t last = client->pool_count - 1, at = last;
-    for (size_t i = 0; i < POOL_LOOK && i <= last; i++) {
-        if (client->pool[last - i].target == target) {
-            at = last - i;
-            break;
-        }
-    }
-    struct tt_client_handle found = client->pool[at];
-    client->pool[at] = client->pool[last];
-    client->pool_count--;
-    return found;
-}
-
-CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target)
-{
-    struct tt_client_handle handle = {NULL, NULL};
-    if (client->pool_count > 0) {
-        handle = pool_take(client, target);
-    } else {
-        handle.easy = curl_easy_init();
-        if (handle.easy)
-            set_fixed_options(client, handle.easy);
-    }
-    if (handle.easy && handle.target != target) {
-        /* The text of the URL before is kept beside the parsed one, unless it is taken away. */
-        curl_easy_setopt(handle.easy, CURLOPT_URL, NULL);
-        curl_easy_setopt(handle.easy, CURLOPT_CURLU, target->parsed);
-    }
-    tt_target_unref(client, handle.target);
-    return handle.easy;
-}
-
-void tt_client_put_easy(struct tt_client *client, CURL *easy, struct tt_target *target)
-{
-    struct tt_client_handle handle = {easy, target};
-    target->refs++;
-    if (!client->pool)
-        client->pool = tt_alloc(POOL_MAX * sizeof(*client->pool));
-    if (client->pool_count < POOL_MAX)
-        client->pool[client->pool_count++] = handle;
-    else
-        pool_drop(client, handle);
-}
-
-void tt_client_free_pool(struct tt_client *client)
-{
-    while (client->pool_count > 0)
-        pool_drop(client, client->pool[--client->pool_count]);
-    free(client->pool);
 }

@@ -17,10 +17,9 @@ struct tt_sse_parser {
 void tt_sse_create(struct tt_sse_parser *parser, enum tt_sse_kind kind, size_t line_max);
 void tt_sse_destroy(struct tt_sse_parser *parser);
 
-/* Feeds bytes; on_event for each complete event (name may be empty; comments and empty events are
- * swallowed, counted by the return of tt_sse_feed's caller). A whole event inside `bytes` is handed
- * on without a copy. on_event returning -1 stops and makes feed return -1 (with what it set in
- * err).
+/* Feeds bytes; on_event for each complete event (name may be empty). Comments and empty events are
+ * skipped. A whole event inside `bytes` is handed on without a copy. on_event returning -1 stops
+ * and makes feed return -1 (with what it set in err).
  */
 int tt_sse_feed(struct tt_sse_parser *parser, struct tt_str bytes,
                 int (*on_event)(void *arg, struct tt_str name, struct tt_str data,

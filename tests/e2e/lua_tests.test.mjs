@@ -101,6 +101,21 @@ describe('tidetalk test', () => {
     assert.equal(code, 0, stdout);
   });
 
+  test('paces its model, and ends while that still speaks', async () => {
+    const { code, stdout } = await run(one(`
+      local task = require "tide.task"
+      test.upstream({"o", "n", "e \\n\\n", pace_ms = 5}, {status = 400, body = '{"error": {}}', pace_ms = 5},
+        {"never told", pace_ms = 10000})
+      local user = test.user("my-model")
+      local function say(session) return test.request({path = "/api/chat/message", user = user,
+        json = {session_id = session, model_name = "my-model", message = "hi"}}) end
+      test.contains(say("a").body, "one ")
+      test.equal(say("a").json.code, "upstream_rejected")
+      task.spawn(say, "b")
+      test.eventually("the third question", function() return #test.asked() == 3 end)`), { args: ONE });
+    assert.equal(code, 0, stdout);
+  });
+
   test('says so when the model is asked more than was scripted', async () => {
     const { code, stdout } = await run(one(`
       local user = test.user()

@@ -23,7 +23,7 @@ check_layers()
                 = "script tide serve"
             only["microhttpd.h"] = "http"; only["curl.h"] = only["multi.h"] = "upstream"
             only["archive.h"] = only["archive_entry.h"] = only["expat.h"] = "files"
-            only["jwt.h"] = only["yaml.h"] = "base"
+            only["sodium.h"] = only["yaml.h"] = "base"
             only["sqlite3.h"] = "db"; only["hiredis.h"] = only["async.h"] = "cache"
         }
         function wrong(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; bad = 1 }

@@ -153,7 +153,7 @@ static void record(const struct tt_request *request)
                                  .code = tt_str_from(request->code)});
 }
 
-static int open_listener(struct tt_admin *admin, enum tt_server which,
+static int open_listener(struct tt_admin *admin, enum tt_listener_server which,
                          const struct tt_listener_guard *guard, const char *address,
                          struct tt_err *err)
 {

@@ -107,7 +107,7 @@ void tt_metrics_put_redis_state(const struct tt_process_sample *sample, struct t
 
 void tt_metrics_put_breakers(const struct tt_process_sample *sample, struct tt_buf *out)
 {
-    const struct tt_breaker_sums *sums = &sample->breakers;
+    const struct tt_metrics_breaker_sums *sums = &sample->breakers;
 
     tt_buf_printf(out, "tidetalk_breakers{state=\"closed\"} %d\n", sums->closed);
     tt_buf_printf(out, "tidetalk_breakers{state=\"half_open\"} %d\n", sums->half_open);

@@ -24,7 +24,7 @@ static uint64_t resident_memory(void)
 
 static void add_breaker(const struct tt_breaker_status *status, void *arg)
 {
-    struct tt_breaker_sums *sums = arg;
+    struct tt_metrics_breaker_sums *sums = arg;
 
     sums->closed += strcmp(status->state, "closed") == 0;
     sums->half_open += strcmp(status->state, "half_open") == 0;

@@ -5,7 +5,7 @@
 #include "script/watchdog.h"
 #include "upstream/client.h"
 
-struct tt_breaker_sums {
+struct tt_metrics_breaker_sums {
     int closed, half_open, open; /* upstreams */
     int in_flight;               /* calls */
 };
@@ -21,7 +21,7 @@ struct tt_process_sample { /* what any thread may look at */
     struct tt_running_replies_totals replies;
     struct tt_db_stats db;
     struct tt_cache_stats cache;
-    struct tt_breaker_sums breakers;
+    struct tt_metrics_breaker_sums breakers;
 };
 
 struct tt_worker_sample { /* what only the worker's own thread may look at */

@@ -1,6 +1,6 @@
 /* Asking the admin listener of the running server, and the command that opens a port of it. */
 #include "app/cli/cli_internal.h"
-#include "app/cli/local_http.h"
+#include "upstream/local_call.h"
 
 #include <stdio.h>
 

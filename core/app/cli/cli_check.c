@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_tide *tide,
+static struct tt_generation *build(const struct tt_settings *settings, struct tt_tide *tide,
                                    struct tt_diagnostics *diagnostics, struct tt_err *err)
 {
     const struct tt_serve_settings serving = {
@@ -31,7 +31,7 @@ struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_
 {
     struct tt_diagnostics diagnostics = {0};
     struct tt_buf errors = {0};
-    struct tt_generation *generation = tt_cli_build(settings, tide, &diagnostics, err);
+    struct tt_generation *generation = build(settings, tide, &diagnostics, err);
 
     tt_diagnostics_print(&diagnostics, &errors);
     fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
@@ -204,7 +204,7 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
     struct tt_diagnostics diagnostics = {0}, advice = {0};
     struct tt_tide tide = {0};
     struct tt_err err = {0};
-    struct tt_generation *generation = tt_cli_build(settings, &tide, &diagnostics, &err);
+    struct tt_generation *generation = build(settings, &tide, &diagnostics, &err);
     struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, NULL);
 
     if (generation)

@@ -1,10 +1,10 @@
 /* Commands that only look: config, health, version. */
 #include "app/cli/cli_internal.h"
-#include "app/cli/local_http.h"
 #include "db/db.h"
 #include "http/http.h"
 #include "script/vm.h"
 #include "upstream/client.h"
+#include "upstream/local_call.h"
 
 #include <stdio.h>
 

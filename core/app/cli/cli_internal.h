@@ -27,17 +27,16 @@ const char *tt_cli_value(int *argc, char **argv, const char *flag);
 struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text);
 
 /* Asks the admin listener of the settings, with its token: the status, or -1. The answer's body is
- * appended. limit_s: as in local_http.h. */
+ * appended. limit_s: as in upstream/local_call.h. */
 int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
                      struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err);
 
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
- * `tide` holds already stays; it must outlive the generation. Fails: NULL. */
-struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_tide *tide,
-                                   struct tt_diagnostics *diagnostics, struct tt_err *err);
-/* The same; what is wrong is printed. */
+ * `tide` holds already stays; it must outlive the generation. Fails: NULL; what is wrong is
+ * printed.
+ */
 struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_tide *tide,
                                   struct tt_err *err);
 

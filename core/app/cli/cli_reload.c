@@ -1,6 +1,6 @@
 /* reload, rollback: ask the running server over its admin listener, and print what came of it. */
 #include "app/cli/cli_internal.h"
-#include "app/cli/local_http.h"
+#include "upstream/local_call.h"
 
 #include <stdio.h>
 

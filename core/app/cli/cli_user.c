@@ -3,10 +3,10 @@
  * there is one piece of code that makes users. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
-#include "app/cli/local_http.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/url.h"
+#include "upstream/local_call.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -4,10 +4,10 @@
 #include "app/cli/cli_internal.h"
 #include "app/cli/cli_test.h"
 #include "app/cli/latch.h"
-#include "app/cli/local_http.h"
 #include "app/worker.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "upstream/local_call.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* The server as a whole: the lock, up and down, with work left over. */
 #include "app/app.h"
-#include "app/cli/local_http.h"
 #include "app/support.h"
 #include "base/clock.h"
+#include "upstream/local_call.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

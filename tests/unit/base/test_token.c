@@ -1,5 +1,5 @@
 /* Access tokens: there and back, and every way in which somebody might make one up. Forged tokens
- * are put together here with libsodium, so that the check does not rest on libjwt's own opinion. */
+ * are put together here by hand, so that the check does not rest on its own idea of a token. */
 #include "base/cases.h"
 #include "base/secret.h"
 
@@ -30,19 +30,24 @@ static void append_base64(struct tt_buf *out, const void *data, size_t len)
     out->len += size - 1;
 }
 
+static void append_signature(struct tt_buf *token, const unsigned char *key)
+{
+    unsigned char mac[crypto_auth_hmacsha256_BYTES];
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, key, TT_KEY_SIZE);
+    crypto_auth_hmacsha256_update(&state, (unsigned char *)token->data, token->len);
+    crypto_auth_hmacsha256_final(&state, mac);
+    tt_buf_putc(token, '.');
+    append_base64(token, mac, sizeof(mac));
+}
+
 static struct tt_buf forge(const char *header, const char *payload, const unsigned char *key)
 {
     struct tt_buf token = {0};
     append_base64(&token, header, strlen(header));
     tt_buf_putc(&token, '.');
     append_base64(&token, payload, strlen(payload));
-    unsigned char mac[crypto_auth_hmacsha256_BYTES];
-    crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, key, TT_KEY_SIZE);
-    crypto_auth_hmacsha256_update(&state, (unsigned char *)token.data, token.len);
-    crypto_auth_hmacsha256_final(&state, mac);
-    tt_buf_putc(&token, '.');
-    append_base64(&token, mac, sizeof(mac));
+    append_signature(&token, key);
     return token;
 }
 
@@ -198,7 +203,13 @@ static void odd_claims_are_refused(void **state)
         {",\"role\":\"user\"", ""},
         {",\"username\":\"u\"", ""},
         {"\"username\":\"u\"", "\"username\":\"u\\u0000admin\""},
+        {"\"username\":\"u\"", "\"username\":\"\\ud800\""},
+        {"\"username\":\"u\"", "\"username\":\"\xFF\""},
+        {"\"sub\":42", "\"sub\":42,\"sub\":\"42\""},
+        {"\"ver\":3", "\"ver\":3,\"ver\":null"},
+        {"{", "\xEF\xBB\xBF{"},
         {"}", ""},
+        {"}", "}}"},
         {"{", "[{"},
     };
     for (size_t i = 0; i < TT_COUNT(changes); i++) {
@@ -215,6 +226,47 @@ static void odd_claims_are_refused(void **state)
     refuses_forged(HEADER, "");
     refuses_forged(HEADER, "null");
     refuses_forged(HEADER, "[]");
+}
+
+/* RFC 7519, 4: of equal names the last counts, as for every other reader of ours. */
+static void of_equal_claims_the_last_counts(void **state)
+{
+    (void)state;
+    static const char payload[] =
+        "{\"sub\":1,\"sub\":42,\"ver\":3,\"iat\":1767225600,\"exp\":1,\"exp\":1767229200,"
+        "\"jti\":\"x\",\"username\":\"u\",\"role\":\"user\",\"more\":{\"sub\":7}}";
+    struct tt_claims claims;
+    struct tt_buf token = forge(HEADER, payload, keys.token);
+    assert_int_equal(tt_token_verify(&keys, tt_buf_str(&token), 1767225601, &claims, NULL), 0);
+    assert_int_equal(claims.sub, 42);
+    assert_int_equal(claims.exp, 1767229200);
+    tt_buf_free(&token);
+}
+
+/* The signature is right each time: what is wrong is how the parts are written. */
+static void only_one_spelling_of_base64_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header, *payload; /* what follows the encoded text of each */
+    } odd[] = {{"=", ""}, {"", "="}, {"==", "=="}, {"\n", ""}, {"", " "}, {"", "A"}, {"A", ""}};
+    for (size_t i = 0; i < TT_COUNT(odd); i++) {
+        struct tt_buf token = {0};
+        append_base64(&token, HEADER, strlen(HEADER));
+        tt_buf_printf(&token, "%s.", odd[i].header);
+        append_base64(&token, PAYLOAD, strlen(PAYLOAD));
+        tt_buf_append_z(&token, odd[i].payload);
+        append_signature(&token, keys.token);
+        assert_string_equal(verify(tt_buf_str(&token), 1767225601), "invalid_token");
+        tt_buf_free(&token);
+    }
+    /* 43 digits carry 258 bits: a last digit that differs in the two needless ones. */
+    struct tt_buf token = forge(HEADER, PAYLOAD, keys.token);
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char *last = &token.data[token.len - 1];
+    *last = digits[(size_t)(strchr(digits, *last) - digits) + 1];
+    assert_string_equal(verify(tt_buf_str(&token), 1767225601), "invalid_token");
+    tt_buf_free(&token);
 }
 
 static void every_changed_byte_is_refused(void **state)
@@ -290,6 +342,8 @@ int main(void)
         cmocka_unit_test(expires),
         cmocka_unit_test(other_algorithms_are_refused),
         cmocka_unit_test(odd_claims_are_refused),
+        cmocka_unit_test(of_equal_claims_the_last_counts),
+        cmocka_unit_test(only_one_spelling_of_base64_is_read),
         cmocka_unit_test(every_changed_byte_is_refused),
         cmocka_unit_test(another_key_and_odd_lengths_are_refused),
         cmocka_unit_test(refuses_to_sign_what_is_no_text),

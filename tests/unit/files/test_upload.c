@@ -75,6 +75,12 @@ static void on_done(void *arg, struct tt_buf *data, const struct tt_err *err)
     tt_buf_append_str(&test->data, tt_buf_str(data));
 }
 
+static struct tt_file_job *start_text(struct test *test, struct tt_str key, struct tt_err *err)
+{
+    return tt_file_text_start(test->aux, test->loop, test->store, key, TT_STR(".txt"), NULL,
+                              on_done, test, err);
+}
+
 /* Turns until an answer more than before is there. */
 static void wait_answer(struct test *test)
 {
@@ -118,8 +124,7 @@ static void writes_in_order(void **state)
     assert_int_equal(test->committed, 1);
     assert_int_equal(tt_upload_pending(upload), 0);
     struct tt_str key = tt_str_from(tt_upload_key(upload));
-    assert_non_null(
-        tt_file_read_start(test->aux, test->loop, test->store, key, 1 << 20, on_done, test, NULL));
+    assert_non_null(start_text(test, key, NULL));
     wait_answer(test);
     assert_true(tt_str_eq(tt_buf_str(&test->data), tt_buf_str(&want)));
     tt_upload_free(upload); /* the file stays */
@@ -266,8 +271,7 @@ static void waits_for_a_full_pool(void **state)
     struct tt_upload *upload = begin(test, 100), *leaver = begin(test, 100);
     assert_int_equal(tt_upload_append(upload, TT_STR("one "), NULL), 0);
     assert_int_equal(tt_upload_append(leaver, TT_STR("x"), NULL), 0);
-    assert_null(tt_file_read_start(test->aux, test->loop, test->store, TT_STR("x"), 1, on_done,
-                                   test, &err));
+    assert_null(start_text(test, TT_STR("x"), &err));
     assert_string_equal(err.code, "busy");
     for (int i = 0; i < 5; i++)
         tt_loop_tick(test->loop, 10);
@@ -279,7 +283,7 @@ static void waits_for_a_full_pool(void **state)
     wait_answer(test);
     assert_int_equal(test->committed, 1);
     struct tt_str key = tt_str_from(tt_upload_key(upload));
-    tt_file_read_start(test->aux, test->loop, test->store, key, 100, on_done, test, NULL);
+    start_text(test, key, NULL);
     wait_answer(test);
     assert_text_equal(tt_buf_str(&test->data), TT_STR("one two"));
     tt_upload_free(upload);
@@ -327,7 +331,7 @@ static void survives_the_end_of_the_pool(void **state)
     tt_upload_append(live, TT_STR("y"), NULL);
     tt_upload_append(left, TT_STR("y"), NULL);
     tt_upload_free(left);
-    tt_file_read_start(test->aux, test->loop, test->store, TT_STR("x"), 1, on_done, test, NULL);
+    start_text(test, TT_STR("x"), NULL);
     sem_post(&gate);
     tt_aux_free(test->aux);
     test->aux = NULL;
@@ -366,7 +370,7 @@ static void reads_texts_and_removes(void **state)
                        test, NULL);
     wait_answer(test);
     assert_string_equal(test->err.code, "unsupported_encoding");
-    tt_file_read_start(test->aux, test->loop, test->store, all[3], 6, on_done, test, NULL);
+    tt_file_image_start(test->aux, test->loop, test->store, all[3], 6, on_done, test, NULL);
     wait_answer(test);
     assert_string_equal(test->err.code, "file_too_large");
     tt_file_text_start(test->aux, test->loop, test->store, all[1], TT_STR("pdf"), NULL, on_done,
@@ -388,8 +392,7 @@ static void a_cancelled_job_is_silent(void **state)
     struct test *test = *state;
     char key[TT_STORE_KEY_SIZE], program[128];
     put_file(test, TT_STR("x"), key);
-    struct tt_file_job *job = tt_file_read_start(test->aux, test->loop, test->store,
-                                                 tt_str_from(key), 10, on_done, test, NULL);
+    struct tt_file_job *job = start_text(test, tt_str_from(key), NULL);
     tt_file_job_cancel(job);
     /* an extraction that would take for ever: the child is killed */
     snprintf(program, sizeof(program), "%s/slow", folder);
@@ -402,8 +405,7 @@ static void a_cancelled_job_is_silent(void **state)
     for (int i = 0; i < 20; i++)
         tt_loop_tick(test->loop, 10);
     tt_file_job_cancel(job);
-    tt_file_read_start(test->aux, test->loop, test->store, tt_str_from(key), 10, on_done, test,
-                       NULL); /* behind it on the same thread */
+    start_text(test, tt_str_from(key), NULL); /* behind it on the same thread */
     wait_answer(test);
     assert_int_equal(test->committed, 1);
     assert_int_equal(test->failed, 0);
