@@ -1,8 +1,8 @@
 /* The statements of a running reply: see reply_store.h. Two traps shape them. A checkpoint job
- * carries many replies, so one whose session was deleted meanwhile must do nothing rather than fail
- * (a foreign key error would take the others' checkpoints along). And chat_sessions.id may be used
- * again after a delete, chat_messages.id never (AUTOINCREMENT): so a session is always reached
- * through the message. */
+ * carries many replies, so a reply whose session was deleted meanwhile must do nothing rather than
+ * fail (a foreign key error would undo the others' checkpoints). And chat_sessions.id may be reused
+ * after a delete, chat_messages.id never (AUTOINCREMENT): so a session is always reached through
+ * the message. */
 #include "chat/reply_store.h"
 
 #include "base/buf.h"
@@ -29,8 +29,8 @@ static struct tt_db_value now_text(char out[TT_RFC3339_SIZE])
 void tt_chat_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position, int kind,
                               struct tt_str bytes)
 {
-    /* A position that is there already comes from a job whose failure was told too early: the newer
-     * bytes are the same or more. */
+    /* A position that exists already comes from a job whose failure was reported too early: the
+     * newer bytes are the same or more. */
     static const char sql[] =
         "INSERT INTO reply_chunks (message_id, position, kind, bytes)"
         " SELECT id, ?2, ?3, ?4 FROM chat_messages WHERE id = ?1 AND status = 'streaming'"

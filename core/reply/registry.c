@@ -263,7 +263,7 @@ void tt_turn_leave(struct tt_turn *turn)
         ticket_free(ticket); /* else its mail frees it */
 }
 
-/* Under the lock. A ticket that was called is told by what is under way already. */
+/* Under the lock. For a ticket that was called the notification is already in progress. */
 static void ticket_end(struct ticket *ticket, const struct tt_err *reason)
 {
     bool under_way = ticket->state == TICKET_CALLED;
