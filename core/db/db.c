@@ -1,6 +1,6 @@
 /* Putting the parts together: the writer, the pool of aux readers, the settings they share. */
 #include "base/mem.h"
-#include "db/internal.h"
+#include "db/sqlite_internal.h"
 
 #include <stdlib.h>
 

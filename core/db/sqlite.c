@@ -1,6 +1,6 @@
 /* The connection: see sqlite.h. The settings are the same for the server, the command line and the
- * migrations, because they meet on one file. What is not here: transactions (batch.c), limits on
- * reads (reader.c), checkpoints (writer.c). */
+ * migrations, because they meet on one file. What is not here: transactions (sqlite_batch.c),
+ * limits on reads (sqlite_reader.c), checkpoints (sqlite_writer.c). */
 #include "db/sqlite.h"
 
 #include "base/clock.h"

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
-#include "db/internal.h"
+#include "db/sqlite_internal.h"
 
 #include <ftw.h>
 #include <stdio.h>

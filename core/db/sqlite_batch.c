@@ -10,7 +10,7 @@
  * only be met again, once per job. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "db/writer.h"
+#include "db/sqlite_writer.h"
 
 enum verdict {
     JOB_DONE,   /* its statements are applied */

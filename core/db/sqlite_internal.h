@@ -2,11 +2,11 @@
  * purpose). */
 #pragma once
 #include "db/db.h"
-#include "db/writer.h"
+#include "db/sqlite_writer.h"
 
 #include <stdatomic.h>
 
-struct tt_fetch_pool; /* fetch.c */
+struct tt_fetch_pool; /* sqlite_fetch.c */
 
 struct tt_db {
     char *path;

@@ -2,7 +2,7 @@
  * the time in which the next one gathers), commits it as one transaction, tells the loops, and only
  * then looks after the WAL, so that no answer waits for a checkpoint. SQLite's own autocheckpoint
  * is off for the same reason: it would run inside COMMIT. */
-#include "db/writer.h"
+#include "db/sqlite_writer.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -4,7 +4,7 @@
  * bytes, because they wait in memory until the loop takes them. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "db/internal.h"
+#include "db/sqlite_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>

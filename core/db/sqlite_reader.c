@@ -1,12 +1,12 @@
 /* A read-only connection and its one open query. A read transaction lasts from the first step to
  * the end of the query, so a query that is left open holds the WAL back: there is at most one a
  * reader, and a new one ends the old. The step budget keeps a loop's reads short: a query that
- * scans is refused there, and goes to an aux thread (fetch.c). What it does not see: time inside
- * one step, such as LIKE over a text of megabytes. */
+ * scans is refused there, and goes to an aux thread (sqlite_fetch.c). What it does not see: time
+ * inside one step, such as LIKE over a text of megabytes. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "db/internal.h"
 #include "db/sqlite.h"
+#include "db/sqlite_internal.h"
 
 #include <stdlib.h>
 

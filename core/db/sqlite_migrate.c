@@ -2,9 +2,8 @@
  * row in schema_migrations, and the state is read again inside each, so that two processes that
  * start at once take turns. Foreign keys are not enforced meanwhile (a table that is rebuilt would
  * take its children along by ON DELETE CASCADE) but checked before COMMIT. */
-#include "db/migrate.h"
-
 #include "base/clock.h"
+#include "db/migrate.h"
 #include "db/migration_files.h"
 #include "db/sqlite.h"
 
