@@ -1,4 +1,4 @@
-/* Up: lock -> keys -> migrations -> repair -> pools -> workers -> scripts -> listeners -> threads.
+/* Up: lock -> keys -> pools -> migrations -> repair -> workers -> scripts -> listeners -> threads.
  * Down in the other direction. Anything that fails on the way up takes down what stands. */
 #include "app/app.h"
 
@@ -82,24 +82,36 @@ static int check_address(const struct tt_settings *settings, struct tt_err *err)
     return -1;
 }
 
-static int open_database(struct tt_app *app, struct tt_err *err)
+/* On a loop of its own: the workers' are not there yet. */
+static int repair_database(struct tt_app *app, struct tt_err *err)
 {
-    const struct tt_settings *settings = app->settings;
-    struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {.path = settings->database};
+    struct tt_loop *loop = tt_loop_new(err);
 
-    int failed = tt_db_migrate(settings->database, settings->migrations_dir, false, &report, err);
-    tt_buf_free(&report.text);
-    if (failed)
-        return -1;
-    app->repaired = tt_reply_store_repair(settings->database, err);
-    if (app->repaired < 0)
-        return -1;
+    app->repaired = -1;
+    if (loop && tt_db_attach(app->db, loop, err) == 0) {
+        app->repaired = tt_reply_store_repair(app->db, loop, err);
+        tt_db_detach(app->db, loop);
+    }
+    tt_loop_free(loop);
     if (app->repaired > 0)
         tt_log(TT_LOG_WARN, "replies of the last run were left unfinished",
                TT_F_INT("interrupted", app->repaired));
+    return app->repaired < 0 ? -1 : 0;
+}
+
+static int open_database(struct tt_app *app, struct tt_err *err)
+{
+    const struct tt_settings *settings = app->settings;
+    const char *url = settings->database_url;
+    struct tt_migrate_report report = {0};
+    struct tt_db_settings database = {.url = url};
+
+    int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
+    tt_buf_free(&report.text);
+    if (failed)
+        return -1;
     app->db = tt_db_open(&database, app->aux, err);
-    return app->db ? 0 : -1;
+    return app->db ? repair_database(app, err) : -1;
 }
 
 static int open_files(struct tt_app *app, struct tt_err *err)

@@ -75,8 +75,7 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
     if (!worker->loop)
         return -1;
     fill_env(worker);
-    worker->env.reader = tt_db_reader_new(app->db, err);
-    if (!worker->env.reader)
+    if (tt_db_attach(app->db, worker->loop, err) != 0)
         return -1;
     worker->env.client = tt_client_new(worker->loop, &client, err);
     if (!worker->env.client)
@@ -227,7 +226,7 @@ void tt_worker_close(struct tt_worker *worker)
         worker->server[i] = NULL;
     }
     tt_production_abandon(&worker->env);
-    tt_db_reader_free(worker->env.reader);
+    tt_db_detach(worker->app->db, worker->loop);
 }
 
 void tt_worker_destroy(struct tt_worker *worker)

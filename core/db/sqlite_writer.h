@@ -36,7 +36,8 @@ struct tt_writer {
     bool wal_dirty;           /* committed pages wait for a checkpoint */
 };
 
-struct tt_writer *tt_writer_new(const struct tt_db_settings *settings, struct tt_err *err);
+struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *settings,
+                                struct tt_err *err);
 void tt_writer_free(struct tt_writer *writer); /* commits what is queued; NULL is fine */
 
 int tt_writer_submit(struct tt_writer *writer, struct tt_db_job *job, struct tt_err *err);

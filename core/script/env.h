@@ -36,8 +36,7 @@ struct tt_env {
     int worker;
     int workers; /* how many there are */
     struct tt_loop *loop;
-    struct tt_db *db;
-    struct tt_db_reader *reader;
+    struct tt_db *db;            /* the loop is attached to it */
     struct tt_aux *password_aux; /* Argon2: few threads, short queue */
     struct tt_cache *cache;
     size_t http_bytes;        /* of answers to tide.http that have not been handed over */

@@ -250,31 +250,44 @@ const char *tt_admin_who(struct tt_worker *worker, struct tt_http_exchange *exch
     return tt_arena_str(tt_http_arena(exchange), tt_str_from(who)).data;
 }
 
-static bool send_audit(struct tt_worker *worker, struct tt_http_exchange *exchange)
-{
-    struct tt_buf list = {0}, body = {0};
-    struct tt_json_writer w = {.buf = &body};
-    struct tt_err err = {0};
+struct audit_asking {
+    struct tt_worker *worker;
+    struct tt_http_exchange *exchange;
+};
 
-    if (tt_audit_list(worker->env.reader, &list, &err) != 0) {
-        tt_buf_free(&list);
-        return refuse(worker, exchange, err.status ? err.status : 500, err.code);
+static void on_audit(struct tt_str rows, const struct tt_err *err, void *arg)
+{
+    const struct audit_asking *asking = arg;
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    if (err) {
+        refuse(asking->worker, asking->exchange, err->status ? err->status : 500, err->code);
+        return;
     }
     tt_json_begin_object(&w);
     tt_json_key(&w, TT_STR("data"));
-    tt_json_raw(&w, tt_buf_str(&list));
+    tt_json_raw(&w, rows);
     tt_json_end_object(&w);
-    tt_buf_free(&list);
-    tt_answer_json(exchange, 200, &body);
-    return true;
+    tt_answer_json(asking->exchange, 200, &body);
+}
+
+void tt_admin_audit_answer(struct tt_worker *worker, struct tt_http_exchange *exchange)
+{
+    struct tt_arena *arena = tt_http_arena(exchange);
+    struct audit_asking *asking = tt_arena_alloc(arena, sizeof(*asking));
+    struct tt_answer_list list = tt_audit_newest;
+
+    *asking = (struct audit_asking){worker, exchange};
+    list.on_done = on_audit;
+    list.arg = asking;
+    tt_answer_read_list(worker->app->db, worker->loop, arena, &list);
 }
 
 bool tt_admin_access_answer(struct tt_worker *worker, struct tt_http_exchange *exchange)
 {
     struct tt_str path = tt_http_path(exchange), method = tt_http_method(exchange);
 
-    if (tt_str_eq(path, TT_STR("/admin/audit")) && tt_str_eq(method, TT_STR("GET")))
-        return send_audit(worker, exchange);
     if (tt_str_eq(path, TT_STR("/admin/port")) && tt_str_eq(method, TT_STR("POST")))
         return open_port(worker, exchange);
     return false;

@@ -18,8 +18,11 @@ void tt_admin_access_free(struct tt_admin_access *access);
 bool tt_admin_access_refuses(struct tt_worker *worker, struct tt_http_exchange *exchange,
                              const struct tt_listener_handle *handle);
 
-/* Answers /admin/port and /admin/audit: false = it is neither. */
+/* Answers /admin/port: false = it is something else. */
 bool tt_admin_access_answer(struct tt_worker *worker, struct tt_http_exchange *exchange);
+
+/* Answers GET /admin/audit. */
+void tt_admin_audit_answer(struct tt_worker *worker, struct tt_http_exchange *exchange);
 
 /* Who asks: "uid:1000" on a unix socket, else "token" or "page". In the exchange's arena. */
 const char *tt_admin_who(struct tt_worker *worker, struct tt_http_exchange *exchange);

@@ -176,25 +176,36 @@ static void put_live(struct tt_json_writer *w, struct tt_worker *worker)
     tt_json_end_array(w);
 }
 
-static void send_generations(struct asking *asking)
+static void on_history(struct tt_str entries, const struct tt_err *err, void *arg)
 {
+    struct asking *asking = arg;
     struct tt_worker *worker = asking->worker;
-    struct tt_reload_result result = {0};
-    struct tt_buf list = {0}, body = {0};
+    struct tt_buf body = {0};
     struct tt_json_writer w = {.buf = &body};
 
-    if (tt_history_list(worker->env.reader, &list, &result.error) != 0) {
-        send_failure(asking, &result);
-    } else {
-        tt_json_begin_object(&w);
-        tt_answer_put_int(&w, "current", worker->dispatcher.generation->number);
-        tt_json_key(&w, TT_STR("generations"));
-        tt_json_raw(&w, tt_buf_str(&list));
-        put_live(&w, worker);
-        tt_json_end_object(&w);
-        tt_answer_json(asking->exchange, 200, &body);
+    if (err) {
+        send_failure(asking, &(struct tt_reload_result){.error = *err});
+        return;
     }
-    tt_buf_free(&list);
+    tt_json_begin_object(&w);
+    tt_answer_put_int(&w, "current", worker->dispatcher.generation->number);
+    tt_json_key(&w, TT_STR("generations"));
+    tt_json_raw(&w, entries);
+    put_live(&w, worker);
+    tt_json_end_object(&w);
+    tt_answer_json(asking->exchange, 200, &body);
+}
+
+static void send_generations(struct tt_worker *worker, struct tt_http_exchange *exchange)
+{
+    struct tt_arena *arena = tt_http_arena(exchange);
+    struct asking *asking = tt_arena_alloc(arena, sizeof(*asking));
+    struct tt_answer_list list = tt_history_newest_entries;
+
+    *asking = (struct asking){worker, exchange, NULL};
+    list.on_done = on_history;
+    list.arg = asking;
+    tt_answer_read_list(worker->app->db, worker->loop, arena, &list);
 }
 
 /* ---- which is asked for ---- */
@@ -233,7 +244,7 @@ void tt_admin_scripts_answer(void *arg, struct tt_http_exchange *exchange)
     if (!tt_str_eq(tt_http_method(exchange), tt_str_from(owned[which].method)))
         send_not_allowed(&asking, owned[which].method);
     else if (which == 2)
-        send_generations(&asking);
+        send_generations(arg, exchange);
     else
         ask_builder(arg, exchange, which == 1 ? TT_ROLLBACK : TT_RELOAD);
 }

@@ -2,12 +2,20 @@
  * undone because its record could not be written. */
 #include "app/admin/audit.h"
 
-#include "app/admin/answer.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 
 #include <stdio.h>
+
+static const char SQL_INSERT[] =
+    "INSERT INTO admin_audit (created_at, who, action, status, code, scripts_hash, changed)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+static const char SQL_PRUNE[] =
+    "DELETE FROM admin_audit WHERE id <= (SELECT MAX(id) FROM admin_audit) - 10000";
+static const char SQL_NEWEST[] =
+    "SELECT id, created_at, who, action, status, code, scripts_hash, changed"
+    " FROM admin_audit ORDER BY id DESC LIMIT 100";
 
 static void on_done(struct tt_db_job *job, void *arg)
 {
@@ -19,11 +27,6 @@ static void on_done(struct tt_db_job *job, void *arg)
 
 void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audit_entry *entry)
 {
-    static const char insert[] =
-        "INSERT INTO admin_audit (created_at, who, action, status, code, scripts_hash, changed)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    static const char prune[] =
-        "DELETE FROM admin_audit WHERE id <= (SELECT MAX(id) FROM admin_audit) - 10000";
     char now[TT_RFC3339_SIZE];
     struct tt_err err = {0};
     struct tt_db_job *job = tt_db_job_new();
@@ -41,31 +44,26 @@ void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audi
         entry->hash.data ? tt_db_text(entry->hash) : tt_db_null(),
         entry->changed.data ? tt_db_text(entry->changed) : tt_db_null(),
     };
-    tt_db_job_add(job, TT_STR(insert), row, TT_COUNT(row), 1);
-    tt_db_job_add(job, TT_STR(prune), NULL, 0, -1);
+    tt_db_job_add(job, TT_STR(SQL_INSERT), row, TT_COUNT(row), 1);
+    tt_db_job_add(job, TT_STR(SQL_PRUNE), NULL, 0, -1);
     if (tt_db_submit(db, loop, job, on_done, NULL, &err) != 0) {
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", err.message));
         tt_db_job_free(job);
     }
 }
 
-static void put_row(struct tt_json_writer *w, struct tt_db_reader *reader)
+static void put_row(struct tt_json_writer *w, const struct tt_db_rows *row)
 {
     static const char *const names[] = {"id",     "created_at", "who",    "action",
                                         "status", "code",       "scripts"};
 
     tt_json_begin_object(w);
-    tt_answer_put_columns(w, reader, names, (int)TT_COUNT(names));
-    struct tt_db_value changed = tt_db_column(reader, (int)TT_COUNT(names));
+    tt_answer_put_columns(w, row, names, (int)TT_COUNT(names));
+    struct tt_db_value changed = row->values[TT_COUNT(names)];
     tt_json_key(w, TT_STR("changed"));
     tt_json_raw(w, changed.type == TT_DB_NULL ? TT_STR("[]") : changed.text);
     tt_json_end_object(w);
 }
 
-int tt_audit_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err)
-{
-    static const char sql[] =
-        "SELECT id, created_at, who, action, status, code, scripts_hash, changed"
-        " FROM admin_audit ORDER BY id DESC LIMIT 100";
-    return tt_answer_rows(reader, TT_STR(sql), put_row, out, err);
-}
+const struct tt_answer_list tt_audit_newest = {.sql = {SQL_NEWEST, sizeof(SQL_NEWEST) - 1},
+                                               .put_row = put_row};

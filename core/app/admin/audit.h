@@ -1,8 +1,7 @@
 /* The record of what was done over the admin listener: one row and one log line for each write,
  * also for those that were refused. The newest 10,000 are kept. */
 #pragma once
-#include "base/buf.h"
-#include "db/db.h"
+#include "app/admin/answer.h"
 
 struct tt_audit_entry {
     const char *who;
@@ -16,5 +15,5 @@ struct tt_audit_entry {
 /* Records it. What the database refuses stands in the log all the same. Thread: loop. */
 void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audit_entry *entry);
 
-/* The newest 100 as a JSON array. -1 on error. Thread: the reader's. */
-int tt_audit_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err);
+/* The newest 100, for tt_answer_read_list. */
+extern const struct tt_answer_list tt_audit_newest;

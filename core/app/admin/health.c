@@ -17,6 +17,7 @@
 
 #define LIVE_MAX 16
 #define METRICS  TT_STR("/metrics")
+#define AUDIT    TT_STR("/admin/audit")
 
 static void live(struct tt_http_exchange *exchange)
 {
@@ -180,6 +181,8 @@ void tt_health_request(void *arg, struct tt_http_exchange *exchange)
 {
     if (tt_str_eq(tt_http_path(exchange), METRICS))
         tt_metrics_answer(arg, exchange);
+    else if (tt_str_eq(tt_http_path(exchange), AUDIT))
+        tt_admin_audit_answer(arg, exchange);
     else
         tt_admin_scripts_answer(arg, exchange);
 }
@@ -222,7 +225,7 @@ bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,
         live(exchange);
     else if (tt_str_eq(path, TT_STR("/readyz")))
         ready(worker, exchange, listener);
-    else if (listener == TT_LISTENER_ADMIN && tt_str_eq(path, METRICS))
+    else if (listener == TT_LISTENER_ADMIN && (tt_str_eq(path, METRICS) || tt_str_eq(path, AUDIT)))
         return true; /* answered by tt_health_request */
     else if (listener == TT_LISTENER_ADMIN && tt_str_eq(path, TT_STR("/admin/status")))
         status(worker, exchange);

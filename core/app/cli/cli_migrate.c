@@ -1,4 +1,4 @@
-/* migrate: forward beside a running server is safe (SQLite's own lock orders the two); backward is
+/* migrate: forward beside a running server is safe (the database orders the two); backward is
  * not, since the server's statements expect the schema. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
@@ -19,10 +19,10 @@ static int migrate(const struct tt_settings *settings, const char *down, bool dr
     int lock = tt_app_lock(settings, &err);
     if (lock < 0 && (down || strcmp(err.code, "data_dir_locked") != 0))
         return tt_cli_fail(TT_EXIT_FAILED, "migrate: %s", err.message);
-    int failed =
-        down ? tt_db_migrate_down(settings->database, settings->migrations_dir, (int)version,
-                                  &report, &err)
-             : tt_db_migrate(settings->database, settings->migrations_dir, dry_run, &report, &err);
+    int failed = down ? tt_db_migrate_down(settings->database_url, settings->migrations_dir,
+                                           (int)version, &report, &err)
+                      : tt_db_migrate(settings->database_url, settings->migrations_dir, dry_run,
+                                      &report, &err);
     if (lock >= 0)
         close(lock);
     printf("%.*s", (int)report.text.len, report.text.data ? report.text.data : "");

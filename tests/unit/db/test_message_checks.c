@@ -17,8 +17,8 @@ static void move(struct fixture *f, int down_to)
 {
     struct tt_migrate_report report = {0};
     struct tt_err err = {0};
-    must(down_to < 0 ? tt_db_migrate(f->path, MIGRATIONS, false, &report, &err)
-                     : tt_db_migrate_down(f->path, MIGRATIONS, down_to, &report, &err),
+    must(down_to < 0 ? tt_db_migrate(f->url, MIGRATIONS, false, &report, &err)
+                     : tt_db_migrate_down(f->url, MIGRATIONS, down_to, &report, &err),
          &err);
     tt_buf_free(&report.text);
 }

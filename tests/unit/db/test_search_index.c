@@ -13,7 +13,7 @@ static struct fixture *begin(void)
     struct tt_err err = {0};
 
     tt_search_tokenizer_setup();
-    if (tt_db_migrate(f->path, MIGRATIONS, false, &report, &err) != 0)
+    if (tt_db_migrate(f->url, MIGRATIONS, false, &report, &err) != 0)
         fail_msg("%s", err.message);
     tt_buf_free(&report.text);
     open_db(f, NULL);
