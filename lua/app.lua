@@ -3,26 +3,26 @@
 --- what goes wrong from `errors`. A new route is an entry in a file of routes/,
 --- a new file there is a line here.
 
-local advice = require "lib.advice"
-local contracts = require "lib.contracts"
+local advice = require "checks.advice"
+local contracts = require "checks.contracts"
 local errors = require "lib.errors"
-local pipeline = require "lib.pipeline"
-local schema_check = require "lib.schema_check"
+local pipeline = require "web.pipeline"
+local schema_check = require "checks.schema_check"
 
 local RESOURCES = {
-  require "routes.accounts",
-  require "routes.keys",
-  require "routes.models",
-  require "routes.personas",
-  require "routes.user_apis",
-  require "routes.chat",
-  require "routes.sessions",
-  require "routes.replies",
-  require "routes.search",
-  require "routes.files",
-  require "routes.openai",
-  require "routes.usage",
-  require "routes.admin_users",
+  require "account.account_routes",
+  require "account.api_key_routes",
+  require "models.model_routes",
+  require "chat.persona_routes",
+  require "models.user_api_routes",
+  require "chat.chat_routes",
+  require "chat.session_routes",
+  require "chat.reply_routes",
+  require "chat.search_routes",
+  require "files.file_routes",
+  require "doors.openai_routes",
+  require "account.usage_routes",
+  require "account.admin_user_routes",
 }
 
 ---@type tide.Route[]

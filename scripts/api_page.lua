@@ -1,4 +1,4 @@
--- Makes the routes' part of docs/api.md of the route tables in lua/routes/.
+-- Makes the routes' part of docs/api.md of the route tables in lua/.
 --
 -- usage: lua5.4 scripts/api_page.lua [--check]
 --
@@ -9,10 +9,10 @@
 
 require("tests.lua.support.tide").install()
 local app = require "app"
-local objects = require "lib.objects"
+local objects = require "web.objects"
 
 local PAGE = "docs/api.md"
-local MARK = "<!-- made by scripts/api_page.lua of lua/routes/: "
+local MARK = "<!-- made by scripts/api_page.lua of the route tables in lua/: "
   .. "change those files -->\n"
 
 local HEAD = "| field | type | |\n|---|---|---|"
@@ -37,7 +37,7 @@ local PATTERNS = {
 
 local complaints = {}
 
---- The objects of lib/objects.lua, which have a line each and are named
+--- The objects of web/objects.lua, which have a line each and are named
 --- elsewhere: their list of fields (the very table) -> name.
 local NAMES, NAMED = {}, {}
 for key, schema in pairs(objects) do

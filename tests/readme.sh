@@ -29,9 +29,10 @@ refuses_private_address()
 add_example_route()
 {
     cp -r lua "$work/lua"
+    mkdir "$work/lua/routes"
     awk '/^```lua$/ { inside = 1; next } /^```/ { inside = 0 } inside { print }' README.md \
         >"$work/lua/routes/hello.lua"
-    sed -i 's|^  require "routes.accounts",$|&\n  require "routes.hello",|' "$work/lua/app.lua"
+    sed -i 's|^  require "account.account_routes",$|&\n  require "routes.hello",|' "$work/lua/app.lua"
 }
 
 example_answers()

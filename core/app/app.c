@@ -1,8 +1,10 @@
-/* Up: lock -> keys -> pools -> migrations -> repair -> workers -> scripts -> listeners -> threads.
- * Down in the other direction. Anything that fails on the way up takes down what stands. */
+/* Up: lock -> look for losses -> pools -> migrations -> repair -> keys -> files -> workers ->
+ * scripts -> listeners -> threads. Down in the other direction. Anything that fails on the way up
+ * takes down what stands. */
 #include "app/app.h"
 
 #include "app/admin/admin_access.h"
+#include "app/data_check.h"
 #include "app/file_sweep.h"
 #include "app/holder.h"
 #include "app/reload/builder.h"
@@ -10,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/reply_store.h"
+#include "db/inspect.h"
 #include "db/migrate.h"
 
 #include <errno.h>
@@ -82,23 +85,6 @@ static int check_address(const struct tt_settings *settings, struct tt_err *err)
     return -1;
 }
 
-/* On a loop of its own: the workers' are not there yet. */
-static int repair_database(struct tt_app *app, struct tt_err *err)
-{
-    struct tt_loop *loop = tt_loop_new(err);
-
-    app->repaired = -1;
-    if (loop && tt_db_attach(app->db, loop, err) == 0) {
-        app->repaired = tt_reply_store_repair(app->db, loop, err);
-        tt_db_detach(app->db, loop);
-    }
-    tt_loop_free(loop);
-    if (app->repaired > 0)
-        tt_log(TT_LOG_WARN, "replies of the last run were left unfinished",
-               TT_F_INT("interrupted", app->repaired));
-    return app->repaired < 0 ? -1 : 0;
-}
-
 static int open_database(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
@@ -111,7 +97,7 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     if (failed)
         return -1;
     app->db = tt_db_open(&database, app->aux, err);
-    return app->db ? repair_database(app, err) : -1;
+    return app->db ? 0 : -1;
 }
 
 static int open_files(struct tt_app *app, struct tt_err *err)
@@ -142,12 +128,41 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
     return app->cache ? 0 : -1;
 }
 
+static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
+                            struct tt_loop *loop, struct tt_err *err)
+{
+    app->repaired = tt_reply_store_repair(app->db, loop, err);
+    if (app->repaired < 0)
+        return -1;
+    if (app->repaired > 0)
+        tt_log(TT_LOG_WARN, "replies of the last run were left unfinished",
+               TT_F_INT("interrupted", app->repaired));
+    return loss->seal_key ? tt_db_accept_seal_key(app->db, loop, app->keys.seal_id, err) : 0;
+}
+
+/* The database before the secret file: a first start that breaks off between them must not look
+ * like a database that was lost. */
+static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct tt_err *err)
+{
+    if (open_database(app, err) != 0 ||
+        tt_keys_load(&app->keys, app->settings->secret_file, err) != 0)
+        return -1;
+    struct tt_loop *loop = tt_loop_new(err); /* the workers' are not there yet */
+    int failed = loop ? tt_db_attach(app->db, loop, err) : -1;
+    if (!failed)
+        failed = prepare_database(app, loss, loop, err);
+    tt_db_detach(app->db, loop);
+    tt_loop_free(loop);
+    return failed ? -1 : open_files(app, err);
+}
+
 static int open_parts(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
     const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
+    struct tt_data_loss loss;
 
-    if (tt_keys_load(&app->keys, settings->secret_file, err) != 0)
+    if (tt_data_check(settings, &loss, err) != 0)
         return -1;
     app->egress = tt_egress_new(allow->items, allow->item_count, err);
     app->aux = tt_aux_new("tt-aux", 4, 1024, err);
@@ -165,9 +180,7 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
         .in_flight_max = (int)tt_settings_int(settings, "upstream.in_flight"),
     });
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
-    if (open_cache(app, err) != 0)
-        return -1;
-    return open_database(app, err) == 0 ? open_files(app, err) : -1;
+    return open_data(app, &loss, err) == 0 ? open_cache(app, err) : -1;
 }
 
 /* All workers bind the same address; with port 0 the first one's choice is everybody's. */
@@ -189,10 +202,26 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
     return 0;
 }
 
+static void fill_serving(struct tt_app *app)
+{
+    const struct tt_settings *settings = app->settings;
+    const struct tt_conf_value *origins = tt_conf_get(settings->conf, "cors.origins");
+
+    app->serving = (struct tt_serve_settings){
+        .cors_origins = origins->items,
+        .cors_origin_count = origins->item_count,
+        .public_url = tt_conf_get(settings->conf, "public_url")->text,
+        .route_stats = tt_route_stats_set_new(),
+        .dev = tt_settings_int(settings, "dev") != 0,
+        .body_max = (size_t)tt_settings_int(settings, "limits.body"),
+        .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
+    };
+}
+
 static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
 {
     app->admin_access = tt_admin_access_new(app->settings);
-    app->route_stats = tt_route_stats_set_new();
+    fill_serving(app);
     if (public_listener && check_address(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
@@ -292,7 +321,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
     tt_admin_access_free(app->admin_access);
-    tt_route_stats_set_free(app->route_stats);
+    tt_route_stats_set_free(app->serving.route_stats);
     if (app->lock_fd >= 0)
         close(app->lock_fd);
     app->worker_count = 0;

@@ -32,7 +32,7 @@ struct tt_app {
     struct tt_builder *builder; /* makes and swaps script generations */
     struct tt_admin_access *admin_access;
     struct tt_breakers *breakers;
-    struct tt_route_stats_set *route_stats;
+    struct tt_serve_settings serving;
     struct tt_worker *workers;
     int worker_count;
     int lock_fd;

@@ -24,43 +24,45 @@ struct stopping {
     uint64_t drain_ms, began_ms;
 };
 
-static void fill_env(struct tt_worker *worker)
+static void fill_chat(struct tt_worker *worker)
+{
+    struct tt_chat *chat = &worker->tide.chat;
+
+    tt_chat_create(chat);
+    chat->loop = worker->loop;
+    chat->db = worker->app->db;
+    chat->registry = worker->app->registry;
+    chat->breakers = worker->app->breakers;
+}
+
+static void fill_runtime(struct tt_worker *worker)
+{
+    struct tt_runtime *runtime = &worker->tide.runtime;
+
+    tt_runtime_create(runtime);
+    tt_settings_fill_runtime(worker->app->settings, runtime);
+    runtime->worker = worker->number;
+    runtime->workers = worker->app->worker_count;
+    runtime->loop = worker->loop;
+}
+
+static void fill_tide(struct tt_worker *worker)
 {
     struct tt_app *app = worker->app;
-    struct tt_env *env = &worker->env;
-    const struct tt_conf_value *origins = tt_conf_get(app->settings->conf, "cors.origins");
+    struct tt_tide *tide = &worker->tide;
 
-    env->worker = worker->number;
-    env->workers = app->worker_count;
-    env->loop = worker->loop;
-    env->db = app->db;
-    env->password_aux = app->password_aux;
-    env->cache = tt_cache_new(app->cache, worker->loop, app->resolver);
-    env->shared = app->shared;
-    env->store = app->store;
-    env->file_aux = app->file_aux;
-    env->text_aux = app->text_aux;
-    env->upload_max = (size_t)tt_settings_int(app->settings, "limits.upload");
-    env->registry = app->registry;
-    env->breakers = app->breakers;
-    env->egress = app->egress;
-    env->keys = &app->keys;
-    env->tokens = tt_token_cache_new(TOKENS_MAX);
-    env->cors_origins = origins->items;
-    env->cors_origin_count = origins->item_count;
-    env->public_url = tt_conf_get(app->settings->conf, "public_url")->text;
-    env->route_stats = app->route_stats;
-    env->dev = tt_settings_int(app->settings, "dev") != 0;
-    env->script_memory_max = (size_t)tt_settings_int(app->settings, "limits.script_memory");
-    env->script_time_ms = tt_settings_int(app->settings, "limits.script_time");
-    env->script_load_ms = tt_settings_int(app->settings, "limits.script_load_time");
-    env->body_max = (size_t)tt_settings_int(app->settings, "limits.body");
-    env->setting = tt_settings_for_lua;
-    env->setting_arg = (void *)app->settings;
-    tt_timers_create(&env->timers);
-    tt_list_init(&env->tasks);
-    tt_list_init(&env->productions);
-    tt_list_init(&env->unsaved);
+    tide->password_aux = app->password_aux;
+    tide->cache = tt_cache_new(app->cache, worker->loop, app->resolver);
+    tide->shared = app->shared;
+    tide->store = app->store;
+    tide->file_aux = app->file_aux;
+    tide->text_aux = app->text_aux;
+    tide->upload_max = app->serving.upload_max;
+    tide->egress = app->egress;
+    tide->keys = &app->keys;
+    tide->tokens = tt_token_cache_new(TOKENS_MAX);
+    tide->setting = tt_settings_for_lua;
+    tide->setting_arg = (void *)app->settings;
 }
 
 int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err)
@@ -74,13 +76,16 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
     worker->loop = tt_loop_new(err);
     if (!worker->loop)
         return -1;
-    fill_env(worker);
+    fill_chat(worker);
+    fill_runtime(worker);
+    fill_tide(worker);
     if (tt_db_attach(app->db, worker->loop, err) != 0)
         return -1;
-    worker->env.client = tt_client_new(worker->loop, &client, err);
-    if (!worker->env.client)
+    worker->tide.chat.client = tt_client_new(worker->loop, &client, err);
+    if (!worker->tide.chat.client)
         return -1;
-    worker->dispatcher.env = &worker->env;
+    worker->dispatcher.tide = &worker->tide;
+    worker->dispatcher.settings = &app->serving;
     worker->dispatcher.builtin = tt_health_answer;
     worker->dispatcher.builtin_request = tt_health_request;
     worker->dispatcher.admin_end = tt_health_admin_end;
@@ -155,7 +160,7 @@ static bool idle(const struct tt_worker *worker)
     for (int i = 0; i < TT_SERVERS; i++)
         if (worker->server[i] && tt_http_server_active(worker->server[i]) > 0)
             return false;
-    return worker->env.task_count == 0 && tt_production_count(&worker->env) == 0;
+    return worker->tide.runtime.task_count == 0 && tt_production_count(&worker->tide.chat) == 0;
 }
 
 static void look(struct tt_timer *timer)
@@ -167,7 +172,7 @@ static void look(struct tt_timer *timer)
     if (idle(worker) || waited > stopping->drain_ms + FORCE_MS) {
         if (!idle(worker))
             tt_log(TT_LOG_WARN, "worker stops with work left", TT_F_INT("worker", worker->number),
-                   TT_F_INT("tasks", worker->env.task_count));
+                   TT_F_INT("tasks", worker->tide.runtime.task_count));
         tt_loop_stop(worker->loop);
         free(stopping);
         return;
@@ -176,9 +181,9 @@ static void look(struct tt_timer *timer)
         /* Again and again: a turn that was admitted before may begin its reply only now. */
         struct tt_err reason = {0};
         tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
-        worker->env.drained = true;
+        worker->tide.runtime.drained = true;
         tt_registry_stop_all(worker->app->registry, &reason);
-        tt_production_stop_all(&worker->env, &reason); /* those without a session */
+        tt_production_stop_all(&worker->tide.chat, &reason); /* those without a session */
     }
     tt_timer_start(worker->loop, timer, LOOK_MS);
 }
@@ -191,8 +196,8 @@ static void begin_stop(struct tt_mail *mail)
     for (int i = 0; i < TT_SERVERS; i++)
         if (worker->server[i])
             tt_http_server_quiesce(worker->server[i]);
-    tt_timers_stop(&worker->env.timers);
-    tt_production_hurry(&worker->env);
+    tt_timers_stop(&worker->tide.runtime.timers);
+    tt_production_hurry(&worker->tide.chat);
     stopping->began_ms = tt_loop_now(worker->loop);
     stopping->timer.on_due = look;
     tt_timer_start(worker->loop, &stopping->timer, 0);
@@ -219,13 +224,14 @@ void tt_worker_close(struct tt_worker *worker)
 {
     if (!worker->loop)
         return;
-    tt_timers_stop(&worker->env.timers);
-    tt_task_cancel_all(&worker->env);
+    tt_timers_stop(&worker->tide.runtime.timers);
+    tt_task_cancel_all(&worker->tide.runtime);
     for (int i = 0; i < TT_SERVERS; i++) {
         tt_http_server_free(worker->server[i]);
         worker->server[i] = NULL;
     }
-    tt_production_abandon(&worker->env);
+    worker->tide.runtime.closing = true;
+    tt_production_abandon(&worker->tide.chat);
     tt_db_detach(worker->app->db, worker->loop);
 }
 
@@ -233,12 +239,12 @@ void tt_worker_destroy(struct tt_worker *worker)
 {
     if (!worker->loop)
         return;
-    tt_client_free(worker->env.client);
-    tt_timers_destroy(&worker->env.timers);
+    tt_client_free(worker->tide.chat.client);
+    tt_timers_destroy(&worker->tide.runtime.timers);
     tt_generation_unref(worker->dispatcher.generation);
-    tt_token_cache_free(worker->env.tokens);
-    if (worker->env.cache)
-        tt_cache_free(worker->env.cache);
+    tt_token_cache_free(worker->tide.tokens);
+    if (worker->tide.cache)
+        tt_cache_free(worker->tide.cache);
     tt_loop_free(worker->loop);
     worker->loop = NULL;
 }

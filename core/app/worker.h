@@ -14,7 +14,7 @@ struct tt_worker {
     int number;
     pthread_t thread;
     struct tt_loop *loop;
-    struct tt_env env;
+    struct tt_tide tide;
     struct tt_dispatcher dispatcher;
     struct tt_http_server *server[TT_SERVERS]; /* admin: worker 0 only */
     struct tt_listener_handle handle[TT_SERVERS];

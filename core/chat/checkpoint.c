@@ -18,7 +18,7 @@
 
 /* A job and the replies in it, those whose production has ended meanwhile left out. */
 struct slice {
-    struct tt_env *env;
+    struct tt_chat *chat;
     struct tt_list checkpoints;
 };
 
@@ -26,26 +26,26 @@ static void on_due(struct tt_timer *timer);
 
 /* ---- when ---- */
 
-static void arm(struct tt_env *env)
+static void arm(struct tt_chat *chat)
 {
-    if (tt_list_empty(&env->unsaved)) {
-        tt_timer_stop(&env->checkpoint_timer);
+    if (tt_list_empty(&chat->unsaved)) {
+        tt_timer_stop(&chat->checkpoint_timer);
         return;
     }
-    uint64_t now = tt_loop_now(env->loop);
-    uint64_t due = tt_list_entry(env->unsaved.next, struct tt_checkpoint, node)->due_ms;
-    env->checkpoint_timer.on_due = on_due;
-    tt_timer_start(env->loop, &env->checkpoint_timer, due > now ? due - now : 0);
+    uint64_t now = tt_loop_now(chat->loop);
+    uint64_t due = tt_list_entry(chat->unsaved.next, struct tt_checkpoint, node)->due_ms;
+    chat->checkpoint_timer.on_due = on_due;
+    tt_timer_start(chat->loop, &chat->checkpoint_timer, due > now ? due - now : 0);
 }
 
 /* Those that come later belong almost always to the end. */
 static void schedule(struct tt_checkpoint *checkpoint, uint64_t due_ms)
 {
-    struct tt_list *after = &checkpoint->env->unsaved;
+    struct tt_list *after = &checkpoint->chat->unsaved;
     checkpoint->due_ms = due_ms;
     do
         after = after->prev;
-    while (after != &checkpoint->env->unsaved &&
+    while (after != &checkpoint->chat->unsaved &&
            tt_list_entry(after, struct tt_checkpoint, node)->due_ms > due_ms);
     tt_list_push_front(after, &checkpoint->node);
 }
@@ -69,8 +69,8 @@ static size_t add_new_bytes(struct tt_db_job *job, struct tt_checkpoint *checkpo
 
 static void settle(struct slice *slice, const struct tt_err *err)
 {
-    struct tt_env *env = slice->env;
-    uint64_t now = tt_loop_now(env->loop);
+    struct tt_chat *chat = slice->chat;
+    uint64_t now = tt_loop_now(chat->loop);
     struct tt_list *node;
 
     if (err)
@@ -87,8 +87,8 @@ static void settle(struct slice *slice, const struct tt_err *err)
                                                 : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
     }
     free(slice);
-    if (!env->closing)
-        arm(env);
+    if (!chat->closing)
+        arm(chat);
 }
 
 static void on_done(struct tt_db_job *job, void *arg)
@@ -99,15 +99,15 @@ static void on_done(struct tt_db_job *job, void *arg)
 /* Moves what is due, and new, from the queue into the slice. */
 static void fill(struct slice *slice, struct tt_db_job *job)
 {
-    struct tt_env *env = slice->env;
-    uint64_t now = tt_loop_now(env->loop);
+    struct tt_chat *chat = slice->chat;
+    uint64_t now = tt_loop_now(chat->loop);
     size_t bytes = 0;
 
     for (int n = 0; n < SLICE_REPLIES && bytes < SLICE_BYTES; n++) {
-        if (tt_list_empty(&env->unsaved))
+        if (tt_list_empty(&chat->unsaved))
             return;
         struct tt_checkpoint *checkpoint =
-            tt_list_entry(env->unsaved.next, struct tt_checkpoint, node);
+            tt_list_entry(chat->unsaved.next, struct tt_checkpoint, node);
         if (checkpoint->due_ms > now)
             return;
         tt_list_remove(&checkpoint->node);
@@ -126,17 +126,17 @@ static void fill(struct slice *slice, struct tt_db_job *job)
 
 static void on_due(struct tt_timer *timer)
 {
-    struct tt_env *env = TT_CONTAINER_OF(timer, struct tt_env, checkpoint_timer);
+    struct tt_chat *chat = TT_CONTAINER_OF(timer, struct tt_chat, checkpoint_timer);
     struct slice *slice = TT_NEW(struct slice);
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
-    slice->env = env;
+    slice->chat = chat;
     tt_list_init(&slice->checkpoints);
     fill(slice, job);
     bool empty = tt_list_empty(&slice->checkpoints);
-    if (!empty && tt_db_submit(env->db, env->loop, job, on_done, slice, &err) == 0) {
-        arm(env);
+    if (!empty && tt_db_submit(chat->db, chat->loop, job, on_done, slice, &err) == 0) {
+        arm(chat);
         return;
     }
     tt_db_job_free(job);
@@ -145,14 +145,14 @@ static void on_due(struct tt_timer *timer)
 
 /* ---- whose ---- */
 
-void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_env *env,
+void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_chat *chat,
                          struct tt_reply *reply)
 {
-    checkpoint->env = env;
+    checkpoint->chat = chat;
     checkpoint->reply = reply;
-    schedule(checkpoint, tt_loop_now(env->loop) + TT_CHECKPOINT_MS);
-    if (env->checkpoint_timer.due_ms == 0)
-        arm(env);
+    schedule(checkpoint, tt_loop_now(chat->loop) + TT_CHECKPOINT_MS);
+    if (chat->checkpoint_timer.due_ms == 0)
+        arm(chat);
 }
 
 void tt_checkpoint_stop(struct tt_checkpoint *checkpoint)

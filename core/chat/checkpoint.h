@@ -1,17 +1,17 @@
 /* Checkpoints of running replies: what a crash leaves of them. Part of a production, see
  * production.c; nothing else uses it. */
 #pragma once
+#include "chat/chat.h"
 #include "reply/reply.h"
-#include "script/env.h"
 
 /* From the append of a byte to the submitting of the job that stores it, when the job before was
  * committed meanwhile. What is left to a second is for the commit. */
 #define TT_CHECKPOINT_MS 750
 
 struct tt_checkpoint { /* a reply's part; zero it */
-    struct tt_env *env;
+    struct tt_chat *chat;
     struct tt_reply *reply; /* borrowed from the production */
-    struct tt_list node;    /* env->unsaved, by `due_ms`; while its job is under way, the job's */
+    struct tt_list node;    /* chat->unsaved, by `due_ms`; while its job is under way, the job's */
     uint64_t due_ms;
     uint64_t submitted_ms;
     uint64_t submitted; /* log position that jobs cover */
@@ -20,6 +20,6 @@ struct tt_checkpoint { /* a reply's part; zero it */
 };
 
 /* The reply is saved from now on until tt_checkpoint_stop. Thread: worker, as for all of this. */
-void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_env *env,
+void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_chat *chat,
                          struct tt_reply *reply);
 void tt_checkpoint_stop(struct tt_checkpoint *checkpoint);

@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 #include "chat/frames_internal.h"
+#include "chat/usage_json.h"
 
 #include <stdlib.h>
 
@@ -103,35 +104,6 @@ static void put_reset(struct tt_frames *frames, struct tt_buf *out)
     frames->reset = false;
 }
 
-static void put_usage(struct tt_json_writer *w, const struct tt_reply_outcome *outcome)
-{
-    const struct tt_usage *usage = &outcome->usage;
-
-    tt_json_key(w, TT_STR("usage"));
-    if (usage->input_tokens < 0 && usage->output_tokens < 0) {
-        tt_json_null(w);
-        return;
-    }
-    tt_json_begin_object(w);
-    tt_json_key(w, TT_STR("input_tokens"));
-    tt_json_int(w, usage->input_tokens < 0 ? 0 : usage->input_tokens);
-    tt_json_key(w, TT_STR("output_tokens"));
-    tt_json_int(w, usage->output_tokens < 0 ? 0 : usage->output_tokens);
-    if (outcome->usage_estimated) {
-        tt_json_key(w, TT_STR("estimated"));
-        tt_json_bool(w, true);
-    }
-    if (outcome->attempts > 1) {
-        tt_json_key(w, TT_STR("attempts"));
-        tt_json_int(w, outcome->attempts);
-    }
-    if (outcome->charged_twice) {
-        tt_json_key(w, TT_STR("possibly_charged_twice"));
-        tt_json_bool(w, true);
-    }
-    tt_json_end_object(w);
-}
-
 static void put_end(struct tt_frames *frames, struct tt_buf *out)
 {
     struct tt_reply *reply = frames->reader.reply;
@@ -156,7 +128,9 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_json_key(&w, TT_STR("user_message_id"));
     tt_json_int(&w, tt_reply_user_message_id(reply));
     if (!outcome->error.status) {
-        put_usage(&w, outcome);
+        tt_json_key(&w, TT_STR("usage"));
+        if (!tt_usage_put_json(&w, outcome))
+            tt_json_null(&w);
         tt_json_key(&w, TT_STR("finish_reason"));
         tt_json_str(&w, tt_str_from(outcome->finish_reason));
     }

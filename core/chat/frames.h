@@ -2,7 +2,6 @@
 #pragma once
 #include "http/http.h"
 #include "reply/reply.h"
-#include "serve/generation.h"
 
 struct tt_frames;
 

@@ -6,7 +6,7 @@
  * escaping of its text. */
 #include "base/json.h"
 #include "chat/frames_internal.h"
-#include "serve/error_shape.h"
+#include "http/error_object.h"
 
 #include <stdlib.h>
 
@@ -122,10 +122,10 @@ static void put_error(struct tt_frames *frames, struct tt_buf *out, const struct
     struct tt_json_writer w = {.buf = out};
 
     tt_buf_append_z(out, "data: {\"error\":");
-    tt_error_openai_object(
-        &w, &(struct tt_error_openai){.message = frames->describe(frames->describe_arg, error),
-                                      .code = tt_str_from(error->code),
-                                      .status = error->status});
+    tt_http_error_put_openai(
+        &w, &(struct tt_http_error_openai){.message = frames->describe(frames->describe_arg, error),
+                                           .code = tt_str_from(error->code),
+                                           .status = error->status});
     tt_buf_append_z(out, "}\n\n");
 }
 

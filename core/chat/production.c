@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "chat/checkpoint.h"
 #include "chat/reply_store.h"
+#include "chat/usage_json.h"
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,8 +27,8 @@ static struct {
 } totals;
 
 struct production {
-    struct tt_list node; /* env->productions */
-    struct tt_env *env;
+    struct tt_list node; /* chat->productions */
+    struct tt_chat *chat;
     struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
     int64_t message_id, user_id;
     struct tt_turn *turn;
@@ -94,7 +96,7 @@ static void release(struct production *production, struct tt_reply *ended)
 static void tell(struct production *production, const struct tt_err *error)
 {
     if (is_stored(production))
-        tt_registry_remove(production->env->registry, production->reply);
+        tt_registry_remove(production->chat->registry, production->reply);
     tt_reply_finish(production->reply, error);
 }
 
@@ -113,7 +115,7 @@ static void try_later(struct production *production, const struct tt_err *error)
     production->late_ms = production->late_ms ? production->late_ms * 2 : LATE_MS;
     if (production->late_ms > LATE_MAX_MS)
         production->late_ms = LATE_MAX_MS;
-    tt_timer_start(production->env->loop, &production->retry, production->late_ms);
+    tt_timer_start(production->chat->loop, &production->retry, production->late_ms);
     if (production->late)
         return;
     tt_log(TT_LOG_ERROR, "a reply could not be stored yet",
@@ -136,11 +138,11 @@ static void try_later(struct production *production, const struct tt_err *error)
     }
 }
 
-void tt_production_abandon(struct tt_env *env)
+void tt_production_abandon(struct tt_chat *chat)
 {
-    env->closing = true;
-    tt_timer_stop(&env->checkpoint_timer);
-    tt_list_for_each_safe (node, &env->productions) {
+    chat->closing = true;
+    tt_timer_stop(&chat->checkpoint_timer);
+    tt_list_for_each_safe (node, &chat->productions) {
         struct production *production = tt_list_entry(node, struct production, node);
         if (production->ending)
             continue;
@@ -151,14 +153,14 @@ void tt_production_abandon(struct tt_env *env)
         tt_reply_on_produced(production->reply, NULL, NULL);
         tt_reply_stop(production->reply, NULL); /* by mail: the producer ends in a later turn */
         if (is_stored(production))
-            tt_registry_remove(env->registry, production->reply);
+            tt_registry_remove(chat->registry, production->reply);
         release(production, NULL);
     }
 }
 
-void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason)
+void tt_production_stop_all(struct tt_chat *chat, const struct tt_err *reason)
 {
-    tt_list_for_each (node, &env->productions) {
+    tt_list_for_each (node, &chat->productions) {
         struct production *production = tt_list_entry(node, struct production, node);
         if (!production->late)
             tt_reply_stop(production->reply, reason);
@@ -178,10 +180,10 @@ static void end_done(struct tt_db_job *job, void *arg)
         finish(production, &deleted);
         return;
     }
-    if (err && strcmp(err->code, "busy") == 0 && !production->env->closing && !production->late &&
+    if (err && strcmp(err->code, "busy") == 0 && !production->chat->closing && !production->late &&
         production->retries++ < RETRIES_MAX)
-        tt_timer_start(production->env->loop, &production->retry, RETRY_MS);
-    else if (err && !production->env->closing)
+        tt_timer_start(production->chat->loop, &production->retry, RETRY_MS);
+    else if (err && !production->chat->closing)
         try_later(production, err);
     else
         finish(production, is_stored(production) ? err : NULL);
@@ -190,37 +192,6 @@ static void end_done(struct tt_db_job *job, void *arg)
 static void retry_end(struct tt_timer *timer)
 {
     submit_end(TT_CONTAINER_OF(timer, struct production, retry));
-}
-
-static void format_usage(const struct tt_reply_outcome *outcome, struct tt_buf *out)
-{
-    const struct tt_usage *usage = &outcome->usage;
-    struct tt_json_writer writer = {.buf = out};
-
-    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)
-        return;
-    tt_json_begin_object(&writer);
-    if (usage->input_tokens >= 0) {
-        tt_json_key(&writer, TT_STR("input_tokens"));
-        tt_json_int(&writer, usage->input_tokens);
-    }
-    if (usage->output_tokens >= 0) {
-        tt_json_key(&writer, TT_STR("output_tokens"));
-        tt_json_int(&writer, usage->output_tokens);
-    }
-    if (outcome->usage_estimated) {
-        tt_json_key(&writer, TT_STR("estimated"));
-        tt_json_bool(&writer, true);
-    }
-    if (outcome->attempts > 1) {
-        tt_json_key(&writer, TT_STR("attempts"));
-        tt_json_int(&writer, outcome->attempts);
-    }
-    if (outcome->charged_twice) {
-        tt_json_key(&writer, TT_STR("possibly_charged_twice"));
-        tt_json_bool(&writer, true);
-    }
-    tt_json_end_object(&writer);
 }
 
 static void add_end(struct production *production, struct tt_db_job *job)
@@ -232,7 +203,7 @@ static void add_end(struct production *production, struct tt_db_job *job)
     for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
         tt_reply_text(reply, (enum tt_reply_kind)kind, &text[kind]);
     tt_reply_runs(reply, &runs);
-    format_usage(outcome, &usage);
+    tt_usage_put_json(&(struct tt_json_writer){.buf = &usage}, outcome);
     struct tt_reply_end end = {
         .message_id = tt_reply_message_id(reply),
         .session_row = production->session_row,
@@ -284,10 +255,10 @@ static void submit_end(struct production *production)
         finish(production, NULL);
         return;
     }
-    if (tt_db_submit(production->env->db, production->env->loop, job, end_done, production, &err) !=
-        0) {
+    if (tt_db_submit(production->chat->db, production->chat->loop, job, end_done, production,
+                     &err) != 0) {
         tt_db_job_free(job);
-        tt_timer_start(production->env->loop, &production->retry,
+        tt_timer_start(production->chat->loop, &production->retry,
                        production->late ? production->late_ms : RETRY_MS);
         return;
     }
@@ -336,7 +307,7 @@ static void row_ended(struct tt_db_job *job, void *arg)
 }
 
 /* There is no reply to carry the error: the row is ended directly. */
-static void refuse_row(struct tt_env *env, const struct tt_production_spec *spec,
+static void refuse_row(struct tt_chat *chat, const struct tt_production_spec *spec,
                        const struct tt_err *error)
 {
     struct tt_db_job *job = tt_db_job_new();
@@ -351,44 +322,44 @@ static void refuse_row(struct tt_env *env, const struct tt_production_spec *spec
     struct tt_err err = {0};
 
     tt_reply_store_end(job, &end, &row);
-    if (tt_db_submit(env->db, env->loop, job, row_ended, spec->turn, &err) != 0) {
+    if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);
     }
 }
 
-void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *spec,
+void tt_production_refuse(struct tt_chat *chat, const struct tt_production_spec *spec,
                           const struct tt_err *error)
 {
     if (spec->message_id)
-        refuse_row(env, spec, error);
+        refuse_row(chat, spec, error);
     close_filter(NULL, &spec->filter);
     if (spec->on_finish)
         spec->on_finish(NULL, spec->on_finish_arg);
 }
 
-static int ask(struct tt_env *env, const struct tt_production_spec *spec, struct tt_reply *reply,
+static int ask(struct tt_chat *chat, const struct tt_production_spec *spec, struct tt_reply *reply,
                struct tt_err *err)
 {
     if (spec->play) {
         tt_play_start(spec->play, reply);
         return 0;
     }
-    return tt_retry_start(env->client, env->breakers, spec->plan, reply, err);
+    return tt_retry_start(chat->client, chat->breakers, spec->plan, reply, err);
 }
 
-struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_production_spec *spec,
+struct tt_reply *tt_production_start(struct tt_chat *chat, const struct tt_production_spec *spec,
                                      struct tt_err *err)
 {
     struct tt_err why = {0};
     struct tt_reply *reply =
-        tt_reply_new(env->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+        tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
     if (!reply) {
-        tt_production_refuse(env, spec, err);
+        tt_production_refuse(chat, spec, err);
         return NULL;
     }
     struct production *production = TT_NEW(struct production);
-    production->env = env;
+    production->chat = chat;
     production->reply = reply;
     production->message_id = spec->message_id;
     production->user_id = spec->user_id;
@@ -404,16 +375,16 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
         tt_reply_set_filter(reply, &spec->filter);
     production->on_finish = spec->on_finish;
     production->on_finish_arg = spec->on_finish_arg;
-    tt_list_push_back(&env->productions, &production->node);
+    tt_list_push_back(&chat->productions, &production->node);
     if (spec->message_id)
-        tt_checkpoint_start(&production->checkpoint, env, reply);
+        tt_checkpoint_start(&production->checkpoint, chat, reply);
     if (spec->cancel_unheard)
         tt_reply_cancel_unheard(reply);
     tt_reply_on_produced(reply, on_produced, production);
     if (spec->message_id)
-        tt_registry_add(env->registry, reply, spec->session_id);
+        tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
-    if (ask(env, spec, reply, &why) != 0) {
+    if (ask(chat, spec, reply, &why) != 0) {
         struct tt_reply_outcome outcome = {
             .status = "error", .error = why, .usage = {-1, -1}, .retry_after_s = -1};
         tt_reply_produced(reply, &outcome);
@@ -421,19 +392,19 @@ struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_product
     return reply;
 }
 
-void tt_production_hurry(struct tt_env *env)
+void tt_production_hurry(struct tt_chat *chat)
 {
-    tt_list_for_each (node, &env->productions) {
+    tt_list_for_each (node, &chat->productions) {
         struct production *production = tt_list_entry(node, struct production, node);
         if (production->late && !production->ending)
-            tt_timer_start(env->loop, &production->retry, 0);
+            tt_timer_start(chat->loop, &production->retry, 0);
     }
 }
 
-int tt_production_count(const struct tt_env *env)
+int tt_production_count(const struct tt_chat *chat)
 {
     int count = 0;
-    tt_list_for_each (node, &env->productions) {
+    tt_list_for_each (node, &chat->productions) {
         struct production *production = tt_list_entry(node, struct production, node);
         count += !production->late || production->ending;
     }

@@ -3,7 +3,7 @@
  * the database (db). A reply without rows of its own is counted only.
  * Runs without Lua and without a connection: it belongs to the worker that began it. */
 #pragma once
-#include "script/env.h"
+#include "chat/chat.h"
 #include "upstream/retry.h"
 
 struct tt_production_spec {
@@ -28,27 +28,27 @@ struct tt_production_spec {
  * upstream could not even be asked: then the reply is PRODUCED with the error at once. Returns a
  * new reference. Fails: NULL only for lack of memory for logs ("busy"); the row is then ended as
  * error all the same and the turn left. Thread: worker. */
-struct tt_reply *tt_production_start(struct tt_env *env, const struct tt_production_spec *spec,
+struct tt_reply *tt_production_start(struct tt_chat *chat, const struct tt_production_spec *spec,
                                      struct tt_err *err);
 
 /* Ends the row of a reply that cannot even begin with status "error" and error's code, and leaves
  * the turn (may be NULL) after that. Uses the spec's turn and ids. Thread: worker. */
-void tt_production_refuse(struct tt_env *env, const struct tt_production_spec *spec,
+void tt_production_refuse(struct tt_chat *chat, const struct tt_production_spec *spec,
                           const struct tt_err *error);
 
 /* Shutdown by force: stops and forgets the replies whose end is not on its way to the database; the
  * next start repairs their rows. After it no production submits anything. Thread: the worker, or
  * main after it. */
-void tt_production_abandon(struct tt_env *env);
+void tt_production_abandon(struct tt_chat *chat);
 
 /* Asks all of this worker to end with `reason`. Thread: worker. */
-void tt_production_stop_all(struct tt_env *env, const struct tt_err *reason);
+void tt_production_stop_all(struct tt_chat *chat, const struct tt_err *reason);
 
 /* What could not be stored yet is tried once more, now: the server is about to stop. */
-void tt_production_hurry(struct tt_env *env);
+void tt_production_hurry(struct tt_chat *chat);
 
 /* Replies that somebody may wait for: without those whose end could not be stored yet. */
-int tt_production_count(const struct tt_env *env);
+int tt_production_count(const struct tt_chat *chat);
 
 /* Of the whole process, since its start. Thread: any. */
 struct tt_production_totals {

@@ -28,8 +28,7 @@ static const struct tt_db_engine *find_engine(struct tt_str url, struct tt_err *
     return NULL;
 }
 
-/* The engine and, behind the scheme, the place. */
-static const struct tt_db_engine *read_url(const char *url, const char **place, struct tt_err *err)
+const struct tt_db_engine *tt_db_engine_of(const char *url, const char **place, struct tt_err *err)
 {
     const struct tt_db_engine *engine = find_engine(tt_str_from(url), err);
     if (engine)
@@ -49,18 +48,25 @@ void tt_db_default_url(const char *data_dir, char *out, size_t size)
     snprintf(out, size, "%s:%s/tidetalk.db", engines[0]->scheme, data_dir);
 }
 
+const char *tt_db_place(const char *url)
+{
+    const char *place = url;
+    tt_db_engine_of(url, &place, NULL);
+    return place;
+}
+
 bool tt_db_exists(const char *url)
 {
     const char *place;
-    const struct tt_db_engine *engine = read_url(url, &place, NULL);
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, NULL);
     return engine && engine->exists(place);
 }
 
 int tt_db_copy(const char *from_url, const char *to_url, struct tt_err *err)
 {
     const char *from, *to;
-    const struct tt_db_engine *source = read_url(from_url, &from, err);
-    const struct tt_db_engine *target = read_url(to_url, &to, err);
+    const struct tt_db_engine *source = tt_db_engine_of(from_url, &from, err);
+    const struct tt_db_engine *target = tt_db_engine_of(to_url, &to, err);
     if (!source || !target)
         return -1;
     if (source->copy != target->copy)
@@ -74,7 +80,7 @@ int tt_db_migrate(const char *url, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err)
 {
     const char *place;
-    const struct tt_db_engine *engine = read_url(url, &place, err);
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
     *report = (struct tt_migrate_report){0};
     return engine ? engine->migrate(place, directory, dry_run, report, err) : -1;
 }
@@ -83,7 +89,7 @@ int tt_db_migrate_down(const char *url, const char *directory, int version,
                        struct tt_migrate_report *report, struct tt_err *err)
 {
     const char *place;
-    const struct tt_db_engine *engine = read_url(url, &place, err);
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
     *report = (struct tt_migrate_report){0};
     return engine ? engine->migrate_down(place, directory, version, report, err) : -1;
 }
@@ -105,7 +111,7 @@ struct tt_db *tt_db_open(const struct tt_db_settings *settings, struct tt_aux *a
                          struct tt_err *err)
 {
     const char *place;
-    const struct tt_db_engine *engine = read_url(settings->url, &place, err);
+    const struct tt_db_engine *engine = tt_db_engine_of(settings->url, &place, err);
     return engine ? engine->open(place, settings, aux, err) : NULL;
 }
 

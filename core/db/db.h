@@ -63,6 +63,9 @@ int tt_db_check_url(struct tt_str url, struct tt_err *err);
 /* The URL of the database that a data folder has when none is configured. */
 void tt_db_default_url(const char *data_dir, char *out, size_t size);
 
+/* The URL without its scheme, for people: a file's path. */
+const char *tt_db_place(const char *url);
+
 /* Whether there is a database under this URL, migrated or not. Thread: any, blocking. */
 bool tt_db_exists(const char *url);
 

@@ -6,8 +6,10 @@
 #pragma once
 #include "base/list.h"
 #include "db/db.h"
+#include "db/inspect.h"
 #include "db/job.h"
 #include "db/migrate.h"
+#include "db/search.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,6 +41,17 @@ struct tt_db_pending {
     void *arg;
 };
 
+/* How messages are found. The statements are the engine's; the table message_search_queue is the
+ * same everywhere. */
+struct tt_search_engine {
+    /* Adds statements that index what is queued, of this user or (NULL) of all, within bounds. The
+     * last one changes rows while some are left. */
+    void (*index)(struct tt_db_job *job, const struct tt_db_value *user);
+    /* With the columns that search.h names. What is not constant goes into the arena. */
+    struct tt_db_query (*find)(struct tt_arena *arena, const struct tt_search *search);
+    struct tt_db_query (*count)(struct tt_arena *arena, const struct tt_search *search);
+};
+
 /* `place` is the URL without its scheme and colon. What each function does stands at its namesake
  * in db.h and migrate.h. */
 struct tt_db_engine {
@@ -56,9 +69,12 @@ struct tt_db_engine {
                 void *arg, struct tt_db_pending **pending, struct tt_err *err);
     void (*cancel)(struct tt_db_pending *pending);
     int (*submit)(struct tt_db *db, struct tt_db_job *job, struct tt_err *err);
+    const struct tt_search_engine *search;
 
     /* Of a database that is not open: */
     bool (*exists)(const char *place);
+    int (*inspect)(const char *place, const char *seal_id, struct tt_db_contents *contents,
+                   struct tt_err *err);
     int (*copy)(const char *from, const char *to, struct tt_err *err);
     int (*migrate)(const char *place, const char *directory, bool dry_run,
                    struct tt_migrate_report *report, struct tt_err *err);
@@ -70,6 +86,9 @@ extern const struct tt_db_engine tt_sqlite_engine;
 #ifdef TT_TESTS
 extern const struct tt_db_engine tt_late_engine; /* sqlite_late.c */
 #endif
+
+/* The engine of a URL and, behind the scheme, the place. Fails: NULL, "database_unavailable". */
+const struct tt_db_engine *tt_db_engine_of(const char *url, const char **place, struct tt_err *err);
 
 /* For `open` and `close`. */
 void tt_db_create(struct tt_db *db, const struct tt_db_engine *engine);

@@ -1,19 +1,36 @@
-/* One job at a time, of few rows, so that the turns behind it in the writer's queue wait for little
- * (2 ms for messages of twenty words). Whether there is anything to do is told by the number of
- * jobs that the database has done: an idle server submits nothing. */
+/* One job at a time, of few rows and little text, so that the turns behind it in the writer's queue
+ * wait for little (2 ms for messages of twenty words, some 30 ms for 64 KiB of words that are all
+ * different). Whether there is anything to do is told by the number of jobs that the database has
+ * done: an idle server submits nothing. */
 #include "db/search_index.h"
 
 #include "base/log.h"
+#include "db/engine.h"
 
 #define PAUSE_MS 500
-#define ROWS     64
 
-static const char SQL_INDEX[] = "INSERT INTO message_search (rowid, owner, content)"
-                                " SELECT id, owner, content FROM message_search_source"
-                                " WHERE id IN (SELECT id FROM message_search_queue"
-                                " ORDER BY id LIMIT ?1)";
-static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE id IN"
-                                   " (SELECT id FROM message_search_queue ORDER BY id LIMIT ?1)";
+static const char SQL_IS_BEHIND[] = "SELECT 1 FROM message_search_queue WHERE user_id = ?1 LIMIT 1";
+
+/* `user`: NULL = of all. */
+static int submit_job(struct tt_db *db, struct tt_loop *loop, const struct tt_db_value *user,
+                      void (*on_done)(struct tt_db_job *job, void *arg), void *arg,
+                      struct tt_err *err)
+{
+    struct tt_db_job *job = tt_db_job_new();
+
+    db->engine->search->index(job, user);
+    if (tt_db_submit(db, loop, job, on_done, arg, err) == 0)
+        return 0;
+    tt_db_job_free(job);
+    return -1;
+}
+
+static bool rows_are_left(const struct tt_db_job *job)
+{
+    return tt_db_job_outcome(job, tt_db_job_count(job) - 1).changes > 0;
+}
+
+/* ---- everybody's, in the background ---- */
 
 static void submit(struct tt_search_index *index, uint64_t jobs);
 
@@ -24,7 +41,7 @@ static uint64_t jobs_done(struct tt_search_index *index)
     return stats.jobs;
 }
 
-static void on_done(struct tt_db_job *job, void *arg)
+static void on_indexed(struct tt_db_job *job, void *arg)
 {
     struct tt_search_index *index = arg;
     const struct tt_err *err = tt_db_job_error(job);
@@ -35,25 +52,19 @@ static void on_done(struct tt_db_job *job, void *arg)
     if (err)
         tt_log(TT_LOG_WARN, "messages were not indexed for search", TT_F_Z("code", err->code),
                TT_F_Z("error", err->message));
-    else if (tt_db_job_outcome(job, 1).changes == ROWS)
+    else if (rows_are_left(job))
         submit(index, jobs_done(index));
     if (!index->running)
         tt_timer_start(index->loop, &index->timer, PAUSE_MS);
 }
 
-/* `jobs`: of the database so far; this one will be the next. */
+/* `jobs`: of the database so far; this one will be the next. When the database is busy: later. */
 static void submit(struct tt_search_index *index, uint64_t jobs)
 {
-    struct tt_db_job *job = tt_db_job_new();
-    struct tt_db_value rows = tt_db_int(ROWS);
     struct tt_err err = {0};
 
-    tt_db_job_add(job, TT_STR(SQL_INDEX), &rows, 1, -1);
-    tt_db_job_add(job, TT_STR(SQL_TAKE_OFF), &rows, 1, -1);
-    if (tt_db_submit(index->db, index->loop, job, on_done, index, &err) != 0) {
-        tt_db_job_free(job); /* busy: later */
+    if (submit_job(index->db, index->loop, NULL, on_indexed, index, &err) != 0)
         return;
-    }
     index->running = true;
     index->jobs_seen = jobs + 1;
 }
@@ -85,4 +96,78 @@ void tt_search_index_stop(struct tt_search_index *index)
         return;
     index->stopped = true;
     tt_timer_stop(&index->timer);
+}
+
+/* ---- one user's, before a search ---- */
+
+static void on_caught_up(struct tt_db_job *job, void *arg);
+
+static int submit_catch_up(struct tt_search_catch_up *catch_up, struct tt_err *err)
+{
+    struct tt_db_value user = tt_db_int(catch_up->user_id);
+    return submit_job(catch_up->db, catch_up->loop, &user, on_caught_up, catch_up, err);
+}
+
+static void on_caught_up(struct tt_db_job *job, void *arg)
+{
+    struct tt_search_catch_up *catch_up = arg;
+    const struct tt_err *failed = tt_db_job_error(job);
+    struct tt_err err = {0};
+
+    if (!failed && rows_are_left(job) && !catch_up->cancelled) {
+        if (submit_catch_up(catch_up, &err) == 0)
+            return;
+        failed = &err;
+    }
+    catch_up->on_done(catch_up, failed);
+}
+
+static void note_behind(struct tt_db_rows *rows, void *arg)
+{
+    struct tt_search_catch_up *catch_up = arg;
+    catch_up->behind = tt_db_next(rows, NULL);
+}
+
+static void on_late_behind(struct tt_db_rows *rows, void *arg)
+{
+    struct tt_search_catch_up *catch_up = arg;
+    struct tt_err err = {0};
+
+    catch_up->pending = NULL;
+    int behind = tt_db_next(rows, &err);
+    if (behind == TT_DB_ROW && submit_catch_up(catch_up, &err) == 0)
+        return;
+    catch_up->on_done(catch_up, behind == TT_DB_END ? NULL : &err);
+}
+
+int tt_search_catch_up(struct tt_search_catch_up *catch_up, struct tt_db *db, struct tt_loop *loop,
+                       int64_t user_id,
+                       void (*on_done)(struct tt_search_catch_up *catch_up,
+                                       const struct tt_err *err),
+                       struct tt_err *err)
+{
+    struct tt_db_value user = tt_db_int(user_id);
+    struct tt_db_query query = {.sql = TT_STR(SQL_IS_BEHIND), .values = &user, .count = 1};
+
+    *catch_up =
+        (struct tt_search_catch_up){.db = db, .loop = loop, .user_id = user_id, .on_done = on_done};
+    if (tt_db_read(db, loop, &query, note_behind, catch_up, &catch_up->pending, err) != 0)
+        return -1;
+    if (catch_up->pending) {
+        tt_db_pending_pass(catch_up->pending, on_late_behind, catch_up);
+        return 1;
+    }
+    if (catch_up->behind == TT_DB_END)
+        return 0;
+    return submit_catch_up(catch_up, err) == 0 ? 1 : -1;
+}
+
+bool tt_search_catch_up_cancel(struct tt_search_catch_up *catch_up)
+{
+    bool over = catch_up->pending;
+    if (over)
+        tt_db_pending_cancel(catch_up->pending);
+    catch_up->pending = NULL;
+    catch_up->cancelled = true;
+    return over;
 }

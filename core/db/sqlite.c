@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "db/search_tokenizer.h"
+#include "db/sqlite_fts5.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -80,7 +80,7 @@ static void setup_library(void)
 {
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    tt_search_tokenizer_setup();
+    tt_fts5_setup();
 }
 
 /* Statements that come from outside (jobs, queries) share our transaction and our connection: one

@@ -1,6 +1,7 @@
 /* What SQLite's engine consists of, for the sqlite*.c files of this layer (and for its tests, which
  * break it on purpose). */
 #pragma once
+#include "base/buf.h"
 #include "db/engine.h"
 #include "db/sqlite.h"
 #include "db/sqlite_writer.h"
@@ -62,8 +63,17 @@ int tt_fetch(struct tt_db_link *link, const struct tt_db_query *query, tt_db_row
              void *arg, struct tt_db_pending **pending, struct tt_err *err);
 void tt_fetch_cancel(struct tt_db_pending *pending);
 
-/* ---- the file, while nobody has it open (sqlite_copy.c, sqlite_migrate.c) ---- */
+/* ---- search (sqlite_search.c) ---- */
 
+extern const struct tt_search_engine tt_sqlite_search;
+/* Appends the query in FTS5's language. */
+void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *search);
+
+/* ---- the file, while nobody has it open (sqlite_inspect.c, sqlite_copy.c,
+ * sqlite_migrate.c) ---- */
+
+int tt_sqlite_inspect(const char *path, const char *seal_id, struct tt_db_contents *contents,
+                      struct tt_err *err);
 int tt_sqlite_copy(const char *from, const char *to, struct tt_err *err);
 int tt_sqlite_migrate(const char *path, const char *directory, bool dry_run,
                       struct tt_migrate_report *report, struct tt_err *err);

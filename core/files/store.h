@@ -68,3 +68,11 @@ struct tt_store_swept {
  * removed. */
 int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str *key), void *arg,
                    struct tt_store_swept *swept, struct tt_err *err);
+
+struct tt_store_count {
+    size_t files; /* committed ones */
+    uint64_t bytes;
+};
+/* Counts the files of a store that is not open; no folder is none. Changes nothing. Fails:
+ * "store_failed". Thread: any, blocks. */
+int tt_store_count(const char *folder, struct tt_store_count *count, struct tt_err *err);

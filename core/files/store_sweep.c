@@ -1,7 +1,7 @@
 /* The sweep at start: what the disk holds against what the database knows. Only names that the
  * store itself gives are ever removed; anything else in the folder is somebody's and is reported. A
  * row without its file cannot happen by a crash (the file comes first and goes last), so it is
- * logged as what it is: lost by another hand. */
+ * logged as what it is: lost by another hand. Counting what a sweep could remove is here too. */
 #include "base/log.h"
 #include "files/store_internal.h"
 
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOGGED_MAX 10 /* of each kind; the counts tell the rest */
@@ -58,9 +59,9 @@ static int remove_one(int dir, const char *name, size_t *count, struct tt_err *e
     return 0;
 }
 
-static int sweep_name(struct sweep *sweep, int dir, const char *shard, const char *name,
-                      struct tt_err *err)
+static int sweep_name(void *arg, int dir, const char *shard, const char *name, struct tt_err *err)
 {
+    struct sweep *sweep = arg;
     struct tt_store_swept *swept = sweep->swept;
     struct tt_str key;
     enum name_kind kind = judge(shard, tt_str_from(name), &key);
@@ -77,11 +78,15 @@ static int sweep_name(struct sweep *sweep, int dir, const char *shard, const cha
     return remove_one(dir, name, kind == NAME_FILE ? &swept->orphans : &swept->unfinished, err);
 }
 
-static int sweep_shard(struct sweep *sweep, const char *shard, struct tt_err *err)
+/* Calls `visit` for each name in the folder of `shard`, until it fails. */
+static int walk_shard(int store, const char *shard,
+                      int (*visit)(void *arg, int dir, const char *shard, const char *name,
+                                   struct tt_err *err),
+                      void *arg, struct tt_err *err)
 {
     int rc = 0;
     struct dirent *entry;
-    int fd = openat(sweep->store->dir, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(store, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
         tt_store_fail(err, "opening a folder of the store", errno);
@@ -92,7 +97,7 @@ static int sweep_shard(struct sweep *sweep, const char *shard, struct tt_err *er
     errno = 0;
     while (rc == 0 && (entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            rc = sweep_name(sweep, dirfd(dir), shard, entry->d_name, err);
+            rc = visit(arg, dirfd(dir), shard, entry->d_name, err);
         errno = 0;
     }
     if (rc == 0 && errno != 0)
@@ -130,7 +135,7 @@ int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str
     for (int i = 0; rc == 0 && i < TT_STORE_SHARDS; i++) {
         char shard[4];
         snprintf(shard, sizeof(shard), "%02x", (unsigned)i);
-        rc = sweep_shard(&sweep, shard, err);
+        rc = walk_shard(store->dir, shard, sweep_name, &sweep, err);
     }
     if (rc == 0) {
         report_missing(&sweep);
@@ -140,5 +145,38 @@ int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str
         pthread_mutex_unlock(&store->lock);
     }
     tt_map_free(sweep.known);
+    return rc;
+}
+
+/* ---- counting ---- */
+
+static int count_name(void *arg, int dir, const char *shard, const char *name, struct tt_err *err)
+{
+    struct tt_store_count *count = arg;
+    struct tt_str key;
+    struct stat st;
+    (void)err;
+    if (judge(shard, tt_str_from(name), &key) != NAME_FILE)
+        return 0;
+    count->files++;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        count->bytes += (uint64_t)st.st_size;
+    return 0;
+}
+
+int tt_store_count(const char *folder, struct tt_store_count *count, struct tt_err *err)
+{
+    int rc = 0;
+    *count = (struct tt_store_count){0};
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return errno == ENOENT ? 0 : tt_store_fail(err, folder, errno);
+    for (int i = 0; rc == 0 && i < TT_STORE_SHARDS; i++) {
+        char shard[4];
+        snprintf(shard, sizeof(shard), "%02x", (unsigned)i);
+        if (faccessat(dir, shard, F_OK, 0) == 0)
+            rc = walk_shard(dir, shard, count_name, count, err);
+    }
+    close(dir);
     return rc;
 }

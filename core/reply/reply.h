@@ -7,7 +7,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "loop/loop.h"
-#include "upstream/delta.h"
 
 #define TT_REPLY_MAX (8u << 20) /* bytes of log; then the reply ends with "reply_too_long" */
 
@@ -20,6 +19,10 @@ enum tt_reply_state {
     TT_REPLY_RUNNING,  /* bytes came */
     TT_REPLY_PRODUCED, /* the producer has ended; the final commit is under way */
     TT_REPLY_FINISHED  /* committed (or lost with a reason): readers may tell the end */
+};
+
+struct tt_usage {
+    int64_t input_tokens, output_tokens; /* -1 = not told */
 };
 
 struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings live with the reply */

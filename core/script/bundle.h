@@ -6,7 +6,7 @@
 #include "base/err.h"
 
 struct tt_bundle_file {
-    struct tt_str path; /* "routes/chat.lua", relative to lua/; "style.yaml" */
+    struct tt_str path; /* "chat/chat_routes.lua", relative to lua/; "style.yaml" */
     struct tt_str bytes;
     char hash[65]; /* sha256 of the bytes, hex */
 };

@@ -5,13 +5,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/task.h"
-#include "serve/generation.h"
 
 #include <stdlib.h>
 
 struct tt_detached {
     struct tt_vm *vm;
-    struct tt_generation *generation; /* a reference */
     const char *where;
     int function; /* registry reference */
     bool borrowed, failed;
@@ -24,7 +22,7 @@ struct tt_detached *tt_detached_borrow(struct tt_vm *vm, int function, const cha
 {
     struct tt_detached *detached = TT_NEW(struct tt_detached);
     detached->vm = vm;
-    detached->generation = tt_generation_ref(vm->owner);
+    tt_vm_hold(vm);
     detached->where = where;
     detached->function = function;
     detached->borrowed = true;
@@ -46,7 +44,7 @@ void tt_detached_free(struct tt_detached *detached)
         return;
     if (!detached->borrowed)
         luaL_unref(detached->vm->L, LUA_REGISTRYINDEX, detached->function);
-    tt_generation_unref(detached->generation);
+    tt_vm_release(detached->vm);
     free(detached);
 }
 
@@ -94,21 +92,21 @@ static void over(struct tt_deferred *deferred)
 static void on_task_gone(struct tt_owned *owned)
 {
     struct tt_detached *detached = TT_CONTAINER_OF(owned, struct tt_detached, owned);
-    tt_loop_defer(detached->vm->env->loop, &detached->after_task);
+    tt_loop_defer(detached->vm->runtime->loop, &detached->after_task);
 }
 
 void tt_detached_run(struct tt_detached *detached, const struct tt_detached_call *call)
 {
-    struct tt_env *env = detached->vm->env;
+    struct tt_runtime *runtime = detached->vm->runtime;
     struct tt_task *task = NULL;
 
     detached->call = *call;
     detached->owned.close = on_task_gone;
     detached->after_task.run = over;
-    if (!env->drained && !env->closing)
+    if (!runtime->drained && !runtime->closing)
         task = tt_task_new(detached->vm, on_end, detached);
     if (!task) {
-        if (env->closing) /* the loop has ended: there is no later step */
+        if (runtime->closing) /* the loop has ended: there is no later step */
             over(&detached->after_task);
         else
             on_task_gone(&detached->owned);

@@ -3,13 +3,12 @@
 #include "script/task.h"
 
 #include "script/watchdog.h"
-#include "serve/generation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct tt_task {
-    struct tt_list node; /* env->tasks */
+    struct tt_list node; /* runtime->tasks */
     struct tt_vm *vm;
     lua_State *L;
     int thread_ref;
@@ -69,10 +68,9 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
     task->run.run = run_again;
     tt_list_init(&task->owned);
     tt_list_init(&task->children);
-    tt_list_push_back(&vm->env->tasks, &task->node);
-    vm->env->task_count++;
-    if (vm->owner)
-        tt_generation_ref(vm->owner);
+    tt_list_push_back(&vm->runtime->tasks, &task->node);
+    vm->runtime->task_count++;
+    tt_vm_hold(vm);
     return task;
 }
 
@@ -107,9 +105,9 @@ bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer)
     return task != NULL;
 }
 
-struct tt_env *tt_task_env(struct tt_task *task)
+struct tt_runtime *tt_task_runtime(struct tt_task *task)
 {
-    return task->vm->env;
+    return task->vm->runtime;
 }
 
 static void release_wait(struct tt_task *task)
@@ -129,7 +127,7 @@ static void cancel_children(struct tt_task *task)
 
     if (tt_list_empty(&task->children))
         return;
-    tt_guard_begin(&guard, task->vm->L, task->vm->env->script_time_ms);
+    tt_guard_begin(&guard, task->vm->L, task->vm->runtime->time_ms);
     while (!tt_list_empty(&task->children))
         tt_task_cancel(tt_list_entry(task->children.next, struct tt_task, sibling));
     tt_guard_end(&guard);
@@ -156,9 +154,9 @@ static void destroy(struct tt_task *task, bool reuse)
         task->root->descendants--;
     tt_list_remove(&task->sibling);
     tt_list_remove(&task->node);
-    vm->env->task_count--;
+    vm->runtime->task_count--;
     free(task);
-    tt_generation_unref(vm->owner); /* from here on the vm may be gone */
+    tt_vm_release(vm); /* from here on the vm may be gone */
 }
 
 /* Runs protected on the vm's main thread: 1 = the failed coroutine, 2 = the tt_err. */
@@ -217,7 +215,7 @@ static void close_variables(struct tt_task *task)
     struct tt_guard guard;
 
     vm->current = NULL;
-    tt_guard_begin(&guard, task->L, vm->env->script_time_ms);
+    tt_guard_begin(&guard, task->L, vm->runtime->time_ms);
     lua_resetthread(task->L);
     tt_guard_end(&guard);
     vm->current = outer;
@@ -240,7 +238,7 @@ static void resume(struct tt_task *task, int arguments)
 
     vm->current = task;
     task->waits = false;
-    tt_guard_begin(&guard, task->L, vm->env->script_time_ms);
+    tt_guard_begin(&guard, task->L, vm->runtime->time_ms);
     int status = lua_resume(task->L, vm->L, arguments, &results);
     bool stopped = tt_guard_end(&guard);
     vm->current = outer;
@@ -276,7 +274,7 @@ int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L,
     lua_pushlightuserdata(task->L, task->arg);
     lua_xmove(L, task->L, arguments);
     task->arguments = arguments + 1;
-    tt_loop_defer(task->vm->env->loop, &task->run);
+    tt_loop_defer(task->vm->runtime->loop, &task->run);
     return 0;
 }
 
@@ -302,10 +300,10 @@ void tt_task_cancel(struct tt_task *task)
     destroy(task, false);
 }
 
-void tt_task_cancel_all(struct tt_env *env)
+void tt_task_cancel_all(struct tt_runtime *runtime)
 {
-    while (!tt_list_empty(&env->tasks))
-        tt_task_cancel(tt_list_entry(env->tasks.next, struct tt_task, node));
+    while (!tt_list_empty(&runtime->tasks))
+        tt_task_cancel(tt_list_entry(runtime->tasks.next, struct tt_task, node));
 }
 
 void tt_task_client_left(struct tt_task *task)
@@ -409,7 +407,7 @@ void tt_task_leave_coroutine(lua_State *L)
 void tt_wait_done(struct tt_wait *wait)
 {
     if (wait->task)
-        tt_loop_defer(wait->task->vm->env->loop, &wait->task->run);
+        tt_loop_defer(wait->task->vm->runtime->loop, &wait->task->run);
     else
         wait->release(wait);
 }

@@ -44,7 +44,7 @@ void tt_task_start(struct tt_task *task, lua_CFunction entry);
  * closed, its children are cancelled. */
 void tt_task_cancel(struct tt_task *task);
 
-void tt_task_cancel_all(struct tt_env *env);
+void tt_task_cancel_all(struct tt_runtime *runtime);
 
 /* ---- tasks within tasks ---- */
 
@@ -79,7 +79,7 @@ struct tt_task *tt_task_check(lua_State *L, const char *function);
 struct tt_task *tt_task_check_wait(lua_State *L, const char *function);
 /* Whether it would not raise. */
 bool tt_task_can_wait(lua_State *L);
-struct tt_env *tt_task_env(struct tt_task *task);
+struct tt_runtime *tt_task_runtime(struct tt_task *task);
 
 void tt_task_own(struct tt_task *task, struct tt_owned *owned);
 void tt_task_disown(struct tt_owned *owned);

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 
 struct named {
-    struct tt_list node; /* env->timers.named */
-    struct tt_env *env;
+    struct tt_list node; /* runtime->timers.named */
+    struct tt_runtime *runtime;
     char name[TT_TIMER_NAME_MAX + 1];
     struct tt_vm *vm; /* whose function it calls; NULL = given up */
     int function;     /* registry reference of that vm */
@@ -30,8 +30,8 @@ struct named {
 static void arm(struct named *named)
 {
     uint64_t now = tt_clock_mono_ms();
-    if (!named->ticking && named->vm && !named->env->timers.stopped)
-        tt_timer_start(named->env->loop, &named->timer,
+    if (!named->ticking && named->vm && !named->runtime->timers.stopped)
+        tt_timer_start(named->runtime->loop, &named->timer,
                        named->due_ms > now ? named->due_ms - now : 0);
 }
 
@@ -64,7 +64,7 @@ static void on_tick_over(void *arg, bool failed)
 
     named->ticking = false;
     if (failed) {
-        uint64_t failures = ++named->env->timers.failures;
+        uint64_t failures = ++named->runtime->timers.failures;
         tt_log(TT_LOG_ERROR, "a timer's tick failed", TT_F_Z("timer", named->name),
                TT_F_INT("number", (int64_t)named->number), TT_F_INT("failures", (int64_t)failures));
     }
@@ -77,8 +77,8 @@ static void on_tick_over(void *arg, bool failed)
 static void on_due(struct tt_timer *timer)
 {
     struct named *named = TT_CONTAINER_OF(timer, struct named, timer);
-    struct tt_timers *timers = &named->env->timers;
-    uint64_t now = tt_loop_now(named->env->loop);
+    struct tt_timers *timers = &named->runtime->timers;
+    uint64_t now = tt_loop_now(named->runtime->loop);
 
     named->missed = now > named->due_ms ? (now - named->due_ms) / named->ms : 0;
     named->number += 1 + named->missed;
@@ -93,17 +93,17 @@ static void on_due(struct tt_timer *timer)
 /* ---- generations ---- */
 
 /* FNV-1a: the same name is the same worker's, whatever else is declared. */
-static bool is_mine(const struct tt_env *env, const char *name)
+static bool is_mine(const struct tt_runtime *runtime, const char *name)
 {
     uint32_t hash = 2166136261u;
     for (; *name; name++)
         hash = (hash ^ (unsigned char)*name) * 16777619u;
-    return (int)(hash % (uint32_t)env->workers) == env->worker;
+    return (int)(hash % (uint32_t)runtime->workers) == runtime->worker;
 }
 
-static struct named *find(struct tt_env *env, const char *name)
+static struct named *find(struct tt_runtime *runtime, const char *name)
 {
-    tt_list_for_each (node, &env->timers.named) {
+    tt_list_for_each (node, &runtime->timers.named) {
         struct named *named = tt_list_entry(node, struct named, node);
         if (strcmp(named->name, name) == 0)
             return named;
@@ -111,30 +111,30 @@ static struct named *find(struct tt_env *env, const char *name)
     return NULL;
 }
 
-static struct named *named_new(struct tt_env *env, const struct tt_timer_declared *declared)
+static struct named *named_new(struct tt_runtime *runtime, const struct tt_timer_declared *declared)
 {
     struct named *named = TT_NEW(struct named);
-    named->env = env;
+    named->runtime = runtime;
     memcpy(named->name, declared->name, sizeof(named->name));
     named->timer.on_due = on_due;
     named->due_ms = UINT64_MAX;
-    tt_list_push_back(&env->timers.named, &named->node);
+    tt_list_push_back(&runtime->timers.named, &named->node);
     return named;
 }
 
 void tt_timers_adopt(struct tt_vm *vm)
 {
-    struct tt_env *env = vm->env;
+    struct tt_runtime *runtime = vm->runtime;
     uint64_t now = tt_clock_mono_ms(); /* the loop may not run yet */
 
-    env->timers.active = vm;
+    runtime->timers.active = vm;
     tt_list_for_each (node, &vm->timers) {
         struct tt_timer_declared *declared = tt_list_entry(node, struct tt_timer_declared, node);
-        if (!is_mine(env, declared->name))
+        if (!is_mine(runtime, declared->name))
             continue;
-        struct named *named = find(env, declared->name);
+        struct named *named = find(runtime, declared->name);
         if (!named)
-            named = named_new(env, declared);
+            named = named_new(runtime, declared);
         if (named->ms != declared->ms && named->due_ms > now + declared->ms)
             named->due_ms = now + declared->ms;
         named->vm = vm;
@@ -142,7 +142,7 @@ void tt_timers_adopt(struct tt_vm *vm)
         named->ms = declared->ms;
         arm(named);
     }
-    tt_list_for_each_safe (node, &env->timers.named) {
+    tt_list_for_each_safe (node, &runtime->timers.named) {
         struct named *named = tt_list_entry(node, struct named, node);
         if (!named->vm && !named->ticking)
             forget(named);
@@ -152,7 +152,7 @@ void tt_timers_adopt(struct tt_vm *vm)
 /* Those that the next vm has adopted already are its own by now. */
 void tt_timers_give_up(struct tt_vm *vm)
 {
-    struct tt_timers *timers = &vm->env->timers;
+    struct tt_timers *timers = &vm->runtime->timers;
 
     tt_list_for_each_safe (node, &timers->named) {
         struct named *named = tt_list_entry(node, struct named, node);
@@ -165,22 +165,12 @@ void tt_timers_give_up(struct tt_vm *vm)
     }
 }
 
-void tt_timers_forget(struct tt_vm *vm)
-{
-    while (!tt_list_empty(&vm->timers)) {
-        struct tt_timer_declared *declared =
-            tt_list_entry(vm->timers.next, struct tt_timer_declared, node);
-        tt_list_remove(&declared->node);
-        free(declared);
-    }
-}
-
 /* ---- single calls ---- */
 
 struct tt_single {
-    struct tt_list node; /* env->timers.single */
+    struct tt_list node; /* runtime->timers.single */
     int references;      /* the list, and the script's handle */
-    struct tt_env *env;
+    struct tt_runtime *runtime;
     struct tt_detached *call; /* NULL once it has begun or was cancelled */
     struct tt_timer timer;
 };
@@ -198,7 +188,7 @@ static struct tt_detached *take_call(struct tt_single *single)
     if (call) {
         tt_timer_stop(&single->timer);
         tt_list_remove(&single->node);
-        single->env->timers.single_count--;
+        single->runtime->timers.single_count--;
         tt_single_unref(single);
     }
     return call;
@@ -210,10 +200,10 @@ static void on_single_due(struct tt_timer *timer)
     tt_detached_run(take_call(single), &(struct tt_detached_call){0});
 }
 
-struct tt_single *tt_single_start(struct tt_env *env, struct tt_detached *call, uint64_t ms,
+struct tt_single *tt_single_start(struct tt_runtime *runtime, struct tt_detached *call, uint64_t ms,
                                   struct tt_err *err)
 {
-    struct tt_timers *timers = &env->timers;
+    struct tt_timers *timers = &runtime->timers;
 
     if (timers->stopped || timers->single_count >= TT_TIMER_SINGLE_MAX) {
         tt_err_set(err, 503, "busy", "%s",
@@ -222,12 +212,12 @@ struct tt_single *tt_single_start(struct tt_env *env, struct tt_detached *call, 
     }
     struct tt_single *single = TT_NEW(struct tt_single);
     single->references = 2;
-    single->env = env;
+    single->runtime = runtime;
     single->call = call;
     single->timer.on_due = on_single_due;
     tt_list_push_back(&timers->single, &single->node);
     timers->single_count++;
-    tt_timer_start(env->loop, &single->timer, ms);
+    tt_timer_start(runtime->loop, &single->timer, ms);
     return single;
 }
 

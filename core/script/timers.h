@@ -24,16 +24,17 @@ void tt_timers_stop(struct tt_timers *timers);
 /* Frees what is left, after tt_timers_stop and after all tasks are gone. */
 void tt_timers_destroy(struct tt_timers *timers);
 
-/* See tt_vm_activate, tt_vm_retire, tt_vm_free. */
+/* At the swap: the vm becomes its worker's current one, or stops being it. Due times change hands
+ * in these two, in either order and without a turn of the loop between them. Thread: the vm's
+ * worker, or main before it starts. */
 void tt_timers_adopt(struct tt_vm *vm);
 void tt_timers_give_up(struct tt_vm *vm);
-void tt_timers_forget(struct tt_vm *vm);
 
 /* A single call. Shared by its script's handle and the list of what waits. */
 struct tt_single;
 
 /* Takes the call over. A reference for the caller. Fails: NULL ("busy": too many, or stopping). */
-struct tt_single *tt_single_start(struct tt_env *env, struct tt_detached *call, uint64_t ms,
+struct tt_single *tt_single_start(struct tt_runtime *runtime, struct tt_detached *call, uint64_t ms,
                                   struct tt_err *err);
 /* It does not run, unless it has begun: false then. */
 bool tt_single_cancel(struct tt_single *single);

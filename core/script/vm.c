@@ -5,10 +5,8 @@
 
 #include "base/log.h"
 #include "script/sandbox.h"
-#include "script/timers.h"
 #include "script/value.h"
 #include "script/watchdog.h"
-#include "tide/bind.h"
 
 #include <lualib.h>
 #include <stdio.h>
@@ -38,6 +36,18 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t new_size)
     if (moved)
         vm->memory_used += new_size - old_size;
     return moved;
+}
+
+void tt_vm_hold(struct tt_vm *vm)
+{
+    if (vm->hold)
+        vm->hold(vm);
+}
+
+void tt_vm_release(struct tt_vm *vm)
+{
+    if (vm->release)
+        vm->release(vm);
 }
 
 struct tt_vm *tt_vm_of(lua_State *L)
@@ -86,8 +96,8 @@ static int run_module(lua_State *L, const char *name, const char *path)
     return 1;
 }
 
-/* require "routes.chat" -> routes/chat.lua of the bundle, "tide.x" -> the core's module. Loaded
- * once a state. */
+/* require "chat.chat_routes" -> chat/chat_routes.lua of the bundle, "tide.x" -> the core's module.
+ * Loaded once a state. */
 static int bundle_require(lua_State *L)
 {
     struct tt_vm *vm = tt_vm_of(L);
@@ -130,26 +140,12 @@ static void add_module(lua_State *L, const char *name, lua_CFunction push)
 
 static int build(lua_State *L)
 {
+    const struct tt_runtime *runtime = tt_vm_of(L)->runtime;
+
     tt_sandbox_open(L);
     tt_value_setup(L);
-    tt_bind_request_setup(L);
-    add_module(L, "tide.json", tt_bind_json);
-    add_module(L, "tide.db", tt_bind_db);
-    add_module(L, "tide.crypto", tt_bind_crypto);
-    add_module(L, "tide.time", tt_bind_time);
-    add_module(L, "tide.log", tt_bind_log);
-    add_module(L, "tide.config", tt_bind_config);
-    add_module(L, "tide.text", tt_bind_text);
-    add_module(L, "tide.personas", tt_bind_personas);
-    add_module(L, "tide.llm", tt_bind_llm);
-    add_module(L, "tide.cache", tt_bind_cache);
-    add_module(L, "tide.files", tt_bind_files);
-    add_module(L, "tide.http", tt_bind_http);
-    add_module(L, "tide.shared", tt_bind_shared);
-    add_module(L, "tide.scripts", tt_bind_scripts);
-    add_module(L, "tide.task", tt_bind_task);
-    add_module(L, "tide.timer", tt_bind_timer);
-    add_module(L, "tide.test", tt_bind_test);
+    for (const struct tt_script_module *module = runtime->modules; module->name; module++)
+        add_module(L, module->name, module->open);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");
     tt_sandbox_freeze(L);
@@ -180,7 +176,7 @@ static int traceback(lua_State *L)
 static int call(lua_State *L, const char *file, struct tt_complaints *complaints)
 {
     struct tt_vm *vm = tt_vm_of(L);
-    int64_t budget_ms = vm->env->script_load_ms;
+    int64_t budget_ms = vm->runtime->load_ms;
     int base = lua_gettop(L) - 2;
 
     lua_pushcfunction(L, traceback);
@@ -335,16 +331,16 @@ static int load(struct tt_vm *vm, struct tt_complaints *complaints)
     return tt_vm_call(vm, find_app, NULL, "app.lua", complaints);
 }
 
-struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int generation,
+struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
                         struct tt_complaints *complaints, struct tt_err *err)
 {
     struct tt_vm *vm = TT_NEW(struct tt_vm);
 
     vm->bundle = bundle;
-    vm->env = env;
+    vm->runtime = runtime;
     vm->generation = generation;
     tt_list_init(&vm->timers);
-    vm->memory_max = env->script_memory_max;
+    vm->memory_max = runtime->memory_max;
     vm->L = lua_newstate(allocate, vm);
     if (!vm->L) {
         free(vm);
@@ -368,18 +364,7 @@ void tt_vm_free(struct tt_vm *vm)
     if (!vm)
         return;
     lua_close(vm->L);
-    tt_timers_forget(vm);
     free(vm);
-}
-
-void tt_vm_activate(struct tt_vm *vm)
-{
-    tt_timers_adopt(vm);
-}
-
-void tt_vm_retire(struct tt_vm *vm)
-{
-    tt_timers_give_up(vm);
 }
 
 const char *tt_vm_library_version(void)

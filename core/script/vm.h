@@ -5,18 +5,16 @@
 #include "base/err.h"
 #include "script/bundle.h"
 #include "script/complaints.h"
-#include "script/env.h"
+#include "script/runtime.h"
 
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdatomic.h>
 
-struct tt_generation;
-
 struct tt_vm {
     lua_State *L;
     const struct tt_bundle *bundle; /* borrowed */
-    struct tt_env *env;
+    struct tt_runtime *runtime;
     struct tt_task *current; /* the task that runs now, NULL between */
     int generation;
     size_t memory_used, memory_max;
@@ -24,10 +22,12 @@ struct tt_vm {
     int close_depth;      /* coroutines that are being closed within one another */
     int idle_threads[64]; /* registry references of coroutines ready for reuse */
     int idle_count;
-    int handle_ref, routes_ref;  /* app.handle, app.routes (registry references) */
-    struct tt_generation *owner; /* NULL in tests */
-    struct tt_list timers;       /* declared by its modules, see timers.h */
-    bool loaded;                 /* module bodies have run */
+    int handle_ref, routes_ref; /* app.handle, app.routes (registry references) */
+    /* Keep alive, and give back, what the state belongs to; NULL in tests. */
+    void (*hold)(struct tt_vm *vm), (*release)(struct tt_vm *vm);
+    void *owner;           /* theirs */
+    struct tt_list timers; /* declared by its modules, see timers.h */
+    bool loaded;           /* module bodies have run */
     /* Requests begun, and those among them that ended by a script error; any thread may read. */
     atomic_ullong requests, failures;
 };
@@ -35,15 +35,15 @@ struct tt_vm {
 /* Builds the state: compiles every file, then runs app.lua and every other module, so that whatever
  * is wrong anywhere is found here and not by a request. Fails: NULL with code "script_error";
  * *complaints gets everything that was found. Owns: the caller, tt_vm_free. */
-struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_env *env, int generation,
+struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
                         struct tt_complaints *complaints, struct tt_err *err);
 void tt_vm_free(struct tt_vm *vm);
 
-/* At the swap: the vm becomes its worker's current one, or stops being it. What goes on without
- * requests (timers) changes hands in these two, in either order and without a turn between them.
- * Thread: the vm's worker, or main before it starts. */
-void tt_vm_activate(struct tt_vm *vm);
-void tt_vm_retire(struct tt_vm *vm);
+/* Whoever runs something in the state without a request (a task, a filter) holds it meanwhile.
+ * After the release the state may be gone. Thread: the vm's worker. */
+void tt_vm_hold(struct tt_vm *vm);
+void tt_vm_release(struct tt_vm *vm);
+
 /* Calls a C function in the state, with `arg` as a light userdata, and stands between what it
  * raises and the caller: -1, and a complaint with a traceback, about `file` when the error names no
  * place. Thread: the one that has the state. */

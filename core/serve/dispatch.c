@@ -91,7 +91,7 @@ static struct tt_visit *begin_visit(struct tt_listener_handle *handle,
     visit->listener = handle->listener;
     visit->started_ns = tt_clock_mono_ns();
     visit->generation = tt_generation_ref(dispatcher->generation);
-    visit->vm = visit->generation->vms[dispatcher->env->worker];
+    visit->vm = visit->generation->vms[dispatcher->tide->runtime.worker];
     visit->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
     tt_http_set_user(exchange, visit);
     snprintf(number, sizeof(number), "%d", visit->generation->number);
@@ -101,7 +101,7 @@ static struct tt_visit *begin_visit(struct tt_listener_handle *handle,
 
 static void count_request(const struct tt_visit *visit)
 {
-    struct tt_route_stats_set *set = visit->dispatcher->env->route_stats;
+    struct tt_route_stats_set *set = visit->dispatcher->settings->route_stats;
     uint64_t duration_us = (tt_clock_mono_ns() - visit->started_ns) / 1000;
 
     if (!set)
@@ -121,7 +121,8 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
     struct tt_str path = visit->route ? visit->route->path : TT_STR("-");
 
     tt_frames_close(visit->frames);
-    tt_intake_close(visit);
+    tt_intake_close(visit->intake);
+    visit->intake = NULL;
     if (visit->request)
         *visit->request = NULL;
     count_request(visit);
@@ -142,15 +143,15 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
 
 static void add_cors(struct tt_visit *visit)
 {
-    const struct tt_env *env = visit->dispatcher->env;
+    const struct tt_serve_settings *settings = visit->dispatcher->settings;
     struct tt_http_exchange *exchange = visit->exchange;
 
-    if (env->cors_origin_count == 0 || visit->listener != TT_LISTENER_PUBLIC)
+    if (settings->cors_origin_count == 0 || visit->listener != TT_LISTENER_PUBLIC)
         return;
     struct tt_str origin = tt_http_header(exchange, "Origin");
     tt_http_add_header(exchange, TT_STR("Vary"), TT_STR("Origin"));
-    for (size_t i = 0; origin.data && i < env->cors_origin_count; i++) {
-        if (!tt_str_eq(origin, env->cors_origins[i]))
+    for (size_t i = 0; origin.data && i < settings->cors_origin_count; i++) {
+        if (!tt_str_eq(origin, settings->cors_origins[i]))
             continue;
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Origin"), origin);
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Credentials"), TT_STR("true"));
@@ -201,7 +202,7 @@ static bool find_route(struct tt_visit *visit)
     return false;
 }
 
-/* Only the shape: whether the token is good is lua/lib/auth.lua's to say. */
+/* Only the shape: whether the token is good is lua/web/auth.lua's to say. */
 static bool has_credentials(struct tt_http_exchange *exchange)
 {
     struct tt_str header = tt_http_header(exchange, "Authorization");
@@ -226,13 +227,26 @@ static bool is_json_type(struct tt_http_exchange *exchange)
     return tt_str_eq_nocase(tt_str_trim(type), TT_STR("application/json"));
 }
 
+static void on_piece(struct tt_http_exchange *exchange, struct tt_str bytes)
+{
+    struct tt_visit *visit = tt_http_user(exchange);
+    struct tt_err err = {0};
+
+    if (tt_intake_feed(visit->intake, bytes, &err) != 0)
+        tt_visit_fail(visit, &(struct tt_visit_error){.code = err.code, .detail = err.message});
+}
+
 static void begin_upload(struct tt_visit *visit, size_t *body_max)
 {
     struct tt_err err = {0};
-    if (tt_intake_start(visit, &err) != 0)
+
+    visit->intake = tt_intake_open(visit->exchange, visit->dispatcher->tide, &err);
+    if (!visit->intake) {
         fail(visit, err.code);
-    else
-        *body_max = visit->route->body_max;
+        return;
+    }
+    tt_http_stream_body(visit->exchange, on_piece);
+    *body_max = visit->route->body_max;
 }
 
 static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
@@ -275,8 +289,9 @@ static void on_task_end(const struct tt_err *error, void *arg)
            TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
            TT_F_STR("route", visit->route->path), TT_F_INT("generation", visit->generation->number),
            TT_F_Z("error", error->message));
-    if (visit->dispatcher->env->route_stats)
-        tt_route_stats_add_failure(visit->dispatcher->env->route_stats, tt_str_from(error->code));
+    if (visit->dispatcher->settings->route_stats)
+        tt_route_stats_add_failure(visit->dispatcher->settings->route_stats,
+                                   tt_str_from(error->code));
     if (visit->status == 0)
         tt_visit_fail(visit,
                       &(struct tt_visit_error){.code = error->code, .detail = error->message});
@@ -351,7 +366,8 @@ void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t po
         .position = position, .describe = describe, .describe_arg = visit, .openai = openai};
 
     visit->status = 200;
-    visit->frames = tt_frames_open(visit->exchange, visit->dispatcher->env->loop, reply, &wish);
+    visit->frames =
+        tt_frames_open(visit->exchange, visit->dispatcher->tide->runtime.loop, reply, &wish);
     if (visit->gone && visit->frames)
         tt_frames_abandon(visit->frames);
 }
@@ -366,7 +382,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
         dispatcher->builtin_request(dispatcher->builtin_arg, exchange);
         return;
     }
-    if (visit->intake && tt_intake_end(visit, &err) != 0) {
+    if (visit->intake && tt_intake_end(visit->intake, &err) != 0) {
         fail(visit, err.code);
         return;
     }

@@ -6,12 +6,14 @@
 #include "http/http.h"
 #include "script/task.h"
 #include "serve/generation.h"
+#include "tide/tide.h"
 
 struct tt_listener_handle;
 struct tt_visit;
 
 struct tt_dispatcher {
-    struct tt_env *env;
+    struct tt_tide *tide;
+    const struct tt_serve_settings *settings;
     struct tt_generation *generation; /* the current one: a reference */
     /* Paths that the core answers itself (/livez, /readyz, /metrics): true = it does. What is not
      * answered at once comes again when its body is there, and may be answered any time later. */

@@ -3,75 +3,40 @@
  * headers x-should-retry, retry-after-ms and retry-after, in this order. */
 #include "serve/error_shape.h"
 
-#include "base/json.h"
+#include "http/error_object.h"
 
 #include <stdio.h>
 
-static void put_detail(const struct tt_visit *visit, const struct tt_visit_error *error,
-                       struct tt_json_writer *w)
+/* What developers see of it, in dev mode. */
+static struct tt_str detail_of(const struct tt_visit *visit, const struct tt_visit_error *error)
 {
-    if (!visit->dispatcher->env->dev || !error->detail)
-        return;
-    tt_json_key(w, TT_STR("detail"));
-    tt_json_str(w, tt_str_from(error->detail));
+    return visit->dispatcher->settings->dev && error->detail ? tt_str_from(error->detail)
+                                                             : (struct tt_str){0};
 }
 
 static void put_own(const struct tt_visit *visit, const struct tt_visit_error *error,
                     struct tt_str text, struct tt_str code, struct tt_json_writer *w)
 {
     tt_json_begin_object(w);
-    tt_json_key(w, TT_STR("error"));
-    tt_json_str(w, text);
-    tt_json_key(w, TT_STR("code"));
-    tt_json_str(w, code);
-    tt_json_key(w, TT_STR("request_id"));
-    tt_json_str(w, tt_http_request_id(visit->exchange));
-    put_detail(visit, error, w);
-    tt_json_end_object(w);
-}
-
-/* ---- OpenAI's ---- */
-
-static struct tt_str type_of(int status)
-{
-    switch (status) {
-    case 401:
-        return TT_STR("authentication_error");
-    case 403:
-        return TT_STR("permission_error");
-    case 404:
-        return TT_STR("not_found_error");
-    case 429:
-        return TT_STR("rate_limit_error");
-    default:
-        return status >= 500 ? TT_STR("server_error") : TT_STR("invalid_request_error");
-    }
-}
-
-void tt_error_openai_object(struct tt_json_writer *w, const struct tt_error_openai *error)
-{
-    tt_json_begin_object(w);
-    tt_json_key(w, TT_STR("message"));
-    tt_json_str(w, error->message);
-    tt_json_key(w, TT_STR("type"));
-    tt_json_str(w, type_of(error->status));
-    tt_json_key(w, TT_STR("param"));
-    if (error->param.data)
-        tt_json_str(w, error->param);
-    else
-        tt_json_null(w);
-    tt_json_key(w, TT_STR("code"));
-    tt_json_str(w, error->code);
+    tt_http_error_put(w, &(struct tt_http_error){.message = text,
+                                                 .code = code,
+                                                 .request_id = tt_http_request_id(visit->exchange),
+                                                 .detail = detail_of(visit, error)});
     tt_json_end_object(w);
 }
 
 static void put_openai(const struct tt_visit *visit, const struct tt_visit_error *error,
-                       const struct tt_error_openai *told, struct tt_json_writer *w)
+                       const struct tt_http_error_openai *object, struct tt_json_writer *w)
 {
+    struct tt_str detail = detail_of(visit, error);
+
     tt_json_begin_object(w);
     tt_json_key(w, TT_STR("error"));
-    tt_error_openai_object(w, told);
-    put_detail(visit, error, w);
+    tt_http_error_put_openai(w, object);
+    if (detail.data) {
+        tt_json_key(w, TT_STR("detail"));
+        tt_json_str(w, detail);
+    }
     tt_json_end_object(w);
 }
 
@@ -112,7 +77,8 @@ void tt_error_shape_put(struct tt_visit *visit, const struct tt_visit_error *err
         tt_visit_fill(visit, error->code, NULL, NULL, &filled);
     struct tt_str text = error->text.data ? error->text : tt_buf_str(&filled);
     if (openai) {
-        put_openai(visit, error, &(struct tt_error_openai){text, error->param, code, status}, &w);
+        put_openai(visit, error, &(struct tt_http_error_openai){text, error->param, code, status},
+                   &w);
         tt_http_add_header(visit->exchange, TT_STR("X-Should-Retry"),
                            worth_retrying(visit, code, status) ? TT_STR("true") : TT_STR("false"));
     } else {

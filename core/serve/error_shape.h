@@ -2,19 +2,10 @@
  * clients of OpenAI's API expect. Which one is data: app.lua names the beginnings of paths whose
  * errors have another shape, so that refusals which no script sees have it too. */
 #pragma once
-#include "base/json.h"
+#include "base/buf.h"
 #include "serve/dispatch.h"
 
 /* Appends the body and adds the headers of a failed answer. `code` and `status` are what the client
  * gets; the text is the error's, or that of its code. Thread: worker. */
 void tt_error_shape_put(struct tt_visit *visit, const struct tt_visit_error *error,
                         struct tt_str code, int status, struct tt_buf *body);
-
-/* OpenAI's error object, as answers and streams have it under the key "error". */
-struct tt_error_openai {
-    struct tt_str message;
-    struct tt_str param; /* data == NULL: null */
-    struct tt_str code;
-    int status;
-};
-void tt_error_openai_object(struct tt_json_writer *w, const struct tt_error_openai *error);

@@ -6,9 +6,20 @@
 
 #include <stdlib.h>
 
-struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, struct tt_env **envs,
-                                        int env_count, struct tt_complaints *complaints,
-                                        struct tt_err *err)
+static void hold(struct tt_vm *vm)
+{
+    tt_generation_ref(vm->owner);
+}
+
+static void release(struct tt_vm *vm)
+{
+    tt_generation_unref(vm->owner);
+}
+
+struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
+                                        struct tt_runtime **runtimes, int count,
+                                        const struct tt_serve_settings *settings,
+                                        struct tt_complaints *complaints, struct tt_err *err)
 {
     struct tt_generation *generation = TT_NEW(struct tt_generation);
     struct tt_err why = {0};
@@ -18,7 +29,7 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, st
     generation->number = number;
     generation->bundle = bundle;
     generation->errors = tt_map_new();
-    generation->vms = tt_alloc((size_t)env_count * sizeof(struct tt_vm *));
+    generation->vms = tt_alloc((size_t)count * sizeof(struct tt_vm *));
     for (int i = 0; i < TT_LISTENERS; i++)
         generation->router[i] = tt_router_new();
     complaints->phase = "personas";
@@ -26,14 +37,16 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, st
         tt_complaints_add(complaints, "style.yaml", tt_str_from(why.message));
         failed = -1; /* what is wrong with the scripts is told all the same */
     }
-    for (int i = 0; i < env_count; i++) {
-        generation->vms[i] = tt_vm_new(bundle, envs[i], number, complaints, err);
+    for (int i = 0; i < count; i++) {
+        generation->vms[i] = tt_vm_new(bundle, runtimes[i], number, complaints, err);
         if (!generation->vms[i])
             goto failed;
         generation->vm_count++;
         generation->vms[i]->owner = generation;
+        generation->vms[i]->hold = hold;
+        generation->vms[i]->release = release;
     }
-    if (tt_generation_check(generation, complaints) == 0 && failed == 0)
+    if (tt_generation_check(generation, settings, complaints) == 0 && failed == 0)
         return generation;
     tt_err_set(err, 422, "script_error", "the scripts do not validate");
 failed:

@@ -4,7 +4,7 @@
 #pragma once
 #include "http/router.h"
 #include "script/vm.h"
-#include "serve/route_stats.h"
+#include "serve/serve_settings.h"
 
 #include <stdatomic.h>
 
@@ -65,12 +65,13 @@ struct tt_generation {
     atomic_bool on_disk_again;     /* the builder has found these very bytes on the disk since */
 };
 
-/* Builds a generation with one state for each env and checks it; takes the bundle over (also on
+/* Builds a generation with one state for each runtime and checks it; takes the bundle over (also on
  * failure). Fails: NULL with "script_error"; *complaints gets everything that was found. Thread:
  * builder or main. */
-struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number, struct tt_env **envs,
-                                        int env_count, struct tt_complaints *complaints,
-                                        struct tt_err *err);
+struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
+                                        struct tt_runtime **runtimes, int count,
+                                        const struct tt_serve_settings *settings,
+                                        struct tt_complaints *complaints, struct tt_err *err);
 struct tt_generation *tt_generation_ref(struct tt_generation *generation);
 /* The last one hands it to on_unused, or closes the states at once: they have no task any more, for
  * tasks hold a reference each. Thread: any. A worker's own reference and those of its requests are

@@ -8,6 +8,7 @@
 
 struct check {
     struct tt_generation *generation;
+    const struct tt_serve_settings *settings; /* NULL when only advice is asked for */
     struct tt_complaints *complaints;
 };
 
@@ -130,10 +131,12 @@ static void read_place(lua_State *L, struct tt_generation *generation, struct tt
     route->line = where.linedefined > 0 ? where.linedefined : 1;
 }
 
-/* 1 = generation, 2 = app.routes, 3 = number of the entry, from 1. */
+/* 1 = the check, 2 = app.routes, 3 = number of the entry, from 1. */
 static int read_route(lua_State *L)
 {
-    struct tt_generation *generation = lua_touserdata(L, 1);
+    const struct check *check = lua_touserdata(L, 1);
+    const struct tt_serve_settings *settings = check->settings;
+    struct tt_generation *generation = check->generation;
     lua_Integer number = lua_tointeger(L, 3);
     struct tt_route *route = &generation->routes[number - 1];
     struct tt_err err = {0};
@@ -154,14 +157,13 @@ static int read_route(lua_State *L)
     route->upload = lua_toboolean(L, -1);
     if (route->upload && route->reads_body)
         return luaL_error(L, "'upload' and 'request' exclude each other");
-    const struct tt_env *env = tt_vm_of(L)->env;
-    size_t usual = route->upload ? env->upload_max + TT_UPLOAD_OVERHEAD : env->body_max;
+    size_t usual = route->upload ? settings->upload_max + TT_UPLOAD_OVERHEAD : settings->body_max;
     int64_t body_max = tt_value_field_int(L, entry, "body_max", (int64_t)usual);
     if (body_max < 0)
         return luaL_error(L, "'body_max' is negative");
     route->body_max = (size_t)body_max;
-    if (env->route_stats)
-        route->stats = tt_route_stats_of(env->route_stats, route->method, route->path);
+    if (settings->route_stats)
+        route->stats = tt_route_stats_of(settings->route_stats, route->method, route->path);
     if (tt_router_add(generation->router[route->listener], route->method, route->path,
                       (int)number - 1, &err) != 0)
         return luaL_error(L, "%s", err.message);
@@ -202,7 +204,7 @@ static int read_routes(lua_State *L)
         tt_arena_alloc(&generation->arena, (generation->route_count + 1) * sizeof(struct tt_route));
     for (size_t i = 1; i <= generation->route_count; i++) {
         lua_pushcfunction(L, read_route);
-        lua_pushlightuserdata(L, generation);
+        lua_pushlightuserdata(L, check);
         lua_pushvalue(L, 2);
         lua_pushinteger(L, (lua_Integer)i);
         if (lua_pcall(L, 3, 0, 0) == LUA_OK)
@@ -294,9 +296,10 @@ static int run_advice(lua_State *L)
 
 /* ---- all of it ---- */
 
-int tt_generation_check(struct tt_generation *generation, struct tt_complaints *complaints)
+int tt_generation_check(struct tt_generation *generation, const struct tt_serve_settings *settings,
+                        struct tt_complaints *complaints)
 {
-    struct check check = {generation, complaints};
+    struct check check = {generation, settings, complaints};
     struct tt_vm *vm = generation->vms[0];
     size_t before = complaints->count;
     int failed;
@@ -314,7 +317,7 @@ int tt_generation_check(struct tt_generation *generation, struct tt_complaints *
 
 void tt_generation_advise(struct tt_generation *generation, struct tt_complaints *advice)
 {
-    struct check check = {generation, advice};
+    struct check check = {generation, NULL, advice};
 
     advice->phase = "advice";
     tt_vm_call(generation->vms[0], run_advice, &check, "app.lua", advice);

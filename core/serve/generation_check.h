@@ -4,7 +4,8 @@
 #include "serve/generation.h"
 
 /* Fills in errors, routes and routers from the first state. -1: *complaints says why. */
-int tt_generation_check(struct tt_generation *generation, struct tt_complaints *complaints);
+int tt_generation_check(struct tt_generation *generation, const struct tt_serve_settings *settings,
+                        struct tt_complaints *complaints);
 
 /* Asks app.advice for what is no error and yet most likely a mistake; each has its code as phase.
  * For `tidetalk check`. Thread: builder or main. */

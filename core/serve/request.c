@@ -71,7 +71,7 @@ static void push_query(lua_State *L, struct tt_visit *visit)
 static bool is_secure(const struct tt_visit *visit)
 {
     return tt_http_behind_tls(visit->exchange) ||
-           tt_str_starts(visit->dispatcher->env->public_url, TT_STR("https://"));
+           tt_str_starts(visit->dispatcher->settings->public_url, TT_STR("https://"));
 }
 
 /* Pushes a field; false when there is no such one. */
@@ -82,9 +82,9 @@ static bool push_field(lua_State *L, struct tt_visit *visit, const char *key)
     else if (strcmp(key, "query") == 0)
         push_query(L, visit);
     else if (strcmp(key, "upload") == 0)
-        tt_intake_push_upload(L, visit);
+        tt_intake_push_upload(L, visit->intake);
     else if (strcmp(key, "fields") == 0)
-        tt_intake_push_fields(L, visit);
+        tt_intake_push_fields(L, visit->intake);
     else if (strcmp(key, "method") == 0)
         push_str(L, tt_http_method(visit->exchange));
     else if (strcmp(key, "path") == 0)
@@ -171,9 +171,10 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-void tt_bind_request_setup(lua_State *L)
+void tt_request_push_metatable(lua_State *L)
 {
-    luaL_newmetatable(L, REQUEST_META);
+    if (!luaL_newmetatable(L, REQUEST_META))
+        return;
     tt_value_hide_metatable(L);
     luaL_newlib(L, methods);
     lua_pushcclosure(L, request_index, 1);
@@ -182,7 +183,6 @@ void tt_bind_request_setup(lua_State *L)
     lua_setfield(L, -2, "__newindex");
     lua_pushcfunction(L, request_gc);
     lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
 }
 
 void tt_request_push(lua_State *L, struct tt_visit *visit)
@@ -191,7 +191,8 @@ void tt_request_push(lua_State *L, struct tt_visit *visit)
     *holder = NULL;
     lua_newtable(L);
     lua_setiuservalue(L, -2, 1);
-    luaL_setmetatable(L, REQUEST_META);
+    tt_request_push_metatable(L);
+    lua_setmetatable(L, -2);
     *holder = visit;
     visit->request = holder;
 }

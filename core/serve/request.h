@@ -5,6 +5,9 @@
 /* Pushes the request (tide.Request) of a visit. */
 void tt_request_push(lua_State *L, struct tt_visit *visit);
 
+/* Pushes the metatable of requests, which the first one of a state makes. */
+void tt_request_push_metatable(lua_State *L);
+
 /* Reads (response | nil, err) at the two topmost places and answers. Raises on what cannot be
  * rendered: nothing was answered then. */
 void tt_response_render(lua_State *L, struct tt_visit *visit);

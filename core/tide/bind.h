@@ -1,10 +1,11 @@
 /* The tide.* modules: each bind_<module>.c has one luaL_Reg table and one function here, which
  * pushes the module's table. */
 #pragma once
-#include "script/vm.h"
+#include "tide/tide.h"
 
 int tt_bind_json(lua_State *L);
 int tt_bind_db(lua_State *L);
+int tt_bind_search(lua_State *L);
 int tt_bind_crypto(lua_State *L);
 int tt_bind_time(lua_State *L);
 int tt_bind_log(lua_State *L);
@@ -24,11 +25,15 @@ int tt_bind_test(lua_State *L);           /* tide.test, of these three files: */
 void tt_bind_test_upstream(lua_State *L); /* adds its functions to the table on top */
 void tt_bind_test_check(lua_State *L);    /* likewise */
 
+struct tt_db_pending;
+enum tt_bind_rows { TT_ROWS_ALL, TT_ROWS_FIRST, TT_ROWS_VALUE /* the first row's first */ };
+/* Ends a C function of this name that has begun a read: `return tt_bind_wait_rows(…)`. Raises, with
+ * the read cancelled, where Lua cannot wait. */
+int tt_bind_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,
+                      enum tt_bind_rows what);
+
 /* Adds to tide.crypto's table, on top of the stack: bytes as text, a script's own keys. */
 void tt_bind_encode(lua_State *L);
-
-/* The metatable of requests, see request.h. */
-void tt_bind_request_setup(lua_State *L);
 
 /* The metatable of replies, see bind_reply.c. */
 void tt_bind_reply_setup(lua_State *L);

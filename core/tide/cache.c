@@ -71,7 +71,7 @@ static int start_asking(lua_State *L, struct tt_cache *cache, struct tt_str key,
 static int cache_get(lua_State *L)
 {
     tt_task_check_wait(L, "cache.get"); /* also on a hit: else it would fail by chance */
-    struct tt_cache *cache = tt_vm_of(L)->env->cache;
+    struct tt_cache *cache = tt_tide_of(L)->cache;
     struct tt_cache_value *value;
     struct tt_str key = check_key(L, "cache.get");
     lua_Integer version = luaL_checkinteger(L, 2);
@@ -97,7 +97,7 @@ static int cache_put(lua_State *L)
     bytes.data = luaL_checklstring(L, 3, &bytes.len);
     lua_Integer ttl_ms = luaL_checkinteger(L, 4);
     luaL_argcheck(L, ttl_ms > 0 && ttl_ms <= TTL_MAX_MS, 4, "1 ms to 365 days");
-    tt_cache_put(tt_vm_of(L)->env->cache, key, version, bytes, (uint64_t)ttl_ms);
+    tt_cache_put(tt_tide_of(L)->cache, key, version, bytes, (uint64_t)ttl_ms);
     return 0;
 }
 
@@ -105,7 +105,7 @@ static int cache_delete(lua_State *L)
 {
     tt_task_check(L, "cache.delete");
     struct tt_str key = check_key(L, "cache.delete");
-    tt_cache_remove(tt_vm_of(L)->env->cache, key);
+    tt_cache_remove(tt_tide_of(L)->cache, key);
     return 0;
 }
 
@@ -113,14 +113,14 @@ static int cache_delete_prefix(lua_State *L)
 {
     tt_task_check(L, "cache.delete_prefix");
     struct tt_str prefix = check_key(L, "cache.delete_prefix");
-    size_t removed = tt_cache_remove_prefix(tt_vm_of(L)->env->cache, prefix);
+    size_t removed = tt_cache_remove_prefix(tt_tide_of(L)->cache, prefix);
     lua_pushinteger(L, (lua_Integer)removed);
     return 1;
 }
 
 static int cache_is_shared(lua_State *L)
 {
-    lua_pushboolean(L, tt_cache_store_has_redis(tt_cache_store_of(tt_vm_of(L)->env->cache)));
+    lua_pushboolean(L, tt_cache_store_has_redis(tt_cache_store_of(tt_tide_of(L)->cache)));
     return 1;
 }
 
@@ -153,7 +153,7 @@ static int cache_stats(lua_State *L)
 {
     tt_task_check(L, "cache.stats");
     struct tt_cache_stats stats;
-    tt_cache_store_stats(tt_cache_store_of(tt_vm_of(L)->env->cache), &stats);
+    tt_cache_store_stats(tt_cache_store_of(tt_tide_of(L)->cache), &stats);
     lua_createtable(L, 0, 9);
     set_count(L, "entries", stats.dict.entries);
     set_count(L, "bytes", stats.dict.bytes);

@@ -4,11 +4,11 @@
 
 static int config_get(lua_State *L)
 {
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     const char *key = luaL_checkstring(L, 1);
     struct tt_lua_setting setting;
 
-    if (env->setting(key, &setting, env->setting_arg) != 0)
+    if (tide->setting(key, &setting, tide->setting_arg) != 0)
         return luaL_error(L, "config.get: there is no setting '%s'", key);
     switch (setting.type) {
     case TT_SETTING_STRING:
@@ -37,22 +37,5 @@ static const luaL_Reg functions[] = {{"get", config_get}, {NULL, NULL}};
 int tt_bind_config(lua_State *L)
 {
     luaL_newlib(L, functions);
-    return 1;
-}
-
-int tt_bind_personas(lua_State *L)
-{
-    const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
-
-    lua_createtable(L, (int)bundle->persona_count, 0);
-    for (size_t i = 0; i < bundle->persona_count; i++) {
-        const struct tt_persona *persona = &bundle->personas[i];
-        lua_createtable(L, 0, 2);
-        lua_pushlstring(L, persona->name.data, persona->name.len);
-        lua_setfield(L, -2, "name");
-        lua_pushlstring(L, persona->content.data, persona->content.len);
-        lua_setfield(L, -2, "content");
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
     return 1;
 }

@@ -87,7 +87,7 @@ static void password_release(struct tt_wait *wait)
 
 static int start_password(lua_State *L, struct tt_str hash, struct tt_str password, bool verify)
 {
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct password_job *job = TT_NEW(struct password_job);
     struct tt_err err = {0};
 
@@ -100,7 +100,7 @@ static int start_password(lua_State *L, struct tt_str hash, struct tt_str passwo
     job->password = tt_strndup(password.data, password.len);
     job->password_len = password.len;
     job->hash = hash.data ? tt_strndup(hash.data, hash.len) : NULL;
-    if (tt_aux_submit(env->password_aux, env->loop, &job->job, &err) != 0) {
+    if (tt_aux_submit(tide->password_aux, tide->runtime.loop, &job->job, &err) != 0) {
         password_release(&job->wait);
         return tt_value_push_error(L, &err);
     }
@@ -151,7 +151,7 @@ static int crypto_token_sign(lua_State *L)
     copy_field(L, "jti", claims.jti, sizeof(claims.jti));
     copy_field(L, "username", claims.username, sizeof(claims.username));
     copy_field(L, "role", claims.role, sizeof(claims.role));
-    if (tt_token_sign(tt_vm_of(L)->env->keys, &claims, out) != 0)
+    if (tt_token_sign(tt_tide_of(L)->keys, &claims, out) != 0)
         return luaL_error(L, "crypto.token_sign failed");
     lua_pushlstring(L, out->data, out->len);
     return 1;
@@ -165,9 +165,9 @@ static int crypto_token_verify(lua_State *L)
     struct tt_str token;
 
     token.data = luaL_checklstring(L, 1, &token.len);
-    const struct tt_env *env = tt_vm_of(L)->env;
-    if (tt_token_cache_verify(env->tokens, env->keys, token, tt_clock_wall_us() / 1000000, &claims,
-                              &err) != 0)
+    const struct tt_tide *tide = tt_tide_of(L);
+    if (tt_token_cache_verify(tide->tokens, tide->keys, token, tt_clock_wall_us() / 1000000,
+                              &claims, &err) != 0)
         return tt_value_push_error(L, &err);
     lua_createtable(L, 0, 7);
     lua_pushinteger(L, claims.sub);
@@ -197,7 +197,7 @@ static int crypto_seal(lua_State *L)
 
     plain.data = luaL_checklstring(L, 1, &plain.len);
     bound.data = luaL_checklstring(L, 2, &bound.len);
-    if (tt_seal(tt_vm_of(L)->env->keys, plain, bound, out) != 0)
+    if (tt_seal(tt_tide_of(L)->keys, plain, bound, out) != 0)
         return luaL_error(L, "crypto.seal failed");
     lua_pushlstring(L, out->data, out->len);
     return 1;
@@ -212,7 +212,7 @@ static int crypto_unseal(lua_State *L)
 
     sealed.data = luaL_checklstring(L, 1, &sealed.len);
     bound.data = luaL_checklstring(L, 2, &bound.len);
-    if (tt_unseal(tt_vm_of(L)->env->keys, sealed, bound, out, &err) != 0)
+    if (tt_unseal(tt_tide_of(L)->keys, sealed, bound, out, &err) != 0)
         return tt_value_push_error(L, &err);
     tt_value_push_secret(L, tt_buf_str(out));
     explicit_bzero(out->data, out->len);

@@ -32,23 +32,26 @@ static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
 }
 
 /* Pushes what the call returns; its number, or TT_DB_AGAIN. */
-static int push_rows(lua_State *L, struct tt_db_rows *rows, bool only_first)
+static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_bind_rows what)
 {
     struct tt_err err = {0};
     lua_Integer count = 0;
     int more, names = push_names(L, rows);
 
-    if (!only_first)
+    if (what == TT_ROWS_ALL)
         lua_createtable(L, 0, 0);
     while ((more = tt_db_next(rows, &err)) == TT_DB_ROW) {
-        push_row(L, rows, names);
-        if (only_first)
+        if (what == TT_ROWS_VALUE)
+            tt_value_push_db(L, &rows->values[0]);
+        else
+            push_row(L, rows, names);
+        if (what != TT_ROWS_ALL)
             return 1;
         lua_rawseti(L, -2, ++count);
     }
     if (more == TT_DB_FAILED)
         return tt_value_push_error(L, &err);
-    return more == TT_DB_AGAIN ? TT_DB_AGAIN : only_first ? 0 : 1;
+    return more == TT_DB_AGAIN ? TT_DB_AGAIN : what == TT_ROWS_ALL ? 1 : 0;
 }
 
 /* ---- rows that come later ---- */
@@ -57,7 +60,7 @@ struct late_read {
     struct tt_wait wait;
     struct tt_db_pending *pending; /* NULL: they are there */
     struct tt_db_rows *rows;
-    bool only_first;
+    enum tt_bind_rows what;
 };
 
 static void on_late_rows(struct tt_db_rows *rows, void *arg)
@@ -72,7 +75,7 @@ static void on_late_rows(struct tt_db_rows *rows, void *arg)
 static int late_push(struct tt_wait *wait, lua_State *L)
 {
     struct late_read *read = TT_CONTAINER_OF(wait, struct late_read, wait);
-    return push_rows(L, read->rows, read->only_first);
+    return push_rows(L, read->rows, read->what);
 }
 
 static bool late_cancel(struct tt_wait *wait)
@@ -90,14 +93,18 @@ static void late_release(struct tt_wait *wait)
     free(read);
 }
 
-static int wait_for_rows(lua_State *L, struct tt_db_pending *pending, bool only_first)
+int tt_bind_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,
+                      enum tt_bind_rows what)
 {
+    if (!tt_task_can_wait(L))
+        tt_db_pending_cancel(pending);
+    tt_task_check_wait(L, function);
     struct late_read *read = TT_NEW(struct late_read);
 
     read->wait =
         (struct tt_wait){.push = late_push, .cancel = late_cancel, .release = late_release};
     read->pending = pending;
-    read->only_first = only_first;
+    read->what = what;
     tt_db_pending_pass(pending, on_late_rows, read);
     return tt_task_yield(L, &read->wait);
 }
@@ -106,14 +113,14 @@ static int wait_for_rows(lua_State *L, struct tt_db_pending *pending, bool only_
 
 struct read {
     lua_State *L;
-    bool only_first;
+    enum tt_bind_rows what;
     int results;
 };
 
 static void on_rows(struct tt_db_rows *rows, void *arg)
 {
     struct read *read = arg;
-    read->results = push_rows(read->L, rows, read->only_first);
+    read->results = push_rows(read->L, rows, read->what);
 }
 
 /* A value that is known when the job runs is none for a read. */
@@ -124,43 +131,38 @@ static void refuse_ids(lua_State *L, const struct tt_db_value *values, size_t co
             luaL_error(L, "argument %d of the statement: db.id_of is for db.write", (int)i + 1);
 }
 
-static int read_rows(lua_State *L, const char *function, bool only_first, bool in_background)
+static int read_rows(lua_State *L, const char *function, enum tt_bind_rows what, bool in_background)
 {
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_db_value values[TT_SQL_ARGS_MAX];
     struct tt_db_query query = {.values = values, .in_background = in_background};
-    struct read read = {.L = L, .only_first = only_first};
+    struct read read = {.L = L, .what = what};
     struct tt_db_pending *pending;
     struct tt_err err = {0};
 
     tt_task_check(L, function);
-    struct tt_env *env = tt_vm_of(L)->env;
     query.sql.data = luaL_checklstring(L, 1, &query.sql.len);
     query.count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
     refuse_ids(L, values, query.count);
-    if (tt_db_read(env->db, env->loop, &query, on_rows, &read, &pending, &err) != 0)
+    if (tt_db_read(tide->chat.db, tide->runtime.loop, &query, on_rows, &read, &pending, &err) != 0)
         return tt_value_push_error(L, &err);
-    if (!pending)
-        return read.results;
-    if (!tt_task_can_wait(L))
-        tt_db_pending_cancel(pending);
-    tt_task_check_wait(L, function);
-    return wait_for_rows(L, pending, only_first);
+    return pending ? tt_bind_wait_rows(L, function, pending, what) : read.results;
 }
 
 static int db_query(lua_State *L)
 {
-    return read_rows(L, "db.query", false, false);
+    return read_rows(L, "db.query", TT_ROWS_ALL, false);
 }
 
 static int db_one(lua_State *L)
 {
-    return read_rows(L, "db.one", true, false);
+    return read_rows(L, "db.one", TT_ROWS_FIRST, false);
 }
 
-/* For what is known to be slow (search, export). */
+/* For what is known to be slow (export). */
 static int db_fetch(lua_State *L)
 {
-    return read_rows(L, "db.fetch", false, true);
+    return read_rows(L, "db.fetch", TT_ROWS_ALL, true);
 }
 
 /* ---- writes ---- */
@@ -262,7 +264,7 @@ static int job_gc(lua_State *L)
 static int db_write(lua_State *L)
 {
     tt_task_check_wait(L, "db.write");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -281,7 +283,7 @@ static int db_write(lua_State *L)
     struct write *write = TT_NEW(struct write);
     write->wait =
         (struct tt_wait){.push = write_push, .cancel = write_cancel, .release = write_release};
-    if (tt_db_submit(env->db, env->loop, *anchor, write_done, write, &err) != 0) {
+    if (tt_db_submit(tide->chat.db, tide->runtime.loop, *anchor, write_done, write, &err) != 0) {
         free(write);
         return tt_value_push_error(L, &err);
     }

@@ -149,7 +149,7 @@ static int call_yield(lua_State *L, struct call *call, const struct tt_err *err)
 static int files_read_text(lua_State *L)
 {
     tt_task_check_wait(L, "files.read_text");
-    const struct tt_env *env = tt_vm_of(L)->env;
+    const struct tt_tide *tide = tt_tide_of(L);
     const struct tt_extract_limits limits = {.text_max = TEXT_MAX};
     struct tt_err err = {0};
     struct tt_str key, type;
@@ -157,15 +157,15 @@ static int files_read_text(lua_State *L)
     key.data = luaL_checklstring(L, 1, &key.len);
     type.data = luaL_checklstring(L, 2, &type.len);
     struct call *call = call_new(WANTS_TEXT);
-    call->job = tt_file_text_start(env->text_aux, env->loop, env->store, key, type, &limits,
-                                   on_done, call, &err);
+    call->job = tt_file_text_start(tide->text_aux, tide->runtime.loop, tide->store, key, type,
+                                   &limits, on_done, call, &err);
     return call_yield(L, call, &err);
 }
 
 static int files_read_image(lua_State *L)
 {
     tt_task_check_wait(L, "files.read_image");
-    const struct tt_env *env = tt_vm_of(L)->env;
+    const struct tt_tide *tide = tt_tide_of(L);
     lua_Integer max = luaL_checkinteger(L, 2);
     struct tt_err err = {0};
     struct tt_str key;
@@ -179,8 +179,8 @@ static int files_read_image(lua_State *L)
         return tt_value_push_error(L, &err);
     }
     struct call *call = call_new(WANTS_IMAGE);
-    call->job = tt_file_image_start(env->file_aux, env->loop, env->store, key, (size_t)max, on_done,
-                                    call, &err);
+    call->job = tt_file_image_start(tide->file_aux, tide->runtime.loop, tide->store, key,
+                                    (size_t)max, on_done, call, &err);
     return call_yield(L, call, &err);
 }
 
@@ -209,7 +209,7 @@ static struct tt_str *read_keys(lua_State *L, size_t *count)
 static int files_remove(lua_State *L)
 {
     tt_task_check_wait(L, "files.remove");
-    const struct tt_env *env = tt_vm_of(L)->env;
+    const struct tt_tide *tide = tt_tide_of(L);
     struct tt_err err = {0};
     size_t count;
     const struct tt_str *keys = read_keys(L, &count);
@@ -219,8 +219,8 @@ static int files_remove(lua_State *L)
         return 1;
     }
     struct call *call = call_new(WANTS_DONE);
-    call->job = tt_file_remove_start(env->file_aux, env->loop, env->store, keys, count, on_done,
-                                     call, &err);
+    call->job = tt_file_remove_start(tide->file_aux, tide->runtime.loop, tide->store, keys, count,
+                                     on_done, call, &err);
     return call_yield(L, call, &err);
 }
 

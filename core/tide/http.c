@@ -19,7 +19,7 @@
 
 struct asking {
     struct tt_wait wait;
-    struct tt_env *env;
+    struct tt_tide *tide;
     struct tt_call *call; /* NULL once it is over */
     int status;
     struct tt_buf headers; /* name NUL value NUL …, names in small letters */
@@ -57,14 +57,14 @@ static int on_header(void *arg, struct tt_str name, struct tt_str value)
 static int on_data(void *arg, struct tt_str bytes)
 {
     struct asking *asking = arg;
-    struct tt_env *env = asking->env;
+    struct tt_tide *tide = asking->tide;
 
-    if (bytes.len > ALL_MAX_BYTES - env->http_bytes)
+    if (bytes.len > ALL_MAX_BYTES - tide->http_bytes)
         return tt_err_set(&asking->error, 503, "busy", "too much is being received already");
     asking->too_large = tt_buf_append_str(&asking->body, bytes) != 0;
     if (asking->too_large)
         return -1;
-    env->http_bytes += bytes.len;
+    tide->http_bytes += bytes.len;
     return 0;
 }
 
@@ -158,7 +158,7 @@ static void asking_left(struct tt_wait *wait)
 static void asking_release(struct tt_wait *wait)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    asking->env->http_bytes -= asking->body.len;
+    asking->tide->http_bytes -= asking->body.len;
     tt_buf_free(&asking->headers);
     tt_buf_free(&asking->body);
     free(asking);
@@ -210,11 +210,11 @@ static void read_method(lua_State *L, struct tt_call_request *request, bool has_
 
 static void read_deadlines(lua_State *L, struct tt_call_request *request)
 {
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_lua_setting connect = {0};
 
     request->deadlines.total = (uint64_t)read_bounded(L, "timeout_ms", TIMEOUT_MS, TIMEOUT_MAX_MS);
-    env->setting("upstream.connect_timeout", &connect, env->setting_arg);
+    tide->setting("upstream.connect_timeout", &connect, tide->setting_arg);
     request->deadlines.connect = (uint64_t)connect.integer;
 }
 
@@ -246,7 +246,7 @@ static int http_request(lua_State *L)
     request.header_count = tt_lua_read_headers(L, 1, arena, headers, NULL);
 
     struct asking *asking = TT_NEW(struct asking);
-    asking->env = tt_task_env(task);
+    asking->tide = tt_tide_of(L);
     asking->cancel_unheard = cancel_unheard;
     asking->wait = (struct tt_wait){.push = asking_push,
                                     .cancel = asking_cancel,
@@ -256,7 +256,7 @@ static int http_request(lua_State *L)
     asking->body.max = (size_t)max_bytes;
     tt_buf_append_str(&request.body, body);
     struct tt_call_handler handler = {on_head, on_data, on_done, asking};
-    asking->call = tt_call_start(tt_vm_of(L)->env->client, &request, &handler, &err);
+    asking->call = tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &err);
     tt_lua_wipe_headers(headers, request.header_count);
     if (asking->call) {
         tt_call_on_header(asking->call, on_header);

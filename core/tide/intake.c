@@ -22,7 +22,8 @@ struct field {
 };
 
 struct tt_intake {
-    struct tt_visit *visit;
+    struct tt_http_exchange *exchange;
+    struct tt_tide *tide;
     struct tt_multipart *multipart;
     struct tt_upload *upload; /* NULL: no file, or given up */
     struct tt_str file_name;
@@ -41,7 +42,7 @@ struct tt_intake {
 static void on_drained(void *arg)
 {
     struct tt_intake *intake = arg;
-    tt_http_resume_body(intake->visit->exchange); /* a failure is told by the next append */
+    tt_http_resume_body(intake->exchange); /* a failure is told by the next append */
 }
 
 static void on_committed(void *arg, const struct tt_err *err)
@@ -70,15 +71,16 @@ static void set_type(struct tt_intake *intake)
 static int begin_file(struct tt_intake *intake, const struct tt_multipart_part *part,
                       struct tt_err *err)
 {
-    struct tt_env *env = intake->visit->dispatcher->env;
+    struct tt_tide *tide = intake->tide;
     const struct tt_upload_handler handler = {on_drained, on_committed, intake};
     if (part->filename.len == 0)
         return 0; /* nothing was chosen */
     if (intake->upload || !tt_str_eq(part->name, TT_STR("file")))
         return tt_err_set(err, 400, "multipart_invalid", "a second file");
-    intake->file_name = tt_arena_str(tt_http_arena(intake->visit->exchange), part->filename);
+    intake->file_name = tt_arena_str(tt_http_arena(intake->exchange), part->filename);
     set_type(intake);
-    intake->upload = tt_upload_new(env->store, env->file_aux, env->loop, env->upload_max, &handler);
+    intake->upload =
+        tt_upload_new(tide->store, tide->file_aux, tide->runtime.loop, tide->upload_max, &handler);
     return 0;
 }
 
@@ -93,7 +95,7 @@ static int on_part_begin(void *arg, const struct tt_multipart_part *part, struct
     if (intake->field_count == FIELDS_MAX)
         return tt_err_set(err, 413, "multipart_too_many_parts", "more than %d fields", FIELDS_MAX);
     intake->field = &intake->fields[intake->field_count++];
-    intake->field->name = tt_arena_str(tt_http_arena(intake->visit->exchange), part->name);
+    intake->field->name = tt_arena_str(tt_http_arena(intake->exchange), part->name);
     return 0;
 }
 
@@ -115,46 +117,38 @@ static int on_part_end(void *arg, struct tt_err *err)
     return 0;
 }
 
-static void on_piece(struct tt_http_exchange *exchange, struct tt_str bytes)
+int tt_intake_feed(struct tt_intake *intake, struct tt_str bytes, struct tt_err *err)
 {
-    struct tt_visit *visit = tt_http_user(exchange);
-    struct tt_intake *intake = visit->intake;
-    struct tt_err err = {0};
-
-    if (tt_multipart_feed(intake->multipart, bytes, &err) != 0)
-        tt_visit_fail(visit, &(struct tt_visit_error){.code = err.code, .detail = err.message});
-    else if (intake->upload && tt_upload_pending(intake->upload) > PENDING_MAX)
-        tt_http_pause_body(exchange);
+    if (tt_multipart_feed(intake->multipart, bytes, err) != 0)
+        return -1;
+    if (intake->upload && tt_upload_pending(intake->upload) > PENDING_MAX)
+        tt_http_pause_body(intake->exchange);
+    return 0;
 }
 
-int tt_intake_start(struct tt_visit *visit, struct tt_err *err)
+struct tt_intake *tt_intake_open(struct tt_http_exchange *exchange, struct tt_tide *tide,
+                                 struct tt_err *err)
 {
-    struct tt_http_exchange *exchange = visit->exchange;
     struct tt_intake *intake = tt_arena_alloc(tt_http_arena(exchange), sizeof(*intake));
     const struct tt_multipart_limits limits = {.field_max = FIELD_MAX};
     const struct tt_multipart_handler handler = {on_part_begin, on_part_data, on_part_end, intake};
     struct tt_str type = tt_http_header(exchange, "Content-Type");
 
-    intake->visit = visit;
+    intake->exchange = exchange;
+    intake->tide = tide;
     intake->multipart = tt_multipart_new(type.data ? type : TT_STR(""), &limits, &handler, err);
-    if (!intake->multipart)
-        return -1;
-    visit->intake = intake;
-    tt_http_stream_body(exchange, on_piece);
-    return 0;
+    return intake->multipart ? intake : NULL;
 }
 
-int tt_intake_end(struct tt_visit *visit, struct tt_err *err)
+int tt_intake_end(struct tt_intake *intake, struct tt_err *err)
 {
-    return tt_multipart_end(visit->intake->multipart, err);
+    return tt_multipart_end(intake->multipart, err);
 }
 
-void tt_intake_close(struct tt_visit *visit)
+void tt_intake_close(struct tt_intake *intake)
 {
-    struct tt_intake *intake = visit->intake;
     if (!intake)
         return;
-    visit->intake = NULL;
     if (intake->handle)
         *intake->handle = NULL;
     tt_upload_free(intake->upload);
@@ -191,9 +185,8 @@ static void push_handle(lua_State *L, struct tt_intake *intake)
     intake->handle = handle;
 }
 
-void tt_intake_push_upload(lua_State *L, struct tt_visit *visit)
+void tt_intake_push_upload(lua_State *L, struct tt_intake *intake)
 {
-    struct tt_intake *intake = visit->intake;
     if (!intake || !intake->upload) {
         lua_pushnil(L);
         return;
@@ -209,9 +202,8 @@ void tt_intake_push_upload(lua_State *L, struct tt_visit *visit)
     lua_setfield(L, -2, "handle");
 }
 
-void tt_intake_push_fields(lua_State *L, struct tt_visit *visit)
+void tt_intake_push_fields(lua_State *L, struct tt_intake *intake)
 {
-    struct tt_intake *intake = visit->intake;
     if (!intake) {
         lua_pushnil(L);
         return;

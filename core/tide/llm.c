@@ -36,7 +36,7 @@ static void close_owned(struct tt_owned *owned)
 
 struct entering {
     struct tt_wait wait;
-    struct tt_env *env;
+    struct tt_tide *tide;
     struct tt_turn *turn; /* until the script has it */
     bool cancel;          /* when the client leaves */
     struct tt_err error;
@@ -47,7 +47,7 @@ static void on_admitted(struct tt_turn *turn, const struct tt_err *err)
     struct entering *entering = turn->user;
     if (err)
         entering->error = *err;
-    else if (entering->env->drained)
+    else if (entering->tide->runtime.drained)
         tt_err_set(&entering->error, 503, "shutting_down", "no turn begins any more");
     tt_wait_done(&entering->wait);
 }
@@ -103,7 +103,7 @@ static void entering_release(struct tt_wait *wait)
 static int llm_enter(lua_State *L)
 {
     struct tt_task *task = tt_task_check_wait(L, "llm.enter");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
     struct tt_err err = {0};
@@ -119,12 +119,13 @@ static int llm_enter(lua_State *L)
                                       .cancel = entering_cancel,
                                       .release = entering_release,
                                       .on_left = entering_left};
-    entering->env = env;
+    entering->tide = tide;
     entering->cancel = cancel;
     entering->turn = TT_NEW(struct tt_turn);
     entering->turn->on_admitted = on_admitted;
     entering->turn->user = entering;
-    if (tt_turn_enter(env->registry, env->loop, entering->turn, user_id, session_id, &err) != 0) {
+    if (tt_turn_enter(tide->chat.registry, tide->runtime.loop, entering->turn, user_id, session_id,
+                      &err) != 0) {
         free(entering->turn);
         free(entering);
         return tt_value_push_error(L, &err);
@@ -137,24 +138,24 @@ static int llm_enter(lua_State *L)
 static int llm_find(lua_State *L)
 {
     tt_task_check(L, "llm.find");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
     struct tt_reply **holder = tt_llm_push_reply(L);
-    *holder = tt_registry_find_session(env->registry, user_id, session_id);
+    *holder = tt_registry_find_session(tide->chat.registry, user_id, session_id);
     return *holder ? 1 : 0;
 }
 
 static int llm_find_message(lua_State *L)
 {
     tt_task_check(L, "llm.find_message");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1), message_id = luaL_checkinteger(L, 2);
 
     struct tt_reply **holder = tt_llm_push_reply(L);
-    *holder = tt_registry_find(env->registry, user_id, message_id);
+    *holder = tt_registry_find(tide->chat.registry, user_id, message_id);
     return *holder ? 1 : 0;
 }
 
@@ -194,14 +195,14 @@ static int llm_restore(lua_State *L)
     lua_settop(L, 1);
     read_stored(L, &stored);
     struct tt_reply **holder = tt_llm_push_reply(L);
-    *holder = tt_reply_restore(tt_vm_of(L)->env->loop, &stored, &err);
+    *holder = tt_reply_restore(tt_tide_of(L)->runtime.loop, &stored, &err);
     return *holder ? 1 : tt_value_push_error(L, &err);
 }
 
 static int llm_stop(lua_State *L)
 {
     tt_task_check(L, "llm.stop");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
     const char *code = luaL_optstring(L, 3, NULL);
@@ -211,8 +212,8 @@ static int llm_stop(lua_State *L)
     if (code)
         tt_err_set(&reason, 409, code, "ended by a script");
     bool ended = false;
-    int64_t message_id =
-        tt_registry_end_session(env->registry, user_id, session_id, code ? &reason : NULL, &ended);
+    int64_t message_id = tt_registry_end_session(tide->chat.registry, user_id, session_id,
+                                                 code ? &reason : NULL, &ended);
     lua_pushboolean(L, ended);
     if (!message_id)
         return 1;
@@ -228,7 +229,7 @@ static int llm_check_url(lua_State *L)
     struct tt_err err = {0};
 
     url.data = luaL_checklstring(L, 1, &url.len);
-    if (tt_egress_check_url(tt_vm_of(L)->env->egress, url, &parsed, &err) != 0)
+    if (tt_egress_check_url(tt_tide_of(L)->egress, url, &parsed, &err) != 0)
         return tt_value_push_error(L, &err);
     lua_pushboolean(L, 1);
     return 1;

@@ -35,7 +35,7 @@ static int read_ask(lua_State *L)
 int tt_lua_llm_ask(lua_State *L)
 {
     struct tt_task *task = tt_task_check(L, "llm.ask");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct ask ask = {0};
     struct tt_err err = {0};
 
@@ -45,11 +45,12 @@ int tt_lua_llm_ask(lua_State *L)
     lua_pushvalue(L, 1);
     lua_pushlightuserdata(L, &ask);
     if (lua_pcall(L, 2, LUA_MULTRET, 0) != LUA_OK) {
-        tt_production_refuse(env, &ask.spec, NULL); /* no row: only hook and filter are let go of */
+        tt_production_refuse(&tide->chat, &ask.spec,
+                             NULL); /* no row: only hook and filter are let go of */
         return lua_error(L);
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
-    *holder = tt_production_start(env, &ask.spec, &err);
+    *holder = tt_production_start(&tide->chat, &ask.spec, &err);
     tt_lua_plan_wipe(&ask.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);

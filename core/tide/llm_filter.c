@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/watchdog.h"
-#include "serve/generation.h"
 #include "tide/bind.h"
 #include "tide/llm_start.h"
 
@@ -14,15 +13,14 @@
 
 struct lua_filter {
     struct tt_vm *vm;
-    struct tt_generation *generation; /* a reference */
-    int function;                     /* registry reference */
+    int function; /* registry reference */
 };
 
 static void close_filter(void *arg)
 {
     struct lua_filter *filter = arg;
     luaL_unref(filter->vm->L, LUA_REGISTRYINDEX, filter->function);
-    tt_generation_unref(filter->generation);
+    tt_vm_release(filter->vm);
     free(filter);
 }
 
@@ -73,7 +71,7 @@ static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bo
     lua_pushcfunction(L, call_filter);
     lua_pushlightuserdata(L, &call);
     vm->current = NULL;
-    int status = tt_guard_call(L, 1, 0, top + 1, vm->env->script_time_ms);
+    int status = tt_guard_call(L, 1, 0, top + 1, vm->runtime->time_ms);
     vm->current = outer;
     if (status != LUA_OK) {
         const char *message = lua_tostring(L, -1);
@@ -101,7 +99,7 @@ struct tt_reply_filter tt_lua_filter(lua_State *L, int index)
     int function = luaL_ref(L, LUA_REGISTRYINDEX);
     struct lua_filter *filter = TT_NEW(struct lua_filter);
     filter->vm = tt_vm_of(L);
-    filter->generation = tt_generation_ref(filter->vm->owner);
+    tt_vm_hold(filter->vm);
     filter->function = function;
     return (struct tt_reply_filter){run_filter, close_filter, filter};
 }

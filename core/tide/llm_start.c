@@ -79,13 +79,13 @@ void tt_lua_wipe_headers(struct tt_str *headers, size_t count)
 
 static uint64_t deadline(lua_State *L, int table, const char *key, const char *setting_key)
 {
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_lua_setting setting = {0};
     int64_t value = table ? tt_value_field_int(L, table, key, -1) : -1;
 
     if (value >= 0)
         return (uint64_t)value;
-    env->setting(setting_key, &setting, env->setting_arg);
+    tide->setting(setting_key, &setting, tide->setting_arg);
     return (uint64_t)setting.integer;
 }
 
@@ -234,7 +234,7 @@ static int read_start(lua_State *L)
 int tt_lua_llm_start(lua_State *L)
 {
     struct tt_task *task = tt_task_check(L, "llm.start");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct start start = {0};
     struct tt_production_spec *spec = &start.spec;
     struct tt_err err = {0};
@@ -253,11 +253,11 @@ int tt_lua_llm_start(lua_State *L)
     lua_pushlightuserdata(L, &start);
     if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
         tt_err_set(&err, 500, "internal_error", "llm.start: wrong arguments");
-        tt_production_refuse(env, spec, &err);
+        tt_production_refuse(&tide->chat, spec, &err);
         return lua_error(L);
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
-    *holder = tt_production_start(env, spec, &err);
+    *holder = tt_production_start(&tide->chat, spec, &err);
     tt_lua_plan_wipe(&start.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);

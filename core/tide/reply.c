@@ -1,5 +1,6 @@
 /* Replies as Lua values: waiting for their first bytes, for more of them, for the end; the text so
  * far; stopping. Per token no Lua runs unless a script reads. */
+#include "chat/usage_json.h"
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/bind.h"
@@ -69,32 +70,20 @@ struct listening {
 
 static const char *const state_names[] = {"waiting", "running", "produced", "finished"};
 
-static void push_usage(lua_State *L, const struct tt_reply_outcome *outcome)
+static void set_usage(lua_State *L, const struct tt_reply_outcome *outcome)
 {
-    const struct tt_usage *usage = &outcome->usage;
+    struct tt_usage_member members[TT_USAGE_MEMBERS_MAX];
+    int count = tt_usage_members(outcome, members);
 
-    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)
+    if (count == 0)
         return;
-    lua_createtable(L, 0, 4);
-    if (usage->input_tokens >= 0) {
-        lua_pushinteger(L, usage->input_tokens);
-        lua_setfield(L, -2, "input_tokens");
-    }
-    if (usage->output_tokens >= 0) {
-        lua_pushinteger(L, usage->output_tokens);
-        lua_setfield(L, -2, "output_tokens");
-    }
-    if (outcome->usage_estimated) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, "estimated");
-    }
-    if (outcome->attempts > 1) {
-        lua_pushinteger(L, outcome->attempts);
-        lua_setfield(L, -2, "attempts");
-    }
-    if (outcome->charged_twice) {
-        lua_pushboolean(L, true);
-        lua_setfield(L, -2, "possibly_charged_twice");
+    lua_createtable(L, 0, count);
+    for (int i = 0; i < count; i++) {
+        if (members[i].is_flag)
+            lua_pushboolean(L, true);
+        else
+            lua_pushinteger(L, members[i].number);
+        lua_setfield(L, -2, members[i].name);
     }
     lua_setfield(L, -2, "usage");
 }
@@ -129,7 +118,7 @@ void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
         lua_pushstring(L, outcome->finish_reason);
         lua_setfield(L, -2, "finish_reason");
     }
-    push_usage(L, outcome);
+    set_usage(L, outcome);
     if (outcome->error.status) {
         tt_value_push_error(L, &outcome->error);
         if (outcome->retry_after_s >= 0) {
@@ -220,7 +209,7 @@ static void listening_due(struct tt_timer *timer)
 static int wait_for(lua_State *L, const struct listening *wanted, lua_Integer ms)
 {
     struct tt_task *task = tt_task_check_wait(L, "reply:wait");
-    struct tt_env *env = tt_vm_of(L)->env;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_reply *reply = check_reply(L);
     struct listening *listening = TT_NEW(struct listening);
 
@@ -229,9 +218,9 @@ static int wait_for(lua_State *L, const struct listening *wanted, lua_Integer ms
         .push = listening_push, .cancel = listening_cancel, .release = listening_release};
     listening->timer.on_due = listening_due;
     listening->reader.on_wake = listening_wake;
-    tt_reply_attach(reply, env->loop, &listening->reader);
+    tt_reply_attach(reply, tide->runtime.loop, &listening->reader);
     if (ms >= 0)
-        tt_timer_start(env->loop, &listening->timer, (uint64_t)ms);
+        tt_timer_start(tide->runtime.loop, &listening->timer, (uint64_t)ms);
     if (reached(listening)) {
         listening->wait.task = task;
         tt_wait_done(&listening->wait);

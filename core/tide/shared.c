@@ -53,7 +53,7 @@ static int dict_get(lua_State *L)
     struct tt_buf *text = tt_value_scratch(L);
     struct tt_shared_value value;
 
-    if (!tt_shared_get(tt_vm_of(L)->env->shared, &key, &value))
+    if (!tt_shared_get(tt_tide_of(L)->shared, &key, &value))
         return 0;
     /* Pushing a string may raise, and then nobody would let go of the value. */
     if (!value.is_integer)
@@ -72,7 +72,7 @@ static int dict_set(lua_State *L)
     struct tt_shared_value value = check_value(L, 3);
     struct tt_err err = {0};
 
-    if (tt_shared_set(tt_vm_of(L)->env->shared, &key, &value, check_ttl(L, 4), &err) != 0)
+    if (tt_shared_set(tt_tide_of(L)->shared, &key, &value, check_ttl(L, 4), &err) != 0)
         return tt_value_push_error(L, &err);
     lua_pushboolean(L, 1);
     return 1;
@@ -85,7 +85,7 @@ static int dict_add(lua_State *L)
     struct tt_err err = {0};
     bool added;
 
-    if (tt_shared_add(tt_vm_of(L)->env->shared, &key, &value, check_ttl(L, 4), &added, &err) != 0)
+    if (tt_shared_add(tt_tide_of(L)->shared, &key, &value, check_ttl(L, 4), &added, &err) != 0)
         return tt_value_push_error(L, &err);
     lua_pushboolean(L, added);
     return 1;
@@ -98,7 +98,7 @@ static int dict_incr(lua_State *L)
     struct tt_err err = {0};
     int64_t sum;
 
-    if (tt_shared_incr(tt_vm_of(L)->env->shared, &key, by, check_ttl(L, 4), &sum, &err) != 0)
+    if (tt_shared_incr(tt_tide_of(L)->shared, &key, by, check_ttl(L, 4), &sum, &err) != 0)
         return tt_value_push_error(L, &err);
     lua_pushinteger(L, sum);
     return 1;
@@ -107,14 +107,14 @@ static int dict_incr(lua_State *L)
 static int dict_delete(lua_State *L)
 {
     struct tt_shared_key key = check_key(L, "shared:delete");
-    lua_pushboolean(L, tt_shared_delete(tt_vm_of(L)->env->shared, &key));
+    lua_pushboolean(L, tt_shared_delete(tt_tide_of(L)->shared, &key));
     return 1;
 }
 
 static int dict_ttl(lua_State *L)
 {
     struct tt_shared_key key = check_key(L, "shared:ttl");
-    int64_t ttl_ms = tt_shared_ttl(tt_vm_of(L)->env->shared, &key);
+    int64_t ttl_ms = tt_shared_ttl(tt_tide_of(L)->shared, &key);
 
     if (ttl_ms < 0)
         return 0;

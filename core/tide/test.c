@@ -14,7 +14,7 @@
 
 static struct tt_testing *check_testing(lua_State *L)
 {
-    struct tt_testing *testing = tt_vm_of(L)->env->testing;
+    struct tt_testing *testing = tt_tide_of(L)->testing;
     if (!testing)
         luaL_error(L, "tide.test works in `tidetalk test` only");
     return testing;
@@ -239,7 +239,7 @@ static int test_request(lua_State *L)
         asking_release(&asking->wait);
         return lua_error(L);
     }
-    if (tt_aux_submit(testing->aux, tt_vm_of(L)->env->loop, &asking->job, &err) != 0) {
+    if (tt_aux_submit(testing->aux, tt_tide_of(L)->runtime.loop, &asking->job, &err) != 0) {
         asking_release(&asking->wait);
         return luaL_error(L, "test.request: %s", err.message);
     }

@@ -136,7 +136,7 @@ static void script_one(lua_State *L, struct tt_testing *testing, int index)
 
 static struct tt_testing *check_testing(lua_State *L)
 {
-    struct tt_testing *testing = tt_vm_of(L)->env->testing;
+    struct tt_testing *testing = tt_tide_of(L)->testing;
     if (!testing || !testing->upstream)
         luaL_error(L, "tide.test works in the cases of `tidetalk test` only");
     return testing;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "script/task.h"
 #include "script/watchdog.h"
+#include "tide/tide.h"
 
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ static int add_traceback(lua_State *L)
 int tt_testing_load(struct tt_vm *vm, struct tt_str file, struct tt_str source,
                     struct tt_buf *failure)
 {
-    struct tt_testing *testing = vm->env->testing;
+    struct tt_testing *testing = tt_tide_of_runtime(vm->runtime)->testing;
     lua_State *L = vm->L;
     int top = lua_gettop(L);
     size_t before = testing->count;
@@ -30,7 +31,7 @@ int tt_testing_load(struct tt_vm *vm, struct tt_str file, struct tt_str source,
     lua_pushcfunction(L, add_traceback);
     int status = luaL_loadbufferx(L, source.data, source.len, chunk.data, "t");
     if (status == LUA_OK)
-        status = tt_guard_call(L, 0, 0, top + 1, vm->env->script_load_ms);
+        status = tt_guard_call(L, 0, 0, top + 1, vm->runtime->load_ms);
     if (status != LUA_OK)
         tt_buf_append_z(failure, lua_tostring(L, -1) ? lua_tostring(L, -1) : "does not load");
     lua_settop(L, top);

@@ -24,7 +24,7 @@ struct tt_testing {
     size_t count;
 };
 
-/* Runs a test file in a state of which env->testing is set; what it registers by test.case goes to
+/* Runs a test file in a state of which tide->testing is set; what it registers by test.case goes to
  * `testing`. -1 with Lua's message and traceback in `failure`. Thread: the state's. */
 int tt_testing_load(struct tt_vm *vm, struct tt_str file, struct tt_str source,
                     struct tt_buf *failure);

@@ -107,7 +107,7 @@ static int time_sleep(lua_State *L)
     sleeping->wait =
         (struct tt_wait){.push = sleep_push, .cancel = sleep_cancel, .release = sleep_release};
     sleeping->timer.on_due = sleep_due;
-    tt_timer_start(tt_task_env(task)->loop, &sleeping->timer, (uint64_t)ms);
+    tt_timer_start(tt_task_runtime(task)->loop, &sleeping->timer, (uint64_t)ms);
     return tt_task_yield(L, &sleeping->wait);
 }
 

@@ -40,7 +40,9 @@ static int timer_every(lua_State *L)
     check_name(L, vm, name, len);
     lua_settop(L, 3);
     int function = luaL_ref(L, LUA_REGISTRYINDEX);
-    struct tt_timer_declared *declared = TT_NEW(struct tt_timer_declared);
+    struct tt_timer_declared *declared = lua_newuserdatauv(L, sizeof(*declared), 0);
+    luaL_ref(L, LUA_REGISTRYINDEX); /* it lives as long as the state */
+    memset(declared, 0, sizeof(*declared));
     memcpy(declared->name, name, len);
     declared->ms = (uint64_t)ms;
     declared->function = function;
@@ -62,7 +64,7 @@ static int timer_after(lua_State *L)
     *holder = NULL;
     luaL_setmetatable(L, SINGLE_META);
     struct tt_detached *call = tt_detached_new(L, 2, "timer.after");
-    *holder = tt_single_start(tt_task_env(task), call, (uint64_t)ms, &err);
+    *holder = tt_single_start(tt_task_runtime(task), call, (uint64_t)ms, &err);
     if (*holder)
         return 1;
     tt_detached_free(call);

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "base/json.h"
+#include "reply/reply.h"
 #include "upstream/sse_parse.h"
 
 /* What is at a path. Of several paths with one meaning: of texts and words the first that is there,
@@ -50,10 +51,6 @@ enum tt_sse_kind tt_delta_spec_kind(const struct tt_delta_spec *spec);
 
 /* Whether a complete stream shows that it is one: by a done marker or a finish reason. */
 bool tt_delta_spec_tells_end(const struct tt_delta_spec *spec);
-
-struct tt_usage {
-    int64_t input_tokens, output_tokens; /* -1 = not told */
-};
 
 /* State of one stream's reading: keeps halves of surrogate pairs, and the tool calls so far. */
 struct tt_delta_reader {

@@ -4,6 +4,7 @@
 #pragma once
 #include "reply/reply.h"
 #include "upstream/client.h"
+#include "upstream/delta.h"
 
 /* Who follows a try, to make another one when it fails; each may be NULL. Called on the reply's
  * loop, possibly from inside a callback of the client, where starting another try is fine. */

@@ -2,7 +2,7 @@
 --- not tell; and which days of the usage are asked for. Pure.
 
 local json = require "tide.json"
-local openai = require "policy.openai"
+local openai = require "doors.openai"
 local text = require "tide.text"
 
 local M = {}

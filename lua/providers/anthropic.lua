@@ -5,7 +5,7 @@
 --- Source: Claude API reference, "Messages" (create), and the pages
 --- "Streaming Messages" and "Stop reasons and fallback".
 
-local chat_messages = require "lib.chat_messages"
+local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
 
 local DELTA = "[type=content_block_delta].delta"

@@ -5,7 +5,7 @@
 --- (models.streamGenerateContent, GenerateContentResponse, Candidate), and the
 --- guides "Function calling", "Gemini thinking" and "Thought signatures".
 
-local chat_messages = require "lib.chat_messages"
+local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
 
 -- Streamed answers are a sequence of whole ones.

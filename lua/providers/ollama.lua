@@ -4,7 +4,7 @@
 --- Source: Ollama documentation, "API", section "Generate a chat completion",
 --- and the pages "Thinking" and "Tool calling".
 
-local chat_messages = require "lib.chat_messages"
+local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
 
 -- A whole answer is one line more.

@@ -5,7 +5,7 @@
 --- Source: OpenAI API reference, "Chat" (create, the chat completion object,
 --- the chat completion chunk object).
 
-local chat_messages = require "lib.chat_messages"
+local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
 
 local M = {

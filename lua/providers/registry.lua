@@ -15,7 +15,13 @@ M.builtin = require "providers.demo"
 M.DEFAULT = "openai"
 
 --- Files here that are no providers.
-local OTHERS = { registry = true, presets = true, demo = true }
+local OTHERS = {
+  chat_messages = true,
+  demo = true,
+  presets = true,
+  registry = true,
+  tool_calls = true,
+}
 
 ---@type table<string, tide.Provider>
 local configurable = {}

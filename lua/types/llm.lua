@@ -1,6 +1,6 @@
 ---@meta tide.llm
 
---- Turns, and the replies of models. What a turn stores is services/turns.lua's
+--- Turns, and the replies of models. What a turn stores is chat/turns.lua's
 --- business; what a provider is asked, its script's (lua/providers/).
 ---
 --- ```lua
@@ -50,7 +50,7 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field content string
 ---@field reasoning string
 ---@field tool_calls string lines of JSON, each a list of deltas as OpenAI
---- streams them; lib/tool_calls joins them; "" = none
+--- streams them; providers/tool_calls joins them; "" = none
 ---@field status "complete"|"stopped"|"error"|"interrupted"
 ---@field finish_reason? string
 ---@field usage? tide.Usage

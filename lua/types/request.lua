@@ -12,7 +12,7 @@
 ---@field params table<string, string> path parameters, decoded
 ---@field query table<string, string> query arguments, decoded
 ---@field generation integer
----@field user? tide.User set by lib/auth
+---@field user? tide.User set by web/auth
 ---@field body? table set by the pipeline: validated JSON body
 ---@field upload? tide.Upload of an upload route, nil when no file came
 ---@field fields? table<string, string> of an upload route, as they came

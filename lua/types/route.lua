@@ -1,7 +1,7 @@
 ---@meta
 --- A route is data: one table entry.
 
---- One route; see lua/lib/pipeline.lua for what happens with it.
+--- One route; see lua/web/pipeline.lua for what happens with it.
 ---@class tide.Route
 ---@field method string
 ---@field path string "/api/files/:file_id"

@@ -158,6 +158,8 @@ describe('change the password', () => {
   const change = (client, oldPassword, newPassword) => client.post('/api/update-password', {
     old_password: oldPassword, new_password: newPassword,
   });
+  const workersAnswer = async ({ token }) =>
+    [...new Set(await onManyConnections(context.server, 'GET', '/api/me', { token }))];
 
   test('all other tokens of the user end, on every worker', async () => {
     const client = await context.server.user();
@@ -176,10 +178,60 @@ describe('change the password', () => {
     assert.equal((await login('新的密码🌊!')).status, 200);
   });
 
-  test('who changed it stays logged in with the new token', async () => {
+  test('the token that changed it stays valid, unchanged, on every worker', async () => {
     const client = await context.server.user();
-    client.token = (await change(client, PASSWORD, 'spring-tide')).body.token;
-    await client.ok('GET', '/api/me');
+    const { token } = client;
+    const answer = await change(client, PASSWORD, 'spring-tide');
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.body.token, token);
+    assert.deepEqual(await workersAnswer({ token }), [200]);
+  });
+
+  test('it may be changed again with the same token', async () => {
+    const client = await context.server.user();
+    const { token } = client;
+    for (const [before, after] of [[PASSWORD, 'spring-tide'], ['spring-tide', 'neap-tide']]) {
+      const answer = await change(client, before, after);
+      assert.equal(answer.status, 200, answer.text);
+      assert.deepEqual(await workersAnswer({ token }), [200]);
+    }
+  });
+
+  test('changed from another device, it ends the token that survived before', async () => {
+    const first = await context.server.user();
+    assert.equal((await change(first, PASSWORD, 'spring-tide')).status, 200);
+    const second = await first.again('spring-tide');
+    assert.equal((await change(second, 'spring-tide', 'neap-tide')).status, 200);
+    assert.deepEqual(await workersAnswer(first), [401]);
+    assert.deepEqual(await workersAnswer(second), [200]);
+  });
+
+  test('of two devices that change it at once, one wins and the other is out or told so', async () => {
+    const devices = [await context.server.user()];
+    devices.push(await devices[0].again());
+    const answers = await Promise.all(devices.map((one, i) => change(one, PASSWORD, `spring-tide-${i}`)));
+    const winner = answers.findIndex((answer) => answer.status === 200);
+    assert.notEqual(winner, -1);
+    const loser = answers[1 - winner];
+    assert.ok([401, 409].includes(loser.status), loser.text);
+    assert.deepEqual(await workersAnswer(devices[winner]), [200]);
+    assert.deepEqual(await workersAnswer(devices[1 - winner]), [401]);
+    await devices[winner].again(`spring-tide-${winner}`);
+  });
+
+  test('a log out ends the surviving token, and so does the operator', async () => {
+    const out = await context.server.user();
+    assert.equal((await change(out, PASSWORD, 'spring-tide')).status, 200);
+    await out.ok('POST', '/api/logout', {});
+    assert.deepEqual(await workersAnswer(out), [401]);
+
+    const client = await context.server.user();
+    assert.equal((await change(client, PASSWORD, 'spring-tide')).status, 200);
+    for (const verb of ['disable', 'enable']) {
+      const { code, stderr } = await tidetalk(context.server.home, ['user', verb, client.user.username]);
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(await workersAnswer(client), [401]);
+    }
   });
 
   test('a wrong old password changes nothing', async () => {
@@ -188,6 +240,20 @@ describe('change the password', () => {
     assertError(await change(client, PASSWORD, 'short'), 400, 'invalid_field');
     await client.ok('GET', '/api/me');
     await client.again();
+  });
+});
+
+describe('after a restart', () => {
+  const context = withServer();
+
+  test('the token that changed the password is valid and the others are not', async () => {
+    const client = await context.server.user();
+    const other = await client.again();
+    await client.ok('POST', '/api/update-password', { old_password: PASSWORD, new_password: 'spring-tide' });
+    await context.server.stop();
+    await context.server.start();
+    await client.ok('GET', '/api/me');
+    assertError(await other.get('/api/me'), 401, 'invalid_token');
   });
 });
 

@@ -41,13 +41,13 @@ describe('tidetalk check', () => {
 
   test('tells all syntax errors, in both forms the same', async () => {
     const { home } = setup({
-      'routes/models.lua': 'local x = 1\nlocal y = = 2\n', 'policy/title.lua': 'return {\n  a = * 1 }\n',
+      'models/model_routes.lua': 'local x = 1\nlocal y = = 2\n', 'policy/title.lua': 'return {\n  a = * 1 }\n',
     });
     const { code, lines } = await check(home);
     assert.equal(code, 1);
     assert.deepEqual(lines.map(([file, line, column, severity, , what]) => [file, line, column, severity, what]), [
       ['lua/policy/title.lua', '2', '7', 'error', 'syntax_error'],
-      ['lua/routes/models.lua', '2', '9', 'error', 'syntax_error'],
+      ['lua/models/model_routes.lua', '2', '9', 'error', 'syntax_error'],
     ].sort());
     const { found } = await json(home);
     assert.deepEqual(found, lines.map(([file, line, column, severity, message, what]) => (
@@ -55,7 +55,7 @@ describe('tidetalk check', () => {
   });
 
   test('tells settings, personas and scripts at once', async () => {
-    const { home } = setup({ 'routes/models.lua': 'local = 1' });
+    const { home } = setup({ 'models/model_routes.lua': 'local = 1' });
     writeFileSync(join(home.folder, 'tidetalk.yaml'), 'workers: many\nlisten: nowhere\nworkerz: 1\n');
     writeFileSync(join(home.folder, 'style.yaml'), 'personas:\n  - name: x\n    contend: y\n');
     delete home.env.TIDETALK_LISTEN;
@@ -69,7 +69,7 @@ describe('tidetalk check', () => {
       ['tidetalk.yaml', 3, 'invalid_setting'], ['TIDETALK_DRAIN', null, 'invalid_setting'],
     ]);
     assert.ok(found.some((f) => f.file === 'style.yaml' && f.line === 3 && f.code === 'invalid_persona'));
-    assert.ok(found.some((f) => f.file === 'lua/routes/models.lua' && f.line === 1));
+    assert.ok(found.some((f) => f.file === 'lua/models/model_routes.lua' && f.line === 1));
     assert.match(found[2].message, /nearest known one is "workers"/);
   });
 
@@ -79,7 +79,7 @@ describe('tidetalk check', () => {
     assert.deepEqual(lines[0].slice(0, 4), ['lua/policy/title.lua', '2', '3', 'error']);
     assert.equal(lines[0][5], 'load_error');
     const routes = setup({
-      'routes/personas.lua': `return {
+      'chat/persona_routes.lua': `return {
         {method = "GET", path = "/api/a", auth = "nobody", handler = function() end},
         {method = "GET", path = "/api/login/", auth = "none", handler = 5},
       }`,
@@ -87,7 +87,7 @@ describe('tidetalk check', () => {
     const wrong = (await check(routes.home)).lines;
     assert.equal(wrong.length, 2);
     assert.deepEqual(wrong.map(([file, line, , , , what]) => [file, line, what])[0],
-      ['lua/routes/personas.lua', '2', 'invalid_route']);
+      ['lua/chat/persona_routes.lua', '2', 'invalid_route']);
   });
 
   test('warns of what is most likely a mistake, and ends with 0', async () => {
@@ -127,12 +127,12 @@ describe('tidetalk check', () => {
     const login = routes.find((route) => route.path === '/api/login');
     assert.deepEqual({ ...login, line: 0 }, {
       method: 'POST', path: '/api/login', auth: 'none', listener: 'public',
-      file: 'lua/routes/accounts.lua', line: 0,
+      file: 'lua/account/account_routes.lua', line: 0,
     });
-    const source = readFileSync(join(lua, 'routes/accounts.lua'), 'utf8').split('\n');
+    const source = readFileSync(join(lua, 'account/account_routes.lua'), 'utf8').split('\n');
     assert.match(source[login.line - 1], /function/);
     const table = (await tidetalk(home, ['routes'])).stdout;
-    assert.ok(table.includes(`lua/routes/accounts.lua:${login.line}`));
+    assert.ok(table.includes(`lua/account/account_routes.lua:${login.line}`));
     assert.equal(table.trim().split('\n').length, routes.length);
   });
 });

@@ -124,15 +124,15 @@ describe('scripts and personas', () => {
     const env = { TIDETALK_LUA_DIR: lua };
     const good = await tidetalk(home, ['check'], { env });
     assert.equal(good.code, 0, good.stderr);
-    writeFileSync(join(lua, 'routes', 'models.lua'), 'local x = 1\nlocal y = = 2\n');
+    writeFileSync(join(lua, 'models', 'model_routes.lua'), 'local x = 1\nlocal y = = 2\n');
     appendFileSync(join(lua, 'policy', 'title.lua'), '\nend\n');
     const bad = await tidetalk(home, ['check'], { env });
     assert.equal(bad.code, 1);
-    assert.match(bad.stderr, /routes\/models\.lua:2:/);
+    assert.match(bad.stderr, /models\/model_routes\.lua:2:/);
     assert.match(bad.stderr, /policy\/title\.lua:\d+:/);
     const serve = await tidetalk(home, ['serve'], { env });
     assert.equal(serve.code, 2);
-    assert.match(serve.stderr, /routes\/models\.lua:2:/);
+    assert.match(serve.stderr, /models\/model_routes\.lua:2:/);
   });
 
   test('the personas that come with the program are valid', async () => {

@@ -45,6 +45,26 @@ describe('the cookie', () => {
     assert.equal(both.status, 401);
   });
 
+  test('a change of the password leaves it as it is', async () => {
+    const { value, credentials } = await register(context.server);
+    const login = await rawRequest(context.server.port, 'POST', '/api/login', { body: credentials });
+    const other = parseCookie(login.headers['set-cookie']).value;
+    const changed = await rawRequest(context.server.port, 'POST', '/api/update-password', {
+      headers: { Cookie: `access_token=${value}` },
+      body: { old_password: PASSWORD, new_password: 'spring-tide' },
+    });
+    assert.equal(changed.status, 200, changed.body);
+    const told = parseCookie(changed.headers['set-cookie']);
+    assert.equal(told.value, value);
+    const age = told.attributes.find((attribute) => attribute.startsWith('max-age='));
+    assert.ok(Number(age.split('=')[1]) > 0, age);
+    const status = async (cookie) => (await rawRequest(context.server.port, 'GET', '/api/profile', {
+      headers: { Cookie: `access_token=${cookie}` },
+    })).status;
+    assert.equal(await status(value), 200);
+    assert.equal(await status(other), 401);
+  });
+
   test('log out clears it and ends the token', async () => {
     const { value } = await register(context.server);
     const headers = { Cookie: `access_token=${value}` };

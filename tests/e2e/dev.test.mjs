@@ -44,30 +44,30 @@ describe('tidetalk dev', () => {
   };
 
   test('loads a file that is written in place, and says which', async () => {
-    const [, generation] = await says(/^reloaded, generation (\d+) in \d+ ms: routes\/personas\.lua$/m,
-      () => writeScript(lua, 'routes/personas.lua', route('"one"')));
+    const [, generation] = await says(/^reloaded, generation (\d+) in \d+ ms: chat\/persona_routes\.lua$/m,
+      () => writeScript(lua, 'chat/persona_routes.lua', route('"one"')));
     const { body, generation: served } = await answer();
     assert.deepEqual(body, { text: 'one' });
     assert.equal(served, generation);
   });
 
   test('loads a file that an editor renames over the old one', async () => {
-    await says(/^reloaded.*: routes\/personas\.lua$/m, () => {
-      const path = join(lua, 'routes/personas.lua');
+    await says(/^reloaded.*: chat\/persona_routes\.lua$/m, () => {
+      const path = join(lua, 'chat/persona_routes.lua');
       renameSync(path, `${path}~`);
-      writeFileSync(join(lua, 'routes/.personas.lua.swp'), 'x');
-      writeFileSync(join(lua, 'routes/4913'), '');
-      writeFileSync(join(lua, 'routes/.new'), route('"two"'));
-      renameSync(join(lua, 'routes/.new'), path);
+      writeFileSync(join(lua, 'chat/.persona_routes.lua.swp'), 'x');
+      writeFileSync(join(lua, 'chat/4913'), '');
+      writeFileSync(join(lua, 'chat/.new'), route('"two"'));
+      renameSync(join(lua, 'chat/.new'), path);
     });
     assert.deepEqual((await answer()).body, { text: 'two' });
   });
 
   test('says what is wrong, keeps what runs, and loads what is mended', async () => {
-    await says(/^not reloaded, generation \d+ goes on[^]*^ {2}lua\/routes\/personas\.lua:2: /m,
-      () => writeScript(lua, 'routes/personas.lua', 'local x = 1\nlocal = 2\n'));
+    await says(/^not reloaded, generation \d+ goes on[^]*^ {2}lua\/chat\/persona_routes\.lua:2: /m,
+      () => writeScript(lua, 'chat/persona_routes.lua', 'local x = 1\nlocal = 2\n'));
     assert.deepEqual((await answer()).body, { text: 'two' });
-    await says(/^reloaded/m, () => writeScript(lua, 'routes/personas.lua', route('"mended"')));
+    await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('"mended"')));
     assert.deepEqual((await answer()).body, { text: 'mended' });
   });
 
@@ -76,13 +76,13 @@ describe('tidetalk dev', () => {
       mkdirSync(join(lua, 'extra/deep'), { recursive: true });
       writeScript(lua, 'extra/deep/text.lua', 'return "deep"');
     });
-    await says(/^reloaded.*: routes\/personas\.lua/m,
-      () => writeScript(lua, 'routes/personas.lua', route('require("extra.deep.text")').replace('return {{', 'local deep = require "extra.deep.text"\nreturn {{').replace('require("extra.deep.text")', 'deep')));
+    await says(/^reloaded.*: chat\/persona_routes\.lua/m,
+      () => writeScript(lua, 'chat/persona_routes.lua', route('require("extra.deep.text")').replace('return {{', 'local deep = require "extra.deep.text"\nreturn {{').replace('require("extra.deep.text")', 'deep')));
     await says(/^reloaded.*: extra\/deep\/text\.lua/m, () => writeScript(lua, 'extra/deep/text.lua', 'return "deeper"'));
     assert.deepEqual((await answer()).body, { text: 'deeper' });
     await says(/^not reloaded[^]*extra\.deep\.text/m, () => rmSync(join(lua, 'extra'), { recursive: true }));
     assert.deepEqual((await answer()).body, { text: 'deeper' });
-    await says(/^reloaded/m, () => writeScript(lua, 'routes/personas.lua', route('"back"')));
+    await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('"back"')));
   });
 
   test('loads personas, and complains of them by file and line', async () => {
@@ -93,11 +93,11 @@ describe('tidetalk dev', () => {
   });
 
   test('shows the traceback of an error in the answer', async () => {
-    await says(/^reloaded/m, () => writeScript(lua, 'routes/personas.lua', route('nil + 1')));
+    await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('nil + 1')));
     const { status, body } = await answer();
     assert.equal(status, 500);
-    assert.match(JSON.stringify(body), /routes\/personas\.lua:2/);
-    await says(/^reloaded/m, () => writeScript(lua, 'routes/personas.lua', route('"fine"')));
+    assert.match(JSON.stringify(body), /chat\/persona_routes\.lua:2/);
+    await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('"fine"')));
   });
 
   test('does nothing for other files', async () => {

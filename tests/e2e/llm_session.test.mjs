@@ -79,7 +79,7 @@ describe('the context of a session', () => {
 
 const COLLECT = `
 local json = require "tide.json"
-local llm_session = require "services.llm_session"
+local llm_session = require "chat.llm_session"
 
 return {
   {

@@ -50,7 +50,7 @@ describe('tidetalk test', () => {
     assert.match(bug.stdout, /one_test\.lua:5: attempt to index a nil value[^]*stack traceback:/);
     const handler = await run({
       ...one('test.equal(test.request({path = "/api/broken"}).status, 200)'),
-      'routes/personas.lua': `return {{method = "GET", path = "/api/broken", auth = "none", summary = "x",
+      'chat/persona_routes.lua': `return {{method = "GET", path = "/api/broken", auth = "none", summary = "x",
         handler = function() error("broken on purpose") end}}`,
     }, { args: ONE });
     assert.match(handler.stdout, /status|not equal/);
@@ -124,9 +124,9 @@ describe('tidetalk test', () => {
   });
 
   test('broken scripts are told as by check, wrong words as usage', async () => {
-    const broken = await run({ 'routes/models.lua': 'local = 1' });
+    const broken = await run({ 'models/model_routes.lua': 'local = 1' });
     assert.equal(broken.code, 1);
-    assert.match(broken.stderr, /routes\/models\.lua:3/);
+    assert.match(broken.stderr, /models\/model_routes\.lua:3/);
     assert.equal((await run({}, { args: ['nowhere'] })).code, 2);
     const empty = await run({});
     mkdirSync(join(empty.home.folder, 'empty'));

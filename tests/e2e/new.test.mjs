@@ -45,11 +45,11 @@ describe('tidetalk new handler', () => {
   test('never overwrites, and leaves nothing behind when it cannot', async () => {
     const { home, lua } = setup();
     const app = readFileSync(join(lua, 'app.lua'), 'utf8');
-    const chat = readFileSync(join(lua, 'routes/chat.lua'), 'utf8');
+    writeScript(lua, 'routes/chat.lua', 'return {}');
     const existing = await make(home, 'handler', 'chat');
     assert.equal(existing.code, 1);
     assert.match(existing.stderr, /lua\/routes\/chat\.lua: is there already/);
-    assert.equal(readFileSync(join(lua, 'routes/chat.lua'), 'utf8'), chat);
+    assert.equal(readFileSync(join(lua, 'routes/chat.lua'), 'utf8'), 'return {}');
 
     writeScript(lua, 'tests/half_test.lua', '-- mine');
     assert.equal((await make(home, 'handler', 'half')).code, 1);
@@ -62,7 +62,7 @@ describe('tidetalk new handler', () => {
     assert.ok(!existsSync(join(lua, 'routes/login.lua')) && !existsSync(join(lua, 'tests/login_test.lua')));
     assert.equal(readFileSync(join(lua, 'app.lua'), 'utf8'), app);
 
-    writeFileSync(join(lua, 'app.lua'), app.replaceAll('  require "routes.', '  (require) "routes.'));
+    writeFileSync(join(lua, 'app.lua'), app.replaceAll(/ {2}(require) (?=".*routes")/g, '  (require) '));
     const other = await make(home, 'handler', 'other');
     assert.equal(other.code, 1);
     assert.match(other.stderr, /app\.lua: no line/);
@@ -75,7 +75,7 @@ describe('tidetalk new handler', () => {
       ['handler', '1a'], ['handler', 'a'.repeat(33)], ['handler', 'a', 'b']]) {
       assert.equal((await make(home, ...words)).code, 2, words.join(' '));
     }
-    writeScript(lua, 'routes/models.lua', 'local = 1');
+    writeScript(lua, 'models/model_routes.lua', 'local = 1');
     const { code, stderr } = await make(home, 'handler', 'fine');
     assert.equal(code, 1);
     assert.match(stderr, /broken already/);

@@ -145,7 +145,7 @@ describe('the shipped scripts', () => {
 
   test('P7 a route whose schema is none is refused', async () => {
     const { server } = context;
-    const path = 'routes/models.lua';
+    const path = 'models/model_routes.lua';
     const before = readFileSync(join(lua, path), 'utf8');
     writeScript(lua, path, before.replace('auth = "user",', 'auth = "user", query = { fields = { { name = "x", type = "strin" } } },'));
     const errors = await refused(server);

@@ -73,4 +73,29 @@ describe('search', () => {
     assert.equal((await stranger.ok('GET', '/api/chat/search?q=tide')).data.length, 0);
     assert.equal((await find('tide')).data.length, 2);
   });
+
+  // 8 MB of words that are all different: indexed whole, they held every commit for half a minute.
+  test('a reply of 8 MB delays nobody, and is found by its beginning', async () => {
+    const [talker, stranger] = await Promise.all([context.server.user(), context.server.user()]);
+    await talker.model(context.mock.url('tokens=800000'));
+    await stranger.model(context.mock.url('echo=1'));
+    await talker.say('model-1', 'long', 'Tell me everything');
+    await stranger.say('model-1', 'short', 'Good morning');
+    for (const [q, count] of [['tok17', 1], ['tok799999', 0], ['everything', 1]]) {
+      const { data } = await talker.ok('GET', `/api/chat/search?q=${q}`);
+      assert.equal(data.length, count, q);
+    }
+    assert.equal((await stranger.ok('GET', '/api/chat/search?q=morning')).data.length, 2);
+    await talker.ok('DELETE', '/api/chat/sessions/long');
+    assert.equal((await talker.ok('GET', '/api/chat/search?q=tok17')).data.length, 0);
+  });
+
+  test('a message of one word, 170,000 times, has a snippet too', async () => {
+    const talker = await context.server.user();
+    await talker.model(context.mock.url('echo=1,size=65536'));
+    await talker.say('model-1', 'hello', 'hello '.repeat(170_000));
+    const { data } = await talker.ok('GET', '/api/chat/search?q=hello%20hel');
+    assert.equal(data.length, 2);
+    for (const { snippet } of data) assert.match(snippet, /^(hello ){20,49}hello…$/);
+  });
 });

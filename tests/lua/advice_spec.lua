@@ -18,7 +18,7 @@ local function sorted(list)
   return copy
 end
 
-describe("lib.advice", function()
+describe("checks.advice", function()
   local advice, hooks
 
   before_each(function()
@@ -26,13 +26,13 @@ describe("lib.advice", function()
     tide.install({
       scripts = {
         names = function(folder)
-          return files[folder]
+          return files[folder] or {}
         end,
       },
     })
     hooks = { parts = {} }
     package.loaded["hooks"] = hooks
-    advice = require "lib.advice"
+    advice = require "checks.advice"
   end)
 
   it("knows the fields of a route that types/route.lua has", function()

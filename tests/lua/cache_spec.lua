@@ -36,13 +36,13 @@ local ROWS = {
   { id = 4, role = "assistant", content = "a", status = "complete" },
 }
 
-describe("services.cache", function()
+describe("lib.cache", function()
   local fake, service
 
   before_each(function()
     fake = keeping(true)
     tide.install({ cache = fake })
-    service = require "services.cache"
+    service = require "lib.cache"
   end)
 
   it("gives a session back, of its version and its user only", function()
@@ -127,7 +127,7 @@ describe("what the cache spares the database", function()
         end,
       },
     })
-    return require "session_manager", require "services.messages"
+    return require "chat.session_manager", require "chat.messages"
   end
 
   local function asked()

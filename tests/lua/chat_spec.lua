@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.chat", function()
+describe("chat.chat", function()
   local chat, row, outcome, refusal, written, asked
 
   before_each(function()
@@ -26,7 +26,7 @@ describe("services.chat", function()
         end,
       },
     })
-    chat = require "services.chat"
+    chat = require "chat.chat"
   end)
 
   local function create()

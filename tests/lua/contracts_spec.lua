@@ -5,7 +5,7 @@ describe("contracts", function()
 
   before_each(function()
     tide.install()
-    contracts = require "lib.contracts"
+    contracts = require "checks.contracts"
   end)
 
   local function wrong_with(name, change)

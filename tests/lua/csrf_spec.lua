@@ -1,12 +1,12 @@
 local tide = require "tests.lua.support.tide"
 
-describe("lib.csrf", function()
+describe("web.csrf", function()
   local csrf
   local OWN = { "https://Chat.Example.com/page", "http://127.0.0.1:8080" }
 
   before_each(function()
     tide.install()
-    csrf = require "lib.csrf"
+    csrf = require "web.csrf"
   end)
 
   it("writes origins as browsers do", function()

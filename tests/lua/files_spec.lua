@@ -61,7 +61,7 @@ describe("policy.files", function()
   end)
 end)
 
-describe("services.files", function()
+describe("files.files", function()
   local service, log, row, kept, written
 
   before_each(function()
@@ -116,7 +116,7 @@ describe("services.files", function()
       ["files.text_types"] = {},
       ["limits.user_files"] = 100,
     })
-    service = require "services.files"
+    service = require "files.files"
   end)
 
   local UPLOAD = { file_name = "a.txt", file_type = ".txt", size = 5 }

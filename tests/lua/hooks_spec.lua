@@ -161,7 +161,7 @@ describe("hooks of a request", function()
     tide.install()
     hooks = {}
     package.loaded["hooks"] = hooks
-    pipeline = require "lib.pipeline"
+    pipeline = require "web.pipeline"
   end)
 
   local function run(handler)

@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.llm_session", function()
+describe("chat.llm_session", function()
   local llm_session, turns, log, started, outcome, stored, pieces, history
 
   --- The order in which the core was asked for things.
@@ -106,7 +106,7 @@ describe("services.llm_session", function()
         ["quota.tokens_per_day"] = 0,
       }
     )
-    llm_session = require "services.llm_session"
+    llm_session = require "chat.llm_session"
     turns = {}
     for _, name in ipairs({ "send_message", "send_message_stream" }) do
       turns[name] = function(user_id, wish, language)

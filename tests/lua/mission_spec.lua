@@ -143,8 +143,8 @@ describe("docs/mission.md", function()
   end)
 
   it("tells a call from what only looks like one", function()
-    local row = { file = "lua/services/chat.lua", name = "save" }
-    local use = 'local chat = require "services.chat"\n'
+    local row = { file = "lua/chat/chat.lua", name = "save" }
+    local use = 'local chat = require "chat.chat"\n'
     for text, expected in pairs({
       [use .. "chat.save(1)"] = true,
       [use .. "other.save(1)"] = false,

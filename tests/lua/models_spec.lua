@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.models", function()
+describe("models.models", function()
   local models, rows, refused
 
   local function row(id, more)
@@ -57,7 +57,7 @@ describe("services.models", function()
       },
       log = { debug = function() end },
     }, { demo = true })
-    models = require "services.models"
+    models = require "models.models"
   end)
 
   it("asks the oldest, the others stand in, in order", function()

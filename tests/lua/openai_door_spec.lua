@@ -1,12 +1,12 @@
 local tide = require "tests.lua.support.tide"
 
-describe("policy.openai", function()
+describe("doors.openai", function()
   local openai, json
 
   before_each(function()
     tide.install()
     json = require "tide.json"
-    openai = require "policy.openai"
+    openai = require "doors.openai"
   end)
 
   it("hands on every field that is not its own", function()

@@ -1,12 +1,12 @@
 local tide = require "tests.lua.support.tide"
 
-describe("lib.pages", function()
+describe("web.pages", function()
   local pages, schema
 
   before_each(function()
     tide.install()
-    pages = require "lib.pages"
-    schema = require "lib.schema"
+    pages = require "web.pages"
+    schema = require "web.schema"
   end)
 
   local function numbered(query)

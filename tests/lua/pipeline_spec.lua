@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("lib.pipeline", function()
+describe("web.pipeline", function()
   local pipeline, user
 
   before_each(function()
@@ -24,7 +24,8 @@ describe("lib.pipeline", function()
     local db = {
       one = function(sql, args)
         assert.truthy(sql:find("disabled = 0", 1, true))
-        assert.truthy(sql:find("token_version = ?", 1, true))
+        assert.truthy(sql:find("token_version = ?2", 1, true))
+        assert.truthy(sql:find("surviving_jti = ?3", 1, true))
         assert.truthy(sql:find("revoked_tokens", 1, true))
         assert.same({ 7, 1, "j" }, args)
         return user
@@ -34,7 +35,7 @@ describe("lib.pipeline", function()
       public_url = "https://chat.example.com",
       ["cors.origins"] = { "https://app.example.org" },
     })
-    pipeline = require "lib.pipeline"
+    pipeline = require "web.pipeline"
   end)
 
   local function run(route, spec)

@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.resume", function()
+describe("chat.resume", function()
   local rows, found, restored, slept, resume
 
   before_each(function()
@@ -32,7 +32,7 @@ describe("services.resume", function()
         end,
       },
     })
-    resume = require "services.resume"
+    resume = require "chat.resume"
   end)
 
   local function row(status, more)

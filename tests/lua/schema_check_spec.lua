@@ -5,7 +5,7 @@ describe("schema_check", function()
 
   before_each(function()
     tide.install()
-    schema_check = require "lib.schema_check"
+    schema_check = require "checks.schema_check"
   end)
 
   local function handler() end

@@ -1,11 +1,11 @@
 local tide = require "tests.lua.support.tide"
 
-describe("lib.schema", function()
+describe("web.schema", function()
   local schema, json
 
   before_each(function()
     tide.install()
-    schema = require "lib.schema"
+    schema = require "web.schema"
     json = require "tide.json"
   end)
 

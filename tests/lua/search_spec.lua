@@ -1,50 +1,31 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.search", function()
-  local search, count, queued, matches, wrote
+describe("chat.search", function()
+  local search, count, asked, unready
 
   before_each(function()
-    count, queued, matches, wrote = 0, false, {}, 0
+    count, asked, unready = 0, 0, nil
     tide.install({
-      db = {
-        one = function()
-          return queued and { queued = 1 } or nil
+      search = {
+        index = function(user_id)
+          assert.equal(7, user_id)
+          return not unready or nil, unready
         end,
-        write = function(statements)
-          wrote = wrote + 1
-          return statements
+        count = function(_, words, limit)
+          asked = asked + 1
+          assert.equal("tide", words)
+          return math.min(count, limit)
         end,
-        fetch = function(sql, args)
-          matches[#matches + 1] = args[1]
-          if sql:find("COUNT", 1, true) then
-            return { { n = math.min(count, args[2]) } }
-          end
+        find = function(_, _, limit, offset)
           local rows = {}
-          for i = 1, args[3] do
-            rows[i] = { message_id = args[4] + i }
+          for i = 1, limit do
+            rows[i] = { message_id = offset + i }
           end
           return rows
         end,
       },
     })
-    search = require "services.search"
-  end)
-
-  it("looks for beginnings from three letters on", function()
-    for q, expression in pairs({
-      ["ti"] = '"ti"',
-      ["tid"] = '"tid"*',
-      ["high tide"] = '"high" "tide"*',
-      ["tide in"] = '"tide" "in"',
-      ["潮水涨"] = '"潮水涨"',
-      ['a"b'] = '"a""b"*',
-    }) do
-      search.find_messages(7, q, 20, 0)
-      assert.equal(
-        'owner : "u7" AND content : (' .. expression .. ")",
-        matches[#matches]
-      )
-    end
+    search = require "chat.search"
   end)
 
   it("counts what anybody would page through", function()
@@ -63,11 +44,11 @@ describe("services.search", function()
     assert.equal(10000, total)
   end)
 
-  it("indexes what the user has just said, and only then", function()
-    search.find_messages(7, "tide", 20, 0)
-    assert.equal(0, wrote)
-    queued = true
-    search.find_messages(7, "tide", 20, 0)
-    assert.equal(1, wrote)
+  it("does not look where the newest messages are missing", function()
+    unready = { code = "busy", status = 503 }
+    local rows, err = search.find_messages(7, "tide", 20, 0)
+    assert.is_nil(rows)
+    assert.equal(unready, err)
+    assert.equal(0, asked)
   end)
 end)

@@ -1,8 +1,8 @@
 require("tests.lua.support.tide").install()
 
-local tool_calls = require "lib.tool_calls"
+local tool_calls = require "providers.tool_calls"
 
-describe("lib.tool_calls", function()
+describe("providers.tool_calls", function()
   it("joins the pieces of several calls by their index", function()
     local calls = tool_calls.join(table.concat({
       '[{"index":1,"id":"b","function":{"name":"later"}}]',

@@ -1,6 +1,6 @@
 local tide = require "tests.lua.support.tide"
 
-describe("services.user_apis", function()
+describe("models.user_apis", function()
   local user_apis
 
   before_each(function()
@@ -14,7 +14,7 @@ describe("services.user_apis", function()
         end,
       },
     })
-    user_apis = require "services.user_apis"
+    user_apis = require "models.user_apis"
   end)
 
   it("masks keys", function()

@@ -10,6 +10,7 @@
 #include "app/worker.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "http/error_object.h"
 #include "serve/request.h"
 
 #include <stdio.h>
@@ -66,9 +67,10 @@ static bool refuse(struct tt_worker *worker, struct tt_http_exchange *exchange, 
     struct tt_json_writer w = {.buf = &body};
 
     tt_json_begin_object(&w);
-    tt_answer_put_str(&w, "error", tt_request_prefers_chinese(language) ? text->zh : text->en);
-    tt_answer_put_str(&w, "code", tt_str_from(code));
-    tt_answer_put_str(&w, "request_id", tt_http_request_id(exchange));
+    tt_http_error_put(&w, &(struct tt_http_error){
+                              .message = tt_request_prefers_chinese(language) ? text->zh : text->en,
+                              .code = tt_str_from(code),
+                              .request_id = tt_http_request_id(exchange)});
     tt_json_end_object(&w);
     tt_answer_json(exchange, status, &body);
     tt_log(TT_LOG_WARN, "admin access refused", TT_F_Z("code", code),

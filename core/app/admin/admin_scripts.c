@@ -9,6 +9,7 @@
 #include "app/reload/script_history.h"
 #include "app/worker.h"
 #include "base/json.h"
+#include "http/error_object.h"
 #include "serve/request.h"
 
 #define LIVE_MAX 64
@@ -49,10 +50,11 @@ static void send_failure(struct asking *asking, const struct tt_reload_result *r
     struct tt_json_writer w = {.buf = &body};
 
     tt_json_begin_object(&w);
-    tt_answer_put_str(&w, "error", tt_request_prefers_chinese(language) ? text->zh : text->en);
-    tt_answer_put_str(&w, "code", tt_str_from(result->error.code));
-    tt_answer_put_str(&w, "detail", tt_str_from(result->error.message));
-    tt_answer_put_str(&w, "request_id", tt_http_request_id(exchange));
+    tt_http_error_put(&w, &(struct tt_http_error){
+                              .message = tt_request_prefers_chinese(language) ? text->zh : text->en,
+                              .code = tt_str_from(result->error.code),
+                              .request_id = tt_http_request_id(exchange),
+                              .detail = tt_str_from(result->error.message)});
     tt_answer_put_int(&w, "generation", current->number);
     put_errors(&w, &result->complaints);
     tt_json_end_object(&w);

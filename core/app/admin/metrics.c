@@ -38,11 +38,11 @@ static void look(struct part *part)
         sample->connections += tt_http_server_connections(worker->server[i]);
         sample->in_flight += tt_http_server_active(worker->server[i]);
     }
-    sample->tasks = worker->env.task_count;
-    sample->replies = tt_production_count(&worker->env);
+    sample->tasks = worker->tide.runtime.task_count;
+    sample->replies = tt_production_count(&worker->tide.chat);
     sample->script_memory = worker->dispatcher.generation->vms[worker->number]->memory_used;
     sample->slowest_turn_us = tt_loop_take_slowest_us(worker->loop);
-    tt_client_stats(worker->env.client, &sample->upstream);
+    tt_client_stats(worker->tide.chat.client, &sample->upstream);
 }
 
 static void answer(struct gathering *gathering)

@@ -97,9 +97,9 @@ static void write_durations(void *arg, const struct tt_route_stats *stats)
 static void write_routes(struct tt_app *app, struct tt_buf *out)
 {
     family(out, "requests_total", "counter", "Requests that are over, by route and status.");
-    tt_route_stats_each(app->route_stats, write_requests, out);
+    tt_route_stats_each(app->serving.route_stats, write_requests, out);
     family(out, "request_duration_seconds", "histogram", "From a request's head to its end.");
-    tt_route_stats_each(app->route_stats, write_durations, out);
+    tt_route_stats_each(app->serving.route_stats, write_durations, out);
 }
 
 /* ---- scripts ---- */
@@ -112,7 +112,7 @@ static void write_scripts(struct tt_app *app, struct tt_buf *out)
 
     tt_watchdog_stats(&watchdog);
     family(out, "script_failures_total", "counter", "Requests whose script failed, by code.");
-    for (size_t i = 0; tt_route_stats_failure(app->route_stats, i, &code, &count); i++)
+    for (size_t i = 0; tt_route_stats_failure(app->serving.route_stats, i, &code, &count); i++)
         tt_buf_printf(out, "tidetalk_script_failures_total{code=\"%s\"} %" PRIu64 "\n", code,
                       count);
     single(out, "script_stopped_total", "counter", "Scripts stopped for their CPU time.",

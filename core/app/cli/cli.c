@@ -7,9 +7,13 @@
 #include <stdio.h>
 
 static const struct tt_command commands[] = {
-    {"serve", "", "start the server",
-     "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start.\n", tt_cli_serve},
-    {"dev", "", "start the server for writing scripts",
+    {"serve", "[--accept-loss]", "start the server",
+     "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start. It refuses to start when the\n"
+     "database is gone but uploaded files or the secret file are there, or when stored API keys\n"
+     "were sealed with another secret file. --accept-loss starts all the same: such uploads are\n"
+     "deleted, such API keys must be entered again. The log says what is lost.\n",
+     tt_cli_serve},
+    {"dev", "[--accept-loss]", "start the server for writing scripts",
      "As serve, but scripts and personas are loaded whenever they change on the disk, or it says\n"
      "what is wrong with them, with file and line; and errors of scripts are shown in answers.\n",
      tt_cli_dev},

@@ -7,27 +7,28 @@
 
 #include <stdio.h>
 
-struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_env *env,
+struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_tide *tide,
                                    struct tt_complaints *complaints, struct tt_err *err)
 {
-    env->script_memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
-    env->script_time_ms = tt_settings_int(settings, "limits.script_time");
-    env->script_load_ms = tt_settings_int(settings, "limits.script_load_time");
-    env->body_max = (size_t)tt_settings_int(settings, "limits.body");
-    env->setting = tt_settings_for_lua;
-    env->setting_arg = (void *)(uintptr_t)settings;
-    struct tt_env *envs[] = {env};
+    const struct tt_serve_settings serving = {
+        .body_max = (size_t)tt_settings_int(settings, "limits.body"),
+        .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
+    };
+    struct tt_runtime *runtimes[] = {&tide->runtime};
     struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, err);
 
-    return bundle ? tt_generation_new(bundle, 1, envs, 1, complaints, err) : NULL;
+    tt_settings_fill_runtime(settings, &tide->runtime);
+    tide->setting = tt_settings_for_lua;
+    tide->setting_arg = (void *)(uintptr_t)settings;
+    return bundle ? tt_generation_new(bundle, 1, runtimes, 1, &serving, complaints, err) : NULL;
 }
 
-struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_env *env,
+struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_tide *tide,
                                   struct tt_err *err)
 {
     struct tt_complaints complaints = {0};
     struct tt_buf errors = {0};
-    struct tt_generation *generation = tt_cli_build(settings, env, &complaints, err);
+    struct tt_generation *generation = tt_cli_build(settings, tide, &complaints, err);
 
     tt_complaints_print(&complaints, &errors);
     fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
@@ -197,9 +198,9 @@ static void tell_scripts(struct report *report, const struct tt_settings *settin
 static void check_scripts(struct report *report, const struct tt_settings *settings)
 {
     struct tt_complaints complaints = {0}, advice = {0};
-    struct tt_env env = {0};
+    struct tt_tide tide = {0};
     struct tt_err err = {0};
-    struct tt_generation *generation = tt_cli_build(settings, &env, &complaints, &err);
+    struct tt_generation *generation = tt_cli_build(settings, &tide, &complaints, &err);
     struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, NULL);
 
     if (generation)
@@ -293,12 +294,12 @@ int tt_cli_routes(int argc, char **argv)
 {
     bool json = tt_cli_flag(&argc, argv, "--json");
     struct tt_settings settings;
-    struct tt_env env = {0};
+    struct tt_tide tide = {0};
     struct tt_err err = {0};
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    struct tt_generation *generation = tt_cli_load(&settings, &env, &err);
+    struct tt_generation *generation = tt_cli_load(&settings, &tide, &err);
     if (generation && json)
         print_json(generation, settings.lua_dir);
     else if (generation)

@@ -3,6 +3,7 @@
 #include "app/settings/settings.h"
 #include "base/json.h"
 #include "serve/generation.h"
+#include "tide/tide.h"
 
 enum { TT_EXIT_OK = 0, TT_EXIT_FAILED = 1, TT_EXIT_USAGE = 2 };
 
@@ -33,11 +34,11 @@ int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, con
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
- * `env` holds already stays; it must outlive the generation. Fails: NULL. */
-struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_env *env,
+ * `tide` holds already stays; it must outlive the generation. Fails: NULL. */
+struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_tide *tide,
                                    struct tt_complaints *complaints, struct tt_err *err);
 /* The same; what is wrong is printed. */
-struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_env *env,
+struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_tide *tide,
                                   struct tt_err *err);
 
 int tt_cli_serve(int argc, char **argv);

@@ -2,6 +2,7 @@
  * not, since the server's statements expect the schema. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
+#include "app/data_check.h"
 #include "db/migrate.h"
 
 #include <stdio.h>
@@ -19,7 +20,9 @@ static int migrate(const struct tt_settings *settings, const char *down, bool dr
     int lock = tt_app_lock(settings, &err);
     if (lock < 0 && (down || strcmp(err.code, "data_dir_locked") != 0))
         return tt_cli_fail(TT_EXIT_FAILED, "migrate: %s", err.message);
-    int failed = down ? tt_db_migrate_down(settings->database_url, settings->migrations_dir,
+    int failed = tt_data_check_database(settings, &err);
+    if (!failed)
+        failed = down ? tt_db_migrate_down(settings->database_url, settings->migrations_dir,
                                            (int)version, &report, &err)
                       : tt_db_migrate(settings->database_url, settings->migrations_dir, dry_run,
                                       &report, &err);

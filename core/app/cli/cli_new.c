@@ -19,7 +19,7 @@ static const char route_template[] =
     "--- Says a text back at /api/@.\n"
     "--- A place to begin; types/route.lua lists what a route may have.\n"
     "\n"
-    "local objects = require \"lib.objects\"\n"
+    "local objects = require \"web.objects\"\n"
     "\n"
     "---@type table<string, fun(req: tide.Request)>\n"
     "local handlers = {}\n"
@@ -146,23 +146,34 @@ static int replace_file(const char *path, struct tt_str text, struct tt_err *err
     return tt_err_set(err, 500, "internal_error", "%s: %s", path, strerror(errno));
 }
 
+/* The end of the last line of app.lua that names routes: `  require "chat.chat_routes",`. */
+static const char *last_routes_line(const char *app)
+{
+    static const char line_start[] = "\n  require \"";
+    const char *last = NULL;
+
+    for (const char *at = app; (at = strstr(at, line_start)); at++) {
+        const char *end = strchr(at + 1, '\n');
+        const char *routes = strstr(at, "routes");
+        if (end && routes && routes < end)
+            last = end;
+    }
+    return last;
+}
+
 /* Names the route in app.lua, behind the last one that is named there. */
 static int enter_route(struct handler_files *files, const char *name, struct tt_err *err)
 {
-    static const char line_start[] = "\n  require \"routes.";
     struct tt_buf text = {0};
-    const char *last = NULL;
 
     if (read_whole(files->app, &files->app_before, err) != 0)
         return -1;
     tt_buf_putc(&files->app_before, '\0');
     files->app_before.len--;
-    for (const char *at = files->app_before.data; (at = strstr(at, line_start)); at++)
-        last = at;
-    const char *end = last ? strchr(last + 1, '\n') : NULL;
+    const char *end = last_routes_line(files->app_before.data);
     if (!end)
         return tt_err_set(err, 500, "internal_error",
-                          "%s: no line 'require \"routes.…\",' to put the new one behind",
+                          "%s: no line 'require \"….…_routes\",' to put the new one behind",
                           files->app);
     size_t head = (size_t)(end - files->app_before.data) + 1;
     tt_buf_append(&text, files->app_before.data, head);
@@ -183,13 +194,20 @@ static void undo(struct handler_files *files)
         unlink(files->test);
 }
 
+/* When it cannot be made, the file in it says why. */
+static void make_folder(const struct tt_settings *settings, const char *name)
+{
+    char path[PATH_BYTES];
+
+    snprintf(path, sizeof(path), "%s/%s", settings->lua_dir, name);
+    mkdir(path, 0777);
+}
+
 static int make_handler(const struct tt_settings *settings, struct handler_files *files,
                         const char *name, struct tt_err *err)
 {
-    char tests[PATH_BYTES];
-
-    snprintf(tests, sizeof(tests), "%s/tests", settings->lua_dir);
-    mkdir(tests, 0777); /* when it cannot be made, the file in it says why */
+    make_folder(settings, "routes");
+    make_folder(settings, "tests");
     files->made_route = write_template(files->route, route_template, name, err) == 0;
     if (!files->made_route)
         return -1;
@@ -203,9 +221,9 @@ static int make_handler(const struct tt_settings *settings, struct handler_files
 static int new_handler(const struct tt_settings *settings, const char *name)
 {
     struct handler_files files = {0};
-    struct tt_env env = {0};
+    struct tt_tide tide = {0};
     struct tt_err err = {0};
-    struct tt_generation *before = tt_cli_load(settings, &env, &err), *after = NULL;
+    struct tt_generation *before = tt_cli_load(settings, &tide, &err), *after = NULL;
     int code = TT_EXIT_FAILED;
 
     if (!before)
@@ -215,7 +233,7 @@ static int new_handler(const struct tt_settings *settings, const char *name)
     snprintf(files.test, sizeof(files.test), "%s/tests/%s_test.lua", settings->lua_dir, name);
     snprintf(files.app, sizeof(files.app), "%s/app.lua", settings->lua_dir);
     if (make_handler(settings, &files, name, &err) == 0)
-        after = tt_cli_load(settings, &env, &err);
+        after = tt_cli_load(settings, &tide, &err);
     if (after) {
         printf("%s: POST /api/%s\n%s: its test, run it with: tidetalk test %s\n%s: one line\n",
                files.route, name, files.test, files.test, files.app);

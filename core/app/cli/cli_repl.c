@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "app/cli/latch.h"
+#include "app/data_check.h"
 #include "app/worker.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -159,9 +160,12 @@ static int run_on_copy(const struct tt_settings *real, int argc, char **argv)
     const char *temporary = getenv("TMPDIR");
     char folder[4000], copy_url[4100];
     struct tt_settings settings;
+    struct tt_data_loss loss;
     struct tt_err err = {0};
     int code = TT_EXIT_USAGE;
 
+    if (tt_data_check(real, &loss, &err) != 0)
+        return tt_cli_fail(TT_EXIT_USAGE, "repl: %s", err.message);
     snprintf(folder, sizeof(folder), "%s/tidetalk-repl-XXXXXX",
              temporary && *temporary ? temporary : "/tmp");
     if (!mkdtemp(folder))

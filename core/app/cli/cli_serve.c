@@ -164,9 +164,11 @@ static int serve(const struct tt_settings *settings, bool dev)
 static int serve_words(const char *command, int argc, char **argv, bool dev)
 {
     struct tt_settings settings;
+    bool accept_loss = tt_cli_flag(&argc, argv, "--accept-loss");
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
+    settings.accept_loss = accept_loss;
     int code = argc > 0 ? tt_cli_fail(TT_EXIT_USAGE, "%s: '%s' is no flag of it; see --help",
                                       command, argv[0])
                         : serve(&settings, dev);

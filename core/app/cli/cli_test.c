@@ -224,7 +224,7 @@ struct totals {
 
 static void run_file(struct tt_vm *vm, struct tt_test_run *run, struct totals *totals)
 {
-    struct tt_testing *testing = vm->env->testing;
+    struct tt_testing *testing = tt_tide_of_runtime(vm->runtime)->testing;
     struct tt_buf failure = {0};
     uint64_t began = tt_clock_mono_ms();
 
@@ -248,10 +248,10 @@ static int run_files(const struct test_files *files, const struct tt_settings *s
                      struct tt_test_run *run)
 {
     struct tt_testing testing = {0};
-    struct tt_env env = {.testing = &testing};
+    struct tt_tide tide = {.testing = &testing};
     struct totals totals = {0};
     struct tt_err err = {0};
-    struct tt_generation *generation = tt_cli_load(settings, &env, &err);
+    struct tt_generation *generation = tt_cli_load(settings, &tide, &err);
 
     tt_testing_free(&testing); /* a module that should be a test may have made cases */
     if (!generation)

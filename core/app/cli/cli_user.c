@@ -1,4 +1,4 @@
-/* user: the admin routes of the scripts (routes/admin_users.lua), asked over the admin socket of
+/* user: the admin routes of the scripts (account/admin_user_routes.lua), over the admin socket of
  * the running server; when none runs, this process serves that socket itself for the moment. So
  * there is one piece of code that makes users. */
 #include "app/app.h"

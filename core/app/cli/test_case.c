@@ -48,7 +48,7 @@ static void finish(void *arg, struct tt_str failure)
 static void begin(struct tt_mail *mail)
 {
     struct running *running = TT_CONTAINER_OF(mail, struct running, mail);
-    struct tt_testing *testing = running->vm->env->testing;
+    struct tt_testing *testing = tt_tide_of_runtime(running->vm->runtime)->testing;
     struct tt_buf failure = {0};
 
     if (tt_test_load(running->vm, running->run->file, &failure) == 0 &&
@@ -87,7 +87,7 @@ static void serve_and_run(const struct tt_settings *settings, struct tt_testing 
     testing->send = send_request;
     testing->send_arg = &app;
     testing->aux = app.aux;
-    app.workers[0].env.testing = testing;
+    app.workers[0].tide.testing = testing;
     run_in(&app, run, failure);
     int unscripted = tt_test_upstream_unscripted(testing->upstream);
     if (failure->len > 0 && unscripted > 0)

@@ -4,6 +4,7 @@
 #include "app/reload/builder_internal.h"
 #include "app/worker.h"
 #include "base/log.h"
+#include "script/timers.h"
 
 #include <stdio.h>
 
@@ -14,7 +15,7 @@ static void begin_with(struct tt_builder *builder, struct tt_generation *first)
 
     for (int i = 0; i < app->worker_count; i++) {
         app->workers[i].dispatcher.generation = tt_generation_ref(first);
-        tt_vm_activate(first->vms[i]);
+        tt_timers_adopt(first->vms[i]);
     }
     builder->current = first;
     if (builder->newest < first->number)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "script/timers.h"
 #include "serve/lifecycle.h"
 
 #include <stdlib.h>
@@ -188,8 +189,8 @@ static void swap(struct errand *errand)
     int number = errand->worker->number;
 
     dispatcher->generation = tt_generation_ref(errand->next);
-    tt_vm_retire(before->vms[number]);
-    tt_vm_activate(errand->next->vms[number]);
+    tt_timers_give_up(before->vms[number]);
+    tt_timers_adopt(errand->next->vms[number]);
     tt_vm_stop(before->vms[number]);
     tt_generation_unref(before);
 }
@@ -217,12 +218,13 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
                                        int number, bool need_state, struct tt_reload_result *result)
 {
     struct tt_app *app = builder->app;
-    struct tt_env *envs[TT_WORKERS_MAX];
+    struct tt_runtime *runtimes[TT_WORKERS_MAX];
 
     for (int i = 0; i < app->worker_count; i++)
-        envs[i] = &app->workers[i].env;
-    struct tt_generation *generation = tt_generation_new(bundle, number, envs, app->worker_count,
-                                                         &result->complaints, &result->error);
+        runtimes[i] = &app->workers[i].tide.runtime;
+    struct tt_generation *generation =
+        tt_generation_new(bundle, number, runtimes, app->worker_count, &app->serving,
+                          &result->complaints, &result->error);
     if (!generation)
         return NULL;
     generation->owner = builder;

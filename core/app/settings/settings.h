@@ -2,9 +2,11 @@
  * the server take. Read once at start, immutable afterwards. */
 #pragma once
 #include "base/conf.h"
-#include "script/env.h"
+#include "tide/setting.h"
 
 #define TT_WORKERS_MAX 256
+
+struct tt_runtime;
 
 struct tt_settings {
     struct tt_conf *conf;
@@ -15,6 +17,7 @@ struct tt_settings {
     char admin_token[513];   /* "" = the admin listener is a unix socket */
     char lock_file[4200];
     int workers;
+    bool accept_loss; /* no setting but a flag of serve, see data_check.h; false when loaded */
 };
 
 /* Reads defaults, file (--config, TIDETALK_CONFIG, or ./tidetalk.yaml when it is there),
@@ -29,6 +32,9 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
 void tt_settings_free(struct tt_settings *settings);
 
 int64_t tt_settings_int(const struct tt_settings *settings, const char *key);
+
+/* The limits of scripts. */
+void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runtime *runtime);
 
 /* For tide.config: 0, or -1 when there is no such key or it is secret. Thread: any. */
 int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *settings);

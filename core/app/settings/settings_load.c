@@ -3,6 +3,7 @@
 #include "app/settings/settings.h"
 #include "app/settings/settings_table.h"
 #include "db/db.h"
+#include "tide/tide.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -182,6 +183,14 @@ void tt_settings_free(struct tt_settings *settings)
 int64_t tt_settings_int(const struct tt_settings *settings, const char *key)
 {
     return tt_conf_get(settings->conf, key)->integer;
+}
+
+void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runtime *runtime)
+{
+    runtime->memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
+    runtime->time_ms = tt_settings_int(settings, "limits.script_time");
+    runtime->load_ms = tt_settings_int(settings, "limits.script_load_time");
+    runtime->modules = tt_tide_modules;
 }
 
 int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *arg)

@@ -164,6 +164,18 @@ return {
     en = "The data folder is in use by another process.",
     zh = "数据目录正被其他进程使用。",
   },
+  database_lost = {
+    status = 500,
+    en = "The database is missing, but its uploaded files or its secret file "
+      .. "are there. Restore it from a backup.",
+    zh = "数据库缺失，但其上传的文件或密钥文件仍在，请从备份恢复。",
+  },
+  seal_key_lost = {
+    status = 500,
+    en = "Stored API keys were sealed with another secret file. Restore that "
+      .. "file from a backup.",
+    zh = "已保存的 API 密钥由另一密钥文件加密，请从备份恢复该文件。",
+  },
   client_failed = {
     status = 500,
     en = "The library for outbound requests could not be started.",

@@ -72,14 +72,14 @@ export class Client {
   }
 
   /** Another login of the same user. */
-  async again() {
+  async again(password = this.password) {
     const other = new Client(this.url, { language: this.language });
     const body = await other.ok('POST', '/api/login', {
-      username: this.user.username, password: this.password,
+      username: this.user.username, password,
     });
     other.token = body.token;
     other.user = body.user;
-    other.password = this.password;
+    other.password = password;
     return other;
   }
 

@@ -128,19 +128,27 @@ local function unprepared(name)
   })
 end
 
+local FOLDERS = {
+  account = true,
+  chat = true,
+  checks = true,
+  doors = true,
+  files = true,
+  lib = true,
+  models = true,
+  policy = true,
+  providers = true,
+  tide = true,
+  web = true,
+}
+
 --- Puts the fakes in place and forgets the server's modules.
 ---@param fakes? table<string, table> "db" -> its functions, over the defaults
 ---@param settings? table<string, any> of config.get
 function M.install(fakes, settings)
   for name in pairs(package.loaded) do
     if
-      name:find("^tide%.")
-      or name:find("^lib%.")
-      or name:find("^policy%.")
-      or name:find("^providers%.")
-      or name:find("^services%.")
-      or name:find("^routes%.")
-      or name == "session_manager"
+      FOLDERS[name:match("^(%w+)%.")]
       or name:find("^hooks")
       or name == "app"
     then
@@ -183,7 +191,8 @@ function M.install(fakes, settings)
     },
   }
   for _, name in ipairs({
-    "db", "crypto", "time", "log", "llm", "files", "http", "task", "timer",
+    "db", "search", "crypto", "time", "log", "llm", "files", "http", "task",
+    "timer",
   }) do
     modules[name] = unprepared("tide." .. name)
   end

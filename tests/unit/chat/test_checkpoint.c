@@ -50,7 +50,7 @@ static void begin(struct rig *rig, struct running *running, int64_t id)
     memset(running, 0, sizeof(*running));
     running->reply = tt_reply_new(rig->loop, id, 0, 1, &rig->err);
     assert_non_null(running->reply);
-    tt_checkpoint_start(&running->checkpoint, &rig->env, running->reply);
+    tt_checkpoint_start(&running->checkpoint, &rig->tide.chat, running->reply);
 }
 
 static void say(struct running *running, const char *text)
@@ -107,7 +107,7 @@ static void a_slow_commit_is_followed_at_once(void **state)
     sqlite3_close(lock);
     RIG_WAIT(rig, running.checkpoint.stored == 6);
     assert_int_equal(running.checkpoint.due_ms, first + TT_CHECKPOINT_MS);
-    assert_true(rig->env.checkpoint_timer.due_ms <= tt_loop_now(rig->loop));
+    assert_true(rig->tide.chat.checkpoint_timer.due_ms <= tt_loop_now(rig->loop));
     RIG_WAIT(rig, running.checkpoint.stored == 12);
     end(rig, &running);
 }
@@ -203,7 +203,7 @@ static void one_that_ends_meanwhile_is_left_out(void **state)
     sqlite3_close(lock);
     RIG_WAIT(rig, other.checkpoint.stored == 4);
     end(rig, &other);
-    assert_true(tt_list_empty(&rig->env.unsaved));
+    assert_true(tt_list_empty(&rig->tide.chat.unsaved));
 }
 
 #define CHECKPOINT_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)

@@ -35,7 +35,7 @@ static void a_played_reply_is_stored(void **state)
         "x.status, x.content, x.reasoning, x.finish_reason, x.error_code == nil, x.chunks}",
         "[2,1,\"潮水\\n\",\"hm\",\"complete\",\"stop\",true,\"finished\",9,\"潮水\\n\","
         "\"complete\",\"潮水\\n\",\"hm\",\"stop\",true,0]");
-    assert_int_equal(tt_production_count(&rig->env), 0);
+    assert_int_equal(tt_production_count(&rig->tide.chat), 0);
     run(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}", "[true,true]");
 }
 
@@ -53,7 +53,7 @@ static void a_client_that_leaves_cancels_if_asked_to(void **state)
                  choices[i]);
         rig_load_body(rig, body);
         rig_start(rig);
-        RIG_WAIT(rig, tt_production_count(&rig->env) == 1);
+        RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
         tt_task_client_left(rig->task);
         RIG_WAIT(rig, rig->ended);
         assert_string_equal(rig->result, i == 2 ? "\"stopped\"" : "\"complete\"");
@@ -136,7 +136,7 @@ static void turns_are_taken_in_order(void **state)
                                  "r:wait() return r.message_id");
     for (int i = 0; i < 4; i++)
         rig_start(rig);
-    RIG_WAIT(rig, rig->env.task_count == 0);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
     run(rig,
         "local s = '' for _, x in ipairs(db.query('SELECT role, status FROM chat_messages "
         "ORDER BY id')) do s = s .. x.role:sub(1, 1) .. x.status:sub(1, 1) end return s",
@@ -305,7 +305,7 @@ static void a_busy_database_is_asked_again(void **state)
     rig_start(rig);
     usleep(20000);
     rig_start(rig);
-    RIG_WAIT(rig, rig->env.task_count == 0 && tt_production_count(&rig->env) == 0);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 0 && tt_production_count(&rig->tide.chat) == 0);
     run(rig, "return row(4).status", "\"complete\"");
 }
 
@@ -329,10 +329,10 @@ static void replies_go_on_without_their_task(void **state)
 
     rig_load_body(rig, RIG_BEGIN "begin({text = 'abcdef', piece = 1, pace_ms = 3}):wait()");
     rig_start(rig);
-    RIG_WAIT(rig, tt_production_count(&rig->env) == 1);
+    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
     rig_turns(rig, 3);
     tt_task_cancel(rig->task);
-    RIG_WAIT(rig, tt_production_count(&rig->env) == 0);
+    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 0);
     run(rig, "return row(2).content", "\"abcdef\"");
 }
 
@@ -344,10 +344,10 @@ static void abandoned_replies_leave_nothing(void **state)
     rig_load_body(rig, RIG_BEGIN "begin({text = 'abc', piece = 1, pace_ms = 1000}):wait()");
     rig_start(rig);
     rig_start(rig);
-    RIG_WAIT(rig, tt_production_count(&rig->env) == 1);
-    tt_task_cancel_all(&rig->env);
-    tt_production_abandon(&rig->env);
-    assert_int_equal(tt_production_count(&rig->env), 0);
+    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
+    tt_task_cancel_all(&rig->tide.runtime);
+    tt_production_abandon(&rig->tide.chat);
+    assert_int_equal(tt_production_count(&rig->tide.chat), 0);
     rig_turns(rig, 5);
     tt_generation_unref(rig->generation); /* its garbage holds the reply as well */
     rig->generation = NULL;
@@ -426,7 +426,7 @@ static void a_failing_filter_ends_the_reply(void **state)
     struct rig *rig = *state;
     char body[1024], want[128];
 
-    rig->env.script_time_ms = 1000;
+    rig->tide.runtime.time_ms = 1000;
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         snprintf(body, sizeof(body),
                  "local n = 0 local r = begin({text = 'abc', piece = 1, pace_ms = 1}, "

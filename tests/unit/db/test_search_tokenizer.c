@@ -1,6 +1,5 @@
 /* What is found and what is not, through a real FTS5 table: cases as "text | query | yes or no". */
-#include "base/utf8.h"
-#include "db/search_tokenizer.h"
+#include "db/sqlite_fts5.h"
 #include "support.h"
 
 static const struct {
@@ -42,7 +41,7 @@ static void finds_what_it_should(void **state)
 {
     sqlite3 *handle = NULL;
     (void)state;
-    tt_search_tokenizer_setup();
+    tt_fts5_setup();
     assert_int_equal(sqlite3_open(":memory:", &handle), SQLITE_OK);
     assert_int_equal(sqlite3_exec(handle,
                                   "CREATE VIRTUAL TABLE t USING fts5(c, tokenize = 'tidetalk')",
@@ -66,35 +65,10 @@ static void finds_what_it_should(void **state)
     sqlite3_close(handle);
 }
 
-/* A snippet is cut from the text by the same tokenizer: offsets must fit, and it is short. */
-static void snippets_hold_whole_characters(void **state)
-{
-    sqlite3 *handle = NULL;
-    sqlite3_stmt *statement = NULL;
-    (void)state;
-    tt_search_tokenizer_setup();
-    sqlite3_open(":memory:", &handle);
-    sqlite3_exec(handle,
-                 "CREATE VIRTUAL TABLE t USING fts5(c, tokenize = 'tidetalk');"
-                 "INSERT INTO t VALUES ('一二三四五六七八九十北京十九八七六五四三二一');",
-                 NULL, NULL, NULL);
-    sqlite3_prepare_v2(handle,
-                       "SELECT snippet(t, 0, '', '', '…', 6) FROM t WHERE t MATCH '\"北京\"'", -1,
-                       &statement, NULL);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    const char *snippet = (const char *)sqlite3_column_text(statement, 0);
-    assert_non_null(strstr(snippet, "北京"));
-    assert_true(strlen(snippet) < 60);
-    assert_true(tt_utf8_valid(tt_str_from(snippet)));
-    sqlite3_finalize(statement);
-    sqlite3_close(handle);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_it_should),
-        cmocka_unit_test(snippets_hold_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,26 @@ static void judges_keys(void **state)
     tt_store_close(store);
 }
 
+static void counts(void **state)
+{
+    char path[128], key[TT_STORE_KEY_SIZE];
+    struct tt_store_count count;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/files", folder);
+    assert_int_equal(tt_store_count(path, &count, NULL), 0); /* no folder yet */
+    assert_int_equal(count.files, 0);
+    struct tt_store *store = open_store();
+    struct tt_store_file *unfinished = tt_store_create(store, 100, NULL);
+    assert_int_equal(tt_store_append(unfinished, TT_STR("half"), NULL), 0);
+    put_file(store, TT_STR("hello"), key);
+    put_file(store, TT_STR("world!"), key);
+    assert_int_equal(tt_store_count(path, &count, NULL), 0);
+    assert_int_equal(count.files, 2);
+    assert_int_equal(count.bytes, 11);
+    tt_store_discard(unfinished);
+    tt_store_close(store);
+}
+
 static void sweeps(void **state)
 {
     char known[TT_STORE_KEY_SIZE], orphan[TT_STORE_KEY_SIZE], young[TT_STORE_KEY_SIZE];
@@ -397,6 +417,7 @@ int main(void)
         STORE_TEST(writes_and_reads),
         STORE_TEST(keeps_to_the_cap),
         STORE_TEST(judges_keys),
+        STORE_TEST(counts),
         STORE_TEST(sweeps),
         STORE_TEST(survives_a_kill_at_each_step),
         STORE_TEST(tells_of_a_full_disk),

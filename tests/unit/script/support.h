@@ -29,7 +29,8 @@
 struct rig {
     char dir[64], lua[96], personas[96], database[96], database_url[128];
     struct tt_loop *loop;
-    struct tt_env env;
+    struct tt_tide tide;
+    struct tt_serve_settings serving;
     struct tt_registry *registry;
     struct tt_egress *egress;
     struct tt_resolver *resolver;
@@ -115,20 +116,19 @@ static inline struct rig *rig_new(void)
     rig->egress = tt_egress_new(NULL, 0, &err);
     memset(&rig->keys, 7, sizeof(rig->keys));
     snprintf(rig->keys.seal_id, sizeof(rig->keys.seal_id), "12345678");
-    rig->env.loop = rig->loop;
-    rig->env.registry = rig->registry;
-    rig->env.egress = rig->egress;
-    rig->env.keys = &rig->keys;
-    rig->env.script_memory_max = 16u << 20;
-    rig->env.script_time_ms = 10000; /* sanitizers are slow; test_watchdog.c has its own */
-    rig->env.body_max = 4096;
-    rig->env.setting = rig_setting;
-    rig->env.workers = 1;
-    rig->env.shared = tt_shared_new(1u << 20);
-    tt_timers_create(&rig->env.timers);
-    tt_list_init(&rig->env.tasks);
-    tt_list_init(&rig->env.productions);
-    tt_list_init(&rig->env.unsaved);
+    tt_runtime_create(&rig->tide.runtime);
+    tt_chat_create(&rig->tide.chat);
+    rig->tide.runtime.loop = rig->tide.chat.loop = rig->loop;
+    rig->tide.runtime.modules = tt_tide_modules;
+    rig->tide.chat.registry = rig->registry;
+    rig->tide.egress = rig->egress;
+    rig->tide.keys = &rig->keys;
+    rig->tide.runtime.memory_max = 16u << 20;
+    rig->tide.runtime.time_ms = 10000; /* sanitizers are slow; test_watchdog.c has its own */
+    rig->serving.body_max = 4096;
+    rig->tide.setting = rig_setting;
+    rig->tide.runtime.workers = 1;
+    rig->tide.shared = tt_shared_new(1u << 20);
     return rig;
 }
 
@@ -137,7 +137,7 @@ static inline void rig_open_aux(struct rig *rig)
 {
     rig->aux = tt_aux_new("test", 2, 16, &rig->err);
     assert_non_null(rig->aux);
-    rig->env.password_aux = rig->aux;
+    rig->tide.password_aux = rig->aux;
 }
 
 static inline void rig_open_db(struct rig *rig, const struct tt_db_settings *given)
@@ -155,7 +155,7 @@ static inline void rig_open_db(struct rig *rig, const struct tt_db_settings *giv
     tt_buf_free(&report.text);
     rig->db = tt_db_open(&settings, rig->aux, &rig->err);
     assert_non_null(rig->db);
-    rig->env.db = rig->db;
+    rig->tide.chat.db = rig->db;
     assert_int_equal(tt_db_attach(rig->db, rig->loop, &rig->err), 0);
 }
 
@@ -164,8 +164,8 @@ static inline void rig_open_client(struct rig *rig)
 {
     rig->resolver = tt_resolver_new(rig->aux);
     struct tt_client_settings settings = {.egress = rig->egress, .resolver = rig->resolver};
-    rig->env.client = tt_client_new(rig->loop, &settings, &rig->err);
-    assert_non_null(rig->env.client);
+    rig->tide.chat.client = tt_client_new(rig->loop, &settings, &rig->err);
+    assert_non_null(rig->tide.chat.client);
 }
 
 static inline void rig_turns(struct rig *rig, int turns)
@@ -184,22 +184,23 @@ static inline void rig_turns(struct rig *rig, int turns)
 
 static inline void rig_free(struct rig *rig)
 {
-    tt_timers_stop(&rig->env.timers);
-    tt_task_cancel_all(&rig->env);
-    tt_production_abandon(&rig->env);
+    tt_timers_stop(&rig->tide.runtime.timers);
+    tt_task_cancel_all(&rig->tide.runtime);
+    rig->tide.runtime.closing = true;
+    tt_production_abandon(&rig->tide.chat);
     rig_turns(rig, 3);
     if (rig->db)
         tt_db_detach(rig->db, rig->loop);
     tt_db_close(rig->db);
     tt_aux_free(rig->aux);
     rig_turns(rig, 3);
-    assert_int_equal(rig->env.task_count, 0);
-    tt_client_free(rig->env.client);
-    tt_timers_destroy(&rig->env.timers);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
+    tt_client_free(rig->tide.chat.client);
+    tt_timers_destroy(&rig->tide.runtime.timers);
     tt_generation_unref(rig->generation);
     tt_loop_free(rig->loop);
     tt_resolver_free(rig->resolver);
-    tt_shared_free(rig->env.shared);
+    tt_shared_free(rig->tide.shared);
     tt_registry_free(rig->registry);
     tt_egress_free(rig->egress);
     tt_buf_free(&rig->errors);
@@ -212,7 +213,7 @@ static inline void rig_free(struct rig *rig)
 /* A generation of the folder as it is now; NULL with rig->err and rig->errors. */
 static inline struct tt_generation *rig_build(struct rig *rig, int number)
 {
-    struct tt_env *envs[] = {&rig->env};
+    struct tt_runtime *runtimes[] = {&rig->tide.runtime};
     struct tt_complaints complaints = {0};
     struct tt_generation *generation = NULL;
 
@@ -220,7 +221,8 @@ static inline struct tt_generation *rig_build(struct rig *rig, int number)
     tt_buf_clear(&rig->errors);
     struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
     if (bundle)
-        generation = tt_generation_new(bundle, number, envs, 1, &complaints, &rig->err);
+        generation =
+            tt_generation_new(bundle, number, runtimes, 1, &rig->serving, &complaints, &rig->err);
     tt_complaints_print(&complaints, &rig->errors);
     tt_complaints_free(&complaints);
     return generation;
@@ -273,7 +275,7 @@ static inline void rig_load_body(struct rig *rig, const char *body)
 }
 
 /* Lua: `begin(play, more)` takes the turn of session "s" of user 1, stores a turn as
- * services/turns.lua does and starts the reply; returns it, or nil and the error. */
+ * chat/turns.lua does and starts the reply; returns it, or nil and the error. */
 #define RIG_BEGIN                                                                                  \
     "local function insert(role, status) return {[[INSERT INTO chat_messages (user_id,"            \
     "  session_row, role, content, status, created_at, updated_at)"                                \

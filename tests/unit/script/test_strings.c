@@ -123,7 +123,7 @@ static void bombs_are_stopped(void **state)
         "return ('('):rep(1 << 20):find('%b()')",
         "while true do pcall(string.find, ('a'):rep(200), ('.-'):rep(20) .. 'b') end",
     };
-    rig->env.script_time_ms = 50;
+    rig->tide.runtime.time_ms = 50;
     for (size_t i = 0; i < TT_COUNT(bodies); i++) {
         struct tt_watchdog_stats before, after;
         tt_watchdog_stats(&before);
@@ -135,7 +135,7 @@ static void bombs_are_stopped(void **state)
         tt_watchdog_stats(&after);
         assert_int_equal(after.stuck, before.stuck);
     }
-    rig->env.script_time_ms = 10000;
+    rig->tide.runtime.time_ms = 10000;
     rig_expect(rig, "return ('key = value'):match('(%w+) = (%w+)')", "\"key\"");
 }
 

@@ -10,7 +10,7 @@ static void a_task_may_end_at_once(void **state)
     rig_start(rig);
     assert_true(rig->ended);
     assert_string_equal(rig->result, "1");
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
 }
 
 static void waiting_lets_others_run(void **state)
@@ -20,7 +20,7 @@ static void waiting_lets_others_run(void **state)
     rig_load_body(rig, "local n = 0 for i = 1, 3 do time.sleep(i) n = n + i end return n");
     rig_start(rig);
     assert_false(rig->ended);
-    assert_int_equal(rig->env.task_count, 1);
+    assert_int_equal(rig->tide.runtime.task_count, 1);
     assert_null(rig->generation->vms[0]->current);
     RIG_WAIT(rig, rig->ended);
     assert_string_equal(rig->result, "6");
@@ -121,8 +121,8 @@ static void many_tasks_at_once(void **state)
     vm = rig->generation->vms[0];
     for (int i = 0; i < 200; i++)
         rig_start(rig);
-    assert_int_equal(rig->env.task_count, 200);
-    RIG_WAIT(rig, rig->env.task_count == 0);
+    assert_int_equal(rig->tide.runtime.task_count, 200);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
     assert_int_equal(vm->idle_count, TT_COUNT(vm->idle_threads));
 }
 
@@ -143,7 +143,7 @@ static void cancelled_tasks_are_gone(void **state)
         rig_start(rig);
         assert_false(rig->ended);
         tt_task_cancel(rig->task);
-        assert_int_equal(rig->env.task_count, 0);
+        assert_int_equal(rig->tide.runtime.task_count, 0);
         for (int turn = 0; turn < 3; turn++)
             tt_loop_turn(rig->loop, 20);
         assert_false(rig->ended); /* nobody is told */
@@ -259,7 +259,7 @@ static void only_some_turns_may_wait(void **state)
     rig_start(rig);
     assert_true(rig->ended);
     assert_string_equal(rig->result, "\"session_busy\"");
-    RIG_WAIT(rig, rig->env.task_count == 0);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
     assert_string_equal(rig->result, "\"done\"");
 }
 
@@ -267,7 +267,7 @@ static void no_turn_begins_when_the_drain_is_over(void **state)
 {
     struct rig *rig = *state;
 
-    rig->env.drained = true;
+    rig->tide.runtime.drained = true;
     rig_expect(rig, "local t, e = llm.enter(1, 's') return e.code", "\"shutting_down\"");
 }
 
@@ -302,7 +302,7 @@ static void a_closed_pool_leaves_nothing_behind(void **state)
         rig_start(rig);
     tt_aux_free(rig->aux);
     rig->aux = NULL;
-    tt_task_cancel_all(&rig->env);
+    tt_task_cancel_all(&rig->tide.runtime);
     rig_turns(rig, 2);
 }
 
@@ -318,7 +318,7 @@ static void full_pools_answer_busy(void **state)
     rig_start(rig);
     assert_true(rig->ended);
     assert_string_equal(rig->result, "\"busy\"");
-    RIG_WAIT(rig, rig->env.task_count == 0);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
 }
 
 int main(void)

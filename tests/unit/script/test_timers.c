@@ -31,7 +31,7 @@ static void begin(struct rig *rig, const char *timers)
 {
     put_app(rig, timers);
     rig_load(rig);
-    tt_vm_activate(rig->generation->vms[0]);
+    tt_timers_adopt(rig->generation->vms[0]);
 }
 
 enum order { ACTIVATE_FIRST, RETIRE_FIRST };
@@ -41,10 +41,10 @@ static void swap_to(struct rig *rig, struct tt_generation *next, enum order orde
     struct tt_generation *old = rig->generation;
 
     if (order == RETIRE_FIRST)
-        tt_vm_retire(old->vms[0]);
-    tt_vm_activate(next->vms[0]);
+        tt_timers_give_up(old->vms[0]);
+    tt_timers_adopt(next->vms[0]);
     if (order == ACTIVATE_FIRST)
-        tt_vm_retire(old->vms[0]);
+        tt_timers_give_up(old->vms[0]);
     rig->generation = next;
     tt_generation_unref(old);
 }
@@ -58,7 +58,7 @@ static const char *seen(struct rig *rig)
 
 static void wait_ticks(struct rig *rig, uint64_t ticks)
 {
-    RIG_WAIT(rig, rig->env.timers.ticks >= ticks && rig->env.task_count == 0);
+    RIG_WAIT(rig, rig->tide.runtime.timers.ticks >= ticks && rig->tide.runtime.task_count == 0);
 }
 
 static void ticks_come_again_and_again(void **state)
@@ -70,7 +70,7 @@ static void ticks_come_again_and_again(void **state)
     int64_t numbers[3];
     assert_int_equal(sscanf(seen(rig), "[%ld,%ld,%ld", &numbers[0], &numbers[1], &numbers[2]), 3);
     assert_true(numbers[0] >= 1 && numbers[1] > numbers[0] && numbers[2] > numbers[1]);
-    assert_int_equal(rig->env.timers.failures, 0);
+    assert_int_equal(rig->tide.runtime.timers.failures, 0);
 }
 
 static void a_vm_that_is_not_current_has_no_ticks(void **state)
@@ -80,7 +80,7 @@ static void a_vm_that_is_not_current_has_no_ticks(void **state)
     put_app(rig, "timer.every('a', 10, note)");
     rig_load(rig);
     rig_turns(rig, 30);
-    assert_int_equal(rig->env.timers.ticks, 0);
+    assert_int_equal(rig->tide.runtime.timers.ticks, 0);
 }
 
 /* The due time goes from one generation to the next, in whatever order they are told. */
@@ -90,14 +90,14 @@ static void due_times_survive_a_swap(void **state)
 
     begin(rig, "timer.every('a', 60, note)");
     uint64_t began = tt_clock_mono_ms();
-    for (int i = 0; rig->env.timers.ticks < 4; i++) {
+    for (int i = 0; rig->tide.runtime.timers.ticks < 4; i++) {
         swap_to(rig, load_next(rig, "timer.every('a', 60, note)"), i % 2);
         tt_loop_turn(rig->loop, 1);
         assert_true(tt_clock_mono_ms() - began < 20000);
     }
     /* With a new start at each swap it would never have come to a tick. */
     uint64_t slots = (tt_clock_mono_ms() - began) / 60;
-    uint64_t told = rig->env.timers.ticks + rig->env.timers.missed;
+    uint64_t told = rig->tide.runtime.timers.ticks + rig->tide.runtime.timers.missed;
     assert_true(told >= 4 && told <= slots + 1);
 }
 
@@ -116,17 +116,17 @@ static void what_is_not_declared_any_more_stops(void **state)
 
     for (int order = ACTIVATE_FIRST; order <= RETIRE_FIRST; order++) {
         begin(rig, "timer.every('a', 10, note)");
-        wait_ticks(rig, rig->env.timers.ticks + 1);
+        wait_ticks(rig, rig->tide.runtime.timers.ticks + 1);
         swap_to(rig, load_next(rig, ""), order);
-        uint64_t ticks = rig->env.timers.ticks;
+        uint64_t ticks = rig->tide.runtime.timers.ticks;
         rig_turns(rig, 40);
-        assert_int_equal(rig->env.timers.ticks, ticks);
-        assert_true(tt_list_empty(&rig->env.timers.named));
+        assert_int_equal(rig->tide.runtime.timers.ticks, ticks);
+        assert_true(tt_list_empty(&rig->tide.runtime.timers.named));
         /* Coming back it begins anew. */
         swap_to(rig, load_next(rig, "timer.every('a', 50, note)"), order);
         wait_ticks(rig, ticks + 1);
         assert_true(strncmp(seen(rig), "[1", 2) == 0);
-        tt_vm_retire(rig->generation->vms[0]);
+        tt_timers_give_up(rig->generation->vms[0]);
     }
 }
 
@@ -139,19 +139,20 @@ static void ticks_never_overlap(void **state)
 
     begin(rig, slow);
     wait_ticks(rig, 2);
-    RIG_WAIT(rig, rig->env.task_count == 1);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 1);
     swap_to(rig, load_next(rig, slow), RETIRE_FIRST);
-    uint64_t ticks = rig->env.timers.ticks;
+    uint64_t ticks = rig->tide.runtime.timers.ticks;
     rig_turns(rig, 3);
-    assert_int_equal(rig->env.task_count, 1);
-    assert_int_equal(rig->env.timers.ticks, ticks);
-    RIG_WAIT(rig, rig->env.timers.ticks >= ticks + 2);
-    assert_int_equal(rig->env.timers.failures, 0);
-    assert_true(rig->env.timers.missed > 0);
+    assert_int_equal(rig->tide.runtime.task_count, 1);
+    assert_int_equal(rig->tide.runtime.timers.ticks, ticks);
+    RIG_WAIT(rig, rig->tide.runtime.timers.ticks >= ticks + 2);
+    assert_int_equal(rig->tide.runtime.timers.failures, 0);
+    assert_true(rig->tide.runtime.timers.missed > 0);
     /* Gone while it runs. */
-    RIG_WAIT(rig, rig->env.task_count == 1);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 1);
     swap_to(rig, load_next(rig, ""), ACTIVATE_FIRST);
-    RIG_WAIT(rig, rig->env.task_count == 0 && tt_list_empty(&rig->env.timers.named));
+    RIG_WAIT(rig,
+             rig->tide.runtime.task_count == 0 && tt_list_empty(&rig->tide.runtime.timers.named));
 }
 
 static void an_error_does_not_end_a_timer(void **state)
@@ -160,8 +161,8 @@ static void an_error_does_not_end_a_timer(void **state)
 
     tt_log_setup(TT_LOG_ERROR + 1, TT_LOG_TEXT);
     begin(rig, "timer.every('a', 10, function(tick) note(tick) error('no') end)");
-    RIG_WAIT(rig, rig->env.timers.failures >= 3);
-    assert_true(rig->env.timers.ticks >= 3);
+    RIG_WAIT(rig, rig->tide.runtime.timers.failures >= 3);
+    assert_true(rig->tide.runtime.timers.ticks >= 3);
 }
 
 static void each_name_is_one_workers(void **state)
@@ -169,18 +170,18 @@ static void each_name_is_one_workers(void **state)
     struct rig *rig = *state;
     int ran = 0;
 
-    rig->env.workers = 3;
+    rig->tide.runtime.workers = 3;
     for (int worker = 0; worker < 3; worker++) {
-        rig->env.worker = worker;
+        rig->tide.runtime.worker = worker;
         begin(rig, "timer.every('only once', 10, note)");
-        uint64_t before = rig->env.timers.ticks;
-        for (int i = 0; i < 40 && rig->env.timers.ticks == before; i++)
+        uint64_t before = rig->tide.runtime.timers.ticks;
+        for (int i = 0; i < 40 && rig->tide.runtime.timers.ticks == before; i++)
             tt_loop_turn(rig->loop, 2);
-        ran += rig->env.timers.ticks > before;
-        tt_vm_retire(rig->generation->vms[0]);
-        RIG_WAIT(rig, rig->env.task_count == 0);
+        ran += rig->tide.runtime.timers.ticks > before;
+        tt_timers_give_up(rig->generation->vms[0]);
+        RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
     }
-    rig->env.worker = 0;
+    rig->tide.runtime.worker = 0;
     assert_int_equal(ran, 1);
 }
 
@@ -242,7 +243,7 @@ static void a_call_later_may_be_cancelled(void **state)
                TIMER "local n = 0 local t = timer.after(0, function() n = 1 end)"
                      "time.sleep(10) return {t:cancel(), n}",
                "[false,1]");
-    assert_int_equal(rig->env.timers.single_count, 0);
+    assert_int_equal(rig->tide.runtime.timers.single_count, 0);
 }
 
 static void calls_later_are_bounded(void **state)
@@ -256,8 +257,8 @@ static void calls_later_are_bounded(void **state)
     rig_expect_in(rig, TIMER "timer.after(3600001, next)", "0 ms to 1 hour");
     /* They keep their generation until they are dropped. */
     tt_generation_ref(rig->generation);
-    tt_timers_stop(&rig->env.timers);
-    assert_int_equal(rig->env.timers.single_count, 0);
+    tt_timers_stop(&rig->tide.runtime.timers);
+    assert_int_equal(rig->tide.runtime.timers.single_count, 0);
     assert_int_equal(atomic_load(&rig->generation->references), 2);
     tt_generation_unref(rig->generation);
     rig_expect(rig, TIMER "local t, e = timer.after(1, next) return e.code", "\"busy\"");

@@ -97,7 +97,7 @@ static void endless_recursion_is_an_error(void **state)
 {
     struct rig *rig = *state;
 
-    rig->env.script_memory_max = 256u << 20; /* the stack's limit comes first */
+    rig->tide.runtime.memory_max = 256u << 20; /* the stack's limit comes first */
     rig_expect_in(rig, "local function f() return 1 + f() end return f()", "stack overflow");
     rig_expect_in(rig,
                   "local t = {} t = setmetatable(t, {__index = function(_, k) return t[k] end})"

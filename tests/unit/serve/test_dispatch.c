@@ -247,7 +247,7 @@ static void developers_see_more(void **state)
 {
     struct web *web = *state;
 
-    web->rig->env.dev = true;
+    web->rig->serving.dev = true;
     web_get(web, "/do/raise");
     assert_int_equal(web->status, 500);
     assert_non_null(strstr(web->body, "\"detail\":\"app.lua:"));
@@ -298,7 +298,8 @@ static void leaving_clients_do_no_harm(void **state)
             tt_loop_turn(web->rig->loop, 1);
         close(fd);
     }
-    RIG_WAIT(web->rig, web->rig->env.task_count == 0 && tt_http_server_active(web->server) == 0);
+    RIG_WAIT(web->rig,
+             web->rig->tide.runtime.task_count == 0 && tt_http_server_active(web->server) == 0);
     assert_int_equal(web_get(web, "/do/ok"), 200);
 }
 
@@ -310,7 +311,7 @@ static void the_end_of_the_server(void **state)
 
     for (int i = 0; i < 5; i++)
         fds[i] = web_connect(web, "GET /do/slow HTTP/1.1\r\nHost: x\r\n\r\n");
-    RIG_WAIT(web->rig, web->rig->env.task_count == 5);
+    RIG_WAIT(web->rig, web->rig->tide.runtime.task_count == 5);
     for (int i = 0; i < 5; i++)
         close(fds[i]);
 }
@@ -323,8 +324,8 @@ static void cors_is_for_configured_origins(void **state)
     web_ask(web, "GET", "/do/ok", "Origin: https://a.example\r\n", NULL);
     assert_int_equal(web_count(web, "Access-Control-Allow-Origin"), 0);
     assert_int_equal(web_count(web, "Vary"), 0);
-    web->rig->env.cors_origins = origins;
-    web->rig->env.cors_origin_count = 1;
+    web->rig->serving.cors_origins = origins;
+    web->rig->serving.cors_origin_count = 1;
     web_ask(web, "GET", "/do/ok", "Origin: https://a.example\r\n", NULL);
     assert_true(web_has(web, "Access-Control-Allow-Origin: https://a.example"));
     assert_true(web_has(web, "Access-Control-Allow-Credentials: true"));
@@ -341,7 +342,7 @@ static void cors_is_for_configured_origins(void **state)
     assert_int_equal(web->status, 204);
     assert_true(web_has(web, "Access-Control-Allow-Headers: x-a, content-type"));
     assert_true(web_has(web, "Access-Control-Max-Age: 600"));
-    web->rig->env.cors_origin_count = 0;
+    web->rig->serving.cors_origin_count = 0;
 }
 
 #define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)

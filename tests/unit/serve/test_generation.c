@@ -136,19 +136,19 @@ static void texts_are_found_by_code(void **state)
 static void every_worker_has_its_state(void **state)
 {
     struct rig *rig = *state;
-    struct tt_env second = rig->env;
-    struct tt_env *envs[] = {&rig->env, &second};
+    struct tt_tide second = rig->tide;
+    struct tt_runtime *runtimes[] = {&rig->tide.runtime, &second.runtime};
     struct tt_complaints complaints = {0};
     struct tt_err err = {0};
 
-    second.worker = 1;
-    tt_list_init(&second.tasks);
+    second.runtime.worker = 1;
+    tt_list_init(&second.runtime.tasks);
     rig_put(rig, "lua/app.lua", "return {handle = function() end, routes = {}, " RIG_ERRORS "}");
-    rig->generation = tt_generation_new(tt_bundle_read(rig->lua, rig->personas, &err), 7, envs, 2,
-                                        &complaints, &err);
+    rig->generation = tt_generation_new(tt_bundle_read(rig->lua, rig->personas, &err), 7, runtimes,
+                                        2, &rig->serving, &complaints, &err);
     assert_non_null(rig->generation);
     assert_int_equal(rig->generation->vm_count, 2);
-    assert_ptr_equal(rig->generation->vms[1]->env, &second);
+    assert_ptr_equal(rig->generation->vms[1]->runtime, &second.runtime);
     assert_ptr_not_equal(rig->generation->vms[0]->L, rig->generation->vms[1]->L);
     assert_int_equal(rig->generation->vms[1]->generation, 7);
     tt_generation_unref(tt_generation_ref(rig->generation));

@@ -22,7 +22,7 @@ static void exports(struct rig *rig, const char *more, const char *want)
     load(rig, more);
     assert_int_equal(tt_vm_export_state(rig->generation->vms[0], &state, &rig->err), 0);
     assert_string_equal(state.data ? state.data : "", want);
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
     tt_buf_free(&state);
 }
 
@@ -35,7 +35,7 @@ static void cannot_export(struct rig *rig, const char *more, const char *part)
     if (!strstr(rig->err.message, part))
         fail_msg("\"%s\" is not in \"%s\"", part, rig->err.message);
     assert_int_equal(state.len, 0);
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
     tt_buf_free(&state);
 }
 
@@ -114,17 +114,17 @@ static void stopping_may_wait(void **state)
 
     load(rig, "on_stop = function() time.sleep(20) log.debug('over') end");
     tt_vm_stop(rig->generation->vms[0]);
-    assert_int_equal(rig->env.task_count, 1);
+    assert_int_equal(rig->tide.runtime.task_count, 1);
     tt_generation_unref(rig->generation);
     rig->generation = NULL;
-    RIG_WAIT(rig, rig->env.task_count == 0);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
 
     load(rig, "x = 1");
     tt_vm_stop(rig->generation->vms[0]);
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
     load(rig, "on_stop = function() error('no') end");
     tt_vm_stop(rig->generation->vms[0]);
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
 }
 
 int main(void)

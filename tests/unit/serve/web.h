@@ -35,7 +35,8 @@ static inline void web_open(struct web *web, struct rig *rig)
 
     memset(web, 0, sizeof(*web));
     web->rig = rig;
-    web->dispatcher.env = &rig->env;
+    web->dispatcher.tide = &rig->tide;
+    web->dispatcher.settings = &rig->serving;
     web->dispatcher.generation = tt_generation_ref(rig->generation);
     web->dispatcher.builtin = web_builtin;
     web->handle.dispatcher = &web->dispatcher;
@@ -47,7 +48,7 @@ static inline void web_open(struct web *web, struct rig *rig)
 
 static inline void web_close(struct web *web)
 {
-    tt_task_cancel_all(&web->rig->env);
+    tt_task_cancel_all(&web->rig->tide.runtime);
     tt_http_server_free(web->server);
     tt_generation_unref(web->dispatcher.generation);
     tt_buf_free(&web->answer);

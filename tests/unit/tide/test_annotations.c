@@ -2,6 +2,7 @@
  * when it is called in a phase that it is not for. The annotations are read by the same script that
  * makes docs/lua-api.md. */
 #include "script/support.h"
+#include "serve/request.h"
 
 #include <lualib.h>
 
@@ -97,6 +98,7 @@ static char *real_names(struct rig *rig)
 
     rig_load_body(rig, "return 1");
     L = rig->generation->vms[0]->L;
+    tt_request_push_metatable(L);
     tt_buf_putc(&out, '\n');
     add_modules(L, &out);
     add_methods(L, &out);
@@ -228,7 +230,7 @@ static void each_function_tells_its_phase(void **state)
     rig_open_client(rig);
     struct tt_cache_settings cache = {.memory = 1 << 20, .value_max = 1024};
     struct tt_cache_store *store = tt_cache_store_new(&cache, &rig->err);
-    rig->env.cache = tt_cache_new(store, rig->loop, rig->resolver);
+    rig->tide.cache = tt_cache_new(store, rig->loop, rig->resolver);
     tt_log_setup(TT_LOG_ERROR + 1, TT_LOG_TEXT);
     while (next_line(&at, line)) {
         if (strncmp(line, "function ", 9) != 0)
@@ -241,7 +243,7 @@ static void each_function_tells_its_phase(void **state)
         count++;
     }
     assert_true(count > 40);
-    tt_cache_free(rig->env.cache);
+    tt_cache_free(rig->tide.cache);
     rig_free(rig);
     tt_cache_store_free(store);
 }

@@ -74,7 +74,7 @@ static int setup(void **state)
 
     tt_egress_free(rig->egress);
     rig->egress = tt_egress_new(&allow, 1, &rig->err);
-    rig->env.egress = rig->egress;
+    rig->tide.egress = rig->egress;
     rig_open_aux(rig);
     rig_open_client(rig);
     fake_start(&fake, routes);
@@ -161,15 +161,15 @@ static void all_sizes_together_are_limited(void **state)
     struct rig *rig = *state;
     size_t before = ((size_t)64 << 20) - 50000;
 
-    rig->env.http_bytes = before;
+    rig->tide.http_bytes = before;
     rig_expect(rig,
                with_server("local a, e = http.request{url = at '/much'} return {e.code, "
                            "http.request{url = at '/echo', method = 'PUT', body = 'x'}.body}"),
                "[\"busy\",\"x\"]");
-    assert_int_equal(rig->env.http_bytes, before);
-    rig->env.http_bytes = 0;
+    assert_int_equal(rig->tide.http_bytes, before);
+    rig->tide.http_bytes = 0;
     rig_expect(rig, with_server("return #http.request{url = at '/much'}.body"), "100000");
-    assert_int_equal(rig->env.http_bytes, 0);
+    assert_int_equal(rig->tide.http_bytes, 0);
 }
 
 static void failures_are_told(void **state)

@@ -39,14 +39,13 @@ static int setup(void **state)
     DIR *folder = opendir(TT_TEST_DATA "/../../lua/providers");
     assert_non_null(folder);
     for (struct dirent *entry; (entry = readdir(folder));) {
-        char name[512];
+        char name[300];
         if (entry->d_name[0] == '.')
             continue;
         snprintf(name, sizeof(name), "lua/providers/%s", entry->d_name);
         copy_file(rig, name);
     }
     closedir(folder);
-    copy_file(rig, "lua/lib/chat_messages.lua");
     rig_put(rig, "lua/app.lua",
             "local registry = require 'providers.registry'\n"
             "return {handle = function() end, routes = {}, get = registry.get, " RIG_ERRORS "}\n");

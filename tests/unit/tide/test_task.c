@@ -27,10 +27,10 @@ static void children_wait_at_the_same_time(void **state)
                             "task.all{f(1), f(2), f(3)} return seen");
     rig_start(rig);
     rig_turns(rig, 1);
-    assert_int_equal(rig->env.task_count, 4);
+    assert_int_equal(rig->tide.runtime.task_count, 4);
     RIG_WAIT(rig, rig->ended);
     assert_true(strncmp(rig->result, "[1,2,3,", 7) == 0);
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
 }
 
 /* Everything that waits works in a child. */
@@ -77,7 +77,7 @@ static void an_error_of_one_ends_the_others(void **state)
                     "function() time.sleep(1) return nil, {code = 'busy'} end,"
                     "function() time.sleep(100000) n = n + 1 end} return {r == nil, e.code, n}",
                "[true,\"busy\",0]");
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
     rig_expect_in(rig,
                   TASK "task.all{function() time.sleep(100000) end, function() error('no') end}",
                   "app.lua:5: no");
@@ -124,7 +124,7 @@ static void children_are_cancelled(void **state)
                     "local u = task.spawn(function() task.all{function() time.sleep(100000) n = 2 "
                     "end} end) time.sleep(2) u:cancel() time.sleep(1) return n",
                "0");
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
     /* One that is waited for by somebody else. */
     rig_expect(rig,
                TASK "local t = task.spawn(time.sleep, 100000)"
@@ -164,7 +164,7 @@ static void children_end_with_their_parent(void **state)
     };
     for (size_t i = 0; i < TT_COUNT(bodies); i++) {
         rig_eval(rig, bodies[i]);
-        assert_int_equal(rig->env.task_count, 0);
+        assert_int_equal(rig->tide.runtime.task_count, 0);
     }
     rig_load_body(rig, TASK "task.spawn(time.sleep, 1) task.all{function() time.sleep(100000) end,"
                             "function() task.spawn(time.sleep, 100000):join() end}");
@@ -172,15 +172,15 @@ static void children_end_with_their_parent(void **state)
         rig_start(rig);
         rig_turns(rig, turns);
         tt_task_cancel(rig->task);
-        assert_int_equal(rig->env.task_count, 0);
+        assert_int_equal(rig->tide.runtime.task_count, 0);
         rig_turns(rig, 2);
         assert_false(rig->ended);
     }
     /* All at once, as at the end of the process. */
     rig_start(rig);
     rig_turns(rig, 3);
-    tt_task_cancel_all(&rig->env);
-    assert_int_equal(rig->env.task_count, 0);
+    tt_task_cancel_all(&rig->tide.runtime);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
 }
 
 static void their_number_is_bounded(void **state)
@@ -208,7 +208,7 @@ static void their_number_is_bounded(void **state)
                TASK "local n = 0 for i = 1, 600 do assert(task.spawn(function() n = n + 1 end))"
                     " if i % 100 == 0 then time.sleep(1) end end time.sleep(1) return n",
                "600");
-    assert_int_equal(rig->env.task_count, 0);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
 }
 
 static void what_is_wrong_is_told(void **state)

@@ -18,7 +18,7 @@
 --- configuration may be "harbor" from then on. docs/providers.md explains the
 --- paths.
 
-local chat_messages = require "lib.chat_messages"
+local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
 
 local M = {

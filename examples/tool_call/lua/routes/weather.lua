@@ -6,13 +6,13 @@
 --- Copy this file into lua/routes/, name it in app.lua and reload.
 
 local errors = require "lib.errors"
-local fields = require "lib.fields"
+local fields = require "web.fields"
 local json = require "tide.json"
 local llm = require "tide.llm"
-local models = require "services.models"
-local objects = require "lib.objects"
-local sources = require "services.sources"
-local tool_calls = require "lib.tool_calls"
+local models = require "models.models"
+local objects = require "web.objects"
+local sources = require "models.upstream_request"
+local tool_calls = require "providers.tool_calls"
 
 --- Rounds at most: a model may go on asking for ever.
 local ROUNDS_MAX = 5

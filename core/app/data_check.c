@@ -1,0 +1,139 @@
+/* The signs of a loss. Of the first start nothing is left that looks like one, wherever it breaks
+ * off: the database is made before the secret file, and that before the first upload. */
+#include "app/data_check.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "db/inspect.h"
+#include "files/store.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+struct data {
+    const struct tt_settings *settings;
+    bool has_key;
+    struct tt_keys keys;
+    struct tt_db_contents database;
+    struct tt_store_count files;
+};
+
+/* With `read_key` the secret file must be readable, when it is there. */
+static int look(struct data *data, bool read_key, struct tt_err *err)
+{
+    const struct tt_settings *settings = data->settings;
+    char folder[4200];
+    struct stat st;
+
+    data->has_key = lstat(settings->secret_file, &st) == 0;
+    if (data->has_key && read_key && tt_keys_load(&data->keys, settings->secret_file, err) != 0)
+        return -1;
+    if (tt_db_inspect(settings->database_url, data->keys.seal_id, &data->database, err) != 0)
+        return -1;
+    if (data->database.has_users)
+        return 0; /* it knows its files; there may be many */
+    snprintf(folder, sizeof(folder), "%s/files", settings->data_dir);
+    return tt_store_count(folder, &data->files, err);
+}
+
+static bool database_is_lost(const struct data *data)
+{
+    bool none = data->database.missing || data->database.empty;
+
+    return data->database.log_left || data->files.files > 0 || (none && data->has_key);
+}
+
+static const char *state_of(const struct tt_db_contents *database)
+{
+    return database->missing ? "is missing" : database->empty ? "is empty" : "has no users";
+}
+
+static int refuse_database(const struct data *data, struct tt_err *err)
+{
+    const struct tt_settings *settings = data->settings;
+    const char *place = tt_db_place(settings->database_url);
+    bool uploads = data->files.files > 0;
+    char beside[300];
+
+    if (uploads)
+        snprintf(beside, sizeof(beside), "%.160s/files has uploaded files (%zu)",
+                 settings->data_dir, data->files.files);
+    else
+        snprintf(beside, sizeof(beside), "there is %.160s%s",
+                 data->has_key ? settings->secret_file : place, data->has_key ? "" : "-wal");
+    return tt_err_set(err, 0, "database_lost",
+                      "the database %.120s %s, but %s. Restore it from a backup, or correct "
+                      "data_dir or database_url. \"tidetalk serve --accept-loss\" starts without "
+                      "it%s",
+                      place, state_of(&data->database), beside,
+                      uploads ? " and deletes these files" : "");
+}
+
+static int refuse_key(const struct data *data, struct tt_err *err)
+{
+    const struct tt_settings *settings = data->settings;
+    const struct tt_db_contents *database = &data->database;
+    char state[64] = "is missing";
+
+    if (data->has_key)
+        snprintf(state, sizeof(state), "holds another key (%s)", data->keys.seal_id);
+    return tt_err_set(
+        err, 0, "seal_key_lost",
+        "the secret file %.160s %s, but %lld stored API keys were sealed with key %s. "
+        "Restore the file from a backup, or correct secret_file; \"tidetalk serve "
+        "--accept-loss\" starts all the same, and users must enter those API keys "
+        "again",
+        settings->secret_file, state, (long long)database->unreadable, database->sealed_with);
+}
+
+static void log_accepted(const struct data *data, const struct tt_data_loss *loss)
+{
+    const struct tt_settings *settings = data->settings;
+
+    if (loss->database)
+        tt_log(TT_LOG_WARN,
+               "loss accepted: the start goes on without the database, uploaded files are deleted",
+               TT_F_Z("database", tt_db_place(settings->database_url)),
+               TT_F_Z("state", state_of(&data->database)),
+               TT_F_BOOL("log_discarded", data->database.log_left),
+               TT_F_INT("files", (int64_t)data->files.files),
+               TT_F_INT("bytes", (int64_t)data->files.bytes));
+    if (loss->seal_key)
+        tt_log(TT_LOG_WARN, "loss accepted: stored API keys cannot be read",
+               TT_F_Z("secret_file", settings->secret_file),
+               TT_F_INT("api_keys", data->database.unreadable),
+               TT_F_Z("sealed_with", data->database.sealed_with));
+    if (!loss->database && !loss->seal_key)
+        tt_log(TT_LOG_WARN, "nothing is lost: start without --accept-loss");
+}
+
+int tt_data_check(const struct tt_settings *settings, struct tt_data_loss *loss, struct tt_err *err)
+{
+    struct data data = {.settings = settings};
+
+    *loss = (struct tt_data_loss){0};
+    int result = look(&data, true, err);
+    if (result == 0) {
+        loss->database = database_is_lost(&data);
+        loss->seal_key = data.database.unreadable > 0 && !data.database.accepted;
+        if (settings->accept_loss)
+            log_accepted(&data, loss);
+        else if (loss->database)
+            result = refuse_database(&data, err);
+        else if (loss->seal_key)
+            result = refuse_key(&data, err);
+    }
+    tt_keys_wipe(&data.keys);
+    return result;
+}
+
+int tt_data_check_database(const struct tt_settings *settings, struct tt_err *err)
+{
+    struct data data = {.settings = settings};
+    int result = look(&data, false, err);
+
+    if (result == 0 && database_is_lost(&data))
+        result = refuse_database(&data, err);
+    tt_keys_wipe(&data.keys);
+    return result;
+}

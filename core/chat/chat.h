@@ -1,0 +1,26 @@
+/* What one worker needs to produce replies, and the replies that it is producing. No Lua here: who
+ * starts a production hands over what it wants to be called back with. */
+#pragma once
+#include "db/db.h"
+#include "reply/registry.h"
+#include "upstream/breaker.h"
+#include "upstream/client.h"
+
+struct tt_chat {
+    struct tt_loop *loop; /* borrowed, like all that follow */
+    struct tt_db *db;     /* the loop is attached to it */
+    struct tt_client *client;
+    struct tt_breakers *breakers; /* of all workers; NULL = none */
+    struct tt_registry *registry;
+
+    struct tt_list productions; /* replies made on this worker, see production.c */
+    struct tt_list unsaved;     /* their checkpoints, by the time when they are due */
+    struct tt_timer checkpoint_timer;
+    bool closing; /* the loop has ended: nothing is submitted any more */
+};
+
+static inline void tt_chat_create(struct tt_chat *chat)
+{
+    tt_list_init(&chat->productions);
+    tt_list_init(&chat->unsaved);
+}

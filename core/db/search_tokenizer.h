@@ -1,9 +1,0 @@
-/* How messages are cut into search terms: the FTS5 tokenizer "tidetalk". Words as unicode61 cuts
- * them; scripts that are written without blanks (Han, kana, Hangul) as single characters and as
- * pairs of neighbours, so that a query of one character and one of several both find their place.
- * (FTS5's own trigram tokenizer finds nothing for two characters, which most Chinese words have.)
- */
-#pragma once
-
-/* Makes the tokenizer known to every connection that is opened from now on. Thread: any, once. */
-void tt_search_tokenizer_setup(void);

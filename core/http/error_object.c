@@ -1,0 +1,47 @@
+/* Members come in this order, always. */
+#include "http/error_object.h"
+
+static void put_text(struct tt_json_writer *w, struct tt_str key, struct tt_str text)
+{
+    tt_json_key(w, key);
+    tt_json_str(w, text);
+}
+
+void tt_http_error_put(struct tt_json_writer *w, const struct tt_http_error *error)
+{
+    put_text(w, TT_STR("error"), error->message);
+    put_text(w, TT_STR("code"), error->code);
+    put_text(w, TT_STR("request_id"), error->request_id);
+    if (error->detail.data)
+        put_text(w, TT_STR("detail"), error->detail);
+}
+
+static struct tt_str type_of(int status)
+{
+    switch (status) {
+    case 401:
+        return TT_STR("authentication_error");
+    case 403:
+        return TT_STR("permission_error");
+    case 404:
+        return TT_STR("not_found_error");
+    case 429:
+        return TT_STR("rate_limit_error");
+    default:
+        return status >= 500 ? TT_STR("server_error") : TT_STR("invalid_request_error");
+    }
+}
+
+void tt_http_error_put_openai(struct tt_json_writer *w, const struct tt_http_error_openai *error)
+{
+    tt_json_begin_object(w);
+    put_text(w, TT_STR("message"), error->message);
+    put_text(w, TT_STR("type"), type_of(error->status));
+    tt_json_key(w, TT_STR("param"));
+    if (error->param.data)
+        tt_json_str(w, error->param);
+    else
+        tt_json_null(w);
+    put_text(w, TT_STR("code"), error->code);
+    tt_json_end_object(w);
+}

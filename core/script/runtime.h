@@ -1,0 +1,44 @@
+/* A worker's Lua runtime: what its script states share. It knows neither HTTP nor chat: the modules
+ * that scripts can require come in as a list, and what they work on is the list owner's. Whoever
+ * embeds the runtime in something larger finds that again from a state (see tide/tide.h). Thread:
+ * the worker's, once it runs. */
+#pragma once
+#include "base/list.h"
+#include "loop/loop.h"
+
+#include <lua.h>
+
+struct tt_vm;
+
+struct tt_script_module {
+    const char *name;   /* as in require "tide.db" */
+    lua_CFunction open; /* pushes the module's table */
+};
+
+/* What runs at its time, see timers.h. */
+struct tt_timers {
+    struct tt_list named;  /* timer.every, those of this worker */
+    struct tt_list single; /* timer.after, not due yet */
+    int single_count;
+    const struct tt_vm *active; /* whose timers run */
+    bool stopped;
+    uint64_t ticks, failures, missed; /* of named ones */
+};
+
+struct tt_runtime {
+    int worker;  /* this one's number, from 0 */
+    int workers; /* how many there are */
+    struct tt_loop *loop;
+    const struct tt_script_module *modules; /* ends with a NULL name */
+    size_t memory_max;                      /* bytes per script state */
+    int64_t time_ms; /* CPU time of a task between two waits; 0: the watchdog's default */
+    int64_t load_ms; /* CPU time of building a state; 0: the watchdog's default for it */
+
+    struct tt_timers timers;
+    struct tt_list tasks; /* running ones */
+    int task_count;
+    bool drained; /* the drain limit has passed: nothing new begins */
+    bool closing; /* the loop has ended: there is no later step */
+};
+
+void tt_runtime_create(struct tt_runtime *runtime);

@@ -1,0 +1,13 @@
+/* What the operator's settings say about serving requests: one for all workers, immutable. */
+#pragma once
+#include "serve/route_stats.h"
+
+struct tt_serve_settings {
+    const struct tt_str *cors_origins;
+    size_t cors_origin_count;
+    struct tt_str public_url;
+    struct tt_route_stats_set *route_stats; /* NULL: nothing is counted */
+    bool dev;                               /* tracebacks in answers */
+    size_t body_max;                        /* default for routes that read a body */
+    size_t upload_max;                      /* bytes of one file */
+};

@@ -1,0 +1,11 @@
+/* A setting as scripts get it from tide.config. */
+#pragma once
+#include "base/str.h"
+
+struct tt_lua_setting { /* one value of config.get */
+    enum { TT_SETTING_STRING, TT_SETTING_INT, TT_SETTING_BOOL, TT_SETTING_LIST } type;
+    struct tt_str text;
+    int64_t integer;
+    const struct tt_str *items;
+    size_t item_count;
+};

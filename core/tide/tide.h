@@ -1,0 +1,49 @@
+/* What a worker gives to the tide.* modules: one struct of borrowed parts, filled by app/worker.c
+ * before any script state is built. Everything a module touches comes from here, so nothing is
+ * global. */
+#pragma once
+#include "base/secret.h"
+#include "base/token_cache.h"
+#include "cache/shared.h"
+#include "cache/tier.h"
+#include "chat/chat.h"
+#include "files/store.h"
+#include "loop/aux.h"
+#include "script/runtime.h"
+#include "script/vm.h"
+#include "tide/setting.h"
+
+struct tt_tide {
+    struct tt_runtime runtime;
+    struct tt_chat chat;
+    struct tt_aux *password_aux; /* Argon2: few threads, short queue */
+    struct tt_cache *cache;
+    size_t http_bytes;        /* of answers to tide.http that have not been handed over */
+    struct tt_shared *shared; /* tide.shared: one for all workers */
+    struct tt_store *store;   /* bytes of uploaded files */
+    struct tt_aux *file_aux;  /* writing and removing them */
+    struct tt_aux *text_aux;  /* reading their text: up to 20 s a job */
+    size_t upload_max;        /* bytes of one file */
+    const struct tt_egress *egress;
+    const struct tt_keys *keys;
+    struct tt_token_cache *tokens; /* verified ones; may be NULL */
+    struct tt_testing *testing;    /* in `tidetalk test` only */
+
+    /* A setting for config.get; -1 when there is no such key. Thread: any. */
+    int (*setting)(const char *key, struct tt_lua_setting *out, void *arg);
+    void *setting_arg;
+};
+
+/* The list of all tide.* modules, for tt_runtime.modules. */
+extern const struct tt_script_module tt_tide_modules[];
+
+static inline struct tt_tide *tt_tide_of_runtime(struct tt_runtime *runtime)
+{
+    return TT_CONTAINER_OF(runtime, struct tt_tide, runtime);
+}
+
+/* The parts of the worker that a state belongs to. */
+static inline struct tt_tide *tt_tide_of(lua_State *L)
+{
+    return tt_tide_of_runtime(tt_vm_of(L)->runtime);
+}

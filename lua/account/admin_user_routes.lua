@@ -1,0 +1,126 @@
+--- Accounts for the operator, on the admin listener: a socket that only the
+--- server's own user can open (mode 0600), hence without a token. The command
+--- `tidetalk user` speaks to these routes while a server runs.
+
+local errors = require "lib.errors"
+local fields = require "web.fields"
+local objects = require "web.objects"
+local pages = require "web.pages"
+local texts = require "lib.texts"
+local users = require "account.users"
+
+local ACCOUNT = objects.object({
+  id = "integer",
+  username = "string",
+  email = "string",
+  role = "string",
+  disabled = "boolean",
+  created_at = "string",
+})
+
+--- An account as the operator sees it.
+---@param row table of users
+---@return table
+local function account(row)
+  local object = objects.user(row)
+  object.role = row.role
+  object.disabled = row.disabled ~= 0
+  return object
+end
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.create(req)
+  local user, err = users.create_user(req.body)
+  if not user then
+    return nil, err
+  end
+  return {
+    json = {
+      message = texts.get(req.language, "user_created"),
+      user = account(user),
+    },
+  }
+end
+
+function handlers.list(req)
+  local args = req.args
+  local rows, total = users.list_users(args.page_size, pages.offset(args))
+  if not rows then
+    return nil, total
+  end
+  local data = objects.map(rows, account)
+  return {
+    json = { data = data, pagination = pages.pagination(args, total) },
+  }
+end
+
+function handlers.update(req)
+  local change = req.body
+  if change.password == nil and change.disabled == nil then
+    return nil, errors.new("missing_field", { field = "password" })
+  end
+  local user, err = users.update_user(req.args.username, change)
+  if not user then
+    return nil, err
+  end
+  return {
+    json = {
+      message = texts.get(req.language, "user_updated"),
+      user = account(user),
+    },
+  }
+end
+
+local CHANGED = objects.object({ message = "string", user = ACCOUNT })
+
+---@type tide.Route[]
+return {
+  {
+    method = "POST",
+    path = "/admin/users",
+    listener = "admin",
+    auth = "none",
+    summary = "Make an account",
+    request = {
+      fields = {
+        fields.username(),
+        fields.new_password("password", true),
+        fields.email(),
+        { name = "role", type = "string", enum = { "user", "admin" } },
+      },
+    },
+    response = CHANGED,
+    handler = handlers.create,
+  },
+  {
+    method = "GET",
+    path = "/admin/users",
+    listener = "admin",
+    auth = "none",
+    summary = "All accounts",
+    query = pages.numbered(1000, 1000),
+    response = objects.object({
+      data = objects.list(ACCOUNT),
+      pagination = objects.pagination_schema,
+    }),
+    handler = handlers.list,
+  },
+  {
+    method = "PATCH",
+    path = "/admin/users/:username",
+    listener = "admin",
+    auth = "none",
+    summary = "Set a password, disable or enable; all logins of it end",
+    params = { fields = { fields.name("username") } },
+    request = {
+      fields = {
+        fields.new_password("password", false),
+        { name = "disabled", type = "boolean" },
+      },
+    },
+    response = CHANGED,
+    handler = handlers.update,
+  },
+}

@@ -1,0 +1,300 @@
+--- Chat sessions as they are stored, and how a turn gets into them. No policy
+--- here: what a session is called, who speaks and what is sent is decided
+--- elsewhere. Every statement names the user; what belongs to somebody else is
+--- not found.
+
+local cache = require "lib.cache"
+local db = require "tide.db"
+local errors = require "lib.errors"
+local json = require "tide.json"
+local leftovers = require "files.removed_files"
+local llm = require "tide.llm"
+local time = require "tide.time"
+
+local M = {}
+
+local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
+  .. "message_count, version, created_at, updated_at"
+
+---@class SessionDraft what is stored of a session
+---@field id? integer chat_sessions.id; nil = not stored yet
+---@field session_id string
+---@field title string
+---@field model_name string
+---@field persona string
+---@field message_count integer
+---@field renamed? boolean the turn gives it its title; else it keeps what it
+--- has, also when somebody has just renamed it
+---@field persona_named? boolean the turn names its persona; else likewise
+
+--- The version of a session as it is now: what a kept copy must have.
+---@param user_id integer
+---@param session_id string
+---@return integer|nil version nil when there is no such session
+---@return tide.Error|nil err
+function M.get_version(user_id, session_id)
+  local row, err = db.one(
+    "SELECT version FROM chat_sessions WHERE user_id = ? AND session_id = ?",
+    { user_id, session_id }
+  )
+  return row and row.version, err
+end
+
+---@param user_id integer
+---@param session_id string
+---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
+function M.get_chat_session(user_id, session_id)
+  local row, err = db.one(
+    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+      .. "WHERE user_id = ? AND session_id = ?",
+    { user_id, session_id }
+  )
+  if not row then
+    return nil, err or errors.new("session_not_found")
+  end
+  return row
+end
+
+--- The statement that stores a session that is new. Its version begins at the
+--- time, so that a session which is made anew under the name of a deleted one
+--- never has a version that some cache still keeps.
+---@param user_id integer
+---@param draft SessionDraft
+---@param now string
+---@return table statement
+local function insert_session(user_id, draft, now)
+  return {
+    "INSERT INTO chat_sessions (session_id, user_id, title, model_name, "
+      .. "persona, message_count, version, created_at, updated_at) "
+      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    {
+      draft.session_id,
+      user_id,
+      draft.title,
+      draft.model_name,
+      draft.persona,
+      draft.message_count,
+      time.unix_ns() // 1000,
+      now,
+      now,
+    },
+    expect = 1,
+  }
+end
+
+--- Stores a session, or returns the one that is there under this id.
+---@param user_id integer
+---@param draft SessionDraft
+---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
+--- when the id is another user's
+function M.create_chat_session(user_id, draft)
+  local outcomes, err =
+    db.write({ insert_session(user_id, draft, time.now()) })
+  if not outcomes and err.code ~= "duplicate" then
+    return nil, err
+  end
+  return M.get_chat_session(user_id, draft.session_id)
+end
+
+--- One page of a user's sessions, last changed first.
+---@param user_id integer
+---@param limit integer
+---@param offset integer
+---@return table[]|nil rows, integer|tide.Error total
+function M.get_chat_sessions(user_id, limit, offset)
+  local total, failed = db.one(
+    "SELECT COUNT(*) AS n FROM chat_sessions WHERE user_id = ?",
+    { user_id }
+  )
+  if not total then
+    return nil, failed
+  end
+  local rows, err = db.query(
+    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
+      .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
+    { user_id, limit, offset }
+  )
+  if not rows then
+    return nil, err
+  end
+  return rows, total.n
+end
+
+--- The statement that changes a session with a turn.
+---@param user_id integer
+---@param draft SessionDraft
+---@param added integer rows of messages that the turn adds
+---@param now string
+---@return table statement
+local function update_session(user_id, draft, added, now)
+  return {
+    "UPDATE chat_sessions SET title = CASE WHEN ? THEN ? ELSE title END, "
+      .. "model_name = ?, persona = CASE WHEN ? THEN ? ELSE persona END, "
+      .. "message_count = message_count + ?, version = version + 1, "
+      .. "updated_at = ? WHERE id = ? AND user_id = ?",
+    {
+      draft.renamed or false,
+      draft.title,
+      draft.model_name,
+      draft.persona_named or false,
+      draft.persona,
+      added,
+      now,
+      draft.id,
+      user_id,
+    },
+    expect = 1,
+  }
+end
+
+local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
+  .. "role, status, parent_id, content, model_name, file_ids, created_at, "
+  .. "updated_at) VALUES (?, (SELECT id FROM chat_sessions "
+  .. "WHERE session_id = ? AND user_id = ?), "
+
+---@class TurnRows what a turn adds to its session
+---@field message? string the user's; nil = a new reply to `reply_to`
+---@field file_ids? integer[] attached to the message
+---@field parent_id? integer what the message follows; nil = it is a root
+---@field reply_to? integer id of the user message that is answered again
+
+---@class SavedTurn
+---@field session_row integer
+---@field user_message_id integer
+---@field message_id integer the assistant's
+
+--- Stores the beginning of a turn in one transaction: the session (made or
+--- changed), the user's message if it is a new one, and the empty reply that
+--- is about to run.
+---@param user_id integer
+---@param draft SessionDraft what the session is from this turn on
+---@param turn TurnRows
+---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
+--- another user's), session_deleted (since it was read)
+function M.save_chat_message(user_id, draft, turn)
+  local now = time.now()
+  local added = turn.reply_to and 1 or 2
+  draft.message_count = draft.message_count + added
+  local statements = {
+    draft.id and update_session(user_id, draft, added, now)
+      or insert_session(user_id, draft, now),
+  }
+  if not turn.reply_to then
+    statements[2] = {
+      SQL_INSERT_MESSAGE .. "'user', 'complete', ?, ?, ?, ?, ?, ?)",
+      {
+        user_id,
+        draft.session_id,
+        user_id,
+        turn.parent_id or json.null,
+        turn.message,
+        draft.model_name,
+        json.encode(json.array(turn.file_ids)),
+        now,
+        now,
+      },
+    }
+  end
+  statements[#statements + 1] = {
+    SQL_INSERT_MESSAGE
+      .. "'assistant', 'streaming', coalesce(?, last_insert_rowid()), "
+      .. "'', ?, '[]', ?, ?)",
+    {
+      user_id,
+      draft.session_id,
+      user_id,
+      turn.reply_to or json.null,
+      draft.model_name,
+      now,
+      now,
+    },
+  }
+  local outcomes, err = db.write(statements)
+  if not outcomes then
+    if err.code == "duplicate" and err.statement == 1 then
+      return nil, errors.new("session_not_found")
+    elseif err.code == "unexpected_changes" then
+      return nil, errors.new("session_deleted")
+    end
+    return nil, err
+  end
+  return {
+    session_row = draft.id or outcomes[1].id,
+    user_message_id = turn.reply_to or outcomes[2].id,
+    message_id = outcomes[#outcomes].id,
+  }
+end
+
+--- Changes what a session is called, who speaks in it or which model it uses.
+---@param user_id integer
+---@param session_id string
+---@param changes {title?: string, persona?: string, model_name?: string}
+---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
+function M.update_chat_session(user_id, session_id, changes)
+  local outcomes, err = db.write({
+    {
+      "UPDATE chat_sessions SET title = coalesce(?, title), "
+        .. "persona = coalesce(?, persona), "
+        .. "model_name = coalesce(?, model_name), version = version + 1, "
+        .. "updated_at = ? WHERE user_id = ? AND session_id = ?",
+      {
+        changes.title or json.null,
+        changes.persona or json.null,
+        changes.model_name or json.null,
+        time.now(),
+        user_id,
+        session_id,
+      },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    local unknown = err.code == "unexpected_changes"
+    return nil, unknown and errors.new("session_not_found") or err
+  end
+  return M.get_chat_session(user_id, session_id)
+end
+
+--- Gives a session another title, unless it has been renamed meanwhile.
+---@param user_id integer
+---@param session_id string
+---@param title string
+---@param old_title string the one that is replaced
+---@return boolean|nil replaced, tide.Error|nil err
+function M.update_session_title(user_id, session_id, title, old_title)
+  local outcomes, err = db.write({
+    {
+      "UPDATE chat_sessions SET title = ?, version = version + 1, "
+        .. "updated_at = ? "
+        .. "WHERE user_id = ? AND session_id = ? AND title = ?",
+      { title, time.now(), user_id, session_id, old_title },
+    },
+  })
+  return outcomes and outcomes[1].changes == 1, err
+end
+
+--- Deletes a session with all its messages and files, whose bytes go after the
+--- commit; what runs or waits in it ends.
+---@param user_id integer
+---@param session_id string
+---@return true|nil ok, tide.Error|nil err session_not_found
+function M.delete_chat_session(user_id, session_id)
+  local outcomes, err = db.write({
+    {
+      "DELETE FROM chat_sessions WHERE user_id = ? AND session_id = ?",
+      { user_id, session_id },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    local unknown = err.code == "unexpected_changes"
+    return nil, unknown and errors.new("session_not_found") or err
+  end
+  -- Only now: a delete that failed must not end a reply.
+  llm.stop(user_id, session_id, "session_deleted")
+  cache.forget_session(user_id, session_id)
+  leftovers.remove()
+  return true
+end
+
+return M

@@ -1,0 +1,135 @@
+--- Talking: make a session, send a message, get the reply whole or streamed.
+
+local fields = require "web.fields"
+local llm_session = require "chat.llm_session"
+local objects = require "web.objects"
+local session_manager = require "chat.session_manager"
+local tool_calls = require "providers.tool_calls"
+
+--- What both ways of sending take. That `message` is there, or files instead
+--- of it, is checked by chat/turns.
+local SEND = {
+  fields = {
+    {
+      name = "session_id",
+      type = "string",
+      required = true,
+      max = 50,
+      pattern = "^[A-Za-z0-9_-]+$",
+    },
+    fields.model_name(),
+    { name = "message", type = "string" },
+    fields.line("persona", 100),
+    { -- instead of the persona's, for this message
+      name = "system_prompt",
+      type = "string",
+      max = 32000,
+      empty_is_absent = true,
+    },
+    {
+      name = "file_ids",
+      type = "array",
+      max = 100,
+      items = { type = "integer", min = 1 },
+    },
+    fields.override_url(),
+    { name = "parent_id", type = "integer", min = 0 },
+    { name = "regenerate", type = "integer", min = 1 },
+    fields.tools(),
+    {
+      name = "tool_choice",
+      type = "string",
+      enum = { "auto", "none", "required" },
+    },
+  },
+}
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.create_session(req)
+  local row, err =
+    session_manager.create_session(req.user.id, req.body, req.language)
+  if not row then
+    return nil, err
+  end
+  return { json = { session_id = row.session_id } }
+end
+
+--- The session that a request speaks in.
+---@param req tide.Request
+---@return LlmSession
+local function talk(req)
+  local session = llm_session.new(req.user.id, req.language)
+  session:set_session_id(req.body.session_id)
+  session:set_system_prompt(req.body.system_prompt)
+  return session
+end
+
+function handlers.send(req)
+  local result, err = talk(req):send_message(req.body)
+  if not result then
+    return nil, err
+  end
+  return {
+    json = {
+      response = result.content,
+      message_id = result.message_id,
+      user_message_id = result.user_message_id,
+      usage = result.usage,
+      tool_calls = tool_calls.field(result.tool_calls),
+    },
+  }
+end
+
+function handlers.send_stream(req)
+  local reply, err = talk(req):send_message_stream(req.body)
+  if not reply then
+    return nil, err
+  end
+  return { stream = reply }
+end
+
+---@type tide.Route[]
+return {
+  {
+    method = "POST",
+    path = "/api/chat/session",
+    auth = "user",
+    summary = "Make a session",
+    request = {
+      fields = {
+        fields.model_name(),
+        fields.line("persona", 100),
+        fields.override_url(),
+      },
+    },
+    response = objects.object({ session_id = "string" }),
+    handler = handlers.create_session,
+  },
+  {
+    method = "POST",
+    path = "/api/chat/message",
+    auth = "user",
+    idempotent = true,
+    summary = "Send a message and wait for the whole reply",
+    request = SEND,
+    response = objects.object({
+      response = "string",
+      message_id = "integer",
+      user_message_id = "integer",
+      usage = objects.usage_schema,
+      tool_calls = objects.tool_calls_schema,
+    }),
+    handler = handlers.send,
+  },
+  {
+    method = "POST",
+    path = "/api/chat/message/stream",
+    auth = "user",
+    summary = "Send a message and get the reply as Server-Sent Events",
+    request = SEND,
+    answer = "Server-Sent Events, see streaming.md",
+    handler = handlers.send_stream,
+  },
+}

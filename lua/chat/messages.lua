@@ -1,0 +1,260 @@
+--- Messages as they are stored: a tree, since a message may have several
+--- replies and a reply several continuations. What a reader sees and a model
+--- is sent is one path of it, from the root to a leaf.
+
+local cache = require "lib.cache"
+local chat = require "chat.chat"
+local db = require "tide.db"
+local errors = require "lib.errors"
+local json = require "tide.json"
+local llm = require "tide.llm"
+
+local M = {}
+
+--- Rows of a history that is kept for the next turn; an export's is not.
+local KEPT_ROWS_MAX = 1000
+
+local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
+  .. "usage, file_ids, tool_calls, created_at"
+
+--- All messages of a session: session row, user, limit.
+M.SQL_ALL = "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
+  .. "WHERE session_row = ? AND user_id = ? ORDER BY id LIMIT ?"
+
+--- The way from a message up to the root, at most `limit` rows. Only ids go
+--- through the recursion: texts are fetched once, for the rows that stay.
+local SQL_PATH = [[
+WITH RECURSIVE path (id, parent_id, depth) AS (
+  SELECT id, parent_id, 1 FROM chat_messages
+  WHERE id = ? AND session_row = ? AND user_id = ?
+  UNION ALL
+  SELECT m.id, m.parent_id, path.depth + 1
+  FROM path JOIN chat_messages AS m ON m.id = path.parent_id
+  WHERE m.user_id = ? AND path.depth < ?
+)
+SELECT ]] .. MESSAGE_COLUMNS .. [[ FROM chat_messages
+WHERE user_id = ? AND id IN (SELECT id FROM path) ORDER BY id]]
+
+--- Messages from `id` up to the root, oldest first. A reply has a higher id
+--- than what it answers, so the order of ids is the order of the path.
+---@param user_id integer
+---@param session_row integer
+---@param id integer|nil nil = no rows
+---@param limit integer
+---@return table[]|nil rows, tide.Error|nil err
+local function get_path(user_id, session_row, id, limit)
+  if not id then
+    return {}
+  end
+  return db.query(SQL_PATH, {
+    id,
+    session_row,
+    user_id,
+    user_id,
+    limit,
+    user_id,
+  })
+end
+
+--- The newest message of a session below an id: a leaf, since replies have
+--- higher ids than what they answer.
+---@param user_id integer
+---@param session_row integer
+---@param below integer
+---@return integer|nil id nil when there is none, tide.Error|nil err
+local function newest_below(user_id, session_row, below)
+  local row, err = db.one(
+    "SELECT MAX(id) AS id FROM chat_messages "
+      .. "WHERE session_row = ? AND user_id = ? AND id < ?",
+    { session_row, user_id, below }
+  )
+  return row and row.id, err
+end
+
+--- One message of a session.
+---@param user_id integer
+---@param session_row integer
+---@param id integer
+---@return table|nil row, tide.Error|nil err message_not_found
+function M.get_message(user_id, session_row, id)
+  local row, err = db.one(
+    "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
+      .. "WHERE id = ? AND session_row = ? AND user_id = ?",
+    { id, session_row, user_id }
+  )
+  if not row then
+    return nil, err or errors.new("message_not_found")
+  end
+  return row
+end
+
+--- How long a conversation is kept beside the database.
+local KEEP_MS = 30 * 60 * 1000
+
+--- The end of a conversation: the path to a message.
+---@param user_id integer
+---@param session table row of chat_sessions
+---@param leaf integer|nil nil = the newest message
+---@param limit integer rows at most
+---@return table[]|nil rows oldest first, tide.Error|nil err
+function M.get_history(user_id, session, leaf, limit)
+  if leaf then
+    return get_path(user_id, session.id, leaf, limit)
+  end
+  local kept = cache.get_cached_full_session(session, limit)
+  if kept then
+    return kept
+  end
+  local rows, err
+  leaf, err = newest_below(user_id, session.id, math.maxinteger)
+  if err then
+    return nil, err
+  end
+  rows, err = get_path(user_id, session.id, leaf, limit)
+  if rows and rows[1] and limit <= KEPT_ROWS_MAX then
+    cache.cache_full_session(session, rows, limit, KEEP_MS)
+  end
+  return rows, err
+end
+
+--- Where a page that goes back from `cursor` begins: at the parent of the
+--- cursor's message, the smallest of the page before. A cursor that is no
+--- message (any more) is read as "older than that".
+---@param user_id integer
+---@param session_row integer
+---@param cursor integer 0 = from the leaf
+---@param leaf integer 0 = the newest message
+---@return integer|nil id, tide.Error|nil err message_not_found
+local function page_start(user_id, session_row, cursor, leaf)
+  if cursor == 0 and leaf == 0 then
+    return newest_below(user_id, session_row, math.maxinteger)
+  elseif cursor == 0 then
+    local row, unknown = M.get_message(user_id, session_row, leaf)
+    return row and row.id, unknown
+  end
+  local row, err = db.one(
+    "SELECT parent_id FROM chat_messages "
+      .. "WHERE id = ? AND session_row = ? AND user_id = ?",
+    { cursor, session_row, user_id }
+  )
+  if err then
+    return nil, err
+  elseif row then
+    return row.parent_id
+  end
+  return newest_below(user_id, session_row, cursor)
+end
+
+--- Puts the text so far into the row of a reply that is still running. It may
+--- end between the query and now: then the row is read again.
+---@param user_id integer
+---@param row table changed
+---@return true|nil ok, tide.Error|nil err
+local function fill_running(user_id, row)
+  local reply = llm.find_message(user_id, row.id)
+  if reply then
+    row.content = reply:text()
+    return true
+  end
+  local fresh, err = db.one(
+    "SELECT content, status, usage, tool_calls FROM chat_messages "
+      .. "WHERE id = ? AND user_id = ?",
+    { row.id, user_id }
+  )
+  if err then
+    return nil, err
+  elseif fresh then
+    for name, value in pairs(fresh) do
+      row[name] = value
+    end
+  end
+  return true
+end
+
+---@class MessagePage
+---@field rows table[] oldest first
+---@field cursor integer the smallest id, 0 when there are no rows
+---@field has_more boolean
+
+--- Puts into each row the ids of all messages with its parent, itself too.
+---@param user_id integer
+---@param session_row integer
+---@param rows table[] changed
+---@return true|nil ok, tide.Error|nil err
+local function fill_siblings(user_id, session_row, rows)
+  local parents = json.array({})
+  for _, row in ipairs(rows) do
+    parents[#parents + 1] = row.parent_id
+  end
+  local found, err = db.query(
+    "SELECT id, parent_id FROM chat_messages WHERE user_id = ?1 "
+      .. "AND parent_id IN (SELECT value FROM json_each(?3)) "
+      .. "UNION ALL SELECT id, NULL FROM chat_messages WHERE user_id = ?1 "
+      .. "AND session_row = ?2 AND parent_id IS NULL AND ?4 ORDER BY id",
+    {
+      user_id,
+      session_row,
+      json.encode(parents),
+      rows[1] ~= nil and rows[1].parent_id == nil,
+    }
+  )
+  if not found then
+    return nil, err
+  end
+  local of = {}
+  for _, row in ipairs(found) do
+    local parent = row.parent_id or 0
+    of[parent] = of[parent] or json.array({})
+    table.insert(of[parent], row.id)
+  end
+  for _, row in ipairs(rows) do
+    row.siblings = of[row.parent_id or 0]
+  end
+  return true
+end
+
+--- One page of the path from a leaf to the root.
+---@param user_id integer
+---@param session_id string
+---@param cursor integer 0 = from the leaf
+---@param limit integer
+---@param leaf integer 0 = the newest message
+---@return MessagePage|nil page
+---@return tide.Error|nil err session_not_found, message_not_found
+function M.get_chat_messages(user_id, session_id, cursor, limit, leaf)
+  local session, unknown = chat.get_chat_session(user_id, session_id)
+  if not session then
+    return nil, unknown
+  end
+  local start, failed = page_start(user_id, session.id, cursor, leaf)
+  if failed then
+    return nil, failed
+  end
+  local rows, err = get_path(user_id, session.id, start, limit + 1)
+  if not rows then
+    return nil, err
+  end
+  local has_more = #rows > limit
+  if has_more then
+    table.remove(rows, 1)
+  end
+  for _, row in ipairs(rows) do
+    if row.status == "streaming" then
+      local ok, lost = fill_running(user_id, row)
+      if not ok then
+        return nil, lost
+      end
+    end
+  end
+  local ok, lost = fill_siblings(user_id, session.id, rows)
+  if not ok then
+    return nil, lost
+  end
+  return {
+    rows = rows,
+    cursor = rows[1] and rows[1].id or 0,
+    has_more = has_more,
+  }
+end
+
+return M

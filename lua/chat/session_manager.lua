@@ -1,0 +1,204 @@
+--- What a chat session is made of: the policy that ties the persona, the
+--- model's configuration and the stored session together. Routes and turns ask
+--- here; the parts (services/, policy/) do not know each other.
+
+local cache = require "lib.cache"
+local chat = require "chat.chat"
+local errors = require "lib.errors"
+local messages = require "chat.messages"
+local models = require "models.models"
+local personas = require "chat.personas"
+local time = require "tide.time"
+local title_policy = require "policy.title"
+
+local M = {}
+
+--- How long a session is kept beside the database.
+local KEEP_MS = 30 * 60 * 1000
+
+---@class SessionWish what a request says about its session
+---@field session_id? string nil = a new one
+---@field model_name string
+---@field persona? string "" and nil = none named
+---@field base_url? string for this request only
+
+---@class OpenSession
+---@field session SessionDraft as it is from now on; id nil = not stored yet
+---@field persona Persona who speaks
+
+--- A new session's name: unix time in nanoseconds, 19 digits until 2286.
+---@return string
+local function new_session_id()
+  return ("session_%019d"):format(time.unix_ns())
+end
+
+---@param name string|nil "" and nil = none named
+---@return true|nil ok, tide.Error|nil err unknown_persona
+local function check_persona(name)
+  if not name or name == "" then
+    return true
+  end
+  local content, unknown = personas.get_persona_content(name)
+  return content and true, unknown
+end
+
+--- Whether a wish can be fulfilled, before anything is waited for or stored.
+---@param user_id integer
+---@param wish SessionWish
+---@return Model|nil model to ask
+---@return tide.Error|nil err unknown_persona and those of models.resolve
+function M.check(user_id, wish)
+  local named, unknown = check_persona(wish.persona)
+  if not named then
+    return nil, unknown
+  end
+  return models.resolve(user_id, wish.model_name, wish.base_url)
+end
+
+--- The session as it is kept beside the database, if its row has not changed
+--- since.
+---@param user_id integer
+---@param session_id string
+---@return table|nil session row of chat_sessions
+---@return tide.Error|nil err session_not_found
+function M.get_session(user_id, session_id)
+  local version, err = chat.get_version(user_id, session_id)
+  if not version then
+    return nil, err or errors.new("session_not_found")
+  end
+  return cache.get_cached_chat_session(user_id, session_id, version)
+end
+
+--- The session: kept, or from the database and kept from now on. Without Redis
+--- the row itself is read in the time that its version would take.
+---@param user_id integer
+---@param session_id string
+---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
+local function find_session(user_id, session_id)
+  local shared = cache.is_shared()
+  if shared then
+    local kept, failed = M.get_session(user_id, session_id)
+    if kept or failed then
+      return kept, failed
+    end
+  end
+  local row, err = chat.get_chat_session(user_id, session_id)
+  if row and shared then
+    cache.cache_chat_session(row, KEEP_MS)
+  end
+  return row, err
+end
+
+--- The stored session with what the wish changes in it, or a draft of a new
+--- one, which is stored together with its first turn.
+---@param user_id integer
+---@param wish SessionWish checked
+---@param language "zh"|"en" of a new session's title
+---@return OpenSession|nil opened, tide.Error|nil err
+function M.get_or_create_session(user_id, wish, language)
+  local row, err
+  if wish.session_id then
+    row, err = find_session(user_id, wish.session_id)
+    if err and err.code ~= "session_not_found" then
+      return nil, err
+    end
+  end
+  local persona, unknown = personas.choose(wish.persona, row and row.persona)
+  if not persona then
+    return nil, unknown
+  end
+  local session = row
+    or {
+      session_id = wish.session_id or new_session_id(),
+      title = title_policy.placeholder(wish.model_name, language),
+      message_count = 0,
+    }
+  session.model_name = wish.model_name
+  session.persona = persona.name
+  session.persona_named = wish.persona ~= nil and wish.persona ~= ""
+  return { session = session, persona = persona }
+end
+
+--- Stores a new session without a message.
+---@param user_id integer
+---@param wish SessionWish
+---@param language "zh"|"en" of its title
+---@return table|nil row of chat_sessions
+---@return tide.Error|nil err those of M.check
+function M.create_session(user_id, wish, language)
+  local model, refused = M.check(user_id, wish)
+  if not model then
+    return nil, refused
+  end
+  local opened, err = M.get_or_create_session(user_id, wish, language)
+  if not opened then
+    return nil, err
+  end
+  return chat.create_chat_session(user_id, opened.session)
+end
+
+--- Stores a message, and the reply to it that is about to run.
+---@param user_id integer
+---@param session SessionDraft as it is from this turn on
+---@param turn TurnRows
+---@return SavedTurn|nil saved
+---@return tide.Error|nil err session_not_found, session_deleted
+function M.save_message(user_id, session, turn)
+  return chat.save_chat_message(user_id, session, turn)
+end
+
+--- Keeps a session and its conversation as they are now, for the next turn;
+--- called when a reply has ended. Of use only with Redis: without it the next
+--- turn reads the same from the database in less time.
+---@param user_id integer
+---@param session_id string
+---@param limit integer rows of the conversation
+function M.keep_session(user_id, session_id, limit)
+  local row = chat.get_chat_session(user_id, session_id)
+  if row then
+    cache.cache_chat_session(row, KEEP_MS)
+    messages.get_history(user_id, row, nil, limit)
+  end
+end
+
+--- Changes a session by hand. A persona must be one of style.yaml, a model one
+--- that the user can talk to; "" changes nothing.
+---@param user_id integer
+---@param session_id string
+---@param changes {title?: string, persona?: string, model_name?: string}
+---@return table|nil row of chat_sessions
+---@return tide.Error|nil err session_not_found, unknown_persona, those of
+--- models.resolve
+function M.update_session(user_id, session_id, changes)
+  local wanted = {}
+  for _, name in ipairs({ "title", "persona", "model_name" }) do
+    if changes[name] and changes[name] ~= "" then
+      wanted[name] = changes[name]
+    end
+  end
+  local named, unknown = check_persona(wanted.persona)
+  if not named then
+    return nil, unknown
+  end
+  if wanted.model_name then
+    local model, refused = models.resolve(user_id, wanted.model_name)
+    if not model then
+      return nil, refused
+    end
+  end
+  return chat.update_chat_session(user_id, session_id, wanted)
+end
+
+---@param user_id integer
+---@param session_id string
+---@return true|nil ok, tide.Error|nil err session_not_found
+function M.delete_session(user_id, session_id)
+  return chat.delete_chat_session(user_id, session_id)
+end
+
+---@return string[] names in the order of style.yaml
+function M.get_available_personas()
+  return personas.get_available_personas()
+end
+
+return M

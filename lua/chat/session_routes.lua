@@ -1,0 +1,199 @@
+--- Sessions that are there: list, messages, delete.
+
+local chat = require "chat.chat"
+local export = require "chat.export"
+local fields = require "web.fields"
+local json = require "tide.json"
+local llm_session = require "chat.llm_session"
+local messages = require "chat.messages"
+local objects = require "web.objects"
+local pages = require "web.pages"
+local session_manager = require "chat.session_manager"
+local texts = require "lib.texts"
+
+local BY_ID = { fields = { fields.name("session_id") } }
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.list(req)
+  local args = req.args
+  local rows, total =
+    chat.get_chat_sessions(req.user.id, args.page_size, pages.offset(args))
+  if not rows then
+    return nil, total
+  end
+  return {
+    json = {
+      data = objects.map(rows, objects.session),
+      pagination = pages.pagination(args, total),
+    },
+  }
+end
+
+function handlers.messages(req)
+  local args = req.args
+  local page, err = messages.get_chat_messages(
+    req.user.id,
+    args.session_id,
+    args.cursor,
+    args.limit,
+    args.leaf
+  )
+  if not page then
+    return nil, err
+  end
+  return {
+    json = {
+      data = objects.map(page.rows, objects.message),
+      cursor = page.cursor,
+      has_more = page.has_more,
+    },
+  }
+end
+
+function handlers.context(req)
+  local session = llm_session.new(req.user.id, req.language)
+  session:set_session_id(req.args.session_id)
+  local messages_sent, err = session:get_messages()
+  if not messages_sent then
+    return nil, err
+  end
+  return { json = { data = json.array(messages_sent) } }
+end
+
+function handlers.export(req)
+  local args, user_id = req.args, req.user.id
+  local session, unknown = chat.get_chat_session(user_id, args.session_id)
+  if not session then
+    return nil, unknown
+  end
+  local text, err
+  if args.format == "md" then
+    text, err = export.as_markdown(user_id, session, req.language)
+  else
+    text, err = export.as_json(user_id, session)
+  end
+  if not text then
+    return nil, err
+  end
+  return {
+    body = text,
+    content_type = args.format == "md" and "text/markdown; charset=utf-8"
+      or "application/json; charset=utf-8",
+    headers = {
+      -- Session ids hold nothing that would need quoting.
+      ["Content-Disposition"] = ('attachment; filename="%s.%s"')
+        :format(session.session_id, args.format),
+    },
+  }
+end
+
+function handlers.update(req)
+  local row, err = session_manager.update_session(
+    req.user.id,
+    req.args.session_id,
+    req.body
+  )
+  if not row then
+    return nil, err
+  end
+  return { json = { session = objects.session(row) } }
+end
+
+function handlers.delete(req)
+  local ok, err =
+    session_manager.delete_session(req.user.id, req.args.session_id)
+  if not ok then
+    return nil, err
+  end
+  return { json = { message = texts.get(req.language, "session_deleted") } }
+end
+
+---@type tide.Route[]
+return {
+  {
+    method = "GET",
+    path = "/api/chat/sessions",
+    auth = "user",
+    summary = "The caller's sessions, last changed first",
+    query = pages.numbered(20, 100),
+    response = objects.object({
+      data = objects.list(objects.session_schema),
+      pagination = objects.pagination_schema,
+    }),
+    handler = handlers.list,
+  },
+  {
+    method = "GET",
+    path = "/api/chat/sessions/:session_id/messages",
+    auth = "user",
+    summary = "A session's messages, page by page back from the newest",
+    params = BY_ID,
+    query = pages.cursor(),
+    response = objects.object({
+      data = objects.list(objects.message_schema),
+      cursor = "integer",
+      has_more = "boolean",
+    }),
+    handler = handlers.messages,
+  },
+  {
+    method = "GET",
+    path = "/api/chat/sessions/:session_id/context",
+    auth = "user",
+    summary = "The history that the model is shown with the next message",
+    params = BY_ID,
+    response = objects.object({
+      data = objects.list(objects.object({
+        role = "string",
+        content = "string",
+      })),
+    }),
+    handler = handlers.context,
+  },
+  {
+    method = "GET",
+    path = "/api/chat/sessions/:session_id/export",
+    auth = "user",
+    summary = "A session as a file: json (everything) or md (for people)",
+    params = BY_ID,
+    query = {
+      fields = {
+        {
+          name = "format",
+          type = "string",
+          enum = { "json", "md" },
+          default = "json",
+        },
+      },
+    },
+    answer = "the file, as an attachment",
+    handler = handlers.export,
+  },
+  {
+    method = "PATCH",
+    path = "/api/chat/sessions/:session_id",
+    auth = "user",
+    summary = "Change a session's title, persona or model",
+    params = BY_ID,
+    request = {
+      fields = {
+        fields.line("title", 200),
+        fields.line("persona", 100),
+        fields.line("model_name", 200),
+      },
+    },
+    response = objects.object({ session = objects.session_schema }),
+    handler = handlers.update,
+  },
+  {
+    method = "DELETE",
+    path = "/api/chat/sessions/:session_id",
+    auth = "user",
+    summary = "Delete a session with all its messages",
+    params = BY_ID,
+    response = objects.object({ message = "string" }),
+    handler = handlers.delete,
+  },
+}

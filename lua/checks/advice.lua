@@ -1,0 +1,165 @@
+--- What is allowed and yet most likely a mistake: names that nobody asks for,
+--- files that nobody named. `tidetalk check` tells it as warnings; a server
+--- runs all the same.
+
+local contracts = require "checks.contracts"
+local hooks = require "hooks"
+local hooks_of = require "lib.hooks"
+local scripts = require "tide.scripts"
+
+local M = {}
+
+--- What the core and the pipeline read of a route (types/route.lua).
+M.ROUTE_FIELDS = {
+  "method", "path", "auth", "api_keys", "idempotent", "listener", "params",
+  "query", "request", "response", "answer", "upload", "form", "body_max",
+  "summary", "handler",
+}
+
+local ROUTE_FOLDERS = {
+  "account", "chat", "doors", "files", "models", "routes",
+}
+
+---@class Advice
+---@field code string
+---@field message string
+---@field at? function that it is about: its place is told
+
+---@param list any[]
+---@param wanted any
+---@return boolean
+local function contains(list, wanted)
+  for _, item in ipairs(list) do
+    if item == wanted then
+      return true
+    end
+  end
+  return false
+end
+
+--- The keys of a table that a list does not have, in order.
+---@param t table
+---@param known string[]
+---@param of? string only values of this type
+---@return string[]
+local function unknown_keys(t, known, of)
+  local unknown = {}
+  for key, value in pairs(t) do
+    if
+      (not of or type(value) == of) and not contains(known, key)
+    then
+      unknown[#unknown + 1] = tostring(key)
+    end
+  end
+  table.sort(unknown)
+  return unknown
+end
+
+--- Adds one warning for each name of `t` that nobody asks for.
+---@param advice Advice[] added to
+---@param t table
+---@param known string[]
+---@param spec {code: string, message: string, at?: function, of?: string}
+local function check_names(advice, t, known, spec)
+  for _, name in ipairs(unknown_keys(t, known, spec.of)) do
+    local value = t[name]
+    advice[#advice + 1] = {
+      code = spec.code,
+      message = spec.message:format(name),
+      at = type(value) == "function" and value or spec.at,
+    }
+  end
+end
+
+--- The modules that have routes: files of routes/, which are the operator's
+--- own, and those of other folders that are called so.
+---@return string[]
+local function route_modules()
+  local modules = {}
+  for _, folder in ipairs(ROUTE_FOLDERS) do
+    for _, name in ipairs(scripts.names(folder)) do
+      if folder == "routes" or name:find("_routes$") then
+        modules[#modules + 1] = folder .. "." .. name
+      end
+    end
+  end
+  return modules
+end
+
+---@param routes tide.Route[]
+---@return Advice[]
+function M.of_routes(routes)
+  local advice = {}
+  for _, route in ipairs(routes) do
+    check_names(advice, route, M.ROUTE_FIELDS, {
+      code = "unknown_route_field",
+      message = "a route has no field '%s'",
+      at = route.handler,
+    })
+  end
+  for _, module in ipairs(route_modules()) do
+    local resource = require(module)
+    local first = type(resource) == "table" and resource[1]
+    if first and not contains(routes, first) then
+      advice[#advice + 1] = {
+        code = "unused_file",
+        message = ("%s.lua is not named in app.lua, its routes are not "
+          .. "there"):format((module:gsub("%.", "/"))),
+        at = first.handler,
+      }
+    end
+  end
+  return advice
+end
+
+---@return Advice[]
+function M.of_hooks()
+  local advice, known = {}, {}
+  for name in pairs(hooks_of.joiners) do
+    known[#known + 1] = name
+  end
+  table.sort(known)
+  for _, part in ipairs(hooks.parts) do
+    check_names(advice, part, known, {
+      code = "unknown_hook",
+      message = "nobody calls '%s', the hooks are "
+        .. table.concat(known, ", "),
+      of = "function",
+    })
+  end
+  for _, name in ipairs(scripts.names("hooks")) do
+    local part = require("hooks." .. name)
+    if not contains(hooks.parts, part) then
+      local _, hook = next(part)
+      advice[#advice + 1] = {
+        code = "unused_file",
+        message = ("hooks/%s.lua is not named in hooks.lua, it does "
+          .. "nothing"):format(name),
+        at = type(hook) == "function" and hook or nil,
+      }
+    end
+  end
+  return advice
+end
+
+--- Of the policies that have a contract; the others are nobody's to change.
+---@return Advice[]
+function M.of_policies()
+  local advice = {}
+  for module, contract in pairs(contracts.policies) do
+    local known = {}
+    for name in pairs(contract) do
+      known[#known + 1] = name
+    end
+    table.sort(known)
+    check_names(advice, require(module), known, {
+      code = "unknown_policy_function",
+      message = "nobody asks " .. module .. " for '%s', it is asked for "
+        .. table.concat(known, ", "),
+      of = "function",
+    })
+  end
+  return advice
+end
+
+return M

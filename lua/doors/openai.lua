@@ -1,0 +1,183 @@
+--- OpenAI's objects, in and out. Pure. What a request may ask for and how a
+--- reply looks to its client; the chunks of a stream are written by the core,
+--- which gets their fixed parts from here.
+--- Source: https://platform.openai.com/docs/api-reference/chat
+
+local errors = require "lib.errors"
+local json = require "tide.json"
+local tool_calls = require "providers.tool_calls"
+
+local M = {}
+
+--- Fields of a request that the provider's script gets under their names.
+local NAMED = { "tools", "tool_choice", "max_tokens" }
+
+--- Fields that are ours to use; all others go to the provider as they came.
+local OWN = {
+  model = true,
+  messages = true,
+  stream = true,
+  stream_options = true,
+}
+
+--- Whether a request asks for audio.
+---@param modalities any
+---@return boolean
+local function has_audio(modalities)
+  for _, name in ipairs(type(modalities) == "table" and modalities or {}) do
+    if name == "audio" then
+      return true
+    end
+  end
+  return false
+end
+
+--- What a reply here cannot carry: refused instead of left out silently.
+---@type table<string, fun(value: any): boolean>
+local UNSUPPORTED = {
+  n = function(n)
+    return n ~= 1
+  end,
+  logprobs = function(wanted)
+    return wanted ~= false
+  end,
+  modalities = has_audio,
+}
+
+--- What a request wants of the model beside an answer to its messages.
+---@param body table
+---@return {tools?: table[], tool_choice?: string|table, max_tokens?: integer,
+--- options: table<string, any>}|nil wish the part of tide.ProviderRequest that
+--- a client decides
+---@return tide.Error|nil err unsupported_parameter
+function M.wish(body)
+  local wish = { options = {} }
+  for name, value in pairs(body) do
+    local unsupported = UNSUPPORTED[name]
+    if unsupported and value ~= json.null and unsupported(value) then
+      return nil, errors.new("unsupported_parameter", { field = name })
+    elseif not OWN[name] then
+      wish.options[name] = value
+    end
+  end
+  for _, name in ipairs(NAMED) do
+    wish[name] = wish.options[name]
+    wish.options[name] = nil
+  end
+  return wish
+end
+
+--- The text of a message's content, which may come in parts.
+---@param content any
+---@return string
+function M.text_of(content)
+  if type(content) == "string" then
+    return content
+  end
+  local parts = {}
+  for _, part in ipairs(type(content) == "table" and content or {}) do
+    if type(part) == "table" and type(part.text) == "string" then
+      parts[#parts + 1] = part.text
+    end
+  end
+  return table.concat(parts, "\n")
+end
+
+--- The conversation as plain texts.
+---@param messages table[]
+---@return {role: string, content: string}[]
+function M.plain(messages)
+  local plain = {}
+  for i, message in ipairs(messages) do
+    plain[i] =
+      { role = message.role, content = M.text_of(message.content) }
+  end
+  return plain
+end
+
+--- The text of the last message that a user wrote.
+---@param messages table[]
+---@return string
+function M.last_question(messages)
+  for i = #messages, 1, -1 do
+    if messages[i].role == "user" then
+      return M.text_of(messages[i].content)
+    end
+  end
+  return ""
+end
+
+--- The texts of an embeddings request; one that brings tokens has none.
+---@param input any
+---@return string[]
+function M.inputs(input)
+  local texts = {}
+  for _, one in ipairs(type(input) == "table" and input or { input }) do
+    texts[#texts + 1] = type(one) == "string" and one or nil
+  end
+  return texts
+end
+
+---@param usage tide.Usage|nil
+---@return table usage as OpenAI has it; the last two fields are ours
+function M.usage(usage)
+  local input = usage and usage.input_tokens or 0
+  local output = usage and usage.output_tokens or 0
+  return {
+    prompt_tokens = input,
+    completion_tokens = output,
+    total_tokens = input + output,
+    estimated = usage and usage.estimated,
+    possibly_charged_twice = usage and usage.possibly_charged_twice,
+  }
+end
+
+---@class Completion what names an answer
+---@field id string
+---@field created integer seconds since 1970
+---@field model string
+
+--- The answer to a request that does not stream.
+---@param completion Completion
+---@param result tide.Result
+---@return table chat.completion
+function M.completion(completion, result)
+  return {
+    id = completion.id,
+    object = "chat.completion",
+    created = completion.created,
+    model = completion.model,
+    choices = json.array({
+      {
+        index = 0,
+        message = {
+          role = "assistant",
+          -- null beside tool calls, as OpenAI has it
+          content = (result.content ~= "" or result.tool_calls == "")
+              and result.content
+            or json.null,
+          refusal = json.null,
+          tool_calls = tool_calls.field(result.tool_calls),
+          reasoning_content = result.reasoning ~= "" and result.reasoning
+            or nil,
+        },
+        logprobs = json.null,
+        finish_reason = result.finish_reason or "stop",
+      },
+    }),
+    usage = M.usage(result.usage),
+  }
+end
+
+---@param model table of models/models
+---@return table model as OpenAI has it
+function M.model(model)
+  return {
+    id = model.model_name,
+    object = "model",
+    created = 0, -- nobody knows when
+    owned_by = model.provider,
+  }
+end
+
+return M

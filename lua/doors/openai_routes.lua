@@ -1,0 +1,190 @@
+--- The OpenAI door: what stock clients of OpenAI's API need, for the caller's
+--- own models. A token or a personal API key opens it; see docs/openai.md.
+
+local completions = require "doors.completions"
+local embeddings = require "doors.embeddings"
+local errors = require "lib.errors"
+local fields = require "web.fields"
+local models = require "models.models"
+local objects = require "web.objects"
+local openai = require "doors.openai"
+local replies = require "chat.replies"
+local time = require "tide.time"
+
+local JSON = "application/json; charset=utf-8"
+
+--- Bytes of a request: pictures come within it. A larger one would take more
+--- of a worker's time at once (and of limits.script_time) than others can
+--- spare.
+local BODY_MAX = 4 << 20
+
+local CHAT = {
+  open = true,
+  fields = {
+    fields.line("model", 200, { required = true }),
+    {
+      name = "messages",
+      type = "array",
+      required = true,
+      min = 1,
+      max = 2048,
+      items = {
+        type = "object",
+        open = true,
+        fields = {
+          { name = "role", type = "string", required = true },
+          { name = "tool_call_id", type = "string" },
+          fields.tool_calls(),
+        },
+      },
+    },
+    { name = "stream", type = "boolean" },
+    {
+      name = "stream_options",
+      type = "object",
+      fields = { { name = "include_usage", type = "boolean" } },
+    },
+    { name = "n", type = "integer" },
+    fields.tools(),
+  },
+}
+
+local EMBEDDINGS = {
+  open = true,
+  fields = { fields.line("model", 200, { required = true }) },
+}
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+---@param req tide.Request
+---@return Completion
+local function name_answer(req)
+  return {
+    id = "chatcmpl-" .. req.id,
+    created = time.unix(),
+    model = req.body.model,
+  }
+end
+
+--- Streams a reply as its client asked.
+---@param req tide.Request
+---@param reply tide.Reply
+---@return tide.Response|nil response, tide.Error|nil err
+local function stream(req, reply)
+  local begun, failed = replies.begun(reply)
+  if not begun then
+    return nil, failed
+  end
+  local chunk = name_answer(req)
+  local options = req.body.stream_options
+  chunk.include_usage = options and options.include_usage
+  return { stream = begun, openai = chunk }
+end
+
+function handlers.chat(req)
+  local keyed = req:header("Idempotency-Key") ~= nil
+  if keyed and req.body.stream then
+    return nil, errors.new("idempotency_stream", { field = "stream" })
+  end
+  -- Who comes back with a key is answered: that reply goes on alone.
+  local reply, err = completions.ask(req.user.id, req.body, {
+    language = req.language,
+    disconnect = keyed and "detach" or "cancel",
+  })
+  if not reply then
+    return nil, err
+  elseif req.body.stream then
+    return stream(req, reply)
+  end
+  local result, failed = replies.whole(reply)
+  if not result then
+    return nil, failed
+  end
+  return { json = openai.completion(name_answer(req), result) }
+end
+
+function handlers.embed(req)
+  if req.body.input == nil then
+    return nil, errors.new("missing_field", { field = "input" })
+  end
+  local text, err = embeddings.create(req.user.id, req.body)
+  return text and { body = text, content_type = JSON }, err
+end
+
+function handlers.list_models(req)
+  local rows, err = models.get_models(req.user.id)
+  if not rows then
+    return nil, err
+  end
+  return {
+    json = { object = "list", data = objects.map(rows, openai.model) },
+  }
+end
+
+function handlers.get_model(req)
+  local rows, err = models.get_models(req.user.id)
+  for _, row in ipairs(rows or {}) do
+    if row.model_name == req.args.model then
+      return { json = openai.model(row) }
+    end
+  end
+  return nil,
+    err or errors.new("model_not_found", { model_name = req.args.model })
+end
+
+local MODEL = objects.object({
+  id = "string",
+  object = "string",
+  created = "integer",
+  owned_by = "string",
+})
+
+---@type tide.Route[]
+return {
+  {
+    method = "POST",
+    path = "/v1/chat/completions",
+    auth = "user",
+    idempotent = true,
+    api_keys = true,
+    summary = "OpenAI's chat completions, for the caller's models",
+    request = CHAT,
+    body_max = BODY_MAX,
+    answer = "OpenAI's object, or its chunks as a stream, see openai.md",
+    handler = handlers.chat,
+  },
+  {
+    method = "POST",
+    path = "/v1/embeddings",
+    auth = "user",
+    api_keys = true,
+    summary = "OpenAI's embeddings, of the caller's models",
+    request = EMBEDDINGS,
+    body_max = BODY_MAX,
+    answer = "what the upstream answers, see openai.md",
+    handler = handlers.embed,
+  },
+  {
+    method = "GET",
+    path = "/v1/models",
+    auth = "user",
+    api_keys = true,
+    summary = "The caller's models as OpenAI lists them",
+    response = objects.object({
+      object = "string",
+      data = objects.list(MODEL),
+    }),
+    handler = handlers.list_models,
+  },
+  {
+    method = "GET",
+    path = "/v1/models/:model",
+    auth = "user",
+    api_keys = true,
+    summary = "One of the caller's models",
+    params = { fields = { fields.name("model") } },
+    response = MODEL,
+    handler = handlers.get_model,
+  },
+}

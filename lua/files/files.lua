@@ -1,0 +1,286 @@
+--- Uploaded files: rows here, bytes in the core's store. A row is written only
+--- after its bytes are kept and deleted before them, so whatever a row names is
+--- there; what a crash leaves between the two is swept at start.
+
+local chat = require "chat.chat"
+local config = require "tide.config"
+local db = require "tide.db"
+local errors = require "lib.errors"
+local files = require "tide.files"
+local json = require "tide.json"
+local leftovers = require "files.removed_files"
+local policy = require "policy.files"
+local text = require "tide.text"
+local texts = require "lib.texts"
+local time = require "tide.time"
+
+local M = {}
+
+--- Files of one session.
+local SESSION_MAX = 1000
+--- Characters of decoded text in one list; older files come without.
+local LIST_TEXT_MAX = 4 * 1024 * 1024
+
+local COLUMNS = "f.id, s.session_id, f.file_name, f.file_key, f.file_size, "
+  .. "f.file_type, f.is_processed, f.created_at, f.updated_at, "
+local TABLES = "FROM uploaded_files AS f "
+  .. "JOIN chat_sessions AS s ON s.id = f.session_row "
+
+--- Whether an upload may be stored at all, as far as its head tells.
+---@param upload tide.Upload
+---@param language "zh"|"en"
+---@return true|nil ok
+---@return tide.Error|nil err invalid_field, file_type_not_allowed
+local function check_upload(upload, language)
+  if text.count(upload.file_name) > policy.NAME_MAX then
+    return nil, errors.new("invalid_field", {
+      field = "file",
+      reason = texts.get(language, "too_long", { limit = policy.NAME_MAX }),
+    })
+  elseif not policy.allowed(upload.file_type, config.get("files.types")) then
+    return nil, errors.new("file_type_not_allowed", {
+      type = upload.file_type,
+    })
+  end
+  return true
+end
+
+-- The limits are conditions of the insert, so two uploads at once cannot pass
+-- them together.
+local SQL_INSERT = [[
+INSERT INTO uploaded_files (user_id, session_row, file_name, file_key,
+  file_size, file_type, created_at, updated_at)
+SELECT ?1, s.id, ?3, ?4, ?5, ?6, ?7, ?7 FROM chat_sessions AS s
+WHERE s.session_id = ?2 AND s.user_id = ?1
+  AND ?5 + (SELECT coalesce(SUM(file_size), 0) FROM uploaded_files
+    WHERE user_id = ?1) <= ?8
+  AND (SELECT COUNT(*) FROM uploaded_files
+    WHERE session_row = s.id AND user_id = ?1) < ?9]]
+
+--- Why a file has no room, before its bytes are kept; also after an insert
+--- that changed nothing.
+---@param user_id integer
+---@param session_id string
+---@param size integer
+---@return true|nil ok
+---@return tide.Error|nil err session_not_found, quota_exceeded, too_many_files
+local function check_room(user_id, session_id, size)
+  local session, unknown = chat.get_chat_session(user_id, session_id)
+  if not session then
+    return nil, unknown
+  end
+  local used, err = db.one(
+    "SELECT coalesce(SUM(file_size), 0) AS bytes, "
+      .. "coalesce(SUM(session_row = ?2), 0) AS files "
+      .. "FROM uploaded_files WHERE user_id = ?1",
+    { user_id, session.id }
+  )
+  if not used then
+    return nil, err
+  elseif used.bytes + size > config.get("limits.user_files") then
+    return nil, errors.new("quota_exceeded")
+  elseif used.files >= SESSION_MAX then
+    return nil, errors.new("too_many_files")
+  end
+  return true
+end
+
+--- Stores an upload: its bytes, then its row.
+---@param user_id integer
+---@param session_id string
+---@param upload tide.Upload
+---@param language "zh"|"en"
+---@return {id: integer, file_name: string, file_type: string}|nil file
+---@return tide.Error|nil err session_not_found, invalid_field,
+--- file_type_not_allowed, quota_exceeded, too_many_files
+function M.save_file(user_id, session_id, upload, language)
+  local ok, refused = check_upload(upload, language)
+  if ok then
+    ok, refused = check_room(user_id, session_id, upload.size)
+  end
+  if not ok then
+    return nil, refused
+  end
+  local key, unkept = files.keep(upload)
+  if not key then
+    return nil, unkept
+  end
+  local outcomes, err = db.write({
+    {
+      SQL_INSERT,
+      {
+        user_id,
+        session_id,
+        upload.file_name,
+        key,
+        upload.size,
+        upload.file_type,
+        time.now(),
+        config.get("limits.user_files"),
+        SESSION_MAX,
+      },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    files.remove(key) -- when that fails too: swept at start
+    if err.code == "unexpected_changes" then
+      local _, reason = check_room(user_id, session_id, upload.size)
+      err = reason or errors.new("conflict")
+    end
+    return nil, err
+  end
+  return {
+    id = outcomes[1].id,
+    file_name = upload.file_name,
+    file_type = upload.file_type,
+  }
+end
+
+--- A session's files, newest first.
+---@param user_id integer
+---@param session_id string
+---@return table[]|nil rows, tide.Error|nil err session_not_found
+function M.get_files_by_session(user_id, session_id)
+  local session, unknown = chat.get_chat_session(user_id, session_id)
+  if not session then
+    return nil, unknown
+  end
+  return db.query(
+    "SELECT " .. COLUMNS .. "CASE WHEN SUM(length(f.content)) "
+      .. "OVER (ORDER BY f.id DESC) <= ? THEN f.content ELSE '' END "
+      .. "AS content " .. TABLES
+      .. "WHERE f.session_row = ? AND f.user_id = ? ORDER BY f.id DESC",
+    { LIST_TEXT_MAX, session.id, user_id }
+  )
+end
+
+---@param user_id integer
+---@param file_id integer
+---@return table|nil row, tide.Error|nil err file_not_found
+function M.get_file_by_id(user_id, file_id)
+  local row, err = db.one(
+    "SELECT " .. COLUMNS .. "f.content " .. TABLES
+      .. "WHERE f.id = ? AND f.user_id = ?",
+    { file_id, user_id }
+  )
+  if not row then
+    return nil, err or errors.new("file_not_found")
+  end
+  return row
+end
+
+--- Deletes a file: its row, then its bytes.
+---@param user_id integer
+---@param file_id integer
+---@return true|nil ok, tide.Error|nil err file_not_found
+function M.delete_file(user_id, file_id)
+  local outcomes, err = db.write({
+    {
+      "DELETE FROM uploaded_files WHERE id = ? AND user_id = ?",
+      { file_id, user_id },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    local unknown = err.code == "unexpected_changes"
+    return nil, unknown and errors.new("file_not_found") or err
+  end
+  leftovers.remove()
+  return true
+end
+
+--- Whether a model can be given this file's text.
+---@param row {file_type: string}
+---@return boolean
+function M.is_readable(row)
+  return policy.readable(row.file_type, config.get("files.text_types"))
+end
+
+--- The text of a file. The first use decodes it and stores it with the row, so
+--- that later ones need no bytes.
+---@param user_id integer
+---@param row table of get_file_by_id
+---@return string|nil content
+---@return tide.Error|nil err file_not_text, file_missing,
+--- unsupported_encoding, text_too_large, extract_*
+function M.process_file_content(user_id, row)
+  if row.is_processed ~= 0 then
+    return row.content
+  elseif not M.is_readable(row) then
+    return nil, errors.new("file_not_text", { name = row.file_name })
+  end
+  local content, unread = files.read_text(row.file_key, row.file_type)
+  if not content then
+    return nil, unread
+  end
+  -- Deleted meanwhile: nothing changes, and the text is still good this once.
+  local outcomes, err = db.write({
+    {
+      "UPDATE uploaded_files SET content = ?, is_processed = 1, "
+        .. "updated_at = ? WHERE id = ? AND user_id = ?",
+      { content, time.now(), row.id, user_id },
+    },
+  })
+  if not outcomes then
+    return nil, err
+  end
+  return content
+end
+
+--- Checks ids that a message wants to attach.
+---@param user_id integer
+---@param session_id string
+---@param ids integer[]
+---@return integer[]|nil ids each once, string|tide.Error|nil image name of one
+--- that is an image, which not every model takes; or the error:
+---@return tide.Error|nil err file_not_found, file_not_text
+function M.check_attached(user_id, session_id, ids)
+  local seen, list = {}, json.array({})
+  local image
+  for _, id in ipairs(ids) do
+    if not seen[id] then
+      seen[id] = true
+      local row, err = db.one(
+        "SELECT f.file_name, f.file_type " .. TABLES
+          .. "WHERE f.id = ? AND f.user_id = ? AND s.session_id = ?",
+        { id, user_id, session_id }
+      )
+      if not row then
+        return nil, err or errors.new("file_not_found")
+      elseif policy.is_image(row.file_type) then
+        image = row.file_name
+      elseif not M.is_readable(row) then
+        return nil, errors.new("file_not_text", { name = row.file_name })
+      end
+      list[#list + 1] = id
+    end
+  end
+  return list, image
+end
+
+--- An image for a model.
+---@param row table of get_file_by_id
+---@return tide.Image|nil image
+---@return tide.Error|nil err file_missing, image_unreadable, images_too_large
+function M.read_image(row)
+  if row.file_size > policy.IMAGE_BYTES_MAX then
+    return nil, M.images_too_large()
+  end
+  local image, err = files.read_image(row.file_key, policy.IMAGE_BYTES_MAX)
+  if err and err.code == "image_unreadable" then
+    return nil, errors.new("image_unreadable", { name = row.file_name })
+  end
+  return image, err
+end
+
+---@return tide.Error
+function M.images_too_large()
+  return errors.new("images_too_large", {
+    count = policy.IMAGES_MAX,
+    each = policy.IMAGE_BYTES_MAX >> 20,
+    all = policy.IMAGES_BYTES_MAX >> 20,
+  })
+end
+
+return M

@@ -1,0 +1,37 @@
+--- The models that the caller can talk to.
+
+local models = require "models.models"
+local objects = require "web.objects"
+
+local MODEL = objects.object({
+  model_name = "string",
+  provider = "string",
+  builtin = "boolean",
+})
+
+---@param model table
+---@return table
+local function as_is(model)
+  return model
+end
+
+---@param req tide.Request
+local function list(req)
+  local rows, err = models.get_models(req.user.id)
+  if not rows then
+    return nil, err
+  end
+  return { json = { data = objects.map(rows, as_is) } }
+end
+
+---@type tide.Route[]
+return {
+  {
+    method = "GET",
+    path = "/api/models",
+    auth = "user",
+    summary = "The caller's models, and demo",
+    response = objects.object({ data = objects.list(MODEL) }),
+    handler = list,
+  },
+}

@@ -1,0 +1,205 @@
+--- The caller's own API configurations.
+
+local connections = require "models.api_test"
+local fields = require "web.fields"
+local objects = require "web.objects"
+local registry = require "providers.registry"
+local texts = require "lib.texts"
+local user_apis = require "models.user_apis"
+
+local ONE = objects.object({ api = objects.api_schema })
+local CHANGED = objects.object({
+  message = "string",
+  api = objects.api_schema,
+})
+
+--- ms; an hour for a step, a day for all of a call.
+local STEP_MAX = 3600000
+local TOTAL_MAX = 86400000
+
+--- A deadline in ms; 0 is the server's setting.
+---@param name string
+---@param max integer
+---@return Schema
+local function deadline(name, max)
+  return { name = name, type = "integer", min = 0, max = max }
+end
+
+--- The fields of a configuration. In a change an empty text counts as not
+--- given, like in every other request; base_url alone can be cleared.
+---@param required boolean
+---@return Schema
+local function configuration(required)
+  local more = { required = required, empty_is_absent = true }
+  return {
+    fields = {
+      fields.line("api_name", 100, more),
+      { -- its characters: see models/user_apis, which knows the mask
+        name = "api_key",
+        type = "string",
+        max = 1000,
+        required = required,
+        empty_is_absent = true,
+      },
+      fields.line("model_name", 200, more),
+      fields.line("base_url", 2000, { aliases = { "BaseUrl", "baseUrl" } }),
+      {
+        name = "provider",
+        type = "string",
+        enum = registry.names(),
+        empty_is_absent = true,
+      },
+      {
+        name = "deadlines",
+        type = "object",
+        fields = {
+          deadline("connect", STEP_MAX),
+          deadline("first_byte", STEP_MAX),
+          deadline("between", STEP_MAX),
+          deadline("total", TOTAL_MAX),
+        },
+      },
+    },
+  }
+end
+
+--- An answer with one configuration.
+---@param row table|nil
+---@param err tide.Error|nil
+---@param message string|nil
+---@return tide.Response|nil, tide.Error|nil
+local function answer(row, err, message)
+  if not row then
+    return nil, err
+  end
+  return { json = { message = message, api = objects.api(row) } }
+end
+
+---@type table<string, fun(req: tide.Request)>
+local handlers = {}
+
+function handlers.list(req)
+  local rows, err = user_apis.get_user_apis(req.user.id)
+  if not rows then
+    return nil, err
+  end
+  return { json = { apis = objects.map(rows, objects.api), count = #rows } }
+end
+
+function handlers.create(req)
+  local row, err =
+    user_apis.create_api(req.user.id, req.body, req.language)
+  return answer(row, err, texts.get(req.language, "api_created"))
+end
+
+function handlers.first(req)
+  return answer(user_apis.get_first_available_api(req.user.id))
+end
+
+function handlers.by_name(req)
+  return answer(user_apis.get_api_by_name(req.user.id, req.args.name))
+end
+
+function handlers.update(req)
+  local row, err =
+    user_apis.update_api(req.user.id, req.args.id, req.body, req.language)
+  return answer(row, err, texts.get(req.language, "api_updated"))
+end
+
+function handlers.delete(req)
+  local ok, err = user_apis.delete_api(req.user.id, req.args.id)
+  if not ok then
+    return nil, err
+  end
+  return { json = { message = texts.get(req.language, "api_deleted") } }
+end
+
+function handlers.test(req)
+  local row, err = user_apis.get_api_by_id(req.user.id, req.args.id)
+  if not row then
+    return nil, err
+  end
+  local result, refused = connections.test_api_connection(row)
+  if not result then
+    return nil, refused
+  end
+  return { json = result }
+end
+
+local BY_ID = { fields = { fields.id("id") } }
+
+---@type tide.Route[]
+return {
+  {
+    method = "GET",
+    path = "/api/user/apis",
+    auth = "user",
+    summary = "All configurations, newest first",
+    response = objects.object({
+      apis = objects.list(objects.api_schema),
+      count = "integer",
+    }),
+    handler = handlers.list,
+  },
+  {
+    method = "POST",
+    path = "/api/user/apis",
+    auth = "user",
+    summary = "Store a configuration",
+    request = configuration(true),
+    response = CHANGED,
+    handler = handlers.create,
+  },
+  {
+    method = "GET",
+    path = "/api/user/apis/first",
+    auth = "user",
+    summary = "The oldest configuration",
+    response = ONE,
+    handler = handlers.first,
+  },
+  {
+    method = "GET",
+    path = "/api/user/apis/:name",
+    auth = "user",
+    summary = "A configuration by its name (a number is a name here)",
+    params = { fields = { fields.name("name") } },
+    response = ONE,
+    handler = handlers.by_name,
+  },
+  {
+    method = "PUT",
+    path = "/api/user/apis/:id",
+    auth = "user",
+    summary = "Change what is given; base_url \"\" clears it",
+    params = BY_ID,
+    request = configuration(false),
+    response = CHANGED,
+    handler = handlers.update,
+  },
+  {
+    method = "DELETE",
+    path = "/api/user/apis/:id",
+    auth = "user",
+    summary = "Delete a configuration",
+    params = BY_ID,
+    response = objects.object({ message = "string" }),
+    handler = handlers.delete,
+  },
+  {
+    method = "POST",
+    path = "/api/user/apis/:id/test",
+    auth = "user",
+    summary = "Ask the provider for one token",
+    params = BY_ID,
+    request = { fields = {} },
+    response = objects.object({
+      ok = "boolean",
+      status = "integer",
+      code = "string",
+      latency_ms = "integer",
+      ttft_ms = "integer",
+    }),
+    handler = handlers.test,
+  },
+}

@@ -1,0 +1,398 @@
+--- A user's own API configurations. Keys are sealed before they are stored,
+--- bound to user and row, and are opened only to be sent to the provider; a
+--- reader sees a mask. Rows are found by user and id, never by id alone.
+
+local cache = require "lib.cache"
+local crypto = require "tide.crypto"
+local db = require "tide.db"
+local errors = require "lib.errors"
+local json = require "tide.json"
+local llm = require "tide.llm"
+local registry = require "providers.registry"
+local texts = require "lib.texts"
+local time = require "tide.time"
+
+local M = {}
+
+--- Configurations a user may have.
+local APIS_MAX = 500
+
+--- `GET /api/user/apis/first` is a route, so no configuration may be named so.
+local RESERVED_NAME = "first"
+
+--- How long a configuration is kept beside the database.
+local KEEP_MS = 30 * 60 * 1000
+
+local COLUMNS = "id, user_id, api_name, provider, model_name, base_url, "
+  .. "api_key_sealed, api_key_mask, seal_salt, connect_ms, first_byte_ms, "
+  .. "between_ms, total_ms, version, created_at, updated_at"
+
+--- How many configurations of one model are of use to one request.
+local CANDIDATES_MAX = 8
+
+--- Shorter keys show nothing: four characters would be too much of them.
+local MASK_MIN = 12
+
+--- What is shown of a key. The column api_key_mask holds this mask whole,
+--- because the sealed key is never opened for reading.
+---@param key string
+---@return string
+function M.mask(key)
+  local prefix = key:sub(1, 3) == "sk-" and "sk-" or ""
+  if #key < MASK_MIN then
+    return prefix .. "…"
+  end
+  return prefix .. "…" .. key:sub(-4)
+end
+
+---@param user_id integer
+---@param salt string the row's seal_salt
+---@return string what a sealed key is bound to
+local function binding(user_id, salt)
+  return "user:" .. user_id .. ":api:" .. salt
+end
+
+--- Keys go into a header: visible ASCII only (RFC 9110, 5.5). A line break
+--- copied along with a key is told now, not by the provider's refusal.
+---@param key string
+---@param language "zh"|"en"
+---@return true|nil ok, tide.Error|nil err invalid_field
+local function check_key(key, language)
+  if key:find("^[\x21-\x7e]+$") then
+    return true
+  end
+  local reason = texts.get(language, "bad_form")
+  return nil, errors.new("invalid_field", {
+    field = "api_key",
+    reason = reason,
+  })
+end
+
+---@param name string
+---@return true|nil ok, tide.Error|nil err api_name_reserved
+local function check_name(name)
+  if name == RESERVED_NAME then
+    return nil, errors.new("api_name_reserved", { api_name = name })
+  end
+  return true
+end
+
+--- An address that requests may be sent to. Paths are appended to it, so it
+--- has no query and no fragment. "" is the provider's own.
+---@param base_url string
+---@return true|nil ok, tide.Error|nil err invalid_url, address_not_allowed
+function M.check_base_url(base_url)
+  if base_url == "" then
+    return true
+  elseif base_url:find("[?#%s%c]") then
+    return nil, errors.new("invalid_url")
+  end
+  return llm.check_url(base_url)
+end
+
+--- Runs a query for one row.
+---@param condition string SQL behind "user_id = ? AND"
+---@param user_id integer
+---@param value any
+---@return table|nil api row, tide.Error|nil err api_not_found
+local function get_one(condition, user_id, value)
+  local row, err = db.one(
+    "SELECT " .. COLUMNS .. " FROM user_apis WHERE user_id = ? AND "
+      .. condition,
+    { user_id, value }
+  )
+  if not row then
+    return nil, err or errors.new("api_not_found")
+  end
+  return row
+end
+
+---@param user_id integer
+---@param id integer
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_api_by_id(user_id, id)
+  return get_one("id = ?", user_id, id)
+end
+
+---@param user_id integer
+---@param api_name string
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_api_by_name(user_id, api_name)
+  return get_one("api_name = ?", user_id, api_name)
+end
+
+--- A configuration as it is kept beside the database, or from there.
+---@param user_id integer
+---@param now {id: integer, version: integer} just read
+---@return table|nil api row, tide.Error|nil err api_not_found
+local function get_kept(user_id, now)
+  local row = cache.get_cached_model_config(user_id, now.id, now.version)
+  if row then
+    return row
+  end
+  local err
+  row, err = M.get_api_by_id(user_id, now.id)
+  if row then
+    cache.cache_model_config(row, KEEP_MS)
+  end
+  return row, err
+end
+
+--- The configurations of one model, oldest first: the first is the one to ask,
+--- the others may stand in for it.
+---@param user_id integer
+---@param model_name string
+---@param limit? integer
+---@return table[]|nil api rows, tide.Error|nil err api_not_found
+function M.get_apis_by_model_name(user_id, model_name, limit)
+  local found, err = db.query(
+    "SELECT id, version FROM user_apis WHERE user_id = ? AND model_name = ? "
+      .. "ORDER BY id LIMIT ?",
+    { user_id, model_name, limit or CANDIDATES_MAX }
+  )
+  if not found then
+    return nil, err
+  end
+  local rows = {}
+  for _, now in ipairs(found) do
+    local row, lost = get_kept(user_id, now)
+    if row then
+      rows[#rows + 1] = row
+    elseif lost.code ~= "api_not_found" then -- deleted just now
+      return nil, lost
+    end
+  end
+  if #rows == 0 then
+    return nil, errors.new("api_not_found")
+  end
+  return rows
+end
+
+--- Of several configurations with one model the oldest.
+---@param user_id integer
+---@param model_name string
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_api_by_model_name(user_id, model_name)
+  local rows, err = M.get_apis_by_model_name(user_id, model_name, 1)
+  return rows and rows[1], err
+end
+
+---@param user_id integer
+---@return table|nil api row, tide.Error|nil err api_not_found
+function M.get_first_available_api(user_id)
+  return get_one("id > ? ORDER BY id LIMIT 1", user_id, 0)
+end
+
+---@param user_id integer
+---@return table[]|nil api rows, newest first, tide.Error|nil err
+function M.get_user_apis(user_id)
+  return db.query(
+    "SELECT " .. COLUMNS .. " FROM user_apis WHERE user_id = ? "
+      .. "ORDER BY id DESC",
+    { user_id }
+  )
+end
+
+---@class ApiFields
+---@field api_name? string
+---@field api_key? string
+---@field model_name? string
+---@field base_url? string
+---@field provider? string
+---@field deadlines? ApiDeadlines
+
+---@class ApiDeadlines ms; 0 = the server's setting
+---@field connect? integer until connected, DNS and TLS included
+---@field first_byte? integer from the request to the answer's first byte
+---@field between? integer between bytes
+---@field total? integer from the request to the answer's end
+
+--- A failed write as the caller's error.
+---@param err tide.Error
+---@param api_name string|nil
+---@return tide.Error
+local function write_error(err, api_name)
+  if err.code == "duplicate" then
+    return errors.new("api_name_taken", { api_name = api_name })
+  elseif err.code == "unexpected_changes" then
+    return errors.new("api_not_found")
+  end
+  return err
+end
+
+---@param user_id integer
+---@param fields ApiFields name, key and model are there
+---@param language "zh"|"en"
+---@return table|nil api row
+---@return tide.Error|nil err api_name_taken, api_name_reserved, invalid_field,
+--- invalid_url, address_not_allowed
+function M.create_api(user_id, fields, language)
+  local ok, err = check_name(fields.api_name)
+  if ok then
+    ok, err = check_key(fields.api_key, language)
+  end
+  local base_url = fields.base_url or ""
+  if ok then
+    ok, err = M.check_base_url(base_url)
+  end
+  if not ok then
+    return nil, err
+  end
+  local salt = crypto.random_hex(16)
+  local now = time.now()
+  local deadlines = fields.deadlines or {}
+  local outcomes, failed = db.write({
+    {
+      "INSERT INTO user_apis (user_id, api_name, provider, model_name, "
+        .. "base_url, api_key_sealed, api_key_mask, seal_salt, connect_ms, "
+        .. "first_byte_ms, between_ms, total_ms, created_at, updated_at) "
+        .. "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+        .. "?14 WHERE (SELECT COUNT(*) FROM user_apis WHERE user_id = ?1) "
+        .. "< ?15",
+      {
+        user_id,
+        fields.api_name,
+        fields.provider or registry.DEFAULT,
+        fields.model_name,
+        base_url,
+        crypto.seal(fields.api_key, binding(user_id, salt)),
+        M.mask(fields.api_key),
+        salt,
+        deadlines.connect or 0,
+        deadlines.first_byte or 0,
+        deadlines.between or 0,
+        deadlines.total or 0,
+        now,
+        now,
+        APIS_MAX,
+      },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    if failed.code == "unexpected_changes" then
+      return nil, errors.new("too_many_apis", { limit = APIS_MAX })
+    end
+    return nil, write_error(failed, fields.api_name)
+  end
+  return M.get_api_by_id(user_id, outcomes[1].id)
+end
+
+--- Checks the fields of a change.
+---@param fields ApiFields
+---@param language "zh"|"en"
+---@return true|nil ok, tide.Error|nil err
+local function check_change(fields, language)
+  local ok, err = true, nil
+  if fields.api_name then
+    ok, err = check_name(fields.api_name)
+  end
+  if ok and fields.api_key then
+    ok, err = check_key(fields.api_key, language)
+  end
+  if ok and fields.base_url then
+    ok, err = M.check_base_url(fields.base_url)
+  end
+  return ok, err
+end
+
+--- Changes what is given; base_url "" clears it. A page that loads a
+--- configuration and sends all of it back sends the key's mask: that means
+--- the key stays.
+---@param user_id integer
+---@param id integer
+---@param fields ApiFields absent = unchanged
+---@param language "zh"|"en"
+---@return table|nil api row
+---@return tide.Error|nil err api_not_found and those of create_api
+function M.update_api(user_id, id, fields, language)
+  local row, unknown = M.get_api_by_id(user_id, id)
+  if not row then
+    return nil, unknown
+  end
+  local key = fields.api_key
+  if key == row.api_key_mask then
+    key = nil
+  end
+  local ok, err = check_change({
+    api_name = fields.api_name,
+    api_key = key,
+    base_url = fields.base_url,
+  }, language)
+  if not ok then
+    return nil, err
+  end
+  local sealed, mask, salt
+  if key then
+    salt = crypto.random_hex(16)
+    sealed = crypto.seal(key, binding(user_id, salt))
+    mask = M.mask(key)
+  end
+  local null = json.null
+  local deadlines = fields.deadlines or {}
+  local outcomes, failed = db.write({
+    {
+      "UPDATE user_apis SET api_name = COALESCE(?, api_name), "
+        .. "provider = COALESCE(?, provider), "
+        .. "model_name = COALESCE(?, model_name), "
+        .. "base_url = COALESCE(?, base_url), "
+        .. "api_key_sealed = COALESCE(?, api_key_sealed), "
+        .. "api_key_mask = COALESCE(?, api_key_mask), "
+        .. "seal_salt = COALESCE(?, seal_salt), "
+        .. "connect_ms = COALESCE(?, connect_ms), "
+        .. "first_byte_ms = COALESCE(?, first_byte_ms), "
+        .. "between_ms = COALESCE(?, between_ms), "
+        .. "total_ms = COALESCE(?, total_ms), "
+        .. "version = version + 1, updated_at = ? "
+        .. "WHERE user_id = ? AND id = ?",
+      {
+        fields.api_name or null,
+        fields.provider or null,
+        fields.model_name or null,
+        fields.base_url or null,
+        sealed or null,
+        mask or null,
+        salt or null,
+        deadlines.connect or null,
+        deadlines.first_byte or null,
+        deadlines.between or null,
+        deadlines.total or null,
+        time.now(),
+        user_id,
+        id,
+      },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    return nil, write_error(failed, fields.api_name)
+  end
+  return M.get_api_by_id(user_id, id)
+end
+
+---@param user_id integer
+---@param id integer
+---@return true|nil ok, tide.Error|nil err api_not_found
+function M.delete_api(user_id, id)
+  local outcomes, err = db.write({
+    {
+      "DELETE FROM user_apis WHERE user_id = ? AND id = ?",
+      { user_id, id },
+      expect = 1,
+    },
+  })
+  if not outcomes then
+    return nil, write_error(err)
+  end
+  cache.forget_model_config(user_id, id)
+  return true
+end
+
+--- The key of a configuration, to be sent to its provider.
+---@param row table of user_apis
+---@return tide.Secret|nil key, tide.Error|nil err secret_unreadable
+function M.open_key(row)
+  return crypto.unseal(row.api_key_sealed, binding(row.user_id, row.seal_salt))
+end
+
+return M

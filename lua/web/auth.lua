@@ -1,0 +1,158 @@
+--- Who is asking: the only place that reads credentials. A Bearer token, and
+--- only when there is no Authorization header at all the cookie; a personal
+--- API key where the route accepts them. The credential says which user;
+--- everything else (role, disabled, what still holds) comes from the database
+--- with every request, so that a logout, a password change, a deleted key or a
+--- new role is in force at once, on every worker.
+
+local config = require "tide.config"
+local crypto = require "tide.crypto"
+local csrf = require "web.csrf"
+local db = require "tide.db"
+local errors = require "lib.errors"
+local key_format = require "policy.api_key"
+local time = require "tide.time"
+
+local M = {}
+
+--- The cookie's name (contract, section 1).
+M.COOKIE = "access_token"
+
+---@class tide.User what handlers find in req.user
+---@field id integer
+---@field username string
+---@field email string
+---@field role "user"|"admin"
+---@field token_version integer
+---@field created_at string
+---@field claims? tide.Claims of the token that was used; nil with an API key
+
+-- RFC 9110, 9.2.1
+local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
+
+local SQL_USER = [[
+SELECT id, username, email, role, token_version, created_at
+FROM users
+WHERE id = ?1 AND disabled = 0
+  AND (token_version = ?2
+    OR (surviving_version = token_version AND surviving_jti = ?3))
+  AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?3)]]
+
+--- How old the noted time of a key's last use may become: a write a minute,
+--- not one a request.
+local USE_NOTED_S = 60
+
+local SQL_KEY = [[
+SELECT users.id, username, email, role, token_version, users.created_at,
+  api_keys.id AS key_id,
+  last_used_at IS NULL
+    OR unixepoch('now') - unixepoch(last_used_at) >= ? AS unnoted
+FROM api_keys JOIN users ON users.id = api_keys.user_id
+WHERE key_hash = ? AND disabled = 0]]
+
+local SQL_NOTE_USE = [[
+UPDATE api_keys SET last_used_at = ?1
+WHERE id = ?2 AND (last_used_at IS NULL OR last_used_at < ?1)]]
+
+--- The token that a request came with, as it was sent: not checked yet.
+---@param req tide.Request
+---@return string|nil token, boolean from_cookie
+function M.token_of(req)
+  local header = req:header("Authorization")
+  if header then
+    -- RFC 9110, 11.1: the scheme's case does not matter.
+    return header:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+) *$"), false
+  end
+  local cookie = req:cookie(M.COOKIE)
+  if cookie == "" then
+    cookie = nil
+  end
+  return cookie, cookie ~= nil
+end
+
+--- The origins of our own pages.
+---@param req tide.Request
+---@return string[]
+local function own_origins(req)
+  local allowed = {}
+  for i, origin in ipairs(config.get("cors.origins") or {}) do
+    allowed[i] = origin
+  end
+  local public_url = config.get("public_url")
+  if public_url and public_url ~= "" then
+    allowed[#allowed + 1] = public_url
+  else
+    -- Nobody told the server its address: then it is the one it was asked by.
+    local scheme = req.secure and "https://" or "http://"
+    allowed[#allowed + 1] = scheme .. (req:header("Host") or "")
+  end
+  return allowed
+end
+
+--- Refuses what another site made a browser send with our cookie.
+---@param req tide.Request
+---@return true|nil ok, tide.Error|nil err csrf
+function M.check_site(req)
+  local _, from_cookie = M.token_of(req)
+  if not from_cookie or SAFE[req.method] then
+    return true
+  end
+  local origin = req:header("Origin")
+  local site = req:header("Sec-Fetch-Site")
+  if (origin or site) and csrf.is_foreign(origin, site, own_origins(req)) then
+    return nil, errors.new("csrf")
+  end
+  return true
+end
+
+--- The user behind a personal API key.
+---@param key string
+---@return tide.User|nil user, tide.Error|nil err invalid_api_key
+local function key_owner(key)
+  if not key_format.is_whole(key, crypto.sha256) then
+    return nil, errors.new("invalid_api_key")
+  end
+  local user, err = db.one(SQL_KEY, { USE_NOTED_S, crypto.sha256(key) })
+  if not user then
+    return nil, err or errors.new("invalid_api_key")
+  end
+  if user.unnoted ~= 0 then
+    -- A time that could not be noted is no reason to refuse anybody.
+    db.write({ { SQL_NOTE_USE, { time.now(), user.key_id } } })
+  end
+  return user
+end
+
+--- The user behind a request.
+---@param req tide.Request
+---@param accepts_keys boolean|nil whether the route takes personal API keys
+---@return tide.User|nil user
+---@return tide.Error|nil err unauthorized, invalid_token, token_expired,
+--- invalid_api_key, api_key_not_accepted
+function M.authenticate(req, accepts_keys)
+  local token, from_cookie = M.token_of(req)
+  if not token then
+    return nil, errors.new("unauthorized")
+  end
+  if not from_cookie and key_format.looks_like(token) then
+    if not accepts_keys then
+      return nil, errors.new("api_key_not_accepted")
+    end
+    return key_owner(token)
+  end
+  local claims, refused = crypto.token_verify(token)
+  if not claims then
+    -- Our own error instead of the core's: it carries WWW-Authenticate.
+    return nil, errors.new(refused.code)
+  end
+  local user, err = db.one(SQL_USER, { claims.sub, claims.ver, claims.jti })
+  if err then
+    return nil, err
+  elseif not user then
+    return nil, errors.new("invalid_token")
+  end
+  user.claims = claims
+  return user
+end
+
+return M

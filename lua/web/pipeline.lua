@@ -1,0 +1,122 @@
+--- What happens with every request, in this order: cross-site check, who is
+--- it, may they, hooks, is the body JSON, does it fit the route's schema,
+--- handler, hooks again. A handler finds req.user, req.args (path parameters
+--- and query arguments, checked) and req.body (checked), of an upload req.form
+--- (its fields, checked) and req.upload, and returns a response or nil, err.
+
+local auth = require "web.auth"
+local errors = require "lib.errors"
+local hooks = require "hooks"
+local idempotency = require "web.idempotency"
+local json = require "tide.json"
+local schema = require "web.schema"
+
+local M = {}
+
+---@param req tide.Request
+---@param route tide.Route whose `auth` is not "none"
+---@return tide.User|nil user, tide.Error|nil err
+local function admit(req, route)
+  local same_site, foreign = auth.check_site(req)
+  if not same_site then
+    return nil, foreign
+  end
+  local user, err = auth.authenticate(req, route.api_keys)
+  if not user then
+    return nil, err
+  end
+  if route.auth == "admin" and user.role ~= "admin" then
+    return nil, errors.new("forbidden")
+  end
+  return user
+end
+
+--- The decoded JSON body; nothing at all counts as {}. A body of another type
+--- has been refused before it was read (core/serve/dispatch.c).
+---@param req tide.Request
+---@return any body, tide.Error|nil err invalid_json
+local function decode(req)
+  local raw = req:raw_body()
+  if raw == "" then
+    return {}
+  end
+  return json.decode(raw)
+end
+
+--- Path parameters and query arguments in one table; parameters win.
+---@param route tide.Route
+---@param req tide.Request
+---@return table|nil args, tide.Error|nil err missing_field, invalid_field
+local function arguments(route, req)
+  local args = {}
+  for _, part in ipairs({ "query", "params" }) do
+    if route[part] then
+      local checked, err =
+        schema.check_texts(route[part], req[part], req.language)
+      if not checked then
+        return nil, err
+      end
+      for name, value in pairs(checked) do
+        args[name] = value
+      end
+    end
+  end
+  return args
+end
+
+---@param route tide.Route
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+local function answer(route, req)
+  local response, err
+  if route.auth ~= "none" then
+    req.user, err = admit(req, route)
+    if err then
+      return nil, err
+    end
+  end
+  if hooks.on_request then
+    response, err = hooks.on_request(req, route)
+    if response or err then
+      return response, err
+    end
+  end
+  req.args, err = arguments(route, req)
+  if err then
+    return nil, err
+  end
+  if route.request then
+    local body
+    body, err = decode(req)
+    if err then
+      return nil, err
+    end
+    req.body, err = schema.check(route.request, body, req.language)
+    if err then
+      return nil, err
+    end
+  end
+  if route.form then
+    req.form, err = schema.check_texts(route.form, req.fields, req.language)
+    if err then
+      return nil, err
+    end
+  end
+  if route.idempotent and req:header(idempotency.HEADER) then
+    return idempotency.run(req, route.handler)
+  end
+  return route.handler(req)
+end
+
+--- Answers one request.
+---@param route tide.Route
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+function M.run(route, req)
+  if not hooks.on_response then
+    return answer(route, req)
+  end
+  return hooks.on_response(req, route, answer(route, req))
+end
+
+return M
