@@ -11,11 +11,12 @@ const char tt_usage_store_sql[] =
     "INSERT INTO usage_days (user_id, day, model_name, requests, input_tokens, output_tokens,"
     " estimated, charged_twice)"
     " SELECT id, ?2, ?3, 1, ?4, ?5, ?6, ?7 FROM users WHERE id = ?1"
-    " ON CONFLICT (user_id, day, model_name) DO UPDATE SET requests = requests + 1,"
-    " input_tokens = input_tokens + excluded.input_tokens,"
-    " output_tokens = output_tokens + excluded.output_tokens,"
-    " estimated = estimated + excluded.estimated,"
-    " charged_twice = charged_twice + excluded.charged_twice";
+    " ON CONFLICT (user_id, day, model_name) DO UPDATE SET"
+    " requests = usage_days.requests + 1,"
+    " input_tokens = usage_days.input_tokens + excluded.input_tokens,"
+    " output_tokens = usage_days.output_tokens + excluded.output_tokens,"
+    " estimated = usage_days.estimated + excluded.estimated,"
+    " charged_twice = usage_days.charged_twice + excluded.charged_twice";
 
 void tt_usage_store_values(const struct tt_usage_entry *entry, char day[TT_RFC3339_SIZE],
                            struct tt_db_value values[TT_USAGE_STORE_VALUES])
