@@ -54,5 +54,6 @@ return {
     end,
     advice.of_hooks,
     advice.of_policies,
+    advice.of_providers,
   },
 }

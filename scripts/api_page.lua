@@ -9,7 +9,6 @@
 
 require("tests.lua.support.tide").install()
 local app = require "app"
-local objects = require "web.objects"
 
 local PAGE = "docs/api.md"
 local MARK = "<!-- made by scripts/api_page.lua of the route tables in lua/: "
@@ -37,14 +36,19 @@ local PATTERNS = {
 
 local complaints = {}
 
---- The objects of web/objects.lua, which have a line each and are named
---- elsewhere: their list of fields (the very table) -> name.
+--- What these modules have as *_schema has a line each and is named elsewhere:
+--- the list of its fields (the very table) -> name.
 local NAMES, NAMED = {}, {}
-for key, schema in pairs(objects) do
-  local name = key:match("^([%w_]+)_schema$")
-  if name and schema.type == "object" then
-    NAMES[schema.fields] = name
-    NAMED[#NAMED + 1] = { name = name, fields = schema.fields }
+for _, module in ipairs({
+  "account.objects", "chat.objects", "files.objects", "models.objects",
+  "web.pages",
+}) do
+  for key, schema in pairs(require(module)) do
+    local name = key:match("^([%w_]+)_schema$")
+    if name and name ~= "account" and schema.type == "object" then
+      NAMES[schema.fields] = name
+      NAMED[#NAMED + 1] = { name = name, fields = schema.fields }
+    end
   end
 end
 table.sort(NAMED, function(a, b)
@@ -128,6 +132,19 @@ local function access(route)
     .. (route.idempotent and " Heeds `Idempotency-Key`." or "")
 end
 
+--- How large a body may be.
+local function body_limit(route)
+  local max = route.body_max
+  local text = "`limits.body`"
+  if max then
+    local mega = max % (1 << 20) == 0
+    text = ("%d %s"):format(max // (mega and 1 << 20 or 1 << 10),
+      mega and "MiB" or "KiB")
+  end
+  return ("Body, JSON, at most %s%s"):format(text,
+    #(route.request.fields or {}) > 0 and ":" or ".")
+end
+
 local function put_route(out, route)
   if not route.response and not route.answer then
     complaints[#complaints + 1] = ("%s %s: has neither `response` nor `answer`")
@@ -137,7 +154,11 @@ local function put_route(out, route)
   out[#out + 1] = route.summary .. ". " .. access(route) .. "\n"
   put_fields(out, "In the path:", route.params, route)
   put_fields(out, "In the query:", route.query, route)
-  put_fields(out, "Body, JSON:", route.request, route)
+  if route.request and #(route.request.fields or {}) > 0 then
+    put_fields(out, body_limit(route), route.request, route)
+  elseif route.request then
+    out[#out + 1] = body_limit(route) .. "\n"
+  end
   put_fields(out, "Body, multipart/form-data, beside the part `file`:",
     route.form, route)
   local answer = route.response and "`" .. shape(route.response) .. "`"

@@ -6,7 +6,7 @@
 #include "app/admin/admin_access.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
-#include "app/holder.h"
+#include "app/port_owner.h"
 #include "app/reload/builder.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -79,7 +79,7 @@ static int check_address(const struct tt_settings *settings, struct tt_err *err)
     if (strcmp(err->code, "address_in_use") == 0) {
         char holder[128];
         const char *colon = strrchr(settings->listen, ':');
-        tt_holder_of_port((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
+        tt_port_owner((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
         tt_err_set(err, 0, "address_in_use", "%s is in use by %s", settings->listen, holder);
     }
     return -1;
@@ -110,7 +110,7 @@ static int open_files(struct tt_app *app, struct tt_err *err)
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
     if (!app->store || !app->file_aux || !app->text_aux)
         return -1;
-    return tt_file_sweep_start(app, err);
+    return tt_app_sweep_files(app, err);
 }
 
 static int open_cache(struct tt_app *app, struct tt_err *err)
@@ -131,7 +131,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
 static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
                             struct tt_loop *loop, struct tt_err *err)
 {
-    app->repaired = tt_reply_store_repair(app->db, loop, err);
+    app->repaired = tt_chat_store_repair(app->db, loop, err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)
@@ -222,6 +222,8 @@ static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err
 {
     app->admin_access = tt_admin_access_new(app->settings);
     fill_serving(app);
+    if (tt_http_library_check(err) != 0)
+        return -1;
     if (public_listener && check_address(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
@@ -268,7 +270,7 @@ static void deliver_all(struct tt_app *app)
     for (int round = 0; round < 3; round++)
         for (int i = 0; i < app->worker_count; i++)
             if (app->workers[i].loop)
-                tt_loop_turn(app->workers[i].loop, 0);
+                tt_loop_tick(app->workers[i].loop, 0);
 }
 
 /* An upload that ended in the middle of a write removes its file with one more job. */

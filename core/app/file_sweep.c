@@ -95,7 +95,7 @@ static void run(struct tt_aux_job *job)
     release(job);
 }
 
-int tt_file_sweep_start(struct tt_app *app, struct tt_err *err)
+int tt_app_sweep_files(struct tt_app *app, struct tt_err *err)
 {
     struct sweep_job *sweep = TT_NEW(struct sweep_job);
     sweep->db = app->db;

@@ -6,7 +6,7 @@
 #include "app/admin/health.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "chat/production.h"
+#include "chat/running_reply.h"
 #include "script/timers.h"
 
 #include <signal.h>
@@ -160,7 +160,8 @@ static bool idle(const struct tt_worker *worker)
     for (int i = 0; i < TT_SERVERS; i++)
         if (worker->server[i] && tt_http_server_active(worker->server[i]) > 0)
             return false;
-    return worker->tide.runtime.task_count == 0 && tt_production_count(&worker->tide.chat) == 0;
+    return worker->tide.runtime.task_count == 0 &&
+           tt_running_replies_count(&worker->tide.chat) == 0;
 }
 
 static void look(struct tt_timer *timer)
@@ -183,7 +184,7 @@ static void look(struct tt_timer *timer)
         tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
         worker->tide.runtime.drained = true;
         tt_registry_stop_all(worker->app->registry, &reason);
-        tt_production_stop_all(&worker->tide.chat, &reason); /* those without a session */
+        tt_running_replies_stop_all(&worker->tide.chat, &reason); /* those without a session */
     }
     tt_timer_start(worker->loop, timer, LOOK_MS);
 }
@@ -197,7 +198,7 @@ static void begin_stop(struct tt_mail *mail)
         if (worker->server[i])
             tt_http_server_quiesce(worker->server[i]);
     tt_timers_stop(&worker->tide.runtime.timers);
-    tt_production_hurry(&worker->tide.chat);
+    tt_running_replies_store_now(&worker->tide.chat);
     stopping->began_ms = tt_loop_now(worker->loop);
     stopping->timer.on_due = look;
     tt_timer_start(worker->loop, &stopping->timer, 0);
@@ -231,7 +232,7 @@ void tt_worker_close(struct tt_worker *worker)
         worker->server[i] = NULL;
     }
     worker->tide.runtime.closing = true;
-    tt_production_abandon(&worker->tide.chat);
+    tt_running_replies_abandon(&worker->tide.chat);
     tt_db_detach(worker->app->db, worker->loop);
 }
 

@@ -1,5 +1,5 @@
 /* The table of settings and the values in force. Every value is parsed and checked the moment it
- * arrives, wherever it comes from, so that a complaint can name the place; a refused value leaves
+ * arrives, wherever it comes from, so that a diagnostic can name the place; a refused value leaves
  * the one before. Reading the places is conf_source.c's. */
 #include "base/conf.h"
 
@@ -23,16 +23,16 @@ int tt_conf_refuse(struct tt_err *err, const char *origin, struct tt_str key, co
                       key.len > 100 ? 100 : (int)key.len, key.data, what);
 }
 
-void tt_conf_collect(struct tt_conf *conf, struct tt_buf *complaints)
+void tt_conf_collect(struct tt_conf *conf, struct tt_buf *diagnostics)
 {
-    conf->complaints = complaints;
+    conf->diagnostics = diagnostics;
 }
 
 bool tt_conf_noted(struct tt_conf *conf, struct tt_err *err)
 {
-    if (!conf->complaints)
+    if (!conf->diagnostics)
         return false;
-    tt_buf_printf(conf->complaints, "%s\n", err->message);
+    tt_buf_printf(conf->diagnostics, "%s\n", err->message);
     *err = (struct tt_err){0};
     return true;
 }

@@ -1,5 +1,5 @@
 /* Typed settings from four places: default < file < environment < flag. A setting is one row of a
- * table (see app/settings/settings.c); values remember where they came from, and every complaint
+ * table (see app/settings/settings.c); values remember where they came from, and every diagnostic
  * names it. Knows nothing of what the settings mean. */
 #pragma once
 #include "base/arena.h"
@@ -50,10 +50,10 @@ int tt_conf_read_env(struct tt_conf *conf, struct tt_err *err);
 int tt_conf_read_flags(struct tt_conf *conf, int argc, char **argv, int *argc_rest, char **rest,
                        struct tt_err *err);
 
-/* From now on what is wrong is added to `complaints`, "<origin>: …" a line, and reading goes on;
+/* From now on what is wrong is added to `diagnostics`, "<origin>: …" a line, and reading goes on;
  * the readers then fail only for what stops them. NULL ends it. */
 struct tt_buf;
-void tt_conf_collect(struct tt_conf *conf, struct tt_buf *complaints);
+void tt_conf_collect(struct tt_conf *conf, struct tt_buf *diagnostics);
 
 /* The value, or NULL when there is no such setting; *option (may be NULL) is its row. Thread: any,
  * once all is read. */

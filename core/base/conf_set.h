@@ -9,7 +9,7 @@ struct tt_conf {
     size_t count;
     struct tt_map *by_key; /* of `values` */
     struct tt_arena arena;
-    struct tt_buf *complaints; /* see tt_conf_collect */
+    struct tt_buf *diagnostics; /* see tt_conf_collect */
 };
 
 /* After a failure: true when it was noted and reading goes on. */

@@ -22,6 +22,12 @@ enum tt_json_type {
  * "invalid_json" and the byte position in the message. Thread: any. */
 int tt_json_check(struct tt_str doc, int max_depth, struct tt_err *err);
 
+/* The same; *weight gets about what it costs to build the document's values and to write them
+ * again, which has little to do with its length: 1 for a whole number or a word, 3 for a string, 5
+ * for an array or object, 8 for a key and for a number with a fraction or an exponent. Thread: any.
+ */
+int tt_json_weigh(struct tt_str doc, int max_depth, size_t *weight, struct tt_err *err);
+
 /* A value inside a document. `raw` is its exact text (a string with its quotes). */
 struct tt_json_value {
     enum tt_json_type type;
@@ -58,6 +64,10 @@ int tt_json_to_i64(const struct tt_json_value *value, int64_t *out);
 
 /* Walks an array: start with *cursor = 0; false at the end. */
 bool tt_json_next(const struct tt_json_value *array, size_t *cursor, struct tt_json_value *item);
+
+/* Walks a valid object likewise; `key` is a string's exact text, with its quotes. */
+bool tt_json_next_member(const struct tt_json_value *object, size_t *cursor, struct tt_str *key,
+                         struct tt_json_value *value);
 
 /* The writer keeps the commas. Zero-initialise and set buf; nesting up to TT_JSON_MAX_DEPTH. Every
  * string must be valid UTF-8 (invalid bytes become U+FFFD, so output is always valid JSON). */

@@ -9,6 +9,12 @@
 #include <emmintrin.h>
 #endif
 
+/* About what a value costs whoever builds it, in memory and time, beside its bytes. */
+#define STRING_WEIGHT    3
+#define CONTAINER_WEIGHT 5
+#define KEY_WEIGHT       8
+#define FRACTION_WEIGHT  8
+
 bool tt_json_scan_fail(struct tt_json_scan *s, const char *error)
 {
     s->error = error;
@@ -169,6 +175,8 @@ static bool scan_number(struct tt_json_scan *s)
     } else if (!scan_digits(s)) {
         return false;
     }
+    if (s->p < s->end && (*s->p == '.' || *s->p == 'e' || *s->p == 'E'))
+        s->weight += FRACTION_WEIGHT - 1;
     if (s->p < s->end && *s->p == '.') {
         s->p++;
         if (!scan_digits(s))
@@ -193,8 +201,10 @@ static bool scan_word(struct tt_json_scan *s, const char *word, size_t len)
 
 static bool scan_scalar(struct tt_json_scan *s)
 {
+    s->weight++;
     switch (tt_json_type_at(s->p, s->end)) {
     case TT_JSON_STRING:
+        s->weight += STRING_WEIGHT - 1;
         return tt_json_scan_string(s);
     case TT_JSON_NUMBER:
         return scan_number(s);
@@ -236,6 +246,7 @@ bool tt_json_scan_enter(struct tt_json_scan *s)
     if (s->depth >= s->max_depth)
         return tt_json_scan_fail(s, "nested too deeply");
     s->depth++;
+    s->weight += CONTAINER_WEIGHT;
     s->p++;
     tt_json_scan_blank(s);
     return true;
@@ -260,6 +271,7 @@ bool tt_json_scan_more(struct tt_json_scan *s, char close)
 
 bool tt_json_scan_key(struct tt_json_scan *s, struct tt_str *raw)
 {
+    s->weight += KEY_WEIGHT;
     tt_json_scan_blank(s);
     if (s->p >= s->end || *s->p != '"')
         return tt_json_scan_fail(s, s->p < s->end ? "expected a key" : "unfinished");
@@ -316,11 +328,18 @@ bool tt_json_scan_end(struct tt_json_scan *s)
     return s->p == s->end || tt_json_scan_fail(s, "something follows the value");
 }
 
-int tt_json_check(struct tt_str doc, int max_depth, struct tt_err *err)
+int tt_json_weigh(struct tt_str doc, int max_depth, size_t *weight, struct tt_err *err)
 {
     struct tt_json_scan s;
     tt_json_scan_init(&s, doc, max_depth);
     if (!tt_json_scan_value(&s) || !tt_json_scan_end(&s))
         return tt_json_scan_report(&s, err);
+    *weight = s.weight;
     return 0;
+}
+
+int tt_json_check(struct tt_str doc, int max_depth, struct tt_err *err)
+{
+    size_t weight;
+    return tt_json_weigh(doc, max_depth, &weight, err);
 }

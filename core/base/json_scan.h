@@ -8,6 +8,7 @@ struct tt_json_scan {
     const char *p;
     const char *end;
     int depth;         /* containers open around p */
+    size_t weight;     /* of the values read so far, see tt_json_weigh */
     int max_depth;     /* <= TT_JSON_MAX_DEPTH */
     bool lone_allowed; /* lone surrogate escapes: grammar allows them, we do not unless asked */
     const char *error; /* what was wrong at p; NULL = nothing yet */

@@ -174,25 +174,44 @@ int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t c
     return tt_json_scan_report(&sel.scan, err);
 }
 
+/* Begins at the cursor, which stands on the opening bracket at first, then on the comma or bracket
+ * after an item: false when none follows. */
+static bool next_begin(struct tt_json_scan *s, struct tt_str container, size_t cursor)
+{
+    tt_json_scan_init(s, container, TT_JSON_MAX_DEPTH);
+    s->lone_allowed = true;
+    s->p += cursor;
+    if (cursor > 0 && *s->p != ',')
+        return false;
+    s->p++;
+    tt_json_scan_blank(s);
+    return s->p < s->end && *s->p != ']' && *s->p != '}';
+}
+
+static bool next_value(struct tt_json_scan *s, size_t *cursor, struct tt_json_value *value)
+{
+    const char *from = s->p;
+    if (!tt_json_scan_value(s))
+        return false;
+    value->type = tt_json_type_at(from, s->end);
+    value->raw = tt_str_of(from, (size_t)(s->p - from));
+    tt_json_scan_blank(s);
+    *cursor = (size_t)(s->p - s->start);
+    return true;
+}
+
 bool tt_json_next(const struct tt_json_value *array, size_t *cursor, struct tt_json_value *item)
 {
     struct tt_json_scan s;
-    if (array->type != TT_JSON_ARRAY || *cursor >= array->raw.len)
-        return false;
-    tt_json_scan_init(&s, array->raw, TT_JSON_MAX_DEPTH);
-    s.lone_allowed = true;
-    /* The cursor stands on '[' at first, then on the comma or bracket after an item. */
-    s.p += *cursor;
-    if (*s.p != (*cursor == 0 ? '[' : ','))
-        return false;
-    s.p++;
-    tt_json_scan_blank(&s);
-    const char *from = s.p;
-    if (from >= s.end || *from == ']' || !tt_json_scan_value(&s))
-        return false;
-    item->type = tt_json_type_at(from, s.end);
-    item->raw = tt_str_of(from, (size_t)(s.p - from));
-    tt_json_scan_blank(&s);
-    *cursor = (size_t)(s.p - s.start);
-    return true;
+    return array->type == TT_JSON_ARRAY && *cursor < array->raw.len &&
+           next_begin(&s, array->raw, *cursor) && next_value(&s, cursor, item);
+}
+
+bool tt_json_next_member(const struct tt_json_value *object, size_t *cursor, struct tt_str *key,
+                         struct tt_json_value *value)
+{
+    struct tt_json_scan s;
+    return object->type == TT_JSON_OBJECT && *cursor < object->raw.len &&
+           next_begin(&s, object->raw, *cursor) && tt_json_scan_key(&s, key) &&
+           next_value(&s, cursor, value);
 }

@@ -18,7 +18,7 @@ struct tt_redis_settings {
 
 struct tt_redis;
 
-/* Starts connecting in the loop's first turn. Owns: the caller, tt_redis_free; resolver and health
+/* Starts connecting in the loop's first tick. Owns: the caller, tt_redis_free; resolver and health
  * are borrowed. Thread: the loop's for everything here. */
 struct tt_redis *tt_redis_new(struct tt_loop *loop, const struct tt_redis_settings *settings,
                               struct tt_resolver *resolver, struct tt_redis_health *health);

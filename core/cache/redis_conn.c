@@ -2,7 +2,7 @@
  * are handled here: it knows no time limits; an answer that nobody asked for is an assert, so the
  * reply functions refuse to build one; an array of a billion elements is a calloc that aborts, so
  * arrays are never built; it calls nobody when a connection is freed but `cleanup`; it reads as
- * much as a peer likes to send. A command asks for EPOLLOUT: instead all of a turn's commands are
+ * much as a peer likes to send. A command asks for EPOLLOUT: instead all of a tick's commands are
  * written at its end, and only a full socket is watched. */
 #include "base/mem.h"
 #include "cache/redis_internal.h"

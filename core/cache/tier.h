@@ -67,7 +67,7 @@ struct tt_cache_ask {
     void (*on_answer)(struct tt_cache_ask *ask, struct tt_cache_value *value);
 };
 
-/* Only after TT_CACHE_ASK, in the same turn. Those who ask for one key at the same time share one
+/* Only after TT_CACHE_ASK, in the same tick. Those who ask for one key at the same time share one
  * question. */
 void tt_cache_ask(struct tt_cache *cache, struct tt_str key, int64_t version,
                   struct tt_cache_ask *ask);

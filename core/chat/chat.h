@@ -13,14 +13,14 @@ struct tt_chat {
     struct tt_breakers *breakers; /* of all workers; NULL = none */
     struct tt_registry *registry;
 
-    struct tt_list productions; /* replies made on this worker, see production.c */
-    struct tt_list unsaved;     /* their checkpoints, by the time when they are due */
+    struct tt_list running; /* replies made on this worker, see running_reply.c */
+    struct tt_list unsaved; /* their checkpoints, by the time when they are due */
     struct tt_timer checkpoint_timer;
     bool closing; /* the loop has ended: nothing is submitted any more */
 };
 
 static inline void tt_chat_create(struct tt_chat *chat)
 {
-    tt_list_init(&chat->productions);
+    tt_list_init(&chat->running);
     tt_list_init(&chat->unsaved);
 }

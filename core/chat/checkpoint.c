@@ -1,5 +1,5 @@
 /* Each running reply has its own time at which its new bytes are due; those that are due together
- * share a job, a bounded slice of them a turn, so that a thousand replies do not hold up the loop
+ * share a job, a bounded slice of them per tick, so that a thousand replies do not hold up the loop
  * for as long as it takes to copy them all. One job a reply at a time: when it fails the next one
  * makes it good, and a hole in the chunks would be a hole in the text that a crash leaves. A commit
  * that takes longer than the interval is followed by the next job at once; waiting for a next tick
@@ -60,8 +60,8 @@ static size_t add_new_bytes(struct tt_db_job *job, struct tt_checkpoint *checkpo
 
     while (checkpoint->submitted - from < SLICE_BYTES &&
            tt_reply_read(checkpoint->reply, checkpoint->submitted, &span)) {
-        tt_reply_store_checkpoint(job, id, (int64_t)checkpoint->submitted, (int)span.kind,
-                                  span.bytes);
+        tt_chat_store_checkpoint(job, id, (int64_t)checkpoint->submitted, (int)span.kind,
+                                 span.bytes);
         checkpoint->submitted = span.end;
     }
     return checkpoint->submitted - from;

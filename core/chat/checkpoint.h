@@ -1,5 +1,5 @@
 /* Checkpoints of running replies: what a crash leaves of them. Part of a production, see
- * production.c; nothing else uses it. */
+ * running_reply.c; nothing else uses it. */
 #pragma once
 #include "chat/chat.h"
 #include "reply/reply.h"

@@ -1,5 +1,5 @@
 /* The machinery of all streams, and the own format of frames. A flush takes what the log has from
- * the reader's position on; deltas that became ready in the same turn lie side by side in the log
+ * the reader's position on; deltas that became ready in the same tick lie side by side in the log
  * and leave as one frame. The id after a frame is the position in the log, so that it does not
  * depend on how frames were cut.
  */
@@ -199,15 +199,15 @@ static void on_keep_alive(struct tt_timer *timer)
 }
 
 struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
-                                 struct tt_reply *reply, const struct tt_frames_wish *wish)
+                                 struct tt_reply *reply, const struct tt_frames_options *options)
 {
     struct tt_frames *frames = TT_NEW(struct tt_frames);
 
     frames->loop = loop;
-    frames->position = wish->position;
-    frames->describe = wish->describe;
-    frames->describe_arg = wish->describe_arg;
-    frames->format = wish->openai ? &tt_frames_openai_format : &own_format;
+    frames->position = options->position;
+    frames->describe = options->describe;
+    frames->describe_arg = options->describe_arg;
+    frames->format = options->openai ? &tt_frames_openai_format : &own_format;
     frames->last_frame_ms = tt_loop_now(loop);
     tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("text/event-stream"));
     tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-cache, no-transform"));
@@ -217,12 +217,12 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
         free(frames);
         return NULL;
     }
-    if (wish->openai)
-        frames->openai = tt_frames_openai_parts_new(wish->openai);
+    if (options->openai)
+        frames->openai = tt_frames_openai_parts_new(options->openai);
     /* OpenAI's chunks have no positions to come back from. */
-    frames->reset = !wish->openai && wish->position > tt_reply_length(reply);
+    frames->reset = !options->openai && options->position > tt_reply_length(reply);
     frames->heard = true;
-    tt_reply_hear(reply);
+    tt_reply_client_add(reply);
     frames->reader.on_wake = on_wake;
     tt_reply_attach(reply, loop, &frames->reader);
     tt_http_stream_wake(frames->stream);
@@ -235,7 +235,7 @@ static void stop_following(struct tt_frames *frames, bool left)
 {
     tt_timer_stop(&frames->keep_alive);
     if (frames->heard)
-        tt_reply_unhear(frames->reader.reply, left);
+        tt_reply_client_remove(frames->reader.reply, left);
     frames->heard = false;
     tt_reply_detach(&frames->reader);
 }

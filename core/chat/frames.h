@@ -12,7 +12,7 @@ struct tt_frames_openai {
     bool include_usage;      /* a chunk with the usage before the end */
 };
 
-struct tt_frames_wish {
+struct tt_frames_options {
     uint64_t position; /* in the reply's log, to begin from */
     /* The text of an error code. */
     struct tt_str (*describe)(void *arg, const struct tt_err *err);
@@ -26,7 +26,7 @@ struct tt_frames_wish {
  * exchange; call tt_frames_close from its on_end. Takes its own reference to the reply. Thread:
  * worker. */
 struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
-                                 struct tt_reply *reply, const struct tt_frames_wish *wish);
+                                 struct tt_reply *reply, const struct tt_frames_options *options);
 /* The client has left: the reply is followed no longer, the exchange ends soon. */
 void tt_frames_abandon(struct tt_frames *frames);
 void tt_frames_close(struct tt_frames *frames);

@@ -91,7 +91,7 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
 static void put_usage(struct tt_frames *frames, struct tt_buf *out,
                       const struct tt_reply_outcome *outcome)
 {
-    const struct tt_usage *usage = &outcome->usage;
+    const struct tt_reply_usage *usage = &outcome->usage;
     struct tt_json_writer w = {.buf = out};
     int64_t input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
     int64_t output = usage->output_tokens < 0 ? 0 : usage->output_tokens;

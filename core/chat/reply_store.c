@@ -59,8 +59,8 @@ static struct tt_db_value now_text(char out[TT_RFC3339_SIZE])
     return tt_db_text(tt_str_from(out));
 }
 
-void tt_reply_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position,
-                               int kind, struct tt_str bytes)
+void tt_chat_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position, int kind,
+                              struct tt_str bytes)
 {
     struct tt_db_value values[] = {tt_db_int(message_id), tt_db_int(position), tt_db_int(kind),
                                    tt_db_blob(bytes)};
@@ -68,8 +68,8 @@ void tt_reply_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_
         tt_db_job_add(job, TT_STR(SQL_CHECKPOINT), values, TT_COUNT(values), -1);
 }
 
-void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
-                        size_t *row_statement)
+void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *end,
+                       size_t *row_statement)
 {
     char now[TT_RFC3339_SIZE];
     struct tt_db_value id = tt_db_int(end->message_id);
@@ -228,7 +228,7 @@ static int repair_message(struct repair *repair, int64_t id, struct tt_err *err)
     if (failed == 0)
         add_interrupt(job, id, &joined);
     while (repair->waiting >= JOBS)
-        tt_loop_turn(repair->loop, -1);
+        tt_loop_tick(repair->loop, -1);
     if (failed == 0)
         failed = tt_db_submit(repair->db, repair->loop, job, on_repaired, repair, err);
     if (failed == 0)
@@ -261,7 +261,7 @@ static int repair_page(struct repair *repair, int64_t *last, struct tt_err *err)
     return failed ? -1 : count == MESSAGES;
 }
 
-int tt_reply_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err *err)
+int tt_chat_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err *err)
 {
     struct repair repair = {.db = db, .loop = loop};
     int64_t last = 0;
@@ -271,7 +271,7 @@ int tt_reply_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err 
         more = repair_page(&repair, &last, err);
     while (more > 0);
     while (repair.waiting > 0)
-        tt_loop_turn(loop, -1);
+        tt_loop_tick(loop, -1);
     if (more == 0 && repair.error.status) {
         *err = repair.error;
         more = -1;

@@ -6,10 +6,10 @@
 
 /* Adds to `job`: `bytes` as logged (see reply/reply.h) from `position` on; kind is 0 for content, 1
  * for reasoning, 2 for tool calls (enum tt_reply_kind); one call a segment. */
-void tt_reply_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position,
-                               int kind, struct tt_str bytes);
+void tt_chat_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position, int kind,
+                              struct tt_str bytes);
 
-struct tt_reply_end {
+struct tt_chat_reply_end {
     int64_t message_id;
     int64_t session_row; /* chat_sessions.id */
     struct tt_str content;
@@ -26,10 +26,10 @@ struct tt_reply_end {
 /* Adds to `job`: final text, status, usage, updated_at, chunks folded away. A row that is gone (the
  * session was deleted) is no error: the job commits and the outcome of statement *row_statement
  * says 0 changes. */
-void tt_reply_store_end(struct tt_db_job *job, const struct tt_reply_end *end,
-                        size_t *row_statement);
+void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *end,
+                       size_t *row_statement);
 
 /* At start, before anything is served: every message still "streaming" becomes "interrupted" with
  * the text of its chunks, up to the first hole in them. Returns how many, -1 on error. Waits,
  * turning the loop (attached). Thread: the loop's. */
-int tt_reply_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err *err);
+int tt_chat_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err *err);

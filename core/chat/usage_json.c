@@ -5,7 +5,7 @@
 int tt_usage_members(const struct tt_reply_outcome *outcome,
                      struct tt_usage_member members[TT_USAGE_MEMBERS_MAX])
 {
-    const struct tt_usage *usage = &outcome->usage;
+    const struct tt_reply_usage *usage = &outcome->usage;
     int count = 0;
 
     if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)

@@ -233,7 +233,7 @@ struct tt_db_rows *tt_db_read_wait(struct tt_db *db, struct tt_loop *loop,
 
     if (tt_db_read(db, loop, query, keep_rows, &wait, &pending, error) == 0)
         while (!wait.done)
-            tt_loop_turn(loop, -1);
+            tt_loop_tick(loop, -1);
     if (!error->status)
         return &wait.result->rows;
     if (err)
@@ -271,7 +271,7 @@ int tt_db_submit_wait(struct tt_db *db, struct tt_loop *loop, struct tt_db_job *
         return -1;
     }
     while (!wait.done)
-        tt_loop_turn(loop, -1);
+        tt_loop_tick(loop, -1);
     if (!wait.error.status)
         return 0;
     if (err)

@@ -77,7 +77,7 @@ struct tt_db *tt_db_open(const struct tt_db_settings *settings, struct tt_aux *a
 
 /* Commits what is queued and ends what runs. Comes after every loop is detached and before
  * tt_loop_free of those that submitted: their answers are still posted there. A loop that has
- * stopped gets them when it is turned once more (tt_loop_turn(loop, 0)); without that the jobs,
+ * stopped gets them when it is turned once more (tt_loop_tick(loop, 0)); without that the jobs,
  * already committed, leak with the loop. Before or after tt_aux_free. */
 void tt_db_close(struct tt_db *db);
 

@@ -15,5 +15,5 @@ int tt_extract_too_large(struct tt_err *err, const char *why); /* -1 */
  * descriptor, no environment, limits, no new privileges, no system call that reaches beyond
  * reading. Only async-signal-safe calls, as the parent has threads. Ends the child with 126 (no
  * sandbox) or 127 (no program) when it fails. */
-void tt_sandbox_exec(const char *const argv[], int in, int out,
-                     const struct tt_extract_limits *limits) __attribute__((noreturn));
+void tt_extract_sandbox_exec(const char *const argv[], int in, int out,
+                             const struct tt_extract_limits *limits) __attribute__((noreturn));

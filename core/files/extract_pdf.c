@@ -36,7 +36,7 @@ static int start(struct child *child, int fd, const struct tt_extract_limits *li
         return tt_extract_failed(err, "no pipe for pdftotext");
     child->pid = fork();
     if (child->pid == 0)
-        tt_sandbox_exec(argv, fd, ends[1], limits);
+        tt_extract_sandbox_exec(argv, fd, ends[1], limits);
     close(ends[1]);
     child->out = ends[0];
     if (child->pid < 0)

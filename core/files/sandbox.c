@@ -178,8 +178,8 @@ static void default_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-void tt_sandbox_exec(const char *const argv[], int in, int out,
-                     const struct tt_extract_limits *limits)
+void tt_extract_sandbox_exec(const char *const argv[], int in, int out,
+                             const struct tt_extract_limits *limits)
 {
     const char *const no_environment[] = {NULL};
     rlim_t cpu = limits->cpu_seconds;

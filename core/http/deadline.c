@@ -1,11 +1,9 @@
-/* How long a connection may take for what. The library's timeout counts from the last byte, so a
+/* How long a connection may take. The library's timeout counts from the last byte, so a
  * client that sends one byte of a head at a time holds a connection for ever: here the head has a
  * deadline from its beginning, a body has a minimum rate, an answer must make progress, an idle
- * connection ends. All connections of a phase have the same period, so each phase is a queue with
- * the next one to look at in front, and moving between them costs nothing; one timer sweeps all
- * while there are connections. What the kernel's TCP counters tell is asked only when a look is
- * due. Ends a connection by shutdown(2): the library sees the end of input and cleans up. */
-#include "base/log.h"
+ * connection ends. One timer sweeps the queues of all phases (phase.c) while there are connections.
+ * What the kernel's TCP counters tell is asked only when a look is due. Ends a connection by
+ * shutdown(2): the library sees the end of input and cleans up. */
 #include "http/http_internal.h"
 
 #include <linux/sockios.h>
@@ -13,61 +11,6 @@
 #include <sys/ioctl.h>
 
 #define RATE_WINDOW_MS 10000
-#define SWEEP_MIN_MS   10
-#define SWEEP_MAX_MS   1000
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The time between two looks at a connection of a phase; 0 = none. */
-static uint64_t period(const struct tt_http_server *server, enum tt_phase phase)
-{
-    const struct tt_http_settings *s = &server->settings;
-    switch (phase) {
-    case TT_PHASE_OPEN:
-    case TT_PHASE_HEAD:
-        return s->head_timeout_ms;
-    case TT_PHASE_BODY:
-        return s->body_rate_min > 0 ? server->rate_window_ms : s->idle_timeout_ms;
-    case TT_PHASE_SEND:
-        return s->idle_timeout_ms;
-    case TT_PHASE_IDLE:
-        return min_u64(s->head_timeout_ms, s->idle_timeout_ms);
-    case TT_PHASE_BUSY:
-    case TT_PHASE_COUNT:
-        break;
-    }
-    return 0;
-}
-
-static void look_again(struct tt_http_conn *conn)
-{
-    struct tt_http_server *server = conn->server;
-    conn->check_ms = tt_loop_now(server->loop) + period(server, conn->phase);
-    tt_list_remove(&conn->node);
-    tt_list_push_back(&server->phases[conn->phase], &conn->node);
-}
-
-static void sweep_start(struct tt_http_server *server)
-{
-    uint64_t step = min_u64(server->settings.head_timeout_ms, server->settings.idle_timeout_ms) / 5;
-    if (step < SWEEP_MIN_MS)
-        step = SWEEP_MIN_MS;
-    tt_timer_start(server->loop, &server->sweep, min_u64(step, SWEEP_MAX_MS));
-}
-
-void tt_deadline_enter(struct tt_http_conn *conn, enum tt_phase phase)
-{
-    struct tt_http_server *server = conn->server;
-    conn->phase = phase;
-    conn->since_ms = tt_loop_now(server->loop);
-    conn->progress = 0;
-    look_again(conn);
-    if (server->sweep.due_ms == 0)
-        sweep_start(server);
-}
 
 static void cut(struct tt_http_conn *conn)
 {
@@ -85,7 +28,7 @@ static bool tcp_counters(const struct tt_http_conn *conn, struct tcp_info *info)
 static void check_head(struct tt_http_conn *conn)
 {
     cut(conn);
-    tt_deadline_enter(conn, TT_PHASE_BUSY); /* no second look */
+    tt_phase_enter(conn, TT_PHASE_BUSY); /* no second look */
 }
 
 static void check_body(struct tt_http_conn *conn)
@@ -97,14 +40,14 @@ static void check_body(struct tt_http_conn *conn)
     if (least == 0)
         least = 1;
     conn->progress = exchange->received;
-    look_again(conn);
+    tt_phase_look_again(conn);
     if (got >= least)
         return;
-    if (!exchange->answered) {
-        exchange->raw = true;
-        tt_exchange_refuse(exchange, 408, "request_timeout");
+    if (exchange->state == TT_HTTP_BODY) {
+        tt_exchange_move(exchange, TT_HTTP_BYPASS);
+        tt_http_refuse(exchange, 408, "request_timeout");
     }
-    exchange->cut = true;
+    tt_exchange_cut(exchange);
     cut(conn);
 }
 
@@ -115,7 +58,7 @@ static void check_send(struct tt_http_conn *conn)
     struct tcp_info info;
     int queued = 0;
     uint64_t before = conn->progress;
-    look_again(conn);
+    tt_phase_look_again(conn);
     if (ioctl(conn->fd, SIOCOUTQ, &queued) != 0)
         return;
     if (tcp_counters(conn, &info))
@@ -130,7 +73,8 @@ static void check_send(struct tt_http_conn *conn)
 }
 
 /* An idle connection on which bytes came since, and still no request line, is inside a head: from
- * now it has a head's time. Nothing else shows it, the library tells only of the whole line. */
+ * now on it has the time of a head. Nothing else shows it: the library reports only the whole line.
+ */
 static void check_idle(struct tt_http_conn *conn)
 {
     uint64_t now = tt_loop_now(conn->server->loop);
@@ -138,13 +82,13 @@ static void check_idle(struct tt_http_conn *conn)
     struct tcp_info info;
     if (idle >= conn->server->settings.idle_timeout_ms) {
         cut(conn);
-        tt_deadline_enter(conn, TT_PHASE_BUSY);
+        tt_phase_enter(conn, TT_PHASE_BUSY);
         return;
     }
     if (tcp_counters(conn, &info) && info.tcpi_last_data_recv + 5 < idle)
-        tt_deadline_enter(conn, TT_PHASE_HEAD);
+        tt_phase_enter(conn, TT_PHASE_HEAD);
     else
-        look_again(conn);
+        tt_phase_look_again(conn);
 }
 
 static void check(struct tt_http_conn *conn)
@@ -185,7 +129,7 @@ static void sweep(struct tt_timer *timer)
         }
     }
     if (server->connections > 0)
-        sweep_start(server);
+        tt_phase_start_sweep(server);
 }
 
 void tt_deadline_setup(struct tt_http_server *server)
@@ -194,7 +138,7 @@ void tt_deadline_setup(struct tt_http_server *server)
     server->rate_window_ms = RATE_WINDOW_MS;
 }
 
-/* At the limit nobody else gets in until one leaves; who has waited longest without a request has
+/* At the limit nobody else gets in until one leaves. The connection that has been idle longest has
  * the least to lose. */
 void tt_deadline_make_room(struct tt_http_server *server)
 {
@@ -203,10 +147,10 @@ void tt_deadline_make_room(struct tt_http_server *server)
         return;
     struct tt_http_conn *conn = tt_list_entry(idle->next, struct tt_http_conn, node);
     cut(conn);
-    tt_deadline_enter(conn, TT_PHASE_BUSY);
+    tt_phase_enter(conn, TT_PHASE_BUSY);
 }
 
-/* A connection whose request is in the socket's buffer already is left: it will be answered, with
+/* A connection whose request is in the socket's buffer already stays: it will be answered, with
  * Connection: close. */
 void tt_deadline_close_idle(struct tt_http_server *server)
 {

@@ -3,26 +3,10 @@
  * first call makes the library close the connection even when there is no body, so it is kept until
  * the last call unless a body stands in the way (body.c); and the last call suspends only when the
  * handler did not answer, because suspending costs two changes of its epoll set. */
-#include "base/log.h"
 #include "http/http_internal.h"
-
-#include <unistd.h>
+#include "http/library_memory.h"
 
 #define BODY_FIRST_MAX (64 * 1024) /* room made at once for a body of announced length */
-
-char *tt_exchange_copy(struct tt_http_exchange *exchange, const char *data, size_t len)
-{
-    size_t room = sizeof(exchange->scratch) - exchange->scratch_used;
-    char *to = NULL;
-    if (len >= room)
-        return tt_arena_strndup(&exchange->arena, data, len);
-    to = exchange->scratch + exchange->scratch_used;
-    exchange->scratch_used += len + 1;
-    if (len > 0)
-        memcpy(to, data, len);
-    to[len] = '\0';
-    return to;
-}
 
 /* splitmix64 over a random start: unique, and cheaper than asking the kernel for every request. */
 static void make_id(struct tt_http_exchange *exchange)
@@ -37,27 +21,13 @@ static void make_id(struct tt_http_exchange *exchange)
     exchange->id[16] = '\0';
 }
 
-/* Everything but the memory that is kept from request to request. */
-static void exchange_reset(struct tt_http_exchange *exchange)
-{
-    struct tt_http_server *server = exchange->server;
-    struct tt_buf body = exchange->body;
-    memset(exchange, 0, offsetof(struct tt_http_exchange, scratch));
-    exchange->server = server;
-    exchange->fields_end = &exchange->fields;
-    tt_buf_clear(&body);
-    body.max = 0;
-    if (body.cap > TT_KEEP_BODY_MAX)
-        tt_buf_free(&body);
-    exchange->body = body;
-}
-
 void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 {
     struct tt_http_conn *conn =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     struct tt_http_exchange *exchange = &conn->exchange;
     (void)arg;
+    tt_exchange_move(exchange, TT_HTTP_HEAD);
     exchange->mhd = mhd;
     make_id(exchange);
     size_t len = strlen(target);
@@ -68,37 +38,15 @@ void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection
     if (mark >= 0) {
         exchange->path.len = (size_t)mark;
         exchange->query = tt_str_of(exchange->target.data + mark + 1, len - (size_t)mark - 1);
-        /* The library would cut the query into arguments that nobody asks for, at 56 bytes of pool
-         * each, and hang when it runs out. It lies in the connection's own, writable pool. */
-        ((char *)(uintptr_t)target)[mark + 1] = '\0';
+        tt_library_hide_query(target, (size_t)mark + 1);
     }
-    tt_deadline_enter(conn, TT_PHASE_HEAD);
+    tt_phase_enter(conn, TT_PHASE_HEAD);
     return exchange;
-}
-
-static void go_live(struct tt_http_exchange *exchange)
-{
-    if (exchange->live)
-        return;
-    exchange->live = true;
-    exchange->server->active++;
-    tt_list_push_back(&exchange->server->exchanges, &exchange->node);
-}
-
-void tt_exchange_refuse(struct tt_http_exchange *exchange, int status, const char *code)
-{
-    const struct tt_http_handler *handler = &exchange->server->handler;
-    go_live(exchange);
-    exchange->close = true;
-    if (handler->on_refuse)
-        handler->on_refuse(handler->arg, exchange, status, code);
-    if (!exchange->answered)
-        tt_http_reply(exchange, status, &(struct tt_buf){0});
 }
 
 static enum MHD_Result refuse_early(struct tt_http_exchange *exchange, int status, const char *code)
 {
-    tt_exchange_refuse(exchange, status, code);
+    tt_http_refuse(exchange, status, code);
     return tt_body_answer_early(exchange);
 }
 
@@ -108,18 +56,19 @@ static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char 
     const struct tt_http_handler *handler = &exchange->server->handler;
     const char *code = NULL;
     int status = 0;
-    exchange->head_done = true;
     exchange->method = tt_str_from(method);
     exchange->is_head = tt_str_eq(exchange->method, TT_STR("HEAD"));
     status = tt_guard_check(exchange, method, version, &code);
+    tt_exchange_move(exchange, TT_HTTP_BODY);
+    if (status == 431) /* the library's pool has no room for an answer */
+        tt_exchange_move(exchange, TT_HTTP_BYPASS);
     if (status != 0)
         return refuse_early(exchange, status, code);
-    go_live(exchange);
     handler->on_head(handler->arg, exchange, &exchange->body_max);
     bool has_body = exchange->chunked || exchange->content_length > 0;
     if (!has_body)
         return MHD_YES; /* answered or not: the last call comes at once */
-    if (exchange->answered)
+    if (tt_exchange_is_answered(exchange))
         return tt_body_answer_early(exchange);
     if (exchange->content_length > exchange->body_max)
         return refuse_early(exchange, 413, "body_too_large");
@@ -127,29 +76,36 @@ static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char 
     size_t room = exchange->content_length;
     if (room > 0 && !exchange->on_piece)
         tt_buf_reserve(&exchange->body, room < BODY_FIRST_MAX ? room : BODY_FIRST_MAX);
-    tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_BODY);
+    tt_phase_enter(tt_exchange_conn(exchange), TT_PHASE_BODY);
+    return MHD_YES;
+}
+
+static enum MHD_Result ask_handler(struct tt_http_exchange *exchange)
+{
+    const struct tt_http_handler *handler = &exchange->server->handler;
+    tt_exchange_move(exchange, TT_HTTP_REQUESTED);
+    tt_phase_enter(tt_exchange_conn(exchange), TT_PHASE_BUSY);
+    handler->on_request(handler->arg, exchange);
+    if (exchange->state != TT_HTTP_REQUESTED)
+        return tt_http_response_queue(exchange);
+    tt_exchange_suspend(exchange, TT_HTTP_WAITING);
+    if (exchange->on_gone)
+        tt_gone_watch(exchange, false);
     return MHD_YES;
 }
 
 static enum MHD_Result last_call(struct tt_http_exchange *exchange)
 {
-    const struct tt_http_handler *handler = &exchange->server->handler;
-    if (exchange->cut || exchange->raw)
+    switch (exchange->state) {
+    case TT_HTTP_BODY:
+        return ask_handler(exchange);
+    case TT_HTTP_ANSWERED:
+        return tt_http_response_queue(exchange);
+    case TT_HTTP_PAUSED:
+        return MHD_YES; /* comes again when resumed */
+    default:
         return MHD_NO;
-    if (!exchange->answered && !exchange->requested) {
-        exchange->requested = true;
-        tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_BUSY);
-        handler->on_request(handler->arg, exchange);
     }
-    if (exchange->cut)
-        return MHD_NO;
-    if (exchange->response)
-        return tt_reply_queue(exchange);
-    exchange->suspended = true;
-    MHD_suspend_connection(exchange->mhd);
-    if (exchange->on_gone)
-        tt_gone_watch(exchange, false);
-    return MHD_YES;
 }
 
 enum MHD_Result tt_exchange_on_call(void *arg, struct MHD_Connection *mhd, const char *url,
@@ -162,22 +118,15 @@ enum MHD_Result tt_exchange_on_call(void *arg, struct MHD_Connection *mhd, const
     (void)url;
     if (!exchange)
         return MHD_NO;
-    if (!exchange->head_done)
+    if (exchange->state == TT_HTTP_HEAD)
         return first_call(exchange, method, version);
     if (*size > 0)
         return tt_body_take(exchange, data, size);
     return last_call(exchange);
 }
 
-void tt_exchange_resume(struct tt_http_exchange *exchange)
-{
-    exchange->suspended = false;
-    MHD_resume_connection(exchange->mhd);
-    tt_server_run_soon(exchange->server);
-}
-
-/* Comes for every request whose target was read, also for those that the library refused before our
- * first call. */
+/* Called for every request whose target was read, also for those that the library refused before
+ * our first call. */
 void tt_exchange_on_completed(void *arg, struct MHD_Connection *mhd, void **context,
                               enum MHD_RequestTerminationCode why)
 {
@@ -188,19 +137,16 @@ void tt_exchange_on_completed(void *arg, struct MHD_Connection *mhd, void **cont
     if (!exchange)
         return;
     *context = NULL;
-    tt_gone_unwatch(exchange);
     if (exchange->stream.exchange)
         tt_stream_close(&exchange->stream);
-    if (exchange->linger && !exchange->cut)
+    if (exchange->linger && exchange->state != TT_HTTP_CUT)
         tt_linger_start(server, tt_exchange_conn(exchange)->fd);
-    if (exchange->live) {
+    if (tt_exchange_is_known(exchange))
         server->handler.on_end(server->handler.arg, exchange);
-        tt_list_remove(&exchange->node);
-        server->active--;
-    }
     if (exchange->response)
         MHD_destroy_response(exchange->response);
     tt_arena_destroy(&exchange->arena);
-    exchange_reset(exchange);
-    tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_IDLE);
+    tt_exchange_move(exchange, TT_HTTP_IDLE);
+    tt_exchange_reset(exchange);
+    tt_phase_enter(tt_exchange_conn(exchange), TT_PHASE_IDLE);
 }

@@ -1,19 +1,22 @@
-/* A suspended connection is out of the library's epoll set, so nothing tells that its client left.
- * We watch its descriptor in our own epoll instance, edge-triggered: EPOLLRDHUP comes once, and
- * EPOLLOUT (a stream's rest) with it, because one instance takes a descriptor only once. A client
- * that closes only its sending side looks the same as one that leaves, and counts as gone. */
+/* A suspended connection is out of the library's epoll set, so the library does not notice that its
+ * client left. We watch its descriptor in our own epoll instance, edge-triggered: EPOLLRDHUP comes
+ * once. EPOLLOUT, for the rest of a stream, is in the same watch, because one epoll instance takes
+ * a descriptor only once. A client that closes only its sending side looks the same as one that
+ * leaves, and counts as gone. */
 #include "http/http_internal.h"
 
 #define EVENTS (EPOLLRDHUP | EPOLLET)
 
 void tt_gone_mark(struct tt_http_exchange *exchange)
 {
-    if (exchange->gone || exchange->cut)
+    if (exchange->gone || exchange->state == TT_HTTP_CUT)
         return;
     exchange->gone = true;
-    tt_gone_unwatch(exchange);
-    if (exchange->stream.exchange)
-        tt_stream_on_gone(&exchange->stream);
+    tt_watch_stop(&tt_exchange_conn(exchange)->watch);
+    tt_buf_free(&exchange->stream.out); /* nobody reads it */
+    tt_buf_free(&exchange->stream.pending);
+    if (exchange->stream.ended)
+        tt_exchange_stream_due(exchange);
     if (exchange->on_gone)
         exchange->on_gone(exchange);
 }
@@ -24,7 +27,7 @@ static void on_ready(struct tt_watch *watch, uint32_t events)
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         tt_gone_mark(&conn->exchange);
     else if (events & EPOLLOUT)
-        tt_stream_on_writable(&conn->exchange.stream);
+        tt_exchange_stream_due(&conn->exchange);
 }
 
 void tt_gone_watch(struct tt_http_exchange *exchange, bool writable)
@@ -44,15 +47,10 @@ void tt_gone_watch(struct tt_http_exchange *exchange, bool writable)
     tt_watch_start(exchange->server->loop, &conn->watch, NULL);
 }
 
-void tt_gone_unwatch(struct tt_http_exchange *exchange)
-{
-    tt_watch_stop(&tt_exchange_conn(exchange)->watch);
-}
-
 void tt_http_on_gone(struct tt_http_exchange *exchange,
                      void (*on_gone)(struct tt_http_exchange *exchange))
 {
     exchange->on_gone = on_gone;
-    if (on_gone && exchange->suspended && !exchange->answered)
+    if (on_gone && (exchange->state == TT_HTTP_PAUSED || exchange->state == TT_HTTP_WAITING))
         tt_gone_watch(exchange, false);
 }

@@ -2,12 +2,10 @@
  * Transfer-Encoding together, several lengths, two Hosts, folded lines, bare LF, control bytes, NUL
  * (which cuts a line short), targets of any form. Each of them is a way to make two HTTP parsers in
  * a row disagree. The header list shows some of it; folding, NUL and bare LF are gone from there,
- * so the raw head is read once more where it lies in the connection's pool: 0.9.75 replaces, in
- * place, CR, LF and the first colon of a line by NUL and moves nothing. With any other version of
- * the library that look is left out. Does not decide about bodies' sizes (exchange.c). */
+ * so the raw head is read once more where the library has it (library_memory.c). Does not decide
+ * about bodies' sizes (exchange.c). */
 #include "http/http_internal.h"
-
-#define RAW_VERSION "0.9.75" /* whose memory layout raw_head_is_clean knows */
+#include "http/library_memory.h"
 
 #define REFUSE(walk, why)                                                                          \
     do {                                                                                           \
@@ -29,11 +27,6 @@ static const bool token_byte[256] = {
     ['\''] = true,        ['*'] = true,         ['+'] = true, ['-'] = true, ['.'] = true,
     ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true, ['`'] = true,
     ['a' ... 'z'] = true, ['|'] = true,         ['~'] = true};
-
-bool tt_guard_knows_raw_heads(void)
-{
-    return strcmp(MHD_get_version(), RAW_VERSION) == 0;
-}
 
 bool tt_guard_is_token(struct tt_str s)
 {
@@ -107,31 +100,6 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* Reads the head where the library has it: "GET\0/target\0HTTP/1.1\0\0Name\0 value\0\0…\0\0". */
-static bool raw_head_is_clean(const struct tt_http_exchange *exchange, const char *method,
-                              const char *version, size_t headers)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    const char *p = version + 8, *end = info ? method + info->header_size : p;
-    size_t count = 0;
-    if (exchange->raw_target != method + exchange->method.len + 1 ||
-        version != exchange->raw_target + exchange->target.len + 1)
-        return false; /* several blanks, or a NUL in the request line */
-    if (end - p < 4 || p[0] || p[1])
-        return false;
-    p += 2;
-    while (end - p > 2) {
-        const char *colon = memchr(p, 0, (size_t)(end - p));
-        const char *stop = colon ? memchr(colon + 1, 0, (size_t)(end - colon - 1)) : NULL;
-        if (*p == ' ' || *p == '\t' || !stop || stop + 1 >= end || stop[1])
-            return false; /* folded; or ended by a bare LF; or cut short by a NUL */
-        p = stop + 2;
-        count++;
-    }
-    return end - p == 2 && !p[0] && !p[1] && count == headers;
-}
-
 static bool target_is_valid(const struct tt_http_exchange *exchange)
 {
     struct tt_str target = exchange->target;
@@ -170,14 +138,17 @@ static bool framing_is_valid(struct walk *walk)
     return true;
 }
 
-/* Whether the library's pool has room left for the head of an answer: it would close the connection
- * without a word. A header costs 56 bytes beside its text; the Cookie header lies there twice. */
-static bool pool_has_room(const struct walk *walk)
+static bool raw_head_is_clean(const struct walk *walk, const char *method, const char *version)
 {
-    size_t used = walk->exchange->target.len + walk->bytes + walk->headers * 64;
-    if (walk->cookies > 0)
-        used += walk->cookies * 2;
-    return used + TT_RESPONSE_HEAD_MIN <= walk->exchange->server->settings.head_max;
+    const struct tt_http_exchange *exchange = walk->exchange;
+    const struct tt_library_head head = {.mhd = exchange->mhd,
+                                         .method = method,
+                                         .target = exchange->raw_target,
+                                         .version = version,
+                                         .method_len = exchange->method.len,
+                                         .target_len = exchange->target.len,
+                                         .headers = walk->headers};
+    return tt_library_head_is_clean(&head);
 }
 
 int tt_guard_check(struct tt_http_exchange *exchange, const char *method, const char *version,
@@ -194,15 +165,14 @@ int tt_guard_check(struct tt_http_exchange *exchange, const char *method, const 
         REFUSE(&walk, "bad_authorization");
     if (!tt_guard_is_token(exchange->method) || !target_is_valid(exchange))
         REFUSE(&walk, "bad_target");
-    if (exchange->server->raw_heads && !walk.reason &&
-        !raw_head_is_clean(exchange, method, version, walk.headers))
+    if (!walk.reason && !raw_head_is_clean(&walk, method, version))
         REFUSE(&walk, "bad_head");
     if (walk.reason) {
         *code = "bad_request";
         return 400;
     }
-    if (!pool_has_room(&walk)) {
-        exchange->raw = true;
+    if (!tt_library_has_room(exchange->server->settings.head_max, exchange->target.len + walk.bytes,
+                             walk.headers, walk.cookies)) {
         *code = "header_too_large";
         return 431;
     }

@@ -1,5 +1,5 @@
 /* The HTTP server of one worker: libmicrohttpd driven from the worker's loop. What the rest of the
- * core sees is an exchange: one request and its one response. Two calls into the handler: on_head
+ * core sees is an exchange: one request and its one response. The handler is called twice: on_head
  * as soon as the head is there (so that 401, 413, 415 go out before any body), on_request when the
  * body is complete. A response is either whole (tt_http_reply) or a stream that is written bit by
  * bit (tt_http_stream_open). */
@@ -28,7 +28,8 @@ struct tt_http_handler {
 };
 
 struct tt_http_settings {
-    const char *address; /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600) */
+    /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600); NULL = nobody can connect. */
+    const char *address;
     size_t head_max;     /* bytes of request head; default 16 KiB */
     int connections_max; /* 0 = from RLIMIT_NOFILE */
     int per_address_max; /* connections from one address; 0 = no limit */
@@ -36,9 +37,9 @@ struct tt_http_settings {
     uint64_t head_timeout_ms;
     /* Kept-alive connections, and answers whose client takes nothing any more. 0 = 60 s */
     uint64_t idle_timeout_ms;
-    size_t body_rate_min; /* bytes a second, averaged over 10 s; 0 = off */
-    /* Cidrs, or "unix" for whoever comes through a unix socket: the only source of
-     * X-Forwarded-For. Neither is counted for per_address_max. */
+    size_t body_rate_min; /* bytes per second, averaged over 10 s; 0 = off */
+    /* CIDRs, or "unix" for everybody who comes through a unix socket: only they may set
+     * X-Forwarded-For. Neither counts for per_address_max. */
     const struct tt_str *trusted_proxies;
     size_t trusted_proxy_count;
 };
@@ -50,8 +51,8 @@ struct tt_http_server *tt_http_server_new(struct tt_loop *loop,
                                           const struct tt_http_handler *handler,
                                           struct tt_err *err);
 
-/* Shutdown in order: stop accepting; every later answer carries Connection: close; connections
- * without a request are closed. The exchanges in flight go on. */
+/* Begins an orderly shutdown: accepts nobody, closes connections without a request, and every later
+ * answer carries Connection: close. The exchanges in flight go on. */
 void tt_http_server_quiesce(struct tt_http_server *server);
 int tt_http_server_active(const struct tt_http_server *server); /* exchanges in flight */
 int tt_http_server_connections(const struct tt_http_server *server);
@@ -59,14 +60,12 @@ int tt_http_server_connections(const struct tt_http_server *server);
 /* Ends what is left (streams are cut) and frees. */
 void tt_http_server_free(struct tt_http_server *server);
 
-/* Whether `address` can be bound without SO_REUSEPORT right now (nobody else listens there). Port 0
- * is left as it is. -1 with code "address_in_use". */
+/* Whether `address` can be bound without SO_REUSEPORT right now, that is, nobody else listens
+ * there. Fails: -1 with code "address_in_use" or "listen_failed". */
 int tt_http_probe_address(const char *address, struct tt_err *err);
 
 /* The port that a server really has (for port 0). */
 int tt_http_server_port(const struct tt_http_server *server);
-
-/* A port number for N workers that all bind "host:0": the first takes one, the others need it. */
 
 /* ---- the request (valid until on_end) ---- */
 
@@ -97,8 +96,8 @@ struct tt_arena *tt_http_arena(struct tt_http_exchange *exchange);
 void tt_http_set_user(struct tt_http_exchange *exchange, void *user);
 void *tt_http_user(const struct tt_http_exchange *exchange);
 
-/* Watches for the client leaving while the exchange waits (EPOLLRDHUP). on_gone at most once, on
- * the loop; a reply to a gone client is dropped silently and the exchange ends at that time. */
+/* Calls on_gone, once and on the loop, when the client leaves while the exchange waits. A reply to
+ * a client that has left is dropped silently, and ends the exchange. */
 void tt_http_on_gone(struct tt_http_exchange *exchange,
                      void (*on_gone)(struct tt_http_exchange *exchange));
 
@@ -115,7 +114,7 @@ void tt_http_stream_body(struct tt_http_exchange *exchange,
  * on_request, wait; an answer may come meanwhile. */
 void tt_http_pause_body(struct tt_http_exchange *exchange);
 
-/* Goes on; never calls on_piece from inside. Harmless when not paused. */
+/* Goes on; never calls on_piece itself. Harmless when not paused. */
 void tt_http_resume_body(struct tt_http_exchange *exchange);
 
 /* ---- the response ---- */
@@ -132,12 +131,12 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
 
 /* ---- the response as a stream ---- */
 
-/* A stream writes by itself onto the connection's socket, chunk-framed, joined once a loop turn:
- * one send a stream and turn. HTTP/1.0 gets plain bytes and a close; HEAD gets only the head. */
+/* A stream writes to the connection's socket by itself, in chunks. What was written in one tick of
+ * the loop leaves in one send. HTTP/1.0 gets plain bytes and a close; HEAD gets only the head. */
 struct tt_http_stream;
 
 /* Starts the response. Owns: the exchange; gone after on_end. NULL when it was answered already.
- * `on_flush` (may be NULL) is called once at the end of each turn in which tt_http_stream_wake was
+ * `on_flush` (may be NULL) is called once at the end of each tick in which tt_http_stream_wake was
  * called, or as soon as the head and what was pending have left: the place to write what is ready.
  * A client that leaves does not end a stream: set tt_http_on_gone and call tt_http_stream_end in
  * it; until then everything is swallowed and on_flush is not called. HEAD ends by itself. */
@@ -145,7 +144,7 @@ struct tt_http_stream *
 tt_http_stream_open(struct tt_http_exchange *exchange, int status,
                     void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg);
 
-/* Asks for on_flush at the end of this turn. */
+/* Asks for on_flush at the end of this tick. */
 void tt_http_stream_wake(struct tt_http_stream *stream);
 
 /* Where to append bytes. They leave at the end of on_flush; what is appended elsewhere leaves with
@@ -159,5 +158,12 @@ size_t tt_http_stream_pending(const struct tt_http_stream *stream);
 /* The body ends after what was written; keep-alive survives. */
 void tt_http_stream_end(struct tt_http_stream *stream);
 
-/* The version of the library behind it, for `tidetalk version`. Thread: any. */
+/* ---- the library behind it ---- */
+
+/* Its version, for `tidetalk version`. Thread: any. */
 const char *tt_http_library_version(void);
+
+/* Proves that the library, whichever version it is, behaves as this server relies on: crafted
+ * requests go through a connection of our own. Call it once, before the first server; it takes a
+ * few milliseconds. Fails: code "http_library_unknown". Thread: any, before its loop runs. */
+int tt_http_library_check(struct tt_err *err);

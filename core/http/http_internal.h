@@ -1,7 +1,7 @@
 /* What the files of this layer share; nothing outside core/http and its tests includes this, and
- * no other layer includes microhttpd.h. One connection holds one exchange, because HTTP/1.1 has one
- * request at a time on a connection: so both live in one pooled struct, and a request costs no
- * allocation of ours until it needs its arena or a body. */
+ * no other layer includes microhttpd.h. HTTP/1.1 has one request at a time on a connection, so a
+ * connection and its exchange live in one pooled struct, and a request costs no allocation of ours
+ * until it needs its arena or a body. */
 #pragma once
 #include "base/map.h"
 #include "http/http.h"
@@ -11,13 +11,12 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define TT_FIELDS_INLINE     8   /* response headers that cost no allocation of ours */
-#define TT_SCRATCH_SIZE      512 /* of an exchange: its target and response headers, mostly */
-#define TT_LINGER_MAX        64  /* closing connections that are read empty, a server */
-#define TT_KEEP_BODY_MAX     (64 * 1024) /* a body buffer larger than this is freed, not kept */
-#define TT_RESPONSE_HEAD_MIN 1536        /* room that must be left in the pool for our answer */
+#define TT_FIELDS_INLINE 8           /* response headers that cost no allocation of ours */
+#define TT_SCRATCH_SIZE  512         /* of an exchange: its target and response headers, mostly */
+#define TT_LINGER_MAX    64          /* closing connections per server that are read empty */
+#define TT_KEEP_BODY_MAX (64 * 1024) /* a body buffer larger than this is freed, not kept */
 
-/* What a connection waits for; each has its own deadline, see deadline.c. */
+/* What a connection waits for; each phase has its own deadline, see deadline.c. */
 enum tt_phase {
     TT_PHASE_OPEN, /* accepted, no request line yet */
     TT_PHASE_HEAD, /* the request line is there, the head is not complete */
@@ -35,29 +34,67 @@ struct tt_http_field {
     const char *value;
 };
 
+/* Where a request is, and the steps from there. Only tt_exchange_move, _suspend and _resume
+ * (state.c) change it, and they assert that there is such a step. Beside the steps named here, CUT
+ * follows on every state after HEAD, and the request's end (tt_exchange_on_completed) leads back to
+ * IDLE from every state that is not suspended. Suspended means that the library waits for us and
+ * that we watch the socket ourselves (gone.c). */
+enum tt_http_state {
+    /* No request yet, or none any more. The target was read: HEAD. */
+    TT_HTTP_IDLE,
+    /* The head comes in. It is complete: BODY. */
+    TT_HTTP_HEAD,
+    /* The handler knows the request, from here on on_end is owed; the body comes in, or there is
+     * none. A piece goes to the handler, or the server refuses: BYPASS. The handler pauses the
+     * body: PAUSED. It is complete: REQUESTED. The answer came before that: ANSWERED. */
+    TT_HTTP_BODY,
+    /* As BODY, at a moment when the library takes no answer: one that comes now is written to the
+     * socket by ourselves, WRITTEN. None came: BODY. The handler pauses the body: PAUSED. It opens
+     * a stream: ANSWERED. */
+    TT_HTTP_BYPASS,
+    /* Suspended within a streamed body. Resumed: BODY. An answer: WRITTEN. A stream was opened:
+     * ANSWERED. */
+    TT_HTTP_PAUSED,
+    /* on_request was called, in the library's last call. An answer: ANSWERED. None: WAITING. */
+    TT_HTTP_REQUESTED,
+    /* Suspended until the handler answers: SENDING. A stream for a client that left: STREAMING. */
+    TT_HTTP_WAITING,
+    /* The response is made, from here on another one is dropped; what still comes of the body is
+     * thrown away. The library took it: SENDING. */
+    TT_HTTP_ANSWERED,
+    /* The library sends the whole response, or the head of a stream. That has left: STREAMING. */
+    TT_HTTP_SENDING,
+    /* Suspended, and the socket is ours. The stream ended: FINISHED. */
+    TT_HTTP_STREAMING,
+    /* Given back to the library, which writes the last chunk. */
+    TT_HTTP_FINISHED,
+    /* The answer was written past the library, whose next call ends the connection. */
+    TT_HTTP_WRITTEN,
+    /* The library's next call ends the connection without (the rest of) an answer. */
+    TT_HTTP_CUT,
+    TT_HTTP_STATE_COUNT
+};
+
 struct tt_http_stream {
     struct tt_http_exchange *exchange;
     void (*on_flush)(struct tt_http_stream *stream, void *arg);
     void *arg;
     struct tt_buf out;     /* written by the caller, not framed yet */
     struct tt_buf pending; /* framed, not yet taken by the socket */
-    struct tt_list node;   /* in the server's `streams` until the end of the turn */
-    bool chunked;          /* HTTP/1.1: frames are chunks; HTTP/1.0: plain bytes */
-    bool direct;           /* the head has left: the socket is ours until the end */
+    struct tt_list node;   /* in the server's `streams` until the end of the tick */
     bool wake;             /* on_flush is owed */
     bool ended;            /* nothing comes after `out` and `pending` */
-    bool finished;         /* given back to the library */
 };
 
 struct tt_http_exchange {
     struct tt_http_server *server;
     struct MHD_Connection *mhd;
-    struct tt_list node; /* in the server's `exchanges` while live */
+    struct tt_list node; /* in the server's `exchanges` while the handler knows it */
     void *user;
     void (*on_gone)(struct tt_http_exchange *exchange);
     void (*on_piece)(struct tt_http_exchange *exchange, struct tt_str bytes); /* NULL: whole body */
 
-    const char *raw_target; /* where the library has it: the guard compares addresses */
+    const char *raw_target; /* where the library has it, see tt_library_head */
     struct tt_str target;   /* our copy, with query */
     struct tt_str method, path, query;
     struct tt_str remote;        /* NULL until asked for */
@@ -74,21 +111,14 @@ struct tt_http_exchange {
     int status;
     struct tt_http_stream stream;
 
-    bool live;      /* the handler knows it: on_end is owed */
-    bool head_done; /* the library's first call has been */
-    bool requested; /* on_request has been called */
-    bool answered;  /* a reply or a stream was given */
-    bool suspended; /* the library waits for us */
-    bool chunked;   /* request body without Content-Length */
+    enum tt_http_state state;
+    bool chunked; /* request body without Content-Length */
     bool http10;
     bool is_head;
-    bool paused; /* a streamed body: suspended until tt_http_resume_body */
-    bool raw;    /* the answer is written past the library, see tt_reply_raw */
-    bool close;  /* the answer carries Connection: close */
     bool gone;   /* the client left */
-    bool cut;    /* end it without an answer at the next call */
-    bool linger; /* read the rest of the body before the socket really closes */
-    bool has_id; /* X-Request-Id was set by the handler */
+    bool close;  /* the answer carries Connection: close */
+    bool has_id; /* the handler has set X-Request-Id */
+    bool linger; /* answered before the body was read: its rest is read before the socket closes */
     char id[17];
 
     size_t scratch_used;
@@ -135,15 +165,14 @@ struct tt_http_server {
     struct tt_watch watch; /* on the library's epoll fd */
     struct tt_hook http_hook;
     struct tt_hook stream_hook;
-    bool run; /* the library must run at the end of this turn */
+    bool run; /* the library must run at the end of this tick */
     bool running;
     bool quiescing;
-    bool raw_heads; /* the library is the version whose memory we may look into */
 
     struct tt_list phases[TT_PHASE_COUNT]; /* connections, the oldest check first */
     struct tt_list pool;                   /* unused connections */
     struct tt_list exchanges;              /* live */
-    struct tt_list streams;                /* with something to do at the end of this turn */
+    struct tt_list streams;                /* with something to do at the end of this tick */
     struct tt_list lingers;
     struct tt_timer sweep;
     uint64_t rate_window_ms; /* over which body_rate_min is averaged; tests shorten it */
@@ -151,21 +180,94 @@ struct tt_http_server {
     int active;
     int linger_count;
 
-    struct tt_map *addresses; /* address -> struct tt_address_count */
+    struct tt_map *addresses; /* address -> its count, see peer.c */
     struct tt_cidr *proxies;
     size_t proxy_count;
     bool trust_unix;
     uint64_t id_state;
 };
 
-/* ---- server.c ---- */
+static inline struct tt_http_conn *tt_exchange_conn(struct tt_http_exchange *exchange)
+{
+    return TT_CONTAINER_OF(exchange, struct tt_http_conn, exchange);
+}
 
-/* The library has something to do that no descriptor tells: run it at the end of this turn. */
-void tt_server_run_soon(struct tt_http_server *server);
+/* The library has something to do that no descriptor tells: run it at the end of this tick. Also
+ * right when called from a hook after the server's. */
+static inline void tt_server_run_soon(struct tt_http_server *server)
+{
+    server->run = true;
+    tt_loop_again(server->loop);
+}
+
+/* The files from the ground up: each calls only those above it in this list. */
+
+/* ---- state.c ---- */
+
+/* The one place where a state changes. Aborts when there is no such step. */
+void tt_exchange_move(struct tt_http_exchange *exchange, enum tt_http_state to);
+/* Makes the library wait, in one of the suspended states, and gives it the exchange back. */
+void tt_exchange_suspend(struct tt_http_exchange *exchange, enum tt_http_state to);
+void tt_exchange_resume(struct tt_http_exchange *exchange, enum tt_http_state to);
+/* The stream has something to do at the end of this tick. */
+void tt_exchange_stream_due(struct tt_http_exchange *exchange);
+/* CUT, from whatever state. */
+void tt_exchange_cut(struct tt_http_exchange *exchange);
+bool tt_exchange_is_known(const struct tt_http_exchange *exchange); /* to the handler */
+bool tt_exchange_is_answered(const struct tt_http_exchange *exchange);
+
+/* A NUL-terminated copy that lives as long as the exchange. */
+char *tt_exchange_copy(struct tt_http_exchange *exchange, const char *data, size_t len);
+/* Clears all but the memory that is kept from request to request. */
+void tt_exchange_reset(struct tt_http_exchange *exchange);
 
 /* ---- listen.c ---- */
 int tt_listen(struct tt_http_server *server, struct tt_err *err);
 void tt_listen_close(struct tt_http_server *server); /* stops listening, removes a unix socket */
+
+/* ---- linger.c ---- */
+void tt_linger_start(struct tt_http_server *server, int fd);
+void tt_linger_free(struct tt_http_server *server);
+
+/* ---- guard.c ---- */
+
+/* 0, or the status to refuse with and its *code. Fills what the request's framing tells. */
+int tt_guard_check(struct tt_http_exchange *exchange, const char *method, const char *version,
+                   const char **code);
+bool tt_guard_is_token(struct tt_str s);
+bool tt_guard_is_value(struct tt_str s); /* no control bytes but tab */
+
+/* ---- phase.c ---- */
+void tt_phase_enter(struct tt_http_conn *conn, enum tt_phase phase);
+void tt_phase_look_again(struct tt_http_conn *conn); /* a period from now */
+void tt_phase_start_sweep(struct tt_http_server *server);
+
+/* ---- gone.c ---- */
+void tt_gone_watch(struct tt_http_exchange *exchange, bool writable);
+void tt_gone_mark(struct tt_http_exchange *exchange);
+
+/* ---- reply.c ---- */
+
+/* Refuses on the server's own account, through handler.on_refuse. */
+void tt_http_refuse(struct tt_http_exchange *exchange, int status, const char *code);
+
+/* Adds the collected headers, the request id and what the connection needs. */
+void tt_http_response_head(struct tt_http_exchange *exchange, struct MHD_Response *response);
+/* `exchange->response` is made: on with it as the state demands. */
+void tt_http_response_ready(struct tt_http_exchange *exchange);
+/* Gives it to the library: SENDING. Fails: MHD_NO, also when there is none. */
+enum MHD_Result tt_http_response_queue(struct tt_http_exchange *exchange);
+
+/* ---- stream.c ---- */
+void tt_stream_on_tick_end(struct tt_hook *hook);
+void tt_stream_close(struct tt_http_stream *stream);
+
+/* ---- body.c ---- */
+
+/* Takes the next bytes of a body; *size is what was not taken. */
+enum MHD_Result tt_body_take(struct tt_http_exchange *exchange, const char *data, size_t *size);
+/* Gives up on the rest of a body, whose answer is queued or was written past the library. */
+enum MHD_Result tt_body_answer_early(struct tt_http_exchange *exchange);
 
 /* ---- exchange.c: the library's callbacks ---- */
 void *tt_exchange_on_target(void *server, const char *target, struct MHD_Connection *mhd);
@@ -175,56 +277,8 @@ enum MHD_Result tt_exchange_on_call(void *server, struct MHD_Connection *mhd, co
 void tt_exchange_on_completed(void *server, struct MHD_Connection *mhd, void **context,
                               enum MHD_RequestTerminationCode why);
 
-/* Refuses on the server's own account, through handler.on_refuse. */
-void tt_exchange_refuse(struct tt_http_exchange *exchange, int status, const char *code);
-
-/* Gives a suspended exchange back to the library. */
-void tt_exchange_resume(struct tt_http_exchange *exchange);
-
-/* A NUL-terminated copy that lives as long as the exchange. */
-char *tt_exchange_copy(struct tt_http_exchange *exchange, const char *data, size_t len);
-
-static inline struct tt_http_conn *tt_exchange_conn(struct tt_http_exchange *exchange)
-{
-    return TT_CONTAINER_OF(exchange, struct tt_http_conn, exchange);
-}
-
-/* ---- body.c ---- */
-
-/* Takes the next bytes of a body; *size is what was not taken. */
-enum MHD_Result tt_body_take(struct tt_http_exchange *exchange, const char *data, size_t *size);
-/* Gives up on the rest of a body, whose answer is queued or was written past the library. */
-enum MHD_Result tt_body_answer_early(struct tt_http_exchange *exchange);
-
-/* ---- guard.c ---- */
-
-/* 0, or the status to refuse with and its *code. Fills what the request's framing tells. */
-int tt_guard_check(struct tt_http_exchange *exchange, const char *method, const char *version,
-                   const char **code);
-bool tt_guard_knows_raw_heads(void); /* whether the library is the version whose pool we read */
-bool tt_guard_is_token(struct tt_str s);
-bool tt_guard_is_value(struct tt_str s); /* no control bytes but tab */
-
-/* ---- reply.c ---- */
-
-/* Adds the collected headers, the request id and what the connection needs. */
-void tt_reply_finish_head(struct tt_http_exchange *exchange, struct MHD_Response *response);
-enum MHD_Result tt_reply_queue(struct tt_http_exchange *exchange);
-
-/* ---- stream.c ---- */
-void tt_stream_on_turn_end(struct tt_hook *hook);
-void tt_stream_on_writable(struct tt_http_stream *stream);
-void tt_stream_on_gone(struct tt_http_stream *stream);
-void tt_stream_close(struct tt_http_stream *stream);
-
-/* ---- gone.c ---- */
-void tt_gone_watch(struct tt_http_exchange *exchange, bool writable);
-void tt_gone_unwatch(struct tt_http_exchange *exchange);
-void tt_gone_mark(struct tt_http_exchange *exchange);
-
 /* ---- deadline.c ---- */
 void tt_deadline_setup(struct tt_http_server *server);
-void tt_deadline_enter(struct tt_http_conn *conn, enum tt_phase phase);
 void tt_deadline_close_idle(struct tt_http_server *server);
 void tt_deadline_make_room(struct tt_http_server *server);
 
@@ -235,6 +289,7 @@ enum MHD_Result tt_peer_on_accept(void *server, const struct sockaddr *address, 
 void tt_peer_enter(struct tt_http_conn *conn, const struct sockaddr *address);
 void tt_peer_leave(struct tt_http_conn *conn);
 
-/* ---- linger.c ---- */
-void tt_linger_start(struct tt_http_server *server, int fd);
-void tt_linger_free(struct tt_http_server *server);
+/* ---- server.c ---- */
+
+/* Serves a connected stream socket that nobody had to accept. Owns: takes `fd`. Fails: -1. */
+int tt_server_adopt(struct tt_http_server *server, int fd);

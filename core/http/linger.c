@@ -41,7 +41,7 @@ static void on_ready(struct tt_watch *watch, uint32_t events)
     struct drain *drain = TT_CONTAINER_OF(watch, struct drain, watch);
     static _Thread_local char sink[16 * 1024];
     (void)events;
-    /* A few reads a turn; level-triggered, the rest comes again. */
+    /* A few reads per tick; level-triggered, so the rest comes again. */
     for (int i = 0; i < 8; i++) {
         ssize_t got = recv(watch->fd, sink, sizeof(sink), MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))

@@ -3,7 +3,6 @@
  * the same port would not be noticed, and tt_http_probe_address binds without it first. A unix
  * socket has one queue: the workers of a process share it through descriptors of their own, and
  * the last one removes the file. The library's own way of opening sockets knows neither. */
-#include "base/log.h"
 #include "http/http_internal.h"
 
 #include <arpa/inet.h>

@@ -3,13 +3,12 @@
  * ::ffff:a.b.c.d, so that there is one kind of comparison; an IPv6 client counts by its /64, which
  * is what one customer has. Proxies and unix sockets are never limited: all their users share one
  * address. */
-#include "base/log.h"
 #include "http/http_internal.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-struct tt_address_count {
+struct address_count {
     int connections;
 };
 
@@ -124,7 +123,7 @@ static bool count_key(const struct tt_http_server *server, const struct sockaddr
 enum MHD_Result tt_peer_on_accept(void *arg, const struct sockaddr *address, socklen_t len)
 {
     const struct tt_http_server *server = arg;
-    const struct tt_address_count *count = NULL;
+    const struct address_count *count = NULL;
     unsigned char bytes[16];
     struct tt_str key;
     if (len < (socklen_t)sizeof(sa_family_t) || !count_key(server, address, bytes, &key))
@@ -136,7 +135,7 @@ enum MHD_Result tt_peer_on_accept(void *arg, const struct sockaddr *address, soc
 void tt_peer_enter(struct tt_http_conn *conn, const struct sockaddr *address)
 {
     struct tt_http_server *server = conn->server;
-    struct tt_address_count *count = NULL;
+    struct address_count *count = NULL;
     unsigned char bytes[16];
     struct tt_str key;
     if (address->sa_family == AF_INET)
@@ -153,7 +152,7 @@ void tt_peer_enter(struct tt_http_conn *conn, const struct sockaddr *address)
         return;
     count = tt_map_get(server->addresses, key);
     if (!count) {
-        count = TT_NEW(struct tt_address_count);
+        count = TT_NEW(struct address_count);
         tt_map_put(server->addresses, key, count);
     }
     count->connections++;
@@ -162,7 +161,7 @@ void tt_peer_enter(struct tt_http_conn *conn, const struct sockaddr *address)
 
 void tt_peer_leave(struct tt_http_conn *conn)
 {
-    struct tt_address_count *count = NULL;
+    struct address_count *count = NULL;
     unsigned char bytes[16];
     struct tt_str key;
     if (!conn->counted || !count_key(conn->server, &conn->peer.any, bytes, &key))

@@ -2,16 +2,16 @@
  * body, whose memory moves into it. Every answer carries X-Request-Id, so there are no shared
  * prebuilt ones: the library allows no header that differs between two uses of a response. HEAD and
  * 304 are given the body that GET would have; the library announces its length and leaves it out.
- * An answer in the middle of an upload is written to the socket by ourselves (tt_reply_raw): the
- * library refuses it there. Does not do streams (stream.c). */
+ * An answer in the middle of an upload is written to the socket by ourselves: the library refuses
+ * it there. Does not do streams (stream.c). */
 #include "base/log.h"
 #include "http/http_internal.h"
+#include "http/library_memory.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 #define JOINED_MAX 1024
-#define LINE_END   "\x01\x02"
 
 static char empty_body[1];
 
@@ -59,36 +59,29 @@ static bool put(char *text, size_t *len, const char *s)
     return true;
 }
 
-/* All headers as the value of one, the line ends as two bytes that no value can have. */
+/* All headers as the value of the first. */
 static bool join(const struct tt_http_exchange *exchange, char text[JOINED_MAX])
 {
     size_t len = 0;
     put(text, &len, exchange->id);
     for (const struct tt_http_field *f = exchange->fields; f; f = f->next)
-        if (is_special(f->name) || !put(text, &len, LINE_END) || !put(text, &len, f->name) ||
-            !put(text, &len, ": ") || !put(text, &len, f->value))
+        if (is_special(f->name) || !put(text, &len, TT_LIBRARY_LINE_END) ||
+            !put(text, &len, f->name) || !put(text, &len, ": ") || !put(text, &len, f->value))
             return false;
     return true;
 }
 
-/* The library spends four allocations and ten string scans on a header, a tenth of what a small
- * answer costs. So they go in as one, and its line ends are put right afterwards, in the library's
- * own copy, which it sends as it is. Every part has passed the checks of tt_http_add_header. */
+/* Every part has passed the checks of tt_http_add_header. */
 static bool add_joined(struct tt_http_exchange *exchange, struct MHD_Response *response)
 {
     char text[JOINED_MAX];
-    if (exchange->has_id || !join(exchange, text) ||
-        MHD_add_response_header(response, "X-Request-Id", text) != MHD_YES)
-        return false;
-    char *at = (char *)(uintptr_t)MHD_get_response_header(response, "X-Request-Id");
-    while ((at = strstr(at, LINE_END)))
-        memcpy(at, "\r\n", 2);
-    return true;
+    return !exchange->has_id && join(exchange, text) &&
+           tt_library_add_joined(response, "X-Request-Id", text);
 }
 
-void tt_reply_finish_head(struct tt_http_exchange *exchange, struct MHD_Response *response)
+void tt_http_response_head(struct tt_http_exchange *exchange, struct MHD_Response *response)
 {
-    if (!exchange->server->raw_heads || !add_joined(exchange, response)) {
+    if (!add_joined(exchange, response)) {
         for (const struct tt_http_field *f = exchange->fields; f; f = f->next)
             MHD_add_response_header(response, f->name, f->value);
         if (!exchange->has_id)
@@ -98,17 +91,34 @@ void tt_reply_finish_head(struct tt_http_exchange *exchange, struct MHD_Response
         MHD_add_response_header(response, "Connection", "close");
 }
 
-enum MHD_Result tt_reply_queue(struct tt_http_exchange *exchange)
+enum MHD_Result tt_http_response_queue(struct tt_http_exchange *exchange)
 {
     struct MHD_Response *response = exchange->response;
     exchange->response = NULL;
     if (!response)
         return MHD_NO;
+    /* First the state: the library may ask for content from inside. */
+    if (exchange->state == TT_HTTP_WAITING)
+        tt_exchange_resume(exchange, TT_HTTP_SENDING);
+    else
+        tt_exchange_move(exchange, TT_HTTP_SENDING);
     enum MHD_Result result =
         MHD_queue_response(exchange->mhd, (unsigned)exchange->status, response);
     MHD_destroy_response(response);
-    tt_deadline_enter(tt_exchange_conn(exchange), TT_PHASE_SEND);
+    tt_phase_enter(tt_exchange_conn(exchange), TT_PHASE_SEND);
     return result;
+}
+
+void tt_http_response_ready(struct tt_http_exchange *exchange)
+{
+    if (!exchange->response)
+        tt_exchange_cut(exchange); /* nobody there to read it, or no memory */
+    else if (exchange->state == TT_HTTP_WAITING)
+        tt_http_response_queue(exchange);
+    else if (exchange->state == TT_HTTP_PAUSED)
+        tt_exchange_resume(exchange, TT_HTTP_ANSWERED);
+    else
+        tt_exchange_move(exchange, TT_HTTP_ANSWERED);
 }
 
 /* ---- past the library ---- */
@@ -132,9 +142,10 @@ static void append_head(struct tt_http_exchange *exchange, int status, size_t bo
     tt_buf_printf(out, "Content-Length: %zu\r\n\r\n", body_len);
 }
 
-/* One send: nothing else is in the socket's buffer while a body comes in, and refusals are short.
- * What does not fit is lost; the connection is being closed anyway. */
-static void reply_raw(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
+/* The answer goes past the library, in one send: nothing else is in the socket's buffer while a
+ * body comes in, and refusals are short. What does not fit is lost; the connection closes anyway.
+ */
+static void write_past(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
 {
     struct tt_buf out = {0};
     append_head(exchange, status, body->len, &out);
@@ -143,6 +154,13 @@ static void reply_raw(struct tt_http_exchange *exchange, int status, struct tt_b
     send(tt_exchange_conn(exchange)->fd, out.data, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     tt_buf_free(&out);
     tt_buf_free(body);
+    if (exchange->state == TT_HTTP_PAUSED) {
+        exchange->linger = true;
+        tt_phase_enter(tt_exchange_conn(exchange), TT_PHASE_BODY);
+        tt_exchange_resume(exchange, TT_HTTP_WRITTEN);
+    } else {
+        tt_exchange_move(exchange, TT_HTTP_WRITTEN);
+    }
 }
 
 /* ---- whole answers ---- */
@@ -168,35 +186,35 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
     struct tt_buf none = {0};
     if (!body)
         body = &none;
-    if (exchange->answered || status < 200 || status > 599) {
-        tt_log(TT_LOG_ERROR, exchange->answered ? "second answer dropped" : "bad status",
+    bool second = tt_exchange_is_answered(exchange);
+    if (second || status < 200 || status > 599) {
+        tt_log(TT_LOG_ERROR, second ? "second answer dropped" : "bad status",
                TT_F_INT("status", status), TT_F_STR("request_id", tt_http_request_id(exchange)));
         tt_buf_free(body);
-        if (exchange->answered)
+        if (second)
             return;
         status = 500;
     }
-    exchange->answered = true;
     exchange->status = status;
-    if (exchange->paused)
-        exchange->raw = exchange->linger = true;
-    if (exchange->raw) {
-        reply_raw(exchange, status, body);
-        tt_http_resume_body(exchange); /* the library is told at its next call */
+    if (exchange->state == TT_HTTP_BYPASS || exchange->state == TT_HTTP_PAUSED) {
+        write_past(exchange, status, body);
         return;
     }
-    if (!exchange->gone && !exchange->cut)
+    if (!exchange->gone)
         exchange->response = make_response(body);
-    if (exchange->response) {
-        tt_reply_finish_head(exchange, exchange->response);
-    } else {
-        exchange->cut = true; /* nobody there to read it, or no memory */
-        tt_buf_free(body);
-    }
-    if (!exchange->suspended)
-        return; /* inside one of the library's calls, or a body is still coming in */
-    tt_gone_unwatch(exchange);
     if (exchange->response)
-        tt_reply_queue(exchange);
-    tt_exchange_resume(exchange);
+        tt_http_response_head(exchange, exchange->response);
+    else
+        tt_buf_free(body);
+    tt_http_response_ready(exchange);
+}
+
+void tt_http_refuse(struct tt_http_exchange *exchange, int status, const char *code)
+{
+    const struct tt_http_handler *handler = &exchange->server->handler;
+    exchange->close = true;
+    if (handler->on_refuse)
+        handler->on_refuse(handler->arg, exchange, status, code);
+    if (!tt_exchange_is_answered(exchange))
+        tt_http_reply(exchange, status, &(struct tt_buf){0});
 }

@@ -16,7 +16,7 @@ struct route {
     char *method;
     int value;
     char *pattern; /* owns the names */
-    struct tt_str names[TT_ROUTE_PARAMS_MAX];
+    struct tt_str names[TT_ROUTER_PARAMS_MAX];
     int name_count;
     struct route *next;
 };
@@ -131,7 +131,7 @@ static struct node *make_path(struct tt_router *router, struct route *route)
             return NULL;
         if (segment.len > 0 && segment.data[0] == ':') {
             struct tt_str name = tt_str_of(segment.data + 1, segment.len - 1);
-            if (!param_is_valid(name) || route->name_count == TT_ROUTE_PARAMS_MAX)
+            if (!param_is_valid(name) || route->name_count == TT_ROUTER_PARAMS_MAX)
                 return NULL;
             route->names[route->name_count++] = name;
             if (!node->param)
@@ -216,7 +216,7 @@ static bool allow_has(const char *allow, const char *method)
     return false;
 }
 
-static void allow_add(struct tt_route_match *match, const char *method)
+static void allow_add(struct tt_router_match *match, const char *method)
 {
     size_t len = strlen(match->allow);
     if (len + strlen(method) + 3 <= sizeof(match->allow) && !allow_has(match->allow, method))
@@ -224,7 +224,7 @@ static void allow_add(struct tt_route_match *match, const char *method)
 }
 
 /* The path is right and the method is not: what could be asked here. */
-static void allow_node(struct tt_route_match *match, const struct node *node)
+static void allow_node(struct tt_router_match *match, const struct node *node)
 {
     match->value = -2;
     for (const struct route *route = node->routes; route; route = route->next) {
@@ -235,17 +235,17 @@ static void allow_node(struct tt_route_match *match, const struct node *node)
 }
 
 static bool search_node(const struct node *node, struct tt_str rest, struct tt_str method,
-                        struct tt_route_match *match);
+                        struct tt_router_match *match);
 
 static bool search_child(const struct node *child, struct tt_str rest, struct tt_str method,
-                         struct tt_route_match *match)
+                         struct tt_router_match *match)
 {
     return child && search_node(child, rest, method, match);
 }
 
 /* Goes down one segment, the static child first. */
 static bool search_node(const struct node *node, struct tt_str rest, struct tt_str method,
-                        struct tt_route_match *match)
+                        struct tt_router_match *match)
 {
     struct tt_str segment;
     if (!cut_segment(&rest, &segment)) {
@@ -263,7 +263,7 @@ static bool search_node(const struct node *node, struct tt_str rest, struct tt_s
     }
     if (search_child(child_of(node, segment), rest, method, match))
         return true;
-    if (segment.len == 0 || match->param_count == TT_ROUTE_PARAMS_MAX)
+    if (segment.len == 0 || match->param_count == TT_ROUTER_PARAMS_MAX)
         return false;
     match->param[match->param_count++] = segment;
     if (search_child(node->param, rest, method, match))
@@ -273,7 +273,7 @@ static bool search_node(const struct node *node, struct tt_str rest, struct tt_s
 }
 
 void tt_router_match(const struct tt_router *router, struct tt_str method, struct tt_str path,
-                     struct tt_route_match *match)
+                     struct tt_router_match *match)
 {
     struct tt_str rest = {0};
     memset(match, 0, sizeof(*match));

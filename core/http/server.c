@@ -1,11 +1,10 @@
 /* The library's daemon inside our loop. Its epoll fd is watched level-triggered and it runs in that
- * callback, so that what its handlers put on the ready list still runs in the same turn; what was
- * resumed in a turn is run over at its end, once. The traps: its own polling threads and
+ * callback, so that what its handlers put on the ready list still runs in the same tick; what was
+ * resumed in a tick is run over at its end, once. The traps: its own polling threads and
  * MHD_run_wait stall when a multiple of 128 events is ready, so only MHD_run is used; after every
  * run MHD_get_timeout must be asked, 0 means that it has work which no descriptor announces; and
  * stopping it while a connection is suspended aborts the process. Does no timeouts (deadline.c):
  * the library scans connections that have one of their own. */
-#include "base/log.h"
 #include "http/http_internal.h"
 
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 #define IDLE_TIMEOUT_MS 60000
 
 /* One call takes at most ~10 connections off the listen queue and sends one answer of a pipeline;
- * a few runs at once save turns, a bound keeps the rest of the worker alive. */
+ * a few runs at once save ticks, a bound keeps the rest of the worker alive. */
 static void run(struct tt_http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait = 0;
@@ -39,7 +38,7 @@ static void on_ready(struct tt_watch *watch, uint32_t events)
     run(TT_CONTAINER_OF(watch, struct tt_http_server, watch));
 }
 
-static void on_turn_end(struct tt_hook *hook)
+static void on_tick_end(struct tt_hook *hook)
 {
     struct tt_http_server *server = TT_CONTAINER_OF(hook, struct tt_http_server, http_hook);
     if (!server->run)
@@ -47,12 +46,6 @@ static void on_turn_end(struct tt_hook *hook)
     run(server);
     if (server->run)
         tt_loop_again(server->loop);
-}
-
-void tt_server_run_soon(struct tt_http_server *server)
-{
-    server->run = true;
-    tt_loop_again(server->loop); /* also right when called from a hook after ours */
 }
 
 static struct tt_http_conn *conn_get(struct tt_http_server *server)
@@ -87,7 +80,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
         conn->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         tt_peer_enter(
             conn, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-        tt_deadline_enter(conn, TT_PHASE_OPEN);
+        tt_phase_enter(conn, TT_PHASE_OPEN);
         server->connections++;
         *context = conn;
         tt_deadline_make_room(server);
@@ -131,17 +124,19 @@ static void set_defaults(struct tt_http_settings *settings)
 static int daemon_start(struct tt_http_server *server, struct tt_err *err)
 {
     const struct tt_http_settings *s = &server->settings;
-    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    const unsigned flags =
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (s->address ? 0 : MHD_USE_NO_LISTEN_SOCKET);
     server->daemon = MHD_start_daemon(
-        flags, 0, tt_peer_on_accept, server, tt_exchange_on_call, server, MHD_OPTION_LISTEN_SOCKET,
-        server->listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->head_max,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections_max, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, tt_exchange_on_target, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        on_unescape, server, MHD_OPTION_NOTIFY_COMPLETED, tt_exchange_on_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+        flags, 0, tt_peer_on_accept, server, tt_exchange_on_call, server,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->head_max, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)s->connections_max, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
+        tt_exchange_on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server,
+        MHD_OPTION_NOTIFY_COMPLETED, tt_exchange_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, s->address ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END,
+        server->listen_fd, MHD_OPTION_END);
     if (!server->daemon)
         return tt_err_set(err, 500, "listen_failed", "the HTTP library does not start on %s",
-                          s->address);
+                          s->address ? s->address : "a connection of our own");
     server->watch.fd = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     server->watch.events = EPOLLIN;
     server->watch.on_ready = on_ready;
@@ -170,20 +165,28 @@ struct tt_http_server *tt_http_server_new(struct tt_loop *loop,
     tt_list_init(&server->lingers);
     if (getrandom(&server->id_state, sizeof(server->id_state), 0) < 0)
         server->id_state = (uint64_t)(uintptr_t)server;
-    server->raw_heads = tt_guard_knows_raw_heads();
     tt_deadline_setup(server);
     server->stream_hook.rank = TT_RANK_STREAM;
-    server->stream_hook.on_turn_end = tt_stream_on_turn_end;
+    server->stream_hook.on_tick_end = tt_stream_on_tick_end;
     tt_loop_hook(loop, &server->stream_hook);
     server->http_hook.rank = TT_RANK_HTTP;
-    server->http_hook.on_turn_end = on_turn_end;
+    server->http_hook.on_tick_end = on_tick_end;
     tt_loop_hook(loop, &server->http_hook);
-    if (tt_peer_setup(server, err) != 0 || tt_listen(server, err) != 0 ||
+    if (tt_peer_setup(server, err) != 0 || (settings->address && tt_listen(server, err) != 0) ||
         daemon_start(server, err) != 0) {
         tt_http_server_free(server);
         return NULL;
     }
     return server;
+}
+
+int tt_server_adopt(struct tt_http_server *server, int fd)
+{
+    const struct sockaddr address = {.sa_family = AF_UNIX};
+    if (MHD_add_connection(server->daemon, fd, &address, sizeof(address)) != MHD_YES)
+        return -1;
+    tt_server_run_soon(server);
+    return 0;
 }
 
 void tt_http_server_quiesce(struct tt_http_server *server)
@@ -223,12 +226,8 @@ static void daemon_stop(struct tt_http_server *server)
 {
     tt_list_for_each (node, &server->exchanges) {
         struct tt_http_exchange *exchange = tt_list_entry(node, struct tt_http_exchange, node);
-        exchange->cut = true;
-        if (exchange->stream.exchange)
-            tt_stream_on_gone(&exchange->stream);
         shutdown(tt_exchange_conn(exchange)->fd, SHUT_RDWR);
-        if (exchange->suspended)
-            tt_exchange_resume(exchange);
+        tt_exchange_cut(exchange);
     }
     for (int i = 0; i < 2; i++)
         MHD_run(server->daemon);

@@ -1,12 +1,11 @@
-/* Streams past the library: it sends the head and suspends, then chunks go to the connection's
- * socket by our own send, at most one a stream and turn; at the end the library is resumed once and
- * writes the last chunk, so that keep-alive survives. Its own way (a resume, a walk of all
- * suspended connections and a copy for every chunk) costs half as much again. The traps: the
- * library calls the content reader only after the whole head has left, so that call is the sign
- * that the socket is ours; a reader that returns 0 without suspending spins; bytes that the socket
- * did not take must leave before anything newer is framed; and HEAD must not come here, the library
- * would write the last chunk for it too. HTTP/1.0 gets plain bytes and a close, by the same path.
- */
+/* Streams go past the library. It sends the head and is suspended; then we send the chunks to the
+ * connection's socket ourselves, at most once per stream and tick; at the end the library is
+ * resumed and writes the last chunk, so that keep-alive survives. The library's own way costs half
+ * as much again: a resume, a walk of all suspended connections and a copy for every chunk. The
+ * traps: the library calls the content reader only after the whole head has left, so that call is
+ * the sign that the socket is ours; a reader that returns 0 without suspending spins; bytes that
+ * the socket did not take must leave before anything newer is framed; and for HEAD the library
+ * would write the last chunk too. HTTP/1.0 gets plain bytes and a close, by the same path. */
 #include "http/http_internal.h"
 
 #include <errno.h>
@@ -15,25 +14,11 @@
 
 #define KEEP_OUT 4096 /* a buffer larger than this is freed when it is empty */
 
-static void list_for_turn(struct tt_http_stream *stream)
+/* Gives the connection back: the reader is asked once more and says that this was all. To a client
+ * that left there is nothing more to say, the library may not even have had a response from us. */
+static void finish(struct tt_http_exchange *exchange)
 {
-    if (!tt_list_empty(&stream->node))
-        return;
-    tt_list_push_back(&stream->exchange->server->streams, &stream->node);
-    tt_loop_again(stream->exchange->server->loop);
-}
-
-/* Gives the connection back: the reader is asked once more and says that this was all. */
-static void finish(struct tt_http_stream *stream)
-{
-    struct tt_http_exchange *exchange = stream->exchange;
-    if (stream->finished || !exchange->suspended)
-        return;
-    stream->finished = true;
-    if (exchange->gone)
-        exchange->cut = true; /* the library may not even have had a response from us */
-    tt_gone_unwatch(exchange);
-    tt_exchange_resume(exchange);
+    tt_exchange_resume(exchange, exchange->gone ? TT_HTTP_CUT : TT_HTTP_FINISHED);
 }
 
 static void keep_rest(struct tt_http_stream *stream, const struct iovec *parts, int count,
@@ -64,11 +49,11 @@ static void send_out(struct tt_http_stream *stream)
     ssize_t sent = 0;
     if (stream->out.len == 0)
         return;
-    if (stream->chunked)
+    if (!exchange->http10)
         parts[count++] =
             (struct iovec){head, (size_t)snprintf(head, sizeof(head), "%zx\r\n", stream->out.len)};
     parts[count++] = (struct iovec){stream->out.data, stream->out.len};
-    if (stream->chunked)
+    if (!exchange->http10)
         parts[count++] = (struct iovec){(char *)(uintptr_t) "\r\n", 2};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
     sent = sendmsg(tt_exchange_conn(exchange)->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -82,17 +67,44 @@ static void send_out(struct tt_http_stream *stream)
         tt_gone_watch(exchange, true);
 }
 
-/* One stream's part of the end of a turn. */
-static void stream_turn(struct tt_http_stream *stream)
+/* Until the socket says no: edge-triggered, there is no second event for the same room. True when
+ * nothing is pending any more. */
+static bool send_pending(struct tt_http_stream *stream)
 {
     struct tt_http_exchange *exchange = stream->exchange;
-    if (exchange->gone || exchange->cut) {
+    if (stream->pending.len == 0)
+        return true;
+    while (stream->pending.len > 0) {
+        ssize_t sent = send(tt_exchange_conn(exchange)->fd, stream->pending.data,
+                            stream->pending.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS))
+            return false;
+        if (sent < 0) {
+            tt_gone_mark(exchange);
+            return false;
+        }
+        tt_buf_consume(&stream->pending, (size_t)sent);
+    }
+    tt_buf_free(&stream->pending);
+    tt_gone_watch(exchange, false);
+    return true;
+}
+
+/* One stream's part of the end of a tick. */
+static void stream_tick(struct tt_http_stream *stream)
+{
+    struct tt_http_exchange *exchange = stream->exchange;
+    if (exchange->state != TT_HTTP_STREAMING)
+        return;
+    if (exchange->gone) {
         if (stream->ended)
-            finish(stream);
+            finish(exchange);
         return;
     }
-    if (!stream->direct || stream->pending.len > 0)
-        return; /* the reader, or EPOLLOUT, brings us back */
+    if (!send_pending(stream))
+        return; /* EPOLLOUT brings us back */
     if (stream->wake && !stream->ended) {
         stream->wake = false;
         if (stream->on_flush)
@@ -102,10 +114,10 @@ static void stream_turn(struct tt_http_stream *stream)
         return;
     send_out(stream);
     if (stream->pending.len == 0 && stream->ended)
-        finish(stream);
+        finish(exchange);
 }
 
-void tt_stream_on_turn_end(struct tt_hook *hook)
+void tt_stream_on_tick_end(struct tt_hook *hook)
 {
     struct tt_http_server *server = TT_CONTAINER_OF(hook, struct tt_http_server, stream_hook);
     struct tt_list current;
@@ -113,40 +125,7 @@ void tt_stream_on_turn_end(struct tt_hook *hook)
     tt_list_init(&current);
     tt_list_splice(&current, &server->streams);
     while ((node = tt_list_pop_front(&current)))
-        stream_turn(tt_list_entry(node, struct tt_http_stream, node));
-}
-
-void tt_stream_on_writable(struct tt_http_stream *stream)
-{
-    struct tt_http_exchange *exchange = stream->exchange;
-    if (!exchange || stream->pending.len == 0)
-        return;
-    /* Until the socket says no: edge-triggered, there is no second event for the same room. */
-    while (stream->pending.len > 0) {
-        ssize_t sent = send(tt_exchange_conn(exchange)->fd, stream->pending.data,
-                            stream->pending.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS))
-            return;
-        if (sent < 0) {
-            tt_gone_mark(exchange);
-            return;
-        }
-        tt_buf_consume(&stream->pending, (size_t)sent);
-    }
-    tt_buf_free(&stream->pending);
-    tt_gone_watch(exchange, false);
-    if (stream->wake || stream->ended || stream->out.len > 0)
-        list_for_turn(stream);
-}
-
-void tt_stream_on_gone(struct tt_http_stream *stream)
-{
-    tt_buf_free(&stream->out);
-    tt_buf_free(&stream->pending);
-    if (stream->ended)
-        list_for_turn(stream);
+        stream_tick(tt_list_entry(node, struct tt_http_stream, node));
 }
 
 void tt_stream_close(struct tt_http_stream *stream)
@@ -156,24 +135,26 @@ void tt_stream_close(struct tt_http_stream *stream)
     tt_buf_free(&stream->pending);
 }
 
+static void due_if_any(struct tt_http_stream *stream)
+{
+    if (stream->wake || stream->ended || stream->out.len > 0)
+        tt_exchange_stream_due(stream->exchange);
+}
+
 /* The library asks for content: first when the head has left, then once more after finish(). */
 static ssize_t reader(void *arg, uint64_t position, char *buf, size_t max)
 {
     struct tt_http_exchange *exchange = arg;
-    struct tt_http_stream *stream = &exchange->stream;
     (void)position;
     (void)buf;
     (void)max;
-    if (exchange->gone || exchange->cut)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (stream->finished)
+    if (exchange->state == TT_HTTP_FINISHED)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    exchange->suspended = true;
-    MHD_suspend_connection(exchange->mhd);
-    stream->direct = true;
+    if (exchange->state != TT_HTTP_SENDING)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    tt_exchange_suspend(exchange, TT_HTTP_STREAMING);
     tt_gone_watch(exchange, false);
-    if (stream->wake || stream->ended || stream->out.len > 0)
-        list_for_turn(stream);
+    due_if_any(&exchange->stream);
     return 0;
 }
 
@@ -192,27 +173,21 @@ tt_http_stream_open(struct tt_http_exchange *exchange, int status,
                     void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg)
 {
     struct tt_http_stream *stream = &exchange->stream;
-    if (exchange->answered)
+    if (tt_exchange_is_answered(exchange))
         return NULL;
     stream->exchange = exchange;
     stream->on_flush = on_flush;
     stream->arg = arg;
-    stream->chunked = !exchange->http10;
-    exchange->answered = true;
     exchange->status = status;
-    if (exchange->gone || exchange->cut)
-        return stream; /* swallows everything; its end ends the exchange */
-    exchange->response = make_response(exchange);
-    if (!exchange->response)
-        exchange->cut = true;
-    else
-        tt_reply_finish_head(exchange, exchange->response);
-    if (!exchange->suspended)
+    if (exchange->gone && exchange->state == TT_HTTP_WAITING) {
+        tt_exchange_move(exchange, TT_HTTP_STREAMING); /* swallows everything until its end */
         return stream;
-    tt_gone_unwatch(exchange);
+    }
+    if (!exchange->gone)
+        exchange->response = make_response(exchange);
     if (exchange->response)
-        tt_reply_queue(exchange);
-    tt_exchange_resume(exchange);
+        tt_http_response_head(exchange, exchange->response);
+    tt_http_response_ready(exchange);
     return stream;
 }
 
@@ -221,8 +196,8 @@ void tt_http_stream_wake(struct tt_http_stream *stream)
     if (stream->ended)
         return;
     stream->wake = true;
-    if (stream->direct && stream->pending.len == 0 && !stream->exchange->gone)
-        list_for_turn(stream);
+    if (stream->pending.len == 0 && !stream->exchange->gone)
+        tt_exchange_stream_due(stream->exchange);
 }
 
 struct tt_buf *tt_http_stream_out(struct tt_http_stream *stream)
@@ -243,6 +218,5 @@ void tt_http_stream_end(struct tt_http_stream *stream)
         return;
     stream->ended = true;
     stream->wake = false;
-    if (stream->direct || stream->exchange->gone)
-        list_for_turn(stream);
+    tt_exchange_stream_due(stream->exchange);
 }

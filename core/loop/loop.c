@@ -1,4 +1,4 @@
-/* The turn: wait, I/O, mail, timers, ready list, hooks, in this order and once each. The fixed
+/* The tick: wait, I/O, mail, timers, ready list, hooks, in this order and once each. The fixed
  * order is the point: what I/O, mail and timers cause gathers on the ready list, what must be
  * joined for all of them (one send a socket, one run of the HTTP library) happens in the hooks, and
  * nobody is ever called from inside his own call. The traps handled here are events that are stale
@@ -21,7 +21,7 @@ static void broken(const char *what)
     abort();
 }
 
-/* The turn drains the mailbox anyway; the event only ends the wait. */
+/* The tick drains the mailbox anyway; the event only ends the wait. */
 static void on_wake(struct tt_watch *watch, uint32_t events)
 {
     (void)watch;
@@ -161,7 +161,7 @@ static void run_ready(struct tt_loop *loop)
     }
 }
 
-/* ---- end of turn ---- */
+/* ---- end of tick ---- */
 
 void tt_loop_hook(struct tt_loop *loop, struct tt_hook *hook)
 {
@@ -188,13 +188,13 @@ static void run_hooks(struct tt_loop *loop)
         struct tt_hook *hook = tt_list_entry(next, struct tt_hook, node);
         place.rank = hook->rank;
         tt_list_push_front(&hook->node, &place.node);
-        hook->on_turn_end(hook);
+        hook->on_tick_end(hook);
         next = place.node.next;
         tt_list_remove(&place.node);
     }
 }
 
-/* ---- the turn ---- */
+/* ---- the tick ---- */
 
 /* A stop needs no look here: set before it signals, it ends the wait or was seen by tt_loop_run. */
 static int wait_time(struct tt_loop *loop, int max_wait_ms)
@@ -207,13 +207,13 @@ static int wait_time(struct tt_loop *loop, int max_wait_ms)
     return wait;
 }
 
-void tt_loop_turn(struct tt_loop *loop, int max_wait_ms)
+void tt_loop_tick(struct tt_loop *loop, int max_wait_ms)
 {
     int wait = wait_time(loop, max_wait_ms);
     int count = 0;
-    if (loop->in_turn)
-        broken("a turn inside a turn");
-    loop->in_turn = true;
+    if (loop->in_tick)
+        broken("a tick inside a tick");
+    loop->in_tick = true;
     loop->again = false;
 
     count = epoll_wait(loop->epoll_fd, loop->events, TT_LOOP_BATCH, wait);
@@ -222,14 +222,14 @@ void tt_loop_turn(struct tt_loop *loop, int max_wait_ms)
     uint64_t began_ns = tt_clock_mono_ns();
     loop->now_ms = began_ns / 1000000;
     loop->event_next = 0;
-    loop->event_count = count > 0 ? count : 0; /* after a signal: a turn without events */
+    loop->event_count = count > 0 ? count : 0; /* after a signal: a tick without events */
 
     run_events(loop);
     tt_mailbox_drain(&loop->mailbox);
     tt_timer_heap_run(&loop->timers, loop->now_ms);
     run_ready(loop);
     run_hooks(loop);
-    loop->in_turn = false;
+    loop->in_tick = false;
     uint64_t took_ns = tt_clock_mono_ns() - began_ns;
     if (took_ns > loop->slowest_ns)
         loop->slowest_ns = took_ns;
@@ -247,7 +247,7 @@ uint64_t tt_loop_take_slowest_us(struct tt_loop *loop)
 void tt_loop_run(struct tt_loop *loop)
 {
     while (!atomic_exchange(&loop->stop, false))
-        tt_loop_turn(loop, -1);
+        tt_loop_tick(loop, -1);
 }
 
 void tt_loop_stop(struct tt_loop *loop)

@@ -1,6 +1,6 @@
 /* One thread's event loop: epoll, timers, a mailbox from other threads, a ready list and hooks at
- * the end of each turn. A turn is: wait -> I/O callbacks -> mail -> timers -> ready list -> hooks.
- * Work that a callback causes is put on the ready list and runs in the same turn, never from inside
+ * the end of each tick. A tick is: wait -> I/O callbacks -> mail -> timers -> ready list -> hooks.
+ * Work that a callback causes is put on the ready list and runs in the same tick, never from inside
  * the call that caused it; what must be joined (socket flushes, freeing of curl handles, the HTTP
  * library's run) happens once, in the hooks. Everything here is for the loop's own thread, unless
  * it says otherwise. */
@@ -17,19 +17,19 @@ struct tt_loop;
 struct tt_loop *tt_loop_new(struct tt_err *err);
 void tt_loop_free(struct tt_loop *loop);
 
-/* Runs turns until tt_loop_stop. */
+/* Runs ticks until tt_loop_stop. */
 void tt_loop_run(struct tt_loop *loop);
 
-/* One turn; waits at most max_wait_ms (-1 = until something happens). For tests and start-up. */
-void tt_loop_turn(struct tt_loop *loop, int max_wait_ms);
+/* One tick; waits at most max_wait_ms (-1 = until something happens). For tests and start-up. */
+void tt_loop_tick(struct tt_loop *loop, int max_wait_ms);
 
-/* Makes tt_loop_run return after this turn, or at once when it comes before. Thread: any. */
+/* Makes tt_loop_run return after this tick, or at once when it comes before. Thread: any. */
 void tt_loop_stop(struct tt_loop *loop);
 
-/* Monotonic ms, read once a turn: cheap and equal for everything in one turn. */
+/* Monotonic ms, read once a tick: cheap and equal for everything in one tick. */
 uint64_t tt_loop_now(const struct tt_loop *loop);
 
-/* The longest turn, without its wait, since this was last asked. */
+/* The longest tick, without its wait, since this was last asked. */
 uint64_t tt_loop_take_slowest_us(struct tt_loop *loop);
 
 /* ---- descriptors ---- */
@@ -44,37 +44,37 @@ struct tt_watch {
 int tt_watch_start(struct tt_loop *loop, struct tt_watch *watch, struct tt_err *err);
 int tt_watch_update(struct tt_watch *watch, uint32_t events);
 
-/* No callback comes after this, not even for events of the current turn. The fd stays open; call it
+/* No callback comes after this, not even for events of the current tick. The fd stays open; call it
  * before close(2). Harmless on a watch that is not started. */
 void tt_watch_stop(struct tt_watch *watch);
 
 /* ---- ready list ---- */
 
-/* A piece of work for this turn; embed it and zero it. */
+/* A piece of work for this tick; embed it and zero it. */
 struct tt_deferred {
     struct tt_list node;
     void (*run)(struct tt_deferred *deferred);
 };
-/* Runs `run` later in this turn (in the next one when called from a hook). Once queued, a further
+/* Runs `run` later in this tick (in the next one when called from a hook). Once queued, a further
  * call changes nothing. */
 void tt_loop_defer(struct tt_loop *loop, struct tt_deferred *deferred);
 void tt_loop_undefer(struct tt_deferred *deferred);
 
-/* ---- end of turn ---- */
+/* ---- end of tick ---- */
 
-/* Called at the end of every turn, in order of `rank` (the same: in order of adding). */
+/* Called at the end of every tick, in order of `rank` (the same: in order of adding). */
 struct tt_hook {
     struct tt_list node;
     int rank;
-    void (*on_turn_end)(struct tt_hook *hook);
+    void (*on_tick_end)(struct tt_hook *hook);
 };
-#define TT_RANK_LLM    10 /* upstream bytes were read: wake readers, free finished handles */
+#define TT_RANK_REPLY  10 /* upstream bytes were read: wake readers, free finished handles */
 #define TT_RANK_STREAM 20 /* frames are joined and sent */
 #define TT_RANK_HTTP   30 /* the HTTP library runs over what was resumed */
 void tt_loop_hook(struct tt_loop *loop, struct tt_hook *hook);
 void tt_loop_unhook(struct tt_hook *hook);
 
-/* The next turn does not wait. */
+/* The next tick does not wait. */
 void tt_loop_again(struct tt_loop *loop);
 
 /* ---- timers ---- */
@@ -86,9 +86,9 @@ struct tt_timer {
     struct tt_loop *loop;
     void (*on_due)(struct tt_timer *timer);
 };
-/* Starts, or moves a running one. delay_ms counts from now, not from the start of the turn; on_due
- * never comes early, and never in the turn phase that started it: 0 started by a timer runs in the
- * next turn, which does not wait. */
+/* Starts, or moves a running one. delay_ms counts from now, not from the start of the tick; on_due
+ * never comes early, and never in the tick phase that started it: 0 started by a timer runs in the
+ * next tick, which does not wait. */
 void tt_timer_start(struct tt_loop *loop, struct tt_timer *timer, uint64_t delay_ms);
 void tt_timer_stop(struct tt_timer *timer); /* harmless when not running */
 

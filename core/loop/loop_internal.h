@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 
 #define TT_LOOP_BATCH  256 /* events taken from the kernel at once */
-#define TT_LOOP_ROUNDS 16  /* passes over the ready list in one turn */
+#define TT_LOOP_ROUNDS 16  /* passes over the ready list in one tick */
 
 /* A heap slot keeps its own key, so that sifting reads one array and not every timer. `order` makes
  * equal times run in the order of starting. */
@@ -45,11 +45,11 @@ void tt_mailbox_drain(struct tt_mailbox *box);
 
 struct tt_loop {
     int epoll_fd;
-    bool again;   /* the next turn does not wait */
-    bool in_turn; /* a turn inside a turn would lose the rest of the outer batch */
+    bool again;   /* the next tick does not wait */
+    bool in_tick; /* a tick inside a tick would lose the rest of the outer batch */
     atomic_bool stop;
     uint64_t now_ms;
-    uint64_t slowest_ns; /* turn */
+    uint64_t slowest_ns; /* tick */
     struct tt_mailbox mailbox;
     struct tt_watch wake; /* on the mailbox's event_fd */
     struct tt_timer_heap timers;

@@ -1,5 +1,5 @@
 /* Mail to a loop from other threads: a lock-free stack and one eventfd. Only the post that finds
- * the box empty signals: a thousand posts in one turn cost one write. The reader takes the whole
+ * the box empty signals: a thousand posts in one tick cost one write. The reader takes the whole
  * stack with one exchange, so there is no ABA problem, and a poster can never be made to wait by a
  * slow loop. Neither bounded nor dropping: whoever posts bounds what he has under way. */
 #include "base/err.h"

@@ -104,7 +104,7 @@ void tt_timer_stop(struct tt_timer *timer)
         settle(heap, timer->position, last);
 }
 
-/* A timer that a callback starts is due no earlier than this turn's now, and later in order: it can
+/* A timer that a callback starts is due no earlier than this tick's now, and later in order: it can
  * stand behind what is due, never hide it, so stopping at the first new one is right. */
 void tt_timer_heap_run(struct tt_timer_heap *heap, uint64_t now_ms)
 {

@@ -28,12 +28,12 @@ struct tt_reply *tt_reply_new(struct tt_loop *loop, int64_t message_id, int64_t 
     struct tt_reply *reply = TT_NEW(struct tt_reply);
     atomic_init(&reply->refs, 1);
     reply->loop = loop;
-    reply->desk = tt_reply_desk_ref(loop);
+    reply->hub = tt_reply_hub_ref(loop);
     reply->message_id = message_id;
     reply->user_message_id = user_message_id;
     reply->user_id = user_id;
     pthread_mutex_init(&reply->lock, NULL);
-    tt_list_init(&reply->audiences);
+    tt_list_init(&reply->loop_readers);
     reply->stop_mail.deliver = on_stop_mail;
     atomic_fetch_add(&unfinished, 1);
     return reply;
@@ -52,7 +52,7 @@ void tt_reply_unref(struct tt_reply *reply)
     if (tt_reply_state(reply) != TT_REPLY_FINISHED)
         atomic_fetch_sub(&unfinished, 1);
     tt_reply_log_destroy(&reply->log);
-    tt_reply_desk_unref(reply->desk);
+    tt_reply_hub_unref(reply->hub);
     pthread_mutex_destroy(&reply->lock);
     free(atomic_load(&reply->outcome));
     free(reply->earlier);
@@ -161,7 +161,7 @@ void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens)
 
 static void estimate_usage(const struct tt_reply *reply, struct tt_reply_outcome *outcome)
 {
-    struct tt_usage *usage = &outcome->usage;
+    struct tt_reply_usage *usage = &outcome->usage;
     struct tt_reply_span span = {.end = 0};
     bool failed = outcome->error.status != 0 && !outcome->maybe_charged;
     uint64_t quarters = 0;
@@ -294,26 +294,26 @@ void tt_reply_stop(struct tt_reply *reply, const struct tt_err *reason)
 
 /* ---- listening ---- */
 
-void tt_reply_hear(struct tt_reply *reply)
+void tt_reply_client_add(struct tt_reply *reply)
 {
     atomic_fetch_add(&reply->listeners, 1);
 }
 
-void tt_reply_unhear(struct tt_reply *reply, bool left)
+void tt_reply_client_remove(struct tt_reply *reply, bool left)
 {
     bool last = atomic_fetch_sub(&reply->listeners, 1) == 1;
-    if (last && left && reply->cancel_unheard)
+    if (last && left && reply->stop_without_clients)
         tt_reply_stop(reply, NULL);
 }
 
-bool tt_reply_heard(const struct tt_reply *reply)
+bool tt_reply_has_clients(const struct tt_reply *reply)
 {
     return atomic_load(&reply->listeners) > 0;
 }
 
-void tt_reply_cancel_unheard(struct tt_reply *reply)
+void tt_reply_stop_without_clients(struct tt_reply *reply)
 {
-    reply->cancel_unheard = true;
+    reply->stop_without_clients = true;
 }
 
 /* ---- reading ---- */

@@ -21,7 +21,7 @@ enum tt_reply_state {
     TT_REPLY_FINISHED  /* committed (or lost with a reason): readers may tell the end */
 };
 
-struct tt_usage {
+struct tt_reply_usage {
     int64_t input_tokens, output_tokens; /* -1 = not told */
 };
 
@@ -29,7 +29,7 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     const char *status;   /* complete, stopped, error, interrupted */
     struct tt_err error;  /* error.status != 0: how it failed */
     char finish_reason[32];
-    struct tt_usage usage;
+    struct tt_reply_usage usage;
     bool usage_estimated;  /* at least one of its numbers, by us: see tokens.h */
     int64_t retry_after_s; /* -1 = not told */
     int http_status;       /* of the upstream's answer; 0 = none came */
@@ -85,7 +85,7 @@ struct tt_reply_filter {
  * appended is dropped, for an owner that leaves before the producer has ended. */
 void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *filter);
 
-/* The producer is through. Calls on_produced (below) at the end of this turn. */
+/* The producer is through. Calls on_produced (below) at the end of this tick. */
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome);
 
 /* The outcome is stored (or could not be: `error`). Wakes all readers. */
@@ -135,17 +135,17 @@ bool tt_reply_splits(const struct tt_reply *reply, uint64_t position);
 
 /* Readers say nothing about clients: one that waits for a row may have lost its client long ago.
  * So whoever tells a client of the reply says so for as long as that client is there. */
-void tt_reply_hear(struct tt_reply *reply);
+void tt_reply_client_add(struct tt_reply *reply);
 /* One listener fewer. `left`: because its client has left; if it was the last one and the reply is
  * to be cancelled then, it is stopped. */
-void tt_reply_unhear(struct tt_reply *reply, bool left);
-bool tt_reply_heard(const struct tt_reply *reply);
+void tt_reply_client_remove(struct tt_reply *reply, bool left);
+bool tt_reply_has_clients(const struct tt_reply *reply);
 /* What a reply is made for nobody: it ends when the last listener's client has left. Set before
  * others know the reply. */
-void tt_reply_cancel_unheard(struct tt_reply *reply);
+void tt_reply_stop_without_clients(struct tt_reply *reply);
 
 /* A listener: on_wake on its own loop when there is something new (bytes or a state), joined to one
- * call a turn; on the reply's own loop it comes in the same turn (hook rank TT_RANK_LLM). */
+ * call a tick; on the reply's own loop it comes in the same tick (hook rank TT_RANK_REPLY). */
 struct tt_reply_reader {
     struct tt_list node;
     struct tt_reply *reply;

@@ -41,7 +41,7 @@ void tt_reply_log_destroy(struct tt_reply_log *log);
 
 /* The readers of one reply on one loop. Lists, count and flags belong to that loop's thread; only
  * `node` and the setting of `mail_pending` are under the reply's lock. */
-struct tt_reply_audience {
+struct tt_reply_loop_readers {
     struct tt_list node;
     struct tt_reply *reply; /* valid while there are readers: they hold references */
     struct tt_loop *loop;
@@ -55,23 +55,23 @@ struct tt_reply_audience {
     bool left; /* out of the reply's list; freed when nothing is under way any more */
 };
 
-/* What the replies of one loop share: those touched in this turn, and one hook for all of them. */
-struct tt_reply_desk;
-struct tt_reply_desk *tt_reply_desk_ref(struct tt_loop *loop); /* any thread */
-void tt_reply_desk_unref(struct tt_reply_desk *desk);          /* any thread */
+/* What the replies of one loop share: those touched in this tick, and one hook for all of them. */
+struct tt_reply_hub;
+struct tt_reply_hub *tt_reply_hub_ref(struct tt_loop *loop); /* any thread */
+void tt_reply_hub_unref(struct tt_reply_hub *hub);           /* any thread */
 
-/* Something is new: at the end of this turn on_produced is called and readers are woken. Thread:
+/* Something is new: at the end of this tick on_produced is called and readers are woken. Thread:
  * the reply's. */
 void tt_reply_touch(struct tt_reply *reply);
 
-/* Called by the desk's hook before readers are woken: on_produced, when it is due. */
+/* Called by the hub's hook before readers are woken: on_produced, when it is due. */
 void tt_reply_tell_produced(struct tt_reply *reply);
 
 struct tt_reply {
     atomic_uint refs;
     atomic_int state;
     struct tt_loop *loop;
-    struct tt_reply_desk *desk;
+    struct tt_reply_hub *hub;
     int64_t message_id, user_message_id, user_id;
     struct tt_reply_log log;
     struct tt_reply_filter filter;
@@ -79,12 +79,12 @@ struct tt_reply {
     bool estimates; /* what the upstream does not tell of the usage */
     int64_t input_estimate;
     atomic_int listeners; /* on behalf of clients that are there */
-    bool cancel_unheard;
+    bool stop_without_clients;
 
-    struct tt_list touched;         /* in the desk; holds a reference */
-    pthread_mutex_t lock;           /* over `audiences` and `stop_reason` */
-    struct tt_list audiences;       /* one a loop that has readers */
-    struct tt_reply_audience *home; /* the one on the reply's own loop; that thread's */
+    struct tt_list touched;             /* in the hub; holds a reference */
+    pthread_mutex_t lock;               /* over `loop_readers` and `stop_reason` */
+    struct tt_list loop_readers;        /* one a loop that has readers */
+    struct tt_reply_loop_readers *home; /* the one on the reply's own loop; that thread's */
 
     _Atomic(struct tt_reply_outcome *) outcome;
     struct tt_reply_outcome *earlier; /* replaced by tt_reply_finish; somebody may still read it */

@@ -82,16 +82,16 @@ static int run(lua_State *L, lua_State *co, int arguments)
 
     *mark_of(co) = MARK_SCRIPT;
     tt_task_enter_coroutine(L);
-    lua_State *outer = tt_guard_enter(co);
+    lua_State *outer = tt_budget_enter(co);
     int status = lua_resume(co, L, arguments, &results);
-    tt_guard_leave(outer);
+    tt_budget_leave(outer);
     tt_task_leave_coroutine(L);
     if (status == LUA_YIELD && tt_task_waits(L)) {
         *mark_of(co) = MARK_WAITS;
         return WAITS;
     }
     if (status != LUA_OK && status != LUA_YIELD) {
-        if (tt_guard_stopped())
+        if (tt_budget_stopped())
             *mark_of(co) = MARK_STOPPED;
         lua_xmove(co, L, 1);
         return -1;
@@ -150,9 +150,9 @@ static int reset(lua_State *L, lua_State *co)
         if (vm->close_depth == CLOSE_DEPTH_MAX)
             return luaL_error(L, "too many coroutines close one another");
         vm->close_depth++;
-        lua_State *outer = tt_guard_enter(co);
+        lua_State *outer = tt_budget_enter(co);
         status = lua_resetthread(co);
-        tt_guard_leave(outer);
+        tt_budget_leave(outer);
         vm->close_depth--;
     }
     lua_pushboolean(L, status == LUA_OK);

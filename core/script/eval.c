@@ -154,7 +154,7 @@ static void on_end(const struct tt_err *error, void *arg)
     free(eval);
 }
 
-/* Protected: 1 = the source. Returns the function, or nil and the complaint. */
+/* Protected: 1 = the source. Returns the function, or nil and the diagnostic. */
 static int compile(lua_State *L)
 {
     size_t len;

@@ -15,7 +15,7 @@ struct view {
     struct tt_str text;
 };
 
-size_t tt_file_data_used(void)
+size_t tt_value_file_used(void)
 {
     return atomic_load_explicit(&used, memory_order_relaxed);
 }
@@ -45,7 +45,7 @@ static void push_view(lua_State *L, int owner, struct tt_str text)
     lua_setiuservalue(L, -2, 1);
 }
 
-void tt_file_data_push_image(lua_State *L, struct tt_buf *url)
+void tt_value_file_push_image(lua_State *L, struct tt_buf *url)
 {
     static const char head[] = "data:", tail[] = ";base64,";
     lua_createtable(L, 0, 3);
@@ -68,7 +68,7 @@ void tt_file_data_push_image(lua_State *L, struct tt_buf *url)
     lua_settop(L, table);
 }
 
-bool tt_file_data_text(lua_State *L, int index, struct tt_str *out)
+bool tt_value_file_text(lua_State *L, int index, struct tt_str *out)
 {
     bool is_view = false;
     if (lua_type(L, index) == LUA_TUSERDATA && lua_getmetatable(L, index)) {
@@ -89,23 +89,23 @@ static size_t sum_table(lua_State *L, int table, int depth)
         luaL_error(L, "json.encode: nested deeper than %d (a table that holds itself?)",
                    TT_JSON_MAX_DEPTH);
     luaL_checkstack(L, 4, "a request's body");
-    tt_guard_raise_if_stopped(
+    tt_budget_raise_if_stopped(
         L, "json.encode"); /* tables in tables that are the same are visited again */
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         if (lua_type(L, -1) == LUA_TTABLE)
             sum += sum_table(L, lua_gettop(L), depth + 1);
-        else if (tt_file_data_text(L, -1, &text))
+        else if (tt_value_file_text(L, -1, &text))
             sum += text.len;
     }
     return sum;
 }
 
-size_t tt_file_data_sum(lua_State *L, int index)
+size_t tt_value_file_sum(lua_State *L, int index)
 {
     return lua_type(L, index) == LUA_TTABLE ? sum_table(L, lua_absindex(L, index), 0) : 0;
 }
 
-void tt_file_data_setup(lua_State *L)
+void tt_value_file_setup(lua_State *L)
 {
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, owner_gc);

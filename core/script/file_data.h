@@ -8,18 +8,18 @@
  * May raise for lack of memory in Lua; `url` must be reachable for cleanup by the caller until
  * then.
  */
-void tt_file_data_push_image(lua_State *L, struct tt_buf *url);
+void tt_value_file_push_image(lua_State *L, struct tt_buf *url);
 
 /* The text that the value at index stands for in a body; false when it is none. */
-bool tt_file_data_text(lua_State *L, int index, struct tt_str *out);
+bool tt_value_file_text(lua_State *L, int index, struct tt_str *out);
 
 /* The bytes of all such values within the value at index, so that a body's memory can be had at
  * once. Raises on tables that are nested deeper than JSON may be. */
-size_t tt_file_data_sum(lua_State *L, int index);
+size_t tt_value_file_sum(lua_State *L, int index);
 
 /* Bytes that such values of the whole process hold; over TT_FILE_DATA_MAX no more are made. Thread:
  * any. */
 #define TT_FILE_DATA_MAX ((size_t)256 << 20)
-size_t tt_file_data_used(void);
+size_t tt_value_file_used(void);
 
-void tt_file_data_setup(lua_State *L);
+void tt_value_file_setup(lua_State *L);

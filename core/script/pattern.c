@@ -16,7 +16,7 @@ static const char *match(struct tt_pattern *ms, const char *s, const char *p);
 static void step(struct tt_pattern *ms)
 {
     if (++ms->steps % LOOK_AT == 0)
-        tt_guard_raise_if_stopped(ms->L, "a pattern");
+        tt_budget_raise_if_stopped(ms->L, "a pattern");
 }
 
 /* ---- one character ---- */
@@ -126,7 +126,7 @@ static bool is_single(struct tt_pattern *ms, const char *s, const char *p, const
         return is_in_class(c, (unsigned char)p[1]);
     case '[':
         if (ep - p > LOOK_AT)
-            tt_guard_raise_if_stopped(ms->L, "a pattern");
+            tt_budget_raise_if_stopped(ms->L, "a pattern");
         return is_in_set(c, p, ep - 1);
     default:
         return (unsigned char)*p == c;
@@ -229,7 +229,7 @@ static const char *match_border(struct tt_pattern *ms, const char *s, const char
         luaL_error(ms->L, "missing '[' after '%%f' in pattern");
     const char *ep = class_end(ms, p);
     if (ep - p > LOOK_AT) /* a set of that size costs as much as many steps */
-        tt_guard_raise_if_stopped(ms->L, "a pattern");
+        tt_budget_raise_if_stopped(ms->L, "a pattern");
     int before = s == ms->subject ? '\0' : (unsigned char)s[-1];
     bool here = !is_in_set(before, p, ep - 1) && is_in_set((unsigned char)*s, p, ep - 1);
     return here ? ep : NULL;

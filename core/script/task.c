@@ -23,8 +23,13 @@ struct tt_task {
     struct tt_task *parent, *root; /* NULL for a task that is nobody's child */
     struct tt_list children, sibling;
     int descendants; /* of a root */
+    size_t taken;    /* bytes handed to a root and its descendants */
     bool left;       /* nobody waits for what it does any more */
 };
+
+/* Bytes that a script deals with in no time, whatever it does with them: within them the default
+ * budget is almost a microsecond for each. */
+#define TAKEN_MUCH 65536
 
 static void run_again(struct tt_deferred *deferred);
 
@@ -105,6 +110,32 @@ bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer)
     return task != NULL;
 }
 
+void tt_task_take(lua_State *L, size_t bytes)
+{
+    struct tt_vm *vm = tt_vm_of(L);
+    if (!vm->current)
+        return;
+    vm->taken += bytes;
+    tt_task_root(vm->current)->taken += bytes;
+}
+
+void tt_task_push_taken(lua_State *L, struct tt_str bytes)
+{
+    tt_task_take(L, bytes.len);
+    lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.len);
+}
+
+bool tt_task_is_own_fault(const struct tt_task *task, const struct tt_err *error)
+{
+    const struct tt_task *root = task->root ? task->root : task;
+
+    if (strcmp(error->code, "script_timeout") == 0)
+        return root->taken < TAKEN_MUCH;
+    if (strcmp(error->code, "script_memory") == 0)
+        return task->vm->taken < TAKEN_MUCH;
+    return true;
+}
+
 struct tt_runtime *tt_task_runtime(struct tt_task *task)
 {
     return task->vm->runtime;
@@ -123,14 +154,14 @@ static void release_wait(struct tt_task *task)
 /* One budget for what all of them close. */
 static void cancel_children(struct tt_task *task)
 {
-    struct tt_guard guard;
+    struct tt_budget guard;
 
     if (tt_list_empty(&task->children))
         return;
-    tt_guard_begin(&guard, task->vm->L, task->vm->runtime->time_ms);
+    tt_budget_begin(&guard, task->vm->L, task->vm->runtime->time_ms);
     while (!tt_list_empty(&task->children))
         tt_task_cancel(tt_list_entry(task->children.next, struct tt_task, sibling));
-    tt_guard_end(&guard);
+    tt_budget_end(&guard);
 }
 
 static void destroy(struct tt_task *task, bool reuse)
@@ -144,6 +175,7 @@ static void destroy(struct tt_task *task, bool reuse)
         owned->close(owned);
     }
     tt_loop_undefer(&task->run);
+    vm->taken -= task->taken;
     if (reuse && vm->idle_count < (int)TT_COUNT(vm->idle_threads)) {
         lua_settop(task->L, 0);
         vm->idle_threads[vm->idle_count++] = task->thread_ref;
@@ -212,12 +244,12 @@ static void close_variables(struct tt_task *task)
 {
     struct tt_vm *vm = task->vm;
     struct tt_task *outer = vm->current;
-    struct tt_guard guard;
+    struct tt_budget guard;
 
     vm->current = NULL;
-    tt_guard_begin(&guard, task->L, vm->runtime->time_ms);
+    tt_budget_begin(&guard, task->L, vm->runtime->time_ms);
     lua_resetthread(task->L);
-    tt_guard_end(&guard);
+    tt_budget_end(&guard);
     vm->current = outer;
 }
 
@@ -232,15 +264,15 @@ static void resume(struct tt_task *task, int arguments)
 {
     struct tt_vm *vm = task->vm;
     struct tt_task *outer = vm->current;
-    struct tt_guard guard;
+    struct tt_budget guard;
     struct tt_err err = {0};
     int results = 0;
 
     vm->current = task;
     task->waits = false;
-    tt_guard_begin(&guard, task->L, vm->runtime->time_ms);
+    tt_budget_begin(&guard, task->L, vm->runtime->time_ms);
     int status = lua_resume(task->L, vm->L, arguments, &results);
-    bool stopped = tt_guard_end(&guard);
+    bool stopped = tt_budget_end(&guard);
     vm->current = outer;
     if (status == LUA_YIELD)
         return; /* task->wait is set: the only way to yield is tt_task_yield */

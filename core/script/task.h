@@ -70,6 +70,20 @@ bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer);
 void tt_task_client_left(struct tt_task *task);
 bool tt_task_has_client(const struct tt_task *task);
 
+/* ---- whose fault ---- */
+
+/* Notes that the task that runs now (if any) was handed bytes that the scripts have not made: a
+ * request's body, rows, an answer of somebody else. */
+void tt_task_take(lua_State *L, size_t bytes);
+/* Pushes such bytes as a string. */
+void tt_task_push_taken(lua_State *L, struct tt_str bytes);
+
+/* Whether a failure of the task (not one of its children), as on_end gets it, is the scripts' own
+ * fault: an error that was raised always is. That time or memory ran out is not when much was
+ * handed to the task (time) or to all that run in its state (memory): then a client, or what is
+ * stored or came from elsewhere, may be the cause. */
+bool tt_task_is_own_fault(const struct tt_task *task, const struct tt_err *error);
+
 /* ---- for bindings ---- */
 
 /* The task that runs now; raises a Lua error when there is none ("while a module loads"). */

@@ -111,7 +111,8 @@ static struct named *find(struct tt_runtime *runtime, const char *name)
     return NULL;
 }
 
-static struct named *named_new(struct tt_runtime *runtime, const struct tt_timer_declared *declared)
+static struct named *named_new(struct tt_runtime *runtime,
+                               const struct tt_timers_declared *declared)
 {
     struct named *named = TT_NEW(struct named);
     named->runtime = runtime;
@@ -129,7 +130,7 @@ void tt_timers_adopt(struct tt_vm *vm)
 
     runtime->timers.active = vm;
     tt_list_for_each (node, &vm->timers) {
-        struct tt_timer_declared *declared = tt_list_entry(node, struct tt_timer_declared, node);
+        struct tt_timers_declared *declared = tt_list_entry(node, struct tt_timers_declared, node);
         if (!is_mine(runtime, declared->name))
             continue;
         struct named *named = find(runtime, declared->name);

@@ -9,7 +9,7 @@
 #define TT_TIMER_SINGLE_MAX 1000 /* single ones that wait, a worker */
 
 /* A declaration; in vm->timers of every worker's vm. */
-struct tt_timer_declared {
+struct tt_timers_declared {
     struct tt_list node;
     char name[TT_TIMER_NAME_MAX + 1];
     uint64_t ms;
@@ -25,7 +25,7 @@ void tt_timers_stop(struct tt_timers *timers);
 void tt_timers_destroy(struct tt_timers *timers);
 
 /* At the swap: the vm becomes its worker's current one, or stops being it. Due times change hands
- * in these two, in either order and without a turn of the loop between them. Thread: the vm's
+ * in these two, in either order and without a tick of the loop between them. Thread: the vm's
  * worker, or main before it starts. */
 void tt_timers_adopt(struct tt_vm *vm);
 void tt_timers_give_up(struct tt_vm *vm);

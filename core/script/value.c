@@ -6,12 +6,14 @@
 
 #include "base/mem.h"
 #include "script/file_data.h"
+#include "script/task.h"
 
 #include <math.h>
 
 #define EXACT_MAX       9007199254740992.0 /* 2^53 */
 #define BODY_TEXT_GUESS 65536
 #define SCRATCH_MAX     (64u << 20)
+#define VALUE_SIZE      16 /* of a Lua value, beside a text's bytes */
 
 static const char array_meta, secret_meta, scratch_key, arena_meta, buf_meta;
 
@@ -116,7 +118,7 @@ void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods,
 
 void tt_value_setup(lua_State *L)
 {
-    tt_file_data_setup(L);
+    tt_value_file_setup(L);
     lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");
@@ -235,7 +237,7 @@ struct encoder {
 static bool encode_file(lua_State *L, int index, struct tt_json_writer *w)
 {
     struct tt_str text;
-    if (!tt_file_data_text(L, index, &text))
+    if (!tt_value_file_text(L, index, &text))
         return false;
     if (!TT_CONTAINER_OF(w, struct encoder, writer)->files)
         luaL_error(L, "json.encode: the bytes of a file go into a request's body only");
@@ -290,7 +292,7 @@ void tt_value_encode(lua_State *L, int index, struct tt_buf *out)
 void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out)
 {
     struct encoder encoder = {.writer.buf = out, .files = true};
-    size_t bytes = tt_file_data_sum(L, index);
+    size_t bytes = tt_value_file_sum(L, index);
     if (bytes > 0)
         tt_buf_reserve(out, bytes + BODY_TEXT_GUESS); /* instead of copying megabytes as it grows */
     encode(L, lua_absindex(L, index), &encoder.writer, 0);
@@ -319,10 +321,8 @@ static void integers(lua_State *L, int index)
     }
 }
 
-int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
+void tt_value_decode_valid(lua_State *L, struct tt_str text)
 {
-    if (tt_json_check(text, TT_JSON_MAX_DEPTH, err) != 0)
-        return -1;
     lua_getfield(L, LUA_REGISTRYINDEX, TT_CJSON_DECODE);
     lua_pushlstring(L, text.data, text.len);
     lua_call(L, 1, 1);
@@ -336,6 +336,13 @@ int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
             lua_pushinteger(L, (lua_Integer)x);
         }
     }
+}
+
+int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)
+{
+    if (tt_json_check(text, TT_JSON_MAX_DEPTH, err) != 0)
+        return -1;
+    tt_value_decode_valid(L, text);
     return 0;
 }
 
@@ -422,6 +429,7 @@ size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t
 
 void tt_value_push_db(lua_State *L, const struct tt_db_value *value)
 {
+    tt_task_take(L, VALUE_SIZE);
     switch (value->type) {
     case TT_DB_NULL:
     case TT_DB_ID_OF:
@@ -435,7 +443,7 @@ void tt_value_push_db(lua_State *L, const struct tt_db_value *value)
         break;
     case TT_DB_TEXT:
     case TT_DB_BLOB:
-        lua_pushlstring(L, value->text.data ? value->text.data : "", value->text.len);
+        tt_task_push_taken(L, value->text);
         break;
     }
 }

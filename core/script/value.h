@@ -16,6 +16,9 @@ void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out);
  * raise out of memory. */
 int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err);
 
+/* Decodes what is known to be valid JSON. May raise out of memory. */
+void tt_value_decode_valid(lua_State *L, struct tt_str text);
+
 /* Pushes nil and the error as a table {code=, message=, status=}; returns 2. */
 int tt_value_push_error(lua_State *L, const struct tt_err *err);
 

@@ -4,6 +4,7 @@
 #include "script/vm.h"
 
 #include "base/log.h"
+#include "script/old_names.h"
 #include "script/sandbox.h"
 #include "script/value.h"
 #include "script/watchdog.h"
@@ -68,6 +69,8 @@ static bool take_compiled(lua_State *L, const char *path)
     return found;
 }
 
+static int bundle_require(lua_State *L);
+
 /* Runs a module's body with its name; its value is at index 3, and among those loaded. While it
  * runs a light userdata stands for it, which shows circles. What stays of that is a module that
  * failed: told once, where it failed, and not again by everyone who requires it. */
@@ -94,6 +97,17 @@ static int run_module(lua_State *L, const char *name, const char *path)
     lua_pushvalue(L, -2);
     lua_rawset(L, 2);
     return 1;
+}
+
+/* A module that is not there, by the name that it has now; the result is at the top. */
+static bool push_renamed(lua_State *L, const char *name)
+{
+    if (!tt_old_names_push_module(L, name, bundle_require))
+        return false;
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 2);
+    return true;
 }
 
 /* require "chat.chat_routes" -> chat/chat_routes.lua of the bundle, "tide.x" -> the core's module.
@@ -123,6 +137,8 @@ static int bundle_require(lua_State *L)
     for (size_t i = 0; i <= len; i++)
         path[i] = name[i] == '.' ? '/' : name[i];
     memcpy(path + len, ".lua", 5);
+    if (!tt_bundle_find(vm->bundle, tt_str_from(path)) && push_renamed(L, name))
+        return 1;
     if (!tt_bundle_find(vm->bundle, tt_str_from(path)))
         return luaL_error(L, "module '%s' not found: no lua/%s and no core module of that name",
                           name, path);
@@ -146,6 +162,7 @@ static int build(lua_State *L)
     tt_value_setup(L);
     for (const struct tt_script_module *module = runtime->modules; module->name; module++)
         add_module(L, module->name, module->open);
+    tt_old_names_add(L);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");
     tt_sandbox_freeze(L);
@@ -173,7 +190,7 @@ static int traceback(lua_State *L)
 
 /* lua_pcall of what is on the stack, with one argument, no results. Stopped by the watchdog when
  * the outermost of such calls has used up the time of loading. */
-static int call(lua_State *L, const char *file, struct tt_complaints *complaints)
+static int call(lua_State *L, const char *file, struct tt_diagnostics *diagnostics)
 {
     struct tt_vm *vm = tt_vm_of(L);
     int64_t budget_ms = vm->runtime->load_ms;
@@ -181,13 +198,13 @@ static int call(lua_State *L, const char *file, struct tt_complaints *complaints
 
     lua_pushcfunction(L, traceback);
     lua_insert(L, base + 1);
-    int status = tt_guard_call(L, 1, 0, base + 1, budget_ms > 0 ? budget_ms : TT_GUARD_LOAD_MS);
+    int status = tt_budget_call(L, 1, 0, base + 1, budget_ms > 0 ? budget_ms : TT_BUDGET_LOAD_MS);
     if (status != LUA_OK && lua_touserdata(L, -1) != &failed_key) {
         struct tt_str text = {0};
         if (status == LUA_ERRMEM && vm->loading[0])
             file = vm->loading; /* the error itself names no place */
         text.data = lua_tolstring(L, -1, &text.len);
-        tt_complaints_add(complaints, file, text.data ? text : TT_STR("does not load"));
+        tt_diagnostics_add(diagnostics, file, text.data ? text : TT_STR("does not load"));
     }
     vm->loading[0] = 0;
     lua_settop(L, base);
@@ -195,11 +212,11 @@ static int call(lua_State *L, const char *file, struct tt_complaints *complaints
 }
 
 int tt_vm_call(struct tt_vm *vm, lua_CFunction function, void *arg, const char *file,
-               struct tt_complaints *complaints)
+               struct tt_diagnostics *diagnostics)
 {
     lua_pushcfunction(vm->L, function);
     lua_pushlightuserdata(vm->L, arg);
-    return call(vm->L, file, complaints);
+    return call(vm->L, file, diagnostics);
 }
 
 static int compile_one(lua_State *L)
@@ -232,27 +249,27 @@ static void mark_failed(lua_State *L)
 }
 
 /* Requires the module of a file. */
-static int load_file(lua_State *L, const char *path, struct tt_complaints *complaints)
+static int load_file(lua_State *L, const char *path, struct tt_diagnostics *diagnostics)
 {
     size_t len = strlen(path) - 4;
 
     if (memchr(path, '.', len)) {
-        tt_complaints_add(complaints, path,
-                          TT_STR("a name with a dot in it cannot be required, rename the file"));
+        tt_diagnostics_add(diagnostics, path,
+                           TT_STR("a name with a dot in it cannot be required, rename the file"));
         return -1;
     }
     lua_pushcfunction(L, bundle_require);
     luaL_gsub(L, path, "/", ".");
     lua_pushlstring(L, lua_tostring(L, -1), len);
     lua_remove(L, -2);
-    int result = call(L, path, complaints);
+    int result = call(L, path, diagnostics);
     if (result != 0)
         mark_failed(L);
     return result;
 }
 
 struct load {
-    struct tt_complaints *complaints;
+    struct tt_diagnostics *diagnostics;
     int failed;
 };
 
@@ -262,10 +279,10 @@ static int load_all(lua_State *L)
     struct load *load = lua_touserdata(L, 1);
     const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
 
-    load->failed = load_file(L, "app.lua", load->complaints);
-    for (size_t i = 0; i < bundle->file_count && !tt_guard_stopped(); i++)
+    load->failed = load_file(L, "app.lua", load->diagnostics);
+    for (size_t i = 0; i < bundle->file_count && !tt_budget_stopped(); i++)
         if (tt_str_ends(bundle->files[i].path, TT_STR(".lua")) &&
-            load_file(L, bundle->files[i].path.data, load->complaints) != 0)
+            load_file(L, bundle->files[i].path.data, load->diagnostics) != 0)
             load->failed = -1;
     lua_pushnil(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &compiled_key);
@@ -293,7 +310,7 @@ static int find_app(lua_State *L)
 }
 
 /* Compiles every file before any is run, so that all syntax errors are reported at once. */
-static int compile_all(struct tt_vm *vm, struct tt_complaints *complaints)
+static int compile_all(struct tt_vm *vm, struct tt_diagnostics *diagnostics)
 {
     const struct tt_bundle *bundle = vm->bundle;
     int failed = 0;
@@ -301,7 +318,7 @@ static int compile_all(struct tt_vm *vm, struct tt_complaints *complaints)
     for (size_t i = 0; i < bundle->file_count; i++) {
         const struct tt_bundle_file *file = &bundle->files[i];
         if (tt_str_ends(file->path, TT_STR(".lua")) &&
-            tt_vm_call(vm, compile_one, (void *)(uintptr_t)file, file->path.data, complaints) != 0)
+            tt_vm_call(vm, compile_one, (void *)(uintptr_t)file, file->path.data, diagnostics) != 0)
             failed = -1;
     }
     return failed;
@@ -315,24 +332,24 @@ static int panic(lua_State *L)
     return 0;
 }
 
-static int load(struct tt_vm *vm, struct tt_complaints *complaints)
+static int load(struct tt_vm *vm, struct tt_diagnostics *diagnostics)
 {
-    struct load load = {.complaints = complaints};
+    struct load load = {.diagnostics = diagnostics};
 
-    complaints->phase = "load";
-    if (tt_vm_call(vm, build, NULL, "app.lua", complaints) != 0)
+    diagnostics->phase = "load";
+    if (tt_vm_call(vm, build, NULL, "app.lua", diagnostics) != 0)
         return -1;
-    complaints->phase = "compile";
-    if (compile_all(vm, complaints) != 0)
+    diagnostics->phase = "compile";
+    if (compile_all(vm, diagnostics) != 0)
         return -1;
-    complaints->phase = "load";
-    if (tt_vm_call(vm, load_all, &load, "app.lua", complaints) != 0 || load.failed)
+    diagnostics->phase = "load";
+    if (tt_vm_call(vm, load_all, &load, "app.lua", diagnostics) != 0 || load.failed)
         return -1;
-    return tt_vm_call(vm, find_app, NULL, "app.lua", complaints);
+    return tt_vm_call(vm, find_app, NULL, "app.lua", diagnostics);
 }
 
 struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
-                        struct tt_complaints *complaints, struct tt_err *err)
+                        struct tt_diagnostics *diagnostics, struct tt_err *err)
 {
     struct tt_vm *vm = TT_NEW(struct tt_vm);
 
@@ -349,7 +366,7 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runti
     }
     lua_atpanic(vm->L, panic);
     memset(lua_getextraspace(vm->L), 0, LUA_EXTRASPACE); /* coroutines.c has a mark there */
-    if (load(vm, complaints) == 0) {
+    if (load(vm, diagnostics) == 0) {
         vm->loaded = true;
         lua_gc(vm->L, LUA_GCCOLLECT); /* what loading left behind, while no request waits */
         return vm;

@@ -4,7 +4,7 @@
 #pragma once
 #include "base/err.h"
 #include "script/bundle.h"
-#include "script/complaints.h"
+#include "script/diagnostics.h"
 #include "script/runtime.h"
 
 #include <lauxlib.h>
@@ -28,15 +28,17 @@ struct tt_vm {
     void *owner;           /* theirs */
     struct tt_list timers; /* declared by its modules, see timers.h */
     bool loaded;           /* module bodies have run */
-    /* Requests begun, and those among them that ended by a script error; any thread may read. */
+    size_t taken; /* bytes that its tasks were handed and still may hold, see tt_task_take */
+    /* Requests begun, and those among them that failed by the scripts' own fault; any thread may
+     * read. */
     atomic_ullong requests, failures;
 };
 
 /* Builds the state: compiles every file, then runs app.lua and every other module, so that whatever
  * is wrong anywhere is found here and not by a request. Fails: NULL with code "script_error";
- * *complaints gets everything that was found. Owns: the caller, tt_vm_free. */
+ * *diagnostics gets everything that was found. Owns: the caller, tt_vm_free. */
 struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
-                        struct tt_complaints *complaints, struct tt_err *err);
+                        struct tt_diagnostics *diagnostics, struct tt_err *err);
 void tt_vm_free(struct tt_vm *vm);
 
 /* Whoever runs something in the state without a request (a task, a filter) holds it meanwhile.
@@ -45,10 +47,10 @@ void tt_vm_hold(struct tt_vm *vm);
 void tt_vm_release(struct tt_vm *vm);
 
 /* Calls a C function in the state, with `arg` as a light userdata, and stands between what it
- * raises and the caller: -1, and a complaint with a traceback, about `file` when the error names no
- * place. Thread: the one that has the state. */
+ * raises and the caller: -1, and a diagnostic with a traceback, about `file` when the error names
+ * no place. Thread: the one that has the state. */
 int tt_vm_call(struct tt_vm *vm, lua_CFunction function, void *arg, const char *file,
-               struct tt_complaints *complaints);
+               struct tt_diagnostics *diagnostics);
 
 /* The vm that a state belongs to. */
 struct tt_vm *tt_vm_of(lua_State *L);

@@ -248,7 +248,18 @@ static struct watch *join(void)
 
 /* ---- guards ---- */
 
-void tt_guard_begin(struct tt_guard *guard, lua_State *L, int64_t budget_ms)
+/* Under a new number: whatever was asked of an earlier entry is void, and a fresh budget runs. */
+static void enter(struct watch *watch)
+{
+    uint64_t number = atomic_load_explicit(&watch->number, memory_order_relaxed) + 1;
+
+    atomic_store_explicit(&watch->number, number, memory_order_relaxed);
+    atomic_store(&watch->running, number);
+    if (atomic_load(&dog.sleeping))
+        wake();
+}
+
+void tt_budget_begin(struct tt_budget *guard, lua_State *L, int64_t budget_ms)
 {
     struct watch *watch = own ? own : join();
 
@@ -261,18 +272,14 @@ void tt_guard_begin(struct tt_guard *guard, lua_State *L, int64_t budget_ms)
             arm(L);
         return;
     }
-    uint64_t number = atomic_load_explicit(&watch->number, memory_order_relaxed) + 1;
     watch->stopped = 0;
     atomic_store_explicit(&watch->budget_ns,
-                          (uint64_t)(budget_ms > 0 ? budget_ms : TT_GUARD_RESUME_MS) * 1000000,
+                          (uint64_t)(budget_ms > 0 ? budget_ms : TT_BUDGET_RESUME_MS) * 1000000,
                           memory_order_relaxed);
-    atomic_store_explicit(&watch->number, number, memory_order_relaxed);
-    atomic_store(&watch->running, number);
-    if (atomic_load(&dog.sleeping))
-        wake();
+    enter(watch);
 }
 
-bool tt_guard_end(struct tt_guard *guard)
+bool tt_budget_end(struct tt_budget *guard)
 {
     struct watch *watch = own;
 
@@ -292,16 +299,16 @@ bool tt_guard_end(struct tt_guard *guard)
     return true;
 }
 
-int tt_guard_call(lua_State *L, int arguments, int results, int handler, int64_t budget_ms)
+int tt_budget_call(lua_State *L, int arguments, int results, int handler, int64_t budget_ms)
 {
-    struct tt_guard guard;
+    struct tt_budget guard;
 
-    tt_guard_begin(&guard, L, budget_ms);
+    tt_budget_begin(&guard, L, budget_ms);
     int status = lua_pcall(L, arguments, results, handler);
-    return tt_guard_end(&guard) && status != LUA_OK ? TT_GUARD_STOPPED : status;
+    return tt_budget_end(&guard) && status != LUA_OK ? TT_BUDGET_STOPPED : status;
 }
 
-lua_State *tt_guard_enter(lua_State *inner)
+lua_State *tt_budget_enter(lua_State *inner)
 {
     lua_State *outer = own->L;
 
@@ -312,7 +319,7 @@ lua_State *tt_guard_enter(lua_State *inner)
     return outer;
 }
 
-void tt_guard_leave(lua_State *outer)
+void tt_budget_leave(lua_State *outer)
 {
     own->L = outer;
     atomic_signal_fence(memory_order_seq_cst);
@@ -320,14 +327,26 @@ void tt_guard_leave(lua_State *outer)
         arm(outer);
 }
 
-bool tt_guard_stopped(void)
+void tt_budget_pause(void)
+{
+    if (own && own->L)
+        atomic_store(&own->running, 0);
+}
+
+void tt_budget_renew(void)
+{
+    if (own && own->L)
+        enter(own);
+}
+
+bool tt_budget_stopped(void)
 {
     return own && own->stopped;
 }
 
-void tt_guard_raise_if_stopped(lua_State *L, const char *function)
+void tt_budget_raise_if_stopped(lua_State *L, const char *function)
 {
-    if (tt_guard_stopped())
+    if (tt_budget_stopped())
         luaL_error(L, "the script ran too long in %s and was stopped", function);
 }
 

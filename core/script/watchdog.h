@@ -1,45 +1,51 @@
-/* What stops a script that runs too long. Every entry into Lua stands between tt_guard_begin and
- * tt_guard_end; one thread of the process looks at the CPU clocks of the threads that are inside
+/* What stops a script that runs too long. Every entry into Lua stands between tt_budget_begin and
+ * tt_budget_end; one thread of the process looks at the CPU clocks of the threads that are inside
  * and sends a signal to one whose budget is used up. The signal's handler sets a count hook, which
  * raises at the next instruction and, since it stays set until the entry ends, again after every
  * pcall that catches it: not even __close runs any more. A hook that is always set would cost half
  * the speed of tight loops; this costs nothing while nobody is late.
  *
  * It cannot interrupt C functions. Those that could take long are bounded in sandbox.c or, as
- * pattern.c does, ask tt_guard_stopped now and then; one that still takes long is logged and
+ * pattern.c does, ask tt_budget_stopped now and then; one that still takes long is logged and
  * counted. */
 #pragma once
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TT_GUARD_RESUME_MS 50   /* a task, from one wait to the next */
-#define TT_GUARD_LOAD_MS   2000 /* building a script state */
+#define TT_BUDGET_RESUME_MS 50   /* a task, from one wait to the next */
+#define TT_BUDGET_LOAD_MS   2000 /* building a script state */
 
-struct tt_guard {
+struct tt_budget {
     lua_State *inner, *outer;
 };
 
-/* From here to tt_guard_end the calling thread may run Lua in L for budget_ms of its CPU time (0:
- * TT_GUARD_RESUME_MS). Within another guard there is no budget of its own, the outer one's goes on.
- * Thread: any; it is known to the watchdog from its first guard to its end. */
-void tt_guard_begin(struct tt_guard *guard, lua_State *L, int64_t budget_ms);
+/* From here to tt_budget_end the calling thread may run Lua in L for budget_ms of its CPU time (0:
+ * TT_BUDGET_RESUME_MS). Within another guard there is no budget of its own, the outer one's goes
+ * on. Thread: any; it is known to the watchdog from its first guard to its end. */
+void tt_budget_begin(struct tt_budget *guard, lua_State *L, int64_t budget_ms);
 /* Returns whether the script was stopped. A coroutine in which that raised has its hooks off for
  * good: it must not run again, not even to close its variables. */
-bool tt_guard_end(struct tt_guard *guard);
+bool tt_budget_end(struct tt_budget *guard);
 
-/* lua_pcall with a guard around it. Returns its status, or TT_GUARD_STOPPED. */
-#define TT_GUARD_STOPPED 100
-int tt_guard_call(lua_State *L, int arguments, int results, int handler, int64_t budget_ms);
+/* lua_pcall with a guard around it. Returns its status, or TT_BUDGET_STOPPED. */
+#define TT_BUDGET_STOPPED 100
+int tt_budget_call(lua_State *L, int arguments, int results, int handler, int64_t budget_ms);
 
-/* Within a guard another coroutine runs: `inner` until tt_guard_leave with what this returned. */
-lua_State *tt_guard_enter(lua_State *inner);
-void tt_guard_leave(lua_State *outer);
+/* Within a guard another coroutine runs: `inner` until tt_budget_leave with what this returned. */
+lua_State *tt_budget_enter(lua_State *inner);
+void tt_budget_leave(lua_State *outer);
+
+/* Between these two the thread's work is not the script's: no budget runs, and a fresh one begins
+ * after it. For core work that is bounded by itself and that a script can ask for once only.
+ * Nothing between them may run Lua code or leave by an error. */
+void tt_budget_pause(void);
+void tt_budget_renew(void);
 
 /* Whether the script that runs on this thread is being stopped. */
-bool tt_guard_stopped(void);
+bool tt_budget_stopped(void);
 /* For C functions that may take long: raises when it is. */
-void tt_guard_raise_if_stopped(lua_State *L, const char *function);
+void tt_budget_raise_if_stopped(lua_State *L, const char *function);
 
 struct tt_watchdog_stats {
     uint64_t timeouts; /* scripts that were stopped */

@@ -13,25 +13,25 @@
 
 /* ---- answers ---- */
 
-void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body)
+void tt_request_reply(struct tt_request *request, int status, struct tt_buf *body)
 {
-    visit->status = status;
-    tt_http_reply(visit->exchange, status, body);
+    request->status = status;
+    tt_http_reply(request->exchange, status, body);
 }
 
-struct tt_str tt_visit_text(const struct tt_visit *visit, const struct tt_err *err)
+struct tt_str tt_request_text(const struct tt_request *request, const struct tt_err *err)
 {
     const struct tt_error_text *text =
-        tt_generation_error(visit->generation, tt_str_from(err->code));
-    return visit->chinese ? text->zh : text->en;
+        tt_generation_error(request->generation, tt_str_from(err->code));
+    return request->chinese ? text->zh : text->en;
 }
 
-void tt_visit_fill(const struct tt_visit *visit, const char *code,
-                   struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
-                   struct tt_buf *out)
+void tt_request_fill(const struct tt_request *request, const char *code,
+                     struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
+                     struct tt_buf *out)
 {
-    const struct tt_error_text *entry = tt_generation_error(visit->generation, tt_str_from(code));
-    struct tt_str text = visit->chinese ? entry->zh : entry->en, value;
+    const struct tt_error_text *entry = tt_generation_error(request->generation, tt_str_from(code));
+    struct tt_str text = request->chinese ? entry->zh : entry->en, value;
 
     while (text.len) {
         ptrdiff_t open = tt_str_find(text, '{');
@@ -52,101 +52,101 @@ void tt_visit_fill(const struct tt_visit *visit, const char *code,
     }
 }
 
-void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error)
+void tt_request_fail(struct tt_request *request, const struct tt_request_error *error)
 {
     const struct tt_error_text *text =
-        tt_generation_error(visit->generation, tt_str_from(error->code));
+        tt_generation_error(request->generation, tt_str_from(error->code));
     bool known = tt_str_eq(text->code, tt_str_from(error->code));
     int status = !known && error->status ? error->status : text->status;
     struct tt_buf body = {0};
 
     if (!known)
         tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
-    snprintf(visit->code, sizeof(visit->code), "%s",
+    snprintf(request->code, sizeof(request->code), "%s",
              !known && error->status ? error->code : text->code.data);
-    tt_error_shape_put(visit, error, tt_str_from(visit->code), status, &body);
+    tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
     if (error->detail && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",
-               TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
-               TT_F_Z("code", visit->code), TT_F_Z("error", error->detail));
-    tt_visit_reply(visit, status, &body);
+               TT_F_STR("request_id", tt_http_request_id(request->exchange)),
+               TT_F_Z("code", request->code), TT_F_Z("error", error->detail));
+    tt_request_reply(request, status, &body);
 }
 
-static void fail(struct tt_visit *visit, const char *code)
+static void fail(struct tt_request *request, const char *code)
 {
-    tt_visit_fail(visit, &(struct tt_visit_error){.code = code});
+    tt_request_fail(request, &(struct tt_request_error){.code = code});
 }
 
-/* ---- the visit ---- */
+/* ---- the request ---- */
 
-static struct tt_visit *begin_visit(struct tt_listener_handle *handle,
-                                    struct tt_http_exchange *exchange)
+static struct tt_request *begin_request(struct tt_listener_handle *handle,
+                                        struct tt_http_exchange *exchange)
 {
     struct tt_dispatcher *dispatcher = handle->dispatcher;
-    struct tt_visit *visit = tt_arena_alloc(tt_http_arena(exchange), sizeof(*visit));
+    struct tt_request *request = tt_arena_alloc(tt_http_arena(exchange), sizeof(*request));
     char number[24];
 
-    visit->dispatcher = dispatcher;
-    visit->exchange = exchange;
-    visit->listener = handle->listener;
-    visit->started_ns = tt_clock_mono_ns();
-    visit->generation = tt_generation_ref(dispatcher->generation);
-    visit->vm = visit->generation->vms[dispatcher->tide->runtime.worker];
-    visit->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
-    tt_http_set_user(exchange, visit);
-    snprintf(number, sizeof(number), "%d", visit->generation->number);
+    request->dispatcher = dispatcher;
+    request->exchange = exchange;
+    request->listener = handle->listener;
+    request->started_ns = tt_clock_mono_ns();
+    request->generation = tt_generation_ref(dispatcher->generation);
+    request->vm = request->generation->vms[dispatcher->tide->runtime.worker];
+    request->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
+    tt_http_set_user(exchange, request);
+    snprintf(number, sizeof(number), "%d", request->generation->number);
     tt_http_add_header(exchange, TT_STR("X-Script-Generation"), tt_str_from(number));
-    return visit;
+    return request;
 }
 
-static void count_request(const struct tt_visit *visit)
+static void count_request(const struct tt_request *request)
 {
-    struct tt_route_stats_set *set = visit->dispatcher->settings->route_stats;
-    uint64_t duration_us = (tt_clock_mono_ns() - visit->started_ns) / 1000;
+    struct tt_route_stats_set *set = request->dispatcher->settings->route_stats;
+    uint64_t duration_us = (tt_clock_mono_ns() - request->started_ns) / 1000;
 
     if (!set)
         return;
-    struct tt_route_stats *stats = visit->route ? visit->route->stats : NULL;
+    struct tt_route_stats *stats = request->route ? request->route->stats : NULL;
     tt_route_stats_add(stats ? stats : tt_route_stats_of(set, TT_STR(""), TT_STR("")),
-                       visit->gone ? 0 : visit->status, duration_us);
+                       request->gone ? 0 : request->status, duration_us);
 }
 
 static void on_end(void *arg, struct tt_http_exchange *exchange)
 {
-    struct tt_visit *visit = tt_http_user(exchange);
+    struct tt_request *request = tt_http_user(exchange);
     (void)arg;
-    if (!visit)
+    if (!request)
         return;
-    struct tt_dispatcher *dispatcher = visit->dispatcher;
-    struct tt_str path = visit->route ? visit->route->path : TT_STR("-");
+    struct tt_dispatcher *dispatcher = request->dispatcher;
+    struct tt_str path = request->route ? request->route->path : TT_STR("-");
 
-    tt_frames_close(visit->frames);
-    tt_intake_close(visit->intake);
-    visit->intake = NULL;
-    if (visit->request)
-        *visit->request = NULL;
-    count_request(visit);
+    tt_frames_close(request->frames);
+    tt_intake_close(request->intake);
+    request->intake = NULL;
+    if (request->lua_request)
+        *request->lua_request = NULL;
+    count_request(request);
     dispatcher->requests++;
-    if (visit->status >= 500)
+    if (request->status >= 500)
         dispatcher->errors_5xx++;
     tt_log(TT_LOG_INFO, "request", TT_F_STR("request_id", tt_http_request_id(exchange)),
            TT_F_STR("method", tt_http_method(exchange)), TT_F_STR("route", path),
-           TT_F_INT("status", visit->status), TT_F_INT("user_id", visit->user_id),
-           TT_F_INT("duration_us", (int64_t)((tt_clock_mono_ns() - visit->started_ns) / 1000)),
-           TT_F_INT("generation", visit->generation->number), TT_F_Z("code", visit->code));
-    if (visit->listener == TT_LISTENER_ADMIN && dispatcher->admin_end)
-        dispatcher->admin_end(dispatcher->builtin_arg, visit);
-    tt_generation_unref(visit->generation);
+           TT_F_INT("status", request->status), TT_F_INT("user_id", request->user_id),
+           TT_F_INT("duration_us", (int64_t)((tt_clock_mono_ns() - request->started_ns) / 1000)),
+           TT_F_INT("generation", request->generation->number), TT_F_Z("code", request->code));
+    if (request->listener == TT_LISTENER_ADMIN && dispatcher->admin_end)
+        dispatcher->admin_end(dispatcher->builtin_arg, request);
+    tt_generation_unref(request->generation);
 }
 
 /* ---- CORS (WHATWG Fetch, 3.2) ---- */
 
-static void add_cors(struct tt_visit *visit)
+static void add_cors(struct tt_request *request)
 {
-    const struct tt_serve_settings *settings = visit->dispatcher->settings;
-    struct tt_http_exchange *exchange = visit->exchange;
+    const struct tt_serve_settings *settings = request->dispatcher->settings;
+    struct tt_http_exchange *exchange = request->exchange;
 
-    if (settings->cors_origin_count == 0 || visit->listener != TT_LISTENER_PUBLIC)
+    if (settings->cors_origin_count == 0 || request->listener != TT_LISTENER_PUBLIC)
         return;
     struct tt_str origin = tt_http_header(exchange, "Origin");
     tt_http_add_header(exchange, TT_STR("Vary"), TT_STR("Origin"));
@@ -161,11 +161,11 @@ static void add_cors(struct tt_visit *visit)
     }
 }
 
-static void answer_options(struct tt_visit *visit)
+static void answer_options(struct tt_request *request)
 {
-    struct tt_http_exchange *exchange = visit->exchange;
+    struct tt_http_exchange *exchange = request->exchange;
     struct tt_str asked = tt_http_header(exchange, "Access-Control-Request-Headers");
-    struct tt_str allow = tt_str_from(visit->match.allow);
+    struct tt_str allow = tt_str_from(request->match.allow);
     struct tt_buf none = {0};
 
     tt_http_add_header(exchange, TT_STR("Allow"), allow);
@@ -175,29 +175,29 @@ static void answer_options(struct tt_visit *visit)
             tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Headers"), asked);
         tt_http_add_header(exchange, TT_STR("Access-Control-Max-Age"), TT_STR("600"));
     }
-    tt_visit_reply(visit, 204, &none);
+    tt_request_reply(request, 204, &none);
 }
 
 /* ---- the head ---- */
 
-static bool find_route(struct tt_visit *visit)
+static bool find_route(struct tt_request *request)
 {
-    struct tt_str method = tt_http_method(visit->exchange);
+    struct tt_str method = tt_http_method(request->exchange);
 
-    tt_router_match(visit->generation->router[visit->listener], method,
-                    tt_http_path(visit->exchange), &visit->match);
-    if (visit->match.value >= 0) {
-        visit->route_index = visit->match.value;
-        visit->route = &visit->generation->routes[visit->match.value];
+    tt_router_match(request->generation->router[request->listener], method,
+                    tt_http_path(request->exchange), &request->match);
+    if (request->match.value >= 0) {
+        request->route_index = request->match.value;
+        request->route = &request->generation->routes[request->match.value];
         return true;
     }
-    if (visit->match.value == -2 && tt_str_eq(method, TT_STR("OPTIONS"))) {
-        answer_options(visit);
-    } else if (visit->match.value == -2) {
-        tt_http_add_header(visit->exchange, TT_STR("Allow"), tt_str_from(visit->match.allow));
-        fail(visit, "method_not_allowed");
+    if (request->match.value == -2 && tt_str_eq(method, TT_STR("OPTIONS"))) {
+        answer_options(request);
+    } else if (request->match.value == -2) {
+        tt_http_add_header(request->exchange, TT_STR("Allow"), tt_str_from(request->match.allow));
+        fail(request, "method_not_allowed");
     } else {
-        fail(visit, "not_found");
+        fail(request, "not_found");
     }
     return false;
 }
@@ -229,50 +229,54 @@ static bool is_json_type(struct tt_http_exchange *exchange)
 
 static void on_piece(struct tt_http_exchange *exchange, struct tt_str bytes)
 {
-    struct tt_visit *visit = tt_http_user(exchange);
+    struct tt_request *request = tt_http_user(exchange);
     struct tt_err err = {0};
 
-    if (tt_intake_feed(visit->intake, bytes, &err) != 0)
-        tt_visit_fail(visit, &(struct tt_visit_error){.code = err.code, .detail = err.message});
+    if (tt_intake_feed(request->intake, bytes, &err) != 0)
+        tt_request_fail(request,
+                        &(struct tt_request_error){.code = err.code, .detail = err.message});
 }
 
-static void begin_upload(struct tt_visit *visit, size_t *body_max)
+static void begin_upload(struct tt_request *request, size_t *body_max)
 {
     struct tt_err err = {0};
 
-    visit->intake = tt_intake_open(visit->exchange, visit->dispatcher->tide, &err);
-    if (!visit->intake) {
-        fail(visit, err.code);
+    request->intake = tt_intake_open(request->exchange, request->dispatcher->tide, &err);
+    if (!request->intake) {
+        fail(request, err.code);
         return;
     }
-    tt_http_stream_body(visit->exchange, on_piece);
-    *body_max = visit->route->body_max;
+    tt_http_stream_body(request->exchange, on_piece);
+    *body_max = request->body_max;
 }
 
 static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
 {
     struct tt_listener_handle *handle = arg;
     struct tt_dispatcher *dispatcher = handle->dispatcher;
-    struct tt_visit *visit;
+    struct tt_request *request;
 
     *body_max = 0;
     if (dispatcher->builtin(dispatcher->builtin_arg, exchange, handle)) {
         *body_max = BODY_UNREAD_MAX;
         return;
     }
-    visit = begin_visit(handle, exchange);
-    add_cors(visit);
-    if (!find_route(visit))
+    request = begin_request(handle, exchange);
+    request->body_max = BODY_UNREAD_MAX;
+    add_cors(request);
+    if (!find_route(request))
         return;
-    if (visit->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
+    if (request->route->upload || request->route->reads_body)
+        request->body_max = request->route->body_max;
+    if (request->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
-        fail(visit, "unauthorized");
-    } else if (visit->route->upload) {
-        begin_upload(visit, body_max);
-    } else if (visit->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
-        fail(visit, "unsupported_media_type");
+        fail(request, "unauthorized");
+    } else if (request->route->upload) {
+        begin_upload(request, body_max);
+    } else if (request->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
+        fail(request, "unsupported_media_type");
     } else {
-        *body_max = visit->route->reads_body ? visit->route->body_max : BODY_UNREAD_MAX;
+        *body_max = request->body_max;
     }
 }
 
@@ -280,58 +284,59 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
 
 static void on_task_end(const struct tt_err *error, void *arg)
 {
-    struct tt_visit *visit = arg;
+    struct tt_request *request = arg;
 
     if (!error)
         return;
-    atomic_fetch_add_explicit(&visit->vm->failures, 1, memory_order_relaxed);
+    if (tt_task_is_own_fault(request->task, error))
+        atomic_fetch_add_explicit(&request->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
-           TT_F_STR("request_id", tt_http_request_id(visit->exchange)),
-           TT_F_STR("route", visit->route->path), TT_F_INT("generation", visit->generation->number),
-           TT_F_Z("error", error->message));
-    if (visit->dispatcher->settings->route_stats)
-        tt_route_stats_add_failure(visit->dispatcher->settings->route_stats,
+           TT_F_STR("request_id", tt_http_request_id(request->exchange)),
+           TT_F_STR("route", request->route->path),
+           TT_F_INT("generation", request->generation->number), TT_F_Z("error", error->message));
+    if (request->dispatcher->settings->route_stats)
+        tt_route_stats_add_failure(request->dispatcher->settings->route_stats,
                                    tt_str_from(error->code));
-    if (visit->status == 0)
-        tt_visit_fail(visit,
-                      &(struct tt_visit_error){.code = error->code, .detail = error->message});
+    if (request->status == 0)
+        tt_request_fail(request,
+                        &(struct tt_request_error){.code = error->code, .detail = error->message});
 }
 
 /* The user that the pipeline found, for the access log. */
-static void note_user(lua_State *L, struct tt_visit *visit, int request)
+static void note_user(lua_State *L, struct tt_request *request, int index)
 {
-    if (lua_getfield(L, request, "user") == LUA_TTABLE && lua_getfield(L, -1, "id") == LUA_TNUMBER)
-        visit->user_id = lua_tointeger(L, -1);
-    lua_settop(L, request);
+    if (lua_getfield(L, index, "user") == LUA_TTABLE && lua_getfield(L, -1, "id") == LUA_TNUMBER)
+        request->user_id = lua_tointeger(L, -1);
+    lua_settop(L, index);
 }
 
 /* 1 = request, 2.. = what app.handle returned. */
 static int after_handle(lua_State *L, int status, lua_KContext context)
 {
-    struct tt_visit *visit = (struct tt_visit *)context;
+    struct tt_request *request = (struct tt_request *)context;
     (void)status;
 
     lua_settop(L, 3);
     lua_pushvalue(L, 1);
-    note_user(L, visit, 4);
+    note_user(L, request, 4);
     lua_settop(L, 3);
-    tt_response_render(L, visit);
+    tt_response_render(L, request);
     return 0;
 }
 
 static int handle_entry(lua_State *L)
 {
-    struct tt_visit *visit = lua_touserdata(L, 1);
+    struct tt_request *request = lua_touserdata(L, 1);
 
     lua_settop(L, 0);
-    tt_request_push(L, visit);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, visit->vm->handle_ref);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, visit->vm->routes_ref);
-    lua_rawgeti(L, -1, visit->route_index + 1);
+    tt_request_push(L, request);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, request->vm->handle_ref);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, request->vm->routes_ref);
+    lua_rawgeti(L, -1, request->route_index + 1);
     lua_remove(L, -2);
     lua_pushvalue(L, 1);
-    lua_callk(L, 2, 2, (lua_KContext)visit, after_handle);
-    return after_handle(L, LUA_OK, (lua_KContext)visit);
+    lua_callk(L, 2, 2, (lua_KContext)request, after_handle);
+    return after_handle(L, LUA_OK, (lua_KContext)request);
 }
 
 /* The client has left. A stream ends, a task goes on: what it began (a turn, a write) belongs to
@@ -339,73 +344,89 @@ static int handle_entry(lua_State *L)
  * be cancelled then. */
 static void on_gone(struct tt_http_exchange *exchange)
 {
-    struct tt_visit *visit = tt_http_user(exchange);
+    struct tt_request *request = tt_http_user(exchange);
 
-    visit->gone = true;
-    snprintf(visit->code, sizeof(visit->code), "client_gone");
-    if (visit->frames)
-        tt_frames_abandon(visit->frames);
-    if (visit->task)
-        tt_task_client_left(visit->task);
+    request->gone = true;
+    snprintf(request->code, sizeof(request->code), "client_gone");
+    if (request->frames)
+        tt_frames_abandon(request->frames);
+    if (request->task)
+        tt_task_client_left(request->task);
 }
 
 static void on_task_over(struct tt_owned *owned)
 {
-    TT_CONTAINER_OF(owned, struct tt_visit, task_end)->task = NULL;
+    TT_CONTAINER_OF(owned, struct tt_request, task_end)->task = NULL;
 }
 
 static struct tt_str describe(void *arg, const struct tt_err *err)
 {
-    return tt_visit_text(arg, err);
+    return tt_request_text(arg, err);
 }
 
-void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position,
-                     const struct tt_frames_openai *openai)
+void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,
+                       const struct tt_frames_openai *openai)
 {
-    struct tt_frames_wish wish = {
-        .position = position, .describe = describe, .describe_arg = visit, .openai = openai};
+    struct tt_frames_options options = {
+        .position = position, .describe = describe, .describe_arg = request, .openai = openai};
 
-    visit->status = 200;
-    visit->frames =
-        tt_frames_open(visit->exchange, visit->dispatcher->tide->runtime.loop, reply, &wish);
-    if (visit->gone && visit->frames)
-        tt_frames_abandon(visit->frames);
+    request->status = 200;
+    request->frames =
+        tt_frames_open(request->exchange, request->dispatcher->tide->runtime.loop, reply, &options);
+    if (request->gone && request->frames)
+        tt_frames_abandon(request->frames);
 }
 
 static void on_request(void *arg, struct tt_http_exchange *exchange)
 {
-    struct tt_visit *visit = tt_http_user(exchange);
+    struct tt_request *request = tt_http_user(exchange);
     const struct tt_dispatcher *dispatcher = ((struct tt_listener_handle *)arg)->dispatcher;
     struct tt_err err = {0};
 
-    if (!visit) {
+    if (!request) {
         dispatcher->builtin_request(dispatcher->builtin_arg, exchange);
         return;
     }
-    if (visit->intake && tt_intake_end(visit->intake, &err) != 0) {
-        fail(visit, err.code);
+    if (request->intake && tt_intake_end(request->intake, &err) != 0) {
+        fail(request, err.code);
         return;
     }
-    atomic_fetch_add_explicit(&visit->vm->requests, 1, memory_order_relaxed);
-    struct tt_task *task = tt_task_new(visit->vm, on_task_end, visit);
+    atomic_fetch_add_explicit(&request->vm->requests, 1, memory_order_relaxed);
+    struct tt_task *task = tt_task_new(request->vm, on_task_end, request);
 
     if (!task) {
-        fail(visit, "script_memory");
+        fail(request, "script_memory");
         return;
     }
-    visit->task = task;
-    visit->task_end.close = on_task_over;
-    tt_task_own(task, &visit->task_end);
+    request->task = task;
+    request->task_end.close = on_task_over;
+    tt_task_own(task, &request->task_end);
     tt_http_on_gone(exchange, on_gone);
     tt_task_start(task, handle_entry);
 }
 
+/* {limit} in the text of body_too_large. */
+static struct tt_str limit_of(void *arg, struct tt_str name)
+{
+    struct tt_request *request = arg;
+    size_t limit = request->body_max ? request->body_max : BODY_UNREAD_MAX;
+
+    if (!tt_str_eq(name, TT_STR("limit")))
+        return (struct tt_str){0};
+    char *number = tt_arena_alloc(tt_http_arena(request->exchange), 24);
+    return tt_str_of(number, (size_t)snprintf(number, 24, "%zu", limit));
+}
+
 static void on_refuse(void *arg, struct tt_http_exchange *exchange, int status, const char *code)
 {
-    struct tt_visit *visit = tt_http_user(exchange);
-    if (!visit)
-        visit = begin_visit(arg, exchange);
-    tt_visit_fail(visit, &(struct tt_visit_error){.code = code, .status = status});
+    struct tt_request *request = tt_http_user(exchange);
+    struct tt_buf text = {0};
+    if (!request)
+        request = begin_request(arg, exchange);
+    tt_request_fill(request, code, limit_of, request, &text);
+    tt_request_fail(request, &(struct tt_request_error){
+                                 .code = code, .status = status, .text = tt_buf_str(&text)});
+    tt_buf_free(&text);
 }
 
 struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle)

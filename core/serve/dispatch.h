@@ -9,7 +9,7 @@
 #include "tide/tide.h"
 
 struct tt_listener_handle;
-struct tt_visit;
+struct tt_request;
 
 struct tt_dispatcher {
     struct tt_tide *tide;
@@ -21,7 +21,7 @@ struct tt_dispatcher {
                     const struct tt_listener_handle *handle);
     void (*builtin_request)(void *arg, struct tt_http_exchange *exchange);
     /* A request of the scripts on the admin listener is over; may be NULL. */
-    void (*admin_end)(void *arg, const struct tt_visit *visit);
+    void (*admin_end)(void *arg, const struct tt_request *request);
     void *builtin_arg;
     uint64_t requests, errors_5xx;
 };
@@ -34,7 +34,7 @@ struct tt_listener_handle {
 struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle);
 
 /* One request on its way; lives in the exchange's arena. */
-struct tt_visit {
+struct tt_request {
     struct tt_dispatcher *dispatcher;
     struct tt_http_exchange *exchange;
     enum tt_listener listener;
@@ -42,29 +42,32 @@ struct tt_visit {
     struct tt_vm *vm;
     const struct tt_route *route; /* NULL before the match */
     int route_index;
-    struct tt_route_match match;
+    struct tt_router_match match;
     bool chinese; /* the language of texts for people */
     uint64_t started_ns;
+    size_t body_max; /* bytes that are taken of its body */
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
     bool gone;                /* the client has left */
+    bool json_read;           /* the script has had its body decoded */
     struct tt_task *task;     /* NULL before it began and after it ended */
     struct tt_owned task_end; /* how its end is noticed */
     struct tt_frames *frames;
     struct tt_intake *intake; /* of an upload route */
-    void **request;           /* the Lua request's pointer to here, cleared at the end */
+    void **lua_request;       /* the Lua request's pointer to here, cleared at the end */
 };
 
-/* Appends the text of an error code in the visit's language, {name} replaced by what arg_of returns
- * (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua error. */
-void tt_visit_fill(const struct tt_visit *visit, const char *code,
-                   struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
-                   struct tt_buf *out);
+/* Appends the text of an error code in the request's language, {name} replaced by what arg_of
+ * returns (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua
+ * error. */
+void tt_request_fill(const struct tt_request *request, const char *code,
+                     struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
+                     struct tt_buf *out);
 
 /* Answers with the error shape of the request's path. A code that the scripts do not know becomes
  * "internal_error", or keeps `status` when one is given. */
-struct tt_visit_error {
+struct tt_request_error {
     const char *code;
     int status;            /* 0 = the error table's */
     int64_t retry_after_s; /* 0 = none */
@@ -72,14 +75,14 @@ struct tt_visit_error {
     struct tt_str text;    /* data == NULL: the code's, placeholders left out */
     const char *detail;    /* shown in dev mode only, may be NULL */
 };
-void tt_visit_fail(struct tt_visit *visit, const struct tt_visit_error *error);
+void tt_request_fail(struct tt_request *request, const struct tt_request_error *error);
 
 /* Opens the answer as the stream of a reply; `openai` != NULL: in that format. */
-void tt_visit_stream(struct tt_visit *visit, struct tt_reply *reply, uint64_t position,
-                     const struct tt_frames_openai *openai);
+void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,
+                       const struct tt_frames_openai *openai);
 
-/* Fills in visit->status, answers, and writes nothing more. Body is taken over. */
-void tt_visit_reply(struct tt_visit *visit, int status, struct tt_buf *body);
+/* Fills in request->status, answers, and writes nothing more. Body is taken over. */
+void tt_request_reply(struct tt_request *request, int status, struct tt_buf *body);
 
-/* The text of an error code in the visit's language, without placeholders filled. */
-struct tt_str tt_visit_text(const struct tt_visit *visit, const struct tt_err *err);
+/* The text of an error code in the request's language, without placeholders filled. */
+struct tt_str tt_request_text(const struct tt_request *request, const struct tt_err *err);

@@ -8,27 +8,29 @@
 #include <stdio.h>
 
 /* What developers see of it, in dev mode. */
-static struct tt_str detail_of(const struct tt_visit *visit, const struct tt_visit_error *error)
+static struct tt_str detail_of(const struct tt_request *request,
+                               const struct tt_request_error *error)
 {
-    return visit->dispatcher->settings->dev && error->detail ? tt_str_from(error->detail)
-                                                             : (struct tt_str){0};
+    return request->dispatcher->settings->dev && error->detail ? tt_str_from(error->detail)
+                                                               : (struct tt_str){0};
 }
 
-static void put_own(const struct tt_visit *visit, const struct tt_visit_error *error,
+static void put_own(const struct tt_request *request, const struct tt_request_error *error,
                     struct tt_str text, struct tt_str code, struct tt_json_writer *w)
 {
     tt_json_begin_object(w);
-    tt_http_error_put(w, &(struct tt_http_error){.message = text,
-                                                 .code = code,
-                                                 .request_id = tt_http_request_id(visit->exchange),
-                                                 .detail = detail_of(visit, error)});
+    tt_http_error_put(w,
+                      &(struct tt_http_error){.message = text,
+                                              .code = code,
+                                              .request_id = tt_http_request_id(request->exchange),
+                                              .detail = detail_of(request, error)});
     tt_json_end_object(w);
 }
 
-static void put_openai(const struct tt_visit *visit, const struct tt_visit_error *error,
+static void put_openai(const struct tt_request *request, const struct tt_request_error *error,
                        const struct tt_http_error_openai *object, struct tt_json_writer *w)
 {
-    struct tt_str detail = detail_of(visit, error);
+    struct tt_str detail = detail_of(request, error);
 
     tt_json_begin_object(w);
     tt_json_key(w, TT_STR("error"));
@@ -41,16 +43,16 @@ static void put_openai(const struct tt_visit *visit, const struct tt_visit_error
 }
 
 /* Whether the same request may fare better later: by the error table, else by the status. */
-static bool worth_retrying(const struct tt_visit *visit, struct tt_str code, int status)
+static bool worth_retrying(const struct tt_request *request, struct tt_str code, int status)
 {
-    const struct tt_error_text *text = tt_generation_error(visit->generation, code);
+    const struct tt_error_text *text = tt_generation_error(request->generation, code);
 
-    if (text->retry != TT_RETRY_BY_STATUS)
-        return text->retry == TT_RETRY_YES;
+    if (text->retry != TT_ERROR_RETRY_BY_STATUS)
+        return text->retry == TT_ERROR_RETRY_YES;
     return status == 408 || status == 429 || status >= 500;
 }
 
-static void add_retry_after(struct tt_visit *visit, int64_t seconds, int status, bool in_ms)
+static void add_retry_after(struct tt_request *request, int64_t seconds, int status, bool in_ms)
 {
     char text[32];
 
@@ -58,34 +60,35 @@ static void add_retry_after(struct tt_visit *visit, int64_t seconds, int status,
         return;
     seconds = seconds > 0 ? seconds : 1;
     snprintf(text, sizeof(text), "%lld", (long long)seconds);
-    tt_http_add_header(visit->exchange, TT_STR("Retry-After"), tt_str_from(text));
+    tt_http_add_header(request->exchange, TT_STR("Retry-After"), tt_str_from(text));
     if (!in_ms)
         return;
     snprintf(text, sizeof(text), "%lld000", (long long)seconds);
-    tt_http_add_header(visit->exchange, TT_STR("Retry-After-Ms"), tt_str_from(text));
+    tt_http_add_header(request->exchange, TT_STR("Retry-After-Ms"), tt_str_from(text));
 }
 
-void tt_error_shape_put(struct tt_visit *visit, const struct tt_visit_error *error,
+void tt_error_shape_put(struct tt_request *request, const struct tt_request_error *error,
                         struct tt_str code, int status, struct tt_buf *body)
 {
     struct tt_json_writer w = {.buf = body};
     struct tt_buf filled = {0};
-    bool openai = tt_generation_error_shape(visit->generation, tt_http_path(visit->exchange)) ==
+    bool openai = tt_generation_error_shape(request->generation, tt_http_path(request->exchange)) ==
                   TT_ERROR_OPENAI;
 
     if (!error->text.data)
-        tt_visit_fill(visit, error->code, NULL, NULL, &filled);
+        tt_request_fill(request, error->code, NULL, NULL, &filled);
     struct tt_str text = error->text.data ? error->text : tt_buf_str(&filled);
     if (openai) {
-        put_openai(visit, error, &(struct tt_http_error_openai){text, error->param, code, status},
+        put_openai(request, error, &(struct tt_http_error_openai){text, error->param, code, status},
                    &w);
-        tt_http_add_header(visit->exchange, TT_STR("X-Should-Retry"),
-                           worth_retrying(visit, code, status) ? TT_STR("true") : TT_STR("false"));
+        tt_http_add_header(request->exchange, TT_STR("X-Should-Retry"),
+                           worth_retrying(request, code, status) ? TT_STR("true")
+                                                                 : TT_STR("false"));
     } else {
-        put_own(visit, error, text, code, &w);
+        put_own(request, error, text, code, &w);
     }
-    add_retry_after(visit, error->retry_after_s, status, openai);
-    tt_http_add_header(visit->exchange, TT_STR("Content-Type"),
+    add_retry_after(request, error->retry_after_s, status, openai);
+    tt_http_add_header(request->exchange, TT_STR("Content-Type"),
                        TT_STR("application/json; charset=utf-8"));
     tt_buf_free(&filled);
 }

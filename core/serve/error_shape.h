@@ -7,5 +7,5 @@
 
 /* Appends the body and adds the headers of a failed answer. `code` and `status` are what the client
  * gets; the text is the error's, or that of its code. Thread: worker. */
-void tt_error_shape_put(struct tt_visit *visit, const struct tt_visit_error *error,
+void tt_error_shape_put(struct tt_request *request, const struct tt_request_error *error,
                         struct tt_str code, int status, struct tt_buf *body);

@@ -19,7 +19,7 @@ static void release(struct tt_vm *vm)
 struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
                                         struct tt_runtime **runtimes, int count,
                                         const struct tt_serve_settings *settings,
-                                        struct tt_complaints *complaints, struct tt_err *err)
+                                        struct tt_diagnostics *diagnostics, struct tt_err *err)
 {
     struct tt_generation *generation = TT_NEW(struct tt_generation);
     struct tt_err why = {0};
@@ -32,13 +32,13 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
     generation->vms = tt_alloc((size_t)count * sizeof(struct tt_vm *));
     for (int i = 0; i < TT_LISTENERS; i++)
         generation->router[i] = tt_router_new();
-    complaints->phase = "personas";
+    diagnostics->phase = "personas";
     if (tt_bundle_read_personas(bundle, &why) != 0) {
-        tt_complaints_add(complaints, "style.yaml", tt_str_from(why.message));
+        tt_diagnostics_add(diagnostics, "style.yaml", tt_str_from(why.message));
         failed = -1; /* what is wrong with the scripts is told all the same */
     }
     for (int i = 0; i < count; i++) {
-        generation->vms[i] = tt_vm_new(bundle, runtimes[i], number, complaints, err);
+        generation->vms[i] = tt_vm_new(bundle, runtimes[i], number, diagnostics, err);
         if (!generation->vms[i])
             goto failed;
         generation->vm_count++;
@@ -46,7 +46,7 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
         generation->vms[i]->hold = hold;
         generation->vms[i]->release = release;
     }
-    if (tt_generation_check(generation, settings, complaints) == 0 && failed == 0)
+    if (tt_generation_check(generation, settings, diagnostics) == 0 && failed == 0)
         return generation;
     tt_err_set(err, 422, "script_error", "the scripts do not validate");
 failed:

@@ -26,12 +26,12 @@ struct tt_route {
 };
 
 /* Whether the same request may fare better later. */
-enum tt_retry { TT_RETRY_BY_STATUS, TT_RETRY_YES, TT_RETRY_NO };
+enum tt_error_retry { TT_ERROR_RETRY_BY_STATUS, TT_ERROR_RETRY_YES, TT_ERROR_RETRY_NO };
 
 struct tt_error_text {
     struct tt_str code;
     int status;
-    enum tt_retry retry;
+    enum tt_error_retry retry;
     struct tt_str en, zh;
 };
 
@@ -66,12 +66,12 @@ struct tt_generation {
 };
 
 /* Builds a generation with one state for each runtime and checks it; takes the bundle over (also on
- * failure). Fails: NULL with "script_error"; *complaints gets everything that was found. Thread:
+ * failure). Fails: NULL with "script_error"; *diagnostics gets everything that was found. Thread:
  * builder or main. */
 struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
                                         struct tt_runtime **runtimes, int count,
                                         const struct tt_serve_settings *settings,
-                                        struct tt_complaints *complaints, struct tt_err *err);
+                                        struct tt_diagnostics *diagnostics, struct tt_err *err);
 struct tt_generation *tt_generation_ref(struct tt_generation *generation);
 /* The last one hands it to on_unused, or closes the states at once: they have no task any more, for
  * tasks hold a reference each. Thread: any. A worker's own reference and those of its requests are

@@ -4,21 +4,22 @@
 #include "serve/generation_check.h"
 
 #include "base/map.h"
+#include "script/old_names.h"
 #include "script/value.h"
 
 struct check {
     struct tt_generation *generation;
     const struct tt_serve_settings *settings; /* NULL when only advice is asked for */
-    struct tt_complaints *complaints;
+    struct tt_diagnostics *diagnostics;
 };
 
-/* Takes the text on top of the stack as a complaint. */
+/* Takes the text on top of the stack as a diagnostic. */
 static void complain(lua_State *L, struct check *check, const char *file)
 {
     struct tt_str text;
 
     text.data = luaL_tolstring(L, -1, &text.len);
-    tt_complaints_add(check->complaints, file, text);
+    tt_diagnostics_add(check->diagnostics, file, text);
     lua_pop(L, 2);
 }
 
@@ -34,7 +35,7 @@ static void read_error(lua_State *L, struct tt_generation *generation, int entry
     text->en = tt_arena_str(&generation->arena, tt_value_field(L, entry, "en"));
     text->zh = tt_arena_str(&generation->arena, tt_value_field(L, entry, "zh"));
     if (lua_getfield(L, entry, "retry") != LUA_TNIL)
-        text->retry = lua_toboolean(L, -1) ? TT_RETRY_YES : TT_RETRY_NO;
+        text->retry = lua_toboolean(L, -1) ? TT_ERROR_RETRY_YES : TT_ERROR_RETRY_NO;
     lua_pop(L, 1);
     if (text->status < 400 || text->status > 599 || text->en.len == 0 || text->zh.len == 0)
         luaL_error(L, "'%s' needs status (400-599), en and zh", text->code.data);
@@ -170,8 +171,8 @@ static int read_route(lua_State *L)
     return 0;
 }
 
-/* Names a route for a complaint, with the place of its handler when it has one. On the stack: the
- * complaint at 1, the routes at 2, the number of the entry at 3. */
+/* Names a route for a diagnostic, with the place of its handler when it has one. On the stack: the
+ * diagnostic at 1, the routes at 2, the number of the entry at 3. */
 static int name_route(lua_State *L)
 {
     lua_Debug where = {.linedefined = 1};
@@ -190,7 +191,7 @@ static int name_route(lua_State *L)
     return 1;
 }
 
-/* Reads all routes, so that all complaints are told. */
+/* Reads all routes, so that all diagnostics are told. */
 static int read_routes(lua_State *L)
 {
     struct check *check = lua_touserdata(L, 1);
@@ -221,20 +222,20 @@ static int read_routes(lua_State *L)
 
 /* ---- running app.self_tests and app.advice ---- */
 
-/* A complaint of a script: a text, or {message=, at=, code=}, where `at` is the function that it is
- * about, and `code` stands for the phase. */
+/* A diagnostic of a script: a text, or {message=, at=, code=}, where `at` is the function that it
+ * is about, and `code` stands for the phase. */
 static void read_complaint(lua_State *L, struct check *check)
 {
-    int complaint = lua_gettop(L);
-    const char *phase = check->complaints->phase;
+    int diagnostic = lua_gettop(L);
+    const char *phase = check->diagnostics->phase;
     lua_Debug where;
 
-    if (lua_istable(L, complaint)) {
-        if (lua_getfield(L, complaint, "code") == LUA_TSTRING)
-            check->complaints->phase =
-                tt_arena_str(&check->complaints->arena, tt_str_from(lua_tostring(L, -1))).data;
-        lua_getfield(L, complaint, "message");
-        if (lua_getfield(L, complaint, "at") == LUA_TFUNCTION && !lua_iscfunction(L, -1)) {
+    if (lua_istable(L, diagnostic)) {
+        if (lua_getfield(L, diagnostic, "code") == LUA_TSTRING)
+            check->diagnostics->phase =
+                tt_arena_str(&check->diagnostics->arena, tt_str_from(lua_tostring(L, -1))).data;
+        lua_getfield(L, diagnostic, "message");
+        if (lua_getfield(L, diagnostic, "at") == LUA_TFUNCTION && !lua_iscfunction(L, -1)) {
             lua_getinfo(L, ">S", &where);
             lua_pushfstring(L, "%s:%d: %s", where.short_src, where.linedefined,
                             luaL_tolstring(L, -1, NULL));
@@ -243,11 +244,11 @@ static void read_complaint(lua_State *L, struct check *check)
         }
     }
     complain(L, check, "app.lua");
-    check->complaints->phase = phase;
-    lua_settop(L, complaint - 1);
+    check->diagnostics->phase = phase;
+    lua_settop(L, diagnostic - 1);
 }
 
-/* 1 = check, 2 = the function; its results are complaints. */
+/* 1 = check, 2 = the function; its results are diagnostics. */
 static int run_one(lua_State *L)
 {
     struct check *check = lua_touserdata(L, 1);
@@ -297,28 +298,29 @@ static int run_advice(lua_State *L)
 /* ---- all of it ---- */
 
 int tt_generation_check(struct tt_generation *generation, const struct tt_serve_settings *settings,
-                        struct tt_complaints *complaints)
+                        struct tt_diagnostics *diagnostics)
 {
-    struct check check = {generation, settings, complaints};
+    struct check check = {generation, settings, diagnostics};
     struct tt_vm *vm = generation->vms[0];
-    size_t before = complaints->count;
+    size_t before = diagnostics->count;
     int failed;
 
-    complaints->phase = "errors";
-    failed = tt_vm_call(vm, read_errors, generation, "app.lua", complaints);
-    failed |= tt_vm_call(vm, read_error_shapes, generation, "app.lua", complaints);
-    complaints->phase = "routes";
-    failed |= tt_vm_call(vm, read_routes, &check, "app.lua", complaints);
-    complaints->phase = "self_tests";
-    if (complaints->count == before)
-        failed |= tt_vm_call(vm, run_self_tests, &check, "app.lua", complaints);
-    return failed || complaints->count > before ? -1 : 0;
+    diagnostics->phase = "errors";
+    failed = tt_vm_call(vm, read_errors, generation, "app.lua", diagnostics);
+    failed |= tt_vm_call(vm, read_error_shapes, generation, "app.lua", diagnostics);
+    diagnostics->phase = "routes";
+    failed |= tt_vm_call(vm, read_routes, &check, "app.lua", diagnostics);
+    diagnostics->phase = "self_tests";
+    if (diagnostics->count == before)
+        failed |= tt_vm_call(vm, run_self_tests, &check, "app.lua", diagnostics);
+    return failed || diagnostics->count > before ? -1 : 0;
 }
 
-void tt_generation_advise(struct tt_generation *generation, struct tt_complaints *advice)
+void tt_generation_advise(struct tt_generation *generation, struct tt_diagnostics *advice)
 {
     struct check check = {generation, NULL, advice};
 
     advice->phase = "advice";
     tt_vm_call(generation->vms[0], run_advice, &check, "app.lua", advice);
+    tt_vm_call(generation->vms[0], tt_old_names_advise, advice, "app.lua", advice);
 }

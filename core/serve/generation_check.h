@@ -3,10 +3,10 @@
 #pragma once
 #include "serve/generation.h"
 
-/* Fills in errors, routes and routers from the first state. -1: *complaints says why. */
+/* Fills in errors, routes and routers from the first state. -1: *diagnostics says why. */
 int tt_generation_check(struct tt_generation *generation, const struct tt_serve_settings *settings,
-                        struct tt_complaints *complaints);
+                        struct tt_diagnostics *diagnostics);
 
 /* Asks app.advice for what is no error and yet most likely a mistake; each has its code as phase.
  * For `tidetalk check`. Thread: builder or main. */
-void tt_generation_advise(struct tt_generation *generation, struct tt_complaints *advice);
+void tt_generation_advise(struct tt_generation *generation, struct tt_diagnostics *advice);

@@ -49,7 +49,7 @@ static void on_export_end(const struct tt_err *error, void *arg)
 }
 
 /* lua_call stands in the way of waiting: a function that tries gets an error that says so. */
-int tt_vm_export_state(struct tt_vm *vm, struct tt_buf *state, struct tt_err *err)
+int tt_lifecycle_export_state(struct tt_vm *vm, struct tt_buf *state, struct tt_err *err)
 {
     struct tt_err why = {0};
     struct export export = {.state = state, .err = &why};
@@ -81,7 +81,7 @@ static int take_on_stop(lua_State *L)
     return 0;
 }
 
-void tt_vm_stop(struct tt_vm *vm)
+void tt_lifecycle_stop(struct tt_vm *vm)
 {
     struct tt_detached *on_stop = NULL;
 
@@ -116,8 +116,8 @@ static int start_entry(lua_State *L)
     return 0;
 }
 
-int tt_vm_start(struct tt_vm *vm, struct tt_str state, struct tt_complaints *complaints)
+int tt_lifecycle_start(struct tt_vm *vm, struct tt_str state, struct tt_diagnostics *diagnostics)
 {
-    complaints->phase = "on_start";
-    return tt_vm_call(vm, start_entry, &state, "app.lua", complaints);
+    diagnostics->phase = "on_start";
+    return tt_vm_call(vm, start_entry, &state, "app.lua", diagnostics);
 }

@@ -5,14 +5,15 @@
 
 #include "base/url.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "serve/request_json.h"
 #include "tide/intake.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
 #define REQUEST_META "tide.Request"
 
-static struct tt_visit *visit_of(lua_State *L)
+static struct tt_request *visit_of(lua_State *L)
 {
     void **holder = luaL_checkudata(L, 1, REQUEST_META);
     if (!*holder)
@@ -28,25 +29,25 @@ static void push_str(lua_State *L, struct tt_str s)
         lua_pushnil(L);
 }
 
-static void push_params(lua_State *L, struct tt_visit *visit)
+static void push_params(lua_State *L, struct tt_request *request)
 {
-    lua_createtable(L, 0, visit->match.param_count);
-    for (int i = 0; i < visit->match.param_count; i++) {
+    lua_createtable(L, 0, request->match.param_count);
+    for (int i = 0; i < request->match.param_count; i++) {
         struct tt_buf *decoded = tt_value_scratch(L);
         /* An escape that cannot be decoded stays as it is: it matches nothing that is stored. */
-        if (tt_url_decode(visit->match.param[i], false, decoded) != 0) {
+        if (tt_url_decode(request->match.param[i], false, decoded) != 0) {
             tt_buf_clear(decoded);
-            tt_buf_append_str(decoded, visit->match.param[i]);
+            tt_buf_append_str(decoded, request->match.param[i]);
         }
-        push_str(L, visit->match.name[i]);
+        push_str(L, request->match.name[i]);
         lua_pushlstring(L, decoded->data ? decoded->data : "", decoded->len);
         lua_rawset(L, -3);
     }
 }
 
-static void push_query(lua_State *L, struct tt_visit *visit)
+static void push_query(lua_State *L, struct tt_request *request)
 {
-    struct tt_str rest = tt_http_query(visit->exchange), pair;
+    struct tt_str rest = tt_http_query(request->exchange), pair;
 
     lua_newtable(L);
     while (rest.data && rest.len && tt_str_split(&rest, '&', &pair)) {
@@ -68,37 +69,37 @@ static void push_query(lua_State *L, struct tt_visit *visit)
     }
 }
 
-static bool is_secure(const struct tt_visit *visit)
+static bool is_secure(const struct tt_request *request)
 {
-    return tt_http_behind_tls(visit->exchange) ||
-           tt_str_starts(visit->dispatcher->settings->public_url, TT_STR("https://"));
+    return tt_http_behind_tls(request->exchange) ||
+           tt_str_starts(request->dispatcher->settings->public_url, TT_STR("https://"));
 }
 
 /* Pushes a field; false when there is no such one. */
-static bool push_field(lua_State *L, struct tt_visit *visit, const char *key)
+static bool push_field(lua_State *L, struct tt_request *request, const char *key)
 {
     if (strcmp(key, "params") == 0)
-        push_params(L, visit);
+        push_params(L, request);
     else if (strcmp(key, "query") == 0)
-        push_query(L, visit);
+        push_query(L, request);
     else if (strcmp(key, "upload") == 0)
-        tt_intake_push_upload(L, visit->intake);
+        tt_intake_push_upload(L, request->intake);
     else if (strcmp(key, "fields") == 0)
-        tt_intake_push_fields(L, visit->intake);
+        tt_intake_push_fields(L, request->intake);
     else if (strcmp(key, "method") == 0)
-        push_str(L, tt_http_method(visit->exchange));
+        push_str(L, tt_http_method(request->exchange));
     else if (strcmp(key, "path") == 0)
-        push_str(L, tt_http_path(visit->exchange));
+        push_str(L, tt_http_path(request->exchange));
     else if (strcmp(key, "id") == 0)
-        push_str(L, tt_http_request_id(visit->exchange));
+        push_str(L, tt_http_request_id(request->exchange));
     else if (strcmp(key, "ip") == 0)
-        push_str(L, tt_http_remote(visit->exchange));
+        push_str(L, tt_http_remote(request->exchange));
     else if (strcmp(key, "language") == 0)
-        lua_pushstring(L, visit->chinese ? "zh" : "en");
+        lua_pushstring(L, request->chinese ? "zh" : "en");
     else if (strcmp(key, "secure") == 0)
-        lua_pushboolean(L, is_secure(visit));
+        lua_pushboolean(L, is_secure(request));
     else if (strcmp(key, "generation") == 0)
-        lua_pushinteger(L, visit->generation->number);
+        lua_pushinteger(L, request->generation->number);
     else
         return false;
     return true;
@@ -138,9 +139,9 @@ static int request_newindex(lua_State *L)
 static int request_gc(lua_State *L)
 {
     void **holder = luaL_checkudata(L, 1, REQUEST_META);
-    struct tt_visit *visit = *holder;
-    if (visit)
-        visit->request = NULL;
+    struct tt_request *request = *holder;
+    if (request)
+        request->lua_request = NULL;
     *holder = NULL;
     return 0;
 }
@@ -159,8 +160,23 @@ static int request_cookie(lua_State *L)
 
 static int request_raw_body(lua_State *L)
 {
-    struct tt_str body = tt_http_body(visit_of(L)->exchange);
-    lua_pushlstring(L, body.data ? body.data : "", body.len);
+    tt_task_push_taken(L, tt_http_body(visit_of(L)->exchange));
+    return 1;
+}
+
+static int request_read_json(lua_State *L)
+{
+    struct tt_request *request = visit_of(L);
+    struct tt_err err = {0};
+    bool first = !request->json_read;
+
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2))
+        luaL_checktype(L, 2, LUA_TTABLE);
+    request->json_read = true;
+    tt_task_take(L, tt_http_body(request->exchange).len);
+    if (tt_request_json_push(L, tt_http_body(request->exchange), 2, first, &err) != 0)
+        return tt_value_push_error(L, &err);
     return 1;
 }
 
@@ -168,6 +184,7 @@ static const luaL_Reg methods[] = {
     {"header", request_header},
     {"cookie", request_cookie},
     {"raw_body", request_raw_body},
+    {"read_json", request_read_json},
     {NULL, NULL},
 };
 
@@ -185,7 +202,7 @@ void tt_request_push_metatable(lua_State *L)
     lua_setfield(L, -2, "__gc");
 }
 
-void tt_request_push(lua_State *L, struct tt_visit *visit)
+void tt_request_push(lua_State *L, struct tt_request *request)
 {
     void **holder = lua_newuserdatauv(L, sizeof(void *), 1);
     *holder = NULL;
@@ -193,8 +210,8 @@ void tt_request_push(lua_State *L, struct tt_visit *visit)
     lua_setiuservalue(L, -2, 1);
     tt_request_push_metatable(L);
     lua_setmetatable(L, -2);
-    *holder = visit;
-    visit->request = holder;
+    *holder = request;
+    request->lua_request = holder;
 }
 
 /* One language range and its quality, e.g. "zh-CN;q=0.8". */

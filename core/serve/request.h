@@ -2,15 +2,15 @@
 #pragma once
 #include "serve/dispatch.h"
 
-/* Pushes the request (tide.Request) of a visit. */
-void tt_request_push(lua_State *L, struct tt_visit *visit);
+/* Pushes the request (tide.Request) of a request. */
+void tt_request_push(lua_State *L, struct tt_request *request);
 
 /* Pushes the metatable of requests, which the first one of a state makes. */
 void tt_request_push_metatable(lua_State *L);
 
 /* Reads (response | nil, err) at the two topmost places and answers. Raises on what cannot be
  * rendered: nothing was answered then. */
-void tt_response_render(lua_State *L, struct tt_visit *visit);
+void tt_response_render(lua_State *L, struct tt_request *request);
 
 /* "zh" is preferred over everything else (RFC 9110, 12.5.4). */
 bool tt_request_prefers_chinese(struct tt_str accept_language);

@@ -4,7 +4,7 @@
  * the exchange is touched. An answer is whole or it is the answer to a script error. */
 #include "script/value.h"
 #include "serve/request.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define HEADERS_MAX 64
 
@@ -62,13 +62,13 @@ static int gather_headers(lua_State *L, int response)
 }
 
 /* Adds the pairs on top of the stack; cannot raise. */
-static void add_headers(lua_State *L, struct tt_visit *visit, int count)
+static void add_headers(lua_State *L, struct tt_request *request, int count)
 {
     for (int i = lua_gettop(L) - 2 * count + 1; i < lua_gettop(L); i += 2) {
         struct tt_str name, value;
         name.data = lua_tolstring(L, i, &name.len);
         value.data = lua_tolstring(L, i + 1, &value.len);
-        tt_http_add_header(visit->exchange, name, value);
+        tt_http_add_header(request->exchange, name, value);
     }
 }
 
@@ -96,10 +96,10 @@ static struct tt_str arg_of(void *arg, struct tt_str name)
     return value;
 }
 
-static void render_error(lua_State *L, struct tt_visit *visit, int index)
+static void render_error(lua_State *L, struct tt_request *request, int index)
 {
     struct error_args args = {.L = L};
-    struct tt_visit_error error = {0};
+    struct tt_request_error error = {0};
 
     if (lua_type(L, index) != LUA_TTABLE)
         luaL_error(L, "a handler must return a response or nil and an error table");
@@ -113,7 +113,7 @@ static void render_error(lua_State *L, struct tt_visit *visit, int index)
         args.table = lua_gettop(L);
     args.top = lua_gettop(L);
     struct tt_buf *text = tt_value_scratch(L);
-    tt_visit_fill(visit, error.code, arg_of, &args, text);
+    tt_request_fill(request, error.code, arg_of, &args, text);
     error.text = tt_buf_str(text);
     lua_settop(L, args.top);
     if (args.table) {
@@ -123,8 +123,8 @@ static void render_error(lua_State *L, struct tt_visit *visit, int index)
         lua_settop(L, args.top);
     }
     int headers = gather_headers(L, index);
-    add_headers(L, visit, headers);
-    tt_visit_fail(visit, &error);
+    add_headers(L, request, headers);
+    tt_request_fail(request, &error);
 }
 
 /* ---- answers ---- */
@@ -148,22 +148,22 @@ static bool read_openai(lua_State *L, int response, struct tt_frames_openai *ope
     return true;
 }
 
-static bool render_stream(lua_State *L, struct tt_visit *visit, int response)
+static bool render_stream(lua_State *L, struct tt_request *request, int response)
 {
     lua_pushliteral(L, "stream");
     if (lua_rawget(L, response) == LUA_TNIL) {
         lua_pop(L, 1);
         return false;
     }
-    struct tt_reply *reply = tt_llm_reply(L, lua_gettop(L));
+    struct tt_reply *reply = tt_tide_reply(L, lua_gettop(L));
     if (!reply)
         luaL_error(L, "response field 'stream' is a %s, not a reply", luaL_typename(L, -1));
     int64_t after = tt_value_field_int(L, response, "after", 0);
     struct tt_frames_openai openai = {0};
     bool as_chunks = read_openai(L, response, &openai);
     int headers = gather_headers(L, response);
-    add_headers(L, visit, headers);
-    tt_visit_stream(visit, reply, after < 0 ? 0 : (uint64_t)after, as_chunks ? &openai : NULL);
+    add_headers(L, request, headers);
+    tt_request_stream(request, reply, after < 0 ? 0 : (uint64_t)after, as_chunks ? &openai : NULL);
     return true;
 }
 
@@ -186,19 +186,19 @@ static struct tt_str read_body(lua_State *L, int response, struct tt_buf *out)
     return type;
 }
 
-void tt_response_render(lua_State *L, struct tt_visit *visit)
+void tt_response_render(lua_State *L, struct tt_request *request)
 {
     int response = lua_gettop(L) - 1;
 
     luaL_checkstack(L, 16, "response");
     if (lua_isnil(L, response)) {
-        render_error(L, visit, response + 1);
+        render_error(L, request, response + 1);
         return;
     }
     if (lua_type(L, response) != LUA_TTABLE)
         luaL_error(L, "a handler returned a %s, not a response table", luaL_typename(L, response));
     lua_settop(L, response);
-    if (render_stream(L, visit, response))
+    if (render_stream(L, request, response))
         return;
     int64_t status = tt_value_field_int(L, response, "status", 200);
     if (status < 200 || status > 599)
@@ -206,9 +206,9 @@ void tt_response_render(lua_State *L, struct tt_visit *visit)
     struct tt_buf *body = tt_value_scratch(L);
     struct tt_str type = read_body(L, response, body);
     int headers = gather_headers(L, response);
-    add_headers(L, visit, headers);
+    add_headers(L, request, headers);
     if (type.data)
-        tt_http_add_header(visit->exchange, TT_STR("Content-Type"), type);
+        tt_http_add_header(request->exchange, TT_STR("Content-Type"), type);
     /* The buffer's memory moves into the answer; the state gets a new one when it needs it. */
-    tt_visit_reply(visit, (int)status, body);
+    tt_request_reply(request, (int)status, body);
 }

@@ -2,7 +2,7 @@
  * the database and puts. Waits only when this process has nothing and Redis may have it. */
 #include "cache/tier.h"
 #include "script/task.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -36,7 +36,7 @@ static int asking_push(struct tt_wait *wait, lua_State *L)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
     if (asking->value)
-        lua_pushlstring(L, asking->value->data, asking->value->len);
+        tt_task_push_taken(L, tt_str_of(asking->value->data, asking->value->len));
     else
         lua_pushnil(L);
     return 1;
@@ -84,7 +84,7 @@ static int cache_get(lua_State *L)
     case TT_CACHE_HIT:
         break;
     }
-    lua_pushlstring(L, value->data, value->len);
+    tt_task_push_taken(L, tt_str_of(value->data, value->len));
     tt_cache_drop(cache);
     return 1;
 }
@@ -179,7 +179,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-int tt_bind_cache(lua_State *L)
+int tt_tide_cache(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

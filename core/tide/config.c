@@ -1,12 +1,12 @@
 /* tide.config: the settings in force, typed; secrets are not among them. */
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 static int config_get(lua_State *L)
 {
     struct tt_tide *tide = tt_tide_of(L);
     const char *key = luaL_checkstring(L, 1);
-    struct tt_lua_setting setting;
+    struct tt_tide_setting setting;
 
     if (tide->setting(key, &setting, tide->setting_arg) != 0)
         return luaL_error(L, "config.get: there is no setting '%s'", key);
@@ -34,7 +34,7 @@ static int config_get(lua_State *L)
 
 static const luaL_Reg functions[] = {{"get", config_get}, {NULL, NULL}};
 
-int tt_bind_config(lua_State *L)
+int tt_tide_config(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -221,14 +221,24 @@ static int crypto_unseal(lua_State *L)
 
 /* ---- the rest ---- */
 
-static int crypto_random_hex(lua_State *L)
+static int crypto_random_hex_digits(lua_State *L)
 {
-    char hex[2 * 64 + 1];
-    lua_Integer bytes = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, bytes > 0 && bytes <= 64, 1, "1 to 64 bytes");
-    tt_random_hex(hex, (size_t)bytes * 2);
+    char hex[128 + 1];
+    lua_Integer digits = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, digits > 0 && digits < (lua_Integer)sizeof(hex), 1, "1 to 128 digits");
+    tt_random_hex(hex, (size_t)digits);
     lua_pushstring(L, hex);
     return 1;
+}
+
+/* The old name, which takes bytes; see old_names.c. */
+static int crypto_random_hex(lua_State *L)
+{
+    lua_Integer bytes = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, bytes > 0 && bytes <= 64, 1, "1 to 64 bytes");
+    lua_settop(L, 0);
+    lua_pushinteger(L, bytes * 2);
+    return crypto_random_hex_digits(L);
 }
 
 static int crypto_sha256(lua_State *L)
@@ -257,15 +267,16 @@ static const luaL_Reg functions[] = {
     {"token_verify", crypto_token_verify},
     {"seal", crypto_seal},
     {"unseal", crypto_unseal},
+    {"random_hex_digits", crypto_random_hex_digits},
     {"random_hex", crypto_random_hex},
     {"sha256", crypto_sha256},
     {"equal", crypto_equal},
     {NULL, NULL},
 };
 
-int tt_bind_crypto(lua_State *L)
+int tt_tide_crypto(lua_State *L)
 {
     luaL_newlib(L, functions);
-    tt_bind_encode(L);
+    tt_tide_encode(L);
     return 1;
 }

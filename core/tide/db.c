@@ -2,7 +2,7 @@
  * atomic job, waiting for its commit. */
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -32,7 +32,7 @@ static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
 }
 
 /* Pushes what the call returns; its number, or TT_DB_AGAIN. */
-static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_bind_rows what)
+static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows what)
 {
     struct tt_err err = {0};
     lua_Integer count = 0;
@@ -60,7 +60,7 @@ struct late_read {
     struct tt_wait wait;
     struct tt_db_pending *pending; /* NULL: they are there */
     struct tt_db_rows *rows;
-    enum tt_bind_rows what;
+    enum tt_tide_rows what;
 };
 
 static void on_late_rows(struct tt_db_rows *rows, void *arg)
@@ -93,8 +93,8 @@ static void late_release(struct tt_wait *wait)
     free(read);
 }
 
-int tt_bind_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,
-                      enum tt_bind_rows what)
+int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,
+                      enum tt_tide_rows what)
 {
     if (!tt_task_can_wait(L))
         tt_db_pending_cancel(pending);
@@ -113,7 +113,7 @@ int tt_bind_wait_rows(lua_State *L, const char *function, struct tt_db_pending *
 
 struct read {
     lua_State *L;
-    enum tt_bind_rows what;
+    enum tt_tide_rows what;
     int results;
 };
 
@@ -131,7 +131,7 @@ static void refuse_ids(lua_State *L, const struct tt_db_value *values, size_t co
             luaL_error(L, "argument %d of the statement: db.id_of is for db.write", (int)i + 1);
 }
 
-static int read_rows(lua_State *L, const char *function, enum tt_bind_rows what, bool in_background)
+static int read_rows(lua_State *L, const char *function, enum tt_tide_rows what, bool in_background)
 {
     struct tt_tide *tide = tt_tide_of(L);
     struct tt_db_value values[TT_SQL_ARGS_MAX];
@@ -146,7 +146,7 @@ static int read_rows(lua_State *L, const char *function, enum tt_bind_rows what,
     refuse_ids(L, values, query.count);
     if (tt_db_read(tide->chat.db, tide->runtime.loop, &query, on_rows, &read, &pending, &err) != 0)
         return tt_value_push_error(L, &err);
-    return pending ? tt_bind_wait_rows(L, function, pending, what) : read.results;
+    return pending ? tt_tide_wait_rows(L, function, pending, what) : read.results;
 }
 
 static int db_query(lua_State *L)
@@ -305,7 +305,7 @@ static const luaL_Reg functions[] = {
     {"write", db_write}, {"id_of", db_id_of}, {NULL, NULL},
 };
 
-int tt_bind_db(lua_State *L)
+int tt_tide_db(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -4,7 +4,7 @@
 
 #include "base/secret.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 static struct tt_str check_bytes(lua_State *L, int index)
 {
@@ -111,7 +111,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void tt_bind_encode(lua_State *L)
+void tt_tide_encode(lua_State *L)
 {
     luaL_setfuncs(L, functions, 0);
 }

@@ -4,8 +4,8 @@
 #include "script/file_data.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
 #include "tide/intake.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -102,10 +102,10 @@ static int call_push(struct tt_wait *wait, lua_State *L)
         return tt_value_push_error(L, &call->error);
     switch (call->wants) {
     case WANTS_TEXT:
-        lua_pushlstring(L, call->text.data ? call->text.data : "", call->text.len);
+        tt_task_push_taken(L, tt_buf_str(&call->text));
         break;
     case WANTS_IMAGE:
-        tt_file_data_push_image(L, &call->text);
+        tt_value_file_push_image(L, &call->text);
         break;
     case WANTS_DONE:
         lua_pushboolean(L, true);
@@ -172,9 +172,9 @@ static int files_read_image(lua_State *L)
 
     key.data = luaL_checklstring(L, 1, &key.len);
     luaL_argcheck(L, max > 0 && max <= IMAGE_MAX, 2, "1 byte to 32 MiB");
-    if (tt_file_data_used() > TT_FILE_DATA_MAX)
+    if (tt_value_file_used() > TT_FILE_DATA_MAX)
         lua_gc(L, LUA_GCCOLLECT);
-    if (tt_file_data_used() > TT_FILE_DATA_MAX) {
+    if (tt_value_file_used() > TT_FILE_DATA_MAX) {
         tt_err_set(&err, 503, "busy", "images of other requests fill the memory");
         return tt_value_push_error(L, &err);
     }
@@ -232,7 +232,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-int tt_bind_files(lua_State *L)
+int tt_tide_files(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

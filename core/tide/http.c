@@ -5,8 +5,8 @@
  * sent: they may hold keys. */
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
 #include "tide/llm_start.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ struct asking {
     int status;
     struct tt_buf headers; /* name NUL value NUL …, names in small letters */
     struct tt_buf body;
-    bool too_large, cancel_unheard;
+    bool too_large, stop_without_clients;
     struct tt_err error;
 };
 
@@ -126,7 +126,7 @@ static int asking_push(struct tt_wait *wait, lua_State *L)
     lua_setfield(L, -2, "status");
     push_headers(L, &asking->headers);
     lua_setfield(L, -2, "headers");
-    lua_pushlstring(L, asking->body.data ? asking->body.data : "", asking->body.len);
+    tt_task_push_taken(L, tt_buf_str(&asking->body));
     lua_setfield(L, -2, "body");
     return 1;
 }
@@ -147,7 +147,7 @@ static int set_left(struct tt_err *err)
 static void asking_left(struct tt_wait *wait)
 {
     struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    if (!asking->cancel_unheard || !asking->call)
+    if (!asking->stop_without_clients || !asking->call)
         return;
     tt_call_cancel(asking->call);
     asking->call = NULL;
@@ -211,7 +211,7 @@ static void read_method(lua_State *L, struct tt_call_request *request, bool has_
 static void read_deadlines(lua_State *L, struct tt_call_request *request)
 {
     struct tt_tide *tide = tt_tide_of(L);
-    struct tt_lua_setting connect = {0};
+    struct tt_tide_setting connect = {0};
 
     request->deadlines.total = (uint64_t)read_bounded(L, "timeout_ms", TIMEOUT_MS, TIMEOUT_MAX_MS);
     tide->setting("upstream.connect_timeout", &connect, tide->setting_arg);
@@ -234,20 +234,20 @@ static int http_request(lua_State *L)
         return luaL_error(L, "http.request: needs 'url'");
     read_deadlines(L, &request);
     lua_getfield(L, 1, "disconnect");
-    bool cancel_unheard = tt_lua_read_disconnect(L, -1);
-    if (cancel_unheard && !tt_task_has_client(task)) {
+    bool stop_without_clients = tt_tide_llm_read_disconnect(L, -1);
+    if (stop_without_clients && !tt_task_has_client(task)) {
         set_left(&err);
         return tt_value_push_error(L, &err);
     }
     lua_Integer max_bytes = read_bounded(L, "max_bytes", BODY_BYTES, BODY_MAX_BYTES);
     struct tt_arena *arena = tt_value_push_arena(L);
-    struct tt_str *headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
+    struct tt_str *headers = tt_arena_alloc(arena, TT_TIDE_LLM_HEADERS_MAX * sizeof(struct tt_str));
     request.headers = headers;
-    request.header_count = tt_lua_read_headers(L, 1, arena, headers, NULL);
+    request.header_count = tt_tide_llm_read_headers(L, 1, arena, headers, NULL);
 
     struct asking *asking = TT_NEW(struct asking);
     asking->tide = tt_tide_of(L);
-    asking->cancel_unheard = cancel_unheard;
+    asking->stop_without_clients = stop_without_clients;
     asking->wait = (struct tt_wait){.push = asking_push,
                                     .cancel = asking_cancel,
                                     .release = asking_release,
@@ -257,7 +257,7 @@ static int http_request(lua_State *L)
     tt_buf_append_str(&request.body, body);
     struct tt_call_handler handler = {on_head, on_data, on_done, asking};
     asking->call = tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &err);
-    tt_lua_wipe_headers(headers, request.header_count);
+    tt_tide_llm_wipe_headers(headers, request.header_count);
     if (asking->call) {
         tt_call_on_header(asking->call, on_header);
         return tt_task_yield(L, &asking->wait);
@@ -269,7 +269,7 @@ static int http_request(lua_State *L)
 
 static const luaL_Reg functions[] = {{"request", http_request}, {NULL, NULL}};
 
-int tt_bind_http(lua_State *L)
+int tt_tide_http(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -7,8 +7,9 @@
 
 #include "files/upload.h"
 #include "http/multipart.h"
+#include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define PENDING_MAX (256u * 1024) /* bytes that wait to be written before the body pauses */
 #define FIELDS_MAX  16
@@ -213,7 +214,7 @@ void tt_intake_push_fields(lua_State *L, struct tt_intake *intake)
     for (int i = intake->field_count - 1; i >= 0; i--) {
         const struct field *field = &intake->fields[i];
         lua_pushlstring(L, field->name.data, field->name.len);
-        lua_pushlstring(L, field->value.data ? field->value.data : "", field->value.len);
+        tt_task_push_taken(L, tt_buf_str(&field->value));
         lua_rawset(L, -3);
     }
 }

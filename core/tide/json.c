@@ -1,6 +1,6 @@
 /* tide.json: strict JSON for scripts. */
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 static int json_decode(lua_State *L)
 {
@@ -63,7 +63,7 @@ static const luaL_Reg functions[] = {
     {"array", json_array},   {"is_array", json_is_array}, {NULL, NULL},
 };
 
-int tt_bind_json(lua_State *L)
+int tt_tide_json(lua_State *L)
 {
     luaL_newlib(L, functions);
     tt_value_push_null(L);

@@ -1,11 +1,11 @@
 /* tide.llm: turns, and how to start, find and stop a reply. Lua says what to ask and whom; from
- * then on the reply runs in C (production.c). */
+ * then on the reply runs in C (running_reply.c). */
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
 #include "tide/llm_start.h"
+#include "tide/modules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +14,11 @@
 
 static int turn_close(lua_State *L)
 {
-    tt_lua_turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
+    tt_tide_turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
     return 0;
 }
 
-void tt_lua_turn_leave(struct tt_lua_turn *holder)
+void tt_tide_turn_leave(struct tt_tide_turn *holder)
 {
     struct tt_turn *turn = holder->turn;
     tt_task_disown(&holder->owned);
@@ -31,7 +31,7 @@ void tt_lua_turn_leave(struct tt_lua_turn *holder)
 
 static void close_owned(struct tt_owned *owned)
 {
-    tt_lua_turn_leave(TT_CONTAINER_OF(owned, struct tt_lua_turn, owned));
+    tt_tide_turn_leave(TT_CONTAINER_OF(owned, struct tt_tide_turn, owned));
 }
 
 struct entering {
@@ -58,7 +58,7 @@ static int entering_push(struct tt_wait *wait, lua_State *L)
 
     if (entering->error.status)
         return tt_value_push_error(L, &entering->error);
-    struct tt_lua_turn *holder = lua_newuserdatauv(L, sizeof(*holder), 0);
+    struct tt_tide_turn *holder = lua_newuserdatauv(L, sizeof(*holder), 0);
     memset(holder, 0, sizeof(*holder));
     luaL_setmetatable(L, TT_TURN_META);
     holder->owned.close = close_owned;
@@ -109,7 +109,7 @@ static int llm_enter(lua_State *L)
     struct tt_err err = {0};
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    bool cancel = tt_lua_read_disconnect(L, 3);
+    bool cancel = tt_tide_llm_read_disconnect(L, 3);
     if (cancel && !tt_task_has_client(task)) {
         set_left(&err);
         return tt_value_push_error(L, &err);
@@ -143,7 +143,7 @@ static int llm_find(lua_State *L)
     struct tt_str session_id;
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    struct tt_reply **holder = tt_llm_push_reply(L);
+    struct tt_reply **holder = tt_tide_push_reply(L);
     *holder = tt_registry_find_session(tide->chat.registry, user_id, session_id);
     return *holder ? 1 : 0;
 }
@@ -154,7 +154,7 @@ static int llm_find_message(lua_State *L)
     struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1), message_id = luaL_checkinteger(L, 2);
 
-    struct tt_reply **holder = tt_llm_push_reply(L);
+    struct tt_reply **holder = tt_tide_push_reply(L);
     *holder = tt_registry_find(tide->chat.registry, user_id, message_id);
     return *holder ? 1 : 0;
 }
@@ -194,7 +194,7 @@ static int llm_restore(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     read_stored(L, &stored);
-    struct tt_reply **holder = tt_llm_push_reply(L);
+    struct tt_reply **holder = tt_tide_push_reply(L);
     *holder = tt_reply_restore(tt_tide_of(L)->runtime.loop, &stored, &err);
     return *holder ? 1 : tt_value_push_error(L, &err);
 }
@@ -274,8 +274,8 @@ static int llm_usage_statement(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"enter", llm_enter},
-    {"start", tt_lua_llm_start},
-    {"ask", tt_lua_llm_ask},
+    {"start", tt_tide_llm_start},
+    {"ask", tt_tide_llm_ask},
     {"find", llm_find},
     {"find_message", llm_find_message},
     {"restore", llm_restore},
@@ -283,11 +283,11 @@ static const luaL_Reg functions[] = {
     {"check_url", llm_check_url},
     {"status_error", llm_status_error},
     {"usage_statement", llm_usage_statement},
-    {"check_provider", tt_lua_check_provider},
+    {"check_provider", tt_tide_llm_check_provider},
     {NULL, NULL},
 };
 
-int tt_bind_llm(lua_State *L)
+int tt_tide_llm(lua_State *L)
 {
     luaL_newmetatable(L, TT_TURN_META);
     lua_createtable(L, 0, 1);
@@ -301,7 +301,7 @@ int tt_bind_llm(lua_State *L)
     tt_value_hide_metatable(L);
     lua_pop(L, 1);
 
-    tt_bind_reply_setup(L);
+    tt_tide_reply_setup(L);
     luaL_newlib(L, functions);
     return 1;
 }

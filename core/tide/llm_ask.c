@@ -1,14 +1,14 @@
 /* llm.ask: a reply that belongs to no session and is not stored; a test of a connection, a title,
  * an answer of the OpenAI routes. Nobody can come back to it, so it ends when its client leaves,
  * unless the script wants the result all the same. */
-#include "chat/production.h"
+#include "chat/running_reply.h"
 #include "script/value.h"
-#include "tide/bind.h"
 #include "tide/llm_start.h"
+#include "tide/modules.h"
 
 struct ask {
-    struct tt_production_spec spec;
-    struct tt_lua_source source;
+    struct tt_running_reply_spec spec;
+    struct tt_tide_llm_source source;
 };
 
 /* Protected, since the hook and the filter are freed by a production only: 1 = the script's table,
@@ -16,23 +16,23 @@ struct ask {
 static int read_ask(lua_State *L)
 {
     struct ask *ask = lua_touserdata(L, 2);
-    struct tt_production_spec *spec = &ask->spec;
+    struct tt_running_reply_spec *spec = &ask->spec;
 
-    tt_lua_read_source(L, &ask->source, tt_value_push_arena(L));
-    tt_lua_read_counting(L, spec);
-    spec->cancel_unheard =
-        lua_getfield(L, 1, "disconnect") == LUA_TNIL || tt_lua_read_disconnect(L, -1);
+    tt_tide_llm_read_source(L, &ask->source, tt_value_push_arena(L));
+    tt_tide_llm_read_counting(L, spec);
+    spec->stop_without_clients =
+        lua_getfield(L, 1, "disconnect") == LUA_TNIL || tt_tide_llm_read_disconnect(L, -1);
     lua_pop(L, 1);
     spec->play = ask->source.played ? &ask->source.play : NULL;
     spec->plan = ask->source.played ? NULL : &ask->source.plan;
-    spec->on_finish_arg = tt_lua_finish_hook(L, 1);
-    spec->on_finish = spec->on_finish_arg ? tt_lua_on_finish : NULL;
-    spec->filter = tt_lua_filter(L, 1);
-    tt_llm_push_reply(L);
+    spec->on_finish_arg = tt_tide_llm_finish_hook(L, 1);
+    spec->on_finish = spec->on_finish_arg ? tt_tide_llm_on_finish : NULL;
+    spec->filter = tt_tide_llm_filter(L, 1);
+    tt_tide_push_reply(L);
     return lua_gettop(L) - 2;
 }
 
-int tt_lua_llm_ask(lua_State *L)
+int tt_tide_llm_ask(lua_State *L)
 {
     struct tt_task *task = tt_task_check(L, "llm.ask");
     struct tt_tide *tide = tt_tide_of(L);
@@ -45,15 +45,15 @@ int tt_lua_llm_ask(lua_State *L)
     lua_pushvalue(L, 1);
     lua_pushlightuserdata(L, &ask);
     if (lua_pcall(L, 2, LUA_MULTRET, 0) != LUA_OK) {
-        tt_production_refuse(&tide->chat, &ask.spec,
-                             NULL); /* no row: only hook and filter are let go of */
+        tt_running_reply_refuse(&tide->chat, &ask.spec,
+                                NULL); /* no row: only hook and filter are let go of */
         return lua_error(L);
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
-    *holder = tt_production_start(&tide->chat, &ask.spec, &err);
-    tt_lua_plan_wipe(&ask.source.plan);
+    *holder = tt_running_reply_start(&tide->chat, &ask.spec, &err);
+    tt_tide_llm_plan_wipe(&ask.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);
-    tt_lua_listen(task, *holder);
+    tt_tide_llm_listen(task, *holder);
     return 1;
 }

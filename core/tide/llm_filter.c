@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/watchdog.h"
-#include "tide/bind.h"
 #include "tide/llm_start.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -71,23 +71,23 @@ static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bo
     lua_pushcfunction(L, call_filter);
     lua_pushlightuserdata(L, &call);
     vm->current = NULL;
-    int status = tt_guard_call(L, 1, 0, top + 1, vm->runtime->time_ms);
+    int status = tt_budget_call(L, 1, 0, top + 1, vm->runtime->time_ms);
     vm->current = outer;
     if (status != LUA_OK) {
         const char *message = lua_tostring(L, -1);
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "on_delta"),
                TT_F_Z("error", message ? message : "?"));
         tt_err_set(err, 500,
-                   status == TT_GUARD_STOPPED ? "script_timeout"
-                   : status == LUA_ERRMEM     ? "script_memory"
-                                              : "hook_failed",
+                   status == TT_BUDGET_STOPPED ? "script_timeout"
+                   : status == LUA_ERRMEM      ? "script_memory"
+                                               : "hook_failed",
                    "%s", message ? message : "on_delta failed");
     }
     lua_settop(L, top);
     return status == LUA_OK ? 0 : -1;
 }
 
-struct tt_reply_filter tt_lua_filter(lua_State *L, int index)
+struct tt_reply_filter tt_tide_llm_filter(lua_State *L, int index)
 {
     int type = lua_getfield(L, index, "on_delta");
     if (type == LUA_TNIL) {

@@ -1,10 +1,10 @@
 /* What a script wants done when a reply has ended (a title asked from the model, say): a task of
  * its own, after the commit, without the request that began it. */
 #include "script/detached.h"
-#include "tide/bind.h"
 #include "tide/llm_start.h"
+#include "tide/modules.h"
 
-void *tt_lua_finish_hook(lua_State *L, int index)
+void *tt_tide_llm_finish_hook(lua_State *L, int index)
 {
     int type = lua_getfield(L, index, "on_finish");
     struct tt_detached *hook = NULL;
@@ -19,7 +19,7 @@ void *tt_lua_finish_hook(lua_State *L, int index)
 
 static int push_result(lua_State *L, void *arg)
 {
-    tt_llm_push_result(L, arg);
+    tt_tide_push_result(L, arg);
     return 1;
 }
 
@@ -29,7 +29,7 @@ static void on_over(void *arg, bool failed)
     tt_reply_unref(arg);
 }
 
-void tt_lua_on_finish(struct tt_reply *reply, void *hook)
+void tt_tide_llm_on_finish(struct tt_reply *reply, void *hook)
 {
     if (reply)
         tt_detached_run(hook,

@@ -2,8 +2,8 @@
  * is over (a stream listens by itself then) or the client leaves. What the client's leaving means
  * is the script's choice, told as "detach" (the reply goes on) or "cancel" (it is stopped). */
 #include "base/mem.h"
-#include "tide/bind.h"
 #include "tide/llm_start.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ static void listen_end(struct listener *listener, bool left)
     struct tt_reply *reply = listener->reply;
     listener->reply = NULL;
     if (reply)
-        tt_reply_unhear(reply, left);
+        tt_reply_client_remove(reply, left);
     tt_reply_unref(reply);
 }
 
@@ -33,20 +33,20 @@ static void on_task_over(struct tt_owned *owned)
     free(listener);
 }
 
-void tt_lua_listen(struct tt_task *task, struct tt_reply *reply)
+void tt_tide_llm_listen(struct tt_task *task, struct tt_reply *reply)
 {
     struct listener *listener = TT_NEW(struct listener);
 
     listener->reply = tt_reply_ref(reply);
     listener->owned.close = on_task_over;
     listener->owned.on_left = on_left;
-    tt_reply_hear(reply);
+    tt_reply_client_add(reply);
     tt_task_own(task, &listener->owned);
     if (!tt_task_has_client(task))
         listen_end(listener, true);
 }
 
-bool tt_lua_read_disconnect(lua_State *L, int index)
+bool tt_tide_llm_read_disconnect(lua_State *L, int index)
 {
     const char *choice = lua_isnoneornil(L, index) ? "detach" : lua_tostring(L, index);
 

@@ -27,7 +27,7 @@ static void read_candidates(lua_State *L, int index, struct tt_retry_plan *plan,
             if (tables[k] == tables[i])
                 luaL_error(L, "candidates %d and %d are the same table", (int)k + 1, (int)i + 1);
         plan->candidate_count = i + 1;
-        tt_lua_read_candidate(L, list ? lua_gettop(L) : index, &candidates[i], arena);
+        tt_tide_llm_read_candidate(L, list ? lua_gettop(L) : index, &candidates[i], arena);
         lua_settop(L, list ? list : lua_gettop(L));
     }
     lua_pop(L, 1);
@@ -72,7 +72,8 @@ static bool read_flag(lua_State *L, int table, const char *key)
     return value;
 }
 
-void tt_lua_read_plan(lua_State *L, int index, struct tt_retry_plan *plan, struct tt_arena *arena)
+void tt_tide_llm_read_plan(lua_State *L, int index, struct tt_retry_plan *plan,
+                           struct tt_arena *arena)
 {
     int top = lua_gettop(L);
     read_candidates(L, index, plan, arena);
@@ -87,10 +88,11 @@ void tt_lua_read_plan(lua_State *L, int index, struct tt_retry_plan *plan, struc
     lua_settop(L, top);
 }
 
-void tt_lua_plan_wipe(const struct tt_retry_plan *plan)
+void tt_tide_llm_plan_wipe(const struct tt_retry_plan *plan)
 {
     for (size_t i = 0; i < plan->candidate_count; i++) {
         const struct tt_call_request *request = &plan->candidates[i].request;
-        tt_lua_wipe_headers((struct tt_str *)(uintptr_t)request->headers, request->header_count);
+        tt_tide_llm_wipe_headers((struct tt_str *)(uintptr_t)request->headers,
+                                 request->header_count);
     }
 }

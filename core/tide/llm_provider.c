@@ -2,8 +2,8 @@
  * lua/types/llm.lua; what they mean is core/upstream/delta.h's. A path may be a text or a list of
  * texts. Unknown names are refused: a path that is misspelt would silently never match. */
 #include "script/value.h"
-#include "tide/bind.h"
 #include "tide/llm_start.h"
+#include "tide/modules.h"
 
 #define SPEC_META "tide.llm.delta_spec"
 
@@ -182,7 +182,7 @@ static struct tt_delta_spec *compile_spec(lua_State *L, int provider)
     return *holder;
 }
 
-struct tt_delta_spec *tt_lua_provider_spec(lua_State *L, int provider)
+struct tt_delta_spec *tt_tide_llm_provider_spec(lua_State *L, int provider)
 {
     struct tt_delta_spec **holder;
 
@@ -211,11 +211,11 @@ struct tt_delta_spec *tt_lua_provider_spec(lua_State *L, int provider)
     return spec;
 }
 
-int tt_lua_check_provider(lua_State *L)
+int tt_tide_llm_check_provider(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    tt_lua_provider_spec(L, 1);
+    tt_tide_llm_provider_spec(L, 1);
     if (lua_getfield(L, 1, "build") != LUA_TFUNCTION)
         luaL_error(L, "provider '%s': 'build' must be a function",
                    tt_value_field(L, 1, "name").data);

@@ -4,9 +4,9 @@
 #include "tide/llm_start.h"
 
 #include "base/secret.h"
-#include "chat/production.h"
+#include "chat/running_reply.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define BODY_MAX_SIZE   (64u << 20)
 #define HEADER_MAX_SIZE 16384
@@ -40,8 +40,8 @@ static void append_part(lua_State *L, int index, struct tt_buf *line, const char
     }
 }
 
-size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, struct tt_str *headers,
-                           uint64_t *key)
+size_t tt_tide_llm_read_headers(lua_State *L, int index, struct tt_arena *arena,
+                                struct tt_str *headers, uint64_t *key)
 {
     size_t count = 0;
 
@@ -53,8 +53,9 @@ size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, stru
     int table = lua_gettop(L);
     lua_pushnil(L);
     while (lua_next(L, table)) {
-        if (lua_type(L, -2) != LUA_TSTRING || count == TT_LUA_HEADERS_MAX)
-            luaL_error(L, "headers: names must be strings, at most %d of them", TT_LUA_HEADERS_MAX);
+        if (lua_type(L, -2) != LUA_TSTRING || count == TT_TIDE_LLM_HEADERS_MAX)
+            luaL_error(L, "headers: names must be strings, at most %d of them",
+                       TT_TIDE_LLM_HEADERS_MAX);
         const char *name = lua_tostring(L, -2);
         struct tt_buf *line = tt_value_scratch(L);
         tt_buf_printf(line, "%s: ", name);
@@ -69,7 +70,7 @@ size_t tt_lua_read_headers(lua_State *L, int index, struct tt_arena *arena, stru
     return count;
 }
 
-void tt_lua_wipe_headers(struct tt_str *headers, size_t count)
+void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         explicit_bzero((char *)(uintptr_t)headers[i].data, headers[i].len);
@@ -80,7 +81,7 @@ void tt_lua_wipe_headers(struct tt_str *headers, size_t count)
 static uint64_t deadline(lua_State *L, int table, const char *key, const char *setting_key)
 {
     struct tt_tide *tide = tt_tide_of(L);
-    struct tt_lua_setting setting = {0};
+    struct tt_tide_setting setting = {0};
     int64_t value = table ? tt_value_field_int(L, table, key, -1) : -1;
 
     if (value >= 0)
@@ -135,7 +136,7 @@ static bool read_play(lua_State *L, int index, struct tt_play *play)
 static struct tt_turn *take_turn(lua_State *L, int index)
 {
     lua_getfield(L, index, "turn");
-    struct tt_lua_turn *holder = luaL_testudata(L, -1, TT_TURN_META);
+    struct tt_tide_turn *holder = luaL_testudata(L, -1, TT_TURN_META);
     if (!holder || !holder->turn)
         luaL_error(L, "llm.start: 'turn' is %s", holder ? "left already" : "no turn");
     struct tt_turn *turn = holder->turn;
@@ -167,34 +168,35 @@ static struct tt_buf *read_body(lua_State *L, int index)
     return body;
 }
 
-void tt_lua_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
-                           struct tt_arena *arena)
+void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
+                                struct tt_arena *arena)
 {
     struct tt_call_request *request = &candidate->request;
-    struct tt_str *headers = tt_arena_alloc(arena, TT_LUA_HEADERS_MAX * sizeof(struct tt_str));
+    struct tt_str *headers = tt_arena_alloc(arena, TT_TIDE_LLM_HEADERS_MAX * sizeof(struct tt_str));
 
     if (lua_getfield(L, index, "provider") != LUA_TTABLE)
         luaL_error(L, "what to ask needs 'provider' or 'play'");
-    candidate->spec = tt_lua_provider_spec(L, lua_gettop(L));
+    candidate->spec = tt_tide_llm_provider_spec(L, lua_gettop(L));
     lua_pop(L, 1);
     request->method = "POST";
     request->url = tt_value_field(L, index, "url").data;
     if (!request->url)
         luaL_error(L, "what to ask needs 'url'");
     request->headers = headers;
-    request->header_count = tt_lua_read_headers(L, index, arena, headers, &candidate->key);
+    request->header_count = tt_tide_llm_read_headers(L, index, arena, headers, &candidate->key);
     request->deadlines = read_deadlines(L, index);
     candidate->body = read_body(L, index);
 }
 
-void tt_lua_read_source(lua_State *L, struct tt_lua_source *source, struct tt_arena *arena)
+void tt_tide_llm_read_source(lua_State *L, struct tt_tide_llm_source *source,
+                             struct tt_arena *arena)
 {
     source->played = read_play(L, 1, &source->play);
     if (!source->played)
-        tt_lua_read_plan(L, 1, &source->plan, arena);
+        tt_tide_llm_read_plan(L, 1, &source->plan, arena);
 }
 
-void tt_lua_read_counting(lua_State *L, struct tt_production_spec *spec)
+void tt_tide_llm_read_counting(lua_State *L, struct tt_running_reply_spec *spec)
 {
     spec->user_id = tt_value_field_int(L, 1, "user_id", 0);
     spec->counted_as = tt_value_field(L, 1, "counted_as");
@@ -204,8 +206,8 @@ void tt_lua_read_counting(lua_State *L, struct tt_production_spec *spec)
 }
 
 struct start {
-    struct tt_production_spec spec;
-    struct tt_lua_source source;
+    struct tt_running_reply_spec spec;
+    struct tt_tide_llm_source source;
 };
 
 /* 1 = the script's table, 2 = where to put it. Returns what keeps it alive, and the reply's holder.
@@ -213,30 +215,30 @@ struct start {
 static int read_start(lua_State *L)
 {
     struct start *start = lua_touserdata(L, 2);
-    struct tt_lua_source *source = &start->source;
+    struct tt_tide_llm_source *source = &start->source;
 
     start->spec.turn = take_turn(L, 1);
     struct tt_arena *arena = tt_value_push_arena(L);
-    tt_lua_read_source(L, source, arena);
-    tt_lua_read_counting(L, &start->spec);
+    tt_tide_llm_read_source(L, source, arena);
+    tt_tide_llm_read_counting(L, &start->spec);
     start->spec.play = source->played ? &source->play : NULL;
     start->spec.plan = source->played ? NULL : &source->plan;
     lua_getfield(L, 1, "disconnect");
-    start->spec.cancel_unheard = tt_lua_read_disconnect(L, -1);
+    start->spec.stop_without_clients = tt_tide_llm_read_disconnect(L, -1);
     lua_pop(L, 1);
-    start->spec.on_finish_arg = tt_lua_finish_hook(L, 1);
-    start->spec.on_finish = start->spec.on_finish_arg ? tt_lua_on_finish : NULL;
-    start->spec.filter = tt_lua_filter(L, 1);
-    tt_llm_push_reply(L);
+    start->spec.on_finish_arg = tt_tide_llm_finish_hook(L, 1);
+    start->spec.on_finish = start->spec.on_finish_arg ? tt_tide_llm_on_finish : NULL;
+    start->spec.filter = tt_tide_llm_filter(L, 1);
+    tt_tide_push_reply(L);
     return 2;
 }
 
-int tt_lua_llm_start(lua_State *L)
+int tt_tide_llm_start(lua_State *L)
 {
     struct tt_task *task = tt_task_check(L, "llm.start");
     struct tt_tide *tide = tt_tide_of(L);
     struct start start = {0};
-    struct tt_production_spec *spec = &start.spec;
+    struct tt_running_reply_spec *spec = &start.spec;
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -253,14 +255,14 @@ int tt_lua_llm_start(lua_State *L)
     lua_pushlightuserdata(L, &start);
     if (lua_pcall(L, 2, 2, 0) != LUA_OK) {
         tt_err_set(&err, 500, "internal_error", "llm.start: wrong arguments");
-        tt_production_refuse(&tide->chat, spec, &err);
+        tt_running_reply_refuse(&tide->chat, spec, &err);
         return lua_error(L);
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
-    *holder = tt_production_start(&tide->chat, spec, &err);
-    tt_lua_plan_wipe(&start.source.plan);
+    *holder = tt_running_reply_start(&tide->chat, spec, &err);
+    tt_tide_llm_plan_wipe(&start.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);
-    tt_lua_listen(task, *holder);
+    tt_tide_llm_listen(task, *holder);
     return 1;
 }

@@ -2,7 +2,7 @@
  * secret or a whole table cannot slip into a log. */
 #include "base/log.h"
 
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define FIELDS_MAX 16
 
@@ -82,7 +82,7 @@ static const luaL_Reg functions[] = {
     {"error", log_error}, {NULL, NULL},
 };
 
-int tt_bind_log(lua_State *L)
+int tt_tide_log(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -1,7 +1,7 @@
 /* tide.personas: the list of style.yaml as a table. */
-#include "tide/bind.h"
+#include "tide/modules.h"
 
-int tt_bind_personas(lua_State *L)
+int tt_tide_personas(lua_State *L)
 {
     const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
 

@@ -3,7 +3,7 @@
 #include "chat/usage_json.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -28,7 +28,7 @@ static void on_task_over(struct tt_owned *owned)
     value_clear(TT_CONTAINER_OF(owned, struct reply_value, owned));
 }
 
-struct tt_reply **tt_llm_push_reply(lua_State *L)
+struct tt_reply **tt_tide_push_reply(lua_State *L)
 {
     struct tt_task *task = tt_task_check(L, "a reply");
     struct reply_value *value = lua_newuserdatauv(L, sizeof(*value), 0);
@@ -39,7 +39,7 @@ struct tt_reply **tt_llm_push_reply(lua_State *L)
     return &value->reply;
 }
 
-struct tt_reply *tt_llm_reply(lua_State *L, int index)
+struct tt_reply *tt_tide_reply(lua_State *L, int index)
 {
     struct reply_value *value = luaL_testudata(L, index, REPLY_META);
     return value ? value->reply : NULL;
@@ -92,10 +92,10 @@ static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_
 {
     struct tt_buf *buf = tt_value_scratch(L);
     tt_reply_text(reply, kind, buf);
-    lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
+    tt_task_push_taken(L, tt_buf_str(buf));
 }
 
-void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
+void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
 {
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
 
@@ -132,7 +132,7 @@ void tt_llm_push_result(lua_State *L, const struct tt_reply *reply)
 
 static int push_whole(lua_State *L, const struct listening *listening)
 {
-    tt_llm_push_result(L, listening->reader.reply);
+    tt_tide_push_result(L, listening->reader.reply);
     return 1;
 }
 
@@ -158,7 +158,7 @@ static int push_more(lua_State *L, const struct listening *listening)
     }
     if (position == listening->position)
         return 0;
-    lua_pushlstring(L, text->data ? text->data : "", text->len);
+    tt_task_push_taken(L, tt_buf_str(text));
     lua_pushinteger(L, (lua_Integer)position);
     return 2;
 }
@@ -307,7 +307,7 @@ static const luaL_Reg reply_methods[] = {
     {"splits", reply_splits}, {"stop", reply_stop},   {NULL, NULL},
 };
 
-void tt_bind_reply_setup(lua_State *L)
+void tt_tide_reply_setup(lua_State *L)
 {
     luaL_newmetatable(L, REPLY_META);
     luaL_newlib(L, reply_methods);

@@ -1,5 +1,5 @@
 /* tide.scripts: what the bundle holds, so that files of a folder are found by being there. */
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 static int scripts_names(lua_State *L)
 {
@@ -26,7 +26,7 @@ static int scripts_names(lua_State *L)
 
 static const luaL_Reg functions[] = {{"names", scripts_names}, {NULL, NULL}};
 
-int tt_bind_scripts(lua_State *L)
+int tt_tide_scripts(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -4,7 +4,7 @@
 #include "db/search_index.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -95,7 +95,7 @@ static int search_find(lua_State *L)
     if (tt_search_find(tide->chat.db, tide->runtime.loop, &search, on_rows, NULL, &pending, &err) !=
         0)
         return tt_value_push_error(L, &err);
-    return tt_bind_wait_rows(L, "search.find", pending, TT_ROWS_ALL);
+    return tt_tide_wait_rows(L, "search.find", pending, TT_ROWS_ALL);
 }
 
 static int search_count(lua_State *L)
@@ -109,7 +109,7 @@ static int search_count(lua_State *L)
     if (tt_search_count(tide->chat.db, tide->runtime.loop, &search, on_rows, NULL, &pending,
                         &err) != 0)
         return tt_value_push_error(L, &err);
-    return tt_bind_wait_rows(L, "search.count", pending, TT_ROWS_VALUE);
+    return tt_tide_wait_rows(L, "search.count", pending, TT_ROWS_VALUE);
 }
 
 static const luaL_Reg functions[] = {
@@ -119,7 +119,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-int tt_bind_search(lua_State *L)
+int tt_tide_search(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -4,7 +4,7 @@
 
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define DICT_META  "tide.SharedDict"
 #define TTL_MAX_MS ((lua_Integer)365 * 86400 * 1000)
@@ -62,7 +62,7 @@ static int dict_get(lua_State *L)
     if (value.is_integer)
         lua_pushinteger(L, value.integer);
     else
-        lua_pushlstring(L, text->data ? text->data : "", text->len);
+        tt_task_push_taken(L, tt_buf_str(text));
     return 1;
 }
 
@@ -143,7 +143,7 @@ static int shared_dict(lua_State *L)
 
 static const luaL_Reg functions[] = {{"dict", shared_dict}, {NULL, NULL}};
 
-int tt_bind_shared(lua_State *L)
+int tt_tide_shared(lua_State *L)
 {
     tt_value_new_class(L, DICT_META, methods, NULL);
     luaL_newlib(L, functions);

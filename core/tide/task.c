@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdlib.h>
 
@@ -351,7 +351,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {{"all", task_all}, {"spawn", task_spawn}, {NULL, NULL}};
 
-int tt_bind_task(lua_State *L)
+int tt_tide_task(lua_State *L)
 {
     tt_value_new_class(L, CHILD_META, methods, child_gc);
     luaL_newlib(L, functions);

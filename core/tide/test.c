@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 #include "tide/testing.h"
 
 #include <stdatomic.h>
@@ -344,10 +344,10 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-int tt_bind_test(lua_State *L)
+int tt_tide_test(lua_State *L)
 {
     luaL_newlib(L, functions);
-    tt_bind_test_upstream(L);
-    tt_bind_test_check(L);
+    tt_tide_test_upstream(L);
+    tt_tide_test_check(L);
     return 1;
 }

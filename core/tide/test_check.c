@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdio.h>
 
@@ -213,7 +213,7 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void tt_bind_test_check(lua_State *L)
+void tt_tide_test_check(lua_State *L)
 {
     luaL_setfuncs(L, functions, 0);
 }

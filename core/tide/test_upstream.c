@@ -2,7 +2,7 @@
  * the form of OpenAI's stream; one with `body` is sent as it is. */
 #include "base/mem.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 #include "tide/testing.h"
 
 #include <stdlib.h>
@@ -176,7 +176,7 @@ static int test_asked(lua_State *L)
 static const luaL_Reg functions[] = {
     {"upstream", test_upstream}, {"asked", test_asked}, {NULL, NULL}};
 
-void tt_bind_test_upstream(lua_State *L)
+void tt_tide_test_upstream(lua_State *L)
 {
     luaL_setfuncs(L, functions, 0);
 }

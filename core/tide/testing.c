@@ -31,7 +31,7 @@ int tt_testing_load(struct tt_vm *vm, struct tt_str file, struct tt_str source,
     lua_pushcfunction(L, add_traceback);
     int status = luaL_loadbufferx(L, source.data, source.len, chunk.data, "t");
     if (status == LUA_OK)
-        status = tt_guard_call(L, 0, 0, top + 1, vm->runtime->load_ms);
+        status = tt_budget_call(L, 0, 0, top + 1, vm->runtime->load_ms);
     if (status != LUA_OK)
         tt_buf_append_z(failure, lua_tostring(L, -1) ? lua_tostring(L, -1) : "does not load");
     lua_settop(L, top);

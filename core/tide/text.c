@@ -2,7 +2,7 @@
 #include "base/utf8.h"
 #include "reply/tokens.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define CHARS_MAX_BYTES (1u << 20)
 
@@ -125,7 +125,7 @@ static const luaL_Reg functions[] = {
     {"has_cjk", text_has_cjk}, {"tokens", text_tokens},   {NULL, NULL},
 };
 
-int tt_bind_text(lua_State *L)
+int tt_tide_text(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -30,7 +30,7 @@ struct tt_tide {
     struct tt_testing *testing;    /* in `tidetalk test` only */
 
     /* A setting for config.get; -1 when there is no such key. Thread: any. */
-    int (*setting)(const char *key, struct tt_lua_setting *out, void *arg);
+    int (*setting)(const char *key, struct tt_tide_setting *out, void *arg);
     void *setting_arg;
 };
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -118,7 +118,7 @@ static const luaL_Reg functions[] = {
     {"mono_ms", time_mono_ms}, {NULL, NULL},
 };
 
-int tt_bind_time(lua_State *L)
+int tt_tide_time(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

@@ -2,7 +2,7 @@
 #include "script/task.h"
 #include "script/timers.h"
 #include "script/value.h"
-#include "tide/bind.h"
+#include "tide/modules.h"
 
 #define SINGLE_META  "tide.Timer"
 #define EVERY_MIN_MS 10
@@ -19,7 +19,7 @@ static void check_name(lua_State *L, const struct tt_vm *vm, const char *name, s
                   "a name of 1 to 64 bytes");
     tt_list_for_each (node, &vm->timers) {
         count++;
-        if (strcmp(tt_list_entry(node, struct tt_timer_declared, node)->name, name) == 0)
+        if (strcmp(tt_list_entry(node, struct tt_timers_declared, node)->name, name) == 0)
             luaL_error(L, "timer.every: the timer '%s' is declared twice", name);
     }
     if (count == TT_TIMERS_MAX)
@@ -40,7 +40,7 @@ static int timer_every(lua_State *L)
     check_name(L, vm, name, len);
     lua_settop(L, 3);
     int function = luaL_ref(L, LUA_REGISTRYINDEX);
-    struct tt_timer_declared *declared = lua_newuserdatauv(L, sizeof(*declared), 0);
+    struct tt_timers_declared *declared = lua_newuserdatauv(L, sizeof(*declared), 0);
     luaL_ref(L, LUA_REGISTRYINDEX); /* it lives as long as the state */
     memset(declared, 0, sizeof(*declared));
     memcpy(declared->name, name, len);
@@ -92,7 +92,7 @@ static const luaL_Reg methods[] = {{"cancel", single_cancel}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"every", timer_every}, {"after", timer_after}, {NULL, NULL}};
 
-int tt_bind_timer(lua_State *L)
+int tt_tide_timer(lua_State *L)
 {
     tt_value_new_class(L, SINGLE_META, methods, single_gc);
     luaL_newlib(L, functions);

@@ -220,7 +220,7 @@ static void on_due(struct tt_timer *timer)
     }
 }
 
-/* The turn may have begun long ago: the real time. */
+/* The tick may have begun long ago: the real time. */
 void tt_call_set_clock(struct tt_call *call)
 {
     call->started_ms = tt_clock_mono_ms();

@@ -36,7 +36,7 @@ struct tt_shard {
     int busy;            /* handles added and not removed */
     uint64_t idle_ms;    /* when the last one was removed */
     int connections;     /* sockets open */
-    struct tt_list node; /* in client->flagged: has something to do this turn */
+    struct tt_list node; /* in client->flagged: has something to do this tick */
     struct tt_timer timer;
     uint64_t due_ms; /* what curl's timer callback stored; 0 = none */
     bool due_changed, due_now;
@@ -124,7 +124,7 @@ void tt_client_forget_sockets(struct tt_client *client); /* after the shards are
 int tt_shard_add(struct tt_shard *shard, struct tt_call *call);
 void tt_shard_remove(struct tt_shard *shard, struct tt_call *call);
 
-/* Work for later in this turn: shards with timeouts or results, calls begun or ended in a callback.
+/* Work for later in this tick: shards with timeouts or results, calls begun or ended in a callback.
  */
 void tt_client_work(struct tt_client *client);
 void tt_client_on_work(struct tt_deferred *deferred);

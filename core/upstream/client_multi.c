@@ -1,7 +1,7 @@
 /* libcurl's multis on the loop, by its socket interface. What was learnt the hard way: descriptors
  * are looked up by number, never by a pointer given to curl, and are taken out of epoll before curl
  * closes them; the timer callback only stores the time; handles are added and removed outside of
- * curl's callbacks only, in the work at the end of the turn's ready list. Options that never change
+ * curl's callbacks only, in the work at the end of the tick's ready list. Options that never change
  * are set once a handle: handles are pooled and not reset. Idle connections are not watched by
  * curl, so a shard that nobody used for a while is emptied by a sweep. */
 #include "base/clock.h"
@@ -201,7 +201,7 @@ static void apply_timer(struct tt_shard *shard)
         tt_timer_stop(&shard->timer);
 }
 
-/* ---- the work at the end of a turn ---- */
+/* ---- the work at the end of a tick ---- */
 
 static void read_results(struct tt_shard *shard)
 {

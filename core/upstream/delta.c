@@ -13,7 +13,7 @@
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole)
 {
     *reader = (struct tt_delta_reader){.spec = tt_delta_spec_ref(spec), .whole = whole};
-    reader->usage = (struct tt_usage){-1, -1};
+    reader->usage = (struct tt_reply_usage){-1, -1};
     reader->finish_reason.max = 256; /* an upstream's word, kept for the whole stream */
 }
 
@@ -36,7 +36,7 @@ struct event {
     struct tt_str name;
     const struct tt_delta_entry
         *source[TT_DELTA_ROLES]; /* whose value counts, of words and texts */
-    struct tt_usage usage;       /* told by this event */
+    struct tt_reply_usage usage; /* told by this event */
     bool failed;
     const char *error_code;
     struct tt_err *err;

@@ -60,7 +60,7 @@ struct tt_delta_reader {
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
     struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
     struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */
-    struct tt_usage usage;
+    struct tt_reply_usage usage;
     bool done; /* the done marker came */
     struct tt_delta_call *calls;
     size_t call_count;

@@ -340,7 +340,7 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
 {
     struct pump *pump = TT_NEW(struct pump);
     const struct tt_call_handler handler = {on_head, on_data, on_done, pump};
-    pump->reader.usage = (struct tt_usage){-1, -1};
+    pump->reader.usage = (struct tt_reply_usage){-1, -1};
     pump->call = tt_call_start(client, request, &handler, err);
     if (!pump->call) {
         free(pump);

@@ -1,6 +1,8 @@
 --- Accounts: register, log in and out, who am I, change the password.
 
+local body_limits = require "web.body_limits"
 local auth = require "web.auth"
+local account_objects = require "account.objects"
 local config = require "tide.config"
 local errors = require "lib.errors"
 local fields = require "web.fields"
@@ -13,7 +15,7 @@ local MESSAGE = objects.object({ message = "string" })
 local LOGGED_IN = objects.object({
   message = "string",
   token = "string",
-  user = objects.user_schema,
+  user = account_objects.user_schema,
 })
 
 --- The answer that logs a user in: the token, also as cookie.
@@ -28,7 +30,7 @@ local function logged_in(req, user, message)
     json = {
       message = texts.get(req.language, message),
       token = token,
-      user = objects.user(user),
+      user = account_objects.user(user),
     },
   }
 end
@@ -71,7 +73,7 @@ function handlers.log_out(req)
 end
 
 function handlers.profile(req)
-  return { json = objects.user(req.user) }
+  return { json = account_objects.user(req.user) }
 end
 
 function handlers.me(req)
@@ -112,6 +114,7 @@ return {
     path = "/api/register",
     auth = "none",
     summary = "Make an account and log in",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.username(),
@@ -128,6 +131,7 @@ return {
     auth = "none",
     summary = "Log in",
     -- No lengths here: a wrong one is a wrong name or password, 401.
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         { name = "username", type = "string", required = true },
@@ -142,6 +146,7 @@ return {
     path = "/api/logout",
     auth = "user",
     summary = "Log out: end this token at once",
+    body_max = body_limits.SHORT,
     request = { fields = {} },
     response = MESSAGE,
     handler = handlers.log_out,
@@ -151,7 +156,7 @@ return {
     path = "/api/profile",
     auth = "user",
     summary = "The own account",
-    response = objects.user_schema,
+    response = account_objects.user_schema,
     handler = handlers.profile,
   },
   {
@@ -171,6 +176,7 @@ return {
     path = "/api/update-password",
     auth = "user",
     summary = "Change the password; all other logins end",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         { name = "old_password", type = "string", required = true },

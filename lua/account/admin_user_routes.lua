@@ -2,31 +2,14 @@
 --- server's own user can open (mode 0600), hence without a token. The command
 --- `tidetalk user` speaks to these routes while a server runs.
 
+local body_limits = require "web.body_limits"
+local account_objects = require "account.objects"
 local errors = require "lib.errors"
 local fields = require "web.fields"
 local objects = require "web.objects"
 local pages = require "web.pages"
 local texts = require "lib.texts"
 local users = require "account.users"
-
-local ACCOUNT = objects.object({
-  id = "integer",
-  username = "string",
-  email = "string",
-  role = "string",
-  disabled = "boolean",
-  created_at = "string",
-})
-
---- An account as the operator sees it.
----@param row table of users
----@return table
-local function account(row)
-  local object = objects.user(row)
-  object.role = row.role
-  object.disabled = row.disabled ~= 0
-  return object
-end
 
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
@@ -39,7 +22,7 @@ function handlers.create(req)
   return {
     json = {
       message = texts.get(req.language, "user_created"),
-      user = account(user),
+      user = account_objects.account(user),
     },
   }
 end
@@ -50,7 +33,7 @@ function handlers.list(req)
   if not rows then
     return nil, total
   end
-  local data = objects.map(rows, account)
+  local data = objects.map(rows, account_objects.account)
   return {
     json = { data = data, pagination = pages.pagination(args, total) },
   }
@@ -68,12 +51,15 @@ function handlers.update(req)
   return {
     json = {
       message = texts.get(req.language, "user_updated"),
-      user = account(user),
+      user = account_objects.account(user),
     },
   }
 end
 
-local CHANGED = objects.object({ message = "string", user = ACCOUNT })
+local CHANGED = objects.object({
+  message = "string",
+  user = account_objects.account_schema,
+})
 
 ---@type tide.Route[]
 return {
@@ -83,6 +69,7 @@ return {
     listener = "admin",
     auth = "none",
     summary = "Make an account",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.username(),
@@ -102,8 +89,8 @@ return {
     summary = "All accounts",
     query = pages.numbered(1000, 1000),
     response = objects.object({
-      data = objects.list(ACCOUNT),
-      pagination = objects.pagination_schema,
+      data = objects.list(account_objects.account_schema),
+      pagination = pages.pagination_schema,
     }),
     handler = handlers.list,
   },
@@ -114,6 +101,7 @@ return {
     auth = "none",
     summary = "Set a password, disable or enable; all logins of it end",
     params = { fields = { fields.name("username") } },
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.new_password("password", false),

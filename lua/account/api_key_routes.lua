@@ -1,5 +1,7 @@
 --- The caller's personal API keys.
 
+local body_limits = require "web.body_limits"
+local account_objects = require "account.objects"
 local api_keys = require "account.api_keys"
 local fields = require "web.fields"
 local objects = require "web.objects"
@@ -13,7 +15,7 @@ function handlers.create(req)
   if not row then
     return nil, err
   end
-  local answer = objects.key(row)
+  local answer = account_objects.key(row)
   answer.key = row.key
   return { json = answer }
 end
@@ -23,7 +25,7 @@ function handlers.list(req)
   if not rows then
     return nil, err
   end
-  return { json = { data = objects.map(rows, objects.key) } }
+  return { json = { data = objects.map(rows, account_objects.key) } }
 end
 
 function handlers.delete(req)
@@ -41,8 +43,9 @@ return {
     path = "/api/keys",
     auth = "user",
     summary = "Make a personal API key; it is shown this once",
+    body_max = body_limits.SHORT,
     request = { fields = { fields.line("name", 100, { required = true }) } },
-    response = objects.new_key_schema,
+    response = account_objects.new_key_schema,
     handler = handlers.create,
   },
   {
@@ -50,7 +53,9 @@ return {
     path = "/api/keys",
     auth = "user",
     summary = "The personal API keys, newest first, without the keys",
-    response = objects.object({ data = objects.list(objects.key_schema) }),
+    response = objects.object({
+      data = objects.list(account_objects.key_schema),
+    }),
     handler = handlers.list,
   },
   {

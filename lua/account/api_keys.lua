@@ -1,8 +1,7 @@
---- Personal API keys: random, shown once, known afterwards by their hash only.
---- They open what a route says they open (`api_keys = true`), which is the
---- OpenAI door: a key lies in other programs' configurations, and one that
---- leaks from there must not read the history, change the password or make
---- more keys.
+--- Personal API keys: random, shown once, stored only as a hash. They work at
+--- routes that say so (`api_keys = true`), which are those of the OpenAI API:
+--- other programs have it in their configurations, and a key that leaks there
+--- must not read the history, change the password or make more keys.
 
 local crypto = require "tide.crypto"
 local db = require "tide.db"
@@ -12,7 +11,7 @@ local time = require "tide.time"
 
 local M = {}
 
---- Keys a user may have.
+--- The most keys that a user may have.
 local KEYS_MAX = 100
 
 local COLUMNS = "id, name, prefix, created_at, last_used_at"
@@ -30,7 +29,7 @@ WHERE (SELECT COUNT(*) FROM api_keys WHERE user_id = ?1) < ?6]]
 ---@return table|nil row of api_keys, with `key`: the only time that it is there
 ---@return tide.Error|nil err too_many_keys
 function M.create_key(user_id, name)
-  local key = key_format.make(crypto.random_hex(32), crypto.sha256)
+  local key = key_format.make(crypto.random_hex_digits(64), crypto.sha256)
   local row = {
     key = key,
     name = name,

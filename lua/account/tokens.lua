@@ -24,7 +24,7 @@ function M.issue(user)
     ver = user.token_version,
     username = user.username,
     role = user.role,
-    jti = crypto.random_hex(16),
+    jti = crypto.random_hex_digits(32),
     iat = now,
     exp = now + lifetime(),
   })

@@ -6,7 +6,7 @@ local time = require "tide.time"
 
 local M = {}
 
---- Days that are shown when no beginning is asked for.
+--- Days in the answer when the request names no first day.
 local DAYS = 30
 
 local SQL = [[

@@ -1,5 +1,6 @@
 --- What the caller's requests have cost in tokens.
 
+local account_objects = require "account.objects"
 local errors = require "lib.errors"
 local objects = require "web.objects"
 local texts = require "lib.texts"
@@ -21,7 +22,7 @@ local function list(req)
   if not rows then
     return nil, err
   end
-  return { json = { data = objects.map(rows, objects.usage_day) } }
+  return { json = { data = objects.map(rows, account_objects.usage_day) } }
 end
 
 ---@param name string
@@ -39,7 +40,7 @@ return {
     summary = "Tokens by day (UTC) and model; the last 30 days by default",
     query = { fields = { date("from"), date("to") } },
     response = objects.object({
-      data = objects.list(objects.usage_day_schema),
+      data = objects.list(account_objects.usage_day_schema),
     }),
     handler = list,
   },

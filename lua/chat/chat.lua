@@ -1,20 +1,23 @@
---- Chat sessions as they are stored, and how a turn gets into them. No policy
---- here: what a session is called, who speaks and what is sent is decided
---- elsewhere. Every statement names the user; what belongs to somebody else is
---- not found.
+--- Stored chat sessions, and how a turn is stored in them. No policy is here:
+--- other modules decide a session's title, its persona and what is sent. Every
+--- statement names the user, so nobody finds what belongs to somebody else.
 
 local cache = require "lib.cache"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
-local leftovers = require "files.removed_files"
 local llm = require "tide.llm"
+local removed_files = require "files.removed_files"
+local sql = require "lib.sql"
 local time = require "tide.time"
 
 local M = {}
 
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, version, created_at, updated_at"
+
+--- Columns that a user may change.
+local CHANGEABLE = { "title", "persona", "model_name" }
 
 ---@class SessionDraft what is stored of a session
 ---@field id? integer chat_sessions.id; nil = not stored yet
@@ -27,7 +30,7 @@ local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
 --- has, also when somebody has just renamed it
 ---@field persona_named? boolean the turn names its persona; else likewise
 
---- The version of a session as it is now: what a kept copy must have.
+--- The version of a session as it is now: what a cached copy must have.
 ---@param user_id integer
 ---@param session_id string
 ---@return integer|nil version nil when there is no such session
@@ -55,9 +58,9 @@ function M.get_chat_session(user_id, session_id)
   return row
 end
 
---- The statement that stores a session that is new. Its version begins at the
---- time, so that a session which is made anew under the name of a deleted one
---- never has a version that some cache still keeps.
+--- The statement that stores a new session. Its version begins at the time, so
+--- that a session under the id of a deleted one never has a version that a
+--- cache still has.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@param now string
@@ -223,7 +226,7 @@ function M.save_chat_message(user_id, draft, turn)
   }
 end
 
---- Changes what a session is called, who speaks in it or which model it uses.
+--- Changes a session's title, persona or model.
 ---@param user_id integer
 ---@param session_id string
 ---@param changes {title?: string, persona?: string, model_name?: string}
@@ -231,18 +234,10 @@ end
 function M.update_chat_session(user_id, session_id, changes)
   local outcomes, err = db.write({
     {
-      "UPDATE chat_sessions SET title = coalesce(?, title), "
-        .. "persona = coalesce(?, persona), "
-        .. "model_name = coalesce(?, model_name), version = version + 1, "
-        .. "updated_at = ? WHERE user_id = ? AND session_id = ?",
-      {
-        changes.title or json.null,
-        changes.persona or json.null,
-        changes.model_name or json.null,
-        time.now(),
-        user_id,
-        session_id,
-      },
+      "UPDATE chat_sessions SET " .. sql.changes(CHANGEABLE)
+        .. ", version = version + 1, updated_at = ? "
+        .. "WHERE user_id = ? AND session_id = ?",
+      sql.values(CHANGEABLE, changes, time.now(), user_id, session_id),
       expect = 1,
     },
   })
@@ -271,8 +266,8 @@ function M.update_session_title(user_id, session_id, title, old_title)
   return outcomes and outcomes[1].changes == 1, err
 end
 
---- Deletes a session with all its messages and files, whose bytes go after the
---- commit; what runs or waits in it ends.
+--- Deletes a session with all its messages and files; the files' bytes go after
+--- the commit. The running reply and waiting turns end.
 ---@param user_id integer
 ---@param session_id string
 ---@return true|nil ok, tide.Error|nil err session_not_found
@@ -291,7 +286,7 @@ function M.delete_chat_session(user_id, session_id)
   -- Only now: a delete that failed must not end a reply.
   llm.stop(user_id, session_id, "session_deleted")
   cache.forget_session(user_id, session_id)
-  leftovers.remove()
+  removed_files.remove()
   return true
 end
 

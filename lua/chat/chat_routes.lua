@@ -1,5 +1,7 @@
 --- Talking: make a session, send a message, get the reply whole or streamed.
 
+local body_limits = require "web.body_limits"
+local chat_objects = require "chat.objects"
 local fields = require "web.fields"
 local llm_session = require "chat.llm_session"
 local objects = require "web.objects"
@@ -97,6 +99,7 @@ return {
     path = "/api/chat/session",
     auth = "user",
     summary = "Make a session",
+    body_max = body_limits.FORM,
     request = {
       fields = {
         fields.model_name(),
@@ -118,8 +121,8 @@ return {
       response = "string",
       message_id = "integer",
       user_message_id = "integer",
-      usage = objects.usage_schema,
-      tool_calls = objects.tool_calls_schema,
+      usage = chat_objects.usage_schema,
+      tool_calls = chat_objects.tool_calls_schema,
     }),
     handler = handlers.send,
   },

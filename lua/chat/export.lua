@@ -1,6 +1,7 @@
 --- A chat session as a file: everything as JSON, or the conversation to its
 --- newest message as Markdown.
 
+local chat_objects = require "chat.objects"
 local db = require "tide.db"
 local json = require "tide.json"
 local objects = require "web.objects"
@@ -16,7 +17,7 @@ local ROLE_NAMES = {
   zh = { user = "我", assistant = "助手", system = "系统" },
 }
 
---- All messages, all branches: parent_id tells the tree.
+--- All messages of all branches; parent_id gives the tree.
 ---@param user_id integer
 ---@param session table row of chat_sessions
 ---@return string|nil text, tide.Error|nil err
@@ -28,8 +29,8 @@ function M.as_json(user_id, session)
     return nil, err
   end
   return json.encode({
-    session = objects.session(session),
-    messages = objects.map(rows, objects.message),
+    session = chat_objects.session(session),
+    messages = objects.map(rows, chat_objects.message),
   })
 end
 

@@ -1,5 +1,5 @@
---- A user talking in one chat session: what routes and scripts hold in their
---- hand. Says where the talk goes on and who speaks; chat/turns does it.
+--- One user in one chat session, for routes and scripts: it says which session
+--- goes on and with which system prompt. chat/turns does the rest.
 
 local attachments = require "files.attachments"
 local chat = require "chat.chat"
@@ -29,20 +29,20 @@ function M.new(user_id, language)
   )
 end
 
---- Where the talk goes on; an id that is not there yet begins a session.
+--- Sets the session that goes on; an id that does not exist yet begins one.
 ---@param session_id string
 function LlmSession:set_session_id(session_id)
   self.session_id = session_id
 end
 
---- Speaks instead of the persona's prompt, in messages sent from now on.
+--- Sets the prompt that replaces the persona's, in messages sent from now on.
 ---@param prompt string|nil nil = the persona's again
 function LlmSession:set_system_prompt(prompt)
   self.system_prompt = prompt
 end
 
---- The conversation that the model would be shown, oldest first, with the
---- texts of attached files; images by their names only.
+--- The conversation that the model would get, oldest first, with the texts of
+--- attached files, and with images only by their names.
 ---@return {role: string, content: string}[]|nil messages
 ---@return tide.Error|nil err session_not_found
 function LlmSession:get_messages()
@@ -70,30 +70,30 @@ end
 
 --- Begins the turn of a message.
 ---@param session LlmSession
----@param wish TurnWish
+---@param request TurnRequest
 ---@return tide.Reply|nil reply, tide.Error|nil err those of turns.start
-local function start(session, wish)
-  wish.session_id = session.session_id
-  wish.system_prompt = session.system_prompt
-  return turns.start(session.user_id, wish, session.language)
+local function start(session, request)
+  request.session_id = session.session_id
+  request.system_prompt = session.system_prompt
+  return turns.start(session.user_id, request, session.language)
 end
 
 --- Sends a message and waits for the whole reply. A reply that was stopped is
 --- no failure: it has its partial text.
----@param wish TurnWish
+---@param request TurnRequest
 ---@return tide.Result|nil result, tide.Error|nil err
-function LlmSession:send_message(wish)
-  local reply, err = start(self, wish)
+function LlmSession:send_message(request)
+  local reply, err = start(self, request)
   if not reply then
     return nil, err
   end
   return replies.whole(reply)
 end
 
---- Hands every piece of a reply's text to a function, as it comes.
+--- Calls a function with every chunk of a reply's text, as it comes.
 ---@param reply tide.Reply
 ---@param on_chunk fun(text: string)
-local function hand_on(reply, on_chunk)
+local function read_chunks(reply, on_chunk)
   local text, position = reply:read(0)
   while text do
     on_chunk(text)
@@ -101,22 +101,22 @@ local function hand_on(reply, on_chunk)
   end
 end
 
---- Sends a message and returns the reply as soon as it is worth reading: at
---- its first byte or after ten seconds. With `on_chunk` it returns when the
---- reply has ended, and the function has got all of its text.
----@param wish TurnWish
+--- Sends a message and returns the reply at its first byte, or after ten
+--- seconds. With `on_chunk` it returns when the reply has ended, and the
+--- function has got all of its text.
+---@param request TurnRequest
 ---@param on_chunk? fun(text: string)
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err also when it failed without a byte
-function LlmSession:send_message_stream(wish, on_chunk)
-  wish.stream = true
-  local reply, err = start(self, wish)
+function LlmSession:send_message_stream(request, on_chunk)
+  request.stream = true
+  local reply, err = start(self, request)
   if not reply then
     return nil, err
   end
   local begun, failed = replies.begun(reply)
   if begun and on_chunk then
-    hand_on(reply, on_chunk)
+    read_chunks(reply, on_chunk)
   end
   return begun, failed
 end

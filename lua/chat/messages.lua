@@ -11,8 +11,8 @@ local llm = require "tide.llm"
 
 local M = {}
 
---- Rows of a history that is kept for the next turn; an export's is not.
-local KEPT_ROWS_MAX = 1000
+--- Rows of a history that is cached for the next turn; an export's is not.
+local CACHED_ROWS_MAX = 1000
 
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, tool_calls, created_at"
@@ -88,9 +88,6 @@ function M.get_message(user_id, session_row, id)
   return row
 end
 
---- How long a conversation is kept beside the database.
-local KEEP_MS = 30 * 60 * 1000
-
 --- The end of a conversation: the path to a message.
 ---@param user_id integer
 ---@param session table row of chat_sessions
@@ -101,9 +98,9 @@ function M.get_history(user_id, session, leaf, limit)
   if leaf then
     return get_path(user_id, session.id, leaf, limit)
   end
-  local kept = cache.get_cached_full_session(session, limit)
-  if kept then
-    return kept
+  local cached = cache.get_cached_full_session(session, limit)
+  if cached then
+    return cached
   end
   local rows, err
   leaf, err = newest_below(user_id, session.id, math.maxinteger)
@@ -111,8 +108,8 @@ function M.get_history(user_id, session, leaf, limit)
     return nil, err
   end
   rows, err = get_path(user_id, session.id, leaf, limit)
-  if rows and rows[1] and limit <= KEPT_ROWS_MAX then
-    cache.cache_full_session(session, rows, limit, KEEP_MS)
+  if rows and rows[1] and limit <= CACHED_ROWS_MAX then
+    cache.cache_full_session(session, rows, limit)
   end
   return rows, err
 end

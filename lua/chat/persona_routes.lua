@@ -1,5 +1,6 @@
 --- The personas of style.yaml, and for the operator which one is the default.
 
+local body_limits = require "web.body_limits"
 local objects = require "web.objects"
 local personas = require "chat.personas"
 local session_manager = require "chat.session_manager"
@@ -54,6 +55,7 @@ return {
     auth = "none",
     listener = "admin",
     summary = "Set the persona of new sessions that name none",
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         { name = "persona", type = "string", required = true, max = 100 },

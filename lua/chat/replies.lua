@@ -1,4 +1,4 @@
---- What holds for every reply that a request waits for, stored or not.
+--- Waiting for a reply, stored or not.
 
 local errors = require "lib.errors"
 
@@ -8,8 +8,8 @@ local M = {}
 --- a failure before it is a plain error with its status.
 local FIRST_BYTE_MS = 10000
 
---- How a finished reply failed. One that was stopped did not: it has its
---- partial text.
+--- How a finished reply failed. A reply that was stopped has not failed: it has
+--- its partial text.
 ---@param result tide.Result
 ---@return tide.Error|nil err nil when it did not
 function M.failure(result)
@@ -33,8 +33,7 @@ function M.whole(reply)
   return result
 end
 
---- Waits until a reply is worth reading: its first byte, or ten seconds;
---- yields.
+--- Waits for the first byte of a reply, at most ten seconds; yields.
 ---@param reply tide.Reply
 ---@return tide.Reply|nil reply, tide.Error|nil err when it failed without a
 --- byte

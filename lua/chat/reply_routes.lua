@@ -1,6 +1,7 @@
 --- Replies on their way: coming back to one, what there is so far, and how to
 --- end one.
 
+local body_limits = require "web.body_limits"
 local chat = require "chat.chat"
 local errors = require "lib.errors"
 local fields = require "web.fields"
@@ -121,6 +122,7 @@ return {
     auth = "user",
     summary = "Stop the reply in flight, keeping its text",
     params = SESSION_ID,
+    body_max = body_limits.SHORT,
     request = { fields = {} },
     response = objects.object({ stopped = "boolean", message_id = "integer" }),
     handler = handlers.stop,

@@ -1,5 +1,6 @@
 --- Search over the caller's messages.
 
+local chat_objects = require "chat.objects"
 local errors = require "lib.errors"
 local objects = require "web.objects"
 local pages = require "web.pages"
@@ -23,7 +24,7 @@ function M.search(req)
   end
   return {
     json = {
-      data = objects.map(rows, objects.found),
+      data = objects.map(rows, chat_objects.found),
       pagination = pages.pagination(args, total, capped),
     },
   }
@@ -46,8 +47,8 @@ return {
     summary = "Find messages by words or characters in them",
     query = QUERY,
     response = objects.object({
-      data = objects.list(objects.found_schema),
-      pagination = objects.pagination_schema,
+      data = objects.list(chat_objects.found_schema),
+      pagination = pages.pagination_schema,
     }),
     handler = M.search,
   },

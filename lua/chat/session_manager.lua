@@ -1,6 +1,11 @@
---- What a chat session is made of: the policy that ties the persona, the
---- model's configuration and the stored session together. Routes and turns ask
---- here; the parts (services/, policy/) do not know each other.
+--- What a chat session is made of: the persona, the model's configuration and
+--- the stored session, tied together here. Routes and turns come in this way;
+--- what this file uses (the stored sessions and messages, the cache, models,
+--- personas) never requires it, and tests/lua/structure_spec.lua checks that.
+---
+--- save_message, delete_session and get_available_personas only pass on what
+--- they get. They are here so that routes and scripts of your own have one
+--- module for sessions, whatever is stored where.
 
 local cache = require "lib.cache"
 local chat = require "chat.chat"
@@ -13,10 +18,7 @@ local title_policy = require "policy.title"
 
 local M = {}
 
---- How long a session is kept beside the database.
-local KEEP_MS = 30 * 60 * 1000
-
----@class SessionWish what a request says about its session
+---@class SessionRequest what a request says about its session
 ---@field session_id? string nil = a new one
 ---@field model_name string
 ---@field persona? string "" and nil = none named
@@ -42,21 +44,20 @@ local function check_persona(name)
   return content and true, unknown
 end
 
---- Whether a wish can be fulfilled, before anything is waited for or stored.
+--- Checks a request before anything is waited for or stored.
 ---@param user_id integer
----@param wish SessionWish
+---@param request SessionRequest
 ---@return Model|nil model to ask
 ---@return tide.Error|nil err unknown_persona and those of models.resolve
-function M.check(user_id, wish)
-  local named, unknown = check_persona(wish.persona)
+function M.check(user_id, request)
+  local named, unknown = check_persona(request.persona)
   if not named then
     return nil, unknown
   end
-  return models.resolve(user_id, wish.model_name, wish.base_url)
+  return models.resolve(user_id, request.model_name, request.base_url)
 end
 
---- The session as it is kept beside the database, if its row has not changed
---- since.
+--- The session from the cache, if its row has not changed since.
 ---@param user_id integer
 ---@param session_id string
 ---@return table|nil session row of chat_sessions
@@ -69,68 +70,68 @@ function M.get_session(user_id, session_id)
   return cache.get_cached_chat_session(user_id, session_id, version)
 end
 
---- The session: kept, or from the database and kept from now on. Without Redis
---- the row itself is read in the time that its version would take.
+--- The session from the cache, or from the database and then cached. Without
+--- Redis the row itself is read in the time that its version would take.
 ---@param user_id integer
 ---@param session_id string
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
 local function find_session(user_id, session_id)
   local shared = cache.is_shared()
   if shared then
-    local kept, failed = M.get_session(user_id, session_id)
-    if kept or failed then
-      return kept, failed
+    local cached, failed = M.get_session(user_id, session_id)
+    if cached or failed then
+      return cached, failed
     end
   end
   local row, err = chat.get_chat_session(user_id, session_id)
   if row and shared then
-    cache.cache_chat_session(row, KEEP_MS)
+    cache.cache_chat_session(row)
   end
   return row, err
 end
 
---- The stored session with what the wish changes in it, or a draft of a new
+--- The stored session with what the request changes in it, or a draft of a new
 --- one, which is stored together with its first turn.
 ---@param user_id integer
----@param wish SessionWish checked
+---@param request SessionRequest checked
 ---@param language "zh"|"en" of a new session's title
 ---@return OpenSession|nil opened, tide.Error|nil err
-function M.get_or_create_session(user_id, wish, language)
+function M.get_or_create_session(user_id, request, language)
   local row, err
-  if wish.session_id then
-    row, err = find_session(user_id, wish.session_id)
+  if request.session_id then
+    row, err = find_session(user_id, request.session_id)
     if err and err.code ~= "session_not_found" then
       return nil, err
     end
   end
-  local persona, unknown = personas.choose(wish.persona, row and row.persona)
+  local persona, unknown = personas.choose(request.persona, row and row.persona)
   if not persona then
     return nil, unknown
   end
   local session = row
     or {
-      session_id = wish.session_id or new_session_id(),
-      title = title_policy.placeholder(wish.model_name, language),
+      session_id = request.session_id or new_session_id(),
+      title = title_policy.placeholder(request.model_name, language),
       message_count = 0,
     }
-  session.model_name = wish.model_name
+  session.model_name = request.model_name
   session.persona = persona.name
-  session.persona_named = wish.persona ~= nil and wish.persona ~= ""
+  session.persona_named = request.persona ~= nil and request.persona ~= ""
   return { session = session, persona = persona }
 end
 
 --- Stores a new session without a message.
 ---@param user_id integer
----@param wish SessionWish
+---@param request SessionRequest
 ---@param language "zh"|"en" of its title
 ---@return table|nil row of chat_sessions
 ---@return tide.Error|nil err those of M.check
-function M.create_session(user_id, wish, language)
-  local model, refused = M.check(user_id, wish)
+function M.create_session(user_id, request, language)
+  local model, refused = M.check(user_id, request)
   if not model then
     return nil, refused
   end
-  local opened, err = M.get_or_create_session(user_id, wish, language)
+  local opened, err = M.get_or_create_session(user_id, request, language)
   if not opened then
     return nil, err
   end
@@ -147,16 +148,16 @@ function M.save_message(user_id, session, turn)
   return chat.save_chat_message(user_id, session, turn)
 end
 
---- Keeps a session and its conversation as they are now, for the next turn;
---- called when a reply has ended. Of use only with Redis: without it the next
---- turn reads the same from the database in less time.
+--- Caches a session and its conversation as they are now, for the next turn.
+--- Turns call it when a reply has ended. It is of use only with Redis: without
+--- it the next turn reads the same from the database in less time.
 ---@param user_id integer
 ---@param session_id string
 ---@param limit integer rows of the conversation
-function M.keep_session(user_id, session_id, limit)
+function M.cache_session(user_id, session_id, limit)
   local row = chat.get_chat_session(user_id, session_id)
   if row then
-    cache.cache_chat_session(row, KEEP_MS)
+    cache.cache_chat_session(row)
     messages.get_history(user_id, row, nil, limit)
   end
 end

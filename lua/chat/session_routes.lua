@@ -1,6 +1,8 @@
 --- Sessions that are there: list, messages, delete.
 
+local body_limits = require "web.body_limits"
 local chat = require "chat.chat"
+local chat_objects = require "chat.objects"
 local export = require "chat.export"
 local fields = require "web.fields"
 local json = require "tide.json"
@@ -25,7 +27,7 @@ function handlers.list(req)
   end
   return {
     json = {
-      data = objects.map(rows, objects.session),
+      data = objects.map(rows, chat_objects.session),
       pagination = pages.pagination(args, total),
     },
   }
@@ -45,7 +47,7 @@ function handlers.messages(req)
   end
   return {
     json = {
-      data = objects.map(page.rows, objects.message),
+      data = objects.map(page.rows, chat_objects.message),
       cursor = page.cursor,
       has_more = page.has_more,
     },
@@ -98,7 +100,7 @@ function handlers.update(req)
   if not row then
     return nil, err
   end
-  return { json = { session = objects.session(row) } }
+  return { json = { session = chat_objects.session(row) } }
 end
 
 function handlers.delete(req)
@@ -119,8 +121,8 @@ return {
     summary = "The caller's sessions, last changed first",
     query = pages.numbered(20, 100),
     response = objects.object({
-      data = objects.list(objects.session_schema),
-      pagination = objects.pagination_schema,
+      data = objects.list(chat_objects.session_schema),
+      pagination = pages.pagination_schema,
     }),
     handler = handlers.list,
   },
@@ -132,7 +134,7 @@ return {
     params = BY_ID,
     query = pages.cursor(),
     response = objects.object({
-      data = objects.list(objects.message_schema),
+      data = objects.list(chat_objects.message_schema),
       cursor = "integer",
       has_more = "boolean",
     }),
@@ -177,6 +179,7 @@ return {
     auth = "user",
     summary = "Change a session's title, persona or model",
     params = BY_ID,
+    body_max = body_limits.SHORT,
     request = {
       fields = {
         fields.line("title", 200),
@@ -184,7 +187,7 @@ return {
         fields.line("model_name", 200),
       },
     },
-    response = objects.object({ session = objects.session_schema }),
+    response = objects.object({ session = chat_objects.session_schema }),
     handler = handlers.update,
   },
   {

@@ -1,5 +1,5 @@
---- Where a turn stands in its session's tree, and what the model is asked
---- there: the path of earlier messages, the message itself, and their files.
+--- Where a turn stands in its session's tree, and what the model gets there:
+--- the path of earlier messages, the message itself, and their files.
 
 local attachments = require "files.attachments"
 local errors = require "lib.errors"
@@ -9,29 +9,29 @@ local title_policy = require "policy.title"
 
 local M = {}
 
----@class TurnWish: SessionWish
+---@class TurnRequest: SessionRequest
 ---@field session_id string
 ---@field message? string
 ---@field file_ids? integer[]
 ---@field parent_id? integer the message continues from there; 0 = a new root
----@field regenerate? integer id of a reply that is to be made anew
+---@field regenerate? integer id of the reply that the new one stands beside
 ---@field system_prompt? string instead of the persona's
 ---@field tools? table[] what the model may call, in OpenAI's form
 ---@field tool_choice? string
 ---@field stream? boolean the client asked for a stream
 
---- What a wish brings, looked at before anything is waited for.
+--- Checks what a request brings, before anything is waited for.
 ---@param user_id integer
----@param wish TurnWish
+---@param request TurnRequest
 ---@return integer[]|nil file_ids of a new message
 ---@return string|tide.Error|nil image name of one that is an image; or the
 --- error: missing_field, file_not_found, file_not_text
-function M.check_content(user_id, wish)
-  if wish.regenerate then
+function M.check_content(user_id, request)
+  if request.regenerate then
     return {}
-  elseif wish.file_ids and #wish.file_ids > 0 then
-    return files.check_attached(user_id, wish.session_id, wish.file_ids)
-  elseif not wish.message or wish.message == "" then
+  elseif request.file_ids and #request.file_ids > 0 then
+    return files.check_attached(user_id, request.session_id, request.file_ids)
+  elseif not request.message or request.message == "" then
     return nil, errors.new("missing_field", { field = "message" })
   end
   return {}
@@ -44,7 +44,7 @@ end
 ---@field asked? table row of the message, when it is stored already
 ---@field turn TurnRows what is stored
 
---- A new reply to the message that an earlier one answers.
+--- A new reply to the message that an earlier reply answers.
 ---@param user_id integer
 ---@param session SessionDraft that is stored
 ---@param reply_id integer
@@ -76,23 +76,23 @@ local function place_again(user_id, session, reply_id, limit)
   }
 end
 
---- Where the turn goes: after the newest message, after the one that the wish
---- names, or beside an earlier reply.
+--- Where the turn goes: after the newest message, after the one that the
+--- request names, or beside an earlier reply.
 ---@param user_id integer
 ---@param session SessionDraft
----@param wish TurnWish
+---@param request TurnRequest
 ---@param limit integer rows of history
 ---@return TurnPlace|nil place
 ---@return tide.Error|nil err message_not_found, not_a_reply
-function M.find(user_id, session, wish, limit)
-  local named = wish.regenerate or wish.parent_id
+function M.find(user_id, session, request, limit)
+  local named = request.regenerate or request.parent_id
   local rows = {}
   if not session.id then
     if named and named ~= 0 then
       return nil, errors.new("message_not_found")
     end
-  elseif wish.regenerate then
-    return place_again(user_id, session, wish.regenerate, limit)
+  elseif request.regenerate then
+    return place_again(user_id, session, request.regenerate, limit)
   elseif named ~= 0 then
     if named then
       local parent, unknown =
@@ -112,9 +112,9 @@ function M.find(user_id, session, wish, limit)
   end
   return {
     rows = rows,
-    message = wish.message or "",
+    message = request.message or "",
     turn = {
-      message = wish.message or "",
+      message = request.message or "",
       parent_id = rows[#rows] and rows[#rows].id,
     },
   }

@@ -1,8 +1,7 @@
---- One turn of a conversation: a user's message and the reply to it. Here is
---- the order of things that the promises rest on: wait for the session's turn,
---- only then read the history, store both rows in one commit, only then ask
---- the model. From llm.start on the reply belongs to the core and goes on
---- without the request.
+--- One turn of a conversation: a user's message and the reply to it. The order
+--- matters: wait for the session's turn, only then read the history, store both
+--- rows in one commit, only then ask the model. From llm.start on the reply
+--- belongs to the core and goes on without the request.
 
 local cache = require "lib.cache"
 local config = require "tide.config"
@@ -15,29 +14,29 @@ local models = require "models.models"
 local quota = require "account.quota"
 local registry = require "providers.registry"
 local session_manager = require "chat.session_manager"
-local sources = require "models.upstream_request"
 local titles = require "chat.titles"
 local turn_place = require "chat.turn_place"
+local upstream_request = require "models.upstream_request"
 
 local M = {}
 
---- What is done when the reply has ended, or nil when there is nothing.
----@param wish TitleWish
+--- What to do when the reply has ended; nil = nothing.
+---@param request TitleRequest
 ---@param hook_turn tide.HookTurn
 ---@return fun(result: tide.Result)|nil
-local function finisher(wish, hook_turn)
+local function finisher(request, hook_turn)
   local asks = hook_turn.first and config.get("title.ask_model")
-  local keeps = cache.is_shared()
-  if not asks and not keeps and not hooks.after_llm then
+  local caches = cache.is_shared()
+  if not asks and not caches and not hooks.after_llm then
     return nil
   end
   local limit = context_policy.rows_needed(config.get("history.pairs"))
   return function(result)
     if asks then
-      titles.ask_for_title(wish, result)
+      titles.ask_for_title(request, result)
     end
-    if keeps then
-      session_manager.keep_session(wish.user_id, wish.session_id, limit)
+    if caches then
+      session_manager.cache_session(request.user_id, request.session_id, limit)
     end
     if hooks.after_llm then
       hooks.after_llm(hook_turn, result)
@@ -49,22 +48,23 @@ end
 ---@field model Model to ask
 ---@field file_ids integer[] of a new message
 ---@field takes_images boolean the model does
----@field disconnect "detach"|"cancel" what its end does to the reply
+---@field disconnect "detach"|"cancel" what the client's leaving does to the
+--- reply
 ---@field turn tide.Turn the place in the session's queue
 
---- Everything that can be refused without looking at the session, and then the
---- session's turn, which may have to be waited for. The core leaves it by
---- itself when the task ends in any other way than through llm.start.
+--- Checks everything that does not need the session, and then waits for the
+--- session's turn. When the task ends without llm.start, the core gives the
+--- turn back by itself.
 ---@param user_id integer
----@param wish TurnWish
+---@param request TurnRequest
 ---@return TurnAdmission|nil admission
 ---@return tide.Error|nil err those of M.start
-local function admit(user_id, wish)
-  local file_ids, image = turn_place.check_content(user_id, wish)
+local function admit(user_id, request)
+  local file_ids, image = turn_place.check_content(user_id, request)
   if not file_ids then
     return nil, image
   end
-  local model, refused = session_manager.check(user_id, wish)
+  local model, refused = session_manager.check(user_id, request)
   if not model then
     return nil, refused
   end
@@ -81,12 +81,12 @@ local function admit(user_id, wish)
   end
   local disconnect = disconnect_policy.choose({
     user_id = user_id,
-    session_id = wish.session_id,
-    model_name = wish.model_name,
+    session_id = request.session_id,
+    model_name = request.model_name,
     provider = model.provider.name,
-    stream = wish.stream or false,
+    stream = request.stream or false,
   })
-  local turn, not_admitted = llm.enter(user_id, wish.session_id, disconnect)
+  local turn, not_admitted = llm.enter(user_id, request.session_id, disconnect)
   if not turn then
     return nil, not_admitted
   end
@@ -99,29 +99,30 @@ local function admit(user_id, wish)
   }
 end
 
----@class TurnScene what the model is shown, and who speaks
+---@class TurnContext what the model gets, and who speaks
 ---@field session SessionDraft
 ---@field persona Persona
 ---@field place TurnPlace
----@field hook_turn tide.HookTurn what hooks see, and may change
+---@field hook_turn tide.HookTurn what hooks see and may change
 
---- Reads what the turn goes on from; hooks have their say.
+--- Reads the session and the messages that the turn continues, and calls the
+--- hook before_llm.
 ---@param user_id integer
----@param wish TurnWish
+---@param request TurnRequest
 ---@param language "zh"|"en"
 ---@param admission TurnAdmission
----@return TurnScene|nil scene
+---@return TurnContext|nil context
 ---@return tide.Error|nil err those of M.start
-local function set_scene(user_id, wish, language, admission)
+local function read_context(user_id, request, language, admission)
   local opened, lost =
-    session_manager.get_or_create_session(user_id, wish, language)
+    session_manager.get_or_create_session(user_id, request, language)
   if not opened then
     return nil, lost
   end
   local session, persona = opened.session, opened.persona
   local pairs_max = config.get("history.pairs")
   local limit = context_policy.rows_needed(pairs_max)
-  local place, misplaced = turn_place.find(user_id, session, wish, limit)
+  local place, misplaced = turn_place.find(user_id, session, request, limit)
   if not place then
     return nil, misplaced
   end
@@ -136,14 +137,14 @@ local function set_scene(user_id, wish, language, admission)
   end
   local hook_turn = {
     user_id = user_id,
-    session_id = wish.session_id,
+    session_id = request.session_id,
     model_name = admission.model.name,
     persona = persona.name,
     language = language,
     first = session.message_count == 0,
     message = place.message,
     messages = context_policy.build({
-      system = wish.system_prompt or persona.content,
+      system = request.system_prompt or persona.content,
       rows = place.rows,
       message = place.message,
       files = place.files,
@@ -165,34 +166,35 @@ local function set_scene(user_id, wish, language, admission)
   }
 end
 
---- What llm.start needs but for the rows: all that a script may get wrong.
+--- What llm.start needs, except the rows. Everything in which a script may fail
+--- is done here, before anything is stored.
 ---@param user_id integer
----@param wish TurnWish
+---@param request TurnRequest
 ---@param admission TurnAdmission
----@param scene TurnScene
+---@param context TurnContext
 ---@return tide.StartSpec
-local function describe(user_id, wish, admission, scene)
-  local model, hook_turn = admission.model, scene.hook_turn
+local function describe(user_id, request, admission, context)
+  local model, hook_turn = admission.model, context.hook_turn
   local spec = {
     turn = admission.turn,
     user_id = user_id,
-    session_id = wish.session_id,
+    session_id = request.session_id,
     disconnect = admission.disconnect,
   }
   models.fit_fallbacks(model, hook_turn.messages)
-  sources.set(spec, model, {
+  upstream_request.fill(spec, model, {
     messages = hook_turn.messages,
-    persona = scene.persona,
+    persona = context.persona,
     language = hook_turn.language,
-    tools = wish.tools,
-    tool_choice = wish.tool_choice,
+    tools = request.tools,
+    tool_choice = request.tool_choice,
   })
   spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
   spec.on_finish = finisher({
     user_id = user_id,
-    session_id = wish.session_id,
+    session_id = request.session_id,
     title = hook_turn.title,
-    message = scene.place.message,
+    message = context.place.message,
     model = model,
   }, hook_turn)
   return spec
@@ -200,28 +202,28 @@ end
 
 --- Begins a turn: both rows are committed and the reply runs.
 ---@param user_id integer
----@param wish TurnWish
+---@param request TurnRequest
 ---@param language "zh"|"en"
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err missing_field, file_not_found, file_not_text,
 --- images_not_supported, those of attachments.read, session_busy,
 --- session_deleted, session_not_found, message_not_found, not_a_reply,
 --- limit_reached, those of hooks and of session_manager.check
-function M.start(user_id, wish, language)
-  local admission, refused = admit(user_id, wish)
+function M.start(user_id, request, language)
+  local admission, refused = admit(user_id, request)
   if not admission then
     return nil, refused
   end
-  local scene, unset = set_scene(user_id, wish, language, admission)
-  if not scene then
+  local context, unset = read_context(user_id, request, language, admission)
+  if not context then
     return nil, unset
   end
-  local spec = describe(user_id, wish, admission, scene)
-  local title = scene.hook_turn.title
-  scene.session.renamed = title ~= scene.session.title
-  scene.session.title = title
+  local spec = describe(user_id, request, admission, context)
+  local title = context.hook_turn.title
+  context.session.renamed = title ~= context.session.title
+  context.session.title = title
   local saved, unsaved =
-    session_manager.save_message(user_id, scene.session, scene.place.turn)
+    session_manager.save_message(user_id, context.session, context.place.turn)
   if not saved then
     return nil, unsaved
   end

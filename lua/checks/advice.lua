@@ -1,10 +1,12 @@
---- What is allowed and yet most likely a mistake: names that nobody asks for,
---- files that nobody named. `tidetalk check` tells it as warnings; a server
---- runs all the same.
+--- What is allowed and yet most likely a mistake: names that nobody uses, files
+--- that nobody names. `tidetalk check` prints it as warnings; a server starts
+--- all the same.
 
+local aliases = require "aliases"
 local contracts = require "checks.contracts"
 local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
+local registry = require "providers.registry"
 local scripts = require "tide.scripts"
 
 local M = {}
@@ -23,7 +25,7 @@ local ROUTE_FOLDERS = {
 ---@class Advice
 ---@field code string
 ---@field message string
----@field at? function that it is about: its place is told
+---@field at? function that it is about: its file and line are printed
 
 ---@param list any[]
 ---@param wanted any
@@ -142,6 +144,27 @@ function M.of_hooks()
   return advice
 end
 
+--- Of providers that use old names.
+---@return Advice[]
+function M.of_providers()
+  local advice = {}
+  for _, name in ipairs(registry.names()) do
+    local provider = registry.get(name)
+    for old, new in pairs(aliases.provider_fields) do
+      local value = provider[old]
+      if value then
+        advice[#advice + 1] = {
+          code = "old_name",
+          message = ("'%s' of a provider is %s now; the old name is good for "
+            .. "one release"):format(old, new),
+          at = type(value) == "function" and value or provider.build,
+        }
+      end
+    end
+  end
+  return advice
+end
+
 --- Of the policies that have a contract; the others are nobody's to change.
 ---@return Advice[]
 function M.of_policies()
@@ -154,7 +177,7 @@ function M.of_policies()
     table.sort(known)
     check_names(advice, require(module), known, {
       code = "unknown_policy_function",
-      message = "nobody asks " .. module .. " for '%s', it is asked for "
+      message = "nobody calls '%s' of " .. module .. ", its functions are "
         .. table.concat(known, ", "),
       of = "function",
     })

@@ -10,6 +10,7 @@ local TYPES = {
   boolean = true,
   array = true,
   object = true,
+  parts = true,
 }
 
 local check_schema

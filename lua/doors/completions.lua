@@ -1,5 +1,5 @@
---- Chat completions for clients of OpenAI's API: asked of the caller's own
---- configuration of that model, and stored nowhere.
+--- Chat completions for clients of OpenAI's API. They go to the caller's own
+--- configuration of that model and are not stored.
 
 local errors = require "lib.errors"
 local hooks = require "hooks"
@@ -7,11 +7,11 @@ local llm = require "tide.llm"
 local models = require "models.models"
 local openai = require "doors.openai"
 local quota = require "account.quota"
-local sources = require "models.upstream_request"
+local upstream_request = require "models.upstream_request"
 
 local M = {}
 
---- Who speaks: a request brings its own system message.
+--- The persona: none, since a request brings its own system message.
 local NOBODY = { name = "OpenAI API", content = "" }
 
 --- A model that the caller can use.
@@ -30,21 +30,21 @@ function M.resolve(user_id, name)
   return model, err
 end
 
---- What the deployment's hooks have to say: its rules hold at this door too.
+--- Calls the hooks, whose rules hold for these requests too.
 ---@param spec tide.StartSpec changed; its user is there
 ---@param model Model
----@param wish SourceWish changed
+---@param source ReplySource changed
 ---@return boolean|nil willing, tide.Error|nil err a hook refused
-local function apply_hooks(spec, model, wish)
+local function apply_hooks(spec, model, source)
   local turn = {
     user_id = spec.user_id,
     session_id = "",
     model_name = model.name,
     persona = NOBODY.name,
-    language = wish.language,
+    language = source.language,
     first = true,
-    message = openai.last_question(wish.messages),
-    messages = wish.messages,
+    message = openai.last_question(source.messages),
+    messages = source.messages,
     title = "",
   }
   if hooks.before_llm then
@@ -52,7 +52,7 @@ local function apply_hooks(spec, model, wish)
     if not willing then
       return nil, refusal
     end
-    wish.messages = turn.messages
+    source.messages = turn.messages
   end
   spec.on_delta = hooks.on_delta and hooks.on_delta(turn)
   spec.on_finish = hooks.after_llm
@@ -62,7 +62,7 @@ local function apply_hooks(spec, model, wish)
   return true
 end
 
---- Asks. The reply runs on its own.
+--- Asks the model. The reply runs on its own.
 ---@param user_id integer
 ---@param body table the request, checked
 ---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the
@@ -71,8 +71,8 @@ end
 ---@return tide.Error|nil err unsupported_parameter, limit_reached, those of
 --- hooks and of M.resolve
 function M.ask(user_id, body, terms)
-  local wish, unsupported = openai.wish(body)
-  if not wish then
+  local source, unsupported = openai.parameters(body)
+  if not source then
     return nil, unsupported
   end
   local model, unknown = M.resolve(user_id, body.model)
@@ -83,16 +83,16 @@ function M.ask(user_id, body, terms)
   if not free then
     return nil, exceeded
   end
-  wish.messages = model.provider.plan and openai.plain(body.messages)
+  source.messages = model.provider.play and openai.plain(body.messages)
     or body.messages
-  wish.persona, wish.language = NOBODY, terms.language
+  source.persona, source.language = NOBODY, terms.language
   local spec = { user_id = user_id, disconnect = terms.disconnect }
-  local willing, refusal = apply_hooks(spec, model, wish)
+  local willing, refusal = apply_hooks(spec, model, source)
   if not willing then
     return nil, refusal
   end
-  models.fit_fallbacks(model, wish.messages)
-  sources.set(spec, model, wish)
+  models.fit_fallbacks(model, source.messages)
+  upstream_request.fill(spec, model, source)
   return llm.ask(spec)
 end
 

@@ -1,5 +1,5 @@
---- Embeddings for clients of OpenAI's API: one plain request to the caller's
---- own configuration of that model, whose answer is handed on as it is.
+--- Embeddings for clients of OpenAI's API: one request to the caller's own
+--- configuration of that model; its answer is passed on as it is.
 
 local completions = require "doors.completions"
 local db = require "tide.db"
@@ -33,18 +33,19 @@ local function read(answer)
   return decoded
 end
 
---- Counts what was asked; failing that the answer is good all the same.
+--- Adds the request to the user's usage. The answer is good even if that fails.
 ---@param user_id integer
 ---@param body table the request
 ---@param decoded table the answer
 local function count(user_id, body, decoded)
-  local told = type(decoded.usage) == "table" and decoded.usage.prompt_tokens
-  local exact = math.type(told) == "integer" and told >= 0
+  local usage = decoded.usage
+  local reported = type(usage) == "table" and usage.prompt_tokens
+  local exact = math.type(reported) == "integer" and reported >= 0
   local _, err = db.write({
     llm.usage_statement({
       user_id = user_id,
       model_name = body.model,
-      input_tokens = exact and told
+      input_tokens = exact and reported
         or usage_policy.estimate_texts(openai.inputs(body.input)),
       estimated = not exact,
     }),

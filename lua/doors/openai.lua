@@ -44,27 +44,27 @@ local UNSUPPORTED = {
   modalities = has_audio,
 }
 
---- What a request wants of the model beside an answer to its messages.
+--- What a request asks of the model besides its messages.
 ---@param body table
 ---@return {tools?: table[], tool_choice?: string|table, max_tokens?: integer,
---- options: table<string, any>}|nil wish the part of tide.ProviderRequest that
---- a client decides
+--- options: table<string, any>}|nil parameters the part of
+--- tide.ProviderRequest that a client decides
 ---@return tide.Error|nil err unsupported_parameter
-function M.wish(body)
-  local wish = { options = {} }
+function M.parameters(body)
+  local parameters = { options = {} }
   for name, value in pairs(body) do
     local unsupported = UNSUPPORTED[name]
     if unsupported and value ~= json.null and unsupported(value) then
       return nil, errors.new("unsupported_parameter", { field = name })
     elseif not OWN[name] then
-      wish.options[name] = value
+      parameters.options[name] = value
     end
   end
   for _, name in ipairs(NAMED) do
-    wish[name] = wish.options[name]
-    wish.options[name] = nil
+    parameters[name] = parameters.options[name]
+    parameters.options[name] = nil
   end
-  return wish
+  return parameters
 end
 
 --- The text of a message's content, which may come in parts.
@@ -112,8 +112,11 @@ end
 ---@return string[]
 function M.inputs(input)
   local texts = {}
-  for _, one in ipairs(type(input) == "table" and input or { input }) do
-    texts[#texts + 1] = type(one) == "string" and one or nil
+  for i, one in ipairs(type(input) == "table" and input or { input }) do
+    if type(one) ~= "string" then
+      break
+    end
+    texts[i] = one
   end
   return texts
 end

@@ -1,6 +1,7 @@
 --- The OpenAI door: what stock clients of OpenAI's API need, for the caller's
 --- own models. A token or a personal API key opens it; see docs/openai.md.
 
+local body_limits = require "web.body_limits"
 local completions = require "doors.completions"
 local embeddings = require "doors.embeddings"
 local errors = require "lib.errors"
@@ -12,11 +13,6 @@ local replies = require "chat.replies"
 local time = require "tide.time"
 
 local JSON = "application/json; charset=utf-8"
-
---- Bytes of a request: pictures come within it. A larger one would take more
---- of a worker's time at once (and of limits.script_time) than others can
---- spare.
-local BODY_MAX = 4 << 20
 
 local CHAT = {
   open = true,
@@ -33,6 +29,7 @@ local CHAT = {
         open = true,
         fields = {
           { name = "role", type = "string", required = true },
+          { name = "content", type = "parts", keep_null = true },
           { name = "tool_call_id", type = "string" },
           fields.tool_calls(),
         },
@@ -150,7 +147,7 @@ return {
     api_keys = true,
     summary = "OpenAI's chat completions, for the caller's models",
     request = CHAT,
-    body_max = BODY_MAX,
+    body_max = body_limits.CONVERSATION,
     answer = "OpenAI's object, or its chunks as a stream, see openai.md",
     handler = handlers.chat,
   },
@@ -161,7 +158,7 @@ return {
     api_keys = true,
     summary = "OpenAI's embeddings, of the caller's models",
     request = EMBEDDINGS,
-    body_max = BODY_MAX,
+    body_max = body_limits.CONVERSATION,
     answer = "what the upstream answers, see openai.md",
     handler = handlers.embed,
   },

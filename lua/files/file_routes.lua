@@ -2,6 +2,7 @@
 
 local errors = require "lib.errors"
 local fields = require "web.fields"
+local file_objects = require "files.objects"
 local files = require "files.files"
 local objects = require "web.objects"
 local texts = require "lib.texts"
@@ -38,7 +39,7 @@ function handlers.list(req)
   if not rows then
     return nil, err
   end
-  return { json = { data = objects.map(rows, objects.file) } }
+  return { json = { data = objects.map(rows, file_objects.file) } }
 end
 
 function handlers.delete(req)
@@ -72,7 +73,9 @@ return {
     auth = "user",
     summary = "A session's files, newest first",
     params = { fields = { fields.name("session_id") } },
-    response = objects.object({ data = objects.list(objects.file_schema) }),
+    response = objects.object({
+      data = objects.list(file_objects.file_schema),
+    }),
     handler = handlers.list,
   },
   {

@@ -1,6 +1,6 @@
---- Uploaded files: rows here, bytes in the core's store. A row is written only
---- after its bytes are kept and deleted before them, so whatever a row names is
---- there; what a crash leaves between the two is swept at start.
+--- Uploaded files: rows here, bytes in the core's store. A row is written after
+--- its bytes are stored, and deleted before them, so the bytes of a row are
+--- always there. What a crash leaves between the two is swept at start.
 
 local chat = require "chat.chat"
 local config = require "tide.config"
@@ -8,8 +8,8 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local files = require "tide.files"
 local json = require "tide.json"
-local leftovers = require "files.removed_files"
 local policy = require "policy.files"
+local removed_files = require "files.removed_files"
 local text = require "tide.text"
 local texts = require "lib.texts"
 local time = require "tide.time"
@@ -26,7 +26,7 @@ local COLUMNS = "f.id, s.session_id, f.file_name, f.file_key, f.file_size, "
 local TABLES = "FROM uploaded_files AS f "
   .. "JOIN chat_sessions AS s ON s.id = f.session_row "
 
---- Whether an upload may be stored at all, as far as its head tells.
+--- Whether an upload may be stored at all, as far as its head shows.
 ---@param upload tide.Upload
 ---@param language "zh"|"en"
 ---@return true|nil ok
@@ -57,7 +57,7 @@ WHERE s.session_id = ?2 AND s.user_id = ?1
   AND (SELECT COUNT(*) FROM uploaded_files
     WHERE session_row = s.id AND user_id = ?1) < ?9]]
 
---- Why a file has no room, before its bytes are kept; also after an insert
+--- Why a file has no room, before its bytes are stored; also after an insert
 --- that changed nothing.
 ---@param user_id integer
 ---@param session_id string
@@ -101,9 +101,9 @@ function M.save_file(user_id, session_id, upload, language)
   if not ok then
     return nil, refused
   end
-  local key, unkept = files.keep(upload)
+  local key, unstored = files.keep(upload)
   if not key then
-    return nil, unkept
+    return nil, unstored
   end
   local outcomes, err = db.write({
     {
@@ -186,7 +186,7 @@ function M.delete_file(user_id, file_id)
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("file_not_found") or err
   end
-  leftovers.remove()
+  removed_files.remove()
   return true
 end
 

@@ -1,7 +1,7 @@
---- Bytes of files whose rows are gone. A trigger notes the keys of deleted
---- rows, whoever deleted them, in the same transaction; after the commit they
---- are worked off here. What fails is tried again with the next deletion, what
---- a crash leaves is swept by the core at start.
+--- Removes the bytes of files whose rows are deleted. A trigger writes the keys
+--- of deleted rows into the table removed_files, in the same transaction; after
+--- the commit this module works through them. What fails is tried again with
+--- the next deletion; what a crash leaves the core sweeps at its start.
 
 local db = require "tide.db"
 local files = require "tide.files"
@@ -9,9 +9,10 @@ local log = require "tide.log"
 
 local M = {}
 
+--- Rows per transaction.
 local AT_ONCE = 500
 
---- One piece of the list.
+--- Removes some of them.
 ---@return boolean more there may be more
 ---@return tide.Error|nil err
 local function remove_some()
@@ -26,22 +27,22 @@ local function remove_some()
     statements[i] =
       { "DELETE FROM removed_files WHERE file_key = ?", { row.file_key } }
   end
-  local ok, kept = files.remove(keys)
+  local ok, failed = files.remove(keys)
   if not ok then
-    return false, kept
+    return false, failed
   end
   local outcomes, err = db.write(statements)
   return outcomes ~= nil and #rows == AT_ONCE, err
 end
 
---- Removes them. Never fails a request: the rows are gone already.
+--- Removes them all. It never fails a request: the rows are gone already.
 function M.remove()
   local more, err
   repeat
     more, err = remove_some()
   until not more
   if err then
-    log.warn("bytes of deleted files are left", { code = err.code })
+    log.warn("bytes of deleted files were not removed", { code = err.code })
   end
 end
 

@@ -1,37 +1,38 @@
---- Whether an API configuration works: the shortest question, asked for real.
+--- Tests an API configuration with a real request, the shortest there is.
 
 local llm = require "tide.llm"
 local models = require "models.models"
-local sources = require "models.upstream_request"
 local time = require "tide.time"
+local upstream_request = require "models.upstream_request"
 
 local M = {}
 
---- ms for the whole test; a model that is slower than this is of no use.
+--- ms for the whole test; a slower model counts as failed.
 local LIMIT_MS = 30000
 
----@class ConnectionTest
+---@class ApiTest
 ---@field ok boolean
 ---@field status integer the provider's HTTP status, 0 when it did not answer
 ---@field code? string why not
 ---@field latency_ms integer until the answer was complete
 ---@field ttft_ms? integer until its first text
 
---- Asks for one token and measures. What the provider says is never passed on.
+--- Asks for one token and measures the times. The provider's own words are
+--- never passed on.
 ---@param row table of user_apis, the caller's own
----@return ConnectionTest|nil result, tide.Error|nil err those of models.open
+---@return ApiTest|nil result, tide.Error|nil err those of models.open
 function M.test_api_connection(row)
   local model, refused = models.open(row)
   if not model then
     return nil, refused
   end
   local spec = { user_id = row.user_id }
-  sources.set(spec, model, {
+  upstream_request.fill(spec, model, {
     messages = { { role = "user", content = "Hi" } },
     max_tokens = 1,
     limit = LIMIT_MS,
   })
-  spec.retry = { force = true } -- it is asked to find out, and once
+  spec.retry = { force = true } -- once, even if it is known to be down
   local started = time.mono_ms()
   local reply, err = llm.ask(spec)
   if not reply then

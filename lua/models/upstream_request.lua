@@ -1,5 +1,6 @@
---- What a reply comes from: a text played in the core, or upstreams that are
---- asked one after the other until one of them begins to tell it.
+--- Fills in the part of a tide.StartSpec that says where a reply comes from:
+--- a text that the core plays, or the requests to upstreams, which are sent one
+--- after the other until one of them begins to answer.
 
 local config = require "tide.config"
 local policy = require "policy.upstream"
@@ -7,11 +8,11 @@ local usage_policy = require "policy.usage"
 
 local M = {}
 
----@class SourceWish
+---@class ReplySource what a reply is made from
 ---@field messages tide.ChatMessage[] as a model is shown them
----@field persona? Persona who speaks; a played model needs it
+---@field persona? Persona who speaks; only a played model reads it
 ---@field language? "zh"|"en" likewise
----@field tools? table[] likewise the fields below: see tide.ProviderRequest
+---@field tools? table[] this and the next three: see tide.ProviderRequest
 ---@field tool_choice? string|table
 ---@field max_tokens? integer
 ---@field options? table<string, any>
@@ -36,44 +37,48 @@ end
 
 --- The request to one configuration.
 ---@param model Model
----@param wish SourceWish
+---@param source ReplySource
 ---@return tide.Candidate
-local function request(model, wish)
+local function candidate(model, source)
   local built = model.provider.build({
     base_url = model.base_url,
     key = model.key,
     model = model.name,
-    messages = wish.messages,
-    tools = wish.tools,
-    tool_choice = wish.tool_choice,
-    max_tokens = wish.max_tokens,
-    options = wish.options,
+    messages = source.messages,
+    tools = source.tools,
+    tool_choice = source.tool_choice,
+    max_tokens = source.max_tokens,
+    options = source.options,
   })
   return {
     provider = model.provider,
     url = built.url,
     headers = built.headers,
     body = built.body,
-    deadlines = deadlines_of(model, wish.limit),
+    deadlines = deadlines_of(model, source.limit),
   }
 end
 
---- Fills in how the reply comes about.
+--- Fills in whom the core asks, and with what.
 ---@param spec tide.StartSpec changed
 ---@param model Model
----@param wish SourceWish
-function M.set(spec, model, wish)
+---@param source ReplySource
+function M.fill(spec, model, source)
   local provider = model.provider
   spec.counted_as = model.name
   spec.input_estimate =
-    usage_policy.estimate_input(wish.messages, wish.tools)
-  if provider.plan then
-    spec.play = provider.plan(wish.messages, wish.persona, wish.language)
+    usage_policy.estimate_input(source.messages, source.tools)
+  if provider.play then
+    spec.play = provider.play(
+      source.messages,
+      source.persona,
+      source.language
+    )
     return
   end
-  local candidates = { request(model, wish) }
+  local candidates = { candidate(model, source) }
   for _, fallback in ipairs(model.fallbacks or {}) do
-    candidates[#candidates + 1] = request(fallback, wish)
+    candidates[#candidates + 1] = candidate(fallback, source)
   end
   spec.candidates = candidates
   spec.retry = policy.plan(#candidates, {

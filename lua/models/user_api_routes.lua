@@ -1,16 +1,18 @@
 --- The caller's own API configurations.
 
-local connections = require "models.api_test"
+local body_limits = require "web.body_limits"
+local api_test = require "models.api_test"
 local fields = require "web.fields"
+local model_objects = require "models.objects"
 local objects = require "web.objects"
 local registry = require "providers.registry"
 local texts = require "lib.texts"
 local user_apis = require "models.user_apis"
 
-local ONE = objects.object({ api = objects.api_schema })
+local ONE = objects.object({ api = model_objects.api_schema })
 local CHANGED = objects.object({
   message = "string",
-  api = objects.api_schema,
+  api = model_objects.api_schema,
 })
 
 --- ms; an hour for a step, a day for all of a call.
@@ -72,7 +74,7 @@ local function answer(row, err, message)
   if not row then
     return nil, err
   end
-  return { json = { message = message, api = objects.api(row) } }
+  return { json = { message = message, api = model_objects.api(row) } }
 end
 
 ---@type table<string, fun(req: tide.Request)>
@@ -83,7 +85,8 @@ function handlers.list(req)
   if not rows then
     return nil, err
   end
-  return { json = { apis = objects.map(rows, objects.api), count = #rows } }
+  local apis = objects.map(rows, model_objects.api)
+  return { json = { apis = apis, count = #rows } }
 end
 
 function handlers.create(req)
@@ -119,7 +122,7 @@ function handlers.test(req)
   if not row then
     return nil, err
   end
-  local result, refused = connections.test_api_connection(row)
+  local result, refused = api_test.test_api_connection(row)
   if not result then
     return nil, refused
   end
@@ -136,7 +139,7 @@ return {
     auth = "user",
     summary = "All configurations, newest first",
     response = objects.object({
-      apis = objects.list(objects.api_schema),
+      apis = objects.list(model_objects.api_schema),
       count = "integer",
     }),
     handler = handlers.list,
@@ -146,6 +149,7 @@ return {
     path = "/api/user/apis",
     auth = "user",
     summary = "Store a configuration",
+    body_max = body_limits.FORM,
     request = configuration(true),
     response = CHANGED,
     handler = handlers.create,
@@ -173,6 +177,7 @@ return {
     auth = "user",
     summary = "Change what is given; base_url \"\" clears it",
     params = BY_ID,
+    body_max = body_limits.FORM,
     request = configuration(false),
     response = CHANGED,
     handler = handlers.update,
@@ -192,6 +197,7 @@ return {
     auth = "user",
     summary = "Ask the provider for one token",
     params = BY_ID,
+    body_max = body_limits.SHORT,
     request = { fields = {} },
     response = objects.object({
       ok = "boolean",

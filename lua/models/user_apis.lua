@@ -6,35 +6,55 @@ local cache = require "lib.cache"
 local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
-local json = require "tide.json"
 local llm = require "tide.llm"
 local registry = require "providers.registry"
+local sql = require "lib.sql"
 local texts = require "lib.texts"
 local time = require "tide.time"
 
 local M = {}
 
---- Configurations a user may have.
+--- The most configurations that a user may have.
 local APIS_MAX = 500
 
 --- `GET /api/user/apis/first` is a route, so no configuration may be named so.
 local RESERVED_NAME = "first"
 
---- How long a configuration is kept beside the database.
-local KEEP_MS = 30 * 60 * 1000
+--- The columns that a user fills in, and what is made of the key.
+local FIELDS = {
+  "api_name",
+  "provider",
+  "model_name",
+  "base_url",
+  "api_key_sealed",
+  "api_key_mask",
+  "seal_salt",
+  "connect_ms",
+  "first_byte_ms",
+  "between_ms",
+  "total_ms",
+}
 
-local COLUMNS = "id, user_id, api_name, provider, model_name, base_url, "
-  .. "api_key_sealed, api_key_mask, seal_salt, connect_ms, first_byte_ms, "
-  .. "between_ms, total_ms, version, created_at, updated_at"
+local COLUMNS = "id, user_id, " .. table.concat(FIELDS, ", ")
+  .. ", version, created_at, updated_at"
 
---- How many configurations of one model are of use to one request.
+-- The number is checked in the statement that inserts, so that requests at the
+-- same moment cannot exceed it together.
+local SQL_INSERT = "INSERT INTO user_apis (" .. table.concat(FIELDS, ", ")
+  .. ", created_at, updated_at, user_id) SELECT " .. sql.places(#FIELDS + 3)
+  .. " WHERE (SELECT COUNT(*) FROM user_apis WHERE user_id = ?) < ?"
+
+local SQL_UPDATE = "UPDATE user_apis SET " .. sql.changes(FIELDS)
+  .. ", version = version + 1, updated_at = ? WHERE user_id = ? AND id = ?"
+
+--- The most configurations of one model that a request may try.
 local CANDIDATES_MAX = 8
 
 --- Shorter keys show nothing: four characters would be too much of them.
 local MASK_MIN = 12
 
---- What is shown of a key. The column api_key_mask holds this mask whole,
---- because the sealed key is never opened for reading.
+--- The mask that stands for a key in answers. The column api_key_mask has it
+--- whole, because nothing opens a sealed key just to show it.
 ---@param key string
 ---@return string
 function M.mask(key)
@@ -52,8 +72,8 @@ local function binding(user_id, salt)
   return "user:" .. user_id .. ":api:" .. salt
 end
 
---- Keys go into a header: visible ASCII only (RFC 9110, 5.5). A line break
---- copied along with a key is told now, not by the provider's refusal.
+--- Keys go into a header: visible ASCII only (RFC 9110, 5.5). So a line break
+--- that was copied with a key is refused here, not by the provider.
 ---@param key string
 ---@param language "zh"|"en"
 ---@return true|nil ok, tide.Error|nil err invalid_field
@@ -121,11 +141,11 @@ function M.get_api_by_name(user_id, api_name)
   return get_one("api_name = ?", user_id, api_name)
 end
 
---- A configuration as it is kept beside the database, or from there.
+--- A configuration from the cache, or from the database and then cached.
 ---@param user_id integer
 ---@param now {id: integer, version: integer} just read
 ---@return table|nil api row, tide.Error|nil err api_not_found
-local function get_kept(user_id, now)
+local function get_cached(user_id, now)
   local row = cache.get_cached_model_config(user_id, now.id, now.version)
   if row then
     return row
@@ -133,7 +153,7 @@ local function get_kept(user_id, now)
   local err
   row, err = M.get_api_by_id(user_id, now.id)
   if row then
-    cache.cache_model_config(row, KEEP_MS)
+    cache.cache_model_config(row)
   end
   return row, err
 end
@@ -155,7 +175,7 @@ function M.get_apis_by_model_name(user_id, model_name, limit)
   end
   local rows = {}
   for _, now in ipairs(found) do
-    local row, lost = get_kept(user_id, now)
+    local row, lost = get_cached(user_id, now)
     if row then
       rows[#rows + 1] = row
     elseif lost.code ~= "api_not_found" then -- deleted just now
@@ -220,6 +240,37 @@ local function write_error(err, api_name)
   return err
 end
 
+--- Deadline -> its column.
+local DEADLINES = {
+  connect = "connect_ms",
+  first_byte = "first_byte_ms",
+  between = "between_ms",
+  total = "total_ms",
+}
+
+--- The columns of what is given; those of the rest are absent.
+---@param user_id integer
+---@param fields ApiFields
+---@param key string|nil to be sealed
+---@return table row of FIELDS
+local function row_of(user_id, fields, key)
+  local row = {
+    api_name = fields.api_name,
+    provider = fields.provider,
+    model_name = fields.model_name,
+    base_url = fields.base_url,
+  }
+  for name, column in pairs(DEADLINES) do
+    row[column] = (fields.deadlines or {})[name]
+  end
+  if key then
+    row.seal_salt = crypto.random_hex_digits(32)
+    row.api_key_sealed = crypto.seal(key, binding(user_id, row.seal_salt))
+    row.api_key_mask = M.mask(key)
+  end
+  return row
+end
+
 ---@param user_id integer
 ---@param fields ApiFields name, key and model are there
 ---@param language "zh"|"en"
@@ -238,34 +289,17 @@ function M.create_api(user_id, fields, language)
   if not ok then
     return nil, err
   end
-  local salt = crypto.random_hex(16)
+  local row = row_of(user_id, fields, fields.api_key)
+  row.provider = row.provider or registry.DEFAULT
+  row.base_url = base_url
+  for _, column in pairs(DEADLINES) do
+    row[column] = row[column] or 0
+  end
   local now = time.now()
-  local deadlines = fields.deadlines or {}
   local outcomes, failed = db.write({
     {
-      "INSERT INTO user_apis (user_id, api_name, provider, model_name, "
-        .. "base_url, api_key_sealed, api_key_mask, seal_salt, connect_ms, "
-        .. "first_byte_ms, between_ms, total_ms, created_at, updated_at) "
-        .. "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
-        .. "?14 WHERE (SELECT COUNT(*) FROM user_apis WHERE user_id = ?1) "
-        .. "< ?15",
-      {
-        user_id,
-        fields.api_name,
-        fields.provider or registry.DEFAULT,
-        fields.model_name,
-        base_url,
-        crypto.seal(fields.api_key, binding(user_id, salt)),
-        M.mask(fields.api_key),
-        salt,
-        deadlines.connect or 0,
-        deadlines.first_byte or 0,
-        deadlines.between or 0,
-        deadlines.total or 0,
-        now,
-        now,
-        APIS_MAX,
-      },
+      SQL_INSERT,
+      sql.values(FIELDS, row, now, now, user_id, user_id, APIS_MAX),
       expect = 1,
     },
   })
@@ -322,45 +356,16 @@ function M.update_api(user_id, id, fields, language)
   if not ok then
     return nil, err
   end
-  local sealed, mask, salt
-  if key then
-    salt = crypto.random_hex(16)
-    sealed = crypto.seal(key, binding(user_id, salt))
-    mask = M.mask(key)
-  end
-  local null = json.null
-  local deadlines = fields.deadlines or {}
   local outcomes, failed = db.write({
     {
-      "UPDATE user_apis SET api_name = COALESCE(?, api_name), "
-        .. "provider = COALESCE(?, provider), "
-        .. "model_name = COALESCE(?, model_name), "
-        .. "base_url = COALESCE(?, base_url), "
-        .. "api_key_sealed = COALESCE(?, api_key_sealed), "
-        .. "api_key_mask = COALESCE(?, api_key_mask), "
-        .. "seal_salt = COALESCE(?, seal_salt), "
-        .. "connect_ms = COALESCE(?, connect_ms), "
-        .. "first_byte_ms = COALESCE(?, first_byte_ms), "
-        .. "between_ms = COALESCE(?, between_ms), "
-        .. "total_ms = COALESCE(?, total_ms), "
-        .. "version = version + 1, updated_at = ? "
-        .. "WHERE user_id = ? AND id = ?",
-      {
-        fields.api_name or null,
-        fields.provider or null,
-        fields.model_name or null,
-        fields.base_url or null,
-        sealed or null,
-        mask or null,
-        salt or null,
-        deadlines.connect or null,
-        deadlines.first_byte or null,
-        deadlines.between or null,
-        deadlines.total or null,
+      SQL_UPDATE,
+      sql.values(
+        FIELDS,
+        row_of(user_id, fields, key),
         time.now(),
         user_id,
-        id,
-      },
+        id
+      ),
       expect = 1,
     },
   })

@@ -53,7 +53,7 @@ function M.from_message(message)
   return (title:gsub(" $", "")) .. "…"
 end
 
---- What a model is asked for a title.
+--- The messages that ask a model for a title.
 ---@param message string the first user message
 ---@param reply string the first reply
 ---@return {role: string, content: string}[]

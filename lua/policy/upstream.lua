@@ -1,4 +1,5 @@
---- Whom to ask for a reply, in which order, how often and after which waits.
+--- Which upstream to ask for a reply, in which order, how often, after which
+--- waits.
 --- Pure. The core walks the plan without Lua, and only as long as no byte of
 --- the reply is there: it goes on when there was no connection, when the answer
 --- was 429 or 5xx, when an upstream is known to be down or has enough to do,

@@ -193,7 +193,7 @@ function M.stops(stop)
   return type(stop) == "string" and json.array({ stop }) or stop
 end
 
---- The longest answer that is wished for.
+--- The longest answer that the request allows.
 ---@param request tide.ProviderRequest
 ---@return integer|nil
 function M.max_tokens(request)

@@ -1,7 +1,7 @@
 --- The built-in `demo` model: no address, no key, no network. It answers about
 --- TideTalk in the asker's language, so that a new user can chat at once and
 --- see streaming, history and personas work, and it plays the cases that are
---- hard to get from a real model (slow, long, failing). Pure: `plan` turns a
+--- hard to get from a real model (slow, long, failing). Pure: `play` turns a
 --- conversation into a text and a pace; the core tells it like a real reply.
 
 local text = require "tide.text"
@@ -14,7 +14,10 @@ local SLOW_PIECE, SLOW_PACE_MS = 4, 300
 local LONG_PIECE, LONG_PACE_MS = 120, 5
 local LONG_DEFAULT, LONG_MAX = 200, 20000
 local FIRST_MS = 60
---- Characters of the asker's message that the default answer repeats.
+--- Characters of the asker's message that are looked at: what they ask about
+--- stands at its beginning, and a message may have a megabyte.
+local LOOK = 2000
+--- Characters of it that the default answer repeats.
 local ECHO_LENGTH = 60
 
 ---@class DemoTopic
@@ -73,7 +76,8 @@ is “{persona}”.]],
 Everything that you may want to change is Lua, in the folder `lua/`:
 
 - `app.lua` returns the route table and is the only entry;
-- `routes/` holds one file a resource, `services/` what they do;
+- `account/`, `chat/`, `models/` and `files/` hold a feature each, with its
+  routes (`*_routes.lua`) and what they do;
 - `policy/` decides titles, context and personas in pure functions;
 - `providers/` describes upstreams: a new one is mostly a table of JSON paths.
 
@@ -83,7 +87,8 @@ line, so that a broken script never reaches your users.]],
 所有您可能想改的东西都是 Lua，放在 `lua/` 目录下：
 
 - `app.lua` 返回路由表，是唯一的入口；
-- `routes/` 每个资源一个文件，`services/` 是它们的具体实现；
+- `account/`、`chat/`、`models/`、`files/` 各是一个功能，
+  包含路由（`*_routes.lua`）和具体实现；
 - `policy/` 用纯函数决定标题、上下文和人设；
 - `providers/` 描述上游模型，新增一个基本上只是一张 JSON 路径表。
 
@@ -206,9 +211,9 @@ configuration (`POST /api/user/apis`); `/help` shows what I can do.]],
 输入 `/help` 可以查看我会做什么。]],
 }
 
---- The last user message and how many there are.
+--- The beginning of the last user message and how many there are.
 ---@param messages {role: string, content: string}[]
----@return string message, integer turns
+---@return string beginning, integer turns
 local function asked(messages)
   local message, turns = "", 0
   for _, m in ipairs(messages) do
@@ -216,7 +221,7 @@ local function asked(messages)
       message, turns = m.content, turns + 1
     end
   end
-  return message, turns
+  return text.prefix(message, LOOK), turns
 end
 
 ---@param message string in lower case
@@ -309,7 +314,7 @@ end
 ---@param persona {name: string, content: string}
 ---@param client_language "zh"|"en" for commands, which have none of their own
 ---@return table play the `play` of tide.StartSpec
-function M.plan(messages, persona, client_language)
+function M.play(messages, persona, client_language)
   local message, turns = asked(messages)
   local language = text.has_cjk(message) and "zh" or "en"
   local command, argument = command_of(message)

@@ -18,7 +18,7 @@ return {
     name = "deepseek",
     speaks = "openai",
     base_url = "https://api.deepseek.com/v1",
-    notes = "deepseek-chat, deepseek-reasoner; reasoning is told apart.",
+    notes = "deepseek-chat, deepseek-reasoner; reasoning comes separately.",
   },
   {
     name = "qwen",

@@ -2,6 +2,7 @@
 --- folder that has a `build`, and the presets. So a new provider is a file put
 --- here, and a reload. What a file declares is checked as it loads.
 
+local aliases = require "aliases"
 local llm = require "tide.llm"
 local presets = require "providers.presets"
 local scripts = require "tide.scripts"
@@ -28,6 +29,9 @@ local configurable = {}
 
 ---@param provider tide.Provider
 local function add(provider)
+  for old, new in pairs(aliases.provider_fields) do
+    provider[new] = provider[new] or provider[old]
+  end
   if configurable[provider.name] or provider.name == M.builtin.name then
     error(("there are two providers '%s'"):format(provider.name), 0)
   end

@@ -40,7 +40,7 @@ test.case("a stream has the text and ends with the stored ids", function()
   test.truthy(frames[#frames].message_id, "message_id")
 end)
 
-test.case("a model that refuses the key is told as such", function()
+test.case("a model that refuses the key gives an error that says so", function()
   test.upstream({ status = 401 })
   local answer = say(test.user(), "hi")
   test.equal(answer.status, 502)

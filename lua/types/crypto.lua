@@ -61,9 +61,14 @@ function crypto.seal(plain, bound) end
 ---@return tide.Error|nil err secret_unreadable
 function crypto.unseal(sealed, bound) end
 
---- Random bytes from the system, as hex digits.
+--- Random hex digits from the system; two of them are a byte.
+---@param digits integer 1 to 128
+---@return string hex
+function crypto.random_hex_digits(digits) end
+
+--- The old name of `random_hex_digits`, good for one release.
 ---@param bytes integer 1 to 64
----@return string hex two digits a byte
+---@return string hex two digits for each byte
 function crypto.random_hex(bytes) end
 
 --- A random UUID (RFC 9562, version 4).

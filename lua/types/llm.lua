@@ -43,7 +43,7 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field possibly_charged_twice? boolean one of them was sent, gave no answer,
 --- and was followed by another
 
---- What a reply came to.
+--- The outcome of a reply.
 ---@class tide.Result
 ---@field message_id integer
 ---@field user_message_id integer
@@ -94,7 +94,7 @@ function Reply:text() end
 ---@return integer bytes
 function Reply:length() end
 
---- Whether a position is none that a client can have been told.
+--- Whether a position is one that no client can have received.
 ---@param position integer
 ---@return boolean splits no frame ended there: it lies inside a character, or
 --- inside an entry of tool calls
@@ -146,11 +146,12 @@ function Reply:stop() end
 ---@field on_finish? fun(result: tide.Result) runs as a task of its own after
 --- the final commit; may yield
 ---@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string
---- gets each piece of the reply and returns what is told instead; at the end
---- once a kind with "" and final; runs outside of any task; tool calls pass it
+--- gets each piece of the reply and returns what readers get instead; at the
+--- end once for each kind with "" and final; runs outside of any task; tool
+--- calls do not pass through it
 ---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
---- instead of an upstream: tell this text at this pace, then fail with `error`
---- (a code) when given. `tool_calls` are lines as in tide.Result, told last
+--- instead of an upstream: send this text at this pace, then fail with `error`
+--- (a code) when given. `tool_calls` are lines as in tide.Result, sent last
 
 --- Starts producing the reply to rows that are committed already (user message
 --- complete, assistant message `streaming`). Takes the turn over: it is left

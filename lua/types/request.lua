@@ -33,6 +33,15 @@ function Request:cookie(name) end
 ---@return string body as it came ("" when none)
 function Request:raw_body() end
 
+--- The JSON body. The pipeline calls this and checks what comes against the
+--- route's schema (req.body). Reading it costs the script no time
+--- (limits.script_time) when it is asked for the first time.
+---@param names? table<string, any> its keys are the names of the fields of the
+--- outermost object that are wanted; the others are left out. nil: all
+---@return any body {} when there is none
+---@return tide.Error|nil err invalid_json, too_many_values
+function Request:read_json(names) end
+
 --- What a handler returns.
 ---@class tide.Response
 ---@field status? integer default 200

@@ -19,6 +19,7 @@
 ---@field upload? boolean the body is multipart/form-data: its part "file" is
 --- streamed to disk, the others are req.fields
 ---@field form? table schema of an upload's fields
----@field body_max? integer bytes; default setting limits.body
+---@field body_max? integer bytes of a body, see lib/body_limits; default
+--- setting limits.body
 ---@field summary string one line for the docs
 ---@field handler fun(req: tide.Request): tide.Response|nil, tide.Error|nil

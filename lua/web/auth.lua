@@ -38,8 +38,8 @@ WHERE id = ?1 AND disabled = 0
     OR (surviving_version = token_version AND surviving_jti = ?3))
   AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?3)]]
 
---- How old the noted time of a key's last use may become: a write a minute,
---- not one a request.
+--- How old the stored time of a key's last use may become: so there is at most
+--- one write per minute, not one per request.
 local USE_NOTED_US = 60 * 1000000
 
 local SQL_KEY = [[
@@ -80,7 +80,7 @@ local function own_origins(req)
   if public_url and public_url ~= "" then
     allowed[#allowed + 1] = public_url
   else
-    -- Nobody told the server its address: then it is the one it was asked by.
+    -- Without public_url the address is the one that the client used.
     local scheme = req.secure and "https://" or "http://"
     allowed[#allowed + 1] = scheme .. (req:header("Host") or "")
   end
@@ -128,7 +128,7 @@ local function key_owner(key)
   return user
 end
 
---- The user behind a request.
+--- The user who sent a request.
 ---@param req tide.Request
 ---@param accepts_keys boolean|nil whether the route takes personal API keys
 ---@return tide.User|nil user

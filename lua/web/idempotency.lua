@@ -5,7 +5,7 @@
 --- user's own and hold for 24 hours.
 ---
 --- That a request runs is known in memory only, so that a crash lets go of
---- every key; what was answered is in the database. Only answers are kept: an
+--- every key; what was answered is in the database. Only answers are stored: an
 --- error leaves the key free, or trying again could never help.
 
 local crypto = require "tide.crypto"
@@ -20,7 +20,7 @@ local M = {}
 
 M.HEADER = "Idempotency-Key"
 
-local KEPT_S = 24 * 60 * 60
+local LIFETIME_S = 24 * 60 * 60
 --- ms after which a request that ended without letting go (its task was
 --- stopped from outside) is forgotten; longer than any request takes.
 local RUNS_MS = 35 * 60 * 1000
@@ -34,16 +34,16 @@ local running = shared.dict("idempotency")
 ---@field key string
 ---@field fingerprint string of the request
 
---- The answer that was kept, or the error of a key that stands for another
+--- The answer that was stored, or the error of a key that stands for another
 --- request.
 ---@param attempt Attempt
----@return tide.Response|nil response nil and no error: nothing is kept
+---@return tide.Response|nil response nil and no error: nothing is stored
 ---@return tide.Error|nil err idempotency_key_reused
 local function recall(attempt)
   local row, err = db.one(
     "SELECT fingerprint, answer FROM idempotency_keys "
       .. "WHERE user_id = ? AND key = ? AND answered_at > ?",
-    { attempt.user_id, attempt.key, time.unix() - KEPT_S }
+    { attempt.user_id, attempt.key, time.unix() - LIFETIME_S }
   )
   if not row then
     return nil, err
@@ -57,16 +57,16 @@ local function recall(attempt)
   }
 end
 
---- Keeps an answer; what has had its time goes with it.
+--- Stores an answer and deletes those that are too old.
 ---@param attempt Attempt
 ---@param text string
 ---@return true|nil ok, tide.Error|nil err
-local function keep(attempt, text)
+local function store(attempt, text)
   local now = time.unix()
   local outcomes, err = db.write({
     {
       "DELETE FROM idempotency_keys WHERE answered_at <= ?",
-      { now - KEPT_S },
+      { now - LIFETIME_S },
     },
     {
       "INSERT INTO idempotency_keys "
@@ -78,7 +78,7 @@ local function keep(attempt, text)
   return outcomes and true, err
 end
 
---- Answers, and keeps what was answered.
+--- Answers, and stores what was answered.
 ---@param attempt Attempt
 ---@param req tide.Request
 ---@param handler fun(req: tide.Request): tide.Response|nil, tide.Error|nil
@@ -94,9 +94,9 @@ local function answer(attempt, req, handler)
   end
   local text = json.encode(response.json)
   -- What was done is done: an error would make the client do it again.
-  local _, unkept = keep(attempt, text)
-  if unkept then
-    log.error("an answer could not be kept", { code = unkept.code })
+  local _, unstored = store(attempt, text)
+  if unstored then
+    log.error("an answer could not be stored", { code = unstored.code })
   end
   return {
     body = text,

@@ -2,7 +2,17 @@
 --- answer's `pagination`. Values that are no number fall back to the defaults,
 --- others are moved into their bounds and echoed as used.
 
+local objects = require "web.objects"
+
 local M = {}
+
+M.pagination_schema = objects.object({
+  page = "integer",
+  page_size = "integer",
+  total = "integer",
+  total_pages = "integer",
+  capped = "boolean", -- only when there are more than `total`
+})
 
 --- Over this no list has pages; keeps (page - 1) * page_size exact.
 local MAX_PAGE = 1000000000

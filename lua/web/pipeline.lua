@@ -8,7 +8,6 @@ local auth = require "web.auth"
 local errors = require "lib.errors"
 local hooks = require "hooks"
 local idempotency = require "web.idempotency"
-local json = require "tide.json"
 local schema = require "web.schema"
 
 local M = {}
@@ -29,18 +28,6 @@ local function admit(req, route)
     return nil, errors.new("forbidden")
   end
   return user
-end
-
---- The decoded JSON body; nothing at all counts as {}. A body of another type
---- has been refused before it was read (core/serve/dispatch.c).
----@param req tide.Request
----@return any body, tide.Error|nil err invalid_json
-local function decode(req)
-  local raw = req:raw_body()
-  if raw == "" then
-    return {}
-  end
-  return json.decode(raw)
 end
 
 --- Path parameters and query arguments in one table; parameters win.
@@ -87,7 +74,9 @@ local function answer(route, req)
   end
   if route.request then
     local body
-    body, err = decode(req)
+    -- Nothing at all counts as {}. A body of another type has been refused
+    -- before it was read (core/script/dispatch.c).
+    body, err = req:read_json(schema.names(route.request))
     if err then
       return nil, err
     end

@@ -12,7 +12,8 @@ local texts = require "lib.texts"
 local M = {}
 
 ---@class Schema
----@field type "string"|"integer"|"boolean"|"array"|"object"
+---@field type "string"|"integer"|"boolean"|"array"|"object"|"parts" the last
+--- is a message's content in OpenAI's form: a text, or a list of objects
 ---@field name? string the field's name, inside `fields`
 ---@field aliases? string[] other names under which clients send it
 ---@field required? boolean
@@ -21,6 +22,7 @@ local M = {}
 ---@field pattern? string Lua pattern that a string must match
 ---@field enum? string[] the allowed strings
 ---@field empty_is_absent? boolean "" in an optional string means not given
+---@field keep_null? boolean null stays null, instead of being left out
 ---@field default? any for an absent optional field
 ---@field clamp? boolean integers: what lies outside of min..max is moved to
 --- the bound, what is no number becomes the default
@@ -154,6 +156,20 @@ function checkers.array(schema, value, path, check)
   return result
 end
 
+function checkers.parts(_, value, path, check)
+  if type(value) == "string" then
+    return value
+  elseif type(value) ~= "table" or not json.is_array(value) then
+    return invalid(check, path, "must_be_string")
+  end
+  for i, part in ipairs(value) do
+    if type(part) ~= "table" or json.is_array(part) then
+      return invalid(check, path .. "[" .. i .. "]", "must_be_object")
+    end
+  end
+  return value
+end
+
 --- A field's value under its name or the first alias that is there.
 ---@param field Schema
 ---@param object table
@@ -192,7 +208,8 @@ function checkers.object(schema, value, path, check)
       if field.required then
         return nil, errors.new("missing_field", { field = at })
       end
-      result[field.name] = field.default
+      local kept = field.keep_null and value[field.name] == json.null
+      result[field.name] = kept and json.null or field.default
     else
       local checked, err = check_value(field, found, at, check)
       if err then
@@ -202,6 +219,31 @@ function checkers.object(schema, value, path, check)
     end
   end
   return result
+end
+
+--- The names under which an object's fields may come: what a body need be read
+--- for.
+---@type table<Schema, table<string, boolean>>
+local names_of = setmetatable({}, { __mode = "k" })
+
+---@param schema Schema an object's
+---@return table<string, boolean>|nil names nil: all, the object is open
+function M.names(schema)
+  if schema.open then
+    return nil
+  end
+  local names = names_of[schema]
+  if not names then
+    names = {}
+    for _, field in ipairs(schema.fields or {}) do
+      names[field.name] = true
+      for _, alias in ipairs(field.aliases or {}) do
+        names[alias] = true
+      end
+    end
+    names_of[schema] = names
+  end
+  return names
 end
 
 --- Checks a decoded JSON body.

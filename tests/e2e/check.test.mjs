@@ -127,7 +127,7 @@ describe('tidetalk check', () => {
     const login = routes.find((route) => route.path === '/api/login');
     assert.deepEqual({ ...login, line: 0 }, {
       method: 'POST', path: '/api/login', auth: 'none', listener: 'public',
-      file: 'lua/account/account_routes.lua', line: 0,
+      body_max: 8192, file: 'lua/account/account_routes.lua', line: 0,
     });
     const source = readFileSync(join(lua, 'account/account_routes.lua'), 'utf8').split('\n');
     assert.match(source[login.line - 1], /function/);

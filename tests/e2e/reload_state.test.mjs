@@ -124,6 +124,38 @@ describe('probation', () => {
   });
 });
 
+describe('probation counts what is the scripts\' own fault', () => {
+  const scripts = (endless) => appScript({
+    routes: `{ method = "POST", path = "/work", auth = "none", request = {}, handler = function(req)
+      local bytes = #req:raw_body()
+      while bytes > ${endless ? 0 : 1000} do end
+      return { json = {} }
+    end },`,
+  });
+  const bundle = new Bundle({ 'app.lua': scripts(false) });
+  const context = withServer({
+    env: { ...bundle.env, TIDETALK_RELOAD_PROBATION_ERRORS: '8', TIDETALK_LIMITS_BODY: '64KiB' },
+  });
+
+  test('P20 what clients send is no reason, a loop in the new scripts is', async () => {
+    const { server } = context;
+    const work = async (bytes) => {
+      const answer = await server.client().post('/work', JSON.stringify('x'.repeat(bytes - 2)));
+      return answer.body.code;
+    };
+    assert.equal(await work(100), undefined);
+    bundle.put('app.lua', scripts(true));
+    const { generation } = await reloaded(server);
+    for (let i = 0; i < 12; i += 1) assert.equal(await work(65536), 'script_timeout');
+    for (let i = 0; i < 8; i += 1) assert.equal(await work(100), 'script_timeout');
+    await eventually(async () => (await statusOf(server)).generation > generation, 'it is rolled back');
+    assert.equal(await work(100), undefined);
+    const line = server.log().split('\n').find((one) => one.includes('they are rolled back'));
+    const { failures, requests } = JSON.parse(line);
+    assert.deepEqual({ failures, requests }, { failures: 8, requests: 20 });
+  });
+});
+
 describe('the shipped scripts', () => {
   const lua = copyScripts(makeFolder());
   const context = withServer({ env: { TIDETALK_LUA_DIR: lua } });

@@ -19,10 +19,15 @@ local function sorted(list)
 end
 
 describe("checks.advice", function()
-  local advice, hooks
+  local advice, hooks, mine
 
   before_each(function()
-    local files = { routes = { "a", "b" }, hooks = {} }
+    local files = {
+      routes = { "a", "b" },
+      hooks = {},
+      providers = { "anthropic", "gemini", "mine", "ollama", "openai" },
+    }
+    mine = { name = "mine" }
     tide.install({
       scripts = {
         names = function(folder)
@@ -32,6 +37,7 @@ describe("checks.advice", function()
     })
     hooks = { parts = {} }
     package.loaded["hooks"] = hooks
+    package.loaded["providers.mine"] = mine
     advice = require "checks.advice"
   end)
 
@@ -42,8 +48,21 @@ describe("checks.advice", function()
     )
   end)
 
-  it("has no warning for the policies that come along", function()
+  it("has no warning for what comes along", function()
     assert.same({}, advice.of_policies())
+    assert.same({}, advice.of_providers())
+  end)
+
+  it("knows a provider's old names, which still work", function()
+    local function plan() end
+    package.loaded["providers.registry"] = nil
+    package.loaded["checks.advice"] = nil
+    mine.plan = plan
+    local found = require("checks.advice").of_providers()
+    assert.equal(1, #found)
+    assert.equal("old_name", found[1].code)
+    assert.equal(plan, found[1].at)
+    assert.equal(plan, require("providers.registry").get("mine").play)
   end)
 
   it("warns of fields that nobody reads and files that nobody names", function()

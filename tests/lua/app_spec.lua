@@ -29,6 +29,17 @@ describe("app", function()
     end
   end)
 
+  it("limits the body of every route but those that take messages", function()
+    for _, route in ipairs(app.routes) do
+      local message = route.path:find("^/api/chat/message")
+      if route.request and not message then
+        assert.is_number(route.body_max, route.method .. " " .. route.path)
+      else
+        assert.is_nil(route.body_max, route.method .. " " .. route.path)
+      end
+    end
+  end)
+
   it("protects every public route but register and login", function()
     for _, route in ipairs(app.routes) do
       if route.listener ~= "admin" and route.auth == "none" then

@@ -137,8 +137,8 @@ describe("what the cache spares the database", function()
   end
 
   local function open(manager)
-    local wish = { session_id = "s", model_name = "demo" }
-    return assert(manager.get_or_create_session(7, wish, "en")).session
+    local request = { session_id = "s", model_name = "demo" }
+    return assert(manager.get_or_create_session(7, request, "en")).session
   end
 
   it("a hit reads the version of a session's row only", function()
@@ -186,7 +186,7 @@ describe("what the cache spares the database", function()
 
   it("a reply that has ended keeps both for the next turn", function()
     local manager, messages = install()
-    manager.keep_session(7, "s", 10)
+    manager.cache_session(7, "s", 10)
     assert.equal("session leaf history", asked())
     assert.equal("t", open(manager).title)
     assert.same(ROWS, messages.get_history(7, SESSION, nil, 10))

@@ -11,7 +11,7 @@ describe("providers.demo", function()
 
   local function plan(message, language)
     local messages = { { role = "user", content = message } }
-    return demo.plan(messages, persona, language or "en")
+    return demo.play(messages, persona, language or "en")
   end
 
   it("answers in the asker's language, whatever the client's is", function()
@@ -19,6 +19,14 @@ describe("providers.demo", function()
     assert.is_true(text.has_cjk(plan("潮聊是什么？", "en").text))
     assert.is_true(plan("What is TideTalk?", "zh").text:find("chat server") > 0)
     assert.is_true(text.has_cjk(plan("随便说点什么", "en").text))
+  end)
+
+  it("looks at the beginning of a long message only", function()
+    local before = ("x "):rep(990)
+    assert.truthy(plan(before .. "personas").text:find("style.yaml", 1, true))
+    before = ("x "):rep(1000)
+    assert.falsy(plan(before .. "personas").text:find("style.yaml", 1, true))
+    assert.truthy(plan(("a"):rep(1 << 20)).text:find("You wrote: “a", 1, true))
   end)
 
   it("says that it is the demo model and repeats the message", function()
@@ -56,7 +64,7 @@ describe("providers.demo", function()
   end)
 
   it("tells how many messages it sees", function()
-    local play = demo.plan({
+    local play = demo.play({
       { role = "system", content = "x" },
       { role = "user", content = "one" },
       { role = "assistant", content = "two" },

@@ -109,10 +109,10 @@ describe("chat.llm_session", function()
     llm_session = require "chat.llm_session"
     turns = {}
     for _, name in ipairs({ "send_message", "send_message_stream" }) do
-      turns[name] = function(user_id, wish, language)
+      turns[name] = function(user_id, request, language)
         local session = llm_session.new(user_id, language)
-        session:set_session_id(wish.session_id)
-        return session[name](session, wish)
+        session:set_session_id(request.session_id)
+        return session[name](session, request)
       end
     end
   end)
@@ -127,11 +127,11 @@ describe("chat.llm_session", function()
     message_count = 2,
   }
 
-  local WISH = { session_id = "s", model_name = "demo", message = "hello" }
+  local REQUEST = { session_id = "s", model_name = "demo", message = "hello" }
 
   it("waits, reads, stores, and only then asks", function()
     stored = STORED
-    local result = turns.send_message(7, WISH, "en")
+    local result = turns.send_message(7, REQUEST, "en")
     assert.equal("reply", result.content)
     assert.equal(
       "api enter session leaf history write start wait",
@@ -145,14 +145,14 @@ describe("chat.llm_session", function()
   end)
 
   it("stores a new session together with its first turn", function()
-    turns.send_message(7, WISH, "en")
+    turns.send_message(7, REQUEST, "en")
     assert.equal("api enter session write start wait", table.concat(log, " "))
   end)
 
   it("refuses before it waits", function()
     local function code_of(change)
-      local wish = setmetatable(change, { __index = WISH })
-      local _, err = turns.send_message(7, wish, "en")
+      local request = setmetatable(change, { __index = REQUEST })
+      local _, err = turns.send_message(7, request, "en")
       return err.code
     end
     assert.equal("missing_field", code_of({ message = "" }))
@@ -168,12 +168,12 @@ describe("chat.llm_session", function()
       content = "",
       error = { code = "upstream_timeout" },
     }
-    local _, err = turns.send_message(7, WISH, "en")
+    local _, err = turns.send_message(7, REQUEST, "en")
     assert.equal("upstream_timeout", err.code)
-    _, err = turns.send_message_stream(7, WISH, "en")
+    _, err = turns.send_message_stream(7, REQUEST, "en")
     assert.equal("upstream_timeout", err.code)
     outcome = { status = "stopped", content = "par" }
-    assert.equal("par", turns.send_message(7, WISH, "en").content)
+    assert.equal("par", turns.send_message(7, REQUEST, "en").content)
   end)
 
   it("streams a reply that failed after its first byte", function()
@@ -182,7 +182,7 @@ describe("chat.llm_session", function()
       content = "par",
       error = { code = "upstream_reset" },
     }
-    assert.is_table(turns.send_message_stream(7, WISH, "en"))
+    assert.is_table(turns.send_message_stream(7, REQUEST, "en"))
   end)
 
   it("shows the history, with the texts of attached files", function()

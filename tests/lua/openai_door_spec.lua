@@ -10,7 +10,7 @@ describe("doors.openai", function()
   end)
 
   it("hands on every field that is not its own", function()
-    local wish = openai.wish({
+    local parameters = openai.parameters({
       model = "m",
       messages = {},
       stream = true,
@@ -37,7 +37,7 @@ describe("doors.openai", function()
         logprobs = false,
         max_completion_tokens = 8,
       },
-    }, wish)
+    }, parameters)
   end)
 
   it("refuses what a reply cannot carry, by name", function()
@@ -46,12 +46,12 @@ describe("doors.openai", function()
       logprobs = true,
       modalities = { "text", "audio" },
     }) do
-      local wish, err = openai.wish({ [field] = value })
-      assert.is_nil(wish)
+      local parameters, err = openai.parameters({ [field] = value })
+      assert.is_nil(parameters)
       assert.equal("unsupported_parameter", err.code)
       assert.equal(field, err.args.field)
     end
-    assert.truthy(openai.wish({ n = json.null, modalities = { "text" } }))
+    assert.truthy(openai.parameters({ n = json.null, modalities = { "text" } }))
   end)
 
   it("finds the text in contents of every form", function()

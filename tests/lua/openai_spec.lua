@@ -79,7 +79,7 @@ describe("providers.registry", function()
     end
     assert.truthy(registry.get(registry.DEFAULT))
     assert.is_nil(registry.get("demo"))
-    assert.is_function(registry.builtin.plan)
+    assert.is_function(registry.builtin.play)
   end)
 
   it("makes providers of presets, with another address", function()

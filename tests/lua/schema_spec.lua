@@ -33,6 +33,33 @@ describe("web.schema", function()
     assert.equal("missing_field", err.code)
   end)
 
+  it("names what a body is read for", function()
+    local fields = { { name = "a", aliases = { "b", "c" } }, { name = "d" } }
+    local schema_of = { fields = fields }
+    assert.same({ a = true, b = true, c = true, d = true },
+      schema.names(schema_of))
+    assert.equal(schema.names(schema_of), schema.names(schema_of))
+    assert.is_nil(schema.names({ open = true, fields = fields }))
+    assert.same({}, schema.names({}))
+  end)
+
+  it("takes a text or a list of objects as a message's content", function()
+    local content = { name = "content", type = "parts", keep_null = true }
+    local function read(text)
+      local value, err = schema.check({ open = true, fields = { content } },
+        json.decode(text), "en")
+      return value and value.content, err and err.args.field
+    end
+    assert.equal("a", read('{"content":"a"}'))
+    assert.same({ { type = "text" } }, read('{"content":[{"type":"text"}]}'))
+    assert.equal(json.null, read('{"content":null}'))
+    assert.is_nil(read("{}"))
+    assert.equal("content[2]", select(2, read('{"content":[{"a":1},5]}')))
+    assert.equal("content[1]", select(2, read('{"content":[[1]]}')))
+    assert.equal("content", select(2, read('{"content":5}')))
+    assert.equal("content", select(2, read('{"content":{"a":1}}')))
+  end)
+
   it("takes null and an empty required text as missing", function()
     for _, text in ipairs({ "{}", '{"name":null}', '{"name":""}' }) do
       local _, code, field = check(NAME, text)

@@ -22,18 +22,18 @@ struct asking {
 
 /* ---- what a reload came to ---- */
 
-static void put_errors(struct tt_json_writer *w, const struct tt_complaints *complaints)
+static void put_errors(struct tt_json_writer *w, const struct tt_diagnostics *diagnostics)
 {
     tt_json_key(w, TT_STR("errors"));
     tt_json_begin_array(w);
-    for (size_t i = 0; i < complaints->count; i++) {
-        const struct tt_complaint *complaint = &complaints->items[i];
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
         tt_json_begin_object(w);
-        tt_answer_put_str(w, "file", complaint->file);
-        tt_answer_put_int(w, "line", complaint->line);
-        tt_answer_put_str(w, "message", complaint->message);
-        tt_answer_put_str(w, "traceback", complaint->traceback);
-        tt_answer_put_str(w, "phase", tt_str_from(complaint->phase));
+        tt_answer_put_str(w, "file", diagnostic->file);
+        tt_answer_put_int(w, "line", diagnostic->line);
+        tt_answer_put_str(w, "message", diagnostic->message);
+        tt_answer_put_str(w, "traceback", diagnostic->traceback);
+        tt_answer_put_str(w, "phase", tt_str_from(diagnostic->phase));
         tt_json_end_object(w);
     }
     tt_json_end_array(w);
@@ -56,7 +56,7 @@ static void send_failure(struct asking *asking, const struct tt_reload_result *r
                               .request_id = tt_http_request_id(exchange),
                               .detail = tt_str_from(result->error.message)});
     tt_answer_put_int(&w, "generation", current->number);
-    put_errors(&w, &result->complaints);
+    put_errors(&w, &result->diagnostics);
     tt_json_end_object(&w);
     tt_answer_json(exchange, result->error.status, &body);
 }

@@ -10,7 +10,7 @@
 #include "app/reload/builder.h"
 #include "app/worker.h"
 #include "base/json.h"
-#include "chat/production.h"
+#include "chat/running_reply.h"
 #include "script/watchdog.h"
 
 #include <stdio.h>
@@ -188,21 +188,21 @@ void tt_health_request(void *arg, struct tt_http_exchange *exchange)
 }
 
 /* Reading is not recorded. */
-void tt_health_admin_end(void *arg, const struct tt_visit *visit)
+void tt_health_admin_end(void *arg, const struct tt_request *request)
 {
     struct tt_worker *worker = arg;
-    struct tt_str method = tt_http_method(visit->exchange);
+    struct tt_str method = tt_http_method(request->exchange);
     char action[256];
 
     if (tt_str_eq(method, TT_STR("GET")) || tt_str_eq(method, TT_STR("HEAD")))
         return;
     snprintf(action, sizeof(action), "%.*s %.*s", TT_STR_ARG(method),
-             TT_STR_ARG(tt_http_path(visit->exchange)));
+             TT_STR_ARG(tt_http_path(request->exchange)));
     tt_audit_write(worker->app->db, worker->loop,
-                   &(struct tt_audit_entry){.who = tt_admin_who(worker, visit->exchange),
+                   &(struct tt_audit_entry){.who = tt_admin_who(worker, request->exchange),
                                             .action = tt_str_from(action),
-                                            .status = visit->status,
-                                            .code = tt_str_from(visit->code)});
+                                            .status = request->status,
+                                            .code = tt_str_from(request->code)});
 }
 
 bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,

@@ -11,4 +11,4 @@ bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,
 void tt_health_request(void *arg, struct tt_http_exchange *exchange);
 
 /* For tt_dispatcher.admin_end: records writes of the scripts' admin routes. */
-void tt_health_admin_end(void *arg, const struct tt_visit *visit);
+void tt_health_admin_end(void *arg, const struct tt_request *request);

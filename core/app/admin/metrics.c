@@ -4,7 +4,7 @@
 
 #include "app/admin/metrics_internal.h"
 #include "base/mem.h"
-#include "chat/production.h"
+#include "chat/running_reply.h"
 
 #include <stdlib.h>
 
@@ -39,7 +39,7 @@ static void look(struct part *part)
         sample->in_flight += tt_http_server_active(worker->server[i]);
     }
     sample->tasks = worker->tide.runtime.task_count;
-    sample->replies = tt_production_count(&worker->tide.chat);
+    sample->replies = tt_running_replies_count(&worker->tide.chat);
     sample->script_memory = worker->dispatcher.generation->vms[worker->number]->memory_used;
     sample->slowest_turn_us = tt_loop_take_slowest_us(worker->loop);
     tt_client_stats(worker->tide.chat.client, &sample->upstream);

@@ -2,7 +2,7 @@
 #include "app/admin/metrics_internal.h"
 #include "app/reload/builder.h"
 #include "base/clock.h"
-#include "chat/production.h"
+#include "chat/running_reply.h"
 #include "script/watchdog.h"
 #include "upstream/breaker.h"
 
@@ -188,7 +188,7 @@ static const struct {
     {"tasks", "gauge", "Coroutines of requests and timers.", pick_tasks},
     {"replies_running", "gauge", "Replies that are being made.", pick_replies},
     {"script_memory_bytes", "gauge", "Memory of the current script state.", pick_memory},
-    {"loop_turn_max_seconds", "gauge", "Longest turn of the loop since the last look.", pick_turn},
+    {"loop_turn_max_seconds", "gauge", "Longest tick of the loop since the last look.", pick_turn},
     {"upstream_calls_total", "counter", "Calls to upstreams.", pick_calls},
     {"upstream_failures_total", "counter", "Calls that ended without an answer.", pick_failed},
     {"upstream_calls_open", "gauge", "Calls to upstreams that are not over.", pick_open},
@@ -251,9 +251,9 @@ static void write_cache(struct tt_app *app, struct tt_buf *out)
 
 static void write_replies(struct tt_buf *out)
 {
-    struct tt_production_totals totals;
+    struct tt_running_replies_totals totals;
 
-    tt_production_totals(&totals);
+    tt_running_replies_totals(&totals);
     single(out, "replies_total", "counter", "Replies that have ended.", (double)totals.ended);
     single(out, "replies_failed_total", "counter", "Replies that ended with an error.",
            (double)totals.failed);

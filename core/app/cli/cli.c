@@ -28,7 +28,7 @@ static const struct tt_command commands[] = {
      tt_cli_routes},
     {"reload", "[--dry-run] [--force] [--wait]", "load the changed scripts into the running server",
      "All workers change at once, or, when anything is wrong with the scripts, none: then every\n"
-     "complaint is printed as file:line: message and the command ends with 1.\n"
+     "diagnostic is printed as file:line: message and the command ends with 1.\n"
      "--dry-run only checks. --force also loads what was rolled back before. --wait: as long as "
      "it\n"
      "takes; without it the command stops waiting after 30 s (the server goes on).\n",

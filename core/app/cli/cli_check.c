@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_tide *tide,
-                                   struct tt_complaints *complaints, struct tt_err *err)
+                                   struct tt_diagnostics *diagnostics, struct tt_err *err)
 {
     const struct tt_serve_settings serving = {
         .body_max = (size_t)tt_settings_int(settings, "limits.body"),
@@ -20,19 +20,19 @@ struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt
     tt_settings_fill_runtime(settings, &tide->runtime);
     tide->setting = tt_settings_for_lua;
     tide->setting_arg = (void *)(uintptr_t)settings;
-    return bundle ? tt_generation_new(bundle, 1, runtimes, 1, &serving, complaints, err) : NULL;
+    return bundle ? tt_generation_new(bundle, 1, runtimes, 1, &serving, diagnostics, err) : NULL;
 }
 
 struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_tide *tide,
                                   struct tt_err *err)
 {
-    struct tt_complaints complaints = {0};
+    struct tt_diagnostics diagnostics = {0};
     struct tt_buf errors = {0};
-    struct tt_generation *generation = tt_cli_build(settings, tide, &complaints, err);
+    struct tt_generation *generation = tt_cli_build(settings, tide, &diagnostics, err);
 
-    tt_complaints_print(&complaints, &errors);
+    tt_diagnostics_print(&diagnostics, &errors);
     fprintf(stderr, "%.*s", (int)errors.len, errors.data ? errors.data : "");
-    tt_complaints_free(&complaints);
+    tt_diagnostics_free(&diagnostics);
     tt_buf_free(&errors);
     return generation;
 }
@@ -59,7 +59,7 @@ static void put_text(struct tt_json_writer *w, const char *key, struct tt_str te
     tt_json_str(w, text);
 }
 
-static void put_number(struct tt_json_writer *w, const char *key, int number)
+static void put_number(struct tt_json_writer *w, const char *key, int64_t number)
 {
     tt_json_key(w, tt_str_from(key));
     if (number > 0)
@@ -116,11 +116,11 @@ static void tell_setting(struct report *report, struct tt_str text)
     tell(report, &finding);
 }
 
-static void tell_settings(struct report *report, struct tt_str complaints)
+static void tell_settings(struct report *report, struct tt_str diagnostics)
 {
     struct tt_str line;
-    while (complaints.len > 0) {
-        tt_str_split(&complaints, '\n', &line);
+    while (diagnostics.len > 0) {
+        tt_str_split(&diagnostics, '\n', &line);
         tell_setting(report, line);
     }
 }
@@ -167,26 +167,27 @@ static int column_of(struct tt_str line, struct tt_str message)
 }
 
 static void tell_scripts(struct report *report, const struct tt_settings *settings,
-                         const struct tt_bundle *bundle, const struct tt_complaints *complaints,
+                         const struct tt_bundle *bundle, const struct tt_diagnostics *diagnostics,
                          const char *severity)
 {
-    for (size_t i = 0; i < complaints->count; i++) {
-        const struct tt_complaint *complaint = &complaints->items[i];
-        bool personas = tt_str_eq(complaint->file, TT_STR("style.yaml"));
-        const struct tt_bundle_file *file = bundle ? tt_bundle_find(bundle, complaint->file) : NULL;
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
+        bool personas = tt_str_eq(diagnostic->file, TT_STR("style.yaml"));
+        const struct tt_bundle_file *file =
+            bundle ? tt_bundle_find(bundle, diagnostic->file) : NULL;
         struct tt_buf path = {0};
-        struct finding finding = {.line = complaint->line,
+        struct finding finding = {.line = diagnostic->line,
                                   .column = 1,
                                   .severity = severity,
-                                  .code = code_of(complaint->phase),
-                                  .message = complaint->message};
+                                  .code = code_of(diagnostic->phase),
+                                  .message = diagnostic->message};
         if (file)
-            finding.column = column_of(line_of(file->bytes, complaint->line), complaint->message);
+            finding.column = column_of(line_of(file->bytes, diagnostic->line), diagnostic->message);
         if (personas)
             tt_buf_append_z(&path, settings->personas);
         else
-            tt_buf_printf(&path, "%s%s%.*s", settings->lua_dir, complaint->file.len ? "/" : "",
-                          TT_STR_ARG(complaint->file));
+            tt_buf_printf(&path, "%s%s%.*s", settings->lua_dir, diagnostic->file.len ? "/" : "",
+                          TT_STR_ARG(diagnostic->file));
         finding.file = tt_buf_str(&path);
         tell(report, &finding);
         tt_buf_free(&path);
@@ -197,46 +198,46 @@ static void tell_scripts(struct report *report, const struct tt_settings *settin
  * generation takes the first one along when it fails. */
 static void check_scripts(struct report *report, const struct tt_settings *settings)
 {
-    struct tt_complaints complaints = {0}, advice = {0};
+    struct tt_diagnostics diagnostics = {0}, advice = {0};
     struct tt_tide tide = {0};
     struct tt_err err = {0};
-    struct tt_generation *generation = tt_cli_build(settings, &tide, &complaints, &err);
+    struct tt_generation *generation = tt_cli_build(settings, &tide, &diagnostics, &err);
     struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, NULL);
 
     if (generation)
         tt_generation_advise(generation, &advice);
-    else if (complaints.count == 0) /* not even read */
+    else if (diagnostics.count == 0) /* not even read */
         tell(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
                                        .severity = "error",
                                        .code = "unreadable",
                                        .message = tt_str_from(err.message)});
-    tell_scripts(report, settings, bundle, &complaints, "error");
+    tell_scripts(report, settings, bundle, &diagnostics, "error");
     tell_scripts(report, settings, bundle, &advice, "warning");
     if (generation && !report->json && report->errors == 0)
         printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
                generation->bundle->persona_count, generation->bundle->hash);
     tt_bundle_free(bundle);
     tt_generation_unref(generation);
-    tt_complaints_free(&complaints);
-    tt_complaints_free(&advice);
+    tt_diagnostics_free(&diagnostics);
+    tt_diagnostics_free(&advice);
 }
 
 int tt_cli_check(int argc, char **argv)
 {
     struct report report = {.json = tt_cli_flag(&argc, argv, "--json")};
     struct tt_settings settings;
-    struct tt_buf complaints = {0};
+    struct tt_buf diagnostics = {0};
 
     report.w.buf = &report.out;
-    tt_settings_collect(&settings, argc, argv, &argc, argv, &complaints);
+    tt_settings_collect(&settings, argc, argv, &argc, argv, &diagnostics);
     if (argc > 0) {
-        tt_buf_free(&complaints);
+        tt_buf_free(&diagnostics);
         tt_settings_free(&settings);
         return tt_cli_fail(TT_EXIT_USAGE, "check: '%s' is no flag of it; see --help", argv[0]);
     }
     if (report.json)
         tt_json_begin_array(&report.w);
-    tell_settings(&report, tt_buf_str(&complaints));
+    tell_settings(&report, tt_buf_str(&diagnostics));
     check_scripts(&report, &settings);
     if (report.json)
         tt_json_end_array(&report.w);
@@ -245,7 +246,7 @@ int tt_cli_check(int argc, char **argv)
     if (!report.json && report.errors + report.warnings > 0)
         fprintf(stderr, "%d errors, %d warnings\n", report.errors, report.warnings);
     tt_buf_free(&report.out);
-    tt_buf_free(&complaints);
+    tt_buf_free(&diagnostics);
     tt_settings_free(&settings);
     return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
 }
@@ -270,6 +271,8 @@ static void print_json(const struct tt_generation *generation, const char *lua_d
         put_text(&w, "path", route->path);
         put_text(&w, "auth", tt_str_from(auth_names[route->auth]));
         put_text(&w, "listener", tt_str_from(listener_names[route->listener]));
+        if (route->reads_body)
+            put_number(&w, "body_max", (int64_t)route->body_max);
         put_text(&w, "file", tt_buf_str(&file));
         put_number(&w, "line", route->line);
         tt_json_end_object(&w);

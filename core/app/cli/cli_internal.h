@@ -36,7 +36,7 @@ int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf,
 /* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
  * `tide` holds already stays; it must outlive the generation. Fails: NULL. */
 struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt_tide *tide,
-                                   struct tt_complaints *complaints, struct tt_err *err);
+                                   struct tt_diagnostics *diagnostics, struct tt_err *err);
 /* The same; what is wrong is printed. */
 struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_tide *tide,
                                   struct tt_err *err);

@@ -1,7 +1,7 @@
 /* serve and dev: the server until a signal ends it. Signals are blocked in all threads and read
  * here; dev waits for changes of the scripts too. */
 #include "app/cli/cli_internal.h"
-#include "app/cli/watch.h"
+#include "app/cli/script_watch.h"
 #include "app/reload/builder.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -43,17 +43,17 @@ static void on_reloaded(const struct tt_reload_result *result, void *arg)
 static void tell_reload(const struct tt_reload_result *result, void *arg)
 {
     const struct tt_settings *settings = arg;
-    const struct tt_complaints *complaints = &result->complaints;
+    const struct tt_diagnostics *diagnostics = &result->diagnostics;
 
     if (result->error.status) {
         printf("not reloaded, generation %d goes on: %s\n", result->generation,
                result->error.message);
-        for (size_t i = 0; i < complaints->count; i++) {
-            const struct tt_complaint *complaint = &complaints->items[i];
-            bool personas = tt_str_eq(complaint->file, TT_STR("style.yaml"));
+        for (size_t i = 0; i < diagnostics->count; i++) {
+            const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
+            bool personas = tt_str_eq(diagnostic->file, TT_STR("style.yaml"));
             printf("  %s%s%s:%d: %s\n", personas ? "" : settings->lua_dir, personas ? "" : "/",
-                   personas ? settings->personas : complaint->file.data, complaint->line,
-                   complaint->message.data);
+                   personas ? settings->personas : diagnostic->file.data, diagnostic->line,
+                   diagnostic->message.data);
         }
     } else if (!result->unchanged) {
         printf("reloaded, generation %d in %llu ms:", result->generation,
@@ -81,11 +81,11 @@ static bool take_signal(int fd, struct tt_app *app)
 }
 
 /* `watch` NULL: signals only. */
-static void wait_for_end(int signals, struct tt_watch *watch, struct tt_app *app)
+static void wait_for_end(int signals, struct tt_cli_watch *watch, struct tt_app *app)
 {
     const struct tt_reload_request reload = {.action = TT_RELOAD, .who = "dev", .force = true};
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
-                           {.fd = watch ? tt_watch_fd(watch) : -1, .events = POLLIN}};
+                           {.fd = watch ? tt_cli_watch_fd(watch) : -1, .events = POLLIN}};
     bool changed = false;
 
     for (;;) {
@@ -93,11 +93,11 @@ static void wait_for_end(int signals, struct tt_watch *watch, struct tt_app *app
         int ready = poll(fds, 2, limit);
         if (ready > 0 && fds[0].revents && take_signal(signals, app))
             return;
-        if (ready > 0 && fds[1].revents && tt_watch_read(watch))
+        if (ready > 0 && fds[1].revents && tt_cli_watch_read(watch))
             changed = true;
         if (ready != 0 || !watch)
             continue;
-        tt_watch_renew(watch);
+        tt_cli_watch_renew(watch);
         if (changed)
             tt_builder_ask(app->builder, &reload, NULL, tell_reload,
                            (void *)(uintptr_t)app->settings);
@@ -131,17 +131,17 @@ static int serve(const struct tt_settings *settings, bool dev)
 {
     struct tt_app app;
     struct tt_err err = {0};
-    struct tt_watch *watch = NULL;
+    struct tt_cli_watch *watch = NULL;
 
     setup_log(settings);
     raise_open_files();
     int signals = block_signals();
-    if (dev && !(watch = tt_watch_open(settings->lua_dir, settings->personas, &err))) {
+    if (dev && !(watch = tt_cli_watch_open(settings->lua_dir, settings->personas, &err))) {
         close(signals);
         return tt_cli_fail(TT_EXIT_USAGE, "dev: %s", err.message);
     }
     if (tt_app_start(&app, settings, true, &err) != 0) {
-        tt_watch_close(watch);
+        tt_cli_watch_close(watch);
         close(signals);
         return tt_cli_fail(TT_EXIT_USAGE, "cannot start: %s", err.message);
     }
@@ -156,7 +156,7 @@ static int serve(const struct tt_settings *settings, bool dev)
     tt_log(TT_LOG_INFO, "stopping");
     tt_app_stop(&app, (uint64_t)tt_settings_int(settings, "drain"));
     tt_log(TT_LOG_INFO, "stopped");
-    tt_watch_close(watch);
+    tt_cli_watch_close(watch);
     close(signals);
     return TT_EXIT_OK;
 }

@@ -76,7 +76,7 @@ static int read_source(const char *path, struct tt_buf *source)
     return room ? 0 : -1;
 }
 
-int tt_test_load(struct tt_vm *vm, const char *path, struct tt_buf *failure)
+int tt_cli_test_load(struct tt_vm *vm, const char *path, struct tt_buf *failure)
 {
     struct tt_buf source = {0};
     int result = read_source(path, &source);
@@ -146,7 +146,7 @@ static void read_output(const char *folder, struct tt_buf *out)
 }
 
 /* In the child: what the server says goes to a file, shown when the case fails. */
-static void run_child(const struct tt_test_run *run, int result_fd)
+static void run_child(const struct tt_cli_test_run *run, int result_fd)
 {
     char path[PATH_BYTES];
     struct tt_buf failure = {0};
@@ -157,7 +157,7 @@ static void run_child(const struct tt_test_run *run, int result_fd)
     dup2(output, STDOUT_FILENO);
     close(output);
     alarm(CASE_MAX_S);
-    tt_test_run_case(run, &failure);
+    tt_cli_test_run_case(run, &failure);
     ssize_t written = write(result_fd, failure.data ? failure.data : "", failure.len);
     int code = failure.len == 0 && written == 0 ? TT_EXIT_OK : TT_EXIT_FAILED;
     tt_buf_free(&failure);
@@ -181,7 +181,7 @@ static bool judge(int status, struct tt_buf *failure, const char *folder)
     return false;
 }
 
-static bool run_case(struct tt_test_run *run, const struct tt_test_case *test)
+static bool run_case(struct tt_cli_test_run *run, const struct tt_test_case *test)
 {
     const char *temporary = getenv("TMPDIR");
     char folder[PATH_BYTES - 64];
@@ -222,13 +222,13 @@ struct totals {
     int passed, failed;
 };
 
-static void run_file(struct tt_vm *vm, struct tt_test_run *run, struct totals *totals)
+static void run_file(struct tt_vm *vm, struct tt_cli_test_run *run, struct totals *totals)
 {
     struct tt_testing *testing = tt_tide_of_runtime(vm->runtime)->testing;
     struct tt_buf failure = {0};
     uint64_t began = tt_clock_mono_ms();
 
-    if (tt_test_load(vm, run->file, &failure) != 0) {
+    if (tt_cli_test_load(vm, run->file, &failure) != 0) {
         tell(false, run->file, TT_STR("does not load"), began);
         print_indented(tt_buf_str(&failure));
         totals->failed++;
@@ -245,7 +245,7 @@ static void run_file(struct tt_vm *vm, struct tt_test_run *run, struct totals *t
 
 /* One state reads all files for the names of their cases; nothing runs in it. */
 static int run_files(const struct test_files *files, const struct tt_settings *settings,
-                     struct tt_test_run *run)
+                     struct tt_cli_test_run *run)
 {
     struct tt_testing testing = {0};
     struct tt_tide tide = {.testing = &testing};
@@ -290,7 +290,8 @@ int tt_cli_test(int argc, char **argv)
     struct test_files files = {0};
     struct tt_settings settings;
     /* Read again by each child, with more flags behind: all but the path. */
-    struct tt_test_run run = {.argc = argc, .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
+    struct tt_cli_test_run run = {.argc = argc,
+                                  .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
 
     memcpy(run.argv, argv, (size_t)argc * sizeof(char *));
     if (tt_cli_settings(&settings, &argc, argv) != 0) {

@@ -3,7 +3,7 @@
 #pragma once
 #include "tide/testing.h"
 
-struct tt_test_run {
+struct tt_cli_test_run {
     int argc; /* the words of the command line, settings among them */
     char **argv;
     const char *file;
@@ -12,7 +12,7 @@ struct tt_test_run {
 };
 
 /* Runs the file's chunk in the state: its cases go to env->testing. -1 with the reason. */
-int tt_test_load(struct tt_vm *vm, const char *path, struct tt_buf *failure);
+int tt_cli_test_load(struct tt_vm *vm, const char *path, struct tt_buf *failure);
 
 /* Brings a server up, runs the case in it, takes it down. Nothing in `failure`: passed. */
-void tt_test_run_case(const struct tt_test_run *run, struct tt_buf *failure);
+void tt_cli_test_run_case(const struct tt_cli_test_run *run, struct tt_buf *failure);

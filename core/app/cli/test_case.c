@@ -18,7 +18,7 @@
 struct running {
     struct tt_mail mail;
     struct tt_vm *vm;
-    const struct tt_test_run *run;
+    const struct tt_cli_test_run *run;
     struct tt_buf *failure;
     struct tt_latch over;
 };
@@ -51,7 +51,7 @@ static void begin(struct tt_mail *mail)
     struct tt_testing *testing = tt_tide_of_runtime(running->vm->runtime)->testing;
     struct tt_buf failure = {0};
 
-    if (tt_test_load(running->vm, running->run->file, &failure) == 0 &&
+    if (tt_cli_test_load(running->vm, running->run->file, &failure) == 0 &&
         running->run->number < testing->count)
         tt_testing_run(running->vm, &testing->cases[running->run->number], finish, running);
     else
@@ -59,7 +59,7 @@ static void begin(struct tt_mail *mail)
     tt_buf_free(&failure);
 }
 
-static void run_in(struct tt_app *app, const struct tt_test_run *run, struct tt_buf *failure)
+static void run_in(struct tt_app *app, const struct tt_cli_test_run *run, struct tt_buf *failure)
 {
     struct tt_worker *worker = &app->workers[0];
     struct running running = {.mail = {.deliver = begin},
@@ -75,7 +75,7 @@ static void run_in(struct tt_app *app, const struct tt_test_run *run, struct tt_
 /* ---- the server ---- */
 
 static void serve_and_run(const struct tt_settings *settings, struct tt_testing *testing,
-                          const struct tt_test_run *run, struct tt_buf *failure)
+                          const struct tt_cli_test_run *run, struct tt_buf *failure)
 {
     struct tt_app app;
     struct tt_err err = {0};
@@ -98,7 +98,7 @@ static void serve_and_run(const struct tt_settings *settings, struct tt_testing 
 }
 
 /* A file that says otherwise (tidetalk.yaml, the environment) must not reach a test. */
-static int read_settings(const struct tt_test_run *run, int port, struct tt_settings *settings)
+static int read_settings(const struct tt_cli_test_run *run, int port, struct tt_settings *settings)
 {
     char folder[4200], allow[64];
     const char *own[FLAGS_OWN] = {
@@ -120,7 +120,7 @@ static int read_settings(const struct tt_test_run *run, int port, struct tt_sett
     return result;
 }
 
-void tt_test_run_case(const struct tt_test_run *run, struct tt_buf *failure)
+void tt_cli_test_run_case(const struct tt_cli_test_run *run, struct tt_buf *failure)
 {
     struct tt_testing testing = {0};
     struct tt_settings settings;

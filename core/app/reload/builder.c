@@ -22,7 +22,7 @@ static void note_change(struct tt_reload_result *result, struct tt_str path)
 {
     size_t size = (result->changed_count + 1) * sizeof(struct tt_str);
     result->changed = tt_realloc(result->changed, size);
-    result->changed[result->changed_count++] = tt_arena_str(&result->complaints.arena, path);
+    result->changed[result->changed_count++] = tt_arena_str(&result->diagnostics.arena, path);
 }
 
 static void compare(const struct tt_bundle *before, const struct tt_bundle *after,
@@ -129,7 +129,7 @@ static void log_result(const struct tt_reload_request *request,
     struct tt_buf text = {0};
 
     if (result->error.status) {
-        tt_complaints_print(&result->complaints, &text);
+        tt_diagnostics_print(&result->diagnostics, &text);
         tt_log(TT_LOG_ERROR, "scripts refused", TT_F_Z("who", request->who),
                TT_F_INT("generation", result->generation), TT_F_Z("code", result->error.code),
                TT_F_STR("errors", tt_str_trim(tt_buf_str(&text))));
@@ -152,7 +152,7 @@ static void log_result(const struct tt_reload_request *request,
 static void free_result(struct tt_reload_result *result)
 {
     tt_generation_unref(result->built);
-    tt_complaints_free(&result->complaints);
+    tt_diagnostics_free(&result->diagnostics);
     free(result->changed);
 }
 
@@ -187,9 +187,9 @@ static void do_request(struct tt_builder *builder, const struct tt_reload_reques
         roll_back(builder, request, result);
     else
         reload(builder, request, result);
-    if (result->complaints.count)
-        tt_err_set(&result->error, 422, "scripts_invalid", "%zu complaints, the first: %s",
-                   result->complaints.count, result->complaints.items[0].message.data);
+    if (result->diagnostics.count)
+        tt_err_set(&result->error, 422, "scripts_invalid", "%zu diagnostics, the first: %s",
+                   result->diagnostics.count, result->diagnostics.items[0].message.data);
     result->duration_ms = tt_clock_mono_ms() - began_ms;
     result->stall_us = builder->stall_ns / 1000;
     log_result(request, result);
@@ -236,11 +236,11 @@ void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *
     ask->done = done;
     ask->arg = arg;
     ask->mail.deliver = take_ask;
-    pthread_mutex_lock(&builder->door);
+    pthread_mutex_lock(&builder->lock);
     bool closed = builder->closed;
     if (!closed)
         tt_loop_post(builder->loop, &ask->mail);
-    pthread_mutex_unlock(&builder->door);
+    pthread_mutex_unlock(&builder->lock);
     if (closed)
         refuse(ask);
 }
@@ -261,7 +261,7 @@ static void *run(void *arg)
         if (!builder->stopping && tt_probation_failed(builder))
             roll_back_by_itself(builder);
         if (!builder->stopping && tt_list_empty(&builder->asks))
-            tt_loop_turn(builder->loop, -1);
+            tt_loop_tick(builder->loop, -1);
     }
     return NULL;
 }
@@ -280,7 +280,7 @@ struct tt_builder *tt_builder_new(struct tt_app *app, struct tt_err *err)
     builder->app = app;
     builder->stop.deliver = on_stop;
     tt_list_init(&builder->asks);
-    pthread_mutex_init(&builder->door, NULL);
+    pthread_mutex_init(&builder->lock, NULL);
     tt_list_init(&builder->live);
     builder->loop = tt_loop_new(err);
     builder->history = (struct tt_history){app->db, builder->loop};
@@ -307,9 +307,9 @@ void tt_builder_stop(struct tt_builder *builder)
 
     if (!builder)
         return;
-    pthread_mutex_lock(&builder->door);
+    pthread_mutex_lock(&builder->lock);
     builder->closed = true;
-    pthread_mutex_unlock(&builder->door);
+    pthread_mutex_unlock(&builder->lock);
     if (builder->running) {
         tt_loop_post(builder->loop, &builder->stop);
         pthread_join(builder->thread, NULL);
@@ -317,7 +317,7 @@ void tt_builder_stop(struct tt_builder *builder)
     }
     tt_probation_end(builder);
     tt_db_detach(builder->app->db, builder->loop);
-    tt_loop_turn(builder->loop, 0);
+    tt_loop_tick(builder->loop, 0);
     while ((ask = next_ask(builder)))
         refuse(ask);
 }
@@ -328,8 +328,8 @@ void tt_builder_free(struct tt_builder *builder)
         return;
     tt_generation_unref(builder->current);
     while (builder->loop && builder->live_count > 0)
-        tt_loop_turn(builder->loop, 0);
+        tt_loop_tick(builder->loop, 0);
     tt_loop_free(builder->loop);
-    pthread_mutex_destroy(&builder->door);
+    pthread_mutex_destroy(&builder->lock);
     free(builder);
 }

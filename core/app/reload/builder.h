@@ -19,7 +19,7 @@ struct tt_reload_request {
 
 struct tt_reload_result {
     struct tt_err error; /* status 0: done; else nothing has changed */
-    struct tt_complaints complaints;
+    struct tt_diagnostics diagnostics;
     int generation, previous; /* the number that serves now (with dry_run: would), and before */
     int restores;             /* the generation that a rollback brings back, else 0 */
     bool unchanged, dry_run;

@@ -3,6 +3,7 @@
  * (on the main one before it starts), but for functions marked "worker". */
 #pragma once
 #include "app/reload/builder.h"
+#include "app/reload/probation.h"
 #include "app/reload/script_history.h"
 
 #include <pthread.h>
@@ -11,7 +12,7 @@ struct tt_probation {
     struct tt_timer timer;
     bool look; /* the timer was due */
     uint64_t end_ms;
-    double share_before; /* of requests that failed in the generation before */
+    struct tt_probation_counts before; /* of the generation before */
 };
 
 struct tt_builder {
@@ -21,24 +22,24 @@ struct tt_builder {
     bool running;
     bool stopping; /* the thread ends */
     struct tt_mail stop;
-    pthread_mutex_t door;
+    pthread_mutex_t lock;
     bool closed; /* under `door`: no request is let in any more */
     struct tt_list asks;
     struct tt_history history;
     struct tt_generation *current; /* a reference */
     int newest;                    /* number of the newest generation, in the history as well */
     struct tt_probation probation;
-    uint64_t stall_ns;   /* the longest errand of the request in hand */
+    uint64_t stall_ns;   /* the longest swap of the request in hand */
     int awaited;         /* answers of workers that are still to come */
     struct tt_list live; /* under `door`: generations that are not closed */
     int live_count;
 };
 
-/* The files on the disk. NULL: result->complaints says why. */
+/* The files on the disk. NULL: result->diagnostics says why. */
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result);
 
 /* Builds a generation with this number and hands it the state of the one that serves; with
- * `need_state` that must be able to give it. NULL: result has the complaints or the error. Takes
+ * `need_state` that must be able to give it. NULL: result has the diagnostics or the error. Takes
  * the bundle over. */
 struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
                                        int number, bool need_state,

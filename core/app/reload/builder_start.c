@@ -37,8 +37,8 @@ static struct tt_generation *start_from_disk(struct tt_builder *builder,
         known ? 0 : tt_history_rolled_back(&builder->history, bundle->hash, &result->error);
     if (refused != 0) {
         if (refused > 0)
-            tt_complaints_add(&result->complaints, "",
-                              TT_STR("the scripts on the disk were rolled back before"));
+            tt_diagnostics_add(&result->diagnostics, "",
+                               TT_STR("the scripts on the disk were rolled back before"));
         tt_bundle_free(bundle);
         return NULL;
     }
@@ -72,7 +72,7 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
             bundle ? tt_builder_build(builder, bundle, again ? entry.number : restored.number,
                                       false, &result)
                    : NULL;
-        tt_complaints_free(&result.complaints);
+        tt_diagnostics_free(&result.diagnostics);
         result.changed_count = 0;
         restored.bundle = bundle;
         if (first && (again || tt_builder_record(builder, &restored, &result) == 0))
@@ -87,7 +87,7 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
 
 static void tell(const struct tt_reload_result *result, struct tt_buf *text)
 {
-    tt_complaints_print(&result->complaints, text);
+    tt_diagnostics_print(&result->diagnostics, text);
     if (text->len == 0)
         tt_buf_append_z(text, result->error.message);
 }
@@ -121,6 +121,6 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
         *err = result.error;
     }
     tt_buf_free(&why);
-    tt_complaints_free(&result.complaints);
+    tt_diagnostics_free(&result.diagnostics);
     return first ? 0 : -1;
 }

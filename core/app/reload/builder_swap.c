@@ -19,10 +19,10 @@ static void close_generation(struct tt_mail *mail)
     struct tt_builder *builder = generation->owner;
 
     tt_log(TT_LOG_DEBUG, "generation closed", TT_F_INT("generation", generation->number));
-    pthread_mutex_lock(&builder->door);
+    pthread_mutex_lock(&builder->lock);
     tt_list_remove(&generation->node);
     builder->live_count--;
-    pthread_mutex_unlock(&builder->door);
+    pthread_mutex_unlock(&builder->lock);
     tt_generation_free(generation);
 }
 
@@ -39,7 +39,7 @@ int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, 
 {
     int count = 0;
 
-    pthread_mutex_lock(&builder->door);
+    pthread_mutex_lock(&builder->lock);
     tt_list_for_each (node, &builder->live) {
         const struct tt_generation *generation = tt_list_entry(node, struct tt_generation, node);
         if (count < max)
@@ -48,109 +48,110 @@ int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, 
                 .references = atomic_load_explicit(&generation->references, memory_order_relaxed)};
         count++;
     }
-    pthread_mutex_unlock(&builder->door);
+    pthread_mutex_unlock(&builder->lock);
     return count;
 }
 
-/* ---- errands to all workers ---- */
+/* ---- swaps to all workers ---- */
 
-struct errand {
+struct swap {
     struct tt_mail mail;
     struct tt_builder *builder;
     struct tt_worker *worker;
     struct tt_generation *next; /* of a swap */
     struct tt_buf state;        /* exported */
     struct tt_err err;
-    uint64_t ns;                        /* that it took of its worker's loop */
-    void (*run)(struct errand *errand); /* worker */
+    uint64_t ns;                    /* that it took of its worker's loop */
+    void (*run)(struct swap *swap); /* worker */
 };
 
 static void come_back(struct tt_mail *mail)
 {
-    struct errand *errand = TT_CONTAINER_OF(mail, struct errand, mail);
-    struct tt_builder *builder = errand->builder;
+    struct swap *swap = TT_CONTAINER_OF(mail, struct swap, mail);
+    struct tt_builder *builder = swap->builder;
 
     builder->awaited--;
-    if (builder->stall_ns < errand->ns)
-        builder->stall_ns = errand->ns;
+    if (builder->stall_ns < swap->ns)
+        builder->stall_ns = swap->ns;
 }
 
 static void run_errand(struct tt_mail *mail)
 {
-    struct errand *errand = TT_CONTAINER_OF(mail, struct errand, mail);
+    struct swap *swap = TT_CONTAINER_OF(mail, struct swap, mail);
 
     uint64_t began_ns = tt_clock_mono_ns();
-    errand->run(errand);
-    errand->ns = tt_clock_mono_ns() - began_ns;
+    swap->run(swap);
+    swap->ns = tt_clock_mono_ns() - began_ns;
     mail->deliver = come_back;
-    tt_loop_post(errand->builder->loop, mail);
+    tt_loop_post(swap->builder->loop, mail);
 }
 
 /* Sends one to each worker and waits until all are back. Owns: the caller, free(). */
-static struct errand *send_errands(struct tt_builder *builder, struct tt_generation *next,
-                                   void (*run)(struct errand *errand))
+static struct swap *send_errands(struct tt_builder *builder, struct tt_generation *next,
+                                 void (*run)(struct swap *swap))
 {
     int count = builder->app->worker_count;
-    struct errand *errands = tt_alloc((size_t)count * sizeof(struct errand));
+    struct swap *swaps = tt_alloc((size_t)count * sizeof(struct swap));
 
     builder->awaited = count;
     for (int i = 0; i < count; i++) {
-        errands[i].builder = builder;
-        errands[i].worker = &builder->app->workers[i];
-        errands[i].next = next;
-        errands[i].run = run;
-        errands[i].mail.deliver = run_errand;
-        tt_loop_post(errands[i].worker->loop, &errands[i].mail);
+        swaps[i].builder = builder;
+        swaps[i].worker = &builder->app->workers[i];
+        swaps[i].next = next;
+        swaps[i].run = run;
+        swaps[i].mail.deliver = run_errand;
+        tt_loop_post(swaps[i].worker->loop, &swaps[i].mail);
     }
     while (builder->awaited > 0)
-        tt_loop_turn(builder->loop, -1);
-    return errands;
+        tt_loop_tick(builder->loop, -1);
+    return swaps;
 }
 
 /* ---- hand-over ---- */
 
 /* Worker. */
-static void export_state(struct errand *errand)
+static void export_state(struct swap *swap)
 {
-    struct tt_worker *worker = errand->worker;
-    tt_vm_export_state(worker->dispatcher.generation->vms[worker->number], &errand->state,
-                       &errand->err);
+    struct tt_worker *worker = swap->worker;
+    tt_lifecycle_export_state(worker->dispatcher.generation->vms[worker->number], &swap->state,
+                              &swap->err);
 }
 
 /* What the old side could not export. Without `need_state` that is no reason to keep it: a bad
  * export_state could otherwise never be replaced. */
-static void note_exports(struct errand *errands, int count, bool need_state,
-                         struct tt_complaints *complaints)
+static void note_exports(struct swap *swaps, int count, bool need_state,
+                         struct tt_diagnostics *diagnostics)
 {
-    complaints->phase = "export_state";
+    diagnostics->phase = "export_state";
     for (int i = 0; i < count; i++) {
-        if (errands[i].err.status == 0)
+        if (swaps[i].err.status == 0)
             continue;
         if (need_state)
-            tt_complaints_add(complaints, "app.lua", tt_str_from(errands[i].err.message));
+            tt_diagnostics_add(diagnostics, "app.lua", tt_str_from(swaps[i].err.message));
         else
             tt_log(TT_LOG_WARN, "the state was not handed over", TT_F_INT("worker", i),
-                   TT_F_Z("error", errands[i].err.message));
-        tt_buf_clear(&errands[i].state);
+                   TT_F_Z("error", swaps[i].err.message));
+        tt_buf_clear(&swaps[i].state);
     }
 }
 
 /* Each state gets what the one before it on the same worker exported; without workers that run
  * there is nothing to ask. */
 static int hand_over(struct tt_builder *builder, struct tt_generation *next, bool need_state,
-                     struct tt_complaints *complaints)
+                     struct tt_diagnostics *diagnostics)
 {
-    struct errand *errands = builder->current ? send_errands(builder, NULL, export_state) : NULL;
-    size_t before = complaints->count;
+    struct swap *swaps = builder->current ? send_errands(builder, NULL, export_state) : NULL;
+    size_t before = diagnostics->count;
 
-    if (errands)
-        note_exports(errands, next->vm_count, need_state, complaints);
-    for (int i = 0; complaints->count == before && i < next->vm_count; i++)
-        tt_vm_start(next->vms[i], errands ? tt_buf_str(&errands[i].state) : TT_STR(""), complaints);
-    for (int i = 0; errands && i < next->vm_count; i++)
-        tt_buf_free(&errands[i].state);
-    free(errands);
-    return complaints->count == before ? 0 : -1;
+    if (swaps)
+        note_exports(swaps, next->vm_count, need_state, diagnostics);
+    for (int i = 0; diagnostics->count == before && i < next->vm_count; i++)
+        tt_lifecycle_start(next->vms[i], swaps ? tt_buf_str(&swaps[i].state) : TT_STR(""),
+                           diagnostics);
+    for (int i = 0; swaps && i < next->vm_count; i++)
+        tt_buf_free(&swaps[i].state);
+    free(swaps);
+    return diagnostics->count == before ? 0 : -1;
 }
 
 /* ---- history ---- */
@@ -182,16 +183,16 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
 /* ---- swap ---- */
 
 /* Worker. */
-static void swap(struct errand *errand)
+static void swap(struct swap *swap)
 {
-    struct tt_dispatcher *dispatcher = &errand->worker->dispatcher;
+    struct tt_dispatcher *dispatcher = &swap->worker->dispatcher;
     struct tt_generation *before = dispatcher->generation;
-    int number = errand->worker->number;
+    int number = swap->worker->number;
 
-    dispatcher->generation = tt_generation_ref(errand->next);
+    dispatcher->generation = tt_generation_ref(swap->next);
     tt_timers_give_up(before->vms[number]);
-    tt_timers_adopt(errand->next->vms[number]);
-    tt_vm_stop(before->vms[number]);
+    tt_timers_adopt(swap->next->vms[number]);
+    tt_lifecycle_stop(before->vms[number]);
     tt_generation_unref(before);
 }
 
@@ -224,16 +225,16 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
         runtimes[i] = &app->workers[i].tide.runtime;
     struct tt_generation *generation =
         tt_generation_new(bundle, number, runtimes, app->worker_count, &app->serving,
-                          &result->complaints, &result->error);
+                          &result->diagnostics, &result->error);
     if (!generation)
         return NULL;
     generation->owner = builder;
     generation->on_unused = on_unused;
-    pthread_mutex_lock(&builder->door);
+    pthread_mutex_lock(&builder->lock);
     tt_list_push_back(&builder->live, &generation->node);
     builder->live_count++;
-    pthread_mutex_unlock(&builder->door);
-    if (hand_over(builder, generation, need_state, &result->complaints) == 0)
+    pthread_mutex_unlock(&builder->lock);
+    if (hand_over(builder, generation, need_state, &result->diagnostics) == 0)
         return generation;
     tt_err_set(&result->error, 422, "script_error", "the state was not handed over");
     tt_generation_unref(generation);
@@ -246,8 +247,8 @@ struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_rel
     struct tt_bundle *bundle =
         tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
 
-    result->complaints.phase = "read";
+    result->diagnostics.phase = "read";
     if (!bundle)
-        tt_complaints_add(&result->complaints, "", tt_str_from(result->error.message));
+        tt_diagnostics_add(&result->diagnostics, "", tt_str_from(result->error.message));
     return bundle;
 }

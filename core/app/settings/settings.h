@@ -25,10 +25,10 @@ struct tt_settings {
  * reason. Owns: the caller, tt_settings_free. */
 int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                      char **rest, struct tt_err *err);
-/* The same, for who wants to know all that is wrong: "<origin>: …" a line in *complaints; what is
+/* The same, for who wants to know all that is wrong: "<origin>: …" a line in *diagnostics; what is
  * wrong keeps its default. Owns: the caller, tt_settings_free. */
 void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
-                         char **rest, struct tt_buf *complaints);
+                         char **rest, struct tt_buf *diagnostics);
 void tt_settings_free(struct tt_settings *settings);
 
 int64_t tt_settings_int(const struct tt_settings *settings, const char *key);
@@ -37,6 +37,6 @@ int64_t tt_settings_int(const struct tt_settings *settings, const char *key);
 void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runtime *runtime);
 
 /* For tide.config: 0, or -1 when there is no such key or it is secret. Thread: any. */
-int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *settings);
+int tt_settings_for_lua(const char *key, struct tt_tide_setting *out, void *settings);
 
 void tt_settings_help(struct tt_buf *out);

@@ -143,16 +143,16 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
     return check_admin(settings, err);
 }
 
-static void note(struct tt_buf *complaints, int result, struct tt_err *err)
+static void note(struct tt_buf *diagnostics, int result, struct tt_err *err)
 {
     if (result != 0)
-        tt_buf_printf(complaints, "%s\n", err->message);
+        tt_buf_printf(diagnostics, "%s\n", err->message);
     *err = (struct tt_err){0};
 }
 
 /* One place after the other, whatever the one before has found. */
 void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
-                         char **rest, struct tt_buf *complaints)
+                         char **rest, struct tt_buf *diagnostics)
 {
     struct tt_err err = {0};
     bool named;
@@ -160,17 +160,17 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
 
     memset(settings, 0, sizeof(*settings));
     settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
-    tt_conf_collect(settings->conf, complaints);
-    note(complaints, tt_conf_read_file(settings->conf, path, named, &err), &err);
-    note(complaints, tt_conf_read_env(settings->conf, &err), &err);
-    note(complaints, tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, &err), &err);
+    tt_conf_collect(settings->conf, diagnostics);
+    note(diagnostics, tt_conf_read_file(settings->conf, path, named, &err), &err);
+    note(diagnostics, tt_conf_read_env(settings->conf, &err), &err);
+    note(diagnostics, tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, &err), &err);
     tt_conf_collect(settings->conf, NULL);
     int folder = check_folder(settings, &err);
-    note(complaints, folder, &err);
+    note(diagnostics, folder, &err);
     if (folder != 0)
         return; /* nothing can be made of it */
     derive(settings);
-    note(complaints, check_admin(settings, &err), &err);
+    note(diagnostics, check_admin(settings, &err), &err);
 }
 
 void tt_settings_free(struct tt_settings *settings)
@@ -193,7 +193,7 @@ void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runt
     runtime->modules = tt_tide_modules;
 }
 
-int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *arg)
+int tt_settings_for_lua(const char *key, struct tt_tide_setting *out, void *arg)
 {
     const struct tt_settings *settings = arg;
     const struct tt_conf_option *option;
@@ -201,10 +201,10 @@ int tt_settings_for_lua(const char *key, struct tt_lua_setting *out, void *arg)
 
     if (!value || option->secret)
         return -1;
-    *out = (struct tt_lua_setting){.text = value->text,
-                                   .integer = value->integer,
-                                   .items = value->items,
-                                   .item_count = value->item_count};
+    *out = (struct tt_tide_setting){.text = value->text,
+                                    .integer = value->integer,
+                                    .items = value->items,
+                                    .item_count = value->item_count};
     switch (option->type) {
     case TT_CONF_STRING:
     case TT_CONF_ENUM:

@@ -10,8 +10,8 @@ return {
   },
   api_not_found = {
     status = 404,
-    en = "You have no such API configuration. The list of your "
-      .. "configurations shows what there is.",
+    en = "You have no such API configuration. See the list of your "
+      .. "configurations.",
     zh = "未找到该 API 配置，请在配置列表中查看已有配置。",
   },
   api_name_taken = {
@@ -52,8 +52,8 @@ return {
   },
   unknown_persona = {
     status = 422,
-    en = "There is no persona \"{persona}\". /api/personas lists those that "
-      .. "there are.",
+    en = "There is no persona \"{persona}\". /api/personas lists the ones "
+      .. "that exist.",
     zh = "不存在人设“{persona}”，可用人设见 /api/personas。",
   },
   session_not_found = {
@@ -90,13 +90,13 @@ return {
   },
   nothing_to_recover = {
     status = 404,
-    en = "There is no reply in this chat session that you have not got.",
+    en = "You have received every reply of this chat session already.",
     zh = "该会话中没有未送达的回复。",
   },
   interrupted = {
     status = 503,
-    en = "The server stopped in the middle of this reply. What there was of "
-      .. "it is kept; ask again for a whole one.",
+    en = "The server stopped in the middle of this reply. What had "
+      .. "arrived was saved; ask again for a complete reply.",
     zh = "服务器在生成该回复时中断，已保留部分内容；请重新发送以获得完整回复。",
   },
   file_not_found = {
@@ -112,13 +112,13 @@ return {
   },
   unsupported_encoding = {
     status = 422,
-    en = "The file's text is in no encoding that is known here. Save it as "
+    en = "The encoding of the file's text is not known here. Save it as "
       .. "UTF-8 and send it again.",
     zh = "无法识别文件的文字编码，请另存为 UTF-8 后重新上传。",
   },
   text_too_large = {
     status = 422,
-    en = "The file holds more text than is taken. Send a shorter one.",
+    en = "The file contains too much text. Send a shorter one.",
     zh = "文件中的文字过多，请上传较短的文件。",
   },
   too_many_apis = {

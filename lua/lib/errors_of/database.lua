@@ -14,7 +14,7 @@ return {
   },
   constraint = {
     status = 400,
-    en = "A value is outside of what can be stored. Check the fields.",
+    en = "A value is out of the range that can be stored. Check the fields.",
     zh = "有字段的值超出可存储范围，请检查。",
   },
   unexpected_changes = {
@@ -30,8 +30,8 @@ return {
   },
   database_error = {
     status = 500,
-    en = "The database failed, nothing was stored. Try again; if it stays "
-      .. "so, tell the operator the request id.",
+    en = "The database failed, nothing was stored. Try again. If it keeps "
+      .. "failing, tell the operator the request id.",
     zh = "数据库出错，内容未保存。请重试；若持续失败，请将请求编号告知管理员。",
   },
   database_unavailable = {
@@ -46,12 +46,12 @@ return {
   },
   query_too_slow = {
     status = 503,
-    en = "This search takes too long. Ask for less at once.",
+    en = "This query takes too long. Ask for less at a time.",
     zh = "查询耗时过长，请缩小范围。",
   },
   too_many_rows = {
     status = 503,
-    en = "This gives too many results. Ask for less at once.",
+    en = "There are too many results. Ask for fewer at a time.",
     zh = "结果过多，请缩小范围。",
   },
   migration_failed = {

@@ -16,7 +16,7 @@ return {
   },
   multipart_too_many_parts = {
     status = 413,
-    en = "The upload has too many parts. Send one file at once.",
+    en = "The upload has too many parts. Send one file at a time.",
     zh = "上传内容的部分过多，请一次只上传一个文件。",
   },
   multipart_header_too_large = {
@@ -37,7 +37,7 @@ return {
   },
   file_type_not_allowed = {
     status = 422,
-    en = "Files of the type \"{type}\" may not be uploaded here.",
+    en = "Files of the type \"{type}\" cannot be uploaded here.",
     zh = "此处不允许上传“{type}”类型的文件。",
   },
   file_not_text = {
@@ -48,19 +48,20 @@ return {
   },
   images_not_supported = {
     status = 422,
-    en = "The model \"{model_name}\" takes no images, and \"{name}\" is one. "
-      .. "Choose another model, or leave the image out.",
+    en = "The model \"{model_name}\" does not accept images, and \"{name}\" is "
+      .. "one. Choose another model, or leave the image out.",
     zh = "模型“{model_name}”不支持图片，而“{name}”是图片，请更换模型或移除图片。",
   },
   image_unreadable = {
     status = 422,
-    en = "The file \"{name}\" is no PNG, JPEG, GIF or WebP image.",
+    en = "The file \"{name}\" is not a PNG, JPEG, GIF or WebP "
+      .. "image.",
     zh = "文件“{name}”不是有效的 PNG、JPEG、GIF 或 WebP 图片。",
   },
   images_too_large = {
     status = 413,
-    en = "The images are too large: a message takes up to {count} of them, "
-      .. "{each} MiB each and {all} MiB together.",
+    en = "The images are too large: a message may have up to {count} of "
+      .. "them, {each} MiB each and {all} MiB together.",
     zh = "图片过大：每条消息最多 {count} 张，每张不超过 {each} MiB，合计不超过 "
       .. "{all} MiB。",
   },
@@ -82,8 +83,8 @@ return {
   },
   store_failed = {
     status = 500,
-    en = "The server could not store or read the file. Try again; if it "
-      .. "stays so, tell the operator the request id.",
+    en = "The server could not store or read the file. Try again. If it "
+      .. "keeps failing, tell the operator the request id.",
     zh = "服务器无法保存或读取文件。请重试；若持续失败，请将请求编号告知管理员。",
   },
   extract_failed = {
@@ -94,7 +95,7 @@ return {
   },
   extract_too_large = {
     status = 422,
-    en = "The file holds more text than is taken. Send a shorter one.",
+    en = "The file contains too much text. Send a shorter one.",
     zh = "文件中的文字过多，请上传较短的文件。",
   },
   extract_timeout = {

@@ -10,8 +10,8 @@ return {
   },
   embeddings_not_supported = {
     status = 422,
-    en = "The provider of the model \"{model_name}\" makes no embeddings "
-      .. "here. Use a model of an OpenAI-compatible provider.",
+    en = "The provider of the model \"{model_name}\" does not "
+      .. "offer embeddings here. Use a model of an OpenAI-compatible provider.",
     zh = "模型“{model_name}”的提供方在此不支持向量嵌入，请使用 OpenAI 兼容的模型。",
   },
   unsupported_parameter = {

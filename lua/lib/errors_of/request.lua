@@ -25,19 +25,21 @@ return {
   },
   method_not_allowed = {
     status = 405,
-    en = "This address does not take this method. The Allow header lists "
-      .. "those that it takes.",
+    en = "This address does not support this method. The Allow header "
+      .. "lists the methods that it does.",
     zh = "该地址不支持此请求方法，可用方法见 Allow 响应头。",
   },
   body_too_large = {
     status = 413,
-    en = "The request's body is too large. Send less at once.",
-    zh = "请求内容过大，请减少一次发送的数据量。",
+    en = "The request's body is too large: up to {limit} bytes are taken "
+      .. "here. Send less at a time.",
+    zh = "请求内容过大，此处最多接收 {limit} 字节，请减少一次发送的数据量。",
   },
   unsupported_media_type = {
     status = 415,
     en = "The body's type is not supported here. Send JSON with the header "
-      .. "Content-Type: application/json, a file as multipart/form-data.",
+      .. "Content-Type: application/json, or a file as "
+      .. "multipart/form-data.",
     zh = "不支持该内容类型，请以 Content-Type: application/json 发送 JSON，"
       .. "文件请用 multipart/form-data。",
   },
@@ -56,6 +58,12 @@ return {
     en = "The body is not valid JSON (UTF-8). Check quotes, commas and "
       .. "brackets.",
     zh = "请求内容不是有效的 JSON（UTF-8），请检查引号、逗号和括号。",
+  },
+  too_many_values = {
+    status = 413,
+    en = "The JSON holds too many values. Send fewer fields, objects and "
+      .. "list items at once.",
+    zh = "JSON 中的值过多，请减少一次发送的字段、对象或列表项。",
   },
   missing_field = {
     status = 400,
@@ -87,8 +95,8 @@ return {
   },
   idempotency_stream = {
     status = 400,
-    en = "An Idempotency-Key cannot be used with a stream, which is not kept. "
-      .. "Leave out one of the two.",
+    en = "An Idempotency-Key cannot be used with a stream, because streams "
+      .. "are not saved. Leave out one of the two.",
     zh = "流式回复不会保存，不能使用 Idempotency-Key，请二选一。",
   },
   invalid_url = {
@@ -100,13 +108,13 @@ return {
   },
   invalid_encoding = {
     status = 400,
-    en = "The request holds a text that is not encoded as it should be. Check "
-      .. "its hex digits or base64.",
+    en = "The request contains text whose encoding is broken. Check its "
+      .. "hex digits or base64.",
     zh = "请求中的文本编码有误，请检查十六进制或 Base64 内容。",
   },
   invalid_time = {
     status = 400,
-    en = "The request holds a time that cannot be read. Write it as in "
+    en = "The request contains a time that cannot be read. Write it as in "
       .. "2026-01-02T03:04:05Z.",
     zh = "请求中的时间无法识别，请写成 2026-01-02T03:04:05Z 的形式。",
   },

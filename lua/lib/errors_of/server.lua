@@ -60,14 +60,14 @@ return {
   },
   script_timeout = {
     status = 500,
-    en = "A script of this server ran too long and was stopped. Try again; "
-      .. "if it stays so, tell the operator the request id.",
+    en = "A script of this server ran too long and was stopped. Try again. "
+      .. "If it keeps failing, tell the operator the request id.",
     zh = "服务器脚本运行超时已被终止。请重试；若持续如此，请将请求编号告知管理员。",
   },
   script_memory = {
     status = 500,
-    en = "A script of this server used too much memory. Try again; if it "
-      .. "stays so, tell the operator the request id.",
+    en = "A script of this server used too much memory. Try again. If "
+      .. "it keeps failing, tell the operator the request id.",
     zh = "服务器脚本内存超限。请重试；若持续如此，请将请求编号告知管理员。",
   },
   shared_too_large = {
@@ -78,8 +78,8 @@ return {
   },
   shared_not_integer = {
     status = 500,
-    en = "A script of this server counts with what is no number. Tell its "
-      .. "operator the request id.",
+    en = "A script of this server tried to count with a value that is not "
+      .. "an integer. Tell its operator the request id.",
     zh = "服务器脚本对非整数值计数，请将请求编号告知管理员。",
   },
 
@@ -163,6 +163,12 @@ return {
     status = 500,
     en = "The data folder is in use by another process.",
     zh = "数据目录正被其他进程使用。",
+  },
+  http_library_unknown = {
+    status = 503,
+    en = "This version of the HTTP library is not understood; "
+      .. "the server does not start with it.",
+    zh = "无法识别此版本的 HTTP 库，服务器拒绝启动。",
   },
   database_lost = {
     status = 500,

@@ -30,14 +30,14 @@ return {
   upstream_rejected = {
     status = 502,
     retry = false,
-    en = "The provider refused the request as not valid. Check the model's "
+    en = "The provider rejected the request as invalid. Check the model's "
       .. "name, or shorten the conversation.",
     zh = "提供方认为请求无效，请检查模型名称，或缩短对话内容。",
   },
   upstream_failed = {
     status = 502,
-    en = "The model's provider failed to answer. Try again; if it stays so, "
-      .. "check the provider's status page.",
+    en = "The model's provider failed to answer. Try again. If it keeps "
+      .. "failing, check the provider's status page.",
     zh = "模型提供方未能正常回应，请重试；若持续失败，请查看其服务状态。",
   },
   upstream_error = {
@@ -60,7 +60,7 @@ return {
   upstream_line_too_long = {
     status = 502,
     retry = false,
-    en = "The provider sent a piece that is too long to be an answer's. "
+    en = "The provider sent a longer line than an answer has. "
       .. "Check base_url in the API configuration.",
     zh = "提供方发来的数据片段过长，请检查 API 配置中的 base_url。",
   },
@@ -77,14 +77,14 @@ return {
   },
   upstream_circuit_open = {
     status = 503,
-    en = "The model's provider has failed again and again and is left alone "
-      .. "for a moment. Try again shortly, or use another model.",
+    en = "The model's provider has failed repeatedly, so the server pauses "
+      .. "its requests to it. Try again shortly, or use another model.",
     zh = "模型提供方连续失败，暂停请求片刻，请稍后重试或换用其他模型。",
   },
   upstream_tls_failed = {
     status = 502,
     retry = false,
-    en = "No secure connection to the provider could be made: its "
+    en = "The server could not connect securely to the provider: its "
       .. "certificate was not accepted. Check base_url.",
     zh = "无法与提供方建立安全连接（证书未被接受），请检查 base_url。",
   },
@@ -106,7 +106,7 @@ return {
   },
   upstream_connect_timeout = {
     status = 504,
-    en = "The provider's address did not take a connection in time. Check "
+    en = "The provider's address did not accept a connection in time. Check "
       .. "base_url, or try again.",
     zh = "连接提供方超时，请检查 base_url 或重试。",
   },
@@ -119,8 +119,8 @@ return {
   reply_too_long = {
     status = 502,
     retry = false,
-    en = "The reply grew over the limit and was cut there. Ask for less at "
-      .. "once.",
+    en = "The reply reached the length limit and was cut off there. Ask for "
+      .. "less at a time.",
     zh = "回复超出长度上限，已在此截断，请分次提问。",
   },
   invalid_header = {
@@ -163,8 +163,8 @@ return {
   },
   outbound_too_large = {
     status = 502,
-    en = "A server that this request depends on answered with more than is "
-      .. "taken. Tell the operator of this server.",
+    en = "A server that this request depends on sent too large an "
+      .. "answer. Tell the operator of this server.",
     zh = "该请求依赖的外部服务返回的数据过大，请告知管理员。",
   },
 }

@@ -235,6 +235,16 @@ function M.request(spec)
     raw_body = function()
       return spec.body or ""
     end,
+    read_json = function(_, names)
+      if (spec.body or "") == "" then
+        return {}
+      end
+      local value, err = fake_json().decode(spec.body)
+      for name in pairs(names and type(value) == "table" and value or {}) do
+        value[name] = names[name] and value[name]
+      end
+      return value, err
+    end,
   }
 end
 

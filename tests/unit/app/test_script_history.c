@@ -37,7 +37,7 @@ static int teardown(void **state)
 
     tt_db_detach(history->db, history->loop);
     tt_db_close(history->db);
-    tt_loop_turn(history->loop, 0);
+    tt_loop_tick(history->loop, 0);
     tt_loop_free(history->loop);
     tt_bundle_free(history->serving);
     home_teardown((void **)&history->home);

@@ -149,7 +149,7 @@ static void overlong_paths_are_refused(void **state)
 static void scripts_see_settings_typed(void **state)
 {
     struct home *home = *state;
-    struct tt_lua_setting value;
+    struct tt_tide_setting value;
 
     home_put(home, "tidetalk.yaml",
              "redis_url: redis://:secret@h\ncors:\n  origins: [https://a, https://b]\n");

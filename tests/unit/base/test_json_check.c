@@ -198,6 +198,29 @@ static void finds_specials_at_every_offset(void **state)
     }
 }
 
+static void weighs(void **state)
+{
+    static const struct {
+        const char *doc;
+        size_t weight;
+    } cases[] = {
+        {"1", 1},          {" -12 ", 1},
+        {"null", 1},       {"\"a\"", 3},
+        {"1.5", 8},        {"1e5", 8},
+        {"-0.5E-3", 8},    {"[]", 5},
+        {"{}", 5},         {"[1,\"a\",[],{}]", 19},
+        {"{\"a\":1}", 14}, {"{\"a\":{\"b\":[]}}", 31},
+        {"[[[]]]", 15},
+    };
+    (void)state;
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        struct tt_err err = {0};
+        size_t weight = 0;
+        assert_int_equal(tt_json_weigh(tt_str_from(cases[i].doc), 64, &weight, &err), 0);
+        assert_int_equal(weight, cases[i].weight);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +229,7 @@ int main(void)
         cmocka_unit_test(check_and_select_agree_on_broken_ones),
         cmocka_unit_test(limits_depth),
         cmocka_unit_test(tells_the_position),
+        cmocka_unit_test(weighs),
         cmocka_unit_test(finds_specials_at_every_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,32 @@ static void walks_arrays(void **state)
     assert_false(tt_json_next(&other, &cursor, &item));
 }
 
+static void walks_objects(void **state)
+{
+    static const char object[] = " {\"a\": [1, {\"b\": 2}] ,\"\\u0062\":\"}\", \"a\":null}";
+    struct tt_json_value whole = {TT_JSON_OBJECT, cases_exact(tt_str_trim(TT_STR(object)))};
+    static const char *const keys[] = {"\"a\"", "\"\\u0062\"", "\"a\""};
+    static const char *const values[] = {"[1, {\"b\": 2}]", "\"}\"", "null"};
+    struct tt_json_value value;
+    struct tt_str key;
+    size_t cursor = 0, n = 0;
+    (void)state;
+
+    for (; tt_json_next_member(&whole, &cursor, &key, &value); n++) {
+        assert_text_equal(key, tt_str_from(keys[n]));
+        assert_text_equal(value.raw, tt_str_from(values[n]));
+        assert_int_equal(value.type, type_of(value.raw.data[0]));
+    }
+    assert_int_equal(n, 3);
+    assert_false(tt_json_next_member(&whole, &cursor, &key, &value));
+    free((char *)(uintptr_t)whole.raw.data);
+    cursor = 0;
+    struct tt_json_value empty = {TT_JSON_OBJECT, TT_STR("{ }")},
+                         list = {TT_JSON_ARRAY, TT_STR("[1]")};
+    assert_false(tt_json_next_member(&empty, &cursor, &key, &value));
+    assert_false(tt_json_next_member(&list, &cursor, &key, &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +203,7 @@ int main(void)
         cmocka_unit_test(parses_paths),
         cmocka_unit_test(twenty_four_paths_and_no_more),
         cmocka_unit_test(walks_arrays),
+        cmocka_unit_test(walks_objects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static inline void world_close(struct world *world)
     do {                                                                                           \
         uint64_t end_ms_ = tt_clock_mono_ms() + 10000;                                             \
         while (!(condition) && tt_clock_mono_ms() < end_ms_)                                       \
-            tt_loop_turn((world)->loop, 10);                                                       \
+            tt_loop_tick((world)->loop, 10);                                                       \
         if (!(condition))                                                                          \
             fail_msg("never came: %s", #condition);                                                \
     } while (0)
@@ -67,7 +67,7 @@ static inline void turn_for(struct world *world, uint64_t ms)
 {
     uint64_t end_ms = tt_clock_mono_ms() + ms;
     while (tt_clock_mono_ms() < end_ms)
-        tt_loop_turn(world->loop, 5);
+        tt_loop_tick(world->loop, 5);
 }
 
 /* ---- the server ---- */

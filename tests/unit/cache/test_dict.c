@@ -215,9 +215,9 @@ static void test_threads(void **state)
     for (uintptr_t i = 0; i < TT_COUNT(threads); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, worker, (void *)(i + 1)), 0);
     for (size_t i = 0; i < TT_COUNT(threads); i++) {
-        void *complaint = NULL;
-        pthread_join(threads[i], &complaint);
-        assert_null(complaint);
+        void *diagnostic = NULL;
+        pthread_join(threads[i], &diagnostic);
+        assert_null(diagnostic);
     }
     struct tt_dict_stats stats = stats_of(shared);
     assert_true(stats.hits > 0 && stats.stale > 0 && stats.evicted > 0);

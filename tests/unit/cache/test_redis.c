@@ -255,7 +255,7 @@ static void test_a_name_with_several_addresses(void **state)
         client_close(&client);
         client_open(&world, &client, &settings);
         for (int turn = 0; turn <= i; turn++)
-            tt_loop_turn(world.loop, 1);
+            tt_loop_tick(world.loop, 1);
     }
     client_close(&client);
 }
@@ -287,13 +287,13 @@ static void test_free_answers_everybody(void **state)
     client_start(&world, &client, &server);
     for (int i = 0; i < 10; i++)
         get(client.redis, &commands[i], "k");
-    tt_loop_turn(world.loop, 0); /* written, perhaps answered */
+    tt_loop_tick(world.loop, 0); /* written, perhaps answered */
     for (int i = 10; i < 20; i++)
         get(client.redis, &commands[i], "k");
     client_close(&client);
     for (int i = 0; i < 20; i++)
         assert_int_equal(commands[i].dones, 1);
-    tt_loop_turn(world.loop, 0);
+    tt_loop_tick(world.loop, 0);
 }
 
 int main(void)

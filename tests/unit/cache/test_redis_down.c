@@ -62,7 +62,7 @@ static void test_a_frozen_one_costs_one_timeout(void **state)
 
     for (int i = UNDER_WAY; i < UNDER_WAY + LATER; i++) { /* over many probes that fail */
         get(client.redis, &commands[i], "a");
-        tt_loop_turn(world.loop, 0); /* waits for nothing */
+        tt_loop_tick(world.loop, 0); /* waits for nothing */
         assert_int_equal(commands[i].dones, 1);
         assert_int_equal(commands[i].result, TT_REDIS_ERROR);
         if (i % 100 == 0)
@@ -105,7 +105,7 @@ static void test_two_workers_one_opening(void **state)
     assert_int_equal(wait_for(&world, &slow), TT_REDIS_ERROR);
     assert_false(tt_redis_usable(second.redis));
     get(second.redis, &fast, "k");
-    tt_loop_turn(world.loop, 0);
+    tt_loop_tick(world.loop, 0);
     assert_int_equal(fast.dones, 1);
     turn_for(&world, 600);
     assert_int_equal(status_of(&first).opened, 1);
@@ -130,7 +130,7 @@ static void test_killed_under_way_and_started_again(void **state)
     client_start(&world, &client, &server);
     server_freeze(&server);
     get(client.redis, &command, "k");
-    tt_loop_turn(world.loop, 0);
+    tt_loop_tick(world.loop, 0);
     server_kill(&server);
     assert_int_equal(wait_for(&world, &command), TT_REDIS_ERROR);
     assert_int_equal(status_of(&client).opened, 1);
@@ -206,7 +206,7 @@ static void test_a_busy_loop_is_not_a_slow_redis(void **state)
         get(client.redis, &command, "k");
         usleep(TIMEOUT_MS * 2000);
         if (i == 1) { /* or between writing and reading */
-            tt_loop_turn(world.loop, 0);
+            tt_loop_tick(world.loop, 0);
             usleep(TIMEOUT_MS * 2000);
         }
         assert_int_equal(wait_for(&world, &command), TT_REDIS_MISS);

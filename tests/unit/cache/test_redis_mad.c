@@ -265,7 +265,7 @@ static void test_noise(void **state)
         client_open(&world, &client, &settings);
         for (size_t i = 0; i < TT_COUNT(commands); i++) {
             get(client.redis, &commands[i], "key");
-            tt_loop_turn(world.loop, 2);
+            tt_loop_tick(world.loop, 2);
         }
         client_close(&client);
         for (size_t i = 0; i < TT_COUNT(commands); i++)

@@ -311,7 +311,7 @@ static void test_a_lost_removal_brings_nothing_back(void **state)
         assert_string_equal(get(&one, "same", 1), "kept");
         /* nobody is asked, so nothing is waited for */
         assert_int_equal(tt_cache_get(one.cache, TT_STR("none"), 1, &value), TT_CACHE_MISS);
-        tt_loop_turn(world.loop, 0);
+        tt_loop_tick(world.loop, 0);
     }
     assert_int_equal(stats_of(&one).redis.opened, 1);
     assert_int_equal(stats_of(&one).redis.timeouts, 1);

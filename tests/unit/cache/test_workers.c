@@ -66,12 +66,12 @@ static void one_request(struct worker *worker, struct tt_loop *loop)
     else
         check(worker, question.number, question.version, value);
     while (answer == TT_CACHE_ASK && !question.answered)
-        tt_loop_turn(loop, 100);
+        tt_loop_tick(loop, 100);
     if (rand_r(&worker->seed) % 4 == 0)
         tt_cache_remove(worker->cache, name);
     else
         tt_cache_put(worker->cache, name, question.version, tt_str_from(text), 10000);
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
 }
 
 static void *worker_life(void *arg)

@@ -63,7 +63,7 @@ static void end(struct rig *rig, struct running *running)
     tt_checkpoint_stop(&running->checkpoint);
     tt_reply_finish(running->reply, NULL);
     tt_reply_unref(running->reply);
-    rig_turns(rig, 2);
+    rig_ticks(rig, 2);
 }
 
 static void new_bytes_are_stored_before_a_second_is_over(void **state)
@@ -127,7 +127,7 @@ static void many_are_stored_in_slices(void **state)
     usleep((TT_CHECKPOINT_MS + 50) * 1000);
     while (submitted < REPLIES) {
         int before = submitted;
-        tt_loop_turn(rig->loop, 10);
+        tt_loop_tick(rig->loop, 10);
         submitted = 0;
         for (int i = 0; i < REPLIES; i++)
             submitted += running[i].checkpoint.submitted > 0;

@@ -198,8 +198,8 @@ static void several_readers_see_the_same(void **state)
     int first = web_connect(web, "GET /paced HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     struct tt_buf text = {0};
 
-    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
-    rig_turns(rig, 5);
+    RIG_WAIT(rig, tt_running_replies_count(&rig->tide.chat) == 1);
+    rig_ticks(rig, 5);
     web_get(web, "/follow?after=24");
     gather(web->body, &text);
     assert_int_equal(text.len, 400 - 24);
@@ -220,7 +220,7 @@ static void head_has_no_body(void **state)
     web_ask(web, "HEAD", "/short", "", NULL);
     assert_int_equal(web->status, 200);
     assert_string_equal(web->body, "");
-    RIG_WAIT(web->rig, tt_production_count(&web->rig->tide.chat) == 0);
+    RIG_WAIT(web->rig, tt_running_replies_count(&web->rig->tide.chat) == 0);
 }
 
 static void old_clients_get_plain_bytes(void **state)
@@ -240,11 +240,11 @@ static void leaving_ends_the_stream_only(void **state)
 
     for (int turns = 0; turns < 30; turns += 3) {
         int fd = web_connect(web, "GET /paced HTTP/1.1\r\nHost: x\r\n\r\n");
-        rig_turns(rig, turns);
+        rig_ticks(rig, turns);
         close(fd);
         RIG_WAIT(rig, tt_http_server_active(web->server) == 0);
-        RIG_WAIT(rig,
-                 rig->tide.runtime.task_count == 0 && tt_production_count(&rig->tide.chat) == 0);
+        RIG_WAIT(rig, rig->tide.runtime.task_count == 0 &&
+                          tt_running_replies_count(&rig->tide.chat) == 0);
     }
     rig_expect(rig,
                "local r = db.one([[SELECT COUNT(*) AS n, SUM(status = 'complete') AS c, "
@@ -260,8 +260,8 @@ static void the_end_of_the_server(void **state)
     struct rig *rig = web->rig;
     int fd = web_connect(web, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n");
 
-    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
-    rig_turns(rig, 20);
+    RIG_WAIT(rig, tt_running_replies_count(&rig->tide.chat) == 1);
+    rig_ticks(rig, 20);
     assert_int_equal(tt_http_server_active(web->server), 1);
     close(fd);
 }

@@ -57,7 +57,7 @@ static void checkpoint(struct fixture *f, int64_t message, int64_t position, int
 {
     struct result r;
     struct tt_db_job *job = tt_db_job_new();
-    tt_reply_store_checkpoint(job, message, position, kind, bytes);
+    tt_chat_store_checkpoint(job, message, position, kind, bytes);
     run(f, job, &r);
     assert_int_equal(r.error.status, 0);
 }
@@ -71,17 +71,17 @@ static void test_end(void **state)
     checkpoint(f, 11, 0, 1, TT_STR("hm"));
     checkpoint(f, 11, 2, 0, TT_STR("half"));
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 2);
-    struct tt_reply_end end = {.message_id = 11,
-                               .session_row = 5,
-                               .content = TT_STR("half and whole"),
-                               .reasoning = TT_STR("hm"),
-                               .tool_calls = TT_STR("[1]\n"),
-                               .status = TT_STR("complete"),
-                               .finish_reason = TT_STR("stop"),
-                               .usage = TT_STR("{\"input_tokens\":3}"),
-                               .runs = TT_STR("c4r2c10"),
-                               .checkpointed = true};
-    tt_reply_store_end(job, &end, &row);
+    struct tt_chat_reply_end end = {.message_id = 11,
+                                    .session_row = 5,
+                                    .content = TT_STR("half and whole"),
+                                    .reasoning = TT_STR("hm"),
+                                    .tool_calls = TT_STR("[1]\n"),
+                                    .status = TT_STR("complete"),
+                                    .finish_reason = TT_STR("stop"),
+                                    .usage = TT_STR("{\"input_tokens\":3}"),
+                                    .runs = TT_STR("c4r2c10"),
+                                    .checkpointed = true};
+    tt_chat_store_end(job, &end, &row);
     assert_int_equal(row, 0);
     run(f, job, &r);
     assert_int_equal(r.error.status, 0);
@@ -121,19 +121,19 @@ static void test_deleted_session(void **state)
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 0);
     /* one job for two replies: the living one is stored */
     struct tt_db_job *job = tt_db_job_new();
-    tt_reply_store_checkpoint(job, 12, 4, 0, TT_STR("more"));
-    tt_reply_store_checkpoint(job, 11, 0, 0, TT_STR("alive"));
+    tt_chat_store_checkpoint(job, 12, 4, 0, TT_STR("more"));
+    tt_chat_store_checkpoint(job, 11, 0, 0, TT_STR("alive"));
     run(f, job, &r);
     assert_int_equal(r.error.status, 0);
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 1);
 
     job = job_of("SELECT 1", NULL, NULL);
-    struct tt_reply_end end = {.message_id = 12,
-                               .session_row = 6,
-                               .content = TT_STR("gone"),
-                               .status = TT_STR("complete"),
-                               .checkpointed = true};
-    tt_reply_store_end(job, &end, &row);
+    struct tt_chat_reply_end end = {.message_id = 12,
+                                    .session_row = 6,
+                                    .content = TT_STR("gone"),
+                                    .status = TT_STR("complete"),
+                                    .checkpointed = true};
+    tt_chat_store_end(job, &end, &row);
     assert_int_equal(row, 1);
     run(f, job, &r);
     assert_int_equal(r.error.status, 0);
@@ -153,7 +153,7 @@ static void test_checkpoint_again(void **state)
 static int repair(struct fixture *f)
 {
     struct tt_err err = {0};
-    int count = tt_reply_store_repair(f->db, f->loop, &err);
+    int count = tt_chat_store_repair(f->db, f->loop, &err);
     if (count < 0)
         fail_msg("%s", err.message);
     return count;
@@ -212,7 +212,7 @@ static void test_repair_without_tables(void **state)
     struct fixture *f = *state;
     struct tt_err err = {0};
     outside_exec(f->path, "DROP TABLE reply_chunks");
-    assert_int_equal(tt_reply_store_repair(f->db, f->loop, &err), -1);
+    assert_int_equal(tt_chat_store_repair(f->db, f->loop, &err), -1);
     assert_string_equal(err.code, "sql_error");
 }
 

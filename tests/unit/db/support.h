@@ -134,7 +134,7 @@ static inline void fixture_free(struct fixture *f)
 {
     close_db(f);
     tt_aux_free(f->aux);
-    tt_loop_turn(f->loop, 0);
+    tt_loop_tick(f->loop, 0);
     tt_loop_free(f->loop);
     remove_folder(f);
     free(f);
@@ -181,7 +181,7 @@ static inline void submit(struct fixture *f, struct tt_db_job *job, struct resul
 static inline void await(struct fixture *f, struct result *result)
 {
     for (int i = 0; i < 3000 && !result->done; i++)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     assert_int_equal(result->done, 1);
 }
 

@@ -336,7 +336,7 @@ static void test_close_commits_the_queue(void **state)
     snprintf(wal, sizeof(wal), "%s-wal", f->path);
     assert_int_not_equal(access(wal, F_OK), 0); /* checkpointed, and nobody has it open */
     assert_int_equal(count(f, "any_value"), 50);
-    tt_loop_turn(f->loop, 0); /* the answers had been posted */
+    tt_loop_tick(f->loop, 0); /* the answers had been posted */
     for (int i = 0; i < 50; i++)
         assert_int_equal(r[i].done, 1);
 }

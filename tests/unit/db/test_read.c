@@ -50,7 +50,7 @@ static int read_all(struct fixture *f, const char *sql, struct seen *seen)
     int failed = tt_db_read(f->db, f->loop, &query, see, seen, &pending, &seen->err);
     int before = seen->calls;
     for (int i = 0; pending && i < 2000 && seen->calls == before; i++)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     return failed;
 }
 

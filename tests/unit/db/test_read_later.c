@@ -64,7 +64,7 @@ static bool start(struct fixture *f, const char *sql, size_t rows_max, struct ar
 static void arrive(struct fixture *f, struct arrival *arrival)
 {
     for (int i = 0; i < 2000 && !arrival->done; i++)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     assert_int_equal(arrival->done, 1);
 }
 
@@ -180,7 +180,7 @@ static void test_cancel(void **state)
         tt_db_rows_free(again.rows);
     }
     while (tt_aux_busy(f->aux) > 0)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     assert_true(tt_clock_mono_ms() - start_ms < WELL_BEFORE_MS);
     assert_int_equal(arrival.done, 0);
 }
@@ -221,8 +221,8 @@ static void test_close_database_first(void **state)
     close_db(f);
     assert_true(tt_clock_mono_ms() - start_ms < WELL_BEFORE_MS);
     while (tt_aux_busy(f->aux) > 0)
-        tt_loop_turn(f->loop, 10);
-    tt_loop_turn(f->loop, 0);
+        tt_loop_tick(f->loop, 10);
+    tt_loop_tick(f->loop, 0);
     none_came(arrivals);
 }
 
@@ -236,7 +236,7 @@ static void test_free_aux_first(void **state)
         tt_db_pending_cancel(arrivals[i].pending); /* the two that run */
     tt_db_detach(f->db, f->loop);
     tt_aux_free(f->aux);
-    tt_loop_turn(f->loop, 0);
+    tt_loop_tick(f->loop, 0);
     close_db(f);
     none_came(arrivals);
     f->aux = tt_aux_new("test", 1, 1, NULL);
@@ -283,7 +283,7 @@ static void test_late_answers_come_in_any_order(void **state)
         assert_int_equal(orders[i].place, -1);
     }
     while (at < 64)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     for (int i = 1; i < 64; i++)
         overtaken += orders[i].place < orders[i - 1].place;
     assert_true(overtaken > 0);
@@ -304,7 +304,7 @@ static void test_late_reads_can_be_cancelled(void **state)
     for (int i = 0; i < 5; i++)
         tt_db_pending_cancel(arrivals[i].pending);
     for (int i = 0; i < 5; i++)
-        tt_loop_turn(f->loop, 1);
+        tt_loop_tick(f->loop, 1);
     tt_db_detach(f->db, f->loop);
     none_came(arrivals);
 }

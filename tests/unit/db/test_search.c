@@ -85,7 +85,7 @@ static struct found find(struct fixture *f, const char *words, bool count)
         fail_msg("%s", err.message);
     assert_false(found.done); /* never within the call */
     while (!found.done)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     assert_int_equal(found.last, TT_DB_END);
     return found;
 }
@@ -106,7 +106,7 @@ static void finds_what_the_user_said(void **state)
     assert_int_equal(find(f, "tide", false).count, 0); /* nothing is indexed yet */
     assert_int_equal(tt_search_catch_up(&catch_up, f->db, f->loop, 1, note_done, &err), 1);
     while (catch_up.user_id)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     struct found found = find(f, "tide", false);
     assert_int_equal(found.count, 1);
     assert_int_equal(found.ids[0], 1);

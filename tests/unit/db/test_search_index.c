@@ -72,7 +72,7 @@ static void assert_sound(struct fixture *f)
 static void turn_until_empty(struct fixture *f)
 {
     for (int i = 0; i < 1000 && queued(f) > 0; i++)
-        tt_loop_turn(f->loop, 20);
+        tt_loop_tick(f->loop, 20);
     assert_int_equal(queued(f), 0);
 }
 
@@ -80,7 +80,7 @@ static void end(struct fixture *f, struct tt_search_index *index)
 {
     tt_search_index_stop(index);
     for (int i = 0; i < 1000 && index->running; i++)
-        tt_loop_turn(f->loop, 20);
+        tt_loop_tick(f->loop, 20);
     fixture_free(f);
 }
 
@@ -120,11 +120,11 @@ static void submits_nothing_when_nobody_wrote(void **state)
 
     tt_search_index_start(&index, f->db, f->loop);
     for (int i = 0; i < 1000 && (index.running || index.jobs_seen == UINT64_MAX); i++)
-        tt_loop_turn(f->loop, 20);
+        tt_loop_tick(f->loop, 20);
     tt_db_stats(f->db, &before);
     assert_int_equal(before.jobs, 1);
     for (uint64_t until = tt_loop_now(f->loop) + 1200; tt_loop_now(f->loop) < until;)
-        tt_loop_turn(f->loop, 50);
+        tt_loop_tick(f->loop, 50);
     tt_db_stats(f->db, &after);
     assert_int_equal(after.jobs, before.jobs);
     end(f, &index);
@@ -282,7 +282,7 @@ static bool start_catching_up(struct fixture *f, struct caught_up *caught_up, in
 static void await_caught_up(struct fixture *f, struct caught_up *caught_up)
 {
     for (int i = 0; i < 3000 && !caught_up->done; i++)
-        tt_loop_turn(f->loop, 10);
+        tt_loop_tick(f->loop, 10);
     assert_int_equal(caught_up->done, 1);
     assert_int_equal(caught_up->error.status, 0);
 }
@@ -342,7 +342,7 @@ static void one_user_catches_up_with_an_engine_that_is_late(void **state)
     assert_true(start_catching_up(f, &caught_up, 1));
     assert_true(tt_search_catch_up_cancel(&caught_up.catch_up)); /* it only asks yet */
     for (int i = 0; i < 10; i++)
-        tt_loop_turn(f->loop, 1);
+        tt_loop_tick(f->loop, 1);
     assert_int_equal(caught_up.done, 0);
     assert_int_equal(queued(f), 1);
     fixture_free(f);

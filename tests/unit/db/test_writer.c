@@ -232,7 +232,7 @@ static void *client_main(void *arg)
     while (client->done < PER_THREAD) {
         while (client->sent < PER_THREAD && client->in_flight < 100 && client_send(client))
             ;
-        tt_loop_turn(client->loop, 5);
+        tt_loop_tick(client->loop, 5);
     }
     return NULL;
 }
@@ -364,7 +364,7 @@ static void child_main(const char *path, int fd)
             if (tt_db_submit(f.db, f.loop, job, on_child_done, row, NULL) != 0)
                 _exit(1);
         }
-        tt_loop_turn(f.loop, 100);
+        tt_loop_tick(f.loop, 100);
     }
 }
 

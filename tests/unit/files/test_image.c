@@ -29,7 +29,7 @@ static int tear_down(void **state)
 {
     struct machine *m = *state;
     tt_aux_free(m->aux);
-    tt_loop_turn(m->loop, 0);
+    tt_loop_tick(m->loop, 0);
     tt_store_close(m->store);
     tt_loop_free(m->loop);
     tt_buf_free(&m->data);
@@ -70,7 +70,7 @@ static const char *read_image(struct machine *m, const char *key, size_t max)
 {
     start(m, key, max);
     while (!m->done)
-        tt_loop_turn(m->loop, 10);
+        tt_loop_tick(m->loop, 10);
     return m->code[0] ? m->code : m->data.data;
 }
 
@@ -115,7 +115,7 @@ static void a_cancelled_one_never_answers(void **state)
     store_file(m, TT_STR("GIF89a"), key);
     tt_file_job_cancel(start(m, key, 100));
     for (int i = 0; i < 20; i++)
-        tt_loop_turn(m->loop, 5);
+        tt_loop_tick(m->loop, 5);
     assert_false(m->done);
     assert_string_equal(read_image(m, key, 100), "data:image/gif;base64,R0lGODlh");
 }

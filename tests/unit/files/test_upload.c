@@ -80,17 +80,17 @@ static void wait_answer(struct test *test)
 {
     int before = test->committed + test->failed;
     for (int i = 0; i < 2000 && test->committed + test->failed == before; i++)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     assert_int_equal(test->committed + test->failed, before + 1);
 }
 
 static void turn_until_files(struct test *test, size_t count)
 {
     for (int i = 0; i < 500 && count_files() != count; i++)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     assert_int_equal(count_files(), count);
     for (int i = 0; i < 5; i++) /* what else may come */
-        tt_loop_turn(test->loop, 5);
+        tt_loop_tick(test->loop, 5);
     assert_int_equal(count_files(), count);
 }
 
@@ -106,7 +106,7 @@ static void writes_in_order(void **state)
         tt_buf_append(&want, line, (size_t)n);
         assert_int_equal(tt_upload_append(upload, tt_str_of(line, (size_t)n), NULL), 0);
         if (i % 100 == 0)
-            tt_loop_turn(test->loop, 0);
+            tt_loop_tick(test->loop, 0);
     }
     assert_true(tt_upload_pending(upload) <= want.len);
     assert_int_equal(tt_upload_size(upload), want.len);
@@ -135,7 +135,7 @@ static void drains(void **state)
     assert_int_equal(tt_upload_pending(upload), 1);
     assert_int_equal(test->drained, 0);
     while (test->drained == 0)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     assert_int_equal(tt_upload_pending(upload), 0);
     test->free_in_callback = upload;
     assert_int_equal(tt_upload_append(upload, TT_STR("y"), NULL), 0);
@@ -184,7 +184,7 @@ static void tells_of_a_failed_write(void **state)
     struct tt_upload *upload = begin(test, 100);
     assert_int_equal(tt_upload_append(upload, TT_STR("x"), NULL), 0);
     while (test->drained == 0)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     assert_int_equal(tt_upload_append(upload, TT_STR("y"), &err), -1);
     assert_string_equal(err.code, "store_failed");
     assert_int_equal(tt_upload_commit(upload, &err), -1);
@@ -209,7 +209,7 @@ static void an_owner_may_leave_at_any_time(void **state)
             if (commit)
                 assert_int_equal(tt_upload_commit(upload, NULL), 0);
             for (int i = 0; i < turns && test->committed == before; i++)
-                tt_loop_turn(test->loop, i % 2);
+                tt_loop_tick(test->loop, i % 2);
             bool told = test->committed > before;
             char key[TT_STORE_KEY_SIZE];
             strcpy(key, tt_upload_key(upload));
@@ -270,7 +270,7 @@ static void waits_for_a_full_pool(void **state)
                                    test, &err));
     assert_string_equal(err.code, "busy");
     for (int i = 0; i < 5; i++)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     assert_int_equal(tt_upload_append(upload, TT_STR("two"), NULL), 0);
     assert_int_equal(tt_upload_commit(upload, NULL), 0);
     tt_upload_free(leaver); /* between two tries */
@@ -295,11 +295,11 @@ static void leaves_with_its_file_open_and_the_pool_full(void **state)
     struct tt_upload *upload = begin(test, 100);
     assert_int_equal(tt_upload_append(upload, TT_STR("x"), NULL), 0);
     while (test->drained == 0)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     int blockers = fill_pool(test, &gate);
     tt_upload_free(upload);
     for (int i = 0; i < 5; i++)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     assert_int_equal(count_files(), 1);
     for (int i = 0; i < blockers; i++)
         sem_post(&gate);
@@ -318,7 +318,7 @@ static void survives_the_end_of_the_pool(void **state)
     tt_upload_append(live, TT_STR("x"), NULL);
     tt_upload_append(left, TT_STR("x"), NULL);
     while (test->drained < 2)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     struct blocker *blocker = TT_NEW(struct blocker);
     blocker->job.run = block_run;
     blocker->job.done = blocker->job.drop = block_done;
@@ -331,7 +331,7 @@ static void survives_the_end_of_the_pool(void **state)
     sem_post(&gate);
     tt_aux_free(test->aux);
     test->aux = NULL;
-    tt_loop_turn(test->loop, 0); /* the answers of what did run */
+    tt_loop_tick(test->loop, 0); /* the answers of what did run */
     if (tt_upload_append(live, TT_STR("z"), &err) != 0)
         assert_string_equal(err.code, "busy");
     tt_upload_free(live);
@@ -400,7 +400,7 @@ static void a_cancelled_job_is_silent(void **state)
     job = tt_file_text_start(test->aux, test->loop, test->store, tt_str_from(key), TT_STR("pdf"),
                              &limits, on_done, test, NULL);
     for (int i = 0; i < 20; i++)
-        tt_loop_turn(test->loop, 10);
+        tt_loop_tick(test->loop, 10);
     tt_file_job_cancel(job);
     tt_file_read_start(test->aux, test->loop, test->store, tt_str_from(key), 10, on_done, test,
                        NULL); /* behind it on the same thread */

@@ -198,7 +198,7 @@ static inline void fx_close(struct fixture *f)
 static inline void fx_turns(struct fixture *f, int turns)
 {
     for (int i = 0; i < turns; i++)
-        tt_loop_turn(f->loop, 1);
+        tt_loop_tick(f->loop, 1);
 }
 
 static inline uint64_t fx_ms(void)
@@ -212,7 +212,7 @@ static inline void fx_run_ms(struct fixture *f, uint64_t ms)
 {
     uint64_t end = fx_ms() + ms;
     while (fx_ms() < end)
-        tt_loop_turn(f->loop, 1);
+        tt_loop_tick(f->loop, 1);
 }
 
 static inline int fx_connect_rcvbuf(struct fixture *f, int rcvbuf)
@@ -329,7 +329,7 @@ static inline bool fx_next_of(struct fixture *f, int fd, struct tt_buf *in, bool
         }
         if (open != 1 || fx_ms() > end)
             return false;
-        tt_loop_turn(f->loop, 1);
+        tt_loop_tick(f->loop, 1);
     }
 }
 
@@ -344,7 +344,7 @@ static inline int fx_until_closed(struct fixture *f, int fd, struct tt_buf *in)
     uint64_t end = fx_ms() + 10000;
     int open = fx_read(fd, in);
     while (open == 1 && fx_ms() < end) {
-        tt_loop_turn(f->loop, 1);
+        tt_loop_tick(f->loop, 1);
         open = fx_read(fd, in);
     }
     return open;
@@ -354,7 +354,7 @@ static inline int fx_until_closed(struct fixture *f, int fd, struct tt_buf *in)
     do {                                                                                           \
         uint64_t fx_end_ = fx_ms() + 2000;                                                         \
         while (!(condition) && fx_ms() < fx_end_)                                                  \
-            tt_loop_turn((f)->loop, 1);                                                            \
+            tt_loop_tick((f)->loop, 1);                                                            \
         assert_true(condition);                                                                    \
     } while (0)
 

@@ -116,7 +116,7 @@ static bool send_all(struct intake *t, const char *data, size_t len)
         }
         if (t->pause)
             resume(t);
-        tt_loop_turn(t->c.f.loop, 0);
+        tt_loop_tick(t->c.f.loop, 0);
     }
     return true;
 }
@@ -191,7 +191,7 @@ static void test_pause_holds_the_client(void **state)
         ssize_t n = send(t.c.fd, block, sizeof(block), MSG_NOSIGNAL | MSG_DONTWAIT);
         idle = n > 0 ? 0 : idle + 1;
         sent += n > 0 ? (size_t)n : 0;
-        tt_loop_turn(t.c.f.loop, 1);
+        tt_loop_tick(t.c.f.loop, 1);
         assert_true(sent < BODY_MAX);
     }
     assert_int_equal(t.pieces, 1);
@@ -202,7 +202,7 @@ static void test_pause_holds_the_client(void **state)
     }
     for (int i = 0; i < 2000 && t.c.f.requests == 0; i++) {
         resume(&t);
-        tt_loop_turn(t.c.f.loop, 1);
+        tt_loop_tick(t.c.f.loop, 1);
     }
     expect(&t, 200, "done");
     assert_int_equal(t.got.len, BODY_MAX);

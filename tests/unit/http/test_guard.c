@@ -175,8 +175,8 @@ static void test_cases_split(void **state)
         for (size_t k = 0; k < len; k++) {
             if (send(fd, cases[i].bytes + k, 1, MSG_NOSIGNAL) != 1)
                 break;
-            tt_loop_turn(f.loop, 0);
-            tt_loop_turn(f.loop, 0);
+            tt_loop_tick(f.loop, 0);
+            tt_loop_tick(f.loop, 0);
         }
         int status = status_of(&f, fd, &in);
         if (status != cases[i].status && -status != cases[i].status) {

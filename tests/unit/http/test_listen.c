@@ -244,7 +244,7 @@ static int count_served(struct fixture *f, int clients)
         uint64_t end = fx_ms() + 100;
         int before = f->requests;
         while (f->requests == before && fx_ms() < end)
-            tt_loop_turn(f->loop, 1);
+            tt_loop_tick(f->loop, 1);
         served += f->requests - before;
     }
     for (int i = 0; i < clients; i++)

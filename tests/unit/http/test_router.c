@@ -110,7 +110,7 @@ static void test_match(void **state)
     struct tt_router *router = make();
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct tt_route_match m;
+        struct tt_router_match m;
         char got[256] = "";
         tt_router_match(router, tt_str_from(cases[i].method), tt_str_from(cases[i].path), &m);
         if (m.value != cases[i].value)
@@ -143,7 +143,7 @@ static void test_bad_routes(void **state)
 static void test_deep_paths(void **state)
 {
     struct tt_router *router = make();
-    struct tt_route_match m;
+    struct tt_router_match m;
     char path[20001];
     (void)state;
     for (size_t i = 0; i < sizeof(path) - 1; i += 2)

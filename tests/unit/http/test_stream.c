@@ -1,4 +1,4 @@
-/* Streams on the client's side of the socket: frames, one flush a turn, slow readers, keep-alive
+/* Streams on the client's side of the socket: frames, one flush a tick, slow readers, keep-alive
  * after the end, clients that leave, HTTP/1.0 and HEAD, shutdown in the middle. */
 /* clang-format off */
 #include <stdarg.h>
@@ -149,12 +149,12 @@ static void test_slow_reader(void **state)
     tt_buf_append(&c.f.feed, sent.data, sent.len);
     tt_http_stream_wake(c.f.stream);
     for (int i = 0; i < 200 && tt_http_stream_pending(c.f.stream) == 0; i++)
-        tt_loop_turn(c.f.loop, 1);
+        tt_loop_tick(c.f.loop, 1);
     assert_true(tt_http_stream_pending(c.f.stream) > 0);
     int before = c.f.flushes;
     for (int i = 0; i < 20; i++) {
         tt_http_stream_wake(c.f.stream);
-        tt_loop_turn(c.f.loop, 1);
+        tt_loop_tick(c.f.loop, 1);
     }
     assert_int_equal(c.f.flushes, before);
     c.f.feed_end = true;
@@ -165,7 +165,7 @@ static void test_slow_reader(void **state)
         if (got > 0)
             tt_buf_append(&c.in, part, (size_t)got);
         tt_buf_reserve(&c.in, 1);
-        tt_loop_turn(c.f.loop, 0);
+        tt_loop_tick(c.f.loop, 0);
         if (c.in.len < sent.len)
             continue;
         fx_read(c.fd, &c.in);
@@ -341,7 +341,7 @@ static void test_many(void **state)
             tt_buf_printf(tt_http_stream_out(streams[i]), "%d-%d;", i, round);
         for (int i = 0; i < MANY; i++)
             tt_http_stream_wake(streams[i]);
-        tt_loop_turn(f.loop, 1);
+        tt_loop_tick(f.loop, 1);
     }
     for (int i = 0; i < MANY; i += 2)
         tt_http_stream_end(streams[i]);

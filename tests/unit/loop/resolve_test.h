@@ -191,7 +191,7 @@ static inline void start(struct ask *ask, const char *host, uint16_t port)
 static inline void turn_until(const int *count, int wanted)
 {
     while (*count < wanted)
-        tt_loop_turn(world.loop, 1000);
+        tt_loop_tick(world.loop, 1000);
     assert_int_equal(*count, wanted);
 }
 

@@ -83,7 +83,7 @@ static struct test_job job_of(struct tt_aux *aux)
 static void turn_until(struct tt_loop *loop, const int *count, int wanted)
 {
     while (*count < wanted)
-        tt_loop_turn(loop, 1000);
+        tt_loop_tick(loop, 1000);
     assert_int_equal(*count, wanted);
 }
 
@@ -215,7 +215,7 @@ static void test_free_ends_what_runs_and_drops_the_rest(void **state)
     assert_int_equal(running.runs, 1);
     assert_int_equal(waiting.drops, 1);
     assert_int_equal(running.drops + plain.drops, 0);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_int_equal(running.dones, 1);
     assert_int_equal(waiting.runs + waiting.dones + plain.runs + plain.dones, 0);
     pthread_join(opener, NULL);
@@ -296,7 +296,7 @@ static void *side_main(void *arg)
     }
     for (int i = 0; i < JOBS; i++)
         while (side->jobs[i].dones < TIMES)
-            tt_loop_turn(side->loop, 1000);
+            tt_loop_tick(side->loop, 1000);
     for (int i = 0; i < JOBS; i++) {
         side->runs += side->jobs[i].runs;
         side->wrong_thread |= !pthread_equal(side->jobs[i].done_on, pthread_self());

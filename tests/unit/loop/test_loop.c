@@ -1,4 +1,4 @@
-/* The turn: what runs when, and when the next turn may wait. Each test has its own loop and pipes;
+/* The tick: what runs when, and when the next tick may wait. Each test has its own loop and pipes;
  * time is only compared with wide margins. */
 #include "loop_test.h"
 
@@ -36,8 +36,8 @@ static void test_deferred_runs_once_in_order(void **state)
     tt_loop_defer(*state, &b.deferred);
     tt_loop_defer(*state, &a.deferred);
     assert_int_equal(a.runs, 0);
-    tt_loop_turn(*state, -1); /* does not wait */
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, -1); /* does not wait */
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, "ab");
 }
 
@@ -47,7 +47,7 @@ static void test_deferred_meanwhile_runs_in_the_same_turn(void **state)
     a.again = 2;
     tt_loop_defer(*state, &a.deferred);
     tt_loop_defer(*state, &b.deferred);
-    tt_loop_turn(*state, -1);
+    tt_loop_tick(*state, -1);
     assert_string_equal(trace, "abaa");
 }
 
@@ -57,10 +57,10 @@ static void test_endless_work_gives_way(void **state)
     struct pipe_watch *p = pipe_new(*state, NULL);
     a.again = 1000000;
     tt_loop_defer(*state, &a.deferred);
-    tt_loop_turn(*state, -1);
+    tt_loop_tick(*state, -1);
     assert_int_equal(a.runs, TT_LOOP_ROUNDS);
     pipe_fill(p);
-    tt_loop_turn(*state, -1);
+    tt_loop_tick(*state, -1);
     assert_int_equal(a.runs, 2 * TT_LOOP_ROUNDS);
     assert_int_equal(p->calls, 1);
     pipe_free(p);
@@ -75,7 +75,7 @@ static void test_undefer(void **state)
     tt_loop_defer(*state, &a.deferred);
     tt_loop_defer(*state, &b.deferred);
     tt_loop_defer(*state, &c.deferred);
-    tt_loop_turn(*state, -1);
+    tt_loop_tick(*state, -1);
     assert_string_equal(trace, "ac");
 }
 
@@ -106,13 +106,13 @@ static void on_hook(struct tt_hook *hook)
 static struct test_hook hook_of(struct tt_loop *loop, const char *name, int rank)
 {
     return (struct test_hook){
-        .hook = {.rank = rank, .on_turn_end = on_hook}, .name = name, .loop = loop};
+        .hook = {.rank = rank, .on_tick_end = on_hook}, .name = name, .loop = loop};
 }
 
 static void test_hooks_by_rank_then_age(void **state)
 {
     struct test_hook http = hook_of(*state, "h", TT_RANK_HTTP);
-    struct test_hook llm = hook_of(*state, "l", TT_RANK_LLM);
+    struct test_hook llm = hook_of(*state, "l", TT_RANK_REPLY);
     struct test_hook one = hook_of(*state, "1", TT_RANK_STREAM);
     struct test_hook two = hook_of(*state, "2", TT_RANK_STREAM);
     tt_loop_hook(*state, &http.hook);
@@ -120,8 +120,8 @@ static void test_hooks_by_rank_then_age(void **state)
     tt_loop_hook(*state, &llm.hook);
     tt_loop_hook(*state, &two.hook);
     tt_loop_hook(*state, &one.hook); /* changes nothing */
-    tt_loop_turn(*state, 0);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, "l12hl12h");
 }
 
@@ -136,8 +136,8 @@ static void test_hooks_unhook_in_the_walk(void **state)
     a.unhook = &b.hook; /* the next */
     c.unhook = &c.hook; /* itself */
     d.unhook = &a.hook; /* one that ran */
-    tt_loop_turn(*state, 0);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, "acdd");
 }
 
@@ -147,11 +147,11 @@ static void test_hooks_added_in_the_walk(void **state)
     struct test_hook c = hook_of(*state, "c", 1), z = hook_of(*state, "z", 9);
     tt_loop_hook(*state, &a.hook);
     tt_loop_hook(*state, &z.hook);
-    a.add = &b.hook; /* still to come in this turn */
+    a.add = &b.hook; /* still to come in this tick */
     z.add = &c.hook; /* too late for this one */
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, "abz");
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, "abzcabz");
 }
 
@@ -161,13 +161,13 @@ static void test_work_of_a_hook_is_for_the_next_turn(void **state)
     struct test_hook hook = hook_of(*state, "h", 1);
     hook.work = &work;
     tt_loop_hook(*state, &hook.hook);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, "h");
-    tt_loop_turn(*state, -1); /* does not wait */
+    tt_loop_tick(*state, -1); /* does not wait */
     assert_string_equal(trace, "hwh");
 }
 
-/* ---- the turn ---- */
+/* ---- the tick ---- */
 
 struct order {
     struct tt_watch watch;
@@ -211,8 +211,8 @@ static void test_order_of_a_turn(void **state)
     tt_loop_hook(*state, &order.hook.hook);
     assert_int_equal(tt_watch_start(*state, &order.watch, NULL), 0);
     pipe_fill(p);
-    tt_loop_turn(*state, 1000);
-    if (!strchr(trace, 't')) /* the clock went on by a ms inside the turn */
+    tt_loop_tick(*state, 1000);
+    if (!strchr(trace, 't')) /* the clock went on by a ms inside the tick */
         assert_string_equal(trace, "imwh");
     else
         assert_string_equal(trace, "imtwh");
@@ -225,7 +225,7 @@ static void test_order_of_a_turn(void **state)
 static double ms_of_turn(struct tt_loop *loop, int max_wait_ms)
 {
     uint64_t start = tt_clock_mono_ns();
-    tt_loop_turn(loop, max_wait_ms);
+    tt_loop_tick(loop, max_wait_ms);
     return (double)(tt_clock_mono_ns() - start) / 1e6;
 }
 
@@ -242,7 +242,7 @@ static void test_now_is_read_once_a_turn(void **state)
     uint64_t before = tt_loop_now(*state);
     usleep(20000);
     assert_true(tt_loop_now(*state) == before);
-    tt_loop_turn(*state, 30);
+    tt_loop_tick(*state, 30);
     assert_true(tt_loop_now(*state) >= before + 50); /* read after the wait */
 }
 
@@ -266,7 +266,7 @@ static void test_signal_ends_the_wait_quietly(void **state)
 static void test_stop_before_run(void **state)
 {
     tt_loop_stop(*state);
-    tt_loop_turn(*state, -1); /* does not wait; eats the signal, not the stop */
+    tt_loop_tick(*state, -1); /* does not wait; eats the signal, not the stop */
     tt_loop_run(*state);
 }
 

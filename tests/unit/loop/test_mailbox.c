@@ -61,7 +61,7 @@ static void test_delivered_in_order(void **state)
         tt_loop_post(*state, &letters[i].mail);
         assert_int_equal(letters[i].deliveries, 0);
     }
-    tt_loop_turn(*state, -1); /* does not wait */
+    tt_loop_tick(*state, -1); /* does not wait */
     for (int i = 0; i < 10; i++)
         assert_int_equal(letters[i].deliveries, 1);
     assert_false(out_of_order);
@@ -78,11 +78,11 @@ static void test_a_burst_is_one_signal(void **state)
     }
     assert_int_equal(read(loop->mailbox.event_fd, &signals, sizeof(signals)), sizeof(signals));
     assert_int_equal(signals, 1);
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_loop_post(loop, &letters[0].mail); /* the box was empty again */
     assert_int_equal(read(loop->mailbox.event_fd, &signals, sizeof(signals)), sizeof(signals));
     assert_int_equal(signals, 1);
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     assert_int_equal(letters[0].deliveries, 2);
     assert_int_equal(letters[99].deliveries, 1);
 }
@@ -92,10 +92,10 @@ static void test_posted_by_a_delivery_comes_next_turn(void **state)
     struct letter letter = {.mail = {.deliver = on_letter}, .loop = *state, .again = 3};
     tt_loop_post(*state, &letter.mail);
     for (int i = 1; i <= 4; i++) {
-        tt_loop_turn(*state, -1); /* does not wait */
+        tt_loop_tick(*state, -1); /* does not wait */
         assert_int_equal(letter.deliveries, i);
     }
-    tt_loop_turn(*state, 5);
+    tt_loop_tick(*state, 5);
     assert_int_equal(letter.deliveries, 4);
 }
 
@@ -103,9 +103,9 @@ static void test_old_signals_do_not_spin(void **state)
 {
     struct letter letter = {.mail = {.deliver = on_letter}, .loop = *state};
     tt_loop_post(*state, &letter.mail);
-    tt_loop_turn(*state, -1);
+    tt_loop_tick(*state, -1);
     uint64_t begin = tt_clock_mono_ms();
-    tt_loop_turn(*state, 30);
+    tt_loop_tick(*state, 30);
     assert_true(tt_clock_mono_ms() - begin >= 29);
 }
 
@@ -121,7 +121,7 @@ static void test_freed_by_its_delivery(void **state)
         letter->mail.deliver = on_heap_letter;
         tt_loop_post(*state, &letter->mail);
     }
-    tt_loop_turn(*state, -1);
+    tt_loop_tick(*state, -1);
 }
 
 /* ---- threads ---- */

@@ -9,7 +9,7 @@ static void test_literal_addresses(void **state)
     (void)state;
     start(&v4, "192.0.2.1", 443);
     start(&v6, "2001:DB8::5", 8080);
-    tt_loop_turn(world.loop, -1); /* the same turn, which does not wait */
+    tt_loop_tick(world.loop, -1); /* the same tick, which does not wait */
     assert_int_equal(v4.dones + v6.dones, 2);
     assert_int_equal(v4.count, 1);
     assert_string_equal(v4.text[0], "192.0.2.1");
@@ -51,7 +51,7 @@ static void test_impossible_names_fail_at_once(void **state)
     assert_int_equal(err.status, 502);
     assert_int_equal(tt_resolve_start(world.resolver, world.loop, &ask.resolve, "", 1, NULL), -1);
     tt_resolve_cancel(&ask.resolve); /* harmless */
-    tt_loop_turn(world.loop, 0);
+    tt_loop_tick(world.loop, 0);
     assert_int_equal(ask.dones, 0);
     name[255] = '\0';
     ask_and_wait(&ask, name, 1);
@@ -158,7 +158,7 @@ static void test_equal_questions_share_a_lookup(void **state)
     pthread_mutex_lock(&gate);
     for (int i = 0; i < 10; i++)
         start(&asks[i], "slow.test", (uint16_t)(i + 1));
-    tt_loop_turn(world.loop, 10);
+    tt_loop_tick(world.loop, 10);
     pthread_mutex_unlock(&gate);
     for (int i = 0; i < 10; i++) {
         turn_until(&asks[i].dones, 1);
@@ -187,7 +187,7 @@ static void test_full_pool_is_busy(void **state)
     pthread_mutex_unlock(&gate);
     turn_until(&first.dones, 1);
     turn_until(&joined.dones, 1);
-    tt_loop_turn(world.loop, 0);
+    tt_loop_tick(world.loop, 0);
     assert_int_equal(second.dones, 0);
     tt_aux_free(aux);
     tt_resolver_free(resolver);

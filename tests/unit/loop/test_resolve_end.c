@@ -24,8 +24,8 @@ static void test_cancel_before_during_and_after(void **state)
     while (tt_resolver_cached(world.resolver) < 2)
         usleep(1000); /* its mail lies in the box, or will in a moment */
     tt_resolve_cancel(&arrived.resolve);
-    tt_loop_turn(world.loop, 20);
-    tt_loop_turn(world.loop, 20);
+    tt_loop_tick(world.loop, 20);
+    tt_loop_tick(world.loop, 20);
     assert_int_equal(direct.dones + waiting.dones + arrived.dones, 0);
 }
 
@@ -43,7 +43,7 @@ static void test_cancelled_by_another_answer(void **state)
     while (tt_resolver_cached(world.resolver) < 1)
         usleep(1000);
     for (int i = 0; i < 3; i++)
-        tt_loop_turn(world.loop, 20);
+        tt_loop_tick(world.loop, 20);
     assert_int_equal(a.dones + b.dones, 1);
 }
 
@@ -60,7 +60,7 @@ static void test_nobody_waits_any_more(void **state)
     pthread_mutex_unlock(&gate);
     turn_until(&slow.dones, 1);
     tt_resolve_start(resolver, world.loop, &back.resolve, "127.1", 1, NULL);
-    turn_until(&back.dones, 1); /* one thread: by now gone.test's turn was over */
+    turn_until(&back.dones, 1); /* one thread: by now gone.test's tick was over */
     assert_int_equal(atomic_load(&lookups), 2);
     tt_resolve_start(resolver, world.loop, &gone.resolve, "gone.test", 1, NULL);
     turn_until(&gone.dones, 1);
@@ -106,7 +106,7 @@ static void test_free_in_either_order(void **state)
         if (!resolver_first)
             tt_resolver_free(resolver);
         for (int i = 0; i < 3; i++)
-            tt_loop_turn(world.loop, 0); /* dropped lookups are failures; ASan sees any leak */
+            tt_loop_tick(world.loop, 0); /* dropped lookups are failures; ASan sees any leak */
         assert_true(running.dones <= 1 && waiting.dones == 1);
         assert_int_equal(gone.dones, 0);
         assert_int_equal(running.dones, 1);
@@ -146,14 +146,14 @@ static void *side_main(void *arg)
         }
         for (size_t k = 0; k < TT_COUNT(asks); k++) {
             while (k % 3 && !asks[k].dones)
-                tt_loop_turn(loop, 1000);
+                tt_loop_tick(loop, 1000);
             side->answers += asks[k].dones;
             side->wrong |= asks[k].dones && !pthread_equal(asks[k].done_on, pthread_self());
             side->wrong |= asks[k].dones && asks[k].count != 0 && asks[k].count != 2;
         }
     }
     for (int i = 0; i < 50; i++)
-        tt_loop_turn(loop, 1); /* cancelled ones that were on their way are freed by their mail */
+        tt_loop_tick(loop, 1); /* cancelled ones that were on their way are freed by their mail */
     tt_loop_free(loop);
     return NULL;
 }

@@ -77,7 +77,7 @@ static void start(struct test_timer *self, uint64_t delay_ms)
 static void turn_until(struct tt_loop *loop, const int *runs, int wanted)
 {
     for (int i = 0; i < 1000 && *runs < wanted; i++)
-        tt_loop_turn(loop, 1000);
+        tt_loop_tick(loop, 1000);
     assert_int_equal(*runs, wanted);
 }
 
@@ -89,8 +89,8 @@ static void test_due_in_order(void **state)
     start(&a, 1);
     start(&c, 10);
     start(&b, 5);
-    usleep(30000); /* all due in one turn */
-    tt_loop_turn(*state, 0);
+    usleep(30000); /* all due in one tick */
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, "abcd");
 }
 
@@ -110,7 +110,7 @@ static void test_equal_times_in_order_of_starting(void **state)
             start(&timers[i], 5);
     } while (timers[19].due_ms != due);
     usleep(10000);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_string_equal(trace, expected);
 }
 
@@ -123,7 +123,7 @@ static void test_never_early_and_no_spinning(void **state)
         uint64_t begin = tt_clock_mono_ns();
         start(&t, delay);
         for (; !t.runs; turns++)
-            tt_loop_turn(*state, -1);
+            tt_loop_tick(*state, -1);
         assert_true(t.ran_ns - begin >= delay * 1000000);
         assert_true(turns <= 2);
     }
@@ -138,7 +138,7 @@ static void test_never_early_on_a_busy_loop(void **state)
         uint64_t begin = tt_clock_mono_ns();
         start(&t, delay);
         while (!t.runs)
-            tt_loop_turn(*state, 0);
+            tt_loop_tick(*state, 0);
         assert_true(t.ran_ns - begin >= delay * 1000000);
     }
 }
@@ -154,7 +154,7 @@ static void test_restart_at_once_is_for_the_next_turn(void **state)
     t.action = start_again_at_once;
     start(&t, 0);
     for (int i = 1; i <= 5; i++) {
-        tt_loop_turn(*state, -1);
+        tt_loop_tick(*state, -1);
         assert_int_equal(t.runs, i);
     }
     tt_timer_stop(&t.timer);
@@ -190,8 +190,8 @@ static void test_stopped_by_another_in_the_same_turn(void **state)
     start(&a, 1);
     start(&b, 2);
     usleep(5000);
-    tt_loop_turn(*state, 0);
-    tt_loop_turn(*state, 10);
+    tt_loop_tick(*state, 0);
+    tt_loop_tick(*state, 10);
     assert_string_equal(trace, "a");
     tt_timer_stop(&b.timer); /* not running: harmless */
 }
@@ -211,7 +211,7 @@ static void test_frees_itself(void **state)
     t->other = (void *)&freed;
     start(t, 1);
     turn_until(*state, &freed, 1);
-    tt_loop_turn(*state, 5);
+    tt_loop_tick(*state, 5);
 }
 
 static void test_moved_earlier_and_later(void **state)
@@ -225,7 +225,7 @@ static void test_moved_earlier_and_later(void **state)
     assert_string_equal(trace, "ab");
     start(&a, 1);
     start(&a, 60000); /* later */
-    tt_loop_turn(*state, 20);
+    tt_loop_tick(*state, 20);
     assert_int_equal(a.runs, 1);
     tt_timer_stop(&a.timer);
 }
@@ -238,7 +238,7 @@ static void test_huge_delay(void **state)
     start(&soon, 1);
     turn_until(*state, &soon.runs, 1);
     uint64_t begin = tt_clock_mono_ms();
-    tt_loop_turn(*state, 20);
+    tt_loop_tick(*state, 20);
     assert_true(tt_clock_mono_ms() - begin >= 19);
     assert_int_equal(t.runs, 0);
     tt_timer_stop(&t.timer);
@@ -251,7 +251,7 @@ static void test_moves_to_another_loop(void **state)
     start(&t, 1);
     t.loop = second;
     start(&t, 1);
-    tt_loop_turn(*state, 10);
+    tt_loop_tick(*state, 10);
     assert_int_equal(t.runs, 0);
     turn_until(second, &t.runs, 1);
     tt_loop_free(second);
@@ -281,7 +281,7 @@ static void test_random_against_a_list(void **state)
     }
     assert_int_equal(((struct tt_loop *)*state)->timers.count, running);
     while (((struct tt_loop *)*state)->timers.count > 0)
-        tt_loop_turn(*state, -1);
+        tt_loop_tick(*state, -1);
     for (int i = 0; i < MANY; i++)
         assert_int_equal(timers[i].runs, timers[i].name);
     assert_false(out_of_order);

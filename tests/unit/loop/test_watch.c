@@ -4,15 +4,15 @@
 static void test_watch_is_level_triggered(void **state)
 {
     struct pipe_watch *p = pipe_new(*state, NULL);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_int_equal(p->calls, 0);
     pipe_fill(p);
-    tt_loop_turn(*state, 1000);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_int_equal(p->calls, 2);
     p->drain = true;
-    tt_loop_turn(*state, 1000);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 1000);
+    tt_loop_tick(*state, 0);
     assert_int_equal(p->calls, 3);
     pipe_free(p);
 }
@@ -36,7 +36,7 @@ static void test_freed_watch_does_not_fire(void **state)
     b->freed = &freed_b;
     pipe_fill(a);
     pipe_fill(b);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_true(freed_a != freed_b);
     struct pipe_watch *left = freed_a ? b : a;
     assert_int_equal(left->calls, 1);
@@ -56,7 +56,7 @@ static void test_stopped_watch_does_not_fire(void **state)
     b->other = a;
     pipe_fill(a);
     pipe_fill(b);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_int_equal(a->calls + b->calls, 1);
     tt_watch_stop(&a->watch); /* once more is harmless */
     tt_watch_stop(&b->watch);
@@ -90,11 +90,11 @@ static void test_reused_fd_gets_no_stale_event(void **state)
     b->freed = &freed_b;
     pipe_fill(a);
     pipe_fill(b);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_true(freed_a != freed_b);
     assert_int_equal(replacement->calls, 0);
     pipe_fill(replacement);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_int_equal(replacement->calls, 1);
     pipe_free(replacement);
     pipe_free(freed_a ? b : a);
@@ -106,9 +106,9 @@ static void test_watch_frees_itself(void **state)
     struct pipe_watch *p = pipe_new(*state, pipe_free);
     p->freed = &freed;
     pipe_fill(p);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_true(freed);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
 }
 
 static void mute_other(struct pipe_watch *self)
@@ -124,15 +124,15 @@ static void test_update_counts_in_the_same_batch(void **state)
     b->other = a;
     pipe_fill(a);
     pipe_fill(b);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_int_equal(a->calls + b->calls, 1);
     struct pipe_watch *muted = a->calls ? b : a;
     tt_watch_stop(&muted->other->watch);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_int_equal(muted->calls, 0);
     muted->action = NULL;
     assert_int_equal(tt_watch_update(&muted->watch, EPOLLIN), 0);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
     assert_int_equal(muted->calls, 1);
     pipe_free(a);
     pipe_free(b);
@@ -143,11 +143,11 @@ static void test_edge_triggered_update_rearms(void **state)
     struct pipe_watch *p = pipe_new(*state, NULL);
     assert_int_equal(tt_watch_update(&p->watch, EPOLLIN | EPOLLET), 0);
     pipe_fill(p);
-    tt_loop_turn(*state, 1000);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 1000);
+    tt_loop_tick(*state, 0);
     assert_int_equal(p->calls, 1);
     assert_int_equal(tt_watch_update(&p->watch, EPOLLIN | EPOLLET), 0);
-    tt_loop_turn(*state, 0);
+    tt_loop_tick(*state, 0);
     assert_int_equal(p->calls, 2);
     pipe_free(p);
 }
@@ -175,8 +175,8 @@ static void test_more_events_than_a_batch(void **state)
         pipes[i]->drain = true;
         pipe_fill(pipes[i]);
     }
-    tt_loop_turn(*state, 1000);
-    tt_loop_turn(*state, 1000);
+    tt_loop_tick(*state, 1000);
+    tt_loop_tick(*state, 1000);
     for (int i = 0; i < MANY; i++) {
         assert_int_equal(pipes[i]->calls, 1);
         pipe_free(pipes[i]);

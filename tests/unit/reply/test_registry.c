@@ -31,7 +31,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_registry_free(registry);
     tt_loop_free(loop);
     return tt_reply_count() == 0 ? 0 : -1;
@@ -79,7 +79,7 @@ static void enter(struct guest *guest)
 
 static void turn(void)
 {
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
 }
 
 static void one_at_a_time_in_order(void **state)
@@ -383,9 +383,9 @@ static void *run_worker(void *arg)
         if (i % 50 == 7)
             tt_registry_end_session(registry, 1, S, NULL, NULL);
         while (slots[0].internal || slots[1].internal || slots[2].internal)
-            tt_loop_turn(worker->loop, 1);
+            tt_loop_tick(worker->loop, 1);
     }
-    tt_loop_turn(worker->loop, 0);
+    tt_loop_tick(worker->loop, 0);
     return NULL;
 }
 

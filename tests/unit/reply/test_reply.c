@@ -24,7 +24,7 @@ static int open_loop(void **state)
 static int close_loop(void **state)
 {
     (void)state;
-    tt_loop_turn(loop, 0); /* what was touched is held until the end of a turn */
+    tt_loop_tick(loop, 0); /* what was touched is held until the end of a turn */
     tt_loop_free(loop);
     return tt_reply_memory_used() == 0 && tt_reply_count() == 0 ? 0 : -1;
 }
@@ -83,7 +83,7 @@ static void watch(struct tt_reply *reply, struct watcher *watcher)
 
 static void turn(void)
 {
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
 }
 
 static void on_produced_finish(struct tt_reply *reply, void *arg)
@@ -206,7 +206,7 @@ static void on_late_hook(struct tt_hook *hook)
 static void touched_inside_a_late_hook(void **state)
 {
     struct tt_reply *reply = reply_new();
-    struct late_hook late = {.hook = {.rank = TT_RANK_HTTP, .on_turn_end = on_late_hook},
+    struct late_hook late = {.hook = {.rank = TT_RANK_HTTP, .on_tick_end = on_late_hook},
                              .reply = reply};
     struct watcher a;
     (void)state;
@@ -214,7 +214,7 @@ static void touched_inside_a_late_hook(void **state)
     tt_loop_hook(loop, &late.hook);
     turn();
     uint64_t before = tt_loop_now(loop);
-    tt_loop_turn(loop, 5000);
+    tt_loop_tick(loop, 5000);
     assert_true(tt_loop_now(loop) - before < 1000);
     assert_int_equal(a.wakes, 1);
     tt_reply_detach(&a.reader);
@@ -336,24 +336,24 @@ static void listening(void **state)
     struct tt_reply *reply = reply_new();
     struct stopped stopped = {0};
     (void)state;
-    assert_false(tt_reply_heard(reply));
+    assert_false(tt_reply_has_clients(reply));
     tt_reply_on_stop(reply, on_stop, &stopped);
-    tt_reply_hear(reply);
-    tt_reply_unhear(reply, true); /* left, but the reply is made for good */
+    tt_reply_client_add(reply);
+    tt_reply_client_remove(reply, true); /* left, but the reply is made for good */
     turn();
     assert_int_equal(stopped.calls, 0);
 
-    tt_reply_cancel_unheard(reply);
-    tt_reply_hear(reply);
-    tt_reply_hear(reply);
-    assert_true(tt_reply_heard(reply));
-    tt_reply_unhear(reply, true);  /* another one is there */
-    tt_reply_unhear(reply, false); /* has heard enough: nobody left */
+    tt_reply_stop_without_clients(reply);
+    tt_reply_client_add(reply);
+    tt_reply_client_add(reply);
+    assert_true(tt_reply_has_clients(reply));
+    tt_reply_client_remove(reply, true);  /* another one is there */
+    tt_reply_client_remove(reply, false); /* has heard enough: nobody left */
     turn();
-    assert_false(tt_reply_heard(reply));
+    assert_false(tt_reply_has_clients(reply));
     assert_int_equal(stopped.calls, 0);
-    tt_reply_hear(reply);
-    tt_reply_unhear(reply, true);
+    tt_reply_client_add(reply);
+    tt_reply_client_remove(reply, true);
     turn();
     assert_int_equal(stopped.calls, 1);
     assert_string_equal(stopped.code, "user");

@@ -48,7 +48,7 @@ static int teardown(void **state)
 {
     (void)state;
     tt_reply_finish(reply, NULL);
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_reply_unref(reply);
     tt_loop_free(loop);
     tt_buf_free(&filter.held);

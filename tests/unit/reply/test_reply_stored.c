@@ -24,7 +24,7 @@ static int open_loop(void **state)
 static int close_loop(void **state)
 {
     (void)state;
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_loop_free(loop);
     return tt_reply_memory_used() == 0 && tt_reply_count() == 0 ? 0 : -1;
 }

@@ -102,8 +102,8 @@ static void *run_site(void *arg)
 {
     struct site *site = arg;
     tt_loop_run(site->loop);
-    tt_loop_turn(site->loop, 0); /* a mail to those who left */
-    tt_loop_turn(site->loop, 0);
+    tt_loop_tick(site->loop, 0); /* a mail to those who left */
+    tt_loop_tick(site->loop, 0);
     return NULL;
 }
 
@@ -148,7 +148,7 @@ static void everybody_sees_everything(void **state)
     on_begin(&own.begin);
     while (own.ended < READERS) {
         tt_loop_defer(producer.loop, &producer.step);
-        tt_loop_turn(producer.loop, 1);
+        tt_loop_tick(producer.loop, 1);
     }
     tt_reply_unref(producer.reply);
     for (int i = 0; i < READER_THREADS; i++) {
@@ -157,11 +157,11 @@ static void everybody_sees_everything(void **state)
         assert_int_equal(sites[i].ended, READERS);
         for (int k = 0; k < READERS; k++)
             assert_int_equal(sites[i].viewers[k].position, TOKENS * (sizeof(TOKEN) - 1));
-        tt_loop_turn(sites[i].loop, 0);
+        tt_loop_tick(sites[i].loop, 0);
         tt_loop_free(sites[i].loop);
     }
     assert_false(own.bad);
-    tt_loop_turn(producer.loop, 0);
+    tt_loop_tick(producer.loop, 0);
     tt_loop_free(producer.loop);
     assert_true(tt_reply_memory_used() == 0);
     assert_int_equal(tt_reply_count(), 0);
@@ -198,13 +198,13 @@ static void many_stop_once(void **state)
             pthread_create(&threads[i], NULL, run_stopper, tt_reply_ref(reply));
         tt_reply_on_stop(reply, on_stop, NULL);
         while (tt_reply_state(reply) != TT_REPLY_PRODUCED)
-            tt_loop_turn(loop, 100);
+            tt_loop_tick(loop, 100);
         for (int i = 0; i < 4; i++)
             pthread_join(threads[i], NULL);
         assert_int_equal(atomic_load(&stops), round + 1);
         tt_reply_unref(reply);
     }
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_loop_free(loop);
     assert_int_equal(tt_reply_count(), 0);
 }

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "chat/production.h"
+#include "chat/running_reply.h"
 #include "db/migrate.h"
 #include "script/timers.h"
 #include "script/value.h"
@@ -77,21 +77,21 @@ static inline int rig_remove_entry(const char *path, const struct stat *st, int 
     return remove(path);
 }
 
-static inline int rig_setting(const char *key, struct tt_lua_setting *out, void *arg)
+static inline int rig_setting(const char *key, struct tt_tide_setting *out, void *arg)
 {
     static const struct tt_str items[] = {{"a", 1}, {"b", 1}};
     (void)arg;
-    *out = (struct tt_lua_setting){.type = TT_SETTING_INT, .integer = 1000};
+    *out = (struct tt_tide_setting){.type = TT_SETTING_INT, .integer = 1000};
     if (strncmp(key, "upstream.", 9) == 0)
         return 0;
     if (strcmp(key, "a.list") == 0)
-        *out = (struct tt_lua_setting){.type = TT_SETTING_LIST, .items = items, .item_count = 2};
+        *out = (struct tt_tide_setting){.type = TT_SETTING_LIST, .items = items, .item_count = 2};
     else if (strcmp(key, "an.empty_list") == 0)
-        *out = (struct tt_lua_setting){.type = TT_SETTING_LIST};
+        *out = (struct tt_tide_setting){.type = TT_SETTING_LIST};
     else if (strcmp(key, "a.text") == 0)
-        *out = (struct tt_lua_setting){.type = TT_SETTING_STRING, .text = TT_STR("x")};
+        *out = (struct tt_tide_setting){.type = TT_SETTING_STRING, .text = TT_STR("x")};
     else if (strcmp(key, "a.bool") == 0)
-        *out = (struct tt_lua_setting){.type = TT_SETTING_BOOL, .integer = 1};
+        *out = (struct tt_tide_setting){.type = TT_SETTING_BOOL, .integer = 1};
     else
         return -1;
     return 0;
@@ -168,17 +168,17 @@ static inline void rig_open_client(struct rig *rig)
     assert_non_null(rig->tide.chat.client);
 }
 
-static inline void rig_turns(struct rig *rig, int turns)
+static inline void rig_ticks(struct rig *rig, int turns)
 {
     for (int i = 0; i < turns; i++)
-        tt_loop_turn(rig->loop, 1);
+        tt_loop_tick(rig->loop, 1);
 }
 
 #define RIG_WAIT(rig, condition)                                                                   \
     do {                                                                                           \
         uint64_t rig_end_ = tt_clock_mono_ms() + 10000;                                            \
         while (!(condition) && tt_clock_mono_ms() < rig_end_)                                      \
-            tt_loop_turn((rig)->loop, 5);                                                          \
+            tt_loop_tick((rig)->loop, 5);                                                          \
         assert_true(condition);                                                                    \
     } while (0)
 
@@ -187,13 +187,13 @@ static inline void rig_free(struct rig *rig)
     tt_timers_stop(&rig->tide.runtime.timers);
     tt_task_cancel_all(&rig->tide.runtime);
     rig->tide.runtime.closing = true;
-    tt_production_abandon(&rig->tide.chat);
-    rig_turns(rig, 3);
+    tt_running_replies_abandon(&rig->tide.chat);
+    rig_ticks(rig, 3);
     if (rig->db)
         tt_db_detach(rig->db, rig->loop);
     tt_db_close(rig->db);
     tt_aux_free(rig->aux);
-    rig_turns(rig, 3);
+    rig_ticks(rig, 3);
     assert_int_equal(rig->tide.runtime.task_count, 0);
     tt_client_free(rig->tide.chat.client);
     tt_timers_destroy(&rig->tide.runtime.timers);
@@ -214,7 +214,7 @@ static inline void rig_free(struct rig *rig)
 static inline struct tt_generation *rig_build(struct rig *rig, int number)
 {
     struct tt_runtime *runtimes[] = {&rig->tide.runtime};
-    struct tt_complaints complaints = {0};
+    struct tt_diagnostics diagnostics = {0};
     struct tt_generation *generation = NULL;
 
     rig->err = (struct tt_err){0};
@@ -222,9 +222,9 @@ static inline struct tt_generation *rig_build(struct rig *rig, int number)
     struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
     if (bundle)
         generation =
-            tt_generation_new(bundle, number, runtimes, 1, &rig->serving, &complaints, &rig->err);
-    tt_complaints_print(&complaints, &rig->errors);
-    tt_complaints_free(&complaints);
+            tt_generation_new(bundle, number, runtimes, 1, &rig->serving, &diagnostics, &rig->err);
+    tt_diagnostics_print(&diagnostics, &rig->errors);
+    tt_diagnostics_free(&diagnostics);
     return generation;
 }
 

@@ -178,13 +178,13 @@ static void cancelled_ones_stay_where_they_are(void **state)
         assert_false(rig->ended);
         struct tt_task *waiting = rig->task;
         if (i % 3 == 0)
-            rig_turns(rig, 1);
+            rig_ticks(rig, 1);
         if (!rig->ended)
             tt_task_cancel(waiting);
         rig_start(rig);
         assert_true(rig->ended);
         assert_string_equal(rig->result, "0");
-        rig_turns(rig, 1);
+        rig_ticks(rig, 1);
     }
 }
 

@@ -14,7 +14,7 @@ static void push_image(lua_State *L)
 {
     struct tt_buf url = {0};
     tt_buf_append_z(&url, image);
-    tt_file_data_push_image(L, &url);
+    tt_value_file_push_image(L, &url);
     assert_null(url.data); /* taken over */
 }
 
@@ -42,7 +42,7 @@ static void bodies_hold_them_whole(void **state)
     lua_rawseti(L, 2, 2);
     lua_remove(L, 1); /* the parts alone keep the bytes */
     lua_gc(L, LUA_GCCOLLECT);
-    assert_int_equal(tt_file_data_sum(L, 1), strlen("iVBORw0=") + strlen(image));
+    assert_int_equal(tt_value_file_sum(L, 1), strlen("iVBORw0=") + strlen(image));
     tt_value_encode_body(L, 1, &out);
     assert_string_equal(out.data, "[\"iVBORw0=\",\"data:image/png;base64,iVBORw0=\"]");
     tt_buf_free(&out);
@@ -89,7 +89,7 @@ static void a_body_that_is_too_large_is_refused(void **state)
     tt_buf_free(&out);
     lua_pushnil(L);
     struct tt_str text;
-    assert_false(tt_file_data_text(L, -1, &text));
+    assert_false(tt_value_file_text(L, -1, &text));
     lua_settop(L, 0);
 }
 
@@ -97,12 +97,12 @@ static void memory_is_counted_and_given_back(void **state)
 {
     lua_State *L = state_of(*state);
     lua_gc(L, LUA_GCCOLLECT);
-    size_t before = tt_file_data_used();
+    size_t before = tt_value_file_used();
     push_image(L);
-    assert_true(tt_file_data_used() >= before + strlen(image));
+    assert_true(tt_value_file_used() >= before + strlen(image));
     lua_settop(L, 0);
     lua_gc(L, LUA_GCCOLLECT);
-    assert_int_equal(tt_file_data_used(), before);
+    assert_int_equal(tt_value_file_used(), before);
 }
 
 static int setup(void **state)
@@ -116,7 +116,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     rig_free(*state);
-    return tt_file_data_used() == 0 ? 0 : -1;
+    return tt_value_file_used() == 0 ? 0 : -1;
 }
 
 int main(void)

@@ -145,7 +145,7 @@ static void cancelled_tasks_are_gone(void **state)
         tt_task_cancel(rig->task);
         assert_int_equal(rig->tide.runtime.task_count, 0);
         for (int turn = 0; turn < 3; turn++)
-            tt_loop_turn(rig->loop, 20);
+            tt_loop_tick(rig->loop, 20);
         assert_false(rig->ended); /* nobody is told */
     }
 }
@@ -161,7 +161,7 @@ static void cancelled_between_answer_and_resume(void **state)
         rig_start(rig);
         usleep(500);
         tt_task_cancel(rig->task);
-        tt_loop_turn(rig->loop, 1);
+        tt_loop_tick(rig->loop, 1);
     }
 }
 
@@ -255,7 +255,7 @@ static void only_some_turns_may_wait(void **state)
                        "time.sleep(3) return 'done'");
     for (int i = 0; i < 5; i++)
         rig_start(rig);
-    rig_turns(rig, 1);
+    rig_ticks(rig, 1);
     rig_start(rig);
     assert_true(rig->ended);
     assert_string_equal(rig->result, "\"session_busy\"");
@@ -303,7 +303,7 @@ static void a_closed_pool_leaves_nothing_behind(void **state)
     tt_aux_free(rig->aux);
     rig->aux = NULL;
     tt_task_cancel_all(&rig->tide.runtime);
-    rig_turns(rig, 2);
+    rig_ticks(rig, 2);
 }
 
 static void full_pools_answer_busy(void **state)

@@ -79,7 +79,7 @@ static void a_vm_that_is_not_current_has_no_ticks(void **state)
 
     put_app(rig, "timer.every('a', 10, note)");
     rig_load(rig);
-    rig_turns(rig, 30);
+    rig_ticks(rig, 30);
     assert_int_equal(rig->tide.runtime.timers.ticks, 0);
 }
 
@@ -92,7 +92,7 @@ static void due_times_survive_a_swap(void **state)
     uint64_t began = tt_clock_mono_ms();
     for (int i = 0; rig->tide.runtime.timers.ticks < 4; i++) {
         swap_to(rig, load_next(rig, "timer.every('a', 60, note)"), i % 2);
-        tt_loop_turn(rig->loop, 1);
+        tt_loop_tick(rig->loop, 1);
         assert_true(tt_clock_mono_ms() - began < 20000);
     }
     /* With a new start at each swap it would never have come to a tick. */
@@ -119,7 +119,7 @@ static void what_is_not_declared_any_more_stops(void **state)
         wait_ticks(rig, rig->tide.runtime.timers.ticks + 1);
         swap_to(rig, load_next(rig, ""), order);
         uint64_t ticks = rig->tide.runtime.timers.ticks;
-        rig_turns(rig, 40);
+        rig_ticks(rig, 40);
         assert_int_equal(rig->tide.runtime.timers.ticks, ticks);
         assert_true(tt_list_empty(&rig->tide.runtime.timers.named));
         /* Coming back it begins anew. */
@@ -142,7 +142,7 @@ static void ticks_never_overlap(void **state)
     RIG_WAIT(rig, rig->tide.runtime.task_count == 1);
     swap_to(rig, load_next(rig, slow), RETIRE_FIRST);
     uint64_t ticks = rig->tide.runtime.timers.ticks;
-    rig_turns(rig, 3);
+    rig_ticks(rig, 3);
     assert_int_equal(rig->tide.runtime.task_count, 1);
     assert_int_equal(rig->tide.runtime.timers.ticks, ticks);
     RIG_WAIT(rig, rig->tide.runtime.timers.ticks >= ticks + 2);
@@ -176,7 +176,7 @@ static void each_name_is_one_workers(void **state)
         begin(rig, "timer.every('only once', 10, note)");
         uint64_t before = rig->tide.runtime.timers.ticks;
         for (int i = 0; i < 40 && rig->tide.runtime.timers.ticks == before; i++)
-            tt_loop_turn(rig->loop, 2);
+            tt_loop_tick(rig->loop, 2);
         ran += rig->tide.runtime.timers.ticks > before;
         tt_timers_give_up(rig->generation->vms[0]);
         RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
@@ -189,7 +189,7 @@ static void declarations_are_checked(void **state)
 {
     struct rig *rig = *state;
     static const struct {
-        const char *body, *complaint;
+        const char *body, *diagnostic;
     } cases[] = {
         {"timer.every('a', 10, note) timer.every('a', 20, note)", "'a' is declared twice"},
         {"timer.every('', 10, note)", "a name of 1 to 64 bytes"},
@@ -203,7 +203,7 @@ static void declarations_are_checked(void **state)
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         put_app(rig, cases[i].body);
         assert_null(rig_try_load(rig));
-        if (!strstr(rig->errors.data, cases[i].complaint))
+        if (!strstr(rig->errors.data, cases[i].diagnostic))
             fail_msg("%s", rig->errors.data);
     }
     rig_expect_in(rig, "require('tide.timer').every('a', 10, next)",

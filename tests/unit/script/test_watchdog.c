@@ -214,7 +214,7 @@ static void a_stuck_c_function_is_counted(void **state)
     tt_watchdog_stats(&before);
     lua_register(L, "burn", burn);
     assert_int_equal(luaL_loadstring(L, "burn(600) reached = true"), LUA_OK);
-    assert_int_equal(tt_guard_call(L, 0, 0, 0, 50), TT_GUARD_STOPPED);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 50), TT_BUDGET_STOPPED);
     tt_watchdog_stats(&after);
     assert_int_equal(after.timeouts, before.timeouts + 1);
     assert_int_equal(after.stuck, before.stuck + 1);
@@ -222,7 +222,30 @@ static void a_stuck_c_function_is_counted(void **state)
     assert_true(lua_isnil(L, -1));
     /* Within the budget nothing happens. */
     assert_int_equal(luaL_loadstring(L, "burn(20) reached = true"), LUA_OK);
-    assert_int_equal(tt_guard_call(L, 0, 0, 0, 1000), LUA_OK);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 1000), LUA_OK);
+    lua_close(L);
+}
+
+static int pause_and_burn(lua_State *L)
+{
+    tt_budget_pause();
+    burn(L);
+    tt_budget_renew();
+    return 0;
+}
+
+/* What the core does of its own is not the script's time; afterwards a whole budget is there. */
+static void paused_time_is_not_counted(void **state)
+{
+    lua_State *L = luaL_newstate();
+    (void)state;
+
+    lua_register(L, "burn", burn);
+    lua_register(L, "pause_and_burn", pause_and_burn);
+    assert_int_equal(luaL_loadstring(L, "burn(300) pause_and_burn(900) burn(300)"), LUA_OK);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 500), LUA_OK);
+    assert_int_equal(luaL_loadstring(L, "pause_and_burn(20) while true do end"), LUA_OK);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 50), TT_BUDGET_STOPPED);
     lua_close(L);
 }
 
@@ -264,7 +287,7 @@ static void a_loop_under_many_levels_is_stopped(void **state)
              "return 1 + f() end f()",
              LEVELS);
     assert_int_equal(luaL_loadstring(L, code), LUA_OK);
-    assert_int_equal(tt_guard_call(L, 0, 0, 0, 2000), TT_GUARD_STOPPED);
+    assert_int_equal(tt_budget_call(L, 0, 0, 0, 2000), TT_BUDGET_STOPPED);
     assert_non_null(strstr(lua_tostring(L, -1), "the script ran for more than 2000 ms"));
     lua_close(L);
     free(heap.slots);
@@ -276,7 +299,7 @@ static void *loop_in_thread(void *arg)
 
     for (int i = 0; i < 3; i++) {
         if (luaL_loadstring(L, "while true do end") != LUA_OK ||
-            tt_guard_call(L, 0, 0, 0, 30) != TT_GUARD_STOPPED)
+            tt_budget_call(L, 0, 0, 0, 30) != TT_BUDGET_STOPPED)
             *(int *)arg = -1;
         lua_settop(L, 0);
     }
@@ -336,6 +359,7 @@ int main(void)
         WATCH_TEST(loading_is_stopped),
         WATCH_TEST(cancelling_is_stopped),
         cmocka_unit_test(a_stuck_c_function_is_counted),
+        cmocka_unit_test(paused_time_is_not_counted),
         cmocka_unit_test(a_loop_under_many_levels_is_stopped),
         cmocka_unit_test(threads_come_and_go),
         WATCH_TEST(it_wakes_up),

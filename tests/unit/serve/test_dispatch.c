@@ -295,7 +295,7 @@ static void leaving_clients_do_no_harm(void **state)
     for (int i = 0; i < 20; i++) {
         int fd = web_connect(web, "GET /do/slow HTTP/1.1\r\nHost: x\r\n\r\n");
         for (int turn = 0; turn < i; turn++)
-            tt_loop_turn(web->rig->loop, 1);
+            tt_loop_tick(web->rig->loop, 1);
         close(fd);
     }
     RIG_WAIT(web->rig,

@@ -27,7 +27,7 @@ static void refuses(struct rig *rig, const char *routes, const char *errors, con
 static void routes_become_plain_data(void **state)
 {
     struct rig *rig = *state;
-    struct tt_route_match match;
+    struct tt_router_match match;
 
     load(rig,
          "{{method = 'GET', path = '/a/:id', auth = 'user', handler = h},"
@@ -112,7 +112,7 @@ static void error_texts_are_checked(void **state)
             "app.lua:1: field 'en' must be a string, not a number\n");
     refuses(rig, "{}", "{[('x'):rep(40)] = {status = 400, en = 'a', zh = 'b'}}",
             "app.lua:1: the error code 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is too long\n");
-    /* Both kinds of complaints at once. */
+    /* Both kinds of diagnostics at once. */
     refuses(rig, "{5}", "nil",
             "app.lua:1: 'errors' must be a table\n"
             "app.lua:1: route 1 (? ?): is a number, not a table\n");
@@ -138,14 +138,14 @@ static void every_worker_has_its_state(void **state)
     struct rig *rig = *state;
     struct tt_tide second = rig->tide;
     struct tt_runtime *runtimes[] = {&rig->tide.runtime, &second.runtime};
-    struct tt_complaints complaints = {0};
+    struct tt_diagnostics diagnostics = {0};
     struct tt_err err = {0};
 
     second.runtime.worker = 1;
     tt_list_init(&second.runtime.tasks);
     rig_put(rig, "lua/app.lua", "return {handle = function() end, routes = {}, " RIG_ERRORS "}");
     rig->generation = tt_generation_new(tt_bundle_read(rig->lua, rig->personas, &err), 7, runtimes,
-                                        2, &rig->serving, &complaints, &err);
+                                        2, &rig->serving, &diagnostics, &err);
     assert_non_null(rig->generation);
     assert_int_equal(rig->generation->vm_count, 2);
     assert_ptr_equal(rig->generation->vms[1]->runtime, &second.runtime);

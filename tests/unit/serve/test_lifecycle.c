@@ -20,7 +20,7 @@ static void exports(struct rig *rig, const char *more, const char *want)
     struct tt_buf state = {0};
 
     load(rig, more);
-    assert_int_equal(tt_vm_export_state(rig->generation->vms[0], &state, &rig->err), 0);
+    assert_int_equal(tt_lifecycle_export_state(rig->generation->vms[0], &state, &rig->err), 0);
     assert_string_equal(state.data ? state.data : "", want);
     assert_int_equal(rig->tide.runtime.task_count, 0);
     tt_buf_free(&state);
@@ -31,7 +31,7 @@ static void cannot_export(struct rig *rig, const char *more, const char *part)
     struct tt_buf state = {0};
 
     load(rig, more);
-    assert_int_equal(tt_vm_export_state(rig->generation->vms[0], &state, &rig->err), -1);
+    assert_int_equal(tt_lifecycle_export_state(rig->generation->vms[0], &state, &rig->err), -1);
     if (!strstr(rig->err.message, part))
         fail_msg("\"%s\" is not in \"%s\"", part, rig->err.message);
     assert_int_equal(state.len, 0);
@@ -63,11 +63,12 @@ static void what_cannot_be_exported_is_told(void **state)
 
 static void starts(struct rig *rig, const char *more, const char *given, const char *want)
 {
-    struct tt_complaints complaints = {0};
+    struct tt_diagnostics diagnostics = {0};
 
     load(rig, more);
-    assert_int_equal(tt_vm_start(rig->generation->vms[0], tt_str_from(given), &complaints), 0);
-    assert_int_equal(complaints.count, 0);
+    assert_int_equal(tt_lifecycle_start(rig->generation->vms[0], tt_str_from(given), &diagnostics),
+                     0);
+    assert_int_equal(diagnostics.count, 0);
     rig_start(rig);
     RIG_WAIT(rig, rig->ended);
     assert_string_equal(rig->result, want);
@@ -75,16 +76,16 @@ static void starts(struct rig *rig, const char *more, const char *given, const c
 
 static void refuses_to_start(struct rig *rig, const char *more, const char *message)
 {
-    struct tt_complaints complaints = {0};
+    struct tt_diagnostics diagnostics = {0};
 
     load(rig, more);
-    assert_int_equal(tt_vm_start(rig->generation->vms[0], TT_STR("{}"), &complaints), -1);
-    assert_int_equal(complaints.count, 1);
-    assert_string_equal(complaints.items[0].file.data, "app.lua");
-    assert_string_equal(complaints.items[0].phase, "on_start");
-    if (!strstr(complaints.items[0].message.data, message))
-        fail_msg("\"%s\" is not in \"%s\"", message, complaints.items[0].message.data);
-    tt_complaints_free(&complaints);
+    assert_int_equal(tt_lifecycle_start(rig->generation->vms[0], TT_STR("{}"), &diagnostics), -1);
+    assert_int_equal(diagnostics.count, 1);
+    assert_string_equal(diagnostics.items[0].file.data, "app.lua");
+    assert_string_equal(diagnostics.items[0].phase, "on_start");
+    if (!strstr(diagnostics.items[0].message.data, message))
+        fail_msg("\"%s\" is not in \"%s\"", message, diagnostics.items[0].message.data);
+    tt_diagnostics_free(&diagnostics);
 }
 
 static void the_next_one_gets_it(void **state)
@@ -113,17 +114,17 @@ static void stopping_may_wait(void **state)
     struct rig *rig = *state;
 
     load(rig, "on_stop = function() time.sleep(20) log.debug('over') end");
-    tt_vm_stop(rig->generation->vms[0]);
+    tt_lifecycle_stop(rig->generation->vms[0]);
     assert_int_equal(rig->tide.runtime.task_count, 1);
     tt_generation_unref(rig->generation);
     rig->generation = NULL;
     RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
 
     load(rig, "x = 1");
-    tt_vm_stop(rig->generation->vms[0]);
+    tt_lifecycle_stop(rig->generation->vms[0]);
     assert_int_equal(rig->tide.runtime.task_count, 0);
     load(rig, "on_stop = function() error('no') end");
-    tt_vm_stop(rig->generation->vms[0]);
+    tt_lifecycle_stop(rig->generation->vms[0]);
     assert_int_equal(rig->tide.runtime.task_count, 0);
 }
 

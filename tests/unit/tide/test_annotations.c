@@ -10,7 +10,7 @@
 
 struct annotations {
     char *lines; /* "\nfunction db.query wait\nmodule tide.db\n…" */
-    char *complaints;
+    char *diagnostics;
 };
 
 static int setup(void **state)
@@ -28,7 +28,7 @@ static int setup(void **state)
         fail_msg("%s", lua_tostring(L, -1));
     tt_buf_printf(&lines, "\n%s", lua_tostring(L, -2));
     annotations->lines = lines.data;
-    annotations->complaints = tt_strndup(lua_tostring(L, -1), lua_rawlen(L, -1));
+    annotations->diagnostics = tt_strndup(lua_tostring(L, -1), lua_rawlen(L, -1));
     lua_close(L);
     *state = annotations;
     return 0;
@@ -38,7 +38,7 @@ static int teardown(void **state)
 {
     struct annotations *annotations = *state;
     free(annotations->lines);
-    free(annotations->complaints);
+    free(annotations->diagnostics);
     free(annotations);
     return 0;
 }
@@ -132,8 +132,8 @@ static bool has_line(const char *lines, const char *words)
 static void annotations_are_complete(void **state)
 {
     struct annotations *annotations = *state;
-    if (*annotations->complaints)
-        fail_msg("\n%s", annotations->complaints);
+    if (*annotations->diagnostics)
+        fail_msg("\n%s", annotations->diagnostics);
 }
 
 static void whatever_is_there_is_annotated(void **state)
@@ -180,7 +180,7 @@ static void whatever_is_annotated_is_there(void **state)
 /* ---- phases ---- */
 
 /* An app that calls a function without arguments while it loads or in its handler, caught, and
- * returns the complaint. */
+ * returns the diagnostic. */
 static const char *call(struct rig *rig, const char *name, bool while_loading)
 {
     struct tt_buf text = {0};

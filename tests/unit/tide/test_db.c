@@ -107,7 +107,7 @@ static void a_task_ends_that_waits_for_rows(void **state)
     rig_start(rig);
     assert_false(rig->ended);
     tt_task_cancel(rig->task);
-    rig_turns(rig, 10);
+    rig_ticks(rig, 10);
     assert_false(rig->ended);
 }
 

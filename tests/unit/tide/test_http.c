@@ -215,7 +215,7 @@ static void what_is_wrong_is_raised(void **state)
 {
     struct rig *rig = *state;
     static const struct {
-        const char *request, *complaint;
+        const char *request, *diagnostic;
     } cases[] = {
         {"{}", "needs 'url'"},
         {"{url = at '/echo', timeout = 1}", "there is no field 'timeout'"},
@@ -231,7 +231,7 @@ static void what_is_wrong_is_raised(void **state)
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         char body[300];
         snprintf(body, sizeof(body), "http.request(%s)", cases[i].request);
-        rig_expect_in(rig, with_server(body), cases[i].complaint);
+        rig_expect_in(rig, with_server(body), cases[i].diagnostic);
     }
     assert_int_equal(fake.requests, 0);
 }
@@ -243,9 +243,9 @@ static void requests_end_with_their_task(void **state)
     rig_load_body(rig, with_server("http.request{url = at '/hang'}"));
     for (int turns = 0; turns < 4; turns++) {
         rig_start(rig);
-        rig_turns(rig, turns);
+        rig_ticks(rig, turns);
         tt_task_cancel(rig->task);
-        rig_turns(rig, 2);
+        rig_ticks(rig, 2);
         assert_false(rig->ended);
     }
     RIG_WAIT(rig, atomic_load(&fake.open) == 0);

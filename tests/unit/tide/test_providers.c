@@ -68,7 +68,7 @@ static struct tt_delta_spec *spec_of(struct rig *rig, const char *provider)
     lua_getfield(vm->L, -1, "get");
     lua_pushstring(vm->L, provider);
     lua_call(vm->L, 1, 1);
-    struct tt_delta_spec *spec = tt_lua_provider_spec(vm->L, lua_gettop(vm->L));
+    struct tt_delta_spec *spec = tt_tide_llm_provider_spec(vm->L, lua_gettop(vm->L));
     tt_delta_spec_ref(spec);
     lua_settop(vm->L, 0);
     return spec;
@@ -237,7 +237,7 @@ static void same(const struct example *example, size_t cut, const char *what,
 static void compare(const struct example *example, size_t cut, const struct answer *answer)
 {
     struct tt_buf usage = {0}, end = {0};
-    const struct tt_usage *counts = &answer->reader.usage;
+    const struct tt_reply_usage *counts = &answer->reader.usage;
     if (counts->input_tokens >= 0)
         tt_buf_append_i64(&usage, counts->input_tokens);
     if (counts->output_tokens >= 0)

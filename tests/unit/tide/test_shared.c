@@ -35,7 +35,7 @@ static void what_is_wrong_is_told(void **state)
 {
     struct rig *rig = *state;
     static const struct {
-        const char *call, *complaint;
+        const char *call, *diagnostic;
     } cases[] = {
         {"d:set('k', 1.5)", "integer or string expected, got number"},
         {"d:set('k', true)", "integer or string expected, got boolean"},
@@ -52,7 +52,7 @@ static void what_is_wrong_is_told(void **state)
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         char body[300];
         snprintf(body, sizeof(body), SHARED "%s", cases[i].call);
-        rig_expect_in(rig, body, cases[i].complaint);
+        rig_expect_in(rig, body, cases[i].diagnostic);
     }
 }
 

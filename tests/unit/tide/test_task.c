@@ -26,7 +26,7 @@ static void children_wait_at_the_same_time(void **state)
                             "  seen[#seen + 1] = n time.sleep(2) seen[#seen + 1] = n end end "
                             "task.all{f(1), f(2), f(3)} return seen");
     rig_start(rig);
-    rig_turns(rig, 1);
+    rig_ticks(rig, 1);
     assert_int_equal(rig->tide.runtime.task_count, 4);
     RIG_WAIT(rig, rig->ended);
     assert_true(strncmp(rig->result, "[1,2,3,", 7) == 0);
@@ -170,15 +170,15 @@ static void children_end_with_their_parent(void **state)
                             "function() task.spawn(time.sleep, 100000):join() end}");
     for (int turns = 0; turns < 5; turns++) {
         rig_start(rig);
-        rig_turns(rig, turns);
+        rig_ticks(rig, turns);
         tt_task_cancel(rig->task);
         assert_int_equal(rig->tide.runtime.task_count, 0);
-        rig_turns(rig, 2);
+        rig_ticks(rig, 2);
         assert_false(rig->ended);
     }
     /* All at once, as at the end of the process. */
     rig_start(rig);
-    rig_turns(rig, 3);
+    rig_ticks(rig, 3);
     tt_task_cancel_all(&rig->tide.runtime);
     assert_int_equal(rig->tide.runtime.task_count, 0);
 }

@@ -245,7 +245,7 @@ static inline void wait_for(const int *what, int value)
 {
     uint64_t limit = tt_clock_mono_ms() + 20000;
     while (*what != value && tt_clock_mono_ms() < limit)
-        tt_loop_turn(loop, 50);
+        tt_loop_tick(loop, 50);
     assert_int_equal(*what, value);
 }
 

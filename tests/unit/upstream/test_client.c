@@ -87,7 +87,7 @@ static void many_at_once(void **state)
         for (size_t i = 0; i < TT_COUNT(all); i++)
             begin(&all[i], "/slow", TT_STR("body"), (struct tt_deadlines){.total = 15000});
         for (int i = 0; i < 1000 && done < (int)TT_COUNT(all); i++) {
-            tt_loop_turn(loop, 50);
+            tt_loop_tick(loop, 50);
             done = 0;
             for (size_t k = 0; k < TT_COUNT(all); k++)
                 done += all[k].done;
@@ -172,7 +172,7 @@ static void names_are_resolved(void **state)
     assert_string_equal(told.error.code, "dns_failed");
     told = (struct told){0}; /* cancelled while it is looked up */
     begin_url(&told, "GET", "https://no-such-host2.invalid/", TT_STR(""), (struct tt_deadlines){0});
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_call_cancel(told.call);
     /* a name that leads inside: the policy sees the address */
     told = (struct told){0};

@@ -65,7 +65,7 @@ static void deadlines_that_are_kept(void **state)
           (struct tt_deadlines){.connect = 300, .first_byte = 300, .between = 300});
     uint64_t until = tt_clock_mono_ms() + 900;
     while (tt_clock_mono_ms() < until)
-        tt_loop_turn(loop, 20);
+        tt_loop_tick(loop, 20);
     assert_int_equal(told.done, 0);
     assert_true(told.body.len > 40);
     tt_call_limit(told.call, 50);
@@ -102,7 +102,7 @@ static void tls_failures(void **state)
     snprintf(url, sizeof(url), "https://127.0.0.1:%d/", ntohs(address.sin_port));
     begin_url(&plain, "GET", url, TT_STR(""), (struct tt_deadlines){.connect = 5000});
     for (int i = 0; i < 5; i++)
-        tt_loop_turn(loop, 20);
+        tt_loop_tick(loop, 20);
     fd = accept(listener, NULL, NULL);
     fake_puts(fd, "HTTP/1.1 400 Bad Request\r\n\r\nplain");
     wait_for(&plain.done, 1);
@@ -117,12 +117,12 @@ static void cancelling(void **state)
     (void)state;
     begin(&told, "/hang", TT_STR("x"), (struct tt_deadlines){.total = 60000});
     tt_call_cancel(told.call); /* before it was begun */
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     assert_int_equal(fake.connections, 0);
 
     begin(&told, "/hang", TT_STR("x"), (struct tt_deadlines){.total = 60000});
     while (atomic_load(&fake.requests) < 1)
-        tt_loop_turn(loop, 10);
+        tt_loop_tick(loop, 10);
     tt_call_cancel(told.call); /* while it waits */
     expect_closed(1);
 
@@ -144,7 +144,7 @@ static void cancelling(void **state)
     expect_closed(4);
     assert_int_equal(told.body.len, 5);
     tt_buf_free(&told.body);
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     assert_int_equal(told.done, 0);
 
     told = (struct told){.cancel_at = AT_DONE};
@@ -155,7 +155,7 @@ static void cancelling(void **state)
     told = (struct told){.cancel_at = AT_HEAD}; /* a head that is only told at the end */
     begin(&told, "/limited", TT_STR("x"), (struct tt_deadlines){0});
     wait_for(&told.heads, 1);
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     assert_int_equal(told.done, 0);
     struct tt_client_stats stats;
     tt_client_stats(client, &stats);
@@ -168,7 +168,7 @@ static void cancelling_another(void **state)
     (void)state;
     begin(&waiting, "/hang", TT_STR("x"), (struct tt_deadlines){0});
     while (atomic_load(&fake.requests) < 1)
-        tt_loop_turn(loop, 10);
+        tt_loop_tick(loop, 10);
     begin(&other, "/ok", TT_STR("x"), (struct tt_deadlines){0});
     wait_for(&other.done, 1);
     expect_closed(1);
@@ -194,7 +194,7 @@ static void freed_while_running(void **state)
     begin(&told[0], "/hang", TT_STR("x"), (struct tt_deadlines){.total = 60000});
     begin(&told[1], "/hang-body", TT_STR("x"), (struct tt_deadlines){.total = 60000});
     while (atomic_load(&fake.requests) < 2)
-        tt_loop_turn(loop, 10);
+        tt_loop_tick(loop, 10);
     begin(&told[2], "/hang", TT_STR("x"), (struct tt_deadlines){.total = 60000});
     begin_url(&told[3], "GET", "https://no-such-host3.invalid/", TT_STR(""),
               (struct tt_deadlines){0});

@@ -25,7 +25,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_loop_free(loop);
     return tt_reply_count() == 0 && tt_reply_memory_used() == 0 ? 0 : -1;
 }
@@ -64,7 +64,7 @@ static struct tt_reply *begin(const struct tt_play *play, struct seen *seen)
 static void finish(struct tt_reply *reply)
 {
     while (tt_reply_state(reply) != TT_REPLY_FINISHED)
-        tt_loop_turn(loop, 100);
+        tt_loop_tick(loop, 100);
 }
 
 static void end(struct tt_reply *reply, struct seen *seen)
@@ -154,7 +154,7 @@ static void stopping(void **state)
     for (int i = 0; i < 2; i++) {
         struct tt_reply *reply = begin(&play, &seen);
         while (tt_reply_length(reply) < 2)
-            tt_loop_turn(loop, 100);
+            tt_loop_tick(loop, 100);
         tt_reply_stop(reply, i ? &reason : NULL);
         finish(reply);
         expect_text(reply, TT_REPLY_CONTENT, "ab");

@@ -249,7 +249,7 @@ static void wait_for_the_wait(uint64_t started)
 {
     struct tt_client_stats stats;
     do {
-        tt_loop_turn(loop, 10);
+        tt_loop_tick(loop, 10);
         tt_client_stats(client, &stats);
     } while (stats.started < started || stats.calls != 1);
 }
@@ -319,7 +319,7 @@ static void refusals_and_stops_are_no_failures(void **state)
         expect(&plan, "upstream_unauthorized", 1, false);
         expect(&limited, "upstream_rate_limited", 1, false);
         struct tt_reply *reply = ask(&hanging);
-        tt_loop_turn(loop, 0);
+        tt_loop_tick(loop, 0);
         tt_reply_stop(reply, NULL);
         finish(reply);
         settle();
@@ -334,7 +334,7 @@ static void calls_at_the_same_time_are_capped(void **state)
     struct plan hanging = {.paths = {"/hang"}, .steps = {{0, 0}}, .step_count = 1};
     struct tt_reply *replies[2] = {ask(&hanging), ask(&hanging)};
     (void)state;
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     struct tt_reply *third = ask(&hanging);
     finish(third);
     assert_string_equal(tt_reply_outcome(third)->error.code, "busy");

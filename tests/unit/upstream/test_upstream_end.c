@@ -162,9 +162,9 @@ static void stopping(void **state)
         struct tt_reply *reply =
             begin(i < 2 ? "/hang-mid" : "/hang", (struct tt_deadlines){0}, NULL);
         while (i < 2 && tt_reply_length(reply) == 0)
-            tt_loop_turn(loop, 10);
+            tt_loop_tick(loop, 10);
         while (i >= 2 && atomic_load(&fake.requests) < i + 1)
-            tt_loop_turn(loop, 10);
+            tt_loop_tick(loop, 10);
         uint64_t asked = tt_clock_mono_ms();
         tt_reply_stop(reply, i % 2 ? &reason : NULL);
         finish(reply);
@@ -189,7 +189,7 @@ static void the_client_is_freed(void **state)
     (void)state;
     finish(draining);
     while (tt_reply_length(running) == 0)
-        tt_loop_turn(loop, 10);
+        tt_loop_tick(loop, 10);
     tt_client_free(client);
     client = tt_client_new(loop, &(struct tt_client_settings){.egress = egress}, NULL);
     finish(running);
@@ -207,7 +207,7 @@ static void stopped_before_it_starts(void **state)
     char url[128];
     (void)state;
     tt_reply_stop(reply, NULL);
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/hang", fake.port);
     request.url = url;
     assert_int_equal(tt_upstream_try(client, &request, spec, reply, NULL, NULL), 0);
@@ -330,7 +330,7 @@ static void a_stop_ends_the_following(void **state)
     (void)state;
     struct tt_reply *reply = follow(&follower, "/s500");
     while (follower.begun < 2)
-        tt_loop_turn(loop, 10);
+        tt_loop_tick(loop, 10);
     tt_reply_stop(reply, NULL);
     finish(reply);
     expect_follower(&follower, (int[]){2, 0, 2, 1});

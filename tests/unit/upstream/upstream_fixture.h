@@ -48,7 +48,7 @@ static inline int tear_down(void **state)
 {
     struct tt_client_stats stats;
     (void)state;
-    tt_loop_turn(loop, 0);
+    tt_loop_tick(loop, 0);
     tt_client_stats(client, &stats);
     tt_client_free(client);
     fake_stop(&fake);
@@ -86,7 +86,7 @@ static inline void finish(struct tt_reply *reply)
     uint64_t limit = tt_clock_mono_ms() + 30000;
     tt_reply_on_produced(reply, on_produced, &produced);
     while (!produced && tt_clock_mono_ms() < limit)
-        tt_loop_turn(loop, 50);
+        tt_loop_tick(loop, 50);
     assert_true(produced);
 }
 
@@ -95,7 +95,7 @@ static inline void settle(void)
 {
     struct tt_client_stats stats;
     do {
-        tt_loop_turn(loop, 50);
+        tt_loop_tick(loop, 50);
         tt_client_stats(client, &stats);
     } while (stats.calls > 0);
 }

@@ -11,8 +11,8 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local models = require "models.models"
 local objects = require "web.objects"
-local sources = require "models.upstream_request"
 local tool_calls = require "providers.tool_calls"
+local upstream_request = require "models.upstream_request"
 
 --- Rounds at most: a model may go on asking for ever.
 local ROUNDS_MAX = 5
@@ -67,7 +67,7 @@ end
 ---@return tide.Result|nil result, tide.Error|nil err
 local function ask(user_id, model, messages)
   local spec = { user_id = user_id }
-  sources.set(spec, model, { messages = messages, tools = TOOLS })
+  upstream_request.fill(spec, model, { messages = messages, tools = TOOLS })
   local reply, err = llm.ask(spec)
   local result = reply and reply:wait()
   if result and result.status ~= "complete" then

@@ -3,4 +3,4 @@
 #include "base/str.h"
 
 /* "process 123 (name)" or "another process" when it cannot be seen (not ours). */
-void tt_holder_of_port(uint16_t port, char *out, size_t size);
+void tt_port_owner(uint16_t port, char *out, size_t size);

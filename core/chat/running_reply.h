@@ -6,7 +6,7 @@
 #include "chat/chat.h"
 #include "upstream/retry.h"
 
-struct tt_production_spec {
+struct tt_running_reply_spec {
     struct tt_turn *turn; /* taken over: left after the final commit; allocated with tt_alloc */
     int64_t user_id;
     struct tt_str counted_as; /* the model's name for the usage; data == NULL: not counted */
@@ -14,7 +14,7 @@ struct tt_production_spec {
     struct tt_str session_id;
     int64_t session_row;
     int64_t message_id, user_message_id; /* 0: it is stored nowhere, and has no session */
-    bool cancel_unheard;                 /* it ends when no client listens any more */
+    bool stop_without_clients;           /* it ends when no client listens any more */
     /* One of the two: */
     const struct tt_retry_plan *plan; /* copied */
     const struct tt_play *play;
@@ -28,30 +28,31 @@ struct tt_production_spec {
  * upstream could not even be asked: then the reply is PRODUCED with the error at once. Returns a
  * new reference. Fails: NULL only for lack of memory for logs ("busy"); the row is then ended as
  * error all the same and the turn left. Thread: worker. */
-struct tt_reply *tt_production_start(struct tt_chat *chat, const struct tt_production_spec *spec,
-                                     struct tt_err *err);
+struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
+                                        const struct tt_running_reply_spec *spec,
+                                        struct tt_err *err);
 
 /* Ends the row of a reply that cannot even begin with status "error" and error's code, and leaves
  * the turn (may be NULL) after that. Uses the spec's turn and ids. Thread: worker. */
-void tt_production_refuse(struct tt_chat *chat, const struct tt_production_spec *spec,
-                          const struct tt_err *error);
+void tt_running_reply_refuse(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
+                             const struct tt_err *error);
 
 /* Shutdown by force: stops and forgets the replies whose end is not on its way to the database; the
  * next start repairs their rows. After it no production submits anything. Thread: the worker, or
  * main after it. */
-void tt_production_abandon(struct tt_chat *chat);
+void tt_running_replies_abandon(struct tt_chat *chat);
 
 /* Asks all of this worker to end with `reason`. Thread: worker. */
-void tt_production_stop_all(struct tt_chat *chat, const struct tt_err *reason);
+void tt_running_replies_stop_all(struct tt_chat *chat, const struct tt_err *reason);
 
 /* What could not be stored yet is tried once more, now: the server is about to stop. */
-void tt_production_hurry(struct tt_chat *chat);
+void tt_running_replies_store_now(struct tt_chat *chat);
 
 /* Replies that somebody may wait for: without those whose end could not be stored yet. */
-int tt_production_count(const struct tt_chat *chat);
+int tt_running_replies_count(const struct tt_chat *chat);
 
 /* Of the whole process, since its start. Thread: any. */
-struct tt_production_totals {
+struct tt_running_replies_totals {
     uint64_t ended, failed, bytes, input_tokens, output_tokens;
 };
-void tt_production_totals(struct tt_production_totals *out);
+void tt_running_replies_totals(struct tt_running_replies_totals *out);

@@ -35,7 +35,7 @@ static void a_played_reply_is_stored(void **state)
         "x.status, x.content, x.reasoning, x.finish_reason, x.error_code == nil, x.chunks}",
         "[2,1,\"潮水\\n\",\"hm\",\"complete\",\"stop\",true,\"finished\",9,\"潮水\\n\","
         "\"complete\",\"潮水\\n\",\"hm\",\"stop\",true,0]");
-    assert_int_equal(tt_production_count(&rig->tide.chat), 0);
+    assert_int_equal(tt_running_replies_count(&rig->tide.chat), 0);
     run(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}", "[true,true]");
 }
 
@@ -53,7 +53,7 @@ static void a_client_that_leaves_cancels_if_asked_to(void **state)
                  choices[i]);
         rig_load_body(rig, body);
         rig_start(rig);
-        RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
+        RIG_WAIT(rig, tt_running_replies_count(&rig->tide.chat) == 1);
         tt_task_client_left(rig->task);
         RIG_WAIT(rig, rig->ended);
         assert_string_equal(rig->result, i == 2 ? "\"stopped\"" : "\"complete\"");
@@ -90,10 +90,10 @@ static void one_that_waits_gives_up_if_asked_to(void **state)
                  cases[i].choice);
         rig_load_body(rig, body);
         rig_start(rig);
-        rig_turns(rig, 2);
+        rig_ticks(rig, 2);
         assert_false(rig->ended);
         tt_task_client_left(rig->task);
-        rig_turns(rig, 2);
+        rig_ticks(rig, 2);
         assert_int_equal(rig->ended, i == 0);
         tt_turn_leave(&first);
         RIG_WAIT(rig, rig->ended);
@@ -112,7 +112,7 @@ static void logs_are_gone_with_their_task(void **state)
         "all[i] = llm.restore({message_id = 1, user_id = 1, status = 'complete', content = 'a'}) "
         "end return all[5]:text()",
         "\"a\"");
-    rig_turns(rig, 2);
+    rig_ticks(rig, 2);
     assert_int_equal(tt_reply_memory_used(), 0);
 }
 
@@ -305,7 +305,8 @@ static void a_busy_database_is_asked_again(void **state)
     rig_start(rig);
     usleep(20000);
     rig_start(rig);
-    RIG_WAIT(rig, rig->tide.runtime.task_count == 0 && tt_production_count(&rig->tide.chat) == 0);
+    RIG_WAIT(rig,
+             rig->tide.runtime.task_count == 0 && tt_running_replies_count(&rig->tide.chat) == 0);
     run(rig, "return row(4).status", "\"complete\"");
 }
 
@@ -329,10 +330,10 @@ static void replies_go_on_without_their_task(void **state)
 
     rig_load_body(rig, RIG_BEGIN "begin({text = 'abcdef', piece = 1, pace_ms = 3}):wait()");
     rig_start(rig);
-    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
-    rig_turns(rig, 3);
+    RIG_WAIT(rig, tt_running_replies_count(&rig->tide.chat) == 1);
+    rig_ticks(rig, 3);
     tt_task_cancel(rig->task);
-    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 0);
+    RIG_WAIT(rig, tt_running_replies_count(&rig->tide.chat) == 0);
     run(rig, "return row(2).content", "\"abcdef\"");
 }
 
@@ -344,11 +345,11 @@ static void abandoned_replies_leave_nothing(void **state)
     rig_load_body(rig, RIG_BEGIN "begin({text = 'abc', piece = 1, pace_ms = 1000}):wait()");
     rig_start(rig);
     rig_start(rig);
-    RIG_WAIT(rig, tt_production_count(&rig->tide.chat) == 1);
+    RIG_WAIT(rig, tt_running_replies_count(&rig->tide.chat) == 1);
     tt_task_cancel_all(&rig->tide.runtime);
-    tt_production_abandon(&rig->tide.chat);
-    assert_int_equal(tt_production_count(&rig->tide.chat), 0);
-    rig_turns(rig, 5);
+    tt_running_replies_abandon(&rig->tide.chat);
+    assert_int_equal(tt_running_replies_count(&rig->tide.chat), 0);
+    rig_ticks(rig, 5);
     tt_generation_unref(rig->generation); /* its garbage holds the reply as well */
     rig->generation = NULL;
     assert_int_equal(tt_reply_count(), 0);

@@ -1,5 +1,5 @@
 /* Who listens on a port of this machine. */
-#include "app/holder.h"
+#include "app/port_owner.h"
 #include "app/support.h"
 
 #include <arpa/inet.h>
@@ -31,15 +31,15 @@ static void the_holder_is_named(void **state)
     snprintf(own, sizeof(own), "process %d (unit_app_holder)", (int)getpid());
     int fd = listen_on(AF_INET, &port);
     assert_true(fd >= 0);
-    tt_holder_of_port(port, holder, sizeof(holder));
+    tt_port_owner(port, holder, sizeof(holder));
     assert_string_equal(holder, own);
     close(fd);
-    tt_holder_of_port(port, holder, sizeof(holder));
+    tt_port_owner(port, holder, sizeof(holder));
     assert_string_equal(holder, "another process");
     fd = listen_on(AF_INET6, &port);
     if (fd < 0)
         return; /* a machine without IPv6 */
-    tt_holder_of_port(port, holder, sizeof(holder));
+    tt_port_owner(port, holder, sizeof(holder));
     assert_string_equal(holder, own);
     close(fd);
 }
@@ -48,7 +48,7 @@ static void a_small_buffer_is_enough(void **state)
 {
     char holder[8];
     (void)state;
-    tt_holder_of_port(1, holder, sizeof(holder));
+    tt_port_owner(1, holder, sizeof(holder));
     assert_string_equal(holder, "another");
 }
 

@@ -1,10 +1,10 @@
-/* What is wrong with a set of scripts: a list, since all complaints of a phase are told at once and
- * not only the first. Each has its place, so that an editor can go there. */
+/* What is wrong with a set of scripts: a list, since all diagnostics of a phase are told at once
+ * and not only the first. Each has its place, so that an editor can go there. */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
 
-struct tt_complaint {
+struct tt_diagnostic {
     const char *phase;  /* a constant: "read", "compile", "load", "routes", … */
     struct tt_str file; /* relative to lua/; "" when it is about no file */
     int line;           /* 0 when file is "" */
@@ -12,18 +12,18 @@ struct tt_complaint {
     struct tt_str traceback; /* "" when no code ran */
 };
 
-struct tt_complaints {
+struct tt_diagnostics {
     struct tt_arena arena;
-    struct tt_complaint *items;
+    struct tt_diagnostic *items;
     size_t count, capacity;
     const char *phase; /* of what is added */
 };
 
 /* Adds "file:line: message", with a traceback behind it when there is one; what is told already is
  * left out. A text without a place gets `file`, line 1. Everything is copied. */
-void tt_complaints_add(struct tt_complaints *complaints, const char *file, struct tt_str text);
+void tt_diagnostics_add(struct tt_diagnostics *diagnostics, const char *file, struct tt_str text);
 
 /* Appends them one a line, "file:line: message", tracebacks below. */
-void tt_complaints_print(const struct tt_complaints *complaints, struct tt_buf *out);
+void tt_diagnostics_print(const struct tt_diagnostics *diagnostics, struct tt_buf *out);
 
-void tt_complaints_free(struct tt_complaints *complaints);
+void tt_diagnostics_free(struct tt_diagnostics *diagnostics);

@@ -1,7 +1,7 @@
 /* Linux: the listening socket's inode is in /proc/net/tcp{,6}; the process that has it open is
  * found among /proc/<pid>/fd. Only for the message of a start that fails, so slowness does not
  * matter. */
-#include "app/holder.h"
+#include "app/port_owner.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -65,7 +65,7 @@ static void describe(const char *pid, char *out, size_t size)
     snprintf(out, size, "process %s (%s)", pid, name);
 }
 
-void tt_holder_of_port(uint16_t port, char *out, size_t size)
+void tt_port_owner(uint16_t port, char *out, size_t size)
 {
     unsigned long inode = listening_inode("/proc/net/tcp", port);
     char wanted[64];

@@ -1,7 +1,7 @@
 /* inotify. Editors save in many ways (in place, by a new file renamed over the old one, with a
  * backup beside it), so folders are watched and not files, and names decide. Watching a folder
  * twice is one watch for the kernel: so renewing simply walks over all of them again. */
-#include "app/cli/watch.h"
+#include "app/cli/script_watch.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -20,14 +20,14 @@
     (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |       \
      IN_MOVE_SELF | IN_ONLYDIR)
 
-struct tt_watch {
+struct tt_cli_watch {
     int fd;
     const char *lua_dir, *personas;
     const char *personas_name; /* without the folder */
     int personas_folder;       /* its watch */
 };
 
-static void watch_folder(struct tt_watch *watch, const char *folder, int depth)
+static void watch_folder(struct tt_cli_watch *watch, const char *folder, int depth)
 {
     char path[PATH_BYTES];
     struct stat status;
@@ -45,7 +45,7 @@ static void watch_folder(struct tt_watch *watch, const char *folder, int depth)
     closedir(directory);
 }
 
-void tt_watch_renew(struct tt_watch *watch)
+void tt_cli_watch_renew(struct tt_cli_watch *watch)
 {
     char folder[PATH_BYTES];
     size_t len = (size_t)(watch->personas_name - watch->personas);
@@ -56,7 +56,8 @@ void tt_watch_renew(struct tt_watch *watch)
     watch_folder(watch, watch->lua_dir, 0);
 }
 
-struct tt_watch *tt_watch_open(const char *lua_dir, const char *personas, struct tt_err *err)
+struct tt_cli_watch *tt_cli_watch_open(const char *lua_dir, const char *personas,
+                                       struct tt_err *err)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     const char *slash = strrchr(personas, '/');
@@ -65,16 +66,16 @@ struct tt_watch *tt_watch_open(const char *lua_dir, const char *personas, struct
         tt_err_set(err, 500, "internal_error", "the files cannot be watched: %s", strerror(errno));
         return NULL;
     }
-    struct tt_watch *watch = TT_NEW(struct tt_watch);
-    *watch = (struct tt_watch){.fd = fd,
-                               .lua_dir = lua_dir,
-                               .personas = personas,
-                               .personas_name = slash ? slash + 1 : personas};
-    tt_watch_renew(watch);
+    struct tt_cli_watch *watch = TT_NEW(struct tt_cli_watch);
+    *watch = (struct tt_cli_watch){.fd = fd,
+                                   .lua_dir = lua_dir,
+                                   .personas = personas,
+                                   .personas_name = slash ? slash + 1 : personas};
+    tt_cli_watch_renew(watch);
     return watch;
 }
 
-void tt_watch_close(struct tt_watch *watch)
+void tt_cli_watch_close(struct tt_cli_watch *watch)
 {
     if (!watch)
         return;
@@ -82,13 +83,13 @@ void tt_watch_close(struct tt_watch *watch)
     free(watch);
 }
 
-int tt_watch_fd(const struct tt_watch *watch)
+int tt_cli_watch_fd(const struct tt_cli_watch *watch)
 {
     return watch->fd;
 }
 
 /* The personas' folder holds much else (the database, logs): there only that one name counts. */
-static bool is_ours(const struct tt_watch *watch, const struct inotify_event *event)
+static bool is_ours(const struct tt_cli_watch *watch, const struct inotify_event *event)
 {
     struct tt_str name = tt_str_from(event->len ? event->name : "");
 
@@ -102,7 +103,7 @@ static bool is_ours(const struct tt_watch *watch, const struct inotify_event *ev
     return (event->mask & IN_ISDIR) || tt_str_ends(name, TT_STR(".lua"));
 }
 
-bool tt_watch_read(struct tt_watch *watch)
+bool tt_cli_watch_read(struct tt_cli_watch *watch)
 {
     char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
     bool changed = false;

@@ -1,10 +1,10 @@
 /* Complaints are taken apart as Lua writes them. */
-#include "script/complaints.h"
+#include "script/diagnostics.h"
 #include "script/support.h"
 
-static void add(struct tt_complaints *complaints, const char *text)
+static void add(struct tt_diagnostics *diagnostics, const char *text)
 {
-    tt_complaints_add(complaints, "some.lua", tt_str_from(text));
+    tt_diagnostics_add(diagnostics, "some.lua", tt_str_from(text));
 }
 
 static void places_are_read(void **state)
@@ -27,52 +27,52 @@ static void places_are_read(void **state)
     (void)state;
 
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
-        struct tt_complaints complaints = {.phase = "load"};
-        add(&complaints, cases[i].text);
-        assert_int_equal(complaints.count, 1);
-        assert_string_equal(complaints.items[0].file.data, cases[i].file);
-        assert_string_equal(complaints.items[0].message.data, cases[i].message);
-        assert_int_equal(complaints.items[0].line, cases[i].line);
-        assert_string_equal(complaints.items[0].phase, "load");
-        tt_complaints_free(&complaints);
+        struct tt_diagnostics diagnostics = {.phase = "load"};
+        add(&diagnostics, cases[i].text);
+        assert_int_equal(diagnostics.count, 1);
+        assert_string_equal(diagnostics.items[0].file.data, cases[i].file);
+        assert_string_equal(diagnostics.items[0].message.data, cases[i].message);
+        assert_int_equal(diagnostics.items[0].line, cases[i].line);
+        assert_string_equal(diagnostics.items[0].phase, "load");
+        tt_diagnostics_free(&diagnostics);
     }
 }
 
 static void tracebacks_stand_apart(void **state)
 {
-    struct tt_complaints complaints = {0};
+    struct tt_diagnostics diagnostics = {0};
     struct tt_buf text = {0};
     (void)state;
 
-    add(&complaints, "a.lua:1: wrong\nstack traceback:\n\ta.lua:1: in main chunk");
-    add(&complaints, "b.lua:1: wrong\nstack traceback:\n\t[C]: in ?");
-    tt_complaints_add(&complaints, "", TT_STR("no place"));
-    assert_string_equal(complaints.items[0].traceback.data,
+    add(&diagnostics, "a.lua:1: wrong\nstack traceback:\n\ta.lua:1: in main chunk");
+    add(&diagnostics, "b.lua:1: wrong\nstack traceback:\n\t[C]: in ?");
+    tt_diagnostics_add(&diagnostics, "", TT_STR("no place"));
+    assert_string_equal(diagnostics.items[0].traceback.data,
                         "stack traceback:\n\ta.lua:1: in main chunk");
-    assert_int_equal(complaints.items[1].traceback.len, 0); /* nothing but the core's functions */
-    assert_int_equal(complaints.items[2].line, 0);
-    tt_complaints_print(&complaints, &text);
+    assert_int_equal(diagnostics.items[1].traceback.len, 0); /* nothing but the core's functions */
+    assert_int_equal(diagnostics.items[2].line, 0);
+    tt_diagnostics_print(&diagnostics, &text);
     assert_string_equal(text.data, "a.lua:1: wrong\nstack traceback:\n\ta.lua:1: in main chunk\n"
                                    "b.lua:1: wrong\nno place\n");
     tt_buf_free(&text);
-    tt_complaints_free(&complaints);
+    tt_diagnostics_free(&diagnostics);
 }
 
 static void what_is_told_is_not_told_again(void **state)
 {
-    struct tt_complaints complaints = {0};
+    struct tt_diagnostics diagnostics = {0};
     char text[64];
     (void)state;
 
     for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof(text), "a.lua:%d: wrong", i % 50);
-        add(&complaints, text);
+        add(&diagnostics, text);
     }
-    assert_int_equal(complaints.count, 50);
-    add(&complaints, "b.lua:1: wrong");
-    add(&complaints, "a.lua:1: otherwise wrong");
-    assert_int_equal(complaints.count, 52);
-    tt_complaints_free(&complaints);
+    assert_int_equal(diagnostics.count, 50);
+    add(&diagnostics, "b.lua:1: wrong");
+    add(&diagnostics, "a.lua:1: otherwise wrong");
+    assert_int_equal(diagnostics.count, 52);
+    tt_diagnostics_free(&diagnostics);
 }
 
 int main(void)

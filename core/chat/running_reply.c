@@ -1,0 +1,411 @@
+/* While a reply runs its new bytes are stored now and then (checkpoint.c). The end: one job with
+ * text, status and usage; only after its commit the readers are told, the next turn of the session
+ * admitted and the log forgotten. A database that is too busy for the end is asked again until it
+ * takes it: a reply that was produced is not thrown away. When it fails for another reason (the
+ * disk is full), readers are told so and the session goes on, but the text is kept and stored as
+ * soon as there is room again. */
+#include "chat/running_reply.h"
+
+#include "base/log.h"
+#include "chat/checkpoint.h"
+#include "chat/reply_store.h"
+#include "chat/usage_json.h"
+#include "chat/usage_store.h"
+#include "reply/reply_stored.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RETRY_MS              100
+#define RETRIES_MAX           100
+#define UNSTORED_RETRY_MS     1000 /* doubled from try to try */
+#define UNSTORED_RETRY_MAX_MS 15000
+
+static struct {
+    _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
+} totals;
+
+struct running_reply {
+    struct tt_list node; /* chat->running */
+    struct tt_chat *chat;
+    struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
+    int64_t message_id, user_id;
+    struct tt_turn *turn;
+    int64_t session_row;
+    struct tt_checkpoint checkpoint;
+    struct tt_reply_outcome outcome; /* as produced: what is stored */
+    bool ending;                     /* the job of the end is on its way */
+    bool unstored;                   /* readers were told that it failed; it is still tried */
+    uint64_t retry_ms;               /* the wait before the next try */
+    struct tt_timer retry;
+    int retries;
+    size_t row_statement;
+    char *counted_as; /* NULL = not counted */
+    struct tt_reply_filter filter;
+    void (*on_finish)(struct tt_reply *reply, void *arg);
+    void *on_finish_arg;
+};
+
+static void submit_end(struct running_reply *running);
+
+static bool is_stored(const struct running_reply *running)
+{
+    return running->message_id != 0;
+}
+
+/* ---- the end ---- */
+
+/* The producer of an abandoned reply may still append: its text is dropped, not let through. */
+static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *filter)
+{
+    if (!filter->run)
+        return;
+    if (reply)
+        tt_reply_set_filter(reply, &(struct tt_reply_filter){0});
+    filter->close(filter->arg);
+}
+
+static void leave_turn(struct running_reply *running)
+{
+    if (running->turn)
+        tt_turn_leave(running->turn);
+    free(running->turn);
+    running->turn = NULL;
+}
+
+static void release(struct running_reply *running, struct tt_reply *ended)
+{
+    void (*on_finish)(struct tt_reply * reply, void *arg) = running->on_finish;
+    void *on_finish_arg = running->on_finish_arg;
+    struct tt_reply *reply = running->reply;
+
+    leave_turn(running);
+    tt_timer_stop(&running->retry);
+    tt_checkpoint_stop(&running->checkpoint);
+    tt_list_remove(&running->node);
+    close_filter(reply, &running->filter);
+    free(running->counted_as);
+    free(running);
+    if (on_finish)
+        on_finish(ended, on_finish_arg);
+    tt_reply_unref(reply);
+}
+
+/* Readers are told; with an error unless the text was stored. */
+static void tell(struct running_reply *running, const struct tt_err *error)
+{
+    if (is_stored(running))
+        tt_registry_remove(running->chat->registry, running->reply);
+    tt_reply_finish(running->reply, error);
+}
+
+static void finish(struct running_reply *running, const struct tt_err *error)
+{
+    if (!running->unstored)
+        tell(running, error);
+    release(running, running->reply);
+}
+
+/* Nobody waits for it any more, but it is not given up. */
+static void try_later(struct running_reply *running, const struct tt_err *error)
+{
+    void (*on_finish)(struct tt_reply * reply, void *arg) = running->on_finish;
+
+    running->retry_ms = running->retry_ms ? running->retry_ms * 2 : UNSTORED_RETRY_MS;
+    if (running->retry_ms > UNSTORED_RETRY_MAX_MS)
+        running->retry_ms = UNSTORED_RETRY_MAX_MS;
+    tt_timer_start(running->chat->loop, &running->retry, running->retry_ms);
+    if (running->unstored)
+        return;
+    tt_log(TT_LOG_ERROR, "a reply could not be stored yet",
+           TT_F_INT("message_id", running->message_id), TT_F_Z("code", error->code),
+           TT_F_Z("error", error->message));
+    running->unstored = true;
+    running->on_finish = NULL;
+    /* Of a reply without a row only the counting has failed: its client gets it all the same. */
+    tell(running, is_stored(running) ? error : NULL);
+    leave_turn(running);
+    if (on_finish)
+        on_finish(running->reply, running->on_finish_arg);
+    /* What is kept is the text that has to be stored, nothing else: no filter and its scripts, and
+     * no text when there is no row for it. */
+    close_filter(running->reply, &running->filter);
+    running->filter = (struct tt_reply_filter){0};
+    if (!is_stored(running)) {
+        tt_reply_unref(running->reply);
+        running->reply = NULL;
+    }
+}
+
+void tt_running_replies_abandon(struct tt_chat *chat)
+{
+    chat->closing = true;
+    tt_timer_stop(&chat->checkpoint_timer);
+    tt_list_for_each_safe (node, &chat->running) {
+        struct running_reply *running = tt_list_entry(node, struct running_reply, node);
+        if (running->ending)
+            continue;
+        if (running->unstored) {
+            release(running, NULL);
+            continue;
+        }
+        tt_reply_on_produced(running->reply, NULL, NULL);
+        tt_reply_stop(running->reply, NULL); /* by mail: the producer ends in a later tick */
+        if (is_stored(running))
+            tt_registry_remove(chat->registry, running->reply);
+        release(running, NULL);
+    }
+}
+
+void tt_running_replies_stop_all(struct tt_chat *chat, const struct tt_err *reason)
+{
+    tt_list_for_each (node, &chat->running) {
+        struct running_reply *running = tt_list_entry(node, struct running_reply, node);
+        if (!running->unstored)
+            tt_reply_stop(running->reply, reason);
+    }
+}
+
+static void end_done(struct tt_db_job *job, void *arg)
+{
+    struct running_reply *running = arg;
+    const struct tt_err *err = tt_db_job_error(job);
+
+    running->ending = false;
+    if (!err && is_stored(running) && tt_db_job_outcome(job, running->row_statement).changes == 0) {
+        struct tt_err deleted = {0};
+        tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
+        finish(running, &deleted);
+        return;
+    }
+    if (err && strcmp(err->code, "busy") == 0 && !running->chat->closing && !running->unstored &&
+        running->retries++ < RETRIES_MAX)
+        tt_timer_start(running->chat->loop, &running->retry, RETRY_MS);
+    else if (err && !running->chat->closing)
+        try_later(running, err);
+    else
+        finish(running, is_stored(running) ? err : NULL);
+}
+
+static void retry_end(struct tt_timer *timer)
+{
+    submit_end(TT_CONTAINER_OF(timer, struct running_reply, retry));
+}
+
+static void add_end(struct running_reply *running, struct tt_db_job *job)
+{
+    struct tt_reply *reply = running->reply;
+    const struct tt_reply_outcome *outcome = &running->outcome;
+    struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
+
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_reply_text(reply, (enum tt_reply_kind)kind, &text[kind]);
+    tt_reply_runs(reply, &runs);
+    tt_usage_put_json(&(struct tt_json_writer){.buf = &usage}, outcome);
+    struct tt_chat_reply_end end = {
+        .message_id = tt_reply_message_id(reply),
+        .session_row = running->session_row,
+        .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
+        .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
+        .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),
+        .runs = tt_buf_str(&runs),
+        .status = tt_str_from(outcome->status),
+        .finish_reason = tt_str_from(outcome->finish_reason),
+        .usage = tt_buf_str(&usage),
+        .error_code = outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
+        .delivered = tt_reply_has_clients(reply),
+        .checkpointed = running->checkpoint.submitted > 0,
+    };
+    tt_chat_store_end(job, &end, &running->row_statement);
+    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
+        tt_buf_free(&text[kind]);
+    tt_buf_free(&runs);
+    tt_buf_free(&usage);
+}
+
+static void add_usage(struct running_reply *running, struct tt_db_job *job)
+{
+    const struct tt_reply_outcome *outcome = &running->outcome;
+    const struct tt_reply_usage *usage = &outcome->usage;
+
+    if (!running->counted_as || (usage->input_tokens < 0 && usage->output_tokens < 0))
+        return;
+    tt_usage_store_add(job,
+                       &(struct tt_usage_entry){
+                           .user_id = running->user_id,
+                           .model_name = tt_str_from(running->counted_as),
+                           .input_tokens = usage->input_tokens < 0 ? 0 : usage->input_tokens,
+                           .output_tokens = usage->output_tokens < 0 ? 0 : usage->output_tokens,
+                           .estimated = outcome->usage_estimated,
+                           .charged_twice = outcome->charged_twice});
+}
+
+static void submit_end(struct running_reply *running)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_err err = {0};
+
+    if (is_stored(running))
+        add_end(running, job);
+    add_usage(running, job);
+    if (tt_db_job_count(job) == 0) {
+        tt_db_job_free(job);
+        finish(running, NULL);
+        return;
+    }
+    if (tt_db_submit(running->chat->db, running->chat->loop, job, end_done, running, &err) != 0) {
+        tt_db_job_free(job);
+        tt_timer_start(running->chat->loop, &running->retry,
+                       running->unstored ? running->retry_ms : RETRY_MS);
+        return;
+    }
+    running->ending = true;
+}
+
+static void count(struct tt_reply *reply)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
+    int64_t input = outcome->usage.input_tokens, output = outcome->usage.output_tokens;
+
+    atomic_fetch_add(&totals.ended, 1);
+    atomic_fetch_add(&totals.failed, outcome->error.status ? 1 : 0);
+    atomic_fetch_add(&totals.bytes, tt_reply_length(reply));
+    atomic_fetch_add(&totals.input_tokens, input > 0 ? (uint64_t)input : 0);
+    atomic_fetch_add(&totals.output_tokens, output > 0 ? (uint64_t)output : 0);
+}
+
+void tt_running_replies_totals(struct tt_running_replies_totals *out)
+{
+    *out = (struct tt_running_replies_totals){.ended = atomic_load(&totals.ended),
+                                              .failed = atomic_load(&totals.failed),
+                                              .bytes = atomic_load(&totals.bytes),
+                                              .input_tokens = atomic_load(&totals.input_tokens),
+                                              .output_tokens = atomic_load(&totals.output_tokens)};
+}
+
+static void on_produced(struct tt_reply *reply, void *arg)
+{
+    struct running_reply *running = arg;
+
+    count(reply);
+    running->outcome = *tt_reply_outcome(reply);
+    submit_end(running);
+}
+
+/* ---- the start ---- */
+
+static void row_ended(struct tt_db_job *job, void *arg)
+{
+    struct tt_turn *turn = arg;
+    (void)job;
+    if (turn)
+        tt_turn_leave(turn);
+    free(turn);
+}
+
+/* There is no reply to carry the error: the row is ended directly. */
+static void refuse_row(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
+                       const struct tt_err *error)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_chat_reply_end end = {.message_id = spec->message_id,
+                                    .session_row = spec->session_row,
+                                    .content = TT_STR(""),
+                                    .reasoning = TT_STR(""),
+                                    .status = TT_STR("error"),
+                                    .finish_reason = TT_STR("error"),
+                                    .error_code = tt_str_from(error->code)};
+    size_t row;
+    struct tt_err err = {0};
+
+    tt_chat_store_end(job, &end, &row);
+    if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
+        tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
+        row_ended(NULL, spec->turn);
+    }
+}
+
+void tt_running_reply_refuse(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
+                             const struct tt_err *error)
+{
+    if (spec->message_id)
+        refuse_row(chat, spec, error);
+    close_filter(NULL, &spec->filter);
+    if (spec->on_finish)
+        spec->on_finish(NULL, spec->on_finish_arg);
+}
+
+static int ask(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
+               struct tt_reply *reply, struct tt_err *err)
+{
+    if (spec->play) {
+        tt_play_start(spec->play, reply);
+        return 0;
+    }
+    return tt_retry_start(chat->client, chat->breakers, spec->plan, reply, err);
+}
+
+struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
+                                        const struct tt_running_reply_spec *spec,
+                                        struct tt_err *err)
+{
+    struct tt_err why = {0};
+    struct tt_reply *reply =
+        tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+    if (!reply) {
+        tt_running_reply_refuse(chat, spec, err);
+        return NULL;
+    }
+    struct running_reply *running = TT_NEW(struct running_reply);
+    running->chat = chat;
+    running->reply = reply;
+    running->message_id = spec->message_id;
+    running->user_id = spec->user_id;
+    running->turn = spec->turn;
+    running->session_row = spec->session_row;
+    running->retry.on_due = retry_end;
+    if (spec->counted_as.data) {
+        running->counted_as = tt_strndup(spec->counted_as.data, spec->counted_as.len);
+        tt_reply_estimate(reply, spec->input_estimate);
+    }
+    running->filter = spec->filter;
+    if (spec->filter.run)
+        tt_reply_set_filter(reply, &spec->filter);
+    running->on_finish = spec->on_finish;
+    running->on_finish_arg = spec->on_finish_arg;
+    tt_list_push_back(&chat->running, &running->node);
+    if (spec->message_id)
+        tt_checkpoint_start(&running->checkpoint, chat, reply);
+    if (spec->stop_without_clients)
+        tt_reply_stop_without_clients(reply);
+    tt_reply_on_produced(reply, on_produced, running);
+    if (spec->message_id)
+        tt_registry_add(chat->registry, reply, spec->session_id);
+    tt_reply_ref(reply); /* the caller's */
+    if (ask(chat, spec, reply, &why) != 0) {
+        struct tt_reply_outcome outcome = {
+            .status = "error", .error = why, .usage = {-1, -1}, .retry_after_s = -1};
+        tt_reply_produced(reply, &outcome);
+    }
+    return reply;
+}
+
+void tt_running_replies_store_now(struct tt_chat *chat)
+{
+    tt_list_for_each (node, &chat->running) {
+        struct running_reply *running = tt_list_entry(node, struct running_reply, node);
+        if (running->unstored && !running->ending)
+            tt_timer_start(chat->loop, &running->retry, 0);
+    }
+}
+
+int tt_running_replies_count(const struct tt_chat *chat)
+{
+    int count = 0;
+    tt_list_for_each (node, &chat->running) {
+        struct running_reply *running = tt_list_entry(node, struct running_reply, node);
+        count += !running->unstored || running->ending;
+    }
+    return count;
+}

@@ -1,0 +1,59 @@
+/* The only file that reads or writes libmicrohttpd's private memory. What it relies on, in 0.9.75:
+ * a head lies in the connection's pool as it arrived, and the parser replaces, in place, CR, LF,
+ * the blanks of the request line and the first colon of a line by NUL and moves nothing; arguments
+ * are cut from the target after the URI log callback has seen it; a response sends the text of a
+ * header that MHD_get_response_header returns. */
+#include "http/library_memory.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define HEADER_RECORD      64   /* a header's entry in the pool is 56 bytes beside its text */
+#define COOKIE_COPIES      2    /* a Cookie header lies there twice more, for its parser */
+#define RESPONSE_HEAD_ROOM 1536 /* for the head of an answer */
+
+void tt_library_hide_query(const char *target, size_t query_at)
+{
+    ((char *)(uintptr_t)target)[query_at] = '\0';
+}
+
+/* "GET\0/target\0HTTP/1.1\0\0Name\0 value\0\0…\0\0" */
+bool tt_library_head_is_clean(const struct tt_library_head *head)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(head->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char *p = head->version + sizeof("HTTP/1.1") - 1;
+    const char *end = info ? head->method + info->header_size : p;
+    size_t count = 0;
+    if (head->target != head->method + head->method_len + 1 ||
+        head->version != head->target + head->target_len + 1)
+        return false; /* several blanks, or a NUL in the request line */
+    if (end - p < 4 || p[0] || p[1])
+        return false;
+    p += 2;
+    while (end - p > 2) {
+        const char *colon = memchr(p, 0, (size_t)(end - p));
+        const char *stop = colon ? memchr(colon + 1, 0, (size_t)(end - colon - 1)) : NULL;
+        if (*p == ' ' || *p == '\t' || !stop || stop + 1 >= end || stop[1])
+            return false; /* folded; or ended by a bare LF; or cut short by a NUL */
+        p = stop + 2;
+        count++;
+    }
+    return end - p == 2 && !p[0] && !p[1] && count == head->headers;
+}
+
+bool tt_library_has_room(size_t pool, size_t bytes, size_t headers, size_t cookies)
+{
+    size_t used = bytes + headers * HEADER_RECORD + cookies * COOKIE_COPIES;
+    return used + RESPONSE_HEAD_ROOM <= pool;
+}
+
+bool tt_library_add_joined(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (MHD_add_response_header(response, name, value) != MHD_YES)
+        return false;
+    char *at = (char *)(uintptr_t)MHD_get_response_header(response, name);
+    while (at && (at = strstr(at, TT_LIBRARY_LINE_END)))
+        memcpy(at, "\r\n", 2);
+    return true;
+}

@@ -1,0 +1,311 @@
+/* Uses are found in the sources, not while they run: so also those in functions that nobody has
+ * called are told. A use is `require "old.path"`, or a field of the local that got a module:
+ * `local pages = require "lib.pages"` and then `pages.old`. Locals of the same name in inner blocks
+ * are not told apart; that may only matter for a field that has an old name as well. */
+#include "script/old_names.h"
+
+#include "base/mem.h"
+#include "script/lua_tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct core_name {
+    const char *module, *old_name, *new_name;
+    const char *difference; /* in what the new one is not the old one by another name; NULL = none,
+                               then the old one is made of it */
+} core_names[] = {
+    {"tide.crypto", "random_hex", "random_hex_digits", "it takes digits, not bytes"},
+};
+
+/* ---- looking names up ---- */
+
+/* Pushes aliases.lua's table of this name and returns true, or pushes nothing. */
+static bool push_aliases(lua_State *L, const char *table, lua_CFunction require)
+{
+    int top = lua_gettop(L);
+
+    if (!tt_bundle_find(tt_vm_of(L)->bundle, TT_STR("aliases.lua")))
+        return false;
+    lua_pushcfunction(L, require);
+    lua_pushliteral(L, "aliases");
+    lua_call(L, 1, 1);
+    if (lua_istable(L, -1) && lua_getfield(L, -1, table) == LUA_TTABLE) {
+        lua_remove(L, -2);
+        return true;
+    }
+    lua_settop(L, top);
+    return false;
+}
+
+static void require_module(lua_State *L, lua_CFunction require, const char *name, size_t len)
+{
+    lua_pushcfunction(L, require);
+    lua_pushlstring(L, name, len);
+    lua_call(L, 1, 1);
+}
+
+/* Upvalues: the new module, the old module's fields that are elsewhere, require. */
+static int old_index(lua_State *L)
+{
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TSTRING) {
+        const char *path = lua_tostring(L, -1), *dot = strrchr(path, '.');
+        if (!dot)
+            return luaL_error(L, "aliases.lua: '%s' must be a module and its field", path);
+        require_module(L, lua_tocfunction(L, lua_upvalueindex(3)), path, (size_t)(dot - path));
+        lua_getfield(L, -1, dot + 1);
+        return 1;
+    }
+    lua_pushvalue(L, 2);
+    lua_gettable(L, lua_upvalueindex(1));
+    return 1;
+}
+
+/* The module at the top gives way to a table that has its fields, and those of `fields` at `from`
+ * under their old names. They are looked up when they are asked for: loading their modules now
+ * could go in a circle. */
+static void wrap_module(lua_State *L, int from, lua_CFunction require)
+{
+    int module = lua_gettop(L);
+
+    lua_newtable(L);
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(L, module);
+    lua_pushvalue(L, from);
+    lua_pushcfunction(L, require);
+    lua_pushcclosure(L, old_index, 3);
+    lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, module);
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
+    lua_remove(L, module);
+}
+
+bool tt_old_names_push_module(lua_State *L, const char *name, lua_CFunction require)
+{
+    int top = lua_gettop(L);
+
+    if (strcmp(name, "aliases") == 0 || !push_aliases(L, "modules", require))
+        return false;
+    if (lua_getfield(L, -1, name) != LUA_TSTRING) {
+        lua_settop(L, top);
+        return false;
+    }
+    require_module(L, require, lua_tostring(L, -1), lua_rawlen(L, -1));
+    if (lua_istable(L, -1) && push_aliases(L, "fields", require)) {
+        if (lua_getfield(L, -1, name) == LUA_TTABLE) {
+            lua_pushvalue(L, -3);
+            wrap_module(L, lua_gettop(L) - 1, require);
+        } else {
+            lua_pushvalue(L, -3);
+        }
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return true;
+}
+
+void tt_old_names_add(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    for (size_t i = 0; i < TT_COUNT(core_names); i++) {
+        const struct core_name *name = &core_names[i];
+        if (name->difference || lua_getfield(L, -1, name->module) != LUA_TTABLE)
+            continue;
+        lua_getfield(L, -1, name->new_name);
+        lua_setfield(L, -2, name->old_name);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* ---- finding uses ---- */
+
+struct binding {
+    struct tt_str local, module;
+};
+
+/* One file. */
+struct search {
+    lua_State *L;
+    int modules, fields; /* of aliases.lua, on the stack; nil when there are none */
+    struct tt_diagnostics *diagnostics;
+    const struct tt_bundle_file *file;
+    struct tt_lua_token *tokens;
+    size_t count;
+    struct binding *bindings;
+    size_t binding_count;
+};
+
+static void read_tokens(struct search *search)
+{
+    struct tt_lua_tokens tokens = tt_lua_tokens_of(search->file->bytes);
+    struct tt_lua_token token;
+    size_t capacity = 0;
+
+    while (tt_lua_tokens_next(&tokens, &token)) {
+        if (search->count == capacity) {
+            capacity = capacity ? capacity * 2 : 256;
+            search->tokens = tt_realloc(search->tokens, capacity * sizeof(token));
+        }
+        search->tokens[search->count++] = token;
+    }
+}
+
+static bool is_symbol(const struct search *search, size_t i, const char *symbol)
+{
+    return i < search->count && search->tokens[i].type == TT_LUA_SYMBOL &&
+           tt_str_eq(search->tokens[i].text, tt_str_from(symbol));
+}
+
+/* A name that stands for itself, not for a field or a method. */
+static bool is_free_name(const struct search *search, size_t i)
+{
+    return search->tokens[i].type == TT_LUA_NAME &&
+           (i == 0 || (!is_symbol(search, i - 1, ".") && !is_symbol(search, i - 1, ":")));
+}
+
+/* The text of a field of the table at `index` whose key is `key`, or NULL; stays on the stack. */
+static const char *look_up(lua_State *L, int index, struct tt_str key)
+{
+    if (!lua_istable(L, index))
+        return NULL;
+    lua_pushlstring(L, key.data, key.len);
+    return lua_rawget(L, index) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+}
+
+/* The tokens' file and line, then the text. */
+static void tell(struct search *search, const struct tt_lua_token *token, const char *text)
+{
+    struct tt_buf line = {0};
+
+    tt_buf_printf(&line, "%s:%d: %s; the old name is good for one release", search->file->path.data,
+                  token->line, text);
+    tt_diagnostics_add(search->diagnostics, search->file->path.data, tt_buf_str(&line));
+    tt_buf_free(&line);
+}
+
+static void check_module(struct search *search, const struct tt_lua_token *token)
+{
+    char path[256], text[512];
+
+    snprintf(path, sizeof(path), "%.*s", TT_STR_ARG(token->text));
+    for (char *dot = path; (dot = strchr(dot, '.'));)
+        *dot = '/';
+    size_t len = strlen(path);
+    snprintf(path + len, sizeof(path) - len, ".lua");
+    if (tt_bundle_find(tt_vm_of(search->L)->bundle, tt_str_from(path)))
+        return; /* of their own */
+    const char *now = look_up(search->L, search->modules, token->text);
+    if (now) {
+        snprintf(text, sizeof(text), "module '%.*s' is %s now", TT_STR_ARG(token->text), now);
+        tell(search, token, text);
+    }
+}
+
+static const char *field_now(struct search *search, struct tt_str module, struct tt_str field,
+                             const char **difference)
+{
+    lua_State *L = search->L;
+
+    for (size_t i = 0; i < TT_COUNT(core_names); i++) {
+        if (!tt_str_eq(module, tt_str_from(core_names[i].module)) ||
+            !tt_str_eq(field, tt_str_from(core_names[i].old_name)))
+            continue;
+        *difference = core_names[i].difference;
+        return core_names[i].new_name;
+    }
+    if (!lua_istable(L, search->fields))
+        return NULL;
+    lua_pushlstring(L, module.data, module.len);
+    lua_rawget(L, search->fields);
+    return look_up(L, lua_gettop(L), field);
+}
+
+/* What stands at `i` after a module: ".field", perhaps. */
+static void check_field(struct search *search, struct tt_str module, size_t i)
+{
+    const char *difference = NULL;
+    char text[512];
+
+    if (!is_symbol(search, i, ".") || i + 1 >= search->count)
+        return;
+    const struct tt_lua_token *field = &search->tokens[i + 1];
+    const char *now = field_now(search, module, field->text, &difference);
+    if (now) {
+        snprintf(text, sizeof(text), "'%.*s' of %.*s is %s now%s%s", TT_STR_ARG(field->text),
+                 TT_STR_ARG(module), now, difference ? ": " : "", difference ? difference : "");
+        tell(search, field, text);
+    }
+}
+
+static void bind_local(struct search *search, struct tt_str local, struct tt_str module)
+{
+    search->bindings =
+        tt_realloc(search->bindings, (search->binding_count + 1) * sizeof(struct binding));
+    search->bindings[search->binding_count++] = (struct binding){local, module};
+}
+
+/* `require "x"` or `require("x")` with the name at `i`. */
+static void check_require(struct search *search, size_t i)
+{
+    bool brackets = is_symbol(search, i + 1, "(");
+    size_t at = i + (brackets ? 2 : 1);
+
+    if (at >= search->count || search->tokens[at].type != TT_LUA_STRING)
+        return;
+    struct tt_str module = search->tokens[at].text;
+    check_module(search, &search->tokens[at]);
+    check_field(search, module, at + (brackets ? 2 : 1));
+    if (i >= 2 && is_symbol(search, i - 1, "=") && is_free_name(search, i - 2))
+        bind_local(search, search->tokens[i - 2].text, module);
+}
+
+static void search_file(struct search *search)
+{
+    read_tokens(search);
+    for (size_t i = 0; i < search->count; i++) {
+        if (!is_free_name(search, i))
+            continue;
+        if (tt_str_eq(search->tokens[i].text, TT_STR("require")))
+            check_require(search, i);
+        for (size_t n = search->binding_count; n-- > 0;) {
+            if (!tt_str_eq(search->bindings[n].local, search->tokens[i].text))
+                continue;
+            check_field(search, search->bindings[n].module, i + 1);
+            break;
+        }
+        lua_settop(search->L, search->fields);
+    }
+    free(search->tokens);
+    free(search->bindings);
+}
+
+int tt_old_names_advise(lua_State *L)
+{
+    struct tt_diagnostics *diagnostics = lua_touserdata(L, 1);
+    const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
+    int modules = 2, fields = 3;
+
+    lua_settop(L, 1);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "aliases") == LUA_TTABLE) {
+        lua_getfield(L, -1, "modules");
+        lua_getfield(L, -2, "fields");
+        lua_replace(L, fields);
+        lua_replace(L, modules);
+    }
+    lua_settop(L, fields);
+    diagnostics->phase = "old_name";
+    for (size_t i = 0; i < bundle->file_count; i++) {
+        const struct tt_bundle_file *file = &bundle->files[i];
+        struct search search = {
+            .L = L, .modules = modules, .fields = fields, .diagnostics = diagnostics, .file = file};
+        if (tt_str_ends(file->path, TT_STR(".lua")))
+            search_file(&search);
+    }
+    return 0;
+}

@@ -1,0 +1,73 @@
+--- What answers show of sessions and messages. Key names are the wire
+--- contract's.
+
+local json = require "tide.json"
+local objects = require "web.objects"
+local tool_calls = require "providers.tool_calls"
+
+local M = {}
+
+M.session_schema, M.session = objects.of_row({
+  SessionID = { "string", "session_id" },
+  UserID = { "integer", "user_id" },
+  Title = { "string", "title" },
+  ModelName = { "string", "model_name" },
+  MessageCount = { "integer", "message_count" },
+  CreatedAt = { "string", "created_at" },
+  UpdatedAt = { "string", "updated_at" },
+  Persona = { "string", "persona" },
+})
+
+M.usage_schema = objects.object({
+  input_tokens = "integer",
+  output_tokens = "integer",
+  estimated = "boolean",
+})
+
+M.tool_calls_schema = objects.list({ type = "object" })
+
+M.message_schema, M.message = objects.of_row({
+  id = "integer",
+  role = "string",
+  content = "string",
+  created_at = "string",
+  status = "string",
+  parent_id = {
+    "integer",
+    function(row)
+      return row.parent_id or json.null
+    end,
+  },
+  siblings = { objects.list({ type = "integer" }), "siblings" },
+  file_ids = {
+    objects.list({ type = "integer" }),
+    function(row)
+      return (json.decode(row.file_ids))
+    end,
+  },
+  model_name = "string",
+  usage = {
+    M.usage_schema,
+    function(row)
+      return row.usage and (json.decode(row.usage)) or nil
+    end,
+  },
+  tool_calls = {
+    M.tool_calls_schema,
+    function(row)
+      return tool_calls.field(row.tool_calls)
+    end,
+  },
+})
+
+--- A message that a search has found.
+M.found_schema, M.found = objects.of_row({
+  session_id = "string",
+  message_id = "integer",
+  role = "string",
+  title = "string",
+  snippet = "string",
+  created_at = "string",
+})
+
+return M

@@ -1,0 +1,128 @@
+/* The proof that the library is the one that this server was written for. The library's functions
+ * are replaced by ones that behave, when a test says so, as another version might. */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "http/http.h"
+
+#include <dlfcn.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct faults {
+    ptrdiff_t head_shift;   /* the head ends elsewhere */
+    bool no_head_size;      /* nobody says where it ends */
+    bool copied_header;     /* a response's header is a copy */
+    bool first_header_only; /* of a request's headers the list shows one */
+} faults;
+
+typedef const union MHD_ConnectionInfo *info_function(struct MHD_Connection *,
+                                                      enum MHD_ConnectionInfoType, ...);
+typedef const char *header_function(struct MHD_Response *, const char *);
+typedef int values_function(struct MHD_Connection *, enum MHD_ValueKind, MHD_KeyValueIteratorN,
+                            void *);
+
+const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *connection,
+                                                        enum MHD_ConnectionInfoType type, ...)
+{
+    static info_function *real;
+    static union MHD_ConnectionInfo shifted;
+    if (!real)
+        real = (info_function *)dlsym(RTLD_NEXT, "MHD_get_connection_info");
+    const union MHD_ConnectionInfo *info = real(connection, type);
+    if (type != MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE || !info)
+        return info;
+    if (faults.no_head_size)
+        return NULL;
+    shifted.header_size = info->header_size + (size_t)faults.head_shift;
+    return &shifted;
+}
+
+const char *MHD_get_response_header(struct MHD_Response *response, const char *name)
+{
+    static header_function *real;
+    static char copy[2048];
+    if (!real)
+        real = (header_function *)dlsym(RTLD_NEXT, "MHD_get_response_header");
+    const char *text = real(response, name);
+    if (!faults.copied_header || !text)
+        return text;
+    snprintf(copy, sizeof(copy), "%s", text);
+    return copy;
+}
+
+static enum MHD_Result once(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                            const char *value, size_t value_len)
+{
+    struct {
+        MHD_KeyValueIteratorN call;
+        void *arg;
+    } *inner = arg;
+    inner->call(inner->arg, kind, name, name_len, value, value_len);
+    return MHD_NO;
+}
+
+int MHD_get_connection_values_n(struct MHD_Connection *connection, enum MHD_ValueKind kind,
+                                MHD_KeyValueIteratorN iterator, void *arg)
+{
+    static values_function *real;
+    struct {
+        MHD_KeyValueIteratorN call;
+        void *arg;
+    } inner = {iterator, arg};
+    if (!real)
+        real = (values_function *)dlsym(RTLD_NEXT, "MHD_get_connection_values_n");
+    return faults.first_header_only ? real(connection, kind, once, &inner)
+                                    : real(connection, kind, iterator, arg);
+}
+
+static void test_right(void **state)
+{
+    struct tt_err err = {0};
+    (void)state;
+    faults = (struct faults){0};
+    for (int i = 0; i < 3; i++)
+        if (tt_http_library_check(&err) != 0)
+            fail_msg("%s", err.message);
+}
+
+static void refused(struct faults with, const char *what)
+{
+    struct tt_err err = {0};
+    faults = with;
+    int result = tt_http_library_check(&err);
+    faults = (struct faults){0};
+    assert_int_equal(result, -1);
+    assert_string_equal(err.code, "http_library_unknown");
+    assert_non_null(strstr(err.message, tt_http_library_version()));
+    assert_non_null(strstr(err.message, "use libmicrohttpd "));
+    if (!strstr(err.message, what))
+        fail_msg("%s", err.message);
+}
+
+static void test_wrong(void **state)
+{
+    (void)state;
+    refused((struct faults){.head_shift = 1}, "a good request must be answered with 200");
+    refused((struct faults){.head_shift = -1}, "a good request must be answered with 200");
+    refused((struct faults){.no_head_size = true},
+            "a good request must be answered with 200 and the headers set for it, and got "
+            "HTTP/1.1 400 Bad Request; ");
+    refused((struct faults){.copied_header = true}, "and the headers set for it");
+    refused((struct faults){.first_header_only = true}, "must be answered with 200");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_right),
+        cmocka_unit_test(test_wrong),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
