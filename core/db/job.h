@@ -1,4 +1,4 @@
-/* What a job looks like inside: built by job.c on a loop, run by sqlite_batch.c on the writer.
+/* What a job looks like inside: built by job.c on a loop, run by the engine on its writer.
  * Private to db. A job has one owner at any time: caller, queue and writer, mailbox, on_done. */
 #pragma once
 #include "base/arena.h"
