@@ -3,7 +3,8 @@
  * takes down what stands. */
 #include "app/app.h"
 
-#include "app/admin/admin_access.h"
+#include "app/admin/admin.h"
+#include "app/admin/core_routes.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
 #include "app/port_owner.h"
@@ -110,7 +111,7 @@ static int open_files(struct tt_app *app, struct tt_err *err)
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
     if (!app->store || !app->file_aux || !app->text_aux)
         return -1;
-    return tt_app_sweep_files(app, err);
+    return tt_app_sweep_files(app->store, app->db, app->file_aux, err);
 }
 
 static int open_cache(struct tt_app *app, struct tt_err *err)
@@ -193,7 +194,7 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
         if (tt_worker_listen(&app->workers[i], address, err) != 0)
             return -1;
         if (i == 0) {
-            app->port = tt_http_server_port(app->workers[0].server[TT_LISTENER_PUBLIC]);
+            app->port = tt_http_server_port(app->workers[0].dispatcher.server[TT_SERVER_PUBLIC]);
             char *colon = strrchr(address, ':');
             if (colon && !tt_str_starts(tt_str_from(address), TT_STR("unix:")))
                 snprintf(colon, sizeof(address) - (size_t)(colon - address), ":%d", app->port);
@@ -208,6 +209,8 @@ static void fill_serving(struct tt_app *app)
     const struct tt_conf_value *origins = tt_conf_get(settings->conf, "cors.origins");
 
     app->serving = (struct tt_serve_settings){
+        .core_routes = tt_core_routes,
+        .core_route_count = tt_core_route_count,
         .cors_origins = origins->items,
         .cors_origin_count = origins->item_count,
         .public_url = tt_conf_get(settings->conf, "public_url")->text,
@@ -218,9 +221,55 @@ static void fill_serving(struct tt_app *app)
     };
 }
 
+static int create_workers(struct tt_app *app, int count, struct tt_err *err)
+{
+    app->worker_count = count;
+    app->workers = tt_alloc((size_t)count * sizeof(struct tt_worker));
+    app->dispatchers = tt_alloc((size_t)count * sizeof(struct tt_dispatcher *));
+    for (int i = 0; i < count; i++) {
+        app->dispatchers[i] = &app->workers[i].dispatcher;
+        if (tt_worker_create(&app->workers[i], app, i, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int build_scripts(struct tt_app *app, struct tt_err *err)
+{
+    app->builder = tt_builder_new(&(struct tt_builder_parts){.settings = app->settings,
+                                                             .serving = &app->serving,
+                                                             .db = app->db,
+                                                             .workers = app->dispatchers,
+                                                             .worker_count = app->worker_count},
+                                  err);
+    return app->builder ? 0 : -1;
+}
+
+static int open_admin(struct tt_app *app, struct tt_err *err)
+{
+    app->admin = tt_admin_new(&(struct tt_admin_parts){
+        .settings = app->settings,
+        .workers = app->dispatchers,
+        .worker_count = app->worker_count,
+        .builder = app->builder,
+        .db = app->db,
+        .cache = app->cache,
+        .registry = app->registry,
+        .breakers = app->breakers,
+        .route_stats = app->serving.route_stats,
+        .aux = app->aux,
+        .password_aux = app->password_aux,
+        .file_aux = app->file_aux,
+        .text_aux = app->text_aux,
+        .started_ms = app->started_ms,
+        .port = app->port,
+        .repaired = app->repaired,
+    });
+    return tt_admin_listen(app->admin, app->settings->admin_listen, err);
+}
+
 static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
 {
-    app->admin_access = tt_admin_access_new(app->settings);
     fill_serving(app);
     if (tt_http_library_check(err) != 0)
         return -1;
@@ -229,20 +278,14 @@ static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err
     app->lock_fd = tt_app_lock(app->settings, err);
     if (app->lock_fd < 0 || open_parts(app, err) != 0)
         return -1;
-    app->worker_count = public_listener ? app->settings->workers : 1;
-    app->workers = tt_alloc((size_t)app->worker_count * sizeof(struct tt_worker));
-    for (int i = 0; i < app->worker_count; i++)
-        if (tt_worker_create(&app->workers[i], app, i, err) != 0)
-            return -1;
-    app->builder = tt_builder_new(app, err);
-    if (!app->builder)
+    if (create_workers(app, public_listener ? app->settings->workers : 1, err) != 0 ||
+        build_scripts(app, err) != 0)
         return -1;
     if (public_listener && open_listeners(app, err) != 0)
         return -1;
-    if (tt_worker_listen_admin(&app->workers[0], app->settings->admin_listen, err) != 0)
+    if (open_admin(app, err) != 0)
         return -1;
     tt_search_index_start(&app->search_index, app->db, app->workers[0].loop);
-    atomic_store(&app->ready, true);
     for (int i = 0; i < app->worker_count; i++)
         if (tt_worker_start(&app->workers[i], err) != 0)
             return -1;
@@ -291,7 +334,7 @@ static void finish_files(struct tt_app *app)
  * step is done for all workers before the next. */
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
 {
-    atomic_store(&app->stopping, true);
+    tt_admin_note_stop(app->admin);
     tt_builder_stop(app->builder);
     for (int i = 0; i < app->worker_count; i++)
         if (app->workers[i].running)
@@ -317,12 +360,13 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_cache_store_free(app->cache);
     tt_shared_free(app->shared);
     free(app->workers);
+    free(app->dispatchers);
     tt_resolver_free(app->resolver);
     tt_registry_free(app->registry);
     tt_breakers_free(app->breakers);
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
-    tt_admin_access_free(app->admin_access);
+    tt_admin_free(app->admin);
     tt_route_stats_set_free(app->serving.route_stats);
     if (app->lock_fd >= 0)
         close(app->lock_fd);

@@ -7,12 +7,10 @@
 #include "db/search_index.h"
 #include "serve/generation.h"
 
-#include <stdatomic.h>
-
+struct tt_admin;
 struct tt_builder;
+struct tt_dispatcher;
 struct tt_worker;
-
-struct tt_admin_access;
 
 struct tt_app {
     const struct tt_settings *settings;
@@ -30,15 +28,15 @@ struct tt_app {
     struct tt_search_index search_index;
     struct tt_registry *registry;
     struct tt_builder *builder; /* makes and swaps script generations */
-    struct tt_admin_access *admin_access;
+    struct tt_admin *admin;
     struct tt_breakers *breakers;
     struct tt_serve_settings serving;
     struct tt_worker *workers;
+    struct tt_dispatcher **dispatchers; /* the workers', for the rooms that know no more of them */
     int worker_count;
     int lock_fd;
     int port; /* of the public listener */
     uint64_t started_ms;
-    atomic_bool ready, stopping;
     int repaired; /* replies that the last process left running */
 };
 

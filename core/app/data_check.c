@@ -8,15 +8,37 @@
 #include "files/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 struct data {
     const struct tt_settings *settings;
     bool has_key;
+    bool key_in_data_dir; /* a start has put it there; elsewhere it may have been before any */
     struct tt_keys keys;
     struct tt_db_contents database;
     struct tt_store_count files;
 };
+
+/* Whether the secret file's folder is the data folder or lies in it, whatever links lead there. */
+static bool is_in_data_dir(const struct tt_settings *settings)
+{
+    char folder[4200];
+
+    snprintf(folder, sizeof(folder), "%s", settings->secret_file);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[1] = 0;
+    char *data_dir = realpath(settings->data_dir, NULL);
+    char *place = realpath(slash ? folder : ".", NULL);
+    size_t len = data_dir ? strlen(data_dir) : 0;
+    bool inside = data_dir && place && strncmp(place, data_dir, len) == 0 &&
+                  (place[len] == 0 || place[len] == '/');
+    free(data_dir);
+    free(place);
+    return inside;
+}
 
 /* With `read_key` the secret file must be readable, when it is there. */
 static int look(struct data *data, bool read_key, struct tt_err *err)
@@ -26,6 +48,7 @@ static int look(struct data *data, bool read_key, struct tt_err *err)
     struct stat st;
 
     data->has_key = lstat(settings->secret_file, &st) == 0;
+    data->key_in_data_dir = data->has_key && is_in_data_dir(settings);
     if (data->has_key && read_key && tt_keys_load(&data->keys, settings->secret_file, err) != 0)
         return -1;
     if (tt_db_inspect(settings->database_url, data->keys.seal_id, &data->database, err) != 0)
@@ -40,7 +63,7 @@ static bool database_is_lost(const struct data *data)
 {
     bool none = data->database.missing || data->database.empty;
 
-    return data->database.log_left || data->files.files > 0 || (none && data->has_key);
+    return data->database.log_left || data->files.files > 0 || (none && data->key_in_data_dir);
 }
 
 static const char *state_of(const struct tt_db_contents *database)
@@ -60,7 +83,8 @@ static int refuse_database(const struct data *data, struct tt_err *err)
                  settings->data_dir, data->files.files);
     else
         snprintf(beside, sizeof(beside), "there is %.160s%s",
-                 data->has_key ? settings->secret_file : place, data->has_key ? "" : "-wal");
+                 data->key_in_data_dir ? settings->secret_file : place,
+                 data->key_in_data_dir ? "" : "-wal");
     return tt_err_set(err, 0, "database_lost",
                       "the database %.120s %s, but %s. Restore it from a backup, or correct "
                       "data_dir or database_url. \"tidetalk serve --accept-loss\" starts without "

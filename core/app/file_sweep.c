@@ -5,7 +5,6 @@
 #include "app/file_sweep.h"
 
 #include "base/log.h"
-#include "files/store.h"
 
 #include <stdlib.h>
 
@@ -95,14 +94,15 @@ static void run(struct tt_aux_job *job)
     release(job);
 }
 
-int tt_app_sweep_files(struct tt_app *app, struct tt_err *err)
+int tt_app_sweep_files(struct tt_store *store, struct tt_db *db, struct tt_aux *aux,
+                       struct tt_err *err)
 {
     struct sweep_job *sweep = TT_NEW(struct sweep_job);
-    sweep->db = app->db;
-    sweep->store = app->store;
+    sweep->db = db;
+    sweep->store = store;
     sweep->job.run = run;
     sweep->job.drop = release;
-    if (tt_aux_submit(app->file_aux, NULL, &sweep->job, err) == 0)
+    if (tt_aux_submit(aux, NULL, &sweep->job, err) == 0)
         return 0;
     release(&sweep->job);
     return -1;

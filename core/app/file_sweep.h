@@ -1,7 +1,10 @@
 /* At start: bytes of files that no row knows are removed. */
 #pragma once
-#include "app/app.h"
+#include "db/db.h"
+#include "files/store.h"
+#include "loop/aux.h"
 
-/* Begins the sweep in the background; what it finds is logged. The store, the database and the
- * file pool must be open and outlive it: tt_aux_free of the pool waits for it. Thread: main. */
-int tt_app_sweep_files(struct tt_app *app, struct tt_err *err);
+/* Begins the sweep in the background; what it finds is logged. It runs on
+ * `aux`, and tt_aux_free of that waits for it; store and database must outlive it. Thread: main. */
+int tt_app_sweep_files(struct tt_store *store, struct tt_db *db, struct tt_aux *aux,
+                       struct tt_err *err);

@@ -3,7 +3,6 @@
  * ends when nothing is left. */
 #include "app/worker.h"
 
-#include "app/admin/health.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/running_reply.h"
@@ -86,51 +85,19 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
         return -1;
     worker->dispatcher.tide = &worker->tide;
     worker->dispatcher.settings = &app->serving;
-    worker->dispatcher.builtin = tt_health_answer;
-    worker->dispatcher.builtin_request = tt_health_request;
-    worker->dispatcher.admin_end = tt_health_admin_end;
-    worker->dispatcher.builtin_arg = worker;
     return 0;
-}
-
-static int open_listener(struct tt_worker *worker, int which, const char *address,
-                         struct tt_err *err)
-{
-    enum tt_listener listener = which == TT_SERVER_ADMIN_PORT ? TT_LISTENER_ADMIN : which;
-    const struct tt_settings *settings = worker->app->settings;
-    const struct tt_conf_value *proxies = tt_conf_get(settings->conf, "trusted_proxies");
-    struct tt_listener_handle *handle = &worker->handle[which];
-
-    *handle = (struct tt_listener_handle){&worker->dispatcher, listener};
-    struct tt_http_handler handler = tt_dispatch_handler(handle);
-    struct tt_http_settings http = {
-        .address = address,
-        .head_max = (size_t)tt_settings_int(settings, "limits.head"),
-        .connections_max = (int)tt_settings_int(settings, "limits.connections"),
-        .per_address_max = (int)tt_settings_int(settings, "limits.per_address"),
-        .head_timeout_ms = (uint64_t)tt_settings_int(settings, "limits.head_timeout"),
-        .idle_timeout_ms = (uint64_t)tt_settings_int(settings, "limits.idle_timeout"),
-        .body_rate_min = (size_t)tt_settings_int(settings, "limits.body_rate"),
-        .trusted_proxies = proxies->items,
-        .trusted_proxy_count = listener == TT_LISTENER_PUBLIC ? proxies->item_count : 0,
-    };
-    worker->server[which] = tt_http_server_new(worker->loop, &http, &handler, err);
-    return worker->server[which] ? 0 : -1;
 }
 
 int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err)
 {
-    return open_listener(worker, TT_LISTENER_PUBLIC, address, err);
-}
+    const struct tt_settings *settings = worker->app->settings;
+    const struct tt_conf_value *proxies = tt_conf_get(settings->conf, "trusted_proxies");
+    struct tt_http_settings http = {.address = address,
+                                    .trusted_proxies = proxies->items,
+                                    .trusted_proxy_count = proxies->item_count};
 
-int tt_worker_listen_admin(struct tt_worker *worker, const char *address, struct tt_err *err)
-{
-    return open_listener(worker, TT_LISTENER_ADMIN, address, err);
-}
-
-int tt_worker_listen_port(struct tt_worker *worker, const char *address, struct tt_err *err)
-{
-    return open_listener(worker, TT_SERVER_ADMIN_PORT, address, err);
+    tt_settings_fill_http(settings, &http);
+    return tt_listeners_open(&worker->dispatcher, TT_SERVER_PUBLIC, NULL, &http, err);
 }
 
 static void *run(void *arg)
@@ -157,10 +124,7 @@ int tt_worker_start(struct tt_worker *worker, struct tt_err *err)
 
 static bool idle(const struct tt_worker *worker)
 {
-    for (int i = 0; i < TT_SERVERS; i++)
-        if (worker->server[i] && tt_http_server_active(worker->server[i]) > 0)
-            return false;
-    return worker->tide.runtime.task_count == 0 &&
+    return tt_listeners_active(&worker->dispatcher) == 0 && worker->tide.runtime.task_count == 0 &&
            tt_running_replies_count(&worker->tide.chat) == 0;
 }
 
@@ -194,9 +158,7 @@ static void begin_stop(struct tt_mail *mail)
     struct stopping *stopping = TT_CONTAINER_OF(mail, struct stopping, mail);
     struct tt_worker *worker = stopping->worker;
 
-    for (int i = 0; i < TT_SERVERS; i++)
-        if (worker->server[i])
-            tt_http_server_quiesce(worker->server[i]);
+    tt_listeners_quiesce(&worker->dispatcher);
     tt_timers_stop(&worker->tide.runtime.timers);
     tt_running_replies_store_now(&worker->tide.chat);
     stopping->began_ms = tt_loop_now(worker->loop);
@@ -227,10 +189,7 @@ void tt_worker_close(struct tt_worker *worker)
         return;
     tt_timers_stop(&worker->tide.runtime.timers);
     tt_task_cancel_all(&worker->tide.runtime);
-    for (int i = 0; i < TT_SERVERS; i++) {
-        tt_http_server_free(worker->server[i]);
-        worker->server[i] = NULL;
-    }
+    tt_listeners_close_all(&worker->dispatcher);
     worker->tide.runtime.closing = true;
     tt_running_replies_abandon(&worker->tide.chat);
     tt_db_detach(worker->app->db, worker->loop);

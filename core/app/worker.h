@@ -1,13 +1,10 @@
-/* A worker: one thread with its loop, listeners, upstream client, database reader and script
- * states. Workers share nothing but what app.h holds. */
+/* A worker: one thread with its loop, dispatcher and listeners, upstream client, database reader
+ * and script states. Workers share nothing but what app.h holds. */
 #pragma once
 #include "app/app.h"
 #include "serve/dispatch.h"
 
 #include <pthread.h>
-
-/* A worker's servers: one a listener, and the one that the admin opens on demand. */
-enum { TT_SERVER_ADMIN_PORT = TT_LISTENERS, TT_SERVERS };
 
 struct tt_worker {
     struct tt_app *app;
@@ -16,19 +13,14 @@ struct tt_worker {
     struct tt_loop *loop;
     struct tt_tide tide;
     struct tt_dispatcher dispatcher;
-    struct tt_http_server *server[TT_SERVERS]; /* admin: worker 0 only */
-    struct tt_listener_handle handle[TT_SERVERS];
     bool running; /* the thread was started */
 };
 
 /* Fills in everything but scripts and listeners. Thread: main, before the worker's own starts. */
 int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err);
 
-/* Opens the listeners; `address` may have port 0 for the first worker. */
+/* Opens the public listener; `address` may have port 0 for the first worker. */
 int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err);
-int tt_worker_listen_admin(struct tt_worker *worker, const char *address, struct tt_err *err);
-/* Another admin listener, see admin_access.h. Thread: worker. */
-int tt_worker_listen_port(struct tt_worker *worker, const char *address, struct tt_err *err);
 
 int tt_worker_start(struct tt_worker *worker, struct tt_err *err);
 

@@ -1,5 +1,5 @@
-/* What one worker needs to produce replies, and the replies that it is producing. No Lua here: who
- * starts a production hands over what it wants to be called back with. */
+/* What one worker needs to produce replies, and the replies that are running on it. No Lua here:
+ * who starts a reply hands over what it wants to be called back with. */
 #pragma once
 #include "db/db.h"
 #include "reply/registry.h"

@@ -16,7 +16,7 @@
 #define SLICE_BYTES   (256u << 10)
 #define RETRY_MS      250
 
-/* A job and the replies in it, those whose production has ended meanwhile left out. */
+/* A job and the replies in it, those that have ended meanwhile left out. */
 struct slice {
     struct tt_chat *chat;
     struct tt_list checkpoints;

@@ -1,4 +1,4 @@
-/* Checkpoints of running replies: what a crash leaves of them. Part of a production, see
+/* Checkpoints of running replies: what a crash leaves of them. Part of a running reply, see
  * running_reply.c; nothing else uses it. */
 #pragma once
 #include "chat/chat.h"
@@ -10,7 +10,7 @@
 
 struct tt_checkpoint { /* a reply's part; zero it */
     struct tt_chat *chat;
-    struct tt_reply *reply; /* borrowed from the production */
+    struct tt_reply *reply; /* borrowed from the running reply */
     struct tt_list node;    /* chat->unsaved, by `due_ms`; while its job is under way, the job's */
     uint64_t due_ms;
     uint64_t submitted_ms;

@@ -3,7 +3,8 @@
  * admitted and the log forgotten. A database that is too busy for the end is asked again until it
  * takes it: a reply that was produced is not thrown away. When it fails for another reason (the
  * disk is full), readers are told so and the session goes on, but the text is kept and stored as
- * soon as there is room again. */
+ * soon as there is room again. A failure that would come again for ever ends all the same: the part
+ * that cannot be stored is left out, and logged, so that nothing is kept in memory for it. */
 #include "chat/running_reply.h"
 
 #include "base/log.h"
@@ -26,6 +27,13 @@ static struct {
     _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
 } totals;
 
+/* How much of a reply's row the end stores. */
+enum row_part {
+    ROW_WHOLE,
+    ROW_WITHOUT_TEXT, /* it says that the reply was lost */
+    ROW_LEFT_OUT
+};
+
 struct running_reply {
     struct tt_list node; /* chat->running */
     struct tt_chat *chat;
@@ -40,8 +48,10 @@ struct running_reply {
     uint64_t retry_ms;               /* the wait before the next try */
     struct tt_timer retry;
     int retries;
-    size_t row_statement;
-    char *counted_as; /* NULL = not counted */
+    size_t row_statement, usage_statement;
+    enum row_part row;
+    struct tt_err lost; /* status != 0: the text will never be stored */
+    char *counted_as;   /* NULL = not counted */
     struct tt_reply_filter filter;
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
@@ -52,6 +62,11 @@ static void submit_end(struct running_reply *running);
 static bool is_stored(const struct running_reply *running)
 {
     return running->message_id != 0;
+}
+
+static bool has_row(const struct running_reply *running)
+{
+    return is_stored(running) && running->row != ROW_LEFT_OUT;
 }
 
 /* ---- the end ---- */
@@ -102,6 +117,8 @@ static void tell(struct running_reply *running, const struct tt_err *error)
 
 static void finish(struct running_reply *running, const struct tt_err *error)
 {
+    if (!error && running->lost.status)
+        error = &running->lost;
     if (!running->unstored)
         tell(running, error);
     release(running, running->reply);
@@ -136,6 +153,30 @@ static void try_later(struct running_reply *running, const struct tt_err *error)
         tt_reply_unref(running->reply);
         running->reply = NULL;
     }
+}
+
+/* What the failed statement stores can never be stored: the end is tried without it. Each call
+ * leaves out more, so this ends. */
+static void leave_out(struct running_reply *running, const struct tt_db_job *job,
+                      const struct tt_err *error)
+{
+    int failed = tt_db_job_failed_statement(job);
+    bool usage = running->counted_as && (failed < 0 || failed >= (int)running->usage_statement);
+
+    tt_log(TT_LOG_ERROR, "a reply's end can never be stored, a part of it is left out",
+           TT_F_INT("message_id", running->message_id), TT_F_INT("user_id", running->user_id),
+           TT_F_Z("left_out", usage                       ? "usage"
+                              : running->row == ROW_WHOLE ? "text"
+                                                          : "row"),
+           TT_F_Z("code", error->code), TT_F_Z("error", error->message));
+    if (usage) {
+        free(running->counted_as);
+        running->counted_as = NULL;
+    } else {
+        running->row = running->row == ROW_WHOLE ? ROW_WITHOUT_TEXT : ROW_LEFT_OUT;
+        tt_err_set(&running->lost, 500, "reply_not_stored", "%s", error->message);
+    }
+    submit_end(running);
 }
 
 void tt_running_replies_abandon(struct tt_chat *chat)
@@ -173,24 +214,41 @@ static void end_done(struct tt_db_job *job, void *arg)
     const struct tt_err *err = tt_db_job_error(job);
 
     running->ending = false;
-    if (!err && is_stored(running) && tt_db_job_outcome(job, running->row_statement).changes == 0) {
+    if (!err && has_row(running) && tt_db_job_outcome(job, running->row_statement).changes == 0) {
         struct tt_err deleted = {0};
         tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
         finish(running, &deleted);
         return;
     }
-    if (err && strcmp(err->code, "busy") == 0 && !running->chat->closing && !running->unstored &&
-        running->retries++ < RETRIES_MAX)
-        tt_timer_start(running->chat->loop, &running->retry, RETRY_MS);
-    else if (err && !running->chat->closing)
-        try_later(running, err);
-    else
+    if (!err || running->chat->closing)
         finish(running, is_stored(running) ? err : NULL);
+    else if (tt_db_error_is_lasting(err))
+        leave_out(running, job, err);
+    else if (strcmp(err->code, "busy") == 0 && !running->unstored &&
+             running->retries++ < RETRIES_MAX)
+        tt_timer_start(running->chat->loop, &running->retry, RETRY_MS);
+    else
+        try_later(running, err);
 }
 
 static void retry_end(struct tt_timer *timer)
 {
     submit_end(TT_CONTAINER_OF(timer, struct running_reply, retry));
+}
+
+/* A row without a text that says why, instead of looking as if the reply still ran. */
+static void add_failed_end(struct tt_db_job *job, int64_t message_id, int64_t session_row,
+                           const struct tt_err *error, size_t *row_statement)
+{
+    struct tt_chat_reply_end end = {.message_id = message_id,
+                                    .session_row = session_row,
+                                    .content = TT_STR(""),
+                                    .reasoning = TT_STR(""),
+                                    .status = TT_STR("error"),
+                                    .finish_reason = TT_STR("error"),
+                                    .error_code = tt_str_from(error->code),
+                                    .checkpointed = true};
+    tt_chat_store_end(job, &end, row_statement);
 }
 
 static void add_end(struct running_reply *running, struct tt_db_job *job)
@@ -246,8 +304,12 @@ static void submit_end(struct running_reply *running)
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
-    if (is_stored(running))
+    if (has_row(running) && running->row == ROW_WHOLE)
         add_end(running, job);
+    else if (has_row(running))
+        add_failed_end(job, running->message_id, running->session_row, &running->lost,
+                       &running->row_statement);
+    running->usage_statement = tt_db_job_count(job);
     add_usage(running, job);
     if (tt_db_job_count(job) == 0) {
         tt_db_job_free(job);
@@ -309,17 +371,10 @@ static void refuse_row(struct tt_chat *chat, const struct tt_running_reply_spec 
                        const struct tt_err *error)
 {
     struct tt_db_job *job = tt_db_job_new();
-    struct tt_chat_reply_end end = {.message_id = spec->message_id,
-                                    .session_row = spec->session_row,
-                                    .content = TT_STR(""),
-                                    .reasoning = TT_STR(""),
-                                    .status = TT_STR("error"),
-                                    .finish_reason = TT_STR("error"),
-                                    .error_code = tt_str_from(error->code)};
     size_t row;
     struct tt_err err = {0};
 
-    tt_chat_store_end(job, &end, &row);
+    add_failed_end(job, spec->message_id, spec->session_row, error, &row);
     if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);

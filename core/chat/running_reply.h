@@ -1,4 +1,4 @@
-/* The production of a reply, from committed rows to the final commit: ties together the reply's log
+/* A running reply, from committed rows to the final commit: ties together the reply's log
  * (llm), its place in the session's queue (registry), checkpoints, the end and the tokens spent in
  * the database (db). A reply without rows of its own is counted only.
  * Runs without Lua and without a connection: it belongs to the worker that began it. */
@@ -38,7 +38,7 @@ void tt_running_reply_refuse(struct tt_chat *chat, const struct tt_running_reply
                              const struct tt_err *error);
 
 /* Shutdown by force: stops and forgets the replies whose end is not on its way to the database; the
- * next start repairs their rows. After it no production submits anything. Thread: the worker, or
+ * next start repairs their rows. After it no reply submits anything. Thread: the worker, or
  * main after it. */
 void tt_running_replies_abandon(struct tt_chat *chat);
 

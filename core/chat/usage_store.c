@@ -6,17 +6,25 @@
 
 #define DAY_LENGTH 10 /* of an RFC 3339 time */
 
+/* Sums stop at 2^53, the last integer that is exact in JSON, also where a row is over it already: a
+ * sum that left the integers would fail the whole job, today and with every later request. */
+#define MOST         "9007199254740992"
+#define OLD(column)  "usage_days." column
+#define NEW(column)  "excluded." column
+#define ROOM(column) MOST " - " OLD(column)
+#define SUM(column)                                                                                \
+    column " = " OLD(column) " + CASE WHEN " NEW(column) " < 0 OR " OLD(                           \
+        column) " > " MOST                                                                         \
+                " THEN 0 WHEN " NEW(column) " > " ROOM(column) " THEN " ROOM(column) " ELSE " NEW( \
+                    column) " END"
+
 /* From the user's row instead of VALUES: a foreign key error would fail the whole job. */
 const char tt_usage_store_sql[] =
     "INSERT INTO usage_days (user_id, day, model_name, requests, input_tokens, output_tokens,"
     " estimated, charged_twice)"
     " SELECT id, ?2, ?3, 1, ?4, ?5, ?6, ?7 FROM users WHERE id = ?1"
-    " ON CONFLICT (user_id, day, model_name) DO UPDATE SET"
-    " requests = usage_days.requests + 1,"
-    " input_tokens = usage_days.input_tokens + excluded.input_tokens,"
-    " output_tokens = usage_days.output_tokens + excluded.output_tokens,"
-    " estimated = usage_days.estimated + excluded.estimated,"
-    " charged_twice = usage_days.charged_twice + excluded.charged_twice";
+    " ON CONFLICT (user_id, day, model_name) DO UPDATE SET " SUM("requests") ", " SUM(
+        "input_tokens") ", " SUM("output_tokens") ", " SUM("estimated") ", " SUM("charged_twice");
 
 void tt_usage_store_values(const struct tt_usage_entry *entry, char day[TT_RFC3339_SIZE],
                            struct tt_db_value values[TT_USAGE_STORE_VALUES])

@@ -206,6 +206,9 @@ int tt_db_submit_wait(struct tt_db *db, struct tt_loop *loop, struct tt_db_job *
  * bug in the statement). */
 const struct tt_err *tt_db_job_error(const struct tt_db_job *job);
 int tt_db_job_failed_statement(const struct tt_db_job *job); /* from 0; -1 when none */
+/* Whether the same job would fail again however long one waits: a value that does not fit, a bug in
+ * a statement. Else it may succeed once there is room, time or the lock. */
+bool tt_db_error_is_lasting(const struct tt_err *err);
 size_t tt_db_job_count(const struct tt_db_job *job);
 /* Zeros unless committed. */
 struct tt_db_outcome tt_db_job_outcome(const struct tt_db_job *job, size_t statement);

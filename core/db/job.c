@@ -62,6 +62,15 @@ const struct tt_err *tt_db_job_error(const struct tt_db_job *job)
     return job->error.status ? &job->error : NULL;
 }
 
+bool tt_db_error_is_lasting(const struct tt_err *err)
+{
+    static const char *const codes[] = {"constraint", "duplicate", "foreign_key", "sql_error"};
+    for (size_t i = 0; i < TT_COUNT(codes); i++)
+        if (strcmp(err->code, codes[i]) == 0)
+            return true;
+    return false;
+}
+
 int tt_db_job_failed_statement(const struct tt_db_job *job)
 {
     return job->failed_statement;

@@ -1,9 +1,9 @@
 /* Waking the readers of replies: joined to one call a reader and tick. A producer only marks its
  * reply as touched; one hook a loop then goes over the touched replies, wakes readers on the same
  * loop directly, and sends each other loop one mail a reply, never a second while one is under way.
- * The readers of a reply on one loop form an loop_readers, which only that loop's thread changes:
- * so the reply's lock is held for moments, and only to find the loop_readers. Mails carry no
- * reference to the reply: an loop_readers that everybody left while its mail travels frees itself
+ * The readers of a reply on one loop form a set, struct tt_reply_loop_readers, which only that
+ * loop's thread changes: so the reply's lock is held for moments, and only to find the set. Mails
+ * carry no reference to the reply: a set that everybody left while its mail travels frees itself
  * on delivery. */
 #include "base/map.h"
 #include "base/mem.h"
@@ -120,7 +120,7 @@ void tt_reply_touch(struct tt_reply *reply)
 
 /* ---- loop_readers ---- */
 
-/* On the loop_readers's loop, when nobody is in it any more and nothing is under way. */
+/* On the set's loop, when nobody is in it any more and nothing is under way. */
 static void loop_readers_free_if_done(struct tt_reply_loop_readers *loop_readers)
 {
     if (!loop_readers->left || loop_readers->walking || atomic_load(&loop_readers->mail_pending))

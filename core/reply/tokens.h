@@ -14,3 +14,13 @@ static inline int64_t tt_tokens_of(uint64_t quarters)
 {
     return (int64_t)((quarters + 3) / 4);
 }
+
+/* Tokens that one request can have cost: far above any model's window, and no sum of them leaves an
+ * integer. A count that is told and lies outside of 0 to this counts as not told. */
+#define TT_TOKENS_MAX 1000000000
+
+/* The count, or -1 when nobody can believe it. */
+static inline int64_t tt_tokens_told(int64_t count)
+{
+    return count >= 0 && count <= TT_TOKENS_MAX ? count : -1;
+}

@@ -1,6 +1,7 @@
-/* The way of a request: head (language, CORS, core's own paths, route, shape of authentication,
- * size and type of the body) -> body -> task -> answer -> access log. Refusals before the body need
- * no script: their texts are in the generation's error table. */
+/* The way of a request: head (route, the listener's guard, language, CORS, shape of authentication,
+ * size and type of the body) -> body -> task -> answer -> access log. What the core answers itself
+ * leaves it after the guard. Refusals before the body need no script: their texts are in the
+ * generation's error table. */
 #include "serve/dispatch.h"
 
 #include "base/clock.h"
@@ -82,21 +83,29 @@ static void fail(struct tt_request *request, const char *code)
 static struct tt_request *begin_request(struct tt_listener_handle *handle,
                                         struct tt_http_exchange *exchange)
 {
-    struct tt_dispatcher *dispatcher = handle->dispatcher;
     struct tt_request *request = tt_arena_alloc(tt_http_arena(exchange), sizeof(*request));
-    char number[24];
 
-    request->dispatcher = dispatcher;
+    request->dispatcher = handle->dispatcher;
     request->exchange = exchange;
     request->listener = handle->listener;
+    request->body_max = BODY_UNREAD_MAX;
     request->started_ns = tt_clock_mono_ns();
-    request->generation = tt_generation_ref(dispatcher->generation);
-    request->vm = request->generation->vms[dispatcher->tide->runtime.worker];
-    request->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
     tt_http_set_user(exchange, request);
+    return request;
+}
+
+/* From here on it is the scripts' that serve now. */
+static void enter_generation(struct tt_request *request)
+{
+    struct tt_dispatcher *dispatcher = request->dispatcher;
+    struct tt_http_exchange *exchange = request->exchange;
+    char number[24];
+
+    request->generation = tt_generation_ref(dispatcher->generation);
+    request->vm = tt_dispatcher_vm(dispatcher);
+    request->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
     snprintf(number, sizeof(number), "%d", request->generation->number);
     tt_http_add_header(exchange, TT_STR("X-Script-Generation"), tt_str_from(number));
-    return request;
 }
 
 static void count_request(const struct tt_request *request)
@@ -114,8 +123,9 @@ static void count_request(const struct tt_request *request)
 static void on_end(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_request *request = tt_http_user(exchange);
-    (void)arg;
-    if (!request)
+    const struct tt_listener_guard *guard = ((struct tt_listener_handle *)arg)->guard;
+
+    if (!request || !request->generation)
         return;
     struct tt_dispatcher *dispatcher = request->dispatcher;
     struct tt_str path = request->route ? request->route->path : TT_STR("-");
@@ -134,8 +144,8 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
            TT_F_INT("status", request->status), TT_F_INT("user_id", request->user_id),
            TT_F_INT("duration_us", (int64_t)((tt_clock_mono_ns() - request->started_ns) / 1000)),
            TT_F_INT("generation", request->generation->number), TT_F_Z("code", request->code));
-    if (request->listener == TT_LISTENER_ADMIN && dispatcher->admin_end)
-        dispatcher->admin_end(dispatcher->builtin_arg, request);
+    if (guard && guard->on_end)
+        guard->on_end(request);
     tt_generation_unref(request->generation);
 }
 
@@ -180,26 +190,34 @@ static void answer_options(struct tt_request *request)
 
 /* ---- the head ---- */
 
-static bool find_route(struct tt_request *request)
+/* Finds the core's route or the scripts', or why there is none (request->match). */
+static void find_route(struct tt_request *request)
 {
-    struct tt_str method = tt_http_method(request->exchange);
+    const struct tt_generation *generation = request->dispatcher->generation;
+    struct tt_router_match *match = &request->match;
 
-    tt_router_match(request->generation->router[request->listener], method,
-                    tt_http_path(request->exchange), &request->match);
-    if (request->match.value >= 0) {
-        request->route_index = request->match.value;
-        request->route = &request->generation->routes[request->match.value];
-        return true;
+    tt_router_match(generation->router[request->listener], tt_http_method(request->exchange),
+                    tt_http_path(request->exchange), match);
+    if (match->value < 0)
+        return;
+    if ((size_t)match->value < generation->core_route_count) {
+        request->core = &generation->core_routes[match->value];
+        return;
     }
-    if (request->match.value == -2 && tt_str_eq(method, TT_STR("OPTIONS"))) {
+    request->route_index = match->value - (int)generation->core_route_count;
+    request->route = &generation->routes[request->route_index];
+}
+
+static void answer_no_route(struct tt_request *request)
+{
+    if (request->match.value == -1) {
+        fail(request, "not_found");
+    } else if (tt_str_eq(tt_http_method(request->exchange), TT_STR("OPTIONS"))) {
         answer_options(request);
-    } else if (request->match.value == -2) {
+    } else {
         tt_http_add_header(request->exchange, TT_STR("Allow"), tt_str_from(request->match.allow));
         fail(request, "method_not_allowed");
-    } else {
-        fail(request, "not_found");
     }
-    return false;
 }
 
 /* Only the shape: whether the token is good is lua/web/auth.lua's to say. */
@@ -250,22 +268,10 @@ static void begin_upload(struct tt_request *request, size_t *body_max)
     *body_max = request->body_max;
 }
 
-static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
+static void begin_route(struct tt_request *request, size_t *body_max)
 {
-    struct tt_listener_handle *handle = arg;
-    struct tt_dispatcher *dispatcher = handle->dispatcher;
-    struct tt_request *request;
+    struct tt_http_exchange *exchange = request->exchange;
 
-    *body_max = 0;
-    if (dispatcher->builtin(dispatcher->builtin_arg, exchange, handle)) {
-        *body_max = BODY_UNREAD_MAX;
-        return;
-    }
-    request = begin_request(handle, exchange);
-    request->body_max = BODY_UNREAD_MAX;
-    add_cors(request);
-    if (!find_route(request))
-        return;
     if (request->route->upload || request->route->reads_body)
         request->body_max = request->route->body_max;
     if (request->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
@@ -278,6 +284,29 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     } else {
         *body_max = request->body_max;
     }
+}
+
+static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_max)
+{
+    struct tt_listener_handle *handle = arg;
+    const struct tt_listener_guard *guard = handle->guard;
+    struct tt_request *request = begin_request(handle, exchange);
+
+    *body_max = 0;
+    find_route(request);
+    if (guard && guard->refuses && !(request->core && request->core->open) &&
+        guard->refuses(handle->dispatcher, exchange))
+        return;
+    if (request->core) {
+        *body_max = BODY_UNREAD_MAX;
+        return;
+    }
+    enter_generation(request);
+    add_cors(request);
+    if (request->route)
+        begin_route(request, body_max);
+    else
+        answer_no_route(request);
 }
 
 /* ---- the task ---- */
@@ -380,11 +409,11 @@ void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint6
 static void on_request(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_request *request = tt_http_user(exchange);
-    const struct tt_dispatcher *dispatcher = ((struct tt_listener_handle *)arg)->dispatcher;
     struct tt_err err = {0};
+    (void)arg;
 
-    if (!request) {
-        dispatcher->builtin_request(dispatcher->builtin_arg, exchange);
+    if (request->core) {
+        request->core->answer(request->dispatcher, exchange);
         return;
     }
     if (request->intake && tt_intake_end(request->intake, &err) != 0) {
@@ -421,8 +450,11 @@ static void on_refuse(void *arg, struct tt_http_exchange *exchange, int status, 
 {
     struct tt_request *request = tt_http_user(exchange);
     struct tt_buf text = {0};
+
     if (!request)
         request = begin_request(arg, exchange);
+    if (!request->generation)
+        enter_generation(request);
     tt_request_fill(request, code, limit_of, request, &text);
     tt_request_fail(request, &(struct tt_request_error){
                                  .code = code, .status = status, .text = tt_buf_str(&text)});

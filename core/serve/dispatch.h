@@ -6,31 +6,31 @@
 #include "http/http.h"
 #include "script/task.h"
 #include "serve/generation.h"
+#include "serve/listeners.h"
 #include "tide/tide.h"
-
-struct tt_listener_handle;
-struct tt_request;
 
 struct tt_dispatcher {
     struct tt_tide *tide;
     const struct tt_serve_settings *settings;
-    struct tt_generation *generation; /* the current one: a reference */
-    /* Paths that the core answers itself (/livez, /readyz, /metrics): true = it does. What is not
-     * answered at once comes again when its body is there, and may be answered any time later. */
-    bool (*builtin)(void *arg, struct tt_http_exchange *exchange,
-                    const struct tt_listener_handle *handle);
-    void (*builtin_request)(void *arg, struct tt_http_exchange *exchange);
-    /* A request of the scripts on the admin listener is over; may be NULL. */
-    void (*admin_end)(void *arg, const struct tt_request *request);
-    void *builtin_arg;
+    struct tt_generation *generation;          /* the current one: a reference */
+    struct tt_http_server *server[TT_SERVERS]; /* NULL: not open; see listeners.h */
+    struct tt_listener_handle handle[TT_SERVERS];
+    void *core_arg; /* what the core's own routes and guards work on: theirs to know */
     uint64_t requests, errors_5xx;
 };
 
-/* What a listener's server gets as its handler's arg. */
-struct tt_listener_handle {
-    struct tt_dispatcher *dispatcher;
-    enum tt_listener listener;
-};
+static inline struct tt_loop *tt_dispatcher_loop(const struct tt_dispatcher *dispatcher)
+{
+    return dispatcher->tide->runtime.loop;
+}
+
+/* The worker's state of the scripts that serve now. */
+static inline struct tt_vm *tt_dispatcher_vm(const struct tt_dispatcher *dispatcher)
+{
+    return dispatcher->generation->vms[dispatcher->tide->runtime.worker];
+}
+
+/* `handle` is what a listener's server gets as its handler's arg. */
 struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle);
 
 /* One request on its way; lives in the exchange's arena. */
@@ -38,13 +38,14 @@ struct tt_request {
     struct tt_dispatcher *dispatcher;
     struct tt_http_exchange *exchange;
     enum tt_listener listener;
+    uint64_t started_ns;
+    struct tt_router_match match;
+    const struct tt_core_route *core; /* the core answers it; nothing below is filled in then */
     struct tt_generation *generation; /* a reference, held until the exchange ends */
     struct tt_vm *vm;
     const struct tt_route *route; /* NULL before the match */
     int route_index;
-    struct tt_router_match match;
-    bool chinese; /* the language of texts for people */
-    uint64_t started_ns;
+    bool chinese;    /* the language of texts for people */
     size_t body_max; /* bytes that are taken of its body */
     int status;
     char code[40]; /* of the error that was answered; "" = none */

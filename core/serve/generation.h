@@ -10,7 +10,6 @@
 
 #define TT_UPLOAD_OVERHEAD (64u * 1024) /* bytes of an upload beside the file */
 
-enum tt_listener { TT_LISTENER_PUBLIC, TT_LISTENER_ADMIN, TT_LISTENERS };
 enum tt_auth { TT_AUTH_NONE, TT_AUTH_USER, TT_AUTH_ADMIN };
 
 struct tt_route {
@@ -49,7 +48,9 @@ struct tt_generation {
     struct tt_arena arena;
     struct tt_route *routes; /* index = position in app.routes - 1 */
     size_t route_count;
-    struct tt_router *router[TT_LISTENERS];
+    const struct tt_core_route *core_routes; /* borrowed */
+    size_t core_route_count;
+    struct tt_router *router[TT_LISTENERS]; /* values: core routes, then the scripts' */
     struct tt_error_area *error_areas;
     size_t error_area_count;
     struct tt_map *errors; /* code -> struct tt_error_text */
@@ -58,11 +59,7 @@ struct tt_generation {
     /* Nobody uses it any more: closes it (tt_generation_free) now or later. Any thread; NULL = at
      * once. */
     void (*on_unused)(struct tt_generation *generation);
-    struct tt_mail unused; /* these are for whoever sets on_unused */
-    struct tt_list node;
-    void *owner;
-    struct tt_str fallback_reason; /* why not the files on the disk; "" = it is them */
-    atomic_bool on_disk_again;     /* the builder has found these very bytes on the disk since */
+    void *on_unused_arg;
 };
 
 /* Builds a generation with one state for each runtime and checks it; takes the bundle over (also on

@@ -132,6 +132,14 @@ static void read_place(lua_State *L, struct tt_generation *generation, struct tt
     route->line = where.linedefined > 0 ? where.linedefined : 1;
 }
 
+static bool is_core_route(const struct tt_generation *generation, const struct tt_route *route)
+{
+    struct tt_router_match match;
+
+    tt_router_match(generation->router[route->listener], route->method, route->path, &match);
+    return match.value >= 0 && (size_t)match.value < generation->core_route_count;
+}
+
 /* 1 = the check, 2 = app.routes, 3 = number of the entry, from 1. */
 static int read_route(lua_State *L)
 {
@@ -166,9 +174,11 @@ static int read_route(lua_State *L)
     if (settings->route_stats)
         route->stats = tt_route_stats_of(settings->route_stats, route->method, route->path);
     if (tt_router_add(generation->router[route->listener], route->method, route->path,
-                      (int)number - 1, &err) != 0)
-        return luaL_error(L, "%s", err.message);
-    return 0;
+                      (int)(generation->core_route_count + number) - 1, &err) == 0)
+        return 0;
+    return is_core_route(generation, route)
+               ? luaL_error(L, "the core answers this route; choose another path")
+               : luaL_error(L, "%s", err.message);
 }
 
 /* Names a route for a diagnostic, with the place of its handler when it has one. On the stack: the
@@ -297,6 +307,26 @@ static int run_advice(lua_State *L)
 
 /* ---- all of it ---- */
 
+/* Before the scripts' routes, so that one of these which is there already is the mistake. */
+static int add_core_routes(struct tt_generation *generation,
+                           const struct tt_serve_settings *settings,
+                           struct tt_diagnostics *diagnostics)
+{
+    struct tt_err err = {0};
+
+    generation->core_routes = settings->core_routes;
+    generation->core_route_count = settings->core_route_count;
+    for (size_t i = 0; i < settings->core_route_count; i++) {
+        const struct tt_core_route *route = &settings->core_routes[i];
+        if (tt_router_add(generation->router[route->listener], tt_str_from(route->method),
+                          tt_str_from(route->path), (int)i, &err) != 0) {
+            tt_diagnostics_add(diagnostics, "", tt_str_from(err.message));
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int tt_generation_check(struct tt_generation *generation, const struct tt_serve_settings *settings,
                         struct tt_diagnostics *diagnostics)
 {
@@ -309,6 +339,7 @@ int tt_generation_check(struct tt_generation *generation, const struct tt_serve_
     failed = tt_vm_call(vm, read_errors, generation, "app.lua", diagnostics);
     failed |= tt_vm_call(vm, read_error_shapes, generation, "app.lua", diagnostics);
     diagnostics->phase = "routes";
+    failed |= add_core_routes(generation, settings, diagnostics);
     failed |= tt_vm_call(vm, read_routes, &check, "app.lua", diagnostics);
     diagnostics->phase = "self_tests";
     if (diagnostics->count == before)

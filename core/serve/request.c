@@ -13,7 +13,7 @@
 
 #define REQUEST_META "tide.Request"
 
-static struct tt_request *visit_of(lua_State *L)
+static struct tt_request *request_of(lua_State *L)
 {
     void **holder = luaL_checkudata(L, 1, REQUEST_META);
     if (!*holder)
@@ -148,25 +148,25 @@ static int request_gc(lua_State *L)
 
 static int request_header(lua_State *L)
 {
-    push_str(L, tt_http_header(visit_of(L)->exchange, luaL_checkstring(L, 2)));
+    push_str(L, tt_http_header(request_of(L)->exchange, luaL_checkstring(L, 2)));
     return 1;
 }
 
 static int request_cookie(lua_State *L)
 {
-    push_str(L, tt_http_cookie(visit_of(L)->exchange, luaL_checkstring(L, 2)));
+    push_str(L, tt_http_cookie(request_of(L)->exchange, luaL_checkstring(L, 2)));
     return 1;
 }
 
 static int request_raw_body(lua_State *L)
 {
-    tt_task_push_taken(L, tt_http_body(visit_of(L)->exchange));
+    tt_task_push_taken(L, tt_http_body(request_of(L)->exchange));
     return 1;
 }
 
 static int request_read_json(lua_State *L)
 {
-    struct tt_request *request = visit_of(L);
+    struct tt_request *request = request_of(L);
     struct tt_err err = {0};
     bool first = !request->json_read;
 

@@ -1,8 +1,11 @@
 /* What the operator's settings say about serving requests: one for all workers, immutable. */
 #pragma once
+#include "serve/core_route.h"
 #include "serve/route_stats.h"
 
 struct tt_serve_settings {
+    const struct tt_core_route *core_routes;
+    size_t core_route_count;
     const struct tt_str *cors_origins;
     size_t cors_origin_count;
     struct tt_str public_url;

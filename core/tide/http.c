@@ -22,6 +22,7 @@ struct asking {
     struct tt_tide *tide;
     struct tt_call *call; /* NULL once it is over */
     int status;
+    int64_t retry_after_s; /* -1 = not told */
     struct tt_buf headers; /* name NUL value NUL …, names in small letters */
     struct tt_buf body;
     bool too_large, stop_without_clients;
@@ -32,9 +33,10 @@ struct asking {
 
 static void on_head(void *arg, int status, struct tt_str content_type, int64_t retry_after_s)
 {
+    struct asking *asking = arg;
     (void)content_type;
-    (void)retry_after_s;
-    ((struct asking *)arg)->status = status;
+    asking->status = status;
+    asking->retry_after_s = retry_after_s;
 }
 
 static int on_header(void *arg, struct tt_str name, struct tt_str value)
@@ -121,9 +123,13 @@ static int asking_push(struct tt_wait *wait, lua_State *L)
 
     if (asking->error.status)
         return tt_value_push_error(L, &asking->error);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushinteger(L, asking->status);
     lua_setfield(L, -2, "status");
+    if (asking->retry_after_s >= 0) {
+        lua_pushinteger(L, asking->retry_after_s);
+        lua_setfield(L, -2, "retry_after");
+    }
     push_headers(L, &asking->headers);
     lua_setfield(L, -2, "headers");
     tt_task_push_taken(L, tt_buf_str(&asking->body));
@@ -247,6 +253,7 @@ static int http_request(lua_State *L)
 
     struct asking *asking = TT_NEW(struct asking);
     asking->tide = tt_tide_of(L);
+    asking->retry_after_s = -1;
     asking->stop_without_clients = stop_without_clients;
     asking->wait = (struct tt_wait){.push = asking_push,
                                     .cancel = asking_cancel,

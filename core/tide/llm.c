@@ -173,8 +173,8 @@ static void read_stored(lua_State *L, struct tt_reply_stored *stored)
     stored->text[TT_REPLY_TOOL_CALLS] = tt_value_field(L, 1, "tool_calls");
     stored->runs = tt_value_field(L, 1, "runs");
     outcome->status = tt_value_field(L, 1, "status").data; /* the table keeps it meanwhile */
-    outcome->usage.input_tokens = tt_value_field_int(L, 1, "input_tokens", -1);
-    outcome->usage.output_tokens = tt_value_field_int(L, 1, "output_tokens", -1);
+    outcome->usage.input_tokens = tt_tokens_told(tt_value_field_int(L, 1, "input_tokens", -1));
+    outcome->usage.output_tokens = tt_tokens_told(tt_value_field_int(L, 1, "output_tokens", -1));
     lua_getfield(L, 1, "estimated");
     outcome->usage_estimated = lua_toboolean(L, -1);
     lua_pop(L, 1);
@@ -244,6 +244,13 @@ static int llm_status_error(lua_State *L)
     return 1;
 }
 
+/* Scripts hand on what upstreams tell. */
+static int64_t read_tokens(lua_State *L, const char *key)
+{
+    int64_t count = tt_value_field_int(L, 1, key, 0);
+    return count < 0 ? 0 : count > TT_TOKENS_MAX ? TT_TOKENS_MAX : count;
+}
+
 static int llm_usage_statement(lua_State *L)
 {
     struct tt_usage_entry entry = {0};
@@ -253,8 +260,8 @@ static int llm_usage_statement(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     entry.user_id = tt_value_field_int(L, 1, "user_id", 0);
     entry.model_name = tt_value_field(L, 1, "model_name");
-    entry.input_tokens = tt_value_field_int(L, 1, "input_tokens", 0);
-    entry.output_tokens = tt_value_field_int(L, 1, "output_tokens", 0);
+    entry.input_tokens = read_tokens(L, "input_tokens");
+    entry.output_tokens = read_tokens(L, "output_tokens");
     lua_getfield(L, 1, "estimated");
     entry.estimated = lua_toboolean(L, -1);
     if (!entry.user_id || !entry.model_name.data)

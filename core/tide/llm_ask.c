@@ -11,8 +11,8 @@ struct ask {
     struct tt_tide_llm_source source;
 };
 
-/* Protected, since the hook and the filter are freed by a production only: 1 = the script's table,
- * 2 = where to put what it says. Returns what keeps that alive, the reply's holder last. */
+/* Protected, since the hook and the filter are freed by a running reply only: 1 = the script's
+ * table, 2 = where to put what it says. Returns what keeps that alive, the reply's holder last. */
 static int read_ask(lua_State *L)
 {
     struct ask *ask = lua_touserdata(L, 2);

@@ -1,6 +1,6 @@
 /* The rows are stored already when a script comes here, so whatever it got wrong must end them: all
  * is read and checked in a protected call, into memory that Lua frees, and when that raises the row
- * is ended as error and the error raised again. Then the production begins, and nothing raises. */
+ * is ended as error and the error raised again. Then the reply runs, and nothing raises. */
 #include "tide/llm_start.h"
 
 #include "base/secret.h"

@@ -53,7 +53,7 @@ void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count);
 struct tt_running_reply_spec;
 void tt_tide_llm_read_counting(lua_State *L, struct tt_running_reply_spec *spec);
 
-/* The script's `on_finish` function (table at `index`) for a production, or NULL when there is
+/* The script's `on_finish` function (table at `index`) for a running reply, or NULL when there is
  * none. Owns: itself; tt_tide_llm_on_finish ends it. */
 void *tt_tide_llm_finish_hook(lua_State *L, int index);
 /* Runs the function as a task of its own with the result; reply NULL: nothing came to an end. */

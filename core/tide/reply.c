@@ -139,7 +139,7 @@ static int push_whole(lua_State *L, const struct listening *listening)
 static int push_state(lua_State *L, const struct listening *listening)
 {
     enum tt_reply_state state = tt_reply_state(listening->reader.reply);
-    /* Between production and commit the end is not to be told yet. */
+    /* Between the end of the text and its commit the end is not to be told yet. */
     lua_pushstring(L, state_names[state == TT_REPLY_PRODUCED ? TT_REPLY_RUNNING : state]);
     return 1;
 }

@@ -39,8 +39,12 @@ struct tt_call_request {
     uint64_t delay_ms; /* begin only then; the deadlines count from there */
 };
 
+/* The longest wait that an upstream is believed to ask for: one day. */
+#define TT_RETRY_AFTER_MAX_S 86400
+
 struct tt_call_handler {
-    /* The answer's head; content_type may be empty; retry_after_s -1 when absent. */
+    /* The answer's head; content_type may be empty; retry_after_s -1 when absent, at most
+     * TT_RETRY_AFTER_MAX_S. */
     void (*on_head)(void *arg, int status, struct tt_str content_type, int64_t retry_after_s);
     /* Body bytes as they arrive, never empty. Returning -1 ends the call ("upstream_aborted"). */
     int (*on_data)(void *arg, struct tt_str bytes);

@@ -266,7 +266,9 @@ static void tell_head(struct tt_call *call)
     curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
     curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
     call->handler.on_head(call->handler.arg, (int)status, tt_str_from(type ? type : ""),
-                          retry_after > 0 ? (int64_t)retry_after : -1);
+                          retry_after > TT_RETRY_AFTER_MAX_S ? TT_RETRY_AFTER_MAX_S
+                          : retry_after > 0                  ? (int64_t)retry_after
+                                                             : -1);
 }
 
 /* Connected, TLS included; curl sends the request next. Also before a silent repetition on a new

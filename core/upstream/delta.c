@@ -112,7 +112,7 @@ static void read_finish(struct tt_delta_reader *reader, const struct tt_json_val
 static void add_count(int64_t *count, const struct tt_json_value *value)
 {
     int64_t n;
-    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 && n >= 0)
+    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 && tt_tokens_told(n) >= 0)
         *count = *count < 0 ? n : *count + n;
 }
 
@@ -234,9 +234,9 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
     if (read_node(&event, reader->whole ? &spec->whole : &spec->stream, &self) != 0)
         return -1;
     tt_delta_calls_end(reader);
-    if (event.usage.input_tokens >= 0)
+    if (tt_tokens_told(event.usage.input_tokens) >= 0)
         reader->usage.input_tokens = event.usage.input_tokens;
-    if (event.usage.output_tokens >= 0)
+    if (tt_tokens_told(event.usage.output_tokens) >= 0)
         reader->usage.output_tokens = event.usage.output_tokens;
     return event.failed ? upstream_error(&event) : 0;
 }

@@ -7,10 +7,11 @@
 #pragma once
 #include "base/json.h"
 #include "reply/reply.h"
+#include "reply/tokens.h"
 #include "upstream/sse_parse.h"
 
 /* What is at a path. Of several paths with one meaning: of texts and words the first that is there,
- * of counts all that are in one event, added up. */
+ * of counts all that are in one event, added up; see TT_TOKENS_MAX. */
 enum tt_delta_role {
     TT_DELTA_CONTENT,
     TT_DELTA_REASONING,

@@ -27,11 +27,13 @@ local function count_minute(user_id)
   return requests, math.max(1, (left + 999) // 1000)
 end
 
+--- Up to 2^53; sum() would fail where it leaves the integers.
 ---@param user_id integer
 ---@return integer|nil tokens, tide.Error|nil err
 local function count_day(user_id)
   local row, err = db.one(
-    "SELECT coalesce(sum(input_tokens + output_tokens), 0) AS tokens "
+    "SELECT CAST(min(total(input_tokens) + total(output_tokens), "
+      .. "9007199254740992) AS INTEGER) AS tokens "
       .. "FROM usage_days WHERE user_id = ? AND day = ?",
     { user_id, time.now():sub(1, 10) }
   )

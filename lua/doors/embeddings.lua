@@ -23,7 +23,7 @@ local ANSWER_MAX = 16 << 20
 local function read(answer)
   if answer.status < 200 or answer.status > 299 then
     local err = llm.status_error(answer.status)
-    err.retry_after = math.tointeger(tonumber(answer.headers["retry-after"]))
+    err.retry_after = answer.retry_after
     return nil, err
   end
   local decoded = json.decode(answer.body)
@@ -39,15 +39,15 @@ end
 ---@param decoded table the answer
 local function count(user_id, body, decoded)
   local usage = decoded.usage
-  local reported = type(usage) == "table" and usage.prompt_tokens
-  local exact = math.type(reported) == "integer" and reported >= 0
+  local reported = type(usage) == "table"
+    and usage_policy.read_count(usage.prompt_tokens)
   local _, err = db.write({
     llm.usage_statement({
       user_id = user_id,
       model_name = body.model,
-      input_tokens = exact and reported
+      input_tokens = reported
         or usage_policy.estimate_texts(openai.inputs(body.input)),
-      estimated = not exact,
+      estimated = not reported,
     }),
   })
   if err then

@@ -10,6 +10,17 @@ local M = {}
 --- What a message costs beside its text, and a picture (or a sound) in it.
 local MESSAGE_TOKENS, PART_TOKENS = 4, 800
 
+--- What one request may cost; core/llm/delta.h has the same bound.
+local TOKENS_MAX = 1000000000
+
+--- A count that an upstream tells in its JSON.
+---@param value any
+---@return integer|nil count nil when nobody can believe it
+function M.read_count(value)
+  local count = math.type(value) and math.tointeger(value)
+  return count and count >= 0 and count <= TOKENS_MAX and count or nil
+end
+
 --- Parts of a content that are no text.
 ---@param content any
 ---@return integer

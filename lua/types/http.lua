@@ -35,6 +35,8 @@ local http = {}
 ---@field headers table<string, string> by name in small letters; several of one
 --- name are joined with ", ", of set-cookie with a line break
 ---@field body string
+---@field retry_after integer|nil seconds, of a Retry-After with a number or a
+--- date; at most 86400
 
 --- Sends one request and waits for the whole answer; a status like 404 is an
 --- answer, not an error. Raises on fields that do not exist. Ends with the

@@ -232,8 +232,8 @@ function llm.status_error(status) end
 ---@class tide.UsageEntry
 ---@field user_id integer
 ---@field model_name string
----@field input_tokens integer
----@field output_tokens? integer default 0
+---@field input_tokens integer 0 to 1,000,000,000; more counts as that much
+---@field output_tokens? integer likewise, default 0
 ---@field estimated? boolean
 
 --- The statement that adds one request to the user's usage of today, for

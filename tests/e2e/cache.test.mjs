@@ -6,12 +6,13 @@ import { createServer } from 'node:net';
 import { after, before, describe } from 'node:test';
 import { statusOf } from './support/admin.mjs';
 import { uniqueName } from './support/client.mjs';
-import { HANG_MS, eventually, pause, test } from './support/limits.mjs';
+import { HANG_MS, eventually, test } from './support/limits.mjs';
 import { startMock } from './support/mock.mjs';
 import { freePort } from './support/process.mjs';
 import { startRedis } from './support/redis.mjs';
 import { LOOPBACK, PERSONAS, Server, startServer } from './support/server.mjs';
 import { assertError } from './support/suite.mjs';
+import { assertAllServed, roles, traffic } from './support/traffic.mjs';
 import { list, newSession, upload } from './support/upload.mjs';
 
 const env = (url, more) => ({ ...LOOPBACK, TIDETALK_REDIS_URL: url, TIDETALK_REDIS_TIMEOUT: '200ms', ...more });
@@ -67,40 +68,6 @@ async function keep({ redis }, { user, model, session }) {
     assert.equal(refused.status, 404, refused.text);
     return (await redis.keys()).some((key) => key.endsWith(name));
   }, `${name} is kept`, 20_000);
-}
-
-const roles = (turns) => ['system', ...Array(turns - 1).fill(['user', 'assistant']).flat(), 'user'].join(',');
-
-/** Requests of all kinds, one every 20 ms, until `end` is called, which returns their statuses. */
-function traffic(talks) {
-  const pending = [];
-  let going = true;
-  const one = (n) => {
-    const { user, model, session } = talks[n % talks.length];
-    if (n % 3 === 0) return user.get('/api/chat/sessions');
-    if (n % 3 === 1) return user.get(`/api/chat/sessions/${session}/messages`);
-    return user.post('/api/chat/message', { session_id: session, model_name: model, message: `m${n}` });
-  };
-  const run = (async () => {
-    const start = Date.now();
-    for (let n = 0; going; n += 1) {
-      pending.push(one(n).then((answer) => answer, (error) => ({ status: 0, text: String(error) })));
-      await pause(Math.max(0, start + 20 * (n + 1) - Date.now()));
-    }
-  })();
-  return {
-    async end() {
-      going = false;
-      await run;
-      return Promise.all(pending);
-    },
-  };
-}
-
-function assertAllServed(answers, least) {
-  assert.ok(answers.length >= least, `${answers.length} requests`);
-  const failed = answers.filter((answer) => answer.status !== 200);
-  assert.deepEqual(failed.map((answer) => `${answer.status} ${answer.text}`), []);
 }
 
 describe('with Redis', () => {
@@ -261,13 +228,13 @@ describe('Redis that dies', () => {
   test('in the middle of the traffic fails no request, and is used again when it is back', async () => {
     const talks = await Promise.all(Array.from({ length: 16 }, () => setup(context)));
     const load = traffic(talks);
-    await pause(700);
+    await load.more(20);
     await context.redis.kill();
     await stateIs(context.server, 'down');
-    await pause(700);
+    await load.more(20);
     await context.redis.start();
     await stateIs(context.server, 'up');
-    await pause(500);
+    await load.more(20);
     assertAllServed(await load.end(), 50);
     const { redis } = await statusOf(context.server);
     assert.equal(redis.opened, 1);
@@ -295,15 +262,15 @@ describe('frozen Redis', () => {
   test('fails no request and opens the breaker once', async () => {
     const talks = await Promise.all(Array.from({ length: 16 }, () => setup(context)));
     const load = traffic(talks);
-    await pause(500);
+    await load.more(20);
     const { redis: earlier } = await statusOf(context.server);
     context.redis.freeze();
     await stateIs(context.server, 'down');
-    await pause(3000);
+    await load.more(150); // one every 20 ms: probes come and fail meanwhile
     const { redis: during } = await statusOf(context.server);
     context.redis.thaw();
     await stateIs(context.server, 'up');
-    await pause(300);
+    await load.more(20);
     assertAllServed(await load.end(), 100);
     const { redis: later } = await statusOf(context.server);
     assert.deepEqual([during.opened, later.opened], [earlier.opened + 1, earlier.opened + 1]);

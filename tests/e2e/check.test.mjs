@@ -54,6 +54,15 @@ describe('tidetalk check', () => {
       { file, line: Number(line), column: Number(column), severity, code: what, message })));
   });
 
+  test('tells that a route is the core\'s', async () => {
+    const { home } = setup({
+      'routes/models.lua': 'return {\n  { method = "GET", path = "/readyz", auth = "none",\n    handler = function() return {} end } }\n',
+    });
+    const { code, stderr } = await check(home);
+    assert.equal(code, 1);
+    assert.match(stderr, /routes\/models\.lua:3:.*GET \/readyz\): the core answers this route/);
+  });
+
   test('tells settings, personas and scripts at once', async () => {
     const { home } = setup({ 'models/model_routes.lua': 'local = 1' });
     writeFileSync(join(home.folder, 'tidetalk.yaml'), 'workers: many\nlisten: nowhere\nworkerz: 1\n');

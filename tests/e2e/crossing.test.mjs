@@ -42,13 +42,12 @@ describe('two users', () => {
   }, { timeout: HANG_MS });
 
   /** Somebody with one of everything, all of it marked. */
-  const setup = async (mark) => {
+  const setup = async (mark, session = uniqueName(mark)) => {
     const user = await context.server.user(uniqueName(mark));
     const name = `${mark}-api`;
     const model = await user.model(context.mock.url('echo=1'), { api_name: name, model_name: 'shared-name' });
     const { api } = await user.ok('GET', `/api/user/apis/${name}`);
     const key = await user.ok('POST', '/api/keys', { name: `${mark} key` });
-    const session = uniqueName(mark);
     const turn = await user.say(model, session, `${mark} says this`);
     const again = await user.say(model, session, undefined, { regenerate: turn.message_id });
     await user.ok('PATCH', `/api/chat/sessions/${session}`, { title: `${mark} title` });
@@ -159,16 +158,26 @@ describe('two users', () => {
   });
 
   test('see only themselves in lists, searches and recovered replies', async () => {
-    const owner = await setup(MARK);
     const stranger = await setup('stranger');
+    const lists = routes.filter((route) => route.method === 'GET' && !route.path.includes(':')).map(({ path }) => path);
+    const session = uniqueName(MARK); // the owner's, once there is one
+    const asked = lists.flatMap((path) =>
+      ['', `?session_id=${session}&q=MARKED`, '?q=says&page_size=100', '?q=hi'].map((query) => path + query));
+    /** All answers, with what they count; only the request's number differs by itself. */
+    const answers = async () => {
+      const told = [];
+      for (const at of asked) {
+        const { status, text, body } = await stranger.user.get(at);
+        assert.ok(!text.includes(MARK), `${at}: ${text}`);
+        told.push([at, status, body ? { ...body, request_id: undefined } : text]);
+      }
+      return told;
+    };
+    const before = await answers();
+    const owner = await setup(MARK, session);
     const slow = context.mock.url(`text=${MARK},split=1,splitpace=3000,pace=50`);
     const reader = await owner.user.open(owner.model, owner.session, 'slow', { BaseUrl: slow });
-    for (const { path } of routes.filter((route) => route.method === 'GET' && !route.path.includes(':'))) {
-      for (const query of ['', `?session_id=${owner.session}&q=MARKED`, '?q=says&page_size=100']) {
-        const answer = await stranger.user.get(path + query);
-        assert.ok(!answer.text.includes(MARK), `${path}${query}: ${answer.text}`);
-      }
-    }
+    assert.deepEqual(await answers(), before, 'nothing of the owner is seen, and nothing is counted');
     assert.equal((await stranger.user.post(`/api/chat/sessions/${owner.session}/stop`, {})).status, 404);
     await reader.end();
     assert.equal(reader.text, MARK);

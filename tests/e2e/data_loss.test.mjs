@@ -2,7 +2,8 @@
 // there. It is refused and nothing is made or deleted, unless the operator accepts the loss.
 import assert from 'node:assert/strict';
 import {
-  copyFileSync, existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync,
+  copyFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe } from 'node:test';
@@ -212,6 +213,30 @@ describe('a first start', () => {
       await server.stop();
     });
   }
+
+  test('may find a secret file outside of the data folder, but not in it', async () => {
+    const home = makeHome({ port: await freePort() });
+    homes.push(home);
+    const mounted = join(home.folder, 'mounted.key');
+    writeFileSync(mounted, OTHER_KEY, { mode: 0o600 });
+    home.env.TIDETALK_SECRET_FILE = mounted;
+    const server = new Server(home, Number(home.env.TIDETALK_LISTEN.split(':')[1]));
+    const { code, stderr } = await tidetalk(home, ['migrate']);
+    assert.equal(code, 0, stderr);
+    removeDatabase({ path: (name) => join(home.dataDir, name) });
+    await server.start();
+    await server.user();
+    await server.stop();
+    assert.equal(readFileSync(mounted, 'utf8'), OTHER_KEY);
+    assert.ok(!existsSync(join(home.dataDir, 'secret.key')));
+
+    server.path = (name) => join(home.dataDir, name);
+    removeDatabase(server);
+    symlinkSync(home.dataDir, join(home.folder, 'link'));
+    renameSync(mounted, server.path('moved.key'));
+    home.env.TIDETALK_SECRET_FILE = join(home.folder, 'link', 'moved.key');
+    await assertRefused(server, ['serve'], 2, ['moved.key', 'is missing']);
+  });
 
   test('goes on from an empty database, from a migrated one, and from empty folders', async () => {
     for (const prepare of [

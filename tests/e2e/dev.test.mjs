@@ -19,7 +19,7 @@ describe('tidetalk dev', () => {
     home = makeHome({ port, env: { TIDETALK_LUA_DIR: 'lua', TIDETALK_PERSONAS: 'style.yaml' } });
     lua = copyScripts(home.folder);
     url = `http://127.0.0.1:${port}`;
-    child = start(TIDETALK, ['dev'], { env: home.env, cwd: home.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    child = start(TIDETALK, ['dev', '--log-level=info'], { env: home.env, cwd: home.folder, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const name of ['stdout', 'stderr']) {
       child[name].setEncoding('utf8');
       child[name].on('data', (text) => { output += text; });
@@ -105,6 +105,8 @@ describe('tidetalk dev', () => {
     writeFileSync(join(home.folder, 'other.yaml'), 'x');
     writeFileSync(join(lua, 'notes.txt'), 'x');
     await pause(400);
-    assert.doesNotMatch(output.slice(from), /reloaded/);
+    assert.doesNotMatch(output.slice(from), /reloaded|scripts (unchanged|replaced|refused)/, 'nor is anything looked at');
+    // The same log line when it is asked for, so it would have been seen.
+    await says(/scripts unchanged/, () => child.kill('SIGHUP'));
   });
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, rmSync } from 'node:fs';
 import { after, before, describe } from 'node:test';
-import { statusOf } from './support/admin.mjs';
+import { statusOf, tasksOf } from './support/admin.mjs';
 import { uniqueName } from './support/client.mjs';
 import { HANG_MS, eventually, pause, test } from './support/limits.mjs';
 import { startMock } from './support/mock.mjs';
@@ -125,13 +125,14 @@ describe('a client that leaves', () => {
     const session = uniqueName('queue');
     const first = begin(name, session);
     await first.until((text) => text.includes('tok1'));
+    const tasks = await tasksOf(server);
     const waiting = Array.from({ length: 5 }, () => begin(name, session));
     await eventually(() => waiting.some((connection) => connection.received.startsWith('HTTP/1.1 429 ')),
       'four wait, the fifth is refused');
     for (const connection of waiting) connection.close();
     const stop = () => user.ok('POST', `/api/chat/sessions/${session}/stop`, {});
-    await eventually(async () => (await statusOf(server)).replies_running === 1, 'one runs');
-    await pause(200);
+    await eventually(async () => await tasksOf(server) === tasks, 'those that waited are gone');
+    assert.equal((await statusOf(server)).replies_running, 1);
     assert.equal((await stop()).stopped, true);
     await first.until((text) => text.includes('"done":true'));
     await eventually(async () => (await statusOf(server)).sessions_busy === 0, 'the queue is empty');

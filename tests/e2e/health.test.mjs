@@ -1,10 +1,11 @@
 // Whether it lives, whether it is ready, and what the command line says about it.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { admin } from './support/admin.mjs';
 import { test } from './support/limits.mjs';
 import { freePort } from './support/process.mjs';
 import { makeHome, startServer, tidetalk } from './support/server.mjs';
-import { withServer } from './support/suite.mjs';
+import { assertError, withServer } from './support/suite.mjs';
 
 describe('health', () => {
   const context = withServer();
@@ -23,6 +24,35 @@ describe('health', () => {
     const answer = await context.server.client().request('HEAD', '/readyz');
     assert.equal(answer.status, 200);
     assert.equal(answer.text, '');
+  });
+
+  test('another method is 405 with Allow, on every route of the core, in both languages', async () => {
+    const { server } = context;
+    for (const [path, method, allow] of [
+      ['/livez', 'POST', 'GET, HEAD, OPTIONS'],
+      ['/readyz', 'DELETE', 'GET, HEAD, OPTIONS'],
+      ['/metrics', 'POST', 'GET, HEAD, OPTIONS'],
+      ['/admin/status', 'POST', 'GET, HEAD, OPTIONS'],
+      ['/admin/audit', 'PUT', 'GET, HEAD, OPTIONS'],
+      ['/admin/generations', 'POST', 'GET, HEAD, OPTIONS'],
+      ['/admin/reload', 'GET', 'POST, OPTIONS'],
+      ['/admin/rollback', 'GET', 'POST, OPTIONS'],
+      ['/admin/port', 'GET', 'POST, OPTIONS'],
+    ]) {
+      const answer = await admin(server, method, path);
+      assertError(answer, 405, 'method_not_allowed');
+      assert.equal(answer.headers.allow, allow, path);
+      if (!/^.(livez|readyz)/.test(path)) {
+        assertError(await server.client().request(method, path), 404, 'not_found');
+      }
+    }
+    for (const path of ['/livez', '/readyz/']) {
+      const english = await server.client().post(path, {});
+      assertError(english, 405, 'method_not_allowed');
+      assert.equal(english.headers.get('allow'), 'GET, HEAD, OPTIONS');
+      const chinese = await server.client().post(path, {}, { headers: { 'Accept-Language': 'zh-CN' } });
+      assert.match(chinese.body.error, /[\u4e00-\u9fff]/);
+    }
   });
 
   test('tidetalk health is 0 for a server that is ready', async () => {

@@ -39,6 +39,24 @@ describe('metrics', () => {
     assert.deepEqual(listed.map((name) => `tidetalk_${name}`).sort(), exposed.sort());
   });
 
+  test('/admin/status has its members, in their order', async () => {
+    const status = await statusOf(context.server);
+    const names = Object.entries(status).map(([name, value]) => (
+      value !== null && typeof value === 'object' && !Array.isArray(value) ? `${name}: ${Object.keys(value).join(' ')}` : name));
+    assert.deepEqual(names, [
+      'version', 'generation', 'scripts', 'generations_live', 'uptime_ms', 'workers', 'port',
+      'replies_running', 'sessions_busy', 'reply_memory', 'replies_repaired',
+      'script_timeouts', 'script_stuck', 'script_stuck_now', 'generations',
+      'pools_busy: aux password files text',
+      'database: jobs commits failed_jobs largest_batch waiting wal_size',
+      'cache: entries bytes hits misses stale',
+      'redis: state opened hits misses timeouts errors skipped last_error',
+      'breakers',
+    ]);
+    assert.equal(status.workers, 2);
+    assert.equal(status.port, context.server.port);
+  });
+
   test('requests are counted by route and status, whatever they are called', async () => {
     const { server } = context;
     const before = await metricsOf(server);

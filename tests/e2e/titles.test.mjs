@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { describe } from 'node:test';
+import { settled } from './support/admin.mjs';
 import { uniqueName } from './support/client.mjs';
-import { eventually, pause, test } from './support/limits.mjs';
+import { eventually, test } from './support/limits.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
@@ -55,7 +56,7 @@ describe('titles asked from the model', () => {
     await user.say(model, session, QUESTION);
     await eventually(async () => await titleOf(user, session) === '潮汐的成因', 'the title stands');
     await user.say(model, session, 'and now?');
-    await pause(300);
+    await settled(context.server);
     assert.equal((await asked()).length, 1, 'asked once a session');
     assert.equal((await user.messages(session)).length, 4, 'the question for it is no message');
     assert.equal(await titleOf(user, session), '潮汐的成因');
@@ -97,7 +98,7 @@ describe('titles asked from the model', () => {
     await eventually(async () => (await asked()).length === 1, 'the model is asked');
     await user.ok('PATCH', `/api/chat/sessions/${session}`, { title: 'By hand' });
     await eventually(async () => (await context.mock.stats()).active === 0, 'it has answered');
-    await pause(300);
+    await settled(context.server);
     assert.equal(await titleOf(user, session), 'By hand');
   });
 
@@ -107,7 +108,7 @@ describe('titles asked from the model', () => {
       await user.say(model, session, QUESTION);
       await eventually(async () => (await asked()).length === 1
         && (await context.mock.stats()).active === 0, 'the model was asked');
-      await pause(200);
+      await settled(context.server);
       assert.equal(await titleOf(user, session), CUT, scenario);
     }
   });
@@ -118,7 +119,7 @@ describe('titles asked from the model', () => {
       session_id: session, model_name: model, message: QUESTION,
     })).status, 502);
     await user.say('demo', uniqueName('session'), QUESTION);
-    await pause(300);
+    await settled(context.server);
     assert.equal((await asked()).length, 0);
     assert.equal(await titleOf(user, session), CUT);
   });
@@ -129,7 +130,7 @@ describe('titles asked from the model', () => {
     await eventually(async () => (await asked()).length === 1, 'the model is asked');
     await user.ok('DELETE', `/api/chat/sessions/${session}`);
     await eventually(async () => (await context.mock.stats()).active === 0, 'it has answered');
-    await pause(200);
+    await settled(context.server);
     assert.equal(await titleOf(user, session), undefined);
   });
 });
@@ -142,7 +143,7 @@ describe('titles by default', () => {
     const model = await user.model(context.mock.url('tokens=2'));
     const session = uniqueName('session');
     await user.say(model, session, QUESTION);
-    await pause(300);
+    await settled(context.server);
     assert.equal(await titleOf(user, session), CUT);
     assert.equal((await context.mock.requests()).length, 1);
   });

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Includes go in one direction (docs/architecture.md): a file of core/ includes its own layer and
 # those to its left; http, db, cache, files and reply never include each other; a library's header
-# belongs to one layer, Lua's to three. "layers.sh DIR" looks at DIR instead of core; before it looks at core
+# belongs to one layer, Lua's to three. The rooms of core/app have an order as well: settings, reload,
+# admin, what lies in app itself, cli. "layers.sh DIR" looks at DIR instead of core; before it looks at core
 # it checks itself on wrong includes that it plants.
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,6 +17,8 @@ check_layers()
             rank["http"] = rank["db"] = rank["cache"] = rank["files"] = rank["reply"] = 3
             rank["upstream"] = 4; rank["chat"] = 5; rank["script"] = 6; rank["tide"] = 7
             rank["serve"] = 8; rank["app"] = 9
+            room["app/settings"] = 1; room["app/reload"] = 2; room["app/admin"] = 3
+            room["app"] = 4; room["app/cli"] = 5
             only["lua.h"] = only["lauxlib.h"] = only["lualib.h"] = only["luaconf.h"] \
                 = "script tide serve"
             only["microhttpd.h"] = "http"; only["curl.h"] = only["multi.h"] = "upstream"
@@ -24,6 +27,7 @@ check_layers()
             only["sqlite3.h"] = "db"; only["hiredis.h"] = only["async.h"] = "cache"
         }
         function wrong(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; bad = 1 }
+        function room_of(path) { sub(/\/[^\/]*$/, "", path); return path }
         function check(name, parts, count, last) {
             count = split(name, parts, "/")
             last = parts[count]
@@ -32,11 +36,17 @@ check_layers()
             else if (count > 1 && parts[1] in rank && parts[1] != layer \
                      && rank[parts[1]] >= rank[layer])
                 wrong(layer " must not include " name)
+            else if (layer == "app" && parts[1] == "app" && !(room_of(name) in room))
+                wrong("unknown room " room_of(name))
+            else if (layer == "app" && parts[1] == "app" && room[room_of(name)] > room[own])
+                wrong(own " must not include " name)
             else if (name ~ /\.\./)
                 wrong("includes start at core/, not with ..: " name)
         }
         FNR == 1 { layer = substr(FILENAME, length(top) + 1); sub(/\/.*/, "", layer)
-                   if (!(layer in rank)) wrong("unknown layer " layer) }
+                   if (!(layer in rank)) wrong("unknown layer " layer)
+                   own = room_of(substr(FILENAME, length(top) + 1))
+                   if (layer == "app" && !(own in room)) wrong("unknown room " own) }
         /^[ \t]*#[ \t]*include[ \t]*["<]/ {
             name = $0
             sub(/^[^"<]*["<]/, "", name); sub(/[">].*/, "", name)
@@ -88,5 +98,14 @@ plant script/a.c '<archive.h>'
 plant app/a.c '<yaml.h>'
 plant db/a.c '<hiredis/hiredis.h>'
 plant base/a.c '"../loop/loop.h"'
+plant app/settings/a.c '"app/reload/builder.h"'
+plant app/settings/a.c '"app/app.h"'
+plant app/reload/a.c '"app/admin/admin.h"'
+plant app/reload/a.h '"app/worker.h"'
+plant app/admin/a.c '"app/app.h"'
+plant app/admin/a.c '"app/cli/cli.h"'
+plant app/a.c '"app/cli/cli.h"'
+plant app/attic/a.c '"base/str.h"'
+plant app/cli/a.c '"app/attic/a.h"'
 cd "$ROOT"
 check_layers core

@@ -28,6 +28,7 @@ check_sql()
             only["[^a-z_]message_search([^a-z_]|$)|message_search_source"] = "the table of FTS5"
             only["[a-z_] glob [?\047]|[^a-z_]ifnull *\\(|group_concat *\\(|total_changes *\\("] \
                 = "functions of SQLite"
+            only["[^a-z_.](max|min) *\\([^()]*,"] = "min and max of two values: use CASE"
             only["when +[?][0-9]* +then|[^a-z_](and|or|where) +[?][0-9]*( +(and|or|order|limit)|\042|$)"] \
                 = "a number is no condition: write ? = 1"
             only["(sum|total) *\\( *[a-z_.]+ *(=|<|>|is )"] = "a condition is no number: use CASE"
@@ -100,6 +101,7 @@ plant lua/a.lua 'db.query("PRAGMA page_count")'
 plant lua/a.lua 'SET title = CASE WHEN ? THEN ? ELSE title END'
 plant lua/a.lua '  .. "AND parent_id IS NULL AND ?4 ORDER BY id",'
 plant lua/a.lua 'SELECT coalesce(SUM(session_row = ?2), 0)'
+plant core/app/a.c '"UPDATE t SET n = n + max(0, min(?1, 9))"'
 plant core/app/a.c '    rc = sqlite3_step(handle);'
 plant core/app/a.c '#include <sqlite3.h>'
 plant core/db/search_index.c '    rc = tt_sqlite_run(conn, "BEGIN", err);'
@@ -107,6 +109,7 @@ spare core/db/sqlite_search.c '"SELECT 1 FROM message_search WHERE message_searc
 spare core/db/db.c '    &tt_sqlite_engine,'
 spare lua/a.lua '-- as json_each would'
 spare lua/a.lua 'local function date(name)'
+spare lua/a.lua 'local n = math.min(1, 2) .. "SELECT MAX(id)"'
 spare lua/a.lua 'if policy.is_date(date) then'
 spare core/http/a.c '    strftime(date, sizeof(date), "%a, %d %b %Y", &tm);'
 spare lua/a.lua 'DELETE FROM message_search_queue WHERE user_id = ? AND id < ?'

@@ -36,6 +36,17 @@ describe("policy.usage", function()
     assert.is_true(usage.estimate_input({ calling }) > 4)
   end)
 
+  it("believes only counts that a request can have", function()
+    for _, value in ipairs({ 0, 1, 12.0, 1000000000 }) do
+      assert.equal(math.tointeger(value), usage.read_count(value))
+    end
+    for _, value in ipairs({ -1, 1.5, 1000000001, 1 << 53, math.maxinteger,
+      math.mininteger, 1e308, -1e308, math.huge, 0 / 0, "7", true, {} }) do
+      assert.is_nil(usage.read_count(value), tostring(value))
+    end
+    assert.is_nil(usage.read_count(nil))
+  end)
+
   it("knows a day from a text", function()
     for _, day in ipairs({ "2026-01-31", "2024-02-29", "2026-12-01" }) do
       assert.is_true(usage.is_date(day), day)

@@ -3,19 +3,16 @@
 #include "app/admin/admin_scripts.h"
 
 #include "app/admin/admin_access.h"
-#include "app/admin/answer.h"
+#include "app/admin/admin_internal.h"
 #include "app/admin/audit.h"
 #include "app/reload/builder.h"
 #include "app/reload/script_history.h"
-#include "app/worker.h"
-#include "base/json.h"
-#include "http/error_object.h"
-#include "serve/request.h"
+#include "serve/answer.h"
 
 #define LIVE_MAX 64
 
 struct asking {
-    struct tt_worker *worker;
+    struct tt_dispatcher *dispatcher;
     struct tt_http_exchange *exchange;
     const char *who;
 };
@@ -39,26 +36,12 @@ static void put_errors(struct tt_json_writer *w, const struct tt_diagnostics *di
     tt_json_end_array(w);
 }
 
-static void send_failure(struct asking *asking, const struct tt_reload_result *result)
+static void put_failure(struct tt_json_writer *w, const void *arg)
 {
-    struct tt_http_exchange *exchange = asking->exchange;
-    const struct tt_generation *current = asking->worker->dispatcher.generation;
-    const struct tt_error_text *text =
-        tt_generation_error(current, tt_str_from(result->error.code));
-    struct tt_str language = tt_http_header(exchange, "Accept-Language");
-    struct tt_buf body = {0};
-    struct tt_json_writer w = {.buf = &body};
+    const struct tt_reload_result *result = arg;
 
-    tt_json_begin_object(&w);
-    tt_http_error_put(&w, &(struct tt_http_error){
-                              .message = tt_request_prefers_chinese(language) ? text->zh : text->en,
-                              .code = tt_str_from(result->error.code),
-                              .request_id = tt_http_request_id(exchange),
-                              .detail = tt_str_from(result->error.message)});
-    tt_answer_put_int(&w, "generation", current->number);
-    put_errors(&w, &result->diagnostics);
-    tt_json_end_object(&w);
-    tt_answer_json(exchange, result->error.status, &body);
+    tt_answer_put_int(w, "generation", result->generation);
+    put_errors(w, &result->diagnostics);
 }
 
 static void put_files(struct tt_json_writer *w, const struct tt_bundle *bundle)
@@ -108,7 +91,6 @@ static void send_success(struct asking *asking, const struct tt_reload_result *r
 
 static void record(const struct asking *asking, const struct tt_reload_result *result)
 {
-    struct tt_worker *worker = asking->worker;
     struct tt_buf changed = {0}, action = {0};
     struct tt_json_writer w = {.buf = &changed};
     struct tt_str path = tt_http_path(asking->exchange);
@@ -122,18 +104,20 @@ static void record(const struct asking *asking, const struct tt_reload_result *r
                                    .changed = tt_buf_str(&changed)};
     if (result->built)
         entry.hash = tt_str_from(result->built->bundle->hash);
-    tt_audit_write(worker->app->db, worker->loop, &entry);
+    tt_audit_write(asking->dispatcher, &entry);
     tt_buf_free(&changed);
     tt_buf_free(&action);
 }
 
 static void on_done(const struct tt_reload_result *result, void *arg)
 {
-    record(arg, result);
+    struct asking *asking = arg;
+
+    record(asking, result);
     if (result->error.status)
-        send_failure(arg, result);
+        tt_answer_error(asking->dispatcher, asking->exchange, &result->error, put_failure, result);
     else
-        send_success(arg, result);
+        send_success(asking, result);
 }
 
 /* ---- requests ---- */
@@ -144,32 +128,44 @@ static bool is_on(struct tt_http_exchange *exchange, const char *name)
     return tt_str_eq(value, TT_STR("1")) || tt_str_eq(value, TT_STR("true"));
 }
 
-static void ask_builder(struct tt_worker *worker, struct tt_http_exchange *exchange,
+static void ask_builder(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
                         enum tt_reload_action action)
 {
     struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
-    const char *who = tt_admin_who(worker, exchange);
+    const char *who = tt_admin_who(dispatcher, exchange);
     struct tt_reload_request request = {.action = action,
                                         .who = who,
                                         .dry_run = is_on(exchange, "dry_run"),
                                         .force = is_on(exchange, "force")};
 
-    *asking = (struct asking){worker, exchange, who};
-    tt_builder_ask(worker->app->builder, &request, worker->loop, on_done, asking);
+    *asking = (struct asking){dispatcher, exchange, who};
+    tt_builder_ask(tt_admin_of(dispatcher)->parts.builder, &request, tt_dispatcher_loop(dispatcher),
+                   on_done, asking);
+}
+
+void tt_admin_reload(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
+{
+    ask_builder(dispatcher, exchange, TT_RELOAD);
+}
+
+void tt_admin_rollback(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
+{
+    ask_builder(dispatcher, exchange, TT_ROLLBACK);
 }
 
 /* ---- GET /admin/generations ---- */
 
-static void put_live(struct tt_json_writer *w, struct tt_worker *worker)
+static void put_live(struct tt_json_writer *w, const struct tt_dispatcher *dispatcher)
 {
+    const struct tt_admin_parts *parts = &tt_admin_of(dispatcher)->parts;
     struct tt_live_generation live[LIVE_MAX];
-    int count = tt_builder_live(worker->app->builder, live, LIVE_MAX);
-    int current = worker->dispatcher.generation->number;
+    int count = tt_builder_live(parts->builder, live, LIVE_MAX);
 
     tt_json_key(w, TT_STR("live"));
     tt_json_begin_array(w);
     for (int i = 0; i < count && i < LIVE_MAX; i++) {
-        int own = live[i].number == current ? worker->app->worker_count + 1 : 0;
+        bool current = live[i].number == dispatcher->generation->number;
+        int own = current ? parts->worker_count + 1 : 0;
         tt_json_begin_object(w);
         tt_answer_put_int(w, "generation", live[i].number);
         tt_answer_put_int(w, "in_use", live[i].references > own ? live[i].references - own : 0);
@@ -180,73 +176,30 @@ static void put_live(struct tt_json_writer *w, struct tt_worker *worker)
 
 static void on_history(struct tt_str entries, const struct tt_err *err, void *arg)
 {
-    struct asking *asking = arg;
-    struct tt_worker *worker = asking->worker;
+    const struct asking *asking = arg;
     struct tt_buf body = {0};
     struct tt_json_writer w = {.buf = &body};
 
     if (err) {
-        send_failure(asking, &(struct tt_reload_result){.error = *err});
+        tt_answer_error(asking->dispatcher, asking->exchange, err, NULL, NULL);
         return;
     }
     tt_json_begin_object(&w);
-    tt_answer_put_int(&w, "current", worker->dispatcher.generation->number);
+    tt_answer_put_int(&w, "current", asking->dispatcher->generation->number);
     tt_json_key(&w, TT_STR("generations"));
     tt_json_raw(&w, entries);
-    put_live(&w, worker);
+    put_live(&w, asking->dispatcher);
     tt_json_end_object(&w);
     tt_answer_json(asking->exchange, 200, &body);
 }
 
-static void send_generations(struct tt_worker *worker, struct tt_http_exchange *exchange)
+void tt_admin_generations(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
-    struct tt_arena *arena = tt_http_arena(exchange);
-    struct asking *asking = tt_arena_alloc(arena, sizeof(*asking));
+    struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
     struct tt_answer_list list = tt_history_newest_entries;
 
-    *asking = (struct asking){worker, exchange, NULL};
+    *asking = (struct asking){dispatcher, exchange, NULL};
     list.on_done = on_history;
     list.arg = asking;
-    tt_answer_read_list(worker->app->db, worker->loop, arena, &list);
-}
-
-/* ---- which is asked for ---- */
-
-static const struct {
-    const char *path, *method;
-} owned[] = {{"/admin/reload", "POST"}, {"/admin/rollback", "POST"}, {"/admin/generations", "GET"}};
-
-static int find_owned(struct tt_http_exchange *exchange)
-{
-    for (int i = 0; i < (int)TT_COUNT(owned); i++)
-        if (tt_str_eq(tt_http_path(exchange), tt_str_from(owned[i].path)))
-            return i;
-    return -1;
-}
-
-static void send_not_allowed(struct asking *asking, const char *allow)
-{
-    struct tt_reload_result result = {0};
-
-    tt_http_add_header(asking->exchange, TT_STR("Allow"), tt_str_from(allow));
-    tt_err_set(&result.error, 405, "method_not_allowed", "use %s", allow);
-    send_failure(asking, &result);
-}
-
-bool tt_admin_scripts_owns(struct tt_http_exchange *exchange)
-{
-    return find_owned(exchange) >= 0;
-}
-
-void tt_admin_scripts_answer(void *arg, struct tt_http_exchange *exchange)
-{
-    struct asking asking = {arg, exchange, NULL};
-    int which = find_owned(exchange);
-
-    if (!tt_str_eq(tt_http_method(exchange), tt_str_from(owned[which].method)))
-        send_not_allowed(&asking, owned[which].method);
-    else if (which == 2)
-        send_generations(arg, exchange);
-    else
-        ask_builder(arg, exchange, which == 1 ? TT_ROLLBACK : TT_RELOAD);
+    tt_answer_read_list(dispatcher, exchange, &list);
 }

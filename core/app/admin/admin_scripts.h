@@ -1,10 +1,10 @@
-/* Reloading over HTTP, on the admin listener: POST /admin/reload. It takes no code from the
- * network: the files on the disk are read again. For tt_dispatcher.builtin and builtin_request. */
+/* Reloading over HTTP. It takes no code from the network: the files on the disk are read again. */
 #pragma once
-#include "serve/dispatch.h"
+#include "serve/core_route.h"
 
-/* Whether the request is one of these; its answer is given by tt_admin_scripts_answer. */
-bool tt_admin_scripts_owns(struct tt_http_exchange *exchange);
+/* POST /admin/reload and POST /admin/rollback: answered when the builder has. */
+void tt_admin_reload(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
+void tt_admin_rollback(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
 
-/* Answers, now or when the builder has. `arg` is the worker. Thread: worker. */
-void tt_admin_scripts_answer(void *arg, struct tt_http_exchange *exchange);
+/* GET /admin/generations: which have served, and which are not closed. */
+void tt_admin_generations(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);

@@ -2,9 +2,11 @@
  * undone because its record could not be written. */
 #include "app/admin/audit.h"
 
+#include "app/admin/admin_internal.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "serve/answer.h"
 
 #include <stdio.h>
 
@@ -25,7 +27,7 @@ static void on_done(struct tt_db_job *job, void *arg)
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", error->message));
 }
 
-void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audit_entry *entry)
+void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audit_entry *entry)
 {
     char now[TT_RFC3339_SIZE];
     struct tt_err err = {0};
@@ -46,7 +48,8 @@ void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audi
     };
     tt_db_job_add(job, TT_STR(SQL_INSERT), row, TT_COUNT(row), 1);
     tt_db_job_add(job, TT_STR(SQL_PRUNE), NULL, 0, -1);
-    if (tt_db_submit(db, loop, job, on_done, NULL, &err) != 0) {
+    if (tt_db_submit(tt_admin_of(dispatcher)->parts.db, tt_dispatcher_loop(dispatcher), job,
+                     on_done, NULL, &err) != 0) {
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", err.message));
         tt_db_job_free(job);
     }
@@ -65,5 +68,34 @@ static void put_row(struct tt_json_writer *w, const struct tt_db_rows *row)
     tt_json_end_object(w);
 }
 
-const struct tt_answer_list tt_audit_newest = {.sql = {SQL_NEWEST, sizeof(SQL_NEWEST) - 1},
-                                               .put_row = put_row};
+struct asking {
+    struct tt_dispatcher *dispatcher;
+    struct tt_http_exchange *exchange;
+};
+
+static void on_rows(struct tt_str rows, const struct tt_err *err, void *arg)
+{
+    const struct asking *asking = arg;
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    if (err) {
+        tt_answer_error(asking->dispatcher, asking->exchange, err, NULL, NULL);
+        return;
+    }
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("data"));
+    tt_json_raw(&w, rows);
+    tt_json_end_object(&w);
+    tt_answer_json(asking->exchange, 200, &body);
+}
+
+void tt_audit_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
+{
+    struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
+    struct tt_answer_list list = {
+        .sql = TT_STR(SQL_NEWEST), .put_row = put_row, .on_done = on_rows, .arg = asking};
+
+    *asking = (struct asking){dispatcher, exchange};
+    tt_answer_read_list(dispatcher, exchange, &list);
+}

@@ -1,7 +1,7 @@
 /* The record of what was done over the admin listener: one row and one log line for each write,
  * also for those that were refused. The newest 10,000 are kept. */
 #pragma once
-#include "app/admin/answer.h"
+#include "serve/dispatch.h"
 
 struct tt_audit_entry {
     const char *who;
@@ -13,7 +13,7 @@ struct tt_audit_entry {
 };
 
 /* Records it. What the database refuses stands in the log all the same. Thread: loop. */
-void tt_audit_write(struct tt_db *db, struct tt_loop *loop, const struct tt_audit_entry *entry);
+void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audit_entry *entry);
 
-/* The newest 100, for tt_answer_read_list. */
-extern const struct tt_answer_list tt_audit_newest;
+/* GET /admin/audit: the newest 100. */
+void tt_audit_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);

@@ -1,14 +1,8 @@
-/* The paths that the core answers itself, without scripts: /livez, /readyz, and on the admin
- * listener /admin/status. */
+/* Whether the server lives, and whether it is ready. */
 #pragma once
-#include "serve/dispatch.h"
+#include "serve/core_route.h"
 
-/* For tt_dispatcher.builtin; arg is the worker. */
-bool tt_health_answer(void *arg, struct tt_http_exchange *exchange,
-                      const struct tt_listener_handle *handle);
-
-/* For tt_dispatcher.builtin_request: what could not be answered at once. */
-void tt_health_request(void *arg, struct tt_http_exchange *exchange);
-
-/* For tt_dispatcher.admin_end: records writes of the scripts' admin routes. */
-void tt_health_admin_end(void *arg, const struct tt_request *request);
+void tt_health_live(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
+void tt_health_ready(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
+/* The same with names of files and what is wrong in them, which are for the operator only. */
+void tt_health_ready_admin(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);

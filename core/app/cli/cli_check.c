@@ -1,6 +1,7 @@
 /* check and routes: the scripts as they are on the disk, looked at without starting anything. All
  * that is wrong is told at once, as compilers do, so that an editor can go to each place. The
  * column is not Lua's: it is where the word stands that the message names, or the line's first. */
+#include "app/admin/core_routes.h"
 #include "app/cli/cli_internal.h"
 #include "base/json.h"
 #include "serve/generation_check.h"
@@ -11,6 +12,8 @@ struct tt_generation *tt_cli_build(const struct tt_settings *settings, struct tt
                                    struct tt_diagnostics *diagnostics, struct tt_err *err)
 {
     const struct tt_serve_settings serving = {
+        .core_routes = tt_core_routes,
+        .core_route_count = tt_core_route_count,
         .body_max = (size_t)tt_settings_int(settings, "limits.body"),
         .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
     };

@@ -1,5 +1,6 @@
 /* serve and dev: the server until a signal ends it. Signals are blocked in all threads and read
  * here; dev waits for changes of the scripts too. */
+#include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "app/cli/script_watch.h"
 #include "app/reload/builder.h"

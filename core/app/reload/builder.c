@@ -66,8 +66,8 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
     if (!result->built)
         return;
     if (entry->restores)
-        result->built->fallback_reason = tt_arena_str(
-            &result->built->arena, TT_STR("the scripts that served before were rolled back"));
+        tt_builder_note_fallback(result->built,
+                                 TT_STR("the scripts that served before were rolled back"));
     entry->made_by = request->who;
     if (request->dry_run || serve_now(builder, request, entry, result) == 0)
         result->generation = result->built->number;
@@ -84,7 +84,7 @@ static void reload(struct tt_builder *builder, const struct tt_reload_request *r
         return;
     if (strcmp(bundle->hash, builder->current->bundle->hash) == 0) {
         result->unchanged = true;
-        atomic_store(&builder->current->on_disk_again, true);
+        tt_builder_note_on_disk(builder->current);
         result->built = tt_generation_ref(builder->current);
         tt_bundle_free(bundle);
         return;
@@ -273,21 +273,21 @@ static void on_stop(struct tt_mail *mail)
 
 /* ---- life ---- */
 
-struct tt_builder *tt_builder_new(struct tt_app *app, struct tt_err *err)
+struct tt_builder *tt_builder_new(const struct tt_builder_parts *parts, struct tt_err *err)
 {
     struct tt_builder *builder = TT_NEW(struct tt_builder);
 
-    builder->app = app;
+    builder->parts = *parts;
     builder->stop.deliver = on_stop;
     tt_list_init(&builder->asks);
     pthread_mutex_init(&builder->lock, NULL);
     tt_list_init(&builder->live);
     builder->loop = tt_loop_new(err);
-    builder->history = (struct tt_history){app->db, builder->loop};
-    if (builder->loop && tt_db_attach(app->db, builder->loop, err) == 0 &&
+    builder->history = (struct tt_history){parts->db, builder->loop};
+    if (builder->loop && tt_db_attach(parts->db, builder->loop, err) == 0 &&
         tt_builder_load_first(builder, err) == 0)
         return builder;
-    tt_db_detach(app->db, builder->loop);
+    tt_db_detach(parts->db, builder->loop);
     tt_builder_free(builder);
     return NULL;
 }
@@ -316,7 +316,7 @@ void tt_builder_stop(struct tt_builder *builder)
         builder->running = false;
     }
     tt_probation_end(builder);
-    tt_db_detach(builder->app->db, builder->loop);
+    tt_db_detach(builder->parts.db, builder->loop);
     tt_loop_tick(builder->loop, 0);
     while ((ask = next_ask(builder)))
         refuse(ask);

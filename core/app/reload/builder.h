@@ -1,9 +1,10 @@
 /* The builder: the one thread that makes script generations, swaps them on all workers and closes
  * the states of old ones, so that no loop waits for any of it. Requests are done one after the
- * other, each gets its own answer. It belongs to app and not to script since it ties together what
- * script does not know: workers, settings, who asked. */
+ * other, each gets its own answer. It belongs to app and not to serve since it ties together what
+ * serve does not know: settings, history, who asked. */
 #pragma once
-#include "app/app.h"
+#include "app/settings/settings.h"
+#include "serve/dispatch.h"
 
 enum tt_reload_action {
     TT_RELOAD,  /* the files on the disk */
@@ -30,9 +31,17 @@ struct tt_reload_result {
     uint64_t stall_us; /* the longest time that a worker's loop was busy with it at once */
 };
 
+struct tt_builder_parts { /* what it works on; all of it outlives the builder */
+    const struct tt_settings *settings;
+    const struct tt_serve_settings *serving;
+    struct tt_db *db;
+    struct tt_dispatcher *const *workers; /* [worker_count] */
+    int worker_count;
+};
+
 /* Makes the builder, reads the scripts and builds the first generation for all workers, which must
  * not run yet. Fails: NULL. Owns: the caller. Thread: main. */
-struct tt_builder *tt_builder_new(struct tt_app *app, struct tt_err *err);
+struct tt_builder *tt_builder_new(const struct tt_builder_parts *parts, struct tt_err *err);
 int tt_builder_start(struct tt_builder *builder, struct tt_err *err);
 
 /* Asks for a reload or rollback. `done` comes on `loop`, or on the builder's thread when it is
@@ -49,6 +58,11 @@ struct tt_live_generation {
     int references; /* workers whose current one it is, requests, tasks, and the builder's own */
 };
 int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, int max);
+
+/* Whether a generation that the builder has made came from the history, and these files do not lie
+ * on the disk since; then why is appended to *reason. Thread: any, with a reference held. */
+bool tt_builder_from_history(struct tt_builder *builder, const struct tt_generation *generation,
+                             struct tt_buf *reason);
 
 /* Ends the thread after the request in hand; what waits is refused. Comes before the workers stop,
  * since a swap needs them. Thread: main. */

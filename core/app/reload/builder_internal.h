@@ -1,6 +1,7 @@
 /* What the builder's files share: builder.c has the thread and its requests, builder_swap.c what a
- * request is made of, builder_start.c the first generation. Everything runs on the builder's thread
- * (on the main one before it starts), but for functions marked "worker". */
+ * request is made of, builder_start.c the first generation, builder_live.c the end of all.
+ * Everything runs on the builder's thread (on the main one before it starts), but for functions
+ * marked "worker". */
 #pragma once
 #include "app/reload/builder.h"
 #include "app/reload/probation.h"
@@ -15,8 +16,18 @@ struct tt_probation {
     struct tt_probation_counts before; /* of the generation before */
 };
 
+/* What the builder knows of a generation that it has made, until that is closed: on_unused_arg. */
+struct tt_built {
+    struct tt_list node; /* in builder->live */
+    struct tt_mail unused;
+    struct tt_builder *builder;
+    struct tt_generation *generation;
+    struct tt_buf fallback_reason; /* why it is not the files on the disk; "" = it is them */
+    bool on_disk_again;            /* these very bytes were found on the disk since */
+};
+
 struct tt_builder {
-    struct tt_app *app;
+    struct tt_builder_parts parts;
     struct tt_loop *loop;
     pthread_t thread;
     bool running;
@@ -31,7 +42,7 @@ struct tt_builder {
     struct tt_probation probation;
     uint64_t stall_ns;   /* the longest swap of the request in hand */
     int awaited;         /* answers of workers that are still to come */
-    struct tt_list live; /* under `door`: generations that are not closed */
+    struct tt_list live; /* under `door`, with what is in them: struct tt_built */
     int live_count;
 };
 
@@ -44,6 +55,13 @@ struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_rel
 struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
                                        int number, bool need_state,
                                        struct tt_reload_result *result);
+
+/* Takes a new generation among the live ones; it is closed when nobody uses it any more. */
+void tt_builder_add_live(struct tt_builder *builder, struct tt_generation *generation);
+/* Notes that it came from the history, and why. */
+void tt_builder_note_fallback(struct tt_generation *generation, struct tt_str reason);
+/* Notes that the files on the disk are those of this generation. */
+void tt_builder_note_on_disk(struct tt_generation *generation);
 
 /* Writes a generation into the history. -1: result->error. */
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,

@@ -37,7 +37,7 @@ static void look_later(struct tt_builder *builder, uint64_t usual_ms)
 void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before)
 {
     struct tt_probation *probation = &builder->probation;
-    int64_t window = tt_settings_int(builder->app->settings, "reload.probation");
+    int64_t window = tt_settings_int(builder->parts.settings, "reload.probation");
 
     probation->before = count(before);
     probation->end_ms = tt_loop_now(builder->loop) + (uint64_t)window;
@@ -54,7 +54,7 @@ void tt_probation_end(struct tt_builder *builder)
 bool tt_probation_failed(struct tt_builder *builder)
 {
     struct tt_probation *probation = &builder->probation;
-    uint64_t least = (uint64_t)tt_settings_int(builder->app->settings, "reload.probation_errors");
+    uint64_t least = (uint64_t)tt_settings_int(builder->parts.settings, "reload.probation_errors");
 
     if (!probation->look)
         return false;

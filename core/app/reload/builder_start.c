@@ -2,7 +2,6 @@
  * back, else what served last. So a server that is killed in the middle of a reload, or restarted
  * with broken files, comes up all the same. */
 #include "app/reload/builder_internal.h"
-#include "app/worker.h"
 #include "base/log.h"
 #include "script/timers.h"
 
@@ -11,10 +10,8 @@
 /* Nothing runs yet: the workers simply have it. */
 static void begin_with(struct tt_builder *builder, struct tt_generation *first)
 {
-    struct tt_app *app = builder->app;
-
-    for (int i = 0; i < app->worker_count; i++) {
-        app->workers[i].dispatcher.generation = tt_generation_ref(first);
+    for (int i = 0; i < builder->parts.worker_count; i++) {
+        builder->parts.workers[i]->generation = tt_generation_ref(first);
         tt_timers_adopt(first->vms[i]);
     }
     builder->current = first;
@@ -108,10 +105,10 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
         tell(&result, &why);
         first = start_from_history(builder, &current, err);
         if (first) {
-            first->fallback_reason = tt_arena_str(&first->arena, tt_str_trim(tt_buf_str(&why)));
+            struct tt_str reason = tt_str_trim(tt_buf_str(&why));
+            tt_builder_note_fallback(first, reason);
             tt_log(TT_LOG_ERROR, "the scripts on the disk are not used, the last good ones serve",
-                   TT_F_INT("generation", first->number),
-                   TT_F_STR("reason", first->fallback_reason));
+                   TT_F_INT("generation", first->number), TT_F_STR("reason", reason));
         }
     }
     if (first) {

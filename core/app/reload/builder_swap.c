@@ -2,7 +2,6 @@
  * It turns its own loop where it must wait for workers or the database, so there are no states in
  * between. */
 #include "app/reload/builder_internal.h"
-#include "app/worker.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -11,53 +10,12 @@
 
 #include <stdlib.h>
 
-/* ---- old generations ---- */
-
-static void close_generation(struct tt_mail *mail)
-{
-    struct tt_generation *generation = TT_CONTAINER_OF(mail, struct tt_generation, unused);
-    struct tt_builder *builder = generation->owner;
-
-    tt_log(TT_LOG_DEBUG, "generation closed", TT_F_INT("generation", generation->number));
-    pthread_mutex_lock(&builder->lock);
-    tt_list_remove(&generation->node);
-    builder->live_count--;
-    pthread_mutex_unlock(&builder->lock);
-    tt_generation_free(generation);
-}
-
-/* Worker: the last user of a generation is gone. */
-static void on_unused(struct tt_generation *generation)
-{
-    struct tt_builder *builder = generation->owner;
-
-    generation->unused.deliver = close_generation;
-    tt_loop_post(builder->loop, &generation->unused);
-}
-
-int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, int max)
-{
-    int count = 0;
-
-    pthread_mutex_lock(&builder->lock);
-    tt_list_for_each (node, &builder->live) {
-        const struct tt_generation *generation = tt_list_entry(node, struct tt_generation, node);
-        if (count < max)
-            out[count] = (struct tt_live_generation){
-                .number = generation->number,
-                .references = atomic_load_explicit(&generation->references, memory_order_relaxed)};
-        count++;
-    }
-    pthread_mutex_unlock(&builder->lock);
-    return count;
-}
-
 /* ---- swaps to all workers ---- */
 
 struct swap {
     struct tt_mail mail;
     struct tt_builder *builder;
-    struct tt_worker *worker;
+    struct tt_dispatcher *worker;
     struct tt_generation *next; /* of a swap */
     struct tt_buf state;        /* exported */
     struct tt_err err;
@@ -90,17 +48,17 @@ static void run_errand(struct tt_mail *mail)
 static struct swap *send_errands(struct tt_builder *builder, struct tt_generation *next,
                                  void (*run)(struct swap *swap))
 {
-    int count = builder->app->worker_count;
+    int count = builder->parts.worker_count;
     struct swap *swaps = tt_alloc((size_t)count * sizeof(struct swap));
 
     builder->awaited = count;
     for (int i = 0; i < count; i++) {
         swaps[i].builder = builder;
-        swaps[i].worker = &builder->app->workers[i];
+        swaps[i].worker = builder->parts.workers[i];
         swaps[i].next = next;
         swaps[i].run = run;
         swaps[i].mail.deliver = run_errand;
-        tt_loop_post(swaps[i].worker->loop, &swaps[i].mail);
+        tt_loop_post(tt_dispatcher_loop(swaps[i].worker), &swaps[i].mail);
     }
     while (builder->awaited > 0)
         tt_loop_tick(builder->loop, -1);
@@ -112,9 +70,7 @@ static struct swap *send_errands(struct tt_builder *builder, struct tt_generatio
 /* Worker. */
 static void export_state(struct swap *swap)
 {
-    struct tt_worker *worker = swap->worker;
-    tt_lifecycle_export_state(worker->dispatcher.generation->vms[worker->number], &swap->state,
-                              &swap->err);
+    tt_lifecycle_export_state(tt_dispatcher_vm(swap->worker), &swap->state, &swap->err);
 }
 
 /* What the old side could not export. Without `need_state` that is no reason to keep it: a bad
@@ -177,7 +133,7 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
     record->changed = tt_buf_str(&changed);
     tt_history_add(job, record);
     tt_buf_free(&changed);
-    return tt_db_submit_wait(builder->app->db, builder->loop, job, &result->error);
+    return tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error);
 }
 
 /* ---- swap ---- */
@@ -185,9 +141,9 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
 /* Worker. */
 static void swap(struct swap *swap)
 {
-    struct tt_dispatcher *dispatcher = &swap->worker->dispatcher;
+    struct tt_dispatcher *dispatcher = swap->worker;
     struct tt_generation *before = dispatcher->generation;
-    int number = swap->worker->number;
+    int number = dispatcher->tide->runtime.worker;
 
     dispatcher->generation = tt_generation_ref(swap->next);
     tt_timers_give_up(before->vms[number]);
@@ -218,22 +174,17 @@ int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
 struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
                                        int number, bool need_state, struct tt_reload_result *result)
 {
-    struct tt_app *app = builder->app;
+    const struct tt_builder_parts *parts = &builder->parts;
     struct tt_runtime *runtimes[TT_WORKERS_MAX];
 
-    for (int i = 0; i < app->worker_count; i++)
-        runtimes[i] = &app->workers[i].tide.runtime;
+    for (int i = 0; i < parts->worker_count; i++)
+        runtimes[i] = &parts->workers[i]->tide->runtime;
     struct tt_generation *generation =
-        tt_generation_new(bundle, number, runtimes, app->worker_count, &app->serving,
+        tt_generation_new(bundle, number, runtimes, parts->worker_count, parts->serving,
                           &result->diagnostics, &result->error);
     if (!generation)
         return NULL;
-    generation->owner = builder;
-    generation->on_unused = on_unused;
-    pthread_mutex_lock(&builder->lock);
-    tt_list_push_back(&builder->live, &generation->node);
-    builder->live_count++;
-    pthread_mutex_unlock(&builder->lock);
+    tt_builder_add_live(builder, generation);
     if (hand_over(builder, generation, need_state, &result->diagnostics) == 0)
         return generation;
     tt_err_set(&result->error, 422, "script_error", "the state was not handed over");
@@ -243,7 +194,7 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
 
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
-    const struct tt_settings *settings = builder->app->settings;
+    const struct tt_settings *settings = builder->parts.settings;
     struct tt_bundle *bundle =
         tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "serve/answer.h"
 
 #include <stdio.h>
 

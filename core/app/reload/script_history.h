@@ -2,9 +2,9 @@
  * rollback brings back and what a start falls back on when the files on the disk are of no use. The
  * newest 50 are kept, and each file's bytes once. */
 #pragma once
-#include "app/admin/answer.h"
 #include "db/db.h"
 #include "script/bundle.h"
+#include "serve/answer.h"
 
 struct tt_history_entry {
     int number;

@@ -6,6 +6,7 @@
 
 #define TT_WORKERS_MAX 256
 
+struct tt_http_settings;
 struct tt_runtime;
 
 struct tt_settings {
@@ -35,6 +36,9 @@ int64_t tt_settings_int(const struct tt_settings *settings, const char *key);
 
 /* The limits of scripts. */
 void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runtime *runtime);
+
+/* The limits of connections, all but address and proxies. */
+void tt_settings_fill_http(const struct tt_settings *settings, struct tt_http_settings *http);
 
 /* For tide.config: 0, or -1 when there is no such key or it is secret. Thread: any. */
 int tt_settings_for_lua(const char *key, struct tt_tide_setting *out, void *settings);

@@ -3,6 +3,7 @@
 #include "app/settings/settings.h"
 #include "app/settings/settings_table.h"
 #include "db/db.h"
+#include "http/http.h"
 #include "tide/tide.h"
 
 #include <errno.h>
@@ -191,6 +192,16 @@ void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runt
     runtime->time_ms = tt_settings_int(settings, "limits.script_time");
     runtime->load_ms = tt_settings_int(settings, "limits.script_load_time");
     runtime->modules = tt_tide_modules;
+}
+
+void tt_settings_fill_http(const struct tt_settings *settings, struct tt_http_settings *http)
+{
+    http->head_max = (size_t)tt_settings_int(settings, "limits.head");
+    http->connections_max = (int)tt_settings_int(settings, "limits.connections");
+    http->per_address_max = (int)tt_settings_int(settings, "limits.per_address");
+    http->head_timeout_ms = (uint64_t)tt_settings_int(settings, "limits.head_timeout");
+    http->idle_timeout_ms = (uint64_t)tt_settings_int(settings, "limits.idle_timeout");
+    http->body_rate_min = (size_t)tt_settings_int(settings, "limits.body_rate");
 }
 
 int tt_settings_for_lua(const char *key, struct tt_tide_setting *out, void *arg)

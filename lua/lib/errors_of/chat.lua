@@ -99,6 +99,14 @@ return {
       .. "arrived was saved; ask again for a complete reply.",
     zh = "服务器在生成该回复时中断，已保留部分内容；请重新发送以获得完整回复。",
   },
+  reply_not_stored = {
+    status = 500,
+    en = "The reply came, but the server could not store it and has lost it. "
+      .. "Send the message again; if it stays so, tell the operator the "
+      .. "request id.",
+    zh = "回复已生成，但服务器无法保存，内容已丢失。"
+      .. "请重新发送；若持续如此，请将请求编号告知管理员。",
+  },
   file_not_found = {
     status = 404,
     en = "You have no such file in this chat session. Upload it first.",

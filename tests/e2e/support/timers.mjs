@@ -28,7 +28,7 @@ const ROUTES = `
   { method = "GET", path = "/notes", auth = "none", handler = function()
     local notes, all = require("tide.shared").dict("notes"), {}
     for _, key in ipairs({ "ticks", "missed", "doubles", "last", "first at", "at", "generation",
-        "running", "overlaps", "later", "failing" }) do
+        "others", "running", "overlaps", "later", "failing" }) do
       all[key] = notes:get(key)
     end
     return { json = all }

@@ -172,15 +172,41 @@ static void what_fails_on_the_way_up_leaves_nothing(void **state)
 struct knock {
     struct tt_app *app;
     pthread_t thread;
+    atomic_int status; /* 0 = not answered yet, -1 = by nobody */
+    struct tt_buf body;
 };
 
 static void *knock_thread(void *arg)
 {
     struct knock *knock = arg;
-    struct tt_buf body = {0};
-    ask(knock->app, "/api/login", "{\"username\":\"nobody\",\"password\":\"secret1\"}", &body);
-    tt_buf_free(&body);
+    atomic_store(&knock->status,
+                 ask(knock->app, "/api/login", "{\"username\":\"nobody\",\"password\":\"secret1\"}",
+                     &knock->body));
     return NULL;
+}
+
+static int count_answers(struct knock *knocks, size_t count, int status)
+{
+    int answers = 0;
+    for (size_t i = 0; i < count; i++)
+        answers += atomic_load(&knocks[i].status) == status;
+    return answers;
+}
+
+/* Nobody knows the name, or the server ends; or it has ended, and no answer comes, whole or torn.
+ */
+static void check_answer(struct knock *knock)
+{
+    int status = atomic_load(&knock->status);
+    const char *text = knock->body.len ? knock->body.data : "";
+
+    if (status == 401)
+        assert_non_null(strstr(text, "\"code\":\"invalid_credentials\""));
+    else if (status == 503)
+        assert_non_null(strstr(text, "\"code\":\"shutting_down\""));
+    else if (status != -1 || knock->body.len > 0)
+        fail_msg("%d %s", status, text);
+    tt_buf_free(&knock->body);
 }
 
 static void it_goes_down_under_load(void **state)
@@ -191,15 +217,23 @@ static void it_goes_down_under_load(void **state)
 
     load(home, "127.0.0.1:0");
     for (int round = 0; round < 3; round++) {
+        memset(knocks, 0, sizeof(knocks));
         start(home, &app);
         for (size_t i = 0; i < TT_COUNT(knocks); i++) {
             knocks[i].app = &app;
             pthread_create(&knocks[i].thread, NULL, knock_thread, &knocks[i]);
         }
-        usleep((useconds_t)round * 20000);
+        while (round == 1 && tt_aux_busy(app.password_aux) == 0)
+            usleep(1000); /* the load is there */
+        while (round == 2 && count_answers(knocks, TT_COUNT(knocks), 401) == 0)
+            usleep(1000); /* and is being answered */
         tt_app_stop(&app, 50);
         for (size_t i = 0; i < TT_COUNT(knocks); i++)
             pthread_join(knocks[i].thread, NULL);
+        assert_int_equal(count_answers(knocks, TT_COUNT(knocks), 0), 0);
+        assert_true(round < 2 || count_answers(knocks, TT_COUNT(knocks), 401) > 0);
+        for (size_t i = 0; i < TT_COUNT(knocks); i++)
+            check_answer(&knocks[i]);
     }
 }
 

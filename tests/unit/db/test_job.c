@@ -183,6 +183,13 @@ static void test_expect(void **state)
     run(f, job, &r);
     assert_int_equal(r.error.status, 0);
     assert_int_equal(r.outcome[2].changes, 0);
+
+    job = job_of("INSERT INTO users (name) VALUES ('c')", NULL, NULL);
+    tt_db_job_add(job, TT_STR("UPDATE users SET age = 4 WHERE name = 'a'"), NULL, 0, 0);
+    run(f, job, &r);
+    assert_code(&r, "unexpected_changes", 409);
+    assert_int_equal(r.failed_statement, 1);
+    assert_int_equal(count(f, "users"), 2);
 }
 
 static void test_no_foreign_insert_id(void **state)

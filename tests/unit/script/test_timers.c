@@ -123,9 +123,12 @@ static void what_is_not_declared_any_more_stops(void **state)
         assert_int_equal(rig->tide.runtime.timers.ticks, ticks);
         assert_true(tt_list_empty(&rig->tide.runtime.timers.named));
         /* Coming back it begins anew. */
+        uint64_t missed = rig->tide.runtime.timers.missed;
+        char first[32];
         swap_to(rig, load_next(rig, "timer.every('a', 50, note)"), order);
         wait_ticks(rig, ticks + 1);
-        assert_true(strncmp(seen(rig), "[1", 2) == 0);
+        snprintf(first, sizeof(first), "[%d", (int)(1 + rig->tide.runtime.timers.missed - missed));
+        assert_true(strncmp(seen(rig), first, strlen(first)) == 0);
         tt_timers_give_up(rig->generation->vms[0]);
     }
 }

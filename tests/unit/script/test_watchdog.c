@@ -193,6 +193,51 @@ static void cancelling_is_stopped(void **state)
     assert_string_equal(rig->result, "1");
 }
 
+/* A child's variables are closed within its parent's time; whatever ends the child, the loop in
+ * them ends as well, and the state goes on. */
+static void cancelling_children_is_stopped(void **state)
+{
+    struct rig *rig = *state;
+    struct tt_watchdog_stats before, after;
+    static const char looping[] =
+        "local task, left = require 'tide.task', 0 local function child() "
+        "local x <close> = setmetatable({}, {__close = function() left = left + 1 " LOOP " end}) "
+        "time.sleep(100000) end ";
+    char body[1024];
+
+    /* Cancelled by the script, which runs meanwhile: its time is up. */
+    snprintf(body, sizeof(body),
+             "%s local t = task.spawn(child) time.sleep(1) t:cancel() return 'went on'", looping);
+    expect_stopped(rig, body);
+    snprintf(body, sizeof(body),
+             "%s task.all{child, function() time.sleep(1) return nil, 'failed' end} "
+             "return 'went on'",
+             looping);
+    expect_stopped(rig, body);
+
+    /* With its parent, which has its result by then; all of them within one time. */
+    snprintf(body, sizeof(body),
+             "%s for _ = 1, 20 do task.spawn(child) end time.sleep(1) return 'result'", looping);
+    tt_watchdog_stats(&before);
+    rig_expect(rig, body, "\"result\"");
+    tt_watchdog_stats(&after);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
+    assert_int_equal(after.timeouts, before.timeouts + 1);
+
+    /* With a parent that is cancelled while it waits. */
+    snprintf(body, sizeof(body), "%s task.spawn(child) task.spawn(child):join()", looping);
+    rig_load_body(rig, body);
+    rig_start(rig);
+    RIG_WAIT(rig, rig->tide.runtime.task_count == 3);
+    rig_ticks(rig, 3);
+    tt_task_cancel(rig->task);
+    assert_int_equal(rig->tide.runtime.task_count, 0);
+    assert_false(rig->ended);
+    tt_watchdog_stats(&before);
+    assert_int_equal(before.timeouts, after.timeouts + 1);
+    rig_expect(rig, "return 1", "1");
+}
+
 /* ---- C functions that take long ---- */
 
 static int burn(lua_State *L)
@@ -358,6 +403,7 @@ int main(void)
         WATCH_TEST(the_budget_is_for_one_resume),
         WATCH_TEST(loading_is_stopped),
         WATCH_TEST(cancelling_is_stopped),
+        WATCH_TEST(cancelling_children_is_stopped),
         cmocka_unit_test(a_stuck_c_function_is_counted),
         cmocka_unit_test(paused_time_is_not_counted),
         cmocka_unit_test(a_loop_under_many_levels_is_stopped),

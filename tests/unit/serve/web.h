@@ -17,17 +17,6 @@ struct web {
     const char *body; /* within answer */
 };
 
-static inline bool web_builtin(void *arg, struct tt_http_exchange *exchange,
-                               const struct tt_listener_handle *handle)
-{
-    (void)arg;
-    (void)handle;
-    if (!tt_str_eq(tt_http_path(exchange), TT_STR("/builtin")))
-        return false;
-    tt_http_reply(exchange, 200, NULL);
-    return true;
-}
-
 static inline void web_open(struct web *web, struct rig *rig)
 {
     struct tt_http_settings settings = {.address = "127.0.0.1:0"};
@@ -38,7 +27,6 @@ static inline void web_open(struct web *web, struct rig *rig)
     web->dispatcher.tide = &rig->tide;
     web->dispatcher.settings = &rig->serving;
     web->dispatcher.generation = tt_generation_ref(rig->generation);
-    web->dispatcher.builtin = web_builtin;
     web->handle.dispatcher = &web->dispatcher;
     struct tt_http_handler handler = tt_dispatch_handler(&web->handle);
     web->server = tt_http_server_new(rig->loop, &settings, &handler, &err);

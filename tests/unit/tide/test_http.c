@@ -29,6 +29,16 @@ static bool serve_redirect(struct fake_request *request)
     return true;
 }
 
+/* Asks to wait as long as the request's body says. */
+static bool serve_later(struct fake_request *request)
+{
+    char head[160];
+    snprintf(head, sizeof(head), "HTTP/1.1 429 X\r\nRetry-After: %.*s\r\nContent-Length: 0\r\n\r\n",
+             TT_STR_ARG(tt_buf_str(&request->body)));
+    fake_puts(request->fd, head);
+    return true;
+}
+
 static bool serve_much(struct fake_request *request)
 {
     fake_puts(request->fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
@@ -61,10 +71,9 @@ static bool serve_hang(struct fake_request *request)
 }
 
 static const struct fake_route routes[] = {
-    {"/echo", serve_echo},         {"/headers", serve_headers},
-    {"/redirect", serve_redirect}, {"/much", serve_much},
-    {"/wide", serve_wide_head},    {"/reset", serve_reset},
-    {"/hang", serve_hang},         {NULL, NULL},
+    {"/echo", serve_echo}, {"/headers", serve_headers}, {"/redirect", serve_redirect},
+    {"/much", serve_much}, {"/wide", serve_wide_head},  {"/reset", serve_reset},
+    {"/hang", serve_hang}, {"/later", serve_later},     {NULL, NULL},
 };
 
 static int setup(void **state)
@@ -137,6 +146,28 @@ static void headers_are_told(void **state)
                with_server("local a = http.request{url = at '/redirect'} "
                            "return {a.status, a.headers.location}"),
                "[302,\"/echo\"]");
+}
+
+static void waits_are_bounded(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect(
+        rig,
+        with_server("local function wait(told) return http.request{method = 'POST', url = at "
+                    "'/later', body = told}.retry_after end local out = {} "
+                    "for i, told in ipairs{'17', '86400', '86401', '9223372036854775807', "
+                    "'Fri, 01 Jan 2100 00:00:00 GMT', '0', '-5', 'soon', '', "
+                    "'Thu, 01 Jan 1970 00:00:00 GMT'} do out[i] = wait(told) or json.null end "
+                    "return out"),
+        "[17,86400,86400,86400,86400,null,null,null,null,null]");
+    /* More digits than an integer has: a number or none, as the library's version will have it. */
+    rig_expect(
+        rig,
+        with_server("local a = http.request{method = 'POST', url = at '/later', "
+                    "body = '99999999999999999999'} local b = http.request{url = at "
+                    "'/redirect'} return {(a.retry_after or 1) <= 86400, b.retry_after == nil}"),
+        "[true,true]");
 }
 
 static void sizes_are_limited(void **state)
@@ -275,10 +306,15 @@ static void several_at_the_same_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HTTP_TEST(a_request_and_its_answer), HTTP_TEST(headers_are_told),
-        HTTP_TEST(sizes_are_limited),        HTTP_TEST(all_sizes_together_are_limited),
-        HTTP_TEST(failures_are_told),        HTTP_TEST(addresses_are_checked),
-        HTTP_TEST(what_is_wrong_is_raised),  HTTP_TEST(requests_end_with_their_task),
+        HTTP_TEST(a_request_and_its_answer),
+        HTTP_TEST(headers_are_told),
+        HTTP_TEST(waits_are_bounded),
+        HTTP_TEST(sizes_are_limited),
+        HTTP_TEST(all_sizes_together_are_limited),
+        HTTP_TEST(failures_are_told),
+        HTTP_TEST(addresses_are_checked),
+        HTTP_TEST(what_is_wrong_is_raised),
+        HTTP_TEST(requests_end_with_their_task),
         HTTP_TEST(several_at_the_same_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,13 @@ static bool serve_echo(struct fake_request *request)
     return true;
 }
 
+static bool serve_limited_for_ever(struct fake_request *request)
+{
+    fake_puts(request->fd, "HTTP/1.1 429 Too Many\r\nRetry-After: 9223372036854775807\r\n"
+                           "Content-Length: 0\r\n\r\n");
+    return true;
+}
+
 static bool serve_limited(struct fake_request *request)
 {
     fake_puts(request->fd, "HTTP/1.1 429 Too Many\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n");
@@ -116,6 +123,7 @@ static const struct fake_route routes[] = {
     {"/ok-close", serve_ok_then_close},
     {"/ok", serve_ok},
     {"/echo", serve_echo},
+    {"/limited-for-ever", serve_limited_for_ever},
     {"/limited", serve_limited},
     {"/redirect", serve_redirect},
     {"/hang-body", serve_hang_in_body},

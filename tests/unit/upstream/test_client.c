@@ -119,7 +119,7 @@ static void many_at_once(void **state)
 
 static void heads_without_a_body(void **state)
 {
-    struct told told = {0}, other = {0};
+    struct told told = {0}, other = {0}, endless = {0};
     (void)state;
     fetch(&told, "/limited", TT_STR("x"));
     assert_int_equal(told.error.status, 0);
@@ -130,6 +130,8 @@ static void heads_without_a_body(void **state)
     fetch(&other, "/redirect", TT_STR(""));
     assert_int_equal(other.status, 302); /* not followed */
     assert_int_equal(fake.requests, 2);
+    fetch(&endless, "/limited-for-ever", TT_STR("x"));
+    assert_int_equal(endless.retry_after, TT_RETRY_AFTER_MAX_S);
 }
 
 static void big_bodies(void **state)

@@ -5,8 +5,17 @@
 #include "db/db.h"
 #include "http/http.h"
 
+struct tt_dispatcher;
+
 /* Answers with a JSON body that nobody may cache. The body is taken over. */
 void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body);
+
+/* Answers with the error object. The text is that of the scripts that serve now; status (0: 500)
+ * and code are the error's own, its message is the detail ("": none). `put_more` (NULL: nothing)
+ * appends members. Thread: the dispatcher's worker. */
+void tt_answer_error(const struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
+                     const struct tt_err *err,
+                     void (*put_more)(struct tt_json_writer *w, const void *arg), const void *arg);
 
 void tt_answer_put_int(struct tt_json_writer *w, const char *key, int64_t value);
 void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str value);
@@ -20,9 +29,8 @@ struct tt_answer_list {
     void (*on_done)(struct tt_str array, const struct tt_err *err, void *arg);
     void *arg;
 };
-/* Owns: the arena keeps what is needed until on_done, so it must live as long. Thread: the loop's.
- */
-void tt_answer_read_list(struct tt_db *db, struct tt_loop *loop, struct tt_arena *arena,
+/* The dispatcher's loop must be attached to the database. Thread: worker. */
+void tt_answer_read_list(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
                          const struct tt_answer_list *list);
 
 /* The first columns of the row under these names: integers, texts, NULL. */

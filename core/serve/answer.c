@@ -1,11 +1,38 @@
 /* Pieces of answers that no script makes. */
-#include "app/admin/answer.h"
+#include "serve/answer.h"
+
+#include "http/error_object.h"
+#include "serve/dispatch.h"
+#include "serve/request.h"
 
 void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
 {
     tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("application/json; charset=utf-8"));
     tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
     tt_http_reply(exchange, status, body);
+}
+
+void tt_answer_error(const struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
+                     const struct tt_err *err,
+                     void (*put_more)(struct tt_json_writer *w, const void *arg), const void *arg)
+{
+    struct tt_str code = tt_str_from(err->code);
+    const struct tt_error_text *text = tt_generation_error(dispatcher->generation, code);
+    bool chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    tt_json_begin_object(&w);
+    tt_http_error_put(&w,
+                      &(struct tt_http_error){.message = chinese ? text->zh : text->en,
+                                              .code = code,
+                                              .request_id = tt_http_request_id(exchange),
+                                              .detail = err->message[0] ? tt_str_from(err->message)
+                                                                        : (struct tt_str){0}});
+    if (put_more)
+        put_more(&w, arg);
+    tt_json_end_object(&w);
+    tt_answer_json(exchange, err->status ? err->status : 500, &body);
 }
 
 void tt_answer_put_int(struct tt_json_writer *w, const char *key, int64_t value)
@@ -37,16 +64,17 @@ static void on_rows(struct tt_db_rows *rows, void *arg)
     tt_buf_free(&array);
 }
 
-void tt_answer_read_list(struct tt_db *db, struct tt_loop *loop, struct tt_arena *arena,
+void tt_answer_read_list(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
                          const struct tt_answer_list *list)
 {
-    struct tt_answer_list *kept = tt_arena_alloc(arena, sizeof(*kept));
+    struct tt_answer_list *kept = tt_arena_alloc(tt_http_arena(exchange), sizeof(*kept));
     struct tt_db_query query = {.sql = list->sql};
     struct tt_db_pending *pending;
     struct tt_err err = {0};
 
     *kept = *list;
-    if (tt_db_read(db, loop, &query, on_rows, kept, &pending, &err) != 0)
+    if (tt_db_read(dispatcher->tide->chat.db, tt_dispatcher_loop(dispatcher), &query, on_rows, kept,
+                   &pending, &err) != 0)
         list->on_done(TT_STR(""), &err, list->arg);
 }
 

@@ -1,0 +1,28 @@
+/* The one table of the core's own routes; what the scripts' are is in app.lua. */
+#include "app/admin/core_routes.h"
+
+#include "app/admin/admin_access.h"
+#include "app/admin/admin_scripts.h"
+#include "app/admin/audit.h"
+#include "app/admin/health.h"
+#include "app/admin/metrics.h"
+#include "app/admin/status.h"
+#include "base/mem.h"
+
+#define PUBLIC .listener = TT_LISTENER_PUBLIC
+#define ADMIN  .listener = TT_LISTENER_ADMIN
+
+const struct tt_core_route tt_core_routes[] = {
+    {"GET", "/livez", PUBLIC, .answer = tt_health_live},
+    {"GET", "/readyz", PUBLIC, .answer = tt_health_ready},
+    {"GET", "/livez", ADMIN, .open = true, .answer = tt_health_live},
+    {"GET", "/readyz", ADMIN, .open = true, .answer = tt_health_ready_admin},
+    {"GET", "/metrics", ADMIN, .answer = tt_metrics_answer},
+    {"GET", "/admin/status", ADMIN, .answer = tt_status_answer},
+    {"GET", "/admin/audit", ADMIN, .answer = tt_audit_answer},
+    {"GET", "/admin/generations", ADMIN, .answer = tt_admin_generations},
+    {"POST", "/admin/reload", ADMIN, .answer = tt_admin_reload},
+    {"POST", "/admin/rollback", ADMIN, .answer = tt_admin_rollback},
+    {"POST", "/admin/port", ADMIN, .answer = tt_admin_open_port},
+};
+const size_t tt_core_route_count = TT_COUNT(tt_core_routes);
