@@ -14,6 +14,7 @@
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
