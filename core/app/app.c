@@ -89,19 +89,14 @@ static int check_address(const struct tt_settings *settings, struct tt_err *err)
 static int open_database(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
+    const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {.path = settings->database};
+    struct tt_db_settings database = {.url = url};
 
-    int failed = tt_db_migrate(settings->database, settings->migrations_dir, false, &report, err);
+    int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
     if (failed)
         return -1;
-    app->repaired = tt_chat_store_repair(settings->database, err);
-    if (app->repaired < 0)
-        return -1;
-    if (app->repaired > 0)
-        tt_log(TT_LOG_WARN, "replies of the last run were left unfinished",
-               TT_F_INT("interrupted", app->repaired));
     app->db = tt_db_open(&database, app->aux, err);
     return app->db ? 0 : -1;
 }
@@ -134,17 +129,32 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
     return app->cache ? 0 : -1;
 }
 
+static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
+                            struct tt_loop *loop, struct tt_err *err)
+{
+    app->repaired = tt_chat_store_repair(app->db, loop, err);
+    if (app->repaired < 0)
+        return -1;
+    if (app->repaired > 0)
+        tt_log(TT_LOG_WARN, "replies of the last run were left unfinished",
+               TT_F_INT("interrupted", app->repaired));
+    return loss->seal_key ? tt_db_accept_seal_key(app->db, loop, app->keys.seal_id, err) : 0;
+}
+
 /* The database before the secret file: a first start that breaks off between them must not look
  * like a database that was lost. */
 static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct tt_err *err)
 {
-    const struct tt_settings *settings = app->settings;
-
-    if (open_database(app, err) != 0 || tt_keys_load(&app->keys, settings->secret_file, err) != 0)
+    if (open_database(app, err) != 0 ||
+        tt_keys_load(&app->keys, app->settings->secret_file, err) != 0)
         return -1;
-    if (loss->seal_key && tt_db_accept_seal_key(settings->database, app->keys.seal_id, err) != 0)
-        return -1;
-    return open_files(app, err);
+    struct tt_loop *loop = tt_loop_new(err); /* the workers' are not there yet */
+    int failed = loop ? tt_db_attach(app->db, loop, err) : -1;
+    if (!failed)
+        failed = prepare_database(app, loss, loop, err);
+    tt_db_detach(app->db, loop);
+    tt_loop_free(loop);
+    return failed ? -1 : open_files(app, err);
 }
 
 static int open_parts(struct tt_app *app, struct tt_err *err)

@@ -51,7 +51,7 @@ static int look(struct data *data, bool read_key, struct tt_err *err)
     data->key_in_data_dir = data->has_key && is_in_data_dir(settings);
     if (data->has_key && read_key && tt_keys_load(&data->keys, settings->secret_file, err) != 0)
         return -1;
-    if (tt_db_inspect(settings->database, data->keys.seal_id, &data->database, err) != 0)
+    if (tt_db_inspect(settings->database_url, data->keys.seal_id, &data->database, err) != 0)
         return -1;
     if (data->database.has_users)
         return 0; /* it knows its files; there may be many */
@@ -74,6 +74,7 @@ static const char *state_of(const struct tt_db_contents *database)
 static int refuse_database(const struct data *data, struct tt_err *err)
 {
     const struct tt_settings *settings = data->settings;
+    const char *place = tt_db_place(settings->database_url);
     bool uploads = data->files.files > 0;
     char beside[300];
 
@@ -82,13 +83,13 @@ static int refuse_database(const struct data *data, struct tt_err *err)
                  settings->data_dir, data->files.files);
     else
         snprintf(beside, sizeof(beside), "there is %.160s%s",
-                 data->key_in_data_dir ? settings->secret_file : settings->database,
+                 data->key_in_data_dir ? settings->secret_file : place,
                  data->key_in_data_dir ? "" : "-wal");
     return tt_err_set(err, 0, "database_lost",
                       "the database %.120s %s, but %s. Restore it from a backup, or correct "
                       "data_dir or database_url. \"tidetalk serve --accept-loss\" starts without "
                       "it%s",
-                      settings->database, state_of(&data->database), beside,
+                      place, state_of(&data->database), beside,
                       uploads ? " and deletes these files" : "");
 }
 
@@ -116,7 +117,8 @@ static void log_accepted(const struct data *data, const struct tt_data_loss *los
     if (loss->database)
         tt_log(TT_LOG_WARN,
                "loss accepted: the start goes on without the database, uploaded files are deleted",
-               TT_F_Z("database", settings->database), TT_F_Z("state", state_of(&data->database)),
+               TT_F_Z("database", tt_db_place(settings->database_url)),
+               TT_F_Z("state", state_of(&data->database)),
                TT_F_BOOL("log_discarded", data->database.log_left),
                TT_F_INT("files", (int64_t)data->files.files),
                TT_F_INT("bytes", (int64_t)data->files.bytes));

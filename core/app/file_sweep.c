@@ -8,7 +8,10 @@
 
 #include <stdlib.h>
 
-#define PAGE 500 /* rows a query, well within a reader's step budget */
+#define PAGE 500 /* rows a query, well within what a read may take at once */
+
+static const char SQL_KEYS[] =
+    "SELECT id, file_key FROM uploaded_files WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 struct sweep_job {
     struct tt_aux_job job;
@@ -19,38 +22,41 @@ struct sweep_job {
 };
 
 /* Appends one page of keys; the last id, 0 at the end, -1 on failure. */
-static int64_t read_page(struct sweep_job *sweep, struct tt_db_reader *reader, int64_t after,
+static int64_t read_page(struct sweep_job *sweep, struct tt_loop *loop, int64_t after,
                          struct tt_err *err)
 {
-    const struct tt_str sql =
-        TT_STR("SELECT id, file_key FROM uploaded_files WHERE id > ? ORDER BY id LIMIT ?");
     const struct tt_db_value values[] = {tt_db_int(after), tt_db_int(PAGE)};
+    struct tt_db_query query = {
+        .sql = TT_STR(SQL_KEYS), .values = values, .count = TT_COUNT(values)};
+    struct tt_db_rows *rows = tt_db_read_wait(sweep->db, loop, &query, err);
     int64_t last = 0;
-    int more;
 
-    if (tt_db_query(reader, sql, values, TT_COUNT(values), err) != 0)
+    if (!rows)
         return -1;
-    while ((more = tt_db_step(reader, err)) == 1) {
-        last = tt_db_column(reader, 0).integer;
-        struct tt_str key = tt_db_column(reader, 1).text;
-        tt_buf_append_str(&sweep->keys, key);
+    while (tt_db_next(rows, NULL) == TT_DB_ROW) {
+        last = rows->values[0].integer;
+        tt_buf_append_str(&sweep->keys, rows->values[1].text);
         tt_buf_append(&sweep->keys, "", 1);
     }
-    return more < 0 ? -1 : last;
+    tt_db_rows_free(rows);
+    return last;
 }
 
+/* On a loop of its own: the aux thread has none, and may wait. */
 static int read_keys(struct sweep_job *sweep, struct tt_err *err)
 {
-    struct tt_db_reader *reader = tt_db_reader_new(sweep->db, err);
+    struct tt_loop *loop = tt_loop_new(err);
     int64_t last = 0;
+    int failed = loop ? tt_db_attach(sweep->db, loop, err) : -1;
 
-    if (!reader)
-        return -1;
-    do
-        last = read_page(sweep, reader, last, err);
-    while (last > 0);
-    tt_db_reader_free(reader);
-    return last < 0 ? -1 : 0;
+    if (failed == 0) {
+        do
+            last = read_page(sweep, loop, last, err);
+        while (last > 0);
+        tt_db_detach(sweep->db, loop);
+    }
+    tt_loop_free(loop);
+    return failed || last < 0 ? -1 : 0;
 }
 
 static bool next_key(void *arg, struct tt_str *key)

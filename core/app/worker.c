@@ -75,8 +75,7 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
     fill_chat(worker);
     fill_runtime(worker);
     fill_tide(worker);
-    worker->tide.reader = tt_db_reader_new(app->db, err);
-    if (!worker->tide.reader)
+    if (tt_db_attach(app->db, worker->loop, err) != 0)
         return -1;
     worker->tide.chat.client = tt_client_new(worker->loop, &client, err);
     if (!worker->tide.chat.client)
@@ -190,7 +189,7 @@ void tt_worker_close(struct tt_worker *worker)
     tt_listeners_close_all(&worker->dispatcher);
     worker->tide.runtime.closing = true;
     tt_running_replies_abandon(&worker->tide.chat);
-    tt_db_reader_free(worker->tide.reader);
+    tt_db_detach(worker->app->db, worker->loop);
 }
 
 void tt_worker_destroy(struct tt_worker *worker)

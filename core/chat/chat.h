@@ -8,7 +8,7 @@
 
 struct tt_chat {
     struct tt_loop *loop; /* borrowed, like all that follow */
-    struct tt_db *db;
+    struct tt_db *db;     /* the loop is attached to it */
     struct tt_client *client;
     struct tt_breakers *breakers; /* of all workers; NULL = none */
     struct tt_registry *registry;

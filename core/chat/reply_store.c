@@ -9,9 +9,42 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "db/sqlite.h"
 
-#define BUSY_MS 5000
+/* ---- SQL ---- */
+
+/* A position that is there already comes from a job whose failure was told too early: the newer
+ * bytes are the same or more. */
+static const char SQL_CHECKPOINT[] =
+    "INSERT INTO reply_chunks (message_id, position, kind, bytes)"
+    " SELECT id, ?2, ?3, ?4 FROM chat_messages WHERE id = ?1 AND status = 'streaming'"
+    " ON CONFLICT (message_id, position)"
+    " DO UPDATE SET kind = excluded.kind, bytes = excluded.bytes";
+static const char SQL_END[] =
+    "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
+    " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10, runs = ?11,"
+    " delivered = ?12"
+    " WHERE id = ?1 AND session_row = ?9";
+static const char SQL_TOUCH_SESSION[] =
+    "UPDATE chat_sessions SET updated_at = ?2, version = version + 1"
+    " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";
+static const char SQL_DELETE_CHUNKS[] = "DELETE FROM reply_chunks WHERE message_id = ?1";
+
+static const char SQL_UNFINISHED[] =
+    "SELECT id FROM chat_messages WHERE status = 'streaming' AND id > ?1 ORDER BY id LIMIT ?2";
+static const char SQL_CHUNKS[] =
+    "SELECT kind, bytes, position FROM reply_chunks WHERE message_id = ?1 AND position >= ?2"
+    " ORDER BY position LIMIT ?3";
+/* A row without chunks keeps what it has; normally nothing. */
+static const char SQL_INTERRUPT[] =
+    "UPDATE chat_messages SET status = 'interrupted', updated_at = ?2, delivered = 0, runs = ?6,"
+    " error_code = 'interrupted',"
+    " content = CASE ?3 WHEN '' THEN content ELSE ?3 END,"
+    " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END,"
+    " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END"
+    " WHERE id = ?1 AND status = 'streaming'";
+static const char SQL_CHANGE_SESSION[] =
+    "UPDATE chat_sessions SET version = version + 1"
+    " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";
 
 /* ---- while the server runs ---- */
 
@@ -29,33 +62,15 @@ static struct tt_db_value now_text(char out[TT_RFC3339_SIZE])
 void tt_chat_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position, int kind,
                               struct tt_str bytes)
 {
-    /* A position that exists already comes from a job whose failure was reported too early: the
-     * newer bytes are the same or more. */
-    static const char sql[] =
-        "INSERT INTO reply_chunks (message_id, position, kind, bytes)"
-        " SELECT id, ?2, ?3, ?4 FROM chat_messages WHERE id = ?1 AND status = 'streaming'"
-        " ON CONFLICT (message_id, position)"
-        " DO UPDATE SET kind = excluded.kind, bytes = excluded.bytes";
-    struct tt_db_value values[] = {tt_db_int(message_id),
-                                   tt_db_int(position),
-                                   tt_db_int(kind),
-                                   {.type = TT_DB_BLOB, .text = bytes}};
+    struct tt_db_value values[] = {tt_db_int(message_id), tt_db_int(position), tt_db_int(kind),
+                                   tt_db_blob(bytes)};
     if (bytes.len > 0)
-        tt_db_job_add(job, TT_STR(sql), values, TT_COUNT(values), -1);
+        tt_db_job_add(job, TT_STR(SQL_CHECKPOINT), values, TT_COUNT(values), -1);
 }
 
 void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *end,
                        size_t *row_statement)
 {
-    static const char row[] =
-        "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
-        " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10, runs = ?11,"
-        " delivered = ?12"
-        " WHERE id = ?1 AND session_row = ?9";
-    static const char session[] =
-        "UPDATE chat_sessions SET updated_at = ?2, version = version + 1"
-        " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";
-    static const char chunks[] = "DELETE FROM reply_chunks WHERE message_id = ?1";
     char now[TT_RFC3339_SIZE];
     struct tt_db_value id = tt_db_int(end->message_id);
     struct tt_db_value time = now_text(now);
@@ -72,15 +87,25 @@ void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *en
                                    tt_db_text(end->runs),
                                    tt_db_int(end->delivered)};
     *row_statement = tt_db_job_count(job);
-    tt_db_job_add(job, TT_STR(row), values, TT_COUNT(values), -1);
-    tt_db_job_add(job, TT_STR(session), (struct tt_db_value[]){id, time}, 2, -1);
+    tt_db_job_add(job, TT_STR(SQL_END), values, TT_COUNT(values), -1);
+    tt_db_job_add(job, TT_STR(SQL_TOUCH_SESSION), (struct tt_db_value[]){id, time}, 2, -1);
     if (end->checkpointed)
-        tt_db_job_add(job, TT_STR(chunks), &id, 1, -1);
+        tt_db_job_add(job, TT_STR(SQL_DELETE_CHUNKS), &id, 1, -1);
 }
 
 /* ---- at start ---- */
 
-#define KINDS 3 /* of enum tt_reply_kind, which this layer does not know */
+#define KINDS    3   /* of enum tt_reply_kind */
+#define MESSAGES 100 /* a page of them, and of chunks: well within what a read may take at once */
+#define CHUNKS   500
+#define JOBS     16 /* that wait at once; each may hold a reply of megabytes */
+
+struct repair {
+    struct tt_db *db;
+    struct tt_loop *loop;
+    int waiting, count;
+    struct tt_err error;
+};
 
 /* A message's chunks, joined by kind, and the runs in which they came (see reply/reply_stored.h).
  */
@@ -116,33 +141,36 @@ static bool join_chunk(struct joined *joined, int64_t position, int kind, struct
     return true;
 }
 
-static int join_chunks(struct tt_sqlite *conn, int64_t id, struct joined *joined,
+/* A page of them from the position that is reached: 1 = there may be more. */
+static int join_page(const struct repair *repair, int64_t id, struct joined *joined,
+                     struct tt_err *err)
+{
+    const struct tt_db_value values[] = {tt_db_int(id), tt_db_int(joined->position),
+                                         tt_db_int(CHUNKS)};
+    struct tt_db_query query = {
+        .sql = TT_STR(SQL_CHUNKS), .values = values, .count = TT_COUNT(values)};
+    struct tt_db_rows *rows = tt_db_read_wait(repair->db, repair->loop, &query, err);
+    int count = 0;
+
+    if (!rows)
+        return -1;
+    while (tt_db_next(rows, NULL) == TT_DB_ROW &&
+           join_chunk(joined, rows->values[2].integer, (int)rows->values[0].integer,
+                      rows->values[1].text))
+        count++;
+    tt_db_rows_free(rows);
+    return count == CHUNKS;
+}
+
+static int join_chunks(const struct repair *repair, int64_t id, struct joined *joined,
                        struct tt_err *err)
 {
-    struct tt_statement *statement;
-    struct tt_db_value value = tt_db_int(id);
-    int rc = tt_sqlite_prepare(
-        conn,
-        TT_STR("SELECT kind, bytes, position FROM reply_chunks WHERE message_id = ?1"
-               " ORDER BY position"),
-        &statement, err);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = tt_sqlite_bind(conn, statement, &value, 1, false, err);
-    while (rc == SQLITE_OK && (rc = sqlite3_step(statement->handle)) == SQLITE_ROW) {
-        int kind = sqlite3_column_int(statement->handle, 0);
-        int64_t position = sqlite3_column_int64(statement->handle, 2);
-        rc = SQLITE_OK;
-        if (!join_chunk(joined, position, kind, tt_sqlite_column(statement, 1).text))
-            break;
-    }
+    int more;
+    do
+        more = join_page(repair, id, joined, err);
+    while (more > 0);
     end_run(joined);
-    if (rc == SQLITE_DONE)
-        rc = SQLITE_OK;
-    else if (rc != SQLITE_OK)
-        tt_sqlite_error(conn, rc, err);
-    tt_sqlite_release(statement);
-    return rc;
+    return more;
 }
 
 /* The text, without a last character that is not whole: segments end on boundaries, so that only
@@ -163,74 +191,94 @@ static struct tt_str whole_lines(const struct tt_buf *buf)
     return text;
 }
 
-static int repair_message(struct tt_sqlite *conn, int64_t id, struct tt_err *err)
+static void on_repaired(struct tt_db_job *job, void *arg)
 {
-    /* A row without chunks keeps what it has; normally nothing. */
-    static const char row[] =
-        "UPDATE chat_messages SET status = 'interrupted', updated_at = ?2, delivered = 0, runs = "
-        "?6,"
-        " error_code = 'interrupted',"
-        " content = CASE ?3 WHEN '' THEN content ELSE ?3 END,"
-        " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END,"
-        " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END WHERE id = ?1";
-    static const char session[] =
-        "UPDATE chat_sessions SET version = version + 1"
-        " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";
-    static const char chunks[] = "DELETE FROM reply_chunks WHERE message_id = ?1";
-    struct joined joined = {0};
+    struct repair *repair = arg;
+    const struct tt_err *err = tt_db_job_error(job);
+
+    repair->waiting--;
+    if (err)
+        repair->error = *err;
+    else
+        repair->count += tt_db_job_outcome(job, 0).changes > 0;
+}
+
+static void add_interrupt(struct tt_db_job *job, int64_t id, const struct joined *joined)
+{
     char now[TT_RFC3339_SIZE];
     struct tt_db_value id_value = tt_db_int(id);
-    int rc = join_chunks(conn, id, &joined, err);
     struct tt_db_value values[] = {id_value,
                                    now_text(now),
-                                   tt_db_text(whole_text(&joined.text[0])),
-                                   tt_db_text(whole_text(&joined.text[1])),
-                                   tt_db_text(whole_lines(&joined.text[2])),
-                                   tt_db_text(tt_buf_str(&joined.runs))};
-    if (rc == SQLITE_OK)
-        rc = tt_sqlite_run_values(conn, row, values, TT_COUNT(values), NULL, err);
-    if (rc == SQLITE_OK)
-        rc = tt_sqlite_run_values(conn, session, &id_value, 1, NULL, err);
-    if (rc == SQLITE_OK)
-        rc = tt_sqlite_run_values(conn, chunks, &id_value, 1, NULL, err);
+                                   tt_db_text(whole_text(&joined->text[0])),
+                                   tt_db_text(whole_text(&joined->text[1])),
+                                   tt_db_text(whole_lines(&joined->text[2])),
+                                   tt_db_text(tt_buf_str(&joined->runs))};
+    tt_db_job_add(job, TT_STR(SQL_INTERRUPT), values, TT_COUNT(values), -1);
+    tt_db_job_add(job, TT_STR(SQL_CHANGE_SESSION), &id_value, 1, -1);
+    tt_db_job_add(job, TT_STR(SQL_DELETE_CHUNKS), &id_value, 1, -1);
+}
+
+/* Jobs are not waited for one by one: those that queue meanwhile share a commit. */
+static int repair_message(struct repair *repair, int64_t id, struct tt_err *err)
+{
+    struct joined joined = {0};
+    struct tt_db_job *job = tt_db_job_new();
+    int failed = join_chunks(repair, id, &joined, err);
+
+    if (failed == 0)
+        add_interrupt(job, id, &joined);
+    while (repair->waiting >= JOBS)
+        tt_loop_tick(repair->loop, -1);
+    if (failed == 0)
+        failed = tt_db_submit(repair->db, repair->loop, job, on_repaired, repair, err);
+    if (failed == 0)
+        repair->waiting++;
+    else
+        tt_db_job_free(job);
     for (int kind = 0; kind < KINDS; kind++)
         tt_buf_free(&joined.text[kind]);
     tt_buf_free(&joined.runs);
-    return rc;
+    return failed;
 }
 
-/* One after the other by the partial index on running messages, in one transaction. */
-static int repair_all(struct tt_sqlite *conn, int *count, struct tt_err *err)
+/* One page of messages after `*last` (its own last one afterwards): 1 = there may be more. */
+static int repair_page(struct repair *repair, int64_t *last, struct tt_err *err)
 {
-    for (;;) {
-        int64_t id = -1;
-        int rc = tt_sqlite_run_values(
-            conn, "SELECT id FROM chat_messages WHERE status = 'streaming' ORDER BY id LIMIT 1",
-            NULL, 0, &id, err);
-        if (rc != SQLITE_OK || id < 0)
-            return rc;
-        rc = repair_message(conn, id, err);
-        if (rc != SQLITE_OK)
-            return rc;
-        (*count)++;
+    const struct tt_db_value values[] = {tt_db_int(*last), tt_db_int(MESSAGES)};
+    struct tt_db_query query = {
+        .sql = TT_STR(SQL_UNFINISHED), .values = values, .count = TT_COUNT(values)};
+    struct tt_db_rows *rows = tt_db_read_wait(repair->db, repair->loop, &query, err);
+    int failed = 0, count = 0;
+
+    if (!rows)
+        return -1;
+    while (failed == 0 && tt_db_next(rows, NULL) == TT_DB_ROW) {
+        *last = rows->values[0].integer;
+        failed = repair_message(repair, *last, err);
+        count++;
     }
+    tt_db_rows_free(rows);
+    return failed ? -1 : count == MESSAGES;
 }
 
-int tt_chat_store_repair(const char *path, struct tt_err *err)
+int tt_chat_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err *err)
 {
-    struct tt_sqlite conn;
-    int count = 0;
-    int rc = tt_sqlite_open(&conn, path, TT_SQLITE_WRITE, BUSY_MS, err);
-    if (rc == SQLITE_OK)
-        rc = tt_sqlite_run(&conn, "BEGIN IMMEDIATE", err);
-    if (rc == SQLITE_OK)
-        rc = repair_all(&conn, &count, err);
-    if (rc == SQLITE_OK)
-        rc = tt_sqlite_run(&conn, "COMMIT", err);
-    tt_sqlite_close(&conn); /* rolls back what was not committed */
-    if (rc != SQLITE_OK)
+    struct repair repair = {.db = db, .loop = loop};
+    int64_t last = 0;
+    int more;
+
+    do
+        more = repair_page(&repair, &last, err);
+    while (more > 0);
+    while (repair.waiting > 0)
+        tt_loop_tick(loop, -1);
+    if (more == 0 && repair.error.status) {
+        *err = repair.error;
+        more = -1;
+    }
+    if (more < 0)
         return tt_err_wrap(err, "repair of interrupted replies");
-    if (count > 0)
-        tt_log(TT_LOG_INFO, "replies were interrupted", TT_F_INT("count", count));
-    return count;
+    if (repair.count > 0)
+        tt_log(TT_LOG_INFO, "replies were interrupted", TT_F_INT("count", repair.count));
+    return repair.count;
 }

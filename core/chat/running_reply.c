@@ -15,6 +15,7 @@
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 

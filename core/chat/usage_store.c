@@ -8,8 +8,15 @@
 
 /* Sums stop at 2^53, the last integer that is exact in JSON, also where a row is over it already: a
  * sum that left the integers would fail the whole job, today and with every later request. */
+#define MOST         "9007199254740992"
+#define OLD(column)  "usage_days." column
+#define NEW(column)  "excluded." column
+#define ROOM(column) MOST " - " OLD(column)
 #define SUM(column)                                                                                \
-    column " = " column " + max(0, min(excluded." column ", 9007199254740992 - " column "))"
+    column " = " OLD(column) " + CASE WHEN " NEW(column) " < 0 OR " OLD(                           \
+        column) " > " MOST                                                                         \
+                " THEN 0 WHEN " NEW(column) " > " ROOM(column) " THEN " ROOM(column) " ELSE " NEW( \
+                    column) " END"
 
 /* From the user's row instead of VALUES: a foreign key error would fail the whole job. */
 const char tt_usage_store_sql[] =

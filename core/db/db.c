@@ -1,53 +1,248 @@
-/* Putting the parts together: the writer, the pool of aux readers, the settings they share. */
+/* From the interface to the engine: which one a URL names, and which link a loop has. */
 #include "base/mem.h"
-#include "db/internal.h"
+#include "base/str.h"
+#include "db/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#define BATCH_MAX         512
-#define QUEUE_MAX         4096
-#define WAL_TRUNCATE_SIZE (64u << 20)
-#define STEP_BUDGET       100000
+static const struct tt_db_engine *const engines[] = {
+    &tt_sqlite_engine,
+#ifdef TT_TESTS
+    &tt_late_engine,
+#endif
+};
+
+/* ---- URLs ---- */
+
+static const struct tt_db_engine *find_engine(struct tt_str url, struct tt_err *err)
+{
+    for (size_t i = 0; i < TT_COUNT(engines); i++) {
+        size_t length = strlen(engines[i]->scheme);
+        if (url.len > length + 1 && url.data[length] == ':' &&
+            tt_str_starts(url, tt_str_from(engines[i]->scheme)))
+            return engines[i];
+    }
+    tt_err_set(err, 503, "database_unavailable", "no database goes by '%.200s': use %s",
+               url.len ? url.data : "", engines[0]->usage);
+    return NULL;
+}
+
+const struct tt_db_engine *tt_db_engine_of(const char *url, const char **place, struct tt_err *err)
+{
+    const struct tt_db_engine *engine = find_engine(tt_str_from(url), err);
+    if (engine)
+        *place = url + strlen(engine->scheme) + 1;
+    return engine;
+}
+
+int tt_db_check_url(struct tt_str url, struct tt_err *err)
+{
+    if (find_engine(url, NULL))
+        return 0;
+    return tt_err_set(err, 0, "invalid_setting", "only %s is supported", engines[0]->usage);
+}
+
+void tt_db_default_url(const char *data_dir, char *out, size_t size)
+{
+    snprintf(out, size, "%s:%s/tidetalk.db", engines[0]->scheme, data_dir);
+}
+
+const char *tt_db_place(const char *url)
+{
+    const char *place = url;
+    tt_db_engine_of(url, &place, NULL);
+    return place;
+}
+
+bool tt_db_exists(const char *url)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, NULL);
+    return engine && engine->exists(place);
+}
+
+int tt_db_copy(const char *from_url, const char *to_url, struct tt_err *err)
+{
+    const char *from, *to;
+    const struct tt_db_engine *source = tt_db_engine_of(from_url, &from, err);
+    const struct tt_db_engine *target = tt_db_engine_of(to_url, &to, err);
+    if (!source || !target)
+        return -1;
+    if (source->copy != target->copy)
+        return tt_err_set(err, 503, "database_unavailable",
+                          "a copy must be of the same kind: %s and %s are not", source->scheme,
+                          target->scheme);
+    return source->copy(from, to, err);
+}
+
+int tt_db_migrate(const char *url, const char *directory, bool dry_run,
+                  struct tt_migrate_report *report, struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+    *report = (struct tt_migrate_report){0};
+    return engine ? engine->migrate(place, directory, dry_run, report, err) : -1;
+}
+
+int tt_db_migrate_down(const char *url, const char *directory, int version,
+                       struct tt_migrate_report *report, struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+    *report = (struct tt_migrate_report){0};
+    return engine ? engine->migrate_down(place, directory, version, report, err) : -1;
+}
+
+/* ---- life ---- */
+
+void tt_db_create(struct tt_db *db, const struct tt_db_engine *engine)
+{
+    db->engine = engine;
+    pthread_mutex_init(&db->mutex, NULL);
+}
+
+void tt_db_destroy(struct tt_db *db)
+{
+    pthread_mutex_destroy(&db->mutex);
+}
 
 struct tt_db *tt_db_open(const struct tt_db_settings *settings, struct tt_aux *aux,
                          struct tt_err *err)
 {
-    struct tt_db *db = TT_NEW(struct tt_db);
-    struct tt_db_settings used = *settings;
-    struct tt_err cause = {0};
-    if (used.batch_max <= 0)
-        used.batch_max = BATCH_MAX;
-    if (used.queue_max <= 0)
-        used.queue_max = QUEUE_MAX;
-    if (used.wal_truncate_size == 0)
-        used.wal_truncate_size = WAL_TRUNCATE_SIZE;
-    db->step_budget = used.step_budget > 0 ? used.step_budget : STEP_BUDGET;
-    db->path = tt_strndup(used.path, strlen(used.path));
-    db->aux = aux;
-    db->pool = tt_fetch_pool_new(db->path);
-    db->writer = tt_writer_new(&used, &cause);
-    if (!db->writer) {
-        tt_db_close(db);
-        tt_err_set(err, 503, "database_unavailable", "%s", cause.message);
-        return NULL;
-    }
-    return db;
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(settings->url, &place, err);
+    return engine ? engine->open(place, settings, aux, err) : NULL;
 }
 
 void tt_db_close(struct tt_db *db)
 {
-    if (!db)
-        return;
-    tt_fetch_pool_close(db->pool);
-    tt_writer_free(db->writer);
-    free(db->path);
-    free(db);
+    if (db)
+        db->engine->close(db);
 }
 
 void tt_db_stats(struct tt_db *db, struct tt_db_stats *out)
 {
-    tt_writer_stats(db->writer, out);
+    db->engine->stats(db, out);
 }
+
+/* ---- loops ---- */
+
+/* -1: it is not attached. */
+static int slot_of(struct tt_db *db, const struct tt_loop *loop)
+{
+    int slots = loop ? atomic_load_explicit(&db->slots, memory_order_acquire) : 0;
+    for (int i = 0; i < slots; i++)
+        if (atomic_load_explicit(&db->loops[i], memory_order_relaxed) == loop)
+            return i;
+    return -1;
+}
+
+static int take_slot(struct tt_db *db, struct tt_db_link *link)
+{
+    int i = 0;
+    pthread_mutex_lock(&db->mutex);
+    while (i < TT_DB_LOOPS_MAX && atomic_load(&db->loops[i]))
+        i++;
+    if (i < TT_DB_LOOPS_MAX) {
+        db->links[i] = link;
+        atomic_store(&db->loops[i], link->loop);
+        if (i >= atomic_load(&db->slots))
+            atomic_store(&db->slots, i + 1);
+    }
+    pthread_mutex_unlock(&db->mutex);
+    return i < TT_DB_LOOPS_MAX ? 0 : -1;
+}
+
+void tt_db_link_create(struct tt_db_link *link, struct tt_db *db, struct tt_loop *loop)
+{
+    link->db = db;
+    link->loop = loop;
+    tt_list_init(&link->pending);
+}
+
+int tt_db_attach(struct tt_db *db, struct tt_loop *loop, struct tt_err *err)
+{
+    struct tt_db_link *link = db->engine->attach(db, loop, err);
+    if (!link)
+        return -1;
+    if (take_slot(db, link) == 0)
+        return 0;
+    db->engine->detach(link);
+    return tt_err_set(err, 503, "database_unavailable", "more than %d loops read from the database",
+                      TT_DB_LOOPS_MAX);
+}
+
+void tt_db_detach(struct tt_db *db, struct tt_loop *loop)
+{
+    int slot = slot_of(db, loop);
+    if (slot < 0)
+        return;
+    struct tt_db_link *link = db->links[slot];
+    while (!tt_list_empty(&link->pending))
+        tt_db_pending_cancel(tt_list_entry(link->pending.next, struct tt_db_pending, node));
+    db->engine->detach(link);
+    pthread_mutex_lock(&db->mutex);
+    db->links[slot] = NULL;
+    atomic_store(&db->loops[slot], NULL);
+    pthread_mutex_unlock(&db->mutex);
+}
+
+/* ---- reading ---- */
+
+int tt_db_read(struct tt_db *db, struct tt_loop *loop, const struct tt_db_query *query,
+               tt_db_rows_fn *on_rows, void *arg, struct tt_db_pending **pending,
+               struct tt_err *err)
+{
+    int slot = slot_of(db, loop);
+    *pending = NULL;
+    if (slot < 0)
+        return tt_err_set(err, 500, "database_error", "this loop is not attached to the database");
+    return db->engine->read(db->links[slot], query, on_rows, arg, pending, err);
+}
+
+void tt_db_pending_pass(struct tt_db_pending *pending, tt_db_rows_fn *on_rows, void *arg)
+{
+    pending->on_rows = on_rows;
+    pending->arg = arg;
+}
+
+void tt_db_pending_cancel(struct tt_db_pending *pending)
+{
+    pending->link->db->engine->cancel(pending);
+}
+
+struct wait {
+    struct tt_result *result;
+    struct tt_err error;
+    bool done;
+};
+
+static void keep_rows(struct tt_db_rows *rows, void *arg)
+{
+    struct wait *wait = arg;
+    wait->done = tt_result_fill(wait->result, rows);
+}
+
+struct tt_db_rows *tt_db_read_wait(struct tt_db *db, struct tt_loop *loop,
+                                   const struct tt_db_query *query, struct tt_err *err)
+{
+    struct wait wait = {.result = tt_result_new(query->rows_max)};
+    struct tt_db_pending *pending;
+    struct tt_err *error = &wait.result->error;
+
+    if (tt_db_read(db, loop, query, keep_rows, &wait, &pending, error) == 0)
+        while (!wait.done)
+            tt_loop_tick(loop, -1);
+    if (!error->status)
+        return &wait.result->rows;
+    if (err)
+        *err = *error;
+    tt_result_free(wait.result);
+    return NULL;
+}
+
+/* ---- writing ---- */
 
 int tt_db_submit(struct tt_db *db, struct tt_loop *loop, struct tt_db_job *job,
                  void (*on_done)(struct tt_db_job *job, void *arg), void *arg, struct tt_err *err)
@@ -55,10 +250,31 @@ int tt_db_submit(struct tt_db *db, struct tt_loop *loop, struct tt_db_job *job,
     job->loop = loop;
     job->on_done = on_done;
     job->arg = arg;
-    return tt_writer_submit(db->writer, job, err);
+    return db->engine->submit(db, job, err);
 }
 
-const char *tt_db_library_version(void)
+static void note_end(struct tt_db_job *job, void *arg)
 {
-    return sqlite3_libversion();
+    struct wait *wait = arg;
+    if (tt_db_job_error(job))
+        wait->error = *tt_db_job_error(job);
+    wait->done = true;
+}
+
+int tt_db_submit_wait(struct tt_db *db, struct tt_loop *loop, struct tt_db_job *job,
+                      struct tt_err *err)
+{
+    struct wait wait = {0};
+
+    if (tt_db_submit(db, loop, job, note_end, &wait, err) != 0) {
+        tt_db_job_free(job);
+        return -1;
+    }
+    while (!wait.done)
+        tt_loop_tick(loop, -1);
+    if (!wait.error.status)
+        return 0;
+    if (err)
+        *err = wait.error;
+    return -1;
 }

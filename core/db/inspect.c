@@ -1,171 +1,30 @@
-/* See inspect.h. A file without bytes is never opened: SQLite would remove the write-ahead log
- * beside it, which may be all that is left of a database. */
+/* See inspect.h. What can be seen from outside is the engine's. */
 #include "db/inspect.h"
 
 #include "base/clock.h"
-#include "db/sqlite.h"
+#include "db/engine.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
+static const char SQL_ACCEPT[] =
+    "INSERT INTO settings (key, value, updated_at) VALUES ('accepted_seal_key', ?1, ?2)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at";
 
-#define BUSY_MS 5000
-
-/* ---- the files ---- */
-
-/* The size, 0 when there is no file. -1: it cannot be looked at. */
-static int64_t size_of(const char *path, bool *missing)
-{
-    struct stat st;
-    *missing = stat(path, &st) != 0;
-    if (*missing)
-        return errno == ENOENT ? 0 : -1;
-    return st.st_size;
-}
-
-static bool has_log(const char *path)
-{
-    char log[4300];
-    bool missing;
-    snprintf(log, sizeof(log), "%s-wal", path);
-    return size_of(log, &missing) > 0;
-}
-
-/* ---- the tables ---- */
-
-static int count_tables(struct tt_sqlite *conn, const char *name, bool *exists, struct tt_err *err)
-{
-    struct tt_db_value value = tt_db_text(tt_str_from(name));
-    int64_t count = 0;
-    int rc = tt_sqlite_run_values(
-        conn, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1", &value, 1,
-        &count, err);
-    *exists = count > 0;
-    return rc;
-}
-
-static int look_for_users(struct tt_sqlite *conn, struct tt_db_contents *contents,
-                          struct tt_err *err)
-{
-    int64_t found = 0;
-    bool exists;
-    int rc = count_tables(conn, "users", &exists, err);
-    if (rc == SQLITE_OK && exists)
-        rc =
-            tt_sqlite_run_values(conn, "SELECT EXISTS (SELECT 1 FROM users)", NULL, 0, &found, err);
-    contents->has_users = found > 0;
-    return rc;
-}
-
-/* Sealed texts begin with "v1.<key id>.", see base/seal.c. */
-static int look_for_sealed(struct tt_sqlite *conn, struct tt_str seal_id,
-                           struct tt_db_contents *contents, struct tt_err *err)
-{
-    struct tt_db_value value = tt_db_text(seal_id);
-    struct tt_statement *statement;
-    bool exists;
-    int rc = count_tables(conn, "user_apis", &exists, err);
-    if (rc != SQLITE_OK || !exists)
-        return rc;
-    rc =
-        tt_sqlite_prepare(conn,
-                          TT_STR("SELECT count(*), max(substr(api_key_sealed, 4, 8)) FROM user_apis"
-                                 " WHERE substr(api_key_sealed, 1, 12) <> 'v1.' || ?1 || '.'"),
-                          &statement, err);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = tt_sqlite_bind(conn, statement, &value, 1, false, err);
-    if (rc == SQLITE_OK && (rc = sqlite3_step(statement->handle)) == SQLITE_ROW) {
-        struct tt_db_value id = tt_sqlite_column(statement, 1);
-        contents->unreadable = sqlite3_column_int64(statement->handle, 0);
-        if (id.type == TT_DB_TEXT)
-            snprintf(contents->sealed_with, sizeof(contents->sealed_with), "%.*s",
-                     TT_STR_ARG(id.text));
-        rc = SQLITE_OK;
-    } else if (rc != SQLITE_OK) {
-        tt_sqlite_error(conn, rc, err);
-    }
-    tt_sqlite_release(statement);
-    return rc;
-}
-
-static int look_for_note(struct tt_sqlite *conn, struct tt_str seal_id,
-                         struct tt_db_contents *contents, struct tt_err *err)
-{
-    struct tt_db_value value = tt_db_text(seal_id);
-    int64_t found = 0;
-    bool exists;
-    int rc = count_tables(conn, "settings", &exists, err);
-    if (rc == SQLITE_OK && exists)
-        rc = tt_sqlite_run_values(
-            conn, "SELECT count(*) FROM settings WHERE key = 'accepted_seal_key' AND value = ?1",
-            &value, 1, &found, err);
-    contents->accepted = found > 0;
-    return rc;
-}
-
-static int look(const char *path, enum tt_sqlite_mode mode, struct tt_str seal_id,
-                struct tt_db_contents *contents, struct tt_err *err)
-{
-    struct tt_sqlite conn = {0};
-    bool migrated = false;
-    int rc = tt_sqlite_open(&conn, path, mode, BUSY_MS, err);
-    if (rc == SQLITE_OK)
-        rc = count_tables(&conn, "schema_migrations", &migrated, err);
-    contents->empty = !migrated;
-    if (rc == SQLITE_OK)
-        rc = look_for_users(&conn, contents, err);
-    if (rc == SQLITE_OK)
-        rc = look_for_sealed(&conn, seal_id, contents, err);
-    if (rc == SQLITE_OK)
-        rc = look_for_note(&conn, seal_id, contents, err);
-    tt_sqlite_close(&conn);
-    return rc;
-}
-
-int tt_db_inspect(const char *path, const char *seal_id, struct tt_db_contents *contents,
+int tt_db_inspect(const char *url, const char *seal_id, struct tt_db_contents *contents,
                   struct tt_err *err)
 {
-    struct tt_str id = tt_str_from(seal_id);
-    struct tt_err cause = {0};
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
     *contents = (struct tt_db_contents){0};
-    int64_t size = size_of(path, &contents->missing);
-    if (size < 0)
-        return tt_err_set(err, 503, "database_unavailable", "%s: %s", path, strerror(errno));
-    if (size == 0) {
-        contents->empty = !contents->missing;
-        contents->log_left = has_log(path);
-        return 0;
-    }
-    int rc = look(path, TT_SQLITE_READ, id, contents, &cause);
-    /* A process that was killed while it made the file leaves a journal, and who only reads may not
-     * roll it back. */
-    if (rc == SQLITE_READONLY_ROLLBACK)
-        rc = look(path, TT_SQLITE_WRITE, id, contents, &cause);
-    if (rc != SQLITE_OK)
-        return tt_err_set(err, 503, "database_unavailable", "the database %s cannot be read: %s",
-                          path, cause.message);
-    return 0;
+    return engine ? engine->inspect(place, seal_id, contents, err) : -1;
 }
 
-int tt_db_accept_seal_key(const char *path, const char *seal_id, struct tt_err *err)
+int tt_db_accept_seal_key(struct tt_db *db, struct tt_loop *loop, const char *seal_id,
+                          struct tt_err *err)
 {
-    struct tt_sqlite conn = {0};
-    struct tt_err cause = {0};
+    struct tt_db_job *job = tt_db_job_new();
     char now[TT_RFC3339_SIZE];
     tt_clock_format(tt_clock_wall_us(), now);
     struct tt_db_value values[] = {tt_db_text(tt_str_from(seal_id)), tt_db_text(tt_str_from(now))};
-    int rc = tt_sqlite_open(&conn, path, TT_SQLITE_WRITE, BUSY_MS, &cause);
-    if (rc == SQLITE_OK)
-        rc = tt_sqlite_run_values(
-            &conn,
-            "INSERT INTO settings (key, value, updated_at) VALUES ('accepted_seal_key', ?1, ?2)"
-            " ON CONFLICT (key) DO UPDATE SET value = excluded.value,"
-            " updated_at = excluded.updated_at",
-            values, TT_COUNT(values), NULL, &cause);
-    tt_sqlite_close(&conn);
-    if (rc != SQLITE_OK)
-        return tt_err_set(err, 503, "database_unavailable", "%s: %s", path, cause.message);
-    return 0;
+
+    tt_db_job_add(job, TT_STR(SQL_ACCEPT), values, TT_COUNT(values), 1);
+    return tt_db_submit_wait(db, loop, job, err);
 }

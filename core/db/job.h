@@ -1,5 +1,5 @@
-/* What a job looks like inside: built by job.c on a loop, run by batch.c on the writer. Private to
- * db. A job has one owner at any time: caller, queue and writer, mailbox, on_done. */
+/* What a job looks like inside: built by job.c on a loop, run by the engine on its writer.
+ * Private to db. A job has one owner at any time: caller, queue and writer, mailbox, on_done. */
 #pragma once
 #include "base/arena.h"
 #include "base/list.h"

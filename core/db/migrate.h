@@ -1,7 +1,7 @@
 /* Schema migrations: migrations/NNNN_<name>.up.sql and .down.sql, applied in order, each in one
  * transaction together with its row (version, name, sha256) in schema_migrations. A file that was
  * applied and changed since, or one that is missing below the newest applied, is refused. Safe
- * beside other processes: runs under BEGIN IMMEDIATE. */
+ * beside other processes: two that start at once take turns. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -12,11 +12,11 @@ struct tt_migrate_report {
     struct tt_buf text; /* one line a migration: "0001 init applied|pending|done"; caller frees */
 };
 
-/* Applies what is missing, creating the file (mode 0600) when needed. Codes "migration_failed"
+/* Applies what is missing, creating the database when needed. Codes "migration_failed"
  * (with file and SQL error), "migration_changed", "migration_missing". Thread: main, blocking. */
-int tt_db_migrate(const char *path, const char *directory, bool dry_run,
+int tt_db_migrate(const char *url, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err);
 
 /* Undoes the newest migrations down to `version` with their .down.sql. */
-int tt_db_migrate_down(const char *path, const char *directory, int version,
+int tt_db_migrate_down(const char *url, const char *directory, int version,
                        struct tt_migrate_report *report, struct tt_err *err);

@@ -5,40 +5,20 @@
 #include "db/search_index.h"
 
 #include "base/log.h"
-
-#include <string.h>
+#include "db/engine.h"
 
 #define PAUSE_MS 500
 
-/* The messages that the next job takes: at most 64, and no more than 64 KiB of text unless the
- * first one alone is larger (the schema bounds what is indexed of one). ?1: of this user; NULL: of
- * all. */
-#define QUEUED                                                                                     \
-    "SELECT id, size FROM message_search_queue WHERE ?1 IS NULL OR user_id = ?1 ORDER BY id"
-#define RUNNING "SELECT id, size, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS upto"
-#define NEXT                                                                                       \
-    "SELECT id FROM (" RUNNING " FROM (" QUEUED " LIMIT 64)) WHERE upto <= 65536 OR upto = size"
-
-static const char SQL_INDEX[] = "INSERT INTO message_search (rowid, owner, content)"
-                                " SELECT id, owner, content FROM message_search_source"
-                                " WHERE id IN (" NEXT ")";
-static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE id IN (" NEXT ")";
-/* Changes nothing; how many rows it "changed" tells whether some are left. */
-static const char SQL_LEFT[] = "UPDATE message_search_queue SET size = size"
-                               " WHERE id = (SELECT id FROM (" QUEUED " LIMIT 1))";
 static const char SQL_IS_BEHIND[] = "SELECT 1 FROM message_search_queue WHERE user_id = ?1 LIMIT 1";
 
-enum { LEFT_STATEMENT = 2 };
-
-static int submit_job(struct tt_db *db, struct tt_loop *loop, struct tt_db_value user,
+/* `user`: NULL = of all. */
+static int submit_job(struct tt_db *db, struct tt_loop *loop, const struct tt_db_value *user,
                       void (*on_done)(struct tt_db_job *job, void *arg), void *arg,
                       struct tt_err *err)
 {
     struct tt_db_job *job = tt_db_job_new();
 
-    tt_db_job_add(job, TT_STR(SQL_INDEX), &user, 1, -1);
-    tt_db_job_add(job, TT_STR(SQL_TAKE_OFF), &user, 1, -1);
-    tt_db_job_add(job, TT_STR(SQL_LEFT), &user, 1, -1);
+    db->engine->search->index(job, user);
     if (tt_db_submit(db, loop, job, on_done, arg, err) == 0)
         return 0;
     tt_db_job_free(job);
@@ -47,7 +27,7 @@ static int submit_job(struct tt_db *db, struct tt_loop *loop, struct tt_db_value
 
 static bool rows_are_left(const struct tt_db_job *job)
 {
-    return tt_db_job_outcome(job, LEFT_STATEMENT).changes > 0;
+    return tt_db_job_outcome(job, tt_db_job_count(job) - 1).changes > 0;
 }
 
 /* ---- everybody's, in the background ---- */
@@ -83,7 +63,7 @@ static void submit(struct tt_search_index *index, uint64_t jobs)
 {
     struct tt_err err = {0};
 
-    if (submit_job(index->db, index->loop, tt_db_null(), on_indexed, index, &err) != 0)
+    if (submit_job(index->db, index->loop, NULL, on_indexed, index, &err) != 0)
         return;
     index->running = true;
     index->jobs_seen = jobs + 1;
@@ -120,21 +100,12 @@ void tt_search_index_stop(struct tt_search_index *index)
 
 /* ---- one user's, before a search ---- */
 
-int tt_search_is_behind(struct tt_db_reader *reader, int64_t user_id, struct tt_err *err)
-{
-    struct tt_db_value user = tt_db_int(user_id);
-    struct tt_err failed = {0};
+static void on_caught_up(struct tt_db_job *job, void *arg);
 
-    int status = tt_db_query(reader, TT_STR(SQL_IS_BEHIND), &user, 1, &failed);
-    if (status == 0)
-        status = tt_db_step(reader, &failed);
-    tt_db_query_end(reader);
-    /* A long queue of others: the writer finds out. */
-    if (status < 0 && strcmp(failed.code, "query_too_slow") == 0)
-        return 1;
-    if (status < 0)
-        *err = failed;
-    return status;
+static int submit_catch_up(struct tt_search_catch_up *catch_up, struct tt_err *err)
+{
+    struct tt_db_value user = tt_db_int(catch_up->user_id);
+    return submit_job(catch_up->db, catch_up->loop, &user, on_caught_up, catch_up, err);
 }
 
 static void on_caught_up(struct tt_db_job *job, void *arg)
@@ -144,12 +115,29 @@ static void on_caught_up(struct tt_db_job *job, void *arg)
     struct tt_err err = {0};
 
     if (!failed && rows_are_left(job) && !catch_up->cancelled) {
-        if (submit_job(catch_up->db, catch_up->loop, tt_db_int(catch_up->user_id), on_caught_up,
-                       catch_up, &err) == 0)
+        if (submit_catch_up(catch_up, &err) == 0)
             return;
         failed = &err;
     }
     catch_up->on_done(catch_up, failed);
+}
+
+static void note_behind(struct tt_db_rows *rows, void *arg)
+{
+    struct tt_search_catch_up *catch_up = arg;
+    catch_up->behind = tt_db_next(rows, NULL);
+}
+
+static void on_late_behind(struct tt_db_rows *rows, void *arg)
+{
+    struct tt_search_catch_up *catch_up = arg;
+    struct tt_err err = {0};
+
+    catch_up->pending = NULL;
+    int behind = tt_db_next(rows, &err);
+    if (behind == TT_DB_ROW && submit_catch_up(catch_up, &err) == 0)
+        return;
+    catch_up->on_done(catch_up, behind == TT_DB_END ? NULL : &err);
 }
 
 int tt_search_catch_up(struct tt_search_catch_up *catch_up, struct tt_db *db, struct tt_loop *loop,
@@ -158,9 +146,28 @@ int tt_search_catch_up(struct tt_search_catch_up *catch_up, struct tt_db *db, st
                                        const struct tt_err *err),
                        struct tt_err *err)
 {
-    catch_up->db = db;
-    catch_up->loop = loop;
-    catch_up->user_id = user_id;
-    catch_up->on_done = on_done;
-    return submit_job(db, loop, tt_db_int(user_id), on_caught_up, catch_up, err);
+    struct tt_db_value user = tt_db_int(user_id);
+    struct tt_db_query query = {.sql = TT_STR(SQL_IS_BEHIND), .values = &user, .count = 1};
+
+    *catch_up =
+        (struct tt_search_catch_up){.db = db, .loop = loop, .user_id = user_id, .on_done = on_done};
+    if (tt_db_read(db, loop, &query, note_behind, catch_up, &catch_up->pending, err) != 0)
+        return -1;
+    if (catch_up->pending) {
+        tt_db_pending_pass(catch_up->pending, on_late_behind, catch_up);
+        return 1;
+    }
+    if (catch_up->behind == TT_DB_END)
+        return 0;
+    return submit_catch_up(catch_up, err) == 0 ? 1 : -1;
+}
+
+bool tt_search_catch_up_cancel(struct tt_search_catch_up *catch_up)
+{
+    bool over = catch_up->pending;
+    if (over)
+        tt_db_pending_cancel(catch_up->pending);
+    catch_up->pending = NULL;
+    catch_up->cancelled = true;
+    return over;
 }

@@ -20,21 +20,24 @@ void tt_search_index_start(struct tt_search_index *index, struct tt_db *db, stru
 void tt_search_index_stop(struct tt_search_index *index);
 
 /* What one user has in the queue, indexed at once. */
-struct tt_search_catch_up { /* embed and zero; must live until on_done */
+struct tt_search_catch_up { /* must live until on_done */
     struct tt_db *db;
     struct tt_loop *loop;
     int64_t user_id;
-    bool cancelled; /* set by whoever no longer waits: no further job; on_done comes all the same */
+    struct tt_db_pending *pending; /* whether there is something */
+    int behind;
+    bool cancelled;
     void (*on_done)(struct tt_search_catch_up *catch_up, const struct tt_err *err);
 };
 
-/* Whether messages of the user are queued: 1, 0, or -1 and err. Thread: the reader's. */
-int tt_search_is_behind(struct tt_db_reader *reader, int64_t user_id, struct tt_err *err);
-/* Indexes what the user has in the queue, in as many jobs as that takes. on_done has err = NULL
- * when nothing is left; it never comes from inside. Fails: -1 as tt_db_submit, without on_done.
- * Thread: loop. */
+/* Indexes what the user has in the queue, in as many jobs as that takes. 0: there is nothing. 1:
+ * on_done comes, never from inside, with err = NULL when nothing is left. Fails: -1. Thread: loop,
+ * attached. */
 int tt_search_catch_up(struct tt_search_catch_up *catch_up, struct tt_db *db, struct tt_loop *loop,
                        int64_t user_id,
                        void (*on_done)(struct tt_search_catch_up *catch_up,
                                        const struct tt_err *err),
                        struct tt_err *err);
+/* Nobody waits any more. True: nothing comes. False: on_done comes all the same, for a job that was
+ * begun. */
+bool tt_search_catch_up_cancel(struct tt_search_catch_up *catch_up);

@@ -1,11 +1,11 @@
 /* The connection: see sqlite.h. The settings are the same for the server, the command line and the
- * migrations, because they meet on one file. What is not here: transactions (batch.c), limits on
- * reads (reader.c), checkpoints (writer.c). */
+ * migrations, because they meet on one file. What is not here: transactions (sqlite_batch.c),
+ * limits on reads (sqlite_reader.c), checkpoints (sqlite_writer.c). */
 #include "db/sqlite.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "db/search_fts5.h"
+#include "db/sqlite_fts5.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -80,7 +80,7 @@ static void setup_library(void)
 {
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    tt_search_fts5_setup();
+    tt_fts5_setup();
 }
 
 /* Statements that come from outside (jobs, queries) share our transaction and our connection: one
@@ -275,8 +275,7 @@ void tt_sqlite_release(struct tt_statement *statement)
 
 /* ---- values ---- */
 
-static int bind_one(sqlite3_stmt *handle, int at, const struct tt_db_value *value,
-                    sqlite3_destructor_type destructor)
+static int bind_one(sqlite3_stmt *handle, int at, const struct tt_db_value *value)
 {
     /* A NULL pointer would bind NULL, but an empty slice may have one. */
     const char *data = value->text.data ? value->text.data : "";
@@ -286,17 +285,18 @@ static int bind_one(sqlite3_stmt *handle, int at, const struct tt_db_value *valu
     case TT_DB_REAL:
         return sqlite3_bind_double(handle, at, value->real);
     case TT_DB_TEXT:
-        return sqlite3_bind_text64(handle, at, data, value->text.len, destructor, SQLITE_UTF8);
+        return sqlite3_bind_text64(handle, at, data, value->text.len, SQLITE_STATIC, SQLITE_UTF8);
     case TT_DB_BLOB:
-        return sqlite3_bind_blob64(handle, at, data, value->text.len, destructor);
+        return sqlite3_bind_blob64(handle, at, data, value->text.len, SQLITE_STATIC);
     case TT_DB_NULL:
+    case TT_DB_ID_OF:
         break;
     }
     return sqlite3_bind_null(handle, at);
 }
 
 int tt_sqlite_bind(struct tt_sqlite *conn, struct tt_statement *statement,
-                   const struct tt_db_value *values, size_t count, bool copy, struct tt_err *err)
+                   const struct tt_db_value *values, size_t count, struct tt_err *err)
 {
     int wanted = sqlite3_bind_parameter_count(statement->handle);
     if ((size_t)wanted != count) {
@@ -305,8 +305,7 @@ int tt_sqlite_bind(struct tt_sqlite *conn, struct tt_statement *statement,
         return SQLITE_RANGE;
     }
     for (size_t i = 0; i < count; i++) {
-        int rc = bind_one(statement->handle, (int)i + 1, &values[i],
-                          copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
+        int rc = bind_one(statement->handle, (int)i + 1, &values[i]);
         if (rc != SQLITE_OK)
             return tt_sqlite_error(conn, rc, err);
     }
@@ -353,7 +352,7 @@ int tt_sqlite_run_values(struct tt_sqlite *conn, const char *sql, const struct t
     int rc = tt_sqlite_prepare(conn, tt_str_from(sql), &statement, err);
     if (rc != SQLITE_OK)
         return rc;
-    rc = tt_sqlite_bind(conn, statement, values, count, false, err);
+    rc = tt_sqlite_bind(conn, statement, values, count, err);
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(statement->handle);
         if (rc == SQLITE_ROW && out)

@@ -40,10 +40,10 @@ int tt_sqlite_prepare(struct tt_sqlite *conn, struct tt_str sql, struct tt_state
                       struct tt_err *err);
 void tt_sqlite_release(struct tt_statement *statement);
 
-/* Binds all parameters; their number must be `count`. Without `copy` texts and blobs must live
- * until tt_sqlite_release. */
+/* Binds all parameters (TT_DB_ID_OF as NULL); their number must be `count`. Texts and blobs must
+ * live until tt_sqlite_release. */
 int tt_sqlite_bind(struct tt_sqlite *conn, struct tt_statement *statement,
-                   const struct tt_db_value *values, size_t count, bool copy, struct tt_err *err);
+                   const struct tt_db_value *values, size_t count, struct tt_err *err);
 
 /* A column of the current row; text and blob live until the next step. */
 struct tt_db_value tt_sqlite_column(struct tt_statement *statement, int column);

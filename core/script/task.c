@@ -394,10 +394,16 @@ struct tt_task *tt_task_check(lua_State *L, const char *function)
     return task;
 }
 
+bool tt_task_can_wait(lua_State *L)
+{
+    const struct tt_task *task = tt_vm_of(L)->current;
+    return task && lua_isyieldable(L) && !task->barriers;
+}
+
 struct tt_task *tt_task_check_wait(lua_State *L, const char *function)
 {
     struct tt_task *task = tt_task_check(L, function);
-    if (!lua_isyieldable(L) || task->barriers)
+    if (!tt_task_can_wait(L))
         luaL_error(L, "%s waits, which is not possible here (inside sort, gsub or a metamethod)",
                    function);
     return task;

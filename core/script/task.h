@@ -101,6 +101,8 @@ struct tt_task *tt_task_check(lua_State *L, const char *function);
 /* The same for functions that wait: also raises where Lua cannot yield (in a comparator of sort, a
  * callback of gsub, a metamethod called by C). Must come before the operation is started. */
 struct tt_task *tt_task_check_wait(lua_State *L, const char *function);
+/* Whether it would not raise. */
+bool tt_task_can_wait(lua_State *L);
 struct tt_runtime *tt_task_runtime(struct tt_task *task);
 
 void tt_task_own(struct tt_task *task, struct tt_owned *owned);

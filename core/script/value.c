@@ -363,6 +363,25 @@ int tt_value_push_error(lua_State *L, const struct tt_err *err)
     return 2;
 }
 
+/* What stands for "the id of statement i": an address in here. Costs no memory, and no other light
+ * userdata can be taken for one. */
+static const char ids[TT_VALUE_IDS_MAX];
+
+void tt_value_push_id_of(lua_State *L, size_t statement)
+{
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&ids[statement]);
+}
+
+static bool read_id_of(lua_State *L, int index, struct tt_db_value *value)
+{
+    uintptr_t place = (uintptr_t)lua_touserdata(L, index);
+    if (!lua_islightuserdata(L, index) || place < (uintptr_t)ids ||
+        place >= (uintptr_t)ids + sizeof(ids))
+        return false;
+    *value = tt_db_id_of(place - (uintptr_t)ids);
+    return true;
+}
+
 static void read_arg(lua_State *L, int index, int position, struct tt_db_value *value)
 {
     size_t len;
@@ -383,6 +402,8 @@ static void read_arg(lua_State *L, int index, int position, struct tt_db_value *
         *value = tt_db_int(lua_toboolean(L, index));
         break;
     default:
+        if (read_id_of(L, index, value))
+            break;
         if (!is_null(L, index))
             luaL_error(L, "argument %d of the statement is a %s (json.null is NULL)", position,
                        luaL_typename(L, index));
@@ -411,6 +432,7 @@ void tt_value_push_db(lua_State *L, const struct tt_db_value *value)
     tt_task_take(L, VALUE_SIZE);
     switch (value->type) {
     case TT_DB_NULL:
+    case TT_DB_ID_OF:
         lua_pushnil(L);
         break;
     case TT_DB_INT:

@@ -23,9 +23,13 @@ void tt_value_decode_valid(lua_State *L, struct tt_str text);
 int tt_value_push_error(lua_State *L, const struct tt_err *err);
 
 /* Reads arguments for a statement from the array at index (nil or absent = none), converting them
- * into values[max]; strings are borrowed from Lua. Returns how many; raises on unsuitable types. */
+ * into values[max]; strings are borrowed from Lua. Returns how many; raises on unsuitable types.
+ * tt_db_id_of may be among them. */
 size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t max);
 
+/* Pushes what tt_value_args reads as tt_db_id_of(statement); statement < TT_VALUE_IDS_MAX. */
+#define TT_VALUE_IDS_MAX 1000
+void tt_value_push_id_of(lua_State *L, size_t statement);
 void tt_value_push_db(lua_State *L, const struct tt_db_value *value);
 
 /* A secret userdata: [secret] for everybody but the core. */

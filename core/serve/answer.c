@@ -47,28 +47,42 @@ void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str 
     tt_json_str(w, value);
 }
 
-int tt_answer_rows(struct tt_db_reader *reader, struct tt_str sql,
-                   void (*put_row)(struct tt_json_writer *w, struct tt_db_reader *reader),
-                   struct tt_buf *out, struct tt_err *err)
+static void on_rows(struct tt_db_rows *rows, void *arg)
 {
-    struct tt_json_writer w = {.buf = out};
+    const struct tt_answer_list *list = arg;
+    struct tt_buf array = {0};
+    struct tt_json_writer w = {.buf = &array};
+    struct tt_err err = {0};
     int more;
 
-    if (tt_db_query(reader, sql, NULL, 0, err) != 0)
-        return -1;
     tt_json_begin_array(&w);
-    while ((more = tt_db_step(reader, err)) == 1)
-        put_row(&w, reader);
+    while ((more = tt_db_next(rows, &err)) == TT_DB_ROW)
+        list->put_row(&w, rows);
     tt_json_end_array(&w);
-    tt_db_query_end(reader);
-    return more;
+    if (more != TT_DB_AGAIN)
+        list->on_done(tt_buf_str(&array), more == TT_DB_FAILED ? &err : NULL, list->arg);
+    tt_buf_free(&array);
 }
 
-void tt_answer_put_columns(struct tt_json_writer *w, struct tt_db_reader *reader,
+void tt_answer_read_list(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
+                         const struct tt_answer_list *list)
+{
+    struct tt_answer_list *kept = tt_arena_alloc(tt_http_arena(exchange), sizeof(*kept));
+    struct tt_db_query query = {.sql = list->sql};
+    struct tt_db_pending *pending;
+    struct tt_err err = {0};
+
+    *kept = *list;
+    if (tt_db_read(dispatcher->tide->chat.db, tt_dispatcher_loop(dispatcher), &query, on_rows, kept,
+                   &pending, &err) != 0)
+        list->on_done(TT_STR(""), &err, list->arg);
+}
+
+void tt_answer_put_columns(struct tt_json_writer *w, const struct tt_db_rows *row,
                            const char *const *names, int count)
 {
     for (int i = 0; i < count; i++) {
-        struct tt_db_value value = tt_db_column(reader, i);
+        struct tt_db_value value = row->values[i];
         tt_json_key(w, tt_str_from(names[i]));
         if (value.type == TT_DB_INT)
             tt_json_int(w, value.integer);

@@ -19,11 +19,19 @@ void tt_answer_error(const struct tt_dispatcher *dispatcher, struct tt_http_exch
 void tt_answer_put_int(struct tt_json_writer *w, const char *key, int64_t value);
 void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str value);
 
-/* Appends an array of the values that `put_row` writes for each row. -1 on error. Thread: the
- * reader's. */
-int tt_answer_rows(struct tt_db_reader *reader, struct tt_str sql,
-                   void (*put_row)(struct tt_json_writer *w, struct tt_db_reader *reader),
-                   struct tt_buf *out, struct tt_err *err);
+/* Reads rows and passes on a JSON array of the values that `put_row` writes for each row, within
+ * the call or later from the loop; or the error. */
+struct tt_answer_list {
+    struct tt_str sql;
+    void (*put_row)(struct tt_json_writer *w, const struct tt_db_rows *row);
+    /* `array` is valid until it returns. */
+    void (*on_done)(struct tt_str array, const struct tt_err *err, void *arg);
+    void *arg;
+};
+/* The dispatcher's loop must be attached to the database. Thread: worker. */
+void tt_answer_read_list(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
+                         const struct tt_answer_list *list);
+
 /* The first columns of the row under these names: integers, texts, NULL. */
-void tt_answer_put_columns(struct tt_json_writer *w, struct tt_db_reader *reader,
+void tt_answer_put_columns(struct tt_json_writer *w, const struct tt_db_rows *row,
                            const char *const *names, int count);

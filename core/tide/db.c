@@ -1,159 +1,161 @@
-/* tide.db: reads on the worker's own connection, at once; writes as one atomic job, waiting for its
- * commit. A read that exceeds the step budget is asked again off the loop. */
-#include "db/search_index.h"
+/* tide.db: reads, at once where the engine has the rows, else waiting for them; writes as one
+ * atomic job, waiting for its commit. */
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/modules.h"
 
 #include <stdlib.h>
 
-#define SLOW_ROWS_MAX 10000
-
-/* ---- slow reads ---- */
-
-struct slow_read {
-    struct tt_wait wait;
-    struct tt_db_fetch *fetch;
-    bool only_first;
-};
-
-static void slow_done(struct tt_db_fetch *fetch, void *arg)
-{
-    struct slow_read *read = arg;
-    read->fetch = fetch;
-    read->wait.err = fetch->error;
-    tt_wait_done(&read->wait);
-}
-
-static int slow_push(struct tt_wait *wait, lua_State *L)
-{
-    struct slow_read *read = TT_CONTAINER_OF(wait, struct slow_read, wait);
-    struct tt_db_fetch *fetch = read->fetch;
-    size_t rows = read->only_first && fetch->rows > 1 ? 1 : fetch->rows;
-
-    if (read->only_first && rows == 0)
-        return 0;
-    lua_createtable(L, (int)rows, 0);
-    for (size_t row = 0; row < rows; row++) {
-        lua_createtable(L, 0, fetch->columns);
-        for (int column = 0; column < fetch->columns; column++) {
-            struct tt_str name = fetch->names[column];
-            lua_pushlstring(L, name.data, name.len);
-            tt_value_push_db(L, &fetch->values[row * (size_t)fetch->columns + (size_t)column]);
-            lua_rawset(L, -3);
-        }
-        lua_rawseti(L, -2, (lua_Integer)row + 1);
-    }
-    if (read->only_first)
-        lua_rawgeti(L, -1, 1);
-    return 1;
-}
-
-static void slow_abandon(struct tt_wait *wait)
-{
-    TT_CONTAINER_OF(wait, struct slow_read, wait)->fetch->cancelled = true;
-}
-
-static void slow_close(struct tt_wait *wait)
-{
-    tt_db_fetch_free(TT_CONTAINER_OF(wait, struct slow_read, wait)->fetch);
-}
-
-static int start_slow(lua_State *L, struct tt_tide *tide, struct tt_str sql,
-                      const struct tt_db_value *values, size_t count, bool only_first)
-{
-    static const struct tt_wait_type type = {
-        .push = slow_push, .close = slow_close, .abandon = slow_abandon};
-    tt_task_check_wait(L, "db.query (of a slow query)");
-    struct slow_read *read = tt_wait_new(sizeof(*read), &type);
-
-    read->only_first = only_first;
-    read->fetch = tt_db_fetch(tide->chat.db, tide->runtime.loop, sql, values, count, SLOW_ROWS_MAX,
-                              slow_done, read, &read->wait.err);
-    return read->fetch ? tt_task_yield(L, &read->wait) : tt_wait_refuse(L, &read->wait);
-}
-
-/* ---- reads ---- */
+/* ---- rows ---- */
 
 /* Pushes the names of the columns, once for all rows; returns the index of the first. */
-static int push_names(lua_State *L, struct tt_db_reader *reader, int columns)
+static int push_names(lua_State *L, const struct tt_db_rows *rows)
 {
-    luaL_checkstack(L, columns + 8, "too many columns");
-    for (int column = 0; column < columns; column++) {
-        struct tt_str name = tt_db_column_name(reader, column);
-        lua_pushlstring(L, name.data, name.len);
-    }
-    return lua_gettop(L) - columns + 1;
+    luaL_checkstack(L, rows->columns + 8, "too many columns");
+    for (int column = 0; column < rows->columns; column++)
+        lua_pushlstring(L, rows->names[column].data, rows->names[column].len);
+    return lua_gettop(L) - rows->columns + 1;
 }
 
 /* Pushes the current row as a table. */
-static void push_row(lua_State *L, struct tt_db_reader *reader, int names, int columns)
+static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
 {
-    lua_createtable(L, 0, columns);
-    for (int column = 0; column < columns; column++) {
-        struct tt_db_value value = tt_db_column(reader, column);
-        if (value.type == TT_DB_NULL)
+    lua_createtable(L, 0, rows->columns);
+    for (int column = 0; column < rows->columns; column++) {
+        const struct tt_db_value *value = &rows->values[column];
+        if (value->type == TT_DB_NULL)
             continue;
         lua_pushvalue(L, names + column);
-        tt_value_push_db(L, &value);
+        tt_value_push_db(L, value);
         lua_rawset(L, -3);
     }
 }
 
-/* A Lua memory error in here leaves the query open: the reader ends it with the next one. */
-static int read_rows(lua_State *L, bool only_first)
+/* Pushes what the call returns; its number, or TT_DB_AGAIN. */
+static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows what)
 {
-    tt_task_check(L, only_first ? "db.one" : "db.query");
+    struct tt_err err = {0};
+    lua_Integer count = 0;
+    int more, names = push_names(L, rows);
+
+    if (what == TT_ROWS_ALL)
+        lua_createtable(L, 0, 0);
+    while ((more = tt_db_next(rows, &err)) == TT_DB_ROW) {
+        if (what == TT_ROWS_VALUE)
+            tt_value_push_db(L, &rows->values[0]);
+        else
+            push_row(L, rows, names);
+        if (what != TT_ROWS_ALL)
+            return 1;
+        lua_rawseti(L, -2, ++count);
+    }
+    if (more == TT_DB_FAILED)
+        return tt_value_push_error(L, &err);
+    return more == TT_DB_AGAIN ? TT_DB_AGAIN : what == TT_ROWS_ALL ? 1 : 0;
+}
+
+/* ---- rows that come later ---- */
+
+struct late_read {
+    struct tt_wait wait;
+    struct tt_db_pending *pending; /* NULL: they are there */
+    struct tt_db_rows *rows;
+    enum tt_tide_rows what;
+};
+
+static void on_late_rows(struct tt_db_rows *rows, void *arg)
+{
+    struct late_read *read = arg;
+    tt_db_rows_take(rows);
+    read->rows = rows;
+    read->pending = NULL;
+    tt_wait_done(&read->wait);
+}
+
+static int late_push(struct tt_wait *wait, lua_State *L)
+{
+    struct late_read *read = TT_CONTAINER_OF(wait, struct late_read, wait);
+    return push_rows(L, read->rows, read->what);
+}
+
+static void late_close(struct tt_wait *wait)
+{
+    struct late_read *read = TT_CONTAINER_OF(wait, struct late_read, wait);
+    if (read->pending)
+        tt_db_pending_cancel(read->pending);
+    tt_db_rows_free(read->rows);
+}
+
+int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,
+                      enum tt_tide_rows what)
+{
+    static const struct tt_wait_type type = {.push = late_push, .close = late_close};
+
+    if (!tt_task_can_wait(L))
+        tt_db_pending_cancel(pending);
+    tt_task_check_wait(L, function);
+    struct late_read *read = tt_wait_new(sizeof(*read), &type);
+
+    read->pending = pending;
+    read->what = what;
+    tt_db_pending_pass(pending, on_late_rows, read);
+    return tt_task_yield(L, &read->wait);
+}
+
+/* ---- reads ---- */
+
+struct read {
+    lua_State *L;
+    enum tt_tide_rows what;
+    int results;
+};
+
+static void on_rows(struct tt_db_rows *rows, void *arg)
+{
+    struct read *read = arg;
+    read->results = push_rows(read->L, rows, read->what);
+}
+
+/* A value that is known when the job runs is none for a read. */
+static void refuse_ids(lua_State *L, const struct tt_db_value *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (values[i].type == TT_DB_ID_OF)
+            luaL_error(L, "argument %d of the statement: db.id_of is for db.write", (int)i + 1);
+}
+
+static int read_rows(lua_State *L, const char *function, enum tt_tide_rows what, bool in_background)
+{
     struct tt_tide *tide = tt_tide_of(L);
     struct tt_db_value values[TT_SQL_ARGS_MAX];
+    struct tt_db_query query = {.values = values, .in_background = in_background};
+    struct read read = {.L = L, .what = what};
+    struct tt_db_pending *pending;
     struct tt_err err = {0};
-    struct tt_str sql;
-    lua_Integer rows = 0;
-    int more;
 
-    sql.data = luaL_checklstring(L, 1, &sql.len);
-    size_t count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
-    if (tt_db_query(tide->reader, sql, values, count, &err) != 0)
+    tt_task_check(L, function);
+    query.sql.data = luaL_checklstring(L, 1, &query.sql.len);
+    query.count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
+    refuse_ids(L, values, query.count);
+    if (tt_db_read(tide->chat.db, tide->runtime.loop, &query, on_rows, &read, &pending, &err) != 0)
         return tt_value_push_error(L, &err);
-    int columns = tt_db_columns(tide->reader);
-    int names = push_names(L, tide->reader, columns);
-    if (!only_first)
-        lua_createtable(L, 0, 0);
-    while ((more = tt_db_step(tide->reader, &err)) == 1) {
-        push_row(L, tide->reader, names, columns);
-        if (only_first) {
-            tt_db_query_end(tide->reader);
-            return 1;
-        }
-        lua_rawseti(L, -2, ++rows);
-    }
-    if (more < 0 && strcmp(err.code, "query_too_slow") == 0)
-        return start_slow(L, tide, sql, values, count, only_first);
-    if (more < 0)
-        return tt_value_push_error(L, &err);
-    return only_first ? 0 : 1;
+    return pending ? tt_tide_wait_rows(L, function, pending, what) : read.results;
 }
 
 static int db_query(lua_State *L)
 {
-    return read_rows(L, false);
+    return read_rows(L, "db.query", TT_ROWS_ALL, false);
 }
 
 static int db_one(lua_State *L)
 {
-    return read_rows(L, true);
+    return read_rows(L, "db.one", TT_ROWS_FIRST, false);
 }
 
-/* The same off the loop from the start, for what is known to be long (search, export). */
+/* For what is known to be slow (export). */
 static int db_fetch(lua_State *L)
 {
-    tt_task_check_wait(L, "db.fetch");
-    struct tt_db_value values[TT_SQL_ARGS_MAX];
-    struct tt_str sql;
-
-    sql.data = luaL_checklstring(L, 1, &sql.len);
-    size_t count = tt_value_args(L, 2, values, TT_SQL_ARGS_MAX);
-    return start_slow(L, tt_tide_of(L), sql, values, count, false);
+    return read_rows(L, "db.fetch", TT_ROWS_ALL, true);
 }
 
 /* ---- writes ---- */
@@ -276,62 +278,18 @@ static int db_write(lua_State *L)
     return tt_task_yield(L, &write->wait);
 }
 
-/* ---- the search index ---- */
-
-struct indexing {
-    struct tt_wait wait;
-    struct tt_search_catch_up catch_up;
-};
-
-static void indexing_done(struct tt_search_catch_up *catch_up, const struct tt_err *err)
+static int db_id_of(lua_State *L)
 {
-    struct indexing *indexing = TT_CONTAINER_OF(catch_up, struct indexing, catch_up);
-    if (err)
-        indexing->wait.err = *err;
-    tt_wait_done(&indexing->wait);
-}
-
-static int indexing_push(struct tt_wait *wait, lua_State *L)
-{
-    (void)wait;
-    lua_pushboolean(L, true);
+    lua_Integer statement = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, statement >= 1 && statement <= TT_VALUE_IDS_MAX, 1,
+                  "must be the number of a statement, from 1");
+    tt_value_push_id_of(L, (size_t)statement - 1);
     return 1;
 }
 
-static void indexing_abandon(struct tt_wait *wait)
-{
-    TT_CONTAINER_OF(wait, struct indexing, wait)->catch_up.cancelled = true;
-}
-
-static int db_index_for_search(lua_State *L)
-{
-    static const struct tt_wait_type type = {.push = indexing_push, .abandon = indexing_abandon};
-    tt_task_check_wait(L, "db.index_for_search");
-    struct tt_tide *tide = tt_tide_of(L);
-    lua_Integer user_id = luaL_checkinteger(L, 1);
-    struct tt_err err = {0};
-
-    int behind = tt_search_is_behind(tide->reader, user_id, &err);
-    if (behind < 0)
-        return tt_value_push_error(L, &err);
-    if (behind == 0) {
-        lua_pushboolean(L, true);
-        return 1;
-    }
-    struct indexing *indexing = tt_wait_new(sizeof(*indexing), &type);
-    if (tt_search_catch_up(&indexing->catch_up, tide->chat.db, tide->runtime.loop, user_id,
-                           indexing_done, &indexing->wait.err) != 0)
-        return tt_wait_refuse(L, &indexing->wait);
-    return tt_task_yield(L, &indexing->wait);
-}
-
 static const luaL_Reg functions[] = {
-    {"query", db_query},
-    {"one", db_one},
-    {"fetch", db_fetch},
-    {"write", db_write},
-    {"index_for_search", db_index_for_search},
-    {NULL, NULL},
+    {"query", db_query}, {"one", db_one},     {"fetch", db_fetch},
+    {"write", db_write}, {"id_of", db_id_of}, {NULL, NULL},
 };
 
 int tt_tide_db(lua_State *L)

@@ -5,6 +5,7 @@
 
 int tt_tide_json(lua_State *L);
 int tt_tide_db(lua_State *L);
+int tt_tide_search(lua_State *L);
 int tt_tide_crypto(lua_State *L);
 int tt_tide_time(lua_State *L);
 int tt_tide_log(lua_State *L);
@@ -23,6 +24,13 @@ int tt_tide_timer(lua_State *L);
 int tt_tide_test(lua_State *L);           /* tide.test, of these three files: */
 void tt_tide_test_upstream(lua_State *L); /* adds its functions to the table on top */
 void tt_tide_test_check(lua_State *L);    /* likewise */
+
+struct tt_db_pending;
+enum tt_tide_rows { TT_ROWS_ALL, TT_ROWS_FIRST, TT_ROWS_VALUE /* the first row's first */ };
+/* Ends a C function of this name that has begun a read: `return tt_tide_wait_rows(…)`. Raises, with
+ * the read cancelled, where Lua cannot wait. */
+int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,
+                      enum tt_tide_rows what);
 
 /* Adds to tide.crypto's table, on top of the stack: bytes as text, a script's own keys. */
 void tt_tide_encode(lua_State *L);

@@ -15,7 +15,6 @@
 struct tt_tide {
     struct tt_runtime runtime;
     struct tt_chat chat;
-    struct tt_db_reader *reader;
     struct tt_aux *password_aux; /* Argon2: few threads, short queue */
     struct tt_cache *cache;
     size_t http_bytes;        /* of answers to tide.http that have not been handed over */

@@ -69,8 +69,8 @@ end
 function M.revoke(user_id, claims)
   local outcomes, err = db.write({
     {
-      "INSERT OR IGNORE INTO revoked_tokens (jti, user_id, expires_at) "
-        .. "VALUES (?, ?, ?)",
+      "INSERT INTO revoked_tokens (jti, user_id, expires_at) "
+        .. "VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
       { claims.jti, user_id, claims.exp },
     },
     { "DELETE FROM revoked_tokens WHERE expires_at < ?", { time.unix() } },

@@ -2,7 +2,6 @@
 --- reply ends (core/chat/usage_store.c); here they are read.
 
 local db = require "tide.db"
-local json = require "tide.json"
 local time = require "tide.time"
 
 local M = {}
@@ -15,8 +14,25 @@ SELECT day, model_name, requests, input_tokens, output_tokens, estimated,
   charged_twice
 FROM usage_days
 WHERE user_id = ?1 AND day <= ?3
-  AND day >= coalesce(?2, date(?3, ?4))
+  AND day >= ?2
 ORDER BY day, model_name LIMIT 10000]]
+
+local DAY_US = 24 * 60 * 60 * 1000000
+
+---@param day string YYYY-MM-DD
+---@return integer|nil microseconds since 1970; nil when there is no such day
+local function begin_of(day)
+  return (time.parse(day .. "T00:00:00Z"))
+end
+
+--- The first of DAYS days.
+---@param last string YYYY-MM-DD; in February it may be one too many
+---@return string day
+local function first_day(last)
+  local us = begin_of(last) or begin_of(last:sub(1, 8) .. "28")
+  local first = math.max(us - (DAYS - 1) * DAY_US, begin_of("0000-01-01"))
+  return time.format(first):sub(1, 10)
+end
 
 --- Rows a day and model, oldest first.
 ---@param user_id integer
@@ -24,12 +40,8 @@ ORDER BY day, model_name LIMIT 10000]]
 ---@param to string|nil last day; default today
 ---@return table[]|nil rows, tide.Error|nil err
 function M.get_usage(user_id, from, to)
-  return db.query(SQL, {
-    user_id,
-    from or json.null,
-    to or time.now():sub(1, 10),
-    -(DAYS - 1) .. " days",
-  })
+  to = to or time.now():sub(1, 10)
+  return db.query(SQL, { user_id, from or first_day(to), to })
 end
 
 return M

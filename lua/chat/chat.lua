@@ -131,8 +131,8 @@ end
 ---@return table statement
 local function update_session(user_id, draft, added, now)
   return {
-    "UPDATE chat_sessions SET title = CASE WHEN ? THEN ? ELSE title END, "
-      .. "model_name = ?, persona = CASE WHEN ? THEN ? ELSE persona END, "
+    "UPDATE chat_sessions SET title = CASE WHEN ? = 1 THEN ? ELSE title END, "
+      .. "model_name = ?, persona = CASE WHEN ? = 1 THEN ? ELSE persona END, "
       .. "message_count = message_count + ?, version = version + 1, "
       .. "updated_at = ? WHERE id = ? AND user_id = ?",
     {
@@ -199,14 +199,12 @@ function M.save_chat_message(user_id, draft, turn)
     }
   end
   statements[#statements + 1] = {
-    SQL_INSERT_MESSAGE
-      .. "'assistant', 'streaming', coalesce(?, last_insert_rowid()), "
-      .. "'', ?, '[]', ?, ?)",
+    SQL_INSERT_MESSAGE .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?)",
     {
       user_id,
       draft.session_id,
       user_id,
-      turn.reply_to or json.null,
+      turn.reply_to or db.id_of(2),
       draft.model_name,
       now,
       now,

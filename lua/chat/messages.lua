@@ -173,28 +173,40 @@ end
 ---@field cursor integer the smallest id, 0 when there are no rows
 ---@field has_more boolean
 
+--- Ids and parents of the messages that have a parent in common with one of a
+--- path's, or (?5 = 1) are roots.
+local SQL_SIBLINGS = [[
+WITH RECURSIVE path (id, parent_id, depth) AS (
+  SELECT id, parent_id, 1 FROM chat_messages
+  WHERE id = ?3 AND session_row = ?2 AND user_id = ?1
+  UNION ALL
+  SELECT m.id, m.parent_id, path.depth + 1
+  FROM path JOIN chat_messages AS m ON m.id = path.parent_id
+  WHERE m.user_id = ?1 AND path.depth < ?4
+)
+SELECT id, parent_id FROM chat_messages
+WHERE user_id = ?1 AND parent_id IN (SELECT parent_id FROM path)
+UNION ALL
+SELECT id, parent_id FROM chat_messages
+WHERE user_id = ?1 AND session_row = ?2 AND parent_id IS NULL AND ?5 = 1
+ORDER BY id]]
+
 --- Puts into each row the ids of all messages with its parent, itself too.
 ---@param user_id integer
 ---@param session_row integer
----@param rows table[] changed
+---@param rows table[] a path; changed
 ---@return true|nil ok, tide.Error|nil err
 local function fill_siblings(user_id, session_row, rows)
-  local parents = json.array({})
-  for _, row in ipairs(rows) do
-    parents[#parents + 1] = row.parent_id
+  if #rows == 0 then
+    return true
   end
-  local found, err = db.query(
-    "SELECT id, parent_id FROM chat_messages WHERE user_id = ?1 "
-      .. "AND parent_id IN (SELECT value FROM json_each(?3)) "
-      .. "UNION ALL SELECT id, NULL FROM chat_messages WHERE user_id = ?1 "
-      .. "AND session_row = ?2 AND parent_id IS NULL AND ?4 ORDER BY id",
-    {
-      user_id,
-      session_row,
-      json.encode(parents),
-      rows[1] ~= nil and rows[1].parent_id == nil,
-    }
-  )
+  local found, err = db.query(SQL_SIBLINGS, {
+    user_id,
+    session_row,
+    rows[#rows].id,
+    #rows,
+    rows[1].parent_id == nil,
+  })
   if not found then
     return nil, err
   end

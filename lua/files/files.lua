@@ -71,7 +71,7 @@ local function check_room(user_id, session_id, size)
   end
   local used, err = db.one(
     "SELECT coalesce(SUM(file_size), 0) AS bytes, "
-      .. "coalesce(SUM(session_row = ?2), 0) AS files "
+      .. "COUNT(CASE WHEN session_row = ?2 THEN 1 END) AS files "
       .. "FROM uploaded_files WHERE user_id = ?1",
     { user_id, session.id }
   )

@@ -5,7 +5,6 @@
 
 local db = require "tide.db"
 local files = require "tide.files"
-local json = require "tide.json"
 local log = require "tide.log"
 
 local M = {}
@@ -22,21 +21,17 @@ local function remove_some()
   if not rows or #rows == 0 then
     return false, unread
   end
-  local keys = json.array({})
+  local keys, statements = {}, {}
   for i, row in ipairs(rows) do
     keys[i] = row.file_key
+    statements[i] =
+      { "DELETE FROM removed_files WHERE file_key = ?", { row.file_key } }
   end
   local ok, failed = files.remove(keys)
   if not ok then
     return false, failed
   end
-  local outcomes, err = db.write({
-    {
-      "DELETE FROM removed_files WHERE file_key IN "
-        .. "(SELECT value FROM json_each(?))",
-      { json.encode(keys) },
-    },
-  })
+  local outcomes, err = db.write(statements)
   return outcomes ~= nil and #rows == AT_ONCE, err
 end
 

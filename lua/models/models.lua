@@ -26,11 +26,11 @@ local DEMO = registry.builtin.name
 ---@param user_id integer
 ---@return table[]|nil models, tide.Error|nil err
 function M.get_models(user_id)
-  -- With MIN(id) the other columns come from the row of that id:
-  -- https://www.sqlite.org/lang_select.html#bareagg
+  -- Of those with the same model's name the first.
   local rows, err = db.query(
-    "SELECT model_name, provider, MIN(id) AS id FROM user_apis "
-      .. "WHERE user_id = ? GROUP BY model_name ORDER BY model_name",
+    "SELECT model_name, provider FROM user_apis AS api WHERE user_id = ?1 "
+      .. "AND id = (SELECT MIN(id) FROM user_apis WHERE user_id = ?1 "
+      .. "AND model_name = api.model_name) ORDER BY model_name",
     { user_id }
   )
   if not rows then

@@ -1,6 +1,6 @@
 --- A session's title. Pure: text in, text out. The title is ready before the
---- upstream is called, so it never slows the first token, and it is correct when
---- the body of the first turn ends.
+--- upstream is called, so it never slows the first token, and it is correct
+--- when the body of the first turn ends.
 
 local text = require "tide.text"
 

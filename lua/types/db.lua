@@ -12,9 +12,13 @@
 ---@class tide.db
 local db = {}
 
---- Reads on the worker's own connection, for bounded, indexed queries. A query
---- that exceeds its step budget is automatically repeated off the loop; only
---- then does the call wait. NULL columns are nil.
+--- Reads with bounded, indexed queries. The call waits when the rows are not
+--- available at once: with SQLite only beyond the query's step budget, with an
+--- engine behind a network every time. So use it only where waiting is possible:
+--- not in sort's comparator, a callback of gsub or a metamethod, and not while a
+--- module loads. There it raises as soon as it would have to wait. Between the
+--- call and its return others may change rows that were read before. NULL
+--- columns are nil.
 ---@async
 ---@param sql string
 ---@param args? any[] strings, numbers, booleans, json.null for NULL; at most 64
@@ -22,7 +26,7 @@ local db = {}
 ---@return tide.Error|nil err busy, query_too_slow, database_error
 function db.query(sql, args) end
 
---- The first row. Waits as query does.
+--- The first row. Waits where query would.
 ---@async
 ---@param sql string
 ---@param args? any[]
@@ -30,8 +34,8 @@ function db.query(sql, args) end
 ---@return tide.Error|nil err
 function db.one(sql, args) end
 
---- The same as query, but always off the loop: for queries that are known to
---- take long (search, export). At most 10,000 rows.
+--- The same as query, but it always waits and never delays quick reads: for
+--- queries that are known to take long (export). At most 10,000 rows.
 ---@async
 ---@param sql string
 ---@param args? any[]
@@ -43,19 +47,24 @@ function db.fetch(sql, args) end
 --- Once begun, a write is completed even when the task ends.
 ---@async
 ---@param statements table[] each {sql, args, expect = n}: with expect the write
---- fails unless exactly n rows change. Later ones may use last_insert_rowid()
+--- fails unless exactly n rows change. Later ones may use ids of rows that
+--- earlier ones insert: db.id_of
 ---@return {id: integer, changes: integer}[]|nil outcomes one per statement
 ---@return tide.Error|nil err duplicate, foreign_key, constraint,
 --- unexpected_changes, disk_full, busy, database_error; with `statement`
 function db.write(statements) end
 
---- Indexes the user's newest messages, so that a search finds them: the core
---- does that for everybody, but only about once per second. Returns at once
---- when there is nothing to index.
----@async
----@param user_id integer
----@return true|nil ok
----@return tide.Error|nil err busy, disk_full, query_too_slow, database_error
-function db.index_for_search(user_id) end
+--- An argument for a statement of db.write: the id of the row that an earlier
+--- statement of the same write inserts; NULL if that statement changes nothing.
+---
+--- ```lua
+--- db.write({
+---   { "INSERT INTO a (name) VALUES (?)", { name } },
+---   { "INSERT INTO b (a_id) VALUES (?)", { db.id_of(1) } },
+--- })
+--- ```
+---@param statement integer its number, counted from 1
+---@return any id
+function db.id_of(statement) end
 
 return db

@@ -40,13 +40,11 @@ WHERE id = ?1 AND disabled = 0
 
 --- How old the stored time of a key's last use may become: so there is at most
 --- one write per minute, not one per request.
-local USE_NOTED_S = 60
+local USE_NOTED_US = 60 * 1000000
 
 local SQL_KEY = [[
 SELECT users.id, username, email, role, token_version, users.created_at,
-  api_keys.id AS key_id,
-  last_used_at IS NULL
-    OR unixepoch('now') - unixepoch(last_used_at) >= ? AS unnoted
+  api_keys.id AS key_id, last_used_at
 FROM api_keys JOIN users ON users.id = api_keys.user_id
 WHERE key_hash = ? AND disabled = 0]]
 
@@ -105,6 +103,13 @@ function M.check_site(req)
   return true
 end
 
+---@param noted string|nil time of a key's last use
+---@return boolean
+local function is_old(noted)
+  return not noted
+    or noted <= time.format(time.unix() * 1000000 - USE_NOTED_US)
+end
+
 --- The user behind a personal API key.
 ---@param key string
 ---@return tide.User|nil user, tide.Error|nil err invalid_api_key
@@ -112,11 +117,11 @@ local function key_owner(key)
   if not key_format.is_whole(key, crypto.sha256) then
     return nil, errors.new("invalid_api_key")
   end
-  local user, err = db.one(SQL_KEY, { USE_NOTED_S, crypto.sha256(key) })
+  local user, err = db.one(SQL_KEY, { crypto.sha256(key) })
   if not user then
     return nil, err or errors.new("invalid_api_key")
   end
-  if user.unnoted ~= 0 then
+  if is_old(user.last_used_at) then
     -- A time that could not be noted is no reason to refuse anybody.
     db.write({ { SQL_NOTE_USE, { time.now(), user.key_id } } })
   end

@@ -129,7 +129,11 @@ describe('usage', () => {
     for (const query of [`?from=${date}`, `?to=${date}`, `?from=${date}&to=${date}`, '?from=2000-01-01', '?from=&to=']) {
       assert.equal((await usageOf(user, query)).length, 1, query);
     }
-    for (const query of ['?to=2000-02-29', '?from=2999-01-01', `?from=2000-01-01&to=2000-12-31`]) {
+    // Without a beginning: 30 days.
+    const after = (days) => new Date(Date.parse(date) + days * 86_400_000).toISOString().slice(0, 10);
+    assert.equal((await usageOf(user, `?to=${after(29)}`)).length, 1);
+    assert.equal((await usageOf(user, `?to=${after(30)}`)).length, 0);
+    for (const query of ['?to=2000-02-29', '?to=2001-02-29', '?to=0000-01-05', '?from=2999-01-01', `?from=2000-01-01&to=2000-12-31`]) {
       assert.deepEqual(await usageOf(user, query), [], query);
     }
     for (const query of ['?from=yesterday', '?to=2026-13-01', '?from=2026-04-31', '?to=2026-1-1']) {

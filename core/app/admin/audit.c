@@ -10,6 +10,15 @@
 
 #include <stdio.h>
 
+static const char SQL_INSERT[] =
+    "INSERT INTO admin_audit (created_at, who, action, status, code, scripts_hash, changed)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+static const char SQL_PRUNE[] =
+    "DELETE FROM admin_audit WHERE id <= (SELECT MAX(id) FROM admin_audit) - 10000";
+static const char SQL_NEWEST[] =
+    "SELECT id, created_at, who, action, status, code, scripts_hash, changed"
+    " FROM admin_audit ORDER BY id DESC LIMIT 100";
+
 static void on_done(struct tt_db_job *job, void *arg)
 {
     const struct tt_err *error = tt_db_job_error(job);
@@ -20,11 +29,6 @@ static void on_done(struct tt_db_job *job, void *arg)
 
 void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audit_entry *entry)
 {
-    static const char insert[] =
-        "INSERT INTO admin_audit (created_at, who, action, status, code, scripts_hash, changed)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    static const char prune[] =
-        "DELETE FROM admin_audit WHERE id <= (SELECT MAX(id) FROM admin_audit) - 10000";
     char now[TT_RFC3339_SIZE];
     struct tt_err err = {0};
     struct tt_db_job *job = tt_db_job_new();
@@ -42,8 +46,8 @@ void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audi
         entry->hash.data ? tt_db_text(entry->hash) : tt_db_null(),
         entry->changed.data ? tt_db_text(entry->changed) : tt_db_null(),
     };
-    tt_db_job_add(job, TT_STR(insert), row, TT_COUNT(row), 1);
-    tt_db_job_add(job, TT_STR(prune), NULL, 0, -1);
+    tt_db_job_add(job, TT_STR(SQL_INSERT), row, TT_COUNT(row), 1);
+    tt_db_job_add(job, TT_STR(SQL_PRUNE), NULL, 0, -1);
     if (tt_db_submit(tt_admin_of(dispatcher)->parts.db, tt_dispatcher_loop(dispatcher), job,
                      on_done, NULL, &err) != 0) {
         tt_log(TT_LOG_ERROR, "the audit record was not stored", TT_F_Z("error", err.message));
@@ -51,41 +55,47 @@ void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audi
     }
 }
 
-static void put_row(struct tt_json_writer *w, struct tt_db_reader *reader)
+static void put_row(struct tt_json_writer *w, const struct tt_db_rows *row)
 {
     static const char *const names[] = {"id",     "created_at", "who",    "action",
                                         "status", "code",       "scripts"};
 
     tt_json_begin_object(w);
-    tt_answer_put_columns(w, reader, names, (int)TT_COUNT(names));
-    struct tt_db_value changed = tt_db_column(reader, (int)TT_COUNT(names));
+    tt_answer_put_columns(w, row, names, (int)TT_COUNT(names));
+    struct tt_db_value changed = row->values[TT_COUNT(names)];
     tt_json_key(w, TT_STR("changed"));
     tt_json_raw(w, changed.type == TT_DB_NULL ? TT_STR("[]") : changed.text);
     tt_json_end_object(w);
 }
 
-static int list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err)
+struct asking {
+    struct tt_dispatcher *dispatcher;
+    struct tt_http_exchange *exchange;
+};
+
+static void on_rows(struct tt_str rows, const struct tt_err *err, void *arg)
 {
-    static const char sql[] =
-        "SELECT id, created_at, who, action, status, code, scripts_hash, changed"
-        " FROM admin_audit ORDER BY id DESC LIMIT 100";
-    return tt_answer_rows(reader, TT_STR(sql), put_row, out, err);
+    const struct asking *asking = arg;
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    if (err) {
+        tt_answer_error(asking->dispatcher, asking->exchange, err, NULL, NULL);
+        return;
+    }
+    tt_json_begin_object(&w);
+    tt_json_key(&w, TT_STR("data"));
+    tt_json_raw(&w, rows);
+    tt_json_end_object(&w);
+    tt_answer_json(asking->exchange, 200, &body);
 }
 
 void tt_audit_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
-    struct tt_buf rows = {0}, body = {0};
-    struct tt_json_writer w = {.buf = &body};
-    struct tt_err err = {0};
+    struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
+    struct tt_answer_list list = {
+        .sql = TT_STR(SQL_NEWEST), .put_row = put_row, .on_done = on_rows, .arg = asking};
 
-    if (list(dispatcher->tide->reader, &rows, &err) != 0) {
-        tt_answer_error(dispatcher, exchange, &err, NULL, NULL);
-    } else {
-        tt_json_begin_object(&w);
-        tt_json_key(&w, TT_STR("data"));
-        tt_json_raw(&w, tt_buf_str(&rows));
-        tt_json_end_object(&w);
-        tt_answer_json(exchange, 200, &body);
-    }
-    tt_buf_free(&rows);
+    *asking = (struct asking){dispatcher, exchange};
+    tt_answer_read_list(dispatcher, exchange, &list);
 }

@@ -1,4 +1,4 @@
-/* migrate: forward beside a running server is safe (SQLite's own lock orders the two); backward is
+/* migrate: forward beside a running server is safe (the database orders the two); backward is
  * not, since the server's statements expect the schema. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
@@ -22,9 +22,9 @@ static int migrate(const struct tt_settings *settings, const char *down, bool dr
         return tt_cli_fail(TT_EXIT_FAILED, "migrate: %s", err.message);
     int failed = tt_data_check_database(settings, &err);
     if (!failed)
-        failed = down ? tt_db_migrate_down(settings->database, settings->migrations_dir,
+        failed = down ? tt_db_migrate_down(settings->database_url, settings->migrations_dir,
                                            (int)version, &report, &err)
-                      : tt_db_migrate(settings->database, settings->migrations_dir, dry_run,
+                      : tt_db_migrate(settings->database_url, settings->migrations_dir, dry_run,
                                       &report, &err);
     if (lock >= 0)
         close(lock);

@@ -158,7 +158,7 @@ static int copy_settings(const struct tt_settings *real, const char *folder, int
 static int run_on_copy(const struct tt_settings *real, int argc, char **argv)
 {
     const char *temporary = getenv("TMPDIR");
-    char folder[4000], database[4100];
+    char folder[4000], copy_url[4100];
     struct tt_settings settings;
     struct tt_data_loss loss;
     struct tt_err err = {0};
@@ -170,8 +170,8 @@ static int run_on_copy(const struct tt_settings *real, int argc, char **argv)
              temporary && *temporary ? temporary : "/tmp");
     if (!mkdtemp(folder))
         return tt_cli_fail(TT_EXIT_FAILED, "repl: %s: %s", folder, strerror(errno));
-    snprintf(database, sizeof(database), "%s/tidetalk.db", folder);
-    if (access(real->database, F_OK) == 0 && tt_db_copy(real->database, database, &err) != 0) {
+    tt_db_default_url(folder, copy_url, sizeof(copy_url));
+    if (tt_db_exists(real->database_url) && tt_db_copy(real->database_url, copy_url, &err) != 0) {
         code = tt_cli_fail(TT_EXIT_FAILED, "repl: %s", err.message);
     } else if (copy_settings(real, folder, argc, argv, &settings) == 0) {
         code = serve_lines(&settings);

@@ -90,7 +90,7 @@ static void reload(struct tt_builder *builder, const struct tt_reload_request *r
         return;
     }
     if (!request->force)
-        refused = tt_history_rolled_back(builder->reader, bundle->hash, &result->error);
+        refused = tt_history_rolled_back(&builder->history, bundle->hash, &result->error);
     if (refused == 0) {
         replace(builder, request, bundle, &entry, result);
         return;
@@ -107,8 +107,8 @@ static void roll_back(struct tt_builder *builder, const struct tt_reload_request
     struct tt_history_record entry = {.before_rolled_back = true};
     struct tt_history_entry target;
 
-    if (tt_history_before(builder->reader, builder->current->number, builder->current->bundle->hash,
-                          &target, &result->error) != 0)
+    if (tt_history_before(&builder->history, builder->current->number,
+                          builder->current->bundle->hash, &target, &result->error) != 0)
         return;
     if (target.number == 0) {
         tt_err_set(&result->error, 422, "nothing_to_roll_back",
@@ -116,7 +116,7 @@ static void roll_back(struct tt_builder *builder, const struct tt_reload_request
                    builder->current->number);
         return;
     }
-    struct tt_bundle *bundle = tt_history_bundle(builder->reader, target.number, &result->error);
+    struct tt_bundle *bundle = tt_history_bundle(&builder->history, target.number, &result->error);
     if (!bundle)
         return;
     entry.restores = result->restores = target.number;
@@ -283,11 +283,11 @@ struct tt_builder *tt_builder_new(const struct tt_builder_parts *parts, struct t
     pthread_mutex_init(&builder->lock, NULL);
     tt_list_init(&builder->live);
     builder->loop = tt_loop_new(err);
-    builder->reader = builder->loop ? tt_db_reader_new(parts->db, err) : NULL;
-    if (builder->reader && tt_builder_load_first(builder, err) == 0)
+    builder->history = (struct tt_history){parts->db, builder->loop};
+    if (builder->loop && tt_db_attach(parts->db, builder->loop, err) == 0 &&
+        tt_builder_load_first(builder, err) == 0)
         return builder;
-    tt_db_reader_free(builder->reader);
-    builder->reader = NULL;
+    tt_db_detach(parts->db, builder->loop);
     tt_builder_free(builder);
     return NULL;
 }
@@ -316,8 +316,7 @@ void tt_builder_stop(struct tt_builder *builder)
         builder->running = false;
     }
     tt_probation_end(builder);
-    tt_db_reader_free(builder->reader);
-    builder->reader = NULL;
+    tt_db_detach(builder->parts.db, builder->loop);
     tt_loop_tick(builder->loop, 0);
     while ((ask = next_ask(builder)))
         refuse(ask);

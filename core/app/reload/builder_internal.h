@@ -36,7 +36,7 @@ struct tt_builder {
     pthread_mutex_t lock;
     bool closed; /* under `door`: no request is let in any more */
     struct tt_list asks;
-    struct tt_db_reader *reader;
+    struct tt_history history;
     struct tt_generation *current; /* a reference */
     int newest;                    /* number of the newest generation, in the history as well */
     struct tt_probation probation;

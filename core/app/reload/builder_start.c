@@ -30,7 +30,8 @@ static struct tt_generation *start_from_disk(struct tt_builder *builder,
     if (!bundle)
         return NULL;
     bool known = current->number > 0 && strcmp(bundle->hash, current->hash) == 0;
-    int refused = known ? 0 : tt_history_rolled_back(builder->reader, bundle->hash, &result->error);
+    int refused =
+        known ? 0 : tt_history_rolled_back(&builder->history, bundle->hash, &result->error);
     if (refused != 0) {
         if (refused > 0)
             tt_diagnostics_add(&result->diagnostics, "",
@@ -63,7 +64,7 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
                                              .restores = entry.number,
                                              .before_rolled_back = true};
         bool again = entry.number == current->number;
-        struct tt_bundle *bundle = tt_history_bundle(builder->reader, entry.number, err);
+        struct tt_bundle *bundle = tt_history_bundle(&builder->history, entry.number, err);
         struct tt_generation *first =
             bundle ? tt_builder_build(builder, bundle, again ? entry.number : restored.number,
                                       false, &result)
@@ -75,7 +76,7 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
             return first;
         tt_generation_unref(first);
         const struct tt_history_entry tried = entry;
-        if (tt_history_before(builder->reader, tried.number, tried.hash, &entry, err) != 0)
+        if (tt_history_before(&builder->history, tried.number, tried.hash, &entry, err) != 0)
             return NULL;
     }
     return NULL;
@@ -95,8 +96,8 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
     struct tt_buf why = {0};
     struct tt_generation *first;
 
-    if (tt_history_newest(builder->reader, &newest, err) != 0 ||
-        tt_history_current(builder->reader, &current, err) != 0)
+    if (tt_history_newest(&builder->history, &newest, err) != 0 ||
+        tt_history_current(&builder->history, &current, err) != 0)
         return -1;
     builder->newest = newest.number;
     first = start_from_disk(builder, &current, &result);

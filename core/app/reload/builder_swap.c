@@ -112,21 +112,6 @@ static int hand_over(struct tt_builder *builder, struct tt_generation *next, boo
 
 /* ---- history ---- */
 
-struct recording {
-    bool done;
-    struct tt_err err;
-};
-
-static void on_recorded(struct tt_db_job *job, void *arg)
-{
-    struct recording *recording = arg;
-    const struct tt_err *err = tt_db_job_error(job);
-
-    recording->done = true;
-    if (err)
-        recording->err = *err;
-}
-
 static void put_changed(const struct tt_reload_result *result, struct tt_buf *out)
 {
     struct tt_json_writer w = {.buf = out};
@@ -142,22 +127,13 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
                       struct tt_reload_result *result)
 {
     struct tt_db_job *job = tt_db_job_new();
-    struct recording recording = {0};
     struct tt_buf changed = {0};
 
     put_changed(result, &changed);
     record->changed = tt_buf_str(&changed);
     tt_history_add(job, record);
     tt_buf_free(&changed);
-    if (tt_db_submit(builder->parts.db, builder->loop, job, on_recorded, &recording,
-                     &result->error) != 0) {
-        tt_db_job_free(job);
-        return -1;
-    }
-    while (!recording.done)
-        tt_loop_tick(builder->loop, -1);
-    result->error = recording.err;
-    return recording.err.status ? -1 : 0;
+    return tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error);
 }
 
 /* ---- swap ---- */

@@ -4,31 +4,39 @@
 #pragma once
 #include "db/db.h"
 #include "script/bundle.h"
+#include "serve/answer.h"
 
 struct tt_history_entry {
     int number;
     char hash[65]; /* of the bundle */
 };
 
-/* The newest entry, whatever became of it, or number 0. -1 on error. Thread: the reader's, as for
- * all reading here. */
-int tt_history_newest(struct tt_db_reader *reader, struct tt_history_entry *out,
+/* Where the history is read: waits, so the loop must have nothing else to do (the builder's). */
+struct tt_history {
+    struct tt_db *db;
+    struct tt_loop *loop; /* attached */
+};
+
+/* The newest entry, whatever became of it, or number 0. -1 on error. Thread: the loop's, as for all
+ * reading here. */
+int tt_history_newest(const struct tt_history *history, struct tt_history_entry *out,
                       struct tt_err *err);
 
 /* The entry that serves (or would, had the server not stopped), or number 0. -1 on error. */
-int tt_history_current(struct tt_db_reader *reader, struct tt_history_entry *out,
+int tt_history_current(const struct tt_history *history, struct tt_history_entry *out,
                        struct tt_err *err);
 
 /* The newest entry before `number` that was replaced by a newer one and not rolled back since, with
  * other content than `hash`; number 0 when there is none. -1 on error. */
-int tt_history_before(struct tt_db_reader *reader, int number, const char *hash,
+int tt_history_before(const struct tt_history *history, int number, const char *hash,
                       struct tt_history_entry *out, struct tt_err *err);
 
 /* Whether the last generation with this content was rolled back. -1 on error. */
-int tt_history_rolled_back(struct tt_db_reader *reader, const char *hash, struct tt_err *err);
+int tt_history_rolled_back(const struct tt_history *history, const char *hash, struct tt_err *err);
 
 /* The files of an entry. Fails: NULL. Owns: the caller. */
-struct tt_bundle *tt_history_bundle(struct tt_db_reader *reader, int number, struct tt_err *err);
+struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
+                                    struct tt_err *err);
 
 struct tt_history_record {
     int number;
@@ -42,5 +50,5 @@ struct tt_history_record {
  * what is too old. */
 void tt_history_add(struct tt_db_job *job, const struct tt_history_record *record);
 
-/* Writes the entries, newest first, as a JSON array. -1 on error. */
-int tt_history_list(struct tt_db_reader *reader, struct tt_buf *out, struct tt_err *err);
+/* The newest 50, for tt_answer_read_list. */
+extern const struct tt_answer_list tt_history_newest_entries;

@@ -5,6 +5,7 @@
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
 #include "cache/redis_url.h"
+#include "db/db.h"
 #include "upstream/egress.h"
 
 static int check_address(struct tt_str value, struct tt_err *err)
@@ -26,9 +27,7 @@ static int check_address(struct tt_str value, struct tt_err *err)
 
 static int check_database(struct tt_str value, struct tt_err *err)
 {
-    if (value.len == 0 || tt_str_starts(value, TT_STR("sqlite:")))
-        return 0;
-    return tt_err_set(err, 0, "invalid_setting", "only sqlite:<path> is supported");
+    return value.len == 0 ? 0 : tt_db_check_url(value, err);
 }
 
 static int check_origin(struct tt_str value, struct tt_err *err)

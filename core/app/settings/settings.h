@@ -13,7 +13,7 @@ struct tt_settings {
     struct tt_conf *conf;
     const char *listen, *data_dir, *lua_dir, *personas, *migrations_dir;
     char secret_file[4200];
-    char database[4200];     /* path of the SQLite file */
+    char database_url[4200];
     char admin_listen[4200]; /* "unix:<path>" or "host:port" */
     char admin_token[513];   /* "" = the admin listener is a unix socket */
     char lock_file[4200];

@@ -2,6 +2,7 @@
  * follows from them. */
 #include "app/settings/settings.h"
 #include "app/settings/settings_table.h"
+#include "db/db.h"
 #include "http/http.h"
 #include "tide/tide.h"
 
@@ -63,10 +64,10 @@ static void derive(struct tt_settings *settings)
                  settings->data_dir);
     snprintf(settings->lock_file, sizeof(settings->lock_file), "%s/lock", settings->data_dir);
     if (*database)
-        snprintf(settings->database, sizeof(settings->database), "%s", database + 7);
+        snprintf(settings->database_url, sizeof(settings->database_url), "%s", database);
     else
-        snprintf(settings->database, sizeof(settings->database), "%s/tidetalk.db",
-                 settings->data_dir);
+        tt_db_default_url(settings->data_dir, settings->database_url,
+                          sizeof(settings->database_url));
     if (*admin)
         snprintf(settings->admin_listen, sizeof(settings->admin_listen), "%s", admin);
     else

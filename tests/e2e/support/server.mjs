@@ -30,6 +30,13 @@ function writePersonas(folder) {
 // CPU time that a script may take: with sanitizers the same work costs several times as much.
 const SCRIPT_TIME = { asan: '200ms', tsan: '1s' };
 
+/** TEST_DATABASE is the scheme of another database engine for all servers: `sqlite-late` answers
+ * every read late, by delays that TT_LATE_SEED repeats (core/db/sqlite_late.c). */
+function databaseOf(dataDir) {
+  const scheme = process.env.TEST_DATABASE;
+  return scheme ? { TIDETALK_DATABASE_URL: `${scheme}:${join(dataDir, 'tidetalk.db')}` } : {};
+}
+
 /** A folder with personas, and the environment that makes every command use it. `command`, when it
  * is set, starts the server in some other way; it must become the server (exec). */
 export function makeHome({ port = 0, env = {} } = {}) {
@@ -45,6 +52,7 @@ export function makeHome({ port = 0, env = {} } = {}) {
       TIDETALK_PERSONAS: writePersonas(folder),
       TIDETALK_WORKERS: '2',
       TIDETALK_LIMITS_SCRIPT_TIME: SCRIPT_TIME[process.env.SANITIZER] ?? '50ms',
+      ...databaseOf(join(folder, 'data')),
       ...env,
     },
     remove: () => removeFolder(folder),

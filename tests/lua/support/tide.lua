@@ -191,7 +191,8 @@ function M.install(fakes, settings)
     },
   }
   for _, name in ipairs({
-    "db", "crypto", "time", "log", "llm", "files", "http", "task", "timer",
+    "db", "search", "crypto", "time", "log", "llm", "files", "http", "task",
+    "timer",
   }) do
     modules[name] = unprepared("tide." .. name)
   end

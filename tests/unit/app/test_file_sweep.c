@@ -59,7 +59,7 @@ static void files_of_all_pages_stay(void **state)
     struct home *home = *state;
     struct tt_migrate_report report = {0};
 
-    if (tt_db_migrate("tidetalk.db", SOURCE "/migrations", false, &report, &home->err) != 0)
+    if (tt_db_migrate("sqlite:tidetalk.db", SOURCE "/migrations", false, &report, &home->err) != 0)
         fail_msg("%s", home->err.message);
     tt_buf_free(&report.text);
     put_rows("tidetalk.db");
@@ -69,7 +69,7 @@ static void files_of_all_pages_stay(void **state)
 
     struct tt_store *store = tt_store_open("files", &home->err);
     struct tt_db *db =
-        tt_db_open(&(struct tt_db_settings){.path = "tidetalk.db"}, NULL, &home->err);
+        tt_db_open(&(struct tt_db_settings){.url = "sqlite:tidetalk.db"}, NULL, &home->err);
     struct tt_aux *aux = tt_aux_new("files", 1, 4, &home->err);
     assert_int_equal(tt_app_sweep_files(store, db, aux, &home->err), 0);
     while (has_file(ROWS + 1) || has_file(ROWS + 2) || tt_aux_busy(aux) > 0)

@@ -7,10 +7,9 @@ struct history {
     struct home *home;
     struct tt_loop *loop;
     struct tt_db *db;
-    struct tt_db_reader *reader;
+    struct tt_history at;
     struct tt_bundle *serving; /* of the newest entry */
     int newest;
-    bool done;
     struct tt_err err;
 };
 
@@ -18,16 +17,16 @@ static int setup(void **state)
 {
     struct history *history = TT_NEW(struct history);
     struct tt_migrate_report report = {0};
-    struct tt_db_settings settings = {.path = "test.db"};
+    struct tt_db_settings settings = {.url = "sqlite:test.db"};
 
     home_setup((void **)&history->home);
-    assert_int_equal(tt_db_migrate("test.db", SOURCE "/migrations", false, &report, &history->err),
-                     0);
+    assert_int_equal(
+        tt_db_migrate(settings.url, SOURCE "/migrations", false, &report, &history->err), 0);
     tt_buf_free(&report.text);
     history->loop = tt_loop_new(&history->err);
     history->db = tt_db_open(&settings, NULL, &history->err);
-    history->reader = tt_db_reader_new(history->db, &history->err);
-    assert_non_null(history->reader);
+    assert_int_equal(tt_db_attach(history->db, history->loop, &history->err), 0);
+    history->at = (struct tt_history){history->db, history->loop};
     *state = history;
     return 0;
 }
@@ -36,7 +35,7 @@ static int teardown(void **state)
 {
     struct history *history = *state;
 
-    tt_db_reader_free(history->reader);
+    tt_db_detach(history->db, history->loop);
     tt_db_close(history->db);
     tt_loop_tick(history->loop, 0);
     tt_loop_free(history->loop);
@@ -44,14 +43,6 @@ static int teardown(void **state)
     home_teardown((void **)&history->home);
     free(history);
     return 0;
-}
-
-static void on_done(struct tt_db_job *job, void *arg)
-{
-    struct history *history = arg;
-    history->done = true;
-    if (tt_db_job_error(job))
-        history->err = *tt_db_job_error(job);
 }
 
 static struct tt_bundle *make_bundle(int version)
@@ -79,12 +70,7 @@ static void add(struct history *history, int version, bool rolls_back)
                                        .before_rolled_back = rolls_back};
 
     tt_history_add(job, &record);
-    history->done = false;
-    assert_int_equal(tt_db_submit(history->db, history->loop, job, on_done, history, &history->err),
-                     0);
-    while (!history->done)
-        tt_loop_tick(history->loop, 10);
-    if (history->err.status)
+    if (tt_db_submit_wait(history->db, history->loop, job, &history->err) != 0)
         fail_msg("%s", history->err.message);
     tt_bundle_free(history->serving);
     history->serving = bundle;
@@ -93,7 +79,7 @@ static void add(struct history *history, int version, bool rolls_back)
 static int before(struct history *history)
 {
     struct tt_history_entry entry;
-    assert_int_equal(tt_history_before(history->reader, history->newest, history->serving->hash,
+    assert_int_equal(tt_history_before(&history->at, history->newest, history->serving->hash,
                                        &entry, &history->err),
                      0);
     return entry.number;
@@ -103,17 +89,18 @@ static int64_t count(struct history *history, const char *table)
 {
     char sql[96];
     snprintf(sql, sizeof(sql), "SELECT COUNT(*) FROM %s", table);
-    assert_int_equal(tt_db_query(history->reader, tt_str_from(sql), NULL, 0, &history->err), 0);
-    assert_int_equal(tt_db_step(history->reader, &history->err), 1);
-    int64_t n = tt_db_column(history->reader, 0).integer;
-    tt_db_query_end(history->reader);
+    struct tt_db_query query = {.sql = tt_str_from(sql)};
+    struct tt_db_rows *rows = tt_db_read_wait(history->db, history->loop, &query, &history->err);
+    assert_int_equal(tt_db_next(rows, &history->err), TT_DB_ROW);
+    int64_t n = rows->values[0].integer;
+    tt_db_rows_free(rows);
     return n;
 }
 
 static bool is_rolled_back(struct history *history, int version)
 {
     struct tt_bundle *bundle = make_bundle(version);
-    int answer = tt_history_rolled_back(history->reader, bundle->hash, &history->err);
+    int answer = tt_history_rolled_back(&history->at, bundle->hash, &history->err);
     tt_bundle_free(bundle);
     assert_true(answer >= 0);
     return answer == 1;
@@ -124,12 +111,12 @@ static void an_empty_one_has_nothing(void **state)
     struct history *history = *state;
     struct tt_history_entry entry;
 
-    assert_int_equal(tt_history_newest(history->reader, &entry, &history->err), 0);
+    assert_int_equal(tt_history_newest(&history->at, &entry, &history->err), 0);
     assert_int_equal(entry.number, 0);
-    assert_int_equal(tt_history_current(history->reader, &entry, &history->err), 0);
+    assert_int_equal(tt_history_current(&history->at, &entry, &history->err), 0);
     assert_int_equal(entry.number, 0);
     assert_false(is_rolled_back(history, 1));
-    assert_null(tt_history_bundle(history->reader, 1, &history->err));
+    assert_null(tt_history_bundle(&history->at, 1, &history->err));
 }
 
 static void bytes_come_back_as_they_were(void **state)
@@ -140,13 +127,13 @@ static void bytes_come_back_as_they_were(void **state)
     add(history, 1, false);
     add(history, 2, false);
     assert_int_equal(count(history, "script_files"), 3); /* what both have is there once */
-    assert_int_equal(tt_history_current(history->reader, &entry, &history->err), 0);
+    assert_int_equal(tt_history_current(&history->at, &entry, &history->err), 0);
     assert_int_equal(entry.number, 2);
     assert_string_equal(entry.hash, history->serving->hash);
-    struct tt_bundle *bundle = tt_history_bundle(history->reader, 2, &history->err);
+    struct tt_bundle *bundle = tt_history_bundle(&history->at, 2, &history->err);
     assert_string_equal(bundle->hash, history->serving->hash);
     tt_bundle_free(bundle);
-    bundle = tt_history_bundle(history->reader, 1, &history->err);
+    bundle = tt_history_bundle(&history->at, 1, &history->err);
     assert_true(tt_str_eq(bundle->files[0].bytes, TT_STR("return 1")));
     tt_bundle_free(bundle);
 }
@@ -172,6 +159,22 @@ static void going_back_leaves_out_what_was_rolled_back(void **state)
     assert_int_equal(before(history), 5);
 }
 
+/* As tt_answer_read_list does. */
+static void list_newest(struct history *history, struct tt_buf *out)
+{
+    const struct tt_answer_list *newest = &tt_history_newest_entries;
+    struct tt_db_query query = {.sql = newest->sql};
+    struct tt_json_writer w = {.buf = out};
+    struct tt_db_rows *rows = tt_db_read_wait(history->db, history->loop, &query, &history->err);
+
+    assert_non_null(rows);
+    tt_json_begin_array(&w);
+    while (tt_db_next(rows, NULL) == TT_DB_ROW)
+        newest->put_row(&w, rows);
+    tt_json_end_array(&w);
+    tt_db_rows_free(rows);
+}
+
 static void it_does_not_grow_without_end(void **state)
 {
     struct history *history = *state;
@@ -182,7 +185,7 @@ static void it_does_not_grow_without_end(void **state)
     assert_int_equal(count(history, "script_generations"), 50);
     assert_int_equal(count(history, "script_generation_files"), 100);
     assert_int_equal(count(history, "script_files"), 51);
-    assert_int_equal(tt_history_list(history->reader, &list, &history->err), 0);
+    list_newest(history, &list);
     assert_true(tt_str_starts(tt_buf_str(&list), TT_STR("[{\"number\":70,")));
     assert_non_null(strstr(list.data, "\"outcome\":\"current\",\"restores\":null,\"files\":2,"
                                       "\"changed\":[\"app.lua\"]}"));

@@ -21,7 +21,7 @@ static void later_places_win(void **state)
     assert_int_equal(home_load(home, NULL, 0), 0);
     assert_string_equal(home->settings.listen, "127.0.0.1:8080");
     assert_string_equal(home->settings.lock_file, "./data/lock");
-    assert_string_equal(home->settings.database, "./data/tidetalk.db");
+    assert_string_equal(home->settings.database_url, "sqlite:./data/tidetalk.db");
     assert_string_equal(home->settings.admin_listen, "unix:./data/admin.sock");
     assert_string_equal(home->settings.secret_file, "./data/secret.key");
     assert_true(home->settings.workers >= 1 && home->settings.workers <= TT_WORKERS_MAX);
@@ -42,7 +42,7 @@ static void later_places_win(void **state)
     assert_int_equal(HOME_LOAD(home, "word", "--listen=127.0.0.1:3", "--data-dir", "d", "more"), 0);
     assert_string_equal(home->settings.listen, "127.0.0.1:3");
     assert_string_equal(origin(home, "listen"), "--listen");
-    assert_string_equal(home->settings.database, "d/tidetalk.db");
+    assert_string_equal(home->settings.database_url, "sqlite:d/tidetalk.db");
     assert_int_equal(home->rest, 2);
     assert_string_equal(home->words[0], "word");
     assert_string_equal(home->words[1], "more");
@@ -74,7 +74,7 @@ static void derived_paths_can_be_given(void **state)
     assert_int_equal(HOME_LOAD(home, "--database-url=sqlite:/a/b.db", "--secret-file=/k",
                                "--admin-listen=unix:/s"),
                      0);
-    assert_string_equal(home->settings.database, "/a/b.db");
+    assert_string_equal(home->settings.database_url, "sqlite:/a/b.db");
     assert_string_equal(home->settings.secret_file, "/k");
     assert_string_equal(home->settings.admin_listen, "unix:/s");
     /* Two at once do not share memory. */

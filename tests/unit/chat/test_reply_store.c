@@ -13,7 +13,7 @@ static int setup(void **state)
     struct tt_err err = {0};
     tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
     make_folder(f);
-    if (tt_db_migrate(f->path, TT_TEST_DATA "/../../migrations", false, &report, &err) != 0)
+    if (tt_db_migrate(f->url, TT_TEST_DATA "/../../migrations", false, &report, &err) != 0)
         fail_msg("%s", err.message);
     tt_buf_free(&report.text);
     outside_exec(
@@ -153,7 +153,7 @@ static void test_checkpoint_again(void **state)
 static int repair(struct fixture *f)
 {
     struct tt_err err = {0};
-    int count = tt_chat_store_repair(f->path, &err);
+    int count = tt_chat_store_repair(f->db, f->loop, &err);
     if (count < 0)
         fail_msg("%s", err.message);
     return count;
@@ -169,7 +169,6 @@ static void test_repair(void **state)
     checkpoint(f, 11, 14, 2, TT_STR("[1,"));
     checkpoint(f, 11, 17, 2, TT_STR("2]\n[3"));    /* the second entry is cut off */
     checkpoint(f, 12, 0, 0, tt_str_of("潮聊", 5)); /* cut inside a character */
-    close_db(f);
     assert_int_equal(repair(f), 3);
     assert_text(f,
                 "SELECT content || '|' || reasoning || '|' || tool_calls || '|' || status"
@@ -187,9 +186,34 @@ static void test_repair(void **state)
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 0);
     assert_int_equal(outside_int(f->path, "SELECT version FROM chat_sessions WHERE id = 5"), 2);
     assert_int_equal(repair(f), 0);
+}
+
+/* More messages, and more chunks of one, than a page of them. */
+static void test_repair_of_many(void **state)
+{
+    struct fixture *f = *state;
+    outside_exec(f->path,
+                 "WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 350)"
+                 " INSERT INTO chat_messages (id, user_id, session_row, role, content, status,"
+                 " created_at, updated_at) SELECT i, 1, 5, 'assistant', '', 'streaming', '', ''"
+                 " FROM n;"
+                 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)"
+                 " INSERT INTO reply_chunks (message_id, position, kind, bytes)"
+                 " SELECT 350, i * 2, 0, CAST('ab' AS BLOB) FROM n");
+    assert_int_equal(repair(f), 3 + 251);
+    assert_int_equal(
+        outside_int(f->path, "SELECT count(*) FROM chat_messages WHERE status = 'streaming'"), 0);
+    assert_text(f, "SELECT length(content) || runs FROM chat_messages WHERE id = 350", "3000c3000");
+    assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 0);
+}
+
+static void test_repair_without_tables(void **state)
+{
+    struct fixture *f = *state;
     struct tt_err err = {0};
-    assert_int_equal(tt_chat_store_repair("/tmp/tt_db_test_nowhere/x.db", &err), -1);
-    assert_int_not_equal(err.status, 0);
+    outside_exec(f->path, "DROP TABLE reply_chunks");
+    assert_int_equal(tt_chat_store_repair(f->db, f->loop, &err), -1);
+    assert_string_equal(err.code, "sql_error");
 }
 
 /* What comes after a hole is not what the client saw there. */
@@ -199,7 +223,6 @@ static void test_repair_stops_at_a_hole(void **state)
     checkpoint(f, 11, 0, 0, TT_STR("before"));
     checkpoint(f, 11, 8, 0, TT_STR("after"));
     checkpoint(f, 12, 1, 0, TT_STR("nothing before"));
-    close_db(f);
     assert_int_equal(repair(f), 3);
     assert_text(f, "SELECT content || '|' || runs FROM chat_messages WHERE id = 11", "before|c6");
     assert_text(f, "SELECT content || '|' || runs FROM chat_messages WHERE id = 12", "|");
@@ -212,6 +235,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deleted_session, setup, teardown),
         cmocka_unit_test_setup_teardown(test_checkpoint_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repair, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repair_of_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repair_without_tables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repair_stops_at_a_hole, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

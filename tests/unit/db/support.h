@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
-#include "db/internal.h"
+#include "db/sqlite_internal.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@
 struct fixture {
     char dir[64];
     char path[96];
+    char url[112]; /* of the same */
     struct tt_loop *loop;
     struct tt_aux *aux;
     struct tt_db *db;
@@ -78,6 +79,7 @@ static inline void make_folder(struct fixture *f)
     snprintf(f->dir, sizeof(f->dir), "/tmp/tt_db_test.XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof(f->path), "%s/tidetalk.db", f->dir);
+    snprintf(f->url, sizeof(f->url), "sqlite:%s", f->path);
 }
 
 static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -95,10 +97,15 @@ static inline void open_db(struct fixture *f, const struct tt_db_settings *setti
 {
     struct tt_db_settings used = settings ? *settings : (struct tt_db_settings){0};
     struct tt_err err = {0};
-    used.path = f->path;
+    used.url = f->url;
     f->db = tt_db_open(&used, f->aux, &err);
-    if (!f->db)
+    if (!f->db || tt_db_attach(f->db, f->loop, &err) != 0)
         fail_msg("%s", err.message);
+}
+
+static inline struct tt_writer *writer_of(struct fixture *f)
+{
+    return TT_CONTAINER_OF(f->db, struct tt_sqlite_db, base)->writer;
 }
 
 static inline struct fixture *fixture_new(const char *schema)
@@ -117,6 +124,8 @@ static inline struct fixture *fixture_new(const char *schema)
 
 static inline void close_db(struct fixture *f)
 {
+    if (f->db)
+        tt_db_detach(f->db, f->loop);
     tt_db_close(f->db);
     f->db = NULL;
 }
@@ -186,6 +195,22 @@ static inline void assert_code(const struct result *result, const char *code, in
 {
     assert_string_equal(result->error.code, code);
     assert_int_equal(result->error.status, status);
+}
+
+/* ---- reads ---- */
+
+/* The one integer that a query returns. */
+static inline int64_t read_int(struct fixture *f, const char *sql)
+{
+    struct tt_err err = {0};
+    struct tt_db_query query = {.sql = tt_str_from(sql)};
+    struct tt_db_rows *rows = tt_db_read_wait(f->db, f->loop, &query, &err);
+    if (!rows)
+        fail_msg("%s: %s", sql, err.message);
+    assert_int_equal(tt_db_next(rows, &err), TT_DB_ROW);
+    int64_t n = rows->values[0].integer;
+    tt_db_rows_free(rows);
+    return n;
 }
 
 /* Holds the write lock from outside, so that the writer waits with the job that is submitted next,

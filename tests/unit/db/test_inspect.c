@@ -50,7 +50,7 @@ static struct tt_db_contents inspect(const struct fixture *f, const char *seal_i
     struct tt_db_contents contents;
     struct tt_err err = {0};
     int64_t before = size_of(f->path);
-    if (tt_db_inspect(f->path, seal_id, &contents, &err) != 0)
+    if (tt_db_inspect(f->url, seal_id, &contents, &err) != 0)
         fail_msg("%s", err.message);
     assert_int_equal(size_of(f->path), before);
     return contents;
@@ -81,7 +81,7 @@ static void what_is_no_database_is_told(void **state)
     put(f, "",
         "something else, and longer than a header of SQLite, which has a hundred bytes; so "
         "it must be read to be known");
-    assert_int_equal(tt_db_inspect(f->path, ID, &contents, &err), -1);
+    assert_int_equal(tt_db_inspect(f->url, ID, &contents, &err), -1);
     assert_string_equal(err.code, "database_unavailable");
     assert_non_null(strstr(err.message, f->path));
 }
@@ -108,6 +108,8 @@ static void sealed_keys(void **state)
     struct tt_err err = {0};
     outside_exec(f->path, schema);
     outside_exec(f->path, "PRAGMA journal_mode=WAL");
+    f->loop = tt_loop_new(&err);
+    open_db(f, NULL);
     outside_exec(f->path, "INSERT INTO user_apis VALUES ('v1." ID ".abc'), ('v1." ID ".def')");
     assert_int_equal(inspect(f, ID).unreadable, 0);
     struct tt_db_contents contents = inspect(f, ""); /* the secret file is gone */
@@ -117,12 +119,14 @@ static void sealed_keys(void **state)
     contents = inspect(f, "ffffffff");
     assert_int_equal(contents.unreadable, 2);
     assert_false(contents.accepted);
-    assert_int_equal(tt_db_accept_seal_key(f->path, "ffffffff", &err), 0);
+    assert_int_equal(tt_db_accept_seal_key(f->db, f->loop, "ffffffff", &err), 0);
     assert_true(inspect(f, "ffffffff").accepted);
-    assert_int_equal(tt_db_accept_seal_key(f->path, "eeeeeeee", &err), 0);
+    assert_int_equal(tt_db_accept_seal_key(f->db, f->loop, "eeeeeeee", &err), 0);
     assert_false(inspect(f, "ffffffff").accepted);
     assert_true(inspect(f, "eeeeeeee").accepted);
     assert_false(inspect(f, "").accepted);
+    close_db(f);
+    tt_loop_free(f->loop);
 }
 
 static void copy(const char *from, const char *to)
@@ -160,7 +164,7 @@ static void a_journal_is_rolled_back(void **state)
 
     struct tt_db_contents contents;
     struct tt_err err = {0};
-    if (tt_db_inspect(f->path, ID, &contents, &err) != 0)
+    if (tt_db_inspect(f->url, ID, &contents, &err) != 0)
         fail_msg("%s", err.message);
     assert_false(contents.empty || contents.missing || contents.has_users);
 }

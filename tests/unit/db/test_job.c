@@ -49,6 +49,64 @@ static void test_commits_with_outcomes(void **state)
     assert_int_equal(outside_int(f->path, "SELECT user_id FROM notes WHERE text = 'y'"), 7);
 }
 
+/* Also of one that is not the statement before, and when the job runs a second time because another
+ * one has taken its transaction along. */
+static void test_ids_of_earlier_statements(void **state)
+{
+    struct fixture *f = *state;
+    struct result first, r[2];
+    struct tt_db_value user = tt_db_id_of(0), both[] = {tt_db_id_of(0), tt_db_id_of(1)};
+    struct tt_db_job *jobs[2];
+    for (int i = 0; i < 2; i++) {
+        jobs[i] = job_of(i == 0 ? "INSERT INTO users (id, name) VALUES (7, 'a')"
+                                : "INSERT INTO users (id, name) VALUES (8, 'b')",
+                         NULL, NULL);
+        tt_db_job_add(jobs[i],
+                      TT_STR("INSERT INTO notes (id, user_id, text) VALUES (?1 * 10, ?1,"
+                             " 'x')"),
+                      &user, 1, 1);
+        tt_db_job_add(jobs[i], TT_STR("INSERT INTO any_value VALUES (?1 || ',' || ?2)"), both, 2,
+                      1);
+    }
+    sqlite3 *gate = gate_close(f, &first);
+    submit(f, jobs[0], &r[0]);
+    submit(f, jobs[1], &r[1]);
+    struct result lost;
+    submit(f, job_of("INSERT OR ROLLBACK INTO users (id, name) VALUES (7, 'c')", NULL, NULL),
+           &lost);
+    gate_open(gate);
+    await(f, &first);
+    await(f, &r[0]);
+    await(f, &r[1]);
+    await(f, &lost);
+    assert_int_equal(r[0].error.status, 0);
+    assert_int_equal(r[1].error.status, 0);
+    assert_int_equal(outside_int(f->path, "SELECT count(*) FROM any_value WHERE v = '7,70'"), 1);
+    assert_int_equal(outside_int(f->path, "SELECT count(*) FROM any_value WHERE v = '8,80'"), 1);
+}
+
+static void test_ids_that_are_not_there(void **state)
+{
+    struct fixture *f = *state;
+    struct result r;
+    struct tt_db_value value = tt_db_id_of(0);
+    struct tt_db_job *job = job_of("INSERT INTO users (name) SELECT 'a' WHERE 1 = 0", NULL, NULL);
+    tt_db_job_add(job, TT_STR("INSERT INTO any_value VALUES (?1)"), &value, 1, 1);
+    run(f, job, &r);
+    assert_int_equal(r.error.status, 0);
+    assert_int_equal(outside_int(f->path, "SELECT count(*) FROM any_value WHERE v IS NULL"), 1);
+
+    for (size_t statement = 1; statement < 3; statement++) { /* itself, and one after it */
+        value = tt_db_id_of(statement);
+        job = job_of("INSERT INTO users (name) VALUES ('b')", NULL, NULL);
+        tt_db_job_add(job, TT_STR("INSERT INTO any_value VALUES (?1)"), &value, 1, 1);
+        run(f, job, &r);
+        assert_code(&r, "sql_error", 500);
+        assert_int_equal(r.failed_statement, 1);
+    }
+    assert_int_equal(count(f, "users"), 0);
+}
+
 static void test_all_or_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -294,6 +352,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_commits_with_outcomes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ids_of_earlier_statements, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ids_that_are_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_error_codes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expect, setup, teardown),

@@ -1,7 +1,7 @@
 /* The migration that makes the table of messages anew, on a database with messages in it: nothing
  * is lost, no id is given out again, and the conditions still hold. */
 #include "db/migrate.h"
-#include "db/search_fts5.h"
+#include "db/sqlite_fts5.h"
 #include "support.h"
 
 #define MIGRATIONS TT_TEST_DATA "/../../migrations"
@@ -17,8 +17,8 @@ static void move(struct fixture *f, int down_to)
 {
     struct tt_migrate_report report = {0};
     struct tt_err err = {0};
-    must(down_to < 0 ? tt_db_migrate(f->path, MIGRATIONS, false, &report, &err)
-                     : tt_db_migrate_down(f->path, MIGRATIONS, down_to, &report, &err),
+    must(down_to < 0 ? tt_db_migrate(f->url, MIGRATIONS, false, &report, &err)
+                     : tt_db_migrate_down(f->url, MIGRATIONS, down_to, &report, &err),
          &err);
     tt_buf_free(&report.text);
 }
@@ -70,7 +70,7 @@ static void keeps_everything_in_both_directions(void **state)
     char before[1000];
     (void)state;
 
-    tt_search_fts5_setup();
+    tt_fts5_setup();
     move(f, -1);
     move(f, BEFORE);
     fill(f);
@@ -92,7 +92,7 @@ static void conditions_indexes_and_triggers_hold(void **state)
     struct fixture *f = fixture_new("SELECT 1");
     (void)state;
 
-    tt_search_fts5_setup();
+    tt_fts5_setup();
     move(f, -1);
     fill(f);
     assert_int_equal(exec(f, "UPDATE chat_messages SET status = 'done' WHERE id = 1"),

@@ -62,14 +62,14 @@ static int migrate(struct folder *d, bool dry_run)
 {
     tt_buf_free(&d->report.text);
     d->err = (struct tt_err){0};
-    return tt_db_migrate(d->f.path, d->migrations, dry_run, &d->report, &d->err);
+    return tt_db_migrate(d->f.url, d->migrations, dry_run, &d->report, &d->err);
 }
 
 static int migrate_down(struct folder *d, int version)
 {
     tt_buf_free(&d->report.text);
     d->err = (struct tt_err){0};
-    return tt_db_migrate_down(d->f.path, d->migrations, version, &d->report, &d->err);
+    return tt_db_migrate_down(d->f.url, d->migrations, version, &d->report, &d->err);
 }
 
 static void assert_ok(struct folder *d, int status, int version, int applied, const char *text)

@@ -1,7 +1,7 @@
 /* The migration that bounds what of a message can be found, on a database whose index holds whole
  * messages: what is taken out of an index must be what was put in, in both directions. */
 #include "db/migrate.h"
-#include "db/search_fts5.h"
+#include "db/sqlite_fts5.h"
 #include "support.h"
 
 #define MIGRATIONS TT_TEST_DATA "/../../migrations"
@@ -11,8 +11,8 @@ static void move(struct fixture *f, int down_to)
 {
     struct tt_migrate_report report = {0};
     struct tt_err err = {0};
-    int status = down_to < 0 ? tt_db_migrate(f->path, MIGRATIONS, false, &report, &err)
-                             : tt_db_migrate_down(f->path, MIGRATIONS, down_to, &report, &err);
+    int status = down_to < 0 ? tt_db_migrate(f->url, MIGRATIONS, false, &report, &err)
+                             : tt_db_migrate_down(f->url, MIGRATIONS, down_to, &report, &err);
     if (status != 0)
         fail_msg("%s", err.message);
     tt_buf_free(&report.text);
@@ -67,7 +67,7 @@ static void an_index_of_whole_messages_stays_sound(void **state)
     struct fixture *f = fixture_new("SELECT 1");
     (void)state;
 
-    tt_search_fts5_setup();
+    tt_fts5_setup();
     move(f, -1);
     move(f, BEFORE);
     fill(f);

@@ -1,6 +1,6 @@
 /* Snippets of texts that a real FTS5 table found. */
 #include "base/utf8.h"
-#include "db/search_fts5.h"
+#include "db/sqlite_fts5.h"
 #include "support.h"
 
 #define CHARACTERS_MAX 302 /* with an ellipsis at both ends */
@@ -8,7 +8,7 @@
 static sqlite3 *open_table(void)
 {
     sqlite3 *handle = NULL;
-    tt_search_fts5_setup();
+    tt_fts5_setup();
     assert_int_equal(sqlite3_open(":memory:", &handle), SQLITE_OK);
     assert_int_equal(sqlite3_exec(handle,
                                   "CREATE VIRTUAL TABLE t USING fts5(owner, content,"

@@ -1,5 +1,5 @@
 /* What is found and what is not, through a real FTS5 table: cases as "text | query | yes or no". */
-#include "db/search_fts5.h"
+#include "db/sqlite_fts5.h"
 #include "support.h"
 
 static const struct {
@@ -41,7 +41,7 @@ static void finds_what_it_should(void **state)
 {
     sqlite3 *handle = NULL;
     (void)state;
-    tt_search_fts5_setup();
+    tt_fts5_setup();
     assert_int_equal(sqlite3_open(":memory:", &handle), SQLITE_OK);
     assert_int_equal(sqlite3_exec(handle,
                                   "CREATE VIRTUAL TABLE t USING fts5(c, tokenize = 'tidetalk')",

@@ -94,7 +94,7 @@ static void test_full_database(void **state)
     open_db(f, NULL);
     /* The limit is the connection's: set it while the writer sleeps. */
     assert_int_equal(
-        sqlite3_exec(f->db->writer->conn.handle, "PRAGMA max_page_count=100", NULL, NULL, NULL),
+        sqlite3_exec(writer_of(f)->conn.handle, "PRAGMA max_page_count=100", NULL, NULL, NULL),
         SQLITE_OK);
     sqlite3 *gate = gate_close(f, &first);
     submit(f, job_of(insert_small, NULL, NULL), &a);
@@ -136,7 +136,7 @@ static void test_disk_fault(void **state, int code, bool at_sync, const char *ex
     run(f, job_of(insert_small, NULL, NULL), &after); /* it goes on when the disk does */
     assert_int_equal(after.error.status, 0);
     assert_int_equal(row_count(f), 2);
-    assert_int_equal(sqlite3_get_autocommit(f->db->writer->conn.handle), 1);
+    assert_int_equal(sqlite3_get_autocommit(writer_of(f)->conn.handle), 1);
 }
 
 static void test_full_disk(void **state)
@@ -347,6 +347,7 @@ static void child_main(const char *path, int fd)
     struct fixture f = {0};
     struct child child = {.f = &f, .pipe = fd};
     snprintf(f.path, sizeof(f.path), "%s", path);
+    snprintf(f.url, sizeof(f.url), "sqlite:%s", path);
     f.loop = tt_loop_new(NULL);
     open_db(&f, NULL);
     for (;;) {

@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 struct rig {
-    char dir[64], lua[96], personas[96], database[96];
+    char dir[64], lua[96], personas[96], database[96], database_url[128];
     struct tt_loop *loop;
     struct tt_tide tide;
     struct tt_serve_settings serving;
@@ -145,17 +145,18 @@ static inline void rig_open_db(struct rig *rig, const struct tt_db_settings *giv
     struct tt_db_settings settings = given ? *given : (struct tt_db_settings){0};
     struct tt_migrate_report report = {0};
 
-    settings.path = rig->database;
+    snprintf(rig->database_url, sizeof(rig->database_url), "%s:%s",
+             getenv("TEST_DATABASE") ? getenv("TEST_DATABASE") : "sqlite", rig->database);
+    settings.url = rig->database_url;
     if (!rig->aux)
         rig_open_aux(rig);
-    if (tt_db_migrate(rig->database, TT_TEST_DATA "/../../migrations", false, &report, &rig->err))
+    if (tt_db_migrate(settings.url, TT_TEST_DATA "/../../migrations", false, &report, &rig->err))
         fail_msg("%s", rig->err.message);
     tt_buf_free(&report.text);
     rig->db = tt_db_open(&settings, rig->aux, &rig->err);
     assert_non_null(rig->db);
     rig->tide.chat.db = rig->db;
-    rig->tide.reader = tt_db_reader_new(rig->db, &rig->err);
-    assert_non_null(rig->tide.reader);
+    assert_int_equal(tt_db_attach(rig->db, rig->loop, &rig->err), 0);
 }
 
 /* Upstream calls, to what the policy lets through. */
@@ -188,7 +189,8 @@ static inline void rig_free(struct rig *rig)
     rig->tide.runtime.closing = true;
     tt_running_replies_abandon(&rig->tide.chat);
     rig_ticks(rig, 3);
-    tt_db_reader_free(rig->tide.reader);
+    if (rig->db)
+        tt_db_detach(rig->db, rig->loop);
     tt_db_close(rig->db);
     tt_aux_free(rig->aux);
     rig_ticks(rig, 3);

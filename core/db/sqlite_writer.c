@@ -2,7 +2,7 @@
  * the time in which the next one gathers), commits it as one transaction, tells the loops, and only
  * then looks after the WAL, so that no answer waits for a checkpoint. SQLite's own autocheckpoint
  * is off for the same reason: it would run inside COMMIT. */
-#include "db/writer.h"
+#include "db/sqlite_writer.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -213,19 +213,20 @@ static void release(struct tt_writer *writer)
     free(writer);
 }
 
-struct tt_writer *tt_writer_new(const struct tt_db_settings *settings, struct tt_err *err)
+struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *settings,
+                                struct tt_err *err)
 {
     struct tt_writer *writer = TT_NEW(struct tt_writer);
     pthread_condattr_t attributes;
     char limit[64];
-    size_t path_len = strlen(settings->path);
+    size_t path_len = strlen(path);
     writer->batch_max = settings->batch_max;
     writer->queue_max = settings->queue_max;
     writer->wal_truncate_size = settings->wal_truncate_size;
     writer->checkpoint_at = CHECKPOINT_PAGES;
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(struct tt_db_job *));
     writer->wal_path = tt_alloc(path_len + sizeof("-wal"));
-    snprintf(writer->wal_path, path_len + sizeof("-wal"), "%s-wal", settings->path);
+    snprintf(writer->wal_path, path_len + sizeof("-wal"), "%s-wal", path);
     tt_list_init(&writer->queue);
     pthread_mutex_init(&writer->mutex, NULL);
     pthread_condattr_init(&attributes);
@@ -235,7 +236,7 @@ struct tt_writer *tt_writer_new(const struct tt_db_settings *settings, struct tt
 
     snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit=%llu",
              (unsigned long long)settings->wal_truncate_size);
-    if (tt_sqlite_open(&writer->conn, settings->path, TT_SQLITE_WRITE, BUSY_MS, err) == SQLITE_OK &&
+    if (tt_sqlite_open(&writer->conn, path, TT_SQLITE_WRITE, BUSY_MS, err) == SQLITE_OK &&
         tt_sqlite_run(&writer->conn, limit, err) == SQLITE_OK) {
         sqlite3_wal_hook(writer->conn.handle, on_wal_commit, writer);
         sqlite3_progress_handler(writer->conn.handle, PROGRESS_STEPS, over_time, writer);

@@ -2,7 +2,7 @@
  * same position. So a phrase of pairs matches exactly where the characters are neighbours: a query
  * asks for the pairs (rare, fast) and, when other text follows the run, for its last character,
  * which keeps positions in step. Everything between such runs is given to unicode61. */
-#include "db/search_tokenizer.h"
+#include "db/sqlite_fts5_tokenizer.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -132,7 +132,7 @@ static int create(void *arg, const char **args, int count, Fts5Tokenizer **out)
     return SQLITE_OK;
 }
 
-int tt_search_tokenizer_register(struct fts5_api *api)
+int tt_fts5_tokenizer_register(struct fts5_api *api)
 {
     static const fts5_tokenizer functions = {
         .xCreate = create, .xDelete = destroy, .xTokenize = tokenize};

@@ -1,9 +1,7 @@
 /* A copy of a database as it is at one moment, also while a server writes to it. */
-#include "db/db.h"
+#include "db/sqlite_internal.h"
 
-#include <sqlite3.h>
-
-int tt_db_copy(const char *from, const char *to, struct tt_err *err)
+int tt_sqlite_copy(const char *from, const char *to, struct tt_err *err)
 {
     sqlite3 *source = NULL, *target = NULL;
     sqlite3_backup *backup = NULL;

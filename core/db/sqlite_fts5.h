@@ -1,6 +1,6 @@
 /* What this server adds to FTS5, SQLite's full-text search: the tokenizer "tidetalk"
- * (search_tokenizer.h) and the function tidetalk_snippet (search_snippet.h). */
+ * (sqlite_fts5_tokenizer.h) and the function tidetalk_snippet (sqlite_fts5_snippet.h). */
 #pragma once
 
 /* Makes them known to every connection that is opened from now on. Thread: any, once. */
-void tt_search_fts5_setup(void);
+void tt_fts5_setup(void);

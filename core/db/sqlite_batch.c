@@ -10,7 +10,7 @@
  * only be met again, once per job. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "db/writer.h"
+#include "db/sqlite_writer.h"
 
 enum verdict {
     JOB_DONE,   /* its statements are applied */
@@ -60,15 +60,43 @@ static bool is_file_fault(int rc)
     }
 }
 
-static int run_statement(struct tt_sqlite *conn, struct tt_job_statement *job_statement,
-                         struct tt_err *err)
+/* The ids of rows that earlier statements of the job have inserted. */
+static int bind_ids(struct tt_sqlite *conn, const struct tt_db_job *job, size_t number,
+                    struct tt_statement *statement, struct tt_err *err)
 {
+    const struct tt_job_statement *own = &job->statements[number];
+    for (size_t i = 0; i < own->count; i++) {
+        if (own->values[i].type != TT_DB_ID_OF)
+            continue;
+        size_t earlier = (size_t)own->values[i].integer;
+        if (earlier >= number) {
+            tt_err_set(err, 500, "sql_error",
+                       "statement %zu uses the id of statement %zu, which does not come before it",
+                       number + 1, earlier + 1);
+            return SQLITE_RANGE;
+        }
+        const struct tt_db_outcome *outcome = &job->statements[earlier].outcome;
+        int rc = outcome->changes > 0
+                     ? sqlite3_bind_int64(statement->handle, (int)i + 1, outcome->insert_id)
+                     : SQLITE_OK; /* NULL is bound */
+        if (rc != SQLITE_OK)
+            return tt_sqlite_error(conn, rc, err);
+    }
+    return SQLITE_OK;
+}
+
+static int run_statement(struct tt_sqlite *conn, struct tt_db_job *job, size_t number)
+{
+    struct tt_job_statement *job_statement = &job->statements[number];
+    struct tt_err *err = &job->error;
     struct tt_statement *statement;
     int rc = tt_sqlite_prepare(conn, job_statement->sql, &statement, err);
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_int64 before = sqlite3_total_changes64(conn->handle);
-    rc = tt_sqlite_bind(conn, statement, job_statement->values, job_statement->count, false, err);
+    rc = tt_sqlite_bind(conn, statement, job_statement->values, job_statement->count, err);
+    if (rc == SQLITE_OK)
+        rc = bind_ids(conn, job, number, statement, err);
     if (rc == SQLITE_OK) {
         do
             rc = sqlite3_step(statement->handle);
@@ -90,7 +118,7 @@ static int run_statements(struct tt_sqlite *conn, struct tt_db_job *job)
 {
     for (size_t i = 0; i < job->count; i++) {
         struct tt_job_statement *statement = &job->statements[i];
-        int rc = run_statement(conn, statement, &job->error);
+        int rc = run_statement(conn, job, i);
         if (rc == SQLITE_OK && statement->expect >= 0 &&
             statement->outcome.changes != statement->expect) {
             tt_err_set(&job->error, 409, "unexpected_changes",

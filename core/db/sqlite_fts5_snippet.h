@@ -7,4 +7,4 @@
 #include <sqlite3.h>
 
 /* Makes the function known to the connection. Returns SQLite's code. */
-int tt_search_snippet_register(struct fts5_api *api);
+int tt_fts5_snippet_register(struct fts5_api *api);

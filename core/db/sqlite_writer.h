@@ -1,6 +1,6 @@
 /* The one writer: its connection, its queue and the thread. Private to db; tests look inside to
- * break the connection on purpose. writer.c owns the thread, the queue and the checkpoints, batch.c
- * the transactions. */
+ * break the connection on purpose. sqlite_writer.c owns the thread, the queue and the checkpoints,
+ * sqlite_batch.c the transactions. */
 #pragma once
 #include "base/list.h"
 #include "db/job.h"
@@ -36,12 +36,13 @@ struct tt_writer {
     bool wal_dirty;           /* committed pages wait for a checkpoint */
 };
 
-struct tt_writer *tt_writer_new(const struct tt_db_settings *settings, struct tt_err *err);
+struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *settings,
+                                struct tt_err *err);
 void tt_writer_free(struct tt_writer *writer); /* commits what is queued; NULL is fine */
 
 int tt_writer_submit(struct tt_writer *writer, struct tt_db_job *job, struct tt_err *err);
 void tt_writer_stats(struct tt_writer *writer, struct tt_db_stats *out);
 
-/* Runs jobs in one transaction (two at most a job, see batch.c) and leaves each with its outcome or
- * error. Thread: writer. */
+/* Runs jobs in one transaction (two at most a job, see sqlite_batch.c) and leaves each with its
+ * outcome or error. Thread: writer. */
 void tt_batch_run(struct tt_writer *writer, struct tt_db_job **jobs, size_t count);

@@ -2,11 +2,10 @@
  * row in schema_migrations, and the state is read again inside each, so that two processes that
  * start at once take turns. Foreign keys are not enforced meanwhile (a table that is rebuilt would
  * take its children along by ON DELETE CASCADE) but checked before COMMIT. */
-#include "db/migrate.h"
-
 #include "base/clock.h"
 #include "db/migration_files.h"
 #include "db/sqlite.h"
+#include "db/sqlite_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -293,11 +292,10 @@ static int apply_pending(const char *path, const struct tt_migration_files *set,
     return status;
 }
 
-int tt_db_migrate(const char *path, const char *directory, bool dry_run,
-                  struct tt_migrate_report *report, struct tt_err *err)
+int tt_sqlite_migrate(const char *path, const char *directory, bool dry_run,
+                      struct tt_migrate_report *report, struct tt_err *err)
 {
     struct tt_migration_files set;
-    *report = (struct tt_migrate_report){0};
     int status = tt_migration_files_read(&set, directory, err);
     if (status == 0)
         status = dry_run ? report_pending(path, &set, report, err)
@@ -323,13 +321,12 @@ static int undo_newest(struct tt_sqlite *conn, const char *directory,
     return status;
 }
 
-int tt_db_migrate_down(const char *path, const char *directory, int version,
-                       struct tt_migrate_report *report, struct tt_err *err)
+int tt_sqlite_migrate_down(const char *path, const char *directory, int version,
+                           struct tt_migrate_report *report, struct tt_err *err)
 {
     struct tt_migration_files set;
     struct tt_sqlite conn = {0};
     int newest = 0;
-    *report = (struct tt_migrate_report){0};
     int status = tt_migration_files_read(&set, directory, err);
     if (status == 0 && version < 0)
         status = tt_err_set(err, 500, "migration_failed", "there is no version %d", version);

@@ -1,7 +1,7 @@
-#include "db/search_fts5.h"
+#include "db/sqlite_fts5.h"
 
-#include "db/search_snippet.h"
-#include "db/search_tokenizer.h"
+#include "db/sqlite_fts5_snippet.h"
+#include "db/sqlite_fts5_tokenizer.h"
 
 #include <stddef.h>
 
@@ -27,11 +27,11 @@ static int register_all(sqlite3 *handle, char **message,
     (void)routines;
     if (!api)
         return SQLITE_ERROR;
-    int rc = tt_search_tokenizer_register(api);
-    return rc == SQLITE_OK ? tt_search_snippet_register(api) : rc;
+    int rc = tt_fts5_tokenizer_register(api);
+    return rc == SQLITE_OK ? tt_fts5_snippet_register(api) : rc;
 }
 
-void tt_search_fts5_setup(void)
+void tt_fts5_setup(void)
 {
     sqlite3_auto_extension((void (*)(void))register_all);
 }

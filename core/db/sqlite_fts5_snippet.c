@@ -2,7 +2,7 @@
  * text, and the span with the most different phrases is chosen, the earliest of equal ones. The
  * table's tokenizer then counts up to that position, so what is a word is told by the same code
  * that indexed it. */
-#include "db/search_snippet.h"
+#include "db/sqlite_fts5_snippet.h"
 
 #include "base/mem.h"
 
@@ -235,7 +235,7 @@ static void snippet(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_conte
         answer(context, text ? text : "", text ? size : 0, search.offset > 0 ? search.offset : 0);
 }
 
-int tt_search_snippet_register(struct fts5_api *api)
+int tt_fts5_snippet_register(struct fts5_api *api)
 {
     return api->xCreateFunction(api, "tidetalk_snippet", NULL, snippet, NULL);
 }
