@@ -1,19 +1,12 @@
 /* What the tests of the cache share: a loop with a resolver, and a real redis-server on a free port
  * of the loopback that can be frozen, killed and started again. */
 #pragma once
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "loop/resolve.h"
+#include "unit_test.h"
 
 #include <arpa/inet.h>
 #include <hiredis/hiredis.h>

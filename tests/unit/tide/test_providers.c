@@ -344,7 +344,7 @@ static void mistakes_are_found_while_loading(void **state)
     tt_delta_spec_unref(spec);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(recorded_formats_at_every_cut, setup, teardown),
