@@ -3,9 +3,12 @@
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
 # usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N]
-#                  [lint|unit|lua|e2e|readme|fresh]...
+#                  [lint|unit|lua|e2e|smoke|readme|fresh]...
+#        ./test.sh quick [--only TEXT] [--jobs N]
 #
-#   groups      all of them by default
+#   groups      all of them by default; "smoke" is a part of unit and e2e, for a new machine
+#   quick       while you work: one optimised build without sanitizers, lint, unit, lua, and of e2e the
+#               files that cover what changed (scripts/changes.sh) and those marked as smoke
 #   --no-fresh  without the test that starts from an empty Debian root
 #   --no-tsan   without what is built with the thread sanitizer
 #   --only TEXT only suites with TEXT in their name
@@ -17,9 +20,13 @@ set -euo pipefail
 source "$(dirname "$0")/scripts/lib.sh"
 # shellcheck source=scripts/suites.sh
 source "$ROOT/scripts/suites.sh"
+# shellcheck source=scripts/changes.sh
+source "$ROOT/scripts/changes.sh"
 
 GROUPS_ALL=(lint unit lua e2e readme fresh)
+GROUPS_QUICK=(e2e unit lua lint)
 groups=()
+preset=asan
 with_fresh=yes
 with_tsan=yes
 server_env=()
@@ -49,11 +56,19 @@ read_arguments()
             [[ $JOBS =~ ^([1-9]|1[0-9]|2[0-9])$ ]] || die "--jobs takes a number from 1 to 29"
             shift
             ;;
-        lint | unit | lua | e2e | readme | fresh) groups+=("$1") ;;
+        quick)
+            preset=quick
+            with_tsan=no
+            ;;
+        lint | unit | lua | e2e | smoke | readme | fresh) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
     done
+    if [ $preset = quick ]; then
+        [ "${#groups[@]}" -eq 0 ] || die "quick chooses the groups itself; see ./test.sh --help"
+        groups=("${GROUPS_QUICK[@]}")
+    fi
     [ "${#groups[@]}" -gt 0 ] || groups=("${GROUPS_ALL[@]}")
 }
 
@@ -81,7 +96,7 @@ install_needs()
         needs+=("${list[@]}")
     done
     install_packages "${needs[@]}"
-    if has e2e; then
+    if has e2e smoke; then
         install_node
         install_npm "$ROOT/tests/e2e"
     fi
@@ -91,7 +106,7 @@ install_needs()
 # every core.
 run_builds()
 {
-    ONLY='' suite_alone build_asan 15m scripts/build.sh asan -k 0
+    ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0
     if [ $with_tsan = yes ] && has unit e2e; then
         ONLY='' suite_alone build_tsan 15m scripts/build.sh tsan -k 0
     fi
@@ -101,8 +116,8 @@ run_lint()
 {
     local name
 
-    for name in format hygiene layers shell lua lua_api api_page tidy; do
-        suite "lint_$name" 10m tests/lint/$name.sh
+    for name in format hygiene layers covers shell lua lua_api api_page tidy; do
+        suite "lint_$name" 10m env "TIDY_PRESET=$preset" tests/lint/$name.sh
     done
 }
 
@@ -116,7 +131,7 @@ run_unit()
 
     for layer in tests/unit/*/; do
         layer=$(basename "$layer")
-        suite "unit_$layer" 5m "build/asan/unit/unit_$layer"
+        suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
     done
     if [ $with_tsan = yes ]; then
         for tests in "${UNIT_TSAN[@]}"; do
@@ -124,7 +139,7 @@ run_unit()
             suite "tsan_unit_${tests// /_}" 10m "${FIXED_ADDRESSES[@]}" build/tsan/unit/unit_$tests
         done
     fi
-    suite_alone mock_llm 5m tests/mock_llm/selftest.sh "$(find_mock asan)" --no-rates # it measures time
+    suite_alone mock_llm 5m tests/mock_llm/selftest.sh "$(find_mock "$preset")" --no-rates # it measures time
 }
 
 run_lua()
@@ -150,36 +165,55 @@ set_server_env()
         "SANITIZER=$1")
 }
 
+# run_e2e_file PRESET LIMIT FILE
 run_e2e_file()
 {
-    local name=$1 file=$2
-    local -a command=("$ROOT/$file")
+    local name
+    local -a command=("$ROOT/$3")
 
-    [[ $file == *.mjs ]] && command=(node --test --test-reporter=tap "$ROOT/$file")
-    set_server_env asan
-    suite "e2e_$name" 10m "${server_env[@]}" "${command[@]}"
-    if [ $with_tsan = yes ] && sed -n '1,2p' "$file" | grep -qE '^(//|#) tsan'; then
-        set_server_env tsan
-        suite "tsan_e2e_$name" 15m "${server_env[@]}" "${FIXED_ADDRESSES[@]}" "${command[@]}"
+    name=$(basename "${3%.sh}" .test.mjs)
+    set_server_env "$1"
+    [[ $3 == *.mjs ]] && command=(node --test --test-reporter=tap "${command[@]}")
+    if [ "$1" = tsan ]; then
+        name=tsan_e2e_$name
+        command=("${FIXED_ADDRESSES[@]}" "${command[@]}")
+    else
+        name=e2e_$name
     fi
+    suite "$name" "$2" "${server_env[@]}" "${command[@]}"
 }
 
-# A file whose first line (second, below #!) says "tsan" also runs with the thread sanitizer.
+# Those with the thread sanitizer first: they take longest, and nothing should run alone at the end.
 run_e2e()
 {
-    local file name
+    local file
+    local -a chosen
 
-    for file in tests/e2e/*.test.mjs tests/e2e/*.sh; do
-        [ -f "$file" ] || continue
-        name=${file##*/}
-        name=${name%.sh}
-        run_e2e_file "${name%.test.mjs}" "$file"
+    if [ $preset = quick ]; then mapfile -t chosen < <(e2e_chosen); else mapfile -t chosen < <(e2e_files); fi
+    for file in "${chosen[@]}"; do
+        if [ $with_tsan = yes ] && has_mark tsan "$file"; then run_e2e_file tsan 15m "$file"; fi
+    done
+    for file in "${chosen[@]}"; do
+        run_e2e_file "$preset" 10m "$file"
+    done
+}
+
+# What shows that everything is there that the server and its tests need
+run_smoke()
+{
+    local file layer
+
+    for layer in cache files; do
+        suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
+    done
+    for file in $(e2e_smoke); do
+        run_e2e_file "$preset" 10m "$file"
     done
 }
 
 run_readme()
 {
-    set_server_env asan
+    set_server_env "$preset"
     suite readme 5m "${server_env[@]}" tests/readme.sh
     suite customize 5m "${server_env[@]}" tests/customize.sh
 }
@@ -195,7 +229,7 @@ read_arguments "$@"
 cd "$ROOT"
 install_needs
 suites_begin
-if has lint unit lua e2e readme; then
+if has lint unit lua e2e smoke readme; then
     run_builds
 fi
 for group in "${groups[@]}"; do

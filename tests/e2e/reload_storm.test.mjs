@@ -1,4 +1,5 @@
 // tsan
+// covers: app/reload, serve, script, base
 // Reloads under load: what clients see while scripts change all the time, and what is left after it.
 // A thread sanitizer runs some ten times slower: fewer reloads then.
 import assert from 'node:assert/strict';

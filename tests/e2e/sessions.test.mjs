@@ -1,3 +1,4 @@
+// covers: chat, models, db
 // What there is: sessions, their messages, personas, models.
 import assert from 'node:assert/strict';
 import { before, describe } from 'node:test';

@@ -1,4 +1,6 @@
 // tsan
+// covers: http, chat, reply, upstream
+// smoke
 // The stream of a reply: headers, frames, positions, end.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: chat, policy
 // What sessions are called when the model is asked for a title.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
