@@ -15,6 +15,8 @@
 #   --jobs N    suites that run at the same time; 2 by default
 #
 # What the suites print is in build/test-logs/<suite>. When CI is set, a skipped test counts as failed.
+
+# shellcheck disable=SC2317  # main calls the groups by their names
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/scripts/lib.sh"
@@ -42,7 +44,7 @@ read_arguments()
     while [ $# -gt 0 ]; do
         case $1 in
         -h | --help)
-            sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
+            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
             exit 0
             ;;
         --no-fresh) with_fresh=no ;;
@@ -107,7 +109,7 @@ install_needs()
 run_builds()
 {
     ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0
-    if [ $with_tsan = yes ] && has unit e2e; then
+    if [ "$with_tsan" = yes ] && has unit e2e; then
         ONLY='' suite_alone build_tsan 15m scripts/build.sh tsan -k 0
     fi
 }
@@ -117,7 +119,7 @@ run_lint()
     local name
 
     for name in format hygiene layers covers shell lua lua_api api_page tidy; do
-        suite "lint_$name" 10m env "TIDY_PRESET=$preset" tests/lint/$name.sh
+        suite "lint_$name" 10m env "TIDY_PRESET=$preset" "tests/lint/$name.sh"
     done
 }
 
@@ -133,12 +135,13 @@ run_unit()
         layer=$(basename "$layer")
         suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
     done
-    if [ $with_tsan = yes ]; then
+    if [ "$with_tsan" = yes ]; then
         for tests in "${UNIT_TSAN[@]}"; do
             # shellcheck disable=SC2086  # a layer, or a layer and a group
             suite "tsan_unit_${tests// /_}" 10m "${FIXED_ADDRESSES[@]}" build/tsan/unit/unit_$tests
         done
     fi
+    suite runner 2m tests/runner.sh
     suite_alone mock_llm 5m tests/mock_llm/selftest.sh "$(find_mock "$preset")" --no-rates # it measures time
 }
 
@@ -189,9 +192,9 @@ run_e2e()
     local file
     local -a chosen
 
-    if [ $preset = quick ]; then mapfile -t chosen < <(e2e_chosen); else mapfile -t chosen < <(e2e_files); fi
+    if [ "$preset" = quick ]; then mapfile -t chosen < <(e2e_chosen); else mapfile -t chosen < <(e2e_files); fi
     for file in "${chosen[@]}"; do
-        if [ $with_tsan = yes ] && has_mark tsan "$file"; then run_e2e_file tsan 15m "$file"; fi
+        if [ "$with_tsan" = yes ] && has_mark tsan "$file"; then run_e2e_file tsan 15m "$file"; fi
     done
     for file in "${chosen[@]}"; do
         run_e2e_file "$preset" 10m "$file"
@@ -220,19 +223,26 @@ run_readme()
 
 run_fresh()
 {
-    if [ $with_fresh = yes ]; then
+    if [ "$with_fresh" = yes ]; then
         suite fresh 40m tests/fresh.sh
     fi
 }
 
-read_arguments "$@"
-cd "$ROOT"
-install_needs
-suites_begin
-if has lint unit lua e2e smoke readme; then
-    run_builds
-fi
-for group in "${groups[@]}"; do
-    "run_$group"
-done
-suites_end
+main()
+{
+    local group
+
+    read_arguments "$@"
+    cd "$ROOT"
+    install_needs
+    suites_begin
+    if has lint unit lua e2e smoke readme; then
+        run_builds
+    fi
+    for group in "${groups[@]}"; do
+        "run_$group"
+    done
+    suites_end
+}
+
+main "$@"; exit # one line: an edit of this file does not reach a run of it

@@ -36,8 +36,8 @@ suites_begin()
 suites_stop()
 {
     [ "${#running[@]}" -eq 0 ] && return 0
-    kill -TERM "${!running[@]}" 2>/dev/null
-    leftovers "$run_id/" | xargs -r kill -TERM 2>/dev/null
+    kill -TERM "${!running[@]}" 2>/dev/null || true
+    leftovers "$run_id/" | xargs -r kill -TERM 2>/dev/null || true # some may have ended meanwhile
     end_leftovers "$run_id/" >/dev/null
 }
 
@@ -154,8 +154,11 @@ run_suite()
 
     mkdir -p "$LOGS/$name"
     sanitizer_options "$LOGS/$name/san"
-    TT_SUITE=$run_id/$name/ TEST_LOGS=$LOGS/$name TEST_PORTS=$((first_port + place * PORTS_A_SUITE)) \
-        timeout --kill-after=10 "$limit" "$@" >"$LOGS/$name/output.log" 2>&1 </dev/null || rc=$?
+    export TEST_LOGS=$LOGS/$name TEST_PORTS=$((first_port + place * PORTS_A_SUITE))
+    # Outside, bash would tell of a signal that ended it.
+    {
+        TT_SUITE=$run_id/$name/ timeout --kill-after=10 "$limit" "$@" >"$LOGS/$name/output.log" 2>&1 </dev/null
+    } 2>/dev/null || rc=$?
     times >"$work/times.$place"
     cpu=$(awk 'NR == 2 { gsub(/[ms]/, " "); print $1 * 60 + $2 + $3 * 60 + $4 }' "$work/times.$place")
     seconds=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
