@@ -2,17 +2,19 @@
 # Runs the tests: installs what they need, builds with the address and undefined-behaviour
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
-# usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N]
-#                  [lint|unit|lua|e2e|smoke|readme|fresh]...
+# usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
+#                  [lint|unit|lua|e2e|sample|readme|fresh|smoke|long]...
 #        ./test.sh quick [--only TEXT] [--jobs N]
 #
-#   groups      all of them by default; "smoke" is a part of unit and e2e, for a new machine
+#   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
+#               not "smoke", which is a part of unit and e2e for a new machine
 #   quick       while you work: one optimised build without sanitizers, lint, unit, lua, and of e2e the
 #               files that cover what changed (scripts/changes.sh) and those marked as smoke
 #   --no-fresh  without the test that starts from an empty Debian root
 #   --no-tsan   without what is built with the thread sanitizer
 #   --only TEXT only suites with TEXT in their name
 #   --jobs N    suites that run at the same time; 2 by default
+#   --seed N    repeats the choice of "sample", whose seed is printed
 #
 # What the suites print is in build/test-logs/<suite>. When CI is set, a skipped test counts as failed.
 
@@ -25,10 +27,11 @@ source "$ROOT/scripts/suites.sh"
 # shellcheck source=scripts/changes.sh
 source "$ROOT/scripts/changes.sh"
 
-GROUPS_ALL=(lint unit lua e2e readme fresh)
+GROUPS_ALL=(lint unit lua e2e sample readme fresh)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
+seed=$RANDOM
 with_fresh=yes
 with_tsan=yes
 server_env=()
@@ -58,11 +61,15 @@ read_arguments()
             [[ $JOBS =~ ^([1-9]|1[0-9]|2[0-9])$ ]] || die "--jobs takes a number from 1 to 29"
             shift
             ;;
+        --seed)
+            seed=${2:?--seed needs a number}
+            shift
+            ;;
         quick)
             preset=quick
             with_tsan=no
             ;;
-        lint | unit | lua | e2e | smoke | readme | fresh) groups+=("$1") ;;
+        lint | unit | lua | e2e | sample | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
@@ -98,7 +105,7 @@ install_needs()
         needs+=("${list[@]}")
     done
     install_packages "${needs[@]}"
-    if has e2e smoke; then
+    if has e2e sample smoke long; then
         install_node
         install_npm "$ROOT/tests/e2e"
     fi
@@ -109,7 +116,7 @@ install_needs()
 run_builds()
 {
     ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0
-    if [ "$with_tsan" = yes ] && has unit e2e; then
+    if [ "$with_tsan" = yes ] && has unit e2e long; then
         ONLY='' suite_alone build_tsan 15m scripts/build.sh tsan -k 0
     fi
 }
@@ -118,8 +125,9 @@ run_lint()
 {
     local name
 
-    for name in format hygiene layers covers shell lua lua_api api_page tidy; do
-        suite "lint_$name" 10m env "TIDY_PRESET=$preset" "tests/lint/$name.sh"
+    for name in tests/lint/*.sh; do
+        name=$(basename "$name" .sh)
+        [ "$name" = files ] || suite "lint_$name" 10m env "TIDY_PRESET=$preset" "tests/lint/$name.sh"
     done
 }
 
@@ -214,6 +222,37 @@ run_smoke()
     done
 }
 
+# What is longer than a run may be: larger doses of what e2e has, and clang-tidy on every file
+run_long()
+{
+    local name
+    local -a presets=(asan)
+
+    if [ "$with_tsan" = yes ]; then presets+=(tsan); fi
+    suite long_lint_tidy 30m tests/lint/tidy.sh --all
+    for name in "${presets[@]}"; do
+        set_server_env "$name"
+        server_env+=(TIDETALK_KILL_ROUNDS=200 TIDETALK_E2E_STREAMS=1000 TIDETALK_E2E_RELOADS=5000)
+        [ "$name" = tsan ] && server_env+=("${FIXED_ADDRESSES[@]}")
+        long_e2e "$name" kill 90m
+        long_e2e "$name" reload_storm 60m
+        long_e2e "$name" concurrency 30m
+    done
+}
+
+# long_e2e PRESET NAME LIMIT
+long_e2e()
+{
+    suite "long_$1_$2" "$3" "${server_env[@]}" node --test --test-reporter=tap "$ROOT/tests/e2e/$2.test.mjs"
+}
+
+# A part of run_long that is chosen by the seed. (The kills of e2e have a seed of their own.)
+run_sample()
+{
+    say "seed $seed"
+    suite sample_lint_tidy 10m tests/lint/tidy.sh --sample 8 "$seed"
+}
+
 run_readme()
 {
     set_server_env "$preset"
@@ -236,7 +275,7 @@ main()
     cd "$ROOT"
     install_needs
     suites_begin
-    if has lint unit lua e2e smoke readme; then
+    if has lint unit lua e2e sample smoke long readme; then
         run_builds
     fi
     for group in "${groups[@]}"; do

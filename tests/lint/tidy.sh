@@ -1,7 +1,8 @@
 #!/bin/bash
 # clang-tidy, with the checks of .clang-tidy, on the files of core/ that changed (scripts/changes.sh),
 # with the flags of the preset TIDY_PRESET (asan). What passed is not looked at again until it, a
-# header or the checks change (build/tidy). "tests/lint/tidy.sh --all" looks at every file.
+# header or the checks change (build/tidy). "tests/lint/tidy.sh --all" looks at every file,
+# "--sample N SEED" at N files chosen by the seed.
 set -euo pipefail
 # shellcheck source=tests/lint/files.sh
 source "$(dirname "$0")/files.sh"
@@ -16,6 +17,10 @@ changed_sources()
 {
     if [ "${1:-}" = --all ]; then
         files 'core/*.c'
+        return
+    elif [ "${1:-}" = --sample ]; then
+        files 'core/*.c' | awk -v seed="$3" 'BEGIN { srand(seed) } { print rand() "\t" $0 }' | sort -n |
+            awk -v n="$2" 'NR <= n { print $2 }'
         return
     fi
     changed_files | sed -n '/^core\/.*\.[ch]$/s/\.h$/.c/p; /^core\/.*\.c$/p' | sort -u | while IFS= read -r name; do
@@ -54,4 +59,4 @@ fi
     exit 1
 }
 mkdir -p "$PASSED"
-changed_sources "${1:-}" | to_check | xargs -r -n 2 -P 2 "tests/lint/tidy.sh" --one
+changed_sources "$@" | to_check | xargs -r -n 2 -P 2 "tests/lint/tidy.sh" --one
