@@ -46,6 +46,7 @@ static int setup(void **state)
         copy_file(rig, name);
     }
     closedir(folder);
+    copy_file(rig, "lua/aliases.lua");
     rig_put(rig, "lua/app.lua",
             "local registry = require 'providers.registry'\n"
             "return {handle = function() end, routes = {}, get = registry.get, " RIG_ERRORS "}\n");
