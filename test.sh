@@ -150,29 +150,24 @@ run_unit()
         done
     fi
     suite runner 2m tests/runner.sh
-    suite_alone mock_llm 5m tests/mock_llm/selftest.sh "$(find_mock "$preset")" --no-rates # it measures time
+    suite_alone mock_llm 5m tests/mock_llm/selftest.sh "$(find_program "$preset" mock_llm)" --no-rates # it measures time
 }
 
 run_lua()
 {
-    local name spec
-
-    for spec in tests/lua/*_spec.lua; do
-        [ -f "$spec" ] || continue
-        name=${spec##*/}
-        suite "lua_${name%_spec.lua}" 5m tests/lua/run.sh "$spec"
-    done
+    suite lua_specs 5m "$(find_program "$preset" lua_specs)" tests/lua/*_spec.lua
 }
 
-find_mock()
+# find_program PRESET NAME: one of those that the tests bring
+find_program()
 {
-    find "$ROOT/build/$1" -maxdepth 3 -type f -name mock_llm -perm -u+x -print -quit
+    find "$ROOT/build/$1" -maxdepth 3 -type f -name "$2" -perm -u+x -print -quit
 }
 
 # set_server_env PRESET: sets server_env, what the tests of a whole server need to know
 set_server_env()
 {
-    server_env=(env "TIDETALK_BIN=$ROOT/build/$1/tidetalk" "MOCK_LLM_BIN=$(find_mock "$1")"
+    server_env=(env "TIDETALK_BIN=$ROOT/build/$1/tidetalk" "MOCK_LLM_BIN=$(find_program "$1" mock_llm)"
         "SANITIZER=$1")
 }
 

@@ -3,22 +3,17 @@ local tide = require "tests.lua.support.tide"
 --- All files under a folder whose names match.
 local function files(folder, pattern)
   local list = {}
-  local find = assert(io.popen("find " .. folder .. " -type f"))
-  for path in find:lines() do
+  for _, path in ipairs(checkout.files(folder)) do
     if path:find(pattern) then
       list[#list + 1] = path
     end
   end
-  find:close()
   table.sort(list)
   return list
 end
 
 local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
-  file:close()
-  return text
+  return assert(checkout.read(path), path)
 end
 
 --- How the core names a code.
