@@ -139,7 +139,7 @@ report()
             "$([ "$suite_skipped" -gt 0 ] && echo ", $suite_skipped skipped")"
     else
         printf 'FAIL %s  (%s; %s)\n' "$name" "$fault" "${log#"$ROOT"/}"
-        { grep -E "$INTERESTING" "$log" || true; } | sed -n '1,20s/^/     /p'
+        { grep -E -A 1 --no-group-separator "$INTERESTING" "$log" || true; } | sed -n '1,30s/^/     /p'
         tail -n "${TEST_TAIL:-30}" "$log" | sed 's/^/     /'
         show_reports "${log%/*}" | sed 's/^/     /'
     fi
