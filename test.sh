@@ -13,7 +13,7 @@
 #   --no-fresh  without the test that starts from an empty Debian root
 #   --no-tsan   without what is built with the thread sanitizer
 #   --only TEXT only suites with TEXT in their name
-#   --jobs N    suites that run at the same time; 2 by default
+#   --jobs N    suites that run at the same time; 2 by default, 3 when quick
 #   --seed N    repeats the choice of "sample", whose seed is printed
 #
 # What the suites print is in build/test-logs/<suite>. When CI is set, a skipped test counts as failed.
@@ -32,6 +32,7 @@ GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
 seed=$RANDOM
+jobs=
 with_fresh=yes
 with_tsan=yes
 server_env=()
@@ -57,7 +58,8 @@ read_arguments()
             shift
             ;;
         --jobs)
-            JOBS=${2:?--jobs needs a number}
+            jobs=${2:?--jobs needs a number}
+            JOBS=$jobs
             [[ $JOBS =~ ^([1-9]|1[0-9]|2[0-9])$ ]] || die "--jobs takes a number from 1 to 29"
             shift
             ;;
@@ -77,6 +79,7 @@ read_arguments()
     if [ $preset = quick ]; then
         [ "${#groups[@]}" -eq 0 ] || die "quick chooses the groups itself; see ./test.sh --help"
         groups=("${GROUPS_QUICK[@]}")
+        JOBS=${jobs:-3} # much of it is waiting
     fi
     [ "${#groups[@]}" -gt 0 ] || groups=("${GROUPS_ALL[@]}")
 }
