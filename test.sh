@@ -174,22 +174,21 @@ set_server_env()
         "SANITIZER=$1")
 }
 
-# run_e2e_file PRESET LIMIT FILE
+# run_e2e_file PRESET LIMIT FILE [PREFIX [VARIABLE=VALUE...]]: PREFIX is what the suite's name begins with
 run_e2e_file()
 {
-    local name
-    local -a command=("$ROOT/$3")
+    local preset=$1 limit=$2 file=$3 prefix=${4:-} name
+    local -a command=("$ROOT/$file")
 
-    name=$(basename "${3%.sh}" .test.mjs)
-    set_server_env "$1"
-    [[ $3 == *.mjs ]] && command=(node --test --test-reporter=tap "${command[@]}")
-    if [ "$1" = tsan ]; then
-        name=tsan_e2e_$name
+    name=$prefix'e2e_'$(basename "${file%.sh}" .test.mjs)
+    set_server_env "$preset"
+    server_env+=("${@:5}")
+    [[ $file == *.mjs ]] && command=(node --test --test-reporter=tap "${command[@]}")
+    if [ "$preset" = tsan ]; then
+        name=tsan_$name
         command=("${FIXED_ADDRESSES[@]}" "${command[@]}")
-    else
-        name=e2e_$name
     fi
-    suite "$name" "$2" "${server_env[@]}" "${command[@]}"
+    suite "$name" "$limit" "${server_env[@]}" "${command[@]}"
 }
 
 # Those with the thread sanitizer first: they take longest, and nothing should run alone at the end.
@@ -215,40 +214,41 @@ run_smoke()
     for layer in cache files; do
         suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
     done
-    for file in $(e2e_smoke); do
+    for file in $(e2e_marked smoke); do
         run_e2e_file "$preset" 10m "$file"
     done
 }
 
-# What is longer than a run may be: larger doses of what e2e has, and clang-tidy on every file
+# What is longer than a run may be: larger doses of what e2e has, all files with the database engine that
+# answers every read late (core/db/sqlite_late.c), clang-tidy on every file
 run_long()
 {
-    local name
+    local name file
     local -a presets=(asan)
 
     if [ "$with_tsan" = yes ]; then presets+=(tsan); fi
     suite long_lint_tidy 30m tests/lint/tidy.sh --all
     for name in "${presets[@]}"; do
-        set_server_env "$name"
-        server_env+=(TIDETALK_KILL_ROUNDS=200 TIDETALK_E2E_STREAMS=1000 TIDETALK_E2E_RELOADS=5000)
-        [ "$name" = tsan ] && server_env+=("${FIXED_ADDRESSES[@]}")
-        long_e2e "$name" kill 90m
-        long_e2e "$name" reload_storm 60m
-        long_e2e "$name" concurrency 30m
+        run_e2e_file "$name" 90m tests/e2e/kill.test.mjs long_ TIDETALK_KILL_ROUNDS=200
+        run_e2e_file "$name" 60m tests/e2e/reload_storm.test.mjs long_ TIDETALK_E2E_RELOADS=5000
+        run_e2e_file "$name" 30m tests/e2e/concurrency.test.mjs long_ TIDETALK_E2E_STREAMS=1000
+    done
+    for file in $(e2e_files); do
+        run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late
     done
 }
 
-# long_e2e PRESET NAME LIMIT
-long_e2e()
-{
-    suite "long_$1_$2" "$3" "${server_env[@]}" node --test --test-reporter=tap "$ROOT/tests/e2e/$2.test.mjs"
-}
-
-# A part of run_long that is chosen by the seed. (The kills of e2e have a seed of their own.)
+# A part of run_long that is chosen by the seed. (The kills of e2e have a seed of their own.) Of the files
+# with the late engine those that are marked "late": they read the most, in the most different ways.
 run_sample()
 {
+    local file
+
     say "seed $seed"
     suite sample_lint_tidy 10m tests/lint/tidy.sh --sample 8 "$seed"
+    for file in $(e2e_marked late | choose 5 "$seed"); do
+        run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late "TT_LATE_SEED=$seed"
+    done
 }
 
 run_readme()

@@ -34,8 +34,9 @@ changed_files()
 }
 
 # The end-to-end files. Each says in its head comment what it covers, in folders of core/ or lua/ or
-# other paths of this checkout: "// covers: chat, app/cli, docs/openai.md". "// tsan" there makes it run
-# with the thread sanitizer too, "// smoke" in each quick run and in the empty root of tests/fresh.sh.
+# other paths of this checkout: "// covers: chat, app/cli, docs/openai.md". Marks there: "// tsan" makes
+# it run with the thread sanitizer too, "// smoke" in each quick run and in the empty root of tests/fresh.sh,
+# "// late" sometimes with the database engine that answers late.
 e2e_files()
 {
     git ls-files --cached --others --exclude-standard --deduplicate -- 'tests/e2e/*.test.mjs' 'tests/e2e/*.sh' |
@@ -60,14 +61,21 @@ covers()
     head_comment "$1" | sed -n 's/^covers: //p' | tr -d ' ' | tr ',' '\n'
 }
 
-# e2e_smoke: the files that are marked as smoke
-e2e_smoke()
+# e2e_marked MARK: the files with this mark
+e2e_marked()
 {
     local file
 
     for file in $(e2e_files); do
-        if has_mark smoke "$file"; then printf '%s\n' "$file"; fi
+        if has_mark "$1" "$file"; then printf '%s\n' "$file"; fi
     done
+}
+
+# choose N SEED: N of the lines that come in
+choose()
+{
+    awk -v seed="$2" 'BEGIN { srand(seed) } { print rand() "\t" $0 }' | sort -n |
+        awk -v n="$1" 'NR <= n { print $2 }'
 }
 
 # e2e_chosen: smoke, what changed itself, and what covers something that changed

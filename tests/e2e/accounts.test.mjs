@@ -1,3 +1,4 @@
+// late
 // covers: account, web
 // smoke
 // Accounts: register, log in, who am I, log out, change the password.

@@ -1,3 +1,4 @@
+// late
 // covers: app/admin, app/reload
 // P21: who may use the admin listener, how often may be tried, and what is recorded.
 import assert from 'node:assert/strict';

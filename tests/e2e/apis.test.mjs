@@ -1,3 +1,4 @@
+// late
 // covers: models, upstream
 // A user's own API configurations.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: chat
 // A conversation is a tree: new replies to an old message, and other ways on from an old reply.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: chat, reply, upstream, models
 // smoke
 // Sending a message and waiting for the whole reply.

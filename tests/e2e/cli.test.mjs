@@ -1,3 +1,4 @@
+// late
 // covers: app/cli, app/settings, db, migrations
 // smoke
 // The command line: help, settings with their origins, what refuses to start, migrations, routes.

@@ -1,3 +1,4 @@
+// late
 // covers: chat
 // A conversation as a file: all of its branches for programs, the newest for people.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: web, db
 // Requests sent again under the same Idempotency-Key are answered once.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // tsan
+// late
 // covers: db, chat, reply, account
 // SIGKILL at random moments under load: what clients were told must be what is stored afterwards.
 //

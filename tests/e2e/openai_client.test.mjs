@@ -1,3 +1,4 @@
+// late
 // covers: doors, chat, account
 // smoke
 // The stock npm client `openai`, unmodified, against the OpenAI routes.

@@ -1,3 +1,4 @@
+// late
 // covers: doors, providers
 // Tool calls through the OpenAI routes, with the stock npm clients.
 import assert from 'node:assert/strict';

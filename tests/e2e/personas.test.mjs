@@ -1,3 +1,4 @@
+// late
 // covers: chat, app/settings, policy, style.yaml
 // Who speaks: the default that the operator sets, a choice, and a switch in a running session.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: app/reload, serve, cache, tide
 // What one generation hands to the next, and what becomes of one that turns out to be bad.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: chat, reply
 // A reply on its way: stopping it, and looking at what there is so far.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: chat, db, tide
 // Finding messages by what they say.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: chat, models, db
 // What there is: sessions, their messages, personas, models.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // tsan
+// late
 // covers: app, http, chat, loop
 // SIGTERM under load: what runs is ended in order, nothing is torn, everything told is stored.
 import assert from 'node:assert/strict';

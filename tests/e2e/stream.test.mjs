@@ -1,4 +1,5 @@
 // tsan
+// late
 // covers: http, chat, reply, upstream
 // smoke
 // The stream of a reply: headers, frames, positions, end.

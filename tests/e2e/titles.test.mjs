@@ -1,3 +1,4 @@
+// late
 // covers: chat, policy
 // What sessions are called when the model is asked for a title.
 import assert from 'node:assert/strict';

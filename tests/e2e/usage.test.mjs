@@ -1,4 +1,5 @@
 // tsan
+// late
 // covers: account, chat, upstream
 // Tokens by day and model: exact under concurrency, marked where they were estimated.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// late
 // covers: app/cli, account
 // `tidetalk user`: accounts for the operator, beside a running server and without one.
 import assert from 'node:assert/strict';

@@ -34,5 +34,5 @@ for folder in $(files 'core/*.c' 'lua/*.lua' | xargs -n 1 dirname | sort -u | gr
     done
     [ "$name" != . ] || complain "$folder: no end-to-end file covers it"
 done
-[ -n "$(e2e_smoke)" ] || complain 'no end-to-end file is marked as smoke'
+[ -n "$(e2e_marked smoke)" ] || complain 'no end-to-end file is marked as smoke'
 exit $status

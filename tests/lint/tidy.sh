@@ -19,8 +19,7 @@ changed_sources()
         files 'core/*.c'
         return
     elif [ "${1:-}" = --sample ]; then
-        files 'core/*.c' | awk -v seed="$3" 'BEGIN { srand(seed) } { print rand() "\t" $0 }' | sort -n |
-            awk -v n="$2" 'NR <= n { print $2 }'
+        files 'core/*.c' | choose "$2" "$3"
         return
     fi
     changed_files | sed -n '/^core\/.*\.[ch]$/s/\.h$/.c/p; /^core\/.*\.c$/p' | sort -u | while IFS= read -r name; do
