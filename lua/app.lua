@@ -1,7 +1,7 @@
 --- The only entry of the scripts: the core loads this file, builds its router
 --- from `routes`, calls `handle` in a coroutine for each request and renders
---- what goes wrong from `errors`. A new route is an entry in a file of routes/,
---- a new file there is a line here.
+--- errors from `errors`. A new route is an entry in a *_routes.lua file; a new
+--- file of routes is a line here.
 
 local advice = require "checks.advice"
 local contracts = require "checks.contracts"

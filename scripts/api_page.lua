@@ -1,12 +1,12 @@
--- Makes the routes' part of docs/api.md of the route tables in lua/.
+-- Generates the routes in docs/api.md from the route tables in lua/.
 --
 -- usage: lua5.4 scripts/api_page.lua [--check]
 --
--- What stands above the mark in that page is written by hand and stays. With
--- --check nothing is written: it fails when the page is not what would be
--- written, or when a public route does not say what it answers. The scripts are
+-- The text above the mark in that page is written by hand and is not touched.
+-- With --check nothing is written: the script fails when the page is out of
+-- date, or when a public route does not say what it answers. The scripts are
 -- loaded from the repository's root; what a function of the core gives them
--- while they load does not matter here, so it is an empty table, but for the
+-- while they load does not matter here, so it is an empty table, except for the
 -- names of the files that are there.
 
 package.path = "./lua/?.lua;" .. package.path
@@ -152,7 +152,7 @@ local function access(route)
   end
   local text = route.api_keys and "Token or personal API key" or "Token"
   return text .. (route.auth == "admin" and " of an admin." or ".")
-    .. (route.idempotent and " Heeds `Idempotency-Key`." or "")
+    .. (route.idempotent and " Supports `Idempotency-Key`." or "")
 end
 
 --- How large a body may be.

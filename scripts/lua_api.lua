@@ -1,9 +1,9 @@
--- Makes docs/lua-api.md of the annotations in lua/types/.
+-- Generates docs/lua-api.md from the annotations in lua/types/.
 --
 -- usage: lua5.4 scripts/lua_api.lua [--check]
 --
--- With --check nothing is written: it fails when the page is not what would be
--- written, when an annotation is incomplete, or when an example is no Lua.
+-- With --check nothing is written: the script fails when the page is out of
+-- date, when an annotation is incomplete, or when an example is not Lua.
 
 local ROOT = arg[0]:match("^(.*)/scripts/[^/]*$") or "."
 package.path = ROOT .. "/scripts/?.lua;" .. package.path
@@ -13,22 +13,22 @@ local PAGE = ROOT .. "/docs/lua-api.md"
 local HEAD = [[
 # The Lua API
 
-What the core gives to scripts. Made of `lua/types/` by `scripts/lua_api.lua`:
-change those files, not this page. In an editor with the Lua language server
-they also complete and check (`require "tide.json"`).
+The functions that the core offers to scripts. `scripts/lua_api.lua` generates
+this page from `lua/types/`: change those files, not this page. Editors with the
+Lua language server use them for completion and checks (`require "tide.json"`).
 
 - **Waits** means that the task is suspended until the answer is there, while
   others run. Such calls, and those marked "only in a task", work in handlers,
   timers and hooks that run in a task; while a module loads they raise "db.query
   cannot be called while a module loads", and where Lua cannot yield (inside
   `table.sort`, `string.gsub`) they raise too.
-- What can happen comes back as `nil, err`, where `err` is a `tide.Error` whose
+- Expected errors come back as `nil, err`, where `err` is a `tide.Error` whose
   `code` is a key of the error table (`lua/lib/errors_of/`). A handler may
-  return it as it is. What is raised is a mistake in the script.
-- Times are milliseconds and sizes bytes, unless it says otherwise.
+  return it unchanged. A raised error is a mistake in the script.
+- Times are in milliseconds and sizes in bytes, unless stated otherwise.
 ]]
 
-local OTHERS = "## Types that are no module's"
+local OTHERS = "## Types outside modules"
 
 local function escape(text)
   return (text:gsub("|", "\\|"))

@@ -1,6 +1,6 @@
-/* Blocks in a chain; the first has the free room, something large gets a block of its own behind
- * it, so that the room is not lost. Blocks double from 2 KiB to 64 KiB: a small request costs one
- * malloc, a big one few. Only what is handed out is zeroed. */
+/* Blocks in a chain; the first has the free room. A large allocation gets its own block behind it,
+ * so that the room is not lost. Blocks double from 2 KiB to 64 KiB: a small request costs one
+ * malloc, a big one few. Only memory that is handed out is zeroed. */
 #include "base/arena.h"
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
-/* The growable buffer. Grows by doubling; one byte beyond len is always kept for the NUL.
- * Memory: an uncapped buffer is core-sized, and a failed allocation ends the process (mem.h); a
- * capped one holds what somebody sent, and a failed allocation is answered like a passed cap. */
+/* The growable buffer. It grows by doubling, with one byte beyond len always reserved for the NUL.
+ * Memory: an uncapped buffer is small, so a failed allocation ends the process (mem.h); a capped
+ * one holds data from outside, so a failed allocation is answered like an exceeded cap. */
 #include "base/buf.h"
 
 #include "base/mem.h"

@@ -12,15 +12,15 @@ struct tt_buf {
     size_t max; /* bytes; 0 = no limit. Appending past it fails and leaves the content as it was */
 };
 
-/* Room for `more` bytes; returns where they go, or NULL past `max`. Then raise len. */
+/* Makes room for `more` bytes. Returns where they go, or NULL beyond `max`. Then raise len. */
 char *tt_buf_grow(struct tt_buf *buf, size_t more); /* when the memory is too small */
 static inline char *tt_buf_reserve(struct tt_buf *buf, size_t more)
 {
-    /* The memory never exceeds `max` and its NUL, so what fits into it is allowed. */
+    /* The memory never exceeds `max` and its NUL, so anything that fits into it is allowed. */
     return more < buf->cap - buf->len ? buf->data + buf->len : tt_buf_grow(buf, more);
 }
 
-/* All appenders: 0, or -1 when `max` would be passed. Thread: the owner's. */
+/* All appenders return 0, or -1 if `max` would be exceeded. Thread: the owner's. */
 static inline int tt_buf_append(struct tt_buf *buf, const void *data, size_t len)
 {
     char *to = tt_buf_reserve(buf, len);
@@ -46,13 +46,14 @@ void tt_buf_consume(struct tt_buf *buf, size_t n);
 /* Empties, keeping the memory. */
 void tt_buf_clear(struct tt_buf *buf);
 
-/* Shortens to `len` bytes (no longer than it is now): how a writer that failed half-way undoes. */
+/* Shortens to `len` bytes (not longer than now), so that a writer that failed half-way can undo. */
 void tt_buf_truncate(struct tt_buf *buf, size_t len);
 
 /* Frees the memory; the buffer is empty and usable again. `max` stays. */
 void tt_buf_free(struct tt_buf *buf);
 
-/* Takes the data out (NUL-terminated, possibly NULL when never used). Owns: the caller, free(). */
+/* Takes the data out (NUL-terminated; NULL if the buffer was never used). Owns: the caller, free().
+ */
 char *tt_buf_take(struct tt_buf *buf, size_t *len);
 
 static inline struct tt_str tt_buf_str(const struct tt_buf *buf)

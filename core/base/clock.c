@@ -1,6 +1,6 @@
 /* Clocks and the one text form of a time. gmtime_r takes libc's time zone lock and is slow, so the
- * date comes from the usual arithmetic on 400-year eras (March first, so that the leap day is last
- * in its year). Knows nothing of time zones. */
+ * date is computed by the usual arithmetic on 400-year eras (March first, so that the leap day is
+ * last in its year). Knows nothing of time zones. */
 #include "base/clock.h"
 
 #include <stdbool.h>

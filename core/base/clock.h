@@ -1,4 +1,4 @@
-/* Time. Monotonic for deadlines, wall clock for what is stored. Thread: any. */
+/* Time: monotonic for deadlines, wall clock for stored times. Thread: any. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -11,9 +11,10 @@ int64_t tt_clock_wall_us(void); /* microseconds since 1970, UTC */
 int64_t tt_clock_wall_ns(void);
 uint64_t tt_clock_thread_cpu_ns(void); /* CPU time of the calling thread */
 
-/* RFC 3339, UTC, exactly six fraction digits, "Z": so text order is time order. */
+/* RFC 3339, UTC, exactly six fraction digits, "Z": text order is time order. */
 void tt_clock_format(int64_t wall_us, char out[TT_RFC3339_SIZE]);
 
-/* Reads RFC 3339 text with any offset and any number of fraction digits (more than six are cut). A
- * second 60 is the next one's 0. -1 when it is none, or not of the years 0 to 9999. */
+/* Reads RFC 3339 text with any offset and any number of fraction digits (digits after the sixth are
+ * dropped). A second 60 is read as second 0 of the next minute. -1 when the text is not a time, or
+ * not in the years 0 to 9999. */
 int tt_clock_parse(const char *text, size_t len, int64_t *wall_us);

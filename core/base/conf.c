@@ -1,6 +1,6 @@
-/* The table of settings and the values in force. Every value is parsed and checked the moment it
+/* The table of settings and the values in effect. Every value is parsed and checked the moment it
  * arrives, wherever it comes from, so that a diagnostic can name the place; a refused value leaves
- * the one before. Reading the places is conf_source.c's. */
+ * the previous one. conf_source.c reads the places. */
 #include "base/conf.h"
 
 #include "base/buf.h"

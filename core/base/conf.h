@@ -1,6 +1,6 @@
 /* Typed settings from four places: default < file < environment < flag. A setting is one row of a
- * table (see app/settings/settings.c); values remember where they came from, and every diagnostic
- * names it. Knows nothing of what the settings mean. */
+ * table (see app/settings/settings.c). Values remember where they came from, and every diagnostic
+ * names that place. Nothing here knows what the settings mean. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
@@ -41,17 +41,17 @@ struct tt_conf;
 struct tt_conf *tt_conf_new(const struct tt_conf_option *options, size_t count);
 void tt_conf_free(struct tt_conf *conf);
 
-/* Each reads one place; call in order of rising precedence. -1 with code "invalid_setting" and
+/* Each reads one place; call them in order of rising precedence. -1 with code "invalid_setting" and
  * "<origin>: <key>: what is wrong, what is allowed". An unknown key in the file is an error with
  * its line and the nearest known key. A flag takes its value from "--key=value" or the next word;
- * flags reports in *rest the words that are no flags (argc_rest of them, order kept). */
+ * *rest gets the words that are not flags (argc_rest of them, in order). */
 int tt_conf_read_file(struct tt_conf *conf, const char *path, bool must_exist, struct tt_err *err);
 int tt_conf_read_env(struct tt_conf *conf, struct tt_err *err);
 int tt_conf_read_flags(struct tt_conf *conf, int argc, char **argv, int *argc_rest, char **rest,
                        struct tt_err *err);
 
-/* From now on what is wrong is added to `diagnostics`, "<origin>: …" a line, and reading goes on;
- * the readers then fail only for what stops them. NULL ends it. */
+/* From now on mistakes are added to `diagnostics`, one line "<origin>: …" each, and reading
+ * continues; the readers then fail only for mistakes that stop them. NULL ends it. */
 struct tt_buf;
 void tt_conf_collect(struct tt_conf *conf, struct tt_buf *diagnostics);
 
@@ -59,7 +59,7 @@ void tt_conf_collect(struct tt_conf *conf, struct tt_buf *diagnostics);
  * once all is read. */
 const struct tt_conf_value *tt_conf_find(const struct tt_conf *conf, const char *key,
                                          const struct tt_conf_option **option);
-/* The value in force. An unknown key is a programming error: aborts. */
+/* The value in effect. An unknown key is a programming error: aborts. */
 const struct tt_conf_value *tt_conf_get(const struct tt_conf *conf, const char *key);
 
 /* Appends "key = value  # origin" for all options, secrets masked. */

@@ -5,14 +5,14 @@
 
 struct tt_conf {
     const struct tt_conf_option *options;
-    struct tt_conf_value *values; /* one an option */
+    struct tt_conf_value *values; /* one per option */
     size_t count;
     struct tt_map *by_key; /* of `values` */
     struct tt_arena arena;
     struct tt_buf *diagnostics; /* see tt_conf_collect */
 };
 
-/* After a failure: true when it was noted and reading goes on. */
+/* After a failure: true when it was noted and reading continues. */
 bool tt_conf_noted(struct tt_conf *conf, struct tt_err *err);
 
 /* Gives option `index` a new value, or leaves the old one and fills err. `items` is given for a
@@ -24,7 +24,8 @@ int tt_conf_set(struct tt_conf *conf, size_t index, struct tt_str text, const st
 int tt_conf_refuse(struct tt_err *err, const char *origin, struct tt_str key, const char *format,
                    ...) __attribute__((format(printf, 4, 5)));
 
-/* text as `option` wants it, into value->integer or ->items; -1 with what is wrong in why. */
+/* Converts text to the option's type, into value->integer or ->items; -1 with the mistake in `why`.
+ */
 int tt_conf_parse(struct tt_arena *arena, const struct tt_conf_option *option,
                   struct tt_conf_value *value, char *why, size_t why_size);
 int tt_conf_parse_bool(struct tt_str text, int64_t *out);

@@ -1,7 +1,7 @@
-/* The three places that settings come from besides the table: a YAML file, the environment, flags.
- * A name nobody knows is an error in the file and among flags, with the nearest known one, because
- * a mistyped limit that is silently ignored is found out too late. The environment is shared with
- * others: only the names in the table are looked at. */
+/* The three places of settings besides the table: a YAML file, the environment, flags. An unknown
+ * name is an error in the file and among flags, reported with the nearest known one, because a
+ * mistyped limit that is silently ignored is found too late. The environment is shared with other
+ * programs: only the names in the table are read. */
 #include "base/buf.h"
 #include "base/conf_set.h"
 #include "base/yaml.h"

@@ -1,8 +1,8 @@
-/* Encodings of text files. The order of the questions is the design: a byte order mark decides;
- * without one, NUL bytes leave only UTF-16; valid UTF-8 is UTF-8 (other encodings almost never look
- * like it by chance); what is left is GB18030 if iconv takes every byte of it. GB18030 accepts many
- * short texts of other encodings, so the one that is common and easy to tell, Latin-1, is told:
- * there a lone letter above 0x7F is followed by an ASCII one. Does not know Big5, Shift-JIS or
+/* Encodings of text files. The order of the tests is the design: a byte order mark decides; without
+ * one, NUL bytes leave only UTF-16; valid UTF-8 is UTF-8 (other encodings almost never look like it
+ * by chance); the rest is GB18030 if iconv accepts every byte of it. GB18030 accepts many short
+ * texts of other encodings, so the common one that is easy to recognize, Latin-1, is recognized: in
+ * it a single letter above 0x7F is followed by an ASCII one. Does not know Big5, Shift-JIS or
  * UTF-32. */
 #include "base/decode.h"
 
@@ -83,8 +83,8 @@ static int decode_utf16(struct tt_str bytes, bool big, struct tt_buf *out, struc
     return 0;
 }
 
-/* Without a mark: every NUL stands on the same side of its unit, and at least half of the units are
- * ASCII. Then it is a text in the languages of programs; anything less could be a table of small
+/* Without a mark: every NUL is on the same side of its unit, and at least half of the units are
+ * ASCII. Then it is a text in a language of programs; anything less could be a table of small
  * numbers. */
 static const char *certain_utf16(struct tt_str bytes)
 {

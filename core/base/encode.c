@@ -1,6 +1,6 @@
-/* libsodium's decoders refuse what others take in silence: missing or needless padding, bits that
- * no byte needs, white space. Its base64 encoder, made for secrets, takes no shortcut on purpose:
- * images of megabytes are no secrets, so that one is written out here. */
+/* libsodium's decoders refuse what others silently accept: missing or needless padding, unused
+ * bits, white space. Its base64 encoder is made for secrets and deliberately takes no short cut;
+ * images of megabytes are not secrets, so that encoder is written out here. */
 #include "base/encode.h"
 
 #include <sodium.h>

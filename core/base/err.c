@@ -1,5 +1,5 @@
-/* Filling struct tt_err. Texts that do not fit are cut, at a character boundary, so that the cut
- * itself never makes invalid UTF-8. Does not check what the arguments bring: the log does. */
+/* Filling struct tt_err. Texts that do not fit are cut at a character boundary, so that the cut
+ * itself never creates invalid UTF-8. The arguments are not checked: the log does that. */
 #include "base/err.h"
 
 #include "base/utf8.h"

@@ -1,6 +1,6 @@
-/* What went wrong, in one value that every layer fills in the same way. `code` is stable and is
- * what clients see; the texts for clients are looked up by code in lua/lib/errors.lua, so `message`
- * is for logs and operators only and may name files, lines and systems. */
+/* An error, in one value that every layer fills in the same way. `code` is stable and is what
+ * clients see. The texts for clients are looked up by code in lua/lib/errors_of/, so `message` is
+ * for logs and operators only and may name files, lines and systems. */
 #pragma once
 
 struct tt_err {

@@ -1,7 +1,7 @@
-/* The JSON grammar (RFC 8259), strictly, and tt_json_check. Nesting is a loop with one bit a level,
- * so hostile depth costs neither stack nor time; strings are walked 16 bytes at a time with SSE2.
- * Equal keys are allowed (the RFC does); a byte order mark is not. Builds nothing: see
- * json_select.c for picking values. */
+/* The JSON grammar (RFC 8259), strictly, and tt_json_check. Nesting is a loop with one bit per
+ * level, so hostile depth costs neither stack nor time; strings are walked 16 bytes at a time with
+ * SSE2. Equal keys are allowed (as in the RFC); a byte order mark is not. Builds nothing:
+ * json_select.c picks values. */
 #include "base/json_scan.h"
 #include "base/utf8_step.h"
 

@@ -1,5 +1,4 @@
-/* JSON for people, from JSON that is valid and has no spaces between its parts: what the writer
- * makes. */
+/* JSON for people, from valid JSON without spaces between its parts, as the writer produces it. */
 #include "base/json.h"
 
 static int new_line(struct tt_buf *out, int depth)

@@ -10,8 +10,9 @@ struct tt_json_scan {
     int depth;         /* containers open around p */
     size_t weight;     /* of the values read so far, see tt_json_weigh */
     int max_depth;     /* <= TT_JSON_MAX_DEPTH */
-    bool lone_allowed; /* lone surrogate escapes: grammar allows them, we do not unless asked */
-    const char *error; /* what was wrong at p; NULL = nothing yet */
+    bool lone_allowed; /* lone surrogate escapes: the grammar allows them; we do so only on request
+                        */
+    const char *error; /* the mistake at p; NULL = none yet */
 };
 
 static inline void tt_json_scan_init(struct tt_json_scan *s, struct tt_str doc, int max_depth)
@@ -27,11 +28,12 @@ static inline void tt_json_scan_blank(struct tt_json_scan *s)
         s->p++;
 }
 
-/* All of these: true and p behind what was read, or false with `error` set and p at the place. */
+/* All of these return true with p behind what was read, or false with `error` set and p at the
+ * mistake. */
 bool tt_json_scan_value(struct tt_json_scan *s); /* p at or before a value's first byte */
 bool tt_json_scan_key(struct tt_json_scan *s, struct tt_str *raw); /* blanks, key, ':', blanks */
 bool tt_json_scan_enter(struct tt_json_scan *s); /* p at '{' or '['; p behind it and blanks */
-bool tt_json_scan_end(struct tt_json_scan *s);   /* nothing but blanks is left */
+bool tt_json_scan_end(struct tt_json_scan *s);   /* only blanks are left */
 
 /* After a member: true when another follows (p behind the comma); false at `close` (p behind it)
  * or on an error (then s->error is set). */
@@ -43,7 +45,7 @@ int tt_json_scan_report(const struct tt_json_scan *s, struct tt_err *err);
 enum tt_json_type tt_json_type_at(const char *p, const char *end);
 
 /* The end of the run that needs no escape: up to a quote, a backslash, a control byte or invalid
- * UTF-8. The inner loop of everything that reads or writes strings. */
+ * UTF-8. It is the inner loop of all code that reads or writes strings. */
 const char *tt_json_plain_run(const char *p, const char *end);
 
 /* Four hex digits at p; -1 when there are none. */

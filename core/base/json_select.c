@@ -1,7 +1,7 @@
-/* Picking values out of a document in one pass: what a stream does with every event. The walk goes
- * down only where some path still matches and scans over the rest; nothing is allocated, values are
+/* Picking values out of a document in one pass; done for every event of a stream. The walk descends
+ * only where some path still matches and scans over the rest; nothing is allocated, values are
  * slices of the document. The whole document is checked on the way, so that half an event is never
- * taken for a whole one. Lone surrogate escapes pass: tt_json_unescape can join them. */
+ * mistaken for a whole one. Lone surrogate escapes pass: tt_json_unescape can join them. */
 #include "base/json_scan.h"
 
 #define PATHS_MAX 24
@@ -55,8 +55,8 @@ static bool escaped_key_is(struct tt_str raw, struct tt_str step)
     return same;
 }
 
-/* The paths among `active` whose step is this key. Every key of an event meets every path, so paths
- * with one step are asked once, and length and first byte before anything is called. */
+/* The paths among `active` whose step is this key. Every key of an event is compared with every
+ * path, so paths with one step are compared once, and length and first byte before any call. */
 static inline unsigned matching(const struct selection *sel, struct tt_str raw, unsigned active,
                                 int level)
 {
@@ -174,7 +174,7 @@ int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t c
     return tt_json_scan_report(&sel.scan, err);
 }
 
-/* Begins at the cursor, which stands on the opening bracket at first, then on the comma or bracket
+/* Begins at the cursor, which is on the opening bracket at first, then on the comma or bracket
  * after an item: false when none follows. */
 static bool next_begin(struct tt_json_scan *s, struct tt_str container, size_t cursor)
 {

@@ -1,7 +1,6 @@
-/* What stands inside JSON scalars: escaping and unescaping strings, numbers as integers. Both
- * string directions copy whole runs and stop only where something must change. The input of
- * unescape was scanned before; should it be broken all the same, the result is wrong text, never a
- * wild read. */
+/* The contents of JSON scalars: escaping and unescaping strings, numbers as integers. Both string
+ * directions copy whole runs and stop only where something must change. The input of unescape was
+ * scanned before; if it is broken anyway, the result is wrong text, never a read out of bounds. */
 #include "base/json_scan.h"
 #include "base/utf8.h"
 #include "base/utf8_step.h"

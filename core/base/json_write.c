@@ -1,7 +1,6 @@
-/* The writer: commas and nesting, so that callers write what they mean in order. A failed writer
- * stays silent to the end, and its buffer holds a broken document: ask `failed` once, at the end.
- * Does not check that keys are given in objects only: that is the caller's code, and tests see it.
- */
+/* The writer: commas and nesting, so that callers write values in order. A failed writer stays
+ * silent to the end, and its buffer holds a broken document: check `failed` once, at the end. It
+ * does not check that keys are given only in objects: tests of the callers see that. */
 #include "base/json_scan.h"
 
 #include <math.h>
@@ -14,7 +13,7 @@ static void put(struct tt_json_writer *w, const char *data, size_t len)
         w->failed = true;
 }
 
-/* Whether a comma belongs before a member: unless it is the first or stands behind its key. */
+/* Whether a comma belongs before a member: unless it is the first or follows its key. */
 static bool needs_comma(struct tt_json_writer *w)
 {
     if (w->after_key) {

@@ -1,7 +1,7 @@
-/* The key file: 64 hex digits that only the owner may read. It is made complete under another name
- * and then linked to its own, so that neither a crash nor a second process ever leaves or sees half
- * a key: link fails when the name is there, and whoever lost reads the winner's. Purposes get keys
- * derived from it; the file's key itself is never used for anything else. */
+/* The key file: 64 hex digits that only the owner may read. It is written completely under another
+ * name and then linked to its own name, so that neither a crash nor a second process ever leaves or
+ * sees half a key: link fails if the name exists, and the loser reads the winner's file. Purposes
+ * get keys derived from it; the file's key itself is never used for anything else. */
 #include "base/secret.h"
 
 #include <errno.h>

@@ -34,7 +34,7 @@ static inline void tt_list_push_front(struct tt_list *head, struct tt_list *node
     tt_list_push_back(head->next, node);
 }
 
-/* Takes a node out of its list; harmless when it is in none. */
+/* Removes a node from its list; harmless when it is in none. */
 static inline void tt_list_remove(struct tt_list *node)
 {
     if (node->next) {

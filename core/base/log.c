@@ -1,6 +1,6 @@
-/* The log. A line is built in memory and leaves by one write(2): O_APPEND files and pipes keep such
- * lines whole without a lock. Whatever is quoted from outside is escaped as JSON in both formats,
- * so nobody can forge a line, and cut at 16 KiB. A full pipe or a closed stderr loses the line,
+/* The log. A line is built in memory and written by one write(2): O_APPEND files and pipes keep
+ * such lines whole without a lock. Text from outside is escaped as JSON in both formats, so nobody
+ * can forge a line, and lines are cut at 16 KiB. A full pipe or a closed stderr loses the line,
  * never the process. */
 #include "base/log.h"
 
@@ -76,7 +76,7 @@ static void build_json(struct tt_buf *line, const char *time, enum tt_log_level 
     tt_json_end_object(&w);
 }
 
-/* A word stands as it is; everything else is quoted, so that key=value can be taken apart again. */
+/* A word is written unquoted; everything else is quoted, so that key=value can be parsed again. */
 static bool is_word(struct tt_str s)
 {
     for (size_t i = 0; i < s.len; i++) {

@@ -1,6 +1,6 @@
-/* Structured logs on stderr: one JSON object (or one readable line) an event, written with one
- * write(2), so that lines of several threads never mix. Never log prompts, replies, keys or
- * tokens: nothing here can tell them from other text. */
+/* Structured logs on stderr: one JSON object (or one readable line) per event, written with one
+ * write(2), so that lines of several threads never mix. Never log prompts, replies, keys or tokens:
+ * nothing here can tell them from other text. */
 #pragma once
 #include "base/str.h"
 

@@ -1,6 +1,6 @@
-/* Open addressing with linear probing, at most 3/4 full. Removal shifts what follows back, so there
- * are no tombstones and a map that lives long does not get slow. SipHash-2-4 under a key of the
- * map's own: nobody who chooses keys can make them collide. Never shrinks. */
+/* Open addressing with linear probing, at most 3/4 full. Removal shifts the following entries back,
+ * so there are no tombstones and an old map does not get slow. SipHash-2-4 with the map's own key:
+ * nobody who chooses keys can make them collide. Never shrinks. */
 #include "base/map.h"
 
 #include "base/mem.h"
@@ -117,7 +117,7 @@ void *tt_map_remove(struct tt_map *map, struct tt_str key)
     map->count--;
     size_t at = (size_t)(hole - map->entries);
     for (size_t i = (at + 1) & map->mask; map->entries[i].value; i = (i + 1) & map->mask) {
-        /* An entry may move into the hole unless its own place lies behind the hole. */
+        /* An entry may move into the hole unless its own place is behind the hole. */
         size_t home = map->entries[i].hash & map->mask;
         if (((i - home) & map->mask) >= ((i - at) & map->mask)) {
             map->entries[at] = map->entries[i];

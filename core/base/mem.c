@@ -1,5 +1,5 @@
-/* Allocation that cannot fail: see mem.h for when that is right. The message goes out by write(2),
- * because whatever formats text may want memory itself. */
+/* Allocation that cannot fail: mem.h says when that is right. The message is written by write(2),
+ * because formatting text may need memory itself. */
 #include "base/mem.h"
 
 #include <stdlib.h>

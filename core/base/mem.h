@@ -1,6 +1,6 @@
 /* Small core allocations: a failure ends the process by design (a restart loses nothing that was
- * acknowledged). What a request can make large goes through a capped tt_buf or the caller's limit
- * instead. */
+ * acknowledged). Memory whose size a request decides goes through a capped tt_buf or the caller's
+ * limit instead. */
 #pragma once
 #include <stddef.h>
 
@@ -10,7 +10,7 @@ char *tt_strndup(const char *data, size_t len) __attribute__((returns_nonnull));
 
 #define TT_NEW(type) ((type *)tt_alloc(sizeof(type)))
 
-/* The struct that a member lies in. */
+/* The struct that contains a member. */
 #define TT_CONTAINER_OF(pointer, type, member)                                                     \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

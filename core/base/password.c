@@ -1,5 +1,5 @@
-/* Passwords: Argon2id with OWASP's minimum (19 MiB, two passes), parameters and salt in the text
- * that is stored, so that they can be raised later without losing anybody. Blocks for ~20 ms. */
+/* Passwords: Argon2id with OWASP's minimum (19 MiB, two passes). Parameters and salt are in the
+ * stored text, so they can be raised later and old passwords still work. Blocks for ~20 ms. */
 #include "base/secret.h"
 
 #include <sodium.h>

@@ -1,7 +1,7 @@
-/* Sealing of what is kept secret in the database: "v1.<key id>.<base64url of nonce and
- * ciphertext>". The key id tells "sealed with another key" from "damaged"; the nonce of 24 random
- * bytes needs no counter. The bound text is authenticated, not stored: who unseals must know whose
- * record it is. */
+/* Sealing of secrets in the database: "v1.<key id>.<base64url of nonce and ciphertext>". The key id
+ * distinguishes "sealed with another key" from "damaged"; the nonce of 24 random bytes needs no
+ * counter. The bound text is authenticated, not stored: to unseal, one must know whose record it
+ * is. */
 #include "base/mem.h"
 #include "base/secret.h"
 

@@ -1,5 +1,5 @@
-/* Random bytes, hashes and comparing in constant time: thin, so that callers name what they want
- * and libsodium can be found in one layer. Keys are in keys.c, sealing in seal.c, tokens in
+/* Random bytes, hashes and comparison in constant time: thin wrappers, so that callers name what
+ * they want and libsodium stays in one layer. Keys are in keys.c, sealing in seal.c, tokens in
  * token.c, passwords in password.c. */
 #include "base/secret.h"
 

@@ -1,5 +1,5 @@
-/* What is done with secret bytes: random, hashes, sealing of stored keys, tokens and passwords; all
- * of it from libsodium. Keys live in struct tt_keys, whose owner wipes them. */
+/* Operations on secret bytes: random numbers, hashes, sealing of stored keys, tokens and passwords;
+ * all of it from libsodium. Keys are in struct tt_keys, whose owner wipes them. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -15,20 +15,21 @@ void tt_random_hex(char *out, size_t digits); /* `digits` hex digits and a NUL *
 void tt_sha256(struct tt_str data, unsigned char out[TT_SHA256_SIZE]);
 void tt_sha256_hex(struct tt_str data, char out[TT_SHA256_SIZE * 2 + 1]);
 void tt_hmac_sha256(struct tt_str key, struct tt_str data, unsigned char out[TT_SHA256_SIZE]);
-/* A number that tells secrets apart within this process and shows nothing of them. Thread: any. */
+/* A number that distinguishes secrets within this process and reveals nothing about them. Thread:
+ * any. */
 uint64_t tt_secret_tag(struct tt_str secret);
 bool tt_secret_equal(struct tt_str a, struct tt_str b); /* in constant time for equal lengths */
 
-/* The master key of a data folder and the keys derived from it (crypto_kdf), one a purpose. */
+/* The master key of a data folder and the keys derived from it (crypto_kdf), one per purpose. */
 struct tt_keys {
     unsigned char token[TT_KEY_SIZE]; /* signs tokens (HS256) */
     unsigned char seal[TT_KEY_SIZE];  /* seals API keys at rest */
     char seal_id[9];                  /* names the sealing key inside records */
 };
 
-/* Reads the key file (64 hex digits), making it at random with mode 0600 on first use. Refused when
- * group or others have any right on it, or it is no regular file: code "secret_file_unsafe".
- * Owns: the caller wipes with tt_keys_wipe. */
+/* Reads the key file (64 hex digits), or creates it at random with mode 0600 on first use. Refused
+ * when group or others have any right on it, or when it is not a regular file: code
+ * "secret_file_unsafe". Owns: the caller wipes with tt_keys_wipe. */
 int tt_keys_load(struct tt_keys *keys, const char *path, struct tt_err *err);
 void tt_keys_wipe(struct tt_keys *keys);
 
@@ -47,7 +48,7 @@ bool tt_password_verify(struct tt_str hash, struct tt_str password); /* hash NUL
 /* Claims of an access token (RFC 7519), HS256 only. */
 struct tt_claims {
     int64_t sub;      /* user id */
-    int64_t version;  /* the user's token_version when it was made (claim "ver") */
+    int64_t version;  /* the user's token_version when the token was made (claim "ver") */
     int64_t iat, exp; /* seconds */
     char jti[33];
     char username[256];

@@ -1,5 +1,5 @@
-/* Slices: comparing, cutting, numbers. Only ASCII rules here (protocol text); what knows characters
- * is utf8.c. Nothing here allocates, and no function needs a NUL after the slice. */
+/* Slices: comparing, cutting, numbers. Only ASCII rules here (protocol text); utf8.c knows
+ * characters. Nothing here allocates, and no function needs a NUL after the slice. */
 #include "base/str.h"
 
 static inline unsigned char fold(char c)

@@ -1,5 +1,5 @@
-/* A borrowed slice of bytes: pointer and length, not NUL-terminated. The currency between layers:
- * parsers hand out slices of what they were given, nobody copies until somebody must keep. */
+/* A borrowed slice of bytes: pointer and length, not NUL-terminated. It is the common type between
+ * layers: parsers return slices of their input, and only code that must store bytes copies them. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,8 +38,8 @@ bool tt_str_ends(struct tt_str s, struct tt_str suffix);
 /* The slice without blanks (space, tab, CR, LF) at both ends. */
 struct tt_str tt_str_trim(struct tt_str s);
 
-/* Cuts the part before `sep` off `*rest` into `*part`. False when `*rest` was used up.
- * A trailing separator yields one last empty part. Start with rest.data != NULL. */
+/* Cuts the part before `sep` off `*rest` into `*part`. False when `*rest` is used up. A trailing
+ * separator yields one last empty part. Start with rest.data != NULL. */
 bool tt_str_split(struct tt_str *rest, char sep, struct tt_str *part);
 
 /* The whole slice as a decimal number. Fails (-1) on anything else: sign, blanks, overflow. */

@@ -1,9 +1,9 @@
 /* Access tokens (JWT, RFC 7519), HS256 and nothing else: our own JSON, libsodium's HMAC. A token
- * has no say in how it is checked: "alg":"none" and key confusion are what token libraries are
- * broken by. Expiry is checked here, against the caller's clock. "sub" is a number, as our clients
- * know it (RFC 7519, 4.1.2 wants a string). Public-key algorithms (RS256, ES256) are not for this
- * file: they belong in one of their own, on the EVP functions of OpenSSL, which libcurl brings
- * along. */
+ * has no say in how it is checked: token libraries are usually broken by "alg":"none" and key
+ * confusion. Expiry is checked here, against the caller's clock. "sub" is a number, as our clients
+ * know it (RFC 7519, 4.1.2 wants a string). Public-key algorithms (RS256, ES256) do not belong in
+ * this file but in one of their own, on the EVP functions of OpenSSL, which libcurl needs anyway.
+ */
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -15,7 +15,7 @@
 #define TOKEN_MAX      4096
 #define SIGNATURE_SIZE 44 /* with its NUL */
 
-/* In base64url, as it stands in the token. */
+/* In base64url, as in the token. */
 static void make_signature(const struct tt_keys *keys, struct tt_str text, char out[SIGNATURE_SIZE])
 {
     unsigned char mac[TT_SHA256_SIZE];

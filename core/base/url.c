@@ -1,7 +1,7 @@
-/* URLs of upstreams and of users' own APIs: read strictly, because two readers of one URL that
- * disagree about its host are how address policies are passed by. What is refused here (user info,
- * backslashes, odd IPv4 forms, a dot at the end) no honest API address needs. Only the form is
- * judged: what may be connected to is the egress policy's. */
+/* URLs of upstreams and of users' own APIs: read strictly, because address policies are bypassed
+ * when two readers of one URL disagree about its host. No honest API address needs what is refused
+ * here (user info, backslashes, odd IPv4 forms, a dot at the end). Only the form is checked: the
+ * egress policy decides what may be connected. */
 #include "base/url.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-/* UTF-8. ASCII runs are skipped 16 bytes at a time where SSE2 is there (all of x86-64); the rest
- * goes character by character through tt_utf8_step, the only place that knows the rules. */
+/* UTF-8. ASCII runs are skipped 16 bytes at a time where SSE2 is available (all of x86-64); the
+ * rest goes character by character through tt_utf8_step, the only place that knows the rules. */
 #include "base/utf8.h"
 
 #include "base/buf.h"

@@ -26,11 +26,12 @@ static inline bool tt_utf8_is_ideograph(uint32_t c)
 
 size_t tt_utf8_count(struct tt_str s); /* characters; s must be valid */
 
-/* Byte length of the first `characters` characters (or of all, when there are fewer). */
+/* Byte length of the first `characters` characters (or of all, if there are fewer). */
 size_t tt_utf8_prefix(struct tt_str s, size_t characters);
 
-/* Joins what arrives in pieces that may be cut anywhere, even inside a character: appends whole
- * characters to out and keeps an incomplete tail of up to 3 bytes. Invalid bytes become U+FFFD. */
+/* Joins text that arrives in pieces that may be cut anywhere, even inside a character: appends
+ * whole characters to out and stores an incomplete tail of up to 3 bytes. Invalid bytes become
+ * U+FFFD. */
 struct tt_utf8_joiner {
     unsigned char tail[4];
     unsigned char tail_len;

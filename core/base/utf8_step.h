@@ -1,4 +1,4 @@
-/* One character of UTF-8, judged byte by byte: what utf8.c and the JSON scanner share. Inline,
+/* One character of UTF-8, checked byte by byte; used by utf8.c and the JSON scanner. Inline,
  * because both call it for every non-ASCII character of a stream. Private to base. */
 #pragma once
 #include <stddef.h>
@@ -6,9 +6,9 @@
 
 #define TT_UTF8_REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
-/* Looks at the character at p; n >= 1 bytes are there. Returns its length; 0 when all n bytes could
- * begin a valid one; or -k when the first k bytes are to be replaced by one U+FFFD (the "maximal
- * subpart" rule of Unicode 3.9, which browsers use too). */
+/* Looks at the character at p; n >= 1 bytes are available. Returns its length; 0 when all n bytes
+ * could begin a valid character; or -k when the first k bytes are to be replaced by one U+FFFD (the
+ * "maximal subpart" rule of Unicode 3.9, which browsers use too). */
 static inline int tt_utf8_step(const unsigned char *p, size_t n)
 {
     unsigned char first = p[0], low = 0x80, high = 0xBF;

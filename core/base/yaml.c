@@ -1,7 +1,7 @@
 /* YAML by libyaml's event parser, built into our own nodes: libyaml's document tree knows aliases
- * and tags, and this is the place that refuses them. Depth is checked while events come, so the
- * parser never sees more of a hostile file than one line past the limit. Gives no types: "yes" is
- * the text "yes" until somebody asks for a bool. */
+ * and tags, and this is the place that refuses them. Depth is checked while events arrive, so the
+ * parser never sees more of a hostile file than one line beyond the limit. Assigns no types: "yes"
+ * is the text "yes" until somebody reads it as a bool. */
 #include "base/yaml.h"
 
 #include <yaml.h>

@@ -1,7 +1,7 @@
 /* YAML files that people write (style.yaml, tidetalk.yaml) as a tree with line numbers, so that
  * every diagnostic can name file and line. A safe subset of libyaml: 64 KiB, depth 32, no aliases
- * (nested "[" is quadratic in libyaml: 200 KB take 30 s). All scalars are strings here; whoever
- * reads a value gives it its type. */
+ * (nested "[" is quadratic in libyaml: 200 KB take 30 s). All scalars are strings here; the code
+ * that reads a value gives it its type. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"

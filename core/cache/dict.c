@@ -1,8 +1,8 @@
 /* Shards, each with its own lock, hash table and list by use. The key's hash (SipHash with a random
- * key: keys hold what clients choose) picks the shard by its high bits and the bucket by its low
- * ones. Under a lock there is only pointer work: values are copied before and freed after. What has
- * expired leaves when it is looked up or reaches the end of the list; there is no sweeper, since
- * the byte cap bounds what lies around. */
+ * key, since clients choose parts of keys) selects the shard by its high bits and the bucket by its
+ * low ones. Only pointer work happens under a lock: values are copied before and freed after.
+ * Expired entries are removed when they are looked up or reach the end of the list; there is no
+ * sweeper, since the byte limit bounds them. */
 #include "cache/dict.h"
 
 #include "base/clock.h"

@@ -1,7 +1,8 @@
-/* The cache's first tier: one dictionary in this process for all workers, with a byte cap, least
- * recently used first out, and expiry. A value carries the version of the database row that it was
- * made from and is only given out to somebody who has just read that same version: so a removal
- * that came too early, too late or not at all brings nothing old back. Knows nothing of Redis. */
+/* The cache's first tier: one dictionary in this process for all workers, with a byte limit,
+ * least-recently-used eviction, and expiry. A value carries the version of the database row that it
+ * was made from and is returned only to a caller that has just read that same version. So a removal
+ * that came too early, too late or not at all never brings an old value back. Knows nothing of
+ * Redis. */
 #pragma once
 #include "base/str.h"
 
@@ -16,8 +17,7 @@ struct tt_cache_value {
 };
 
 /* A copy of the bytes. Owns: the caller, tt_cache_value_unref. Fails: NULL without memory (a
- * request decides the size, so it does not abort). Thread: any, for all
- * four. */
+ * request decides the size, so it does not abort). Thread: any, for all four. */
 struct tt_cache_value *tt_cache_value_new(int64_t version, struct tt_str bytes);
 /* The same with room for `len` bytes, which the caller fills before anybody else sees it. */
 struct tt_cache_value *tt_cache_value_new_empty(int64_t version, size_t len);
@@ -35,43 +35,44 @@ struct tt_dict;
 struct tt_dict *tt_dict_new(size_t max_bytes);
 void tt_dict_free(struct tt_dict *dict);
 
-/* The value of exactly this version; an older one is thrown away. Owns: the caller, unref. Fails:
- * NULL. Thread: any, for all that follows; no call waits for anything but another call. */
+/* The value of exactly this version; an older one is dropped. Owns: the caller, unref. Fails: NULL.
+ * Thread: any, for all that follows; a call waits only for another call. */
 struct tt_cache_value *tt_dict_get(struct tt_dict *dict, struct tt_str key, int64_t version);
 
-/* Keeps the value for ttl_ms (0 = until it is pushed out), taking a reference of its own. Nothing
- * happens when a newer version is there, or the value would fill too much of the dictionary. */
+/* Stores the value for ttl_ms (0 = until it is evicted) and takes its own reference. Does nothing
+ * when a newer version is stored, or when the value would fill too much of the dictionary. */
 void tt_dict_put(struct tt_dict *dict, struct tt_str key, struct tt_cache_value *value,
                  uint64_t ttl_ms);
 
-/* Puts `value` if the key's value still is `before` (what tt_dict_get gave, NULL for nothing), and
- * looks at no version: so that a value can be made from the one before without holding a lock. */
+/* Stores `value` if the key's value still is `before` (the result of tt_dict_get, NULL for
+ * nothing), and ignores versions. So a value can be computed from the previous one without holding
+ * a lock. */
 enum tt_dict_swapped {
     TT_DICT_SWAPPED,
-    TT_DICT_CHANGED,  /* somebody else was faster: get it and try again */
+    TT_DICT_CHANGED,  /* another caller was faster: get it and try again */
     TT_DICT_TOO_LARGE /* it would fill too much of the dictionary */
 };
-#define TT_DICT_KEEP_TTL UINT64_MAX /* as ttl_ms: it expires when `before` would have */
+#define TT_DICT_KEEP_TTL UINT64_MAX /* as ttl_ms: it expires when `before` would have expired */
 enum tt_dict_swapped tt_dict_swap(struct tt_dict *dict, struct tt_str key,
                                   const struct tt_cache_value *before, struct tt_cache_value *value,
                                   uint64_t ttl_ms);
 
-/* When it expires: -1 when there is no such key, 0 = never, else in so many ms. */
+/* When it expires: -1 when there is no such key, 0 = never, otherwise in so many ms. */
 int64_t tt_dict_ttl(struct tt_dict *dict, struct tt_str key);
 
 bool tt_dict_remove(struct tt_dict *dict, struct tt_str key);
 
-/* Removes what begins with `prefix` and returns how much that was. Walks everything, one shard
- * locked at a time: for the rare (an account ends), not for a request's path. */
+/* Removes all keys that begin with `prefix` and returns how many. Walks everything, with one shard
+ * locked at a time: for rare events (an account ends), not for the path of a request. */
 size_t tt_dict_remove_prefix(struct tt_dict *dict, struct tt_str prefix);
 
 struct tt_dict_stats {
     size_t entries, bytes, max_bytes;
     uint64_t hits;
-    uint64_t misses;  /* nothing there; stale and expired ones are not counted here */
-    uint64_t stale;   /* another version was there */
+    uint64_t misses;  /* nothing stored; stale and expired ones are not counted here */
+    uint64_t stale;   /* another version was stored */
     uint64_t expired; /* found too late */
     uint64_t puts;
-    uint64_t evicted; /* pushed out by the byte cap */
+    uint64_t evicted; /* removed because of the byte limit */
 };
 void tt_dict_stats(struct tt_dict *dict, struct tt_dict_stats *out);

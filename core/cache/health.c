@@ -1,6 +1,6 @@
-/* The state is one atomic, so that asking costs a load; texts and times, which change with it or
- * with an error only, lie behind a lock. A change of state is logged by whoever made it, and so
- * once in the process, however many workers see it. */
+/* The state is one atomic, so that reading it costs a load; texts and times, which change only with
+ * it or with an error, are behind a lock. The caller that changes the state logs it, so it is
+ * logged once in the process, however many workers see it. */
 #include "cache/health.h"
 
 #include "base/clock.h"

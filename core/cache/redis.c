@@ -1,8 +1,8 @@
-/* Commands, their time limit and what their answers mean. Answers come in the order of the commands
- * and all limits are equal, so one timer on the oldest one is enough. A late answer cannot be told
- * from the next command's: hence a connection with one late command is given up, with all that is
- * under way on it. Completions go through the ready list, so that neither the library nor a caller
- * is ever entered from within itself. */
+/* Commands, their time limit and the meaning of their answers. Answers come in the order of the
+ * commands and all limits are equal, so one timer on the oldest command is enough. A late answer
+ * cannot be distinguished from the next command's: so a connection with one late command is given
+ * up, with all commands in progress on it. Completions go through the ready list, so that neither
+ * the library nor a caller is ever entered from within itself. */
 #include "cache/redis.h"
 
 #include "base/clock.h"
@@ -207,7 +207,7 @@ bool tt_redis_usable(struct tt_redis *redis)
         return false;
     if (redis->epoch == tt_redis_health_epoch(redis->health))
         return true;
-    /* Another worker found Redis dead since: this connection has to prove itself anew. */
+    /* Another worker found Redis dead since: this connection has to be probed again. */
     tt_redis_conn_end(redis, END_SOON, "");
     redis->was_up = false;
     return false;

@@ -1,5 +1,6 @@
-/* One worker's connection to Redis, which may be absent, slow, frozen, full or mad: then commands
- * end at once with an error, and nobody waits. Asynchronous hiredis on the worker's loop. */
+/* One worker's connection to Redis, which may be absent, slow, frozen, full or broken: then
+ * commands end at once with an error, and nobody waits. Asynchronous hiredis on the worker's loop.
+ */
 #pragma once
 #include "cache/health.h"
 #include "cache/redis_url.h"
@@ -7,7 +8,7 @@
 
 struct tt_redis_settings {
     struct tt_redis_url url;
-    uint64_t timeout_ms;   /* of a command; 0 = 20. One that is late opens the breaker */
+    uint64_t timeout_ms;   /* of a command; 0 = 20. A late answer opens the breaker */
     uint64_t connect_ms;   /* name, TCP; 0 = 1000. Nobody waits for it */
     uint64_t probe_ms;     /* between attempts; 0 = 1000 */
     int errors_max;        /* error answers in a row that open the breaker; 0 = 5 */
@@ -23,22 +24,23 @@ struct tt_redis;
 struct tt_redis *tt_redis_new(struct tt_loop *loop, const struct tt_redis_settings *settings,
                               struct tt_resolver *resolver, struct tt_redis_health *health);
 
-/* What is under way ends with TT_REDIS_ERROR before this returns. Not from a completion. */
+/* Commands in progress end with TT_REDIS_ERROR before this returns. Do not call it from a
+ * completion. */
 void tt_redis_free(struct tt_redis *redis);
 
 enum tt_redis_result {
-    TT_REDIS_VALUE, /* GET: here it is, valid during the call */
+    TT_REDIS_VALUE, /* GET: the value, valid during the call */
     TT_REDIS_MISS,  /* GET: no such key */
     TT_REDIS_DONE,  /* SET, UNLINK */
-    TT_REDIS_ERROR  /* whatever else: ask the database */
+    TT_REDIS_ERROR  /* anything else: read the database */
 };
 typedef void tt_redis_done_fn(enum tt_redis_result result, struct tt_str value, void *arg);
 
 /* False: a command would fail at once. */
 bool tt_redis_usable(struct tt_redis *redis);
 
-/* Each calls `done` (NULL is allowed) exactly once, never before it has returned; keys and values
- * are copied. */
+/* Each calls `done` (NULL is allowed) exactly once, never before the call has returned; keys and
+ * values are copied. */
 void tt_redis_get(struct tt_redis *redis, struct tt_str key, tt_redis_done_fn *done, void *arg);
 void tt_redis_set(struct tt_redis *redis, struct tt_str key, struct tt_str value, uint64_t ttl_ms,
                   tt_redis_done_fn *done, void *arg);

@@ -1,9 +1,9 @@
 /* One connection of hiredis 0.14, from the name to the answered probe. Traps of that library that
- * are handled here: it knows no time limits; an answer that nobody asked for is an assert, so the
+ * are handled here: it has no time limits; an answer that nobody requested is an assert, so the
  * reply functions refuse to build one; an array of a billion elements is a calloc that aborts, so
- * arrays are never built; it calls nobody when a connection is freed but `cleanup`; it reads as
- * much as a peer likes to send. A command asks for EPOLLOUT: instead all of a tick's commands are
- * written at its end, and only a full socket is watched. */
+ * arrays are never built; it calls nothing but `cleanup` when a connection is freed; it reads as
+ * much as a peer sends. A command requests EPOLLOUT: instead all of a tick's commands are written
+ * at its end, and only a full socket is watched. */
 #include "base/mem.h"
 #include "cache/redis_internal.h"
 

@@ -1,5 +1,5 @@
-/* Between redis.c (commands, their time limit, what answers mean) and redis_conn.c (one connection:
- * hiredis, its place in the loop, attempts and probes). Private to cache. */
+/* Shared by redis.c (commands, their time limit, the meaning of answers) and redis_conn.c (one
+ * connection: hiredis, its place in the loop, attempts and probes). Private to cache. */
 #pragma once
 #include "base/list.h"
 #include "cache/redis.h"
@@ -14,11 +14,11 @@ enum tt_redis_phase {
     PHASE_UP
 };
 
-/* What hiredis gives us for an answer. It begins like its own replies, because the library looks
- * into the type of answers that nobody asked for. */
+/* What hiredis hands over for an answer. It begins like hiredis's own replies, because the library
+ * reads the type of answers that nobody requested. */
 struct tt_redis_reply {
     redisReply base; /* type, integer, str, len */
-    bool taken;      /* a command keeps it: the library must not free it */
+    bool taken;      /* a command owns it: the library must not free it */
     char text[];
 };
 void tt_redis_reply_free(struct tt_redis_reply *reply); /* NULL is allowed */
@@ -33,7 +33,7 @@ struct tt_redis {
     uint64_t up_since_ms;
     bool was_up; /* the last attempt that ended had been up: its loss is news */
 
-    redisAsyncContext *ac; /* NULL: none, or we have given it up */
+    redisAsyncContext *ac; /* NULL: none, or given up */
     struct tt_watch watch;
     bool connected, writing;
     struct tt_deferred flush;
@@ -43,12 +43,12 @@ struct tt_redis {
     unsigned attempts; /* which of several addresses is next */
 
     struct tt_list sent; /* commands, oldest first */
-    struct tt_list done; /* ended, to be told */
+    struct tt_list done; /* ended, not reported yet */
     struct tt_deferred tell;
     size_t in_flight, in_flight_size;
-    size_t dropped;          /* commands that this connection took with it */
+    size_t dropped;          /* commands that were lost with this connection */
     int errors;              /* in a row */
-    bool use_del;            /* a Redis before 4.0 knows no UNLINK */
+    bool use_del;            /* Redis before 4.0 has no UNLINK */
     uint64_t writes_from_ms; /* Redis is full: no SET before this time */
 };
 
@@ -63,17 +63,18 @@ void tt_redis_reply_why(const struct tt_redis *redis, const struct tt_redis_repl
 void tt_redis_conn_start(struct tt_redis *redis); /* the first attempt, soon */
 
 enum tt_redis_end {
-    END_BAD,  /* Redis is not well: opens the breaker if it was up, tries again in a second */
-    END_SOON, /* the connection is not to be trusted, Redis may be: tries again at once */
+    END_BAD,  /* Redis has a problem: opens the breaker if it was up, tries again in a second */
+    END_SOON, /* the connection cannot be trusted, Redis may be fine: tries again at once */
     END_LAST  /* no more attempts */
 };
-/* Gives the connection up; all commands under way end with an error. Harmless without one. */
+/* Gives up the connection; all commands in progress end with an error. Harmless without one. */
 void tt_redis_conn_end(struct tt_redis *redis, enum tt_redis_end how, const char *why);
 
-/* Reads what has come, without waiting for the loop to say so. */
+/* Reads the bytes that have arrived, without waiting for the loop to report them. */
 void tt_redis_conn_read(struct tt_redis *redis);
 
 /* ---- redis.c ---- */
 
-void tt_redis_commands_sent(struct tt_redis *redis); /* the library has written: time runs */
+void tt_redis_commands_sent(
+    struct tt_redis *redis); /* the library has written: the time limit starts */
 void tt_redis_commands_late(struct tt_redis *redis); /* the limit timer, while up */

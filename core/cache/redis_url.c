@@ -1,4 +1,4 @@
-/* A reader of its own: base/url is for upstreams and refuses user info and other schemes. Reserved
+/* A separate reader: base/url is for upstreams and refuses user info and other schemes. Reserved
  * bytes in user and password are written with %XX. TLS (rediss://) and sockets are not supported.
  */
 #include "cache/redis_url.h"

@@ -1,6 +1,6 @@
-/* A dictionary whose keys are name, NUL, key, and whose values begin with a letter that says what
- * they are. Changes that depend on the value before are made beside the lock and swapped in, again
- * and again until nobody was faster. */
+/* A dictionary whose keys are name, NUL, key, and whose values begin with a letter for their type.
+ * Changes that depend on the previous value are computed outside the lock and swapped in,
+ * repeatedly until nobody was faster. */
 #include "cache/shared.h"
 
 #include "base/mem.h"

@@ -1,7 +1,7 @@
-/* Small values that the scripts of all workers share: counters, marks, limits. In this process
- * only, so it outlives a reload and not a restart; bounded, so the least recently used go when it
- * is full. Values are integers and strings. The names of dictionaries keep their keys apart.
- * Thread: any, for all; nothing waits but for a shard's lock. */
+/* Small values that the scripts of all workers share: counters, marks, limits. They are in this
+ * process only, so they outlive a reload but not a restart. Memory is bounded: when it is full, the
+ * least recently used values go. Values are integers and strings. The names of dictionaries
+ * separate their keys. Thread: any, for all; a call waits only for a shard's lock. */
 #pragma once
 #include "base/err.h"
 #include "cache/dict.h"
@@ -24,7 +24,7 @@ struct tt_shared_value {
     bool is_integer;
     int64_t integer;
     struct tt_str text;
-    struct tt_cache_value *held; /* keeps a text that was got alive: tt_cache_value_unref */
+    struct tt_cache_value *held; /* keeps a returned text alive: tt_cache_value_unref */
 };
 
 /* False when there is nothing. */
@@ -35,20 +35,20 @@ bool tt_shared_get(struct tt_shared *shared, const struct tt_shared_key *key,
 int tt_shared_set(struct tt_shared *shared, const struct tt_shared_key *key,
                   const struct tt_shared_value *value, uint64_t ttl_ms, struct tt_err *err);
 
-/* As set, but only when there is nothing: *added tells. */
+/* Like set, but only when there is no value; *added says whether it was stored. */
 int tt_shared_add(struct tt_shared *shared, const struct tt_shared_key *key,
                   const struct tt_shared_value *value, uint64_t ttl_ms, bool *added,
                   struct tt_err *err);
 
-/* Adds to an integer in one step, whoever else does the same. What is not there counts as 0 and
- * then expires after ttl_ms (0 = not); what is there keeps its time. Fails: "shared_not_integer"
- * (text, or the sum does not fit), "shared_too_large". */
+/* Adds to an integer in one step, even when others do the same. A missing value counts as 0 and
+ * then expires after ttl_ms (0 = never); an existing value keeps its expiry. Fails:
+ * "shared_not_integer" (text, or the sum does not fit), "shared_too_large". */
 int tt_shared_incr(struct tt_shared *shared, const struct tt_shared_key *key, int64_t by,
                    uint64_t ttl_ms, int64_t *sum, struct tt_err *err);
 
 bool tt_shared_delete(struct tt_shared *shared, const struct tt_shared_key *key);
 
-/* -1 when there is nothing, 0 = it does not expire, else how many ms it has. */
+/* -1 when there is no value, 0 = it does not expire, otherwise how many ms are left. */
 int64_t tt_shared_ttl(struct tt_shared *shared, const struct tt_shared_key *key);
 
 void tt_shared_stats(struct tt_shared *shared, struct tt_dict_stats *out);

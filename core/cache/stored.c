@@ -1,6 +1,6 @@
-/* Layout, little-endian: "TIDE", format (1 byte), three zero bytes, check (8), version (8), expiry
- * in wall-clock milliseconds (8), payload. The check is SipHash over the hashes of the name and of
- * everything behind the check, so that a value cannot be moved to another key. */
+/* Layout, little-endian: "TIDE", format (1 byte), three zero bytes, checksum (8), version (8),
+ * expiry in wall-clock milliseconds (8), payload. The checksum is SipHash over the hashes of the
+ * name and of everything after the checksum, so that a value cannot be moved to another key. */
 #include "cache/stored.h"
 
 #include "base/secret.h"

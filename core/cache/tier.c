@@ -1,7 +1,7 @@
-/* Puts dictionary, stored form and Redis together. A question to Redis is a flight: all who ask for
- * its key meanwhile wait for it, each with a version of his own; what it brings goes into the
- * dictionary, unless the key was written or removed meanwhile. Loading from the database is not
- * done here: only the asker knows how. */
+/* Combines dictionary, stored form and Redis. A lookup in Redis is a flight: all callers that want
+ * its key meanwhile wait for it, each with its own version; its result goes into the dictionary,
+ * unless the key was written or removed meanwhile. Reading from the database is not done here: only
+ * the caller knows how. */
 #include "cache/tier.h"
 
 #include "base/buf.h"

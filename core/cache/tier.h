@@ -1,7 +1,7 @@
-/* The cache as the rest of the server sees it: the dictionary of this process in front of Redis in
- * front of whoever loads from the database. It may forget anything at any time and then says
- * "miss"; it never gives out a value of another version than the asker has just read from the row.
- */
+/* The cache as the rest of the server sees it: the dictionary of this process in front of Redis, in
+ * front of the code that reads the database. It may forget anything at any time and then reports a
+ * miss. It never returns a value of another version than the one that the caller has just read from
+ * the row. */
 #pragma once
 #include "cache/dict.h"
 #include "cache/health.h"
@@ -9,7 +9,7 @@
 
 #define TT_CACHE_KEY_MAX 512
 
-/* ---- one a process ---- */
+/* ---- one per process ---- */
 
 struct tt_cache_settings {
     struct tt_str redis_url;   /* empty: no Redis */
@@ -31,17 +31,17 @@ struct tt_cache_stats {
     struct tt_dict_stats dict;
     struct tt_redis_status redis;
 };
-/* Whether there is a Redis behind it, dead or alive. Thread: any. */
+/* Whether Redis is configured, reachable or not. Thread: any. */
 bool tt_cache_store_has_redis(const struct tt_cache_store *store);
 void tt_cache_store_stats(struct tt_cache_store *store,
                           struct tt_cache_stats *out); /* any thread */
 
-/* ---- one a worker; Thread: its loop's ---- */
+/* ---- one per worker; Thread: its loop's ---- */
 
 struct tt_cache;
 
 /* Owns: the caller, tt_cache_free before the loop and after the tasks. Store and resolver are
- * borrowed. tt_cache_free answers who still waits with a miss. */
+ * borrowed. tt_cache_free answers waiting callers with a miss. */
 struct tt_cache *tt_cache_new(struct tt_cache_store *store, struct tt_loop *loop,
                               struct tt_resolver *resolver);
 void tt_cache_free(struct tt_cache *cache);
@@ -54,12 +54,12 @@ enum tt_cache_answer {
 };
 
 /* Looks into the dictionary. On a hit *value is valid until the next call of tt_cache_get or
- * tt_cache_drop: the cache holds it, so that an asker who is left by a longjmp leaks nothing. */
+ * tt_cache_drop: the cache holds it, so a caller that is left by a longjmp leaks nothing. */
 enum tt_cache_answer tt_cache_get(struct tt_cache *cache, struct tt_str key, int64_t version,
                                   struct tt_cache_value **value);
 void tt_cache_drop(struct tt_cache *cache);
 
-/* Somebody who waits for Redis. Embed and zero it. */
+/* A wait for Redis. Embed and zero it. */
 struct tt_cache_ask {
     struct tt_list node;
     int64_t version;
@@ -67,19 +67,19 @@ struct tt_cache_ask {
     void (*on_answer)(struct tt_cache_ask *ask, struct tt_cache_value *value);
 };
 
-/* Only after TT_CACHE_ASK, in the same tick. Those who ask for one key at the same time share one
- * question. */
+/* Only after TT_CACHE_ASK, in the same tick. Callers that ask for one key at the same time share
+ * one command. */
 void tt_cache_ask(struct tt_cache *cache, struct tt_str key, int64_t version,
                   struct tt_cache_ask *ask);
 void tt_cache_ask_cancel(struct tt_cache_ask *ask); /* no on_answer after this */
 
-/* Keeps a value for ttl_ms (at least 1): in the dictionary at once, in Redis in the background. */
+/* Stores a value for ttl_ms (at least 1): in the dictionary at once, in Redis in the background. */
 void tt_cache_put(struct tt_cache *cache, struct tt_str key, int64_t version, struct tt_str bytes,
                   uint64_t ttl_ms);
 
-/* Out of the dictionary before this returns, out of Redis soon, or never if it is down: no matter,
- * see dict.h. */
+/* Removes a key: from the dictionary before this returns, from Redis soon, or never if it is down.
+ * That is harmless, see dict.h. */
 void tt_cache_remove(struct tt_cache *cache, struct tt_str key);
 
-/* The dictionary's entries that begin so; those in Redis wait for their expiry. */
+/* Removes the dictionary's entries with this prefix; those in Redis expire. */
 size_t tt_cache_remove_prefix(struct tt_cache *cache, struct tt_str prefix);

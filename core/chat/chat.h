@@ -1,5 +1,5 @@
-/* What one worker needs to produce replies, and the replies that are running on it. No Lua here:
- * who starts a reply hands over what it wants to be called back with. */
+/* What one worker needs to produce replies, and the replies that it is producing. No Lua here: the
+ * code that starts a reply passes its callbacks. */
 #pragma once
 #include "db/db.h"
 #include "reply/registry.h"
@@ -13,8 +13,8 @@ struct tt_chat {
     struct tt_breakers *breakers; /* of all workers; NULL = none */
     struct tt_registry *registry;
 
-    struct tt_list running; /* replies made on this worker, see running_reply.c */
-    struct tt_list unsaved; /* their checkpoints, by the time when they are due */
+    struct tt_list running; /* replies of this worker, see running_reply.c */
+    struct tt_list unsaved; /* their checkpoints, by due time */
     struct tt_timer checkpoint_timer;
     bool closing; /* the loop has ended: nothing is submitted any more */
 };

@@ -1,9 +1,9 @@
-/* Each running reply has its own time at which its new bytes are due; those that are due together
- * share a job, a bounded slice of them per tick, so that a thousand replies do not hold up the loop
- * for as long as it takes to copy them all. One job a reply at a time: when it fails the next one
- * makes it good, and a hole in the chunks would be a hole in the text that a crash leaves. A commit
- * that takes longer than the interval is followed by the next job at once; waiting for a next tick
- * instead would double what can be lost just when the disk is slow. */
+/* Each running reply has its own time at which its new bytes are due. Replies that are due together
+ * share a job, a bounded slice of them per tick, so that copying a thousand replies does not hold
+ * up the loop. There is one job per reply at a time: if it fails the next one covers its bytes,
+ * because a hole in the chunks would be a hole in the text that remains after a crash. A commit
+ * that takes longer than the interval is followed by the next job at once; waiting for the next
+ * tick instead would double the possible loss just when the disk is slow. */
 #include "chat/checkpoint.h"
 
 #include "base/log.h"

@@ -4,19 +4,19 @@
 #include "chat/chat.h"
 #include "reply/reply.h"
 
-/* From the append of a byte to the submitting of the job that stores it, when the job before was
- * committed meanwhile. What is left to a second is for the commit. */
+/* The time from the append of a byte to the submission of the job that stores it, if the previous
+ * job was committed meanwhile. The rest of a second is for the commit. */
 #define TT_CHECKPOINT_MS 750
 
 struct tt_checkpoint { /* a reply's part; zero it */
     struct tt_chat *chat;
     struct tt_reply *reply; /* borrowed from the running reply */
-    struct tt_list node;    /* chat->unsaved, by `due_ms`; while its job is under way, the job's */
+    struct tt_list node;    /* chat->unsaved, by `due_ms`; the job's while its job is in progress */
     uint64_t due_ms;
     uint64_t submitted_ms;
     uint64_t submitted; /* log position that jobs cover */
-    bool more;          /* the job did not take all that was there */
-    uint64_t stored;    /* the same, of those that were committed */
+    bool more;          /* the job did not take all the text */
+    uint64_t stored;    /* the same, for committed jobs */
 };
 
 /* The reply is saved from now on until tt_checkpoint_stop. Thread: worker, as for all of this. */

@@ -1,8 +1,7 @@
-/* The machinery of all streams, and the own format of frames. A flush takes what the log has from
- * the reader's position on; deltas that became ready in the same tick lie side by side in the log
- * and leave as one frame. The id after a frame is the position in the log, so that it does not
- * depend on how frames were cut.
- */
+/* The machinery of all streams, and the own format of frames. A flush takes the log from the
+ * reader's position on; deltas that became ready in the same tick are adjacent in the log and leave
+ * as one frame. The id after a frame is the position in the log, so it does not depend on how
+ * frames were cut. */
 #include "base/json.h"
 #include "chat/frames_internal.h"
 #include "chat/usage_json.h"

@@ -21,12 +21,11 @@ struct tt_frames_options {
 };
 
 /* Begins the response (200, event-stream; NULL when it was answered already) and follows the reply
- * to its end frame; a position beyond what there is gets a reset frame with all of it first (own
- * format only). While the client is there it counts among the reply's listeners. Owns: the
- * exchange; call tt_frames_close from its on_end. Takes its own reference to the reply. Thread:
- * worker. */
+ * to its end frame. A position beyond the log gets a reset frame with all of it first (own format
+ * only). While the client is there it counts among the reply's clients. Owns: the exchange; call
+ * tt_frames_close from its on_end. Takes its own reference to the reply. Thread: worker. */
 struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
                                  struct tt_reply *reply, const struct tt_frames_options *options);
-/* The client has left: the reply is followed no longer, the exchange ends soon. */
+/* The client has left: the reply is no longer followed, and the exchange ends soon. */
 void tt_frames_abandon(struct tt_frames *frames);
 void tt_frames_close(struct tt_frames *frames);

@@ -1,11 +1,12 @@
-/* What the files of frames share: the machinery (frames.c) and the formats. Nothing else includes
- * it. */
+/* Shared by the files of frames: the machinery (frames.c) and the formats. Nothing else includes
+ * this. */
 #pragma once
 #include "chat/frames.h"
 
-/* How a stream's frames look. Each call appends whole frames. */
+/* The format of a stream's frames. Each call appends whole frames. */
 struct tt_frame_format {
-    /* `span` is what the log has from the position on; moved on to what was told of it. */
+    /* `span` is the text in the log from the position on; it is moved past the text that was sent.
+     */
     void (*put_delta)(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span);
     void (*put_end)(struct tt_frames *frames, struct tt_buf *out);
 };
@@ -17,8 +18,8 @@ struct tt_frames {
     struct tt_timer keep_alive;
     uint64_t position;
     uint64_t last_frame_ms;
-    bool heard; /* counted among the reply's listeners */
-    bool reset; /* the position lies beyond the log: all of it comes first */
+    bool heard; /* counted among the reply's clients */
+    bool reset; /* the position is beyond the log: all of it is sent first */
     bool ping, ended;
     struct tt_str (*describe)(void *arg, const struct tt_err *err);
     void *describe_arg;
@@ -31,5 +32,5 @@ struct tt_frames_openai_parts *tt_frames_openai_parts_new(const struct tt_frames
 void tt_frames_openai_parts_free(struct tt_frames_openai_parts *parts);
 
 /* An entry of tool calls as it was logged, without its line end; moves the span to its end. Half an
- * entry is no JSON, so all of it is told whatever position was asked for. */
+ * entry is not JSON, so the whole entry is sent whatever the position. */
 void tt_frames_put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span);

@@ -1,9 +1,10 @@
 /* A reply as the chunks of OpenAI's chat completions: role first, then deltas, then a chunk with
- * the finish reason, on request one with the usage, and the done marker. A failure is an error
+ * the finish reason, if requested one with the usage, and the done marker. A failure is an error
  * object in the stream, after which it ends without the marker.
  * https://platform.openai.com/docs/api-reference/chat-streaming
- * What all chunks of a stream have in common is built once: a token costs two copies and the
- * escaping of its text. */
+ *
+ * The parts that all chunks of a stream have in common are built once: a token costs two copies and
+ * the escaping of its text. */
 #include "base/json.h"
 #include "chat/frames_internal.h"
 #include "http/error_object.h"
@@ -13,7 +14,7 @@
 struct tt_frames_openai_parts {
     struct tt_buf head; /* up to the choices */
     bool include_usage;
-    bool begun; /* the role was told */
+    bool begun; /* the role was sent */
 };
 
 struct tt_frames_openai_parts *tt_frames_openai_parts_new(const struct tt_frames_openai *chunk)

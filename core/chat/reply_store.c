@@ -1,8 +1,8 @@
 /* The statements of a running reply: see reply_store.h. Two traps shape them. A checkpoint job
- * carries many replies, so one whose session was deleted meanwhile must do nothing rather than fail
- * (a foreign key error would take the others' checkpoints along). And chat_sessions.id may be used
- * again after a delete, chat_messages.id never (AUTOINCREMENT): so a session is always reached
- * through the message. */
+ * carries many replies, so a reply whose session was deleted meanwhile must do nothing rather than
+ * fail (a foreign key error would undo the others' checkpoints). And chat_sessions.id may be reused
+ * after a delete, chat_messages.id never (AUTOINCREMENT): so a session is always reached through
+ * the message. */
 #include "chat/reply_store.h"
 
 #include "base/buf.h"

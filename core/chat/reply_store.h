@@ -1,6 +1,6 @@
 /* The SQL that the streaming engine itself needs, because replies are stored while no script runs:
- * checkpoints of a running reply, its end, and the repair at start. The one place in C that knows
- * table names (chat_messages, reply_chunks, chat_sessions). */
+ * checkpoints of a running reply, its end, and the repair at start. The only place in C that knows
+ * these table names (chat_messages, reply_chunks, chat_sessions). */
 #pragma once
 #include "db/db.h"
 
@@ -15,17 +15,17 @@ struct tt_chat_reply_end {
     struct tt_str content;
     struct tt_str reasoning;
     struct tt_str tool_calls; /* lines as logged */
-    struct tt_str runs;       /* in which order they came, see reply/reply_stored.h */
+    struct tt_str runs;       /* the order in which they came, see reply/reply_stored.h */
     struct tt_str status;     /* complete, interrupted, stopped, error */
     struct tt_str finish_reason;
     struct tt_str usage;      /* JSON object, or data == NULL */
     struct tt_str error_code; /* or data == NULL */
     bool delivered;           /* a client listened to the end */
-    bool checkpointed;        /* reply_chunks has rows to fold away */
+    bool checkpointed;        /* reply_chunks has rows to remove */
 };
-/* Adds to `job`: final text, status, usage, updated_at, chunks folded away. A row that is gone (the
- * session was deleted) is no error: the job commits and the outcome of statement *row_statement
- * says 0 changes. */
+/* Adds to `job`: final text, status, usage, updated_at, removal of chunks. A missing row (the
+ * session was deleted) is not an error: the job commits, and the outcome of statement
+ * *row_statement says 0 changes. */
 void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *end,
                        size_t *row_statement);
 

@@ -1,10 +1,11 @@
-/* While a reply runs its new bytes are stored now and then (checkpoint.c). The end: one job with
- * text, status and usage; only after its commit the readers are told, the next turn of the session
- * admitted and the log forgotten. A database that is too busy for the end is asked again until it
- * takes it: a reply that was produced is not thrown away. When it fails for another reason (the
- * disk is full), readers are told so and the session goes on, but the text is kept and stored as
- * soon as there is room again. A failure that would come again for ever ends all the same: the part
- * that cannot be stored is left out, and logged, so that nothing is kept in memory for it. */
+/* While a reply runs its new bytes are stored now and then (checkpoint.c). The end is one job with
+ * text, status and usage; only after its commit are the readers notified, the next turn of the
+ * session admitted and the log released. If the database is too busy for the end, the job is
+ * submitted again until it is accepted: a reply that was produced is not thrown away. If it fails
+ * for another reason (the disk is full), readers get the error and the session continues, but the
+ * text is held and stored as soon as there is room. A failure that would repeat for ever still
+ * ends: the part that cannot be stored is left out, and logged, so that nothing is held in memory
+ * for it. */
 #include "chat/running_reply.h"
 
 #include "base/log.h"
@@ -44,7 +45,7 @@ struct running_reply {
     struct tt_checkpoint checkpoint;
     struct tt_reply_outcome outcome; /* as produced: what is stored */
     bool ending;                     /* the job of the end is on its way */
-    bool unstored;                   /* readers were told that it failed; it is still tried */
+    bool unstored;                   /* readers got the error; storing is still tried */
     uint64_t retry_ms;               /* the wait before the next try */
     struct tt_timer retry;
     int retries;
@@ -107,7 +108,7 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     tt_reply_unref(reply);
 }
 
-/* Readers are told; with an error unless the text was stored. */
+/* Notifies the readers; with an error unless the text was stored. */
 static void tell(struct running_reply *running, const struct tt_err *error)
 {
     if (is_stored(running))

@@ -1,5 +1,5 @@
-/* Tokens that nobody told, and could not be estimated, are left out; so is what is usual: one
- * attempt, charged once. */
+/* Tokens that were neither reported nor estimated are left out; so are normal values: one attempt,
+ * charged once. */
 #include "chat/usage_json.h"
 
 int tt_usage_members(const struct tt_reply_outcome *outcome,

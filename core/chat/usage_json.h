@@ -1,4 +1,4 @@
-/* The usage object of a reply: which members it has and when. The one place that decides, for
+/* The usage object of a reply: which members it has and when. The one place that decides this, for
  * answers, end frames, the stored row and Lua. */
 #pragma once
 #include "base/json.h"

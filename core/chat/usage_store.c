@@ -1,4 +1,4 @@
-/* See usage_store.h. Its own file beside reply_store.c: not every reply is stored, all are counted.
+/* See usage_store.h. Separate from reply_store.c: not every reply is stored, but all are counted.
  */
 #include "chat/usage_store.h"
 

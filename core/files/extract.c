@@ -1,6 +1,6 @@
-/* Which extraction, with which limits, and what all of them have in common: the result is collected
- * apart and appended only when it is whole. Does not know which types the server offers: that is
- * policy, and lies in Lua. */
+/* Selects the extraction and its limits, and has what all kinds share: the result is collected
+ * separately and appended only when it is complete. Does not know which types the server offers:
+ * that is policy, in Lua. */
 #include "files/extract.h"
 
 #include "base/decode.h"

@@ -1,10 +1,10 @@
 /* Word documents: a zip whose member word/document.xml holds the text. Only that member is
  * inflated, up to a size and a ratio, into one buffer; expat then sees it whole, since feeding a
- * huge token in pieces makes it start over with each. A document type declaration ends it at once
- * (the format forbids them), so there are no entities to expand and nothing to fetch. Deleted text,
- * field codes and the second copy that "alternate content" keeps for old programs are left out;
- * rows of tables become lines with tabs. Headers, footers and notes are in members of their own and
- * not read. */
+ * huge token in pieces makes it start over with each piece. A document type declaration ends it at
+ * once (the format forbids them), so there are no entities to expand and nothing to fetch. Deleted
+ * text, field codes and the second copy in "alternate content" for old programs are left out; rows
+ * of tables become lines with tabs. Headers, footers and notes are separate members and are not
+ * read. */
 #include "base/utf8.h"
 #include "files/extract_internal.h"
 

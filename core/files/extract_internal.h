@@ -1,5 +1,5 @@
-/* The kinds of extraction behind tt_extract_text. Limits are complete here (no zeros), `out` is
- * empty and capped, and may be left half-filled by a failure. Private to core/files. */
+/* The kinds of extraction behind tt_extract_text. Limits are complete here (no zeros); `out` is
+ * empty and capped, and a failure may leave it half-filled. Private to core/files. */
 #pragma once
 #include "files/extract.h"
 

@@ -1,7 +1,7 @@
-/* PDF: a child does it, because the parser of this format is large, old and fed by strangers. The
- * child is forked (posix_spawn cannot set limits), its output is read with a cap and a deadline,
- * and whatever goes wrong ends with SIGKILL and a wait: no child is left behind, and as it is not
- * waited for before, its number cannot have become somebody else's. */
+/* PDF: a child process does it, because the parser of this format is large and old, and its input
+ * comes from strangers. The child is forked (posix_spawn cannot set limits), its output is read
+ * with a cap and a deadline, and every failure ends with SIGKILL and a wait: no child is left
+ * behind, and since it is not waited for earlier, its number cannot have been reused. */
 #include "base/clock.h"
 #include "files/extract_internal.h"
 

@@ -6,36 +6,37 @@
 
 struct tt_file_job;
 
-/* The answer, on the loop, never from inside the starting call. err NULL = done; `data` is the
- * text or the image (empty for a removal) and may be taken with tt_buf_take; it is freed after
- * this. The job is gone. */
+/* The answer, on the loop, never from inside the starting call. err NULL = done. `data` is the text
+ * or the image (empty for a removal) and may be taken with tt_buf_take; it is freed after this. The
+ * job no longer exists. */
 typedef void tt_file_done_fn(void *arg, struct tt_buf *data, const struct tt_err *err);
 
-/* All three: the job, for tt_file_job_cancel. Owns: itself, until on_done returned. Fails: NULL
- * with "busy" (503) when the pool is full, and what the store and the extraction say in on_done.
- * Thread: loop. */
+/* All three return the job, for tt_file_job_cancel. Owns: itself, until on_done returned. Fails:
+ * NULL with "busy" (503) when the pool is full; errors of the store and the extraction come in
+ * on_done. Thread: loop. */
 
-/* The text of a file (tt_extract_text). Up to 20 s: an aux pool that nothing else waits for. */
+/* The text of a file (tt_extract_text). Up to 20 s: use an aux pool for nothing else. */
 struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
                                        struct tt_store *store, struct tt_str key,
                                        struct tt_str extension,
                                        const struct tt_extract_limits *limits,
                                        tt_file_done_fn *on_done, void *arg, struct tt_err *err);
 
-/* An image of at most `max` bytes as a data URL (RFC 2397): "data:image/png;base64,…". What it is,
- * PNG, JPEG, GIF or WebP, its first bytes say, whatever its name was; other bytes are
+/* An image of at most `max` bytes as a data URL (RFC 2397): "data:image/png;base64,…". Its first
+ * bytes decide whether it is PNG, JPEG, GIF or WebP, whatever its name; other bytes are
  * "image_unreadable" (422). */
 struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop,
                                         struct tt_store *store, struct tt_str key, size_t max,
                                         tt_file_done_fn *on_done, void *arg, struct tt_err *err);
 
-/* Removes files, after their rows; all of them are tried, the first failure is told. on_done may be
- * NULL. What is not removed (also when the pool is full) is swept at the next start. */
+/* Removes files, after their rows; all of them are tried, and the first failure is reported.
+ * on_done may be NULL. Files that could not be removed (also when the pool is full) are swept at
+ * the next start. */
 struct tt_file_job *tt_file_remove_start(struct tt_aux *aux, struct tt_loop *loop,
                                          struct tt_store *store, const struct tt_str *keys,
                                          size_t count, tt_file_done_fn *on_done, void *arg,
                                          struct tt_err *err);
 
-/* on_done does not come. A removal is done all the same once it has begun; a child of an extraction
- * is killed. Not after on_done. Thread: loop. */
+/* Cancels: on_done does not come. A removal is still completed once it has begun; a child process
+ * of an extraction is killed. Not after on_done. Thread: loop. */
 void tt_file_job_cancel(struct tt_file_job *job);

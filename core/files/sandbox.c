@@ -1,10 +1,10 @@
-/* The child's side of a sandboxed program: everything that a hostile document could make of a
- * parser with a hole in it is taken away before the program starts. Resource limits bound what it
- * uses; no new privileges and a list of refused system calls bound what it reaches: no sockets, no
- * other process, no writing to any file system, no new process. A list of refused calls, not of
- * allowed ones, because the program's libraries change with the system; what reads stays possible,
- * so this runs as the server's user and is no protection of files that this user may read. Where
- * seccomp has no known architecture here, the limits alone hold. */
+/* The child's side of a sandboxed program: everything that a hostile document could gain from a
+ * hole in the parser is removed before the program starts. Resource limits bound what it uses; no
+ * new privileges and a list of refused system calls bound what it reaches: no sockets, no other
+ * process, no writing to any file system, no new process. It is a list of refused calls, not of
+ * allowed ones, because the program's libraries change with the system. Reading remains possible,
+ * so this runs as the server's user and does not protect files that this user may read. Where
+ * seccomp has no known architecture here, only the limits apply. */
 #include "files/extract_internal.h"
 
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* Writing, reading and removing. The order of the system calls is the whole point: bytes, fsync,
  * rename, fsync of the folder, and only then is the commit answered; the row comes after that. The
- * 256 folders are all made at open and synced once, because a folder that is made later would have
- * to be synced in its parent before anybody may count on it. After a failed fsync nothing is tried
- * again: the kernel may have dropped the pages, and a second fsync would lie. */
+ * 256 folders are all created at open and synced once, because a folder that is created later would
+ * have to be synced in its parent before it could be relied on. After a failed fsync nothing is
+ * tried again: the kernel may have dropped the pages, and a second fsync would report a false
+ * success. */
 #include "base/mem.h"
 #include "base/secret.h"
 #include "files/store_internal.h"
@@ -115,7 +116,7 @@ struct tt_store *tt_store_open(const char *folder, struct tt_err *err)
         tt_store_fail(err, folder, errno);
         goto fail;
     }
-    /* A new folder's name lies in its parent. */
+    /* A new folder's name is in its parent. */
     if (made && sync_dir(store, "..") != 0) {
         tt_store_fail(err, "fsync of the folder above the store", errno);
         goto fail;

@@ -1,10 +1,9 @@
 /* Bytes of uploaded files on disk, under random keys: <folder>/ab/abcd… (32 hex digits, the first
  * two again as a folder). A file is written under a temporary name and gets its key in one rename,
- * after its bytes are on disk: so a file exists if and only if it was committed. Who it belongs to
- * stands in a database row that is written after the commit and deleted before the file; what a
- * crash leaves between the two is swept at start. Nothing here takes a path from anybody: keys are
- * checked digit by digit. Everything blocks, so it belongs on aux threads (files/upload.h,
- * files/job.h). */
+ * after its bytes are on disk: so a file exists if and only if it was committed. A database row
+ * says who owns it; the row is written after the commit and deleted before the file. Files that a
+ * crash leaves between the two are swept at start. No function accepts a path: keys are checked
+ * digit by digit. Everything blocks, so it belongs on aux threads (files/upload.h, files/job.h). */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -14,7 +13,7 @@
 struct tt_store;
 struct tt_store_file;
 
-/* Opens a store, making its folders (0700) when they are not there. One a process and folder.
+/* Opens a store and creates its folders (0700) if they are missing. One per process and folder.
  * Owns: the caller, tt_store_close, after every file of it. Fails: NULL with "store_failed" (500)
  * or "disk_full" (507). Thread: any, blocks. */
 struct tt_store *tt_store_open(const char *folder, struct tt_err *err);
@@ -25,8 +24,8 @@ bool tt_store_key_valid(struct tt_str key);
 
 /* ---- writing; one thread at a time for a file, blocks ---- */
 
-/* Begins a file of at most `max` bytes under a new key. Owns: the caller, ended by tt_store_commit
- * or tt_store_discard. Fails: NULL with "store_failed" or "disk_full" (507). */
+/* Begins a file of at most `max` bytes under a new key. Owns: the caller, until tt_store_commit or
+ * tt_store_discard. Fails: NULL with "store_failed" or "disk_full" (507). */
 struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, struct tt_err *err);
 const char *tt_store_file_key(const struct tt_store_file *file);
 
@@ -34,36 +33,36 @@ const char *tt_store_file_key(const struct tt_store_file *file);
  */
 int tt_store_append(struct tt_store_file *file, struct tt_str bytes, struct tt_err *err);
 
-/* Bytes, name and folder are on disk when it returns 0. Owns: takes the file in any case.
- * Fails: "disk_full", "store_failed"; nothing is left of it then. */
+/* Bytes, name and folder are on disk when it returns 0. Owns: takes the file in any case. Fails:
+ * "disk_full", "store_failed"; nothing is left of the file then. */
 int tt_store_commit(struct tt_store_file *file, struct tt_err *err);
 void tt_store_discard(struct tt_store_file *file); /* NULL is harmless */
 
 /* ---- committed files; any thread, blocks ---- */
 
-/* A descriptor for reading (close-on-exec), -1 with "file_missing" (404; also for what is no key)
- * or "store_failed". `size` may be NULL. Owns: the caller, close(2). */
+/* A descriptor for reading (close-on-exec), -1 with "file_missing" (404; also when the key is not
+ * valid) or "store_failed". `size` may be NULL. Owns: the caller, close(2). */
 int tt_store_open_file(struct tt_store *store, struct tt_str key, uint64_t *size,
                        struct tt_err *err);
 
-/* Appends the whole file. Fails: like above, or "file_too_large" (413) past out->max; out is then
- * as it was. */
+/* Appends the whole file. Fails: like above, or "file_too_large" (413) beyond out->max; out is
+ * unchanged then. */
 int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out,
                   struct tt_err *err);
 
-/* Removes it; a file that is not there is no failure. On disk when it returns 0. */
+/* Removes a file; a missing file is not an error. The removal is on disk when it returns 0. */
 int tt_store_remove(struct tt_store *store, struct tt_str key, struct tt_err *err);
 
 struct tt_store_swept {
     size_t kept;
-    size_t orphans;    /* removed: committed, but no row knew them */
+    size_t orphans;    /* removed: committed, but without a row */
     size_t unfinished; /* removed: temporary files of an earlier process */
     size_t missing;    /* rows whose file is not there; logged */
     size_t foreign;    /* names that are not ours, left alone; logged */
 };
-/* Removes what no row knows. `next` gives the known keys one after the other (false = no more),
- * read from the database after tt_store_open. Files that this process made are left alone, so it
- * may run beside uploads; once for an open store. Fails: "store_failed"; what was removed stays
+/* Removes files without a row. `next` returns the known keys one after the other (false = no more),
+ * read from the database after tt_store_open. Files that this process created are left alone, so it
+ * may run beside uploads; call it once per open store. Fails: "store_failed"; removed files stay
  * removed. */
 int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str *key), void *arg,
                    struct tt_store_swept *swept, struct tt_err *err);
@@ -72,6 +71,6 @@ struct tt_store_count {
     size_t files; /* committed ones */
     uint64_t bytes;
 };
-/* Counts the files of a store that is not open; no folder is none. Changes nothing. Fails:
- * "store_failed". Thread: any, blocks. */
+/* Counts the files of a store that is not open; a missing folder counts as empty. Changes nothing.
+ * Fails: "store_failed". Thread: any, blocks. */
 int tt_store_count(const char *folder, struct tt_store_count *count, struct tt_err *err);

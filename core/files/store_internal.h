@@ -1,4 +1,4 @@
-/* What the files of the store share, and what its tests may touch. Nothing outside core/files and
+/* Shared by the files of the store and visible to its tests. Nothing outside core/files and
  * tests/unit/files includes this. */
 #pragma once
 #include "base/map.h"
@@ -12,7 +12,7 @@
 struct tt_store {
     int dir; /* of the folder */
     pthread_mutex_t lock;
-    struct tt_map *young; /* keys made by this process; NULL after the sweep. Under the lock */
+    struct tt_map *young; /* keys created by this process; NULL after the sweep. Under the lock */
 };
 
 /* Turns errno into err: "disk_full" or "store_failed". Always -1. */

@@ -1,7 +1,7 @@
-/* The sweep at start: what the disk holds against what the database knows. Only names that the
- * store itself gives are ever removed; anything else in the folder is somebody's and is reported. A
- * row without its file cannot happen by a crash (the file comes first and goes last), so it is
- * logged as what it is: lost by another hand. Counting what a sweep could remove is here too. */
+/* The sweep at start: compares the disk with the database. Only names that the store itself creates
+ * are ever removed; anything else in the folder belongs to somebody and is reported. A crash cannot
+ * cause a row without its file (the file is created first and removed last), so such a row is
+ * logged as lost by somebody else. The count of files that a sweep could remove is here too. */
 #include "base/log.h"
 #include "files/store_internal.h"
 

@@ -1,8 +1,8 @@
-/* One job in flight for each upload, and the bytes that come meanwhile wait in a buffer of their
- * own: the two are swapped when the next job goes out. While a job is in flight the file and the
- * `writing` buffer are its alone. A pool that is full is asked again by a timer, because the middle
- * of an upload is a bad time to refuse one. The owner may leave at any time: then the struct lives
- * on until the job is back, and a last job removes what the disk holds. */
+/* One job in flight for each upload; bytes that arrive meanwhile wait in a separate buffer, and the
+ * two are swapped when the next job is submitted. While a job is in flight the file and the
+ * `writing` buffer are its alone. When the pool is full, a timer tries again, because the middle of
+ * an upload is a bad time to refuse one. The owner may leave at any time: then the struct lives on
+ * until the job is back, and a last job removes the file from the disk. */
 #include "files/upload.h"
 
 #include "base/mem.h"

@@ -1,8 +1,8 @@
-/* The pool for what blocks: one queue under a mutex, some threads, answers by mail to the loop that
- * asked. One lock is enough, since every job here costs far more than the lock (20 ms of Argon2, a
- * DNS question, a file). The bound is on the queue, so that the refusal comes at once and not after
- * a long wait; nothing is ever dropped silently while the pool lives. No priorities, no time
- * limits: a pool that must not be held up by others is a pool of its own. */
+/* The pool for blocking work: one queue under a mutex, some threads, answers by mail to the loop
+ * that submitted. One lock is enough, since every job here costs far more than the lock (20 ms of
+ * Argon2, a DNS lookup, a file). The bound is on the queue, so that the refusal comes at once and
+ * not after a long wait; nothing is ever dropped silently while the pool lives. There are no
+ * priorities and no time limits: work that must not be delayed by other work gets its own pool. */
 #include "loop/aux.h"
 
 #include "base/mem.h"

@@ -1,16 +1,17 @@
-/* A small pool of threads for what blocks: DNS, Argon2, files, text extraction, long reads. A job
- * runs there and is delivered back to the loop that asked. Bounded: a full queue refuses at once,
- * so that a flood of expensive work answers 503 and does not pile up. */
+/* A small pool of threads for blocking work: DNS, Argon2, files, text extraction, long reads. A job
+ * runs there and is delivered back to the loop that submitted it. The queue is bounded: a full
+ * queue refuses at once, so that a flood of expensive work is answered with 503 and does not pile
+ * up. */
 #pragma once
 #include "loop/loop.h"
 
 struct tt_aux;
 
-/* `name` shows in thread names; `threads` >= 1; `queue_max` jobs may wait. Owns: the caller. */
+/* `name` appears in thread names; `threads` >= 1; `queue_max` jobs may wait. Owns: the caller. */
 struct tt_aux *tt_aux_new(const char *name, int threads, int queue_max, struct tt_err *err);
 
-/* Lets running jobs end, drops waiting ones undelivered (see `drop`), joins the threads. Comes
- * before tt_loop_free of the loops that asked: running jobs still post to them. */
+/* Lets running jobs end, drops waiting ones undelivered (see `drop`), joins the threads. Call it
+ * before tt_loop_free of the loops that submitted: running jobs still post to them. */
 void tt_aux_free(struct tt_aux *aux);
 
 struct tt_aux_job {
@@ -28,11 +29,11 @@ struct tt_aux_job {
 int tt_aux_submit(struct tt_aux *aux, struct tt_loop *loop, struct tt_aux_job *job,
                   struct tt_err *err);
 
-/* A cancelled job still calls `done`; `run` is left out if it has not begun. done asks
- * tt_aux_cancelled to know that nobody waits. Thread: the submitting loop. */
+/* A cancelled job still calls `done`; `run` is skipped if it has not begun. `done` calls
+ * tt_aux_cancelled to find out that nobody waits. Thread: the submitting loop. */
 void tt_aux_cancel(struct tt_aux_job *job);
 bool tt_aux_cancelled(const struct tt_aux_job *job);
 
 int tt_aux_waiting(struct tt_aux *aux); /* jobs in the queue; any thread */
-/* Jobs that wait or run, or whose answer is not posted yet; any thread. */
+/* Jobs that wait or run, or whose answer is not posted yet. Thread: any. */
 int tt_aux_busy(struct tt_aux *aux);

@@ -1,10 +1,10 @@
 /* The tick: wait, I/O, mail, timers, ready list, hooks, in this order and once each. The fixed
- * order is the point: what I/O, mail and timers cause gathers on the ready list, what must be
- * joined for all of them (one send a socket, one run of the HTTP library) happens in the hooks, and
- * nobody is ever called from inside his own call. The traps handled here are events that are stale
- * because an earlier callback of the same batch stopped their watch, and work that makes work
- * without end: it gives way to I/O after TT_LOOP_ROUNDS passes. Does not read, write or close
- * descriptors. */
+ * order is the point: work caused by I/O, mail and timers gathers on the ready list, work that must
+ * be joined for all of them (one send per socket, one run of the HTTP library) happens in the
+ * hooks, and no code is ever called from inside its own call. Two traps are handled here: events
+ * that are stale because an earlier callback of the same batch stopped their watch, and work that
+ * creates work without end, which gives way to I/O after TT_LOOP_ROUNDS passes. Does not read,
+ * write or close descriptors. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

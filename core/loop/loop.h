@@ -23,13 +23,13 @@ void tt_loop_run(struct tt_loop *loop);
 /* One tick; waits at most max_wait_ms (-1 = until something happens). For tests and start-up. */
 void tt_loop_tick(struct tt_loop *loop, int max_wait_ms);
 
-/* Makes tt_loop_run return after this tick, or at once when it comes before. Thread: any. */
+/* Makes tt_loop_run return after this tick, or at once if it is called before. Thread: any. */
 void tt_loop_stop(struct tt_loop *loop);
 
-/* Monotonic ms, read once a tick: cheap and equal for everything in one tick. */
+/* Monotonic ms, read once per tick: cheap, and the same for everything in one tick. */
 uint64_t tt_loop_now(const struct tt_loop *loop);
 
-/* The longest tick, without its wait, since this was last asked. */
+/* The longest tick, without its wait, since the last call. */
 uint64_t tt_loop_take_slowest_us(struct tt_loop *loop);
 
 /* ---- descriptors ---- */
@@ -44,8 +44,8 @@ struct tt_watch {
 int tt_watch_start(struct tt_loop *loop, struct tt_watch *watch, struct tt_err *err);
 int tt_watch_update(struct tt_watch *watch, uint32_t events);
 
-/* No callback comes after this, not even for events of the current tick. The fd stays open; call it
- * before close(2). Harmless on a watch that is not started. */
+/* No callback comes after this, not even for events of the current tick. The fd stays open; call
+ * this before close(2). Harmless on a watch that is not started. */
 void tt_watch_stop(struct tt_watch *watch);
 
 /* ---- ready list ---- */
@@ -70,7 +70,7 @@ struct tt_hook {
 };
 #define TT_RANK_REPLY  10 /* upstream bytes were read: wake readers, free finished handles */
 #define TT_RANK_STREAM 20 /* frames are joined and sent */
-#define TT_RANK_HTTP   30 /* the HTTP library runs over what was resumed */
+#define TT_RANK_HTTP   30 /* the HTTP library handles connections that were resumed */
 void tt_loop_hook(struct tt_loop *loop, struct tt_hook *hook);
 void tt_loop_unhook(struct tt_hook *hook);
 
@@ -86,9 +86,9 @@ struct tt_timer {
     struct tt_loop *loop;
     void (*on_due)(struct tt_timer *timer);
 };
-/* Starts, or moves a running one. delay_ms counts from now, not from the start of the tick; on_due
- * never comes early, and never in the tick phase that started it: 0 started by a timer runs in the
- * next tick, which does not wait. */
+/* Starts a timer, or moves a running one. delay_ms counts from now, not from the start of the tick.
+ * on_due never comes early, and never in the tick phase that started it: a delay of 0 started by a
+ * timer runs in the next tick, which does not wait. */
 void tt_timer_start(struct tt_loop *loop, struct tt_timer *timer, uint64_t delay_ms);
 void tt_timer_stop(struct tt_timer *timer); /* harmless when not running */
 
@@ -99,6 +99,6 @@ struct tt_mail {
     struct tt_list node;
     void (*deliver)(struct tt_mail *mail); /* on the loop's thread; may free the mail */
 };
-/* Owns: the poster's memory until deliver is called. Never blocks. Thread: any. A mail posted to a
+/* Owns: the poster's memory until deliver is called. Never blocks. Thread: any. Mail posted to a
  * loop that has stopped for good is never delivered. */
 void tt_loop_post(struct tt_loop *loop, struct tt_mail *mail);

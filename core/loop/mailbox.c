@@ -1,7 +1,7 @@
 /* Mail to a loop from other threads: a lock-free stack and one eventfd. Only the post that finds
  * the box empty signals: a thousand posts in one tick cost one write. The reader takes the whole
- * stack with one exchange, so there is no ABA problem, and a poster can never be made to wait by a
- * slow loop. Neither bounded nor dropping: whoever posts bounds what he has under way. */
+ * stack with one exchange, so there is no ABA problem, and a slow loop can never make a poster
+ * wait. It neither bounds nor drops: posters bound the mail that they have in progress. */
 #include "base/err.h"
 #include "loop/loop_internal.h"
 

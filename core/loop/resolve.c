@@ -1,10 +1,9 @@
 /* Host names to addresses with getaddrinfo on the aux pool, since libcurl's own resolver threads
  * freeze a worker when a handle is removed while they run. Three short cuts: a literal address and
  * "localhost" (RFC 6761: always the loopback, also in a root without /etc/hosts) are answered at
- * once; an answer is kept for a minute, a failure for 5 s (getaddrinfo tells no TTL); equal
- * questions under way share one lookup, whichever loop asks. An answer finds its way by mail to
- * each asker's own loop, so no loop depends on another one still running. Judges no address: egress
- * does. */
+ * once; an answer is cached for a minute, a failure for 5 s (getaddrinfo reports no TTL); equal
+ * lookups in progress are shared, whichever loop asks. An answer goes by mail to each caller's own
+ * loop, so no loop depends on another one still running. Checks no address: egress does that. */
 #include "loop/resolve.h"
 
 #include "base/clock.h"
@@ -184,7 +183,7 @@ struct tt_resolver *tt_resolver_new(struct tt_aux *aux)
     return resolver;
 }
 
-/* Under the lock, which it gives back; the last one frees. */
+/* Under the lock, which it releases; the last one frees. */
 static void unlock_and_unref(struct tt_resolver *resolver)
 {
     struct tt_list *node;
@@ -266,7 +265,7 @@ static void on_deferred(struct tt_deferred *deferred)
 
 /* ---- lookups ---- */
 
-/* Under the lock, which it gives back: from now on the question is asked anew. */
+/* Under the lock, which it releases: from now on the name is looked up again. */
 static void lookup_close(struct lookup *lookup)
 {
     tt_map_remove(lookup->resolver->pending, tt_str_from(lookup->host));

@@ -1,8 +1,8 @@
-/* Timers: a binary heap of (time, order of starting), positions kept in the timers so that any one
- * can be moved or stopped in O(log n) without a search. Resolution is 1 ms and all rounding goes
- * up: a timer never runs early, and the wait before it never ends early, which would make the loop
- * spin through the last fraction of a millisecond. Does not repeat: a periodic job starts itself
- * again. */
+/* Timers: a binary heap of (time, order of starting), with positions stored in the timers so that
+ * any one can be moved or stopped in O(log n) without a search. Resolution is 1 ms and all rounding
+ * goes up: a timer never runs early, and the wait before it never ends early, which would make the
+ * loop spin through the last fraction of a millisecond. Does not repeat: a periodic job starts
+ * itself again. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop_internal.h"

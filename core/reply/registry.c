@@ -1,9 +1,9 @@
-/* What goes on right now. A queue a session, made when something happens in it and gone when
+/* What is running now. One queue per session, created when something happens in it and removed when
  * nothing does: the turn that runs, those that wait, and the running reply. Each entered turn has a
- * ticket in the heap, because what the caller embeds may be gone (left) while the news of its
- * admission is still on its way to its loop. One lock for everything, never held while anything is
- * called; posting mail under it is fine (it never blocks). A stop that hits a session between
- * admission and the making of the reply is remembered and given to the reply when it is added. */
+ * ticket in the heap, because the struct that the caller embeds may be gone (left) while the
+ * message of its admission is still travelling to its loop. There is one lock, never held during a
+ * callback; posting mail under it is fine (it never blocks). A stop that hits a session between
+ * admission and the creation of the reply is stored and applied to the reply when it is added. */
 #include "reply/registry.h"
 
 #include "base/map.h"
@@ -145,8 +145,8 @@ static void ticket_free(struct ticket *ticket)
     free(ticket);
 }
 
-/* On the ticket's loop. Under the lock its state is settled; then the turn is told, unless it left,
- * and an ended ticket is gone before that, so that the callback may enter again. */
+/* On the ticket's loop. Under the lock its state is settled; then the turn is notified, unless it
+ * left. An ended ticket is gone before that, so that the callback may enter again. */
 static void ticket_tell(struct ticket *ticket)
 {
     struct tt_turn *turn = ticket->turn;
@@ -263,7 +263,7 @@ void tt_turn_leave(struct tt_turn *turn)
         ticket_free(ticket); /* else its mail frees it */
 }
 
-/* Under the lock. A ticket that was called is told by what is under way already. */
+/* Under the lock. For a ticket that was called the notification is already in progress. */
 static void ticket_end(struct ticket *ticket, const struct tt_err *reason)
 {
     bool under_way = ticket->state == TICKET_CALLED;

@@ -1,11 +1,11 @@
-/* What goes on right now, process-wide: the running reply of a message, and the queue of turns of a
- * session (one at a time, in order of arrival, on all workers together). One lock, never held while
- * anything is called. */
+/* What is running now, process-wide: the running reply of a message, and the queue of turns of a
+ * session (one at a time, in order of arrival, on all workers together). There is one lock, never
+ * held during a callback. */
 #pragma once
 #include "reply/reply.h"
 
 struct tt_registry;
-struct tt_registry *tt_registry_new(int waiting_max); /* turns that may wait a session: 4 */
+struct tt_registry *tt_registry_new(int waiting_max); /* turns that may wait per session: 4 */
 void tt_registry_free(struct tt_registry *registry);
 
 /* ---- turns ---- */
@@ -19,18 +19,18 @@ struct tt_turn { /* embed and zero */
 };
 
 /* Queues for (user, session). 0: on_admitted comes on the loop, never from inside this call: with
- * NULL when it is this turn's time, with "session_deleted" or "stopped" when the waiting was ended.
- * -1: "session_busy" (429), or the reason of tt_registry_stop_all. Thread: loop. */
+ * NULL when the turn may begin, with "session_deleted" or "stopped" when the wait was ended. -1:
+ * "session_busy" (429), or the reason of tt_registry_stop_all. Thread: loop. */
 int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_turn *turn,
                   int64_t user_id, struct tt_str session_id, struct tt_err *err);
 
-/* Gives up waiting, or ends the turn: the next one is admitted. Harmless when not entered. */
+/* Stops waiting, or ends the turn: the next one is admitted. Harmless when not entered. */
 void tt_turn_leave(struct tt_turn *turn);
 
 /* Ends the waiting turns of a session with `reason`, and stops its running reply with it (NULL
- * reason = stopped by the user; waiting turns get "stopped"). A turn that runs but has no reply yet
- * has it stopped when it is added. Returns the running reply's message id or 0; *ended (may be
- * NULL): whether there was anything to end. Thread: any. */
+ * reason = stopped by the user; waiting turns get "stopped"). If a turn runs but has no reply yet,
+ * its reply is stopped when it is added. Returns the running reply's message id or 0; *ended (may
+ * be NULL) says whether there was anything to end. Thread: any. */
 int64_t tt_registry_end_session(struct tt_registry *registry, int64_t user_id,
                                 struct tt_str session_id, const struct tt_err *reason, bool *ended);
 

@@ -1,8 +1,8 @@
 /* A reply's life: waiting, running, produced, finished; its outcome; and how it is stopped from any
- * thread. Only the reply's own thread changes the state; everybody else reads it with acquire, so
- * that whoever sees FINISHED also sees every byte. Outcomes are made once and never changed (finish
- * puts a new one in place), because readers on other threads look at them without a lock. A stop
- * travels by mail and waits for a producer that has not said yet how it is stopped. */
+ * thread. Only the reply's own thread changes the state; all others read it with acquire, so that a
+ * reader that sees FINISHED also sees every byte. Outcomes are created once and never changed
+ * (finish puts a new one in place), because readers on other threads look at them without a lock. A
+ * stop travels by mail and waits for a producer that has not said yet how to stop it. */
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "reply/reply_internal.h"
@@ -103,7 +103,7 @@ void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *f
     reply->filtering = filter->run ? TT_FILTER_RUNS : TT_FILTER_OVER;
 }
 
-/* Valid UTF-8 is asked for here, where it comes in: the log and its readers count on it. */
+/* Valid UTF-8 is required here, at the entry: the log and its readers rely on it. */
 static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                            bool final, struct tt_err *err)
 {
@@ -260,7 +260,7 @@ static void on_stop_mail(struct tt_mail *mail)
     tt_reply_unref(reply);
 }
 
-/* A stop that came before: it is told by mail again, since on_stop must not be called from here. */
+/* A stop that came earlier is sent again by mail, since on_stop must not be called from here. */
 void tt_reply_on_stop(struct tt_reply *reply,
                       void (*on_stop)(struct tt_reply *reply, const struct tt_err *reason,
                                       void *arg),

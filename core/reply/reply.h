@@ -1,8 +1,8 @@
 /* A reply: the text that a model produces, as an append-only log that belongs to the server and not
- * to a connection. One producer (on the reply's own worker), any number of readers on any worker,
- * each at its own position; a slow reader costs nothing but itself. The log is a list of fixed
- * chunks that never move, its length published with release/acquire, so readers copy nothing and
- * lock nothing. Refcounted: the producer, the registry and each reader hold one. */
+ * to a connection. It has one producer (on the reply's own worker) and any number of readers on any
+ * worker, each at its own position; a slow reader affects only itself. The log is a list of fixed
+ * chunks that never move, with its length published with release/acquire, so readers copy nothing
+ * and lock nothing. Refcounted: the producer, the registry and each reader hold one reference. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -17,12 +17,12 @@ enum tt_reply_kind { TT_REPLY_CONTENT, TT_REPLY_REASONING, TT_REPLY_TOOL_CALLS, 
 enum tt_reply_state {
     TT_REPLY_WAITING,  /* no byte yet */
     TT_REPLY_RUNNING,  /* bytes came */
-    TT_REPLY_PRODUCED, /* the producer has ended; the final commit is under way */
-    TT_REPLY_FINISHED  /* committed (or lost with a reason): readers may tell the end */
+    TT_REPLY_PRODUCED, /* the producer has ended; the final commit is in progress */
+    TT_REPLY_FINISHED  /* committed (or failed with a reason): readers may report the end */
 };
 
 struct tt_reply_usage {
-    int64_t input_tokens, output_tokens; /* -1 = not told */
+    int64_t input_tokens, output_tokens; /* -1 = not reported */
 };
 
 struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings live with the reply */
@@ -30,23 +30,23 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     struct tt_err error;  /* error.status != 0: how it failed */
     char finish_reason[32];
     struct tt_reply_usage usage;
-    bool usage_estimated;  /* at least one of its numbers, by us: see tokens.h */
-    int64_t retry_after_s; /* -1 = not told */
+    bool usage_estimated;  /* at least one of its numbers is our estimate: see tokens.h */
+    int64_t retry_after_s; /* -1 = not reported */
     int http_status;       /* of the upstream's answer; 0 = none came */
     bool maybe_charged;    /* failed after the request had been sent */
-    int attempts;          /* that were begun; 0 = nobody counted */
-    bool charged_twice;    /* possibly: one was sent, gave no answer, and was followed by another */
+    int attempts;          /* attempts that were begun; 0 = not counted */
+    bool charged_twice;    /* possibly: one was sent, got no answer, and was followed by another */
 };
 
 struct tt_reply;
 
-/* Bytes that all logs of the process may hold; over it tt_reply_new fails with "busy" (503). Set
+/* Bytes that all logs of the process may hold; beyond it tt_reply_new fails with "busy" (503). Set
  * once at start. */
 void tt_reply_set_memory_max(size_t bytes);
 size_t tt_reply_memory_used(void);
 int tt_reply_count(void); /* replies that are not FINISHED */
 
-/* A reply made on its own worker. Owns: the caller, one reference. */
+/* Creates a reply on its own worker. Owns: the caller, one reference. */
 struct tt_reply *tt_reply_new(struct tt_loop *loop, int64_t message_id, int64_t user_message_id,
                               int64_t user_id, struct tt_err *err);
 struct tt_reply *tt_reply_ref(struct tt_reply *reply);
@@ -59,9 +59,9 @@ struct tt_loop *tt_reply_loop(const struct tt_reply *reply);
 
 /* ---- the producer, on the reply's loop ---- */
 
-/* What the upstream does not tell of the usage is estimated when the reply ends: of what was asked
- * these tokens, of what was answered the log's. A reply that failed before the upstream did any
- * work has none. Before its producer starts. */
+/* Numbers of the usage that the upstream does not report are estimated when the reply ends: the
+ * input as these tokens, the output from the log. A reply that failed before the upstream did any
+ * work has no usage. Call it before the producer starts. */
 void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens);
 
 /* Appends whole characters. -1 with "reply_too_long" when the log is full (nothing is appended), or
@@ -69,26 +69,26 @@ void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens);
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                     struct tt_err *err);
 
-/* What stands between the producer and the log, but for tool calls, which are no text to be cut.
- * `run` gets each appended text and puts into `out` (empty) what is to be logged instead: valid
- * UTF-8, maybe nothing for now; once at the end, for both kinds and with an empty text, `final` is
- * true, so that what was held back is told. It is never called again after it has failed: the reply
- * then ends as error with *err. */
+/* A filter between the producer and the log. Tool calls do not pass it: they are not text that
+ * could be cut. `run` gets each appended text and puts into `out` (empty) the text to log instead:
+ * valid UTF-8, possibly nothing for now. At the end it is called once for both kinds with an empty
+ * text and `final` true, so that it can release text that it held back. It is never called again
+ * after it has failed: the reply then ends as an error with *err. */
 struct tt_reply_filter {
     int (*run)(void *arg, enum tt_reply_kind kind, struct tt_str text, bool final,
                struct tt_buf *out, struct tt_err *err);
-    void (*close)(void *arg); /* for the filter's owner, when no reply runs it any more */
+    void (*close)(void *arg); /* for the filter's owner, when no reply uses it any more */
     void *arg;
 };
 
-/* Puts a filter before the log, before the first append. `run` NULL: from now on whatever is
- * appended is dropped, for an owner that leaves before the producer has ended. */
+/* Puts a filter before the log, before the first append. `run` NULL: from now on appended text is
+ * dropped, for an owner that leaves before the producer has ended. */
 void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *filter);
 
-/* The producer is through. Calls on_produced (below) at the end of this tick. */
+/* The producer has finished. Calls on_produced (below) at the end of this tick. */
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome);
 
-/* The outcome is stored (or could not be: `error`). Wakes all readers. */
+/* The outcome is stored (or could not be stored: `error`). Wakes all readers. */
 void tt_reply_finish(struct tt_reply *reply, const struct tt_err *error);
 
 /* Called once, on the reply's loop, when PRODUCED: commits and then calls tt_reply_finish. */
@@ -113,39 +113,40 @@ uint64_t tt_reply_length(const struct tt_reply *reply); /* bytes published */
 const struct tt_reply_outcome *
 tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
 
-/* A run of bytes of one kind from `position` on, at most up to what is published. False at the end
- * of what there is. Never ends inside a character when position does not lie inside one. An entry
+/* A run of bytes of one kind from `position` on, at most up to the published length. False at the
+ * end of the published bytes. Never ends inside a character if position is not inside one. An entry
  * of tool calls may take several spans, but all of it is published at once. */
 struct tt_reply_span {
     enum tt_reply_kind kind;
     struct tt_str bytes;
-    uint64_t end;               /* position after them */
-    uint64_t run_from, run_end; /* the whole run of this kind, as far as published; of tool calls
-                                   the entry */
+    uint64_t end; /* position after them */
+    uint64_t run_from,
+        run_end; /* the whole run of this kind, as far as published; for tool calls the entry */
 };
 bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_reply_span *span);
 
 /* Appends all published text of one kind. */
 void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out);
 
-/* Whether `position` lies inside a character or an entry of tool calls: no frame ended there. */
+/* Whether `position` is inside a character or an entry of tool calls: no frame ended there. */
 bool tt_reply_splits(const struct tt_reply *reply, uint64_t position);
 
 /* ---- who listens for a client ---- */
 
-/* Readers say nothing about clients: one that waits for a row may have lost its client long ago.
- * So whoever tells a client of the reply says so for as long as that client is there. */
+/* Readers say nothing about clients: a reader that waits for a row may have lost its client long
+ * ago. So code that sends a reply to a client registers it here for as long as that client is
+ * connected. */
 void tt_reply_client_add(struct tt_reply *reply);
-/* One listener fewer. `left`: because its client has left; if it was the last one and the reply is
- * to be cancelled then, it is stopped. */
+/* Removes one client. `left`: because the client has left; if it was the last one and the reply
+ * must not run without clients, it is stopped. */
 void tt_reply_client_remove(struct tt_reply *reply, bool left);
 bool tt_reply_has_clients(const struct tt_reply *reply);
-/* What a reply is made for nobody: it ends when the last listener's client has left. Set before
- * others know the reply. */
+/* The reply ends when its last client has left. Set it before others know the reply. */
 void tt_reply_stop_without_clients(struct tt_reply *reply);
 
-/* A listener: on_wake on its own loop when there is something new (bytes or a state), joined to one
- * call a tick; on the reply's own loop it comes in the same tick (hook rank TT_RANK_REPLY). */
+/* A reader: on_wake comes on its own loop when there is something new (bytes or a state), joined to
+ * one call per tick. On the reply's own loop it comes in the same tick (hook rank TT_RANK_REPLY).
+ */
 struct tt_reply_reader {
     struct tt_list node;
     struct tt_reply *reply;

@@ -1,4 +1,4 @@
-/* What the three files of a reply share: reply.c (life, state, stopping), reply_log.c (the bytes)
+/* Shared by the three files of a reply: reply.c (life, state, stopping), reply_log.c (the bytes)
  * and reply_wake.c (readers). Nothing outside core/reply includes this. */
 #pragma once
 #include "reply/reply.h"
@@ -46,16 +46,16 @@ struct tt_reply_loop_readers {
     struct tt_reply *reply; /* valid while there are readers: they hold references */
     struct tt_loop *loop;
     struct tt_list readers;
-    struct tt_list fresh; /* attached, and owed a first wake */
+    struct tt_list fresh; /* attached, waiting for the first wake */
     struct tt_deferred first_wake;
     struct tt_mail mail;
     atomic_bool mail_pending;
     unsigned count;
     bool walking;
-    bool left; /* out of the reply's list; freed when nothing is under way any more */
+    bool left; /* out of the reply's list; freed when nothing is in progress any more */
 };
 
-/* What the replies of one loop share: those touched in this tick, and one hook for all of them. */
+/* Shared by the replies of one loop: those touched in this tick, and one hook for all of them. */
 struct tt_reply_hub;
 struct tt_reply_hub *tt_reply_hub_ref(struct tt_loop *loop); /* any thread */
 void tt_reply_hub_unref(struct tt_reply_hub *hub);           /* any thread */
@@ -76,14 +76,14 @@ struct tt_reply {
     struct tt_reply_log log;
     struct tt_reply_filter filter;
     enum { TT_FILTER_NONE, TT_FILTER_RUNS, TT_FILTER_OVER } filtering; /* the reply's thread */
-    bool estimates; /* what the upstream does not tell of the usage */
+    bool estimates; /* usage that the upstream does not report */
     int64_t input_estimate;
-    atomic_int listeners; /* on behalf of clients that are there */
+    atomic_int listeners; /* clients that are connected */
     bool stop_without_clients;
 
     struct tt_list touched;             /* in the hub; holds a reference */
     pthread_mutex_t lock;               /* over `loop_readers` and `stop_reason` */
-    struct tt_list loop_readers;        /* one a loop that has readers */
+    struct tt_list loop_readers;        /* one per loop that has readers */
     struct tt_reply_loop_readers *home; /* the one on the reply's own loop; that thread's */
 
     _Atomic(struct tt_reply_outcome *) outcome;

@@ -1,10 +1,10 @@
 /* The bytes of a reply: chunks that never move, and segments that say which kind of text they hold.
  * One thread appends, any number read without a lock: everything is written before the length that
  * covers it is published. The place of a chunk follows from the position alone, so a reader needs
- * no cursor. Because positions are dense, a character may lie across two chunks; each chunk
- * therefore has spare bytes behind its end that repeat the first bytes of the next one, so that a
- * span can always end after a whole character. Small chunks first: thousands of replies are open at
- * once. Does not check UTF-8 (llm/delta hands out whole characters) and never shrinks. */
+ * no cursor. Because positions are dense, a character may cross two chunks; each chunk therefore
+ * has spare bytes behind its end that repeat the first bytes of the next one, so that a span can
+ * always end after a whole character. Small chunks first: thousands of replies are open at once.
+ * Does not check UTF-8 (upstream/delta passes whole characters on) and never shrinks. */
 #include "reply/reply_internal.h"
 
 #include <stdlib.h>
@@ -71,7 +71,7 @@ void tt_reply_log_destroy(struct tt_reply_log *log)
     atomic_fetch_sub_explicit(&memory_used, log->memory, memory_order_relaxed);
 }
 
-/* ---- where a position lies ---- */
+/* ---- where a position is ---- */
 
 struct place {
     size_t index; /* of the chunk */

@@ -1,7 +1,7 @@
-/* Stored replies become logs again, so that there is one way in which a reply is read, framed and
- * ended, whether it runs or has ended long ago; the price is one copy of its text while somebody
- * reads it. Runs are read leniently: they come from a row that may have been changed by hand, and
- * a log must hold whole characters whatever they say. */
+/* Stored replies become logs again, so that there is one way to read, frame and end a reply,
+ * whether it runs or has ended long ago; the price is one copy of its text while somebody reads it.
+ * Runs are read leniently: they come from a row that may have been changed by hand, and a log must
+ * hold whole characters whatever they say. */
 #include "reply/reply_stored.h"
 
 #include "base/utf8.h"

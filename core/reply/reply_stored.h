@@ -1,8 +1,8 @@
-/* A reply that has ended, as it is stored and back again. A row holds the text by kind; what a
- * reader's position needs as well is the order in which the kinds came, and that is kept beside
- * them as runs, a letter and a length in bytes each: "r3c120r5c80t40" is 3 bytes of reasoning, 120
- * of content, 5 of reasoning, 80 of content, 40 of tool calls. Most replies have each kind once, in
- * the order reasoning, content, tool calls: they need no runs, "" stands for that. */
+/* A reply that has ended, converted to its stored form and back. A row contains the text by kind. A
+ * reader's position also needs the order in which the kinds came; that is stored beside them as
+ * runs, a letter and a length in bytes each: "r3c120r5c80t40" is 3 bytes of reasoning, 120 of
+ * content, 5 of reasoning, 80 of content, 40 of tool calls. Most replies have each kind once, in
+ * the order reasoning, content, tool calls: they need no runs, and "" stands for that. */
 #pragma once
 #include "reply/reply.h"
 
@@ -16,8 +16,8 @@ struct tt_reply_stored {
     struct tt_reply_outcome outcome;
 };
 
-/* A finished reply with the log that it had: every position means what it meant then. Texts that
- * do not fit their runs (somebody has changed the row) are told all the same, in some order. Owns:
- * the caller, one reference. Fails: NULL with "busy" (503) as tt_reply_new. Thread: loop. */
+/* A finished reply with the log that it had: every position means the same as before. Texts that do
+ * not fit their runs (somebody has changed the row) are still returned, in some order. Owns: the
+ * caller, one reference. Fails: NULL with "busy" (503) as tt_reply_new. Thread: loop. */
 struct tt_reply *tt_reply_restore(struct tt_loop *loop, const struct tt_reply_stored *stored,
                                   struct tt_err *err);

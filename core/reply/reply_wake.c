@@ -1,10 +1,10 @@
-/* Waking the readers of replies: joined to one call a reader and tick. A producer only marks its
- * reply as touched; one hook a loop then goes over the touched replies, wakes readers on the same
- * loop directly, and sends each other loop one mail a reply, never a second while one is under way.
- * The readers of a reply on one loop form a set, struct tt_reply_loop_readers, which only that
- * loop's thread changes: so the reply's lock is held for moments, and only to find the set. Mails
- * carry no reference to the reply: a set that everybody left while its mail travels frees itself
- * on delivery. */
+/* Waking the readers of replies, joined to one call per reader and tick. A producer only marks its
+ * reply as touched; one hook per loop then goes over the touched replies, wakes readers on the same
+ * loop directly, and sends each other loop one mail per reply, never a second one while the first
+ * is in progress. The readers of a reply on one loop form a set, struct tt_reply_loop_readers,
+ * which only that loop's thread changes: so the reply's lock is held for moments, and only to find
+ * the set. Mails carry no reference to the reply: a set whose readers all left while its mail
+ * travels frees itself on delivery. */
 #include "base/map.h"
 #include "base/mem.h"
 #include "reply/reply_internal.h"
@@ -102,7 +102,7 @@ void tt_reply_hub_unref(struct tt_reply_hub *hub)
 }
 
 /* From inside a hook of a higher rank the hub's hook runs only in the next tick: the rerun on the
- * ready list makes that tick come at once. Elsewhere it costs two list operations a tick. */
+ * ready list makes that tick come at once. Elsewhere it costs two list operations per tick. */
 void tt_reply_touch(struct tt_reply *reply)
 {
     struct tt_reply_hub *hub = reply->hub;

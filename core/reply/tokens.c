@@ -1,4 +1,4 @@
-/* Counting characters by kind. Plain ASCII, the bulk of most texts, is skipped eight bytes at once:
+/* Counting characters by kind. Plain ASCII, most of common texts, is skipped eight bytes at once:
  * the history of a conversation is counted with every turn. */
 #include "reply/tokens.h"
 

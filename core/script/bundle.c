@@ -1,6 +1,6 @@
 /* Reading the script files into memory, with the hash over all of them. Hidden files (editors leave
  * them), types/ (annotations only) and tests/ are left out; sizes and numbers are capped, so that a
- * wrong directory is refused and not swallowed. */
+ * wrong directory is refused and not read completely. */
 #include "script/bundle.h"
 
 #include "base/clock.h"

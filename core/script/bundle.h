@@ -30,14 +30,14 @@ struct tt_bundle {
 struct tt_bundle *tt_bundle_read(const char *lua_dir, const char *personas_file,
                                  struct tt_err *err);
 
-/* The same for files that may be written right now: read again while one was changed during the
- * read or in the last 50 ms, so that what somebody is half-way through saving is not taken. Fails
- * also when that goes on for 3 s. Thread: builder or main, blocking. */
+/* The same for files that may be written right now: files are read again if one was changed during
+ * the read or in the last 50 ms, so that half-saved files are not used. Also fails when that
+ * continues for 3 s. Thread: builder or main, blocking. */
 struct tt_bundle *tt_bundle_snapshot(const char *lua_dir, const char *personas_file,
                                      struct tt_err *err);
 void tt_bundle_free(struct tt_bundle *bundle);
 
-/* A bundle from bytes that were kept: new, add each, seal (sorts, makes the hashes; -1 with
+/* A bundle from stored bytes: new, add each, seal (sorts, computes the hashes; -1 with
  * "script_error" when there is no app.lua). */
 struct tt_bundle *tt_bundle_new(void);
 void tt_bundle_add(struct tt_bundle *bundle, struct tt_str path, struct tt_str bytes);

@@ -1,4 +1,4 @@
-/* style.yaml: the personas that a bundle brings. Everything wrong is told with its line. */
+/* style.yaml: the personas of a bundle. Every mistake is reported with its line. */
 #include "base/yaml.h"
 #include "script/bundle.h"
 

@@ -1,9 +1,9 @@
-/* Lua's library would lose both: its resume tells nobody which coroutine runs, and takes every
- * yield for one of the script. Here a yield of the core (tt_task_waits) is yielded on, through as
- * many coroutines as there are, and comes back the same way.
+/* Lua's library would break both: its resume does not report which coroutine runs, and it takes
+ * every yield for one of the script. Here a yield of the core (tt_task_waits) is passed on, through
+ * as many coroutines as there are, and comes back the same way.
  *
- * What must not be resumed is told by a mark in the coroutine's extra space, which Lua copies from
- * the main thread: there it says that a thread is the core's. */
+ * A mark in the coroutine's extra space, which Lua copies from the main thread, says what must not
+ * be resumed: the thread is the core's. */
 #include "script/coroutines.h"
 
 #include "script/task.h"

@@ -1,6 +1,6 @@
-/* The coroutine library of scripts: Lua's own, with three differences. The watchdog stops what runs
- * in a coroutine too; a function of the core that waits may be called in one, and the whole task
- * waits; and a task's own coroutine cannot be resumed or closed by a script. */
+/* The coroutine library of scripts: Lua's own, with three differences. The watchdog also stops code
+ * that runs in a coroutine. A function of the core that waits may be called in one, and then the
+ * whole task waits. A task's own coroutine cannot be resumed or closed by a script. */
 #pragma once
 #include <lua.h>
 

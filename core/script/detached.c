@@ -1,5 +1,5 @@
-/* The task is still being taken down when its end is told, so everything is let go of in the loop's
- * next step: else the last reference would close the generation under its own task. */
+/* The task is still being taken down when its end is reported, so everything is released in the
+ * loop's next tick: otherwise the last reference would close the generation under its own task. */
 #include "script/detached.h"
 
 #include "base/log.h"

@@ -1,4 +1,4 @@
-/* Complaints come as Lua writes them: "file:line: message\nstack traceback:\n…". */
+/* Errors come in Lua's form: "file:line: message\nstack traceback:\n…". */
 #include "script/diagnostics.h"
 
 #include "base/mem.h"

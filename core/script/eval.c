@@ -1,5 +1,5 @@
-/* The names that a line assigns live in a table of their own, which stands before the frozen
- * globals: so a session can keep values, and scripts see none of it. */
+/* The names that a line assigns are in a separate table in front of the frozen globals: so a
+ * session can keep values, and scripts see none of them. */
 #include "script/eval.h"
 
 #include "base/mem.h"

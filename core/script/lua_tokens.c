@@ -1,5 +1,5 @@
 /* Lua's lexical rules as far as they decide where a comment or a string ends. Keywords are names,
- * numbers are symbols; ".." and "..." are one symbol, so that a "." always stands for an index. */
+ * numbers are symbols; ".." and "..." are one symbol, so a "." always means an index. */
 #include "script/lua_tokens.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
-/* The tokens of a Lua source, for those who look for names in it without running it. It knows
- * comments, strings and names; everything else is a symbol. The source compiles: what Lua would
- * refuse is not noticed here. */
+/* The tokens of a Lua source, for code that looks for names in it without running it. It knows
+ * comments, strings and names; everything else is a symbol. The source must compile: errors that
+ * Lua would report are not noticed here. */
 #pragma once
 #include "base/str.h"
 
@@ -10,7 +10,7 @@ enum tt_lua_token_type { TT_LUA_NAME, TT_LUA_STRING, TT_LUA_SYMBOL };
 
 struct tt_lua_token {
     enum tt_lua_token_type type;
-    struct tt_str text; /* borrowed from the source; of a string what is between its quotes */
+    struct tt_str text; /* borrowed from the source; for a string the text between its quotes */
     int line;
 };
 

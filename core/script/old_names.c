@@ -1,7 +1,7 @@
-/* Uses are found in the sources, not while they run: so also those in functions that nobody has
- * called are told. A use is `require "old.path"`, or a field of the local that got a module:
+/* Uses are found in the sources, not while they run: so uses in functions that were never called
+ * are reported too. A use is `require "old.path"`, or a field of the local that got a module:
  * `local pages = require "lib.pages"` and then `pages.old`. Locals of the same name in inner blocks
- * are not told apart; that may only matter for a field that has an old name as well. */
+ * are not distinguished; that only matters for a field that has an old name as well. */
 #include "script/old_names.h"
 
 #include "base/mem.h"
@@ -64,9 +64,9 @@ static int old_index(lua_State *L)
     return 1;
 }
 
-/* The module at the top gives way to a table that has its fields, and those of `fields` at `from`
- * under their old names. They are looked up when they are asked for: loading their modules now
- * could go in a circle. */
+/* Replaces the module at the top by a table that has its fields, and those of `fields` at `from`
+ * under their old names. They are looked up on use: loading their modules now could go in a circle.
+ */
 static void wrap_module(lua_State *L, int from, lua_CFunction require)
 {
     int module = lua_gettop(L);
@@ -161,7 +161,7 @@ static bool is_symbol(const struct search *search, size_t i, const char *symbol)
            tt_str_eq(search->tokens[i].text, tt_str_from(symbol));
 }
 
-/* A name that stands for itself, not for a field or a method. */
+/* A name on its own, not a field or a method. */
 static bool is_free_name(const struct search *search, size_t i)
 {
     return search->tokens[i].type == TT_LUA_NAME &&
@@ -225,7 +225,7 @@ static const char *field_now(struct search *search, struct tt_str module, struct
     return look_up(L, lua_gettop(L), field);
 }
 
-/* What stands at `i` after a module: ".field", perhaps. */
+/* Checks the text at `i` after a module: ".field", perhaps. */
 static void check_field(struct search *search, struct tt_str module, size_t i)
 {
     const char *difference = NULL;

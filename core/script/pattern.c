@@ -1,5 +1,5 @@
-/* The usual backtracking matcher: it calls itself for what stands behind a repeated item or a
- * capture, and goes round for everything else. */
+/* The usual backtracking matcher: it calls itself for the rest after a repeated item or a capture,
+ * and loops for everything else. */
 #include "script/pattern.h"
 
 #include "script/watchdog.h"

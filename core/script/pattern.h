@@ -1,5 +1,5 @@
-/* Lua's patterns, matched so that the watchdog can stop it: a pattern may take exponential time,
- * and Lua's own functions, once in it, hear of nothing. The same language and the same errors. */
+/* Lua's patterns, matched so that the watchdog can stop them: a pattern may take exponential time,
+ * and Lua's own functions notice no signal while they match. Same language, same errors. */
 #pragma once
 #include <lua.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@ struct tt_pattern {
     const char *subject, *subject_end;
     const char *end; /* of the pattern */
     int level;       /* captures, finished or not */
-    int depth;       /* of recursion, that is left */
+    int depth;       /* recursion that is left */
     unsigned steps;
     struct {
         const char *from;
@@ -21,6 +21,6 @@ struct tt_pattern {
 #define TT_CAPTURE_UNFINISHED (-1)
 #define TT_CAPTURE_POSITION   (-2)
 
-/* What begins at `from` and matches the pattern (without a leading ^): its end, or NULL. Both
- * strings must be followed by a NUL. Fails: raises, also when the script is being stopped. */
+/* The end of the text that begins at `from` and matches the pattern (without a leading ^), or NULL.
+ * Both strings must be followed by a NUL. Fails: raises, also when the script is being stopped. */
 const char *tt_pattern_match(struct tt_pattern *ms, const char *from, const char *pattern);

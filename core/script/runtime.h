@@ -1,7 +1,7 @@
-/* A worker's Lua runtime: what its script states share. It knows neither HTTP nor chat: the modules
- * that scripts can require come in as a list, and what they work on is the list owner's. Whoever
- * embeds the runtime in something larger finds that again from a state (see tide/tide.h). Thread:
- * the worker's, once it runs. */
+/* A worker's Lua runtime: shared by its script states. It knows neither HTTP nor chat: the modules
+ * that scripts can require come in as a list, and their data belongs to the owner of that list.
+ * Code that embeds the runtime in something larger finds that again from a state (see tide/tide.h).
+ * Thread: the worker's, once it runs. */
 #pragma once
 #include "base/list.h"
 #include "loop/loop.h"
@@ -15,7 +15,7 @@ struct tt_script_module {
     lua_CFunction open; /* pushes the module's table */
 };
 
-/* What runs at its time, see timers.h. */
+/* Timers, see timers.h. */
 struct tt_timers {
     struct tt_list named;  /* timer.every, those of this worker */
     struct tt_list single; /* timer.after, not due yet */
@@ -38,7 +38,7 @@ struct tt_runtime {
     struct tt_list tasks; /* running ones */
     int task_count;
     bool drained; /* the drain limit has passed: nothing new begins */
-    bool closing; /* the loop has ended: there is no later step */
+    bool closing; /* the loop has ended: there is no later tick */
 };
 
 void tt_runtime_create(struct tt_runtime *runtime);

@@ -1,8 +1,8 @@
-/* What is left out and why: io, os, package, debug, dofile, loadfile, load (files, processes,
+/* Left out, with the reason: io, os, package, debug, dofile, loadfile, load (files, processes,
  * native and binary code), collectgarbage (pauses belong to the core), math.randomseed (all
- * requests share the generator), string.dump, warn. What is replaced: coroutine (coroutines.c),
- * xpcall, setmetatable, and the functions that one call could keep busy or eat the state's whole
- * memory with, since the watchdog cannot stop a C function. lua-cjson is loaded here, through the
+ * requests share the generator), string.dump, warn. Replaced: coroutine (coroutines.c), xpcall,
+ * setmetatable, and the functions of which one call could run too long or use the state's whole
+ * memory, since the watchdog cannot stop a C function. lua-cjson is loaded here, through the
  * package library that scripts never see. */
 #include "script/sandbox.h"
 
@@ -29,7 +29,7 @@ static const luaL_Reg libraries[] = {
 static const char *const hidden_globals[] = {"dofile",         "loadfile", "load",   "loadstring",
                                              "collectgarbage", "print",    "rawset", "warn"};
 
-/* The function that stands behind a replaced one, with the same arguments. */
+/* The function behind a replaced one, with the same arguments. */
 static int call_original(lua_State *L)
 {
     lua_pushvalue(L, lua_upvalueindex(1));

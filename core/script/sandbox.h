@@ -1,5 +1,6 @@
 /* The part of Lua's standard library that scripts get: nothing that reads files, starts processes,
- * loads bytecode or looks into the machine. Protection against mistakes, not a tenant boundary. */
+ * loads bytecode or inspects the machine. It protects against mistakes; it is not a boundary
+ * between tenants. */
 #pragma once
 #include <lua.h>
 

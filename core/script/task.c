@@ -1,5 +1,5 @@
 /* Tasks: coroutines from a pool, resumed by the ready list. A coroutine that ended by an error is
- * dropped, never pooled (its hooks and stack are in no known state). */
+ * dropped, never pooled (the state of its hooks and stack is unknown). */
 #include "script/task.h"
 
 #include "script/value.h"

@@ -8,15 +8,15 @@
 struct tt_task;
 struct tt_wait;
 
-/* How an operation is waited for: one constant for each. All may be NULL. */
+/* How to wait for an operation: one constant for each kind of operation. All may be NULL. */
 struct tt_wait_type {
-    /* Pushes the results of an operation that did not fail, returns how many. NULL: none. */
+    /* Pushes the results of an operation that did not fail and returns how many. NULL: none. */
     int (*push)(struct tt_wait *wait, lua_State *L);
-    /* Stops the operation, unless `done`, and lets go of what the struct holds, before it is freed.
-     * This is also how an operation ends whose task is gone. */
+    /* Stops the operation, unless `done`, and releases what the struct holds, before it is freed.
+     * An operation whose task is gone ends this way too. */
     void (*close)(struct tt_wait *wait);
-    /* For an operation that cannot be stopped: its task is gone, it may hurry. It is closed when it
-     * has come to tt_wait_done. */
+    /* For an operation that cannot be stopped: its task is gone, so it may hurry. It is closed when
+     * it has reached tt_wait_done. */
     void (*abandon)(struct tt_wait *wait);
     /* The client that the task works for has left. */
     void (*on_left)(struct tt_wait *wait);
@@ -30,7 +30,8 @@ struct tt_wait {
     bool done;
 };
 
-/* Something that a task owns and that ends with it at the latest (a place in a queue of turns). */
+/* Something that a task owns and that ends with the task at the latest (a place in a queue of
+ * turns). */
 struct tt_owned {
     struct tt_list node;
     void (*close)(struct tt_owned *owned);
@@ -59,45 +60,45 @@ void tt_task_cancel_all(struct tt_runtime *runtime);
 
 #define TT_TASK_CHILDREN_MAX 256 /* alive at once below one task, their children counted */
 
-/* As tt_task_new, but the task ends with `parent` at the latest: it is cancelled when that one
+/* As tt_task_new, but the task ends with `parent` at the latest: it is cancelled when the parent
  * ends, fails or is cancelled. Fails: NULL ("busy": too many, or no memory). */
 struct tt_task *tt_task_new_child(struct tt_task *parent, tt_task_end_fn *on_end, void *arg,
                                   struct tt_err *err);
 
-/* As tt_task_start, in the loop's next step; `arguments` values of L's top are handed over and
+/* As tt_task_start, in the loop's next tick; `arguments` values from the top of L are passed and
  * follow the light userdata. Fails: -1 when the coroutine's stack cannot take them. */
 int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L, int arguments);
 
-/* The task that `task` runs within and that is nobody's child; itself, if it is that. */
+/* The outermost task that `task` runs within; itself if it is nobody's child. */
 struct tt_task *tt_task_root(struct tt_task *task);
 
 /* Whether `task` is `outer`, or runs within it. */
 bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer);
 
-/* The client that the task works for has left. The task goes on: only what it waits for and what it
- * owns is told, and the tasks within it. */
+/* The client that the task works for has left. The task continues: only its waits, the things it
+ * owns and the tasks within it are notified. */
 void tt_task_client_left(struct tt_task *task);
 bool tt_task_has_client(const struct tt_task *task);
 
-/* ---- whose fault ---- */
+/* ---- the scripts' fault ---- */
 
-/* Notes that the task that runs now (if any) was handed bytes that the scripts have not made: a
- * request's body, rows, an answer of somebody else. */
+/* Notes that the running task (if any) received bytes that the scripts did not make: a request's
+ * body, rows, an answer from elsewhere. */
 void tt_task_take(lua_State *L, size_t bytes);
 /* Pushes such bytes as a string. */
 void tt_task_push_taken(lua_State *L, struct tt_str bytes);
 
-/* Whether a failure of the task (not one of its children), as on_end gets it, is the scripts' own
- * fault: an error that was raised always is. That time or memory ran out is not when much was
- * handed to the task (time) or to all that run in its state (memory): then a client, or what is
- * stored or came from elsewhere, may be the cause. */
+/* Whether a failure of the task (not of one of its children), as on_end gets it, is the scripts'
+ * own fault. An error that was raised always is. Running out of time or memory is not, if the task
+ * (time) or all tasks of its state (memory) had received much data: then a client, or stored or
+ * foreign data, may be the cause. */
 bool tt_task_is_own_fault(const struct tt_task *task, const struct tt_err *error);
 
 /* ---- for bindings ---- */
 
 /* The task that runs now; raises a Lua error when there is none ("while a module loads"). */
 struct tt_task *tt_task_check(lua_State *L, const char *function);
-/* The same for functions that wait: raises also where Lua cannot yield (in a comparator of sort, a
+/* The same for functions that wait: also raises where Lua cannot yield (in a comparator of sort, a
  * callback of gsub, a metamethod called by C). Must come before the operation is started. */
 struct tt_task *tt_task_check_wait(lua_State *L, const char *function);
 /* Whether it would not raise. */
@@ -119,12 +120,12 @@ void tt_wait_free(struct tt_wait *wait);
 /* For coroutines.c. Whether the running task yields in order to wait, which must go through to the
  * loop whatever coroutine of the script it happens in. */
 bool tt_task_waits(lua_State *L);
-/* A coroutine of the script begins to run in L, and ends: where L cannot yield, waiting is not
- * possible in there. Both do nothing while no task runs. */
+/* A coroutine of the script begins to run in L, or ends: where L cannot yield, waiting is not
+ * possible inside. Both do nothing while no task runs. */
 void tt_task_enter_coroutine(lua_State *L);
 void tt_task_leave_coroutine(lua_State *L);
 
-/* The operation is through. When nobody waits any more this frees it. */
+/* The operation has finished. If nobody waits any more, this frees it. */
 void tt_wait_done(struct tt_wait *wait);
 /* The same when its loop has ended: whoever still waits is about to be cancelled. Thread: any. */
 void tt_wait_drop(struct tt_wait *wait);

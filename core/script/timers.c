@@ -1,8 +1,8 @@
-/* Named timers keep to a grid: the next due time is a multiple of the interval after the one
- * before, and what could not run in time (a tick took longer, the worker was busy) is not made up
- * for but told to the next tick as `missed`. A timer is started again only when its tick is over,
- * also when a reload came in between: so ticks never overlap, and the new code's tick waits for the
- * old code's.
+/* Named timers follow a grid: the next due time is a multiple of the interval after the previous
+ * one. Ticks that could not run in time (a tick took longer, the worker was busy) are not made up
+ * for; the next tick gets their number as `missed`. A timer is started again only when its tick has
+ * ended, even if a reload came in between: so ticks never overlap, and the new code's tick waits
+ * for the old code's.
  *
  * A timer's record outlives generations; it is found by name. Between the old vm's retiring and the
  * new one's adopting it has no vm. */

@@ -1,12 +1,12 @@
-/* What scripts run at a time: named timers, declared while modules load, and single calls later. A
- * named timer runs on one worker only, the one that its name's hash says; so nothing is shared, and
- * at a reload that worker's new vm goes on with the old one's due times. Thread: the worker. */
+/* Timers of scripts: named timers, declared while modules load, and single calls later. A named
+ * timer runs on one worker only, selected by the hash of its name, so nothing is shared; at a
+ * reload that worker's new vm continues with the old one's due times. Thread: the worker. */
 #pragma once
 #include "script/detached.h"
 
 #define TT_TIMER_NAME_MAX   64
-#define TT_TIMERS_MAX       100  /* named ones of a bundle */
-#define TT_TIMER_SINGLE_MAX 1000 /* single ones that wait, a worker */
+#define TT_TIMERS_MAX       100  /* named timers of a bundle */
+#define TT_TIMER_SINGLE_MAX 1000 /* single calls that wait, per worker */
 
 /* A declaration; in vm->timers of every worker's vm. */
 struct tt_timers_declared {
@@ -18,10 +18,10 @@ struct tt_timers_declared {
 
 void tt_timers_create(struct tt_timers *timers);
 
-/* Nothing becomes due any more; single calls that wait are dropped, ticks that run go on. */
+/* Nothing becomes due any more; waiting single calls are dropped, running ticks continue. */
 void tt_timers_stop(struct tt_timers *timers);
 
-/* Frees what is left, after tt_timers_stop and after all tasks are gone. */
+/* Frees the rest, after tt_timers_stop and after all tasks have ended. */
 void tt_timers_destroy(struct tt_timers *timers);
 
 /* At the swap: the vm becomes its worker's current one, or stops being it. Due times change hands
@@ -30,12 +30,13 @@ void tt_timers_destroy(struct tt_timers *timers);
 void tt_timers_adopt(struct tt_vm *vm);
 void tt_timers_give_up(struct tt_vm *vm);
 
-/* A single call. Shared by its script's handle and the list of what waits. */
+/* A single call. Shared by its script's handle and the list of waiting calls. */
 struct tt_single;
 
-/* Takes the call over. A reference for the caller. Fails: NULL ("busy": too many, or stopping). */
+/* Takes over the call and returns a reference for the caller. Fails: NULL ("busy": too many, or
+ * stopping). */
 struct tt_single *tt_single_start(struct tt_runtime *runtime, struct tt_detached *call, uint64_t ms,
                                   struct tt_err *err);
-/* It does not run, unless it has begun: false then. */
+/* Cancels the call; false if it has already begun. */
 bool tt_single_cancel(struct tt_single *single);
 void tt_single_unref(struct tt_single *single);

@@ -1,6 +1,6 @@
 /* Lua values to JSON and back, errors and database values to Lua. Encoding goes through base/json,
- * which knows integers and empty lists; decoding is lua-cjson's, after a strict pass of our own
- * (alone it takes much that is no JSON, and invalid UTF-8), with integral numbers turned into
+ * which knows integers and empty lists. Decoding is lua-cjson's, after a strict pass of our own
+ * (alone it accepts input that is not JSON, and invalid UTF-8), with whole numbers turned into
  * integers. */
 #include "script/value.h"
 

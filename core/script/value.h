@@ -4,7 +4,7 @@
 #include "db/db.h"
 #include "script/vm.h"
 
-/* Encodes the value at index onto out; raises a Lua error on functions, cycles (depth), secrets,
+/* Encodes the value at index into out; raises a Lua error on functions, cycles (depth), secrets and
  * invalid keys. `out` must be reachable for cleanup by the caller (a pooled buffer): the error is a
  * longjmp. */
 void tt_value_encode(lua_State *L, int index, struct tt_buf *out);
@@ -16,15 +16,15 @@ void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out);
  * raise out of memory. */
 int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err);
 
-/* Decodes what is known to be valid JSON. May raise out of memory. */
+/* Decodes JSON that is known to be valid. May raise out of memory. */
 void tt_value_decode_valid(lua_State *L, struct tt_str text);
 
 /* Pushes nil and the error as a table {code=, message=, status=}; returns 2. */
 int tt_value_push_error(lua_State *L, const struct tt_err *err);
 
-/* Reads arguments for a statement from the array at index (nil or absent = none), converting into
- * values[max]; strings are borrowed from Lua. Returns how many; raises on unfit types. */
-/* tt_db_id_of may be among them. */
+/* Reads arguments for a statement from the array at index (nil or absent = none), converting them
+ * into values[max]; strings are borrowed from Lua. Returns how many; raises on unsuitable types.
+ * tt_db_id_of may be among them. */
 size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t max);
 
 /* Pushes what tt_value_args reads as tt_db_id_of(statement); statement < TT_VALUE_IDS_MAX. */
@@ -42,8 +42,9 @@ struct tt_arena *tt_value_push_arena(lua_State *L);
 /* Pushes a userdata that owns a buffer of at most `max` bytes, for the same purpose. */
 struct tt_buf *tt_value_push_buf(lua_State *L, size_t max);
 
-/* The scratch buffer of a state: cleared, reused; grows to what is needed, 64 MiB at most. Whatever
- * may call a script's metamethod (lua_getfield) may use it too: raw access while it is filled. */
+/* The scratch buffer of a state: cleared, reused; it grows as needed, to at most 64 MiB. Code that
+ * may call a script's metamethod (lua_getfield) may use it too: use raw access while it is filled.
+ */
 struct tt_buf *tt_value_scratch(lua_State *L);
 
 void tt_value_setup(lua_State *L);
@@ -55,12 +56,12 @@ void tt_value_setup(lua_State *L);
 void tt_value_mark_array(lua_State *L);
 bool tt_value_is_array(lua_State *L, int index);
 
-/* Marks the empty arrays within the value on top, which lua-cjson made from `text` and where they
- * look like empty objects; `text` is valid JSON. */
+/* Marks the empty arrays within the value on top, which lua-cjson made from `text` and which look
+ * like empty objects; `text` is valid JSON. */
 void tt_value_mark_empty_arrays(lua_State *L, struct tt_str text);
 
-/* Keeps the metatable on top of the stack out of the scripts' reach: its functions trust their
- * first argument, and its fields must stay. */
+/* Hides the metatable on top of the stack from scripts: its functions trust their first argument,
+ * and its fields must not change. */
 void tt_value_hide_metatable(lua_State *L);
 
 /* A class of userdata, for luaL_setmetatable and luaL_checkudata: its methods and, unless NULL,
@@ -70,7 +71,7 @@ void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods,
 /* JSON null and SQL NULL in Lua: the light userdata NULL, as in lua-cjson. */
 void tt_value_push_null(lua_State *L);
 
-/* A string field of the table at index, data == NULL when absent; raises when it is no string. The
- * table itself keeps it alive, so __index is not asked: these tables must be plain ones. */
+/* A string field of the table at index, data == NULL when absent; raises when it is not a string.
+ * The table itself keeps it alive, so __index is not used: these tables must be plain ones. */
 struct tt_str tt_value_field(lua_State *L, int index, const char *key);
 int64_t tt_value_field_int(lua_State *L, int index, const char *key, int64_t fallback);

@@ -1,6 +1,6 @@
-/* lua-cjson makes the same empty table of [] and {}. When a text has an empty array at all, it is
- * walked once more, side by side with the value that came out of it. Of equal keys the last one has
- * made the value: an earlier one may not fit it, and what it marked is put right by the last. */
+/* lua-cjson makes the same empty table of [] and {}. If a text has an empty array at all, it is
+ * walked once more, side by side with the value made from it. Of equal keys the last one made the
+ * value: an earlier one may not fit it, and the last one corrects its marks. */
 #include "script/value.h"
 
 struct walk {

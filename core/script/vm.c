@@ -1,6 +1,6 @@
 /* Building a script state: allocator with a limit, the safe part of the standard library, require
- * from the bundle, then app.lua. Module bodies run here, so whatever they do wrong is found before
- * a generation serves its first request. */
+ * from the bundle, then app.lua. Module bodies run here, so their mistakes are found before a
+ * generation serves its first request. */
 #include "script/vm.h"
 
 #include "base/log.h"
@@ -72,8 +72,9 @@ static bool take_compiled(lua_State *L, const char *path)
 static int bundle_require(lua_State *L);
 
 /* Runs a module's body with its name; its value is at index 3, and among those loaded. While it
- * runs a light userdata stands for it, which shows circles. What stays of that is a module that
- * failed: told once, where it failed, and not again by everyone who requires it. */
+ * runs a light userdata takes its place, which reveals circles. If that remains, the module has
+ * failed: that is reported once, where it failed, and not again for every module that requires it.
+ */
 static int run_module(lua_State *L, const char *name, const char *path)
 {
     struct tt_vm *vm = tt_vm_of(L);

@@ -15,7 +15,7 @@ struct tt_vm {
     lua_State *L;
     const struct tt_bundle *bundle; /* borrowed */
     struct tt_runtime *runtime;
-    struct tt_task *current; /* the task that runs now, NULL between */
+    struct tt_task *current; /* the task that runs now, or NULL */
     int generation;
     size_t memory_used, memory_max;
     char loading[256];    /* the file whose module runs, "" = none */
@@ -23,32 +23,31 @@ struct tt_vm {
     int idle_threads[64]; /* registry references of coroutines ready for reuse */
     int idle_count;
     int handle_ref, routes_ref; /* app.handle, app.routes (registry references) */
-    /* Keep alive, and give back, what the state belongs to; NULL in tests. */
+    /* Hold and release the owner of the state; NULL in tests. */
     void (*hold)(struct tt_vm *vm), (*release)(struct tt_vm *vm);
     void *owner;           /* theirs */
     struct tt_list timers; /* declared by its modules, see timers.h */
     bool loaded;           /* module bodies have run */
-    size_t taken; /* bytes that its tasks were handed and still may hold, see tt_task_take */
-    /* Requests begun, and those among them that failed by the scripts' own fault; any thread may
-     * read. */
+    size_t taken;          /* bytes that its tasks received and may still hold, see tt_task_take */
+    /* Requests begun, and those that failed because of the scripts; any thread may read. */
     atomic_ullong requests, failures;
 };
 
-/* Builds the state: compiles every file, then runs app.lua and every other module, so that whatever
- * is wrong anywhere is found here and not by a request. Fails: NULL with code "script_error";
- * *diagnostics gets everything that was found. Owns: the caller, tt_vm_free. */
+/* Builds the state: compiles every file, then runs app.lua and every other module, so that any
+ * mistake is found here and not by a request. Fails: NULL with code "script_error"; *diagnostics
+ * gets everything that was found. Owns: the caller, tt_vm_free. */
 struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
                         struct tt_diagnostics *diagnostics, struct tt_err *err);
 void tt_vm_free(struct tt_vm *vm);
 
-/* Whoever runs something in the state without a request (a task, a filter) holds it meanwhile.
+/* Code that runs something in the state without a request (a task, a filter) holds it meanwhile.
  * After the release the state may be gone. Thread: the vm's worker. */
 void tt_vm_hold(struct tt_vm *vm);
 void tt_vm_release(struct tt_vm *vm);
 
-/* Calls a C function in the state, with `arg` as a light userdata, and stands between what it
- * raises and the caller: -1, and a diagnostic with a traceback, about `file` when the error names
- * no place. Thread: the one that has the state. */
+/* Calls a C function in the state, with `arg` as a light userdata, and catches what it raises: -1,
+ * and a diagnostic with a traceback, about `file` when the error names no place. Thread: the one
+ * that has the state. */
 int tt_vm_call(struct tt_vm *vm, lua_CFunction function, void *arg, const char *file,
                struct tt_diagnostics *diagnostics);
 

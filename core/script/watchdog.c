@@ -1,10 +1,10 @@
-/* One thread looks every TICK_MS while scripts run, and sleeps without waking up when none has for
- * a while; whoever then begins wakes it. A script's use is counted from the first look that finds
- * it, so that an entry reads no clock: it writes one number.
+/* One thread checks every TICK_MS while scripts run, and sleeps without waking up if none has run
+ * for a while; the next script that begins wakes it. A script's use is counted from the first check
+ * that finds it, so an entry reads no clock: it writes one number.
  *
- * The handler acts on its own thread's watch, and only when the entry that the signal was meant for
- * is still the one that runs. lua_sethook, and what reads the hook, is all of Lua that may be
- * called there. */
+ * The handler acts on its own thread's watch, and only if the entry that the signal was meant for
+ * is still the one that runs. lua_sethook, and the functions that read the hook, are the only parts
+ * of Lua that may be called there. */
 #include "script/watchdog.h"
 
 #include "base/list.h"
@@ -248,7 +248,7 @@ static struct watch *join(void)
 
 /* ---- guards ---- */
 
-/* Under a new number: whatever was asked of an earlier entry is void, and a fresh budget runs. */
+/* Under a new number: requests to an earlier entry become void, and a fresh budget runs. */
 static void enter(struct watch *watch)
 {
     uint64_t number = atomic_load_explicit(&watch->number, memory_order_relaxed) + 1;

@@ -1,4 +1,4 @@
-/* Pieces of answers that no script makes. */
+/* Parts of answers that do not come from scripts. */
 #include "serve/answer.h"
 
 #include "http/error_object.h"

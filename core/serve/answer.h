@@ -1,5 +1,4 @@
-/* What the core's own answers have in common: JSON bodies, members of objects, rows of the
- * database. */
+/* Shared by the core's own answers: JSON bodies, members of objects, rows of the database. */
 #pragma once
 #include "base/json.h"
 #include "db/db.h"
@@ -10,8 +9,8 @@ struct tt_dispatcher;
 /* Answers with a JSON body that nobody may cache. The body is taken over. */
 void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf *body);
 
-/* Answers with the error object. The text is that of the scripts that serve now; status (0: 500)
- * and code are the error's own, its message is the detail ("": none). `put_more` (NULL: nothing)
+/* Answers with the error object. The text is from the scripts that serve now; status (0: 500) and
+ * code are the error's own, its message is the detail ("": none). `put_more` (NULL: nothing)
  * appends members. Thread: the dispatcher's worker. */
 void tt_answer_error(const struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
                      const struct tt_err *err,
@@ -20,8 +19,8 @@ void tt_answer_error(const struct tt_dispatcher *dispatcher, struct tt_http_exch
 void tt_answer_put_int(struct tt_json_writer *w, const char *key, int64_t value);
 void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str value);
 
-/* Reads rows and hands over a JSON array with what `put_row` writes of each, within the call or
- * later from the loop; or the error. */
+/* Reads rows and passes on a JSON array of the values that `put_row` writes for each row, within
+ * the call or later from the loop; or the error. */
 struct tt_answer_list {
     struct tt_str sql;
     void (*put_row)(struct tt_json_writer *w, const struct tt_db_rows *row);

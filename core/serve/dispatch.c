@@ -1,7 +1,7 @@
-/* The way of a request: head (route, the listener's guard, language, CORS, shape of authentication,
- * size and type of the body) -> body -> task -> answer -> access log. What the core answers itself
- * leaves it after the guard. Refusals before the body need no script: their texts are in the
- * generation's error table. */
+/* The way of a request: head (route, the listener's guard, language, CORS, form of authentication,
+ * size and type of the body) -> body -> task -> answer -> access log. Requests that the core
+ * answers itself leave it after the guard. Refusals before the body need no script: their texts are
+ * in the generation's error table. */
 #include "serve/dispatch.h"
 
 #include "base/clock.h"

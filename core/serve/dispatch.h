@@ -1,5 +1,5 @@
 /* From an HTTP exchange to a script and back: routing, refusals before the body, the task,
- * rendering of what the handler returns, CORS, the access log. One dispatcher a worker serves all
+ * rendering of the handler's result, CORS, the access log. One dispatcher per worker serves all
  * listeners. */
 #pragma once
 #include "chat/frames.h"
@@ -15,7 +15,7 @@ struct tt_dispatcher {
     struct tt_generation *generation;          /* the current one: a reference */
     struct tt_http_server *server[TT_SERVERS]; /* NULL: not open; see listeners.h */
     struct tt_listener_handle handle[TT_SERVERS];
-    void *core_arg; /* what the core's own routes and guards work on: theirs to know */
+    void *core_arg; /* data of the core's own routes and guards, opaque here */
     uint64_t requests, errors_5xx;
 };
 
@@ -33,7 +33,7 @@ static inline struct tt_vm *tt_dispatcher_vm(const struct tt_dispatcher *dispatc
 /* `handle` is what a listener's server gets as its handler's arg. */
 struct tt_http_handler tt_dispatch_handler(struct tt_listener_handle *handle);
 
-/* One request on its way; lives in the exchange's arena. */
+/* One request; lives in the exchange's arena. */
 struct tt_request {
     struct tt_dispatcher *dispatcher;
     struct tt_http_exchange *exchange;
@@ -46,12 +46,12 @@ struct tt_request {
     const struct tt_route *route; /* NULL before the match */
     int route_index;
     bool chinese;    /* the language of texts for people */
-    size_t body_max; /* bytes that are taken of its body */
+    size_t body_max; /* bytes that its body may have */
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
     bool gone;                /* the client has left */
-    bool json_read;           /* the script has had its body decoded */
+    bool json_read;           /* the script has decoded its body */
     struct tt_task *task;     /* NULL before it began and after it ended */
     struct tt_owned task_end; /* how its end is noticed */
     struct tt_frames *frames;
@@ -59,9 +59,9 @@ struct tt_request {
     void **lua_request;       /* the Lua request's pointer to here, cleared at the end */
 };
 
-/* Appends the text of an error code in the request's language, {name} replaced by what arg_of
- * returns (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua
- * error. */
+/* Appends the text of an error code in the request's language. {name} is replaced by the result of
+ * arg_of (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua error.
+ */
 void tt_request_fill(const struct tt_request *request, const char *code,
                      struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
                      struct tt_buf *out);
@@ -78,7 +78,7 @@ struct tt_request_error {
 };
 void tt_request_fail(struct tt_request *request, const struct tt_request_error *error);
 
-/* Opens the answer as the stream of a reply; `openai` != NULL: in that format. */
+/* Opens the answer as a stream of the reply; `openai` != NULL: in OpenAI's format. */
 void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,
                        const struct tt_frames_openai *openai);
 

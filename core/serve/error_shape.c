@@ -1,4 +1,4 @@
-/* Two shapes, written side by side so that they tell the same. OpenAI's is documented at
+/* Two forms, written side by side so that they say the same. OpenAI's is documented at
  * https://platform.openai.com/docs/guides/error-codes; its clients decide about a retry by the
  * headers x-should-retry, retry-after-ms and retry-after, in this order. */
 #include "serve/error_shape.h"

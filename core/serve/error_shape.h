@@ -1,11 +1,11 @@
-/* What an error looks like to the client that gets it: the API's own object, or the one that
- * clients of OpenAI's API expect. Which one is data: app.lua names the beginnings of paths whose
- * errors have another shape, so that refusals which no script sees have it too. */
+/* The form of an error for the client that gets it: the API's own object, or the one that clients
+ * of OpenAI's API expect. Data decides which: app.lua names the beginnings of paths whose errors
+ * have another form, so that refusals before any script have it too. */
 #pragma once
 #include "base/buf.h"
 #include "serve/dispatch.h"
 
-/* Appends the body and adds the headers of a failed answer. `code` and `status` are what the client
- * gets; the text is the error's, or that of its code. Thread: worker. */
+/* Appends the body and adds the headers of a failed answer. `code` and `status` are sent to the
+ * client; the text is the error's, or that of its code. Thread: worker. */
 void tt_error_shape_put(struct tt_request *request, const struct tt_request_error *error,
                         struct tt_str code, int status, struct tt_buf *body);

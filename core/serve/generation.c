@@ -35,7 +35,7 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
     diagnostics->phase = "personas";
     if (tt_bundle_read_personas(bundle, &why) != 0) {
         tt_diagnostics_add(diagnostics, "style.yaml", tt_str_from(why.message));
-        failed = -1; /* what is wrong with the scripts is told all the same */
+        failed = -1; /* the mistakes in the scripts are still reported */
     }
     for (int i = 0; i < count; i++) {
         generation->vms[i] = tt_vm_new(bundle, runtimes[i], number, diagnostics, err);

@@ -24,7 +24,7 @@ struct tt_route {
     int line;
 };
 
-/* Whether the same request may fare better later. */
+/* Whether the same request may succeed later. */
 enum tt_error_retry { TT_ERROR_RETRY_BY_STATUS, TT_ERROR_RETRY_YES, TT_ERROR_RETRY_NO };
 
 struct tt_error_text {
@@ -70,13 +70,13 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
                                         const struct tt_serve_settings *settings,
                                         struct tt_diagnostics *diagnostics, struct tt_err *err);
 struct tt_generation *tt_generation_ref(struct tt_generation *generation);
-/* The last one hands it to on_unused, or closes the states at once: they have no task any more, for
- * tasks hold a reference each. Thread: any. A worker's own reference and those of its requests are
- * gone by then, so nothing runs in its state; and what the finalizers let go of (replies, delta
- * specs, jobs not submitted) may go on any thread. Turns are not among it: a task closes its own
- * when it ends. */
+/* The last one passes it to on_unused, or closes the states at once: they have no task any more,
+ * because tasks hold a reference each. Thread: any. A worker's own reference and those of its
+ * requests are gone by then, so nothing runs in its state. Objects that the finalizers release
+ * (replies, delta specs, jobs not submitted) may be freed on any thread. Turns are not among them:
+ * a task closes its own when it ends. */
 void tt_generation_unref(struct tt_generation *generation);
-/* Closes the states: what on_unused does at last, off the loops. */
+/* Closes the states, off the loops; on_unused does this in the end. */
 void tt_generation_free(struct tt_generation *generation);
 
 /* The text of an error code, or the one of "internal_error". */

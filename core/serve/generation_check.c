@@ -1,6 +1,6 @@
-/* Checking a generation: what app.lua returned becomes plain C data on the way, and the scripts'
- * own tests of themselves run last. The first state tells; all are made from the same bytes, so the
- * others agree. */
+/* Checking a generation: the result of app.lua becomes plain C data on the way, and the scripts'
+ * self tests run last. The first state is checked; all are made from the same bytes, so the others
+ * agree. */
 #include "serve/generation_check.h"
 
 #include "base/map.h"
@@ -9,7 +9,7 @@
 
 struct check {
     struct tt_generation *generation;
-    const struct tt_serve_settings *settings; /* NULL when only advice is asked for */
+    const struct tt_serve_settings *settings; /* NULL when only advice is wanted */
     struct tt_diagnostics *diagnostics;
 };
 
@@ -201,7 +201,7 @@ static int name_route(lua_State *L)
     return 1;
 }
 
-/* Reads all routes, so that all diagnostics are told. */
+/* Reads all routes, so that all diagnostics are reported. */
 static int read_routes(lua_State *L)
 {
     struct check *check = lua_touserdata(L, 1);
@@ -233,7 +233,7 @@ static int read_routes(lua_State *L)
 /* ---- running app.self_tests and app.advice ---- */
 
 /* A diagnostic of a script: a text, or {message=, at=, code=}, where `at` is the function that it
- * is about, and `code` stands for the phase. */
+ * is about, and `code` replaces the phase. */
 static void read_complaint(lua_State *L, struct check *check)
 {
     int diagnostic = lua_gettop(L);

@@ -1,5 +1,5 @@
-/* What is checked before a generation may serve: error texts, routes, self tests. Part of
- * tt_generation_new, apart from it for its length. */
+/* Checks before a generation may serve: error texts, routes, self tests. Part of tt_generation_new,
+ * split out to keep generation.c short. */
 #pragma once
 #include "serve/generation.h"
 
@@ -7,6 +7,6 @@
 int tt_generation_check(struct tt_generation *generation, const struct tt_serve_settings *settings,
                         struct tt_diagnostics *diagnostics);
 
-/* Asks app.advice for what is no error and yet most likely a mistake; each has its code as phase.
- * For `tidetalk check`. Thread: builder or main. */
+/* Calls app.advice for code that is not an error but probably a mistake; each finding has its code
+ * as phase. For `tidetalk check`. Thread: builder or main. */
 void tt_generation_advise(struct tt_generation *generation, struct tt_diagnostics *advice);

@@ -1,5 +1,5 @@
-/* What app.lua may define beside routes: export_state (old side, before), on_start (new side, while
- * it can still be refused), on_stop (old side, after). */
+/* The functions that app.lua may define beside routes: export_state (old scripts, before), on_start
+ * (new scripts, while they can still be refused), on_stop (old scripts, after). */
 #include "serve/lifecycle.h"
 
 #include "script/detached.h"
@@ -48,7 +48,7 @@ static void on_export_end(const struct tt_err *error, void *arg)
         tt_err_set(export->err, 422, "script_error", "%s", error->message);
 }
 
-/* lua_call stands in the way of waiting: a function that tries gets an error that says so. */
+/* lua_call makes waiting impossible: a function that tries gets an error that says so. */
 int tt_lifecycle_export_state(struct tt_vm *vm, struct tt_buf *state, struct tt_err *err)
 {
     struct tt_err why = {0};

@@ -1,4 +1,4 @@
-/* Each server that is open, one after the other. */
+/* Every open server, one after the other. */
 #include "serve/listeners.h"
 
 #include "serve/dispatch.h"

@@ -1,5 +1,5 @@
-/* A worker's HTTP servers. All of them lead to the worker's dispatcher; what they differ in is in
- * the handle that comes with each request. */
+/* A worker's HTTP servers. All of them lead to the worker's dispatcher; the handle that comes with
+ * each request says how they differ. */
 #pragma once
 #include "http/http.h"
 #include "serve/core_route.h"
@@ -9,15 +9,15 @@ struct tt_request;
 enum tt_listener_server {
     TT_SERVER_PUBLIC,
     TT_SERVER_ADMIN,
-    TT_SERVER_ADMIN_PORT, /* opened on demand; for scripts it is the admin listener as well */
+    TT_SERVER_ADMIN_PORT, /* opened on demand; for scripts it is the admin listener too */
     TT_SERVERS
 };
 
-/* What guards a listener. */
+/* The guard of a listener. */
 struct tt_listener_guard {
     /* True: the request may not come in and is answered. NULL: everybody may. Thread: worker. */
     bool (*refuses)(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
-    /* A request that came in, and that no core route answered, is over. Thread: worker. */
+    /* A request has ended that was let in and that no core route answered. Thread: worker. */
     void (*on_end)(const struct tt_request *request);
 };
 
@@ -32,7 +32,7 @@ struct tt_listener_handle {
 int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_listener_server which,
                       const struct tt_listener_guard *guard, const struct tt_http_settings *http,
                       struct tt_err *err);
-/* Cuts what is left of its exchanges. Harmless when it is not open. */
+/* Cuts its remaining exchanges. Harmless when it is not open. */
 void tt_listeners_close(struct tt_dispatcher *dispatcher, enum tt_listener_server which);
 void tt_listeners_close_all(struct tt_dispatcher *dispatcher);
 

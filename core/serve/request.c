@@ -1,6 +1,6 @@
-/* The request is a userdata that looks fields up when they are asked for: most handlers touch three
- * of them. What was looked up or set by scripts is kept in the user value. After the exchange has
- * ended it answers nil for everything that was not looked up before. */
+/* The request is a userdata that looks fields up on demand: most handlers use three of them. Fields
+ * that were looked up, or set by scripts, are stored in the user value. After the exchange has
+ * ended it returns nil for every field that was not looked up before. */
 #include "serve/request.h"
 
 #include "base/url.h"

@@ -1,15 +1,15 @@
-/* The request as Lua sees it, and what a handler returned as an HTTP answer. */
+/* The request as Lua sees it, and a handler's result as an HTTP answer. */
 #pragma once
 #include "serve/dispatch.h"
 
 /* Pushes the request (tide.Request) of a request. */
 void tt_request_push(lua_State *L, struct tt_request *request);
 
-/* Pushes the metatable of requests, which the first one of a state makes. */
+/* Pushes the metatable of requests; the first request of a state creates it. */
 void tt_request_push_metatable(lua_State *L);
 
-/* Reads (response | nil, err) at the two topmost places and answers. Raises on what cannot be
- * rendered: nothing was answered then. */
+/* Reads (response | nil, err) at the two topmost places and answers. Raises on values that cannot
+ * be rendered: nothing was answered then. */
 void tt_response_render(lua_State *L, struct tt_request *request);
 
 /* "zh" is preferred over everything else (RFC 9110, 12.5.4). */

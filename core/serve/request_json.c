@@ -1,7 +1,7 @@
-/* Three steps: the strict check of the whole body, the choice of the fields that are wanted, and
- * their decoding. The first two build nothing, so that what nobody has asked for costs next to
- * nothing. Of a large body Lua's collector waits until all is built: nothing of it is garbage yet,
- * and looking through it again and again would take most of the time. */
+/* Three steps: the strict check of the whole body, the choice of the wanted fields, and their
+ * decoding. The first two build nothing, so unwanted fields cost almost nothing. For a large body
+ * Lua's collector waits until everything is built: nothing of it is garbage yet, and scanning it
+ * again and again would take most of the time. */
 #include "serve/request_json.h"
 
 #include "script/watchdog.h"

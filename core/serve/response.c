@@ -1,7 +1,8 @@
-/* What a handler returned becomes an answer: {status, json | body, headers} or {stream = reply}, or
- * nil and an error. Runs inside the task's coroutine, where everything may raise: so what can raise
- * comes first (headers are gathered on the stack, the body in the state's buffer), and only then
- * the exchange is touched. An answer is whole or it is the answer to a script error. */
+/* Turns a handler's result into an answer: {status, json | body, headers} or {stream = reply}, or
+ * nil and an error. Runs inside the task's coroutine, where everything may raise: so the parts that
+ * can raise come first (headers are gathered on the stack, the body in the state's buffer), and
+ * only then the exchange is touched. An answer is complete, or it is the answer to a script error.
+ */
 #include "script/value.h"
 #include "serve/request.h"
 #include "tide/modules.h"

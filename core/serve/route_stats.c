@@ -1,4 +1,5 @@
-/* Routes are looked up once a generation, under a lock; a request only adds to atomic counters. */
+/* Routes are looked up once per generation, under a lock; a request only adds to atomic counters.
+ */
 #include "serve/route_stats.h"
 
 #include "base/arena.h"

@@ -1,6 +1,6 @@
-/* Counts of requests by route, for /metrics. One set a process: counts go on over reloads, since a
- * route is known by its method and path as the scripts declare them. What a request names itself is
- * never a name here. */
+/* Counts of requests by route, for /metrics. One set per process: counts continue over reloads,
+ * since a route is identified by its method and path as the scripts declare them. Names from a
+ * request itself are never used here. */
 #pragma once
 #include "base/str.h"
 
@@ -8,7 +8,7 @@
 
 #define TT_DURATION_BUCKETS 10
 
-/* Upper limits in microseconds; what takes longer is in the count only. */
+/* Upper limits in microseconds; longer requests are in the count only. */
 extern const uint64_t tt_duration_limits_us[TT_DURATION_BUCKETS];
 
 struct tt_route_stats {
@@ -22,8 +22,9 @@ struct tt_route_stats_set;
 struct tt_route_stats_set *tt_route_stats_set_new(void);
 void tt_route_stats_set_free(struct tt_route_stats_set *set);
 
-/* The counts of a route, made at the first time; lives as long as the set. With an empty path:
- * those of what no route was found for, and of all routes beyond the first 1,000. Thread: any. */
+/* The counts of a route, created at the first call; they live as long as the set. With an empty
+ * path: those of requests without a route, and of all routes beyond the first 1,000. Thread: any.
+ */
 struct tt_route_stats *tt_route_stats_of(struct tt_route_stats_set *set, struct tt_str method,
                                          struct tt_str path);
 

@@ -1,4 +1,4 @@
-/* What the operator's settings say about serving requests: one for all workers, immutable. */
+/* The operator's settings for serving requests: one for all workers, immutable. */
 #pragma once
 #include "serve/core_route.h"
 #include "serve/route_stats.h"

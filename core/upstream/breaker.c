@@ -1,8 +1,8 @@
 /* Breakers in a few shards, each with a lock that is held for the few instructions of a look-up or
- * a count and never while anything is called (the list for operators apart). States: closed;
- * open until a moment; then half-open: calls pass one at a time until one of them has brought news.
- * Any answer closes it, also one of a call that had begun before: it proves that somebody is there.
- * A call that ends without news (stopped by its user) leaves the question to the next one. */
+ * a count and never during a callback (except the list for operators). States: closed; open until a
+ * point in time; then half-open: calls pass one at a time until one of them has a result. Any
+ * answer closes it, even one of a call that began earlier: it proves that the upstream works. A
+ * call that ends without a result (stopped by its user) leaves the test to the next one. */
 #include "upstream/breaker.h"
 
 #include "base/clock.h"

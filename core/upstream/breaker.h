@@ -1,7 +1,7 @@
-/* Circuit breakers and in-flight caps of upstreams, process-wide: an upstream that fails again and
- * again is left alone for a while, so that its users get their answer (or their fallback) at once
- * and it gets time to recover. An upstream is an origin and a key: what one user's key does to an
- * address says nothing about another's. Memory is bounded: what is at rest is forgotten first. */
+/* Circuit breakers and in-flight limits of upstreams, process-wide: an upstream that keeps failing
+ * is not called for a while, so that its users get their answer (or their fallback) at once and it
+ * gets time to recover. An upstream is an origin and a key: failures with one user's key say
+ * nothing about another's. Memory is bounded: idle upstreams are forgotten first. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -11,29 +11,29 @@ struct tt_breaker;
 
 struct tt_breaker_settings {
     int failures;       /* in a row, within the window, that open it; 0 = never */
-    uint64_t window_ms; /* a failure that is older does not count any more */
-    uint64_t pause_ms;  /* open for so long; then one try at a time may find out */
+    uint64_t window_ms; /* older failures do not count */
+    uint64_t pause_ms;  /* how long it stays open; then one attempt at a time may find out */
     int in_flight_max;  /* calls at the same time; 0 = any number */
 };
 /* Owns: the caller; freed when nothing holds a permit. Thread: any. */
 struct tt_breakers *tt_breakers_new(const struct tt_breaker_settings *settings);
 void tt_breakers_free(struct tt_breakers *breakers);
 
-/* What a call to an upstream holds while it runs. Zeroed = none. */
+/* Held by a call to an upstream while it runs. Zeroed = none. */
 struct tt_breaker_permit {
     struct tt_breaker *breaker;
-    bool probe; /* the one that finds out whether an open breaker may close */
+    bool probe; /* this call finds out whether an open breaker may close */
 };
 
-/* `upstream` is what people may read ("https://host:443"), `key` tells keys apart and shows
- * nothing of them. With `force` an open breaker lets it pass: somebody wants to know. 0: the permit
+/* `upstream` is for people ("https://host:443"), `key` distinguishes keys and reveals nothing about
+ * them. With `force` an open breaker lets the call pass: somebody wants to test it. 0: the permit
  * is the caller's until tt_breaker_leave. -1: "upstream_circuit_open" or "busy" (both 503), and
- * *retry_after_s says when it is worth another try. Thread: any. */
+ * *retry_after_s says when to try again. Thread: any. */
 int tt_breaker_enter(struct tt_breakers *breakers, struct tt_str upstream, uint64_t key, bool force,
                      struct tt_breaker_permit *permit, int64_t *retry_after_s, struct tt_err *err);
 
-/* What was found out: the upstream answered (whatever it was), or it failed. Harmless without a
- * permit. Thread: any. */
+/* Reports the result: the upstream answered (anything), or it failed. Harmless without a permit.
+ * Thread: any. */
 void tt_breaker_report(struct tt_breaker_permit *permit, bool failed);
 void tt_breaker_leave(struct tt_breaker_permit *permit);
 
@@ -43,7 +43,7 @@ struct tt_breaker_status {
     const char *state; /* closed, open, half_open */
     int in_flight, failures;
     uint64_t calls, failed, refused, opened;
-    uint64_t retry_ms; /* until an open one lets a call pass */
+    uint64_t retry_ms; /* until an open breaker lets a call pass */
 };
 /* Calls `each` for the upstreams of the last minutes, in no order, with a lock held. Thread: any.
  */

@@ -1,8 +1,8 @@
-/* Outbound calls: the client itself and the begin of a call. Everything that came from outside is
- * checked here (method, headers; the URL by client_target), the name is looked up, the handle's
- * options are set and the handle is given to a multi. A call is begun in the work at the end of a
- * tick's ready list, so that no callback comes from inside tt_call_start and no handle is ever
- * added inside a callback of curl's. Does not retry and does not know what it carries. */
+/* Outbound calls: the client itself and the begin of a call. All input from outside is checked here
+ * (method, headers; the URL by client_target), the name is looked up, the handle's options are set
+ * and the handle is added to a multi. A call is begun in the work at the end of a tick's ready
+ * list, so that no callback comes from inside tt_call_start and no handle is ever added inside one
+ * of curl's callbacks. Does not retry and does not know what it carries. */
 #include "base/map.h"
 #include "base/mem.h"
 #include "upstream/client_internal.h"

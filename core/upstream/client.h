@@ -1,7 +1,7 @@
 /* Outbound HTTP on the worker's loop: libcurl's multi interface behind a call with callbacks. The
- * only place that makes curl handles. Names are resolved by loop/resolve, every socket passes the
- * egress policy, redirects are not followed, proxies not used. Connections are pooled per worker in
- * several multis (a request scans all connections of its multi). */
+ * only place that creates curl handles. loop/resolve resolves names, every socket must pass the
+ * egress policy, redirects are not followed, and proxies are not used. Connections are pooled per
+ * worker in several multis (a request scans all connections of its multi). */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -14,12 +14,13 @@ struct tt_client_settings {
     const struct tt_egress *egress;
     struct tt_resolver *resolver;
     int shards;           /* multis; default 16 */
-    int idle_connections; /* kept per multi; default 64 */
+    int idle_connections; /* pooled per multi; default 64 */
     const char *ca_file;  /* NULL = the system's */
 };
 struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_settings *settings,
                                 struct tt_err *err);
-/* Cancels what runs (no callbacks but tt_call_on_dropped's) and frees. Before its loop is freed. */
+/* Cancels running calls (no callbacks except tt_call_on_dropped's) and frees. Call it before its
+ * loop is freed. */
 void tt_client_free(struct tt_client *client);
 
 struct tt_deadlines { /* ms; 0 = none */
@@ -36,10 +37,10 @@ struct tt_call_request {
     size_t header_count;
     struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
     struct tt_deadlines deadlines;
-    uint64_t delay_ms; /* begin only then; the deadlines count from there */
+    uint64_t delay_ms; /* wait so long before the call begins; the deadlines count from there */
 };
 
-/* The longest wait that an upstream is believed to ask for: one day. */
+/* The longest Retry-After that is believed: one day. */
 #define TT_RETRY_AFTER_MAX_S 86400
 
 struct tt_call_handler {
@@ -66,8 +67,8 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
 /* Ends a call and closes its connection; no callback comes any more. Safe inside callbacks. */
 void tt_call_cancel(struct tt_call *call);
 
-/* What the arg of a call's handler needs when tt_client_free takes the call away: called once,
- * instead of on_done, only then. Starting a call in it is not possible any more. */
+/* For the arg of a call's handler when tt_client_free takes the call away: called once, instead of
+ * on_done, only then. Starting a call in it is no longer possible. */
 void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg));
 
 /* Each header of the answer's final head, before on_head; `on_header` gets the handler's arg, and
@@ -75,12 +76,12 @@ void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg));
 void tt_call_on_header(struct tt_call *call,
                        int (*on_header)(void *arg, struct tt_str name, struct tt_str value));
 
-/* Asked once, when the call is about to begin (after its delay): -1 ends it with `err`, and nothing
- * has left. Set right after the start. */
+/* Called once, when the call is about to begin (after its delay): -1 ends it with `err`, and
+ * nothing was sent. Set right after the start. */
 void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt_err *err));
 
-/* From now on it may take at most `ms` more (its "total" deadline, when that was later): for the
- * rest of an answer that nobody needs, but whose connection is worth keeping. */
+/* From now on the call may take at most `ms` more (its "total" deadline, if that was later): for
+ * the rest of an answer that nobody needs, but whose connection is worth keeping. */
 void tt_call_limit(struct tt_call *call, uint64_t ms);
 
 struct tt_client_stats {

@@ -1,9 +1,8 @@
-/* A call's end, its deadlines and what curl calls: the running half of a call (client.c has the
- * begin). One timer a call: it is not moved with each byte, but looks, when it fires, what is due
- * and starts again. Headers are listened to only for who asks: status and content type are asked
- * for when the first body byte comes. Whether a request "was sent" decides whether it may be
- * repeated, so it is counted in bytes. Error texts name the host and curl's reason, never anything
- * that the upstream said. */
+/* A call's end, its deadlines and curl's callbacks: the running half of a call (client.c has the
+ * begin). There is one timer per call: it is not moved with each byte; when it fires, it checks
+ * what is due and starts again. Headers are read only on demand: status and content type when the
+ * first body byte comes. Whether a request "was sent" decides whether it may be repeated, so its
+ * bytes are counted. Error texts name the host and curl's reason, never the upstream's words. */
 #include "base/clock.h"
 #include "upstream/client_internal.h"
 

@@ -1,6 +1,7 @@
-/* curl's handles: the only place that makes them. Options that never change are set once: the
- * handles of calls are pooled and not reset. What curl would do by itself is switched off for all:
- * signals, redirects, proxies from the environment, other protocols, rewriting of paths. */
+/* curl's handles: the only place that creates them. Options that never change are set once: the
+ * handles of calls are pooled and not reset. Everything that curl would do by itself is switched
+ * off for all: signals, redirects, proxies from the environment, other protocols, rewriting of
+ * paths. */
 #include "base/mem.h"
 #include "upstream/client_internal.h"
 

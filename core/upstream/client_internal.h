@@ -1,4 +1,4 @@
-/* What the files of the client share: client.c and client_call.c (calls and their deadlines),
+/* Shared by the files of the client: client.c and client_call.c (calls and their deadlines),
  * client_multi.c (curl's multis on the loop), client_handle.c (curl's handles), client_target.c
  * (URLs, and which multi a request goes to) and local_call.c (one blocking call). The only place
  * that sees curl.h. Nothing outside core/upstream includes this. */
@@ -8,7 +8,7 @@
 
 #include <curl/curl.h>
 
-/* Where connections go: scheme, host and port. Lives while something refers to it. */
+/* The target of connections: scheme, host and port. Lives while something refers to it. */
 struct tt_origin {
     struct tt_str key;          /* owned */
     size_t refs;                /* targets, and open sockets */
@@ -39,7 +39,7 @@ struct tt_shard {
     int connections;     /* sockets open */
     struct tt_list node; /* in client->flagged: has something to do this tick */
     struct tt_timer timer;
-    uint64_t due_ms; /* what curl's timer callback stored; 0 = none */
+    uint64_t due_ms; /* the value from curl's timer callback; 0 = none */
     bool due_changed, due_now;
 };
 
@@ -74,11 +74,10 @@ struct tt_call {
     enum tt_call_phase phase;
     bool resolving, denied, head_told, cancelled;
     bool interim;     /* the head that comes is a 1xx one */
-    bool in_callback; /* of its own, outside of curl: who called it frees it */
+    bool in_callback; /* of its own, outside curl: the caller frees it */
 };
 
-/* A handle at rest. It keeps the URL that was set last, whose text costs 8 % of a request to make.
- */
+/* An idle handle. It keeps the URL that was set last: setting one costs 8 % of a request. */
 struct tt_client_handle {
     CURL *easy;
     struct tt_target *target; /* a reference */
@@ -113,7 +112,7 @@ void tt_target_unref(struct tt_client *client, struct tt_target *target);
 void tt_targets_drop(struct tt_client *client);
 void tt_origin_unref(struct tt_client *client, struct tt_origin *origin);
 
-/* Where a connection waits, else where the fewest are. */
+/* The shard with an idle connection, otherwise the one with the fewest connections. */
 struct tt_shard *tt_origin_choose(struct tt_client *client, const struct tt_origin *origin);
 
 /* ---- client_multi.c ---- */
@@ -131,16 +130,16 @@ void tt_client_work(struct tt_client *client);
 void tt_client_on_work(struct tt_deferred *deferred);
 void tt_client_on_sweep(struct tt_timer *timer);
 
-/* curl's callbacks for the sockets of a call: the address policy is asked here. */
+/* curl's callbacks for the sockets of a call: the address policy is checked here. */
 curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 int tt_client_on_close(void *arg, curl_socket_t fd);
 
 /* ---- client_handle.c ---- */
 
-#define TT_CONN_AGE_S 60L /* unused connections are closed after it */
+#define TT_CONN_AGE_S 60L /* unused connections are closed after this time */
 
 void tt_client_setup(void); /* curl itself, once. Thread: any */
-/* A handle with what holds for all of ours. Fails: NULL (no memory). Thread: any. */
+/* A handle with the options that all of our handles have. Fails: NULL (no memory). Thread: any. */
 CURL *tt_easy_new(void);
 /* The body is borrowed until the end of the transfer. */
 void tt_easy_set_method(CURL *easy, const char *method, struct tt_str body);
@@ -159,10 +158,10 @@ void tt_call_begin(struct tt_call *call); /* by the work */
 void tt_call_begin_later(struct tt_call *call, uint64_t delay_ms);
 void tt_call_complete(struct tt_call *call, CURLcode code);
 
-/* Tells the end (unless it was cancelled) and frees; error NULL = complete. Never inside curl. */
+/* Reports the end (unless it was cancelled) and frees; error NULL = complete. Never inside curl. */
 void tt_call_end(struct tt_call *call, const struct tt_err *error);
 void tt_call_fail(struct tt_call *call, int status, const char *code, const char *why);
-void tt_call_destroy(struct tt_call *call); /* tells nothing */
+void tt_call_destroy(struct tt_call *call); /* reports nothing */
 
 /* Curl's write, header and prereq callbacks. */
 size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg);

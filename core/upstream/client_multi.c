@@ -1,8 +1,8 @@
-/* libcurl's multis on the loop, by its socket interface. What was learnt the hard way: descriptors
- * are looked up by number, never by a pointer given to curl, and are taken out of epoll before curl
- * closes them; the timer callback only stores the time; handles are added and removed outside of
- * curl's callbacks only, in the work at the end of the tick's ready list. Idle connections are not
- * watched by curl, so a shard that nobody used for a while is emptied by a sweep. */
+/* libcurl's multis on the loop, by its socket interface. Lessons learnt: descriptors are looked up
+ * by number, never by a pointer given to curl, and are removed from epoll before curl closes them;
+ * the timer callback only stores the time; handles are added and removed only outside curl's
+ * callbacks, in the work at the end of the tick's ready list. curl does not watch idle connections,
+ * so a sweep empties a shard that was unused for a while. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "upstream/client_internal.h"

@@ -1,8 +1,8 @@
-/* URLs, parsed and judged once for as long as they are in use, and the spreading of calls over
- * multis. A request looks at all connections to its host in its multi, so many to one host must be
- * spread; but idle connections are only found in the same multi, so few must not be. Hence an
- * origin fills one shard after the other and always prefers a shard where a connection of its own
- * waits; what waits is counted exactly, from sockets opened and closed. A connection is only ever
+/* URLs, parsed and checked once for as long as they are in use, and the distribution of calls over
+ * multis. A request scans all connections to its host in its multi, so many connections to one host
+ * must be spread; but idle connections are only found in the same multi, so few must not be. Hence
+ * an origin fills one shard after the other and always prefers a shard with an idle connection of
+ * its own; these are counted exactly, from sockets opened and closed. A connection is only ever
  * reused for the same scheme, host and port, so it stays within what the policy allowed. */
 #include "base/map.h"
 #include "base/mem.h"

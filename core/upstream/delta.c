@@ -1,8 +1,8 @@
 /* Reading one event of a provider's stream by declared paths. One strict pass over the JSON picks
- * all of them (base/json), and nothing is allocated once the buffers have grown. What is missing,
- * null or of another type is simply not there: upstreams send `choices: []`, `content: null` and
- * fields nobody asked for. An upstream's own error text is never carried on: it may hold what the
- * request held. Does not know any provider. */
+ * all of them (base/json), and nothing is allocated once the buffers have grown. A value that is
+ * missing, null or of another type counts as absent: upstreams send `choices: []`, `content: null`
+ * and fields that nobody requested. An upstream's own error text is never passed on: it may contain
+ * parts of the request. Does not know any provider. */
 #include "upstream/delta.h"
 
 #include "base/mem.h"
@@ -36,7 +36,7 @@ struct event {
     struct tt_str name;
     const struct tt_delta_entry
         *source[TT_DELTA_ROLES]; /* whose value counts, of words and texts */
-    struct tt_reply_usage usage; /* told by this event */
+    struct tt_reply_usage usage; /* reported by this event */
     bool failed;
     const char *error_code;
     struct tt_err *err;

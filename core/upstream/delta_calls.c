@@ -1,8 +1,7 @@
-/* Tool calls, from whatever an upstream sends to the deltas that OpenAI's streams have: pieces of
- * one call with an index, or whole calls without one, arguments as text or as an object. Indexes
- * are counted anew, from 0 in the order in which calls begin, because upstreams count other things
- * too (blocks of content) or not at all; some give every call the index 0, so another id is another
- * call. */
+/* Tool calls, from the upstream's form to the deltas of OpenAI's streams: pieces of one call with
+ * an index, or whole calls without one, arguments as text or as an object. Indexes are counted
+ * again, from 0 in the order in which calls begin, because upstreams count other things too (blocks
+ * of content) or do not count; some give every call the index 0, so another id is another call. */
 #include "base/mem.h"
 #include "base/secret.h"
 #include "upstream/delta_internal.h"

@@ -1,4 +1,4 @@
-/* What the three files of the delta reader share: delta_spec.c (paths to trees), delta.c (reading
+/* Shared by the three files of the delta reader: delta_spec.c (paths to trees), delta.c (reading
  * events) and delta_calls.c (tool calls). Nothing outside core/upstream includes this. */
 #pragma once
 #include "upstream/delta.h"
@@ -11,14 +11,14 @@
 #define TT_DELTA_WORDS        32
 #define TT_DELTA_CALLS_MAX    128
 
-/* A filter: asked of a value that the same pass over the JSON has picked. */
+/* A filter: tests a value that the same pass over the JSON has picked. */
 struct tt_delta_condition {
     enum { TT_DELTA_EQUALS, TT_DELTA_SET, TT_DELTA_UNSET, TT_DELTA_EVENT } op;
     int slot;
     char *literal; /* of EQUALS and EVENT */
 };
 
-/* A path's end, or a list whose items are read by a node of their own. */
+/* The end of a path, or a list whose items have their own node. */
 struct tt_delta_entry {
     enum tt_delta_role role; /* when `items` is NULL */
     int slot;                /* of the node's values, -1 = the node's own value */
@@ -27,7 +27,7 @@ struct tt_delta_entry {
     struct tt_delta_node *items;
 };
 
-/* What is picked from one object in one pass. */
+/* The values picked from one object in one pass. */
 struct tt_delta_node {
     size_t path_count, entry_count;
     struct tt_json_path paths[TT_DELTA_NODE_PATHS];
@@ -48,7 +48,7 @@ struct tt_delta_spec {
     size_t word_count;
 };
 
-/* The fields of one tool call in one object; a type NONE is not there. */
+/* The fields of one tool call in one object; type NONE means absent. */
 struct tt_delta_call_fields {
     struct tt_json_value field[TT_DELTA_CALL_EXTRA - TT_DELTA_CALL_INDEX + 1];
     bool any;

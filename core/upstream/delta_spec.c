@@ -1,7 +1,7 @@
 /* Compiling declared paths. All paths of a form become a tree: a node is an object from which
  * everything is picked in one pass, and only a "*" opens another node, for the items of its list.
  * Filters are values picked in that same pass. So reading an event costs one pass plus one for each
- * item of a list that somebody asked about, however many paths there are. */
+ * item of a list that some path goes through, however many paths there are. */
 #include "base/mem.h"
 #include "upstream/delta_internal.h"
 

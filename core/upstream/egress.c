@@ -1,9 +1,9 @@
-/* The address policy. Addresses are first brought to what is really reached: an IPv4 address that
- * hides inside an IPv6 one (mapped, NAT64) is judged as IPv4, else ::ffff:127.0.0.1 would pass by.
- * Three questions, in this order: is it a metadata service (never, whatever is allowed); did the
- * operator allow it, by network or by the host's name; is it public unicast. The tables follow the
- * IANA special-purpose registries (RFC 6890); of IPv6 only 2000::/3 is global unicast at all.
- * Does not resolve names: llm/client asks again for each address that is about to be connected. */
+/* The address policy. Addresses are first converted to what is really reached: an IPv4 address
+ * inside an IPv6 one (mapped, NAT64) is checked as IPv4, otherwise ::ffff:127.0.0.1 would pass.
+ * There are three checks, in this order: is it a metadata service (never allowed); did the operator
+ * allow it, by network or by the host's name; is it public unicast. The tables follow the IANA
+ * special-purpose registries (RFC 6890); of IPv6 only 2000::/3 is global unicast at all. Does not
+ * resolve names: upstream/client checks each address again that is about to be connected. */
 #include "upstream/egress.h"
 
 #include "base/mem.h"

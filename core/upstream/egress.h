@@ -1,7 +1,8 @@
 /* The outbound address policy. Every connection to an address that came from a user or a script
- * passes it twice: the URL when it is configured (clear answer early), and the real socket address
- * when it is connected (the one that counts: DNS may say something else by then). Deny all but
- * public unicast; the operator's allow list opens more; metadata addresses stay closed always. */
+ * must pass it twice: the URL when it is configured (a clear answer early), and the real socket
+ * address when it is connected (the one that counts, since DNS may have changed by then). It denies
+ * everything except public unicast; the operator's allow list permits more; metadata addresses are
+ * always denied. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -15,16 +16,17 @@ struct tt_egress;
  * "127.0.0.1:9000". Fails: NULL, code "invalid_setting". Owns: the caller. Immutable afterwards. */
 struct tt_egress *tt_egress_new(const struct tt_str *allow, size_t count, struct tt_err *err);
 void tt_egress_free(struct tt_egress *egress);
-/* From now on only what was allowed is reached. Thread: the maker's, before others know it. */
+/* From now on only allowed addresses are reached. Thread: the creator's, before others know it. */
 void tt_egress_close_public(struct tt_egress *egress);
 int tt_egress_check_item(struct tt_str item, struct tt_err *err); /* for settings */
 
-/* The URL as far as it can be judged without DNS: https only (http when the host is allowed), no
+/* Checks the URL as far as possible without DNS: https only (http when the host is allowed), no
  * literal address or local name (localhost, *.local, *.internal, *.localhost) that is not allowed.
  * -1 with code "invalid_url" (400) or "address_not_allowed" (422). Thread: any. */
 int tt_egress_check_url(const struct tt_egress *egress, struct tt_str url, struct tt_url *out,
                         struct tt_err *err);
 
-/* The address about to be connected for `host`. -1 with "address_not_allowed". Thread: any. */
+/* Checks the address that is about to be connected for `host`. -1 with "address_not_allowed".
+ * Thread: any. */
 int tt_egress_check_address(const struct tt_egress *egress, const char *host, uint16_t port,
                             const struct sockaddr *address, struct tt_err *err);

@@ -1,5 +1,5 @@
-/* A handle of its own for each request: what asks here asks once. What curl adds by itself to a
- * request is taken away, so that tests say exactly what is sent. */
+/* A separate handle for each request: callers here make one request. Headers that curl adds by
+ * itself are removed, so that tests define exactly what is sent. */
 #include "upstream/local_call.h"
 
 #include "upstream/client_internal.h"

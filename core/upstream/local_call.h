@@ -1,11 +1,11 @@
-/* One request to this machine's own server, blocking: what the program's commands and the cases of
- * `tidetalk test` ask with. The address is the operator's, never a user's or a script's, so the
- * address policy is not asked; everything else goes through client.h. */
+/* One request to this machine's own server, blocking; the program's commands and the cases of
+ * `tidetalk test` use it. The address is the operator's, never a user's or a script's, so the
+ * address policy does not apply; everything else goes through client.h. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
 
-#define TT_LOCAL_LIMIT_S 30 /* what a server that is alive needs at most */
+#define TT_LOCAL_LIMIT_S 30 /* the longest time that a working server needs */
 
 struct tt_local_request {
     const char *address; /* "unix:/path" or "host:port" (0.0.0.0 and [::] mean the loopback) */

@@ -1,6 +1,7 @@
-/* The played producer: a ready text told at a pace, for the demo model and for tests. It takes the
+/* The played producer: a ready text sent at a pace, for the demo model and for tests. It takes the
  * same way as a real one (append, produced, stop), so everything behind it is exercised without a
- * network. One timer a play; with pace 0 the whole text is one append, so readers get it joined. */
+ * network. There is one timer per play; with pace 0 the whole text is one append, so readers get it
+ * joined. */
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "upstream/upstream.h"
@@ -66,7 +67,7 @@ static int tell_tool_calls(struct play *play, struct tt_err *err)
     return 0;
 }
 
-/* All of the text is told. */
+/* All of the text has been sent. */
 static void tell_end(struct play *play)
 {
     struct tt_err error = {0};

@@ -1,8 +1,9 @@
-/* Walking a plan of tries. What is needed to ask again (addresses, headers with keys, bodies with
- * histories) is kept until the first text or the end, whichever is first; after that only the
- * breaker's permit is left. A wait is a call that begins later, so that stopping, leaving and the
- * client's end reach it like a running one. The breaker is asked when a call really begins, not
- * when it is planned. Never tells a token twice: there is no other try after the first text. */
+/* Following a plan of attempts. The data needed for another attempt (addresses, headers with keys,
+ * bodies with histories) is stored until the first text or the end, whichever is first; after that
+ * only the breaker's permit is left. A wait is a call that begins later, so that stopping, leaving
+ * and the client's end reach it like a running one. The breaker is checked when a call really
+ * begins, not when it is planned. Never sends a token twice: there is no other attempt after the
+ * first text. */
 #include "upstream/retry.h"
 
 #include "base/arena.h"
@@ -38,7 +39,7 @@ struct retry {
     struct tt_breakers *breakers;
     struct tt_reply *reply; /* a reference */
     struct kept *kept;      /* NULL: there is no other try */
-    struct candidate *now;  /* that is asked */
+    struct candidate *now;  /* the one that is called */
     struct tt_breaker_permit permit;
     bool force, refused; /* refused by breaker or cap: nothing was sent */
     bool charged_twice;  /* possibly */

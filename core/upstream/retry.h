@@ -1,6 +1,6 @@
-/* A reply asked from several upstreams, one after the other, until one of them begins to tell it.
- * Whom, in which order and after which waits is a plan that a script has made; this walks it
- * without Lua. */
+/* A reply requested from several upstreams, one after the other, until one of them begins to send
+ * it. A script has made the plan (which upstreams, in which order, after which waits); this follows
+ * it without Lua. */
 #pragma once
 #include "upstream/breaker.h"
 #include "upstream/upstream.h"
@@ -9,7 +9,7 @@ struct tt_retry_candidate {
     struct tt_call_request request; /* copied; its body and delay are not read */
     struct tt_buf *body;            /* taken out of it, which is empty then; may be NULL */
     struct tt_delta_spec *spec;     /* a reference is taken */
-    uint64_t key;                   /* tells keys apart: see breaker.h */
+    uint64_t key;                   /* distinguishes keys: see breaker.h */
 };
 
 struct tt_retry_step {
@@ -22,17 +22,19 @@ struct tt_retry_plan {
     size_t candidate_count;
     const struct tt_retry_step *steps; /* at least one */
     size_t step_count;
-    uint64_t retry_after_max_ms; /* a candidate that asks for a longer wait is not asked again */
-    bool retry_after_send; /* another try also when a request was sent whole and got no answer */
-    bool force;            /* ask also where the breaker is open */
+    uint64_t retry_after_max_ms; /* a candidate that asks for a longer wait is not called again */
+    bool retry_after_send; /* another attempt also when a request was sent completely and got no
+                              answer */
+    bool force;            /* call also where the breaker is open */
 };
 
-/* Starts the plan's first step. Another step follows only as long as the reply has no byte, when
- * there was no connection, when the upstream answered 429 or 5xx, when its breaker or its in-flight
- * cap refused the call, or when it gave no answer and the plan allows that; waits and further tries
- * end with a stop like a running one, and at the candidate's `total` deadline, counted from here.
- * When nothing is left, the reply ends with the last failure of a call that was made; its outcome
- * says how many were, and whether one of them may have been charged besides. `breakers` may be
- * NULL. Fails at once with -1 like tt_upstream_try. Thread: the reply's loop. */
+/* Starts the plan's first step. Another step follows only while the reply has no byte, and only
+ * when there was no connection, when the upstream answered 429 or 5xx, when its breaker or its
+ * in-flight limit refused the call, or when it gave no answer and the plan allows that. Waits and
+ * further attempts end with a stop like a running one, and at the candidate's `total` deadline,
+ * counted from here. When no step is left, the reply ends with the last failure of a call that was
+ * made; its outcome says how many calls there were, and whether one of them may have been charged
+ * too. `breakers` may be NULL. Fails at once with -1 like tt_upstream_try. Thread: the reply's
+ * loop. */
 int tt_retry_start(struct tt_client *client, struct tt_breakers *breakers,
                    const struct tt_retry_plan *plan, struct tt_reply *reply, struct tt_err *err);

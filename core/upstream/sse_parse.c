@@ -1,9 +1,9 @@
-/* The push parser. Lines first, then events: bytes are only copied when a line or an event goes
- * over the end of what was fed, so a stream whose events arrive whole costs no copy. The traps of
- * the format: three kinds of line ends, CR and LF of one end in two feeds, a byte order mark (only
- * at the very start, perhaps cut too), one optional blank after the colon, several data lines
- * joined by LF. `id` and `retry` mean nothing to us. Unlike the standard an event with empty data
- * is swallowed: upstreams send such as keep-alive. Does not look inside the data. */
+/* The push parser. Lines first, then events: bytes are only copied when a line or an event crosses
+ * the end of the fed bytes, so a stream whose events arrive whole costs no copy. The traps of the
+ * format: three kinds of line ends, CR and LF of one end in two feeds, a byte order mark (only at
+ * the very start, perhaps cut too), one optional blank after the colon, several data lines joined
+ * by LF. `id` and `retry` have no meaning here. Unlike in the standard, an event with empty data is
+ * skipped: upstreams send such events as keep-alive. Does not look inside the data. */
 #include "upstream/sse_parse.h"
 
 typedef int on_event_fn(void *arg, struct tt_str name, struct tt_str data, struct tt_err *err);

@@ -1,5 +1,5 @@
-/* Server-Sent Events as upstreams send them (WHATWG HTML 9.2.6): a push parser that takes bytes cut
- * anywhere, also inside CRLF or a character. Also JSON lines (one event a line). */
+/* Server-Sent Events as upstreams send them (WHATWG HTML 9.2.6): a push parser that accepts bytes
+ * cut anywhere, even inside CRLF or a character. Also JSON lines (one event per line). */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -17,17 +17,16 @@ struct tt_sse_parser {
 void tt_sse_create(struct tt_sse_parser *parser, enum tt_sse_kind kind, size_t line_max);
 void tt_sse_destroy(struct tt_sse_parser *parser);
 
-/* Feeds bytes; on_event for each complete event (name may be empty). Comments and empty events are
- * skipped. A whole event inside `bytes` is handed on without a copy. on_event returning -1 stops
- * and makes feed return -1 (with what it set in err).
- */
+/* Feeds bytes; calls on_event for each complete event (name may be empty). Comments and empty
+ * events are skipped. A whole event inside `bytes` is passed on without a copy. on_event returning
+ * -1 stops and makes feed return -1 (with the error that it set in err). */
 int tt_sse_feed(struct tt_sse_parser *parser, struct tt_str bytes,
                 int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
                                 struct tt_err *err),
                 void *arg, struct tt_err *err);
 
 /* The stream ended: an unfinished event is dropped for SSE (by the standard), an unfinished JSON
- * line is handed on. */
+ * line is passed on. */
 int tt_sse_end(struct tt_sse_parser *parser,
                int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
                                struct tt_err *err),

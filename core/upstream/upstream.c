@@ -1,9 +1,9 @@
 /* The pump of a real upstream: client -> sse_parse -> delta -> reply, per token only C. The content
- * type decides how the answer is read; only where it says nothing useful, the first byte does. What
- * upstreams do and we expect: a whole JSON answer to a question for a stream, errors inside a
+ * type decides how the answer is read; only if it says nothing useful, the first byte decides.
+ * Known behaviour of upstreams: a whole JSON answer to a request for a stream, errors inside a
  * stream, events without text, usage in an event of its own, anything after the done marker, a cut
  * after the finish reason (the text is complete then). When the reply has ended early the rest is
- * read for a moment, so that the connection can be kept. Does not retry: see retry.c. */
+ * read for a moment, so that the connection can be reused. Does not retry: see retry.c. */
 #include "upstream/upstream.h"
 
 #include "base/mem.h"

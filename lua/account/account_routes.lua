@@ -113,7 +113,7 @@ return {
     method = "POST",
     path = "/api/register",
     auth = "none",
-    summary = "Make an account and log in",
+    summary = "Create an account and log in",
     body_max = body_limits.SHORT,
     request = {
       fields = {
@@ -155,7 +155,7 @@ return {
     method = "GET",
     path = "/api/profile",
     auth = "user",
-    summary = "The own account",
+    summary = "The caller's account",
     response = account_objects.user_schema,
     handler = handlers.profile,
   },
@@ -163,7 +163,7 @@ return {
     method = "GET",
     path = "/api/me",
     auth = "user",
-    summary = "Who the token belongs to",
+    summary = "The user that the token belongs to",
     response = objects.object({
       user_id = "integer",
       username = "string",

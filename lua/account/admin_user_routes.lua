@@ -68,7 +68,7 @@ return {
     path = "/admin/users",
     listener = "admin",
     auth = "none",
-    summary = "Make an account",
+    summary = "Create an account",
     body_max = body_limits.SHORT,
     request = {
       fields = {
@@ -99,7 +99,7 @@ return {
     path = "/admin/users/:username",
     listener = "admin",
     auth = "none",
-    summary = "Set a password, disable or enable; all logins of it end",
+    summary = "Set a password, disable or enable an account; its logins end",
     params = { fields = { fields.name("username") } },
     body_max = body_limits.SHORT,
     request = {

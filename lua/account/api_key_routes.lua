@@ -42,7 +42,7 @@ return {
     method = "POST",
     path = "/api/keys",
     auth = "user",
-    summary = "Make a personal API key; it is shown this once",
+    summary = "Create a personal API key; it is shown only this once",
     body_max = body_limits.SHORT,
     request = { fields = { fields.line("name", 100, { required = true }) } },
     response = account_objects.new_key_schema,

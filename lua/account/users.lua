@@ -103,8 +103,8 @@ function M.log_in(username, password)
   return row
 end
 
---- Changes the own password. Every token of the user ends but the one that
---- asks: it is not made anew, so a client that goes on with it stays logged in.
+--- Changes the caller's password. Every token of the user ends except the one
+--- of this request, which does not change, so its client stays logged in.
 ---@param user tide.User with the claims of its token
 ---@param old_password string
 ---@param new_password string

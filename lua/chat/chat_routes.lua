@@ -98,7 +98,7 @@ return {
     method = "POST",
     path = "/api/chat/session",
     auth = "user",
-    summary = "Make a session",
+    summary = "Create a session",
     body_max = body_limits.FORM,
     request = {
       fields = {

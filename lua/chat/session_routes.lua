@@ -144,7 +144,7 @@ return {
     method = "GET",
     path = "/api/chat/sessions/:session_id/context",
     auth = "user",
-    summary = "The history that the model is shown with the next message",
+    summary = "The history that the model would get with the next message",
     params = BY_ID,
     response = objects.object({
       data = objects.list(objects.object({

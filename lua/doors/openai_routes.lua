@@ -156,10 +156,10 @@ return {
     path = "/v1/embeddings",
     auth = "user",
     api_keys = true,
-    summary = "OpenAI's embeddings, of the caller's models",
+    summary = "OpenAI's embeddings, for the caller's models",
     request = EMBEDDINGS,
     body_max = body_limits.CONVERSATION,
-    answer = "what the upstream answers, see openai.md",
+    answer = "the upstream's answer, see openai.md",
     handler = handlers.embed,
   },
   {

@@ -10,8 +10,8 @@ local M = {}
 ---@field status integer HTTP status
 ---@field en string
 ---@field zh string
----@field retry? boolean whether the same request may fare better later; told
---- to clients of the OpenAI routes. Default: 408, 429 and 5xx may
+---@field retry? boolean whether the same request may succeed later; sent to
+--- clients of the OpenAI routes. Default: 408, 429 and 5xx may
 
 ---@type table<string, ErrorEntry>
 M.all = {}

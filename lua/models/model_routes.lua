@@ -30,7 +30,7 @@ return {
     method = "GET",
     path = "/api/models",
     auth = "user",
-    summary = "The caller's models, and demo",
+    summary = "The caller's models and demo",
     response = objects.object({ data = objects.list(MODEL) }),
     handler = list,
   },

@@ -195,7 +195,7 @@ return {
     method = "POST",
     path = "/api/user/apis/:id/test",
     auth = "user",
-    summary = "Ask the provider for one token",
+    summary = "Test the connection: request one token from the provider",
     params = BY_ID,
     body_max = body_limits.SHORT,
     request = { fields = {} },

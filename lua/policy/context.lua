@@ -1,8 +1,8 @@
---- What of a conversation is sent to the model. Pure: rows in, messages out.
---- Bounded (the last N pairs), always beginning with a user turn, strictly
---- alternating, whatever failed in between: a turn whose reply has no text is
---- left out as a pair, a partial reply is kept. The system prompt stands in
---- front and is never a stored row.
+--- The part of a conversation that is sent to the model. Pure: rows in,
+--- messages out. Bounded (the last N pairs), always beginning with a user turn,
+--- strictly alternating, even after failures: a turn whose reply has no text is
+--- left out as a pair, a partial reply is included. The system prompt comes
+--- first and is never a stored row.
 
 local file_policy = require "policy.files"
 

@@ -1,6 +1,6 @@
---- What a session is called. Pure: text in, text out. The title stands before
---- the upstream is asked, so it never slows the first token and is right when
---- the body of the first turn ends.
+--- A session's title. Pure: text in, text out. The title is ready before the
+--- upstream is called, so it never slows the first token, and it is correct
+--- when the body of the first turn ends.
 
 local text = require "tide.text"
 

@@ -1,5 +1,5 @@
 ---@meta
---- What app.lua returns: the only thing that the core asks of the scripts.
+--- What app.lua returns: the only interface that the core needs from scripts.
 
 ---@class tide.App
 ---@field routes tide.Route[]
@@ -7,15 +7,15 @@
 ---@field errors table<string, {status: integer, en: string, zh: string}>
 ---@field error_shapes? {prefix: string, shape: "openai"}[]
 ---@field self_tests? (fun(): (string|{message: string, at?: function})[]|nil)[]
---- run when scripts are loaded, before they serve; what they return is wrong
---- with the scripts, and they are refused. `at` is the function that a
---- complaint is about
----@field export_state? fun(): any what the next generation should know, asked
---- of each worker's state before a reload. Pure: it may not wait. At most 4 MiB
---- as JSON
+--- run when scripts are loaded, before they serve. They return the mistakes in
+--- the scripts, which are refused then. `at` is the function that a message is
+--- about
+---@field export_state? fun(): any returns what the next generation should know;
+--- called in each worker's state before a reload. Pure: it must not wait. At
+--- most 4 MiB as JSON
 ---@field on_start? fun(state: any): boolean|nil, string|nil
---- gets what the state before it on the same worker has exported, nil when
---- there is nothing. A false with a reason, or an error, refuses the reload:
---- the old side has not stopped then
----@field on_stop? fun() runs on the old side when the new one serves
+--- gets what the previous state on the same worker exported, nil when there is
+--- nothing. A false with a reason, or an error, refuses the reload: the old
+--- scripts have not stopped then
+---@field on_stop? fun() runs in the old scripts when the new ones serve
 --- everywhere. It may wait

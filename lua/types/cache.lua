@@ -1,8 +1,8 @@
 ---@meta tide.cache
 
 --- Strings by key and row version, in this process and, when `redis_url` is
---- set, in Redis. It may forget anything at any time: who gets nil asks the
---- database and puts.
+--- set, in Redis. It may forget anything at any time: on nil, read the database
+--- and put the value.
 ---
 --- ```lua
 --- local text = cache.get("title:" .. row.id, row.version)
@@ -14,16 +14,17 @@
 ---@class tide.cache
 local cache = {}
 
---- The value put under exactly this row version. Waits only when Redis must be
---- asked; never fails.
+--- The value put under exactly this row version. Waits only when Redis is
+--- needed; never fails.
 ---@async
 ---@param key string 1 to 512 bytes; carries the user id
 ---@param version integer of the row, just read
----@return string|nil value nil: ask the database and put
+---@return string|nil value nil: read the database and put
 function cache.get(key, version) end
 
---- Kept in this process at once, in Redis in the background. Too large values
---- are not kept. Never put secrets in clear. Only in a task.
+--- Stores a value in this process at once, and in Redis in the background.
+--- Values that are too large are not stored. Never put plain-text secrets. Only
+--- in a task.
 ---@param key string 1 to 512 bytes
 ---@param version integer
 ---@param value string
@@ -31,19 +32,20 @@ function cache.get(key, version) end
 ---@return nil
 function cache.put(key, version, value, ttl_ms) end
 
---- Gone from this process when it returns, from Redis soon. Call after commit.
---- Only in a task.
+--- Removes a value: from this process at once, from Redis soon. Call it after
+--- the commit. Only in a task.
 ---@param key string
 ---@return nil
 function cache.delete(key) end
 
---- This process's entries only (Redis' expire); walks everything: rare use.
---- Only in a task.
+--- Removes the keys with this prefix from this process only (those in Redis
+--- expire). It walks all entries, so use it rarely. Only in a task.
 ---@param prefix string
 ---@return integer removed
 function cache.delete_prefix(prefix) end
 
---- Whether what is put outlives this process: there is a Redis, dead or alive.
+--- Whether stored values outlive this process: a Redis is configured, reachable
+--- or not.
 ---@return boolean
 function cache.is_shared() end
 

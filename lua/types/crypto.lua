@@ -18,8 +18,8 @@ local crypto = {}
 ---@return tide.Error|nil err busy
 function crypto.password_hash(password) end
 
---- Compares a password with a hash. A hash that is nil costs the same time
---- (unknown users).
+--- Compares a password with a hash. A nil hash (unknown user) takes the same
+--- time.
 ---@async
 ---@param hash string|nil
 ---@param password string
@@ -49,24 +49,24 @@ function crypto.token_verify(token) end
 
 --- Encrypts a text for the database (XChaCha20-Poly1305). Only in a task.
 ---@param plain string
----@param bound string authenticated with it, must be the same at unseal: so a
---- record copied to another row does not open
+---@param bound string authenticated with the text and needed to unseal it, so
+--- a record that was copied to another row cannot be opened
 ---@return string sealed
 function crypto.seal(plain, bound) end
 
---- Only in a task.
+--- Decrypts a sealed text. Only in a task.
 ---@param sealed string
 ---@param bound string
 ---@return tide.Secret|nil secret
 ---@return tide.Error|nil err secret_unreadable
 function crypto.unseal(sealed, bound) end
 
---- Random hex digits from the system; two of them are a byte.
+--- Random hex digits from the system; two digits are one byte.
 ---@param digits integer 1 to 128
 ---@return string hex
 function crypto.random_hex_digits(digits) end
 
---- The old name of `random_hex_digits`, good for one release.
+--- The old name of `random_hex_digits`; it works for one more release.
 ---@param bytes integer 1 to 64
 ---@return string hex two digits for each byte
 function crypto.random_hex(bytes) end
@@ -86,7 +86,7 @@ function crypto.sha256(data) end
 ---@return string hex 64 digits
 function crypto.hmac_sha256(key, data) end
 
---- Compares in constant time for equal lengths.
+--- Compares two strings; the time is constant for equal lengths.
 ---@param a string
 ---@param b string
 ---@return boolean same
@@ -108,7 +108,7 @@ function crypto.hex_decode(hex) end
 ---@return string text
 function crypto.base64_encode(data) end
 
---- Base64, strictly: padding must be there, nothing else may.
+--- Base64, strictly: padding is required, other characters are not allowed.
 ---@param text string
 ---@return string|nil data
 ---@return tide.Error|nil err invalid_encoding

@@ -12,12 +12,12 @@
 ---@class tide.db
 local db = {}
 
---- Reads: bounded, indexed queries. Waits when the rows are not at hand: with
---- SQLite only beyond the query's step budget, with an engine that is reached
---- over a network every time. So it must stand where waiting is possible: not
---- in sort's comparator, a callback of gsub or a metamethod, and not while a
+--- Reads with bounded, indexed queries. The call waits when the rows are not
+--- available at once: with SQLite only beyond the query's step budget, with an
+--- engine behind a network every time. So use it only where waiting is possible:
+--- not in sort's comparator, a callback of gsub or a metamethod, and not while a
 --- module loads. There it raises as soon as it would have to wait. Between the
---- call and its return others may have changed what was read before. NULL
+--- call and its return others may change rows that were read before. NULL
 --- columns are nil.
 ---@async
 ---@param sql string
@@ -34,8 +34,8 @@ function db.query(sql, args) end
 ---@return tide.Error|nil err
 function db.one(sql, args) end
 
---- The same as query, always waiting, and never in front of quick reads: for
---- what is known to take long (export). At most 10,000 rows.
+--- The same as query, but it always waits and never delays quick reads: for
+--- queries that are known to take long (export). At most 10,000 rows.
 ---@async
 ---@param sql string
 ---@param args? any[]
@@ -43,20 +43,19 @@ function db.one(sql, args) end
 ---@return tide.Error|nil err busy, query_too_slow, database_error
 function db.fetch(sql, args) end
 
---- Writes all statements or none, in one transaction, and waits until it is
---- committed. A write that was begun is carried through, also when the task
---- ends.
+--- Writes all statements or none, in one transaction, and waits for the commit.
+--- Once begun, a write is completed even when the task ends.
 ---@async
 ---@param statements table[] each {sql, args, expect = n}: with expect the write
 --- fails unless exactly n rows change. Later ones may use ids of rows that
 --- earlier ones insert: db.id_of
----@return {id: integer, changes: integer}[]|nil outcomes one a statement
+---@return {id: integer, changes: integer}[]|nil outcomes one per statement
 ---@return tide.Error|nil err duplicate, foreign_key, constraint,
 --- unexpected_changes, disk_full, busy, database_error; with `statement`
 function db.write(statements) end
 
 --- An argument for a statement of db.write: the id of the row that an earlier
---- statement of the same write inserts; NULL when that one changes nothing.
+--- statement of the same write inserts; NULL if that statement changes nothing.
 ---
 --- ```lua
 --- db.write({
@@ -64,7 +63,7 @@ function db.write(statements) end
 ---   { "INSERT INTO b (a_id) VALUES (?)", { db.id_of(1) } },
 --- })
 --- ```
----@param statement integer its number, from 1
+---@param statement integer its number, counted from 1
 ---@return any id
 function db.id_of(statement) end
 

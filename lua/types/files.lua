@@ -11,22 +11,22 @@
 ---@class tide.files
 local files = {}
 
---- A file that came with the request. It is a temporary one and goes away with
---- the request unless it is kept.
+--- A file that came with the request. It is temporary and is removed with the
+--- request, unless files.keep stores it.
 ---@class tide.Upload
 ---@field file_name string UTF-8 without folders and control characters
 ---@field file_type string extension with dot, small letters; "" = none
 ---@field size integer bytes
 ---@field handle userdata
 
---- Keeps an upload: its bytes are on disk under the returned key.
+--- Stores an upload: its bytes are on disk under the returned key.
 ---@async
 ---@param upload tide.Upload
 ---@return string|nil key
 ---@return tide.Error|nil err disk_full, store_failed, busy
 function files.keep(upload) end
 
---- Removes bytes; keys that are not there are no failure.
+--- Removes bytes; missing keys are not an error.
 ---@async
 ---@param keys string|string[] at most 1000
 ---@return true|nil ok
@@ -42,8 +42,8 @@ function files.remove(keys) end
 --- unsupported_encoding, extract_failed, extract_too_large, extract_timeout
 function files.read_text(key, file_type) end
 
---- A part of a file in the core's memory: it can be put into the body of a
---- request to a model (tide.ProviderCall), at any depth, and nowhere else.
+--- A part of a file in the core's memory. It can only be put into the body of a
+--- request to a model (tide.ProviderCall), at any depth.
 ---@class tide.FileData: userdata
 
 ---@class tide.Image
@@ -51,7 +51,7 @@ function files.read_text(key, file_type) end
 ---@field base64 tide.FileData
 ---@field data_url tide.FileData "data:image/png;base64,…"
 
---- An image, ready for a model. Its first bytes say what it is.
+--- An image, ready for a model. Its first bytes decide its type.
 ---@async
 ---@param key string
 ---@param max integer bytes, at most 32 MiB

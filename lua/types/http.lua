@@ -1,8 +1,9 @@
 ---@meta tide.http
 
---- Requests of scripts to other servers. Every address passes the outbound
---- address policy (setting `outbound.allow`): public https ones only, unless
---- the operator opens more. Redirects are not followed, proxies not used.
+--- Requests of scripts to other servers. Every address must pass the outbound
+--- address policy (setting `outbound.allow`): only public https addresses,
+--- unless the operator allows more. Redirects are not followed, and proxies are
+--- not used.
 ---
 --- ```lua
 --- local answer, err = http.request({
@@ -26,21 +27,20 @@ local http = {}
 --- is joined: {"Bearer ", secret}. Never logged
 ---@field body? string not with GET
 ---@field timeout_ms? integer for the whole call, default 30000, at most 600000
----@field disconnect? "detach"|"cancel" whether it goes on when the client that
---- the task works for has left; default "detach"
+---@field disconnect? "detach"|"cancel" whether it continues when the client
+--- that the task works for has left; default "detach"
 ---@field max_bytes? integer of the answer's body, default 1 MiB, at most 16 MiB
 
 ---@class tide.HttpAnswer
 ---@field status integer
----@field headers table<string, string> by name in small letters; several of one
---- name are joined with ", ", of set-cookie with a line break
+---@field headers table<string, string> by lower-case name; several headers with
+--- one name are joined with ", ", set-cookie with a line break
 ---@field body string
 ---@field retry_after integer|nil seconds, of a Retry-After with a number or a
 --- date; at most 86400
 
 --- Sends one request and waits for the whole answer; a status like 404 is an
---- answer, not an error. Raises on fields that do not exist. Ends with the
---- task.
+--- answer, not an error. Raises on unknown fields. Ends with the task.
 ---@async
 ---@param request tide.HttpRequest
 ---@return tide.HttpAnswer|nil answer

@@ -10,20 +10,21 @@
 ---@field null lightuserdata JSON null, SQL NULL
 local json = {}
 
---- Integral numbers up to 2^53 become integers; null becomes json.null; arrays
---- keep being arrays when empty.
+--- Whole numbers up to 2^53 become integers, null becomes json.null, and empty
+--- arrays remain arrays.
 ---@param text string valid UTF-8
 ---@return any value
 ---@return tide.Error|nil err invalid_json
 function json.decode(text) end
 
 --- Tables with [1] or marked by json.array are arrays, others objects. Raises
---- on what JSON does not know: functions, cycles, secrets, keys of other types.
+--- on values that JSON cannot express: functions, cycles, secrets, keys of other
+--- types.
 ---@param value any
 ---@return string text without spaces
 function json.encode(value) end
 
---- The same for people: a line for each entry, two spaces a level.
+--- The same for people: one line per entry, two spaces per level.
 ---@param value any
 ---@return string text without a line break at its end
 function json.pretty(value) end

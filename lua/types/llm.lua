@@ -1,7 +1,7 @@
 ---@meta tide.llm
 
---- Turns, and the replies of models. What a turn stores is chat/turns.lua's
---- business; what a provider is asked, its script's (lua/providers/).
+--- Turns, and the replies of models. chat/turns.lua decides what a turn stores;
+--- a provider's script (lua/providers/) builds the request to the provider.
 ---
 --- ```lua
 --- local reply, err = llm.ask(spec)
@@ -13,13 +13,13 @@
 ---@class tide.llm
 local llm = {}
 
---- A place in a session's queue of turns. Left by itself when the task ends,
---- unless llm.start took it over.
+--- A place in a session's queue of turns. It is given back automatically when
+--- the task ends, unless llm.start took it over.
 ---@class tide.Turn
 local Turn = {}
 
---- Gives the place back: the next turn begins. Harmless when it was left or
---- taken over already; also done by `local turn <close>`.
+--- Gives the place back: the next turn begins. Harmless when it was already
+--- given back or taken over; also done by `local turn <close>`.
 ---@return nil
 function Turn:leave() end
 
@@ -28,8 +28,8 @@ function Turn:leave() end
 ---@async
 ---@param user_id integer
 ---@param session_id string
----@param disconnect? "detach"|"cancel" what the client's leaving means to the
---- wait; default "detach"
+---@param disconnect? "detach"|"cancel" whether the wait ends when the client
+--- leaves; default "detach": it does not
 ---@return tide.Turn|nil turn
 ---@return tide.Error|nil err session_busy, session_deleted, stopped,
 --- client_gone
@@ -38,10 +38,10 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@class tide.Usage
 ---@field input_tokens? integer
 ---@field output_tokens? integer
----@field estimated? boolean the upstream did not tell all of it
----@field attempts? integer calls that were made, when more than one
----@field possibly_charged_twice? boolean one of them was sent, gave no answer,
---- and was followed by another
+---@field estimated? boolean the upstream did not report all of it
+---@field attempts? integer number of calls, when more than one
+---@field possibly_charged_twice? boolean one call was sent, got no answer, and
+--- was followed by another
 
 --- The outcome of a reply.
 ---@class tide.Result
@@ -54,11 +54,11 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field status "complete"|"stopped"|"error"|"interrupted"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
----@field http_status integer of the upstream's answer, 0 when none came
+---@field http_status integer of the upstream's answer; 0 when there was none
 ---@field error? tide.Error when status is "error"
 
---- A running reply: it belongs to the server and goes on without the request.
---- The value is good until the request (or timer, or hook) that got it is over.
+--- A running reply: it belongs to the server and continues without the request.
+--- The value is valid until the request (or timer, or hook) that got it ends.
 ---@class tide.Reply
 ---@field message_id integer
 ---@field user_message_id integer
@@ -75,36 +75,36 @@ function Reply:wait() end
 ---@return "waiting"|"running"|"finished" state
 function Reply:first(ms) end
 
---- More of the text: waits until there is some after `position`.
+--- More of the text: waits until there is text after `position`.
 ---@async
 ---@param position integer 0 at first, then what the last call returned
 ---@return string|nil content nil at the end of the reply
 ---@return integer|nil position after it
 function Reply:read(position) end
 
---- How far it is; "produced" is complete, but not committed yet.
+--- The state of the reply; "produced" is complete, but not committed yet.
 ---@return "waiting"|"running"|"produced"|"finished" state
 function Reply:state() end
 
---- The text that has come.
+--- The text so far.
 ---@return string content
 function Reply:text() end
 
---- How long the log is: content and reasoning. Positions are within it.
+--- The length of the log: content and reasoning. Positions are within it.
 ---@return integer bytes
 function Reply:length() end
 
 --- Whether a position is one that no client can have received.
 ---@param position integer
----@return boolean splits no frame ended there: it lies inside a character, or
+---@return boolean splits no frame ends there: it is inside a character, or
 --- inside an entry of tool calls
 function Reply:splits(position) end
 
---- Asks it to stop; the partial text is kept with status "stopped".
+--- Stops the reply; the partial text is stored with status "stopped".
 ---@return nil
 function Reply:stop() end
 
---- An upstream that can be asked for a reply.
+--- An upstream that can be called for a reply.
 ---@class tide.Candidate
 ---@field provider tide.Provider
 ---@field url string
@@ -112,15 +112,16 @@ function Reply:stop() end
 ---@field body? table|string
 ---@field deadlines? ApiDeadlines
 
---- In which order candidates are asked; see policy/upstream. Another step
---- follows only before the reply's first byte.
+--- The order in which candidates are called; see policy/upstream. There is
+--- another step only before the reply's first byte.
 ---@class tide.RetryPlan
----@field steps? {candidate: integer, wait: integer}[] at most 32; ms before it
----@field retry_after_max? integer ms that an upstream may ask for; default 0
----@field after_send? boolean also when a request was sent and got no answer
+---@field steps? {candidate: integer, wait: integer}[] at most 32; the wait is
+--- in ms, before the call
+---@field retry_after_max? integer longest Retry-After to obey, in ms; default 0
+---@field after_send? boolean also after a request was sent and got no answer
 ---@field force? boolean also when the upstream is known to be down
 
---- What to produce, and for which rows.
+--- The reply to produce, and the rows that it belongs to.
 ---@class tide.StartSpec
 ---@field turn tide.Turn
 ---@field user_id integer
@@ -133,41 +134,41 @@ function Reply:stop() end
 ---@field headers? table<string, string|tide.Secret|table> a table is joined:
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
----@field deadlines? ApiDeadlines ms; what is absent is as in the settings
----@field candidates? tide.Candidate[] instead of the five fields above: whom to
---- ask, at most 8
+---@field deadlines? ApiDeadlines ms; absent ones are as in the settings
+---@field candidates? tide.Candidate[] instead of the five fields above: the
+--- upstreams to call, at most 8
 ---@field retry? tide.RetryPlan default: each candidate once, in order
----@field counted_as? string the model's name under which the tokens are added
---- to the user's usage; absent = they are not counted
----@field input_estimate? integer tokens of what is asked, for upstreams that
---- do not tell; only with counted_as
----@field disconnect? "detach"|"cancel" whether the reply goes on when its last
---- client has left; default "detach"
----@field on_finish? fun(result: tide.Result) runs as a task of its own after
---- the final commit; may yield
+---@field counted_as? string the model name under which the tokens are added to
+--- the user's usage; absent = they are not counted
+---@field input_estimate? integer tokens of the input, for upstreams that do not
+--- report them; only with counted_as
+---@field disconnect? "detach"|"cancel" whether the reply continues when its
+--- last client has left; default "detach"
+---@field on_finish? fun(result: tide.Result) runs as its own task after the
+--- final commit; may yield
 ---@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string
 --- gets each piece of the reply and returns what readers get instead; at the
---- end once for each kind with "" and final; runs outside of any task; tool
---- calls do not pass through it
+--- end it is called once per kind with "" and final; it runs outside any task;
+--- tool calls do not pass through it
 ---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
 --- instead of an upstream: send this text at this pace, then fail with `error`
 --- (a code) when given. `tool_calls` are lines as in tide.Result, sent last
 
---- Starts producing the reply to rows that are committed already (user message
---- complete, assistant message `streaming`). Takes the turn over: it is left
---- after the reply's final commit. From here on everything happens in C:
---- pumping, checkpoints, the final commit (content, status, usage,
+--- Starts producing the reply for rows that are already committed (user message
+--- complete, assistant message `streaming`). It takes over the turn, which ends
+--- after the reply's final commit. From here on everything happens in C: reading
+--- the stream, checkpoints, the final commit (content, status, usage,
 --- finish_reason, error_code, updated_at of message and session).
 --- Only in a task.
 ---@param spec tide.StartSpec
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err the assistant row was ended with status "error"
+---@return tide.Error|nil err the assistant row has ended with status "error"
 function llm.start(spec) end
 
---- Asks an upstream (or plays) without a session: nothing is stored, the reply
---- has no ids, and it is stopped when the client of the request leaves (unless
---- `disconnect` is "detach"). `spec` as for start, without turn, session and
---- messages' ids. Only in a task.
+--- Calls an upstream (or plays a text) without a session: nothing is stored, the
+--- reply has no ids, and it is stopped when the client of the request leaves
+--- (unless `disconnect` is "detach"). `spec` is as for start, without turn,
+--- session and message ids. Only in a task.
 ---@param spec tide.StartSpec
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header
@@ -185,7 +186,7 @@ function llm.find(user_id, session_id) end
 ---@return tide.Reply|nil reply
 function llm.find_message(user_id, message_id) end
 
---- What was stored of a reply.
+--- A reply as it was stored.
 ---@class tide.StoredReply
 ---@field message_id integer
 ---@field user_message_id? integer
@@ -193,38 +194,38 @@ function llm.find_message(user_id, message_id) end
 ---@field content string
 ---@field reasoning? string
 ---@field tool_calls? string lines
----@field runs? string chat_messages.runs: in which order they came
+---@field runs? string chat_messages.runs: the order in which the kinds came
 ---@field status string
 ---@field finish_reason? string
 ---@field error_code? string
 ---@field input_tokens? integer
 ---@field output_tokens? integer
 
---- A stored reply as a finished one: read and streamed from any position as
---- when it ran. Only in a task.
+--- Turns a stored reply into a finished one that can be read and streamed from
+--- any position, as when it ran. Only in a task.
 ---@param stored tide.StoredReply
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err busy: no memory for logs
 function llm.restore(stored) end
 
---- Stops the running reply and ends waiting turns of a session. With `code`
---- (e.g. "session_deleted") the reply ends as error with that code.
+--- Stops the running reply and ends the waiting turns of a session. With `code`
+--- (e.g. "session_deleted") the reply ends as an error with that code.
 --- Only in a task.
 ---@param user_id integer
 ---@param session_id string
 ---@param code? string
 ---@return boolean stopped there was something to stop
----@return integer|nil message_id of the reply that ran
+---@return integer|nil message_id of the reply that was running
 function llm.stop(user_id, session_id, code) end
 
---- The outbound address policy, as far as it can be judged without DNS.
---- Only in a task.
+--- Checks a URL against the outbound address policy, as far as that is possible
+--- without DNS. Only in a task.
 ---@param url string
 ---@return true|nil ok
 ---@return tide.Error|nil err invalid_url, address_not_allowed
 function llm.check_url(url) end
 
---- The error that an upstream's answer with this status stands for.
+--- The error for an upstream's answer with this status.
 ---@param status integer not 2xx
 ---@return tide.Error err upstream_unauthorized, upstream_rate_limited, …
 function llm.status_error(status) end
@@ -236,14 +237,14 @@ function llm.status_error(status) end
 ---@field output_tokens? integer likewise, default 0
 ---@field estimated? boolean
 
---- The statement that adds one request to the user's usage of today, for
---- db.write; what llm.start and llm.ask run by themselves.
+--- The statement that adds one request to today's usage of the user, for
+--- db.write. llm.start and llm.ask run it automatically.
 ---@param entry tide.UsageEntry
 ---@return table statement
 function llm.usage_statement(entry) end
 
---- Raises when what a provider declares cannot be read: a path with a mistake,
---- a name that does not exist. Works while modules load.
+--- Raises when a provider's declaration is not valid: a mistake in a path, or an
+--- unknown name. Works while modules load.
 ---@param provider tide.Provider
 ---@return nil
 function llm.check_provider(provider) end
@@ -252,8 +253,8 @@ function llm.check_provider(provider) end
 --- requests. docs/providers.md explains it.
 ---@class tide.Provider
 ---@field name string
----@field base_url? string of configurations without an address; nil = they
---- need one
+---@field base_url? string for configurations without an address; nil = they
+--- must have one
 ---@field framing "sse"|"json_lines"
 ---@field done? string data of the last event, e.g. "[DONE]"
 ---@field stream tide.Paths where things are in a stream event
@@ -265,9 +266,9 @@ function llm.check_provider(provider) end
 --- take images: patterns of their names
 ---@field notes? string for people
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
----@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall asks for
+---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall requests
 --- embeddings: `options` is the client's whole request, `messages` is absent;
---- the answer is OpenAI's
+--- the answer has OpenAI's form
 
 --- A path into JSON, or several for the same thing.
 ---@alias tide.Path string|string[]
@@ -278,9 +279,9 @@ function llm.check_provider(provider) end
 ---@field finish_reason? tide.Path
 ---@field input_tokens? tide.Path
 ---@field output_tokens? tide.Path
----@field error? tide.Path there and not null: the upstream reports an error
+---@field error? tide.Path present and not null: the upstream reports an error
 ---@field error_type? tide.Path its name for that error
----@field ended? tide.Path there, not null and not false: the stream is complete
+---@field ended? tide.Path present, not null, not false: the stream is complete
 ---@field tool_calls? tide.CallPaths
 
 ---@class tide.CallPaths
@@ -289,9 +290,9 @@ function llm.check_provider(provider) end
 ---@field name? tide.Path
 ---@field arguments? tide.Path a piece of JSON text, or an object
 ---@field extra? tide.Path what the upstream wants back with the call
----@field extra_key? string under which dotted key of a call it is handed on
+---@field extra_key? string dotted key of a call under which it is passed on
 
---- The HTTP request that asks.
+--- The HTTP request to the provider.
 ---@class tide.ProviderCall
 ---@field url string
 ---@field headers table<string, string|tide.Secret|table>
@@ -304,7 +305,7 @@ function llm.check_provider(provider) end
 ---@field tool_calls? table[] of an assistant
 ---@field tool_call_id? string of a tool's result
 
---- What is asked, in OpenAI's form whatever the provider speaks.
+--- The request in OpenAI's form, whatever API the provider speaks.
 ---@class tide.ProviderRequest
 ---@field base_url string
 ---@field key tide.Secret
@@ -315,6 +316,6 @@ function llm.check_provider(provider) end
 ---@field tool_choice? string|table
 ---@field options? table<string, any> further fields of OpenAI's request
 --- (temperature, top_p, stop, max_completion_tokens, …) as the client sent
---- them, checked by nobody; a provider maps those that it knows
+--- them, unchecked; a provider maps those that it knows
 
 return llm

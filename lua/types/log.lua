@@ -8,25 +8,25 @@
 ---@class tide.log
 local log = {}
 
---- For who looks for a fault; off by default.
+--- For finding faults; off by default.
 ---@param message string
 ---@param fields? table<string, string|number|boolean> at most 16; others raise
 ---@return nil
 function log.debug(message, fields) end
 
---- What the operator may want to know.
+--- For information that the operator may want.
 ---@param message string
 ---@param fields? table<string, string|number|boolean>
 ---@return nil
 function log.info(message, fields) end
 
---- What is wrong, but was dealt with.
+--- For problems that were handled.
 ---@param message string
 ---@param fields? table<string, string|number|boolean>
 ---@return nil
 function log.warn(message, fields) end
 
---- What somebody must look at.
+--- For problems that somebody must look at.
 ---@param message string
 ---@param fields? table<string, string|number|boolean>
 ---@return nil

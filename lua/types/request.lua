@@ -1,7 +1,8 @@
 ---@meta
 --- What a handler gets and what it returns.
 
---- A request. Own fields may be set on it (the pipeline sets user and body).
+--- A request. Scripts may set their own fields on it (the pipeline sets user and
+--- body).
 ---@class tide.Request
 ---@field id string request id
 ---@field method string
@@ -14,8 +15,8 @@
 ---@field generation integer
 ---@field user? tide.User set by web/auth
 ---@field body? table set by the pipeline: validated JSON body
----@field upload? tide.Upload of an upload route, nil when no file came
----@field fields? table<string, string> of an upload route, as they came
+---@field upload? tide.Upload on an upload route; nil when no file came
+---@field fields? table<string, string> on an upload route, as they came
 ---@field form? table set by the pipeline: validated fields
 local Request = {}
 
@@ -29,15 +30,15 @@ function Request:header(name) end
 ---@return string|nil value
 function Request:cookie(name) end
 
---- The bytes of the body, for what is signed or no JSON.
----@return string body as it came ("" when none)
+--- The bytes of the body, for bodies that are signed or not JSON.
+---@return string body as it came ("" when there is none)
 function Request:raw_body() end
 
---- The JSON body. The pipeline calls this and checks what comes against the
---- route's schema (req.body). Reading it costs the script no time
---- (limits.script_time) when it is asked for the first time.
----@param names? table<string, any> its keys are the names of the fields of the
---- outermost object that are wanted; the others are left out. nil: all
+--- The JSON body. The pipeline calls this and checks the result against the
+--- route's schema (req.body). The first call does not count as CPU time of the
+--- script (limits.script_time).
+---@param names? table<string, any> its keys are the fields of the outermost
+--- object to return; the others are left out. nil: all
 ---@return any body {} when there is none
 ---@return tide.Error|nil err invalid_json, too_many_values
 function Request:read_json(names) end
@@ -51,5 +52,5 @@ function Request:read_json(names) end
 ---@field headers? table<string, string|string[]>
 ---@field stream? tide.Reply answer as Server-Sent Events
 ---@field openai? {id: string, created: integer, model: string, include_usage?: boolean}
---- with stream: as chunks of OpenAI's chat completions
+--- with stream: send chunks of OpenAI's chat completions
 ---@field after? integer with stream: position to begin at, default 0

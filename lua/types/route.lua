@@ -1,25 +1,25 @@
 ---@meta
 --- A route is data: one table entry.
 
---- One route; see lua/web/pipeline.lua for what happens with it.
+--- One route; lua/web/pipeline.lua says how it is used.
 ---@class tide.Route
 ---@field method string
 ---@field path string "/api/files/:file_id"
 ---@field auth "none"|"user"|"admin"
 ---@field api_keys? boolean personal API keys are accepted beside tokens
----@field idempotent? boolean an Idempotency-Key is heeded: the same request
---- under the same key gets the same answer (JSON, status 200)
+---@field idempotent? boolean supports Idempotency-Key: the same request with
+--- the same key gets the same answer (JSON, status 200)
 ---@field listener? "public"|"admin" default "public"
 ---@field params? table schema
 ---@field query? table schema
 ---@field request? table schema of the JSON body; absent = no body is read
 ---@field response? table schema of the 200 answer
----@field answer? string what the 200 answer is, for the docs, when no schema
---- says it
+---@field answer? string describes the 200 answer in the docs when there is no
+--- schema
 ---@field upload? boolean the body is multipart/form-data: its part "file" is
 --- streamed to disk, the others are req.fields
 ---@field form? table schema of an upload's fields
----@field body_max? integer bytes of a body, see lib/body_limits; default
---- setting limits.body
+---@field body_max? integer largest body in bytes, see web/body_limits; default:
+--- the setting limits.body
 ---@field summary string one line for the docs
 ---@field handler fun(req: tide.Request): tide.Response|nil, tide.Error|nil

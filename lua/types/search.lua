@@ -1,8 +1,8 @@
 ---@meta tide.search
 
---- Finding messages by what they say. The index belongs to the core, which
---- keeps it up to date: text is cut into words, and Chinese, Japanese and Korean
---- into characters and pairs.
+--- Search in messages. The index belongs to the core, which keeps it up to date:
+--- text is split into words, and Chinese, Japanese and Korean into characters
+--- and pairs.
 ---
 --- ```lua
 --- local rows, err = search.find(user.id, "high tide", 20)
@@ -10,18 +10,18 @@
 ---@class tide.search
 local search = {}
 
---- Indexes what the user said a moment ago, so that a search finds it: the core
---- does that for everybody, but only about once a second. Does not wait when
---- that is known at once to be nothing.
+--- Indexes the user's newest messages, so that a search finds them: the core
+--- does that for everybody, but only about once per second. Does not wait when
+--- there is known to be nothing to index.
 ---@async
 ---@param user_id integer
 ---@return true|nil ok
 ---@return tide.Error|nil err busy, disk_full, query_too_slow, database_error
 function search.index(user_id) end
 
---- One page of the user's messages that have every part of `words` between
---- blanks, newest first. The last word may be the beginning of one, from three
---- letters on.
+--- One page of the user's messages that contain every part of `words` between
+--- blanks, newest first. The last word may be the beginning of a word, from
+--- three letters on.
 ---@async
 ---@param user_id integer
 ---@param words string not blank
@@ -32,7 +32,7 @@ function search.index(user_id) end
 ---@return tide.Error|nil err busy, query_too_slow, database_error
 function search.find(user_id, words, limit, offset) end
 
---- How many such messages there are, counted up to `limit`.
+--- The number of such messages, counted up to `limit`.
 ---@async
 ---@param user_id integer
 ---@param words string

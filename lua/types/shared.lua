@@ -2,8 +2,8 @@
 
 --- Small values that all workers share and that outlive reloads (a restart
 --- forgets them): counters, limits, marks. Memory is bounded by the setting
---- `shared.memory`; when it is full, what was not used for the longest time is
---- forgotten.
+--- `shared.memory`; when it is full, the values that were unused for the longest
+--- time are removed.
 ---
 --- ```lua
 --- local requests = shared.dict("requests")
@@ -25,12 +25,12 @@ local SharedDict = {}
 ---@return tide.SharedDict dict
 function shared.dict(name) end
 
---- What was set under a key. Only in a task.
+--- The value of a key. Only in a task.
 ---@param key string 1 to 512 bytes
----@return integer|string|nil value nil when there is none, or no more
+---@return integer|string|nil value nil when there is none, or it has expired
 function SharedDict:get(key) end
 
---- Sets a value, whatever was there. Only in a task.
+--- Sets a value and replaces any earlier one. Only in a task.
 ---@param key string
 ---@param value integer|string
 ---@param ttl_ms? integer milliseconds until it expires, at most 365 days;
@@ -39,8 +39,8 @@ function SharedDict:get(key) end
 ---@return tide.Error|nil err shared_too_large: over a quarter of a shard (4 MiB)
 function SharedDict:set(key, value, ttl_ms) end
 
---- Sets a value only if there is none: of all who try, one gets true.
---- Only in a task.
+--- Sets a value only if there is none: of several callers, exactly one gets
+--- true. Only in a task.
 ---@param key string
 ---@param value integer|string
 ---@param ttl_ms? integer
@@ -49,22 +49,22 @@ function SharedDict:set(key, value, ttl_ms) end
 function SharedDict:add(key, value, ttl_ms) end
 
 --- Adds to an integer in one step, so that no count is lost between workers.
---- What is not there counts as 0. Only in a task.
+--- A missing value counts as 0. Only in a task.
 ---@param key string
 ---@param by? integer default 1, may be negative
----@param ttl_ms? integer milliseconds, only for a key that this call makes: what
---- is there keeps its time, so a counter is one of a fixed window
+---@param ttl_ms? integer milliseconds, only for a key that this call creates: an
+--- existing key keeps its expiry, so a counter has a fixed window
 ---@return integer|nil sum
 ---@return tide.Error|nil err shared_not_integer: the value is a string, or the
 --- sum does not fit
 function SharedDict:incr(key, by, ttl_ms) end
 
---- Takes a key out. Only in a task.
+--- Removes a key. Only in a task.
 ---@param key string
 ---@return boolean deleted false when there was none
 function SharedDict:delete(key) end
 
---- How long a value has to live. Only in a task.
+--- The time until a value expires. Only in a task.
 ---@param key string
 ---@return integer|nil ttl_ms milliseconds; 0: it does not expire; nil: there is
 --- no such key

@@ -1,7 +1,7 @@
 ---@meta tide.task
 
---- Tasks within a task: for what can be waited for at the same time. A child
---- ends with its parent at the latest: it is cancelled when that one returns,
+--- Tasks within a task: for waiting for several things at the same time. A child
+--- ends with its parent at the latest: it is cancelled when the parent returns,
 --- fails or is cancelled. Up to 256 tasks may be alive at once below one request.
 ---
 --- ```lua
@@ -26,15 +26,15 @@ function task.all(functions) end
 ---@class tide.Task
 local Task = {}
 
---- Runs a function beside this task, beginning in the loop's next step. Only in
---- a task. A child that raises and is never joined leaves a line in the log.
+--- Runs a function beside this task, beginning in the loop's next tick. Only in
+--- a task. If a child raises and is never joined, that is logged.
 ---@param fn fun(...: any): ...: any
 ---@param ... any its arguments
 ---@return tide.Task|nil child
 ---@return tide.Error|nil err "busy": too many tasks
 function task.spawn(fn, ...) end
 
---- Waits until the child is over. Raises what the child raised. May be called
+--- Waits until the child has ended. Raises what the child raised. May be called
 --- again, and by several tasks.
 ---@async
 ---@return any ... what the function returned; nil and an error "cancelled" when
@@ -42,11 +42,11 @@ function task.spawn(fn, ...) end
 function Task:join() end
 
 --- Ends the child where it waits, and its children with it; closes its
---- to-be-closed variables. Harmless when it is over. Only in a task.
+--- to-be-closed variables. Harmless when it has ended. Only in a task.
 ---@return nil
 function Task:cancel() end
 
---- How far it is.
+--- The state of the child.
 ---@return "running"|"returned"|"failed"|"cancelled" state
 function Task:state() end
 

@@ -1,7 +1,8 @@
 ---@meta tide.test
 
---- For the files of lua/tests/ (`tidetalk test`), which run in a real server:
---- own data folder, real database, real replies; a scripted model, no network.
+--- For the files of lua/tests/ (`tidetalk test`), which run in a real server
+--- with its own data folder, a real database and real replies, but with a
+--- scripted model and no network.
 ---
 --- ```lua
 --- test.case("says hello", function()
@@ -14,10 +15,10 @@
 ---@class tide.test
 local test = {}
 
---- Declares a case. Only at the top of a test file. Each one runs by itself, in
---- a server of its own.
+--- Declares a case. Only at the top level of a test file. Each case runs alone,
+--- in its own server.
 ---@param name string
----@param fn fun() may wait; what it raises is what failed
+---@param fn fun() may wait; the case fails with the error that it raises
 ---@return nil
 function test.case(name, fn) end
 
@@ -38,54 +39,54 @@ function test.user(model) end
 ---@class tide.TestRequest
 ---@field path string with the query
 ---@field method? string default "GET", with a body "POST"
----@field user? tide.TestUser who asks; nil = nobody
+---@field user? tide.TestUser the caller; nil = nobody
 ---@field json? any the body, encoded
 ---@field body? string instead of json
 ---@field headers? table<string, string>
 
 ---@class tide.TestResponse
 ---@field status integer
----@field headers table<string, string> names in small letters
+---@field headers table<string, string> names in lower case
 ---@field body string
 ---@field json? any the body, when it is JSON
 ---@field frames? table[] of a stream: the frames, decoded
 
---- Asks the server under test, over HTTP.
+--- Sends a request to the server under test, over HTTP.
 ---@async
 ---@param request tide.TestRequest
 ---@return tide.TestResponse
 function test.request(request) end
 
---- One answer of the model: the pieces in order, and how it comes.
+--- One answer of the model: its pieces in order, and how they are sent.
 ---@class tide.TestAnswer
 ---@field [integer] string a piece of the text
----@field reasoning? string told first
+---@field reasoning? string sent first
 ---@field pace_ms? integer milliseconds before each piece
 ---@field finish_reason? string default "stop"
 ---@field usage? tide.Usage
 ---@field cut? boolean the connection ends in the middle
 ---@field status? integer HTTP status, default 200
 ---@field retry_after? integer seconds
----@field body? string sent as it is, instead of all that
+---@field body? string sent unchanged, instead of all of the above
 
---- What the model answers, one answer a question, in this order, behind those
---- that are left. Asked more often, it answers 500.
+--- Queues answers of the model, one per question, in this order, after those
+--- that are left. When there are more questions than answers, it answers 500.
 ---@param ... string|tide.TestAnswer
 ---@return nil
 function test.upstream(...) end
 
---- What the model was asked so far: the requests' bodies, decoded.
+--- The decoded bodies of all requests that the model has received.
 ---@return table[]
 function test.asked() end
 
---- Fails unless both are equal, tables by what is in them.
+--- Fails unless both are equal; tables are compared by content.
 ---@param actual any
 ---@param expected any
 ---@param what? string named in the failure
 ---@return nil
 function test.equal(actual, expected, what) end
 
---- Fails unless the text has this part (plain, no pattern).
+--- Fails unless the text contains this part (plain text, not a pattern).
 ---@param text string
 ---@param part string
 ---@return nil
@@ -98,8 +99,8 @@ function test.contains(text, part) end
 ---@return T value
 function test.truthy(value, what) end
 
---- Asks again until the answer is true, up to ten seconds. For what
---- happens after an answer, such as after_llm.
+--- Calls the probe until it returns true, for up to ten seconds. For things
+--- that happen after an answer, such as after_llm.
 ---@async
 ---@generic T
 ---@param what string named in the failure

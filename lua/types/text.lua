@@ -20,7 +20,7 @@ function text.count(s) end
 function text.prefix(s, n) end
 
 --- About how many tokens a model counts: an ideograph, kana or hangul syllable
---- is one, other letters two a token, ASCII characters four.
+--- is one token; so are two other letters, or four ASCII characters.
 ---@param s string
 ---@return integer
 function text.tokens(s) end
@@ -31,13 +31,14 @@ function text.tokens(s) end
 ---@return string prefix
 function text.truncate(s, n) end
 
---- The characters, one string each. Bytes that are no UTF-8 stand alone.
+--- The characters, one string each. Bytes that are not UTF-8 are separate
+--- strings.
 ---@param s string at most 1 MiB
 ---@return string[] characters
 function text.chars(s) end
 
---- Without white space at both ends, and one space for each run of it within.
---- Unicode's spaces count, the wide one of Chinese text among them.
+--- Removes white space at both ends and replaces each run of it within by one
+--- space. Unicode's spaces count too, such as the wide one of Chinese text.
 ---@param s string valid UTF-8
 ---@return string squeezed
 function text.squeeze(s) end

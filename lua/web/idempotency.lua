@@ -1,12 +1,12 @@
 --- Requests that are sent again under the same Idempotency-Key are answered
 --- once: the second one gets the first one's answer. Semantics of the IETF
 --- draft "The Idempotency-Key HTTP Header Field": the same key with another
---- request is 422, one whose first request still runs is 409. Keys are a
---- user's own and hold for 24 hours.
+--- request is 422, one whose first request still runs is 409. Keys belong to
+--- one user and are valid for 24 hours.
 ---
---- That a request runs is known in memory only, so that a crash lets go of
---- every key; what was answered is in the database. Only answers are stored: an
---- error leaves the key free, or trying again could never help.
+--- Running requests are known in memory only, so that a crash releases every
+--- key; answers are in the database. Only answers are stored: an error leaves
+--- the key free, because otherwise a retry could never help.
 
 local crypto = require "tide.crypto"
 local db = require "tide.db"

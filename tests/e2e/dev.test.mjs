@@ -65,7 +65,7 @@ describe('tidetalk dev', () => {
   });
 
   test('says what is wrong, keeps what runs, and loads what is mended', async () => {
-    await says(/^not reloaded, generation \d+ goes on[^]*^ {2}lua\/chat\/persona_routes\.lua:2: /m,
+    await says(/^not reloaded, generation \d+ keeps serving[^]*^ {2}lua\/chat\/persona_routes\.lua:2: /m,
       () => writeScript(lua, 'chat/persona_routes.lua', 'local x = 1\nlocal = 2\n'));
     assert.deepEqual((await answer()).body, { text: 'two' });
     await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('"mended"')));

@@ -49,7 +49,7 @@ describe('tidetalk new handler', () => {
     writeScript(lua, 'routes/chat.lua', 'return {}');
     const existing = await make(home, 'handler', 'chat');
     assert.equal(existing.code, 1);
-    assert.match(existing.stderr, /lua\/routes\/chat\.lua: is there already/);
+    assert.match(existing.stderr, /lua\/routes\/chat\.lua: exists already/);
     assert.equal(readFileSync(join(lua, 'routes/chat.lua'), 'utf8'), 'return {}');
 
     writeScript(lua, 'tests/half_test.lua', '-- mine');
@@ -79,7 +79,7 @@ describe('tidetalk new handler', () => {
     writeScript(lua, 'models/model_routes.lua', 'local = 1');
     const { code, stderr } = await make(home, 'handler', 'fine');
     assert.equal(code, 1);
-    assert.match(stderr, /broken already/);
+    assert.match(stderr, /the scripts have errors/);
     assert.ok(!existsSync(join(lua, 'routes/fine.lua')));
   });
 });

@@ -305,7 +305,7 @@ describe('reload', () => {
     const failed = await tidetalk(server.home, ['reload', '--wait']);
     assert.equal(failed.code, 1);
     assert.match(failed.stderr, /^lib\/helper.lua:1: /);
-    assert.match(failed.stderr, /Generation \d+ goes on/);
+    assert.match(failed.stderr, /Generation \d+ keeps serving/);
     bundle.put('lib/helper.lua', helperScript(next));
     server.signal('SIGHUP');
     await eventually(async () => (await version(server)).helper === next, 'SIGHUP reloads');

@@ -8,66 +8,67 @@
 
 static const struct tt_command commands[] = {
     {"serve", "[--accept-loss]", "start the server",
-     "Ends with 0 after SIGTERM or SIGINT, 2 when it cannot start. It refuses to start when the\n"
-     "database is gone but uploaded files or the secret file are there, or when stored API keys\n"
-     "were sealed with another secret file. --accept-loss starts all the same: such uploads are\n"
-     "deleted, such API keys must be entered again. The log says what is lost.\n",
+     "Exits with 0 after SIGTERM or SIGINT, with 2 when it cannot start. It refuses to start when\n"
+     "the database is missing but uploaded files or the secret file exist, or when stored API "
+     "keys\n"
+     "were encrypted with another secret file. --accept-loss starts anyway: such uploads are\n"
+     "deleted, and such API keys must be entered again. The log says what is lost.\n",
      tt_cli_serve},
     {"dev", "[--accept-loss]", "start the server for writing scripts",
-     "As serve, but scripts and personas are loaded whenever they change on the disk, or it says\n"
-     "what is wrong with them, with file and line; and errors of scripts are shown in answers.\n",
+     "Like serve, but loads scripts and personas whenever they change on the disk, or reports "
+     "what\n"
+     "is wrong with them, with file and line. Answers show the errors of scripts.\n",
      tt_cli_dev},
     {"check", "[--json]", "validate settings, personas and scripts",
-     "Prints all that is wrong as file:line:column: severity: message (code), and ends with 1 "
-     "when\n"
-     "an error is among it; warnings alone end with 0. --json prints an array of objects with\n"
-     "file, line, column, severity (error or warning), code and message.\n",
+     "Prints all findings as file:line:column: severity: message (code). Exits with 1 if there is\n"
+     "an error among them, and with 0 if there are only warnings. --json prints an array of\n"
+     "objects with file, line, column, severity (error or warning), code and message.\n",
      tt_cli_check},
     {"routes", "[--json]", "list the routes of the scripts",
      "--json prints an array of objects with method, path, auth, listener, file and line.\n",
      tt_cli_routes},
     {"reload", "[--dry-run] [--force] [--wait]", "load the changed scripts into the running server",
-     "All workers change at once, or, when anything is wrong with the scripts, none: then every\n"
-     "diagnostic is printed as file:line: message and the command ends with 1.\n"
-     "--dry-run only checks. --force also loads what was rolled back before. --wait: as long as "
-     "it\n"
-     "takes; without it the command stops waiting after 30 s (the server goes on).\n",
+     "All workers change at once, or none if anything is wrong with the scripts: then every\n"
+     "diagnostic is printed as file:line: message, and the command exits with 1.\n"
+     "--dry-run only checks. --force also loads scripts that were rolled back before. --wait "
+     "waits\n"
+     "as long as it takes; without it the command stops waiting after 30 s (the server "
+     "continues).\n",
      tt_cli_reload},
     {"rollback", "[--wait]", "bring back the scripts that served before the current ones",
-     "They come from the database, the files on the disk are not looked at. What is rolled back "
-     "is\n"
-     "not loaded again, unless it is changed or reload is given --force.\n",
+     "They come from the database, not from the files on the disk. Scripts that were rolled back\n"
+     "are not loaded again unless they change or reload gets --force.\n",
      tt_cli_rollback},
-    {"admin", "", "open a port of the running server for the admin's browser",
+    {"admin", "", "open a port of the running server for the operator's browser",
      "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
      "admin.port_life.\n",
      tt_cli_admin},
-    {"new", "handler NAME", "begin a route, with its schema and its test",
-     "Makes lua/routes/NAME.lua and lua/tests/NAME_test.lua, and names the route in lua/app.lua.\n"
-     "Refuses when one of them is there.\n",
+    {"new", "handler NAME", "create a route with its schema and its test",
+     "Creates lua/routes/NAME.lua and lua/tests/NAME_test.lua, and names the route in "
+     "lua/app.lua.\n"
+     "Refuses if one of them exists.\n",
      tt_cli_new},
     {"test", "[PATH]", "run the Lua tests of the scripts",
      "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
      "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",
      tt_cli_test},
     {"repl", "[--write]", "run lines of Lua with the scripts and the database",
-     "Works on a copy of the database, also beside a running server, which never notices. --write\n"
-     "works on the data folder itself, when no server uses it. In a pipe it ends with 1 when a "
-     "line\n"
-     "has failed.\n",
+     "Works on a copy of the database, so it never disturbs a running server. --write works on\n"
+     "the data folder itself, when no server uses it. With input from a pipe it exits with 1 if\n"
+     "a line failed.\n",
      tt_cli_repl},
     {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
-     "serve does this by itself. --dry-run only lists. --down undoes down to VERSION and refuses\n"
-     "beside a running server.\n",
+     "serve does this automatically. --dry-run only lists. --down goes back to VERSION, and\n"
+     "refuses while a server is running.\n",
      tt_cli_migrate},
     {"user",
      "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME)",
      "manage accounts",
-     "Passwords are asked for on a terminal, else read as one line from standard input.\n"
-     "Works beside a running server (through its admin socket) and without one.\n",
+     "Asks for passwords on a terminal, otherwise reads one line from standard input.\n"
+     "Works while a server is running (through its admin socket) and without one.\n",
      tt_cli_user},
     {"health", "", "ask the server whether it is ready (0 yes, 1 no)", "", tt_cli_health},
-    {"config", "show", "print every setting in force and where it comes from", "", tt_cli_config},
+    {"config", "show", "print every setting in effect and where it comes from", "", tt_cli_config},
     {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},
 };
 
@@ -77,7 +78,7 @@ static void print_usage(FILE *to)
     for (size_t i = 0; i < TT_COUNT(commands); i++)
         fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fprintf(to,
-            "\ntidetalk <command> --help tells more. Exit codes: 0 done, 1 failed, 2 wrong usage "
+            "\ntidetalk <command> --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage "
             "or settings.\n");
 }
 

@@ -236,7 +236,7 @@ int tt_cli_check(int argc, char **argv)
     if (argc > 0) {
         tt_buf_free(&diagnostics);
         tt_settings_free(&settings);
-        return tt_cli_fail(TT_EXIT_USAGE, "check: '%s' is no flag of it; see --help", argv[0]);
+        return tt_cli_fail(TT_EXIT_USAGE, "check: unknown flag '%s'; see --help", argv[0]);
     }
     if (report.json)
         tt_json_begin_array(&report.w);

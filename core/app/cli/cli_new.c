@@ -93,7 +93,7 @@ static int write_new(const char *path, struct tt_str text, struct tt_err *err)
 
     if (fd < 0)
         return tt_err_set(err, 500, "internal_error", "%s: %s", path,
-                          errno == EEXIST ? "is there already" : strerror(errno));
+                          errno == EEXIST ? "exists already" : strerror(errno));
     close(fd);
     if (written == (ssize_t)text.len)
         return 0;
@@ -173,7 +173,7 @@ static int enter_route(struct handler_files *files, const char *name, struct tt_
     const char *end = last_routes_line(files->app_before.data);
     if (!end)
         return tt_err_set(err, 500, "internal_error",
-                          "%s: no line 'require \"….…_routes\",' to put the new one behind",
+                          "%s: no line 'require \"….…_routes\",' after which to put the new one",
                           files->app);
     size_t head = (size_t)(end - files->app_before.data) + 1;
     tt_buf_append(&text, files->app_before.data, head);
@@ -227,7 +227,7 @@ static int new_handler(const struct tt_settings *settings, const char *name)
     int code = TT_EXIT_FAILED;
 
     if (!before)
-        return tt_cli_fail(TT_EXIT_FAILED, "new: the scripts are broken already, mend them first");
+        return tt_cli_fail(TT_EXIT_FAILED, "new: the scripts have errors, correct them first");
     tt_generation_unref(before);
     snprintf(files.route, sizeof(files.route), "%s/routes/%s.lua", settings->lua_dir, name);
     snprintf(files.test, sizeof(files.test), "%s/tests/%s_test.lua", settings->lua_dir, name);
@@ -258,7 +258,7 @@ int tt_cli_new(int argc, char **argv)
         code = tt_cli_fail(TT_EXIT_USAGE, "usage: tidetalk new handler NAME [--setting=value …]");
     else if (!is_name(argv[1]))
         code = tt_cli_fail(TT_EXIT_USAGE,
-                           "new: '%s' is no name for it: small letters, digits and _, at most %d",
+                           "new: '%s' is not a valid name: small letters, digits and _, at most %d",
                            argv[1], NAME_MAX_BYTES);
     else
         code = new_handler(&settings, argv[1]);

@@ -36,7 +36,7 @@ static int report(const char *command, int status, struct tt_str answer)
         print_errors(answer);
         tt_cli_pick(answer, "error", &text);
         code =
-            tt_cli_fail(TT_EXIT_FAILED, "%s: %s Generation %s goes on.", command,
+            tt_cli_fail(TT_EXIT_FAILED, "%s: %s Generation %s keeps serving.", command,
                         text.len ? text.data : "refused.", generation.len ? generation.data : "?");
     } else if (tt_cli_pick(answer, "unchanged", &flag).type == TT_JSON_TRUE) {
         printf("unchanged: generation %s\n", generation.data);
@@ -76,8 +76,8 @@ static int run(int argc, char **argv, const char *command, const char *path)
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     int code = argc == 0 ? ask_server(&settings, command, path, wait)
-                         : tt_cli_fail(TT_EXIT_USAGE, "%s: '%s' is no flag of it; see --help",
-                                       command, argv[0]);
+                         : tt_cli_fail(TT_EXIT_USAGE, "%s: unknown flag '%s'; see --help", command,
+                                       argv[0]);
     tt_settings_free(&settings);
     return code;
 }

@@ -196,7 +196,7 @@ int tt_cli_repl(int argc, char **argv)
         return TT_EXIT_USAGE;
     }
     if (argc > 0)
-        code = tt_cli_fail(TT_EXIT_USAGE, "repl: '%s' is no flag of it; see --help", argv[0]);
+        code = tt_cli_fail(TT_EXIT_USAGE, "repl: unknown flag '%s'; see --help", argv[0]);
     else
         code = write ? serve_lines(&settings) : run_on_copy(&settings, words, kept);
     tt_settings_free(&settings);

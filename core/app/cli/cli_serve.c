@@ -47,7 +47,7 @@ static void tell_reload(const struct tt_reload_result *result, void *arg)
     const struct tt_diagnostics *diagnostics = &result->diagnostics;
 
     if (result->error.status) {
-        printf("not reloaded, generation %d goes on: %s\n", result->generation,
+        printf("not reloaded, generation %d keeps serving: %s\n", result->generation,
                result->error.message);
         for (size_t i = 0; i < diagnostics->count; i++) {
             const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
@@ -170,9 +170,9 @@ static int serve_words(const char *command, int argc, char **argv, bool dev)
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     settings.accept_loss = accept_loss;
-    int code = argc > 0 ? tt_cli_fail(TT_EXIT_USAGE, "%s: '%s' is no flag of it; see --help",
-                                      command, argv[0])
-                        : serve(&settings, dev);
+    int code =
+        argc > 0 ? tt_cli_fail(TT_EXIT_USAGE, "%s: unknown flag '%s'; see --help", command, argv[0])
+                 : serve(&settings, dev);
     tt_settings_free(&settings);
     return code;
 }

@@ -4,8 +4,7 @@
 return {
   limit_reached = {
     status = 429,
-    en = "You have used up what is allowed for now. Try again in {seconds} "
-      .. "seconds.",
+    en = "You have reached your usage limit. Try again in {seconds} seconds.",
     zh = "您的用量已达上限，请在 {seconds} 秒后重试。",
   },
   api_not_found = {
@@ -63,8 +62,8 @@ return {
   },
   session_deleted = {
     status = 404,
-    en = "The chat session was deleted while the reply was on its way.",
-    zh = "会话在回复过程中被删除。",
+    en = "The chat session was deleted while the reply was generated.",
+    zh = "会话在生成回复时已被删除。",
   },
   session_busy = {
     status = 429,
@@ -95,8 +94,8 @@ return {
   },
   interrupted = {
     status = 503,
-    en = "The server stopped in the middle of this reply. What had "
-      .. "arrived was saved; ask again for a complete reply.",
+    en = "The server stopped in the middle of this reply. The text so far "
+      .. "was saved; send the message again for a complete reply.",
     zh = "服务器在生成该回复时中断，已保留部分内容；请重新发送以获得完整回复。",
   },
   reply_not_stored = {
@@ -120,7 +119,7 @@ return {
   },
   unsupported_encoding = {
     status = 422,
-    en = "The encoding of the file's text is not known here. Save it as "
+    en = "The encoding of the file's text was not recognized. Save it as "
       .. "UTF-8 and send it again.",
     zh = "无法识别文件的文字编码，请另存为 UTF-8 后重新上传。",
   },

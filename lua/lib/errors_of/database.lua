@@ -9,13 +9,13 @@ return {
   },
   foreign_key = {
     status = 409,
-    en = "Something that this belongs to is gone. Load the page again.",
-    zh = "所属内容已不存在，请重新加载页面。",
+    en = "The item that this belongs to no longer exists. Load the page again.",
+    zh = "它所属的内容已不存在，请重新加载页面。",
   },
   constraint = {
     status = 400,
     en = "A value is out of the range that can be stored. Check the fields.",
-    zh = "有字段的值超出可存储范围，请检查。",
+    zh = "有字段的值超出可存储的范围，请检查各字段。",
   },
   unexpected_changes = {
     status = 409,
@@ -41,7 +41,7 @@ return {
   },
   sql_error = {
     status = 500,
-    en = "The server made a mistake. Tell its operator the request id.",
+    en = "The server had an internal error. Tell its operator the request id.",
     zh = "服务器内部错误，请将请求编号告知管理员。",
   },
   query_too_slow = {
@@ -62,11 +62,11 @@ return {
   migration_changed = {
     status = 500,
     en = "A migration that was applied has changed since.",
-    zh = "已执行的数据库迁移文件被改动。",
+    zh = "已执行过的数据库迁移文件后来被改动。",
   },
   migration_missing = {
     status = 500,
-    en = "The database was made by a newer version of this server.",
+    en = "The database was created by a newer version of this server.",
     zh = "数据库由更新版本的服务器创建。",
   },
 }

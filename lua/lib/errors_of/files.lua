@@ -27,8 +27,9 @@ return {
   },
   multipart_field_too_large = {
     status = 413,
-    en = "A field of the upload is too long. Send the file as a file.",
-    zh = "上传内容中的字段过长，请以文件形式发送。",
+    en = "A field of the upload is too long. Send the file as a part with a "
+      .. "file name.",
+    zh = "上传内容中的字段过长，请将文件作为带文件名的部分发送。",
   },
   file_too_large = {
     status = 413,
@@ -67,13 +68,13 @@ return {
   },
   quota_exceeded = {
     status = 413,
-    en = "Your files would need more space than you have. Delete some first.",
-    zh = "您的文件将超出可用空间，请先删除一些文件。",
+    en = "This file would exceed your storage space. Delete some files first.",
+    zh = "加上此文件将超出您的可用空间，请先删除一些文件。",
   },
   too_many_files = {
     status = 422,
-    en = "This chat session has as many files as it can hold. Delete some, "
-      .. "or begin another one.",
+    en = "This chat session has reached its limit of files. Delete some, or "
+      .. "begin another session.",
     zh = "该会话的文件数已达上限，请先删除一些，或开始新的会话。",
   },
   file_missing = {

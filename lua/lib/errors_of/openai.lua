@@ -18,6 +18,6 @@ return {
     status = 400,
     en = "The parameter \"{field}\" is not supported with this value. Leave "
       .. "it out.",
-    zh = "不支持参数“{field}”的这个取值，请去掉该参数。",
+    zh = "不支持参数“{field}”取该值，请去掉该参数。",
   },
 }

@@ -26,13 +26,13 @@ return {
   method_not_allowed = {
     status = 405,
     en = "This address does not support this method. The Allow header "
-      .. "lists the methods that it does.",
+      .. "lists the methods that it supports.",
     zh = "该地址不支持此请求方法，可用方法见 Allow 响应头。",
   },
   body_too_large = {
     status = 413,
-    en = "The request's body is too large: up to {limit} bytes are taken "
-      .. "here. Send less at a time.",
+    en = "The request's body is too large: this address accepts up to {limit} "
+      .. "bytes. Send less at a time.",
     zh = "请求内容过大，此处最多接收 {limit} 字节，请减少一次发送的数据量。",
   },
   unsupported_media_type = {

@@ -24,12 +24,12 @@ return {
   },
   internal = {
     status = 500,
-    en = "The server made a mistake. Tell its operator the request id.",
+    en = "The server had an internal error. Tell its operator the request id.",
     zh = "服务器内部错误，请将请求编号告知管理员。",
   },
   internal_error = {
     status = 500,
-    en = "The server made a mistake. Tell its operator the request id.",
+    en = "The server had an internal error. Tell its operator the request id.",
     zh = "服务器内部错误，请将请求编号告知管理员。",
   },
   scripts_invalid = {
@@ -54,8 +54,8 @@ return {
   },
   hook_failed = {
     status = 500,
-    en = "A hook of this server failed while the reply was made. Tell its "
-      .. "operator the request id.",
+    en = "A hook of this server failed while the reply was generated. Tell "
+      .. "its operator the request id.",
     zh = "服务器的脚本钩子在生成回复时出错，请将请求编号告知管理员。",
   },
   script_timeout = {
@@ -72,7 +72,7 @@ return {
   },
   shared_too_large = {
     status = 503,
-    en = "A script of this server keeps too much in shared memory. Tell its "
+    en = "A script of this server stores too much in shared memory. Tell its "
       .. "operator the request id.",
     zh = "服务器脚本占用的共享内存过大，请将请求编号告知管理员。",
   },
@@ -146,7 +146,7 @@ return {
   },
   secret_file_unreadable = {
     status = 500,
-    en = "The secret file cannot be read or made. The log says why.",
+    en = "The secret file cannot be read or created. The log says why.",
     zh = "无法读取或创建密钥文件，详见日志。",
   },
   secret_file_invalid = {
@@ -166,20 +166,20 @@ return {
   },
   http_library_unknown = {
     status = 503,
-    en = "This version of the HTTP library is not understood; "
-      .. "the server does not start with it.",
-    zh = "无法识别此版本的 HTTP 库，服务器拒绝启动。",
+    en = "This version of the HTTP library does not behave as the server "
+      .. "needs; the server does not start with it.",
+    zh = "此版本 HTTP 库的行为不符合要求，服务器拒绝启动。",
   },
   database_lost = {
     status = 500,
-    en = "The database is missing, but its uploaded files or its secret file "
-      .. "are there. Restore it from a backup.",
+    en = "The database is missing, but uploaded files or the secret file "
+      .. "exist. Restore it from a backup.",
     zh = "数据库缺失，但其上传的文件或密钥文件仍在，请从备份恢复。",
   },
   seal_key_lost = {
     status = 500,
-    en = "Stored API keys were sealed with another secret file. Restore that "
-      .. "file from a backup.",
+    en = "Stored API keys were encrypted with another secret file. Restore "
+      .. "that file from a backup.",
     zh = "已保存的 API 密钥由另一密钥文件加密，请从备份恢复该文件。",
   },
   client_failed = {

@@ -14,7 +14,7 @@ return {
     retry = false,
     en = "The provider does not know this address or model. Check base_url "
       .. "and model_name in the API configuration.",
-    zh = "提供方不存在该地址或模型，请检查 API 配置中的 base_url 和 model_name。",
+    zh = "提供方没有该地址或模型，请检查 API 配置中的 base_url 和 model_name。",
   },
   upstream_rate_limited = {
     status = 502,
@@ -60,8 +60,8 @@ return {
   upstream_line_too_long = {
     status = 502,
     retry = false,
-    en = "The provider sent a longer line than an answer has. "
-      .. "Check base_url in the API configuration.",
+    en = "The provider sent a line that is too long for an answer. Check "
+      .. "base_url in the API configuration.",
     zh = "提供方发来的数据片段过长，请检查 API 配置中的 base_url。",
   },
   upstream_refused = {
@@ -79,7 +79,7 @@ return {
     status = 503,
     en = "The model's provider has failed repeatedly, so the server pauses "
       .. "its requests to it. Try again shortly, or use another model.",
-    zh = "模型提供方连续失败，暂停请求片刻，请稍后重试或换用其他模型。",
+    zh = "模型提供方连续出错，服务器已暂停向其发送请求，请稍后重试或换用其他模型。",
   },
   upstream_tls_failed = {
     status = 502,
