@@ -2,22 +2,37 @@
 # Runs the tests: installs what they need, builds with the address and undefined-behaviour
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
-# usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [lint|unit|lua|e2e|readme|fresh]...
+# usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
+#                  [lint|unit|lua|e2e|sample|readme|fresh|smoke|long]...
+#        ./test.sh quick [--only TEXT] [--jobs N]
 #
-#   groups      all of them by default
+#   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
+#               not "smoke", which is a part of unit and e2e for a new machine
+#   quick       while you work: one optimised build without sanitizers, lint, unit, lua, and of e2e the
+#               files that cover what changed (scripts/changes.sh) and those marked as smoke
 #   --no-fresh  without the test that starts from an empty Debian root
 #   --no-tsan   without what is built with the thread sanitizer
 #   --only TEXT only suites with TEXT in their name
+#   --jobs N    suites that run at the same time; 2 by default, 3 when quick
+#   --seed N    repeats the choice of "sample", whose seed is printed
 #
-# What the suites print is in build/test-logs. When CI is set, a skipped test counts as failed.
+# What the suites print is in build/test-logs/<suite>. When CI is set, a skipped test counts as failed.
+
+# shellcheck disable=SC2317  # main calls the groups by their names
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/scripts/lib.sh"
 # shellcheck source=scripts/suites.sh
 source "$ROOT/scripts/suites.sh"
+# shellcheck source=scripts/changes.sh
+source "$ROOT/scripts/changes.sh"
 
-GROUPS_ALL=(lint unit lua e2e readme fresh)
+GROUPS_ALL=(lint unit lua e2e sample readme fresh)
+GROUPS_QUICK=(e2e unit lua lint)
 groups=()
+preset=asan
+seed=$RANDOM
+jobs=
 with_fresh=yes
 with_tsan=yes
 server_env=()
@@ -33,7 +48,7 @@ read_arguments()
     while [ $# -gt 0 ]; do
         case $1 in
         -h | --help)
-            sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
+            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
             exit 0
             ;;
         --no-fresh) with_fresh=no ;;
@@ -42,11 +57,30 @@ read_arguments()
             ONLY=${2:?--only needs a text}
             shift
             ;;
-        lint | unit | lua | e2e | readme | fresh) groups+=("$1") ;;
+        --jobs)
+            jobs=${2:?--jobs needs a number}
+            JOBS=$jobs
+            [[ $JOBS =~ ^([1-9]|1[0-9]|2[0-9])$ ]] || die "--jobs takes a number from 1 to 29"
+            shift
+            ;;
+        --seed)
+            seed=${2:?--seed needs a number}
+            shift
+            ;;
+        quick)
+            preset=quick
+            with_tsan=no
+            ;;
+        lint | unit | lua | e2e | sample | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
     done
+    if [ $preset = quick ]; then
+        [ "${#groups[@]}" -eq 0 ] || die "quick chooses the groups itself; see ./test.sh --help"
+        groups=("${GROUPS_QUICK[@]}")
+        JOBS=${jobs:-3} # much of it is waiting
+    fi
     [ "${#groups[@]}" -gt 0 ] || groups=("${GROUPS_ALL[@]}")
 }
 
@@ -74,18 +108,19 @@ install_needs()
         needs+=("${list[@]}")
     done
     install_packages "${needs[@]}"
-    if has e2e; then
+    if has e2e sample smoke long; then
         install_node
         install_npm "$ROOT/tests/e2e"
     fi
 }
 
-# Keeps going after an error so that the other suites have something to run.
+# Keeps going after an error so that the other suites have something to run. One at a time: each uses
+# every core.
 run_builds()
 {
-    ONLY='' suite build_asan 15m scripts/build.sh asan -k 0
-    if [ $with_tsan = yes ] && has unit e2e; then
-        ONLY='' suite build_tsan 15m scripts/build.sh tsan -k 0
+    ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0
+    if [ "$with_tsan" = yes ] && has unit e2e long; then
+        ONLY='' suite_alone build_tsan 15m scripts/build.sh tsan -k 0
     fi
 }
 
@@ -93,111 +128,158 @@ run_lint()
 {
     local name
 
-    for name in format hygiene layers shell lua lua_api api_page tidy; do
-        suite "lint_$name" 10m tests/lint/$name.sh
+    for name in tests/lint/*.sh; do
+        name=$(basename "$name" .sh)
+        [ "$name" = files ] || suite "lint_$name" 10m env "TIDY_PRESET=$preset" "tests/lint/$name.sh"
     done
 }
 
-# unit_tests LAYER...: tests/unit/<layer>/test_<module>.c is the program unit_<layer>_<module>
-unit_tests()
-{
-    local layer source
-
-    for layer in "$@"; do
-        for source in tests/unit/"$layer"/test_*.c; do
-            source=${source##*/test_}
-            [ "$source" = '*.c' ] || printf 'unit_%s_%s\n' "$layer" "${source%.c}"
-        done
-    done
-}
+# What also runs with the thread sanitizer: what several threads share. Layers, or one group of a layer
+# whose others stop scripts by a signal, which the sanitizer delays.
+UNIT_TSAN=(loop db cache reply upstream 'chat reply_store')
 
 run_unit()
 {
-    local name
+    local layer tests
 
-    for name in $(unit_tests base loop http llm db cache files script app); do
-        suite "$name" 5m "build/asan/unit/$name"
+    for layer in tests/unit/*/; do
+        layer=$(basename "$layer")
+        suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
     done
-    if [ $with_tsan = yes ]; then
-        for name in $(unit_tests loop llm db cache); do
-            suite "tsan_$name" 10m "${FIXED_ADDRESSES[@]}" "build/tsan/unit/$name"
+    if [ "$with_tsan" = yes ]; then
+        for tests in "${UNIT_TSAN[@]}"; do
+            # shellcheck disable=SC2086  # a layer, or a layer and a group
+            suite "tsan_unit_${tests// /_}" 10m "${FIXED_ADDRESSES[@]}" build/tsan/unit/unit_$tests
         done
     fi
-    suite mock_llm 5m tests/mock_llm/selftest.sh "$(find_mock asan)" --no-rates
+    suite runner 2m tests/runner.sh
+    suite_alone mock_llm 5m tests/mock_llm/selftest.sh "$(find_program "$preset" mock_llm)" --no-rates # it measures time
 }
 
 run_lua()
 {
-    local name spec
-
-    for spec in tests/lua/*_spec.lua; do
-        [ -f "$spec" ] || continue
-        name=${spec##*/}
-        suite "lua_${name%_spec.lua}" 5m tests/lua/run.sh "$spec"
-    done
+    suite lua_specs 5m "$(find_program "$preset" lua_specs)" tests/lua/*_spec.lua
 }
 
-find_mock()
+# find_program PRESET NAME: one of those that the tests bring
+find_program()
 {
-    find "$ROOT/build/$1" -maxdepth 3 -type f -name mock_llm -perm -u+x -print -quit
+    find "$ROOT/build/$1" -maxdepth 3 -type f -name "$2" -perm -u+x -print -quit
 }
 
 # set_server_env PRESET: sets server_env, what the tests of a whole server need to know
 set_server_env()
 {
-    server_env=(env "TIDETALK_BIN=$ROOT/build/$1/tidetalk" "MOCK_LLM_BIN=$(find_mock "$1")"
-        "TEST_LOGS=$LOGS" "SANITIZER=$1")
+    server_env=(env "TIDETALK_BIN=$ROOT/build/$1/tidetalk" "MOCK_LLM_BIN=$(find_program "$1" mock_llm)"
+        "SANITIZER=$1")
 }
 
+# run_e2e_file PRESET LIMIT FILE [PREFIX [VARIABLE=VALUE...]]: PREFIX is what the suite's name begins with
 run_e2e_file()
 {
-    local name=$1 file=$2
+    local preset=$1 limit=$2 file=$3 prefix=${4:-} name
     local -a command=("$ROOT/$file")
 
-    [[ $file == *.mjs ]] && command=(node --test --test-reporter=tap "$ROOT/$file")
-    set_server_env asan
-    suite "e2e_$name" 10m "${server_env[@]}" "${command[@]}"
-    if [ $with_tsan = yes ] && sed -n '1,2p' "$file" | grep -qE '^(//|#) tsan'; then
-        set_server_env tsan
-        suite "tsan_e2e_$name" 15m "${server_env[@]}" "${FIXED_ADDRESSES[@]}" "${command[@]}"
+    name=$prefix'e2e_'$(basename "${file%.sh}" .test.mjs)
+    set_server_env "$preset"
+    server_env+=("${@:5}")
+    [[ $file == *.mjs ]] && command=(node --test --test-reporter=tap "${command[@]}")
+    if [ "$preset" = tsan ]; then
+        name=tsan_$name
+        command=("${FIXED_ADDRESSES[@]}" "${command[@]}")
     fi
+    suite "$name" "$limit" "${server_env[@]}" "${command[@]}"
 }
 
-# A file whose first line (second, below #!) says "tsan" also runs with the thread sanitizer.
+# Those with the thread sanitizer first: they take longest, and nothing should run alone at the end.
 run_e2e()
 {
-    local file name
+    local file
+    local -a chosen
 
-    for file in tests/e2e/*.test.mjs tests/e2e/*.sh; do
-        [ -f "$file" ] || continue
-        name=${file##*/}
-        name=${name%.sh}
-        run_e2e_file "${name%.test.mjs}" "$file"
+    if [ "$preset" = quick ]; then mapfile -t chosen < <(e2e_chosen); else mapfile -t chosen < <(e2e_files); fi
+    for file in "${chosen[@]}"; do
+        if [ "$with_tsan" = yes ] && has_mark tsan "$file"; then run_e2e_file tsan 15m "$file"; fi
+    done
+    for file in "${chosen[@]}"; do
+        run_e2e_file "$preset" 10m "$file"
+    done
+}
+
+# What shows that everything is there that the server and its tests need
+run_smoke()
+{
+    local file layer
+
+    for layer in cache files; do
+        suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
+    done
+    for file in $(e2e_marked smoke); do
+        run_e2e_file "$preset" 10m "$file"
+    done
+}
+
+# What is longer than a run may be: larger doses of what e2e has, all files with the database engine that
+# answers every read late (core/db/sqlite_late.c), clang-tidy on every file
+run_long()
+{
+    local name file
+    local -a presets=(asan)
+
+    if [ "$with_tsan" = yes ]; then presets+=(tsan); fi
+    suite long_lint_tidy 30m tests/lint/tidy.sh --all
+    for name in "${presets[@]}"; do
+        run_e2e_file "$name" 90m tests/e2e/kill.test.mjs long_ TIDETALK_KILL_ROUNDS=200
+        run_e2e_file "$name" 60m tests/e2e/reload_storm.test.mjs long_ TIDETALK_E2E_RELOADS=5000
+        run_e2e_file "$name" 30m tests/e2e/concurrency.test.mjs long_ TIDETALK_E2E_STREAMS=1000
+    done
+    for file in $(e2e_files); do
+        run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late
+    done
+}
+
+# A part of run_long that is chosen by the seed. (The kills of e2e have a seed of their own.) Of the files
+# with the late engine those that are marked "late": they read the most, in the most different ways.
+run_sample()
+{
+    local file
+
+    say "seed $seed"
+    suite sample_lint_tidy 10m tests/lint/tidy.sh --sample 8 "$seed"
+    for file in $(e2e_marked late | choose 5 "$seed"); do
+        run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late "TT_LATE_SEED=$seed"
     done
 }
 
 run_readme()
 {
-    set_server_env asan
+    set_server_env "$preset"
     suite readme 5m "${server_env[@]}" tests/readme.sh
     suite customize 5m "${server_env[@]}" tests/customize.sh
 }
 
 run_fresh()
 {
-    if [ $with_fresh = yes ]; then
+    if [ "$with_fresh" = yes ]; then
         suite fresh 40m tests/fresh.sh
     fi
 }
 
-read_arguments "$@"
-cd "$ROOT"
-install_needs
-suites_begin
-if has lint unit lua e2e readme; then
-    run_builds
-fi
-for group in "${groups[@]}"; do
-    "run_$group"
-done
-suites_end
+main()
+{
+    local group
+
+    read_arguments "$@"
+    cd "$ROOT"
+    install_needs
+    suites_begin
+    if has lint unit lua e2e sample smoke long readme; then
+        run_builds
+    fi
+    for group in "${groups[@]}"; do
+        "run_$group"
+    done
+    suites_end
+}
+
+main "$@"; exit # one line: an edit of this file does not reach a run of it

@@ -20,8 +20,9 @@ PACKAGES_RUN=(
 # Tests, by the group of ./test.sh that needs them.
 PACKAGES_LINT=(libcmocka-dev clang-format clang-tidy lua-check lua5.4 shellcheck git)
 PACKAGES_UNIT=(libcmocka-dev curl gzip procps redis-server)
-PACKAGES_LUA=(libcmocka-dev lua5.4 lua-busted)
+PACKAGES_LUA=(libcmocka-dev)
 PACKAGES_E2E=(libcmocka-dev curl procps redis-server lua-check xz-utils)
+PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_README=(libcmocka-dev curl procps)
 PACKAGES_FRESH=(debootstrap git)
 

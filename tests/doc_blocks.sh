@@ -64,9 +64,10 @@ start_mock()
     mock=$(sed -n 's/^listening //p' "$work/mock")
 }
 
+# Among the ports of this suite, where scripts/suites.sh has given it some
 free_port()
 {
-    while port=$((20000 + RANDOM % 10000)) && (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do :; done
+    while port=$((${TEST_PORTS:-20000} + RANDOM % 500)) && (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do :; done
 }
 
 # start_server NAME [VARIABLE=VALUE...]: sets listen; the log goes to the test logs

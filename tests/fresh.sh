@@ -1,12 +1,12 @@
 #!/bin/bash
 # From nothing: in an empty Debian 12 root (debootstrap) run.sh must work twice in a row as root, the
-# tests must pass, run.sh must work for a user with sudo, and the steps of the Dockerfile must give
+# README and a smoke of the tests must pass, run.sh must work for a user with sudo, and the steps of the Dockerfile must give
 # an image's root that starts. Everything happens in a private mount and process namespace; the root
 # holds a clone of what is committed and sees nothing of the host that it could write.
 # Needs root; skips with the reason otherwise.
 #
-# environment: FRESH_TEST_GROUPS  arguments for ./test.sh in the root. By default it runs without
-#                                 lint and the thread sanitizer, to save time; "all": everything
+# environment: FRESH_TEST_GROUPS  arguments for ./test.sh in the root, "smoke readme" by default: the
+#                                 whole has run outside; "all": everything
 #              FRESH_ONLY         some of "root tests user image"
 #              FRESH_WORKTREE=1   the files as they are now instead of the last commit
 #
@@ -20,7 +20,7 @@ source "$ROOT/scripts/dockerfile_run.sh"
 RELEASE=bookworm
 CACHE=$ROOT/build/fresh
 TARBALL=$CACHE/root-$RELEASE.tar
-GROUPS_DEFAULT='--no-tsan unit lua e2e readme'
+GROUPS_DEFAULT='--no-tsan smoke readme'
 roots=''
 server=''
 port=''

@@ -1,3 +1,4 @@
+// covers: script, serve
 // What a script may get wrong: each ends with a clear 500, while others are answered, and the worker
 // goes on. Not under the thread sanitizer, which delays signals.
 import assert from 'node:assert/strict';

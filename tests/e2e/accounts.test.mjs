@@ -1,3 +1,6 @@
+// late
+// covers: account, web
+// smoke
 // Accounts: register, log in, who am I, log out, change the password.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: app/admin, app/reload
 // P21: who may use the admin listener, how often may be tried, and what is recorded.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';

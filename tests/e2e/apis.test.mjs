@@ -1,3 +1,5 @@
+// late
+// covers: models, upstream
 // A user's own API configurations.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: files, chat
 // Files in conversations: what of them reaches the model, now and later, and which are refused.
 import assert from 'node:assert/strict';
 import { before, describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: http, serve, web
 // JSON bodies: how much of one each route takes, and that no valid one makes a script run out of
 // time, whatever its shape.
 import assert from 'node:assert/strict';

@@ -1,3 +1,5 @@
+// late
+// covers: chat
 // A conversation is a tree: new replies to an old message, and other ways on from an old reply.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: cache, account
 // The cache with a real Redis behind it: alive, killed, frozen, mad, full, locked and absent. Whatever
 // it does, every request is answered, and nothing stale or deleted comes out of it.
 import assert from 'node:assert/strict';

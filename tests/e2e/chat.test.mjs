@@ -1,3 +1,6 @@
+// late
+// covers: chat, reply, upstream, models
+// smoke
 // Sending a message and waiting for the whole reply.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

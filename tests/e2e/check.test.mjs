@@ -1,3 +1,4 @@
+// covers: app/cli, script, serve, checks
 // `tidetalk check` and `tidetalk routes`: everything that is wrong, with its place, for people and editors.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,6 @@
+// late
+// covers: app/cli, app/settings, db, migrations
+// smoke
 // The command line: help, settings with their origins, what refuses to start, migrations, routes.
 import assert from 'node:assert/strict';
 import { appendFileSync, chmodSync, cpSync, existsSync, statSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
 // tsan
+// late
+// covers: reply, http, upstream, db
 // Many streams at once: every byte arrives, in order, and is stored. How many is a setting, because
 // sanitizers make the server several times slower: TIDETALK_E2E_STREAMS (200 by default).
 import assert from 'node:assert/strict';

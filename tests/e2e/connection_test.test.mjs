@@ -1,3 +1,4 @@
+// covers: models, upstream
 // Trying a configuration: one token is asked for, what the provider says stays here.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: account, web, http
 // The cookie beside the token: its attributes, and what another site may not make a browser do.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: http, app/settings, web
 // Other sites' pages: only configured origins may read answers.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: account, chat, files, models, web
 // Two users, every public route that takes an id, every method: nothing of one is ever told to the
 // other, and nothing of one is changed by the other. Routes and the names of their parameters are read
 // from the server and its scripts; a name that this test has no value for fails it.

@@ -1,3 +1,4 @@
+// covers: app/cli, app/reload
 // `tidetalk dev`: what is saved is loaded, or it says why not.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

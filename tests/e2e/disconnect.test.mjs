@@ -1,3 +1,5 @@
+// late
+// covers: chat, reply, policy
 // What a client's leaving does to its reply: the policy script decides, before the first token too,
 // and nothing is left of those who went. Here models whose name says so are cancelled.
 import assert from 'node:assert/strict';

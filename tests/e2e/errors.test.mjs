@@ -1,3 +1,4 @@
+// covers: http, serve, lib, web
 // What goes wrong in a request, before any handler: shape, language, status, headers.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

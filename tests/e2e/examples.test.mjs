@@ -1,3 +1,4 @@
+// covers: examples, serve, lib
 // Every file of examples/, used as its head says: what it promises happens.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';

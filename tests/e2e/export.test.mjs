@@ -1,3 +1,5 @@
+// late
+// covers: chat
 // A conversation as a file: all of its branches for programs, the newest for people.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

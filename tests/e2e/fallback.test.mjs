@@ -1,3 +1,5 @@
+// late
+// covers: upstream, chat, policy
 // Deadlines that a configuration has of its own, and what happens when an upstream does not answer
 // while there is still time to ask again or somebody else.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// covers: upstream, chat, doors, docs/reliability.md
 // Everything that an upstream can do wrong, on both routes. What is expected stands in the table of
 // docs/reliability.md: a fault that is not in it fails, and so does a row that nobody tests.
 import assert from 'node:assert/strict';

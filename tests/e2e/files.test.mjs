@@ -1,3 +1,6 @@
+// late
+// covers: files, http, tide
+// smoke
 // Uploads: what gets in, under which name, what is refused, and that nothing is left of what did not
 // get in.
 import assert from 'node:assert/strict';

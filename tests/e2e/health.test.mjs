@@ -1,3 +1,4 @@
+// covers: app, app/admin, app/cli
 // Whether it lives, whether it is ready, and what the command line says about it.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

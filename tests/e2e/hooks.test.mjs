@@ -1,3 +1,5 @@
+// late
+// covers: lib, chat, serve, examples/hooks
 // What hooks see and change, in a real server.
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';

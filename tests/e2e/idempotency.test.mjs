@@ -1,3 +1,5 @@
+// late
+// covers: web, db
 // Requests sent again under the same Idempotency-Key are answered once.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

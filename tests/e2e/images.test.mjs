@@ -1,3 +1,4 @@
+// covers: files, providers
 // Images that a message attaches: sent to models that take them, in each provider's form.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,5 @@
 #!/bin/bash
+# covers: packaging, CMakeLists.txt, app/cli
 # What "cmake --install" puts in place is all that packaging/tidetalk.service names, and what is
 # installed works by itself: installs below a temporary folder as a package does.
 #

@@ -1,3 +1,5 @@
+// late
+// covers: account, doors
 // Personal API keys: shown once, good for the OpenAI routes only, ended at once on every worker.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';

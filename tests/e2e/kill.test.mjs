@@ -1,4 +1,6 @@
 // tsan
+// late
+// covers: db, chat, reply, account
 // SIGKILL at random moments under load: what clients were told must be what is stored afterwards.
 //
 // Several users talk at once (whole answers, streams, two clients in one session), register, log out,

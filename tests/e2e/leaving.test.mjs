@@ -1,4 +1,5 @@
 // tsan
+// covers: http, chat, reply
 // Clients that leave in the middle, and several that send into one session at once.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: chat, tide
 // What scripts hold in their hand of a conversation: the history that a model is shown, and a reply that
 // is read piece by piece.
 import assert from 'node:assert/strict';

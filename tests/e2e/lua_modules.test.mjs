@@ -1,4 +1,5 @@
 // tsan
+// covers: tide, script, upstream
 // What handlers do with tide.http, tide.task and tide.shared, in a real server with two workers.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';

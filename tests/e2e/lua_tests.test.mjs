@@ -1,3 +1,4 @@
+// covers: app/cli, tide, lua/tests
 // `tidetalk test`: the tests of the scripts, in the real environment.
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';

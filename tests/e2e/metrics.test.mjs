@@ -1,3 +1,4 @@
+// covers: app/admin, http, upstream
 // /metrics: well-formed, and true.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

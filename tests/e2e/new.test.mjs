@@ -1,3 +1,4 @@
+// covers: app/cli
 // `tidetalk new handler`: what it makes works at once, and nothing that exists is lost.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// covers: doors
 // The stock npm packages `ai` and `@ai-sdk/openai-compatible`, unmodified, against the OpenAI routes.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

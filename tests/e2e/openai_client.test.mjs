@@ -1,3 +1,6 @@
+// late
+// covers: doors, chat, account
+// smoke
 // The stock npm client `openai`, unmodified, against the OpenAI routes.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: docs/openai.md, doors
 // The examples of docs/openai.md, run as they are printed.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

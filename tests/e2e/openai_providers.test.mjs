@@ -1,3 +1,4 @@
+// covers: doors, providers
 // The OpenAI routes before providers that speak something else: their clients see no difference.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,4 +1,5 @@
 // tsan
+// covers: doors, app, upstream
 // SIGTERM while clients of the OpenAI routes are served: what runs gets its time, then an error that
 // their clients know, and its tokens are counted.
 import assert from 'node:assert/strict';

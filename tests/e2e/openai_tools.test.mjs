@@ -1,3 +1,5 @@
+// late
+// covers: doors, providers
 // Tool calls through the OpenAI routes, with the stock npm clients.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: upstream, models, tide
 // Addresses that users give, and the keys that are sent there.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, statSync } from 'node:fs';

@@ -1,3 +1,5 @@
+// late
+// covers: chat, app/settings, policy, style.yaml
 // Who speaks: the default that the operator sets, a choice, and a switch in a running session.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// covers: examples/custom_provider, providers, app/reload
 // examples/custom_provider: a provider is one file, and it comes while streams run.
 import assert from 'node:assert/strict';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';

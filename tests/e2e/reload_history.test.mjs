@@ -1,3 +1,5 @@
+// late
+// covers: app/reload, db
 // What has served is kept: rollback, restarts, and a server that is killed in the middle.
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';

@@ -1,3 +1,5 @@
+// covers: app/reload, script
+// smoke
 // Module bodies that do not end or take too much: refused, while the workers serve on.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: app/reload, serve, cache, tide
 // What one generation hands to the next, and what becomes of one that turns out to be bad.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';

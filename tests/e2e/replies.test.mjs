@@ -1,3 +1,5 @@
+// late
+// covers: chat, reply
 // A reply on its way: stopping it, and looking at what there is so far.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

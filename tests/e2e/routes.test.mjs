@@ -1,3 +1,4 @@
+// covers: serve, web, account
 // Every route of the scripts, whoever adds it: with and without a trailing slash, closed to
 // strangers, and never showing what belongs to somebody else.
 import assert from 'node:assert/strict';

@@ -1,3 +1,5 @@
+// late
+// covers: chat, db, tide
 // Finding messages by what they say.
 import assert from 'node:assert/strict';
 import { before, describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: chat, models, db
 // What there is: sessions, their messages, personas, models.
 import assert from 'node:assert/strict';
 import { before, describe } from 'node:test';

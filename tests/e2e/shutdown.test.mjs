@@ -1,4 +1,6 @@
 // tsan
+// late
+// covers: app, http, chat, loop
 // SIGTERM under load: what runs is ended in order, nothing is torn, everything told is stored.
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: http, serve, chat
 // What takes its time by definition: held headers and keep-alive comments come after ten seconds.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

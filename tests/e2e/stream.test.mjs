@@ -1,4 +1,7 @@
 // tsan
+// late
+// covers: http, chat, reply, upstream
+// smoke
 // The stream of a reply: headers, frames, positions, end.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: docs/streaming.md, chat
 // The examples of docs/streaming.md, run as they are printed, over connections that break.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

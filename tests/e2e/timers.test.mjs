@@ -1,4 +1,6 @@
 // tsan
+// late
+// covers: script, tide, app/reload
 // Timers of scripts in a real server with two workers: named ones across reloads, and calls later.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,4 @@
+// covers: script
 // A tick that loops; apart from the other timers, since the thread sanitizer delays the signal that
 // stops it.
 import { describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: chat, policy
 // What sessions are called when the model is asked for a title.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

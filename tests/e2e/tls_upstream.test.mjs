@@ -1,3 +1,4 @@
+// covers: upstream, app/settings
 // Upstreams behind TLS: a key goes to nobody who cannot show a certificate for the name that was
 // asked for, from an authority that is trusted, valid today.
 import assert from 'node:assert/strict';

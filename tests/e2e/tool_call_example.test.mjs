@@ -1,3 +1,4 @@
+// covers: examples/tool_call, chat, tide
 // examples/tool_call, run as its README says.
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';

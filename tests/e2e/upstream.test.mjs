@@ -1,3 +1,4 @@
+// covers: upstream, chat, reply
 // What goes wrong at the model's side, and how it is told: before the first byte as a plain error
 // with its status, after it as the stream's last frame, always with what there is stored.
 import assert from 'node:assert/strict';

@@ -1,4 +1,6 @@
 // tsan
+// late
+// covers: account, chat, upstream
 // Tokens by day and model: exact under concurrency, marked where they were estimated.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

@@ -1,3 +1,5 @@
+// late
+// covers: app/cli, account
 // `tidetalk user`: accounts for the operator, beside a running server and without one.
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';

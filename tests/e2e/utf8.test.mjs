@@ -1,3 +1,4 @@
+// covers: base, upstream, chat, http
 // Text arrives byte by byte, in escapes and half characters; it is told and stored unchanged.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';

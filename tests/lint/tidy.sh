@@ -1,41 +1,28 @@
 #!/bin/bash
-# clang-tidy, with the checks of .clang-tidy, on the files of core/ that changed: since main branched
-# off, or since the commit before when this is main. What passed is not looked at again until it, a
-# header or the checks change (build/tidy). "tests/lint/tidy.sh --all" looks at every file.
+# clang-tidy, with the checks of .clang-tidy, on the files of core/ that changed (scripts/changes.sh),
+# with the flags of the preset TIDY_PRESET (asan). What passed is not looked at again until it, a
+# header or the checks change (build/tidy). "tests/lint/tidy.sh --all" looks at every file,
+# "--sample N SEED" at N files chosen by the seed.
 set -euo pipefail
 # shellcheck source=tests/lint/files.sh
 source "$(dirname "$0")/files.sh"
+# shellcheck source=scripts/changes.sh
+source "$ROOT/scripts/changes.sh"
 
-DATABASE=build/asan/compile_commands.json
+BUILD=build/${TIDY_PRESET:-asan}
+DATABASE=$BUILD/compile_commands.json
 PASSED=build/tidy
 
-# The commit to compare with; nothing when there is none before this one.
-base_commit()
+changed_sources()
 {
-    local base='' name
-
-    for name in origin/main main; do
-        base=$(git merge-base HEAD "$name" 2>/dev/null) && break
-    done
-    if [ "$base" = "$(git rev-parse -q --verify HEAD)" ]; then
-        base=$(git rev-parse -q --verify HEAD~ || true)
-    fi
-    printf '%s' "$base"
-}
-
-changed_files()
-{
-    local base
-
-    base=$(base_commit)
-    if [ "${1:-}" = --all ] || [ -z "$base" ]; then
+    if [ "${1:-}" = --all ]; then
         files 'core/*.c'
         return
+    elif [ "${1:-}" = --sample ]; then
+        files 'core/*.c' | choose "$2" "$3"
+        return
     fi
-    {
-        git diff --name-only --diff-filter=d "$base" -- 'core/*.[ch]'
-        git ls-files --others --exclude-standard -- 'core/*.[ch]'
-    } | sed 's/\.h$/.c/' | sort -u | while IFS= read -r name; do
+    changed_files | sed -n '/^core\/.*\.[ch]$/s/\.h$/.c/p; /^core\/.*\.c$/p' | sort -u | while IFS= read -r name; do
         if [ -f "$name" ]; then printf '%s\n' "$name"; fi
     done
 }
@@ -56,7 +43,7 @@ to_check()
 # check_one NAME SUM. Flags that clang does not know come from the compiler of the build.
 check_one()
 {
-    clang-tidy -p build/asan --quiet --warnings-as-errors='*' \
+    clang-tidy -p "$BUILD" --quiet --warnings-as-errors='*' \
         --extra-arg=-Wno-unknown-warning-option "$1" 2>&1 |
         { grep -v -E '^[0-9]+ warnings? generated' || true; }
     [ "${PIPESTATUS[0]}" -eq 0 ] && : >"$PASSED/$2"
@@ -67,8 +54,8 @@ if [ "${1:-}" = --one ]; then
     exit
 fi
 [ -f "$DATABASE" ] || {
-    echo "no $DATABASE: build the asan preset first"
+    echo "no $DATABASE: build that preset first"
     exit 1
 }
 mkdir -p "$PASSED"
-changed_files "${1:-}" | to_check | xargs -r -n 2 -P 2 "tests/lint/tidy.sh" --one
+changed_sources "$@" | to_check | xargs -r -n 2 -P 2 "tests/lint/tidy.sh" --one

@@ -2,12 +2,10 @@ local tide = require "tests.lua.support.tide"
 
 --- The words that a pattern finds in a file, sorted.
 local function words_of(path, pattern)
-  local file = assert(io.open(path))
   local words = {}
-  for word in file:read("a"):gmatch(pattern) do
+  for word in assert(checkout.read(path), path):gmatch(pattern) do
     words[#words + 1] = word
   end
-  file:close()
   table.sort(words)
   return words
 end

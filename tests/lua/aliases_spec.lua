@@ -2,8 +2,7 @@ local tide = require "tests.lua.support.tide"
 
 --- Whether there is a file of lua/ for a module.
 local function has_file(module)
-  local file = io.open("lua/" .. module:gsub("%.", "/") .. ".lua")
-  return file and file:close()
+  return checkout.read("lua/" .. module:gsub("%.", "/") .. ".lua")
 end
 
 describe("aliases", function()

@@ -3,22 +3,17 @@ local tide = require "tests.lua.support.tide"
 --- All files under a folder whose names match.
 local function files(folder, pattern)
   local list = {}
-  local find = assert(io.popen("find " .. folder .. " -type f"))
-  for path in find:lines() do
+  for _, path in ipairs(checkout.files(folder)) do
     if path:find(pattern) then
       list[#list + 1] = path
     end
   end
-  find:close()
   table.sort(list)
   return list
 end
 
 local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
-  file:close()
-  return text
+  return assert(checkout.read(path), path)
 end
 
 --- How the core names a code.
@@ -28,6 +23,9 @@ local CORE_PATTERNS = {
   "[^_]fail%([^;\"]-\"([a-z0-9_]+)\"",
   '%*code = "([a-z0-9_]+)"',
 }
+
+--- Whose fail() takes a text of one word, which is no code.
+local WITHOUT_CODES = { ["core/base/json_check.c"] = true }
 
 describe("lib.errors", function()
   local errors
@@ -88,7 +86,7 @@ describe("lib.errors", function()
   it("has every code that the core sets", function()
     local missing = {}
     for _, path in ipairs(files("core", "%.[ch]$")) do
-      local source = read(path)
+      local source = WITHOUT_CODES[path] and "" or read(path)
       for _, pattern in ipairs(CORE_PATTERNS) do
         for code in source:gmatch(pattern) do
           if not errors.all[code] then

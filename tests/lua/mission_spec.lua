@@ -23,16 +23,7 @@ local MISSION = {
     .. "delete_session get_available_personas",
 }
 
----@param path string
----@return string|nil text
-local function read(path)
-  local file = io.open(path)
-  local text = file and file:read("a")
-  if file then
-    file:close()
-  end
-  return text
-end
+local read = checkout.read
 
 ---@return {part: string, name: string, file: string, tests: string[][]}[]
 local function rows()
@@ -70,16 +61,18 @@ end
 --- The server's own scripts without comments and definitions: path -> text.
 local function scripts()
   local texts = {}
-  local list = io.popen(
-    "find lua -name '*.lua' ! -path 'lua/types/*' ! -path 'lua/tests/*'"
-  )
-  for path in assert(list):lines() do
-    texts[path] = read(path)
-      :gsub("%-%-%[(=*)%[.-%]%1%]", "")
-      :gsub("%-%-[^\n]*", "")
-      :gsub("function [%w_]+[.:][%w_]+%(", "")
+  for _, path in ipairs(checkout.files("lua")) do
+    if
+      path:find("%.lua$")
+      and not path:find("^lua/types/")
+      and not path:find("^lua/tests/")
+    then
+      texts[path] = read(path)
+        :gsub("%-%-%[(=*)%[.-%]%1%]", "")
+        :gsub("%-%-[^\n]*", "")
+        :gsub("function [%w_]+[.:][%w_]+%(", "")
+    end
   end
-  assert(list):close()
   return texts
 end
 

@@ -3,17 +3,17 @@
 --- Module -> the modules that it requires.
 local function requires()
   local modules = {}
-  local list = assert(io.popen("find lua -name '*.lua' ! -path 'lua/types/*'"))
-  for path in list:lines() do
-    local name = path:match("^lua/(.*)%.lua$"):gsub("/", ".")
-    local file = assert(io.open(path))
-    modules[name] = {}
-    for module in file:read("a"):gmatch('require[ (]+"([%w_.]+)"') do
-      table.insert(modules[name], module)
+  for _, path in ipairs(checkout.files("lua")) do
+    local name = path:match("^lua/(.*)%.lua$")
+    if name and not name:find("^types/") then
+      name = name:gsub("/", ".")
+      modules[name] = {}
+      local text = checkout.read(path)
+      for module in text:gmatch('require[ (]+"([%w_.]+)"') do
+        table.insert(modules[name], module)
+      end
     end
-    file:close()
   end
-  list:close()
   return modules
 end
 

@@ -4,9 +4,10 @@ import nodeTest from 'node:test';
 
 export const HANG_MS = 90_000;
 
-/** node:test's test with a limit. */
-export function test(name, body) {
-  return nodeTest(name, { timeout: HANG_MS }, body);
+/** node:test's test with a limit: test(name, body), or test(name, { timeout }, body). */
+export function test(name, ...rest) {
+  const body = rest.pop();
+  return nodeTest(name, { timeout: HANG_MS, ...rest[0] }, body);
 }
 
 /** The promise's value; an error that says what was waited for when it takes too long. */

@@ -1,5 +1,6 @@
 // Programs under test: started with a clean environment, ended by their own pid, never left behind.
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -46,21 +47,35 @@ let logCount = 0;
 export function nextLogPath() {
   const folder = process.env.TEST_LOGS || join(ROOT, 'build', 'test-logs');
   const name = basename(process.argv[1] ?? 'e2e').replace(/(\.test)?\.mjs$/, '');
-  const prefix = process.env.SANITIZER ? `${process.env.SANITIZER}-` : '';
   mkdirSync(folder, { recursive: true });
   logCount += 1;
-  return join(folder, `${prefix}${name}-${logCount}.log`);
+  return join(folder, `${name}-${logCount}.log`);
+}
+
+// Ports that no other suite takes meanwhile: scripts/suites.sh gives each a range of its own, below
+// those that the system hands out to any connection.
+let nextPort = Number(process.env.TEST_PORTS || randomInt(10_000, 32_000));
+
+async function canListen(port) {
+  const server = createServer();
+  server.listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
 }
 
 /** A port that nobody listens on right now. */
 export async function freePort() {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = nextPort;
+    nextPort += 1;
+    if (await canListen(port)) return port;
+  }
 }
 
 /** Our environment without TIDETALK_* (a developer's settings must not reach the tests). */

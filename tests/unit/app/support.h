@@ -1,17 +1,10 @@
 /* What the tests of app share: a folder to be in, and settings read as the program reads them. */
 #pragma once
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "app/settings/settings.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "unit_test.h"
 
 #include <ftw.h>
 #include <stdio.h>

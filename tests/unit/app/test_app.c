@@ -145,7 +145,7 @@ static void a_second_one_names_the_first(void **state)
     load(home, address);
     assert_int_equal(tt_app_start(&second, &home->settings, true, &home->err), -1);
     assert_string_equal(home->err.code, "address_in_use");
-    assert_non_null(strstr(home->err.message, "(unit_app_app)"));
+    assert_non_null(strstr(home->err.message, "(unit_app)"));
     tt_app_stop(&app, 0);
     tt_settings_free(&first);
 }
@@ -237,7 +237,7 @@ static void it_goes_down_under_load(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         HOME_TEST(the_folder_is_locked),         HOME_TEST(a_folder_that_cannot_be_is_told),

@@ -82,7 +82,7 @@ static void files_of_all_pages_stay(void **state)
     tt_store_close(store);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {HOME_TEST(files_of_all_pages_stay)};
     return cmocka_run_group_tests(tests, NULL, NULL);

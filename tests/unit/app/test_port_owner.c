@@ -28,7 +28,7 @@ static void the_holder_is_named(void **state)
     uint16_t port = 0;
     (void)state;
 
-    snprintf(own, sizeof(own), "process %d (unit_app_holder)", (int)getpid());
+    snprintf(own, sizeof(own), "process %d (unit_app)", (int)getpid());
     int fd = listen_on(AF_INET, &port);
     assert_true(fd >= 0);
     tt_port_owner(port, holder, sizeof(holder));
@@ -52,7 +52,7 @@ static void a_small_buffer_is_enough(void **state)
     assert_string_equal(holder, "another");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_holder_is_named),

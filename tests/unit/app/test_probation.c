@@ -60,7 +60,7 @@ static void the_last_look_is_at_the_end(void **state)
     assert_int_equal(tt_probation_wait(1000, 1000, 200), 0); /* reload.probation: 0 */
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_many_failures_are_needed),

@@ -152,7 +152,7 @@ static void a_held_worker_holds_the_answer_back(void **state)
     sem_destroy(&hold.done);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {HOME_TEST(a_held_worker_holds_the_answer_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,7 +194,7 @@ static void it_does_not_grow_without_end(void **state)
 
 #define HISTORY_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         HISTORY_TEST(an_empty_one_has_nothing),

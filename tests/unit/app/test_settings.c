@@ -188,7 +188,7 @@ static void secrets_are_not_shown(void **state)
     tt_buf_free(&text);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         HOME_TEST(later_places_win),           HOME_TEST(the_file_may_be_named),

@@ -3,16 +3,9 @@
  * sign and "%0A" a line feed). Blocks of lines are separated by empty lines. Brings cmocka
  * with it; include as "base/cases.h" from any layer's test. */
 #pragma once
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/buf.h"
 #include "base/mem.h"
+#include "unit_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -53,7 +53,7 @@ static void copies_end_with_a_nul(void **state)
     tt_arena_destroy(&arena);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),

@@ -89,7 +89,7 @@ static void consumes_takes_truncates(void **state)
     free(data);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_and_keeps_the_nul),

@@ -123,7 +123,7 @@ static void clocks_run(void **state)
     assert_true(tt_clock_wall_ns() / 1000 >= wall);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_as_libc_does), cmocka_unit_test(never_leaves_its_form),

@@ -349,7 +349,7 @@ static int teardown(void **state)
     return rmdir(directory);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_by_kind),

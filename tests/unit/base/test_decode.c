@@ -158,7 +158,7 @@ static void decodes_long_texts(void **state)
     tt_buf_free(&out);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes_the_table),

@@ -100,7 +100,7 @@ static void bytes_of_all_kinds(void **state)
     tt_buf_free(&back);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_hold_both_ways),

@@ -37,7 +37,7 @@ static void cuts_at_a_character(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fills_and_wraps),

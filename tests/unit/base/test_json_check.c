@@ -221,7 +221,7 @@ static void weighs(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_the_cases),

@@ -41,7 +41,7 @@ static void the_limit_is_told(void **state)
     tt_buf_free(&out);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_and_levels),

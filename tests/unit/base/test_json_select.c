@@ -196,7 +196,7 @@ static void walks_objects(void **state)
     assert_false(tt_json_next_member(&list, &cursor, &key, &value));
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(picks_the_cases),

@@ -177,7 +177,7 @@ static void reads_integers(void **state)
     assert_int_equal(tt_json_to_i64(&none, &n), -1);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unescapes_the_cases),

@@ -138,7 +138,7 @@ static void fails_at_every_cap(void **state)
     tt_buf_free(&whole);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_a_document),  cmocka_unit_test(nests_to_the_limit),

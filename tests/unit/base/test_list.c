@@ -47,7 +47,7 @@ static void keeps_order(void **state)
     assert_int_equal(sum_in_order(&b), 4);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(keeps_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,7 +153,7 @@ static void lines_of_threads_do_not_mix(void **state)
     tt_buf_free(&out);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_json),

@@ -66,7 +66,7 @@ static void keys_are_bytes_and_copies(void **state)
     tt_map_free(NULL);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_a_model),

@@ -287,7 +287,7 @@ static int teardown(void **state)
     return system(command);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_and_compares),

@@ -93,7 +93,7 @@ static void reads_numbers(void **state)
     assert_int_equal(i, 0);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compares),

@@ -333,7 +333,7 @@ static int setup(void **state)
     return 0;
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_and_back),

@@ -126,7 +126,7 @@ static void encodes(void **state)
     tt_buf_free(&back);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_the_urls),

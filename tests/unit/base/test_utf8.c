@@ -159,7 +159,7 @@ static void validates_at_every_offset(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(validates),

@@ -160,7 +160,7 @@ static void byte_order_mark_is_skipped(void **state)
     tt_arena_destroy(&arena);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_cases),

@@ -1,15 +1,8 @@
 /* The dictionary: versions, use, expiry, the byte cap, and several threads at once. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "base/secret.h"
 #include "cache/dict.h"
+#include "unit_test.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -227,7 +220,7 @@ static void test_threads(void **state)
     tt_dict_free(shared);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_the_asked_version),

@@ -296,7 +296,7 @@ static void test_free_answers_everybody(void **state)
     tt_loop_tick(world.loop, 0);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_get_set_unlink, flush),

@@ -216,7 +216,7 @@ static void test_a_busy_loop_is_not_a_slow_redis(void **state)
     server_kill(&server);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_absent_then_there, setup, teardown),

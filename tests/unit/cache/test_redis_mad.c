@@ -274,7 +274,7 @@ static void test_noise(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_madmen),

@@ -1,14 +1,7 @@
 /* Where Redis is, as operators write it. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "cache/redis_url.h"
+#include "unit_test.h"
 
 static void test_good_ones(void **state)
 {
@@ -80,7 +73,7 @@ static void test_empty_means_none(void **state)
     assert_int_equal(tt_redis_url_check(TT_STR(""), NULL), 0);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_ones),

@@ -1,15 +1,8 @@
 /* What scripts share: values and names, counting, expiry, the byte cap, several threads at once. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "base/secret.h"
 #include "cache/shared.h"
+#include "unit_test.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -221,7 +214,7 @@ static void no_count_is_lost(void **state)
 
 #define SHARED_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         SHARED_TEST(values_are_kept_by_name),

@@ -1,14 +1,7 @@
 /* The stored form: what was written is read, and nothing else is. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/secret.h"
 #include "cache/stored.h"
+#include "unit_test.h"
 
 #define NOW 1000000
 
@@ -101,7 +94,7 @@ static void test_the_buffers_limit(void **state)
     tt_buf_free(&buf);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),

@@ -356,7 +356,7 @@ static void test_killed_in_the_middle(void **state)
     process_close(&one);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_redis, setup, teardown),

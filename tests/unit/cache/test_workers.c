@@ -160,7 +160,7 @@ static void test_workers(void **state)
     world_close(&world);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_workers)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,7 +208,7 @@ static void one_that_ends_meanwhile_is_left_out(void **state)
 
 #define CHECKPOINT_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         CHECKPOINT_TEST(new_bytes_are_stored_before_a_second_is_over),

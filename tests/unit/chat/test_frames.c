@@ -268,7 +268,7 @@ static void the_end_of_the_server(void **state)
 
 #define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         WEB_TEST(frames_have_exact_bytes),

@@ -124,7 +124,7 @@ static void paced_text_arrives_whole(void **state)
 
 #define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         WEB_TEST(chunks_have_exact_bytes),

@@ -228,7 +228,7 @@ static void test_repair_stops_at_a_hole(void **state)
     assert_text(f, "SELECT content || '|' || runs FROM chat_messages WHERE id = 12", "|");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_end, setup, teardown),

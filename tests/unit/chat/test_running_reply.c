@@ -446,7 +446,7 @@ static void a_failing_filter_ends_the_reply(void **state)
 
 #define PRODUCTION_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         PRODUCTION_TEST(a_played_reply_is_stored),

@@ -72,7 +72,7 @@ static void an_end_that_can_never_be_stored_ends(void **state)
 
 #define END_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         END_TEST(sums_of_tokens_stay_integers),

@@ -1,18 +1,11 @@
 /* What the tests of db share: a data folder, a loop, an open database, and SQL run from the outside
  * over a connection of the test's own. */
 #pragma once
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
 #include "db/sqlite_internal.h"
+#include "unit_test.h"
 
 #include <ftw.h>
 #include <stdio.h>

@@ -169,7 +169,7 @@ static void a_journal_is_rolled_back(void **state)
     assert_false(contents.empty || contents.missing || contents.has_users);
 }
 
-int main(void)
+TEST_GROUP
 {
 #define INSPECT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {

@@ -348,7 +348,7 @@ static void test_close_commits_the_queue(void **state)
         assert_int_equal(r[i].done, 1);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_commits_with_outcomes, setup, teardown),

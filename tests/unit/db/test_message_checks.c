@@ -112,7 +112,7 @@ static void conditions_indexes_and_triggers_hold(void **state)
     fixture_free(f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_everything_in_both_directions),

@@ -249,7 +249,7 @@ static void test_ours(void **state)
     assert_int_equal(d->report.version, newest);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_applies_once, setup, teardown),

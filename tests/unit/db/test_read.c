@@ -297,7 +297,7 @@ static void test_no_database(void **state)
     assert_int_equal(tt_db_copy(f->url, "oracle:x", &err), -1);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rows_and_types, setup, teardown),

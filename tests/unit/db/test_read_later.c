@@ -319,7 +319,7 @@ static void test_late_reads_can_be_waited_for(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rows, setup, teardown),

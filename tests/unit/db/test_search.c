@@ -122,7 +122,7 @@ static void finds_what_the_user_said(void **state)
     fixture_free(f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_query_in_fts5s_language),

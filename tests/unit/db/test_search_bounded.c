@@ -97,7 +97,7 @@ static void an_index_of_whole_messages_stays_sound(void **state)
     fixture_free(f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_index_of_whole_messages_stays_sound),

@@ -348,7 +348,7 @@ static void one_user_catches_up_with_an_engine_that_is_late(void **state)
     fixture_free(f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indexes_what_the_last_run_left_and_what_comes),

@@ -185,7 +185,7 @@ static void many_hits_in_many_messages_are_no_work(void **state)
     free(chinese);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shows_the_hit_in_the_midst_of_a_long_text),

@@ -65,7 +65,7 @@ static void finds_what_it_should(void **state)
     sqlite3_close(handle);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_it_should),

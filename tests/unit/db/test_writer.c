@@ -413,7 +413,7 @@ static void test_killed(void **state)
     f->aux = tt_aux_new("test", 1, 1, NULL);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown), /* first: it forks */

@@ -361,7 +361,7 @@ static void refuses_bombs(void **state)
 
 #define EXTRACT_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         EXTRACT_TEST(reads_a_pdf),

@@ -131,7 +131,7 @@ static void a_cancelled_one_never_answers(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(told_by_first_bytes, set_up, tear_down),

@@ -410,7 +410,7 @@ static void needs_a_folder(void **state)
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(writes_and_reads),

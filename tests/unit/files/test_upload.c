@@ -413,7 +413,7 @@ static void a_cancelled_job_is_silent(void **state)
 
 #define UPLOAD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         UPLOAD_TEST(writes_in_order),

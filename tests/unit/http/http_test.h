@@ -1,8 +1,9 @@
 /* A server on port 0 in a loop of its own, raw client sockets, and a handler whose behaviour the
  * request's path chooses. Everything in one thread: a client's step turns the loop until it has
- * what it waits for. Include after cmocka.h. */
+ * what it waits for. */
 #pragma once
 #include "http/http.h"
+#include "unit_test.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

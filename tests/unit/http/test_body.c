@@ -1,13 +1,5 @@
 /* Streamed bodies over raw sockets: every split, pauses, answers from inside, limits, clients that
  * leave, and the end of a server with a paused one. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_internal.h"
 #include "http/http_test.h"
 
@@ -350,7 +342,7 @@ static void test_server_ends(void **state)
     close_intake(&t);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),

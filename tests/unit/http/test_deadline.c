@@ -1,13 +1,5 @@
 /* Time limits with short settings: heads and bodies that trickle, idle connections, readers that
  * stopped, and that none of them hits what moves or what waits for us. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_internal.h"
 #include "http/http_test.h"
 
@@ -184,7 +176,7 @@ static void test_stalled_readers(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silent_and_trickling_heads),

@@ -1,13 +1,5 @@
 /* The life of a request over raw sockets: every split, pipelining, bodies and their limits, early
  * answers, waiting, HEAD, HTTP/1.0, and that on_end comes exactly once. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_test.h"
 
 #define H "Host: a\r\n"
@@ -332,7 +324,7 @@ static void test_inspect(void **state)
     close_client(&c);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keep_alive),

@@ -1,13 +1,5 @@
 /* The end of requests that nobody finished: clients that leave while their request waits or comes
  * in, shutdown in order, and freeing a server in the middle of everything. on_end comes once. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_test.h"
 
 #define H "Host: a\r\n"
@@ -137,7 +129,7 @@ static void test_free_with_work(void **state)
     fx_close(&f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_leaves),       cmocka_unit_test(test_client_leaves_unseen),

@@ -1,13 +1,5 @@
 /* Request bytes -> status, over a real socket: what the parser lets through and we must not, what
  * we must not refuse by mistake, and that a refused connection ends without being reset. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_test.h"
 
 #define H "Host: a\r\n"
@@ -252,7 +244,7 @@ static void test_many_headers(void **state)
     fx_close(&f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),

@@ -1,14 +1,7 @@
 /* The proof that the library is the one that this server was written for. The library's functions
  * are replaced by ones that behave, when a test says so, as another version might. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http.h"
+#include "unit_test.h"
 
 #include <dlfcn.h>
 #include <microhttpd.h>
@@ -118,7 +111,7 @@ static void test_wrong(void **state)
     refused((struct faults){.first_header_only = true}, "must be answered with 200");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_right),

@@ -1,13 +1,5 @@
 /* Addresses to listen on, unix sockets, probing, who is at the other end, and limits of
  * connections. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_test.h"
 
 #include <sys/stat.h>
@@ -305,7 +297,7 @@ static void test_idle_makes_room(void **state)
     fx_close(&f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_probe),

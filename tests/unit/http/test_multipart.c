@@ -340,7 +340,7 @@ static void a_callback_stops_it(void **state)
     tt_buf_free(&got.text);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_at_every_cut), cmocka_unit_test(reads_dispositions),

@@ -1,14 +1,7 @@
 /* Routes and paths as data: which route a path finds, with which parameters, or which methods it
  * could have had. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/router.h"
+#include "unit_test.h"
 
 #include <stdio.h>
 
@@ -153,7 +146,7 @@ static void test_deep_paths(void **state)
     tt_router_free(router);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_match),

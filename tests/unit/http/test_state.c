@@ -1,14 +1,7 @@
 /* The steps between the states of an exchange: one that does not exist ends the process, and the
  * server counts the exchanges that the handler knows. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_internal.h"
+#include "unit_test.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -80,7 +73,7 @@ static void test_count(void **state)
     assert_true(tt_list_empty(&server.exchanges));
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps),

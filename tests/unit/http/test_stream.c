@@ -1,13 +1,5 @@
 /* Streams on the client's side of the socket: frames, one flush a tick, slow readers, keep-alive
  * after the end, clients that leave, HTTP/1.0 and HEAD, shutdown in the middle. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "http/http_internal.h"
 #include "http/http_test.h"
 
@@ -366,7 +358,7 @@ static void test_many(void **state)
     fx_close(&f);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames),

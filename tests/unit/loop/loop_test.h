@@ -1,17 +1,10 @@
 /* What the tests of the loop share: a loop for each test, pipes that are watched, and a trace of
  * what ran. */
 #pragma once
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop_internal.h"
+#include "unit_test.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,15 +1,8 @@
 /* The aux pool: where a job runs, where its answer arrives, when it is refused, and what becomes of
  * it when it is cancelled or the pool ends. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "loop/aux.h"
+#include "unit_test.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -327,7 +320,7 @@ static void test_many_jobs_from_many_loops(void **state)
 
 #define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, new_loop, free_loop)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_runs_there_and_answers_here),

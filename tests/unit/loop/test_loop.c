@@ -289,7 +289,7 @@ static void test_stop_from_another_thread(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_deferred_runs_once_in_order),

@@ -1,16 +1,9 @@
 /* Mail: every one arrives once, in its poster's order, the wake-up is never lost, and a burst costs
  * one signal. The threaded cases mean most under TSan. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop_internal.h"
+#include "unit_test.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -224,7 +217,7 @@ static void test_ping_pong_loses_no_wake_up(void **state)
 
 #define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, new_loop, free_loop)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_delivered_in_order),

@@ -193,7 +193,7 @@ static void test_full_pool_is_busy(void **state)
     tt_resolver_free(resolver);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RESOLVE_TEST(test_literal_addresses),

@@ -215,7 +215,7 @@ static void test_loops_share_a_lookup(void **state)
     tt_loop_free(message.loop);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RESOLVE_TEST(test_cancel_before_during_and_after),

@@ -1,16 +1,9 @@
 /* Timers: never early, in order, and indifferent to what callbacks do with them. A random run is
  * compared with a plain list. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop_internal.h"
+#include "unit_test.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -290,7 +283,7 @@ static void test_random_against_a_list(void **state)
 
 #define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, new_loop, free_loop)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_due_in_order),

@@ -183,7 +183,7 @@ static void test_more_events_than_a_batch(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_watch_is_level_triggered),

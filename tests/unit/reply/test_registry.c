@@ -1,14 +1,7 @@
 /* Turns in order of arrival, one at a time; who gives up, who is ended; finding and stopping. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "reply/registry.h"
+#include "unit_test.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -407,7 +400,7 @@ static void on_many_threads(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(one_at_a_time_in_order),

@@ -1,14 +1,7 @@
 /* A reply on one loop: states, outcomes, stopping, and who is woken when. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "reply/reply.h"
+#include "unit_test.h"
 
 #include <stdio.h>
 
@@ -388,7 +381,7 @@ static void plain_facts(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(one_wake_a_turn),

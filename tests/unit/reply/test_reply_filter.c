@@ -1,13 +1,6 @@
 /* A filter between a producer and a reply's log: what it gets, what it holds back, how it fails. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "reply/reply.h"
+#include "unit_test.h"
 
 static struct tt_loop *loop;
 static struct tt_reply *reply;
@@ -140,7 +133,7 @@ static void a_filter_taken_away_drops_what_still_comes(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(held_back_text_comes_at_the_end),    TEST(a_reply_without_a_byte_is_not_filtered),

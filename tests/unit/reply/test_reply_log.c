@@ -1,15 +1,8 @@
 /* The log of a reply, through the reply: kinds, characters over chunk borders, limits. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "reply/reply.h"
+#include "unit_test.h"
 
 #include <stdlib.h>
 
@@ -207,7 +200,7 @@ static void memory_limit(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(kinds_are_kept_apart),

@@ -1,14 +1,7 @@
 /* Stored replies: the order of their kinds as runs, and logs that are made from rows again. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "reply/reply_stored.h"
+#include "unit_test.h"
 
 #include <string.h>
 
@@ -196,7 +189,7 @@ static void no_memory_is_busy(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(logs_come_back_as_they_were),

@@ -1,17 +1,10 @@
 /* One producer, readers on several loops at once, attaching and detaching all the time: everybody
  * sees the same bytes, the end comes to everybody, nothing is left over. Meant for TSan and ASan.
  */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "reply/reply.h"
+#include "unit_test.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -209,7 +202,7 @@ static void many_stop_once(void **state)
     assert_int_equal(tt_reply_count(), 0);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_sees_everything),

@@ -41,7 +41,7 @@ static void pieces_count_as_the_whole(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_of_characters_weigh_what_is_documented),

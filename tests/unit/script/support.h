@@ -2,14 +2,6 @@
  * and a way to run Lua in a task and look at what it returned (as JSON). Everything in one thread:
  * the test turns the loop itself. */
 #pragma once
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,6 +10,7 @@
 #include "script/timers.h"
 #include "script/value.h"
 #include "serve/dispatch.h"
+#include "unit_test.h"
 
 #include <ftw.h>
 #include <stdio.h>

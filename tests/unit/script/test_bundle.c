@@ -256,7 +256,7 @@ static void a_snapshot_tells_what_cannot_be_read(void **state)
     assert_non_null(strstr(rig->err.message, "app.lua: not found"));
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(files_are_sorted),

@@ -208,7 +208,7 @@ static void while_modules_load(void **state)
                                      "loads\",false,false]");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(works_as_lua_s_own),          RIG_TEST(closing_runs_close),

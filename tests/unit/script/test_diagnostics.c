@@ -75,7 +75,7 @@ static void what_is_told_is_not_told_again(void **state)
     tt_diagnostics_free(&diagnostics);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_are_read),

@@ -119,7 +119,7 @@ static int teardown(void **state)
     return tt_value_file_used() == 0 ? 0 : -1;
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bodies_hold_them_whole, setup, teardown),

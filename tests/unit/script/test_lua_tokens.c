@@ -1,15 +1,8 @@
 /* Where names, strings and comments of a Lua source end. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/buf.h"
 #include "base/mem.h"
 #include "script/lua_tokens.h"
+#include "unit_test.h"
 
 #include <string.h>
 
@@ -64,7 +57,7 @@ static void comments_are_left_out(void **state)
     expect("a - b", "1na|1y-|1nb");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_strings_and_symbols),

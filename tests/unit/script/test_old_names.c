@@ -103,7 +103,7 @@ static void what_only_looks_like_a_use_is_not_told(void **state)
                   "");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(old_modules_are_the_new_ones, setup, teardown),

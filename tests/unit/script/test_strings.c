@@ -139,7 +139,7 @@ static void bombs_are_stopped(void **state)
     rig_expect(rig, "return ('key = value'):match('(%w+) = (%w+)')", "\"key\"");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_lua_s_own),

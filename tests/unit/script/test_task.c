@@ -321,7 +321,7 @@ static void full_pools_answer_busy(void **state)
     RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_task_may_end_at_once),

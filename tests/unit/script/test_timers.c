@@ -282,7 +282,7 @@ static void a_call_later_runs_its_own_code(void **state)
     tt_generation_unref(old);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(ticks_come_again_and_again),

@@ -238,7 +238,7 @@ static void the_small_modules_do_what_they_say(void **state)
     rig_expect_in(rig, "log.error('x', {1})", "log: field names must be strings");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(json_survives_a_round_trip),

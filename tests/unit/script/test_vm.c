@@ -208,7 +208,7 @@ static void the_app_table_is_checked(void **state)
     refuses_to_load(rig, "local t = {} for i = 1, 1e9 do t[i] = {} end", "not enough memory");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(the_machine_is_out_of_reach),        RIG_TEST(globals_and_libraries_are_frozen),

@@ -393,7 +393,7 @@ static int setup(void **state)
 
 #define WATCH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         WATCH_TEST(loops_are_stopped),

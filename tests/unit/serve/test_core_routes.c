@@ -158,7 +158,7 @@ static void a_script_cannot_take_one(void **state)
 
 #define CORE_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         CORE_TEST(the_core_answers_its_own), CORE_TEST(other_methods_are_told),

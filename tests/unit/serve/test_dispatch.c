@@ -345,7 +345,7 @@ static void cors_is_for_configured_origins(void **state)
 
 #define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         WEB_TEST(answers_have_their_shape),

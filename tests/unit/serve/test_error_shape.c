@@ -144,7 +144,7 @@ static void a_wrong_declaration_is_told(void **state)
 
 #define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         WEB_TEST(what_the_core_refuses_has_the_shape),

@@ -155,7 +155,7 @@ static void every_worker_has_its_state(void **state)
     assert_int_equal(atomic_load(&rig->generation->references), 1);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(routes_become_plain_data), RIG_TEST(wrong_routes_are_all_told_with_their_place),

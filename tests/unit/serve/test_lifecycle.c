@@ -128,7 +128,7 @@ static void stopping_may_wait(void **state)
     assert_int_equal(rig->tide.runtime.task_count, 0);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(state_is_exported_as_json), RIG_TEST(what_cannot_be_exported_is_told),

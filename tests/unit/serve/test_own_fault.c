@@ -85,7 +85,7 @@ static void memory_is_shared(void **state)
     assert_int_equal(atomic_load(&vm->failures), 1);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_failures_of_their_own_count, setup, web_teardown),

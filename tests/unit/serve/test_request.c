@@ -22,7 +22,7 @@ static void languages(void **state)
     assert_false(tt_request_prefers_chinese((struct tt_str){0}));
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(languages)};
     return cmocka_run_group_tests(tests, NULL, NULL);

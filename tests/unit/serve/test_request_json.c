@@ -105,7 +105,7 @@ static void bodies_have_bounds(void **state)
     free(body);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bodies_are_decoded, setup, web_teardown),

@@ -248,7 +248,7 @@ static void each_function_tells_its_phase(void **state)
     tt_cache_store_free(store);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(annotations_are_complete),

@@ -62,7 +62,7 @@ static void an_unknown_user_costs_the_same_work(void **state)
     assert_string_not_equal(last_hash, known);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_unknown_user_costs_the_same_work, setup, rig_teardown)};

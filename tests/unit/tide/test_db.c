@@ -166,7 +166,7 @@ static void other_numbers_of_rows_fail_the_job(void **state)
                "[\"unexpected_changes\",0],[\"unexpected_changes\",0]]");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_engine_that_answers_at_once, setup, teardown),

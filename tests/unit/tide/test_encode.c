@@ -91,7 +91,7 @@ static void json_for_people(void **state)
     rig_expect_in(rig, "json.pretty({f = function() end})", "function");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(hmac_and_uuid), RIG_TEST(encodings),       RIG_TEST(texts),

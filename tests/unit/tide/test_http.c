@@ -303,7 +303,7 @@ static void several_at_the_same_time(void **state)
 
 #define HTTP_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         HTTP_TEST(a_request_and_its_answer),

@@ -46,6 +46,7 @@ static int setup(void **state)
         copy_file(rig, name);
     }
     closedir(folder);
+    copy_file(rig, "lua/aliases.lua");
     rig_put(rig, "lua/app.lua",
             "local registry = require 'providers.registry'\n"
             "return {handle = function() end, routes = {}, get = registry.get, " RIG_ERRORS "}\n");
@@ -344,7 +345,7 @@ static void mistakes_are_found_while_loading(void **state)
     tt_delta_spec_unref(spec);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(recorded_formats_at_every_cut, setup, teardown),

@@ -56,7 +56,7 @@ static void what_is_wrong_is_told(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(what_scripts_do),

@@ -224,7 +224,7 @@ static void what_is_wrong_is_told(void **state)
                   "task:join waits, which is not possible here");
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(results_come_in_order),           RIG_TEST(children_wait_at_the_same_time),

@@ -2,17 +2,10 @@
  * that writes whatever bytes the test wants. It does what tests/mock_llm does not: single bytes
  * under the test's control, and knowing when the client closed. Linux, IPv4, 127.0.0.1. */
 #pragma once
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "unit_test.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,13 +1,6 @@
 /* Breakers and caps of upstreams: when they open, whom they let pass, how they close. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/mem.h"
+#include "unit_test.h"
 #include "upstream/breaker.h"
 
 #include <pthread.h>
@@ -236,7 +229,7 @@ static void threads_share_them(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(opens_after_failures_in_a_row),

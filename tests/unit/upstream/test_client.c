@@ -243,7 +243,7 @@ static void bad_requests(void **state)
     assert_int_equal(stats.started, 0);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(a_plain_call),

@@ -206,7 +206,7 @@ static void freed_while_running(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(failures),

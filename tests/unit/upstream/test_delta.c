@@ -249,7 +249,7 @@ static void too_many_calls(void **state)
     tt_delta_spec_unref(spec);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_as_data),    cmocka_unit_test(bad_specifications),

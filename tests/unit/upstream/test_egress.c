@@ -148,7 +148,7 @@ static void odd_sockets(void **state)
     tt_egress_free(egress);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls),

@@ -246,7 +246,7 @@ static void nobody_there_is_an_error(void **state)
     tt_buf_free(&body);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_taken_apart),

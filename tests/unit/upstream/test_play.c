@@ -1,14 +1,7 @@
 /* The played producer: pieces, pace, reasoning first, errors, stopping. */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include "base/clock.h"
 #include "base/mem.h"
+#include "unit_test.h"
 #include "upstream/upstream.h"
 
 #include <stdio.h>
@@ -166,7 +159,7 @@ static void stopping(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(all_at_once),

@@ -375,7 +375,7 @@ static void what_cannot_start(void **state)
 #define BREAKER_TEST(name)                                                                         \
     cmocka_unit_test_setup_teardown(name, set_up_breakers, tear_down_breakers)
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_followed),

@@ -164,7 +164,7 @@ static void only_line_ends(void **state)
     free(text);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cases_at_every_cut),

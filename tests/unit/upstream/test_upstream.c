@@ -190,7 +190,7 @@ static void json_lines(void **state)
     spec = old;
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(answers),

@@ -339,7 +339,7 @@ static void a_stop_ends_the_following(void **state)
     tt_reply_unref(reply);
 }
 
-int main(void)
+TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(limits),
