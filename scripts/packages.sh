@@ -23,6 +23,8 @@ PACKAGES_UNIT=(libcmocka-dev curl gzip procps redis-server)
 PACKAGES_LUA=(libcmocka-dev)
 PACKAGES_E2E=(libcmocka-dev curl procps redis-server lua-check xz-utils)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")
+PACKAGES_SAMPLE=("${PACKAGES_LINT[@]}" "${PACKAGES_E2E[@]}")
+PACKAGES_LONG=("${PACKAGES_SAMPLE[@]}")
 PACKAGES_README=(libcmocka-dev curl procps)
 PACKAGES_FRESH=(debootstrap git)
 

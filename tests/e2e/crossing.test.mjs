@@ -23,10 +23,12 @@ const FOREIGN = ['tool_call_id']; // a model's own, within one message
 /** Names of fields that stand for something that somebody owns. */
 const isId = (name) => (/(^|_)ids?$/.test(name) && !FOREIGN.includes(name)) || ['parent_id', 'regenerate', 'leaf', 'cursor'].includes(name);
 
-/** Every field that a request may have, by its name in the scripts of the routes. */
+/** Every field that a request may have, by its name in the scripts, whatever folder has the routes. */
 function fieldNames() {
-  const sources = ['lua/routes', 'lua/lib'].flatMap((folder) =>
-    readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.lua')).map((name) => join(ROOT, folder, name)));
+  const sources = readdirSync(join(ROOT, 'lua'), { withFileTypes: true }).filter((entry) => entry.isDirectory()
+    && !['types', 'tests', 'providers'].includes(entry.name)).flatMap(({ name: folder }) =>
+    readdirSync(join(ROOT, 'lua', folder)).filter((name) => name.endsWith('.lua'))
+      .map((name) => join(ROOT, 'lua', folder, name)));
   return new Set(sources.flatMap((path) => {
     const text = readFileSync(path, 'utf8');
     return [...text.matchAll(/\bname = "(\w+)"/g), ...text.matchAll(/\bfields\.\w+\(\s*"(\w+)"/g)].map((m) => m[1]);

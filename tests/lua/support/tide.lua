@@ -100,6 +100,7 @@ function M.install(given, settings)
   if not rawget(modules.llm, "check_provider") then
     modules.llm.check_provider = function() end
   end
+  modules.db.id_of = CORE.db.id_of -- only makes a value
   for name, module in pairs(CORE) do
     package.loaded["tide." .. name] = module
   end
