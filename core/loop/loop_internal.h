@@ -34,6 +34,7 @@ int tt_timer_heap_wait(const struct tt_timer_heap *heap);
  * and reverses it, which restores the order of each poster. */
 struct tt_mailbox {
     _Atomic(struct tt_list *) top; /* linked through `next` alone */
+    atomic_int posting;            /* posts that have not ended */
     int event_fd;                  /* watched edge-triggered, so nobody ever reads it */
 };
 int tt_mailbox_open(struct tt_mailbox *box, struct tt_err *err);

@@ -6,6 +6,7 @@
 #include "loop/loop_internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,14 +14,19 @@
 int tt_mailbox_open(struct tt_mailbox *box, struct tt_err *err)
 {
     atomic_init(&box->top, NULL);
+    atomic_init(&box->posting, 0);
     box->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (box->event_fd < 0)
         return tt_err_set(err, 500, "loop_failed", "eventfd: %s", strerror(errno));
     return 0;
 }
 
+/* The mail of a post may be delivered before that post has signalled: whoever closes the loop on
+ * what the mail says waits for the signal, which would go to a closed descriptor otherwise. */
 void tt_mailbox_close(struct tt_mailbox *box)
 {
+    while (atomic_load_explicit(&box->posting, memory_order_acquire) > 0)
+        sched_yield();
     if (box->event_fd >= 0)
         close(box->event_fd);
     box->event_fd = -1;
@@ -40,12 +46,14 @@ void tt_loop_post(struct tt_loop *loop, struct tt_mail *mail)
 {
     struct tt_mailbox *box = &loop->mailbox;
     struct tt_list *top = atomic_load_explicit(&box->top, memory_order_relaxed);
+    atomic_fetch_add_explicit(&box->posting, 1, memory_order_relaxed);
     do {
         mail->node.next = top;
     } while (!atomic_compare_exchange_weak_explicit(&box->top, &top, &mail->node,
                                                     memory_order_release, memory_order_relaxed));
     if (!top)
         tt_mailbox_signal(box);
+    atomic_fetch_sub_explicit(&box->posting, 1, memory_order_release);
 }
 
 void tt_mailbox_drain(struct tt_mailbox *box)

@@ -204,9 +204,8 @@ describe('providers', () => {
       const answer = await user.post('/v1/chat/completions', {
         model,
         messages: [
-          { role: 'user', content: [1, 'x', { type: 'image_url' }, { type: 'image' }, { type: 'text', text: 7 }] },
-          { role: 'user', content: [{ type: 'image', image: 5 }, { type: 'image_url', image_url: 'x' }, null] },
-          { role: 'user', content: { a: 1 } },
+          { role: 'user', content: [{ type: 'image_url' }, { type: 'image' }, { type: 'text', text: 7 }] },
+          { role: 'user', content: [{ type: 'image', image: 5 }, { type: 'image_url', image_url: 'x' }, {}] },
           { role: 'assistant', content: [], tool_calls: [] },
           { role: 'tool', tool_call_id: 'none', content: 'x' },
           { role: 'user', content: 'hi' },
@@ -217,6 +216,17 @@ describe('providers', () => {
         response_format: 'json',
       });
       assert.equal(answer.status, 200, `${name}: ${answer.text}`);
+    }
+  });
+
+  test('content that is neither a text nor a list of objects reaches no provider', async () => {
+    for (const name of Object.keys(PROVIDERS)) {
+      const { user, model } = await setup(name, 'tokens=1');
+      for (const content of [[1], ['x'], [{ type: 'text', text: 'x' }, null], { a: 1 }, 7, true]) {
+        const answer = await user.post('/v1/chat/completions', { model, messages: [{ role: 'user', content }] });
+        assert.equal(answer.status, 400, `${name} ${JSON.stringify(content)}: ${answer.text}`);
+        assert.equal(answer.body.error.code, 'invalid_field');
+      }
     }
   });
 });

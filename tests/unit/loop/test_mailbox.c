@@ -215,6 +215,28 @@ static void test_ping_pong_loses_no_wake_up(void **state)
     tt_loop_free(second);
 }
 
+static void *post_one(void *arg)
+{
+    struct letter *letter = arg;
+    tt_loop_post(letter->loop, &letter->mail);
+    return NULL;
+}
+
+/* The loop is freed as soon as the mail is there, while its poster may still signal. */
+static void test_freed_while_a_post_ends(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        struct letter letter = {.mail = {.deliver = on_letter}, .loop = tt_loop_new(NULL)};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, post_one, &letter), 0);
+        while (letter.deliveries == 0)
+            tt_loop_tick(letter.loop, 0);
+        tt_loop_free(letter.loop);
+        pthread_join(thread, NULL);
+    }
+}
+
 #define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, new_loop, free_loop)
 
 TEST_GROUP
@@ -225,6 +247,7 @@ TEST_GROUP
         LOOP_TEST(test_posted_by_a_delivery_comes_next_turn),
         LOOP_TEST(test_old_signals_do_not_spin),
         LOOP_TEST(test_freed_by_its_delivery),
+        LOOP_TEST(test_freed_while_a_post_ends),
         LOOP_TEST(test_many_posters),
         LOOP_TEST(test_ping_pong_loses_no_wake_up),
     };
