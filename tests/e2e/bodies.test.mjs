@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { before, describe } from 'node:test';
 import { randomBytes } from 'node:crypto';
-import { test } from './support/limits.mjs';
+import { HANG_MS, test } from './support/limits.mjs';
 import { LOOPBACK, tidetalk } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
 
@@ -146,7 +146,7 @@ describe('bodies', () => {
     assert.deepEqual(failed, []);
   }
 
-  test('no valid JSON makes a script run out of time', async () => {
+  test('no valid JSON makes a script run out of time', { timeout: 4 * HANG_MS }, async () => {
     const user = await context.server.user();
     await user.model(context.mock.url('tokens=1'), { model_name: 'mock' });
     await user.model(context.mock.url('status=400'), { model_name: 'refusing' });
