@@ -1,0 +1,125 @@
+// Builds web/dist of web/src: `node build.mjs` (after `npm ci`), or `node build.mjs --out FOLDER`.
+// Prints the sizes and fails when the page has grown beyond its limits.
+import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+/** Limits in bytes, gzipped: what the first load transfers, and all chunks together. */
+const FIRST_LOAD_MAX = 40 * 1024;
+const ALL_MAX = 160 * 1024;
+
+const ROOT = fileURLToPath(new URL('.', import.meta.url));
+const LANGUAGES = join(ROOT, 'src/i18n/languages');
+const outFlag = process.argv.indexOf('--out');
+const OUT = outFlag > 0 ? resolve(process.argv[outFlag + 1]) : join(ROOT, 'dist');
+
+const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
+
+/** The languages' own names by code: each is one file. */
+async function languageNames() {
+  const files = readdirSync(LANGUAGES).filter((name) => name.endsWith('.js')).sort();
+  const names = {};
+  for (const file of files) {
+    const { default: texts } = await import(pathToFileURL(join(LANGUAGES, file)));
+    names[basename(file, '.js')] = texts.language_name;
+  }
+  return names;
+}
+
+/** Copies a file beside the chunks, with its hash in its name. */
+function addAsset(source) {
+  const bytes = readFileSync(join(ROOT, source));
+  const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8).toUpperCase();
+  const name = basename(source).replace(/(\.\w+)$/, `-${hash}$1`);
+  writeFileSync(join(OUT, 'assets', name), bytes);
+  return `assets/${name}`;
+}
+
+/** All files that an output file needs before it can run. */
+function withImports(outputs, path, seen = new Set()) {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  for (const { path: imported, kind } of outputs[path].imports) {
+    if (kind === 'import-statement') withImports(outputs, imported, seen);
+  }
+  return seen;
+}
+
+function writePage(outputs, entryPath) {
+  const entry = outputs[entryPath];
+  const inPage = (path) => relative('out', path);
+  const preloads = [...withImports(outputs, entryPath)].filter((path) => path !== entryPath);
+  const html = readFileSync(join(ROOT, 'src/index.html'), 'utf8')
+    .replace('{icon}', addAsset('src/icon.svg'))
+    .replace('{style}', inPage(entry.cssBundle))
+    .replace('{script}', inPage(entryPath))
+    .replace('{preloads}', preloads.map((p) => `<link rel="modulepreload" href="${inPage(p)}">`).join(''));
+  writeFileSync(join(OUT, 'index.html'), html);
+}
+
+/** Prints a line for each file; [first load, all] in bytes. */
+function report(outputs, entryPath, language) {
+  const first = withImports(outputs, entryPath);
+  first.add(outputs[entryPath].cssBundle).add(language);
+  const rows = Object.entries(outputs).map(([path, { bytes }]) => ({
+    path, bytes, gzip: gzipped(readFileSync(join(OUT, relative('out', path)))), first: first.has(path),
+  }));
+  const html = readFileSync(join(OUT, 'index.html'));
+  rows.push({ path: 'out/index.html', bytes: html.length, gzip: gzipped(html), first: true });
+  rows.sort((a, b) => b.first - a.first || b.gzip - a.gzip);
+  for (const row of rows) {
+    const name = relative('out', row.path).replace(/-[0-9A-Z]{8}\./, '.');
+    console.log(`${name.padEnd(28)} ${String(row.bytes).padStart(8)} ${String(row.gzip).padStart(8)} gzip ${row.first ? 'first load' : ''}`);
+  }
+  const sum = (list) => list.reduce((total, row) => total + row.gzip, 0);
+  return [sum(rows.filter((row) => row.first)), sum(rows)];
+}
+
+const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
+
+function check(name, bytes, max) {
+  console.log(`${name}: ${kib(bytes)} gzip, at most ${kib(max)}`);
+  if (bytes > max) {
+    console.error(`${name} is over its limit`);
+    process.exitCode = 1;
+  }
+}
+
+const names = await languageNames();
+rmSync(OUT, { recursive: true, force: true });
+mkdirSync(join(OUT, 'assets'), { recursive: true });
+
+const result = await build({
+  absWorkingDir: ROOT,
+  entryPoints: { page: 'src/main.jsx' },
+  outdir: 'out', // names only: the files are written below
+  write: false,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  target: ['chrome123', 'firefox121', 'safari17.5'],
+  minify: true,
+  legalComments: 'none',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  entryNames: 'assets/[name]-[hash]',
+  chunkNames: 'assets/[name]-[hash]',
+  assetNames: 'assets/[name]-[hash]',
+  define: { LANGUAGE_NAMES: JSON.stringify(names) },
+  metafile: true,
+  logLevel: 'warning',
+});
+
+for (const file of result.outputFiles) {
+  writeFileSync(join(OUT, relative(join(ROOT, 'out'), file.path)), file.contents);
+}
+const { outputs } = result.metafile;
+const entryPath = Object.keys(outputs).find((path) => outputs[path].entryPoint === 'src/main.jsx');
+const language = Object.keys(outputs).find((path) => outputs[path].entryPoint === 'src/i18n/languages/zh.js');
+writePage(outputs, entryPath);
+const [first, all] = report(outputs, entryPath, language);
+check('first load', first, FIRST_LOAD_MAX);
+check('all chunks', all, ALL_MAX);

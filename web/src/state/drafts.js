@@ -1,0 +1,14 @@
+// What somebody has written or attached and not sent yet, for each session; `''` is the new chat.
+import { readStored, writeStored } from './storage.js';
+
+const DRAFTS_MAX = 50;
+const EMPTY = { text: '', files: [] };
+
+/** {text, files: [{id, name, size}]} */
+export const readDraft = (sessionId) => readStored('drafts')?.[sessionId] ?? EMPTY;
+
+export function writeDraft(sessionId, draft) {
+  const { [sessionId]: _, ...drafts } = readStored('drafts') ?? {};
+  if (draft.text || draft.files.length) drafts[sessionId] = draft;
+  writeStored('drafts', Object.fromEntries(Object.entries(drafts).slice(-DRAFTS_MAX)));
+}
