@@ -16,9 +16,10 @@ import { Icon } from '../ui/icon.jsx';
 import { useShortcuts } from './shortcuts.js';
 import { Sidebar } from './sidebar.jsx';
 
-const Settings = lazy(() => import('../settings/settings.jsx'));
-const SearchDialog = lazy(() => import('../search/search_dialog.jsx'));
-const ShortcutList = lazy(() => import('./shortcut_list.jsx'));
+const extras = () => import('./extras.jsx');
+const Settings = lazy(extras, 'Settings');
+const SearchDialog = lazy(extras, 'SearchDialog');
+const ShortcutList = lazy(extras, 'ShortcutList');
 
 function Offline() {
   return (

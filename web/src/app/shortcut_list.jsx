@@ -18,7 +18,7 @@ const rows = () => [
   [['?'], 'key_help'],
 ];
 
-export default function ShortcutList({ onClose }) {
+export function ShortcutList({ onClose }) {
   return (
     <Dialog title={t('shortcuts')} onClose={onClose}>
       <dl class="shortcut-list">

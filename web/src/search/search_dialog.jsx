@@ -70,7 +70,7 @@ function Hit({ hit, id, active, query, onPick, onHover }) {
   );
 }
 
-export default function SearchDialog({ onClose }) {
+export function SearchDialog({ onClose }) {
   const text = useSignal('');
   const active = useSignal(0);
   const id = useId();

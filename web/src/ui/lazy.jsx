@@ -1,9 +1,9 @@
-// A component whose code is loaded when it is shown first. The module's default export is the component.
+// A component whose code is loaded when it is shown first: the export `name` of what `load` imports.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { t } from '../i18n/index.js';
 
-export function lazy(load) {
+export function lazy(load, name) {
   let Loaded;
   return function Lazy(properties) {
     const failed = useSignal(false);
@@ -11,7 +11,7 @@ export function lazy(load) {
     const attempt = () => {
       failed.value = false;
       load().then((module) => {
-        Loaded = module.default;
+        Loaded = module[name];
         ready.value = true;
       }, () => {
         failed.value = true;

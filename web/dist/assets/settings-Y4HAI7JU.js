@@ -1,1 +1,0 @@
-import{d as t}from"./chunk-O5ITZKSD.js";t();function n(){return null}export{n as default};
