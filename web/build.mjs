@@ -16,6 +16,9 @@ const LANGUAGES = join(ROOT, 'src/i18n/languages');
 const outFlag = process.argv.indexOf('--out');
 const OUT = outFlag > 0 ? resolve(process.argv[outFlag + 1]) : join(ROOT, 'dist');
 
+/** Style sheets: the page's own, and those of what is loaded later. */
+const STYLES = { page: 'src/styles/page.css', reply: 'src/styles/reply.css', extras: 'src/styles/extras.css' };
+
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
 /** The languages' own names by code: each is one file. */
@@ -48,22 +51,24 @@ function withImports(outputs, path, seen = new Set()) {
   return seen;
 }
 
-function writePage(outputs, entryPath) {
-  const entry = outputs[entryPath];
+function writePage(outputs, { script, style, later }) {
   const inPage = (path) => relative('out', path);
-  const preloads = [...withImports(outputs, entryPath)].filter((path) => path !== entryPath);
+  const preloads = [...withImports(outputs, script)].filter((path) => path !== script)
+    .map((path) => `<link rel="modulepreload" href="${inPage(path)}">`);
+  const laterStyles = Object.entries(later)
+    .map(([part, path]) => `<link rel="later" data-part="${part}" href="${inPage(path)}">`);
   const html = readFileSync(join(ROOT, 'src/index.html'), 'utf8')
     .replace('{icon}', addAsset('src/icon.svg'))
-    .replace('{style}', inPage(entry.cssBundle))
-    .replace('{script}', inPage(entryPath))
-    .replace('{preloads}', preloads.map((p) => `<link rel="modulepreload" href="${inPage(p)}">`).join(''));
+    .replace('{style}', inPage(style))
+    .replace('{script}', inPage(script))
+    .replace('{links}', [...preloads, ...laterStyles].map((link) => `${link}\n`).join(''));
   writeFileSync(join(OUT, 'index.html'), html);
 }
 
 /** Prints a line for each file; [first load, all] in bytes. */
-function report(outputs, entryPath, language) {
-  const first = withImports(outputs, entryPath);
-  first.add(outputs[entryPath].cssBundle).add(language);
+function report(outputs, { script, style, language }) {
+  const first = withImports(outputs, script);
+  first.add(style).add(language);
   const rows = Object.entries(outputs).map(([path, { bytes }]) => ({
     path, bytes, gzip: gzipped(readFileSync(join(OUT, relative('out', path)))), first: first.has(path),
   }));
@@ -72,7 +77,8 @@ function report(outputs, entryPath, language) {
   rows.sort((a, b) => b.first - a.first || b.gzip - a.gzip);
   for (const row of rows) {
     const name = relative('out', row.path).replace(/-[0-9A-Z]{8}\./, '.');
-    console.log(`${name.padEnd(28)} ${String(row.bytes).padStart(8)} ${String(row.gzip).padStart(8)} gzip ${row.first ? 'first load' : ''}`);
+    const sizes = `${String(row.bytes).padStart(8)} ${String(row.gzip).padStart(8)} gzip`;
+    console.log(`${name.padEnd(28)} ${sizes} ${row.first ? 'first load' : ''}`.trimEnd());
   }
   const sum = (list) => list.reduce((total, row) => total + row.gzip, 0);
   return [sum(rows.filter((row) => row.first)), sum(rows)];
@@ -94,7 +100,7 @@ mkdirSync(join(OUT, 'assets'), { recursive: true });
 
 const result = await build({
   absWorkingDir: ROOT,
-  entryPoints: { page: 'src/main.jsx' },
+  entryPoints: ['src/main.jsx', ...Object.values(STYLES)].map((path) => ({ in: path, out: basename(path).split('.')[0] })),
   outdir: 'out', // names only: the files are written below
   write: false,
   bundle: true,
@@ -117,9 +123,14 @@ for (const file of result.outputFiles) {
   writeFileSync(join(OUT, relative(join(ROOT, 'out'), file.path)), file.contents);
 }
 const { outputs } = result.metafile;
-const entryPath = Object.keys(outputs).find((path) => outputs[path].entryPoint === 'src/main.jsx');
-const language = Object.keys(outputs).find((path) => outputs[path].entryPoint === 'src/i18n/languages/zh.js');
-writePage(outputs, entryPath);
-const [first, all] = report(outputs, entryPath, language);
+const outputOf = (source) => Object.keys(outputs).find((path) => outputs[path].entryPoint === source);
+const parts = {
+  script: outputOf('src/main.jsx'),
+  style: outputOf(STYLES.page),
+  later: { reply: outputOf(STYLES.reply), extras: outputOf(STYLES.extras) },
+  language: outputOf('src/i18n/languages/zh.js'),
+};
+writePage(outputs, parts);
+const [first, all] = report(outputs, parts);
 check('first load', first, FIRST_LOAD_MAX);
 check('all chunks', all, ALL_MAX);

@@ -3,7 +3,6 @@ import { render } from 'preact';
 import { App } from './app/app.jsx';
 import { loadLanguage } from './i18n/index.js';
 import { loadAccount } from './state/account.js';
-import './styles/index.css';
 
 await Promise.all([loadLanguage(), loadAccount()]);
 render(<App />, document.getElementById('page'));

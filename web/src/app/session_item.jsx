@@ -1,37 +1,15 @@
 // A session in the list: a link, and what can be done with it.
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
 import { exportAddress } from '../api/sessions.js';
 import { t } from '../i18n/index.js';
 import { chatLink, go, route } from '../state/route.js';
-import { changeSession, removeSession } from '../state/sessions.js';
-import { isComposing } from '../ui/composing.js';
+import { removeSession } from '../state/sessions.js';
 import { Icon } from '../ui/icon.jsx';
+import { lazy } from '../ui/lazy.jsx';
 import { Menu } from '../ui/menu.jsx';
+import { loadExtras } from './load_extras.js';
 
-const TITLE_MAX = 200;
-
-function TitleField({ session, onClose }) {
-  const field = useRef(null);
-  useEffect(() => field.current.select(), []);
-  const keep = () => {
-    const title = field.current.value.trim();
-    if (title && title !== session.Title) changeSession(session.SessionID, { title });
-    onClose();
-  };
-  const onKeyDown = (event) => {
-    if (isComposing(event)) return;
-    if (event.key === 'Enter') keep();
-    if (event.key === 'Escape') {
-      event.stopPropagation();
-      onClose();
-    }
-  };
-  return (
-    <input ref={field} class="title-field" defaultValue={session.Title} maxLength={TITLE_MAX}
-      aria-label={t('session_title')} onKeyDown={onKeyDown} onBlur={keep} />
-  );
-}
+const TitleField = lazy(loadExtras, 'TitleField');
 
 /** The browser saves the file: the answer is an attachment. */
 function download(session, format) {

@@ -13,13 +13,13 @@ import { loadSessions } from '../state/sessions.js';
 import { drawerOpen, searchOpen, shortcutsOpen } from '../state/windows.js';
 import { t } from '../i18n/index.js';
 import { Icon } from '../ui/icon.jsx';
+import { loadExtras } from './load_extras.js';
 import { useShortcuts } from './shortcuts.js';
 import { Sidebar } from './sidebar.jsx';
 
-const extras = () => import('./extras.jsx');
-const Settings = lazy(extras, 'Settings');
-const SearchDialog = lazy(extras, 'SearchDialog');
-const ShortcutList = lazy(extras, 'ShortcutList');
+const Settings = lazy(loadExtras, 'Settings');
+const SearchDialog = lazy(loadExtras, 'SearchDialog');
+const ShortcutList = lazy(loadExtras, 'ShortcutList');
 
 function Offline() {
   return (

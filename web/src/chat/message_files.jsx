@@ -1,27 +1,13 @@
 // The files of a message. Opening one shows what the model was given of it.
 import { useSignal } from '@preact/signals';
+import { loadExtras } from '../app/load_extras.js';
 import { t } from '../i18n/index.js';
-import { loadSessionFiles, sessionFile } from '../state/session_files.js';
-import { Dialog } from '../ui/dialog.jsx';
+import { isImage, loadSessionFiles, sessionFile } from '../state/session_files.js';
 import { formatSize } from '../ui/format.js';
 import { Icon } from '../ui/icon.jsx';
+import { lazy } from '../ui/lazy.jsx';
 
-const IMAGE = /^\.(png|jpe?g|gif|webp)$/i;
-
-function whatWasRead(file) {
-  if (IMAGE.test(file.FileType)) return t('file_as_image');
-  if (!file.IsProcessed) return t('file_not_read');
-  return t('file_as_text', { count: file.Content.length });
-}
-
-function FileDialog({ file, onClose }) {
-  return (
-    <Dialog title={file.FileName} onClose={onClose} kind="wide">
-      <p class="muted">{formatSize(file.FileSize)} · {whatWasRead(file)}</p>
-      {file.Content && <pre class="file-text" tabIndex={0} dir="auto">{file.Content}</pre>}
-    </Dialog>
-  );
-}
+const FileDialog = lazy(loadExtras, 'FileDialog');
 
 function MessageFile({ chat, id }) {
   const open = useSignal(false);
@@ -34,7 +20,7 @@ function MessageFile({ chat, id }) {
   return (
     <li>
       <button type="button" class="attachment" onClick={show} aria-haspopup="dialog">
-        <Icon name={IMAGE.test(file.FileType) ? 'image' : 'file'} />
+        <Icon name={isImage(file) ? 'image' : 'file'} />
         <span class="attachment-text">
           <span class="attachment-name" dir="auto">{file.FileName}</span>
           <span class="muted">{formatSize(file.FileSize)}</span>

@@ -1,14 +1,17 @@
 // What the user wrote, as it was written. A long text is folded.
 import { useSignal } from '@preact/signals';
+import { loadExtras } from '../app/load_extras.js';
 import { t } from '../i18n/index.js';
 import { edit } from '../state/chat.js';
 import { modelOf } from '../state/choice.js';
 import { editing } from '../state/editing.js';
 import { CopyButton } from '../ui/copy_button.jsx';
 import { Icon } from '../ui/icon.jsx';
+import { lazy } from '../ui/lazy.jsx';
 import { Branches } from './branches.jsx';
-import { MessageEditor } from './message_editor.jsx';
 import { MessageFiles } from './message_files.jsx';
+
+const MessageEditor = lazy(loadExtras, 'MessageEditor');
 
 const FOLDED_CHARACTERS = 1200;
 const FOLDED_LINES = 16;

@@ -1,12 +1,13 @@
 // Markdown, whose code is loaded beside the first messages. Until it is there, a text is shown as it is.
 import { signal } from '@preact/signals';
+import { loadStyle } from '../ui/style_sheet.js';
 
 const loaded = signal(null);
 let loading;
 
 export function loadMarkdown() {
-  loading ??= import('./markdown.jsx').then(
-    (module) => { loaded.value = module.Markdown; },
+  loading ??= Promise.all([import('./markdown.jsx'), loadStyle('reply')]).then(
+    ([module]) => { loaded.value = module.Markdown; },
     () => { loading = undefined; }, // the network: the next text asks again
   );
 }

@@ -22,3 +22,5 @@ export async function loadSessionFiles(sessionId) {
   const { data } = await listFiles(sessionId);
   known.value = { sessionId, files: new Map(data.map((file) => [file.ID, file])) };
 }
+
+export const isImage = (file) => /^\.(png|jpe?g|gif|webp)$/i.test(file.FileType);
