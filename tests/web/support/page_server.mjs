@@ -7,6 +7,8 @@ import { extname, join } from 'node:path';
 import { ROOT } from '../../e2e/support/process.mjs';
 
 const DIST = join(ROOT, 'web/dist');
+/** The page is the server's own. */
+const FROM_SERVER = process.env.PAGE_FROM === 'server';
 
 export const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
   + "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -38,8 +40,8 @@ export class PageServer {
   #sockets = new Set();
   /** Called with each chunk of a proxied stream; true cuts the connection after it. */
   cut = () => false;
-  /** While true every connection is refused, as without a network. */
-  down = false;
+  /** So many answers to messages are lost before their first byte; the server has got the messages. */
+  cutAnswers = 0;
 
   constructor(upstream, base) {
     this.upstream = new URL(upstream);
@@ -49,7 +51,6 @@ export class PageServer {
   async start() {
     this.#server = createServer((asked, answer) => this.#handle(asked, answer));
     this.#server.on('connection', (socket) => {
-      if (this.down) socket.destroy();
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
@@ -66,7 +67,7 @@ export class PageServer {
       return;
     }
     const inside = `/${path.slice(this.base.length)}`;
-    if (asked.method === 'GET' && !inside.startsWith('/api/') && serveFile(inside, answer)) return;
+    if (!FROM_SERVER && asked.method === 'GET' && !inside.startsWith('/api/') && serveFile(inside, answer)) return;
     this.#pass(asked, answer, `/${asked.url.slice(this.base.length)}`);
   }
 
@@ -74,6 +75,12 @@ export class PageServer {
     const upstream = request({
       hostname: this.upstream.hostname, port: this.upstream.port, method: asked.method, path, headers: asked.headers,
     }, (got) => {
+      if (this.cutAnswers > 0 && path.startsWith('/api/chat/message/stream')) {
+        this.cutAnswers -= 1;
+        upstream.destroy();
+        answer.socket.destroy();
+        return;
+      }
       answer.writeHead(got.statusCode, got.headers);
       const isStream = (got.headers['content-type'] ?? '').startsWith('text/event-stream');
       got.on('data', (chunk) => {

@@ -10,6 +10,7 @@ export function TitleField({ session, onClose }) {
   const field = useRef(null);
   useEffect(() => field.current.select(), []);
   const keep = () => {
+    if (!field.current) return; // closed already: leaving the page's tree is a blur, too
     const title = field.current.value.trim();
     if (title && title !== session.Title) changeSession(session.SessionID, { title });
     onClose();

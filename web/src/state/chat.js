@@ -8,7 +8,7 @@ import { visible } from './network.js';
 import { notifyError } from './notices.js';
 import { addToOutbox, outboxOf } from './outbox.js';
 import { chatLink, replaceAddress } from './route.js';
-import { refreshSessions, sessionStarted } from './sessions.js';
+import { loadSessions, refreshSessions, sessionStarted } from './sessions.js';
 import { onTabs, tellTabs } from './tabs.js';
 import { Turn } from './turn.js';
 
@@ -71,7 +71,10 @@ function deliver(chat, entry, kept = chat.messages.peek()) {
   const { message, regenerate, file_ids: fileIds = [], model_name: modelName } = entry.body;
   const asked = regenerate ? [] : [localMessage({ role: 'user', content: message, status: 'complete', fileIds })];
   const reply = localReply(modelName);
-  const turn = new Turn(chat, reply.key, (end) => finish(chat, reply.key, asked[0]?.key, end));
+  const turn = new Turn(chat, reply.key, {
+    onBegun: () => tellTabs('session', { sessionId: chat.id }),
+    onEnd: (end) => finish(chat, reply.key, asked[0]?.key, end),
+  });
   chat.leaf = 0;
   batch(() => {
     chat.newerIds.value = [];
@@ -134,7 +137,7 @@ function resendUnsent(chat) {
 export function joinRunning(chat) {
   const last = chat.messages.peek().at(-1);
   if (chat.turn.peek() || last?.status !== 'streaming' || last.id === null) return;
-  const turn = new Turn(chat, last.key, (end) => finish(chat, last.key, undefined, end));
+  const turn = new Turn(chat, last.key, { onEnd: (end) => finish(chat, last.key, undefined, end) });
   turn.live.content.value = last.content;
   batch(() => {
     chat.update(last.key, { live: turn.live });
@@ -193,5 +196,6 @@ visible.subscribe((shown) => {
   if (shown) catchUp(conversation.peek());
 });
 onTabs('session', ({ sessionId }) => {
+  loadSessions();
   if (conversation.peek().id === sessionId && visible.peek()) catchUp(conversation.peek());
 });

@@ -12,12 +12,15 @@ export class Turn {
   #follower;
   #replyKey;
   #entry;
+  #onBegun;
   #onEnd;
 
-  /** `replyKey`: the message that shows the reply; `onEnd({frame, error})` is called once; both may be absent. */
-  constructor(conversation, replyKey, onEnd) {
+  /** `replyKey`: the message that shows the reply. `onBegun()`: the server has stored the message and the reply runs;
+   * `onEnd({frame, error, …})`: it is over. */
+  constructor(conversation, replyKey, { onBegun = () => {}, onEnd }) {
     this.#conversation = conversation;
     this.#replyKey = replyKey;
+    this.#onBegun = onBegun;
     this.#onEnd = onEnd;
     this.#follower = new Follower(conversation.id, {
       onFrame: (frame, id) => this.#take(frame, id),
@@ -34,6 +37,7 @@ export class Turn {
       connect: async (signal) => {
         const answer = await sendMessage(entry.body, entry.key, signal);
         removeFromOutbox(entry.key);
+        this.#onBegun();
         return answer;
       },
     });
