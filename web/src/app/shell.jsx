@@ -1,5 +1,5 @@
 // The page of somebody who is logged in: sessions at the side, a chat or the settings beside them.
-import { lazy } from '../ui/lazy.jsx';
+import { untracked, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { Chat } from '../chat/chat.jsx';
 import { openConversation } from '../state/chat.js';
@@ -13,6 +13,7 @@ import { loadSessions } from '../state/sessions.js';
 import { drawerOpen, searchOpen, shortcutsOpen } from '../state/windows.js';
 import { t } from '../i18n/index.js';
 import { Icon } from '../ui/icon.jsx';
+import { lazy } from '../ui/lazy.jsx';
 import { loadExtras } from './load_extras.js';
 import { useShortcuts } from './shortcuts.js';
 import { Sidebar } from './sidebar.jsx';
@@ -31,7 +32,7 @@ function Offline() {
 }
 
 export function Shell() {
-  const { view, sessionId, messageId, section } = route.value;
+  const { view, section } = route.value;
   useShortcuts();
   useEffect(() => {
     loadMarkdown();
@@ -39,10 +40,11 @@ export function Shell() {
     loadModels().catch(notifyError);
     loadPersonas().catch(notifyError);
   }, []);
-  useEffect(() => {
+  useSignalEffect(() => {
+    const { view: shown, sessionId, messageId } = route.value;
     drawerOpen.value = false;
-    if (view === 'chat') openConversation(sessionId, messageId);
-  }, [view, sessionId, messageId]);
+    if (shown === 'chat') untracked(() => openConversation(sessionId, messageId));
+  });
 
   return (
     <div class={`shell${sidebarOpen.value ? '' : ' without-sidebar'}${drawerOpen.value ? ' with-drawer' : ''}`}>

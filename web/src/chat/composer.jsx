@@ -1,6 +1,6 @@
 // Where messages are written. The text lives in the field itself, so that typing never waits for the page.
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { composerId } from '../app/shortcuts.js';
 import { t } from '../i18n/index.js';
 import { attachments, attachFiles, clearAttachments, showDraftFiles } from '../state/attachments.js';
@@ -25,7 +25,7 @@ function useDraft(chat, area, hasText) {
     clearTimeout(timer.current);
     if (area.current) writeDraft(chat.id, { text: area.current.value, files: readyFiles() });
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const draft = readDraft(chat.id);
     area.current.value = draft.text;
     showDraftFiles(chat, draft.files);

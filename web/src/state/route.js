@@ -28,8 +28,8 @@ export const chatLink = (sessionId, messageId) =>
 export const settingsLink = (section) => `#/settings/${section}`;
 
 export function go(link) {
-  if (location.hash === link) route.value = read(); // asked again: shown again
-  else location.hash = link;
+  location.hash = link;
+  route.value = read(); // at once, and also when the address is the same: asked again, shown again
 }
 
 /** Changes the address without leaving the view, as when a new chat gets its id. */
