@@ -5,14 +5,17 @@ import { startMock } from '../../e2e/support/mock.mjs';
 import { LOOPBACK, startServer } from '../../e2e/support/server.mjs';
 import { assertNoProblems, closeBrowser, openContext } from './browser.mjs';
 import { PageServer } from './page_server.mjs';
+import { Upstream } from './upstream.mjs';
 
 let users = 0;
 
-/** Call inside describe(). The context has `server`, `mock`, `site` (the page's server) and `open()`. */
+/** Call inside describe(). The context has `server`, `mock`, `upstream` (says any
+ * text), `site` (the page's server) and `open()`. */
 export function withPage({ base = '/', env = {} } = {}) {
   const suite = { contexts: [] };
   before(async () => {
     suite.mock = await startMock();
+    suite.upstream = await new Upstream().start();
     suite.server = await startServer({ env: { ...LOOPBACK, ...env } });
     suite.site = await new PageServer(suite.server.url, base).start();
   }, { timeout: HANG_MS });
@@ -23,18 +26,20 @@ export function withPage({ base = '/', env = {} } = {}) {
       await suite.server?.stop();
     } finally {
       suite.server?.home.remove();
+      suite.upstream?.stop();
       await suite.mock?.stop();
     }
   }, { timeout: HANG_MS });
 
-  /** A logged-in user on a page of their own. `models`: {name: scenario of the mock}. */
+  /** A logged-in user on a page of their own. `models`: {name: scenario of the mock, or null for `upstream`}. */
   suite.open = async ({ models = {}, path = '', language = 'en', ...options } = {}) => {
     users += 1;
     const name = options.name ?? `visitor${users}`;
     const client = await suite.server.user(name);
     for (const [model, scenario] of Object.entries(models)) {
       await client.ok('POST', '/api/user/apis', {
-        api_name: model, api_key: 'sk-test', model_name: model, base_url: suite.mock.url(scenario), provider: 'openai',
+        api_name: model, api_key: 'sk-test', model_name: model, provider: 'openai',
+        base_url: scenario === null ? suite.upstream.url : suite.mock.url(scenario),
       });
     }
     const context = await openContext(suite.site.url, { locale: language === 'zh' ? 'zh-CN' : 'en-US', ...options });

@@ -5,6 +5,8 @@ import { Image } from './image.jsx';
 import { safeAddress } from './links.js';
 import { Formula } from './formula.jsx';
 
+/** Chinese has no italics; it puts dots under the characters. */
+const HAN = /\p{Script=Han}/u;
 const LINE_BREAK = /^<br\s*\/?>$/i;
 
 function Link({ token }) {
@@ -18,7 +20,7 @@ const KINDS = {
   text: (token) => (token.tokens ? <Inline tokens={token.tokens} /> : decodeEntities(token.text)),
   escape: (token) => token.text,
   strong: (token) => <strong><Inline tokens={token.tokens} /></strong>,
-  em: (token) => <em><Inline tokens={token.tokens} /></em>,
+  em: (token) => <em class={HAN.test(token.text) ? 'han' : undefined}><Inline tokens={token.tokens} /></em>,
   del: (token) => <del><Inline tokens={token.tokens} /></del>,
   codespan: (token) => <code>{token.text}</code>,
   br: () => <br />,

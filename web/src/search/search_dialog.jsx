@@ -98,7 +98,7 @@ export function SearchDialog({ onClose }) {
   const nothing = query && found.query === query && !hits.length;
   return (
     <Dialog title={t('search')} onClose={onClose} kind="search">
-      <input class="search-field" type="search" role="combobox" aria-expanded={hits.length > 0} aria-controls={id}
+      <input class="search-field" type="text" inputMode="search" role="combobox" aria-expanded={hits.length > 0} aria-controls={id}
         aria-activedescendant={hits.length ? `${id}-${at}` : undefined} aria-label={t('search_hint')} aria-autocomplete="list"
         placeholder={t('search_hint')} maxLength={200} autoFocus onKeyDown={onKeyDown} dir="auto"
         onInput={(event) => { text.value = event.currentTarget.value; active.value = 0; }} />
