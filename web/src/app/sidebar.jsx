@@ -73,7 +73,7 @@ function AccountMenu() {
   const { username } = account.value;
   return (
     <Menu label={t('account_menu', { name: username })} class="account-button" items={items}>
-      <span class="avatar" aria-hidden="true">{[...username][0].toUpperCase()}</span>
+      <span class="avatar" data-initial={[...username][0].toUpperCase()} />
       <span class="account-name">{username}</span>
       <Icon name="more" />
     </Menu>

@@ -5,7 +5,7 @@ import { lex } from './lexer.js';
 /** The last blocks may still change their meaning: a list takes more items, a paragraph becomes a table. */
 const OPEN_BLOCKS = 2;
 /** Long lists are cut into pieces, so that their beginnings are settled. */
-const ITEMS_IN_PIECE = 20;
+const ITEMS_IN_PIECE = 40;
 
 export class MarkdownDocument {
   blocks = [];
@@ -17,22 +17,27 @@ export class MarkdownDocument {
   update(text, complete) {
     const normalized = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
     if (complete) {
-      this.#replaceFrom(0, normalized);
+      this.#replaceFrom(0, normalized, true);
     } else if (normalized !== this.#text) {
       const grown = normalized.startsWith(this.#text);
-      this.#replaceFrom(grown ? Math.max(0, this.blocks.length - OPEN_BLOCKS) : 0, normalized);
+      this.#replaceFrom(grown ? Math.max(0, this.blocks.length - OPEN_BLOCKS) : 0, normalized, false);
     }
     this.#text = normalized;
     return this.blocks;
   }
 
-  #replaceFrom(index, text) {
+  #replaceFrom(index, text, complete) {
     const kept = this.blocks.slice(0, index);
     const offset = kept.reduce((sum, block) => sum + block.length, 0);
     const fresh = withLengths(lex(text.slice(offset), this.#links)).flatMap(pieces);
-    const old = this.blocks.slice(index);
-    this.blocks = [...kept, ...fresh.map((block, i) => (isSame(old[i], block) ? old[i] : block))];
+    const old = complete && Object.keys(this.#links).length ? [] : this.blocks.slice(index);
+    this.blocks = [...kept, ...fresh.map((block, i) => reused(old[i], block))];
   }
+}
+
+/** The known block if nothing of it is new; what follows it may have become longer. */
+function reused(old, fresh) {
+  return isSame(old, fresh) ? Object.assign(old, { length: fresh.length }) : fresh;
 }
 
 const isSame = (a, b) => a && a.raw === b.raw && a.type === b.type && a.start === b.start;
@@ -52,7 +57,7 @@ function withLengths(tokens) {
 }
 
 function pieces(block) {
-  if (block.type === 'list' && block.items.length > 2 * ITEMS_IN_PIECE) return listPieces(block);
+  if (block.type === 'list' && block.items.length > ITEMS_IN_PIECE) return listPieces(block);
   return [block];
 }
 

@@ -1,5 +1,6 @@
 // Character references in Markdown. The named ones that occur in prose; others stay as they are written.
 const NAMED = {
+  __proto__: null,
   amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', ensp: '\u2002', emsp: '\u2003', thinsp: '\u2009',
   copy: '©', reg: '®', trade: '™', deg: '°', middot: '·', bull: '•', hellip: '…', ndash: '–', mdash: '—', lsquo: '‘',
   rsquo: '’', ldquo: '“', rdquo: '”', laquo: '«', raquo: '»', times: '×', divide: '÷', plusmn: '±', minus: '−', le: '≤',

@@ -29,6 +29,9 @@ function toElement(node, key) {
 
 /** null for a language that is not here. */
 export function highlight(code, language) {
-  if (!lowlight.registered(language)) return null;
-  return lowlight.highlight(language, code).children.map(toElement);
+  try {
+    return lowlight.highlight(language, code).children.map(toElement);
+  } catch {
+    return null;
+  }
 }

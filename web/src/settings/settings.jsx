@@ -18,7 +18,7 @@ const SECTIONS = {
 };
 
 export function Settings({ section }) {
-  const current = section in SECTIONS ? section : 'models';
+  const current = Object.hasOwn(SECTIONS, section) ? section : 'models';
   const Section = SECTIONS[current];
   const { id } = conversation.value;
   return (

@@ -5,7 +5,10 @@ const DRAFTS_MAX = 50;
 const EMPTY = { text: '', files: [] };
 
 /** {text, files: [{id, name, size}]} */
-export const readDraft = (sessionId) => readStored('drafts')?.[sessionId] ?? EMPTY;
+export function readDraft(sessionId) {
+  const drafts = readStored('drafts') ?? {};
+  return Object.hasOwn(drafts, sessionId) ? drafts[sessionId] : EMPTY;
+}
 
 export function writeDraft(sessionId, draft) {
   const { [sessionId]: _, ...drafts } = readStored('drafts') ?? {};
