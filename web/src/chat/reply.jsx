@@ -9,22 +9,21 @@ import { Icon } from '../ui/icon.jsx';
 import { Branches } from './branches.jsx';
 import { Reasoning } from './reasoning.jsx';
 
-/** A reply that is being written. Only this part is rendered for each piece of it. */
-function LiveText({ live }) {
-  const phase = live.phase.value;
-  return (
-    <>
-      {live.reasoning.value && (
-        <Reasoning text={live.reasoning.value} seconds={live.reasoningSeconds.value} live={phase === 'thinking'} />
-      )}
-      {phase === 'writing' && <Markdown text={live.content.value} live />}
-      {phase === 'sending' && !live.content.value && (
-        <p class="pending" aria-label={t('waiting_for_reply')}><span /><span /><span /></p>
-      )}
-      {live.waiting.value && <p class="reply-note" role="status"><Icon name="offline" />{t('reconnecting')}</p>}
-    </>
-  );
+/** What is there of a reply: all of it, or what has been written so far. */
+function stateOf(message) {
+  const { live } = message;
+  if (!live) return { ...message, phase: 'ended' };
+  return {
+    content: live.content.value,
+    reasoning: live.reasoning.value,
+    reasoningSeconds: live.reasoningSeconds.value,
+    phase: live.phase.value,
+    waiting: live.waiting.value,
+  };
 }
+
+const Pending = () => <p class="pending"><span class="offscreen">{t('waiting_for_reply')}</span><i /><i /><i /></p>;
+const Reconnecting = () => <p class="reply-note" role="status"><Icon name="offline" />{t('reconnecting')}</p>;
 
 const NOTES = { stopped: 'reply_stopped', interrupted: 'reply_interrupted', error: 'reply_failed' };
 
@@ -60,14 +59,18 @@ function Actions({ chat, message }) {
   );
 }
 
+/** The same elements while a reply is written and afterwards: its text is not made anew when it ends. */
 export function Reply({ chat, message }) {
-  if (message.live) return <LiveText live={message.live} />;
+  const { content, reasoning, reasoningSeconds, phase, waiting } = stateOf(message);
+  const ended = phase === 'ended';
   return (
     <>
-      <Reasoning text={message.reasoning} seconds={message.reasoningSeconds} chat={chat} messageId={message.id} />
-      {message.content && <Markdown text={message.content} live={message.status === 'streaming'} />}
-      <Note message={message} />
-      <Actions chat={chat} message={message} />
+      <Reasoning text={reasoning} seconds={reasoningSeconds} live={phase === 'thinking'} chat={chat} messageId={message.id} />
+      {content && <Markdown text={content} live={!ended} />}
+      {phase === 'sending' && !content && <Pending />}
+      {waiting && <Reconnecting />}
+      {ended && <Note message={message} />}
+      {ended && <Actions chat={chat} message={message} />}
     </>
   );
 }

@@ -54,7 +54,7 @@ function Table({ token }) {
 }
 
 const KINDS = {
-  paragraph: (token) => <p dir="auto"><Inline tokens={token.tokens} /></p>,
+  paragraph: (token) => <p dir="auto" class={token.continues ? 'continued' : undefined}><Inline tokens={token.tokens} /></p>,
   text: (token) => <p dir="auto"><Inline tokens={[token]} /></p>,
   heading: (token) => <Heading token={token} />,
   list: (token) => <List token={token} />,

@@ -1,4 +1,5 @@
 // Footnotes: [^label] in the text, and `[^label]: …` on a line of its own.
+import { startInParagraph } from './math_syntax.js';
 
 const DEFINITION = /^\[\^([^\]\s]{1,60})\]:[ \t]*([^\n]*(?:\n(?:[ \t]{2,}[^\n]+|[ \t]*(?=\n[ \t]{2,}\S)))*)(?:\n+|$)/;
 const REFERENCE = /^\[\^([^\]\s]{1,60})\](?!:)/;
@@ -6,7 +7,7 @@ const REFERENCE = /^\[\^([^\]\s]{1,60})\](?!:)/;
 export const footnoteDefinition = {
   name: 'footnote_definition',
   level: 'block',
-  start: (source) => source.match(/^\[\^/m)?.index,
+  start: (source) => startInParagraph(source, /^\[\^/m),
   tokenizer(source) {
     const match = DEFINITION.exec(source);
     if (!match) return undefined;
