@@ -17,7 +17,7 @@ describe('the journey', () => {
     const page = await context.newPage();
     await page.goto(suite.site.url);
 
-    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByRole('heading', { name: 'Create your account' }).waitFor();
     await page.getByLabel('Username').fill('first-visitor');
     await page.getByLabel('Password').fill('high-tide');
     await page.getByLabel('Password').press('Enter');

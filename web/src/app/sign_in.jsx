@@ -1,7 +1,7 @@
 // Logging in and making an account: one form, one step.
 import { useSignal } from '@preact/signals';
 import { t } from '../i18n/index.js';
-import { login, register } from '../state/account.js';
+import { login, register, wasHere } from '../state/account.js';
 import { isComposing } from '../ui/composing.js';
 import { Field } from '../ui/field.jsx';
 import { Logo } from '../ui/logo.jsx';
@@ -12,7 +12,7 @@ const withoutEnterOfInputMethod = (event) => {
 };
 
 export function SignIn() {
-  const isNew = useSignal(false);
+  const isNew = useSignal(!wasHere());
   const busy = useSignal(false);
   const error = useSignal('');
 

@@ -1,5 +1,5 @@
 import { t } from '../i18n/index.js';
-import { attachments, removeAttachment } from '../state/attachments.js';
+import { removeAttachment } from '../state/attachments.js';
 import { formatSize } from '../ui/format.js';
 import { Icon } from '../ui/icon.jsx';
 
@@ -9,7 +9,7 @@ function detail(file) {
   return formatSize(file.size);
 }
 
-function Attachment({ file }) {
+function Attachment({ chat, file }) {
   return (
     <li class={`attachment ${file.status}`}>
       {file.preview ? <img src={file.preview} alt="" /> : <Icon name="file" />}
@@ -18,7 +18,7 @@ function Attachment({ file }) {
         <span class="muted" role={file.status === 'failed' ? 'alert' : undefined}>{detail(file)}</span>
       </span>
       <button type="button" class="icon-button" aria-label={t('remove_file', { name: file.name })}
-        onClick={() => removeAttachment(file)}>
+        onClick={() => removeAttachment(chat, file)}>
         <Icon name="close" />
       </button>
       {file.status === 'uploading' && <progress max={1} value={file.progress} aria-label={file.name} />}
@@ -26,11 +26,12 @@ function Attachment({ file }) {
   );
 }
 
-export function AttachmentList() {
-  if (!attachments.value.length) return null;
+export function AttachmentList({ chat }) {
+  const files = chat.attachments.value;
+  if (!files.length) return null;
   return (
     <ul class="attachments" aria-label={t('attachments')}>
-      {attachments.value.map((file) => <Attachment key={file.key} file={file} />)}
+      {files.map((file) => <Attachment key={file.key} chat={chat} file={file} />)}
     </ul>
   );
 }

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { composerId } from '../app/shortcuts.js';
 import { t } from '../i18n/index.js';
-import { attachments, attachFiles, clearAttachments, showDraftFiles } from '../state/attachments.js';
+import { attachFiles, readyFiles, showDraftFiles } from '../state/attachments.js';
 import { returned, sendText, stop } from '../state/chat.js';
 import { modelOf, personaOf } from '../state/choice.js';
 import { readDraft, writeDraft } from '../state/drafts.js';
@@ -23,7 +23,7 @@ function useDraft(chat, area, hasText) {
   const timer = useRef(0);
   const flush = () => {
     clearTimeout(timer.current);
-    if (area.current) writeDraft(chat.id, { text: area.current.value, files: readyFiles() });
+    if (area.current) writeDraft(chat.id, { text: area.current.value, files: readyFiles(chat) });
   };
   useLayoutEffect(() => {
     const draft = readDraft(chat.id);
@@ -44,9 +44,6 @@ function useDraft(chat, area, hasText) {
   return { save, flush };
 }
 
-const readyFiles = () => attachments.value.filter((file) => file.status === 'ready')
-  .map(({ id, name, size }) => ({ id, name, size }));
-
 /** A message that the server refused comes back into the field. */
 function useReturned(chat, area, onInput) {
   useEffect(() => {
@@ -63,8 +60,8 @@ export function Composer({ chat }) {
   const files = useRef(null);
   const hasText = useSignal(false);
   const draft = useDraft(chat, area, hasText);
-  const uploading = attachments.value.some((file) => file.status === 'uploading');
-  const ready = readyFiles();
+  const uploading = chat.attachments.value.some((file) => file.status === 'uploading');
+  const ready = readyFiles(chat);
   const busy = chat.busy.value;
   const canSend = !busy && !uploading && (hasText.value || ready.length > 0) && Boolean(modelOf(chat));
 
@@ -80,7 +77,7 @@ export function Composer({ chat }) {
     const text = area.current.value.trim();
     if (busy || uploading || !modelOf(chat) || (!text && !ready.length)) return;
     area.current.value = '';
-    clearAttachments();
+    chat.attachments.value = [];
     draft.flush();
     hasText.value = false;
     growTextArea(area.current);
@@ -114,7 +111,7 @@ export function Composer({ chat }) {
 
   return (
     <form class="composer" aria-label={t('composer')} onSubmit={(event) => { event.preventDefault(); send(); }}>
-      <AttachmentList />
+      <AttachmentList chat={chat} />
       <textarea ref={area} id={composerId} rows={1} dir="auto" aria-label={t('message')} placeholder={t('message_hint')}
         onInput={onInput} onKeyDown={onKeyDown} onPaste={onPaste} autoFocus />
       <div class="composer-actions">

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import * as api from '../api/account.js';
 import { setSignedOutHandler } from '../api/http.js';
-import { clearStored, readStored, writeStored } from './storage.js';
+import { clearStored, closeStorage, readPreference, readStored, writePreference, writeStored } from './storage.js';
 import { onTabs, tellTabs } from './tabs.js';
 
 /** undefined: not known yet; null: nobody; {user_id, username, role} */
@@ -22,11 +22,25 @@ export async function loadAccount() {
   }
 }
 
-/** What the browser keeps belongs to one user: another one must not find their drafts. */
+/** Whether somebody has been logged in on this device. */
+export const wasHere = () => readPreference('was_here') === true;
+
+/** Nothing of the user before stays, neither in the page nor in what the browser keeps. */
+function beginAnew() {
+  closeStorage();
+  location.hash = '#/';
+  location.reload();
+}
+
+let shownTo; // the user whose chats are in the page
+
 function setAccount(value) {
   const owner = readStored('owner');
   if (owner !== undefined && owner !== value.user_id) clearStored();
   writeStored('owner', value.user_id);
+  writePreference('was_here', true);
+  if (shownTo !== undefined && shownTo !== value.user_id) beginAnew();
+  shownTo = value.user_id;
   account.value = value;
 }
 
@@ -40,7 +54,6 @@ export const register = async (username, password) => enter(await api.register(u
 
 export async function logout() {
   await api.logout();
-  clearStored();
-  account.value = null;
   tellTabs('account');
+  beginAnew();
 }

@@ -1,18 +1,18 @@
 // Files that go with the next message: uploaded as soon as they are chosen.
-import { signal } from '@preact/signals';
 import { deleteFile, uploadFile } from '../api/files.js';
 import { createSession } from '../api/sessions.js';
 import { nameConversation } from './chat.js';
 import { modelOf, personaOf } from './choice.js';
 import { refreshSessions } from './sessions.js';
 
-/** {key, name, size, status: 'uploading'|'ready'|'failed', progress, id?, preview?, error?} */
-export const attachments = signal([]);
+// A chat's `attachments` are a list of {key, name, size, status: 'uploading'|'ready'|'failed', progress, id?, preview?,
+// error?}.
+
 const aborts = new Map();
 let lastKey = 0;
 
-function update(key, changes) {
-  attachments.value = attachments.value.map((file) => (file.key === key ? { ...file, ...changes } : file));
+function update(chat, key, changes) {
+  chat.attachments.value = chat.attachments.value.map((file) => (file.key === key ? { ...file, ...changes } : file));
 }
 
 let naming;
@@ -37,11 +37,11 @@ async function upload(chat, file, key) {
     const sessionId = await sessionFor(chat);
     const answer = await uploadFile(sessionId, file, {
       signal: abort.signal,
-      onProgress: (progress) => update(key, { progress }),
+      onProgress: (progress) => update(chat, key, { progress }),
     });
-    update(key, { status: 'ready', id: answer.file_id, progress: 1 });
+    update(chat, key, { status: 'ready', id: answer.file_id, progress: 1 });
   } catch (error) {
-    if (error.name !== 'AbortError') update(key, { status: 'failed', error: error.message });
+    if (error.name !== 'AbortError') update(chat, key, { status: 'failed', error: error.message });
   } finally {
     aborts.delete(key);
   }
@@ -52,27 +52,25 @@ export function attachFiles(chat, files) {
     lastKey += 1;
     const key = `file-${lastKey}`;
     const preview = /^image\/(png|jpeg|gif|webp)$/.test(file.type) ? URL.createObjectURL(file) : undefined;
-    attachments.value = [...attachments.value, {
+    chat.attachments.value = [...chat.attachments.value, {
       key, name: file.name, size: file.size, status: 'uploading', progress: 0, preview,
     }];
     upload(chat, file, key);
   }
 }
 
-export function removeAttachment(file) {
+export function removeAttachment(chat, file) {
   aborts.get(file.key)?.abort();
   if (file.id) deleteFile(file.id).catch(() => {}); // the session's end removes it as well
   if (file.preview) URL.revokeObjectURL(file.preview);
-  attachments.value = attachments.value.filter((other) => other.key !== file.key);
+  chat.attachments.value = chat.attachments.value.filter((other) => other.key !== file.key);
 }
 
-/** The message took them along. */
-export function clearAttachments() {
-  attachments.value = [];
-}
+/** Those that are on the server, as a draft keeps them. */
+export const readyFiles = (chat) => chat.attachments.value.filter((file) => file.status === 'ready')
+  .map(({ id, name, size }) => ({ id, name, size }));
 
-/** Files of a draft are on the server already. */
+/** Shows the files of a draft. */
 export function showDraftFiles(chat, files) {
-  if (attachments.value.some((file) => file.status === 'uploading')) return; // a new chat has got its id just now
-  attachments.value = files.map((file) => ({ key: `stored-${file.id}`, status: 'ready', progress: 1, ...file }));
+  chat.attachments.value = files.map((file) => ({ key: `stored-${file.id}`, status: 'ready', progress: 1, ...file }));
 }

@@ -3,6 +3,7 @@ import { batch, effect, signal } from '@preact/signals';
 import { stopReply } from '../api/messages.js';
 import { t } from '../i18n/index.js';
 import { Conversation } from './conversation.js';
+import { EMPTY_DRAFT, readDraft, writeDraft } from './drafts.js';
 import { newKey } from './message.js';
 import { visible } from './network.js';
 import { notifyError } from './notices.js';
@@ -39,6 +40,8 @@ const newSessionId = () => `chat-${crypto.randomUUID()}`;
 
 /** Gives a new chat its id, which its first message brings to the server. */
 export function nameConversation(chat, id = newSessionId()) {
+  writeDraft(id, readDraft(''));
+  writeDraft('', EMPTY_DRAFT);
   chat.id = id;
   if (conversation.peek() === chat) replaceAddress(chatLink(id));
 }

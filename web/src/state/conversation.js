@@ -26,6 +26,8 @@ export class Conversation {
   /** Chosen here; '' as the session has them, see choice.js. */
   model = signal('');
   persona = signal('');
+  /** Files that go with the next message, see attachments.js. */
+  attachments = signal([]);
   busy = computed(() => this.turn.value !== null);
 
   #tree;

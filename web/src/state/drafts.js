@@ -2,12 +2,12 @@
 import { readStored, writeStored } from './storage.js';
 
 const DRAFTS_MAX = 50;
-const EMPTY = { text: '', files: [] };
+export const EMPTY_DRAFT = { text: '', files: [] };
 
 /** {text, files: [{id, name, size}]} */
 export function readDraft(sessionId) {
   const drafts = readStored('drafts') ?? {};
-  return Object.hasOwn(drafts, sessionId) ? drafts[sessionId] : EMPTY;
+  return Object.hasOwn(drafts, sessionId) ? drafts[sessionId] : EMPTY_DRAFT;
 }
 
 export function writeDraft(sessionId, draft) {

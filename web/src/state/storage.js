@@ -1,5 +1,6 @@
 // What this browser keeps. Every access may fail (private windows, full storage): then it is as if nothing was kept.
 const PREFIX = 'tidetalk.';
+let closed = false;
 
 export function readStored(name) {
   try {
@@ -10,6 +11,7 @@ export function readStored(name) {
 }
 
 export function writeStored(name, value) {
+  if (closed) return;
   try {
     if (value === undefined) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, JSON.stringify(value));
@@ -27,6 +29,12 @@ export function clearStored() {
   } catch {
     // As above.
   }
+}
+
+/** The same, and nothing is kept any more until the page is loaded again. */
+export function closeStorage() {
+  clearStored();
+  closed = true;
 }
 
 export const readPreference = (name) => readStored(`preference.${name}`);
