@@ -32,11 +32,10 @@ async function languageNames() {
   return names;
 }
 
-/** Copies a file beside the chunks, with its hash in its name. */
-function addAsset(source) {
-  const bytes = readFileSync(join(ROOT, source));
+/** Writes a file beside the chunks, with its hash in its name. */
+function addAsset(fileName, bytes) {
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8).toUpperCase();
-  const name = basename(source).replace(/(\.\w+)$/, `-${hash}$1`);
+  const name = fileName.replace(/(\.\w+)$/, `-${hash}$1`);
   writeFileSync(join(OUT, 'assets', name), bytes);
   return `assets/${name}`;
 }
@@ -51,18 +50,38 @@ function withImports(outputs, path, seen = new Set()) {
   return seen;
 }
 
-function writePage(outputs, { script, style, later }) {
+const PACKAGE = /node_modules\/((?:@[^/]+\/)?[^/]+)\//;
+
+/** The licences of the packages whose code is in the page. */
+function licenceTexts(inputs) {
+  const names = new Set(Object.keys(inputs).map((path) => PACKAGE.exec(path)?.[1]).filter(Boolean));
+  return [...names].sort().map((name) => {
+    const folder = join(ROOT, 'node_modules', name);
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file ? readFileSync(join(folder, file), 'utf8') : '';
+    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  }).join('\n\n');
+}
+
+function writePage({ inputs, outputs }, { script, style, later }) {
   const inPage = (path) => relative('out', path);
   const preloads = [...withImports(outputs, script)].filter((path) => path !== script)
     .map((path) => `<link rel="modulepreload" href="${inPage(path)}">`);
   const laterStyles = Object.entries(later)
     .map(([part, path]) => `<link rel="later" data-part="${part}" href="${inPage(path)}">`);
-  const html = readFileSync(join(ROOT, 'src/index.html'), 'utf8')
-    .replace('{icon}', addAsset('src/icon.svg'))
-    .replace('{style}', inPage(style))
-    .replace('{script}', inPage(script))
-    .replace('{links}', [...preloads, ...laterStyles].map((link) => `${link}\n`).join(''));
-  writeFileSync(join(OUT, 'index.html'), html);
+  const marks = {
+    icon: addAsset('icon.svg', readFileSync(join(ROOT, 'src/icon.svg'))),
+    licences: addAsset('licences.txt', licenceTexts(inputs)),
+    style: inPage(style),
+    script: inPage(script),
+    links: [...preloads, ...laterStyles].map((link) => `${link}\n`).join(''),
+  };
+  // 404.html is shown at any depth: the server puts the page's address in place of its {base}.
+  for (const name of ['index.html', '404.html']) {
+    const html = readFileSync(join(ROOT, 'src', name), 'utf8');
+    writeFileSync(join(OUT, name), html.replace(/\{(\w+)\}/g, (mark, key) => marks[key] ?? mark));
+  }
 }
 
 /** Prints a line for each file; [first load, all] in bytes. */
@@ -130,7 +149,7 @@ const parts = {
   later: { reply: outputOf(STYLES.reply), extras: outputOf(STYLES.extras) },
   language: outputOf('src/i18n/languages/zh.js'),
 };
-writePage(outputs, parts);
+writePage(result.metafile, parts);
 const [first, all] = report(outputs, parts);
 check('first load', first, FIRST_LOAD_MAX);
 check('all chunks', all, ALL_MAX);

@@ -67,6 +67,8 @@ describe('the build', () => {
 
   test('the page asks for nothing outside of its own folder', () => {
     const html = readFileSync(join(WEB, 'dist/index.html'), 'utf8');
+    const missing = readFileSync(join(WEB, 'dist/404.html'), 'utf8');
+    for (const [, address] of missing.matchAll(/(?:src|href)="([^"]*)"/g)) assert.match(address, /^\{base\}(assets\/|$)/);
     for (const [, address] of html.matchAll(/(?:src|href)="([^"]*)"/g)) assert.match(address, /^assets\/[\w-]+-[0-9A-Z]{8}\.\w+$/);
   });
 });

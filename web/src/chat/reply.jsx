@@ -38,7 +38,7 @@ function Note({ message }) {
 }
 
 function Usage({ usage }) {
-  if (!usage) return null;
+  if (!usage?.output_tokens) return null;
   const number = `${usage.estimated ? '≈ ' : ''}${formatNumber(usage.output_tokens)}`;
   return <span class="usage muted">{t('tokens', { number })}</span>;
 }

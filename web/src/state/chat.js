@@ -9,7 +9,7 @@ import { visible } from './network.js';
 import { notifyError } from './notices.js';
 import { addToOutbox, outboxOf } from './outbox.js';
 import { chatLink, replaceAddress } from './route.js';
-import { loadSessions, refreshSessions, sessionStarted } from './sessions.js';
+import { loadSessions, refreshSessions, sessionOf, sessionStarted } from './sessions.js';
 import { onTabs, tellTabs } from './tabs.js';
 import { Turn } from './turn.js';
 
@@ -54,13 +54,12 @@ const localReply = (modelName) => localMessage({ role: 'assistant', content: '',
 
 /** Sends a message. `request`: {message, model_name, persona?, file_ids?, parent_id?}. */
 export function sendText(chat, request) {
-  const isNew = !chat.id;
-  if (isNew) nameConversation(chat);
+  if (!chat.id) nameConversation(chat);
   if (chat.leaf && request.parent_id === undefined) {
     const last = chat.messages.value.findLast((message) => message.role === 'assistant' && message.id);
     if (last) request = { ...request, parent_id: last.id };
   }
-  if (isNew) sessionStarted(chat.id, request);
+  if (!sessionOf(chat.id)?.MessageCount) sessionStarted(chat.id, request);
   start(chat, { session_id: chat.id, ...request });
 }
 
