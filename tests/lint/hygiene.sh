@@ -16,12 +16,13 @@ complain()
     status=1
 }
 
-# search PATTERN PATH...: file:line:text of each hit; this file describes what it searches
+# search PATTERN PATH...: file:line:text of each hit; this file describes what it searches, and
+# web/dist is made of web/src and of packages
 search()
 {
     local pattern=$1
     shift
-    files "$@" ':!tests/lint/hygiene.sh' ':!*.lock' | xargs -r -d '\n' grep -InE -- "$pattern" || true
+    files "$@" ':!tests/lint/hygiene.sh' ':!*.lock' ':!web/dist/*' | xargs -r -d '\n' grep -InE -- "$pattern" || true
 }
 
 # Tables of data may be as long as they are.

@@ -1,0 +1,166 @@
+// The messages of the session on screen: a window of the path from the beginning to a leaf of the session's tree. It
+// grows towards older messages when somebody scrolls there, and gives up what is far away, so that it stays small.
+import { batch, computed, signal } from '@preact/signals';
+import * as api from '../api/messages.js';
+import { fromWire, merged } from './message.js';
+import { MessageTree } from './message_tree.js';
+
+const PAGE = 40;
+/** Messages in the window at most, about. */
+const WINDOW_MAX = 240;
+
+export class Conversation {
+  messages = signal([]);
+  /** `loading`, `ready`, `failed` (then `error`). */
+  status = signal('ready');
+  error = signal(null);
+  hasOlder = signal(false);
+  /** Ids that follow the window on the path, when it does not reach the leaf. */
+  newerIds = signal([]);
+  /** The leaf that was chosen; 0: the newest message. */
+  leaf = 0;
+  /** The turn that is running here, see turn.js. */
+  turn = signal(null);
+  /** The message that a search led to. */
+  target = signal(0);
+  /** Chosen here; '' as the session has them, see choice.js. */
+  model = signal('');
+  persona = signal('');
+  /** Files that go with the next message, see attachments.js. */
+  attachments = signal([]);
+  busy = computed(() => this.turn.value !== null);
+
+  #tree;
+  #loading = false;
+  closed = false;
+
+  /** `id` '' is a new chat. */
+  constructor(id) {
+    this.id = id;
+  }
+
+  /** Loads the newest messages, or those around `target`. */
+  async open(target = 0) {
+    this.status.value = 'loading';
+    try {
+      const page = await api.listMessages(this.id, { limit: PAGE });
+      this.leaf = 0;
+      this.#replace(page, []);
+      if (target && !page.data.some((row) => row.id === target)) await this.#openAround(target);
+      this.target.value = target;
+      this.status.value = 'ready';
+    } catch (error) {
+      this.error.value = error;
+      this.status.value = 'failed';
+    }
+  }
+
+  async #openAround(target) {
+    const tree = await this.tree();
+    const leaf = tree.newestBelow(target);
+    const path = tree.pathTo(leaf);
+    const end = Math.min(path.indexOf(target) + PAGE / 2, path.length - 1);
+    this.#replace(await api.listMessages(this.id, { leaf: path[end], limit: PAGE }), path.slice(end + 1));
+    this.leaf = leaf === tree.newest ? 0 : leaf;
+  }
+
+  #replace(page, newerIds) {
+    if (this.closed) return;
+    const known = new Map(this.messages.value.map((message) => [message.id, message]));
+    batch(() => {
+      this.messages.value = page.data.map((row) => merged(known.get(row.id), fromWire(row)));
+      this.hasOlder.value = page.has_more;
+      this.newerIds.value = newerIds;
+    });
+  }
+
+  async loadOlder() {
+    const [first] = this.messages.value;
+    if (this.#loading || !this.hasOlder.value || !first?.id) return;
+    this.#loading = true;
+    try {
+      const page = await api.listMessages(this.id, { cursor: first.id, limit: PAGE });
+      if (this.closed || this.messages.value[0] !== first) return;
+      const all = [...page.data.map(fromWire), ...this.messages.value];
+      const kept = this.busy.value ? all : all.slice(0, WINDOW_MAX);
+      batch(() => {
+        this.newerIds.value = [...all.slice(kept.length).map((message) => message.id), ...this.newerIds.value];
+        this.messages.value = kept;
+        this.hasOlder.value = page.has_more;
+      });
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  async loadNewer() {
+    const next = this.newerIds.value.slice(0, PAGE);
+    if (this.#loading || !next.length) return;
+    this.#loading = true;
+    try {
+      const page = await api.listMessages(this.id, { leaf: next.at(-1), limit: next.length });
+      if (this.closed || this.newerIds.value[0] !== next[0]) return;
+      const all = [...this.messages.value, ...page.data.map(fromWire)];
+      const kept = all.slice(-WINDOW_MAX);
+      batch(() => {
+        this.newerIds.value = this.newerIds.value.slice(next.length);
+        this.messages.value = kept;
+        if (kept.length < all.length) this.hasOlder.value = true;
+      });
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  /** Brings the window's end up to date: after a turn, after another tab wrote, when the page is shown again. */
+  async refresh() {
+    if (!this.id || this.newerIds.value.length || this.status.value === 'loading') return;
+    const page = await api.listMessages(this.id, { limit: PAGE, leaf: this.leaf || undefined });
+    if (!this.closed) this.applyEnd(page);
+  }
+
+  /** Joins a page that ends in the leaf with what is there. */
+  applyEnd(page) {
+    const have = this.messages.value;
+    const known = new Map(have.map((message) => [message.id, message]));
+    const fresh = page.data.map((row) => merged(known.get(row.id), fromWire(row)));
+    const begin = fresh.length ? have.findIndex((message) => message.id === fresh[0].id) : -1;
+    const unsent = have.filter((message) => message.id === null);
+    const all = [...(begin > 0 ? have.slice(0, begin) : []), ...fresh, ...unsent];
+    const unchanged = all.length === have.length && all.every((message, i) => message === have[i]);
+    this.#tree = undefined;
+    if (unchanged) return;
+    batch(() => {
+      this.messages.value = all;
+      if (begin < 0) this.hasOlder.value = page.has_more;
+    });
+  }
+
+  /** The branches of the whole session, told by its export: pages tell only one path. */
+  async tree() {
+    this.#tree ??= await MessageTree.load(this.id);
+    return this.#tree;
+  }
+
+  /** Shows the branch that goes through `siblingId`, to its newest end. */
+  async showBranch(siblingId) {
+    const tree = await this.tree();
+    const leaf = tree.newestBelow(siblingId);
+    const page = await api.listMessages(this.id, { leaf, limit: PAGE });
+    if (this.closed) return;
+    this.leaf = leaf === tree.newest ? 0 : leaf;
+    this.newerIds.value = [];
+    this.applyEnd(page);
+  }
+
+  /** Replaces one message by its key. */
+  update(key, changes) {
+    this.messages.value = this.messages.value.map((message) => (
+      message.key === key ? { ...message, ...changes } : message));
+  }
+
+  close() {
+    this.closed = true;
+    this.turn.value?.close();
+  }
+}
