@@ -4,7 +4,7 @@
 #include "app/app.h"
 
 #include "app/admin/admin.h"
-#include "app/admin/core_routes.h"
+#include "app/core_routes.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
 #include "app/port_owner.h"

@@ -1,5 +1,5 @@
 /* The one table of the core's own routes; what the scripts' are is in app.lua. */
-#include "app/admin/core_routes.h"
+#include "app/core_routes.h"
 
 #include "app/admin/admin_access.h"
 #include "app/admin/admin_scripts.h"
