@@ -160,6 +160,8 @@ local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
 ---@field file_ids? integer[] attached to the message
 ---@field parent_id? integer what the message follows; nil = it is a root
 ---@field reply_to? integer id of the user message that is answered again
+---@field stored_with? table[] statements of the same commit, run after these
+--- rows: last_insert_rowid() is the assistant's id
 
 ---@class SavedTurn
 ---@field session_row integer
@@ -212,6 +214,10 @@ function M.save_chat_message(user_id, draft, turn)
       now,
     },
   }
+  local last = #statements
+  for _, statement in ipairs(turn.stored_with or {}) do
+    statements[#statements + 1] = statement
+  end
   local outcomes, err = db.write(statements)
   if not outcomes then
     if err.code == "duplicate" and err.statement == 1 then
@@ -224,7 +230,7 @@ function M.save_chat_message(user_id, draft, turn)
   return {
     session_row = draft.id or outcomes[1].id,
     user_message_id = turn.reply_to or outcomes[2].id,
-    message_id = outcomes[#outcomes].id,
+    message_id = outcomes[last].id,
   }
 end
 
