@@ -56,11 +56,11 @@ describe('tidetalk check', () => {
 
   test('tells that a route is the core\'s', async () => {
     const { home } = setup({
-      'routes/models.lua': 'return {\n  { method = "GET", path = "/readyz", auth = "none",\n    handler = function() return {} end } }\n',
+      'models/model_routes.lua': 'return {\n  { method = "GET", path = "/readyz", auth = "none",\n    handler = function() return {} end } }\n',
     });
     const { code, stderr } = await check(home);
     assert.equal(code, 1);
-    assert.match(stderr, /routes\/models\.lua:3:.*GET \/readyz\): the core answers this route/);
+    assert.match(stderr, /models\/model_routes\.lua:3:.*GET \/readyz\): the core answers this route/);
   });
 
   test('tells settings, personas and scripts at once', async () => {
