@@ -72,7 +72,8 @@ local function join(attempt, req)
   if not response then
     return nil, err
   elseif response.stream and failed_at_once(response.stream) then
-    -- Whoever began it could not let go of the key.
+    -- Its stream had begun when it failed (replies.begun waits for so long), or
+    -- whoever began it could not let go of the key.
     idempotency.forget(attempt, known)
     return nil
   end

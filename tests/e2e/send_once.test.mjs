@@ -11,7 +11,7 @@ import { assertError, withServer } from './support/suite.mjs';
 const PATH = '/api/chat/message/stream';
 
 describe('a message with an Idempotency-Key', () => {
-  const context = withServer({ env: LOOPBACK, mock: true });
+  const context = withServer({ env: { ...LOOPBACK, TIDETALK_LIMITS_REPLY_MEMORY: '16MiB' }, mock: true });
 
   const setup = async (scenario) => {
     const user = await context.server.user();
@@ -146,11 +146,21 @@ describe('a message with an Idempotency-Key', () => {
     const [failed, beside] = await Promise.all([first, joined]);
     assert.equal(failed.status, 502, failed.text);
     assert.equal(beside.status, 502, 'it joined the attempt that failed');
-    const again = await whole(user, wish, 'failed');
+    const changed = { ...wish, message: 'hello' };
+    const again = await whole(user, changed, 'failed');
     assert.ok(!isReplay(again));
     assert.equal(again.last.finish_reason, 'stop');
     assert.equal((await user.messages(session)).length, 4);
-    assert.ok(isReplay(await whole(user, wish, 'failed')));
+    assert.ok(isReplay(await whole(user, changed, 'failed')));
+  });
+
+  test('is free again when the reply failed without a byte, ten seconds and more after it was sent', async () => {
+    const { user, wish } = await setup('first=10500,status=400,fails=1,id=stream_late');
+    const failed = await whole(user, wish, 'late');
+    assert.equal(failed.last.code, 'upstream_rejected');
+    const again = await whole(user, wish, 'late');
+    assert.ok(!isReplay(again));
+    assert.equal(again.last.finish_reason, 'stop');
   });
 
   test('is free again when it was refused', async () => {
@@ -159,6 +169,26 @@ describe('a message with an Idempotency-Key', () => {
     assertError(await user.post(PATH, unknown, keyed('refused')), 422, 'no_api_for_model');
     await user.model(context.mock.url(''), { model_name: 'later' });
     assert.ok(!isReplay(await whole(user, unknown, 'refused')));
+  });
+
+  test('is free again when no reply could be made for the message', async () => {
+    const { user, wish } = await setup('');
+    const large = await user.model(context.mock.url('tokens=8,size=1000000,fault=hang_mid,at=7'));
+    const sessions = [uniqueName(), uniqueName(), uniqueName()];
+    for (const session of sessions) {
+      const reader = await user.open(large, session, 'hi');
+      await reader.until(() => reader.text.length === 7_000_000 || reader.last);
+      await reader.response.body.cancel().catch(() => {});
+    }
+    assertError(await user.post(PATH, wish, keyed('full')), 503, 'busy');
+    const changed = { ...wish, message: 'hello' };
+    assertError(await user.post(PATH, changed, keyed('full')), 503, 'busy');
+    for (const session of sessions) await user.ok('POST', `/api/chat/sessions/${session}/stop`, {});
+    const again = await eventually(async () => {
+      const answer = await user.post(PATH, changed, keyed('full'));
+      return answer.status === 200 && answer;
+    }, 'there is room');
+    assert.equal(again.headers.get('idempotent-replayed'), null);
   });
 
   test('keeps a reply that failed after it had begun', async () => {
