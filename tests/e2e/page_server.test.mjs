@@ -307,7 +307,10 @@ describe('a public address with a path', () => {
       assert.equal(answer.status, 404, path);
       const links = [...answer.body.toString().matchAll(/(?:src|href)="([^"]*)"/g)].map(([, link]) => link);
       assert.ok(links.length > 0);
-      for (const link of links) assert.equal((await get(link)).status, 200, link);
+      for (const link of links) {
+        assert.ok(link.startsWith('/sea/chat/'), link);
+        assert.equal((await get(link)).status, 200, link);
+      }
     }
   });
 });
