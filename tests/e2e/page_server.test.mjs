@@ -16,7 +16,7 @@ const DIST = join(ROOT, 'web/dist');
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 const TYPES = {
   html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8',
-  svg: 'image/svg+xml',
+  svg: 'image/svg+xml', txt: 'text/plain; charset=utf-8',
 };
 const DECODERS = { gzip: gunzipSync, br: brotliDecompressSync };
 

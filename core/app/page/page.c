@@ -56,6 +56,7 @@ static struct tt_str type_of(const struct tt_page_file *file)
         {{".html", 5}, {"text/html; charset=utf-8", 24}},
         {{".js", 3}, {"text/javascript; charset=utf-8", 30}},
         {{".css", 4}, {"text/css; charset=utf-8", 23}},
+        {{".txt", 4}, {"text/plain; charset=utf-8", 25}},
         {{".svg", 4}, {"image/svg+xml", 13}},
         {{".png", 4}, {"image/png", 9}},
         {{".json", 5}, {"application/json", 16}},
