@@ -8,6 +8,7 @@ RUN scripts/install.sh build
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake ./cmake
 COPY core ./core
+COPY web/dist ./web/dist
 RUN scripts/build.sh release && strip build/release/tidetalk
 
 FROM debian:12-slim

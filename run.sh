@@ -25,7 +25,8 @@ build()
     fi
 }
 
-# listen_address FLAGS...: where the server will listen, as far as it can be told from here
+# listen_address FLAGS...: where a browser on this machine will find the server, as far as it can be
+# told from here
 listen_address()
 {
     local address=${TIDETALK_LISTEN:-127.0.0.1:8080}
@@ -37,6 +38,10 @@ listen_address()
         esac
         shift
     done
+    case $address in
+    0.0.0.0:* | \*:*) address=127.0.0.1:${address##*:} ;;
+    "[::]:"*) address="[::1]:${address##*:}" ;;
+    esac
     printf '%s' "$address"
 }
 
@@ -47,7 +52,9 @@ print_what_to_try()
     base=http://$(listen_address "$@")
     cat >&2 <<TEXT
 
-TideTalk is starting; Ctrl-C ends it. In another terminal:
+TideTalk is starting: open $base/ in a browser. Ctrl-C ends it.
+
+Without a browser, in another terminal:
 
   BASE=$base
   curl -s \$BASE/readyz

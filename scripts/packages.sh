@@ -7,7 +7,7 @@ PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
     libmicrohttpd-dev liblua5.4-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev libsodium-dev
     libhiredis-dev libarchive-dev libexpat1-dev
-    lua-cjson poppler-utils ca-certificates
+    lua-cjson poppler-utils ca-certificates gzip brotli
 )
 
 # The built program on a machine that does not build (the last stage of the Dockerfile).

@@ -4,9 +4,10 @@
 #include "app/app.h"
 
 #include "app/admin/admin.h"
-#include "app/admin/core_routes.h"
+#include "app/core_routes.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
+#include "app/page/page.h"
 #include "app/port_owner.h"
 #include "app/reload/builder.h"
 #include "app/worker.h"
@@ -211,9 +212,11 @@ static void fill_serving(struct tt_app *app)
     app->serving = (struct tt_serve_settings){
         .core_routes = tt_core_routes,
         .core_route_count = tt_core_route_count,
+        .answer_unknown = tt_page_answer_unknown,
         .cors_origins = origins->items,
         .cors_origin_count = origins->item_count,
         .public_url = tt_conf_get(settings->conf, "public_url")->text,
+        .base_path = settings->base_path,
         .route_stats = tt_route_stats_set_new(),
         .dev = tt_settings_int(settings, "dev") != 0,
         .body_max = (size_t)tt_settings_int(settings, "limits.body"),

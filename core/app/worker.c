@@ -90,6 +90,7 @@ int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_er
     const struct tt_settings *settings = worker->app->settings;
     const struct tt_conf_value *proxies = tt_conf_get(settings->conf, "trusted_proxies");
     struct tt_http_settings http = {.address = address,
+                                    .base_path = worker->app->serving.base_path,
                                     .trusted_proxies = proxies->items,
                                     .trusted_proxy_count = proxies->item_count};
 

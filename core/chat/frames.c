@@ -11,12 +11,17 @@
 #define KEEP_ALIVE_MS   10000
 #define FLUSH_MAX_BYTES (256u << 10) /* of text a flush: the rest follows when it has left */
 
-static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
+static void put_id(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
 {
     tt_buf_append_z(out, "id: ");
     tt_buf_append_i64(out, tt_reply_message_id(frames->reader.reply));
     tt_buf_putc(out, '.');
     tt_buf_append_u64(out, position);
+}
+
+static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
+{
+    put_id(frames, out, position);
     tt_buf_append_z(out, "\ndata: ");
 }
 
@@ -109,7 +114,9 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
     struct tt_json_writer w = {.buf = out};
 
-    begin_frame(frames, out, frames->position);
+    /* An id of its own: who comes back with it has everything (lua/chat/resume.lua). */
+    put_id(frames, out, frames->position);
+    tt_buf_append_z(out, ".end\ndata: ");
     tt_json_begin_object(&w);
     if (outcome->error.status) {
         tt_json_key(&w, TT_STR("error"));

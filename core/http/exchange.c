@@ -21,6 +21,14 @@ static void make_id(struct tt_http_exchange *exchange)
     exchange->id[16] = '\0';
 }
 
+static struct tt_str below(struct tt_str base, struct tt_str path)
+{
+    if (base.len == 0 || !tt_str_starts(path, base) ||
+        (path.len > base.len && path.data[base.len] != '/'))
+        return path;
+    return tt_str_of(path.data + base.len, path.len - base.len);
+}
+
 void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 {
     struct tt_http_conn *conn =
@@ -40,6 +48,7 @@ void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection
         exchange->query = tt_str_of(exchange->target.data + mark + 1, len - (size_t)mark - 1);
         tt_library_hide_query(target, (size_t)mark + 1);
     }
+    exchange->path = below(exchange->server->settings.base_path, exchange->path);
     tt_phase_enter(conn, TT_PHASE_HEAD);
     return exchange;
 }

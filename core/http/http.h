@@ -38,6 +38,9 @@ struct tt_http_settings {
     /* Kept-alive connections, and answers whose client takes nothing any more. 0 = 60 s */
     uint64_t idle_timeout_ms;
     size_t body_rate_min; /* bytes per second, averaged over 10 s; 0 = off */
+    /* "/chat": paths may lie below it, and mean what they mean without it; so a proxy may strip it
+     * or not. "" = none. Outlives the server. */
+    struct tt_str base_path;
     /* CIDRs, or "unix" for everybody who comes through a unix socket: only they may set
      * X-Forwarded-For. Neither counts for per_address_max. */
     const struct tt_str *trusted_proxies;
@@ -70,7 +73,8 @@ int tt_http_server_port(const struct tt_http_server *server);
 /* ---- the request (valid until on_end) ---- */
 
 struct tt_str tt_http_method(const struct tt_http_exchange *exchange);
-struct tt_str tt_http_path(const struct tt_http_exchange *exchange);   /* raw, without query */
+/* Raw, without query and base_path; "" when the base_path itself was asked for. */
+struct tt_str tt_http_path(const struct tt_http_exchange *exchange);
 struct tt_str tt_http_query(const struct tt_http_exchange *exchange);  /* raw, without '?' */
 struct tt_str tt_http_body(const struct tt_http_exchange *exchange);   /* "" when streamed */
 struct tt_str tt_http_remote(const struct tt_http_exchange *exchange); /* the client's address */
@@ -128,6 +132,9 @@ void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, s
  * For HEAD and 304 give the body that GET would have: its length is announced, it is not sent. An
  * answer before a body that the client announced closes the connection. */
 void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf *body);
+
+/* The same with a body that is never freed: nothing of it is copied. */
+void tt_http_reply_fixed(struct tt_http_exchange *exchange, int status, struct tt_str body);
 
 /* ---- the response as a stream ---- */
 

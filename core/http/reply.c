@@ -1,9 +1,9 @@
 /* Whole answers. Headers are collected as text and become the library's response together with the
- * body, whose memory moves into it. Every answer carries X-Request-Id, so there are no shared
- * prebuilt ones: the library allows no header that differs between two uses of a response. HEAD and
- * 304 are given the body that GET would have; the library announces its length and leaves it out.
- * An answer in the middle of an upload is written to the socket by ourselves: the library refuses
- * it there. Does not do streams (stream.c). */
+ * body, whose memory moves into it, or stays where it is when it is fixed. Every answer carries
+ * X-Request-Id, so no response is shared: the library allows no header that differs between two
+ * uses of one. HEAD and 304 are given the body that GET would have; the library announces its
+ * length and leaves it out. An answer in the middle of an upload is written to the socket by
+ * ourselves: the library refuses it there. Does not do streams (stream.c). */
 #include "base/log.h"
 #include "http/http_internal.h"
 #include "http/library_memory.h"
@@ -12,8 +12,6 @@
 #include <time.h>
 
 #define JOINED_MAX 1024
-
-static char empty_body[1];
 
 /* What the library or this file sets itself; from a handler it could only break the framing. */
 static bool is_framing(struct tt_str name)
@@ -145,15 +143,14 @@ static void append_head(struct tt_http_exchange *exchange, int status, size_t bo
 /* The answer goes past the library, in one send: nothing else is in the socket's buffer while a
  * body comes in, and refusals are short. What does not fit is lost; the connection closes anyway.
  */
-static void write_past(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
+static void write_past(struct tt_http_exchange *exchange, struct tt_str body)
 {
     struct tt_buf out = {0};
-    append_head(exchange, status, body->len, &out);
-    if (!exchange->is_head && body->len > 0)
-        tt_buf_append(&out, body->data, body->len);
+    append_head(exchange, exchange->status, body.len, &out);
+    if (!exchange->is_head)
+        tt_buf_append_str(&out, body);
     send(tt_exchange_conn(exchange)->fd, out.data, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     tt_buf_free(&out);
-    tt_buf_free(body);
     if (exchange->state == TT_HTTP_PAUSED) {
         exchange->linger = true;
         tt_phase_enter(tt_exchange_conn(exchange), TT_PHASE_BODY);
@@ -165,13 +162,19 @@ static void write_past(struct tt_http_exchange *exchange, int status, struct tt_
 
 /* ---- whole answers ---- */
 
+static struct MHD_Response *make_fixed_response(struct tt_str body)
+{
+    return MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.data,
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
 static struct MHD_Response *make_response(struct tt_buf *body)
 {
     size_t len = 0;
     char *data = NULL;
     if (body->len == 0) {
         tt_buf_free(body);
-        return MHD_create_response_from_buffer(0, empty_body, MHD_RESPMEM_PERSISTENT);
+        return make_fixed_response(TT_STR(""));
     }
     data = tt_buf_take(body, &len);
     struct MHD_Response *response =
@@ -181,32 +184,66 @@ static struct MHD_Response *make_response(struct tt_buf *body)
     return response;
 }
 
+static void add_head(struct tt_http_exchange *exchange)
+{
+    if (exchange->response)
+        tt_http_response_head(exchange, exchange->response);
+    tt_http_response_ready(exchange);
+}
+
+/* False when there is an answer already: this one is to be dropped. */
+static bool begin_answer(struct tt_http_exchange *exchange, int status)
+{
+    bool second = tt_exchange_is_answered(exchange);
+    if (second || status < 200 || status > 599) {
+        tt_log(TT_LOG_ERROR, second ? "second answer dropped" : "bad status",
+               TT_F_INT("status", status), TT_F_STR("request_id", tt_http_request_id(exchange)));
+        if (second)
+            return false;
+        status = 500;
+    }
+    exchange->status = status;
+    return true;
+}
+
+/* The library takes no answer now. */
+static bool is_past(const struct tt_http_exchange *exchange)
+{
+    return exchange->state == TT_HTTP_BYPASS || exchange->state == TT_HTTP_PAUSED;
+}
+
 void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
 {
     struct tt_buf none = {0};
     if (!body)
         body = &none;
-    bool second = tt_exchange_is_answered(exchange);
-    if (second || status < 200 || status > 599) {
-        tt_log(TT_LOG_ERROR, second ? "second answer dropped" : "bad status",
-               TT_F_INT("status", status), TT_F_STR("request_id", tt_http_request_id(exchange)));
+    if (!begin_answer(exchange, status)) {
         tt_buf_free(body);
-        if (second)
-            return;
-        status = 500;
+        return;
     }
-    exchange->status = status;
-    if (exchange->state == TT_HTTP_BYPASS || exchange->state == TT_HTTP_PAUSED) {
-        write_past(exchange, status, body);
+    if (is_past(exchange)) {
+        write_past(exchange, tt_buf_str(body));
+        tt_buf_free(body);
         return;
     }
     if (!exchange->gone)
         exchange->response = make_response(body);
-    if (exchange->response)
-        tt_http_response_head(exchange, exchange->response);
-    else
+    if (!exchange->response)
         tt_buf_free(body);
-    tt_http_response_ready(exchange);
+    add_head(exchange);
+}
+
+void tt_http_reply_fixed(struct tt_http_exchange *exchange, int status, struct tt_str body)
+{
+    if (!begin_answer(exchange, status))
+        return;
+    if (is_past(exchange)) {
+        write_past(exchange, body);
+        return;
+    }
+    if (!exchange->gone)
+        exchange->response = make_fixed_response(body);
+    add_head(exchange);
 }
 
 void tt_http_refuse(struct tt_http_exchange *exchange, int status, const char *code)

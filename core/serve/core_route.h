@@ -1,7 +1,7 @@
-/* Routes that the core answers itself, without scripts: health and the operator's requests. The
- * list comes in through tt_serve_settings. They are in the same routers as the scripts' routes, so
- * one look-up finds both; 404, 405 with Allow, OPTIONS and HEAD are the same for both, and a script
- * that declares one of them is refused. */
+/* Routes that the core answers itself, without scripts: the page, health and the operator's
+ * requests. The list comes in through tt_serve_settings. They are in the same routers as the
+ * scripts' routes, so one look-up finds both; 404, 405 with Allow, OPTIONS and HEAD are the same
+ * for both, and a script that declares one of them is refused. */
 #pragma once
 #include <stdbool.h>
 

@@ -209,10 +209,23 @@ static void find_route(struct tt_request *request)
     request->route = &generation->routes[request->route_index];
 }
 
+/* A path that no route has, as people would like it answered. */
+static bool answer_unknown(struct tt_request *request)
+{
+    const struct tt_serve_settings *settings = request->dispatcher->settings;
+
+    if (request->listener == TT_LISTENER_PUBLIC && settings->answer_unknown)
+        request->status = settings->answer_unknown(request->dispatcher, request->exchange);
+    if (request->status == 404)
+        snprintf(request->code, sizeof(request->code), "not_found");
+    return request->status != 0;
+}
+
 static void answer_no_route(struct tt_request *request)
 {
     if (request->match.value == -1) {
-        fail(request, "not_found");
+        if (!answer_unknown(request))
+            fail(request, "not_found");
     } else if (tt_str_eq(tt_http_method(request->exchange), TT_STR("OPTIONS"))) {
         answer_options(request);
     } else {

@@ -30,6 +30,14 @@ function M.issue(user)
   })
 end
 
+--- Where browsers send the cookie to: the path of the public address, so that
+--- another service on the same host does not get it.
+---@return string
+local function cookie_path()
+  local public_url = config.get("public_url") or ""
+  return public_url:match("^%a+://[^/]+(/.-)/?$") or "/"
+end
+
 --- A Set-Cookie value (RFC 6265).
 ---@param req tide.Request
 ---@param value string
@@ -39,7 +47,9 @@ local function cookie(req, value, max_age)
   return auth.COOKIE
     .. "="
     .. value
-    .. "; Path=/; HttpOnly; SameSite=Lax; Max-Age="
+    .. "; Path="
+    .. cookie_path()
+    .. "; HttpOnly; SameSite=Lax; Max-Age="
     .. max_age
     .. (req.secure and "; Secure" or "")
 end

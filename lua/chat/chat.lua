@@ -160,6 +160,8 @@ local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
 ---@field file_ids? integer[] attached to the message
 ---@field parent_id? integer what the message follows; nil = it is a root
 ---@field reply_to? integer id of the user message that is answered again
+---@field stored_with? fun(message_id: any): table[] statements for the same
+--- commit, run after these rows; the argument stands for the assistant's id
 
 ---@class SavedTurn
 ---@field session_row integer
@@ -210,6 +212,11 @@ function M.save_chat_message(user_id, draft, turn)
       now,
     },
   }
+  local last = #statements
+  local more = turn.stored_with and turn.stored_with(db.id_of(last)) or {}
+  for _, statement in ipairs(more) do
+    statements[#statements + 1] = statement
+  end
   local outcomes, err = db.write(statements)
   if not outcomes then
     if err.code == "duplicate" and err.statement == 1 then
@@ -222,7 +229,7 @@ function M.save_chat_message(user_id, draft, turn)
   return {
     session_row = draft.id or outcomes[1].id,
     user_message_id = turn.reply_to or outcomes[2].id,
-    message_id = outcomes[#outcomes].id,
+    message_id = outcomes[last].id,
   }
 end
 

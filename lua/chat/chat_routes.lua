@@ -3,8 +3,10 @@
 local body_limits = require "web.body_limits"
 local chat_objects = require "chat.objects"
 local fields = require "web.fields"
+local idempotency = require "web.idempotency"
 local llm_session = require "chat.llm_session"
 local objects = require "web.objects"
+local send_once = require "chat.send_once"
 local session_manager = require "chat.session_manager"
 local tool_calls = require "providers.tool_calls"
 
@@ -85,6 +87,9 @@ function handlers.send(req)
 end
 
 function handlers.send_stream(req)
+  if req:header(idempotency.HEADER) then
+    return send_once.stream(req, talk(req))
+  end
   local reply, err = talk(req):send_message_stream(req.body)
   if not reply then
     return nil, err
@@ -130,6 +135,7 @@ return {
     method = "POST",
     path = "/api/chat/message/stream",
     auth = "user",
+    idempotent = "reply",
     summary = "Send a message and get the reply as Server-Sent Events",
     request = SEND,
     answer = "Server-Sent Events, see streaming.md",

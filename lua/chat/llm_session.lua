@@ -101,6 +101,15 @@ local function read_chunks(reply, on_chunk)
   end
 end
 
+--- Begins the turn of a message whose reply is to be streamed: both are stored
+--- when it returns. Whether the reply begins well, replies.begun tells.
+---@param request TurnRequest
+---@return tide.Reply|nil reply, tide.Error|nil err those of turns.start
+function LlmSession:start_stream(request)
+  request.stream = true
+  return start(self, request)
+end
+
 --- Sends a message and returns the reply at its first byte, or after ten
 --- seconds. With `on_chunk` it returns when the reply has ended, and the
 --- function has got all of its text.
@@ -109,8 +118,7 @@ end
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err also when it failed without a byte
 function LlmSession:send_message_stream(request, on_chunk)
-  request.stream = true
-  local reply, err = start(self, request)
+  local reply, err = self:start_stream(request)
   if not reply then
     return nil, err
   end

@@ -3,71 +3,26 @@
 
 local body_limits = require "web.body_limits"
 local chat = require "chat.chat"
-local errors = require "lib.errors"
 local fields = require "web.fields"
 local llm = require "tide.llm"
 local objects = require "web.objects"
 local resume = require "chat.resume"
-local texts = require "lib.texts"
 
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
 
----@param req tide.Request
----@param field string where the position came from
----@param reason string key of lib/texts
----@return nil, tide.Error
-local function invalid(req, field, reason)
-  return nil, errors.new("invalid_field", {
-    field = field,
-    reason = texts.get(req.language, reason),
-  })
-end
-
---- Where a client wants to go on. The header wins: an EventSource that comes
---- back sends it to the address, with the older position, that it began with.
----@param req tide.Request
----@return string|nil position "<message_id>.<seq>", nil = none was given
----@return string field where it came from
-local function wanted_position(req)
-  local header = req:header("Last-Event-ID")
-  if header and header ~= "" then
-    return header, "Last-Event-ID"
-  end
-  return req.args.after, "after"
-end
-
---- Longer numbers are none that a frame ever had.
-local POSITION = "^(%d+)%.(%d+)$"
-local DIGITS_MAX = 15
-
 function handlers.resume(req)
   local user_id, session_id = req.user.id, req.args.session_id
-  local wanted, field = wanted_position(req)
-  if not wanted then
-    local session, unknown = chat.get_chat_session(user_id, session_id)
-    if not session then
-      return nil, unknown
-    end
-    local running = llm.find(user_id, session_id)
-    return running and { stream = running } or { status = 204 }
+  local response, err = resume.follow(req, session_id)
+  if response or err then
+    return response, err
   end
-  local id, seq = wanted:match(POSITION)
-  if not id or #id > DIGITS_MAX or #seq > DIGITS_MAX then
-    return invalid(req, field, "bad_position")
+  local session, unknown = chat.get_chat_session(user_id, session_id)
+  if not session then
+    return nil, unknown
   end
-  local position = math.tointeger(tonumber(seq))
-  local reply, err = resume.get_reply(
-    user_id,
-    session_id,
-    math.tointeger(tonumber(id))
-  )
-  if not reply then
-    return nil, err
-  elseif reply:splits(position) then
-    return invalid(req, field, "inside_character")
-  end
-  return { stream = reply, after = position }
+  local running = llm.find(user_id, session_id)
+  return running and { stream = running } or { status = 204 }
 end
 
 function handlers.recover(req)

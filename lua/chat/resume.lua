@@ -7,9 +7,65 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
 local llm = require "tide.llm"
+local texts = require "lib.texts"
 local time = require "tide.time"
 
 local M = {}
+
+--- Longer numbers are none that a frame ever had.
+local DIGITS_MAX = 15
+
+---@class ReplyPlace where a client wants to go on
+---@field message_id integer
+---@field position integer
+---@field ended boolean it has got the end frame
+
+--- Reads the id of a frame: "<message_id>.<seq>", ".end" behind that of the
+--- end frame.
+---@param id string
+---@return ReplyPlace|nil place nil when it is none
+local function read_id(id)
+  local message_id, seq, ended = id:match("^(%d+)%.(%d+)(%.?%a*)$")
+  if
+    not message_id
+    or #message_id > DIGITS_MAX
+    or #seq > DIGITS_MAX
+    or (ended ~= "" and ended ~= ".end")
+  then
+    return nil
+  end
+  return {
+    message_id = math.tointeger(tonumber(message_id)),
+    position = math.tointeger(tonumber(seq)),
+    ended = ended ~= "",
+  }
+end
+
+--- Why a place is none.
+---@param req tide.Request
+---@param field string where it came from
+---@param reason "bad_position"|"inside_character"
+---@return tide.Error
+local function invalid(req, field, reason)
+  return errors.new("invalid_field", {
+    field = field,
+    reason = texts.get(req.language, reason),
+  })
+end
+
+--- Where a client wants to go on. The header wins over the argument: an
+--- EventSource that comes back sends it to the address, with the older
+--- position, that it began with.
+---@param req tide.Request
+---@return string|nil id of a frame, nil = none was given
+---@return "Last-Event-ID"|"after" field where it came from
+local function wanted_id(req)
+  local header = req:header("Last-Event-ID")
+  if header and header ~= "" then
+    return header, "Last-Event-ID"
+  end
+  return req.args.after, "after"
+end
 
 --- A row that says `streaming` while no reply runs is about to change: its
 --- reply has just begun, or its end was committed after the row was read.
@@ -69,6 +125,36 @@ function M.get_reply(user_id, session_id, message_id)
     time.sleep(LOOK_MS)
   end
   return nil, errors.new("busy")
+end
+
+--- The answer that tells a client the rest of a reply.
+---@param req tide.Request
+---@param session_id string
+---@param message_id? integer of the reply, when it is known; it begins at 0
+--- then if the client gives no place
+---@return tide.Response|nil response nil and no error: nobody said which reply
+---@return tide.Error|nil err those of get_reply, invalid_field
+function M.follow(req, session_id, message_id)
+  local id, field = wanted_id(req)
+  local place = { message_id = message_id, position = 0, ended = false }
+  if id then
+    place = read_id(id)
+    if not place or (message_id or place.message_id) ~= place.message_id then
+      return nil, invalid(req, field, "bad_position")
+    end
+  elseif not message_id then
+    return nil
+  end
+  local reply, err =
+    M.get_reply(req.user.id, session_id, place.message_id)
+  if not reply then
+    return nil, err
+  elseif reply:splits(place.position) then
+    return nil, invalid(req, field, "inside_character")
+  elseif place.ended then
+    return { status = 204 } -- an end frame comes after the commit
+  end
+  return { stream = reply, after = place.position }
 end
 
 --- The text of a session's latest reply that nobody has got: it runs, or it

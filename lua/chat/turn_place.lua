@@ -19,6 +19,7 @@ local M = {}
 ---@field tools? table[] what the model may call, in OpenAI's form
 ---@field tool_choice? string
 ---@field stream? boolean the client asked for a stream
+---@field stored_with? fun(message_id: any): table[] see TurnRows
 
 --- Checks what a request brings, before anything is waited for.
 ---@param user_id integer

@@ -222,6 +222,7 @@ function M.start(user_id, request, language)
   local title = context.hook_turn.title
   context.session.renamed = title ~= context.session.title
   context.session.title = title
+  context.place.turn.stored_with = request.stored_with
   local saved, unsaved =
     session_manager.save_message(user_id, context.session, context.place.turn)
   if not saved then

@@ -7,8 +7,9 @@
 ---@field path string "/api/files/:file_id"
 ---@field auth "none"|"user"|"admin"
 ---@field api_keys? boolean personal API keys are accepted beside tokens
----@field idempotent? boolean supports Idempotency-Key: the same request with
---- the same key gets the same answer (JSON, status 200)
+---@field idempotent? boolean|"reply" supports Idempotency-Key: the same
+--- request with the same key gets the same answer (true: JSON, status 200) or
+--- the same reply ("reply": by the handler, see chat/send_once)
 ---@field listener? "public"|"admin" default "public"
 ---@field params? table schema
 ---@field query? table schema

@@ -7,6 +7,9 @@
 --- Running requests are known in memory only, so that a crash releases every
 --- key; answers are in the database. Only answers are stored: an error leaves
 --- the key free, because otherwise a retry could never help.
+---
+--- M.run is for routes that answer in JSON; chat/send_once shows what the other
+--- functions are for.
 
 local crypto = require "tide.crypto"
 local db = require "tide.db"
@@ -19,6 +22,9 @@ local time = require "tide.time"
 local M = {}
 
 M.HEADER = "Idempotency-Key"
+
+--- Told with what was done before.
+M.REPLAYED = { ["Idempotent-Replayed"] = "true" }
 
 local LIFETIME_S = 24 * 60 * 60
 --- ms after which a request that ended without letting go (its task was
@@ -34,12 +40,55 @@ local running = shared.dict("idempotency")
 ---@field key string
 ---@field fingerprint string of the request
 
---- The answer that was stored, or the error of a key that stands for another
---- request.
 ---@param attempt Attempt
----@return tide.Response|nil response nil and no error: nothing is stored
+---@return string
+local function name_of(attempt)
+  return attempt.user_id .. ":" .. attempt.key
+end
+
+--- What a request with the header is known by.
+---@param req tide.Request
+---@return Attempt|nil attempt, tide.Error|nil err idempotency_key_invalid
+function M.attempt(req)
+  local key = req:header(M.HEADER)
+  if #key > 255 or not key:find("^[\x21-\x7e]+$") then
+    return nil, errors.new("idempotency_key_invalid")
+  end
+  return {
+    user_id = req.user.id,
+    key = key,
+    fingerprint = crypto.sha256(req.path .. "\n" .. req:raw_body()),
+  }
+end
+
+--- Makes the attempt the one that runs, until M.release.
+---@param attempt Attempt
+---@return true|nil ok
+---@return tide.Error|nil err idempotency_in_flight, idempotency_key_reused
+function M.hold(attempt)
+  local name = name_of(attempt)
+  if running:add(name, attempt.fingerprint, RUNS_MS) then
+    return true
+  end
+  local other = running:get(name)
+  if other and other ~= attempt.fingerprint then
+    return nil, errors.new("idempotency_key_reused")
+  end
+  local err = errors.new("idempotency_in_flight")
+  err.retry_after = 1
+  return nil, err
+end
+
+---@param attempt Attempt
+function M.release(attempt)
+  running:delete(name_of(attempt))
+end
+
+--- What was stored under the key.
+---@param attempt Attempt
+---@return string|nil answer nil and no error: nothing is stored
 ---@return tide.Error|nil err idempotency_key_reused
-local function recall(attempt)
+function M.recall(attempt)
   local row, err = db.one(
     "SELECT fingerprint, answer FROM idempotency_keys "
       .. "WHERE user_id = ? AND key = ? AND answered_at > ?",
@@ -50,32 +99,46 @@ local function recall(attempt)
   elseif row.fingerprint ~= attempt.fingerprint then
     return nil, errors.new("idempotency_key_reused")
   end
-  return {
-    body = row.answer,
-    content_type = CONTENT_TYPE,
-    headers = { ["Idempotent-Replayed"] = "true" },
-  }
+  return row.answer
 end
 
---- Stores an answer and deletes those that are too old.
+--- Statements for db.write: they delete what is too old and store an answer.
 ---@param attempt Attempt
----@param text string
----@return true|nil ok, tide.Error|nil err
-local function store(attempt, text)
+---@param expression string SQL of the answer
+---@param ... any its parameters
+---@return table[]
+function M.storing(attempt, expression, ...)
   local now = time.unix()
-  local outcomes, err = db.write({
+  return {
     {
       "DELETE FROM idempotency_keys WHERE answered_at <= ?",
       { now - LIFETIME_S },
     },
     {
       "INSERT INTO idempotency_keys "
-        .. "(user_id, key, fingerprint, answer, answered_at) "
-        .. "VALUES (?, ?, ?, ?, ?)",
-      { attempt.user_id, attempt.key, attempt.fingerprint, text, now },
+        .. "(user_id, key, fingerprint, answered_at, answer) "
+        .. "VALUES (?, ?, ?, ?, "
+        .. expression
+        .. ")",
+      { attempt.user_id, attempt.key, attempt.fingerprint, now, ... },
+    },
+  }
+end
+
+--- Lets go of a key, if this is what is stored under it.
+---@param attempt Attempt
+---@param answer string
+function M.forget(attempt, answer)
+  local _, err = db.write({
+    {
+      "DELETE FROM idempotency_keys "
+        .. "WHERE user_id = ? AND key = ? AND answer = ?",
+      { attempt.user_id, attempt.key, answer },
     },
   })
-  return outcomes and true, err
+  if err then
+    log.error("a key could not be freed", { code = err.code })
+  end
 end
 
 --- Answers, and stores what was answered.
@@ -84,17 +147,19 @@ end
 ---@param handler fun(req: tide.Request): tide.Response|nil, tide.Error|nil
 ---@return tide.Response|nil response, tide.Error|nil err
 local function answer(attempt, req, handler)
-  local response, err = recall(attempt)
-  if response or err then
-    return response, err
+  local known, failed = M.recall(attempt)
+  if failed then
+    return nil, failed
+  elseif known then
+    return { body = known, content_type = CONTENT_TYPE, headers = M.REPLAYED }
   end
-  response, err = handler(req)
+  local response, err = handler(req)
   if not response then
     return nil, err
   end
   local text = json.encode(response.json)
   -- What was done is done: an error would make the client do it again.
-  local _, unstored = store(attempt, text)
+  local _, unstored = db.write(M.storing(attempt, "?", text))
   if unstored then
     log.error("an answer could not be stored", { code = unstored.code })
   end
@@ -105,17 +170,6 @@ local function answer(attempt, req, handler)
   }
 end
 
---- The request's key.
----@param req tide.Request with a header of this name
----@return string|nil key, tide.Error|nil err idempotency_key_invalid
-local function key_of(req)
-  local key = req:header(M.HEADER)
-  if #key > 255 or not key:find("^[\x21-\x7e]+$") then
-    return nil, errors.new("idempotency_key_invalid")
-  end
-  return key
-end
-
 --- Runs the handler of a request with an Idempotency-Key, unless it was
 --- answered before. The handler answers in JSON with status 200.
 ---@param req tide.Request
@@ -124,26 +178,16 @@ end
 ---@return tide.Error|nil err idempotency_key_invalid, idempotency_in_flight,
 --- idempotency_key_reused and the handler's
 function M.run(req, handler)
-  local key, invalid = key_of(req)
-  if not key then
+  local attempt, invalid = M.attempt(req)
+  if not attempt then
     return nil, invalid
   end
-  local attempt = {
-    user_id = req.user.id,
-    key = key,
-    fingerprint = crypto.sha256(req.path .. "\n" .. req:raw_body()),
-  }
-  local name = attempt.user_id .. ":" .. key
-  if not running:add(name, attempt.fingerprint, RUNS_MS) then
-    local same = running:get(name) == attempt.fingerprint
-    local err = errors.new(
-      same and "idempotency_in_flight" or "idempotency_key_reused"
-    )
-    err.retry_after = same and 1 or nil
-    return nil, err
+  local held, refused = M.hold(attempt)
+  if not held then
+    return nil, refused
   end
   local ok, response, err = pcall(answer, attempt, req, handler)
-  running:delete(name)
+  M.release(attempt)
   if not ok then
     error(response, 0)
   end

@@ -91,7 +91,7 @@ local function answer(route, req)
       return nil, err
     end
   end
-  if route.idempotent and req:header(idempotency.HEADER) then
+  if route.idempotent == true and req:header(idempotency.HEADER) then
     return idempotency.run(req, route.handler)
   end
   return route.handler(req)

@@ -91,7 +91,7 @@ describe('settings', () => {
       ['token:\n  ttl: 1h\n  tll: 2h\n', 3], // an unknown key
       ['log: [\n', 2],
       ['cors:\n  origins:\n    - https://chat.example.org/path\n', 2],
-      ['public_url: https://chat.example.org/\n', 1],
+      ['public_url: https://example.org/chat?x\n', 1],
     ];
     for (const [text, line] of cases) {
       const home = newHome();

@@ -54,7 +54,7 @@ describe('the shape of errors', () => {
     const ids = new Set();
     for (const [method, path, generation] of [
       ['GET', '/api/me', '1'], ['GET', '/api/user/apis/none', '1'], ['POST', '/api/login', '1'],
-      ['GET', '/api/nowhere', '1'], ['GET', '/', '1'], ['PATCH', '/api/me', '1'],
+      ['GET', '/api/nowhere', '1'], ['GET', '/nowhere', '1'], ['PATCH', '/api/me', '1'],
       ['OPTIONS', '/api/me', '1'], ['GET', '/livez', null],
     ]) {
       const answer = await client.request(method, path, method === 'POST' ? {} : undefined);
@@ -175,7 +175,7 @@ describe('addresses and heads', () => {
 
   test('an unknown address is 404', async () => {
     const client = await context.server.user();
-    for (const path of ['/', '/api', '/api/', '/api/nowhere', '/api/me/too', '/api//me', '/api/ME',
+    for (const path of ['/nowhere', '/api', '/api/', '/api/nowhere', '/api/me/too', '/api//me', '/api/ME',
       '/api/chat/sessions//messages', '/api/%6de%00', '/favicon.ico', '/api/../api/me']) {
       const { status, body } = await rawRequest(context.server.port, 'GET', path, { token: client.token });
       assertError({ status, body }, 404, 'not_found');

@@ -47,7 +47,7 @@ describe('a stream', () => {
     const { user, model, session } = await setup('tokens=20,pace=5');
     const stream = await user.stream(model, session, 'hi');
     for (const block of stream.raw.split('\n\n').slice(0, -1)) {
-      assert.match(block, /^(id: \d+\.\d+\ndata: \{.*\}|: ping)$/);
+      assert.match(block, /^(id: \d+\.\d+(\.end)?\ndata: \{.*\}|: ping)$/);
     }
     assert.equal(stream.text, words(20));
     for (const { data } of stream.frames.slice(0, -1)) {

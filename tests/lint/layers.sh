@@ -2,7 +2,7 @@
 # Includes go in one direction (docs/architecture.md): a file of core/ includes its own layer and
 # those to its left; http, db, cache, files and reply never include each other; a library's header
 # belongs to one layer, Lua's to three. The rooms of core/app have an order as well: settings, reload,
-# admin, what lies in app itself, cli. "layers.sh DIR" looks at DIR instead of core; before it looks at core
+# page, admin, what lies in app itself, cli. "layers.sh DIR" looks at DIR instead of core; before it looks at core
 # it checks itself on wrong includes that it plants.
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,8 +17,8 @@ check_layers()
             rank["http"] = rank["db"] = rank["cache"] = rank["files"] = rank["reply"] = 3
             rank["upstream"] = 4; rank["chat"] = 5; rank["script"] = 6; rank["tide"] = 7
             rank["serve"] = 8; rank["app"] = 9
-            room["app/settings"] = 1; room["app/reload"] = 2; room["app/admin"] = 3
-            room["app"] = 4; room["app/cli"] = 5
+            room["app/settings"] = 1; room["app/reload"] = 2; room["app/page"] = 3
+            room["app/admin"] = 4; room["app"] = 5; room["app/cli"] = 6
             only["lua.h"] = only["lauxlib.h"] = only["lualib.h"] = only["luaconf.h"] \
                 = "script tide serve"
             only["microhttpd.h"] = "http"; only["curl.h"] = only["multi.h"] = "upstream"
@@ -102,6 +102,7 @@ plant app/settings/a.c '"app/reload/builder.h"'
 plant app/settings/a.c '"app/app.h"'
 plant app/reload/a.c '"app/admin/admin.h"'
 plant app/reload/a.h '"app/worker.h"'
+plant app/page/a.c '"app/admin/admin.h"'
 plant app/admin/a.c '"app/app.h"'
 plant app/admin/a.c '"app/cli/cli.h"'
 plant app/a.c '"app/cli/cli.h"'

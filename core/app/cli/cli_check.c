@@ -1,8 +1,8 @@
 /* check and routes: the scripts as they are on the disk, looked at without starting anything. All
  * that is wrong is told at once, as compilers do, so that an editor can go to each place. The
  * column is not Lua's: it is where the word stands that the message names, or the line's first. */
-#include "app/admin/core_routes.h"
 #include "app/cli/cli_internal.h"
+#include "app/core_routes.h"
 #include "base/json.h"
 #include "serve/generation_check.h"
 

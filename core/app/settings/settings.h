@@ -17,6 +17,7 @@ struct tt_settings {
     char admin_listen[4200]; /* "unix:<path>" or "host:port" */
     char admin_token[513];   /* "" = the admin listener is a unix socket */
     char lock_file[4200];
+    struct tt_str base_path; /* public_url's path without its last slash; "" = none */
     int workers;
     bool accept_loss; /* no setting but a flag of serve, see data_check.h; false when loaded */
 };

@@ -40,6 +40,18 @@ static const char *config_path(int *argc, char **argv, bool *named)
     return *named ? path : "tidetalk.yaml";
 }
 
+/* scheme://host[:port][/path[/]] (settings.c has checked it) */
+static struct tt_str base_path_of(struct tt_str public_url)
+{
+    const char *end = public_url.data + public_url.len;
+    const char *host = public_url.len ? strstr(public_url.data, "://") + 3 : end;
+    const char *path = memchr(host, '/', (size_t)(end - host));
+
+    if (!path)
+        return TT_STR("");
+    return tt_str_of(path, (size_t)(end - path) - (end[-1] == '/'));
+}
+
 static void derive(struct tt_settings *settings)
 {
     const struct tt_conf *conf = settings->conf;
@@ -52,6 +64,7 @@ static void derive(struct tt_settings *settings)
     settings->lua_dir = tt_conf_get(conf, "lua_dir")->text.data;
     settings->personas = tt_conf_get(conf, "personas")->text.data;
     settings->migrations_dir = tt_conf_get(conf, "migrations_dir")->text.data;
+    settings->base_path = base_path_of(tt_conf_get(conf, "public_url")->text);
     settings->workers = (int)tt_conf_get(conf, "workers")->integer;
     if (settings->workers == 0)
         settings->workers = (int)sysconf(_SC_NPROCESSORS_ONLN);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createParser } from 'eventsource-parser';
 
-const MESSAGE_ID = /^(\d+)\.(\d+)$/;
+const FRAME_ID = /^(\d+)\.(\d+)(\.end)?$/;
 
 export class SseReader {
   frames = []; // {id, seq, data} in order
@@ -27,11 +27,12 @@ export class SseReader {
   }
 
   #take(event) {
-    const [, message, seq] = MESSAGE_ID.exec(event.id) ?? [];
+    const [, message, seq, end] = FRAME_ID.exec(event.id) ?? [];
     assert.ok(message, `a frame without a position: ${JSON.stringify(event)}`);
     assert.equal(event.event, undefined, 'frames are of the default type');
     assert.equal(this.last, null, 'nothing comes after the end');
     const data = JSON.parse(event.data);
+    assert.equal(end !== undefined, data.done === true, 'the last frame has an id of its own');
     if (data.reset) this.#reset();
     this.messageId ??= Number(message);
     assert.equal(Number(message), this.messageId, 'one reply a stream');

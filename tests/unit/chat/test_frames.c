@@ -47,7 +47,7 @@ static void expect(struct web *web, const char *path, const char *want)
 }
 
 #define END(place, ids)                                                                            \
-    "id: " place "\ndata: {\"content\":\"\",\"done\":true," ids                                    \
+    "id: " place ".end\ndata: {\"content\":\"\",\"done\":true," ids                                \
     ",\"usage\":null,\"finish_reason\":\"stop\"}\n\n"
 
 static void frames_have_exact_bytes(void **state)
@@ -71,7 +71,7 @@ static void frames_have_exact_bytes(void **state)
 }
 
 #define END_CALLS(place, ids)                                                                      \
-    "id: " place "\ndata: {\"content\":\"\",\"done\":true," ids                                    \
+    "id: " place ".end\ndata: {\"content\":\"\",\"done\":true," ids                                \
     ",\"usage\":null,\"finish_reason\":\"tool_calls\"}\n\n"
 
 /* An entry a frame, however near they came, and never a part of one. */
@@ -95,7 +95,7 @@ static void tool_calls_are_whole_frames(void **state)
     const char *frame = strstr(web->body, head);
     assert_non_null(frame);
     assert_int_equal(strspn(frame + strlen(head) - 4, "0123456789"), 200000);
-    assert_non_null(strstr(frame, "789\"]}\n\nid: 8.201005\n"));
+    assert_non_null(strstr(frame, "789\"]}\n\nid: 8.201005.end\n"));
 }
 
 static void failures_end_with_an_error_frame(void **state)
@@ -104,10 +104,10 @@ static void failures_end_with_an_error_frame(void **state)
 
     expect(web, "/failing?wait=1",
            "id: 2.4\ndata: {\"content\":\"part\",\"done\":false}\n\n"
-           "id: 2.4\ndata: {\"error\":\"Upstream failed\",\"code\":\"upstream_failed\","
+           "id: 2.4.end\ndata: {\"error\":\"Upstream failed\",\"code\":\"upstream_failed\","
            "\"done\":true,\"message_id\":2,\"user_message_id\":1}\n\n");
     web_ask(web, "GET", "/failing_at_once", "Accept-Language: zh\r\n", NULL);
-    assert_string_equal(web->body, "id: 4.0\ndata: {\"error\":\"上游失败\","
+    assert_string_equal(web->body, "id: 4.0.end\ndata: {\"error\":\"上游失败\","
                                    "\"code\":\"upstream_failed\",\"done\":true,"
                                    "\"message_id\":4,\"user_message_id\":3}\n\n");
     /* A code without a text of its own keeps its name. */
@@ -171,7 +171,7 @@ static void paced_text_arrives_whole(void **state)
     for (int i = 0; i < 50; i++)
         tt_buf_append_z(&want, "潮🌊x");
     assert_string_equal(text.data, want.data);
-    assert_non_null(strstr(web->body, "id: 2.400\ndata: {\"content\":\"\",\"done\":true"));
+    assert_non_null(strstr(web->body, "id: 2.400.end\ndata: {\"content\":\"\",\"done\":true"));
     assert_int_equal(tt_utf8_valid(tt_str_from(web->body)), 1);
     tt_buf_free(&text);
     tt_buf_free(&want);

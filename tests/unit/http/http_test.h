@@ -33,6 +33,7 @@ struct fixture {
     size_t flush_max; /* bytes of feed a flush; 0 = all */
     char body[4096];  /* of the last on_request */
     size_t body_len;
+    char path[64];  /* of the last on_head */
     char note[256]; /* what /inspect saw */
 };
 
@@ -55,6 +56,7 @@ static inline void fx_on_head(void *arg, struct tt_http_exchange *exchange, size
 {
     struct fixture *f = arg;
     f->heads++;
+    snprintf(f->path, sizeof(f->path), "%.*s", TT_STR_ARG(tt_http_path(exchange)));
     *body_max = 1000;
     tt_http_set_user(exchange, f);
     if (fx_path(exchange, "/early"))
@@ -136,6 +138,11 @@ static inline void fx_on_request(void *arg, struct tt_http_exchange *exchange)
         for (int i = 0; i < 300000; i++)
             tt_buf_append(&big, "0123456789", 10);
         tt_http_reply(exchange, 200, &big);
+        return;
+    }
+    if (fx_path(exchange, "/fixed")) {
+        tt_http_reply_fixed(exchange, 200, TT_STR("never freed"));
+        tt_http_reply_fixed(exchange, 200, TT_STR("dropped"));
         return;
     }
     if (fx_path(exchange, "/empty")) {

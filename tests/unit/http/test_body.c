@@ -14,6 +14,7 @@ struct intake {
     bool pause;       /* after each piece */
     bool paused;      /* a piece that comes now is a fault */
     int answer_at;    /* with 507 in the piece of this number; 0 = never */
+    bool fixed;       /* that answer's body is */
     bool seen_paused; /* a piece came while paused */
 };
 
@@ -28,7 +29,9 @@ static void on_piece(struct tt_http_exchange *exchange, struct tt_str bytes)
         t->paused = true;
         tt_http_pause_body(exchange);
     }
-    if (t->answer_at == t->pieces)
+    if (t->answer_at == t->pieces && t->fixed)
+        tt_http_reply_fixed(exchange, 507, TT_STR("full"));
+    else if (t->answer_at == t->pieces)
         fx_reply(exchange, 507, "full");
 }
 
@@ -202,12 +205,12 @@ static void test_pause_holds_the_client(void **state)
     close_intake(&t);
 }
 
-static void answer_inside(bool pause)
+static void answer_inside(bool pause, bool fixed)
 {
     struct intake t;
-    (void)pause;
     open_intake(&t);
     t.answer_at = 1;
+    t.fixed = fixed;
     t.pause = pause;
     fx_send(t.c.fd, "POST /x HTTP/1.1\r\n" H "Content-Length: 100000\r\n\r\nsome");
     expect(&t, 507, "full");
@@ -220,8 +223,8 @@ static void answer_inside(bool pause)
 static void test_answer_inside(void **state)
 {
     (void)state;
-    answer_inside(false);
-    answer_inside(true);
+    for (int kind = 0; kind < 4; kind++)
+        answer_inside(kind & 1, kind & 2);
 }
 
 static void test_answer_while_paused(void **state)

@@ -164,6 +164,52 @@ static void test_empty_and_head(void **state)
     close_client(&c);
 }
 
+static void test_fixed_body(void **state)
+{
+    struct client c;
+    (void)state;
+    open_client(&c, 0);
+    for (int i = 0; i < 3; i++) {
+        ask(&c, "GET /fixed HTTP/1.1\r\n" H "\r\n");
+        expect_body(&c, 200, "never freed");
+    }
+    fx_send(c.fd, "HEAD /fixed HTTP/1.1\r\n" H "\r\n");
+    FX_WAIT(&c.f, fx_read(c.fd, &c.in) == 1 && c.in.len > 0);
+    assert_non_null(strstr(c.in.data, "\r\nContent-Length: 11\r\n"));
+    assert_true(fx_next_of(&c.f, c.fd, &c.in, true, &c.r));
+    assert_int_equal(c.in.len, 0);
+    close_client(&c);
+}
+
+/* Paths mean the same below the base and without it. */
+static void test_base_path(void **state)
+{
+    static const struct {
+        const char *target, *wanted;
+    } cases[] = {
+        {"/empty", "/empty"},
+        {"/base/empty", "/empty"},
+        {"/base/", "/"},
+        {"/base", ""},
+        {"/base?/q", ""},
+        {"/basement", "/basement"},
+        {"/base/base/x", "/base/x"},
+        {"/x/base/y", "/x/base/y"},
+        {"//base/x", "//base/x"},
+    };
+    struct client c = {0};
+    (void)state;
+    fx_open_with(&c.f, (struct tt_http_settings){.base_path = TT_STR("/base")});
+    c.fd = fx_connect(&c.f);
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        char request[100];
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" H "\r\n", cases[i].target);
+        ask(&c, request);
+        assert_string_equal(c.f.path, cases[i].wanted);
+    }
+    close_client(&c);
+}
+
 static void test_http10(void **state)
 {
     struct client c;
@@ -335,6 +381,8 @@ TEST_GROUP
         cmocka_unit_test(test_pipeline),
         cmocka_unit_test(test_pipeline_behind_waiting),
         cmocka_unit_test(test_empty_and_head),
+        cmocka_unit_test(test_fixed_body),
+        cmocka_unit_test(test_base_path),
         cmocka_unit_test(test_http10),
         cmocka_unit_test(test_body_limit),
         cmocka_unit_test(test_chunked_limit),

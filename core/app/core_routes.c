@@ -1,5 +1,5 @@
 /* The one table of the core's own routes; what the scripts' are is in app.lua. */
-#include "app/admin/core_routes.h"
+#include "app/core_routes.h"
 
 #include "app/admin/admin_access.h"
 #include "app/admin/admin_scripts.h"
@@ -7,12 +7,15 @@
 #include "app/admin/health.h"
 #include "app/admin/metrics.h"
 #include "app/admin/status.h"
+#include "app/page/page.h"
 #include "base/mem.h"
 
 #define PUBLIC .listener = TT_LISTENER_PUBLIC
 #define ADMIN  .listener = TT_LISTENER_ADMIN
 
 const struct tt_core_route tt_core_routes[] = {
+    {"GET", "/", PUBLIC, .answer = tt_page_answer},
+    {"GET", "/assets/:name", PUBLIC, .answer = tt_page_answer_asset},
     {"GET", "/livez", PUBLIC, .answer = tt_health_live},
     {"GET", "/readyz", PUBLIC, .answer = tt_health_ready},
     {"GET", "/livez", ADMIN, .open = true, .answer = tt_health_live},
