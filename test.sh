@@ -3,7 +3,7 @@
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
 # usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
-#                  [lint|unit|lua|e2e|sample|readme|fresh|smoke|long]...
+#                  [lint|unit|lua|e2e|web|sample|readme|fresh|smoke|long]...
 #        ./test.sh quick [--only TEXT] [--jobs N]
 #
 #   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
@@ -28,7 +28,7 @@ source "$ROOT/scripts/suites.sh"
 source "$ROOT/scripts/changes.sh"
 
 # What takes longest begins first, so that nothing is left to run by itself.
-GROUPS_ALL=(fresh e2e unit sample readme lua lint)
+GROUPS_ALL=(fresh e2e web unit sample readme lua lint)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
@@ -72,7 +72,7 @@ read_arguments()
             preset=quick
             with_tsan=no
             ;;
-        lint | unit | lua | e2e | sample | readme | fresh | smoke | long) groups+=("$1") ;;
+        lint | unit | lua | e2e | web | sample | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
@@ -109,9 +109,13 @@ install_needs()
         needs+=("${list[@]}")
     done
     install_packages "${needs[@]}"
-    if has e2e sample smoke long; then
+    if has e2e web sample smoke long; then
         install_node
         install_npm "$ROOT/tests/e2e"
+    fi
+    if has web; then
+        install_npm "$ROOT/web"
+        install_npm "$ROOT/tests/web"
     fi
 }
 
@@ -212,6 +216,18 @@ run_e2e()
     done
 }
 
+# The page as the server has it, in headless Chromium.
+run_web()
+{
+    local file
+
+    set_server_env "$preset"
+    for file in tests/web/*.test.mjs; do
+        suite "web_$(basename "$file" .test.mjs)" 15m "${server_env[@]}" PAGE_FROM=server \
+            node --test --test-reporter=tap "$ROOT/$file"
+    done
+}
+
 # What shows that everything is there that the server and its tests need
 run_smoke()
 {
@@ -279,7 +295,7 @@ main()
     cd "$ROOT"
     install_needs
     suites_begin
-    if has lint unit lua e2e sample smoke long readme; then
+    if has lint unit lua e2e web sample smoke long readme; then
         run_builds
     fi
     for group in "${groups[@]}"; do
