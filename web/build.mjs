@@ -21,16 +21,25 @@ const STYLES = { page: 'src/styles/page.css', reply: 'src/styles/reply.css', ext
 
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
-/** The languages' own names by code: each is one file. */
-async function languageNames() {
+/** The module `languages`: the languages' own names by code, and what loads their texts. Each is one file. */
+async function languagesModule() {
   const files = readdirSync(LANGUAGES).filter((name) => name.endsWith('.js')).sort();
   const names = {};
   for (const file of files) {
     const { default: texts } = await import(pathToFileURL(join(LANGUAGES, file)));
     names[basename(file, '.js')] = texts.language_name;
   }
-  return names;
+  const loaders = files.map((file) => `${basename(file, '.js')}: () => import('./${file}')`);
+  return `export const LANGUAGES = ${JSON.stringify(names)};\nexport const loaders = { ${loaders.join(', ')} };\n`;
 }
+
+const languages = {
+  name: 'languages',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^languages$/ }, () => ({ path: 'languages', namespace: 'made' }));
+    onLoad({ filter: /./, namespace: 'made' }, async () => ({ contents: await languagesModule(), resolveDir: LANGUAGES }));
+  },
+};
 
 /** Writes a file beside the chunks, with its hash in its name. */
 function addAsset(fileName, bytes) {
@@ -113,7 +122,6 @@ function check(name, bytes, max) {
   }
 }
 
-const names = await languageNames();
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(join(OUT, 'assets'), { recursive: true });
 
@@ -133,7 +141,7 @@ const result = await build({
   entryNames: 'assets/[name]-[hash]',
   chunkNames: 'assets/[name]-[hash]',
   assetNames: 'assets/[name]-[hash]',
-  define: { LANGUAGE_NAMES: JSON.stringify(names) },
+  plugins: [languages],
   metafile: true,
   logLevel: 'warning',
 });

@@ -33,11 +33,13 @@ describe('never lost', () => {
     const random = randomNumbers(SEED);
     const { page, context, client, close } = await suite.open({ models: { tides: TOLD }, ...clipboard });
     const counts = {};
+    const once = await honoursKeys(client);
     for (let round = 0; round < ROUNDS; round += 1) {
       const what = `round ${round}, seed ${SEED}`;
       await page.getByRole('button', { name: 'New chat' }).first().click();
       await send(page, `Round ${round}`);
-      await replies(page).last().locator('.markdown').waitFor();
+      // Without keys a message whose answer is lost would be sent twice: then only the reply is disturbed.
+      if (!once || random() < 0.5) await replies(page).last().locator('.markdown').waitFor();
       for (let i = 0; i < 3; i += 1) {
         await pause(random() * 200);
         const names = Object.keys(DISTURBANCES);

@@ -3,6 +3,7 @@ import { untracked, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { Chat } from '../chat/chat.jsx';
 import { openConversation } from '../state/chat.js';
+import { untilReached } from '../api/retry.js';
 import { loadMarkdown } from '../markdown/lazy_markdown.jsx';
 import { loadModels, loadPersonas } from '../state/models.js';
 import { online } from '../state/network.js';
@@ -36,9 +37,7 @@ export function Shell() {
   useShortcuts();
   useEffect(() => {
     loadMarkdown();
-    loadSessions();
-    loadModels().catch(notifyError);
-    loadPersonas().catch(notifyError);
+    for (const load of [loadSessions, loadModels, loadPersonas]) untilReached(load).catch(notifyError);
   }, []);
   useSignalEffect(() => {
     const { view: shown, sessionId, messageId } = route.value;

@@ -5,7 +5,7 @@ import { account, logout } from '../state/account.js';
 import { notifyError } from '../state/notices.js';
 import { sidebarOpen } from '../state/preferences.js';
 import { go, route, settingsLink } from '../state/route.js';
-import { hasMoreSessions, loadMoreSessions, loadSessions, sessions, sessionsStatus } from '../state/sessions.js';
+import { followSessions, hasMoreSessions, loadMoreSessions, sessions, sessionsStatus } from '../state/sessions.js';
 import { drawerOpen, searchOpen, shortcutsOpen } from '../state/windows.js';
 import { dayGroup } from '../ui/format.js';
 import { Icon } from '../ui/icon.jsx';
@@ -42,7 +42,7 @@ function SessionList() {
     return (
       <div class="list-note">
         <p>{t('sessions_failed')}</p>
-        <button type="button" class="text-button" onClick={loadSessions}>{t('try_again')}</button>
+        <button type="button" class="text-button" onClick={followSessions}>{t('try_again')}</button>
       </div>
     );
   }

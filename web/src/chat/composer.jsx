@@ -8,6 +8,7 @@ import { returned, sendText, stop } from '../state/chat.js';
 import { modelOf, personaOf } from '../state/choice.js';
 import { readDraft, writeDraft } from '../state/drafts.js';
 import { editing } from '../state/editing.js';
+import { modelsLoaded } from '../state/models.js';
 import { notify } from '../state/notices.js';
 import { enterSends } from '../state/preferences.js';
 import { Icon } from '../ui/icon.jsx';
@@ -73,9 +74,10 @@ export function Composer({ chat }) {
   };
   useReturned(chat, area, onInput);
 
-  const send = () => {
+  const send = async () => {
+    await modelsLoaded;
     const text = area.current.value.trim();
-    if (busy || uploading || !modelOf(chat) || (!text && !ready.length)) return;
+    if (chat.busy.value || uploading || !modelOf(chat) || (!text && !ready.length)) return;
     area.current.value = '';
     chat.attachments.value = [];
     draft.flush();

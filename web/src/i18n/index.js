@@ -1,9 +1,10 @@
 // Texts in the reader's language. A language is one file in languages/; its texts are loaded when it is used.
 import { signal } from '@preact/signals';
+import { LANGUAGES, loaders } from 'languages'; // made by build.mjs of the files that are there
 import { readPreference, writePreference } from '../state/storage.js';
 
-/** Code -> the language's own name, made by the build of the files that are there. */
-export const LANGUAGES = LANGUAGE_NAMES;
+/** Code -> the language's own name. */
+export { LANGUAGES };
 
 export const language = signal('en');
 const texts = signal({});
@@ -19,7 +20,7 @@ function preferredLanguage() {
 }
 
 export async function loadLanguage(code = preferredLanguage()) {
-  const { default: loaded } = await import(`./languages/${code}.js`);
+  const { default: loaded } = await loaders[code]();
   texts.value = loaded;
   language.value = code;
   document.documentElement.lang = code === 'zh' ? 'zh-Hans' : code;

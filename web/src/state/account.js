@@ -1,6 +1,7 @@
 // Who is logged in.
 import { signal } from '@preact/signals';
 import * as api from '../api/account.js';
+import { untilReached } from '../api/retry.js';
 import { setSignedOutHandler } from '../api/http.js';
 import { clearStored, closeStorage, readPreference, readStored, writePreference, writeStored } from './storage.js';
 import { onTabs, tellTabs } from './tabs.js';
@@ -13,13 +14,18 @@ export const accountError = signal(null);
 setSignedOutHandler(() => { account.value = null; });
 onTabs('account', loadAccount);
 
-export async function loadAccount() {
-  try {
-    setAccount(await api.me());
-    accountError.value = null;
-  } catch (error) {
-    if (error.status !== 401) accountError.value = error;
-  }
+/** Resolves as soon as something can be shown, and goes on asking when the server cannot be reached. */
+export function loadAccount() {
+  return new Promise((done) => {
+    const failed = (error) => {
+      accountError.value = error.status === 401 ? null : error;
+      done();
+    };
+    untilReached(api.me, failed).then((answer) => {
+      accountError.value = null;
+      setAccount(answer);
+    }).catch(failed).finally(done);
+  });
 }
 
 /** Whether somebody has been logged in on this device. */

@@ -3,6 +3,7 @@ import { deleteFile, uploadFile } from '../api/files.js';
 import { createSession } from '../api/sessions.js';
 import { nameConversation } from './chat.js';
 import { modelOf, personaOf } from './choice.js';
+import { modelsLoaded } from './models.js';
 import { refreshSessions } from './sessions.js';
 
 // A chat's `attachments` are a list of {key, name, size, status: 'uploading'|'ready'|'failed', progress, id?, preview?,
@@ -20,7 +21,8 @@ let naming;
 /** A file belongs to a session; a new chat gets one for its first. */
 async function sessionFor(chat) {
   if (chat.id) return chat.id;
-  naming ??= createSession({ model_name: modelOf(chat), persona: personaOf(chat) || undefined })
+  naming ??= modelsLoaded
+    .then(() => createSession({ model_name: modelOf(chat), persona: personaOf(chat) || undefined }))
     .then(({ session_id: id }) => {
       nameConversation(chat, id);
       refreshSessions();

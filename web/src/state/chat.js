@@ -1,7 +1,7 @@
 // What somebody does in a chat: open it, send, stop, retry, edit. One conversation is open at a time.
 import { batch, effect, signal } from '@preact/signals';
 import { stopReply } from '../api/messages.js';
-import { t } from '../i18n/index.js';
+import { untilReached } from '../api/retry.js';
 import { Conversation } from './conversation.js';
 import { EMPTY_DRAFT, readDraft, writeDraft } from './drafts.js';
 import { newKey } from './message.js';
@@ -9,7 +9,7 @@ import { visible } from './network.js';
 import { notifyError } from './notices.js';
 import { addToOutbox, outboxOf } from './outbox.js';
 import { chatLink, replaceAddress } from './route.js';
-import { loadSessions, refreshSessions, sessionOf, sessionStarted } from './sessions.js';
+import { followSessions, refreshSessions, sessionOf, sessionStarted } from './sessions.js';
 import { onTabs, tellTabs } from './tabs.js';
 import { Turn } from './turn.js';
 
@@ -32,8 +32,11 @@ export async function openConversation(id, target = 0) {
   if (!id) return;
   await opened.open(target);
   if (opened.closed) return;
-  resendUnsent(opened);
-  joinRunning(opened);
+  const unsent = outboxOf(id);
+  if (unsent.length && opened.error.value?.status === 404) opened.status.value = 'ready'; // its first message is unsent
+  if (opened.status.value !== 'ready') return;
+  if (unsent.length) deliver(opened, unsent[0]);
+  else joinRunning(opened);
 }
 
 const newSessionId = () => `chat-${crypto.randomUUID()}`;
@@ -106,10 +109,13 @@ async function finish(chat, replyKey, askedKey, { frame, error, content, reasoni
     if (frame?.user_message_id) chat.update(askedKey, { id: frame.user_message_id });
   });
   if (error) await undo(chat, entry, error, replyKey);
-  else await chat.refresh().catch(() => {});
+  else await refreshSurely(chat);
   tellTabs('session', { sessionId: chat.id });
   refreshSessions();
 }
+
+/** What the server has, as soon as it can be asked. */
+const refreshSurely = (chat) => untilReached(() => chat.refresh(), () => chat.closed).catch(() => {});
 
 const frameError = (frame) => (frame?.error ? { message: frame.error, code: frame.code } : undefined);
 
@@ -118,7 +124,7 @@ const frameError = (frame) => (frame?.error ? { message: frame.error, code: fram
 async function undo(chat, entry, error, replyKey) {
   const newest = Math.max(0, ...chat.messages.value.map((message) => message.id ?? 0));
   chat.messages.value = chat.messages.value.filter((message) => message.id !== null);
-  await chat.refresh().catch(() => {});
+  await refreshSurely(chat);
   const stored = chat.messages.value.filter((message) => message.id > newest);
   const reply = stored.findLast((message) => message.role === 'assistant');
   if (reply) {
@@ -127,12 +133,6 @@ async function undo(chat, entry, error, replyKey) {
   }
   notifyError(error);
   if (entry && !entry.body.regenerate) returned.value = { sessionId: chat.id, text: entry.body.message };
-}
-
-/** Messages that were not confirmed before the page was left. */
-function resendUnsent(chat) {
-  const [entry] = outboxOf(chat.id);
-  if (entry) deliver(chat, entry);
 }
 
 /** Follows the reply that runs at the end of the window, if there is one. */
@@ -198,6 +198,6 @@ visible.subscribe((shown) => {
   if (shown) catchUp(conversation.peek());
 });
 onTabs('session', ({ sessionId }) => {
-  loadSessions();
+  followSessions();
   if (conversation.peek().id === sessionId && visible.peek()) catchUp(conversation.peek());
 });

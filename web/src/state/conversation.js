@@ -2,6 +2,7 @@
 // grows towards older messages when somebody scrolls there, and gives up what is far away, so that it stays small.
 import { batch, computed, signal } from '@preact/signals';
 import * as api from '../api/messages.js';
+import { untilReached } from '../api/retry.js';
 import { fromWire, merged } from './message.js';
 import { MessageTree } from './message_tree.js';
 
@@ -39,20 +40,24 @@ export class Conversation {
     this.id = id;
   }
 
-  /** Loads the newest messages, or those around `target`. */
+  /** Loads the newest messages, or those around `target`; as often as the network wants it. */
   async open(target = 0) {
     this.status.value = 'loading';
-    try {
-      const page = await api.listMessages(this.id, { limit: PAGE });
-      this.leaf = 0;
-      this.#replace(page, []);
-      if (target && !page.data.some((row) => row.id === target)) await this.#openAround(target);
-      this.target.value = target;
-      this.status.value = 'ready';
-    } catch (error) {
+    const failed = (error) => {
       this.error.value = error;
       this.status.value = 'failed';
-    }
+      return this.closed;
+    };
+    await untilReached(() => this.#load(target), failed).catch(() => {});
+  }
+
+  async #load(target) {
+    const page = await api.listMessages(this.id, { limit: PAGE });
+    this.leaf = 0;
+    this.#replace(page, []);
+    if (target && !page.data.some((row) => row.id === target)) await this.#openAround(target);
+    this.target.value = target;
+    this.status.value = 'ready';
   }
 
   async #openAround(target) {

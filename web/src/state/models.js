@@ -9,10 +9,15 @@ export const personas = signal([]);
 
 const remembered = signal('');
 
+let markLoaded;
+/** Resolves when the models are known; who is quicker than that waits for it. */
+export const modelsLoaded = new Promise((done) => { markLoaded = done; });
+
 export async function loadModels() {
   const { data } = await api.listModels();
   models.value = data;
   remembered.value = readStored('model') ?? '';
+  markLoaded();
 }
 
 export async function loadPersonas() {

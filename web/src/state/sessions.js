@@ -29,12 +29,16 @@ export async function loadSessions() {
       sessionsStatus.value = 'ready';
     });
   } catch (error) {
-    if (!sessions.value.length) sessionsStatus.value = error.status === 401 ? 'loading' : 'failed';
+    if (!sessions.value.length && error.status !== 401) sessionsStatus.value = 'failed';
+    throw error;
   }
 }
 
-export const refreshSessions = () => loadSessions().then(() => tellTabs('sessions'));
-onTabs('sessions', loadSessions);
+/** After a change here. The list is not worth an error: the next refresh has it. */
+export const refreshSessions = () => loadSessions().then(() => tellTabs('sessions'), () => {});
+/** After a change elsewhere. */
+export const followSessions = () => loadSessions().catch(() => {});
+onTabs('sessions', followSessions);
 
 let loadingMore = false;
 
