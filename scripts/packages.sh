@@ -25,6 +25,7 @@ PACKAGES_E2E=(libcmocka-dev curl procps redis-server lua-check xz-utils)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_README=(libcmocka-dev curl procps)
 PACKAGES_FRESH=(debootstrap git)
+PACKAGES_BUDGET=(libcmocka-dev valgrind strace procps)
 
 # Only when no node or npm is there: another Node may be installed, and Debian's conflicts with it.
 PACKAGES_NODE=(nodejs)
