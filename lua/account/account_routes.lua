@@ -97,7 +97,7 @@ function handlers.update_password(req)
     return nil, err
   end
   -- The cookie is set again because it may be of another login, ended by now.
-  local token = auth.token_of(req)
+  local token = req:credentials()
   return {
     headers = tokens.cookie_headers(req, token, user.claims),
     json = {
