@@ -1,7 +1,6 @@
 --- Accounts: register, log in and out, who am I, change the password.
 
 local body_limits = require "web.body_limits"
-local auth = require "web.auth"
 local account_objects = require "account.objects"
 local config = require "tide.config"
 local errors = require "lib.errors"
