@@ -11,11 +11,14 @@
 
 #include <sqlite3.h>
 
+#define TT_SQLITE_MEMO 128 /* a power of two */
+
 struct tt_sqlite {
     sqlite3 *handle;
-    struct tt_map *statements; /* SQL text -> struct tt_statement */
-    struct tt_list recent;     /* the same, last used first */
-    bool guarded;              /* SQL from outside runs: no BEGIN, COMMIT, PRAGMA, ATTACH */
+    struct tt_statement *memo[TT_SQLITE_MEMO]; /* some of the statements, by a cheap hash */
+    struct tt_map *statements;                 /* SQL text -> struct tt_statement */
+    struct tt_list recent;                     /* the same, last used first */
+    bool guarded; /* SQL from outside runs: no BEGIN, COMMIT, PRAGMA, ATTACH */
 };
 
 struct tt_statement {

@@ -1,6 +1,6 @@
-/* Building a script state: allocator with a limit, the safe part of the standard library, require
- * from the bundle, then app.lua. Module bodies run here, so their mistakes are found before a
- * generation serves its first request. */
+/* Building a script state: the safe part of the standard library, require from the bundle, then
+ * app.lua. Module bodies run here, so their mistakes are found before a generation serves its first
+ * request. */
 #include "script/vm.h"
 
 #include "base/log.h"
@@ -16,28 +16,6 @@
 static const char app_key;
 static const char compiled_key; /* path -> function, until it is run */
 static const char failed_key;   /* also the error of requiring what was found wrong before */
-
-/* Lua's allocator: refuses over the limit, which Lua turns into "not enough memory" after a full
- * collection. */
-static void *allocate(void *ud, void *block, size_t old_size, size_t new_size)
-{
-    struct tt_vm *vm = ud;
-    void *moved;
-
-    if (!block)
-        old_size = 0; /* Lua passes the kind of object here */
-    if (new_size == 0) {
-        vm->memory_used -= old_size;
-        free(block);
-        return NULL;
-    }
-    if (new_size > old_size && vm->memory_used + (new_size - old_size) > vm->memory_max)
-        return NULL;
-    moved = realloc(block, new_size);
-    if (moved)
-        vm->memory_used += new_size - old_size;
-    return moved;
-}
 
 void tt_vm_hold(struct tt_vm *vm)
 {
@@ -55,7 +33,7 @@ struct tt_vm *tt_vm_of(lua_State *L)
 {
     void *ud;
     lua_getallocf(L, &ud);
-    return ud;
+    return TT_CONTAINER_OF(ud, struct tt_vm, allocator);
 }
 
 /* The compiled file, which is run only once and so not kept. */
@@ -358,9 +336,10 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runti
     vm->runtime = runtime;
     vm->generation = generation;
     tt_list_init(&vm->timers);
-    vm->memory_max = runtime->memory_max;
-    vm->L = lua_newstate(allocate, vm);
+    tt_allocator_create(&vm->allocator, runtime->memory_max);
+    vm->L = lua_newstate(tt_allocator_realloc, &vm->allocator);
     if (!vm->L) {
+        tt_allocator_destroy(&vm->allocator);
         free(vm);
         tt_err_set(err, 503, "script_error", "no memory for a script state");
         return NULL;
@@ -382,6 +361,7 @@ void tt_vm_free(struct tt_vm *vm)
     if (!vm)
         return;
     lua_close(vm->L);
+    tt_allocator_destroy(&vm->allocator);
     free(vm);
 }
 

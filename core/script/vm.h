@@ -3,6 +3,7 @@
  * builder), then handed to its worker for good. */
 #pragma once
 #include "base/err.h"
+#include "script/allocator.h"
 #include "script/bundle.h"
 #include "script/diagnostics.h"
 #include "script/runtime.h"
@@ -17,7 +18,7 @@ struct tt_vm {
     struct tt_runtime *runtime;
     struct tt_task *current; /* the task that runs now, or NULL */
     int generation;
-    size_t memory_used, memory_max;
+    struct tt_allocator allocator;
     char loading[256];    /* the file whose module runs, "" = none */
     int close_depth;      /* coroutines that are being closed within one another */
     int idle_threads[64]; /* registry references of coroutines ready for reuse */

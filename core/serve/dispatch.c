@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/credentials.h"
 #include "serve/error_shape.h"
 #include "serve/request.h"
 #include "tide/intake.h"
@@ -234,15 +235,6 @@ static void answer_no_route(struct tt_request *request)
     }
 }
 
-/* Only the shape: whether the token is good is lua/web/auth.lua's to say. */
-static bool has_credentials(struct tt_http_exchange *exchange)
-{
-    struct tt_str header = tt_http_header(exchange, "Authorization");
-    if (header.data)
-        return tt_str_starts_nocase(header, TT_STR("Bearer ")) && header.len > 7;
-    return tt_http_cookie(exchange, "access_token").len > 0;
-}
-
 static bool has_body(struct tt_http_exchange *exchange)
 {
     struct tt_str length = tt_http_header(exchange, "Content-Length");
@@ -288,7 +280,7 @@ static void begin_route(struct tt_request *request, size_t *body_max)
 
     if (request->route->upload || request->route->reads_body)
         request->body_max = request->route->body_max;
-    if (request->route->auth != TT_AUTH_NONE && !has_credentials(exchange)) {
+    if (request->route->auth != TT_AUTH_NONE && !tt_credentials_find(exchange, NULL).data) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
         fail(request, "unauthorized");
     } else if (request->route->upload) {

@@ -5,6 +5,7 @@
 
 #include "base/url.h"
 #include "script/value.h"
+#include "serve/credentials.h"
 #include "serve/request_json.h"
 #include "tide/intake.h"
 #include "tide/modules.h"
@@ -158,6 +159,14 @@ static int request_cookie(lua_State *L)
     return 1;
 }
 
+static int request_credentials(lua_State *L)
+{
+    bool from_cookie;
+    push_str(L, tt_credentials_find(request_of(L)->exchange, &from_cookie));
+    lua_pushboolean(L, from_cookie);
+    return 2;
+}
+
 static int request_raw_body(lua_State *L)
 {
     tt_task_push_taken(L, tt_http_body(request_of(L)->exchange));
@@ -181,11 +190,9 @@ static int request_read_json(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"header", request_header},
-    {"cookie", request_cookie},
-    {"raw_body", request_raw_body},
-    {"read_json", request_read_json},
-    {NULL, NULL},
+    {"header", request_header},           {"cookie", request_cookie},
+    {"credentials", request_credentials}, {"raw_body", request_raw_body},
+    {"read_json", request_read_json},     {NULL, NULL},
 };
 
 void tt_request_push_metatable(lua_State *L)

@@ -64,6 +64,12 @@ static bool is_space(uint32_t c)
            c == 0x205F || c == 0x3000;
 }
 
+/* The general category Cc, and the byte order mark, which has no width. */
+static bool is_unseen(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xFEFF;
+}
+
 static int text_squeeze(lua_State *L)
 {
     struct tt_str s = check_text(L);
@@ -73,7 +79,7 @@ static int text_squeeze(lua_State *L)
 
     while (s.len > 0) {
         size_t n = tt_utf8_decode(s, &c);
-        if (n && is_space(c)) {
+        if (n && (is_space(c) || is_unseen(c))) {
             space = true;
         } else {
             n = n ? n : 1;

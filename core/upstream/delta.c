@@ -23,6 +23,7 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
     tt_buf_free(&reader->reasoning);
     tt_buf_free(&reader->tool_calls);
     tt_buf_free(&reader->finish_reason);
+    tt_delta_shape_destroy(&reader->shape);
     free(reader->calls);
     reader->calls = NULL;
     tt_delta_spec_unref(reader->spec);
@@ -30,6 +31,8 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
 }
 
 /* ---- one event ---- */
+
+#define COMPARED_MAX 16
 
 struct event {
     struct tt_delta_reader *reader;
@@ -40,6 +43,14 @@ struct event {
     bool failed;
     const char *error_code;
     struct tt_err *err;
+    /* For the shape (delta_shape.c): */
+    size_t texts;            /* that were read */
+    struct tt_str text;      /* the last one */
+    enum tt_delta_role role; /* its */
+    bool calls;
+    const char *finish; /* where the finish reason stands */
+    struct tt_str compared[COMPARED_MAX];
+    size_t compared_count; /* by filters */
 };
 
 static bool is_set(const struct tt_json_value *value)
@@ -56,7 +67,14 @@ static struct tt_str word_of(const struct tt_json_value *value)
     return value->raw;
 }
 
-static bool holds(const struct event *event, const struct tt_delta_entry *entry,
+static void note_compared(struct event *event, struct tt_str raw)
+{
+    if (event->compared_count < COMPARED_MAX)
+        event->compared[event->compared_count] = raw;
+    event->compared_count++;
+}
+
+static bool holds(struct event *event, const struct tt_delta_entry *entry,
                   const struct tt_json_value *values)
 {
     for (size_t i = 0; i < entry->condition_count; i++) {
@@ -65,6 +83,7 @@ static bool holds(const struct event *event, const struct tt_delta_entry *entry,
         switch (condition->op) {
         case TT_DELTA_EQUALS:
             yes = tt_str_eq(word_of(&values[condition->slot]), tt_str_from(condition->literal));
+            note_compared(event, values[condition->slot].raw);
             break;
         case TT_DELTA_SET:
             yes = is_set(&values[condition->slot]);
@@ -91,10 +110,9 @@ static const char *translate(const struct tt_delta_spec *spec, enum tt_delta_rol
     return NULL;
 }
 
-static void read_text(struct tt_delta_reader *reader, enum tt_delta_role role,
-                      const struct tt_json_value *value)
+static void read_text(struct tt_delta_reader *reader, enum tt_delta_role role, struct tt_str raw)
 {
-    tt_json_unescape(value->raw, reader->whole ? NULL : &reader->high[role],
+    tt_json_unescape(raw, reader->whole ? NULL : &reader->high[role],
                      role == TT_DELTA_CONTENT ? &reader->content : &reader->reasoning);
 }
 
@@ -134,12 +152,18 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
     switch (entry->role) {
     case TT_DELTA_CONTENT:
     case TT_DELTA_REASONING:
-        if (speaks(event, entry, value))
-            read_text(reader, entry->role, value);
+        if (speaks(event, entry, value)) {
+            read_text(reader, entry->role, value->raw);
+            event->texts++;
+            event->text = value->raw;
+            event->role = entry->role;
+        }
         break;
     case TT_DELTA_FINISH:
-        if (speaks(event, entry, value))
+        if (speaks(event, entry, value)) {
             read_finish(reader, value);
+            event->finish = value->raw.data;
+        }
         break;
     case TT_DELTA_INPUT:
         add_count(&event->usage.input_tokens, value);
@@ -199,7 +223,25 @@ static int read_node(struct event *event, const struct tt_delta_node *node,
         else if (read_items(event, entry->items, value) != 0)
             return -1;
     }
+    event->calls |= call.any;
     return call.any ? tt_delta_call_read(event->reader, &call, event->err) : 0;
+}
+
+/* Whether a filter looked at the text's value, or at something that holds it. */
+static bool is_compared(const struct event *event)
+{
+    for (size_t i = 0; i < event->compared_count && i < COMPARED_MAX; i++) {
+        struct tt_str raw = event->compared[i];
+        if (raw.data && event->text.data >= raw.data && event->text.data < raw.data + raw.len)
+            return true;
+    }
+    return event->compared_count > COMPARED_MAX;
+}
+
+static bool is_shape(const struct event *event)
+{
+    return event->texts == 1 && !event->failed && !event->calls && !event->reader->done &&
+           event->finish != event->text.data && !is_compared(event);
 }
 
 static int upstream_error(const struct event *event)
@@ -219,6 +261,7 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
 {
     const struct tt_delta_spec *spec = reader->spec;
     struct event event = {.reader = reader, .name = name, .usage = {-1, -1}, .err = err};
+    struct tt_str text;
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
     tt_buf_clear(&reader->tool_calls);
@@ -229,6 +272,11 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
         reader->done = true;
         return 0;
     }
+    if (tt_delta_shape_match(&reader->shape, name, data, &text)) {
+        read_text(reader, reader->shape.role, text);
+        return 0;
+    }
+    reader->shape.known = false;
     struct tt_json_value self = {type_of(data), data};
     tt_delta_calls_begin(reader);
     if (read_node(&event, reader->whole ? &spec->whole : &spec->stream, &self) != 0)
@@ -238,6 +286,8 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
         reader->usage.input_tokens = event.usage.input_tokens;
     if (tt_tokens_told(event.usage.output_tokens) >= 0)
         reader->usage.output_tokens = event.usage.output_tokens;
+    if (!reader->whole && !reader->shape.off && is_shape(&event))
+        tt_delta_shape_keep(&reader->shape, event.role, name, data, event.text);
     return event.failed ? upstream_error(&event) : 0;
 }
 

@@ -52,6 +52,13 @@ enum tt_sse_kind tt_delta_spec_kind(const struct tt_delta_spec *spec);
 /* Whether a complete stream marks its end: by a done marker or a finish reason. */
 bool tt_delta_spec_tells_end(const struct tt_delta_spec *spec);
 
+/* What the last event had around its text, see delta_shape.c. */
+struct tt_delta_shape {
+    bool known, off; /* off: every event is read in full (tests compare the two) */
+    enum tt_delta_role role;
+    struct tt_buf name, before, after;
+};
+
 /* State of reading one stream: stores halves of surrogate pairs, and the tool calls so far. */
 struct tt_delta_reader {
     struct tt_delta_spec *spec;
@@ -64,6 +71,7 @@ struct tt_delta_reader {
     bool done; /* the done marker came */
     struct tt_delta_call *calls;
     size_t call_count;
+    struct tt_delta_shape shape;
 };
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole);
 void tt_delta_destroy(struct tt_delta_reader *reader);

@@ -1,5 +1,6 @@
-/* Shared by the three files of the delta reader: delta_spec.c (paths to trees), delta.c (reading
- * events) and delta_calls.c (tool calls). Nothing outside core/upstream includes this. */
+/* Shared by the files of the delta reader: delta_spec.c (paths to trees), delta.c (reading events),
+ * delta_shape.c (events like the one before) and delta_calls.c (tool calls). Nothing outside
+ * core/upstream includes this. */
 #pragma once
 #include "upstream/delta.h"
 
@@ -71,3 +72,11 @@ void tt_delta_calls_begin(struct tt_delta_reader *reader);
 void tt_delta_calls_end(struct tt_delta_reader *reader);
 /* Arguments for calls that have none: clients parse them as JSON. */
 void tt_delta_calls_complete(struct tt_delta_reader *reader);
+
+/* Whether the event is the kept one but for its text; *text is that JSON string. */
+bool tt_delta_shape_match(const struct tt_delta_shape *shape, struct tt_str name,
+                          struct tt_str data, struct tt_str *text);
+/* Keeps an event whose only text is `text`, a slice of `data`. */
+void tt_delta_shape_keep(struct tt_delta_shape *shape, enum tt_delta_role role, struct tt_str name,
+                         struct tt_str data, struct tt_str text);
+void tt_delta_shape_destroy(struct tt_delta_shape *shape);

@@ -1,7 +1,6 @@
 --- Accounts: register, log in and out, who am I, change the password.
 
 local body_limits = require "web.body_limits"
-local auth = require "web.auth"
 local account_objects = require "account.objects"
 local config = require "tide.config"
 local errors = require "lib.errors"
@@ -97,7 +96,7 @@ function handlers.update_password(req)
     return nil, err
   end
   -- The cookie is set again because it may be of another login, ended by now.
-  local token = auth.token_of(req)
+  local token = req:credentials()
   return {
     headers = tokens.cookie_headers(req, token, user.claims),
     json = {

@@ -68,6 +68,18 @@ local function deadlines_of(row)
   return deadlines
 end
 
+--- An address as paths are appended to it: without slashes at its end. Done
+--- here, in one place, because stored ones are as their users wrote them.
+---@param address string
+---@return string
+local function without_slash(address)
+  local last = #address
+  while address:byte(last) == 47 do
+    last = last - 1
+  end
+  return last < #address and address:sub(1, last) or address
+end
+
 --- What a configuration stands for: provider, address (or another one instead)
 --- and key.
 ---@param row table of user_apis
@@ -100,7 +112,7 @@ function M.open(row, base_url)
   return {
     name = row.model_name,
     provider = provider,
-    base_url = address,
+    base_url = without_slash(address),
     key = key,
     deadlines = deadlines_of(row),
   }

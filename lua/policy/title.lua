@@ -11,23 +11,6 @@ M.LENGTH = 20
 
 local NEW = { en = "New chat", zh = "新对话" }
 
--- Spaces that Lua's %s does not know: no-break, line and paragraph separator,
--- ideographic, byte order mark.
-local WIDE_SPACES = {
-  "\u{A0}", "\u{2028}", "\u{2029}", "\u{3000}", "\u{FEFF}",
-}
-
---- One line without runs of white space or control characters.
----@param s string
----@return string
-local function fold(s)
-  for _, space in ipairs(WIDE_SPACES) do
-    s = s:gsub(space, " ")
-  end
-  s = s:gsub("[%s%c]+", " ")
-  return (s:gsub("^ ", ""):gsub(" $", ""))
-end
-
 --- The title of a session that has no message yet.
 ---@param model_name string
 ---@param language "zh"|"en"
@@ -40,9 +23,9 @@ end
 ---@param message string valid UTF-8
 ---@return string|nil title nil when the message has nothing to show
 function M.from_message(message)
-  -- Folding a whole long message for 20 characters would be waste: white
-  -- space beyond some hundred characters cannot matter.
-  local line = fold(text.prefix(message, 20 * M.LENGTH))
+  -- A whole long message for 20 characters would be waste: white space beyond
+  -- some hundred characters cannot matter.
+  local line = text.squeeze(text.prefix(message, 20 * M.LENGTH))
   if line == "" then
     return nil
   end
@@ -50,7 +33,7 @@ function M.from_message(message)
   if title == line then
     return title
   end
-  return (title:gsub(" $", "")) .. "…"
+  return text.squeeze(title) .. "…"
 end
 
 --- The messages that ask a model for a title.
@@ -74,7 +57,7 @@ end
 ---@param answer string
 ---@return string|nil title nil when there is none
 function M.from_answer(answer)
-  local line = fold(answer:match("[^\r\n]*%S[^\r\n]*") or "")
+  local line = text.squeeze(answer:match("[^\r\n]*%S[^\r\n]*") or "")
   for _, mark in ipairs({ '"', "'", "“", "”", "《", "》", "「", "」", "#", "*" }) do
     line = line:gsub("^" .. mark:gsub("%p", "%%%0"), "")
     line = line:gsub(mark:gsub("%p", "%%%0") .. "$", "")

@@ -192,7 +192,7 @@ end
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
-  local base = request.base_url:gsub("/+$", "")
+  local base = request.base_url
   -- The address without a version is as common: the vendor's own clients take
   -- it so.
   if not base:find("/v%d+$") then

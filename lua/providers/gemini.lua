@@ -238,7 +238,7 @@ end
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
-  local base = request.base_url:gsub("/+$", "")
+  local base = request.base_url
   if not base:find("/v%d+%a*$") then
     base = base .. "/v1beta"
   end

@@ -102,7 +102,7 @@ end
 ---@return tide.ProviderCall
 function M.build(request)
   local format = chat_messages.json_format(request)
-  local base = request.base_url:gsub("/+$", ""):gsub("/api$", "")
+  local base = request.base_url:gsub("/api$", "")
   return {
     url = base .. "/api/chat",
     headers = {

@@ -125,7 +125,7 @@ end
 ---@return tide.ProviderCall
 local function call(request, path, accept, body)
   return {
-    url = request.base_url:gsub("/+$", "") .. path,
+    url = request.base_url .. path,
     headers = {
       ["Authorization"] = { "Bearer ", request.key },
       ["Content-Type"] = "application/json",

@@ -307,7 +307,7 @@ function llm.check_provider(provider) end
 
 --- The request in OpenAI's form, whatever API the provider speaks.
 ---@class tide.ProviderRequest
----@field base_url string
+---@field base_url string without slashes at its end: paths are appended to it
 ---@field key tide.Secret
 ---@field model string
 ---@field messages tide.ChatMessage[]

@@ -30,6 +30,13 @@ function Request:header(name) end
 ---@return string|nil value
 function Request:cookie(name) end
 
+--- The token that a request came with, as it was sent: not checked yet. A
+--- Bearer token, and only when there is no Authorization header at all the
+--- cookie access_token.
+---@return string|nil token
+---@return boolean from_cookie
+function Request:credentials() end
+
 --- The bytes of the body, for bodies that are signed or not JSON.
 ---@return string body as it came ("" when there is none)
 function Request:raw_body() end

@@ -37,8 +37,9 @@ function text.truncate(s, n) end
 ---@return string[] characters
 function text.chars(s) end
 
---- Removes white space at both ends and replaces each run of it within by one
---- space. Unicode's spaces count too, such as the wide one of Chinese text.
+--- Makes one line of a text: removes white space and control characters at
+--- both ends and replaces each run of them within by one space. Unicode's spaces
+--- count too, such as the wide one of Chinese text, and the byte order mark.
 ---@param s string valid UTF-8
 ---@return string squeezed
 function text.squeeze(s) end

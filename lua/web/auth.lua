@@ -15,7 +15,7 @@ local time = require "tide.time"
 
 local M = {}
 
---- The cookie's name (contract, section 1).
+--- The cookie's name (contract, section 1), as in core/serve/credentials.c.
 M.COOKIE = "access_token"
 
 ---@class tide.User what handlers find in req.user
@@ -52,22 +52,6 @@ local SQL_NOTE_USE = [[
 UPDATE api_keys SET last_used_at = ?1
 WHERE id = ?2 AND (last_used_at IS NULL OR last_used_at < ?1)]]
 
---- The token that a request came with, as it was sent: not checked yet.
----@param req tide.Request
----@return string|nil token, boolean from_cookie
-function M.token_of(req)
-  local header = req:header("Authorization")
-  if header then
-    -- RFC 9110, 11.1: the scheme's case does not matter.
-    return header:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+) *$"), false
-  end
-  local cookie = req:cookie(M.COOKIE)
-  if cookie == "" then
-    cookie = nil
-  end
-  return cookie, cookie ~= nil
-end
-
 --- The origins of our own pages.
 ---@param req tide.Request
 ---@return string[]
@@ -87,20 +71,17 @@ local function own_origins(req)
   return allowed
 end
 
---- Refuses what another site made a browser send with our cookie.
+--- Whether another site made a browser send this request with our cookie.
 ---@param req tide.Request
----@return true|nil ok, tide.Error|nil err csrf
-function M.check_site(req)
-  local _, from_cookie = M.token_of(req)
-  if not from_cookie or SAFE[req.method] then
-    return true
+---@return boolean forged
+local function is_forged(req)
+  if SAFE[req.method] then
+    return false
   end
   local origin = req:header("Origin")
   local site = req:header("Sec-Fetch-Site")
-  if (origin or site) and csrf.is_foreign(origin, site, own_origins(req)) then
-    return nil, errors.new("csrf")
-  end
-  return true
+  return (origin or site) ~= nil
+    and csrf.is_foreign(origin, site, own_origins(req))
 end
 
 ---@param noted string|nil time of a key's last use
@@ -128,16 +109,20 @@ local function key_owner(key)
   return user
 end
 
---- The user who sent a request.
+--- The user who sent a request. What a foreign site made a browser send with
+--- our cookie is refused.
 ---@param req tide.Request
 ---@param accepts_keys boolean|nil whether the route takes personal API keys
 ---@return tide.User|nil user
----@return tide.Error|nil err unauthorized, invalid_token, token_expired,
+---@return tide.Error|nil err csrf, unauthorized, invalid_token, token_expired,
 --- invalid_api_key, api_key_not_accepted
 function M.authenticate(req, accepts_keys)
-  local token, from_cookie = M.token_of(req)
+  local token, from_cookie = req:credentials()
   if not token then
     return nil, errors.new("unauthorized")
+  end
+  if from_cookie and is_forged(req) then
+    return nil, errors.new("csrf")
   end
   if not from_cookie and key_format.looks_like(token) then
     if not accepts_keys then

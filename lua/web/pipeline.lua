@@ -16,10 +16,6 @@ local M = {}
 ---@param route tide.Route whose `auth` is not "none"
 ---@return tide.User|nil user, tide.Error|nil err
 local function admit(req, route)
-  local same_site, foreign = auth.check_site(req)
-  if not same_site then
-    return nil, foreign
-  end
   local user, err = auth.authenticate(req, route.api_keys)
   if not user then
     return nil, err

@@ -90,6 +90,13 @@ describe("models.models", function()
     assert.same({}, model.fallbacks)
   end)
 
+  it("opens addresses without the slashes at their end", function()
+    rows = { row(3, { base_url = "https://3.example/v1//" }) }
+    assert.equal("https://3.example/v1", models.resolve(7, "m").base_url)
+    local given = assert(models.resolve(7, "m", "https://mine.example/"))
+    assert.equal("https://mine.example", given.base_url)
+  end)
+
   it("has the deadlines that a configuration names", function()
     rows = { row(3, { connect_ms = 50, total_ms = 900 }), row(5) }
     local model = assert(models.resolve(7, "m"))

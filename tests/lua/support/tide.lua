@@ -134,6 +134,14 @@ function M.request(spec)
     cookie = function(_, name)
       return (spec.cookies or {})[name]
     end,
+    credentials = function()
+      local header = headers.authorization
+      if header then
+        return header:match("^[Bb]earer +(%S+) *$"), false
+      end
+      local cookie = (spec.cookies or {}).access_token
+      return cookie ~= "" and cookie or nil, (cookie or "") ~= ""
+    end,
     raw_body = function()
       return spec.body or ""
     end,

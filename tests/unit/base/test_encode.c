@@ -2,6 +2,8 @@
 #include "base/cases.h"
 #include "base/encode.h"
 
+#include <sodium.h>
+
 static const struct {
     const char *plain, *base64, *url, *hex;
 } examples[] = {
@@ -100,9 +102,61 @@ static void bytes_of_all_kinds(void **state)
     tt_buf_free(&back);
 }
 
+/* As strict as libsodium, which takes some bytes above ASCII for digits (1.0.18). */
+static void same_as_sodium(struct tt_str text)
+{
+    static const int variants[] = {sodium_base64_VARIANT_ORIGINAL,
+                                   sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+    for (int variant = TT_BASE64; variant <= TT_BASE64_URL; variant++) {
+        unsigned char want[64];
+        size_t len = 0;
+        struct tt_buf got = {0};
+        struct tt_str exact = cases_exact(text);
+        int right = sodium_base642bin(want, sizeof(want), text.data, text.len, NULL, &len, NULL,
+                                      variants[variant]);
+        assert_int_equal(tt_base64_decode(exact, (enum tt_base64)variant, &got), right);
+        assert_int_equal(got.len, right == 0 ? len : 0);
+        assert_memory_equal(got.data, want, got.len);
+        tt_buf_free(&got);
+        free((char *)exact.data);
+    }
+}
+
+static void decoding_is_as_strict_as_libsodium(void **state)
+{
+    static const char bytes[] = {'A', 'B', 'E', 'Q', 'z', '9',  '+',
+                                 '/', '-', '_', '=', ' ', '\0', '\n'};
+    char text[6];
+    (void)state;
+    for (size_t len = 0; len <= 4; len++) {
+        size_t count = 1;
+        for (size_t i = 0; i < len; i++)
+            count *= sizeof(bytes);
+        for (size_t n = 0; n < count; n++) {
+            size_t rest = n;
+            for (size_t i = 0; i < len; i++, rest /= sizeof(bytes))
+                text[i] = bytes[rest % sizeof(bytes)];
+            same_as_sodium(tt_str_of(text, len));
+        }
+    }
+    for (int first = 0; first < 128; first++)
+        for (int second = 0; second < 128; second++) {
+            memcpy(text, (char[]){'Z', (char)first, 'o', (char)second, 'Q', 'Q'}, 6);
+            same_as_sodium(tt_str_of(text, 6));
+        }
+    for (int byte = 128; byte < 256; byte++) {
+        struct tt_buf got = {0};
+        char odd[] = {'A', 'A', 'A', (char)byte};
+        assert_int_equal(tt_base64_decode(tt_str_of(odd, 4), TT_BASE64, &got), -1);
+        assert_int_equal(tt_base64_decode(tt_str_of(odd, 4), TT_BASE64_URL, &got), -1);
+        tt_buf_free(&got);
+    }
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decoding_is_as_strict_as_libsodium),
         cmocka_unit_test(examples_hold_both_ways),
         cmocka_unit_test(other_forms_are_refused),
         cmocka_unit_test(the_limit_is_told),

@@ -250,6 +250,27 @@ static void test_more_statements_than_the_cache(void **state)
     }
 }
 
+/* Of the same length, with the same beginning, middle and end. */
+static void read_alike(struct fixture *f, int n)
+{
+    char sql[100];
+    snprintf(sql, sizeof(sql), "SELECT  %03d + count(*) FROM t WHERE 1 = 1 AND 2 = 2", n);
+    assert_int_equal(read_int(f, sql), n + 3);
+}
+
+static void test_statements_that_look_alike(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 90; i++)
+        read_alike(f, i % 30);
+    /* One that was found again, and is dropped then for 200 others. */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(read_int(f, "SELECT 4 + count(*) FROM t"), 7);
+    for (int i = 0; i < 200; i++)
+        read_alike(f, i);
+    assert_int_equal(read_int(f, "SELECT 4 + count(*) FROM t"), 7);
+}
+
 static void test_more_columns_than_usual(void **state)
 {
     struct fixture *f = *state;
@@ -308,6 +329,7 @@ TEST_GROUP
         cmocka_unit_test_setup_teardown(test_it_may_be_left_by_longjmp, setup, teardown),
         cmocka_unit_test_setup_teardown(test_follows_the_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_statements_than_the_cache, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_statements_that_look_alike, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_columns_than_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_database, setup, teardown),
     };

@@ -90,7 +90,7 @@ static void memory_has_a_limit(void **state)
                "return {ok, (e:gsub('.*: ', ''))}",
                "[false,\"not enough memory\"]");
     rig_expect(rig, "return 1", "1");
-    assert_true(rig->generation->vms[0]->memory_used < 2u << 20);
+    assert_true(rig->generation->vms[0]->allocator.used < 2u << 20);
 }
 
 static void endless_recursion_is_an_error(void **state)

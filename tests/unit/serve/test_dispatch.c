@@ -46,6 +46,10 @@ static const char app[] =
     "  proxy = function() return setmetatable({}, {__index = function(_, k)\n"
     "    json.encode({k}) if k == 'json' then return {1} end end}) end,\n"
     "}\n"
+    "actions.credentials = function(req)\n"
+    "  local token, from_cookie = req:credentials()\n"
+    "  return {json = {token or '-', from_cookie}}\n"
+    "end\n"
     "local kept = {}\n"
     "actions.keep = function(req) kept[1] = req return {json = {1}} end\n"
     "actions.kept = function(req)\n"
@@ -159,6 +163,35 @@ static void strangers_are_refused_before_the_body(void **state)
     assert_int_equal(web->status, 200);
     web_ask(web, "GET", "/private", "Authorization: bearer a\r\n", NULL);
     assert_int_equal(web->status, 200);
+}
+
+/* What stands in the headers, and what a script gets: the token and whether it was a cookie. */
+static void tokens_are_found_strictly(void **state)
+{
+    static const struct {
+        const char *headers, *body;
+    } cases[] = {
+        {"Authorization: Bearer a.b-c_d~+/=\r\n", "[\"a.b-c_d~+/=\",false]"},
+        {"Authorization: bEARER   a  \r\n", "[\"a\",false]"},
+        {"Authorization: Bearer a\r\nCookie: access_token=b\r\n", "[\"a\",false]"},
+        {"Authorization: Bearer a b\r\n", "[\"-\",false]"},
+        {"Authorization: Bearer a\tb\r\n", "[\"-\",false]"},
+        {"Authorization: Bearer\ta\r\n", "[\"-\",false]"},
+        {"Authorization: Bearer \ta\r\n", "[\"-\",false]"},
+        {"Authorization: Bearer\r\n", "[\"-\",false]"},
+        {"Authorization: Bearera\r\n", "[\"-\",false]"},
+        {"Authorization: Basic a\r\nCookie: access_token=b\r\n", "[\"-\",false]"},
+        {"Authorization:\r\nCookie: access_token=b\r\n", "[\"-\",false]"},
+        {"Cookie: x=1; access_token=b\r\n", "[\"b\",true]"},
+        {"Cookie: access_token=\r\n", "[\"-\",false]"},
+        {"", "[\"-\",false]"},
+    };
+    struct web *web = *state;
+
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        web_ask(web, "GET", "/do/credentials", cases[i].headers, NULL);
+        assert_string_equal(web->body, cases[i].body);
+    }
 }
 
 static void bodies_have_limits(void **state)
@@ -352,6 +385,7 @@ TEST_GROUP
         WEB_TEST(requests_can_be_read),
         WEB_TEST(what_is_not_there_is_refused),
         WEB_TEST(strangers_are_refused_before_the_body),
+        WEB_TEST(tokens_are_found_strictly),
         WEB_TEST(bodies_have_limits),
         WEB_TEST(unknown_refusals_keep_their_status),
         WEB_TEST(errors_have_texts_with_names_filled_in),

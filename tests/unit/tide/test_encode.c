@@ -63,6 +63,10 @@ static void texts(void **state)
                "return {text.squeeze('  a \\t\\r\\n b  '), text.squeeze('　潮　　水\\u{a0}'), "
                "text.squeeze(' \\u{2003} '), text.squeeze('x')}",
                "[\"a b\",\"潮 水\",\"\",\"x\"]");
+    rig_expect(rig,
+               "return {text.squeeze('\\0a\\0\\27\\u{85}\\u{9f}b\\127'), "
+               "text.squeeze('\\u{feff}a\\u{ad}b')}",
+               "[\"a b\",\"a\u00adb\"]");
     rig_expect_in(rig, "text.truncate('x', -1)", "not negative");
 }
 

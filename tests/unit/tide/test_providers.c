@@ -79,6 +79,7 @@ static struct tt_delta_spec *spec_of(struct rig *rig, const char *provider)
 
 struct answer {
     struct tt_delta_reader reader;
+    struct tt_delta_reader full; /* reads every event without the shape of the one before */
     struct tt_buf content, reasoning, tool_calls;
     struct tt_err error;
     bool complete;
@@ -88,6 +89,8 @@ static void answer_open(struct answer *answer, struct tt_delta_spec *spec, bool 
 {
     *answer = (struct answer){0};
     tt_delta_create(&answer->reader, spec, whole);
+    tt_delta_create(&answer->full, spec, whole);
+    answer->full.shape.off = true;
     tt_buf_append(&answer->content, "", 0);
     tt_buf_append(&answer->reasoning, "", 0);
     tt_buf_append(&answer->tool_calls, "", 0);
@@ -96,6 +99,7 @@ static void answer_open(struct answer *answer, struct tt_delta_spec *spec, bool 
 static void answer_close(struct answer *answer)
 {
     tt_delta_destroy(&answer->reader);
+    tt_delta_destroy(&answer->full);
     tt_buf_free(&answer->content);
     tt_buf_free(&answer->reasoning);
     tt_buf_free(&answer->tool_calls);
@@ -117,13 +121,31 @@ static void add_calls(struct answer *answer)
     }
 }
 
+/* Both readers found the same in an event. */
+static void same_as_in_full(const struct answer *answer)
+{
+    const struct tt_delta_reader *reader = &answer->reader, *full = &answer->full;
+    assert_text_equal(tt_buf_str(&reader->content), tt_buf_str(&full->content));
+    assert_text_equal(tt_buf_str(&reader->reasoning), tt_buf_str(&full->reasoning));
+    assert_text_equal(tt_buf_str(&reader->finish_reason), tt_buf_str(&full->finish_reason));
+    assert_int_equal(reader->tool_calls.len, full->tool_calls.len); /* ids may be made */
+    assert_int_equal(reader->usage.input_tokens, full->usage.input_tokens);
+    assert_int_equal(reader->usage.output_tokens, full->usage.output_tokens);
+    assert_int_equal(reader->done, full->done);
+}
+
 static int on_event(void *arg, struct tt_str name, struct tt_str data, struct tt_err *err)
 {
     struct answer *answer = arg;
     struct tt_delta_reader *reader = &answer->reader;
     if (answer->complete)
         return 0;
-    if (tt_delta_read(reader, name, data, err) != 0)
+    struct tt_err unused = {0};
+    int full = tt_delta_read(&answer->full, name, data, &unused);
+    int result = tt_delta_read(reader, name, data, err);
+    assert_int_equal(result, full);
+    same_as_in_full(answer);
+    if (result != 0)
         return -1;
     assert_true(tt_utf8_valid(tt_buf_str(&reader->content)));
     assert_true(tt_utf8_valid(tt_buf_str(&reader->tool_calls)));

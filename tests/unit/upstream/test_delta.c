@@ -87,6 +87,99 @@ static void streams_as_data(void **state)
     cases_close(&cases);
 }
 
+/* ---- events like the one before ---- */
+
+/* Reads both events, with and without the shape of the first, and compares what the second gave. */
+static void same_either_way(const char *spec_line, struct tt_str name, struct tt_str first,
+                            struct tt_str second)
+{
+    struct tt_buf seen[2] = {0};
+    size_t calls[2];
+    for (int off = 0; off < 2; off++) {
+        struct stream stream = {0};
+        struct tt_err err = {0}, later = {0};
+        stream_open(&stream, tt_str_from(spec_line));
+        stream.reader.shape.off = off;
+        tt_delta_read(&stream.reader, name, first, &err);
+        struct tt_str exact = cases_exact(second);
+        tt_delta_read(&stream.reader, name, exact, &later);
+        free((char *)exact.data);
+        calls[off] = stream.reader.tool_calls.len;
+        tt_buf_clear(&stream.reader.tool_calls); /* ids may be made */
+        describe(&stream, &later, &seen[off]);
+        stream_close(&stream);
+    }
+    assert_text_equal(tt_buf_str(&seen[0]), tt_buf_str(&seen[1]));
+    assert_int_equal(calls[0], calls[1]);
+    tt_buf_free(&seen[0]);
+    tt_buf_free(&seen[1]);
+}
+
+/* Every other event that differs in one byte, lacks one, or is cut. */
+static void change_every_byte(const char *spec_line, struct tt_str name, struct tt_str event)
+{
+    static const char bytes[] = {'"', '\\', '}', ',', ' ', '7', 'u', '\x1f', '\xff'};
+    char *changed = tt_strndup(event.data, event.len);
+    same_either_way(spec_line, name, event, event);
+    for (size_t at = 0; at < event.len; at++) {
+        same_either_way(spec_line, name, event, tt_str_of(event.data, at));
+        memmove(changed + at, event.data + at + 1, event.len - at - 1);
+        same_either_way(spec_line, name, event, tt_str_of(changed, event.len - 1));
+        memcpy(changed, event.data, event.len);
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            changed[at] = bytes[i];
+            same_either_way(spec_line, name, event, tt_str_of(changed, event.len));
+        }
+        changed[at] = event.data[at];
+    }
+    free(changed);
+}
+
+static void events_with_another_byte(void **state)
+{
+    static const struct {
+        const char *spec, *event;
+    } list[] = {
+        {"content=a.0.b reasoning=a.0.c finish=f input=u.i output=u.o error=e",
+         "{\"a\":[{\"b\":\"x\\u00e9\"}],\"f\":null,\"u\":{\"i\":3}}"},
+        {"content=b reasoning=c", "{\"b\":\"\\ud83c\",\"c\":null}"},
+        {"content=b reasoning=c", "{\"b\":\"x\",\"c\":\"y\"}"},
+        {"content=a.*.t", "{\"a\":[{\"t\":\"x\"},{\"t\":\"y\"}]}"},
+        {"content=b content=c", "{\"b\":\"x\",\"c\":\"y\"}"},
+        {"content=b finish=b", "{\"b\":\"x\"}"},
+        {"content=b ended=[b=7]", "{\"b\":\"x\"}"},
+        {"content=b reasoning=[b=7].c", "{\"b\":\"x\",\"c\":\"y\"}"},
+        {"content=b error=e", "{\"b\":\"x\",\"e\":1}"},
+        {"content=[t=x].b", "{\"t\":\"x\",\"b\":\"y\"}"},
+        {"content=b ended=d", "{\"b\":\"x\",\"d\":false}"},
+        {"content=b error=e error_word=x:upstream_timeout error_type=b",
+         "{\"b\":\"x\",\"e\":null}"},
+        {"content=b index=t.*.i id=t.*.d call=t.*.n arguments=t.*.a",
+         "{\"b\":\"x\",\"t\":[{\"i\":0,\"d\":\"1\",\"n\":\"f\",\"a\":\"{}\"}]}"},
+        {"content=b done=[DONE]", "[DONE]"},
+    };
+    (void)state;
+    for (size_t i = 0; i < TT_COUNT(list); i++)
+        change_every_byte(list[i].spec, TT_STR(""), tt_str_from(list[i].event));
+}
+
+/* A filter on the event's name: the same bytes under another name are another event. */
+static void events_with_another_name(void **state)
+{
+    struct stream stream = {0};
+    struct tt_err err = {0};
+    struct tt_str event = TT_STR("{\"b\":\"x\"}");
+    (void)state;
+    stream_open(&stream, TT_STR("content=[@event=a].b reasoning=[@event=c].b"));
+    assert_int_equal(tt_delta_read(&stream.reader, TT_STR("a"), event, &err), 0);
+    assert_text_equal(tt_buf_str(&stream.reader.content), TT_STR("x"));
+    assert_true(stream.reader.shape.known);
+    assert_int_equal(tt_delta_read(&stream.reader, TT_STR("c"), event, &err), 0);
+    assert_int_equal(stream.reader.content.len, 0);
+    assert_text_equal(tt_buf_str(&stream.reader.reasoning), TT_STR("x"));
+    stream_close(&stream);
+}
+
 static void bad_specifications(void **state)
 {
     static const char *const bad[] = {"",
@@ -252,10 +345,16 @@ static void too_many_calls(void **state)
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_as_data),    cmocka_unit_test(bad_specifications),
-        cmocka_unit_test(too_many_paths),     cmocka_unit_test(telling_the_end),
-        cmocka_unit_test(long_finish_reason), cmocka_unit_test(completing),
-        cmocka_unit_test(ids_are_made),       cmocka_unit_test(too_many_calls),
+        cmocka_unit_test(streams_as_data),
+        cmocka_unit_test(events_with_another_byte),
+        cmocka_unit_test(events_with_another_name),
+        cmocka_unit_test(bad_specifications),
+        cmocka_unit_test(too_many_paths),
+        cmocka_unit_test(telling_the_end),
+        cmocka_unit_test(long_finish_reason),
+        cmocka_unit_test(completing),
+        cmocka_unit_test(ids_are_made),
+        cmocka_unit_test(too_many_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
