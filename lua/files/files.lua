@@ -9,7 +9,6 @@ local errors = require "lib.errors"
 local files = require "tide.files"
 local json = require "tide.json"
 local policy = require "policy.files"
-local removed_files = require "files.removed_files"
 local text = require "tide.text"
 local texts = require "lib.texts"
 local time = require "tide.time"
@@ -25,6 +24,7 @@ local COLUMNS = "f.id, s.session_id, f.file_name, f.file_key, f.file_size, "
   .. "f.file_type, f.is_processed, f.created_at, f.updated_at, "
 local TABLES = "FROM uploaded_files AS f "
   .. "JOIN chat_sessions AS s ON s.id = f.session_row "
+  .. "AND s.user_id = f.user_id "
 
 --- Whether an upload may be stored at all, as far as its head shows.
 ---@param upload tide.Upload
@@ -50,12 +50,10 @@ end
 local SQL_INSERT = [[
 INSERT INTO uploaded_files (user_id, session_row, file_name, file_key,
   file_size, file_type, created_at, updated_at)
-SELECT ?1, s.id, ?3, ?4, ?5, ?6, ?7, ?7 FROM chat_sessions AS s
+SELECT ?1, s.id, ?3, ?4, ?5, ?6, ?7, ?7
+FROM chat_sessions AS s JOIN users AS u ON u.id = s.user_id
 WHERE s.session_id = ?2 AND s.user_id = ?1
-  AND ?5 + (SELECT coalesce(SUM(file_size), 0) FROM uploaded_files
-    WHERE user_id = ?1) <= ?8
-  AND (SELECT COUNT(*) FROM uploaded_files
-    WHERE session_row = s.id AND user_id = ?1) < ?9]]
+  AND ?5 + u.file_bytes <= ?8 AND s.file_count < ?9]]
 
 --- Why a file has no room, before its bytes are stored; also after an insert
 --- that changed nothing.
@@ -65,18 +63,14 @@ WHERE s.session_id = ?2 AND s.user_id = ?1
 ---@return true|nil ok
 ---@return tide.Error|nil err session_not_found, quota_exceeded, too_many_files
 local function check_room(user_id, session_id, size)
-  local session, unknown = chat.get_chat_session(user_id, session_id)
-  if not session then
-    return nil, unknown
-  end
   local used, err = db.one(
-    "SELECT coalesce(SUM(file_size), 0) AS bytes, "
-      .. "COUNT(CASE WHEN session_row = ?2 THEN 1 END) AS files "
-      .. "FROM uploaded_files WHERE user_id = ?1",
-    { user_id, session.id }
+    "SELECT u.file_bytes AS bytes, s.file_count AS files "
+      .. "FROM chat_sessions AS s JOIN users AS u ON u.id = s.user_id "
+      .. "WHERE s.user_id = ? AND s.session_id = ?",
+    { user_id, session_id }
   )
   if not used then
-    return nil, err
+    return nil, err or errors.new("session_not_found")
   elseif used.bytes + size > config.get("limits.user_files") then
     return nil, errors.new("quota_exceeded")
   elseif used.files >= SESSION_MAX then
@@ -119,6 +113,17 @@ function M.save_file(user_id, session_id, upload, language)
         config.get("limits.user_files"),
         SESSION_MAX,
       },
+      expect = 1,
+    },
+    {
+      "UPDATE chat_sessions SET file_count = file_count + 1 "
+        .. "WHERE user_id = ? AND session_id = ?",
+      { user_id, session_id },
+      expect = 1,
+    },
+    {
+      "UPDATE users SET file_bytes = file_bytes + ? WHERE id = ?",
+      { upload.size, user_id },
       expect = 1,
     },
   })
@@ -175,18 +180,33 @@ end
 ---@param file_id integer
 ---@return true|nil ok, tide.Error|nil err file_not_found
 function M.delete_file(user_id, file_id)
+  local row, unknown = M.get_file_by_id(user_id, file_id)
+  if not row then
+    return nil, unknown
+  end
   local outcomes, err = db.write({
     {
       "DELETE FROM uploaded_files WHERE id = ? AND user_id = ?",
       { file_id, user_id },
       expect = 1,
     },
+    {
+      "UPDATE chat_sessions SET file_count = file_count - 1 "
+        .. "WHERE user_id = ? AND session_id = ?",
+      { user_id, row.session_id },
+      expect = 1, -- not one that is deleted: its files are not counted
+    },
+    {
+      "UPDATE users SET file_bytes = file_bytes - ? WHERE id = ?",
+      { row.file_size, user_id },
+      expect = 1,
+    },
   })
   if not outcomes then
-    local unknown = err.code == "unexpected_changes"
-    return nil, unknown and errors.new("file_not_found") or err
+    local gone = err.code == "unexpected_changes"
+    return nil, gone and errors.new("file_not_found") or err
   end
-  removed_files.remove()
+  files.remove(row.file_key) -- when that fails: again in the background
   return true
 end
 
