@@ -7,7 +7,7 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
 local llm = require "tide.llm"
-local rows_page = require "lib.rows_page"
+local row_parts = require "lib.row_parts"
 local sql = require "lib.sql"
 local time = require "tide.time"
 
@@ -126,7 +126,7 @@ function M.get_chat_sessions(user_id, limit, offset)
     return nil, err
   end
   local total = user and user.total or 0
-  local rows, failed = rows_page.read(total, limit, offset, {
+  local rows, failed = row_parts.read(total, limit, offset, {
     "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
       .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
     "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "

@@ -8,6 +8,7 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
 local messages = require "chat.messages"
+local row_parts = require "lib.row_parts"
 
 local M = {}
 
@@ -38,21 +39,6 @@ local SQL_IDS = "SELECT m.id, m.parent_id "
   .. OF_SESSION
   .. "AND m.id < ? ORDER BY m.id DESC LIMIT ?"
 
---- The last message of a piece that begins with the first of these.
----@param sizes {id: integer, size: integer}[] not empty
----@return integer id
-local function piece_end(sizes)
-  local last, chars = sizes[1].id, sizes[1].size
-  for i = 2, #sizes do
-    chars = chars + sizes[i].size
-    if chars > PIECE_CHARS then
-      break
-    end
-    last = sizes[i].id
-  end
-  return last
-end
-
 --- Hands over a session's messages from one id to another, oldest first, in
 --- pieces.
 ---@async
@@ -64,23 +50,22 @@ end
 ---@return true|nil ok, tide.Error|nil err
 local function each_piece(user_id, session, from, to, take)
   local after = from - 1
-  while after < to do
+  repeat
     local sizes, err =
       db.fetch(SQL_SIZES, { session.id, user_id, after, to, PIECE_ROWS })
     if not sizes then
       return nil, err
-    elseif #sizes == 0 then
-      break
     end
-    local last = piece_end(sizes)
-    local rows, failed =
-      db.fetch(messages.SQL_BETWEEN, { session.id, user_id, after, last })
-    if not rows then
-      return nil, failed
+    for first, last in row_parts.pieces(sizes, PIECE_CHARS) do
+      local rows, failed =
+        db.fetch(messages.SQL_BETWEEN, { session.id, user_id, first, last })
+      if not rows then
+        return nil, failed
+      end
+      take(rows)
+      after = last
     end
-    take(rows)
-    after = last
-  end
+  until #sizes < PIECE_ROWS
   -- Half of a session that has just been deleted is no export.
   local now, err = chat.get_chat_session(user_id, session.session_id)
   if not now then

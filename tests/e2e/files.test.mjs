@@ -112,7 +112,8 @@ describe('an upload', () => {
     assertError(await send(stranger, body(session)), 401, 'invalid_token');
     stranger.token = null;
     assertError(await send(stranger, body(session)), 401, 'unauthorized');
-    await eventually(() => stored(context.server).length === before.length, 'nothing is left');
+    // What a test before this one refused may go meanwhile.
+    await eventually(() => stored(context.server).length <= before.length, 'nothing is left');
   });
 
   test('never gets a name that leads anywhere', async () => {

@@ -1,4 +1,5 @@
---- One page of a long list whose number of rows is known.
+--- Parts of long lists: a page of one whose number of rows is known, and pieces
+--- that are small whatever is in the rows.
 
 local db = require "tide.db"
 
@@ -38,6 +39,29 @@ function M.read(total, limit, offset, statements, ...)
   values[#values + 1] = behind
   local rows, err = db.query(statements[2], values)
   return rows and reversed(rows), err
+end
+
+--- Cuts rows into pieces of at most so many characters; a row that has more is
+--- a piece of its own.
+---@param sizes {id: integer, size: integer}[]
+---@param chars_max integer
+---@return fun(): integer|nil, integer|nil next ids of a piece's first and last
+--- row
+function M.pieces(sizes, chars_max)
+  local at = 1
+  return function()
+    local first = sizes[at]
+    if not first then
+      return nil
+    end
+    local chars = first.size
+    while sizes[at + 1] and chars + sizes[at + 1].size <= chars_max do
+      at = at + 1
+      chars = chars + sizes[at].size
+    end
+    at = at + 1
+    return first.id, sizes[at - 1].id
+  end
 end
 
 return M
