@@ -5,48 +5,30 @@ import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { uniqueName } from './support/client.mjs';
 import { HANG_MS, eventually, test } from './support/limits.mjs';
+import { files, messages, numbers, readSql, rowOf, writeSql } from './support/grown.mjs';
 import { RawConnection } from './support/raw.mjs';
-import { startServer, tidetalk } from './support/server.mjs';
+import { startServer } from './support/server.mjs';
 import { assertError } from './support/suite.mjs';
 import { newSession, upload } from './support/upload.mjs';
 
 const COUNT = 10_000;
 
-/** Runs SQL in the database of a server that is not running. */
-async function write(home, ...statements) {
-  const list = statements.map((sql) => `{[[${sql}]]}`).join(',');
-  const { code, stdout, stderr } = await tidetalk(home, ['repl', '--write'], {
-    input: `select("#", assert(db.write({${list}})))\n`,
-  });
-  assert.equal(code, 0, stdout + stderr);
-}
-
-const NUMBERS = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${COUNT})`;
-const rowOf = (session) => `(SELECT id FROM chat_sessions WHERE session_id = '${session}')`;
-
-/** Messages 1 to COUNT, one after the other; of each hundredth a second version that nobody went on with. */
-const messages = (user, session, first) => [
-  `${NUMBERS} INSERT INTO chat_messages (id, user_id, session_row, parent_id, role, content, created_at, updated_at)
-   SELECT ${first} + 2 * i, ${user}, ${rowOf(session)}, CASE WHEN i > 1 THEN ${first} + 2 * i - 2 END,
-     CASE i % 2 WHEN 1 THEN 'user' ELSE 'assistant' END, 'number ' || i || ' "潮"', 't', 't' FROM n`,
-  `${NUMBERS} INSERT INTO chat_messages (id, user_id, session_row, parent_id, role, content, created_at, updated_at)
+/** Of each hundredth message a second version that nobody went on with. */
+const branches = (user, session, first) =>
+  `${numbers(1, COUNT - 1)} INSERT INTO chat_messages
+     (id, user_id, session_row, parent_id, role, content, created_at, updated_at)
    SELECT ${first} + 2 * i + 1, ${user}, ${rowOf(session)}, ${first} + 2 * i - 2, 'assistant', 'unused', 't', 't' FROM n
-   WHERE i % 100 = 0 AND i < ${COUNT}`,
-];
-const files = (user, session, prefix) => [
-  `${NUMBERS} INSERT INTO uploaded_files (user_id, session_row, file_name, file_key, file_size, file_type, content,
-     created_at, updated_at) SELECT ${user}, ${rowOf(session)}, 'f' || i, '${prefix}' || i, 1, '.txt',
-     substr('${'x'.repeat(1000)}', 1, i % 1000), 't', 't' FROM n`,
-  `UPDATE chat_sessions SET file_count = ${COUNT} WHERE session_id = '${session}'`,
-  `UPDATE users SET file_bytes = file_bytes + ${COUNT} WHERE id = ${user}`,
+   WHERE i % 100 = 0`;
+
+/** A session's rows; ids of messages begin behind `first`. */
+const fill = (user, session, first) => [
+  ...messages(user, session, first, 1, COUNT), branches(user, session, first), ...files(user, session, session, COUNT),
 ];
 
 /** 30 MB: more than sockets take that nobody reads from. */
-const longMessages = (user, session) => [
-  `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
-   INSERT INTO chat_messages (user_id, session_row, role, content, created_at, updated_at)
-   SELECT ${user}, ${rowOf(session)}, 'user', hex(zeroblob(50000)), 't', 't' FROM n`,
-];
+const longMessages = (user, session) =>
+  `${numbers(1, 300)} INSERT INTO chat_messages (user_id, session_row, role, content, created_at, updated_at)
+   SELECT ${user}, ${rowOf(session)}, 'user', hex(zeroblob(50000)), 't', 't' FROM n`;
 
 describe('a session of 10,000 messages and files', () => {
   let server;
@@ -65,9 +47,8 @@ describe('a session of 10,000 messages and files', () => {
     owner = await server.user();
     long = await newSession(owner);
     await server.stop();
-    await write(server.home, ...messages(id, session, 0), ...files(id, session, 'a'));
-    await write(server.home, ...messages(id, doomed, 1_000_000), ...files(id, doomed, 'b'));
-    await write(server.home, ...longMessages(owner.user.id, long));
+    await writeSql(server.home, ...fill(id, session, 0), ...fill(id, doomed, 1_000_000),
+      longMessages(owner.user.id, long));
     await server.start();
   }, { timeout: HANG_MS });
   after(async () => {
@@ -148,13 +129,9 @@ describe('a session of 10,000 messages and files', () => {
     await upload(user, doomed, 'room.txt', 'x'.repeat(COUNT));
     assert.equal((await user.messages(doomed)).length, 2);
     assert.equal((await user.ok('GET', `/api/files/session/${doomed}`)).data.length, 1);
-    const left = async () => {
-      const { stdout } = await tidetalk(server.home, ['repl'], {
-        input: `db.one("SELECT (SELECT count(*) FROM chat_messages WHERE user_id = ${id})
-          + (SELECT count(*) FROM uploaded_files WHERE user_id = ${id}) AS n").n\n`.replaceAll(/\n +/g, ' '),
-      });
-      return Number(stdout);
-    };
+    const left = async () => Number(await readSql(server.home,
+      `(SELECT count(*) FROM chat_messages WHERE user_id = ${id})
+      + (SELECT count(*) FROM uploaded_files WHERE user_id = ${id})`));
     const kept = COUNT + COUNT / 100 - 1 + 2 + COUNT + 2;
     await eventually(async () => (await left()) === kept, 'only what belongs to somebody is left');
     assert.equal((await user.messages(doomed)).length, 2);
