@@ -44,7 +44,6 @@ M.modules = {
   ["services.embeddings"] = "doors.embeddings",
   ["services.export"] = "chat.export",
   ["services.files"] = "files.files",
-  ["services.leftovers"] = "files.removed_files",
   ["services.llm_session"] = "chat.llm_session",
   ["services.messages"] = "chat.messages",
   ["services.models"] = "models.models",

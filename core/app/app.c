@@ -5,6 +5,7 @@
 
 #include "app/admin/admin.h"
 #include "app/core_routes.h"
+#include "app/count_check.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
 #include "app/page/page.h"
@@ -112,7 +113,9 @@ static int open_files(struct tt_app *app, struct tt_err *err)
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
     if (!app->store || !app->file_aux || !app->text_aux)
         return -1;
-    return tt_app_sweep_files(app->store, app->db, app->file_aux, err);
+    if (tt_app_sweep_files(app->store, app->db, app->file_aux, err) != 0)
+        return -1;
+    return tt_app_check_counts(app->db, app->file_aux, err);
 }
 
 static int open_cache(struct tt_app *app, struct tt_err *err)
@@ -289,6 +292,8 @@ static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err
     if (open_admin(app, err) != 0)
         return -1;
     tt_search_index_start(&app->search_index, app->db, app->workers[0].loop);
+    tt_deleted_sessions_start(&app->deleted_sessions, app->db, app->workers[0].loop, app->store,
+                              app->file_aux);
     for (int i = 0; i < app->worker_count; i++)
         if (tt_worker_start(&app->workers[i], err) != 0)
             return -1;
@@ -346,6 +351,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
         tt_worker_join(&app->workers[i]);
     deliver_all(app);
     tt_search_index_stop(&app->search_index);
+    tt_deleted_sessions_stop(&app->deleted_sessions);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_close(&app->workers[i]);
     deliver_all(app);

@@ -4,6 +4,7 @@
 #pragma once
 #include "app/settings/settings.h"
 #include "base/secret.h"
+#include "chat/deleted_sessions.h"
 #include "db/search_index.h"
 #include "serve/generation.h"
 
@@ -26,6 +27,7 @@ struct tt_app {
     struct tt_resolver *resolver;
     struct tt_db *db;
     struct tt_search_index search_index;
+    struct tt_deleted_sessions deleted_sessions;
     struct tt_registry *registry;
     struct tt_builder *builder; /* makes and swaps script generations */
     struct tt_admin *admin;

@@ -23,7 +23,8 @@ static const char SQL_END[] =
     "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
     " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10, runs = ?11,"
     " delivered = ?12"
-    " WHERE id = ?1 AND session_row = ?9";
+    " WHERE id = ?1"
+    " AND session_row = (SELECT id FROM chat_sessions WHERE id = ?9 AND user_id IS NOT NULL)";
 static const char SQL_TOUCH_SESSION[] =
     "UPDATE chat_sessions SET updated_at = ?2, version = version + 1"
     " WHERE id = (SELECT session_row FROM chat_messages WHERE id = ?1)";

@@ -35,9 +35,15 @@ static const char SQL_FIND[] =
     " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
     " WHERE message_search MATCH ?1 AND m.user_id = ?2"
     " ORDER BY message_search.rowid DESC LIMIT ?3 OFFSET ?4";
-static const char SQL_COUNT[] = "SELECT COUNT(*) FROM"
-                                " (SELECT 1 FROM message_search WHERE message_search MATCH ?1"
-                                " LIMIT ?2)";
+/* The index alone tells how many there are, unless it has messages of deleted sessions. */
+static const char SQL_COUNT[] =
+    "SELECT CASE WHEN EXISTS (SELECT 1 FROM chat_sessions WHERE user_id IS NULL)"
+    " THEN (SELECT COUNT(*) FROM (SELECT 1 FROM message_search"
+    " JOIN chat_messages AS m ON m.id = message_search.rowid"
+    " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
+    " WHERE message_search MATCH ?1 LIMIT ?2))"
+    " ELSE (SELECT COUNT(*) FROM (SELECT 1 FROM message_search WHERE message_search MATCH ?1"
+    " LIMIT ?2)) END";
 
 /* ---- the query in FTS5's language ---- */
 

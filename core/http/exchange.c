@@ -95,6 +95,8 @@ static enum MHD_Result ask_handler(struct tt_http_exchange *exchange)
     tt_exchange_move(exchange, TT_HTTP_REQUESTED);
     tt_phase_enter(tt_exchange_conn(exchange), TT_PHASE_BUSY);
     handler->on_request(handler->arg, exchange);
+    if (exchange->state == TT_HTTP_CUT)
+        return MHD_NO; /* a stream that was cut before its head */
     if (exchange->state != TT_HTTP_REQUESTED)
         return tt_http_response_queue(exchange);
     tt_exchange_suspend(exchange, TT_HTTP_WAITING);

@@ -165,6 +165,10 @@ size_t tt_http_stream_pending(const struct tt_http_stream *stream);
 /* The body ends after what was written; keep-alive survives. */
 void tt_http_stream_end(struct tt_http_stream *stream);
 
+/* The connection closes in the middle of the body, without its last chunk: what the client has is
+ * not the whole. Bytes that have not left yet are dropped. */
+void tt_http_stream_cut(struct tt_http_stream *stream);
+
 /* ---- the library behind it ---- */
 
 /* Its version, for `tidetalk version`. Thread: any. */

@@ -212,6 +212,13 @@ size_t tt_http_stream_pending(const struct tt_http_stream *stream)
     return stream->pending.len;
 }
 
+void tt_http_stream_cut(struct tt_http_stream *stream)
+{
+    stream->ended = true;
+    stream->wake = false;
+    tt_exchange_cut(stream->exchange);
+}
+
 void tt_http_stream_end(struct tt_http_stream *stream)
 {
     if (stream->ended)

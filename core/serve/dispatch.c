@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/chunks.h"
 #include "serve/credentials.h"
 #include "serve/error_shape.h"
 #include "serve/request.h"
@@ -133,6 +134,7 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
     struct tt_str path = request->route ? request->route->path : TT_STR("-");
 
     tt_frames_close(request->frames);
+    tt_chunks_abandon(request);
     tt_intake_close(request->intake);
     request->intake = NULL;
     if (request->lua_request)
@@ -335,6 +337,9 @@ static void on_task_end(const struct tt_err *error, void *arg)
     if (request->status == 0)
         tt_request_fail(request,
                         &(struct tt_request_error){.code = error->code, .detail = error->message});
+    else if (request->chunks)
+        snprintf(request->code, sizeof(request->code), "%s", error->code);
+    tt_chunks_fail(request);
 }
 
 /* The user that the pipeline found, for the access log. */
@@ -355,8 +360,7 @@ static int after_handle(lua_State *L, int status, lua_KContext context)
     lua_pushvalue(L, 1);
     note_user(L, request, 4);
     lua_settop(L, 3);
-    tt_response_render(L, request);
-    return 0;
+    return tt_response_render(L, request) ? tt_chunks_run(L, request) : 0;
 }
 
 static int handle_entry(lua_State *L)
@@ -375,8 +379,8 @@ static int handle_entry(lua_State *L)
 }
 
 /* The client has left. A stream ends, a task goes on: what it began (a turn, a write) belongs to
- * the server, and its answer is dropped. Both say so to the reply, which a script may have asked to
- * be cancelled then. */
+ * the server, and its answer is dropped (a task that only writes its answer ends, see chunks.h).
+ * Both say so to the reply, which a script may have asked to be cancelled then. */
 static void on_gone(struct tt_http_exchange *exchange)
 {
     struct tt_request *request = tt_http_user(exchange);
@@ -385,13 +389,16 @@ static void on_gone(struct tt_http_exchange *exchange)
     snprintf(request->code, sizeof(request->code), "client_gone");
     if (request->frames)
         tt_frames_abandon(request->frames);
+    tt_chunks_abandon(request);
     if (request->task)
         tt_task_client_left(request->task);
 }
 
 static void on_task_over(struct tt_owned *owned)
 {
-    TT_CONTAINER_OF(owned, struct tt_request, task_end)->task = NULL;
+    struct tt_request *request = TT_CONTAINER_OF(owned, struct tt_request, task_end);
+    request->task = NULL;
+    tt_chunks_close(request);
 }
 
 static struct tt_str describe(void *arg, const struct tt_err *err)

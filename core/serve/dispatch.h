@@ -55,8 +55,10 @@ struct tt_request {
     struct tt_task *task;     /* NULL before it began and after it ended */
     struct tt_owned task_end; /* how its end is noticed */
     struct tt_frames *frames;
-    struct tt_intake *intake; /* of an upload route */
-    void **lua_request;       /* the Lua request's pointer to here, cleared at the end */
+    struct tt_http_stream *stream; /* of an answer in chunks */
+    struct tt_chunks *chunks;      /* while its function runs, see chunks.h */
+    struct tt_intake *intake;      /* of an upload route */
+    void **lua_request;            /* the Lua request's pointer to here, cleared at the end */
 };
 
 /* Appends the text of an error code in the request's language. {name} is replaced by the result of

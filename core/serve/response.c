@@ -1,9 +1,11 @@
-/* Turns a handler's result into an answer: {status, json | body, headers} or {stream = reply}, or
- * nil and an error. Runs inside the task's coroutine, where everything may raise: so the parts that
- * can raise come first (headers are gathered on the stack, the body in the state's buffer), and
- * only then the exchange is touched. An answer is complete, or it is the answer to a script error.
+/* Turns a handler's result into an answer: {status, json | body | chunks, headers} or {stream =
+ * reply}, or nil and an error. Runs inside the task's coroutine, where everything may raise: so the
+ * parts that can raise come first (headers are gathered on the stack, the body in the state's
+ * buffer), and only then the exchange is touched. An answer is complete, or it is the answer to a
+ * script error.
  */
 #include "script/value.h"
+#include "serve/chunks.h"
 #include "serve/request.h"
 #include "tide/modules.h"
 
@@ -187,23 +189,44 @@ static struct tt_str read_body(lua_State *L, int response, struct tt_buf *out)
     return type;
 }
 
-void tt_response_render(lua_State *L, struct tt_request *request)
+/* The function of an answer in chunks goes to the top of the stack. */
+static bool open_chunks(lua_State *L, struct tt_request *request, int response, int status)
+{
+    int function = lua_gettop(L);
+    if (lua_type(L, function) != LUA_TFUNCTION)
+        luaL_error(L, "response field 'chunks' is a %s", luaL_typename(L, function));
+    struct tt_str type = tt_value_field(L, response, "content_type");
+    int headers = gather_headers(L, response);
+    add_headers(L, request, headers);
+    tt_http_add_header(request->exchange, TT_STR("Content-Type"),
+                       type.data ? type : TT_STR("text/plain; charset=utf-8"));
+    if (!tt_chunks_open(request, status))
+        return false;
+    lua_settop(L, function);
+    return true;
+}
+
+bool tt_response_render(lua_State *L, struct tt_request *request)
 {
     int response = lua_gettop(L) - 1;
 
     luaL_checkstack(L, 16, "response");
     if (lua_isnil(L, response)) {
         render_error(L, request, response + 1);
-        return;
+        return false;
     }
     if (lua_type(L, response) != LUA_TTABLE)
         luaL_error(L, "a handler returned a %s, not a response table", luaL_typename(L, response));
     lua_settop(L, response);
     if (render_stream(L, request, response))
-        return;
+        return false;
     int64_t status = tt_value_field_int(L, response, "status", 200);
     if (status < 200 || status > 599)
         luaL_error(L, "response status %I is not allowed", (LUAI_UACINT)status);
+    lua_pushliteral(L, "chunks");
+    if (lua_rawget(L, response) != LUA_TNIL)
+        return open_chunks(L, request, response, (int)status);
+    lua_settop(L, response);
     struct tt_buf *body = tt_value_scratch(L);
     struct tt_str type = read_body(L, response, body);
     int headers = gather_headers(L, response);
@@ -212,4 +235,5 @@ void tt_response_render(lua_State *L, struct tt_request *request)
         tt_http_add_header(request->exchange, TT_STR("Content-Type"), type);
     /* The buffer's memory moves into the answer; the state gets a new one when it needs it. */
     tt_request_reply(request, (int)status, body);
+    return false;
 }

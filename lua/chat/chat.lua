@@ -7,7 +7,7 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
 local llm = require "tide.llm"
-local removed_files = require "files.removed_files"
+local row_parts = require "lib.row_parts"
 local sql = require "lib.sql"
 local time = require "tide.time"
 
@@ -85,14 +85,27 @@ local function insert_session(user_id, draft, now)
   }
 end
 
+--- The statement that counts a new session, in the write that stores it.
+---@param user_id integer
+---@return table statement
+local function count_session(user_id)
+  return {
+    "UPDATE users SET session_count = session_count + 1 WHERE id = ?",
+    { user_id },
+    expect = 1,
+  }
+end
+
 --- Stores a session, or returns the one that is there under this id.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
 --- when the id is another user's
 function M.create_chat_session(user_id, draft)
-  local outcomes, err =
-    db.write({ insert_session(user_id, draft, time.now()) })
+  local outcomes, err = db.write({
+    insert_session(user_id, draft, time.now()),
+    count_session(user_id),
+  })
   if not outcomes and err.code ~= "duplicate" then
     return nil, err
   end
@@ -105,22 +118,24 @@ end
 ---@param offset integer
 ---@return table[]|nil rows, integer|tide.Error total
 function M.get_chat_sessions(user_id, limit, offset)
-  local total, failed = db.one(
-    "SELECT COUNT(*) AS n FROM chat_sessions WHERE user_id = ?",
+  local user, err = db.one(
+    "SELECT session_count AS total FROM users WHERE id = ?",
     { user_id }
   )
-  if not total then
-    return nil, failed
-  end
-  local rows, err = db.query(
-    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
-      .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
-    { user_id, limit, offset }
-  )
-  if not rows then
+  if err then
     return nil, err
   end
-  return rows, total.n
+  local total = user and user.total or 0
+  local rows, failed = row_parts.read(total, limit, offset, {
+    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
+      .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
+    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
+      .. "ORDER BY updated_at, id LIMIT ? OFFSET ?",
+  }, user_id)
+  if not rows then
+    return nil, failed
+  end
+  return rows, total
 end
 
 --- The statement that changes a session with a turn.
@@ -213,6 +228,9 @@ function M.save_chat_message(user_id, draft, turn)
     },
   }
   local last = #statements
+  if not draft.id then
+    statements[#statements + 1] = count_session(user_id)
+  end
   local more = turn.stored_with and turn.stored_with(db.id_of(last)) or {}
   for _, statement in ipairs(more) do
     statements[#statements + 1] = statement
@@ -273,15 +291,28 @@ function M.update_session_title(user_id, session_id, title, old_title)
   return outcomes and outcomes[1].changes == 1, err
 end
 
---- Deletes a session with all its messages and files; the files' bytes go after
---- the commit. The running reply and waiting turns end.
+--- What a session's end takes off its owner's numbers: user, session id.
+local SQL_UNCOUNT = [[
+UPDATE users SET session_count = session_count - 1,
+  file_bytes = file_bytes - (SELECT coalesce(SUM(f.file_size), 0)
+    FROM chat_sessions AS s JOIN uploaded_files AS f ON f.session_row = s.id
+    WHERE s.user_id = ?1 AND s.session_id = ?2)
+WHERE id = ?1 AND EXISTS (SELECT 1 FROM chat_sessions
+  WHERE user_id = ?1 AND session_id = ?2)]]
+
+--- Deletes a session: with the commit it is nobody's, so that no statement
+--- finds it, its messages or its files, and its id is free. Their rows and
+--- bytes follow in small steps (core/chat/deleted_sessions.h). The running
+--- reply and waiting turns end.
 ---@param user_id integer
 ---@param session_id string
 ---@return true|nil ok, tide.Error|nil err session_not_found
 function M.delete_chat_session(user_id, session_id)
   local outcomes, err = db.write({
+    { SQL_UNCOUNT, { user_id, session_id }, expect = 1 },
     {
-      "DELETE FROM chat_sessions WHERE user_id = ? AND session_id = ?",
+      "UPDATE chat_sessions SET user_id = NULL, session_id = NULL "
+        .. "WHERE user_id = ? AND session_id = ?",
       { user_id, session_id },
       expect = 1,
     },
@@ -293,7 +324,6 @@ function M.delete_chat_session(user_id, session_id)
   -- Only now: a delete that failed must not end a reply.
   llm.stop(user_id, session_id, "session_deleted")
   cache.forget_session(user_id, session_id)
-  removed_files.remove()
   return true
 end
 

@@ -11,15 +11,15 @@ local llm = require "tide.llm"
 
 local M = {}
 
---- Rows of a history that is cached for the next turn; an export's is not.
+--- Rows of a history that is cached for the next turn.
 local CACHED_ROWS_MAX = 1000
 
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, tool_calls, created_at"
 
---- All messages of a session: session row, user, limit.
-M.SQL_ALL = "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
-  .. "WHERE session_row = ? AND user_id = ? ORDER BY id LIMIT ?"
+--- Messages of a session: session row, user, the first id and the last one.
+M.SQL_BETWEEN = "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
+  .. "WHERE session_row = ? AND user_id = ? AND id >= ? AND id <= ? ORDER BY id"
 
 --- The way from a message up to the root, at most `limit` rows. Only ids go
 --- through the recursion: texts are fetched once, for the rows that stay.

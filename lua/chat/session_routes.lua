@@ -70,17 +70,13 @@ function handlers.export(req)
   if not session then
     return nil, unknown
   end
-  local text, err
-  if args.format == "md" then
-    text, err = export.as_markdown(user_id, session, req.language)
-  else
-    text, err = export.as_json(user_id, session)
-  end
-  if not text then
-    return nil, err
-  end
   return {
-    body = text,
+    chunks = function(write)
+      if args.format == "md" then
+        return export.write_markdown(user_id, session, req.language, write)
+      end
+      return export.write_json(user_id, session, write)
+    end,
     content_type = args.format == "md" and "text/markdown; charset=utf-8"
       or "application/json; charset=utf-8",
     headers = {

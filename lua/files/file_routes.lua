@@ -1,10 +1,13 @@
 --- Files of a session: upload, list, delete.
 
+local chat = require "chat.chat"
 local errors = require "lib.errors"
 local fields = require "web.fields"
 local file_objects = require "files.objects"
 local files = require "files.files"
+local json = require "tide.json"
 local objects = require "web.objects"
+local pages = require "web.pages"
 local texts = require "lib.texts"
 
 ---@type table<string, fun(req: tide.Request)>
@@ -33,13 +36,63 @@ function handlers.upload(req)
   }
 end
 
-function handlers.list(req)
-  local user_id = req.user.id
-  local rows, err = files.get_files_by_session(user_id, req.args.session_id)
+--- A page, for a client that asks for one.
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+local function list_page(req)
+  local args = req.args
+  local rows, total = files.get_files_by_session(
+    req.user.id,
+    args.session_id,
+    args.page_size,
+    pages.offset(args)
+  )
   if not rows then
-    return nil, err
+    return nil, total
   end
-  return { json = { data = objects.map(rows, file_objects.file) } }
+  return {
+    json = {
+      data = objects.map(rows, file_objects.file),
+      pagination = pages.pagination(args, total),
+    },
+  }
+end
+
+--- All of them, written while they are read.
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+local function list_all(req)
+  local user_id = req.user.id
+  local session, unknown =
+    chat.get_chat_session(user_id, req.args.session_id)
+  if not session then
+    return nil, unknown
+  end
+  return {
+    content_type = "application/json; charset=utf-8",
+    chunks = function(write)
+      local before = '{"data":['
+      local ok, err = files.each_piece(user_id, session.id, function(rows)
+        local list = {}
+        for i, row in ipairs(rows) do
+          list[i] = json.encode(file_objects.file(row))
+        end
+        write(before .. table.concat(list, ","))
+        before = ","
+      end)
+      if not ok then
+        return nil, err
+      end
+      write((before == "," and "" or before) .. "]}\n")
+    end,
+  }
+end
+
+function handlers.list(req)
+  if req.query.page or req.query.page_size then
+    return list_page(req)
+  end
+  return list_all(req)
 end
 
 function handlers.delete(req)
@@ -71,10 +124,13 @@ return {
     method = "GET",
     path = "/api/files/session/:session_id",
     auth = "user",
-    summary = "A session's files, newest first",
+    summary = "A session's files, newest first: a page, or all without both "
+      .. "arguments (then without `pagination`)",
     params = { fields = { fields.name("session_id") } },
+    query = pages.numbered(20, 100),
     response = objects.object({
       data = objects.list(file_objects.file_schema),
+      pagination = pages.pagination_schema,
     }),
     handler = handlers.list,
   },

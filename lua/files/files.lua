@@ -2,14 +2,13 @@
 --- its bytes are stored, and deleted before them, so the bytes of a row are
 --- always there. What a crash leaves between the two is swept at start.
 
-local chat = require "chat.chat"
 local config = require "tide.config"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local files = require "tide.files"
 local json = require "tide.json"
 local policy = require "policy.files"
-local removed_files = require "files.removed_files"
+local row_parts = require "lib.row_parts"
 local text = require "tide.text"
 local texts = require "lib.texts"
 local time = require "tide.time"
@@ -20,11 +19,16 @@ local M = {}
 local SESSION_MAX = 1000
 --- Characters of decoded text in one list; older files come without.
 local LIST_TEXT_MAX = 4 * 1024 * 1024
+--- Of a list that is read in pieces: files in one, and characters of text
+--- unless one file alone has more.
+local PIECE_ROWS = 100
+local PIECE_TEXT = 64 * 1024
 
 local COLUMNS = "f.id, s.session_id, f.file_name, f.file_key, f.file_size, "
   .. "f.file_type, f.is_processed, f.created_at, f.updated_at, "
 local TABLES = "FROM uploaded_files AS f "
   .. "JOIN chat_sessions AS s ON s.id = f.session_row "
+  .. "AND s.user_id = f.user_id "
 
 --- Whether an upload may be stored at all, as far as its head shows.
 ---@param upload tide.Upload
@@ -50,12 +54,10 @@ end
 local SQL_INSERT = [[
 INSERT INTO uploaded_files (user_id, session_row, file_name, file_key,
   file_size, file_type, created_at, updated_at)
-SELECT ?1, s.id, ?3, ?4, ?5, ?6, ?7, ?7 FROM chat_sessions AS s
+SELECT ?1, s.id, ?3, ?4, ?5, ?6, ?7, ?7
+FROM chat_sessions AS s JOIN users AS u ON u.id = s.user_id
 WHERE s.session_id = ?2 AND s.user_id = ?1
-  AND ?5 + (SELECT coalesce(SUM(file_size), 0) FROM uploaded_files
-    WHERE user_id = ?1) <= ?8
-  AND (SELECT COUNT(*) FROM uploaded_files
-    WHERE session_row = s.id AND user_id = ?1) < ?9]]
+  AND ?5 + u.file_bytes <= ?8 AND s.file_count < ?9]]
 
 --- Why a file has no room, before its bytes are stored; also after an insert
 --- that changed nothing.
@@ -65,18 +67,14 @@ WHERE s.session_id = ?2 AND s.user_id = ?1
 ---@return true|nil ok
 ---@return tide.Error|nil err session_not_found, quota_exceeded, too_many_files
 local function check_room(user_id, session_id, size)
-  local session, unknown = chat.get_chat_session(user_id, session_id)
-  if not session then
-    return nil, unknown
-  end
   local used, err = db.one(
-    "SELECT coalesce(SUM(file_size), 0) AS bytes, "
-      .. "COUNT(CASE WHEN session_row = ?2 THEN 1 END) AS files "
-      .. "FROM uploaded_files WHERE user_id = ?1",
-    { user_id, session.id }
+    "SELECT u.file_bytes AS bytes, s.file_count AS files "
+      .. "FROM chat_sessions AS s JOIN users AS u ON u.id = s.user_id "
+      .. "WHERE s.user_id = ? AND s.session_id = ?",
+    { user_id, session_id }
   )
   if not used then
-    return nil, err
+    return nil, err or errors.new("session_not_found")
   elseif used.bytes + size > config.get("limits.user_files") then
     return nil, errors.new("quota_exceeded")
   elseif used.files >= SESSION_MAX then
@@ -121,6 +119,17 @@ function M.save_file(user_id, session_id, upload, language)
       },
       expect = 1,
     },
+    {
+      "UPDATE chat_sessions SET file_count = file_count + 1 "
+        .. "WHERE user_id = ? AND session_id = ?",
+      { user_id, session_id },
+      expect = 1,
+    },
+    {
+      "UPDATE users SET file_bytes = file_bytes + ? WHERE id = ?",
+      { upload.size, user_id },
+      expect = 1,
+    },
   })
   if not outcomes then
     files.remove(key) -- when that fails too: swept at start
@@ -137,22 +146,111 @@ function M.save_file(user_id, session_id, upload, language)
   }
 end
 
---- A session's files, newest first.
+--- A page of a session's files: where it is cut out, and its order.
+---@param inner string order of the rows that are skipped and taken
+---@param outer string
+---@return string sql
+local function page_sql(inner, outer)
+  return "SELECT " .. COLUMNS .. "CASE WHEN SUM(length(f.content)) "
+    .. "OVER (ORDER BY f.id DESC) <= ? THEN f.content ELSE '' END AS content "
+    .. "FROM (SELECT * FROM uploaded_files WHERE session_row = ? "
+    .. "AND user_id = ? ORDER BY " .. inner .. " LIMIT ? OFFSET ?) AS f "
+    .. "JOIN chat_sessions AS s ON s.id = f.session_row "
+    .. "AND s.user_id = f.user_id ORDER BY " .. outer
+end
+
+local SQL_PAGE = {
+  page_sql("id DESC", "f.id DESC"),
+  page_sql("id", "f.id"),
+}
+
+--- A page of a session's files, newest first. What a list has of decoded text
+--- is bounded: LIST_TEXT_MAX.
+---@async
 ---@param user_id integer
 ---@param session_id string
----@return table[]|nil rows, tide.Error|nil err session_not_found
-function M.get_files_by_session(user_id, session_id)
-  local session, unknown = chat.get_chat_session(user_id, session_id)
-  if not session then
-    return nil, unknown
-  end
-  return db.query(
-    "SELECT " .. COLUMNS .. "CASE WHEN SUM(length(f.content)) "
-      .. "OVER (ORDER BY f.id DESC) <= ? THEN f.content ELSE '' END "
-      .. "AS content " .. TABLES
-      .. "WHERE f.session_row = ? AND f.user_id = ? ORDER BY f.id DESC",
-    { LIST_TEXT_MAX, session.id, user_id }
+---@param limit? integer nil = all
+---@param offset? integer default 0
+---@return table[]|nil rows
+---@return integer|tide.Error total session_not_found
+function M.get_files_by_session(user_id, session_id, limit, offset)
+  local session, err = db.one(
+    "SELECT id, file_count FROM chat_sessions "
+      .. "WHERE user_id = ? AND session_id = ?",
+    { user_id, session_id }
   )
+  if not session then
+    return nil, err or errors.new("session_not_found")
+  end
+  local rows, failed = row_parts.read(
+    session.file_count,
+    limit or session.file_count,
+    offset or 0,
+    SQL_PAGE,
+    LIST_TEXT_MAX,
+    session.id,
+    user_id
+  )
+  if not rows then
+    return nil, failed
+  end
+  return rows, session.file_count
+end
+
+local SQL_SIZES = "SELECT f.id, length(f.content) AS size " .. TABLES
+  .. "WHERE f.session_row = ? AND f.user_id = ? AND f.id < ? "
+  .. "ORDER BY f.id DESC LIMIT ?"
+
+local SQL_BETWEEN = "SELECT " .. COLUMNS
+  .. "CASE WHEN f.id >= ? THEN f.content ELSE '' END AS content " .. TABLES
+  .. "WHERE f.session_row = ? AND f.user_id = ? AND f.id <= ? AND f.id >= ? "
+  .. "ORDER BY f.id DESC"
+
+--- The last file whose text comes along. The others' sizes become 0.
+---@param sizes {id: integer, size: integer}[] newest first; changed
+---@param chars integer of text in the list so far
+---@return integer id, integer chars
+local function last_with_text(sizes, chars)
+  local id = math.maxinteger
+  for _, file in ipairs(sizes) do
+    chars = chars + file.size
+    if chars <= LIST_TEXT_MAX then
+      id = file.id
+    else
+      file.size = 0
+    end
+  end
+  return id, chars
+end
+
+--- Hands over all files of a session, newest first, in pieces, however many
+--- there are.
+---@async
+---@param user_id integer
+---@param session_row integer
+---@param take fun(rows: table[])
+---@return true|nil ok, tide.Error|nil err
+function M.each_piece(user_id, session_row, take)
+  local below, chars = math.maxinteger, 0
+  repeat
+    local sizes, err =
+      db.fetch(SQL_SIZES, { session_row, user_id, below, PIECE_ROWS })
+    if not sizes then
+      return nil, err
+    end
+    local with_text
+    with_text, chars = last_with_text(sizes, chars)
+    for first, last in row_parts.pieces(sizes, PIECE_TEXT) do
+      local rows, failed =
+        db.fetch(SQL_BETWEEN, { with_text, session_row, user_id, first, last })
+      if not rows then
+        return nil, failed
+      end
+      take(rows)
+      below = last
+    end
+  until #sizes < PIECE_ROWS
+  return true
 end
 
 ---@param user_id integer
@@ -175,18 +273,33 @@ end
 ---@param file_id integer
 ---@return true|nil ok, tide.Error|nil err file_not_found
 function M.delete_file(user_id, file_id)
+  local row, unknown = M.get_file_by_id(user_id, file_id)
+  if not row then
+    return nil, unknown
+  end
   local outcomes, err = db.write({
     {
       "DELETE FROM uploaded_files WHERE id = ? AND user_id = ?",
       { file_id, user_id },
       expect = 1,
     },
+    {
+      "UPDATE chat_sessions SET file_count = file_count - 1 "
+        .. "WHERE user_id = ? AND session_id = ?",
+      { user_id, row.session_id },
+      expect = 1, -- not one that is deleted: its files are not counted
+    },
+    {
+      "UPDATE users SET file_bytes = file_bytes - ? WHERE id = ?",
+      { row.file_size, user_id },
+      expect = 1,
+    },
   })
   if not outcomes then
-    local unknown = err.code == "unexpected_changes"
-    return nil, unknown and errors.new("file_not_found") or err
+    local gone = err.code == "unexpected_changes"
+    return nil, gone and errors.new("file_not_found") or err
   end
-  removed_files.remove()
+  files.remove(row.file_key) -- when that fails: again in the background
   return true
 end
 

@@ -5,10 +5,11 @@
 # usage: tests/bench/run.sh [--quick] [SECTION...]
 #
 #   --quick   about a minute, to see that everything works; its numbers mean little
-#   sections  health list chat burst many latency start, all by default; open, search, redis,
-#             reload and abuse on demand
+#   sections  health list chat burst many latency start, all by default; open, search, growth,
+#             redis, reload and abuse on demand
 #   DATA_ROOT the folder for databases ($TMPDIR or /tmp): the disk matters for chat and latency
 #   TIDETALK_BIN  another build of the server
+#   GROWTH_MAX the most rows in section growth (100000)
 #
 # What the sections do is in sections.sh; results with explanations in docs/performance.md.
 set -euo pipefail
@@ -21,6 +22,8 @@ source "$HERE/lib.sh"
 source "$HERE/sections.sh"
 # shellcheck source=tests/bench/search.sh
 source "$HERE/search.sh"
+# shellcheck source=tests/bench/growth.sh
+source "$HERE/growth.sh"
 # shellcheck source=tests/bench/redis.sh
 source "$HERE/redis.sh"
 # shellcheck source=tests/bench/reload.sh
@@ -30,7 +33,7 @@ source "$HERE/abuse.sh"
 
 PACKAGES_BENCH=(libcmocka-dev curl procps wrk nginx-light libnginx-mod-http-lua)
 SECTIONS_ALL=(health list chat burst many latency start)
-SECTIONS_LONG=(open search redis reload abuse) # only when asked for: a minute each
+SECTIONS_LONG=(open search growth redis reload abuse) # only when asked for: a minute each
 BUILD=$ROOT/build/bench
 TIDETALK=${TIDETALK_BIN:-$BUILD/tidetalk}
 MOCK_LLM=$BUILD/tests/mock_llm/mock_llm

@@ -112,7 +112,8 @@ describe('an upload', () => {
     assertError(await send(stranger, body(session)), 401, 'invalid_token');
     stranger.token = null;
     assertError(await send(stranger, body(session)), 401, 'unauthorized');
-    await eventually(() => stored(context.server).length === before.length, 'nothing is left');
+    // What a test before this one refused may go meanwhile.
+    await eventually(() => stored(context.server).length <= before.length, 'nothing is left');
   });
 
   test('never gets a name that leads anywhere', async () => {
@@ -199,9 +200,8 @@ describe('an upload', () => {
     const keys = (await list(user, other)).map((row) => row.FilePath);
     assert.deepEqual(keys.length, 3);
     await user.ok('DELETE', `/api/chat/sessions/${other}`);
-    const left = keysStored(context.server);
-    for (const key of keys) assert.ok(!left.includes(key));
     assertError(await user.get(`/api/files/session/${other}`), 404, 'session_not_found');
+    await eventually(() => !keysStored(context.server).some((key) => keys.includes(key)), 'their bytes are gone');
   });
 
   test('is not seen by others', async () => {

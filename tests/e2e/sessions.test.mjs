@@ -7,6 +7,7 @@ import { uniqueName } from './support/client.mjs';
 import { HANG_MS, test } from './support/limits.mjs';
 import { LOOPBACK, PERSONAS } from './support/server.mjs';
 import { TIME, assertError, keysOf, withServer } from './support/suite.mjs';
+import { upload } from './support/upload.mjs';
 
 const newSession = async (user, more) =>
   (await user.ok('POST', '/api/chat/session', { model_name: 'demo', ...more })).session_id;
@@ -232,6 +233,23 @@ describe('deleting a session', () => {
     }
     assert.deepEqual((await user.ok('GET', '/api/chat/sessions')).data.map((s) => s.SessionID), [kept]);
     assert.equal((await user.say(model, session, 'hi')).response, 'system,user', 'nothing is remembered');
+  });
+
+  test('takes its files and its search entries along at once', async () => {
+    const user = await context.server.user();
+    const model = await user.model(context.mock.url('echo=1'));
+    const session = uniqueName('session');
+    const { message_id: message } = await user.say(model, session, 'a lighthouse');
+    const { file_id: file } = await upload(user, session, 'a.txt', 'x');
+    const found = () => user.ok('GET', '/api/chat/search?q=lighthouse');
+    assert.equal((await found()).pagination.total, 2);
+    await user.ok('DELETE', `/api/chat/sessions/${session}`);
+    assert.deepEqual([(await found()).data, (await found()).pagination.total], [[], 0]);
+    assertError(await user.delete(`/api/files/${file}`), 404, 'file_not_found');
+    await user.say(model, session, 'made anew');
+    assertError(await user.get(`/api/chat/sessions/${session}/messages?leaf=${message}`), 404, 'message_not_found');
+    assert.deepEqual((await user.messages(session)).map((m) => m.content), ['made anew', 'made anew']);
+    assert.equal((await user.ok('GET', '/api/chat/sessions')).pagination.total, 1);
   });
 
   test('works for a long one', async () => {

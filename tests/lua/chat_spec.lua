@@ -41,10 +41,11 @@ describe("chat.chat", function()
 
   it("stores a new session and returns its row", function()
     assert.equal(row, create())
-    assert.equal(1, #written)
+    assert.equal(2, #written)
     assert.truthy(written[1][1]:find("INSERT INTO chat_sessions", 1, true))
     assert.same({ "s", 7, "a new title", "demo", "Second", 0 },
       { table.unpack(written[1][2], 1, 6) })
+    assert.truthy(written[2][1]:find("session_count + 1", 1, true))
     assert.same({ 7, "s" }, asked)
   end)
 

@@ -74,10 +74,8 @@ describe("files.files", function()
     tide.install({
       db = {
         one = function(sql)
-          if sql:find("FROM chat_sessions", 1, true) then
-            return row
-          elseif sql:find("SUM", 1, true) then
-            return { bytes = 10, files = 0 }
+          if sql:find("file_bytes", 1, true) then
+            return row and { bytes = 10, files = 0 }
           end
         end,
         query = function()

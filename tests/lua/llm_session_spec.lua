@@ -48,8 +48,12 @@ describe("chat.llm_session", function()
       end,
       write = function(statements)
         note("write")
-        assert.equal(3, #statements)
-        return { { id = 1 }, { id = 5 }, { id = 6 } }
+        -- Session, question, reply; a new session is counted besides.
+        assert.equal(
+          statements[1][1]:find("INSERT", 1, true) and 4 or 3,
+          #statements
+        )
+        return { { id = 1 }, { id = 5 }, { id = 6 }, {} }
       end,
     }
     local reply = {

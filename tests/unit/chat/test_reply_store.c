@@ -141,6 +141,29 @@ static void test_deleted_session(void **state)
     assert_int_equal(outside_int(f->path, "SELECT version FROM chat_sessions WHERE id = 6"), 1);
 }
 
+/* Its rows are still there, but nobody's. */
+static void test_session_that_is_being_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct result r;
+    size_t row;
+
+    run(f,
+        job_of("UPDATE chat_sessions SET session_id = NULL, user_id = NULL WHERE id = 6", NULL,
+               NULL),
+        &r);
+    struct tt_db_job *job = job_of("SELECT 1", NULL, NULL);
+    struct tt_chat_reply_end end = {.message_id = 12,
+                                    .session_row = 6,
+                                    .content = TT_STR("gone"),
+                                    .status = TT_STR("complete")};
+    tt_chat_store_end(job, &end, &row);
+    run(f, job, &r);
+    assert_int_equal(r.error.status, 0);
+    assert_int_equal(r.outcome[row].changes, 0);
+    assert_text(f, "SELECT status || content FROM chat_messages WHERE id = 12", "streaming");
+}
+
 static void test_checkpoint_again(void **state)
 {
     struct fixture *f = *state;
@@ -233,6 +256,7 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deleted_session, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_session_that_is_being_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_checkpoint_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repair, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repair_of_many, setup, teardown),
