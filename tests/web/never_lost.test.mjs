@@ -163,12 +163,13 @@ describe('never lost', () => {
 });
 
 async function honoursKeys(client) {
-  const body = { session_id: 'probe', model_name: 'demo', message: 'Hi' };
+  const id = `probe-${client.user.id}`;
+  const body = { session_id: id, model_name: 'demo', message: 'Hi' };
   for (let i = 0; i < 2; i += 1) {
-    const answer = await client.fetch('POST', '/api/chat/message/stream', body, { headers: { 'Idempotency-Key': 'probe' } });
+    const answer = await client.fetch('POST', '/api/chat/message/stream', body, { headers: { 'Idempotency-Key': id } });
     await answer.text();
   }
-  return (await stored(client, 'probe')).length === 2;
+  return (await stored(client, id)).length === 2;
 }
 
 describe('a restart of the server', () => {
