@@ -70,6 +70,7 @@ void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods,
 
 /* JSON null and SQL NULL in Lua: the light userdata NULL, as in lua-cjson. */
 void tt_value_push_null(lua_State *L);
+bool tt_value_is_null(lua_State *L, int index);
 
 /* A string field of the table at index, data == NULL when absent; raises when it is not a string.
  * The table itself keeps it alive, so __index is not used: these tables must be plain ones. */
