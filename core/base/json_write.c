@@ -110,6 +110,13 @@ void tt_json_key(struct tt_json_writer *w, struct tt_str key)
     w->after_key = true;
 }
 
+void tt_json_raw_key(struct tt_json_writer *w, struct tt_str key)
+{
+    separate(w);
+    put(w, key.data, key.len);
+    w->after_key = true;
+}
+
 void tt_json_str(struct tt_json_writer *w, struct tt_str s)
 {
     put_string(w, s, false);

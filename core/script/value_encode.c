@@ -1,67 +1,155 @@
-/* Lua values to JSON, through base/json, which knows integers and empty lists. */
+/* Lua values to JSON, through base/json, which knows integers and empty lists. The members of an
+ * object are sorted by name: Lua keeps no order of its own, and a table that is walked twice, in
+ * two states or after a restart, must give the same text. */
+#include "script/value_encode.h"
+
 #include "script/file_data.h"
-#include "script/value.h"
+
+#include <stdlib.h>
 
 #define BODY_TEXT_GUESS 65536
+#define FEW             16 /* members that are sorted without memory from Lua */
 
-static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth);
+/* ---- members in order ---- */
 
-static void encode_object(lua_State *L, int index, struct tt_json_writer *w, int depth)
+struct member {
+    const char *text; /* of the key, which the table keeps alive; NULL: it is a number */
+    size_t len;
+    lua_Integer number;
+};
+
+/* The key's text; `digits` has room for that of a number. */
+static struct tt_str name_of(const struct member *member, char digits[24])
 {
-    tt_json_begin_object(w);
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        size_t len;
-        const char *key;
-        if (lua_type(L, -2) == LUA_TSTRING) {
-            key = lua_tolstring(L, -2, &len);
-            tt_json_key(w, tt_str_of(key, len));
-        } else if (lua_isinteger(L, -2)) {
-            char number[24];
-            len = (size_t)snprintf(number, sizeof(number), LUA_INTEGER_FMT, lua_tointeger(L, -2));
-            tt_json_key(w, tt_str_of(number, len));
-        } else {
-            luaL_error(L, "json.encode: a key must be a string, not a %s", luaL_typename(L, -2));
-        }
-        encode(L, lua_gettop(L), w, depth + 1);
-        lua_pop(L, 1);
-    }
-    tt_json_end_object(w);
+    if (member->text)
+        return tt_str_of(member->text, member->len);
+    return tt_str_of(digits, (size_t)snprintf(digits, 24, LUA_INTEGER_FMT, member->number));
 }
 
-static void encode_table(lua_State *L, int index, struct tt_json_writer *w, int depth)
+static int compare_members(const void *left, const void *right)
+{
+    char digits[2][24];
+    struct tt_str a = name_of(left, digits[0]), b = name_of(right, digits[1]);
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static void sort_members(struct member *members, size_t count)
+{
+    if (count > FEW) {
+        qsort(members, count, sizeof(*members), compare_members);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct member member = members[i];
+        size_t to = i;
+        for (; to > 0 && compare_members(&members[to - 1], &member) > 0; to--)
+            members[to] = members[to - 1];
+        members[to] = member;
+    }
+}
+
+static struct member read_key(lua_State *L, int index)
+{
+    struct member member = {0};
+
+    if (lua_type(L, index) == LUA_TSTRING)
+        member.text = lua_tolstring(L, index, &member.len);
+    else if (lua_isinteger(L, index))
+        member.number = lua_tointeger(L, index);
+    else
+        luaL_error(L, "json.encode: a key must be a string, not a %s", luaL_typename(L, index));
+    return member;
+}
+
+/* Stores the first `room` members; returns how many there are. */
+static size_t gather(lua_State *L, int index, const struct tt_value_choice *choice,
+                     struct member *to, size_t room)
+{
+    char digits[24];
+    size_t count = 0;
+
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        lua_pop(L, 1);
+        struct member member = read_key(L, -1);
+        if (choice && !choice->wants(choice->arg, name_of(&member, digits)))
+            continue;
+        if (count < room)
+            to[count] = member;
+        count++;
+    }
+    return count;
+}
+
+void tt_value_encode_members(lua_State *L, int index, struct tt_value_encoder *encoder, int depth,
+                             const struct tt_value_choice *choice)
+{
+    struct member few[FEW], *members = few;
+    int top = lua_gettop(L);
+    size_t count = gather(L, index, choice, few, FEW);
+    char digits[24];
+
+    if (count > FEW) {
+        members = lua_newuserdatauv(L, count * sizeof(*members), 0);
+        gather(L, index, choice, members, count);
+    }
+    sort_members(members, count);
+    for (size_t i = 0; i < count; i++) {
+        tt_json_key(&encoder->writer, name_of(&members[i], digits));
+        if (members[i].text) {
+            lua_pushlstring(L, members[i].text, members[i].len);
+            lua_rawget(L, index);
+        } else {
+            lua_rawgeti(L, index, members[i].number);
+        }
+        tt_value_encode_at(L, lua_gettop(L), encoder, depth);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, top);
+}
+
+/* ---- values ---- */
+
+void tt_value_check_depth(lua_State *L, int depth)
 {
     if (depth >= TT_JSON_MAX_DEPTH - 1)
         luaL_error(L, "json.encode: nested deeper than %d (a table that holds itself?)",
                    TT_JSON_MAX_DEPTH);
     luaL_checkstack(L, 6, "json.encode");
+}
+
+static void encode_table(lua_State *L, int index, struct tt_value_encoder *encoder, int depth)
+{
+    struct tt_json_writer *w = &encoder->writer;
+
+    tt_value_check_depth(L, depth);
     if (!tt_value_is_array(L, index)) {
-        encode_object(L, index, w, depth);
+        tt_json_begin_object(w);
+        tt_value_encode_members(L, index, encoder, depth + 1, NULL);
+        tt_json_end_object(w);
         return;
     }
     lua_Unsigned count = lua_rawlen(L, index);
     tt_json_begin_array(w);
     for (lua_Unsigned i = 1; i <= count; i++) {
         lua_rawgeti(L, index, (lua_Integer)i);
-        encode(L, lua_gettop(L), w, depth + 1);
+        tt_value_encode_at(L, lua_gettop(L), encoder, depth + 1);
         lua_pop(L, 1);
     }
     tt_json_end_array(w);
 }
 
-/* What goes into a request's body and nowhere else. */
-struct encoder {
-    struct tt_json_writer writer;
-    bool files;
-};
-
 /* Base64 and the head of a data URL need no escapes. */
-static bool encode_file(lua_State *L, int index, struct tt_json_writer *w)
+static bool encode_file(lua_State *L, int index, struct tt_value_encoder *encoder)
 {
+    struct tt_json_writer *w = &encoder->writer;
     struct tt_str text;
+
     if (!tt_value_file_text(L, index, &text))
         return false;
-    if (!TT_CONTAINER_OF(w, struct encoder, writer)->files)
+    if (!encoder->files)
         luaL_error(L, "json.encode: the bytes of a file go into a request's body only");
     tt_json_raw(w, TT_STR("\""));
     if (tt_buf_append_str(w->buf, text) != 0 || tt_buf_putc(w->buf, '"') != 0)
@@ -69,8 +157,9 @@ static bool encode_file(lua_State *L, int index, struct tt_json_writer *w)
     return true;
 }
 
-static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
+void tt_value_encode_at(lua_State *L, int index, struct tt_value_encoder *encoder, int depth)
 {
+    struct tt_json_writer *w = &encoder->writer;
     size_t len;
     const char *text;
 
@@ -89,13 +178,13 @@ static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
         tt_json_bool(w, lua_toboolean(L, index));
         break;
     case LUA_TTABLE:
-        encode_table(L, index, w, depth);
+        encode_table(L, index, encoder, depth);
         break;
     case LUA_TNIL:
         tt_json_null(w);
         break;
     default:
-        if (encode_file(L, index, w))
+        if (encode_file(L, index, encoder))
             break;
         if (!tt_value_is_null(L, index))
             luaL_error(L, "json.encode: a %s cannot be encoded", luaL_typename(L, index));
@@ -107,15 +196,15 @@ static void encode(lua_State *L, int index, struct tt_json_writer *w, int depth)
 
 void tt_value_encode(lua_State *L, int index, struct tt_buf *out)
 {
-    struct encoder encoder = {.writer.buf = out};
-    encode(L, lua_absindex(L, index), &encoder.writer, 0);
+    struct tt_value_encoder encoder = {.writer.buf = out};
+    tt_value_encode_at(L, lua_absindex(L, index), &encoder, 0);
 }
 
 void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out)
 {
-    struct encoder encoder = {.writer.buf = out, .files = true};
+    struct tt_value_encoder encoder = {.writer.buf = out, .files = true};
     size_t bytes = tt_value_file_sum(L, index);
     if (bytes > 0)
         tt_buf_reserve(out, bytes + BODY_TEXT_GUESS); /* instead of copying megabytes as it grows */
-    encode(L, lua_absindex(L, index), &encoder.writer, 0);
+    tt_value_encode_at(L, lua_absindex(L, index), &encoder, 0);
 }

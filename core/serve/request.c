@@ -6,6 +6,7 @@
 #include "base/url.h"
 #include "script/value.h"
 #include "serve/request_json.h"
+#include "serve/route_schema.h"
 #include "tide/intake.h"
 #include "tide/modules.h"
 
@@ -180,12 +181,21 @@ static int request_read_json(lua_State *L)
     return 1;
 }
 
+static int request_encode(lua_State *L)
+{
+    struct tt_request *request = request_of(L);
+
+    luaL_checkany(L, 2);
+    struct tt_buf *text = tt_value_scratch(L);
+    tt_route_encode(L, request, 2, text);
+    tt_buf_putc(text, '\n');
+    lua_pushlstring(L, text->data, text->len);
+    return 1;
+}
+
 static const luaL_Reg methods[] = {
-    {"header", request_header},
-    {"cookie", request_cookie},
-    {"raw_body", request_raw_body},
-    {"read_json", request_read_json},
-    {NULL, NULL},
+    {"header", request_header},       {"cookie", request_cookie}, {"raw_body", request_raw_body},
+    {"read_json", request_read_json}, {"encode", request_encode}, {NULL, NULL},
 };
 
 void tt_request_push_metatable(lua_State *L)

@@ -17,9 +17,9 @@ local json = {}
 ---@return tide.Error|nil err invalid_json
 function json.decode(text) end
 
---- Tables with [1] or marked by json.array are arrays, others objects. Raises
---- on values that JSON cannot express: functions, cycles, secrets, keys of other
---- types.
+--- Tables with [1] or marked by json.array are arrays, others objects, with
+--- their members sorted by name. Raises on values that JSON cannot express:
+--- functions, cycles, secrets, keys of other types.
 ---@param value any
 ---@return string text without spaces
 function json.encode(value) end

@@ -43,10 +43,18 @@ function Request:raw_body() end
 ---@return tide.Error|nil err invalid_json, too_many_values
 function Request:read_json(names) end
 
+--- The text of an answer: what the field `json` of a response is sent as, for
+--- handlers that store or sign it. Members come in the order of the route's
+--- schema `response`.
+---@param value any
+---@return string text ends with a newline
+function Request:encode(value) end
+
 --- What a handler returns.
 ---@class tide.Response
 ---@field status? integer default 200
----@field json? any encoded as the body
+---@field json? any encoded as the body, members in the order of the route's
+--- schema `response`
 ---@field body? string instead of json
 ---@field content_type? string with body; default text/plain; charset=utf-8
 ---@field headers? table<string, string|string[]>
