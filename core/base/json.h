@@ -85,6 +85,8 @@ void tt_json_begin_array(struct tt_json_writer *w);
 void tt_json_end_array(struct tt_json_writer *w);
 void tt_json_key(struct tt_json_writer *w, struct tt_str key);
 void tt_json_raw_key(struct tt_json_writer *w, struct tt_str key); /* ready: "name": */
+/* A member with a text: the same as tt_json_raw_key and tt_json_str. */
+void tt_json_raw_key_str(struct tt_json_writer *w, struct tt_str key, struct tt_str s);
 void tt_json_str(struct tt_json_writer *w, struct tt_str s);
 void tt_json_int(struct tt_json_writer *w, int64_t n);
 /* Whole numbers up to 2^53 have no fraction; NaN and infinities become null. */

@@ -1,5 +1,5 @@
 /* Makes a schema of Lua into a program. Its memory is one arena, which Lua collects; names are also
- * kept as Lua strings, so that looking a member up takes no hashing. */
+ * kept as Lua strings, so that a key is found by its address. */
 #include "script/schema.h"
 
 #include "base/arena.h"
@@ -48,8 +48,8 @@ static void read_name(lua_State *L, int index, struct compiler *compiler, struct
     tt_json_key(&(struct tt_json_writer){.buf = &key}, name);
     schema->key = tt_arena_str(compiler->arena, tt_buf_str(&key));
     tt_buf_free(&key);
-    schema->position = ++compiler->string_count;
-    lua_rawseti(L, compiler->strings, schema->position);
+    schema->string = name.data;
+    lua_rawseti(L, compiler->strings, ++compiler->string_count);
 }
 
 static void compile(lua_State *L, int index, int depth, struct compiler *compiler,
@@ -135,25 +135,24 @@ static int new_program(lua_State *L)
     return 1;
 }
 
-const struct tt_schema *tt_schema_push(lua_State *L, int index)
+const struct tt_schema *tt_schema_of(lua_State *L, int index)
 {
+    int top = lua_gettop(L);
+
     index = lua_absindex(L, index);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &programs_key);
     lua_pushvalue(L, index);
-    if (lua_rawget(L, -2) == LUA_TNIL) {
-        lua_pop(L, 1);
+    if (lua_rawget(L, top + 1) == LUA_TNIL) {
         lua_pushcfunction(L, new_program);
         lua_pushvalue(L, index);
         lua_call(L, 1, 1);
         lua_pushvalue(L, index);
         lua_pushvalue(L, -2);
-        lua_rawset(L, -4);
+        lua_rawset(L, top + 1);
     }
-    lua_remove(L, -2);
     lua_rawgeti(L, -1, 2);
     const struct tt_schema *schema = lua_touserdata(L, -1);
-    lua_rawgeti(L, -2, 3);
-    lua_remove(L, -2);
+    lua_settop(L, top);
     return schema; /* the schema keeps its program, and with it the arena */
 }
 

@@ -1,7 +1,9 @@
-/* Writes answers. A declared member costs one lookup by a string that is there and the copy of its
- * key; only a table with more members than those is walked for the others. */
+/* Writes answers. A table is walked once, which finds the declared members by the addresses of
+ * their names; keys are copied as they were escaped once. */
 #include "script/schema.h"
 #include "script/value_encode.h"
+
+#define SHORT_MAX 40 /* of Lua's strings that are unique (LUAI_MAXSHORTLEN) */
 
 /* Where in the answer something is. */
 struct place {
@@ -11,7 +13,6 @@ struct place {
 
 struct writing {
     lua_State *L;
-    int strings;
     const struct tt_schema_listener *listener;
     struct tt_value_encoder encoder;
 };
@@ -61,44 +62,82 @@ static bool is_undeclared(void *arg, struct tt_str key)
     return true;
 }
 
-static bool has_more(lua_State *L, int index, size_t count)
+static void write_value(struct writing *writing, const struct place *place, int index, int depth);
+
+/* The field of a key, by its address: short strings are unique in a state. */
+static const struct tt_schema *field_of(const struct tt_schema *schema, const char *key, size_t len)
 {
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        lua_pop(L, 1);
-        if (count-- == 0) {
-            lua_pop(L, 1);
-            return true;
-        }
-    }
-    return false;
+    const struct tt_schema *end = schema->fields + schema->field_count;
+
+    for (const struct tt_schema *field = schema->fields; field < end; field++)
+        if (field->string == key)
+            return field;
+    for (const struct tt_schema *field = schema->fields; len > SHORT_MAX && field < end; field++)
+        if (tt_str_eq(field->name, tt_str_of(key, len)))
+            return field;
+    return NULL;
 }
 
-static void write_value(struct writing *writing, const struct place *place, int index, int depth);
+/* Replaces the nils at `places` by the values of the declared members. Returns whether there are
+ * others. */
+static bool find_members(lua_State *L, const struct tt_schema *schema, int index, int places)
+{
+    bool others = false;
+
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        size_t len = 0;
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : NULL;
+        const struct tt_schema *field = key ? field_of(schema, key, len) : NULL;
+        if (field) {
+            lua_replace(L, places + (int)(field - schema->fields));
+        } else {
+            others = true;
+            lua_pop(L, 1);
+        }
+    }
+    return others;
+}
+
+/* Most members are texts. */
+static void write_member(struct writing *writing, const struct place *place, int index, int depth)
+{
+    struct tt_json_writer *w = &writing->encoder.writer;
+    struct tt_str text;
+
+    switch (lua_type(writing->L, index)) {
+    case LUA_TNIL:
+        return;
+    case LUA_TSTRING:
+        text.data = lua_tolstring(writing->L, index, &text.len);
+        tt_json_raw_key_str(w, place->schema->key, text);
+        return;
+    default:
+        tt_json_raw_key(w, place->schema->key);
+        write_value(writing, place, index, depth);
+    }
+}
 
 static void write_object(struct writing *writing, const struct place *place, int index, int depth)
 {
-    const struct tt_schema *schema = place->schema, *end = schema->fields + schema->field_count;
+    const struct tt_schema *schema = place->schema;
     struct tt_json_writer *w = &writing->encoder.writer;
     lua_State *L = writing->L;
-    size_t found = 0;
+    int top = lua_gettop(L);
 
+    luaL_checkstack(L, (int)schema->field_count + 8, "json.encode");
+    lua_settop(L, top + (int)schema->field_count);
+    bool others = find_members(L, schema, index, top + 1);
     tt_json_begin_object(w);
-    for (const struct tt_schema *field = schema->fields; field < end; field++) {
-        lua_rawgeti(L, writing->strings, field->position);
-        if (lua_rawget(L, index) != LUA_TNIL) {
-            found++;
-            tt_json_raw_key(w, field->key);
-            write_value(writing, &(struct place){place, field}, lua_gettop(L), depth + 1);
-        }
-        lua_pop(L, 1);
-    }
-    if (has_more(L, index, found)) {
+    for (int i = 0; i < (int)schema->field_count; i++)
+        write_member(writing, &(struct place){place, &schema->fields[i]}, top + 1 + i, depth + 1);
+    if (others) {
         struct undeclared undeclared = {writing, place};
         tt_value_encode_members(L, index, &writing->encoder, depth + 1,
                                 &(struct tt_value_choice){is_undeclared, &undeclared});
     }
     tt_json_end_object(w);
+    lua_settop(L, top);
 }
 
 static void write_array(struct writing *writing, const struct place *place, int index, int depth)
@@ -137,13 +176,12 @@ static void write_value(struct writing *writing, const struct place *place, int 
     }
 }
 
-void tt_schema_write(lua_State *L, const struct tt_schema *schema, int strings, int index,
+void tt_schema_write(lua_State *L, const struct tt_schema *schema, int index,
                      const struct tt_schema_listener *listener, struct tt_buf *out)
 {
-    struct writing writing = {.L = L,
-                              .strings = lua_absindex(L, strings),
-                              .listener = listener,
-                              .encoder.writer.buf = out};
+    struct writing writing = {.L = L, .listener = listener, .encoder.writer.buf = out};
 
     write_value(&writing, &(struct place){NULL, schema}, lua_absindex(L, index), 0);
+    if (writing.encoder.writer.failed)
+        luaL_error(L, "json.encode: the text would be too large");
 }

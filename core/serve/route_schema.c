@@ -39,8 +39,7 @@ void tt_route_encode(lua_State *L, struct tt_request *request, int index, struct
     lua_rawgeti(L, -1, request->route_index + 1);
     lua_pushliteral(L, "response");
     if (lua_rawget(L, -2) == LUA_TTABLE) {
-        const struct tt_schema *schema = tt_schema_push(L, -1);
-        tt_schema_write(L, schema, lua_gettop(L), index,
+        tt_schema_write(L, tt_schema_of(L, -1), index,
                         request->dispatcher->settings->dev ? &listener : NULL, out);
     } else {
         tt_value_encode(L, index, out);
@@ -57,7 +56,7 @@ int tt_route_compile_schemas(lua_State *L)
     for (lua_Integer i = 1; lua_rawgeti(L, routes, i) == LUA_TTABLE; i++) {
         lua_pushliteral(L, "response");
         if (lua_rawget(L, -2) == LUA_TTABLE)
-            tt_schema_push(L, -1);
+            tt_schema_of(L, -1);
         lua_settop(L, routes);
     }
     return 0;

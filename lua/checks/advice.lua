@@ -94,13 +94,16 @@ end
 ---@param route tide.Route
 ---@return Advice|nil
 local function of_answer(route)
-  local wrong = route.response ~= nil and schema_check.of_answer(route.response)
-  return wrong
-    and {
-      code = "wrong_response_schema",
-      message = "response: " .. wrong,
-      at = route.handler,
-    }
+  local schema = route.response
+  local wrong = schema ~= nil and schema_check.of_answer(schema)
+  if not wrong then
+    return nil
+  end
+  return {
+    code = "wrong_response_schema",
+    message = "response: " .. wrong,
+    at = route.handler,
+  }
 end
 
 ---@param routes tide.Route[]

@@ -16,9 +16,9 @@ static int write_by(lua_State *L)
     const struct tt_schema_listener listener = {on_undeclared, NULL};
 
     tt_buf_clear(&heard);
-    const struct tt_schema *schema = tt_schema_push(L, 1);
+    const struct tt_schema *schema = tt_schema_of(L, 1);
     struct tt_buf *out = tt_value_push_buf(L, 0);
-    tt_schema_write(L, schema, 4, 2, &listener, out); /* 3 = the program */
+    tt_schema_write(L, schema, 2, &listener, out);
     lua_pushlstring(L, out->data, out->len);
     lua_pushlstring(L, heard.len ? heard.data : "", heard.len);
     return 2;
