@@ -33,6 +33,9 @@ struct tt_json_value {
     struct tt_str raw;
 };
 
+/* The whole of a valid document. */
+struct tt_json_value tt_json_value_of(struct tt_str doc);
+
 /* A path such as "choices.0.delta.content", split once: keys, or indexes written as numbers. */
 #define TT_JSON_PATH_MAX 8
 struct tt_json_path {

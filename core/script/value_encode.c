@@ -4,6 +4,7 @@
 #include "script/value_encode.h"
 
 #include "script/file_data.h"
+#include "script/value_raw.h"
 
 #include <stdlib.h>
 
@@ -160,6 +161,7 @@ static bool encode_file(lua_State *L, int index, struct tt_value_encoder *encode
 void tt_value_encode_at(lua_State *L, int index, struct tt_value_encoder *encoder, int depth)
 {
     struct tt_json_writer *w = &encoder->writer;
+    struct tt_str raw;
     size_t len;
     const char *text;
 
@@ -186,6 +188,10 @@ void tt_value_encode_at(lua_State *L, int index, struct tt_value_encoder *encode
     default:
         if (encode_file(L, index, encoder))
             break;
+        if (tt_value_raw(L, index, &raw)) {
+            tt_json_raw(w, raw);
+            break;
+        }
         if (!tt_value_is_null(L, index))
             luaL_error(L, "json.encode: a %s cannot be encoded", luaL_typename(L, index));
         tt_json_null(w);

@@ -1,15 +1,29 @@
 /* tide.json: strict JSON for scripts. */
 #include "script/value.h"
+#include "script/value_raw.h"
 #include "tide/modules.h"
 
 static int json_decode(lua_State *L)
 {
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
     struct tt_err err = {0};
+    struct tt_str text;
 
-    if (tt_value_decode(L, tt_str_of(text, len), &err) != 0)
+    if (!tt_value_raw(L, 1, &text))
+        text.data = luaL_checklstring(L, 1, &text.len);
+    if (tt_value_decode(L, text, &err) != 0)
         return tt_value_push_error(L, &err);
+    return 1;
+}
+
+static int json_raw(lua_State *L)
+{
+    struct tt_err err = {0};
+    struct tt_str text;
+
+    text.data = luaL_checklstring(L, 1, &text.len);
+    if (tt_json_check(text, TT_JSON_MAX_DEPTH, &err) != 0)
+        return tt_value_push_error(L, &err);
+    tt_value_raw_push(L, text);
     return 1;
 }
 
@@ -59,8 +73,13 @@ static int json_is_array(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"decode", json_decode}, {"encode", json_encode},     {"pretty", json_pretty},
-    {"array", json_array},   {"is_array", json_is_array}, {NULL, NULL},
+    {"decode", json_decode},
+    {"encode", json_encode},
+    {"pretty", json_pretty},
+    {"array", json_array},
+    {"is_array", json_is_array},
+    {"raw", json_raw},
+    {NULL, NULL},
 };
 
 int tt_tide_json(lua_State *L)
