@@ -7,6 +7,7 @@
 #include "script/file_data.h"
 #include "script/task.h"
 #include "script/value_raw.h"
+#include "script/watchdog.h"
 
 #include <math.h>
 
@@ -218,6 +219,21 @@ void tt_value_decode_valid(lua_State *L, struct tt_str text)
             lua_pushinteger(L, (lua_Integer)x);
         }
     }
+}
+
+int tt_value_call_uncharged(lua_State *L, int arguments, int results, bool free)
+{
+    bool collects = lua_gc(L, LUA_GCISRUNNING);
+
+    lua_gc(L, LUA_GCSTOP);
+    if (free)
+        tt_budget_pause();
+    int status = lua_pcall(L, arguments, results, 0);
+    if (free)
+        tt_budget_renew();
+    if (collects)
+        lua_gc(L, LUA_GCRESTART);
+    return status;
 }
 
 int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err)

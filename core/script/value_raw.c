@@ -11,12 +11,41 @@
 
 /* ---- values ---- */
 
+struct raw {
+    bool free; /* its first decoding */
+};
+
+/* Pushes one without a document. */
+static struct raw *push_empty(lua_State *L)
+{
+    struct raw *raw = lua_newuserdatauv(L, sizeof(*raw), 1);
+
+    raw->free = false;
+    luaL_setmetatable(L, CLASS);
+    return raw;
+}
+
 void tt_value_raw_push(lua_State *L, struct tt_str json)
 {
-    lua_newuserdatauv(L, 0, 1);
-    luaL_setmetatable(L, CLASS);
+    push_empty(L);
     tt_task_push_taken(L, json);
     lua_setiuservalue(L, -2, 1);
+}
+
+void tt_value_raw_push_client(lua_State *L, struct tt_str json)
+{
+    tt_value_raw_push(L, json);
+    ((struct raw *)lua_touserdata(L, -1))->free = true;
+}
+
+bool tt_value_raw_take_free(lua_State *L, int index)
+{
+    struct raw *raw = luaL_testudata(L, index, CLASS);
+    bool free = raw && raw->free;
+
+    if (free)
+        raw->free = false;
+    return free;
 }
 
 bool tt_value_raw(lua_State *L, int index, struct tt_str *json)
@@ -295,6 +324,7 @@ static int raw_set(lua_State *L)
         check_written(L, out);
         lua_pushlstring(L, out->data, out->len);
         lua_setiuservalue(L, 1, 1);
+        tt_value_raw_take_free(L, 1); /* it is not the client's any more */
     }
     lua_pushboolean(L, done);
     return 1;
@@ -320,9 +350,7 @@ static int raw_with(lua_State *L)
     struct tt_buf *out = tt_value_push_buf(L, 0);
     struct tt_value_encoder encoder = encoder_into(out);
     write_object(L, &value, 2, 4, &encoder);
-    check_written(L, out);
-    lua_newuserdatauv(L, 0, 1);
-    luaL_setmetatable(L, CLASS);
+    push_empty(L);
     lua_pushlstring(L, out->data, out->len);
     lua_setiuservalue(L, -2, 1);
     tt_buf_free(out); /* now: Lua does not see how large it is */
@@ -371,12 +399,18 @@ static int raw_each(lua_State *L)
 static int raw_type(lua_State *L)
 {
     static const char *const names[] = {
-        [TT_JSON_NONE] = "null",     [TT_JSON_NULL] = "null",     [TT_JSON_TRUE] = "boolean",
+        [TT_JSON_NONE] = NULL,       [TT_JSON_NULL] = "null",     [TT_JSON_TRUE] = "boolean",
         [TT_JSON_FALSE] = "boolean", [TT_JSON_NUMBER] = "number", [TT_JSON_STRING] = "string",
         [TT_JSON_ARRAY] = "array",   [TT_JSON_OBJECT] = "object",
     };
 
-    lua_pushstring(L, names[check_raw(L, 1).type]);
+    struct tt_json_value value = check_raw(L, 1);
+    if (!lua_isnoneornil(L, 2)) {
+        struct tt_str path = check_path(L, 2);
+        value = walk(L, value, &path);
+        value = part_of(L, &value, path);
+    }
+    lua_pushstring(L, names[value.type]);
     return 1;
 }
 

@@ -15,6 +15,19 @@ static int json_decode(lua_State *L)
     return 1;
 }
 
+/* A client decides what its bytes cost. */
+static int json_decode_any(lua_State *L)
+{
+    if (!tt_value_raw_take_free(L, 1))
+        return json_decode(L);
+    lua_settop(L, 1);
+    lua_pushcfunction(L, json_decode);
+    lua_insert(L, 1);
+    if (tt_value_call_uncharged(L, 1, LUA_MULTRET, true) != LUA_OK)
+        return lua_error(L);
+    return lua_gettop(L);
+}
+
 static int json_raw(lua_State *L)
 {
     struct tt_err err = {0};
@@ -73,7 +86,7 @@ static int json_is_array(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"decode", json_decode},
+    {"decode", json_decode_any},
     {"encode", json_encode},
     {"pretty", json_pretty},
     {"array", json_array},

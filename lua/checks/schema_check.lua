@@ -11,6 +11,7 @@ local TYPES = {
   array = true,
   object = true,
   parts = true,
+  json = true,
 }
 
 local check_schema

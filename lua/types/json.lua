@@ -84,7 +84,10 @@ function Raw:with(changes, without) end
 --- from `get`
 function Raw:each() end
 
----@return "object"|"array"|"string"|"number"|"boolean"|"null" type
-function Raw:type() end
+--- What a part is, without reading it.
+---@param path? string|integer nil: the whole
+---@return "object"|"array"|"string"|"number"|"boolean"|"null"|nil type nil when
+--- there is no such part
+function Raw:type(path) end
 
 return json

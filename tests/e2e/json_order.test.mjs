@@ -1,12 +1,15 @@
 // covers: serve, script, lua, doors
-// JSON has an order that clients can count on: of answers, the schema's.
+// JSON has an order that clients can count on: of answers, the schema's; of what is passed on to an
+// upstream, the client's, with numbers as they were written.
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import { adminText } from './support/admin.mjs';
 import { reloaded } from './support/bundle.mjs';
+import { keyHolder } from './support/door.mjs';
 import { test } from './support/limits.mjs';
 import { makeFolder, removeFolder } from './support/process.mjs';
-import { copyScripts, writeScript } from './support/scripts.mjs';
+import { copyScripts, nameHook, writeScript } from './support/scripts.mjs';
+import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
 const REQUESTS = 200;
@@ -67,5 +70,84 @@ describe('the order of JSON', () => {
     assert.equal(again.headers.get('idempotent-replayed'), 'true');
     assert.match(first.text, /^\{"message_id":\d+,"response":".*"usage":\{.*\},"user_message_id":\d+\}\n$/);
     assert.equal(again.text, first.text);
+  });
+});
+
+describe('what is passed on to an upstream', () => {
+  const folder = makeFolder();
+  const lua = copyScripts(folder);
+  after(() => removeFolder(folder));
+  const context = withServer({ env: { ...LOOPBACK, TIDETALK_LUA_DIR: lua }, mock: true });
+
+  const ask = async (client, body, path = '/v1/chat/completions') => {
+    const answer = await client.post(path, body);
+    assert.equal(answer.status, 200, answer.text);
+  };
+  const setup = async () => {
+    const { user, key } = await keyHolder(context.server);
+    const model = await user.model(context.mock.url('tokens=1'));
+    const client = context.server.client();
+    client.token = key;
+    return { client, model };
+  };
+  const sent = async (count) => (await context.mock.requests(count)).map(({ body }) => body);
+  // No member is where an order by name or by hash would have it.
+  const request = (model, messages) => `{"zeta": 1.0, "response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","properties":{"zulu":{"type":"number"},"alpha":{"type":"string"}}}}},
+    "messages":${messages}, "big":9007199254740993, "temperature":1e2,
+    "tools":[{"type":"function","function":{"parameters":{"z":1.50,"a":{}},"name":"f"}}], "model":"${model}","metadata":{"b":"1","a":"2"}, "stream":false, "max_tokens":5}`;
+  const MESSAGES = '[{"role":"user","name":"n","content":"hi \\u6f6e"},{"content":null,"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{}"},"id":"c1","type":"function"}]},{"tool_call_id":"c1","role":"tool","content":"1"}]';
+  const expected = (model, messages) => request(model, messages).replace(/\n\s*/g, '').replace('"zeta": 1.0, ', '"zeta":1.0,')
+    .replace(/, "/g, ',"').replace('"stream":false', '"stream":true').replace(/\}$/, ',"stream_options":{"include_usage":true}}');
+
+  test('is the same bytes in 200 requests, on all workers and across a reload', async () => {
+    const { client, model } = await setup();
+    const bodies = [];
+    let asked = 0;
+    await across(context.server, lua, async () => {
+      await ask(client, request(model, MESSAGES));
+      asked += 1;
+      if (asked % 40 === 0) bodies.push(...await sent(40));
+    });
+    bodies.push(...await sent(8));
+    assert.deepEqual([...new Set(bodies)], [expected(model, MESSAGES)]);
+    assert.ok(bodies.length >= REQUESTS);
+  });
+
+  test('embeddings too', async () => {
+    const { client, model } = await setup();
+    await ask(client, `{"user":"u","input":["b",  "a"],"dimensions":1e1,"model":"${model}"}`, '/v1/embeddings');
+    assert.deepEqual(await sent(1), [`{"user":"u","input":["b",  "a"],"dimensions":1e1,"model":"${model}"}`]);
+  });
+
+  test('members that are read may not be given twice', async () => {
+    const { client, model } = await setup();
+    const given = { model: '"m"', messages: '[]', stream: 'true', stream_options: '{}', n: '1', logprobs: 'false', modalities: '["text"]', max_tokens: '1', max_completion_tokens: '1', tools: '[]', tool_choice: '"auto"' };
+    for (const [name, value] of Object.entries(given)) {
+      for (const twice of [`"${name}":${value},"${name}":${value}`, `"${name}":${value},"\\u00${name.charCodeAt(0).toString(16)}${name.slice(1)}":${value}`]) {
+        const { status, body } = await client.post('/v1/chat/completions', `{"x":1,"x":2,${twice}}`);
+        assert.deepEqual([status, body.error.code, body.error.param], [400, 'invalid_field', name]);
+        assert.match(body.error.message, /twice/);
+      }
+    }
+    for (const [name, value] of [['model', `"${model}"`], ['input', '"a"']]) {
+      const { status, body } = await client.post('/v1/embeddings', `{"${name}":${value},"${name}":${value}}`);
+      assert.deepEqual([status, body.error.code, body.error.param], [400, 'invalid_field', name]);
+    }
+  });
+
+  test('messages that a hook touches are sent as it leaves them, all else as it came', async () => {
+    const { client, model } = await setup();
+    writeScript(lua, 'hooks/touch.lua', `return { before_llm = function(turn)
+      assert(turn.message == "hi 潮" and #turn.messages == 3 and turn.messages[1].name == "n")
+      table.insert(turn.messages, 1, {role = "system", content = "first"})
+    end }`);
+    nameHook(lua, 'touch');
+    await reloaded(context.server);
+    await ask(client, request(model, MESSAGES));
+    const messages = JSON.parse(MESSAGES);
+    const sorted = (value) => (Array.isArray(value) ? value.map(sorted) : value && typeof value === 'object'
+      ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])])) : value);
+    const changed = JSON.stringify(sorted([{ role: 'system', content: 'first' }, ...messages]));
+    assert.deepEqual(await sent(1), [expected(model, changed)]);
   });
 });

@@ -32,8 +32,10 @@ static void parts_are_read(void **state)
                "local types = {}\n"
                "for _, text in ipairs({'{}', '[]', '\"\"', '1', 'true', 'null'}) do\n"
                "  types[#types + 1] = json.raw(text):type() end\n"
-               "return types",
-               "[\"object\",\"array\",\"string\",\"number\",\"boolean\",\"null\"]");
+               "local raw = json.raw('{\"a\":[true]}')\n"
+               "return {types, raw:type('a.0'), raw:type('a'), raw:type('b') == nil}",
+               "[[\"object\",\"array\",\"string\",\"number\",\"boolean\",\"null\"],\"boolean\","
+               "\"array\",true]");
 }
 
 static void parts_are_changed_in_place(void **state)
