@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define CLASS "tide.Raw"
+#define CLASS       "tide.Raw"
+#define MEMBERS_MAX 16 /* that one call asks for */
 
 /* ---- values ---- */
 
@@ -185,6 +186,29 @@ static int raw_get(lua_State *L)
     value = part_of(L, &value, path);
     push_part(L, &value);
     return 1;
+}
+
+/* Pushes members of an object, found in one pass. */
+static int raw_members(lua_State *L)
+{
+    struct tt_json_value object = check_raw(L, 1), value, found[MEMBERS_MAX] = {{0}};
+    struct tt_str key, name;
+    size_t cursor = 0;
+    int count = lua_gettop(L) - 1;
+
+    luaL_argcheck(L, count <= MEMBERS_MAX, MEMBERS_MAX + 1, "too many names");
+    for (int i = 0; i < count; i++)
+        luaL_checkstring(L, i + 2);
+    while (tt_json_next_member(&object, &cursor, &key, &value))
+        for (int i = 0; i < count; i++) {
+            name.data = lua_tolstring(L, i + 2, &name.len);
+            if (is_key(L, key, name))
+                found[i] = value;
+        }
+    luaL_checkstack(L, count + 4, "raw");
+    for (int i = 0; i < count; i++)
+        push_part(L, &found[i]);
+    return count;
 }
 
 /* ---- changes ---- */
@@ -422,8 +446,8 @@ static int raw_text(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"get", raw_get},   {"set", raw_set},   {"with", raw_with},
-    {"each", raw_each}, {"type", raw_type}, {NULL, NULL},
+    {"get", raw_get},   {"set", raw_set},         {"with", raw_with}, {"each", raw_each},
+    {"type", raw_type}, {"members", raw_members}, {NULL, NULL},
 };
 
 void tt_value_raw_setup(lua_State *L)

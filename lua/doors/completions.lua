@@ -134,12 +134,13 @@ end
 ---@return tide.Error|nil err missing_field, invalid_field,
 --- unsupported_parameter, limit_reached, those of hooks and of M.resolve
 function M.ask(user_id, body, terms)
-  local fine, wrong = conversation.check(body, terms.language)
-  if fine then
-    fine, wrong = openai.check(body)
-  end
+  local fine, tokens = conversation.check(body, terms.language)
   if not fine then
-    return nil, wrong
+    return nil, tokens
+  end
+  local supported, unsupported = openai.check(body)
+  if not supported then
+    return nil, unsupported
   end
   local model, unknown = M.resolve(user_id, body.model)
   if not model then
@@ -154,12 +155,13 @@ function M.ask(user_id, body, terms)
     source.messages = openai.plain(source.messages)
   end
   source.persona, source.language = NOBODY, terms.language
+  source.tokens = tokens
   local spec = { user_id = user_id, disconnect = terms.disconnect }
   local willing, refusal = apply_hooks(spec, model, source)
   if not willing then
     return nil, refusal
   end
-  if model.fallbacks then
+  if model.fallbacks and #model.fallbacks > 0 then
     models.fit_fallbacks(model, source.messages)
   end
   upstream_request.fill(spec, model, source)

@@ -4,6 +4,8 @@
 local fields = require "web.fields"
 local json = require "tide.json"
 local schema = require "web.schema"
+local text = require "tide.text"
+local usage_policy = require "policy.usage"
 
 local M = {}
 
@@ -31,33 +33,39 @@ local MESSAGES = {
 
 local TOOLS = { fields = { fields.tools() } }
 
---- Whether it is what nearly all messages are: a role and a text, no calls.
+--- Checks a message of the usual form: a role and a text, no calls.
 ---@param message any
----@return boolean
-local function is_usual(message)
-  return type(message) == "userdata"
-    and message ~= json.null
-    and message:type("content") == "string"
-    and message:type("role") == "string"
-    and message:get("role") ~= ""
-    and not message:type("tool_calls")
-    and not message:type("tool_call_id")
+---@return integer|nil tokens about how many; nil: it is not of that form
+local function usual_tokens(message)
+  if type(message) ~= "userdata" or message == json.null then
+    return nil
+  end
+  local role, content, calls, call =
+    message:members("role", "content", "tool_calls", "tool_call_id")
+  local usual = type(role) == "string"
+    and role ~= ""
+    and type(content) == "string"
+    and calls == nil
+    and call == nil
+  return usual and usage_policy.estimate_message(content) or nil
 end
 
---- Whether all messages are usual ones.
+--- The same for all of them.
 ---@param messages tide.Raw
----@return boolean
-local function are_usual(messages)
-  local count = 0
+---@return integer|nil tokens
+local function all_tokens(messages)
+  local tokens, count = 0, 0
   if messages:type() == "array" then
     for _, message in messages:each() do
       count = count + 1
-      if count > MESSAGES_MAX or not is_usual(message) then
-        return false
+      local more = count <= MESSAGES_MAX and usual_tokens(message)
+      if not more then
+        return nil
       end
+      tokens = tokens + more
     end
   end
-  return count > 0
+  return count > 0 and tokens or nil
 end
 
 --- Checks a field that is decoded for it.
@@ -75,17 +83,20 @@ end
 ---@param body table with `messages` and perhaps `tools` as they came
 ---@param language "zh"|"en"
 ---@return boolean|nil fine
----@return tide.Error|nil err missing_field, invalid_field
+---@return tide.Error|integer|nil err missing_field, invalid_field; when it is
+--- fine, about how many tokens it has, if that was seen
 function M.check(body, language)
-  local err = not are_usual(body.messages)
+  local tokens = all_tokens(body.messages)
+  local err = not tokens
     and check_field(MESSAGES, "messages", body.messages, language)
   if not err and body.tools then
     err = check_field(TOOLS, "tools", body.tools, language)
+    tokens = tokens and tokens + text.tokens(tostring(body.tools))
   end
   if err then
     return nil, err
   end
-  return true
+  return true, tokens
 end
 
 return M

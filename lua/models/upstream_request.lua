@@ -12,6 +12,7 @@ local M = {}
 ---@field messages tide.ChatMessage[] as a model is shown them
 ---@field raw? tide.Raw a client's whole request in OpenAI's form, passed on as
 --- it came where that is possible
+---@field tokens? integer with `raw`: about how many it has
 ---@field changed? tide.ChatMessage[] with `raw`: what a hook made of its
 --- messages
 ---@field persona? Persona who speaks; only a played model reads it
@@ -83,9 +84,7 @@ end
 function M.fill(spec, model, source)
   local provider = model.provider
   spec.counted_as = model.name
-  spec.input_estimate = source.raw
-      and not source.changed
-      and usage_policy.estimate_raw(source.raw)
+  spec.input_estimate = not source.changed and source.tokens
     or usage_policy.estimate_input(source.messages, source.tools)
   if provider.play then
     spec.play = provider.play(

@@ -56,37 +56,11 @@ function M.estimate_input(messages, tools)
   return tokens
 end
 
---- The same for a part of a content that is no text of its own.
----@param part any
+--- The same for one message that is a text.
+---@param content string
 ---@return integer
-local function part_tokens(part)
-  local found = part ~= json.null and part:get("text")
-  return type(found) == "string" and text.tokens(found) or PART_TOKENS
-end
-
---- About how many tokens a request has that is passed on as it came.
----@param request tide.Raw in OpenAI's form
----@return integer
-function M.estimate_raw(request)
-  local tokens = 0
-  for _, message in request:get("messages"):each() do
-    tokens = tokens + MESSAGE_TOKENS
-    local content = message:get("content")
-    if type(content) == "string" then
-      tokens = tokens + text.tokens(content)
-    elseif message:type("content") == "array" then
-      for _, part in content:each() do
-        tokens = tokens + part_tokens(part)
-      end
-    end
-    if message:type("tool_calls") == "array" then
-      tokens = tokens + text.tokens(tostring(message:get("tool_calls")))
-    end
-  end
-  if request:type("tools") == "array" then
-    tokens = tokens + text.tokens(tostring(request:get("tools")))
-  end
-  return tokens
+function M.estimate_message(content)
+  return MESSAGE_TOKENS + text.tokens(content)
 end
 
 ---@param texts string[]

@@ -162,14 +162,17 @@ local function passed_on(request)
     stream = true,
     stream_options = { include_usage = true },
   }
-  if limit ~= "max_tokens" and raw:type("max_tokens") == "number" then
-    changes[limit] = raw:get("max_tokens")
+  local tools, choice, most =
+    raw:members("tools", "tool_choice", "max_tokens")
+  if limit ~= "max_tokens" and chat_messages.present(most) then
+    changes[limit] = most
     without[1] = "max_tokens"
   end
-  for _, name in ipairs({ "tools", "tool_choice" }) do
-    if raw:type(name) == "null" then
-      without[#without + 1] = name
-    end
+  if tools == json.null then
+    without[#without + 1] = "tools"
+  end
+  if choice == json.null then
+    without[#without + 1] = "tool_choice"
   end
   return raw:with(changes, without)
 end

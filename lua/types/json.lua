@@ -66,6 +66,11 @@ local Raw = {}
 ---@return any part nil when there is none
 function Raw:get(path) end
 
+--- Several members of an object, found in one pass.
+---@param ... string names, at most 16
+---@return any ... what `get` returns for each
+function Raw:members(...) end
+
 --- Changes a part in place; nil removes it. A new member or item comes last.
 ---@param path string|integer
 ---@param value any what json.encode takes

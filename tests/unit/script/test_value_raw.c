@@ -38,6 +38,24 @@ static void parts_are_read(void **state)
                "\"array\",true]");
 }
 
+static void members_are_found_in_one_pass(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect(
+        rig,
+        "local raw = json.raw('{\"a\":1,\"b\":{\"x\":2.0},\"a\":\"last\",\"\\\\u0063\":null}')\n"
+        "local a, d, b, c = raw:members('a', 'd', 'b', 'c')\n"
+        "return {a, d == nil, b, c, select('#', raw:members()), json.raw('[1]'):members('0') == "
+        "nil}",
+        "[\"last\",true,{\"x\":2.0},null,0,true]");
+    rig_expect_in(rig,
+                  "local names = {}\n"
+                  "for i = 1, 17 do names[i] = 'a' end\n"
+                  "return json.raw('{}'):members(table.unpack(names))",
+                  "too many names");
+}
+
 static void parts_are_changed_in_place(void **state)
 {
     struct rig *rig = *state;
@@ -83,6 +101,7 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         RIG_TEST(bytes_are_spliced),
         RIG_TEST(parts_are_read),
+        RIG_TEST(members_are_found_in_one_pass),
         RIG_TEST(parts_are_changed_in_place),
         RIG_TEST(members_and_items_are_walked),
     };
