@@ -33,6 +33,9 @@ struct tt_json_value {
     struct tt_str raw;
 };
 
+/* The whole of a valid document. */
+struct tt_json_value tt_json_value_of(struct tt_str doc);
+
 /* A path such as "choices.0.delta.content", split once: keys, or indexes written as numbers. */
 #define TT_JSON_PATH_MAX 8
 struct tt_json_path {
@@ -84,6 +87,9 @@ void tt_json_end_object(struct tt_json_writer *w);
 void tt_json_begin_array(struct tt_json_writer *w);
 void tt_json_end_array(struct tt_json_writer *w);
 void tt_json_key(struct tt_json_writer *w, struct tt_str key);
+void tt_json_raw_key(struct tt_json_writer *w, struct tt_str key); /* ready: "name": */
+/* A member with a text: the same as tt_json_raw_key and tt_json_str. */
+void tt_json_raw_key_str(struct tt_json_writer *w, struct tt_str key, struct tt_str s);
 void tt_json_str(struct tt_json_writer *w, struct tt_str s);
 void tt_json_int(struct tt_json_writer *w, int64_t n);
 /* Whole numbers up to 2^53 have no fraction; NaN and infinities become null. */

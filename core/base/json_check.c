@@ -46,8 +46,35 @@ static inline bool is_plain_ascii(char c)
     return (signed char)c >= 0x20 && c != '"' && c != '\\';
 }
 
+/* Whether eight bytes are plain ASCII; also false for some that are, never true for others. */
+static inline bool is_plain_word(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
+    uint64_t quote = word ^ ('"' * ones), slash = word ^ ('\\' * ones);
+
+    return ((word | (word - 0x20 * ones) | (quote - ones) | (slash - ones)) & high) == 0;
+}
+
+/* The same for the last bytes of a text, 4 to 15 of them: two loads that overlap. */
+static inline bool is_plain_tail(const char *p, const char *end)
+{
+    uint64_t first = 0, last = 0;
+    uint32_t half[2];
+
+    if (end - p >= 8) {
+        memcpy(&first, p, 8);
+        memcpy(&last, end - 8, 8);
+        return is_plain_word(first) && is_plain_word(last);
+    }
+    memcpy(&half[0], p, 4);
+    memcpy(&half[1], end - 4, 4);
+    return is_plain_word((uint64_t)half[0] << 32 | half[1]);
+}
+
 const char *tt_json_plain_run(const char *p, const char *end)
 {
+    if (end - p < 16 && end - p >= 4 && is_plain_tail(p, end))
+        return end;
     for (;;) {
 #ifdef __SSE2__
         while (end - p >= 16) {
@@ -57,6 +84,8 @@ const char *tt_json_plain_run(const char *p, const char *end)
                 break;
             }
             p += 16;
+            if (end - p < 16 && end - p >= 4 && is_plain_tail(p, end))
+                return end;
         }
 #endif
         while (p < end && is_plain_ascii(*p))

@@ -174,6 +174,12 @@ int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t c
     return tt_json_scan_report(&sel.scan, err);
 }
 
+struct tt_json_value tt_json_value_of(struct tt_str doc)
+{
+    doc = tt_str_trim(doc);
+    return (struct tt_json_value){tt_json_type_at(doc.data, doc.data + doc.len), doc};
+}
+
 /* Begins at the cursor, which is on the opening bracket at first, then on the comma or bracket
  * after an item: false when none follows. */
 static bool next_begin(struct tt_json_scan *s, struct tt_str container, size_t cursor)

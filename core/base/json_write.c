@@ -71,33 +71,43 @@ void tt_json_end_array(struct tt_json_writer *w)
     end(w, "]");
 }
 
-/* A string with its comma before it and, as a key, the colon after it. Most need no escape and are
- * written in one piece. */
-static void put_string(struct tt_json_writer *w, struct tt_str s, bool key)
+/* A string that needs no escape, and what is before and after it, in one piece. False: nothing was
+ * written, since it needs some or there is no room. */
+static bool put_plain(struct tt_json_writer *w, bool comma, struct tt_str before, struct tt_str s,
+                      bool key)
 {
     const char *data = s.len > 0 ? s.data : "";
-    bool comma = needs_comma(w);
     char *to;
 
-    if (w->failed)
+    if (w->failed || tt_json_plain_run(data, data + s.len) != data + s.len ||
+        !(to = tt_buf_reserve(w->buf, before.len + s.len + 4)))
+        return false;
+    char *from = to;
+    if (comma)
+        *to++ = ',';
+    if (before.len > 0)
+        memcpy(to, before.data, before.len);
+    to += before.len;
+    *to++ = '"';
+    memcpy(to, data, s.len);
+    to += s.len;
+    *to++ = '"';
+    if (key)
+        *to++ = ':';
+    *to = '\0';
+    w->buf->len += (size_t)(to - from);
+    return true;
+}
+
+static void put_string(struct tt_json_writer *w, struct tt_str before, struct tt_str s, bool key)
+{
+    bool comma = needs_comma(w);
+
+    if (w->failed || put_plain(w, comma, before, s, key))
         return;
-    if (tt_json_plain_run(data, data + s.len) == data + s.len &&
-        (to = tt_buf_reserve(w->buf, s.len + 4))) {
-        char *from = to;
-        if (comma)
-            *to++ = ',';
-        *to++ = '"';
-        memcpy(to, data, s.len);
-        to += s.len;
-        *to++ = '"';
-        if (key)
-            *to++ = ':';
-        *to = '\0';
-        w->buf->len += (size_t)(to - from);
-        return;
-    }
     if (comma)
         put(w, ",", 1);
+    put(w, before.data, before.len);
     put(w, "\"", 1);
     if (!w->failed && tt_json_escape(w->buf, s) < 0)
         w->failed = true;
@@ -106,13 +116,33 @@ static void put_string(struct tt_json_writer *w, struct tt_str s, bool key)
 
 void tt_json_key(struct tt_json_writer *w, struct tt_str key)
 {
-    put_string(w, key, true);
+    put_string(w, TT_STR(""), key, true);
     w->after_key = true;
+}
+
+void tt_json_raw_key(struct tt_json_writer *w, struct tt_str key)
+{
+    bool comma = needs_comma(w);
+    char *to = w->failed ? NULL : tt_buf_reserve(w->buf, key.len + 1);
+
+    if (to) {
+        *to = ',';
+        memcpy(to + comma, key.data, key.len);
+        w->buf->len += key.len + comma;
+        w->buf->data[w->buf->len] = '\0';
+    }
+    w->failed = !to;
+    w->after_key = true;
+}
+
+void tt_json_raw_key_str(struct tt_json_writer *w, struct tt_str key, struct tt_str s)
+{
+    put_string(w, key, s, false);
 }
 
 void tt_json_str(struct tt_json_writer *w, struct tt_str s)
 {
-    put_string(w, s, false);
+    put_string(w, TT_STR(""), s, false);
 }
 
 void tt_json_int(struct tt_json_writer *w, int64_t n)

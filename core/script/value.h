@@ -16,6 +16,11 @@ void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out);
  * raise out of memory. */
 int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err);
 
+/* lua_pcall of what decodes a client's bytes, whose bound is elsewhere. Lua's collector waits until
+ * everything is built: nothing of it is garbage yet, and scanning it again and again would take
+ * most of the time. With `free` the time is not the script's: for what it can ask for only once. */
+int tt_value_call_uncharged(lua_State *L, int arguments, int results, bool free);
+
 /* Decodes JSON that is known to be valid. May raise out of memory. */
 void tt_value_decode_valid(lua_State *L, struct tt_str text);
 
@@ -70,6 +75,7 @@ void tt_value_new_class(lua_State *L, const char *name, const luaL_Reg *methods,
 
 /* JSON null and SQL NULL in Lua: the light userdata NULL, as in lua-cjson. */
 void tt_value_push_null(lua_State *L);
+bool tt_value_is_null(lua_State *L, int index);
 
 /* A string field of the table at index, data == NULL when absent; raises when it is not a string.
  * The table itself keeps it alive, so __index is not used: these tables must be plain ones. */

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "script/old_names.h"
 #include "script/sandbox.h"
-#include "script/value.h"
+#include "script/schema.h"
 #include "script/vm.h"
 #include "script/watchdog.h"
 
@@ -119,6 +119,7 @@ static int build(lua_State *L)
 
     tt_sandbox_open(L);
     tt_value_setup(L);
+    tt_schema_setup(L);
     for (const struct tt_script_module *module = runtime->modules; module->name; module++)
         add_module(L, module->name, module->open);
     tt_old_names_add(L);

@@ -87,6 +87,7 @@ void tt_error_shape_put(struct tt_request *request, const struct tt_request_erro
     } else {
         put_own(request, error, text, code, &w);
     }
+    tt_buf_putc(body, '\n');
     add_retry_after(request, error->retry_after_s, status, openai);
     tt_http_add_header(request->exchange, TT_STR("Content-Type"),
                        TT_STR("application/json; charset=utf-8"));

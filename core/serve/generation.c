@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 #include "serve/generation_check.h"
+#include "serve/route_schema.h"
 
 #include <stdlib.h>
 
@@ -29,6 +30,8 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
     generation->number = number;
     generation->bundle = bundle;
     generation->errors = tt_map_new();
+    generation->undeclared = tt_map_new();
+    pthread_mutex_init(&generation->undeclared_lock, NULL);
     generation->vms = tt_alloc((size_t)count * sizeof(struct tt_vm *));
     for (int i = 0; i < TT_LISTENERS; i++)
         generation->router[i] = tt_router_new();
@@ -46,7 +49,13 @@ struct tt_generation *tt_generation_new(struct tt_bundle *bundle, int number,
         generation->vms[i]->hold = hold;
         generation->vms[i]->release = release;
     }
-    if (tt_generation_check(generation, settings, diagnostics) == 0 && failed == 0)
+    if (tt_generation_check(generation, settings, diagnostics) != 0)
+        failed = -1;
+    diagnostics->phase = "schemas";
+    for (int i = 0; i < count && failed == 0; i++)
+        failed =
+            tt_vm_call(generation->vms[i], tt_route_compile_schemas, NULL, "app.lua", diagnostics);
+    if (failed == 0)
         return generation;
     tt_err_set(err, 422, "script_error", "the scripts do not validate");
 failed:
@@ -78,6 +87,8 @@ void tt_generation_free(struct tt_generation *generation)
     for (int i = 0; i < TT_LISTENERS; i++)
         tt_router_free(generation->router[i]);
     tt_map_free(generation->errors);
+    tt_map_free(generation->undeclared);
+    pthread_mutex_destroy(&generation->undeclared_lock);
     tt_bundle_free(generation->bundle);
     tt_arena_destroy(&generation->arena);
     free(generation->vms);

@@ -6,6 +6,7 @@
 #include "script/vm.h"
 #include "serve/serve_settings.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define TT_UPLOAD_OVERHEAD (64u * 1024) /* bytes of an upload beside the file */
@@ -53,8 +54,10 @@ struct tt_generation {
     struct tt_router *router[TT_LISTENERS]; /* values: core routes, then the scripts' */
     struct tt_error_area *error_areas;
     size_t error_area_count;
-    struct tt_map *errors; /* code -> struct tt_error_text */
-    struct tt_vm **vms;    /* [workers] */
+    struct tt_map *errors;     /* code -> struct tt_error_text */
+    struct tt_map *undeclared; /* members of answers that were logged, see route_schema.h */
+    pthread_mutex_t undeclared_lock;
+    struct tt_vm **vms; /* [workers] */
     int vm_count;
     /* Nobody uses it any more: closes it (tt_generation_free) now or later. Any thread; NULL = at
      * once. */

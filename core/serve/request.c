@@ -7,6 +7,7 @@
 #include "script/value.h"
 #include "serve/credentials.h"
 #include "serve/request_json.h"
+#include "serve/route_schema.h"
 #include "tide/intake.h"
 #include "tide/modules.h"
 
@@ -177,22 +178,45 @@ static int request_read_json(lua_State *L)
 {
     struct tt_request *request = request_of(L);
     struct tt_err err = {0};
-    bool first = !request->json_read;
+    struct tt_request_json_wish wish = {.free = !request->json_read};
 
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     if (!lua_isnil(L, 2))
         luaL_checktype(L, 2, LUA_TTABLE);
+    if (!lua_isnil(L, 3)) {
+        luaL_checktype(L, 3, LUA_TTABLE);
+        wish.whole = tt_value_field(L, 3, "whole").data;
+        lua_pushliteral(L, "once");
+        lua_rawget(L, 3);
+        wish.once = lua_toboolean(L, -1);
+    }
     request->json_read = true;
     tt_task_take(L, tt_http_body(request->exchange).len);
-    if (tt_request_json_push(L, tt_http_body(request->exchange), 2, first, &err) != 0)
+    if (tt_request_json_push(L, tt_http_body(request->exchange), 2, &wish, &err) != 0)
         return tt_value_push_error(L, &err);
     return 1;
 }
 
+static int request_encode(lua_State *L)
+{
+    struct tt_request *request = request_of(L);
+
+    luaL_checkany(L, 2);
+    struct tt_buf *text = tt_value_scratch(L);
+    tt_route_encode(L, request, 2, text);
+    tt_buf_putc(text, '\n');
+    lua_pushlstring(L, text->data, text->len);
+    return 1;
+}
+
 static const luaL_Reg methods[] = {
-    {"header", request_header},           {"cookie", request_cookie},
-    {"credentials", request_credentials}, {"raw_body", request_raw_body},
-    {"read_json", request_read_json},     {NULL, NULL},
+    {"header", request_header},
+    {"cookie", request_cookie},
+    {"credentials", request_credentials},
+    {"raw_body", request_raw_body},
+    {"read_json", request_read_json},
+    {"encode", request_encode},
+    {NULL, NULL},
 };
 
 void tt_request_push_metatable(lua_State *L)

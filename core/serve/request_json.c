@@ -1,10 +1,8 @@
 /* Three steps: the strict check of the whole body, the choice of the wanted fields, and their
- * decoding. The first two build nothing, so unwanted fields cost almost nothing. For a large body
- * Lua's collector waits until everything is built: nothing of it is garbage yet, and scanning it
- * again and again would take most of the time. */
+ * decoding. The first two build nothing, so unwanted fields cost almost nothing. */
 #include "serve/request_json.h"
 
-#include "script/watchdog.h"
+#include "script/value_raw.h"
 
 /* Bytes of a body that takes no time worth a word: stopping and starting the collector would only
  * upset its rhythm. */
@@ -12,31 +10,64 @@
 
 struct reading {
     struct tt_str body;
+    const struct tt_request_json_wish *wish;
     struct tt_err *err;
     int result;
 };
 
-static bool is_wanted(lua_State *L, int names, struct tt_str raw_key)
+/* Pushes the key and what `names` says of it. */
+static bool push_wanted(lua_State *L, int names, struct tt_str raw_key)
 {
     struct tt_buf *key = tt_value_scratch(L);
 
     tt_json_unescape(raw_key, NULL, key);
     lua_pushlstring(L, key->data ? key->data : "", key->len);
-    bool wanted = lua_rawget(L, names) != LUA_TNIL;
-    lua_pop(L, 1);
-    return wanted;
+    lua_pushvalue(L, -1);
+    return lua_rawget(L, names) != LUA_TNIL;
 }
 
-/* Puts the wanted members of a valid object onto `out`. */
-static void choose(lua_State *L, int names, const struct tt_json_value *object, struct tt_buf *out)
+static bool is_raw(lua_State *L, int index)
 {
+    return lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), "json") == 0;
+}
+
+/* Whether the key at `key` is among the seen ones already; it is from now on. */
+static bool is_seen(lua_State *L, int seen, int key)
+{
+    lua_pushvalue(L, key);
+    bool before = lua_rawget(L, seen) != LUA_TNIL;
+    lua_pushvalue(L, key);
+    lua_pushboolean(L, true);
+    lua_rawset(L, seen);
+    lua_pop(L, 1);
+    return before;
+}
+
+/* Puts the wanted members of a valid object onto `out`, and those that stay as they came into the
+ * table at `raws`. Fails: one that is there twice, when that matters. */
+static int choose(lua_State *L, const struct reading *reading, const struct tt_json_value *object,
+                  int raws, struct tt_buf *out)
+{
+    int seen = lua_gettop(L) + 1, key_at = seen + 1;
     struct tt_json_value value;
     struct tt_str key;
     size_t cursor = 0;
 
+    lua_newtable(L);
     tt_buf_putc(out, '{');
-    while (tt_json_next_member(object, &cursor, &key, &value)) {
-        if (!is_wanted(L, names, key))
+    for (; tt_json_next_member(object, &cursor, &key, &value); lua_settop(L, seen)) {
+        if (!push_wanted(L, 2, key))
+            continue;
+        if (is_seen(L, seen, key_at) && reading->wish->once)
+            return tt_err_set(reading->err, 400, "invalid_field", "%s", lua_tostring(L, key_at));
+        bool raw = is_raw(L, key_at + 1) && value.type != TT_JSON_NULL;
+        lua_pushvalue(L, key_at);
+        if (raw)
+            tt_value_raw_push_client(L, value.raw);
+        else
+            lua_pushnil(L); /* of equal keys the last one counts */
+        lua_rawset(L, raws);
+        if (raw)
             continue;
         if (out->len > 1)
             tt_buf_putc(out, ',');
@@ -45,6 +76,24 @@ static void choose(lua_State *L, int names, const struct tt_json_value *object, 
         tt_buf_append_str(out, value.raw);
     }
     tt_buf_putc(out, '}');
+    return 0;
+}
+
+/* Puts what stays as it came into the table on top. */
+static void add_raws(lua_State *L, const struct reading *reading, int raws)
+{
+    int into = lua_gettop(L);
+
+    for (lua_pushnil(L); lua_next(L, raws); lua_settop(L, into + 1)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, into);
+    }
+    if (reading->wish->whole) {
+        lua_pushstring(L, reading->wish->whole);
+        tt_value_raw_push_client(L, reading->body);
+        lua_rawset(L, into);
+    }
 }
 
 /* 1 = the reading, 2 = the names or nil. */
@@ -60,10 +109,14 @@ static int read_body(lua_State *L)
         return 0;
     whole.raw = tt_str_trim(whole.raw); /* valid: only blanks are around it */
     if (!lua_isnil(L, 2) && whole.raw.data[0] == '{') {
+        lua_newtable(L); /* 3 = what stays as it came */
         wanted = tt_value_push_buf(L, whole.raw.len);
-        choose(L, 2, &whole, wanted);
+        reading->result = choose(L, reading, &whole, 3, wanted);
+        if (reading->result != 0)
+            return 0;
         whole.raw = tt_buf_str(wanted);
-        reading->result = tt_json_weigh(whole.raw, TT_BODY_DEPTH_MAX, &weight, reading->err);
+        if (!reading->wish->whole) /* which may be decoded later */
+            reading->result = tt_json_weigh(whole.raw, TT_BODY_DEPTH_MAX, &weight, reading->err);
     }
     if (weight > TT_BODY_WEIGHT_MAX)
         reading->result =
@@ -71,30 +124,18 @@ static int read_body(lua_State *L)
     if (reading->result != 0)
         return 0;
     tt_value_decode_valid(L, whole.raw);
-    if (wanted) /* now, and not when Lua comes to it, which does not see how large it is */
-        tt_buf_free(wanted);
+    if (wanted) {
+        add_raws(L, reading, 3);
+        tt_buf_free(
+            wanted); /* now, and not when Lua comes to it, which does not see how large it is */
+    }
     return 1;
 }
 
-/* As a call of its own, so that an error of Lua cannot leave the collector or the watchdog off. */
-static int call_uncharged(lua_State *L, bool free)
+int tt_request_json_push(lua_State *L, struct tt_str body, int names,
+                         const struct tt_request_json_wish *wish, struct tt_err *err)
 {
-    bool collects = lua_gc(L, LUA_GCISRUNNING);
-
-    lua_gc(L, LUA_GCSTOP);
-    if (free)
-        tt_budget_pause();
-    int status = lua_pcall(L, 2, 1, 0);
-    if (free)
-        tt_budget_renew();
-    if (collects)
-        lua_gc(L, LUA_GCRESTART);
-    return status;
-}
-
-int tt_request_json_push(lua_State *L, struct tt_str body, int names, bool free, struct tt_err *err)
-{
-    struct reading reading = {.body = body, .err = err};
+    struct reading reading = {.body = body, .wish = wish, .err = err};
 
     if (body.len == 0) {
         lua_newtable(L);
@@ -106,7 +147,7 @@ int tt_request_json_push(lua_State *L, struct tt_str body, int names, bool free,
     lua_pushvalue(L, names);
     if (body.len <= SMALL)
         lua_call(L, 2, 1);
-    else if (call_uncharged(L, free) != LUA_OK)
+    else if (tt_value_call_uncharged(L, 2, 1, wish->free) != LUA_OK)
         return lua_error(L);
     if (reading.result != 0)
         lua_pop(L, 1);

@@ -7,6 +7,7 @@
 #include "script/value.h"
 #include "serve/chunks.h"
 #include "serve/request.h"
+#include "serve/route_schema.h"
 #include "tide/modules.h"
 
 #define HEADERS_MAX 64
@@ -170,21 +171,38 @@ static bool render_stream(lua_State *L, struct tt_request *request, int response
     return true;
 }
 
-/* Fills in the body and returns its type; data == NULL when there is none. */
-static struct tt_str read_body(lua_State *L, int response, struct tt_buf *out)
+static bool is_json(struct tt_str type)
+{
+    struct tt_str rest = type, name;
+
+    return type.data && tt_str_split(&rest, ';', &name) &&
+           tt_str_eq_nocase(tt_str_trim(name), TT_STR("application/json"));
+}
+
+static void append(lua_State *L, struct tt_buf *out, struct tt_str text)
+{
+    if (tt_buf_append_str(out, text) != 0)
+        luaL_error(L, "the response's body is too large");
+}
+
+/* Fills in the body and returns its type; data == NULL when there is none. JSON ends with a
+ * newline, whoever has encoded it. */
+static struct tt_str read_body(lua_State *L, struct tt_request *request, int response,
+                               struct tt_buf *out)
 {
     struct tt_str text = tt_value_field(L, response, "body");
     struct tt_str type = tt_value_field(L, response, "content_type");
 
     lua_pushliteral(L, "json");
     if (lua_rawget(L, response) != LUA_TNIL) {
-        tt_value_encode(L, lua_gettop(L), out);
+        tt_route_encode(L, request, lua_gettop(L), out);
         type = TT_STR("application/json; charset=utf-8");
     } else if (text.data) {
-        if (tt_buf_append_str(out, text) != 0)
-            luaL_error(L, "the response's body is too large");
+        append(L, out, text);
         type = type.data ? type : TT_STR("text/plain; charset=utf-8");
     }
+    if (out->len > 0 && out->data[out->len - 1] != '\n' && is_json(type))
+        append(L, out, TT_STR("\n"));
     lua_pop(L, 1);
     return type;
 }
@@ -228,7 +246,7 @@ bool tt_response_render(lua_State *L, struct tt_request *request)
         return open_chunks(L, request, response, (int)status);
     lua_settop(L, response);
     struct tt_buf *body = tt_value_scratch(L);
-    struct tt_str type = read_body(L, response, body);
+    struct tt_str type = read_body(L, request, response, body);
     int headers = gather_headers(L, response);
     add_headers(L, request, headers);
     if (type.data)

@@ -1,15 +1,42 @@
 /* tide.json: strict JSON for scripts. */
 #include "script/value.h"
+#include "script/value_raw.h"
 #include "tide/modules.h"
 
 static int json_decode(lua_State *L)
 {
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
     struct tt_err err = {0};
+    struct tt_str text;
 
-    if (tt_value_decode(L, tt_str_of(text, len), &err) != 0)
+    if (!tt_value_raw(L, 1, &text))
+        text.data = luaL_checklstring(L, 1, &text.len);
+    if (tt_value_decode(L, text, &err) != 0)
         return tt_value_push_error(L, &err);
+    return 1;
+}
+
+/* A client decides what its bytes cost. */
+static int json_decode_any(lua_State *L)
+{
+    if (!tt_value_raw_take_free(L, 1))
+        return json_decode(L);
+    lua_settop(L, 1);
+    lua_pushcfunction(L, json_decode);
+    lua_insert(L, 1);
+    if (tt_value_call_uncharged(L, 1, LUA_MULTRET, true) != LUA_OK)
+        return lua_error(L);
+    return lua_gettop(L);
+}
+
+static int json_raw(lua_State *L)
+{
+    struct tt_err err = {0};
+    struct tt_str text;
+
+    text.data = luaL_checklstring(L, 1, &text.len);
+    if (tt_json_check(text, TT_JSON_MAX_DEPTH, &err) != 0)
+        return tt_value_push_error(L, &err);
+    tt_value_raw_push(L, text);
     return 1;
 }
 
@@ -59,8 +86,13 @@ static int json_is_array(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"decode", json_decode}, {"encode", json_encode},     {"pretty", json_pretty},
-    {"array", json_array},   {"is_array", json_is_array}, {NULL, NULL},
+    {"decode", json_decode_any},
+    {"encode", json_encode},
+    {"pretty", json_pretty},
+    {"array", json_array},
+    {"is_array", json_is_array},
+    {"raw", json_raw},
+    {NULL, NULL},
 };
 
 int tt_tide_json(lua_State *L)

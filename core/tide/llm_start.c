@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "chat/running_reply.h"
 #include "script/value.h"
+#include "script/value_raw.h"
 #include "tide/modules.h"
 
 #define BODY_MAX_SIZE   (64u << 20)
@@ -150,6 +151,8 @@ static struct tt_turn *take_turn(lua_State *L, int index)
 static struct tt_buf *read_body(lua_State *L, int index)
 {
     struct tt_buf *body = tt_value_push_buf(L, BODY_MAX_SIZE);
+    struct tt_str raw;
+
     lua_pushliteral(L, "body");
     switch (lua_rawget(L, index)) {
     case LUA_TTABLE:
@@ -161,6 +164,10 @@ static struct tt_buf *read_body(lua_State *L, int index)
     case LUA_TNIL:
         break;
     default:
+        if (tt_value_raw(L, -1, &raw)) {
+            tt_buf_append_str(body, raw);
+            break;
+        }
         luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
     }
     lua_pop(L, 1);

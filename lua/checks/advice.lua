@@ -7,6 +7,7 @@ local contracts = require "checks.contracts"
 local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
 local registry = require "providers.registry"
+local schema_check = require "checks.schema_check"
 local scripts = require "tide.scripts"
 
 local M = {}
@@ -88,11 +89,29 @@ local function route_modules()
   return modules
 end
 
+--- What is wrong with the schema of an answer: it would be written as if the
+--- wrong part were not there.
+---@param route tide.Route
+---@return Advice|nil
+local function of_answer(route)
+  local schema = route.response
+  local wrong = schema ~= nil and schema_check.of_answer(schema)
+  if not wrong then
+    return nil
+  end
+  return {
+    code = "wrong_response_schema",
+    message = "response: " .. wrong,
+    at = route.handler,
+  }
+end
+
 ---@param routes tide.Route[]
 ---@return Advice[]
 function M.of_routes(routes)
   local advice = {}
   for _, route in ipairs(routes) do
+    advice[#advice + 1] = of_answer(route)
     check_names(advice, route, M.ROUTE_FIELDS, {
       code = "unknown_route_field",
       message = "a route has no field '%s'",

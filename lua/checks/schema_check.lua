@@ -11,6 +11,7 @@ local TYPES = {
   array = true,
   object = true,
   parts = true,
+  json = true,
 }
 
 local check_schema
@@ -105,6 +106,25 @@ local function check_route(route)
     end
   end
   return check_path(route)
+end
+
+--- What is wrong with the schema of an answer: it is no schema, or it names a
+--- member twice.
+---@param schema any
+---@return string|nil wrong
+function M.of_answer(schema)
+  if type(schema) ~= "table" then
+    return ("a schema is a table, not a %s"):format(type(schema))
+  end
+  local wrong = schema.type and check_schema(schema) or check_fields(schema)
+  local seen = {}
+  for _, field in ipairs(not wrong and schema.fields or {}) do
+    if seen[field.name] then
+      return ("'%s' is there twice"):format(field.name)
+    end
+    seen[field.name] = true
+  end
+  return wrong or nil
 end
 
 --- What is wrong with the schemas of these routes.

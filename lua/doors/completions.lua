@@ -1,8 +1,10 @@
 --- Chat completions for clients of OpenAI's API. They go to the caller's own
 --- configuration of that model and are not stored.
 
+local conversation = require "doors.conversation"
 local errors = require "lib.errors"
 local hooks = require "hooks"
+local json = require "tide.json"
 local llm = require "tide.llm"
 local models = require "models.models"
 local openai = require "doors.openai"
@@ -30,29 +32,90 @@ function M.resolve(user_id, name)
   return model, err
 end
 
---- Calls the hooks, whose rules hold for these requests too.
----@param spec tide.StartSpec changed; its user is there
+--- What of a request is read when somebody asks for it.
+local READ_LATE = {
+  messages = true,
+  tools = true,
+  tool_choice = true,
+  max_tokens = true,
+  options = true,
+}
+
+--- A request as the sources of replies need it: as it came in `raw`, and its
+--- parts as tables from when somebody asks for one.
+---@param body table the request, checked
+---@return ReplySource
+local function source_of(body)
+  local decoded
+  return setmetatable({ raw = body.request }, {
+    __index = function(source, key)
+      if not READ_LATE[key] then
+        return nil
+      elseif not decoded then
+        local whole = json.decode(body.request)
+        decoded = openai.parameters(whole)
+        decoded.messages = whole.messages
+      end
+      source[key] = decoded[key]
+      return decoded[key]
+    end,
+  })
+end
+
+--- The turn that hooks see. Its messages become tables when a hook asks for
+--- them; until then they are sent as they came.
+---@param spec tide.StartSpec
 ---@param model Model
----@param source ReplySource changed
----@return boolean|nil willing, tide.Error|nil err a hook refused
-local function apply_hooks(spec, model, source)
-  local turn = {
+---@param source ReplySource
+---@return tide.HookTurn turn
+---@return fun(): tide.ChatMessage[]|nil touched the messages, if a hook has
+--- asked for them or set them
+local function turn_of(spec, model, source)
+  local looking = false
+  local turn = setmetatable({
     user_id = spec.user_id,
     session_id = "",
     model_name = model.name,
     persona = NOBODY.name,
     language = source.language,
     first = true,
-    message = openai.last_question(source.messages),
-    messages = source.messages,
     title = "",
-  }
+  }, {
+    __index = function(turn, key)
+      if key == "messages" and not looking then
+        turn.messages = source.messages
+        return source.messages
+      elseif key == "message" then
+        turn.message = openai.last_question(source.messages)
+        return turn.message
+      end
+      return nil
+    end,
+  })
+  return turn, function()
+    looking = true
+    local messages = turn.messages
+    looking = false
+    return messages
+  end
+end
+
+--- Calls the hooks, whose rules hold for these requests too.
+---@param spec tide.StartSpec changed; its user is there
+---@param model Model
+---@param source ReplySource changed
+---@return boolean|nil willing, tide.Error|nil err a hook refused
+local function apply_hooks(spec, model, source)
+  local turn, touched = turn_of(spec, model, source)
   if hooks.before_llm then
     local willing, refusal = hooks.before_llm(turn)
     if not willing then
       return nil, refusal
     end
-    source.messages = turn.messages
+    local messages = touched()
+    if messages then
+      source.messages, source.changed = messages, messages
+    end
   end
   spec.on_delta = hooks.on_delta and hooks.on_delta(turn)
   spec.on_finish = hooks.after_llm
@@ -68,11 +131,15 @@ end
 ---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the
 --- reply goes on when its client leaves
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err unsupported_parameter, limit_reached, those of
---- hooks and of M.resolve
+---@return tide.Error|nil err missing_field, invalid_field,
+--- unsupported_parameter, limit_reached, those of hooks and of M.resolve
 function M.ask(user_id, body, terms)
-  local source, unsupported = openai.parameters(body)
-  if not source then
+  local fine, tokens = conversation.check(body, terms.language)
+  if not fine then
+    return nil, tokens
+  end
+  local supported, unsupported = openai.check(body)
+  if not supported then
     return nil, unsupported
   end
   local model, unknown = M.resolve(user_id, body.model)
@@ -83,15 +150,20 @@ function M.ask(user_id, body, terms)
   if not free then
     return nil, exceeded
   end
-  source.messages = model.provider.play and openai.plain(body.messages)
-    or body.messages
+  local source = source_of(body)
+  if model.provider.play then
+    source.messages = openai.plain(source.messages)
+  end
   source.persona, source.language = NOBODY, terms.language
+  source.tokens = tokens
   local spec = { user_id = user_id, disconnect = terms.disconnect }
   local willing, refusal = apply_hooks(spec, model, source)
   if not willing then
     return nil, refusal
   end
-  models.fit_fallbacks(model, source.messages)
+  if model.fallbacks and #model.fallbacks > 0 then
+    models.fit_fallbacks(model, source.messages)
+  end
   upstream_request.fill(spec, model, source)
   return llm.ask(spec)
 end

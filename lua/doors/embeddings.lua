@@ -75,12 +75,16 @@ function M.create(user_id, body)
   if not free then
     return nil, exceeded
   end
-  local call = model.provider.embed({
+  local call = model.provider.embed(setmetatable({
     base_url = model.base_url,
     key = model.key,
     model = model.name,
-    options = body,
-  })
+    raw = body.request,
+  }, {
+    __index = function(_, key)
+      return key == "options" and json.decode(body.request) or nil
+    end,
+  }))
   local answer, failed = http.request({
     method = "POST",
     url = call.url,

@@ -43,20 +43,41 @@ local UNSUPPORTED = {
   end,
   modalities = has_audio,
 }
+local NAMES = { "n", "logprobs", "modalities" }
+
+--- A field's value, whether it is read or as it came.
+---@param value any
+---@return any
+local function decoded(value)
+  if type(value) == "userdata" and value ~= json.null then
+    return (json.decode(value))
+  end
+  return value
+end
+
+--- Whether a reply here can be what a request asks for.
+---@param body table
+---@return boolean|nil supported
+---@return tide.Error|nil err unsupported_parameter
+function M.check(body)
+  for _, name in ipairs(NAMES) do
+    local value = decoded(body[name])
+    if value ~= nil and value ~= json.null and UNSUPPORTED[name](value) then
+      return nil, errors.new("unsupported_parameter", { field = name })
+    end
+  end
+  return true
+end
 
 --- What a request asks of the model besides its messages.
----@param body table
+---@param body table the request, decoded
 ---@return {tools?: table[], tool_choice?: string|table, max_tokens?: integer,
---- options: table<string, any>}|nil parameters the part of
---- tide.ProviderRequest that a client decides
----@return tide.Error|nil err unsupported_parameter
+--- options: table<string, any>} parameters the part of tide.ProviderRequest
+--- that a client decides
 function M.parameters(body)
   local parameters = { options = {} }
   for name, value in pairs(body) do
-    local unsupported = UNSUPPORTED[name]
-    if unsupported and value ~= json.null and unsupported(value) then
-      return nil, errors.new("unsupported_parameter", { field = name })
-    elseif not OWN[name] then
+    if not OWN[name] then
       parameters.options[name] = value
     end
   end
@@ -108,10 +129,11 @@ function M.last_question(messages)
 end
 
 --- The texts of an embeddings request; one that brings tokens has none.
----@param input any
+---@param input any read, or as it came
 ---@return string[]
 function M.inputs(input)
   local texts = {}
+  input = decoded(input)
   for i, one in ipairs(type(input) == "table" and input or { input }) do
     if type(one) ~= "string" then
       break

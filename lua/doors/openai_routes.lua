@@ -14,27 +14,13 @@ local time = require "tide.time"
 
 local JSON = "application/json; charset=utf-8"
 
+--- What is read of a request; all of it is passed on as it came.
 local CHAT = {
-  open = true,
+  once = true,
+  whole = "request",
   fields = {
     fields.line("model", 200, { required = true }),
-    {
-      name = "messages",
-      type = "array",
-      required = true,
-      min = 1,
-      max = 2048,
-      items = {
-        type = "object",
-        open = true,
-        fields = {
-          { name = "role", type = "string", required = true },
-          { name = "content", type = "parts", keep_null = true },
-          { name = "tool_call_id", type = "string" },
-          fields.tool_calls(),
-        },
-      },
-    },
+    { name = "messages", type = "json", required = true },
     { name = "stream", type = "boolean" },
     {
       name = "stream_options",
@@ -42,13 +28,22 @@ local CHAT = {
       fields = { { name = "include_usage", type = "boolean" } },
     },
     { name = "n", type = "integer" },
-    fields.tools(),
+    { name = "logprobs", type = "json" },
+    { name = "modalities", type = "json" },
+    { name = "max_tokens", type = "json" },
+    { name = "max_completion_tokens", type = "json" },
+    { name = "tools", type = "json" },
+    { name = "tool_choice", type = "json" },
   },
 }
 
 local EMBEDDINGS = {
-  open = true,
-  fields = { fields.line("model", 200, { required = true }) },
+  once = true,
+  whole = "request",
+  fields = {
+    fields.line("model", 200, { required = true }),
+    { name = "input", type = "json", keep_null = true },
+  },
 }
 
 ---@type table<string, fun(req: tide.Request)>

@@ -33,6 +33,7 @@ local TEXTS = {
     en = "must be a date such as 2026-01-31",
     zh = "必须是日期，如 2026-01-31",
   },
+  given_twice = { en = "is given twice", zh = "出现了两次" },
   must_be_array = { en = "must be a list", zh = "必须是列表" },
   must_be_object = { en = "must be an object", zh = "必须是对象" },
   not_utf8 = { en = "must be valid UTF-8", zh = "必须是有效的 UTF-8 文本" },

@@ -10,6 +10,11 @@ local M = {}
 
 ---@class ReplySource what a reply is made from
 ---@field messages tide.ChatMessage[] as a model is shown them
+---@field raw? tide.Raw a client's whole request in OpenAI's form, passed on as
+--- it came where that is possible
+---@field tokens? integer with `raw`: about how many it has
+---@field changed? tide.ChatMessage[] with `raw`: what a hook made of its
+--- messages
 ---@field persona? Persona who speaks; only a played model reads it
 ---@field language? "zh"|"en" likewise
 ---@field tools? table[] this and the next three: see tide.ProviderRequest
@@ -35,21 +40,34 @@ local function deadlines_of(model, limit)
   }
 end
 
+--- A provider made from another one may have a `build` of its own, which knows
+--- nothing of requests as they came.
+---@param provider tide.Provider
+---@return boolean
+local function takes_raw(provider)
+  return provider.builds_raw ~= nil and provider.builds_raw == provider.build
+end
+
 --- The request to one configuration.
 ---@param model Model
 ---@param source ReplySource
 ---@return tide.Candidate
 local function candidate(model, source)
-  local built = model.provider.build({
+  local request = {
     base_url = model.base_url,
     key = model.key,
     model = model.name,
-    messages = source.messages,
-    tools = source.tools,
-    tool_choice = source.tool_choice,
-    max_tokens = source.max_tokens,
-    options = source.options,
-  })
+  }
+  if source.raw and takes_raw(model.provider) then
+    request.raw, request.messages = source.raw, source.changed
+  else
+    request.messages = source.messages
+    request.tools = source.tools
+    request.tool_choice = source.tool_choice
+    request.max_tokens = source.max_tokens
+    request.options = source.options
+  end
+  local built = model.provider.build(request)
   return {
     provider = model.provider,
     url = built.url,
@@ -66,8 +84,8 @@ end
 function M.fill(spec, model, source)
   local provider = model.provider
   spec.counted_as = model.name
-  spec.input_estimate =
-    usage_policy.estimate_input(source.messages, source.tools)
+  spec.input_estimate = not source.changed and source.tokens
+    or usage_policy.estimate_input(source.messages, source.tools)
   if provider.play then
     spec.play = provider.play(
       source.messages,

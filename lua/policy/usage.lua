@@ -56,6 +56,13 @@ function M.estimate_input(messages, tools)
   return tokens
 end
 
+--- The same for one message that is a text.
+---@param content string
+---@return integer
+function M.estimate_message(content)
+  return MESSAGE_TOKENS + text.tokens(content)
+end
+
 ---@param texts string[]
 ---@return integer tokens, about
 function M.estimate_texts(texts)

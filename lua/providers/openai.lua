@@ -138,22 +138,48 @@ end
 --- Models that refuse max_tokens and want the newer name of it.
 local NEWER = { "^o%d", "^gpt%-5" }
 
---- What limits the answer, under the name that the model knows.
----@param body table changed
----@param request tide.ProviderRequest
-local function limit(body, request)
-  local field = "max_tokens"
+--- The name under which a model knows what limits the answer.
+---@param model string
+---@return "max_tokens"|"max_completion_tokens"
+local function limit_of(model)
   for _, pattern in ipairs(NEWER) do
-    if request.model:find(pattern) then
-      field = "max_completion_tokens"
+    if model:find(pattern) then
+      return "max_completion_tokens"
     end
   end
-  body[field] = request.max_tokens or body[field]
+  return "max_tokens"
+end
+
+--- A client's request as it came, but for what is ours to decide.
+---@param request tide.ProviderRequest
+---@return tide.Raw
+local function passed_on(request)
+  local raw = request.raw
+  local limit, without = limit_of(request.model), {}
+  local changes = {
+    model = request.model,
+    messages = request.messages and messages_of(request.messages),
+    stream = true,
+    stream_options = { include_usage = true },
+  }
+  local tools, choice, most =
+    raw:members("tools", "tool_choice", "max_tokens")
+  if limit ~= "max_tokens" and chat_messages.present(most) then
+    changes[limit] = most
+    without[1] = "max_tokens"
+  end
+  if tools == json.null then
+    without[#without + 1] = "tools"
+  end
+  if choice == json.null then
+    without[#without + 1] = "tool_choice"
+  end
+  return raw:with(changes, without)
 end
 
 ---@param request tide.ProviderRequest
----@return tide.ProviderCall
-function M.build(request)
+---@return table
+local function body_of(request)
   local body = {}
   for name, value in pairs(request.options or {}) do
     body[name] = value
@@ -162,20 +188,26 @@ function M.build(request)
   body.messages = messages_of(request.messages)
   body.stream = true
   body.stream_options = { include_usage = true }
-  limit(body, request)
+  local limit = limit_of(request.model)
+  body[limit] = request.max_tokens or body[limit]
   body.tools = chat_messages.present(request.tools)
   body.tool_choice = chat_messages.present(request.tool_choice)
-  return call(request, "/chat/completions", "text/event-stream", body)
+  return body
 end
 
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
+function M.build(request)
+  local body = request.raw and passed_on(request) or body_of(request)
+  return call(request, "/chat/completions", "text/event-stream", body)
+end
+
+M.builds_raw = M.build
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
 function M.embed(request)
-  local body = {}
-  for name, value in pairs(request.options) do
-    body[name] = value
-  end
-  body.model = request.model
+  local body = request.raw:with({ model = request.model })
   return call(request, "/embeddings", "application/json", body)
 end
 

@@ -13,7 +13,9 @@
 ---@field first boolean it is the session's first turn
 ---@field message string what the user wrote
 ---@field messages tide.ChatMessage[] what the model will get:
---- the system prompt, the history, the message; may be changed in before_llm
+--- the system prompt, the history, the message; may be changed in before_llm. Of
+--- an OpenAI request they are read when a hook asks for them, and then sent as the
+--- hook leaves them; until then they are sent as they came
 ---@field title string the session's title from this turn on; may be changed in
 --- before_llm
 

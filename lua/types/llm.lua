@@ -266,8 +266,12 @@ function llm.check_provider(provider) end
 --- take images: patterns of their names
 ---@field notes? string for people
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
+---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
+--- same function as `build`, if it takes requests of OpenAI's clients as they
+--- came (`raw`)
 ---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall requests
---- embeddings: `options` is the client's whole request, `messages` is absent;
+--- embeddings: `raw` is the client's whole request, `options` the same as a
+--- table, `messages` is absent;
 --- the answer has OpenAI's form
 
 --- A path into JSON, or several for the same thing.
@@ -317,5 +321,8 @@ function llm.check_provider(provider) end
 ---@field options? table<string, any> further fields of OpenAI's request
 --- (temperature, top_p, stop, max_completion_tokens, …) as the client sent
 --- them, unchecked; a provider maps those that it knows
+---@field raw? tide.Raw the client's whole request, for a provider with
+--- `builds_raw`. The fields above it are absent then, but for `messages` if a
+--- hook has changed them
 
 return llm

@@ -45,15 +45,28 @@ function Request:raw_body() end
 --- route's schema (req.body). The first call does not count as CPU time of the
 --- script (limits.script_time).
 ---@param names? table<string, any> its keys are the fields of the outermost
---- object to return; the others are left out. nil: all
+--- object to return; the others are left out. A field whose value here is "json"
+--- becomes a tide.Raw. nil: all, decoded
+---@param wish? {once?: boolean, whole?: string} with `once` a field that is given
+--- twice is refused; `whole` is the name under which the result also has the
+--- whole object as a tide.Raw
 ---@return any body {} when there is none
----@return tide.Error|nil err invalid_json, too_many_values
-function Request:read_json(names) end
+---@return tide.Error|nil err invalid_json, too_many_values, invalid_field (the
+--- message is the name of one that is given twice)
+function Request:read_json(names, wish) end
+
+--- The text of an answer: what the field `json` of a response is sent as, for
+--- handlers that store or sign it. Members come in the order of the route's
+--- schema `response`.
+---@param value any
+---@return string text ends with a newline
+function Request:encode(value) end
 
 --- What a handler returns.
 ---@class tide.Response
 ---@field status? integer default 200
----@field json? any encoded as the body
+---@field json? any encoded as the body, members in the order of the route's
+--- schema `response`
 ---@field body? string instead of json
 ---@field content_type? string with body; default text/plain; charset=utf-8
 ---@field headers? table<string, string|string[]>

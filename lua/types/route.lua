@@ -14,7 +14,7 @@
 ---@field params? table schema
 ---@field query? table schema
 ---@field request? table schema of the JSON body; absent = no body is read
----@field response? table schema of the 200 answer
+---@field response? table schema of the 200 answer; also the order of its members
 ---@field answer? string describes the 200 answer in the docs when there is no
 --- schema
 ---@field upload? boolean the body is multipart/form-data: its part "file" is

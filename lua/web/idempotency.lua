@@ -14,7 +14,6 @@
 local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
-local json = require "tide.json"
 local log = require "tide.log"
 local shared = require "tide.shared"
 local time = require "tide.time"
@@ -157,7 +156,7 @@ local function answer(attempt, req, handler)
   if not response then
     return nil, err
   end
-  local text = json.encode(response.json)
+  local text = req:encode(response.json)
   -- What was done is done: an error would make the client do it again.
   local _, unstored = db.write(M.storing(attempt, "?", text))
   if unstored then

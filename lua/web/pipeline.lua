@@ -69,14 +69,7 @@ local function answer(route, req)
     return nil, err
   end
   if route.request then
-    local body
-    -- Nothing at all counts as {}. A body of another type has been refused
-    -- before it was read (core/script/dispatch.c).
-    body, err = req:read_json(schema.names(route.request))
-    if err then
-      return nil, err
-    end
-    req.body, err = schema.check(route.request, body, req.language)
+    req.body, err = schema.read(route.request, req)
     if err then
       return nil, err
     end

@@ -12,8 +12,9 @@ local texts = require "lib.texts"
 local M = {}
 
 ---@class Schema
----@field type "string"|"integer"|"boolean"|"array"|"object"|"parts" the last
---- is a message's content in OpenAI's form: a text, or a list of objects
+---@field type "string"|"integer"|"boolean"|"array"|"object"|"parts"|"json"
+--- parts is a message's content in OpenAI's form: a text, or a list of objects.
+--- json stays as it came, a tide.Raw; it is for fields of a body
 ---@field name? string the field's name, inside `fields`
 ---@field aliases? string[] other names under which clients send it
 ---@field required? boolean
@@ -28,7 +29,11 @@ local M = {}
 --- the bound, what is no number becomes the default
 ---@field items? Schema of an array
 ---@field fields? Schema[] of an object
----@field open? boolean of an object: what is not declared is kept as it came
+---@field open? boolean of an object: what is not declared is kept, decoded
+---@field whole? string of a body: the name under which all of it is kept as it
+--- came, a tide.Raw
+---@field once? boolean of a body: a declared field that is given twice is an
+--- error. For bodies that are passed on: who gets them might read the other one
 ---@field doc? string for the docs
 
 --- The largest integer that JSON clients hold exactly.
@@ -156,6 +161,10 @@ function checkers.array(schema, value, path, check)
   return result
 end
 
+function checkers.json(_, value)
+  return value
+end
+
 function checkers.parts(_, value, path, check)
   if type(value) == "string" then
     return value
@@ -223,11 +232,12 @@ end
 
 --- The names under which an object's fields may come: what a body need be read
 --- for.
----@type table<Schema, table<string, boolean>>
+---@type table<Schema, table<string, string>>
 local names_of = setmetatable({}, { __mode = "k" })
 
 ---@param schema Schema an object's
----@return table<string, boolean>|nil names nil: all, the object is open
+---@return table<string, string>|nil names with their types; nil: all, the
+--- object is open
 function M.names(schema)
   if schema.open then
     return nil
@@ -236,14 +246,39 @@ function M.names(schema)
   if not names then
     names = {}
     for _, field in ipairs(schema.fields or {}) do
-      names[field.name] = true
+      names[field.name] = field.type
       for _, alias in ipairs(field.aliases or {}) do
-        names[alias] = true
+        names[alias] = field.type
       end
     end
     names_of[schema] = names
   end
   return names
+end
+
+--- Reads a request's JSON body and checks it.
+---@param schema Schema an object's; `type` may be left out
+---@param req tide.Request
+---@return table|nil checked
+---@return tide.Error|nil err missing_field, invalid_field, invalid_json,
+--- too_many_values
+function M.read(schema, req)
+  local check = { language = req.language, from_text = false }
+  -- Nothing at all counts as {}. A body of another type has been refused
+  -- before it was read (core/serve/dispatch.c).
+  local body, err = req:read_json(M.names(schema), schema)
+  if err then
+    if err.code == "invalid_field" then
+      return invalid(check, err.message, "given_twice")
+    end
+    return nil, err
+  end
+  local checked
+  checked, err = checkers.object(schema, body, "", check)
+  if checked and schema.whole then
+    checked[schema.whole] = body[schema.whole]
+  end
+  return checked, err
 end
 
 --- Checks a decoded JSON body.

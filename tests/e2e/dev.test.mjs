@@ -101,6 +101,17 @@ describe('tidetalk dev', () => {
     await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('"fine"')));
   });
 
+  test('says once which member of an answer its schema does not declare', async () => {
+    const schema = 'response = {fields = {{name = "text", type = "string"}}}, handler = function() return {json = {more = 1, text = "x"}} end';
+    await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua',
+      route('""').replace(/handler = [^]*/, `${schema}}}`)));
+    const from = output.length;
+    await says(/schema does not declare this member.*\/api\/personas.*\bmore\b/, answer);
+    for (let i = 0; i < 8; i += 1) await answer();
+    await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('"fine"')));
+    assert.equal(output.slice(from).split('does not declare').length, 2);
+  });
+
   test('does nothing for other files', async () => {
     const from = output.length;
     writeFileSync(join(home.folder, 'other.yaml'), 'x');

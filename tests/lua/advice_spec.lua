@@ -46,6 +46,24 @@ describe("checks.advice", function()
     )
   end)
 
+  it("warns of a response that is no schema", function()
+    package.loaded["routes.a"], package.loaded["routes.b"] = {}, {}
+    local function found(response)
+      local list = advice.of_routes({ { path = "/x", response = response } })
+      return list[1] and list[1].code .. " " .. list[1].message
+    end
+    local A = { name = "a", type = "string" }
+    assert.same({}, advice.of_routes({ { path = "/x" } }))
+    assert.is_nil(found({ type = "object", fields = { A } }))
+    assert.is_nil(found({ fields = { A } }))
+    assert.equal("wrong_response_schema response: 'a' is there twice",
+      found({ fields = { A, A } }))
+    assert.equal("wrong_response_schema response: unknown type 'x'",
+      found({ type = "x" }))
+    assert.equal("wrong_response_schema response: a schema is a table, "
+      .. "not a string", found("object"))
+  end)
+
   it("has no warning for what comes along", function()
     assert.same({}, advice.of_policies())
     assert.same({}, advice.of_providers())

@@ -46,12 +46,15 @@ describe("doors.openai", function()
       logprobs = true,
       modalities = { "text", "audio" },
     }) do
-      local parameters, err = openai.parameters({ [field] = value })
-      assert.is_nil(parameters)
+      local fine, err = openai.check({ [field] = value })
+      assert.is_nil(fine)
       assert.equal("unsupported_parameter", err.code)
       assert.equal(field, err.args.field)
     end
-    assert.truthy(openai.parameters({ n = json.null, modalities = { "text" } }))
+    assert.is_true(openai.check({ n = json.null, modalities = { "text" } }))
+    local raw = json.raw('["audio"]')
+    assert.is_nil((openai.check({ modalities = raw })))
+    assert.is_true(openai.check({ logprobs = json.raw("false") }))
   end)
 
   it("finds the text in contents of every form", function()

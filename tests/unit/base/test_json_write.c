@@ -1,6 +1,6 @@
 /* The writer: commas, nesting to the limit, numbers that read back the same, the buffer's cap. */
 #include "base/cases.h"
-#include "base/json.h"
+#include "base/json_scan.h"
 
 #include <math.h>
 
@@ -138,11 +138,55 @@ static void fails_at_every_cap(void **state)
     tt_buf_free(&whole);
 }
 
+/* Texts of all lengths around those that are looked at in one piece. */
+static void members_with_ready_keys(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 40; len++) {
+        for (size_t odd = 0; odd <= len; odd++) {
+            char text[48], want[96];
+            memset(text, 'x', len);
+            snprintf(want, sizeof(want), "{\"a\":1,\"b\":\"%.*s\"}", (int)len, text);
+            if (odd < len) {
+                text[odd] = '"';
+                snprintf(want, sizeof(want), "{\"a\":1,\"b\":\"%.*s\\\"%.*s\"}", (int)odd, text,
+                         (int)(len - odd - 1), text + odd + 1);
+            }
+            struct tt_buf out = {0};
+            struct tt_json_writer w = {.buf = &out};
+            tt_json_begin_object(&w);
+            tt_json_raw_key(&w, TT_STR("\"a\":"));
+            tt_json_int(&w, 1);
+            tt_json_raw_key_str(&w, TT_STR("\"b\":"), tt_str_of(text, len));
+            tt_json_end_object(&w);
+            assert_string_equal(out.data, want);
+            tt_buf_free(&out);
+        }
+    }
+}
+
+static void plain_runs_end_where_they_must(void **state)
+{
+    static const char odd[] = {'"', '\\', '\n', 0x1f, (char)0x80, (char)0xff, 0};
+    (void)state;
+    for (size_t len = 1; len < 40; len++)
+        for (size_t at = 0; at < len; at++)
+            for (size_t i = 0; i < sizeof(odd); i++) {
+                char text[40];
+                memset(text, ' ' + (int)i * 13, len);
+                text[at] = odd[i];
+                assert_ptr_equal(tt_json_plain_run(text, text + len), text + at);
+                text[at] = '\x7f';
+                assert_ptr_equal(tt_json_plain_run(text, text + len), text + len);
+            }
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_a_document),  cmocka_unit_test(nests_to_the_limit),
-        cmocka_unit_test(writes_numbers),     cmocka_unit_test(numbers_read_back_the_same),
+        cmocka_unit_test(members_with_ready_keys), cmocka_unit_test(plain_runs_end_where_they_must),
+        cmocka_unit_test(writes_a_document),       cmocka_unit_test(nests_to_the_limit),
+        cmocka_unit_test(writes_numbers),          cmocka_unit_test(numbers_read_back_the_same),
         cmocka_unit_test(fails_at_every_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

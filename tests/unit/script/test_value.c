@@ -71,6 +71,22 @@ static void empty_arrays_stay_arrays(void **state)
     rig_expect(rig, "return {}", "{}");
 }
 
+/* Lua's own order differs from state to state. */
+static void members_are_sorted(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect(rig, "return {b = 1, a = {d = 2, c = 3}, ab = 4, [10] = 5, [9] = 6, ['9a'] = 7}",
+               "{\"10\":5,\"9\":6,\"9a\":7,\"a\":{\"c\":3,\"d\":2},\"ab\":4,\"b\":1}");
+    rig_expect(rig,
+               "local many, want = {}, {}\n"
+               "for i = 1, 100 do local k = ('k%03d'):format(i * 37 % 101) many[k] = i end\n"
+               "for k, v in pairs(many) do want[#want + 1] = ('\"%s\":%d'):format(k, v) end\n"
+               "table.sort(want)\n"
+               "return json.encode(many) == '{' .. table.concat(want, ',') .. '}'",
+               "true");
+}
+
 /* Of equal keys the last one counts, for what it is as well. */
 static void equal_keys_do_not_confuse_arrays(void **state)
 {
@@ -244,6 +260,7 @@ TEST_GROUP
         RIG_TEST(json_survives_a_round_trip),
         RIG_TEST(whole_numbers_are_integers),
         RIG_TEST(empty_arrays_stay_arrays),
+        RIG_TEST(members_are_sorted),
         RIG_TEST(equal_keys_do_not_confuse_arrays),
         RIG_TEST(bad_json_is_an_error_and_no_exception),
         RIG_TEST(depth_is_limited_both_ways),

@@ -8,8 +8,9 @@ static const char app[] =
     "routes = {\n"
     "  {method = 'POST', path = '/json', auth = 'none', request = {}, body_max = 1 << 20, handler "
     "= function(req)\n"
-    "    local names = req:header('X-Names') and {a = true, ['潮'] = true}\n"
-    "    local body, err = req:read_json(names)\n"
+    "    local names = req:header('X-Names') and {a = true, ['潮'] = true, r = 'json'}\n"
+    "    local body, err = req:read_json(names, {once = req:header('X-Once') ~= nil,"
+    "      whole = req:header('X-Once') and 'whole'})\n"
     "    if err then return nil, {code = 'busy', message = err.code, retry_after = err.status} "
     "end\n"
     "    return {json = {body, type(body) == 'table' and json.is_array(body)}}\n"
@@ -48,6 +49,26 @@ static void bodies_are_decoded(void **state)
     expect_json(web, some, "{}", "[{},false]");
     expect_json(web, some, "[[1]]", "[[[1]],true]");
     expect_json(web, some, "5", "[5,false]");
+}
+
+static void expect_no_json(struct web *web, const char *headers, const char *body,
+                           const char *code);
+
+static void some_fields_stay_as_they_came(void **state)
+{
+    struct web *web = *state;
+    static const char some[] = "X-Names: 1\r\n", once[] = "X-Names: 1\r\nX-Once: 1\r\n";
+
+    expect_json(web, some, "{\"x\":[1.0],\"\\u0072\": {\"z\":1.0, \"a\":[]} ,\"a\":1.0}",
+                "[{\"a\":1,\"r\":{\"z\":1.0, \"a\":[]}},false]");
+    expect_json(web, some, "{\"r\":1.0,\"r\":2.0}", "[{\"r\":2.0},false]");
+    expect_json(web, some, "{\"r\":1.0,\"r\":null}", "[{\"r\":null},false]");
+    expect_json(web, some, "{\"r\":null,\"r\":1.0}", "[{\"r\":1.0},false]");
+    expect_json(web, once, " {\"y\":1.0,\"r\":[ ],\"y\":2} ",
+                "[{\"r\":[ ],\"whole\": {\"y\":1.0,\"r\":[ ],\"y\":2} },false]");
+    expect_no_json(web, once, "{\"r\":1,\"r\":2}", "invalid_field");
+    expect_no_json(web, once, "{\"a\":1,\"\\u0061\":2}", "invalid_field");
+    expect_no_json(web, once, "{\"r\":[1,}", "invalid_json");
 }
 
 static void expect_no_json(struct web *web, const char *headers, const char *body, const char *code)
@@ -109,6 +130,7 @@ TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bodies_are_decoded, setup, web_teardown),
+        cmocka_unit_test_setup_teardown(some_fields_stay_as_they_came, setup, web_teardown),
         cmocka_unit_test_setup_teardown(bodies_have_bounds, setup, web_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,18 @@ static inline void web_dechunk(char *body)
     *to = 0;
 }
 
+/* Each JSON answer ends with a newline, which the tests then need not write. */
+static inline void web_end_json(struct web *web)
+{
+    size_t len = strlen(web->body);
+
+    if (len == 0 || !strstr(web->answer.data, "\r\nContent-Type: application/json"))
+        return;
+    if (web->body[len - 1] != '\n')
+        fail_msg("no newline at the end: %s", web->body);
+    web->answer.data[web->body - web->answer.data + (ptrdiff_t)len - 1] = 0;
+}
+
 static inline void web_parse(struct web *web)
 {
     char *end = web->answer.len ? strstr(web->answer.data, "\r\n\r\n") : NULL;
@@ -127,6 +139,7 @@ static inline void web_parse(struct web *web)
     web->body = end + 4;
     if (strcasestr(web->answer.data, "\r\nTransfer-Encoding: chunked\r\n"))
         web_dechunk(end + 4);
+    web_end_json(web);
 }
 
 static inline int web_raw(struct web *web, const char *request)
