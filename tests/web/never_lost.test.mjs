@@ -19,6 +19,17 @@ async function copied(page) {
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
+/** Looks at every frame of the screen: what is shown is the beginning of the text, also before the reply has ended (then
+ * the page asks the server for it, and would hide a gap). A wrong text is told to the console, which fails the test. */
+function watchText(text) {
+  const look = () => {
+    const shown = [...document.querySelectorAll('.message.assistant .markdown')].at(-1)?.textContent ?? '';
+    if (!text.startsWith(shown)) console.error(`not the beginning of the text: ${shown}`);
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}
+
 async function stored(client, id) {
   const { data } = await client.ok('GET', `/api/chat/sessions/${id}/messages`);
   return data;
@@ -32,6 +43,8 @@ describe('never lost', () => {
   nodeTest(`random disturbances, ${ROUNDS} times, seed ${SEED}`, { timeout: 60000 + ROUNDS * 15000 }, async () => {
     const random = randomNumbers(SEED);
     const { page, context, client, close } = await suite.open({ models: { tides: TOLD }, ...clipboard });
+    await context.addInitScript(watchText, TEXT);
+    await page.reload();
     const counts = {};
     const once = await honoursKeys(client);
     for (let round = 0; round < ROUNDS; round += 1) {
