@@ -196,7 +196,7 @@ describe('the page', () => {
     await within(connection.closed, 'all are answered');
     assert.equal(connection.received.split('HTTP/1.1 200 OK').length - 1, 4);
     assert.equal(connection.received.split('<div id="page">').length - 1, 2);
-    assert.ok(connection.received.endsWith('{"status":"ok"}'));
+    assert.ok(connection.received.endsWith('{"status":"ok"}\n'));
   });
 
   test('is only to be read', async () => {
