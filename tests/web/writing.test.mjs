@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { test } from '../e2e/support/limits.mjs';
-import { ask, composer, mine, replies, send, settled } from './support/chat.mjs';
+import { ask, composer, mine, replies, settled } from './support/chat.mjs';
 import { withPage } from './support/suite.mjs';
 
 /** Enter as a browser sends it while an input method composes: `isComposing`, or Safari's late one with the code 229. */
@@ -51,6 +51,7 @@ describe('writing', () => {
     await rejected(composer(page), 'the composer');
     assert.equal(await composer(page).inputValue(), 'ni hao');
     await composer(page).press('Enter');
+    await mine(page).first().waitFor();
     await settled(page);
     assert.equal(await mine(page).count(), 1);
 
@@ -90,6 +91,7 @@ describe('writing', () => {
     await composer(page).pressSequentially('two');
     assert.equal(await composer(page).inputValue(), 'one\ntwo');
     await composer(page).press('Enter');
+    await mine(page).first().waitFor();
     await settled(page);
     await composer(page).press('ArrowUp');
     assert.equal(await page.getByLabel('Edit the message').inputValue(), 'one\ntwo');
@@ -174,8 +176,7 @@ describe('writing', () => {
     const { page, client, close } = await suite.open();
     await page.setInputFiles('input[type=file]', { name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('a') });
     await page.locator('.attachment.ready').waitFor();
-    await send(page, 'Look');
-    await settled(page);
+    await ask(page, 'Look');
     const { pagination } = await client.ok('GET', '/api/chat/sessions');
     assert.equal(pagination.total, 1);
     await close();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { test } from '../e2e/support/limits.mjs';
-import { ask, mine, replies, send, sessionId, settled } from './support/chat.mjs';
+import { ask, mine, replies, sessionId } from './support/chat.mjs';
 import { withPage } from './support/suite.mjs';
 
 const VECTORS = [
@@ -119,8 +119,7 @@ describe('texts stay texts', () => {
       assert.deepEqual(await page.evaluate(unsafeElements), [], hash);
     }
     await page.goto(suite.site.url);
-    await send(page, '/help');
-    await settled(page);
+    await ask(page, '/help');
     await close();
   });
 });

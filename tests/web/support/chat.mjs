@@ -8,6 +8,7 @@ export const mine = (page) => page.locator('.message.user');
 export async function send(page, text) {
   await composer(page).fill(text);
   await composer(page).press('Enter');
+  await page.locator('.send-button.stop').or(replies(page)).first().waitFor();
 }
 
 /** Waits until nothing is being written. */
@@ -20,11 +21,6 @@ export async function ask(page, text) {
   await send(page, text);
   await replies(page).nth(before).waitFor();
   await settled(page);
-}
-
-/** The text of the last reply as its Markdown's source (what its copy button gives). */
-export async function lastReplyText(page) {
-  return (await replies(page).last().locator('.markdown').last().innerText()).trim();
 }
 
 export async function chooseModel(page, name) {
