@@ -36,7 +36,8 @@ local TOPICS = {
     en = [[
 To talk to a real model, store an API configuration of your own:
 
-1. `POST /api/user/apis` with `api_name`, `api_key`, `model_name` and, when
+1. On the page: the model's name above, then *Add a model*. By the API:
+   `POST /api/user/apis` with `api_name`, `api_key`, `model_name` and, when
    the provider is not OpenAI itself, `base_url` (such as
    `https://api.deepseek.com/v1`).
 2. Start a chat whose `model_name` is the one that you stored.
@@ -47,7 +48,8 @@ must be opened by the operator first (`outbound.allow`).]],
     zh = [[
 要使用真实模型，请先保存您自己的 API 配置：
 
-1. 调用 `POST /api/user/apis`，填写 `api_name`、`api_key`、`model_name`；
+1. 在网页上：点击上方的模型名称，选择“添加模型”；或调用
+   `POST /api/user/apis`，填写 `api_name`、`api_key`、`model_name`；
    如果不是 OpenAI 官方服务，再填写 `base_url`
    （例如 `https://api.deepseek.com/v1`）。
 2. 用刚才保存的 `model_name` 开始对话即可。
@@ -200,14 +202,16 @@ You wrote: “{echo}”
 
 I am TideTalk's built-in demo model, so I have no real answer to that. Your
 message is stored, and a configured model would have seen it together with this
-session's history and the persona “{persona}”. To use one, add an API
-configuration (`POST /api/user/apis`); `/help` shows what I can do.]],
+session's history and the persona “{persona}”. To use one, choose *Add a model*
+under the model's name on the page, or `POST /api/user/apis`; `/help` shows what
+I can do.]],
   zh = [[
 您说：“{echo}”
 
 我是潮聊（TideTalk）的内置演示模型，无法真正回答这个问题。
 不过消息已经保存；换成您配置的模型，它会连同本会话的历史和人设“{persona}”
-一起看到。添加 API 配置（`POST /api/user/apis`）即可使用真实模型，
+一起看到。在网页的模型名称下选择“添加模型”（或调用 `POST /api/user/apis`）
+即可使用真实模型，
 输入 `/help` 可以查看我会做什么。]],
 }
 
