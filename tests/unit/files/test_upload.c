@@ -4,6 +4,7 @@
 #include "files/upload.h"
 #include "support.h"
 
+#include <pthread.h>
 #include <semaphore.h>
 
 struct test {
@@ -312,9 +313,18 @@ static void leaves_with_its_file_open_and_the_pool_full(void **state)
 }
 
 /* Jobs that wait when the pool ends: of a live upload, of one whose owner has left, of none. */
+/* When the pool is closing by now: what waits behind the blocker is dropped, and does not run. */
+static void *open_gate_late(void *gate)
+{
+    sleep(1);
+    sem_post(gate);
+    return NULL;
+}
+
 static void survives_the_end_of_the_pool(void **state)
 {
     struct test *test = *state;
+    pthread_t opener;
     sem_t gate;
     struct tt_err err = {0};
     sem_init(&gate, 0, 0);
@@ -332,8 +342,9 @@ static void survives_the_end_of_the_pool(void **state)
     tt_upload_append(left, TT_STR("y"), NULL);
     tt_upload_free(left);
     start_text(test, TT_STR("x"), NULL);
-    sem_post(&gate);
+    assert_int_equal(pthread_create(&opener, NULL, open_gate_late, &gate), 0);
     tt_aux_free(test->aux);
+    pthread_join(opener, NULL);
     test->aux = NULL;
     tt_loop_tick(test->loop, 0); /* the answers of what did run */
     if (tt_upload_append(live, TT_STR("z"), &err) != 0)
