@@ -18,7 +18,7 @@ describe('finding', () => {
     await found.getByText('the barnacle of old').waitFor();
     assert.ok(await found.evaluate((element) => element === document.activeElement));
     assert.equal(await page.getByText('message 89', { exact: true }).count(), 0, 'only what is around is loaded');
-    for (let i = 0; i < 40 && !(await page.getByText('message 89', { exact: true }).count()); i += 1) {
+    for (let i = 0; i < 900 && !(await page.getByText('message 89', { exact: true }).count()); i += 1) {
       await page.evaluate(() => { const list = document.querySelector('.messages'); list.scrollTop = list.scrollHeight; });
       await page.waitForTimeout(50);
     }
@@ -36,7 +36,7 @@ describe('finding', () => {
     for (let i = 0; i < 70; i += 1) await client.say('echo', 'back', `message ${i}`);
     await page.goto(`${suite.site.url}#/c/back`);
     await mine(page).getByText('message 69').waitFor();
-    for (let i = 0; i < 40 && !(await page.getByText('message 0', { exact: true }).count()); i += 1) {
+    for (let i = 0; i < 900 && !(await page.getByText('message 0', { exact: true }).count()); i += 1) {
       await page.evaluate(() => { document.querySelector('.messages').scrollTop = 0; });
       await page.waitForTimeout(50);
     }
