@@ -1,5 +1,5 @@
-/* What a handler asks about its request. Headers are read where the library has them; their values
- * lose the blanks behind them, which it leaves on. Cookies are parsed here: the library's parser
+/* A handler's view of its request. Headers are read in the library's memory, which leaves trailing
+ * blanks on values; they are trimmed here. Cookies are parsed here, because the library's parser
  * looks at one Cookie header only. */
 #include "base/url.h"
 #include "http/http_internal.h"
