@@ -1,5 +1,6 @@
-/* tide.cache: strings by key and row version. It may forget anything at any time: who gets nil asks
- * the database and puts. Waits only when this process has nothing and Redis may have it. */
+/* tide.cache: strings by key and row version. It may forget anything at any time: a script that
+ * gets nil reads the database and calls put. Waits only if this process has nothing and Redis may
+ * have it. */
 #include "cache/tier.h"
 #include "script/task.h"
 #include "tide/modules.h"
@@ -62,7 +63,7 @@ static int start_asking(lua_State *L, struct tt_cache *cache, struct tt_str key,
 
 static int cache_get(lua_State *L)
 {
-    tt_task_check_wait(L, "cache.get"); /* also on a hit: else it would fail by chance */
+    tt_task_check_wait(L, "cache.get"); /* also on a hit, or it would fail by chance */
     struct tt_cache *cache = tt_tide_of(L)->cache;
     struct tt_cache_value *value;
     struct tt_str key = check_key(L, "cache.get");

@@ -1,5 +1,5 @@
-/* tide.files: the bytes of uploaded files, by storage key. What belongs to whom stands in the
- * database and is the scripts' affair. Everything here works on aux threads and waits. */
+/* tide.files: the bytes of uploaded files, by storage key. The database says who owns them, and
+ * scripts check it. Everything here runs on aux threads and waits. */
 #include "files/job.h"
 #include "script/file_data.h"
 #include "script/task.h"
@@ -11,7 +11,7 @@
 
 #define TEXT_MAX   (1024u * 1024) /* bytes of text of one file */
 #define IMAGE_MAX  (32 << 20)
-#define REMOVE_MAX 1000 /* keys a call */
+#define REMOVE_MAX 1000 /* keys per call */
 
 /* ---- keeping an upload ---- */
 

@@ -1,8 +1,8 @@
-/* tide.http: a script's own requests to other servers. They go through the worker's client and the
- * address policy like everything that leaves, follow no redirects (each address is asked for by the
- * script, and checked), and end with their task; with disconnect = "cancel" also when the task's
- * client leaves. What an upstream sends is never logged, and neither are the headers that were
- * sent: they may hold keys. */
+/* tide.http: a script's own requests to other servers. Like everything that leaves the server, they
+ * go through the worker's client and the address policy. They do not follow redirects (the script
+ * requests each address itself, and each is checked), and end with their task; with disconnect =
+ * "cancel" also when the task's client leaves. Neither the bytes from an upstream nor the headers
+ * sent to it are ever logged: they may hold keys. */
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/llm_start.h"
@@ -15,15 +15,15 @@
 #define BODY_BYTES     ((lua_Integer)1 << 20)
 #define BODY_MAX_BYTES ((lua_Integer)16 << 20)
 #define HEAD_MAX_BYTES (64 << 10)
-#define ALL_MAX_BYTES  ((size_t)64 << 20) /* of all that a worker receives at a time */
+#define ALL_MAX_BYTES  ((size_t)64 << 20) /* of all responses that a worker receives at one time */
 
 struct asking {
     struct tt_wait wait;
     struct tt_tide *tide;
     struct tt_call *call; /* NULL once it is over */
     int status;
-    int64_t retry_after_s; /* -1 = not told */
-    struct tt_buf headers; /* name NUL value NUL …, names in small letters */
+    int64_t retry_after_s; /* -1 = none */
+    struct tt_buf headers; /* name NUL value NUL …, names in lower case */
     struct tt_buf body;
     bool too_large, stop_without_clients;
 };
@@ -69,7 +69,7 @@ static int on_data(void *arg, struct tt_str bytes)
     return 0;
 }
 
-/* The client's codes are about a model's provider; these say the same of any server. */
+/* The client's codes are about a model's provider; these say the same about any server. */
 static void set_error(struct asking *asking, const struct tt_err *error)
 {
     if (asking->too_large)
@@ -94,8 +94,8 @@ static void on_done(void *arg, const struct tt_err *error, bool sent)
     tt_wait_done(&asking->wait);
 }
 
-/* Headers of one name are one line (RFC 9110, 5.3), except for cookies, which hold commas: a line
- * each. */
+/* Headers with the same name are joined (RFC 9110, 5.3), except for cookies, which contain commas:
+ * one line each. */
 static void push_headers(lua_State *L, const struct tt_buf *headers)
 {
     const char *at = headers->data, *end = headers->data + headers->len;
@@ -162,7 +162,7 @@ static void asking_close(struct tt_wait *wait)
 
 /* ---- the request ---- */
 
-/* A misspelt field would silently be a default. */
+/* A misspelt field would silently mean the default. */
 static void check_fields(lua_State *L)
 {
     static const char *const known[] = {"method",     "url",       "headers",   "body",

@@ -1,4 +1,4 @@
-/* tide.search: finding messages by what they say. How, is the database engine's (db/search.h). */
+/* tide.search: finding messages by their text. The database engine decides how (db/search.h). */
 #include "db/search.h"
 
 #include "db/search_index.h"

@@ -1,5 +1,5 @@
 /* tide.test: test cases, requests to the server under test, users, the scripted upstream. Works in
- * `tidetalk test` only; elsewhere every call says so. Assertions are in bind_test_check.c. */
+ * `tidetalk test` only; elsewhere every call raises an error. Assertions are in test_check.c. */
 #include "base/mem.h"
 #include "script/task.h"
 #include "script/value.h"
@@ -86,7 +86,7 @@ static void asking_close(struct tt_wait *wait)
     tt_buf_free(&asking->answer_body);
 }
 
-/* Header lines as a table, names in small letters. */
+/* Header lines as a table, names in lower case. */
 static void push_headers(lua_State *L, struct tt_str head)
 {
     struct tt_str line;
@@ -163,7 +163,7 @@ static void check_line(lua_State *L, const char *text, const char *what)
         luaL_error(L, "test.request: a line break in %s", what);
 }
 
-/* Reads the spec at 1 into `asking`, which a userdata of the caller's frees when this raises. */
+/* Reads the spec at 1 into `asking`, which the caller's userdata frees if this raises. */
 static void read_spec(lua_State *L, struct asking *asking)
 {
     bool json = lua_getfield(L, 1, "json") != LUA_TNIL;
@@ -238,7 +238,7 @@ static int test_request(lua_State *L)
 
 /* ---- users ---- */
 
-/* Puts {method, path, json = table on top, user?} in its place, for test_request. */
+/* Replaces the value on top by {method, path, json = that value, user?}, for test_request. */
 static void push_post(lua_State *L, const char *path, int user)
 {
     lua_createtable(L, 0, 4);
@@ -263,7 +263,7 @@ static void check_ok(lua_State *L, const char *what)
     lua_pop(L, 1);
 }
 
-/* 1 = the model's name, 2 = the user, 3 = the answer. */
+/* 1 = the model's name, 2 = the user, 3 = the response. */
 static int after_model(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
@@ -273,7 +273,7 @@ static int after_model(lua_State *L, int status, lua_KContext context)
     return 1;
 }
 
-/* 1 = the model's name, 2 = the answer of the registration: becomes the user. */
+/* 1 = the model's name, 2 = the response of the registration: becomes the user. */
 static int after_register(lua_State *L, int status, lua_KContext context)
 {
     struct tt_testing *testing = check_testing(L);
@@ -302,7 +302,7 @@ static int after_register(lua_State *L, int status, lua_KContext context)
     return after_model(L, LUA_OK, context);
 }
 
-/* A new account, logged in, whose model is the scripted upstream. */
+/* A new account, logged in, with the scripted upstream as its model. */
 static int test_user(lua_State *L)
 {
     static atomic_int number;

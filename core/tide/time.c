@@ -1,5 +1,5 @@
-/* tide.time: clocks and sleeping. The wall clock given out is strictly increasing in the process,
- * so that rows made in order sort in order and session names never repeat. */
+/* tide.time: clocks and sleeping. The wall clock is strictly increasing within the process, so that
+ * rows sort in the order in which they were made and session names never repeat. */
 #include "base/clock.h"
 #include "script/task.h"
 #include "script/value.h"
