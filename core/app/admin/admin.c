@@ -1,4 +1,4 @@
-/* The state that the room's routes share. */
+/* The state that the routes of this folder share. */
 #include "app/admin/admin.h"
 
 #include "app/admin/admin_internal.h"

@@ -1,5 +1,5 @@
-/* The admin side of the builder. Error texts come from the scripts that serve now; what is wrong
- * with those that do not is told as it was found. */
+/* The admin side of the builder. Error texts come from the scripts that serve now; mistakes in
+ * scripts that do not serve are reported as found. */
 #include "app/admin/admin_scripts.h"
 
 #include "app/admin/admin_access.h"
@@ -17,7 +17,7 @@ struct asking {
     const char *who;
 };
 
-/* ---- what a reload came to ---- */
+/* ---- the result of a reload ---- */
 
 static void put_errors(struct tt_json_writer *w, const struct tt_diagnostics *diagnostics)
 {

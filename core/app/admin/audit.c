@@ -1,5 +1,5 @@
-/* A row is written after what it tells of, by a job of its own: that a user was made is never
- * undone because its record could not be written. */
+/* A row is written after the action, by a separate job: if the record cannot be written, the action
+ * (a new user, say) is not undone. */
 #include "app/admin/audit.h"
 
 #include "app/admin/admin_internal.h"

@@ -1,4 +1,4 @@
-/* The table. Its order is that of both answers; rows of one section stand together. */
+/* The table. Both answers have its order; rows of one section stand together. */
 #include "app/admin/metrics_table.h"
 
 #include "app/admin/metrics_labelled.h"

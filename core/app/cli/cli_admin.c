@@ -1,4 +1,4 @@
-/* Asking the admin listener of the running server, and the command that opens a port of it. */
+/* Requests to the admin listener of the running server, and the command that opens a port of it. */
 #include "app/cli/cli_internal.h"
 #include "upstream/local_call.h"
 

@@ -1,4 +1,4 @@
-/* reload, rollback: ask the running server over its admin listener, and print what came of it. */
+/* reload, rollback: requests to the running server's admin listener; their results are printed. */
 #include "app/cli/cli_internal.h"
 #include "upstream/local_call.h"
 

@@ -1,6 +1,6 @@
 /* user: the admin routes of the scripts (account/admin_user_routes.lua), over the admin socket of
- * the running server; when none runs, this process serves that socket itself for the moment. So
- * there is one piece of code that makes users. */
+ * the running server. If none runs, this process serves that socket itself for the moment, so users
+ * are created by one piece of code only. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "base/json.h"
@@ -45,7 +45,7 @@ static int read_password(char *password, size_t size)
     return password[0] ? 0 : -1;
 }
 
-/* Asks the server that holds the folder, or stands in for it. */
+/* Sends a request to the server that holds the folder, or to one in this process. */
 static int send_ask(const struct tt_settings *settings, struct ask *ask, struct tt_err *err)
 {
     struct tt_app app;

@@ -39,7 +39,7 @@ static void compare(const struct tt_bundle *before, const struct tt_bundle *afte
             note_change(result, before->files[i].path);
 }
 
-/* Who forces has decided, and a rollback that fails as well is no reason for another. */
+/* A forced reload is a decision, and a failed rollback must not cause another. */
 static int serve_now(struct tt_builder *builder, const struct tt_reload_request *request,
                      struct tt_history_record *entry, struct tt_reload_result *result)
 {
@@ -55,7 +55,7 @@ static int serve_now(struct tt_builder *builder, const struct tt_reload_request 
     return failed;
 }
 
-/* Builds it and, unless it is only tried, lets it serve. Takes the bundle over. */
+/* Builds it and, unless it is a dry run, makes it serve. Takes over the bundle. */
 static void replace(struct tt_builder *builder, const struct tt_reload_request *request,
                     struct tt_bundle *bundle, struct tt_history_record *entry,
                     struct tt_reload_result *result)
@@ -156,7 +156,7 @@ static void free_result(struct tt_reload_result *result)
     free(result->changed);
 }
 
-/* Worker, or whoever asked. */
+/* Called on a worker, or on the requester's thread. */
 static void answer(struct tt_mail *mail)
 {
     struct ask *ask = TT_CONTAINER_OF(mail, struct ask, mail);
@@ -271,7 +271,7 @@ static void on_stop(struct tt_mail *mail)
     TT_CONTAINER_OF(mail, struct tt_builder, stop)->stopping = true;
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 struct tt_builder *tt_builder_new(const struct tt_builder_parts *parts, struct tt_err *err)
 {
