@@ -79,4 +79,4 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err);
 void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before);
 void tt_probation_end(struct tt_builder *builder);
 /* Whether it must be rolled back. Checks only when a check is due. */
-bool tt_probation_failed(struct tt_builder *builder);
+bool tt_builder_probation_failed(struct tt_builder *builder);

@@ -1,6 +1,7 @@
-/* A few failures are no reason, and neither are failures as frequent as before. Whole numbers whose
- * quotients are equal, or differ by a factor of two, have such quotients as doubles too: the
- * comparisons are exact. */
+/* The rule of the probation after a reload; builder_probation.c counts and applies it. A few
+ * failures are no reason to roll back, nor are failures that were as frequent before. Whole
+ * numbers whose quotients are equal, or differ by a factor of two, have such quotients as doubles
+ * too: the comparisons are exact. */
 #include "app/reload/probation.h"
 
 #define SHARE_MIN 0.2 /* of all requests */
