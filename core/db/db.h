@@ -183,7 +183,6 @@ struct tt_db_outcome { /* of one statement */
 /* Owns: the caller until submit; afterwards the database, which frees it when on_done returns. */
 struct tt_db_job *tt_db_job_new(void);
 void tt_db_job_free(struct tt_db_job *job);
-struct tt_arena *tt_db_job_arena(struct tt_db_job *job);
 
 /* Adds a statement. SQL and values are copied into the job's arena. expect >= 0: the number of rows
  * that must change, otherwise the job fails with code "unexpected_changes" (409) and the

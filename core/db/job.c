@@ -21,11 +21,6 @@ void tt_db_job_free(struct tt_db_job *job)
     free(job);
 }
 
-struct tt_arena *tt_db_job_arena(struct tt_db_job *job)
-{
-    return &job->arena;
-}
-
 static struct tt_job_statement *add_statement(struct tt_db_job *job)
 {
     if (job->count == job->capacity) {

@@ -90,10 +90,6 @@ struct tt_str tt_http_cookie(struct tt_http_exchange *exchange, const char *name
 /* One query argument, decoded, in the exchange's arena; data == NULL if absent or malformed. */
 struct tt_str tt_http_query_arg(struct tt_http_exchange *exchange, const char *name);
 
-/* Calls cb for each request header. */
-void tt_http_each_header(struct tt_http_exchange *exchange,
-                         void (*cb)(void *arg, struct tt_str name, struct tt_str value), void *arg);
-
 /* Memory that lives as long as the exchange. */
 struct tt_arena *tt_http_arena(struct tt_http_exchange *exchange);
 

@@ -174,32 +174,19 @@ static void put_live(struct tt_json_writer *w, const struct tt_dispatcher *dispa
     tt_json_end_array(w);
 }
 
-static void on_history(struct tt_str entries, const struct tt_err *err, void *arg)
+static void put_generations(struct tt_json_writer *w, struct tt_str entries,
+                            const struct tt_dispatcher *dispatcher)
 {
-    const struct asking *asking = arg;
-    struct tt_buf body = {0};
-    struct tt_json_writer w = {.buf = &body};
-
-    if (err) {
-        tt_answer_error(asking->dispatcher, asking->exchange, err, NULL, NULL);
-        return;
-    }
-    tt_json_begin_object(&w);
-    tt_answer_put_int(&w, "current", asking->dispatcher->generation->number);
-    tt_json_key(&w, TT_STR("generations"));
-    tt_json_raw(&w, entries);
-    put_live(&w, asking->dispatcher);
-    tt_json_end_object(&w);
-    tt_answer_json(asking->exchange, 200, &body);
+    tt_answer_put_int(w, "current", dispatcher->generation->number);
+    tt_json_key(w, TT_STR("generations"));
+    tt_json_raw(w, entries);
+    put_live(w, dispatcher);
 }
 
 void tt_admin_generations(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
-    struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
     struct tt_answer_list list = tt_history_newest_entries;
 
-    *asking = (struct asking){dispatcher, exchange, NULL};
-    list.on_done = on_history;
-    list.arg = asking;
+    list.put_members = put_generations;
     tt_answer_read_list(dispatcher, exchange, &list);
 }
