@@ -7,7 +7,6 @@
 #include "chat/running_reply.h"
 #include "script/timers.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 

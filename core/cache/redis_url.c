@@ -5,8 +5,6 @@
 
 #include "base/url.h"
 
-#include <stdlib.h>
-
 #define PORT_DEFAULT 6379
 #define DATABASE_MAX 65535
 

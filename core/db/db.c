@@ -4,7 +4,6 @@
 #include "db/engine.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static const struct tt_db_engine *const engines[] = {
     &tt_sqlite_engine,

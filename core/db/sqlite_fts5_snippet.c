@@ -4,10 +4,8 @@
  * the text. */
 #include "db/sqlite_fts5_snippet.h"
 
-#include "base/mem.h"
-
 #include <stdbool.h>
-#include <string.h>
+#include <stddef.h>
 
 #define CHARACTERS_MAX 300   /* of the text in a snippet */
 #define BEFORE         40    /* characters before the first hit, at least, where there are any */

@@ -5,8 +5,6 @@
 #include "script/task.h"
 #include "tide/modules.h"
 
-#include <stdlib.h>
-
 #define TTL_MAX_MS ((lua_Integer)365 * 86400 * 1000)
 
 static struct tt_str check_key(lua_State *L, const char *function)

@@ -7,8 +7,6 @@
 #include "tide/intake.h"
 #include "tide/modules.h"
 
-#include <stdlib.h>
-
 #define TEXT_MAX   (1024u * 1024) /* bytes of text of one file */
 #define IMAGE_MAX  (32 << 20)
 #define REMOVE_MAX 1000 /* keys per call */

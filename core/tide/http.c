@@ -8,8 +8,6 @@
 #include "tide/llm_start.h"
 #include "tide/modules.h"
 
-#include <stdlib.h>
-
 #define TIMEOUT_MS     30000
 #define TIMEOUT_MAX_MS 600000
 #define BODY_BYTES     ((lua_Integer)1 << 20)

@@ -9,7 +9,6 @@
 #include "http/multipart.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/modules.h"
 
 #define PENDING_MAX (256u * 1024) /* bytes that wait to be written before the body pauses */
 #define FIELDS_MAX  16

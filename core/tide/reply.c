@@ -5,8 +5,6 @@
 #include "script/value.h"
 #include "tide/modules.h"
 
-#include <stdlib.h>
-
 #define REPLY_META "tide.Reply"
 
 /* For Lua's collector a reply is one small value, so garbage could hold megabytes of log as long as

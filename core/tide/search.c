@@ -6,8 +6,6 @@
 #include "script/value.h"
 #include "tide/modules.h"
 
-#include <stdlib.h>
-
 /* ---- index ---- */
 
 struct indexing {

@@ -2,7 +2,6 @@
  * by the path to each difference. */
 #include "base/clock.h"
 #include "script/task.h"
-#include "script/value.h"
 #include "tide/modules.h"
 
 #include <stdio.h>

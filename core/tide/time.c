@@ -6,7 +6,6 @@
 #include "tide/modules.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
 static _Atomic int64_t last_us, last_ns;
 

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct tt_admin *tt_admin_new(const struct tt_admin_parts *parts)
 {

@@ -4,7 +4,6 @@
  * because a process with threads could not fork safely. */
 #include "app/cli/cli_test.h"
 
-#include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
