@@ -45,9 +45,7 @@ static struct tt_conf *new_conf(void)
 
 static int read_text(struct tt_conf *conf, const char *text, struct tt_err *err)
 {
-    FILE *f = fopen(path, "we");
-    fputs(text, f);
-    fclose(f);
+    write_text_file(path, text);
     return tt_conf_read_file(conf, path, true, err);
 }
 
