@@ -211,7 +211,7 @@ static void files_that_say_nothing(void **state)
     tt_conf_free(conf);
 }
 
-static void complaints_name_place_and_cure(void **state)
+static void problems_name_place_and_cure(void **state)
 {
     (void)state;
     static const struct {
@@ -355,7 +355,7 @@ TEST_GROUP
         cmocka_unit_test(refused_value_keeps_the_old),
         cmocka_unit_test(lists),
         cmocka_unit_test(files_that_say_nothing),
-        cmocka_unit_test(complaints_name_place_and_cure),
+        cmocka_unit_test(problems_name_place_and_cure),
         cmocka_unit_test(flags),
         cmocka_unit_test(shows_no_secrets),
     };
