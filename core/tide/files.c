@@ -41,14 +41,14 @@ static void keep_close(struct tt_wait *wait)
         tt_intake_forget(keep->intake);
 }
 
-static int files_keep(lua_State *L)
+static int files_store(lua_State *L)
 {
     static const struct tt_wait_type type = {.push = keep_push, .close = keep_close};
-    tt_task_check_wait(L, "files.keep");
+    tt_task_check_wait(L, "files.store");
     struct tt_intake *intake = tt_intake_check(L, 1);
 
     if (!intake)
-        return luaL_error(L, "files.keep: the upload's request has ended");
+        return luaL_error(L, "files.store: the upload's request has ended");
     struct keep *keep = tt_wait_new(sizeof(*keep), &type);
     keep->intake = intake;
     if (tt_intake_keep(intake, on_kept, keep, &keep->wait.err) != 0)
@@ -190,7 +190,7 @@ static int files_remove(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"keep", files_keep},
+    {"store", files_store},
     {"remove", files_remove},
     {"read_text", files_read_text},
     {"read_image", files_read_image},

@@ -1,6 +1,6 @@
 /* The body of an upload as it arrives: it is parsed into multipart parts, the part `file` is
  * written to disk, small fields are kept in memory. The file is temporary until the handler keeps
- * it (tide.files.keep), and is otherwise deleted with the exchange. Thread: worker. */
+ * it (tide.files.store), and is otherwise deleted with the exchange. Thread: worker. */
 #pragma once
 #include "http/http.h"
 #include "tide/tide.h"
