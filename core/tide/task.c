@@ -27,7 +27,7 @@ struct child {
     struct tt_list joiners;
     enum { CHILD_RUNNING, CHILD_RETURNED, CHILD_FAILED, CHILD_CANCELLED } state;
     bool refused;        /* it returned nil and an error */
-    bool told;           /* somebody has received its error */
+    bool reported;       /* somebody has received its error */
     int results, count;  /* CHILD_RETURNED: a table (registry reference), its length */
     struct tt_err error; /* CHILD_FAILED */
 };
@@ -38,7 +38,7 @@ static void child_unref(struct child *child)
 {
     if (--child->references > 0)
         return;
-    if (child->state == CHILD_FAILED && !child->told)
+    if (child->state == CHILD_FAILED && !child->reported)
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "task.spawn"),
                TT_F_Z("error", child->error.message));
     luaL_unref(child->vm->L, LUA_REGISTRYINDEX, child->results);
@@ -127,7 +127,7 @@ static int push_outcome(lua_State *L, struct child *child)
     struct tt_err cancelled = {0};
 
     if (child->state == CHILD_FAILED) {
-        child->told = true;
+        child->reported = true;
         lua_pushstring(L, child->error.message);
         return lua_error(L);
     }
@@ -252,7 +252,7 @@ static void cancel_rest(struct gathering *all)
         tt_list_remove(&all->items[i].joiner.node);
         if (all->items[i].child->task)
             tt_task_cancel(all->items[i].child->task);
-        all->items[i].child->told = true; /* the first failure is the one that counts */
+        all->items[i].child->reported = true; /* the first failure is the one that counts */
     }
 }
 

@@ -38,7 +38,7 @@ static void look(struct part *part)
     sample->tasks = worker->tide->runtime.task_count;
     sample->replies = tt_running_replies_count(&worker->tide->chat);
     sample->script_memory = tt_dispatcher_vm(worker)->allocator.used;
-    sample->slowest_turn_us = tt_loop_take_slowest_us(tt_dispatcher_loop(worker));
+    sample->slowest_tick_us = tt_loop_take_slowest_us(tt_dispatcher_loop(worker));
     tt_client_stats(worker->tide->chat.client, &sample->upstream);
 }
 

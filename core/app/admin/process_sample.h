@@ -28,7 +28,7 @@ struct tt_worker_sample { /* what only the worker's own thread may read */
     bool there;           /* it has reported */
     int tasks, connections, in_flight, replies;
     size_t script_memory;
-    uint64_t slowest_turn_us; /* since the last sample */
+    uint64_t slowest_tick_us; /* since the last sample */
     struct tt_client_stats upstream;
 };
 

@@ -71,7 +71,7 @@ static void put_number(struct tt_json_writer *w, const char *key, int64_t number
         tt_json_null(w);
 }
 
-static void tell(struct report *report, const struct finding *finding)
+static void report_finding(struct report *report, const struct finding *finding)
 {
     struct tt_json_writer *w = &report->w;
     bool error = strcmp(finding->severity, "error") == 0;
@@ -116,7 +116,7 @@ static void tell_setting(struct report *report, struct tt_str text)
         }
         finding.message = tt_str_trim(rest);
     }
-    tell(report, &finding);
+    report_finding(report, &finding);
 }
 
 static void tell_settings(struct report *report, struct tt_str diagnostics)
@@ -192,7 +192,7 @@ static void tell_scripts(struct report *report, const struct tt_settings *settin
             tt_buf_printf(&path, "%s%s%.*s", settings->lua_dir, diagnostic->file.len ? "/" : "",
                           TT_STR_ARG(diagnostic->file));
         finding.file = tt_buf_str(&path);
-        tell(report, &finding);
+        report_finding(report, &finding);
         tt_buf_free(&path);
     }
 }
@@ -210,10 +210,10 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
     if (generation)
         tt_generation_advise(generation, &advice);
     else if (diagnostics.count == 0) /* it could not even be read */
-        tell(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
-                                       .severity = "error",
-                                       .code = "unreadable",
-                                       .message = tt_str_from(err.message)});
+        report_finding(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
+                                                 .severity = "error",
+                                                 .code = "unreadable",
+                                                 .message = tt_str_from(err.message)});
     tell_scripts(report, settings, bundle, &diagnostics, "error");
     tell_scripts(report, settings, bundle, &advice, "warning");
     if (generation && !report->json && report->errors == 0)

@@ -28,8 +28,9 @@ struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct 
 
 /* Sends a request to the admin listener of the settings, with its token: the status, or -1. The
  * answer's body is appended. limit_s: as in upstream/local_call.h. */
-int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
-                     struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err);
+int tt_cli_admin_request(const struct tt_settings *settings, const char *method, const char *path,
+                         struct tt_str json, int limit_s, struct tt_buf *answer,
+                         struct tt_err *err);
 
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

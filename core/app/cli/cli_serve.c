@@ -78,7 +78,7 @@ static bool take_signal(int fd, struct tt_app *app)
         return false;
     if (n != sizeof(info) || info.ssi_signo != SIGHUP)
         return true;
-    tt_builder_ask(app->builder, &reload, NULL, on_reloaded, NULL);
+    tt_builder_submit(app->builder, &reload, NULL, on_reloaded, NULL);
     return false;
 }
 
@@ -101,8 +101,8 @@ static void wait_for_end(int signals, struct tt_cli_watch *watch, struct tt_app 
             continue;
         tt_cli_watch_renew(watch);
         if (changed)
-            tt_builder_ask(app->builder, &reload, NULL, tell_reload,
-                           (void *)(uintptr_t)app->settings);
+            tt_builder_submit(app->builder, &reload, NULL, tell_reload,
+                              (void *)(uintptr_t)app->settings);
         changed = false;
     }
 }

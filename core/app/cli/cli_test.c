@@ -99,7 +99,7 @@ static void print_indented(struct tt_str text)
     }
 }
 
-static void tell(bool ok, const char *file, struct tt_str name, uint64_t began_ms)
+static void report_result(bool ok, const char *file, struct tt_str name, uint64_t began_ms)
 {
     printf("%s - %s: %.*s (%llu ms)\n", ok ? "ok" : "not ok", file, TT_STR_ARG(name),
            (unsigned long long)(tt_clock_mono_ms() - began_ms));
@@ -207,7 +207,7 @@ static bool run_case(struct tt_cli_test_run *run, const struct tt_test_case *tes
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     bool ok = judge(status, &failure, folder);
-    tell(ok, run->file, test->name, began);
+    report_result(ok, run->file, test->name, began);
     print_indented(tt_buf_str(&failure));
     tt_buf_free(&failure);
     nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
@@ -228,7 +228,7 @@ static void run_file(struct tt_vm *vm, struct tt_cli_test_run *run, struct total
     uint64_t began = tt_clock_mono_ms();
 
     if (tt_cli_test_load(vm, run->file, &failure) != 0) {
-        tell(false, run->file, TT_STR("does not load"), began);
+        report_result(false, run->file, TT_STR("does not load"), began);
         print_indented(tt_buf_str(&failure));
         totals->failed++;
     }

@@ -48,8 +48,8 @@ int tt_builder_start(struct tt_builder *builder, struct tt_err *err);
  * is NULL; the result is valid until it returns. After tt_builder_stop the answer is
  * "shutting_down". Thread: any. */
 typedef void tt_reload_done_fn(const struct tt_reload_result *result, void *arg);
-void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *request,
-                    struct tt_loop *loop, tt_reload_done_fn *done, void *arg);
+void tt_builder_submit(struct tt_builder *builder, const struct tt_reload_request *request,
+                       struct tt_loop *loop, tt_reload_done_fn *done, void *arg);
 
 /* Generations whose states are not closed yet: returns their number, the oldest `max` of them in
  * out[]. It is one if nobody uses an old one. Thread: any. */

@@ -35,7 +35,7 @@ struct tt_builder {
     struct tt_mail stop;
     pthread_mutex_t lock;
     bool closed; /* under `door`: no further request is accepted */
-    struct tt_list asks;
+    struct tt_list queue;
     struct tt_history history;
     struct tt_generation *current; /* a reference */
     int newest;                    /* number of the newest generation, in the history as well */

@@ -1,4 +1,4 @@
-/* Streams, byte by byte (contract, section 4). */
+/* Streams, byte by byte (docs/streaming.md). */
 #include "base/utf8.h"
 #include "serve/web.h"
 
