@@ -115,9 +115,11 @@ struct tt_http_exchange {
     bool chunked; /* request body without Content-Length */
     bool http10;
     bool is_head;
-    bool gone;   /* the client left */
-    bool close;  /* the answer carries Connection: close */
-    bool has_id; /* the handler has set X-Request-Id */
+    bool gone;              /* the client left */
+    bool close;             /* the answer carries Connection: close */
+    bool has_id;            /* the handler has set X-Request-Id */
+    bool is_json;           /* by the Content-Type that the handler has set */
+    bool has_cache_control; /* the handler has set it */
     bool linger; /* answered before the body was read: its rest is read before the socket closes */
     char id[17];
 

@@ -63,9 +63,13 @@ return {
   csrf = {
     status = 403,
     en = "The request came from another site and was refused. Use this "
-      .. "server's own page, or send the token in the Authorization header.",
+      .. "server's own page, or send the token in the Authorization header. "
+      .. "To the server its own address is {address}: if browsers use another "
+      .. "one, its operator must set public_url.",
     zh = "该请求来自其他网站，已被拒绝。请使用本站页面，"
-      .. "或在 Authorization 请求头中发送令牌。",
+      .. "或在 Authorization 请求头中发送令牌。"
+      .. "服务器认为自己的地址是 {address}：如果浏览器使用的是其他地址，"
+      .. "管理员需要设置 public_url。",
   },
   registration_closed = {
     status = 403,
