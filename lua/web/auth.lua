@@ -85,16 +85,21 @@ local function is_old(noted)
     or noted <= time.format(time.unix() * 1000000 - USE_NOTED_US)
 end
 
+---@return tide.Error
+local function no_key()
+  return errors.new("invalid_api_key", { head = key_format.HEAD })
+end
+
 --- The user behind a personal API key.
 ---@param key string
 ---@return tide.User|nil user, tide.Error|nil err invalid_api_key
 local function key_owner(key)
   if not key_format.is_whole(key, crypto.sha256) then
-    return nil, errors.new("invalid_api_key")
+    return nil, no_key()
   end
   local user, err = db.one(SQL_KEY, { crypto.sha256(key) })
   if not user then
-    return nil, err or errors.new("invalid_api_key")
+    return nil, err or no_key()
   end
   if is_old(user.last_used_at) then
     -- A time that could not be noted is no reason to refuse anybody.
@@ -123,6 +128,11 @@ function M.authenticate(req, accepts_keys)
       return nil, errors.new("api_key_not_accepted")
     end
     return key_owner(token)
+  end
+  if accepts_keys and not from_cookie and not token:find(".", 1, true) then
+    -- No token of ours either (RFC 7519: three parts with dots between them).
+    -- Who uses an SDK wants to read about keys, not about logins.
+    return nil, no_key()
   end
   local claims, refused = crypto.token_verify(token)
   if not claims then
