@@ -94,7 +94,6 @@ static void add_type(struct tt_http_exchange *exchange, const struct tt_page_fil
     struct tt_str type = type_of(file);
 
     tt_http_add_header(exchange, TT_STR("Content-Type"), type);
-    tt_http_add_header(exchange, TT_STR("X-Content-Type-Options"), TT_STR("nosniff"));
     if (tt_str_starts(type, TT_STR("text/html"))) {
         tt_http_add_header(exchange, TT_STR("Content-Security-Policy"), TT_STR(POLICY));
         tt_http_add_header(exchange, TT_STR("Referrer-Policy"), TT_STR("no-referrer"));
