@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "base/url.h"
 
-#include <stdlib.h>
-
 #define PORT_DEFAULT 6379
 #define DATABASE_MAX 65535
 

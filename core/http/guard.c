@@ -1,9 +1,9 @@
-/* What the library's parser lets through and this server does not: it takes Content-Length and
- * Transfer-Encoding together, several lengths, two Hosts, folded lines, bare LF, control bytes, NUL
- * (which cuts a line short), targets of any form. Each of them is a way to make two HTTP parsers in
- * a row disagree. The header list shows some of it; folding, NUL and bare LF are gone from there,
- * so the raw head is read once more where the library has it (library_memory.c). Does not decide
- * about bodies' sizes (exchange.c). */
+/* What the library's parser accepts and this server refuses: Content-Length together with
+ * Transfer-Encoding, several lengths, two Hosts, folded lines, bare LF, control bytes, NUL (which
+ * cuts a line short), and targets of any form. Each of them can make two HTTP parsers in a row
+ * disagree. The list of headers shows some of them. Folding, NUL and bare LF are no longer visible
+ * there, so the raw head is read again where the library keeps it (library_memory.c). The sizes of
+ * bodies are checked in exchange.c. */
 #include "http/http_internal.h"
 #include "http/library_memory.h"
 
@@ -15,13 +15,13 @@
 
 struct walk {
     struct tt_http_exchange *exchange;
-    const char *reason; /* NULL = clean so far */
+    const char *reason; /* NULL: nothing wrong so far */
     size_t headers, bytes, cookies;
     size_t hosts, lengths, encodings, authorizations;
     struct tt_str length, encoding, host;
 };
 
-/* RFC 9110 5.6.2. A table: this runs over every byte of every header name. */
+/* RFC 9110 5.6.2. A table, because every byte of every header name is looked up. */
 static const bool token_byte[256] = {
     ['!'] = true,         ['#'] = true,         ['$'] = true, ['%'] = true, ['&'] = true,
     ['\''] = true,        ['*'] = true,         ['+'] = true, ['-'] = true, ['.'] = true,
@@ -46,7 +46,8 @@ bool tt_guard_is_value(struct tt_str s)
     return true;
 }
 
-/* Longer names first: most headers are none of these and leave after one comparison of lengths. */
+/* Longer names first: most headers are none of these, and one comparison of lengths excludes them.
+ */
 static void note_header(struct walk *walk, struct tt_str name, struct tt_str value)
 {
     switch (name.len) {

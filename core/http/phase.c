@@ -1,6 +1,6 @@
-/* What a connection waits for, and until when. All connections of a phase have the same period, so
- * each phase is a queue with the next one to look at in front, and moving between them costs
- * nothing. Does not look at them itself (deadline.c). */
+/* What a connection waits for, and until when. All connections in a phase have the same period, so
+ * each phase is a queue with the next one to check in front, and moving a connection between queues
+ * costs nothing. The checks themselves are in deadline.c. */
 #include "http/http_internal.h"
 
 #define SWEEP_MIN_MS 10
@@ -12,7 +12,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* The time between two looks at a connection of a phase; 0 = none. */
+/* The time between two checks of a connection in a phase; 0 = never checked. */
 static uint64_t period(const struct tt_http_server *server, enum tt_phase phase)
 {
     const struct tt_http_settings *s = &server->settings;

@@ -131,7 +131,6 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
 
     if (!request || !request->generation)
         return;
-    struct tt_dispatcher *dispatcher = request->dispatcher;
     struct tt_str path = request->route ? request->route->path : TT_STR("-");
 
     tt_frames_close(request->frames);
@@ -141,9 +140,6 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
     if (request->lua_request)
         *request->lua_request = NULL;
     count_request(request);
-    dispatcher->requests++;
-    if (request->status >= 500)
-        dispatcher->errors_5xx++;
     tt_log(TT_LOG_INFO, "request", TT_F_STR("request_id", tt_http_request_id(exchange)),
            TT_F_STR("method", tt_http_method(exchange)), TT_F_STR("route", path),
            TT_F_INT("status", request->status), TT_F_INT("user_id", request->user_id),

@@ -16,7 +16,6 @@ struct tt_dispatcher {
     struct tt_http_server *server[TT_SERVERS]; /* NULL: not open; see listeners.h */
     struct tt_listener_handle handle[TT_SERVERS];
     void *core_arg; /* data of the core's own routes and guards, opaque here */
-    uint64_t requests, errors_5xx;
 };
 
 static inline struct tt_loop *tt_dispatcher_loop(const struct tt_dispatcher *dispatcher)

@@ -15,7 +15,7 @@ local time = require "tide.time"
 
 local M = {}
 
---- The cookie's name (contract, section 1), as in core/serve/credentials.c.
+--- The cookie's name; core/serve/credentials.c reads the cookie by it.
 M.COOKIE = "access_token"
 
 ---@class tide.User what handlers find in req.user

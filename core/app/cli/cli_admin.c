@@ -1,4 +1,4 @@
-/* Asking the admin listener of the running server, and the command that opens a port of it. */
+/* Requests to the admin listener of the running server, and the command that opens a port of it. */
 #include "app/cli/cli_internal.h"
 #include "upstream/local_call.h"
 
@@ -20,8 +20,8 @@ static void say_where(const struct tt_settings *settings, struct tt_err *err)
                why, here);
 }
 
-int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
-                     struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err)
+int tt_cli_admin_request(const struct tt_settings *settings, const char *method, const char *path,
+                         struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err)
 {
     struct tt_buf headers = {0};
 
@@ -53,8 +53,8 @@ int tt_cli_admin(int argc, char **argv)
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    int status = tt_cli_ask_admin(&settings, "POST", "/admin/port", (struct tt_str){0},
-                                  TT_LOCAL_LIMIT_S, &answer, &err);
+    int status = tt_cli_admin_request(&settings, "POST", "/admin/port", (struct tt_str){0},
+                                      TT_LOCAL_LIMIT_S, &answer, &err);
     if (status < 0) {
         code = tt_cli_fail(TT_EXIT_FAILED, "admin: %s", err.message);
     } else if (status != 200) {

@@ -6,7 +6,6 @@
 #include "db/migrate.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static int migrate(const struct tt_settings *settings, const char *down, bool dry_run)

@@ -33,7 +33,7 @@ static int check_database(struct tt_str value, struct tt_err *err)
     return value.len == 0 ? 0 : tt_db_check_url(value, err);
 }
 
-/* What follows the scheme; "" when it is no address. */
+/* The part after the scheme; "" if it is not an address. */
 static struct tt_str after_scheme(struct tt_str value)
 {
     size_t scheme = tt_str_starts(value, TT_STR("https://"))  ? 8
@@ -42,7 +42,7 @@ static struct tt_str after_scheme(struct tt_str value)
     return tt_str_of(value.data + scheme, value.len - scheme);
 }
 
-/* A segment as browsers leave it in a path; they take "." and ".." away. */
+/* A path segment that browsers do not change; they remove "." and "..". */
 static bool is_plain_segment(struct tt_str segment)
 {
     for (size_t i = 0; i < segment.len; i++)
@@ -51,7 +51,7 @@ static bool is_plain_segment(struct tt_str segment)
     return segment.len > 0 && !tt_str_eq(segment, TT_STR(".")) && !tt_str_eq(segment, TT_STR(".."));
 }
 
-/* With such a first segment nobody could tell the address of the page from one below it. */
+/* With such a first segment, the page's address could not be distinguished from one below it. */
 static bool is_own_root(struct tt_str segment)
 {
     static const char *const roots[] = {"api",    "v1",    "admin", "assets",       "livez",

@@ -1,5 +1,5 @@
-/* From the table of settings to the values in force: defaults, file, environment, flags, and what
- * follows from them. */
+/* From the table of settings to the current values: defaults, file, environment, flags, and values
+ * that follow from them. */
 #include "app/settings/settings.h"
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
@@ -16,8 +16,8 @@
 #define PATH_MAX_BYTES  4096
 #define ADMIN_TOKEN_MIN 16 /* characters */
 
-/* The file: named by --config or TIDETALK_CONFIG (then it must exist), else ./tidetalk.yaml. The
- * flag is taken out of the words. */
+/* The file: named by --config or TIDETALK_CONFIG (then it must exist), otherwise ./tidetalk.yaml.
+ * The flag is removed from the arguments. */
 static const char *config_path(int *argc, char **argv, bool *named)
 {
     const char *path = getenv("TIDETALK_CONFIG");
@@ -118,8 +118,8 @@ static int read_token_file(struct tt_settings *settings, const char *path, struc
     return 0;
 }
 
-/* A unix socket has the rights of its file. A port of the loopback is open to every user of the
- * machine, so it needs a token; any other port would be open to all the world without TLS. */
+/* A unix socket has the permissions of its file. A port of the loopback is open to every user of
+ * the machine, so it needs a token; any other port would be open to everybody without TLS. */
 static int check_admin(struct tt_settings *settings, struct tt_err *err)
 {
     const char *origin = tt_conf_get(settings->conf, "admin.listen")->origin;
@@ -192,7 +192,7 @@ static void note(struct tt_buf *diagnostics, int result, struct tt_err *err)
     *err = (struct tt_err){0};
 }
 
-/* One place after the other, whatever the one before has found. */
+/* One source after the other, whatever the previous one contained. */
 void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                          char **rest, struct tt_buf *diagnostics)
 {
@@ -210,7 +210,7 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
     int folder = check_folder(settings, &err);
     note(diagnostics, folder, &err);
     if (folder != 0)
-        return; /* nothing can be made of it */
+        return; /* nothing can be derived from it */
     derive(settings);
     note(diagnostics, check_admin(settings, &err), &err);
 }
