@@ -45,6 +45,7 @@ function handlers.messages(req)
   if not page then
     return nil, err
   end
+  chat_objects.tell_errors(page.rows, req.language)
   return {
     json = {
       data = objects.map(page.rows, chat_objects.message),
@@ -75,7 +76,7 @@ function handlers.export(req)
       if args.format == "md" then
         return export.write_markdown(user_id, session, req.language, write)
       end
-      return export.write_json(user_id, session, write)
+      return export.write_json(user_id, session, req.language, write)
     end,
     content_type = args.format == "md" and "text/markdown; charset=utf-8"
       or "application/json; charset=utf-8",
