@@ -103,7 +103,8 @@ async function finish(chat, replyKey, askedKey, { frame, error, content, reasoni
     if (shown) {
       chat.update(replyKey, {
         live: undefined, id: frame?.message_id ?? shown.id, content, reasoning, reasoningSeconds: seconds,
-        status: error ? 'error' : statusOf(frame), usage: frame?.usage, error: error ?? frameError(frame),
+        status: error ? 'error' : statusOf(frame), finishReason: frame?.finish_reason, usage: frame?.usage,
+        error: error ?? frameError(frame), endedHere: true,
       });
     }
     if (frame?.user_message_id) chat.update(askedKey, { id: frame.user_message_id });
@@ -128,7 +129,7 @@ async function undo(chat, entry, error, replyKey) {
   const stored = chat.messages.value.filter((message) => message.id > newest);
   const reply = stored.findLast((message) => message.role === 'assistant');
   if (reply) {
-    chat.update(reply.key, { error });
+    chat.update(reply.key, { error, endedHere: true });
     return;
   }
   notifyError(error);

@@ -102,6 +102,8 @@ export default {
   reply_stopped: 'You stopped this reply.',
   reply_interrupted: 'The server was restarted during this reply. Retry to get a new one.',
   reply_failed: 'This reply failed. Retry to get a new one.',
+  reply_cut: 'The model reached its length limit here. You can ask it to go on.',
+  reply_filtered: 'The provider’s content filter ended this reply. You can try again in other words.',
   reply_complete: 'End of the reply.',
   retry: 'Retry',
   edit: 'Edit',

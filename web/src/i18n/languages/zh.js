@@ -100,6 +100,8 @@ export default {
   reply_stopped: '您停止了这条回复。',
   reply_interrupted: '这条回复生成时服务器重启了，可以重试。',
   reply_failed: '这条回复出错了，可以重试。',
+  reply_cut: '模型达到了长度上限，回复到此中断。可以让它接着写。',
+  reply_filtered: '提供方的内容过滤中断了这条回复，可以换个说法再试。',
   reply_complete: '回复结束。',
   retry: '重新生成',
   edit: '编辑',
