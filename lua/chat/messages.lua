@@ -233,6 +233,41 @@ local function fill_siblings(user_id, session_row, rows)
   return true
 end
 
+--- The messages that lead to one, for a reader.
+---@param user_id integer
+---@param session_row integer
+---@param last integer|nil the page's last message; nil = an empty page
+---@param limit integer
+---@return MessagePage|nil page, tide.Error|nil err
+function M.read_page(user_id, session_row, last, limit)
+  local rows, err =
+    get_path(SQL_SHOWN_PATH, user_id, session_row, last, limit + 1)
+  if not rows then
+    return nil, err
+  end
+  local has_more = #rows > limit
+  if has_more then
+    table.remove(rows, 1)
+  end
+  for _, row in ipairs(rows) do
+    if row.status == "streaming" then
+      local ok, lost = fill_running(user_id, row)
+      if not ok then
+        return nil, lost
+      end
+    end
+  end
+  local ok, lost = fill_siblings(user_id, session_row, rows)
+  if not ok then
+    return nil, lost
+  end
+  return {
+    rows = rows,
+    cursor = rows[1] and rows[1].id or 0,
+    has_more = has_more,
+  }
+end
+
 --- One page of the path from a leaf to the root.
 ---@param user_id integer
 ---@param session_id string
@@ -250,32 +285,7 @@ function M.get_chat_messages(user_id, session_id, cursor, limit, leaf)
   if failed then
     return nil, failed
   end
-  local rows, err =
-    get_path(SQL_SHOWN_PATH, user_id, session.id, start, limit + 1)
-  if not rows then
-    return nil, err
-  end
-  local has_more = #rows > limit
-  if has_more then
-    table.remove(rows, 1)
-  end
-  for _, row in ipairs(rows) do
-    if row.status == "streaming" then
-      local ok, lost = fill_running(user_id, row)
-      if not ok then
-        return nil, lost
-      end
-    end
-  end
-  local ok, lost = fill_siblings(user_id, session.id, rows)
-  if not ok then
-    return nil, lost
-  end
-  return {
-    rows = rows,
-    cursor = rows[1] and rows[1].id or 0,
-    has_more = has_more,
-  }
+  return M.read_page(user_id, session.id, start, limit)
 end
 
 return M

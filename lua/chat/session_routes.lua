@@ -7,6 +7,7 @@ local export = require "chat.export"
 local fields = require "web.fields"
 local json = require "tide.json"
 local llm_session = require "chat.llm_session"
+local message_window = require "chat.message_window"
 local messages = require "chat.messages"
 local objects = require "web.objects"
 local pages = require "web.pages"
@@ -33,15 +34,27 @@ function handlers.list(req)
   }
 end
 
-function handlers.messages(req)
-  local args = req.args
-  local page, err = messages.get_chat_messages(
-    req.user.id,
-    args.session_id,
+--- The page that a request asks for.
+---@param user_id integer
+---@param args table
+---@return MessagePage|MessageWindow|nil page
+---@return tide.Error|nil err session_not_found, message_not_found
+local function get_page(user_id, args)
+  local id = args.session_id
+  if args.around ~= 0 or args.after ~= 0 then
+    return message_window.get_window(user_id, id, args)
+  end
+  return messages.get_chat_messages(
+    user_id,
+    id,
     args.cursor,
     args.limit,
     args.leaf
   )
+end
+
+function handlers.messages(req)
+  local page, err = get_page(req.user.id, req.args)
   if not page then
     return nil, err
   end
@@ -51,6 +64,9 @@ function handlers.messages(req)
       data = objects.map(page.rows, chat_objects.message),
       cursor = page.cursor,
       has_more = page.has_more,
+      has_newer = page.has_newer,
+      leaf = page.leaf,
+      newest = page.newest,
     },
   }
 end
@@ -134,6 +150,9 @@ return {
       data = objects.list(chat_objects.message_schema),
       cursor = "integer",
       has_more = "boolean",
+      has_newer = "boolean", -- this and the next: with `around` or `after`
+      leaf = "integer",
+      newest = "integer",
     }),
     handler = handlers.messages,
   },
