@@ -59,8 +59,8 @@ const localReply = (modelName) => localMessage({ role: 'assistant', content: '',
 export function sendText(chat, request) {
   if (!chat.id) nameConversation(chat);
   if (chat.leaf && request.parent_id === undefined) {
-    const last = chat.messages.value.findLast((message) => message.role === 'assistant' && message.id);
-    if (last) request = { ...request, parent_id: last.id };
+    const last = chat.messages.value.findLast((message) => message.role === 'assistant' && message.id)?.id;
+    if (last) request = { ...request, parent_id: chat.hasNewer.value ? chat.leaf : last };
   }
   if (!sessionOf(chat.id)?.MessageCount) sessionStarted(chat.id, request);
   start(chat, { session_id: chat.id, ...request });
@@ -82,7 +82,7 @@ function deliver(chat, entry, kept = chat.messages.peek()) {
   });
   chat.leaf = 0;
   batch(() => {
-    chat.newerIds.value = [];
+    chat.hasNewer.value = false;
     chat.messages.value = [...kept, ...asked, { ...reply, live: turn.live }];
     chat.turn.value = turn;
   });

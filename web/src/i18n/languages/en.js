@@ -58,6 +58,11 @@ export default {
   builtin_model: 'Built in, for trying things out',
   add_model: 'Add a model',
   persona: 'Persona',
+  personas: 'Personas',
+  read_personas: 'Read all of their texts',
+  choose: 'Choose',
+  choose_persona: 'Choose “{name}”',
+  chosen: 'In use',
   persona_picker: 'Persona: {name}',
 
   // The first minute

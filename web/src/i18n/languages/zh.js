@@ -57,6 +57,11 @@ export default {
   add_model: '添加模型',
   persona: '人设',
   persona_picker: '人设：{name}',
+  personas: '人设一览',
+  read_personas: '查看全部内容',
+  choose: '选用',
+  choose_persona: '选用“{name}”',
+  chosen: '使用中',
 
   // 第一分钟
   empty_title: '想聊点什么？',
