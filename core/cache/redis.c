@@ -103,6 +103,10 @@ static enum tt_redis_result read_error(struct op *op, const struct tt_redis_repl
     }
     if (op->kind != KIND_GET && refuses_writes(reply)) {
         redis->writes_from_ms = tt_loop_now(redis->loop) + FULL_PAUSE_MS;
+        /* After a failover the name stands for another server: it is looked up again. Because of
+         * the pause this happens at most once per second. */
+        if (begins(reply, "READONLY"))
+            tt_redis_conn_end(redis, END_SOON, why);
         return TT_REDIS_ERROR;
     }
     if (++redis->errors >= redis->settings.errors_max)

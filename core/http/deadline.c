@@ -31,28 +31,55 @@ static void check_head(struct tt_http_conn *conn)
     tt_phase_enter(conn, TT_PHASE_BUSY); /* no second check */
 }
 
-static void check_body(struct tt_http_conn *conn)
+static void refuse_body(struct tt_http_conn *conn, int status, const char *code)
 {
     struct tt_http_exchange *exchange = &conn->exchange;
-    const struct tt_http_settings *s = &conn->server->settings;
-    uint64_t got = exchange->received - conn->progress;
-    uint64_t least = s->body_rate_min * conn->server->rate_window_ms / 1000;
-    if (least == 0)
-        least = 1;
-    conn->progress = exchange->received;
-    tt_phase_look_again(conn);
-    if (got >= least)
-        return;
+
     if (exchange->state == TT_HTTP_BODY) {
         tt_exchange_move(exchange, TT_HTTP_BYPASS);
-        tt_http_refuse(exchange, 408, "request_timeout");
+        tt_http_refuse(exchange, status, code);
     }
     tt_exchange_cut(exchange);
     cut(conn);
 }
 
-/* An answer that makes progress, however slowly, may continue. So may an answer that waits for us
- * and not for the client: a stream with nothing to send. */
+/* The library neither reads nor complains when the line before a chunk is longer than its buffer:
+ * two looks in a row find bytes in the socket and none taken. */
+static bool is_blocked(struct tt_http_conn *conn)
+{
+    const struct tt_http_exchange *exchange = &conn->exchange;
+    bool was_blocked = conn->blocked;
+    int waiting = 0;
+
+    conn->blocked = exchange->state == TT_HTTP_BODY && exchange->chunked &&
+                    exchange->received == conn->looked && ioctl(conn->fd, SIOCINQ, &waiting) == 0 &&
+                    waiting > 0;
+    conn->looked = exchange->received;
+    return conn->blocked && was_blocked;
+}
+
+static void check_body(struct tt_http_conn *conn)
+{
+    const struct tt_http_server *server = conn->server;
+    uint64_t now = tt_loop_now(server->loop);
+    uint64_t window = server->settings.body_rate_min > 0 ? server->rate_window_ms
+                                                         : server->settings.idle_timeout_ms;
+    uint64_t least = server->settings.body_rate_min * server->rate_window_ms / 1000;
+    uint64_t got = conn->exchange.received - conn->progress;
+
+    tt_phase_look_again(conn);
+    if (is_blocked(conn)) {
+        refuse_body(conn, 400, "bad_request");
+    } else if (now - conn->window_ms >= window) {
+        conn->window_ms = now;
+        conn->progress = conn->exchange.received;
+        if (got < (least > 0 ? least : 1))
+            refuse_body(conn, 408, "request_timeout");
+    }
+}
+
+/* An answer that moves, however slowly, may go on; also one that waits for us and not for the
+ * client, which is a stream without anything to send. */
 static void check_send(struct tt_http_conn *conn)
 {
     struct tcp_info info;

@@ -30,6 +30,22 @@ static struct tt_str below(struct tt_str base, struct tt_str path)
     return tt_str_of(path.data + base.len, path.len - base.len);
 }
 
+/* The path of a target without its query. In absolute form (RFC 9112, 3.2.2: a server must accept
+ * it, and its host replaces the Host header) the authority comes first. */
+static struct tt_str path_of(struct tt_http_exchange *exchange, struct tt_str target)
+{
+    size_t scheme = tt_str_starts_nocase(target, TT_STR("http://"))    ? 7
+                    : tt_str_starts_nocase(target, TT_STR("https://")) ? 8
+                                                                       : 0;
+
+    if (scheme == 0)
+        return target;
+    struct tt_str rest = tt_str_of(target.data + scheme, target.len - scheme);
+    ptrdiff_t slash = tt_str_find(rest, '/');
+    exchange->authority = tt_str_of(rest.data, slash < 0 ? rest.len : (size_t)slash);
+    return slash < 0 ? TT_STR("/") : tt_str_of(rest.data + slash, rest.len - (size_t)slash);
+}
+
 void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 {
     struct tt_http_conn *conn =
@@ -42,14 +58,14 @@ void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection
     size_t len = strlen(target);
     exchange->raw_target = target;
     exchange->target = tt_str_of(tt_exchange_copy(exchange, target, len), len);
-    exchange->path = exchange->target;
+    struct tt_str before_query = exchange->target;
     ptrdiff_t mark = tt_str_find(exchange->target, '?');
     if (mark >= 0) {
-        exchange->path.len = (size_t)mark;
+        before_query.len = (size_t)mark;
         exchange->query = tt_str_of(exchange->target.data + mark + 1, len - (size_t)mark - 1);
         tt_library_hide_query(target, (size_t)mark + 1);
     }
-    exchange->path = below(exchange->server->settings.base_path, exchange->path);
+    exchange->path = below(exchange->server->settings.base_path, path_of(exchange, before_query));
     tt_phase_enter(conn, TT_PHASE_HEAD);
     return exchange;
 }

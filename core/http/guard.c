@@ -54,7 +54,7 @@ static void note_header(struct walk *walk, struct tt_str name, struct tt_str val
     case 4:
         if (tt_str_eq_nocase(name, TT_STR("host"))) {
             walk->hosts++;
-            walk->host = value;
+            walk->host = tt_str_trim(value);
         }
         break;
     case 6:
@@ -68,12 +68,12 @@ static void note_header(struct walk *walk, struct tt_str name, struct tt_str val
     case 14:
         if (tt_str_eq_nocase(name, TT_STR("content-length"))) {
             walk->lengths++;
-            walk->length = value;
+            walk->length = tt_str_trim(value);
         }
         break;
     case 15:
         if (tt_str_eq_nocase(name, TT_STR("x-forwarded-for")))
-            walk->exchange->forwarded_for = value;
+            walk->exchange->forwarded_for = tt_str_trim(value);
         break;
     case 17:
         if (tt_str_eq_nocase(name, TT_STR("transfer-encoding"))) {
@@ -97,19 +97,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
         REFUSE(walk, "bad_header_value");
     walk->headers++;
     walk->bytes += name_len + value_len;
-    note_header(walk, tt_str_of(name, name_len), tt_str_trim(tt_str_of(value, value_len)));
+    note_header(walk, tt_str_of(name, name_len), tt_str_of(value, value_len));
     return MHD_YES;
-}
-
-static bool target_is_valid(const struct tt_http_exchange *exchange)
-{
-    struct tt_str target = exchange->target;
-    for (size_t i = 0; i < target.len; i++)
-        if ((unsigned char)target.data[i] <= 0x20 || target.data[i] == 0x7f)
-            return false;
-    if (tt_str_eq(target, TT_STR("*")))
-        return tt_str_eq(exchange->method, TT_STR("OPTIONS"));
-    return target.len > 0 && target.data[0] == '/';
 }
 
 static bool host_is_valid(struct tt_str host)
@@ -122,10 +111,25 @@ static bool host_is_valid(struct tt_str host)
     return true;
 }
 
+static bool target_is_valid(const struct tt_http_exchange *exchange)
+{
+    struct tt_str target = exchange->target;
+    for (size_t i = 0; i < target.len; i++)
+        if ((unsigned char)target.data[i] <= 0x20 || target.data[i] == 0x7f)
+            return false;
+    if (exchange->authority.data)
+        return exchange->authority.len > 0 && host_is_valid(exchange->authority);
+    if (tt_str_eq(target, TT_STR("*")))
+        return tt_str_eq(exchange->method, TT_STR("OPTIONS"));
+    return target.len > 0 && target.data[0] == '/';
+}
+
 static bool framing_is_valid(struct walk *walk)
 {
     struct tt_http_exchange *exchange = walk->exchange;
     uint64_t length = 0;
+    /* The encoding as it is, with blanks behind it: the library compares it so, and would wait for
+     * a body without an end. */
     if (walk->encodings > 0) {
         exchange->chunked = true;
         return walk->encodings == 1 && walk->lengths == 0 && !exchange->http10 &&

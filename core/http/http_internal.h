@@ -42,16 +42,16 @@ struct tt_http_field {
 enum tt_http_state {
     /* No request yet, or the last one is over. The target was read: HEAD. */
     TT_HTTP_IDLE,
-    /* The head is being received. It is complete: BODY. */
+    /* The head comes in. It is complete: BODY. The library refuses it by itself: BYPASS. */
     TT_HTTP_HEAD,
     /* The handler has seen the request, and must get on_end from here on. The body is being
      * received, or there is none. A piece goes to the handler, or the server refuses the request:
      * BYPASS. The handler pauses the body: PAUSED. The body is complete: REQUESTED. There was an
      * answer before that: ANSWERED. */
     TT_HTTP_BODY,
-    /* Like BODY, at a moment when the library accepts no answer: we write an answer to the socket
-     * ourselves, WRITTEN. No answer: BODY. The handler pauses the body: PAUSED. It opens a stream:
-     * ANSWERED. */
+    /* As BODY or HEAD, at a moment when the library takes no answer: one that comes now is written
+     * to the socket by ourselves, WRITTEN. None came: BODY. The handler pauses the body: PAUSED. It
+     * opens a stream: ANSWERED. */
     TT_HTTP_BYPASS,
     /* Suspended within a streamed body. Resumed: BODY. An answer: WRITTEN. A stream is opened:
      * ANSWERED. */
@@ -99,9 +99,10 @@ struct tt_http_exchange {
     const char *raw_target; /* in the library's memory, see tt_library_head */
     struct tt_str target;   /* our copy, including the query */
     struct tt_str method, path, query;
-    struct tt_str remote;        /* NULL until it is requested */
-    struct tt_str forwarded_for; /* the header X-Forwarded-For, if present */
-    size_t content_length;       /* 0 also if chunked or absent */
+    struct tt_str authority;     /* of a target in absolute form, data == NULL in any other */
+    struct tt_str remote;        /* NULL until asked for */
+    struct tt_str forwarded_for; /* the header X-Forwarded-For, when it is there */
+    size_t content_length;       /* 0 also when chunked or absent */
     size_t body_max;
     size_t received; /* body bytes, dropped or not */
     struct tt_buf body;
@@ -117,10 +118,12 @@ struct tt_http_exchange {
     bool chunked; /* request body without Content-Length */
     bool http10;
     bool is_head;
-    bool gone;   /* the client left */
-    bool close;  /* the answer carries Connection: close */
-    bool has_id; /* the handler has set X-Request-Id */
-    bool linger; /* answered before the whole body was read: read the rest, then close */
+    bool gone;              /* the client left */
+    bool close;             /* the answer carries Connection: close */
+    bool has_id;            /* the handler has set X-Request-Id */
+    bool is_json;           /* by the Content-Type that the handler has set */
+    bool has_cache_control; /* the handler has set it */
+    bool linger; /* answered before the body was read: its rest is read before the socket closes */
     char id[17];
 
     size_t scratch_used;
@@ -136,8 +139,11 @@ struct tt_http_conn {
     enum tt_phase phase;
     struct tt_list node; /* in the server's list of its phase, or in its pool */
     uint64_t since_ms;   /* when the phase began */
-    uint64_t check_ms;   /* when the sweep checks it again */
-    uint64_t progress;   /* bytes at the last check */
+    uint64_t check_ms;   /* when the sweep looks at it again */
+    uint64_t progress;   /* bytes at the last look; of a body, when the rate's window began */
+    uint64_t window_ms;  /* of a body: when that window began */
+    uint64_t looked;     /* of a body: bytes at the last look */
+    bool blocked;        /* of a body: bytes waited in the socket at the last look */
     struct tt_watch watch;
     bool counted; /* in the table of addresses */
     bool trusted; /* its address is a trusted proxy */
@@ -228,6 +234,9 @@ int tt_listen(struct tt_http_server *server, struct tt_err *err);
 void tt_listen_close(struct tt_http_server *server); /* stops listening, removes a unix socket */
 
 /* ---- linger.c ---- */
+/* The library's log: refusal.c. Thread: the server's loop, from inside the library. */
+void tt_refusal_on_log(void *arg, const char *format, va_list args);
+
 void tt_linger_start(struct tt_http_server *server, int fd);
 void tt_linger_free(struct tt_http_server *server);
 

@@ -30,6 +30,10 @@ void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, s
     }
     if (name.len == 12 && tt_str_eq_nocase(name, TT_STR("x-request-id")))
         exchange->has_id = true;
+    else if (name.len == 12 && tt_str_eq_nocase(name, TT_STR("content-type")))
+        exchange->is_json = tt_str_starts_nocase(value, TT_STR("application/json"));
+    else if (name.len == 13 && tt_str_eq_nocase(name, TT_STR("cache-control")))
+        exchange->has_cache_control = true;
     if (exchange->field_count < TT_FIELDS_INLINE)
         field = &exchange->inline_fields[exchange->field_count++];
     else
@@ -41,7 +45,16 @@ void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, s
     exchange->fields_end = &field->next;
 }
 
-/* The library must see these by themselves, because it treats them specially. */
+/* What every answer carries: no browser guesses a type (WHATWG Fetch, 3.6), and no cache keeps JSON
+ * unless the handler has said how. */
+static void add_defaults(struct tt_http_exchange *exchange)
+{
+    tt_http_add_header(exchange, TT_STR("X-Content-Type-Options"), TT_STR("nosniff"));
+    if (exchange->is_json && !exchange->has_cache_control)
+        tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
+}
+
+/* What the library must see by itself, because it treats it in its own way. */
 static bool is_special(const char *name)
 {
     return strcasecmp(name, "Connection") == 0 || strcasecmp(name, "Date") == 0;
@@ -79,6 +92,7 @@ static bool add_joined(struct tt_http_exchange *exchange, struct MHD_Response *r
 
 void tt_http_response_head(struct tt_http_exchange *exchange, struct MHD_Response *response)
 {
+    add_defaults(exchange);
     if (!add_joined(exchange, response)) {
         for (const struct tt_http_field *f = exchange->fields; f; f = f->next)
             MHD_add_response_header(response, f->name, f->value);
@@ -146,6 +160,7 @@ static void append_head(struct tt_http_exchange *exchange, int status, size_t bo
 static void write_past(struct tt_http_exchange *exchange, struct tt_str body)
 {
     struct tt_buf out = {0};
+    add_defaults(exchange);
     append_head(exchange, exchange->status, body.len, &out);
     if (!exchange->is_head)
         tt_buf_append_str(&out, body);

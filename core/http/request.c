@@ -48,6 +48,8 @@ struct tt_str tt_http_header(struct tt_http_exchange *exchange, const char *name
 {
     const char *value = NULL;
     size_t len = 0;
+    if (exchange->authority.data && strcasecmp(name, "Host") == 0)
+        return exchange->authority;
     if (MHD_lookup_connection_value_n(exchange->mhd, MHD_HEADER_KIND, name, strlen(name), &value,
                                       &len) != MHD_YES)
         return (struct tt_str){0};

@@ -125,16 +125,16 @@ static void set_defaults(struct tt_http_settings *settings)
 static int daemon_start(struct tt_http_server *server, struct tt_err *err)
 {
     const struct tt_http_settings *s = &server->settings;
-    const unsigned flags =
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (s->address ? 0 : MHD_USE_NO_LISTEN_SOCKET);
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                           (s->address ? 0 : MHD_USE_NO_LISTEN_SOCKET);
     server->daemon = MHD_start_daemon(
         flags, 0, tt_peer_on_accept, server, tt_exchange_on_call, server,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->head_max, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)s->connections_max, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
-        tt_exchange_on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server,
-        MHD_OPTION_NOTIFY_COMPLETED, tt_exchange_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, s->address ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END,
-        server->listen_fd, MHD_OPTION_END);
+        MHD_OPTION_EXTERNAL_LOGGER, tt_refusal_on_log, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        s->head_max, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections_max,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, tt_exchange_on_target, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server, MHD_OPTION_NOTIFY_COMPLETED,
+        tt_exchange_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        s->address ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, server->listen_fd, MHD_OPTION_END);
     if (!server->daemon)
         return tt_err_set(err, 500, "listen_failed", "the HTTP library does not start on %s",
                           s->address ? s->address : "a connection of our own");

@@ -9,7 +9,6 @@ void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf
 {
     tt_buf_putc(body, '\n');
     tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("application/json; charset=utf-8"));
-    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
     tt_http_reply(exchange, status, body);
 }
 

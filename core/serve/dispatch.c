@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/origin.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
 #include "serve/error_shape.h"
@@ -161,12 +162,14 @@ static void add_cors(struct tt_request *request)
     struct tt_str origin = tt_http_header(exchange, "Origin");
     tt_http_add_header(exchange, TT_STR("Vary"), TT_STR("Origin"));
     for (size_t i = 0; origin.data && i < settings->cors_origin_count; i++) {
-        if (!tt_str_eq(origin, settings->cors_origins[i]))
+        if (!tt_http_origin_matches(settings->cors_origins[i], origin))
             continue;
+        request->from_listed_origin = true;
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Origin"), origin);
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Credentials"), TT_STR("true"));
         tt_http_add_header(exchange, TT_STR("Access-Control-Expose-Headers"),
-                           TT_STR("X-Request-Id, Retry-After, X-Script-Generation"));
+                           TT_STR("X-Request-Id, Retry-After, X-Script-Generation, "
+                                  "Content-Disposition"));
         return;
     }
 }

@@ -49,6 +49,7 @@ struct tt_request {
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
+    bool from_listed_origin;  /* its Origin is one of cors.origins */
     bool gone;                /* the client has left */
     bool json_read;           /* the script has decoded its body */
     struct tt_task *task;     /* NULL before it began and after it ended */

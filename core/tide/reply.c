@@ -257,7 +257,11 @@ static int reply_state(lua_State *L)
 
 static int reply_text(lua_State *L)
 {
-    push_text(L, check_reply(L), TT_REPLY_CONTENT);
+    static const char *const kinds[] = {
+        [TT_REPLY_CONTENT] = "content", [TT_REPLY_REASONING] = "reasoning", NULL};
+    int kind = luaL_checkoption(L, 2, "content", kinds);
+
+    push_text(L, check_reply(L), (enum tt_reply_kind)kind);
     return 1;
 }
 

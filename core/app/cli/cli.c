@@ -175,6 +175,19 @@ int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv)
     return 0;
 }
 
+int tt_cli_settings_and_files(struct tt_settings *settings, int *argc, char **argv)
+{
+    struct tt_err err = {0};
+
+    if (tt_cli_settings(settings, argc, argv) != 0)
+        return -1;
+    if (tt_settings_check_files(settings, &err) == 0)
+        return 0;
+    tt_cli_fail(0, "%s", err.message);
+    tt_settings_free(settings);
+    return -1;
+}
+
 int tt_cli_main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";

@@ -3,6 +3,22 @@
 #include "upstream/local_call.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+/* A relative path means another file in another folder. */
+static void say_where(const struct tt_settings *settings, struct tt_err *err)
+{
+    const struct tt_conf_value *folder = tt_conf_get(settings->conf, "data_dir");
+    char here[4096], why[sizeof(err->message)];
+
+    if (!tt_str_starts(tt_str_from(settings->admin_listen), TT_STR("unix:")) ||
+        tt_str_starts(folder->text, TT_STR("/")) || !getcwd(here, sizeof(here)))
+        return;
+    snprintf(why, sizeof(why), "%s", err->message);
+    tt_err_set(err, err->status, err->code,
+               "%s (looked in %s; --data_dir=PATH names the data folder of the running server)",
+               why, here);
+}
 
 int tt_cli_admin_request(const struct tt_settings *settings, const char *method, const char *path,
                          struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err)
@@ -20,6 +36,8 @@ int tt_cli_admin_request(const struct tt_settings *settings, const char *method,
                                        .body = json,
                                        .limit_s = limit_s};
     int status = tt_local_send(&request, NULL, answer, err);
+    if (status < 0)
+        say_where(settings, err);
     if (headers.data)
         explicit_bzero(headers.data, headers.len);
     tt_buf_free(&headers);

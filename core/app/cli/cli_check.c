@@ -209,11 +209,13 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
 
     if (generation)
         tt_generation_advise(generation, &advice);
-    else if (diagnostics.count == 0) /* it could not even be read */
+    else if (diagnostics.count == 0) { /* not even read */
+        tt_settings_check_files(settings, &err);
         report_finding(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
                                                  .severity = "error",
                                                  .code = "unreadable",
                                                  .message = tt_str_from(err.message)});
+    }
     tell_scripts(report, settings, bundle, &diagnostics, "error");
     tell_scripts(report, settings, bundle, &advice, "warning");
     if (generation && !report->json && report->errors == 0)
@@ -303,7 +305,7 @@ int tt_cli_routes(int argc, char **argv)
     struct tt_tide tide = {0};
     struct tt_err err = {0};
 
-    if (tt_cli_settings(&settings, &argc, argv) != 0)
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     struct tt_generation *generation = tt_cli_load(&settings, &tide, &err);
     if (generation && json)

@@ -17,6 +17,8 @@ struct tt_command {
 
 /* Settings from flags; other words are left in argv[0..*argc). Prints problems and returns -1. */
 int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv);
+/* The same for commands that read scripts, personas or migrations: these must be there. */
+int tt_cli_settings_and_files(struct tt_settings *settings, int *argc, char **argv);
 
 /* Removes a flag of the command itself from the words; true if it was there. */
 bool tt_cli_flag(int *argc, char **argv, const char *flag);

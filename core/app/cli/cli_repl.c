@@ -191,7 +191,7 @@ int tt_cli_repl(int argc, char **argv)
     memcpy(kept, argv, (size_t)argc * sizeof(char *));
     tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
     signal(SIGPIPE, SIG_IGN);
-    if (tt_cli_settings(&settings, &argc, argv) != 0) {
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0) {
         free(kept);
         return TT_EXIT_USAGE;
     }

@@ -169,7 +169,7 @@ static int serve_words(const char *command, int argc, char **argv, bool dev)
     struct tt_settings settings;
     bool accept_loss = tt_cli_flag(&argc, argv, "--accept-loss");
 
-    if (tt_cli_settings(&settings, &argc, argv) != 0)
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     settings.accept_loss = accept_loss;
     int code =

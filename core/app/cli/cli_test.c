@@ -293,7 +293,7 @@ int tt_cli_test(int argc, char **argv)
                                   .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
 
     memcpy(run.argv, argv, (size_t)argc * sizeof(char *));
-    if (tt_cli_settings(&settings, &argc, argv) != 0) {
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0) {
         free(run.argv);
         return TT_EXIT_USAGE;
     }

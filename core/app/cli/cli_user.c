@@ -155,7 +155,7 @@ int tt_cli_user(int argc, char **argv)
     const char *email = tt_cli_value(&argc, argv, "--email");
     int code = TT_EXIT_USAGE;
 
-    if (tt_cli_settings(&settings, &argc, argv) != 0)
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     for (size_t i = 0; argc == 2 && i < TT_COUNT(verbs); i++)
         known = known || strcmp(argv[0], verbs[i]) == 0;

@@ -13,8 +13,16 @@
  * text is a trusted type. */
 #define POLICY                                                                                     \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "        \
-    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; "                   \
+    "connect-src 'self'; font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; " \
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+/* An image from another host is shown in a document of its own, inside the page: without an origin,
+ * so it is nobody's to the server, and with nothing else that it may load. */
+#define IMAGE_FRAME "assets/image_frame-"
+#define IMAGE_FRAME_POLICY                                                                         \
+    "default-src 'none'; script-src 'self'; img-src https:; base-uri 'none'; form-action 'none'; " \
+    "frame-ancestors 'self'; sandbox allow-scripts; require-trusted-types-for 'script'; "          \
+    "trusted-types 'none'"
 
 /* Replaced in 404.html, which is shown at any path, by the address of the page. */
 #define BASE_MARK "{base}"
@@ -94,9 +102,11 @@ static void add_type(struct tt_http_exchange *exchange, const struct tt_page_fil
     struct tt_str type = type_of(file);
 
     tt_http_add_header(exchange, TT_STR("Content-Type"), type);
-    tt_http_add_header(exchange, TT_STR("X-Content-Type-Options"), TT_STR("nosniff"));
     if (tt_str_starts(type, TT_STR("text/html"))) {
-        tt_http_add_header(exchange, TT_STR("Content-Security-Policy"), TT_STR(POLICY));
+        tt_http_add_header(exchange, TT_STR("Content-Security-Policy"),
+                           tt_str_starts(tt_str_from(file->name), TT_STR(IMAGE_FRAME))
+                               ? TT_STR(IMAGE_FRAME_POLICY)
+                               : TT_STR(POLICY));
         tt_http_add_header(exchange, TT_STR("Referrer-Policy"), TT_STR("no-referrer"));
     }
 }

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cache/redis_url.h"
 #include "db/db.h"
+#include "http/origin.h"
 #include "upstream/egress.h"
 
 #include <ctype.h>
@@ -39,17 +40,6 @@ static struct tt_str after_scheme(struct tt_str value)
                     : tt_str_starts(value, TT_STR("http://")) ? 7
                                                               : value.len;
     return tt_str_of(value.data + scheme, value.len - scheme);
-}
-
-static int check_origin(struct tt_str value, struct tt_err *err)
-{
-    struct tt_str rest = after_scheme(value);
-    /* It is compared byte by byte with what browsers send: a path would never match. */
-    if (rest.len > 0 && tt_str_find(rest, '/') < 0)
-        return 0;
-    return tt_err_set(
-        err, 0, "invalid_setting",
-        "needs scheme://host[:port] without a path, such as https://chat.example.org");
 }
 
 /* A path segment that browsers do not change; they remove "." and "..". */
@@ -192,8 +182,9 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_CORS_ORIGINS",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_origin,
-     .help = "origins of other sites that may call the API"},
+     .check = tt_http_origin_check,
+     .help =
+         "origins of other sites that may call the API; https://*.example.org allows one label"},
     {.key = "outbound.allow",
      .env = "TIDETALK_OUTBOUND_ALLOW",
      .type = TT_CONF_LIST,

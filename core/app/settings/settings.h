@@ -1,6 +1,7 @@
 /* The settings of TideTalk: the table of options, and their values in the types that the parts of
  * the server need. Read once at start, immutable afterwards. */
 #pragma once
+#include "app/settings/installed.h"
 #include "base/conf.h"
 #include "tide/setting.h"
 
@@ -12,6 +13,10 @@ struct tt_runtime;
 struct tt_settings {
     struct tt_conf *conf;
     const char *listen, *data_dir, *lua_dir, *personas, *migrations_dir;
+    struct {
+        char lua_dir[TT_INSTALLED_PATH_BYTES], personas[TT_INSTALLED_PATH_BYTES],
+            migrations_dir[TT_INSTALLED_PATH_BYTES];
+    } installed; /* what those point to when they are not in the working folder */
     char secret_file[4200];
     char database_url[4200];
     char admin_listen[4200]; /* "unix:<path>" or "host:port" */
@@ -31,6 +36,9 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
  * setting keeps its default. Owns: the caller, tt_settings_free. */
 void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                          char **rest, struct tt_buf *diagnostics);
+/* Whether scripts, personas and migrations are there. Fails: says which is not, where was looked
+ * and what to do. */
+int tt_settings_check_files(const struct tt_settings *settings, struct tt_err *err);
 void tt_settings_free(struct tt_settings *settings);
 
 int64_t tt_settings_int(const struct tt_settings *settings, const char *key);

@@ -2,6 +2,7 @@
  * that follow from them. */
 #include "app/settings/settings.h"
 #include "app/settings/settings_table.h"
+#include "base/mem.h"
 #include "db/db.h"
 #include "http/http.h"
 #include "tide/tide.h"
@@ -61,9 +62,12 @@ static void derive(struct tt_settings *settings)
 
     settings->listen = tt_conf_get(conf, "listen")->text.data;
     settings->data_dir = tt_conf_get(conf, "data_dir")->text.data;
-    settings->lua_dir = tt_conf_get(conf, "lua_dir")->text.data;
-    settings->personas = tt_conf_get(conf, "personas")->text.data;
-    settings->migrations_dir = tt_conf_get(conf, "migrations_dir")->text.data;
+    settings->lua_dir =
+        tt_installed_find(tt_conf_get(conf, "lua_dir"), settings->installed.lua_dir);
+    settings->personas =
+        tt_installed_find(tt_conf_get(conf, "personas"), settings->installed.personas);
+    settings->migrations_dir =
+        tt_installed_find(tt_conf_get(conf, "migrations_dir"), settings->installed.migrations_dir);
     settings->base_path = base_path_of(tt_conf_get(conf, "public_url")->text);
     settings->workers = (int)tt_conf_get(conf, "workers")->integer;
     if (settings->workers == 0)
@@ -155,6 +159,30 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
         return -1;
     derive(settings);
     return check_admin(settings, err);
+}
+
+int tt_settings_check_files(const struct tt_settings *settings, struct tt_err *err)
+{
+    const struct {
+        const char *key, *path;
+    } files[] = {{"lua_dir", settings->lua_dir},
+                 {"personas", settings->personas},
+                 {"migrations_dir", settings->migrations_dir}};
+    char places[2 * PATH_MAX_BYTES];
+
+    for (size_t i = 0; i < TT_COUNT(files); i++) {
+        if (access(files[i].path, F_OK) == 0)
+            continue;
+        const struct tt_conf_value *value = tt_conf_get(settings->conf, files[i].key);
+        if (strcmp(value->origin, "default") != 0)
+            return tt_err_set(err, 0, "invalid_setting", "%s: %s: %s: %s", value->origin,
+                              files[i].key, files[i].path, strerror(errno));
+        tt_installed_places(places, sizeof(places));
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s is in neither of %s: start in the folder that has it, or set %s",
+                          files[i].path, places, files[i].key);
+    }
+    return 0;
 }
 
 static void note(struct tt_buf *diagnostics, int result, struct tt_err *err)

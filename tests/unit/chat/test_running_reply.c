@@ -25,9 +25,9 @@ static void a_played_reply_is_stored(void **state)
         rig,
         "local r = begin({text = '潮水\\n', reasoning = 'hm'}) local w = r:wait() local x = row(2) "
         "return {r.message_id, r.user_message_id, w.content, w.reasoning, w.status, "
-        "w.finish_reason, w.error == nil, r:state(), r:length(), r:text(), "
+        "w.finish_reason, w.error == nil, r:state(), r:length(), r:text(), r:text('reasoning'), "
         "x.status, x.content, x.reasoning, x.finish_reason, x.error_code == nil, x.chunks}",
-        "[2,1,\"潮水\\n\",\"hm\",\"complete\",\"stop\",true,\"finished\",9,\"潮水\\n\","
+        "[2,1,\"潮水\\n\",\"hm\",\"complete\",\"stop\",true,\"finished\",9,\"潮水\\n\",\"hm\","
         "\"complete\",\"潮水\\n\",\"hm\",\"stop\",true,0]");
     assert_int_equal(tt_running_replies_count(&rig->tide.chat), 0);
     rig_expect_begun(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}",
