@@ -26,7 +26,14 @@ void tt_tide_test_upstream(lua_State *L); /* adds its functions to the table on 
 void tt_tide_test_check(lua_State *L);    /* likewise */
 
 struct tt_db_pending;
-enum tt_tide_rows { TT_ROWS_ALL, TT_ROWS_FIRST, TT_ROWS_VALUE /* the first row's first */ };
+enum tt_tide_rows {
+    TT_ROWS_ALL,
+    TT_ROWS_FIRST,
+    TT_ROWS_VALUE, /* the first row's first */
+    TT_ROWS_JSON   /* all, as a tide.Raw, by the schema that is the function's last argument */
+};
+/* Checks that the value at index, which becomes the top of the stack, is a schema for rows. */
+void tt_tide_check_row_schema(lua_State *L, int index);
 /* Ends a C function of this name that has begun a read: `return tt_tide_wait_rows(…)`. Raises, with
  * the read cancelled, where Lua cannot wait. */
 int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,

@@ -46,9 +46,11 @@ local SQL_IDS = "SELECT m.id, m.parent_id "
 ---@param session table row of chat_sessions
 ---@param from integer
 ---@param to integer
----@param take fun(rows: table[])
+---@param fetch fun(sql: string, values: any[]): table[]|tide.Raw|nil,
+--- tide.Error|nil reads a piece
+---@param take fun(rows: any) gets what it has read
 ---@return true|nil ok, tide.Error|nil err
-local function each_piece(user_id, session, from, to, take)
+local function each_piece(user_id, session, from, to, fetch, take)
   local after = from - 1
   repeat
     local sizes, err =
@@ -58,7 +60,7 @@ local function each_piece(user_id, session, from, to, take)
     end
     for first, last in row_parts.pieces(sizes, PIECE_CHARS) do
       local rows, failed =
-        db.fetch(messages.SQL_BETWEEN, { session.id, user_id, first, last })
+        fetch(messages.SQL_BETWEEN, { session.id, user_id, first, last })
       if not rows then
         return nil, failed
       end
@@ -74,6 +76,14 @@ local function each_piece(user_id, session, from, to, take)
     return nil, errors.new("session_not_found")
   end
   return true
+end
+
+---@async
+---@param sql string
+---@param values any[]
+---@return tide.Raw|nil rows, tide.Error|nil err
+local function fetch_json(sql, values)
+  return db.fetch_json(sql, values, chat_objects.message_schema)
 end
 
 --- Writes all messages of all branches; parent_id gives the tree.
@@ -93,12 +103,9 @@ function M.write_json(user_id, session, write)
     session,
     1,
     math.maxinteger,
+    fetch_json,
     function(rows)
-      local texts = {}
-      for i, row in ipairs(rows) do
-        texts[i] = json.encode(chat_objects.message(row))
-      end
-      write(separator .. table.concat(texts, ","))
+      write(separator .. row_parts.items(rows))
       separator = ","
     end
   )
@@ -167,6 +174,7 @@ function M.write_markdown(user_id, session, language, write)
       session,
       runs[i].from,
       runs[i].to,
+      db.fetch,
       function(rows)
         local parts = {}
         for _, row in ipairs(rows) do

@@ -1,7 +1,6 @@
 --- What answers show of sessions and messages. Key names are the wire
 --- contract's.
 
-local json = require "tide.json"
 local objects = require "web.objects"
 local tool_calls = require "providers.tool_calls"
 
@@ -32,32 +31,12 @@ M.message_schema, M.message = objects.of_row({
   content = "string",
   created_at = "string",
   status = "string",
-  parent_id = {
-    "integer",
-    function(row)
-      return row.parent_id or json.null
-    end,
-  },
-  siblings = { objects.list({ type = "integer" }), "siblings" },
-  file_ids = {
-    objects.list({ type = "integer" }),
-    function(row)
-      return (json.decode(row.file_ids))
-    end,
-  },
+  parent_id = { "integer", keep_null = true },
+  siblings = { objects.list({ type = "integer" }) },
+  file_ids = { objects.list({ type = "integer" }) },
   model_name = "string",
-  usage = {
-    M.usage_schema,
-    function(row)
-      return row.usage and (json.decode(row.usage)) or nil
-    end,
-  },
-  tool_calls = {
-    M.tool_calls_schema,
-    function(row)
-      return tool_calls.field(row.tool_calls)
-    end,
-  },
+  usage = { M.usage_schema },
+  tool_calls = { M.tool_calls_schema, make = tool_calls.field },
 })
 
 --- A message that a search has found.

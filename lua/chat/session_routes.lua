@@ -20,14 +20,18 @@ local handlers = {}
 
 function handlers.list(req)
   local args = req.args
-  local rows, total =
-    chat.get_chat_sessions(req.user.id, args.page_size, pages.offset(args))
+  local rows, total = chat.get_chat_sessions(
+    req.user.id,
+    args.page_size,
+    pages.offset(args),
+    chat_objects.session_schema
+  )
   if not rows then
     return nil, total
   end
   return {
     json = {
-      data = objects.map(rows, chat_objects.session),
+      data = rows,
       pagination = pages.pagination(args, total),
     },
   }
