@@ -60,11 +60,12 @@ void tt_schema_put(lua_State *L, const struct tt_schema *schema, int index,
                    struct tt_json_writer *w);
 
 /* Writes all rows as a list of objects of the schema at index, which is an object's: each member
- * from its column. Returns TT_DB_END, TT_DB_AGAIN, or TT_DB_FAILED with `err`: also when they are
+ * from its column. Members that the table at `changes` (0: none) has for a row, by its column `id`,
+ * come from there. Returns TT_DB_END, TT_DB_AGAIN, or TT_DB_FAILED with `err`: also when they are
  * more than `out` may hold ("too_many_rows"). May raise, as tt_value_encode and what a `make`
  * does. */
-int tt_schema_write_rows(lua_State *L, int index, struct tt_db_rows *rows, struct tt_buf *out,
-                         struct tt_err *err);
+int tt_schema_write_rows(lua_State *L, int index, int changes, struct tt_db_rows *rows,
+                         struct tt_buf *out, struct tt_err *err);
 /* The function that makes the values of a member (`make`), of the schema at index: pushes it. */
 void tt_schema_push_make(lua_State *L, int index, const struct tt_schema *member);
 

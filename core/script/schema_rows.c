@@ -4,6 +4,9 @@
 #include "script/schema.h"
 
 #define SPARE_DEPTH 8 /* containers around what a column holds */
+#define STORED_MAX                                                                                 \
+    32 /* declared members of an object that a column holds; later ones count as                   \
+        * undeclared */
 
 enum {
     NO_COLUMN = -1,
@@ -13,6 +16,8 @@ enum {
 struct row_writing {
     lua_State *L;
     int schema;                           /* its index */
+    int changes;                          /* the index of their table; 0 = none */
+    int id_column;                        /* by which it names rows */
     const struct tt_db_rows *rows;        /* at the row that is written */
     int16_t columns[TT_SCHEMA_SLOTS_MAX]; /* of the members, by their slots */
     struct tt_json_writer w;
@@ -56,44 +61,41 @@ static struct tt_str quoted_name(const struct tt_schema *member)
     return tt_str_of(member->key.data, member->key.len - 1); /* without the colon */
 }
 
-/* Of equal keys the last one counts. */
-static void put_declared(struct tt_json_writer *w, const struct tt_schema *member,
-                         const struct tt_json_value *object)
+/* The place of a key among the declared members; -1 = it is none. */
+static int place_of(const struct tt_schema *schema, struct tt_str key)
 {
-    struct tt_json_value value, last = {0};
-    struct tt_str key;
-    size_t cursor = 0;
-
-    while (tt_json_next_member(object, &cursor, &key, &value))
-        if (tt_str_eq(key, quoted_name(member)))
-            last = value;
-    if (last.type == TT_JSON_NONE)
-        return;
-    tt_json_raw_key(w, member->key);
-    put_document(w, member, &last);
-}
-
-static bool is_declared(const struct tt_schema *schema, struct tt_str key)
-{
-    for (size_t i = 0; i < schema->field_count; i++)
+    for (size_t i = 0; i < schema->field_count && i < STORED_MAX; i++)
         if (tt_str_eq(quoted_name(&schema->fields[i]), key))
-            return true;
-    return false;
+            return (int)i;
+    return -1;
 }
 
-/* Members in the order of the schema; undeclared ones follow as they are stored. */
+/* Members in the order of the schema, of equal keys the last one; undeclared ones follow as they
+ * are stored. */
 static void put_members(struct tt_json_writer *w, const struct tt_schema *schema,
                         const struct tt_json_value *object)
 {
-    struct tt_json_value value;
-    struct tt_str key;
+    struct tt_json_value found[STORED_MAX] = {{0}}, value;
     size_t cursor = 0;
+    struct tt_str key;
+    bool others = false;
+    int place;
 
-    tt_json_begin_object(w);
-    for (size_t i = 0; i < schema->field_count; i++)
-        put_declared(w, &schema->fields[i], object);
     while (tt_json_next_member(object, &cursor, &key, &value)) {
-        if (is_declared(schema, key))
+        place = place_of(schema, key);
+        others |= place < 0;
+        if (place >= 0)
+            found[place] = value;
+    }
+    tt_json_begin_object(w);
+    for (size_t i = 0; i < schema->field_count && i < STORED_MAX; i++) {
+        if (found[i].type == TT_JSON_NONE)
+            continue;
+        tt_json_raw_key(w, schema->fields[i].key);
+        put_document(w, &schema->fields[i], &found[i]);
+    }
+    for (cursor = 0; others && tt_json_next_member(object, &cursor, &key, &value);) {
+        if (place_of(schema, key) >= 0)
             continue;
         tt_json_raw_key(w, key);
         tt_json_raw_key(w, TT_STR(":"));
@@ -197,15 +199,34 @@ static void put_member(struct row_writing *writing, const struct tt_schema *memb
     }
 }
 
-static void put_object(struct row_writing *writing, const struct tt_schema *object)
+/* Writes a member that the change at index (0: none) has. */
+static bool put_changed(struct row_writing *writing, const struct tt_schema *member, int change)
+{
+    lua_State *L = writing->L;
+
+    if (!change)
+        return false;
+    lua_pushlstring(L, member->name.data, member->name.len);
+    bool changed = lua_rawget(L, change) != LUA_TNIL;
+    if (changed) {
+        tt_json_raw_key(&writing->w, member->key);
+        tt_schema_put(L, member, lua_gettop(L), &writing->w);
+    }
+    lua_pop(L, 1);
+    return changed;
+}
+
+static void put_object(struct row_writing *writing, const struct tt_schema *object, int change)
 {
     tt_json_begin_object(&writing->w);
     for (size_t i = 0; i < object->field_count; i++) {
         const struct tt_schema *member = &object->fields[i];
         int column = writing->columns[member->slot];
+        if (put_changed(writing, member, change))
+            continue;
         if (column == OF_COLUMNS) {
             tt_json_raw_key(&writing->w, member->key);
-            put_object(writing, member);
+            put_object(writing, member, 0);
         } else if (column == NO_COLUMN || writing->rows->values[column].type == TT_DB_NULL) {
             put_null(&writing->w, member);
         } else {
@@ -217,8 +238,25 @@ static void put_object(struct row_writing *writing, const struct tt_schema *obje
 
 /* ---- rows ---- */
 
-int tt_schema_write_rows(lua_State *L, int index, struct tt_db_rows *rows, struct tt_buf *out,
-                         struct tt_err *err)
+static void put_row(struct row_writing *writing, const struct tt_schema *schema)
+{
+    lua_State *L = writing->L;
+
+    if (!writing->changes || writing->id_column == NO_COLUMN) {
+        put_object(writing, schema, 0);
+        return;
+    }
+    const struct tt_db_value *id = &writing->rows->values[writing->id_column];
+    if (id->type == TT_DB_INT)
+        lua_rawgeti(L, writing->changes, id->integer);
+    else
+        lua_pushnil(L);
+    put_object(writing, schema, lua_istable(L, -1) ? lua_gettop(L) : 0);
+    lua_pop(L, 1);
+}
+
+int tt_schema_write_rows(lua_State *L, int index, int changes, struct tt_db_rows *rows,
+                         struct tt_buf *out, struct tt_err *err)
 {
     const struct tt_schema *schema = tt_schema_of(L, index);
     struct row_writing writing; /* not zeroed: the columns are many and set below */
@@ -230,10 +268,12 @@ int tt_schema_write_rows(lua_State *L, int index, struct tt_db_rows *rows, struc
     writing.schema = index;
     writing.rows = rows;
     writing.w = (struct tt_json_writer){.buf = out};
+    writing.changes = changes;
+    writing.id_column = find_column(rows, TT_STR("id"));
     find_columns(&writing, schema);
     tt_json_begin_array(&writing.w);
     while ((more = tt_db_next(rows, err)) == TT_DB_ROW && !writing.w.failed)
-        put_object(&writing, schema);
+        put_row(&writing, schema);
     tt_json_end_array(&writing.w);
     if (writing.w.failed) {
         tt_err_set(err, 400, "too_many_rows", "the rows are more than %zu bytes of JSON", out->max);

@@ -35,28 +35,31 @@ static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
     }
 }
 
-void tt_tide_check_row_schema(lua_State *L, int index)
+void tt_tide_check_json(lua_State *L, int index)
 {
     luaL_checktype(L, index, LUA_TTABLE);
-    lua_settop(L, index);
+    lua_settop(L, index + 1);
+    if (!lua_isnil(L, index + 1))
+        luaL_checktype(L, index + 1, LUA_TTABLE);
     luaL_argcheck(L, tt_schema_of(L, index)->type == TT_SCHEMA_OBJECT, index,
                   "must be the schema of an object");
 }
 
-/* Pushes the rows as JSON, by the schema at the top. */
+/* Pushes the rows as JSON, by the schema and the changes at the top. */
 static int push_json(lua_State *L, struct tt_db_rows *rows)
 {
-    int schema = lua_gettop(L);
+    int top = lua_gettop(L), schema = top - 1;
+    int changes = lua_istable(L, top) ? top : 0;
     struct tt_err err = {0};
 
     luaL_checkstack(L, 16, "rows");
     bool own = tt_schema_of(L, schema)->maker_count > 0; /* these may use the scratch buffer */
     struct tt_buf *out = own ? tt_value_push_buf(L, JSON_MAX) : tt_value_scratch(L);
-    int more = tt_schema_write_rows(L, schema, rows, out, &err);
+    int more = tt_schema_write_rows(L, schema, changes, rows, out, &err);
     if (more == TT_DB_FAILED)
         return tt_value_push_error(L, &err);
     if (more == TT_DB_AGAIN) {
-        lua_settop(L, schema);
+        lua_settop(L, top);
         return TT_DB_AGAIN;
     }
     tt_value_raw_push(L, tt_buf_str(out));
@@ -198,13 +201,13 @@ static int db_fetch(lua_State *L)
 
 static int db_json(lua_State *L)
 {
-    tt_tide_check_row_schema(L, 3);
+    tt_tide_check_json(L, 3);
     return read_rows(L, "db.json", TT_ROWS_JSON, false);
 }
 
 static int db_fetch_json(lua_State *L)
 {
-    tt_tide_check_row_schema(L, 3);
+    tt_tide_check_json(L, 3);
     return read_rows(L, "db.fetch_json", TT_ROWS_JSON, true);
 }
 

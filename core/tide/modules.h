@@ -30,10 +30,11 @@ enum tt_tide_rows {
     TT_ROWS_ALL,
     TT_ROWS_FIRST,
     TT_ROWS_VALUE, /* the first row's first */
-    TT_ROWS_JSON   /* all, as a tide.Raw, by the schema that is the function's last argument */
+    TT_ROWS_JSON   /* all, as a tide.Raw, see tt_tide_check_json */
 };
-/* Checks that the value at index, which becomes the top of the stack, is a schema for rows. */
-void tt_tide_check_row_schema(lua_State *L, int index);
+/* Checks the last two arguments of a function that returns rows as JSON: the schema, at index, and
+ * the changes, which may be absent. They are at the top of the stack then, and stay there. */
+void tt_tide_check_json(lua_State *L, int index);
 /* Ends a C function of this name that has begun a read: `return tt_tide_wait_rows(…)`. Raises, with
  * the read cancelled, where Lua cannot wait. */
 int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,

@@ -44,14 +44,15 @@ function handlers.messages(req)
     args.session_id,
     args.cursor,
     args.limit,
-    args.leaf
+    args.leaf,
+    chat_objects.message_schema
   )
   if not page then
     return nil, err
   end
   return {
     json = {
-      data = objects.map(page.rows, chat_objects.message),
+      data = page.rows,
       cursor = page.cursor,
       has_more = page.has_more,
     },

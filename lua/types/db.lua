@@ -73,18 +73,21 @@ function db.fetch(sql, args) end
 ---@param sql string
 ---@param args any[]|nil
 ---@param schema Schema of an object, one for many calls
+---@param changes? table<integer, table<string, any>> members that are not the
+--- row's: by the row's column `id`, and by name
 ---@return tide.Raw|nil rows at most 64 MiB
 ---@return tide.Error|nil err those of query; too_many_rows
-function db.json(sql, args, schema) end
+function db.json(sql, args, schema, changes) end
 
 --- The same as json, but reads as fetch does.
 ---@async
 ---@param sql string
 ---@param args any[]|nil
 ---@param schema Schema
+---@param changes? table<integer, table<string, any>>
 ---@return tide.Raw|nil rows
 ---@return tide.Error|nil err those of json
-function db.fetch_json(sql, args, schema) end
+function db.fetch_json(sql, args, schema, changes) end
 
 --- Writes all statements or none, in one transaction, and waits for the commit.
 --- Once begun, a write is completed even when the task ends.

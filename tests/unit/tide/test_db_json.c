@@ -160,6 +160,26 @@ static void a_function_makes_values(void **state)
            "false broken [{'a':1}]");
 }
 
+static void members_may_be_changed_by_id(void **state)
+{
+    expect(*state,
+           "local s = object(member('Id', 'integer', {column = 'id'}), member('t', 'string'),"
+           "  member('list', 'array', {items = {type = 'integer'}}))\n"
+           "local sql = \"SELECT 5 AS id, 'five' AS t, '[1]' AS list UNION ALL SELECT 6, 'six', "
+           "'[]'\"\n"
+           "local function changed(changes) return tostring(db.json(sql, nil, s, changes)) end\n"
+           "return told(changed({[6] = {t = '6', list = json.array(), no = 1}, [7] = {t = '7'}}),"
+           "  changed({[5] = {list = {2, 3}}, [6] = 'no'}))",
+           "[{'Id':5,'t':'five','list':[1]},{'Id':6,'t':'6','list':[]}] "
+           "[{'Id':5,'t':'five','list':[2,3]},{'Id':6,'t':'six','list':[]}]");
+    expect(*state,
+           "local s = object(member('t', 'string'))\n"
+           "local function try(sql) return tostring(db.json(sql, nil, s, {{t = 'x'}})) end\n"
+           "return told(try('SELECT 1 AS t'), try('SELECT NULL AS id, 1 AS t'),"
+           "  tostring(pcall(db.json, 'SELECT 1 AS t', nil, s, 'no')))",
+           "[{'t':1}] [{'t':1}] false");
+}
+
 static void faults_are_told(void **state)
 {
     expect(
@@ -221,6 +241,7 @@ TEST_GROUP
         BOTH(json_in_a_column_is_written_by_the_schema),
         BOTH(an_object_may_be_made_of_the_same_row),
         BOTH(a_function_makes_values),
+        BOTH(members_may_be_changed_by_id),
         BOTH(faults_are_told),
         BOTH(reads_of_all_kinds_give_it),
         BOTH(a_slow_query_gives_all_rows),
