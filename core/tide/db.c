@@ -35,8 +35,9 @@ static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
     }
 }
 
-void tt_tide_check_json(lua_State *L, int index)
+void tt_tide_check_json(lua_State *L, const char *function, int index)
 {
+    tt_task_check(L, function);
     luaL_checktype(L, index, LUA_TTABLE);
     lua_settop(L, index + 1);
     if (!lua_isnil(L, index + 1))
@@ -201,13 +202,13 @@ static int db_fetch(lua_State *L)
 
 static int db_json(lua_State *L)
 {
-    tt_tide_check_json(L, 3);
+    tt_tide_check_json(L, "db.json", 3);
     return read_rows(L, "db.json", TT_ROWS_JSON, false);
 }
 
 static int db_fetch_json(lua_State *L)
 {
-    tt_tide_check_json(L, 3);
+    tt_tide_check_json(L, "db.fetch_json", 3);
     return read_rows(L, "db.fetch_json", TT_ROWS_JSON, true);
 }
 

@@ -32,9 +32,10 @@ enum tt_tide_rows {
     TT_ROWS_VALUE, /* the first row's first */
     TT_ROWS_JSON   /* all, as a tide.Raw, see tt_tide_check_json */
 };
-/* Checks the last two arguments of a function that returns rows as JSON: the schema, at index, and
- * the changes, which may be absent. They are at the top of the stack then, and stay there. */
-void tt_tide_check_json(lua_State *L, int index);
+/* Checks that a task runs, and the last two arguments of a function that returns rows as JSON: the
+ * schema, at index, and the changes, which may be absent. They are at the top of the stack then,
+ * and stay there. */
+void tt_tide_check_json(lua_State *L, const char *function, int index);
 /* Ends a C function of this name that has begun a read: `return tt_tide_wait_rows(…)`. Raises, with
  * the read cancelled, where Lua cannot wait. */
 int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,

@@ -93,7 +93,7 @@ static int search_find(lua_State *L)
 
 static int search_json(lua_State *L)
 {
-    tt_tide_check_json(L, 5);
+    tt_tide_check_json(L, "search.json", 5);
     return find(L, "search.json", TT_ROWS_JSON);
 }
 

@@ -3,6 +3,7 @@
  * global. */
 #pragma once
 #include "base/secret.h"
+#include "base/token_memo.h"
 #include "cache/shared.h"
 #include "cache/tier.h"
 #include "chat/chat.h"
@@ -25,6 +26,7 @@ struct tt_tide {
     size_t upload_max;        /* bytes of one file */
     const struct tt_egress *egress;
     const struct tt_keys *keys;
+    struct tt_token_memo *tokens;
     struct tt_testing *testing; /* in `tidetalk test` only */
 
     /* A setting for config.get; -1 when there is no such key. Thread: any. */
