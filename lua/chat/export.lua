@@ -30,8 +30,8 @@ FROM chat_messages AS m
 JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id
 WHERE m.session_row = ? AND m.user_id = ? ]]
 
-local SQL_SIZES = "SELECT m.id, length(m.content) + length(m.tool_calls) "
-  .. "AS size "
+local SQL_SIZES = "SELECT m.id, length(m.content) + length(m.reasoning) "
+  .. "+ length(m.tool_calls) AS size "
   .. OF_SESSION
   .. "AND m.id > ? AND m.id <= ? ORDER BY m.id LIMIT ?"
 
@@ -78,22 +78,16 @@ local function each_piece(user_id, session, from, to, fetch, take)
   return true
 end
 
----@async
----@param sql string
----@param values any[]
----@return tide.Raw|nil rows, tide.Error|nil err
-local function fetch_json(sql, values)
-  return db.fetch_json(sql, values, chat_objects.message_schema)
-end
-
 --- Writes all messages of all branches; parent_id gives the tree.
 ---@async
 ---@param user_id integer
 ---@param session table row of chat_sessions
+---@param language "zh"|"en"
 ---@param write fun(bytes: string)
 ---@return true|nil ok, tide.Error|nil err
-function M.write_json(user_id, session, write)
+function M.write_json(user_id, session, language, write)
   local separator = ""
+  local schema = chat_objects.message_schema_in(language)
   write(
     '{"session":' .. json.encode(chat_objects.session(session))
       .. ',"messages":['
@@ -103,7 +97,9 @@ function M.write_json(user_id, session, write)
     session,
     1,
     math.maxinteger,
-    fetch_json,
+    function(sql, values)
+      return db.fetch_json(sql, values, schema)
+    end,
     function(rows)
       write(separator .. row_parts.items(rows))
       separator = ","

@@ -14,13 +14,19 @@ local M = {}
 --- Rows of a history that is cached for the next turn.
 local CACHED_ROWS_MAX = 1000
 
+--- What a turn needs of a message.
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, tool_calls, created_at"
+
+--- What a reader sees of it. A reply that failed has no other end.
+local SHOWN_COLUMNS = MESSAGE_COLUMNS .. ", reasoning, error_code, "
+  .. "CASE WHEN status = 'error' OR status = 'interrupted' THEN status "
+  .. "ELSE NULLIF(finish_reason, '') END AS finish_reason"
 
 --- Messages of a session: session row, user, the first id and the last one.
 local BETWEEN = " FROM chat_messages "
   .. "WHERE session_row = ? AND user_id = ? AND id >= ? AND id <= ?"
-M.SQL_BETWEEN = "SELECT " .. MESSAGE_COLUMNS .. BETWEEN .. " ORDER BY id"
+M.SQL_BETWEEN = "SELECT " .. SHOWN_COLUMNS .. BETWEEN .. " ORDER BY id"
 
 --- The way from a message up to the root, at most so many rows. Only ids go
 --- through the recursion: texts are fetched once, for the rows that stay.
@@ -40,7 +46,7 @@ SELECT ]] .. columns .. [[ FROM chat_messages
 WHERE user_id = ?3 AND id IN (SELECT id FROM path) ORDER BY id]]
 end
 
-local SQL_PATH = path_sql(MESSAGE_COLUMNS)
+local SQL_HISTORY = path_sql(MESSAGE_COLUMNS)
 
 ---@param user_id integer
 ---@param session_row integer
@@ -62,7 +68,7 @@ local function get_path(user_id, session_row, id, limit)
   if not id then
     return {}
   end
-  return db.query(SQL_PATH, path_values(user_id, session_row, id, limit))
+  return db.query(SQL_HISTORY, path_values(user_id, session_row, id, limit))
 end
 
 --- The newest message of a session below an id: a leaf, since replies have
@@ -215,7 +221,11 @@ local function find_changes(user_id, session_row, places)
     local reply = place.status == "streaming"
       and llm.find_message(user_id, place.id)
     if reply then -- else it has ended, and its row is whole
-      changes[place.id] = { content = reply:text(), status = place.status }
+      changes[place.id] = {
+        content = reply:text(),
+        reasoning = reply:text("reasoning"),
+        status = place.status,
+      }
     end
     if place.versions ~= 1 then
       local ids, err = get_siblings(user_id, session_row, place)
@@ -232,7 +242,7 @@ end
 
 --- The columns of a page, with `siblings`: those of a message that has none but
 --- itself, as JSON.
-local PAGE_COLUMNS = MESSAGE_COLUMNS .. ", '[' || id || ']' AS siblings"
+local PAGE_COLUMNS = SHOWN_COLUMNS .. ", '[' || id || ']' AS siblings"
 local SQL_PATH_PAGE = path_sql(PAGE_COLUMNS)
 local SQL_BETWEEN_PAGE = "SELECT " .. PAGE_COLUMNS .. BETWEEN .. " ORDER BY id"
 local SQL_COUNT_BETWEEN = "SELECT COUNT(*) AS n" .. BETWEEN
@@ -259,7 +269,7 @@ end
 ---@param values any[]
 ---@param changes table<integer, table<string, any>>
 ---@return table[]|nil rows, tide.Error|nil err
-local function get_rows(sql, values, changes)
+local function get_changed(sql, values, changes)
   local rows, err = db.query(sql, values)
   if not rows then
     return nil, err
@@ -306,7 +316,7 @@ end
 ---@param places MessagePlace[]
 ---@param schema Schema|nil
 ---@return table[]|tide.Raw|nil rows, tide.Error|nil err
-local function get_page(user_id, session_row, places, schema)
+local function get_rows(user_id, session_row, places, schema)
   if #places == 0 then
     return json.array({})
   end
@@ -320,7 +330,31 @@ local function get_page(user_id, session_row, places, schema)
   elseif schema then
     return db.json(sql, values, schema, changes)
   end
-  return get_rows(sql, values, changes)
+  return get_changed(sql, values, changes)
+end
+
+--- The messages that lead to one, for a reader.
+---@async
+---@param user_id integer
+---@param session_row integer
+---@param last integer|nil the page's last message; nil = an empty page
+---@param limit integer
+---@param schema? Schema of a row, for a page that is only passed on
+---@return MessagePage|nil page, tide.Error|nil err
+function M.read_page(user_id, session_row, last, limit, schema)
+  local places, has_more = get_places(user_id, session_row, last, limit)
+  if not places then
+    return nil, has_more
+  end
+  local rows, err = get_rows(user_id, session_row, places, schema)
+  if not rows then
+    return nil, err
+  end
+  return {
+    rows = rows,
+    cursor = places[1] and places[1].id or 0,
+    has_more = has_more,
+  }
 end
 
 --- One page of the path from a leaf to the root.
@@ -342,19 +376,7 @@ function M.get_chat_messages(user_id, session_id, cursor, limit, leaf, schema)
   if failed then
     return nil, failed
   end
-  local places, has_more = get_places(user_id, session.id, start, limit)
-  if not places then
-    return nil, has_more
-  end
-  local rows, err = get_page(user_id, session.id, places, schema)
-  if not rows then
-    return nil, err
-  end
-  return {
-    rows = rows,
-    cursor = places[1] and places[1].id or 0,
-    has_more = has_more,
-  }
+  return M.read_page(user_id, session.id, start, limit, schema)
 end
 
 return M

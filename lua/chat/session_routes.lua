@@ -7,6 +7,7 @@ local export = require "chat.export"
 local fields = require "web.fields"
 local json = require "tide.json"
 local llm_session = require "chat.llm_session"
+local message_window = require "chat.message_window"
 local messages = require "chat.messages"
 local objects = require "web.objects"
 local pages = require "web.pages"
@@ -37,16 +38,30 @@ function handlers.list(req)
   }
 end
 
-function handlers.messages(req)
-  local args = req.args
-  local page, err = messages.get_chat_messages(
-    req.user.id,
-    args.session_id,
+--- The page that a request asks for.
+---@param user_id integer
+---@param args table
+---@param schema Schema of a message
+---@return MessagePage|MessageWindow|nil page
+---@return tide.Error|nil err session_not_found, message_not_found
+local function get_page(user_id, args, schema)
+  local id = args.session_id
+  if args.around ~= 0 or args.after ~= 0 then
+    return message_window.get_window(user_id, id, args, schema)
+  end
+  return messages.get_chat_messages(
+    user_id,
+    id,
     args.cursor,
     args.limit,
     args.leaf,
-    chat_objects.message_schema
+    schema
   )
+end
+
+function handlers.messages(req)
+  local schema = chat_objects.message_schema_in(req.language)
+  local page, err = get_page(req.user.id, req.args, schema)
   if not page then
     return nil, err
   end
@@ -55,6 +70,9 @@ function handlers.messages(req)
       data = page.rows,
       cursor = page.cursor,
       has_more = page.has_more,
+      has_newer = page.has_newer,
+      leaf = page.leaf,
+      newest = page.newest,
     },
   }
 end
@@ -80,7 +98,7 @@ function handlers.export(req)
       if args.format == "md" then
         return export.write_markdown(user_id, session, req.language, write)
       end
-      return export.write_json(user_id, session, write)
+      return export.write_json(user_id, session, req.language, write)
     end,
     content_type = args.format == "md" and "text/markdown; charset=utf-8"
       or "application/json; charset=utf-8",
@@ -138,6 +156,9 @@ return {
       data = objects.list(chat_objects.message_schema),
       cursor = "integer",
       has_more = "boolean",
+      has_newer = "boolean", -- this and the next: with `around` or `after`
+      leaf = "integer",
+      newest = "integer",
     }),
     handler = handlers.messages,
   },
