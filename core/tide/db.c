@@ -2,6 +2,7 @@
  * atomic job, waiting for its commit. */
 #include "script/task.h"
 #include "script/value.h"
+#include "script/value_messages.h"
 #include "tide/modules.h"
 
 #include <stdlib.h>
@@ -31,9 +32,21 @@ static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
     }
 }
 
+static int push_messages(lua_State *L, struct tt_db_rows *rows)
+{
+    struct tt_err err = {0};
+    int end = tt_value_messages_push_rows(L, rows, &err);
+
+    if (end == TT_DB_FAILED)
+        return tt_value_push_error(L, &err);
+    return end == TT_DB_AGAIN ? TT_DB_AGAIN : 1;
+}
+
 /* Pushes what the call returns; its number, or TT_DB_AGAIN. */
 static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows what)
 {
+    if (what == TT_ROWS_MESSAGES)
+        return push_messages(L, rows);
     struct tt_err err = {0};
     lua_Integer count = 0;
     int more, names = push_names(L, rows);
@@ -150,6 +163,11 @@ static int db_query(lua_State *L)
 static int db_one(lua_State *L)
 {
     return read_rows(L, "db.one", TT_ROWS_FIRST, false);
+}
+
+static int db_messages(lua_State *L)
+{
+    return read_rows(L, "db.messages", TT_ROWS_MESSAGES, false);
 }
 
 /* For what is known to be slow (export). */
@@ -288,8 +306,9 @@ static int db_id_of(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"query", db_query}, {"one", db_one},     {"fetch", db_fetch},
-    {"write", db_write}, {"id_of", db_id_of}, {NULL, NULL},
+    {"query", db_query}, {"one", db_one},     {"messages", db_messages},
+    {"fetch", db_fetch}, {"write", db_write}, {"id_of", db_id_of},
+    {NULL, NULL},
 };
 
 int tt_tide_db(lua_State *L)

@@ -11,6 +11,7 @@ int tt_tide_time(lua_State *L);
 int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
+int tt_tide_messages(lua_State *L);
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
@@ -26,7 +27,12 @@ void tt_tide_test_upstream(lua_State *L); /* adds its functions to the table on 
 void tt_tide_test_check(lua_State *L);    /* likewise */
 
 struct tt_db_pending;
-enum tt_tide_rows { TT_ROWS_ALL, TT_ROWS_FIRST, TT_ROWS_VALUE /* the first row's first */ };
+enum tt_tide_rows {
+    TT_ROWS_ALL,
+    TT_ROWS_FIRST,
+    TT_ROWS_VALUE,   /* the first row's first */
+    TT_ROWS_MESSAGES /* a conversation: script/value_messages.h */
+};
 /* Ends a C function of this name that has begun a read: `return tt_tide_wait_rows(…)`. Raises, with
  * the read cancelled, where Lua cannot wait. */
 int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,
