@@ -1,5 +1,5 @@
-/* tide.db: reads, at once where the engine has the rows, else waiting for them; writes as one
- * atomic job, waiting for its commit. */
+/* tide.db: reads, which return at once if the engine has the rows and otherwise wait; writes as one
+ * atomic job, which wait for its commit. */
 #include "script/task.h"
 #include "script/value.h"
 #include "script/value_messages.h"
@@ -42,7 +42,7 @@ static int push_messages(lua_State *L, struct tt_db_rows *rows)
     return end == TT_DB_AGAIN ? TT_DB_AGAIN : 1;
 }
 
-/* Pushes what the call returns; its number, or TT_DB_AGAIN. */
+/* Pushes the call's results; returns their number, or TT_DB_AGAIN. */
 static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows what)
 {
     if (what == TT_ROWS_MESSAGES)
@@ -71,7 +71,7 @@ static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows wh
 
 struct late_read {
     struct tt_wait wait;
-    struct tt_db_pending *pending; /* NULL: they are there */
+    struct tt_db_pending *pending; /* NULL: they have arrived */
     struct tt_db_rows *rows;
     enum tt_tide_rows what;
 };
@@ -129,7 +129,7 @@ static void on_rows(struct tt_db_rows *rows, void *arg)
     read->results = push_rows(read->L, rows, read->what);
 }
 
-/* A value that is known when the job runs is none for a read. */
+/* A value that is known only when the job runs cannot be read. */
 static void refuse_ids(lua_State *L, const struct tt_db_value *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -170,7 +170,7 @@ static int db_messages(lua_State *L)
     return read_rows(L, "db.messages", TT_ROWS_MESSAGES, false);
 }
 
-/* For what is known to be slow (export). */
+/* For queries that are known to be slow (export). */
 static int db_fetch(lua_State *L)
 {
     return read_rows(L, "db.fetch", TT_ROWS_ALL, true);
@@ -227,7 +227,7 @@ static int write_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-/* A write that was begun is always carried through: only the waiting ends. */
+/* A write that has begun is always completed: only the waiting ends. */
 static void write_abandon(struct tt_wait *wait)
 {
     (void)wait;
@@ -238,8 +238,8 @@ static void write_close(struct tt_wait *wait)
     free(TT_CONTAINER_OF(wait, struct write, wait)->outcomes);
 }
 
-/* Reads statement `i` of the list at 1 and adds it to the job. Raises on unfit input: the job is
- * anchored in a userdata by then. */
+/* Reads statement `i` of the list at 1 and adds it to the job. Raises on invalid input: a userdata
+ * holds the job by then. */
 static void add_statement(lua_State *L, lua_Integer i, struct tt_db_job *job)
 {
     struct tt_db_value values[TT_SQL_ARGS_MAX];

@@ -16,19 +16,23 @@ local M = {}
 local CACHED_ROWS_MAX = 1000
 local CACHED_BYTES_MAX = 1024 * 1024
 
+--- What a turn needs of a message.
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, tool_calls, created_at"
 
+--- What a reader sees of it. A reply that failed has no other end.
+local SHOWN_COLUMNS = MESSAGE_COLUMNS .. ", reasoning, error_code, "
+  .. "CASE WHEN status = 'error' OR status = 'interrupted' THEN status "
+  .. "ELSE NULLIF(finish_reason, '') END AS finish_reason"
+
 --- Messages of a session: session row, user, the first id and the last one.
-M.SQL_BETWEEN = "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
+M.SQL_BETWEEN = "SELECT " .. SHOWN_COLUMNS .. " FROM chat_messages "
   .. "WHERE session_row = ? AND user_id = ? AND id >= ? AND id <= ? ORDER BY id"
 
 --- The way from a message up to the root, at most `limit` rows. Only ids go
---- through the recursion: texts are fetched once, for the rows that stay.
----@param columns string
----@return string
-local function sql_of_path(columns)
-  return [[
+--- through the recursion: texts are fetched once, for the rows that stay. To be
+--- completed by the columns.
+local SQL_PATH = [[
 WITH RECURSIVE path (id, parent_id, depth) AS (
   SELECT id, parent_id, 1 FROM chat_messages
   WHERE id = ? AND session_row = ? AND user_id = ?
@@ -37,12 +41,10 @@ WITH RECURSIVE path (id, parent_id, depth) AS (
   FROM path JOIN chat_messages AS m ON m.id = path.parent_id
   WHERE m.user_id = ? AND path.depth < ?
 )
-SELECT ]] .. columns .. [[ FROM chat_messages
+SELECT %s FROM chat_messages
 WHERE user_id = ? AND id IN (SELECT id FROM path) ORDER BY id]]
-end
-
-local SQL_PATH = sql_of_path(MESSAGE_COLUMNS)
-local SQL_CONVERSATION = sql_of_path("id, role, content, file_ids")
+local SQL_CONVERSATION = SQL_PATH:format("id, role, content, file_ids")
+local SQL_SHOWN_PATH = SQL_PATH:format(SHOWN_COLUMNS)
 
 --- Messages from `id` up to the root, oldest first. A reply has a higher id
 --- than what it answers, so the order of ids is the order of the path.
@@ -55,7 +57,7 @@ local function get_path(user_id, session_row, id, limit)
   if not id then
     return {}
   end
-  return db.query(SQL_PATH, {
+  return db.query(SQL_SHOWN_PATH, {
     id,
     session_row,
     user_id,
@@ -199,10 +201,11 @@ local function fill_running(user_id, row)
   local reply = llm.find_message(user_id, row.id)
   if reply then
     row.content = reply:text()
+    row.reasoning = reply:text("reasoning")
     return true
   end
   local fresh, err = db.one(
-    "SELECT content, status, usage, tool_calls FROM chat_messages "
+    "SELECT " .. SHOWN_COLUMNS .. " FROM chat_messages "
       .. "WHERE id = ? AND user_id = ?",
     { row.id, user_id }
   )
@@ -270,6 +273,41 @@ local function fill_siblings(user_id, session_row, rows)
   return true
 end
 
+--- The messages that lead to one, for a reader.
+---@param user_id integer
+---@param session_row integer
+---@param last integer|nil the page's last message; nil = an empty page
+---@param limit integer
+---@return MessagePage|nil page, tide.Error|nil err
+function M.read_page(user_id, session_row, last, limit)
+  local rows, err =
+    get_path(user_id, session_row, last, limit + 1)
+  if not rows then
+    return nil, err
+  end
+  local has_more = #rows > limit
+  if has_more then
+    table.remove(rows, 1)
+  end
+  for _, row in ipairs(rows) do
+    if row.status == "streaming" then
+      local ok, lost = fill_running(user_id, row)
+      if not ok then
+        return nil, lost
+      end
+    end
+  end
+  local ok, lost = fill_siblings(user_id, session_row, rows)
+  if not ok then
+    return nil, lost
+  end
+  return {
+    rows = rows,
+    cursor = rows[1] and rows[1].id or 0,
+    has_more = has_more,
+  }
+end
+
 --- One page of the path from a leaf to the root.
 ---@param user_id integer
 ---@param session_id string
@@ -287,31 +325,7 @@ function M.get_chat_messages(user_id, session_id, cursor, limit, leaf)
   if failed then
     return nil, failed
   end
-  local rows, err = get_path(user_id, session.id, start, limit + 1)
-  if not rows then
-    return nil, err
-  end
-  local has_more = #rows > limit
-  if has_more then
-    table.remove(rows, 1)
-  end
-  for _, row in ipairs(rows) do
-    if row.status == "streaming" then
-      local ok, lost = fill_running(user_id, row)
-      if not ok then
-        return nil, lost
-      end
-    end
-  end
-  local ok, lost = fill_siblings(user_id, session.id, rows)
-  if not ok then
-    return nil, lost
-  end
-  return {
-    rows = rows,
-    cursor = rows[1] and rows[1].id or 0,
-    has_more = has_more,
-  }
+  return M.read_page(user_id, session.id, start, limit)
 end
 
 return M
