@@ -166,6 +166,12 @@ end
 ---@type UpstreamPolicy|nil
 local limits
 
+--- Plans by their number of candidates. They differ by chance only: some of them
+--- are made, and any of these is as good as a new one. Never changed.
+local PLANS_MAX = 16
+---@type table<integer, tide.RetryPlan[]>
+local plans = {}
+
 ---@param count integer candidates
 ---@return tide.RetryPlan
 local function plan(count)
@@ -177,7 +183,13 @@ local function plan(count)
       retry_after_max = config.get("upstream.retry_after_max"),
       retry_after_send = config.get("upstream.retry_after_send"),
     }
-  return policy.plan(count, limits, math.random())
+  plans[count] = plans[count] or {}
+  local made = plans[count]
+  if #made < PLANS_MAX then
+    made[#made + 1] = policy.plan(count, limits, math.random())
+    return made[#made]
+  end
+  return made[math.random(PLANS_MAX)]
 end
 
 --- Fills in whom the core asks, and with what.
