@@ -166,8 +166,8 @@ end
 ---@type UpstreamPolicy|nil
 local limits
 
---- Plans by their number of candidates. They differ by chance only: some of them
---- are made, and any of these is as good as a new one. Never changed.
+--- Plans by their number of candidates. They differ by chance only: some of
+--- them are made, and any of these is as good as a new one. Never changed.
 local PLANS_MAX = 16
 ---@type table<integer, tide.RetryPlan[]>
 local plans = {}
