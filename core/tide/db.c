@@ -3,6 +3,7 @@
 #include "script/schema.h"
 #include "script/task.h"
 #include "script/value.h"
+#include "script/value_messages.h"
 #include "script/value_raw.h"
 #include "tide/modules.h"
 
@@ -69,12 +70,24 @@ static int push_json(lua_State *L, struct tt_db_rows *rows)
     return 1;
 }
 
+static int push_messages(lua_State *L, struct tt_db_rows *rows)
+{
+    struct tt_err err = {0};
+    int end = tt_value_messages_push_rows(L, rows, &err);
+
+    if (end == TT_DB_FAILED)
+        return tt_value_push_error(L, &err);
+    return end == TT_DB_AGAIN ? TT_DB_AGAIN : 1;
+}
+
 /* Pushes the call's results; returns their number, or TT_DB_AGAIN. */
 static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows what)
 {
     struct tt_err err = {0};
     lua_Integer count = 0;
 
+    if (what == TT_ROWS_MESSAGES)
+        return push_messages(L, rows);
     if (what == TT_ROWS_JSON)
         return push_json(L, rows);
     int more, names = push_names(L, rows);
@@ -192,6 +205,11 @@ static int db_query(lua_State *L)
 static int db_one(lua_State *L)
 {
     return read_rows(L, "db.one", TT_ROWS_FIRST, false);
+}
+
+static int db_messages(lua_State *L)
+{
+    return read_rows(L, "db.messages", TT_ROWS_MESSAGES, false);
 }
 
 /* For queries that are known to be slow (export). */
@@ -342,8 +360,9 @@ static int db_id_of(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"query", db_query},           {"one", db_one},     {"fetch", db_fetch}, {"json", db_json},
-    {"fetch_json", db_fetch_json}, {"write", db_write}, {"id_of", db_id_of}, {NULL, NULL},
+    {"query", db_query}, {"one", db_one},     {"messages", db_messages},
+    {"fetch", db_fetch}, {"json", db_json},   {"fetch_json", db_fetch_json},
+    {"write", db_write}, {"id_of", db_id_of}, {NULL, NULL},
 };
 
 int tt_tide_db(lua_State *L)

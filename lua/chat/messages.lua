@@ -4,6 +4,7 @@
 
 local cache = require "lib.cache"
 local chat = require "chat.chat"
+local conversations = require "tide.messages"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
@@ -11,8 +12,9 @@ local llm = require "tide.llm"
 
 local M = {}
 
---- Rows of a history that is cached for the next turn.
+--- Rows and bytes of a conversation that is cached for the next turn.
 local CACHED_ROWS_MAX = 1000
+local CACHED_BYTES_MAX = 1024 * 1024
 
 --- What a turn needs of a message.
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
@@ -46,7 +48,7 @@ SELECT ]] .. columns .. [[ FROM chat_messages
 WHERE user_id = ?3 AND id IN (SELECT id FROM path) ORDER BY id]]
 end
 
-local SQL_HISTORY = path_sql(MESSAGE_COLUMNS)
+local SQL_CONVERSATION = path_sql("id, role, content, file_ids")
 
 ---@param user_id integer
 ---@param session_row integer
@@ -57,33 +59,32 @@ local function path_values(user_id, session_row, id, limit)
   return { id, session_row, user_id, limit }
 end
 
---- Messages from `id` up to the root, oldest first. A reply has a higher id
---- than what it answers, so the order of ids is the order of the path.
----@param user_id integer
----@param session_row integer
----@param id integer|nil nil = no rows
----@param limit integer
----@return table[]|nil rows, tide.Error|nil err
-local function get_path(user_id, session_row, id, limit)
-  if not id then
-    return {}
-  end
-  return db.query(SQL_HISTORY, path_values(user_id, session_row, id, limit))
-end
+local SQL_NEWEST = "SELECT id, status FROM chat_messages "
+  .. "WHERE session_row = ? AND user_id = ? AND id < ? "
+  .. "ORDER BY id DESC LIMIT 1"
 
 --- The newest message of a session below an id: a leaf, since replies have
 --- higher ids than what they answer.
 ---@param user_id integer
 ---@param session_row integer
 ---@param below integer
----@return integer|nil id nil when there is none, tide.Error|nil err
+---@return integer|nil id nil when there is none
+---@return string|tide.Error|nil status its, or the error
 local function newest_below(user_id, session_row, below)
-  local row, err = db.one(
-    "SELECT MAX(id) AS id FROM chat_messages "
-      .. "WHERE session_row = ? AND user_id = ? AND id < ?",
-    { session_row, user_id, below }
-  )
-  return row and row.id, err
+  local row, err = db.one(SQL_NEWEST, { session_row, user_id, below })
+  if err then
+    return nil, err
+  end
+  return row and row.id, row and row.status
+end
+
+---@param user_id integer
+---@param session_row integer
+---@param below integer
+---@return integer|nil id nil when there is none, tide.Error|nil err
+local function newest_id(user_id, session_row, below)
+  local id, status = newest_below(user_id, session_row, below)
+  return id, not id and status or nil
 end
 
 --- One message of a session.
@@ -103,30 +104,50 @@ function M.get_message(user_id, session_row, id)
   return row
 end
 
---- The end of a conversation: the path to a message.
+--- The path to a message, as the core keeps it.
+---@param user_id integer
+---@param session_row integer
+---@param leaf integer
+---@param limit integer rows at most
+---@return tide.Messages|nil conversation, tide.Error|nil err
+local function read_conversation(user_id, session_row, leaf, limit)
+  local values = path_values(user_id, session_row, leaf, limit)
+  return db.messages(SQL_CONVERSATION, values)
+end
+
+--- The end of a conversation: the path to a message. With Redis that of the
+--- newest one comes from there, if the session has not changed since.
 ---@param user_id integer
 ---@param session table row of chat_sessions
 ---@param leaf integer|nil nil = the newest message
 ---@param limit integer rows at most
----@return table[]|nil rows oldest first, tide.Error|nil err
-function M.get_history(user_id, session, leaf, limit)
+---@return tide.Messages|nil conversation oldest first, tide.Error|nil err
+function M.get_conversation(user_id, session, leaf, limit)
   if leaf then
-    return get_path(user_id, session.id, leaf, limit)
+    return read_conversation(user_id, session.id, leaf, limit)
   end
-  local cached = cache.get_cached_full_session(session, limit)
+  local shared = cache.is_shared() and limit <= CACHED_ROWS_MAX
+  local cached = shared and cache.get_cached_full_session(session, limit)
   if cached then
-    return cached
+    return conversations.new(cached)
   end
-  local rows, err
-  leaf, err = newest_below(user_id, session.id, math.maxinteger)
-  if err then
-    return nil, err
+  local newest, status =
+    newest_below(user_id, session.id, math.maxinteger)
+  if not newest then
+    if status then
+      return nil, status
+    end
+    return conversations.new()
   end
-  rows, err = get_path(user_id, session.id, leaf, limit)
-  if rows and rows[1] and limit <= CACHED_ROWS_MAX then
-    cache.cache_full_session(session, rows, limit)
+  local conversation, err =
+    read_conversation(user_id, session.id, newest, limit)
+  -- A running reply's text changes without a new version of the session.
+  if conversation and shared and status ~= "streaming" then
+    if conversation:bytes() <= CACHED_BYTES_MAX then
+      cache.cache_full_session(session, conversation:tables(true), limit)
+    end
   end
-  return rows, err
+  return conversation, err
 end
 
 --- Where a page that goes back from `cursor` begins: at the parent of the
@@ -139,7 +160,7 @@ end
 ---@return integer|nil id, tide.Error|nil err message_not_found
 local function page_start(user_id, session_row, cursor, leaf)
   if cursor == 0 and leaf == 0 then
-    return newest_below(user_id, session_row, math.maxinteger)
+    return newest_id(user_id, session_row, math.maxinteger)
   elseif cursor == 0 then
     local row, unknown = M.get_message(user_id, session_row, leaf)
     return row and row.id, unknown
@@ -154,7 +175,7 @@ local function page_start(user_id, session_row, cursor, leaf)
   elseif row then
     return row.parent_id
   end
-  return newest_below(user_id, session_row, cursor)
+  return newest_id(user_id, session_row, cursor)
 end
 
 --- The way from a message up to the root, as of SQL_PATH: what each message is

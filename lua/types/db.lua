@@ -34,6 +34,15 @@ function db.query(sql, args) end
 ---@return tide.Error|nil err
 function db.one(sql, args) end
 
+--- The rows as a conversation, whose texts stay in the core: columns `role` and
+--- `content`, perhaps `id` and `file_ids`. Waits where query would.
+---@async
+---@param sql string
+---@param args? any[]
+---@return tide.Messages|nil messages
+---@return tide.Error|nil err those of query; too_many_rows: over 64 MiB
+function db.messages(sql, args) end
+
 --- The same as query, but it always waits and never delays quick reads: for
 --- queries that are known to take long (export). At most 10,000 rows.
 ---@async
