@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/sqlite_fts5.h"
+#include "db/sqlite_gather.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -81,6 +82,7 @@ static void setup_library(void)
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     tt_fts5_setup();
+    tt_gather_setup();
 }
 
 /* Statements that come from outside (jobs, queries) share our transaction and our connection: one
@@ -171,7 +173,8 @@ int tt_sqlite_open(struct tt_sqlite *conn, const char *path, enum tt_sqlite_mode
     flags |= mode == TT_SQLITE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     *conn = (struct tt_sqlite){.statements = tt_map_new()};
     tt_list_init(&conn->recent);
-    int rc = sqlite3_open_v2(path, &conn->handle, flags, NULL);
+    int rc =
+        sqlite3_open_v2(path, &conn->handle, flags, mode == TT_SQLITE_WRITE ? TT_GATHER_VFS : NULL);
     if (rc == SQLITE_OK)
         rc = configure(conn, mode, busy_ms, err);
     else
