@@ -16,7 +16,10 @@
 
 #define CACHE_MAX    128
 #define SQL_SIZE_MAX (256 << 10)
-#define ROW_SIZE_MAX (128 << 20) /* a value's, too: far above any setting for replies and files */
+/* What a statement that may fail half-way remembers of the pages it changes; more goes to a file.
+ */
+#define STATEMENT_JOURNAL_MAX (1 << 20)
+#define ROW_SIZE_MAX          (128 << 20) /* a value's, too: far above any setting for replies and files */
 
 /* ---- errors ---- */
 
@@ -81,6 +84,7 @@ static void setup_library(void)
 {
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, STATEMENT_JOURNAL_MAX);
     tt_fts5_setup();
     tt_gather_setup();
 }

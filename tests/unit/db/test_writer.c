@@ -181,6 +181,30 @@ static void test_a_commit_is_one_write(void **state)
     assert_int_equal(row_count(f), 4);
 }
 
+/* A statement that fails at its end, after it has changed more pages than are remembered in memory,
+ * is undone whole, and the other jobs of the batch stay. */
+static void test_large_statement_is_undone(void **state)
+{
+    struct fixture *f = *state;
+    struct result first, bad, good;
+    outside_exec(f->path, "WITH RECURSIVE t (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM t"
+                          " WHERE i < 2000) INSERT INTO rows (id, thread, number, text)"
+                          " SELECT i, 0, 0, randomblob(2000) FROM t;"
+                          "CREATE TRIGGER rows_end AFTER UPDATE ON rows WHEN old.id = 2000"
+                          " BEGIN SELECT RAISE(ABORT, 'the last one'); END");
+    open_db(f, NULL);
+    sqlite3 *gate = gate_close(f, &first);
+    submit(f, job_of("UPDATE rows SET thread = 7, number = 7", NULL, NULL), &bad);
+    submit(f, job_of(insert_small, NULL, NULL), &good);
+    gate_open(gate);
+    await(f, &bad);
+    await(f, &good);
+    assert_code(&bad, "constraint", 400);
+    assert_int_equal(good.error.status, 0);
+    assert_int_equal(row_count(f), 2001);
+    assert_int_equal(outside_int(f->path, "SELECT count(*) FROM rows WHERE number = 7"), 0);
+}
+
 static void test_endless_statement(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +474,7 @@ TEST_GROUP
         cmocka_unit_test_setup_teardown(test_a_commit_is_one_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sync_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_statement_is_undone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_statement, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wal_is_cut, setup, teardown),
