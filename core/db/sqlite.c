@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "db/sqlite_fts5.h"
 #include "db/sqlite_gather.h"
+#include "db/sqlite_read_lock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -87,6 +88,7 @@ static void setup_library(void)
     sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, STATEMENT_JOURNAL_MAX);
     tt_fts5_setup();
     tt_gather_setup();
+    tt_read_lock_setup();
 }
 
 /* Statements that come from outside (jobs, queries) share our transaction and our connection: one
@@ -177,8 +179,8 @@ int tt_sqlite_open(struct tt_sqlite *conn, const char *path, enum tt_sqlite_mode
     flags |= mode == TT_SQLITE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     *conn = (struct tt_sqlite){.statements = tt_map_new()};
     tt_list_init(&conn->recent);
-    int rc =
-        sqlite3_open_v2(path, &conn->handle, flags, mode == TT_SQLITE_WRITE ? TT_GATHER_VFS : NULL);
+    int rc = sqlite3_open_v2(path, &conn->handle, flags,
+                             mode == TT_SQLITE_WRITE ? TT_GATHER_VFS : TT_READ_LOCK_VFS);
     if (rc == SQLITE_OK)
         rc = configure(conn, mode, busy_ms, err);
     else
