@@ -17,8 +17,8 @@
 
 #define CACHE_MAX    128
 #define SQL_SIZE_MAX (256 << 10)
-/* What a statement that may fail half-way remembers of the pages it changes; more goes to a file.
- */
+/* What a statement that may fail half-way remembers of the pages it changes, in one piece; more
+ * goes to a temporary file. */
 #define STATEMENT_JOURNAL_MAX (1 << 20)
 #define ROW_SIZE_MAX          (128 << 20) /* a value's, too: far above any setting for replies and files */
 

@@ -1,10 +1,12 @@
-/* Only the log (the WAL) is ours, the other files are opened by SQLite's VFS alone. Why late writes
+/* Only the log (the WAL) is ours, the database is opened by SQLite's VFS alone. Why late writes
  * are safe: other connections look into the log only as far as the shared index says, and SQLite
  * moves the index after the sync; this connection's own reads come through here and find the file
  * complete. All bytes that wait belong to one transaction. When they cannot be written, the call
  * that tried says so, which ends the transaction as a failed write would; should it go on all the
  * same, what it writes behind the hole is refused. */
 #include "db/sqlite_gather.h"
+
+#include "db/sqlite_memory_file.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -167,6 +169,12 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
 {
     struct gather_file *file = of(base);
     (void)vfs;
+    if (!name) {
+        tt_memory_file_open((struct tt_memory_file *)base);
+        if (out)
+            *out = flags;
+        return SQLITE_OK;
+    }
     if (!(flags & SQLITE_OPEN_WAL))
         return original->xOpen(original, name, base, flags, out);
     memset(file, 0, sizeof(*file));

@@ -1,6 +1,7 @@
 /* A VFS for the writer's connection that joins the writes of a commit: SQLite writes the frames of
  * its log one by one, each in two calls; here they are gathered and leave in one, before the sync
- * that ends the commit. Everything else is SQLite's own VFS. Private to db. */
+ * that ends the commit. Temporary files are memory (sqlite_memory_file.h). Everything else is
+ * SQLite's own VFS. Private to db. */
 #pragma once
 #include <sqlite3.h>
 

@@ -24,7 +24,8 @@
 #define QUEUE_BYTES       (256u << 20) /* what waiting jobs may hold in memory */
 #define PROGRESS_STEPS    10000
 /* With temp_store=MEMORY the journals of statements are pieces of 1 KiB, which cost a tenth of a
- * turn. So they are one piece in memory, and a file when they are large (sqlite.c). */
+ * turn. So they are one piece (sqlite.c), and then a file, which is in memory too
+ * (sqlite_gather.h). */
 #define TEMP_STORE "PRAGMA temp_store=FILE"
 
 /* ---- the WAL ---- */
