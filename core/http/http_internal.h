@@ -177,6 +177,7 @@ struct tt_http_server {
     struct tt_timer sweep;
     uint64_t rate_window_ms; /* over which body_rate_min is averaged; tests shorten it */
     int connections;
+    int connections_peak; /* since memory was given back last, see tt_server_rest */
     int active;
     int linger_count;
 
@@ -194,6 +195,9 @@ static inline struct tt_http_conn *tt_exchange_conn(struct tt_http_exchange *exc
 
 /* The library has something to do that no descriptor tells: run it at the end of this tick. Also
  * right when called from a hook after the server's. */
+/* Gives the memory of a crowd of connections that has left back to the kernel. Called each second
+ * while there are connections, and once after the last. */
+void tt_server_rest(struct tt_http_server *server);
 static inline void tt_server_run_soon(struct tt_http_server *server)
 {
     server->run = true;
