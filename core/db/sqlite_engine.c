@@ -20,7 +20,7 @@ struct sqlite_link {
     struct tt_hook unlock; /* at the end of each tick */
 };
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 static void close_db(struct tt_db *base)
 {
