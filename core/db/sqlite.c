@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/sqlite_fts5.h"
+#include "db/sqlite_gather.h"
+#include "db/sqlite_read_lock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +17,10 @@
 
 #define CACHE_MAX    128
 #define SQL_SIZE_MAX (256 << 10)
-#define ROW_SIZE_MAX (128 << 20) /* of a value too: far above settings for replies and files */
+/* What a statement that may fail half-way remembers of the pages it changes, in one piece; more
+ * goes to a temporary file. */
+#define STATEMENT_JOURNAL_MAX (1 << 20)
+#define ROW_SIZE_MAX          (128 << 20) /* of a value too: far above settings for replies and files */
 
 /* ---- errors ---- */
 
@@ -80,7 +85,10 @@ static void setup_library(void)
 {
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, STATEMENT_JOURNAL_MAX);
     tt_fts5_setup();
+    tt_gather_setup();
+    tt_read_lock_setup();
 }
 
 /* Statements from outside (jobs, queries) share our transaction and our connection: a COMMIT among
@@ -171,7 +179,8 @@ int tt_sqlite_open(struct tt_sqlite *conn, const char *path, enum tt_sqlite_mode
     flags |= mode == TT_SQLITE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     *conn = (struct tt_sqlite){.statements = tt_map_new()};
     tt_list_init(&conn->recent);
-    int rc = sqlite3_open_v2(path, &conn->handle, flags, NULL);
+    int rc = sqlite3_open_v2(path, &conn->handle, flags,
+                             mode == TT_SQLITE_WRITE ? TT_GATHER_VFS : TT_READ_LOCK_VFS);
     if (rc == SQLITE_OK)
         rc = configure(conn, mode, busy_ms, err);
     else

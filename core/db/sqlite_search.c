@@ -10,18 +10,24 @@
 
 /* ---- SQL ---- */
 
-/* The messages that the next job takes: at most 64, and at most 64 KiB of text unless the first one
- * alone is larger (the schema limits what is indexed of one). ?1: of this user; NULL: of all. */
-#define QUEUED                                                                                     \
-    "SELECT id, size FROM message_search_queue WHERE ?1 IS NULL OR user_id = ?1 ORDER BY id"
+/* The messages that the next job takes: at most 256, and no more than 64 KiB of text unless the
+ * first one alone is larger (the schema limits what is indexed of one). ?1: of this user; NULL: of
+ * all. A running sum costs more than the indexing of a short message, so it is only made when all
+ * 256 would be too much. */
+#define OWN     "(?1 IS NULL OR user_id = ?1)"
+#define QUEUED  "SELECT id, size FROM message_search_queue WHERE " OWN " ORDER BY id"
+#define FIRST   "(" QUEUED " LIMIT 256)"
 #define RUNNING "SELECT id, size, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS upto"
-#define NEXT                                                                                       \
-    "SELECT id FROM (" RUNNING " FROM (" QUEUED " LIMIT 64)) WHERE upto <= 65536 OR upto = size"
+#define FITTING                                                                                    \
+    "(SELECT max(id) FROM (" RUNNING " FROM " FIRST ") WHERE upto <= 65536 OR upto = size)"
+#define LAST                                                                                       \
+    "(SELECT CASE WHEN sum(size) <= 65536 THEN max(id) ELSE " FITTING " END FROM " FIRST ")"
+#define NEXT OWN " AND id <= " LAST
 
 static const char SQL_INDEX[] = "INSERT INTO message_search (rowid, owner, content)"
                                 " SELECT id, owner, content FROM message_search_source"
-                                " WHERE id IN (" NEXT ")";
-static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE id IN (" NEXT ")";
+                                " WHERE id IN (SELECT id FROM message_search_queue WHERE " NEXT ")";
+static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE " NEXT;
 /* Changes nothing; the number of rows that it "changes" shows whether some are left. */
 static const char SQL_LEFT[] = "UPDATE message_search_queue SET size = size"
                                " WHERE id = (SELECT id FROM (" QUEUED " LIMIT 1))";
