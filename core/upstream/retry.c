@@ -19,7 +19,7 @@ struct candidate {
     struct tt_delta_spec *spec;
     uint64_t key;
     struct tt_str upstream; /* "https://host:443" */
-    uint64_t not_before_ms; /* it said so */
+    uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
 };
 
 /* What another try needs. */
@@ -30,7 +30,7 @@ struct kept {
     struct tt_retry_step *steps;
     size_t step_count, next; /* the step that comes next */
     uint64_t begun_ms, retry_after_max_ms;
-    bool after_send;
+    bool after_send, after_empty;
     struct tt_reply_outcome failed; /* of the last call that was made; status NULL = none */
 };
 
@@ -41,8 +41,9 @@ struct retry {
     struct kept *kept;      /* NULL: there is no other try */
     struct candidate *now;  /* the one that is called */
     struct tt_breaker_permit permit;
-    bool force, refused; /* refused by breaker or cap: nothing was sent */
-    bool charged_twice;  /* possibly */
+    bool force, keep_empty;
+    bool refused;       /* refused by breaker or cap: nothing was sent */
+    bool charged_twice; /* possibly */
     int attempts;
     int64_t refused_retry_s;
 };
@@ -112,6 +113,7 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
     kept->begun_ms = tt_clock_mono_ms();
     kept->retry_after_max_ms = plan->retry_after_max_ms;
     kept->after_send = plan->retry_after_send;
+    kept->after_empty = plan->retry_after_empty;
     kept->candidates =
         tt_arena_alloc(&kept->arena, plan->candidate_count * sizeof(*kept->candidates));
     for (size_t i = 0; i < plan->candidate_count; i++)
@@ -123,6 +125,19 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
 }
 
 /* ---- what happened ---- */
+
+/* The request is to blame, or whom it is charged to: the same one again fares no better. */
+static const char *const blameless[] = {"upstream_context_too_long",
+                                        "upstream_content_refused",
+                                        "upstream_unauthorized",
+                                        "upstream_quota_empty",
+                                        "upstream_model_unknown",
+                                        "upstream_not_found",
+                                        "upstream_too_large",
+                                        "upstream_parameter_unsupported",
+                                        "upstream_rejected",
+                                        "upstream_length_reached",
+                                        NULL};
 
 static bool is_one_of(const char *code, const char *const *codes)
 {
@@ -138,7 +153,10 @@ static bool upstream_failed(const struct tt_reply_outcome *outcome, bool has_tex
     static const char *const transport[] = {
         "upstream_refused",         "dns_failed",       "upstream_tls_failed", "upstream_reset",
         "upstream_connect_timeout", "upstream_stalled", "upstream_timeout",    NULL};
-    if (outcome->http_status >= 500)
+    static const char *const said[] = {"upstream_overloaded", "upstream_failed", NULL};
+    if (is_one_of(outcome->error.code, blameless))
+        return false;
+    if (outcome->http_status >= 500 || is_one_of(outcome->error.code, said))
         return true;
     if (outcome->http_status >= 300)
         return false;
@@ -150,24 +168,29 @@ static bool upstream_failed(const struct tt_reply_outcome *outcome, bool has_tex
 
 static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
 {
-    static const char *const connecting[] = {"upstream_refused",
-                                             "dns_failed",
-                                             "upstream_tls_failed",
-                                             "upstream_connect_timeout",
-                                             "upstream_reset",
-                                             "upstream_failed",
-                                             NULL};
+    static const char *const connecting[] = {"upstream_refused",    "dns_failed",
+                                             "upstream_tls_failed", "upstream_connect_timeout",
+                                             "upstream_reset",      NULL};
+    static const char *const said[] = {"upstream_rate_limited", "upstream_overloaded",
+                                       "upstream_quota_empty", NULL};
     static const char *const silent[] = {"upstream_reset", "upstream_timeout", "upstream_stalled",
                                          "upstream_incomplete", NULL};
-    if (retry->refused)
+    const char *code = outcome->error.code;
+    if (retry->refused || is_one_of(code, said))
         return true;
+    if (is_one_of(code, blameless))
+        return false;
     if (outcome->http_status == 429 || outcome->http_status >= 500)
         return true;
     if (outcome->http_status >= 300)
         return false;
+    if (strcmp(code, "upstream_empty") == 0)
+        return retry->kept->after_empty;
+    if (strcmp(code, "upstream_failed") == 0) /* not sent, or said inside an answer */
+        return true;
     if (!outcome->maybe_charged)
-        return is_one_of(outcome->error.code, connecting);
-    return retry->kept->after_send && is_one_of(outcome->error.code, silent);
+        return is_one_of(code, connecting);
+    return retry->kept->after_send && is_one_of(code, silent);
 }
 
 static void log_failure(const struct retry *retry, const struct tt_reply_outcome *outcome,
@@ -213,6 +236,22 @@ static void note_end(struct retry *retry, const struct tt_reply_outcome *outcome
         tt_breaker_report(&retry->permit, failed);
     if (!has_text && outcome->retry_after_s > 0)
         retry->now->not_before_ms = tt_clock_mono_ms() + (uint64_t)outcome->retry_after_s * 1000;
+    if (!has_text && strcmp(outcome->error.code, "upstream_quota_empty") == 0)
+        retry->now->not_before_ms = UINT64_MAX; /* only money helps */
+}
+
+/* What it said, for the owner of the configuration and, at debug, for the operator. */
+static void take_detail(const struct retry *retry, const struct tt_told_error *told,
+                        struct tt_reply_outcome *outcome)
+{
+    const struct tt_call_request *request = retry->kept ? &retry->now->request : NULL;
+    _Static_assert(sizeof(outcome->detail) >= TT_TOLD_DETAIL_SIZE, "a detail fits");
+    tt_told_detail(told, request ? request->headers : NULL, request ? request->header_count : 0,
+                   outcome->detail);
+    if (outcome->detail[0])
+        tt_log(TT_LOG_DEBUG, "an upstream says",
+               TT_F_INT("message_id", tt_reply_message_id(retry->reply)),
+               TT_F_Z("code", outcome->error.code), TT_F_Z("said", outcome->detail));
 }
 
 /* Whether another try has been started. */
@@ -230,12 +269,14 @@ static bool follow(struct retry *retry, const struct tt_reply_outcome *outcome)
     return true;
 }
 
-static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, bool final, void *arg)
+static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
+                   const struct tt_told_error *told, bool final, void *arg)
 {
     struct retry *retry = arg;
     bool refused = retry->refused;
     bool stopped = final && retry->kept && strcmp(outcome->status, "complete") != 0;
     (void)reply;
+    take_detail(retry, told, outcome);
     if (refused)
         outcome->retry_after_s = retry->refused_retry_s;
     else if (!stopped)
@@ -281,7 +322,7 @@ static bool asked_again(const struct kept *kept, size_t candidate)
 static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
                       struct tt_err *err)
 {
-    const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry};
+    const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry, retry->keep_empty};
     struct kept *kept = retry->kept;
     struct candidate *candidate = &kept->candidates[step->candidate];
     struct tt_call_request request = candidate->request;
@@ -325,6 +366,7 @@ int tt_retry_start(struct tt_client *client, struct tt_breakers *breakers,
     retry->breakers = breakers;
     retry->reply = tt_reply_ref(reply);
     retry->force = plan->force;
+    retry->keep_empty = plan->keep_empty;
     retry->kept = kept_new(plan);
     if (start_next(retry, err) == 0)
         return 0;

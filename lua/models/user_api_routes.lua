@@ -203,6 +203,7 @@ return {
       ok = "boolean",
       status = "integer",
       code = "string",
+      detail = "string",
       latency_ms = "integer",
       ttft_ms = "integer",
     }),

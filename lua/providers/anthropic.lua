@@ -38,7 +38,11 @@ local M = {
       index = "index",
       id = "content_block[type=tool_use].id",
       name = "content_block[type=tool_use].name",
-      arguments = DELTA .. "[type=input_json_delta].partial_json",
+      -- Whole at the begin of a block, or in pieces behind an empty one.
+      arguments = {
+        DELTA .. "[type=input_json_delta].partial_json",
+        "content_block[type=tool_use].input",
+      },
     },
   },
   whole = {
@@ -70,10 +74,10 @@ local M = {
   },
   error_codes = {
     invalid_request_error = "upstream_rejected",
-    request_too_large = "upstream_rejected",
+    request_too_large = "upstream_too_large",
     authentication_error = "upstream_unauthorized",
     permission_error = "upstream_unauthorized",
-    billing_error = "upstream_unauthorized",
+    billing_error = "upstream_quota_empty",
     not_found_error = "upstream_not_found",
     rate_limit_error = "upstream_rate_limited",
     timeout_error = "upstream_timeout",

@@ -28,6 +28,7 @@ local M = {
   name = "ollama",
   framing = "json_lines",
   images = true,
+  think_tags = true,
   stream = PATHS,
   whole = PATHS,
 }
