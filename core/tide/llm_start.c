@@ -175,6 +175,17 @@ static struct tt_buf *read_body(lua_State *L, int index)
     return body;
 }
 
+/* A configuration's models fail each on its own: what tells them apart goes into the key. */
+static uint64_t mix_names(lua_State *L, int index, uint64_t key)
+{
+    struct tt_str model = tt_value_field(L, index, "model");
+    uint64_t id = (uint64_t)tt_value_field_int(L, index, "configuration", 0);
+    key = (key ^ id) * 0x100000001b3u;
+    for (size_t i = 0; i < model.len; i++)
+        key = (key ^ (unsigned char)model.data[i]) * 0x100000001b3u;
+    return key;
+}
+
 void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
                                 struct tt_arena *arena)
 {
@@ -191,6 +202,7 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         luaL_error(L, "what to ask needs 'url'");
     request->headers = headers;
     request->header_count = tt_tide_llm_read_headers(L, index, arena, headers, &candidate->key);
+    candidate->key = mix_names(L, index, candidate->key);
     request->deadlines = read_deadlines(L, index);
     candidate->body = read_body(L, index);
 }

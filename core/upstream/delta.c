@@ -26,6 +26,7 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
     tt_buf_free(&reader->tool_calls);
     tt_buf_free(&reader->finish_reason);
     tt_buf_free(&reader->repair);
+    tt_buf_free(&reader->images);
     tt_buf_free(&reader->think.held);
     tt_delta_shape_destroy(&reader->shape);
     free(reader->calls);
@@ -209,7 +210,7 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
         break;
     case TT_DELTA_IMAGE:
         if (is_set(value)) {
-            tt_delta_image(value, &reader->content);
+            tt_delta_image(value, &reader->images);
             event->calls = true;
         }
         break;
@@ -387,6 +388,8 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
     if (read_document(&event, &data) != 0)
         return -1;
     reader->events++;
+    tt_buf_append_str(&reader->content, tt_buf_str(&reader->images));
+    tt_buf_clear(&reader->images);
     tt_delta_calls_end(reader);
     take_usage(reader, &event);
     if (!reader->whole && !reader->shape.off && is_shape(&event))

@@ -78,6 +78,7 @@ struct tt_delta_reader {
     bool whole;
     uint32_t high[2];
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
+    struct tt_buf images;             /* their notes, for the end of its content */
     struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
     struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */
     struct tt_reply_usage usage;

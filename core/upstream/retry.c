@@ -147,23 +147,27 @@ static bool is_one_of(const char *code, const char *const *codes)
     return false;
 }
 
-/* The upstream itself is to blame: nobody there, nobody answers, or it says so. */
-static bool upstream_failed(const struct tt_reply_outcome *outcome, bool has_text)
+/* Whether the upstream itself is to blame: nobody there, nobody answers, or it says so. */
+static enum tt_breaker_fault fault_of(const struct tt_reply_outcome *outcome, bool has_text)
 {
-    static const char *const transport[] = {
-        "upstream_refused",         "dns_failed",       "upstream_tls_failed", "upstream_reset",
-        "upstream_connect_timeout", "upstream_stalled", "upstream_timeout",    NULL};
+    static const char *const connection[] = {"upstream_refused",         "dns_failed",
+                                             "upstream_tls_failed",      "upstream_reset",
+                                             "upstream_connect_timeout", NULL};
+    static const char *const silence[] = {"upstream_stalled", "upstream_timeout", NULL};
     static const char *const said[] = {"upstream_overloaded", "upstream_failed", NULL};
-    if (is_one_of(outcome->error.code, blameless))
-        return false;
-    if (outcome->http_status >= 500 || is_one_of(outcome->error.code, said))
-        return true;
+    const char *code = outcome->error.code;
+    if (!outcome->error.status || is_one_of(code, blameless))
+        return TT_BREAKER_NO_FAULT;
+    if (outcome->http_status >= 500 || is_one_of(code, said))
+        return TT_BREAKER_FAILED;
     if (outcome->http_status >= 300)
-        return false;
+        return TT_BREAKER_NO_FAULT;
+    if (is_one_of(code, connection))
+        return TT_BREAKER_UNREACHABLE;
     /* Long is not broken: a text that is cut by the total deadline came from somebody. */
-    if (has_text && strcmp(outcome->error.code, "upstream_timeout") == 0)
-        return false;
-    return outcome->error.status != 0 && is_one_of(outcome->error.code, transport);
+    if (has_text && strcmp(code, "upstream_timeout") == 0)
+        return TT_BREAKER_NO_FAULT;
+    return is_one_of(code, silence) ? TT_BREAKER_SILENT : TT_BREAKER_NO_FAULT;
 }
 
 static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
@@ -221,7 +225,7 @@ static int on_begin(void *arg, struct tt_err *err)
 static void on_text(void *arg)
 {
     struct retry *retry = arg;
-    tt_breaker_report(&retry->permit, false);
+    tt_breaker_report(&retry->permit, TT_BREAKER_NO_FAULT);
     kept_free(retry->kept);
     retry->kept = NULL;
     retry->now = NULL;
@@ -231,9 +235,9 @@ static void on_text(void *arg)
 static void note_end(struct retry *retry, const struct tt_reply_outcome *outcome)
 {
     bool has_text = !retry->kept;
-    bool failed = upstream_failed(outcome, has_text);
-    if (failed || !has_text)
-        tt_breaker_report(&retry->permit, failed);
+    enum tt_breaker_fault fault = fault_of(outcome, has_text);
+    if (fault || !has_text)
+        tt_breaker_report(&retry->permit, fault);
     if (!has_text && outcome->retry_after_s > 0)
         retry->now->not_before_ms = tt_clock_mono_ms() + (uint64_t)outcome->retry_after_s * 1000;
     if (!has_text && strcmp(outcome->error.code, "upstream_quota_empty") == 0)

@@ -9,7 +9,7 @@ struct tt_retry_candidate {
     struct tt_call_request request; /* copied; its body and delay are not read */
     struct tt_buf *body;            /* taken out of it, which is empty then; may be NULL */
     struct tt_delta_spec *spec;     /* a reference is taken */
-    uint64_t key;                   /* distinguishes keys: see breaker.h */
+    uint64_t key;                   /* of its breaker: see breaker.h */
 };
 
 struct tt_retry_step {

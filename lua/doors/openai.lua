@@ -182,7 +182,7 @@ function M.completion(completion, result)
               and result.content
             or json.null,
           refusal = json.null,
-          tool_calls = tool_calls.field(result.tool_calls),
+          tool_calls = tool_calls.carried(result.tool_calls),
           reasoning_content = result.reasoning ~= "" and result.reasoning
             or nil,
         },

@@ -16,6 +16,7 @@ local DEMO = registry.builtin.name
 
 ---@class Model a model that can be asked
 ---@field name string
+---@field id? integer of the configuration
 ---@field provider table of providers/
 ---@field base_url? string
 ---@field key? tide.Secret
@@ -111,6 +112,7 @@ function M.open(row, base_url)
   end
   return {
     name = row.model_name,
+    id = row.id,
     provider = provider,
     base_url = without_slash(address),
     key = key,

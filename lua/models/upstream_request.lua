@@ -70,6 +70,8 @@ local function candidate(model, source)
   local built = model.provider.build(request)
   return {
     provider = model.provider,
+    configuration = model.id,
+    model = model.name,
     url = built.url,
     headers = built.headers,
     body = built.body,

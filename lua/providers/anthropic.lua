@@ -92,17 +92,20 @@ local VERSION = "2023-06-01"
 --- can write this much.
 local MAX_TOKENS = 8192
 
---- Texts and images as blocks.
+--- Texts and images as blocks. The service refuses texts of blanks only: such a
+--- reply is left out, and the turns around it become one.
 ---@param content any
 ---@return table[]
 local function blocks_of(content)
   local blocks = {}
-  for i, part in ipairs(chat_messages.parts(content)) do
+  for _, part in ipairs(chat_messages.parts(content)) do
     local image = part.image
     if not image then
-      blocks[i] = { type = "text", text = part.text }
+      if part.text:find("%S") then
+        blocks[#blocks + 1] = { type = "text", text = part.text }
+      end
     elseif image.base64 then
-      blocks[i] = {
+      blocks[#blocks + 1] = {
         type = "image",
         source = {
           type = "base64",
@@ -111,7 +114,7 @@ local function blocks_of(content)
         },
       }
     else
-      blocks[i] = {
+      blocks[#blocks + 1] = {
         type = "image",
         source = { type = "url", url = image.url },
       }

@@ -111,6 +111,9 @@ function Reply:stop() end
 ---@field headers? table
 ---@field body? table|string
 ---@field deadlines? ApiDeadlines
+---@field configuration? integer with `model`: whose failures are counted
+--- together
+---@field model? string
 
 --- The order in which candidates are called; see policy/upstream. There is
 --- another step only before the reply's first byte.

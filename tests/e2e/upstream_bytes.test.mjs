@@ -138,6 +138,18 @@ describe("an upstream's bytes", () => {
     }
   });
 
+  test('carry to the client what the provider wants back with a call', async () => {
+    const extra = { google: { thought_signature: 'SIG' } };
+    const call = { index: 0, id: 'f', function: { name: 'w', arguments: '{}' }, extra_content: extra };
+    const { user, model, key } = await setup(sends(`${event({ tool_calls: [call] })}${event({}, 'stop')}`));
+    const [{ message }] = (await door(user, model)).body.choices;
+    assert.deepEqual(message.tool_calls[0].extra_content, extra);
+    const streamed = await door(user, model, { stream: true });
+    assert.match(streamed.text, /"extra_content":\{"google":\{"thought_signature":"SIG"\}\}/);
+    await door(user, model, { messages: [message, { role: 'tool', tool_call_id: 'f', content: '1' }] });
+    assert.deepEqual(context.upstream.of(key).at(-1).json.messages[0].tool_calls[0].extra_content, extra);
+  });
+
   test('end soon after the finish reason, also when the connection stays open', async () => {
     const { user, model } = await setup((_request, response) => {
       response.writeHead(200, EVENTS);
