@@ -19,7 +19,7 @@ local DEMO = registry.builtin.name
 ---@field id? integer of the configuration
 ---@field provider table of providers/
 ---@field base_url? string
----@field key? tide.Secret
+---@field key? tide.Secret nil = asked without one
 ---@field deadlines? ApiDeadlines only those that differ from the settings
 ---@field fallbacks? Model[] that may stand in when this one does not answer
 
@@ -107,7 +107,7 @@ function M.open(row, base_url)
     return nil, refused
   end
   local key, unreadable = user_apis.open_key(row)
-  if not key then
+  if unreadable then
     return nil, unreadable
   end
   return {

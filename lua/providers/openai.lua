@@ -12,6 +12,8 @@ local M = {
   name = "openai",
   --- The address of configurations without one.
   base_url = "https://api.openai.com/v1",
+  --- Where the API is at an address that is only a host.
+  version = "/v1",
   framing = "sse",
   done = "[DONE]",
   stream = {
@@ -184,7 +186,7 @@ local function call(request, path, accept, body)
   return {
     url = request.base_url .. path,
     headers = {
-      ["Authorization"] = { "Bearer ", request.key },
+      ["Authorization"] = request.key and { "Bearer ", request.key },
       ["Content-Type"] = "application/json",
       ["Accept"] = accept,
     },

@@ -262,6 +262,8 @@ function llm.check_provider(provider) end
 ---@field name string
 ---@field base_url? string for configurations without an address; nil = they
 --- must have one
+---@field version? string the path of an address that is only a host, "/v1"
+---@field key_optional? boolean it is also asked without a key
 ---@field framing "sse"|"json_lines"
 ---@field done? string data of the last event, e.g. "[DONE]"
 ---@field stream tide.Paths where things are in a stream event

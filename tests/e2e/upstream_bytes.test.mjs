@@ -201,6 +201,18 @@ describe("an upstream's bytes", () => {
     }
   });
 
+  test('come from a local model without a key, at an address as it is pasted', async () => {
+    const user = await context.server.user();
+    const { url, key } = context.upstream.add(sends(HELLO));
+    const api = { api_name: 'local', model_name: 'local', provider: 'vllm', base_url: ` ${url.replace('127.0.0.1', 'localhost')}/chat/completions/ ` };
+    const stored = (await user.ok('POST', '/api/user/apis', api)).api;
+    assert.deepEqual([stored.base_url, stored.api_key], [url.replace('127.0.0.1', 'localhost'), '']);
+    assert.equal((await user.say('local', uniqueName('s'), 'hi')).response, 'hello world');
+    assert.equal(context.upstream.of(key)[0].headers.authorization, undefined);
+    const refused = await user.post('/api/user/apis', { ...api, api_name: 'other', provider: 'openai' });
+    assert.deepEqual([refused.status, refused.body.code], [400, 'missing_field']);
+  });
+
   test('never tell a key', async () => {
     const user = await context.server.user();
     const { url } = context.upstream.add((request, response) => {
