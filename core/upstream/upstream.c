@@ -47,6 +47,16 @@ static void pump_free(struct pump *pump)
     free(pump);
 }
 
+/* Of an answer that failed only a reason that says why there is no text. */
+static void take_finish(struct tt_reply_outcome *outcome, struct tt_str reason)
+{
+    bool says_why =
+        tt_str_eq(reason, TT_STR("content_filter")) || tt_str_eq(reason, TT_STR("length"));
+    if (!outcome->finish_reason[0] && (!outcome->error.status || says_why))
+        snprintf(outcome->finish_reason, sizeof(outcome->finish_reason), "%.*s",
+                 TT_STR_ARG(reason));
+}
+
 static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool final)
 {
     struct tt_reply *reply = pump->reply;
@@ -54,9 +64,7 @@ static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool 
     final = final || outcome->error.status == 0 || pump->has_text;
     outcome->usage = reader->usage;
     outcome->http_status = pump->http_status;
-    if (!outcome->finish_reason[0])
-        snprintf(outcome->finish_reason, sizeof(outcome->finish_reason), "%.*s",
-                 TT_STR_ARG(tt_buf_str(&reader->finish_reason)));
+    take_finish(outcome, tt_buf_str(&reader->finish_reason));
     if (reader->repaired)
         tt_log(TT_LOG_INFO, "an upstream sends events that are not quite JSON",
                TT_F_INT("message_id", tt_reply_message_id(reply)));

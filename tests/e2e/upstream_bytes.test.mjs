@@ -109,6 +109,9 @@ describe("an upstream's bytes", () => {
       for (const session of [first, second]) {
         const [, stored] = await user.messages(session);
         assert.deepEqual([stored.status, stored.content], [want.code ? 'error' : 'complete', want.text]);
+        const why = ['content_filter', 'length'].includes(want.finish) || !want.code;
+        assert.equal(stored.finish_reason, why ? want.finish : 'error');
+        if (want.reasoning) assert.equal(stored.reasoning, want.reasoning);
         assert.ok(want.code || stored.content || stored.tool_calls.length, 'no empty success');
       }
       const tried = await connection(user);

@@ -40,7 +40,7 @@ static const struct scenario {
      false, "complete", "", "whole", "r", "stop", 1, 2, false},
     {"/tools", 200, "application/json",
      "{\"choices\":[{\"message\":{\"content\":null},\"finish_reason\":\"tool_calls\"}]}", false,
-     "error", "upstream_empty", "", "", "tool_calls", -1, -1, true},
+     "error", "upstream_empty", "", "", "", -1, -1, true},
     /* faults in an answer */
     {"/incomplete", 200, "text/event-stream", TEXT("half"), false, "error", "upstream_incomplete",
      "half", "", "", -1, -1, true},
