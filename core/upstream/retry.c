@@ -10,14 +10,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "upstream/adapt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define BODY_KEPT_BYTES ((size_t)64 << 10) /* also where only a change could repeat the call */
 
 struct candidate {
     struct tt_call_request request; /* strings in the arena; the body is its own */
     struct tt_delta_spec *spec;
     uint64_t key;
+    uint64_t adapt_key;     /* of what is learnt about it */
+    unsigned adapted;       /* learnt here: a second refusal of the same is final */
     struct tt_str upstream; /* "https://host:443" */
     uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
 };
@@ -105,6 +110,9 @@ static void copy_candidate(struct kept *kept, const struct tt_retry_candidate *f
     to->spec = tt_delta_spec_ref(from->spec);
     to->key = from->key;
     to->upstream = upstream_of(&kept->arena, request->url);
+    to->adapt_key = from->key;
+    for (size_t i = 0; i < to->upstream.len; i++)
+        to->adapt_key = (to->adapt_key ^ (unsigned char)to->upstream.data[i]) * 0x100000001b3u;
 }
 
 static struct kept *kept_new(const struct tt_retry_plan *plan)
@@ -258,6 +266,32 @@ static void take_detail(const struct retry *retry, const struct tt_told_error *t
                TT_F_Z("code", outcome->error.code), TT_F_Z("said", outcome->detail));
 }
 
+static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
+                      struct tt_err *err);
+
+/* A service that refuses a parameter is asked again at once without it, and never again with it. */
+static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *outcome,
+                           const struct tt_told_error *told)
+{
+    static const char *const codes[] = {"upstream_parameter_unsupported", "upstream_rejected",
+                                        NULL};
+    struct candidate *candidate = retry->now;
+    struct tt_err err;
+    if (retry->refused || !retry->kept || outcome->http_status < 300 ||
+        !is_one_of(outcome->error.code, codes))
+        return false;
+    unsigned changes =
+        tt_adapt_wanted(told, tt_buf_str(&candidate->request.body)) & ~candidate->adapted;
+    if (!changes)
+        return false;
+    candidate->adapted |= changes;
+    tt_adapt_learn(candidate->adapt_key, changes);
+    tt_log(TT_LOG_INFO, "an upstream refuses a parameter, which is left out from now on",
+           TT_F_STR("upstream", candidate->upstream), TT_F_INT("changes", changes));
+    const struct tt_retry_step step = {(size_t)(candidate - retry->kept->candidates), 0};
+    return start_step(retry, &step, 0, &err) == 0;
+}
+
 /* Whether another try has been started. */
 static bool follow(struct retry *retry, const struct tt_reply_outcome *outcome)
 {
@@ -286,7 +320,7 @@ static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
     else if (!stopped)
         note_end(retry, outcome);
     tt_breaker_leave(&retry->permit);
-    if (!final && follow(retry, outcome))
+    if (!final && (follow_adapted(retry, outcome, told) || follow(retry, outcome)))
         return true;
     /* Nothing is left to try: a refusal says less than what a call met before it. */
     if (refused && !stopped && retry->kept->failed.status)
@@ -337,12 +371,13 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;
-    if (asked_again(kept, step->candidate)) {
+    if (asked_again(kept, step->candidate) || candidate->request.body.len <= BODY_KEPT_BYTES) {
         request.body = (struct tt_buf){0};
         tt_buf_append_str(&request.body, tt_buf_str(&candidate->request.body));
     } else {
         candidate->request.body = (struct tt_buf){0};
     }
+    tt_adapt_apply(tt_adapt_known(candidate->adapt_key), &request.body);
     int failed =
         tt_upstream_try(retry->client, &request, candidate->spec, retry->reply, &hooks, err);
     tt_buf_free(&request.body);

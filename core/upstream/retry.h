@@ -33,7 +33,8 @@ struct tt_retry_plan {
 /* Starts the plan's first step. Another step follows only while the reply has no byte, and only
  * when there was no connection, when the upstream answered 429 or 5xx, when its breaker or its
  * in-flight limit refused the call, or when it gave no answer, or an empty one, and the plan allows
- * that. Where the account has nothing left, only other candidates are called. Waits and further
+ * that. Where the account has nothing left, only other candidates are called; where a parameter is
+ * refused that can be left out (adapt.h), the same one is called once more. Waits and further
  * attempts end with a stop like a running one, and at the candidate's `total` deadline, counted
  * from here. When no step is left, the reply ends with the last failure of a call that was made;
  * its outcome says how many calls there were, and whether one of them may have been charged too.

@@ -275,6 +275,39 @@ describe('another try', () => {
     }
   });
 
+  test('leaves out a parameter that the service refuses, and remembers it', async () => {
+    const refuses = (name) => (request, response, body) => {
+      if (name in body) sends(JSON.stringify({ error: { message: `Unknown parameter: '${name}'`, param: name } }), {}, 400)(request, response);
+      else sends(HELLO)(request, response);
+    };
+    const user = await context.server.user();
+    const { url, key } = context.upstream.add(refuses('stream_options'));
+    const model = await user.model(url);
+    for (let i = 0; i < 3; i += 1) assert.equal((await user.say(model, uniqueName('s'), 'hi')).response, 'hello world');
+    assert.deepEqual(context.upstream.of(key).map(({ json }) => 'stream_options' in json), [true, false, false, false]);
+
+    const door = { messages: [{ role: 'user', content: 'hi' }], temperature: 0 };
+    const other = context.upstream.add(refuses('temperature'));
+    door.model = await user.model(other.url);
+    for (let i = 0; i < 2; i += 1) await user.ok('POST', '/v1/chat/completions', door);
+    assert.deepEqual(context.upstream.of(other.key).map(({ json }) => 'temperature' in json), [true, false, false]);
+  });
+
+  test('asks a model that thinks for its own limit in a connection test', async () => {
+    const user = await context.server.user();
+    const { url, key } = context.upstream.add((request, response, body) => {
+      const old = 'max_tokens' in body && "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+      const few = body.max_completion_tokens < 16 && 'Could not finish the message because max_tokens or model output limit was reached.';
+      if (old || few) sends(JSON.stringify({ error: { message: old || few } }), {}, 400)(request, response);
+      else sends(`${event({}, 'length')}data: [DONE]\n\n`)(request, response);
+    });
+    await user.model(url);
+    const { api } = await user.ok('GET', '/api/user/apis/first');
+    const tried = await user.ok('POST', `/api/user/apis/${api.id}/test`, {});
+    assert.equal(tried.ok, true, JSON.stringify(tried));
+    assert.equal(context.upstream.of(key).length, 3);
+  });
+
   test('goes to another configuration when an account is empty', async () => {
     const user = await context.server.user();
     const empty = context.upstream.add(sends('{}', {}, 402));
