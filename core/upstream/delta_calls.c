@@ -129,14 +129,16 @@ static void put_extra(struct tt_buf *out, const char *dotted, const struct tt_js
         tt_buf_putc(out, '}');
 }
 
-/* Some begin a call with "{}" and send the arguments behind it; where nothing follows, the end of
- * the answer puts it there. */
-static bool is_empty(const struct tt_json_value *object)
+/* Where pieces have an index some begin a call with "{}" and send the arguments behind it; where
+ * nothing follows, the end of the answer puts it there. */
+static bool may_follow(const struct tt_delta_call *call, bool whole,
+                       const struct tt_json_value *object)
 {
     struct tt_json_value member;
     struct tt_str key;
     size_t cursor = 0;
-    return !tt_json_next_member(object, &cursor, &key, &member);
+    return !whole && call->upstream_index >= 0 &&
+           !tt_json_next_member(object, &cursor, &key, &member);
 }
 
 static void put_arguments(struct tt_buf *out, struct tt_delta_call *call, bool whole,
@@ -146,7 +148,7 @@ static void put_arguments(struct tt_buf *out, struct tt_delta_call *call, bool w
     if (arguments->type == TT_JSON_STRING) {
         put_string(out, arguments->raw, whole ? NULL : &call->high);
         call->has_arguments |= arguments->raw.len > 2;
-    } else if (arguments->type == TT_JSON_OBJECT && !is_empty(arguments)) {
+    } else if (arguments->type == TT_JSON_OBJECT && !may_follow(call, whole, arguments)) {
         tt_buf_putc(out, '"');
         tt_json_escape(out, arguments->raw);
         tt_buf_putc(out, '"');

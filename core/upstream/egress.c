@@ -292,13 +292,16 @@ static int refuse(struct tt_err *err, const char *host, const char *why)
     return tt_err_set(err, 422, "address_not_allowed", "%s: %s", host, why);
 }
 
-/* "localhost" is what people write for a loopback network that is allowed; where it leads is judged
+/* "localhost" is what people write where all of 127.0.0.0/8 is allowed; where it leads is judged
  * once more when it is resolved. */
 static bool is_allowed_loopback(const struct tt_egress *egress, const char *host, uint16_t port)
 {
-    struct address loopback;
-    return strcmp(host, "localhost") == 0 && from_text(&loopback, "127.0.0.1") != 0 &&
-           allows_address(egress, &loopback, port);
+    static const char *const ends[] = {"127.0.0.1", "127.255.255.254"};
+    struct address address;
+    bool allowed = strcmp(host, "localhost") == 0;
+    for (size_t i = 0; allowed && i < TT_COUNT(ends); i++)
+        allowed = from_text(&address, ends[i]) != 0 && allows_address(egress, &address, port);
+    return allowed;
 }
 
 static bool ends_with(const char *host, const char *end)

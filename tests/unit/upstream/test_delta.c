@@ -293,8 +293,7 @@ static void completing(void **state)
     tt_delta_complete(&reader);
     assert_text_equal(tt_buf_str(&reader.finish_reason), TT_STR("tool_calls"));
     assert_text_equal(tt_buf_str(&reader.tool_calls),
-                      TT_STR("[{\"index\":0,\"function\":{\"arguments\":\"{}\"}},"
-                             "{\"index\":1,\"function\":{\"arguments\":\"{}\"}},"
+                      TT_STR("[{\"index\":1,\"function\":{\"arguments\":\"{}\"}},"
                              "{\"index\":2,\"function\":{\"arguments\":\"{}\"}}]\n"));
     tt_delta_complete(&reader); /* once only */
     assert_int_equal(reader.tool_calls.len, 0);
