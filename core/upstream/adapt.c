@@ -46,7 +46,7 @@ static bool has_member(struct tt_str body, const char *quoted)
     return false;
 }
 
-static bool refuses_system(const char *text)
+static bool against_system(const char *text)
 {
     return strcasestr(text, "system") &&
            (strcasestr(text, "role") || strcasestr(text, "message") ||
@@ -73,7 +73,7 @@ unsigned tt_adapt_wanted(const struct tt_told_error *told, struct tt_str body)
         changes |= TT_ADAPT_TEMPERATURE;
     if (strcasestr(said, "top_p") && has_member(body, "\"top_p\""))
         changes |= TT_ADAPT_TOP_P;
-    if (refuses_system(said) && (memmem(body.data, body.len, "\"system\"", 8) ||
+    if (against_system(said) && (memmem(body.data, body.len, "\"system\"", 8) ||
                                  memmem(body.data, body.len, "\"developer\"", 11)))
         changes |= TT_ADAPT_SYSTEM_ROLE;
     return changes;

@@ -153,6 +153,16 @@ describe("an upstream's bytes", () => {
     assert.deepEqual(context.upstream.of(key).at(-1).json.messages[0].tool_calls[0].extra_content, extra);
   });
 
+  test('are not asked for where a reply cannot carry them', async () => {
+    const { user, model, key } = await setup(sends(HELLO));
+    const custom = { type: 'custom', custom: { name: 'shell' } };
+    const plain = { type: 'function', function: { name: 'custom', parameters: { type: 'object' } } };
+    const refused = await door(user, model, { tools: [plain, custom] });
+    assert.deepEqual([refused.status, refused.body.error.code, refused.body.error.param], [400, 'unsupported_parameter', 'tools']);
+    assert.equal((await door(user, model, { tools: [plain] })).status, 200);
+    assert.equal(context.upstream.of(key).length, 1);
+  });
+
   test('end soon after the finish reason, also when the connection stays open', async () => {
     const { user, model } = await setup((_request, response) => {
       response.writeHead(200, EVENTS);
