@@ -337,34 +337,38 @@ int tt_sqlite_bind(struct tt_sqlite *conn, struct tt_statement *statement,
     return SQLITE_OK;
 }
 
+/* By way of the value object, which is found once: each of the other functions looks for the column
+ * again. That is allowed because the connection is one thread's (opened with NOMUTEX). */
 struct tt_db_value tt_sqlite_column(struct tt_statement *statement, int column)
 {
-    sqlite3_stmt *handle = statement->handle;
-    struct tt_db_value value = tt_db_null();
-    switch (sqlite3_column_type(handle, column)) {
+    sqlite3_value *from = sqlite3_column_value(statement->handle, column);
+    struct tt_db_value value = {.type = TT_DB_NULL};
+
+    switch (sqlite3_value_type(from)) {
     case SQLITE_INTEGER:
-        return tt_db_int(sqlite3_column_int64(handle, column));
+        value.type = TT_DB_INT;
+        value.integer = sqlite3_value_int64(from);
+        return value;
     case SQLITE_FLOAT:
         value.type = TT_DB_REAL;
-        value.real = sqlite3_column_double(handle, column);
+        value.real = sqlite3_value_double(from);
         break;
     case SQLITE_TEXT:
         /* The pointer first: reading it may convert the value, which changes the length. */
         value.type = TT_DB_TEXT;
-        value.text.data = (const char *)sqlite3_column_text(handle, column);
-        value.text.len = (size_t)sqlite3_column_bytes(handle, column);
+        value.text.data = (const char *)sqlite3_value_text(from);
+        value.text.len = (size_t)sqlite3_value_bytes(from);
         break;
     case SQLITE_BLOB:
         value.type = TT_DB_BLOB;
-        value.text.data = sqlite3_column_blob(handle, column);
-        value.text.len = (size_t)sqlite3_column_bytes(handle, column);
+        value.text.data = sqlite3_value_blob(from);
+        value.text.len = (size_t)sqlite3_value_bytes(from);
         break;
     default:
         break;
     }
-    if (!value.text.data) {
+    if (!value.text.data)
         value.text = TT_STR(""); /* an empty blob, or no memory */
-    }
     return value;
 }
 

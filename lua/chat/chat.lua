@@ -112,12 +112,23 @@ function M.create_chat_session(user_id, draft)
   return M.get_chat_session(user_id, draft.session_id)
 end
 
+local SQL_PAGE = {
+  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
+    .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
+  "SELECT * FROM (SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+    .. "WHERE user_id = ? ORDER BY updated_at, id LIMIT ? OFFSET ?) AS page "
+    .. "ORDER BY updated_at DESC, id DESC",
+}
+
 --- One page of a user's sessions, last changed first.
+---@async
 ---@param user_id integer
 ---@param limit integer
 ---@param offset integer
----@return table[]|nil rows, integer|tide.Error total
-function M.get_chat_sessions(user_id, limit, offset)
+---@param schema? Schema of a row, for a page that is only passed on
+---@return table[]|tide.Raw|nil rows with a schema JSON, as of db.json
+---@return integer|tide.Error total
+function M.get_chat_sessions(user_id, limit, offset, schema)
   local user, err = db.one(
     "SELECT session_count AS total FROM users WHERE id = ?",
     { user_id }
@@ -126,12 +137,8 @@ function M.get_chat_sessions(user_id, limit, offset)
     return nil, err
   end
   local total = user and user.total or 0
-  local rows, failed = row_parts.read(total, limit, offset, {
-    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
-      .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
-    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
-      .. "ORDER BY updated_at, id LIMIT ? OFFSET ?",
-  }, user_id)
+  local rows, failed =
+    row_parts.read(total, limit, offset, SQL_PAGE, schema, user_id)
   if not rows then
     return nil, failed
   end
