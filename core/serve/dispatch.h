@@ -76,6 +76,7 @@ struct tt_request_error {
     int64_t retry_after_s; /* 0 = none */
     struct tt_str param;   /* the field that is wrong; data == NULL: none */
     struct tt_str text;    /* data == NULL: the code's, placeholders left out */
+    struct tt_str told;    /* what an upstream said, for its owner; data == NULL: nothing */
     const char *detail;    /* shown in dev mode only, may be NULL */
 };
 void tt_request_fail(struct tt_request *request, const struct tt_request_error *error);

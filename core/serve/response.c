@@ -112,6 +112,7 @@ static void render_error(lua_State *L, struct tt_request *request, int index)
         luaL_error(L, "the error table has no 'code'");
     error.retry_after_s = tt_value_field_int(L, index, "retry_after", 0);
     error.detail = tt_value_field(L, index, "message").data;
+    error.told = tt_value_field(L, index, "detail");
     lua_pushliteral(L, "args");
     if (lua_rawget(L, index) == LUA_TTABLE)
         args.table = lua_gettop(L);

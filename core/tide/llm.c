@@ -221,10 +221,20 @@ static int llm_check_url(lua_State *L)
 
 static int llm_status_error(lua_State *L)
 {
+    struct tt_told_error told;
     struct tt_err error = {0};
+    struct tt_str body;
+    char detail[TT_TOLD_DETAIL_SIZE];
 
-    tt_upstream_status_error((int)luaL_checkinteger(L, 1), &error);
+    body.data = luaL_optlstring(L, 2, "", &body.len);
+    tt_told_read(&told, body);
+    tt_told_status_error(&told, (int)luaL_checkinteger(L, 1), &error);
     tt_value_push_error(L, &error);
+    tt_told_detail(&told, NULL, 0, detail);
+    if (detail[0]) {
+        lua_pushstring(L, detail);
+        lua_setfield(L, -2, "detail");
+    }
     return 1;
 }
 

@@ -83,7 +83,9 @@ void tt_tide_llm_read_plan(lua_State *L, int index, struct tt_retry_plan *plan,
         int64_t longest = tt_value_field_int(L, retry, "retry_after_max", 0);
         plan->retry_after_max_ms = longest > 0 ? (uint64_t)longest : 0;
         plan->retry_after_send = read_flag(L, retry, "after_send");
+        plan->retry_after_empty = read_flag(L, retry, "after_empty");
         plan->force = read_flag(L, retry, "force");
     }
+    plan->keep_empty = read_flag(L, index, "keep_empty");
     lua_settop(L, top);
 }

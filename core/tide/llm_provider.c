@@ -14,10 +14,17 @@ static const struct {
     enum tt_delta_role role;
 } path_names[] =
     {
-        {"content", TT_DELTA_CONTENT},       {"reasoning", TT_DELTA_REASONING},
-        {"finish_reason", TT_DELTA_FINISH},  {"input_tokens", TT_DELTA_INPUT},
-        {"output_tokens", TT_DELTA_OUTPUT},  {"error", TT_DELTA_ERROR},
-        {"error_type", TT_DELTA_ERROR_TYPE}, {"ended", TT_DELTA_ENDED},
+        {"content", TT_DELTA_CONTENT},
+        {"reasoning", TT_DELTA_REASONING},
+        {"finish_reason", TT_DELTA_FINISH},
+        {"input_tokens", TT_DELTA_INPUT},
+        {"output_tokens", TT_DELTA_OUTPUT},
+        {"error", TT_DELTA_ERROR},
+        {"input_tokens_else", TT_DELTA_INPUT_ELSE},
+        {"output_tokens_else", TT_DELTA_OUTPUT_ELSE},
+        {"image", TT_DELTA_IMAGE},
+        {"error_type", TT_DELTA_ERROR_TYPE},
+        {"ended", TT_DELTA_ENDED},
 },
   call_names[] = {
       {"index", TT_DELTA_CALL_INDEX}, {"id", TT_DELTA_CALL_ID},
@@ -179,6 +186,9 @@ static struct tt_delta_spec *compile_spec(lua_State *L, int provider)
     add_form(&c, provider, true);
     add_words(&c, provider, "finish_reasons", TT_DELTA_FINISH);
     add_words(&c, provider, "error_codes", TT_DELTA_ERROR_TYPE);
+    if (lua_getfield(L, provider, "think_tags") != LUA_TNIL && lua_toboolean(L, -1))
+        tt_delta_spec_think_tags(*holder);
+    lua_pop(L, 1);
     return *holder;
 }
 

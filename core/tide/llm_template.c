@@ -72,6 +72,18 @@ size_t tt_tide_llm_read_headers(lua_State *L, int index, struct tt_arena *arena,
     return count;
 }
 
+/* A configuration's models fail each on its own: what tells them apart goes into the key. */
+static uint64_t mix_names(lua_State *L, int index, uint64_t key)
+{
+    struct tt_str model = tt_value_field(L, index, "model");
+    uint64_t id = (uint64_t)tt_value_field_int(L, index, "configuration", 0);
+
+    key = (key ^ id) * 0x100000001b3u;
+    for (size_t i = 0; i < model.len; i++)
+        key = (key ^ (unsigned char)model.data[i]) * 0x100000001b3u;
+    return key;
+}
+
 void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -146,6 +158,7 @@ static struct tt_call_template *push_template(lua_State *L, int index, struct tt
     spec.deadlines = read_deadlines(L, index);
     struct tt_call_template **holder = push_holder(L);
     spec.header_count = tt_tide_llm_read_headers(L, index, arena, headers, &spec.key);
+    spec.key = mix_names(L, index, spec.key);
     *holder = tt_call_template_new(&spec);
     tt_tide_llm_wipe_headers(headers, spec.header_count);
     lua_remove(L, -2);

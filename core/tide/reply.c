@@ -123,6 +123,10 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
             lua_pushinteger(L, outcome->retry_after_s);
             lua_setfield(L, -2, "retry_after");
         }
+        if (outcome->detail[0]) {
+            lua_pushstring(L, outcome->detail);
+            lua_setfield(L, -2, "detail");
+        }
         lua_setfield(L, -3, "error");
         lua_pop(L, 1); /* the nil of push_error */
     }

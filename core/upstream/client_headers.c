@@ -73,6 +73,16 @@ void tt_call_headers_unref(struct tt_call_headers *headers)
     free(headers);
 }
 
+size_t tt_call_headers_lines(const struct tt_call_headers *headers, struct tt_str *lines,
+                             size_t max)
+{
+    size_t count = 0;
+
+    for (struct curl_slist *line = headers->list; line && count < max; line = line->next)
+        lines[count++] = tt_str_from(line->data);
+    return count;
+}
+
 struct curl_slist *tt_call_headers_list(const struct tt_call_headers *headers)
 {
     return headers->list;

@@ -20,10 +20,11 @@ local CACHED_BYTES_MAX = 1024 * 1024
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, tool_calls, created_at"
 
---- What a reader sees of it. A reply that failed has no other end.
+--- What a reader sees of it. A reply that failed has no other end, unless the
+--- provider said why there is no text.
 local SHOWN_COLUMNS = MESSAGE_COLUMNS .. ", reasoning, error_code, "
-  .. "CASE WHEN status = 'error' OR status = 'interrupted' THEN status "
-  .. "ELSE NULLIF(finish_reason, '') END AS finish_reason"
+  .. "coalesce(NULLIF(finish_reason, ''), CASE WHEN status = 'error' "
+  .. "OR status = 'interrupted' THEN status END) AS finish_reason"
 
 --- Messages of a session: session row, user, the first id and the last one.
 local BETWEEN = " FROM chat_messages "

@@ -156,7 +156,11 @@ function M.ask(user_id, body, terms)
   end
   source.persona, source.language = NOBODY, terms.language
   source.tokens = tokens
-  local spec = { user_id = user_id, disconnect = terms.disconnect }
+  local spec = {
+    user_id = user_id,
+    disconnect = terms.disconnect,
+    keep_empty = true, -- behind tools' results an empty `stop` is an answer
+  }
   local willing, refusal = apply_hooks(spec, model, source)
   if not willing then
     return nil, refusal

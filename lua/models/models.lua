@@ -26,10 +26,11 @@ local opened = recent.new(OPENED_MAX)
 
 ---@class Model a model that can be asked; not to be changed, others have it too
 ---@field name string
+---@field id? integer of the configuration
 ---@field takes_images boolean
 ---@field provider table of providers/
 ---@field base_url? string
----@field key? tide.Secret
+---@field key? tide.Secret nil = asked without one
 ---@field deadlines? ApiDeadlines only those that differ from the settings
 ---@field fallbacks? Model[] that may stand in when this one does not answer
 ---@field version? integer of its configuration
@@ -118,11 +119,12 @@ function M.open(row, base_url)
     return nil, refused
   end
   local key, unreadable = user_apis.open_key(row)
-  if not key then
+  if unreadable then
     return nil, unreadable
   end
   return {
     name = row.model_name,
+    id = row.id,
     takes_images = registry.takes_images(provider, row.model_name),
     provider = provider,
     base_url = without_slash(address),

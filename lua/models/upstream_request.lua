@@ -91,6 +91,7 @@ local function template_of(model)
       messages = conversations.new(),
     })
     built.provider, built.deadlines = model.provider, model.deadlines
+    built.configuration, built.model = model.id, model.name
     template = llm.template(built)
     templates[model.key] = template
   end
@@ -136,7 +137,8 @@ local function describe(into, model, source)
     request.options = source.options
   end
   local built = provider.build(request)
-  into.provider = provider
+  into.provider, into.configuration, into.model =
+    provider, model.id, model.name
   into.url, into.headers, into.body = built.url, built.headers, built.body
   into.deadlines = deadlines_of(model, source.limit)
   return into

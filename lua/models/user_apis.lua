@@ -3,6 +3,7 @@
 --- reader sees a mask. Rows are found by user and id, never by id alone.
 
 local cache = require "lib.cache"
+local connection = require "models.connection"
 local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
@@ -282,31 +283,35 @@ local function row_of(user_id, fields, key)
   if key then
     row.seal_salt = crypto.random_hex_digits(32)
     row.api_key_sealed = crypto.seal(key, binding(user_id, row.seal_salt))
-    row.api_key_mask = M.mask(key)
+    row.api_key_mask = key ~= "" and M.mask(key) or "" -- there is none
   end
   return row
 end
 
 ---@param user_id integer
----@param fields ApiFields name, key and model are there
+---@param fields ApiFields name and model are there
 ---@param language "zh"|"en"
 ---@return table|nil api row
----@return tide.Error|nil err api_name_taken, api_name_reserved, invalid_field,
---- invalid_url, address_not_allowed
+---@return tide.Error|nil err api_name_taken, api_name_reserved, missing_field,
+--- invalid_field, invalid_url, address_not_allowed
 function M.create_api(user_id, fields, language)
+  local provider = fields.provider or registry.DEFAULT
+  local key = connection.key(fields.api_key or "")
+  local base_url = connection.address(fields.base_url or "", provider)
   local ok, err = check_name(fields.api_name)
-  if ok then
-    ok, err = check_key(fields.api_key, language)
+  if ok and key == "" and connection.needs_key(provider) then
+    return nil, errors.new("missing_field", { field = "api_key" })
+  elseif ok and key ~= "" then
+    ok, err = check_key(key, language)
   end
-  local base_url = fields.base_url or ""
   if ok then
     ok, err = M.check_base_url(base_url)
   end
   if not ok then
     return nil, err
   end
-  local row = row_of(user_id, fields, fields.api_key)
-  row.provider = row.provider or registry.DEFAULT
+  local row = row_of(user_id, fields, key)
+  row.provider = provider
   row.base_url = base_url
   for _, column in pairs(DEADLINES) do
     row[column] = row[column] or 0
@@ -360,24 +365,28 @@ function M.update_api(user_id, id, fields, language)
   if not row then
     return nil, unknown
   end
-  local key = fields.api_key
-  if key == row.api_key_mask then
+  local key = fields.api_key and connection.key(fields.api_key)
+  if key == row.api_key_mask or key == "" then
     key = nil
   end
+  local provider = fields.provider or row.provider
+  local base_url = fields.base_url
+    and connection.address(fields.base_url, provider)
   local ok, err = check_change({
     api_name = fields.api_name,
     api_key = key,
-    base_url = fields.base_url,
+    base_url = base_url,
   }, language)
   if not ok then
     return nil, err
   end
+  local change = setmetatable({ base_url = base_url }, { __index = fields })
   local outcomes, failed = db.write({
     {
       SQL_UPDATE,
       sql.values(
         FIELDS,
-        row_of(user_id, fields, key),
+        row_of(user_id, change, key),
         time.now(),
         user_id,
         id
@@ -411,8 +420,12 @@ end
 
 --- The key of a configuration, to be sent to its provider.
 ---@param row table of user_apis
----@return tide.Secret|nil key, tide.Error|nil err secret_unreadable
+---@return tide.Secret|nil key nil without an error = there is none
+---@return tide.Error|nil err secret_unreadable
 function M.open_key(row)
+  if row.api_key_mask == "" then
+    return nil
+  end
   return crypto.unseal(row.api_key_sealed, binding(row.user_id, row.seal_salt))
 end
 

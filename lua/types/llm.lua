@@ -114,6 +114,9 @@ function Reply:stop() end
 ---@field deadlines? ApiDeadlines
 ---@field template? tide.Template instead of all of the above
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
+---@field configuration? integer with `model`: whose failures are counted
+--- together
+---@field model? string
 
 --- The order in which candidates are called; see policy/upstream. There is
 --- another step only before the reply's first byte.
@@ -122,6 +125,7 @@ function Reply:stop() end
 --- in ms, before the call
 ---@field retry_after_max? integer longest Retry-After to obey, in ms; default 0
 ---@field after_send? boolean also after a request was sent and got no answer
+---@field after_empty? boolean also after an answer without text
 ---@field force? boolean also when the upstream is known to be down
 
 --- The reply to produce, and the rows that it belongs to.
@@ -143,6 +147,8 @@ function Reply:stop() end
 ---@field candidates? tide.Candidate[] instead of the fields above: the
 --- upstreams to call, at most 8
 ---@field retry? tide.RetryPlan default: each candidate once, in order
+---@field keep_empty? boolean an answer with a finish reason and without text
+--- is complete; default: the error upstream_empty, or what the reason means
 ---@field counted_as? string the model name under which the tokens are added to
 --- the user's usage; absent = they are not counted
 ---@field input_estimate? integer tokens of the input, for upstreams that do not
@@ -242,8 +248,9 @@ function llm.check_url(url) end
 
 --- The error for an upstream's answer with this status.
 ---@param status integer not 2xx
+---@param body? string that came with it, which may say more
 ---@return tide.Error err upstream_unauthorized, upstream_rate_limited, …
-function llm.status_error(status) end
+function llm.status_error(status, body) end
 
 ---@class tide.UsageEntry
 ---@field user_id integer
@@ -270,6 +277,8 @@ function llm.check_provider(provider) end
 ---@field name string
 ---@field base_url? string for configurations without an address; nil = they
 --- must have one
+---@field version? string the path of an address that is only a host, "/v1"
+---@field key_optional? boolean it is also asked without a key
 ---@field framing "sse"|"json_lines"
 ---@field done? string data of the last event, e.g. "[DONE]"
 ---@field stream tide.Paths where things are in a stream event
@@ -277,6 +286,8 @@ function llm.check_provider(provider) end
 ---@field finish_reasons? table<string, string> the upstream's word -> OpenAI's
 ---@field error_codes? table<string|integer, string> the upstream's name of an
 --- error -> ours
+---@field think_tags? boolean its models may begin the text with their reasoning
+--- between <think> and </think>: it is taken out
 ---@field images? boolean|string[]|fun(model: string): boolean which models
 --- take images: patterns of their names
 ---@field notes? string for people
@@ -301,7 +312,12 @@ function llm.check_provider(provider) end
 ---@field finish_reason? tide.Path
 ---@field input_tokens? tide.Path
 ---@field output_tokens? tide.Path
----@field error? tide.Path present and not null: the upstream reports an error
+---@field input_tokens_else? tide.Path read where an event has nothing at
+--- input_tokens
+---@field output_tokens_else? tide.Path likewise
+---@field image? tide.Path an image's data URL, address or {mimeType, data}: it
+--- is named in the content
+---@field error? tide.Path something is said there: the upstream reports an error
 ---@field error_type? tide.Path its name for that error
 ---@field ended? tide.Path present, not null, not false: the stream is complete
 ---@field tool_calls? tide.CallPaths

@@ -237,11 +237,13 @@ static void on_text(void *arg)
     ((struct follower *)arg)->texts++;
 }
 
-static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, bool final, void *arg)
+static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
+                   const struct tt_told_error *told, bool final, void *arg)
 {
     struct follower *follower = arg;
     struct tt_call_request request = {.method = "POST"};
     char url[128];
+    (void)told;
     follower->ended++;
     follower->finals += final;
     snprintf(follower->code, sizeof(follower->code), "%s", outcome->error.code);
@@ -253,7 +255,7 @@ static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, boo
     request.delay_ms = 5;
     follower->next = NULL;
     follower->refuse = false;
-    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower};
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false};
     assert_int_equal(tt_upstream_try(client, &request, spec, reply, &hooks, NULL), 0);
     return true;
 }
@@ -269,7 +271,7 @@ static void expect_follower(const struct follower *follower, const int want[4])
 
 static struct tt_reply *follow(struct follower *follower, const char *path)
 {
-    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower};
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false};
     return begin(path, (struct tt_deadlines){0}, &hooks);
 }
 
