@@ -177,7 +177,8 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     if (!tt_settings_int(settings, "outbound.public"))
         tt_egress_close_public(app->egress);
     app->resolver = tt_resolver_new(app->aux);
-    app->registry = tt_registry_new(TURNS_WAITING_MAX);
+    app->registry =
+        tt_registry_new(TURNS_WAITING_MAX, (int)tt_settings_int(settings, "limits.user_replies"));
     app->breakers = tt_breakers_new(&(struct tt_breaker_settings){
         .failures = (int)tt_settings_int(settings, "upstream.breaker_failures"),
         .window_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_window"),
