@@ -33,7 +33,9 @@ static void password_run(struct tt_aux_job *aux_job)
         tt_password_hash(password, &job->result, &job->wait.err);
         return;
     }
-    bool equal = tt_password_verify(tt_str_from(job->hash ? job->hash : nobody_hash), password);
+    bool equal;
+    tt_password_verify(tt_str_from(job->hash ? job->hash : nobody_hash), password, &equal,
+                       &job->wait.err);
     job->ok = equal && job->hash;
 }
 

@@ -15,7 +15,7 @@ local crypto = {}
 ---@async
 ---@param password string
 ---@return string|nil hash
----@return tide.Error|nil err busy
+---@return tide.Error|nil err busy, no_memory
 function crypto.password_hash(password) end
 
 --- Compares a password with a hash. A nil hash (unknown user) takes the same
@@ -24,7 +24,7 @@ function crypto.password_hash(password) end
 ---@param hash string|nil
 ---@param password string
 ---@return boolean|nil ok
----@return tide.Error|nil err busy
+---@return tide.Error|nil err busy, no_memory
 function crypto.password_verify(hash, password) end
 
 ---@class tide.Claims
