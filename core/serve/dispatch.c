@@ -68,6 +68,9 @@ void tt_request_fail(struct tt_request *request, const struct tt_request_error *
         tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
     snprintf(request->code, sizeof(request->code), "%s",
              !known && error->status ? error->code : text->code.data);
+    if (status == 429 && request->dispatcher->settings->route_stats)
+        tt_route_stats_add_refusal(request->dispatcher->settings->route_stats,
+                                   tt_str_from(request->code));
     tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
     if (error->detail && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",

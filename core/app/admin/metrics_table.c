@@ -45,6 +45,9 @@ const struct tt_metric tt_metrics[] = {
     {.name = "request_duration_seconds", .type = "histogram",
      .help = "Time from a request's head to its end.", .put_lines = tt_metrics_put_durations},
 
+    {COUNTER("requests_refused_total", "Requests refused by a limit of a user or address, by code."),
+     .put_lines = tt_metrics_put_refusals},
+
     {STATUS("replies_running"), PROCESS(replies_running)},
     {STATUS("sessions_busy"), PROCESS(sessions_busy)},
     {GAUGE("reply_memory_bytes", "Memory used by the texts of running replies."),

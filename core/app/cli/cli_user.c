@@ -102,7 +102,8 @@ static int build_ask(struct ask *ask, const char *verb, const char *name, bool a
 
     if (needs_password && read_password(password, sizeof(password)) != 0)
         return tt_cli_fail(-1, "user: a password is needed, one line on standard input");
-    ask->method = strcmp(verb, "add") == 0 ? "POST" : "PATCH";
+    bool unlocks = strcmp(verb, "unlock") == 0;
+    ask->method = strcmp(verb, "add") == 0 || unlocks ? "POST" : "PATCH";
     tt_buf_append_z(&ask->path, "/admin/users");
     tt_json_begin_object(&w);
     if (strcmp(verb, "add") == 0) {
@@ -113,11 +114,12 @@ static int build_ask(struct ask *ask, const char *verb, const char *name, bool a
     } else {
         tt_buf_putc(&ask->path, '/');
         tt_url_encode(tt_str_from(name), &ask->path);
+        tt_buf_append_z(&ask->path, unlocks ? "/unlock" : "");
     }
     if (needs_password) {
         put_field(&w, "password", password);
         explicit_bzero(password, sizeof(password));
-    } else {
+    } else if (!unlocks) {
         tt_json_key(&w, TT_STR("disabled"));
         tt_json_bool(&w, strcmp(verb, "disable") == 0);
     }
@@ -148,7 +150,7 @@ static int run_user(const struct tt_settings *settings, struct ask *ask, const c
 
 int tt_cli_user(int argc, char **argv)
 {
-    static const char *const verbs[] = {"add", "passwd", "disable", "enable"};
+    static const char *const verbs[] = {"add", "passwd", "disable", "enable", "unlock"};
     struct tt_settings settings;
     struct ask ask = {.method = "GET"};
     bool admin = tt_cli_flag(&argc, argv, "--admin"), known = false;
@@ -164,7 +166,7 @@ int tt_cli_user(int argc, char **argv)
         code = run_user(&settings, &ask, argv[0], NULL);
     } else if (!known) {
         tt_cli_fail(0, "usage: tidetalk user (add NAME [--admin] [--email ADDRESS] | list | passwd "
-                       "NAME | disable NAME | enable NAME) [--setting=value …]");
+                       "NAME | disable NAME | enable NAME | unlock NAME) [--setting=value …]");
     } else if (build_ask(&ask, argv[0], argv[1], admin, email) == 0) {
         code = run_user(&settings, &ask, argv[0], argv[1]);
     }
