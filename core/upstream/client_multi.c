@@ -123,6 +123,8 @@ void tt_client_forget_sockets(struct tt_client *client)
     free(client->sockets);
 }
 
+/* Every outbound connection begins here, so this is where the address policy holds: the address is
+ * the one that is really connected, whatever a name said before. */
 curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct tt_call *call = arg;

@@ -12,7 +12,7 @@ local hooks = require "hooks"
 local llm = require "tide.llm"
 local models = require "models.models"
 local quota = require "account.quota"
-local registry = require "providers.registry"
+local providers = require "providers.registry"
 local session_manager = require "chat.session_manager"
 local titles = require "chat.titles"
 local turn_place = require "chat.turn_place"
@@ -68,7 +68,7 @@ local function admit(user_id, request)
   if not model then
     return nil, refused
   end
-  local takes_images = registry.takes_images(model.provider, model.name)
+  local takes_images = providers.takes_images(model.provider, model.name)
   if image and not takes_images then
     return nil, errors.new("images_not_supported", {
       model_name = model.name,

@@ -258,7 +258,7 @@ static void *run(void *arg)
             do_request(builder, &ask->request, &ask->result);
             finish(ask);
         }
-        if (!builder->stopping && tt_probation_failed(builder))
+        if (!builder->stopping && tt_builder_probation_failed(builder))
             roll_back_by_itself(builder);
         if (!builder->stopping && tt_list_empty(&builder->asks))
             tt_loop_tick(builder->loop, -1);

@@ -78,4 +78,4 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err);
 void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before);
 void tt_probation_end(struct tt_builder *builder);
 /* Whether it is to be rolled back. Looks only when it is time to. */
-bool tt_probation_failed(struct tt_builder *builder);
+bool tt_builder_probation_failed(struct tt_builder *builder);

@@ -51,7 +51,7 @@ void tt_probation_end(struct tt_builder *builder)
     builder->probation.look = false;
 }
 
-bool tt_probation_failed(struct tt_builder *builder)
+bool tt_builder_probation_failed(struct tt_builder *builder)
 {
     struct tt_probation *probation = &builder->probation;
     uint64_t least = (uint64_t)tt_settings_int(builder->parts.settings, "reload.probation_errors");

@@ -1,6 +1,7 @@
-/* A few failures are no reason, and neither is a server on which as much failed before. Quotients
- * of whole numbers that are equal, or one twice the other, are so as doubles as well: the
- * comparisons are exact. */
+/* The rule of the probation after a reload; builder_probation.c counts and applies it. A few
+ * failures are no reason to roll back, nor are failures that were as frequent before. Quotients of
+ * whole numbers that are equal, or one twice the other, are so as doubles as well: the comparisons
+ * are exact. */
 #include "app/reload/probation.h"
 
 #define SHARE_MIN 0.2 /* of the requests */
