@@ -17,6 +17,7 @@
 #include "chat/reply_store.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
+#include "http/unread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,6 +186,8 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
         .pause_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_pause"),
         .in_flight_max = (int)tt_settings_int(settings, "upstream.in_flight"),
     });
+    tt_unread_set_max((size_t)tt_settings_int(settings, "limits.user_unread"),
+                      (size_t)tt_settings_int(settings, "limits.unread"));
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
     return open_data(app, &loss, err) == 0 ? open_cache(app, err) : -1;
 }

@@ -136,6 +136,12 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
 /* The same with a body that is never freed: nothing of it is copied. */
 void tt_http_reply_fixed(struct tt_http_exchange *exchange, int status, struct tt_str body);
 
+/* Whether so many bytes more may wait to be read by `user_id` (0: nobody who is logged in), see
+ * unread.h; from then on what waits in this exchange is theirs. Before the reply or stream. Fails:
+ * "too_much_unread" (429), "busy" (503). */
+int tt_http_may_send(struct tt_http_exchange *exchange, int64_t user_id, size_t bytes,
+                     struct tt_err *err);
+
 /* ---- the response as a stream ---- */
 
 /* A stream writes to the connection's socket by itself, in chunks. What was written in one tick of

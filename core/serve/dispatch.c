@@ -416,6 +416,7 @@ void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint6
         .position = position, .describe = describe, .describe_arg = request, .openai = openai};
 
     request->status = 200;
+    tt_http_may_send(request->exchange, request->user_id, 0, NULL);
     request->frames =
         tt_frames_open(request->exchange, request->dispatcher->tide->runtime.loop, reply, &options);
     if (request->gone && request->frames)

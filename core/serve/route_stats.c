@@ -16,8 +16,8 @@ const uint64_t tt_duration_limits_us[TT_DURATION_BUCKETS] = {
 
 static const char *const failure_codes[] = {"internal_error", "script_timeout", "script_memory"};
 /* What one user or address is refused because of what they have done already. */
-static const char *const refusal_codes[] = {"login_throttled", "too_many_replies", "session_busy",
-                                            "limit_reached"};
+static const char *const refusal_codes[] = {"login_throttled", "too_many_replies",
+                                            "too_much_unread", "session_busy", "limit_reached"};
 
 struct tt_route_stats_set {
     pthread_mutex_t mutex;

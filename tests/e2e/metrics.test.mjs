@@ -46,7 +46,7 @@ describe('metrics', () => {
       value !== null && typeof value === 'object' && !Array.isArray(value) ? `${name}: ${Object.keys(value).join(' ')}` : name));
     assert.deepEqual(names, [
       'version', 'generation', 'scripts', 'generations_live', 'uptime_ms', 'workers', 'port',
-      'replies_running', 'sessions_busy', 'reply_memory', 'replies_repaired',
+      'replies_running', 'sessions_busy', 'reply_memory', 'unread', 'replies_repaired',
       'script_timeouts', 'script_stuck', 'script_stuck_now', 'generations',
       'pools_busy: aux password files text',
       'database: jobs commits failed_jobs largest_batch waiting wal_size',

@@ -52,6 +52,8 @@ const struct tt_metric tt_metrics[] = {
     {STATUS("sessions_busy"), PROCESS(sessions_busy)},
     {GAUGE("reply_memory_bytes", "Memory used by the texts of running replies."),
      STATUS("reply_memory"), PROCESS(reply_memory)},
+    {GAUGE("unread_bytes", "Bytes of answers that clients have not read yet."),
+     STATUS("unread"), PROCESS(unread)},
     {STATUS("replies_repaired"), PROCESS(repaired)},
     {COUNTER("replies_total", "Finished replies."), PROCESS(replies.ended)},
     {COUNTER("replies_failed_total", "Replies that ended with an error."), PROCESS(replies.failed)},
