@@ -95,16 +95,6 @@ static int check_public_url(struct tt_str value, struct tt_err *err)
                              "-, _, . and ~, such as https://example.org/chat/");
 }
 
-static int check_file_type(struct tt_str value, struct tt_err *err)
-{
-    bool good = tt_str_starts(value, TT_STR(".")) && value.len > 1 && value.len <= 16;
-    for (size_t i = 0; good && i < value.len; i++)
-        good = !(value.data[i] >= 'A' && value.data[i] <= 'Z') && (value.data[i] != '.' || i == 0);
-    return good ? 0
-                : tt_err_set(err, 0, "invalid_setting",
-                             "needs an extension in small letters with its dot, such as .txt");
-}
-
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
      .env = "TIDETALK_LISTEN",
@@ -300,13 +290,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_FILES_TYPES",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_file_type,
+     .check = tt_settings_check_file_type,
      .help = "file extensions that may be uploaded, such as .txt; empty = all"},
     {.key = "files.text_types",
      .env = "TIDETALK_FILES_TEXT_TYPES",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_file_type,
+     .check = tt_settings_check_file_type,
      .help = "additional extensions of text files that models may read"},
     {.key = "limits.head",
      .env = "TIDETALK_LIMITS_HEAD",
