@@ -28,6 +28,8 @@
 #include <unistd.h>
 
 #define TURNS_WAITING_MAX 4
+#define NAME_THREADS      16 /* they only wait for name servers */
+#define NAMES_END_MS      500
 
 /* ---- the data folder ---- */
 
@@ -173,11 +175,12 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     app->egress = tt_egress_new(allow->items, allow->item_count, err);
     app->aux = tt_aux_new("tt-aux", 4, 1024, err);
     app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
-    if (!app->egress || !app->aux || !app->password_aux)
+    app->name_aux = tt_aux_new("tt-names", NAME_THREADS, 1024, err);
+    if (!app->egress || !app->aux || !app->password_aux || !app->name_aux)
         return -1;
     if (!tt_settings_int(settings, "outbound.public"))
         tt_egress_close_public(app->egress);
-    app->resolver = tt_resolver_new(app->aux);
+    app->resolver = tt_resolver_new(app->name_aux);
     app->registry =
         tt_registry_new(TURNS_WAITING_MAX, (int)tt_settings_int(settings, "limits.user_replies"));
     app->breakers = tt_breakers_new(&(struct tt_breaker_settings){
@@ -268,6 +271,7 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
         .breakers = app->breakers,
         .route_stats = app->serving.route_stats,
         .aux = app->aux,
+        .name_aux = app->name_aux,
         .password_aux = app->password_aux,
         .file_aux = app->file_aux,
         .text_aux = app->text_aux,
@@ -365,6 +369,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_aux_free(app->password_aux);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
+    tt_aux_free_within(app->name_aux, NAMES_END_MS);
     deliver_all(app);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);

@@ -447,6 +447,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     request->task = task;
     request->task_end.close = on_task_over;
     tt_task_own(task, &request->task_end);
+    tt_task_set_owner(task, tt_http_owner(exchange, 0));
     tt_http_on_gone(exchange, on_gone);
     tt_task_start(task, handle_entry);
 }

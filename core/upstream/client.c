@@ -229,6 +229,7 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     }
     snprintf(call->method, sizeof(call->method), "%s", request->method);
     call->handler = *handler;
+    call->resolve.owner = request->owner;
     call->deadlines = request->deadlines;
     call->body = request->body;
     call->body_len = request->body.len;

@@ -288,6 +288,7 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     uint64_t spent = tt_clock_mono_ms() + wait - kept->begun_ms;
     retry->now = candidate;
     retry->refused = false;
+    request.owner = (uint64_t)tt_reply_user_id(retry->reply);
     request.delay_ms = wait;
     if (request.deadlines.total > 0)
         request.deadlines.total =

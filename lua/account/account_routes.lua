@@ -61,8 +61,8 @@ function handlers.log_in(req)
     req,
     name,
     "invalid_credentials",
-    function()
-      return users.log_in(name, req.body.password)
+    function(known)
+      return users.log_in(name, req.body.password, known)
     end
   )
   if not user then

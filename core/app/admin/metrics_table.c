@@ -74,6 +74,7 @@ const struct tt_metric tt_metrics[] = {
     {STATUS("generations"), .put_value = tt_status_put_generations},
 
     {IN("pools_busy", "aux"), PROCESS(aux_busy)},
+    {IN("pools_busy", "names"), PROCESS(names_busy)},
     {IN("pools_busy", "password"), PROCESS(password_busy)},
     {IN("pools_busy", "files"), PROCESS(files_busy)},
     {IN("pools_busy", "text"), PROCESS(text_busy)},

@@ -47,6 +47,7 @@ void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatc
         .repaired = parts->repaired,
         .replies_running = tt_reply_count(),
         .aux_busy = tt_aux_busy(parts->aux),
+        .names_busy = tt_aux_busy(parts->name_aux),
         .password_busy = tt_aux_busy(parts->password_aux),
         .files_busy = tt_aux_busy(parts->file_aux),
         .text_busy = tt_aux_busy(parts->text_aux),
