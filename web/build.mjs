@@ -19,6 +19,8 @@ const OUT = outFlag > 0 ? resolve(process.argv[outFlag + 1]) : join(ROOT, 'dist'
 /** Style sheets: the page's own, and those of what is loaded later. */
 const STYLES = { page: 'src/styles/page.css', reply: 'src/styles/reply.css', extras: 'src/styles/extras.css' };
 
+const TARGET = ['chrome123', 'firefox121', 'safari17.5'];
+
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
 /** The module `languages`: the languages' own names by code, and what loads their texts. Each is one file. */
@@ -73,6 +75,17 @@ function licenceTexts(inputs) {
   }).join('\n\n');
 }
 
+/** The document in which images from elsewhere are shown; the server knows it by its name (core/app/page/page.c). */
+async function writeImageFrame() {
+  const { outputFiles: [script] } = await build({
+    absWorkingDir: ROOT, entryPoints: ['src/image_frame.js'], write: false, bundle: true, minify: true, format: 'iife',
+    target: TARGET,
+  });
+  const path = addAsset('image_frame.js', script.contents);
+  const html = readFileSync(join(ROOT, 'src/image_frame.html'), 'utf8').replace('{script}', basename(path));
+  return [addAsset('image_frame.html', html), path];
+}
+
 function writePage({ inputs, outputs }, { script, style, later }) {
   const inPage = (path) => relative('out', path);
   const preloads = [...withImports(outputs, script)].filter((path) => path !== script)
@@ -94,14 +107,16 @@ function writePage({ inputs, outputs }, { script, style, later }) {
 }
 
 /** Prints a line for each file; [first load, all] in bytes. */
-function report(outputs, { script, style, language }) {
+function report(outputs, { script, style, language }, others) {
   const first = withImports(outputs, script);
   first.add(style).add(language);
   const rows = Object.entries(outputs).map(([path, { bytes }]) => ({
     path, bytes, gzip: gzipped(readFileSync(join(OUT, relative('out', path)))), first: first.has(path),
   }));
-  const html = readFileSync(join(OUT, 'index.html'));
-  rows.push({ path: 'out/index.html', bytes: html.length, gzip: gzipped(html), first: true });
+  for (const name of ['index.html', ...others]) {
+    const bytes = readFileSync(join(OUT, name));
+    rows.push({ path: `out/${name}`, bytes: bytes.length, gzip: gzipped(bytes), first: name === 'index.html' });
+  }
   rows.sort((a, b) => b.first - a.first || b.gzip - a.gzip);
   for (const row of rows) {
     const name = relative('out', row.path).replace(/-[0-9A-Z]{8}\./, '.');
@@ -133,7 +148,7 @@ const result = await build({
   bundle: true,
   splitting: true,
   format: 'esm',
-  target: ['chrome123', 'firefox121', 'safari17.5'],
+  target: TARGET,
   minify: true,
   legalComments: 'none',
   jsx: 'automatic',
@@ -151,13 +166,14 @@ for (const file of result.outputFiles) {
 }
 const { outputs } = result.metafile;
 const outputOf = (source) => Object.keys(outputs).find((path) => outputs[path].entryPoint === source);
+const imageFrame = await writeImageFrame();
 const parts = {
   script: outputOf('src/main.jsx'),
   style: outputOf(STYLES.page),
-  later: { reply: outputOf(STYLES.reply), extras: outputOf(STYLES.extras) },
+  later: { reply: outputOf(STYLES.reply), extras: outputOf(STYLES.extras), image: `out/${imageFrame[0]}` },
   language: outputOf('src/i18n/languages/zh.js'),
 };
 writePage(result.metafile, parts);
-const [first, all] = report(outputs, parts);
+const [first, all] = report(outputs, parts, imageFrame);
 check('first load', first, FIRST_LOAD_MAX);
 check('all chunks', all, ALL_MAX);

@@ -1,6 +1,6 @@
-/* Up: lock -> look for losses -> pools -> migrations -> repair -> keys -> files -> workers ->
- * scripts -> listeners -> threads. Down in the other direction. Anything that fails on the way up
- * takes down what stands. */
+/* Start: lock -> check for losses -> pools -> migrations -> repair -> keys -> files -> workers ->
+ * scripts -> listeners -> threads. The end is in reverse order. If a step of the start fails, those
+ * before it are undone. */
 #include "app/app.h"
 
 #include "app/admin/admin.h"
@@ -39,7 +39,7 @@ static int make_directory(const char *path, struct tt_err *err)
 
     snprintf(part, sizeof(part), "%s", path);
     for (size_t end = strlen(part); end > 1 && part[end - 1] == '/';)
-        part[--end] = 0; /* or it would be made as if others were below it */
+        part[--end] = 0; /* otherwise it would be created as if there were folders below it */
     for (char *slash = part + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = 0;
         mkdir(part, 0755);
@@ -76,7 +76,7 @@ int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
     return fd;
 }
 
-/* ---- up ---- */
+/* ---- start ---- */
 
 static int check_address(const struct tt_settings *settings, struct tt_err *err)
 {
@@ -149,13 +149,13 @@ static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
 }
 
 /* The database before the secret file: a first start that breaks off between them must not look
- * like a database that was lost. */
+ * like a lost database. */
 static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct tt_err *err)
 {
     if (open_database(app, err) != 0 ||
         tt_keys_load(&app->keys, app->settings->secret_file, err) != 0)
         return -1;
-    struct tt_loop *loop = tt_loop_new(err); /* the workers' are not there yet */
+    struct tt_loop *loop = tt_loop_new(err); /* the workers' loops do not exist yet */
     int failed = loop ? tt_db_attach(app->db, loop, err) : -1;
     if (!failed)
         failed = prepare_database(app, loss, loop, err);
@@ -195,7 +195,7 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     return open_data(app, &loss, err) == 0 ? open_cache(app, err) : -1;
 }
 
-/* All workers bind the same address; with port 0 the first one's choice is everybody's. */
+/* All workers bind the same address; with port 0 they use the port that the first one got. */
 static int open_listeners(struct tt_app *app, struct tt_err *err)
 {
     char address[300];
@@ -321,9 +321,9 @@ int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool pu
     return -1;
 }
 
-/* ---- down ---- */
+/* ---- end ---- */
 
-/* What other threads have delivered still finds everything in place. */
+/* Mail that other threads have posted still finds everything in place. */
 static void deliver_all(struct tt_app *app)
 {
     for (int round = 0; round < 3; round++)
@@ -332,7 +332,7 @@ static void deliver_all(struct tt_app *app)
                 tt_loop_tick(app->workers[i].loop, 0);
 }
 
-/* An upload that ended in the middle of a write removes its file with one more job. */
+/* An upload that ended in the middle of a write removes its file with another job. */
 static void finish_files(struct tt_app *app)
 {
     if (!app->file_aux)
@@ -345,9 +345,9 @@ static void finish_files(struct tt_app *app)
     }
 }
 
-/* Threads first, then what asks (tasks, connections, calls), then what answers (pools, database),
- * then what both were made of. A task that is cancelled may admit a turn on another worker, so each
- * step is done for all workers before the next. */
+/* Threads first, then what starts operations (tasks, connections, calls), then what answers them
+ * (pools, database), then what both need. A task that is cancelled may admit a turn on another
+ * worker, so each step is done for all workers before the next. */
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
 {
     tt_admin_note_stop(app->admin);

@@ -1,5 +1,5 @@
-/* The engine writes the query, the interface asks it: in the background, for nobody knows how much
- * there is to look through. */
+/* The engine writes the query, and the interface runs it: in the background, because nobody knows
+ * how much it has to search. */
 #include "db/search.h"
 
 #include "db/engine.h"

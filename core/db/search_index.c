@@ -1,7 +1,7 @@
-/* One job at a time, of few rows and little text, so that the turns behind it in the writer's queue
- * wait for little (2 ms for messages of twenty words, some 30 ms for 64 KiB of words that are all
- * different). Whether there is anything to do is told by the number of jobs that the database has
- * done: an idle server submits nothing. */
+/* One job at a time, with few rows and little text, so that turns behind it in the writer's queue
+ * wait only briefly (2 ms for messages of twenty words, some 30 ms for 64 KiB of words that are all
+ * different). The number of jobs that the database has completed shows whether there may be work:
+ * an idle server submits nothing. */
 #include "db/search_index.h"
 
 #include "base/log.h"
@@ -11,7 +11,7 @@
 
 static const char SQL_IS_BEHIND[] = "SELECT 1 FROM message_search_queue WHERE user_id = ?1 LIMIT 1";
 
-/* `user`: NULL = of all. */
+/* `user`: NULL = all users. */
 static int submit_job(struct tt_db *db, struct tt_loop *loop, const struct tt_db_value *user,
                       void (*on_done)(struct tt_db_job *job, void *arg), void *arg,
                       struct tt_err *err)
@@ -30,7 +30,7 @@ static bool rows_are_left(const struct tt_db_job *job)
     return tt_db_job_outcome(job, tt_db_job_count(job) - 1).changes > 0;
 }
 
-/* ---- everybody's, in the background ---- */
+/* ---- all users, in the background ---- */
 
 static void submit(struct tt_search_index *index, uint64_t jobs);
 
@@ -58,7 +58,8 @@ static void on_indexed(struct tt_db_job *job, void *arg)
         tt_timer_start(index->loop, &index->timer, PAUSE_MS);
 }
 
-/* `jobs`: of the database so far; this one will be the next. When the database is busy: later. */
+/* `jobs`: completed by the database so far; this one will be the next. If the database is busy:
+ * later. */
 static void submit(struct tt_search_index *index, uint64_t jobs)
 {
     struct tt_err err = {0};
@@ -98,7 +99,7 @@ void tt_search_index_stop(struct tt_search_index *index)
     tt_timer_stop(&index->timer);
 }
 
-/* ---- one user's, before a search ---- */
+/* ---- one user, before a search ---- */
 
 static void on_caught_up(struct tt_db_job *job, void *arg);
 

@@ -17,7 +17,7 @@ struct sqlite_link {
     struct tt_reader *reader;
 };
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 static void close_db(struct tt_db *base)
 {

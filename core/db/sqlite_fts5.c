@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* How one gets at FTS5's interface: https://www.sqlite.org/fts5.html, 7. */
+/* How to get FTS5's interface: https://www.sqlite.org/fts5.html, 7. */
 static fts5_api *find_api(sqlite3 *handle)
 {
     fts5_api *api = NULL;

@@ -1,7 +1,8 @@
-/* Positions: each character of such a run has one, its pair with the next character stands at the
- * same position. So a phrase of pairs matches exactly where the characters are neighbours: a query
- * asks for the pairs (rare, fast) and, when other text follows the run, for its last character,
- * which keeps positions in step. Everything between such runs is given to unicode61. */
+/* Positions, in text that is written without blanks between words (a run): each character has one,
+ * and its pair with the next character has the same position. So a phrase of pairs matches exactly
+ * where the characters are neighbours: a query searches for the pairs (rare, fast) and, if other
+ * text follows the run, for its last character, which keeps positions in step. Everything between
+ * runs goes to unicode61. */
 #include "db/sqlite_fts5_tokenizer.h"
 
 #include "base/mem.h"
@@ -16,12 +17,12 @@ struct tokenizer {
 
 typedef int take_token(void *context, int flags, const char *token, int size, int start, int end);
 
-/* One call's output, moved to where its piece of text lies in the whole. */
+/* One call's output, shifted by the position of its piece in the whole text. */
 struct shifted {
     void *context;
     take_token *take;
     int offset;
-    int rc; /* what the last token was answered */
+    int rc; /* the result for the last token */
 };
 
 /* Blocks of Unicode 15 that are written without blanks between words. */
@@ -33,8 +34,8 @@ static bool without_blanks(uint32_t c)
            (c >= 0xAC00 && c <= 0xD7A3) || c == 0x3005 || c == 0x3007;     /* Hangul, 々〇 */
 }
 
-/* Length of the character at the start and whether it belongs to such a run. An invalid byte counts
- * as a character of its own, of no run. */
+/* The length of the character at the start, and whether it belongs to a run. An invalid byte counts
+ * as a character of its own, outside of runs. */
 static size_t step(struct tt_str text, bool *in_run)
 {
     uint32_t c = 0;
@@ -57,7 +58,7 @@ static int tokenize_words(struct tokenizer *tokenizer, void *context, int flags,
     struct shifted shifted = {.context = context, .take = take, .offset = (int)start};
     int rc = tokenizer->words.xTokenize(tokenizer->state, &shifted, flags, whole.data + start,
                                         (int)(end - start), take_shifted);
-    return rc == SQLITE_OK ? shifted.rc : rc; /* unicode61 makes OK of DONE */
+    return rc == SQLITE_OK ? shifted.rc : rc; /* unicode61 turns DONE into OK */
 }
 
 /* `start`..`end` is a run; `more`: text follows it. */

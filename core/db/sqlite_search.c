@@ -1,18 +1,17 @@
-/* Search with FTS5: the statements, and the query in its language. The tokenizer (words, and of
- * Chinese, Japanese and Korean characters and pairs) and the function for extracts are in
- * sqlite_fts5*.c, the tables in migrations/0002 and after. */
+/* Search with FTS5: the statements, and the query in FTS5's language. The tokenizer (words, and
+ * characters and pairs of Chinese, Japanese and Korean) and the function for extracts are in
+ * sqlite_fts5*.c, the tables in migrations/0002 and later. */
 #include "base/utf8.h"
 #include "db/sqlite_internal.h"
 
-/* Characters of a word's beginning that is looked for; shorter ones would mean nearly every
- * message. */
+/* The minimum length of a last word that also matches longer words; shorter ones would match nearly
+ * every message. */
 #define PREFIX_MIN 3
 
 /* ---- SQL ---- */
 
-/* The messages that the next job takes: at most 64, and no more than 64 KiB of text unless the
- * first one alone is larger (the schema bounds what is indexed of one). ?1: of this user; NULL: of
- * all. */
+/* The messages that the next job takes: at most 64, and at most 64 KiB of text unless the first one
+ * alone is larger (the schema limits what is indexed of one). ?1: of this user; NULL: of all. */
 #define QUEUED                                                                                     \
     "SELECT id, size FROM message_search_queue WHERE ?1 IS NULL OR user_id = ?1 ORDER BY id"
 #define RUNNING "SELECT id, size, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS upto"
@@ -23,7 +22,7 @@ static const char SQL_INDEX[] = "INSERT INTO message_search (rowid, owner, conte
                                 " SELECT id, owner, content FROM message_search_source"
                                 " WHERE id IN (" NEXT ")";
 static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE id IN (" NEXT ")";
-/* Changes nothing; how many rows it "changed" tells whether some are left. */
+/* Changes nothing; the number of rows that it "changes" shows whether some are left. */
 static const char SQL_LEFT[] = "UPDATE message_search_queue SET size = size"
                                " WHERE id = (SELECT id FROM (" QUEUED " LIMIT 1))";
 
@@ -35,7 +34,7 @@ static const char SQL_FIND[] =
     " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
     " WHERE message_search MATCH ?1 AND m.user_id = ?2"
     " ORDER BY message_search.rowid DESC LIMIT ?3 OFFSET ?4";
-/* The index alone tells how many there are, unless it has messages of deleted sessions. */
+/* The index alone gives the number, unless it has messages of deleted sessions. */
 static const char SQL_COUNT[] =
     "SELECT CASE WHEN EXISTS (SELECT 1 FROM chat_sessions WHERE user_id IS NULL)"
     " THEN (SELECT COUNT(*) FROM (SELECT 1 FROM message_search"
@@ -65,7 +64,7 @@ static bool has_ideograph(struct tt_str s)
     return false;
 }
 
-/* Quotes keep FTS5's own operators out (https://www.sqlite.org/fts5.html, 3). */
+/* Quotes make FTS5's own operators plain text (https://www.sqlite.org/fts5.html, 3). */
 static void put_quoted(struct tt_buf *out, struct tt_str part)
 {
     tt_buf_putc(out, '"');
@@ -77,7 +76,7 @@ static void put_quoted(struct tt_buf *out, struct tt_str part)
     tt_buf_putc(out, '"');
 }
 
-/* Cuts the next part off; empty at the end. */
+/* Cuts off the next part; empty at the end. */
 static struct tt_str take_part(struct tt_str *words)
 {
     while (words->len > 0 && is_blank(words->data[0]))
@@ -89,8 +88,8 @@ static struct tt_str take_part(struct tt_str *words)
     return part;
 }
 
-/* Every part between blanks must be there, each as it stands; the last word may be a beginning. No
- * AND is written: FTS5 then drops parts without a letter or number. */
+/* Every part between blanks must occur as it is; the last word may be a prefix. AND is not written:
+ * FTS5 then drops parts without a letter or digit. */
 void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *search)
 {
     struct tt_str words = search->words, last = TT_STR("");
@@ -106,7 +105,7 @@ void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *sea
     tt_buf_putc(out, ')');
 }
 
-/* ---- for the engine ---- */
+/* ---- the engine's functions ---- */
 
 static void add_index(struct tt_db_job *job, const struct tt_db_value *user)
 {

@@ -3,7 +3,6 @@
  * turned into integers. */
 #include "script/value.h"
 
-#include "base/mem.h"
 #include "script/file_data.h"
 #include "script/task.h"
 #include "script/value_raw.h"

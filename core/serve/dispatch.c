@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/origin.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
 #include "serve/error_shape.h"
@@ -133,7 +134,6 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
 
     if (!request || !request->generation)
         return;
-    struct tt_dispatcher *dispatcher = request->dispatcher;
     struct tt_str path = request->route ? request->route->path : TT_STR("-");
 
     tt_frames_close(request->frames);
@@ -143,9 +143,6 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
     if (request->lua_request)
         *request->lua_request = NULL;
     count_request(request);
-    dispatcher->requests++;
-    if (request->status >= 500)
-        dispatcher->errors_5xx++;
     tt_log(TT_LOG_INFO, "request", TT_F_STR("request_id", tt_http_request_id(exchange)),
            TT_F_STR("method", tt_http_method(exchange)), TT_F_STR("route", path),
            TT_F_INT("status", request->status), TT_F_INT("user_id", request->user_id),
@@ -168,12 +165,14 @@ static void add_cors(struct tt_request *request)
     struct tt_str origin = tt_http_header(exchange, "Origin");
     tt_http_add_header(exchange, TT_STR("Vary"), TT_STR("Origin"));
     for (size_t i = 0; origin.data && i < settings->cors_origin_count; i++) {
-        if (!tt_str_eq(origin, settings->cors_origins[i]))
+        if (!tt_http_origin_matches(settings->cors_origins[i], origin))
             continue;
+        request->from_listed_origin = true;
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Origin"), origin);
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Credentials"), TT_STR("true"));
         tt_http_add_header(exchange, TT_STR("Access-Control-Expose-Headers"),
-                           TT_STR("X-Request-Id, Retry-After, X-Script-Generation"));
+                           TT_STR("X-Request-Id, Retry-After, X-Script-Generation, "
+                                  "Content-Disposition"));
         return;
     }
 }

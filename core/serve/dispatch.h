@@ -16,7 +16,6 @@ struct tt_dispatcher {
     struct tt_http_server *server[TT_SERVERS]; /* NULL: not open; see listeners.h */
     struct tt_listener_handle handle[TT_SERVERS];
     void *core_arg; /* data of the core's own routes and guards, opaque here */
-    uint64_t requests, errors_5xx;
 };
 
 static inline struct tt_loop *tt_dispatcher_loop(const struct tt_dispatcher *dispatcher)
@@ -50,6 +49,7 @@ struct tt_request {
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
+    bool from_listed_origin;  /* its Origin is one of cors.origins */
     bool gone;                /* the client has left */
     bool json_read;           /* the script has decoded its body */
     struct tt_task *task;     /* NULL before it began and after it ended */

@@ -100,6 +100,8 @@ static bool push_field(lua_State *L, struct tt_request *request, const char *key
         lua_pushstring(L, request->chinese ? "zh" : "en");
     else if (strcmp(key, "secure") == 0)
         lua_pushboolean(L, is_secure(request));
+    else if (strcmp(key, "from_listed_origin") == 0)
+        lua_pushboolean(L, request->from_listed_origin);
     else if (strcmp(key, "generation") == 0)
         lua_pushinteger(L, request->generation->number);
     else

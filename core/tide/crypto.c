@@ -11,15 +11,15 @@
 struct password_job {
     struct tt_wait wait;
     struct tt_aux_job job;
-    char *hash; /* given, to verify; NULL to make one */
+    char *hash; /* to verify against; NULL: make a new one */
     char *password;
     size_t password_len;
     bool verify, ok;
     struct tt_buf result;
 };
 
-/* Verified against when there is no such user, so that the answer takes as long: the hash, with the
- * parameters of tt_password_hash, of 32 random bytes that nobody has kept. */
+/* The hash that is verified if there is no such user, so that the answer takes as long: with the
+ * parameters of tt_password_hash, of 32 random bytes that were not kept. */
 static const char nobody_hash[] =
     "$argon2id$v=19$m=19456,t=2,p=1$"
     "ubck789n3mJiWB1Prnlw2g$EzDdnFZEcd+Dq85OZq5Vo5CS/LEL/rVLit8+udO0Woc";

@@ -1,5 +1,5 @@
-/* tide.db: reads, at once where the engine has the rows, else waiting for them; writes as one
- * atomic job, waiting for its commit. */
+/* tide.db: reads, which return at once if the engine has the rows and otherwise wait; writes as one
+ * atomic job, which wait for its commit. */
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/modules.h"
@@ -31,7 +31,7 @@ static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
     }
 }
 
-/* Pushes what the call returns; its number, or TT_DB_AGAIN. */
+/* Pushes the call's results; returns their number, or TT_DB_AGAIN. */
 static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows what)
 {
     struct tt_err err = {0};
@@ -58,7 +58,7 @@ static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows wh
 
 struct late_read {
     struct tt_wait wait;
-    struct tt_db_pending *pending; /* NULL: they are there */
+    struct tt_db_pending *pending; /* NULL: they have arrived */
     struct tt_db_rows *rows;
     enum tt_tide_rows what;
 };
@@ -116,7 +116,7 @@ static void on_rows(struct tt_db_rows *rows, void *arg)
     read->results = push_rows(read->L, rows, read->what);
 }
 
-/* A value that is known when the job runs is none for a read. */
+/* A value that is known only when the job runs cannot be read. */
 static void refuse_ids(lua_State *L, const struct tt_db_value *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -153,7 +153,7 @@ static int db_one(lua_State *L)
     return read_rows(L, "db.one", TT_ROWS_FIRST, false);
 }
 
-/* For what is known to be slow (export). */
+/* For queries that are known to be slow (export). */
 static int db_fetch(lua_State *L)
 {
     return read_rows(L, "db.fetch", TT_ROWS_ALL, true);
@@ -210,7 +210,7 @@ static int write_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-/* A write that was begun is always carried through: only the waiting ends. */
+/* A write that has begun is always completed: only the waiting ends. */
 static void write_abandon(struct tt_wait *wait)
 {
     (void)wait;
@@ -221,8 +221,8 @@ static void write_close(struct tt_wait *wait)
     free(TT_CONTAINER_OF(wait, struct write, wait)->outcomes);
 }
 
-/* Reads statement `i` of the list at 1 and adds it to the job. Raises on unfit input: the job is
- * anchored in a userdata by then. */
+/* Reads statement `i` of the list at 1 and adds it to the job. Raises on invalid input: a userdata
+ * holds the job by then. */
 static void add_statement(lua_State *L, lua_Integer i, struct tt_db_job *job)
 {
     struct tt_db_value values[TT_SQL_ARGS_MAX];

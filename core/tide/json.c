@@ -15,7 +15,7 @@ static int json_decode(lua_State *L)
     return 1;
 }
 
-/* A client decides what its bytes cost. */
+/* A client decides the cost of its bytes. */
 static int json_decode_any(lua_State *L)
 {
     if (!tt_value_raw_take_free(L, 1))

@@ -1,5 +1,5 @@
-/* tide.llm: turns, and how to start, find and stop a reply. Lua says what to ask and whom; from
- * then on the reply runs in C (running_reply.c). */
+/* tide.llm: turns, and how to start, find and stop a reply. Lua describes the request and its
+ * upstreams; from then on the reply runs in C (running_reply.c). */
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 #include "script/task.h"
@@ -228,7 +228,7 @@ static int llm_status_error(lua_State *L)
     return 1;
 }
 
-/* Scripts hand on what upstreams tell. */
+/* Scripts pass on numbers that upstreams send. */
 static int64_t read_tokens(lua_State *L, const char *key)
 {
     int64_t count = tt_value_field_int(L, 1, key, 0);

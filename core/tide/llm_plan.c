@@ -1,5 +1,5 @@
-/* A script's plan of whom to ask, in which order and after which waits, for llm/retry. What a
- * script describes without a plan is asked once: each candidate in the order of the list. */
+/* A script's plan for upstream/retry: which upstreams to call, in which order and after which
+ * waits. Without a plan each candidate is called once, in the order of the list. */
 #include "script/value.h"
 #include "tide/llm_start.h"
 

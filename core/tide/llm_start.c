@@ -1,6 +1,6 @@
-/* The rows are stored already when a script comes here, so whatever it got wrong must end them: all
- * is read and checked in a protected call, into memory that Lua frees, and when that raises the row
- * is ended as error and the error raised again. Then the reply runs, and nothing raises. */
+/* The rows are stored already when a script calls this, so any error must end them. Everything is
+ * read and checked in a protected call, into memory that Lua frees; if that raises, the row ends
+ * with status error, and the error is raised again. Then the reply runs, and nothing raises. */
 #include "tide/llm_start.h"
 
 #include "base/secret.h"
@@ -217,8 +217,8 @@ struct start {
     struct tt_tide_llm_source source;
 };
 
-/* 1 = the script's table, 2 = where to put it. Returns what keeps it alive, and the reply's holder.
- */
+/* 1 = the script's table, 2 = where to store the description. Returns what keeps it alive, and the
+ * reply's holder. */
 static int read_start(lua_State *L)
 {
     struct start *start = lua_touserdata(L, 2);

@@ -1,4 +1,4 @@
-/* What scripts can require: a new module is a file here and a line in this list. */
+/* What scripts can require: a new module is a file in this folder and a line in this list. */
 #include "tide/modules.h"
 
 #include "tide/tide.h"

@@ -1,12 +1,10 @@
-/* tide.search: finding messages by what they say. How, is the database engine's (db/search.h). */
+/* tide.search: finding messages by their text. The database engine decides how (db/search.h). */
 #include "db/search.h"
 
 #include "db/search_index.h"
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/modules.h"
-
-#include <stdlib.h>
 
 /* ---- index ---- */
 

@@ -1,4 +1,4 @@
-/* tide.text: what Lua's byte strings need to be treated as text. */
+/* tide.text: functions that treat Lua's byte strings as text. */
 #include "base/utf8.h"
 #include "reply/tokens.h"
 #include "script/value.h"

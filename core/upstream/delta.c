@@ -5,7 +5,6 @@
  * parts of the request. Does not know any provider. */
 #include "upstream/delta.h"
 
-#include "base/mem.h"
 #include "upstream/delta_internal.h"
 
 #include <stdlib.h>

@@ -6,8 +6,6 @@
 #include "base/secret.h"
 #include "upstream/delta_internal.h"
 
-#include <stdlib.h>
-
 #define FIELD(role) field[(role)-TT_DELTA_CALL_INDEX]
 
 static uint64_t hash_of(struct tt_str s)

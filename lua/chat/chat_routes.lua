@@ -78,6 +78,8 @@ function handlers.send(req)
   return {
     json = {
       response = result.content,
+      reasoning = result.reasoning,
+      finish_reason = result.finish_reason,
       message_id = result.message_id,
       user_message_id = result.user_message_id,
       usage = result.usage,
@@ -124,6 +126,8 @@ return {
     request = SEND,
     response = objects.object({
       response = "string",
+      reasoning = "string",
+      finish_reason = "string",
       message_id = "integer",
       user_message_id = "integer",
       usage = chat_objects.usage_schema,

@@ -30,8 +30,8 @@ FROM chat_messages AS m
 JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id
 WHERE m.session_row = ? AND m.user_id = ? ]]
 
-local SQL_SIZES = "SELECT m.id, length(m.content) + length(m.tool_calls) "
-  .. "AS size "
+local SQL_SIZES = "SELECT m.id, length(m.content) + length(m.reasoning) "
+  .. "+ length(m.tool_calls) AS size "
   .. OF_SESSION
   .. "AND m.id > ? AND m.id <= ? ORDER BY m.id LIMIT ?"
 
@@ -80,9 +80,10 @@ end
 ---@async
 ---@param user_id integer
 ---@param session table row of chat_sessions
+---@param language "zh"|"en"
 ---@param write fun(bytes: string)
 ---@return true|nil ok, tide.Error|nil err
-function M.write_json(user_id, session, write)
+function M.write_json(user_id, session, language, write)
   local separator = ""
   write(
     '{"session":' .. json.encode(chat_objects.session(session))
@@ -94,6 +95,7 @@ function M.write_json(user_id, session, write)
     1,
     math.maxinteger,
     function(rows)
+      chat_objects.tell_errors(rows, language)
       local texts = {}
       for i, row in ipairs(rows) do
         texts[i] = json.encode(chat_objects.message(row))

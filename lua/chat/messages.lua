@@ -14,15 +14,22 @@ local M = {}
 --- Rows of a history that is cached for the next turn.
 local CACHED_ROWS_MAX = 1000
 
+--- What a turn needs of a message.
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
   .. "usage, file_ids, tool_calls, created_at"
 
+--- What a reader sees of it. A reply that failed has no other end.
+local SHOWN_COLUMNS = MESSAGE_COLUMNS .. ", reasoning, error_code, "
+  .. "CASE WHEN status = 'error' OR status = 'interrupted' THEN status "
+  .. "ELSE NULLIF(finish_reason, '') END AS finish_reason"
+
 --- Messages of a session: session row, user, the first id and the last one.
-M.SQL_BETWEEN = "SELECT " .. MESSAGE_COLUMNS .. " FROM chat_messages "
+M.SQL_BETWEEN = "SELECT " .. SHOWN_COLUMNS .. " FROM chat_messages "
   .. "WHERE session_row = ? AND user_id = ? AND id >= ? AND id <= ? ORDER BY id"
 
 --- The way from a message up to the root, at most `limit` rows. Only ids go
---- through the recursion: texts are fetched once, for the rows that stay.
+--- through the recursion: texts are fetched once, for the rows that stay. To be
+--- completed by the columns.
 local SQL_PATH = [[
 WITH RECURSIVE path (id, parent_id, depth) AS (
   SELECT id, parent_id, 1 FROM chat_messages
@@ -32,21 +39,24 @@ WITH RECURSIVE path (id, parent_id, depth) AS (
   FROM path JOIN chat_messages AS m ON m.id = path.parent_id
   WHERE m.user_id = ? AND path.depth < ?
 )
-SELECT ]] .. MESSAGE_COLUMNS .. [[ FROM chat_messages
+SELECT %s FROM chat_messages
 WHERE user_id = ? AND id IN (SELECT id FROM path) ORDER BY id]]
+local SQL_HISTORY = SQL_PATH:format(MESSAGE_COLUMNS)
+local SQL_SHOWN_PATH = SQL_PATH:format(SHOWN_COLUMNS)
 
 --- Messages from `id` up to the root, oldest first. A reply has a higher id
 --- than what it answers, so the order of ids is the order of the path.
+---@param sql string SQL_HISTORY or SQL_SHOWN_PATH
 ---@param user_id integer
 ---@param session_row integer
 ---@param id integer|nil nil = no rows
 ---@param limit integer
 ---@return table[]|nil rows, tide.Error|nil err
-local function get_path(user_id, session_row, id, limit)
+local function get_path(sql, user_id, session_row, id, limit)
   if not id then
     return {}
   end
-  return db.query(SQL_PATH, {
+  return db.query(sql, {
     id,
     session_row,
     user_id,
@@ -96,7 +106,7 @@ end
 ---@return table[]|nil rows oldest first, tide.Error|nil err
 function M.get_history(user_id, session, leaf, limit)
   if leaf then
-    return get_path(user_id, session.id, leaf, limit)
+    return get_path(SQL_HISTORY, user_id, session.id, leaf, limit)
   end
   local cached = cache.get_cached_full_session(session, limit)
   if cached then
@@ -107,7 +117,7 @@ function M.get_history(user_id, session, leaf, limit)
   if err then
     return nil, err
   end
-  rows, err = get_path(user_id, session.id, leaf, limit)
+  rows, err = get_path(SQL_HISTORY, user_id, session.id, leaf, limit)
   if rows and rows[1] and limit <= CACHED_ROWS_MAX then
     cache.cache_full_session(session, rows, limit)
   end
@@ -151,10 +161,11 @@ local function fill_running(user_id, row)
   local reply = llm.find_message(user_id, row.id)
   if reply then
     row.content = reply:text()
+    row.reasoning = reply:text("reasoning")
     return true
   end
   local fresh, err = db.one(
-    "SELECT content, status, usage, tool_calls FROM chat_messages "
+    "SELECT " .. SHOWN_COLUMNS .. " FROM chat_messages "
       .. "WHERE id = ? AND user_id = ?",
     { row.id, user_id }
   )
@@ -222,6 +233,41 @@ local function fill_siblings(user_id, session_row, rows)
   return true
 end
 
+--- The messages that lead to one, for a reader.
+---@param user_id integer
+---@param session_row integer
+---@param last integer|nil the page's last message; nil = an empty page
+---@param limit integer
+---@return MessagePage|nil page, tide.Error|nil err
+function M.read_page(user_id, session_row, last, limit)
+  local rows, err =
+    get_path(SQL_SHOWN_PATH, user_id, session_row, last, limit + 1)
+  if not rows then
+    return nil, err
+  end
+  local has_more = #rows > limit
+  if has_more then
+    table.remove(rows, 1)
+  end
+  for _, row in ipairs(rows) do
+    if row.status == "streaming" then
+      local ok, lost = fill_running(user_id, row)
+      if not ok then
+        return nil, lost
+      end
+    end
+  end
+  local ok, lost = fill_siblings(user_id, session_row, rows)
+  if not ok then
+    return nil, lost
+  end
+  return {
+    rows = rows,
+    cursor = rows[1] and rows[1].id or 0,
+    has_more = has_more,
+  }
+end
+
 --- One page of the path from a leaf to the root.
 ---@param user_id integer
 ---@param session_id string
@@ -239,31 +285,7 @@ function M.get_chat_messages(user_id, session_id, cursor, limit, leaf)
   if failed then
     return nil, failed
   end
-  local rows, err = get_path(user_id, session.id, start, limit + 1)
-  if not rows then
-    return nil, err
-  end
-  local has_more = #rows > limit
-  if has_more then
-    table.remove(rows, 1)
-  end
-  for _, row in ipairs(rows) do
-    if row.status == "streaming" then
-      local ok, lost = fill_running(user_id, row)
-      if not ok then
-        return nil, lost
-      end
-    end
-  end
-  local ok, lost = fill_siblings(user_id, session.id, rows)
-  if not ok then
-    return nil, lost
-  end
-  return {
-    rows = rows,
-    cursor = rows[1] and rows[1].id or 0,
-    has_more = has_more,
-  }
+  return M.read_page(user_id, session.id, start, limit)
 end
 
 return M

@@ -1,6 +1,7 @@
 --- What answers show of sessions and messages. Key names are the wire
 --- contract's.
 
+local errors = require "lib.errors"
 local json = require "tide.json"
 local objects = require "web.objects"
 local tool_calls = require "providers.tool_calls"
@@ -30,8 +31,11 @@ M.message_schema, M.message = objects.of_row({
   id = "integer",
   role = "string",
   content = "string",
+  reasoning = "string",
   created_at = "string",
   status = "string",
+  finish_reason = "string",
+  error = { objects.object({ code = "string", text = "string" }), "error" },
   parent_id = {
     "integer",
     function(row)
@@ -59,6 +63,16 @@ M.message_schema, M.message = objects.of_row({
     end,
   },
 })
+
+--- Puts into rows of replies that failed why, in their owner's language.
+---@param rows table[] of chat_messages; changed
+---@param language "zh"|"en"
+function M.tell_errors(rows, language)
+  for _, row in ipairs(rows) do
+    local code = row.error_code
+    row.error = code and { code = code, text = errors.text(code, language) }
+  end
+end
 
 --- A message that a search has found.
 M.found_schema, M.found = objects.of_row({

@@ -9,7 +9,12 @@ local session_manager = require "chat.session_manager"
 local handlers = {}
 
 function handlers.list()
-  return { json = { data = session_manager.get_available_personas() } }
+  return {
+    json = {
+      data = session_manager.get_available_personas(),
+      personas = personas.get_personas(),
+    },
+  }
 end
 
 function handlers.get_default()
@@ -36,8 +41,14 @@ return {
     method = "GET",
     path = "/api/personas",
     auth = "user",
-    summary = "The names of the personas, in file order",
-    response = objects.object({ data = objects.list({ type = "string" }) }),
+    summary = "The personas in file order: their names, and with their texts",
+    response = objects.object({
+      data = objects.list({ type = "string" }),
+      personas = objects.list(objects.object({
+        name = "string",
+        content = "string",
+      })),
+    }),
     handler = handlers.list,
   },
   {

@@ -4,6 +4,7 @@
 
 local db = require "tide.db"
 local errors = require "lib.errors"
+local json = require "tide.json"
 local persona_policy = require "policy.persona"
 local personas = require "tide.personas"
 local time = require "tide.time"
@@ -15,6 +16,16 @@ local DEFAULT_KEY = "default_persona"
 ---@return string[] names in the order of style.yaml
 function M.get_available_personas()
   return persona_policy.names(personas)
+end
+
+--- The personas with their texts, for who is to choose one.
+---@return Persona[] in the order of style.yaml
+function M.get_personas()
+  local list = json.array({})
+  for i, persona in ipairs(personas) do
+    list[i] = { name = persona.name, content = persona.content }
+  end
+  return list
 end
 
 ---@param name string

@@ -7,6 +7,7 @@ local export = require "chat.export"
 local fields = require "web.fields"
 local json = require "tide.json"
 local llm_session = require "chat.llm_session"
+local message_window = require "chat.message_window"
 local messages = require "chat.messages"
 local objects = require "web.objects"
 local pages = require "web.pages"
@@ -33,23 +34,39 @@ function handlers.list(req)
   }
 end
 
-function handlers.messages(req)
-  local args = req.args
-  local page, err = messages.get_chat_messages(
-    req.user.id,
-    args.session_id,
+--- The page that a request asks for.
+---@param user_id integer
+---@param args table
+---@return MessagePage|MessageWindow|nil page
+---@return tide.Error|nil err session_not_found, message_not_found
+local function get_page(user_id, args)
+  local id = args.session_id
+  if args.around ~= 0 or args.after ~= 0 then
+    return message_window.get_window(user_id, id, args)
+  end
+  return messages.get_chat_messages(
+    user_id,
+    id,
     args.cursor,
     args.limit,
     args.leaf
   )
+end
+
+function handlers.messages(req)
+  local page, err = get_page(req.user.id, req.args)
   if not page then
     return nil, err
   end
+  chat_objects.tell_errors(page.rows, req.language)
   return {
     json = {
       data = objects.map(page.rows, chat_objects.message),
       cursor = page.cursor,
       has_more = page.has_more,
+      has_newer = page.has_newer,
+      leaf = page.leaf,
+      newest = page.newest,
     },
   }
 end
@@ -75,7 +92,7 @@ function handlers.export(req)
       if args.format == "md" then
         return export.write_markdown(user_id, session, req.language, write)
       end
-      return export.write_json(user_id, session, write)
+      return export.write_json(user_id, session, req.language, write)
     end,
     content_type = args.format == "md" and "text/markdown; charset=utf-8"
       or "application/json; charset=utf-8",
@@ -133,6 +150,9 @@ return {
       data = objects.list(chat_objects.message_schema),
       cursor = "integer",
       has_more = "boolean",
+      has_newer = "boolean", -- this and the next: with `around` or `after`
+      leaf = "integer",
+      newest = "integer",
     }),
     handler = handlers.messages,
   },

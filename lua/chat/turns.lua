@@ -12,7 +12,6 @@ local hooks = require "hooks"
 local llm = require "tide.llm"
 local models = require "models.models"
 local quota = require "account.quota"
-local providers = require "providers.registry"
 local session_manager = require "chat.session_manager"
 local titles = require "chat.titles"
 local turn_place = require "chat.turn_place"
@@ -47,7 +46,6 @@ end
 ---@class TurnAdmission what lets a turn begin
 ---@field model Model to ask
 ---@field file_ids integer[] of a new message
----@field takes_images boolean the model does
 ---@field disconnect "detach"|"cancel" what the client's leaving does to the
 --- reply
 ---@field turn tide.Turn the place in the session's queue
@@ -68,8 +66,7 @@ local function admit(user_id, request)
   if not model then
     return nil, refused
   end
-  local takes_images = providers.takes_images(model.provider, model.name)
-  if image and not takes_images then
+  if image and not model.takes_images then
     return nil, errors.new("images_not_supported", {
       model_name = model.name,
       name = image,
@@ -93,7 +90,6 @@ local function admit(user_id, request)
   return {
     model = model,
     file_ids = file_ids,
-    takes_images = takes_images,
     disconnect = disconnect,
     turn = turn,
   }
@@ -130,7 +126,7 @@ local function read_context(user_id, request, language, admission)
     user_id,
     place,
     admission.file_ids,
-    admission.takes_images
+    admission.model.takes_images
   )
   if not ok then
     return nil, unread

@@ -221,8 +221,8 @@ end
 function M.check()
   local wrong = {}
   for name in pairs(M.policies) do
-    for _, complaint in ipairs(M.check_policy(name, require(name))) do
-      wrong[#wrong + 1] = complaint
+    for _, problem in ipairs(M.check_policy(name, require(name))) do
+      wrong[#wrong + 1] = problem
     end
   end
   table.sort(wrong, function(a, b)

@@ -99,7 +99,7 @@ function M.save_file(user_id, session_id, upload, language)
   if not ok then
     return nil, refused
   end
-  local key, unstored = files.keep(upload)
+  local key, unstored = files.store(upload)
   if not key then
     return nil, unstored
   end

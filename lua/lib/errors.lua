@@ -43,4 +43,15 @@ function M.new(code, args)
   return { code = code, args = args, headers = headers }
 end
 
+--- The text of a code that was stored without its args, as in the error frame
+--- of a stream.
+---@param code string one that is not known any more has the text of an
+--- internal error
+---@param language "zh"|"en"
+---@return string
+function M.text(code, language)
+  local entry = M.all[code] or M.all.internal_error
+  return (entry[language]:gsub("{[%w_]+}", ""))
+end
+
 return M

@@ -141,41 +141,57 @@ function M.get_api_by_name(user_id, api_name)
   return get_one("api_name = ?", user_id, api_name)
 end
 
---- A configuration from the cache, or from the database and then cached.
+--- What is read of a configuration to know whether one has it already: the salt
+--- is random, so it names the row for good, unlike the id of a deleted one.
+---@class FoundApi
+---@field id integer
+---@field version integer
+---@field seal_salt string
+
+local SQL_FIND = "SELECT id, version, seal_salt FROM user_apis "
+  .. "WHERE user_id = ? AND model_name = ? ORDER BY id LIMIT ?"
+
+--- Finds the configurations of one model, oldest first: the first is the one to
+--- ask, the others may stand in for it.
 ---@param user_id integer
----@param now {id: integer, version: integer} just read
+---@param model_name string
+---@param limit? integer
+---@return FoundApi[]|nil found perhaps none, tide.Error|nil err
+function M.find_apis(user_id, model_name, limit)
+  return db.query(SQL_FIND, { user_id, model_name, limit or CANDIDATES_MAX })
+end
+
+--- A configuration that was just found: from the cache, or from the database
+--- and then cached.
+---@param user_id integer
+---@param found FoundApi
 ---@return table|nil api row, tide.Error|nil err api_not_found
-local function get_cached(user_id, now)
-  local row = cache.get_cached_model_config(user_id, now.id, now.version)
+function M.read_api(user_id, found)
+  local row = cache.get_cached_model_config(user_id, found.id, found.version)
   if row then
     return row
   end
   local err
-  row, err = M.get_api_by_id(user_id, now.id)
+  row, err = M.get_api_by_id(user_id, found.id)
   if row then
     cache.cache_model_config(row)
   end
   return row, err
 end
 
---- The configurations of one model, oldest first: the first is the one to ask,
---- the others may stand in for it.
+--- The configurations of one model, oldest first.
 ---@param user_id integer
 ---@param model_name string
 ---@param limit? integer
 ---@return table[]|nil api rows, tide.Error|nil err api_not_found
 function M.get_apis_by_model_name(user_id, model_name, limit)
-  local found, err = db.query(
-    "SELECT id, version FROM user_apis WHERE user_id = ? AND model_name = ? "
-      .. "ORDER BY id LIMIT ?",
-    { user_id, model_name, limit or CANDIDATES_MAX }
-  )
+  local found, err = M.find_apis(user_id, model_name, limit)
   if not found then
     return nil, err
   end
   local rows = {}
-  for _, now in ipairs(found) do
-    local row, lost = get_cached(user_id, now)
+  for _, one in ipairs(found) do
+    local row, lost = M.read_api(user_id, one)
     if row then
       rows[#rows + 1] = row
     elseif lost.code ~= "api_not_found" then -- deleted just now

@@ -87,8 +87,9 @@ function Reply:read(position) end
 function Reply:state() end
 
 --- The text so far.
----@return string content
-function Reply:text() end
+---@param kind? "content"|"reasoning" default "content"
+---@return string text
+function Reply:text(kind) end
 
 --- The length of the log: content and reasoning. Positions are within it.
 ---@return integer bytes

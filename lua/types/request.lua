@@ -9,6 +9,7 @@
 ---@field path string
 ---@field ip string the client's address (trusted proxies considered)
 ---@field language "zh"|"en" from Accept-Language
+---@field from_listed_origin boolean its Origin header is one of cors.origins
 ---@field secure boolean the client speaks TLS (public_url or trusted proxy)
 ---@field params table<string, string> path parameters, decoded
 ---@field query table<string, string> query arguments, decoded

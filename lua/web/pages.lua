@@ -45,21 +45,29 @@ function M.numbered(size, max_size)
   }
 end
 
---- The query of a list that goes back from a cursor (an id; 0 = the newest),
---- along the path that ends in `leaf` (an id; 0 = the newest message).
+--- An id of a row in a query.
+---@param name string
+---@return Schema
+local function id(name)
+  return {
+    name = name,
+    type = "integer",
+    default = 0,
+    min = 0,
+    max = 1 << 53,
+    clamp = true,
+  }
+end
+
+--- The query of a list that is a path of a tree, which ends in `leaf` (an id; 0
+--- = the newest message). A page goes back from `cursor`, lies `around` an id,
+--- or begins `after` one (0 = not given).
 ---@return Schema
 function M.cursor()
   return {
     type = "object",
     fields = {
-      {
-        name = "cursor",
-        type = "integer",
-        default = 0,
-        min = 0,
-        max = 1 << 53,
-        clamp = true,
-      },
+      id("cursor"),
       {
         name = "limit",
         type = "integer",
@@ -68,14 +76,9 @@ function M.cursor()
         max = 100,
         clamp = true,
       },
-      {
-        name = "leaf",
-        type = "integer",
-        default = 0,
-        min = 0,
-        max = 1 << 53,
-        clamp = true,
-      },
+      id("leaf"),
+      id("around"),
+      id("after"),
     },
   }
 end

@@ -1,6 +1,6 @@
 --- Small declarative schemas: what a request may carry, checked before its
---- handler runs, and what an answer looks like, for the docs. Rules of the
---- contract, section 1: unknown fields are ignored, a required string that is
+--- handler runs, and what an answer looks like, for the docs. The rules are
+--- those of docs/api.md: unknown fields are ignored, a required string that is
 --- empty counts as missing, a wrong JSON type is an error. JSON null counts as
 --- absent. A check returns a new table with the declared fields only.
 

@@ -68,7 +68,7 @@ describe('the order of JSON', () => {
     const first = await user.post('/api/chat/message', body, key);
     const again = await user.post('/api/chat/message', body, key);
     assert.equal(again.headers.get('idempotent-replayed'), 'true');
-    assert.match(first.text, /^\{"message_id":\d+,"response":".*"usage":\{.*\},"user_message_id":\d+\}\n$/);
+    assert.match(first.text, /^\{"finish_reason":"stop","message_id":\d+,"reasoning":"","response":".*"usage":\{.*\},"user_message_id":\d+\}\n$/);
     assert.equal(again.text, first.text);
   });
 });

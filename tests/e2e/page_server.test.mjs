@@ -65,9 +65,19 @@ describe('the page', () => {
     const policy = (await get('/')).headers['content-security-policy'].split('; ');
     assert.deepEqual(policy, [
       "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:",
-      "connect-src 'self'", "font-src 'self'", "base-uri 'none'", "form-action 'self'",
+      "connect-src 'self'", "font-src 'self'", "frame-src 'self'", "base-uri 'none'", "form-action 'self'",
       "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
     ]);
+  });
+
+  test('has one document that may load images from elsewhere, and nothing else', async () => {
+    const name = assets.find((asset) => /^assets\/image_frame-\w+\.html$/.test(asset));
+    const { headers } = await get(`/${name}`);
+    assert.deepEqual(headers['content-security-policy'].split('; '), [
+      "default-src 'none'", "script-src 'self'", 'img-src https:', "base-uri 'none'", "form-action 'none'",
+      "frame-ancestors 'self'", 'sandbox allow-scripts', "require-trusted-types-for 'script'", "trusted-types 'none'",
+    ]);
+    assert.equal(headers['referrer-policy'], 'no-referrer');
   });
 
   test('has assets that are good for ever', async () => {

@@ -265,10 +265,10 @@ describe('deleting a session', () => {
 describe('what there is to choose from', () => {
   const context = withServer({ env: LOOPBACK });
 
-  test('personas come in the order of the file', async () => {
+  test('personas come in the order of the file, with their texts', async () => {
     const user = await context.server.user();
     for (const path of ['/api/personas', '/api/personas/']) {
-      assert.deepEqual(await user.ok('GET', path), { data: PERSONAS.map((p) => p.name) });
+      assert.deepEqual(await user.ok('GET', path), { data: PERSONAS.map((p) => p.name), personas: PERSONAS });
     }
   });
 

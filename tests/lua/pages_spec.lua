@@ -16,7 +16,7 @@ describe("web.pages", function()
   it("has the contract's defaults", function()
     assert.same({ page = 1, page_size = 20 }, numbered({}))
     assert.same(
-      { cursor = 0, limit = 50, leaf = 0 },
+      { cursor = 0, limit = 50, leaf = 0, around = 0, after = 0 },
       schema.check_texts(pages.cursor(), {}, "en")
     )
   end)

@@ -80,13 +80,18 @@ describe("web.pipeline", function()
   end)
 
   it("takes API keys only where the route says so", function()
-    local function code_of(route)
-      local headers = { Authorization = "Bearer sk-tide-x" }
+    local function code_of(route, token)
+      local headers = { Authorization = "Bearer " .. token }
       return select(2, run(route, { headers = headers }))
     end
-    assert.equal("api_key_not_accepted", code_of({ auth = "user" }))
     local accepting = { auth = "user", api_keys = true }
-    assert.equal("invalid_api_key", code_of(accepting))
+    local refusing = { auth = "user" }
+    assert.equal("api_key_not_accepted", code_of(refusing, "sk-tide-x"))
+    assert.equal("invalid_api_key", code_of(accepting, "sk-tide-x"))
+    -- Another service's key is no login that is over.
+    assert.equal("invalid_api_key", code_of(accepting, "sk-proj-x"))
+    assert.equal("invalid_token", code_of(accepting, "a.b.bad"))
+    assert.equal("invalid_token", code_of(refusing, "sk-proj-x"))
   end)
 
   it("lets only administrators in where it says so", function()

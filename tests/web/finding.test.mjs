@@ -31,6 +31,45 @@ describe('finding', () => {
     await close();
   });
 
+  test('a version far above is shown around it, and goes on from its own end', async () => {
+    const { page, context, client, close } = await suite.open({ models: { echo: 'echo=1' } });
+    const exports = [];
+    context.on('request', (request) => { if (request.url().includes('/export')) exports.push(request.url()); });
+    const first = await client.say('echo', 'wide', 'old 0');
+    for (let i = 1; i < 50; i += 1) await client.say('echo', 'wide', `old ${i}`);
+    await client.say('echo', 'wide', 'young 1', { parent_id: first.message_id });
+    for (let i = 2; i < 50; i += 1) await client.say('echo', 'wide', `young ${i}`);
+    await page.goto(`${suite.site.url}#/c/wide/${first.message_id}`);
+    const second = mine(page).nth(1);
+    await second.getByText('young 1', { exact: true }).waitFor();
+    await second.hover();
+    await second.getByRole('button', { name: 'Previous version' }).click();
+    await second.getByText('old 1', { exact: true }).waitFor();
+    await second.getByText('1/2').waitFor();
+    await ask(page, 'goes on');
+    await mine(page).last().getByText('goes on').waitFor();
+    const { data } = await client.ok('GET', '/api/chat/sessions/wide/messages?limit=4');
+    assert.deepEqual(data.map((message) => message.content), ['old 49', 'old 49', 'goes on', 'goes on']);
+    await mine(page).getByText('old 49', { exact: true }).waitFor();
+    assert.deepEqual(exports, []);
+    await close();
+  });
+
+  test('personas are there with their texts, in the picker and to be read whole', async () => {
+    const { page, close } = await suite.open();
+    const picker = page.getByRole('button', { name: /^Persona:/ });
+    await picker.click();
+    await page.getByRole('menuitemradio', { name: /Plain/ }).getByText('You are plain.').waitFor();
+    await page.getByRole('menuitem', { name: 'Read all of their texts' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Personas' });
+    await dialog.getByText('You are the other one.').waitFor();
+    assert.ok(await dialog.getByRole('button', { name: 'Choose “潮汐”' }).isDisabled(), 'it speaks already');
+    await dialog.getByRole('button', { name: 'Choose “Other”' }).click();
+    await page.getByRole('button', { name: 'Persona: Other' }).waitFor();
+    assert.equal(await dialog.count(), 0);
+    await close();
+  });
+
   test('going back through a long session shows every message once', async () => {
     const { page, client, close } = await suite.open({ models: { echo: 'echo=1' } });
     for (let i = 0; i < 70; i += 1) await client.say('echo', 'back', `message ${i}`);

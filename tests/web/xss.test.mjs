@@ -38,6 +38,9 @@ const VECTORS = [
   '&lt;img src=x onerror=alert(1)&gt; &#60;script&#62;',
 ];
 
+/** 48 by 24. */
+const SEAL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAADAAAAAYCAIAAAAzn+mLAAAALElEQVR42u3OQQkAAAgEsPsb1bf9rSE4WIClek6JkJCQkJCQkJCQkJDQr9ACh7UhvRqQOK8AAAAASUVORK5CYII=', 'base64');
+
 /** What no text may make: elements that run or load, links that lead somewhere unsafe. */
 function unsafeElements() {
   const found = [];
@@ -76,14 +79,50 @@ describe('texts stay texts', () => {
     await close();
   });
 
-  test('a remote image is a link, and nothing asks for it', async () => {
-    const { page, close } = await suite.open({ models: { echo: null } });
-    suite.upstream.next = { text: '![a seal](https://images.example/seal.png)' };
+  test('a remote image is asked for only after a click, by a frame that can do nothing else', async () => {
+    const { page, context, close } = await suite.open({ models: { echo: null } });
+    const asked = [];
+    await context.route('https://images.example/**', (route) => {
+      asked.push(route.request());
+      return route.fulfill(route.request().url().includes('seal') ? { contentType: 'image/png', body: SEAL } : { status: 404 });
+    });
+    suite.upstream.next = { text: '![a seal](https://images.example/seal.png)\n\n![gone](https://images.example/gone.png)\n\n'
+      + '![plain](http://images.example/plain.png)' };
     await ask(page, 'Show me a seal');
+    await page.reload();
     const link = replies(page).getByRole('link', { name: /a seal/ });
     assert.equal(await link.getAttribute('href'), 'https://images.example/seal.png');
     assert.match(await link.getAttribute('rel'), /noopener noreferrer/);
-    assert.equal(await page.locator('img').count(), 0);
+    assert.equal(await page.locator('img, iframe').count(), 0);
+    assert.equal(await replies(page).getByRole('button', { name: /^Show “plain”/ }).count(), 0, 'HTTPS only');
+    assert.deepEqual(asked, []);
+
+    await replies(page).getByRole('button', { name: 'Show “a seal”, from images.example' }).click();
+    const frame = page.frameLocator('.remote-image-frame');
+    await frame.locator('img').waitFor();
+    await page.waitForFunction(() => document.querySelector('.remote-image-frame').offsetWidth === 48);
+    assert.equal(await page.locator('.remote-image-frame').evaluate((element) => element.offsetHeight), 24);
+    assert.deepEqual(asked.map((request) => [request.url(), request.headers().referer]),
+      [['https://images.example/seal.png', undefined]]);
+    const inside = page.frames().find((one) => one.url().includes('image_frame'));
+    const can = await inside.evaluate(async () => ({
+      origin, cookie: (() => { try { return document.cookie; } catch { return 'refused'; } })(),
+      fetched: await fetch('/api/me').then(() => true, () => false),
+      page: (() => { try { return Boolean(parent.document.body); } catch { return 'refused'; } })(),
+    }));
+    assert.deepEqual(can, { origin: 'null', cookie: 'refused', fetched: false, page: 'refused' });
+
+    await replies(page).getByRole('button', { name: /^Show “gone”/ }).click();
+    await replies(page).getByText('The image could not be loaded.').waitFor();
+    const loaded = await page.evaluate(() => new Promise((done) => {
+      const image = new Image();
+      image.onload = () => done(true);
+      image.onerror = () => done(false);
+      image.src = 'https://images.example/seal.png';
+    }));
+    assert.equal(loaded, false, 'the page itself may not');
+    const expected = /images\.example|api\/me/;
+    context.problems = context.problems.filter((problem) => !expected.test(problem));
     await close();
   });
 

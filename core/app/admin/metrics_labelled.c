@@ -46,7 +46,7 @@ static void put_requests(void *arg, const struct tt_route_stats *stats)
     }
 }
 
-/* The buckets are cumulative, and the count is taken last: so none is larger than the next. */
+/* The buckets are cumulative, and the count is read last, so none is larger than the next. */
 static void put_durations(void *arg, const struct tt_route_stats *stats)
 {
     struct tt_buf *out = arg;

@@ -1,4 +1,4 @@
-/* The table. Its order is that of both answers; rows of one section stand together. */
+/* The table. Both answers have its order; rows of one section stand together. */
 #include "app/admin/metrics_table.h"
 
 #include "app/admin/metrics_labelled.h"
@@ -33,8 +33,8 @@ const struct tt_metric tt_metrics[] = {
     {GAUGE("tasks", "Running coroutines of requests and timers."), WORKER(tasks)},
     {GAUGE("replies_running", "Replies being generated."), WORKER(replies)},
     {GAUGE("script_memory_bytes", "Memory of the current script state."), WORKER(script_memory)},
-    {GAUGE("loop_turn_max_seconds", "Longest turn of the event loop since the last scrape."),
-     WORKER(slowest_turn_us), .divide = 1e6},
+    {GAUGE("loop_turn_max_seconds", "Longest tick of the event loop since the last scrape."),
+     WORKER(slowest_tick_us), .divide = 1e6},
     {COUNTER("upstream_calls_total", "Calls to upstreams."), WORKER(upstream.started)},
     {COUNTER("upstream_failures_total", "Upstream calls that got no answer."),
      WORKER(upstream.failed)},

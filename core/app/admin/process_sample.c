@@ -1,4 +1,4 @@
-/* Everything here is behind a lock of its own, or atomic. */
+/* Everything that is read here has its own lock, or is atomic. */
 #include "app/admin/process_sample.h"
 
 #include "app/reload/builder.h"

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cache/redis_url.h"
 #include "db/db.h"
+#include "http/origin.h"
 #include "upstream/egress.h"
 
 #include <ctype.h>
@@ -32,7 +33,7 @@ static int check_database(struct tt_str value, struct tt_err *err)
     return value.len == 0 ? 0 : tt_db_check_url(value, err);
 }
 
-/* What follows the scheme; "" when it is no address. */
+/* The part after the scheme; "" if it is not an address. */
 static struct tt_str after_scheme(struct tt_str value)
 {
     size_t scheme = tt_str_starts(value, TT_STR("https://"))  ? 8
@@ -41,18 +42,7 @@ static struct tt_str after_scheme(struct tt_str value)
     return tt_str_of(value.data + scheme, value.len - scheme);
 }
 
-static int check_origin(struct tt_str value, struct tt_err *err)
-{
-    struct tt_str rest = after_scheme(value);
-    /* Compared byte by byte with what browsers send: a path would never match. */
-    if (rest.len > 0 && tt_str_find(rest, '/') < 0)
-        return 0;
-    return tt_err_set(
-        err, 0, "invalid_setting",
-        "needs scheme://host[:port] without a path, such as https://chat.example.org");
-}
-
-/* A segment as browsers leave it in a path; they take "." and ".." away. */
+/* A path segment that browsers do not change; they remove "." and "..". */
 static bool is_plain_segment(struct tt_str segment)
 {
     for (size_t i = 0; i < segment.len; i++)
@@ -61,7 +51,7 @@ static bool is_plain_segment(struct tt_str segment)
     return segment.len > 0 && !tt_str_eq(segment, TT_STR(".")) && !tt_str_eq(segment, TT_STR(".."));
 }
 
-/* With such a first segment nobody could tell the address of the page from one below it. */
+/* With such a first segment, the page's address could not be distinguished from one below it. */
 static bool is_own_root(struct tt_str segment)
 {
     static const char *const roots[] = {"api",    "v1",    "admin", "assets",       "livez",
@@ -182,8 +172,9 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_CORS_ORIGINS",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_origin,
-     .help = "origins of other sites that may call the API"},
+     .check = tt_http_origin_check,
+     .help =
+         "origins of other sites that may call the API; https://*.example.org allows one label"},
     {.key = "outbound.allow",
      .env = "TIDETALK_OUTBOUND_ALLOW",
      .type = TT_CONF_LIST,

@@ -1,4 +1,4 @@
-/* The table of settings, for what reads it (settings_load.c). Private to app. */
+/* The table of settings, for the code that reads it (settings_load.c). Private to app. */
 #pragma once
 #include "base/conf.h"
 

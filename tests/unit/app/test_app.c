@@ -1,14 +1,12 @@
 /* The server as a whole: the lock, up and down, with work left over. */
 #include "app/app.h"
 #include "app/support.h"
-#include "base/clock.h"
 #include "upstream/local_call.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <pthread.h>
-#include <sys/file.h>
 
 static bool head_is_shifted; /* the HTTP library behaves as another version might */
 

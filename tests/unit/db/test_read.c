@@ -16,12 +16,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 /* What came of a read. */
 struct seen {
     void (*look)(struct tt_db_rows *rows); /* at the first row; may be NULL */
@@ -321,17 +315,19 @@ static void test_no_database(void **state)
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_rows_and_types, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_on_a_loop_that_is_not_attached, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_step_budget, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_it_may_stop_early, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_it_may_be_left_by_longjmp, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_follows_the_schema, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_more_statements_than_the_cache, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_statements_that_look_alike, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_more_columns_than_usual, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_database, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows_and_types, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_on_a_loop_that_is_not_attached, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_step_budget, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_it_may_stop_early, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_it_may_be_left_by_longjmp, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_follows_the_schema, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_more_statements_than_the_cache, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_statements_that_look_alike, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_more_columns_than_usual, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_no_database, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

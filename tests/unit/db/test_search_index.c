@@ -1,22 +1,15 @@
 /* The job that indexes what the triggers of the real schema have queued. */
-#include "db/migrate.h"
 #include "db/search_index.h"
 #include "db/sqlite_fts5.h"
 #include "support.h"
-
-#define MIGRATIONS TT_TEST_DATA "/../../migrations"
 
 static struct fixture *begin_on(const char *scheme)
 {
     struct fixture *f = fixture_new("SELECT 1");
     snprintf(f->url, sizeof(f->url), "%s:%s", scheme, f->path);
-    struct tt_migrate_report report = {0};
-    struct tt_err err = {0};
 
     tt_fts5_setup();
-    if (tt_db_migrate(f->url, MIGRATIONS, false, &report, &err) != 0)
-        fail_msg("%s", err.message);
-    tt_buf_free(&report.text);
+    fixture_migrate(f, -1);
     open_db(f, NULL);
     outside_exec(f->path, "INSERT INTO users (id, username, password_hash, created_at, updated_at)"
                           " VALUES (1, 'moon', '', '', '');"

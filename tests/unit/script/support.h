@@ -50,10 +50,7 @@ static inline void rig_put(struct rig *rig, const char *name, const char *text)
         *slash = 0;
         mkdir(path, 0700);
     }
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    write_text_file(path, text);
 }
 
 static inline void rig_remove(struct rig *rig, const char *name)
@@ -349,6 +346,14 @@ static inline void rig_expect(struct rig *rig, const char *body, const char *wan
     const char *got = rig_eval(rig, body);
     if (strcmp(got, want) != 0)
         fail_msg("%s\n  got  %s\n  want %s", body, got, want);
+}
+
+/* The same after RIG_BEGIN. */
+static inline void rig_expect_begun(struct rig *rig, const char *body, const char *want)
+{
+    char whole[8192];
+    snprintf(whole, sizeof(whole), RIG_BEGIN "%s", body);
+    rig_expect(rig, whole, want);
 }
 
 /* The result holds this text. */

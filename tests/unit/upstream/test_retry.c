@@ -4,13 +4,6 @@
 
 #define CANDIDATES 4
 
-static bool serve_status(struct fake_request *request)
-{
-    const char *path = strchr(request->head.data, ' ') + 1;
-    fake_answer(request->fd, atoi(path + 2), "text/html", TT_STR("SECRET"));
-    return true;
-}
-
 static bool serve_plain(struct fake_request *request)
 {
     fake_sse_head(request->fd);
@@ -31,11 +24,6 @@ static bool serve_limited(struct fake_request *request)
              atoi(path + 8));
     fake_puts(request->fd, head);
     return true;
-}
-
-static bool serve_hang(struct fake_request *request)
-{
-    return fake_hang(request);
 }
 
 static bool serve_reset(struct fake_request *request)
@@ -65,9 +53,9 @@ static bool serve_html(struct fake_request *request)
 }
 
 static const struct fake_route routes[ROUTES] = {
-    {"/plain", serve_plain}, {"/limited", serve_limited}, {"/hang", serve_hang},
+    {"/plain", serve_plain}, {"/limited", serve_limited}, {"/hang", fake_hang},
     {"/reset", serve_reset}, {"/cut", serve_cut},         {"/no-text", serve_no_text},
-    {"/html", serve_html},   {"/s", serve_status},        {NULL, NULL},
+    {"/html", serve_html},   {"/s", fake_status},         {NULL, NULL},
 };
 
 static struct tt_breakers *breakers;

@@ -1,11 +1,6 @@
 /* How a reply from an upstream ends early: limits, stopping, another try. */
 #include "upstream/upstream_fixture.h"
 
-static bool serve_hang(struct fake_request *request)
-{
-    return fake_hang(request);
-}
-
 static bool serve_hang_mid(struct fake_request *request)
 {
     fake_sse_head(request->fd);
@@ -66,13 +61,6 @@ static bool serve_comments(struct fake_request *request)
     return false;
 }
 
-static bool serve_status(struct fake_request *request)
-{
-    const char *path = strchr(request->head.data, ' ') + 1;
-    fake_answer(request->fd, atoi(path + 2), "text/html", TT_STR("SECRET"));
-    return true;
-}
-
 static bool serve_plain(struct fake_request *request)
 {
     fake_sse_head(request->fd);
@@ -90,7 +78,7 @@ static bool serve_cut(struct fake_request *request)
 
 static const struct fake_route routes[ROUTES] = {
     {"/hang-mid", serve_hang_mid},
-    {"/hang", serve_hang},
+    {"/hang", fake_hang},
     {"/open-after-done", serve_open_after_done},
     {"/endless", serve_endless},
     {"/big-line", serve_big_line},
@@ -98,7 +86,7 @@ static const struct fake_route routes[ROUTES] = {
     {"/plain", serve_plain},
     {"/cut", serve_cut},
     {"/comments", serve_comments},
-    {"/s", serve_status},
+    {"/s", fake_status},
     {NULL, NULL},
 };
 

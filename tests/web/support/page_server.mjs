@@ -11,8 +11,11 @@ const DIST = join(ROOT, 'web/dist');
 const FROM_SERVER = process.env.PAGE_FROM === 'server';
 
 export const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-  + "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+  + "connect-src 'self'; font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
   + "require-trusted-types-for 'script'; trusted-types 'none'";
+
+const IMAGE_FRAME_POLICY = "default-src 'none'; script-src 'self'; img-src https:; base-uri 'none'; form-action 'none'; "
+  + "frame-ancestors 'self'; sandbox allow-scripts; require-trusted-types-for 'script'; trusted-types 'none'";
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -26,7 +29,7 @@ function serveFile(path, answer) {
   if (path.includes('..') || !existsSync(file)) return false;
   answer.writeHead(200, {
     'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
-    'Content-Security-Policy': POLICY,
+    'Content-Security-Policy': path.startsWith('/assets/image_frame-') ? IMAGE_FRAME_POLICY : POLICY,
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': path === '/' ? 'no-cache' : 'public, max-age=31536000, immutable',

@@ -2,7 +2,7 @@ import { request, send } from './http.js';
 
 const path = (id) => `chat/sessions/${encodeURIComponent(id)}`;
 
-/** A page of a session's messages; `query`: cursor, leaf, limit. */
+/** A page of a session's messages; `query`: limit, leaf, and cursor, around or after. */
 export const listMessages = (sessionId, query) => request('GET', `${path(sessionId)}/messages`, { query });
 
 /** Sends a message; the answer is a stream. The same `key` again does nothing twice. */

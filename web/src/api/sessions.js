@@ -12,6 +12,5 @@ export const updateSession = (id, changes) => request('PATCH', path(id), { body:
 export const deleteSession = (id, keepalive) => request('DELETE', path(id), { keepalive });
 
 export const exportAddress = (id, format) => address(`${path(id)}/export`, { format });
-export const exportJson = (id) => request('GET', `${path(id)}/export`, { query: { format: 'json' } });
 
 export const search = (q, page, signal) => request('GET', 'chat/search', { query: { q, page, page_size: 30 }, signal });

@@ -1,5 +1,7 @@
 // Above the messages: the model and the persona that speak, and the session's title for screen readers and print.
+import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { loadExtras } from '../app/load_extras.js';
 import { t } from '../i18n/index.js';
 import { chooseModel, choosePersona, modelOf, personaOf } from '../state/choice.js';
 import { models, personas } from '../state/models.js';
@@ -8,7 +10,10 @@ import { go, settingsLink } from '../state/route.js';
 import { sessionOf } from '../state/sessions.js';
 import { drawerOpen } from '../state/windows.js';
 import { Icon } from '../ui/icon.jsx';
+import { lazy } from '../ui/lazy.jsx';
 import { Menu } from '../ui/menu.jsx';
+
+const PersonaDialog = lazy(loadExtras, 'PersonaDialog');
 
 function ModelPicker({ chat }) {
   const current = modelOf(chat);
@@ -28,16 +33,22 @@ function ModelPicker({ chat }) {
 }
 
 function PersonaPicker({ chat }) {
+  const reading = useSignal(false);
   if (!personas.value.length) return null;
   const current = personaOf(chat);
-  const items = personas.value.map((name) => ({
-    label: name, checked: name === current, run: () => choosePersona(chat, name),
+  const choose = (name) => choosePersona(chat, name);
+  const items = personas.value.map(({ name, content }) => ({
+    label: name, description: content, checked: name === current, run: () => choose(name),
   }));
+  items.push(null, { label: t('read_personas'), icon: 'file', run: () => { reading.value = true; } });
   return (
-    <Menu label={t('persona_picker', { name: current })} title={t('persona')} class="picker persona" items={items}>
-      <Icon name="user" />
-      <span class="picker-name">{current}</span>
-    </Menu>
+    <>
+      <Menu label={t('persona_picker', { name: current })} title={t('persona')} class="picker persona" items={items}>
+        <Icon name="user" />
+        <span class="picker-name">{current}</span>
+      </Menu>
+      {reading.value && <PersonaDialog current={current} onChoose={choose} onClose={() => { reading.value = false; }} />}
+    </>
   );
 }
 

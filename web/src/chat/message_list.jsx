@@ -40,7 +40,7 @@ export function MessageList({ chat }) {
   const newer = useRef(null);
   const { atBottom, toBottom } = useBottom(scroller, content);
   const messages = chat.messages.value;
-  const hasNewer = chat.newerIds.value.length > 0;
+  const hasNewer = chat.hasNewer.value;
   useStablePosition(scroller, messages[0]?.key);
   useTarget(chat, scroller, atBottom);
   useNear(older, scroller, () => chat.loadOlder().catch(() => {}), messages[0]);

@@ -1,4 +1,5 @@
 // What a model answered: its text, how it came to it, and what can be done with it.
+import { loadReplyParts } from '../app/load_reply_parts.js';
 import { t } from '../i18n/index.js';
 import { Markdown } from '../markdown/lazy_markdown.jsx';
 import { retry } from '../state/chat.js';
@@ -6,8 +7,11 @@ import { modelOf } from '../state/choice.js';
 import { formatNumber } from '../ui/format.js';
 import { CopyButton } from '../ui/copy_button.jsx';
 import { Icon } from '../ui/icon.jsx';
+import { lazy } from '../ui/lazy.jsx';
 import { Branches } from './branches.jsx';
 import { Reasoning } from './reasoning.jsx';
+
+const ReplyNote = lazy(loadReplyParts, 'ReplyNote');
 
 /** What is there of a reply: all of it, or what has been written so far. */
 function stateOf(message) {
@@ -24,18 +28,6 @@ function stateOf(message) {
 
 const Pending = () => <p class="pending"><span class="offscreen">{t('waiting_for_reply')}</span><i /><i /><i /></p>;
 const Reconnecting = () => <p class="reply-note" role="status"><Icon name="offline" />{t('reconnecting')}</p>;
-
-const NOTES = { stopped: 'reply_stopped', interrupted: 'reply_interrupted', error: 'reply_failed' };
-
-function Note({ message }) {
-  if (!NOTES[message.status]) return null;
-  return (
-    <p class={`reply-note ${message.status}`} role={message.error ? 'alert' : undefined}>
-      <Icon name={message.status === 'stopped' ? 'stop' : 'warning'} />
-      <span>{message.error?.message ?? t(NOTES[message.status])}</span>
-    </p>
-  );
-}
 
 function Usage({ usage }) {
   if (!usage?.output_tokens) return null;
@@ -65,11 +57,11 @@ export function Reply({ chat, message }) {
   const ended = phase === 'ended';
   return (
     <>
-      <Reasoning text={reasoning} seconds={reasoningSeconds} live={phase === 'thinking'} chat={chat} messageId={message.id} />
+      <Reasoning text={reasoning} seconds={reasoningSeconds} live={phase === 'thinking'} />
       {content && <Markdown text={content} live={!ended} />}
       {phase === 'sending' && !content && <Pending />}
       {waiting && <Reconnecting />}
-      {ended && <Note message={message} />}
+      {ended && <ReplyNote chat={chat} message={message} />}
       {ended && <Actions chat={chat} message={message} />}
     </>
   );

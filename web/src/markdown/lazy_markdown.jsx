@@ -1,15 +1,11 @@
 // Markdown, whose code is loaded beside the first messages. Until it is there, a text is shown as it is.
 import { signal } from '@preact/signals';
-import { loadStyle } from '../ui/style_sheet.js';
+import { loadReplyParts } from '../app/load_reply_parts.js';
 
 const loaded = signal(null);
-let loading;
 
 export function loadMarkdown() {
-  loading ??= Promise.all([import('./markdown.jsx'), loadStyle('reply')]).then(
-    ([module]) => { loaded.value = module.Markdown; },
-    () => { loading = undefined; }, // the network: the next text asks again
-  );
+  loadReplyParts().then((module) => { loaded.value = module.Markdown; }, () => {});
 }
 
 export function Markdown({ text, live }) {

@@ -59,8 +59,8 @@ const localReply = (modelName) => localMessage({ role: 'assistant', content: '',
 export function sendText(chat, request) {
   if (!chat.id) nameConversation(chat);
   if (chat.leaf && request.parent_id === undefined) {
-    const last = chat.messages.value.findLast((message) => message.role === 'assistant' && message.id);
-    if (last) request = { ...request, parent_id: last.id };
+    const last = chat.messages.value.findLast((message) => message.role === 'assistant' && message.id)?.id;
+    if (last) request = { ...request, parent_id: chat.hasNewer.value ? chat.leaf : last };
   }
   if (!sessionOf(chat.id)?.MessageCount) sessionStarted(chat.id, request);
   start(chat, { session_id: chat.id, ...request });
@@ -82,7 +82,7 @@ function deliver(chat, entry, kept = chat.messages.peek()) {
   });
   chat.leaf = 0;
   batch(() => {
-    chat.newerIds.value = [];
+    chat.hasNewer.value = false;
     chat.messages.value = [...kept, ...asked, { ...reply, live: turn.live }];
     chat.turn.value = turn;
   });
@@ -103,7 +103,8 @@ async function finish(chat, replyKey, askedKey, { frame, error, content, reasoni
     if (shown) {
       chat.update(replyKey, {
         live: undefined, id: frame?.message_id ?? shown.id, content, reasoning, reasoningSeconds: seconds,
-        status: error ? 'error' : statusOf(frame), usage: frame?.usage, error: error ?? frameError(frame),
+        status: error ? 'error' : statusOf(frame), finishReason: frame?.finish_reason, usage: frame?.usage,
+        error: error ?? frameError(frame), endedHere: true,
       });
     }
     if (frame?.user_message_id) chat.update(askedKey, { id: frame.user_message_id });
@@ -128,7 +129,7 @@ async function undo(chat, entry, error, replyKey) {
   const stored = chat.messages.value.filter((message) => message.id > newest);
   const reply = stored.findLast((message) => message.role === 'assistant');
   if (reply) {
-    chat.update(reply.key, { error });
+    chat.update(reply.key, { error, endedHere: true });
     return;
   }
   notifyError(error);

@@ -17,7 +17,7 @@ export function chooseModel(chat, name) {
 
 /** The first persona speaks when nobody is named. */
 export const personaOf = (chat) =>
-  chat.persona.value || sessionOf(chat.id)?.Persona || personas.value[0] || '';
+  chat.persona.value || sessionOf(chat.id)?.Persona || personas.value[0]?.name || '';
 
 export function choosePersona(chat, name) {
   chat.persona.value = name;

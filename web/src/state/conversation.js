@@ -4,7 +4,6 @@ import { batch, computed, signal } from '@preact/signals';
 import * as api from '../api/messages.js';
 import { untilReached } from '../api/retry.js';
 import { fromWire, merged } from './message.js';
-import { MessageTree } from './message_tree.js';
 
 const PAGE = 40;
 /** Messages in the window at most, about. */
@@ -16,8 +15,9 @@ export class Conversation {
   status = signal('ready');
   error = signal(null);
   hasOlder = signal(false);
-  /** Ids that follow the window on the path, when it does not reach the leaf. */
-  newerIds = signal([]);
+  /** Whether messages follow the window on the path; it ends in `#end` then. */
+  hasNewer = signal(false);
+  #end = 0;
   /** The leaf that was chosen; 0: the newest message. */
   leaf = 0;
   /** The turn that is running here, see turn.js. */
@@ -31,7 +31,6 @@ export class Conversation {
   attachments = signal([]);
   busy = computed(() => this.turn.value !== null);
 
-  #tree;
   #loading = false;
   closed = false;
 
@@ -52,31 +51,31 @@ export class Conversation {
   }
 
   async #load(target) {
-    const page = await api.listMessages(this.id, { limit: PAGE });
-    this.leaf = 0;
-    this.#replace(page, []);
-    if (target && !page.data.some((row) => row.id === target)) await this.#openAround(target);
-    this.target.value = target;
-    this.status.value = 'ready';
-  }
-
-  async #openAround(target) {
-    const tree = await this.tree();
-    const leaf = tree.newestBelow(target);
-    const path = tree.pathTo(leaf);
-    const end = Math.min(path.indexOf(target) + PAGE / 2, path.length - 1);
-    this.#replace(await api.listMessages(this.id, { leaf: path[end], limit: PAGE }), path.slice(end + 1));
-    this.leaf = leaf === tree.newest ? 0 : leaf;
-  }
-
-  #replace(page, newerIds) {
+    const page = await (target ? this.#around(target) : this.#newest());
     if (this.closed) return;
     const known = new Map(this.messages.value.map((message) => [message.id, message]));
     batch(() => {
       this.messages.value = page.data.map((row) => merged(known.get(row.id), fromWire(row)));
       this.hasOlder.value = page.has_more;
-      this.newerIds.value = newerIds;
     });
+    this.target.value = target;
+    this.status.value = 'ready';
+  }
+
+  async #newest() {
+    const page = await api.listMessages(this.id, { limit: PAGE });
+    this.leaf = 0;
+    this.hasNewer.value = false;
+    return page;
+  }
+
+  /** The page around a message, on the newest branch through it. */
+  async #around(id) {
+    const page = await api.listMessages(this.id, { around: id, limit: PAGE });
+    this.leaf = page.leaf === page.newest ? 0 : page.leaf;
+    this.#end = page.leaf;
+    this.hasNewer.value = page.has_newer;
+    return page;
   }
 
   async loadOlder() {
@@ -89,7 +88,7 @@ export class Conversation {
       const all = [...page.data.map(fromWire), ...this.messages.value];
       const kept = this.busy.value ? all : all.slice(0, WINDOW_MAX);
       batch(() => {
-        this.newerIds.value = [...all.slice(kept.length).map((message) => message.id), ...this.newerIds.value];
+        if (kept.length < all.length) this.#leaveEnd(all.at(-1).id);
         this.messages.value = kept;
         this.hasOlder.value = page.has_more;
       });
@@ -98,28 +97,35 @@ export class Conversation {
     }
   }
 
+  /** The window gives its last messages up. */
+  #leaveEnd(last) {
+    if (!this.hasNewer.value) this.#end = last;
+    this.hasNewer.value = true;
+  }
+
   async loadNewer() {
-    const next = this.newerIds.value.slice(0, PAGE);
-    if (this.#loading || !next.length) return;
+    const last = this.messages.value.at(-1);
+    if (this.#loading || !this.hasNewer.value || !last?.id) return;
     this.#loading = true;
     try {
-      const page = await api.listMessages(this.id, { leaf: next.at(-1), limit: next.length });
-      if (this.closed || this.newerIds.value[0] !== next[0]) return;
+      const page = await api.listMessages(this.id, { after: last.id, leaf: this.#end, limit: PAGE });
+      if (this.closed || this.messages.value.at(-1) !== last) return;
       const all = [...this.messages.value, ...page.data.map(fromWire)];
       const kept = all.slice(-WINDOW_MAX);
       batch(() => {
-        this.newerIds.value = this.newerIds.value.slice(next.length);
+        this.hasNewer.value = page.has_newer;
         this.messages.value = kept;
         if (kept.length < all.length) this.hasOlder.value = true;
       });
     } finally {
       this.#loading = false;
     }
+    if (!this.hasNewer.value) await this.refresh(); // what came after the end that was known
   }
 
   /** Brings the window's end up to date: after a turn, after another tab wrote, when the page is shown again. */
   async refresh() {
-    if (!this.id || this.newerIds.value.length || this.status.value === 'loading') return;
+    if (!this.id || this.hasNewer.value || this.status.value === 'loading') return;
     const page = await api.listMessages(this.id, { limit: PAGE, leaf: this.leaf || undefined });
     if (!this.closed) this.applyEnd(page);
   }
@@ -133,7 +139,6 @@ export class Conversation {
     const unsent = have.filter((message) => message.id === null);
     const all = [...(begin > 0 ? have.slice(0, begin) : []), ...fresh, ...unsent];
     const unchanged = all.length === have.length && all.every((message, i) => message === have[i]);
-    this.#tree = undefined;
     if (unchanged) return;
     batch(() => {
       this.messages.value = all;
@@ -141,21 +146,10 @@ export class Conversation {
     });
   }
 
-  /** The branches of the whole session, told by its export: pages tell only one path. */
-  async tree() {
-    this.#tree ??= await MessageTree.load(this.id);
-    return this.#tree;
-  }
-
-  /** Shows the branch that goes through `siblingId`, to its newest end. */
+  /** Shows the branch that goes through `siblingId`, around it. */
   async showBranch(siblingId) {
-    const tree = await this.tree();
-    const leaf = tree.newestBelow(siblingId);
-    const page = await api.listMessages(this.id, { leaf, limit: PAGE });
-    if (this.closed) return;
-    this.leaf = leaf === tree.newest ? 0 : leaf;
-    this.newerIds.value = [];
-    this.applyEnd(page);
+    const page = await this.#around(siblingId);
+    if (!this.closed) this.applyEnd(page);
   }
 
   /** Replaces one message by its key. */

@@ -15,9 +15,11 @@ export function fromWire(row) {
     id: row.id,
     role: row.role,
     content: row.content,
-    reasoning: row.reasoning ?? '',
+    reasoning: row.reasoning,
     reasoningSeconds: readReasoningTime(row.id),
     status: row.status,
+    finishReason: row.finish_reason,
+    error: row.error && { code: row.error.code, message: row.error.text },
     parentId: row.parent_id,
     siblings: row.siblings,
     fileIds: row.file_ids ?? [],
@@ -28,10 +30,11 @@ export function fromWire(row) {
 }
 
 const same = (a, b) => a.content === b.content && a.status === b.status
-  && a.siblings?.length === b.siblings.length && a.parentId === b.parentId && Boolean(a.usage) === Boolean(b.usage);
+  && a.siblings?.length === b.siblings.length && a.parentId === b.parentId && Boolean(a.usage) === Boolean(b.usage)
+  && a.finishReason === b.finishReason;
 
 /** The known message if the server tells nothing new of it, else the new state of it. What only this page knows (its
- * key, an error's text, what was thought) is kept. */
+ * key, the error of a request, how long the model thought) is kept. */
 export function merged(known, fresh) {
   if (!known) return fresh;
   if (known.live && fresh.status === 'streaming') return known;
@@ -39,8 +42,8 @@ export function merged(known, fresh) {
   return {
     ...fresh,
     key: known.key,
-    error: known.error,
-    reasoning: fresh.reasoning || known.reasoning,
+    endedHere: known.endedHere,
+    error: fresh.error ?? known.error,
     reasoningSeconds: known.reasoningSeconds ?? fresh.reasoningSeconds,
   };
 }

@@ -3,7 +3,7 @@ import { computed, signal } from '@preact/signals';
 import * as api from '../api/models.js';
 import { readStored, writeStored } from './storage.js';
 
-/** [{model_name, provider, builtin}]; [name] */
+/** [{model_name, provider, builtin}]; [{name, content}] */
 export const models = signal([]);
 export const personas = signal([]);
 
@@ -21,8 +21,7 @@ export async function loadModels() {
 }
 
 export async function loadPersonas() {
-  const { data } = await api.listPersonas();
-  personas.value = data;
+  personas.value = (await api.listPersonas()).personas;
 }
 
 /** The model for a new chat: the one used last, or the user's own, or demo. */

@@ -1,0 +1,1 @@
+(()=>{var e=new Image,t=o=>parent.postMessage(o,"*");document.body.style.margin="0";Object.assign(e.style,{display:"block",width:"100%"});e.onload=()=>t({width:e.naturalWidth,height:e.naturalHeight});e.onerror=()=>t({failed:!0});e.src=decodeURIComponent(location.hash.slice(1));document.body.append(e);})();
