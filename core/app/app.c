@@ -14,6 +14,7 @@
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "chat/reply_store.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
@@ -315,6 +316,7 @@ int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool pu
     app->settings = settings;
     app->lock_fd = -1;
     app->started_ms = tt_clock_mono_ms();
+    tt_mem_open_reserve();
     if (bring_up(app, public_listener, err) == 0)
         return 0;
     tt_app_stop(app, 0);
@@ -385,6 +387,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
     tt_admin_free(app->admin);
+    tt_mem_close_reserve();
     tt_route_stats_set_free(app->serving.route_stats);
     if (app->lock_fd >= 0)
         close(app->lock_fd);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "http/origin.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
@@ -313,7 +314,9 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     }
     enter_generation(request);
     add_cors(request);
-    if (request->route)
+    if (tt_mem_is_short())
+        tt_request_fail(request, &(struct tt_request_error){.code = "no_memory", .status = 503});
+    else if (request->route)
         begin_route(request, body_max);
     else
         answer_no_route(request);
