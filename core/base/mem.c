@@ -100,13 +100,18 @@ void *tt_alloc(size_t size)
     return p;
 }
 
-void *tt_realloc(void *old, size_t size)
+void *tt_try_realloc(void *old, size_t size)
 {
     void *p = fails(size) ? NULL : realloc(old, size ? size : 1);
-    if (!p) {
-        give_back_reserve();
-        p = realloc(old, size ? size : 1);
-    }
+    if (p)
+        return p;
+    give_back_reserve();
+    return realloc(old, size ? size : 1);
+}
+
+void *tt_realloc(void *old, size_t size)
+{
+    void *p = tt_try_realloc(old, size);
     if (!p)
         out_of_memory();
     return p;

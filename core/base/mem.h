@@ -8,6 +8,8 @@
 
 void *tt_alloc(size_t size) __attribute__((malloc, returns_nonnull)); /* zeroed */
 void *tt_realloc(void *old, size_t size) __attribute__((returns_nonnull));
+/* The same for memory whose size comes from outside. Fails: NULL, `old` is as it was. */
+void *tt_try_realloc(void *old, size_t size);
 char *tt_strndup(const char *data, size_t len) __attribute__((returns_nonnull)); /* adds a NUL */
 
 #define TT_NEW(type) ((type *)tt_alloc(sizeof(type)))
