@@ -56,6 +56,7 @@ static void fill_tide(struct tt_worker *worker)
     tide->upload_max = app->serving.upload_max;
     tide->egress = app->egress;
     tide->keys = &app->keys;
+    tide->tokens = tt_token_memo_new();
     tide->setting = tt_settings_for_lua;
     tide->setting_arg = (void *)app->settings;
 }
@@ -199,6 +200,7 @@ void tt_worker_destroy(struct tt_worker *worker)
     tt_client_free(worker->tide.chat.client);
     tt_timers_destroy(&worker->tide.runtime.timers);
     tt_generation_unref(worker->dispatcher.generation);
+    tt_token_memo_free(worker->tide.tokens);
     if (worker->tide.cache)
         tt_cache_free(worker->tide.cache);
     tt_loop_free(worker->loop);

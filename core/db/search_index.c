@@ -1,14 +1,15 @@
-/* One job at a time, with few rows and little text, so that turns behind it in the writer's queue
- * wait only briefly (2 ms for messages of twenty words, some 15 ms for 32 KiB of words that are all
- * different); long messages are indexed part by part. The number of jobs that the database has
- * completed shows whether there may be work: an idle server submits nothing. */
+/* One job at a time, with some rows and little text, so that turns behind it in the writer's queue
+ * wait only briefly (8 ms for messages of twenty words, some 15 ms for 32 KiB of words that are all
+ * different); long messages are indexed part by part. Rarely, because the index is written for all
+ * rows of a job at once. The number of jobs that the database has completed shows whether there may
+ * be work: an idle server submits nothing. */
 #include "db/search_index.h"
 
 #include "base/log.h"
 #include "db/engine.h"
 
-#define PAUSE_MS    500
-#define GIVE_WAY_MS 10 /* between two jobs: turns that wait for the writer come first */
+#define PAUSE_MS    2000 /* a search brings its user's messages in itself, before it begins */
+#define GIVE_WAY_MS 10   /* between two jobs: turns that wait for the writer come first */
 
 static const char SQL_IS_BEHIND[] =
     "SELECT 1 FROM message_search_queue WHERE user_id = ?1 AND is_long = 0 LIMIT 1";

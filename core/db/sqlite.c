@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/sqlite_fts5.h"
+#include "db/sqlite_gather.h"
+#include "db/sqlite_read_lock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +17,10 @@
 
 #define CACHE_MAX    128
 #define SQL_SIZE_MAX (256 << 10)
-#define ROW_SIZE_MAX (128 << 20) /* of a value too: far above settings for replies and files */
+/* What a statement that may fail half-way remembers of the pages it changes, in one piece; more
+ * goes to a temporary file. */
+#define STATEMENT_JOURNAL_MAX (1 << 20)
+#define ROW_SIZE_MAX          (128 << 20) /* of a value too: far above settings for replies and files */
 
 /* ---- errors ---- */
 
@@ -80,7 +85,10 @@ static void setup_library(void)
 {
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, STATEMENT_JOURNAL_MAX);
     tt_fts5_setup();
+    tt_gather_setup();
+    tt_read_lock_setup();
 }
 
 /* Statements from outside (jobs, queries) share our transaction and our connection: a COMMIT among
@@ -171,7 +179,8 @@ int tt_sqlite_open(struct tt_sqlite *conn, const char *path, enum tt_sqlite_mode
     flags |= mode == TT_SQLITE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     *conn = (struct tt_sqlite){.statements = tt_map_new()};
     tt_list_init(&conn->recent);
-    int rc = sqlite3_open_v2(path, &conn->handle, flags, NULL);
+    int rc = sqlite3_open_v2(path, &conn->handle, flags,
+                             mode == TT_SQLITE_WRITE ? TT_GATHER_VFS : TT_READ_LOCK_VFS);
     if (rc == SQLITE_OK)
         rc = configure(conn, mode, busy_ms, err);
     else
@@ -337,34 +346,38 @@ int tt_sqlite_bind(struct tt_sqlite *conn, struct tt_statement *statement,
     return SQLITE_OK;
 }
 
+/* By way of the value object, which is found once: each of the other functions looks for the column
+ * again. That is allowed because the connection is one thread's (opened with NOMUTEX). */
 struct tt_db_value tt_sqlite_column(struct tt_statement *statement, int column)
 {
-    sqlite3_stmt *handle = statement->handle;
-    struct tt_db_value value = tt_db_null();
-    switch (sqlite3_column_type(handle, column)) {
+    sqlite3_value *from = sqlite3_column_value(statement->handle, column);
+    struct tt_db_value value = {.type = TT_DB_NULL};
+
+    switch (sqlite3_value_type(from)) {
     case SQLITE_INTEGER:
-        return tt_db_int(sqlite3_column_int64(handle, column));
+        value.type = TT_DB_INT;
+        value.integer = sqlite3_value_int64(from);
+        return value;
     case SQLITE_FLOAT:
         value.type = TT_DB_REAL;
-        value.real = sqlite3_column_double(handle, column);
+        value.real = sqlite3_value_double(from);
         break;
     case SQLITE_TEXT:
         /* The pointer first: reading it may convert the value, which changes the length. */
         value.type = TT_DB_TEXT;
-        value.text.data = (const char *)sqlite3_column_text(handle, column);
-        value.text.len = (size_t)sqlite3_column_bytes(handle, column);
+        value.text.data = (const char *)sqlite3_value_text(from);
+        value.text.len = (size_t)sqlite3_value_bytes(from);
         break;
     case SQLITE_BLOB:
         value.type = TT_DB_BLOB;
-        value.text.data = sqlite3_column_blob(handle, column);
-        value.text.len = (size_t)sqlite3_column_bytes(handle, column);
+        value.text.data = sqlite3_value_blob(from);
+        value.text.len = (size_t)sqlite3_value_bytes(from);
         break;
     default:
         break;
     }
-    if (!value.text.data) {
+    if (!value.text.data)
         value.text = TT_STR(""); /* an empty blob, or no memory */
-    }
     return value;
 }
 

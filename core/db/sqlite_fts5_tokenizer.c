@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct tokenizer {
     fts5_tokenizer words; /* unicode61's functions */
@@ -42,6 +43,20 @@ static size_t step(struct tt_str text, bool *in_run)
     size_t n = tt_utf8_decode(text, &c);
     *in_run = n > 0 && without_blanks(c);
     return n > 0 ? n : 1;
+}
+
+/* Where the ASCII ends that begins at `at`: most texts are nothing else, and looked at by the
+ * character they cost a fifth of what their words cost. */
+static size_t skip_ascii(struct tt_str text, size_t at)
+{
+    for (uint64_t eight; at + sizeof(eight) <= text.len; at += sizeof(eight)) {
+        memcpy(&eight, text.data + at, sizeof(eight));
+        if (eight & 0x8080808080808080u)
+            break;
+    }
+    while (at < text.len && (unsigned char)text.data[at] < 0x80)
+        at++;
+    return at;
 }
 
 static int take_shifted(void *arg, int flags, const char *token, int size, int start, int end)
@@ -96,6 +111,8 @@ static int tokenize(Fts5Tokenizer *self, void *context, int flags, const char *d
         bool run, same;
         end = start + step(tt_str_of(text.data + start, text.len - start), &run);
         for (size_t n; end < text.len; end += n) {
+            if (!run && (end = skip_ascii(text, end)) == text.len)
+                break;
             n = step(tt_str_of(text.data + end, text.len - end), &same);
             if (same != run)
                 break;

@@ -11,19 +11,23 @@
 
 /* ---- SQL: the index ---- */
 
-/* The messages that the next job takes whole: at most 64, and at most 32 KiB of text. ?1: of this
- * user; NULL: of all users. */
-#define QUEUED                                                                                     \
-    "SELECT id, size FROM message_search_queue"                                                    \
-    " WHERE is_long = 0 AND (?1 IS NULL OR user_id = ?1) ORDER BY id"
+/* The messages that the next job takes whole: at most 256, and no more than 32 KiB of text. ?1: of
+ * this user; NULL: of all. A running sum costs more than the indexing of a short message, so it is
+ * only made when all 256 would be too much. */
+#define OWN     "is_long = 0 AND (?1 IS NULL OR user_id = ?1)"
+#define QUEUED  "SELECT id, size FROM message_search_queue WHERE " OWN " ORDER BY id"
+#define FIRST   "(" QUEUED " LIMIT 256)"
 #define RUNNING "SELECT id, size, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS upto"
-#define NEXT                                                                                       \
-    "SELECT id FROM (" RUNNING " FROM (" QUEUED " LIMIT 64)) WHERE upto <= 32768 OR upto = size"
+#define FITTING                                                                                    \
+    "(SELECT max(id) FROM (" RUNNING " FROM " FIRST ") WHERE upto <= 32768 OR upto = size)"
+#define LAST                                                                                       \
+    "(SELECT CASE WHEN sum(size) <= 32768 THEN max(id) ELSE " FITTING " END FROM " FIRST ")"
+#define NEXT OWN " AND id <= " LAST
 
 static const char SQL_INDEX[] = "INSERT INTO message_search (rowid, owner, content)"
                                 " SELECT id, owner, content FROM message_search_source"
-                                " WHERE id IN (" NEXT ")";
-static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE id IN (" NEXT ")";
+                                " WHERE id IN (SELECT id FROM message_search_queue WHERE " NEXT ")";
+static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE " NEXT;
 /* These change nothing; the number of rows that they "change" shows whether some are left. */
 static const char SQL_LEFT[] = "UPDATE message_search_queue SET size = size"
                                " WHERE id = (SELECT id FROM (" QUEUED " LIMIT 1))";

@@ -155,6 +155,7 @@ static void sweep(struct tt_timer *timer)
             check(conn);
         }
     }
+    tt_server_rest(server);
     if (server->connections > 0)
         tt_phase_start_sweep(server);
 }

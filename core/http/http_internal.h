@@ -187,6 +187,7 @@ struct tt_http_server {
     struct tt_timer sweep;
     uint64_t rate_window_ms; /* over which body_rate_min is averaged; tests shorten it */
     int connections;
+    int connections_peak; /* since memory was given back last, see tt_server_rest */
     int active;
     int linger_count;
 
@@ -201,6 +202,10 @@ static inline struct tt_http_conn *tt_exchange_conn(struct tt_http_exchange *exc
 {
     return TT_CONTAINER_OF(exchange, struct tt_http_conn, exchange);
 }
+
+/* Gives the memory of a crowd of connections that has left back to the kernel. Called each second
+ * while there are connections, and once after the last. */
+void tt_server_rest(struct tt_http_server *server);
 
 /* The library has work that no descriptor announces: run it at the end of this tick. Also works
  * when called from a hook that runs after the server's. */

@@ -2,11 +2,14 @@
  * in 0.9.75. A head is in the connection's pool as it arrived. The parser replaces, in place, CR,
  * LF, the blanks of the request line and the first colon of a line by NUL, and moves nothing.
  * Arguments are cut from the target after the URI log callback has seen it. A response sends the
- * text of a header that MHD_get_response_header returns. */
+ * text of a header that MHD_get_response_header returns. Nothing is in the buffer that the library
+ * offers for content. */
 #include "http/library_memory.h"
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define HEADER_RECORD      64   /* a header's entry in the pool: 56 bytes besides its text */
 #define COOKIE_COPIES      2    /* a Cookie header is copied twice more, for its parser */
@@ -56,4 +59,14 @@ bool tt_library_add_joined(struct MHD_Response *response, const char *name, cons
     while (at && (at = strstr(at, TT_LIBRARY_LINE_END)))
         memcpy(at, "\r\n", 2);
     return true;
+}
+
+void tt_library_give_back(char *buf, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)buf + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)buf + size) / page * page;
+
+    if (first < end)
+        madvise((void *)first, end - first, MADV_DONTNEED);
 }

@@ -36,3 +36,8 @@ bool tt_library_has_room(size_t pool, size_t bytes, size_t headers, size_t cooki
  * after a TT_LIBRARY_LINE_END. For each header the library makes four allocations and ten string
  * scans, a tenth of the cost of a small answer. False if the library has no memory. */
 bool tt_library_add_joined(struct MHD_Response *response, const char *name, const char *value);
+
+/* Gives the pages of the buffer that the library offers for content back to the kernel: of a
+ * connection's pool they are the most, and a stream does without them. They can be written again
+ * at any time, what was in them is lost. */
+void tt_library_give_back(char *buf, size_t size);

@@ -8,6 +8,7 @@
  */
 #include "http/http_internal.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -16,6 +17,7 @@
 #define HEAD_MAX        (16 * 1024)
 #define HEAD_TIMEOUT_MS 5000
 #define IDLE_TIMEOUT_MS 60000
+#define CROWD           500 /* connections; the memory of fewer is kept for the next ones */
 
 /* One call accepts at most about 10 connections and sends one answer of a pipeline; a few runs at
  * once save ticks, and the bound protects the rest of the worker. */
@@ -83,6 +85,8 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
             conn, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
         tt_phase_enter(conn, TT_PHASE_OPEN);
         server->connections++;
+        if (server->connections > server->connections_peak)
+            server->connections_peak = server->connections;
         *context = conn;
         tt_deadline_make_room(server);
     } else if (conn) {
@@ -94,6 +98,20 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
          * only at the beginning of a run: without a run nobody could ever connect again. */
         tt_server_run_soon(server);
     }
+}
+
+/* malloc keeps what was freed below something that is still in use, and it walks the whole heap to
+ * give that back: so only when most have left, and nothing is in a hurry. */
+void tt_server_rest(struct tt_http_server *server)
+{
+    struct tt_list *node;
+
+    if (server->connections_peak < CROWD || server->connections > server->connections_peak / 8)
+        return;
+    server->connections_peak = server->connections;
+    while ((node = tt_list_pop_front(&server->pool)))
+        free(tt_list_entry(node, struct tt_http_conn, node));
+    malloc_trim(0);
 }
 
 /* tt_exchange_on_target takes the raw target; the library's decoding in place would break the

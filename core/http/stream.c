@@ -7,6 +7,7 @@
  * the socket did not accept must be sent before anything newer is framed; and for HEAD the library
  * would write the last chunk too. HTTP/1.0 gets plain bytes and a close, by the same path. */
 #include "http/http_internal.h"
+#include "http/library_memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -154,12 +155,11 @@ static ssize_t reader(void *arg, uint64_t position, char *buf, size_t max)
 {
     struct tt_http_exchange *exchange = arg;
     (void)position;
-    (void)buf;
-    (void)max;
     if (exchange->state == TT_HTTP_FINISHED)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (exchange->state != TT_HTTP_SENDING)
         return MHD_CONTENT_READER_END_WITH_ERROR;
+    tt_library_give_back(buf, max);
     tt_exchange_suspend(exchange, TT_HTTP_STREAMING);
     tt_gone_watch(exchange, false);
     due_if_any(&exchange->stream);

@@ -8,8 +8,9 @@ static const char programs_key;
 
 struct compiler {
     struct tt_arena *arena;
-    int strings; /* index of the table */
+    int strings; /* index of the table, which also keeps the functions */
     lua_Integer string_count;
+    int slot_count, maker_count;
 };
 
 static const struct {
@@ -50,6 +51,32 @@ static void read_name(lua_State *L, int index, struct compiler *compiler, struct
     tt_buf_free(&key);
     schema->string = name.data;
     lua_rawseti(L, compiler->strings, ++compiler->string_count);
+}
+
+/* What is declared for rows of the database. */
+static void read_source(lua_State *L, int index, struct compiler *compiler,
+                        struct tt_schema *schema)
+{
+    schema->slot = compiler->slot_count++;
+    schema->column = schema->name;
+    lua_pushliteral(L, "column");
+    if (lua_rawget(L, index) == LUA_TSTRING) {
+        struct tt_str column;
+        column.data = lua_tolstring(L, -1, &column.len);
+        schema->column = tt_arena_str(compiler->arena, column);
+    }
+    lua_pushliteral(L, "keep_null");
+    lua_rawget(L, index);
+    schema->keep_null = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    lua_pushliteral(L, "make");
+    if (lua_rawget(L, index) == LUA_TFUNCTION) {
+        lua_rawseti(L, compiler->strings, ++compiler->string_count);
+        schema->make = (int)compiler->string_count;
+        compiler->maker_count++;
+    } else {
+        lua_pop(L, 1);
+    }
 }
 
 static void compile(lua_State *L, int index, int depth, struct compiler *compiler,
@@ -107,6 +134,7 @@ static void compile(lua_State *L, int index, int depth, struct compiler *compile
     luaL_checkstack(L, 8, "schema");
     schema->type = read_type(L, index, depth == 0 ? TT_SCHEMA_OBJECT : TT_SCHEMA_ANY);
     read_name(L, index, compiler, schema);
+    read_source(L, index, compiler, schema);
     lua_pushliteral(L, "open");
     lua_rawget(L, index);
     schema->open = lua_toboolean(L, -1);
@@ -129,13 +157,16 @@ static int new_program(lua_State *L)
     compiler.strings = 3;
     struct tt_schema *schema = tt_arena_alloc(compiler.arena, sizeof(*schema));
     compile(L, 1, 0, &compiler, schema);
+    schema->slot_count = compiler.slot_count;
+    schema->maker_count = compiler.maker_count;
     lua_rawseti(L, 2, 3);
     lua_pushlightuserdata(L, schema);
     lua_rawseti(L, 2, 2);
     return 1;
 }
 
-const struct tt_schema *tt_schema_of(lua_State *L, int index)
+/* Pushes the program of the schema at index. */
+static void push_program(lua_State *L, int index)
 {
     int top = lua_gettop(L);
 
@@ -150,10 +181,26 @@ const struct tt_schema *tt_schema_of(lua_State *L, int index)
         lua_pushvalue(L, -2);
         lua_rawset(L, top + 1);
     }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+}
+
+const struct tt_schema *tt_schema_of(lua_State *L, int index)
+{
+    push_program(L, index);
     lua_rawgeti(L, -1, 2);
     const struct tt_schema *schema = lua_touserdata(L, -1);
-    lua_settop(L, top);
+    lua_pop(L, 2);
     return schema; /* the schema keeps its program, and with it the arena */
+}
+
+void tt_schema_push_make(lua_State *L, int index, const struct tt_schema *member)
+{
+    push_program(L, index);
+    lua_rawgeti(L, -1, 3);
+    lua_rawgeti(L, -1, member->make);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 void tt_schema_setup(lua_State *L)

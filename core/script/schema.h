@@ -14,6 +14,8 @@ enum tt_schema_type {
     TT_SCHEMA_PARTS,
 };
 
+#define TT_SCHEMA_SLOTS_MAX 512
+
 struct tt_schema {
     enum tt_schema_type type;
     bool open;          /* of an object: undeclared members are meant to be there */
@@ -23,6 +25,15 @@ struct tt_schema {
     struct tt_schema *fields;
     size_t field_count;
     struct tt_schema *items; /* of an array */
+
+    /* Of a member that is made of a database row: */
+    struct tt_str column; /* that has its value; the name unless declared */
+    bool keep_null;       /* NULL is written as null, instead of leaving the member out */
+    int make;             /* which of the program's functions makes the value; 0 = none */
+    int slot;             /* its number among all members of the program, below
+                           * TT_SCHEMA_SLOTS_MAX */
+    int slot_count;       /* of the whole, in the program itself only: members */
+    int maker_count;      /* functions */
 };
 
 /* The program of the schema at index, which must be a table that lives as long as it is used. Of
@@ -42,5 +53,20 @@ struct tt_schema_listener {
  */
 void tt_schema_write(lua_State *L, const struct tt_schema *schema, int index,
                      const struct tt_schema_listener *listener, struct tt_buf *out);
+
+/* Writes the value at index by the schema into a document that has been begun. Raises as
+ * tt_value_encode. */
+void tt_schema_put(lua_State *L, const struct tt_schema *schema, int index,
+                   struct tt_json_writer *w);
+
+/* Writes all rows as a list of objects of the schema at index, which is an object's: each member
+ * from its column. Members that the table at `changes` (0: none) has for a row, by its column `id`,
+ * come from there. Returns TT_DB_END, TT_DB_AGAIN, or TT_DB_FAILED with `err`: also when they are
+ * more than `out` may hold ("too_many_rows"). May raise, as tt_value_encode and what a `make`
+ * does. */
+int tt_schema_write_rows(lua_State *L, int index, int changes, struct tt_db_rows *rows,
+                         struct tt_buf *out, struct tt_err *err);
+/* The function that makes the values of a member (`make`), of the schema at index: pushes it. */
+void tt_schema_push_make(lua_State *L, int index, const struct tt_schema *member);
 
 void tt_schema_setup(lua_State *L);

@@ -445,7 +445,7 @@ static int after_wait(lua_State *L, int status, lua_KContext context)
     struct tt_task *task = tt_vm_of(L)->current;
     (void)status;
     (void)context;
-    lua_settop(L, 0);
+    lua_settop(L, task->wait->arguments);
     luaL_checkstack(L, 8, "results");
     int results = push_results(task->wait, L);
     release_wait(task);

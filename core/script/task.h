@@ -27,6 +27,7 @@ struct tt_wait {
     const struct tt_wait_type *type;
     struct tt_task *task; /* NULL when nobody waits */
     struct tt_err err;    /* set: the call returns nil and this instead of results */
+    int arguments;        /* of the C function that waits: so many stay on the stack for `push` */
     bool done;
 };
 

@@ -5,6 +5,7 @@
 
 #include "script/file_data.h"
 #include "script/task.h"
+#include "script/value_messages.h"
 #include "script/value_raw.h"
 #include "script/watchdog.h"
 
@@ -120,6 +121,7 @@ void tt_value_setup(lua_State *L)
 {
     tt_value_file_setup(L);
     tt_value_raw_setup(L);
+    tt_value_messages_setup(L);
     lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");

@@ -157,28 +157,29 @@ static int crypto_token_sign(lua_State *L)
 static int crypto_token_verify(lua_State *L)
 {
     tt_task_check(L, "crypto.token_verify");
-    struct tt_claims claims;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_err err = {0};
     struct tt_str token;
 
     token.data = luaL_checklstring(L, 1, &token.len);
-    if (tt_token_verify(tt_tide_of(L)->keys, token, tt_clock_wall_us() / 1000000, &claims, &err) !=
-        0)
+    const struct tt_claims *claims =
+        tt_token_memo_verify(tide->tokens, tide->keys, token, tt_clock_wall_us() / 1000000, &err);
+    if (!claims)
         return tt_value_push_error(L, &err);
     lua_createtable(L, 0, 7);
-    lua_pushinteger(L, claims.sub);
+    lua_pushinteger(L, claims->sub);
     lua_setfield(L, -2, "sub");
-    lua_pushinteger(L, claims.version);
+    lua_pushinteger(L, claims->version);
     lua_setfield(L, -2, "ver");
-    lua_pushinteger(L, claims.iat);
+    lua_pushinteger(L, claims->iat);
     lua_setfield(L, -2, "iat");
-    lua_pushinteger(L, claims.exp);
+    lua_pushinteger(L, claims->exp);
     lua_setfield(L, -2, "exp");
-    lua_pushstring(L, claims.jti);
+    lua_pushstring(L, claims->jti);
     lua_setfield(L, -2, "jti");
-    lua_pushstring(L, claims.username);
+    lua_pushstring(L, claims->username);
     lua_setfield(L, -2, "username");
-    lua_pushstring(L, claims.role);
+    lua_pushstring(L, claims->role);
     lua_setfield(L, -2, "role");
     return 1;
 }

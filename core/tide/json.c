@@ -40,6 +40,13 @@ static int json_raw(lua_State *L)
     return 1;
 }
 
+static int json_is_raw(lua_State *L)
+{
+    struct tt_str text;
+    lua_pushboolean(L, tt_value_raw(L, 1, &text));
+    return 1;
+}
+
 static int json_encode(lua_State *L)
 {
     struct tt_buf *buf = tt_value_scratch(L);
@@ -86,13 +93,10 @@ static int json_is_array(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"decode", json_decode_any},
-    {"encode", json_encode},
-    {"pretty", json_pretty},
-    {"array", json_array},
-    {"is_array", json_is_array},
-    {"raw", json_raw},
-    {NULL, NULL},
+    {"decode", json_decode_any}, {"encode", json_encode},
+    {"pretty", json_pretty},     {"array", json_array},
+    {"is_array", json_is_array}, {"raw", json_raw},
+    {"is_raw", json_is_raw},     {NULL, NULL},
 };
 
 int tt_tide_json(lua_State *L)

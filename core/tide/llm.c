@@ -267,6 +267,7 @@ static const luaL_Reg functions[] = {
     {"enter", llm_enter},
     {"start", tt_tide_llm_start},
     {"ask", tt_tide_llm_ask},
+    {"template", tt_tide_llm_template},
     {"find", llm_find},
     {"find_message", llm_find_message},
     {"restore", llm_restore},

@@ -51,7 +51,6 @@ int tt_tide_llm_ask(lua_State *L)
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
     *holder = tt_running_reply_start(&tide->chat, &ask.spec, &err);
-    tt_tide_llm_plan_wipe(&ask.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);
     tt_tide_llm_listen(task, *holder);

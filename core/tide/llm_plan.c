@@ -87,12 +87,3 @@ void tt_tide_llm_read_plan(lua_State *L, int index, struct tt_retry_plan *plan,
     }
     lua_settop(L, top);
 }
-
-void tt_tide_llm_plan_wipe(const struct tt_retry_plan *plan)
-{
-    for (size_t i = 0; i < plan->candidate_count; i++) {
-        const struct tt_call_request *request = &plan->candidates[i].request;
-        tt_tide_llm_wipe_headers((struct tt_str *)(uintptr_t)request->headers,
-                                 request->header_count);
-    }
-}

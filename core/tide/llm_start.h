@@ -32,12 +32,11 @@ struct tt_tide_llm_source {
 void tt_tide_llm_read_source(lua_State *L, struct tt_tide_llm_source *source,
                              struct tt_arena *arena);
 
-/* Parts of it, for llm_start.c and llm_plan.c. */
+/* Parts of it, for llm_start.c, llm_plan.c and llm_template.c. */
 void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
                                 struct tt_arena *arena);
 void tt_tide_llm_read_plan(lua_State *L, int index, struct tt_retry_plan *plan,
                            struct tt_arena *arena);
-void tt_tide_llm_plan_wipe(const struct tt_retry_plan *plan); /* headers hold keys */
 
 /* Reads the field "headers" of the table at index: names with strings, secrets, or lists of both
  * that are joined. Fills headers[TT_TIDE_LLM_HEADERS_MAX] with lines in the arena and returns their
@@ -47,6 +46,9 @@ void tt_tide_llm_plan_wipe(const struct tt_retry_plan *plan); /* headers hold ke
 size_t tt_tide_llm_read_headers(lua_State *L, int index, struct tt_arena *arena,
                                 struct tt_str *headers, uint64_t *key);
 void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count);
+
+/* llm.template(call): compiles what a request to an upstream has in common with others. */
+int tt_tide_llm_template(lua_State *L);
 
 /* Reads the user and the purpose for which tokens are counted, from the table at index 1; raises if
  * something is wrong. The table keeps it alive. */

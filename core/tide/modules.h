@@ -11,6 +11,7 @@ int tt_tide_time(lua_State *L);
 int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
+int tt_tide_messages(lua_State *L);
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
@@ -26,7 +27,17 @@ void tt_tide_test_upstream(lua_State *L); /* adds its functions to the table on 
 void tt_tide_test_check(lua_State *L);    /* likewise */
 
 struct tt_db_pending;
-enum tt_tide_rows { TT_ROWS_ALL, TT_ROWS_FIRST, TT_ROWS_VALUE /* the first row's first */ };
+enum tt_tide_rows {
+    TT_ROWS_ALL,
+    TT_ROWS_FIRST,
+    TT_ROWS_VALUE,   /* the first row's first */
+    TT_ROWS_JSON,    /* all, as a tide.Raw, see tt_tide_check_json */
+    TT_ROWS_MESSAGES /* a conversation: script/value_messages.h */
+};
+/* Checks that a task runs, and the last two arguments of a function that returns rows as JSON: the
+ * schema, at index, and the changes, which may be absent. They are at the top of the stack then,
+ * and stay there. */
+void tt_tide_check_json(lua_State *L, const char *function, int index);
 /* Ends a C function of this name that has started a read: `return tt_tide_wait_rows(…)`. If Lua
  * cannot wait here, it cancels the read and raises. */
 int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *pending,

@@ -2,6 +2,7 @@
  * app/worker.c before any script state is built. Modules use nothing else, so nothing is global. */
 #pragma once
 #include "base/secret.h"
+#include "base/token_memo.h"
 #include "cache/shared.h"
 #include "cache/tier.h"
 #include "chat/chat.h"
@@ -24,6 +25,7 @@ struct tt_tide {
     size_t upload_max;        /* bytes of one file */
     const struct tt_egress *egress;
     const struct tt_keys *keys;
+    struct tt_token_memo *tokens;
     struct tt_testing *testing; /* only in `tidetalk test` */
 
     /* A setting for config.get; -1 if there is no such key. Thread: any. */

@@ -31,7 +31,7 @@ void tt_call_destroy(struct tt_call *call)
     if (call->resolving)
         tt_resolve_cancel(&call->resolve);
     release_handle(call, false);
-    curl_slist_free_all(call->headers);
+    tt_call_headers_unref(call->headers);
     curl_slist_free_all(call->addresses);
     tt_buf_free(&call->body);
     tt_target_unref(client, call->target);

@@ -58,7 +58,8 @@ struct tt_call {
     struct tt_target *target;
     struct tt_shard *shard; /* NULL until added to its multi */
     CURL *easy;
-    struct curl_slist *headers, *addresses;
+    struct tt_call_headers *headers;
+    struct curl_slist *addresses;
     char method[8];
     struct tt_buf body;
     size_t body_len; /* the body itself is freed when it has been sent */
@@ -153,6 +154,11 @@ void tt_easy_set_method(CURL *easy, const char *method, struct tt_str body);
 CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target);
 void tt_client_put_easy(struct tt_client *client, CURL *easy, struct tt_target *target);
 void tt_client_free_pool(struct tt_client *client);
+
+/* ---- client_headers.c ---- */
+
+struct tt_call_headers *tt_call_headers_ref(struct tt_call_headers *headers);
+struct curl_slist *tt_call_headers_list(const struct tt_call_headers *headers);
 
 /* ---- client.c ---- */
 

@@ -6,25 +6,20 @@
  * first text. */
 #include "upstream/retry.h"
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct candidate {
-    struct tt_call_request request; /* strings in the arena; the body is its own */
-    struct tt_delta_spec *spec;
-    uint64_t key;
-    struct tt_str upstream; /* "https://host:443" */
+    struct tt_call_template *template; /* a reference */
+    struct tt_buf body;
     uint64_t not_before_ms; /* it said so */
 };
 
 /* What another try needs. */
 struct kept {
-    struct tt_arena arena;
     struct candidate *candidates;
     size_t candidate_count;
     struct tt_retry_step *steps;
@@ -54,15 +49,9 @@ static int start_next(struct retry *retry, struct tt_err *err);
 static void kept_free(struct kept *kept)
 {
     for (size_t i = 0; kept && i < kept->candidate_count; i++) {
-        struct candidate *candidate = &kept->candidates[i];
-        for (size_t k = 0; k < candidate->request.header_count; k++)
-            explicit_bzero((char *)(uintptr_t)candidate->request.headers[k].data,
-                           candidate->request.headers[k].len);
-        tt_buf_free(&candidate->request.body);
-        tt_delta_spec_unref(candidate->spec);
+        tt_call_template_unref(kept->candidates[i].template);
+        tt_buf_free(&kept->candidates[i].body);
     }
-    if (kept)
-        tt_arena_destroy(&kept->arena);
     free(kept);
 }
 
@@ -74,50 +63,28 @@ static void retry_free(struct retry *retry)
     free(retry);
 }
 
-static struct tt_str upstream_of(struct tt_arena *arena, const char *url)
-{
-    struct tt_url parsed;
-    char text[300];
-    if (tt_url_parse(tt_str_from(url), &parsed, NULL) != 0)
-        return TT_STR("");
-    int len = snprintf(text, sizeof(text), "%s://%s:%u", parsed.https ? "https" : "http",
-                       parsed.host, parsed.port);
-    return tt_arena_str(arena, tt_str_of(text, (size_t)len));
-}
-
-static void copy_candidate(struct kept *kept, const struct tt_retry_candidate *from)
-{
-    struct candidate *to = &kept->candidates[kept->candidate_count++];
-    const struct tt_call_request *request = &from->request;
-    struct tt_str *headers =
-        tt_arena_alloc(&kept->arena, (request->header_count + 1) * sizeof(*headers));
-    for (size_t i = 0; i < request->header_count; i++)
-        headers[i] = tt_arena_str(&kept->arena, request->headers[i]);
-    to->request = *request;
-    to->request.url = tt_arena_strndup(&kept->arena, request->url, strlen(request->url));
-    to->request.headers = headers;
-    to->request.body = (struct tt_buf){0};
-    if (from->body) {
-        to->request.body = *from->body;
-        *from->body = (struct tt_buf){0};
-    }
-    to->spec = tt_delta_spec_ref(from->spec);
-    to->key = from->key;
-    to->upstream = upstream_of(&kept->arena, request->url);
-}
-
+/* One block: the steps lie behind the candidates, and these behind the struct. */
 static struct kept *kept_new(const struct tt_retry_plan *plan)
 {
-    struct kept *kept = TT_NEW(struct kept);
+    size_t candidates = plan->candidate_count * sizeof(struct candidate);
+    size_t steps = plan->step_count * sizeof(struct tt_retry_step);
+    struct kept *kept = tt_alloc(sizeof(*kept) + candidates + steps);
+
     kept->begun_ms = tt_clock_mono_ms();
     kept->retry_after_max_ms = plan->retry_after_max_ms;
     kept->after_send = plan->retry_after_send;
-    kept->candidates =
-        tt_arena_alloc(&kept->arena, plan->candidate_count * sizeof(*kept->candidates));
-    for (size_t i = 0; i < plan->candidate_count; i++)
-        copy_candidate(kept, &plan->candidates[i]);
-    kept->steps = tt_arena_alloc(&kept->arena, plan->step_count * sizeof(*kept->steps));
-    memcpy(kept->steps, plan->steps, plan->step_count * sizeof(*kept->steps));
+    kept->candidates = (struct candidate *)(kept + 1);
+    kept->candidate_count = plan->candidate_count;
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        const struct tt_retry_candidate *from = &plan->candidates[i];
+        kept->candidates[i].template = tt_call_template_ref(from->template);
+        if (from->body) {
+            kept->candidates[i].body = *from->body;
+            *from->body = (struct tt_buf){0};
+        }
+    }
+    kept->steps = (struct tt_retry_step *)(kept->candidates + plan->candidate_count);
+    memcpy(kept->steps, plan->steps, steps);
     kept->step_count = plan->step_count;
     return kept;
 }
@@ -173,11 +140,11 @@ static bool may_follow(const struct retry *retry, const struct tt_reply_outcome 
 static void log_failure(const struct retry *retry, const struct tt_reply_outcome *outcome,
                         bool follows)
 {
-    tt_log(TT_LOG_INFO, "upstream failed",
-           TT_F_INT("message_id", tt_reply_message_id(retry->reply)),
-           TT_F_INT("attempt", retry->attempts), TT_F_STR("upstream", retry->now->upstream),
-           TT_F_Z("code", outcome->error.code), TT_F_INT("http_status", outcome->http_status),
-           TT_F_Z("error", outcome->error.message), TT_F_BOOL("retried", follows));
+    tt_log(
+        TT_LOG_INFO, "upstream failed", TT_F_INT("message_id", tt_reply_message_id(retry->reply)),
+        TT_F_INT("attempt", retry->attempts), TT_F_STR("upstream", retry->now->template->upstream),
+        TT_F_Z("code", outcome->error.code), TT_F_INT("http_status", outcome->http_status),
+        TT_F_Z("error", outcome->error.message), TT_F_BOOL("retried", follows));
 }
 
 /* ---- hooks of a try ---- */
@@ -186,8 +153,8 @@ static int on_begin(void *arg, struct tt_err *err)
 {
     struct retry *retry = arg;
     if (retry->breakers &&
-        tt_breaker_enter(retry->breakers, retry->now->upstream, retry->now->key, retry->force,
-                         &retry->permit, &retry->refused_retry_s, err) != 0) {
+        tt_breaker_enter(retry->breakers, retry->now->template->upstream, retry->now->template->key,
+                         retry->force, &retry->permit, &retry->refused_retry_s, err) != 0) {
         retry->refused = true;
         return -1;
     }
@@ -261,7 +228,7 @@ static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step
 {
     const struct candidate *candidate = &kept->candidates[step->candidate];
     uint64_t now = tt_clock_mono_ms(), wait = step->wait_ms;
-    uint64_t total = candidate->request.deadlines.total;
+    uint64_t total = candidate->template->deadlines.total;
     uint64_t asked = candidate->not_before_ms > now ? candidate->not_before_ms - now : 0;
     if (asked > kept->retry_after_max_ms)
         return -1;
@@ -284,23 +251,32 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry};
     struct kept *kept = retry->kept;
     struct candidate *candidate = &kept->candidates[step->candidate];
-    struct tt_call_request request = candidate->request;
+    struct tt_call_template *template = candidate->template;
+    struct tt_call_request request = {.method = "POST",
+                                      .url = template->url,
+                                      .prepared = template->headers,
+                                      .deadlines = template->deadlines,
+                                      .delay_ms = wait};
     uint64_t spent = tt_clock_mono_ms() + wait - kept->begun_ms;
+
+    if (!template->headers) {
+        *err = template->refused;
+        return -1;
+    }
     retry->now = candidate;
     retry->refused = false;
     request.owner = (uint64_t)tt_reply_user_id(retry->reply);
-    request.delay_ms = wait;
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;
     if (asked_again(kept, step->candidate)) {
-        request.body = (struct tt_buf){0};
-        tt_buf_append_str(&request.body, tt_buf_str(&candidate->request.body));
+        tt_buf_append_str(&request.body, tt_buf_str(&candidate->body));
     } else {
-        candidate->request.body = (struct tt_buf){0};
+        request.body = candidate->body;
+        candidate->body = (struct tt_buf){0};
     }
     int failed =
-        tt_upstream_try(retry->client, &request, candidate->spec, retry->reply, &hooks, err);
+        tt_upstream_try(retry->client, &request, template->spec, retry->reply, &hooks, err);
     tt_buf_free(&request.body);
     return failed;
 }

@@ -3,13 +3,12 @@
  * it without Lua. */
 #pragma once
 #include "upstream/breaker.h"
+#include "upstream/call_template.h"
 #include "upstream/upstream.h"
 
 struct tt_retry_candidate {
-    struct tt_call_request request; /* copied; its body and delay are not read */
-    struct tt_buf *body;            /* taken out of it, which is empty then; may be NULL */
-    struct tt_delta_spec *spec;     /* a reference is taken */
-    uint64_t key;                   /* distinguishes keys: see breaker.h */
+    struct tt_call_template *template; /* a reference is taken */
+    struct tt_buf *body; /* taken out of it, which is empty then: the whole body; may be NULL */
 };
 
 struct tt_retry_step {

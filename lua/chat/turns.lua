@@ -6,6 +6,7 @@
 local cache = require "lib.cache"
 local config = require "tide.config"
 local context_policy = require "policy.context"
+local context_spec = require "lib.context_spec"
 local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
 local hooks = require "hooks"
@@ -18,6 +19,12 @@ local turn_place = require "chat.turn_place"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
+
+--- Whether hooks are shown turns.
+---@return boolean
+local function are_shown()
+  return (hooks.before_llm or hooks.on_delta or hooks.after_llm) ~= nil
+end
 
 --- What to do when the reply has ended; nil = nothing.
 ---@param request TitleRequest
@@ -100,6 +107,30 @@ end
 ---@field persona Persona
 ---@field place TurnPlace
 ---@field hook_turn tide.HookTurn what hooks see and may change
+---@field messages tide.Messages|tide.ChatMessage[] what the model gets, unless
+--- hooks have looked at it
+
+--- A hook's turn has its messages as tables from when a hook asks for them:
+--- what nobody looks at stays in the core.
+---@param turn tide.HookTurn without messages; changed
+---@param messages tide.Messages|tide.ChatMessage[]
+---@return tide.HookTurn turn
+local function show_messages(turn, messages)
+  if type(messages) == "table" then
+    turn.messages = messages
+    return turn
+  end
+  return setmetatable(turn, {
+    __index = function(_, key)
+      if key ~= "messages" then
+        return nil
+      end
+      local tables = messages:tables()
+      turn.messages = tables
+      return tables
+    end,
+  })
+end
 
 --- Reads the session and the messages that the turn continues, and calls the
 --- hook before_llm.
@@ -131,6 +162,13 @@ local function read_context(user_id, request, language, admission)
   if not ok then
     return nil, unread
   end
+  local messages = context_policy.build(context_spec.of({
+    system = request.system_prompt or persona.content,
+    history = place.history,
+    message = place.message,
+    files = place.files,
+    pairs = pairs_max,
+  }))
   local hook_turn = {
     user_id = user_id,
     session_id = request.session_id,
@@ -139,15 +177,11 @@ local function read_context(user_id, request, language, admission)
     language = language,
     first = session.message_count == 0,
     message = place.message,
-    messages = context_policy.build({
-      system = request.system_prompt or persona.content,
-      rows = place.rows,
-      message = place.message,
-      files = place.files,
-      pairs = pairs_max,
-    }),
     title = turn_place.title(session, place),
   }
+  if are_shown() then
+    show_messages(hook_turn, messages)
+  end
   if hooks.before_llm then
     local willing, refusal = hooks.before_llm(hook_turn)
     if not willing then
@@ -159,6 +193,7 @@ local function read_context(user_id, request, language, admission)
     persona = persona,
     place = place,
     hook_turn = hook_turn,
+    messages = rawget(hook_turn, "messages") or messages,
   }
 end
 
@@ -177,9 +212,9 @@ local function describe(user_id, request, admission, context)
     session_id = request.session_id,
     disconnect = admission.disconnect,
   }
-  models.fit_fallbacks(model, hook_turn.messages)
+  models.fit_fallbacks(model, context.messages)
   upstream_request.fill(spec, model, {
-    messages = hook_turn.messages,
+    messages = context.messages,
     persona = context.persona,
     language = hook_turn.language,
     tools = request.tools,
@@ -227,7 +262,11 @@ function M.start(user_id, request, language)
   spec.session_row = saved.session_row
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
-  return llm.start(spec)
+  local reply, not_started = llm.start(spec)
+  if not are_shown() and type(context.messages) == "userdata" then
+    context.messages:drop() -- a stream need not hold its history
+  end
+  return reply, not_started
 end
 
 return M

@@ -191,9 +191,12 @@ local function open_all(user_id, found)
   return model
 end
 
----@param messages tide.ChatMessage[]
+---@param messages tide.Messages|tide.ChatMessage[]
 ---@return boolean
 local function have_images(messages)
+  if type(messages) == "userdata" then
+    return messages:has_parts()
+  end
   for _, message in ipairs(messages) do
     local content = message.content
     for _, part in ipairs(type(content) == "table" and content or {}) do
@@ -209,7 +212,7 @@ end
 --- Leaves out the fallbacks that could not be sent these messages: a model that
 --- takes no images would refuse them, or answer as if there were none.
 ---@param model Model changed
----@param messages tide.ChatMessage[]
+---@param messages tide.Messages|tide.ChatMessage[]
 function M.fit_fallbacks(model, messages)
   if not model.fallbacks or #model.fallbacks == 0 then
     return

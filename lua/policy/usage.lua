@@ -56,6 +56,13 @@ function M.estimate_input(messages, tools)
   return tokens
 end
 
+--- The same of messages that stay in the core and are texts.
+---@param messages tide.Messages
+---@return integer tokens
+function M.estimate_kept(messages)
+  return messages:tokens() + MESSAGE_TOKENS * #messages
+end
+
 --- The same for one message that is a text.
 ---@param content string
 ---@return integer

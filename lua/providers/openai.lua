@@ -103,9 +103,15 @@ local function content_of(content)
   return #parts > 0 and parts or content
 end
 
----@param messages tide.ChatMessage[]
----@return table[]
+---@param messages tide.Messages|tide.ChatMessage[]
+---@return tide.Messages|table[]
 local function messages_of(messages)
+  if type(messages) == "userdata" then
+    if not messages:has_parts() then
+      return messages
+    end
+    messages = messages:tables()
+  end
   local list = json.array({})
   for i, message in ipairs(messages) do
     local copy = {}
@@ -202,7 +208,7 @@ function M.build(request)
   return call(request, "/chat/completions", "text/event-stream", body)
 end
 
-M.builds_raw = M.build
+M.builds_raw, M.takes_kept = M.build, M.build
 
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall

@@ -112,6 +112,8 @@ function Reply:stop() end
 ---@field headers? table
 ---@field body? table|string
 ---@field deadlines? ApiDeadlines
+---@field template? tide.Template instead of all of the above
+---@field messages? tide.Messages|table[] with `template`: that member of the body
 
 --- The order in which candidates are called; see policy/upstream. There is
 --- another step only before the reply's first byte.
@@ -136,7 +138,9 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
 ---@field deadlines? ApiDeadlines ms; absent ones are as in the settings
----@field candidates? tide.Candidate[] instead of the five fields above: the
+---@field template? tide.Template instead of the five fields above
+---@field messages? tide.Messages|table[] with `template`: that member of the body
+---@field candidates? tide.Candidate[] instead of the fields above: the
 --- upstreams to call, at most 8
 ---@field retry? tide.RetryPlan default: each candidate once, in order
 ---@field counted_as? string the model name under which the tokens are added to
@@ -175,6 +179,16 @@ function llm.start(spec) end
 ---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header,
 --- too_many_replies
 function llm.ask(spec) end
+
+--- What requests to an upstream have in common: provider, address, headers with
+--- their keys, deadlines, and the members of the body other than `messages`.
+---@class tide.Template
+
+--- Compiles a request, to be used for many. `call.body` is a table; its member
+--- `messages` is left out.
+---@param call tide.Candidate
+---@return tide.Template
+function llm.template(call) end
 
 --- The reply in flight of a session. Only in a task.
 ---@param user_id integer
@@ -271,6 +285,9 @@ function llm.check_provider(provider) end
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
 --- same function as `build`, if it takes requests of OpenAI's clients as they
 --- came (`raw`)
+---@field takes_kept? fun the same function as `build` (or, of a model that is
+--- played, as `play`), if it takes `messages` that stay in the core
+--- (tide.Messages) and passes them on as the body's member `messages`
 ---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall requests
 --- embeddings: `raw` is the client's whole request, `options` the same as a
 --- table, `messages` is absent;
@@ -316,7 +333,7 @@ function llm.check_provider(provider) end
 ---@field base_url string without slashes at its end: paths are appended to it
 ---@field key tide.Secret
 ---@field model string
----@field messages tide.ChatMessage[]
+---@field messages tide.ChatMessage[] or tide.Messages, with `takes_kept`
 ---@field max_tokens? integer of the answer
 ---@field tools? table[] what the model may call
 ---@field tool_choice? string|table

@@ -23,7 +23,10 @@ local M = {}
 ---@field pattern? string Lua pattern that a string must match
 ---@field enum? string[] the allowed strings
 ---@field empty_is_absent? boolean "" in an optional string means not given
----@field keep_null? boolean null stays null, instead of being left out
+---@field keep_null? boolean null stays null, instead of being left out; in rows
+--- of the database NULL does
+---@field column? string in rows of the database, see db.json
+---@field make? fun(value: any): any likewise
 ---@field default? any for an absent optional field
 ---@field clamp? boolean integers: what lies outside of min..max is moved to
 --- the bound, what is no number becomes the default

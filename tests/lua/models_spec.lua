@@ -75,7 +75,7 @@ describe("models.models", function()
     local model = assert(models.resolve(7, "m"))
     assert.equal(1, #model.fallbacks)
     assert.equal("key 9", model.fallbacks[1].key)
-    refused["https://3.example/v1"] = true
+    refused["https://3.example/v1"], rows[1].version = true, 2
     assert.equal(
       "address_not_allowed",
       select(2, models.resolve(7, "m")).code

@@ -158,6 +158,30 @@ describe("web.pipeline", function()
     assert.equal("invalid_field", code)
   end)
 
+  it("gives hooks plain tables where the core has written a list", function()
+    local json = require "tide.json"
+    local seen
+    require("hooks").on_response = function(_, _, response)
+      seen = response.json
+      return response
+    end
+    local route = {
+      auth = "none",
+      handler = function()
+        return { json = { data = json.raw('[{"id":1,"x":null}]'), n = 1 } }
+      end,
+    }
+    local expected = { data = { { id = 1, x = json.null } }, n = 1 }
+    assert.same(expected, (run(route, {})))
+    assert.same(expected, seen)
+    route.handler = function()
+      return { json = json.raw("[]") }
+    end
+    assert.is_true(json.is_array((run(route, {}))))
+    require("hooks").on_response = nil
+    assert.is_true(json.is_raw((run(route, {}))))
+  end)
+
   it("hands a handler's error on", function()
     local route = {
       auth = "none",

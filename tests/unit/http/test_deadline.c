@@ -202,6 +202,30 @@ static void test_stalled_readers(void **state)
     }
 }
 
+/* What many connections needed is not kept when they have left; of few it is. */
+static void test_memory_of_a_crowd(void **state)
+{
+    enum { FEW = 20, MANY = 520 };
+    struct fixture f;
+    int fds[MANY];
+    (void)state;
+    open_fast(&f);
+    for (int round = 0; round < 2; round++) {
+        int count = round == 0 ? FEW : MANY;
+        f.server->settings.idle_timeout_ms = f.server->settings.head_timeout_ms = NEVER_MS;
+        for (int i = 0; i < count; i++) {
+            fds[i] = fx_connect(&f);
+            FX_WAIT(&f, tt_http_server_connections(f.server) == i + 1);
+        }
+        f.server->settings.idle_timeout_ms = f.server->settings.head_timeout_ms = 50;
+        for (int i = 0; i < count; i++)
+            close(fds[i]);
+        FX_WAIT(&f, tt_http_server_connections(f.server) == 0 && f.server->sweep.due_ms == 0);
+        assert_int_equal(tt_list_empty(&f.server->pool), round == 1);
+    }
+    fx_close(&f);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +236,7 @@ TEST_GROUP
         cmocka_unit_test(test_a_chunk_line_without_end),
         cmocka_unit_test(test_waiting_has_none),
         cmocka_unit_test(test_stalled_readers),
+        cmocka_unit_test(test_memory_of_a_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,7 @@ static inline struct rig *rig_new(void)
     rig->tide.chat.registry = rig->registry;
     rig->tide.egress = rig->egress;
     rig->tide.keys = &rig->keys;
+    rig->tide.tokens = tt_token_memo_new();
     rig->tide.runtime.memory_max = 16u << 20;
     rig->tide.runtime.time_ms = 10000; /* sanitizers are slow; test_watchdog.c has its own */
     rig->serving.body_max = 4096;
@@ -191,6 +192,7 @@ static inline void rig_free(struct rig *rig)
     tt_loop_free(rig->loop);
     tt_resolver_free(rig->resolver);
     tt_shared_free(rig->tide.shared);
+    tt_token_memo_free(rig->tide.tokens);
     tt_registry_free(rig->registry);
     tt_egress_free(rig->egress);
     tt_buf_free(&rig->errors);
