@@ -14,9 +14,11 @@
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "chat/reply_store.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
+#include "http/unread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +29,8 @@
 #include <unistd.h>
 
 #define TURNS_WAITING_MAX 4
+#define NAME_THREADS      16 /* they only wait for name servers */
+#define NAMES_END_MS      500
 
 /* ---- the data folder ---- */
 
@@ -172,18 +176,22 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     app->egress = tt_egress_new(allow->items, allow->item_count, err);
     app->aux = tt_aux_new("tt-aux", 4, 1024, err);
     app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
-    if (!app->egress || !app->aux || !app->password_aux)
+    app->name_aux = tt_aux_new("tt-names", NAME_THREADS, 1024, err);
+    if (!app->egress || !app->aux || !app->password_aux || !app->name_aux)
         return -1;
     if (!tt_settings_int(settings, "outbound.public"))
         tt_egress_close_public(app->egress);
-    app->resolver = tt_resolver_new(app->aux);
-    app->registry = tt_registry_new(TURNS_WAITING_MAX);
+    app->resolver = tt_resolver_new(app->name_aux);
+    app->registry =
+        tt_registry_new(TURNS_WAITING_MAX, (int)tt_settings_int(settings, "limits.user_replies"));
     app->breakers = tt_breakers_new(&(struct tt_breaker_settings){
         .failures = (int)tt_settings_int(settings, "upstream.breaker_failures"),
         .window_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_window"),
         .pause_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_pause"),
         .in_flight_max = (int)tt_settings_int(settings, "upstream.in_flight"),
     });
+    tt_unread_set_max((size_t)tt_settings_int(settings, "limits.user_unread"),
+                      (size_t)tt_settings_int(settings, "limits.unread"));
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
     return open_data(app, &loss, err) == 0 ? open_cache(app, err) : -1;
 }
@@ -264,6 +272,7 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
         .breakers = app->breakers,
         .route_stats = app->serving.route_stats,
         .aux = app->aux,
+        .name_aux = app->name_aux,
         .password_aux = app->password_aux,
         .file_aux = app->file_aux,
         .text_aux = app->text_aux,
@@ -307,6 +316,7 @@ int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool pu
     app->settings = settings;
     app->lock_fd = -1;
     app->started_ms = tt_clock_mono_ms();
+    tt_mem_open_reserve();
     if (bring_up(app, public_listener, err) == 0)
         return 0;
     tt_app_stop(app, 0);
@@ -361,6 +371,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_aux_free(app->password_aux);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
+    tt_aux_free_within(app->name_aux, NAMES_END_MS);
     deliver_all(app);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);
@@ -376,6 +387,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
     tt_admin_free(app->admin);
+    tt_mem_close_reserve();
     tt_route_stats_set_free(app->serving.route_stats);
     if (app->lock_fd >= 0)
         close(app->lock_fd);

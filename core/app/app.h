@@ -16,7 +16,8 @@ struct tt_app {
     const struct tt_settings *settings;
     struct tt_keys keys;
     struct tt_egress *egress;
-    struct tt_aux *aux;          /* DNS, slow reads */
+    struct tt_aux *aux;          /* slow reads */
+    struct tt_aux *name_aux;     /* DNS */
     struct tt_aux *password_aux; /* Argon2 */
     struct tt_aux *file_aux;     /* uploaded files: writing, removing, the sweep at start */
     struct tt_aux *text_aux;     /* texts of uploaded files */

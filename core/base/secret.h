@@ -48,7 +48,9 @@ int tt_unseal(const struct tt_keys *keys, struct tt_str sealed, struct tt_str bo
 
 /* Argon2id (19 MiB, t=2: OWASP's minimum). Both take ~20 ms and 19 MiB: aux threads only. */
 int tt_password_hash(struct tt_str password, struct tt_buf *out, struct tt_err *err);
-bool tt_password_verify(struct tt_str hash, struct tt_str password); /* hash NUL-terminated */
+/* *equal: whether it is the hash's password; `hash` is NUL-terminated. Fails: "no_memory" (503),
+ * which says nothing about the password. */
+int tt_password_verify(struct tt_str hash, struct tt_str password, bool *equal, struct tt_err *err);
 
 /* Claims of an access token (RFC 7519), HS256 only. */
 struct tt_claims {

@@ -111,6 +111,7 @@ struct tt_db_query {
     const struct tt_db_value *values;
     size_t count;
     bool in_background; /* known to be slow: neither on the loop nor in front of quick reads */
+    uint64_t owner;     /* whose turn it takes when it is slow, see loop/aux.h */
     size_t rows_max;    /* of an answer that comes later, otherwise "too_many_rows"; 0 = 10,000 */
 };
 

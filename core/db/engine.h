@@ -45,7 +45,8 @@ struct tt_db_pending {
  * same in all engines. */
 struct tt_search_engine {
     /* Adds statements that index the queued messages of this user or (NULL) of all users, within
-     * bounds. The last one changes rows if some are left. */
+     * bounds. Of one user: those that a search waits for, which are not long ones. One of
+     * the last two changes rows if some are left. */
     void (*index)(struct tt_db_job *job, const struct tt_db_value *user);
     /* Writes the query, with the columns that search.h lists. Everything that is not constant goes
      * into the arena. */

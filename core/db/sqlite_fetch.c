@@ -180,7 +180,7 @@ int tt_fetch(struct tt_db_link *link, const struct tt_db_query *query, tt_db_row
     fetch->query = tt_query_copy(&fetch->arena, query);
     fetch->result = tt_result_new(query->rows_max);
     fetch->pending = (struct tt_db_pending){.link = link, .on_rows = on_rows, .arg = arg};
-    fetch->job = (struct tt_aux_job){.run = run, .done = done, .drop = drop};
+    fetch->job = (struct tt_aux_job){.run = run, .done = done, .drop = drop, .owner = query->owner};
     if (tt_aux_submit(db->aux, link->loop, &fetch->job, err) != 0) {
         fetch_free(fetch);
         return -1;

@@ -171,6 +171,7 @@ void tt_exchange_on_completed(void *arg, struct MHD_Connection *mhd, void **cont
         tt_linger_start(server, tt_exchange_conn(exchange)->fd);
     if (tt_exchange_is_known(exchange))
         server->handler.on_end(server->handler.arg, exchange);
+    tt_unread_set(&exchange->unread, 0);
     if (exchange->response)
         MHD_destroy_response(exchange->response);
     tt_arena_destroy(&exchange->arena);

@@ -134,6 +134,16 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
 /* The same with a body that is never freed: nothing is copied. */
 void tt_http_reply_fixed(struct tt_http_exchange *exchange, int status, struct tt_str body);
 
+/* Whom what this exchange costs is counted for: the user, or (0) the address of a client that is
+ * nobody yet. */
+uint64_t tt_http_owner(const struct tt_http_exchange *exchange, int64_t user_id);
+
+/* Whether so many bytes more may wait to be read by `user_id` (0: nobody who is logged in), see
+ * unread.h; from then on what waits in this exchange is theirs. Before the reply or stream. Fails:
+ * "too_much_unread" (429), "busy" (503). */
+int tt_http_may_send(struct tt_http_exchange *exchange, int64_t user_id, size_t bytes,
+                     struct tt_err *err);
+
 /* ---- the response as a stream ---- */
 
 /* A stream writes to the connection's socket itself, in chunks. Everything written in one tick of

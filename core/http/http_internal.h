@@ -5,6 +5,7 @@
 #pragma once
 #include "base/map.h"
 #include "http/http.h"
+#include "http/unread.h"
 
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -113,6 +114,7 @@ struct tt_http_exchange {
     struct MHD_Response *response; /* created but not queued yet */
     int status;
     struct tt_http_stream stream;
+    struct tt_unread unread; /* its owner: 0 = the client's address, when it is needed */
 
     enum tt_http_state state;
     bool chunked; /* request body without Content-Length */

@@ -227,6 +227,22 @@ static bool is_past(const struct tt_http_exchange *exchange)
     return exchange->state == TT_HTTP_BYPASS || exchange->state == TT_HTTP_PAUSED;
 }
 
+uint64_t tt_http_owner(const struct tt_http_exchange *exchange, int64_t user_id)
+{
+    struct tt_str remote = user_id ? (struct tt_str){0} : tt_http_remote(exchange);
+    uint64_t owner = (uint64_t)user_id;
+    for (size_t i = 0; i < remote.len; i++) /* FNV-1a; the highest bit: no user has it */
+        owner = ((owner ^ (unsigned char)remote.data[i]) * 0x100000001b3u) | (uint64_t)1 << 63;
+    return owner;
+}
+
+int tt_http_may_send(struct tt_http_exchange *exchange, int64_t user_id, size_t bytes,
+                     struct tt_err *err)
+{
+    exchange->unread.owner = tt_http_owner(exchange, user_id);
+    return tt_unread_check(exchange->unread.owner, bytes, err);
+}
+
 void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
 {
     struct tt_buf none = {0};
@@ -241,8 +257,11 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
         tt_buf_free(body);
         return;
     }
+    size_t len = body->len;
     if (!exchange->gone)
         exchange->response = make_response(body);
+    if (exchange->response)
+        tt_unread_set(&exchange->unread, len);
     if (!exchange->response)
         tt_buf_free(body);
     add_head(exchange);

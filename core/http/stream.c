@@ -65,8 +65,14 @@ static void send_out(struct tt_http_stream *stream)
     }
     keep_rest(stream, parts, count, sent > 0 ? (size_t)sent : 0);
     release_out(stream);
-    if (stream->pending.len > 0)
-        tt_gone_watch(exchange, true);
+    if (stream->pending.len == 0)
+        return;
+    tt_gone_watch(exchange, true);
+    /* Whoever is cut off can come back to the same place. */
+    if (tt_unread_check(exchange->unread.owner, stream->pending.len, NULL) != 0)
+        tt_gone_mark(exchange);
+    else
+        tt_unread_set(&exchange->unread, stream->pending.len);
 }
 
 /* Sends until the socket is full: it is edge-triggered, so the same room causes no second event.
@@ -90,6 +96,7 @@ static bool send_pending(struct tt_http_stream *stream)
         tt_buf_consume(&stream->pending, (size_t)sent);
     }
     tt_buf_free(&stream->pending);
+    tt_unread_set(&exchange->unread, 0);
     tt_gone_watch(exchange, false);
     return true;
 }

@@ -10,6 +10,7 @@
 #include "script/watchdog.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define EXACT_MAX   9007199254740992.0 /* 2^53 */
 #define SCRATCH_MAX (64u << 20)
@@ -205,8 +206,19 @@ static void integers(lua_State *L, int index)
     }
 }
 
+/* lua-cjson takes a buffer as long as the text by itself, and without memory it ends the process
+ * (exit 255, in its strbuf.c). Asked for here first, the reserve is given back in time. */
+static void check_memory(lua_State *L, struct tt_str text)
+{
+    void *probe = tt_try_realloc(NULL, text.len + 1);
+    free(probe);
+    if (!probe)
+        luaL_error(L, "not enough memory for a JSON text");
+}
+
 void tt_value_decode_valid(lua_State *L, struct tt_str text)
 {
+    check_memory(L, text);
     lua_getfield(L, LUA_REGISTRYINDEX, TT_CJSON_DECODE);
     lua_pushlstring(L, text.data, text.len);
     lua_call(L, 1, 1);

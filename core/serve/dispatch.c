@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "http/origin.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
@@ -69,6 +70,9 @@ void tt_request_fail(struct tt_request *request, const struct tt_request_error *
         tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
     snprintf(request->code, sizeof(request->code), "%s",
              !known && error->status ? error->code : text->code.data);
+    if (status == 429 && request->dispatcher->settings->route_stats)
+        tt_route_stats_add_refusal(request->dispatcher->settings->route_stats,
+                                   tt_str_from(request->code));
     tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
     if (error->detail && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",
@@ -310,7 +314,9 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     }
     enter_generation(request);
     add_cors(request);
-    if (request->route)
+    if (tt_mem_is_short())
+        tt_request_fail(request, &(struct tt_request_error){.code = "no_memory", .status = 503});
+    else if (request->route)
         begin_route(request, body_max);
     else
         answer_no_route(request);
@@ -412,6 +418,7 @@ void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint6
         .position = position, .describe = describe, .describe_arg = request, .openai = openai};
 
     request->status = 200;
+    tt_http_may_send(request->exchange, request->user_id, 0, NULL);
     request->frames =
         tt_frames_open(request->exchange, request->dispatcher->tide->runtime.loop, reply, &options);
     if (request->gone && request->frames)
@@ -442,6 +449,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     request->task = task;
     request->task_end.close = on_task_over;
     tt_task_own(task, &request->task_end);
+    tt_task_set_owner(task, tt_http_owner(exchange, 0));
     tt_http_on_gone(exchange, on_gone);
     tt_task_start(task, handle_entry);
 }

@@ -130,9 +130,20 @@ static int request_index(lua_State *L)
     return 1;
 }
 
+/* From now on it is known whose work this is. The user is at 3. */
+static void note_owner(lua_State *L, const struct tt_request *request)
+{
+    int64_t id = lua_istable(L, 3) ? tt_value_field_int(L, 3, "id", 0) : 0;
+    if (request->task && id > 0)
+        tt_task_set_owner(request->task, (uint64_t)id);
+}
+
 static int request_newindex(lua_State *L)
 {
-    luaL_checkudata(L, 1, REQUEST_META);
+    void **holder = luaL_checkudata(L, 1, REQUEST_META);
+    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (*holder && strcmp(key, "user") == 0)
+        note_owner(L, *holder);
     lua_getiuservalue(L, 1, 1);
     lua_insert(L, 2);
     lua_rawset(L, 2);

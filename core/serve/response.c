@@ -248,6 +248,13 @@ bool tt_response_render(lua_State *L, struct tt_request *request)
     lua_settop(L, response);
     struct tt_buf *body = tt_value_scratch(L);
     struct tt_str type = read_body(L, request, response, body);
+    struct tt_err err = {0};
+    if (tt_http_may_send(request->exchange, request->user_id, body->len, &err) != 0) {
+        tt_buf_free(body);
+        tt_request_fail(request,
+                        &(struct tt_request_error){.code = err.code, .detail = err.message});
+        return false;
+    }
     int headers = gather_headers(L, response);
     add_headers(L, request, headers);
     if (type.data)

@@ -183,7 +183,8 @@ static int read_rows(lua_State *L, const char *function, enum tt_tide_rows what,
 {
     struct tt_tide *tide = tt_tide_of(L);
     struct tt_db_value values[TT_SQL_ARGS_MAX];
-    struct tt_db_query query = {.values = values, .in_background = in_background};
+    struct tt_db_query query = {
+        .values = values, .in_background = in_background, .owner = tt_task_owner(L)};
     struct read read = {.L = L, .what = what};
     struct tt_db_pending *pending;
     struct tt_err err = {0};

@@ -123,8 +123,8 @@ static int files_read_text(lua_State *L)
     key.data = luaL_checklstring(L, 1, &key.len);
     type.data = luaL_checklstring(L, 2, &type.len);
     struct call *call = call_new(WANTS_TEXT);
-    call->job = tt_file_text_start(tide->text_aux, tide->runtime.loop, tide->store, key, type,
-                                   &limits, on_done, call, &call->wait.err);
+    call->job = tt_file_text_start(tide->text_aux, tide->runtime.loop, tt_task_owner(L),
+                                   tide->store, key, type, &limits, on_done, call, &call->wait.err);
     return call_yield(L, call);
 }
 
@@ -145,8 +145,8 @@ static int files_read_image(lua_State *L)
         return tt_value_push_error(L, &err);
     }
     struct call *call = call_new(WANTS_IMAGE);
-    call->job = tt_file_image_start(tide->file_aux, tide->runtime.loop, tide->store, key,
-                                    (size_t)max, on_done, call, &call->wait.err);
+    call->job = tt_file_image_start(tide->file_aux, tide->runtime.loop, tt_task_owner(L),
+                                    tide->store, key, (size_t)max, on_done, call, &call->wait.err);
     return call_yield(L, call);
 }
 

@@ -227,6 +227,7 @@ static int http_request(lua_State *L)
     request.url = tt_value_field(L, 1, "url").data;
     if (!request.url)
         return luaL_error(L, "http.request: needs 'url'");
+    request.owner = tt_task_owner(L);
     read_deadlines(L, &request);
     lua_getfield(L, 1, "disconnect");
     bool stop_without_clients = tt_tide_llm_read_disconnect(L, -1);

@@ -79,8 +79,8 @@ static int begin_file(struct tt_intake *intake, const struct tt_multipart_part *
         return tt_err_set(err, 400, "multipart_invalid", "a second file");
     intake->file_name = tt_arena_str(tt_http_arena(intake->exchange), part->filename);
     set_type(intake);
-    intake->upload =
-        tt_upload_new(tide->store, tide->file_aux, tide->runtime.loop, tide->upload_max, &handler);
+    intake->upload = tt_upload_new(tide->store, tide->file_aux, tide->runtime.loop,
+                                   tt_http_owner(intake->exchange, 0), tide->upload_max, &handler);
     return 0;
 }
 

@@ -29,6 +29,8 @@ struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_set
     tt_list_init(&client->calls);
     tt_list_init(&client->starting);
     tt_list_init(&client->ended);
+    tt_list_init(&client->paused);
+    client->resume.on_due = tt_calls_resume;
     tt_list_init(&client->flagged);
     client->work.run = tt_client_on_work;
     client->sweep.on_due = tt_client_on_sweep;
@@ -68,6 +70,7 @@ void tt_client_free(struct tt_client *client)
     tt_map_free(client->origins);
     tt_loop_undefer(&client->work);
     tt_timer_stop(&client->sweep);
+    tt_timer_stop(&client->resume);
     free(client->shards);
     free(client->ca_file);
     free(client);
@@ -197,6 +200,7 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     }
     snprintf(call->method, sizeof(call->method), "%s", request->method);
     call->handler = *handler;
+    call->resolve.owner = request->owner;
     call->deadlines = request->deadlines;
     call->body = request->body;
     call->body_len = request->body.len;

@@ -51,6 +51,7 @@ struct tt_call_request {
     size_t header_count;
     struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
     struct tt_deadlines deadlines;
+    uint64_t owner;    /* whose turn its name takes to be resolved, see loop/aux.h */
     uint64_t delay_ms; /* wait so long before the call begins; the deadlines count from there */
 };
 

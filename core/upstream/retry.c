@@ -355,6 +355,7 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     }
     retry->now = candidate;
     retry->refused = false;
+    request.owner = (uint64_t)tt_reply_user_id(retry->reply);
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;

@@ -238,8 +238,8 @@ end
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err missing_field, file_not_found, file_not_text,
 --- images_not_supported, those of attachments.read, session_busy,
---- session_deleted, session_not_found, message_not_found, not_a_reply,
---- limit_reached, those of hooks and of session_manager.check
+--- too_many_replies, session_deleted, session_not_found, message_not_found,
+--- not_a_reply, limit_reached, those of hooks and of session_manager.check
 function M.start(user_id, request, language)
   local admission, refused = admit(user_id, request)
   if not admission then

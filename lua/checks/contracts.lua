@@ -141,6 +141,9 @@ M.policies = {
       returns = retry_plan,
     },
   },
+  ["policy.login"] = {
+    wait = { args = { "pair", 11 }, returns = "number" },
+  },
   ["policy.quota"] = {
     decide = {
       args = {

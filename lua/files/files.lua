@@ -25,7 +25,7 @@ local PIECE_ROWS = 100
 local PIECE_TEXT = 64 * 1024
 
 local COLUMNS = "f.id, s.session_id, f.file_name, f.file_key, f.file_size, "
-  .. "f.file_type, f.is_processed, f.created_at, f.updated_at, "
+  .. "f.file_type, f.is_processed, f.text_error, f.created_at, f.updated_at, "
 local TABLES = "FROM uploaded_files AS f "
   .. "JOIN chat_sessions AS s ON s.id = f.session_row "
   .. "AND s.user_id = f.user_id "
@@ -312,8 +312,16 @@ function M.is_readable(row)
   return policy.readable(row.file_type, config.get("files.text_types"))
 end
 
+--- What a file's own bytes are the cause of: it will never be otherwise.
+local LASTING = {
+  extract_failed = true,
+  extract_too_large = true,
+  extract_timeout = true,
+  unsupported_encoding = true,
+}
+
 --- The text of a file. The first use decodes it and stores it with the row, so
---- that later ones need no bytes.
+--- that later ones need no bytes; or stores why there is none.
 ---@param user_id integer
 ---@param row table of get_file_by_id
 ---@return string|nil content
@@ -325,8 +333,20 @@ function M.process_file_content(user_id, row)
   elseif not M.is_readable(row) then
     return nil, errors.new("file_not_text", { name = row.file_name })
   end
+  if row.text_error ~= "" then
+    return nil, errors.new(row.text_error)
+  end
   local content, unread = files.read_text(row.file_key, row.file_type)
   if not content then
+    if LASTING[unread.code] then
+      db.write({
+        {
+          "UPDATE uploaded_files SET text_error = ? "
+            .. "WHERE id = ? AND user_id = ?",
+          { unread.code, row.id, user_id },
+        },
+      })
+    end
     return nil, unread
   end
   -- Deleted meanwhile: nothing changes, and the text is still good this once.

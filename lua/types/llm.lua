@@ -31,8 +31,8 @@ function Turn:leave() end
 ---@param disconnect? "detach"|"cancel" whether the wait ends when the client
 --- leaves; default "detach": it does not
 ---@return tide.Turn|nil turn
----@return tide.Error|nil err session_busy, session_deleted, stopped,
---- client_gone
+---@return tide.Error|nil err session_busy, too_many_replies, session_deleted,
+--- stopped, client_gone
 function llm.enter(user_id, session_id, disconnect) end
 
 ---@class tide.Usage
@@ -182,7 +182,8 @@ function llm.start(spec) end
 --- session and message ids. Only in a task.
 ---@param spec tide.StartSpec
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header
+---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header,
+--- too_many_replies
 function llm.ask(spec) end
 
 --- What requests to an upstream have in common: provider, address, headers with

@@ -163,13 +163,18 @@ describe("files.files", function()
       file_name = "a.txt",
       file_type = ".txt",
       is_processed = 0,
+      text_error = "",
     }
     assert.equal("text", service.process_file_content(7, file))
     assert.same({ "read k.txt", "write UPDATE" }, log)
     file.is_processed, file.content = 1, "stored"
     assert.equal("stored", service.process_file_content(7, file))
     assert.equal(2, #log)
-    file.is_processed, file.file_type = 0, ".png"
+    file.is_processed, file.text_error = 0, "extract_timeout"
+    local _, stored = service.process_file_content(7, file)
+    assert.equal("extract_timeout", stored.code)
+    assert.equal(2, #log)
+    file.file_type = ".png"
     local _, err = service.process_file_content(7, file)
     assert.equal("file_not_text", err.code)
   end)

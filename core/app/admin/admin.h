@@ -19,7 +19,7 @@ struct tt_admin_parts { /* what admin shows and controls; all of it outlives the
     struct tt_registry *registry;
     struct tt_breakers *breakers;
     struct tt_route_stats_set *route_stats;
-    struct tt_aux *aux, *password_aux, *file_aux, *text_aux;
+    struct tt_aux *aux, *name_aux, *password_aux, *file_aux, *text_aux;
     uint64_t started_ms;
     int port;     /* of the public listener */
     int repaired; /* replies that the last process left running */

@@ -98,6 +98,16 @@ void tt_metrics_put_failures(const struct tt_process_sample *sample, struct tt_b
                       count);
 }
 
+void tt_metrics_put_refusals(const struct tt_process_sample *sample, struct tt_buf *out)
+{
+    const char *code;
+    uint64_t count;
+
+    for (size_t i = 0; tt_route_stats_refusal(sample->parts->route_stats, i, &code, &count); i++)
+        tt_buf_printf(out, "tidetalk_requests_refused_total{code=\"%s\"} %" PRIu64 "\n", code,
+                      count);
+}
+
 void tt_metrics_put_redis_state(const struct tt_process_sample *sample, struct tt_buf *out)
 {
     for (int state = 0; state <= TT_REDIS_DOWN; state++)

@@ -45,10 +45,15 @@ const struct tt_metric tt_metrics[] = {
     {.name = "request_duration_seconds", .type = "histogram",
      .help = "Time from a request's head to its end.", .put_lines = tt_metrics_put_durations},
 
+    {COUNTER("requests_refused_total", "Requests refused by a limit of a user or address, by code."),
+     .put_lines = tt_metrics_put_refusals},
+
     {STATUS("replies_running"), PROCESS(replies_running)},
     {STATUS("sessions_busy"), PROCESS(sessions_busy)},
     {GAUGE("reply_memory_bytes", "Memory used by the texts of running replies."),
      STATUS("reply_memory"), PROCESS(reply_memory)},
+    {GAUGE("unread_bytes", "Bytes of answers that clients have not read yet."),
+     STATUS("unread"), PROCESS(unread)},
     {STATUS("replies_repaired"), PROCESS(repaired)},
     {COUNTER("replies_total", "Finished replies."), PROCESS(replies.ended)},
     {COUNTER("replies_failed_total", "Replies that ended with an error."), PROCESS(replies.failed)},
@@ -69,6 +74,7 @@ const struct tt_metric tt_metrics[] = {
     {STATUS("generations"), .put_value = tt_status_put_generations},
 
     {IN("pools_busy", "aux"), PROCESS(aux_busy)},
+    {IN("pools_busy", "names"), PROCESS(names_busy)},
     {IN("pools_busy", "password"), PROCESS(password_busy)},
     {IN("pools_busy", "files"), PROCESS(files_busy)},
     {IN("pools_busy", "text"), PROCESS(text_busy)},

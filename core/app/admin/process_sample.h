@@ -15,8 +15,8 @@ struct tt_process_sample { /* what any thread may read */
     const struct tt_generation *generation; /* the one that serves */
     int generation_number, generations_live;
     int workers, port, repaired, replies_running;
-    int aux_busy, password_busy, files_busy, text_busy;
-    uint64_t uptime_ms, resident_memory, reply_memory, sessions_busy;
+    int aux_busy, names_busy, password_busy, files_busy, text_busy;
+    uint64_t uptime_ms, resident_memory, reply_memory, unread, sessions_busy;
     struct tt_watchdog_stats watchdog;
     struct tt_running_replies_totals replies;
     struct tt_db_stats db;

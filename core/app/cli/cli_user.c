@@ -102,7 +102,8 @@ static int build_request(struct request *request, const char *verb, const char *
 
     if (needs_password && read_password(password, sizeof(password)) != 0)
         return tt_cli_fail(-1, "user: a password is needed, one line on standard input");
-    request->method = strcmp(verb, "add") == 0 ? "POST" : "PATCH";
+    bool unlocks = strcmp(verb, "unlock") == 0;
+    request->method = strcmp(verb, "add") == 0 || unlocks ? "POST" : "PATCH";
     tt_buf_append_z(&request->path, "/admin/users");
     tt_json_begin_object(&w);
     if (strcmp(verb, "add") == 0) {
@@ -113,11 +114,12 @@ static int build_request(struct request *request, const char *verb, const char *
     } else {
         tt_buf_putc(&request->path, '/');
         tt_url_encode(tt_str_from(name), &request->path);
+        tt_buf_append_z(&request->path, unlocks ? "/unlock" : "");
     }
     if (needs_password) {
         put_field(&w, "password", password);
         explicit_bzero(password, sizeof(password));
-    } else {
+    } else if (!unlocks) {
         tt_json_key(&w, TT_STR("disabled"));
         tt_json_bool(&w, strcmp(verb, "disable") == 0);
     }
@@ -148,7 +150,7 @@ static int run_user(const struct tt_settings *settings, struct request *request,
 
 int tt_cli_user(int argc, char **argv)
 {
-    static const char *const verbs[] = {"add", "passwd", "disable", "enable"};
+    static const char *const verbs[] = {"add", "passwd", "disable", "enable", "unlock"};
     struct tt_settings settings;
     struct request request = {.method = "GET"};
     bool admin = tt_cli_flag(&argc, argv, "--admin"), known = false;
@@ -164,7 +166,7 @@ int tt_cli_user(int argc, char **argv)
         code = run_user(&settings, &request, argv[0], NULL);
     } else if (!known) {
         tt_cli_fail(0, "usage: tidetalk user (add NAME [--admin] [--email ADDRESS] | list | passwd "
-                       "NAME | disable NAME | enable NAME) [--setting=value …]");
+                       "NAME | disable NAME | enable NAME | unlock NAME) [--setting=value …]");
     } else if (build_request(&request, argv[0], argv[1], admin, email) == 0) {
         code = run_user(&settings, &request, argv[0], argv[1]);
     }

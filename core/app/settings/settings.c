@@ -85,16 +85,6 @@ static int check_public_url(struct tt_str value, struct tt_err *err)
                              "-, _, . and ~, such as https://example.org/chat/");
 }
 
-static int check_file_type(struct tt_str value, struct tt_err *err)
-{
-    bool good = tt_str_starts(value, TT_STR(".")) && value.len > 1 && value.len <= 16;
-    for (size_t i = 0; good && i < value.len; i++)
-        good = !(value.data[i] >= 'A' && value.data[i] <= 'Z') && (value.data[i] != '.' || i == 0);
-    return good ? 0
-                : tt_err_set(err, 0, "invalid_setting",
-                             "needs an extension in small letters with its dot, such as .txt");
-}
-
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
      .env = "TIDETALK_LISTEN",
@@ -291,13 +281,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_FILES_TYPES",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_file_type,
+     .check = tt_settings_check_file_type,
      .help = "file extensions that may be uploaded, such as .txt; empty = all"},
     {.key = "files.text_types",
      .env = "TIDETALK_FILES_TEXT_TYPES",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_file_type,
+     .check = tt_settings_check_file_type,
      .help = "additional extensions of text files that models may read"},
     {.key = "limits.head",
      .env = "TIDETALK_LIMITS_HEAD",
@@ -366,6 +356,24 @@ const struct tt_conf_option tt_settings_table[] = {
      .min = 16777216,
      .max = 1099511627776,
      .help = "memory for the texts of all running replies"},
+    {.key = "limits.unread",
+     .env = "TIDETALK_LIMITS_UNREAD",
+     .type = TT_CONF_SIZE,
+     .fallback = "512MiB",
+     .max = 1099511627776,
+     .help = "answers that clients have not read yet; 0 = no limit"},
+    {.key = "limits.user_unread",
+     .env = "TIDETALK_LIMITS_USER_UNREAD",
+     .type = TT_CONF_SIZE,
+     .fallback = "64MiB",
+     .max = 1099511627776,
+     .help = "the same of one user, or of one address without a login; 0 = no limit"},
+    {.key = "limits.user_replies",
+     .env = "TIDETALK_LIMITS_USER_REPLIES",
+     .type = TT_CONF_INT,
+     .fallback = "64",
+     .max = 1000000,
+     .help = "running replies of one user; 0 = no limit"},
     {.key = "reload.probation",
      .env = "TIDETALK_RELOAD_PROBATION",
      .type = TT_CONF_DURATION,

@@ -235,6 +235,16 @@ void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runt
     runtime->modules = tt_tide_modules;
 }
 
+int tt_settings_check_file_type(struct tt_str value, struct tt_err *err)
+{
+    bool good = tt_str_starts(value, TT_STR(".")) && value.len > 1 && value.len <= 16;
+    for (size_t i = 0; good && i < value.len; i++)
+        good = !(value.data[i] >= 'A' && value.data[i] <= 'Z') && (value.data[i] != '.' || i == 0);
+    return good ? 0
+                : tt_err_set(err, 0, "invalid_setting",
+                             "needs an extension in small letters with its dot, such as .txt");
+}
+
 void tt_settings_fill_http(const struct tt_settings *settings, struct tt_http_settings *http)
 {
     http->head_max = (size_t)tt_settings_int(settings, "limits.head");

@@ -51,6 +51,11 @@ return {
     en = "User name or password is wrong. Check both and try again.",
     zh = "用户名或密码错误，请检查后重试。",
   },
+  login_throttled = {
+    status = 429,
+    en = "Too many attempts. Try again in {seconds} seconds.",
+    zh = "尝试次数过多，请在 {seconds} 秒后重试。",
+  },
   wrong_password = {
     status = 401,
     en = "The old password is wrong. Type it again.",

@@ -90,10 +90,13 @@ function M.install(given, settings)
   }
   for _, name in ipairs({
     "db", "search", "crypto", "time", "log", "llm", "files", "http", "task",
-    "timer",
   }) do
     modules[name] = unprepared("tide." .. name)
   end
+  -- Modules declare their timers as they load.
+  modules.timer = {
+    every = function() end,
+  }
   for name, module in pairs(given or {}) do
     modules[name] = module
   end

@@ -177,9 +177,10 @@ struct knock {
 static void *knock_thread(void *arg)
 {
     struct knock *knock = arg;
-    atomic_store(&knock->status,
-                 ask(knock->app, "/api/login", "{\"username\":\"nobody\",\"password\":\"secret1\"}",
-                     &knock->body));
+    char body[100];
+    /* Each a name of their own, or they would be throttled. */
+    snprintf(body, sizeof(body), "{\"username\":\"nobody%p\",\"password\":\"secret1\"}", arg);
+    atomic_store(&knock->status, ask(knock->app, "/api/login", body, &knock->body));
     return NULL;
 }
 

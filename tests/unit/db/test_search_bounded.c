@@ -4,6 +4,7 @@
 #include "support.h"
 
 #define BEFORE 15
+#define WHOLE  20 /* where long messages are indexed in parts */
 
 static void index_queued(struct fixture *f)
 {
@@ -61,6 +62,7 @@ static void an_index_of_whole_messages_stays_sound(void **state)
     assert_found(f, "end", 4);
 
     fixture_migrate(f, -1);
+    fixture_migrate(f, WHOLE - 1);
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM message_search_queue"), 4);
     assert_int_equal(
         outside_int(f->path, "SELECT max(size) FROM message_search_queue WHERE id <> 3"), 65536);

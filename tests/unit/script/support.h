@@ -102,7 +102,7 @@ static inline struct rig *rig_new(void)
     rig_put(rig, "style.yaml", "personas:\n  - name: First\n    content: You are first.\n");
     rig->loop = tt_loop_new(&err);
     assert_non_null(rig->loop);
-    rig->registry = tt_registry_new(4);
+    rig->registry = tt_registry_new(4, 0);
     rig->egress = tt_egress_new(NULL, 0, &err);
     memset(&rig->keys, 7, sizeof(rig->keys));
     snprintf(rig->keys.seal_id, sizeof(rig->keys.seal_id), "12345678");
