@@ -102,10 +102,11 @@ describe("web.pipeline", function()
   end)
 
   it("refuses unsafe methods of other sites under cookie auth", function()
-    local function code_of(method, headers)
+    local function code_of(method, headers, is_listed)
       return select(2, run({ auth = "user" }, {
         method = method,
         headers = headers,
+        from_listed_origin = is_listed,
         cookies = { access_token = "good" },
       }))
     end
@@ -116,7 +117,9 @@ describe("web.pipeline", function()
     assert.is_nil(code_of("GET", evil))
     assert.is_nil(code_of("POST", {}))
     assert.is_nil(code_of("POST", { Origin = "https://chat.example.com" }))
-    assert.is_nil(code_of("POST", { Origin = "https://app.example.org" }))
+    local listed = { Origin = "https://app.example.org" }
+    assert.equal("csrf", code_of("POST", listed))
+    assert.is_nil(code_of("POST", listed, true)) -- the core has compared it
     local bearer = { Origin = evil.Origin, Authorization = "Bearer good" }
     assert.is_nil(code_of("POST", bearer))
   end)

@@ -127,6 +127,7 @@ function M.request(spec)
     path = spec.path or "/",
     ip = "127.0.0.1",
     language = spec.language or "en",
+    from_listed_origin = spec.from_listed_origin or false,
     secure = spec.secure or false,
     params = spec.params or {},
     query = spec.query or {},
