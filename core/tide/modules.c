@@ -5,6 +5,7 @@
 
 const struct tt_script_module tt_tide_modules[] = {
     {"tide.json", tt_tide_json},
+    {"tide.schema", tt_tide_schema},
     {"tide.db", tt_tide_db},
     {"tide.crypto", tt_tide_crypto},
     {"tide.time", tt_tide_time},
