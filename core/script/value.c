@@ -234,6 +234,43 @@ void tt_value_decode_valid(lua_State *L, struct tt_str text)
     }
 }
 
+void tt_value_push_json_text(lua_State *L, struct tt_str raw)
+{
+    if (!memchr(raw.data, '\\', raw.len)) {
+        lua_pushlstring(L, raw.data + 1, raw.len - 2);
+        return;
+    }
+    struct tt_buf *plain = tt_value_scratch(L);
+    tt_json_unescape(raw, NULL, plain);
+    lua_pushlstring(L, plain->data ? plain->data : "", plain->len);
+}
+
+/* As lua-cjson and integers() make it. */
+void tt_value_push_json_number(lua_State *L, const struct tt_json_value *value)
+{
+    char text[64];
+    const char *digits = text;
+    int64_t whole;
+
+    if (tt_json_to_i64(value, &whole) == 0) {
+        lua_pushinteger(L, whole);
+        return;
+    }
+    if (value->raw.len < sizeof(text)) {
+        memcpy(text, value->raw.data, value->raw.len);
+        text[value->raw.len] = '\0';
+    } else {
+        digits = lua_pushlstring(L, value->raw.data, value->raw.len);
+    }
+    double x = strtod(digits, NULL);
+    if (digits != text)
+        lua_pop(L, 1);
+    if (fabs(x) <= EXACT_MAX && floor(x) == x)
+        lua_pushinteger(L, (lua_Integer)x);
+    else
+        lua_pushnumber(L, x);
+}
+
 int tt_value_call_uncharged(lua_State *L, int arguments, int results, bool free)
 {
     bool collects = lua_gc(L, LUA_GCISRUNNING);

@@ -24,6 +24,11 @@ int tt_value_call_uncharged(lua_State *L, int arguments, int results, bool free)
 /* Decodes JSON that is known to be valid. May raise out of memory. */
 void tt_value_decode_valid(lua_State *L, struct tt_str text);
 
+/* Pushes the text of a JSON string (with its quotes), and a JSON number as it is decoded: whole
+ * ones are integers. */
+void tt_value_push_json_text(lua_State *L, struct tt_str raw);
+void tt_value_push_json_number(lua_State *L, const struct tt_json_value *value);
+
 /* Pushes nil and the error as a table {code=, message=, status=}; returns 2. */
 int tt_value_push_error(lua_State *L, const struct tt_err *err);
 

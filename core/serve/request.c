@@ -190,24 +190,15 @@ static int request_raw_body(lua_State *L)
 static int request_read_json(lua_State *L)
 {
     struct tt_request *request = request_of(L);
-    struct tt_err err = {0};
-    struct tt_request_json_wish wish = {.free = !request->json_read};
+    struct tt_str body = tt_http_body(request->exchange);
+    bool free = !request->json_read;
 
-    lua_settop(L, 3);
+    lua_settop(L, 2);
     if (!lua_isnil(L, 2))
         luaL_checktype(L, 2, LUA_TTABLE);
-    if (!lua_isnil(L, 3)) {
-        luaL_checktype(L, 3, LUA_TTABLE);
-        wish.whole = tt_value_field(L, 3, "whole").data;
-        lua_pushliteral(L, "once");
-        lua_rawget(L, 3);
-        wish.once = lua_toboolean(L, -1);
-    }
     request->json_read = true;
-    tt_task_take(L, tt_http_body(request->exchange).len);
-    if (tt_request_json_push(L, tt_http_body(request->exchange), 2, &wish, &err) != 0)
-        return tt_value_push_error(L, &err);
-    return 1;
+    tt_task_take(L, body.len);
+    return tt_request_json_read(L, body, 2, free);
 }
 
 static int request_encode(lua_State *L)

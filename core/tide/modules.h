@@ -4,6 +4,7 @@
 #include "tide/tide.h"
 
 int tt_tide_json(lua_State *L);
+int tt_tide_schema(lua_State *L);
 int tt_tide_db(lua_State *L);
 int tt_tide_search(lua_State *L);
 int tt_tide_crypto(lua_State *L);

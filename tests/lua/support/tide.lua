@@ -149,17 +149,9 @@ function M.request(spec)
     raw_body = function()
       return spec.body or ""
     end,
-    read_json = function(_, names)
-      if (spec.body or "") == "" then
-        return {}
-      end
-      local value, err = CORE.json.decode(spec.body)
-      if names and type(value) == "table" and not CORE.json.is_array(value) then
-        for name in pairs(value) do
-          value[name] = names[name] and value[name]
-        end
-      end
-      return value, err
+    read_json = function(_, schema)
+      local body = (spec.body or "") ~= "" and spec.body or "{}"
+      return CORE.schema.read(schema, body)
     end,
   }
 end
