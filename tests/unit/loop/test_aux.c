@@ -16,6 +16,7 @@ struct test_job {
     struct tt_aux *aux;
     sem_t *gate; /* run waits for it */
     sem_t *begun;
+    sem_t *ended; /* run posts it when it touches nothing any more */
     bool first;
     int runs, dones, drops;
     int more; /* times that it submits itself from done */
@@ -51,6 +52,8 @@ static void run(struct tt_aux_job *job)
     self->saw_cancel = tt_aux_cancelled(job);
     pthread_getname_np(pthread_self(), self->thread_name, sizeof(self->thread_name));
     pthread_sigmask(SIG_SETMASK, NULL, &self->mask);
+    if (self->ended)
+        sem_post(self->ended);
 }
 
 static void done(struct tt_aux_job *job)
@@ -340,15 +343,17 @@ static void test_the_end_cancels_what_runs(void **state)
 static void test_the_end_does_not_wait_for_ever(void **state)
 {
     static struct test_job blocked, waiting; /* the thread still has it afterwards */
-    static sem_t gate, begun;
+    static sem_t gate, begun, ended;
     struct tt_aux *aux = tt_aux_new("aux", 1, 8, NULL);
     sem_init(&gate, 0, 0);
     sem_init(&begun, 0, 0);
+    sem_init(&ended, 0, 0);
     blocked = job_of(aux);
     waiting = job_of(aux);
     blocked.job.done = waiting.job.done = NULL;
     blocked.gate = &gate;
     blocked.begun = &begun;
+    blocked.ended = &ended;
     tt_aux_submit(aux, *state, &blocked.job, NULL);
     tt_aux_submit(aux, *state, &waiting.job, NULL);
     sem_wait(&begun);
@@ -356,8 +361,8 @@ static void test_the_end_does_not_wait_for_ever(void **state)
     assert_int_equal(blocked.runs, 0);
     assert_int_equal(waiting.drops, 1);
     sem_post(&gate);
-    while (__atomic_load_n(&blocked.runs, __ATOMIC_ACQUIRE) == 0)
-        usleep(1000);
+    sem_wait(&ended);
+    assert_int_equal(blocked.runs, 1);
     struct tt_aux *idle = tt_aux_new("aux", 2, 8, NULL);
     tt_aux_free_within(idle, 10000);
 }
