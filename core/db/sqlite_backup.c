@@ -37,8 +37,11 @@ static int ask(struct tt_sqlite *conn, const char *pragma, char *text, size_t si
     return rc;
 }
 
-static int set_damaged(struct tt_err *err, const char *path, const char *how)
+/* `how` may have several lines; an error is one. */
+static int set_damaged(struct tt_err *err, const char *path, char *how)
 {
+    for (char *end = how; (end = strchr(end, '\n'));)
+        *end = ' ';
     return tt_err_set(err, 500, "database_damaged", "the database %s is damaged: %s", path, how);
 }
 
