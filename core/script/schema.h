@@ -97,8 +97,8 @@ void tt_schema_push_make(lua_State *L, int index, const struct tt_schema *member
 struct tt_schema_source {
     struct tt_str json;
     int max_depth;
-    size_t weight_max; /* of the values that are built (tt_json_weigh); 0 = no bound */
-    bool client;       /* a client's, with such a bound: see tt_value_raw_let_free */
+    bool client;       /* it is a client's: the caller is tt_value_call_uncharged */
+    size_t weight_max; /* with `client`: of the values that are built (tt_json_weigh) */
 };
 
 enum tt_schema_result {

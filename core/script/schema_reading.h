@@ -42,8 +42,11 @@ static inline bool tt_schema_is_empty(struct tt_json_scan *s, char close)
 /* Whether more was built than may be; then the rest is only scanned. */
 static inline bool tt_schema_too_heavy(struct tt_schema_reading *r)
 {
-    if (r->source->weight_max && r->scan.weight > r->source->weight_max)
-        r->too_many = true;
+    if (!r->source->client || r->scan.weight < TT_VALUE_MUCH)
+        return false;
+    if (r->builds)
+        lua_gc(r->L, LUA_GCSTOP); /* tt_value_call_uncharged */
+    r->too_many |= r->scan.weight > r->source->weight_max;
     return r->too_many;
 }
 

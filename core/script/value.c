@@ -275,13 +275,12 @@ int tt_value_call_uncharged(lua_State *L, int arguments, int results, bool free)
 {
     bool collects = lua_gc(L, LUA_GCISRUNNING);
 
-    lua_gc(L, LUA_GCSTOP);
     if (free)
         tt_budget_pause();
     int status = lua_pcall(L, arguments, results, 0);
     if (free)
         tt_budget_renew();
-    if (collects)
+    if (collects && !lua_gc(L, LUA_GCISRUNNING))
         lua_gc(L, LUA_GCRESTART);
     return status;
 }

@@ -2,9 +2,8 @@
 
 #include "script/schema.h"
 
-/* Bytes of a body that takes no time worth a word: stopping and starting the collector would only
- * upset its rhythm. */
-#define SMALL 16384
+/* Bytes of a body that takes no time worth a word, and does not build much. */
+#define SMALL 4096
 
 /* 1 = the body, 2 = the schema or nil. */
 static int read_body(lua_State *L)

@@ -15,13 +15,23 @@ static int json_decode(lua_State *L)
     return 1;
 }
 
+static int json_decode_free(lua_State *L)
+{
+    struct tt_str text = {0};
+
+    tt_value_raw(L, 1, &text);
+    if (text.len > TT_VALUE_MUCH)
+        lua_gc(L, LUA_GCSTOP); /* tt_value_call_uncharged */
+    return json_decode(L);
+}
+
 /* A client decides the cost of its bytes. */
 static int json_decode_any(lua_State *L)
 {
     if (!tt_value_raw_take_free(L, 1))
         return json_decode(L);
     lua_settop(L, 1);
-    lua_pushcfunction(L, json_decode);
+    lua_pushcfunction(L, json_decode_free);
     lua_insert(L, 1);
     if (tt_value_call_uncharged(L, 1, LUA_MULTRET, true) != LUA_OK)
         return lua_error(L);

@@ -13,6 +13,7 @@ int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
 int tt_tide_messages(lua_State *L);
+int tt_tide_message_tokens(lua_State *L); /* a function of tide.text */
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */

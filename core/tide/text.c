@@ -126,9 +126,16 @@ static int text_tokens(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"count", text_count},     {"prefix", text_prefix},   {"truncate", text_truncate},
-    {"chars", text_chars},     {"squeeze", text_squeeze}, {"valid", text_valid},
-    {"has_cjk", text_has_cjk}, {"tokens", text_tokens},   {NULL, NULL},
+    {"count", text_count},
+    {"prefix", text_prefix},
+    {"truncate", text_truncate},
+    {"chars", text_chars},
+    {"squeeze", text_squeeze},
+    {"valid", text_valid},
+    {"has_cjk", text_has_cjk},
+    {"tokens", text_tokens},
+    {"message_tokens", tt_tide_message_tokens},
+    {NULL, NULL},
 };
 
 int tt_tide_text(lua_State *L)
