@@ -1,9 +1,10 @@
-/* Start: lock -> check for losses -> pools -> migrations -> repair -> keys -> files -> workers ->
- * scripts -> listeners -> threads. The end is in reverse order. If a step of the start fails, those
- * before it are undone. */
+/* Start: lock -> check for losses and damage -> pools -> migrations -> repair -> keys -> files ->
+ * workers -> scripts -> listeners -> threads. The end is in reverse order. If a step of the start
+ * fails, those before it are undone. */
 #include "app/app.h"
 
 #include "app/admin/admin.h"
+#include "app/clean_end.h"
 #include "app/core_routes.h"
 #include "app/count_check.h"
 #include "app/data_check.h"
@@ -171,8 +172,9 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
     struct tt_data_loss loss;
 
-    if (tt_data_check(settings, &loss, err) != 0)
+    if (tt_data_check(settings, &loss, err) != 0 || tt_clean_end_begin(settings, err) != 0)
         return -1;
+    app->in_use = true;
     app->egress = tt_egress_new(allow->items, allow->item_count, err);
     app->aux = tt_aux_new("tt-aux", 4, 1024, err);
     app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
@@ -389,6 +391,8 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_admin_free(app->admin);
     tt_mem_close_reserve();
     tt_route_stats_set_free(app->serving.route_stats);
+    if (app->in_use)
+        tt_clean_end_finish(app->settings);
     if (app->lock_fd >= 0)
         close(app->lock_fd);
     app->worker_count = 0;

@@ -37,7 +37,8 @@ struct tt_app {
     struct tt_dispatcher **dispatchers; /* the workers', for folders that do not see workers */
     int worker_count;
     int lock_fd;
-    int port; /* of the public listener */
+    bool in_use; /* the data folder says so (clean_end.h) */
+    int port;    /* of the public listener */
     uint64_t started_ms;
     int repaired; /* replies that the last process left running */
 };

@@ -1,7 +1,10 @@
-/* The key file: 64 hex digits that only the owner may read. It is written completely under another
- * name and then linked to its own name, so that neither a crash nor a second process ever leaves or
- * sees half a key: link fails if the name exists, and the loser reads the winner's file. Purposes
- * get keys derived from it; the file's key itself is never used for anything else. */
+/* The key file: 64 hex digits that only the owner may read, or that were mounted. It is written
+ * completely under another name and then linked to its own name, so that neither a crash nor a
+ * second process ever leaves or sees half a key: link fails if the name exists, and the loser reads
+ * the winner's file. Purposes get keys derived from it; the file's key itself is never used for
+ * anything else. */
+#include "base/log.h"
+#include "base/mem.h"
 #include "base/secret.h"
 
 #include <errno.h>
@@ -72,6 +75,31 @@ out:
     return rc;
 }
 
+static bool is_own_group(gid_t group)
+{
+    gid_t groups[256];
+    int count = getgroups((int)TT_COUNT(groups), groups);
+
+    for (int i = 0; i < count; i++)
+        if (groups[i] == group)
+            return true;
+    return group == getegid();
+}
+
+/* Container systems mount secrets read-only for all, or for a group, and who mounts them decides
+ * their mode: root, or whoever has put this process into the group. Nobody else may change them. */
+static bool is_mounted_secret(const struct stat *st)
+{
+    static const mode_t modes[] = {0440, 0444, 0640};
+
+    if (st->st_uid != 0 && !is_own_group(st->st_gid))
+        return false;
+    for (size_t i = 0; i < TT_COUNT(modes); i++)
+        if ((st->st_mode & 0777) == modes[i])
+            return true;
+    return false;
+}
+
 static int check_safe(int fd, const char *path, struct tt_err *err)
 {
     struct stat st;
@@ -79,10 +107,15 @@ static int check_safe(int fd, const char *path, struct tt_err *err)
         return io_error(err, path, "cannot stat");
     if (!S_ISREG(st.st_mode))
         return tt_err_set(err, 500, "secret_file_unsafe", "%s: not a regular file", path);
-    if (st.st_mode & 077)
+    if (!(st.st_mode & 077))
+        return 0;
+    if (!is_mounted_secret(&st))
         return tt_err_set(err, 500, "secret_file_unsafe",
                           "%s: mode %03o lets others at the key; make it 600", path,
                           (unsigned)(st.st_mode & 0777));
+    tt_log(TT_LOG_WARN, "others may be able to read the secret file", TT_F_Z("file", path),
+           TT_F_INT("mode",
+                    (st.st_mode >> 6 & 7) * 100 + (st.st_mode >> 3 & 7) * 10 + (st.st_mode & 7)));
     return 0;
 }
 

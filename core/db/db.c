@@ -75,6 +75,27 @@ int tt_db_copy(const char *from_url, const char *to_url, struct tt_err *err)
     return source->copy(from, to, err);
 }
 
+int tt_db_verify(const char *url, bool quick, struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+    return engine ? engine->verify(place, quick, err) : -1;
+}
+
+int tt_db_backup(const char *url, const char *file, struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+    return engine ? engine->backup(place, file, err) : -1;
+}
+
+int tt_db_restore(const char *url, const char *file, struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+    return engine ? engine->restore(place, file, err) : -1;
+}
+
 int tt_db_migrate(const char *url, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err)
 {

@@ -86,6 +86,19 @@ void tt_db_close(struct tt_db *db);
  * blocking. */
 int tt_db_copy(const char *from_url, const char *to_url, struct tt_err *err);
 
+/* Whether the database is sound: its structure, and every reference between rows. `quick` leaves
+ * out whether indexes agree with their tables. Reads all of it. Fails: "database_damaged" (500),
+ * "database_unavailable". Thread: any, blocking; best when no server uses it. */
+int tt_db_verify(const char *url, bool quick, struct tt_err *err);
+
+/* Writes the database as it is at one moment to a new file, also while a server writes to it. The
+ * file is verified and on disk before it gets its name. Fails: "file_exists" (409),
+ * "database_damaged", "database_unavailable"; no file is left then. Thread: any, blocking. */
+int tt_db_backup(const char *url, const char *file, struct tt_err *err);
+/* Makes the database, which must not exist, from such a file, in the same manner. Fails: like
+ * above. Thread: any, blocking; no server may be using it. */
+int tt_db_restore(const char *url, const char *file, struct tt_err *err);
+
 struct tt_db_stats {
     uint64_t jobs, commits, failed_jobs, largest_batch; /* jobs: completed, including failed ones */
     int waiting;       /* in the queue, without the current batch */

@@ -78,6 +78,9 @@ struct tt_db_engine {
     int (*inspect)(const char *place, const char *seal_id, struct tt_db_contents *contents,
                    struct tt_err *err);
     int (*copy)(const char *from, const char *to, struct tt_err *err);
+    int (*verify)(const char *place, bool quick, struct tt_err *err);
+    int (*backup)(const char *place, const char *file, struct tt_err *err);
+    int (*restore)(const char *place, const char *file, struct tt_err *err);
     int (*migrate)(const char *place, const char *directory, bool dry_run,
                    struct tt_migrate_report *report, struct tt_err *err);
     int (*migrate_down)(const char *place, const char *directory, int version,

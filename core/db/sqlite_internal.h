@@ -70,11 +70,14 @@ extern const struct tt_search_engine tt_sqlite_search;
 /* Appends the query in FTS5's language. */
 void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *search);
 
-/* ---- a file that nobody has open (sqlite_inspect.c, sqlite_copy.c, sqlite_migrate.c) ---- */
+/* ---- a file that is not open here (sqlite_inspect.c, _copy.c, _backup.c, _migrate.c) ---- */
 
 int tt_sqlite_inspect(const char *path, const char *seal_id, struct tt_db_contents *contents,
                       struct tt_err *err);
 int tt_sqlite_copy(const char *from, const char *to, struct tt_err *err);
+int tt_sqlite_verify(const char *path, bool quick, struct tt_err *err);
+int tt_sqlite_backup(const char *path, const char *file, struct tt_err *err);
+int tt_sqlite_restore(const char *path, const char *file, struct tt_err *err);
 int tt_sqlite_migrate(const char *path, const char *directory, bool dry_run,
                       struct tt_migrate_report *report, struct tt_err *err);
 int tt_sqlite_migrate_down(const char *path, const char *directory, int version,

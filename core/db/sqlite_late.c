@@ -215,6 +215,9 @@ const struct tt_db_engine tt_late_engine = {
     .exists = exists,
     .inspect = tt_sqlite_inspect,
     .copy = tt_sqlite_copy,
+    .verify = tt_sqlite_verify,
+    .backup = tt_sqlite_backup,
+    .restore = tt_sqlite_restore,
     .migrate = tt_sqlite_migrate,
     .migrate_down = tt_sqlite_migrate_down,
 };

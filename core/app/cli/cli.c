@@ -61,6 +61,13 @@ static const struct tt_command commands[] = {
      "serve does this automatically. --dry-run only lists. --down goes back to VERSION, and\n"
      "refuses while a server is running.\n",
      tt_cli_migrate},
+    {"backup", "FILE", "write the database to a new file, also while the server runs",
+     "FILE is verified before it gets its name; an existing one is never overwritten. It is the\n"
+     "database as it was at one moment. What else a backup needs is printed.\n",
+     tt_cli_backup},
+    {"restore", "FILE", "make the database from a file that backup has written",
+     "Refuses while a server is running, if a database exists, and if FILE is damaged.\n",
+     tt_cli_restore},
     {"user",
      "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME)",
      "manage accounts",

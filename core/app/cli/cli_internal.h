@@ -48,6 +48,8 @@ int tt_cli_check(int argc, char **argv);
 int tt_cli_routes(int argc, char **argv);
 int tt_cli_admin(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);
+int tt_cli_backup(int argc, char **argv);
+int tt_cli_restore(int argc, char **argv);
 int tt_cli_reload(int argc, char **argv);
 int tt_cli_rollback(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);

@@ -86,7 +86,7 @@ static void derived_keys_stay_the_same(void **state)
 static void unsafe_key_files_are_refused(void **state)
 {
     (void)state;
-    static const mode_t modes[] = {0640, 0604, 0620, 0602, 0610, 0601, 0644, 0666};
+    static const mode_t modes[] = {0604, 0620, 0602, 0610, 0601, 0644, 0660, 0666, 0444 | 0111};
     for (size_t i = 0; i < TT_COUNT(modes); i++) {
         write_file("rights", KEY_TEXT, modes[i]);
         load_fails("rights", "secret_file_unsafe");
@@ -103,6 +103,29 @@ static void unsafe_key_files_are_refused(void **state)
     assert_int_equal(mkfifo(in_directory("fifo"), 0600), 0);
     load_fails("fifo", "secret_file_unsafe");
     load_fails("no/such/dir", "secret_file_unreadable");
+}
+
+/* Read-only for a group or for all, of root or of our group: so container systems mount secrets. */
+static void mounted_key_files_are_loaded_with_a_warning(void **state)
+{
+    (void)state;
+    static const mode_t modes[] = {0440, 0444, 0640};
+    for (size_t i = 0; i < TT_COUNT(modes); i++) {
+        struct tt_keys keys;
+        struct tt_err err = {0};
+        write_file("mounted", KEY_TEXT, modes[i]);
+        if (tt_keys_load(&keys, in_directory("mounted"), &err) != 0)
+            fail_msg("%o: %s", (unsigned)modes[i], err.message);
+        unlink(in_directory("mounted"));
+    }
+    if (geteuid() != 0)
+        return; /* only root can give a file away */
+    for (size_t i = 0; i < TT_COUNT(modes); i++) {
+        write_file("foreign", KEY_TEXT, modes[i]);
+        assert_int_equal(chown(in_directory("foreign"), 54321, 54321), 0);
+        load_fails("foreign", "secret_file_unsafe");
+        unlink(in_directory("foreign"));
+    }
 }
 
 static void broken_key_files_are_refused(void **state)
@@ -324,6 +347,7 @@ TEST_GROUP
         cmocka_unit_test(key_file_is_made_once),
         cmocka_unit_test(derived_keys_stay_the_same),
         cmocka_unit_test(unsafe_key_files_are_refused),
+        cmocka_unit_test(mounted_key_files_are_loaded_with_a_warning),
         cmocka_unit_test(broken_key_files_are_refused),
         cmocka_unit_test(first_use_by_many_gives_one_key),
         cmocka_unit_test(seals_and_unseals),
