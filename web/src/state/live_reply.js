@@ -1,6 +1,13 @@
 // The text of a reply that is being written. Frames are joined: whoever shows it hears of them once per frame of the
-// screen, however fast they come.
+// screen, however fast they come, and not in a frame that shows what somebody has just typed.
 import { batch, signal } from '@preact/signals';
+
+/** ms after a key in which its character is painted, and how many frames in a row the text waits for that. */
+const TYPING = 16;
+const POSTPONED_MAX = 2;
+
+let typedAt = -Infinity;
+document.addEventListener('keydown', (event) => { typedAt = event.timeStamp; }, true);
 
 export class LiveReply {
   content = signal('');
@@ -44,12 +51,13 @@ export class LiveReply {
     this.#content += text;
   }
 
-  #schedule() {
+  #schedule(postponed = 0) {
     if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      this.flush();
+      if (performance.now() - typedAt < TYPING && postponed < POSTPONED_MAX) this.#schedule(postponed + 1);
+      else this.flush();
     });
   }
 
