@@ -157,6 +157,7 @@ run_unit()
             suite "tsan_unit_${tests// /_}" 10m "${FIXED_ADDRESSES[@]}" build/tsan/unit/unit_$tests
         done
     fi
+    suite fuzz_corpus 5m tests/fuzz/replay.sh "build/$preset/fuzz"
     suite runner 2m tests/runner.sh
 }
 

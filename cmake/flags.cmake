@@ -15,6 +15,10 @@ if(TT_SANITIZE)
   add_link_options(-fsanitize=${TT_SANITIZE})
 endif()
 
+if(TT_FUZZER)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(TT_COVERAGE)
   add_compile_options(--coverage)
   add_link_options(--coverage)

@@ -28,6 +28,7 @@ PACKAGES_SAMPLE=("${PACKAGES_LINT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_LONG=("${PACKAGES_SAMPLE[@]}")
 PACKAGES_README=(libcmocka-dev curl procps)
 PACKAGES_FRESH=(debootstrap git)
+PACKAGES_FUZZ=(clang libclang-rt-dev libcmocka-dev) # tests/fuzz/run.sh
 PACKAGES_BUDGET=(libcmocka-dev valgrind strace procps)
 
 # Only when no node or npm is there: another Node may be installed, and Debian's conflicts with it.

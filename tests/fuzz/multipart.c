@@ -1,30 +1,16 @@
-/* Fuzzes the multipart parser (libFuzzer, clang): the same body in one piece and in pieces must
- * give the same parts and the same error; names must be what the header file promises. Not part of
- * the default build:
- *   clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Icore \
- *     tests/fuzz/multipart_fuzz.c core/http/multipart.c core/http/multipart_header.c \
- *     core/base/{buf,err,mem,str,url,utf8}.c -o build/multipart_fuzz
- *   build/multipart_fuzz -max_total_time=30
- */
-#include "base/buf.h"
-#include "base/utf8.h"
+/* The same body in one piece and in pieces must give the same parts and the same error; names must
+ * be what the header file promises. */
 #include "http/multipart.h"
 
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "base/buf.h"
+#include "base/utf8.h"
+#include "fuzz.h"
 
 /* The events of a run, data joined; `part` is where the last part's events begin. */
 struct run {
     struct tt_buf text;
     size_t part;
 };
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void check_name(struct tt_str name)
 {
@@ -77,9 +63,7 @@ static void feed_all(struct tt_str body, unsigned seed, struct run *run)
         tt_multipart_new(TT_STR("multipart/form-data; boundary=\"a-b\""), &limits, &handler, &err);
     check(multipart != NULL);
     for (size_t at = 0, n; rc == 0 && at < body.len; at += n) {
-        seed = seed * 1103515245u + 12345u;
-        n = seed && seed != 12345u ? 1 + (seed >> 16) % 9 : body.len;
-        n = n > body.len - at ? body.len - at : n;
+        n = fuzz_piece(&seed, body.len - at);
         char *copy = malloc(n);
         memcpy(copy, body.data + at, n);
         rc = tt_multipart_feed(multipart, tt_str_of(copy, n), &err);
