@@ -1,6 +1,13 @@
 // The text of a reply that is being written. Frames are joined: whoever shows it hears of them once per frame of the
-// screen, however fast they come.
+// screen, however fast they come, and not in a frame that shows what somebody has just typed.
 import { batch, signal } from '@preact/signals';
+
+/** Frames in a row that the text waits for somebody who types. */
+const POSTPONED_MAX = 2;
+
+/** Whether the next frame is that of a key. */
+let typed = false;
+document.addEventListener('keydown', () => { typed = true; }, true);
 
 export class LiveReply {
   content = signal('');
@@ -44,12 +51,15 @@ export class LiveReply {
     this.#content += text;
   }
 
-  #schedule() {
+  #schedule(postponed = 0) {
     if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      this.flush();
+      const waits = typed && postponed < POSTPONED_MAX;
+      typed = false;
+      if (waits) this.#schedule(postponed + 1);
+      else this.flush();
     });
   }
 
