@@ -3,7 +3,7 @@
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
 # usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
-#                  [lint|unit|lua|e2e|web|sample|readme|fresh|smoke|long]...
+#                  [lint|unit|lua|e2e|web|sample|budget|readme|fresh|smoke|long]...
 #        ./test.sh quick [--only TEXT] [--jobs N]
 #
 #   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
@@ -28,7 +28,7 @@ source "$ROOT/scripts/suites.sh"
 source "$ROOT/scripts/changes.sh"
 
 # What takes longest begins first, so that nothing is left to run by itself.
-GROUPS_ALL=(fresh e2e web unit sample readme lua lint)
+GROUPS_ALL=(fresh e2e web unit sample budget readme lua lint)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
@@ -72,7 +72,7 @@ read_arguments()
             preset=quick
             with_tsan=no
             ;;
-        lint | unit | lua | e2e | web | sample | readme | fresh | smoke | long) groups+=("$1") ;;
+        lint | unit | lua | e2e | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
@@ -109,7 +109,7 @@ install_needs()
         needs+=("${list[@]}")
     done
     install_packages "${needs[@]}"
-    if has e2e web sample smoke long; then
+    if has e2e web sample budget smoke long; then
         install_node
         install_npm "$ROOT/tests/e2e"
     fi
@@ -271,6 +271,13 @@ run_sample()
     for file in $(e2e_marked late | choose 5 "$seed"); do
         run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late "TT_LATE_SEED=$seed"
     done
+}
+
+# What single operations cost, in instructions and system calls: counts, which a busy machine hardly
+# changes. Its own build, without sanitizers.
+run_budget()
+{
+    suite budget 10m tests/bench/budget.sh
 }
 
 run_readme()

@@ -1,5 +1,5 @@
 -- Reads the annotations of lua/types/ (LuaCATS, one file a module) into tables,
--- and complains about what is missing in them. For scripts/lua_api.lua, which
+-- and reports what is missing in them. For scripts/lua_api.lua, which
 -- makes a page of them, and for the test that compares them with the real
 -- modules. It knows only the forms that are used there.
 
@@ -86,7 +86,7 @@ local function read_return(text)
   return { type = text:sub(1, stop), name = name, text = rest }
 end
 
-local function read_class(block, where, complain)
+local function read_class(block, where, report)
   local name, parent = tags(block, "class")[1]:match("^([%w_%.]+)%s*(.*)$")
   local class = {
     name = name,
@@ -100,22 +100,22 @@ local function read_class(block, where, complain)
     if field then
       class.fields[#class.fields + 1] = field
     else
-      complain(where, "a field needs name and type: " .. text)
+      report(where, "a field needs name and type: " .. text)
     end
   end
   return class
 end
 
-local function check_function(fn, signature, where, complain)
+local function check_function(fn, signature, where, report)
   if fn.text == "" then
-    complain(where, fn.name .. " says nothing about what it does")
+    report(where, fn.name .. " says nothing about what it does")
   end
   if #fn.returns == 0 then
-    complain(where, fn.name .. " has no @return; nothing is \"nil\"")
+    report(where, fn.name .. " has no @return; nothing is \"nil\"")
   end
   for _, value in ipairs(fn.returns) do
     if value.type == "" or value.text:find("^,") then
-      complain(where, fn.name .. ": a line for each @return")
+      report(where, fn.name .. ": a line for each @return")
     end
   end
   local names = {}
@@ -123,7 +123,7 @@ local function check_function(fn, signature, where, complain)
     names[i] = param.name
   end
   if table.concat(names, ", ") ~= signature then
-    complain(where, ("%s(%s) has @param for (%s)"):format(
+    report(where, ("%s(%s) has @param for (%s)"):format(
       fn.name, signature, table.concat(names, ", ")))
   end
 end
@@ -146,15 +146,15 @@ local function read_function(block, owner, mark, name, signature, at)
     fn.returns[#fn.returns + 1] = read_return(text)
   end
   fn.phase = phase_of(fn)
-  check_function(fn, signature, at.where, at.complain)
+  check_function(fn, signature, at.where, at.report)
   return fn
 end
 
 --- Reads one file.
 ---@param path string
----@param complain fun(where: string, what: string)
+---@param report fun(where: string, what: string)
 ---@return table file {name, text, classes = {…}, functions = {…}, values = {…}}
-local function read_file(path, complain)
+local function read_file(path, report)
   local file = { path = path, functions = {}, classes = {}, values = {} }
   local class_of, block, number = {}, new_block(), 0
   local base = path:match("([%w_]+)%.lua$")
@@ -163,7 +163,7 @@ local function read_file(path, complain)
     if #tags(block, "class") == 0 then
       return
     end
-    local class = read_class(block, where, complain)
+    local class = read_class(block, where, report)
     if file.name and class.name == file.name then
       file.text, file.fields = class.text, class.fields
     else
@@ -189,9 +189,9 @@ local function read_file(path, complain)
       local is_module = class and class.name == file.name
       local shown = is_module and base or class and class.name or owner
       local fn = read_function(block, shown, mark, name, signature,
-        { where = where, complain = complain })
+        { where = where, report = report })
       if not class then
-        complain(where, owner .. " is no class of this file")
+        report(where, owner .. " is no class of this file")
       else
         local list = is_module and file.functions or class.methods
         list[#list + 1] = fn
@@ -218,15 +218,15 @@ local function read_file(path, complain)
     elseif line:find("^return ") then
       file.returns = line:match("^return ([%w_]+)$")
     else
-      complain(where, "not understood: " .. line)
+      report(where, "not understood: " .. line)
     end
   end
   close_class(path)
   if file.name and file.name ~= "tide." .. base then
-    complain(path .. ":1", "its module is tide." .. base)
+    report(path .. ":1", "its module is tide." .. base)
   end
   if file.name and file.returns ~= base then
-    complain(path .. ":" .. number, "must end with: return " .. base)
+    report(path .. ":" .. number, "must end with: return " .. base)
   end
   return file
 end
@@ -234,9 +234,9 @@ end
 --- Reads all files of a folder, in the order of their names.
 ---@param folder string
 ---@return table[] files
----@return string[] complaints "file:line: message"
+---@return string[] problems "file:line: message"
 function M.read(folder)
-  local files, complaints, paths = {}, {}, {}
+  local files, problems, paths = {}, {}, {}
   local list = assert(io.popen("ls '" .. folder .. "'/*.lua"))
   for path in list:lines() do
     paths[#paths + 1] = path
@@ -244,19 +244,19 @@ function M.read(folder)
   list:close()
   for _, path in ipairs(paths) do
     files[#files + 1] = read_file(path, function(where, what)
-      complaints[#complaints + 1] = where .. ": " .. what
+      problems[#problems + 1] = where .. ": " .. what
     end)
   end
-  return files, complaints
+  return files, problems
 end
 
 --- What must be there in reality, one a line: "function json.decode any",
 --- "field json.null", "method tide.Task:join wait".
 ---@param folder string
 ---@return string lines
----@return string complaints
+---@return string problems
 function M.names(folder)
-  local files, complaints = M.read(folder)
+  local files, problems = M.read(folder)
   local lines = {}
   for _, file in ipairs(files) do
     local base = file.path:match("([%w_]+)%.lua$")
@@ -275,7 +275,7 @@ function M.names(folder)
       lines[#lines + 1] = "module " .. file.name
     end
   end
-  return table.concat(lines, "\n") .. "\n", table.concat(complaints, "\n")
+  return table.concat(lines, "\n") .. "\n", table.concat(problems, "\n")
 end
 
 return M

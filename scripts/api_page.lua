@@ -57,7 +57,7 @@ local PATTERNS = {
   ["^[A-Za-z0-9_-]+$"] = "letters, digits, `-` and `_`",
 }
 
-local complaints = {}
+local problems = {}
 
 --- What these modules have as *_schema has a line each and is named elsewhere:
 --- the list of its fields (the very table) -> name.
@@ -113,7 +113,7 @@ local function rules(field, route)
   local list = { field.required and "required" or nil }
   list[#list + 1] = bounds(field)
   if field.pattern and not PATTERNS[field.pattern] then
-    complaints[#complaints + 1] = ("%s %s: scripts/api_page.lua has no words "
+    problems[#problems + 1] = ("%s %s: scripts/api_page.lua has no words "
       .. "for the pattern %s"):format(route.method, route.path, field.pattern)
   end
   list[#list + 1] = PATTERNS[field.pattern]
@@ -170,7 +170,7 @@ end
 
 local function put_route(out, route)
   if not route.response and not route.answer then
-    complaints[#complaints + 1] = ("%s %s: has neither `response` nor `answer`")
+    problems[#problems + 1] = ("%s %s: has neither `response` nor `answer`")
       :format(route.method, route.path)
   end
   out[#out + 1] = ("### %s %s\n"):format(route.method, route.path)
@@ -246,14 +246,14 @@ if not start then
 end
 local wanted = page:sub(1, start - 1) .. make_routes()
 if arg[1] == "--check" and wanted ~= page then
-  complaints[#complaints + 1] =
+  problems[#problems + 1] =
     "docs/api.md is stale: run lua5.4 scripts/api_page.lua"
 elseif arg[1] ~= "--check" then
   file = assert(io.open(PAGE, "wb"))
   file:write(wanted)
   file:close()
 end
-if #complaints > 0 then
-  io.stderr:write(table.concat(complaints, "\n"), "\n")
+if #problems > 0 then
+  io.stderr:write(table.concat(problems, "\n"), "\n")
   os.exit(1)
 end

@@ -146,11 +146,11 @@ local function make_page(files)
 end
 
 --- Examples may end in a return, but must be Lua.
-local function check_examples(page, complaints)
+local function check_examples(page, problems)
   for code in page:gmatch("```lua\n(.-)```") do
     local ok, err = load(code, "=example")
     if not ok then
-      complaints[#complaints + 1] = err .. ":\n" .. code
+      problems[#problems + 1] = err .. ":\n" .. code
     end
   end
 end
@@ -164,23 +164,23 @@ local function read(path)
   return text
 end
 
-local files, complaints = annotations.read(ROOT .. "/lua/types")
+local files, problems = annotations.read(ROOT .. "/lua/types")
 for _, file in ipairs(files) do
   if file.name and not (file.text or ""):find("```lua\n") and not file.type then
-    complaints[#complaints + 1] = file.path .. ":1: has no example"
+    problems[#problems + 1] = file.path .. ":1: has no example"
   end
 end
 local page = make_page(files)
-check_examples(page, complaints)
+check_examples(page, problems)
 if arg[1] == "--check" and read(PAGE) ~= page then
-  complaints[#complaints + 1] =
+  problems[#problems + 1] =
     "docs/lua-api.md is stale: run lua5.4 scripts/lua_api.lua"
 elseif arg[1] ~= "--check" then
   local file = assert(io.open(PAGE, "wb"))
   file:write(page)
   file:close()
 end
-if #complaints > 0 then
-  io.stderr:write(table.concat(complaints, "\n"), "\n")
+if #problems > 0 then
+  io.stderr:write(table.concat(problems, "\n"), "\n")
   os.exit(1)
 end

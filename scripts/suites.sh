@@ -224,13 +224,13 @@ suites_wait()
 
     while [ "${#running[@]}" -gt "${1:-0}" ]; do
         wait -n -p pid "${!running[@]}" || true
-        tell "${running[$pid]}"
+        report_suite "${running[$pid]}"
         unset "running[$pid]"
     done
 }
 
-# tell PLACE: prints the report of the suite that has ended there and adds its numbers
-tell()
+# report_suite PLACE: prints the report of the suite that has ended there and adds its numbers
+report_suite()
 {
     local numbers name
 

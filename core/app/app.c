@@ -1,6 +1,6 @@
-/* Up: lock -> look for losses -> pools -> migrations -> repair -> keys -> files -> workers ->
- * scripts -> listeners -> threads. Down in the other direction. Anything that fails on the way up
- * takes down what stands. */
+/* Start: lock -> check for losses -> pools -> migrations -> repair -> keys -> files -> workers ->
+ * scripts -> listeners -> threads. The end is in reverse order. If a step of the start fails, those
+ * before it are undone. */
 #include "app/app.h"
 
 #include "app/admin/admin.h"
@@ -14,9 +14,11 @@
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "chat/reply_store.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
+#include "http/unread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +29,8 @@
 #include <unistd.h>
 
 #define TURNS_WAITING_MAX 4
+#define NAME_THREADS      16 /* they only wait for name servers */
+#define NAMES_END_MS      500
 
 /* ---- the data folder ---- */
 
@@ -36,7 +40,7 @@ static int make_directory(const char *path, struct tt_err *err)
 
     snprintf(part, sizeof(part), "%s", path);
     for (size_t end = strlen(part); end > 1 && part[end - 1] == '/';)
-        part[--end] = 0; /* or it would be made as if others were below it */
+        part[--end] = 0; /* otherwise it would be created as if there were folders below it */
     for (char *slash = part + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = 0;
         mkdir(part, 0755);
@@ -73,7 +77,7 @@ int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
     return fd;
 }
 
-/* ---- up ---- */
+/* ---- start ---- */
 
 static int check_address(const struct tt_settings *settings, struct tt_err *err)
 {
@@ -146,13 +150,13 @@ static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
 }
 
 /* The database before the secret file: a first start that breaks off between them must not look
- * like a database that was lost. */
+ * like a lost database. */
 static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct tt_err *err)
 {
     if (open_database(app, err) != 0 ||
         tt_keys_load(&app->keys, app->settings->secret_file, err) != 0)
         return -1;
-    struct tt_loop *loop = tt_loop_new(err); /* the workers' are not there yet */
+    struct tt_loop *loop = tt_loop_new(err); /* the workers' loops do not exist yet */
     int failed = loop ? tt_db_attach(app->db, loop, err) : -1;
     if (!failed)
         failed = prepare_database(app, loss, loop, err);
@@ -172,23 +176,27 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     app->egress = tt_egress_new(allow->items, allow->item_count, err);
     app->aux = tt_aux_new("tt-aux", 4, 1024, err);
     app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
-    if (!app->egress || !app->aux || !app->password_aux)
+    app->name_aux = tt_aux_new("tt-names", NAME_THREADS, 1024, err);
+    if (!app->egress || !app->aux || !app->password_aux || !app->name_aux)
         return -1;
     if (!tt_settings_int(settings, "outbound.public"))
         tt_egress_close_public(app->egress);
-    app->resolver = tt_resolver_new(app->aux);
-    app->registry = tt_registry_new(TURNS_WAITING_MAX);
+    app->resolver = tt_resolver_new(app->name_aux);
+    app->registry =
+        tt_registry_new(TURNS_WAITING_MAX, (int)tt_settings_int(settings, "limits.user_replies"));
     app->breakers = tt_breakers_new(&(struct tt_breaker_settings){
         .failures = (int)tt_settings_int(settings, "upstream.breaker_failures"),
         .window_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_window"),
         .pause_ms = (uint64_t)tt_settings_int(settings, "upstream.breaker_pause"),
         .in_flight_max = (int)tt_settings_int(settings, "upstream.in_flight"),
     });
+    tt_unread_set_max((size_t)tt_settings_int(settings, "limits.user_unread"),
+                      (size_t)tt_settings_int(settings, "limits.unread"));
     tt_reply_set_memory_max((size_t)tt_settings_int(settings, "limits.reply_memory"));
     return open_data(app, &loss, err) == 0 ? open_cache(app, err) : -1;
 }
 
-/* All workers bind the same address; with port 0 the first one's choice is everybody's. */
+/* All workers bind the same address; with port 0 they use the port that the first one got. */
 static int open_listeners(struct tt_app *app, struct tt_err *err)
 {
     char address[300];
@@ -264,6 +272,7 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
         .breakers = app->breakers,
         .route_stats = app->serving.route_stats,
         .aux = app->aux,
+        .name_aux = app->name_aux,
         .password_aux = app->password_aux,
         .file_aux = app->file_aux,
         .text_aux = app->text_aux,
@@ -307,15 +316,16 @@ int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool pu
     app->settings = settings;
     app->lock_fd = -1;
     app->started_ms = tt_clock_mono_ms();
+    tt_mem_open_reserve();
     if (bring_up(app, public_listener, err) == 0)
         return 0;
     tt_app_stop(app, 0);
     return -1;
 }
 
-/* ---- down ---- */
+/* ---- end ---- */
 
-/* What other threads have delivered still finds everything in place. */
+/* Mail that other threads have posted still finds everything in place. */
 static void deliver_all(struct tt_app *app)
 {
     for (int round = 0; round < 3; round++)
@@ -324,7 +334,7 @@ static void deliver_all(struct tt_app *app)
                 tt_loop_tick(app->workers[i].loop, 0);
 }
 
-/* An upload that ended in the middle of a write removes its file with one more job. */
+/* An upload that ended in the middle of a write removes its file with another job. */
 static void finish_files(struct tt_app *app)
 {
     if (!app->file_aux)
@@ -337,9 +347,9 @@ static void finish_files(struct tt_app *app)
     }
 }
 
-/* Threads first, then what asks (tasks, connections, calls), then what answers (pools, database),
- * then what both were made of. A task that is cancelled may admit a turn on another worker, so each
- * step is done for all workers before the next. */
+/* Threads first, then what starts operations (tasks, connections, calls), then what answers them
+ * (pools, database), then what both need. A task that is cancelled may admit a turn on another
+ * worker, so each step is done for all workers before the next. */
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
 {
     tt_admin_note_stop(app->admin);
@@ -361,6 +371,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_aux_free(app->password_aux);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
+    tt_aux_free_within(app->name_aux, NAMES_END_MS);
     deliver_all(app);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);
@@ -376,6 +387,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_egress_free(app->egress);
     tt_keys_wipe(&app->keys);
     tt_admin_free(app->admin);
+    tt_mem_close_reserve();
     tt_route_stats_set_free(app->serving.route_stats);
     if (app->lock_fd >= 0)
         close(app->lock_fd);

@@ -1,6 +1,5 @@
-/* The server as a whole: what all workers share, brought up and taken down in order. Used by
- * `serve` and, with the admin listener only, by commands that need the scripts while no server
- * runs. */
+/* The server as a whole: what all workers share, started and ended in order. Used by `serve` and,
+ * with the admin listener only, by commands that need the scripts while no server runs. */
 #pragma once
 #include "app/settings/settings.h"
 #include "base/secret.h"
@@ -17,7 +16,8 @@ struct tt_app {
     const struct tt_settings *settings;
     struct tt_keys keys;
     struct tt_egress *egress;
-    struct tt_aux *aux;          /* DNS, slow reads */
+    struct tt_aux *aux;          /* slow reads */
+    struct tt_aux *name_aux;     /* DNS */
     struct tt_aux *password_aux; /* Argon2 */
     struct tt_aux *file_aux;     /* uploaded files: writing, removing, the sweep at start */
     struct tt_aux *text_aux;     /* texts of uploaded files */
@@ -29,12 +29,12 @@ struct tt_app {
     struct tt_search_index search_index;
     struct tt_deleted_sessions deleted_sessions;
     struct tt_registry *registry;
-    struct tt_builder *builder; /* makes and swaps script generations */
+    struct tt_builder *builder; /* builds and swaps script generations */
     struct tt_admin *admin;
     struct tt_breakers *breakers;
     struct tt_serve_settings serving;
     struct tt_worker *workers;
-    struct tt_dispatcher **dispatchers; /* the workers', for the rooms that know no more of them */
+    struct tt_dispatcher **dispatchers; /* the workers', for folders that do not see workers */
     int worker_count;
     int lock_fd;
     int port; /* of the public listener */
@@ -43,12 +43,13 @@ struct tt_app {
 };
 
 /* Locks the data folder, migrates, loads the scripts, starts the workers; with `public` the public
- * listener too. -1: nothing is left running; code "data_dir_locked" names the holder. */
+ * listener too. -1: nothing is left running; code "data_dir_locked" with the process that holds it.
+ */
 int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool public_listener,
                  struct tt_err *err);
 
-/* Orderly end; returns when all is down. Thread: main. */
+/* Orderly end; returns when all has ended. Thread: main. */
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms);
 
-/* Makes the data folder and takes its lock: the descriptor, or -1 (then with who holds it). */
+/* Creates the data folder and locks it: the descriptor, or -1 (with the process that holds it). */
 int tt_app_lock(const struct tt_settings *settings, struct tt_err *err);

@@ -1,4 +1,4 @@
-/* The one table of the core's own routes; what the scripts' are is in app.lua. */
+/* The one table of the core's own routes; those of the scripts are in app.lua. */
 #include "app/core_routes.h"
 
 #include "app/admin/admin_access.h"

@@ -1,5 +1,5 @@
-/* Numbers and rows are compared in one statement, so a write beside it changes both or neither. A
- * statement looks at a page of rows, well within the time that a read may take. */
+/* Numbers and rows are compared in one statement, so a write at the same time changes both or
+ * neither. A statement covers one page of rows, well within the time that a read may take. */
 #include "app/count_check.h"
 
 #include "base/log.h"
@@ -27,7 +27,7 @@ static const char SQL_CORRECT_SESSION[] =
 struct check_job {
     struct tt_aux_job job;
     struct tt_db *db;
-    struct tt_loop *loop; /* of its own: the aux thread has none, and may wait */
+    struct tt_loop *loop; /* its own: the aux thread has none, and may wait */
     int64_t corrected;
 };
 
@@ -41,7 +41,7 @@ static int correct(struct check_job *check, struct tt_str sql, int64_t id, struc
     return tt_db_submit_wait(check->db, check->loop, job, err);
 }
 
-/* One page after `after`; the last id, 0 at the end, -1 on failure. */
+/* One page of rows beyond `after`; returns the last id, 0 at the end, -1 on failure. */
 static int64_t check_page(struct check_job *check, struct tt_str compare, struct tt_str update,
                           int64_t after, struct tt_err *err)
 {

@@ -1,5 +1,5 @@
-/* The signs of a loss. Of the first start nothing is left that looks like one, wherever it breaks
- * off: the database is made before the secret file, and that before the first upload. */
+/* The signs of a loss. A first start that breaks off never looks like one, wherever it breaks off:
+ * the database is created before the secret file, and that before the first upload. */
 #include "app/data_check.h"
 
 #include "base/log.h"
@@ -15,13 +15,13 @@
 struct data {
     const struct tt_settings *settings;
     bool has_key;
-    bool key_in_data_dir; /* a start has put it there; elsewhere it may have been before any */
+    bool key_in_data_dir; /* created there by a start; elsewhere it may be older than that */
     struct tt_keys keys;
     struct tt_db_contents database;
     struct tt_store_count files;
 };
 
-/* Whether the secret file's folder is the data folder or lies in it, whatever links lead there. */
+/* Whether the secret file's folder is the data folder or inside it, with all links resolved. */
 static bool is_in_data_dir(const struct tt_settings *settings)
 {
     char folder[4200];
@@ -40,7 +40,7 @@ static bool is_in_data_dir(const struct tt_settings *settings)
     return inside;
 }
 
-/* With `read_key` the secret file must be readable, when it is there. */
+/* With `read_key` the secret file must be readable, if it exists. */
 static int look(struct data *data, bool read_key, struct tt_err *err)
 {
     const struct tt_settings *settings = data->settings;
@@ -54,7 +54,7 @@ static int look(struct data *data, bool read_key, struct tt_err *err)
     if (tt_db_inspect(settings->database_url, data->keys.seal_id, &data->database, err) != 0)
         return -1;
     if (data->database.has_users)
-        return 0; /* it knows its files; there may be many */
+        return 0; /* its files are in its rows; there may be many */
     snprintf(folder, sizeof(folder), "%s/files", settings->data_dir);
     return tt_store_count(folder, &data->files, err);
 }

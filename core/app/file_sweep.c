@@ -1,14 +1,14 @@
-/* What a crash leaves: temporary files, and files whose row was not written yet or is gone already.
- * All keys are read first and the sweep begins only when that went well: a list that breaks off
- * would make live files look like orphans. Runs beside uploads (the store knows its young files).
- */
+/* Removes what a crash leaves: temporary files, and files whose row was not written yet or is
+ * deleted already. All keys are read first, and the sweep begins only if that succeeded: an
+ * incomplete list would make live files look like orphans. Runs beside uploads (the store knows the
+ * files of this process). */
 #include "app/file_sweep.h"
 
 #include "base/log.h"
 
 #include <stdlib.h>
 
-#define PAGE 500 /* rows a query, well within what a read may take at once */
+#define PAGE 500 /* rows per query, well within what a read may take at once */
 
 static const char SQL_KEYS[] =
     "SELECT id, file_key FROM uploaded_files WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -21,7 +21,7 @@ struct sweep_job {
     size_t position;
 };
 
-/* Appends one page of keys; the last id, 0 at the end, -1 on failure. */
+/* Appends one page of keys; returns the last id, 0 at the end, -1 on failure. */
 static int64_t read_page(struct sweep_job *sweep, struct tt_loop *loop, int64_t after,
                          struct tt_err *err)
 {
@@ -42,7 +42,7 @@ static int64_t read_page(struct sweep_job *sweep, struct tt_loop *loop, int64_t 
     return last;
 }
 
-/* On a loop of its own: the aux thread has none, and may wait. */
+/* On its own loop: the aux thread has none, and may wait. */
 static int read_keys(struct sweep_job *sweep, struct tt_err *err)
 {
     struct tt_loop *loop = tt_loop_new(err);

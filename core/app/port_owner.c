@@ -1,11 +1,9 @@
 /* Linux: the listening socket's inode is in /proc/net/tcp{,6}; the process that has it open is
- * found among /proc/<pid>/fd. Only for the message of a start that fails, so slowness does not
- * matter. */
+ * found in /proc/<pid>/fd. Used only for the message of a start that fails, so it may be slow. */
 #include "app/port_owner.h"
 
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define STATE_LISTEN 0x0A

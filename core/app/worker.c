@@ -1,5 +1,5 @@
-/* Bringing a worker up and down. Down: listeners quiesce, what runs gets the drain time, then
- * replies are stopped with "shutting_down" (their partial text is committed and told), and the loop
+/* Starting and ending a worker. The end: listeners quiesce, running work gets the drain time, then
+ * replies are stopped with "shutting_down" (their partial text is committed and sent), and the loop
  * ends when nothing is left. */
 #include "app/worker.h"
 
@@ -7,11 +7,10 @@
 #include "chat/running_reply.h"
 #include "script/timers.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_MS  10   /* how often a stopping worker looks whether all is done */
+#define LOOK_MS  10   /* how often a stopping worker checks whether everything is done */
 #define FORCE_MS 5000 /* after the drain limit: for stopped replies to commit */
 
 struct stopping {
@@ -57,6 +56,7 @@ static void fill_tide(struct tt_worker *worker)
     tide->upload_max = app->serving.upload_max;
     tide->egress = app->egress;
     tide->keys = &app->keys;
+    tide->tokens = tt_token_memo_new();
     tide->setting = tt_settings_for_lua;
     tide->setting_arg = (void *)app->settings;
 }
@@ -141,7 +141,7 @@ static void look(struct tt_timer *timer)
         return;
     }
     if (waited >= stopping->drain_ms) {
-        /* Again and again: a turn that was admitted before may begin its reply only now. */
+        /* Repeatedly: a turn that was admitted before may begin its reply only now. */
         struct tt_err reason = {0};
         tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
         worker->tide.runtime.drained = true;
@@ -200,6 +200,7 @@ void tt_worker_destroy(struct tt_worker *worker)
     tt_client_free(worker->tide.chat.client);
     tt_timers_destroy(&worker->tide.runtime.timers);
     tt_generation_unref(worker->dispatcher.generation);
+    tt_token_memo_free(worker->tide.tokens);
     if (worker->tide.cache)
         tt_cache_free(worker->tide.cache);
     tt_loop_free(worker->loop);

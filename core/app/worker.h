@@ -13,10 +13,10 @@ struct tt_worker {
     struct tt_loop *loop;
     struct tt_tide tide;
     struct tt_dispatcher dispatcher;
-    bool running; /* the thread was started */
+    bool running; /* the thread has started */
 };
 
-/* Fills in everything but scripts and listeners. Thread: main, before the worker's own starts. */
+/* Sets up everything except scripts and listeners. Thread: main, before the worker's own starts. */
 int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err);
 
 /* Opens the public listener; `address` may have port 0 for the first worker. */
@@ -24,13 +24,13 @@ int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_er
 
 int tt_worker_start(struct tt_worker *worker, struct tt_err *err);
 
-/* Orderly end, from any thread: no new connections, replies within the drain limit, then the loop
- * stops by itself. Join afterwards. */
+/* Orderly end, from any thread: no new connections, replies may continue within the drain limit,
+ * then the loop stops by itself. Join afterwards. */
 void tt_worker_stop(struct tt_worker *worker, uint64_t drain_ms);
 void tt_worker_join(struct tt_worker *worker);
 
-/* Ends what is left: tasks, connections, replies, its reader. Of all workers before the database is
- * closed; then the loops are turned, so that what was stopped and answered is let go of. Thread:
- * main. */
+/* Ends what is left: tasks, connections, replies, its reader. Do this for all workers before the
+ * database is closed; then run the loops, so that what was stopped and answered is released.
+ * Thread: main. */
 void tt_worker_close(struct tt_worker *worker);
 void tt_worker_destroy(struct tt_worker *worker);

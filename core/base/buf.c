@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,7 +18,7 @@ static int grow(struct tt_buf *buf, size_t need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
     if (buf->max && cap > buf->max + 1)
         cap = buf->max + 1 > need ? buf->max + 1 : need;
-    char *data = buf->max ? realloc(buf->data, cap) : tt_realloc(buf->data, cap);
+    char *data = buf->max ? tt_try_realloc(buf->data, cap) : tt_realloc(buf->data, cap);
     if (!data)
         return -1;
     buf->data = data;

@@ -3,8 +3,6 @@
 #pragma once
 #include "base/str.h"
 
-#include <stdarg.h>
-
 struct tt_buf {
     char *data;
     size_t len;

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 
 #include <stdbool.h>
-#include <string.h>
 #include <time.h>
 
 #define DAY_US    86400000000LL

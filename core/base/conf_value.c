@@ -1,7 +1,6 @@
 /* Settings' texts as values: numbers with units, words for yes and no, choices, lists. A refusal
  * says what would be right, because the reader is an operator whose server does not start. It shows
  * the wrong text, unless the setting is secret. */
-#include "base/buf.h"
 #include "base/conf_set.h"
 #include "base/utf8.h"
 

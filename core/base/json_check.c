@@ -29,15 +29,33 @@ int tt_json_scan_report(const struct tt_json_scan *s, struct tt_err *err)
 }
 
 #ifdef __SSE2__
-/* Bit i: byte i is a quote, a backslash, a control byte or not ASCII. */
-static inline unsigned special_bytes(const char *p)
+/* The bytes that are a quote, a backslash, a control byte or not ASCII. */
+static inline __m128i special_bytes(const char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)p);
-    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
     __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
-    /* Signed: below 0x20 also means 0x80 and above. */
-    __m128i odd = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(odd, _mm_or_si128(quote, slash)));
+    /* Changing a bit puts the quote in front of the blank and leaves the control bytes below them.
+     * Signed: below also means 0x80 and above. */
+    __m128i odd = _mm_cmplt_epi8(_mm_xor_si128(v, _mm_set1_epi8(2)), _mm_set1_epi8(0x21));
+    return _mm_or_si128(odd, slash);
+}
+
+/* The first special byte, or where fewer than 16 bytes are left. */
+static const char *skip_plain(const char *p, const char *end)
+{
+    while (end - p >= 64) {
+        __m128i first = _mm_or_si128(special_bytes(p), special_bytes(p + 16));
+        __m128i second = _mm_or_si128(special_bytes(p + 32), special_bytes(p + 48));
+        if (_mm_movemask_epi8(_mm_or_si128(first, second)))
+            break;
+        p += 64;
+    }
+    for (; end - p >= 16; p += 16) {
+        unsigned special = (unsigned)_mm_movemask_epi8(special_bytes(p));
+        if (special)
+            return p + __builtin_ctz(special);
+    }
+    return p;
 }
 #endif
 
@@ -77,16 +95,9 @@ const char *tt_json_plain_run(const char *p, const char *end)
         return end;
     for (;;) {
 #ifdef __SSE2__
-        while (end - p >= 16) {
-            unsigned special = special_bytes(p);
-            if (special) {
-                p += __builtin_ctz(special);
-                break;
-            }
-            p += 16;
-            if (end - p < 16 && end - p >= 4 && is_plain_tail(p, end))
-                return end;
-        }
+        p = skip_plain(p, end);
+        if (end - p < 16 && end - p >= 4 && is_plain_tail(p, end))
+            return end;
 #endif
         while (p < end && is_plain_ascii(*p))
             p++;

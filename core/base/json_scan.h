@@ -1,5 +1,6 @@
 /* The JSON scanner under tt_json_check, _select and _next: one place that knows the grammar. It
- * walks over text and builds nothing. Private to base. */
+ * walks over text and builds nothing. For readers that go along with it in the one pass, in base
+ * and in script. */
 #pragma once
 #include "base/json.h"
 

@@ -112,11 +112,19 @@ out:
     return rc;
 }
 
+void tt_keys_prepare(struct tt_keys *keys)
+{
+    _Static_assert(sizeof(crypto_auth_hmacsha256_state) <= TT_MAC_SIZE, "the state has room");
+    crypto_auth_hmacsha256_init((crypto_auth_hmacsha256_state *)(void *)keys->token_mac,
+                                keys->token, TT_KEY_SIZE);
+}
+
 static void derive(struct tt_keys *keys, const unsigned char master[TT_KEY_SIZE])
 {
     unsigned char id[crypto_kdf_BYTES_MIN];
     _Static_assert(TT_KEY_SIZE == crypto_kdf_KEYBYTES, "the file holds one crypto_kdf key");
     crypto_kdf_derive_from_key(keys->token, TT_KEY_SIZE, KDF_TOKEN, KDF_CONTEXT, master);
+    tt_keys_prepare(keys);
     crypto_kdf_derive_from_key(keys->seal, TT_KEY_SIZE, KDF_SEAL, KDF_CONTEXT, master);
     crypto_kdf_derive_from_key(id, sizeof(id), KDF_SEAL_ID, KDF_CONTEXT, master);
     sodium_bin2hex(keys->seal_id, sizeof(keys->seal_id), id, 4);

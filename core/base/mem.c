@@ -1,30 +1,117 @@
-/* Allocation that cannot fail: mem.h says when that is right. The message is written by write(2),
+/* Allocation that cannot fail: mem.h says when that is right. The messages are written by write(2),
  * because formatting text may need memory itself. */
 #include "base/mem.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define RESERVE ((size_t)4 << 20)
+
+static struct {
+    pthread_mutex_t lock;
+    void *block; /* NULL: not there */
+    bool wanted;
+    atomic_bool is_short;
+} reserve = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+#ifdef TT_TESTS
+size_t tt_mem_fail_at;
+
+static bool fails(size_t size)
+{
+    size_t at = __atomic_load_n(&tt_mem_fail_at, __ATOMIC_ACQUIRE);
+    return at && size >= at &&
+           __atomic_compare_exchange_n(&tt_mem_fail_at, &at, 0, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+#else
+static bool fails(size_t size)
+{
+    (void)size;
+    return false;
+}
+#endif
+
+static void say(const char *text)
+{
+    ssize_t n = write(STDERR_FILENO, text, strlen(text));
+    (void)n;
+}
+
 static void __attribute__((noreturn)) out_of_memory(void)
 {
-    static const char text[] = "tidetalk: out of memory\n";
-    ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
-    (void)n;
+    say("tidetalk: out of memory, also without the reserve; the process ends by design\n");
     abort();
+}
+
+/* After a failure: makes room for one more try. */
+static void give_back_reserve(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+    bool first = reserve.block != NULL;
+    free(reserve.block);
+    reserve.block = NULL;
+    if (reserve.wanted)
+        atomic_store(&reserve.is_short, true);
+    pthread_mutex_unlock(&reserve.lock);
+    if (first)
+        say("tidetalk: memory is short; new requests are answered with 503 until it is not\n");
+}
+
+void tt_mem_open_reserve(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+    reserve.wanted = true;
+    if (!reserve.block)
+        reserve.block = fails(RESERVE) ? NULL : malloc(RESERVE);
+    atomic_store(&reserve.is_short, !reserve.block);
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+void tt_mem_close_reserve(void)
+{
+    pthread_mutex_lock(&reserve.lock);
+    reserve.wanted = false;
+    free(reserve.block);
+    reserve.block = NULL;
+    atomic_store(&reserve.is_short, false);
+    pthread_mutex_unlock(&reserve.lock);
+}
+
+bool tt_mem_is_short(void)
+{
+    if (atomic_load_explicit(&reserve.is_short, memory_order_relaxed))
+        tt_mem_open_reserve();
+    return atomic_load_explicit(&reserve.is_short, memory_order_relaxed);
 }
 
 void *tt_alloc(size_t size)
 {
-    void *p = calloc(1, size ? size : 1);
+    void *p = fails(size) ? NULL : calloc(1, size ? size : 1);
+    if (!p) {
+        give_back_reserve();
+        p = calloc(1, size ? size : 1);
+    }
     if (!p)
         out_of_memory();
     return p;
 }
 
+void *tt_try_realloc(void *old, size_t size)
+{
+    void *p = fails(size) ? NULL : realloc(old, size ? size : 1);
+    if (p)
+        return p;
+    give_back_reserve();
+    return realloc(old, size ? size : 1);
+}
+
 void *tt_realloc(void *old, size_t size)
 {
-    void *p = realloc(old, size ? size : 1);
+    void *p = tt_try_realloc(old, size);
     if (!p)
         out_of_memory();
     return p;
@@ -32,9 +119,7 @@ void *tt_realloc(void *old, size_t size)
 
 char *tt_strndup(const char *data, size_t len)
 {
-    char *p = malloc(len + 1);
-    if (!p)
-        out_of_memory();
+    char *p = tt_realloc(NULL, len + 1);
     if (len > 0)
         memcpy(p, data, len);
     p[len] = '\0';

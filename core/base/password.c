@@ -3,9 +3,12 @@
 #include "base/secret.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
 #define PASSES 2
 #define MEMORY ((size_t)19 * 1024 * 1024)
+
+#define HASH_SIZE 32 /* of Argon2 in libsodium's texts */
 
 int tt_password_hash(struct tt_str password, struct tt_buf *out, struct tt_err *err)
 {
@@ -19,13 +22,55 @@ int tt_password_hash(struct tt_str password, struct tt_buf *out, struct tt_err *
     return 0;
 }
 
-bool tt_password_verify(struct tt_str hash, struct tt_str password)
+/* The parts of a stored text that tt_password_hash makes. */
+struct stored {
+    unsigned long long passes;
+    size_t memory;
+    unsigned char salt[crypto_pwhash_SALTBYTES];
+    unsigned char hash[HASH_SIZE];
+};
+
+/* One part up to '$', in base64 without padding. */
+static bool take_bytes(const char **text, unsigned char *out, size_t size)
 {
-    /* libsodium reads up to its full size, whatever the text's length. */
-    char padded[crypto_pwhash_STRBYTES] = {0};
-    const char *text = password.data ? password.data : "";
-    if (hash.len == 0 || hash.len >= sizeof(padded))
+    size_t len = strcspn(*text, "$"), got = 0;
+    const char *from = *text;
+    *text += len + ((*text)[len] == '$');
+    return sodium_base642bin(out, size, from, len, NULL, &got, NULL,
+                             sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
+           got == size;
+}
+
+static bool parse(const char *text, struct stored *stored)
+{
+    unsigned kibibytes = 0, passes = 0;
+    int head = 0;
+    if (sscanf(text, "$argon2id$v=19$m=%8u,t=%4u,p=1$%n", &kibibytes, &passes, &head) != 2 || !head)
         return false;
-    memcpy(padded, hash.data, hash.len);
-    return crypto_pwhash_str_verify(padded, text, password.len) == 0;
+    text += head;
+    stored->memory = (size_t)kibibytes * 1024;
+    stored->passes = passes;
+    return take_bytes(&text, stored->salt, sizeof(stored->salt)) &&
+           take_bytes(&text, stored->hash, sizeof(stored->hash)) && !*text;
+}
+
+/* Not by crypto_pwhash_str_verify, which tells "no memory" as a password that is another. */
+int tt_password_verify(struct tt_str hash, struct tt_str password, bool *equal, struct tt_err *err)
+{
+    char text[crypto_pwhash_STRBYTES] = {0};
+    unsigned char made[HASH_SIZE];
+    struct stored stored;
+
+    *equal = false;
+    if (hash.len == 0 || hash.len >= sizeof(text))
+        return 0;
+    memcpy(text, hash.data, hash.len);
+    if (!parse(text, &stored))
+        return 0; /* such a text is no password's */
+    if (crypto_pwhash(made, sizeof(made), password.data ? password.data : "", password.len,
+                      stored.salt, stored.passes, stored.memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return tt_err_set(err, 503, "no_memory", "no memory to check a password");
+    *equal = sodium_memcmp(made, stored.hash, sizeof(made)) == 0;
+    sodium_memzero(made, sizeof(made));
+    return 0;
 }

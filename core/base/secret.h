@@ -20,11 +20,14 @@ void tt_hmac_sha256(struct tt_str key, struct tt_str data, unsigned char out[TT_
 uint64_t tt_secret_tag(struct tt_str secret);
 bool tt_secret_equal(struct tt_str a, struct tt_str b); /* in constant time for equal lengths */
 
+#define TT_MAC_SIZE 256 /* has room for libsodium's state */
+
 /* The master key of a data folder and the keys derived from it (crypto_kdf), one per purpose. */
 struct tt_keys {
-    unsigned char token[TT_KEY_SIZE]; /* signs tokens (HS256) */
-    unsigned char seal[TT_KEY_SIZE];  /* seals API keys at rest */
-    char seal_id[9];                  /* names the sealing key inside records */
+    unsigned char token[TT_KEY_SIZE];                  /* signs tokens (HS256) */
+    _Alignas(16) unsigned char token_mac[TT_MAC_SIZE]; /* HMAC's state with that key in it */
+    unsigned char seal[TT_KEY_SIZE];                   /* seals API keys at rest */
+    char seal_id[9];                                   /* names the sealing key inside records */
 };
 
 /* Reads the key file (64 hex digits), or creates it at random with mode 0600 on first use. Refused
@@ -32,6 +35,8 @@ struct tt_keys {
  * "secret_file_unsafe". Owns: the caller wipes with tt_keys_wipe. */
 int tt_keys_load(struct tt_keys *keys, const char *path, struct tt_err *err);
 void tt_keys_wipe(struct tt_keys *keys);
+/* Fills in token_mac from `token`; tt_keys_load has done it. */
+void tt_keys_prepare(struct tt_keys *keys);
 
 /* Seals text with XChaCha20-Poly1305; `bound` is authenticated with it (e.g. "user:1:api:7"), so a
  * record copied to another row does not open. The result is text: "v1.<key id>.<base64>". */
@@ -43,7 +48,9 @@ int tt_unseal(const struct tt_keys *keys, struct tt_str sealed, struct tt_str bo
 
 /* Argon2id (19 MiB, t=2: OWASP's minimum). Both take ~20 ms and 19 MiB: aux threads only. */
 int tt_password_hash(struct tt_str password, struct tt_buf *out, struct tt_err *err);
-bool tt_password_verify(struct tt_str hash, struct tt_str password); /* hash NUL-terminated */
+/* *equal: whether it is the hash's password; `hash` is NUL-terminated. Fails: "no_memory" (503),
+ * which says nothing about the password. */
+int tt_password_verify(struct tt_str hash, struct tt_str password, bool *equal, struct tt_err *err);
 
 /* Claims of an access token (RFC 7519), HS256 only. */
 struct tt_claims {

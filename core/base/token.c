@@ -15,11 +15,18 @@
 #define TOKEN_MAX      4096
 #define SIGNATURE_SIZE 44 /* with its NUL */
 
+/* {"alg":"HS256","typ":"JWT"} in base64url: what all of our own tokens begin with. */
+static const struct tt_str own_header = TT_STR("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9");
+
 /* In base64url, as in the token. */
 static void make_signature(const struct tt_keys *keys, struct tt_str text, char out[SIGNATURE_SIZE])
 {
     unsigned char mac[TT_SHA256_SIZE];
-    tt_hmac_sha256(tt_str_of((const char *)keys->token, TT_KEY_SIZE), text, mac);
+    crypto_auth_hmacsha256_state state; /* the key is in it already: a third of the work */
+    memcpy(&state, keys->token_mac, sizeof(state));
+    crypto_auth_hmacsha256_update(&state, (const unsigned char *)text.data, text.len);
+    crypto_auth_hmacsha256_final(&state, mac);
+    sodium_memzero(&state, sizeof(state));
     sodium_bin2base64(out, SIGNATURE_SIZE, mac, sizeof(mac),
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
@@ -60,12 +67,11 @@ static int append_claims(const struct tt_claims *claims, struct tt_buf *out)
 
 int tt_token_sign(const struct tt_keys *keys, const struct tt_claims *claims, struct tt_buf *out)
 {
-    static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
     struct tt_buf token = {.max = TOKEN_MAX};
     char signature[SIGNATURE_SIZE];
     int rc = -1;
-    if (tt_base64_encode(tt_str_from(header), TT_BASE64_URL, &token) != 0 ||
-        tt_buf_putc(&token, '.') != 0 || append_claims(claims, &token) != 0)
+    if (tt_buf_append_str(&token, own_header) != 0 || tt_buf_putc(&token, '.') != 0 ||
+        append_claims(claims, &token) != 0)
         goto out;
     make_signature(keys, tt_buf_str(&token), signature);
     if (tt_buf_printf(&token, ".%s", signature) == 0)
@@ -94,6 +100,8 @@ static int check_header(struct tt_str header, struct tt_err *err)
     struct tt_json_path paths[3];
     struct tt_json_value values[3];
     int rc;
+    if (tt_str_eq(header, own_header))
+        return 0;
     tt_json_path_parse(&paths[0], "alg", NULL);
     tt_json_path_parse(&paths[1], "typ", NULL);
     tt_json_path_parse(&paths[2], "crit", NULL);

@@ -41,9 +41,9 @@ static void tell_one(struct op *op)
 }
 
 /* Those that end meanwhile wait for the next round: `redis` outlives its completions. */
-static void on_tell(struct tt_deferred *deferred)
+static void on_report(struct tt_deferred *deferred)
 {
-    struct tt_redis *redis = TT_CONTAINER_OF(deferred, struct tt_redis, tell);
+    struct tt_redis *redis = TT_CONTAINER_OF(deferred, struct tt_redis, report);
     struct tt_list now;
     struct tt_list *node;
     tt_list_init(&now);
@@ -57,7 +57,7 @@ static void op_end(struct op *op, enum tt_redis_result result)
     struct tt_redis *redis = op->redis;
     op->result = result;
     tt_list_push_back(&redis->done, &op->node);
-    tt_loop_defer(redis->loop, &redis->tell);
+    tt_loop_defer(redis->loop, &redis->report);
 }
 
 static void op_answered(struct op *op, enum tt_redis_result result)
@@ -103,6 +103,10 @@ static enum tt_redis_result read_error(struct op *op, const struct tt_redis_repl
     }
     if (op->kind != KIND_GET && refuses_writes(reply)) {
         redis->writes_from_ms = tt_loop_now(redis->loop) + FULL_PAUSE_MS;
+        /* After a failover the name stands for another server: it is looked up again. Because of
+         * the pause this happens at most once per second. */
+        if (begins(reply, "READONLY"))
+            tt_redis_conn_end(redis, END_SOON, why);
         return TT_REDIS_ERROR;
     }
     if (++redis->errors >= redis->settings.errors_max)
@@ -292,7 +296,7 @@ struct tt_redis *tt_redis_new(struct tt_loop *loop, const struct tt_redis_settin
     redis->loop = loop;
     redis->resolver = resolver;
     redis->health = health;
-    redis->tell.run = on_tell;
+    redis->report.run = on_report;
     tt_list_init(&redis->sent);
     tt_list_init(&redis->done);
     tt_redis_conn_start(redis);
@@ -305,8 +309,8 @@ void tt_redis_free(struct tt_redis *redis)
         return;
     tt_redis_conn_end(redis, END_LAST, "");
     while (!tt_list_empty(&redis->done))
-        on_tell(&redis->tell);
-    tt_loop_undefer(&redis->tell);
+        on_report(&redis->report);
+    tt_loop_undefer(&redis->report);
     explicit_bzero(&redis->settings.url, sizeof(redis->settings.url));
     free(redis);
 }

@@ -261,15 +261,8 @@ static void on_connect(const redisAsyncContext *ac, int status)
 
 /* ---- attempts ---- */
 
-static void open_to(struct tt_redis *redis, const struct tt_address *address)
+static void adopt(struct tt_redis *redis, redisAsyncContext *ac)
 {
-    char host[NI_MAXHOST];
-    if (getnameinfo((const void *)&address->storage, address->len, host, sizeof(host), NULL, 0,
-                    NI_NUMERICHOST) != 0) {
-        tt_redis_conn_end(redis, END_BAD, "an odd address");
-        return;
-    }
-    redisAsyncContext *ac = redisAsyncConnect(host, redis->settings.url.port);
     if (!ac || ac->err) {
         char why[128];
         snprintf(why, sizeof(why), "%s", ac ? ac->errstr : "out of memory");
@@ -292,6 +285,16 @@ static void open_to(struct tt_redis *redis, const struct tt_address *address)
     redisAsyncSetConnectCallback(ac, on_connect);
 }
 
+static void open_to(struct tt_redis *redis, const struct tt_address *address)
+{
+    char host[NI_MAXHOST];
+    if (getnameinfo((const void *)&address->storage, address->len, host, sizeof(host), NULL, 0,
+                    NI_NUMERICHOST) != 0)
+        tt_redis_conn_end(redis, END_BAD, "an odd address");
+    else
+        adopt(redis, redisAsyncConnect(host, redis->settings.url.port));
+}
+
 static void on_resolved(struct tt_resolve *resolve, const struct tt_address *addresses,
                         size_t count)
 {
@@ -310,8 +313,10 @@ static void on_retry(struct tt_timer *timer)
     redis->phase = PHASE_CONNECTING;
     redis->resolve = (struct tt_resolve){.on_done = on_resolved};
     tt_timer_start(redis->loop, &redis->limit, redis->settings.connect_ms);
-    if (tt_resolve_start(redis->resolver, redis->loop, &redis->resolve, url->host, url->port,
-                         &err) != 0)
+    if (*url->path)
+        adopt(redis, redisAsyncConnectUnix(url->path));
+    else if (tt_resolve_start(redis->resolver, redis->loop, &redis->resolve, url->host, url->port,
+                              &err) != 0)
         tt_redis_conn_end(redis, END_BAD, err.message);
 }
 

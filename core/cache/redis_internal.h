@@ -44,7 +44,7 @@ struct tt_redis {
 
     struct tt_list sent; /* commands, oldest first */
     struct tt_list done; /* ended, not reported yet */
-    struct tt_deferred tell;
+    struct tt_deferred report;
     size_t in_flight, in_flight_size;
     size_t dropped;          /* commands that were lost with this connection */
     int errors;              /* in a row */

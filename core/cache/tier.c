@@ -37,7 +37,7 @@ struct tt_cache {
 
 struct flight {
     struct tt_cache *cache;
-    struct tt_list asks;
+    struct tt_list lookups;
     bool overtaken; /* the key was written or removed since: what comes is old */
     size_t name_len;
     char name[PREFIX_LEN + TT_CACHE_KEY_MAX]; /* as in Redis */
@@ -143,7 +143,7 @@ enum tt_cache_answer tt_cache_get(struct tt_cache *cache, struct tt_str key, int
     *value = cache->held = tt_dict_get(cache->store->dict, key, version);
     if (*value)
         return TT_CACHE_HIT;
-    return cache->redis && tt_redis_usable(cache->redis) ? TT_CACHE_ASK : TT_CACHE_MISS;
+    return cache->redis && tt_redis_usable(cache->redis) ? TT_CACHE_LOOKUP : TT_CACHE_MISS;
 }
 
 /* ---- flights ---- */
@@ -159,8 +159,8 @@ static struct tt_cache_value *read_stored(struct flight *flight, struct tt_str s
         tt_stored_decode(&store->key, name, stored, tt_clock_wall_us() / 1000, &left_ms);
     if (!value)
         return NULL;
-    tt_list_for_each (node, &flight->asks)
-        wanted |= tt_list_entry(node, struct tt_cache_ask, node)->version == value->version;
+    tt_list_for_each (node, &flight->lookups)
+        wanted |= tt_list_entry(node, struct tt_cache_lookup, node)->version == value->version;
     if (wanted && !flight->overtaken)
         tt_dict_put(store->dict, key, value, left_ms);
     return value;
@@ -173,19 +173,19 @@ static void on_redis(enum tt_redis_result result, struct tt_str stored, void *ar
     struct tt_cache_value *value = result == TT_REDIS_VALUE ? read_stored(flight, stored) : NULL;
     struct tt_list *node;
     tt_map_remove(flight->cache->flights, key);
-    while ((node = tt_list_pop_front(&flight->asks))) {
-        struct tt_cache_ask *ask = tt_list_entry(node, struct tt_cache_ask, node);
-        ask->on_answer(ask, value && value->version == ask->version ? value : NULL);
+    while ((node = tt_list_pop_front(&flight->lookups))) {
+        struct tt_cache_lookup *lookup = tt_list_entry(node, struct tt_cache_lookup, node);
+        lookup->on_answer(lookup, value && value->version == lookup->version ? value : NULL);
     }
     tt_cache_value_unref(value);
     free(flight);
 }
 
-void tt_cache_ask(struct tt_cache *cache, struct tt_str key, int64_t version,
-                  struct tt_cache_ask *ask)
+void tt_cache_lookup(struct tt_cache *cache, struct tt_str key, int64_t version,
+                     struct tt_cache_lookup *lookup)
 {
     struct flight *flight = tt_map_get(cache->flights, key);
-    ask->version = version;
+    lookup->version = version;
     if (!flight) {
         struct name name;
         struct tt_str text = make_name(&name, key);
@@ -193,16 +193,16 @@ void tt_cache_ask(struct tt_cache *cache, struct tt_str key, int64_t version,
         flight->cache = cache;
         flight->name_len = text.len;
         memcpy(flight->name, text.data, text.len);
-        tt_list_init(&flight->asks);
+        tt_list_init(&flight->lookups);
         tt_map_put(cache->flights, key, flight);
         tt_redis_get(cache->redis, text, on_redis, flight);
     }
-    tt_list_push_back(&flight->asks, &ask->node);
+    tt_list_push_back(&flight->lookups, &lookup->node);
 }
 
-void tt_cache_ask_cancel(struct tt_cache_ask *ask)
+void tt_cache_lookup_cancel(struct tt_cache_lookup *lookup)
 {
-    tt_list_remove(&ask->node); /* the flight goes on, and fills the dictionary for others */
+    tt_list_remove(&lookup->node); /* the flight goes on, and fills the dictionary for others */
 }
 
 static void overtake(struct tt_cache *cache, struct tt_str key)

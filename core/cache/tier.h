@@ -50,7 +50,7 @@ struct tt_cache_store *tt_cache_store_of(struct tt_cache *cache);
 enum tt_cache_answer {
     TT_CACHE_HIT,
     TT_CACHE_MISS,
-    TT_CACHE_ASK /* not in this process; Redis may have it: tt_cache_ask */
+    TT_CACHE_LOOKUP /* not in this process; Redis may have it: tt_cache_lookup */
 };
 
 /* Looks into the dictionary. On a hit *value is valid until the next call of tt_cache_get or
@@ -60,18 +60,18 @@ enum tt_cache_answer tt_cache_get(struct tt_cache *cache, struct tt_str key, int
 void tt_cache_drop(struct tt_cache *cache);
 
 /* A wait for Redis. Embed and zero it. */
-struct tt_cache_ask {
+struct tt_cache_lookup {
     struct tt_list node;
     int64_t version;
-    /* Exactly once, never from inside tt_cache_ask: the value, or NULL = miss; borrowed. */
-    void (*on_answer)(struct tt_cache_ask *ask, struct tt_cache_value *value);
+    /* Exactly once, never from inside tt_cache_lookup: the value, or NULL = miss; borrowed. */
+    void (*on_answer)(struct tt_cache_lookup *lookup, struct tt_cache_value *value);
 };
 
-/* Only after TT_CACHE_ASK, in the same tick. Callers that ask for one key at the same time share
+/* Only after TT_CACHE_LOOKUP, in the same tick. Callers that ask for one key at the same time share
  * one command. */
-void tt_cache_ask(struct tt_cache *cache, struct tt_str key, int64_t version,
-                  struct tt_cache_ask *ask);
-void tt_cache_ask_cancel(struct tt_cache_ask *ask); /* no on_answer after this */
+void tt_cache_lookup(struct tt_cache *cache, struct tt_str key, int64_t version,
+                     struct tt_cache_lookup *lookup);
+void tt_cache_lookup_cancel(struct tt_cache_lookup *lookup); /* no on_answer after this */
 
 /* Stores a value for ttl_ms (at least 1): in the dictionary at once, in Redis in the background. */
 void tt_cache_put(struct tt_cache *cache, struct tt_str key, int64_t version, struct tt_str bytes,

@@ -123,6 +123,10 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
         tt_json_str(&w, frames->describe(frames->describe_arg, &outcome->error));
         tt_json_key(&w, TT_STR("code"));
         tt_json_str(&w, tt_str_from(outcome->error.code));
+        if (outcome->detail[0]) {
+            tt_json_key(&w, TT_STR("detail"));
+            tt_json_str(&w, tt_str_from(outcome->detail));
+        }
     } else {
         tt_json_key(&w, TT_STR("content"));
         tt_json_str(&w, TT_STR(""));
@@ -137,6 +141,8 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
         tt_json_key(&w, TT_STR("usage"));
         if (!tt_usage_put_json(&w, outcome))
             tt_json_null(&w);
+    }
+    if (!outcome->error.status || outcome->finish_reason[0]) {
         tt_json_key(&w, TT_STR("finish_reason"));
         tt_json_str(&w, tt_str_from(outcome->finish_reason));
     }

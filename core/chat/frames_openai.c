@@ -118,8 +118,10 @@ static void put_usage(struct tt_frames *frames, struct tt_buf *out,
     tt_buf_append_z(out, "}\n\n");
 }
 
-static void put_error(struct tt_frames *frames, struct tt_buf *out, const struct tt_err *error)
+static void put_error(struct tt_frames *frames, struct tt_buf *out,
+                      const struct tt_reply_outcome *outcome)
 {
+    const struct tt_err *error = &outcome->error;
     struct tt_json_writer w = {.buf = out};
 
     tt_buf_append_z(out, "data: {\"error\":");
@@ -127,6 +129,10 @@ static void put_error(struct tt_frames *frames, struct tt_buf *out, const struct
         &w, &(struct tt_http_error_openai){.message = frames->describe(frames->describe_arg, error),
                                            .code = tt_str_from(error->code),
                                            .status = error->status});
+    if (outcome->detail[0]) {
+        tt_buf_append_z(out, ",\"detail\":");
+        tt_json_str(&(struct tt_json_writer){.buf = out}, tt_str_from(outcome->detail));
+    }
     tt_buf_append_z(out, "}\n\n");
 }
 
@@ -140,7 +146,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
                                : tt_str_from(outcome->finish_reason);
 
     if (outcome->error.status) {
-        put_error(frames, out, &outcome->error);
+        put_error(frames, out, outcome);
         return;
     }
     put_role(frames, out);

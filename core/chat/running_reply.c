@@ -41,6 +41,7 @@ struct running_reply {
     struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
     int64_t message_id, user_id;
     struct tt_turn *turn;
+    bool counted; /* as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
     struct tt_reply_outcome outcome; /* as produced: what is stored */
@@ -84,6 +85,9 @@ static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *f
 
 static void leave_turn(struct running_reply *running)
 {
+    if (running->counted)
+        tt_registry_uncount(running->chat->registry, running->user_id);
+    running->counted = false;
     if (running->turn)
         tt_turn_leave(running->turn);
     free(running->turn);
@@ -407,9 +411,16 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
                                         struct tt_err *err)
 {
     struct tt_err why = {0};
-    struct tt_reply *reply =
-        tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+    bool counted = !spec->turn && spec->user_id;
+    struct tt_reply *reply = NULL;
+    if (counted && tt_registry_count_in(chat->registry, spec->user_id, err) != 0) {
+        tt_running_reply_refuse(chat, spec, err);
+        return NULL;
+    }
+    reply = tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
     if (!reply) {
+        if (counted)
+            tt_registry_uncount(chat->registry, spec->user_id);
         tt_running_reply_refuse(chat, spec, err);
         return NULL;
     }
@@ -419,6 +430,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     running->message_id = spec->message_id;
     running->user_id = spec->user_id;
     running->turn = spec->turn;
+    running->counted = counted;
     running->session_row = spec->session_row;
     running->retry.on_due = retry_end;
     if (spec->counted_as.data) {

@@ -26,8 +26,9 @@ struct tt_running_reply_spec {
 
 /* Starts the reply. It always ends in a commit (if there is something to store or to count), even
  * if the upstream could not be called: then the reply is PRODUCED with the error at once. Returns a
- * new reference. Fails: NULL only for lack of memory for logs ("busy"); the row still ends as
- * error, and the turn is left. Thread: worker. */
+ * new reference. Fails: NULL for lack of memory for logs ("busy"), and without a turn when too many
+ * replies of the user run ("too_many_replies"); the row still ends as error, and the turn is left.
+ * Thread: worker. */
 struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
                                         const struct tt_running_reply_spec *spec,
                                         struct tt_err *err);

@@ -1,10 +1,9 @@
-/* From the interface to the engine: which one a URL names, and which link a loop has. */
+/* From the interface to the engine: which engine a URL selects, and which link a loop has. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "db/engine.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static const struct tt_db_engine *const engines[] = {
     &tt_sqlite_engine,
@@ -94,7 +93,7 @@ int tt_db_migrate_down(const char *url, const char *directory, int version,
     return engine ? engine->migrate_down(place, directory, version, report, err) : -1;
 }
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 void tt_db_create(struct tt_db *db, const struct tt_db_engine *engine)
 {

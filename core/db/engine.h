@@ -1,8 +1,8 @@
-/* What an engine offers, and what engines share. An engine is one const table of functions and a
+/* What an engine provides, and what engines share. An engine is one const table of functions and a
  * struct that begins with struct tt_db; db.c finds it by the URL's scheme. SQLite's is in
  * sqlite*.c. An engine over a network fits the same table: attach opens the loop's connection, read
- * sends the statement and answers from the loop, submit hands the job to a transaction of its own
- * making. Private to db. */
+ * sends the statement and answers from the loop, and submit passes the job to a transaction that
+ * the engine makes itself. Private to db. */
 #pragma once
 #include "base/list.h"
 #include "db/db.h"
@@ -14,9 +14,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define TT_DB_LOOPS_MAX 320 /* the workers and a few more */
+#define TT_DB_LOOPS_MAX 320 /* the workers and some spare */
 
-/* A loop's way to the database; the engine embeds it in its own. */
+/* A loop's link to the database; the engine embeds it in its own struct. */
 struct tt_db_link {
     struct tt_db *db;
     struct tt_loop *loop;
@@ -25,15 +25,15 @@ struct tt_db_link {
 
 struct tt_db {
     const struct tt_db_engine *engine;
-    /* By index. Only the loop's own thread takes the link, so a look needs no lock. */
+    /* By index. Only the loop's own thread uses its link, so reading needs no lock. */
     _Atomic(struct tt_loop *) loops[TT_DB_LOOPS_MAX];
     struct tt_db_link *links[TT_DB_LOOPS_MAX];
-    atomic_int slots;      /* that were ever used */
-    pthread_mutex_t mutex; /* while a slot changes hands */
+    atomic_int slots;      /* used so far */
+    pthread_mutex_t mutex; /* held while a slot is taken or released */
 };
 
-/* The engine embeds it in its own; in the link's list from `read` until it answers or is cancelled.
- */
+/* A read that waits. The engine embeds it in its own struct; it is in the link's list from `read`
+ * until it is answered or cancelled. */
 struct tt_db_pending {
     struct tt_list node;
     struct tt_db_link *link;
@@ -42,36 +42,38 @@ struct tt_db_pending {
 };
 
 /* How messages are found. The statements are the engine's; the table message_search_queue is the
- * same everywhere. */
+ * same in all engines. */
 struct tt_search_engine {
-    /* Adds statements that index what is queued, of this user or (NULL) of all, within bounds. The
-     * last one changes rows while some are left. */
+    /* Adds statements that index the queued messages of this user or (NULL) of all users, within
+     * bounds. Of one user: those that a search waits for, which are not long ones. One of
+     * the last two changes rows if some are left. */
     void (*index)(struct tt_db_job *job, const struct tt_db_value *user);
-    /* With the columns that search.h names. What is not constant goes into the arena. */
+    /* Writes the query, with the columns that search.h lists. Everything that is not constant goes
+     * into the arena. */
     struct tt_db_query (*find)(struct tt_arena *arena, const struct tt_search *search);
     struct tt_db_query (*count)(struct tt_arena *arena, const struct tt_search *search);
 };
 
-/* `place` is the URL without its scheme and colon. What each function does stands at its namesake
- * in db.h and migrate.h. */
+/* `place` is the URL without its scheme and colon. Each function is described at the function with
+ * the same name in db.h or migrate.h. */
 struct tt_db_engine {
     const char *scheme;
-    const char *usage; /* how a URL of it looks, for error messages */
+    const char *usage; /* the form of its URLs, for error messages */
 
     struct tt_db *(*open)(const char *place, const struct tt_db_settings *settings,
                           struct tt_aux *aux, struct tt_err *err);
-    void (*close)(struct tt_db *db); /* and free it; no link is left */
+    void (*close)(struct tt_db *db); /* also frees it; no link is left */
     void (*stats)(struct tt_db *db, struct tt_db_stats *out);
 
     struct tt_db_link *(*attach)(struct tt_db *db, struct tt_loop *loop, struct tt_err *err);
-    void (*detach)(struct tt_db_link *link); /* and free it; nothing is pending */
+    void (*detach)(struct tt_db_link *link); /* also frees it; nothing is pending */
     int (*read)(struct tt_db_link *link, const struct tt_db_query *query, tt_db_rows_fn *on_rows,
                 void *arg, struct tt_db_pending **pending, struct tt_err *err);
     void (*cancel)(struct tt_db_pending *pending);
     int (*submit)(struct tt_db *db, struct tt_db_job *job, struct tt_err *err);
     const struct tt_search_engine *search;
 
-    /* Of a database that is not open: */
+    /* For a database that is not open: */
     bool (*exists)(const char *place);
     int (*inspect)(const char *place, const char *seal_id, struct tt_db_contents *contents,
                    struct tt_err *err);
@@ -87,7 +89,7 @@ extern const struct tt_db_engine tt_sqlite_engine;
 extern const struct tt_db_engine tt_late_engine; /* sqlite_late.c */
 #endif
 
-/* The engine of a URL and, behind the scheme, the place. Fails: NULL, "database_unavailable". */
+/* The engine of a URL and the place after the scheme. Fails: NULL, "database_unavailable". */
 const struct tt_db_engine *tt_db_engine_of(const char *url, const char **place, struct tt_err *err);
 
 /* For `open` and `close`. */
@@ -96,26 +98,26 @@ void tt_db_destroy(struct tt_db *db);
 /* For `attach`. */
 void tt_db_link_create(struct tt_db_link *link, struct tt_db *db, struct tt_loop *loop);
 
-/* ---- rows that wait in memory (result.c) ---- */
+/* ---- rows in memory (result.c) ---- */
 
 #define TT_RESULT_ROWS_MAX  10000
 #define TT_RESULT_BYTES_MAX (64u << 20)
 
 struct tt_result {
     struct tt_db_rows rows;
-    struct tt_arena arena; /* holds everything below, and whatever its owner adds */
+    struct tt_arena arena; /* holds everything below, and what its owner adds */
     struct tt_err error;   /* status != 0: failed */
     size_t rows_max;
-    size_t count, at;        /* rows, and the one that is next */
+    size_t count, at;        /* rows, and the index of the next one */
     struct tt_db_value *all; /* [count * columns] */
 };
 
 struct tt_result *tt_result_new(size_t rows_max);
-/* Copies all rows of `from`, or the error that stopped them. False: TT_DB_AGAIN came, and nothing
- * is kept. Thread: any, one at a time, here and below. */
+/* Copies all rows of `from`, or the error that stopped them. False: TT_DB_AGAIN came, and no row is
+ * kept. Thread: any, one at a time, as below. */
 bool tt_result_fill(struct tt_result *result, struct tt_db_rows *from);
 void tt_result_free(struct tt_result *result);
-/* Hands the rows to on_rows and frees what it does not take. */
+/* Passes the rows to on_rows and frees them unless it takes them over. */
 void tt_result_deliver(struct tt_result *result, tt_db_rows_fn *on_rows, void *arg);
 
 /* A query with its SQL and values in the arena. */

@@ -1,4 +1,4 @@
-/* See inspect.h. What can be seen from outside is the engine's. */
+/* See inspect.h. The engine looks at the files and tables. */
 #include "db/inspect.h"
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* Building a job and asking how it went. Everything lives in the job's arena, so that a job is one
- * thing to pass on and one to free. */
+/* Building a job and reading its result. Everything is in the job's arena, so a job is passed on
+ * and freed as one thing. */
 #include "db/job.h"
 
 #include "base/mem.h"
@@ -19,11 +19,6 @@ void tt_db_job_free(struct tt_db_job *job)
         return;
     tt_arena_destroy(&job->arena);
     free(job);
-}
-
-struct tt_arena *tt_db_job_arena(struct tt_db_job *job)
-{
-    return &job->arena;
 }
 
 static struct tt_job_statement *add_statement(struct tt_db_job *job)

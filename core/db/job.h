@@ -1,5 +1,5 @@
-/* What a job looks like inside: built by job.c on a loop, run by the engine on its writer.
- * Private to db. A job has one owner at any time: caller, queue and writer, mailbox, on_done. */
+/* The inside of a job: built by job.c on a loop, run by the engine on its writer. Private to db. A
+ * job has one owner at any time: caller, queue and writer, mailbox, on_done. */
 #pragma once
 #include "base/arena.h"
 #include "base/list.h"
@@ -10,12 +10,12 @@ struct tt_job_statement {
     struct tt_str sql;
     struct tt_db_value *values;
     size_t count;
-    int64_t expect; /* rows that must change; < 0: any */
+    int64_t expect; /* rows that must change; < 0: not checked */
     struct tt_db_outcome outcome;
 };
 
 struct tt_db_job {
-    struct tt_mail mail; /* carries it home */
+    struct tt_mail mail; /* posts it back to its loop */
     struct tt_list node; /* in the writer's queue */
     struct tt_loop *loop;
     struct tt_arena arena; /* statements, SQL, values */

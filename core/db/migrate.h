@@ -1,7 +1,7 @@
 /* Schema migrations: migrations/NNNN_<name>.up.sql and .down.sql, applied in order, each in one
- * transaction together with its row (version, name, sha256) in schema_migrations. A file that was
- * applied and changed since, or one that is missing below the newest applied, is refused. Safe
- * beside other processes: two that start at once take turns. */
+ * transaction together with its row (version, name, sha256) in schema_migrations. An applied file
+ * that was changed since is refused, and so is one that is missing below the newest applied
+ * version. Safe beside other processes: two that start at once take turns. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -9,11 +9,11 @@
 struct tt_migrate_report {
     int version;        /* newest applied afterwards */
     int applied;        /* by this call */
-    struct tt_buf text; /* one line a migration: "0001 init applied|pending|done"; caller frees */
+    struct tt_buf text; /* one line per migration: "0001 init applied|pending|done"; caller frees */
 };
 
-/* Applies what is missing, creating the database when needed. Codes "migration_failed"
- * (with file and SQL error), "migration_changed", "migration_missing". Thread: main, blocking. */
+/* Applies missing migrations, and creates the database if needed. Codes "migration_failed" (with
+ * file and SQL error), "migration_changed", "migration_missing". Thread: main, blocking. */
 int tt_db_migrate(const char *url, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err);
 

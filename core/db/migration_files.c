@@ -1,6 +1,6 @@
-/* Reading a migrations folder. Strict about names: a file that ends in .sql and is no migration is
- * an error, because skipping "0002-x.up.sql" silently would leave a schema half done. Other files
- * (a README) are none of our business. */
+/* Reading a migrations folder. Names are checked strictly: a file that ends in .sql and is not a
+ * migration is an error, because skipping "0002-x.up.sql" silently would leave an incomplete
+ * schema. Other files (a README) are ignored. */
 #include "db/migration_files.h"
 
 #include "base/mem.h"
@@ -53,7 +53,7 @@ out:
     return status;
 }
 
-/* Takes "NNNN_name.up.sql" apart. 1 = an up file, 0 = not for us, -1 = a wrong name. */
+/* Parses "NNNN_name.up.sql". 1 = an up file, 0 = another file, -1 = a wrong name. */
 static int parse_name(const char *file_name, struct tt_migration_file *file, struct tt_err *err)
 {
     struct tt_str s = tt_str_from(file_name);
@@ -132,7 +132,7 @@ int tt_migration_files_read(struct tt_migration_files *set, const char *director
     closedir(dir);
     if (status != 0)
         return -1;
-    if (set->count == 0) /* the wrong folder, most likely: an empty schema helps nobody */
+    if (set->count == 0) /* most likely the wrong folder: an empty schema is of no use */
         return tt_err_set(err, 500, "migration_missing", "%s: no migrations", directory);
     qsort(set->files, set->count, sizeof(set->files[0]), by_version);
     return check_versions(set, err);

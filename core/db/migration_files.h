@@ -18,11 +18,12 @@ struct tt_migration_files {
 };
 
 /* Reads all .up.sql files. Owns: the caller, tt_migration_files_free, also after a failure. Fails:
- * "migration_missing" for a gap, "migration_failed" for what cannot be read or is named wrongly. */
+ * "migration_missing" for a gap, "migration_failed" for a file that cannot be read or has a wrong
+ * name. */
 int tt_migration_files_read(struct tt_migration_files *set, const char *directory,
                             struct tt_err *err);
 void tt_migration_files_free(struct tt_migration_files *set);
 
-/* Appends the .down.sql of a version to *sql; "migration_missing" when there is none. */
+/* Appends the .down.sql of a version to *sql; "migration_missing" if there is none. */
 int tt_migration_files_read_down(const char *directory, const struct tt_migration_file *file,
                                  struct tt_buf *sql, struct tt_err *err);

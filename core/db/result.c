@@ -1,11 +1,11 @@
-/* Rows that wait in memory until somebody takes them: the answer of every read that comes later.
- * Capped in bytes, because many may wait at once. */
+/* Rows in memory until somebody takes them: the answer of every read that comes later. Limited in
+ * bytes, because many may wait at once. */
 #include "base/mem.h"
 #include "db/engine.h"
 
 #include <stdlib.h>
 
-/* ---- taking rows out ---- */
+/* ---- reading rows ---- */
 
 static int next(struct tt_db_rows *rows, struct tt_err *err)
 {
@@ -61,7 +61,7 @@ void tt_db_rows_free(struct tt_db_rows *rows)
         rows->free(rows);
 }
 
-/* ---- putting rows in ---- */
+/* ---- storing rows ---- */
 
 static void copy_names(struct tt_result *result, const struct tt_db_rows *from)
 {
@@ -93,7 +93,7 @@ static int copy_row(struct tt_result *result, const struct tt_db_rows *from,
     return TT_DB_ROW;
 }
 
-/* Gathered in an array that doubles, then copied to the arena. */
+/* Collected in an array that doubles, then copied to the arena. */
 bool tt_result_fill(struct tt_result *result, struct tt_db_rows *from)
 {
     size_t capacity = 64, bytes = 0, size = (size_t)from->columns * sizeof(struct tt_db_value);

@@ -1,5 +1,5 @@
-/* The engine writes the query, the interface asks it: in the background, for nobody knows how much
- * there is to look through. */
+/* The engine writes the query, and the interface runs it: in the background, because nobody knows
+ * how much it has to search. */
 #include "db/search.h"
 
 #include "db/engine.h"
@@ -13,6 +13,7 @@ static int ask(struct tt_db *db, struct tt_loop *loop, make_query_fn *make,
     struct tt_arena arena = {0};
     struct tt_db_query query = make(&arena, search);
     query.in_background = true;
+    query.owner = (uint64_t)search->user_id;
     int failed = tt_db_read(db, loop, &query, on_rows, arg, pending, err);
     tt_arena_destroy(&arena);
     return failed;

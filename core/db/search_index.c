@@ -1,17 +1,20 @@
-/* One job at a time, of few rows and little text, so that the turns behind it in the writer's queue
- * wait for little (2 ms for messages of twenty words, some 30 ms for 64 KiB of words that are all
- * different). Whether there is anything to do is told by the number of jobs that the database has
- * done: an idle server submits nothing. */
+/* One job at a time, with some rows and little text, so that turns behind it in the writer's queue
+ * wait only briefly (8 ms for messages of twenty words, some 15 ms for 32 KiB of words that are all
+ * different); long messages are indexed part by part. Rarely, because the index is written for all
+ * rows of a job at once. The number of jobs that the database has completed shows whether there may
+ * be work: an idle server submits nothing. */
 #include "db/search_index.h"
 
 #include "base/log.h"
 #include "db/engine.h"
 
-#define PAUSE_MS 500
+#define PAUSE_MS    2000 /* a search brings its user's messages in itself, before it begins */
+#define GIVE_WAY_MS 10   /* between two jobs: turns that wait for the writer come first */
 
-static const char SQL_IS_BEHIND[] = "SELECT 1 FROM message_search_queue WHERE user_id = ?1 LIMIT 1";
+static const char SQL_IS_BEHIND[] =
+    "SELECT 1 FROM message_search_queue WHERE user_id = ?1 AND is_long = 0 LIMIT 1";
 
-/* `user`: NULL = of all. */
+/* `user`: NULL = all users. */
 static int submit_job(struct tt_db *db, struct tt_loop *loop, const struct tt_db_value *user,
                       void (*on_done)(struct tt_db_job *job, void *arg), void *arg,
                       struct tt_err *err)
@@ -27,12 +30,12 @@ static int submit_job(struct tt_db *db, struct tt_loop *loop, const struct tt_db
 
 static bool rows_are_left(const struct tt_db_job *job)
 {
-    return tt_db_job_outcome(job, tt_db_job_count(job) - 1).changes > 0;
+    size_t count = tt_db_job_count(job);
+    return tt_db_job_outcome(job, count - 1).changes > 0 ||
+           tt_db_job_outcome(job, count - 2).changes > 0;
 }
 
-/* ---- everybody's, in the background ---- */
-
-static void submit(struct tt_search_index *index, uint64_t jobs);
+/* ---- all users, in the background ---- */
 
 static uint64_t jobs_done(struct tt_search_index *index)
 {
@@ -52,13 +55,14 @@ static void on_indexed(struct tt_db_job *job, void *arg)
     if (err)
         tt_log(TT_LOG_WARN, "messages were not indexed for search", TT_F_Z("code", err->code),
                TT_F_Z("error", err->message));
-    else if (rows_are_left(job))
-        submit(index, jobs_done(index));
-    if (!index->running)
-        tt_timer_start(index->loop, &index->timer, PAUSE_MS);
+    bool more = !err && rows_are_left(job);
+    if (more)
+        index->jobs_seen = UINT64_MAX;
+    tt_timer_start(index->loop, &index->timer, more ? GIVE_WAY_MS : PAUSE_MS);
 }
 
-/* `jobs`: of the database so far; this one will be the next. When the database is busy: later. */
+/* `jobs`: completed by the database so far; this one will be the next. If the database is busy:
+ * later. */
 static void submit(struct tt_search_index *index, uint64_t jobs)
 {
     struct tt_err err = {0};
@@ -98,7 +102,7 @@ void tt_search_index_stop(struct tt_search_index *index)
     tt_timer_stop(&index->timer);
 }
 
-/* ---- one user's, before a search ---- */
+/* ---- one user, before a search ---- */
 
 static void on_caught_up(struct tt_db_job *job, void *arg);
 

@@ -1,11 +1,13 @@
 /* The connection: see sqlite.h. The settings are the same for the server, the command line and the
- * migrations, because they meet on one file. What is not here: transactions (sqlite_batch.c),
- * limits on reads (sqlite_reader.c), checkpoints (sqlite_writer.c). */
+ * migrations, because they use the same file. Elsewhere: transactions (sqlite_batch.c), limits of
+ * reads (sqlite_reader.c), checkpoints (sqlite_writer.c). */
 #include "db/sqlite.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/sqlite_fts5.h"
+#include "db/sqlite_gather.h"
+#include "db/sqlite_read_lock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +17,10 @@
 
 #define CACHE_MAX    128
 #define SQL_SIZE_MAX (256 << 10)
-#define ROW_SIZE_MAX (128 << 20) /* a value's, too: far above any setting for replies and files */
+/* What a statement that may fail half-way remembers of the pages it changes, in one piece; more
+ * goes to a temporary file. */
+#define STATEMENT_JOURNAL_MAX (1 << 20)
+#define ROW_SIZE_MAX          (128 << 20) /* of a value too: far above settings for replies and files */
 
 /* ---- errors ---- */
 
@@ -57,15 +62,15 @@ int tt_sqlite_error(struct tt_sqlite *conn, int rc, struct tt_err *err)
         tt_err_set(err, 503, "query_too_slow", "a statement took longer than it may");
         break;
     case SQLITE_ERROR:
-    case SQLITE_AUTH: /* what the guard refuses */
+    case SQLITE_AUTH: /* refused by the guard */
     case SQLITE_RANGE:
     case SQLITE_MISMATCH:
     case SQLITE_MISUSE:
         tt_err_set(err, 500, "sql_error", "%s", message);
         break;
     default:
-        /* SQLite says FULL only for write(2): growing the -shm file and fsync report an I/O error.
-         */
+        /* SQLite reports FULL only for write(2): growing the -shm file and fsync report an I/O
+         * error. */
         if ((rc & 0xff) == SQLITE_IOERR && (system_errno == ENOSPC || system_errno == EDQUOT))
             tt_err_set(err, 507, "disk_full", "%s (%d)", message, rc);
         else
@@ -80,13 +85,15 @@ static void setup_library(void)
 {
     /* Memory statistics take one process-wide lock for each allocation. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, STATEMENT_JOURNAL_MAX);
     tt_fts5_setup();
+    tt_gather_setup();
+    tt_read_lock_setup();
 }
 
-/* Statements that come from outside (jobs, queries) share our transaction and our connection: one
- * COMMIT among them would take other users' jobs along, one PRAGMA would undo the settings. FTS5
- * asks for data_version itself. Called while a statement is prepared, so it costs nothing per run.
- */
+/* Statements from outside (jobs, queries) share our transaction and our connection: a COMMIT among
+ * them would commit other users' jobs, and a PRAGMA would undo the settings. FTS5 itself reads
+ * data_version. Called when a statement is prepared, so it costs nothing per run. */
 static int authorize(void *arg, int action, const char *name, const char *detail,
                      const char *database, const char *trigger)
 {
@@ -107,8 +114,9 @@ static int authorize(void *arg, int action, const char *name, const char *detail
     }
 }
 
-/* Turning a new file into a WAL one needs it alone for a moment; two processes that try at once get
- * "busy" without the busy handler being asked (each would wait for the other's shared lock). */
+/* To turn a new file into a WAL file, a process needs it alone for a moment. If two try at once,
+ * they get "busy" and the busy handler is not called (each would wait for the other's shared lock).
+ */
 static int enter_wal(struct tt_sqlite *conn, int busy_ms, struct tt_err *err)
 {
     uint64_t deadline = tt_clock_mono_ms() + (uint64_t)busy_ms;
@@ -135,7 +143,7 @@ static int enter_wal(struct tt_sqlite *conn, int busy_ms, struct tt_err *err)
 static int configure(struct tt_sqlite *conn, enum tt_sqlite_mode mode, int busy_ms,
                      struct tt_err *err)
 {
-    /* mmap_size: a file that somebody truncates is an error with read(2) and SIGBUS with mmap. */
+    /* mmap_size: if somebody truncates the file, read(2) gives an error, but mmap gives SIGBUS. */
     static const char *const pragmas[] = {
         [TT_SQLITE_READ] = "PRAGMA query_only=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY",
         [TT_SQLITE_WRITE] = "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0;"
@@ -146,7 +154,7 @@ static int configure(struct tt_sqlite *conn, enum tt_sqlite_mode mode, int busy_
     sqlite3_limit(handle, SQLITE_LIMIT_SQL_LENGTH, SQL_SIZE_MAX);
     sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, ROW_SIZE_MAX);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    /* "text" in double quotes is a name; taking it for a string hides misspelt columns. */
+    /* "text" in double quotes is a name; treating it as a string would hide misspelt columns. */
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     if (mode == TT_SQLITE_READ)
@@ -171,7 +179,8 @@ int tt_sqlite_open(struct tt_sqlite *conn, const char *path, enum tt_sqlite_mode
     flags |= mode == TT_SQLITE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     *conn = (struct tt_sqlite){.statements = tt_map_new()};
     tt_list_init(&conn->recent);
-    int rc = sqlite3_open_v2(path, &conn->handle, flags, NULL);
+    int rc = sqlite3_open_v2(path, &conn->handle, flags,
+                             mode == TT_SQLITE_WRITE ? TT_GATHER_VFS : TT_READ_LOCK_VFS);
     if (rc == SQLITE_OK)
         rc = configure(conn, mode, busy_ms, err);
     else
@@ -202,7 +211,7 @@ void tt_sqlite_close(struct tt_sqlite *conn)
 
 /* ---- statements ---- */
 
-/* Compiles text that must hold exactly one statement; blanks and comments may follow it. */
+/* Compiles text that must be exactly one statement; blanks and comments may follow it. */
 static int compile(struct tt_sqlite *conn, struct tt_str sql, sqlite3_stmt **out,
                    struct tt_err *err)
 {
@@ -237,7 +246,7 @@ static int compile(struct tt_sqlite *conn, struct tt_str sql, sqlite3_stmt **out
 }
 
 /* A turn runs fifteen statements of some 200 bytes: hashing all of each costs more than comparing
- * them with the one that a few of its bytes lead to. */
+ * it with the one statement that a few of its bytes select. */
 static struct tt_statement **memo_of(struct tt_sqlite *conn, struct tt_str sql)
 {
     uint64_t first, middle, last;
@@ -302,7 +311,7 @@ void tt_sqlite_release(struct tt_statement *statement)
 
 static int bind_one(sqlite3_stmt *handle, int at, const struct tt_db_value *value)
 {
-    /* A NULL pointer would bind NULL, but an empty slice may have one. */
+    /* A NULL pointer would bind NULL, but an empty slice may have a NULL pointer. */
     const char *data = value->text.data ? value->text.data : "";
     switch (value->type) {
     case TT_DB_INT:
@@ -337,34 +346,38 @@ int tt_sqlite_bind(struct tt_sqlite *conn, struct tt_statement *statement,
     return SQLITE_OK;
 }
 
+/* By way of the value object, which is found once: each of the other functions looks for the column
+ * again. That is allowed because the connection is one thread's (opened with NOMUTEX). */
 struct tt_db_value tt_sqlite_column(struct tt_statement *statement, int column)
 {
-    sqlite3_stmt *handle = statement->handle;
-    struct tt_db_value value = tt_db_null();
-    switch (sqlite3_column_type(handle, column)) {
+    sqlite3_value *from = sqlite3_column_value(statement->handle, column);
+    struct tt_db_value value = {.type = TT_DB_NULL};
+
+    switch (sqlite3_value_type(from)) {
     case SQLITE_INTEGER:
-        return tt_db_int(sqlite3_column_int64(handle, column));
+        value.type = TT_DB_INT;
+        value.integer = sqlite3_value_int64(from);
+        return value;
     case SQLITE_FLOAT:
         value.type = TT_DB_REAL;
-        value.real = sqlite3_column_double(handle, column);
+        value.real = sqlite3_value_double(from);
         break;
     case SQLITE_TEXT:
-        /* The pointer first: asking for it may convert, and changes the length. */
+        /* The pointer first: reading it may convert the value, which changes the length. */
         value.type = TT_DB_TEXT;
-        value.text.data = (const char *)sqlite3_column_text(handle, column);
-        value.text.len = (size_t)sqlite3_column_bytes(handle, column);
+        value.text.data = (const char *)sqlite3_value_text(from);
+        value.text.len = (size_t)sqlite3_value_bytes(from);
         break;
     case SQLITE_BLOB:
         value.type = TT_DB_BLOB;
-        value.text.data = sqlite3_column_blob(handle, column);
-        value.text.len = (size_t)sqlite3_column_bytes(handle, column);
+        value.text.data = sqlite3_value_blob(from);
+        value.text.len = (size_t)sqlite3_value_bytes(from);
         break;
     default:
         break;
     }
-    if (!value.text.data) {
+    if (!value.text.data)
         value.text = TT_STR(""); /* an empty blob, or no memory */
-    }
     return value;
 }
 

@@ -1,21 +1,22 @@
-/* A batch of jobs in one transaction, a savepoint each, so that one sync pays for all of them and a
- * job that fails takes nobody along.
+/* A batch of jobs in one transaction, each in a savepoint, so that one sync pays for all of them
+ * and a job that fails does not affect the others.
+ *
  *
  * The trap: a full disk, an I/O error, no memory, an interrupt or an OR ROLLBACK clause end the
- * *whole* transaction, with the savepoints that had been released before. Going on as if nothing
- * happened would run the next job outside BEGIN and commit it by itself. Hence after each failure
- * sqlite3_get_autocommit() is asked; a lost transaction is lost for all its jobs, and then each of
- * them runs once more in a transaction of its own, so that only the guilty one fails. When the
- * fault is the file's (I/O error, damage, locked by another process) that is left out: it would
- * only be met again, once per job. */
+ * *whole* transaction, including the savepoints already released. Continuing as if nothing had
+ * happened would run the next job outside BEGIN and commit it by itself. So
+ * sqlite3_get_autocommit() is called after each failure. A lost transaction is lost for all its
+ * jobs; each of them then runs once more in its own transaction, so that only the one that caused
+ * the loss fails. This second run is omitted if the fault is in the file (I/O error, damage, locked
+ * by another process), because each job would only meet it again. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/sqlite_writer.h"
 
 enum verdict {
     JOB_DONE,   /* its statements are applied */
-    JOB_FAILED, /* the job's own error; the transaction lives */
-    JOB_LOST    /* the transaction cannot go on */
+    JOB_FAILED, /* the job's own error; the transaction continues */
+    JOB_LOST    /* the transaction cannot continue */
 };
 
 static void fail_all(struct tt_db_job **jobs, size_t count, const struct tt_err *err)
@@ -26,7 +27,7 @@ static void fail_all(struct tt_db_job **jobs, size_t count, const struct tt_err 
     }
 }
 
-/* SQLite recommends ROLLBACK after these even where the transaction survived. */
+/* SQLite recommends ROLLBACK after these even if the transaction survived. */
 static bool ends_transaction(struct tt_sqlite *conn, int rc)
 {
     switch (rc & 0xff) {
@@ -43,7 +44,7 @@ static bool ends_transaction(struct tt_sqlite *conn, int rc)
     }
 }
 
-/* What the next job would meet as well. SQLite's FULL is not among them: a smaller job may fit. */
+/* Faults that the next job would meet too. SQLite's FULL is not one: a smaller job may fit. */
 static bool is_file_fault(int rc)
 {
     switch (rc & 0xff) {
@@ -104,8 +105,8 @@ static int run_statement(struct tt_sqlite *conn, struct tt_db_job *job, size_t n
         rc = rc == SQLITE_DONE ? SQLITE_OK : tt_sqlite_error(conn, rc, err);
     }
     if (rc == SQLITE_OK) {
-        /* changes() keeps the number of an older statement when this one is no INSERT, UPDATE or
-         * DELETE; the total tells. */
+        /* changes() still has an older statement's number if this one is not an INSERT, UPDATE or
+         * DELETE; the total shows it. */
         bool changed = sqlite3_total_changes64(conn->handle) != before;
         job_statement->outcome.changes = changed ? sqlite3_changes64(conn->handle) : 0;
         job_statement->outcome.insert_id = sqlite3_last_insert_rowid(conn->handle);
@@ -134,14 +135,14 @@ static int run_statements(struct tt_sqlite *conn, struct tt_db_job *job)
     return SQLITE_OK;
 }
 
-/* Runs one job inside the open transaction. *rc tells why a JOB_LOST. */
+/* Runs one job inside the open transaction. For JOB_LOST *rc is the reason. */
 static enum verdict run_job(struct tt_writer *writer, struct tt_db_job *job, bool savepoint,
                             int *rc)
 {
     struct tt_sqlite *conn = &writer->conn;
     if (savepoint && (*rc = tt_sqlite_run(conn, "SAVEPOINT job", &job->error)) != SQLITE_OK)
         return JOB_LOST;
-    /* Else an INSERT that did nothing would let the job see the id of somebody else's row. */
+    /* Otherwise an INSERT that did nothing would show the job the id of another user's row. */
     sqlite3_set_last_insert_rowid(conn->handle, 0);
     writer->job_deadline_ms = tt_clock_mono_ms() + TT_WRITER_JOB_MS;
     conn->guarded = true;
@@ -172,8 +173,9 @@ static void roll_back(struct tt_writer *writer)
         tt_log(TT_LOG_ERROR, "database: rollback failed", TT_F_Z("error", err.message));
 }
 
-/* One transaction. SQLITE_OK: every job has its outcome or its own error, and the good ones are on
- * disk. Else nothing is, *err tells why, and *guilty which job did it (count: none). */
+/* One transaction. SQLITE_OK: every job has its outcome or its own error, and the successful ones
+ * are on disk. Otherwise none is; *err is the reason, and *guilty is the job that caused it (count:
+ * none). */
 static int run_transaction(struct tt_writer *writer, struct tt_db_job **jobs, size_t count,
                            size_t *guilty, struct tt_err *err)
 {

@@ -1,4 +1,4 @@
-/* A copy of a database as it is at one moment, also while a server writes to it. */
+/* Copies a database as it is at one moment, also while a server writes to it. */
 #include "db/sqlite_internal.h"
 
 int tt_sqlite_copy(const char *from, const char *to, struct tt_err *err)

@@ -2,6 +2,7 @@
  * slow reads on aux threads. A read answers within the call unless it exceeds its budget. */
 #include "base/mem.h"
 #include "db/sqlite_internal.h"
+#include "db/sqlite_read_lock.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,9 +16,11 @@
 struct sqlite_link {
     struct tt_db_link base;
     struct tt_reader *reader;
+    sqlite3_file *kept;    /* see sqlite_read_lock.h */
+    struct tt_hook unlock; /* at the end of each tick */
 };
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 static void close_db(struct tt_db *base)
 {
@@ -61,6 +64,11 @@ static bool exists(const char *path)
 
 /* ---- reading ---- */
 
+static void on_tick_end(struct tt_hook *hook)
+{
+    tt_read_lock_release(TT_CONTAINER_OF(hook, struct sqlite_link, unlock)->kept);
+}
+
 static struct tt_db_link *attach(struct tt_db *base, struct tt_loop *loop, struct tt_err *err)
 {
     struct tt_sqlite_db *db = TT_CONTAINER_OF(base, struct tt_sqlite_db, base);
@@ -71,12 +79,18 @@ static struct tt_db_link *attach(struct tt_db *base, struct tt_loop *loop, struc
     tt_db_link_create(&link->base, base, loop);
     reader->limits.steps = db->step_budget;
     link->reader = reader;
+    link->kept = tt_read_lock_keep(reader->conn.handle);
+    link->unlock.rank = TT_RANK_UNLOCK;
+    link->unlock.on_tick_end = on_tick_end;
+    tt_loop_hook(loop, &link->unlock);
     return &link->base;
 }
 
 static void detach(struct tt_db_link *base)
 {
     struct sqlite_link *link = TT_CONTAINER_OF(base, struct sqlite_link, base);
+    tt_loop_unhook(&link->unlock);
+    tt_read_lock_release(link->kept);
     tt_reader_free(link->reader);
     free(link);
 }
@@ -85,7 +99,8 @@ static int read_rows(struct tt_db_link *base, const struct tt_db_query *query,
                      tt_db_rows_fn *on_rows, void *arg, struct tt_db_pending **pending,
                      struct tt_err *err)
 {
-    struct tt_reader *reader = TT_CONTAINER_OF(base, struct sqlite_link, base)->reader;
+    struct sqlite_link *link = TT_CONTAINER_OF(base, struct sqlite_link, base);
+    struct tt_reader *reader = link->reader;
     if (query->in_background)
         return tt_fetch(base, query, on_rows, arg, pending, err);
     int first = tt_reader_begin(reader, query, err);
@@ -95,6 +110,8 @@ static int read_rows(struct tt_db_link *base, const struct tt_db_query *query,
         on_rows(&reader->rows, arg);
         tt_reader_end(reader);
     }
+    if (!tt_loop_in_tick(base->loop))
+        tt_read_lock_release(link->kept);
     return reader->over_steps ? tt_fetch(base, query, on_rows, arg, pending, err) : 0;
 }
 

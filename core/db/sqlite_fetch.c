@@ -1,7 +1,7 @@
-/* Reads that may take long, on an aux thread: search, export, lists over everything. Each runs on a
- * reader of its own out of a small pool (no more are ever open than the aux pool has threads),
- * under a time limit instead of the worker's step budget, and gathers its rows (result.c), because
- * they wait in memory until the loop takes them. */
+/* Reads that may take long, on an aux thread: search, export, lists of everything. Each runs on its
+ * own reader from a small pool (never more than the aux pool has threads), with a time limit
+ * instead of the worker's step budget. Its rows are collected (result.c), because they wait in
+ * memory until the loop takes them. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/sqlite_internal.h"
@@ -17,9 +17,9 @@ struct tt_fetch_pool {
     pthread_mutex_t mutex;
     pthread_cond_t quiet; /* nothing runs */
     char *path;
-    int refs; /* the database's and one a fetch */
+    int refs; /* one for the database and one per fetch */
     int running;
-    atomic_bool closing; /* written under the mutex, and asked by running queries */
+    atomic_bool closing; /* written under the mutex, read by running queries */
     struct tt_reader *idle[KEEP_MAX];
     int idle_count;
 };
@@ -80,7 +80,7 @@ void tt_fetch_pool_close(struct tt_fetch_pool *pool)
     pool_unref(pool);
 }
 
-/* 0: one more runs, end it with pool_leave; *reader is an idle one or NULL. -1: closing. */
+/* 0: one more read runs, end it with pool_leave; *reader is an idle reader or NULL. -1: closing. */
 static int pool_enter(struct tt_fetch_pool *pool, struct tt_reader **reader, struct tt_err *err)
 {
     *reader = NULL;
@@ -103,7 +103,7 @@ static void pool_leave(struct tt_fetch_pool *pool, struct tt_reader *reader)
         reader = NULL;
     }
     pthread_mutex_unlock(&pool->mutex);
-    tt_reader_free(reader); /* before running says that nothing is open */
+    tt_reader_free(reader); /* before `running` says that no reader is open */
     pthread_mutex_lock(&pool->mutex);
     if (--pool->running == 0)
         pthread_cond_signal(&pool->quiet);
@@ -180,7 +180,7 @@ int tt_fetch(struct tt_db_link *link, const struct tt_db_query *query, tt_db_row
     fetch->query = tt_query_copy(&fetch->arena, query);
     fetch->result = tt_result_new(query->rows_max);
     fetch->pending = (struct tt_db_pending){.link = link, .on_rows = on_rows, .arg = arg};
-    fetch->job = (struct tt_aux_job){.run = run, .done = done, .drop = drop};
+    fetch->job = (struct tt_aux_job){.run = run, .done = done, .drop = drop, .owner = query->owner};
     if (tt_aux_submit(db->aux, link->loop, &fetch->job, err) != 0) {
         fetch_free(fetch);
         return -1;
@@ -190,7 +190,7 @@ int tt_fetch(struct tt_db_link *link, const struct tt_db_query *query, tt_db_row
     return 0;
 }
 
-/* The thread notices and gives up; what it has is dropped when its mail comes. */
+/* The thread notices and stops; its rows are dropped when its mail arrives. */
 void tt_fetch_cancel(struct tt_db_pending *pending)
 {
     struct fetch *fetch = TT_CONTAINER_OF(pending, struct fetch, pending);

@@ -2,10 +2,11 @@
 
 #include "db/sqlite_fts5_snippet.h"
 #include "db/sqlite_fts5_tokenizer.h"
+#include "db/sqlite_parts.h"
 
 #include <stddef.h>
 
-/* How one gets at FTS5's interface: https://www.sqlite.org/fts5.html, 7. */
+/* How to get FTS5's interface: https://www.sqlite.org/fts5.html, 7. */
 static fts5_api *find_api(sqlite3 *handle)
 {
     fts5_api *api = NULL;
@@ -28,7 +29,9 @@ static int register_all(sqlite3 *handle, char **message,
     if (!api)
         return SQLITE_ERROR;
     int rc = tt_fts5_tokenizer_register(api);
-    return rc == SQLITE_OK ? tt_fts5_snippet_register(api) : rc;
+    if (rc == SQLITE_OK)
+        rc = tt_fts5_snippet_register(api);
+    return rc == SQLITE_OK ? tt_sqlite_parts_register(handle) : rc;
 }
 
 void tt_fts5_setup(void)

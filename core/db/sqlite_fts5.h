@@ -2,5 +2,5 @@
  * (sqlite_fts5_tokenizer.h) and the function tidetalk_snippet (sqlite_fts5_snippet.h). */
 #pragma once
 
-/* Makes them known to every connection that is opened from now on. Thread: any, once. */
+/* Registers both for every connection that is opened from now on. Thread: any, once. */
 void tt_fts5_setup(void);

@@ -1,28 +1,26 @@
-/* FTS5 tells hits as positions of tokens, phrase by phrase. They are walked in the order of the
- * text, and the span with the most different phrases is chosen, the earliest of equal ones. The
- * table's tokenizer then counts up to that position, so what is a word is told by the same code
- * that indexed it. */
+/* FTS5 reports hits as positions of tokens, phrase by phrase. They are visited in the order of the
+ * text, and the span with the most different phrases is chosen, the earliest among equals. The
+ * table's tokenizer then counts up to that position, so words are cut by the same code that indexed
+ * the text. */
 #include "db/sqlite_fts5_snippet.h"
 
-#include "base/mem.h"
-
 #include <stdbool.h>
-#include <string.h>
+#include <stddef.h>
 
 #define CHARACTERS_MAX 300   /* of the text in a snippet */
 #define BEFORE         40    /* characters before the first hit, at least, where there are any */
-#define WORD_MAX       20    /* characters that are left out to end between words */
-#define SPAN           24    /* tokens in which phrases stand together */
-#define PHRASES_MAX    16    /* that are looked for */
-#define HITS_MAX       65536 /* that are looked at: all of a message, see migrations/0016 */
+#define WORD_MAX       20    /* characters that may be left out to end between words */
+#define SPAN           24    /* tokens; phrases within it count as together */
+#define PHRASES_MAX    16    /* the most phrases that are searched for */
+#define HITS_MAX       65536 /* hits to visit: all of a message, see migrations/0016 */
 #define ELLIPSIS       "…"
 
 /* The hits of one phrase in the column. */
 struct phrase {
     Fts5PhraseIter iter;
-    int column;   /* where the iterator stands */
+    int column;   /* the iterator's current column */
     int position; /* of the next hit; -1: no more */
-    int last;     /* of the hit before; -1: none yet */
+    int last;     /* of the previous hit; -1: none yet */
 };
 
 struct hits {
@@ -30,12 +28,12 @@ struct hits {
     Fts5Context *fts;
     int column;
     struct phrase phrases[PHRASES_MAX];
-    int count; /* phrases that the column has */
+    int count; /* phrases that occur in the column */
 };
 
-/* ---- where ---- */
+/* ---- finding the place ---- */
 
-/* From where the iterator stands. FTS5 goes on from the values that it gave before. */
+/* Advances from the current hit. FTS5 continues from the values that it returned before. */
 static void skip_other_columns(struct hits *hits, struct phrase *phrase)
 {
     while (phrase->column >= 0 && phrase->column != hits->column)
@@ -79,7 +77,8 @@ static struct phrase *earliest(struct hits *hits)
     return found;
 }
 
-/* How many phrases stand in the span that ends with the hit at `end`; *start: the first of them. */
+/* The number of phrases in the span that ends with the hit at `end`; *start: the first hit in it.
+ */
 static int count_in_span(const struct hits *hits, int end, int *start)
 {
     int count = 0;
@@ -116,7 +115,7 @@ static int best_position(struct hits *hits)
     return best;
 }
 
-/* ---- the text there ---- */
+/* ---- cutting the text ---- */
 
 struct search {
     int wanted, position; /* of tokens; position is -1 before the first */
@@ -146,7 +145,7 @@ static bool is_blank(char byte)
     return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r';
 }
 
-/* Up to `characters` on from `at`. */
+/* The end of up to `characters` after `at`. */
 static int forward(const char *text, int size, int at, int *characters)
 {
     for (; at<size && * characters> 0; --*characters)
@@ -176,7 +175,7 @@ static bool word_ends(const char *text, int at)
     return !is_blank(text[at - 1]) && is_blank(text[at]);
 }
 
-/* The part of the text around `offset`, between words where blanks are near. */
+/* The part of the text around `offset`, cut between words if blanks are near. */
 static void cut(const char *text, int size, int offset, int *begin, int *end)
 {
     int left = CHARACTERS_MAX - BEFORE, word = WORD_MAX;

@@ -1,10 +1,9 @@
-/* How messages are cut into search terms: the FTS5 tokenizer "tidetalk". Words as unicode61 cuts
- * them; scripts that are written without blanks (Han, kana, Hangul) as single characters and as
- * pairs of neighbours, so that a query of one character and one of several both find their place.
- * (FTS5's own trigram tokenizer finds nothing for two characters, which most Chinese words have.)
- */
+/* How messages are cut into search terms: the FTS5 tokenizer "tidetalk". Words are cut as by
+ * unicode61; scripts that are written without blanks (Han, kana, Hangul) give single characters and
+ * pairs of neighbours, so that queries of one or several characters both find matches. (FTS5's own
+ * trigram tokenizer finds nothing for two characters, the length of most Chinese words.) */
 #pragma once
 #include <sqlite3.h>
 
-/* Makes the tokenizer known to the connection. Returns SQLite's code. */
+/* Registers the tokenizer for the connection. Returns SQLite's code. */
 int tt_fts5_tokenizer_register(struct fts5_api *api);

@@ -11,7 +11,7 @@
 
 /* ---- the files ---- */
 
-/* The size, 0 when there is no file. -1: it cannot be looked at. */
+/* The size, 0 if there is no file. -1: it cannot be examined. */
 static int64_t size_of(const char *path, bool *missing)
 {
     struct stat st;
@@ -136,8 +136,8 @@ int tt_sqlite_inspect(const char *path, const char *seal_id, struct tt_db_conten
         return 0;
     }
     int rc = look(path, TT_SQLITE_READ, id, contents, &cause);
-    /* A process that was killed while it made the file leaves a journal, and who only reads may not
-     * roll it back. */
+    /* If a process was killed while it created the file, a journal remains, which a read-only
+     * connection may not roll back. */
     if (rc == SQLITE_READONLY_ROLLBACK)
         rc = look(path, TT_SQLITE_WRITE, id, contents, &cause);
     if (rc != SQLITE_OK)

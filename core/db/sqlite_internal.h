@@ -1,4 +1,4 @@
-/* What SQLite's engine consists of, for the sqlite*.c files of this layer (and for its tests, which
+/* The parts of SQLite's engine, for the sqlite*.c files of this layer (and for its tests, which
  * break it on purpose). */
 #pragma once
 #include "base/buf.h"
@@ -23,40 +23,41 @@ struct tt_sqlite_db {
  */
 #define TT_READER_STEPS 1000
 struct tt_reader_limits {
-    int64_t steps;             /* a query may take; 0 = any */
+    int64_t steps;             /* that a query may take; 0 = no limit */
     uint64_t deadline_ms;      /* monotonic; 0 = none */
-    atomic_bool *cancelled[2]; /* each may end it; NULL = nobody */
+    atomic_bool *cancelled[2]; /* each may cancel it; NULL = unused */
 };
 
-/* Has one query open at most; a new one ends an older. Thread: one at a time. */
+/* Has at most one open query; a new one ends the old one. Thread: one at a time. */
 struct tt_reader {
     struct tt_sqlite conn;
     struct tt_reader_limits limits;
     struct tt_statement *open; /* the query; NULL = none */
-    struct tt_db_rows rows;    /* of it */
+    struct tt_db_rows rows;    /* its rows */
     struct tt_str *names;
     struct tt_db_value *values;
-    int capacity;    /* columns in both */
-    bool at_hand;    /* the first row was stepped to already */
-    bool over_steps; /* the limit ended the last query */
-    int64_t steps;   /* of it so far */
+    int capacity;    /* of both arrays */
+    bool at_hand;    /* the first row was already reached */
+    bool over_steps; /* the step limit ended the last query */
+    int64_t steps;   /* of the query so far */
 };
 
 struct tt_reader *tt_reader_open(const char *path, int busy_ms, struct tt_err *err);
 void tt_reader_free(struct tt_reader *reader);
 
-/* Begins a query, up to its first row: TT_DB_ROW or TT_DB_END, then reader->rows is good and
- * tt_reader_end comes later; or TT_DB_FAILED, TT_DB_AGAIN (over the limit of steps). It sees what
- * was committed by now. Values must stay until the end. An open query keeps the log from being cut.
- */
+/* Begins a query and advances to its first row: TT_DB_ROW or TT_DB_END, then reader->rows is valid
+ * and tt_reader_end must follow; or TT_DB_FAILED, TT_DB_AGAIN (step limit exceeded). It sees what
+ * was committed by now. Values must live until the end. An open query prevents the log from being
+ * truncated. */
 int tt_reader_begin(struct tt_reader *reader, const struct tt_db_query *query, struct tt_err *err);
 void tt_reader_end(struct tt_reader *reader);
 
 /* ---- reads off the loop (sqlite_fetch.c) ---- */
 
-/* A fetch may outlive tt_db_close in the aux pool's queue, so the pool of readers is counted. */
+/* A fetch may outlive tt_db_close in the aux pool's queue, so the pool of readers has a reference
+ * count. */
 struct tt_fetch_pool *tt_fetch_pool_new(const char *path);
-/* Ends what runs, waits for it, and refuses what comes later. */
+/* Ends running fetches, waits for them, and refuses later ones. */
 void tt_fetch_pool_close(struct tt_fetch_pool *pool);
 
 int tt_fetch(struct tt_db_link *link, const struct tt_db_query *query, tt_db_rows_fn *on_rows,
@@ -69,8 +70,7 @@ extern const struct tt_search_engine tt_sqlite_search;
 /* Appends the query in FTS5's language. */
 void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *search);
 
-/* ---- the file, while nobody has it open (sqlite_inspect.c, sqlite_copy.c,
- * sqlite_migrate.c) ---- */
+/* ---- a file that nobody has open (sqlite_inspect.c, sqlite_copy.c, sqlite_migrate.c) ---- */
 
 int tt_sqlite_inspect(const char *path, const char *seal_id, struct tt_db_contents *contents,
                       struct tt_err *err);

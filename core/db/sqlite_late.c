@@ -1,8 +1,8 @@
-/* A test's engine: SQLite that answers every read late, as an engine over a network does. Each
- * read waits a number of the loop's ticks, reads (at its first tick or at its last, so that both
- * fresh and outdated rows occur), and answers from the loop, never from inside the call; the order
- * of the answers is not that of the questions. The delays come from TT_LATE_SEED, so that a run can
- * be repeated. URL "sqlite-late:PATH". Only in builds with tests. */
+/* An engine for tests: SQLite that answers every read late, as an engine over a network does. Each
+ * read waits for a number of the loop's ticks, reads (at its first tick or at its last, so that
+ * both fresh and outdated rows occur), and answers from the loop, never within the call; answers
+ * are not in the order of the reads. The delays come from TT_LATE_SEED, so that a run can be
+ * repeated. URL "sqlite-late:PATH". Only in builds with tests. */
 #ifdef TT_TESTS
 #include "base/mem.h"
 #include "db/sqlite_internal.h"
@@ -31,7 +31,7 @@ struct late_read {
     struct tt_arena arena; /* of the query */
     struct tt_db_query query;
     struct tt_result *result;
-    struct tt_db_pending *inner; /* it takes SQLite long */
+    struct tt_db_pending *inner; /* SQLite itself answers later */
     bool gathered;
 };
 
@@ -65,7 +65,7 @@ static void gather(struct tt_db_rows *rows, void *arg)
     }
 }
 
-/* Asks SQLite. The timer runs again when the rows are there. */
+/* Reads from SQLite. The timer runs again when the rows have arrived. */
 static void ask(struct late_read *read)
 {
     struct late_link *link = TT_CONTAINER_OF(read->pending.link, struct late_link, base);
@@ -136,7 +136,7 @@ static void cancel(struct tt_db_pending *pending)
     read_free(read);
 }
 
-/* ---- the rest is SQLite's ---- */
+/* ---- everything else is SQLite's ---- */
 
 static struct tt_db *inner_of(struct tt_db *db)
 {

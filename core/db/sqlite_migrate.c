@@ -1,7 +1,7 @@
 /* Bringing the schema to the newest version, and back. Each migration is one transaction with its
- * row in schema_migrations, and the state is read again inside each, so that two processes that
- * start at once take turns. Foreign keys are not enforced meanwhile (a table that is rebuilt would
- * take its children along by ON DELETE CASCADE) but checked before COMMIT. */
+ * row in schema_migrations, and the applied versions are read again inside each, so that two
+ * processes that start at once take turns. Foreign keys are not enforced meanwhile (rebuilding a
+ * table would delete its children by ON DELETE CASCADE) but checked before COMMIT. */
 #include "base/clock.h"
 #include "db/migration_files.h"
 #include "db/sqlite.h"
@@ -12,14 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUSY_MS 60000 /* another process may be at a long migration */
+#define BUSY_MS 60000 /* another process may be running a long migration */
 
 static int failed(struct tt_err *err, const struct tt_err *cause, const char *what)
 {
     return tt_err_set(err, 500, "migration_failed", "%s: %s", what, cause->message);
 }
 
-/* ---- what is applied ---- */
+/* ---- applied migrations ---- */
 
 static int table_exists(struct tt_sqlite *conn, bool *exists, struct tt_err *err)
 {
@@ -57,7 +57,7 @@ static int compare_row(struct tt_statement *statement, const struct tt_migration
     return 0;
 }
 
-/* Reads the newest applied version, checking what is applied against the files. */
+/* Reads the newest applied version, and checks the applied migrations against the files. */
 static int read_applied(struct tt_sqlite *conn, const struct tt_migration_files *set, int *newest,
                         struct tt_err *err)
 {
@@ -108,12 +108,12 @@ static const char *skip_blanks(const char *sql)
     }
 }
 
-/* Statement by statement, to be able to name the line. */
+/* Statement by statement, so that an error can name the line. */
 static int run_script(struct tt_sqlite *conn, const char *sql, int *line, struct tt_err *err)
 {
     const char *text = sql;
     int rc = SQLITE_OK;
-    conn->guarded = true; /* a COMMIT in a file would end our transaction half-way */
+    conn->guarded = true; /* a COMMIT in a file would end our transaction in the middle */
     while (rc == SQLITE_OK && *(sql = skip_blanks(sql))) {
         sqlite3_stmt *handle = NULL;
         const char *start = sql;
@@ -176,7 +176,8 @@ static int record_down(struct tt_sqlite *conn, const struct tt_migration_file *f
                                 1, NULL, err);
 }
 
-/* Runs a script and its record in the transaction that the caller began; ends it either way. */
+/* Runs a script and its record in the transaction that the caller began, and ends the transaction.
+ */
 static int apply(struct tt_sqlite *conn, const struct tt_migration_file *file, const char *sql,
                  bool up, struct tt_err *err)
 {
@@ -197,7 +198,7 @@ static int apply(struct tt_sqlite *conn, const struct tt_migration_file *file, c
                       up ? "up" : "down", cause.message);
 }
 
-/* ---- the walk ---- */
+/* ---- up and down ---- */
 
 static void report_line(struct tt_migrate_report *report, const struct tt_migration_file *file,
                         const char *what)
@@ -205,7 +206,7 @@ static void report_line(struct tt_migrate_report *report, const struct tt_migrat
     tt_buf_printf(&report->text, "%04d %s %s\n", file->version, file->name, what);
 }
 
-/* Makes the file when there is none. With O_EXCL only: closing any descriptor of a database that is
+/* Creates the file if there is none. With O_EXCL only: closing any descriptor of a database that is
  * open in this process would drop the process's locks on it. */
 static int create_file(const char *path, struct tt_err *err)
 {
@@ -229,7 +230,7 @@ static int open_for_migrations(struct tt_sqlite *conn, const char *path, enum tt
     return rc == SQLITE_OK ? 0 : failed(err, &cause, "cannot open the database");
 }
 
-/* Ends the read or write transaction of one look at the state. */
+/* Ends the read or write transaction in which the state was read. */
 static void end_look(struct tt_sqlite *conn)
 {
     if (conn->handle && !sqlite3_get_autocommit(conn->handle))
@@ -274,7 +275,7 @@ static int apply_pending(const char *path, const struct tt_migration_files *set,
         status = begin_look(&conn, set, &newest, err);
         if (status != 0)
             break;
-        for (; reported < newest; reported++) /* applied before us, or beside us */
+        for (; reported < newest; reported++) /* applied before this run, or by another process */
             report_line(report, &set->files[reported], "done");
         report->version = newest;
         if ((size_t)newest == set->count)

@@ -1,8 +1,8 @@
 /* A read-only connection and its one open query. A read transaction lasts from the first step to
- * the end of the query, so a query that is left open holds the WAL back: there is at most one a
- * reader, and a new one ends the old. The step budget keeps a loop's reads short: a query that
- * scans is stopped there, and goes to an aux thread (sqlite_fetch.c). What it does not see: time
- * inside one step, such as LIKE over a text of megabytes. */
+ * the end of the query, and a query that is left open holds the WAL back: so a reader has at most
+ * one, and a new one ends the old one. The step budget keeps a loop's reads short: it stops a query
+ * that scans, which then runs on an aux thread (sqlite_fetch.c). It does not limit the time inside
+ * one step, such as LIKE on a text of megabytes. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/sqlite_internal.h"
@@ -26,8 +26,8 @@ static int over_limit(void *arg)
 
 /* ---- rows ---- */
 
-/* Names and room for values, as the statement has them after a first step: that may have compiled
- * it anew for a schema that has changed. */
+/* Names and room for values, as the statement has them after the first step, which may have
+ * compiled it again for a changed schema. */
 static void load_columns(struct tt_reader *reader)
 {
     sqlite3_stmt *handle = reader->open->handle;
@@ -108,7 +108,7 @@ void tt_reader_end(struct tt_reader *reader)
     reader->open = NULL;
 }
 
-/* ---- life ---- */
+/* ---- open and close ---- */
 
 struct tt_reader *tt_reader_open(const char *path, int busy_ms, struct tt_err *err)
 {

@@ -1,49 +1,117 @@
-/* Search with FTS5: the statements, and the query in its language. The tokenizer (words, and of
- * Chinese, Japanese and Korean characters and pairs) and the function for extracts are in
- * sqlite_fts5*.c, the tables in migrations/0002 and after. */
+/* Search with FTS5: the statements, and the query in FTS5's language. The tokenizer (words, and
+ * characters and pairs of Chinese, Japanese and Korean) and the function for extracts are in
+ * sqlite_fts5*.c, the tables in migrations/0002 and later. */
+#include "base/json.h"
 #include "base/utf8.h"
 #include "db/sqlite_internal.h"
 
-/* Characters of a word's beginning that is looked for; shorter ones would mean nearly every
- * message. */
+/* The minimum length of a last word that also matches longer words; shorter ones would match nearly
+ * every message. */
 #define PREFIX_MIN 3
 
-/* ---- SQL ---- */
+/* ---- SQL: the index ---- */
 
-/* The messages that the next job takes: at most 64, and no more than 64 KiB of text unless the
- * first one alone is larger (the schema bounds what is indexed of one). ?1: of this user; NULL: of
- * all. */
-#define QUEUED                                                                                     \
-    "SELECT id, size FROM message_search_queue WHERE ?1 IS NULL OR user_id = ?1 ORDER BY id"
+/* The messages that the next job takes whole: at most 256, and no more than 32 KiB of text. ?1: of
+ * this user; NULL: of all. A running sum costs more than the indexing of a short message, so it is
+ * only made when all 256 would be too much. */
+#define OWN     "is_long = 0 AND (?1 IS NULL OR user_id = ?1)"
+#define QUEUED  "SELECT id, size FROM message_search_queue WHERE " OWN " ORDER BY id"
+#define FIRST   "(" QUEUED " LIMIT 256)"
 #define RUNNING "SELECT id, size, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS upto"
-#define NEXT                                                                                       \
-    "SELECT id FROM (" RUNNING " FROM (" QUEUED " LIMIT 64)) WHERE upto <= 65536 OR upto = size"
+#define FITTING                                                                                    \
+    "(SELECT max(id) FROM (" RUNNING " FROM " FIRST ") WHERE upto <= 32768 OR upto = size)"
+#define LAST                                                                                       \
+    "(SELECT CASE WHEN sum(size) <= 32768 THEN max(id) ELSE " FITTING " END FROM " FIRST ")"
+#define NEXT OWN " AND id <= " LAST
 
 static const char SQL_INDEX[] = "INSERT INTO message_search (rowid, owner, content)"
                                 " SELECT id, owner, content FROM message_search_source"
-                                " WHERE id IN (" NEXT ")";
-static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE id IN (" NEXT ")";
-/* Changes nothing; how many rows it "changed" tells whether some are left. */
+                                " WHERE id IN (SELECT id FROM message_search_queue WHERE " NEXT ")";
+static const char SQL_TAKE_OFF[] = "DELETE FROM message_search_queue WHERE " NEXT;
+/* These change nothing; the number of rows that they "change" shows whether some are left. */
 static const char SQL_LEFT[] = "UPDATE message_search_queue SET size = size"
                                " WHERE id = (SELECT id FROM (" QUEUED " LIMIT 1))";
+static const char SQL_ANY_LEFT[] = "UPDATE message_search_queue SET size = size"
+                                   " WHERE id = (SELECT id FROM message_search_queue LIMIT 1)";
+static const char SQL_GONE_LEFT[] =
+    "UPDATE message_parts_gone SET message_id = message_id"
+    " WHERE message_id = (SELECT message_id FROM message_parts_gone LIMIT 1)";
 
+/* One part in a job, if no message waits to be taken whole; of the message with the fewest parts,
+ * so that no message waits for the end of another. The other three use the id of the part. */
+static const char SQL_PART[] =
+    "INSERT INTO message_parts (id, user_id, ends, content)"
+    " SELECT q.id * 65536 + q.parts, q.user_id, tidetalk_part_end(m.content, q.next),"
+    " tidetalk_part(m.content, q.next)"
+    " FROM (SELECT * FROM message_search_queue WHERE is_long = 1 ORDER BY parts, id LIMIT 1) AS q"
+    " JOIN chat_messages AS m ON m.id = q.id"
+    " WHERE NOT EXISTS (SELECT 1 FROM message_search_queue WHERE is_long = 0)";
+static const char SQL_INDEX_PART[] =
+    "INSERT INTO message_part_search (rowid, owner, content)"
+    " SELECT id, owner, content FROM message_part_source WHERE id = ?1";
+static const char SQL_NEXT_PART[] =
+    "UPDATE message_search_queue SET parts = parts + 1,"
+    " next = (SELECT ends FROM message_parts WHERE id = ?1) WHERE id = ?1 / 65536";
+static const char SQL_LAST_PART[] =
+    "DELETE FROM message_search_queue WHERE id = ?1 / 65536 AND next >= size";
+
+/* One part of a deleted message in a job, if nothing waits to be indexed. */
+#define GONE              "(SELECT message_id FROM message_parts_gone ORDER BY message_id LIMIT 1)"
+#define PARTS_OF(message) " BETWEEN " message " * 65536 AND " message " * 65536 + 65535"
+#define PART_GONE                                                                                  \
+    "(SELECT id FROM message_parts WHERE id" PARTS_OF(                                             \
+        GONE) " ORDER BY id LIMIT 1)"                                                              \
+              " AND NOT EXISTS (SELECT 1 FROM message_search_queue)"
+static const char SQL_TAKE_OUT[] =
+    "INSERT INTO message_part_search (message_part_search, rowid, owner, content)"
+    " SELECT 'delete', id, owner, content FROM message_part_source WHERE id = " PART_GONE;
+static const char SQL_DELETE_PART[] = "DELETE FROM message_parts WHERE id = " PART_GONE;
+static const char SQL_FORGET[] =
+    "DELETE FROM message_parts_gone WHERE message_id = " GONE
+    " AND NOT EXISTS (SELECT 1 FROM message_parts WHERE id" PARTS_OF(GONE) ")";
+
+/* ---- SQL: queries ---- */
+
+#define OWNED " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
+
+/* Long messages in which each word occurs in some part. `words`: a JSON array of queries. */
+#define LONG_HITS(words)                                                                           \
+    "(SELECT message_id AS id FROM"                                                                \
+    " (SELECT DISTINCT w.key, message_part_search.rowid / 65536 AS message_id"                     \
+    " FROM json_each(" words ") AS w CROSS JOIN message_part_search"                               \
+    " WHERE message_part_search MATCH w.value)"                                                    \
+    " GROUP BY message_id HAVING count(*) = json_array_length(" words "))"
+
+/* ?1 the query, ?2 user, ?3 limit, ?4 offset, ?5 its words, ?6 any of its words. The index has
+ * short messages in the order that is wanted, so it is left as soon as there are enough. */
 static const char SQL_FIND[] =
-    "SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at,"
-    " tidetalk_snippet(message_search, 1) AS snippet"
-    " FROM message_search"
-    " JOIN chat_messages AS m ON m.id = message_search.rowid"
-    " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
+    "WITH hits AS (SELECT * FROM (SELECT m.id FROM message_search"
+    " JOIN chat_messages AS m ON m.id = message_search.rowid" OWNED
     " WHERE message_search MATCH ?1 AND m.user_id = ?2"
-    " ORDER BY message_search.rowid DESC LIMIT ?3 OFFSET ?4";
-/* The index alone tells how many there are, unless it has messages of deleted sessions. */
+    " ORDER BY message_search.rowid DESC LIMIT ?3 + ?4)"
+    " UNION ALL SELECT m.id FROM " LONG_HITS(
+        "?5") " AS l JOIN chat_messages AS m ON m.id = l.id" OWNED
+              " WHERE m.user_id = ?2 ORDER BY 1 DESC LIMIT ?3 OFFSET ?4)"
+              " SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at, coalesce("
+              " (SELECT tidetalk_snippet(message_search, 1) FROM message_search"
+              " WHERE message_search MATCH ?1 AND rowid = hits.id),"
+              " (SELECT tidetalk_snippet(message_part_search, 1) FROM message_part_search"
+              " WHERE message_part_search MATCH ?6 AND rowid" PARTS_OF(
+                  "hits.id") " ORDER BY rowid LIMIT 1)) AS snippet"
+                             " FROM hits JOIN chat_messages AS m ON m.id = hits.id" OWNED
+                             " ORDER BY m.id DESC";
+/* The index alone gives the number of short ones, unless it has messages of deleted sessions. ?1
+ * the query, ?2 limit, ?3 its words, ?4 user. */
 static const char SQL_COUNT[] =
     "SELECT CASE WHEN EXISTS (SELECT 1 FROM chat_sessions WHERE user_id IS NULL)"
     " THEN (SELECT COUNT(*) FROM (SELECT 1 FROM message_search"
-    " JOIN chat_messages AS m ON m.id = message_search.rowid"
-    " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
+    " JOIN chat_messages AS m ON m.id = message_search.rowid" OWNED
     " WHERE message_search MATCH ?1 LIMIT ?2))"
     " ELSE (SELECT COUNT(*) FROM (SELECT 1 FROM message_search WHERE message_search MATCH ?1"
-    " LIMIT ?2)) END";
+    " LIMIT ?2)) END"
+    " + (SELECT COUNT(*) FROM (SELECT 1 FROM " LONG_HITS(
+        "?3") " AS l JOIN chat_messages AS m ON m.id = l.id" OWNED
+              " WHERE m.user_id = ?4 LIMIT ?2))";
 
 /* ---- the query in FTS5's language ---- */
 
@@ -65,7 +133,7 @@ static bool has_ideograph(struct tt_str s)
     return false;
 }
 
-/* Quotes keep FTS5's own operators out (https://www.sqlite.org/fts5.html, 3). */
+/* Quotes make FTS5's own operators plain text (https://www.sqlite.org/fts5.html, 3). */
 static void put_quoted(struct tt_buf *out, struct tt_str part)
 {
     tt_buf_putc(out, '"');
@@ -77,7 +145,7 @@ static void put_quoted(struct tt_buf *out, struct tt_str part)
     tt_buf_putc(out, '"');
 }
 
-/* Cuts the next part off; empty at the end. */
+/* Cuts off the next part; empty at the end. */
 static struct tt_str take_part(struct tt_str *words)
 {
     while (words->len > 0 && is_blank(words->data[0]))
@@ -89,46 +157,106 @@ static struct tt_str take_part(struct tt_str *words)
     return part;
 }
 
-/* Every part between blanks must be there, each as it stands; the last word may be a beginning. No
- * AND is written: FTS5 then drops parts without a letter or number. */
-void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *search)
+static void begin_expression(struct tt_buf *out, const struct tt_search *search)
 {
-    struct tt_str words = search->words, last = TT_STR("");
-
     tt_buf_printf(out, "owner : \"u%lld\" AND content : (", (long long)search->user_id);
-    for (struct tt_str part; (part = take_part(&words)).len > 0; last = part) {
-        if (last.len > 0)
-            tt_buf_putc(out, ' ');
-        put_quoted(out, part);
-    }
-    if (!has_ideograph(last) && tt_utf8_count(last) >= PREFIX_MIN)
+}
+
+/* The last word may be a prefix. */
+static void put_word(struct tt_buf *out, struct tt_str part, bool last)
+{
+    put_quoted(out, part);
+    if (last && !has_ideograph(part) && tt_utf8_count(part) >= PREFIX_MIN)
         tt_buf_putc(out, '*');
+}
+
+static void put_words(struct tt_buf *out, const struct tt_search *search, const char *between)
+{
+    struct tt_str words = search->words, part = take_part(&words);
+
+    begin_expression(out, search);
+    while (part.len > 0) {
+        struct tt_str next = take_part(&words);
+        put_word(out, part, next.len == 0);
+        if (next.len > 0)
+            tt_buf_append_z(out, between);
+        part = next;
+    }
     tt_buf_putc(out, ')');
 }
 
-/* ---- for the engine ---- */
+/* Every part between blanks must occur as it is. AND is not written: FTS5 then drops parts without
+ * a letter or number. */
+void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *search)
+{
+    put_words(out, search, " ");
+}
+
+/* Each part between blanks as an expression of its own, in a JSON array. */
+static void put_each_word(struct tt_buf *out, const struct tt_search *search)
+{
+    struct tt_json_writer w = {.buf = out};
+    struct tt_str words = search->words, part = take_part(&words);
+    struct tt_buf one = {0};
+
+    tt_json_begin_array(&w);
+    while (part.len > 0) {
+        struct tt_str next = take_part(&words);
+        tt_buf_clear(&one);
+        begin_expression(&one, search);
+        put_word(&one, part, next.len == 0);
+        tt_buf_putc(&one, ')');
+        tt_json_str(&w, tt_buf_str(&one));
+        part = next;
+    }
+    tt_json_end_array(&w);
+    tt_buf_free(&one);
+}
+
+/* ---- the engine's functions ---- */
+
+static void add(struct tt_db_job *job, struct tt_str sql, const struct tt_db_value *value)
+{
+    tt_db_job_add(job, sql, value, value ? 1 : 0, -1);
+}
 
 static void add_index(struct tt_db_job *job, const struct tt_db_value *user)
 {
     struct tt_db_value value = user ? *user : tt_db_null();
-    tt_db_job_add(job, TT_STR(SQL_INDEX), &value, 1, -1);
-    tt_db_job_add(job, TT_STR(SQL_TAKE_OFF), &value, 1, -1);
-    tt_db_job_add(job, TT_STR(SQL_LEFT), &value, 1, -1);
+
+    if (!user) {
+        add(job, TT_STR(SQL_TAKE_OUT), NULL);
+        add(job, TT_STR(SQL_DELETE_PART), NULL);
+        add(job, TT_STR(SQL_FORGET), NULL);
+        struct tt_db_value part = tt_db_id_of(tt_db_job_count(job));
+        add(job, TT_STR(SQL_PART), NULL);
+        add(job, TT_STR(SQL_INDEX_PART), &part);
+        add(job, TT_STR(SQL_NEXT_PART), &part);
+        add(job, TT_STR(SQL_LAST_PART), &part);
+    }
+    add(job, TT_STR(SQL_INDEX), &value);
+    add(job, TT_STR(SQL_TAKE_OFF), &value);
+    if (!user)
+        add(job, TT_STR(SQL_GONE_LEFT), NULL);
+    add(job, user ? TT_STR(SQL_LEFT) : TT_STR(SQL_ANY_LEFT), user);
 }
 
-static struct tt_db_value expression_value(struct tt_arena *arena, const struct tt_search *search)
+static struct tt_db_value text_value(struct tt_arena *arena, struct tt_buf *text)
 {
-    struct tt_buf text = {0};
-    tt_sqlite_search_expression(&text, search);
-    struct tt_db_value value = tt_db_text(tt_arena_str(arena, tt_buf_str(&text)));
-    tt_buf_free(&text);
+    struct tt_db_value value = tt_db_text(tt_arena_str(arena, tt_buf_str(text)));
+    tt_buf_free(text);
     return value;
 }
 
 static struct tt_db_query find(struct tt_arena *arena, const struct tt_search *search)
 {
-    struct tt_db_value values[] = {expression_value(arena, search), tt_db_int(search->user_id),
-                                   tt_db_int(search->limit), tt_db_int(search->offset)};
+    struct tt_buf all = {0}, each = {0}, any = {0};
+    tt_sqlite_search_expression(&all, search);
+    put_each_word(&each, search);
+    put_words(&any, search, " OR ");
+    struct tt_db_value values[] = {text_value(arena, &all),  tt_db_int(search->user_id),
+                                   tt_db_int(search->limit), tt_db_int(search->offset),
+                                   text_value(arena, &each), text_value(arena, &any)};
     struct tt_db_query query = {
         .sql = TT_STR(SQL_FIND), .values = values, .count = TT_COUNT(values)};
     return tt_query_copy(arena, &query);
@@ -136,7 +264,11 @@ static struct tt_db_query find(struct tt_arena *arena, const struct tt_search *s
 
 static struct tt_db_query count(struct tt_arena *arena, const struct tt_search *search)
 {
-    struct tt_db_value values[] = {expression_value(arena, search), tt_db_int(search->limit)};
+    struct tt_buf all = {0}, each = {0};
+    tt_sqlite_search_expression(&all, search);
+    put_each_word(&each, search);
+    struct tt_db_value values[] = {text_value(arena, &all), tt_db_int(search->limit),
+                                   text_value(arena, &each), tt_db_int(search->user_id)};
     struct tt_db_query query = {
         .sql = TT_STR(SQL_COUNT), .values = values, .count = TT_COUNT(values)};
     return tt_query_copy(arena, &query);

@@ -1,6 +1,6 @@
-/* The writer thread: takes whatever is queued (never waits for more: the sync of the last batch is
- * the time in which the next one gathers), commits it as one transaction, tells the loops, and only
- * then looks after the WAL, so that no answer waits for a checkpoint. SQLite's own autocheckpoint
+/* The writer thread: takes all queued jobs (it never waits for more: the next batch gathers during
+ * the sync of the last one), commits them as one transaction, posts the answers to the loops, and
+ * only then checks the WAL, so that no answer waits for a checkpoint. SQLite's own autocheckpoint
  * is off for the same reason: it would run inside COMMIT. */
 #include "db/sqlite_writer.h"
 
@@ -20,9 +20,13 @@
 #define CHECKPOINT_PAGES  4000
 #define TRUNCATE_WAIT_MS  50 /* for readers, while nothing is written */
 #define TRUNCATE_PAUSE_MS 1000
-#define BATCH_BYTES       (16u << 20)  /* keeps one sync, and the wait of the others, short */
-#define QUEUE_BYTES       (256u << 20) /* what waiting jobs may hold in memory */
+#define BATCH_BYTES       (16u << 20)  /* keeps one sync, and the other jobs' wait, short */
+#define QUEUE_BYTES       (256u << 20) /* memory of all waiting jobs */
 #define PROGRESS_STEPS    10000
+/* With temp_store=MEMORY the journals of statements are pieces of 1 KiB, which cost a tenth of a
+ * turn. So they are one piece (sqlite.c), and then a file, which is in memory too
+ * (sqlite_gather.h). */
+#define TEMP_STORE "PRAGMA temp_store=FILE"
 
 /* ---- the WAL ---- */
 
@@ -53,14 +57,15 @@ static void checkpoint(struct tt_writer *writer, int mode)
         if (rc == SQLITE_OK)
             writer->wal_pages = 0;
     }
-    /* A long reader holds the rest back: not again for every commit, each costs two syncs. */
+    /* A long reader prevents the rest: do not try at every commit, because each try costs two
+     * syncs. */
     bool complete = rc == SQLITE_OK && copied >= in_wal;
     writer->checkpoint_at = (complete ? 0 : writer->wal_pages) + CHECKPOINT_PAGES;
 }
 
 static void after_batch(struct tt_writer *writer)
 {
-    /* 24 bytes of frame header a page; another page size than SQLite's default only shifts it. */
+    /* 24 bytes of frame header per page; a page size other than SQLite's default only shifts it. */
     uint64_t size = (uint64_t)writer->wal_pages * (4096 + 24);
     if (size > writer->wal_truncate_size && tt_clock_mono_ms() >= writer->truncate_at_ms)
         checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
@@ -76,8 +81,8 @@ static int over_time(void *arg)
     return writer->job_deadline_ms && tt_clock_mono_ms() > writer->job_deadline_ms;
 }
 
-/* Sleeps until there is work, or (only with pages to copy) the idle time is over. Mutex held. False
- * when idle. */
+/* Sleeps until there is work, or (only if there are pages to copy) the idle time is over. The mutex
+ * is held. False if idle. */
 static bool wait_for_work(struct tt_writer *writer)
 {
     int rc = 0;
@@ -95,7 +100,7 @@ static bool wait_for_work(struct tt_writer *writer)
     return rc != ETIMEDOUT || !tt_list_empty(&writer->queue);
 }
 
-/* The next batch; 0 when stopping and nothing is left. */
+/* The next batch; 0 if stopping and nothing is left. */
 static size_t take_batch(struct tt_writer *writer)
 {
     size_t count = 0, bytes = 0;
@@ -105,7 +110,7 @@ static size_t take_batch(struct tt_writer *writer)
             continue;
         pthread_mutex_unlock(&writer->mutex);
         checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
-        writer->wal_dirty = false; /* a reader in the way: with the next commit */
+        writer->wal_dirty = false; /* a reader is in the way: try at the next commit */
         pthread_mutex_lock(&writer->mutex);
     }
     while (count < (size_t)writer->batch_max && bytes < BATCH_BYTES &&
@@ -151,7 +156,7 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-/* ---- from outside ---- */
+/* ---- for other threads ---- */
 
 static void deliver(struct tt_mail *mail)
 {
@@ -237,7 +242,8 @@ struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *s
     snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit=%llu",
              (unsigned long long)settings->wal_truncate_size);
     if (tt_sqlite_open(&writer->conn, path, TT_SQLITE_WRITE, BUSY_MS, err) == SQLITE_OK &&
-        tt_sqlite_run(&writer->conn, limit, err) == SQLITE_OK) {
+        tt_sqlite_run(&writer->conn, limit, err) == SQLITE_OK &&
+        tt_sqlite_run(&writer->conn, TEMP_STORE, err) == SQLITE_OK) {
         sqlite3_wal_hook(writer->conn.handle, on_wal_commit, writer);
         sqlite3_progress_handler(writer->conn.handle, PROGRESS_STEPS, over_time, writer);
         if (start_thread(writer, err) == 0)

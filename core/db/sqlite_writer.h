@@ -1,6 +1,6 @@
-/* The one writer: its connection, its queue and the thread. Private to db; tests look inside to
- * break the connection on purpose. sqlite_writer.c owns the thread, the queue and the checkpoints,
- * sqlite_batch.c the transactions. */
+/* The single writer: its connection, its queue and the thread. Private to db; tests use the struct
+ * to break the connection on purpose. sqlite_writer.c has the thread, the queue and the
+ * checkpoints, sqlite_batch.c the transactions. */
 #pragma once
 #include "base/list.h"
 #include "db/job.h"
@@ -8,17 +8,17 @@
 
 #include <pthread.h>
 
-#define TT_WRITER_JOB_MS 10000 /* one job may hold the writer that long */
+#define TT_WRITER_JOB_MS 10000 /* the longest time that one job may take */
 
 struct tt_writer {
-    struct tt_sqlite conn; /* the writer thread's alone */
+    struct tt_sqlite conn; /* only for the writer thread */
     char *wal_path;
     int batch_max;
     int queue_max;
     uint64_t wal_truncate_size;
 
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards what follows, up to stats; never held across I/O */
+    pthread_mutex_t mutex; /* guards everything from here to stats; never held across I/O */
     pthread_cond_t wake;
     struct tt_list queue;
     size_t queued_bytes;
@@ -26,10 +26,10 @@ struct tt_writer {
     bool stopping;
     struct tt_db_stats stats; /* wal_size is unused */
 
-    /* the writer thread's alone */
+    /* only for the writer thread: */
     struct tt_db_job **batch; /* [batch_max] */
     uint64_t job_deadline_ms; /* 0: none runs */
-    uint64_t commits;         /* since the last look */
+    uint64_t commits;         /* since the last check */
     int wal_pages;            /* in the WAL after the last commit */
     int checkpoint_at;        /* pages at which the next checkpoint is due */
     uint64_t truncate_at_ms;  /* no TRUNCATE before: the last one met a long reader */
@@ -43,6 +43,6 @@ void tt_writer_free(struct tt_writer *writer); /* commits what is queued; NULL i
 int tt_writer_submit(struct tt_writer *writer, struct tt_db_job *job, struct tt_err *err);
 void tt_writer_stats(struct tt_writer *writer, struct tt_db_stats *out);
 
-/* Runs jobs in one transaction (two at most a job, see sqlite_batch.c) and leaves each with its
+/* Runs jobs in one transaction (at most two per job, see sqlite_batch.c) and leaves each with its
  * outcome or error. Thread: writer. */
 void tt_batch_run(struct tt_writer *writer, struct tt_db_job **jobs, size_t count);

@@ -5,13 +5,11 @@
  * text, field codes and the second copy in "alternate content" for old programs are left out; rows
  * of tables become lines with tabs. Headers, footers and notes are separate members and are not
  * read. */
-#include "base/utf8.h"
 #include "files/extract_internal.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <expat.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #define MEMBER       "word/document.xml"

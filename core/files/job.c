@@ -104,11 +104,12 @@ static void image_run(struct tt_aux_job *job)
     tt_buf_free(&bytes);
 }
 
-struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop,
+struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                         struct tt_store *store, struct tt_str key, size_t max,
                                         tt_file_done_fn *on_done, void *arg, struct tt_err *err)
 {
     struct tt_file_job *self = job_new(store, &key, 1, on_done, arg);
+    self->job.owner = owner;
     self->data.max = max > 0 ? max : 1;
     return submit(self, aux, loop, image_run, err);
 }
@@ -131,13 +132,14 @@ static void text_run(struct tt_aux_job *job)
     close(fd);
 }
 
-struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
+struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                        struct tt_store *store, struct tt_str key,
                                        struct tt_str extension,
                                        const struct tt_extract_limits *limits,
                                        tt_file_done_fn *on_done, void *arg, struct tt_err *err)
 {
     struct tt_file_job *self = job_new(store, &key, 1, on_done, arg);
+    self->job.owner = owner;
     self->extension = tt_arena_str(&self->arena, extension);
     if (limits)
         self->limits = *limits;

@@ -11,12 +11,12 @@ struct tt_file_job;
  * job no longer exists. */
 typedef void tt_file_done_fn(void *arg, struct tt_buf *data, const struct tt_err *err);
 
-/* All three return the job, for tt_file_job_cancel. Owns: itself, until on_done returned. Fails:
- * NULL with "busy" (503) when the pool is full; errors of the store and the extraction come in
- * on_done. Thread: loop. */
+/* `owner`: whose turn it takes, see loop/aux.h. All three return the job, for tt_file_job_cancel.
+ * Owns: itself, until on_done returned. Fails: NULL with "busy" (503) when the pool is full; errors
+ * of the store and the extraction come in on_done. Thread: loop. */
 
 /* The text of a file (tt_extract_text). Up to 20 s: use an aux pool for nothing else. */
-struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
+struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                        struct tt_store *store, struct tt_str key,
                                        struct tt_str extension,
                                        const struct tt_extract_limits *limits,
@@ -25,7 +25,7 @@ struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
 /* An image of at most `max` bytes as a data URL (RFC 2397): "data:image/png;base64,…". Its first
  * bytes decide whether it is PNG, JPEG, GIF or WebP, whatever its name; other bytes are
  * "image_unreadable" (422). */
-struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop,
+struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                         struct tt_store *store, struct tt_str key, size_t max,
                                         tt_file_done_fn *on_done, void *arg, struct tt_err *err);
 

@@ -169,7 +169,8 @@ static void submit(struct tt_upload *upload)
 }
 
 struct tt_upload *tt_upload_new(struct tt_store *store, struct tt_aux *aux, struct tt_loop *loop,
-                                uint64_t max, const struct tt_upload_handler *handler)
+                                uint64_t owner, uint64_t max,
+                                const struct tt_upload_handler *handler)
 {
     struct tt_upload *upload = TT_NEW(struct tt_upload);
     upload->store = store;
@@ -178,6 +179,7 @@ struct tt_upload *tt_upload_new(struct tt_store *store, struct tt_aux *aux, stru
     upload->max = max;
     upload->handler = *handler;
     upload->retry.on_due = on_retry;
+    upload->job.owner = owner;
     upload->job.run = write_run;
     upload->job.done = write_done;
     upload->job.drop = on_drop;

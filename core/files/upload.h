@@ -18,11 +18,12 @@ struct tt_upload_handler {
     void *arg;
 };
 
-/* Begins a file of at most `max` bytes; touches the disk with the first append or the commit.
- * Owns: the caller, tt_upload_free, before tt_aux_free and tt_store_close. Thread: loop, as for all
- * of this header. */
+/* Begins a file of at most `max` bytes for `owner` (see loop/aux.h); touches the disk with the
+ * first append or the commit. Owns: the caller, tt_upload_free, before tt_aux_free and
+ * tt_store_close. Thread: loop, as for all of this header. */
 struct tt_upload *tt_upload_new(struct tt_store *store, struct tt_aux *aux, struct tt_loop *loop,
-                                uint64_t max, const struct tt_upload_handler *handler);
+                                uint64_t owner, uint64_t max,
+                                const struct tt_upload_handler *handler);
 
 /* Queues a copy of the bytes. Fails: "file_too_large" (413) at once, or the error of an earlier
  * write ("disk_full" 507, "store_failed" 500, "busy" 503: the pool was full for 5 s). */

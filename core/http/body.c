@@ -1,9 +1,9 @@
 /* Request bodies: whole ones go into a buffer, streamed ones to the handler piece by piece. A
- * streamed body pauses by suspending its connection, so that the socket's buffer fills and the
- * client waits. The traps: in the middle of a body the library takes no answer, so one that comes
- * there is written to the socket by ourselves, and the rest of the body is read and thrown away
- * (linger.c); and of a chunked body it may hand over the next chunk although we have just
- * suspended it, which we then leave with it. */
+ * streamed body pauses by suspending its connection: then the socket's buffer fills, and the client
+ * waits. Two traps. The library accepts no answer in the middle of a body, so we write such an
+ * answer to the socket ourselves, then read the rest of the body and drop it (linger.c). And with a
+ * chunked body the library may pass on the next chunk although we have just suspended the
+ * connection; then we do not consume it. */
 #include "http/http_internal.h"
 
 enum MHD_Result tt_body_answer_early(struct tt_http_exchange *exchange)
@@ -16,7 +16,7 @@ enum MHD_Result tt_body_answer_early(struct tt_http_exchange *exchange)
 
 static enum MHD_Result take_piece(struct tt_http_exchange *exchange, struct tt_str bytes)
 {
-    tt_exchange_move(exchange, TT_HTTP_BYPASS); /* for an answer in there */
+    tt_exchange_move(exchange, TT_HTTP_BYPASS); /* for an answer from within the handler */
     exchange->on_piece(exchange, bytes);
     if (exchange->state == TT_HTTP_WRITTEN)
         return tt_body_answer_early(exchange);
@@ -36,7 +36,7 @@ enum MHD_Result tt_body_take(struct tt_http_exchange *exchange, const char *data
     exchange->received += len;
     *size = 0;
     if (tt_exchange_is_answered(exchange))
-        return over ? MHD_NO : MHD_YES; /* waits for the last call; the body is thrown away */
+        return over ? MHD_NO : MHD_YES; /* the last call follows; the body is dropped */
     if (!over && exchange->on_piece)
         return take_piece(exchange, tt_str_of(data, len));
     if (!over && tt_buf_append(&exchange->body, data, len) == 0)

@@ -1,8 +1,8 @@
-/* How long a connection may take. The library's timeout counts from the last byte, so a
- * client that sends one byte of a head at a time holds a connection for ever: here the head has a
- * deadline from its beginning, a body has a minimum rate, an answer must make progress, an idle
+/* How long a connection may take. The library's timeout counts from the last byte, so a client that
+ * sends a head one byte at a time could hold a connection for ever. Here the deadline of a head
+ * counts from its beginning, a body has a minimum rate, an answer must make progress, and an idle
  * connection ends. One timer sweeps the queues of all phases (phase.c) while there are connections.
- * What the kernel's TCP counters tell is asked only when a look is due. Ends a connection by
+ * The kernel's TCP counters are read only when a check is due. A connection is ended by
  * shutdown(2): the library sees the end of input and cleans up. */
 #include "http/http_internal.h"
 
@@ -24,31 +24,58 @@ static bool tcp_counters(const struct tt_http_conn *conn, struct tcp_info *info)
     return !conn->is_unix && getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
 }
 
-/* Time is up before the head was complete: without an answer, there is no request yet. */
+/* The head is not complete in time. There is no answer, because there is no request yet. */
 static void check_head(struct tt_http_conn *conn)
 {
     cut(conn);
-    tt_phase_enter(conn, TT_PHASE_BUSY); /* no second look */
+    tt_phase_enter(conn, TT_PHASE_BUSY); /* no second check */
+}
+
+static void refuse_body(struct tt_http_conn *conn, int status, const char *code)
+{
+    struct tt_http_exchange *exchange = &conn->exchange;
+
+    if (exchange->state == TT_HTTP_BODY) {
+        tt_exchange_move(exchange, TT_HTTP_BYPASS);
+        tt_http_refuse(exchange, status, code);
+    }
+    tt_exchange_cut(exchange);
+    cut(conn);
+}
+
+/* The library neither reads nor complains when the line before a chunk is longer than its buffer:
+ * two looks in a row find bytes in the socket and none taken. */
+static bool is_blocked(struct tt_http_conn *conn)
+{
+    const struct tt_http_exchange *exchange = &conn->exchange;
+    bool was_blocked = conn->blocked;
+    int waiting = 0;
+
+    conn->blocked = exchange->state == TT_HTTP_BODY && exchange->chunked &&
+                    exchange->received == conn->looked && ioctl(conn->fd, SIOCINQ, &waiting) == 0 &&
+                    waiting > 0;
+    conn->looked = exchange->received;
+    return conn->blocked && was_blocked;
 }
 
 static void check_body(struct tt_http_conn *conn)
 {
-    struct tt_http_exchange *exchange = &conn->exchange;
-    const struct tt_http_settings *s = &conn->server->settings;
-    uint64_t got = exchange->received - conn->progress;
-    uint64_t least = s->body_rate_min * conn->server->rate_window_ms / 1000;
-    if (least == 0)
-        least = 1;
-    conn->progress = exchange->received;
+    const struct tt_http_server *server = conn->server;
+    uint64_t now = tt_loop_now(server->loop);
+    uint64_t window = server->settings.body_rate_min > 0 ? server->rate_window_ms
+                                                         : server->settings.idle_timeout_ms;
+    uint64_t least = server->settings.body_rate_min * server->rate_window_ms / 1000;
+    uint64_t got = conn->exchange.received - conn->progress;
+
     tt_phase_look_again(conn);
-    if (got >= least)
-        return;
-    if (exchange->state == TT_HTTP_BODY) {
-        tt_exchange_move(exchange, TT_HTTP_BYPASS);
-        tt_http_refuse(exchange, 408, "request_timeout");
+    if (is_blocked(conn)) {
+        refuse_body(conn, 400, "bad_request");
+    } else if (now - conn->window_ms >= window) {
+        conn->window_ms = now;
+        conn->progress = conn->exchange.received;
+        if (got < (least > 0 ? least : 1))
+            refuse_body(conn, 408, "request_timeout");
     }
-    tt_exchange_cut(exchange);
-    cut(conn);
 }
 
 /* An answer that moves, however slowly, may go on; also one that waits for us and not for the
@@ -65,16 +92,16 @@ static void check_send(struct tt_http_conn *conn)
         conn->progress = info.tcpi_bytes_acked + 1;
     else
         conn->progress =
-            (uint64_t)queued + 1; /* a unix socket: the same rest twice is standstill */
+            (uint64_t)queued + 1; /* a unix socket: the same remainder twice means no progress */
     if (queued == 0 && conn->exchange.stream.pending.len == 0)
         return;
     if (before != 0 && before == conn->progress)
         cut(conn);
 }
 
-/* An idle connection on which bytes came since, and still no request line, is inside a head: from
- * now on it has the time of a head. Nothing else shows it: the library reports only the whole line.
- */
+/* If bytes have arrived on an idle connection but no request line, it is inside a head, and from
+ * now on the deadline of a head applies. Nothing else reveals this: the library reports only the
+ * complete line. */
 static void check_idle(struct tt_http_conn *conn)
 {
     uint64_t now = tt_loop_now(conn->server->loop);
@@ -128,6 +155,7 @@ static void sweep(struct tt_timer *timer)
             check(conn);
         }
     }
+    tt_server_rest(server);
     if (server->connections > 0)
         tt_phase_start_sweep(server);
 }
@@ -138,8 +166,8 @@ void tt_deadline_setup(struct tt_http_server *server)
     server->rate_window_ms = RATE_WINDOW_MS;
 }
 
-/* At the limit nobody else gets in until one leaves. The connection that has been idle longest has
- * the least to lose. */
+/* At the limit nobody else can connect until a connection ends. The one that has been idle longest
+ * has the least to lose. */
 void tt_deadline_make_room(struct tt_http_server *server)
 {
     struct tt_list *idle = &server->phases[TT_PHASE_IDLE];
@@ -150,8 +178,8 @@ void tt_deadline_make_room(struct tt_http_server *server)
     tt_phase_enter(conn, TT_PHASE_BUSY);
 }
 
-/* A connection whose request is in the socket's buffer already stays: it will be answered, with
- * Connection: close. */
+/* A connection whose next request is already in the socket's buffer stays: that request will be
+ * answered, with Connection: close. */
 void tt_deadline_close_idle(struct tt_http_server *server)
 {
     static const enum tt_phase without_request[] = {TT_PHASE_OPEN, TT_PHASE_IDLE};

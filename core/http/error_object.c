@@ -1,4 +1,4 @@
-/* Members come in this order, always. */
+/* The members are always in this order. */
 #include "http/error_object.h"
 
 static void put_text(struct tt_json_writer *w, struct tt_str key, struct tt_str text)

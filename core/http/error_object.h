@@ -1,5 +1,5 @@
 /* The error objects that clients get: the API's own, and the one that clients of OpenAI's API
- * expect. The one place that writes them. */
+ * expect. They are written only here. */
 #pragma once
 #include "base/json.h"
 
@@ -7,17 +7,18 @@ struct tt_http_error {
     struct tt_str message; /* for people, in their language */
     struct tt_str code;
     struct tt_str request_id;
-    struct tt_str detail; /* for developers; data == NULL: none */
+    struct tt_str detail; /* for developers; data == NULL: omitted */
 };
 
-/* Appends the members `error`, `code`, `request_id` and `detail` to the object that is open. */
+/* Appends the members `error`, `code`, `request_id` and `detail` to the object that is open in the
+ * writer. */
 void tt_http_error_put(struct tt_json_writer *w, const struct tt_http_error *error);
 
 struct tt_http_error_openai {
     struct tt_str message;
     struct tt_str param; /* data == NULL: null */
     struct tt_str code;
-    int status; /* decides the type */
+    int status; /* selects the type */
 };
 
 /* Appends the object that OpenAI's answers and streams have under the key `error`.

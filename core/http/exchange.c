@@ -1,14 +1,15 @@
-/* The life of a request, as the library calls us: target -> first call (head; guard, on_head) ->
- * body calls -> last call (on_request) -> completed (on_end). The traps: an answer queued in the
- * first call makes the library close the connection even when there is no body, so it is kept until
- * the last call unless a body stands in the way (body.c); and the last call suspends only when the
- * handler did not answer, because suspending costs two changes of its epoll set. */
+/* The life of a request, in the order in which the library calls us: target -> first call (head;
+ * guard, on_head) -> body calls -> last call (on_request) -> completed (on_end). Two traps. An
+ * answer queued in the first call makes the library close the connection even if there is no body,
+ * so the answer is held until the last call, unless a body comes first (body.c). And the last call
+ * suspends only if the handler did not answer, because suspending costs two changes of the
+ * library's epoll set. */
 #include "http/http_internal.h"
 #include "http/library_memory.h"
 
-#define BODY_FIRST_MAX (64 * 1024) /* room made at once for a body of announced length */
+#define BODY_FIRST_MAX (64 * 1024) /* allocated at once for a body of announced length */
 
-/* splitmix64 over a random start: unique, and cheaper than asking the kernel for every request. */
+/* splitmix64 from a random start: unique, and cheaper than asking the kernel for every request. */
 static void make_id(struct tt_http_exchange *exchange)
 {
     static const char digits[] = "0123456789abcdef";
@@ -29,6 +30,22 @@ static struct tt_str below(struct tt_str base, struct tt_str path)
     return tt_str_of(path.data + base.len, path.len - base.len);
 }
 
+/* The path of a target without its query. In absolute form (RFC 9112, 3.2.2: a server must accept
+ * it, and its host replaces the Host header) the authority comes first. */
+static struct tt_str path_of(struct tt_http_exchange *exchange, struct tt_str target)
+{
+    size_t scheme = tt_str_starts_nocase(target, TT_STR("http://"))    ? 7
+                    : tt_str_starts_nocase(target, TT_STR("https://")) ? 8
+                                                                       : 0;
+
+    if (scheme == 0)
+        return target;
+    struct tt_str rest = tt_str_of(target.data + scheme, target.len - scheme);
+    ptrdiff_t slash = tt_str_find(rest, '/');
+    exchange->authority = tt_str_of(rest.data, slash < 0 ? rest.len : (size_t)slash);
+    return slash < 0 ? TT_STR("/") : tt_str_of(rest.data + slash, rest.len - (size_t)slash);
+}
+
 void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 {
     struct tt_http_conn *conn =
@@ -41,14 +58,14 @@ void *tt_exchange_on_target(void *arg, const char *target, struct MHD_Connection
     size_t len = strlen(target);
     exchange->raw_target = target;
     exchange->target = tt_str_of(tt_exchange_copy(exchange, target, len), len);
-    exchange->path = exchange->target;
+    struct tt_str before_query = exchange->target;
     ptrdiff_t mark = tt_str_find(exchange->target, '?');
     if (mark >= 0) {
-        exchange->path.len = (size_t)mark;
+        before_query.len = (size_t)mark;
         exchange->query = tt_str_of(exchange->target.data + mark + 1, len - (size_t)mark - 1);
         tt_library_hide_query(target, (size_t)mark + 1);
     }
-    exchange->path = below(exchange->server->settings.base_path, exchange->path);
+    exchange->path = below(exchange->server->settings.base_path, path_of(exchange, before_query));
     tt_phase_enter(conn, TT_PHASE_HEAD);
     return exchange;
 }
@@ -76,7 +93,7 @@ static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char 
     handler->on_head(handler->arg, exchange, &exchange->body_max);
     bool has_body = exchange->chunked || exchange->content_length > 0;
     if (!has_body)
-        return MHD_YES; /* answered or not: the last call comes at once */
+        return MHD_YES; /* answered or not: the last call follows at once */
     if (tt_exchange_is_answered(exchange))
         return tt_body_answer_early(exchange);
     if (exchange->content_length > exchange->body_max)
@@ -113,7 +130,7 @@ static enum MHD_Result last_call(struct tt_http_exchange *exchange)
     case TT_HTTP_ANSWERED:
         return tt_http_response_queue(exchange);
     case TT_HTTP_PAUSED:
-        return MHD_YES; /* comes again when resumed */
+        return MHD_YES; /* called again after resuming */
     default:
         return MHD_NO;
     }
@@ -136,7 +153,7 @@ enum MHD_Result tt_exchange_on_call(void *arg, struct MHD_Connection *mhd, const
     return last_call(exchange);
 }
 
-/* Called for every request whose target was read, also for those that the library refused before
+/* Called for every request whose target was read, including those that the library refused before
  * our first call. */
 void tt_exchange_on_completed(void *arg, struct MHD_Connection *mhd, void **context,
                               enum MHD_RequestTerminationCode why)
@@ -154,6 +171,7 @@ void tt_exchange_on_completed(void *arg, struct MHD_Connection *mhd, void **cont
         tt_linger_start(server, tt_exchange_conn(exchange)->fd);
     if (tt_exchange_is_known(exchange))
         server->handler.on_end(server->handler.arg, exchange);
+    tt_unread_set(&exchange->unread, 0);
     if (exchange->response)
         MHD_destroy_response(exchange->response);
     tt_arena_destroy(&exchange->arena);

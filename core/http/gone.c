@@ -1,8 +1,8 @@
-/* A suspended connection is out of the library's epoll set, so the library does not notice that its
- * client left. We watch its descriptor in our own epoll instance, edge-triggered: EPOLLRDHUP comes
- * once. EPOLLOUT, for the rest of a stream, is in the same watch, because one epoll instance takes
- * a descriptor only once. A client that closes only its sending side looks the same as one that
- * leaves, and counts as gone. */
+/* A suspended connection is not in the library's epoll set, so the library does not notice when its
+ * client leaves. We watch its descriptor in our own epoll instance, edge-triggered, so EPOLLRDHUP
+ * is reported once. The same watch has EPOLLOUT, for the rest of a stream, because an epoll
+ * instance accepts a descriptor only once. A client that closes only its sending side looks like
+ * one that leaves, and is treated as gone. */
 #include "http/http_internal.h"
 
 #define EVENTS (EPOLLRDHUP | EPOLLET)
@@ -13,7 +13,7 @@ void tt_gone_mark(struct tt_http_exchange *exchange)
         return;
     exchange->gone = true;
     tt_watch_stop(&tt_exchange_conn(exchange)->watch);
-    tt_buf_free(&exchange->stream.out); /* nobody reads it */
+    tt_buf_free(&exchange->stream.out); /* nobody will read it */
     tt_buf_free(&exchange->stream.pending);
     if (exchange->stream.ended)
         tt_exchange_stream_due(exchange);

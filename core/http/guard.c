@@ -1,9 +1,9 @@
-/* What the library's parser lets through and this server does not: it takes Content-Length and
- * Transfer-Encoding together, several lengths, two Hosts, folded lines, bare LF, control bytes, NUL
- * (which cuts a line short), targets of any form. Each of them is a way to make two HTTP parsers in
- * a row disagree. The header list shows some of it; folding, NUL and bare LF are gone from there,
- * so the raw head is read once more where the library has it (library_memory.c). Does not decide
- * about bodies' sizes (exchange.c). */
+/* What the library's parser accepts and this server refuses: Content-Length together with
+ * Transfer-Encoding, several lengths, two Hosts, folded lines, bare LF, control bytes, NUL (which
+ * cuts a line short), and targets of any form. Each of them can make two HTTP parsers in a row
+ * disagree. The list of headers shows some of them. Folding, NUL and bare LF are no longer visible
+ * there, so the raw head is read again where the library keeps it (library_memory.c). The sizes of
+ * bodies are checked in exchange.c. */
 #include "http/http_internal.h"
 #include "http/library_memory.h"
 
@@ -15,13 +15,13 @@
 
 struct walk {
     struct tt_http_exchange *exchange;
-    const char *reason; /* NULL = clean so far */
+    const char *reason; /* NULL: nothing wrong so far */
     size_t headers, bytes, cookies;
     size_t hosts, lengths, encodings, authorizations;
     struct tt_str length, encoding, host;
 };
 
-/* RFC 9110 5.6.2. A table: this runs over every byte of every header name. */
+/* RFC 9110 5.6.2. A table, because every byte of every header name is looked up. */
 static const bool token_byte[256] = {
     ['!'] = true,         ['#'] = true,         ['$'] = true, ['%'] = true, ['&'] = true,
     ['\''] = true,        ['*'] = true,         ['+'] = true, ['-'] = true, ['.'] = true,
@@ -46,14 +46,15 @@ bool tt_guard_is_value(struct tt_str s)
     return true;
 }
 
-/* Longer names first: most headers are none of these and leave after one comparison of lengths. */
+/* Longer names first: most headers are none of these, and one comparison of lengths excludes them.
+ */
 static void note_header(struct walk *walk, struct tt_str name, struct tt_str value)
 {
     switch (name.len) {
     case 4:
         if (tt_str_eq_nocase(name, TT_STR("host"))) {
             walk->hosts++;
-            walk->host = value;
+            walk->host = tt_str_trim(value);
         }
         break;
     case 6:
@@ -67,12 +68,12 @@ static void note_header(struct walk *walk, struct tt_str name, struct tt_str val
     case 14:
         if (tt_str_eq_nocase(name, TT_STR("content-length"))) {
             walk->lengths++;
-            walk->length = value;
+            walk->length = tt_str_trim(value);
         }
         break;
     case 15:
         if (tt_str_eq_nocase(name, TT_STR("x-forwarded-for")))
-            walk->exchange->forwarded_for = value;
+            walk->exchange->forwarded_for = tt_str_trim(value);
         break;
     case 17:
         if (tt_str_eq_nocase(name, TT_STR("transfer-encoding"))) {
@@ -96,19 +97,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
         REFUSE(walk, "bad_header_value");
     walk->headers++;
     walk->bytes += name_len + value_len;
-    note_header(walk, tt_str_of(name, name_len), tt_str_trim(tt_str_of(value, value_len)));
+    note_header(walk, tt_str_of(name, name_len), tt_str_of(value, value_len));
     return MHD_YES;
-}
-
-static bool target_is_valid(const struct tt_http_exchange *exchange)
-{
-    struct tt_str target = exchange->target;
-    for (size_t i = 0; i < target.len; i++)
-        if ((unsigned char)target.data[i] <= 0x20 || target.data[i] == 0x7f)
-            return false;
-    if (tt_str_eq(target, TT_STR("*")))
-        return tt_str_eq(exchange->method, TT_STR("OPTIONS"));
-    return target.len > 0 && target.data[0] == '/';
 }
 
 static bool host_is_valid(struct tt_str host)
@@ -121,10 +111,25 @@ static bool host_is_valid(struct tt_str host)
     return true;
 }
 
+static bool target_is_valid(const struct tt_http_exchange *exchange)
+{
+    struct tt_str target = exchange->target;
+    for (size_t i = 0; i < target.len; i++)
+        if ((unsigned char)target.data[i] <= 0x20 || target.data[i] == 0x7f)
+            return false;
+    if (exchange->authority.data)
+        return exchange->authority.len > 0 && host_is_valid(exchange->authority);
+    if (tt_str_eq(target, TT_STR("*")))
+        return tt_str_eq(exchange->method, TT_STR("OPTIONS"));
+    return target.len > 0 && target.data[0] == '/';
+}
+
 static bool framing_is_valid(struct walk *walk)
 {
     struct tt_http_exchange *exchange = walk->exchange;
     uint64_t length = 0;
+    /* The encoding as it is, with blanks behind it: the library compares it so, and would wait for
+     * a body without an end. */
     if (walk->encodings > 0) {
         exchange->chunked = true;
         return walk->encodings == 1 && walk->lengths == 0 && !exchange->http10 &&

@@ -1,16 +1,16 @@
-/* The proof, at every start, that library_memory.c is right about the library that runs. Whoever
- * replaces the library by a version whose parser stores a head in another way would otherwise lose
- * the check of raw heads without noticing. So a server that nobody can connect to gets crafted
- * requests over socket pairs: each must be answered as expected, on a fresh connection and again
- * behind a good request, when the library's memory has been used before. */
+/* Proves at every start that the assumptions of library_memory.c hold for the library that runs.
+ * Another version, whose parser stores a head differently, would otherwise disable the check of raw
+ * heads without anybody noticing. So a server without a listener gets crafted requests over socket
+ * pairs. Each must be answered as expected, on a fresh connection and again after a good request,
+ * when the library's memory has been used before. */
 #include "http/http_internal.h"
 #include "http/library_memory.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define POOL      4096 /* the smallest head_max that holds all cases */
-#define TICKS_MAX 64   /* for one answer; there is nothing to wait for, a few suffice */
+#define POOL      4096 /* the smallest head_max that fits all cases */
+#define TICKS_MAX 64   /* for one answer; nothing has to be waited for, so a few suffice */
 #define TARGET    "/proof?a=1&b"
 #define LINE      "GET " TARGET " HTTP/1.1\r\n"
 #define HOST      "Host: a\r\n"
@@ -48,6 +48,11 @@ static const struct proof proofs[] = {
     CASE("a head ended by bare LFs", HEAD "X: a\n\n", 400),
     CASE("two blanks in the request line", "GET  / HTTP/1.1\r\n" HOST "\r\n", 400),
     CASE("two Host headers", HEAD HOST "\r\n", 400),
+    CASE("a length that is a list", POST "Content-Length: 3, 3\r\n\r\nabc", 400),
+    CASE("a length that is none", POST "Content-Length: x\r\n\r\n", 400),
+    CASE("a length beyond all bounds", POST "Content-Length: 99999999999999999999\r\n\r\n", 413),
+    CASE("no Host", LINE "\r\n", 400),
+    CASE("a blank behind the encoding", POST "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", 400),
     CASE("two lengths", POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
     CASE("a length and chunks",
          POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
@@ -63,7 +68,7 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     *body_max = 16;
 }
 
-/* Answers with what the guard saw as the target, and with headers that are joined. */
+/* Answers with the target as the guard saw it, and with headers that are joined. */
 static void on_request(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_buf body = {0};
@@ -106,7 +111,7 @@ static void close_client(struct client *client)
     client->fd = -1;
 }
 
-/* The whole answer is there: its head, and of a good one the body, which is the target. */
+/* The answer is complete: its head and, if it is a good one, the body, which is the target. */
 static bool is_complete(const struct client *client, struct tt_str target)
 {
     const char *end = strstr(client->answer, "\r\n\r\n");
@@ -120,13 +125,13 @@ static bool is_right(const struct client *client, int status, struct tt_str targ
     snprintf(start, sizeof(start), "HTTP/1.1 %d ", status);
     if (strncmp(client->answer, start, strlen(start)) != 0)
         return false;
-    if (status != 200)
-        return true;
+    if (status != 200) /* one answer, and no second head in its body */
+        return !strstr(client->answer + 1, "HTTP/1.1");
     return strstr(client->answer, "\r\nX-First: 1\r\nX-Second: 2\r\n") &&
            tt_str_ends(tt_str_of(client->answer, client->len), target);
 }
 
-/* `piece` bytes at a time. True when the answer is the right one. */
+/* Sends `piece` bytes at a time. True if the answer is the right one. */
 static bool ask(struct client *client, struct tt_str bytes, size_t piece, int status,
                 struct tt_str target)
 {
@@ -177,7 +182,7 @@ static int prove(struct client *client, const struct proof *proof, bool used, si
     return right ? 0 : wrong(client, asked->what, asked->status, err);
 }
 
-/* Many arguments in the query: cut up by the library they would not fit into its pool. */
+/* Many arguments in the query: if the library parsed them, they would not fit into its pool. */
 static int prove_query(struct client *client, struct tt_err *err)
 {
     struct tt_buf head = {0};
@@ -230,7 +235,7 @@ static int prove_all(struct client *client, struct tt_err *err)
         for (int used = 0; used < 2; used++)
             if (prove(client, &proofs[i], used, SIZE_MAX, err) != 0)
                 return -1;
-    /* A head that comes bit by bit: the good one and the first that is folded. */
+    /* Heads that arrive in pieces: the good one and the first that is folded. */
     if (prove(client, &proofs[0], false, 1, err) != 0 ||
         prove(client, &proofs[5], false, 1, err) != 0)
         return -1;

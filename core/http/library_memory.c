@@ -1,15 +1,18 @@
-/* The only file that reads or writes libmicrohttpd's private memory. What it relies on, in 0.9.75:
- * a head lies in the connection's pool as it arrived, and the parser replaces, in place, CR, LF,
- * the blanks of the request line and the first colon of a line by NUL and moves nothing; arguments
- * are cut from the target after the URI log callback has seen it; a response sends the text of a
- * header that MHD_get_response_header returns. */
+/* The only file that reads or writes libmicrohttpd's private memory. It relies on these facts, true
+ * in 0.9.75. A head is in the connection's pool as it arrived. The parser replaces, in place, CR,
+ * LF, the blanks of the request line and the first colon of a line by NUL, and moves nothing.
+ * Arguments are cut from the target after the URI log callback has seen it. A response sends the
+ * text of a header that MHD_get_response_header returns. Nothing is in the buffer that the library
+ * offers for content. */
 #include "http/library_memory.h"
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#define HEADER_RECORD      64   /* a header's entry in the pool is 56 bytes beside its text */
-#define COOKIE_COPIES      2    /* a Cookie header lies there twice more, for its parser */
+#define HEADER_RECORD      64   /* a header's entry in the pool: 56 bytes besides its text */
+#define COOKIE_COPIES      2    /* a Cookie header is copied twice more, for its parser */
 #define RESPONSE_HEAD_ROOM 1536 /* for the head of an answer */
 
 void tt_library_hide_query(const char *target, size_t query_at)
@@ -56,4 +59,14 @@ bool tt_library_add_joined(struct MHD_Response *response, const char *name, cons
     while (at && (at = strstr(at, TT_LIBRARY_LINE_END)))
         memcpy(at, "\r\n", 2);
     return true;
+}
+
+void tt_library_give_back(char *buf, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)buf + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)buf + size) / page * page;
+
+    if (first < end)
+        madvise((void *)first, end - first, MADV_DONTNEED);
 }

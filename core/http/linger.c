@@ -1,8 +1,9 @@
-/* Closing a socket with unread bytes resets the connection, and a reset can overtake the answer: a
- * client that is still sending its too large body would never see the 413. The library closes at
- * once; so when an answer went out in front of a body we keep a descriptor of our own on the same
- * socket, read what still comes and throw it away, until the client closes or a limit is reached.
- * The library has closed its side by then, and takes the descriptor out of its epoll set itself. */
+/* Closing a socket with unread bytes resets the connection, and the reset can overtake the answer:
+ * a client that is still sending a body that is too large would never see the 413. The library
+ * closes at once. So if an answer was sent before the end of a body, we keep our own descriptor of
+ * the same socket, and read and drop what still arrives, until the client closes or a limit is
+ * reached. The library has closed its descriptor by then, and removes it from its epoll set itself.
+ */
 #include "http/http_internal.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static void on_ready(struct tt_watch *watch, uint32_t events)
     struct drain *drain = TT_CONTAINER_OF(watch, struct drain, watch);
     static _Thread_local char sink[16 * 1024];
     (void)events;
-    /* A few reads per tick; level-triggered, so the rest comes again. */
+    /* A few reads per tick; the watch is level-triggered, so the rest is reported again. */
     for (int i = 0; i < 8; i++) {
         ssize_t got = recv(watch->fd, sink, sizeof(sink), MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -67,7 +68,7 @@ void tt_linger_start(struct tt_http_server *server, int fd)
     own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (own < 0)
         return;
-    /* The library's own shutdown may come only after the next event; the client waits for it. */
+    /* The library's own shutdown may come only after the next event, for which the client waits. */
     shutdown(own, SHUT_WR);
     drain = TT_NEW(struct drain);
     drain->server = server;

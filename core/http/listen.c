@@ -1,8 +1,8 @@
 /* The listening socket: "127.0.0.1:8080", "[::1]:8080", "localhost:0", "*:8080" or "unix:/path".
- * TCP uses SO_REUSEPORT, so that every worker has a queue of its own; therefore a second server on
- * the same port would not be noticed, and tt_http_probe_address binds without it first. A unix
- * socket has one queue: the workers of a process share it through descriptors of their own, and
- * the last one removes the file. The library's own way of opening sockets knows neither. */
+ * TCP uses SO_REUSEPORT, so that every worker has its own queue. A second server on the same port
+ * would therefore not be noticed, so tt_http_probe_address first binds without it. A unix socket
+ * has one queue: the workers of a process share it through their own descriptors, and the last one
+ * removes the file. The library's own way of opening sockets supports neither. */
 #include "http/http_internal.h"
 
 #include <arpa/inet.h>
@@ -88,7 +88,7 @@ static int failed(struct tt_err *err, const char *what, const char *address)
                       "%s %s: %s", what, address, strerror(errno));
 }
 
-/* Whether somebody answers on a unix socket; a file that nobody listens on is left from a crash. */
+/* Whether anybody answers on a unix socket; a file without a listener remains after a crash. */
 static bool unix_is_alive(const struct listen_address *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -113,8 +113,8 @@ static int unix_bind(const struct listen_address *address, const char *text, str
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return failed(err, "socket for", text);
-    /* The mode of the socket becomes the mode of the file: never wider, not even for a moment, and
-     * without umask, which belongs to all threads. */
+    /* The mode of the socket becomes the mode of the file: it is never wider, not even for a
+     * moment, and umask, which belongs to all threads, is not needed. */
     if (fchmod(fd, 0600) != 0 || bind(fd, &address->to.any, address->len) != 0 ||
         chmod(path, 0600) != 0 || listen(fd, BACKLOG) != 0) {
         failed(err, "listen on", text);
@@ -174,9 +174,9 @@ static int tcp_bind(const struct listen_address *address, const char *text, bool
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (reuse_port)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    /* Accepted sockets inherit both. The second bounds what the kernel buffers for a client that
-     * does not read (it would grow to megabytes): the rest waits in the reply's log, once for all.
-     */
+    /* Accepted sockets inherit both options. The second limits what the kernel buffers for a client
+     * that does not read (it would grow to megabytes): the rest stays in the reply's log, once for
+     * all readers. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
     if (bind(fd, &address->to.any, address->len) != 0) {

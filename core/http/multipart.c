@@ -1,9 +1,9 @@
-/* The states of a multipart body. The delimiter is CRLF "--" boundary, and CR stands only at its
- * beginning: so a partial match that fails never hides another one, and what was held back is the
- * delimiter's own first bytes; nothing of the data is ever copied. The CRLF before the first
- * delimiter, and the one of a part that has no body, was already read as something else: there the
- * match starts with two bytes done. What follows a delimiter must be "--", or blanks and CRLF: a
- * boundary that occurs inside the data is the client's fault, and it is said. */
+/* The states of a multipart body. The delimiter is CRLF "--" boundary, and CR occurs only at its
+ * beginning. So a partial match that fails never hides another one, the bytes that were held back
+ * are the delimiter's own first bytes, and no data is ever copied. The CRLF before the first
+ * delimiter, and that of a part without a body, was already read as something else: there a match
+ * starts with two bytes done. A delimiter must be followed by "--", or by blanks and CRLF: a
+ * boundary that occurs inside the data is the client's mistake, and is reported. */
 #include "http/multipart.h"
 
 #include "base/mem.h"
@@ -19,8 +19,8 @@
 enum state {
     PREAMBLE,
     AFTER_DELIMITER,
-    AFTER_DASH, /* the first of the two that close */
-    PADDING,    /* blanks behind a boundary */
+    AFTER_DASH, /* the first of the two closing dashes */
+    PADDING,    /* blanks after a boundary */
     AFTER_CR,
     HEADER,
     DATA,
@@ -35,7 +35,7 @@ struct tt_multipart {
     char delimiter[4 + TT_MULTIPART_BOUNDARY_MAX + 1];
     size_t delimiter_len;
     size_t matched;  /* bytes of the delimiter seen at the end of the input so far */
-    size_t borrowed; /* of these, bytes that are no data: 0 or 2 */
+    size_t borrowed; /* of these, bytes that are not data: 0 or 2 */
     struct tt_buf header;
     size_t parts;
     size_t field_bytes;
@@ -75,12 +75,12 @@ void tt_multipart_free(struct tt_multipart *multipart)
     free(multipart);
 }
 
-/* ---- what is handed on: each 0, or -1 with `failure` filled ---- */
+/* ---- output: each returns 0, or -1 with `failure` filled in ---- */
 
 static int emit(struct tt_multipart *multipart, const char *data, size_t len)
 {
     if (len == 0 || multipart->state != DATA)
-        return 0; /* the preamble is thrown away */
+        return 0; /* the preamble is dropped */
     if (multipart->is_field) {
         multipart->field_bytes += len;
         if (multipart->field_bytes > multipart->limits.field_max)
@@ -128,9 +128,9 @@ static int begin_part(struct tt_multipart *multipart)
     return rc;
 }
 
-/* ---- states: each takes bytes from the front of `in` ---- */
+/* ---- states: each consumes bytes from the front of `in` ---- */
 
-/* Where a delimiter that is cut by the end of the input may begin; the end, when none does. */
+/* Where a delimiter that is cut by the end of the input may begin; the end if none does. */
 static const char *partial_match(const struct tt_multipart *multipart, struct tt_str in)
 {
     const char *end = in.data + in.len;
@@ -144,7 +144,7 @@ static const char *partial_match(const struct tt_multipart *multipart, struct tt
     return end;
 }
 
-/* Goes on with a delimiter that an earlier piece began. */
+/* Continues a delimiter that an earlier piece began. */
 static int continue_match(struct tt_multipart *multipart, struct tt_str *in)
 {
     while (in->len > 0 && multipart->matched < multipart->delimiter_len) {

@@ -1,10 +1,10 @@
-/* Parameters as clients really send them, which is not what one document says. Browsers (WHATWG)
- * put names between quotes, write '"', CR and LF as %22, %0D and %0A and leave everything else as
- * it is,
- * '\' and '%' too; older programs write \" and \\; some add filename* (RFC 5987). So inside quotes
- * only \" and \\ are escapes, and \" only if a quote is left to end the value. What could reach a
- * path, a header or a log line in another meaning is refused, never repaired: control characters,
- * invalid UTF-8, doubled parameters, folded lines. Folders before a name are dropped. */
+/* Parameters as clients really send them, which differs from any single document. Browsers (WHATWG)
+ * put names in quotes, write '"', CR and LF as %22, %0D and %0A, and leave everything else as it
+ * is, including '\' and '%'. Older programs write \" and \\; some add filename* (RFC 5987). So
+ * inside quotes only \" and \\ are escapes, and \" only if another quote follows to end the value.
+ * Anything that could change its meaning in a path, a header or a log line is refused, never
+ * repaired: control characters, invalid UTF-8, duplicate parameters, folded lines. Folders before a
+ * name are removed. */
 #include "http/multipart_header.h"
 
 #include "base/url.h"
@@ -57,7 +57,7 @@ struct param {
     bool quoted;
 };
 
-/* rest stands behind the opening quote; ends behind the closing one. */
+/* rest begins after the opening quote, and ends after the closing one. */
 static bool take_quoted(struct tt_str *rest, struct tt_buf *value)
 {
     while (rest->len > 0 && rest->data[0] != '"') {
@@ -84,8 +84,8 @@ static void skip_blanks(struct tt_str *s)
         skip(s, 1);
 }
 
-/* Cuts the next parameter off. 1, 0 at the end, -1 when it is ill-formed. A ';' without a parameter
- * is passed over. */
+/* Cuts off the next parameter. 1, 0 at the end, -1 if it is malformed. A ';' without a parameter is
+ * skipped. */
 static int next_param(struct tt_str *rest, struct param *param)
 {
     for (skip_blanks(rest); rest->len > 0 && rest->data[0] == ';'; skip_blanks(rest)) {
@@ -179,8 +179,8 @@ out:
 
 /* ---- Content-Disposition ---- */
 
-/* What browsers write instead of the three bytes that would end the value. CR and LF so become
- * control characters, and those are refused. */
+/* Browsers write these for the three bytes that would end the value. CR and LF thus become control
+ * characters, which are refused. */
 static void undo_percent(struct tt_buf *value)
 {
     size_t to = 0;
@@ -199,7 +199,7 @@ static void undo_percent(struct tt_buf *value)
     tt_buf_truncate(value, to);
 }
 
-/* charset'language'percent-encoded. 1 taken, 0 another charset, -1 broken. */
+/* charset'language'percent-encoded. 1 taken, 0 another charset, -1 malformed. */
 static int take_extended(struct tt_str value, struct tt_buf *out)
 {
     ptrdiff_t first = tt_str_find(value, '\'');
@@ -226,7 +226,7 @@ static int check_text(struct tt_str text, struct tt_err *err)
     return 0;
 }
 
-/* Drops folders (some clients send the whole path); what is left must name something. */
+/* Removes folders (some clients send the whole path); the rest must be a name. */
 static int strip_folders(struct tt_buf *filename, struct tt_err *err)
 {
     struct tt_str s = tt_buf_str(filename);
@@ -267,7 +267,7 @@ static int take_param(struct tt_multipart_head *head, struct param *param, struc
         return 0;
     if (param->quoted)
         undo_percent(&param->value);
-    /* What is not used is checked all the same: it may not even arrive. */
+    /* Unused parameters are checked too: they must not even arrive. */
     if (check_text(tt_buf_str(&param->value), err) != 0)
         return -1;
     if (filename && seen->extended_used)

@@ -1,5 +1,5 @@
-/* Quality values are thousandths: they have at most three digits behind the point, and integers
- * compare exactly. A member that is not understood is passed over, as if it were not there. */
+/* Quality values are thousandths: they have at most three digits after the point, and integers
+ * compare exactly. A list member that cannot be parsed is skipped. */
 #include "http/negotiate.h"
 
 #define QUALITY_MAX 1000
@@ -12,7 +12,7 @@ struct tt_str tt_http_encoding_name(enum tt_http_encoding encoding)
     return names[encoding];
 }
 
-/* "0.25" -> 250. NOT_NAMED when it is no quality (RFC 9110, 12.4.2). */
+/* "0.25" -> 250. NOT_NAMED if it is not a quality value (RFC 9110, 12.4.2). */
 static int parse_quality(struct tt_str text)
 {
     int value = 0, scale = QUALITY_MAX;
@@ -31,7 +31,7 @@ static int parse_quality(struct tt_str text)
     return value <= QUALITY_MAX ? value : NOT_NAMED;
 }
 
-/* The quality of "name;a=b;q=0.5"; *name is what stands before the first ';'. */
+/* The quality of "name;a=b;q=0.5"; *name is the text before the first ';'. */
 static int read_member(struct tt_str member, struct tt_str *name)
 {
     struct tt_str rest = member, parameter;
@@ -47,7 +47,7 @@ static int read_member(struct tt_str member, struct tt_str *name)
     return quality;
 }
 
-/* The quality of the first member of this name; NOT_NAMED when there is none. */
+/* The quality of the first member with this name; NOT_NAMED if there is none. */
 static int quality_of(struct tt_str list, struct tt_str wanted)
 {
     struct tt_str rest = list, member, name;
@@ -66,7 +66,8 @@ enum tt_http_encoding tt_http_choose_encoding(struct tt_str accept_encoding, uns
     int best_quality = quality_of(accept_encoding, TT_STR("identity"));
     enum tt_http_encoding best = TT_HTTP_IDENTITY;
 
-    /* Not named it is acceptable, and everything that the client names is better. */
+    /* An encoding that is not named is acceptable, but everything that the client names is better.
+     */
     if (best_quality == NOT_NAMED)
         best_quality = 0;
     for (enum tt_http_encoding encoding = TT_HTTP_GZIP; encoding < TT_HTTP_ENCODINGS; encoding++) {
@@ -116,7 +117,7 @@ enum tt_http_range tt_http_cut_range(struct tt_str range, struct tt_str body, st
         return TT_HTTP_RANGE_NONE;
     struct tt_str first = tt_str_of(bounds.data, (size_t)dash);
     struct tt_str last = tt_str_of(bounds.data + dash + 1, bounds.len - (size_t)dash - 1);
-    if (first.len == 0) { /* the last so many bytes */
+    if (first.len == 0) { /* the last `n` bytes */
         uint64_t count;
         if (tt_str_to_u64(last, &count) != 0)
             return TT_HTTP_RANGE_NONE;

@@ -1,8 +1,7 @@
-/* Who is at the other end: the client's address, read from X-Forwarded-For only when the connection
- * comes from a trusted proxy, and a limit of connections from one address. IPv4 is handled as
- * ::ffff:a.b.c.d, so that there is one kind of comparison; an IPv6 client counts by its /64, which
- * is what one customer has. Proxies and unix sockets are never limited: all their users share one
- * address. */
+/* The client's address, read from X-Forwarded-For only if the connection comes from a trusted
+ * proxy, and the limit of connections from one address. IPv4 is handled as ::ffff:a.b.c.d, so there
+ * is one kind of comparison. IPv6 clients are counted by /64, which is what one customer has.
+ * Proxies and unix sockets are never limited, because all their users share one address. */
 #include "http/http_internal.h"
 
 #include <arpa/inet.h>
@@ -110,7 +109,7 @@ void tt_peer_free(struct tt_http_server *server)
 
 /* ---- connections from one address ---- */
 
-/* False when this address is not limited. */
+/* False if this address is not limited. */
 static bool count_key(const struct tt_http_server *server, const struct sockaddr *address,
                       unsigned char bytes[16], struct tt_str *key)
 {
@@ -200,8 +199,8 @@ static bool parse_hop(struct tt_str hop, unsigned char out[16])
     return parse_ip(hop, out);
 }
 
-/* From the right: the first hop that is no proxy of ours. What stands left of it, anybody can have
- * written. */
+/* From the right: the first hop that is not our proxy. Anybody can have written what is left of it.
+ */
 static void walk_forwarded(const struct tt_http_server *server, struct tt_str list,
                            unsigned char bytes[16])
 {
@@ -221,7 +220,7 @@ static void walk_forwarded(const struct tt_http_server *server, struct tt_str li
 
 struct tt_str tt_http_remote(const struct tt_http_exchange *c)
 {
-    struct tt_http_exchange *exchange = (struct tt_http_exchange *)c; /* the cache */
+    struct tt_http_exchange *exchange = (struct tt_http_exchange *)c; /* fills the cache */
     struct tt_http_conn *conn = tt_exchange_conn(exchange);
     unsigned char bytes[16] = {0};
     if (exchange->remote.data)

@@ -1,9 +1,9 @@
 /* Whole answers. Headers are collected as text and become the library's response together with the
- * body, whose memory moves into it, or stays where it is when it is fixed. Every answer carries
- * X-Request-Id, so no response is shared: the library allows no header that differs between two
- * uses of one. HEAD and 304 are given the body that GET would have; the library announces its
- * length and leaves it out. An answer in the middle of an upload is written to the socket by
- * ourselves: the library refuses it there. Does not do streams (stream.c). */
+ * body, whose memory moves into it, or stays in place if the body is fixed. Every answer has an
+ * X-Request-Id, so no response is shared: the library allows no header to differ between two uses
+ * of a response. HEAD and 304 get the body that GET would have; the library announces its length
+ * and omits it. We write an answer in the middle of an upload to the socket ourselves, because the
+ * library refuses it there. Streams are in stream.c. */
 #include "base/log.h"
 #include "http/http_internal.h"
 #include "http/library_memory.h"
@@ -13,7 +13,7 @@
 
 #define JOINED_MAX 1024
 
-/* What the library or this file sets itself; from a handler it could only break the framing. */
+/* The library or this file sets these itself; from a handler they could only break the framing. */
 static bool is_framing(struct tt_str name)
 {
     return tt_str_eq_nocase(name, TT_STR("content-length")) ||
@@ -30,6 +30,10 @@ void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, s
     }
     if (name.len == 12 && tt_str_eq_nocase(name, TT_STR("x-request-id")))
         exchange->has_id = true;
+    else if (name.len == 12 && tt_str_eq_nocase(name, TT_STR("content-type")))
+        exchange->is_json = tt_str_starts_nocase(value, TT_STR("application/json"));
+    else if (name.len == 13 && tt_str_eq_nocase(name, TT_STR("cache-control")))
+        exchange->has_cache_control = true;
     if (exchange->field_count < TT_FIELDS_INLINE)
         field = &exchange->inline_fields[exchange->field_count++];
     else
@@ -39,6 +43,15 @@ void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, s
     field->value = tt_exchange_copy(exchange, value.data, value.len);
     *exchange->fields_end = field;
     exchange->fields_end = &field->next;
+}
+
+/* What every answer carries: no browser guesses a type (WHATWG Fetch, 3.6), and no cache keeps JSON
+ * unless the handler has said how. */
+static void add_defaults(struct tt_http_exchange *exchange)
+{
+    tt_http_add_header(exchange, TT_STR("X-Content-Type-Options"), TT_STR("nosniff"));
+    if (exchange->is_json && !exchange->has_cache_control)
+        tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
 }
 
 /* What the library must see by itself, because it treats it in its own way. */
@@ -69,7 +82,7 @@ static bool join(const struct tt_http_exchange *exchange, char text[JOINED_MAX])
     return true;
 }
 
-/* Every part has passed the checks of tt_http_add_header. */
+/* All parts have passed the checks of tt_http_add_header. */
 static bool add_joined(struct tt_http_exchange *exchange, struct MHD_Response *response)
 {
     char text[JOINED_MAX];
@@ -79,6 +92,7 @@ static bool add_joined(struct tt_http_exchange *exchange, struct MHD_Response *r
 
 void tt_http_response_head(struct tt_http_exchange *exchange, struct MHD_Response *response)
 {
+    add_defaults(exchange);
     if (!add_joined(exchange, response)) {
         for (const struct tt_http_field *f = exchange->fields; f; f = f->next)
             MHD_add_response_header(response, f->name, f->value);
@@ -95,7 +109,7 @@ enum MHD_Result tt_http_response_queue(struct tt_http_exchange *exchange)
     exchange->response = NULL;
     if (!response)
         return MHD_NO;
-    /* First the state: the library may ask for content from inside. */
+    /* The state first: the library may ask for content within this call. */
     if (exchange->state == TT_HTTP_WAITING)
         tt_exchange_resume(exchange, TT_HTTP_SENDING);
     else
@@ -110,7 +124,7 @@ enum MHD_Result tt_http_response_queue(struct tt_http_exchange *exchange)
 void tt_http_response_ready(struct tt_http_exchange *exchange)
 {
     if (!exchange->response)
-        tt_exchange_cut(exchange); /* nobody there to read it, or no memory */
+        tt_exchange_cut(exchange); /* nobody is there to read it, or no memory */
     else if (exchange->state == TT_HTTP_WAITING)
         tt_http_response_queue(exchange);
     else if (exchange->state == TT_HTTP_PAUSED)
@@ -119,7 +133,7 @@ void tt_http_response_ready(struct tt_http_exchange *exchange)
         tt_exchange_move(exchange, TT_HTTP_ANSWERED);
 }
 
-/* ---- past the library ---- */
+/* ---- without the library ---- */
 
 static void append_head(struct tt_http_exchange *exchange, int status, size_t body_len,
                         struct tt_buf *out)
@@ -140,12 +154,13 @@ static void append_head(struct tt_http_exchange *exchange, int status, size_t bo
     tt_buf_printf(out, "Content-Length: %zu\r\n\r\n", body_len);
 }
 
-/* The answer goes past the library, in one send: nothing else is in the socket's buffer while a
- * body comes in, and refusals are short. What does not fit is lost; the connection closes anyway.
- */
+/* Sends the answer without the library, in one send: nothing else is in the socket's buffer while a
+ * body is being received, and refusals are short. Bytes that do not fit are lost; the connection
+ * closes anyway. */
 static void write_past(struct tt_http_exchange *exchange, struct tt_str body)
 {
     struct tt_buf out = {0};
+    add_defaults(exchange);
     append_head(exchange, exchange->status, body.len, &out);
     if (!exchange->is_head)
         tt_buf_append_str(&out, body);
@@ -191,7 +206,7 @@ static void add_head(struct tt_http_exchange *exchange)
     tt_http_response_ready(exchange);
 }
 
-/* False when there is an answer already: this one is to be dropped. */
+/* False if there is an answer already: this one must be dropped. */
 static bool begin_answer(struct tt_http_exchange *exchange, int status)
 {
     bool second = tt_exchange_is_answered(exchange);
@@ -206,10 +221,26 @@ static bool begin_answer(struct tt_http_exchange *exchange, int status)
     return true;
 }
 
-/* The library takes no answer now. */
+/* The library accepts no answer now. */
 static bool is_past(const struct tt_http_exchange *exchange)
 {
     return exchange->state == TT_HTTP_BYPASS || exchange->state == TT_HTTP_PAUSED;
+}
+
+uint64_t tt_http_owner(const struct tt_http_exchange *exchange, int64_t user_id)
+{
+    struct tt_str remote = user_id ? (struct tt_str){0} : tt_http_remote(exchange);
+    uint64_t owner = (uint64_t)user_id;
+    for (size_t i = 0; i < remote.len; i++) /* FNV-1a; the highest bit: no user has it */
+        owner = ((owner ^ (unsigned char)remote.data[i]) * 0x100000001b3u) | (uint64_t)1 << 63;
+    return owner;
+}
+
+int tt_http_may_send(struct tt_http_exchange *exchange, int64_t user_id, size_t bytes,
+                     struct tt_err *err)
+{
+    exchange->unread.owner = tt_http_owner(exchange, user_id);
+    return tt_unread_check(exchange->unread.owner, bytes, err);
 }
 
 void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf *body)
@@ -226,8 +257,11 @@ void tt_http_reply(struct tt_http_exchange *exchange, int status, struct tt_buf 
         tt_buf_free(body);
         return;
     }
+    size_t len = body->len;
     if (!exchange->gone)
         exchange->response = make_response(body);
+    if (exchange->response)
+        tt_unread_set(&exchange->unread, len);
     if (!exchange->response)
         tt_buf_free(body);
     add_head(exchange);

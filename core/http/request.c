@@ -1,13 +1,8 @@
-/* What a handler asks about its request. Headers are read where the library has them; their values
- * lose the blanks behind them, which it leaves on. Cookies are parsed here: the library's parser
+/* A handler's view of its request. Headers are read in the library's memory, which leaves trailing
+ * blanks on values; they are trimmed here. Cookies are parsed here, because the library's parser
  * looks at one Cookie header only. */
 #include "base/url.h"
 #include "http/http_internal.h"
-
-struct each {
-    void (*cb)(void *arg, struct tt_str name, struct tt_str value);
-    void *arg;
-};
 
 struct tt_str tt_http_method(const struct tt_http_exchange *exchange)
 {
@@ -53,6 +48,8 @@ struct tt_str tt_http_header(struct tt_http_exchange *exchange, const char *name
 {
     const char *value = NULL;
     size_t len = 0;
+    if (exchange->authority.data && strcasecmp(name, "Host") == 0)
+        return exchange->authority;
     if (MHD_lookup_connection_value_n(exchange->mhd, MHD_HEADER_KIND, name, strlen(name), &value,
                                       &len) != MHD_YES)
         return (struct tt_str){0};
@@ -60,34 +57,19 @@ struct tt_str tt_http_header(struct tt_http_exchange *exchange, const char *name
     return trimmed.data ? trimmed : TT_STR("");
 }
 
-static enum MHD_Result on_each(void *arg, enum MHD_ValueKind kind, const char *name,
-                               size_t name_len, const char *value, size_t value_len)
-{
-    const struct each *each = arg;
-    (void)kind;
-    each->cb(each->arg, tt_str_of(name, name_len),
-             tt_str_trim(tt_str_of(value ? value : "", value_len)));
-    return MHD_YES;
-}
-
-void tt_http_each_header(struct tt_http_exchange *exchange,
-                         void (*cb)(void *arg, struct tt_str name, struct tt_str value), void *arg)
-{
-    struct each each = {cb, arg};
-    MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, on_each, &each);
-}
-
 struct cookie {
     struct tt_str name;
     struct tt_str value;
 };
 
-static void on_cookie_header(void *arg, struct tt_str name, struct tt_str value)
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_len, const char *text, size_t text_len)
 {
     struct cookie *cookie = arg;
-    struct tt_str pair;
-    if (cookie->value.data || !value.data || !tt_str_eq_nocase(name, TT_STR("cookie")))
-        return;
+    struct tt_str pair, value = tt_str_of(text ? text : "", text_len);
+    (void)kind;
+    if (!tt_str_eq_nocase(tt_str_of(name, name_len), TT_STR("cookie")))
+        return MHD_YES;
     while (!cookie->value.data && tt_str_split(&value, ';', &pair)) {
         ptrdiff_t equals = tt_str_find(pair, '=');
         if (equals < 0)
@@ -100,12 +82,13 @@ static void on_cookie_header(void *arg, struct tt_str name, struct tt_str value)
             cookie->value.data[cookie->value.len - 1] == '"')
             cookie->value = tt_str_of(cookie->value.data + 1, cookie->value.len - 2);
     }
+    return cookie->value.data ? MHD_NO : MHD_YES;
 }
 
 struct tt_str tt_http_cookie(struct tt_http_exchange *exchange, const char *name)
 {
     struct cookie cookie = {.name = tt_str_from(name)};
-    tt_http_each_header(exchange, on_cookie_header, &cookie);
+    MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, on_header, &cookie);
     return cookie.value;
 }
 

@@ -1,8 +1,8 @@
-/* A trie over path segments. A node has static children and at most one child for "any segment"; a
- * static one wins, and when it leads nowhere the search comes back and tries the other: "/a/first"
- * and "/a/:id" live together, also with different tails. Parameter names belong to the route and
- * not to the node, so two routes may name the same place differently. Segments are compared
- * percent-encoded as they came; an empty parameter does not match. */
+/* A trie over path segments. A node has static children and at most one child for "any segment". A
+ * static child wins; if it leads nowhere, the search returns and tries the other: "/a/first" and
+ * "/a/:id" can exist together, also with different continuations. Parameter names belong to the
+ * route and not to the node, so two routes may name the same segment differently. Segments are
+ * compared percent-encoded as they arrived; an empty parameter does not match. */
 #include "http/router.h"
 
 #include "base/mem.h"
@@ -69,7 +69,7 @@ void tt_router_free(struct tt_router *router)
     free(router);
 }
 
-/* The path between the first and the last slash; "/" and "/a/" lose the trailing one. */
+/* The path between the first and the last slash; "/" and "/a/" lose the trailing slash. */
 static struct tt_str inner(struct tt_str path)
 {
     path = tt_str_of(path.data + 1, path.len - 1);
@@ -78,7 +78,7 @@ static struct tt_str inner(struct tt_str path)
     return path;
 }
 
-/* Cuts the first segment off; false when nothing is left. */
+/* Cuts off the first segment; false if nothing is left. */
 static bool cut_segment(struct tt_str *rest, struct tt_str *segment)
 {
     if (!rest->data)
@@ -116,8 +116,8 @@ static bool static_is_valid(struct tt_str segment)
     return segment.len > 0;
 }
 
-/* Walks the pattern, making nodes, and notes the names. NULL when the pattern is bad; nodes made
- * until then stay, without routes they match nothing. */
+/* Walks the pattern, creates nodes and collects the names. NULL if the pattern is invalid; nodes
+ * created until then remain, but without routes they match nothing. */
 static struct node *make_path(struct tt_router *router, struct route *route)
 {
     struct node *node = &router->root;
@@ -223,7 +223,7 @@ static void allow_add(struct tt_router_match *match, const char *method)
         snprintf(match->allow + len, sizeof(match->allow) - len, "%s%s", len ? ", " : "", method);
 }
 
-/* The path is right and the method is not: what could be asked here. */
+/* The path exists, but not with this method: lists the methods that it has. */
 static void allow_node(struct tt_router_match *match, const struct node *node)
 {
     match->value = -2;
@@ -243,7 +243,7 @@ static bool search_child(const struct node *child, struct tt_str rest, struct tt
     return child && search_node(child, rest, method, match);
 }
 
-/* Goes down one segment, the static child first. */
+/* Descends one segment, the static child first. */
 static bool search_node(const struct node *node, struct tt_str rest, struct tt_str method,
                         struct tt_router_match *match)
 {

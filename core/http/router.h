@@ -1,6 +1,6 @@
-/* Routes: method and path pattern to a number. Patterns are "/api/files/:file_id"; every pattern
- * matches with and without a trailing slash; static segments win over parameters. Built once per
- * script generation, read-only afterwards. */
+/* Routes: from method and path pattern to a number. Patterns are like "/api/files/:file_id"; every
+ * pattern matches with and without a trailing slash; static segments win over parameters. Built
+ * once per script generation, read-only afterwards. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -11,7 +11,7 @@ struct tt_router;
 struct tt_router *tt_router_new(void);
 void tt_router_free(struct tt_router *router);
 
-/* `value` >= 0 is what a match returns. Fails with code "duplicate_route" or "invalid_route" (bad
+/* A match returns `value`, which is >= 0. Fails with code "duplicate_route" or "invalid_route" (bad
  * pattern, more than TT_ROUTER_PARAMS_MAX parameters). HEAD is served by GET routes. */
 int tt_router_add(struct tt_router *router, struct tt_str method, struct tt_str pattern, int value,
                   struct tt_err *err);

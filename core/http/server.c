@@ -1,12 +1,14 @@
-/* The library's daemon inside our loop. Its epoll fd is watched level-triggered and it runs in that
- * callback, so that what its handlers put on the ready list still runs in the same tick; what was
- * resumed in a tick is run over at its end, once. The traps: its own polling threads and
- * MHD_run_wait stall when a multiple of 128 events is ready, so only MHD_run is used; after every
- * run MHD_get_timeout must be asked, 0 means that it has work which no descriptor announces; and
- * stopping it while a connection is suspended aborts the process. Does no timeouts (deadline.c):
- * the library scans connections that have one of their own. */
+/* The library's daemon inside our loop. Its epoll fd is watched level-triggered, and the daemon
+ * runs in that callback, so that what its handlers put on the ready list still runs in the same
+ * tick; connections resumed in a tick are run once at its end. Three traps. The library's own
+ * polling threads and MHD_run_wait stall when a multiple of 128 events is ready, so only MHD_run is
+ * used. After every run MHD_get_timeout must be called; 0 means that the library has work that no
+ * descriptor announces. And stopping the daemon while a connection is suspended aborts the process.
+ * Timeouts are in deadline.c, because the library scans all connections that have one of its own.
+ */
 #include "http/http_internal.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -15,9 +17,10 @@
 #define HEAD_MAX        (16 * 1024)
 #define HEAD_TIMEOUT_MS 5000
 #define IDLE_TIMEOUT_MS 60000
+#define CROWD           500 /* connections; the memory of fewer is kept for the next ones */
 
-/* One call takes at most ~10 connections off the listen queue and sends one answer of a pipeline;
- * a few runs at once save ticks, a bound keeps the rest of the worker alive. */
+/* One call accepts at most about 10 connections and sends one answer of a pipeline; a few runs at
+ * once save ticks, and the bound protects the rest of the worker. */
 static void run(struct tt_http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait = 0;
@@ -82,6 +85,8 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
             conn, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
         tt_phase_enter(conn, TT_PHASE_OPEN);
         server->connections++;
+        if (server->connections > server->connections_peak)
+            server->connections_peak = server->connections;
         *context = conn;
         tt_deadline_make_room(server);
     } else if (conn) {
@@ -89,14 +94,28 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
         conn_put(conn);
         server->connections--;
         *context = NULL;
-        /* At its limit the library takes the listen socket out of its epoll set, and puts it back
-         * only at the beginning of a run: without one, nobody would ever get in again. */
+        /* At its limit the library removes the listen socket from its epoll set, and adds it again
+         * only at the beginning of a run: without a run nobody could ever connect again. */
         tt_server_run_soon(server);
     }
 }
 
-/* The target is taken raw in tt_exchange_on_target; the library's decoding in place would break the
- * guard's look at the raw head. */
+/* malloc keeps what was freed below something that is still in use, and it walks the whole heap to
+ * give that back: so only when most have left, and nothing is in a hurry. */
+void tt_server_rest(struct tt_http_server *server)
+{
+    struct tt_list *node;
+
+    if (server->connections_peak < CROWD || server->connections > server->connections_peak / 8)
+        return;
+    server->connections_peak = server->connections;
+    while ((node = tt_list_pop_front(&server->pool)))
+        free(tt_list_entry(node, struct tt_http_conn, node));
+    malloc_trim(0);
+}
+
+/* tt_exchange_on_target takes the raw target; the library's decoding in place would break the
+ * guard's check of the raw head. */
 static size_t on_unescape(void *arg, struct MHD_Connection *mhd, char *text)
 {
     (void)arg;
@@ -115,7 +134,7 @@ static void set_defaults(struct tt_http_settings *settings)
         settings->idle_timeout_ms = IDLE_TIMEOUT_MS;
     if (settings->connections_max > 0)
         return;
-    /* Half of the descriptors: a stream has an upstream connection beside the client's. */
+    /* Half of the descriptors: a stream has an upstream connection besides the client's. */
     settings->connections_max = 1000;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4 * 1000 * 1000)
         settings->connections_max = limit.rlim_cur > 384 ? (int)(limit.rlim_cur - 256) / 2 : 64;
@@ -124,16 +143,16 @@ static void set_defaults(struct tt_http_settings *settings)
 static int daemon_start(struct tt_http_server *server, struct tt_err *err)
 {
     const struct tt_http_settings *s = &server->settings;
-    const unsigned flags =
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (s->address ? 0 : MHD_USE_NO_LISTEN_SOCKET);
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                           (s->address ? 0 : MHD_USE_NO_LISTEN_SOCKET);
     server->daemon = MHD_start_daemon(
         flags, 0, tt_peer_on_accept, server, tt_exchange_on_call, server,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->head_max, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)s->connections_max, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
-        tt_exchange_on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server,
-        MHD_OPTION_NOTIFY_COMPLETED, tt_exchange_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, s->address ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END,
-        server->listen_fd, MHD_OPTION_END);
+        MHD_OPTION_EXTERNAL_LOGGER, tt_refusal_on_log, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        s->head_max, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections_max,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, tt_exchange_on_target, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server, MHD_OPTION_NOTIFY_COMPLETED,
+        tt_exchange_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        s->address ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, server->listen_fd, MHD_OPTION_END);
     if (!server->daemon)
         return tt_err_set(err, 500, "listen_failed", "the HTTP library does not start on %s",
                           s->address ? s->address : "a connection of our own");
@@ -193,8 +212,8 @@ void tt_http_server_quiesce(struct tt_http_server *server)
 {
     if (server->quiescing)
         return;
-    /* What waits in the listen queue has reached us as far as its client knows: take it in, closing
-     * the socket would reset it. */
+    /* For its client, a connection in the listen queue has already reached us. Accept it, because
+     * closing the socket would reset it. */
     if (server->daemon && !server->running)
         for (int i = 0; i < RUNS_AT_ONCE; i++)
             MHD_run(server->daemon);
@@ -221,7 +240,7 @@ int tt_http_server_port(const struct tt_http_server *server)
     return server->port;
 }
 
-/* Whoever is suspended must be resumed and run over before the daemon stops, or it aborts. */
+/* Suspended connections must be resumed and run before the daemon stops, or it aborts. */
 static void daemon_stop(struct tt_http_server *server)
 {
     tt_list_for_each (node, &server->exchanges) {

@@ -1,7 +1,7 @@
-/* An exchange's state and memory: the ground that the other files stand on. Every change of state
- * goes through move() below, which knows all steps (they are explained in http_internal.h) and
- * keeps the list of exchanges that the handler knows. A state in which the library is suspended is
- * entered and left only together with the library. */
+/* An exchange's state and memory, on which the other files build. Every change of state goes
+ * through move() below, which has all transitions (http_internal.h explains them) and maintains the
+ * list of exchanges that the handler has. A state in which the library is suspended is entered and
+ * left only together with the library. */
 #include "http/http_internal.h"
 
 #include <assert.h>
@@ -12,7 +12,7 @@
 
 static const unsigned next_states[TT_HTTP_STATE_COUNT] = {
     [TT_HTTP_IDLE] = BIT(HEAD),
-    [TT_HTTP_HEAD] = BIT(BODY) | BIT(IDLE),
+    [TT_HTTP_HEAD] = BIT(BODY) | BIT(BYPASS) | BIT(IDLE),
     [TT_HTTP_BODY] = BIT(BYPASS) | BIT(PAUSED) | BIT(REQUESTED) | BIT(ANSWERED) | OVER_OR_CUT,
     [TT_HTTP_BYPASS] = BIT(BODY) | BIT(PAUSED) | BIT(ANSWERED) | BIT(WRITTEN) | OVER_OR_CUT,
     [TT_HTTP_PAUSED] = BIT(BODY) | BIT(ANSWERED) | BIT(WRITTEN) | BIT(CUT),

@@ -1,12 +1,13 @@
-/* Streams go past the library. It sends the head and is suspended; then we send the chunks to the
- * connection's socket ourselves, at most once per stream and tick; at the end the library is
- * resumed and writes the last chunk, so that keep-alive survives. The library's own way costs half
- * as much again: a resume, a walk of all suspended connections and a copy for every chunk. The
- * traps: the library calls the content reader only after the whole head has left, so that call is
+/* Streams are sent without the library. It sends the head and is suspended; then we send the chunks
+ * to the connection's socket ourselves, at most once per stream and tick; at the end the library is
+ * resumed and writes the last chunk, so that keep-alive continues. The library's own way costs half
+ * as much again: a resume, a walk over all suspended connections and a copy for every chunk. The
+ * traps: the library calls the content reader only after the whole head is sent, so that call is
  * the sign that the socket is ours; a reader that returns 0 without suspending spins; bytes that
- * the socket did not take must leave before anything newer is framed; and for HEAD the library
+ * the socket did not accept must be sent before anything newer is framed; and for HEAD the library
  * would write the last chunk too. HTTP/1.0 gets plain bytes and a close, by the same path. */
 #include "http/http_internal.h"
+#include "http/library_memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,8 +15,9 @@
 
 #define KEEP_OUT 4096 /* a buffer larger than this is freed when it is empty */
 
-/* Gives the connection back: the reader is asked once more and says that this was all. To a client
- * that left there is nothing more to say, the library may not even have had a response from us. */
+/* Returns the connection to the library: the reader is called once more and reports the end. For a
+ * client that has left there is nothing more to send, and the library may not even have had a
+ * response from us. */
 static void finish(struct tt_http_exchange *exchange)
 {
     tt_exchange_resume(exchange, exchange->gone ? TT_HTTP_CUT : TT_HTTP_FINISHED);
@@ -39,7 +41,7 @@ static void release_out(struct tt_http_stream *stream)
         tt_buf_clear(&stream->out);
 }
 
-/* Sends what is in `out` as one chunk; what the socket does not take becomes `pending`. */
+/* Sends `out` as one chunk; what the socket does not accept becomes `pending`. */
 static void send_out(struct tt_http_stream *stream)
 {
     struct tt_http_exchange *exchange = stream->exchange;
@@ -63,12 +65,18 @@ static void send_out(struct tt_http_stream *stream)
     }
     keep_rest(stream, parts, count, sent > 0 ? (size_t)sent : 0);
     release_out(stream);
-    if (stream->pending.len > 0)
-        tt_gone_watch(exchange, true);
+    if (stream->pending.len == 0)
+        return;
+    tt_gone_watch(exchange, true);
+    /* Whoever is cut off can come back to the same place. */
+    if (tt_unread_check(exchange->unread.owner, stream->pending.len, NULL) != 0)
+        tt_gone_mark(exchange);
+    else
+        tt_unread_set(&exchange->unread, stream->pending.len);
 }
 
-/* Until the socket says no: edge-triggered, there is no second event for the same room. True when
- * nothing is pending any more. */
+/* Sends until the socket is full: it is edge-triggered, so the same room causes no second event.
+ * True if nothing is pending any more. */
 static bool send_pending(struct tt_http_stream *stream)
 {
     struct tt_http_exchange *exchange = stream->exchange;
@@ -88,11 +96,12 @@ static bool send_pending(struct tt_http_stream *stream)
         tt_buf_consume(&stream->pending, (size_t)sent);
     }
     tt_buf_free(&stream->pending);
+    tt_unread_set(&exchange->unread, 0);
     tt_gone_watch(exchange, false);
     return true;
 }
 
-/* One stream's part of the end of a tick. */
+/* One stream's work at the end of a tick. */
 static void stream_tick(struct tt_http_stream *stream)
 {
     struct tt_http_exchange *exchange = stream->exchange;
@@ -141,24 +150,23 @@ static void due_if_any(struct tt_http_stream *stream)
         tt_exchange_stream_due(stream->exchange);
 }
 
-/* The library asks for content: first when the head has left, then once more after finish(). */
+/* The library asks for content: first when the head is sent, then once more after finish(). */
 static ssize_t reader(void *arg, uint64_t position, char *buf, size_t max)
 {
     struct tt_http_exchange *exchange = arg;
     (void)position;
-    (void)buf;
-    (void)max;
     if (exchange->state == TT_HTTP_FINISHED)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (exchange->state != TT_HTTP_SENDING)
         return MHD_CONTENT_READER_END_WITH_ERROR;
+    tt_library_give_back(buf, max);
     tt_exchange_suspend(exchange, TT_HTTP_STREAMING);
     tt_gone_watch(exchange, false);
     due_if_any(&exchange->stream);
     return 0;
 }
 
-/* HEAD: the library has no answer without length and without a body that keeps the connection. */
+/* HEAD: the library has no answer that lacks both a length and a body and keeps the connection. */
 static struct MHD_Response *make_response(struct tt_http_exchange *exchange)
 {
     struct MHD_Response *response =
@@ -180,7 +188,7 @@ tt_http_stream_open(struct tt_http_exchange *exchange, int status,
     stream->arg = arg;
     exchange->status = status;
     if (exchange->gone && exchange->state == TT_HTTP_WAITING) {
-        tt_exchange_move(exchange, TT_HTTP_STREAMING); /* swallows everything until its end */
+        tt_exchange_move(exchange, TT_HTTP_STREAMING); /* drops everything until its end */
         return stream;
     }
     if (!exchange->gone)
@@ -203,7 +211,7 @@ void tt_http_stream_wake(struct tt_http_stream *stream)
 struct tt_buf *tt_http_stream_out(struct tt_http_stream *stream)
 {
     if (stream->exchange->gone)
-        tt_buf_clear(&stream->out); /* nobody reads it */
+        tt_buf_clear(&stream->out); /* nobody will read it */
     return &stream->out;
 }
 

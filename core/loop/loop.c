@@ -73,6 +73,11 @@ uint64_t tt_loop_now(const struct tt_loop *loop)
     return loop->now_ms;
 }
 
+bool tt_loop_in_tick(const struct tt_loop *loop)
+{
+    return loop->in_tick;
+}
+
 void tt_loop_again(struct tt_loop *loop)
 {
     loop->again = true;

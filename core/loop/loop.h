@@ -71,8 +71,12 @@ struct tt_hook {
 #define TT_RANK_REPLY  10 /* upstream bytes were read: wake readers, free finished handles */
 #define TT_RANK_STREAM 20 /* frames are joined and sent */
 #define TT_RANK_HTTP   30 /* the HTTP library handles connections that were resumed */
+#define TT_RANK_UNLOCK 40 /* what was kept for the rest of the tick is given back */
 void tt_loop_hook(struct tt_loop *loop, struct tt_hook *hook);
 void tt_loop_unhook(struct tt_hook *hook);
+
+/* Whether a tick is under way: its hooks are still to come, or run. */
+bool tt_loop_in_tick(const struct tt_loop *loop);
 
 /* The next tick does not wait. */
 void tt_loop_again(struct tt_loop *loop);

@@ -1,7 +1,7 @@
 /* Host names to addresses with getaddrinfo on the aux pool, since libcurl's own resolver threads
  * freeze a worker when a handle is removed while they run. Three short cuts: a literal address and
  * "localhost" (RFC 6761: always the loopback, also in a root without /etc/hosts) are answered at
- * once; an answer is cached for a minute, a failure for 5 s (getaddrinfo reports no TTL); equal
+ * once; an answer is cached for a minute, a failure for a while (getaddrinfo reports no TTL); equal
  * lookups in progress are shared, whichever loop asks. An answer goes by mail to each caller's own
  * loop, so no loop depends on another one still running. Checks no address: egress does that. */
 #include "loop/resolve.h"
@@ -150,10 +150,13 @@ static bool cache_get(struct tt_resolver *resolver, const char *host, struct ans
     return true;
 }
 
-static void cache_put(struct tt_resolver *resolver, const char *host, const struct answer *answer)
+static void cache_put(struct tt_resolver *resolver, const char *host, const struct answer *answer,
+                      uint64_t took_ms)
 {
     struct entry *entry = tt_map_get(resolver->cache, tt_str_from(host));
     uint64_t ttl_ms = answer->count ? resolver->answer_ttl_ms : resolver->failure_ttl_ms;
+    if (!answer->count && ttl_ms < took_ms * 4)
+        ttl_ms = took_ms * 4;
     if (entry)
         cache_drop(resolver, entry);
     else if (tt_map_count(resolver->cache) >= CACHE_MAX)
@@ -275,12 +278,13 @@ static void lookup_close(struct lookup *lookup)
 
 /* An asker leaves the list and gets its mail under one lock: a cancel sees either both or neither.
  * Posting never blocks; the first thing that a posted asker does at its end is to take the lock. */
-static void lookup_answer(struct lookup *lookup, const struct answer *answer, bool keep)
+static void lookup_answer(struct lookup *lookup, const struct answer *answer, bool keep,
+                          uint64_t took_ms)
 {
     struct tt_list *node;
     pthread_mutex_lock(&lookup->resolver->lock);
     if (keep)
-        cache_put(lookup->resolver, lookup->host, answer);
+        cache_put(lookup->resolver, lookup->host, answer, took_ms);
     while ((node = tt_list_pop_front(&lookup->askers))) {
         struct asker *asker = tt_list_entry(node, struct asker, node);
         memcpy(&asker->answer, answer, answer_size(answer->count));
@@ -299,19 +303,20 @@ static void lookup_run(struct tt_aux_job *job)
         return;
     }
     pthread_mutex_unlock(&lookup->resolver->lock);
+    uint64_t begun_ms = tt_clock_mono_ms();
     ask_system(lookup->host, &answer);
-    lookup_answer(lookup, &answer, true);
+    lookup_answer(lookup, &answer, true, tt_clock_mono_ms() - begun_ms);
 }
 
 static void lookup_drop(struct tt_aux_job *job)
 {
     const struct answer failure = {.count = 0};
-    lookup_answer(TT_CONTAINER_OF(job, struct lookup, job), &failure, false);
+    lookup_answer(TT_CONTAINER_OF(job, struct lookup, job), &failure, false, 0);
 }
 
 /* Under the lock. The job has no `done`, so it depends on no loop. */
 static int lookup_start(struct tt_resolver *resolver, const char *host, struct asker *asker,
-                        struct tt_err *err)
+                        uint64_t owner, struct tt_err *err)
 {
     struct lookup *lookup = tt_map_get(resolver->pending, tt_str_from(host));
     if (!lookup) {
@@ -319,6 +324,7 @@ static int lookup_start(struct tt_resolver *resolver, const char *host, struct a
         lookup->resolver = resolver;
         lookup->job.run = lookup_run;
         lookup->job.drop = lookup_drop;
+        lookup->job.owner = owner;
         tt_list_init(&lookup->askers);
         memcpy(lookup->host, host, strlen(host) + 1);
         if (tt_aux_submit(resolver->aux, NULL, &lookup->job, err) != 0) {
@@ -363,7 +369,7 @@ int tt_resolve_start(struct tt_resolver *resolver, struct tt_loop *loop, struct 
     if (direct || cache_get(resolver, name, &asker->answer))
         tt_loop_defer(loop, &asker->deferred);
     else
-        status = lookup_start(resolver, name, asker, err);
+        status = lookup_start(resolver, name, asker, resolve->owner, err);
     if (status == 0)
         resolver->refs++;
     pthread_mutex_unlock(&resolver->lock);

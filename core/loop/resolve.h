@@ -1,6 +1,7 @@
 /* Host names to addresses, off the loop (libcurl's own threads would freeze a worker when a handle
- * is removed while they run). getaddrinfo runs on an aux pool, with a small process-wide cache: 60
- * s for answers, 5 s for failures. Equal lookups that are in progress are shared. */
+ * is removed while they run). getaddrinfo runs on an aux pool of its own, with a small process-wide
+ * cache: 60 s for answers; 5 s for failures, or four times as long as they took, so that a silent
+ * name server is not waited for again and again. Equal lookups that are in progress are shared. */
 #pragma once
 #include "loop/aux.h"
 
@@ -20,6 +21,7 @@ struct tt_resolver *tt_resolver_new(struct tt_aux *aux);
 void tt_resolver_free(struct tt_resolver *resolver);
 
 struct tt_resolve {
+    uint64_t owner; /* whose turn a lookup takes, see loop/aux.h */
     /* On the loop; count 0 = failed (code "dns_failed", 502). Never called from inside
      * tt_resolve_start. */
     void (*on_done)(struct tt_resolve *resolve, const struct tt_address *addresses, size_t count);

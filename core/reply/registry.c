@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "reply/reply_users.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 struct tt_registry {
     pthread_mutex_t lock;
     int waiting_max;
+    struct tt_reply_users users;
     struct tt_map *queues;  /* "user:session" -> struct queue */
     struct tt_map *replies; /* message id -> struct entry */
     struct tt_err closed;   /* status != 0: no turn is taken any more, for this reason */
@@ -23,7 +25,8 @@ struct tt_registry {
 
 struct queue {
     struct tt_str key; /* owned */
-    struct ticket *running;
+    int64_t user_id;
+    struct ticket *running; /* changed by set_running only */
     struct tt_list waiting;
     int waiting_count;
     struct entry *reply;    /* the latest added and not removed */
@@ -68,18 +71,19 @@ static struct tt_str session_key(char out[KEY_MAX], int64_t user_id, struct tt_s
     return tt_str_of(out, (size_t)n + len);
 }
 
-static struct tt_str message_key(const int64_t *message_id)
+static struct tt_str id_key(const int64_t *id)
 {
-    return tt_str_of((const char *)message_id, sizeof(*message_id));
+    return tt_str_of((const char *)id, sizeof(*id));
 }
 
-static struct queue *queue_make(struct tt_registry *registry, struct tt_str key)
+static struct queue *queue_make(struct tt_registry *registry, int64_t user_id, struct tt_str key)
 {
     struct queue *queue = tt_map_get(registry->queues, key);
     if (queue)
         return queue;
     queue = TT_NEW(struct queue);
     queue->key = tt_str_of(tt_strndup(key.data, key.len), key.len);
+    queue->user_id = user_id;
     tt_list_init(&queue->waiting);
     tt_map_put(registry->queues, queue->key, queue);
     return queue;
@@ -102,11 +106,35 @@ static void queue_drop_if_empty(struct tt_registry *registry, struct queue *queu
     free(queue);
 }
 
-struct tt_registry *tt_registry_new(int waiting_max)
+/* What ran makes room, unless another ticket follows it at once. */
+static void set_running(struct tt_registry *registry, struct queue *queue, struct ticket *ticket)
+{
+    if (queue->running && !ticket)
+        tt_reply_users_remove(&registry->users, queue->user_id);
+    queue->running = ticket;
+}
+
+int tt_registry_count_in(struct tt_registry *registry, int64_t user_id, struct tt_err *err)
+{
+    pthread_mutex_lock(&registry->lock);
+    int failed = tt_reply_users_add(&registry->users, user_id, err);
+    pthread_mutex_unlock(&registry->lock);
+    return failed;
+}
+
+void tt_registry_uncount(struct tt_registry *registry, int64_t user_id)
+{
+    pthread_mutex_lock(&registry->lock);
+    tt_reply_users_remove(&registry->users, user_id);
+    pthread_mutex_unlock(&registry->lock);
+}
+
+struct tt_registry *tt_registry_new(int waiting_max, int user_max)
 {
     struct tt_registry *registry = TT_NEW(struct tt_registry);
     pthread_mutex_init(&registry->lock, NULL);
     registry->waiting_max = waiting_max;
+    tt_reply_users_create(&registry->users, user_max);
     registry->queues = tt_map_new();
     registry->replies = tt_map_new();
     return registry;
@@ -131,6 +159,7 @@ void tt_registry_free(struct tt_registry *registry)
         free((char *)queue->key.data);
         free(queue);
     }
+    tt_reply_users_destroy(&registry->users);
     tt_map_free(registry->replies);
     tt_map_free(registry->queues);
     pthread_mutex_destroy(&registry->lock);
@@ -179,19 +208,29 @@ static void on_deferred(struct tt_deferred *deferred)
 }
 
 /* Under the lock; from any thread, so the news goes by mail. */
-static void admit_next(struct queue *queue)
+static void admit_next(struct tt_registry *registry, struct queue *queue)
 {
     struct tt_list *node = tt_list_pop_front(&queue->waiting);
-    queue->running = NULL;
+    struct ticket *next = node ? tt_list_entry(node, struct ticket, node) : NULL;
+    set_running(registry, queue, next);
     queue_forget_stop(queue);
-    if (!node)
+    if (!next)
         return;
-    struct ticket *next = tt_list_entry(node, struct ticket, node);
     queue->waiting_count--;
-    queue->running = next;
     next->state = TICKET_CALLED;
     next->by_mail = true;
     tt_loop_post(next->loop, &next->mail);
+}
+
+/* Under the lock: whether one more turn may wait or run. */
+static int enter_queue(struct tt_registry *registry, struct queue *queue, struct tt_err *err)
+{
+    if (!queue->running)
+        return tt_reply_users_add(&registry->users, queue->user_id, err);
+    if (queue->waiting_count >= registry->waiting_max)
+        return tt_err_set(err, 429, "session_busy", "%d turns wait in the session already",
+                          registry->waiting_max);
+    return 0;
 }
 
 int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_turn *turn,
@@ -205,11 +244,11 @@ int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_
         return tt_err_set(err, registry->closed.status, registry->closed.code, "%s",
                           registry->closed.message);
     }
-    struct queue *queue = queue_make(registry, key);
-    if (queue->running && queue->waiting_count >= registry->waiting_max) {
+    struct queue *queue = queue_make(registry, user_id, key);
+    if (enter_queue(registry, queue, err) != 0) {
+        queue_drop_if_empty(registry, queue);
         pthread_mutex_unlock(&registry->lock);
-        return tt_err_set(err, 429, "session_busy", "%d turns wait in the session already",
-                          registry->waiting_max);
+        return -1;
     }
     struct ticket *ticket = TT_NEW(struct ticket);
     ticket->registry = registry;
@@ -222,7 +261,7 @@ int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_
         tt_list_push_back(&queue->waiting, &ticket->node);
         queue->waiting_count++;
     } else {
-        queue->running = ticket;
+        set_running(registry, queue, ticket);
         ticket->state = TICKET_CALLED;
         tt_loop_defer(loop, &ticket->deferred);
     }
@@ -248,7 +287,7 @@ void tt_turn_leave(struct tt_turn *turn)
         tt_list_remove(&ticket->node);
         queue->waiting_count--;
     } else if (state != TICKET_ENDED) {
-        admit_next(queue);
+        admit_next(registry, queue);
     }
     ticket->state = TICKET_ENDED;
     ticket->queue = NULL;
@@ -282,7 +321,8 @@ static void ticket_end(struct ticket *ticket, const struct tt_err *reason)
 
 /* Under the lock: ends what waits, and what was called but does not know it yet. The reply that
  * runs is handed back with a reference, to be stopped outside. *ended: something else was there. */
-static struct tt_reply *queue_end(struct queue *queue, const struct tt_err *reason, bool *ended)
+static struct tt_reply *queue_end(struct tt_registry *registry, struct queue *queue,
+                                  const struct tt_err *reason, bool *ended)
 {
     struct tt_list *node;
     *ended = queue->waiting_count > 0 || (queue->running && !queue->reply);
@@ -291,7 +331,7 @@ static struct tt_reply *queue_end(struct queue *queue, const struct tt_err *reas
     queue->waiting_count = 0;
     if (queue->running && queue->running->state == TICKET_CALLED) {
         ticket_end(queue->running, reason);
-        queue->running = NULL;
+        set_running(registry, queue, NULL);
     }
     if (queue->reply)
         return tt_reply_ref(queue->reply->reply);
@@ -316,7 +356,7 @@ int64_t tt_registry_end_session(struct tt_registry *registry, int64_t user_id,
     pthread_mutex_lock(&registry->lock);
     struct queue *queue = tt_map_get(registry->queues, key);
     if (queue) {
-        reply = queue_end(queue, reason, &other);
+        reply = queue_end(registry, queue, reason, &other);
         queue_drop_if_empty(registry, queue);
     }
     pthread_mutex_unlock(&registry->lock);
@@ -350,7 +390,7 @@ void tt_registry_add(struct tt_registry *registry, struct tt_reply *reply, struc
     bool stop = false;
     entry->reply = tt_reply_ref(reply);
     pthread_mutex_lock(&registry->lock);
-    struct queue *queue = queue_make(registry, key);
+    struct queue *queue = queue_make(registry, tt_reply_user_id(reply), key);
     queue->holds++;
     entry->queue = queue;
     queue->reply = entry;
@@ -360,7 +400,7 @@ void tt_registry_add(struct tt_registry *registry, struct tt_reply *reply, struc
             reason = *queue->stopped;
         queue_forget_stop(queue);
     }
-    tt_map_put(registry->replies, message_key(&id), entry);
+    tt_map_put(registry->replies, id_key(&id), entry);
     pthread_mutex_unlock(&registry->lock);
     if (stop)
         tt_reply_stop(reply, reason.status ? &reason : NULL);
@@ -370,9 +410,9 @@ void tt_registry_remove(struct tt_registry *registry, struct tt_reply *reply)
 {
     int64_t id = tt_reply_message_id(reply);
     pthread_mutex_lock(&registry->lock);
-    struct entry *entry = tt_map_get(registry->replies, message_key(&id));
+    struct entry *entry = tt_map_get(registry->replies, id_key(&id));
     if (entry && entry->reply == reply) {
-        tt_map_remove(registry->replies, message_key(&id));
+        tt_map_remove(registry->replies, id_key(&id));
         if (entry->queue->reply == entry)
             entry->queue->reply = NULL;
         entry->queue->holds--;
@@ -391,7 +431,7 @@ struct tt_reply *tt_registry_find(struct tt_registry *registry, int64_t user_id,
 {
     struct tt_reply *found = NULL;
     pthread_mutex_lock(&registry->lock);
-    struct entry *entry = tt_map_get(registry->replies, message_key(&message_id));
+    struct entry *entry = tt_map_get(registry->replies, id_key(&message_id));
     if (entry && tt_reply_user_id(entry->reply) == user_id)
         found = tt_reply_ref(entry->reply);
     pthread_mutex_unlock(&registry->lock);
@@ -430,7 +470,7 @@ void tt_registry_stop_all(struct tt_registry *registry, const struct tt_err *rea
         queues[queue_count++] = value;
     for (size_t i = 0; i < queue_count; i++) {
         bool other;
-        struct tt_reply *reply = queue_end(queues[i], reason, &other);
+        struct tt_reply *reply = queue_end(registry, queues[i], reason, &other);
         if (reply)
             all[count++] = reply;
         queue_drop_if_empty(registry, queues[i]);

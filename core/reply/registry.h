@@ -5,7 +5,9 @@
 #include "reply/reply.h"
 
 struct tt_registry;
-struct tt_registry *tt_registry_new(int waiting_max); /* turns that may wait per session: 4 */
+/* `waiting_max` turns may wait per session; `user_max` replies of one user may run, 0 = any number.
+ */
+struct tt_registry *tt_registry_new(int waiting_max, int user_max);
 void tt_registry_free(struct tt_registry *registry);
 
 /* ---- turns ---- */
@@ -20,7 +22,8 @@ struct tt_turn { /* embed and zero */
 
 /* Queues for (user, session). 0: on_admitted comes on the loop, never from inside this call: with
  * NULL when the turn may begin, with "session_deleted" or "stopped" when the wait was ended. -1:
- * "session_busy" (429), or the reason of tt_registry_stop_all. Thread: loop. */
+ * "session_busy" or "too_many_replies" (429), or the reason of tt_registry_stop_all. A turn counts
+ * as a running reply of its user until it is left. Thread: loop. */
 int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_turn *turn,
                   int64_t user_id, struct tt_str session_id, struct tt_err *err);
 
@@ -36,6 +39,11 @@ int64_t tt_registry_end_session(struct tt_registry *registry, int64_t user_id,
 
 /* Sessions in which something runs or waits. Thread: any. */
 size_t tt_registry_count(struct tt_registry *registry);
+
+/* Counts a reply that needs no turn as a running one of its user, until tt_registry_uncount. Fails:
+ * "too_many_replies" (429). Thread: any. */
+int tt_registry_count_in(struct tt_registry *registry, int64_t user_id, struct tt_err *err);
+void tt_registry_uncount(struct tt_registry *registry, int64_t user_id);
 
 /* ---- replies ---- */
 

@@ -28,6 +28,7 @@ struct tt_reply_usage {
 struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings live with the reply */
     const char *status;   /* complete, stopped, error, interrupted */
     struct tt_err error;  /* error.status != 0: how it failed */
+    char detail[320];     /* what the upstream said of the failure, for its owner; "" = nothing */
     char finish_reason[32];
     struct tt_reply_usage usage;
     bool usage_estimated;  /* at least one of its numbers is our estimate: see tokens.h */

@@ -4,8 +4,6 @@
  * leaves nothing behind. No locks: a state is used by one thread at a time. */
 #include "script/allocator.h"
 
-#include "base/mem.h"
-
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

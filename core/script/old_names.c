@@ -17,6 +17,7 @@ static const struct core_name {
                                then the old one is made of it */
 } core_names[] = {
     {"tide.crypto", "random_hex", "random_hex_digits", "it takes digits, not bytes"},
+    {"tide.files", "keep", "store", NULL},
 };
 
 /* ---- looking names up ---- */

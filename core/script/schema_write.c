@@ -176,6 +176,15 @@ static void write_value(struct writing *writing, const struct place *place, int 
     }
 }
 
+void tt_schema_put(lua_State *L, const struct tt_schema *schema, int index,
+                   struct tt_json_writer *w)
+{
+    struct writing writing = {.L = L, .encoder.writer = *w};
+
+    write_value(&writing, &(struct place){NULL, schema}, lua_absindex(L, index), w->depth);
+    *w = writing.encoder.writer;
+}
+
 void tt_schema_write(lua_State *L, const struct tt_schema *schema, int index,
                      const struct tt_schema_listener *listener, struct tt_buf *out)
 {

@@ -24,6 +24,7 @@ struct tt_task {
     struct tt_task *parent, *root; /* NULL for a task that is nobody's child */
     struct tt_list children, sibling;
     int descendants; /* of a root */
+    uint64_t owner;  /* of a root */
     size_t taken;    /* bytes handed to a root and its descendants */
     bool left;       /* nobody waits for what it does any more */
 };
@@ -124,6 +125,17 @@ void tt_task_push_taken(lua_State *L, struct tt_str bytes)
 {
     tt_task_take(L, bytes.len);
     lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.len);
+}
+
+void tt_task_set_owner(struct tt_task *task, uint64_t owner)
+{
+    tt_task_root(task)->owner = owner;
+}
+
+uint64_t tt_task_owner(lua_State *L)
+{
+    struct tt_task *current = tt_vm_of(L)->current;
+    return current ? tt_task_root(current)->owner : 0;
 }
 
 bool tt_task_is_own_fault(const struct tt_task *task, const struct tt_err *error)
@@ -433,7 +445,7 @@ static int after_wait(lua_State *L, int status, lua_KContext context)
     struct tt_task *task = tt_vm_of(L)->current;
     (void)status;
     (void)context;
-    lua_settop(L, 0);
+    lua_settop(L, task->wait->arguments);
     luaL_checkstack(L, 8, "results");
     int results = push_results(task->wait, L);
     release_wait(task);

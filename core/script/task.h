@@ -27,6 +27,7 @@ struct tt_wait {
     const struct tt_wait_type *type;
     struct tt_task *task; /* NULL when nobody waits */
     struct tt_err err;    /* set: the call returns nil and this instead of results */
+    int arguments;        /* of the C function that waits: so many stay on the stack for `push` */
     bool done;
 };
 
@@ -79,6 +80,12 @@ bool tt_task_is_within(const struct tt_task *task, const struct tt_task *outer);
  * owns and the tasks within it are notified. */
 void tt_task_client_left(struct tt_task *task);
 bool tt_task_has_client(const struct tt_task *task);
+
+/* Whose work a task does, for the turns that users take on shared threads (loop/aux.h): a user's
+ * id, 0 = the server itself, or what tt_http_owner tells of a client that is nobody yet. Tasks
+ * within it do the same one's. */
+void tt_task_set_owner(struct tt_task *task, uint64_t owner);
+uint64_t tt_task_owner(lua_State *L); /* of the running task; 0 when none runs */
 
 /* ---- the scripts' fault ---- */
 

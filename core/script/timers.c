@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "script/value.h"
 
 #include <stdlib.h>
 

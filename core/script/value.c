@@ -3,13 +3,14 @@
  * turned into integers. */
 #include "script/value.h"
 
-#include "base/mem.h"
 #include "script/file_data.h"
 #include "script/task.h"
+#include "script/value_messages.h"
 #include "script/value_raw.h"
 #include "script/watchdog.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define EXACT_MAX   9007199254740992.0 /* 2^53 */
 #define SCRATCH_MAX (64u << 20)
@@ -120,6 +121,7 @@ void tt_value_setup(lua_State *L)
 {
     tt_value_file_setup(L);
     tt_value_raw_setup(L);
+    tt_value_messages_setup(L);
     lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");
@@ -204,8 +206,19 @@ static void integers(lua_State *L, int index)
     }
 }
 
+/* lua-cjson takes a buffer as long as the text by itself, and without memory it ends the process
+ * (exit 255, in its strbuf.c). Asked for here first, the reserve is given back in time. */
+static void check_memory(lua_State *L, struct tt_str text)
+{
+    void *probe = tt_try_realloc(NULL, text.len + 1);
+    free(probe);
+    if (!probe)
+        luaL_error(L, "not enough memory for a JSON text");
+}
+
 void tt_value_decode_valid(lua_State *L, struct tt_str text)
 {
+    check_memory(L, text);
     lua_getfield(L, LUA_REGISTRYINDEX, TT_CJSON_DECODE);
     lua_pushlstring(L, text.data, text.len);
     lua_call(L, 1, 1);
@@ -221,17 +234,53 @@ void tt_value_decode_valid(lua_State *L, struct tt_str text)
     }
 }
 
+void tt_value_push_json_text(lua_State *L, struct tt_str raw)
+{
+    if (!memchr(raw.data, '\\', raw.len)) {
+        lua_pushlstring(L, raw.data + 1, raw.len - 2);
+        return;
+    }
+    struct tt_buf *plain = tt_value_scratch(L);
+    tt_json_unescape(raw, NULL, plain);
+    lua_pushlstring(L, plain->data ? plain->data : "", plain->len);
+}
+
+/* As lua-cjson and integers() make it. */
+void tt_value_push_json_number(lua_State *L, const struct tt_json_value *value)
+{
+    char text[64];
+    const char *digits = text;
+    int64_t whole;
+
+    if (tt_json_to_i64(value, &whole) == 0) {
+        lua_pushinteger(L, whole);
+        return;
+    }
+    if (value->raw.len < sizeof(text)) {
+        memcpy(text, value->raw.data, value->raw.len);
+        text[value->raw.len] = '\0';
+    } else {
+        digits = lua_pushlstring(L, value->raw.data, value->raw.len);
+    }
+    double x = strtod(digits, NULL);
+    if (digits != text)
+        lua_pop(L, 1);
+    if (fabs(x) <= EXACT_MAX && floor(x) == x)
+        lua_pushinteger(L, (lua_Integer)x);
+    else
+        lua_pushnumber(L, x);
+}
+
 int tt_value_call_uncharged(lua_State *L, int arguments, int results, bool free)
 {
     bool collects = lua_gc(L, LUA_GCISRUNNING);
 
-    lua_gc(L, LUA_GCSTOP);
     if (free)
         tt_budget_pause();
     int status = lua_pcall(L, arguments, results, 0);
     if (free)
         tt_budget_renew();
-    if (collects)
+    if (collects && !lua_gc(L, LUA_GCISRUNNING))
         lua_gc(L, LUA_GCRESTART);
     return status;
 }

@@ -16,13 +16,22 @@ void tt_value_encode_body(lua_State *L, int index, struct tt_buf *out);
  * raise out of memory. */
 int tt_value_decode(lua_State *L, struct tt_str text, struct tt_err *err);
 
-/* lua_pcall of what decodes a client's bytes, whose bound is elsewhere. Lua's collector waits until
- * everything is built: nothing of it is garbage yet, and scanning it again and again would take
- * most of the time. With `free` the time is not the script's: for what it can ask for only once. */
+/* lua_pcall of what decodes a client's bytes, whose bound is elsewhere. What is called may stop
+ * Lua's collector when it builds much: nothing of it is garbage yet, and scanning it again and
+ * again would take most of the time. With `free` the time is not the script's: for what it can ask
+ * for only once. */
+#define TT_VALUE_MUCH                                                                              \
+    ((size_t)32 << 10) /* of weight (tt_json_weigh). Starting the collector again                  \
+                        * makes it work at once: not for less */
 int tt_value_call_uncharged(lua_State *L, int arguments, int results, bool free);
 
 /* Decodes JSON that is known to be valid. May raise out of memory. */
 void tt_value_decode_valid(lua_State *L, struct tt_str text);
+
+/* Pushes the text of a JSON string (with its quotes), and a JSON number as it is decoded: whole
+ * ones are integers. */
+void tt_value_push_json_text(lua_State *L, struct tt_str raw);
+void tt_value_push_json_number(lua_State *L, const struct tt_json_value *value);
 
 /* Pushes nil and the error as a table {code=, message=, status=}; returns 2. */
 int tt_value_push_error(lua_State *L, const struct tt_err *err);

@@ -4,6 +4,7 @@
 #include "script/value_encode.h"
 
 #include "script/file_data.h"
+#include "script/value_messages.h"
 #include "script/value_raw.h"
 
 #include <stdlib.h>
@@ -192,6 +193,8 @@ void tt_value_encode_at(lua_State *L, int index, struct tt_value_encoder *encode
             tt_json_raw(w, raw);
             break;
         }
+        if (tt_value_messages_encode(L, index, encoder, depth))
+            break;
         if (!tt_value_is_null(L, index))
             luaL_error(L, "json.encode: a %s cannot be encoded", luaL_typename(L, index));
         tt_json_null(w);

@@ -1,11 +1,10 @@
-/* The document is a string of Lua, which counts and collects it; `set` replaces it. Texts that are
- * looked into were valid once, so a walk that stops early means that something is absent. */
+/* The document is a string of Lua, or a part of one, which counts and collects it; `set` replaces
+ * it. Texts that are looked into were valid once, so a walk that stops early means that something
+ * is absent. */
 #include "script/value_raw.h"
 
 #include "script/task.h"
 #include "script/value_encode.h"
-
-#include <stdlib.h>
 
 #define CLASS       "tide.Raw"
 #define MEMBERS_MAX 16 /* that one call asks for */
@@ -13,7 +12,8 @@
 /* ---- values ---- */
 
 struct raw {
-    bool free; /* its first decoding */
+    struct tt_str part; /* of the string that is the user value */
+    bool free;          /* its first decoding */
 };
 
 /* Pushes one without a document. */
@@ -21,21 +21,38 @@ static struct raw *push_empty(lua_State *L)
 {
     struct raw *raw = lua_newuserdatauv(L, sizeof(*raw), 1);
 
-    raw->free = false;
+    *raw = (struct raw){0};
     luaL_setmetatable(L, CLASS);
     return raw;
+}
+
+/* Makes the string on top the whole document of the value at index. */
+static void set_text(lua_State *L, int index)
+{
+    struct raw *raw = lua_touserdata(L, index);
+
+    index = lua_absindex(L, index);
+    raw->part.data = lua_tolstring(L, -1, &raw->part.len);
+    lua_setiuservalue(L, index, 1);
 }
 
 void tt_value_raw_push(lua_State *L, struct tt_str json)
 {
     push_empty(L);
     tt_task_push_taken(L, json);
+    set_text(L, -2);
+}
+
+void tt_value_raw_push_part(lua_State *L, int text, struct tt_str part)
+{
+    text = lua_absindex(L, text);
+    push_empty(L)->part = part;
+    lua_pushvalue(L, text);
     lua_setiuservalue(L, -2, 1);
 }
 
-void tt_value_raw_push_client(lua_State *L, struct tt_str json)
+void tt_value_raw_let_free(lua_State *L)
 {
-    tt_value_raw_push(L, json);
     ((struct raw *)lua_touserdata(L, -1))->free = true;
 }
 
@@ -51,55 +68,23 @@ bool tt_value_raw_take_free(lua_State *L, int index)
 
 bool tt_value_raw(lua_State *L, int index, struct tt_str *json)
 {
-    if (!luaL_testudata(L, index, CLASS))
-        return false;
-    lua_getiuservalue(L, index, 1);
-    json->data = lua_tolstring(L, -1, &json->len);
-    lua_pop(L, 1);
-    return true;
+    const struct raw *raw = luaL_testudata(L, index, CLASS);
+
+    if (raw)
+        *json = raw->part;
+    return raw != NULL;
 }
 
 static struct tt_json_value check_raw(lua_State *L, int index)
 {
-    struct tt_str text = {0};
+    const struct raw *raw = luaL_checkudata(L, index, CLASS);
 
-    luaL_checkudata(L, index, CLASS);
-    tt_value_raw(L, index, &text);
-    return tt_json_value_of(text);
+    return tt_json_value_of(raw->part);
 }
 
-/* Pushes a string's text. */
-static void push_text(lua_State *L, struct tt_str raw)
-{
-    if (!memchr(raw.data, '\\', raw.len)) {
-        tt_task_push_taken(L, tt_str_of(raw.data + 1, raw.len - 2));
-        return;
-    }
-    struct tt_buf *plain = tt_value_scratch(L);
-    tt_json_unescape(raw, NULL, plain);
-    tt_task_push_taken(L, tt_str_of(plain->data ? plain->data : "", plain->len));
-}
-
-static void push_number(lua_State *L, const struct tt_json_value *value)
-{
-    char text[64];
-    int64_t whole;
-
-    if (tt_json_to_i64(value, &whole) == 0) {
-        lua_pushinteger(L, whole);
-    } else if (value->raw.len < sizeof(text)) {
-        memcpy(text, value->raw.data, value->raw.len);
-        text[value->raw.len] = '\0';
-        lua_pushnumber(L, strtod(text, NULL));
-    } else {
-        lua_pushlstring(L, value->raw.data, value->raw.len);
-        lua_pushnumber(L, strtod(lua_tostring(L, -1), NULL));
-        lua_remove(L, -2);
-    }
-}
-
-/* Pushes what a script gets of a part: a scalar as itself, all else as another raw value. */
-static void push_part(lua_State *L, const struct tt_json_value *value)
+/* Pushes what a script gets of a part of the value at `owner`: a scalar as itself, all else as
+ * another raw value. */
+static void push_part(lua_State *L, int owner, const struct tt_json_value *value)
 {
     switch (value->type) {
     case TT_JSON_NONE:
@@ -113,13 +98,15 @@ static void push_part(lua_State *L, const struct tt_json_value *value)
         lua_pushboolean(L, value->type == TT_JSON_TRUE);
         break;
     case TT_JSON_NUMBER:
-        push_number(L, value);
+        tt_value_push_json_number(L, value);
         break;
     case TT_JSON_STRING:
-        push_text(L, value->raw);
+        tt_value_push_json_text(L, value->raw);
         break;
     default:
-        tt_value_raw_push(L, value->raw);
+        lua_getiuservalue(L, owner, 1);
+        tt_value_raw_push_part(L, -1, value->raw);
+        lua_remove(L, -2);
     }
 }
 
@@ -184,7 +171,7 @@ static int raw_get(lua_State *L)
 
     value = walk(L, value, &path);
     value = part_of(L, &value, path);
-    push_part(L, &value);
+    push_part(L, 1, &value);
     return 1;
 }
 
@@ -207,7 +194,7 @@ static int raw_members(lua_State *L)
         }
     luaL_checkstack(L, count + 4, "raw");
     for (int i = 0; i < count; i++)
-        push_part(L, &found[i]);
+        push_part(L, 1, &found[i]);
     return count;
 }
 
@@ -248,7 +235,7 @@ static void write_object(lua_State *L, const struct tt_json_value *object, int c
     }
     tt_json_begin_object(w);
     while (tt_json_next_member(object, &cursor, &key, &value)) {
-        push_text(L, key);
+        tt_value_push_json_text(L, key);
         if (!is_in(L, changes, name)) {
             if (!is_in(L, without, name))
                 put_raw_member(w, key, value.raw);
@@ -347,7 +334,7 @@ static int raw_set(lua_State *L)
     if (done) {
         check_written(L, out);
         lua_pushlstring(L, out->data, out->len);
-        lua_setiuservalue(L, 1, 1);
+        set_text(L, 1);
         tt_value_raw_take_free(L, 1); /* it is not the client's any more */
     }
     lua_pushboolean(L, done);
@@ -376,27 +363,27 @@ static int raw_with(lua_State *L)
     write_object(L, &value, 2, 4, &encoder);
     push_empty(L);
     lua_pushlstring(L, out->data, out->len);
-    lua_setiuservalue(L, -2, 1);
+    set_text(L, -2);
     tt_buf_free(out); /* now: Lua does not see how large it is */
     return 1;
 }
 
 /* ---- walking ---- */
 
-/* Upvalues: the text, where the walk is, the next index. */
+/* Upvalues: a value with the text, where the walk is, the next index. */
 static int next_part(lua_State *L)
 {
-    struct tt_json_value value, container;
-    struct tt_str text, key;
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    struct tt_json_value value, container = check_raw(L, 1);
     size_t cursor = (size_t)lua_tointeger(L, lua_upvalueindex(2));
     lua_Integer index = lua_tointeger(L, lua_upvalueindex(3));
+    struct tt_str key;
 
-    text.data = lua_tolstring(L, lua_upvalueindex(1), &text.len);
-    container = tt_json_value_of(text);
     if (container.type == TT_JSON_OBJECT) {
         if (!tt_json_next_member(&container, &cursor, &key, &value))
             return 0;
-        push_text(L, key);
+        tt_value_push_json_text(L, key);
     } else {
         if (!tt_json_next(&container, &cursor, &value))
             return 0;
@@ -406,14 +393,16 @@ static int next_part(lua_State *L)
     lua_replace(L, lua_upvalueindex(2));
     lua_pushinteger(L, index + 1);
     lua_replace(L, lua_upvalueindex(3));
-    push_part(L, &value);
+    push_part(L, 1, &value);
     return 2;
 }
 
 static int raw_each(lua_State *L)
 {
-    check_raw(L, 1);
+    struct tt_json_value value = check_raw(L, 1);
+
     lua_getiuservalue(L, 1, 1);
+    tt_value_raw_push_part(L, -1, value.raw); /* which `set` does not change */
     lua_pushinteger(L, 0);
     lua_pushinteger(L, 0);
     lua_pushcclosure(L, next_part, 3);
@@ -440,8 +429,11 @@ static int raw_type(lua_State *L)
 
 static int raw_text(lua_State *L)
 {
-    check_raw(L, 1);
+    const struct raw *raw = luaL_checkudata(L, 1, CLASS);
+
     lua_getiuservalue(L, 1, 1);
+    if (lua_rawlen(L, -1) != raw->part.len)
+        lua_pushlstring(L, raw->part.data, raw->part.len);
     return 1;
 }
 

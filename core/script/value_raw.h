@@ -7,9 +7,12 @@
 /* Pushes one for a valid document. The bytes count as received (tt_task_take). */
 void tt_value_raw_push(lua_State *L, struct tt_str json);
 
-/* The same for a part of a request's body, whose weight is bounded (serve/request_json.h): the time
- * of its first decoding is not the script's. */
-void tt_value_raw_push_client(lua_State *L, struct tt_str json);
+/* The same for a part of the string at `text`, which is kept as long as the value is. */
+void tt_value_raw_push_part(lua_State *L, int text, struct tt_str part);
+
+/* The time of the first decoding of the value on top is not the script's: it is a part of a
+ * client's body, whose weight is bounded. */
+void tt_value_raw_let_free(lua_State *L);
 /* Whether the value at index is such a one that was not decoded yet; from now on it was. */
 bool tt_value_raw_take_free(lua_State *L, int index);
 

@@ -35,6 +35,7 @@ struct watch { /* of a thread */
     /* The thread and its handler: */
     lua_State *volatile L; /* what runs, inside an entry */
     volatile sig_atomic_t stopped;
+    bool paused_once; /* in this budget */
     /* The watchdog: */
     uint64_t seen, seen_cpu_ns;
     bool reported;
@@ -273,6 +274,7 @@ void tt_budget_begin(struct tt_budget *guard, lua_State *L, int64_t budget_ms)
         return;
     }
     watch->stopped = 0;
+    watch->paused_once = false;
     atomic_store_explicit(&watch->budget_ns,
                           (uint64_t)(budget_ms > 0 ? budget_ms : TT_BUDGET_RESUME_MS) * 1000000,
                           memory_order_relaxed);
@@ -331,6 +333,15 @@ void tt_budget_pause(void)
 {
     if (own && own->L)
         atomic_store(&own->running, 0);
+}
+
+bool tt_budget_pause_once(void)
+{
+    if (!own || !own->L || own->paused_once)
+        return false;
+    own->paused_once = true;
+    tt_budget_pause();
+    return true;
 }
 
 void tt_budget_renew(void)

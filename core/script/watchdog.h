@@ -42,6 +42,9 @@ void tt_budget_leave(lua_State *outer);
  * Code between them must not run Lua or leave by an error. */
 void tt_budget_pause(void);
 void tt_budget_renew(void);
+/* The same for work that a script may request again and again: the first of it in a budget is free.
+ * False: it was not the first, and nothing is paused. */
+bool tt_budget_pause_once(void);
 
 /* Whether the script that runs on this thread is being stopped. */
 bool tt_budget_stopped(void);

@@ -9,7 +9,6 @@ void tt_answer_json(struct tt_http_exchange *exchange, int status, struct tt_buf
 {
     tt_buf_putc(body, '\n');
     tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("application/json; charset=utf-8"));
-    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-store"));
     tt_http_reply(exchange, status, body);
 }
 
@@ -48,9 +47,26 @@ void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str 
     tt_json_str(w, value);
 }
 
+struct list_read {
+    struct tt_answer_list list;
+    struct tt_dispatcher *dispatcher;
+    struct tt_http_exchange *exchange;
+};
+
+static void answer_list(const struct list_read *read, struct tt_str array)
+{
+    struct tt_buf body = {0};
+    struct tt_json_writer w = {.buf = &body};
+
+    tt_json_begin_object(&w);
+    read->list.put_members(&w, array, read->dispatcher);
+    tt_json_end_object(&w);
+    tt_answer_json(read->exchange, 200, &body);
+}
+
 static void on_rows(struct tt_db_rows *rows, void *arg)
 {
-    const struct tt_answer_list *list = arg;
+    const struct list_read *read = arg;
     struct tt_buf array = {0};
     struct tt_json_writer w = {.buf = &array};
     struct tt_err err = {0};
@@ -58,25 +74,27 @@ static void on_rows(struct tt_db_rows *rows, void *arg)
 
     tt_json_begin_array(&w);
     while ((more = tt_db_next(rows, &err)) == TT_DB_ROW)
-        list->put_row(&w, rows);
+        read->list.put_row(&w, rows);
     tt_json_end_array(&w);
-    if (more != TT_DB_AGAIN)
-        list->on_done(tt_buf_str(&array), more == TT_DB_FAILED ? &err : NULL, list->arg);
+    if (more == TT_DB_FAILED)
+        tt_answer_error(read->dispatcher, read->exchange, &err, NULL, NULL);
+    else if (more != TT_DB_AGAIN)
+        answer_list(read, tt_buf_str(&array));
     tt_buf_free(&array);
 }
 
 void tt_answer_read_list(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
                          const struct tt_answer_list *list)
 {
-    struct tt_answer_list *kept = tt_arena_alloc(tt_http_arena(exchange), sizeof(*kept));
+    struct list_read *read = tt_arena_alloc(tt_http_arena(exchange), sizeof(*read));
     struct tt_db_query query = {.sql = list->sql};
     struct tt_db_pending *pending;
     struct tt_err err = {0};
 
-    *kept = *list;
-    if (tt_db_read(dispatcher->tide->chat.db, tt_dispatcher_loop(dispatcher), &query, on_rows, kept,
+    *read = (struct list_read){*list, dispatcher, exchange};
+    if (tt_db_read(dispatcher->tide->chat.db, tt_dispatcher_loop(dispatcher), &query, on_rows, read,
                    &pending, &err) != 0)
-        list->on_done(TT_STR(""), &err, list->arg);
+        tt_answer_error(dispatcher, exchange, &err, NULL, NULL);
 }
 
 void tt_answer_put_columns(struct tt_json_writer *w, const struct tt_db_rows *row,

@@ -19,16 +19,16 @@ void tt_answer_error(const struct tt_dispatcher *dispatcher, struct tt_http_exch
 void tt_answer_put_int(struct tt_json_writer *w, const char *key, int64_t value);
 void tt_answer_put_str(struct tt_json_writer *w, const char *key, struct tt_str value);
 
-/* Reads rows and passes on a JSON array of the values that `put_row` writes for each row, within
- * the call or later from the loop; or the error. */
+/* An answer with rows of the database: an object whose members `put_members` writes. `array` is
+ * JSON, with the value that `put_row` writes for each row. */
 struct tt_answer_list {
     struct tt_str sql;
     void (*put_row)(struct tt_json_writer *w, const struct tt_db_rows *row);
-    /* `array` is valid until it returns. */
-    void (*on_done)(struct tt_str array, const struct tt_err *err, void *arg);
-    void *arg;
+    void (*put_members)(struct tt_json_writer *w, struct tt_str array,
+                        const struct tt_dispatcher *dispatcher);
 };
-/* The dispatcher's loop must be attached to the database. Thread: worker. */
+/* Answers, within the call or later from the loop. The dispatcher's loop must be attached to the
+ * database. Thread: worker. */
 void tt_answer_read_list(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
                          const struct tt_answer_list *list);
 

@@ -67,6 +67,7 @@ bool tt_chunks_open(struct tt_request *request, int status)
         tt_http_reply(request->exchange, status, NULL);
         return false;
     }
+    tt_http_may_send(request->exchange, request->user_id, 0, NULL);
     request->stream = tt_http_stream_open(request->exchange, status, on_flush, request);
     if (!head)
         return request->stream != NULL;

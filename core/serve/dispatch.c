@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "http/origin.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
 #include "serve/error_shape.h"
@@ -68,6 +70,9 @@ void tt_request_fail(struct tt_request *request, const struct tt_request_error *
         tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
     snprintf(request->code, sizeof(request->code), "%s",
              !known && error->status ? error->code : text->code.data);
+    if (status == 429 && request->dispatcher->settings->route_stats)
+        tt_route_stats_add_refusal(request->dispatcher->settings->route_stats,
+                                   tt_str_from(request->code));
     tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
     if (error->detail && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",
@@ -130,7 +135,6 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
 
     if (!request || !request->generation)
         return;
-    struct tt_dispatcher *dispatcher = request->dispatcher;
     struct tt_str path = request->route ? request->route->path : TT_STR("-");
 
     tt_frames_close(request->frames);
@@ -140,9 +144,6 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
     if (request->lua_request)
         *request->lua_request = NULL;
     count_request(request);
-    dispatcher->requests++;
-    if (request->status >= 500)
-        dispatcher->errors_5xx++;
     tt_log(TT_LOG_INFO, "request", TT_F_STR("request_id", tt_http_request_id(exchange)),
            TT_F_STR("method", tt_http_method(exchange)), TT_F_STR("route", path),
            TT_F_INT("status", request->status), TT_F_INT("user_id", request->user_id),
@@ -165,12 +166,14 @@ static void add_cors(struct tt_request *request)
     struct tt_str origin = tt_http_header(exchange, "Origin");
     tt_http_add_header(exchange, TT_STR("Vary"), TT_STR("Origin"));
     for (size_t i = 0; origin.data && i < settings->cors_origin_count; i++) {
-        if (!tt_str_eq(origin, settings->cors_origins[i]))
+        if (!tt_http_origin_matches(settings->cors_origins[i], origin))
             continue;
+        request->from_listed_origin = true;
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Origin"), origin);
         tt_http_add_header(exchange, TT_STR("Access-Control-Allow-Credentials"), TT_STR("true"));
         tt_http_add_header(exchange, TT_STR("Access-Control-Expose-Headers"),
-                           TT_STR("X-Request-Id, Retry-After, X-Script-Generation"));
+                           TT_STR("X-Request-Id, Retry-After, X-Script-Generation, "
+                                  "Content-Disposition"));
         return;
     }
 }
@@ -311,7 +314,9 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
     }
     enter_generation(request);
     add_cors(request);
-    if (request->route)
+    if (tt_mem_is_short())
+        tt_request_fail(request, &(struct tt_request_error){.code = "no_memory", .status = 503});
+    else if (request->route)
         begin_route(request, body_max);
     else
         answer_no_route(request);
@@ -413,6 +418,7 @@ void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint6
         .position = position, .describe = describe, .describe_arg = request, .openai = openai};
 
     request->status = 200;
+    tt_http_may_send(request->exchange, request->user_id, 0, NULL);
     request->frames =
         tt_frames_open(request->exchange, request->dispatcher->tide->runtime.loop, reply, &options);
     if (request->gone && request->frames)
@@ -443,6 +449,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     request->task = task;
     request->task_end.close = on_task_over;
     tt_task_own(task, &request->task_end);
+    tt_task_set_owner(task, tt_http_owner(exchange, 0));
     tt_http_on_gone(exchange, on_gone);
     tt_task_start(task, handle_entry);
 }

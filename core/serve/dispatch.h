@@ -16,7 +16,6 @@ struct tt_dispatcher {
     struct tt_http_server *server[TT_SERVERS]; /* NULL: not open; see listeners.h */
     struct tt_listener_handle handle[TT_SERVERS];
     void *core_arg; /* data of the core's own routes and guards, opaque here */
-    uint64_t requests, errors_5xx;
 };
 
 static inline struct tt_loop *tt_dispatcher_loop(const struct tt_dispatcher *dispatcher)
@@ -50,6 +49,7 @@ struct tt_request {
     int status;
     char code[40]; /* of the error that was answered; "" = none */
     int64_t user_id;
+    bool from_listed_origin;  /* its Origin is one of cors.origins */
     bool gone;                /* the client has left */
     bool json_read;           /* the script has decoded its body */
     struct tt_task *task;     /* NULL before it began and after it ended */
@@ -76,6 +76,7 @@ struct tt_request_error {
     int64_t retry_after_s; /* 0 = none */
     struct tt_str param;   /* the field that is wrong; data == NULL: none */
     struct tt_str text;    /* data == NULL: the code's, placeholders left out */
+    struct tt_str told;    /* what an upstream said, for its owner; data == NULL: nothing */
     const char *detail;    /* shown in dev mode only, may be NULL */
 };
 void tt_request_fail(struct tt_request *request, const struct tt_request_error *error);

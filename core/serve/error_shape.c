@@ -7,10 +7,12 @@
 
 #include <stdio.h>
 
-/* What developers see of it, in dev mode. */
+/* What the owner of an upstream is told, or what developers see of it, in dev mode. */
 static struct tt_str detail_of(const struct tt_request *request,
                                const struct tt_request_error *error)
 {
+    if (error->told.data)
+        return error->told;
     return request->dispatcher->settings->dev && error->detail ? tt_str_from(error->detail)
                                                                : (struct tt_str){0};
 }

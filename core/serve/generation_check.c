@@ -14,7 +14,7 @@ struct check {
 };
 
 /* Takes the text on top of the stack as a diagnostic. */
-static void complain(lua_State *L, struct check *check, const char *file)
+static void add_diagnostic(lua_State *L, struct check *check, const char *file)
 {
     struct tt_str text;
 
@@ -225,7 +225,7 @@ static int read_routes(lua_State *L)
         lua_pushvalue(L, 2);
         lua_pushinteger(L, (lua_Integer)i);
         lua_call(L, 3, 1);
-        complain(L, check, "app.lua");
+        add_diagnostic(L, check, "app.lua");
     }
     return 0;
 }
@@ -253,7 +253,7 @@ static void read_complaint(lua_State *L, struct check *check)
             lua_pop(L, 1);
         }
     }
-    complain(L, check, "app.lua");
+    add_diagnostic(L, check, "app.lua");
     check->diagnostics->phase = phase;
     lua_settop(L, diagnostic - 1);
 }
@@ -290,7 +290,7 @@ static int run_list(lua_State *L, const char *name)
         lua_pushvalue(L, 1);
         lua_insert(L, -2);
         if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-            complain(L, check, "app.lua");
+            add_diagnostic(L, check, "app.lua");
     }
     return 0;
 }

@@ -100,6 +100,8 @@ static bool push_field(lua_State *L, struct tt_request *request, const char *key
         lua_pushstring(L, request->chinese ? "zh" : "en");
     else if (strcmp(key, "secure") == 0)
         lua_pushboolean(L, is_secure(request));
+    else if (strcmp(key, "from_listed_origin") == 0)
+        lua_pushboolean(L, request->from_listed_origin);
     else if (strcmp(key, "generation") == 0)
         lua_pushinteger(L, request->generation->number);
     else
@@ -128,9 +130,20 @@ static int request_index(lua_State *L)
     return 1;
 }
 
+/* From now on it is known whose work this is. The user is at 3. */
+static void note_owner(lua_State *L, const struct tt_request *request)
+{
+    int64_t id = lua_istable(L, 3) ? tt_value_field_int(L, 3, "id", 0) : 0;
+    if (request->task && id > 0)
+        tt_task_set_owner(request->task, (uint64_t)id);
+}
+
 static int request_newindex(lua_State *L)
 {
-    luaL_checkudata(L, 1, REQUEST_META);
+    void **holder = luaL_checkudata(L, 1, REQUEST_META);
+    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (*holder && strcmp(key, "user") == 0)
+        note_owner(L, *holder);
     lua_getiuservalue(L, 1, 1);
     lua_insert(L, 2);
     lua_rawset(L, 2);
@@ -177,24 +190,15 @@ static int request_raw_body(lua_State *L)
 static int request_read_json(lua_State *L)
 {
     struct tt_request *request = request_of(L);
-    struct tt_err err = {0};
-    struct tt_request_json_wish wish = {.free = !request->json_read};
+    struct tt_str body = tt_http_body(request->exchange);
+    bool free = !request->json_read;
 
-    lua_settop(L, 3);
+    lua_settop(L, 2);
     if (!lua_isnil(L, 2))
         luaL_checktype(L, 2, LUA_TTABLE);
-    if (!lua_isnil(L, 3)) {
-        luaL_checktype(L, 3, LUA_TTABLE);
-        wish.whole = tt_value_field(L, 3, "whole").data;
-        lua_pushliteral(L, "once");
-        lua_rawget(L, 3);
-        wish.once = lua_toboolean(L, -1);
-    }
     request->json_read = true;
-    tt_task_take(L, tt_http_body(request->exchange).len);
-    if (tt_request_json_push(L, tt_http_body(request->exchange), 2, &wish, &err) != 0)
-        return tt_value_push_error(L, &err);
-    return 1;
+    tt_task_take(L, body.len);
+    return tt_request_json_read(L, body, 2, free);
 }
 
 static int request_encode(lua_State *L)

@@ -11,17 +11,7 @@
  * an upstream. */
 #define TT_BODY_DEPTH_MAX (TT_JSON_MAX_DEPTH - 8)
 
-struct tt_request_json_wish {
-    bool free;         /* the time is not the script's; for the first time only */
-    bool once;         /* a wanted field must not be there twice */
-    const char *whole; /* the name for the whole object as it came; NULL: it is not wanted. With it
-                        * all fields count for the weight */
-};
-
-/* Decodes a body and pushes the value; an empty body is an empty object. `names` is the index of a
- * table whose keys are the wanted fields of the outermost object (nil: all); others are checked,
- * but not built. A field whose value there is "json" stays as it came (script/value_raw.h). Fails:
- * -1, "invalid_json", "too_many_values" or "invalid_field" (one that is there twice: the message is
- * its name). May raise out of memory. */
-int tt_request_json_push(lua_State *L, struct tt_str body, int names,
-                         const struct tt_request_json_wish *wish, struct tt_err *err);
+/* Reads a body by the schema at index (nil: all of it); an empty one is an empty object. Pushes
+ * what was read, or nil and the reason; returns how many values. With `free` the time is not the
+ * script's: for the first time only. May raise out of memory. */
+int tt_request_json_read(lua_State *L, struct tt_str body, int schema, bool free);

@@ -112,6 +112,7 @@ static void render_error(lua_State *L, struct tt_request *request, int index)
         luaL_error(L, "the error table has no 'code'");
     error.retry_after_s = tt_value_field_int(L, index, "retry_after", 0);
     error.detail = tt_value_field(L, index, "message").data;
+    error.told = tt_value_field(L, index, "detail");
     lua_pushliteral(L, "args");
     if (lua_rawget(L, index) == LUA_TTABLE)
         args.table = lua_gettop(L);
@@ -247,6 +248,13 @@ bool tt_response_render(lua_State *L, struct tt_request *request)
     lua_settop(L, response);
     struct tt_buf *body = tt_value_scratch(L);
     struct tt_str type = read_body(L, request, response, body);
+    struct tt_err err = {0};
+    if (tt_http_may_send(request->exchange, request->user_id, body->len, &err) != 0) {
+        tt_buf_free(body);
+        tt_request_fail(request,
+                        &(struct tt_request_error){.code = err.code, .detail = err.message});
+        return false;
+    }
     int headers = gather_headers(L, response);
     add_headers(L, request, headers);
     if (type.data)

@@ -49,14 +49,19 @@ void tt_route_encode(lua_State *L, struct tt_request *request, int index, struct
 
 int tt_route_compile_schemas(lua_State *L)
 {
+    static const char *const parts[] = {"response", "request", "query", "params", "form"};
+
     tt_vm_push_app(L);
     lua_getfield(L, -1, "routes");
     int routes = lua_gettop(L);
 
     for (lua_Integer i = 1; lua_rawgeti(L, routes, i) == LUA_TTABLE; i++) {
-        lua_pushliteral(L, "response");
-        if (lua_rawget(L, -2) == LUA_TTABLE)
-            tt_schema_of(L, -1);
+        for (size_t k = 0; k < TT_COUNT(parts); k++) {
+            lua_pushstring(L, parts[k]);
+            if (lua_rawget(L, routes + 1) == LUA_TTABLE)
+                tt_schema_of(L, -1);
+            lua_settop(L, routes + 1);
+        }
         lua_settop(L, routes);
     }
     return 0;

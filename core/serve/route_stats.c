@@ -15,6 +15,9 @@ const uint64_t tt_duration_limits_us[TT_DURATION_BUCKETS] = {
     500, 1000, 2500, 5000, 10000, 50000, 250000, 1000000, 5000000, 30000000};
 
 static const char *const failure_codes[] = {"internal_error", "script_timeout", "script_memory"};
+/* What one user or address is refused because of what they have done already. */
+static const char *const refusal_codes[] = {"login_throttled", "too_many_replies",
+                                            "too_much_unread", "session_busy", "limit_reached"};
 
 struct tt_route_stats_set {
     pthread_mutex_t mutex;
@@ -24,6 +27,7 @@ struct tt_route_stats_set {
     size_t count;
     struct tt_route_stats other;
     _Atomic uint64_t failures[TT_COUNT(failure_codes)];
+    _Atomic uint64_t refusals[TT_COUNT(refusal_codes)];
 };
 
 struct tt_route_stats_set *tt_route_stats_set_new(void)
@@ -103,6 +107,23 @@ void tt_route_stats_add_failure(struct tt_route_stats_set *set, struct tt_str co
     for (size_t i = 0; i < TT_COUNT(failure_codes); i++)
         if (tt_str_eq(code, tt_str_from(failure_codes[i])))
             add(&set->failures[i], 1);
+}
+
+void tt_route_stats_add_refusal(struct tt_route_stats_set *set, struct tt_str code)
+{
+    for (size_t i = 0; i < TT_COUNT(refusal_codes); i++)
+        if (tt_str_eq(code, tt_str_from(refusal_codes[i])))
+            add(&set->refusals[i], 1);
+}
+
+bool tt_route_stats_refusal(struct tt_route_stats_set *set, size_t n, const char **code,
+                            uint64_t *count)
+{
+    if (n >= TT_COUNT(refusal_codes))
+        return false;
+    *code = refusal_codes[n];
+    *count = atomic_load(&set->refusals[n]);
+    return true;
 }
 
 bool tt_route_stats_failure(struct tt_route_stats_set *set, size_t n, const char **code,

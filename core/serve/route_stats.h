@@ -38,6 +38,11 @@ void tt_route_stats_add_failure(struct tt_route_stats_set *set, struct tt_str co
 bool tt_route_stats_failure(struct tt_route_stats_set *set, size_t n, const char **code,
                             uint64_t *count);
 
+/* The same for what was refused with 429, if the code is one of those that are counted. */
+void tt_route_stats_add_refusal(struct tt_route_stats_set *set, struct tt_str code);
+bool tt_route_stats_refusal(struct tt_route_stats_set *set, size_t n, const char **code,
+                            uint64_t *count);
+
 /* Calls `each` for all routes, in the order in which they came. */
 void tt_route_stats_each(struct tt_route_stats_set *set,
                          void (*each)(void *arg, const struct tt_route_stats *stats), void *arg);

@@ -1,10 +1,9 @@
-/* tide.cache: strings by key and row version. It may forget anything at any time: who gets nil asks
- * the database and puts. Waits only when this process has nothing and Redis may have it. */
+/* tide.cache: strings by key and row version. It may forget anything at any time: a script that
+ * gets nil reads the database and calls put. Waits only if this process has nothing and Redis may
+ * have it. */
 #include "cache/tier.h"
 #include "script/task.h"
 #include "tide/modules.h"
-
-#include <stdlib.h>
 
 #define TTL_MAX_MS ((lua_Integer)365 * 86400 * 1000)
 
@@ -19,50 +18,50 @@ static struct tt_str check_key(lua_State *L, const char *function)
 
 /* ---- waiting for Redis ---- */
 
-struct asking {
+struct lookup {
     struct tt_wait wait;
-    struct tt_cache_ask ask;
+    struct tt_cache_lookup redis;
     struct tt_cache_value *value; /* NULL = a miss */
 };
 
-static void asking_answered(struct tt_cache_ask *ask, struct tt_cache_value *value)
+static void lookup_answered(struct tt_cache_lookup *redis, struct tt_cache_value *value)
 {
-    struct asking *asking = TT_CONTAINER_OF(ask, struct asking, ask);
-    asking->value = value ? tt_cache_value_ref(value) : NULL;
-    tt_wait_done(&asking->wait);
+    struct lookup *lookup = TT_CONTAINER_OF(redis, struct lookup, redis);
+    lookup->value = value ? tt_cache_value_ref(value) : NULL;
+    tt_wait_done(&lookup->wait);
 }
 
-static int asking_push(struct tt_wait *wait, lua_State *L)
+static int lookup_push(struct tt_wait *wait, lua_State *L)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    if (asking->value)
-        tt_task_push_taken(L, tt_str_of(asking->value->data, asking->value->len));
+    struct lookup *lookup = TT_CONTAINER_OF(wait, struct lookup, wait);
+    if (lookup->value)
+        tt_task_push_taken(L, tt_str_of(lookup->value->data, lookup->value->len));
     else
         lua_pushnil(L);
     return 1;
 }
 
-static void asking_close(struct tt_wait *wait)
+static void lookup_close(struct tt_wait *wait)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    tt_cache_ask_cancel(&asking->ask);
-    tt_cache_value_unref(asking->value);
+    struct lookup *lookup = TT_CONTAINER_OF(wait, struct lookup, wait);
+    tt_cache_lookup_cancel(&lookup->redis);
+    tt_cache_value_unref(lookup->value);
 }
 
-static int start_asking(lua_State *L, struct tt_cache *cache, struct tt_str key, int64_t version)
+static int start_lookup(lua_State *L, struct tt_cache *cache, struct tt_str key, int64_t version)
 {
-    static const struct tt_wait_type type = {.push = asking_push, .close = asking_close};
-    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
-    asking->ask.on_answer = asking_answered;
-    tt_cache_ask(cache, key, version, &asking->ask);
-    return tt_task_yield(L, &asking->wait);
+    static const struct tt_wait_type type = {.push = lookup_push, .close = lookup_close};
+    struct lookup *lookup = tt_wait_new(sizeof(*lookup), &type);
+    lookup->redis.on_answer = lookup_answered;
+    tt_cache_lookup(cache, key, version, &lookup->redis);
+    return tt_task_yield(L, &lookup->wait);
 }
 
 /* ---- functions ---- */
 
 static int cache_get(lua_State *L)
 {
-    tt_task_check_wait(L, "cache.get"); /* also on a hit: else it would fail by chance */
+    tt_task_check_wait(L, "cache.get"); /* also on a hit, or it would fail by chance */
     struct tt_cache *cache = tt_tide_of(L)->cache;
     struct tt_cache_value *value;
     struct tt_str key = check_key(L, "cache.get");
@@ -71,8 +70,8 @@ static int cache_get(lua_State *L)
     case TT_CACHE_MISS:
         lua_pushnil(L);
         return 1;
-    case TT_CACHE_ASK:
-        return start_asking(L, cache, key, version);
+    case TT_CACHE_LOOKUP:
+        return start_lookup(L, cache, key, version);
     case TT_CACHE_HIT:
         break;
     }

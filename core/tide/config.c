@@ -1,4 +1,4 @@
-/* tide.config: the settings in force, typed; secrets are not among them. */
+/* tide.config: the current settings, with types and without secrets. */
 #include "script/value.h"
 #include "tide/modules.h"
 

@@ -11,15 +11,15 @@
 struct password_job {
     struct tt_wait wait;
     struct tt_aux_job job;
-    char *hash; /* given, to verify; NULL to make one */
+    char *hash; /* to verify against; NULL: make a new one */
     char *password;
     size_t password_len;
     bool verify, ok;
     struct tt_buf result;
 };
 
-/* Verified against when there is no such user, so that the answer takes as long: the hash, with the
- * parameters of tt_password_hash, of 32 random bytes that nobody has kept. */
+/* The hash that is verified if there is no such user, so that the answer takes as long: with the
+ * parameters of tt_password_hash, of 32 random bytes that were not kept. */
 static const char nobody_hash[] =
     "$argon2id$v=19$m=19456,t=2,p=1$"
     "ubck789n3mJiWB1Prnlw2g$EzDdnFZEcd+Dq85OZq5Vo5CS/LEL/rVLit8+udO0Woc";
@@ -33,7 +33,9 @@ static void password_run(struct tt_aux_job *aux_job)
         tt_password_hash(password, &job->result, &job->wait.err);
         return;
     }
-    bool equal = tt_password_verify(tt_str_from(job->hash ? job->hash : nobody_hash), password);
+    bool equal;
+    tt_password_verify(tt_str_from(job->hash ? job->hash : nobody_hash), password, &equal,
+                       &job->wait.err);
     job->ok = equal && job->hash;
 }
 
@@ -71,7 +73,17 @@ static void password_close(struct tt_wait *wait)
     tt_buf_free(&job->result);
 }
 
-static int start_password(lua_State *L, struct tt_str hash, struct tt_str password, bool verify)
+/* Accounts take turns, and names that nobody has are one account. */
+static uint64_t account_of(struct tt_str hash)
+{
+    uint64_t owner = 0;
+    for (size_t i = 0; i < hash.len; i++) /* FNV-1a */
+        owner = (owner ^ (unsigned char)hash.data[i]) * 0x100000001b3u;
+    return owner | (uint64_t)1 << 63; /* no user has this bit */
+}
+
+static int start_password(lua_State *L, struct tt_str hash, struct tt_str password, bool verify,
+                          bool first)
 {
     static const struct tt_wait_type type = {
         .push = password_push, .close = password_close, .abandon = password_abandon};
@@ -81,6 +93,8 @@ static int start_password(lua_State *L, struct tt_str hash, struct tt_str passwo
     job->job.run = password_run;
     job->job.done = password_done;
     job->job.drop = password_drop;
+    job->job.owner = verify ? account_of(hash) : tt_task_owner(L);
+    job->job.first = first;
     job->verify = verify;
     job->password = tt_strndup(password.data, password.len);
     job->password_len = password.len;
@@ -95,7 +109,7 @@ static int crypto_password_hash(lua_State *L)
     tt_task_check_wait(L, "crypto.password_hash");
     struct tt_str password;
     password.data = luaL_checklstring(L, 1, &password.len);
-    return start_password(L, (struct tt_str){0}, password, false);
+    return start_password(L, (struct tt_str){0}, password, false, false);
 }
 
 static int crypto_password_verify(lua_State *L)
@@ -105,7 +119,7 @@ static int crypto_password_verify(lua_State *L)
     if (!lua_isnoneornil(L, 1))
         hash.data = luaL_checklstring(L, 1, &hash.len);
     password.data = luaL_checklstring(L, 2, &password.len);
-    return start_password(L, hash, password, true);
+    return start_password(L, hash, password, true, lua_toboolean(L, 3));
 }
 
 /* ---- tokens ---- */
@@ -143,28 +157,29 @@ static int crypto_token_sign(lua_State *L)
 static int crypto_token_verify(lua_State *L)
 {
     tt_task_check(L, "crypto.token_verify");
-    struct tt_claims claims;
+    struct tt_tide *tide = tt_tide_of(L);
     struct tt_err err = {0};
     struct tt_str token;
 
     token.data = luaL_checklstring(L, 1, &token.len);
-    if (tt_token_verify(tt_tide_of(L)->keys, token, tt_clock_wall_us() / 1000000, &claims, &err) !=
-        0)
+    const struct tt_claims *claims =
+        tt_token_memo_verify(tide->tokens, tide->keys, token, tt_clock_wall_us() / 1000000, &err);
+    if (!claims)
         return tt_value_push_error(L, &err);
     lua_createtable(L, 0, 7);
-    lua_pushinteger(L, claims.sub);
+    lua_pushinteger(L, claims->sub);
     lua_setfield(L, -2, "sub");
-    lua_pushinteger(L, claims.version);
+    lua_pushinteger(L, claims->version);
     lua_setfield(L, -2, "ver");
-    lua_pushinteger(L, claims.iat);
+    lua_pushinteger(L, claims->iat);
     lua_setfield(L, -2, "iat");
-    lua_pushinteger(L, claims.exp);
+    lua_pushinteger(L, claims->exp);
     lua_setfield(L, -2, "exp");
-    lua_pushstring(L, claims.jti);
+    lua_pushstring(L, claims->jti);
     lua_setfield(L, -2, "jti");
-    lua_pushstring(L, claims.username);
+    lua_pushstring(L, claims->username);
     lua_setfield(L, -2, "username");
-    lua_pushstring(L, claims.role);
+    lua_pushstring(L, claims->role);
     lua_setfield(L, -2, "role");
     return 1;
 }

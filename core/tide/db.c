@@ -1,10 +1,15 @@
-/* tide.db: reads, at once where the engine has the rows, else waiting for them; writes as one
- * atomic job, waiting for its commit. */
+/* tide.db: reads, which return at once if the engine has the rows and otherwise wait; writes as one
+ * atomic job, which wait for its commit. */
+#include "script/schema.h"
 #include "script/task.h"
 #include "script/value.h"
+#include "script/value_messages.h"
+#include "script/value_raw.h"
 #include "tide/modules.h"
 
 #include <stdlib.h>
+
+#define JSON_MAX (64u << 20) /* bytes of one answer, as of rows that wait in memory */
 
 /* ---- rows ---- */
 
@@ -31,11 +36,60 @@ static void push_row(lua_State *L, const struct tt_db_rows *rows, int names)
     }
 }
 
-/* Pushes what the call returns; its number, or TT_DB_AGAIN. */
+void tt_tide_check_json(lua_State *L, const char *function, int index)
+{
+    tt_task_check(L, function);
+    luaL_checktype(L, index, LUA_TTABLE);
+    lua_settop(L, index + 1);
+    if (!lua_isnil(L, index + 1))
+        luaL_checktype(L, index + 1, LUA_TTABLE);
+    luaL_argcheck(L, tt_schema_of(L, index)->type == TT_SCHEMA_OBJECT, index,
+                  "must be the schema of an object");
+}
+
+/* Pushes the rows as JSON, by the schema and the changes at the top. */
+static int push_json(lua_State *L, struct tt_db_rows *rows)
+{
+    int top = lua_gettop(L), schema = top - 1;
+    int changes = lua_istable(L, top) ? top : 0;
+    struct tt_err err = {0};
+
+    luaL_checkstack(L, 16, "rows");
+    bool own = tt_schema_of(L, schema)->maker_count > 0; /* these may use the scratch buffer */
+    struct tt_buf *out = own ? tt_value_push_buf(L, JSON_MAX) : tt_value_scratch(L);
+    int more = tt_schema_write_rows(L, schema, changes, rows, out, &err);
+    if (more == TT_DB_FAILED)
+        return tt_value_push_error(L, &err);
+    if (more == TT_DB_AGAIN) {
+        lua_settop(L, top);
+        return TT_DB_AGAIN;
+    }
+    tt_value_raw_push(L, tt_buf_str(out));
+    if (own)
+        tt_buf_free(out); /* now: Lua does not see how large it is */
+    return 1;
+}
+
+static int push_messages(lua_State *L, struct tt_db_rows *rows)
+{
+    struct tt_err err = {0};
+    int end = tt_value_messages_push_rows(L, rows, &err);
+
+    if (end == TT_DB_FAILED)
+        return tt_value_push_error(L, &err);
+    return end == TT_DB_AGAIN ? TT_DB_AGAIN : 1;
+}
+
+/* Pushes the call's results; returns their number, or TT_DB_AGAIN. */
 static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows what)
 {
     struct tt_err err = {0};
     lua_Integer count = 0;
+
+    if (what == TT_ROWS_MESSAGES)
+        return push_messages(L, rows);
+    if (what == TT_ROWS_JSON)
+        return push_json(L, rows);
     int more, names = push_names(L, rows);
 
     if (what == TT_ROWS_ALL)
@@ -58,7 +112,7 @@ static int push_rows(lua_State *L, struct tt_db_rows *rows, enum tt_tide_rows wh
 
 struct late_read {
     struct tt_wait wait;
-    struct tt_db_pending *pending; /* NULL: they are there */
+    struct tt_db_pending *pending; /* NULL: they have arrived */
     struct tt_db_rows *rows;
     enum tt_tide_rows what;
 };
@@ -98,6 +152,7 @@ int tt_tide_wait_rows(lua_State *L, const char *function, struct tt_db_pending *
 
     read->pending = pending;
     read->what = what;
+    read->wait.arguments = what == TT_ROWS_JSON ? lua_gettop(L) : 0;
     tt_db_pending_pass(pending, on_late_rows, read);
     return tt_task_yield(L, &read->wait);
 }
@@ -116,7 +171,7 @@ static void on_rows(struct tt_db_rows *rows, void *arg)
     read->results = push_rows(read->L, rows, read->what);
 }
 
-/* A value that is known when the job runs is none for a read. */
+/* A value that is known only when the job runs cannot be read. */
 static void refuse_ids(lua_State *L, const struct tt_db_value *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -128,7 +183,8 @@ static int read_rows(lua_State *L, const char *function, enum tt_tide_rows what,
 {
     struct tt_tide *tide = tt_tide_of(L);
     struct tt_db_value values[TT_SQL_ARGS_MAX];
-    struct tt_db_query query = {.values = values, .in_background = in_background};
+    struct tt_db_query query = {
+        .values = values, .in_background = in_background, .owner = tt_task_owner(L)};
     struct read read = {.L = L, .what = what};
     struct tt_db_pending *pending;
     struct tt_err err = {0};
@@ -152,10 +208,27 @@ static int db_one(lua_State *L)
     return read_rows(L, "db.one", TT_ROWS_FIRST, false);
 }
 
-/* For what is known to be slow (export). */
+static int db_messages(lua_State *L)
+{
+    return read_rows(L, "db.messages", TT_ROWS_MESSAGES, false);
+}
+
+/* For queries that are known to be slow (export). */
 static int db_fetch(lua_State *L)
 {
     return read_rows(L, "db.fetch", TT_ROWS_ALL, true);
+}
+
+static int db_json(lua_State *L)
+{
+    tt_tide_check_json(L, "db.json", 3);
+    return read_rows(L, "db.json", TT_ROWS_JSON, false);
+}
+
+static int db_fetch_json(lua_State *L)
+{
+    tt_tide_check_json(L, "db.fetch_json", 3);
+    return read_rows(L, "db.fetch_json", TT_ROWS_JSON, true);
 }
 
 /* ---- writes ---- */
@@ -209,7 +282,7 @@ static int write_push(struct tt_wait *wait, lua_State *L)
     return 1;
 }
 
-/* A write that was begun is always carried through: only the waiting ends. */
+/* A write that has begun is always completed: only the waiting ends. */
 static void write_abandon(struct tt_wait *wait)
 {
     (void)wait;
@@ -220,8 +293,8 @@ static void write_close(struct tt_wait *wait)
     free(TT_CONTAINER_OF(wait, struct write, wait)->outcomes);
 }
 
-/* Reads statement `i` of the list at 1 and adds it to the job. Raises on unfit input: the job is
- * anchored in a userdata by then. */
+/* Reads statement `i` of the list at 1 and adds it to the job. Raises on invalid input: a userdata
+ * holds the job by then. */
 static void add_statement(lua_State *L, lua_Integer i, struct tt_db_job *job)
 {
     struct tt_db_value values[TT_SQL_ARGS_MAX];
@@ -288,7 +361,8 @@ static int db_id_of(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"query", db_query}, {"one", db_one},     {"fetch", db_fetch},
+    {"query", db_query}, {"one", db_one},     {"messages", db_messages},
+    {"fetch", db_fetch}, {"json", db_json},   {"fetch_json", db_fetch_json},
     {"write", db_write}, {"id_of", db_id_of}, {NULL, NULL},
 };
 

@@ -1,5 +1,5 @@
 /* The part of tide.crypto that needs no keys of the server: hashes with a script's own key, UUIDs,
- * bytes as text. */
+ * encodings of bytes. */
 #include "base/encode.h"
 
 #include "base/secret.h"

@@ -1,5 +1,5 @@
-/* tide.files: the bytes of uploaded files, by storage key. What belongs to whom stands in the
- * database and is the scripts' affair. Everything here works on aux threads and waits. */
+/* tide.files: the bytes of uploaded files, by storage key. The database says who owns them, and
+ * scripts check it. Everything here runs on aux threads and waits. */
 #include "files/job.h"
 #include "script/file_data.h"
 #include "script/task.h"
@@ -7,11 +7,9 @@
 #include "tide/intake.h"
 #include "tide/modules.h"
 
-#include <stdlib.h>
-
 #define TEXT_MAX   (1024u * 1024) /* bytes of text of one file */
 #define IMAGE_MAX  (32 << 20)
-#define REMOVE_MAX 1000 /* keys a call */
+#define REMOVE_MAX 1000 /* keys per call */
 
 /* ---- keeping an upload ---- */
 
@@ -43,14 +41,14 @@ static void keep_close(struct tt_wait *wait)
         tt_intake_forget(keep->intake);
 }
 
-static int files_keep(lua_State *L)
+static int files_store(lua_State *L)
 {
     static const struct tt_wait_type type = {.push = keep_push, .close = keep_close};
-    tt_task_check_wait(L, "files.keep");
+    tt_task_check_wait(L, "files.store");
     struct tt_intake *intake = tt_intake_check(L, 1);
 
     if (!intake)
-        return luaL_error(L, "files.keep: the upload's request has ended");
+        return luaL_error(L, "files.store: the upload's request has ended");
     struct keep *keep = tt_wait_new(sizeof(*keep), &type);
     keep->intake = intake;
     if (tt_intake_keep(intake, on_kept, keep, &keep->wait.err) != 0)
@@ -125,8 +123,8 @@ static int files_read_text(lua_State *L)
     key.data = luaL_checklstring(L, 1, &key.len);
     type.data = luaL_checklstring(L, 2, &type.len);
     struct call *call = call_new(WANTS_TEXT);
-    call->job = tt_file_text_start(tide->text_aux, tide->runtime.loop, tide->store, key, type,
-                                   &limits, on_done, call, &call->wait.err);
+    call->job = tt_file_text_start(tide->text_aux, tide->runtime.loop, tt_task_owner(L),
+                                   tide->store, key, type, &limits, on_done, call, &call->wait.err);
     return call_yield(L, call);
 }
 
@@ -147,8 +145,8 @@ static int files_read_image(lua_State *L)
         return tt_value_push_error(L, &err);
     }
     struct call *call = call_new(WANTS_IMAGE);
-    call->job = tt_file_image_start(tide->file_aux, tide->runtime.loop, tide->store, key,
-                                    (size_t)max, on_done, call, &call->wait.err);
+    call->job = tt_file_image_start(tide->file_aux, tide->runtime.loop, tt_task_owner(L),
+                                    tide->store, key, (size_t)max, on_done, call, &call->wait.err);
     return call_yield(L, call);
 }
 
@@ -192,7 +190,7 @@ static int files_remove(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"keep", files_keep},
+    {"store", files_store},
     {"remove", files_remove},
     {"read_text", files_read_text},
     {"read_image", files_read_image},

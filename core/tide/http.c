@@ -1,29 +1,27 @@
-/* tide.http: a script's own requests to other servers. They go through the worker's client and the
- * address policy like everything that leaves, follow no redirects (each address is asked for by the
- * script, and checked), and end with their task; with disconnect = "cancel" also when the task's
- * client leaves. What an upstream sends is never logged, and neither are the headers that were
- * sent: they may hold keys. */
+/* tide.http: a script's own requests to other servers. Like everything that leaves the server, they
+ * go through the worker's client and the address policy. They do not follow redirects (the script
+ * requests each address itself, and each is checked), and end with their task; with disconnect =
+ * "cancel" also when the task's client leaves. Neither the bytes from an upstream nor the headers
+ * sent to it are ever logged: they may hold keys. */
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/llm_start.h"
 #include "tide/modules.h"
-
-#include <stdlib.h>
 
 #define TIMEOUT_MS     30000
 #define TIMEOUT_MAX_MS 600000
 #define BODY_BYTES     ((lua_Integer)1 << 20)
 #define BODY_MAX_BYTES ((lua_Integer)16 << 20)
 #define HEAD_MAX_BYTES (64 << 10)
-#define ALL_MAX_BYTES  ((size_t)64 << 20) /* of all that a worker receives at a time */
+#define ALL_MAX_BYTES  ((size_t)64 << 20) /* of all responses that a worker receives at one time */
 
-struct asking {
+struct sending {
     struct tt_wait wait;
     struct tt_tide *tide;
     struct tt_call *call; /* NULL once it is over */
     int status;
-    int64_t retry_after_s; /* -1 = not told */
-    struct tt_buf headers; /* name NUL value NUL …, names in small letters */
+    int64_t retry_after_s; /* -1 = none */
+    struct tt_buf headers; /* name NUL value NUL …, names in lower case */
     struct tt_buf body;
     bool too_large, stop_without_clients;
 };
@@ -32,21 +30,21 @@ struct asking {
 
 static void on_head(void *arg, int status, struct tt_str content_type, int64_t retry_after_s)
 {
-    struct asking *asking = arg;
+    struct sending *sending = arg;
     (void)content_type;
-    asking->status = status;
-    asking->retry_after_s = retry_after_s;
+    sending->status = status;
+    sending->retry_after_s = retry_after_s;
 }
 
 static int on_header(void *arg, struct tt_str name, struct tt_str value)
 {
-    struct asking *asking = arg;
-    struct tt_buf *out = &asking->headers;
+    struct sending *sending = arg;
+    struct tt_buf *out = &sending->headers;
     size_t begin = out->len;
 
     if (tt_buf_append_str(out, name) != 0 || tt_buf_putc(out, 0) != 0 ||
         tt_buf_append_str(out, value) != 0 || tt_buf_putc(out, 0) != 0) {
-        asking->too_large = true;
+        sending->too_large = true;
         return -1;
     }
     for (size_t i = begin; i < begin + name.len; i++)
@@ -57,45 +55,45 @@ static int on_header(void *arg, struct tt_str name, struct tt_str value)
 
 static int on_data(void *arg, struct tt_str bytes)
 {
-    struct asking *asking = arg;
-    struct tt_tide *tide = asking->tide;
+    struct sending *sending = arg;
+    struct tt_tide *tide = sending->tide;
 
     if (bytes.len > ALL_MAX_BYTES - tide->http_bytes)
-        return tt_err_set(&asking->wait.err, 503, "busy", "too much is being received already");
-    asking->too_large = tt_buf_append_str(&asking->body, bytes) != 0;
-    if (asking->too_large)
+        return tt_err_set(&sending->wait.err, 503, "busy", "too much is being received already");
+    sending->too_large = tt_buf_append_str(&sending->body, bytes) != 0;
+    if (sending->too_large)
         return -1;
     tide->http_bytes += bytes.len;
     return 0;
 }
 
-/* The client's codes are about a model's provider; these say the same of any server. */
-static void set_error(struct asking *asking, const struct tt_err *error)
+/* The client's codes are about a model's provider; these say the same about any server. */
+static void set_error(struct sending *sending, const struct tt_err *error)
 {
-    if (asking->too_large)
-        tt_err_set(&asking->wait.err, 502, "outbound_too_large", "more than %zu bytes came",
-                   asking->body.max);
+    if (sending->too_large)
+        tt_err_set(&sending->wait.err, 502, "outbound_too_large", "more than %zu bytes came",
+                   sending->body.max);
     else if (error && (error->status == 502 || error->status == 504))
-        tt_err_set(&asking->wait.err, error->status,
+        tt_err_set(&sending->wait.err, error->status,
                    error->status == 504 ? "outbound_timeout" : "outbound_failed", "%s: %s",
                    error->code, error->message);
     else if (error)
-        asking->wait.err = *error;
+        sending->wait.err = *error;
 }
 
 static void on_done(void *arg, const struct tt_err *error, bool sent)
 {
-    struct asking *asking = arg;
+    struct sending *sending = arg;
     (void)sent;
 
-    asking->call = NULL;
-    if (!asking->wait.err.status)
-        set_error(asking, error);
-    tt_wait_done(&asking->wait);
+    sending->call = NULL;
+    if (!sending->wait.err.status)
+        set_error(sending, error);
+    tt_wait_done(&sending->wait);
 }
 
-/* Headers of one name are one line (RFC 9110, 5.3), except for cookies, which hold commas: a line
- * each. */
+/* Headers with the same name are joined (RFC 9110, 5.3), except for cookies, which contain commas:
+ * one line each. */
 static void push_headers(lua_State *L, const struct tt_buf *headers)
 {
     const char *at = headers->data, *end = headers->data + headers->len;
@@ -116,20 +114,20 @@ static void push_headers(lua_State *L, const struct tt_buf *headers)
     }
 }
 
-static int asking_push(struct tt_wait *wait, lua_State *L)
+static int sending_push(struct tt_wait *wait, lua_State *L)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
+    struct sending *sending = TT_CONTAINER_OF(wait, struct sending, wait);
 
     lua_createtable(L, 0, 4);
-    lua_pushinteger(L, asking->status);
+    lua_pushinteger(L, sending->status);
     lua_setfield(L, -2, "status");
-    if (asking->retry_after_s >= 0) {
-        lua_pushinteger(L, asking->retry_after_s);
+    if (sending->retry_after_s >= 0) {
+        lua_pushinteger(L, sending->retry_after_s);
         lua_setfield(L, -2, "retry_after");
     }
-    push_headers(L, &asking->headers);
+    push_headers(L, &sending->headers);
     lua_setfield(L, -2, "headers");
-    tt_task_push_taken(L, tt_buf_str(&asking->body));
+    tt_task_push_taken(L, tt_buf_str(&sending->body));
     lua_setfield(L, -2, "body");
     return 1;
 }
@@ -139,30 +137,30 @@ static int set_left(struct tt_err *err)
     return tt_err_set(err, 499, "client_gone", "the client that the request was for has left");
 }
 
-static void asking_left(struct tt_wait *wait)
+static void sending_left(struct tt_wait *wait)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    if (!asking->stop_without_clients || !asking->call)
+    struct sending *sending = TT_CONTAINER_OF(wait, struct sending, wait);
+    if (!sending->stop_without_clients || !sending->call)
         return;
-    tt_call_cancel(asking->call);
-    asking->call = NULL;
-    set_left(&asking->wait.err);
+    tt_call_cancel(sending->call);
+    sending->call = NULL;
+    set_left(&sending->wait.err);
     tt_wait_done(wait);
 }
 
-static void asking_close(struct tt_wait *wait)
+static void sending_close(struct tt_wait *wait)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    if (asking->call)
-        tt_call_cancel(asking->call);
-    asking->tide->http_bytes -= asking->body.len;
-    tt_buf_free(&asking->headers);
-    tt_buf_free(&asking->body);
+    struct sending *sending = TT_CONTAINER_OF(wait, struct sending, wait);
+    if (sending->call)
+        tt_call_cancel(sending->call);
+    sending->tide->http_bytes -= sending->body.len;
+    tt_buf_free(&sending->headers);
+    tt_buf_free(&sending->body);
 }
 
 /* ---- the request ---- */
 
-/* A misspelt field would silently be a default. */
+/* A misspelt field would silently mean the default. */
 static void check_fields(lua_State *L)
 {
     static const char *const known[] = {"method",     "url",       "headers",   "body",
@@ -217,7 +215,7 @@ static void read_deadlines(lua_State *L, struct tt_call_request *request)
 static int http_request(lua_State *L)
 {
     static const struct tt_wait_type type = {
-        .push = asking_push, .close = asking_close, .on_left = asking_left};
+        .push = sending_push, .close = sending_close, .on_left = sending_left};
     struct tt_call_request request = {0};
 
     struct tt_task *task = tt_task_check_wait(L, "http.request");
@@ -229,6 +227,7 @@ static int http_request(lua_State *L)
     request.url = tt_value_field(L, 1, "url").data;
     if (!request.url)
         return luaL_error(L, "http.request: needs 'url'");
+    request.owner = tt_task_owner(L);
     read_deadlines(L, &request);
     lua_getfield(L, 1, "disconnect");
     bool stop_without_clients = tt_tide_llm_read_disconnect(L, -1);
@@ -243,22 +242,23 @@ static int http_request(lua_State *L)
     request.headers = headers;
     request.header_count = tt_tide_llm_read_headers(L, 1, arena, headers, NULL);
 
-    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
-    asking->tide = tt_tide_of(L);
-    asking->retry_after_s = -1;
-    asking->stop_without_clients = stop_without_clients;
-    asking->headers.max = HEAD_MAX_BYTES;
-    asking->body.max = (size_t)max_bytes;
+    struct sending *sending = tt_wait_new(sizeof(*sending), &type);
+    sending->tide = tt_tide_of(L);
+    sending->retry_after_s = -1;
+    sending->stop_without_clients = stop_without_clients;
+    sending->headers.max = HEAD_MAX_BYTES;
+    sending->body.max = (size_t)max_bytes;
     tt_buf_append_str(&request.body, body);
-    struct tt_call_handler handler = {on_head, on_data, on_done, asking};
-    asking->call = tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &asking->wait.err);
+    struct tt_call_handler handler = {on_head, on_data, on_done, sending};
+    sending->call =
+        tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &sending->wait.err);
     tt_tide_llm_wipe_headers(headers, request.header_count);
-    if (asking->call) {
-        tt_call_on_header(asking->call, on_header);
-        return tt_task_yield(L, &asking->wait);
+    if (sending->call) {
+        tt_call_on_header(sending->call, on_header);
+        return tt_task_yield(L, &sending->wait);
     }
     tt_buf_free(&request.body);
-    return tt_wait_refuse(L, &asking->wait);
+    return tt_wait_refuse(L, &sending->wait);
 }
 
 static const luaL_Reg functions[] = {{"request", http_request}, {NULL, NULL}};

@@ -1,7 +1,7 @@
-/* Bytes come from the socket, through the parser, into the upload, which an aux thread writes; when
- * more waits to be written than a little, the body is paused, so a fast client cannot fill the
- * memory and a slow disk only slows its own clients. What is wrong is answered at once, in the
- * middle of the body. The name `file` is the contract's; other parts with a file name are refused,
+/* Bytes come from the socket, through the parser, into the upload, which an aux thread writes. If
+ * more than a little waits to be written, the body is paused, so a fast client cannot fill the
+ * memory and a slow disk slows down only its own clients. Mistakes are answered at once, in the
+ * middle of the body. The API defines the name `file`; other parts with a file name are refused,
  * because they would be lost silently. */
 #include "tide/intake.h"
 
@@ -9,7 +9,6 @@
 #include "http/multipart.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/modules.h"
 
 #define PENDING_MAX (256u * 1024) /* bytes that wait to be written before the body pauses */
 #define FIELDS_MAX  16
@@ -18,7 +17,7 @@
 #define UPLOAD_META "tide.upload"
 
 struct field {
-    struct tt_str name; /* the exchange's arena */
+    struct tt_str name; /* in the exchange's arena */
     struct tt_buf value;
 };
 
@@ -31,7 +30,7 @@ struct tt_intake {
     char type[TYPE_MAX + 1];
     struct field fields[FIELDS_MAX];
     int field_count;
-    struct field *field; /* of the part that comes in; NULL: the file's or an empty one */
+    struct field *field; /* of the current part; NULL: it is the file or empty */
     bool kept;
     void (*on_kept)(void *arg, const char *key, const struct tt_err *err);
     void *on_kept_arg;
@@ -43,7 +42,7 @@ struct tt_intake {
 static void on_drained(void *arg)
 {
     struct tt_intake *intake = arg;
-    tt_http_resume_body(intake->exchange); /* a failure is told by the next append */
+    tt_http_resume_body(intake->exchange); /* the next append reports a failure */
 }
 
 static void on_committed(void *arg, const struct tt_err *err)
@@ -53,7 +52,7 @@ static void on_committed(void *arg, const struct tt_err *err)
         intake->on_kept(intake->on_kept_arg, err ? "" : tt_upload_key(intake->upload), err);
 }
 
-/* ".gz" of "a.tar.gz"; "" when there is none. Other than ASCII letters stay as they are. */
+/* ".gz" of "a.tar.gz"; "" if there is none. Bytes other than ASCII letters do not change. */
 static void set_type(struct tt_intake *intake)
 {
     struct tt_str name = intake->file_name;
@@ -80,8 +79,8 @@ static int begin_file(struct tt_intake *intake, const struct tt_multipart_part *
         return tt_err_set(err, 400, "multipart_invalid", "a second file");
     intake->file_name = tt_arena_str(tt_http_arena(intake->exchange), part->filename);
     set_type(intake);
-    intake->upload =
-        tt_upload_new(tide->store, tide->file_aux, tide->runtime.loop, tide->upload_max, &handler);
+    intake->upload = tt_upload_new(tide->store, tide->file_aux, tide->runtime.loop,
+                                   tt_http_owner(intake->exchange, 0), tide->upload_max, &handler);
     return 0;
 }
 
@@ -181,7 +180,7 @@ static void push_handle(lua_State *L, struct tt_intake *intake)
     }
     lua_setmetatable(L, -2);
     if (intake->handle)
-        *intake->handle = NULL; /* only one is cleared at the end */
+        *intake->handle = NULL; /* at the end only one handle is cleared */
     *handle = intake;
     intake->handle = handle;
 }
@@ -210,7 +209,7 @@ void tt_intake_push_fields(lua_State *L, struct tt_intake *intake)
         return;
     }
     lua_createtable(L, 0, intake->field_count);
-    /* Of several with one name the first counts. */
+    /* Of several with the same name the first counts. */
     for (int i = intake->field_count - 1; i >= 0; i--) {
         const struct field *field = &intake->fields[i];
         lua_pushlstring(L, field->name.data, field->name.len);

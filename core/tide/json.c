@@ -15,13 +15,23 @@ static int json_decode(lua_State *L)
     return 1;
 }
 
-/* A client decides what its bytes cost. */
+static int json_decode_free(lua_State *L)
+{
+    struct tt_str text = {0};
+
+    tt_value_raw(L, 1, &text);
+    if (text.len > TT_VALUE_MUCH)
+        lua_gc(L, LUA_GCSTOP); /* tt_value_call_uncharged */
+    return json_decode(L);
+}
+
+/* A client decides the cost of its bytes. */
 static int json_decode_any(lua_State *L)
 {
     if (!tt_value_raw_take_free(L, 1))
         return json_decode(L);
     lua_settop(L, 1);
-    lua_pushcfunction(L, json_decode);
+    lua_pushcfunction(L, json_decode_free);
     lua_insert(L, 1);
     if (tt_value_call_uncharged(L, 1, LUA_MULTRET, true) != LUA_OK)
         return lua_error(L);
@@ -37,6 +47,13 @@ static int json_raw(lua_State *L)
     if (tt_json_check(text, TT_JSON_MAX_DEPTH, &err) != 0)
         return tt_value_push_error(L, &err);
     tt_value_raw_push(L, text);
+    return 1;
+}
+
+static int json_is_raw(lua_State *L)
+{
+    struct tt_str text;
+    lua_pushboolean(L, tt_value_raw(L, 1, &text));
     return 1;
 }
 
@@ -86,13 +103,10 @@ static int json_is_array(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"decode", json_decode_any},
-    {"encode", json_encode},
-    {"pretty", json_pretty},
-    {"array", json_array},
-    {"is_array", json_is_array},
-    {"raw", json_raw},
-    {NULL, NULL},
+    {"decode", json_decode_any}, {"encode", json_encode},
+    {"pretty", json_pretty},     {"array", json_array},
+    {"is_array", json_is_array}, {"raw", json_raw},
+    {"is_raw", json_is_raw},     {NULL, NULL},
 };
 
 int tt_tide_json(lua_State *L)

@@ -1,5 +1,5 @@
-/* tide.llm: turns, and how to start, find and stop a reply. Lua says what to ask and whom; from
- * then on the reply runs in C (running_reply.c). */
+/* tide.llm: turns, and how to start, find and stop a reply. Lua describes the request and its
+ * upstreams; from then on the reply runs in C (running_reply.c). */
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 #include "script/task.h"
@@ -221,14 +221,24 @@ static int llm_check_url(lua_State *L)
 
 static int llm_status_error(lua_State *L)
 {
+    struct tt_told_error told;
     struct tt_err error = {0};
+    struct tt_str body;
+    char detail[TT_TOLD_DETAIL_SIZE];
 
-    tt_upstream_status_error((int)luaL_checkinteger(L, 1), &error);
+    body.data = luaL_optlstring(L, 2, "", &body.len);
+    tt_told_read(&told, body);
+    tt_told_status_error(&told, (int)luaL_checkinteger(L, 1), &error);
     tt_value_push_error(L, &error);
+    tt_told_detail(&told, NULL, 0, detail);
+    if (detail[0]) {
+        lua_pushstring(L, detail);
+        lua_setfield(L, -2, "detail");
+    }
     return 1;
 }
 
-/* Scripts hand on what upstreams tell. */
+/* Scripts pass on numbers that upstreams send. */
 static int64_t read_tokens(lua_State *L, const char *key)
 {
     int64_t count = tt_value_field_int(L, 1, key, 0);
@@ -267,6 +277,7 @@ static const luaL_Reg functions[] = {
     {"enter", llm_enter},
     {"start", tt_tide_llm_start},
     {"ask", tt_tide_llm_ask},
+    {"template", tt_tide_llm_template},
     {"find", llm_find},
     {"find_message", llm_find_message},
     {"restore", llm_restore},

@@ -1,4 +1,4 @@
-/* llm.ask: a reply that belongs to no session and is not stored; a test of a connection, a title,
+/* llm.ask: a reply that belongs to no session and is not stored: a test of a connection, a title,
  * an answer of the OpenAI routes. Nobody can come back to it, so it ends when its client leaves,
  * unless the script wants the result all the same. */
 #include "chat/running_reply.h"
@@ -11,8 +11,8 @@ struct ask {
     struct tt_tide_llm_source source;
 };
 
-/* Protected, since the hook and the filter are freed by a running reply only: 1 = the script's
- * table, 2 = where to put what it says. Returns what keeps that alive, the reply's holder last. */
+/* Protected, because only a running reply frees the hook and the filter: 1 = the script's table, 2
+ * = where to store the description. Returns what keeps that alive, the reply's holder last. */
 static int read_ask(lua_State *L)
 {
     struct ask *ask = lua_touserdata(L, 2);
@@ -46,12 +46,11 @@ int tt_tide_llm_ask(lua_State *L)
     lua_pushlightuserdata(L, &ask);
     if (lua_pcall(L, 2, LUA_MULTRET, 0) != LUA_OK) {
         tt_running_reply_refuse(&tide->chat, &ask.spec,
-                                NULL); /* no row: only hook and filter are let go of */
+                                NULL); /* no row: only hook and filter are released */
         return lua_error(L);
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
     *holder = tt_running_reply_start(&tide->chat, &ask.spec, &err);
-    tt_tide_llm_plan_wipe(&ask.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);
     tt_tide_llm_listen(task, *holder);

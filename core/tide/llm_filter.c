@@ -1,8 +1,8 @@
-/* A script's filter between a producer and the reply's log: the only Lua that runs for a token, and
+/* A script's filter between a producer and the reply's log: the only Lua that runs per token, and
  * only for replies that were started with one. It runs on the state's main thread, outside of any
- * task: so it can hold text back, but wait for nothing. Whatever goes wrong in it ends the reply
- * with a code of its own and is told in the log; text that it did not let through is not shown. It
- * keeps its generation alive until the reply has ended. */
+ * task: it can hold text back, but cannot wait. Any error in it ends the reply with its own code
+ * and is logged; text that it did not let through is not shown. It keeps its generation alive until
+ * the reply has ended. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/watchdog.h"

@@ -1,5 +1,5 @@
-/* What a script wants done when a reply has ended (a title asked from the model, say): a task of
- * its own, after the commit, without the request that began it. */
+/* What a script does when a reply has ended (such as asking the model for a title): its own task,
+ * after the commit, without the request that began it. */
 #include "script/detached.h"
 #include "tide/llm_start.h"
 #include "tide/modules.h"

@@ -1,6 +1,6 @@
-/* For whom a reply is made: the task that begins it listens on behalf of its client until the task
- * is over (a stream listens by itself then) or the client leaves. What the client's leaving means
- * is the script's choice, told as "detach" (the reply goes on) or "cancel" (it is stopped). */
+/* On whose behalf a reply runs: the task that starts it listens for its client until the task is
+ * over (then a stream listens by itself) or the client leaves. The script chooses what happens when
+ * the client leaves: "detach" (the reply continues) or "cancel" (it is stopped). */
 #include "base/mem.h"
 #include "tide/llm_start.h"
 #include "tide/modules.h"
@@ -9,7 +9,7 @@
 
 struct listener {
     struct tt_owned owned;
-    struct tt_reply *reply; /* a reference; NULL once it listens no more */
+    struct tt_reply *reply; /* a reference; NULL when it no longer listens */
 };
 
 static void listen_end(struct listener *listener, bool left)

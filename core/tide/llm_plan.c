@@ -1,5 +1,5 @@
-/* A script's plan of whom to ask, in which order and after which waits, for llm/retry. What a
- * script describes without a plan is asked once: each candidate in the order of the list. */
+/* A script's plan for upstream/retry: which upstreams to call, in which order and after which
+ * waits. Without a plan each candidate is called once, in the order of the list. */
 #include "script/value.h"
 #include "tide/llm_start.h"
 
@@ -83,16 +83,9 @@ void tt_tide_llm_read_plan(lua_State *L, int index, struct tt_retry_plan *plan,
         int64_t longest = tt_value_field_int(L, retry, "retry_after_max", 0);
         plan->retry_after_max_ms = longest > 0 ? (uint64_t)longest : 0;
         plan->retry_after_send = read_flag(L, retry, "after_send");
+        plan->retry_after_empty = read_flag(L, retry, "after_empty");
         plan->force = read_flag(L, retry, "force");
     }
+    plan->keep_empty = read_flag(L, index, "keep_empty");
     lua_settop(L, top);
-}
-
-void tt_tide_llm_plan_wipe(const struct tt_retry_plan *plan)
-{
-    for (size_t i = 0; i < plan->candidate_count; i++) {
-        const struct tt_call_request *request = &plan->candidates[i].request;
-        tt_tide_llm_wipe_headers((struct tt_str *)(uintptr_t)request->headers,
-                                 request->header_count);
-    }
 }

@@ -1,6 +1,6 @@
-/* A provider's table, compiled once a table and state. Names of fields are here and in
- * lua/types/llm.lua; what they mean is core/upstream/delta.h's. A path may be a text or a list of
- * texts. Unknown names are refused: a path that is misspelt would silently never match. */
+/* A provider's table, compiled once per table and state. The names of fields are here and in
+ * lua/types/llm.lua; core/upstream/delta.h describes their meaning. A path may be a text or a list
+ * of texts. Unknown names are refused, because a misspelt path would silently never match. */
 #include "script/value.h"
 #include "tide/llm_start.h"
 #include "tide/modules.h"
@@ -14,10 +14,17 @@ static const struct {
     enum tt_delta_role role;
 } path_names[] =
     {
-        {"content", TT_DELTA_CONTENT},       {"reasoning", TT_DELTA_REASONING},
-        {"finish_reason", TT_DELTA_FINISH},  {"input_tokens", TT_DELTA_INPUT},
-        {"output_tokens", TT_DELTA_OUTPUT},  {"error", TT_DELTA_ERROR},
-        {"error_type", TT_DELTA_ERROR_TYPE}, {"ended", TT_DELTA_ENDED},
+        {"content", TT_DELTA_CONTENT},
+        {"reasoning", TT_DELTA_REASONING},
+        {"finish_reason", TT_DELTA_FINISH},
+        {"input_tokens", TT_DELTA_INPUT},
+        {"output_tokens", TT_DELTA_OUTPUT},
+        {"error", TT_DELTA_ERROR},
+        {"input_tokens_else", TT_DELTA_INPUT_ELSE},
+        {"output_tokens_else", TT_DELTA_OUTPUT_ELSE},
+        {"image", TT_DELTA_IMAGE},
+        {"error_type", TT_DELTA_ERROR_TYPE},
+        {"ended", TT_DELTA_ENDED},
 },
   call_names[] = {
       {"index", TT_DELTA_CALL_INDEX}, {"id", TT_DELTA_CALL_ID},
@@ -25,7 +32,7 @@ static const struct {
       {"extra", TT_DELTA_CALL_EXTRA},
 };
 
-/* What the protected parts below share; `spec` is owned by the userdata. */
+/* Shared by the protected parts below; the userdata owns `spec`. */
 struct compiling {
     lua_State *L;
     struct tt_delta_spec *spec;
@@ -49,7 +56,7 @@ static void add_path(const struct compiling *c, bool whole, const char *name,
         refuse(c, where, name, err.message);
 }
 
-/* The path or paths on top of the stack. */
+/* Reads the path or paths on top of the stack. */
 static void add_paths(const struct compiling *c, bool whole, const char *name,
                       enum tt_delta_role role)
 {
@@ -65,7 +72,7 @@ static void add_paths(const struct compiling *c, bool whole, const char *name,
     }
 }
 
-/* The key below the top of the stack: the role it names, or an error. */
+/* The role named by the key below the top of the stack, or an error. */
 static enum tt_delta_role role_of(const struct compiling *c, bool whole, bool of_calls,
                                   const char **name)
 {
@@ -82,7 +89,7 @@ static enum tt_delta_role role_of(const struct compiling *c, bool whole, bool of
     return TT_DELTA_ROLES;
 }
 
-/* The table of paths of calls on top of the stack; `extra_key` is no path. */
+/* Reads the table of paths of calls on top of the stack; `extra_key` is not a path. */
 static void add_calls(const struct compiling *c, bool whole)
 {
     lua_State *L = c->L;
@@ -160,7 +167,7 @@ static struct tt_delta_spec **push_holder(lua_State *L)
     return holder;
 }
 
-/* Leaves the holder on the stack. */
+/* Leaves the userdata on the stack. */
 static struct tt_delta_spec *compile_spec(lua_State *L, int provider)
 {
     struct tt_str framing = tt_value_field(L, provider, "framing");
@@ -179,6 +186,9 @@ static struct tt_delta_spec *compile_spec(lua_State *L, int provider)
     add_form(&c, provider, true);
     add_words(&c, provider, "finish_reasons", TT_DELTA_FINISH);
     add_words(&c, provider, "error_codes", TT_DELTA_ERROR_TYPE);
+    if (lua_getfield(L, provider, "think_tags") != LUA_TNIL && lua_toboolean(L, -1))
+        tt_delta_spec_think_tags(*holder);
+    lua_pop(L, 1);
     return *holder;
 }
 
@@ -190,7 +200,7 @@ struct tt_delta_spec *tt_tide_llm_provider_spec(lua_State *L, int provider)
         lua_pop(L, 1);
         lua_newtable(L);
         lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "k"); /* a provider table that is gone takes its spec along */
+        lua_pushliteral(L, "k"); /* a provider table that is collected frees its spec too */
         lua_setfield(L, -2, "__mode");
         lua_setmetatable(L, -2);
         lua_pushvalue(L, -1);

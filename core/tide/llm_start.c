@@ -1,108 +1,11 @@
-/* The rows are stored already when a script comes here, so whatever it got wrong must end them: all
- * is read and checked in a protected call, into memory that Lua frees, and when that raises the row
- * is ended as error and the error raised again. Then the reply runs, and nothing raises. */
+/* The rows are stored already when a script calls this, so any error must end them. Everything is
+ * read and checked in a protected call, into memory that Lua frees; if that raises, the row ends
+ * with status error, and the error is raised again. Then the reply runs, and nothing raises. */
 #include "tide/llm_start.h"
 
-#include "base/secret.h"
 #include "chat/running_reply.h"
 #include "script/value.h"
-#include "script/value_raw.h"
 #include "tide/modules.h"
-
-#define BODY_MAX_SIZE   (64u << 20)
-#define HEADER_MAX_SIZE 16384
-
-static const char body_key;
-
-/* ---- headers ---- */
-
-/* A string, a secret, or a list of both that is joined; appended to the line. */
-static void append_part(lua_State *L, int index, struct tt_buf *line, const char *name,
-                        uint64_t *key)
-{
-    struct tt_str part;
-
-    if (lua_type(L, index) == LUA_TSTRING) {
-        part.data = lua_tolstring(L, index, &part.len);
-        tt_buf_append_str(line, part);
-    } else if (tt_value_secret(L, index, &part)) {
-        tt_buf_append_str(line, part);
-        if (key)
-            *key += tt_secret_tag(part); /* the order of headers is not fixed */
-    } else if (lua_type(L, index) == LUA_TTABLE) {
-        for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, index); i++) {
-            if (lua_rawgeti(L, index, i) == LUA_TTABLE)
-                luaL_error(L, "header '%s': a list within a list", name);
-            append_part(L, lua_gettop(L), line, name, key);
-            lua_pop(L, 1);
-        }
-    } else {
-        luaL_error(L, "header '%s' is a %s", name, luaL_typename(L, index));
-    }
-}
-
-size_t tt_tide_llm_read_headers(lua_State *L, int index, struct tt_arena *arena,
-                                struct tt_str *headers, uint64_t *key)
-{
-    size_t count = 0;
-
-    if (lua_getfield(L, index, "headers") == LUA_TNIL) {
-        lua_pop(L, 1);
-        return 0;
-    }
-    luaL_checktype(L, -1, LUA_TTABLE);
-    int table = lua_gettop(L);
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
-        if (lua_type(L, -2) != LUA_TSTRING || count == TT_TIDE_LLM_HEADERS_MAX)
-            luaL_error(L, "headers: names must be strings, at most %d of them",
-                       TT_TIDE_LLM_HEADERS_MAX);
-        const char *name = lua_tostring(L, -2);
-        struct tt_buf *line = tt_value_scratch(L);
-        tt_buf_printf(line, "%s: ", name);
-        append_part(L, lua_gettop(L), line, name, key);
-        if (line->len > HEADER_MAX_SIZE)
-            luaL_error(L, "header '%s' is too long", name);
-        headers[count++] = tt_arena_str(arena, tt_buf_str(line));
-        explicit_bzero(line->data, line->len);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    return count;
-}
-
-void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        explicit_bzero((char *)(uintptr_t)headers[i].data, headers[i].len);
-}
-
-/* ---- deadlines ---- */
-
-static uint64_t deadline(lua_State *L, int table, const char *key, const char *setting_key)
-{
-    struct tt_tide *tide = tt_tide_of(L);
-    struct tt_tide_setting setting = {0};
-    int64_t value = table ? tt_value_field_int(L, table, key, -1) : -1;
-
-    if (value >= 0)
-        return (uint64_t)value;
-    tide->setting(setting_key, &setting, tide->setting_arg);
-    return (uint64_t)setting.integer;
-}
-
-static struct tt_deadlines read_deadlines(lua_State *L, int index)
-{
-    struct tt_deadlines deadlines;
-    int table = lua_getfield(L, index, "deadlines") == LUA_TTABLE ? lua_gettop(L) : 0;
-
-    deadlines.connect = deadline(L, table, "connect", "upstream.connect_timeout");
-    deadlines.first_byte = deadline(L, table, "first_byte", "upstream.first_byte_timeout");
-    deadlines.between = deadline(L, table, "between", "upstream.between_timeout");
-    deadlines.total = deadline(L, table, "total", "upstream.total_timeout");
-    lua_pop(L, 1);
-    return deadlines;
-}
 
 /* ---- start ---- */
 
@@ -147,54 +50,6 @@ static struct tt_turn *take_turn(lua_State *L, int index)
     return turn;
 }
 
-/* A table is encoded here: the text of a long conversation never becomes a Lua string. */
-static struct tt_buf *read_body(lua_State *L, int index)
-{
-    struct tt_buf *body = tt_value_push_buf(L, BODY_MAX_SIZE);
-    struct tt_str raw;
-
-    lua_pushliteral(L, "body");
-    switch (lua_rawget(L, index)) {
-    case LUA_TTABLE:
-        tt_value_encode_body(L, -1, body);
-        break;
-    case LUA_TSTRING:
-        tt_buf_append_str(body, tt_value_field(L, index, "body"));
-        break;
-    case LUA_TNIL:
-        break;
-    default:
-        if (tt_value_raw(L, -1, &raw)) {
-            tt_buf_append_str(body, raw);
-            break;
-        }
-        luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
-    }
-    lua_pop(L, 1);
-    lua_rawsetp(L, index, &body_key); /* kept alive as long as what it was read from */
-    return body;
-}
-
-void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
-                                struct tt_arena *arena)
-{
-    struct tt_call_request *request = &candidate->request;
-    struct tt_str *headers = tt_arena_alloc(arena, TT_TIDE_LLM_HEADERS_MAX * sizeof(struct tt_str));
-
-    if (lua_getfield(L, index, "provider") != LUA_TTABLE)
-        luaL_error(L, "what to ask needs 'provider' or 'play'");
-    candidate->spec = tt_tide_llm_provider_spec(L, lua_gettop(L));
-    lua_pop(L, 1);
-    request->method = "POST";
-    request->url = tt_value_field(L, index, "url").data;
-    if (!request->url)
-        luaL_error(L, "what to ask needs 'url'");
-    request->headers = headers;
-    request->header_count = tt_tide_llm_read_headers(L, index, arena, headers, &candidate->key);
-    request->deadlines = read_deadlines(L, index);
-    candidate->body = read_body(L, index);
-}
-
 void tt_tide_llm_read_source(lua_State *L, struct tt_tide_llm_source *source,
                              struct tt_arena *arena)
 {
@@ -217,8 +72,8 @@ struct start {
     struct tt_tide_llm_source source;
 };
 
-/* 1 = the script's table, 2 = where to put it. Returns what keeps it alive, and the reply's holder.
- */
+/* 1 = the script's table, 2 = where to store the description. Returns what keeps it alive, and the
+ * reply's holder. */
 static int read_start(lua_State *L)
 {
     struct start *start = lua_touserdata(L, 2);
@@ -267,7 +122,6 @@ int tt_tide_llm_start(lua_State *L)
     }
     struct tt_reply **holder = lua_touserdata(L, -1);
     *holder = tt_running_reply_start(&tide->chat, spec, &err);
-    tt_tide_llm_plan_wipe(&start.source.plan);
     if (!*holder)
         return tt_value_push_error(L, &err);
     tt_tide_llm_listen(task, *holder);

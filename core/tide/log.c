@@ -35,7 +35,7 @@ static size_t read_fields(lua_State *L, int index, struct tt_log_field *fields)
         default:
             luaL_error(L, "log: field '%s' is a %s", field->key, luaL_typename(L, -1));
         }
-        lua_pop(L, 1); /* the table keeps strings alive */
+        lua_pop(L, 1); /* the table keeps the strings alive */
     }
     return count;
 }

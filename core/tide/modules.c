@@ -1,10 +1,11 @@
-/* What scripts can require: a new module is a file here and a line in this list. */
+/* What scripts can require: a new module is a file in this folder and a line in this list. */
 #include "tide/modules.h"
 
 #include "tide/tide.h"
 
 const struct tt_script_module tt_tide_modules[] = {
     {"tide.json", tt_tide_json},
+    {"tide.schema", tt_tide_schema},
     {"tide.db", tt_tide_db},
     {"tide.crypto", tt_tide_crypto},
     {"tide.time", tt_tide_time},
@@ -22,5 +23,6 @@ const struct tt_script_module tt_tide_modules[] = {
     {"tide.timer", tt_tide_timer},
     {"tide.test", tt_tide_test},
     {"tide.search", tt_tide_search},
+    {"tide.messages", tt_tide_messages},
     {NULL, NULL},
 };

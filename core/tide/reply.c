@@ -1,16 +1,14 @@
 /* Replies as Lua values: waiting for their first bytes, for more of them, for the end; the text so
- * far; stopping. Per token no Lua runs unless a script reads. */
+ * far; stopping. No Lua runs per token unless a script reads. */
 #include "chat/usage_json.h"
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/modules.h"
 
-#include <stdlib.h>
-
 #define REPLY_META "tide.Reply"
 
-/* What Lua's collector sees of a reply is one small value, so garbage could keep megabytes of log
- * for as long as a state is idle: the reference is given back when the task is over. */
+/* For Lua's collector a reply is one small value, so garbage could hold megabytes of log as long as
+ * a state is idle. So the reference is released when the task is over. */
 struct reply_value {
     struct tt_reply *reply; /* first: bindings see the value as a pointer to it */
     struct tt_owned owned;
@@ -35,7 +33,7 @@ struct tt_reply **tt_tide_push_reply(lua_State *L)
     memset(value, 0, sizeof(*value));
     luaL_setmetatable(L, REPLY_META);
     value->owned.close = on_task_over;
-    tt_task_own(tt_task_root(task), &value->owned); /* a child hands its results to others */
+    tt_task_own(tt_task_root(task), &value->owned); /* a child passes its results to others */
     return &value->reply;
 }
 
@@ -64,7 +62,7 @@ struct listening {
     struct tt_reply_reader reader;
     struct tt_timer timer;
     enum tt_reply_state until;
-    uint64_t position; /* or more text than this, whichever is first; UINT64_MAX = not asked for */
+    uint64_t position; /* or more text than this, whichever is first; UINT64_MAX = not wanted */
     int (*push)(lua_State *L, const struct listening *listening);
 };
 
@@ -125,6 +123,10 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
             lua_pushinteger(L, outcome->retry_after_s);
             lua_setfield(L, -2, "retry_after");
         }
+        if (outcome->detail[0]) {
+            lua_pushstring(L, outcome->detail);
+            lua_setfield(L, -2, "detail");
+        }
         lua_setfield(L, -3, "error");
         lua_pop(L, 1); /* the nil of push_error */
     }
@@ -139,7 +141,7 @@ static int push_whole(lua_State *L, const struct listening *listening)
 static int push_state(lua_State *L, const struct listening *listening)
 {
     enum tt_reply_state state = tt_reply_state(listening->reader.reply);
-    /* Between the end of the text and its commit the end is not to be told yet. */
+    /* Between the end of the text and its commit the end must not be reported yet. */
     lua_pushstring(L, state_names[state == TT_REPLY_PRODUCED ? TT_REPLY_RUNNING : state]);
     return 1;
 }

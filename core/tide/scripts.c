@@ -1,4 +1,4 @@
-/* tide.scripts: what the bundle holds, so that files of a folder are found by being there. */
+/* tide.scripts: the files of the bundle, so that scripts can find the files of a folder. */
 #include "tide/modules.h"
 
 static int scripts_names(lua_State *L)

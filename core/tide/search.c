@@ -1,12 +1,10 @@
-/* tide.search: finding messages by what they say. How, is the database engine's (db/search.h). */
+/* tide.search: finding messages by their text. The database engine decides how (db/search.h). */
 #include "db/search.h"
 
 #include "db/search_index.h"
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/modules.h"
-
-#include <stdlib.h>
 
 /* ---- index ---- */
 
@@ -72,9 +70,9 @@ static struct tt_search check_search(lua_State *L)
     return search;
 }
 
-static int search_find(lua_State *L)
+static int find(lua_State *L, const char *function, enum tt_tide_rows what)
 {
-    tt_task_check_wait(L, "search.find");
+    tt_task_check_wait(L, function);
     struct tt_tide *tide = tt_tide_of(L);
     struct tt_search search = check_search(L);
     struct tt_db_pending *pending;
@@ -83,7 +81,18 @@ static int search_find(lua_State *L)
     if (tt_search_find(tide->chat.db, tide->runtime.loop, &search, on_rows, NULL, &pending, &err) !=
         0)
         return tt_value_push_error(L, &err);
-    return tt_tide_wait_rows(L, "search.find", pending, TT_ROWS_ALL);
+    return tt_tide_wait_rows(L, function, pending, what);
+}
+
+static int search_find(lua_State *L)
+{
+    return find(L, "search.find", TT_ROWS_ALL);
+}
+
+static int search_json(lua_State *L)
+{
+    tt_tide_check_json(L, "search.json", 5);
+    return find(L, "search.json", TT_ROWS_JSON);
 }
 
 static int search_count(lua_State *L)
@@ -101,10 +110,8 @@ static int search_count(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"index", search_index},
-    {"find", search_find},
-    {"count", search_count},
-    {NULL, NULL},
+    {"index", search_index}, {"find", search_find}, {"json", search_json},
+    {"count", search_count}, {NULL, NULL},
 };
 
 int tt_tide_search(lua_State *L)

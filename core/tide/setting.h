@@ -1,4 +1,4 @@
-/* A setting as scripts get it from tide.config. */
+/* A setting as tide.config returns it to scripts. */
 #pragma once
 #include "base/str.h"
 

@@ -1,5 +1,6 @@
-/* tide.shared: dictionaries of integers and strings that all workers see and that outlive reloads.
- * For what a database is too slow for and what may be forgotten: counters, limits, marks. */
+/* tide.shared: dictionaries of integers and strings that all workers share and that outlive
+ * reloads. For counters, limits and marks that may be lost, and for which a database is too slow.
+ */
 #include "cache/shared.h"
 
 #include "script/task.h"
@@ -9,7 +10,7 @@
 #define DICT_META  "tide.SharedDict"
 #define TTL_MAX_MS ((lua_Integer)365 * 86400 * 1000)
 
-struct dict { /* the value of a script */
+struct dict { /* a script's value */
     size_t len;
     char name[TT_SHARED_NAME_MAX];
 };
@@ -55,7 +56,7 @@ static int dict_get(lua_State *L)
 
     if (!tt_shared_get(tt_tide_of(L)->shared, &key, &value))
         return 0;
-    /* Pushing a string may raise, and then nobody would let go of the value. */
+    /* Pushing a string may raise, and then nobody would release the value. */
     if (!value.is_integer)
         tt_buf_append_str(text, value.text);
     tt_cache_value_unref(value.held);

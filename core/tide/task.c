@@ -1,8 +1,9 @@
-/* tide.task: tasks within a task, for what can be waited for at the same time. A child is a task
- * like any other, so everything that waits works in it; it ends with its parent at the latest.
+/* tide.task: tasks within a task, to wait for several things at the same time. A child is an
+ * ordinary task, so everything that waits works in it; it ends with its parent at the latest.
  *
- * A child's record is shared by its task and by whoever holds it (the script's handle, task.all),
- * so that neither needs to outlive the other. Its results stay in the registry until then. */
+ *
+ * A child's record is shared by its task and by its holders (the script's handle, task.all), so
+ * that neither needs to outlive the other. Its results stay in the registry until then. */
 #include "script/task.h"
 
 #include "base/log.h"
@@ -13,7 +14,7 @@
 
 #define CHILD_META "tide.Task"
 
-struct joiner { /* who waits for a child; in child->joiners */
+struct joiner { /* waits for a child; in child->joiners */
     struct tt_list node;
     void (*on_over)(struct joiner *joiner);
 };
@@ -22,11 +23,11 @@ struct child {
     int references;
     struct tt_vm *vm;
     struct tt_task *task;  /* NULL once it is over */
-    struct tt_owned owned; /* by its own task: closed however that ends */
+    struct tt_owned owned; /* in its own task: closed however that ends */
     struct tt_list joiners;
     enum { CHILD_RUNNING, CHILD_RETURNED, CHILD_FAILED, CHILD_CANCELLED } state;
     bool refused;        /* it returned nil and an error */
-    bool told;           /* somebody has seen its error */
+    bool reported;       /* somebody has received its error */
     int results, count;  /* CHILD_RETURNED: a table (registry reference), its length */
     struct tt_err error; /* CHILD_FAILED */
 };
@@ -37,7 +38,7 @@ static void child_unref(struct child *child)
 {
     if (--child->references > 0)
         return;
-    if (child->state == CHILD_FAILED && !child->told)
+    if (child->state == CHILD_FAILED && !child->reported)
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "task.spawn"),
                TT_F_Z("error", child->error.message));
     luaL_unref(child->vm->L, LUA_REGISTRYINDEX, child->results);
@@ -94,8 +95,8 @@ static int child_entry(lua_State *L)
     return child_after(L, LUA_OK, child);
 }
 
-/* Starts a function with its arguments, `count` values on top of the stack, which are taken.
- * A reference for the caller; NULL with "busy". */
+/* Starts a function with its arguments, `count` values on top of the stack, which are popped.
+ * Returns a reference; NULL with "busy". */
 static struct child *child_start(lua_State *L, struct tt_task *parent, int count,
                                  struct tt_err *err)
 {
@@ -120,13 +121,13 @@ static struct child *child_start(lua_State *L, struct tt_task *parent, int count
     return NULL;
 }
 
-/* What the child came to; raises when it failed, with its traceback. */
+/* Pushes the child's results; raises with its traceback if it failed. */
 static int push_outcome(lua_State *L, struct child *child)
 {
     struct tt_err cancelled = {0};
 
     if (child->state == CHILD_FAILED) {
-        child->told = true;
+        child->reported = true;
         lua_pushstring(L, child->error.message);
         return lua_error(L);
     }
@@ -251,7 +252,7 @@ static void cancel_rest(struct gathering *all)
         tt_list_remove(&all->items[i].joiner.node);
         if (all->items[i].child->task)
             tt_task_cancel(all->items[i].child->task);
-        all->items[i].child->told = true; /* the first failure is the one that counts */
+        all->items[i].child->reported = true; /* the first failure is the one that counts */
     }
 }
 

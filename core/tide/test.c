@@ -1,5 +1,5 @@
 /* tide.test: test cases, requests to the server under test, users, the scripted upstream. Works in
- * `tidetalk test` only; elsewhere every call says so. Assertions are in bind_test_check.c. */
+ * `tidetalk test` only; elsewhere every call raises an error. Assertions are in test_check.c. */
 #include "base/mem.h"
 #include "script/task.h"
 #include "script/value.h"
@@ -8,7 +8,6 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define PASSWORD "high-tide"
 
@@ -39,7 +38,7 @@ static int test_case(lua_State *L)
 
 /* ---- requests ---- */
 
-struct asking {
+struct sending {
     struct tt_wait wait;
     struct tt_aux_job job;
     struct tt_testing *testing;
@@ -49,44 +48,44 @@ struct asking {
     struct tt_err error;
 };
 
-static void asking_run(struct tt_aux_job *job)
+static void sending_run(struct tt_aux_job *job)
 {
-    struct asking *asking = TT_CONTAINER_OF(job, struct asking, job);
-    struct tt_str body = asking->body.data ? tt_buf_str(&asking->body) : (struct tt_str){0};
+    struct sending *sending = TT_CONTAINER_OF(job, struct sending, job);
+    struct tt_str body = sending->body.data ? tt_buf_str(&sending->body) : (struct tt_str){0};
 
-    asking->status =
-        asking->testing->send(asking->testing->send_arg, asking->method.data, asking->path.data,
-                              tt_buf_str(&asking->headers), body, &asking->answer_head,
-                              &asking->answer_body, &asking->error);
+    sending->status =
+        sending->testing->send(sending->testing->send_arg, sending->method.data, sending->path.data,
+                               tt_buf_str(&sending->headers), body, &sending->answer_head,
+                               &sending->answer_body, &sending->error);
 }
 
-static void asking_done(struct tt_aux_job *job)
+static void sending_done(struct tt_aux_job *job)
 {
-    tt_wait_done(&TT_CONTAINER_OF(job, struct asking, job)->wait);
+    tt_wait_done(&TT_CONTAINER_OF(job, struct sending, job)->wait);
 }
 
-static void asking_drop(struct tt_aux_job *job)
+static void sending_drop(struct tt_aux_job *job)
 {
-    tt_wait_drop(&TT_CONTAINER_OF(job, struct asking, job)->wait);
+    tt_wait_drop(&TT_CONTAINER_OF(job, struct sending, job)->wait);
 }
 
-static void asking_abandon(struct tt_wait *wait)
+static void sending_abandon(struct tt_wait *wait)
 {
-    tt_aux_cancel(&TT_CONTAINER_OF(wait, struct asking, wait)->job);
+    tt_aux_cancel(&TT_CONTAINER_OF(wait, struct sending, wait)->job);
 }
 
-static void asking_close(struct tt_wait *wait)
+static void sending_close(struct tt_wait *wait)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    tt_buf_free(&asking->method);
-    tt_buf_free(&asking->path);
-    tt_buf_free(&asking->headers);
-    tt_buf_free(&asking->body);
-    tt_buf_free(&asking->answer_head);
-    tt_buf_free(&asking->answer_body);
+    struct sending *sending = TT_CONTAINER_OF(wait, struct sending, wait);
+    tt_buf_free(&sending->method);
+    tt_buf_free(&sending->path);
+    tt_buf_free(&sending->headers);
+    tt_buf_free(&sending->body);
+    tt_buf_free(&sending->answer_head);
+    tt_buf_free(&sending->answer_body);
 }
 
-/* Header lines as a table, names in small letters. */
+/* Header lines as a table, names in lower case. */
 static void push_headers(lua_State *L, struct tt_str head)
 {
     struct tt_str line;
@@ -128,20 +127,20 @@ static void push_frames(lua_State *L, struct tt_str body)
     }
 }
 
-static int asking_push(struct tt_wait *wait, lua_State *L)
+static int sending_push(struct tt_wait *wait, lua_State *L)
 {
-    struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
-    struct tt_str body = tt_buf_str(&asking->answer_body);
+    struct sending *sending = TT_CONTAINER_OF(wait, struct sending, wait);
+    struct tt_str body = tt_buf_str(&sending->answer_body);
     struct tt_err err = {0};
 
-    if (asking->status < 0)
-        return luaL_error(L, "test.request: %s", asking->error.message);
+    if (sending->status < 0)
+        return luaL_error(L, "test.request: %s", sending->error.message);
     lua_createtable(L, 0, 4);
-    lua_pushinteger(L, asking->status);
+    lua_pushinteger(L, sending->status);
     lua_setfield(L, -2, "status");
     lua_pushlstring(L, body.data ? body.data : "", body.len);
     lua_setfield(L, -2, "body");
-    push_headers(L, tt_buf_str(&asking->answer_head));
+    push_headers(L, tt_buf_str(&sending->answer_head));
     lua_getfield(L, -1, "content-type");
     const char *type = lua_tostring(L, -1);
     bool json = type && strncmp(type, "application/json", 16) == 0;
@@ -163,12 +162,12 @@ static void check_line(lua_State *L, const char *text, const char *what)
         luaL_error(L, "test.request: a line break in %s", what);
 }
 
-/* Reads the spec at 1 into `asking`, which a userdata of the caller's frees when this raises. */
-static void read_spec(lua_State *L, struct asking *asking)
+/* Reads the spec at 1 into `sending`, which the caller's userdata frees if this raises. */
+static void read_spec(lua_State *L, struct sending *sending)
 {
     bool json = lua_getfield(L, 1, "json") != LUA_TNIL;
     if (json)
-        tt_value_encode(L, lua_gettop(L), &asking->body);
+        tt_value_encode(L, lua_gettop(L), &sending->body);
     struct tt_str method = tt_value_field(L, 1, "method"), path = tt_value_field(L, 1, "path");
     struct tt_str body = tt_value_field(L, 1, "body");
     if (!path.data)
@@ -176,31 +175,32 @@ static void read_spec(lua_State *L, struct asking *asking)
     check_line(L, path.data, "'path'");
     if (method.data)
         check_line(L, method.data, "'method'");
-    tt_buf_append_z(&asking->method, method.data         ? method.data
-                                     : json || body.data ? "POST"
-                                                         : "GET");
-    tt_buf_append_str(&asking->path, path);
+    tt_buf_append_z(&sending->method, method.data         ? method.data
+                                      : json || body.data ? "POST"
+                                                          : "GET");
+    tt_buf_append_str(&sending->path, path);
     if (!json && body.data)
-        tt_buf_append_str(&asking->body, body);
+        tt_buf_append_str(&sending->body, body);
     if (lua_getfield(L, 1, "user") == LUA_TTABLE) {
         struct tt_str token = tt_value_field(L, lua_gettop(L), "token");
-        tt_buf_printf(&asking->headers, "Authorization: Bearer %s\r\n",
+        tt_buf_printf(&sending->headers, "Authorization: Bearer %s\r\n",
                       token.data ? token.data : "");
     }
     if (json)
-        tt_buf_append_z(&asking->headers, "Content-Type: application/json\r\n");
+        tt_buf_append_z(&sending->headers, "Content-Type: application/json\r\n");
     if (lua_getfield(L, 1, "headers") == LUA_TTABLE) {
         for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
             if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
                 luaL_error(L, "test.request: 'headers' maps names to texts");
             check_line(L, lua_tostring(L, -2), "a header");
             check_line(L, lua_tostring(L, -1), "a header");
-            tt_buf_printf(&asking->headers, "%s: %s\r\n", lua_tostring(L, -2), lua_tostring(L, -1));
+            tt_buf_printf(&sending->headers, "%s: %s\r\n", lua_tostring(L, -2),
+                          lua_tostring(L, -1));
         }
     }
 }
 
-/* 1 = the spec, 2 = the asking. */
+/* 1 = the spec, 2 = the sending. */
 static int read_protected(lua_State *L)
 {
     read_spec(L, lua_touserdata(L, 2));
@@ -210,35 +210,35 @@ static int read_protected(lua_State *L)
 static int test_request(lua_State *L)
 {
     static const struct tt_wait_type type = {
-        .push = asking_push, .close = asking_close, .abandon = asking_abandon};
+        .push = sending_push, .close = sending_close, .abandon = sending_abandon};
     struct tt_testing *testing = check_testing(L);
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     tt_task_check_wait(L, "test.request");
     lua_settop(L, 1);
-    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
-    asking->testing = testing;
-    asking->job.run = asking_run;
-    asking->job.done = asking_done;
-    asking->job.drop = asking_drop;
+    struct sending *sending = tt_wait_new(sizeof(*sending), &type);
+    sending->testing = testing;
+    sending->job.run = sending_run;
+    sending->job.done = sending_done;
+    sending->job.drop = sending_drop;
     lua_pushcfunction(L, read_protected);
     lua_pushvalue(L, 1);
-    lua_pushlightuserdata(L, asking);
+    lua_pushlightuserdata(L, sending);
     if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-        tt_wait_free(&asking->wait);
+        tt_wait_free(&sending->wait);
         return lua_error(L);
     }
-    if (tt_aux_submit(testing->aux, tt_tide_of(L)->runtime.loop, &asking->job, &err) != 0) {
-        tt_wait_free(&asking->wait);
+    if (tt_aux_submit(testing->aux, tt_tide_of(L)->runtime.loop, &sending->job, &err) != 0) {
+        tt_wait_free(&sending->wait);
         return luaL_error(L, "test.request: %s", err.message);
     }
-    return tt_task_yield(L, &asking->wait);
+    return tt_task_yield(L, &sending->wait);
 }
 
 /* ---- users ---- */
 
-/* Puts {method, path, json = table on top, user?} in its place, for test_request. */
+/* Replaces the value on top by {method, path, json = that value, user?}, for test_request. */
 static void push_post(lua_State *L, const char *path, int user)
 {
     lua_createtable(L, 0, 4);
@@ -263,7 +263,7 @@ static void check_ok(lua_State *L, const char *what)
     lua_pop(L, 1);
 }
 
-/* 1 = the model's name, 2 = the user, 3 = the answer. */
+/* 1 = the model's name, 2 = the user, 3 = the response. */
 static int after_model(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
@@ -273,7 +273,7 @@ static int after_model(lua_State *L, int status, lua_KContext context)
     return 1;
 }
 
-/* 1 = the model's name, 2 = the answer of the registration: becomes the user. */
+/* 1 = the model's name, 2 = the response of the registration: becomes the user. */
 static int after_register(lua_State *L, int status, lua_KContext context)
 {
     struct tt_testing *testing = check_testing(L);
@@ -302,7 +302,7 @@ static int after_register(lua_State *L, int status, lua_KContext context)
     return after_model(L, LUA_OK, context);
 }
 
-/* A new account, logged in, whose model is the scripted upstream. */
+/* A new account, logged in, with the scripted upstream as its model. */
 static int test_user(lua_State *L)
 {
     static atomic_int number;

@@ -2,7 +2,6 @@
  * by the path to each difference. */
 #include "base/clock.h"
 #include "script/task.h"
-#include "script/value.h"
 #include "tide/modules.h"
 
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #define SHOWN_MAX       200
 #define EVENTUALLY_MS   10000
 
-/* Raises {"file:line: text"}: a failure and no bug, see testing.c. Text on top of the stack. */
+/* Raises {"file:line: text"}: a failed assertion, see testing.c. Text on top of the stack. */
 static int fail(lua_State *L)
 {
     lua_createtable(L, 1, 0);
@@ -23,7 +22,7 @@ static int fail(lua_State *L)
     return lua_error(L);
 }
 
-/* Pushes the value at index as a reader of Lua would write it, shortened. */
+/* Pushes the value at index in Lua's notation, shortened. */
 static void show(lua_State *L, int index)
 {
     size_t len;
@@ -60,7 +59,7 @@ static void note(lua_State *L, struct differences *found, int path, int actual, 
 static void compare(lua_State *L, struct differences *found, int path, int actual, int expected,
                     int depth);
 
-/* The key on top of the stack: compares what stands under it in both tables. */
+/* The key is on top of the stack: compares its values in both tables. */
 static void compare_key(lua_State *L, struct differences *found, int path, int actual, int expected,
                         int depth)
 {

@@ -1,5 +1,5 @@
-/* core/http on a loop of its own: the case runs on the worker's, and may block it. Answers and
- * questions cross between the two threads, under one lock. */
+/* core/http on its own loop: the case runs on the worker's, and may block it. Requests and answers
+ * are passed between the two threads under one lock. */
 #include "tide/test_server.h"
 
 #include "base/mem.h"
@@ -17,7 +17,7 @@ struct tt_test_upstream {
     struct tt_http_server *server;
     pthread_t thread;
     bool runs;
-    pthread_mutex_t lock; /* over all below */
+    pthread_mutex_t lock; /* guards everything below */
     struct tt_test_answer answers[ITEMS_MAX];
     size_t answer_count, answer_next;
     struct tt_buf asked[ITEMS_MAX];
@@ -25,7 +25,7 @@ struct tt_test_upstream {
     int unscripted;
 };
 
-/* An answer on its way. What is sent to a client that has left is swallowed. */
+/* An answer that is being sent. What is sent to a client that has left is dropped. */
 struct sending {
     struct tt_test_upstream *upstream;
     struct tt_http_exchange *exchange;
@@ -36,7 +36,7 @@ struct sending {
 
 /* ---- one request ---- */
 
-/* Takes the first event off the body. */
+/* Takes the first event from the body. */
 static void send_event(struct sending *sending)
 {
     struct tt_buf *body = &sending->answer.body;
@@ -86,7 +86,7 @@ static void start_sending(struct sending *sending)
     tt_timer_start(sending->upstream->loop, &sending->timer, (uint64_t)answer->pace_ms);
 }
 
-/* Notes the question and takes the next answer; false when there is none. */
+/* Records the request and takes the next answer; false if there is none. */
 static bool take_answer(struct tt_test_upstream *upstream, struct tt_str body,
                         struct tt_test_answer *answer)
 {

@@ -1,5 +1,5 @@
-/* tide.test: what the scripted upstream answers, and what it was asked. An answer is built here in
- * the form of OpenAI's stream; one with `body` is sent as it is. */
+/* tide.test: the scripted upstream's answers, and the requests that it got. An answer is built here
+ * in the form of OpenAI's stream; one with `body` is sent as it is. */
 #include "script/value.h"
 #include "tide/modules.h"
 #include "tide/testing.h"

@@ -1,6 +1,6 @@
 /* Loading test files and running their cases. A failed assertion is a Lua error whose value is a
- * table with the text in [1]: it needs no traceback, it names its line. Everything else that is
- * raised gets one. */
+ * table with the text in [1]: it names its line and needs no traceback. Every other error gets one.
+ */
 #include "tide/testing.h"
 
 #include "base/mem.h"
@@ -69,7 +69,7 @@ static int entry(lua_State *L)
 static void on_end(const struct tt_err *error, void *arg)
 {
     struct run *run = arg;
-    if (error) /* what pcall does not hold: the watchdog, no memory */
+    if (error) /* what pcall does not catch: the watchdog, no memory */
         tt_buf_append_z(&run->failure, error->message);
     run->done(run->arg, tt_buf_str(&run->failure));
     tt_buf_free(&run->failure);

@@ -1,5 +1,5 @@
-/* `tidetalk test`: what a process that runs one test adds to the server in it. The tests run as
- * tasks in the server's own script state, and ask it over HTTP like anybody else. */
+/* `tidetalk test`: what a process that runs one test adds to its server. The tests run as tasks in
+ * the server's own script state, and send it requests over HTTP like any client. */
 #pragma once
 #include "base/buf.h"
 #include "loop/aux.h"
@@ -7,7 +7,7 @@
 #include "tide/test_server.h"
 
 struct tt_test_case {
-    struct tt_str file, name; /* of malloc */
+    struct tt_str file, name; /* from malloc */
     int function;             /* registry reference */
 };
 
@@ -24,12 +24,12 @@ struct tt_testing {
     size_t count;
 };
 
-/* Runs a test file in a state of which tide->testing is set; what it registers by test.case goes to
- * `testing`. -1 with Lua's message and traceback in `failure`. Thread: the state's. */
+/* Runs a test file in a state whose tide->testing is set; the cases that it registers by test.case
+ * are added to `testing`. -1 with Lua's message and traceback in `failure`. Thread: the state's. */
 int tt_testing_load(struct tt_vm *vm, struct tt_str file, struct tt_str source,
                     struct tt_buf *failure);
 
-/* Runs a case as a task. `done` gets an empty text, or what failed. Thread: the state's. */
+/* Runs a case as a task. `done` gets an empty text, or the failure. Thread: the state's. */
 void tt_testing_run(struct tt_vm *vm, const struct tt_test_case *test,
                     void (*done)(void *arg, struct tt_str failure), void *arg);
 

@@ -1,4 +1,4 @@
-/* tide.text: what Lua's byte strings need to be treated as text. */
+/* tide.text: functions that treat Lua's byte strings as text. */
 #include "base/utf8.h"
 #include "reply/tokens.h"
 #include "script/value.h"
@@ -126,9 +126,16 @@ static int text_tokens(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"count", text_count},     {"prefix", text_prefix},   {"truncate", text_truncate},
-    {"chars", text_chars},     {"squeeze", text_squeeze}, {"valid", text_valid},
-    {"has_cjk", text_has_cjk}, {"tokens", text_tokens},   {NULL, NULL},
+    {"count", text_count},
+    {"prefix", text_prefix},
+    {"truncate", text_truncate},
+    {"chars", text_chars},
+    {"squeeze", text_squeeze},
+    {"valid", text_valid},
+    {"has_cjk", text_has_cjk},
+    {"tokens", text_tokens},
+    {"message_tokens", tt_tide_message_tokens},
+    {NULL, NULL},
 };
 
 int tt_tide_text(lua_State *L)

@@ -1,12 +1,11 @@
-/* tide.time: clocks and sleeping. The wall clock given out is strictly increasing in the process,
- * so that rows made in order sort in order and session names never repeat. */
+/* tide.time: clocks and sleeping. The wall clock is strictly increasing within the process, so that
+ * rows sort in the order in which they were made and session names never repeat. */
 #include "base/clock.h"
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/modules.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
 static _Atomic int64_t last_us, last_ns;
 

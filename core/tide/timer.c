@@ -1,4 +1,4 @@
-/* tide.timer: what runs at its time and not for a request. */
+/* tide.timer: functions that run at a time of their own, apart from requests. */
 #include "script/task.h"
 #include "script/timers.h"
 #include "script/value.h"

@@ -31,6 +31,7 @@ struct tt_breaker {
     uint64_t used_ms, failing_since_ms;
     uint64_t open_until_ms; /* 0 = closed */
     bool probing;
+    enum tt_breaker_fault fault; /* of the failures that are counted */
     int in_flight, failures;
     uint64_t calls, failed, refused, opened;
     size_t name_len;
@@ -154,11 +155,13 @@ int tt_breaker_enter(struct tt_breakers *breakers, struct tt_str upstream, uint6
     return refused;
 }
 
-static void count_failure(struct tt_breaker *breaker, uint64_t now)
+static void count_failure(struct tt_breaker *breaker, enum tt_breaker_fault fault, uint64_t now)
 {
     const struct tt_breaker_settings *settings = breaker->shard->settings;
-    if (breaker->failures == 0 || now > breaker->failing_since_ms + settings->window_ms) {
+    if (breaker->failures == 0 || breaker->fault != fault ||
+        now > breaker->failing_since_ms + settings->window_ms) {
         breaker->failures = 0;
+        breaker->fault = fault;
         breaker->failing_since_ms = now;
     }
     breaker->failures++;
@@ -168,9 +171,10 @@ static void count_failure(struct tt_breaker *breaker, uint64_t now)
     }
 }
 
-void tt_breaker_report(struct tt_breaker_permit *permit, bool failed)
+void tt_breaker_report(struct tt_breaker_permit *permit, enum tt_breaker_fault fault)
 {
     struct tt_breaker *breaker = permit->breaker;
+    bool failed = fault != TT_BREAKER_NO_FAULT;
     uint64_t now = tt_clock_mono_ms();
     if (!breaker)
         return;
@@ -184,7 +188,7 @@ void tt_breaker_report(struct tt_breaker_permit *permit, bool failed)
         breaker->open_until_ms = now + breaker->shard->settings->pause_ms;
         breaker->opened++;
     } else if (!breaker->open_until_ms) { /* else it is known already */
-        count_failure(breaker, now);
+        count_failure(breaker, fault, now);
     }
     if (permit->probe || !failed)
         breaker->probing = false;

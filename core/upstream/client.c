@@ -29,6 +29,8 @@ struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_set
     tt_list_init(&client->calls);
     tt_list_init(&client->starting);
     tt_list_init(&client->ended);
+    tt_list_init(&client->paused);
+    client->resume.on_due = tt_calls_resume;
     tt_list_init(&client->flagged);
     client->work.run = tt_client_on_work;
     client->sweep.on_due = tt_client_on_sweep;
@@ -68,6 +70,7 @@ void tt_client_free(struct tt_client *client)
     tt_map_free(client->origins);
     tt_loop_undefer(&client->work);
     tt_timer_stop(&client->sweep);
+    tt_timer_stop(&client->resume);
     free(client->shards);
     free(client->ca_file);
     free(client);
@@ -88,7 +91,7 @@ static void connect_call(struct tt_call *call)
         tt_call_fail(call, 503, "busy", "out of memory");
         return;
     }
-    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, tt_call_headers_list(call->headers));
     curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->addresses);
     curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION,
@@ -167,41 +170,6 @@ void tt_call_begin(struct tt_call *call)
     }
 }
 
-/* What frames the request is curl's business: a second Content-Length would smuggle. */
-static bool header_allowed(struct tt_str line)
-{
-    static const char *const own[] = {
-        "content-length:", "transfer-encoding:", "connection:", "host:", "expect:", "upgrade:"};
-    ptrdiff_t colon = tt_str_find(line, ':');
-    if (colon <= 0 || tt_str_find(line, '\r') >= 0 || tt_str_find(line, '\n') >= 0 ||
-        tt_str_find(line, '\0') >= 0)
-        return false;
-    for (ptrdiff_t i = 0; i < colon; i++)
-        if (line.data[i] <= ' ' || line.data[i] >= 0x7F || line.data[i] == ';')
-            return false;
-    for (size_t i = 0; i < TT_COUNT(own); i++)
-        if (tt_str_starts_nocase(line, tt_str_from(own[i])))
-            return false;
-    return true;
-}
-
-static int make_headers(struct tt_call *call, const struct tt_call_request *request,
-                        struct tt_err *err)
-{
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-    call->headers = list;
-    for (size_t i = 0; i < request->header_count && list; i++) {
-        struct tt_str line = request->headers[i];
-        if (!header_allowed(line))
-            return tt_err_set(err, 400, "invalid_header",
-                              "outbound header %zu is not allowed or not well-formed", i + 1);
-        char *text = tt_strndup(line.data, line.len);
-        list = curl_slist_append(call->headers, text);
-        free(text);
-    }
-    return list ? 0 : tt_err_set(err, 503, "busy", "out of memory");
-}
-
 static int check_method(const char *method, struct tt_err *err)
 {
     static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
@@ -223,12 +191,16 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     call->client = client;
     call->target = target;
     client->stats.calls++;
-    if (make_headers(call, request, err) != 0) {
+    call->headers = request->prepared
+                        ? tt_call_headers_ref(request->prepared)
+                        : tt_call_headers_new(request->headers, request->header_count, err);
+    if (!call->headers) {
         tt_call_destroy(call);
         return NULL;
     }
     snprintf(call->method, sizeof(call->method), "%s", request->method);
     call->handler = *handler;
+    call->resolve.owner = request->owner;
     call->deadlines = request->deadlines;
     call->body = request->body;
     call->body_len = request->body.len;

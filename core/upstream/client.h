@@ -30,13 +30,28 @@ struct tt_deadlines { /* ms; 0 = none */
     uint64_t total;      /* the whole call; "upstream_timeout" */
 };
 
+/* The headers of requests, checked once and in curl's form; references are counted. They may hold
+ * keys, and are wiped. */
+struct tt_call_headers;
+
+/* From "Name: value" lines without CR, LF or NUL; no line may frame the request. Owns: the caller
+ * has a reference. Fails: NULL ("invalid_header", "busy"). Thread: any. */
+struct tt_call_headers *tt_call_headers_new(const struct tt_str *lines, size_t count,
+                                            struct tt_err *err);
+void tt_call_headers_unref(struct tt_call_headers *headers); /* NULL is fine. Thread: any */
+/* Fills in at most `max` of the lines, which live as long as the headers; their number. */
+size_t tt_call_headers_lines(const struct tt_call_headers *headers, struct tt_str *lines,
+                             size_t max);
+
 struct tt_call_request {
     const char *method;
-    const char *url;              /* checked by the egress policy */
-    const struct tt_str *headers; /* "Name: value" lines without CR, LF or NUL, else refused */
+    const char *url;                  /* checked by the egress policy */
+    struct tt_call_headers *prepared; /* a reference is taken; NULL: made of the next two */
+    const struct tt_str *headers;     /* as of tt_call_headers_new */
     size_t header_count;
     struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
     struct tt_deadlines deadlines;
+    uint64_t owner;    /* whose turn its name takes to be resolved, see loop/aux.h */
     uint64_t delay_ms; /* wait so long before the call begins; the deadlines count from there */
 };
 

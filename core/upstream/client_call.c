@@ -26,11 +26,12 @@ void tt_call_destroy(struct tt_call *call)
 {
     struct tt_client *client = call->client;
     tt_list_remove(&call->node);
+    tt_list_remove(&call->paused);
     tt_timer_stop(&call->timer);
     if (call->resolving)
         tt_resolve_cancel(&call->resolve);
     release_handle(call, false);
-    curl_slist_free_all(call->headers);
+    tt_call_headers_unref(call->headers);
     curl_slist_free_all(call->addresses);
     tt_buf_free(&call->body);
     tt_target_unref(client, call->target);
@@ -306,12 +307,57 @@ size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg)
     return size * count;
 }
 
+/* ---- a piece a tick ---- */
+
+/* Curl reads for as long as bytes come, so a fast upstream would keep the loop from everybody. */
+#define PIECE_BYTES ((size_t)14 << 10)
+#define PIECE_MS    1
+
+static bool has_had_its_piece(struct tt_call *call, size_t bytes)
+{
+    struct tt_client *client = call->client;
+    uint64_t now = tt_loop_now(client->loop);
+
+    if (call->piece_ms != now)
+        call->piece = 0;
+    call->piece_ms = now;
+    if (call->piece < PIECE_BYTES) {
+        call->piece += bytes;
+        return false;
+    }
+    if (tt_list_empty(&client->paused))
+        tt_timer_start(client->loop, &client->resume, PIECE_MS);
+    tt_list_push_back(&client->paused, &call->paused);
+    return true;
+}
+
+void tt_calls_resume(struct tt_timer *timer)
+{
+    struct tt_client *client = TT_CONTAINER_OF(timer, struct tt_client, resume);
+    struct tt_list now, *node;
+
+    tt_list_init(&now);
+    tt_list_splice(&now, &client->paused);
+    while ((node = tt_list_pop_front(&now))) {
+        struct tt_call *call = tt_list_entry(node, struct tt_call, paused);
+        if (call->cancelled)
+            continue;
+        client->inside_curl++;
+        CURLcode code = curl_easy_pause(call->easy, CURLPAUSE_CONT);
+        client->inside_curl--;
+        if (code != CURLE_OK)
+            tt_call_complete(call, code);
+    }
+}
+
 size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg)
 {
     struct tt_call *call = arg;
     if (call->cancelled)
         return CURL_WRITEFUNC_ERROR;
     call->last_ms = tt_loop_now(call->client->loop);
+    if (has_had_its_piece(call, size * count))
+        return CURL_WRITEFUNC_PAUSE;
     if (call->phase != TT_CALL_RECEIVING) {
         if (was_sent(call))
             tt_buf_free(&call->body); /* thousands of streams would keep their histories */

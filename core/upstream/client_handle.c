@@ -69,6 +69,10 @@ static CURL *call_handle_new(struct tt_client *client)
     if (!easy)
         return NULL;
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, TT_CONN_AGE_S);
+    /* Sent, and whatever comes is decoded all the same: some compress without being asked. */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
+    /* Front ends refuse requests that do not say who asks. */
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "TideTalk/" TT_VERSION);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, tt_call_on_bytes);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, tt_call_on_request);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tt_client_on_open);

@@ -58,7 +58,8 @@ struct tt_call {
     struct tt_target *target;
     struct tt_shard *shard; /* NULL until added to its multi */
     CURL *easy;
-    struct curl_slist *headers, *addresses;
+    struct tt_call_headers *headers;
+    struct curl_slist *addresses;
     char method[8];
     struct tt_buf body;
     size_t body_len; /* the body itself is freed when it has been sent */
@@ -73,8 +74,11 @@ struct tt_call {
     curl_off_t uploaded;
     enum tt_call_phase phase;
     bool resolving, denied, head_told, cancelled;
-    bool interim;     /* the head that comes is a 1xx one */
-    bool in_callback; /* of its own, outside curl: the caller frees it */
+    size_t piece; /* bytes taken in the tick that began at piece_ms */
+    uint64_t piece_ms;
+    struct tt_list paused; /* in client->paused: curl keeps what came until the next piece */
+    bool interim;          /* the head that comes is a 1xx one */
+    bool in_callback;      /* of its own, outside curl: the caller frees it */
 };
 
 /* An idle handle. It keeps the URL that was set last: setting one costs 8 % of a request. */
@@ -96,8 +100,10 @@ struct tt_client {
     size_t pool_count;
     struct tt_list calls;
     struct tt_list starting; /* begun in the work, so never inside a curl callback */
-    struct tt_list ended;    /* cancelled inside a curl callback */
-    struct tt_list flagged;  /* shards */
+    struct tt_list paused;   /* calls that have had their piece of this tick */
+    struct tt_timer resume;
+    struct tt_list ended;   /* cancelled inside a curl callback */
+    struct tt_list flagged; /* shards */
     struct tt_deferred work;
     struct tt_timer sweep;
     int inside_curl; /* adding and removing handles is forbidden meanwhile */
@@ -149,6 +155,11 @@ CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target);
 void tt_client_put_easy(struct tt_client *client, CURL *easy, struct tt_target *target);
 void tt_client_free_pool(struct tt_client *client);
 
+/* ---- client_headers.c ---- */
+
+struct tt_call_headers *tt_call_headers_ref(struct tt_call_headers *headers);
+struct curl_slist *tt_call_headers_list(const struct tt_call_headers *headers);
+
 /* ---- client.c ---- */
 
 void tt_call_begin(struct tt_call *call); /* by the work */
@@ -164,6 +175,8 @@ void tt_call_fail(struct tt_call *call, int status, const char *code, const char
 void tt_call_destroy(struct tt_call *call); /* reports nothing */
 
 /* Curl's write, header and prereq callbacks. */
+/* Calls that had their piece of a tick go on. */
+void tt_calls_resume(struct tt_timer *timer);
 size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg);
 size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg);
 int tt_call_on_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port);

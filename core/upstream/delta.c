@@ -5,7 +5,6 @@
  * parts of the request. Does not know any provider. */
 #include "upstream/delta.h"
 
-#include "base/mem.h"
 #include "upstream/delta_internal.h"
 
 #include <stdlib.h>
@@ -15,6 +14,8 @@ void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec,
     *reader = (struct tt_delta_reader){.spec = tt_delta_spec_ref(spec), .whole = whole};
     reader->usage = (struct tt_reply_usage){-1, -1};
     reader->finish_reason.max = 256; /* an upstream's word, kept for the whole stream */
+    if (!spec->think_tags)
+        reader->think.state = TT_THINK_OVER;
 }
 
 void tt_delta_destroy(struct tt_delta_reader *reader)
@@ -23,6 +24,9 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
     tt_buf_free(&reader->reasoning);
     tt_buf_free(&reader->tool_calls);
     tt_buf_free(&reader->finish_reason);
+    tt_buf_free(&reader->repair);
+    tt_buf_free(&reader->images);
+    tt_buf_free(&reader->think.held);
     tt_delta_shape_destroy(&reader->shape);
     free(reader->calls);
     reader->calls = NULL;
@@ -38,8 +42,10 @@ struct event {
     struct tt_delta_reader *reader;
     struct tt_str name;
     const struct tt_delta_entry
-        *source[TT_DELTA_ROLES]; /* whose value counts, of words and texts */
-    struct tt_reply_usage usage; /* reported by this event */
+        *source[TT_DELTA_ROLES];     /* whose value counts, of words and texts */
+    struct tt_reply_usage usage;     /* reported by this event */
+    struct tt_reply_usage elsewhere; /* at the other place */
+    bool read;                       /* the document is JSON */
     bool failed;
     const char *error_code;
     struct tt_err *err;
@@ -47,8 +53,8 @@ struct event {
     size_t texts;            /* that were read */
     struct tt_str text;      /* the last one */
     enum tt_delta_role role; /* its */
-    bool calls;
-    const char *finish; /* where the finish reason stands */
+    bool calls;              /* or something else that is to be read in full */
+    const char *finish;      /* where the finish reason stands */
     struct tt_str compared[COMPARED_MAX];
     size_t compared_count; /* by filters */
 };
@@ -145,6 +151,30 @@ static bool speaks(struct event *event, const struct tt_delta_entry *entry,
     return true;
 }
 
+/* Some upstreams have the member in every event, with nothing in it. */
+static bool says_something(const struct tt_json_value *value)
+{
+    struct tt_json_value member;
+    struct tt_str key;
+    size_t cursor = 0;
+    int64_t number;
+    switch (value->type) {
+    case TT_JSON_STRING:
+        return value->raw.len > 2;
+    case TT_JSON_NUMBER:
+        return tt_json_to_i64(value, &number) != 0 || number != 0;
+    case TT_JSON_OBJECT:
+        while (tt_json_next_member(value, &cursor, &key, &member))
+            if (says_something(&member))
+                return true;
+        return false;
+    case TT_JSON_ARRAY:
+        return tt_json_next(value, &cursor, &member);
+    default:
+        return value->type == TT_JSON_TRUE;
+    }
+}
+
 static void read_value(struct event *event, const struct tt_delta_entry *entry,
                        const struct tt_json_value *value, struct tt_delta_call_fields *call)
 {
@@ -171,8 +201,20 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
     case TT_DELTA_OUTPUT:
         add_count(&event->usage.output_tokens, value);
         break;
+    case TT_DELTA_INPUT_ELSE:
+        add_count(&event->elsewhere.input_tokens, value);
+        break;
+    case TT_DELTA_OUTPUT_ELSE:
+        add_count(&event->elsewhere.output_tokens, value);
+        break;
+    case TT_DELTA_IMAGE:
+        if (is_set(value)) {
+            tt_delta_image(value, &reader->images);
+            event->calls = true;
+        }
+        break;
     case TT_DELTA_ERROR:
-        event->failed |= value->type != TT_JSON_NONE && value->type != TT_JSON_NULL;
+        event->failed |= says_something(value);
         break;
     case TT_DELTA_ERROR_TYPE:
         if (!event->error_code && is_set(value))
@@ -213,6 +255,7 @@ static int read_node(struct event *event, const struct tt_delta_node *node,
     if (tt_json_select(self->raw, node->paths, node->path_count, values, &why) != 0)
         return tt_err_set(event->err, 502, "upstream_bad_response", "the upstream sent no JSON: %s",
                           why.message);
+    event->read = true;
     for (size_t i = 0; i < node->entry_count; i++) {
         const struct tt_delta_entry *entry = &node->entries[i];
         const struct tt_json_value *value = entry->slot < 0 ? self : &values[entry->slot];
@@ -224,7 +267,8 @@ static int read_node(struct event *event, const struct tt_delta_node *node,
             return -1;
     }
     event->calls |= call.any;
-    return call.any ? tt_delta_call_read(event->reader, &call, event->err) : 0;
+    bool listed = node != &event->reader->spec->stream && node != &event->reader->spec->whole;
+    return call.any ? tt_delta_call_read(event->reader, &call, listed, event->err) : 0;
 }
 
 /* Whether a filter looked at the text's value, or at something that holds it. */
@@ -244,9 +288,21 @@ static bool is_shape(const struct event *event)
            event->finish != event->text.data && !is_compared(event);
 }
 
-static int upstream_error(const struct event *event)
+/* What the provider's script knows of its names goes first, but for the names that fit many
+ * reasons. */
+static int upstream_error(const struct event *event, struct tt_str data)
 {
+    static const char *const general[] = {"upstream_rejected", "upstream_failed",
+                                          "upstream_rate_limited", NULL};
+    struct tt_told_error *told = &event->reader->told;
     const char *code = event->error_code ? event->error_code : "upstream_error";
+    bool refine = !event->error_code;
+    tt_told_read(told, data);
+    for (size_t i = 0; general[i]; i++)
+        refine |= strcmp(code, general[i]) == 0;
+    const char *said = refine ? tt_told_code(told, 0) : "";
+    if (*said)
+        code = said;
     return tt_err_set(event->err, strcmp(code, "upstream_timeout") == 0 ? 504 : 502, code,
                       "the upstream reported an error in its answer");
 }
@@ -256,11 +312,59 @@ static enum tt_json_type type_of(struct tt_str data)
     return data.data[0] == '[' ? TT_JSON_ARRAY : TT_JSON_OBJECT;
 }
 
+/* The end of a stream, also where a provider does not declare it: gateways add it. */
+static bool is_done_marker(const struct tt_delta_reader *reader, struct tt_str data)
+{
+    const char *own = reader->spec->done_data;
+    return !reader->whole &&
+           ((own && tt_str_eq(data, tt_str_from(own))) || tt_str_eq_nocase(data, TT_STR("[DONE]")));
+}
+
+/* No JSON and not meant to be: "keep-alive", "[ping]". */
+static bool is_word(struct tt_str data)
+{
+    char c = data.data[0] == '[' && data.len > 1 ? data.data[1] : data.data[0];
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static void take_usage(struct tt_delta_reader *reader, const struct event *event)
+{
+    const struct tt_reply_usage *told = &event->usage, *other = &event->elsewhere;
+    int64_t input =
+        tt_tokens_told(told->input_tokens >= 0 ? told->input_tokens : other->input_tokens);
+    int64_t output =
+        tt_tokens_told(told->output_tokens >= 0 ? told->output_tokens : other->output_tokens);
+    if (input > reader->usage.input_tokens)
+        reader->usage.input_tokens = input;
+    if (output > reader->usage.output_tokens)
+        reader->usage.output_tokens = output;
+}
+
+static int read_document(struct event *event, struct tt_str *data)
+{
+    struct tt_delta_reader *reader = event->reader;
+    const struct tt_delta_node *root = reader->whole ? &reader->spec->whole : &reader->spec->stream;
+    struct tt_json_value self = {type_of(*data), *data};
+    tt_delta_calls_begin(reader);
+    if (read_node(event, root, &self) == 0)
+        return 0;
+    /* The root is read first and strictly: nothing was taken from a document that is none. */
+    if (event->read)
+        return -1;
+    tt_delta_repair(*data, &reader->repair);
+    if (tt_str_eq(tt_buf_str(&reader->repair), *data))
+        return -1;
+    *data = self.raw = tt_buf_str(&reader->repair);
+    *event->err = (struct tt_err){0};
+    reader->repaired = true;
+    return read_node(event, root, &self);
+}
+
 int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_str data,
                   struct tt_err *err)
 {
-    const struct tt_delta_spec *spec = reader->spec;
-    struct event event = {.reader = reader, .name = name, .usage = {-1, -1}, .err = err};
+    struct event event = {
+        .reader = reader, .name = name, .usage = {-1, -1}, .elsewhere = {-1, -1}, .err = err};
     struct tt_str text;
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
@@ -268,27 +372,39 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
     data = tt_str_trim(data);
     if (reader->done || data.len == 0)
         return 0;
-    if (!reader->whole && spec->done_data && tt_str_eq(data, tt_str_from(spec->done_data))) {
+    if (is_done_marker(reader, data)) {
         reader->done = true;
         return 0;
     }
     if (tt_delta_shape_match(&reader->shape, name, data, &text)) {
         read_text(reader, reader->shape.role, text);
+        tt_delta_think(&reader->think, &reader->content, &reader->reasoning);
         return 0;
     }
+    if (!reader->whole && is_word(data))
+        return 0;
     reader->shape.known = false;
-    struct tt_json_value self = {type_of(data), data};
-    tt_delta_calls_begin(reader);
-    if (read_node(&event, reader->whole ? &spec->whole : &spec->stream, &self) != 0)
+    if (read_document(&event, &data) != 0)
         return -1;
+    reader->events++;
+    tt_buf_append_str(&reader->content, tt_buf_str(&reader->images));
+    tt_buf_clear(&reader->images);
     tt_delta_calls_end(reader);
-    if (tt_tokens_told(event.usage.input_tokens) >= 0)
-        reader->usage.input_tokens = event.usage.input_tokens;
-    if (tt_tokens_told(event.usage.output_tokens) >= 0)
-        reader->usage.output_tokens = event.usage.output_tokens;
+    take_usage(reader, &event);
     if (!reader->whole && !reader->shape.off && is_shape(&event))
         tt_delta_shape_keep(&reader->shape, event.role, name, data, event.text);
-    return event.failed ? upstream_error(&event) : 0;
+    tt_delta_think(&reader->think, &reader->content, &reader->reasoning);
+    if (tt_str_eq(name, TT_STR("error")))
+        event.failed = true;
+    return event.failed ? upstream_error(&event, data) : 0;
+}
+
+void tt_delta_end(struct tt_delta_reader *reader)
+{
+    tt_buf_clear(&reader->content);
+    tt_buf_clear(&reader->reasoning);
+    tt_buf_clear(&reader->tool_calls);
+    tt_delta_think_end(&reader->think, &reader->content, &reader->reasoning);
 }
 
 /* Some upstreams say "stop" when the model wants tools to be called: clients wait for the other
@@ -296,6 +412,8 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
 void tt_delta_complete(struct tt_delta_reader *reader)
 {
     struct tt_buf *reason = &reader->finish_reason;
+    tt_buf_clear(&reader->content);
+    tt_buf_clear(&reader->reasoning);
     tt_delta_calls_complete(reader);
     if (reason->len == 0)
         tt_buf_append_z(reason, "stop");

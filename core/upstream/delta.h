@@ -8,6 +8,7 @@
 #include "reply/reply.h"
 #include "reply/tokens.h"
 #include "upstream/sse_parse.h"
+#include "upstream/told_error.h"
 
 /* The meaning of a path. Of several paths with one meaning: of texts and words the first that is
  * present, of counts the sum of all in one event; see TT_TOKENS_MAX. */
@@ -15,9 +16,12 @@ enum tt_delta_role {
     TT_DELTA_CONTENT,
     TT_DELTA_REASONING,
     TT_DELTA_FINISH,
-    TT_DELTA_INPUT, /* tokens, replaced by each event that reports them */
+    TT_DELTA_INPUT, /* tokens; of several events the largest number counts */
     TT_DELTA_OUTPUT,
-    TT_DELTA_ERROR,      /* present and not null: the upstream reports an error */
+    TT_DELTA_INPUT_ELSE, /* another place for them, read where an event has nothing at the first */
+    TT_DELTA_OUTPUT_ELSE,
+    TT_DELTA_IMAGE,      /* an image, which no text can carry: it is named in the content */
+    TT_DELTA_ERROR,      /* something is said there: the upstream reports an error */
     TT_DELTA_ERROR_TYPE, /* its name for that error */
     TT_DELTA_ENDED,      /* present, not null and not false: the stream is complete */
     TT_DELTA_CALL_INDEX, /* of a tool call; without it each one that has a name is a new call */
@@ -46,6 +50,8 @@ void tt_delta_spec_word(struct tt_delta_spec *spec, enum tt_delta_role role, con
                         const char *to);
 /* The dotted key under which TT_DELTA_CALL_EXTRA is passed on in a tool call. */
 void tt_delta_spec_extra(struct tt_delta_spec *spec, const char *key);
+/* Its models write their reasoning into the text, see delta_think.c. */
+void tt_delta_spec_think_tags(struct tt_delta_spec *spec);
 
 enum tt_sse_kind tt_delta_spec_kind(const struct tt_delta_spec *spec);
 
@@ -59,16 +65,29 @@ struct tt_delta_shape {
     struct tt_buf name, before, after;
 };
 
+/* Where the text is, of a model that begins it with "<think>". */
+struct tt_delta_think {
+    enum { TT_THINK_BEGIN, TT_THINK_INSIDE, TT_THINK_BEHIND, TT_THINK_OVER } state;
+    bool thought;       /* some reasoning came */
+    struct tt_buf held; /* not decided yet */
+};
+
 /* State of reading one stream: stores halves of surrogate pairs, and the tool calls so far. */
 struct tt_delta_reader {
     struct tt_delta_spec *spec;
     bool whole;
     uint32_t high[2];
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
+    struct tt_buf images;             /* their notes, for the end of its content */
     struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
     struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */
     struct tt_reply_usage usage;
-    bool done; /* the done marker came */
+    bool done;     /* the done marker came */
+    bool repaired; /* some event was no JSON by the letter, see delta_repair.c */
+    size_t events; /* that were JSON */
+    struct tt_buf repair;
+    struct tt_told_error told; /* of the error that was reported */
+    struct tt_delta_think think;
     struct tt_delta_call *calls;
     size_t call_count;
     struct tt_delta_shape shape;
@@ -77,11 +96,15 @@ void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec,
 void tt_delta_destroy(struct tt_delta_reader *reader);
 
 /* Reads one event (`name` may be empty): content, reasoning and tool_calls are replaced by this
- * event's (possibly nothing). -1: "upstream_bad_response" (not JSON); or, if the error path was
- * present, "upstream_error" or the code for its type. */
+ * event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed over. -1:
+ * "upstream_bad_response" (not JSON); or, if the event reports an error, the code for what it says,
+ * "upstream_error" when that says nothing. */
 int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_str data,
                   struct tt_err *err);
 
-/* The answer is complete: tool_calls becomes what calls without arguments still lack, and
- * finish_reason is never empty. */
+/* No event comes any more: content and reasoning become what was still held back. */
+void tt_delta_end(struct tt_delta_reader *reader);
+
+/* The answer is complete: tool_calls becomes what calls without arguments still lack, the texts
+ * become empty, and finish_reason never is. */
 void tt_delta_complete(struct tt_delta_reader *reader);

@@ -6,8 +6,6 @@
 #include "base/secret.h"
 #include "upstream/delta_internal.h"
 
-#include <stdlib.h>
-
 #define FIELD(role) field[(role)-TT_DELTA_CALL_INDEX]
 
 static uint64_t hash_of(struct tt_str s)
@@ -23,19 +21,48 @@ static bool is_text(const struct tt_json_value *value)
     return value->type == TT_JSON_STRING && value->raw.len > 2;
 }
 
+/* By index or id, the last one first; 0 = any id, -1 = any index. */
 static struct tt_delta_call *find_call(struct tt_delta_reader *reader, int64_t index, uint64_t id)
 {
     for (size_t i = reader->call_count; i-- > 0;) {
         struct tt_delta_call *call = &reader->calls[i];
-        if (call->upstream_index == index && (id == 0 || call->id_hash == 0 || call->id_hash == id))
+        if ((index < 0 || call->upstream_index == index) &&
+            (id == 0 || call->id_hash == 0 || call->id_hash == id))
             return call;
     }
     return NULL;
 }
 
+/* The call of a piece that names no function. Its id goes first, since some count every call as 0
+ * or each piece anew; where both say nothing that is known, it belongs to the last call, unless the
+ * index counts other things too. */
+static struct tt_delta_call *call_of_piece(struct tt_delta_reader *reader, int64_t index,
+                                           uint64_t id, bool listed)
+{
+    struct tt_delta_call *call = NULL;
+    for (size_t i = reader->call_count; id && !call && i-- > 0;)
+        if (reader->calls[i].id_hash == id)
+            call = &reader->calls[i];
+    if (!call && index >= 0)
+        call = find_call(reader, index, 0);
+    return call || (index >= 0 && !listed) ? call : find_call(reader, -1, 0);
+}
+
+/* A named piece goes on with a call only when it says so by its index or its id. */
+static struct tt_delta_call *call_of_named(struct tt_delta_reader *reader, int64_t index,
+                                           uint64_t id)
+{
+    struct tt_delta_call *call = index >= 0 ? find_call(reader, index, id) : NULL;
+    for (size_t i = reader->call_count; index < 0 && id && !reader->whole && !call && i-- > 0;)
+        if (reader->calls[i].id_hash == id)
+            call = &reader->calls[i];
+    return call;
+}
+
 /* The call that the fields speak of. `*begins`: it is a new one; NULL: of none that has begun. */
 static struct tt_delta_call *call_of(struct tt_delta_reader *reader,
-                                     const struct tt_delta_call_fields *fields, bool *begins)
+                                     const struct tt_delta_call_fields *fields, bool listed,
+                                     bool *begins)
 {
     const struct tt_json_value *id = &fields->FIELD(TT_DELTA_CALL_ID);
     bool named = is_text(&fields->FIELD(TT_DELTA_CALL_NAME));
@@ -43,10 +70,8 @@ static struct tt_delta_call *call_of(struct tt_delta_reader *reader,
     int64_t index = -1;
     struct tt_delta_call *call = NULL;
     tt_json_to_i64(&fields->FIELD(TT_DELTA_CALL_INDEX), &index);
-    if (index >= 0)
-        call = find_call(reader, index, named ? id_hash : 0);
-    else if (!named && reader->call_count > 0)
-        call = &reader->calls[reader->call_count - 1];
+    call = named ? call_of_named(reader, index, id_hash)
+                 : call_of_piece(reader, index, id_hash, listed);
     *begins = !call && named;
     if (!*begins)
         return call;
@@ -104,6 +129,18 @@ static void put_extra(struct tt_buf *out, const char *dotted, const struct tt_js
         tt_buf_putc(out, '}');
 }
 
+/* Where pieces have an index some begin a call with "{}" and send the arguments behind it; where
+ * nothing follows, the end of the answer puts it there. */
+static bool may_follow(const struct tt_delta_call *call, bool whole,
+                       const struct tt_json_value *object)
+{
+    struct tt_json_value member;
+    struct tt_str key;
+    size_t cursor = 0;
+    return !whole && call->upstream_index >= 0 &&
+           !tt_json_next_member(object, &cursor, &key, &member);
+}
+
 static void put_arguments(struct tt_buf *out, struct tt_delta_call *call, bool whole,
                           const struct tt_json_value *arguments)
 {
@@ -111,7 +148,7 @@ static void put_arguments(struct tt_buf *out, struct tt_delta_call *call, bool w
     if (arguments->type == TT_JSON_STRING) {
         put_string(out, arguments->raw, whole ? NULL : &call->high);
         call->has_arguments |= arguments->raw.len > 2;
-    } else if (arguments->type == TT_JSON_OBJECT) {
+    } else if (arguments->type == TT_JSON_OBJECT && !may_follow(call, whole, arguments)) {
         tt_buf_putc(out, '"');
         tt_json_escape(out, arguments->raw);
         tt_buf_putc(out, '"');
@@ -128,24 +165,24 @@ static void put_begin(struct tt_buf *out, size_t index)
 }
 
 int tt_delta_call_read(struct tt_delta_reader *reader, const struct tt_delta_call_fields *fields,
-                       struct tt_err *err)
+                       bool listed, struct tt_err *err)
 {
     const struct tt_json_value *arguments = &fields->FIELD(TT_DELTA_CALL_ARGUMENTS);
     const struct tt_json_value *extra = &fields->FIELD(TT_DELTA_CALL_EXTRA);
     const char *extra_key = reader->spec->extra_key;
     struct tt_buf *out = &reader->tool_calls;
     bool begins;
-    struct tt_delta_call *call = call_of(reader, fields, &begins);
+    struct tt_delta_call *call = call_of(reader, fields, listed, &begins);
     if (reader->call_count > TT_DELTA_CALLS_MAX)
         return tt_err_set(err, 502, "upstream_bad_response", "more than %d tool calls",
                           TT_DELTA_CALLS_MAX);
-    if (!call || (!begins && !is_text(arguments)))
+    if (!call || (!begins && !is_text(arguments) && arguments->type != TT_JSON_OBJECT))
         return 0;
     put_begin(out, (size_t)(call - reader->calls));
     if (begins) {
         put_id(out, &fields->FIELD(TT_DELTA_CALL_ID));
         put_key(out, "\"type\":\"function\"");
-        if (extra_key && is_text(extra))
+        if (extra_key && (is_text(extra) || extra->type == TT_JSON_OBJECT))
             put_extra(out, extra_key, extra);
     }
     put_key(out, "\"function\":{");

@@ -1,5 +1,6 @@
 /* Shared by the files of the delta reader: delta_spec.c (paths to trees), delta.c (reading events),
- * delta_shape.c (events like the one before) and delta_calls.c (tool calls). Nothing outside
+ * delta_shape.c (events like the one before), delta_calls.c (tool calls), delta_repair.c,
+ * delta_think.c and delta_image.c. Nothing outside
  * core/upstream includes this. */
 #pragma once
 #include "upstream/delta.h"
@@ -40,7 +41,7 @@ struct tt_delta_spec {
     atomic_uint refs;
     enum tt_sse_kind kind;
     struct tt_delta_node stream, whole;
-    bool finish_in_stream;
+    bool finish_in_stream, think_tags;
     char *done_data, *extra_key; /* NULL = none */
     struct {
         enum tt_delta_role role;
@@ -63,15 +64,26 @@ struct tt_delta_call {
     bool has_arguments;
 };
 
-/* Appends what the fields mean to reader->tool_calls. -1 with "upstream_bad_response" when there
- * are too many calls. */
+/* Appends what the fields mean to reader->tool_calls; `listed`: they are an item of a list of
+ * calls. -1 with "upstream_bad_response" when there are too many calls. */
 int tt_delta_call_read(struct tt_delta_reader *reader, const struct tt_delta_call_fields *fields,
-                       struct tt_err *err);
+                       bool listed, struct tt_err *err);
 /* Begins and ends the event's entry. */
 void tt_delta_calls_begin(struct tt_delta_reader *reader);
 void tt_delta_calls_end(struct tt_delta_reader *reader);
 /* Arguments for calls that have none: clients parse them as JSON. */
 void tt_delta_calls_complete(struct tt_delta_reader *reader);
+
+/* Writes a document that the strict reader refused into `out` as it was meant (delta_repair.c). */
+void tt_delta_repair(struct tt_str data, struct tt_buf *out);
+
+/* Moves what is reasoning of the content that just came (delta_think.c). */
+void tt_delta_think(struct tt_delta_think *think, struct tt_buf *content, struct tt_buf *reasoning);
+void tt_delta_think_end(struct tt_delta_think *think, struct tt_buf *content,
+                        struct tt_buf *reasoning);
+
+/* Names an image in the text that shows where it was (delta_image.c). */
+void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content);
 
 /* Whether the event is the kept one but for its text; *text is that JSON string. */
 bool tt_delta_shape_match(const struct tt_delta_shape *shape, struct tt_str name,

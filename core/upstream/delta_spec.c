@@ -60,6 +60,11 @@ void tt_delta_spec_unref(struct tt_delta_spec *spec)
     free(spec);
 }
 
+void tt_delta_spec_think_tags(struct tt_delta_spec *spec)
+{
+    spec->think_tags = true;
+}
+
 enum tt_sse_kind tt_delta_spec_kind(const struct tt_delta_spec *spec)
 {
     return spec->kind;

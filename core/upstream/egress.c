@@ -292,6 +292,18 @@ static int refuse(struct tt_err *err, const char *host, const char *why)
     return tt_err_set(err, 422, "address_not_allowed", "%s: %s", host, why);
 }
 
+/* "localhost" is what people write where all of 127.0.0.0/8 is allowed; where it leads is judged
+ * once more when it is resolved. */
+static bool is_allowed_loopback(const struct tt_egress *egress, const char *host, uint16_t port)
+{
+    static const char *const ends[] = {"127.0.0.1", "127.255.255.254"};
+    struct address address;
+    bool allowed = strcmp(host, "localhost") == 0;
+    for (size_t i = 0; allowed && i < TT_COUNT(ends); i++)
+        allowed = from_text(&address, ends[i]) != 0 && allows_address(egress, &address, port);
+    return allowed;
+}
+
 static bool ends_with(const char *host, const char *end)
 {
     return tt_str_ends(tt_str_from(host), tt_str_from(end));
@@ -322,7 +334,8 @@ int tt_egress_check_url(const struct tt_egress *egress, struct tt_str text, stru
         return -1;
     bool literal = from_text(&address, out->host) != 0;
     bool allowed = literal ? allows_address(egress, &address, out->port)
-                           : allows_name(egress, out->host, out->port);
+                           : allows_name(egress, out->host, out->port) ||
+                                 is_allowed_loopback(egress, out->host, out->port);
     if (is_metadata_name(out->host) ||
         (literal && in_table(&address, metadata, TT_COUNT(metadata))))
         return refuse(err, out->host, "a metadata service");

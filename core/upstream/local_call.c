@@ -4,7 +4,6 @@
 
 #include "upstream/client_internal.h"
 
-#include <stdlib.h>
 #include <sys/un.h>
 
 #define ANSWER_MAX (16u << 20)

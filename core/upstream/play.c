@@ -43,8 +43,8 @@ static void play_end(struct play *play, const char *status, const struct tt_err 
 }
 
 /* Tells one piece of `text` (all that is left when there is no pace). */
-static int tell(struct play *play, enum tt_reply_kind kind, struct tt_str text, size_t *at,
-                struct tt_err *err)
+static int append_piece(struct play *play, enum tt_reply_kind kind, struct tt_str text, size_t *at,
+                        struct tt_err *err)
 {
     struct tt_str rest = tt_str_of(text.data + *at, text.len - *at);
     int characters = play->settings.piece_characters;
@@ -83,15 +83,16 @@ static void on_due(struct tt_timer *timer)
 {
     struct play *play = TT_CONTAINER_OF(timer, struct play, timer);
     const struct tt_play *settings = &play->settings;
-    bool paced = settings->pace_ms > 0, told = false;
+    bool paced = settings->pace_ms > 0, appended = false;
     struct tt_err error = {0};
     int result = 0;
     if (play->reasoning_at < settings->reasoning.len) {
-        result = tell(play, TT_REPLY_REASONING, settings->reasoning, &play->reasoning_at, &error);
-        told = true;
+        result = append_piece(play, TT_REPLY_REASONING, settings->reasoning, &play->reasoning_at,
+                              &error);
+        appended = true;
     }
-    if (result == 0 && play->text_at < settings->text.len && !(paced && told))
-        result = tell(play, TT_REPLY_CONTENT, settings->text, &play->text_at, &error);
+    if (result == 0 && play->text_at < settings->text.len && !(paced && appended))
+        result = append_piece(play, TT_REPLY_CONTENT, settings->text, &play->text_at, &error);
     if (result != 0)
         play_end(play, "error", &error, "");
     else if (play->reasoning_at < settings->reasoning.len || play->text_at < settings->text.len)

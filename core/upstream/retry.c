@@ -6,31 +6,32 @@
  * first text. */
 #include "upstream/retry.h"
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "upstream/adapt.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
+#define HEADERS_MAX     64
+#define BODY_KEPT_BYTES ((size_t)64 << 10) /* also where only a change could repeat the call */
+
 struct candidate {
-    struct tt_call_request request; /* strings in the arena; the body is its own */
-    struct tt_delta_spec *spec;
-    uint64_t key;
-    struct tt_str upstream; /* "https://host:443" */
-    uint64_t not_before_ms; /* it said so */
+    struct tt_call_template *template; /* a reference */
+    struct tt_buf body;
+    uint64_t adapt_key;     /* of what is learnt about it */
+    unsigned adapted;       /* learnt here: a second refusal of the same is final */
+    uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
 };
 
 /* What another try needs. */
 struct kept {
-    struct tt_arena arena;
     struct candidate *candidates;
     size_t candidate_count;
     struct tt_retry_step *steps;
     size_t step_count, next; /* the step that comes next */
     uint64_t begun_ms, retry_after_max_ms;
-    bool after_send;
+    bool after_send, after_empty;
     struct tt_reply_outcome failed; /* of the last call that was made; status NULL = none */
 };
 
@@ -41,8 +42,9 @@ struct retry {
     struct kept *kept;      /* NULL: there is no other try */
     struct candidate *now;  /* the one that is called */
     struct tt_breaker_permit permit;
-    bool force, refused; /* refused by breaker or cap: nothing was sent */
-    bool charged_twice;  /* possibly */
+    bool force, keep_empty;
+    bool refused;       /* refused by breaker or cap: nothing was sent */
+    bool charged_twice; /* possibly */
     int attempts;
     int64_t refused_retry_s;
 };
@@ -54,15 +56,9 @@ static int start_next(struct retry *retry, struct tt_err *err);
 static void kept_free(struct kept *kept)
 {
     for (size_t i = 0; kept && i < kept->candidate_count; i++) {
-        struct candidate *candidate = &kept->candidates[i];
-        for (size_t k = 0; k < candidate->request.header_count; k++)
-            explicit_bzero((char *)(uintptr_t)candidate->request.headers[k].data,
-                           candidate->request.headers[k].len);
-        tt_buf_free(&candidate->request.body);
-        tt_delta_spec_unref(candidate->spec);
+        tt_call_template_unref(kept->candidates[i].template);
+        tt_buf_free(&kept->candidates[i].body);
     }
-    if (kept)
-        tt_arena_destroy(&kept->arena);
     free(kept);
 }
 
@@ -74,55 +70,57 @@ static void retry_free(struct retry *retry)
     free(retry);
 }
 
-static struct tt_str upstream_of(struct tt_arena *arena, const char *url)
+static uint64_t adapt_key_of(const struct tt_call_template *template)
 {
-    struct tt_url parsed;
-    char text[300];
-    if (tt_url_parse(tt_str_from(url), &parsed, NULL) != 0)
-        return TT_STR("");
-    int len = snprintf(text, sizeof(text), "%s://%s:%u", parsed.https ? "https" : "http",
-                       parsed.host, parsed.port);
-    return tt_arena_str(arena, tt_str_of(text, (size_t)len));
+    uint64_t key = template->key;
+
+    for (size_t i = 0; i < template->upstream.len; i++)
+        key = (key ^ (unsigned char)template->upstream.data[i]) * 0x100000001b3u;
+    return key;
 }
 
-static void copy_candidate(struct kept *kept, const struct tt_retry_candidate *from)
-{
-    struct candidate *to = &kept->candidates[kept->candidate_count++];
-    const struct tt_call_request *request = &from->request;
-    struct tt_str *headers =
-        tt_arena_alloc(&kept->arena, (request->header_count + 1) * sizeof(*headers));
-    for (size_t i = 0; i < request->header_count; i++)
-        headers[i] = tt_arena_str(&kept->arena, request->headers[i]);
-    to->request = *request;
-    to->request.url = tt_arena_strndup(&kept->arena, request->url, strlen(request->url));
-    to->request.headers = headers;
-    to->request.body = (struct tt_buf){0};
-    if (from->body) {
-        to->request.body = *from->body;
-        *from->body = (struct tt_buf){0};
-    }
-    to->spec = tt_delta_spec_ref(from->spec);
-    to->key = from->key;
-    to->upstream = upstream_of(&kept->arena, request->url);
-}
-
+/* One block: the steps lie behind the candidates, and these behind the struct. */
 static struct kept *kept_new(const struct tt_retry_plan *plan)
 {
-    struct kept *kept = TT_NEW(struct kept);
+    size_t candidates = plan->candidate_count * sizeof(struct candidate);
+    size_t steps = plan->step_count * sizeof(struct tt_retry_step);
+    struct kept *kept = tt_alloc(sizeof(*kept) + candidates + steps);
+
     kept->begun_ms = tt_clock_mono_ms();
     kept->retry_after_max_ms = plan->retry_after_max_ms;
     kept->after_send = plan->retry_after_send;
-    kept->candidates =
-        tt_arena_alloc(&kept->arena, plan->candidate_count * sizeof(*kept->candidates));
-    for (size_t i = 0; i < plan->candidate_count; i++)
-        copy_candidate(kept, &plan->candidates[i]);
-    kept->steps = tt_arena_alloc(&kept->arena, plan->step_count * sizeof(*kept->steps));
-    memcpy(kept->steps, plan->steps, plan->step_count * sizeof(*kept->steps));
+    kept->after_empty = plan->retry_after_empty;
+    kept->candidates = (struct candidate *)(kept + 1);
+    kept->candidate_count = plan->candidate_count;
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        const struct tt_retry_candidate *from = &plan->candidates[i];
+        kept->candidates[i].template = tt_call_template_ref(from->template);
+        kept->candidates[i].adapt_key = adapt_key_of(from->template);
+        if (from->body) {
+            kept->candidates[i].body = *from->body;
+            *from->body = (struct tt_buf){0};
+        }
+    }
+    kept->steps = (struct tt_retry_step *)(kept->candidates + plan->candidate_count);
+    memcpy(kept->steps, plan->steps, steps);
     kept->step_count = plan->step_count;
     return kept;
 }
 
 /* ---- what happened ---- */
+
+/* The request is to blame, or whom it is charged to: the same one again fares no better. */
+static const char *const blameless[] = {"upstream_context_too_long",
+                                        "upstream_content_refused",
+                                        "upstream_unauthorized",
+                                        "upstream_quota_empty",
+                                        "upstream_model_unknown",
+                                        "upstream_not_found",
+                                        "upstream_too_large",
+                                        "upstream_parameter_unsupported",
+                                        "upstream_rejected",
+                                        "upstream_length_reached",
+                                        NULL};
 
 static bool is_one_of(const char *code, const char *const *codes)
 {
@@ -132,52 +130,64 @@ static bool is_one_of(const char *code, const char *const *codes)
     return false;
 }
 
-/* The upstream itself is to blame: nobody there, nobody answers, or it says so. */
-static bool upstream_failed(const struct tt_reply_outcome *outcome, bool has_text)
+/* Whether the upstream itself is to blame: nobody there, nobody answers, or it says so. */
+static enum tt_breaker_fault fault_of(const struct tt_reply_outcome *outcome, bool has_text)
 {
-    static const char *const transport[] = {
-        "upstream_refused",         "dns_failed",       "upstream_tls_failed", "upstream_reset",
-        "upstream_connect_timeout", "upstream_stalled", "upstream_timeout",    NULL};
-    if (outcome->http_status >= 500)
-        return true;
+    static const char *const connection[] = {"upstream_refused",         "dns_failed",
+                                             "upstream_tls_failed",      "upstream_reset",
+                                             "upstream_connect_timeout", NULL};
+    static const char *const silence[] = {"upstream_stalled", "upstream_timeout", NULL};
+    static const char *const said[] = {"upstream_overloaded", "upstream_failed", NULL};
+    const char *code = outcome->error.code;
+    if (!outcome->error.status || is_one_of(code, blameless))
+        return TT_BREAKER_NO_FAULT;
+    if (outcome->http_status >= 500 || is_one_of(code, said))
+        return TT_BREAKER_FAILED;
     if (outcome->http_status >= 300)
-        return false;
+        return TT_BREAKER_NO_FAULT;
+    if (is_one_of(code, connection))
+        return TT_BREAKER_UNREACHABLE;
     /* Long is not broken: a text that is cut by the total deadline came from somebody. */
-    if (has_text && strcmp(outcome->error.code, "upstream_timeout") == 0)
-        return false;
-    return outcome->error.status != 0 && is_one_of(outcome->error.code, transport);
+    if (has_text && strcmp(code, "upstream_timeout") == 0)
+        return TT_BREAKER_NO_FAULT;
+    return is_one_of(code, silence) ? TT_BREAKER_SILENT : TT_BREAKER_NO_FAULT;
 }
 
 static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
 {
-    static const char *const connecting[] = {"upstream_refused",
-                                             "dns_failed",
-                                             "upstream_tls_failed",
-                                             "upstream_connect_timeout",
-                                             "upstream_reset",
-                                             "upstream_failed",
-                                             NULL};
+    static const char *const connecting[] = {"upstream_refused",    "dns_failed",
+                                             "upstream_tls_failed", "upstream_connect_timeout",
+                                             "upstream_reset",      NULL};
+    static const char *const said[] = {"upstream_rate_limited", "upstream_overloaded",
+                                       "upstream_quota_empty", NULL};
     static const char *const silent[] = {"upstream_reset", "upstream_timeout", "upstream_stalled",
                                          "upstream_incomplete", NULL};
-    if (retry->refused)
+    const char *code = outcome->error.code;
+    if (retry->refused || is_one_of(code, said))
         return true;
+    if (is_one_of(code, blameless))
+        return false;
     if (outcome->http_status == 429 || outcome->http_status >= 500)
         return true;
     if (outcome->http_status >= 300)
         return false;
+    if (strcmp(code, "upstream_empty") == 0)
+        return retry->kept->after_empty;
+    if (strcmp(code, "upstream_failed") == 0) /* not sent, or said inside an answer */
+        return true;
     if (!outcome->maybe_charged)
-        return is_one_of(outcome->error.code, connecting);
-    return retry->kept->after_send && is_one_of(outcome->error.code, silent);
+        return is_one_of(code, connecting);
+    return retry->kept->after_send && is_one_of(code, silent);
 }
 
 static void log_failure(const struct retry *retry, const struct tt_reply_outcome *outcome,
                         bool follows)
 {
-    tt_log(TT_LOG_INFO, "upstream failed",
-           TT_F_INT("message_id", tt_reply_message_id(retry->reply)),
-           TT_F_INT("attempt", retry->attempts), TT_F_STR("upstream", retry->now->upstream),
-           TT_F_Z("code", outcome->error.code), TT_F_INT("http_status", outcome->http_status),
-           TT_F_Z("error", outcome->error.message), TT_F_BOOL("retried", follows));
+    tt_log(
+        TT_LOG_INFO, "upstream failed", TT_F_INT("message_id", tt_reply_message_id(retry->reply)),
+        TT_F_INT("attempt", retry->attempts), TT_F_STR("upstream", retry->now->template->upstream),
+        TT_F_Z("code", outcome->error.code), TT_F_INT("http_status", outcome->http_status),
+        TT_F_Z("error", outcome->error.message), TT_F_BOOL("retried", follows));
 }
 
 /* ---- hooks of a try ---- */
@@ -186,8 +196,8 @@ static int on_begin(void *arg, struct tt_err *err)
 {
     struct retry *retry = arg;
     if (retry->breakers &&
-        tt_breaker_enter(retry->breakers, retry->now->upstream, retry->now->key, retry->force,
-                         &retry->permit, &retry->refused_retry_s, err) != 0) {
+        tt_breaker_enter(retry->breakers, retry->now->template->upstream, retry->now->template->key,
+                         retry->force, &retry->permit, &retry->refused_retry_s, err) != 0) {
         retry->refused = true;
         return -1;
     }
@@ -198,7 +208,7 @@ static int on_begin(void *arg, struct tt_err *err)
 static void on_text(void *arg)
 {
     struct retry *retry = arg;
-    tt_breaker_report(&retry->permit, false);
+    tt_breaker_report(&retry->permit, TT_BREAKER_NO_FAULT);
     kept_free(retry->kept);
     retry->kept = NULL;
     retry->now = NULL;
@@ -208,11 +218,56 @@ static void on_text(void *arg)
 static void note_end(struct retry *retry, const struct tt_reply_outcome *outcome)
 {
     bool has_text = !retry->kept;
-    bool failed = upstream_failed(outcome, has_text);
-    if (failed || !has_text)
-        tt_breaker_report(&retry->permit, failed);
+    enum tt_breaker_fault fault = fault_of(outcome, has_text);
+    if (fault || !has_text)
+        tt_breaker_report(&retry->permit, fault);
     if (!has_text && outcome->retry_after_s > 0)
         retry->now->not_before_ms = tt_clock_mono_ms() + (uint64_t)outcome->retry_after_s * 1000;
+    if (!has_text && strcmp(outcome->error.code, "upstream_quota_empty") == 0)
+        retry->now->not_before_ms = UINT64_MAX; /* only money helps */
+}
+
+/* What it said, for the owner of the configuration and, at debug, for the operator. */
+static void take_detail(const struct retry *retry, const struct tt_told_error *told,
+                        struct tt_reply_outcome *outcome)
+{
+    const struct tt_call_template *template = retry->kept ? retry->now->template : NULL;
+    struct tt_str headers[HEADERS_MAX];
+    size_t count = template && template->headers
+                       ? tt_call_headers_lines(template->headers, headers, HEADERS_MAX)
+                       : 0;
+
+    _Static_assert(sizeof(outcome->detail) >= TT_TOLD_DETAIL_SIZE, "a detail fits");
+    tt_told_detail(told, headers, count, outcome->detail);
+    if (outcome->detail[0])
+        tt_log(TT_LOG_DEBUG, "an upstream says",
+               TT_F_INT("message_id", tt_reply_message_id(retry->reply)),
+               TT_F_Z("code", outcome->error.code), TT_F_Z("said", outcome->detail));
+}
+
+static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
+                      struct tt_err *err);
+
+/* A service that refuses a parameter is asked again at once without it, and never again with it. */
+static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *outcome,
+                           const struct tt_told_error *told)
+{
+    static const char *const codes[] = {"upstream_parameter_unsupported", "upstream_rejected",
+                                        NULL};
+    struct candidate *candidate = retry->now;
+    struct tt_err err;
+    if (retry->refused || !retry->kept || outcome->http_status < 300 ||
+        !is_one_of(outcome->error.code, codes))
+        return false;
+    unsigned changes = tt_adapt_wanted(told, tt_buf_str(&candidate->body)) & ~candidate->adapted;
+    if (!changes)
+        return false;
+    candidate->adapted |= changes;
+    tt_adapt_learn(candidate->adapt_key, changes);
+    tt_log(TT_LOG_INFO, "an upstream refuses a parameter, which is left out from now on",
+           TT_F_STR("upstream", candidate->template->upstream), TT_F_INT("changes", changes));
+    const struct tt_retry_step step = {(size_t)(candidate - retry->kept->candidates), 0};
+    return start_step(retry, &step, 0, &err) == 0;
 }
 
 /* Whether another try has been started. */
@@ -230,18 +285,20 @@ static bool follow(struct retry *retry, const struct tt_reply_outcome *outcome)
     return true;
 }
 
-static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, bool final, void *arg)
+static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
+                   const struct tt_told_error *told, bool final, void *arg)
 {
     struct retry *retry = arg;
     bool refused = retry->refused;
     bool stopped = final && retry->kept && strcmp(outcome->status, "complete") != 0;
     (void)reply;
+    take_detail(retry, told, outcome);
     if (refused)
         outcome->retry_after_s = retry->refused_retry_s;
     else if (!stopped)
         note_end(retry, outcome);
     tt_breaker_leave(&retry->permit);
-    if (!final && follow(retry, outcome))
+    if (!final && (follow_adapted(retry, outcome, told) || follow(retry, outcome)))
         return true;
     /* Nothing is left to try: a refusal says less than what a call met before it. */
     if (refused && !stopped && retry->kept->failed.status)
@@ -261,7 +318,7 @@ static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step
 {
     const struct candidate *candidate = &kept->candidates[step->candidate];
     uint64_t now = tt_clock_mono_ms(), wait = step->wait_ms;
-    uint64_t total = candidate->request.deadlines.total;
+    uint64_t total = candidate->template->deadlines.total;
     uint64_t asked = candidate->not_before_ms > now ? candidate->not_before_ms - now : 0;
     if (asked > kept->retry_after_max_ms)
         return -1;
@@ -281,25 +338,36 @@ static bool asked_again(const struct kept *kept, size_t candidate)
 static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
                       struct tt_err *err)
 {
-    const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry};
+    const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry, retry->keep_empty};
     struct kept *kept = retry->kept;
     struct candidate *candidate = &kept->candidates[step->candidate];
-    struct tt_call_request request = candidate->request;
+    struct tt_call_template *template = candidate->template;
+    struct tt_call_request request = {.method = "POST",
+                                      .url = template->url,
+                                      .prepared = template->headers,
+                                      .deadlines = template->deadlines,
+                                      .delay_ms = wait};
     uint64_t spent = tt_clock_mono_ms() + wait - kept->begun_ms;
+
+    if (!template->headers) {
+        *err = template->refused;
+        return -1;
+    }
     retry->now = candidate;
     retry->refused = false;
-    request.delay_ms = wait;
+    request.owner = (uint64_t)tt_reply_user_id(retry->reply);
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;
-    if (asked_again(kept, step->candidate)) {
-        request.body = (struct tt_buf){0};
-        tt_buf_append_str(&request.body, tt_buf_str(&candidate->request.body));
+    if (asked_again(kept, step->candidate) || candidate->body.len <= BODY_KEPT_BYTES) {
+        tt_buf_append_str(&request.body, tt_buf_str(&candidate->body));
     } else {
-        candidate->request.body = (struct tt_buf){0};
+        request.body = candidate->body;
+        candidate->body = (struct tt_buf){0};
     }
+    tt_adapt_apply(tt_adapt_known(candidate->adapt_key), &request.body);
     int failed =
-        tt_upstream_try(retry->client, &request, candidate->spec, retry->reply, &hooks, err);
+        tt_upstream_try(retry->client, &request, template->spec, retry->reply, &hooks, err);
     tt_buf_free(&request.body);
     return failed;
 }
@@ -325,6 +393,7 @@ int tt_retry_start(struct tt_client *client, struct tt_breakers *breakers,
     retry->breakers = breakers;
     retry->reply = tt_reply_ref(reply);
     retry->force = plan->force;
+    retry->keep_empty = plan->keep_empty;
     retry->kept = kept_new(plan);
     if (start_next(retry, err) == 0)
         return 0;

@@ -3,8 +3,12 @@
  * format: three kinds of line ends, CR and LF of one end in two feeds, a byte order mark (only at
  * the very start, perhaps cut too), one optional blank after the colon, several data lines joined
  * by LF. `id` and `retry` have no meaning here. Unlike in the standard, an event with empty data is
- * skipped: upstreams send such events as keep-alive. Does not look inside the data. */
+ * skipped (upstreams send such events as keep-alive), and the blank line between events may be
+ * missing: two data lines that cannot be parts of one JSON document are two events. Otherwise it
+ * does not look inside the data. */
 #include "upstream/sse_parse.h"
+
+#define LINE_KEPT_BYTES ((size_t)256 << 10) /* of memory, behind a line that needed more */
 
 typedef int on_event_fn(void *arg, struct tt_str name, struct tt_str data, struct tt_err *err);
 
@@ -49,24 +53,68 @@ static int keep(struct feed *feed)
     return 0;
 }
 
+static struct tt_str data_of(const struct feed *feed)
+{
+    return feed->kept.data ? feed->kept : tt_buf_str(&feed->parser->data);
+}
+
+/* Empties; what one big event needed is not kept for the rest of a stream. */
+static void empty(struct tt_buf *buf)
+{
+    if (buf->cap > LINE_KEPT_BYTES)
+        tt_buf_free(buf);
+    else
+        tt_buf_clear(buf);
+}
+
 static int dispatch(struct feed *feed)
 {
     struct tt_sse_parser *parser = feed->parser;
-    struct tt_str data = feed->kept.data ? feed->kept : tt_buf_str(&parser->data);
+    struct tt_str data = data_of(feed);
     int result = 0;
     if (parser->has_data && data.len > 0)
         result = feed->on_event(feed->arg, tt_buf_str(&parser->name), data, feed->err);
     parser->has_data = false;
     feed->kept.data = NULL;
-    tt_buf_clear(&parser->data);
+    empty(&parser->data);
     tt_buf_clear(&parser->name);
+    parser->late_name = false;
     return result;
+}
+
+/* Another event begins without a blank line: a name behind the data is that one's. */
+static int dispatch_before_next(struct feed *feed)
+{
+    struct tt_buf *name = &feed->parser->name, next = *name;
+    if (!feed->parser->late_name)
+        return dispatch(feed);
+    *name = (struct tt_buf){.max = next.max};
+    int result = dispatch(feed);
+    tt_buf_free(name);
+    *name = next;
+    return result;
+}
+
+/* Whether a data line begins another event although no blank line came. Exact: in a JSON document
+ * an object or a list begins a line only behind "[", "{", ":" or ",", and only a comma or another
+ * end follows the end of one. */
+static bool begins_another(const struct feed *feed, struct tt_str value)
+{
+    struct tt_str before = tt_str_trim(data_of(feed));
+    value = tt_str_trim(value);
+    if (!feed->parser->has_data || before.len == 0 || value.len == 0)
+        return false;
+    char last = before.data[before.len - 1], first = value.data[0];
+    return ((first == '{' || first == '[') && !memchr("[{:,", last, 4)) ||
+           ((last == '}' || last == ']') && !memchr(",]}", first, 3));
 }
 
 /* `whole`: the value lies in the fed bytes and stays there until the feed ends. */
 static int take_data(struct feed *feed, struct tt_str value, bool whole)
 {
     struct tt_sse_parser *parser = feed->parser;
+    if (begins_another(feed, value) && dispatch_before_next(feed) != 0)
+        return -1;
     bool first = !parser->has_data;
     parser->has_data = true;
     if (first && whole) {
@@ -93,6 +141,10 @@ static int take_field(struct feed *feed, struct tt_str line, bool whole)
     if (tt_str_eq(field, TT_STR("data")))
         return take_data(feed, value, whole);
     if (tt_str_eq(field, TT_STR("event"))) {
+        /* A second name behind data: the blank line between the two events is missing. */
+        if (feed->parser->has_data && feed->parser->name.len > 0 && dispatch(feed) != 0)
+            return -1;
+        feed->parser->late_name = feed->parser->has_data;
         tt_buf_clear(&feed->parser->name);
         if (tt_buf_append_str(&feed->parser->name, value) != 0)
             return too_long(feed);
@@ -124,7 +176,7 @@ static int end_line(struct feed *feed, struct tt_str rest_of_line)
     if (tt_buf_append_str(line, rest_of_line) != 0)
         return too_long(feed);
     int result = take_line(feed, tt_buf_str(line), false);
-    tt_buf_clear(line);
+    empty(line);
     return result;
 }
 
@@ -178,6 +230,40 @@ int tt_sse_feed(struct tt_sse_parser *parser, struct tt_str bytes,
     return 0;
 }
 
+static void forget(struct tt_sse_parser *parser)
+{
+    empty(&parser->line);
+    empty(&parser->data);
+    tt_buf_clear(&parser->name);
+    parser->has_data = parser->late_name = false;
+}
+
+/* The data of the unfinished event, when all of it is in one piece. */
+static struct tt_str pending(const struct tt_sse_parser *parser)
+{
+    struct tt_str line = tt_buf_str(&parser->line);
+    if (parser->kind == TT_SSE_JSON_LINES)
+        return line;
+    if (line.len == 0)
+        return parser->has_data ? tt_buf_str(&parser->data) : line;
+    if (parser->has_data || !tt_str_starts(line, TT_STR("data:")))
+        return tt_str_of(line.data, 0);
+    return tt_str_of(line.data + 5, line.len - 5);
+}
+
+int tt_sse_flush(struct tt_sse_parser *parser, bool (*is_whole)(struct tt_str data),
+                 int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
+                                 struct tt_err *err),
+                 void *arg, struct tt_err *err)
+{
+    struct tt_str data = tt_str_trim(pending(parser));
+    if (data.len == 0 || parser->late_name || !is_whole(data))
+        return 0;
+    int result = on_event(arg, tt_buf_str(&parser->name), data, err);
+    forget(parser);
+    return result;
+}
+
 int tt_sse_end(struct tt_sse_parser *parser,
                int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
                                struct tt_err *err),
@@ -185,11 +271,10 @@ int tt_sse_end(struct tt_sse_parser *parser,
 {
     struct feed feed = {parser, on_event, arg, err, {NULL, 0}};
     int result = 0;
-    if (parser->kind == TT_SSE_JSON_LINES && parser->line.len > 0)
+    if (parser->line.len > 0)
         result = end_line(&feed, TT_STR(""));
-    tt_buf_clear(&parser->line);
-    tt_buf_clear(&parser->data);
-    tt_buf_clear(&parser->name);
-    parser->has_data = false;
+    if (result == 0 && parser->kind == TT_SSE_EVENTS)
+        result = dispatch(&feed);
+    forget(parser);
     return result;
 }

@@ -1,5 +1,6 @@
-/* Server-Sent Events as upstreams send them (WHATWG HTML 9.2.6): a push parser that accepts bytes
- * cut anywhere, even inside CRLF or a character. Also JSON lines (one event per line). */
+/* Server-Sent Events as upstreams send them (WHATWG HTML 9.2.6, and what senders make of it): a
+ * push parser that accepts bytes cut anywhere, even inside CRLF or a character. Also JSON lines
+ * (one event per line). */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -13,6 +14,7 @@ struct tt_sse_parser {
     struct tt_buf data; /* the event's data lines so far */
     struct tt_buf name; /* the event's name */
     bool has_data, after_cr, started;
+    bool late_name; /* the name came behind the data: of this event, or of the next one */
 };
 void tt_sse_create(struct tt_sse_parser *parser, enum tt_sse_kind kind, size_t line_max);
 void tt_sse_destroy(struct tt_sse_parser *parser);
@@ -25,8 +27,15 @@ int tt_sse_feed(struct tt_sse_parser *parser, struct tt_str bytes,
                                 struct tt_err *err),
                 void *arg, struct tt_err *err);
 
-/* The stream ended: an unfinished event is dropped for SSE (by the standard), an unfinished JSON
- * line is passed on. */
+/* Passes on an event that has come but for its line ends, if `is_whole` says so of its data: some
+ * senders forget the end of the last one, and keep the connection open. */
+int tt_sse_flush(struct tt_sse_parser *parser, bool (*is_whole)(struct tt_str data),
+                 int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
+                                 struct tt_err *err),
+                 void *arg, struct tt_err *err);
+
+/* The stream ended: what is there of an unfinished event is passed on (the standard drops it, but
+ * senders forget the last blank line). So the data may be cut off. */
 int tt_sse_end(struct tt_sse_parser *parser,
                int (*on_event)(void *arg, struct tt_str name, struct tt_str data,
                                struct tt_err *err),

@@ -16,27 +16,22 @@ struct tt_upstream_hooks {
     void (*on_text)(void *arg);
     /* The attempt has ended; called once, unless it could not start. true = the callee has started
      * another producer; allowed only when not `final`, that is, when the attempt failed by itself
-     * and without text. The outcome may be completed here. */
-    bool (*on_end)(struct tt_reply *reply, struct tt_reply_outcome *outcome, bool final, void *arg);
+     * and without text. The outcome may be completed here; `told` is what the upstream said. */
+    bool (*on_end)(struct tt_reply *reply, struct tt_reply_outcome *outcome,
+                   const struct tt_told_error *told, bool final, void *arg);
     void *arg;
+    bool keep_empty; /* no callback: an answer with a finish reason and no text is one */
 };
 
 /* Sends the request and pumps its answer into the reply, which ends PRODUCED in every case (unless
- * on_end started another attempt). An answer that is JSON instead of an event stream is read as a
- * whole. A status >= 400 ends with a typed error: 401/403 "upstream_unauthorized", 404
- * "upstream_not_found", 408/504 "upstream_timeout", 429 "upstream_rate_limited", 529/503
- * "upstream_overloaded", 400/422 "upstream_rejected", others "upstream_failed" (status 502, or 504
- * for the timeouts). The upstream's body is never passed on. Sets tt_reply_on_stop. A stream that
- * ends without done marker and without finish reason is "upstream_incomplete"; one that continues
- * without text beyond a bound is "upstream_bad_response". `hooks` may be NULL. Fails at once with
- * -1 like tt_call_start; the reply is unchanged then and no hook is called. Thread: the reply's
- * loop. */
+ * on_end started another attempt). How the answer is read and when it is an error: answer.h; what a
+ * refusal means: told_error.h (status 502, or 504 for timeouts). The upstream's words are never
+ * passed on but through `told`. A stream ends two seconds after its finish reason at the latest.
+ * Sets tt_reply_on_stop. `hooks` may be NULL. Fails at once with -1 like tt_call_start; the reply
+ * is unchanged then and no hook is called. Thread: the reply's loop. */
 int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
                     struct tt_delta_spec *spec, struct tt_reply *reply,
                     const struct tt_upstream_hooks *hooks, struct tt_err *err);
-
-/* The typed error for an answer with a status that is not 2xx, see above. Thread: any. */
-void tt_upstream_status_error(int status, struct tt_err *error);
 
 struct tt_play {
     struct tt_str text;       /* copied */

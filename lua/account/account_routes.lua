@@ -5,6 +5,7 @@ local account_objects = require "account.objects"
 local config = require "tide.config"
 local errors = require "lib.errors"
 local fields = require "web.fields"
+local login_throttle = require "account.login_throttle"
 local objects = require "web.objects"
 local texts = require "lib.texts"
 local tokens = require "account.tokens"
@@ -41,11 +42,13 @@ function handlers.register(req)
   if not config.get("registration") then
     return nil, errors.new("registration_closed")
   end
-  local user, err = users.create_user({
-    username = req.body.username,
-    password = req.body.password,
-    email = req.body.email,
-  })
+  local user, err = login_throttle.register(req, function()
+    return users.create_user({
+      username = req.body.username,
+      password = req.body.password,
+      email = req.body.email,
+    })
+  end)
   if not user then
     return nil, err
   end
@@ -53,7 +56,15 @@ function handlers.register(req)
 end
 
 function handlers.log_in(req)
-  local user, err = users.log_in(req.body.username, req.body.password)
+  local name = req.body.username
+  local user, err = login_throttle.log_in(
+    req,
+    name,
+    "invalid_credentials",
+    function(known)
+      return users.log_in(name, req.body.password, known)
+    end
+  )
   if not user then
     return nil, err
   end
@@ -87,10 +98,17 @@ end
 
 function handlers.update_password(req)
   local user = req.user
-  local ok, err = users.change_password(
-    user,
-    req.body.old_password,
-    req.body.new_password
+  local ok, err = login_throttle.log_in(
+    req,
+    user.username,
+    "wrong_password",
+    function()
+      return users.change_password(
+        user,
+        req.body.old_password,
+        req.body.new_password
+      )
+    end
   )
   if not ok then
     return nil, err

@@ -6,6 +6,7 @@ local body_limits = require "web.body_limits"
 local account_objects = require "account.objects"
 local errors = require "lib.errors"
 local fields = require "web.fields"
+local login_throttle = require "account.login_throttle"
 local objects = require "web.objects"
 local pages = require "web.pages"
 local texts = require "lib.texts"
@@ -46,6 +47,23 @@ function handlers.update(req)
   end
   local user, err = users.update_user(req.args.username, change)
   if not user then
+    return nil, err
+  end
+  return {
+    json = {
+      message = texts.get(req.language, "user_updated"),
+      user = account_objects.account(user),
+    },
+  }
+end
+
+function handlers.unlock(req)
+  local user, unknown = users.get_user_by_name(req.args.username)
+  if not user then
+    return nil, unknown
+  end
+  local ok, err = login_throttle.unlock(user.username)
+  if not ok then
     return nil, err
   end
   return {
@@ -110,5 +128,17 @@ return {
     },
     response = CHANGED,
     handler = handlers.update,
+  },
+  {
+    method = "POST",
+    path = "/admin/users/:username/unlock",
+    listener = "admin",
+    auth = "none",
+    summary = "Forget an account's failed logins: it may log in at once",
+    params = { fields = { fields.name("username") } },
+    body_max = body_limits.SHORT,
+    request = { fields = {} },
+    response = CHANGED,
+    handler = handlers.unlock,
   },
 }

@@ -1,6 +1,5 @@
 --- What answers show of accounts, personal API keys and usage.
 
-local json = require "tide.json"
 local objects = require "web.objects"
 
 local M = {}
@@ -18,12 +17,7 @@ M.account_schema, M.account = objects.of_row({
   username = "string",
   email = "string",
   role = "string",
-  disabled = {
-    "boolean",
-    function(row)
-      return row.disabled ~= 0
-    end,
-  },
+  disabled = "boolean",
   created_at = "string",
 })
 
@@ -32,12 +26,7 @@ M.key_schema, M.key = objects.of_row({
   name = "string",
   prefix = "string",
   created_at = "string",
-  last_used_at = {
-    "string",
-    function(row)
-      return row.last_used_at or json.null
-    end,
-  },
+  last_used_at = { "string", keep_null = true },
 })
 
 --- The only answer with the key itself: the one to the request that makes it.
@@ -49,12 +38,7 @@ M.usage_day_schema, M.usage_day = objects.of_row({
   requests = "integer",
   input_tokens = "integer",
   output_tokens = "integer",
-  estimated = {
-    "boolean",
-    function(row)
-      return row.estimated > 0
-    end,
-  },
+  estimated = "boolean",
   possibly_charged_twice = { "integer", "charged_twice" },
 })
 

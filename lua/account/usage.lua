@@ -1,7 +1,7 @@
 --- What a user's requests have cost in tokens. The core adds them up when a
 --- reply ends (core/chat/usage_store.c); here they are read.
 
-local db = require "tide.db"
+local row_parts = require "lib.row_parts"
 local time = require "tide.time"
 
 local M = {}
@@ -38,10 +38,13 @@ end
 ---@param user_id integer
 ---@param from string|nil first day, YYYY-MM-DD (UTC)
 ---@param to string|nil last day; default today
----@return table[]|nil rows, tide.Error|nil err
-function M.get_usage(user_id, from, to)
+---@param schema? Schema of a row, for rows that are only passed on
+---@return table[]|tide.Raw|nil rows with a schema JSON, as of db.json
+---@return tide.Error|nil err
+function M.get_usage(user_id, from, to, schema)
   to = to or time.now():sub(1, 10)
-  return db.query(SQL, { user_id, from or first_day(to), to })
+  local values = { user_id, from or first_day(to), to }
+  return row_parts.query(SQL, values, schema)
 end
 
 return M

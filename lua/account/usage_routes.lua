@@ -17,12 +17,16 @@ local function list(req)
         errors.new("invalid_field", { field = field, reason = reason })
     end
   end
-  local rows, err =
-    usage.get_usage(req.user.id, req.args.from, req.args.to)
+  local rows, err = usage.get_usage(
+    req.user.id,
+    req.args.from,
+    req.args.to,
+    account_objects.usage_day_schema
+  )
   if not rows then
     return nil, err
   end
-  return { json = { data = objects.map(rows, account_objects.usage_day) } }
+  return { json = { data = rows } }
 end
 
 ---@param name string

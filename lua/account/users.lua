@@ -82,9 +82,10 @@ end
 --- as a wrong password and gives the same error.
 ---@param username string
 ---@param password string
+---@param known? boolean somebody has logged in to it from there before
 ---@return table|nil user
 ---@return tide.Error|nil err invalid_credentials, account_disabled, busy
-function M.log_in(username, password)
+function M.log_in(username, password, known)
   local row, failed = db.one(
     "SELECT " .. COLUMNS .. ", password_hash FROM users WHERE username = ?",
     { username }
@@ -92,7 +93,8 @@ function M.log_in(username, password)
   if failed then
     return nil, failed
   end
-  local ok, err = crypto.password_verify(row and row.password_hash, password)
+  local ok, err =
+    crypto.password_verify(row and row.password_hash, password, known)
   if err then
     return nil, err
   elseif not (ok and row) then

@@ -16,6 +16,9 @@ local M = {}
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, version, created_at, updated_at"
 
+local SQL_SESSION = "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+  .. "WHERE user_id = ? AND session_id = ?"
+
 --- Columns that a user may change.
 local CHANGEABLE = { "title", "persona", "model_name" }
 
@@ -47,11 +50,7 @@ end
 ---@param session_id string
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
 function M.get_chat_session(user_id, session_id)
-  local row, err = db.one(
-    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
-      .. "WHERE user_id = ? AND session_id = ?",
-    { user_id, session_id }
-  )
+  local row, err = db.one(SQL_SESSION, { user_id, session_id })
   if not row then
     return nil, err or errors.new("session_not_found")
   end
@@ -112,12 +111,23 @@ function M.create_chat_session(user_id, draft)
   return M.get_chat_session(user_id, draft.session_id)
 end
 
+local SQL_PAGE = {
+  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
+    .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
+  "SELECT * FROM (SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+    .. "WHERE user_id = ? ORDER BY updated_at, id LIMIT ? OFFSET ?) AS page "
+    .. "ORDER BY updated_at DESC, id DESC",
+}
+
 --- One page of a user's sessions, last changed first.
+---@async
 ---@param user_id integer
 ---@param limit integer
 ---@param offset integer
----@return table[]|nil rows, integer|tide.Error total
-function M.get_chat_sessions(user_id, limit, offset)
+---@param schema? Schema of a row, for a page that is only passed on
+---@return table[]|tide.Raw|nil rows with a schema JSON, as of db.json
+---@return integer|tide.Error total
+function M.get_chat_sessions(user_id, limit, offset, schema)
   local user, err = db.one(
     "SELECT session_count AS total FROM users WHERE id = ?",
     { user_id }
@@ -126,12 +136,8 @@ function M.get_chat_sessions(user_id, limit, offset)
     return nil, err
   end
   local total = user and user.total or 0
-  local rows, failed = row_parts.read(total, limit, offset, {
-    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
-      .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
-    "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
-      .. "ORDER BY updated_at, id LIMIT ? OFFSET ?",
-  }, user_id)
+  local rows, failed =
+    row_parts.read(total, limit, offset, SQL_PAGE, schema, user_id)
   if not rows then
     return nil, failed
   end
@@ -169,6 +175,10 @@ local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
   .. "role, status, parent_id, content, model_name, file_ids, created_at, "
   .. "updated_at) VALUES (?, (SELECT id FROM chat_sessions "
   .. "WHERE session_id = ? AND user_id = ?), "
+local SQL_INSERT_QUESTION = SQL_INSERT_MESSAGE
+  .. "'user', 'complete', ?, ?, ?, ?, ?, ?)"
+local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
+  .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?)"
 
 ---@class TurnRows what a turn adds to its session
 ---@field message? string the user's; nil = a new reply to `reply_to`
@@ -201,7 +211,7 @@ function M.save_chat_message(user_id, draft, turn)
   }
   if not turn.reply_to then
     statements[2] = {
-      SQL_INSERT_MESSAGE .. "'user', 'complete', ?, ?, ?, ?, ?, ?)",
+      SQL_INSERT_QUESTION,
       {
         user_id,
         draft.session_id,
@@ -209,14 +219,14 @@ function M.save_chat_message(user_id, draft, turn)
         turn.parent_id or json.null,
         turn.message,
         draft.model_name,
-        json.encode(json.array(turn.file_ids)),
+        turn.file_ids and json.encode(json.array(turn.file_ids)) or "[]",
         now,
         now,
       },
     }
   end
   statements[#statements + 1] = {
-    SQL_INSERT_MESSAGE .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?)",
+    SQL_INSERT_REPLY,
     {
       user_id,
       draft.session_id,

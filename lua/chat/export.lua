@@ -46,9 +46,11 @@ local SQL_IDS = "SELECT m.id, m.parent_id "
 ---@param session table row of chat_sessions
 ---@param from integer
 ---@param to integer
----@param take fun(rows: table[])
+---@param fetch fun(sql: string, values: any[]): table[]|tide.Raw|nil,
+--- tide.Error|nil reads a piece
+---@param take fun(rows: any) gets what it has read
 ---@return true|nil ok, tide.Error|nil err
-local function each_piece(user_id, session, from, to, take)
+local function each_piece(user_id, session, from, to, fetch, take)
   local after = from - 1
   repeat
     local sizes, err =
@@ -58,7 +60,7 @@ local function each_piece(user_id, session, from, to, take)
     end
     for first, last in row_parts.pieces(sizes, PIECE_CHARS) do
       local rows, failed =
-        db.fetch(messages.SQL_BETWEEN, { session.id, user_id, first, last })
+        fetch(messages.SQL_BETWEEN, { session.id, user_id, first, last })
       if not rows then
         return nil, failed
       end
@@ -85,6 +87,7 @@ end
 ---@return true|nil ok, tide.Error|nil err
 function M.write_json(user_id, session, language, write)
   local separator = ""
+  local schema = chat_objects.message_schema_in(language)
   write(
     '{"session":' .. json.encode(chat_objects.session(session))
       .. ',"messages":['
@@ -94,13 +97,11 @@ function M.write_json(user_id, session, language, write)
     session,
     1,
     math.maxinteger,
+    function(sql, values)
+      return db.fetch_json(sql, values, schema)
+    end,
     function(rows)
-      chat_objects.tell_errors(rows, language)
-      local texts = {}
-      for i, row in ipairs(rows) do
-        texts[i] = json.encode(chat_objects.message(row))
-      end
-      write(separator .. table.concat(texts, ","))
+      write(separator .. row_parts.items(rows))
       separator = ","
     end
   )
@@ -169,6 +170,7 @@ function M.write_markdown(user_id, session, language, write)
       session,
       runs[i].from,
       runs[i].to,
+      db.fetch,
       function(rows)
         local parts = {}
         for _, row in ipairs(rows) do

@@ -5,6 +5,7 @@ local attachments = require "files.attachments"
 local chat = require "chat.chat"
 local config = require "tide.config"
 local context_policy = require "policy.context"
+local context_spec = require "lib.context_spec"
 local replies = require "chat.replies"
 local store = require "chat.messages"
 local turns = require "chat.turns"
@@ -52,20 +53,30 @@ function LlmSession:get_messages()
     return nil, unknown
   end
   local pairs_max = config.get("history.pairs")
-  local rows, err = store.get_history(
+  local history, err = store.get_conversation(
     self.user_id,
     session,
     nil,
     context_policy.rows_needed(pairs_max)
   )
-  if not rows then
+  if not history then
     return nil, err
   end
-  local ok, unread = attachments.fill(self.user_id, rows, nil)
+  local ok, unread = attachments.fill(self.user_id, history, nil)
   if not ok then
     return nil, unread
   end
-  return context_policy.history(rows, pairs_max)
+  local messages = context_policy.build(context_spec.of({
+    system = "",
+    history = history,
+    message = "",
+    pairs = pairs_max,
+  }))
+  if type(messages) == "userdata" then
+    messages = messages:tables()
+  end
+  messages[#messages] = nil -- what the user has not asked yet
+  return messages
 end
 
 --- Begins the turn of a message.

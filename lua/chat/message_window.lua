@@ -48,9 +48,18 @@ SELECT id FROM path ORDER BY id LIMIT ?5]]
 ---@param ends {leaf: integer, newest: integer}
 ---@param id integer of the message
 ---@param ahead integer
----@param limit? integer rows; nil = only those after the message
+---@param limit integer|nil rows; nil = only those after the message
+---@param schema Schema|nil as of messages.read_page
 ---@return MessageWindow|nil window, tide.Error|nil err message_not_found
-local function read_window(user_id, session_row, ends, id, ahead, limit)
+local function read_window(
+  user_id,
+  session_row,
+  ends,
+  id,
+  ahead,
+  limit,
+  schema
+)
   local ids, err = db.fetch(
     SQL_FOLLOWING,
     { ends.leaf, session_row, user_id, id, ahead + 2 }
@@ -65,7 +74,8 @@ local function read_window(user_id, session_row, ends, id, ahead, limit)
     user_id,
     session_row,
     ids[count + 1].id,
-    limit or count
+    limit or count,
+    schema
   )
   if not page then
     return nil, unread
@@ -86,10 +96,11 @@ end
 ---@param user_id integer
 ---@param session_id string
 ---@param place WindowPlace with `around` or `after`
+---@param schema? Schema of a row, for a page that is only passed on
 ---@return MessageWindow|nil window
 ---@return tide.Error|nil err session_not_found, message_not_found: also when
 --- the message is not on the path
-function M.get_window(user_id, session_id, place)
+function M.get_window(user_id, session_id, place, schema)
   local session, unknown = chat.get_chat_session(user_id, session_id)
   if not session then
     return nil, unknown
@@ -106,11 +117,12 @@ function M.get_window(user_id, session_id, place)
   if place.leaf ~= 0 then
     ends.leaf = place.leaf
   end
+  local limit = place.limit
   if around then
-    local ahead = place.limit // 2
-    return read_window(user_id, session.id, ends, id, ahead, place.limit)
+    local ahead = limit // 2
+    return read_window(user_id, session.id, ends, id, ahead, limit, schema)
   end
-  return read_window(user_id, session.id, ends, id, place.limit)
+  return read_window(user_id, session.id, ends, id, limit, nil, schema)
 end
 
 return M

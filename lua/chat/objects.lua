@@ -2,7 +2,6 @@
 --- contract's.
 
 local errors = require "lib.errors"
-local json = require "tide.json"
 local objects = require "web.objects"
 local tool_calls = require "providers.tool_calls"
 
@@ -27,51 +26,45 @@ M.usage_schema = objects.object({
 
 M.tool_calls_schema = objects.list({ type = "object" })
 
-M.message_schema, M.message = objects.of_row({
-  id = "integer",
-  role = "string",
-  content = "string",
-  reasoning = "string",
-  created_at = "string",
-  status = "string",
-  finish_reason = "string",
-  error = { objects.object({ code = "string", text = "string" }), "error" },
-  parent_id = {
-    "integer",
-    function(row)
-      return row.parent_id or json.null
-    end,
-  },
-  siblings = { objects.list({ type = "integer" }), "siblings" },
-  file_ids = {
-    objects.list({ type = "integer" }),
-    function(row)
-      return (json.decode(row.file_ids))
-    end,
-  },
-  model_name = "string",
-  usage = {
-    M.usage_schema,
-    function(row)
-      return row.usage and (json.decode(row.usage)) or nil
-    end,
-  },
-  tool_calls = {
-    M.tool_calls_schema,
-    function(row)
-      return tool_calls.field(row.tool_calls)
-    end,
-  },
-})
+local ERROR_SCHEMA = objects.object({ code = "string", text = "string" })
 
---- Puts into rows of replies that failed why, in their owner's language.
----@param rows table[] of chat_messages; changed
+--- A message, with why its reply failed in the language of who reads it.
 ---@param language "zh"|"en"
-function M.tell_errors(rows, language)
-  for _, row in ipairs(rows) do
-    local code = row.error_code
-    row.error = code and { code = code, text = errors.text(code, language) }
-  end
+---@return Schema schema
+---@return fun(row: table): table present
+local function message_in(language)
+  return objects.of_row({
+    id = "integer",
+    role = "string",
+    content = "string",
+    reasoning = "string",
+    created_at = "string",
+    status = "string",
+    finish_reason = "string",
+    error = {
+      ERROR_SCHEMA,
+      "error_code",
+      make = function(code)
+        return { code = code, text = errors.text(code, language) }
+      end,
+    },
+    parent_id = { "integer", keep_null = true },
+    siblings = { objects.list({ type = "integer" }) },
+    file_ids = { objects.list({ type = "integer" }) },
+    model_name = "string",
+    usage = { M.usage_schema },
+    tool_calls = { M.tool_calls_schema, make = tool_calls.field },
+  })
+end
+
+M.message_schema, M.message = message_in("en")
+
+local CHINESE_MESSAGE_SCHEMA = message_in("zh")
+
+---@param language "zh"|"en"
+---@return Schema schema the same members in both
+function M.message_schema_in(language)
+  return language == "zh" and CHINESE_MESSAGE_SCHEMA or M.message_schema
 end
 
 --- A message that a search has found.

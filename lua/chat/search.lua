@@ -1,5 +1,6 @@
 --- Finding messages by what they say.
 
+local json = require "tide.json"
 local search = require "tide.search"
 
 local M = {}
@@ -13,9 +14,11 @@ local COUNT_MAX = 10000
 ---@param q string not blank
 ---@param limit integer
 ---@param offset integer
----@return table[]|nil rows, integer|tide.Error total at most COUNT_MAX
+---@param schema? Schema of a row, for a page that is only passed on
+---@return table[]|tide.Raw|nil rows with a schema JSON, as of search.json
+---@return integer|tide.Error total at most COUNT_MAX
 ---@return boolean|nil capped there are more than `total`
-function M.find_messages(user_id, q, limit, offset)
+function M.find_messages(user_id, q, limit, offset, schema)
   local ready, unready = search.index(user_id)
   if not ready then
     return nil, unready
@@ -28,9 +31,14 @@ function M.find_messages(user_id, q, limit, offset)
   local capped = counted > COUNT_MAX
   limit = math.min(limit, total - offset)
   if limit <= 0 then
-    return {}, total, capped
+    return json.array({}), total, capped
   end
-  local rows, err = search.find(user_id, q, limit, offset)
+  local rows, err
+  if schema then
+    rows, err = search.json(user_id, q, limit, offset, schema)
+  else
+    rows, err = search.find(user_id, q, limit, offset)
+  end
   if not rows then
     return nil, err
   end

@@ -17,14 +17,15 @@ function M.search(req)
     req.user.id,
     args.q,
     args.page_size,
-    pages.offset(args)
+    pages.offset(args),
+    chat_objects.found_schema
   )
   if not rows then
     return nil, total
   end
   return {
     json = {
-      data = objects.map(rows, chat_objects.found),
+      data = rows,
       pagination = pages.pagination(args, total, capped),
     },
   }

@@ -158,7 +158,7 @@ function M.cache_session(user_id, session_id, limit)
   local row = chat.get_chat_session(user_id, session_id)
   if row then
     cache.cache_chat_session(row)
-    messages.get_history(user_id, row, nil, limit)
+    messages.get_conversation(user_id, row, nil, limit)
   end
 end
 

@@ -21,14 +21,18 @@ local handlers = {}
 
 function handlers.list(req)
   local args = req.args
-  local rows, total =
-    chat.get_chat_sessions(req.user.id, args.page_size, pages.offset(args))
+  local rows, total = chat.get_chat_sessions(
+    req.user.id,
+    args.page_size,
+    pages.offset(args),
+    chat_objects.session_schema
+  )
   if not rows then
     return nil, total
   end
   return {
     json = {
-      data = objects.map(rows, chat_objects.session),
+      data = rows,
       pagination = pages.pagination(args, total),
     },
   }
@@ -37,31 +41,33 @@ end
 --- The page that a request asks for.
 ---@param user_id integer
 ---@param args table
+---@param schema Schema of a message
 ---@return MessagePage|MessageWindow|nil page
 ---@return tide.Error|nil err session_not_found, message_not_found
-local function get_page(user_id, args)
+local function get_page(user_id, args, schema)
   local id = args.session_id
   if args.around ~= 0 or args.after ~= 0 then
-    return message_window.get_window(user_id, id, args)
+    return message_window.get_window(user_id, id, args, schema)
   end
   return messages.get_chat_messages(
     user_id,
     id,
     args.cursor,
     args.limit,
-    args.leaf
+    args.leaf,
+    schema
   )
 end
 
 function handlers.messages(req)
-  local page, err = get_page(req.user.id, req.args)
+  local schema = chat_objects.message_schema_in(req.language)
+  local page, err = get_page(req.user.id, req.args, schema)
   if not page then
     return nil, err
   end
-  chat_objects.tell_errors(page.rows, req.language)
   return {
     json = {
-      data = objects.map(page.rows, chat_objects.message),
+      data = page.rows,
       cursor = page.cursor,
       has_more = page.has_more,
       has_newer = page.has_newer,

@@ -2,6 +2,7 @@
 --- the path of earlier messages, the message itself, and their files.
 
 local attachments = require "files.attachments"
+local conversations = require "tide.messages"
 local errors = require "lib.errors"
 local files = require "files.files"
 local message_store = require "chat.messages"
@@ -39,10 +40,11 @@ function M.check_content(user_id, request)
 end
 
 ---@class TurnPlace where in the session's tree a turn stands
----@field rows table[] the path that leads to it, oldest first
+---@field history tide.Messages the path that leads to it, oldest first
 ---@field message string what the model is asked
 ---@field files? AttachedText[] and what comes with it
----@field asked? table row of the message, when it is stored already
+---@field asked? integer number in the history of the message, when it is stored
+--- already; until `attach`
 ---@field turn TurnRows what is stored
 
 --- A new reply to the message that an earlier reply answers.
@@ -59,21 +61,21 @@ local function place_again(user_id, session, reply_id, limit)
   elseif reply.role ~= "assistant" or not reply.parent_id then
     return nil, errors.new("not_a_reply", { field = "regenerate" })
   end
-  local rows, err = message_store.get_history(
+  local history, err = message_store.get_conversation(
     user_id,
     session,
     reply.parent_id,
     limit + 1
   )
-  if not rows then
+  if not history then
     return nil, err
   end
-  local asked = table.remove(rows)
+  local asked = #history
   return {
-    rows = rows,
-    message = asked.content,
+    history = history,
+    message = history:content(asked),
     asked = asked,
-    turn = { reply_to = asked.id },
+    turn = { reply_to = history:id(asked) },
   }
 end
 
@@ -87,7 +89,7 @@ end
 ---@return tide.Error|nil err message_not_found, not_a_reply
 function M.find(user_id, session, request, limit)
   local named = request.regenerate or request.parent_id
-  local rows = {}
+  local history
   if not session.id then
     if named and named ~= 0 then
       return nil, errors.new("message_not_found")
@@ -105,18 +107,20 @@ function M.find(user_id, session, request, limit)
       end
     end
     local err
-    rows, err =
-      message_store.get_history(user_id, session, named, limit)
-    if not rows then
+    history, err =
+      message_store.get_conversation(user_id, session, named, limit)
+    if not history then
       return nil, err
     end
   end
+  history = history or conversations.new()
+  local count = #history
   return {
-    rows = rows,
+    history = history,
     message = request.message or "",
     turn = {
       message = request.message or "",
-      parent_id = rows[#rows] and rows[#rows].id,
+      parent_id = count > 0 and history:id(count) or nil,
     },
   }
 end
@@ -136,11 +140,13 @@ function M.attach(user_id, place, file_ids, takes_images)
     end
     place.files, place.turn.file_ids = texts, file_ids
   end
-  local rows = table.move(place.rows, 1, #place.rows, 1, {})
-  rows[#rows + 1] = place.asked
-  local ok, err = attachments.fill(user_id, rows, takes_images and room or nil)
+  local history = place.history
+  local ok, err =
+    attachments.fill(user_id, history, takes_images and room or nil)
   if ok and place.asked then
-    place.files = place.asked.files
+    place.files = history:files(place.asked)
+    history:remove(place.asked)
+    place.asked = nil
   end
   return ok, err
 end

@@ -6,19 +6,25 @@
 local cache = require "lib.cache"
 local config = require "tide.config"
 local context_policy = require "policy.context"
+local context_spec = require "lib.context_spec"
 local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
 local hooks = require "hooks"
 local llm = require "tide.llm"
 local models = require "models.models"
 local quota = require "account.quota"
-local providers = require "providers.registry"
 local session_manager = require "chat.session_manager"
 local titles = require "chat.titles"
 local turn_place = require "chat.turn_place"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
+
+--- Whether hooks are shown turns.
+---@return boolean
+local function are_shown()
+  return (hooks.before_llm or hooks.on_delta or hooks.after_llm) ~= nil
+end
 
 --- What to do when the reply has ended; nil = nothing.
 ---@param request TitleRequest
@@ -47,7 +53,6 @@ end
 ---@class TurnAdmission what lets a turn begin
 ---@field model Model to ask
 ---@field file_ids integer[] of a new message
----@field takes_images boolean the model does
 ---@field disconnect "detach"|"cancel" what the client's leaving does to the
 --- reply
 ---@field turn tide.Turn the place in the session's queue
@@ -68,8 +73,7 @@ local function admit(user_id, request)
   if not model then
     return nil, refused
   end
-  local takes_images = providers.takes_images(model.provider, model.name)
-  if image and not takes_images then
+  if image and not model.takes_images then
     return nil, errors.new("images_not_supported", {
       model_name = model.name,
       name = image,
@@ -93,7 +97,6 @@ local function admit(user_id, request)
   return {
     model = model,
     file_ids = file_ids,
-    takes_images = takes_images,
     disconnect = disconnect,
     turn = turn,
   }
@@ -104,6 +107,30 @@ end
 ---@field persona Persona
 ---@field place TurnPlace
 ---@field hook_turn tide.HookTurn what hooks see and may change
+---@field messages tide.Messages|tide.ChatMessage[] what the model gets, unless
+--- hooks have looked at it
+
+--- A hook's turn has its messages as tables from when a hook asks for them:
+--- what nobody looks at stays in the core.
+---@param turn tide.HookTurn without messages; changed
+---@param messages tide.Messages|tide.ChatMessage[]
+---@return tide.HookTurn turn
+local function show_messages(turn, messages)
+  if type(messages) == "table" then
+    turn.messages = messages
+    return turn
+  end
+  return setmetatable(turn, {
+    __index = function(_, key)
+      if key ~= "messages" then
+        return nil
+      end
+      local tables = messages:tables()
+      turn.messages = tables
+      return tables
+    end,
+  })
+end
 
 --- Reads the session and the messages that the turn continues, and calls the
 --- hook before_llm.
@@ -130,11 +157,18 @@ local function read_context(user_id, request, language, admission)
     user_id,
     place,
     admission.file_ids,
-    admission.takes_images
+    admission.model.takes_images
   )
   if not ok then
     return nil, unread
   end
+  local messages = context_policy.build(context_spec.of({
+    system = request.system_prompt or persona.content,
+    history = place.history,
+    message = place.message,
+    files = place.files,
+    pairs = pairs_max,
+  }))
   local hook_turn = {
     user_id = user_id,
     session_id = request.session_id,
@@ -143,15 +177,11 @@ local function read_context(user_id, request, language, admission)
     language = language,
     first = session.message_count == 0,
     message = place.message,
-    messages = context_policy.build({
-      system = request.system_prompt or persona.content,
-      rows = place.rows,
-      message = place.message,
-      files = place.files,
-      pairs = pairs_max,
-    }),
     title = turn_place.title(session, place),
   }
+  if are_shown() then
+    show_messages(hook_turn, messages)
+  end
   if hooks.before_llm then
     local willing, refusal = hooks.before_llm(hook_turn)
     if not willing then
@@ -163,6 +193,7 @@ local function read_context(user_id, request, language, admission)
     persona = persona,
     place = place,
     hook_turn = hook_turn,
+    messages = rawget(hook_turn, "messages") or messages,
   }
 end
 
@@ -181,9 +212,9 @@ local function describe(user_id, request, admission, context)
     session_id = request.session_id,
     disconnect = admission.disconnect,
   }
-  models.fit_fallbacks(model, hook_turn.messages)
+  models.fit_fallbacks(model, context.messages)
   upstream_request.fill(spec, model, {
-    messages = hook_turn.messages,
+    messages = context.messages,
     persona = context.persona,
     language = hook_turn.language,
     tools = request.tools,
@@ -207,8 +238,8 @@ end
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err missing_field, file_not_found, file_not_text,
 --- images_not_supported, those of attachments.read, session_busy,
---- session_deleted, session_not_found, message_not_found, not_a_reply,
---- limit_reached, those of hooks and of session_manager.check
+--- too_many_replies, session_deleted, session_not_found, message_not_found,
+--- not_a_reply, limit_reached, those of hooks and of session_manager.check
 function M.start(user_id, request, language)
   local admission, refused = admit(user_id, request)
   if not admission then
@@ -231,7 +262,11 @@ function M.start(user_id, request, language)
   spec.session_row = saved.session_row
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
-  return llm.start(spec)
+  local reply, not_started = llm.start(spec)
+  if not are_shown() and type(context.messages) == "userdata" then
+    context.messages:drop() -- a stream need not hold its history
+  end
+  return reply, not_started
 end
 
 return M

@@ -3,6 +3,9 @@
 --- loaded, so that a policy that breaks its contract is refused then and never
 --- met by a request. A new policy function is a line here.
 
+local context_spec = require "lib.context_spec"
+local conversations = require "tide.messages"
+
 local M = {}
 
 ---@alias Expectation string|fun(result: any): string|nil
@@ -33,7 +36,9 @@ end
 ---@param result any
 ---@return string|nil
 local function messages(result)
-  if type(result) ~= "table" or #result == 0 then
+  if type(result) == "userdata" then
+    return #result == 0 and "must return messages" or nil
+  elseif type(result) ~= "table" or #result == 0 then
     return "must return a list of messages"
   end
   for i, message in ipairs(result) do
@@ -87,10 +92,14 @@ M.policies = {
   },
   ["policy.context"] = {
     rows_needed = { args = { 10 }, returns = "number" },
-    history = { args = { ROWS, 10 }, returns = messages },
     build = {
       args = {
-        { system = "Be brief.", rows = ROWS, message = "three", pairs = 10 },
+        context_spec.of({
+          system = "Be brief.",
+          history = conversations.new(ROWS),
+          message = "three",
+          pairs = 10,
+        }),
       },
       returns = messages,
     },
@@ -131,6 +140,9 @@ M.policies = {
       },
       returns = retry_plan,
     },
+  },
+  ["policy.login"] = {
+    wait = { args = { "pair", 11 }, returns = "number" },
   },
   ["policy.quota"] = {
     decide = {
@@ -218,8 +230,8 @@ end
 function M.check()
   local wrong = {}
   for name in pairs(M.policies) do
-    for _, complaint in ipairs(M.check_policy(name, require(name))) do
-      wrong[#wrong + 1] = complaint
+    for _, problem in ipairs(M.check_policy(name, require(name))) do
+      wrong[#wrong + 1] = problem
     end
   end
   table.sort(wrong, function(a, b)

@@ -64,6 +64,11 @@ function check_schema(schema)
       return bound .. " must be an integer"
     end
   end
+  if schema.column ~= nil and type(schema.column) ~= "string" then
+    return "column must be a string"
+  elseif schema.make ~= nil and type(schema.make) ~= "function" then
+    return "make must be a function"
+  end
   if schema.type == "string" then
     return check_string(schema)
   elseif schema.type == "object" then

@@ -131,13 +131,9 @@ end
 ---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the
 --- reply goes on when its client leaves
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err missing_field, invalid_field,
---- unsupported_parameter, limit_reached, those of hooks and of M.resolve
+---@return tide.Error|nil err unsupported_parameter, limit_reached, those of
+--- hooks and of M.resolve
 function M.ask(user_id, body, terms)
-  local fine, tokens = conversation.check(body, terms.language)
-  if not fine then
-    return nil, tokens
-  end
   local supported, unsupported = openai.check(body)
   if not supported then
     return nil, unsupported
@@ -155,8 +151,12 @@ function M.ask(user_id, body, terms)
     source.messages = openai.plain(source.messages)
   end
   source.persona, source.language = NOBODY, terms.language
-  source.tokens = tokens
-  local spec = { user_id = user_id, disconnect = terms.disconnect }
+  source.tokens = conversation.tokens(body)
+  local spec = {
+    user_id = user_id,
+    disconnect = terms.disconnect,
+    keep_empty = true, -- behind tools' results an empty `stop` is an answer
+  }
   local willing, refusal = apply_hooks(spec, model, source)
   if not willing then
     return nil, refusal

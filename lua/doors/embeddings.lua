@@ -22,7 +22,7 @@ local ANSWER_MAX = 16 << 20
 ---@return table|nil decoded, tide.Error|nil err
 local function read(answer)
   if answer.status < 200 or answer.status > 299 then
-    local err = llm.status_error(answer.status)
+    local err = llm.status_error(answer.status, answer.body)
     err.retry_after = answer.retry_after
     return nil, err
   end

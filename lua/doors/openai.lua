@@ -55,6 +55,23 @@ local function decoded(value)
   return value
 end
 
+--- Whether a request has tools whose calls are free text. Looks into the tools
+--- only where the word is: lists of them are long.
+---@param tools any read, or as they came
+---@return boolean
+local function has_custom(tools)
+  if tools and type(tools) ~= "table" then
+    local text = tostring(tools)
+    tools = text:find('"custom"', 1, true) and json.decode(text)
+  end
+  for _, tool in ipairs(type(tools) == "table" and tools or {}) do
+    if type(tool) == "table" and tool.type == "custom" then
+      return true
+    end
+  end
+  return false
+end
+
 --- Whether a reply here can be what a request asks for.
 ---@param body table
 ---@return boolean|nil supported
@@ -65,6 +82,9 @@ function M.check(body)
     if value ~= nil and value ~= json.null and UNSUPPORTED[name](value) then
       return nil, errors.new("unsupported_parameter", { field = name })
     end
+  end
+  if has_custom(body.tools) then
+    return nil, errors.new("unsupported_parameter", { field = "tools" })
   end
   return true
 end
@@ -182,7 +202,7 @@ function M.completion(completion, result)
               and result.content
             or json.null,
           refusal = json.null,
-          tool_calls = tool_calls.field(result.tool_calls),
+          tool_calls = tool_calls.carried(result.tool_calls),
           reasoning_content = result.reasoning ~= "" and result.reasoning
             or nil,
         },

@@ -3,6 +3,7 @@
 
 local body_limits = require "web.body_limits"
 local completions = require "doors.completions"
+local conversation = require "doors.conversation"
 local embeddings = require "doors.embeddings"
 local errors = require "lib.errors"
 local fields = require "web.fields"
@@ -20,7 +21,7 @@ local CHAT = {
   whole = "request",
   fields = {
     fields.line("model", 200, { required = true }),
-    { name = "messages", type = "json", required = true },
+    conversation.messages(),
     { name = "stream", type = "boolean" },
     {
       name = "stream_options",
@@ -32,7 +33,7 @@ local CHAT = {
     { name = "modalities", type = "json" },
     { name = "max_tokens", type = "json" },
     { name = "max_completion_tokens", type = "json" },
-    { name = "tools", type = "json" },
+    conversation.tools(),
     { name = "tool_choice", type = "json" },
   },
 }

@@ -135,22 +135,24 @@ local function read_again(user_id, ids, room, images)
   return texts, room
 end
 
---- Puts `files` into the rows of a history that have some.
+--- Notes the files of the messages of a conversation that have some.
 ---@param user_id integer
----@param rows table[] oldest first; changed
+---@param conversation tide.Messages oldest first; changed
 ---@param images ImageRoom|nil changed; nil = the model takes none
 ---@return true|nil ok, tide.Error|nil err
-function M.fill(user_id, rows, images)
+function M.fill(user_id, conversation, images)
   local room = HISTORY_MAX
-  for i = #rows, 1, -1 do
-    local row = rows[i]
-    if row.role == "user" and row.file_ids and row.file_ids ~= "[]" then
-      local texts, left =
-        read_again(user_id, (json.decode(row.file_ids)), room, images)
+  local numbers = conversation:with_files()
+  for at = #numbers, 1, -1 do
+    local i = numbers[at]
+    if conversation:role(i) == "user" then
+      local ids = json.decode(conversation:file_ids(i))
+      local texts, left = read_again(user_id, ids, room, images)
       if not texts then
         return nil, left
       end
-      row.files, room = texts, left
+      conversation:set_files(i, texts)
+      room = left
     end
   end
   return true

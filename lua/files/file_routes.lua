@@ -5,9 +5,9 @@ local errors = require "lib.errors"
 local fields = require "web.fields"
 local file_objects = require "files.objects"
 local files = require "files.files"
-local json = require "tide.json"
 local objects = require "web.objects"
 local pages = require "web.pages"
+local row_parts = require "lib.row_parts"
 local texts = require "lib.texts"
 
 ---@type table<string, fun(req: tide.Request)>
@@ -45,14 +45,15 @@ local function list_page(req)
     req.user.id,
     args.session_id,
     args.page_size,
-    pages.offset(args)
+    pages.offset(args),
+    file_objects.file_schema
   )
   if not rows then
     return nil, total
   end
   return {
     json = {
-      data = objects.map(rows, file_objects.file),
+      data = rows,
       pagination = pages.pagination(args, total),
     },
   }
@@ -72,14 +73,16 @@ local function list_all(req)
     content_type = "application/json; charset=utf-8",
     chunks = function(write)
       local before = '{"data":['
-      local ok, err = files.each_piece(user_id, session.id, function(rows)
-        local list = {}
-        for i, row in ipairs(rows) do
-          list[i] = json.encode(file_objects.file(row))
+      local schema = file_objects.file_schema
+      local ok, err = files.each_piece(
+        user_id,
+        session.id,
+        schema,
+        function(rows)
+          write(before .. row_parts.items(rows))
+          before = ","
         end
-        write(before .. table.concat(list, ","))
-        before = ","
-      end)
+      )
       if not ok then
         return nil, err
       end

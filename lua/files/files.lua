@@ -25,7 +25,7 @@ local PIECE_ROWS = 100
 local PIECE_TEXT = 64 * 1024
 
 local COLUMNS = "f.id, s.session_id, f.file_name, f.file_key, f.file_size, "
-  .. "f.file_type, f.is_processed, f.created_at, f.updated_at, "
+  .. "f.file_type, f.is_processed, f.text_error, f.created_at, f.updated_at, "
 local TABLES = "FROM uploaded_files AS f "
   .. "JOIN chat_sessions AS s ON s.id = f.session_row "
   .. "AND s.user_id = f.user_id "
@@ -99,7 +99,7 @@ function M.save_file(user_id, session_id, upload, language)
   if not ok then
     return nil, refused
   end
-  local key, unstored = files.keep(upload)
+  local key, unstored = files.store(upload)
   if not key then
     return nil, unstored
   end
@@ -146,23 +146,19 @@ function M.save_file(user_id, session_id, upload, language)
   }
 end
 
---- A page of a session's files: where it is cut out, and its order.
----@param inner string order of the rows that are skipped and taken
----@param outer string
+--- A page of a session's files.
+---@param order string in which files are skipped and taken
 ---@return string sql
-local function page_sql(inner, outer)
+local function page_sql(order)
   return "SELECT " .. COLUMNS .. "CASE WHEN SUM(length(f.content)) "
     .. "OVER (ORDER BY f.id DESC) <= ? THEN f.content ELSE '' END AS content "
     .. "FROM (SELECT * FROM uploaded_files WHERE session_row = ? "
-    .. "AND user_id = ? ORDER BY " .. inner .. " LIMIT ? OFFSET ?) AS f "
+    .. "AND user_id = ? ORDER BY " .. order .. " LIMIT ? OFFSET ?) AS f "
     .. "JOIN chat_sessions AS s ON s.id = f.session_row "
-    .. "AND s.user_id = f.user_id ORDER BY " .. outer
+    .. "AND s.user_id = f.user_id ORDER BY f.id DESC"
 end
 
-local SQL_PAGE = {
-  page_sql("id DESC", "f.id DESC"),
-  page_sql("id", "f.id"),
-}
+local SQL_PAGE = { page_sql("id DESC"), page_sql("id") }
 
 --- A page of a session's files, newest first. What a list has of decoded text
 --- is bounded: LIST_TEXT_MAX.
@@ -171,9 +167,10 @@ local SQL_PAGE = {
 ---@param session_id string
 ---@param limit? integer nil = all
 ---@param offset? integer default 0
----@return table[]|nil rows
+---@param schema? Schema of a row, for a page that is only passed on
+---@return table[]|tide.Raw|nil rows with a schema JSON, as of db.json
 ---@return integer|tide.Error total session_not_found
-function M.get_files_by_session(user_id, session_id, limit, offset)
+function M.get_files_by_session(user_id, session_id, limit, offset, schema)
   local session, err = db.one(
     "SELECT id, file_count FROM chat_sessions "
       .. "WHERE user_id = ? AND session_id = ?",
@@ -187,6 +184,7 @@ function M.get_files_by_session(user_id, session_id, limit, offset)
     limit or session.file_count,
     offset or 0,
     SQL_PAGE,
+    schema,
     LIST_TEXT_MAX,
     session.id,
     user_id
@@ -228,9 +226,10 @@ end
 ---@async
 ---@param user_id integer
 ---@param session_row integer
----@param take fun(rows: table[])
+---@param schema Schema of a row
+---@param take fun(rows: tide.Raw) each piece as a JSON list
 ---@return true|nil ok, tide.Error|nil err
-function M.each_piece(user_id, session_row, take)
+function M.each_piece(user_id, session_row, schema, take)
   local below, chars = math.maxinteger, 0
   repeat
     local sizes, err =
@@ -241,8 +240,11 @@ function M.each_piece(user_id, session_row, take)
     local with_text
     with_text, chars = last_with_text(sizes, chars)
     for first, last in row_parts.pieces(sizes, PIECE_TEXT) do
-      local rows, failed =
-        db.fetch(SQL_BETWEEN, { with_text, session_row, user_id, first, last })
+      local rows, failed = db.fetch_json(
+        SQL_BETWEEN,
+        { with_text, session_row, user_id, first, last },
+        schema
+      )
       if not rows then
         return nil, failed
       end
@@ -310,8 +312,16 @@ function M.is_readable(row)
   return policy.readable(row.file_type, config.get("files.text_types"))
 end
 
+--- What a file's own bytes are the cause of: it will never be otherwise.
+local LASTING = {
+  extract_failed = true,
+  extract_too_large = true,
+  extract_timeout = true,
+  unsupported_encoding = true,
+}
+
 --- The text of a file. The first use decodes it and stores it with the row, so
---- that later ones need no bytes.
+--- that later ones need no bytes; or stores why there is none.
 ---@param user_id integer
 ---@param row table of get_file_by_id
 ---@return string|nil content
@@ -323,8 +333,20 @@ function M.process_file_content(user_id, row)
   elseif not M.is_readable(row) then
     return nil, errors.new("file_not_text", { name = row.file_name })
   end
+  if row.text_error ~= "" then
+    return nil, errors.new(row.text_error)
+  end
   local content, unread = files.read_text(row.file_key, row.file_type)
   if not content then
+    if LASTING[unread.code] then
+      db.write({
+        {
+          "UPDATE uploaded_files SET text_error = ? "
+            .. "WHERE id = ? AND user_id = ?",
+          { unread.code, row.id, user_id },
+        },
+      })
+    end
     return nil, unread
   end
   -- Deleted meanwhile: nothing changes, and the text is still good this once.

@@ -1,6 +1,5 @@
 --- What answers show of an uploaded file. Key names are the wire contract's.
 
-local json = require "tide.json"
 local objects = require "web.objects"
 
 local M = {}
@@ -9,24 +8,14 @@ M.file_schema, M.file = objects.of_row({
   ID = { "integer", "id" },
   CreatedAt = { "string", "created_at" },
   UpdatedAt = { "string", "updated_at" },
-  DeletedAt = {
-    "string",
-    function()
-      return json.null -- deleted files have no row
-    end,
-  },
+  DeletedAt = { "string", "deleted_at", keep_null = true }, -- no such column
   SessionID = { "string", "session_id" },
   FileName = { "string", "file_name" },
   FilePath = { "string", "file_key" },
   FileSize = { "integer", "file_size" },
   FileType = { "string", "file_type" },
   Content = { "string", "content" },
-  IsProcessed = {
-    "boolean",
-    function(row)
-      return row.is_processed ~= 0
-    end,
-  },
+  IsProcessed = { "boolean", "is_processed" },
 })
 
 return M

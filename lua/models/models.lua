@@ -6,6 +6,7 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local llm = require "tide.llm"
 local log = require "tide.log"
+local recent = require "lib.recent"
 local registry = require "providers.registry"
 local user_apis = require "models.user_apis"
 
@@ -14,13 +15,25 @@ local M = {}
 --- The built-in model's name.
 local DEMO = registry.builtin.name
 
----@class Model a model that can be asked
+--- What almost all models have: nothing. Never changed.
+local NONE = {}
+
+--- Models by the salt of their configuration, as they were opened last: their
+--- addresses are checked and their keys unsealed once, not for each request.
+--- About as many as this stay.
+local OPENED_MAX = 256
+local opened = recent.new(OPENED_MAX)
+
+---@class Model a model that can be asked; not to be changed, others have it too
 ---@field name string
+---@field id? integer of the configuration
+---@field takes_images boolean
 ---@field provider table of providers/
 ---@field base_url? string
----@field key? tide.Secret
+---@field key? tide.Secret nil = asked without one
 ---@field deadlines? ApiDeadlines only those that differ from the settings
 ---@field fallbacks? Model[] that may stand in when this one does not answer
+---@field version? integer of its configuration
 
 --- The caller's models, and `demo` when no configuration has its name.
 ---@param user_id integer
@@ -65,7 +78,7 @@ local function deadlines_of(row)
     local ms = row[name .. "_ms"]
     deadlines[name] = ms and ms > 0 and ms or nil
   end
-  return deadlines
+  return next(deadlines) and deadlines or NONE
 end
 
 --- An address as paths are appended to it: without slashes at its end. Done
@@ -106,37 +119,86 @@ function M.open(row, base_url)
     return nil, refused
   end
   local key, unreadable = user_apis.open_key(row)
-  if not key then
+  if unreadable then
     return nil, unreadable
   end
   return {
     name = row.model_name,
+    id = row.id,
+    takes_images = registry.takes_images(provider, row.model_name),
     provider = provider,
     base_url = without_slash(address),
     key = key,
     deadlines = deadlines_of(row),
+    fallbacks = NONE,
+    version = row.version,
   }
 end
 
---- The configurations that may stand in. One that cannot be used (its address
---- is not allowed any more, say) is left out: it is only a second choice.
----@param rows table[] of user_apis, the first choice in front
----@return Model[]
-local function open_fallbacks(rows)
-  local fallbacks = {}
-  for i = 2, #rows do
-    local model, refused = M.open(rows[i])
-    fallbacks[#fallbacks + 1] = model
-    if refused then
-      log.debug("a fallback cannot be used", { code = refused.code })
-    end
+--- What a configuration stands for that was just found: opened now, or before
+--- if it has not changed since.
+---@param user_id integer
+---@param found FoundApi
+---@return Model|nil model
+---@return tide.Error|nil err api_not_found and those of M.open
+local function open_found(user_id, found)
+  local model = opened:get(found.seal_salt)
+  if model and model.version == found.version then
+    return model
   end
-  return fallbacks
+  local row, err = user_apis.read_api(user_id, found)
+  if not row then
+    return nil, err
+  end
+  model, err = M.open(row)
+  if model then
+    opened:put(found.seal_salt, model)
+  end
+  return model, err
 end
 
----@param messages tide.ChatMessage[]
+--- The first configuration's model, with those that may stand in for it. One
+--- of these that cannot be used (its address is not allowed any more, say) is
+--- left out: it is only a second choice.
+---@param user_id integer
+---@param found FoundApi[] the first choice in front
+---@return Model|nil model
+---@return tide.Error|nil err api_not_found and those of M.open
+local function open_all(user_id, found)
+  local first
+  local fallbacks = {}
+  for _, one in ipairs(found) do
+    local model, err = open_found(user_id, one)
+    if model and first then
+      fallbacks[#fallbacks + 1] = model
+    elseif model then
+      first = model
+    elseif err.code ~= "api_not_found" then -- else it was deleted just now
+      if not first then
+        return nil, err
+      end
+      log.debug("a fallback cannot be used", { code = err.code })
+    end
+  end
+  if not first then
+    return nil, errors.new("api_not_found")
+  elseif #fallbacks == 0 then
+    return first
+  end
+  local model = {}
+  for name, value in pairs(first) do
+    model[name] = value
+  end
+  model.fallbacks = fallbacks
+  return model
+end
+
+---@param messages tide.Messages|tide.ChatMessage[]
 ---@return boolean
 local function have_images(messages)
+  if type(messages) == "userdata" then
+    return messages:has_parts()
+  end
   for _, message in ipairs(messages) do
     local content = message.content
     for _, part in ipairs(type(content) == "table" and content or {}) do
@@ -152,19 +214,29 @@ end
 --- Leaves out the fallbacks that could not be sent these messages: a model that
 --- takes no images would refuse them, or answer as if there were none.
 ---@param model Model changed
----@param messages tide.ChatMessage[]
+---@param messages tide.Messages|tide.ChatMessage[]
 function M.fit_fallbacks(model, messages)
-  if not model.fallbacks or not have_images(messages) then
+  if not model.fallbacks or #model.fallbacks == 0 then
+    return
+  elseif not have_images(messages) then
     return
   end
   local fit = {}
   for _, fallback in ipairs(model.fallbacks) do
-    if registry.takes_images(fallback.provider, fallback.name) then
+    if fallback.takes_images then
       fit[#fit + 1] = fallback
     end
   end
   model.fallbacks = fit
 end
+
+---@type Model
+local BUILTIN = {
+  name = DEMO,
+  takes_images = registry.takes_images(registry.builtin, DEMO),
+  provider = registry.builtin,
+  fallbacks = NONE,
+}
 
 --- What a request's model stands for: the caller's configuration with the
 --- lowest id, with its other ones of that name as fallbacks, or the built-in
@@ -181,28 +253,28 @@ function M.resolve(user_id, model_name, base_url)
   if not ok then
     return nil, refused
   end
-  local rows, err
+  local model, err
   if base_url and base_url ~= "" then
     local row
     row, err = user_apis.get_api_by_model_name(user_id, model_name)
-    rows = row and { row }
-  else
-    rows, err = user_apis.get_apis_by_model_name(user_id, model_name)
-  end
-  if not rows then
-    if err.code ~= "api_not_found" then
-      return nil, err
-    elseif model_name == DEMO and config.get("demo") then
-      return { name = DEMO, provider = registry.builtin }
+    if row then
+      return M.open(row, base_url)
     end
-    return nil, errors.new("no_api_for_model", { model_name = model_name })
+  else
+    local found
+    found, err = user_apis.find_apis(user_id, model_name)
+    if found then
+      model, err = open_all(user_id, found)
+    end
   end
-  local model, unusable = M.open(rows[1], base_url)
-  if not model then
-    return nil, unusable
+  if model then
+    return model
+  elseif err.code ~= "api_not_found" then
+    return nil, err
+  elseif model_name == DEMO and config.get("demo") then
+    return BUILTIN
   end
-  model.fallbacks = open_fallbacks(rows)
-  return model
+  return nil, errors.new("no_api_for_model", { model_name = model_name })
 end
 
 return M

@@ -5,13 +5,10 @@ local objects = require "web.objects"
 local M = {}
 
 --- Only these objects write times as YYYY-MM-DD HH:MM:SS.
----@param column string with RFC 3339
----@return fun(row: table): string
-local function plain_time(column)
-  return function(row)
-    local time = row[column]
-    return time:sub(1, 10) .. " " .. time:sub(12, 19)
-  end
+---@param time string RFC 3339
+---@return string
+local function plain_time(time)
+  return time:sub(1, 10) .. " " .. time:sub(12, 19)
 end
 
 M.deadlines_schema, M.deadlines = objects.of_row({
@@ -30,9 +27,9 @@ M.api_schema, M.api = objects.of_row({
   base_url = "string",
   api_key = { "string", "api_key_mask" },
   provider = "string",
-  deadlines = { M.deadlines_schema, M.deadlines },
-  created_at = { "string", plain_time("created_at") },
-  updated_at = { "string", plain_time("updated_at") },
+  deadlines = { M.deadlines_schema },
+  created_at = { "string", make = plain_time },
+  updated_at = { "string", make = plain_time },
 })
 
 return M

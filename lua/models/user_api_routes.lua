@@ -36,11 +36,10 @@ local function configuration(required)
   return {
     fields = {
       fields.line("api_name", 100, more),
-      { -- its characters: see models/user_apis, which knows the mask
+      { -- its characters, and whether there must be one: see models/user_apis
         name = "api_key",
         type = "string",
         max = 1000,
-        required = required,
         empty_is_absent = true,
       },
       fields.line("model_name", 200, more),
@@ -203,6 +202,7 @@ return {
       ok = "boolean",
       status = "integer",
       code = "string",
+      detail = "string",
       latency_ms = "integer",
       ttft_ms = "integer",
     }),

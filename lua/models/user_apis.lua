@@ -3,6 +3,7 @@
 --- reader sees a mask. Rows are found by user and id, never by id alone.
 
 local cache = require "lib.cache"
+local connection = require "models.connection"
 local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
@@ -141,41 +142,57 @@ function M.get_api_by_name(user_id, api_name)
   return get_one("api_name = ?", user_id, api_name)
 end
 
---- A configuration from the cache, or from the database and then cached.
+--- What is read of a configuration to know whether one has it already: the salt
+--- is random, so it names the row for good, unlike the id of a deleted one.
+---@class FoundApi
+---@field id integer
+---@field version integer
+---@field seal_salt string
+
+local SQL_FIND = "SELECT id, version, seal_salt FROM user_apis "
+  .. "WHERE user_id = ? AND model_name = ? ORDER BY id LIMIT ?"
+
+--- Finds the configurations of one model, oldest first: the first is the one to
+--- ask, the others may stand in for it.
 ---@param user_id integer
----@param now {id: integer, version: integer} just read
+---@param model_name string
+---@param limit? integer
+---@return FoundApi[]|nil found perhaps none, tide.Error|nil err
+function M.find_apis(user_id, model_name, limit)
+  return db.query(SQL_FIND, { user_id, model_name, limit or CANDIDATES_MAX })
+end
+
+--- A configuration that was just found: from the cache, or from the database
+--- and then cached.
+---@param user_id integer
+---@param found FoundApi
 ---@return table|nil api row, tide.Error|nil err api_not_found
-local function get_cached(user_id, now)
-  local row = cache.get_cached_model_config(user_id, now.id, now.version)
+function M.read_api(user_id, found)
+  local row = cache.get_cached_model_config(user_id, found.id, found.version)
   if row then
     return row
   end
   local err
-  row, err = M.get_api_by_id(user_id, now.id)
+  row, err = M.get_api_by_id(user_id, found.id)
   if row then
     cache.cache_model_config(row)
   end
   return row, err
 end
 
---- The configurations of one model, oldest first: the first is the one to ask,
---- the others may stand in for it.
+--- The configurations of one model, oldest first.
 ---@param user_id integer
 ---@param model_name string
 ---@param limit? integer
 ---@return table[]|nil api rows, tide.Error|nil err api_not_found
 function M.get_apis_by_model_name(user_id, model_name, limit)
-  local found, err = db.query(
-    "SELECT id, version FROM user_apis WHERE user_id = ? AND model_name = ? "
-      .. "ORDER BY id LIMIT ?",
-    { user_id, model_name, limit or CANDIDATES_MAX }
-  )
+  local found, err = M.find_apis(user_id, model_name, limit)
   if not found then
     return nil, err
   end
   local rows = {}
-  for _, now in ipairs(found) do
-    local row, lost = get_cached(user_id, now)
+  for _, one in ipairs(found) do
+    local row, lost = M.read_api(user_id, one)
     if row then
       rows[#rows + 1] = row
     elseif lost.code ~= "api_not_found" then -- deleted just now
@@ -266,31 +283,35 @@ local function row_of(user_id, fields, key)
   if key then
     row.seal_salt = crypto.random_hex_digits(32)
     row.api_key_sealed = crypto.seal(key, binding(user_id, row.seal_salt))
-    row.api_key_mask = M.mask(key)
+    row.api_key_mask = key ~= "" and M.mask(key) or "" -- there is none
   end
   return row
 end
 
 ---@param user_id integer
----@param fields ApiFields name, key and model are there
+---@param fields ApiFields name and model are there
 ---@param language "zh"|"en"
 ---@return table|nil api row
----@return tide.Error|nil err api_name_taken, api_name_reserved, invalid_field,
---- invalid_url, address_not_allowed
+---@return tide.Error|nil err api_name_taken, api_name_reserved, missing_field,
+--- invalid_field, invalid_url, address_not_allowed
 function M.create_api(user_id, fields, language)
+  local provider = fields.provider or registry.DEFAULT
+  local key = connection.key(fields.api_key or "")
+  local base_url = connection.address(fields.base_url or "", provider)
   local ok, err = check_name(fields.api_name)
-  if ok then
-    ok, err = check_key(fields.api_key, language)
+  if ok and key == "" and connection.needs_key(provider) then
+    return nil, errors.new("missing_field", { field = "api_key" })
+  elseif ok and key ~= "" then
+    ok, err = check_key(key, language)
   end
-  local base_url = fields.base_url or ""
   if ok then
     ok, err = M.check_base_url(base_url)
   end
   if not ok then
     return nil, err
   end
-  local row = row_of(user_id, fields, fields.api_key)
-  row.provider = row.provider or registry.DEFAULT
+  local row = row_of(user_id, fields, key)
+  row.provider = provider
   row.base_url = base_url
   for _, column in pairs(DEADLINES) do
     row[column] = row[column] or 0
@@ -344,24 +365,28 @@ function M.update_api(user_id, id, fields, language)
   if not row then
     return nil, unknown
   end
-  local key = fields.api_key
-  if key == row.api_key_mask then
+  local key = fields.api_key and connection.key(fields.api_key)
+  if key == row.api_key_mask or key == "" then
     key = nil
   end
+  local provider = fields.provider or row.provider
+  local base_url = fields.base_url
+    and connection.address(fields.base_url, provider)
   local ok, err = check_change({
     api_name = fields.api_name,
     api_key = key,
-    base_url = fields.base_url,
+    base_url = base_url,
   }, language)
   if not ok then
     return nil, err
   end
+  local change = setmetatable({ base_url = base_url }, { __index = fields })
   local outcomes, failed = db.write({
     {
       SQL_UPDATE,
       sql.values(
         FIELDS,
-        row_of(user_id, fields, key),
+        row_of(user_id, change, key),
         time.now(),
         user_id,
         id
@@ -395,8 +420,12 @@ end
 
 --- The key of a configuration, to be sent to its provider.
 ---@param row table of user_apis
----@return tide.Secret|nil key, tide.Error|nil err secret_unreadable
+---@return tide.Secret|nil key nil without an error = there is none
+---@return tide.Error|nil err secret_unreadable
 function M.open_key(row)
+  if row.api_key_mask == "" then
+    return nil
+  end
   return crypto.unseal(row.api_key_sealed, binding(row.user_id, row.seal_salt))
 end
 

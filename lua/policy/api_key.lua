@@ -5,7 +5,8 @@
 
 local M = {}
 
-local HEAD = "sk-tide-"
+--- What every key begins with.
+M.HEAD = "sk-tide-"
 local RANDOM_LENGTH, SUM_LENGTH = 64, 8
 --- Digits that are shown of a key, for its owner to know it again.
 local SHOWN = 6
@@ -14,21 +15,21 @@ local SHOWN = 6
 ---@param sha256 fun(data: string): string
 ---@return string
 local function checksum(random, sha256)
-  return sha256(HEAD .. random):sub(1, SUM_LENGTH)
+  return sha256(M.HEAD .. random):sub(1, SUM_LENGTH)
 end
 
 ---@param random string 64 hex digits
 ---@param sha256 fun(data: string): string in hex
 ---@return string key
 function M.make(random, sha256)
-  return HEAD .. random .. checksum(random, sha256)
+  return M.HEAD .. random .. checksum(random, sha256)
 end
 
 --- Whether a credential is meant to be a key, a good one or not.
 ---@param token string
 ---@return boolean
 function M.looks_like(token)
-  return token:sub(1, #HEAD) == HEAD
+  return token:sub(1, #M.HEAD) == M.HEAD
 end
 
 --- Whether a key has the form of one that was made here.
@@ -36,7 +37,7 @@ end
 ---@param sha256 fun(data: string): string in hex
 ---@return boolean
 function M.is_whole(key, sha256)
-  local digits = key:sub(#HEAD + 1)
+  local digits = key:sub(#M.HEAD + 1)
   if #digits ~= RANDOM_LENGTH + SUM_LENGTH or digits:find("[^0-9a-f]") then
     return false
   end
@@ -48,7 +49,7 @@ end
 ---@param key string
 ---@return string
 function M.prefix(key)
-  return key:sub(1, #HEAD + SHOWN)
+  return key:sub(1, #M.HEAD + SHOWN)
 end
 
 return M

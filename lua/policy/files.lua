@@ -93,6 +93,9 @@ end
 ---@param files AttachedText[]|nil
 ---@return string|table[]
 function M.content(message, files)
+  if not files then
+    return message
+  end
   local text = with_files(message, files)
   local parts = { text ~= "" and { type = "text", text = text } or nil }
   local images = 0

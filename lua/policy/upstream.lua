@@ -2,8 +2,9 @@
 --- waits.
 --- Pure. The core walks the plan without Lua, and only as long as no byte of
 --- the reply is there: it goes on when there was no connection, when the answer
---- was 429 or 5xx, when an upstream is known to be down or has enough to do,
---- and, only if the plan says so, when a request was sent and got no answer.
+--- was 429 or 5xx (or said the same inside an answer), when an upstream is
+--- known to be down or has enough to do, and, only if the plan says so, when a
+--- request was sent and got no answer, or one without any text.
 
 local M = {}
 
@@ -57,6 +58,7 @@ function M.plan(count, policy, random)
     steps = steps,
     retry_after_max = policy.retry_after_max,
     after_send = policy.retry_after_send,
+    after_empty = true, -- an answer without text costs no output
   }
 end
 

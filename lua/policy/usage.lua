@@ -56,11 +56,20 @@ function M.estimate_input(messages, tools)
   return tokens
 end
 
---- The same for one message that is a text.
----@param content string
+--- The same of messages that stay in the core and are texts.
+---@param messages tide.Messages
+---@return integer tokens
+function M.estimate_kept(messages)
+  return messages:tokens() + MESSAGE_TOKENS * #messages
+end
+
+--- The same of messages that were counted as they came.
+---@param tokens integer these as text.message_tokens returns them
+---@param messages integer
+---@param others integer
 ---@return integer
-function M.estimate_message(content)
-  return MESSAGE_TOKENS + text.tokens(content)
+function M.estimate_counted(tokens, messages, others)
+  return tokens + MESSAGE_TOKENS * messages + PART_TOKENS * others
 end
 
 ---@param texts string[]

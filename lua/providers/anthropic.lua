@@ -38,7 +38,11 @@ local M = {
       index = "index",
       id = "content_block[type=tool_use].id",
       name = "content_block[type=tool_use].name",
-      arguments = DELTA .. "[type=input_json_delta].partial_json",
+      -- Whole at the begin of a block, or in pieces behind an empty one.
+      arguments = {
+        DELTA .. "[type=input_json_delta].partial_json",
+        "content_block[type=tool_use].input",
+      },
     },
   },
   whole = {
@@ -70,10 +74,10 @@ local M = {
   },
   error_codes = {
     invalid_request_error = "upstream_rejected",
-    request_too_large = "upstream_rejected",
+    request_too_large = "upstream_too_large",
     authentication_error = "upstream_unauthorized",
     permission_error = "upstream_unauthorized",
-    billing_error = "upstream_unauthorized",
+    billing_error = "upstream_quota_empty",
     not_found_error = "upstream_not_found",
     rate_limit_error = "upstream_rate_limited",
     timeout_error = "upstream_timeout",
@@ -88,17 +92,20 @@ local VERSION = "2023-06-01"
 --- can write this much.
 local MAX_TOKENS = 8192
 
---- Texts and images as blocks.
+--- Texts and images as blocks. The service refuses texts of blanks only: such a
+--- reply is left out, and the turns around it become one.
 ---@param content any
 ---@return table[]
 local function blocks_of(content)
   local blocks = {}
-  for i, part in ipairs(chat_messages.parts(content)) do
+  for _, part in ipairs(chat_messages.parts(content)) do
     local image = part.image
     if not image then
-      blocks[i] = { type = "text", text = part.text }
+      if part.text:find("%S") then
+        blocks[#blocks + 1] = { type = "text", text = part.text }
+      end
     elseif image.base64 then
-      blocks[i] = {
+      blocks[#blocks + 1] = {
         type = "image",
         source = {
           type = "base64",
@@ -107,7 +114,7 @@ local function blocks_of(content)
         },
       }
     else
-      blocks[i] = {
+      blocks[#blocks + 1] = {
         type = "image",
         source = { type = "url", url = image.url },
       }

@@ -4,6 +4,7 @@
 --- hard to get from a real model (slow, long, failing). Pure: `play` turns a
 --- conversation into a text and a pace; the core tells it like a real reply.
 
+local conversations = require "tide.messages"
 local text = require "tide.text"
 
 local M = { name = "demo" }
@@ -216,16 +217,16 @@ I can do.]],
 }
 
 --- The beginning of the last user message and how many there are.
----@param messages {role: string, content: string}[]
+---@param messages tide.Messages
 ---@return string beginning, integer turns
 local function asked(messages)
-  local message, turns = "", 0
-  for _, m in ipairs(messages) do
-    if m.role == "user" then
-      message, turns = m.content, turns + 1
+  local last, turns = nil, 0
+  for i = 1, #messages do
+    if messages:role(i) == "user" then
+      last, turns = i, turns + 1
     end
   end
-  return text.prefix(message, LOOK), turns
+  return last and text.prefix(messages:content(last), LOOK) or "", turns
 end
 
 ---@param message string in lower case
@@ -314,12 +315,15 @@ local function command_of(message)
 end
 
 --- What to say and how fast.
----@param messages {role: string, content: string}[] as sent to a model
+---@param messages tide.Messages|{role: string, content: string}[] as sent to a
+--- model
 ---@param persona {name: string, content: string}
 ---@param client_language "zh"|"en" for commands, which have none of their own
 ---@return table play the `play` of tide.StartSpec
 function M.play(messages, persona, client_language)
-  local message, turns = asked(messages)
+  local kept = type(messages) == "table" and conversations.new(messages)
+    or messages
+  local message, turns = asked(kept)
   local language = text.has_cjk(message) and "zh" or "en"
   local command, argument = command_of(message)
   local play
@@ -341,5 +345,7 @@ function M.play(messages, persona, client_language)
   play.first_ms = FIRST_MS
   return play
 end
+
+M.takes_kept = M.play
 
 return M

@@ -12,6 +12,7 @@ local json = require "tide.json"
 local PATHS = {
   content = "candidates.0.content.parts.*[!thought].text",
   reasoning = "candidates.0.content.parts.*[thought].text",
+  image = "candidates.0.content.parts.*.inlineData",
   finish_reason = {
     "candidates.0.finishReason",
     "promptFeedback.blockReason",

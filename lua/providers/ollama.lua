@@ -28,6 +28,8 @@ local M = {
   name = "ollama",
   framing = "json_lines",
   images = true,
+  key_optional = true,
+  think_tags = true,
   stream = PATHS,
   whole = PATHS,
 }
@@ -106,8 +108,7 @@ function M.build(request)
   return {
     url = base .. "/api/chat",
     headers = {
-      -- A local one asks for no key and does not look at it.
-      ["Authorization"] = { "Bearer ", request.key },
+      ["Authorization"] = request.key and { "Bearer ", request.key },
       ["Content-Type"] = "application/json",
       ["Accept"] = "application/x-ndjson",
     },

@@ -12,56 +12,115 @@ local M = {
   name = "openai",
   --- The address of configurations without one.
   base_url = "https://api.openai.com/v1",
+  --- Where the API is at an address that is only a host.
+  version = "/v1",
   framing = "sse",
   done = "[DONE]",
   stream = {
-    content = { "choices.0.delta.content", "choices.0.delta.refusal" },
+    content = {
+      "choices.0.delta.content",
+      -- Mistral's models that think send a list of parts.
+      "choices.0.delta.content.*[type=text].text",
+      "choices.0.delta.refusal",
+    },
     -- Not OpenAI's own: the first is what DeepSeek, Qwen and Zhipu send, the
     -- second OpenRouter and vLLM.
     reasoning = {
       "choices.0.delta.reasoning_content",
       "choices.0.delta.reasoning",
+      "choices.0.delta.content.*[type=thinking].thinking.*.text",
+    },
+    image = {
+      "choices.0.delta.images.*.image_url.url",
+      "choices.0.delta.content.*.image_url.url",
     },
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",
     output_tokens = "usage.completion_tokens",
-    error = "error",
+    -- Where Kimi and Groq have them.
+    input_tokens_else = {
+      "choices.0.usage.prompt_tokens",
+      "x_groq.usage.prompt_tokens",
+    },
+    output_tokens_else = {
+      "choices.0.usage.completion_tokens",
+      "x_groq.usage.completion_tokens",
+    },
+    error = { "error", "[object=error].object" },
     error_type = { "error.code", "error.type" },
     tool_calls = {
       index = "choices.0.delta.tool_calls.*.index",
       id = "choices.0.delta.tool_calls.*.id",
-      name = "choices.0.delta.tool_calls.*.function.name",
-      arguments = "choices.0.delta.tool_calls.*.function.arguments",
+      -- The second is the form before tools.
+      name = {
+        "choices.0.delta.tool_calls.*.function.name",
+        "choices.0.delta.function_call.name",
+      },
+      arguments = {
+        "choices.0.delta.tool_calls.*.function.arguments",
+        "choices.0.delta.function_call.arguments",
+      },
+      -- Gemini's thought signatures, at its endpoint for OpenAI's clients.
+      extra = "choices.0.delta.tool_calls.*.extra_content",
+      extra_key = "extra_content",
     },
   },
   whole = {
-    content = { "choices.0.message.content", "choices.0.message.refusal" },
+    content = {
+      "choices.0.message.content",
+      "choices.0.message.content.*[type=text].text",
+      "choices.0.message.refusal",
+    },
     reasoning = {
       "choices.0.message.reasoning_content",
       "choices.0.message.reasoning",
+      "choices.0.message.content.*[type=thinking].thinking.*.text",
+    },
+    image = {
+      "choices.0.message.images.*.image_url.url",
+      "choices.0.message.content.*.image_url.url",
     },
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",
     output_tokens = "usage.completion_tokens",
-    error = "error",
+    error = { "error", "[object=error].object" },
     error_type = { "error.code", "error.type" },
     tool_calls = {
       id = "choices.0.message.tool_calls.*.id",
-      name = "choices.0.message.tool_calls.*.function.name",
-      arguments = "choices.0.message.tool_calls.*.function.arguments",
+      name = {
+        "choices.0.message.tool_calls.*.function.name",
+        "choices.0.message.function_call.name",
+      },
+      arguments = {
+        "choices.0.message.tool_calls.*.function.arguments",
+        "choices.0.message.function_call.arguments",
+      },
+      extra = "choices.0.message.tool_calls.*.extra_content",
+      extra_key = "extra_content",
     },
   },
-  finish_reasons = { function_call = "tool_calls" },
+  -- Open models behind this API write their reasoning into the text.
+  think_tags = true,
+  -- Also the words of those who speak the same: Zhipu, DeepSeek, vLLM.
+  finish_reasons = {
+    function_call = "tool_calls",
+    sensitive = "content_filter",
+    network_error = "error",
+    insufficient_system_resource = "error",
+    max_tokens = "length",
+    end_turn = "stop",
+    eos = "stop",
+  },
   -- Words of OpenAI, and the numbers that OpenRouter sends in a stream.
   error_codes = {
     rate_limit_exceeded = "upstream_rate_limited",
     rate_limit_error = "upstream_rate_limited",
-    insufficient_quota = "upstream_rate_limited",
+    insufficient_quota = "upstream_quota_empty",
     invalid_api_key = "upstream_unauthorized",
     authentication_error = "upstream_unauthorized",
-    model_not_found = "upstream_not_found",
+    model_not_found = "upstream_model_unknown",
     invalid_request_error = "upstream_rejected",
-    context_length_exceeded = "upstream_rejected",
+    context_length_exceeded = "upstream_context_too_long",
     server_error = "upstream_failed",
     [401] = "upstream_unauthorized",
     [408] = "upstream_timeout",
@@ -103,9 +162,15 @@ local function content_of(content)
   return #parts > 0 and parts or content
 end
 
----@param messages tide.ChatMessage[]
----@return table[]
+---@param messages tide.Messages|tide.ChatMessage[]
+---@return tide.Messages|table[]
 local function messages_of(messages)
+  if type(messages) == "userdata" then
+    if not messages:has_parts() then
+      return messages
+    end
+    messages = messages:tables()
+  end
   local list = json.array({})
   for i, message in ipairs(messages) do
     local copy = {}
@@ -127,7 +192,7 @@ local function call(request, path, accept, body)
   return {
     url = request.base_url .. path,
     headers = {
-      ["Authorization"] = { "Bearer ", request.key },
+      ["Authorization"] = request.key and { "Bearer ", request.key },
       ["Content-Type"] = "application/json",
       ["Accept"] = accept,
     },
@@ -202,7 +267,7 @@ function M.build(request)
   return call(request, "/chat/completions", "text/event-stream", body)
 end
 
-M.builds_raw = M.build
+M.builds_raw, M.takes_kept = M.build, M.build
 
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall

@@ -10,6 +10,7 @@
 ---@field base_url? string
 ---@field images? true|string[] models that take images: all, or those whose
 --- name one of the patterns matches; nil = none
+---@field key_optional? boolean it is also asked without a key
 ---@field notes? string for people
 
 ---@type ProviderPreset[]
@@ -86,18 +87,21 @@ return {
   {
     name = "vllm",
     speaks = "openai",
+    key_optional = true,
     images = true,
     notes = "vllm serve, usually http://HOST:8000/v1.",
   },
   {
     name = "llama_cpp",
     speaks = "openai",
+    key_optional = true,
     images = true,
     notes = "llama-server, usually http://HOST:8080/v1.",
   },
   {
     name = "lm_studio",
     speaks = "openai",
+    key_optional = true,
     images = true,
     notes = "Usually http://HOST:1234/v1.",
   },

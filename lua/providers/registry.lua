@@ -63,6 +63,7 @@ for _, preset in ipairs(presets) do
   end
   provider.name, provider.base_url = preset.name, preset.base_url
   provider.images, provider.notes = preset.images, preset.notes
+  provider.key_optional = preset.key_optional
   add(provider)
 end
 

@@ -11,6 +11,7 @@ local M = {}
 ---@field id string
 ---@field type "function"
 ---@field ["function"] {name: string, arguments: string} arguments are JSON
+---@field extra_content? table what the provider wants back with the call
 
 ---@param calls table<integer, ToolCall> changed
 ---@param delta table
@@ -23,6 +24,7 @@ local function add(calls, delta)
   end
   local more, whole = delta["function"] or {}, call["function"]
   call.id = delta.id or call.id
+  call.extra_content = delta.extra_content or call.extra_content
   whole.name = more.name or whole.name
   whole.arguments = whole.arguments .. (more.arguments or "")
 end
@@ -48,11 +50,24 @@ function M.join(lines)
   return calls
 end
 
---- The calls as a field of an answer: absent when there are none.
+--- The calls for a client that sends them back with their results: absent when
+--- there are none.
+---@param lines string|nil
+---@return ToolCall[]|nil calls
+function M.carried(lines)
+  return lines and lines ~= "" and M.join(lines) or nil
+end
+
+--- The calls as a field of an answer that shows them: without what only their
+--- provider can read.
 ---@param lines string|nil
 ---@return ToolCall[]|nil calls
 function M.field(lines)
-  return lines and lines ~= "" and M.join(lines) or nil
+  local calls = M.carried(lines)
+  for _, call in ipairs(calls or {}) do
+    call.extra_content = nil
+  end
+  return calls
 end
 
 return M

@@ -15,7 +15,7 @@ local crypto = {}
 ---@async
 ---@param password string
 ---@return string|nil hash
----@return tide.Error|nil err busy
+---@return tide.Error|nil err busy, no_memory
 function crypto.password_hash(password) end
 
 --- Compares a password with a hash. A nil hash (unknown user) takes the same
@@ -23,9 +23,10 @@ function crypto.password_hash(password) end
 ---@async
 ---@param hash string|nil
 ---@param password string
+---@param known? boolean before those of whom nothing is known, when many wait
 ---@return boolean|nil ok
----@return tide.Error|nil err busy
-function crypto.password_verify(hash, password) end
+---@return tide.Error|nil err busy, no_memory
+function crypto.password_verify(hash, password, known) end
 
 ---@class tide.Claims
 ---@field sub integer user id

@@ -34,6 +34,15 @@ function db.query(sql, args) end
 ---@return tide.Error|nil err
 function db.one(sql, args) end
 
+--- The rows as a conversation, whose texts stay in the core: columns `role` and
+--- `content`, perhaps `id` and `file_ids`. Waits where query would.
+---@async
+---@param sql string
+---@param args? any[]
+---@return tide.Messages|nil messages
+---@return tide.Error|nil err those of query; too_many_rows: over 64 MiB
+function db.messages(sql, args) end
+
 --- The same as query, but it always waits and never delays quick reads: for
 --- queries that are known to take long (export). At most 10,000 rows.
 ---@async
@@ -42,6 +51,52 @@ function db.one(sql, args) end
 ---@return table<string, any>[]|nil rows
 ---@return tide.Error|nil err busy, query_too_slow, database_error
 function db.fetch(sql, args) end
+
+--- The rows as a JSON list of objects, for answers that only pass them on: the
+--- core writes it by the schema of one object, and no row becomes a table. Reads
+--- as query does. Put into a response's `json` it is sent as it is; json.decode
+--- gives plain tables, which is what `on_response` hooks get.
+---
+--- ```lua
+--- local data, err = db.json(
+---   "SELECT id, title, file_ids FROM notes WHERE user_id = ? ORDER BY id",
+---   { user.id },
+---   { type = "object", fields = {
+---     { name = "id", type = "integer" },
+---     { name = "Title", type = "string", column = "title" },
+---     { name = "file_ids", type = "array", items = { type = "integer" } },
+---   } }
+--- )
+--- return { json = { data = data } }
+--- ```
+---
+--- Members come in the schema's order; a column that no member names is not
+--- written. Of a member the schema says `column` (default: its name); `keep_null`
+--- (NULL is null; else the member is left out); `make`, a pure function that
+--- makes the value of the column's, unless that is NULL or "". An integer column
+--- of a boolean is true if it is not 0. Texts of arrays and objects are JSON: their
+--- declared members come in order too, and a text that is no JSON counts as NULL.
+--- An object without a column is made of the same row. lua/web/objects.lua makes
+--- such schemas.
+---@async
+---@param sql string
+---@param args any[]|nil
+---@param schema Schema of an object, one for many calls
+---@param changes? table<integer, table<string, any>> members that are not the
+--- row's: by the row's column `id`, and by name
+---@return tide.Raw|nil rows at most 64 MiB
+---@return tide.Error|nil err those of query; too_many_rows
+function db.json(sql, args, schema, changes) end
+
+--- The same as json, but reads as fetch does.
+---@async
+---@param sql string
+---@param args any[]|nil
+---@param schema Schema
+---@param changes? table<integer, table<string, any>>
+---@return tide.Raw|nil rows
+---@return tide.Error|nil err those of json
+function db.fetch_json(sql, args, schema, changes) end
 
 --- Writes all statements or none, in one transaction, and waits for the commit.
 --- Once begun, a write is completed even when the task ends.

@@ -3,7 +3,7 @@
 --- The bytes of uploaded files.
 ---
 --- ```lua
---- local key, err = files.keep(req.upload)
+--- local key, err = files.store(req.upload)
 --- if not key then
 ---   return nil, err
 --- end
@@ -12,7 +12,7 @@
 local files = {}
 
 --- A file that came with the request. It is temporary and is removed with the
---- request, unless files.keep stores it.
+--- request, unless files.store stores it.
 ---@class tide.Upload
 ---@field file_name string UTF-8 without folders and control characters
 ---@field file_type string extension with dot, small letters; "" = none
@@ -20,6 +20,13 @@ local files = {}
 ---@field handle userdata
 
 --- Stores an upload: its bytes are on disk under the returned key.
+---@async
+---@param upload tide.Upload
+---@return string|nil key
+---@return tide.Error|nil err disk_full, store_failed, busy
+function files.store(upload) end
+
+--- The old name of `store`; it works for one more release.
 ---@async
 ---@param upload tide.Upload
 ---@return string|nil key

@@ -43,7 +43,7 @@ function json.is_array(t) end
 --- JSON as it came: checked, and opaque until json.decode reads it. Wherever it
 --- is encoded, its bytes are written as they are: members in their order,
 --- numbers as written. Fields of type `json` in a request's schema are such
---- values.
+--- values, and lists that db.json has written.
 ---
 --- ```lua
 --- local raw = json.raw('{"b": 1.0, "a": [1, 2]}')
@@ -54,6 +54,11 @@ function json.is_array(t) end
 ---@return tide.Raw|nil raw
 ---@return tide.Error|nil err invalid_json
 function json.raw(text) end
+
+--- Whether a value is a tide.Raw.
+---@param value any
+---@return boolean is_raw
+function json.is_raw(value) end
 
 --- A document, or a part of one. Paths are keys with dots between them, and list
 --- indexes as numbers from 0: "messages.0.role". `tostring` gives its text.

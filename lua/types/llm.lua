@@ -31,8 +31,8 @@ function Turn:leave() end
 ---@param disconnect? "detach"|"cancel" whether the wait ends when the client
 --- leaves; default "detach": it does not
 ---@return tide.Turn|nil turn
----@return tide.Error|nil err session_busy, session_deleted, stopped,
---- client_gone
+---@return tide.Error|nil err session_busy, too_many_replies, session_deleted,
+--- stopped, client_gone
 function llm.enter(user_id, session_id, disconnect) end
 
 ---@class tide.Usage
@@ -112,6 +112,11 @@ function Reply:stop() end
 ---@field headers? table
 ---@field body? table|string
 ---@field deadlines? ApiDeadlines
+---@field template? tide.Template instead of all of the above
+---@field messages? tide.Messages|table[] with `template`: that member of the body
+---@field configuration? integer with `model`: whose failures are counted
+--- together
+---@field model? string
 
 --- The order in which candidates are called; see policy/upstream. There is
 --- another step only before the reply's first byte.
@@ -120,6 +125,7 @@ function Reply:stop() end
 --- in ms, before the call
 ---@field retry_after_max? integer longest Retry-After to obey, in ms; default 0
 ---@field after_send? boolean also after a request was sent and got no answer
+---@field after_empty? boolean also after an answer without text
 ---@field force? boolean also when the upstream is known to be down
 
 --- The reply to produce, and the rows that it belongs to.
@@ -136,9 +142,13 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
 ---@field deadlines? ApiDeadlines ms; absent ones are as in the settings
----@field candidates? tide.Candidate[] instead of the five fields above: the
+---@field template? tide.Template instead of the five fields above
+---@field messages? tide.Messages|table[] with `template`: that member of the body
+---@field candidates? tide.Candidate[] instead of the fields above: the
 --- upstreams to call, at most 8
 ---@field retry? tide.RetryPlan default: each candidate once, in order
+---@field keep_empty? boolean an answer with a finish reason and without text
+--- is complete; default: the error upstream_empty, or what the reason means
 ---@field counted_as? string the model name under which the tokens are added to
 --- the user's usage; absent = they are not counted
 ---@field input_estimate? integer tokens of the input, for upstreams that do not
@@ -172,8 +182,19 @@ function llm.start(spec) end
 --- session and message ids. Only in a task.
 ---@param spec tide.StartSpec
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header
+---@return tide.Error|nil err invalid_url, address_not_allowed, invalid_header,
+--- too_many_replies
 function llm.ask(spec) end
+
+--- What requests to an upstream have in common: provider, address, headers with
+--- their keys, deadlines, and the members of the body other than `messages`.
+---@class tide.Template
+
+--- Compiles a request, to be used for many. `call.body` is a table; its member
+--- `messages` is left out.
+---@param call tide.Candidate
+---@return tide.Template
+function llm.template(call) end
 
 --- The reply in flight of a session. Only in a task.
 ---@param user_id integer
@@ -228,8 +249,9 @@ function llm.check_url(url) end
 
 --- The error for an upstream's answer with this status.
 ---@param status integer not 2xx
+---@param body? string that came with it, which may say more
 ---@return tide.Error err upstream_unauthorized, upstream_rate_limited, …
-function llm.status_error(status) end
+function llm.status_error(status, body) end
 
 ---@class tide.UsageEntry
 ---@field user_id integer
@@ -256,6 +278,8 @@ function llm.check_provider(provider) end
 ---@field name string
 ---@field base_url? string for configurations without an address; nil = they
 --- must have one
+---@field version? string the path of an address that is only a host, "/v1"
+---@field key_optional? boolean it is also asked without a key
 ---@field framing "sse"|"json_lines"
 ---@field done? string data of the last event, e.g. "[DONE]"
 ---@field stream tide.Paths where things are in a stream event
@@ -263,6 +287,8 @@ function llm.check_provider(provider) end
 ---@field finish_reasons? table<string, string> the upstream's word -> OpenAI's
 ---@field error_codes? table<string|integer, string> the upstream's name of an
 --- error -> ours
+---@field think_tags? boolean its models may begin the text with their reasoning
+--- between <think> and </think>: it is taken out
 ---@field images? boolean|string[]|fun(model: string): boolean which models
 --- take images: patterns of their names
 ---@field notes? string for people
@@ -270,6 +296,9 @@ function llm.check_provider(provider) end
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
 --- same function as `build`, if it takes requests of OpenAI's clients as they
 --- came (`raw`)
+---@field takes_kept? fun the same function as `build` (or, of a model that is
+--- played, as `play`), if it takes `messages` that stay in the core
+--- (tide.Messages) and passes them on as the body's member `messages`
 ---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall requests
 --- embeddings: `raw` is the client's whole request, `options` the same as a
 --- table, `messages` is absent;
@@ -284,7 +313,12 @@ function llm.check_provider(provider) end
 ---@field finish_reason? tide.Path
 ---@field input_tokens? tide.Path
 ---@field output_tokens? tide.Path
----@field error? tide.Path present and not null: the upstream reports an error
+---@field input_tokens_else? tide.Path read where an event has nothing at
+--- input_tokens
+---@field output_tokens_else? tide.Path likewise
+---@field image? tide.Path an image's data URL, address or {mimeType, data}: it
+--- is named in the content
+---@field error? tide.Path something is said there: the upstream reports an error
 ---@field error_type? tide.Path its name for that error
 ---@field ended? tide.Path present, not null, not false: the stream is complete
 ---@field tool_calls? tide.CallPaths
@@ -315,7 +349,7 @@ function llm.check_provider(provider) end
 ---@field base_url string without slashes at its end: paths are appended to it
 ---@field key tide.Secret
 ---@field model string
----@field messages tide.ChatMessage[]
+---@field messages tide.ChatMessage[] or tide.Messages, with `takes_kept`
 ---@field max_tokens? integer of the answer
 ---@field tools? table[] what the model may call
 ---@field tool_choice? string|table

@@ -9,6 +9,7 @@
 ---@field path string
 ---@field ip string the client's address (trusted proxies considered)
 ---@field language "zh"|"en" from Accept-Language
+---@field from_listed_origin boolean its Origin header is one of cors.origins
 ---@field secure boolean the client speaks TLS (public_url or trusted proxy)
 ---@field params table<string, string> path parameters, decoded
 ---@field query table<string, string> query arguments, decoded
@@ -41,19 +42,13 @@ function Request:credentials() end
 ---@return string body as it came ("" when there is none)
 function Request:raw_body() end
 
---- The JSON body. The pipeline calls this and checks the result against the
---- route's schema (req.body). The first call does not count as CPU time of the
---- script (limits.script_time).
----@param names? table<string, any> its keys are the fields of the outermost
---- object to return; the others are left out. A field whose value here is "json"
---- becomes a tide.Raw. nil: all, decoded
----@param wish? {once?: boolean, whole?: string} with `once` a field that is given
---- twice is refused; `whole` is the name under which the result also has the
---- whole object as a tide.Raw
+--- The JSON body, checked. The pipeline calls this with the route's schema
+--- (req.body). The first call does not count as CPU time of the script
+--- (limits.script_time).
+---@param schema? Schema an object's; nil: all of the body, decoded
 ---@return any body {} when there is none
----@return tide.Error|nil err invalid_json, too_many_values, invalid_field (the
---- message is the name of one that is given twice)
-function Request:read_json(names, wish) end
+---@return tide.SchemaRefusal|nil refusal
+function Request:read_json(schema) end
 
 --- The text of an answer: what the field `json` of a response is sent as, for
 --- handlers that store or sign it. Members come in the order of the route's

@@ -32,6 +32,17 @@ function search.index(user_id) end
 ---@return tide.Error|nil err busy, query_too_slow, database_error
 function search.find(user_id, words, limit, offset) end
 
+--- The same page as JSON, by the schema of one object (db.json).
+---@async
+---@param user_id integer
+---@param words string
+---@param limit integer
+---@param offset integer
+---@param schema Schema
+---@return tide.Raw|nil rows
+---@return tide.Error|nil err those of find
+function search.json(user_id, words, limit, offset, schema) end
+
 --- The number of such messages, counted up to `limit`.
 ---@async
 ---@param user_id integer

@@ -25,6 +25,13 @@ function text.prefix(s, n) end
 ---@return integer
 function text.tokens(s) end
 
+--- The same of a conversation in OpenAI's form, which stays as it came.
+---@param messages tide.Raw a list of messages
+---@return integer tokens of their texts and of their tool calls
+---@return integer messages how many they are
+---@return integer others parts of contents that are no texts, such as pictures
+function text.message_tokens(messages) end
+
 --- As much as fits into n bytes, never cutting a character.
 ---@param s string valid UTF-8
 ---@param n integer bytes

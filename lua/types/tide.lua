@@ -9,6 +9,8 @@
 ---@field code string stable snake_case, a key of the table in lua/lib/errors_of/
 ---@field message? string English detail for logs, never shown to clients
 ---@field status? integer HTTP status; default: the error table's
+---@field detail? string what an upstream said, cleaned; shown to the caller,
+--- who owns its configuration
 ---@field args? table<string, string|number> values for placeholders in the text
 ---@field retry_after? integer seconds
 ---@field statement? integer db.write: number of the failed statement, from 1

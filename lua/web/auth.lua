@@ -15,7 +15,7 @@ local time = require "tide.time"
 
 local M = {}
 
---- The cookie's name (contract, section 1), as in core/serve/credentials.c.
+--- The cookie's name; core/serve/credentials.c reads the cookie by it.
 M.COOKIE = "access_token"
 
 ---@class tide.User what handlers find in req.user
@@ -52,36 +52,30 @@ local SQL_NOTE_USE = [[
 UPDATE api_keys SET last_used_at = ?1
 WHERE id = ?2 AND (last_used_at IS NULL OR last_used_at < ?1)]]
 
---- The origins of our own pages.
+--- The address of our own page. Without public_url it is the one that the
+--- client used.
 ---@param req tide.Request
----@return string[]
-local function own_origins(req)
-  local allowed = {}
-  for i, origin in ipairs(config.get("cors.origins") or {}) do
-    allowed[i] = origin
-  end
+---@return string
+local function own_address(req)
   local public_url = config.get("public_url")
   if public_url and public_url ~= "" then
-    allowed[#allowed + 1] = public_url
-  else
-    -- Without public_url the address is the one that the client used.
-    local scheme = req.secure and "https://" or "http://"
-    allowed[#allowed + 1] = scheme .. (req:header("Host") or "")
+    return public_url
   end
-  return allowed
+  local scheme = req.secure and "https://" or "http://"
+  return scheme .. (req:header("Host") or "")
 end
 
 --- Whether another site made a browser send this request with our cookie.
 ---@param req tide.Request
 ---@return boolean forged
 local function is_forged(req)
-  if SAFE[req.method] then
+  if SAFE[req.method] or req.from_listed_origin then
     return false
   end
   local origin = req:header("Origin")
   local site = req:header("Sec-Fetch-Site")
   return (origin or site) ~= nil
-    and csrf.is_foreign(origin, site, own_origins(req))
+    and csrf.is_foreign(origin, site, own_address(req))
 end
 
 ---@param noted string|nil time of a key's last use
@@ -91,16 +85,21 @@ local function is_old(noted)
     or noted <= time.format(time.unix() * 1000000 - USE_NOTED_US)
 end
 
+---@return tide.Error
+local function no_key()
+  return errors.new("invalid_api_key", { head = key_format.HEAD })
+end
+
 --- The user behind a personal API key.
 ---@param key string
 ---@return tide.User|nil user, tide.Error|nil err invalid_api_key
 local function key_owner(key)
   if not key_format.is_whole(key, crypto.sha256) then
-    return nil, errors.new("invalid_api_key")
+    return nil, no_key()
   end
   local user, err = db.one(SQL_KEY, { crypto.sha256(key) })
   if not user then
-    return nil, err or errors.new("invalid_api_key")
+    return nil, err or no_key()
   end
   if is_old(user.last_used_at) then
     -- A time that could not be noted is no reason to refuse anybody.
@@ -122,13 +121,18 @@ function M.authenticate(req, accepts_keys)
     return nil, errors.new("unauthorized")
   end
   if from_cookie and is_forged(req) then
-    return nil, errors.new("csrf")
+    return nil, errors.new("csrf", { address = own_address(req) })
   end
   if not from_cookie and key_format.looks_like(token) then
     if not accepts_keys then
       return nil, errors.new("api_key_not_accepted")
     end
     return key_owner(token)
+  end
+  if accepts_keys and not from_cookie and not token:find(".", 1, true) then
+    -- No token of ours either (RFC 7519: three parts with dots between them).
+    -- Who uses an SDK wants to read about keys, not about logins.
+    return nil, no_key()
   end
   local claims, refused = crypto.token_verify(token)
   if not claims then

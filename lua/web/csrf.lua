@@ -22,22 +22,21 @@ function M.origin(url)
   return scheme .. "://" .. authority
 end
 
---- An Origin header decides when it is there (a listed page on another site
---- has Sec-Fetch-Site: cross-site and is welcome all the same); without it
---- Sec-Fetch-Site does; without both the client is no browser of today.
+--- No page can set Sec-Fetch-Site, so "same-origin" is believed: behind a proxy
+--- that rewrites Host the Origin header does not match what we see. Otherwise
+--- an Origin header decides when it is there, then Sec-Fetch-Site; without both
+--- the client is no browser of today.
 ---@param origin string|nil the Origin header
 ---@param fetch_site string|nil the Sec-Fetch-Site header
----@param allowed string[] origins or URLs of our own pages
+---@param own string the URL of our own page
 ---@return boolean
-function M.is_foreign(origin, fetch_site, allowed)
+function M.is_foreign(origin, fetch_site, own)
+  if fetch_site == "same-origin" then
+    return false
+  end
   if origin then
     local asked = M.origin(origin) -- nil for "null"
-    for _, url in ipairs(allowed) do
-      if asked and asked == M.origin(url) then
-        return false
-      end
-    end
-    return true
+    return not asked or asked ~= M.origin(own)
   end
   return fetch_site == "cross-site" or fetch_site == "same-site"
 end

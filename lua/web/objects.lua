@@ -6,20 +6,24 @@ local json = require "tide.json"
 
 local M = {}
 
+---@param schema Schema
+---@return Schema copy of its first level
+local function copy(schema)
+  local result = {}
+  for key, value in pairs(schema) do
+    result[key] = value
+  end
+  return result
+end
+
 --- The schema of an object.
 ---@param fields table<string, Schema|string> field -> schema or plain type
 ---@return Schema
 function M.object(fields)
   local list = {}
   for name, schema in pairs(fields) do
-    local field = { name = name }
-    if type(schema) == "string" then
-      field.type = schema
-    else
-      for key, value in pairs(schema) do
-        field[key] = value
-      end
-    end
+    local field = type(schema) == "string" and { type = schema } or copy(schema)
+    field.name = name
     list[#list + 1] = field
   end
   table.sort(list, function(a, b)
@@ -101,42 +105,140 @@ local function room_for(count)
   error("unreachable")
 end
 
---- A field of an object: its type or schema, and where its value is in a row:
---- a column, or a function of the row.
----@alias ObjectField {[1]: string|Schema, [2]: string|fun(row: table): any}
+--- A member that is made of a row: its type or schema, and where its value is.
+--- The core knows the same rules (db.json): a row becomes JSON there without
+--- becoming a table.
+---@class ObjectField
+---@field [1] string|Schema a boolean is a number that is not 0; a list, or an
+--- object that objects.object has made, is JSON in a text; an object that
+--- of_row has made is made of the same row
+---@field [2]? string the column; default: the member's name
+---@field keep_null? boolean NULL, or no such column, is null; else the member
+--- is left out
+---@field make? fun(value: any): any makes the value of the column's, unless
+--- that is NULL or ""; pure; nil = NULL
 
---- An object by its fields, each named once.
----@param fields table<string, string|ObjectField> field -> its type (the
---- column has the same name), or its type and column
----@return Schema schema
----@return fun(row: table): table present makes the object of a row
-function M.of_row(fields)
-  local types = {}
-  local names, columns, makers = {}, {}, {}
-  for name, field in pairs(fields) do
-    local source = name
-    types[name] = field
-    if type(field) == "table" then
-      types[name], source = field[1], field[2]
+--- The presenters of of_row's schemas.
+---@type table<Schema, fun(row: table): table>
+local presenters = setmetatable({}, { __mode = "k" })
+
+---@param value any
+---@return any
+local function flag(value)
+  if math.type(value) == "integer" then
+    return value ~= 0
+  end
+  return value
+end
+
+---@param value any
+---@return any
+local function stored(value)
+  if type(value) == "string" then
+    return (json.decode(value))
+  end
+  return value
+end
+
+--- What makes a member's value of its column's.
+---@param field Schema
+---@return (fun(value: any): any)|nil reader nil: it is the same
+local function reader_of(field)
+  if field.make then
+    return function(value)
+      if value ~= "" then
+        return field.make(value)
+      end
     end
-    if type(source) == "function" then
-      makers[name] = source
+  elseif field.type == "boolean" then
+    return flag
+  elseif field.type == "array" or field.type == "object" then
+    return stored
+  end
+  return nil
+end
+
+---@param name string
+---@param field string|ObjectField
+---@return Schema
+local function member_schema(name, field)
+  if type(field) == "string" then
+    return { type = field }
+  end
+  local what = field[1]
+  local schema = type(what) == "string" and { type = what } or copy(what)
+  local column = field[2]
+  if column ~= nil and type(column) ~= "string" then
+    error(
+      ("%s: its place in a row is a column's name, not a %s (see `make`)")
+        :format(name, type(column)),
+      0
+    )
+  end
+  schema.column = column
+  schema.keep_null = field.keep_null
+  schema.make = field.make
+  return schema
+end
+
+---@param fields Schema[]
+---@param parts table<string, fun(row: table): table> members that are objects
+--- of the same row
+---@return fun(row: table): table
+local function presenter_of(fields, parts)
+  local new = room_for(#fields)
+  local names, columns, others = {}, {}, {}
+  for _, field in ipairs(fields) do
+    local part = parts[field.name]
+    local read = not part and reader_of(field)
+    if part or read or field.keep_null then
+      others[#others + 1] = {
+        name = field.name,
+        column = field.column or field.name,
+        part = part,
+        read = read,
+        null = field.keep_null and json.null or nil,
+      }
     else
-      names[#names + 1], columns[#columns + 1] = name, source
+      names[#names + 1] = field.name
+      columns[#columns + 1] = field.column or field.name
     end
   end
-  local schema = M.object(types)
-  local new = room_for(#schema.fields)
-  return schema, function(row)
+  return function(row)
     local object = new()
     for i = 1, #names do
       object[names[i]] = row[columns[i]]
     end
-    for name, make in pairs(makers) do
-      object[name] = make(row)
+    for _, other in ipairs(others) do
+      local value = row[other.column]
+      if other.part then
+        value = other.part(row)
+      elseif other.read and value ~= nil then
+        value = other.read(value)
+      end
+      if value == nil then
+        value = other.null
+      end
+      object[other.name] = value
     end
     return object
   end
+end
+
+--- An object by its members, each named once.
+---@param fields table<string, string|ObjectField> member -> its type (the
+--- column has the same name), or more about it
+---@return Schema schema also for db.json
+---@return fun(row: table): table present makes the object of a row
+function M.of_row(fields)
+  local types, parts = {}, {}
+  for name, field in pairs(fields) do
+    types[name] = member_schema(name, field)
+    parts[name] = type(field) == "table" and presenters[field[1]] or nil
+  end
+  local schema = M.object(types)
+  presenters[schema] = presenter_of(schema.fields, parts)
+  return schema, presenters[schema]
 end
 
 return M

@@ -8,6 +8,7 @@ local auth = require "web.auth"
 local errors = require "lib.errors"
 local hooks = require "hooks"
 local idempotency = require "web.idempotency"
+local json = require "tide.json"
 local schema = require "web.schema"
 
 local M = {}
@@ -86,6 +87,22 @@ local function answer(route, req)
   return route.handler(req)
 end
 
+--- Lists that the core has written (db.json) become tables again: hooks see
+--- plain tables only.
+---@param response tide.Response|nil changed
+local function open_lists(response)
+  local members = response and response.json
+  if json.is_raw(members) then
+    response.json = json.decode(members)
+  elseif type(members) == "table" then
+    for name, value in pairs(members) do
+      if json.is_raw(value) then
+        members[name] = json.decode(value)
+      end
+    end
+  end
+end
+
 --- Answers one request.
 ---@param route tide.Route
 ---@param req tide.Request
@@ -94,7 +111,9 @@ function M.run(route, req)
   if not hooks.on_response then
     return answer(route, req)
   end
-  return hooks.on_response(req, route, answer(route, req))
+  local response, err = answer(route, req)
+  open_lists(response)
+  return hooks.on_response(req, route, response, err)
 end
 
 return M

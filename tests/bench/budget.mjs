@@ -14,7 +14,7 @@ import { MEAN_TURN, compare, readTable, writeTable } from './budget_table.mjs';
 const TIMES = 40; // of each operation, after WARM others
 const TIMES_LONG = 16; // of a stream of 64 tokens
 const WARM = 5;
-const CALM_MS = 900; // longer than the search index waits between two of its jobs
+const CALM_MS = 2400; // longer than the search index waits between two of its jobs
 const REST_MS = 3; // from a token's arrival to the next one: the server has gone to sleep again
 const SESSIONS = 20;
 const QUESTION = 'Why are there two tides a day?';

@@ -79,7 +79,8 @@ server_env()
 {
     printf '%s\n' "TIDETALK_LISTEN=$server" "TIDETALK_DATA_DIR=$1" "TIDETALK_LUA_DIR=$ROOT/lua" \
         "TIDETALK_MIGRATIONS_DIR=$ROOT/migrations" "TIDETALK_PERSONAS=$ROOT/style.yaml" \
-        TIDETALK_WORKERS=2 TIDETALK_LOG_LEVEL=warn TIDETALK_OUTBOUND_ALLOW=127.0.0.0/8
+        TIDETALK_WORKERS=2 TIDETALK_LOG_LEVEL=warn TIDETALK_OUTBOUND_ALLOW=127.0.0.0/8 \
+        TIDETALK_LIMITS_USER_REPLIES=0
 }
 
 # start_server [DATA_DIR]: sets server_pid; the port stays the same for the whole run

@@ -447,6 +447,6 @@ describe('no Redis', () => {
     for (const turns of [1, 2, 3]) assert.equal((await say('hi')).response, roles(turns));
     const { redis, cache } = await statusOf(context.server);
     assert.equal(redis.state, 'off');
-    assert.ok(cache.entries > 0 && cache.hits > 0, JSON.stringify(cache));
+    assert.ok(cache.entries > 0, JSON.stringify(cache));
   });
 });

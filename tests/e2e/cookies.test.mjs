@@ -94,7 +94,9 @@ describe('requests that another site causes', () => {
       { 'Sec-Fetch-Site': 'cross-site' },
       { 'Sec-Fetch-Site': 'same-site' },
     ]) {
-      assertError(await post(context.server, value, headers), 403, 'csrf');
+      const answer = await post(context.server, value, headers);
+      assertError(answer, 403, 'csrf');
+      assert.match(JSON.parse(answer.body).error, /http:\/\/localhost.*public_url/);
     }
   });
 
@@ -105,6 +107,8 @@ describe('requests that another site causes', () => {
       {},
       { 'Sec-Fetch-Site': 'same-origin' },
       { Host: host, Origin: `http://${host}` },
+      // a proxy that rewrites Host
+      { Host: host, Origin: 'https://chat.example.org', 'Sec-Fetch-Site': 'same-origin' },
     ]) {
       const answer = await post(context.server, value, headers);
       assert.equal(answer.status, 200, `${JSON.stringify(headers)}: ${answer.body}`);

@@ -8,8 +8,9 @@ import { withServer } from './support/suite.mjs';
 
 const LISTED = 'https://chat.example.org';
 const UNLISTED = ['https://evil.example', 'https://chat.example.org.evil.example',
-  'http://chat.example.org', 'https://chat.example.org:8443', 'null'];
-const EXPOSED = ['X-Request-Id', 'Retry-After', 'X-Script-Generation'];
+  'http://chat.example.org', 'https://chat.example.org:8443', 'null', 'app://localhost',
+  'https://example.net', 'https://a.b.example.net', 'https://*.example.net'];
+const EXPOSED = ['X-Request-Id', 'Retry-After', 'X-Script-Generation', 'Content-Disposition'];
 
 const preflight = (server, origin, path = '/api/chat/session') =>
   rawRequest(server.port, 'OPTIONS', path, {
@@ -23,14 +24,20 @@ const preflight = (server, origin, path = '/api/chat/session') =>
 const list = (header) => (header ?? '').split(',').map((item) => item.trim());
 
 describe('with configured origins', () => {
-  const context = withServer({ env: { TIDETALK_CORS_ORIGINS: `${LISTED}, http://localhost:3000` } });
+  const context = withServer({
+    env: {
+      TIDETALK_CORS_ORIGINS:
+        `${LISTED}, http://localhost:3000, tauri://localhost, https://*.example.net`,
+    },
+  });
 
   const get = (origin, path = '/api/me', more = {}) =>
     rawRequest(context.server.port, 'GET', path, { headers: { Origin: origin }, ...more });
 
   test('a listed origin is echoed, with credentials', async () => {
     const { token } = await context.server.user();
-    for (const origin of [LISTED, 'http://localhost:3000']) {
+    for (const origin of [LISTED, 'http://localhost:3000', 'tauri://localhost',
+      'https://a.example.net']) {
       const { status, headers } = await get(origin, '/api/me', { token });
       assert.equal(status, 200);
       assert.equal(headers['access-control-allow-origin'], origin);

@@ -20,6 +20,32 @@ async function answerToHead(server, lines) {
   return parseAnswer(connection.received);
 }
 
+describe('headers of every answer', () => {
+  const context = withServer();
+
+  test('no type is guessed, and no cache keeps JSON', async () => {
+    const { token } = await context.server.user();
+    for (const [method, path, options] of [
+      ['GET', '/api/me', { token }],
+      ['GET', '/api/me', {}],
+      ['GET', '/livez', {}],
+      ['GET', '/api/chat/sessions', { token }],
+      ['POST', '/api/login', { body: { username: 'nobody', password: 'wrong-one' } }],
+      ['GET', '/v1/models', {}],
+      ['GET', '/nowhere', {}],
+    ]) {
+      const { headers } = await rawRequest(context.server.port, method, path, options);
+      assert.equal(headers['x-content-type-options'], 'nosniff', path);
+      assert.equal(headers['cache-control'], 'no-store', path);
+    }
+    const stream = await rawRequest(context.server.port, 'POST', '/api/chat/message/stream', {
+      token, body: { session_id: 'headers', model_name: 'demo', message: 'hi' },
+    });
+    assert.equal(stream.headers['x-content-type-options'], 'nosniff');
+    assert.equal(stream.headers['cache-control'], 'no-cache, no-transform');
+  });
+});
+
 describe('the shape of errors', () => {
   const context = withServer();
 

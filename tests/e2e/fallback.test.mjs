@@ -237,6 +237,14 @@ describe('an upstream that fails again and again', () => {
     assert.deepEqual(await breakersOf('open'), []);
   });
 
+  test('closes no other model of the same address and key', async () => {
+    const { post, user } = await withModel(context, context.mock.url('status=500'));
+    for (let i = 0; i < 3; i += 1) await post();
+    assertError(await post(), 503, 'upstream_circuit_open');
+    const good = await user.model(context.mock.url('tokens=1'), { model_name: 'good' });
+    assert.equal((await user.say(good, label(), 'hi')).response, 'tok0 ');
+  });
+
   test('is passed over at once when another one can stand in', async () => {
     const [bad, good] = [label(), label()];
     const { post, user } = await withModel(context, context.mock.url(`status=500,id=${bad}`));

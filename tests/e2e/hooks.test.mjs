@@ -34,9 +34,12 @@ return {
       return nil, { code = "forbidden" }
     end
   end,
-  on_response = function(_, _, response, err)
+  on_response = function(req, route, response, err)
     if response then
       response.headers = { ["X-Hooked"] = "yes" }
+      for _, row in ipairs(route.path == "/api/chat/sessions" and req.query.mark and response.json.data or {}) do
+        row.Title, row.Mark = row.Title .. "!", row.MessageCount + 1
+      end
     elseif err.code == "unknown_persona" then
       return { json = { instead = err.code } }
     end
@@ -99,6 +102,16 @@ describe('hooks', () => {
     const swapped = await user.post('/api/chat/session', { model_name: 'demo', persona: 'nobody' });
     assert.equal(swapped.status, 200);
     assert.deepEqual(swapped.body, { instead: 'unknown_persona' });
+  });
+
+  test('see and change lists as tables, which are sent in order', async () => {
+    const { user, session, model } = await setup('echo=system');
+    assert.equal((await user.get('/api/chat/sessions?mark=1')).text.startsWith('{"data":[],"pagination":'), true);
+    await user.say(model, session, 'hello');
+    const { text } = await user.get('/api/chat/sessions?mark=1');
+    const plain = (await user.get('/api/chat/sessions')).text;
+    assert.match(text, /"Title":"[^"]+!",.*"UserID":\d+,"Mark":3\}/);
+    assert.equal(text.replace('!",', '",').replace(',"Mark":3', ''), plain);
   });
 
   test('change what the model is asked and what the session is called', async () => {

@@ -50,6 +50,24 @@ installed()
         "$work/target/usr/bin/tidetalk" "$@")
 }
 
+# The same without any setting: the program finds its files by its own place.
+bare()
+{
+    (cd "$work/bare" && "$work/target/usr/bin/tidetalk" "$@")
+}
+
+# A program without an installation says where it looked, and a command that asks a server, where.
+says_where()
+{
+    local command=$1 out
+
+    out=$(cd "$work/bare" && "$program" "$command" 2>&1) && echo "it worked" && return 1
+    echo "$out"
+    case $out in *"$work/bare"*) ;; *) return 1 ;; esac
+}
+
+program=$(realpath "$TIDETALK_BIN")
+mkdir -p "$work/bare"
 check 'installs below DESTDIR' \
     env DESTDIR="$work/target" cmake --install "$(dirname "$TIDETALK_BIN")" --prefix /usr
 check 'brings what the unit names' unit_paths_are_there
@@ -57,5 +75,9 @@ check 'brings the unit' cmp packaging/tidetalk.service \
     "$work/target/usr/lib/systemd/system/tidetalk.service"
 check 'the installed scripts are valid' installed check
 check 'the installed migrations apply' installed migrate
+check 'finds its scripts without a setting' bare check
+check 'finds its migrations without a setting' bare migrate
+check 'serve says where it looked for scripts' says_where serve
+check 'reload says where it looked for the server' says_where reload
 echo "1..$count"
 [ $bad -eq 0 ]

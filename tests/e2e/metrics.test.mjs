@@ -46,9 +46,9 @@ describe('metrics', () => {
       value !== null && typeof value === 'object' && !Array.isArray(value) ? `${name}: ${Object.keys(value).join(' ')}` : name));
     assert.deepEqual(names, [
       'version', 'generation', 'scripts', 'generations_live', 'uptime_ms', 'workers', 'port',
-      'replies_running', 'sessions_busy', 'reply_memory', 'replies_repaired',
+      'replies_running', 'sessions_busy', 'reply_memory', 'unread', 'replies_repaired',
       'script_timeouts', 'script_stuck', 'script_stuck_now', 'generations',
-      'pools_busy: aux password files text',
+      'pools_busy: aux names password files text',
       'database: jobs commits failed_jobs largest_batch waiting wal_size',
       'cache: entries bytes hits misses stale',
       'redis: state opened hits misses timeouts errors skipped last_error',
@@ -147,6 +147,6 @@ describe('metrics of scripts that fail', () => {
     assert.equal(status.script_timeouts, 1);
     assert.equal(status.script_stuck_now, 0);
     assert.ok(status.generations.some((one) => one.generation === status.generation));
-    assert.deepEqual(Object.keys(status.pools_busy), ['aux', 'password', 'files', 'text']);
+    assert.deepEqual(Object.keys(status.pools_busy), ['aux', 'names', 'password', 'files', 'text']);
   });
 });

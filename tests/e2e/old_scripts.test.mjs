@@ -57,7 +57,8 @@ describe('the scripts of the release before', async () => {
   test('are checked: what is old is named', async () => {
     const told = await warnings(context.server);
     assert.deepEqual([...new Set(told.map((text) => text.replace(/^.*?: /, '')))],
-      ["'random_hex' of tide.crypto is random_hex_digits now: it takes digits, not bytes"]);
+      ["'random_hex' of tide.crypto is random_hex_digits now: it takes digits, not bytes",
+        "'keep' of tide.files is store now"]);
     assert.ok(told.some((text) => /^services\/tokens\.lua:\d+: /.test(text)), told.join('\n'));
   });
 });

@@ -158,6 +158,11 @@ describe('the npm client openai', () => {
     const denied = await failing(stranger.models.list());
     assert.ok(denied instanceof OpenAI.AuthenticationError);
     assert.equal(denied.code, 'invalid_api_key');
+    const other = new OpenAI({ apiKey: 'sk-proj-abc', baseURL: client.baseURL, maxRetries: 0 });
+    const foreign = await failing(other.models.list());
+    assert.ok(foreign instanceof OpenAI.AuthenticationError);
+    assert.equal(foreign.code, 'invalid_api_key');
+    assert.match(foreign.message, /begin with "sk-tide-"/);
   });
 
   test('gets an error in the middle of a stream', async () => {

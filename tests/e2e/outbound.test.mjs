@@ -170,14 +170,16 @@ describe('the connection test', () => {
     assert.deepEqual([json.model, json.max_tokens], ['tested-model', 1]);
   });
 
-  test('tells what is wrong, never what the upstream says', async () => {
+  test('tells what is wrong, and what the provider says apart from it', async () => {
     for (const [scenario, upstream] of [['status=401', 401], ['status=500', 500], ['fault=html,status=404', 404],
       ['fault=reset', 0], ['fault=garbage', 0]]) {
       const { status, text, body } = await check(context.mock.url(scenario));
       assert.equal(status, 200, text);
       assert.equal(body.ok, false, scenario);
       assert.equal(body.status, upstream, scenario);
-      assert.doesNotMatch(text, /mock|<html/);
+      const { detail, ...rest } = body;
+      assert.doesNotMatch(JSON.stringify(rest), /mock|<html/);
+      assert.doesNotMatch(detail ?? '', /<html/);
     }
   });
 

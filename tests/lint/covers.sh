@@ -10,7 +10,7 @@ source "$ROOT/scripts/changes.sh"
 
 status=0
 
-complain()
+report()
 {
     printf '%s\n' "$1"
     status=1
@@ -19,10 +19,10 @@ complain()
 all=''
 for file in $(e2e_files); do
     names=$(covers "$file")
-    [ -n "$names" ] || complain "$file: no line \"covers: FOLDER, ...\" in its head comment"
+    [ -n "$names" ] || report "$file: no line \"covers: FOLDER, ...\" in its head comment"
     for name in $names; do
         [ -e "core/$name" ] || [ -e "lua/$name" ] || [ -e "$name" ] ||
-            complain "$file: covers $name, which is neither a folder of core/ or lua/ nor a path"
+            report "$file: covers $name, which is neither a folder of core/ or lua/ nor a path"
     done
     all+=$names$'\n'
 done
@@ -32,7 +32,7 @@ for folder in $(files 'core/*.c' 'lua/*.lua' | xargs -n 1 dirname | sort -u | gr
     while [ "$name" != . ] && ! grep -qxE "(core/|lua/)?$name" <<<"$all"; do
         name=$(dirname "$name")
     done
-    [ "$name" != . ] || complain "$folder: no end-to-end file covers it"
+    [ "$name" != . ] || report "$folder: no end-to-end file covers it"
 done
-[ -n "$(e2e_marked smoke)" ] || complain 'no end-to-end file is marked as smoke'
+[ -n "$(e2e_marked smoke)" ] || report 'no end-to-end file is marked as smoke'
 exit $status

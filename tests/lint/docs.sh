@@ -9,7 +9,7 @@ source "$(dirname "$0")/files.sh"
 pages=(README.md README.zh-CN.md examples/README.md docs/*.md)
 failed=0
 
-complain()
+report()
 {
     echo "$1"
     failed=1
@@ -23,11 +23,11 @@ stands_for_others()
 
 for page in "${pages[@]}"; do
     while IFS= read -r path; do
-        stands_for_others "$path" || [ -e "$path" ] || complain "$page: there is no $path"
+        stands_for_others "$path" || [ -e "$path" ] || report "$page: there is no $path"
     done < <(grep -oE '`(core|lua|tests|scripts|docs|packaging|migrations|examples)/[^` ]*`' "$page" |
         tr -d '`' | sort -u)
     while IFS= read -r target; do
-        [ -e "$(dirname "$page")/$target" ] || complain "$page: the link to $target leads nowhere"
+        [ -e "$(dirname "$page")/$target" ] || report "$page: the link to $target leads nowhere"
     done < <(grep -oE '\]\([^)#:]+' "$page" | cut -c3- | sort -u)
 done
 
@@ -35,9 +35,9 @@ found=0
 while IFS=' ' read -r path names; do
     while IFS= read -r name; do
         found=$((found + 1))
-        stands_for_others "$path" || grep -qwF -- "$name" "$path" || complain "docs/architecture.md: $path has no $name"
+        stands_for_others "$path" || grep -qwF -- "$name" "$path" || report "docs/architecture.md: $path has no $name"
     done < <(grep -oE '`[A-Za-z_.]+`' <<<"$names" | tr -d '`')
 done < <(sed -n '/^## Where is/,/^## Threads/p' docs/architecture.md |
     grep -oE '`(core|lua)/[^`]*`  *\([^)]*\)' | tr -s ' ' | sed 's/`\([^`]*\)` /\1 /')
-[ "$found" -gt 5 ] || complain 'docs/architecture.md: the table "Where is ...?" names no functions'
+[ "$found" -gt 5 ] || report 'docs/architecture.md: the table "Where is ...?" names no functions'
 exit "$failed"

@@ -8,8 +8,8 @@ source "$(dirname "$0")/files.sh"
 MAX_LINES=500
 status=0
 
-# complain TITLE LINES: fails when there are any
-complain()
+# report TITLE LINES: fails when there are any
+report()
 {
     [ -z "$2" ] && return 0
     printf '%s:\n%s\n' "$1" "$2"
@@ -33,13 +33,13 @@ long_files()
         awk -F: -v max=$MAX_LINES '$NF > max { print $1 ": " $NF " lines, at most " max }'
 }
 
-complain 'unfinished' "$(search '\b(TODO|FIXME|XXX|HACK)\b' .)"
-complain 'paths of a machine' "$(search '(^|[^[:alnum:]_.}/~-])/(work|root|Users|home/[a-z]+)/' . ':!Dockerfile')"
-complain 'addresses of package registries and mirrors' \
+report 'unfinished' "$(search '\b(TODO|FIXME|XXX|HACK)\b' .)"
+report 'paths of a machine' "$(search '(^|[^[:alnum:]_.}/~-])/(work|root|Users|home/[a-z]+)/' . ':!Dockerfile')"
+report 'addresses of package registries and mirrors' \
     "$(search 'https?://[^ "/]*(registry|mirror|artifact|nexus|jfrog|pypi|proxy)[^ "/]*\.[a-z]+' .)"
-complain 'lock files with download addresses' "$(search '"resolved": *"http' '*package-lock.json')"
-complain 'references to pages that are not here' \
+report 'lock files with download addresses' "$(search '"resolved": *"http' '*package-lock.json')"
+report 'references to pages that are not here' \
     "$(search '\b(design|contract)\.md\b|\b[Ii]ssue #?[0-9]\b' core lua scripts tests web \
         examples '*.sh' '*.md')"
-complain 'files over the limit' "$(long_files)"
+report 'files over the limit' "$(long_files)"
 exit $status

@@ -1,3 +1,4 @@
+local conversations = require "tide.messages"
 local tide = require "tests.lua.support.tide"
 
 --- A cache that keeps: what was put under a key, for exactly its version.
@@ -34,6 +35,12 @@ local SESSION = {
 local ROWS = {
   { id = 3, role = "user", content = "q", status = "complete" },
   { id = 4, role = "assistant", content = "a", status = "complete" },
+}
+
+--- The same as a conversation has them.
+local READ = {
+  { id = 3, role = "user", content = "q", file_ids = "" },
+  { id = 4, role = "assistant", content = "a", file_ids = "" },
 }
 
 describe("lib.cache", function()
@@ -118,16 +125,21 @@ describe("what the cache spares the database", function()
               plain[key] = row()[key]
             end
             return note("session", plain)
-          elseif sql:find("MAX(id)", 1, true) then
+          elseif sql:find("SELECT id, status", 1, true) then
             return note("leaf", { id = 4 })
           end
         end,
-        query = function()
-          return note("history", ROWS)
+        messages = function()
+          return note("history", conversations.new(ROWS))
         end,
       },
     })
     return require "chat.session_manager", require "chat.messages"
+  end
+
+  --- The conversation that is read, as rows.
+  local function rows_of(messages, session, leaf)
+    return assert(messages.get_conversation(7, session, leaf, 10)):tables(true)
   end
 
   local function asked()
@@ -173,14 +185,14 @@ describe("what the cache spares the database", function()
 
   it("a hit queries no history, another version does", function()
     local _, messages = install()
-    assert.same(ROWS, messages.get_history(7, SESSION, nil, 10))
+    assert.same(READ, rows_of(messages, SESSION))
     assert.equal("leaf history", asked())
-    assert.same(ROWS, messages.get_history(7, SESSION, nil, 10))
+    assert.same(READ, rows_of(messages, SESSION))
     assert.equal("", asked())
     local changed = setmetatable({ version = 6 }, { __index = SESSION })
-    assert.same(ROWS, messages.get_history(7, changed, nil, 10))
+    assert.same(READ, rows_of(messages, changed))
     assert.equal("leaf history", asked())
-    assert.same(ROWS, messages.get_history(7, SESSION, 4, 10))
+    assert.same(READ, rows_of(messages, SESSION, 4))
     assert.equal("history", asked(), "a branch is never taken from there")
   end)
 
@@ -189,7 +201,7 @@ describe("what the cache spares the database", function()
     manager.cache_session(7, "s", 10)
     assert.equal("session leaf history", asked())
     assert.equal("t", open(manager).title)
-    assert.same(ROWS, messages.get_history(7, SESSION, nil, 10))
+    assert.same(READ, rows_of(messages, SESSION))
     assert.equal("version", asked())
   end)
 end)

@@ -1,12 +1,20 @@
+local conversations = require "tide.messages"
 local tide = require "tests.lua.support.tide"
 
 describe("policy.context", function()
-  local context
+  local context, context_spec
 
   before_each(function()
     tide.install()
     context = require "policy.context"
+    context_spec = require "lib.context_spec"
   end)
+
+  --- What the model gets, as tables.
+  local function built(spec)
+    spec.history, spec.rows = conversations.new(spec.rows), nil
+    return context.build(context_spec.of(spec)):tables()
+  end
 
   --- "u1 a1 u2 a2" -> rows; "a-" is an empty reply.
   local function rows(text)
@@ -22,7 +30,7 @@ describe("policy.context", function()
   local function build(history, pairs_max, system)
     local words = {}
     for _, m in
-      ipairs(context.build({
+      ipairs(built({
         system = system or "",
         rows = rows(history),
         message = "new",
@@ -59,7 +67,7 @@ describe("policy.context", function()
 
   it("puts files behind the message that they came with", function()
     local file = { name = "f.txt", text = "T" }
-    local messages = context.build({
+    local messages = built({
       system = "",
       rows = {
         { role = "user", content = "u1", files = { file } },
@@ -89,7 +97,7 @@ describe("policy.context", function()
         words[i] = ({ "u" .. i, "a" .. i, "a-" })[random(1, 3)]
       end
       local limit = random(0, 10)
-      local messages = context.build({
+      local messages = built({
         system = "",
         rows = rows(table.concat(words, " ")),
         message = "new",
@@ -102,5 +110,16 @@ describe("policy.context", function()
         assert.not_equal("", m.content)
       end
     end
+  end)
+
+  it("shows a policy the history as tables when it asks for them", function()
+    local file = { name = "f.txt", text = "T" }
+    local list = { { role = "user", content = "u1", id = 3 } }
+    local spec = context_spec.of({ history = conversations.new(list) })
+    spec.history:set_files(1, { file })
+    local row = { role = "user", content = "u1", id = 3, file_ids = "" }
+    row.files = { file }
+    assert.same({ row }, spec.rows)
+    assert.equal(spec.rows, spec.rows)
   end)
 end)

@@ -2,7 +2,7 @@ local tide = require "tests.lua.support.tide"
 
 describe("web.csrf", function()
   local csrf
-  local OWN = { "https://Chat.Example.com/page", "http://127.0.0.1:8080" }
+  local OWN = "https://Chat.Example.com/page"
 
   before_each(function()
     tide.install()
@@ -20,10 +20,18 @@ describe("web.csrf", function()
   it("lets our own pages and non-browsers pass", function()
     assert.is_false(csrf.is_foreign(nil, nil, OWN))
     assert.is_false(csrf.is_foreign("https://chat.example.com", nil, OWN))
-    assert.is_false(csrf.is_foreign("http://127.0.0.1:8080", "none", OWN))
-    assert.is_false(csrf.is_foreign(nil, "same-origin", OWN))
     assert.is_false(
-      csrf.is_foreign("https://chat.example.com", "cross-site", OWN)
+      csrf.is_foreign("http://127.0.0.1:8080", "none", "http://127.0.0.1:8080")
+    )
+    assert.is_false(csrf.is_foreign(nil, "same-origin", OWN))
+  end)
+
+  it("believes same-origin behind a proxy that rewrites Host", function()
+    assert.is_false(
+      csrf.is_foreign("https://chat.test", "same-origin", "http://10.0.0.1:80")
+    )
+    assert.is_true(
+      csrf.is_foreign("https://chat.test", "same-site", "http://10.0.0.1:80")
     )
   end)
 

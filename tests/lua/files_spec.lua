@@ -90,8 +90,8 @@ describe("files.files", function()
         end,
       },
       files = {
-        keep = function()
-          note("keep")
+        store = function()
+          note("store")
           if not kept then
             return nil, { code = "disk_full" }
           end
@@ -127,7 +127,7 @@ describe("files.files", function()
   it("writes the row after the bytes are kept", function()
     local file = save()
     assert.same({ id = 9, file_name = "a.txt", file_type = ".txt" }, file)
-    assert.same({ "keep", "write INSERT" }, log)
+    assert.same({ "store", "write INSERT" }, log)
   end)
 
   it("keeps nothing of what it refuses", function()
@@ -146,14 +146,14 @@ describe("files.files", function()
     written = { code = "database_error" }
     local _, err = save()
     assert.equal("database_error", err.code)
-    assert.same({ "keep", "write INSERT", "remove the key" }, log)
+    assert.same({ "store", "write INSERT", "remove the key" }, log)
   end)
 
   it("writes no row when the bytes cannot be kept", function()
     kept = nil
     local _, err = save()
     assert.equal("disk_full", err.code)
-    assert.same({ "keep" }, log)
+    assert.same({ "store" }, log)
   end)
 
   it("decodes a file once", function()
@@ -163,13 +163,18 @@ describe("files.files", function()
       file_name = "a.txt",
       file_type = ".txt",
       is_processed = 0,
+      text_error = "",
     }
     assert.equal("text", service.process_file_content(7, file))
     assert.same({ "read k.txt", "write UPDATE" }, log)
     file.is_processed, file.content = 1, "stored"
     assert.equal("stored", service.process_file_content(7, file))
     assert.equal(2, #log)
-    file.is_processed, file.file_type = 0, ".png"
+    file.is_processed, file.text_error = 0, "extract_timeout"
+    local _, stored = service.process_file_content(7, file)
+    assert.equal("extract_timeout", stored.code)
+    assert.equal(2, #log)
+    file.file_type = ".png"
     local _, err = service.process_file_content(7, file)
     assert.equal("file_not_text", err.code)
   end)

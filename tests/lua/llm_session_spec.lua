@@ -1,3 +1,4 @@
+local conversations = require "tide.messages"
 local tide = require "tests.lua.support.tide"
 
 describe("chat.llm_session", function()
@@ -43,8 +44,11 @@ describe("chat.llm_session", function()
           note("api")
           return {}
         end
+        error("not expected: " .. sql)
+      end,
+      messages = function()
         note("history")
-        return history
+        return conversations.new(history)
       end,
       write = function(statements)
         note("write")

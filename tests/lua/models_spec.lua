@@ -12,7 +12,7 @@ describe("models.models", function()
       model_name = "m",
       base_url = "https://" .. id .. ".example/v1",
       api_key_sealed = "key " .. id,
-      seal_salt = "salt",
+      seal_salt = "salt " .. id,
       connect_ms = 0,
       first_byte_ms = 0,
       between_ms = 0,
@@ -75,7 +75,7 @@ describe("models.models", function()
     local model = assert(models.resolve(7, "m"))
     assert.equal(1, #model.fallbacks)
     assert.equal("key 9", model.fallbacks[1].key)
-    refused["https://3.example/v1"] = true
+    refused["https://3.example/v1"], rows[1].version = true, 2
     assert.equal(
       "address_not_allowed",
       select(2, models.resolve(7, "m")).code
@@ -117,6 +117,22 @@ describe("models.models", function()
     models.fit_fallbacks(model, { { role = "user", content = content } })
     assert.equal(1, #model.fallbacks)
     assert.equal("anthropic", model.fallbacks[1].provider.name)
+  end)
+
+  it("opens a configuration once, and again when it has changed", function()
+    rows = { row(3) }
+    local first = assert(models.resolve(7, "m"))
+    rows[1].api_key_sealed = "another key"
+    assert.equal(first, models.resolve(7, "m"))
+    rows[1].version = 2
+    assert.equal("another key", models.resolve(7, "m").key)
+  end)
+
+  it("does not take a new configuration for one with its id", function()
+    rows = { row(3) }
+    assert(models.resolve(7, "m"))
+    rows = { row(3, { seal_salt = "other", api_key_sealed = "other key" }) }
+    assert.equal("other key", models.resolve(7, "m").key)
   end)
 
   it("knows the built-in model and nothing else without a row", function()

@@ -12,28 +12,64 @@ describe("web.objects", function()
     local schema, present = objects.of_row({
       id = "integer",
       Title = { "string", "title" },
-      tags = { objects.list({ type = "string" }), "tags" },
-      large = {
-        "boolean",
-        function(row)
-          return row.size > 10
-        end,
-      },
+      tags = { objects.list({ type = "string" }), "tag_list" },
+      large = "boolean",
     })
     assert.same({
       type = "object",
       fields = {
-        { name = "Title", type = "string" },
+        { name = "Title", type = "string", column = "title" },
         { name = "id", type = "integer" },
         { name = "large", type = "boolean" },
-        { name = "tags", type = "array", items = { type = "string" } },
+        {
+          name = "tags",
+          type = "array",
+          items = { type = "string" },
+          column = "tag_list",
+        },
       },
     }, schema)
     assert.same(
       { id = 1, Title = "t", tags = { "a" }, large = true },
-      present({ id = 1, title = "t", tags = { "a" }, size = 11, secret = 5 })
+      present({ id = 1, title = "t", tag_list = '["a"]', large = 2, no = 5 })
     )
-    assert.same({ large = false }, present({ size = 0 }))
+    assert.same({ large = false }, present({ large = 0, tag_list = "[" }))
+    assert.same({ tags = { "b" } }, present({ tag_list = { "b" } }))
+  end)
+
+  it("makes nulls, values by functions, and objects of the same row", function()
+    local json = require "tide.json"
+    local _, present = objects.of_row({
+      at = { "string", keep_null = true },
+      word = { "string", make = string.upper },
+      none = {
+        "string",
+        "word",
+        keep_null = true,
+        make = function() end,
+      },
+      within = { (objects.of_row({ a = "integer", b = { "integer", "c" } })) },
+    })
+    assert.same(
+      {
+        at = "now",
+        word = "TIDE",
+        none = json.null,
+        within = { a = 1, b = 2 },
+      },
+      present({ at = "now", word = "tide", a = 1, c = 2 })
+    )
+    assert.same(
+      { at = json.null, none = json.null, within = {} },
+      present({ word = "" })
+    )
+  end)
+
+  it("refuses functions of a whole row", function()
+    assert.has_error(function()
+      objects.of_row({ large = { "boolean", function() end } })
+    end, "large: its place in a row is a column's name, not a function "
+      .. "(see `make`)")
   end)
 
   it("makes objects of any size", function()

@@ -80,13 +80,18 @@ describe("web.pipeline", function()
   end)
 
   it("takes API keys only where the route says so", function()
-    local function code_of(route)
-      local headers = { Authorization = "Bearer sk-tide-x" }
+    local function code_of(route, token)
+      local headers = { Authorization = "Bearer " .. token }
       return select(2, run(route, { headers = headers }))
     end
-    assert.equal("api_key_not_accepted", code_of({ auth = "user" }))
     local accepting = { auth = "user", api_keys = true }
-    assert.equal("invalid_api_key", code_of(accepting))
+    local refusing = { auth = "user" }
+    assert.equal("api_key_not_accepted", code_of(refusing, "sk-tide-x"))
+    assert.equal("invalid_api_key", code_of(accepting, "sk-tide-x"))
+    -- Another service's key is no login that is over.
+    assert.equal("invalid_api_key", code_of(accepting, "sk-proj-x"))
+    assert.equal("invalid_token", code_of(accepting, "a.b.bad"))
+    assert.equal("invalid_token", code_of(refusing, "sk-proj-x"))
   end)
 
   it("lets only administrators in where it says so", function()
@@ -97,10 +102,11 @@ describe("web.pipeline", function()
   end)
 
   it("refuses unsafe methods of other sites under cookie auth", function()
-    local function code_of(method, headers)
+    local function code_of(method, headers, is_listed)
       return select(2, run({ auth = "user" }, {
         method = method,
         headers = headers,
+        from_listed_origin = is_listed,
         cookies = { access_token = "good" },
       }))
     end
@@ -111,7 +117,9 @@ describe("web.pipeline", function()
     assert.is_nil(code_of("GET", evil))
     assert.is_nil(code_of("POST", {}))
     assert.is_nil(code_of("POST", { Origin = "https://chat.example.com" }))
-    assert.is_nil(code_of("POST", { Origin = "https://app.example.org" }))
+    local listed = { Origin = "https://app.example.org" }
+    assert.equal("csrf", code_of("POST", listed))
+    assert.is_nil(code_of("POST", listed, true)) -- the core has compared it
     local bearer = { Origin = evil.Origin, Authorization = "Bearer good" }
     assert.is_nil(code_of("POST", bearer))
   end)
@@ -151,6 +159,30 @@ describe("web.pipeline", function()
     assert.same({ id = 12, n = 5 }, json.args)
     local _, code = run(route, { params = { id = "x" } })
     assert.equal("invalid_field", code)
+  end)
+
+  it("gives hooks plain tables where the core has written a list", function()
+    local json = require "tide.json"
+    local seen
+    require("hooks").on_response = function(_, _, response)
+      seen = response.json
+      return response
+    end
+    local route = {
+      auth = "none",
+      handler = function()
+        return { json = { data = json.raw('[{"id":1,"x":null}]'), n = 1 } }
+      end,
+    }
+    local expected = { data = { { id = 1, x = json.null } }, n = 1 }
+    assert.same(expected, (run(route, {})))
+    assert.same(expected, seen)
+    route.handler = function()
+      return { json = json.raw("[]") }
+    end
+    assert.is_true(json.is_array((run(route, {}))))
+    require("hooks").on_response = nil
+    assert.is_true(json.is_raw((run(route, {}))))
   end)
 
   it("hands a handler's error on", function()

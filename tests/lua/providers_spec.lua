@@ -88,6 +88,25 @@ describe("providers", function()
       assert.is_nil(headers.Authorization)
     end)
 
+    it("leaves out replies of blanks, which the service refuses", function()
+      local body = build("anthropic", {
+        messages = {
+          { role = "user", content = "a" },
+          { role = "assistant", content = " \n" },
+          { role = "user", content = "b" },
+        },
+      }).body
+      assert.same({
+        {
+          role = "user",
+          content = {
+            { type = "text", text = "a" },
+            { type = "text", text = "b" },
+          },
+        },
+      }, body.messages)
+    end)
+
     it("always says how long the answer may be", function()
       assert.equal(8192, build("anthropic").body.max_tokens)
       assert.equal(5, build("anthropic", { max_tokens = 5 }).body.max_tokens)

@@ -2,20 +2,29 @@ local tide = require "tests.lua.support.tide"
 
 describe("lib.row_parts", function()
   local parts, asked
+  local SCHEMA = { type = "object", fields = {} }
+
+  --- Of a list of 1 to 10, skipped from its beginning or from its end.
+  local function query(sql, values)
+    asked = { sql, table.unpack(values) }
+    local limit, offset = values[#values - 1], values[#values]
+    local before = sql == "list" and offset or 10 - offset - limit
+    local rows = {}
+    for i = before + 1, before + limit do
+      rows[#rows + 1] = { id = i }
+    end
+    return rows
+  end
 
   before_each(function()
     asked = nil
     tide.install({
       db = {
-        -- A list of 1 to 10, or backwards.
-        query = function(sql, values)
-          asked = { sql, table.unpack(values) }
-          local limit, offset = values[#values - 1], values[#values]
-          local rows = {}
-          for i = offset + 1, math.min(offset + limit, 10) do
-            rows[#rows + 1] = { id = sql == "list" and i or 11 - i }
-          end
-          return rows
+        query = query,
+        json = function(sql, values, schema)
+          assert.equal(SCHEMA, schema)
+          local json = require "tide.json"
+          return json.raw(json.encode(query(sql, values)))
         end,
       },
     })
@@ -23,7 +32,8 @@ describe("lib.row_parts", function()
   end)
 
   local function page(limit, offset)
-    local rows = parts.read(10, limit, offset, { "list", "back" }, "value")
+    local statements = { "list", "back" }
+    local rows = parts.read(10, limit, offset, statements, nil, "value")
     local ids = {}
     for i, row in ipairs(rows) do
       ids[i] = row.id
@@ -52,6 +62,22 @@ describe("lib.row_parts", function()
     assert.equal("", page(3, 10))
     assert.equal("", page(3, 1000000000))
     assert.is_nil(asked)
+  end)
+
+  it("reads a page as JSON", function()
+    local statements = { "list", "back" }
+    local function text(limit, offset)
+      local json = require "tide.json"
+      local rows =
+        parts.read(10, limit, offset, statements, SCHEMA, "value")
+      return json.encode(rows), rows
+    end
+    assert.equal('[{"id":1},{"id":2}]', (text(2, 0)))
+    local last, rows = text(2, 8)
+    assert.equal('[{"id":9},{"id":10}]', last)
+    assert.equal('{"id":9},{"id":10}', parts.items(rows))
+    assert.same({ "back", "value", 2, 0 }, asked)
+    assert.equal("[]", (text(2, 10)))
   end)
 
   local function cut(sizes)

@@ -33,17 +33,19 @@ describe("web.schema", function()
     assert.equal("missing_field", err.code)
   end)
 
-  it("names what a body is read for", function()
-    local fields = {
-      { name = "a", type = "string", aliases = { "b", "c" } },
-      { name = "d", type = "json" },
-    }
-    local schema_of = { fields = fields }
-    assert.same({ a = "string", b = "string", c = "string", d = "json" },
-      schema.names(schema_of))
-    assert.equal(schema.names(schema_of), schema.names(schema_of))
-    assert.is_nil(schema.names({ open = true, fields = fields }))
-    assert.same({}, schema.names({}))
+  it("tells mistakes in the JSON as the core does", function()
+    local body, err = schema.read({ fields = NAME },
+      tide.request({ body = '{"name":"abc"' }))
+    assert.is_nil(body)
+    assert.equal("invalid_json", err.code)
+    body = schema.read({ fields = { NAME[1] } },
+      tide.request({ body = '{"name":"abc","x":[1,2]}' }))
+    assert.same({ name = "abc" }, body)
+    body, err = schema.read({ fields = NAME, once = true },
+      tide.request({ body = '{"name":"abc","name":"abd"}' }))
+    assert.is_nil(body)
+    assert.equal("name", err.args.field)
+    assert.equal("is given twice", err.args.reason)
   end)
 
   it("takes a text or a list of objects as a message's content", function()

@@ -18,7 +18,7 @@ describe("support.tide", function()
 
   it("stands for every module that does something outside", function()
     local outside = {
-      "db", "crypto", "time", "log", "llm", "files", "http", "task", "timer",
+      "db", "crypto", "time", "log", "llm", "files", "http", "task",
     }
     for _, name in ipairs(outside) do
       local ok, message = pcall(require("tide." .. name).anything)

@@ -26,6 +26,18 @@ describe("providers.tool_calls", function()
     }, calls)
   end)
 
+  it("keeps what the provider wants back", function()
+    local extra = '{"google":{"thought_signature":"S"}}'
+    local calls = tool_calls.join(
+      '[{"index":0,"id":"a","extra_content":' .. extra
+        .. ',"function":{"name":"w","arguments":"{}"}}]\n'
+    )
+    assert.same(
+      { google = { thought_signature = "S" } },
+      calls[1].extra_content
+    )
+  end)
+
   it("is no field when there are none", function()
     assert.is_nil(tool_calls.field(""))
     assert.is_nil(tool_calls.field(nil))

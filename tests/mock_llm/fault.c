@@ -7,7 +7,6 @@
 #include "reply.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define BOMB_DEFAULT (64u << 20)
 #define BOMB_RUN     258u /* the longest match that deflate knows */

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 /* clang-format on */
 
@@ -36,3 +37,11 @@ void test_group_add(struct test_group *group);
         test_group_add(&group);                                                                    \
     }                                                                                              \
     static int run_group(void)
+
+static inline void write_text_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}

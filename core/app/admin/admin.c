@@ -1,11 +1,10 @@
-/* The state that the room's routes share. */
+/* The state that the routes of this folder share. */
 #include "app/admin/admin.h"
 
 #include "app/admin/admin_internal.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct tt_admin *tt_admin_new(const struct tt_admin_parts *parts)
 {

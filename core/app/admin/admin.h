@@ -1,6 +1,6 @@
-/* The operator's side of the server: health, status, metrics, reloading, who may do it and what was
- * done. It has a listener of its own, on the first worker; health is answered on the public ones
- * too. */
+/* The operator's side of the server: health, status, metrics, reloading, access to it, and a record
+ * of what was done. It has its own listener, on the first worker; the public listeners answer
+ * health requests too. */
 #pragma once
 #include "app/settings/settings.h"
 #include "base/err.h"
@@ -9,7 +9,7 @@
 struct tt_admin;
 struct tt_builder;
 
-struct tt_admin_parts { /* what it shows and steers; all of it outlives the workers */
+struct tt_admin_parts { /* what admin shows and controls; all of it outlives the workers */
     const struct tt_settings *settings;
     struct tt_dispatcher *const *workers; /* [worker_count] */
     int worker_count;
@@ -19,7 +19,7 @@ struct tt_admin_parts { /* what it shows and steers; all of it outlives the work
     struct tt_registry *registry;
     struct tt_breakers *breakers;
     struct tt_route_stats_set *route_stats;
-    struct tt_aux *aux, *password_aux, *file_aux, *text_aux;
+    struct tt_aux *aux, *name_aux, *password_aux, *file_aux, *text_aux;
     uint64_t started_ms;
     int port;     /* of the public listener */
     int repaired; /* replies that the last process left running */

@@ -1,8 +1,9 @@
-/* The gate of the admin listener. One worker has it, so nothing here is locked.
+/* Access to the admin listener. One worker has it, so nothing here is locked.
  *
- * The key of the port on demand is used up by its first use, which gives the browser a cookie; the
- * cookie counts only for that port's own Host and Origin, so that no page of another site, and no
- * name that resolves to the loopback, can use it. */
+ *
+ * The first use of the key of the port on demand uses it up and gives the browser a cookie. The
+ * cookie counts only for that port's own Host and Origin, so no page of another site, and no name
+ * that resolves to the loopback, can use it. */
 #include "app/admin/admin_access.h"
 
 #include "app/admin/admin_internal.h"
@@ -13,7 +14,7 @@
 
 #include <stdio.h>
 
-#define TRIES_MAX      10 /* wrong tokens within a window; then nobody is let in by token */
+#define TRIES_MAX      10 /* wrong tokens within a window; after that no token is accepted */
 #define WINDOW_MS      60000
 #define CLOSE_AGAIN_MS 50
 #define COOKIE         "tidetalk_admin"
@@ -61,13 +62,13 @@ static bool refuses_token(struct tt_dispatcher *dispatcher, struct tt_http_excha
     if (header.data && tt_str_starts_nocase(header, TT_STR("Bearer ")) &&
         tt_secret_equal(tt_str_trim(tt_str_of(header.data + 7, header.len - 7)), access->token))
         return false;
-    if (header.data) /* nobody guesses by sending nothing */
+    if (header.data) /* an absent header is not a guess */
         access->tries++;
     tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
     return refuse(dispatcher, exchange, 401, "unauthorized");
 }
 
-/* ---- by page ---- */
+/* ---- by cookie ---- */
 
 static bool is_own_site(const struct tt_admin_access *access, struct tt_http_exchange *exchange)
 {
@@ -80,7 +81,7 @@ static bool is_own_site(const struct tt_admin_access *access, struct tt_http_exc
     if (origin.data && !(tt_str_starts(origin, TT_STR("http://")) &&
                          tt_str_eq(tt_str_of(origin.data + 7, origin.len - 7), host)))
         return false;
-    /* "none": typed, or clicked in a terminal. */
+    /* "none": typed, or opened from a terminal. */
     return !site.data || tt_str_eq(site, TT_STR("same-origin")) || tt_str_eq(site, TT_STR("none"));
 }
 
@@ -135,7 +136,7 @@ const char *tt_admin_who(struct tt_dispatcher *dispatcher, struct tt_http_exchan
     return tt_arena_str(tt_http_arena(exchange), tt_str_from(who)).data;
 }
 
-/* A request of the scripts is over. Reading is not recorded. */
+/* A request that scripts answered is over. Reading is not recorded. */
 static void record(const struct tt_request *request)
 {
     struct tt_str method = tt_http_method(request->exchange);
@@ -172,8 +173,8 @@ int tt_admin_listen(struct tt_admin *admin, const char *address, struct tt_err *
                          address, err);
 }
 
-/* Nobody new is let in from here on; what is in flight there (a reload takes seconds) is waited
- * for. */
+/* Accepts no new connections from here on, and waits for requests in progress (a reload takes
+ * seconds). */
 static void close_port(struct tt_admin *admin)
 {
     struct tt_admin_access *access = &admin->access;
@@ -199,7 +200,7 @@ static void on_close_due(struct tt_timer *timer)
     close_port(TT_CONTAINER_OF(timer, struct tt_admin, access.close_timer));
 }
 
-/* A port that is open already is given up: its key may be in somebody's history. */
+/* Closes a port that is open already: its key may be in somebody's history. */
 void tt_admin_open_port(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
     static const struct tt_listener_guard by_page = {refuses_page, record};
@@ -209,7 +210,7 @@ void tt_admin_open_port(struct tt_dispatcher *dispatcher, struct tt_http_exchang
     struct tt_buf body = {0};
     struct tt_err err = {0};
 
-    /* Somebody is still at the old one, perhaps the one who asks. */
+    /* Someone is still using the old port, perhaps the caller itself. */
     if (port && tt_http_server_active(port) > 0) {
         tt_http_add_header(exchange, TT_STR("Retry-After"), TT_STR("1"));
         refuse(dispatcher, exchange, 503, "busy");

@@ -1,4 +1,4 @@
-/* What the files of the admin room share. Its routes find it as the dispatcher's core_arg. */
+/* Shared by the files of this folder. Its routes find it as the dispatcher's core_arg. */
 #pragma once
 #include "app/admin/admin.h"
 
@@ -8,9 +8,9 @@
 
 /* See admin_access.c. Only the first worker has the listener, so nothing here is locked. */
 struct tt_admin_access {
-    struct tt_str token; /* the settings'; empty = the listener is a unix socket */
+    struct tt_str token; /* from the settings; empty = the listener is a unix socket */
     uint64_t window_began_ms;
-    int tries; /* that failed, within the window */
+    int tries; /* failed ones within the window */
     /* the port on demand: */
     uint64_t port_life_ms;
     struct tt_timer close_timer;

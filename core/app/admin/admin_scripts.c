@@ -1,5 +1,5 @@
-/* The admin side of the builder. Error texts come from the scripts that serve now; what is wrong
- * with those that do not is told as it was found. */
+/* The admin side of the builder. Error texts come from the scripts that serve now; mistakes in
+ * scripts that do not serve are reported as found. */
 #include "app/admin/admin_scripts.h"
 
 #include "app/admin/admin_access.h"
@@ -11,13 +11,13 @@
 
 #define LIVE_MAX 64
 
-struct asking {
+struct reload {
     struct tt_dispatcher *dispatcher;
     struct tt_http_exchange *exchange;
     const char *who;
 };
 
-/* ---- what a reload came to ---- */
+/* ---- the result of a reload ---- */
 
 static void put_errors(struct tt_json_writer *w, const struct tt_diagnostics *diagnostics)
 {
@@ -65,7 +65,7 @@ static void put_changed(struct tt_json_writer *w, const struct tt_reload_result 
     tt_json_end_array(w);
 }
 
-static void send_success(struct asking *asking, const struct tt_reload_result *result)
+static void send_success(struct reload *reload, const struct tt_reload_result *result)
 {
     struct tt_buf body = {0};
     struct tt_json_writer w = {.buf = &body};
@@ -86,38 +86,38 @@ static void send_success(struct asking *asking, const struct tt_reload_result *r
     tt_answer_put_int(&w, "duration_ms", (int64_t)result->duration_ms);
     tt_answer_put_int(&w, "stall_us", (int64_t)result->stall_us);
     tt_json_end_object(&w);
-    tt_answer_json(asking->exchange, 200, &body);
+    tt_answer_json(reload->exchange, 200, &body);
 }
 
-static void record(const struct asking *asking, const struct tt_reload_result *result)
+static void record(const struct reload *reload, const struct tt_reload_result *result)
 {
     struct tt_buf changed = {0}, action = {0};
     struct tt_json_writer w = {.buf = &changed};
-    struct tt_str path = tt_http_path(asking->exchange);
+    struct tt_str path = tt_http_path(reload->exchange);
 
     put_changed(&w, result);
     tt_buf_printf(&action, "POST %.*s%s", TT_STR_ARG(path), result->dry_run ? " (dry run)" : "");
-    struct tt_audit_entry entry = {.who = asking->who,
+    struct tt_audit_entry entry = {.who = reload->who,
                                    .action = tt_buf_str(&action),
                                    .status = result->error.status ? result->error.status : 200,
                                    .code = tt_str_from(result->error.code),
                                    .changed = tt_buf_str(&changed)};
     if (result->built)
         entry.hash = tt_str_from(result->built->bundle->hash);
-    tt_audit_write(asking->dispatcher, &entry);
+    tt_audit_write(reload->dispatcher, &entry);
     tt_buf_free(&changed);
     tt_buf_free(&action);
 }
 
 static void on_done(const struct tt_reload_result *result, void *arg)
 {
-    struct asking *asking = arg;
+    struct reload *reload = arg;
 
-    record(asking, result);
+    record(reload, result);
     if (result->error.status)
-        tt_answer_error(asking->dispatcher, asking->exchange, &result->error, put_failure, result);
+        tt_answer_error(reload->dispatcher, reload->exchange, &result->error, put_failure, result);
     else
-        send_success(asking, result);
+        send_success(reload, result);
 }
 
 /* ---- requests ---- */
@@ -131,16 +131,16 @@ static bool is_on(struct tt_http_exchange *exchange, const char *name)
 static void ask_builder(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange,
                         enum tt_reload_action action)
 {
-    struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
+    struct reload *reload = tt_arena_alloc(tt_http_arena(exchange), sizeof(*reload));
     const char *who = tt_admin_who(dispatcher, exchange);
     struct tt_reload_request request = {.action = action,
                                         .who = who,
                                         .dry_run = is_on(exchange, "dry_run"),
                                         .force = is_on(exchange, "force")};
 
-    *asking = (struct asking){dispatcher, exchange, who};
-    tt_builder_ask(tt_admin_of(dispatcher)->parts.builder, &request, tt_dispatcher_loop(dispatcher),
-                   on_done, asking);
+    *reload = (struct reload){dispatcher, exchange, who};
+    tt_builder_submit(tt_admin_of(dispatcher)->parts.builder, &request,
+                      tt_dispatcher_loop(dispatcher), on_done, reload);
 }
 
 void tt_admin_reload(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
@@ -174,32 +174,19 @@ static void put_live(struct tt_json_writer *w, const struct tt_dispatcher *dispa
     tt_json_end_array(w);
 }
 
-static void on_history(struct tt_str entries, const struct tt_err *err, void *arg)
+static void put_generations(struct tt_json_writer *w, struct tt_str entries,
+                            const struct tt_dispatcher *dispatcher)
 {
-    const struct asking *asking = arg;
-    struct tt_buf body = {0};
-    struct tt_json_writer w = {.buf = &body};
-
-    if (err) {
-        tt_answer_error(asking->dispatcher, asking->exchange, err, NULL, NULL);
-        return;
-    }
-    tt_json_begin_object(&w);
-    tt_answer_put_int(&w, "current", asking->dispatcher->generation->number);
-    tt_json_key(&w, TT_STR("generations"));
-    tt_json_raw(&w, entries);
-    put_live(&w, asking->dispatcher);
-    tt_json_end_object(&w);
-    tt_answer_json(asking->exchange, 200, &body);
+    tt_answer_put_int(w, "current", dispatcher->generation->number);
+    tt_json_key(w, TT_STR("generations"));
+    tt_json_raw(w, entries);
+    put_live(w, dispatcher);
 }
 
 void tt_admin_generations(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
-    struct asking *asking = tt_arena_alloc(tt_http_arena(exchange), sizeof(*asking));
     struct tt_answer_list list = tt_history_newest_entries;
 
-    *asking = (struct asking){dispatcher, exchange, NULL};
-    list.on_done = on_history;
-    list.arg = asking;
+    list.put_members = put_generations;
     tt_answer_read_list(dispatcher, exchange, &list);
 }

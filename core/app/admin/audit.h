@@ -1,5 +1,5 @@
 /* The record of what was done over the admin listener: one row and one log line for each write,
- * also for those that were refused. The newest 10,000 are kept. */
+ * including refused ones. The newest 10,000 are kept. */
 #pragma once
 #include "serve/dispatch.h"
 
@@ -12,7 +12,7 @@ struct tt_audit_entry {
     struct tt_str changed; /* the names of the files as JSON; data == NULL otherwise */
 };
 
-/* Records it. What the database refuses stands in the log all the same. Thread: loop. */
+/* Records it. If the database refuses it, the log still has it. Thread: loop. */
 void tt_audit_write(const struct tt_dispatcher *dispatcher, const struct tt_audit_entry *entry);
 
 /* GET /admin/audit: the newest 100. */

@@ -1,5 +1,5 @@
-/* Liveness says that the loop turns; readiness that requests can be served: scripts are loaded
- * before a listener opens, so it ends only when the server stops. Both are answered on both
+/* Liveness says that the loop runs; readiness that requests can be served. Scripts are loaded
+ * before a listener opens, so readiness ends only when the server stops. Both are answered on both
  * listeners, without a token. */
 #include "app/admin/health.h"
 

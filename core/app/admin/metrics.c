@@ -1,5 +1,5 @@
-/* Workers share nothing that could simply be read, so each is asked by mail and answers by mail. A
- * worker that a script keeps busy answers late: the others' numbers do not wait for it. */
+/* Workers share no numbers that could simply be read, so each gets a request by mail and answers by
+ * mail. A worker that a script keeps busy answers late; the others' numbers do not wait for it. */
 #include "app/admin/metrics.h"
 
 #include "app/admin/metrics_table.h"
@@ -38,7 +38,7 @@ static void look(struct part *part)
     sample->tasks = worker->tide->runtime.task_count;
     sample->replies = tt_running_replies_count(&worker->tide->chat);
     sample->script_memory = tt_dispatcher_vm(worker)->allocator.used;
-    sample->slowest_turn_us = tt_loop_take_slowest_us(tt_dispatcher_loop(worker));
+    sample->slowest_tick_us = tt_loop_take_slowest_us(tt_dispatcher_loop(worker));
     tt_client_stats(worker->tide->chat.client, &sample->upstream);
 }
 
@@ -53,7 +53,8 @@ static void put_line(struct tt_buf *out, const struct tt_metric *metric, const c
                   metric->divide > 0 ? number / metric->divide : number);
 }
 
-/* Of a worker that has not reported only that is told: a zero would be a counter's reset. */
+/* For a worker that has not reported, only that is shown: a zero would look like a counter's reset.
+ */
 static void put_workers(struct tt_buf *out, const struct tt_metric *metric,
                         const struct gathering *gathering)
 {
@@ -90,7 +91,7 @@ static void put_all(struct tt_buf *out, const struct gathering *gathering)
     }
 }
 
-/* ---- asking the workers ---- */
+/* ---- collecting from the workers ---- */
 
 static void answer(struct gathering *gathering)
 {

@@ -3,6 +3,6 @@
 #pragma once
 #include "serve/core_route.h"
 
-/* Answers, when every worker has told its part or after a moment without those that have not (they
- * are stuck: tidetalk_worker_up is 0 then). */
+/* Answers when every worker has reported, or after a moment without those that have not (they are
+ * stuck: tidetalk_worker_up is 0 then). */
 void tt_metrics_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);

@@ -46,7 +46,7 @@ static void put_requests(void *arg, const struct tt_route_stats *stats)
     }
 }
 
-/* The buckets are cumulative, and the count is taken last: so none is larger than the next. */
+/* The buckets are cumulative, and the count is read last, so none is larger than the next. */
 static void put_durations(void *arg, const struct tt_route_stats *stats)
 {
     struct tt_buf *out = arg;
@@ -95,6 +95,16 @@ void tt_metrics_put_failures(const struct tt_process_sample *sample, struct tt_b
 
     for (size_t i = 0; tt_route_stats_failure(sample->parts->route_stats, i, &code, &count); i++)
         tt_buf_printf(out, "tidetalk_script_failures_total{code=\"%s\"} %" PRIu64 "\n", code,
+                      count);
+}
+
+void tt_metrics_put_refusals(const struct tt_process_sample *sample, struct tt_buf *out)
+{
+    const char *code;
+    uint64_t count;
+
+    for (size_t i = 0; tt_route_stats_refusal(sample->parts->route_stats, i, &code, &count); i++)
+        tt_buf_printf(out, "tidetalk_requests_refused_total{code=\"%s\"} %" PRIu64 "\n", code,
                       count);
 }
 

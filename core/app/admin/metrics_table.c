@@ -1,4 +1,4 @@
-/* The table. Its order is that of both answers; rows of one section stand together. */
+/* The table. Both answers have its order; rows of one section stand together. */
 #include "app/admin/metrics_table.h"
 
 #include "app/admin/metrics_labelled.h"
@@ -33,8 +33,8 @@ const struct tt_metric tt_metrics[] = {
     {GAUGE("tasks", "Running coroutines of requests and timers."), WORKER(tasks)},
     {GAUGE("replies_running", "Replies being generated."), WORKER(replies)},
     {GAUGE("script_memory_bytes", "Memory of the current script state."), WORKER(script_memory)},
-    {GAUGE("loop_turn_max_seconds", "Longest turn of the event loop since the last scrape."),
-     WORKER(slowest_turn_us), .divide = 1e6},
+    {GAUGE("loop_turn_max_seconds", "Longest tick of the event loop since the last scrape."),
+     WORKER(slowest_tick_us), .divide = 1e6},
     {COUNTER("upstream_calls_total", "Calls to upstreams."), WORKER(upstream.started)},
     {COUNTER("upstream_failures_total", "Upstream calls that got no answer."),
      WORKER(upstream.failed)},
@@ -45,10 +45,15 @@ const struct tt_metric tt_metrics[] = {
     {.name = "request_duration_seconds", .type = "histogram",
      .help = "Time from a request's head to its end.", .put_lines = tt_metrics_put_durations},
 
+    {COUNTER("requests_refused_total", "Requests refused by a limit of a user or address, by code."),
+     .put_lines = tt_metrics_put_refusals},
+
     {STATUS("replies_running"), PROCESS(replies_running)},
     {STATUS("sessions_busy"), PROCESS(sessions_busy)},
     {GAUGE("reply_memory_bytes", "Memory used by the texts of running replies."),
      STATUS("reply_memory"), PROCESS(reply_memory)},
+    {GAUGE("unread_bytes", "Bytes of answers that clients have not read yet."),
+     STATUS("unread"), PROCESS(unread)},
     {STATUS("replies_repaired"), PROCESS(repaired)},
     {COUNTER("replies_total", "Finished replies."), PROCESS(replies.ended)},
     {COUNTER("replies_failed_total", "Replies that ended with an error."), PROCESS(replies.failed)},
@@ -69,6 +74,7 @@ const struct tt_metric tt_metrics[] = {
     {STATUS("generations"), .put_value = tt_status_put_generations},
 
     {IN("pools_busy", "aux"), PROCESS(aux_busy)},
+    {IN("pools_busy", "names"), PROCESS(names_busy)},
     {IN("pools_busy", "password"), PROCESS(password_busy)},
     {IN("pools_busy", "files"), PROCESS(files_busy)},
     {IN("pools_busy", "text"), PROCESS(text_busy)},

@@ -1,8 +1,9 @@
-/* Everything here is behind a lock of its own, or atomic. */
+/* Everything that is read here has its own lock, or is atomic. */
 #include "app/admin/process_sample.h"
 
 #include "app/reload/builder.h"
 #include "base/clock.h"
+#include "http/unread.h"
 #include "reply/registry.h"
 #include "reply/reply.h"
 #include "upstream/breaker.h"
@@ -46,12 +47,14 @@ void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatc
         .repaired = parts->repaired,
         .replies_running = tt_reply_count(),
         .aux_busy = tt_aux_busy(parts->aux),
+        .names_busy = tt_aux_busy(parts->name_aux),
         .password_busy = tt_aux_busy(parts->password_aux),
         .files_busy = tt_aux_busy(parts->file_aux),
         .text_busy = tt_aux_busy(parts->text_aux),
         .uptime_ms = tt_clock_mono_ms() - parts->started_ms,
         .resident_memory = resident_memory(),
         .reply_memory = tt_reply_memory_used(),
+        .unread = tt_unread_bytes(),
         .sessions_busy = tt_registry_count(parts->registry),
     };
     tt_watchdog_stats(&sample->watchdog);

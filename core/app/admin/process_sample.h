@@ -1,4 +1,4 @@
-/* What the process and its workers are at, at one moment. */
+/* The numbers of the process and its workers at one moment. */
 #pragma once
 #include "app/admin/admin_internal.h"
 #include "chat/running_reply.h"
@@ -10,13 +10,13 @@ struct tt_metrics_breaker_sums {
     int in_flight;               /* calls */
 };
 
-struct tt_process_sample { /* what any thread may look at */
+struct tt_process_sample { /* what any thread may read */
     const struct tt_admin_parts *parts;
-    const struct tt_generation *generation; /* that serves */
+    const struct tt_generation *generation; /* the one that serves */
     int generation_number, generations_live;
     int workers, port, repaired, replies_running;
-    int aux_busy, password_busy, files_busy, text_busy;
-    uint64_t uptime_ms, resident_memory, reply_memory, sessions_busy;
+    int aux_busy, names_busy, password_busy, files_busy, text_busy;
+    uint64_t uptime_ms, resident_memory, reply_memory, unread, sessions_busy;
     struct tt_watchdog_stats watchdog;
     struct tt_running_replies_totals replies;
     struct tt_db_stats db;
@@ -24,13 +24,13 @@ struct tt_process_sample { /* what any thread may look at */
     struct tt_metrics_breaker_sums breakers;
 };
 
-struct tt_worker_sample { /* what only the worker's own thread may look at */
+struct tt_worker_sample { /* what only the worker's own thread may read */
     bool there;           /* it has reported */
     int tasks, connections, in_flight, replies;
     size_t script_memory;
-    uint64_t slowest_turn_us; /* since the last time that was asked */
+    uint64_t slowest_tick_us; /* since the last sample */
     struct tt_client_stats upstream;
 };
 
-/* Looks at the process, without asking the workers. Thread: the dispatcher's worker. */
+/* Reads the process's numbers, without the workers'. Thread: the dispatcher's worker. */
 void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatcher *dispatcher);

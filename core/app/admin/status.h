@@ -1,4 +1,4 @@
-/* GET /admin/status: what the process is at, as JSON. */
+/* GET /admin/status: the state of the process, as JSON. */
 #pragma once
 #include "serve/core_route.h"
 

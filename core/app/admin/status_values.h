@@ -1,4 +1,4 @@
-/* The values of /admin/status that are no plain number. For the table. */
+/* The values of /admin/status that are not plain numbers. For the table. */
 #pragma once
 #include "app/admin/process_sample.h"
 #include "base/json.h"

@@ -67,7 +67,7 @@ static const struct tt_command commands[] = {
      "Asks for passwords on a terminal, otherwise reads one line from standard input.\n"
      "Works while a server is running (through its admin socket) and without one.\n",
      tt_cli_user},
-    {"health", "", "ask the server whether it is ready (0 yes, 1 no)", "", tt_cli_health},
+    {"health", "", "check whether the server is ready (0 yes, 1 no)", "", tt_cli_health},
     {"config", "show", "print every setting in effect and where it comes from", "", tt_cli_config},
     {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},
 };
@@ -173,6 +173,19 @@ int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv)
     }
     *argc = rest;
     return 0;
+}
+
+int tt_cli_settings_and_files(struct tt_settings *settings, int *argc, char **argv)
+{
+    struct tt_err err = {0};
+
+    if (tt_cli_settings(settings, argc, argv) != 0)
+        return -1;
+    if (tt_settings_check_files(settings, &err) == 0)
+        return 0;
+    tt_cli_fail(0, "%s", err.message);
+    tt_settings_free(settings);
+    return -1;
 }
 
 int tt_cli_main(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* The commands of the program. Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or
- * settings (nothing was started). */
+/* The commands of the program. Exit codes: 0 done, 1 the command failed, 2 wrong usage or settings
+ * (nothing was started). */
 #pragma once
 
 int tt_cli_main(int argc, char **argv);

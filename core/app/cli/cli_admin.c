@@ -1,11 +1,27 @@
-/* Asking the admin listener of the running server, and the command that opens a port of it. */
+/* Requests to the admin listener of the running server, and the command that opens a port of it. */
 #include "app/cli/cli_internal.h"
 #include "upstream/local_call.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
-int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
-                     struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err)
+/* A relative path means another file in another folder. */
+static void say_where(const struct tt_settings *settings, struct tt_err *err)
+{
+    const struct tt_conf_value *folder = tt_conf_get(settings->conf, "data_dir");
+    char here[4096], why[sizeof(err->message)];
+
+    if (!tt_str_starts(tt_str_from(settings->admin_listen), TT_STR("unix:")) ||
+        tt_str_starts(folder->text, TT_STR("/")) || !getcwd(here, sizeof(here)))
+        return;
+    snprintf(why, sizeof(why), "%s", err->message);
+    tt_err_set(err, err->status, err->code,
+               "%s (looked in %s; --data_dir=PATH names the data folder of the running server)",
+               why, here);
+}
+
+int tt_cli_admin_request(const struct tt_settings *settings, const char *method, const char *path,
+                         struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err)
 {
     struct tt_buf headers = {0};
 
@@ -20,6 +36,8 @@ int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, con
                                        .body = json,
                                        .limit_s = limit_s};
     int status = tt_local_send(&request, NULL, answer, err);
+    if (status < 0)
+        say_where(settings, err);
     if (headers.data)
         explicit_bzero(headers.data, headers.len);
     tt_buf_free(&headers);
@@ -35,8 +53,8 @@ int tt_cli_admin(int argc, char **argv)
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    int status = tt_cli_ask_admin(&settings, "POST", "/admin/port", (struct tt_str){0},
-                                  TT_LOCAL_LIMIT_S, &answer, &err);
+    int status = tt_cli_admin_request(&settings, "POST", "/admin/port", (struct tt_str){0},
+                                      TT_LOCAL_LIMIT_S, &answer, &err);
     if (status < 0) {
         code = tt_cli_fail(TT_EXIT_FAILED, "admin: %s", err.message);
     } else if (status != 200) {

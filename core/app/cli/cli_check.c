@@ -1,6 +1,6 @@
-/* check and routes: the scripts as they are on the disk, looked at without starting anything. All
- * that is wrong is told at once, as compilers do, so that an editor can go to each place. The
- * column is not Lua's: it is where the word stands that the message names, or the line's first. */
+/* check and routes: the scripts on the disk, checked without starting anything. All findings are
+ * reported at once, as compilers do, so that an editor can go to each place. Lua reports no
+ * columns: the column is that of the word that the message names, or the line's first. */
 #include "app/cli/cli_internal.h"
 #include "app/core_routes.h"
 #include "base/json.h"
@@ -43,7 +43,7 @@ struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_
 /* ---- findings ---- */
 
 struct finding {
-    struct tt_str file; /* as an editor opens it; or "TIDETALK_LISTEN", "--listen" with line 0 */
+    struct tt_str file; /* as an editor opens it; "TIDETALK_LISTEN" or "--listen" with line 0 */
     int line, column;
     const char *severity, *code;
     struct tt_str message;
@@ -71,7 +71,7 @@ static void put_number(struct tt_json_writer *w, const char *key, int64_t number
         tt_json_null(w);
 }
 
-static void tell(struct report *report, const struct finding *finding)
+static void report_finding(struct report *report, const struct finding *finding)
 {
     struct tt_json_writer *w = &report->w;
     bool error = strcmp(finding->severity, "error") == 0;
@@ -116,7 +116,7 @@ static void tell_setting(struct report *report, struct tt_str text)
         }
         finding.message = tt_str_trim(rest);
     }
-    tell(report, &finding);
+    report_finding(report, &finding);
 }
 
 static void tell_settings(struct report *report, struct tt_str diagnostics)
@@ -141,7 +141,7 @@ static const char *code_of(const char *phase)
     for (size_t i = 0; i < TT_COUNT(codes); i++)
         if (strcmp(codes[i].phase, phase) == 0)
             return codes[i].code;
-    return phase; /* advice brings its own */
+    return phase; /* advice has its own code */
 }
 
 static struct tt_str line_of(struct tt_str text, int line)
@@ -152,7 +152,7 @@ static struct tt_str line_of(struct tt_str text, int line)
     return line < 0 ? found : (struct tt_str){0};
 }
 
-/* Where the word stands that the message names last: near 'word', 'name' is …, route field 'x'. */
+/* The column of the last word that the message names: near 'word', 'name' is …, route field 'x'. */
 static int column_of(struct tt_str line, struct tt_str message)
 {
     const char *close = message.len ? memrchr(message.data, '\'', message.len) : NULL;
@@ -192,13 +192,13 @@ static void tell_scripts(struct report *report, const struct tt_settings *settin
             tt_buf_printf(&path, "%s%s%.*s", settings->lua_dir, diagnostic->file.len ? "/" : "",
                           TT_STR_ARG(diagnostic->file));
         finding.file = tt_buf_str(&path);
-        tell(report, &finding);
+        report_finding(report, &finding);
         tt_buf_free(&path);
     }
 }
 
-/* Builds what a server would build. The bundle is read a second time for the columns: the
- * generation takes the first one along when it fails. */
+/* Builds what a server would build. The bundle is read a second time for the columns, because a
+ * generation that fails takes the first one with it. */
 static void check_scripts(struct report *report, const struct tt_settings *settings)
 {
     struct tt_diagnostics diagnostics = {0}, advice = {0};
@@ -209,11 +209,13 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
 
     if (generation)
         tt_generation_advise(generation, &advice);
-    else if (diagnostics.count == 0) /* not even read */
-        tell(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
-                                       .severity = "error",
-                                       .code = "unreadable",
-                                       .message = tt_str_from(err.message)});
+    else if (diagnostics.count == 0) { /* not even read */
+        tt_settings_check_files(settings, &err);
+        report_finding(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
+                                                 .severity = "error",
+                                                 .code = "unreadable",
+                                                 .message = tt_str_from(err.message)});
+    }
     tell_scripts(report, settings, bundle, &diagnostics, "error");
     tell_scripts(report, settings, bundle, &advice, "warning");
     if (generation && !report->json && report->errors == 0)
@@ -303,7 +305,7 @@ int tt_cli_routes(int argc, char **argv)
     struct tt_tide tide = {0};
     struct tt_err err = {0};
 
-    if (tt_cli_settings(&settings, &argc, argv) != 0)
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     struct tt_generation *generation = tt_cli_load(&settings, &tide, &err);
     if (generation && json)

@@ -1,4 +1,4 @@
-/* Commands that only look: config, health, version. */
+/* Commands that only read: config, health, version. */
 #include "app/cli/cli_internal.h"
 #include "db/db.h"
 #include "http/http.h"

@@ -1,4 +1,4 @@
-/* What the command files share. */
+/* Shared by the command files. */
 #pragma once
 #include "app/settings/settings.h"
 #include "base/json.h"
@@ -15,28 +15,30 @@ struct tt_command {
     int (*run)(int argc, char **argv); /* without the command's name */
 };
 
-/* Settings from flags; other words are left in argv[0..*argc). Prints what is wrong: then -1. */
+/* Settings from flags; other words are left in argv[0..*argc). Prints problems and returns -1. */
 int tt_cli_settings(struct tt_settings *settings, int *argc, char **argv);
+/* The same for commands that read scripts, personas or migrations: these must be there. */
+int tt_cli_settings_and_files(struct tt_settings *settings, int *argc, char **argv);
 
-/* Takes a flag of the command's own out of the words; true when it was there. */
+/* Removes a flag of the command itself from the words; true if it was there. */
 bool tt_cli_flag(int *argc, char **argv, const char *flag);
-/* The same with a value (--flag VALUE or --flag=VALUE), NULL when absent. */
+/* The same with a value (--flag VALUE or --flag=VALUE), NULL if absent. */
 const char *tt_cli_value(int *argc, char **argv, const char *flag);
 
 /* The value at a path of a JSON text (as base/json.h writes it), its plain text in *text. */
 struct tt_json_value tt_cli_pick(struct tt_str json, const char *dotted, struct tt_buf *text);
 
-/* Asks the admin listener of the settings, with its token: the status, or -1. The answer's body is
- * appended. limit_s: as in upstream/local_call.h. */
-int tt_cli_ask_admin(const struct tt_settings *settings, const char *method, const char *path,
-                     struct tt_str json, int limit_s, struct tt_buf *answer, struct tt_err *err);
+/* Sends a request to the admin listener of the settings, with its token: the status, or -1. The
+ * answer's body is appended. limit_s: as in upstream/local_call.h. */
+int tt_cli_admin_request(const struct tt_settings *settings, const char *method, const char *path,
+                         struct tt_str json, int limit_s, struct tt_buf *answer,
+                         struct tt_err *err);
 
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A generation built from the disk with nothing behind it: enough to validate, never to serve. What
- * `tide` holds already stays; it must outlive the generation. Fails: NULL; what is wrong is
- * printed.
- */
+/* A generation built from the disk without a server: enough to validate, never to serve. Parts that
+ * `tide` has already are kept; it must outlive the generation. Fails: NULL; the problems are
+ * printed. */
 struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_tide *tide,
                                   struct tt_err *err);
 

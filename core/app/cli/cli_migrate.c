@@ -6,7 +6,6 @@
 #include "db/migrate.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static int migrate(const struct tt_settings *settings, const char *down, bool dry_run)
@@ -42,7 +41,7 @@ int tt_cli_migrate(int argc, char **argv)
     bool dry_run = tt_cli_flag(&argc, argv, "--dry-run");
     const char *down = tt_cli_value(&argc, argv, "--down");
 
-    if (tt_cli_settings(&settings, &argc, argv) != 0)
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     int code = argc ? tt_cli_fail(TT_EXIT_USAGE, "migrate: unexpected '%s'", argv[0])
                     : migrate(&settings, down, dry_run);

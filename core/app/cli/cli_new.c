@@ -1,13 +1,12 @@
-/* new: the first version of something, from a template: so that a newcomer begins with what works
- * and reads how it is done. Nothing that exists is ever changed but app.lua, by one line; and when
- * the result does not pass the check, nothing of it stays. */
+/* new: the first version of a route, provider or the like, from a template, so that a newcomer
+ * starts with something that works and shows how it is done. No existing file is changed except
+ * app.lua, by one line; if the result does not pass the check, nothing of it is kept. */
 #include "app/cli/cli_internal.h"
 #include "base/buf.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,7 +130,7 @@ static int read_whole(const char *path, struct tt_buf *text, struct tt_err *err)
     return room ? 0 : tt_err_set(err, 500, "internal_error", "%s: %s", path, strerror(problem));
 }
 
-/* Whole or not at all: by a file beside it, renamed over it. */
+/* Completely or not at all: a new file is renamed over the old one. */
 static int replace_file(const char *path, struct tt_str text, struct tt_err *err)
 {
     char beside[PATH_BYTES + 8];
@@ -161,7 +160,7 @@ static const char *last_routes_line(const char *app)
     return last;
 }
 
-/* Names the route in app.lua, behind the last one that is named there. */
+/* Adds the route to app.lua, after the last one there. */
 static int enter_route(struct handler_files *files, const char *name, struct tt_err *err)
 {
     struct tt_buf text = {0};
@@ -194,7 +193,7 @@ static void undo(struct handler_files *files)
         unlink(files->test);
 }
 
-/* When it cannot be made, the file in it says why. */
+/* If it cannot be created, opening the file in it gives the reason. */
 static void make_folder(const struct tt_settings *settings, const char *name)
 {
     char path[PATH_BYTES];

@@ -1,4 +1,4 @@
-/* reload, rollback: ask the running server over its admin listener, and print what came of it. */
+/* reload, rollback: requests to the running server's admin listener; their results are printed. */
 #include "app/cli/cli_internal.h"
 #include "upstream/local_call.h"
 
@@ -60,8 +60,8 @@ static int ask_server(const struct tt_settings *settings, const char *command, c
 {
     struct tt_buf answer = {0};
     struct tt_err err = {0};
-    int status = tt_cli_ask_admin(settings, "POST", path, (struct tt_str){0},
-                                  wait ? 0 : TT_LOCAL_LIMIT_S, &answer, &err);
+    int status = tt_cli_admin_request(settings, "POST", path, (struct tt_str){0},
+                                      wait ? 0 : TT_LOCAL_LIMIT_S, &answer, &err);
     int code = status < 0 ? tt_cli_fail(TT_EXIT_FAILED, "%s: %s", command, err.message)
                           : report(command, status, tt_buf_str(&answer));
     tt_buf_free(&answer);

@@ -1,6 +1,6 @@
-/* repl: lines of Lua in the real environment: the scripts as they are on the disk, a worker, the
- * database. It works on a copy of the database, so that anything may be tried and a running server
- * is never touched; --write works on the data folder itself, which then must be free. */
+/* repl: lines of Lua in the real environment: the scripts on the disk, a worker, the database. It
+ * uses a copy of the database, so that anything may be tried and a running server is never
+ * affected; --write uses the data folder itself, which no server may hold then. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "app/cli/latch.h"
@@ -68,7 +68,7 @@ static enum tt_eval_result run_line(struct tt_worker *worker, struct tt_str sour
 
 /* ---- all lines ---- */
 
-/* The exit code: in a pipe a line that fails is a failure of the whole. */
+/* The exit code: with input from a pipe, one failed line makes the whole fail. */
 static int read_lines(struct tt_app *app, bool terminal)
 {
     struct tt_buf source = {0};
@@ -85,7 +85,7 @@ static int read_lines(struct tt_app *app, bool terminal)
         tt_buf_append(&source, text, (size_t)n);
         enum tt_eval_result result = run_line(&app->workers[0], tt_buf_str(&source));
         if (result == TT_EVAL_UNFINISHED && n > 1)
-            continue; /* an empty line gives up */
+            continue; /* an empty line abandons the input */
         tt_buf_clear(&source);
         if (result != TT_EVAL_DONE && !terminal)
             code = TT_EXIT_FAILED;
@@ -97,7 +97,7 @@ static int read_lines(struct tt_app *app, bool terminal)
     return code;
 }
 
-/* Only the main thread takes them, in getline: the copy of the database must not stay behind. The
+/* Only the main thread gets them, in getline: the copy of the database must not be left behind. The
  * second one ends the process at once. */
 static void take_signals(sigset_t *set)
 {
@@ -136,7 +136,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return remove(path);
 }
 
-/* Words that make the settings those of the copy in `folder`. */
+/* Arguments that set the settings to the copy in `folder`. */
 static int copy_settings(const struct tt_settings *real, const char *folder, int argc, char **argv,
                          struct tt_settings *copy)
 {
@@ -191,7 +191,7 @@ int tt_cli_repl(int argc, char **argv)
     memcpy(kept, argv, (size_t)argc * sizeof(char *));
     tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
     signal(SIGPIPE, SIG_IGN);
-    if (tt_cli_settings(&settings, &argc, argv) != 0) {
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0) {
         free(kept);
         return TT_EXIT_USAGE;
     }

@@ -1,5 +1,5 @@
 /* serve and dev: the server until a signal ends it. Signals are blocked in all threads and read
- * here; dev waits for changes of the scripts too. */
+ * here; dev also waits for changes of the scripts. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "app/cli/script_watch.h"
@@ -30,17 +30,18 @@ static int block_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-#define QUIET_MS 50  /* a change counts when nothing more has come for so long */
-#define RENEW_MS 500 /* how often dev looks for folders that came back */
+#define QUIET_MS 50  /* a change is acted on when nothing more has come for this time */
+#define RENEW_MS 500 /* how often dev looks for folders that exist again */
 
-/* What came of it is in the log, by the builder. */
+/* The builder logs the result. */
 static void on_reloaded(const struct tt_reload_result *result, void *arg)
 {
     (void)result;
     (void)arg;
 }
 
-/* What a developer wants to know, on standard output; the paths as an editor opens them. */
+/* The start message for developers, on standard output; paths are such that an editor can open
+ * them. */
 static void tell_reload(const struct tt_reload_result *result, void *arg)
 {
     const struct tt_settings *settings = arg;
@@ -66,7 +67,7 @@ static void tell_reload(const struct tt_reload_result *result, void *arg)
     fflush(stdout);
 }
 
-/* True when the server is to end. */
+/* True if the server must end. */
 static bool take_signal(int fd, struct tt_app *app)
 {
     const struct tt_reload_request reload = {.action = TT_RELOAD, .who = "signal"};
@@ -77,7 +78,7 @@ static bool take_signal(int fd, struct tt_app *app)
         return false;
     if (n != sizeof(info) || info.ssi_signo != SIGHUP)
         return true;
-    tt_builder_ask(app->builder, &reload, NULL, on_reloaded, NULL);
+    tt_builder_submit(app->builder, &reload, NULL, on_reloaded, NULL);
     return false;
 }
 
@@ -100,13 +101,14 @@ static void wait_for_end(int signals, struct tt_cli_watch *watch, struct tt_app 
             continue;
         tt_cli_watch_renew(watch);
         if (changed)
-            tt_builder_ask(app->builder, &reload, NULL, tell_reload,
-                           (void *)(uintptr_t)app->settings);
+            tt_builder_submit(app->builder, &reload, NULL, tell_reload,
+                              (void *)(uintptr_t)app->settings);
         changed = false;
     }
 }
 
-/* Many connections and upstreams are descriptors: the soft limit is raised to the hard one. */
+/* Each connection and each upstream call needs a descriptor: the soft limit is raised to the hard
+ * one. */
 static void raise_open_files(void)
 {
     struct rlimit limit;
@@ -167,7 +169,7 @@ static int serve_words(const char *command, int argc, char **argv, bool dev)
     struct tt_settings settings;
     bool accept_loss = tt_cli_flag(&argc, argv, "--accept-loss");
 
-    if (tt_cli_settings(&settings, &argc, argv) != 0)
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     settings.accept_loss = accept_loss;
     int code =
@@ -182,7 +184,7 @@ int tt_cli_serve(int argc, char **argv)
     return serve_words("serve", argc, argv, false);
 }
 
-/* The same with what a developer wants, unless the words say otherwise. */
+/* The same with defaults for developers, unless the arguments say otherwise. */
 int tt_cli_dev(int argc, char **argv)
 {
     static const char *const own[] = {"--dev=yes", "--log-format=text", "--log-level=warn"};

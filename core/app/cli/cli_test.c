@@ -1,10 +1,9 @@
-/* test: each case of the test files runs in a process of its own, in a real server with an empty
- * data folder of its own: so no case sees another, and one that breaks everything breaks only
- * itself. This process reads the files for the names of the cases, forks, and tells. It has no
- * threads, else it could not fork. */
+/* test: each case of the test files runs in its own process, in a real server with its own empty
+ * data folder. So no case affects another, and one that breaks everything breaks only itself. This
+ * process reads the files for the names of the cases, forks, and reports. It has no threads,
+ * because a process with threads could not fork safely. */
 #include "app/cli/cli_test.h"
 
-#include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -89,7 +88,7 @@ int tt_cli_test_load(struct tt_vm *vm, const char *path, struct tt_buf *failure)
     return result;
 }
 
-/* ---- telling ---- */
+/* ---- reporting ---- */
 
 static void print_indented(struct tt_str text)
 {
@@ -100,7 +99,7 @@ static void print_indented(struct tt_str text)
     }
 }
 
-static void tell(bool ok, const char *file, struct tt_str name, uint64_t began_ms)
+static void report_result(bool ok, const char *file, struct tt_str name, uint64_t began_ms)
 {
     printf("%s - %s: %.*s (%llu ms)\n", ok ? "ok" : "not ok", file, TT_STR_ARG(name),
            (unsigned long long)(tt_clock_mono_ms() - began_ms));
@@ -145,7 +144,7 @@ static void read_output(const char *folder, struct tt_buf *out)
     close(fd);
 }
 
-/* In the child: what the server says goes to a file, shown when the case fails. */
+/* In the child: the server's output goes to a file, which is shown if the case fails. */
 static void run_child(const struct tt_cli_test_run *run, int result_fd)
 {
     char path[PATH_BYTES];
@@ -162,7 +161,7 @@ static void run_child(const struct tt_cli_test_run *run, int result_fd)
     int code = failure.len == 0 && written == 0 ? TT_EXIT_OK : TT_EXIT_FAILED;
     tt_buf_free(&failure);
     fflush(NULL);
-    _exit(code); /* what the parent holds is not ours to take down, or to be asked about */
+    _exit(code); /* the child must not free or check what belongs to the parent */
 }
 
 static bool judge(int status, struct tt_buf *failure, const char *folder)
@@ -208,7 +207,7 @@ static bool run_case(struct tt_cli_test_run *run, const struct tt_test_case *tes
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     bool ok = judge(status, &failure, folder);
-    tell(ok, run->file, test->name, began);
+    report_result(ok, run->file, test->name, began);
     print_indented(tt_buf_str(&failure));
     tt_buf_free(&failure);
     nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
@@ -229,7 +228,7 @@ static void run_file(struct tt_vm *vm, struct tt_cli_test_run *run, struct total
     uint64_t began = tt_clock_mono_ms();
 
     if (tt_cli_test_load(vm, run->file, &failure) != 0) {
-        tell(false, run->file, TT_STR("does not load"), began);
+        report_result(false, run->file, TT_STR("does not load"), began);
         print_indented(tt_buf_str(&failure));
         totals->failed++;
     }
@@ -243,7 +242,7 @@ static void run_file(struct tt_vm *vm, struct tt_cli_test_run *run, struct total
     tt_buf_free(&failure);
 }
 
-/* One state reads all files for the names of their cases; nothing runs in it. */
+/* One state reads all files for the names of their cases; no case runs in it. */
 static int run_files(const struct test_files *files, const struct tt_settings *settings,
                      struct tt_cli_test_run *run)
 {
@@ -253,7 +252,7 @@ static int run_files(const struct test_files *files, const struct tt_settings *s
     struct tt_err err = {0};
     struct tt_generation *generation = tt_cli_load(settings, &tide, &err);
 
-    tt_testing_free(&testing); /* a module that should be a test may have made cases */
+    tt_testing_free(&testing); /* a module that should be a test may have registered cases */
     if (!generation)
         return tt_cli_fail(TT_EXIT_FAILED, "%s", err.message);
     for (size_t i = 0; i < files->count; i++) {
@@ -289,12 +288,12 @@ int tt_cli_test(int argc, char **argv)
 {
     struct test_files files = {0};
     struct tt_settings settings;
-    /* Read again by each child, with more flags behind: all but the path. */
+    /* Each child reads them again, with more flags after them: all but the path. */
     struct tt_cli_test_run run = {.argc = argc,
                                   .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
 
     memcpy(run.argv, argv, (size_t)argc * sizeof(char *));
-    if (tt_cli_settings(&settings, &argc, argv) != 0) {
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0) {
         free(run.argv);
         return TT_EXIT_USAGE;
     }

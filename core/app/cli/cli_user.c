@@ -1,6 +1,6 @@
 /* user: the admin routes of the scripts (account/admin_user_routes.lua), over the admin socket of
- * the running server; when none runs, this process serves that socket itself for the moment. So
- * there is one piece of code that makes users. */
+ * the running server. If none runs, this process serves that socket itself for the moment, so users
+ * are created by one piece of code only. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "base/json.h"
@@ -10,13 +10,12 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
 #define PASSWORD_MAX 512
 
-struct ask {
+struct request {
     const char *method;
     struct tt_buf path, body, answer;
     int status;
@@ -45,11 +44,12 @@ static int read_password(char *password, size_t size)
     return password[0] ? 0 : -1;
 }
 
-/* Asks the server that holds the folder, or stands in for it. */
-static int send_ask(const struct tt_settings *settings, struct ask *ask, struct tt_err *err)
+/* Sends a request to the server that holds the folder, or to one in this process. */
+static int send_request(const struct tt_settings *settings, struct request *request,
+                        struct tt_err *err)
 {
     struct tt_app app;
-    struct tt_str body = ask->body.len ? tt_buf_str(&ask->body) : (struct tt_str){0};
+    struct tt_str body = request->body.len ? tt_buf_str(&request->body) : (struct tt_str){0};
     int lock = tt_app_lock(settings, err);
     bool own = lock >= 0;
 
@@ -61,11 +61,11 @@ static int send_ask(const struct tt_settings *settings, struct ask *ask, struct 
     signal(SIGPIPE, SIG_IGN);
     if (own && tt_app_start(&app, settings, false, err) != 0)
         return -1;
-    ask->status = tt_cli_ask_admin(settings, ask->method, ask->path.data, body, TT_LOCAL_LIMIT_S,
-                                   &ask->answer, err);
+    request->status = tt_cli_admin_request(settings, request->method, request->path.data, body,
+                                           TT_LOCAL_LIMIT_S, &request->answer, err);
     if (own)
         tt_app_stop(&app, 1000);
-    return ask->status < 0 ? -1 : 0;
+    return request->status < 0 ? -1 : 0;
 }
 
 static void print_users(struct tt_str answer)
@@ -93,17 +93,18 @@ static void put_field(struct tt_json_writer *w, const char *key, const char *val
     tt_json_str(w, tt_str_from(value));
 }
 
-static int build_ask(struct ask *ask, const char *verb, const char *name, bool admin,
-                     const char *email)
+static int build_request(struct request *request, const char *verb, const char *name, bool admin,
+                         const char *email)
 {
-    struct tt_json_writer w = {.buf = &ask->body};
+    struct tt_json_writer w = {.buf = &request->body};
     char password[PASSWORD_MAX];
     bool needs_password = strcmp(verb, "add") == 0 || strcmp(verb, "passwd") == 0;
 
     if (needs_password && read_password(password, sizeof(password)) != 0)
         return tt_cli_fail(-1, "user: a password is needed, one line on standard input");
-    ask->method = strcmp(verb, "add") == 0 ? "POST" : "PATCH";
-    tt_buf_append_z(&ask->path, "/admin/users");
+    bool unlocks = strcmp(verb, "unlock") == 0;
+    request->method = strcmp(verb, "add") == 0 || unlocks ? "POST" : "PATCH";
+    tt_buf_append_z(&request->path, "/admin/users");
     tt_json_begin_object(&w);
     if (strcmp(verb, "add") == 0) {
         put_field(&w, "username", name);
@@ -111,13 +112,14 @@ static int build_ask(struct ask *ask, const char *verb, const char *name, bool a
         if (email)
             put_field(&w, "email", email);
     } else {
-        tt_buf_putc(&ask->path, '/');
-        tt_url_encode(tt_str_from(name), &ask->path);
+        tt_buf_putc(&request->path, '/');
+        tt_url_encode(tt_str_from(name), &request->path);
+        tt_buf_append_z(&request->path, unlocks ? "/unlock" : "");
     }
     if (needs_password) {
         put_field(&w, "password", password);
         explicit_bzero(password, sizeof(password));
-    } else {
+    } else if (!unlocks) {
         tt_json_key(&w, TT_STR("disabled"));
         tt_json_bool(&w, strcmp(verb, "disable") == 0);
     }
@@ -125,20 +127,20 @@ static int build_ask(struct ask *ask, const char *verb, const char *name, bool a
     return 0;
 }
 
-static int run_user(const struct tt_settings *settings, struct ask *ask, const char *verb,
+static int run_user(const struct tt_settings *settings, struct request *request, const char *verb,
                     const char *name)
 {
     struct tt_err err = {0};
     struct tt_buf text = {0};
     int code = TT_EXIT_OK;
 
-    if (send_ask(settings, ask, &err) != 0)
+    if (send_request(settings, request, &err) != 0)
         return tt_cli_fail(TT_EXIT_FAILED, "user: %s", err.message);
-    if (ask->status >= 400) {
-        tt_cli_pick(tt_buf_str(&ask->answer), "error", &text);
+    if (request->status >= 400) {
+        tt_cli_pick(tt_buf_str(&request->answer), "error", &text);
         code = tt_cli_fail(TT_EXIT_FAILED, "user: %.*s", (int)text.len, text.data ? text.data : "");
     } else if (!name) {
-        print_users(tt_buf_str(&ask->answer));
+        print_users(tt_buf_str(&request->answer));
     } else {
         printf("%s: %s\n", verb, name);
     }
@@ -148,31 +150,31 @@ static int run_user(const struct tt_settings *settings, struct ask *ask, const c
 
 int tt_cli_user(int argc, char **argv)
 {
-    static const char *const verbs[] = {"add", "passwd", "disable", "enable"};
+    static const char *const verbs[] = {"add", "passwd", "disable", "enable", "unlock"};
     struct tt_settings settings;
-    struct ask ask = {.method = "GET"};
+    struct request request = {.method = "GET"};
     bool admin = tt_cli_flag(&argc, argv, "--admin"), known = false;
     const char *email = tt_cli_value(&argc, argv, "--email");
     int code = TT_EXIT_USAGE;
 
-    if (tt_cli_settings(&settings, &argc, argv) != 0)
+    if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
     for (size_t i = 0; argc == 2 && i < TT_COUNT(verbs); i++)
         known = known || strcmp(argv[0], verbs[i]) == 0;
     if (argc == 1 && strcmp(argv[0], "list") == 0) {
-        tt_buf_append_z(&ask.path, "/admin/users");
-        code = run_user(&settings, &ask, argv[0], NULL);
+        tt_buf_append_z(&request.path, "/admin/users");
+        code = run_user(&settings, &request, argv[0], NULL);
     } else if (!known) {
         tt_cli_fail(0, "usage: tidetalk user (add NAME [--admin] [--email ADDRESS] | list | passwd "
-                       "NAME | disable NAME | enable NAME) [--setting=value …]");
-    } else if (build_ask(&ask, argv[0], argv[1], admin, email) == 0) {
-        code = run_user(&settings, &ask, argv[0], argv[1]);
+                       "NAME | disable NAME | enable NAME | unlock NAME) [--setting=value …]");
+    } else if (build_request(&request, argv[0], argv[1], admin, email) == 0) {
+        code = run_user(&settings, &request, argv[0], argv[1]);
     }
-    if (ask.body.data)
-        explicit_bzero(ask.body.data, ask.body.len);
-    tt_buf_free(&ask.path);
-    tt_buf_free(&ask.body);
-    tt_buf_free(&ask.answer);
+    if (request.body.data)
+        explicit_bzero(request.body.data, request.body.len);
+    tt_buf_free(&request.path);
+    tt_buf_free(&request.body);
+    tt_buf_free(&request.answer);
     tt_settings_free(&settings);
     return code;
 }

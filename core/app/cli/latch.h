@@ -1,4 +1,4 @@
-/* One thread waits until another has done something, once: main, for what it has posted to a worker
+/* One thread waits once until another has done something: main, for what it has posted to a worker
  * (`tidetalk test` and `repl`). */
 #pragma once
 #include <pthread.h>

@@ -1,6 +1,6 @@
-/* inotify. Editors save in many ways (in place, by a new file renamed over the old one, with a
- * backup beside it), so folders are watched and not files, and names decide. Watching a folder
- * twice is one watch for the kernel: so renewing simply walks over all of them again. */
+/* inotify. Editors save in many ways (in place, by renaming a new file over the old one, with a
+ * backup beside it), so folders are watched, not files, and names decide. For the kernel, watching
+ * a folder twice is one watch, so renewing simply walks over all of them again. */
 #include "app/cli/script_watch.h"
 
 #include "base/mem.h"
@@ -24,7 +24,7 @@ struct tt_cli_watch {
     int fd;
     const char *lua_dir, *personas;
     const char *personas_name; /* without the folder */
-    int personas_folder;       /* its watch */
+    int personas_folder;       /* its watch descriptor */
 };
 
 static void watch_folder(struct tt_cli_watch *watch, const char *folder, int depth)
@@ -88,7 +88,7 @@ int tt_cli_watch_fd(const struct tt_cli_watch *watch)
     return watch->fd;
 }
 
-/* The personas' folder holds much else (the database, logs): there only that one name counts. */
+/* The folder of the personas contains much else (the database, logs): only their file counts. */
 static bool is_ours(const struct tt_cli_watch *watch, const struct inotify_event *event)
 {
     struct tt_str name = tt_str_from(event->len ? event->name : "");
@@ -99,7 +99,7 @@ static bool is_ours(const struct tt_cli_watch *watch, const struct inotify_event
         return false;
     if (event->wd == watch->personas_folder && tt_str_eq(name, tt_str_from(watch->personas_name)))
         return true;
-    /* A folder named like lua/ beside the personas may be lua/ itself, made anew. */
+    /* A folder named like lua/ beside the personas may be lua/ itself, created again. */
     return (event->mask & IN_ISDIR) || tt_str_ends(name, TT_STR(".lua"));
 }
 

@@ -1,6 +1,6 @@
-/* Changes of the scripts on the disk, for `tidetalk dev`: the folder lua/ with all below it, and
- * the file of the personas. Only says that something has changed: what, the builder finds out, so
- * that an event that comes double or not at all for a single file does no harm. */
+/* Changes of the scripts on the disk, for `tidetalk dev`: the folder lua/ with everything below it,
+ * and the file of the personas. It reports only that something has changed. The builder finds out
+ * what, so a duplicate or missing event for a single file does no harm. */
 #pragma once
 #include "base/err.h"
 
@@ -8,13 +8,13 @@
 
 struct tt_cli_watch;
 
-/* Owns: the caller, tt_cli_watch_close. The paths are borrowed. Fails: NULL when the system has no
+/* Owns: the caller, tt_cli_watch_close. The paths are borrowed. Fails: NULL if the system has no
  * watches left. */
 struct tt_cli_watch *tt_cli_watch_open(const char *lua_dir, const char *personas,
                                        struct tt_err *err);
 void tt_cli_watch_close(struct tt_cli_watch *watch);
 int tt_cli_watch_fd(const struct tt_cli_watch *watch); /* readable: call tt_cli_watch_read */
-/* Takes what has come; true when a script may have changed. */
+/* Reads the events; true if a script may have changed. */
 bool tt_cli_watch_read(struct tt_cli_watch *watch);
-/* Watches folders that are new, also the whole one when it was replaced. */
+/* Watches new folders, also the main one if it was replaced. */
 void tt_cli_watch_renew(struct tt_cli_watch *watch);

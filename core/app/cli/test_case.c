@@ -1,5 +1,5 @@
-/* One test case in a server of its own: empty data folder, one worker, a port of the loopback, the
- * scripted upstream as the only address that is open. Everything else is what it always is. */
+/* One test case in its own server: empty data folder, one worker, a port of the loopback, the
+ * scripted upstream as the only address that may be called. Everything else is as in any server. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "app/cli/cli_test.h"
@@ -97,7 +97,7 @@ static void serve_and_run(const struct tt_settings *settings, struct tt_testing 
     testing->send_arg = NULL;
 }
 
-/* A file that says otherwise (tidetalk.yaml, the environment) must not reach a test. */
+/* A file that says otherwise (tidetalk.yaml, the environment) must not affect a test. */
 static int read_settings(const struct tt_cli_test_run *run, int port, struct tt_settings *settings)
 {
     char folder[4200], allow[64];

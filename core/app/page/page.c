@@ -1,6 +1,6 @@
-/* A file has up to three forms: as it is, with gzip, with brotli. Which one goes out, and whether
- * all of it or a part or nothing new, is up to the request's head; the bytes are always those in
- * the program. Each form has an entity tag of its own, since their bytes differ. */
+/* A file has up to three forms: plain, gzip, brotli. The request's head decides which is sent, and
+ * whether all of it, a part, or nothing new; the bytes are always those in the program. Each form
+ * has its own entity tag, because their bytes differ. */
 #include "app/page/page.h"
 
 #include "app/page/page_files.h"
@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-/* What the page may load and do. Its texts reach the document as nodes, never as HTML: so nothing
- * is a trusted type. */
+/* What the page may load and do. Its texts are added to the document as nodes, never as HTML, so no
+ * text is a trusted type. */
 #define POLICY                                                                                     \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "        \
     "connect-src 'self'; font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; " \
@@ -24,7 +24,7 @@
     "frame-ancestors 'self'; sandbox allow-scripts; require-trusted-types-for 'script'; "          \
     "trusted-types 'none'"
 
-/* Replaced in 404.html, which is seen at any depth, by the address of the page. */
+/* Replaced in 404.html, which is shown at any path, by the address of the page. */
 #define BASE_MARK "{base}"
 
 struct form {
@@ -80,7 +80,7 @@ static struct tt_str type_of(const struct tt_page_file *file)
 
 /* ---- answers ---- */
 
-/* The form that the client would like best, of those that are smaller than the file. */
+/* The form that the client prefers among those that are smaller than the file. */
 static void choose_form(const struct tt_page_file *file, struct tt_http_exchange *exchange,
                         struct form *form)
 {
@@ -102,7 +102,6 @@ static void add_type(struct tt_http_exchange *exchange, const struct tt_page_fil
     struct tt_str type = type_of(file);
 
     tt_http_add_header(exchange, TT_STR("Content-Type"), type);
-    tt_http_add_header(exchange, TT_STR("X-Content-Type-Options"), TT_STR("nosniff"));
     if (tt_str_starts(type, TT_STR("text/html"))) {
         tt_http_add_header(exchange, TT_STR("Content-Security-Policy"),
                            tt_str_starts(tt_str_from(file->name), TT_STR(IMAGE_FRAME))
@@ -112,7 +111,7 @@ static void add_type(struct tt_http_exchange *exchange, const struct tt_page_fil
     }
 }
 
-/* What is part of a 304 as well. */
+/* Headers that a 304 has too. */
 static void add_validators(struct tt_http_exchange *exchange, const struct form *form,
                            struct tt_str cache_control)
 {
@@ -150,8 +149,8 @@ void tt_page_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *e
         answer_form(exchange, file, &form);
 }
 
-/* Whether the request is one for a part; answers it then. Parts are of the plain form only: nobody
- * could use a piece of a compressed one. */
+/* Whether the request is for a part; then it is answered. Parts are of the plain form only: nobody
+ * could use a part of a compressed one. */
 static bool answer_part(struct tt_http_exchange *exchange, const struct tt_page_file *file,
                         const struct form *form)
 {
@@ -221,8 +220,7 @@ static bool is_api(struct tt_str path)
     return false;
 }
 
-/* The public address without its last slash: what the page names is relative to what is behind
- * that slash. */
+/* The public address without its last slash: the page's relative links need that slash. */
 static int answer_base(struct tt_http_exchange *exchange, struct tt_str base)
 {
     struct tt_str query = tt_http_query(exchange);

@@ -1,5 +1,5 @@
-/* The page's files in the program. The table is made when the build is configured
- * (cmake/page.cmake), of what lies in web/dist. */
+/* The page's files in the program. cmake/page.cmake makes the table from web/dist when the build is
+ * configured. */
 #pragma once
 #include "http/negotiate.h"
 

@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-struct ask {
+struct queued {
     struct tt_mail mail;
-    struct tt_list node; /* in builder->asks */
+    struct tt_list node; /* in builder->queue */
     struct tt_builder *builder;
     struct tt_reload_request request;
     struct tt_reload_result result;
@@ -39,7 +39,7 @@ static void compare(const struct tt_bundle *before, const struct tt_bundle *afte
             note_change(result, before->files[i].path);
 }
 
-/* Who forces has decided, and a rollback that fails as well is no reason for another. */
+/* A forced reload is a decision, and a failed rollback must not cause another. */
 static int serve_now(struct tt_builder *builder, const struct tt_reload_request *request,
                      struct tt_history_record *entry, struct tt_reload_result *result)
 {
@@ -55,7 +55,7 @@ static int serve_now(struct tt_builder *builder, const struct tt_reload_request 
     return failed;
 }
 
-/* Builds it and, unless it is only tried, lets it serve. Takes the bundle over. */
+/* Builds it and, unless it is a dry run, makes it serve. Takes over the bundle. */
 static void replace(struct tt_builder *builder, const struct tt_reload_request *request,
                     struct tt_bundle *bundle, struct tt_history_record *entry,
                     struct tt_reload_result *result)
@@ -156,23 +156,23 @@ static void free_result(struct tt_reload_result *result)
     free(result->changed);
 }
 
-/* Worker, or whoever asked. */
+/* Called on a worker, or on the requester's thread. */
 static void answer(struct tt_mail *mail)
 {
-    struct ask *ask = TT_CONTAINER_OF(mail, struct ask, mail);
+    struct queued *queued = TT_CONTAINER_OF(mail, struct queued, mail);
 
-    ask->done(&ask->result, ask->arg);
-    free_result(&ask->result);
-    free(ask);
+    queued->done(&queued->result, queued->arg);
+    free_result(&queued->result);
+    free(queued);
 }
 
-static void finish(struct ask *ask)
+static void finish(struct queued *queued)
 {
-    ask->mail.deliver = answer;
-    if (ask->loop)
-        tt_loop_post(ask->loop, &ask->mail);
+    queued->mail.deliver = answer;
+    if (queued->loop)
+        tt_loop_post(queued->loop, &queued->mail);
     else
-        answer(&ask->mail);
+        answer(&queued->mail);
 }
 
 static void do_request(struct tt_builder *builder, const struct tt_reload_request *request,
@@ -204,45 +204,45 @@ static void roll_back_by_itself(struct tt_builder *builder)
     free_result(&result);
 }
 
-static struct ask *next_ask(struct tt_builder *builder)
+static struct queued *next_queued(struct tt_builder *builder)
 {
-    if (tt_list_empty(&builder->asks))
+    if (tt_list_empty(&builder->queue))
         return NULL;
-    struct ask *ask = tt_list_entry(builder->asks.next, struct ask, node);
-    tt_list_remove(&ask->node);
-    return ask;
+    struct queued *queued = tt_list_entry(builder->queue.next, struct queued, node);
+    tt_list_remove(&queued->node);
+    return queued;
 }
 
-static void refuse(struct ask *ask)
+static void refuse(struct queued *queued)
 {
-    tt_err_set(&ask->result.error, 503, "shutting_down", "the server stops");
-    finish(ask);
+    tt_err_set(&queued->result.error, 503, "shutting_down", "the server stops");
+    finish(queued);
 }
 
-static void take_ask(struct tt_mail *mail)
+static void take_queued(struct tt_mail *mail)
 {
-    struct ask *ask = TT_CONTAINER_OF(mail, struct ask, mail);
-    tt_list_push_back(&ask->builder->asks, &ask->node);
+    struct queued *queued = TT_CONTAINER_OF(mail, struct queued, mail);
+    tt_list_push_back(&queued->builder->queue, &queued->node);
 }
 
-void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *request,
-                    struct tt_loop *loop, tt_reload_done_fn *done, void *arg)
+void tt_builder_submit(struct tt_builder *builder, const struct tt_reload_request *request,
+                       struct tt_loop *loop, tt_reload_done_fn *done, void *arg)
 {
-    struct ask *ask = TT_NEW(struct ask);
+    struct queued *queued = TT_NEW(struct queued);
 
-    ask->builder = builder;
-    ask->request = *request;
-    ask->loop = loop;
-    ask->done = done;
-    ask->arg = arg;
-    ask->mail.deliver = take_ask;
+    queued->builder = builder;
+    queued->request = *request;
+    queued->loop = loop;
+    queued->done = done;
+    queued->arg = arg;
+    queued->mail.deliver = take_queued;
     pthread_mutex_lock(&builder->lock);
     bool closed = builder->closed;
     if (!closed)
-        tt_loop_post(builder->loop, &ask->mail);
+        tt_loop_post(builder->loop, &queued->mail);
     pthread_mutex_unlock(&builder->lock);
     if (closed)
-        refuse(ask);
+        refuse(queued);
 }
 
 /* ---- the thread ---- */
@@ -250,17 +250,17 @@ void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *
 static void *run(void *arg)
 {
     struct tt_builder *builder = arg;
-    struct ask *ask;
+    struct queued *queued;
 
     pthread_setname_np(pthread_self(), "tt-builder");
     while (!builder->stopping) {
-        while (!builder->stopping && (ask = next_ask(builder))) {
-            do_request(builder, &ask->request, &ask->result);
-            finish(ask);
+        while (!builder->stopping && (queued = next_queued(builder))) {
+            do_request(builder, &queued->request, &queued->result);
+            finish(queued);
         }
         if (!builder->stopping && tt_builder_probation_failed(builder))
             roll_back_by_itself(builder);
-        if (!builder->stopping && tt_list_empty(&builder->asks))
+        if (!builder->stopping && tt_list_empty(&builder->queue))
             tt_loop_tick(builder->loop, -1);
     }
     return NULL;
@@ -271,7 +271,7 @@ static void on_stop(struct tt_mail *mail)
     TT_CONTAINER_OF(mail, struct tt_builder, stop)->stopping = true;
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 struct tt_builder *tt_builder_new(const struct tt_builder_parts *parts, struct tt_err *err)
 {
@@ -279,7 +279,7 @@ struct tt_builder *tt_builder_new(const struct tt_builder_parts *parts, struct t
 
     builder->parts = *parts;
     builder->stop.deliver = on_stop;
-    tt_list_init(&builder->asks);
+    tt_list_init(&builder->queue);
     pthread_mutex_init(&builder->lock, NULL);
     tt_list_init(&builder->live);
     builder->loop = tt_loop_new(err);
@@ -303,7 +303,7 @@ int tt_builder_start(struct tt_builder *builder, struct tt_err *err)
 
 void tt_builder_stop(struct tt_builder *builder)
 {
-    struct ask *ask;
+    struct queued *queued;
 
     if (!builder)
         return;
@@ -318,8 +318,8 @@ void tt_builder_stop(struct tt_builder *builder)
     tt_probation_end(builder);
     tt_db_detach(builder->parts.db, builder->loop);
     tt_loop_tick(builder->loop, 0);
-    while ((ask = next_ask(builder)))
-        refuse(ask);
+    while ((queued = next_queued(builder)))
+        refuse(queued);
 }
 
 void tt_builder_free(struct tt_builder *builder)

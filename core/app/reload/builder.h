@@ -1,7 +1,7 @@
-/* The builder: the one thread that makes script generations, swaps them on all workers and closes
- * the states of old ones, so that no loop waits for any of it. Requests are done one after the
- * other, each gets its own answer. It belongs to app and not to serve since it ties together what
- * serve does not know: settings, history, who asked. */
+/* The builder: the one thread that builds script generations, swaps them on all workers and closes
+ * the states of old ones, so that no loop waits for any of it. It handles one request after the
+ * other, and each gets its own answer. It belongs to app and not to serve, because it needs
+ * settings, history and the requester's name, which serve does not have. */
 #pragma once
 #include "app/settings/settings.h"
 #include "serve/dispatch.h"
@@ -15,23 +15,23 @@ struct tt_reload_request {
     enum tt_reload_action action;
     const char *who; /* for log and history: "uid:0", "signal", "dev", …; lives until `done` */
     bool dry_run;    /* everything but the swap */
-    bool force;      /* also what was rolled back before, and without the old side's state */
+    bool force; /* also content that was rolled back before, and without the old side's state */
 };
 
 struct tt_reload_result {
-    struct tt_err error; /* status 0: done; else nothing has changed */
+    struct tt_err error; /* status 0: done; otherwise nothing has changed */
     struct tt_diagnostics diagnostics;
     int generation, previous; /* the number that serves now (with dry_run: would), and before */
-    int restores;             /* the generation that a rollback brings back, else 0 */
+    int restores;             /* the generation that a rollback restores, otherwise 0 */
     bool unchanged, dry_run;
     struct tt_generation *built; /* what was built or serves already; NULL after an error */
     struct tt_str *changed;      /* [changed_count] paths added, removed or with other bytes */
     size_t changed_count;
     uint64_t duration_ms;
-    uint64_t stall_us; /* the longest time that a worker's loop was busy with it at once */
+    uint64_t stall_us; /* the longest time that it kept a worker's loop busy at once */
 };
 
-struct tt_builder_parts { /* what it works on; all of it outlives the builder */
+struct tt_builder_parts { /* what it works with; all of it outlives the builder */
     const struct tt_settings *settings;
     const struct tt_serve_settings *serving;
     struct tt_db *db;
@@ -39,34 +39,34 @@ struct tt_builder_parts { /* what it works on; all of it outlives the builder */
     int worker_count;
 };
 
-/* Makes the builder, reads the scripts and builds the first generation for all workers, which must
- * not run yet. Fails: NULL. Owns: the caller. Thread: main. */
+/* Creates the builder, reads the scripts and builds the first generation for all workers, which
+ * must not run yet. Fails: NULL. Owns: the caller. Thread: main. */
 struct tt_builder *tt_builder_new(const struct tt_builder_parts *parts, struct tt_err *err);
 int tt_builder_start(struct tt_builder *builder, struct tt_err *err);
 
-/* Asks for a reload or rollback. `done` comes on `loop`, or on the builder's thread when it is
- * NULL; the result is valid until it returns. After tt_builder_stop the answer is "shutting_down".
- * Thread: any. */
+/* Requests a reload or rollback. `done` is called on `loop`, or on the builder's thread if `loop`
+ * is NULL; the result is valid until it returns. After tt_builder_stop the answer is
+ * "shutting_down". Thread: any. */
 typedef void tt_reload_done_fn(const struct tt_reload_result *result, void *arg);
-void tt_builder_ask(struct tt_builder *builder, const struct tt_reload_request *request,
-                    struct tt_loop *loop, tt_reload_done_fn *done, void *arg);
+void tt_builder_submit(struct tt_builder *builder, const struct tt_reload_request *request,
+                       struct tt_loop *loop, tt_reload_done_fn *done, void *arg);
 
-/* Generations whose states are not closed yet: how many, the oldest `max` of them in out[]. One
- * when nobody uses an old one. Thread: any. */
+/* Generations whose states are not closed yet: returns their number, the oldest `max` of them in
+ * out[]. It is one if nobody uses an old one. Thread: any. */
 struct tt_live_generation {
     int number;
     int references; /* workers whose current one it is, requests, tasks, and the builder's own */
 };
 int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, int max);
 
-/* Whether a generation that the builder has made came from the history, and these files do not lie
- * on the disk since; then why is appended to *reason. Thread: any, with a reference held. */
+/* Whether a generation of this builder came from the history, and its files have not been on the
+ * disk since; then the reason is appended to *reason. Thread: any, with a reference held. */
 bool tt_builder_from_history(struct tt_builder *builder, const struct tt_generation *generation,
                              struct tt_buf *reason);
 
-/* Ends the thread after the request in hand; what waits is refused. Comes before the workers stop,
- * since a swap needs them. Thread: main. */
+/* Ends the thread after the current request; waiting ones are refused. Call it before the workers
+ * stop, because a swap needs them. Thread: main. */
 void tt_builder_stop(struct tt_builder *builder);
 
-/* Closes what generations are left. After the workers are destroyed. Thread: main. */
+/* Closes the remaining generations. Call it after the workers are destroyed. Thread: main. */
 void tt_builder_free(struct tt_builder *builder);

@@ -1,7 +1,7 @@
-/* What the builder's files share: builder.c has the thread and its requests, builder_swap.c what a
- * request is made of, builder_start.c the first generation, builder_live.c the end of all.
- * Everything runs on the builder's thread (on the main one before it starts), but for functions
- * marked "worker". */
+/* Shared by the builder's files: builder.c has the thread and its requests, builder_swap.c the
+ * steps of a request, builder_start.c the first generation, builder_live.c the generations that are
+ * not closed. Everything runs on the builder's thread (before it starts, on the main thread),
+ * except for functions marked "worker". */
 #pragma once
 #include "app/reload/builder.h"
 #include "app/reload/probation.h"
@@ -11,18 +11,18 @@
 
 struct tt_probation {
     struct tt_timer timer;
-    bool look; /* the timer was due */
+    bool look; /* a check is due */
     uint64_t end_ms;
     struct tt_probation_counts before; /* of the generation before */
 };
 
-/* What the builder knows of a generation that it has made, until that is closed: on_unused_arg. */
+/* The builder's record of a generation that it has built, until that is closed: on_unused_arg. */
 struct tt_built {
     struct tt_list node; /* in builder->live */
     struct tt_mail unused;
     struct tt_builder *builder;
     struct tt_generation *generation;
-    struct tt_buf fallback_reason; /* why it is not the files on the disk; "" = it is them */
+    struct tt_buf fallback_reason; /* why it is not the files on the disk; "" = it is */
     bool on_disk_again;            /* these very bytes were found on the disk since */
 };
 
@@ -34,48 +34,49 @@ struct tt_builder {
     bool stopping; /* the thread ends */
     struct tt_mail stop;
     pthread_mutex_t lock;
-    bool closed; /* under `door`: no request is let in any more */
-    struct tt_list asks;
+    bool closed; /* under `door`: no further request is accepted */
+    struct tt_list queue;
     struct tt_history history;
     struct tt_generation *current; /* a reference */
     int newest;                    /* number of the newest generation, in the history as well */
     struct tt_probation probation;
-    uint64_t stall_ns;   /* the longest swap of the request in hand */
-    int awaited;         /* answers of workers that are still to come */
-    struct tt_list live; /* under `door`, with what is in them: struct tt_built */
+    uint64_t stall_ns;   /* the longest swap of the current request */
+    int awaited;         /* answers of workers that have not come yet */
+    struct tt_list live; /* struct tt_built; under `door`, with their contents */
     int live_count;
 };
 
 /* The files on the disk. NULL: result->diagnostics says why. */
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result);
 
-/* Builds a generation with this number and hands it the state of the one that serves; with
- * `need_state` that must be able to give it. NULL: result has the diagnostics or the error. Takes
- * the bundle over. */
+/* Builds a generation with this number and passes it the state of the one that serves; with
+ * `need_state` that one must be able to export it. NULL: result has the diagnostics or the error.
+ * Takes over the bundle. */
 struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bundle *bundle,
                                        int number, bool need_state,
                                        struct tt_reload_result *result);
 
-/* Takes a new generation among the live ones; it is closed when nobody uses it any more. */
+/* Adds a new generation to the live ones; it is closed when nobody uses it any more. */
 void tt_builder_add_live(struct tt_builder *builder, struct tt_generation *generation);
-/* Notes that it came from the history, and why. */
+/* Records that it came from the history, and why. */
 void tt_builder_note_fallback(struct tt_generation *generation, struct tt_str reason);
-/* Notes that the files on the disk are those of this generation. */
+/* Records that the files on the disk are those of this generation. */
 void tt_builder_note_on_disk(struct tt_generation *generation);
 
 /* Writes a generation into the history. -1: result->error. */
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
                       struct tt_reload_result *result);
 
-/* Records it and lets all workers serve it; nothing has changed when that fails (-1). */
+/* Records it and makes it serve on all workers; if this fails (-1), nothing has changed. */
 int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
                       struct tt_history_record *entry, struct tt_reload_result *result);
 
-/* Brings up the first generation: the files on the disk, else the last good one of the history. */
+/* Starts the first generation: the files on the disk, otherwise the last good one of the history.
+ */
 int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err);
 
-/* Watches the generation that serves now; `before` says what was usual. */
+/* Watches the generation that serves now; `before` has the counts of the previous one. */
 void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before);
 void tt_probation_end(struct tt_builder *builder);
-/* Whether it is to be rolled back. Looks only when it is time to. */
+/* Whether it must be rolled back. Checks only when a check is due. */
 bool tt_builder_probation_failed(struct tt_builder *builder);

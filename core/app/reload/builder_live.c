@@ -1,4 +1,4 @@
-/* The generations that are not closed, and what the builder knows of each. The last user of one may
+/* The generations that are not closed, and the builder's record of each. The last user of one may
  * be any worker; it is closed on the builder's thread. */
 #include "app/reload/builder_internal.h"
 #include "base/log.h"
@@ -21,7 +21,7 @@ static void close_generation(struct tt_mail *mail)
     free(built);
 }
 
-/* Worker: the last user of a generation is gone. */
+/* Worker: the last user of a generation has released it. */
 static void on_unused(struct tt_generation *generation)
 {
     struct tt_built *built = generation->on_unused_arg;

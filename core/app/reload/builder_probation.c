@@ -1,7 +1,7 @@
-/* After a reload the new generation is watched for a while: when its handlers begin to fail, and
- * those before did not, it is rolled back without anybody asking. What counts is a request that
- * failed by the scripts' own fault (tt_task_is_own_fault), so that no client can bring a rollback
- * about by what it sends; how much of it is enough stands in probation.c. */
+/* After a reload the new generation is watched for a while: if its handlers begin to fail, and
+ * those before did not, it is rolled back automatically. Only requests count that failed by the
+ * scripts' own fault (tt_task_is_own_fault), so no client can cause a rollback by what it sends;
+ * probation.c decides how many are enough. */
 #include "app/reload/builder_internal.h"
 #include "base/log.h"
 
@@ -65,7 +65,7 @@ bool tt_builder_probation_failed(struct tt_builder *builder)
                TT_F_INT("generation", builder->current->number),
                TT_F_INT("failures", (int64_t)now.failures),
                TT_F_INT("requests", (int64_t)now.requests));
-        /* The rollback ends the probation; when it fails, it is tried again. */
+        /* The rollback ends the probation; if it fails, it is tried again. */
         look_later(builder, RETRY_MS);
         return true;
     }

@@ -1,13 +1,13 @@
-/* Which generation a start begins with: what lies on the disk when it is good and was not rolled
- * back, else what served last. So a server that is killed in the middle of a reload, or restarted
- * with broken files, comes up all the same. */
+/* The generation with which a start begins: the files on the disk if they are valid and were not
+ * rolled back, otherwise what served last. So a server that was killed during a reload, or
+ * restarted with broken files, starts all the same. */
 #include "app/reload/builder_internal.h"
 #include "base/log.h"
 #include "script/timers.h"
 
 #include <stdio.h>
 
-/* Nothing runs yet: the workers simply have it. */
+/* Nothing runs yet, so the workers simply get it. */
 static void begin_with(struct tt_builder *builder, struct tt_generation *first)
 {
     for (int i = 0; i < builder->parts.worker_count; i++) {
@@ -19,7 +19,7 @@ static void begin_with(struct tt_builder *builder, struct tt_generation *first)
         builder->newest = first->number;
 }
 
-/* The files on the disk. What they are when they serve already is no new generation. */
+/* The files on the disk. If they serve already, they are no new generation. */
 static struct tt_generation *start_from_disk(struct tt_builder *builder,
                                              const struct tt_history_entry *current,
                                              struct tt_reload_result *result)
@@ -50,7 +50,7 @@ static struct tt_generation *start_from_disk(struct tt_builder *builder,
     return NULL;
 }
 
-/* What served last, or one before it that still can. */
+/* The generation that served last, or an older one that still works. */
 static struct tt_generation *start_from_history(struct tt_builder *builder,
                                                 const struct tt_history_entry *current,
                                                 struct tt_err *err)

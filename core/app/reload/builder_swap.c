@@ -1,6 +1,6 @@
-/* What a reload is made of, written as one sequence: read -> build -> hand over -> record -> swap.
- * It turns its own loop where it must wait for workers or the database, so there are no states in
- * between. */
+/* The steps of a reload, written as one sequence: read -> build -> hand over -> record -> swap. It
+ * runs its own loop while it waits for workers or the database, so it needs no states in between.
+ */
 #include "app/reload/builder_internal.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -19,7 +19,7 @@ struct swap {
     struct tt_generation *next; /* of a swap */
     struct tt_buf state;        /* exported */
     struct tt_err err;
-    uint64_t ns;                    /* that it took of its worker's loop */
+    uint64_t ns;                    /* that it took on its worker's loop */
     void (*run)(struct swap *swap); /* worker */
 };
 
@@ -44,7 +44,7 @@ static void run_errand(struct tt_mail *mail)
     tt_loop_post(swap->builder->loop, mail);
 }
 
-/* Sends one to each worker and waits until all are back. Owns: the caller, free(). */
+/* Sends one to each worker and waits for all answers. Owns: the caller, free(). */
 static struct swap *send_errands(struct tt_builder *builder, struct tt_generation *next,
                                  void (*run)(struct swap *swap))
 {
@@ -73,8 +73,8 @@ static void export_state(struct swap *swap)
     tt_lifecycle_export_state(tt_dispatcher_vm(swap->worker), &swap->state, &swap->err);
 }
 
-/* What the old side could not export. Without `need_state` that is no reason to keep it: a bad
- * export_state could otherwise never be replaced. */
+/* What the old side could not export. Without `need_state` this does not stop the reload: otherwise
+ * a bad export_state could never be replaced. */
 static void note_exports(struct swap *swaps, int count, bool need_state,
                          struct tt_diagnostics *diagnostics)
 {
@@ -91,8 +91,8 @@ static void note_exports(struct swap *swaps, int count, bool need_state,
     }
 }
 
-/* Each state gets what the one before it on the same worker exported; without workers that run
- * there is nothing to ask. */
+/* Each state gets what the previous one on the same worker exported; before the workers run, there
+ * is nothing to export. */
 static int hand_over(struct tt_builder *builder, struct tt_generation *next, bool need_state,
                      struct tt_diagnostics *diagnostics)
 {
@@ -122,7 +122,7 @@ static void put_changed(const struct tt_reload_result *result, struct tt_buf *ou
     tt_json_end_array(&w);
 }
 
-/* Written before the swap: that cannot fail any more, so history and workers never disagree. */
+/* Written before the swap: the swap cannot fail any more, so history and workers never disagree. */
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
                       struct tt_reload_result *result)
 {

@@ -1,11 +1,11 @@
 /* The rule of the probation after a reload; builder_probation.c counts and applies it. A few
- * failures are no reason to roll back, nor are failures that were as frequent before. Quotients of
- * whole numbers that are equal, or one twice the other, are so as doubles as well: the comparisons
- * are exact. */
+ * failures are no reason to roll back, nor are failures that were as frequent before. Whole
+ * numbers whose quotients are equal, or differ by a factor of two, have such quotients as doubles
+ * too: the comparisons are exact. */
 #include "app/reload/probation.h"
 
-#define SHARE_MIN 0.2 /* of the requests */
-#define JUMP      2.0 /* times the share of the scripts before */
+#define SHARE_MIN 0.2 /* of all requests */
+#define JUMP      2.0 /* times the share of the previous scripts */
 
 static double share_of(struct tt_probation_counts counts)
 {

@@ -1,4 +1,4 @@
-/* The SQL of the history; what it means is decided in builder.c. */
+/* The SQL of the history; builder.c decides what it means. */
 #include "app/reload/script_history.h"
 
 #include "base/clock.h"
@@ -135,7 +135,7 @@ const struct tt_answer_list tt_history_newest_entries = {
 
 /* ---- writing ---- */
 
-/* What the generation before has under the same path is stored already. */
+/* Content that the previous generation has under the same path is stored already. */
 static void add_bytes(struct tt_db_job *job, const struct tt_history_record *record)
 {
     for (size_t i = 0; i < record->bundle->file_count; i++) {

@@ -1,6 +1,6 @@
-/* Which script generations have served, with the bytes of their files, in the database: what a
- * rollback brings back and what a start falls back on when the files on the disk are of no use. The
- * newest 50 are kept, and each file's bytes once. */
+/* The script generations that have served, with the bytes of their files, in the database: for
+ * rollbacks, and for a start whose files on the disk are unusable. The newest 50 are kept, and each
+ * file's bytes once. */
 #pragma once
 #include "db/db.h"
 #include "script/bundle.h"
@@ -11,23 +11,23 @@ struct tt_history_entry {
     char hash[65]; /* of the bundle */
 };
 
-/* Where the history is read: waits, so the loop must have nothing else to do (the builder's). */
+/* Where the history is read: it waits, so the loop must have nothing else to do (the builder's). */
 struct tt_history {
     struct tt_db *db;
     struct tt_loop *loop; /* attached */
 };
 
-/* The newest entry, whatever became of it, or number 0. -1 on error. Thread: the loop's, as for all
- * reading here. */
+/* The newest entry, whatever happened to it, or number 0. -1 on error. Thread: the loop's, as for
+ * all reading here. */
 int tt_history_newest(const struct tt_history *history, struct tt_history_entry *out,
                       struct tt_err *err);
 
-/* The entry that serves (or would, had the server not stopped), or number 0. -1 on error. */
+/* The entry that serves (or would, if the server had not stopped), or number 0. -1 on error. */
 int tt_history_current(const struct tt_history *history, struct tt_history_entry *out,
                        struct tt_err *err);
 
 /* The newest entry before `number` that was replaced by a newer one and not rolled back since, with
- * other content than `hash`; number 0 when there is none. -1 on error. */
+ * content other than `hash`; number 0 if there is none. -1 on error. */
 int tt_history_before(const struct tt_history *history, int number, const char *hash,
                       struct tt_history_entry *out, struct tt_err *err);
 
@@ -40,14 +40,14 @@ struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number
 
 struct tt_history_record {
     int number;
-    const struct tt_bundle *bundle, *before; /* `before` serves until now; NULL at the start */
+    const struct tt_bundle *bundle, *before; /* `before` has served until now; NULL at the start */
     const char *made_by;
     int restores;            /* 0 = none */
     struct tt_str changed;   /* JSON */
-    bool before_rolled_back; /* what became of the one before; else it was replaced */
+    bool before_rolled_back; /* what happened to the previous one; otherwise it was replaced */
 };
-/* Adds to `job`: the new entry as the current one, the end of the one before, and the removal of
- * what is too old. */
+/* Adds to `job`: the new entry as the current one, the end of the previous one, and the removal of
+ * entries that are too old. */
 void tt_history_add(struct tt_db_job *job, const struct tt_history_record *record);
 
 /* The newest 50, for tt_answer_read_list. */

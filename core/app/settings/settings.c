@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cache/redis_url.h"
 #include "db/db.h"
+#include "http/origin.h"
 #include "upstream/egress.h"
 
 #include <ctype.h>
@@ -32,7 +33,7 @@ static int check_database(struct tt_str value, struct tt_err *err)
     return value.len == 0 ? 0 : tt_db_check_url(value, err);
 }
 
-/* What follows the scheme; "" when it is no address. */
+/* The part after the scheme; "" if it is not an address. */
 static struct tt_str after_scheme(struct tt_str value)
 {
     size_t scheme = tt_str_starts(value, TT_STR("https://"))  ? 8
@@ -41,18 +42,7 @@ static struct tt_str after_scheme(struct tt_str value)
     return tt_str_of(value.data + scheme, value.len - scheme);
 }
 
-static int check_origin(struct tt_str value, struct tt_err *err)
-{
-    struct tt_str rest = after_scheme(value);
-    /* Compared byte by byte with what browsers send: a path would never match. */
-    if (rest.len > 0 && tt_str_find(rest, '/') < 0)
-        return 0;
-    return tt_err_set(
-        err, 0, "invalid_setting",
-        "needs scheme://host[:port] without a path, such as https://chat.example.org");
-}
-
-/* A segment as browsers leave it in a path; they take "." and ".." away. */
+/* A path segment that browsers do not change; they remove "." and "..". */
 static bool is_plain_segment(struct tt_str segment)
 {
     for (size_t i = 0; i < segment.len; i++)
@@ -61,7 +51,7 @@ static bool is_plain_segment(struct tt_str segment)
     return segment.len > 0 && !tt_str_eq(segment, TT_STR(".")) && !tt_str_eq(segment, TT_STR(".."));
 }
 
-/* With such a first segment nobody could tell the address of the page from one below it. */
+/* With such a first segment, the page's address could not be distinguished from one below it. */
 static bool is_own_root(struct tt_str segment)
 {
     static const char *const roots[] = {"api",    "v1",    "admin", "assets",       "livez",
@@ -93,16 +83,6 @@ static int check_public_url(struct tt_str value, struct tt_err *err)
                 : tt_err_set(err, 0, "invalid_setting",
                              "needs scheme://host[:port], maybe with a path of letters, digits, "
                              "-, _, . and ~, such as https://example.org/chat/");
-}
-
-static int check_file_type(struct tt_str value, struct tt_err *err)
-{
-    bool good = tt_str_starts(value, TT_STR(".")) && value.len > 1 && value.len <= 16;
-    for (size_t i = 0; good && i < value.len; i++)
-        good = !(value.data[i] >= 'A' && value.data[i] <= 'Z') && (value.data[i] != '.' || i == 0);
-    return good ? 0
-                : tt_err_set(err, 0, "invalid_setting",
-                             "needs an extension in small letters with its dot, such as .txt");
 }
 
 const struct tt_conf_option tt_settings_table[] = {
@@ -192,8 +172,9 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_CORS_ORIGINS",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_origin,
-     .help = "origins of other sites that may call the API"},
+     .check = tt_http_origin_check,
+     .help =
+         "origins of other sites that may call the API; https://*.example.org allows one label"},
     {.key = "outbound.allow",
      .env = "TIDETALK_OUTBOUND_ALLOW",
      .type = TT_CONF_LIST,
@@ -300,13 +281,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_FILES_TYPES",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_file_type,
+     .check = tt_settings_check_file_type,
      .help = "file extensions that may be uploaded, such as .txt; empty = all"},
     {.key = "files.text_types",
      .env = "TIDETALK_FILES_TEXT_TYPES",
      .type = TT_CONF_LIST,
      .fallback = "",
-     .check = check_file_type,
+     .check = tt_settings_check_file_type,
      .help = "additional extensions of text files that models may read"},
     {.key = "limits.head",
      .env = "TIDETALK_LIMITS_HEAD",
@@ -375,6 +356,24 @@ const struct tt_conf_option tt_settings_table[] = {
      .min = 16777216,
      .max = 1099511627776,
      .help = "memory for the texts of all running replies"},
+    {.key = "limits.unread",
+     .env = "TIDETALK_LIMITS_UNREAD",
+     .type = TT_CONF_SIZE,
+     .fallback = "512MiB",
+     .max = 1099511627776,
+     .help = "answers that clients have not read yet; 0 = no limit"},
+    {.key = "limits.user_unread",
+     .env = "TIDETALK_LIMITS_USER_UNREAD",
+     .type = TT_CONF_SIZE,
+     .fallback = "64MiB",
+     .max = 1099511627776,
+     .help = "the same of one user, or of one address without a login; 0 = no limit"},
+    {.key = "limits.user_replies",
+     .env = "TIDETALK_LIMITS_USER_REPLIES",
+     .type = TT_CONF_INT,
+     .fallback = "64",
+     .max = 1000000,
+     .help = "running replies of one user; 0 = no limit"},
     {.key = "reload.probation",
      .env = "TIDETALK_RELOAD_PROBATION",
      .type = TT_CONF_DURATION,
@@ -398,13 +397,13 @@ const struct tt_conf_option tt_settings_table[] = {
     {.key = "upstream.first_byte_timeout",
      .env = "TIDETALK_UPSTREAM_FIRST_BYTE_TIMEOUT",
      .type = TT_CONF_DURATION,
-     .fallback = "120s",
+     .fallback = "300s",
      .max = 3600000,
      .help = "timeout for the first byte of an upstream's response"},
     {.key = "upstream.between_timeout",
      .env = "TIDETALK_UPSTREAM_BETWEEN_TIMEOUT",
      .type = TT_CONF_DURATION,
-     .fallback = "60s",
+     .fallback = "300s",
      .max = 3600000,
      .help = "longest pause between two parts of an upstream's response"},
     {.key = "upstream.total_timeout",
@@ -467,7 +466,7 @@ const struct tt_conf_option tt_settings_table[] = {
      .type = TT_CONF_INT,
      .fallback = "10000",
      .max = 1000000,
-     .help = "concurrent calls to one upstream (address and key); 0 = no limit"},
+     .help = "concurrent calls to one upstream (address, key, model); 0 = no limit"},
     {.key = "upstream.ca_file",
      .env = "TIDETALK_UPSTREAM_CA_FILE",
      .fallback = "",

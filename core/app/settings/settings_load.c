@@ -1,7 +1,8 @@
-/* From the table of settings to the values in force: defaults, file, environment, flags, and what
- * follows from them. */
+/* From the table of settings to the current values: defaults, file, environment, flags, and values
+ * that follow from them. */
 #include "app/settings/settings.h"
 #include "app/settings/settings_table.h"
+#include "base/mem.h"
 #include "db/db.h"
 #include "http/http.h"
 #include "tide/tide.h"
@@ -15,8 +16,8 @@
 #define PATH_MAX_BYTES  4096
 #define ADMIN_TOKEN_MIN 16 /* characters */
 
-/* The file: named by --config or TIDETALK_CONFIG (then it must exist), else ./tidetalk.yaml. The
- * flag is taken out of the words. */
+/* The file: named by --config or TIDETALK_CONFIG (then it must exist), otherwise ./tidetalk.yaml.
+ * The flag is removed from the arguments. */
 static const char *config_path(int *argc, char **argv, bool *named)
 {
     const char *path = getenv("TIDETALK_CONFIG");
@@ -61,9 +62,12 @@ static void derive(struct tt_settings *settings)
 
     settings->listen = tt_conf_get(conf, "listen")->text.data;
     settings->data_dir = tt_conf_get(conf, "data_dir")->text.data;
-    settings->lua_dir = tt_conf_get(conf, "lua_dir")->text.data;
-    settings->personas = tt_conf_get(conf, "personas")->text.data;
-    settings->migrations_dir = tt_conf_get(conf, "migrations_dir")->text.data;
+    settings->lua_dir =
+        tt_installed_find(tt_conf_get(conf, "lua_dir"), settings->installed.lua_dir);
+    settings->personas =
+        tt_installed_find(tt_conf_get(conf, "personas"), settings->installed.personas);
+    settings->migrations_dir =
+        tt_installed_find(tt_conf_get(conf, "migrations_dir"), settings->installed.migrations_dir);
     settings->base_path = base_path_of(tt_conf_get(conf, "public_url")->text);
     settings->workers = (int)tt_conf_get(conf, "workers")->integer;
     if (settings->workers == 0)
@@ -114,8 +118,8 @@ static int read_token_file(struct tt_settings *settings, const char *path, struc
     return 0;
 }
 
-/* A unix socket has the rights of its file. A port of the loopback is open to every user of the
- * machine, so it needs a token; any other port would be open to all the world without TLS. */
+/* A unix socket has the permissions of its file. A port of the loopback is open to every user of
+ * the machine, so it needs a token; any other port would be open to everybody without TLS. */
 static int check_admin(struct tt_settings *settings, struct tt_err *err)
 {
     const char *origin = tt_conf_get(settings->conf, "admin.listen")->origin;
@@ -157,6 +161,30 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
     return check_admin(settings, err);
 }
 
+int tt_settings_check_files(const struct tt_settings *settings, struct tt_err *err)
+{
+    const struct {
+        const char *key, *path;
+    } files[] = {{"lua_dir", settings->lua_dir},
+                 {"personas", settings->personas},
+                 {"migrations_dir", settings->migrations_dir}};
+    char places[2 * PATH_MAX_BYTES];
+
+    for (size_t i = 0; i < TT_COUNT(files); i++) {
+        if (access(files[i].path, F_OK) == 0)
+            continue;
+        const struct tt_conf_value *value = tt_conf_get(settings->conf, files[i].key);
+        if (strcmp(value->origin, "default") != 0)
+            return tt_err_set(err, 0, "invalid_setting", "%s: %s: %s: %s", value->origin,
+                              files[i].key, files[i].path, strerror(errno));
+        tt_installed_places(places, sizeof(places));
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s is in neither of %s: start in the folder that has it, or set %s",
+                          files[i].path, places, files[i].key);
+    }
+    return 0;
+}
+
 static void note(struct tt_buf *diagnostics, int result, struct tt_err *err)
 {
     if (result != 0)
@@ -164,7 +192,7 @@ static void note(struct tt_buf *diagnostics, int result, struct tt_err *err)
     *err = (struct tt_err){0};
 }
 
-/* One place after the other, whatever the one before has found. */
+/* One source after the other, whatever the previous one contained. */
 void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                          char **rest, struct tt_buf *diagnostics)
 {
@@ -182,7 +210,7 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
     int folder = check_folder(settings, &err);
     note(diagnostics, folder, &err);
     if (folder != 0)
-        return; /* nothing can be made of it */
+        return; /* nothing can be derived from it */
     derive(settings);
     note(diagnostics, check_admin(settings, &err), &err);
 }
@@ -205,6 +233,16 @@ void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runt
     runtime->time_ms = tt_settings_int(settings, "limits.script_time");
     runtime->load_ms = tt_settings_int(settings, "limits.script_load_time");
     runtime->modules = tt_tide_modules;
+}
+
+int tt_settings_check_file_type(struct tt_str value, struct tt_err *err)
+{
+    bool good = tt_str_starts(value, TT_STR(".")) && value.len > 1 && value.len <= 16;
+    for (size_t i = 0; good && i < value.len; i++)
+        good = !(value.data[i] >= 'A' && value.data[i] <= 'Z') && (value.data[i] != '.' || i == 0);
+    return good ? 0
+                : tt_err_set(err, 0, "invalid_setting",
+                             "needs an extension in small letters with its dot, such as .txt");
 }
 
 void tt_settings_fill_http(const struct tt_settings *settings, struct tt_http_settings *http)

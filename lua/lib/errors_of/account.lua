@@ -5,8 +5,10 @@ return {
   unauthorized = {
     status = 401,
     en = "You are not logged in. Log in, then send the token as "
-      .. "Authorization: Bearer <token>.",
-    zh = "您尚未登录。请先登录，并以 Authorization: Bearer <token> 发送令牌。",
+      .. "Authorization: Bearer <token>. Under /v1 a personal API key is sent "
+      .. "the same way.",
+    zh = "您尚未登录。请先登录，并以 Authorization: Bearer <token> 发送令牌；"
+      .. "在 /v1 下也可以用同样方式发送个人 API 密钥。",
   },
   invalid_token = {
     status = 401,
@@ -21,8 +23,12 @@ return {
   invalid_api_key = {
     status = 401,
     en = "This API key is not valid. It may have been deleted, ended by a "
-      .. "change of the password, or copied incompletely.",
-    zh = "API 密钥无效：可能已被删除、因修改密码而失效，或复制不完整。",
+      .. "change of the password, or copied incompletely, or it belongs to "
+      .. "another service. Keys of this server begin with \"{head}\"; POST "
+      .. "/api/keys makes one.",
+    zh = "API 密钥无效：可能已被删除、因修改密码而失效、复制不完整，"
+      .. "或属于其他服务。本服务器的密钥以“{head}”开头，可通过 POST "
+      .. "/api/keys 创建。",
   },
   api_key_not_accepted = {
     status = 401,
@@ -45,6 +51,11 @@ return {
     en = "User name or password is wrong. Check both and try again.",
     zh = "用户名或密码错误，请检查后重试。",
   },
+  login_throttled = {
+    status = 429,
+    en = "Too many attempts. Try again in {seconds} seconds.",
+    zh = "尝试次数过多，请在 {seconds} 秒后重试。",
+  },
   wrong_password = {
     status = 401,
     en = "The old password is wrong. Type it again.",
@@ -63,9 +74,13 @@ return {
   csrf = {
     status = 403,
     en = "The request came from another site and was refused. Use this "
-      .. "server's own page, or send the token in the Authorization header.",
+      .. "server's own page, or send the token in the Authorization header. "
+      .. "To the server its own address is {address}: if browsers use another "
+      .. "one, its operator must set public_url.",
     zh = "该请求来自其他网站，已被拒绝。请使用本站页面，"
-      .. "或在 Authorization 请求头中发送令牌。",
+      .. "或在 Authorization 请求头中发送令牌。"
+      .. "服务器认为自己的地址是 {address}：如果浏览器使用的是其他地址，"
+      .. "管理员需要设置 public_url。",
   },
   registration_closed = {
     status = 403,

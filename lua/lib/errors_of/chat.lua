@@ -71,6 +71,12 @@ return {
       .. "running reply, or stop it.",
     zh = "该会话中等待处理的消息过多，请等待当前回复完成或先停止它。",
   },
+  too_many_replies = {
+    status = 429,
+    en = "Too many replies are being generated for you at the same time. Wait "
+      .. "until one has ended, or stop one.",
+    zh = "您同时生成的回复过多，请等待其中一个完成，或先停止一个。",
+  },
   stopped = {
     status = 409,
     en = "The message was stopped before its turn came. Send it again.",

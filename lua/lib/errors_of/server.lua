@@ -12,6 +12,12 @@ return {
     en = "The request was ended before it was complete. Try again.",
     zh = "请求在完成前被终止，请重试。",
   },
+  too_much_unread = {
+    status = 429,
+    en = "Answers that you have asked for and not read yet take too much "
+      .. "memory. Read them or close their connections, then try again.",
+    zh = "您已请求但尚未读取的响应占用内存过多，请先读取或关闭这些连接，再重试。",
+  },
   no_memory = {
     status = 503,
     en = "The server is out of memory right now. Try again in a moment.",

@@ -9,6 +9,61 @@ return {
       .. "API configuration.",
     zh = "模型提供方拒绝了 API 密钥，请检查 API 配置中的密钥。",
   },
+  upstream_quota_empty = {
+    status = 502,
+    retry = false,
+    en = "The account at the model's provider has no balance or quota left. "
+      .. "Top it up there, or use another API configuration.",
+    zh = "提供方账户的余额或额度已用尽，请前往充值，或改用其他 API 配置。",
+  },
+  upstream_model_unknown = {
+    status = 502,
+    retry = false,
+    en = "The provider does not have this model. Check model_name in the API "
+      .. "configuration.",
+    zh = "提供方没有该模型，请检查 API 配置中的 model_name。",
+  },
+  upstream_context_too_long = {
+    status = 502,
+    retry = false,
+    en = "The conversation is longer than the model can read. Start a new "
+      .. "one, shorten your message, or use a model with a larger context.",
+    zh = "对话超出模型可读取的长度，请新建会话、缩短消息，或改用上下文更长的模型。",
+  },
+  upstream_content_refused = {
+    status = 502,
+    retry = false,
+    en = "The provider's content filter refused this. Rephrase your message, "
+      .. "or use another model.",
+    zh = "内容被提供方的安全过滤拦截，请修改表述或换用其他模型。",
+  },
+  upstream_length_reached = {
+    status = 502,
+    retry = false,
+    en = "The model used up its tokens before it wrote any text. Allow it "
+      .. "more tokens (max_tokens), or ask for less.",
+    zh = "模型在输出正文前已用尽 token 上限，请提高 max_tokens 或缩小请求。",
+  },
+  upstream_too_large = {
+    status = 502,
+    retry = false,
+    en = "The request is too large for the provider. Shorten the "
+      .. "conversation, or attach fewer or smaller files.",
+    zh = "请求体超出提供方的大小限制，请缩短对话，或减少、缩小附件。",
+  },
+  upstream_parameter_unsupported = {
+    status = 502,
+    retry = false,
+    en = "The model does not take a parameter of this request. Leave it out; "
+      .. "the detail names it.",
+    zh = "该模型不支持请求中的某个参数，请去掉该参数，详情中有其名称。",
+  },
+  upstream_empty = {
+    status = 502,
+    en = "The model's provider sent an answer without any text. Try again, "
+      .. "or use another model.",
+    zh = "模型提供方返回了空回答，请重试或换用其他模型。",
+  },
   upstream_not_found = {
     status = 502,
     retry = false,

@@ -90,10 +90,13 @@ function M.install(given, settings)
   }
   for _, name in ipairs({
     "db", "search", "crypto", "time", "log", "llm", "files", "http", "task",
-    "timer",
   }) do
     modules[name] = unprepared("tide." .. name)
   end
+  -- Modules declare their timers as they load.
+  modules.timer = {
+    every = function() end,
+  }
   for name, module in pairs(given or {}) do
     modules[name] = module
   end
@@ -124,6 +127,7 @@ function M.request(spec)
     path = spec.path or "/",
     ip = "127.0.0.1",
     language = spec.language or "en",
+    from_listed_origin = spec.from_listed_origin or false,
     secure = spec.secure or false,
     params = spec.params or {},
     query = spec.query or {},
@@ -145,17 +149,9 @@ function M.request(spec)
     raw_body = function()
       return spec.body or ""
     end,
-    read_json = function(_, names)
-      if (spec.body or "") == "" then
-        return {}
-      end
-      local value, err = CORE.json.decode(spec.body)
-      if names and type(value) == "table" and not CORE.json.is_array(value) then
-        for name in pairs(value) do
-          value[name] = names[name] and value[name]
-        end
-      end
-      return value, err
+    read_json = function(_, schema)
+      local body = (spec.body or "") ~= "" and spec.body or "{}"
+      return CORE.schema.read(schema, body)
     end,
   }
 end

@@ -28,10 +28,7 @@ static inline void home_put(struct home *home, const char *name, const char *tex
 {
     char path[256];
     snprintf(path, sizeof(path), "%s/%s", home->dir, name);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    write_text_file(path, text);
 }
 
 static inline void home_forget(struct home *home)

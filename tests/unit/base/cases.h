@@ -94,6 +94,32 @@ static inline struct tt_str cases_exact(struct tt_str s)
     return tt_str_of(copy, s.len);
 }
 
+/* Calls f for each line "input => result" of a file, both with %XX as bytes. Returns how many. */
+static inline int cases_each(const char *name, void (*f)(struct tt_str, struct tt_str, int line))
+{
+    struct cases cases;
+    struct tt_str line;
+    int count = 0;
+    cases_open(&cases, name);
+    while (cases_line(&cases, &line)) {
+        if (line.len == 0)
+            continue;
+        const char *arrow = memmem(line.data, line.len, " => ", 4);
+        assert_non_null(arrow);
+        struct tt_buf text = cases_bytes(tt_str_of(line.data, (size_t)(arrow - line.data)));
+        struct tt_buf want =
+            cases_bytes(tt_str_of(arrow + 4, (size_t)(line.data + line.len - arrow - 4)));
+        struct tt_str exact = cases_exact(tt_buf_str(&text));
+        f(exact, tt_buf_str(&want), cases.line);
+        free((char *)exact.data);
+        tt_buf_free(&text);
+        tt_buf_free(&want);
+        count++;
+    }
+    cases_close(&cases);
+    return count;
+}
+
 #define assert_text_equal(got, want)                                                               \
     do {                                                                                           \
         struct tt_str got_ = (got), want_ = (want);                                                \

@@ -45,9 +45,7 @@ static struct tt_conf *new_conf(void)
 
 static int read_text(struct tt_conf *conf, const char *text, struct tt_err *err)
 {
-    FILE *f = fopen(path, "we");
-    fputs(text, f);
-    fclose(f);
+    write_text_file(path, text);
     return tt_conf_read_file(conf, path, true, err);
 }
 
@@ -213,7 +211,7 @@ static void files_that_say_nothing(void **state)
     tt_conf_free(conf);
 }
 
-static void complaints_name_place_and_cure(void **state)
+static void problems_name_place_and_cure(void **state)
 {
     (void)state;
     static const struct {
@@ -357,7 +355,7 @@ TEST_GROUP
         cmocka_unit_test(refused_value_keeps_the_old),
         cmocka_unit_test(lists),
         cmocka_unit_test(files_that_say_nothing),
-        cmocka_unit_test(complaints_name_place_and_cure),
+        cmocka_unit_test(problems_name_place_and_cure),
         cmocka_unit_test(flags),
         cmocka_unit_test(shows_no_secrets),
     };

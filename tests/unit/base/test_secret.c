@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -251,6 +252,13 @@ static void hashes_and_compares(void **state)
     assert_true(tt_secret_equal((struct tt_str){NULL, 0}, TT_STR("")));
 }
 
+static bool is_password(struct tt_str hash, struct tt_str password)
+{
+    bool equal = false;
+    assert_int_equal(tt_password_verify(hash, password, &equal, NULL), 0);
+    return equal;
+}
+
 static void passwords(void **state)
 {
     (void)state;
@@ -259,17 +267,39 @@ static void passwords(void **state)
     assert_int_equal(tt_password_hash(TT_STR("correct horse"), &again, NULL), 0);
     assert_string_not_equal(hash.data, again.data);
     assert_true(strncmp(hash.data, "$argon2id$v=19$m=19456,t=2,p=1$", 31) == 0);
-    assert_true(tt_password_verify(tt_buf_str(&hash), TT_STR("correct horse")));
-    assert_false(tt_password_verify(tt_buf_str(&hash), TT_STR("correct horsf")));
-    assert_false(tt_password_verify(tt_buf_str(&hash), TT_STR("correct horse\0")));
-    assert_false(tt_password_verify(tt_buf_str(&hash), TT_STR("")));
+    assert_true(is_password(tt_buf_str(&hash), TT_STR("correct horse")));
+    assert_false(is_password(tt_buf_str(&hash), TT_STR("correct horsf")));
+    assert_false(is_password(tt_buf_str(&hash), TT_STR("correct horse\0")));
+    assert_false(is_password(tt_buf_str(&hash), TT_STR("")));
     /* What is no hash matches nothing: an account without password cannot be entered. */
-    assert_false(tt_password_verify(TT_STR(""), TT_STR("")));
-    assert_false(tt_password_verify(TT_STR("!"), TT_STR("!")));
+    assert_false(is_password(TT_STR(""), TT_STR("")));
+    assert_false(is_password(TT_STR("!"), TT_STR("!")));
     hash.data[hash.len - 1] ^= 1;
-    assert_false(tt_password_verify(tt_buf_str(&hash), TT_STR("correct horse")));
+    assert_false(is_password(tt_buf_str(&hash), TT_STR("correct horse")));
     tt_buf_free(&hash);
     tt_buf_free(&again);
+}
+
+/* The library asks the system for Argon2's 19 MiB each time; a process of its own has no more. */
+static void no_memory_is_no_wrong_password(void **state)
+{
+    (void)state;
+    struct tt_buf hash = {0};
+    struct tt_err err = {0};
+    struct rlimit before, none;
+    bool equal = true;
+    assert_int_equal(tt_password_hash(TT_STR("correct horse"), &hash, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    none = (struct rlimit){.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    int failed = tt_password_verify(tt_buf_str(&hash), TT_STR("correct horse"), &equal, &err);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_int_equal(failed, -1);
+    assert_string_equal(err.code, "no_memory");
+    assert_int_equal(err.status, 503);
+    assert_false(equal);
+    assert_true(is_password(tt_buf_str(&hash), TT_STR("correct horse")));
+    tt_buf_free(&hash);
 }
 
 static int setup(void **state)
@@ -300,6 +330,7 @@ TEST_GROUP
         cmocka_unit_test(sealed_records_cannot_be_moved_or_changed),
         cmocka_unit_test(sealing_respects_the_cap),
         cmocka_unit_test(passwords),
+        cmocka_unit_test(no_memory_is_no_wrong_password),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

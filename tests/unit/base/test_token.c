@@ -330,6 +330,7 @@ static int setup(void **state)
     (void)state;
     tt_secret_setup();
     tt_random_bytes(&keys, sizeof(keys));
+    tt_keys_prepare(&keys);
     return 0;
 }
 

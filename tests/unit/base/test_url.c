@@ -23,36 +23,10 @@ static void check_url(struct tt_str text, struct tt_str want, int line)
     tt_buf_free(&got);
 }
 
-/* Lines "input => result" through f; both sides with %XX as bytes. */
-static int for_each_line(const char *name, void (*f)(struct tt_str, struct tt_str, int))
-{
-    struct cases cases;
-    struct tt_str line;
-    int count = 0;
-    cases_open(&cases, name);
-    while (cases_line(&cases, &line)) {
-        if (line.len == 0)
-            continue;
-        const char *arrow = memmem(line.data, line.len, " => ", 4);
-        assert_non_null(arrow);
-        struct tt_buf text = cases_bytes(tt_str_of(line.data, (size_t)(arrow - line.data)));
-        struct tt_buf want =
-            cases_bytes(tt_str_of(arrow + 4, (size_t)(line.data + line.len - arrow - 4)));
-        struct tt_str exact = cases_exact(tt_buf_str(&text));
-        f(exact, tt_buf_str(&want), cases.line);
-        free((char *)exact.data);
-        tt_buf_free(&text);
-        tt_buf_free(&want);
-        count++;
-    }
-    cases_close(&cases);
-    return count;
-}
-
 static void judges_the_urls(void **state)
 {
     (void)state;
-    assert_true(for_each_line("url/cases.txt", check_url) > 80);
+    assert_true(cases_each("url/cases.txt", check_url) > 80);
 }
 
 static void limits_the_host(void **state)
@@ -99,7 +73,7 @@ static void check_decode(struct tt_str text, struct tt_str want, int line)
 static void decodes(void **state)
 {
     (void)state;
-    assert_true(for_each_line("url/decode.txt", check_decode) > 15);
+    assert_true(cases_each("url/decode.txt", check_decode) > 15);
 }
 
 static void encodes(void **state)

@@ -3,33 +3,6 @@
 #include "base/cases.h"
 #include "base/utf8.h"
 
-typedef void check(struct tt_str bytes, struct tt_str want, int line);
-
-static void for_each_case(check *f)
-{
-    struct cases cases;
-    struct tt_str line;
-    int count = 0;
-    cases_open(&cases, "utf8/cases.txt");
-    while (cases_line(&cases, &line)) {
-        if (line.len == 0)
-            continue;
-        const char *arrow = memmem(line.data, line.len, " => ", 4);
-        assert_non_null(arrow);
-        struct tt_buf bytes = cases_bytes(tt_str_of(line.data, (size_t)(arrow - line.data)));
-        struct tt_buf want =
-            cases_bytes(tt_str_of(arrow + 4, (size_t)(line.data + line.len - arrow - 4)));
-        struct tt_str exact = cases_exact(tt_buf_str(&bytes));
-        f(exact, tt_buf_str(&want), cases.line);
-        free((char *)exact.data);
-        tt_buf_free(&bytes);
-        tt_buf_free(&want);
-        count++;
-    }
-    cases_close(&cases);
-    assert_true(count > 40);
-}
-
 static void check_valid(struct tt_str bytes, struct tt_str want, int line)
 {
     if (tt_utf8_valid(bytes) != tt_str_eq(bytes, want))
@@ -39,7 +12,7 @@ static void check_valid(struct tt_str bytes, struct tt_str want, int line)
 static void validates(void **state)
 {
     (void)state;
-    for_each_case(check_valid);
+    assert_true(cases_each("utf8/cases.txt", check_valid) > 40);
 }
 
 static void check_joined(struct tt_str bytes, struct tt_str want, int line)
@@ -75,8 +48,8 @@ static void check_joined_bytewise(struct tt_str bytes, struct tt_str want, int l
 static void joins_at_every_split(void **state)
 {
     (void)state;
-    for_each_case(check_joined);
-    for_each_case(check_joined_bytewise);
+    assert_true(cases_each("utf8/cases.txt", check_joined) > 40);
+    assert_true(cases_each("utf8/cases.txt", check_joined_bytewise) > 40);
 }
 
 static void join_past_the_cap_changes_nothing(void **state)

@@ -188,6 +188,61 @@ static void test_full(void **state)
     client_close(&client);
 }
 
+/* After a failover the address may be another server's: the connection is made anew, and writes go
+ * on as soon as the server takes them. */
+static void test_a_primary_that_became_a_replica(void **state)
+{
+    struct server demoted = {0};
+    struct client client;
+    struct command commands[3] = {0};
+    char before[32];
+    (void)state;
+    server_start(&demoted);
+    client_start(&world, &client, &demoted);
+    snprintf(before, sizeof(before), "%s", server_say(&demoted, "CLIENT ID"));
+    server_say(&demoted, "REPLICAOF 127.0.0.1 1");
+    set(client.redis, &commands[0], "k", "v");
+    assert_int_equal(wait_for(&world, &commands[0]), TT_REDIS_ERROR);
+    assert_non_null(strstr(status_of(&client).last_error, "READONLY"));
+    TURN_UNTIL(&world, tt_redis_usable(client.redis));
+    /* Since then: REPLICAOF, what the server makes itself for that, our new one, CLIENT ID. */
+    assert_int_equal(atoi(server_say(&demoted, "CLIENT ID")) - atoi(before), 4);
+    assert_int_equal(status_of(&client).opened, 0);
+    server_say(&demoted, "REPLICAOF NO ONE");
+    turn_for(&world, 1050);
+    set(client.redis, &commands[1], "k", "v");
+    assert_int_equal(wait_for(&world, &commands[1]), TT_REDIS_DONE);
+    client_close(&client);
+    server_kill(&demoted);
+}
+
+static void test_a_socket(void **state)
+{
+    char path[64], url[80];
+    struct server local = {.args = {"--unixsocket", path}};
+    struct tt_redis_settings settings = client_settings(&server, "", "");
+    struct client client;
+    struct command command = {0};
+    (void)state;
+    snprintf(path, sizeof(path), "/tmp/redis-test-%d.sock", (int)getpid());
+    snprintf(url, sizeof(url), "unix://%s?db=3", path);
+    server_start(&local);
+    assert_int_equal(tt_redis_url_parse(tt_str_from(url), &settings.url, NULL), 0);
+    client_open(&world, &client, &settings);
+    TURN_UNTIL(&world, tt_redis_usable(client.redis));
+    set(client.redis, &command, "k", "v");
+    assert_int_equal(wait_for(&world, &command), TT_REDIS_DONE);
+    assert_int_equal(get_now(&world, client.redis, "k"), TT_REDIS_VALUE);
+    assert_string_equal(server_say(&local, "EXISTS k"), "0"); /* it is in the third database */
+    server_kill(&local);
+    TURN_UNTIL(&world, status_of(&client).state == TT_REDIS_DOWN);
+    client_close(&client);
+    unlink(path);
+    client_open(&world, &client, &settings); /* nothing is there */
+    TURN_UNTIL(&world, status_of(&client).state == TT_REDIS_DOWN);
+    client_close(&client);
+}
+
 static void test_errors_in_a_row(void **state)
 {
     struct tt_redis_settings settings = client_settings(&server, "guest:guestpw@", "");
@@ -305,6 +360,8 @@ TEST_GROUP
         cmocka_unit_test_setup(test_a_value_that_is_far_too_large, flush),
         cmocka_unit_test_setup(test_somebody_elses_key, flush),
         cmocka_unit_test_setup(test_full, flush),
+        cmocka_unit_test_setup(test_a_primary_that_became_a_replica, flush),
+        cmocka_unit_test_setup(test_a_socket, flush),
         cmocka_unit_test_setup(test_errors_in_a_row, flush),
         cmocka_unit_test_setup(test_databases, flush),
         cmocka_unit_test(test_a_name_with_several_addresses),

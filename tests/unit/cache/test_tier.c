@@ -67,14 +67,14 @@ static void put(struct process *process, const char *key, int64_t version, const
 }
 
 struct question {
-    struct tt_cache_ask ask;
+    struct tt_cache_lookup ask;
     int answers;
     bool hit, inside;
     char text[64];
     struct question *cancel;
 };
 
-static void on_answer(struct tt_cache_ask *ask, struct tt_cache_value *value)
+static void on_answer(struct tt_cache_lookup *ask, struct tt_cache_value *value)
 {
     struct question *question = TT_CONTAINER_OF(ask, struct question, ask);
     assert_false(question->inside);
@@ -84,14 +84,14 @@ static void on_answer(struct tt_cache_ask *ask, struct tt_cache_value *value)
         snprintf(question->text, sizeof(question->text), "%.*s",
                  TT_STR_ARG(tt_cache_value_str(value)));
     if (question->cancel)
-        tt_cache_ask_cancel(&question->cancel->ask);
+        tt_cache_lookup_cancel(&question->cancel->ask);
 }
 
 static void ask(struct process *process, struct question *question, const char *key,
                 int64_t version)
 {
     *question = (struct question){.ask = {.on_answer = on_answer}, .inside = true};
-    tt_cache_ask(process->cache, tt_str_from(key), version, &question->ask);
+    tt_cache_lookup(process->cache, tt_str_from(key), version, &question->ask);
     question->inside = false;
 }
 
@@ -108,7 +108,7 @@ static const char *get(struct process *process, const char *key, int64_t version
         return question.text;
     case TT_CACHE_MISS:
         return NULL;
-    case TT_CACHE_ASK:
+    case TT_CACHE_LOOKUP:
         break;
     }
     ask(process, &question, key, version);
@@ -236,7 +236,7 @@ static void test_one_question_for_all(void **state)
     for (int i = 0; i < COUNT; i++)
         ask(&two, &questions[i], "k", i % 3 == 2 ? 4 : 5);
     questions[0].cancel = &questions[3]; /* by the first one's answer */
-    tt_cache_ask_cancel(&questions[1].ask);
+    tt_cache_lookup_cancel(&questions[1].ask);
     TURN_UNTIL(&world, questions[COUNT - 1].answers);
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(questions[i].answers, i == 1 || i == 3 ? 0 : 1);
@@ -260,7 +260,7 @@ static void test_nobody_waits_any_more(void **state)
     put(&one, "k", 1, "text");
     assert_null(get(&one, "none", 1));
     ask(&two, &question, "k", 1);
-    tt_cache_ask_cancel(&question.ask);
+    tt_cache_lookup_cancel(&question.ask);
     TURN_UNTIL(&world, stats_of(&two).redis.hits == 1);
     assert_int_equal(question.answers, 0);
     ask(&two, &question, "k", 1);

@@ -23,7 +23,7 @@ struct worker {
 static atomic_bool stop;
 
 struct question {
-    struct tt_cache_ask ask;
+    struct tt_cache_lookup ask;
     struct worker *worker;
     int number;
     int64_t version;
@@ -43,7 +43,7 @@ static void check(struct worker *worker, int number, int64_t version,
         worker->wrong++;
 }
 
-static void on_answer(struct tt_cache_ask *ask, struct tt_cache_value *value)
+static void on_answer(struct tt_cache_lookup *ask, struct tt_cache_value *value)
 {
     struct question *question = TT_CONTAINER_OF(ask, struct question, ask);
     check(question->worker, question->number, question->version, value);
@@ -61,11 +61,11 @@ static void one_request(struct worker *worker, struct tt_loop *loop)
     snprintf(text, sizeof(text), "%d at %d", question.number, (int)question.version);
     struct tt_str name = tt_str_from(key);
     enum tt_cache_answer answer = tt_cache_get(worker->cache, name, question.version, &value);
-    if (answer == TT_CACHE_ASK)
-        tt_cache_ask(worker->cache, name, question.version, &question.ask);
+    if (answer == TT_CACHE_LOOKUP)
+        tt_cache_lookup(worker->cache, name, question.version, &question.ask);
     else
         check(worker, question.number, question.version, value);
-    while (answer == TT_CACHE_ASK && !question.answered)
+    while (answer == TT_CACHE_LOOKUP && !question.answered)
         tt_loop_tick(loop, 100);
     if (rand_r(&worker->seed) % 4 == 0)
         tt_cache_remove(worker->cache, name);

@@ -1,4 +1,4 @@
-/* Streams, byte by byte (contract, section 4). */
+/* Streams, byte by byte (docs/streaming.md). */
 #include "base/utf8.h"
 #include "serve/web.h"
 
@@ -38,14 +38,6 @@ static int setup(void **state)
     return web_setup(state, app, true);
 }
 
-static void expect(struct web *web, const char *path, const char *want)
-{
-    web_get(web, path);
-    assert_int_equal(web->status, 200);
-    if (strcmp(web->body, want) != 0)
-        fail_msg("%s\n--- got\n%s\n--- want\n%s", path, web->body, want);
-}
-
 #define END(place, ids)                                                                            \
     "id: " place ".end\ndata: {\"content\":\"\",\"done\":true," ids                                \
     ",\"usage\":null,\"finish_reason\":\"stop\"}\n\n"
@@ -54,20 +46,20 @@ static void frames_have_exact_bytes(void **state)
 {
     struct web *web = *state;
 
-    expect(web, "/short?wait=1",
-           "id: 2.12\ndata: {\"content\":\"潮 \\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
-               "2.12", "\"message_id\":2,\"user_message_id\":1"));
+    web_expect(web, "/short?wait=1",
+               "id: 2.12\ndata: {\"content\":\"潮 \\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
+                   "2.12", "\"message_id\":2,\"user_message_id\":1"));
     assert_true(web_has(web, "Content-Type: text/event-stream"));
     assert_true(web_has(web, "Cache-Control: no-cache, no-transform"));
     assert_true(web_has(web, "X-Accel-Buffering: no"));
     assert_true(web_has(web, "X-Script-Generation: 1"));
     assert_true(web_has(web, "X-Extra: x"));
     assert_true(web_has(web, "Transfer-Encoding: chunked"));
-    expect(web, "/thinking",
-           "id: 4.2\ndata: {\"reasoning\":\"hm\"}\n\n"
-           "id: 4.5\ndata: {\"content\":\"yes\",\"done\":false}\n\n" END(
-               "4.5", "\"message_id\":4,\"user_message_id\":3"));
-    expect(web, "/empty", END("6.0", "\"message_id\":6,\"user_message_id\":5"));
+    web_expect(web, "/thinking",
+               "id: 4.2\ndata: {\"reasoning\":\"hm\"}\n\n"
+               "id: 4.5\ndata: {\"content\":\"yes\",\"done\":false}\n\n" END(
+                   "4.5", "\"message_id\":4,\"user_message_id\":3"));
+    web_expect(web, "/empty", END("6.0", "\"message_id\":6,\"user_message_id\":5"));
 }
 
 #define END_CALLS(place, ids)                                                                      \
@@ -80,17 +72,17 @@ static void tool_calls_are_whole_frames(void **state)
     static const char head[] = "data: {\"tool_calls\":[\"0123";
     struct web *web = *state;
 
-    expect(web, "/calling?wait=1",
-           "id: 2.1\ndata: {\"content\":\"a\",\"done\":false}\n\n"
-           "id: 2.15\ndata: {\"tool_calls\":[{\"index\":0}]}\n\n"
-           "id: 2.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
-               "2.29", "\"message_id\":2,\"user_message_id\":1"));
-    expect(web, "/calling?wait=1&after=15",
-           "id: 4.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
-               "4.29", "\"message_id\":4,\"user_message_id\":3"));
-    expect(web, "/calling?wait=1&after=20",
-           "id: 6.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
-               "6.29", "\"message_id\":6,\"user_message_id\":5"));
+    web_expect(web, "/calling?wait=1",
+               "id: 2.1\ndata: {\"content\":\"a\",\"done\":false}\n\n"
+               "id: 2.15\ndata: {\"tool_calls\":[{\"index\":0}]}\n\n"
+               "id: 2.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
+                   "2.29", "\"message_id\":2,\"user_message_id\":1"));
+    web_expect(web, "/calling?wait=1&after=15",
+               "id: 4.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
+                   "4.29", "\"message_id\":4,\"user_message_id\":3"));
+    web_expect(web, "/calling?wait=1&after=20",
+               "id: 6.29\ndata: {\"tool_calls\":[{\"index\":1}]}\n\n" END_CALLS(
+                   "6.29", "\"message_id\":6,\"user_message_id\":5"));
     web_get(web, "/large_call?wait=1&after=1000");
     const char *frame = strstr(web->body, head);
     assert_non_null(frame);
@@ -102,10 +94,10 @@ static void failures_end_with_an_error_frame(void **state)
 {
     struct web *web = *state;
 
-    expect(web, "/failing?wait=1",
-           "id: 2.4\ndata: {\"content\":\"part\",\"done\":false}\n\n"
-           "id: 2.4.end\ndata: {\"error\":\"Upstream failed\",\"code\":\"upstream_failed\","
-           "\"done\":true,\"message_id\":2,\"user_message_id\":1}\n\n");
+    web_expect(web, "/failing?wait=1",
+               "id: 2.4\ndata: {\"content\":\"part\",\"done\":false}\n\n"
+               "id: 2.4.end\ndata: {\"error\":\"Upstream failed\",\"code\":\"upstream_failed\","
+               "\"done\":true,\"message_id\":2,\"user_message_id\":1}\n\n");
     web_ask(web, "GET", "/failing_at_once", "Accept-Language: zh\r\n", NULL);
     assert_string_equal(web->body, "id: 4.0.end\ndata: {\"error\":\"上游失败\","
                                    "\"code\":\"upstream_failed\",\"done\":true,"
@@ -119,16 +111,17 @@ static void positions_are_where_the_log_is(void **state)
 {
     struct web *web = *state;
 
-    expect(web, "/short?wait=1&after=4",
-           "id: 2.12\ndata: {\"content\":\"\\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
-               "2.12", "\"message_id\":2,\"user_message_id\":1"));
-    expect(web, "/thinking?wait=1&after=2",
-           "id: 4.5\ndata: {\"content\":\"yes\",\"done\":false}\n\n" END(
-               "4.5", "\"message_id\":4,\"user_message_id\":3"));
-    expect(web, "/short?wait=1&after=12", END("6.12", "\"message_id\":6,\"user_message_id\":5"));
-    expect(web, "/short?wait=1&after=-5",
-           "id: 8.12\ndata: {\"content\":\"潮 \\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
-               "8.12", "\"message_id\":8,\"user_message_id\":7"));
+    web_expect(web, "/short?wait=1&after=4",
+               "id: 2.12\ndata: {\"content\":\"\\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
+                   "2.12", "\"message_id\":2,\"user_message_id\":1"));
+    web_expect(web, "/thinking?wait=1&after=2",
+               "id: 4.5\ndata: {\"content\":\"yes\",\"done\":false}\n\n" END(
+                   "4.5", "\"message_id\":4,\"user_message_id\":3"));
+    web_expect(web, "/short?wait=1&after=12",
+               END("6.12", "\"message_id\":6,\"user_message_id\":5"));
+    web_expect(web, "/short?wait=1&after=-5",
+               "id: 8.12\ndata: {\"content\":\"潮 \\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
+                   "8.12", "\"message_id\":8,\"user_message_id\":7"));
 }
 
 /* Beyond what there is: all of it in one frame, then the rest as always. */
@@ -136,16 +129,17 @@ static void a_reset_has_everything(void **state)
 {
     struct web *web = *state;
 
-    expect(
+    web_expect(
         web, "/short?wait=1&after=13",
         "id: 2.12\ndata: {\"reset\":true,\"content\":\"潮 \\\"a\\\"\\n🌊\",\"done\":false}\n\n" END(
             "2.12", "\"message_id\":2,\"user_message_id\":1"));
-    expect(web, "/thinking?wait=1&after=999",
-           "id: 4.5\ndata: {\"reset\":true,\"content\":\"yes\",\"reasoning\":\"hm\",\"done\":false}"
-           "\n\n" END("4.5", "\"message_id\":4,\"user_message_id\":3"));
-    expect(web, "/empty?wait=1&after=1",
-           "id: 6.0\ndata: {\"reset\":true,\"content\":\"\",\"done\":false}\n\n" END(
-               "6.0", "\"message_id\":6,\"user_message_id\":5"));
+    web_expect(
+        web, "/thinking?wait=1&after=999",
+        "id: 4.5\ndata: {\"reset\":true,\"content\":\"yes\",\"reasoning\":\"hm\",\"done\":false}"
+        "\n\n" END("4.5", "\"message_id\":4,\"user_message_id\":3"));
+    web_expect(web, "/empty?wait=1&after=1",
+               "id: 6.0\ndata: {\"reset\":true,\"content\":\"\",\"done\":false}\n\n" END(
+                   "6.0", "\"message_id\":6,\"user_message_id\":5"));
 }
 
 /* The text of all delta frames, and the check that ids rise to the lengths told. */

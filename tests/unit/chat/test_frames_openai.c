@@ -28,14 +28,6 @@ static int setup(void **state)
     return web_setup(state, app, true);
 }
 
-static void expect(struct web *web, const char *path, const char *want)
-{
-    web_get(web, path);
-    assert_int_equal(web->status, 200);
-    if (strcmp(web->body, want) != 0)
-        fail_msg("%s\n--- got\n%s\n--- want\n%s", path, web->body, want);
-}
-
 #define HEAD                                                                                       \
     "data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":5,"                    \
     "\"model\":\"a\\\"b\",\"choices\":["
@@ -52,21 +44,21 @@ static void chunks_have_exact_bytes(void **state)
 {
     struct web *web = *state;
 
-    expect(web, "/short",
-           CHUNK(ROLE) CHUNK("\"content\":\"潮 \\\"a\\\"\\n🌊\"") LAST("\"stop\"") DONE);
+    web_expect(web, "/short",
+               CHUNK(ROLE) CHUNK("\"content\":\"潮 \\\"a\\\"\\n🌊\"") LAST("\"stop\"") DONE);
     assert_true(web_has(web, "Content-Type: text/event-stream"));
     assert_true(web_has(web, "Cache-Control: no-cache, no-transform"));
-    expect(web, "/thinking",
-           CHUNK(ROLE) CHUNK("\"reasoning_content\":\"hm\"") CHUNK("\"content\":\"yes\"")
-               LAST("\"stop\"") DONE);
-    expect(web, "/empty", CHUNK(ROLE) LAST("\"stop\"") DONE);
+    web_expect(web, "/thinking",
+               CHUNK(ROLE) CHUNK("\"reasoning_content\":\"hm\"") CHUNK("\"content\":\"yes\"")
+                   LAST("\"stop\"") DONE);
+    web_expect(web, "/empty", CHUNK(ROLE) LAST("\"stop\"") DONE);
 }
 
 static void tool_calls_are_told_entry_by_entry(void **state)
 {
-    expect(*state, "/calling",
-           CHUNK(ROLE) CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c\"}]")
-               CHUNK("\"tool_calls\":[{\"index\":1}]") LAST("\"tool_calls\"") DONE);
+    web_expect(*state, "/calling",
+               CHUNK(ROLE) CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c\"}]")
+                   CHUNK("\"tool_calls\":[{\"index\":1}]") LAST("\"tool_calls\"") DONE);
 }
 
 static void usage_comes_last_and_without_a_choice(void **state)
@@ -90,8 +82,8 @@ static void failures_are_error_objects_without_a_marker(void **state)
 {
     struct web *web = *state;
 
-    expect(web, "/failing", CHUNK(ROLE) CHUNK("\"content\":\"part\"") ERROR);
-    expect(web, "/failing_at_once", ERROR);
+    web_expect(web, "/failing", CHUNK(ROLE) CHUNK("\"content\":\"part\"") ERROR);
+    web_expect(web, "/failing_at_once", ERROR);
 }
 
 /* Our word for it is none that these clients know. */

@@ -10,13 +10,6 @@ static int setup(void **state)
     return 0;
 }
 
-static void run(struct rig *rig, const char *body, const char *want)
-{
-    char whole[8192];
-    snprintf(whole, sizeof(whole), RIG_BEGIN "%s", body);
-    rig_expect(rig, whole, want);
-}
-
 static void run_in(struct rig *rig, const char *body, const char *part)
 {
     char whole[8192];
@@ -28,7 +21,8 @@ static void a_played_reply_is_stored(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = '潮水\\n', reasoning = 'hm'}) local w = r:wait() local x = row(2) "
         "return {r.message_id, r.user_message_id, w.content, w.reasoning, w.status, "
         "w.finish_reason, w.error == nil, r:state(), r:length(), r:text(), r:text('reasoning'), "
@@ -36,7 +30,8 @@ static void a_played_reply_is_stored(void **state)
         "[2,1,\"潮水\\n\",\"hm\",\"complete\",\"stop\",true,\"finished\",9,\"潮水\\n\",\"hm\","
         "\"complete\",\"潮水\\n\",\"hm\",\"stop\",true,0]");
     assert_int_equal(tt_running_replies_count(&rig->tide.chat), 0);
-    run(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}", "[true,true]");
+    rig_expect_begun(rig, "return {llm.find(1, 's') == nil, llm.find_message(1, 2) == nil}",
+                     "[true,true]");
 }
 
 /* What the client's leaving does, with and without a word about it. */
@@ -106,7 +101,8 @@ static void logs_are_gone_with_their_task(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local all = {} for i = 1, 5 do "
         "all[i] = begin({text = ('x'):rep(5000)}) all[i]:wait() "
         "all[i] = llm.restore({message_id = 1, user_id = 1, status = 'complete', content = 'a'}) "
@@ -120,7 +116,8 @@ static void running_replies_are_found_by_their_owner(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = 'abc', first_ms = 30}) "
         "local out = {llm.find(1, 's').message_id, llm.find_message(1, 2):state(), "
         "llm.find(2, 's') == nil, llm.find_message(2, 2) == nil, r:first(5), r:first(10000), "
@@ -137,7 +134,8 @@ static void turns_are_taken_in_order(void **state)
     for (int i = 0; i < 4; i++)
         rig_start(rig);
     RIG_WAIT(rig, rig->tide.runtime.task_count == 0);
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local s = '' for _, x in ipairs(db.query('SELECT role, status FROM chat_messages "
         "ORDER BY id')) do s = s .. x.role:sub(1, 1) .. x.status:sub(1, 1) end return s",
         "\"ucacucacucacucac\"");
@@ -147,34 +145,39 @@ static void a_stop_keeps_the_partial_text(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
         "local _, id = llm.stop(1, 's') local w = r:wait() local x = row(2) "
         "return {id, w.status, w.finish_reason, #w.content > 0 and #w.content < 1000, "
         "x.content == w.content, x.status, x.error_code == nil}",
         "[2,\"stopped\",\"stopped\",true,true,\"stopped\",true]");
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
         "r:stop() return r:wait().status",
         "\"stopped\"");
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}) r:first(1000) "
         "llm.stop(1, 's', 'shutting_down') local w = r:wait() return {w.status, w.error.code}",
         "[\"interrupted\",\"shutting_down\"]");
-    run(rig, "return {llm.stop(1, 'none')}", "[false]");
+    rig_expect_begun(rig, "return {llm.stop(1, 'none')}", "[false]");
 }
 
 static void failures_are_stored_with_their_code(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = 'part', error = 'upstream_failed'}) local w = r:wait() "
         "local x = row(2) return {w.status, w.error.code, w.content, x.status, x.error_code, "
         "x.content}",
         "[\"error\",\"upstream_failed\",\"part\",\"error\",\"upstream_failed\",\"part\"]");
     /* Not even asked: the address is not allowed. */
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local p = {name = 'p', framing = 'sse', stream = {content = 'a'}, whole = {content = "
         "'a'}} "
         "local r = begin(nil, {provider = p, url = 'http://127.0.0.1:1/x', "
@@ -236,7 +239,7 @@ static void mistakes_in_the_description_end_the_row(void **state)
         if (!strstr(rig->result, cases[i].error))
             fail_msg("%s: %s", cases[i].more, rig->result);
     }
-    run(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
+    rig_expect_begun(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
     run_in(rig, "return llm.start({user_id = 1})", "needs user_id, session_id");
     run_in(rig, "local t = llm.enter(1, 's') t:leave() return begin({text = 'a'}, {turn = t})",
            "'turn' is left already");
@@ -246,7 +249,8 @@ static void a_deleted_session_ends_the_reply(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = ('x'):rep(100), piece = 10, pace_ms = 5}) r:first(1000) "
         "db.write({{'DELETE FROM chat_sessions'}}) local w = r:wait() "
         "return {w.status, w.error.code, w.error.status}",
@@ -257,7 +261,8 @@ static void texts_are_checkpointed_each_second(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local r = begin({text = ('潮'):rep(400), piece = 10, pace_ms = 50}) time.sleep(1400) "
         "local a = db.one('SELECT COUNT(*) AS n, SUM(LENGTH(bytes)) AS size, MIN(position) AS at "
         "FROM reply_chunks') local before = row(2) local w = r:wait() local after = row(2) "
@@ -271,7 +276,8 @@ static void failed_checkpoints_are_made_good(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "db.write({{[[CREATE TRIGGER no BEFORE INSERT ON reply_chunks WHEN new.position = 0 "
         "AND (SELECT COUNT(*) FROM users) < 2 BEGIN SELECT RAISE(ABORT, 'no'); END]]}}) "
         "local r = begin({text = ('x'):rep(60000), piece = 10, pace_ms = 50}) time.sleep(1300) "
@@ -296,8 +302,8 @@ static void a_busy_database_is_asked_again(void **state)
     rig_free(rig);
     *state = rig = rig_new();
     rig_open_db(rig, &settings);
-    run(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
-    run(rig, "local r = begin({text = 'b', first_ms = 50}) return r.message_id", "4");
+    rig_expect_begun(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
+    rig_expect_begun(rig, "local r = begin({text = 'b', first_ms = 50}) return r.message_id", "4");
     rig_load_body(rig,
                   "local slow = [[UPDATE users SET email = (WITH RECURSIVE c(x) AS (SELECT 1 UNION "
                   "ALL SELECT x + 1 FROM c WHERE x < 1000000) SELECT MAX(x) FROM c)]] "
@@ -307,7 +313,7 @@ static void a_busy_database_is_asked_again(void **state)
     rig_start(rig);
     RIG_WAIT(rig,
              rig->tide.runtime.task_count == 0 && tt_running_replies_count(&rig->tide.chat) == 0);
-    run(rig, "return row(4).status", "\"complete\"");
+    rig_expect_begun(rig, "return row(4).status", "\"complete\"");
 }
 
 static void no_memory_for_logs_is_busy(void **state)
@@ -315,13 +321,14 @@ static void no_memory_for_logs_is_busy(void **state)
     struct rig *rig = *state;
 
     tt_reply_set_memory_max(1);
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local keep = begin({text = 'abc', first_ms = 1}) if keep then keep:first(1000) end "
         "local r, e = begin({text = 'a'}) time.sleep(30) local x = row(4) or row(2) "
         "return {e.code, x.status, x.error_code}",
         "[\"busy\",\"error\",\"busy\"]");
     tt_reply_set_memory_max(1u << 30);
-    run(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
+    rig_expect_begun(rig, "return begin({text = 'a'}):wait().status", "\"complete\"");
 }
 
 static void replies_go_on_without_their_task(void **state)
@@ -334,7 +341,7 @@ static void replies_go_on_without_their_task(void **state)
     rig_ticks(rig, 3);
     tt_task_cancel(rig->task);
     RIG_WAIT(rig, tt_running_replies_count(&rig->tide.chat) == 0);
-    run(rig, "return row(2).content", "\"abcdef\"");
+    rig_expect_begun(rig, "return row(2).content", "\"abcdef\"");
 }
 
 /* Shutdown by force, with replies in all states; nothing may be touched or lost in memory. */
@@ -362,9 +369,9 @@ static void garbage_in_the_other_calls(void **state)
     run_in(rig, "local r = begin({text = 'a'}) r.wait(5)", "bad argument");
     run_in(rig, "local r = begin({text = 'a'}) r:first()", "bad argument");
     run_in(rig, "local r = begin({text = 'a'}) r:first(-1)", "not negative");
-    run(rig, "local r = begin({text = 'a'}) return r.no_such == nil", "true");
-    run(rig, "return select(2, llm.check_url('ftp://x')).code", "\"invalid_url\"");
-    run(rig, "return llm.check_url('https://example.org/v1')", "true");
+    rig_expect_begun(rig, "local r = begin({text = 'a'}) return r.no_such == nil", "true");
+    rig_expect_begun(rig, "return select(2, llm.check_url('ftp://x')).code", "\"invalid_url\"");
+    rig_expect_begun(rig, "return llm.check_url('https://example.org/v1')", "true");
     /* What it was given is let go of: the generation ends with the rig, which the rig checks. */
     run_in(rig, "llm.ask({play = {text = 'x'}, on_finish = function() end, on_delta = 'x'})",
            "on_delta");
@@ -381,7 +388,8 @@ static void a_filter_stands_before_the_log(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local seen, held = {}, '' local r = begin({text = '潮汐潮汐', reasoning = 'why', piece = "
         "1,"
         " pace_ms = 1}, {on_delta = function(text, kind, final) "
@@ -400,7 +408,8 @@ static void what_is_held_back_belongs_to_a_stopped_reply(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "local held = '' local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 5}, "
         "{on_delta = function(text, _, final) held = held .. text return final and held or '' "
         "end}) r:first(10000) local running = r:state() r:stop() local w = r:wait() "
@@ -438,10 +447,10 @@ static void a_failing_filter_ends_the_reply(void **state)
                  cases[i].fails);
         snprintf(want, sizeof(want), "[\"error\",\"%s\",\"error\",\"%s\",\"a\"]", cases[i].code,
                  cases[i].code);
-        run(rig, body, want);
+        rig_expect_begun(rig, body, want);
     }
     run_in(rig, "return begin({text = 'a'}, {on_delta = 5})", "'on_delta' is a number");
-    run(rig, "return begin({text = 'ab'}):wait().content", "\"ab\"");
+    rig_expect_begun(rig, "return begin({text = 'ab'}):wait().content", "\"ab\"");
 }
 
 #define PRODUCTION_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)

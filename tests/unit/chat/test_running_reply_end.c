@@ -9,19 +9,13 @@ static int setup(void **state)
     return 0;
 }
 
-static void run(struct rig *rig, const char *body, const char *want)
-{
-    char whole[8192];
-    snprintf(whole, sizeof(whole), RIG_BEGIN "%s", body);
-    rig_expect(rig, whole, want);
-}
-
 /* Sums stop at 2^53, and a row that is over it already stays as it is. */
 static void sums_of_tokens_stay_integers(void **state)
 {
     struct rig *rig = *state;
 
-    run(rig,
+    rig_expect_begun(
+        rig,
         "begin({text = 'a'}):wait() "
         "local function add(entry) entry.user_id = 1 entry.model_name = 'm' "
         "assert(db.write({llm.usage_statement(entry)})) "
@@ -62,7 +56,7 @@ static void an_end_that_can_never_be_stored_ends(void **state)
                  "local null = json.null return {w.status, w.content, w.error and w.error.code or "
                  "null, x.status, x.content, x.error_code or null, n}",
                  cases[i].trigger);
-        run(rig, body, cases[i].want);
+        rig_expect_begun(rig, body, cases[i].want);
         rig_ticks(rig, 2);
         assert_int_equal(tt_running_replies_count(&rig->tide.chat), 0);
         assert_true(tt_list_empty(&rig->tide.chat.running)); /* none is kept to be tried later */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
+#include "db/migrate.h"
 #include "db/sqlite_internal.h"
 #include "unit_test.h"
 
@@ -131,6 +132,25 @@ static inline void fixture_free(struct fixture *f)
     tt_loop_free(f->loop);
     remove_folder(f);
     free(f);
+}
+
+static inline int fixture_teardown(void **state)
+{
+    fixture_free(*state);
+    return 0;
+}
+
+/* To the newest version (down_to < 0), or back to an older one. */
+static inline void fixture_migrate(struct fixture *f, int down_to)
+{
+    static const char folder[] = TT_TEST_DATA "/../../migrations";
+    struct tt_migrate_report report = {0};
+    struct tt_err err = {0};
+    int status = down_to < 0 ? tt_db_migrate(f->url, folder, false, &report, &err)
+                             : tt_db_migrate_down(f->url, folder, down_to, &report, &err);
+    if (status != 0)
+        fail_msg("%s", err.message);
+    tt_buf_free(&report.text);
 }
 
 /* ---- jobs ---- */

@@ -33,10 +33,7 @@ static void put(const struct fixture *f, const char *end, const char *text)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s%s", f->path, end);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    write_text_file(path, text);
 }
 
 static int64_t size_of(const char *path)

@@ -18,12 +18,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 static int64_t count(struct fixture *f, const char *table)
 {
     char sql[64];
@@ -259,41 +253,37 @@ static void test_one_bad_job_in_a_batch(void **state)
     assert_int_equal(stats.failed_jobs, 2);
 }
 
-static void test_deferred_key_takes_nobody_along(void **state)
+/* A job that fails between two that do not. */
+static void takes_nobody_along(struct fixture *f, const char *sql, const char *code,
+                               struct result *bad)
 {
-    struct fixture *f = *state;
-    struct result first, good, bad, last;
+    struct result first, good, last;
     sqlite3 *gate = gate_close(f, &first);
     submit(f, job_of("INSERT INTO users (name) VALUES ('a')", NULL, NULL), &good);
-    submit(f, job_of("INSERT INTO late VALUES (99)", NULL, NULL), &bad);
+    submit(f, job_of(sql, NULL, NULL), bad);
     submit(f, job_of("INSERT INTO users (name) VALUES ('b')", NULL, NULL), &last);
     gate_open(gate);
     await(f, &good);
-    await(f, &bad);
+    await(f, bad);
     await(f, &last);
     assert_int_equal(good.error.status, 0);
-    assert_code(&bad, "foreign_key", 409);
+    assert_code(bad, code, 409);
     assert_int_equal(last.error.status, 0);
     assert_int_equal(count(f, "users"), 2);
 }
 
+static void test_deferred_key_takes_nobody_along(void **state)
+{
+    struct result bad;
+    takes_nobody_along(*state, "INSERT INTO late VALUES (99)", "foreign_key", &bad);
+}
+
 static void test_or_rollback_takes_nobody_along(void **state)
 {
-    struct fixture *f = *state;
-    struct result first, good, bad, last;
-    sqlite3 *gate = gate_close(f, &first);
-    submit(f, job_of("INSERT INTO users (name) VALUES ('a')", NULL, NULL), &good);
-    submit(f, job_of("INSERT OR ROLLBACK INTO users (name) VALUES ('a')", NULL, NULL), &bad);
-    submit(f, job_of("INSERT INTO users (name) VALUES ('b')", NULL, NULL), &last);
-    gate_open(gate);
-    await(f, &good);
-    await(f, &bad);
-    await(f, &last);
-    assert_int_equal(good.error.status, 0);
-    assert_code(&bad, "duplicate", 409);
+    struct result bad;
+    takes_nobody_along(*state, "INSERT OR ROLLBACK INTO users (name) VALUES ('a')", "duplicate",
+                       &bad);
     assert_int_equal(bad.failed_statement, 0);
-    assert_int_equal(last.error.status, 0);
-    assert_int_equal(count(f, "users"), 2);
 }
 
 static void test_queue_full_is_busy(void **state)
@@ -351,20 +341,23 @@ static void test_close_commits_the_queue(void **state)
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_commits_with_outcomes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ids_of_earlier_statements, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ids_that_are_not_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_error_codes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_expect, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_foreign_insert_id, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_values, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_one_bad_job_in_a_batch, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_deferred_key_takes_nobody_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_or_rollback_takes_nobody_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_queue_full_is_busy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_locked_by_another_process_is_busy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_close_commits_the_queue, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_commits_with_outcomes, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ids_of_earlier_statements, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ids_that_are_not_there, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_error_codes, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_expect, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_no_foreign_insert_id, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_values, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_one_bad_job_in_a_batch, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_deferred_key_takes_nobody_along, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_or_rollback_takes_nobody_along, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_queue_full_is_busy, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_locked_by_another_process_is_busy, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_close_commits_the_queue, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,27 +1,9 @@
 /* The migration that makes the table of messages anew, on a database with messages in it: nothing
  * is lost, no id is given out again, and the conditions still hold. */
-#include "db/migrate.h"
 #include "db/sqlite_fts5.h"
 #include "support.h"
 
-#define MIGRATIONS TT_TEST_DATA "/../../migrations"
-#define BEFORE     9
-
-static void must(int status, const struct tt_err *err)
-{
-    if (status != 0)
-        fail_msg("%s", err->message);
-}
-
-static void move(struct fixture *f, int down_to)
-{
-    struct tt_migrate_report report = {0};
-    struct tt_err err = {0};
-    must(down_to < 0 ? tt_db_migrate(f->url, MIGRATIONS, false, &report, &err)
-                     : tt_db_migrate_down(f->url, MIGRATIONS, down_to, &report, &err),
-         &err);
-    tt_buf_free(&report.text);
-}
+#define BEFORE 9
 
 static int exec(struct fixture *f, const char *sql)
 {
@@ -71,18 +53,18 @@ static void keeps_everything_in_both_directions(void **state)
     (void)state;
 
     tt_fts5_setup();
-    move(f, -1);
-    move(f, BEFORE);
+    fixture_migrate(f, -1);
+    fixture_migrate(f, BEFORE);
     fill(f);
     outside_text(f->path, ALL, before, sizeof(before));
-    move(f, -1);
+    fixture_migrate(f, -1);
     assert_same(f, before);
     assert_int_equal(exec(f, "INSERT INTO chat_messages (user_id, session_row, role, content,"
                              " created_at, updated_at) VALUES (1, 1, 'system', 'x', '', '')"),
                      SQLITE_OK);
     assert_int_equal(outside_int(f->path, "SELECT max(id) FROM chat_messages"), 10);
     assert_int_equal(exec(f, "DELETE FROM chat_messages WHERE id = 10"), SQLITE_OK);
-    move(f, BEFORE);
+    fixture_migrate(f, BEFORE);
     assert_same(f, before);
     fixture_free(f);
 }
@@ -93,7 +75,7 @@ static void conditions_indexes_and_triggers_hold(void **state)
     (void)state;
 
     tt_fts5_setup();
-    move(f, -1);
+    fixture_migrate(f, -1);
     fill(f);
     assert_int_equal(exec(f, "UPDATE chat_messages SET status = 'done' WHERE id = 1"),
                      SQLITE_CONSTRAINT);

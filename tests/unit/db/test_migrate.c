@@ -17,10 +17,7 @@ static void put(struct folder *d, const char *name, const char *text)
 {
     char path[192];
     snprintf(path, sizeof(path), "%s/%s", d->migrations, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    write_text_file(path, text);
 }
 
 static void drop(struct folder *d, const char *name)

@@ -16,12 +16,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 /* What came of a read. */
 struct seen {
     void (*look)(struct tt_db_rows *rows); /* at the first row; may be NULL */
@@ -318,20 +312,85 @@ static void test_no_database(void **state)
     assert_int_equal(tt_db_copy(f->url, "oracle:x", &err), -1);
 }
 
+/* ---- the lock of a tick's reads ---- */
+
+/* Whether the log can be begun anew, which a lock that is held prevents. */
+static bool log_is_free(struct fixture *f)
+{
+    sqlite3 *handle = outside_open(f->path);
+    sqlite3_busy_timeout(handle, 0);
+    sqlite3_exec(handle, "SELECT * FROM t", NULL, NULL, NULL); /* else it knows of no log */
+    int rc = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_close(handle);
+    return rc == SQLITE_OK;
+}
+
+static int rows_read(struct fixture *f)
+{
+    struct seen seen = {0};
+    assert_int_equal(read_all(f, "SELECT id FROM t", &seen), 0);
+    return seen.rows;
+}
+
+struct tick {
+    struct tt_timer timer;
+    struct fixture *f;
+    bool done, free_after_a_read;
+    int seen[4];
+};
+
+static void read_in_tick(struct tt_timer *timer)
+{
+    struct tick *tick = TT_CONTAINER_OF(timer, struct tick, timer);
+    struct fixture *f = tick->f;
+
+    tick->seen[0] = rows_read(f);
+    tick->free_after_a_read = log_is_free(f);
+    tick->seen[1] = rows_read(f);
+    outside_exec(f->path, "INSERT INTO t (a) VALUES ('new')");
+    tick->seen[2] = rows_read(f);
+    outside_exec(f->path, "DELETE FROM t WHERE a = 'new'");
+    tick->seen[3] = rows_read(f);
+    tick->done = true;
+}
+
+/* The reads of a tick keep a lock, each sees what is committed by then; and the lock does not
+ * outlast the tick, nor a read outside of one. */
+static void test_lock_lasts_for_a_tick(void **state)
+{
+    static const int expected[] = {3, 3, 4, 3};
+    struct fixture *f = *state;
+    struct tick tick = {.f = f, .timer.on_due = read_in_tick};
+
+    outside_exec(f->path, "UPDATE t SET a = 'zwei' WHERE id = 2"); /* something in the log */
+    assert_int_equal(rows_read(f), 3);
+    assert_true(log_is_free(f));
+    outside_exec(f->path, "UPDATE t SET a = 'drei' WHERE id = 2");
+    tt_timer_start(f->loop, &tick.timer, 0);
+    while (!tick.done)
+        tt_loop_tick(f->loop, 10);
+    assert_false(tick.free_after_a_read);
+    assert_memory_equal(tick.seen, expected, sizeof(expected));
+    assert_true(log_is_free(f));
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_rows_and_types, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_on_a_loop_that_is_not_attached, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_step_budget, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_it_may_stop_early, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_it_may_be_left_by_longjmp, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_follows_the_schema, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_more_statements_than_the_cache, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_statements_that_look_alike, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_more_columns_than_usual, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_database, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows_and_types, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_on_a_loop_that_is_not_attached, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_step_budget, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_it_may_stop_early, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_it_may_be_left_by_longjmp, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_follows_the_schema, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_more_statements_than_the_cache, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_statements_that_look_alike, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_more_columns_than_usual, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_lock_lasts_for_a_tick, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_no_database, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

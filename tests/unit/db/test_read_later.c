@@ -29,12 +29,6 @@ static int setup_late(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    fixture_free(*state);
-    return 0;
-}
-
 struct arrival {
     int done;
     struct tt_db_rows *rows;
@@ -322,23 +316,26 @@ static void test_late_reads_can_be_waited_for(void **state)
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_rows, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_rows, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_time_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pass, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_close_database_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_free_aux_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_threads, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rows, setup_late, teardown),
-        cmocka_unit_test_setup_teardown(test_many_rows, setup_late, teardown),
-        cmocka_unit_test_setup_teardown(test_pass, setup_late, teardown),
-        cmocka_unit_test_setup_teardown(test_late_answers_come_in_any_order, setup_late, teardown),
-        cmocka_unit_test_setup_teardown(test_late_errors_come_late, setup_late, teardown),
-        cmocka_unit_test_setup_teardown(test_late_reads_can_be_cancelled, setup_late, teardown),
-        cmocka_unit_test_setup_teardown(test_late_reads_can_be_waited_for, setup_late, teardown),
+        cmocka_unit_test_setup_teardown(test_rows, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_many_rows, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_time_limit, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_pass, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_cancel, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_busy, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_close_database_first, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_free_aux_first, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_without_threads, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_rows, setup_late, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_many_rows, setup_late, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_pass, setup_late, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_late_answers_come_in_any_order, setup_late,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_late_errors_come_late, setup_late, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_late_reads_can_be_cancelled, setup_late,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_late_reads_can_be_waited_for, setup_late,
+                                        fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,22 +1,10 @@
 /* The migration that bounds what of a message can be found, on a database whose index holds whole
  * messages: what is taken out of an index must be what was put in, in both directions. */
-#include "db/migrate.h"
 #include "db/sqlite_fts5.h"
 #include "support.h"
 
-#define MIGRATIONS TT_TEST_DATA "/../../migrations"
-#define BEFORE     15
-
-static void move(struct fixture *f, int down_to)
-{
-    struct tt_migrate_report report = {0};
-    struct tt_err err = {0};
-    int status = down_to < 0 ? tt_db_migrate(f->url, MIGRATIONS, false, &report, &err)
-                             : tt_db_migrate_down(f->url, MIGRATIONS, down_to, &report, &err);
-    if (status != 0)
-        fail_msg("%s", err.message);
-    tt_buf_free(&report.text);
-}
+#define BEFORE 15
+#define WHOLE  20 /* where long messages are indexed in parts */
 
 static void index_queued(struct fixture *f)
 {
@@ -68,12 +56,13 @@ static void an_index_of_whole_messages_stays_sound(void **state)
     (void)state;
 
     tt_fts5_setup();
-    move(f, -1);
-    move(f, BEFORE);
+    fixture_migrate(f, -1);
+    fixture_migrate(f, BEFORE);
     fill(f);
     assert_found(f, "end", 4);
 
-    move(f, -1);
+    fixture_migrate(f, -1);
+    fixture_migrate(f, WHOLE - 1);
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM message_search_queue"), 4);
     assert_int_equal(
         outside_int(f->path, "SELECT max(size) FROM message_search_queue WHERE id <> 3"), 65536);
@@ -85,7 +74,7 @@ static void an_index_of_whole_messages_stays_sound(void **state)
     assert_sound(f);
     assert_found(f, "begin", 3);
 
-    move(f, BEFORE);
+    fixture_migrate(f, BEFORE);
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM message_search_queue"), 2);
     index_queued(f);
     outside_exec(f->path, "UPDATE chat_messages SET status = 'complete' WHERE id = 5");

@@ -1,22 +1,9 @@
 /* The migration that makes the table of sessions anew, on a database with rows in it: numbers fit
  * the rows, and the way back takes what deleted sessions left. */
-#include "db/migrate.h"
 #include "db/sqlite_fts5.h"
 #include "support.h"
 
-#define MIGRATIONS TT_TEST_DATA "/../../migrations"
-#define BEFORE     16
-
-static void move(struct fixture *f, int down_to)
-{
-    struct tt_migrate_report report = {0};
-    struct tt_err err = {0};
-    int status = down_to < 0 ? tt_db_migrate(f->url, MIGRATIONS, false, &report, &err)
-                             : tt_db_migrate_down(f->url, MIGRATIONS, down_to, &report, &err);
-    if (status != 0)
-        fail_msg("%s", err.message);
-    tt_buf_free(&report.text);
-}
+#define BEFORE 16
 
 static void assert_text(struct fixture *f, const char *sql, const char *expected)
 {
@@ -36,8 +23,8 @@ static void counts_and_goes_back(void **state)
     (void)state;
 
     tt_fts5_setup();
-    move(f, -1);
-    move(f, BEFORE);
+    fixture_migrate(f, -1);
+    fixture_migrate(f, BEFORE);
     outside_exec(
         f->path,
         "INSERT INTO users (id, username, password_hash, created_at, updated_at)"
@@ -52,7 +39,7 @@ static void counts_and_goes_back(void **state)
         "INSERT INTO uploaded_files (user_id, session_row, file_name, file_type, file_key,"
         " file_size, created_at, updated_at) VALUES (1, 1, 'f', '.txt', 'k1', 10, '', ''),"
         " (1, 1, 'f', '.txt', 'k2', 5, '', ''), (1, 2, 'f', '.txt', 'k3', 1, '', '')");
-    move(f, -1);
+    fixture_migrate(f, -1);
     assert_text(f, SESSIONS, "1a1Amp25xy|2b1Bm01xy|9c2Cm01xy");
     assert_text(f,
                 "SELECT group_concat(session_count || '/' || file_bytes) FROM"
@@ -63,13 +50,13 @@ static void counts_and_goes_back(void **state)
 
     outside_exec(f->path,
                  "UPDATE chat_sessions SET session_id = NULL, user_id = NULL WHERE id = 1");
-    move(f, BEFORE);
+    fixture_migrate(f, BEFORE);
     assert_text(f, SESSIONS, "2b1Bm01xy|9c2Cm01xy");
     assert_text(f, "SELECT group_concat(id) FROM chat_messages", "2");
     assert_text(f, "SELECT group_concat(file_key) FROM uploaded_files", "k3");
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 0);
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
-    move(f, -1);
+    fixture_migrate(f, -1);
     assert_text(f, SESSIONS, "2b1Bm01xy|9c2Cm01xy");
     fixture_free(f);
 }

@@ -16,6 +16,7 @@ static const char schema[] = "PRAGMA journal_mode=WAL;"
 
 static atomic_int write_fault, sync_fault; /* result codes; SQLITE_OK = works */
 static atomic_int allowed_writes;          /* before write_fault */
+static atomic_int log_writes;
 static int (*real_open)(sqlite3_vfs *, const char *, sqlite3_file *, int, int *);
 static const sqlite3_io_methods *real_methods;
 static sqlite3_io_methods faulty_methods[2]; /* the database has locks in its, the WAL has not */
@@ -23,6 +24,7 @@ static sqlite3_io_methods faulty_methods[2]; /* the database has locks in its, t
 static int faulty_write(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
 {
     int fault = write_fault;
+    log_writes += file->pMethods == &faulty_methods[0];
     if (fault && atomic_fetch_sub(&allowed_writes, 1) <= 0)
         return fault;
     return real_methods->xWrite(file, data, size, at);
@@ -114,7 +116,9 @@ static void test_full_database(void **state)
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM rows WHERE number = 1"), 0);
 }
 
-static void test_disk_fault(void **state, int code, bool at_sync, const char *expected, int status)
+/* Ten of `job` leave in more than `writes` writes, or is synced after them. */
+static void test_disk_fault(void **state, int code, bool at_sync, const char *job, int writes,
+                            const char *expected, int status)
 {
     struct fixture *f = *state;
     struct result first, r[10], after;
@@ -123,8 +127,8 @@ static void test_disk_fault(void **state, int code, bool at_sync, const char *ex
     assert_int_equal(first.error.status, 0);
     sqlite3 *gate = gate_close(f, &first);
     for (int i = 0; i < 10; i++)
-        submit(f, job_of(insert_small, NULL, NULL), &r[i]);
-    allowed_writes = 1;
+        submit(f, job_of(job, NULL, NULL), &r[i]);
+    allowed_writes = writes;
     *(at_sync ? &sync_fault : &write_fault) = code;
     gate_open(gate);
     for (int i = 0; i < 10; i++) {
@@ -141,17 +145,64 @@ static void test_disk_fault(void **state, int code, bool at_sync, const char *ex
 
 static void test_full_disk(void **state)
 {
-    test_disk_fault(state, SQLITE_FULL, false, "disk_full", 507);
+    test_disk_fault(state, SQLITE_FULL, false, insert_small, 0, "disk_full", 507);
+}
+
+static void test_full_disk_within_a_commit(void **state)
+{
+    test_disk_fault(state, SQLITE_FULL, false, insert_big, 5, "disk_full", 507);
 }
 
 static void test_write_error(void **state)
 {
-    test_disk_fault(state, SQLITE_IOERR_WRITE, false, "database_error", 500);
+    test_disk_fault(state, SQLITE_IOERR_WRITE, false, insert_small, 0, "database_error", 500);
 }
 
 static void test_sync_error(void **state)
 {
-    test_disk_fault(state, SQLITE_IOERR_FSYNC, true, "database_error", 500);
+    test_disk_fault(state, SQLITE_IOERR_FSYNC, true, insert_small, 0, "database_error", 500);
+}
+
+/* The frames of a commit leave together, and are there for others when it is told. */
+static void test_a_commit_is_one_write(void **state)
+{
+    struct fixture *f = *state;
+    struct result r;
+    open_faulty_db(f);
+    outside_exec(f->path, "CREATE INDEX rows_by_number ON rows (number)");
+    run(f, job_of(insert_small, NULL, NULL), &r);
+    log_writes = 0;
+    run(f, job_of(insert_small, insert_small, NULL), &r);
+    assert_int_equal(r.error.status, 0);
+    assert_int_equal(log_writes, 1);
+    run(f, job_of(insert_big, NULL, NULL), &r); /* in as few as SQLite's VFS can take */
+    assert_int_equal(r.error.status, 0);
+    assert_in_range(log_writes, 30, 50);
+    assert_int_equal(row_count(f), 4);
+}
+
+/* A statement that fails at its end, after it has changed more pages than are remembered in memory,
+ * is undone whole, and the other jobs of the batch stay. */
+static void test_large_statement_is_undone(void **state)
+{
+    struct fixture *f = *state;
+    struct result first, bad, good;
+    outside_exec(f->path, "WITH RECURSIVE t (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM t"
+                          " WHERE i < 2000) INSERT INTO rows (id, thread, number, text)"
+                          " SELECT i, 0, 0, randomblob(2000) FROM t;"
+                          "CREATE TRIGGER rows_end AFTER UPDATE ON rows WHEN old.id = 2000"
+                          " BEGIN SELECT RAISE(ABORT, 'the last one'); END");
+    open_db(f, NULL);
+    sqlite3 *gate = gate_close(f, &first);
+    submit(f, job_of("UPDATE rows SET thread = 7, number = 7", NULL, NULL), &bad);
+    submit(f, job_of(insert_small, NULL, NULL), &good);
+    gate_open(gate);
+    await(f, &bad);
+    await(f, &good);
+    assert_code(&bad, "constraint", 400);
+    assert_int_equal(good.error.status, 0);
+    assert_int_equal(row_count(f), 2001);
+    assert_int_equal(outside_int(f->path, "SELECT count(*) FROM rows WHERE number = 7"), 0);
 }
 
 static void test_endless_statement(void **state)
@@ -419,8 +470,11 @@ TEST_GROUP
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown), /* first: it forks */
         cmocka_unit_test_setup_teardown(test_full_database, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk_within_a_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_commit_is_one_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sync_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_statement_is_undone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_statement, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wal_is_cut, setup, teardown),

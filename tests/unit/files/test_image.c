@@ -62,7 +62,7 @@ static struct tt_file_job *start(struct machine *m, const char *key, size_t max)
 {
     m->done = false;
     struct tt_file_job *job =
-        tt_file_image_start(m->aux, m->loop, m->store, tt_str_from(key), max, on_done, m, NULL);
+        tt_file_image_start(m->aux, m->loop, 0, m->store, tt_str_from(key), max, on_done, m, NULL);
     assert_non_null(job);
     return job;
 }

@@ -2,7 +2,6 @@
  * done, a full disk is told as such. */
 #include "support.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>

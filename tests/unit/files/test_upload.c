@@ -62,7 +62,7 @@ static void on_committed(void *arg, const struct tt_err *err)
 static struct tt_upload *begin(struct test *test, uint64_t max)
 {
     const struct tt_upload_handler handler = {on_drained, on_committed, test};
-    return tt_upload_new(test->store, test->aux, test->loop, max, &handler);
+    return tt_upload_new(test->store, test->aux, test->loop, 0, max, &handler);
 }
 
 static void on_done(void *arg, struct tt_buf *data, const struct tt_err *err)
@@ -78,7 +78,7 @@ static void on_done(void *arg, struct tt_buf *data, const struct tt_err *err)
 
 static struct tt_file_job *start_text(struct test *test, struct tt_str key, struct tt_err *err)
 {
-    return tt_file_text_start(test->aux, test->loop, test->store, key, TT_STR(".txt"), NULL,
+    return tt_file_text_start(test->aux, test->loop, 0, test->store, key, TT_STR(".txt"), NULL,
                               on_done, test, err);
 }
 
@@ -373,18 +373,18 @@ static void reads_texts_and_removes(void **state)
     const struct tt_str all[] = {tt_str_from(keys[0]), TT_STR("../../etc/passwd"),
                                  tt_str_from(keys[1]), tt_str_from(keys[2])};
     const struct tt_extract_limits limits = {.pdftotext = "/nowhere"};
-    tt_file_text_start(test->aux, test->loop, test->store, all[0], TT_STR(".txt"), &limits, on_done,
-                       test, NULL);
+    tt_file_text_start(test->aux, test->loop, 0, test->store, all[0], TT_STR(".txt"), &limits,
+                       on_done, test, NULL);
     wait_answer(test);
     assert_text_equal(tt_buf_str(&test->data), TT_STR("中文"));
-    tt_file_text_start(test->aux, test->loop, test->store, all[3], TT_STR(".txt"), NULL, on_done,
+    tt_file_text_start(test->aux, test->loop, 0, test->store, all[3], TT_STR(".txt"), NULL, on_done,
                        test, NULL);
     wait_answer(test);
     assert_string_equal(test->err.code, "unsupported_encoding");
-    tt_file_image_start(test->aux, test->loop, test->store, all[3], 6, on_done, test, NULL);
+    tt_file_image_start(test->aux, test->loop, 0, test->store, all[3], 6, on_done, test, NULL);
     wait_answer(test);
     assert_string_equal(test->err.code, "file_too_large");
-    tt_file_text_start(test->aux, test->loop, test->store, all[1], TT_STR("pdf"), NULL, on_done,
+    tt_file_text_start(test->aux, test->loop, 0, test->store, all[1], TT_STR("pdf"), NULL, on_done,
                        test, NULL);
     wait_answer(test);
     assert_string_equal(test->err.code, "file_missing");
@@ -411,7 +411,7 @@ static void a_cancelled_job_is_silent(void **state)
     assert_int_equal(write(fd, "#!/bin/sh\nexec sleep 100\n", 25), 25);
     close(fd);
     const struct tt_extract_limits limits = {.pdftotext = program};
-    job = tt_file_text_start(test->aux, test->loop, test->store, tt_str_from(key), TT_STR("pdf"),
+    job = tt_file_text_start(test->aux, test->loop, 0, test->store, tt_str_from(key), TT_STR("pdf"),
                              &limits, on_done, test, NULL);
     for (int i = 0; i < 20; i++)
         tt_loop_tick(test->loop, 10);

@@ -121,6 +121,32 @@ static void test_slow_body(void **state)
     fx_close(&f);
 }
 
+/* The line before a chunk is longer than the library's buffer, which then waits in silence: long
+ * before any limit of time the client reads why. */
+static void test_a_chunk_line_without_end(void **state)
+{
+    struct fixture f;
+    struct tt_buf in = {0}, out = {0};
+    struct response r = {0};
+    (void)state;
+    open_fast(&f);
+    f.server->settings.idle_timeout_ms = NEVER_MS;
+    f.server->rate_window_ms = NEVER_MS;
+    int fd = fx_connect(&f);
+    tt_buf_append_z(&out, "POST /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n2;");
+    for (int i = 0; i < 40000; i++)
+        tt_buf_putc(&out, 'x');
+    fx_send_n(fd, out.data, out.len);
+    fx_until_closed(&f, fd, &in);
+    assert_true(fx_parse(&in, false, &r));
+    assert_int_equal(r.status, 400);
+    close(fd);
+    tt_buf_free(&in);
+    tt_buf_free(&out);
+    tt_buf_free(&r.body);
+    fx_close(&f);
+}
+
 /* Neither the work on an answer nor a stream without anything to say has a deadline. */
 static void test_waiting_has_none(void **state)
 {
@@ -176,6 +202,30 @@ static void test_stalled_readers(void **state)
     }
 }
 
+/* What many connections needed is not kept when they have left; of few it is. */
+static void test_memory_of_a_crowd(void **state)
+{
+    enum { FEW = 20, MANY = 520 };
+    struct fixture f;
+    int fds[MANY];
+    (void)state;
+    open_fast(&f);
+    for (int round = 0; round < 2; round++) {
+        int count = round == 0 ? FEW : MANY;
+        f.server->settings.idle_timeout_ms = f.server->settings.head_timeout_ms = NEVER_MS;
+        for (int i = 0; i < count; i++) {
+            fds[i] = fx_connect(&f);
+            FX_WAIT(&f, tt_http_server_connections(f.server) == i + 1);
+        }
+        f.server->settings.idle_timeout_ms = f.server->settings.head_timeout_ms = 50;
+        for (int i = 0; i < count; i++)
+            close(fds[i]);
+        FX_WAIT(&f, tt_http_server_connections(f.server) == 0 && f.server->sweep.due_ms == 0);
+        assert_int_equal(tt_list_empty(&f.server->pool), round == 1);
+    }
+    fx_close(&f);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
@@ -183,8 +233,10 @@ TEST_GROUP
         cmocka_unit_test(test_head_after_keep_alive),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_slow_body),
+        cmocka_unit_test(test_a_chunk_line_without_end),
         cmocka_unit_test(test_waiting_has_none),
         cmocka_unit_test(test_stalled_readers),
+        cmocka_unit_test(test_memory_of_a_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,15 @@
 /* The proof that the library is the one that this server was written for. The library's functions
  * are replaced by ones that behave, when a test says so, as another version might. */
 #include "http/http.h"
+#include "http/library_memory.h"
 #include "unit_test.h"
 
 #include <dlfcn.h>
 #include <microhttpd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct faults {
     ptrdiff_t head_shift;   /* the head ends elsewhere */
@@ -111,11 +114,29 @@ static void test_wrong(void **state)
     refused((struct faults){.first_header_only = true}, "must be answered with 200");
 }
 
+/* Only whole pages of the buffer go, and nothing beside it. */
+static void test_pages_given_back(void **state)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pool = aligned_alloc(page, 4 * page);
+    (void)state;
+    memset(pool, 'x', 4 * page);
+    tt_library_give_back(pool + 1, 3 * page); /* the second and third page are whole */
+    assert_int_equal(pool[page - 1], 'x');
+    assert_int_equal(pool[page], 0);
+    assert_int_equal(pool[3 * page - 1], 0);
+    assert_int_equal(pool[3 * page], 'x');
+    tt_library_give_back(pool + 3 * page + 1, page - 1);
+    assert_int_equal(pool[3 * page + 1], 'x');
+    free(pool);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_right),
         cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_pages_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

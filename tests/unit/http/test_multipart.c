@@ -162,32 +162,6 @@ static void bodies_at_every_cut(void **state)
     assert_true(blocks > 25);
 }
 
-/* Lines "input => result" through f; both sides with %XX as bytes. */
-static int for_each_line(const char *name, void (*f)(struct tt_str, struct tt_str, int))
-{
-    struct cases cases;
-    struct tt_str line;
-    int count = 0;
-    cases_open(&cases, name);
-    while (cases_line(&cases, &line)) {
-        if (line.len == 0)
-            continue;
-        const char *arrow = memmem(line.data, line.len, " => ", 4);
-        assert_non_null(arrow);
-        struct tt_buf text = cases_bytes(tt_str_of(line.data, (size_t)(arrow - line.data)));
-        struct tt_buf want =
-            cases_bytes(tt_str_of(arrow + 4, (size_t)(line.data + line.len - arrow - 4)));
-        struct tt_str exact = cases_exact(tt_buf_str(&text));
-        f(exact, tt_buf_str(&want), cases.line);
-        free((char *)exact.data);
-        tt_buf_free(&text);
-        tt_buf_free(&want);
-        count++;
-    }
-    cases_close(&cases);
-    return count;
-}
-
 static void check_disposition(struct tt_str value, struct tt_str want, int line)
 {
     struct tt_multipart_head head = {0};
@@ -217,7 +191,7 @@ static void check_disposition(struct tt_str value, struct tt_str want, int line)
 static void reads_dispositions(void **state)
 {
     (void)state;
-    assert_true(for_each_line("multipart/dispositions.txt", check_disposition) > 70);
+    assert_true(cases_each("multipart/dispositions.txt", check_disposition) > 70);
 }
 
 static void check_boundary(struct tt_str type, struct tt_str want, int line)
@@ -233,7 +207,7 @@ static void check_boundary(struct tt_str type, struct tt_str want, int line)
 static void reads_boundaries(void **state)
 {
     (void)state;
-    assert_true(for_each_line("multipart/boundaries.txt", check_boundary) > 20);
+    assert_true(cases_each("multipart/boundaries.txt", check_boundary) > 20);
     struct tt_err err = {0};
     const struct tt_multipart_handler handler = {on_begin, on_data, on_end, NULL};
     assert_null(tt_multipart_new((struct tt_str){0}, NULL, &handler, &err));

@@ -16,6 +16,7 @@ struct test_job {
     struct tt_aux *aux;
     sem_t *gate; /* run waits for it */
     sem_t *begun;
+    bool first;
     int runs, dones, drops;
     int more; /* times that it submits itself from done */
     bool saw_cancel, cancelled_in_done;
@@ -216,6 +217,151 @@ static void test_free_ends_what_runs_and_drops_the_rest(void **state)
     sem_destroy(&begun);
 }
 
+/* ---- users take turns ---- */
+
+static char order[64];
+
+static void run_in_order(struct tt_aux_job *job)
+{
+    struct test_job *self = TT_CONTAINER_OF(job, struct test_job, job);
+    size_t n = strlen(order); /* one thread: no two at once */
+    order[n] = self->first ? 'f' : (char)('0' + job->owner);
+    order[n + 1] = 0;
+    self->runs++;
+}
+
+static void test_owners_take_turns(void **state)
+{
+    struct tt_aux *aux = tt_aux_new("aux", 1, 20, NULL);
+    struct test_job stopper = job_of(aux), jobs[9];
+    static const uint64_t owners[9] = {1, 1, 1, 1, 1, 2, 2, 3, 4};
+    sem_t gate, begun;
+    sem_init(&gate, 0, 0);
+    sem_init(&begun, 0, 0);
+    stopper.gate = &gate;
+    stopper.begun = &begun;
+    tt_aux_submit(aux, *state, &stopper.job, NULL);
+    sem_wait(&begun);
+    order[0] = 0;
+    for (size_t i = 0; i < 9; i++) {
+        jobs[i] = job_of(aux);
+        jobs[i].job.run = run_in_order;
+        jobs[i].job.owner = owners[i];
+        jobs[i].job.first = jobs[i].first = owners[i] == 4;
+        assert_int_equal(tt_aux_submit(aux, *state, &jobs[i].job, NULL), 0);
+    }
+    sem_post(&gate);
+    for (size_t i = 0; i < 9; i++)
+        turn_until(*state, &jobs[i].dones, 1);
+    assert_string_equal(order, "f12312111");
+    turn_until(*state, &stopper.dones, 1);
+    tt_aux_free(aux);
+    sem_destroy(&gate);
+    sem_destroy(&begun);
+}
+
+/* Slow work of one leaves threads and room for others; those who go first find room in a full
+ * queue. */
+static void test_one_owner_has_a_part(void **state)
+{
+    enum { QUEUE = 8 };
+    struct tt_aux *aux = tt_aux_new("aux", 4, QUEUE, NULL);
+    struct test_job slow[2 + QUEUE / 2 + 1], other = job_of(aux), known = job_of(aux);
+    struct test_job rest[QUEUE];
+    sem_t gate, begun;
+    sem_init(&gate, 0, 0);
+    sem_init(&begun, 0, 0);
+    for (size_t i = 0; i < TT_COUNT(slow); i++) {
+        slow[i] = job_of(aux);
+        slow[i].gate = &gate;
+        slow[i].begun = &begun;
+        slow[i].job.owner = 1;
+        bool fits = i + 1 < TT_COUNT(slow);
+        assert_int_equal(tt_aux_submit(aux, *state, &slow[i].job, NULL), fits ? 0 : -1);
+        if (i < 2)
+            sem_wait(&begun); /* they run; the others wait, though two threads are free */
+    }
+    other.job.owner = 2;
+    assert_int_equal(tt_aux_submit(aux, *state, &other.job, NULL), 0);
+    turn_until(*state, &other.dones, 1);
+    assert_int_equal(tt_aux_waiting(aux), QUEUE / 2);
+    for (size_t i = 0; i < TT_COUNT(rest); i++) {
+        rest[i] = job_of(aux);
+        rest[i].gate = &gate;
+        rest[i].job.owner = 3;
+        bool fits = i < 4 + QUEUE - 2 - QUEUE / 2;
+        rest[i].begun = &begun;
+        assert_int_equal(tt_aux_submit(aux, *state, &rest[i].job, NULL), fits ? 0 : -1);
+        if (i < 2)
+            sem_wait(&begun);
+    }
+    known.job.owner = 4;
+    known.gate = &gate;
+    assert_int_equal(tt_aux_submit(aux, *state, &known.job, NULL), -1);
+    known.job.first = true;
+    assert_int_equal(tt_aux_submit(aux, *state, &known.job, NULL), 0);
+    for (int i = 0; i < 20; i++)
+        sem_post(&gate);
+    turn_until(*state, &known.dones, 1);
+    turn_until(*state, &slow[TT_COUNT(slow) - 2].dones, 1);
+    turn_until(*state, &rest[5].dones, 1);
+    tt_aux_free(aux);
+    tt_loop_tick(*state, 0);
+    sem_destroy(&gate);
+    sem_destroy(&begun);
+}
+
+static void run_until_cancelled(struct tt_aux_job *job)
+{
+    struct test_job *self = TT_CONTAINER_OF(job, struct test_job, job);
+    sem_post(self->begun);
+    while (!tt_aux_cancelled(job))
+        usleep(1000);
+    self->runs++;
+}
+
+static void test_the_end_cancels_what_runs(void **state)
+{
+    struct tt_aux *aux = tt_aux_new("aux", 1, 8, NULL);
+    struct test_job job = job_of(aux);
+    sem_t begun;
+    sem_init(&begun, 0, 0);
+    job.begun = &begun;
+    job.job.run = run_until_cancelled;
+    tt_aux_submit(aux, *state, &job.job, NULL);
+    sem_wait(&begun);
+    tt_aux_free(aux);
+    assert_int_equal(job.runs, 1);
+    tt_loop_tick(*state, 0);
+    sem_destroy(&begun);
+}
+
+/* A lookup that a silent name server holds up does not hold up the end. */
+static void test_the_end_does_not_wait_for_ever(void **state)
+{
+    static struct test_job blocked, waiting; /* the thread still has it afterwards */
+    static sem_t gate, begun;
+    struct tt_aux *aux = tt_aux_new("aux", 1, 8, NULL);
+    sem_init(&gate, 0, 0);
+    sem_init(&begun, 0, 0);
+    blocked = job_of(aux);
+    waiting = job_of(aux);
+    blocked.job.done = waiting.job.done = NULL;
+    blocked.gate = &gate;
+    blocked.begun = &begun;
+    tt_aux_submit(aux, *state, &blocked.job, NULL);
+    tt_aux_submit(aux, *state, &waiting.job, NULL);
+    sem_wait(&begun);
+    tt_aux_free_within(aux, 10);
+    assert_int_equal(blocked.runs, 0);
+    assert_int_equal(waiting.drops, 1);
+    sem_post(&gate);
+    while (__atomic_load_n(&blocked.runs, __ATOMIC_ACQUIRE) == 0)
+        usleep(1000);
+    struct tt_aux *idle = tt_aux_new("aux", 2, 8, NULL);
+    tt_aux_free_within(idle, 10000);
+}
+
 struct own_job {
     struct tt_aux_job job;
     sem_t *begun;
@@ -330,6 +476,10 @@ TEST_GROUP
         LOOP_TEST(test_free_ends_what_runs_and_drops_the_rest),
         LOOP_TEST(test_job_without_done_is_its_own),
         LOOP_TEST(test_bad_settings),
+        LOOP_TEST(test_owners_take_turns),
+        LOOP_TEST(test_one_owner_has_a_part),
+        LOOP_TEST(test_the_end_cancels_what_runs),
+        LOOP_TEST(test_the_end_does_not_wait_for_ever),
         LOOP_TEST(test_many_jobs_from_many_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

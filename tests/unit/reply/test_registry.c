@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define S TT_STR("session_1")
 
@@ -17,7 +16,7 @@ static int set_up(void **state)
 {
     (void)state;
     loop = tt_loop_new(NULL);
-    registry = tt_registry_new(4);
+    registry = tt_registry_new(4, 0);
     return 0;
 }
 
@@ -398,6 +397,53 @@ static void on_many_threads(void **state)
     assert_int_equal(atomic_load(&done_turns), WORKERS * TURNS * 3);
 }
 
+/* ---- how many of one user run ---- */
+
+static struct tt_err entered;
+
+static int enter_as(struct tt_turn *turn, int64_t user_id, const char *session_id)
+{
+    *turn = (struct tt_turn){.on_admitted = on_worker_admitted};
+    return tt_turn_enter(registry, loop, turn, user_id, tt_str_from(session_id), &entered);
+}
+
+static void refused_as(int64_t user_id, const char *session_id)
+{
+    struct tt_turn turn;
+    assert_int_equal(enter_as(&turn, user_id, session_id), -1);
+    assert_int_equal(entered.status, 429);
+    assert_string_equal(entered.code, "too_many_replies");
+}
+
+static void so_many_of_one_user(void **state)
+{
+    struct tt_turn a, b, c, other;
+    (void)state;
+    tt_registry_free(registry);
+    registry = tt_registry_new(4, 2);
+    assert_int_equal(enter_as(&a, 1, "a"), 0);
+    assert_int_equal(tt_registry_count_in(registry, 1, &entered), 0); /* it needs no turn */
+    refused_as(1, "b");
+    assert_int_equal(tt_registry_count_in(registry, 1, &entered), -1);
+    assert_int_equal(enter_as(&b, 1, "a"), 0); /* waits for one that is counted */
+    assert_int_equal(enter_as(&other, 2, "a"), 0);
+
+    tt_turn_leave(&a); /* the waiting one takes its place */
+    refused_as(1, "b");
+    tt_registry_uncount(registry, 1);
+    assert_int_equal(enter_as(&c, 1, "c"), 0);
+    refused_as(1, "b");
+    tt_turn_leave(&c);
+    tt_registry_end_session(registry, 1, TT_STR("a"), NULL, NULL); /* called, but not told yet */
+    assert_int_equal(enter_as(&a, 1, "b"), 0);
+    assert_int_equal(enter_as(&c, 1, "c"), 0);
+    refused_as(1, "d");
+    tt_turn_leave(&a);
+    tt_turn_leave(&b);
+    tt_turn_leave(&c);
+    tt_turn_leave(&other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP
@@ -413,6 +459,7 @@ TEST_GROUP
         TEST(whether_there_was_something_to_end),
         TEST(stopping_all),
         TEST(on_many_threads),
+        TEST(so_many_of_one_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,39 +1,9 @@
 /* The log of a reply, through the reply: kinds, characters over chunk borders, limits. */
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "reply/reply.h"
-#include "unit_test.h"
+#include "reply/support.h"
 
 #include <stdlib.h>
-
-static struct tt_loop *loop;
-
-static int open_loop(void **state)
-{
-    (void)state;
-    loop = tt_loop_new(NULL);
-    return loop ? 0 : -1;
-}
-
-static int close_loop(void **state)
-{
-    (void)state;
-    tt_loop_tick(loop, 0); /* what was touched is held until the end of a turn */
-    tt_loop_free(loop);
-    return tt_reply_memory_used() == 0 && tt_reply_count() == 0 ? 0 : -1;
-}
-
-static struct tt_reply *reply_new(void)
-{
-    struct tt_reply *reply = tt_reply_new(loop, 7, 6, 5, NULL);
-    assert_non_null(reply);
-    return reply;
-}
-
-static void append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text)
-{
-    assert_int_equal(tt_reply_append(reply, kind, text, NULL), 0);
-}
 
 static void kinds_are_kept_apart(void **state)
 {

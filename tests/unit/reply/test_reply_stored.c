@@ -1,32 +1,14 @@
 /* Stored replies: the order of their kinds as runs, and logs that are made from rows again. */
 #include "base/mem.h"
 #include "reply/reply_stored.h"
-#include "unit_test.h"
+#include "reply/support.h"
 
 #include <string.h>
-
-static struct tt_loop *loop;
-
-static int open_loop(void **state)
-{
-    (void)state;
-    loop = tt_loop_new(NULL);
-    return loop ? 0 : -1;
-}
-
-static int close_loop(void **state)
-{
-    (void)state;
-    tt_loop_tick(loop, 0);
-    tt_loop_free(loop);
-    return tt_reply_memory_used() == 0 && tt_reply_count() == 0 ? 0 : -1;
-}
 
 /* A log from lines such as "c潮", "rhm", "t[1]\n": a kind and what is appended. */
 static struct tt_reply *log_of(const char *const *pieces)
 {
-    struct tt_reply *reply = tt_reply_new(loop, 7, 6, 5, NULL);
-    assert_non_null(reply);
+    struct tt_reply *reply = reply_new();
     for (; *pieces; pieces++) {
         enum tt_reply_kind kind = **pieces == 'c'   ? TT_REPLY_CONTENT
                                   : **pieces == 'r' ? TT_REPLY_REASONING

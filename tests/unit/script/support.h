@@ -50,10 +50,7 @@ static inline void rig_put(struct rig *rig, const char *name, const char *text)
         *slash = 0;
         mkdir(path, 0700);
     }
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    write_text_file(path, text);
 }
 
 static inline void rig_remove(struct rig *rig, const char *name)
@@ -105,7 +102,7 @@ static inline struct rig *rig_new(void)
     rig_put(rig, "style.yaml", "personas:\n  - name: First\n    content: You are first.\n");
     rig->loop = tt_loop_new(&err);
     assert_non_null(rig->loop);
-    rig->registry = tt_registry_new(4);
+    rig->registry = tt_registry_new(4, 0);
     rig->egress = tt_egress_new(NULL, 0, &err);
     memset(&rig->keys, 7, sizeof(rig->keys));
     snprintf(rig->keys.seal_id, sizeof(rig->keys.seal_id), "12345678");
@@ -116,6 +113,7 @@ static inline struct rig *rig_new(void)
     rig->tide.chat.registry = rig->registry;
     rig->tide.egress = rig->egress;
     rig->tide.keys = &rig->keys;
+    rig->tide.tokens = tt_token_memo_new();
     rig->tide.runtime.memory_max = 16u << 20;
     rig->tide.runtime.time_ms = 10000; /* sanitizers are slow; test_watchdog.c has its own */
     rig->serving.body_max = 4096;
@@ -194,6 +192,7 @@ static inline void rig_free(struct rig *rig)
     tt_loop_free(rig->loop);
     tt_resolver_free(rig->resolver);
     tt_shared_free(rig->tide.shared);
+    tt_token_memo_free(rig->tide.tokens);
     tt_registry_free(rig->registry);
     tt_egress_free(rig->egress);
     tt_buf_free(&rig->errors);
@@ -349,6 +348,14 @@ static inline void rig_expect(struct rig *rig, const char *body, const char *wan
     const char *got = rig_eval(rig, body);
     if (strcmp(got, want) != 0)
         fail_msg("%s\n  got  %s\n  want %s", body, got, want);
+}
+
+/* The same after RIG_BEGIN. */
+static inline void rig_expect_begun(struct rig *rig, const char *body, const char *want)
+{
+    char whole[8192];
+    snprintf(whole, sizeof(whole), RIG_BEGIN "%s", body);
+    rig_expect(rig, whole, want);
 }
 
 /* The result holds this text. */

@@ -1,6 +1,5 @@
 /* Where names, strings and comments of a Lua source end. */
 #include "base/buf.h"
-#include "base/mem.h"
 #include "script/lua_tokens.h"
 #include "unit_test.h"
 

@@ -203,3 +203,12 @@ static inline void web_expect_error(struct web *web, int status, const char *cod
     assert_int_equal(web_count(web, "Content-Type"), 1);
     assert_int_equal(web_count(web, "X-Request-Id"), 1);
 }
+
+/* The whole answer to a GET. */
+static inline void web_expect(struct web *web, const char *path, const char *want)
+{
+    web_get(web, path);
+    assert_int_equal(web->status, 200);
+    if (strcmp(web->body, want) != 0)
+        fail_msg("%s\n--- got\n%s\n--- want\n%s", path, web->body, want);
+}

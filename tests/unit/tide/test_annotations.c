@@ -205,10 +205,12 @@ static void check_phase(struct rig *rig, const char *name, const char *phase)
     char never_loading[400], only_loading[400];
     bool task = strcmp(phase, "task") == 0 || strcmp(phase, "wait") == 0;
 
+    /* An old name leads to the same function, whose errors have the new name. */
+    const char *shown = strcmp(name, "files.keep") == 0 ? "files.store" : name;
     snprintf(never_loading, sizeof(never_loading), "%s cannot be called while a module loads",
-             name);
+             shown);
     snprintf(only_loading, sizeof(only_loading), "%s can only be called while a module loads",
-             name);
+             shown);
     const char *told = call(rig, name, true);
     if (strstr(told, "while a module loads") ? !task || !strstr(told, never_loading) : task)
         fail_msg("%s (%s), while loading: %s", name, phase, told);

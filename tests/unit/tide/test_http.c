@@ -65,15 +65,10 @@ static bool serve_reset(struct fake_request *request)
     return false;
 }
 
-static bool serve_hang(struct fake_request *request)
-{
-    return fake_hang(request);
-}
-
 static const struct fake_route routes[] = {
     {"/echo", serve_echo}, {"/headers", serve_headers}, {"/redirect", serve_redirect},
     {"/much", serve_much}, {"/wide", serve_wide_head},  {"/reset", serve_reset},
-    {"/hang", serve_hang}, {"/later", serve_later},     {NULL, NULL},
+    {"/hang", fake_hang},  {"/later", serve_later},     {NULL, NULL},
 };
 
 static int setup(void **state)

@@ -52,11 +52,6 @@ static bool serve_ok_then_close(struct fake_request *request)
     return false;
 }
 
-static bool serve_hang(struct fake_request *request)
-{
-    return fake_hang(request);
-}
-
 static bool serve_hang_in_body(struct fake_request *request)
 {
     fake_puts(request->fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfirst");
@@ -127,7 +122,7 @@ static const struct fake_route routes[] = {
     {"/limited", serve_limited},
     {"/redirect", serve_redirect},
     {"/hang-body", serve_hang_in_body},
-    {"/hang", serve_hang},
+    {"/hang", fake_hang},
     {"/drip", serve_drip},
     {"/reset-body", serve_reset_in_body},
     {"/reset", serve_reset},

@@ -103,6 +103,14 @@ static inline bool fake_hang(struct fake_request *request)
     return false;
 }
 
+/* Answers with the status that the path "/s<status>" names. */
+static inline bool fake_status(struct fake_request *request)
+{
+    const char *path = strchr(request->head.data, ' ') + 1;
+    fake_answer(request->fd, atoi(path + 2), "text/html", TT_STR("SECRET"));
+    return true;
+}
+
 /* Reads a request. Leaves nothing for the next one: our client does not pipeline. */
 static inline bool fake_read(struct fake_request *request)
 {

@@ -12,8 +12,8 @@ static inline int spec_word(struct tt_delta_spec *spec, bool whole, struct tt_st
                             const char *value, struct tt_err *err)
 {
     static const char *const roles[TT_DELTA_ROLES] = {
-        "content", "reasoning", "finish", "input", "output",    "error", "error_type",
-        "ended",   "index",     "id",     "call",  "arguments", "extra"};
+        "content", "reasoning",  "finish", "input", "output", "input_else", "output_else", "image",
+        "error",   "error_type", "ended",  "index", "id",     "call",       "arguments",   "extra"};
     bool finish = tt_str_eq(name, TT_STR("finish_word"));
     if (tt_str_eq(name, TT_STR("extra_key"))) {
         tt_delta_spec_extra(spec, value);

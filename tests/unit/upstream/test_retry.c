@@ -4,13 +4,6 @@
 
 #define CANDIDATES 4
 
-static bool serve_status(struct fake_request *request)
-{
-    const char *path = strchr(request->head.data, ' ') + 1;
-    fake_answer(request->fd, atoi(path + 2), "text/html", TT_STR("SECRET"));
-    return true;
-}
-
 static bool serve_plain(struct fake_request *request)
 {
     fake_sse_head(request->fd);
@@ -31,11 +24,6 @@ static bool serve_limited(struct fake_request *request)
              atoi(path + 8));
     fake_puts(request->fd, head);
     return true;
-}
-
-static bool serve_hang(struct fake_request *request)
-{
-    return fake_hang(request);
 }
 
 static bool serve_reset(struct fake_request *request)
@@ -65,9 +53,9 @@ static bool serve_html(struct fake_request *request)
 }
 
 static const struct fake_route routes[ROUTES] = {
-    {"/plain", serve_plain}, {"/limited", serve_limited}, {"/hang", serve_hang},
+    {"/plain", serve_plain}, {"/limited", serve_limited}, {"/hang", fake_hang},
     {"/reset", serve_reset}, {"/cut", serve_cut},         {"/no-text", serve_no_text},
-    {"/html", serve_html},   {"/s", serve_status},        {NULL, NULL},
+    {"/html", serve_html},   {"/s", fake_status},         {NULL, NULL},
 };
 
 static struct tt_breakers *breakers;
@@ -98,7 +86,7 @@ struct plan {
 static struct tt_reply *ask(const struct plan *plan)
 {
     static const struct tt_str header[] = {TT_STR("Authorization: Bearer k")};
-    struct tt_retry_candidate candidates[CANDIDATES] = {{.key = 0}};
+    struct tt_retry_candidate candidates[CANDIDATES] = {{.body = NULL}};
     struct tt_buf bodies[CANDIDATES] = {{0}};
     char urls[CANDIDATES][128];
     struct tt_reply *reply = tt_reply_new(loop, 1, 1, 1, NULL);
@@ -113,20 +101,21 @@ static struct tt_reply *ask(const struct plan *plan)
         bool whole_url = plan->paths[i][0] == 'h';
         snprintf(urls[i], sizeof(urls[i]), whole_url ? "%.0d%s" : "http://127.0.0.1:%d%s",
                  whole_url ? 0 : fake.port, plan->paths[i]);
-        candidates[i].request = (struct tt_call_request){
-            .method = "POST",
+        candidates[i].template = tt_call_template_new(&(struct tt_call_template_spec){
             .url = urls[i],
             .headers = header,
             .header_count = 1,
-            .deadlines = {.total = plan->total_ms, .first_byte = plan->first_byte_ms}};
-        candidates[i].spec = spec;
+            .deadlines = {.total = plan->total_ms, .first_byte = plan->first_byte_ms},
+            .spec = spec,
+            .key = i + 1});
         tt_buf_append_z(&bodies[i], "{\"question\":1}");
         candidates[i].body = &bodies[i];
-        candidates[i].key = i + 1;
         whole.candidate_count = i + 1;
     }
     if (tt_retry_start(client, breakers, &whole, reply, &err) != 0)
         fail_msg("%s", err.message);
+    for (size_t i = 0; i < whole.candidate_count; i++)
+        tt_call_template_unref(candidates[i].template);
     return reply;
 }
 
@@ -350,12 +339,34 @@ static void calls_at_the_same_time_are_capped(void **state)
     expect(&hanging, "", 1, false);
 }
 
+static struct tt_call_template *template_of(const char *url, const struct tt_str *header)
+{
+    return tt_call_template_new(&(struct tt_call_template_spec){
+        .url = url, .headers = header, .header_count = header ? 1 : 0, .spec = spec});
+}
+
+static void a_bad_header_cannot_start(void **state)
+{
+    static const struct tt_str header = TT_STR("Content-Length: 5");
+    static const struct tt_retry_step step = {0, 0};
+    struct tt_retry_candidate candidate = {.template = template_of("http://127.0.0.1/", &header)};
+    struct tt_retry_plan plan = {
+        .candidates = &candidate, .candidate_count = 1, .steps = &step, .step_count = 1};
+    struct tt_reply *reply = tt_reply_new(loop, 1, 1, 1, NULL);
+    struct tt_err err = {0};
+    (void)state;
+    assert_int_equal(tt_retry_start(client, breakers, &plan, reply, &err), -1);
+    assert_string_equal(err.code, "invalid_header");
+    tt_call_template_unref(candidate.template);
+    tt_reply_unref(reply);
+}
+
 static void what_cannot_start(void **state)
 {
     static const struct tt_retry_step steps[] = {{0, 0}, {1, 0}};
     struct tt_retry_candidate candidates[] = {
-        {.request = {.method = "POST", .url = "http://10.0.0.1/"}, .spec = spec},
-        {.request = {.method = "POST", .url = "http://10.0.0.2/"}, .spec = spec},
+        {.template = template_of("http://10.0.0.1/", NULL)},
+        {.template = template_of("http://10.0.0.2/", NULL)},
     };
     struct tt_retry_plan plan = {
         .candidates = candidates, .candidate_count = 2, .steps = steps, .step_count = 2};
@@ -365,6 +376,8 @@ static void what_cannot_start(void **state)
     assert_int_equal(tt_retry_start(client, breakers, &plan, reply, &err), -1);
     assert_string_equal(err.code, "address_not_allowed");
     assert_int_equal(tt_reply_state(reply), TT_REPLY_WAITING);
+    for (size_t i = 0; i < TT_COUNT(candidates); i++)
+        tt_call_template_unref(candidates[i].template);
     tt_reply_unref(reply);
     expect(&(struct plan){.paths = {"http://10.0.0.1/", "/plain"},
                           .steps = {{0, 0}, {1, 0}},
@@ -389,6 +402,7 @@ TEST_GROUP
         BREAKER_TEST(refusals_and_stops_are_no_failures),
         BREAKER_TEST(calls_at_the_same_time_are_capped),
         BREAKER_TEST(what_cannot_start),
+        BREAKER_TEST(a_bad_header_cannot_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

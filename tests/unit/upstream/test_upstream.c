@@ -40,7 +40,7 @@ static const struct scenario {
      false, "complete", "", "whole", "r", "stop", 1, 2, false},
     {"/tools", 200, "application/json",
      "{\"choices\":[{\"message\":{\"content\":null},\"finish_reason\":\"tool_calls\"}]}", false,
-     "complete", "", "", "", "tool_calls", -1, -1, false},
+     "error", "upstream_empty", "", "", "", -1, -1, true},
     /* faults in an answer */
     {"/incomplete", 200, "text/event-stream", TEXT("half"), false, "error", "upstream_incomplete",
      "half", "", "", -1, -1, true},
@@ -59,8 +59,8 @@ static const struct scenario {
      "upstream_bad_response", "", "", "", -1, -1, true},
     {"/json-error", 200, "application/json", "{\"error\":{\"message\":\"SECRET\"}}", false, "error",
      "upstream_error", "", "", "", -1, -1, true},
-    {"/nothing", 200, "text/event-stream", "", false, "error", "upstream_incomplete", "", "", "",
-     -1, -1, true},
+    {"/nothing", 200, "text/event-stream", "", false, "error", "upstream_empty", "", "", "", -1, -1,
+     true},
     /* statuses: the body is never passed on */
     {"/s401", 401, "application/json", "{\"error\":\"SECRET\"}", false, "error",
      "upstream_unauthorized", "", "", "", -1, -1, false},

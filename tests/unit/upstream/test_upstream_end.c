@@ -1,11 +1,6 @@
 /* How a reply from an upstream ends early: limits, stopping, another try. */
 #include "upstream/upstream_fixture.h"
 
-static bool serve_hang(struct fake_request *request)
-{
-    return fake_hang(request);
-}
-
 static bool serve_hang_mid(struct fake_request *request)
 {
     fake_sse_head(request->fd);
@@ -66,13 +61,6 @@ static bool serve_comments(struct fake_request *request)
     return false;
 }
 
-static bool serve_status(struct fake_request *request)
-{
-    const char *path = strchr(request->head.data, ' ') + 1;
-    fake_answer(request->fd, atoi(path + 2), "text/html", TT_STR("SECRET"));
-    return true;
-}
-
 static bool serve_plain(struct fake_request *request)
 {
     fake_sse_head(request->fd);
@@ -90,7 +78,7 @@ static bool serve_cut(struct fake_request *request)
 
 static const struct fake_route routes[ROUTES] = {
     {"/hang-mid", serve_hang_mid},
-    {"/hang", serve_hang},
+    {"/hang", fake_hang},
     {"/open-after-done", serve_open_after_done},
     {"/endless", serve_endless},
     {"/big-line", serve_big_line},
@@ -98,7 +86,7 @@ static const struct fake_route routes[ROUTES] = {
     {"/plain", serve_plain},
     {"/cut", serve_cut},
     {"/comments", serve_comments},
-    {"/s", serve_status},
+    {"/s", fake_status},
     {NULL, NULL},
 };
 
@@ -249,11 +237,13 @@ static void on_text(void *arg)
     ((struct follower *)arg)->texts++;
 }
 
-static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, bool final, void *arg)
+static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
+                   const struct tt_told_error *told, bool final, void *arg)
 {
     struct follower *follower = arg;
     struct tt_call_request request = {.method = "POST"};
     char url[128];
+    (void)told;
     follower->ended++;
     follower->finals += final;
     snprintf(follower->code, sizeof(follower->code), "%s", outcome->error.code);
@@ -265,7 +255,7 @@ static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome, boo
     request.delay_ms = 5;
     follower->next = NULL;
     follower->refuse = false;
-    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower};
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false};
     assert_int_equal(tt_upstream_try(client, &request, spec, reply, &hooks, NULL), 0);
     return true;
 }
@@ -281,7 +271,7 @@ static void expect_follower(const struct follower *follower, const int want[4])
 
 static struct tt_reply *follow(struct follower *follower, const char *path)
 {
-    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower};
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false};
     return begin(path, (struct tt_deadlines){0}, &hooks);
 }
 
