@@ -104,6 +104,7 @@ end
 ---@return boolean
 local function fits_template(model, source)
   return not source.raw
+    and model.key ~= nil -- by which templates are kept
     and type(source.messages) == "userdata"
     and takes_kept(model.provider, model.provider.build)
     and not (source.tools or source.tool_choice)

@@ -210,8 +210,8 @@ describe('providers', () => {
           { role: 'tool', tool_call_id: 'none', content: 'x' },
           { role: 'user', content: 'hi' },
         ],
-        tools: [{ type: 'custom', custom: { name: 'x' } }],
-        tool_choice: { type: 'custom' },
+        tools: [{ type: 'odd', odd: { name: 'x' } }],
+        tool_choice: { type: 'odd' },
         stop: 5,
         response_format: 'json',
       });

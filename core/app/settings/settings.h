@@ -36,8 +36,9 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
  * setting keeps its default. Owns: the caller, tt_settings_free. */
 void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                          char **rest, struct tt_buf *diagnostics);
-/* Whether scripts, personas and migrations are there. Fails: says which is not, where was looked
- * and what to do. */
+/* Whether scripts, personas and migrations are there, if no setting says where: a start without its
+ * scripts can still have those of the database. Fails: says which is not, where was looked and what
+ * to do. */
 int tt_settings_check_files(const struct tt_settings *settings, struct tt_err *err);
 void tt_settings_free(struct tt_settings *settings);
 

@@ -171,12 +171,9 @@ int tt_settings_check_files(const struct tt_settings *settings, struct tt_err *e
     char places[2 * PATH_MAX_BYTES];
 
     for (size_t i = 0; i < TT_COUNT(files); i++) {
-        if (access(files[i].path, F_OK) == 0)
-            continue;
         const struct tt_conf_value *value = tt_conf_get(settings->conf, files[i].key);
-        if (strcmp(value->origin, "default") != 0)
-            return tt_err_set(err, 0, "invalid_setting", "%s: %s: %s: %s", value->origin,
-                              files[i].key, files[i].path, strerror(errno));
+        if (strcmp(value->origin, "default") != 0 || access(files[i].path, F_OK) == 0)
+            continue;
         tt_installed_places(places, sizeof(places));
         return tt_err_set(err, 0, "invalid_setting",
                           "%s is in neither of %s: start in the folder that has it, or set %s",
