@@ -1,13 +1,6 @@
 // The text of a reply that is being written. Frames are joined: whoever shows it hears of them once per frame of the
-// screen, however fast they come, and not in a frame that shows what somebody has just typed.
+// screen, however fast they come.
 import { batch, signal } from '@preact/signals';
-
-/** Frames in a row that the text waits for somebody who types. */
-const POSTPONED_MAX = 2;
-
-/** Whether the next frame is that of a key. */
-let typed = false;
-document.addEventListener('keydown', () => { typed = true; }, true);
 
 export class LiveReply {
   content = signal('');
@@ -51,15 +44,12 @@ export class LiveReply {
     this.#content += text;
   }
 
-  #schedule(postponed = 0) {
+  #schedule() {
     if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      const waits = typed && postponed < POSTPONED_MAX;
-      typed = false;
-      if (waits) this.#schedule(postponed + 1);
-      else this.flush();
+      this.flush();
     });
   }
 
