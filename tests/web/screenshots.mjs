@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 process.env.FONTCONFIG_FILE = fileURLToPath(new URL('support/fonts.conf', import.meta.url));
+const { startMock } = await import('../e2e/support/mock.mjs');
 const { LOOPBACK, startServer } = await import('../e2e/support/server.mjs');
 const { closeBrowser, openContext } = await import('./support/browser.mjs');
 const { PageServer } = await import('./support/page_server.mjs');
@@ -25,10 +26,28 @@ const VIEWS = [
   { name: 'phone-dark-en', width: 360, height: 740, theme: 'dark', language: 'en' },
 ];
 
+const SEAL = '<svg xmlns="http://www.w3.org/2000/svg" width="360" height="200"><rect width="360" height="200" fill="#bfe3e6"/>'
+  + '<circle cx="180" cy="110" r="60" fill="#5a6a70"/></svg>';
+
 const upstream = await new Upstream().start();
+const mock = await startMock();
 const personas = fileURLToPath(new URL('../../style.yaml', import.meta.url));
 const server = await startServer({ env: { ...LOOPBACK, TIDETALK_PERSONAS: personas } });
 const site = await new PageServer(server.url, '/').start();
+
+/** Replies that did not end well, and an image from elsewhere. */
+async function fillEnds(client, language) {
+  const zh = language === 'zh';
+  await client.model(`${mock.url('tokens=3,fault=reset_mid,at=2')}`, { model_name: 'broken', api_name: 'broken' });
+  await client.model(`${mock.url('tokens=12,reasoning=4,finish=length')}`, { model_name: 'short', api_name: 'short' });
+  await client.model(`${mock.url('status=401')}`, { model_name: 'refused', api_name: 'refused' });
+  const id = `${language}-ends`;
+  upstream.next = { text: `${zh ? '这是一只海豹：' : 'A seal:'}\n\n![${zh ? '海豹' : 'A seal'}](https://images.example/seal.png)\n\n![${zh ? '灯塔' : 'A lighthouse'}](https://images.example/light.png)` };
+  await client.say('gpt-5', id, zh ? '给我看一只海豹' : 'Show me a seal');
+  for (const model of ['short', 'broken', 'refused']) {
+    await client.post('/api/chat/message', { session_id: id, model_name: model, message: zh ? '接着说' : 'Go on' });
+  }
+}
 
 /** A user with a conversation to look at. */
 async function fill(language, name) {
@@ -48,6 +67,7 @@ async function fill(language, name) {
     await client.say('gpt-5', id, turn.message);
   }
   await client.request('PATCH', `/api/chat/sessions/${id}`, { title: SAMPLES[language].title });
+  await fillEnds(client, language);
   return { client, id };
 }
 
@@ -81,6 +101,23 @@ async function look(view, { client, id }) {
   await shoot('code');
   await page.evaluate(() => { document.querySelector('.messages').scrollTop = 0; });
   await shoot('chat');
+  await page.locator('.picker.persona').click();
+  await shoot('personas');
+  await page.getByRole('menuitem').last().click();
+  await page.locator('.persona-text').first().waitFor();
+  await shoot('persona-texts');
+  await page.keyboard.press('Escape');
+  await context.route('https://images.example/**', (route) => route.fulfill({ contentType: 'image/svg+xml', body: SEAL }));
+  await page.goto(`${site.url}#/c/${view.language}-ends`);
+  await page.locator('.reply-note').nth(2).waitFor();
+  await shoot('ends');
+  await page.evaluate(() => { document.querySelector('.messages').scrollTop = 0; });
+  await page.locator('.reasoning-title').click();
+  await page.locator('.remote-image .text-button').first().click();
+  await page.waitForFunction(() => document.querySelector('.remote-image-frame').offsetWidth > 200);
+  await shoot('remote-image');
+  await page.goto(`${site.url}#/c/${id}`);
+  await page.locator('.hljs-keyword').first().waitFor();
   if (view.width < 768) {
     await page.locator('.show-sidebar').click();
     await shoot('drawer');
@@ -111,6 +148,7 @@ try {
   await closeBrowser();
   site.stop();
   upstream.stop();
+  await mock.stop();
   await server.stop();
   server.home.remove();
 }

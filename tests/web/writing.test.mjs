@@ -129,14 +129,14 @@ describe('writing', () => {
     await mine(page).nth(1).hover();
     await mine(page).nth(1).getByRole('button', { name: 'Previous version' }).click();
     await mine(page).nth(1).getByText('1/2').waitFor();
-    assert.deepEqual(await page.locator('.user-text').allInnerTexts(), ['first', 'second']);
+    assert.deepEqual(await page.locator('.user-text').allTextContents(), ['first', 'second']);
     await ask(page, 'goes on from here');
-    assert.deepEqual(await page.locator('.user-text').allInnerTexts(), ['first', 'second', 'goes on from here']);
+    assert.deepEqual(await page.locator('.user-text').allTextContents(), ['first', 'second', 'goes on from here']);
 
     await mine(page).nth(1).hover();
     await mine(page).nth(1).getByRole('button', { name: 'Next version' }).click();
     await mine(page).getByText('third').waitFor();
-    assert.deepEqual(await page.locator('.user-text').allInnerTexts(), ['first', 'second, better', 'third']);
+    assert.deepEqual(await page.locator('.user-text').allTextContents(), ['first', 'second, better', 'third']);
 
     await replies(page).last().getByRole('button', { name: 'Retry' }).click();
     await replies(page).last().getByText('2/2').waitFor();

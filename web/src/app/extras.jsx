@@ -2,6 +2,7 @@
 
 export { FileDialog } from '../chat/file_dialog.jsx';
 export { MessageEditor } from '../chat/message_editor.jsx';
+export { printChat } from '../chat/print_chat.js';
 export { PersonaDialog } from '../chat/persona_dialog.jsx';
 export { Settings } from '../settings/settings.jsx';
 export { SearchDialog } from '../search/search_dialog.jsx';

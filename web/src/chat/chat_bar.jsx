@@ -77,7 +77,8 @@ export function ChatBar({ chat }) {
       <PersonaPicker chat={chat} />
       <h1 class="chat-title" dir="auto">{title}</h1>
       {chat.id && (
-        <button type="button" class="icon-button wide-only" aria-label={t('print')} title={t('print')} onClick={() => print()}>
+        <button type="button" class="icon-button wide-only" aria-label={t('print')} title={t('print')}
+          onClick={() => loadExtras().then((extras) => extras.printChat(chat), () => print())}>
           <Icon name="print" />
         </button>
       )}

@@ -1,11 +1,11 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n/index.js';
 import { enterSends } from '../state/preferences.js';
 import { growTextArea, isSendKey } from './text_area.js';
 
 export function MessageEditor({ message, onSend, onClose }) {
   const area = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: what is typed right after the click belongs here
     growTextArea(area.current);
     area.current.focus();
     area.current.setSelectionRange(-1, -1);

@@ -29,6 +29,8 @@ function stateOf(message) {
 const Pending = () => <p class="pending"><span class="offscreen">{t('waiting_for_reply')}</span><i /><i /><i /></p>;
 const Reconnecting = () => <p class="reply-note" role="status"><Icon name="offline" />{t('reconnecting')}</p>;
 
+const endedWell = ({ status, finishReason = 'stop' }) => status === 'complete' && finishReason === 'stop';
+
 function Usage({ usage }) {
   if (!usage?.output_tokens) return null;
   const number = `${usage.estimated ? '≈ ' : ''}${formatNumber(usage.output_tokens)}`;
@@ -61,7 +63,7 @@ export function Reply({ chat, message }) {
       {content && <Markdown text={content} live={!ended} />}
       {phase === 'sending' && !content && <Pending />}
       {waiting && <Reconnecting />}
-      {ended && <ReplyNote chat={chat} message={message} />}
+      {ended && !endedWell(message) && <ReplyNote chat={chat} message={message} />}
       {ended && <Actions chat={chat} message={message} />}
     </>
   );

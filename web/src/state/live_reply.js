@@ -1,13 +1,6 @@
 // The text of a reply that is being written. Frames are joined: whoever shows it hears of them once per frame of the
-// screen, however fast they come, and not in a frame that shows what somebody has just typed.
+// screen, however fast they come.
 import { batch, signal } from '@preact/signals';
-
-/** ms after a key in which its character is painted, and how many frames in a row the text waits for that. */
-const TYPING = 16;
-const POSTPONED_MAX = 2;
-
-let typedAt = -Infinity;
-document.addEventListener('keydown', (event) => { typedAt = event.timeStamp; }, true);
 
 export class LiveReply {
   content = signal('');
@@ -51,13 +44,12 @@ export class LiveReply {
     this.#content += text;
   }
 
-  #schedule(postponed = 0) {
+  #schedule() {
     if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      if (performance.now() - typedAt < TYPING && postponed < POSTPONED_MAX) this.#schedule(postponed + 1);
-      else this.flush();
+      this.flush();
     });
   }
 
