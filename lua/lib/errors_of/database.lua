@@ -69,4 +69,15 @@ return {
     en = "The database was created by a newer version of this server.",
     zh = "数据库由更新版本的服务器创建。",
   },
+  -- These two are the command line's (backup, restore); no request has them.
+  database_damaged = {
+    status = 500,
+    en = "The database file is damaged. Restore a backup.",
+    zh = "数据库文件已损坏，请恢复备份。",
+  },
+  file_exists = {
+    status = 409,
+    en = "There is a file of that name already. Choose another name.",
+    zh = "该文件已存在，请换一个文件名。",
+  },
 }
