@@ -1,6 +1,6 @@
 --- What a request may carry, checked before its handler runs.
---- types/schema.lua says what a schema may hold. The core reads and checks; here
---- are the words for what does not fit.
+--- types/schema.lua says what a schema may hold. The core reads and checks.
+--- Here are the words for what does not fit.
 
 local core = require "tide.schema"
 local errors = require "lib.errors"
