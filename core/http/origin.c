@@ -29,11 +29,13 @@ static bool is_label_byte(char byte)
 /* host[:port]; an IPv6 address stands in brackets. */
 static bool is_authority(struct tt_str authority)
 {
-    struct tt_str rest = authority, host, digits;
+    struct tt_str host, digits;
     uint64_t port;
 
     if (tt_str_starts(authority, TT_STR("["))) {
         ptrdiff_t end = tt_str_find(authority, ']');
+        struct tt_str rest;
+
         if (end < 3)
             return false;
         host = TT_STR("ipv6");
