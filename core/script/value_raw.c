@@ -1,6 +1,7 @@
 /* The document is a string of Lua, or a part of one, which counts and collects it; `set` replaces
- * it (value_raw_change.c). Texts that are looked into were valid once, so a walk that stops early
- * means that something is absent. */
+ * it, and what `with` makes is in pieces until somebody looks into it (value_raw_change.c). Texts
+ * that are looked into were valid once, so a walk that stops early means that something is absent.
+ */
 #include "script/task.h"
 #include "script/value.h"
 #include "script/value_raw_parts.h"
@@ -10,9 +11,10 @@
 
 /* ---- values ---- */
 
-struct tt_raw *tt_raw_push_empty(lua_State *L)
+struct tt_raw *tt_raw_push_empty(lua_State *L, size_t spans)
 {
-    struct tt_raw *raw = lua_newuserdatauv(L, sizeof(*raw), 1);
+    size_t size = sizeof(struct tt_raw) + spans * sizeof(struct tt_str);
+    struct tt_raw *raw = lua_newuserdatauv(L, size, 2);
 
     *raw = (struct tt_raw){0};
     luaL_setmetatable(L, CLASS);
@@ -25,20 +27,71 @@ void tt_raw_set_text(lua_State *L, int index)
 
     index = lua_absindex(L, index);
     raw->part.data = lua_tolstring(L, -1, &raw->part.len);
+    raw->noted = raw->pieces = 0;
     lua_setiuservalue(L, index, 1);
+    lua_pushnil(L);
+    lua_setiuservalue(L, index, 2);
+}
+
+static void append_pieces(const struct tt_raw *raw, struct tt_buf *out)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < raw->pieces; i++)
+        sum += raw->spans[i].len;
+    if (!tt_buf_reserve(out, sum))
+        return;
+    for (size_t i = 0; i < raw->pieces; i++)
+        tt_buf_append_str(out, raw->spans[i]);
+}
+
+/* Makes one string of the value at index, which is in pieces. */
+static void join(lua_State *L, int index, const struct tt_raw *raw)
+{
+    index = lua_absindex(L, index);
+    struct tt_buf *whole = tt_value_push_buf(L, 0);
+    append_pieces(raw, whole);
+    lua_pushlstring(L, whole->data, whole->len);
+    tt_raw_set_text(L, index);
+    tt_buf_free(whole); /* now: Lua does not see how large it is */
+    lua_pop(L, 1);
+}
+
+static struct tt_raw *open(lua_State *L, int index, struct tt_raw *raw)
+{
+    if (raw && raw->pieces > 0)
+        join(L, index, raw);
+    return raw;
+}
+
+struct tt_raw *tt_raw_open(lua_State *L, int index)
+{
+    return open(L, index, luaL_checkudata(L, index, CLASS));
 }
 
 void tt_value_raw_push(lua_State *L, struct tt_str json)
 {
-    tt_raw_push_empty(L);
+    tt_raw_push_empty(L, 0);
     tt_task_push_taken(L, json);
     tt_raw_set_text(L, -2);
 }
 
 void tt_value_raw_push_part(lua_State *L, int text, struct tt_str part)
 {
+    tt_value_raw_push_noted(L, text, part, NULL, 0);
+}
+
+void tt_value_raw_push_noted(lua_State *L, int text, struct tt_str whole,
+                             const struct tt_raw_member *members, size_t count)
+{
     text = lua_absindex(L, text);
-    tt_raw_push_empty(L)->part = part;
+    struct tt_raw *raw = tt_raw_push_empty(L, 2 * count);
+    raw->part = whole;
+    raw->noted = count;
+    for (size_t i = 0; i < count; i++) {
+        raw->spans[2 * i] = members[i].key;
+        raw->spans[2 * i + 1] = members[i].value;
+    }
     lua_pushvalue(L, text);
     lua_setiuservalue(L, -2, 1);
 }
@@ -60,18 +113,22 @@ bool tt_value_raw_take_free(lua_State *L, int index)
 
 bool tt_value_raw(lua_State *L, int index, struct tt_str *json)
 {
-    const struct tt_raw *raw = luaL_testudata(L, index, CLASS);
+    const struct tt_raw *raw = open(L, index, luaL_testudata(L, index, CLASS));
 
     if (raw)
         *json = raw->part;
     return raw != NULL;
 }
 
-struct tt_json_value tt_raw_check(lua_State *L, int index)
+bool tt_value_raw_append(lua_State *L, int index, struct tt_buf *out)
 {
-    const struct tt_raw *raw = luaL_checkudata(L, index, CLASS);
+    const struct tt_raw *raw = luaL_testudata(L, index, CLASS);
 
-    return tt_json_value_of(raw->part);
+    if (raw && raw->pieces > 0)
+        append_pieces(raw, out);
+    else if (raw)
+        tt_buf_append_str(out, raw->part);
+    return raw != NULL;
 }
 
 /* Pushes what a script gets of a part of the value at `owner`: a scalar as itself, all else as
@@ -113,9 +170,23 @@ static bool is_key(lua_State *L, struct tt_str raw, struct tt_str name)
     return tt_str_eq(tt_buf_str(plain), name);
 }
 
+bool tt_raw_next_member(const struct tt_raw *raw, const struct tt_json_value *object,
+                        size_t *cursor, struct tt_str *key, struct tt_json_value *value)
+{
+    /* What is inside the document begins behind its first key. */
+    if (raw->noted == 0 || object->raw.data > raw->spans[0].data)
+        return tt_json_next_member(object, cursor, key, value);
+    if (*cursor == raw->noted)
+        return false;
+    *key = raw->spans[2 * *cursor];
+    *value = tt_json_value_of(raw->spans[2 * *cursor + 1]);
+    ++*cursor;
+    return true;
+}
+
 /* The part of a container that a step names; of equal keys the last one. */
-static struct tt_json_value part_of(lua_State *L, const struct tt_json_value *container,
-                                    struct tt_str step)
+static struct tt_json_value part_of(lua_State *L, const struct tt_raw *raw,
+                                    const struct tt_json_value *container, struct tt_str step)
 {
     struct tt_json_value found = {0}, value;
     struct tt_str key;
@@ -123,7 +194,7 @@ static struct tt_json_value part_of(lua_State *L, const struct tt_json_value *co
     uint64_t index;
 
     if (container->type == TT_JSON_OBJECT) {
-        while (tt_json_next_member(container, &cursor, &key, &value))
+        while (tt_raw_next_member(raw, container, &cursor, &key, &value))
             if (is_key(L, key, step))
                 found = value;
     } else if (container->type == TT_JSON_ARRAY && tt_str_to_u64(step, &index) == 0) {
@@ -134,17 +205,28 @@ static struct tt_json_value part_of(lua_State *L, const struct tt_json_value *co
     return found;
 }
 
-struct tt_json_value tt_raw_walk(lua_State *L, struct tt_json_value value, struct tt_str *path)
+struct tt_json_value tt_raw_walk(lua_State *L, const struct tt_raw *raw, struct tt_str *path)
 {
+    struct tt_json_value value = tt_raw_document(raw);
     struct tt_str step;
     ptrdiff_t dot;
 
     while ((dot = tt_str_find(*path, '.')) >= 0) {
         step = tt_str_of(path->data, (size_t)dot);
         *path = tt_str_of(path->data + dot + 1, path->len - (size_t)dot - 1);
-        value = part_of(L, &value, step);
+        value = part_of(L, raw, &value, step);
     }
     return value;
+}
+
+/* What is at the path at 2 of the value at 1. */
+static struct tt_json_value find(lua_State *L)
+{
+    const struct tt_raw *raw = tt_raw_open(L, 1);
+    struct tt_str path = tt_raw_check_path(L, 2);
+    struct tt_json_value container = tt_raw_walk(L, raw, &path);
+
+    return part_of(L, raw, &container, path);
 }
 
 struct tt_str tt_raw_check_path(lua_State *L, int index)
@@ -157,11 +239,8 @@ struct tt_str tt_raw_check_path(lua_State *L, int index)
 
 static int raw_get(lua_State *L)
 {
-    struct tt_json_value value = tt_raw_check(L, 1);
-    struct tt_str path = tt_raw_check_path(L, 2);
+    struct tt_json_value value = find(L);
 
-    value = tt_raw_walk(L, value, &path);
-    value = part_of(L, &value, path);
     push_part(L, 1, &value);
     return 1;
 }
@@ -169,7 +248,8 @@ static int raw_get(lua_State *L)
 /* Pushes members of an object, found in one pass. */
 static int raw_members(lua_State *L)
 {
-    struct tt_json_value object = tt_raw_check(L, 1), value, found[MEMBERS_MAX] = {{0}};
+    const struct tt_raw *raw = tt_raw_open(L, 1);
+    struct tt_json_value object = tt_raw_document(raw), value, found[MEMBERS_MAX] = {{0}};
     struct tt_str key, name;
     size_t cursor = 0;
     int count = lua_gettop(L) - 1;
@@ -177,7 +257,7 @@ static int raw_members(lua_State *L)
     luaL_argcheck(L, count <= MEMBERS_MAX, MEMBERS_MAX + 1, "too many names");
     for (int i = 0; i < count; i++)
         luaL_checkstring(L, i + 2);
-    while (tt_json_next_member(&object, &cursor, &key, &value))
+    while (tt_raw_next_member(raw, &object, &cursor, &key, &value))
         for (int i = 0; i < count; i++) {
             name.data = lua_tolstring(L, i + 2, &name.len);
             if (is_key(L, key, name))
@@ -196,7 +276,7 @@ static int next_part(lua_State *L)
 {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(1));
-    struct tt_json_value value, container = tt_raw_check(L, 1);
+    struct tt_json_value value, container = tt_raw_document(tt_raw_open(L, 1));
     size_t cursor = (size_t)lua_tointeger(L, lua_upvalueindex(2));
     lua_Integer index = lua_tointeger(L, lua_upvalueindex(3));
     struct tt_str key;
@@ -220,7 +300,7 @@ static int next_part(lua_State *L)
 
 static int raw_each(lua_State *L)
 {
-    struct tt_json_value value = tt_raw_check(L, 1);
+    struct tt_json_value value = tt_raw_document(tt_raw_open(L, 1));
 
     lua_getiuservalue(L, 1, 1);
     tt_value_raw_push_part(L, -1, value.raw); /* which `set` does not change */
@@ -238,19 +318,15 @@ static int raw_type(lua_State *L)
         [TT_JSON_ARRAY] = "array",   [TT_JSON_OBJECT] = "object",
     };
 
-    struct tt_json_value value = tt_raw_check(L, 1);
-    if (!lua_isnoneornil(L, 2)) {
-        struct tt_str path = tt_raw_check_path(L, 2);
-        value = tt_raw_walk(L, value, &path);
-        value = part_of(L, &value, path);
-    }
+    struct tt_json_value value =
+        lua_isnoneornil(L, 2) ? tt_raw_document(tt_raw_open(L, 1)) : find(L);
     lua_pushstring(L, names[value.type]);
     return 1;
 }
 
 static int raw_text(lua_State *L)
 {
-    const struct tt_raw *raw = luaL_checkudata(L, 1, CLASS);
+    const struct tt_raw *raw = tt_raw_open(L, 1);
 
     lua_getiuservalue(L, 1, 1);
     if (lua_rawlen(L, -1) != raw->part.len)

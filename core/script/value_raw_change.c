@@ -1,12 +1,38 @@
 /* Changing JSON that is otherwise passed on as it came: `set` replaces the document of a value,
- * `with` makes another value of it. What is not changed is copied byte for byte, in its order. */
+ * `with` makes another value of it. What is not changed is kept byte for byte, in its order; `with`
+ * refers to what is long. */
 #include "script/value_encode.h"
 #include "script/value_raw_parts.h"
 
-static void put_raw_member(struct tt_json_writer *w, struct tt_str key, struct tt_str value)
+#define SPLICES_MAX 16
+#define SPLICE_MIN  256  /* bytes: shorter ones are copied */
+#define TEXT_MAX    4096 /* of a document in pieces: Lua does not see how much it is */
+
+/* Values that are not copied: where in the text they belong. */
+struct splices {
+    size_t count;
+    struct {
+        size_t at;
+        struct tt_str bytes;
+    } list[SPLICES_MAX];
+};
+
+static void put_key(struct tt_json_writer *w, struct tt_str key)
 {
     tt_json_raw_key(w, key);
     tt_json_raw_key(w, TT_STR(":"));
+}
+
+/* `splices` NULL: the value is copied. */
+static void put_raw_member(struct tt_json_writer *w, struct tt_str key, struct tt_str value,
+                           struct splices *splices)
+{
+    put_key(w, key);
+    if (splices && splices->count < SPLICES_MAX && value.len >= SPLICE_MIN) {
+        splices->list[splices->count].at = w->buf->len;
+        splices->list[splices->count++].bytes = value;
+        value = TT_STR("");
+    }
     tt_json_raw(w, value);
 }
 
@@ -18,11 +44,13 @@ static bool is_in(lua_State *L, int table, int key)
     return there;
 }
 
-/* Writes an object with its members in their order: those in the table at `changes` with the value
- * there, those in the table at `without` not at all. New members follow, sorted. */
+/* Writes an object of the value at 1 with its members in their order: those in the table at
+ * `changes` with the value there, those in the table at `without` not at all. New members follow,
+ * sorted. */
 static void write_object(lua_State *L, const struct tt_json_value *object, int changes, int without,
-                         struct tt_value_encoder *encoder)
+                         struct tt_value_encoder *encoder, struct splices *splices)
 {
+    const struct tt_raw *raw = lua_touserdata(L, 1);
     struct tt_json_writer *w = &encoder->writer;
     struct tt_json_value value;
     struct tt_str key;
@@ -37,14 +65,13 @@ static void write_object(lua_State *L, const struct tt_json_value *object, int c
         lua_rawset(L, left);
     }
     tt_json_begin_object(w);
-    while (tt_json_next_member(object, &cursor, &key, &value)) {
+    while (tt_raw_next_member(raw, object, &cursor, &key, &value)) {
         tt_value_push_json_text(L, key);
         if (!is_in(L, changes, name)) {
             if (!is_in(L, without, name))
-                put_raw_member(w, key, value.raw);
+                put_raw_member(w, key, value.raw, splices);
         } else if (is_in(L, left, name)) {
-            put_raw_member(w, key, TT_STR(""));
-            w->after_key = true;
+            put_key(w, key);
             lua_pushvalue(L, name);
             lua_rawget(L, left);
             tt_value_encode_at(L, lua_gettop(L), encoder, 1);
@@ -115,7 +142,8 @@ static bool write_change(lua_State *L, struct tt_str whole, const struct tt_json
         lua_pushlstring(L, step.data, step.len);
         lua_pushvalue(L, removes ? none : 3);
         lua_rawset(L, change);
-        write_object(L, container, removes ? none : change, removes ? change : none, &encoder);
+        write_object(L, container, removes ? none : change, removes ? change : none, &encoder,
+                     NULL);
         done = true;
     } else if (container->type == TT_JSON_ARRAY && tt_str_to_u64(step, &index) == 0) {
         done = write_array(L, container, index, 3, &encoder);
@@ -126,13 +154,13 @@ static bool write_change(lua_State *L, struct tt_str whole, const struct tt_json
 
 int tt_raw_set(lua_State *L)
 {
-    struct tt_json_value value = tt_raw_check(L, 1);
-    struct tt_str path = tt_raw_check_path(L, 2), whole = value.raw;
+    const struct tt_raw *raw = tt_raw_open(L, 1);
+    struct tt_str path = tt_raw_check_path(L, 2), whole = tt_raw_document(raw).raw;
 
     luaL_checkany(L, 3);
     lua_settop(L, 3);
     struct tt_buf *out = tt_value_push_buf(L, 0);
-    value = tt_raw_walk(L, value, &path);
+    struct tt_json_value value = tt_raw_walk(L, raw, &path);
     bool done = write_change(L, whole, &value, path, out);
     if (done) {
         check_written(L, out);
@@ -144,9 +172,34 @@ int tt_raw_set(lua_State *L)
     return 1;
 }
 
+/* Pushes a document of the text with what belongs in between, which is in the string that the value
+ * at 1 keeps. The text's buffer is on top. */
+static void push_pieces(lua_State *L, const struct tt_buf *text, const struct splices *splices)
+{
+    size_t from = 0;
+    int buffer = lua_gettop(L);
+    struct tt_raw *raw = tt_raw_push_empty(L, 2 * splices->count + 1);
+
+    for (size_t i = 0; i < splices->count; i++) {
+        size_t at = splices->list[i].at;
+        raw->spans[2 * i] = tt_str_of(text->data + from, at - from);
+        raw->spans[2 * i + 1] = splices->list[i].bytes;
+        from = at;
+    }
+    raw->pieces = 2 * splices->count + 1;
+    raw->spans[raw->pieces - 1] = tt_str_of(text->data + from, text->len - from);
+    lua_getiuservalue(L, 1, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, buffer);
+    lua_setiuservalue(L, -2, 2);
+    if (text->len > TEXT_MAX)
+        tt_raw_open(L, -1);
+}
+
 int tt_raw_with(lua_State *L)
 {
-    struct tt_json_value value = tt_raw_check(L, 1);
+    struct tt_json_value value = tt_raw_document(tt_raw_open(L, 1));
+    struct splices splices = {0};
 
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
@@ -163,10 +216,7 @@ int tt_raw_with(lua_State *L)
         return luaL_error(L, "raw: 'with' is for objects");
     struct tt_buf *out = tt_value_push_buf(L, 0);
     struct tt_value_encoder encoder = encoder_into(out);
-    write_object(L, &value, 2, 4, &encoder);
-    tt_raw_push_empty(L);
-    lua_pushlstring(L, out->data, out->len);
-    tt_raw_set_text(L, -2);
-    tt_buf_free(out); /* now: Lua does not see how large it is */
+    write_object(L, &value, 2, 4, &encoder, &splices);
+    push_pieces(L, out, &splices);
     return 1;
 }
