@@ -1,5 +1,6 @@
-/* Two forms, written side by side so that they say the same. OpenAI's is documented at
- * https://platform.openai.com/docs/guides/error-codes; its clients decide about a retry by the
+/* Three forms, written side by side so that they say the same. OpenAI's is documented at
+ * https://platform.openai.com/docs/guides/error-codes, Anthropic's at
+ * https://platform.claude.com/docs/en/api/errors. Clients of both decide about a retry by the
  * headers x-should-retry, retry-after-ms and retry-after, in this order. */
 #include "serve/error_shape.h"
 
@@ -44,6 +45,20 @@ static void put_openai(const struct tt_request *request, const struct tt_request
     tt_json_end_object(w);
 }
 
+static void put_anthropic(struct tt_request *request, const struct tt_request_error *error,
+                          const struct tt_http_error_openai *object, struct tt_json_writer *w)
+{
+    struct tt_str id = tt_http_request_id(request->exchange);
+
+    tt_http_add_header(request->exchange, TT_STR("request-id"), id);
+    tt_http_error_put_anthropic(
+        w, &(struct tt_http_error_anthropic){.message = object->message,
+                                             .code = object->code,
+                                             .status = object->status,
+                                             .request_id = id,
+                                             .detail = detail_of(request, error)});
+}
+
 /* Whether the same request may fare better later: by the error table, else by the status. */
 static bool worth_retrying(const struct tt_request *request, struct tt_str code, int status)
 {
@@ -74,23 +89,25 @@ void tt_error_shape_put(struct tt_request *request, const struct tt_request_erro
 {
     struct tt_json_writer w = {.buf = body};
     struct tt_buf filled = {0};
-    bool openai = tt_generation_error_shape(request->generation, tt_http_path(request->exchange)) ==
-                  TT_ERROR_OPENAI;
+    enum tt_error_shape shape =
+        tt_generation_error_shape(request->generation, tt_http_path(request->exchange));
 
     if (!error->text.data)
         tt_request_fill(request, error->code, NULL, NULL, &filled);
     struct tt_str text = error->text.data ? error->text : tt_buf_str(&filled);
-    if (openai) {
-        put_openai(request, error, &(struct tt_http_error_openai){text, error->param, code, status},
-                   &w);
+    struct tt_http_error_openai object = {text, error->param, code, status};
+    if (shape == TT_ERROR_OPENAI)
+        put_openai(request, error, &object, &w);
+    else if (shape == TT_ERROR_ANTHROPIC)
+        put_anthropic(request, error, &object, &w);
+    else
+        put_own(request, error, text, code, &w);
+    if (shape != TT_ERROR_OWN)
         tt_http_add_header(request->exchange, TT_STR("X-Should-Retry"),
                            worth_retrying(request, code, status) ? TT_STR("true")
                                                                  : TT_STR("false"));
-    } else {
-        put_own(request, error, text, code, &w);
-    }
     tt_buf_putc(body, '\n');
-    add_retry_after(request, error->retry_after_s, status, openai);
+    add_retry_after(request, error->retry_after_s, status, shape != TT_ERROR_OWN);
     tt_http_add_header(request->exchange, TT_STR("Content-Type"),
                        TT_STR("application/json; charset=utf-8"));
     tt_buf_free(&filled);

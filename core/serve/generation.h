@@ -35,7 +35,7 @@ struct tt_error_text {
     struct tt_str en, zh;
 };
 
-enum tt_error_shape { TT_ERROR_OWN, TT_ERROR_OPENAI };
+enum tt_error_shape { TT_ERROR_OWN, TT_ERROR_OPENAI, TT_ERROR_ANTHROPIC };
 
 struct tt_error_area { /* of the public listener: errors at paths that begin so have this shape */
     struct tt_str prefix;

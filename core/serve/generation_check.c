@@ -68,6 +68,17 @@ static int read_errors(lua_State *L)
 
 /* ---- reading app.error_shapes ---- */
 
+static bool read_shape(struct tt_str name, enum tt_error_shape *shape)
+{
+    if (tt_str_eq(name, TT_STR("openai")))
+        *shape = TT_ERROR_OPENAI;
+    else if (tt_str_eq(name, TT_STR("anthropic")))
+        *shape = TT_ERROR_ANTHROPIC;
+    else
+        return false;
+    return true;
+}
+
 /* A list of {prefix, shape}; absent = all errors have the API's own shape. */
 static int read_error_shapes(lua_State *L)
 {
@@ -88,10 +99,9 @@ static int read_error_shapes(lua_State *L)
             return luaL_error(L, "'error_shapes' holds a %s", luaL_typename(L, -1));
         int entry = lua_gettop(L);
         area->prefix = tt_arena_str(&generation->arena, tt_value_field(L, entry, "prefix"));
-        area->shape = TT_ERROR_OPENAI;
-        if (area->prefix.len == 0 ||
-            !tt_str_eq(tt_value_field(L, entry, "shape"), TT_STR("openai")))
-            return luaL_error(L, "'error_shapes' needs a prefix and the shape \"openai\"");
+        if (area->prefix.len == 0 || !read_shape(tt_value_field(L, entry, "shape"), &area->shape))
+            return luaL_error(L, "'error_shapes' needs a prefix and the shape \"openai\" or "
+                                 "\"anthropic\"");
         lua_pop(L, 1);
     }
     generation->error_area_count = count;

@@ -7,6 +7,8 @@ local conversation = require "doors.conversation"
 local embeddings = require "doors.embeddings"
 local errors = require "lib.errors"
 local fields = require "web.fields"
+local json = require "tide.json"
+local messages = require "doors.messages"
 local models = require "models.models"
 local objects = require "web.objects"
 local openai = require "doors.openai"
@@ -106,10 +108,25 @@ function handlers.embed(req)
   return text and { body = text, content_type = JSON }, err
 end
 
+--- Clients of Anthropic's API ask for models at the same address.
+---@param req tide.Request
+---@return boolean
+local function is_anthropic(req)
+  return req:header("anthropic-version") ~= nil
+end
+
+---@param value table
+---@return tide.Response
+local function as_anthropic(value)
+  return { body = json.encode(value), content_type = JSON }
+end
+
 function handlers.list_models(req)
   local rows, err = models.get_models(req.user.id)
   if not rows then
     return nil, err
+  elseif is_anthropic(req) then
+    return as_anthropic(messages.models(rows))
   end
   return {
     json = { object = "list", data = objects.map(rows, openai.model) },
@@ -120,6 +137,9 @@ function handlers.get_model(req)
   local rows, err = models.get_models(req.user.id)
   for _, row in ipairs(rows or {}) do
     if row.model_name == req.args.model then
+      if is_anthropic(req) then
+        return as_anthropic(messages.model(row))
+      end
       return { json = openai.model(row) }
     end
   end
