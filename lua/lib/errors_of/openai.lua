@@ -2,6 +2,12 @@
 
 ---@type table<string, ErrorEntry>
 return {
+  unknown_path = {
+    status = 404,
+    door = { code = "not_found" },
+    en = "There is no such address here. What exists: {routes}.",
+    zh = "该地址不存在。现有接口：{routes}。",
+  },
   model_not_found = {
     status = 404,
     en = "You have no API configuration for the model \"{model_name}\". "
