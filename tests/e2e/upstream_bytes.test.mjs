@@ -3,9 +3,7 @@
 // reads an upstream, and what needs a connection: compression, headers, refusals with words, a stream that does
 // not close. The cases at every cut are in tests/unit/tide/test_upstream_cases.c.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { after, before, describe } from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { FILES, fileOf } from '../data/upstream_cases/generate.mjs';
@@ -14,10 +12,9 @@ import { test } from './support/limits.mjs';
 import { ROOT } from './support/process.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
+import { EVENTS, event, sends, startUpstream } from './support/upstream.mjs';
 
-const event = (delta, finish = null) => `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
 const HELLO = `${event({ content: 'hello' })}${event({ content: ' world' })}${event({}, 'stop')}data: [DONE]\n\n`;
-const EVENTS = { 'Content-Type': 'text/event-stream' };
 const bodyOf = (one) => (one.base64 ? Buffer.from(one.base64, 'base64') : Buffer.from(one.body));
 
 /** One case of each kind, as it is framed mostly; the other framings take their turn. */
@@ -40,41 +37,6 @@ const AT_DOOR = {
   upstream_parameter_unsupported: [400, 'upstream_parameter_unsupported'],
 };
 const atDoor = (code) => AT_DOOR[code] ?? [502, code];
-
-/** Answers what the address names: `/KEY/…` is an entry of `answers`, a function (request, response, body). */
-async function startUpstream() {
-  const answers = new Map();
-  const requests = [];
-  const server = createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const key = request.url.split('/')[1];
-    const sent = { key, headers: request.headers, json: JSON.parse(Buffer.concat(chunks).toString() || '{}') };
-    requests.push(sent);
-    answers.get(key)(request, response, sent.json);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    requests,
-    of: (key) => requests.filter((request) => request.key === key),
-    /** The base_url of an answer. */
-    add: (answer) => {
-      const key = `k${answers.size}`;
-      answers.set(key, answer);
-      return { key, url: `http://127.0.0.1:${server.address().port}/${key}/v1` };
-    },
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
-const sends = (body, headers = EVENTS, status = 200) => (_request, response) => {
-  response.writeHead(status, headers);
-  response.end(body);
-};
 
 describe("an upstream's bytes", () => {
   const context = withServer({ env: { ...LOOPBACK, TIDETALK_UPSTREAM_RETRIES: '0' } });
