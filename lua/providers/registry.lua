@@ -40,6 +40,21 @@ local function add(provider)
   configurable[provider.name] = provider
 end
 
+--- Endpoints that only some services have beside the chat.
+local NOT_INHERITED = { "rerank", "moderate" }
+
+---@param preset ProviderPreset
+---@param name string
+---@return boolean
+local function offers(preset, name)
+  for _, one in ipairs(preset.offers or {}) do
+    if one == name then
+      return true
+    end
+  end
+  return false
+end
+
 for _, name in ipairs(scripts.names("providers")) do
   if not OTHERS[name] then
     local provider = require("providers." .. name)
@@ -62,6 +77,9 @@ for _, preset in ipairs(presets) do
   end
   for key, value in pairs(spoken) do
     provider[key] = value
+  end
+  for _, name in ipairs(NOT_INHERITED) do
+    provider[name] = offers(preset, name) and provider[name] or nil
   end
   provider.name, provider.base_url = preset.name, preset.base_url
   provider.images, provider.notes = preset.images, preset.notes

@@ -15,7 +15,7 @@ export async function startUpstream() {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const key = request.url.split('/')[1];
-    const sent = { key, headers: request.headers, json: JSON.parse(Buffer.concat(chunks).toString() || '{}') };
+    const sent = { key, path: request.url, headers: request.headers, json: JSON.parse(Buffer.concat(chunks).toString() || '{}') };
     requests.push(sent);
     answers.get(key)(request, response, sent.json);
   });
