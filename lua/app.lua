@@ -7,6 +7,8 @@ local advice = require "checks.advice"
 local contracts = require "checks.contracts"
 local errors = require "lib.errors"
 local pipeline = require "web.pipeline"
+-- Before the routes: these are made with the providers and errors of plugins.
+local plugins = require "plugin.loader"
 local schema_check = require "checks.schema_check"
 
 local RESOURCES = {
@@ -32,6 +34,7 @@ for _, resource in ipairs(RESOURCES) do
     routes[#routes + 1] = route
   end
 end
+plugins.add_routes(routes)
 
 return {
   routes = routes,
@@ -39,9 +42,14 @@ return {
   errors = errors.all,
   -- Errors at paths that begin so are OpenAI's error objects, also those that
   -- the core answers before a script runs.
+  plugins = plugins.plugins,
+  tools = plugins.tools,
   error_shapes = { { prefix = "/v1/", shape = "openai" } },
   -- Run when scripts are loaded; what they return is wrong with the scripts.
   self_tests = {
+    function()
+      return plugins.problems
+    end,
     contracts.check,
     function()
       return schema_check.check(routes)

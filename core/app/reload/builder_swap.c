@@ -195,8 +195,7 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
     const struct tt_settings *settings = builder->parts.settings;
-    struct tt_bundle *bundle =
-        tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
+    struct tt_bundle *bundle = tt_bundle_snapshot(&settings->scripts, &result->error);
 
     result->diagnostics.phase = "read";
     if (!bundle)

@@ -66,6 +66,12 @@ static void derive(struct tt_settings *settings)
         tt_installed_find(tt_conf_get(conf, "lua_dir"), settings->installed.lua_dir);
     settings->personas =
         tt_installed_find(tt_conf_get(conf, "personas"), settings->installed.personas);
+    settings->scripts = (struct tt_script_sources){
+        .roots = &settings->lua_dir,
+        .root_count = 1,
+        .plugins_dir = tt_conf_get(conf, "plugins_dir")->text.data,
+        .personas = settings->personas,
+    };
     settings->migrations_dir =
         tt_installed_find(tt_conf_get(conf, "migrations_dir"), settings->installed.migrations_dir);
     settings->base_path = base_path_of(tt_conf_get(conf, "public_url")->text);
