@@ -37,8 +37,15 @@ local USUAL_ORDER = 50
 M.plugins = {}
 
 --- What is wrong with them.
----@type (string|{message: string, at?: function})[]
+---@type {message: string, code: string, at?: function}[]
 M.problems = {}
+
+---@param message string with its place, unless that is the function's
+---@param at? function
+local function add_problem(message, at)
+  M.problems[#M.problems + 1] =
+    { message = message, code = "broken_plugin", at = at }
+end
 
 local PARTS = {
   "routes", "hooks", "tools", "errors", "providers", "policies", "timers",
@@ -50,8 +57,7 @@ local PARTS = {
 ---@param message string
 ---@param ... any for the message
 local function problem(plugin, names, message, ...)
-  M.problems[#M.problems + 1] =
-    shape.place(plugin.file, names, message:format(...))
+  add_problem(shape.place(plugin.file, names, message:format(...)))
 end
 
 --- Runs plugin.lua.
@@ -61,11 +67,13 @@ local function read(name)
   local file = ("plugins/%s/plugin.lua"):format(name)
   local ran, value = pcall(require, name .. ".plugin")
   if not ran then
-    M.problems[#M.problems + 1] = tostring(value)
+    add_problem(tostring(value))
     return nil
   end
   local wrong = shape.problems(file, value)
-  table.move(wrong, 1, #wrong, #M.problems + 1, M.problems)
+  for _, message in ipairs(wrong) do
+    add_problem(message)
+  end
   if #wrong > 0 then
     return nil
   end
@@ -275,11 +283,10 @@ function M.add_routes(routes)
         message = ("two plugins serve %s %s: %s and %s"):format(
           route.method, route.path, owners[key].name, plugin.name)
       end
-      if message then
-        M.problems[#M.problems + 1] = {
-          message = shape.place(plugin.file, { "routes", "path" }, message),
-          at = type(route.handler) == "function" and route.handler or nil,
-        }
+      if message and type(route.handler) == "function" then
+        add_problem(message, route.handler)
+      elseif message then
+        problem(plugin, { "routes" }, "%s", message)
       else
         owners[key] = plugin
         routes[#routes + 1] = route

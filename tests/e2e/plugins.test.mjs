@@ -56,4 +56,62 @@ describe('plugins', () => {
     removePlugins(server);
     await reload(server);
   });
+
+  test('what is wrong with a plugin refuses the reload, with file and line', async () => {
+    const { server } = context;
+    put(server, 'one/plugin.lua', plugin('version = 1', '1'));
+    put(server, 'two/plugin.lua', plugin('hooks = {\n    befor_llm = function() end,\n  }', '2'));
+    put(server, 'three/plugin.lua', 'return {\n  api = 1,\n  routs = {},\n}');
+    const refusal = await reload(server);
+    assert.equal(refusal.status, 422);
+    const told = refusal.body.errors.map((error) => `${error.file}:${error.line} ${error.message}`);
+    assert.equal(told.length, 3, told);
+    assert.match(told.join('\n'), /^plugins\/one\/plugin.lua:4 'version' must be a string, not an integer$/m);
+    assert.match(told.join('\n'), /^plugins\/three\/plugin.lua:3 'routs' is no member; there are api, errors/m);
+    assert.match(told.join('\n'), /^plugins\/two\/plugin.lua:5 'hooks.befor_llm' is unknown; there are after_llm/m);
+
+    put(server, 'one/plugin.lua', plugin('version = "1"', '1'));
+    put(server, 'two/plugin.lua', plugin('version = "2"', '2'));
+    put(server, 'three/plugin.lua', 'return { api = 1 }');
+    const conflict = await reload(server);
+    assert.equal(conflict.status, 422);
+    assert.equal(conflict.body.errors.length, 1);
+    assert.equal(conflict.body.errors[0].file, 'plugins/two/plugin.lua');
+    assert.equal(conflict.body.errors[0].message, 'two plugins serve GET /api/plugin: one and two');
+    assert.equal((await server.client().get('/api/plugin')).status, 404);
+  });
+
+  test('plugin list, check, disable, enable and remove', async () => {
+    const { server } = context;
+    const command = async (...words) => {
+      const run = await tidetalk(server.home, ['plugin', ...words]);
+      return { code: run.code, text: run.stdout + run.stderr };
+    };
+    const conflict = await command('check', 'two');
+    assert.equal(conflict.code, 1);
+    assert.match(conflict.text, /plugins\/two\/plugin.lua:7:\d+: error: two plugins serve GET .* \(broken_plugin\)/);
+    const other = await command('check', 'one');
+    assert.equal(other.code, 0, other.text);
+    assert.match(other.text, /^ok: one, but other scripts have errors/);
+
+    assert.equal((await command('disable', 'two')).code, 0);
+    assert.match((await command('check', 'two')).text, /two is disabled/);
+    assert.match((await command('list')).text,
+      /^one +enabled +1 +1\nthree +enabled +2 +-\ntwo +disabled\n$/);
+    assert.equal((await reload(server)).status, 200);
+    assert.deepEqual((await server.client().get('/api/plugin')).body, { value: 1 });
+
+    assert.equal((await command('remove', 'one')).code, 0);
+    assert.equal((await command('enable', 'two')).code, 0);
+    assert.equal((await command('check', 'two')).text, 'ok: two\n');
+    assert.equal((await reload(server)).status, 200);
+    assert.deepEqual((await server.client().get('/api/plugin')).body, { value: 2 });
+
+    for (const words of [['enable', 'one'], ['remove', '../data'], ['check', '.']])
+      assert.equal((await command(...words)).code, 1, words);
+    assert.equal((await command('explode', 'two')).code, 2);
+    removePlugins(server);
+    assert.deepEqual(await command('list'), { code: 0, text: '' });
+    await reload(server);
+  });
 });

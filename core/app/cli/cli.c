@@ -57,6 +57,11 @@ static const struct tt_command commands[] = {
      "the data folder itself, when no server uses it. With input from a pipe it exits with 1 if\n"
      "a line failed.\n",
      tt_cli_repl},
+    {"plugin", "(list | check NAME | enable NAME | disable NAME | remove NAME)",
+     "manage the plugins in plugins_dir",
+     "list prints name, state, place in the order, and version. check prints the findings of\n"
+     "tidetalk check that are about one plugin. What changes takes effect with the next reload.\n",
+     tt_cli_plugin},
     {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
      "serve does this automatically. --dry-run only lists. --down goes back to VERSION, and\n"
      "refuses while a server is running.\n",

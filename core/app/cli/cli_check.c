@@ -54,6 +54,7 @@ struct report {
     struct tt_buf out;
     struct tt_json_writer w;
     int errors, warnings;
+    const char *plugin; /* NULL = findings about everything */
 };
 
 static void put_text(struct tt_json_writer *w, const char *key, struct tt_str text)
@@ -176,6 +177,9 @@ static void tell_scripts(struct report *report, const struct tt_settings *settin
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
         char path[TT_SCRIPT_PATH_BYTES];
+        if (report->plugin &&
+            !tt_str_eq(tt_plugin_of(diagnostic->file), tt_str_from(report->plugin)))
+            continue;
         const struct tt_bundle_file *file =
             bundle ? tt_bundle_find(bundle, diagnostic->file) : NULL;
         struct finding finding = {.line = diagnostic->line,
@@ -212,13 +216,34 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
     }
     tell_scripts(report, settings, bundle, &diagnostics, "error");
     tell_scripts(report, settings, bundle, &advice, "warning");
-    if (generation && !report->json && report->errors == 0)
+    if (report->plugin && report->errors == 0)
+        printf("ok: %s%s\n", report->plugin,
+               generation ? "" : ", but other scripts have errors (tidetalk check)");
+    else if (generation && !report->json && report->errors == 0)
         printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
                generation->bundle->persona_count, generation->bundle->hash);
     tt_bundle_free(bundle);
     tt_generation_unref(generation);
     tt_diagnostics_free(&diagnostics);
     tt_diagnostics_free(&advice);
+}
+
+static void print_report(struct report *report)
+{
+    fprintf(report->json ? stdout : stderr, "%.*s%s", (int)report->out.len,
+            report->out.data ? report->out.data : "", report->json ? "\n" : "");
+    if (!report->json && report->errors + report->warnings > 0)
+        fprintf(stderr, "%d errors, %d warnings\n", report->errors, report->warnings);
+    tt_buf_free(&report->out);
+}
+
+int tt_cli_check_plugin(const struct tt_settings *settings, const char *name)
+{
+    struct report report = {.plugin = name};
+
+    check_scripts(&report, settings);
+    print_report(&report);
+    return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
 }
 
 int tt_cli_check(int argc, char **argv)
@@ -240,11 +265,7 @@ int tt_cli_check(int argc, char **argv)
     check_scripts(&report, &settings);
     if (report.json)
         tt_json_end_array(&report.w);
-    fprintf(report.json ? stdout : stderr, "%.*s%s", (int)report.out.len,
-            report.out.data ? report.out.data : "", report.json ? "\n" : "");
-    if (!report.json && report.errors + report.warnings > 0)
-        fprintf(stderr, "%d errors, %d warnings\n", report.errors, report.warnings);
-    tt_buf_free(&report.out);
+    print_report(&report);
     tt_buf_free(&diagnostics);
     tt_settings_free(&settings);
     return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
