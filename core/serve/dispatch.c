@@ -412,10 +412,10 @@ static struct tt_str describe(void *arg, const struct tt_err *err)
 }
 
 void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,
-                       const struct tt_frames_openai *openai)
+                       const struct tt_frames_chunks *chunks)
 {
     struct tt_frames_options options = {
-        .position = position, .describe = describe, .describe_arg = request, .openai = openai};
+        .position = position, .describe = describe, .describe_arg = request, .chunks = chunks};
 
     request->status = 200;
     tt_http_may_send(request->exchange, request->user_id, 0, NULL);

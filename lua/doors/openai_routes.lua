@@ -71,8 +71,9 @@ local function stream(req, reply)
   end
   local chunk = name_answer(req)
   local options = req.body.stream_options
+  chunk.form = "chat"
   chunk.include_usage = options and options.include_usage
-  return { stream = begun, openai = chunk }
+  return { stream = begun, chunks = chunk }
 end
 
 function handlers.chat(req)
