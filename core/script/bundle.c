@@ -93,6 +93,7 @@ void tt_bundle_free(struct tt_bundle *bundle)
     if (!bundle)
         return;
     free(bundle->files);
+    free(bundle->shadows);
     tt_arena_destroy(&bundle->arena);
     free(bundle);
 }

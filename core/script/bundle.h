@@ -13,6 +13,14 @@ struct tt_bundle_file {
     char hash[65]; /* sha256 of the bytes, hex */
 };
 
+/* A file that is not used because an earlier folder of scripts has one at the same path. It is not
+ * part of the bundle's hash, and bundles from stored bytes have none. */
+struct tt_bundle_shadow {
+    struct tt_str path;
+    struct tt_str bytes; /* of the file that is not used */
+    char hash[65];
+};
+
 struct tt_persona {
     struct tt_str name, content;
 };
@@ -25,6 +33,8 @@ struct tt_bundle {
     size_t persona_count;
     struct tt_str *plugins; /* names of the folders of plugins, sorted; once sealed */
     size_t plugin_count;
+    struct tt_bundle_shadow *shadows; /* in no order; of several at one path, the first folder's */
+    size_t shadow_count;
     char hash[65]; /* sha256 over (path, bytes) of all files, hex */
 };
 

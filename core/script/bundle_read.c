@@ -3,6 +3,7 @@
  * and not read completely. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "script/bundle.h"
 
 #include <dirent.h>
@@ -34,14 +35,30 @@ struct walk {
     struct tt_err *err;
 };
 
+static void add_shadow(struct tt_bundle *bundle, struct tt_str path, struct tt_str bytes)
+{
+    for (size_t i = 0; i < bundle->shadow_count; i++)
+        if (tt_str_eq(bundle->shadows[i].path, path))
+            return;
+    bundle->shadows =
+        tt_realloc(bundle->shadows, (bundle->shadow_count + 1) * sizeof(*bundle->shadows));
+    struct tt_bundle_shadow *shadow = &bundle->shadows[bundle->shadow_count++];
+    shadow->path = tt_arena_str(&bundle->arena, path);
+    shadow->bytes = tt_arena_str(&bundle->arena, bytes);
+    tt_sha256_hex(bytes, shadow->hash);
+}
+
 /* A file that an earlier folder has too is shadowed by it. */
 static void add_file(struct walk *walk, const char *name, struct tt_str bytes)
 {
     struct tt_str path = tt_str_from(name);
 
-    for (size_t i = 0; walk->root != walk->sources->roots[0] && i < walk->bundle->file_count; i++)
-        if (tt_str_eq(walk->bundle->files[i].path, path))
-            return;
+    for (size_t i = 0; walk->root != walk->sources->roots[0] && i < walk->bundle->file_count; i++) {
+        if (!tt_str_eq(walk->bundle->files[i].path, path))
+            continue;
+        add_shadow(walk->bundle, path, bytes);
+        return;
+    }
     tt_bundle_add(walk->bundle, path, bytes);
 }
 

@@ -147,7 +147,8 @@ describe("plugin.loader", function()
     loader.add_routes(routes)
     assert.equal(2, #routes)
     assert.equal("/new", routes[2].path)
-    assert.matches("the server has an error forbidden", loader.problems[1].message)
+    assert.matches("the server has an error forbidden",
+      loader.problems[1].message)
     assert.matches("the server has a route GET /api/models/:id already",
       loader.problems[2].message)
     assert.equal(nothing, loader.problems[2].at)

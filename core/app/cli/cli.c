@@ -62,6 +62,11 @@ static const struct tt_command commands[] = {
      "list prints name, state, place in the order, and version. check prints the findings of\n"
      "tidetalk check that are about one plugin. What changes takes effect with the next reload.\n",
      tt_cli_plugin},
+    {"diff", "", "show which scripts of an overlay shadow others",
+     "One line per file, which says whether the file that it shadows has changed since the "
+     "overlay\n"
+     "was written. Exits with 1 if one has.\n",
+     tt_cli_diff},
     {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
      "serve does this automatically. --dry-run only lists. --down goes back to VERSION, and\n"
      "refuses while a server is running.\n",

@@ -144,6 +144,11 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_LUA_DIR",
      .fallback = "lua",
      .help = "folder of the scripts"},
+    {.key = "scripts",
+     .env = "TIDETALK_SCRIPTS",
+     .type = TT_CONF_LIST,
+     .help = "folders of scripts instead of lua_dir; the first that has a file wins, so an overlay "
+             "comes before the scripts that it changes"},
     {.key = "plugins_dir",
      .env = "TIDETALK_PLUGINS_DIR",
      .fallback = "plugins",

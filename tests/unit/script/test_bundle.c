@@ -230,6 +230,35 @@ static void plugins_are_part_of_the_bundle(void **state)
     tt_bundle_free(without);
 }
 
+static void the_first_folder_that_has_a_file_wins(void **state)
+{
+    struct rig *rig = *state;
+    char second[128];
+
+    snprintf(second, sizeof(second), "%s/base", rig->dir);
+    rig->roots[1] = second;
+    rig->root_count = 2;
+    rig_put(rig, "lua/policy/title.lua", "mine");
+    rig_put(rig, "base/policy/title.lua", "theirs");
+    rig_put(rig, "base/app.lua", "app");
+    struct tt_bundle *bundle = read_bundle(rig);
+    assert_int_equal(bundle->file_count, 3);
+    assert_true(
+        tt_str_eq(tt_bundle_find(bundle, TT_STR("policy/title.lua"))->bytes, TT_STR("mine")));
+    assert_true(tt_str_eq(tt_bundle_find(bundle, TT_STR("app.lua"))->bytes, TT_STR("app")));
+    assert_int_equal(bundle->shadow_count, 1);
+    assert_string_equal(bundle->shadows[0].path.data, "policy/title.lua");
+    assert_true(tt_str_eq(bundle->shadows[0].bytes, TT_STR("theirs")));
+    rig_put(rig, "base/policy/title.lua", "changed");
+    struct tt_bundle *later = read_bundle(rig);
+    assert_string_equal(later->hash, bundle->hash); /* what is not used changes nothing */
+    assert_string_not_equal(later->shadows[0].hash, bundle->shadows[0].hash);
+    tt_bundle_free(later);
+    tt_bundle_free(bundle);
+    snprintf(second, sizeof(second), "%s/nowhere", rig->dir);
+    refuses(rig, "/nowhere: No such file");
+}
+
 static void what_is_no_plugin_is_refused(void **state)
 {
     struct rig *rig = *state;
@@ -313,6 +342,7 @@ TEST_GROUP
         RIG_TEST(links_in_circles_end),
         RIG_TEST(kept_bytes_make_the_same_bundle),
         RIG_TEST(plugins_are_part_of_the_bundle),
+        RIG_TEST(the_first_folder_that_has_a_file_wins),
         RIG_TEST(what_is_no_plugin_is_refused),
         RIG_TEST(a_snapshot_takes_no_half_saved_file),
         RIG_TEST(a_snapshot_tells_what_cannot_be_read),
