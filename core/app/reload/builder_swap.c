@@ -2,7 +2,7 @@
  * runs its own loop while it waits for workers or the database, so it needs no states in between.
  */
 #include "app/reload/builder_internal.h"
-#include "app/reload/script_bases.h"
+#include "app/reload/overlay_bases.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -128,7 +128,7 @@ static void keep_bases(const struct tt_builder *builder, const struct tt_bundle 
 {
     struct tt_err err = {0};
 
-    if (tt_script_bases_keep(builder->parts.settings->data_dir, bundle, &err) != 0)
+    if (tt_overlay_bases_keep(builder->parts.settings->data_dir, bundle, &err) != 0)
         tt_log(TT_LOG_WARN, "what an overlay was written for is not kept",
                TT_F_Z("error", err.message));
 }

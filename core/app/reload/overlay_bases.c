@@ -1,4 +1,4 @@
-#include "app/reload/script_bases.h"
+#include "app/reload/overlay_bases.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -11,27 +11,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER     "script_bases"
+#define FOLDER     "overlay_bases"
 #define PATH_BYTES 4600
 #define LIST_MAX   (4u << 20)
 
 /* ---- reading ---- */
 
-static bool read_line(struct tt_str line, struct tt_script_base *base)
+static bool read_line(struct tt_str line, struct tt_overlay_base *base)
 {
     return tt_str_split(&line, ' ', &base->file_hash) &&
            tt_str_split(&line, ' ', &base->base_hash) && tt_str_split(&line, ' ', &base->since) &&
            (base->path = line).len > 0;
 }
 
-void tt_script_bases_read(const char *data_dir, struct tt_script_bases *out)
+void tt_overlay_bases_read(const char *data_dir, struct tt_overlay_bases *out)
 {
     char path[PATH_BYTES];
     struct tt_buf text = {.max = LIST_MAX};
     struct tt_str rest, line;
-    struct tt_script_base base;
+    struct tt_overlay_base base;
 
-    *out = (struct tt_script_bases){0};
+    *out = (struct tt_overlay_bases){0};
     snprintf(path, sizeof(path), "%s/" FOLDER "/list", data_dir);
     FILE *file = fopen(path, "re");
     if (!file)
@@ -53,15 +53,15 @@ void tt_script_bases_read(const char *data_dir, struct tt_script_bases *out)
     }
 }
 
-void tt_script_bases_free(struct tt_script_bases *bases)
+void tt_overlay_bases_free(struct tt_overlay_bases *bases)
 {
     free(bases->items);
     tt_arena_destroy(&bases->arena);
-    *bases = (struct tt_script_bases){0};
+    *bases = (struct tt_overlay_bases){0};
 }
 
-const struct tt_script_base *tt_script_bases_find(const struct tt_script_bases *bases,
-                                                  struct tt_str path)
+const struct tt_overlay_base *tt_overlay_bases_find(const struct tt_overlay_bases *bases,
+                                                    struct tt_str path)
 {
     for (size_t i = 0; i < bases->count; i++)
         if (tt_str_eq(bases->items[i].path, path))
@@ -69,8 +69,8 @@ const struct tt_script_base *tt_script_bases_find(const struct tt_script_bases *
     return NULL;
 }
 
-void tt_script_bases_place(const char *data_dir, const struct tt_script_base *base, char *out,
-                           size_t size)
+void tt_overlay_bases_place(const char *data_dir, const struct tt_overlay_base *base, char *out,
+                            size_t size)
 {
     snprintf(out, size, "%s/" FOLDER "/%.*s.lua", data_dir, TT_STR_ARG(base->base_hash));
 }
@@ -95,12 +95,12 @@ static int write_file(const char *path, struct tt_str bytes, struct tt_err *err)
 }
 
 static int keep_base(const char *data_dir, const struct tt_bundle_shadow *shadow,
-                     struct tt_script_base *base, struct tt_err *err)
+                     struct tt_overlay_base *base, struct tt_err *err)
 {
     char path[PATH_BYTES];
 
     base->base_hash = tt_str_from(shadow->hash);
-    tt_script_bases_place(data_dir, base, path, sizeof(path));
+    tt_overlay_bases_place(data_dir, base, path, sizeof(path));
     return access(path, F_OK) == 0 ? 0 : write_file(path, shadow->bytes, err);
 }
 
@@ -123,13 +123,13 @@ static void sweep(const char *folder, struct tt_str list)
 }
 
 static int put_shadow(const char *data_dir, const struct tt_bundle *bundle,
-                      const struct tt_script_bases *known, const struct tt_bundle_shadow *shadow,
+                      const struct tt_overlay_bases *known, const struct tt_bundle_shadow *shadow,
                       struct tt_buf *list, struct tt_err *err)
 {
     char now[TT_RFC3339_SIZE];
     struct tt_str used = tt_str_from(tt_bundle_find(bundle, shadow->path)->hash);
-    const struct tt_script_base *old = tt_script_bases_find(known, shadow->path);
-    struct tt_script_base base = {.path = shadow->path, .file_hash = used};
+    const struct tt_overlay_base *old = tt_overlay_bases_find(known, shadow->path);
+    struct tt_overlay_base base = {.path = shadow->path, .file_hash = used};
 
     if (old && tt_str_eq(old->file_hash, used)) {
         base = *old;
@@ -144,14 +144,14 @@ static int put_shadow(const char *data_dir, const struct tt_bundle *bundle,
     return 0;
 }
 
-int tt_script_bases_keep(const char *data_dir, const struct tt_bundle *bundle, struct tt_err *err)
+int tt_overlay_bases_keep(const char *data_dir, const struct tt_bundle *bundle, struct tt_err *err)
 {
     char folder[PATH_BYTES], path[PATH_BYTES];
-    struct tt_script_bases known;
+    struct tt_overlay_bases known;
     struct tt_buf list = {0};
     int failed = 0;
 
-    tt_script_bases_read(data_dir, &known);
+    tt_overlay_bases_read(data_dir, &known);
     if (bundle->shadow_count == 0 && known.count == 0)
         return 0;
     snprintf(folder, sizeof(folder), "%s/" FOLDER, data_dir);
@@ -165,6 +165,6 @@ int tt_script_bases_keep(const char *data_dir, const struct tt_bundle *bundle, s
     if (failed == 0)
         sweep(folder, tt_buf_str(&list));
     tt_buf_free(&list);
-    tt_script_bases_free(&known);
+    tt_overlay_bases_free(&known);
     return failed;
 }
