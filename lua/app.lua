@@ -21,6 +21,7 @@ local RESOURCES = {
   require "chat.search_routes",
   require "files.file_routes",
   require "doors.openai_routes",
+  require "doors.responses_routes",
   require "account.usage_routes",
   require "account.admin_user_routes",
 }

@@ -36,8 +36,7 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
 
     tt_buf_append_str(&parts->id, chunks->id);
     tt_buf_append_str(&parts->head, chunks->head);
-    parts->response.naming.suffix = tt_response_suffix(tt_buf_str(&parts->id));
-    parts->response.naming.summary = chunks->summary;
+    parts->response.suffix = tt_response_suffix(tt_buf_str(&parts->id));
     parts->response.head = tt_buf_str(&parts->head);
     parts->after = chunks->after;
     return parts;
@@ -70,32 +69,31 @@ static void end_event(struct tt_buf *out)
 static void put_place(struct parts *parts, struct tt_buf *out, size_t number)
 {
     tt_buf_append_z(out, ",\"item_id\":\"");
-    tt_response_put_item_id(out, &parts->response.naming, &parts->items, number);
+    tt_response_put_item_id(out, parts->response.suffix, &parts->items, number);
     tt_buf_printf(out, "\",\"output_index\":%zu", number);
-}
-
-static bool is_summary(const struct parts *parts, enum tt_reply_kind kind)
-{
-    return kind == TT_REPLY_REASONING && parts->response.naming.summary;
 }
 
 /* The place of a text: the first part of its item. */
 static void put_part_place(struct parts *parts, struct tt_buf *out, size_t number)
 {
     put_place(parts, out, number);
-    tt_buf_append_z(out, is_summary(parts, parts->items.list[number].kind)
-                             ? ",\"summary_index\":0"
-                             : ",\"content_index\":0");
+    tt_buf_append_z(out, parts->items.list[number].kind == TT_REPLY_CONTENT
+                             ? ",\"content_index\":0"
+                             : ",\"summary_index\":0");
 }
 
-static const char *text_event(const struct parts *parts, enum tt_reply_kind kind, bool done)
+static const char *text_event(enum tt_reply_kind kind, bool done)
 {
     if (kind == TT_REPLY_CONTENT)
         return done ? "response.output_text.done" : "response.output_text.delta";
-    if (is_summary(parts, kind))
-        return done ? "response.reasoning_summary_text.done"
-                    : "response.reasoning_summary_text.delta";
-    return done ? "response.reasoning_text.done" : "response.reasoning_text.delta";
+    return done ? "response.reasoning_summary_text.done" : "response.reasoning_summary_text.delta";
+}
+
+static const char *part_event(enum tt_reply_kind kind, bool done)
+{
+    if (kind == TT_REPLY_CONTENT)
+        return done ? "response.content_part.done" : "response.content_part.added";
+    return done ? "response.reasoning_summary_part.done" : "response.reasoning_summary_part.added";
 }
 
 static void put_item_event(struct parts *parts, struct tt_buf *out, const char *type,
@@ -108,7 +106,7 @@ static void put_item_event(struct parts *parts, struct tt_buf *out, const char *
         return;
     begin_event(out, type, sequence);
     tt_buf_printf(out, ",\"output_index\":%zu,\"item\":", number);
-    tt_response_put_item(&w, &parts->response.naming, &parts->items, number, reply, status);
+    tt_response_put_item(&w, parts->response.suffix, &parts->items, number, reply, status);
     end_event(out);
 }
 
@@ -116,19 +114,13 @@ static void put_part_event(struct parts *parts, struct tt_buf *out, bool done, i
                            size_t number, struct tt_str text)
 {
     enum tt_reply_kind kind = parts->items.list[number].kind;
-    bool summary = is_summary(parts, kind);
 
     if (sequence <= parts->after)
         return;
-    begin_event(out,
-                done      ? summary ? "response.reasoning_summary_part.done"
-                                    : "response.content_part.done"
-                : summary ? "response.reasoning_summary_part.added"
-                          : "response.content_part.added",
-                sequence);
+    begin_event(out, part_event(kind, done), sequence);
     put_part_place(parts, out, number);
     tt_buf_append_z(out, ",\"part\":");
-    tt_response_put_part(&(struct tt_json_writer){.buf = out}, &parts->response.naming, kind, text);
+    tt_response_put_part(&(struct tt_json_writer){.buf = out}, kind, text);
     end_event(out);
 }
 
@@ -169,7 +161,7 @@ static void close_text(struct tt_frames *frames, struct tt_buf *out, struct tt_s
     const struct tt_response_item *item = &parts->items.list[number];
     tt_response_item_text(item, frames->reader.reply, &text);
     if (sequence > parts->after) {
-        begin_event(out, text_event(parts, item->kind, true), sequence);
+        begin_event(out, text_event(item->kind, true), sequence);
         put_part_place(parts, out, number);
         tt_buf_append_z(out, ",\"text\":\"");
         tt_json_escape(out, tt_buf_str(&text));
@@ -225,7 +217,7 @@ static void put_text(struct tt_frames *frames, struct tt_buf *out, struct tt_rep
     struct tt_str text = unknown_part(parts, frames->position, span->bytes);
     if (text.len == 0)
         return;
-    begin_event(out, text_event(parts, span->kind, false), (int64_t)span->end * STEPS);
+    begin_event(out, text_event(span->kind, false), (int64_t)span->end * STEPS);
     tt_buf_append_str(out, tt_buf_str(&parts->prefix));
     tt_json_escape(out, text);
     tt_buf_append_z(out, span->kind == TT_REPLY_CONTENT ? "\",\"logprobs\":[]" : "\"");

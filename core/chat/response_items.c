@@ -147,11 +147,11 @@ void tt_response_items_read(struct tt_response_items *items, const struct tt_rep
 static const char *const prefixes[TT_REPLY_KINDS] = {
     [TT_REPLY_CONTENT] = "msg_", [TT_REPLY_REASONING] = "rs_", [TT_REPLY_TOOL_CALLS] = "fc_"};
 
-void tt_response_put_item_id(struct tt_buf *out, const struct tt_response_naming *naming,
+void tt_response_put_item_id(struct tt_buf *out, struct tt_str suffix,
                              const struct tt_response_items *items, size_t number)
 {
     tt_buf_append_z(out, prefixes[items->list[number].kind]);
-    tt_buf_append_str(out, naming->suffix);
+    tt_buf_append_str(out, suffix);
     tt_buf_putc(out, '_');
     tt_buf_append_u64(out, number);
 }
@@ -169,14 +169,11 @@ static void put_empty_list(struct tt_json_writer *w, struct tt_str key)
     tt_json_end_array(w);
 }
 
-void tt_response_put_part(struct tt_json_writer *w, const struct tt_response_naming *naming,
-                          enum tt_reply_kind kind, struct tt_str text)
+void tt_response_put_part(struct tt_json_writer *w, enum tt_reply_kind kind, struct tt_str text)
 {
     tt_json_begin_object(w);
     put_text(w, TT_STR("type"),
-             kind == TT_REPLY_CONTENT ? TT_STR("output_text")
-             : naming->summary        ? TT_STR("summary_text")
-                                      : TT_STR("reasoning_text"));
+             kind == TT_REPLY_CONTENT ? TT_STR("output_text") : TT_STR("summary_text"));
     put_text(w, TT_STR("text"), text);
     if (kind == TT_REPLY_CONTENT) {
         put_empty_list(w, TT_STR("annotations"));
@@ -198,15 +195,15 @@ void tt_response_item_text(const struct tt_response_item *item, const struct tt_
 }
 
 /* The list with the item's text, or an empty one. */
-static void put_parts(struct tt_json_writer *w, const struct tt_response_naming *naming,
-                      const struct tt_response_item *item, const struct tt_reply *reply)
+static void put_parts(struct tt_json_writer *w, const struct tt_response_item *item,
+                      const struct tt_reply *reply)
 {
     struct tt_buf text = {0};
 
     tt_json_begin_array(w);
     if (reply) {
         tt_response_item_text(item, reply, &text);
-        tt_response_put_part(w, naming, item->kind, tt_buf_str(&text));
+        tt_response_put_part(w, item->kind, tt_buf_str(&text));
     }
     tt_json_end_array(w);
     tt_buf_free(&text);
@@ -224,7 +221,7 @@ static void put_call(struct tt_json_writer *w, const struct tt_response_item *it
     }
 }
 
-void tt_response_put_item(struct tt_json_writer *w, const struct tt_response_naming *naming,
+void tt_response_put_item(struct tt_json_writer *w, struct tt_str suffix,
                           const struct tt_response_items *items, size_t number,
                           const struct tt_reply *reply, struct tt_str status)
 {
@@ -234,7 +231,7 @@ void tt_response_put_item(struct tt_json_writer *w, const struct tt_response_nam
     const struct tt_response_item *item = &items->list[number];
     struct tt_buf id = {0};
 
-    tt_response_put_item_id(&id, naming, items, number);
+    tt_response_put_item_id(&id, suffix, items, number);
     tt_json_begin_object(w);
     put_text(w, TT_STR("id"), tt_buf_str(&id));
     put_text(w, TT_STR("type"), tt_str_from(types[item->kind]));
@@ -244,12 +241,10 @@ void tt_response_put_item(struct tt_json_writer *w, const struct tt_response_nam
     } else if (item->kind == TT_REPLY_CONTENT) {
         put_text(w, TT_STR("role"), TT_STR("assistant"));
         tt_json_key(w, TT_STR("content"));
-        put_parts(w, naming, item, reply);
+        put_parts(w, item, reply);
     } else {
         tt_json_key(w, TT_STR("summary"));
-        put_parts(w, naming, item, naming->summary ? reply : NULL);
-        tt_json_key(w, TT_STR("content"));
-        put_parts(w, naming, item, naming->summary ? NULL : reply);
+        put_parts(w, item, reply);
     }
     tt_json_end_object(w);
     tt_buf_free(&id);

@@ -32,22 +32,16 @@ struct tt_response_item *tt_response_items_call(struct tt_response_items *items,
 /* Takes up all of a reply's log. */
 void tt_response_items_read(struct tt_response_items *items, const struct tt_reply *reply);
 
-/* What a response's items have in common. */
-struct tt_response_naming {
-    struct tt_str suffix; /* of their ids: the response's id behind "resp_" */
-    bool summary;         /* reasoning is told as its summary */
-};
-
-/* "msg_<suffix>_<number>" */
-void tt_response_put_item_id(struct tt_buf *out, const struct tt_response_naming *naming,
+/* "msg_<suffix>_<number>"; the suffix is the response's id behind "resp_". */
+void tt_response_put_item_id(struct tt_buf *out, struct tt_str suffix,
                              const struct tt_response_items *items, size_t number);
 
-/* A text's part of content, or of a summary. */
-void tt_response_put_part(struct tt_json_writer *w, const struct tt_response_naming *naming,
-                          enum tt_reply_kind kind, struct tt_str text);
+/* The part of a message's content or of reasoning's summary that is its text. Open Responses and
+ * the clients of OpenAI's API have no other common form of reasoning than its summary. */
+void tt_response_put_part(struct tt_json_writer *w, enum tt_reply_kind kind, struct tt_str text);
 
 /* An item: `reply` NULL = as it begins, without text. */
-void tt_response_put_item(struct tt_json_writer *w, const struct tt_response_naming *naming,
+void tt_response_put_item(struct tt_json_writer *w, struct tt_str suffix,
                           const struct tt_response_items *items, size_t number,
                           const struct tt_reply *reply, struct tt_str status);
 

@@ -106,7 +106,7 @@ static void put_output(struct tt_buf *out, const struct tt_response *response,
 
     tt_json_begin_array(&w);
     for (size_t i = 0; i < items->count; i++)
-        tt_response_put_item(&w, &response->naming, items, i, reply,
+        tt_response_put_item(&w, response->suffix, items, i, reply,
                              tt_response_item_status(reply, items, i));
     tt_json_end_array(&w);
 }

@@ -5,11 +5,11 @@
 
 /* The part of a response that its reply does not decide. */
 struct tt_response {
-    struct tt_response_naming naming;
-    struct tt_str head; /* a JSON object with the members that never change */
+    struct tt_str suffix; /* of its id and those of its items */
+    struct tt_str head;   /* a JSON object with the members that never change */
 };
 
-/* The naming in a response's id, which must outlive it. */
+/* What follows "resp_" in a response's id. */
 struct tt_str tt_response_suffix(struct tt_str id);
 
 /* completed, incomplete, cancelled or failed; in_progress before the reply has FINISHED. */

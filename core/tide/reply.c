@@ -296,11 +296,9 @@ static int reply_response(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     error.data = luaL_optlstring(L, 3, NULL, &error.len);
-    response.naming.suffix = tt_response_suffix(tt_value_field(L, 2, "id"));
+    response.suffix = tt_response_suffix(tt_value_field(L, 2, "id"));
     response.head = tt_value_field(L, 2, "head");
     luaL_argcheck(L, response.head.len > 2, 2, "the field 'head' is no JSON object");
-    lua_getfield(L, 2, "summary");
-    response.naming.summary = lua_toboolean(L, -1);
     if (tt_reply_state(reply) == TT_REPLY_FINISHED)
         tt_response_items_read(&items, reply);
     tt_response_put(out, &response, reply, &items, error);
