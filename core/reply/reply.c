@@ -104,6 +104,20 @@ void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *f
     reply->filtering = filter->run ? TT_FILTER_RUNS : TT_FILTER_OVER;
 }
 
+/* The text of scripts and of rows may have NULs; upstreams' is JSON and has none any more. */
+static int append_text(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
+                       struct tt_err *err)
+{
+    struct tt_buf clean = {0};
+
+    if (text.len == 0 || !memchr(text.data, 0, text.len))
+        return tt_reply_log_append(&reply->log, kind, text, err);
+    tt_utf8_append_without_nul(&clean, text);
+    int result = tt_reply_log_append(&reply->log, kind, tt_buf_str(&clean), err);
+    tt_buf_free(&clean);
+    return result;
+}
+
 /* Valid UTF-8 is required here, at the entry: the log and its readers rely on it. */
 static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                            bool final, struct tt_err *err)
@@ -114,7 +128,7 @@ static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, stru
     if (result == 0 && !tt_utf8_valid(tt_buf_str(&out)))
         result = tt_err_set(err, 500, "hook_failed", "a filter made text that is not UTF-8");
     if (result == 0 && out.len > 0)
-        result = tt_reply_log_append(&reply->log, kind, tt_buf_str(&out), err);
+        result = append_text(reply, kind, tt_buf_str(&out), err);
     if (result != 0)
         reply->filtering = TT_FILTER_OVER;
     tt_buf_free(&out);
@@ -130,7 +144,7 @@ int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_s
         return 0;
     bool filtered = reply->filtering == TT_FILTER_RUNS && kind != TT_REPLY_TOOL_CALLS;
     int result = filtered ? append_filtered(reply, kind, text, false, err)
-                          : tt_reply_log_append(&reply->log, kind, text, err);
+                          : append_text(reply, kind, text, err);
     if (result != 0)
         return -1;
     if (tt_reply_state(reply) == TT_REPLY_WAITING)

@@ -57,14 +57,14 @@ end
 --- A member of a field that is an object.
 ---@param body table
 ---@param name string
----@param member string
+---@param key string
 ---@return any value nil = there is none
-local function member(body, name, member)
+local function member(body, name, key)
   local object = body[name]
   if not json.is_raw(object) or object:type() ~= "object" then
     return nil
   end
-  local value = object:get(member)
+  local value = object:get(key)
   return value ~= json.null and value or nil
 end
 

@@ -155,7 +155,8 @@ local function find_item(user_id, id)
   end
   local item = list and list:get(math.tointeger(tonumber(number)))
   if not item then
-    return nil, err or errors.new("item_not_found", { field = "input", id = id })
+    return nil,
+      err or errors.new("item_not_found", { field = "input", id = id })
   end
   return item
 end

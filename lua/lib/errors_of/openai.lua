@@ -2,6 +2,12 @@
 
 ---@type table<string, ErrorEntry>
 return {
+  unknown_path = {
+    status = 404,
+    door = { code = "not_found" },
+    en = "There is no such address here. What exists: {routes}.",
+    zh = "该地址不存在。现有接口：{routes}。",
+  },
   model_not_found = {
     status = 404,
     en = "You have no API configuration for the model \"{model_name}\". "
@@ -49,6 +55,18 @@ return {
     en = "The input refers to the item \"{id}\", which is not stored (any "
       .. "more). Send the item itself.",
     zh = "input 引用的条目“{id}”未保存或已不存在，请直接发送该条目。",
+  },
+  rerank_not_supported = {
+    status = 422,
+    en = "The provider of the model \"{model_name}\" does not rerank. Use a "
+      .. "model of a service that does.",
+    zh = "模型“{model_name}”的提供方不支持重排序，请使用支持的服务的模型。",
+  },
+  moderations_not_supported = {
+    status = 422,
+    en = "The provider of the model \"{model_name}\" does not offer "
+      .. "moderation. Use a model of a service that does.",
+    zh = "模型“{model_name}”的提供方不提供内容审核，请使用提供该功能的服务的模型。",
   },
   unsupported_parameter = {
     status = 400,
