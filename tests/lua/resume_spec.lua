@@ -30,6 +30,9 @@ describe("chat.resume", function()
         sleep = function()
           slept = slept + 1
         end,
+        parse = function()
+          return 1700000000000000
+        end,
       },
     })
     resume = require "chat.resume"
