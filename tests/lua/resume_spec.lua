@@ -78,6 +78,7 @@ describe("chat.resume", function()
       input_tokens = 2,
       output_tokens = 5,
       estimated = true,
+      ended_us = 1700000000000000,
     }, restored)
   end)
 
