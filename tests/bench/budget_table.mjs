@@ -2,6 +2,10 @@
 
 export const MEAN_TURN = 'mean turn';
 
+/** The line of their mean: the search index is written for several turns at once, and a cycle of the
+ * collector is due once in dozens, so that their cost falls on one operation or on the next. */
+export const TURNS = ['chat-8', 'chat-64', 'stream-1', 'stream-8'];
+
 // How much more than the table says is accepted: a share of it, or the slack when that is more.
 const LIMITS = {
   worker: { share: 0.05, slack: 600 },
@@ -9,6 +13,15 @@ const LIMITS = {
   calls: { share: 0.15, slack: 1 },
 };
 const COLUMNS = Object.keys(LIMITS);
+
+// What a cycle of the collector moves: the single turns, which their mean holds more tightly, and what is
+// computed of them.
+const LOOSE = { share: 0.2, slack: 1500 };
+const LOOSELY_HELD = [...TURNS, 'stream-64', 'chat token', 'stream token'];
+
+function limitOf(column, name) {
+  return { ...LIMITS[column], ...(column === 'worker' && LOOSELY_HELD.includes(name) ? LOOSE : {}) };
+}
 
 export function writeTable(versions, rows) {
   const lines = rows.map((row) => [row.name, ...COLUMNS.map((column) => row[column])].join('\t'));
@@ -27,7 +40,7 @@ export function readTable(text) {
 /** Which columns of a row are over their limit. */
 function exceeded(row, was) {
   return COLUMNS.filter((column) => {
-    const { share, slack, only = row.name } = LIMITS[column];
+    const { share, slack, only = row.name } = limitOf(column, row.name);
     return only === row.name && row[column] > was[column] + Math.max(was[column] * share, slack);
   });
 }
