@@ -1,7 +1,8 @@
 /* What a script describes of a request to an upstream, compiled: once for many requests
  * (llm.template), or for the one that it is part of. A description is a table with provider, url,
  * headers, body and deadlines. The body of a template has an object's members as they are in all of
- * its requests; the member `messages` is that of each request. */
+ * its requests; the member `messages` is that of each request, unless
+ * a request brings a body of its own. */
 #include "base/secret.h"
 #include "script/value_encode.h"
 #include "script/value_raw.h"
@@ -286,5 +287,8 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         luaL_error(L, "field 'template' is no template");
     lua_pop(L, 1);
     candidate->template = *holder;
-    candidate->body = fill_body(L, index, *holder);
+    lua_pushliteral(L, "body");
+    bool whole = lua_rawget(L, index) != LUA_TNIL;
+    lua_pop(L, 1);
+    candidate->body = whole ? read_body(L, index) : fill_body(L, index, *holder);
 }
