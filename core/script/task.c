@@ -146,7 +146,7 @@ bool tt_task_is_own_fault(const struct tt_task *task, const struct tt_err *error
         return root->taken < TAKEN_MUCH;
     if (strcmp(error->code, "script_memory") == 0)
         return task->vm->taken < TAKEN_MUCH;
-    return true;
+    return strcmp(error->code, "no_memory") != 0;
 }
 
 struct tt_runtime *tt_task_runtime(struct tt_task *task)
@@ -271,6 +271,9 @@ static void read_error(struct tt_task *task, int status, bool stopped, struct tt
     if (stopped)
         tt_err_set(err, 500, "script_timeout", "%s:%d: the script ran too long and was stopped",
                    place.short_src, place.currentline);
+    else if (status == LUA_ERRMEM && task->vm->allocator.system_refused)
+        tt_err_set(err, 503, "no_memory", "%s:%d: the system has no memory left", place.short_src,
+                   place.currentline);
     else if (status == LUA_ERRMEM)
         tt_err_set(err, 500, "script_memory", "%s:%d: the state's memory limit was reached",
                    place.short_src, place.currentline);
