@@ -243,7 +243,6 @@ static void append(lua_State *L, struct tt_buf *body, struct tt_str text)
 static struct tt_buf *read_body(lua_State *L, int index)
 {
     struct tt_buf *body = new_body(L, index);
-    struct tt_str raw;
 
     lua_pushliteral(L, "body");
     switch (lua_rawget(L, index)) {
@@ -256,8 +255,9 @@ static struct tt_buf *read_body(lua_State *L, int index)
     case LUA_TNIL:
         break;
     default:
-        if (tt_value_raw(L, -1, &raw)) {
-            append(L, body, raw);
+        if (tt_value_raw_append(L, -1, body)) {
+            if (body->len == 0)
+                tt_value_raise_full(L, body, "the body would be too large");
             break;
         }
         luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
