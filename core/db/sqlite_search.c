@@ -41,8 +41,8 @@ static const char SQL_GONE_LEFT[] =
  * so that no message waits for the end of another. The other three use the id of the part. */
 static const char SQL_PART[] =
     "INSERT INTO message_parts (id, user_id, ends, content)"
-    " SELECT q.id * 65536 + q.parts, q.user_id, tidetalk_part_end(m.content, q.next),"
-    " tidetalk_part(m.content, q.next)"
+    " SELECT q.id * 65536 + q.parts, q.user_id, tidetalk_part_end(m.id, q.next),"
+    " tidetalk_part(m.id, q.next)"
     " FROM (SELECT * FROM message_search_queue WHERE is_long = 1 ORDER BY parts, id LIMIT 1) AS q"
     " JOIN chat_messages AS m ON m.id = q.id"
     " WHERE NOT EXISTS (SELECT 1 FROM message_search_queue WHERE is_long = 0)";
