@@ -234,6 +234,12 @@ static struct tt_buf *new_body(lua_State *L, int index)
     return body;
 }
 
+static void append(lua_State *L, struct tt_buf *body, struct tt_str text)
+{
+    if (tt_buf_append_str(body, text) != 0)
+        tt_value_raise_full(L, body, "the body would be too large");
+}
+
 /* A table is encoded here: the text of a long conversation never becomes a Lua string. */
 static struct tt_buf *read_body(lua_State *L, int index)
 {
@@ -245,14 +251,14 @@ static struct tt_buf *read_body(lua_State *L, int index)
         tt_value_encode_body(L, -1, body);
         break;
     case LUA_TSTRING:
-        tt_buf_append_str(body, tt_value_field(L, index, "body"));
+        append(L, body, tt_value_field(L, index, "body"));
         break;
     case LUA_TNIL:
         break;
     default:
         if (tt_value_raw_append(L, -1, body)) {
             if (body->len == 0)
-                luaL_error(L, "the body would be too large");
+                tt_value_raise_full(L, body, "the body would be too large");
             break;
         }
         luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
@@ -265,10 +271,9 @@ static struct tt_buf *fill_body(lua_State *L, int index, const struct tt_call_te
 {
     struct tt_buf *body = new_body(L, index);
 
-    tt_buf_append_str(body, template->before);
+    append(L, body, template->before);
     encode_messages(L, index, body);
-    if (tt_buf_append_str(body, template->after) != 0)
-        luaL_error(L, "the body would be too large");
+    append(L, body, template->after);
     return body;
 }
 

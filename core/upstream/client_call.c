@@ -140,6 +140,8 @@ static struct failure failure_of(const struct tt_call *call, CURLcode code)
         return (struct failure){502, "upstream_bad_response"};
     case CURLE_WRITE_ERROR:
         return (struct failure){502, "upstream_aborted"};
+    case CURLE_OUT_OF_MEMORY:
+        return (struct failure){503, "no_memory"};
     default:
         return (struct failure){502, "upstream_failed"};
     }
