@@ -3,7 +3,7 @@
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
 # usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
-#                  [lint|unit|lua|e2e|web|sample|budget|readme|fresh|smoke|long]...
+#                  [lint|unit|lua|e2e|sdk|web|sample|budget|readme|fresh|smoke|long]...
 #        ./test.sh quick [--only TEXT] [--jobs N]
 #
 #   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
@@ -28,7 +28,7 @@ source "$ROOT/scripts/suites.sh"
 source "$ROOT/scripts/changes.sh"
 
 # What takes longest begins first, so that nothing is left to run by itself.
-GROUPS_ALL=(fresh e2e web unit sample budget readme lua lint)
+GROUPS_ALL=(fresh e2e web sdk unit sample budget readme lua lint)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
@@ -72,7 +72,7 @@ read_arguments()
             preset=quick
             with_tsan=no
             ;;
-        lint | unit | lua | e2e | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
+        lint | unit | lua | e2e | sdk | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
@@ -116,6 +116,9 @@ install_needs()
     if has web; then
         install_npm "$ROOT/web"
         install_npm "$ROOT/tests/web"
+    fi
+    if has sdk; then
+        install_python "$ROOT/tests/sdk"
     fi
 }
 
@@ -217,6 +220,18 @@ run_e2e()
     done
 }
 
+# Stock clients in Python, and public conformance suites.
+run_sdk()
+{
+    local file
+
+    set_server_env "$preset"
+    for file in tests/sdk/test_*.py; do
+        suite "sdk_$(basename "${file#tests/sdk/test_}" .py)" 10m "${server_env[@]}" \
+            tests/sdk/.venv/bin/python -B "$file"
+    done
+}
+
 # The page as the server has it, in headless Chromium.
 run_web()
 {
@@ -303,7 +318,7 @@ main()
     cd "$ROOT"
     install_needs
     suites_begin
-    if has lint unit lua e2e web sample smoke long readme; then
+    if has lint unit lua e2e sdk web sample smoke long readme; then
         run_builds
     fi
     for group in "${groups[@]}"; do

@@ -81,6 +81,22 @@ install_npm()
     cp "$1/package-lock.json" "$stamp"
 }
 
+# install_python DIR: a virtual environment in DIR/.venv with exactly what requirements.txt lists, unless
+# it was made from this very list. By Debian's Python, for which python3-venv is installed.
+install_python()
+{
+    local venv=$1/.venv stamp=$1/.venv/.installed-requirements
+
+    cmp -s "$1/requirements.txt" "$stamp" && return 0
+    say "pip install in ${1#"$ROOT"/}"
+    rm -rf "$venv"
+    /usr/bin/python3 -m venv "$venv" || return 1
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        -r "$1/requirements.txt" >&2 || return 1
+    "$venv/bin/pip" check >&2 || return 1
+    cp "$1/requirements.txt" "$stamp"
+}
+
 # build_preset PRESET [ARGS FOR NINJA...]: configures when needed, then builds
 build_preset()
 {

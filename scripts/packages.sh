@@ -22,6 +22,7 @@ PACKAGES_LINT=(libcmocka-dev clang-format clang-tidy lua-check lua5.4 shellcheck
 PACKAGES_UNIT=(libcmocka-dev curl gzip procps redis-server)
 PACKAGES_LUA=(libcmocka-dev)
 PACKAGES_E2E=(libcmocka-dev curl git procps redis-server lua-check xz-utils)
+PACKAGES_SDK=(libcmocka-dev procps python3-venv)
 PACKAGES_WEB=("${PACKAGES_E2E[@]}" chromium fonts-noto-cjk)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_SAMPLE=("${PACKAGES_LINT[@]}" "${PACKAGES_E2E[@]}")

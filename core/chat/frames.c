@@ -27,13 +27,7 @@ static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t p
 
 void tt_frames_put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
 {
-    uint64_t end = span->run_end;
-
-    for (uint64_t at = span->run_from; at < end; at = span->end) {
-        tt_reply_read(frames->reader.reply, at, span);
-        tt_buf_append_str(out, span->bytes);
-    }
-    out->len--; /* the entry's line end */
+    tt_reply_read_entry(frames->reader.reply, span, out);
 }
 
 static void put_tool_calls(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
@@ -150,7 +144,26 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_buf_append_z(out, "\n\n");
 }
 
-static const struct tt_frame_format own_format = {put_delta, put_end};
+static const struct tt_frame_format own_format = {.put_delta = put_delta, .put_end = put_end};
+
+static const struct tt_frame_format *const formats[] = {
+    &tt_frames_chat_format, &tt_frames_messages_format, &tt_frames_responses_format};
+
+const struct tt_frame_format *tt_frames_format(struct tt_str form)
+{
+    for (size_t i = 0; i < TT_COUNT(formats); i++)
+        if (tt_str_eq(form, tt_str_from(formats[i]->form)))
+            return formats[i];
+    return NULL;
+}
+
+static void put_ping(struct tt_frames *frames, struct tt_buf *out)
+{
+    if (frames->format->put_ping)
+        frames->format->put_ping(frames, out);
+    else
+        tt_buf_append_z(out, ": ping\n\n");
+}
 
 static void on_flush(struct tt_http_stream *stream, void *arg)
 {
@@ -176,7 +189,7 @@ static void on_flush(struct tt_http_stream *stream, void *arg)
         frames->format->put_end(frames, out);
         frames->ended = true;
     } else if (out->len == before && frames->ping) {
-        tt_buf_append_z(out, ": ping\n\n");
+        put_ping(frames, out);
     }
     frames->ping = false;
     if (out->len > before)
@@ -219,7 +232,7 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
     frames->position = options->position;
     frames->describe = options->describe;
     frames->describe_arg = options->describe_arg;
-    frames->format = options->openai ? &tt_frames_openai_format : &own_format;
+    frames->format = options->chunks ? options->chunks->format : &own_format;
     frames->last_frame_ms = tt_loop_now(loop);
     tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("text/event-stream"));
     tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-cache, no-transform"));
@@ -229,10 +242,10 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
         free(frames);
         return NULL;
     }
-    if (options->openai)
-        frames->openai = tt_frames_openai_parts_new(options->openai);
-    /* OpenAI's chunks have no positions to come back from. */
-    frames->reset = !options->openai && options->position > tt_reply_length(reply);
+    if (frames->format->parts_new)
+        frames->parts = frames->format->parts_new(options->chunks);
+    /* The forms of other APIs know no reset. */
+    frames->reset = !options->chunks && options->position > tt_reply_length(reply);
     frames->heard = true;
     tt_reply_client_add(reply);
     frames->reader.on_wake = on_wake;
@@ -265,6 +278,7 @@ void tt_frames_close(struct tt_frames *frames)
         return;
     /* A connection that broke before the end frame, seen by the library first, has left too. */
     stop_following(frames, !frames->ended);
-    tt_frames_openai_parts_free(frames->openai);
+    if (frames->format->parts_free)
+        frames->format->parts_free(frames->parts);
     free(frames);
 }

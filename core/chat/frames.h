@@ -5,11 +5,17 @@
 
 struct tt_frames;
 
-/* The answer as chunks of OpenAI's chat completions: what all of them have in common. */
-struct tt_frames_openai {
-    struct tt_str id, model; /* copied */
-    int64_t created;         /* seconds since 1970 */
-    bool include_usage;      /* a chunk with the usage before the end */
+/* A stream in the form of another API: which one, and what its events have in common. The strings
+ * are copied. */
+struct tt_frame_format;
+struct tt_frames_chunks {
+    const struct tt_frame_format *format;
+    struct tt_str id, model;
+    struct tt_str head; /* JSON that the form puts into its events; data == NULL: none */
+    int64_t created;    /* seconds since 1970 */
+    bool include_usage; /* the usage is asked for */
+    bool summary;       /* reasoning is told as its summary */
+    int64_t after;      /* number of the last event that the client knows; -1 = none */
 };
 
 struct tt_frames_options {
@@ -17,8 +23,11 @@ struct tt_frames_options {
     /* The text of an error code. */
     struct tt_str (*describe)(void *arg, const struct tt_err *err);
     void *describe_arg;
-    const struct tt_frames_openai *openai; /* NULL = the own format */
+    const struct tt_frames_chunks *chunks; /* NULL = the own format */
 };
+
+/* The format of a form's name, e.g. "chat"; NULL when there is no such form. Thread: any. */
+const struct tt_frame_format *tt_frames_format(struct tt_str form);
 
 /* Begins the response (200, event-stream; NULL when it was answered already) and follows the reply
  * to its end frame. A position beyond the log gets a reset frame with all of it first (own format

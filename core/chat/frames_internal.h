@@ -5,10 +5,16 @@
 
 /* The format of a stream's frames. Each call appends whole frames. */
 struct tt_frame_format {
+    const char *form; /* its name in a response's `chunks` */
+    /* What a stream keeps in frames->parts; both NULL: nothing. */
+    void *(*parts_new)(const struct tt_frames_chunks *chunks);
+    void (*parts_free)(void *parts);
     /* `span` is the text in the log from the position on; it is moved past the text that was sent.
      */
     void (*put_delta)(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span);
     void (*put_end)(struct tt_frames *frames, struct tt_buf *out);
+    /* After a silence; NULL: a comment. */
+    void (*put_ping)(struct tt_frames *frames, struct tt_buf *out);
 };
 
 struct tt_frames {
@@ -24,12 +30,11 @@ struct tt_frames {
     struct tt_str (*describe)(void *arg, const struct tt_err *err);
     void *describe_arg;
     const struct tt_frame_format *format;
-    struct tt_frames_openai_parts *openai; /* NULL in the own format */
+    void *parts; /* the format's own */
 };
 
-extern const struct tt_frame_format tt_frames_openai_format;
-struct tt_frames_openai_parts *tt_frames_openai_parts_new(const struct tt_frames_openai *chunk);
-void tt_frames_openai_parts_free(struct tt_frames_openai_parts *parts);
+extern const struct tt_frame_format tt_frames_chat_format, tt_frames_messages_format,
+    tt_frames_responses_format;
 
 /* An entry of tool calls as it was logged, without its line end; moves the span to its end. Half an
  * entry is not JSON, so the whole entry is sent whatever the position. */

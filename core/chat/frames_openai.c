@@ -11,50 +11,54 @@
 
 #include <stdlib.h>
 
-struct tt_frames_openai_parts {
+struct parts {
     struct tt_buf head; /* up to the choices */
     bool include_usage;
     bool begun; /* the role was sent */
 };
 
-struct tt_frames_openai_parts *tt_frames_openai_parts_new(const struct tt_frames_openai *chunk)
+static void *parts_new(const struct tt_frames_chunks *chunks)
 {
-    struct tt_frames_openai_parts *parts = TT_NEW(struct tt_frames_openai_parts);
+    struct parts *parts = TT_NEW(struct parts);
     struct tt_json_writer w = {.buf = &parts->head};
 
     tt_buf_append_z(&parts->head, "data: ");
     tt_json_begin_object(&w);
     tt_json_key(&w, TT_STR("id"));
-    tt_json_str(&w, chunk->id);
+    tt_json_str(&w, chunks->id);
     tt_json_key(&w, TT_STR("object"));
     tt_json_str(&w, TT_STR("chat.completion.chunk"));
     tt_json_key(&w, TT_STR("created"));
-    tt_json_int(&w, chunk->created);
+    tt_json_int(&w, chunks->created);
     tt_json_key(&w, TT_STR("model"));
-    tt_json_str(&w, chunk->model);
+    tt_json_str(&w, chunks->model);
     tt_buf_append_z(&parts->head, ",\"choices\":[");
-    parts->include_usage = chunk->include_usage;
+    parts->include_usage = chunks->include_usage;
     return parts;
 }
 
-void tt_frames_openai_parts_free(struct tt_frames_openai_parts *parts)
+static void parts_free(void *arg)
 {
-    if (!parts)
-        return;
+    struct parts *parts = arg;
+
     tt_buf_free(&parts->head);
     free(parts);
 }
 
 static void begin_choice(struct tt_frames *frames, struct tt_buf *out)
 {
-    tt_buf_append_str(out, tt_buf_str(&frames->openai->head));
+    const struct parts *parts = frames->parts;
+
+    tt_buf_append_str(out, tt_buf_str(&parts->head));
     tt_buf_append_z(out, "{\"index\":0,\"delta\":{");
 }
 
 /* With include_usage every chunk has the key, null in all but the last. */
 static void end_chunk(struct tt_frames *frames, struct tt_buf *out)
 {
-    tt_buf_append_z(out, frames->openai->include_usage ? "],\"usage\":null}\n\n" : "]}\n\n");
+    const struct parts *parts = frames->parts;
+
+    tt_buf_append_z(out, parts->include_usage ? "],\"usage\":null}\n\n" : "]}\n\n");
 }
 
 static void end_choice(struct tt_frames *frames, struct tt_buf *out)
@@ -65,9 +69,11 @@ static void end_choice(struct tt_frames *frames, struct tt_buf *out)
 
 static void put_role(struct tt_frames *frames, struct tt_buf *out)
 {
-    if (frames->openai->begun)
+    struct parts *parts = frames->parts;
+
+    if (parts->begun)
         return;
-    frames->openai->begun = true;
+    parts->begun = true;
     begin_choice(frames, out);
     tt_buf_append_z(out, "\"role\":\"assistant\",\"content\":\"\",\"refusal\":null");
     end_choice(frames, out);
@@ -92,12 +98,13 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
 static void put_usage(struct tt_frames *frames, struct tt_buf *out,
                       const struct tt_reply_outcome *outcome)
 {
+    const struct parts *parts = frames->parts;
     const struct tt_reply_usage *usage = &outcome->usage;
     struct tt_json_writer w = {.buf = out};
     int64_t input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
     int64_t output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
 
-    tt_buf_append_str(out, tt_buf_str(&frames->openai->head));
+    tt_buf_append_str(out, tt_buf_str(&parts->head));
     tt_buf_append_z(out, "],\"usage\":");
     tt_json_begin_object(&w);
     tt_json_key(&w, TT_STR("prompt_tokens"));
@@ -139,6 +146,7 @@ static void put_error(struct tt_frames *frames, struct tt_buf *out,
 static void put_end(struct tt_frames *frames, struct tt_buf *out)
 {
     const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
+    const struct parts *parts = frames->parts;
     struct tt_json_writer w = {.buf = out};
     /* What its clients know; our own word for a reply that somebody stopped is none of it. */
     struct tt_str reason = strcmp(outcome->status, "stopped") == 0
@@ -155,9 +163,13 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_json_str(&w, reason);
     tt_buf_putc(out, '}');
     end_chunk(frames, out);
-    if (frames->openai->include_usage)
+    if (parts->include_usage)
         put_usage(frames, out, outcome);
     tt_buf_append_z(out, "data: [DONE]\n\n");
 }
 
-const struct tt_frame_format tt_frames_openai_format = {put_delta, put_end};
+const struct tt_frame_format tt_frames_chat_format = {.form = "chat",
+                                                      .parts_new = parts_new,
+                                                      .parts_free = parts_free,
+                                                      .put_delta = put_delta,
+                                                      .put_end = put_end};

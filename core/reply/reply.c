@@ -3,6 +3,7 @@
  * reader that sees FINISHED also sees every byte. Outcomes are created once and never changed
  * (finish puts a new one in place), because readers on other threads look at them without a lock. A
  * stop travels by mail and waits for a producer that has not said yet how to stop it. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "reply/reply_internal.h"
@@ -214,6 +215,8 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     estimate_usage(reply, copy);
     copy->status = known_status(copy);
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
+    if (copy->ended_us == 0)
+        copy->ended_us = tt_clock_wall_us();
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);
     tt_reply_touch(reply);
@@ -340,6 +343,18 @@ uint64_t tt_reply_length(const struct tt_reply *reply)
 bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_reply_span *span)
 {
     return tt_reply_log_read(&reply->log, position, span);
+}
+
+void tt_reply_read_entry(const struct tt_reply *reply, struct tt_reply_span *span,
+                         struct tt_buf *out)
+{
+    uint64_t end = span->run_end;
+
+    for (uint64_t at = span->run_from; at < end; at = span->end) {
+        tt_reply_read(reply, at, span);
+        tt_buf_append_str(out, span->bytes);
+    }
+    out->len--; /* the entry's line end */
 }
 
 void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out)

@@ -81,9 +81,9 @@ struct tt_request_error {
 };
 void tt_request_fail(struct tt_request *request, const struct tt_request_error *error);
 
-/* Opens the answer as a stream of the reply; `openai` != NULL: in OpenAI's format. */
+/* Opens the answer as a stream of the reply; `chunks` != NULL: in the form of another API. */
 void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,
-                       const struct tt_frames_openai *openai);
+                       const struct tt_frames_chunks *chunks);
 
 /* Fills in request->status, answers, and writes nothing more. Body is taken over. */
 void tt_request_reply(struct tt_request *request, int status, struct tt_buf *body);

@@ -5,6 +5,7 @@
  * script error.
  */
 #include "script/value.h"
+#include "script/value_raw.h"
 #include "serve/chunks.h"
 #include "serve/request.h"
 #include "serve/route_schema.h"
@@ -134,22 +135,61 @@ static void render_error(lua_State *L, struct tt_request *request, int index)
 
 /* ---- answers ---- */
 
-/* The response's `openai`: {id, created, model, include_usage}. */
-static bool read_openai(lua_State *L, int response, struct tt_frames_openai *openai)
+/* Pushes the table that describes the chunks of a stream; returns its index, 0 = there is none.
+ * Scripts of before have it in the field `openai`, without a form. */
+static int push_chunks(lua_State *L, int response)
 {
+    lua_pushliteral(L, "chunks");
+    if (lua_rawget(L, response) == LUA_TTABLE)
+        return lua_gettop(L);
+    lua_pop(L, 1);
     lua_pushliteral(L, "openai");
-    if (lua_rawget(L, response) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        return false;
-    }
-    int table = lua_gettop(L);
-    openai->id = tt_value_field(L, table, "id");
-    openai->model = tt_value_field(L, table, "model");
-    openai->created = tt_value_field_int(L, table, "created", 0);
-    lua_pushliteral(L, "include_usage");
+    if (lua_rawget(L, response) == LUA_TTABLE)
+        return lua_gettop(L);
+    lua_pop(L, 1);
+    return 0;
+}
+
+/* JSON that is text or a tide.Raw. */
+static struct tt_str read_json(lua_State *L, int table, const char *key)
+{
+    struct tt_str json = {0};
+
+    lua_pushstring(L, key);
     lua_rawget(L, table);
-    openai->include_usage = lua_toboolean(L, -1);
-    lua_pop(L, 2); /* the response keeps the strings alive */
+    bool raw = tt_value_raw(L, lua_gettop(L), &json);
+    lua_pop(L, 1);
+    return raw ? json : tt_value_field(L, table, key);
+}
+
+static bool read_flag(lua_State *L, int table, const char *key)
+{
+    lua_pushstring(L, key);
+    lua_rawget(L, table);
+    bool set = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return set;
+}
+
+/* The response's `chunks` beside a stream: see lua/types/request.lua. */
+static bool read_chunks(lua_State *L, int response, struct tt_frames_chunks *chunks)
+{
+    int table = push_chunks(L, response);
+
+    if (table == 0)
+        return false;
+    struct tt_str form = tt_value_field(L, table, "form");
+    chunks->format = tt_frames_format(form.data ? form : TT_STR("chat"));
+    if (!chunks->format)
+        luaL_error(L, "a stream has no form '%s'", form.data);
+    chunks->id = tt_value_field(L, table, "id");
+    chunks->model = tt_value_field(L, table, "model");
+    chunks->head = read_json(L, table, "head");
+    chunks->created = tt_value_field_int(L, table, "created", 0);
+    chunks->after = tt_value_field_int(L, table, "after", -1);
+    chunks->include_usage = read_flag(L, table, "include_usage");
+    chunks->summary = read_flag(L, table, "summary");
+    lua_pop(L, 1); /* the response keeps the strings alive */
     return true;
 }
 
@@ -164,11 +204,11 @@ static bool render_stream(lua_State *L, struct tt_request *request, int response
     if (!reply)
         luaL_error(L, "response field 'stream' is a %s, not a reply", luaL_typename(L, -1));
     int64_t after = tt_value_field_int(L, response, "after", 0);
-    struct tt_frames_openai openai = {0};
-    bool as_chunks = read_openai(L, response, &openai);
+    struct tt_frames_chunks chunks = {0};
+    bool as_chunks = read_chunks(L, response, &chunks);
     int headers = gather_headers(L, response);
     add_headers(L, request, headers);
-    tt_request_stream(request, reply, after < 0 ? 0 : (uint64_t)after, as_chunks ? &openai : NULL);
+    tt_request_stream(request, reply, after < 0 ? 0 : (uint64_t)after, as_chunks ? &chunks : NULL);
     return true;
 }
 

@@ -32,8 +32,8 @@ function Request:header(name) end
 function Request:cookie(name) end
 
 --- The token that a request came with, as it was sent: not checked yet. A
---- Bearer token, and only when there is no Authorization header at all the
---- cookie access_token.
+--- Bearer token; only when there is no Authorization header at all x-api-key, and
+--- without that the cookie access_token.
 ---@return string|nil token
 ---@return boolean from_cookie
 function Request:credentials() end
@@ -66,6 +66,20 @@ function Request:encode(value) end
 ---@field content_type? string with body; default text/plain; charset=utf-8
 ---@field headers? table<string, string|string[]>
 ---@field stream? tide.Reply answer as Server-Sent Events
----@field openai? {id: string, created: integer, model: string, include_usage?: boolean}
---- with stream: send chunks of OpenAI's chat completions
+---@field chunks? tide.StreamChunks|fun(write: fun(text: string)) with stream:
+--- send it in the form of another API; without: a function that writes the body
+--- piece by piece
+---@field openai? tide.StreamChunks the name of `chunks` with stream in scripts
+--- of before
 ---@field after? integer with stream: position to begin at, default 0
+
+--- What the events of a stream in the form of another API have in common.
+---@class tide.StreamChunks
+---@field form? "chat"|"messages" default "chat": OpenAI's chat completions;
+--- "messages": Anthropic's Messages API, with the message of its first event as
+--- `head`
+---@field id string
+---@field model string
+---@field created? integer seconds since 1970
+---@field include_usage? boolean the client asked for the usage
+---@field head? string|tide.Raw JSON that the form puts into its events

@@ -31,6 +31,7 @@ main()
     install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_BUDGET[@]}"
     install_node
     install_npm "$ROOT/tests/e2e"
+    node --test "$HERE/budget_table.test.mjs" >&2 || die "the table's own test failed"
     build_preset bench tidetalk >&2 || die "the build failed"
     TIDETALK_BIN=${TIDETALK_BIN:-$ROOT/build/bench/tidetalk} \
         node "$HERE/budget.mjs" "$HERE/budget.tsv" $record

@@ -276,6 +276,8 @@ static int read_body(struct chat_request *q, struct walk *w)
                 q->system = value;
             else if (rc == 0 && slice_is(key, "\"stream\""))
                 q->stream = slice_is(value, "true");
+            else if (rc == 0 && slice_is(key, "\"tools\""))
+                q->has_tools = holds(value, "\"name\"");
         }
         if (rc < 0)
             return -1;

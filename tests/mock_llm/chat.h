@@ -20,7 +20,7 @@ struct chat_request {
     struct slice model, last_user, system;
     struct buf roles; /* "system,user", reused from request to request */
     size_t messages, inputs;
-    bool stream, include_usage, last_is_tool;
+    bool stream, include_usage, last_is_tool, has_tools;
     enum dialect_kind dialect; /* set by the caller */
 };
 

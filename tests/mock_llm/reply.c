@@ -79,7 +79,9 @@ void usage_json(struct buf *out, const struct reply_args *a, size_t completion)
 /* After a tool's result the model talks again, or an agent's loop would never end. */
 bool reply_uses_tools(const struct reply_args *a)
 {
-    return a->sc->tools && !a->chat->last_is_tool;
+    bool wanted = a->sc->tools == TOOLS_ASKED ? a->chat->has_tools : a->sc->tools == TOOLS_ALWAYS;
+
+    return wanted && !a->chat->last_is_tool;
 }
 
 static void message_json(struct buf *out, const struct reply_args *a, struct deltas *d)

@@ -101,7 +101,9 @@ static void make_key(struct router *rt, const struct http_request *r)
     char flags[] = {' ',
                     q->stream ? 's' : '-',
                     q->include_usage ? 'u' : '-',
-                    q->last_is_tool ? 't' : '-',
+                    q->last_is_tool ? 't'
+                    : q->has_tools  ? 'h'
+                                    : '-',
                     r->http10 ? '0' : '1',
                     r->close ? 'c' : '-'};
     buf_add(&rt->key, flags, sizeof flags);

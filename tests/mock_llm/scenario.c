@@ -25,6 +25,7 @@ static const char *const fault_names[] = {
     "hang_mid", "close_mid", "garbage",   "html",          "badjson",   "wrongjson", "bigline",
     "endless",  "error_mid", "wrongtype", "gzipbomb",      "empty",     NULL};
 static const char *const eol_names[] = {"lf", "crlf", NULL};
+static const char *const tools_names[] = {"0", "1", "asked", NULL};
 const char *const scenario_finish_names[] = {"stop", "length", "content_filter", "tool_calls",
                                              NULL};
 
@@ -61,7 +62,7 @@ static const struct key keys[] = {
     {"bytes", KEY_NUMBER, AT(bytes), 1, 1 << 28, NULL},
     {"fails", KEY_NUMBER, AT(fails), 0, 1e6, NULL},
     {"id", KEY_LABEL, 0, 0, 0, NULL},
-    {"tools", KEY_FLAG, AT(tools), 0, 1, NULL},
+    {"tools", KEY_NAME, AT(tools), 0, 0, tools_names},
     {"surrogates", KEY_FLAG, AT(surrogates), 0, 1, NULL},
     {"ascii", KEY_FLAG, AT(ascii), 0, 1, NULL},
     {"stamp", KEY_FLAG, AT(stamp), 0, 1, NULL},

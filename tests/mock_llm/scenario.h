@@ -41,6 +41,12 @@ enum fault_kind {
     FAULT_EMPTY,
 };
 
+enum tools_kind {
+    TOOLS_NEVER,
+    TOOLS_ALWAYS,
+    TOOLS_ASKED, /* when the request has tools */
+};
+
 /* Numbers that may be absent are -1 then. Times are milliseconds, splitpace is microseconds. */
 struct scenario {
     double tokens, size, reasoning, interleave, pace, first, split, splitpace;

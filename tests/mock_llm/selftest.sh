@@ -159,6 +159,9 @@ check_form()
     has 'tools' "$(post tools=1 "$stream")" '"finish_reason":"tool_calls"'
     is 'tool arguments' "$(post tools=1 "$stream" | grep -ao '"arguments":"[^}]*"}}' | wc -l)" 4
     has 'tools, not streamed' "$(post tools=1 "$plain")" '"arguments":"{\"city\":\"Paris\"}"'
+    has 'tools, without any' "$(post tools=asked "$plain")" '"finish_reason":"stop"'
+    has 'tools, asked for' \
+        "$(post tools=asked "${plain%\}},\"tools\":[{\"function\":{\"name\":\"a\"}}]}")" '"finish_reason":"tool_calls"'
     has 'not chunked' "$(post chunked=0 "$stream" -i)" 'Connection: close'
     is 'HTTP/1.0' "$(post '' "$stream" -0 | joined)" "$(post '' "$stream" | joined)"
     is 'chunked request' "$(post echo=model "$plain" -H 'Transfer-Encoding: chunked' | joined)" m1

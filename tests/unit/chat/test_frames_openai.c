@@ -17,8 +17,10 @@ static const char app[] =
     "  local r = assert(begin(plays[req.params.name]))\n"
     "  if req.params.name == 'endless' then r:first(1000) r:stop() end\n"
     "  if req.params.name ~= 'paced' then r:wait() end\n"
-    "  return {stream = r, openai = {id = 'c-1', created = 5, model = 'a\"b',\n"
-    "    include_usage = req.query.usage == '1'}}\n"
+    "  local chunks = {form = req.query.form, id = 'c-1', created = 5, model = 'a\"b',\n"
+    "    include_usage = req.query.usage == '1'}\n"
+    "  if req.query.old then return {stream = r, openai = chunks} end\n"
+    "  return {stream = r, chunks = chunks}\n"
     "end, routes = {\n"
     "  {method = 'GET', path = '/:name', auth = 'none', handler = function() end},\n"
     "}}\n";
@@ -52,6 +54,16 @@ static void chunks_have_exact_bytes(void **state)
                CHUNK(ROLE) CHUNK("\"reasoning_content\":\"hm\"") CHUNK("\"content\":\"yes\"")
                    LAST("\"stop\"") DONE);
     web_expect(web, "/empty", CHUNK(ROLE) LAST("\"stop\"") DONE);
+}
+
+static void a_form_has_a_name(void **state)
+{
+    struct web *web = *state;
+
+    web_expect(web, "/empty?form=chat", CHUNK(ROLE) LAST("\"stop\"") DONE);
+    web_expect(web, "/empty?old=1", CHUNK(ROLE) LAST("\"stop\"") DONE);
+    web_get(web, "/empty?form=other");
+    assert_non_null(strstr(web->body, "internal_error"));
 }
 
 static void tool_calls_are_told_entry_by_entry(void **state)
@@ -120,6 +132,7 @@ TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         WEB_TEST(chunks_have_exact_bytes),
+        WEB_TEST(a_form_has_a_name),
         WEB_TEST(tool_calls_are_told_entry_by_entry),
         WEB_TEST(usage_comes_last_and_without_a_choice),
         WEB_TEST(failures_are_error_objects_without_a_marker),
