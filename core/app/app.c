@@ -12,6 +12,7 @@
 #include "app/page/page.h"
 #include "app/port_owner.h"
 #include "app/reload/builder.h"
+#include "app/rotation.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/disk_reserve.h"
@@ -181,7 +182,8 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
     struct tt_data_loss loss;
 
-    if (tt_data_check(settings, &loss, err) != 0 || tt_clean_end_begin(settings, err) != 0)
+    if (tt_rotation_finish(settings, err) != 0 || tt_data_check(settings, &loss, err) != 0 ||
+        tt_clean_end_begin(settings, err) != 0)
         return -1;
     app->in_use = true;
     if (open_disk_reserve(settings, err) != 0)
