@@ -1,6 +1,6 @@
---- Anthropic's objects, out. Pure. How a reply looks to a client of the Messages
---- API; the events of a stream are written by the core, which gets their
---- message from here.
+--- Anthropic's objects, out. Pure. How a reply looks to a client of the
+--- Messages API; the events of a stream are written by the core, which gets
+--- their message from here.
 --- Source: Claude API reference, "Messages" (create), "Models" (list)
 
 local errors = require "lib.errors"

@@ -25,8 +25,9 @@ end
 local VENDORS = { "cache_control", "citations" }
 
 ---@alias MessagesPart tide.Raw|table a part of a content in OpenAI's form
+---@alias BlockReader fun(block: tide.Raw, reading: MessagesReading): MessagesPart?
 
----@type table<string, fun(block: tide.Raw, reading: MessagesReading): MessagesPart|nil>
+---@type table<string, BlockReader>
 local parts = {}
 
 function parts.text(block)
