@@ -12,6 +12,7 @@ local messages = require "doors.messages"
 local models = require "models.models"
 local objects = require "web.objects"
 local openai = require "doors.openai"
+local relay = require "doors.relay"
 local replies = require "chat.replies"
 local time = require "tide.time"
 
@@ -46,6 +47,25 @@ local EMBEDDINGS = {
   fields = {
     fields.line("model", 200, { required = true }),
     { name = "input", type = "json", keep_null = true },
+  },
+}
+
+local RERANK = {
+  once = true,
+  whole = "request",
+  fields = {
+    fields.line("model", 200, { required = true }),
+    { name = "query", type = "json", required = true },
+    { name = "documents", type = "json", required = true },
+  },
+}
+
+local MODERATIONS = {
+  once = true,
+  whole = "request",
+  fields = {
+    fields.line("model", 200, { default = "omni-moderation-latest" }),
+    { name = "input", type = "json", required = true },
   },
 }
 
@@ -121,6 +141,19 @@ local function as_anthropic(value)
   return { body = json.encode(value), content_type = JSON }
 end
 
+--- Passes a request on as it came.
+---@param name "rerank"|"moderations"
+---@return fun(req: tide.Request): tide.Response|nil, tide.Error|nil
+local function relaying(name)
+  return function(req)
+    local text, err = relay.send(req.user.id, req.body, name)
+    return text and { body = text, content_type = JSON }, err
+  end
+end
+
+handlers.rerank = relaying("rerank")
+handlers.moderate = relaying("moderations")
+
 function handlers.list_models(req)
   local rows, err = models.get_models(req.user.id)
   if not rows then
@@ -152,6 +185,8 @@ local MODEL = objects.object({
   object = "string",
   created = "integer",
   owned_by = "string",
+  type = "string",
+  context_window = "integer",
 })
 
 ---@type tide.Route[]
@@ -178,6 +213,28 @@ return {
     body_max = body_limits.CONVERSATION,
     answer = "the upstream's answer, see openai.md",
     handler = handlers.embed,
+  },
+  {
+    method = "POST",
+    path = "/v1/rerank",
+    auth = "user",
+    api_keys = true,
+    summary = "Documents by how well they fit a query, for the caller's models",
+    request = RERANK,
+    body_max = body_limits.CONVERSATION,
+    answer = "the upstream's answer, see openai.md",
+    handler = handlers.rerank,
+  },
+  {
+    method = "POST",
+    path = "/v1/moderations",
+    auth = "user",
+    api_keys = true,
+    summary = "OpenAI's moderations, for the caller's models",
+    request = MODERATIONS,
+    body_max = body_limits.CONVERSATION,
+    answer = "the upstream's answer, see openai.md",
+    handler = handlers.moderate,
   },
   {
     method = "GET",

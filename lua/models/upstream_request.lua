@@ -246,7 +246,8 @@ function M.fill(spec, model, source)
     spec.play = provider.play(
       messages_for(source, provider, provider.play),
       source.persona,
-      source.language
+      source.language,
+      source
     )
     return
   end

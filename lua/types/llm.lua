@@ -306,6 +306,10 @@ function llm.check_provider(provider) end
 --- embeddings: `raw` is the client's whole request, `options` the same as a
 --- table, `messages` is absent;
 --- the answer has OpenAI's form
+---@field rerank? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
+---@field moderate? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
 
 --- A path into JSON, or several for the same thing.
 ---@alias tide.Path string|string[]
