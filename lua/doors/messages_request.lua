@@ -25,7 +25,7 @@ end
 local VENDORS = { "cache_control", "citations" }
 
 ---@alias MessagesPart tide.Raw|table a part of a content in OpenAI's form
----@alias BlockReader fun(block: tide.Raw, reading: MessagesReading): MessagesPart?
+---@alias BlockReader fun(block: tide.Raw, reading: MessagesReading): table?
 
 ---@type table<string, BlockReader>
 local parts = {}
