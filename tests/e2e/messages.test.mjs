@@ -204,6 +204,28 @@ describe('the Anthropic door', () => {
     assert.equal(headers['anthropic-version'], '2023-06-01');
   });
 
+  test('gives the vendor no thoughts that it has not signed', async () => {
+    const { post, told } = await setup('', { provider: 'anthropic' });
+    const call = { type: 'tool_use', id: 'c', name: TOOL.name, input: {} };
+    const thought = { type: 'thinking', thinking: 'Hm.', signature: '' };
+    const thinking = { type: 'enabled', budget_tokens: 1024 };
+    const result = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c', content: 'Rain.' }] };
+    const ask = async (more, ...turns) => {
+      await post({ tools: [TOOL], thinking, ...more, messages: [{ role: 'user', content: 'hi' }, ...turns] });
+      const { json } = await told();
+      return [json.messages.slice(1), json.thinking];
+    };
+    const turn = (...content) => ({ role: 'assistant', content });
+    assert.deepEqual(await ask({}, turn(thought, call), result), [[turn(call), result], undefined]);
+    const adaptive = { type: 'adaptive' };
+    assert.deepEqual(await ask({ thinking: adaptive }, turn(thought, call), result), [[turn(call), result], adaptive]);
+    const text = { type: 'text', text: 'Hello.' };
+    const signed = { ...thought, signature: 'c2ln' };
+    const go = { role: 'user', content: 'go' };
+    assert.deepEqual(await ask({}, turn(thought, text), go, turn(signed, call), result),
+      [[turn(text), go, turn(signed, call), result], thinking]);
+  });
+
   test('counts tokens', async () => {
     const { post } = await setup('');
     const count = async (body) => (await post({ max_tokens: undefined, ...body },
