@@ -166,7 +166,7 @@ describe('the npm client openai', () => {
     const nothing = await failing(client.get('/nothing/here'));
     assert.ok(nothing instanceof OpenAI.NotFoundError);
     assert.equal(nothing.code, 'not_found');
-    assert.match(nothing.message, /What exists: .*POST \/v1\/chat\/completions, .*GET \/v1\/models\/:model\./);
+    assert.match(nothing.message, /What exists: .*POST \/v1\/chat\/completions, .*GET \/v1\/models\/:model[,.]/);
     assert.doesNotMatch(nothing.message, /\/api/);
     const stranger = new OpenAI({ apiKey: 'sk-tide-wrong', baseURL: client.baseURL, maxRetries: 0 });
     const denied = await failing(stranger.models.list());
