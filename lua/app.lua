@@ -25,6 +25,7 @@ local RESOURCES = {
   require "doors.openai_routes",
   require "doors.text_completions_routes",
   require "doors.messages_routes",
+  require "doors.responses_routes",
   require "account.usage_routes",
   require "account.admin_user_routes",
 }
