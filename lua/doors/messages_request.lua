@@ -74,7 +74,7 @@ local function part_of(block, reading)
   local kind = block:get("type")
   local read = type(kind) == "string" and parts[kind]
   if not read then
-    return refuse(reading, tostring(kind))
+    return refuse(reading, type(kind) == "string" and kind or "content.type")
   end
   return read(block, reading)
 end
