@@ -115,7 +115,8 @@ static bool put_carried(struct tt_frames *frames, struct tt_buf *out, bool of_an
     size_t cursor = 0, before = out->len;
 
     while (object.raw.data && tt_json_next_member(&object, &cursor, &key, &member)) {
-        if (tt_str_eq(key, TT_STR("\"system_fingerprint\"")) != of_answer)
+        if (tt_str_eq(key, TT_STR("\"stop_sequence\"")) || /* Anthropic's */
+            tt_str_eq(key, TT_STR("\"system_fingerprint\"")) != of_answer)
             continue;
         if (of_answer || out->len > before)
             tt_buf_putc(out, ',');

@@ -19,6 +19,8 @@ local M = {
   stream = {
     content = DELTA .. "[type=text_delta].text",
     reasoning = DELTA .. "[type=thinking_delta].thinking",
+    signature = DELTA .. "[type=signature_delta].signature",
+    redacted = "content_block[type=redacted_thinking].data",
     finish_reason = "[type=message_delta].delta.stop_reason",
     -- What was read from a cache or written to it is not in input_tokens.
     input_tokens = {
@@ -31,6 +33,7 @@ local M = {
     },
     -- Told up to there, not for each event.
     output_tokens = { "message.usage.output_tokens", "usage.output_tokens" },
+    carried = { stop_sequence = "[type=message_delta].delta.stop_sequence" },
     cached_tokens = {
       "message.usage.cache_read_input_tokens",
       "usage.cache_read_input_tokens",
@@ -60,6 +63,7 @@ local M = {
       "usage.cache_read_input_tokens",
     },
     output_tokens = "usage.output_tokens",
+    carried = { stop_sequence = "stop_sequence" },
     cached_tokens = "usage.cache_read_input_tokens",
     error = "error",
     error_type = "error.type",

@@ -58,6 +58,8 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field usage? tide.Usage
 ---@field carried? string JSON: what the upstream sent beside the text, by the
 --- names that its provider's script gives (tide.Paths, `carried`)
+---@field notes? string JSON: a list of what the upstream noted between the
+--- texts, objects with `signature` or `redacted` (see tide.Paths)
 ---@field http_status integer of the upstream's answer; 0 when there was none
 ---@field error? tide.Error when status is "error"
 
@@ -343,6 +345,9 @@ function llm.check_provider(provider) end
 ---@field reasoning_tokens? tide.Path of the output those of reasoning; likewise
 ---@field carried? table<string, tide.Path> what clients get as it came, by its
 --- name there: the items of lists one after the other, of anything else the last
+---@field signature? tide.Path of the reasoning before it: clients of APIs that
+--- have a place for it send it back
+---@field redacted? tide.Path reasoning that only its service can read; likewise
 ---@field image? tide.Path an image's data URL, address or {mimeType, data}: it
 --- is named in the content
 ---@field error? tide.Path something is said there: the upstream reports an error
