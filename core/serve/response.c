@@ -257,7 +257,7 @@ static bool open_chunks(lua_State *L, struct tt_request *request, int response, 
     return true;
 }
 
-bool tt_response_render(lua_State *L, struct tt_request *request)
+bool tt_request_render(lua_State *L, struct tt_request *request)
 {
     int response = lua_gettop(L) - 1;
 
