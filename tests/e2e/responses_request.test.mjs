@@ -64,7 +64,10 @@ describe('a request', () => {
         { role: 'tool', tool_call_id: 'c2', content: 'cold' },
       ],
       tools: [
-        { type: 'function', function: { name: 'get_weather', description: 'd', parameters: { type: 'object' }, strict: true } },
+        {
+          type: 'function',
+          function: { name: 'get_weather', description: 'd', parameters: { type: 'object' }, strict: true },
+        },
         { type: 'function', function: { name: 'other', parameters: { type: 'object' } } },
       ],
       tool_choice: { type: 'function', function: { name: 'get_weather' } },
@@ -125,17 +128,17 @@ describe('a request', () => {
     await refuse({ include: ['message.output_text.logprobs'] }, 'unsupported_parameter', 'include');
     await refuse({ background: true, store: false }, 'unsupported_parameter', 'background');
     await refuse({ input: [{ type: 'computer_call' }] }, 'unsupported_type', 'input[0]');
-    await refuse({ input: [{ role: 'user', content: [{ type: 'input_audio' }] }] }, 'unsupported_type', 'input[0].content[0]');
-    await refuse({ input: [{ role: 'user', content: [{ type: 'input_image', file_id: 'f' }] }] },
-      'missing_field', 'input[0].content[0].image_url');
+    const part = (content) => ({ input: [{ role: 'user', content: [content] }] });
+    await refuse(part({ type: 'input_audio' }), 'unsupported_type', 'input[0].content[0]');
+    await refuse(part({ type: 'input_image', file_id: 'f' }), 'missing_field', 'input[0].content[0].image_url');
     await refuse({ input: [{ type: 'function_call_output', output: 'x' }] }, 'missing_field', 'input[0].call_id');
     await refuse({ input: [{ id: 'msg_00_0' }] }, 'item_not_found', 'input');
     await refuse({ previous_response_id: 'resp_0' }, 'previous_response_not_found', 'previous_response_id');
     await refuse({ input: undefined }, 'missing_field', 'input');
     assertRefused(await user.post(PATH, { input: 'hi' }), 400, 'missing_field', 'model');
     assertRefused(await user.post(PATH, { model: 'nobody', input: 'hi' }), 404, 'model_not_found');
-    assert.match(assertRefused(await user.post(`${PATH}/compact`, { model, input: 'hi' }), 404, 'endpoint_not_supported'),
-      /compact/);
+    const compact = await user.post(`${PATH}/compact`, { model, input: 'hi' });
+    assert.match(assertRefused(compact, 404, 'endpoint_not_supported'), /compact/);
     assert.match(assertRefused(await user.get(PATH), 404, 'endpoint_not_supported'), /WebSocket/);
     // Nothing of it was stored.
     assert.equal((await user.ok('GET', '/api/chat/sessions?source=responses')).pagination.total, 0);
