@@ -1,6 +1,11 @@
-"""Frameworks whose default is OpenAI's responses, unmodified: pydantic-ai and OpenAI's Agents SDK."""
+"""Frameworks whose default is OpenAI's responses, unmodified: pydantic-ai and OpenAI's Agents SDK;
+and the examples in Python of docs/openai.md, run as they are printed."""
 
 import asyncio
+import os
+import re
+import subprocess
+import sys
 
 import agents
 import openai
@@ -78,6 +83,21 @@ class AgentsTest(support.ServerTest):
 
         self.assertEqual(asyncio.run(run()), WORDS)
         self.assertIn("warm in", self.mock.requests()[-1]["messages"][-1]["content"])
+
+
+class DocsTest(support.ServerTest):
+    def test_examples_run_as_printed(self):
+        with open(os.path.join(support.ROOT, "docs", "openai.md"), encoding="utf-8") as page:
+            blocks = re.findall(r"```python\n(.*?)```", page.read(), re.DOTALL)
+        self.assertEqual(len(blocks), 2)
+        user = self.server.user()
+        where = {"BASE": self.server.url, "KEY": user.key}
+        for block in blocks:
+            ran = subprocess.run(
+                [sys.executable, "-c", block], capture_output=True, text=True, check=False,
+                timeout=support.HANG_S, env=support.environment(where))
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertIn("demo model", ran.stdout)
 
 
 if __name__ == "__main__":
