@@ -365,7 +365,7 @@ static int after_handle(lua_State *L, int status, lua_KContext context)
     lua_pushvalue(L, 1);
     note_user(L, request, 4);
     lua_settop(L, 3);
-    return tt_response_render(L, request) ? tt_chunks_run(L, request) : 0;
+    return tt_request_render(L, request) ? tt_chunks_run(L, request) : 0;
 }
 
 static int handle_entry(lua_State *L)

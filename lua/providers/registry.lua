@@ -87,6 +87,13 @@ for _, preset in ipairs(presets) do
   add(provider)
 end
 
+--- Adds the provider of a plugin; raises what is wrong with it.
+---@param provider tide.Provider
+function M.add(provider)
+  llm.check_provider(provider)
+  add(provider)
+end
+
 ---@param name string
 ---@return tide.Provider|nil
 function M.get(name)
