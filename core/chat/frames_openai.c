@@ -95,6 +95,49 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
     end_choice(frames, out);
 }
 
+/* What the upstream sent beside the text: members of the whole answer, or of its message. */
+static bool put_carried(struct tt_frames *frames, struct tt_buf *out, bool of_answer)
+{
+    struct tt_json_value object = {TT_JSON_OBJECT, tt_reply_carried(frames->reader.reply)}, member;
+    struct tt_str key;
+    size_t cursor = 0, before = out->len;
+
+    while (object.raw.data && tt_json_next_member(&object, &cursor, &key, &member)) {
+        if (tt_str_eq(key, TT_STR("\"system_fingerprint\"")) != of_answer)
+            continue;
+        if (of_answer || out->len > before)
+            tt_buf_putc(out, ',');
+        tt_buf_append_str(out, key);
+        tt_buf_putc(out, ':');
+        tt_buf_append_str(out, member.raw);
+    }
+    return out->len > before;
+}
+
+/* In one piece before the end: what comes of them in pieces is nothing that is shown. */
+static void put_carried_delta(struct tt_frames *frames, struct tt_buf *out)
+{
+    size_t before = out->len;
+
+    begin_choice(frames, out);
+    if (put_carried(frames, out, false))
+        end_choice(frames, out);
+    else
+        out->len = before;
+}
+
+static void put_details(struct tt_json_writer *w, struct tt_str object, struct tt_str key,
+                        int64_t n)
+{
+    if (n <= 0)
+        return;
+    tt_json_key(w, object);
+    tt_json_begin_object(w);
+    tt_json_key(w, key);
+    tt_json_int(w, n);
+    tt_json_end_object(w);
+}
+
 static void put_usage(struct tt_frames *frames, struct tt_buf *out,
                       const struct tt_reply_outcome *outcome)
 {
@@ -113,6 +156,9 @@ static void put_usage(struct tt_frames *frames, struct tt_buf *out,
     tt_json_int(&w, output);
     tt_json_key(&w, TT_STR("total_tokens"));
     tt_json_int(&w, input + output);
+    put_details(&w, TT_STR("prompt_tokens_details"), TT_STR("cached_tokens"), usage->cached_tokens);
+    put_details(&w, TT_STR("completion_tokens_details"), TT_STR("reasoning_tokens"),
+                usage->reasoning_tokens);
     if (outcome->usage_estimated) {
         tt_json_key(&w, TT_STR("estimated"));
         tt_json_bool(&w, true);
@@ -122,6 +168,7 @@ static void put_usage(struct tt_frames *frames, struct tt_buf *out,
         tt_json_bool(&w, true);
     }
     tt_json_end_object(&w);
+    put_carried(frames, out, true);
     tt_buf_append_z(out, "}\n\n");
 }
 
@@ -158,11 +205,13 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
         return;
     }
     put_role(frames, out);
+    put_carried_delta(frames, out);
     begin_choice(frames, out);
     tt_buf_append_z(out, "},\"logprobs\":null,\"finish_reason\":");
     tt_json_str(&w, reason);
-    tt_buf_putc(out, '}');
-    end_chunk(frames, out);
+    tt_buf_append_z(out, parts->include_usage ? "}],\"usage\":null" : "}]");
+    put_carried(frames, out, true);
+    tt_buf_append_z(out, "}\n\n");
     if (parts->include_usage)
         put_usage(frames, out, outcome);
     tt_buf_append_z(out, "data: [DONE]\n\n");

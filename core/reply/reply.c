@@ -57,6 +57,7 @@ void tt_reply_unref(struct tt_reply *reply)
     pthread_mutex_destroy(&reply->lock);
     free(atomic_load(&reply->outcome));
     free(reply->earlier);
+    free((char *)reply->carried.data);
     free(reply->stop_reason);
     free(reply);
 }
@@ -203,6 +204,17 @@ static const char *known_status(const struct tt_reply_outcome *outcome)
         if (strcmp(outcome->status, known[i]) == 0)
             return known[i];
     return "error";
+}
+
+void tt_reply_carry(struct tt_reply *reply, struct tt_str json)
+{
+    if (tt_reply_state(reply) < TT_REPLY_PRODUCED && !reply->carried.data && json.len > 0)
+        reply->carried = tt_str_of(tt_strndup(json.data, json.len), json.len);
+}
+
+struct tt_str tt_reply_carried(const struct tt_reply *reply)
+{
+    return reply->carried;
 }
 
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome)

@@ -22,7 +22,8 @@ enum tt_reply_state {
 };
 
 struct tt_reply_usage {
-    int64_t input_tokens, output_tokens; /* -1 = not reported */
+    int64_t input_tokens, output_tokens;     /* -1 = not reported */
+    int64_t cached_tokens, reasoning_tokens; /* parts of the two; 0 = none, or not reported */
 };
 
 struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings live with the reply */
@@ -87,6 +88,10 @@ struct tt_reply_filter {
  * dropped, for an owner that leaves before the producer has ended. */
 void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *filter);
 
+/* What the upstream sent beside the text and clients get as it came: a JSON object (copied). At
+ * most once, before tt_reply_produced. */
+void tt_reply_carry(struct tt_reply *reply, struct tt_str json);
+
 /* The producer has finished. Calls on_produced (below) at the end of this tick. */
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome);
 
@@ -114,6 +119,8 @@ enum tt_reply_state tt_reply_state(const struct tt_reply *reply);
 uint64_t tt_reply_length(const struct tt_reply *reply); /* bytes published */
 const struct tt_reply_outcome *
 tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
+struct tt_str
+tt_reply_carried(const struct tt_reply *reply); /* when >= PRODUCED; data == NULL: nothing */
 
 /* A run of bytes of one kind from `position` on, at most up to the published length. False at the
  * end of the published bytes. Never ends inside a character if position is not inside one. An entry

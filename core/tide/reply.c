@@ -119,6 +119,10 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
         lua_setfield(L, -2, "finish_reason");
     }
     set_usage(L, outcome);
+    if (tt_reply_carried(reply).data) {
+        tt_task_push_taken(L, tt_reply_carried(reply));
+        lua_setfield(L, -2, "carried");
+    }
     if (outcome->error.status) {
         tt_value_push_error(L, &outcome->error);
         if (outcome->retry_after_s >= 0) {

@@ -30,6 +30,10 @@ local M = {
     },
     -- Told up to there, not for each event.
     output_tokens = { "message.usage.output_tokens", "usage.output_tokens" },
+    cached_tokens = {
+      "message.usage.cache_read_input_tokens",
+      "usage.cache_read_input_tokens",
+    },
     error = "error",
     error_type = "error.type",
     ended = "[type=message_stop].type",
@@ -55,6 +59,7 @@ local M = {
       "usage.cache_read_input_tokens",
     },
     output_tokens = "usage.output_tokens",
+    cached_tokens = "usage.cache_read_input_tokens",
     error = "error",
     error_type = "error.type",
     tool_calls = {
