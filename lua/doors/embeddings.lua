@@ -9,6 +9,7 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local log = require "tide.log"
 local openai = require "doors.openai"
+local own_body = require "models.own_body"
 local quota = require "account.quota"
 local usage_policy = require "policy.usage"
 
@@ -75,16 +76,16 @@ function M.create(user_id, body)
   if not free then
     return nil, exceeded
   end
-  local call = model.provider.embed(setmetatable({
+  local call = own_body.with_headers(model, model.provider.embed(setmetatable({
     base_url = model.base_url,
     key = model.key,
-    model = model.name,
+    model = model.upstream_name,
     raw = body.request,
   }, {
     __index = function(_, key)
       return key == "options" and json.decode(body.request) or nil
     end,
-  }))
+  })))
   local answer, failed = http.request({
     method = "POST",
     url = call.url,

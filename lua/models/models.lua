@@ -1,11 +1,13 @@
 --- Models: which ones a user can talk to, and what a model's name stands for
 --- in a request.
 
+local api_secrets = require "models.api_secrets"
 local config = require "tide.config"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local llm = require "tide.llm"
 local log = require "tide.log"
+local model_options = require "models.model_options"
 local recent = require "lib.recent"
 local registry = require "providers.registry"
 local user_apis = require "models.user_apis"
@@ -25,12 +27,15 @@ local OPENED_MAX = 256
 local opened = recent.new(OPENED_MAX)
 
 ---@class Model a model that can be asked; not to be changed, others have it too
----@field name string
+---@field name string as users call it
+---@field upstream_name string as its provider does
 ---@field id? integer of the configuration
 ---@field takes_images boolean
 ---@field provider table of providers/
 ---@field base_url? string
 ---@field key? tide.Secret nil = asked without one
+---@field options? ModelOptions
+---@field headers? table<string, tide.Secret>
 ---@field deadlines? ApiDeadlines only those that differ from the settings
 ---@field fallbacks? Model[] that may stand in when this one does not answer
 ---@field version? integer of its configuration
@@ -118,17 +123,28 @@ function M.open(row, base_url)
   if not ok then
     return nil, refused
   end
-  local key, unreadable = user_apis.open_key(row)
-  if unreadable then
-    return nil, unreadable
+  local keys, unreadable = api_secrets.open_keys(row)
+  local headers, sealed
+  if keys then
+    headers, sealed = api_secrets.open_headers(row)
+  end
+  if not keys or sealed then
+    return nil, unreadable or sealed
+  end
+  local upstream_name = row.upstream_model
+  if not upstream_name or upstream_name == "" then
+    upstream_name = row.model_name
   end
   return {
     name = row.model_name,
+    upstream_name = upstream_name,
     id = row.id,
-    takes_images = registry.takes_images(provider, row.model_name),
+    takes_images = registry.takes_images(provider, upstream_name),
     provider = provider,
     base_url = without_slash(address),
-    key = key,
+    key = keys[1],
+    options = model_options.stored(row.options),
+    headers = headers,
     deadlines = deadlines_of(row),
     fallbacks = NONE,
     version = row.version,
@@ -233,6 +249,7 @@ end
 ---@type Model
 local BUILTIN = {
   name = DEMO,
+  upstream_name = DEMO,
   takes_images = registry.takes_images(registry.builtin, DEMO),
   provider = registry.builtin,
   fallbacks = NONE,

@@ -5,6 +5,8 @@
 local config = require "tide.config"
 local conversations = require "tide.messages"
 local llm = require "tide.llm"
+local model_options = require "models.model_options"
+local own_body = require "models.own_body"
 local policy = require "policy.upstream"
 local usage_policy = require "policy.usage"
 
@@ -23,23 +25,29 @@ local M = {}
 ---@field tool_choice? string|table
 ---@field max_tokens? integer
 ---@field options? table<string, any>
+---@field wanted? ModelOptions of the session and of the request, over those of
+--- the configuration
 ---@field tables? tide.ChatMessage[] the messages, once somebody needed tables
 ---@field limit? integer ms for all of it, when the configurations' is longer
 
---- The deadlines of a configuration, with a limit besides.
+--- The deadlines of a configuration, with those of a session or a request over
+--- them, and with a limit besides.
 ---@param model Model
+---@param wanted ApiDeadlines|nil
 ---@param limit integer|nil ms
 ---@return ApiDeadlines
-local function deadlines_of(model, limit)
+local function deadlines_of(model, wanted, limit)
   local own = model.deadlines
-  if not limit then
+  if not limit and not wanted then
     return own
   end
+  wanted = wanted or {}
+  local total = wanted.total or own.total
   return {
-    connect = own.connect,
-    first_byte = own.first_byte,
-    between = own.between,
-    total = math.min(own.total or limit, limit),
+    connect = wanted.connect or own.connect,
+    first_byte = wanted.first_byte or own.first_byte,
+    between = wanted.between or own.between,
+    total = limit and math.min(total or limit, limit) or total,
   }
 end
 
@@ -84,12 +92,12 @@ local templates = setmetatable({}, { __mode = "k" })
 local function template_of(model)
   local template = templates[model.key]
   if not template then
-    local built = model.provider.build({
+    local built = own_body.build(model, {
       base_url = model.base_url,
       key = model.key,
-      model = model.name,
+      model = model.upstream_name,
       messages = conversations.new(),
-    })
+    }, model.options)
     built.provider, built.deadlines = model.provider, model.deadlines
     built.configuration, built.model = model.id, model.name
     template = llm.template(built)
@@ -109,6 +117,7 @@ local function fits_template(model, source)
     and takes_kept(model.provider, model.provider.build)
     and not (source.tools or source.tool_choice)
     and not (source.max_tokens or source.options or source.limit)
+    and not source.wanted
     and not source.messages:has_parts()
 end
 
@@ -126,7 +135,7 @@ local function describe(into, model, source)
   local request = {
     base_url = model.base_url,
     key = model.key,
-    model = model.name,
+    model = model.upstream_name,
   }
   if source.raw and takes_raw(provider) then
     request.raw, request.messages = source.raw, source.changed
@@ -137,11 +146,15 @@ local function describe(into, model, source)
     request.max_tokens = source.max_tokens
     request.options = source.options
   end
-  local built = provider.build(request)
+  local wanted = source.wanted
+  local options = wanted and model_options.merge(model.options, wanted)
+    or model.options
+  local built = own_body.build(model, request, options)
   into.provider, into.configuration, into.model =
     provider, model.id, model.name
   into.url, into.headers, into.body = built.url, built.headers, built.body
-  into.deadlines = deadlines_of(model, source.limit)
+  into.deadlines =
+    deadlines_of(model, wanted and wanted.deadlines, source.limit)
   return into
 end
 

@@ -1,9 +1,11 @@
 --- The caller's own API configurations.
 
-local body_limits = require "web.body_limits"
+local api_secrets = require "models.api_secrets"
 local api_test = require "models.api_test"
+local body_limits = require "web.body_limits"
 local fields = require "web.fields"
 local model_objects = require "models.objects"
+local model_options = require "models.model_options"
 local objects = require "web.objects"
 local registry = require "providers.registry"
 local texts = require "lib.texts"
@@ -14,18 +16,6 @@ local CHANGED = objects.object({
   message = "string",
   api = model_objects.api_schema,
 })
-
---- ms; an hour for a step, a day for all of a call.
-local STEP_MAX = 3600000
-local TOTAL_MAX = 86400000
-
---- A deadline in ms; 0 is the server's setting.
----@param name string
----@param max integer
----@return Schema
-local function deadline(name, max)
-  return { name = name, type = "integer", min = 0, max = max }
-end
 
 --- The fields of a configuration. In a change an empty text counts as not
 --- given, like in every other request; base_url alone can be cleared.
@@ -50,16 +40,28 @@ local function configuration(required)
         enum = registry.names(),
         empty_is_absent = true,
       },
+      model_options.deadlines_field(),
+      fields.line("upstream_model", 200),
       {
-        name = "deadlines",
-        type = "object",
-        fields = {
-          deadline("connect", STEP_MAX),
-          deadline("first_byte", STEP_MAX),
-          deadline("between", STEP_MAX),
-          deadline("total", TOTAL_MAX),
-        },
+        name = "api_keys",
+        type = "array",
+        max = api_secrets.MORE_KEYS_MAX,
+        items = { type = "string", max = 1000 },
       },
+      model_options.field({
+        name = "api_version",
+        type = "string",
+        max = 40,
+        pattern = "^[%w.-]+$",
+      }),
+      {
+        name = "headers",
+        type = "object",
+        open = true,
+        fields = {},
+        doc = "a header's name -> its value",
+      },
+      { name = "replace_headers", type = "boolean" },
     },
   }
 end

@@ -7,6 +7,7 @@
 
 local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 local DELTA = "[type=content_block_delta].delta"
 
@@ -194,6 +195,33 @@ local function choice_of(request)
     wanted.disable_parallel_tool_use = true
   end
   return wanted
+end
+
+--- Tokens beside a budget of thought, which is a part of max_tokens.
+local ANSWER_TOKENS = 4096
+
+--- A budget for models that take one, an effort for those that decide
+--- themselves. Thought and a temperature exclude each other.
+---@param wanted ModelThinking
+---@param _ string
+---@param body table changed
+---@return table members
+function M.thinking(wanted, _, body)
+  if not thinking.is_on(wanted) then
+    return { thinking = { type = "disabled" } }
+  end
+  body.temperature = nil
+  local budget = wanted.budget
+  if budget then
+    return {
+      thinking = { type = "enabled", budget_tokens = budget },
+      max_tokens = math.max(body.max_tokens, budget + ANSWER_TOKENS),
+    }
+  end
+  return {
+    thinking = { type = "adaptive" },
+    output_config = { effort = thinking.effort_of(wanted) },
+  }
 end
 
 ---@param request tide.ProviderRequest

@@ -7,6 +7,7 @@
 
 local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 -- Streamed answers are a sequence of whole ones.
 local PATHS = {
@@ -224,6 +225,35 @@ local function config_of(request)
   config.responseMimeType = format and "application/json"
   config.responseJsonSchema = format ~= true and format or nil
   return config
+end
+
+--- Models that take a budget; later ones take a level.
+local WITH_BUDGET = "gemini%-[12]%."
+
+--- What the vendor's own OpenAI endpoint makes of efforts.
+local BUDGETS = {
+  none = 0,
+  minimal = 1024,
+  low = 1024,
+  medium = 8192,
+  high = 24576,
+}
+
+---@param wanted ModelThinking
+---@param model string
+---@return table members
+function M.thinking(wanted, model)
+  local config = { includeThoughts = thinking.is_on(wanted) }
+  if wanted.budget or model:find(WITH_BUDGET) then
+    config.thinkingBudget = wanted.budget
+      or BUDGETS[wanted.effort]
+      or BUDGETS.high
+  else
+    -- These cannot be told not to think.
+    local level = thinking.is_on(wanted) and wanted.effort or "low"
+    config.thinkingLevel = BUDGETS[level] and level or "high"
+  end
+  return { generationConfig = { thinkingConfig = config } }
 end
 
 --- A model's name as a part of the path.

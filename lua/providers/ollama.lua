@@ -6,6 +6,7 @@
 
 local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 -- A whole answer is one line more.
 local PATHS = {
@@ -98,6 +99,21 @@ local function options_of(request)
     options[name] = chat_messages.present(given[name])
   end
   return options
+end
+
+--- Models that know levels take these; the others take yes and no.
+local LEVELS = { low = "low", medium = "medium", high = "high" }
+local WITH_LEVELS = "^gpt%-oss"
+
+---@param wanted ModelThinking
+---@param model string
+---@return table members
+function M.thinking(wanted, model)
+  local on = thinking.is_on(wanted)
+  if on and model:find(WITH_LEVELS) then
+    return { think = LEVELS[thinking.effort_of(wanted)] or "high" }
+  end
+  return { think = on }
 end
 
 ---@param request tide.ProviderRequest

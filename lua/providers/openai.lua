@@ -7,6 +7,7 @@
 
 local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 local M = {
   name = "openai",
@@ -215,14 +216,18 @@ local function limit_of(model)
   return "max_tokens"
 end
 
---- A client's request as it came, but for what is ours to decide.
+--- A client's request as it came, but for what is ours to decide, and with the
+--- options that it leaves open.
 ---@param request tide.ProviderRequest
 ---@return tide.Raw
 local function passed_on(request)
   local raw = request.raw
   local limit, without = limit_of(request.model), {}
+  local options = request.options or {}
   local changes = {
     model = request.model,
+    temperature = options.temperature,
+    [limit] = request.max_tokens,
     messages = request.messages and messages_of(request.messages),
     stream = true,
     stream_options = { include_usage = true },
@@ -266,6 +271,8 @@ function M.build(request)
   local body = request.raw and passed_on(request) or body_of(request)
   return call(request, "/chat/completions", "text/event-stream", body)
 end
+
+M.thinking = thinking.effort
 
 M.builds_raw, M.takes_kept = M.build, M.build
 

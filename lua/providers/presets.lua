@@ -11,6 +11,8 @@
 ---@field images? true|string[] models that take images: all, or those whose
 --- name one of the patterns matches; nil = none
 ---@field key_optional? boolean it is also asked without a key
+---@field thinking? string how much its models think, in its form: a function of
+--- providers/thinking; nil = as what it speaks
 ---@field notes? string for people
 
 ---@type ProviderPreset[]
@@ -18,12 +20,14 @@ return {
   {
     name = "deepseek",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://api.deepseek.com/v1",
     notes = "deepseek-chat, deepseek-reasoner; reasoning comes separately.",
   },
   {
     name = "qwen",
     speaks = "openai",
+    thinking = "enable_thinking",
     base_url = "https://dashscope.aliyuncs.com/compatible-mode/v1",
     images = { "vl", "omni", "qvq" },
     notes = "DashScope in its compatible mode; outside of China the address "
@@ -32,6 +36,7 @@ return {
   {
     name = "zhipu",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://open.bigmodel.cn/api/paas/v4",
     images = { "%dv" },
     notes = "GLM models.",
@@ -39,6 +44,7 @@ return {
   {
     name = "moonshot",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://api.moonshot.cn/v1",
     images = { "vision", "latest", "k2%.5" },
     notes = "Kimi; outside of China the address is "
@@ -47,6 +53,7 @@ return {
   {
     name = "doubao",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://ark.cn-beijing.volces.com/api/v3",
     images = { "vision", "seed" },
     notes = "Volcengine Ark; the model is a model's or an endpoint's id.",
@@ -54,6 +61,7 @@ return {
   {
     name = "siliconflow",
     speaks = "openai",
+    thinking = "enable_thinking",
     base_url = "https://api.siliconflow.cn/v1",
     images = { "VL" },
     notes = "Open models by many vendors.",
@@ -61,6 +69,7 @@ return {
   {
     name = "openrouter",
     speaks = "openai",
+    thinking = "reasoning",
     base_url = "https://openrouter.ai/api/v1",
     images = true,
     notes = "Models by many vendors, as vendor/model.",
@@ -87,6 +96,7 @@ return {
   {
     name = "vllm",
     speaks = "openai",
+    thinking = "template",
     key_optional = true,
     images = true,
     notes = "vllm serve, usually http://HOST:8000/v1.",
@@ -94,6 +104,7 @@ return {
   {
     name = "llama_cpp",
     speaks = "openai",
+    thinking = "template",
     key_optional = true,
     images = true,
     notes = "llama-server, usually http://HOST:8080/v1.",

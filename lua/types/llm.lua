@@ -292,6 +292,8 @@ function llm.check_provider(provider) end
 ---@field images? boolean|string[]|fun(model: string): boolean which models
 --- take images: patterns of their names
 ---@field notes? string for people
+---@field thinking? fun(wanted: ModelThinking, model: string, body: table|tide.Raw): table
+--- members of the body for how much the model thinks; nil: it cannot be told
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
 --- same function as `build`, if it takes requests of OpenAI's clients as they
@@ -356,8 +358,10 @@ function llm.check_provider(provider) end
 ---@field options? table<string, any> further fields of OpenAI's request
 --- (temperature, top_p, stop, max_completion_tokens, …) as the client sent
 --- them, unchecked; a provider maps those that it knows
+---@field api_version? string of a service whose address has one
 ---@field raw? tide.Raw the client's whole request, for a provider with
 --- `builds_raw`. The fields above it are absent then, but for `messages` if a
---- hook has changed them
+--- hook has changed them; max_tokens and options.temperature stand for what the
+--- request leaves open
 
 return llm
