@@ -278,7 +278,7 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         lua_pop(L, 1);
         candidate->template = push_template(L, index, arena, TT_STR(""), TT_STR(""));
         lua_rawsetp(L, index, &template_key); /* kept alive likewise */
-        candidate->body = read_body(L, index);
+        candidate->body = candidate->body_of ? NULL : read_body(L, index);
         return;
     }
     struct tt_call_template **holder = luaL_testudata(L, -1, CLASS);
@@ -286,5 +286,5 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         luaL_error(L, "field 'template' is no template");
     lua_pop(L, 1);
     candidate->template = *holder;
-    candidate->body = fill_body(L, index, *holder);
+    candidate->body = candidate->body_of ? NULL : fill_body(L, index, *holder);
 }

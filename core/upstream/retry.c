@@ -10,15 +10,21 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "upstream/adapt.h"
+#include "upstream/key_rest.h"
 
 #include <stdlib.h>
 
 #define HEADERS_MAX     64
 #define BODY_KEPT_BYTES ((size_t)64 << 10) /* also where only a change could repeat the call */
+#define REFUSED_KEY_MS  600000             /* a key that is wrong, or has nothing left, rests */
+#define LIMITED_KEY_MS  30000              /* likewise one over its rate that names no time */
 
 struct candidate {
     struct tt_call_template *template; /* a reference */
     struct tt_buf body;
+    size_t body_of;         /* index of the one that has the body */
+    int64_t group;          /* the same for all keys of a configuration; 0 = one key */
+    bool rests;             /* while another key of the group does not */
     uint64_t adapt_key;     /* of what is learnt about it */
     unsigned adapted;       /* learnt here: a second refusal of the same is final */
     uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
@@ -32,6 +38,8 @@ struct kept {
     size_t step_count, next; /* the step that comes next */
     uint64_t begun_ms, retry_after_max_ms;
     bool after_send, after_empty;
+    int64_t only_group;             /* whose other keys are all that may be called; 0 = any */
+    int64_t passed_over;            /* whose other keys would meet the same; 0 = none */
     struct tt_reply_outcome failed; /* of the last call that was made; status NULL = none */
 };
 
@@ -79,6 +87,25 @@ static uint64_t adapt_key_of(const struct tt_call_template *template)
     return key;
 }
 
+static bool key_rests(const struct candidate *candidate, uint64_t now)
+{
+    return candidate->group && tt_key_rests_until(candidate->template->key) > now;
+}
+
+/* Keys that were refused a while ago are left out, unless all of their group were. */
+static void leave_out_resting(struct kept *kept)
+{
+    uint64_t now = tt_clock_mono_ms();
+    for (size_t i = 0; i < kept->candidate_count; i++) {
+        struct candidate *candidate = &kept->candidates[i];
+        if (!key_rests(candidate, now))
+            continue;
+        for (size_t k = 0; k < kept->candidate_count && !candidate->rests; k++)
+            candidate->rests = kept->candidates[k].group == candidate->group &&
+                               !key_rests(&kept->candidates[k], now);
+    }
+}
+
 /* One block: the steps lie behind the candidates, and these behind the struct. */
 static struct kept *kept_new(const struct tt_retry_plan *plan)
 {
@@ -96,6 +123,8 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
         const struct tt_retry_candidate *from = &plan->candidates[i];
         kept->candidates[i].template = tt_call_template_ref(from->template);
         kept->candidates[i].adapt_key = adapt_key_of(from->template);
+        kept->candidates[i].body_of = from->body_of ? from->body_of - 1 : i;
+        kept->candidates[i].group = from->group;
         if (from->body) {
             kept->candidates[i].body = *from->body;
             *from->body = (struct tt_buf){0};
@@ -104,6 +133,8 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
     kept->steps = (struct tt_retry_step *)(kept->candidates + plan->candidate_count);
     memcpy(kept->steps, plan->steps, steps);
     kept->step_count = plan->step_count;
+    if (kept->candidate_count > 1)
+        leave_out_resting(kept);
     return kept;
 }
 
@@ -153,6 +184,21 @@ static enum tt_breaker_fault fault_of(const struct tt_reply_outcome *outcome, bo
     return is_one_of(code, silence) ? TT_BREAKER_SILENT : TT_BREAKER_NO_FAULT;
 }
 
+/* What says something about the key, and nothing about the service. */
+static const char *const about_key[] = {"upstream_unauthorized", "upstream_quota_empty",
+                                        "upstream_rate_limited", NULL};
+
+static bool has_another_key(const struct retry *retry)
+{
+    const struct kept *kept = retry->kept;
+    for (size_t i = kept->next; retry->now->group && i < kept->step_count; i++) {
+        const struct candidate *other = &kept->candidates[kept->steps[i].candidate];
+        if (other->group == retry->now->group && other != retry->now && !other->rests)
+            return true;
+    }
+    return false;
+}
+
 static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
 {
     static const char *const connecting[] = {"upstream_refused",    "dns_failed",
@@ -165,6 +211,8 @@ static bool may_follow(const struct retry *retry, const struct tt_reply_outcome 
     const char *code = outcome->error.code;
     if (retry->refused || is_one_of(code, said))
         return true;
+    if (strcmp(code, "upstream_unauthorized") == 0)
+        return has_another_key(retry);
     if (is_one_of(code, blameless))
         return false;
     if (outcome->http_status == 429 || outcome->http_status >= 500)
@@ -209,9 +257,20 @@ static void on_text(void *arg)
 {
     struct retry *retry = arg;
     tt_breaker_report(&retry->permit, TT_BREAKER_NO_FAULT);
+    if (retry->now->group)
+        tt_key_rest(retry->now->template->key, 0);
     kept_free(retry->kept);
     retry->kept = NULL;
     retry->now = NULL;
+}
+
+/* A key that was refused, where there are others. */
+static void let_rest(struct candidate *candidate, const struct tt_reply_outcome *outcome)
+{
+    bool limited = strcmp(outcome->error.code, "upstream_rate_limited") == 0;
+    uint64_t asked = outcome->retry_after_s > 0 ? (uint64_t)outcome->retry_after_s * 1000 : 0;
+    uint64_t ms = !limited ? REFUSED_KEY_MS : asked ? asked : LIMITED_KEY_MS;
+    tt_key_rest(candidate->template->key, tt_clock_mono_ms() + ms);
 }
 
 /* A call was made and ended by itself. */
@@ -223,8 +282,12 @@ static void note_end(struct retry *retry, const struct tt_reply_outcome *outcome
         tt_breaker_report(&retry->permit, fault);
     if (!has_text && outcome->retry_after_s > 0)
         retry->now->not_before_ms = tt_clock_mono_ms() + (uint64_t)outcome->retry_after_s * 1000;
-    if (!has_text && strcmp(outcome->error.code, "upstream_quota_empty") == 0)
-        retry->now->not_before_ms = UINT64_MAX; /* only money helps */
+    if (!has_text && is_one_of(outcome->error.code, about_key)) {
+        if (retry->now->group)
+            let_rest(retry->now, outcome);
+        if (strcmp(outcome->error.code, "upstream_rate_limited") != 0)
+            retry->now->not_before_ms = UINT64_MAX; /* only another key helps, or money */
+    }
 }
 
 /* What it said, for the owner of the configuration and, at debug, for the operator. */
@@ -259,7 +322,8 @@ static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *o
     if (retry->refused || !retry->kept || outcome->http_status < 300 ||
         !is_one_of(outcome->error.code, codes))
         return false;
-    unsigned changes = tt_adapt_wanted(told, tt_buf_str(&candidate->body)) & ~candidate->adapted;
+    const struct tt_buf *body = &retry->kept->candidates[candidate->body_of].body;
+    unsigned changes = tt_adapt_wanted(told, tt_buf_str(body)) & ~candidate->adapted;
     if (!changes)
         return false;
     candidate->adapted |= changes;
@@ -279,6 +343,10 @@ static bool follow(struct retry *retry, const struct tt_reply_outcome *outcome)
     log_failure(retry, outcome, follows);
     if (!retry->refused)
         retry->kept->failed = *outcome;
+    retry->kept->only_group =
+        strcmp(outcome->error.code, "upstream_unauthorized") == 0 ? retry->now->group : 0;
+    retry->kept->passed_over =
+        retry->refused || is_one_of(outcome->error.code, about_key) ? 0 : retry->now->group;
     if (!follows || start_next(retry, &err) != 0)
         return false;
     retry->charged_twice = retry->charged_twice || silent;
@@ -327,12 +395,21 @@ static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step
     return total && now + wait >= kept->begun_ms + total ? -1 : (int64_t)wait;
 }
 
-static bool asked_again(const struct kept *kept, size_t candidate)
+/* Whether a body is needed once more. */
+static bool asked_again(const struct kept *kept, size_t body)
 {
     for (size_t i = kept->next; i < kept->step_count; i++)
-        if (kept->steps[i].candidate == candidate)
+        if (kept->candidates[kept->steps[i].candidate].body_of == body)
             return true;
     return false;
+}
+
+static bool is_passed_over(const struct retry *retry, const struct candidate *candidate)
+{
+    const struct kept *kept = retry->kept;
+    if (candidate->rests || (kept->only_group && candidate->group != kept->only_group))
+        return true;
+    return kept->passed_over && candidate->group == kept->passed_over && candidate != retry->now;
 }
 
 static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
@@ -341,6 +418,7 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry, retry->keep_empty};
     struct kept *kept = retry->kept;
     struct candidate *candidate = &kept->candidates[step->candidate];
+    struct tt_buf *body = &kept->candidates[candidate->body_of].body;
     struct tt_call_template *template = candidate->template;
     struct tt_call_request request = {.method = "POST",
                                       .url = template->url,
@@ -359,11 +437,11 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;
-    if (asked_again(kept, step->candidate) || candidate->body.len <= BODY_KEPT_BYTES) {
-        tt_buf_append_str(&request.body, tt_buf_str(&candidate->body));
+    if (asked_again(kept, candidate->body_of) || body->len <= BODY_KEPT_BYTES) {
+        tt_buf_append_str(&request.body, tt_buf_str(body));
     } else {
-        request.body = candidate->body;
-        candidate->body = (struct tt_buf){0};
+        request.body = *body;
+        *body = (struct tt_buf){0};
     }
     tt_adapt_apply(tt_adapt_known(candidate->adapt_key), &request.body);
     int failed =
@@ -378,7 +456,8 @@ static int start_next(struct retry *retry, struct tt_err *err)
     struct kept *kept = retry->kept;
     while (kept->next < kept->step_count) {
         const struct tt_retry_step *step = &kept->steps[kept->next++];
-        int64_t wait = wait_of(kept, step);
+        int64_t wait =
+            is_passed_over(retry, &kept->candidates[step->candidate]) ? -1 : wait_of(kept, step);
         if (wait >= 0 && start_step(retry, step, (uint64_t)wait, err) == 0)
             return 0;
     }

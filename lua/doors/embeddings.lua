@@ -6,6 +6,7 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local http = require "tide.http"
 local json = require "tide.json"
+local key_rotation = require "models.key_rotation"
 local llm = require "tide.llm"
 local log = require "tide.log"
 local openai = require "doors.openai"
@@ -56,6 +57,46 @@ local function count(user_id, body, decoded)
   end
 end
 
+--- Failures that another key may not meet.
+local NEXT_KEY = {
+  upstream_unauthorized = true,
+  upstream_quota_empty = true,
+  upstream_rate_limited = true,
+}
+
+---@param model Model
+---@return (tide.Secret|false)[] keys false: it is asked without one
+local function keys_of(model)
+  local keys = key_rotation.order(model)
+  return #keys > 0 and keys or { false }
+end
+
+---@param model Model
+---@param key tide.Secret|false
+---@param body table the request
+---@return tide.HttpAnswer|nil answer, tide.Error|nil err those of tide.http
+local function ask(model, key, body)
+  local built = model.provider.embed(setmetatable({
+    base_url = model.base_url,
+    key = key or nil,
+    model = model.upstream_name,
+    raw = body.request,
+  }, {
+    __index = function(_, name)
+      return name == "options" and json.decode(body.request) or nil
+    end,
+  }))
+  local call = own_body.with_headers(model, built)
+  return http.request({
+    method = "POST",
+    url = call.url,
+    headers = call.headers,
+    body = json.encode(call.body),
+    timeout_ms = LIMIT_MS,
+    max_bytes = ANSWER_MAX,
+  })
+end
+
 --- Asks for embeddings; yields.
 ---@param user_id integer
 ---@param body table the request, checked
@@ -76,30 +117,19 @@ function M.create(user_id, body)
   if not free then
     return nil, exceeded
   end
-  local call = own_body.with_headers(model, model.provider.embed(setmetatable({
-    base_url = model.base_url,
-    key = model.key,
-    model = model.upstream_name,
-    raw = body.request,
-  }, {
-    __index = function(_, key)
-      return key == "options" and json.decode(body.request) or nil
-    end,
-  })))
-  local answer, failed = http.request({
-    method = "POST",
-    url = call.url,
-    headers = call.headers,
-    body = json.encode(call.body),
-    timeout_ms = LIMIT_MS,
-    max_bytes = ANSWER_MAX,
-  })
-  if not answer then
-    return nil, failed
+  local answer, decoded, failed
+  for _, key in ipairs(keys_of(model)) do
+    answer, failed = ask(model, key, body)
+    if not answer then
+      return nil, failed
+    end
+    decoded, failed = read(answer)
+    if decoded or not NEXT_KEY[failed.code] then
+      break
+    end
   end
-  local decoded, refused = read(answer)
   if not decoded then
-    return nil, refused
+    return nil, failed
   end
   count(user_id, body, decoded)
   return answer.body

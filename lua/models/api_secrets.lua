@@ -13,7 +13,7 @@ local M = {}
 local MASK_MIN = 12
 
 --- The most keys of a configuration besides the first.
-M.MORE_KEYS_MAX = 31
+M.MORE_KEYS_MAX = 15
 
 --- The most headers of its own.
 M.HEADERS_MAX = 16

@@ -33,7 +33,8 @@ local opened = recent.new(OPENED_MAX)
 ---@field takes_images boolean
 ---@field provider table of providers/
 ---@field base_url? string
----@field key? tide.Secret nil = asked without one
+---@field key? tide.Secret the first one; nil = asked without one
+---@field keys tide.Secret[] all of them
 ---@field options? ModelOptions
 ---@field headers? table<string, tide.Secret>
 ---@field deadlines? ApiDeadlines only those that differ from the settings
@@ -143,6 +144,7 @@ function M.open(row, base_url)
     provider = provider,
     base_url = without_slash(address),
     key = keys[1],
+    keys = keys,
     options = model_options.stored(row.options),
     headers = headers,
     deadlines = deadlines_of(row),
@@ -252,6 +254,7 @@ local BUILTIN = {
   upstream_name = DEMO,
   takes_images = registry.takes_images(registry.builtin, DEMO),
   provider = registry.builtin,
+  keys = NONE,
   fallbacks = NONE,
 }
 

@@ -4,6 +4,7 @@
 
 local config = require "tide.config"
 local conversations = require "tide.messages"
+local key_rotation = require "models.key_rotation"
 local llm = require "tide.llm"
 local model_options = require "models.model_options"
 local own_body = require "models.own_body"
@@ -88,20 +89,21 @@ end
 local templates = setmetatable({}, { __mode = "k" })
 
 ---@param model Model
+---@param key tide.Secret one of its keys
 ---@return tide.Template
-local function template_of(model)
-  local template = templates[model.key]
+local function template_of(model, key)
+  local template = templates[key]
   if not template then
     local built = own_body.build(model, {
       base_url = model.base_url,
-      key = model.key,
+      key = key,
       model = model.upstream_name,
       messages = conversations.new(),
     }, model.options)
     built.provider, built.deadlines = model.provider, model.deadlines
     built.configuration, built.model = model.id, model.name
     template = llm.template(built)
-    templates[model.key] = template
+    templates[key] = template
   end
   return template
 end
@@ -112,7 +114,6 @@ end
 ---@return boolean
 local function fits_template(model, source)
   return not source.raw
-    and model.key ~= nil -- by which templates are kept
     and type(source.messages) == "userdata"
     and takes_kept(model.provider, model.provider.build)
     and not (source.tools or source.tool_choice)
@@ -121,20 +122,24 @@ local function fits_template(model, source)
     and not source.messages:has_parts()
 end
 
+--- What requests with several keys have in common.
+local COMMON = { "provider", "url", "deadlines", "configuration", "model" }
+
 --- Fills in the request to one configuration.
 ---@param into table changed: a tide.Candidate, or a tide.StartSpec of one
 ---@param model Model
 ---@param source ReplySource
+---@param key tide.Secret|nil one of its keys
 ---@return table into
-local function describe(into, model, source)
-  if fits_template(model, source) then
-    into.template, into.messages = template_of(model), source.messages
+local function describe(into, model, source, key)
+  if key and fits_template(model, source) then
+    into.template, into.messages = template_of(model, key), source.messages
     return into
   end
   local provider = model.provider
   local request = {
     base_url = model.base_url,
-    key = model.key,
+    key = key,
     model = model.upstream_name,
   }
   if source.raw and takes_raw(provider) then
@@ -158,6 +163,43 @@ local function describe(into, model, source)
   return into
 end
 
+--- The same request with another key.
+---@param first tide.Candidate
+---@param number integer its place in the list
+---@param model Model
+---@param keys tide.Secret[] the first one's, and the other one's
+---@return tide.Candidate
+local function with_key(first, number, model, keys)
+  local other = { body_of = number, group = model.id }
+  if first.template then
+    other.template = template_of(model, keys[2])
+    return other
+  end
+  for _, name in ipairs(COMMON) do
+    other[name] = first[name]
+  end
+  other.headers = key_rotation.with_key(first.headers, keys[1], keys[2])
+  return other
+end
+
+--- Adds the requests to one configuration: one for each of its keys.
+---@param candidates tide.Candidate[] changed
+---@param model Model
+---@param source ReplySource
+local function add(candidates, model, source)
+  local keys = key_rotation.order(model)
+  local first = describe({}, model, source, keys[1])
+  local number = #candidates + 1
+  candidates[number] = first
+  if #keys > 1 then
+    first.group = model.id
+  end
+  for i = 2, #keys do
+    local other = with_key(first, number, model, { keys[1], keys[i] })
+    candidates[#candidates + 1] = other
+  end
+end
+
 --- About how many tokens the question has.
 ---@param source ReplySource
 ---@return integer
@@ -177,6 +219,9 @@ local function estimate(source)
   end
   return usage_policy.estimate_input(messages, source.tools)
 end
+
+--- What the core takes.
+local CANDIDATES_MAX = 16
 
 --- The settings of retries, which do not change while the server runs.
 ---@type UpstreamPolicy|nil
@@ -225,14 +270,17 @@ function M.fill(spec, model, source)
     return
   end
   local fallbacks = model.fallbacks
-  if not fallbacks or #fallbacks == 0 then
-    describe(spec, model, source)
+  if (not fallbacks or #fallbacks == 0) and #model.keys < 2 then
+    describe(spec, model, source, model.key)
     spec.retry = plan(1)
     return
   end
-  local candidates = { describe({}, model, source) }
+  local candidates = {}
+  add(candidates, model, source)
   for _, fallback in ipairs(fallbacks) do
-    candidates[#candidates + 1] = describe({}, fallback, source)
+    if #candidates + math.max(#fallback.keys, 1) <= CANDIDATES_MAX then
+      add(candidates, fallback, source)
+    end
   end
   spec.candidates = candidates
   spec.retry = plan(#candidates)

@@ -114,6 +114,10 @@ function Reply:stop() end
 ---@field deadlines? ApiDeadlines
 ---@field template? tide.Template instead of all of the above
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
+---@field body_of? integer number of an earlier candidate whose body it has too
+---@field group? integer the same in the candidates that are one configuration
+--- with several keys: where a key is refused, the next one is tried; other
+--- failures are the same for all of them
 ---@field configuration? integer with `model`: whose failures are counted
 --- together
 ---@field model? string
@@ -145,7 +149,7 @@ function Reply:stop() end
 ---@field template? tide.Template instead of the five fields above
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
 ---@field candidates? tide.Candidate[] instead of the fields above: the
---- upstreams to call, at most 8
+--- upstreams to call, at most 16
 ---@field retry? tide.RetryPlan default: each candidate once, in order
 ---@field keep_empty? boolean an answer with a finish reason and without text
 --- is complete; default: the error upstream_empty, or what the reason means
