@@ -41,13 +41,22 @@ local opened = recent.new(OPENED_MAX)
 ---@field fallbacks? Model[] that may stand in when this one does not answer
 ---@field version? integer of its configuration
 
+--- What a configuration's provider calls its model.
+---@param row table of user_apis
+---@return string
+local function upstream_name_of(row)
+  local name = row.upstream_model
+  return name and name ~= "" and name or row.model_name
+end
+
 --- The caller's models, and `demo` when no configuration has its name.
 ---@param user_id integer
 ---@return table[]|nil models, tide.Error|nil err
 function M.get_models(user_id)
   -- Of those with the same model's name the first.
   local rows, err = db.query(
-    "SELECT model_name, provider FROM user_apis AS api WHERE user_id = ?1 "
+    "SELECT model_name, upstream_model, provider FROM user_apis AS api "
+      .. "WHERE user_id = ?1 "
       .. "AND id = (SELECT MIN(id) FROM user_apis WHERE user_id = ?1 "
       .. "AND model_name = api.model_name) ORDER BY model_name",
     { user_id }
@@ -60,6 +69,7 @@ function M.get_models(user_id)
   for i, row in ipairs(rows) do
     models[i] = {
       model_name = row.model_name,
+      upstream_name = upstream_name_of(row),
       provider = row.provider,
       builtin = false,
     }
@@ -68,6 +78,7 @@ function M.get_models(user_id)
   if config.get("demo") and not own_demo then
     models[#models + 1] = {
       model_name = DEMO,
+      upstream_name = DEMO,
       provider = DEMO,
       builtin = true,
     }
@@ -132,10 +143,7 @@ function M.open(row, base_url)
   if not keys or sealed then
     return nil, unreadable or sealed
   end
-  local upstream_name = row.upstream_model
-  if not upstream_name or upstream_name == "" then
-    upstream_name = row.model_name
-  end
+  local upstream_name = upstream_name_of(row)
   return {
     name = row.model_name,
     upstream_name = upstream_name,

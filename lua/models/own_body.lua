@@ -4,12 +4,18 @@
 
 local chat_messages = require "providers.chat_messages"
 local model_options = require "models.model_options"
+local thinking = require "providers.thinking"
 
 local M = {}
 
---- Names under which clients of OpenAI's API say how much a model thinks.
-local THINKING =
-  { "reasoning_effort", "reasoning", "thinking", "enable_thinking" }
+--- Names under which clients say how much a model thinks.
+local THINKING = {
+  "reasoning_effort",
+  "reasoning",
+  "thinking",
+  "enable_thinking",
+  "output_config",
+}
 
 --- What a client has named itself, as a look-up.
 ---@param request tide.ProviderRequest
@@ -31,13 +37,14 @@ end
 ---@param request tide.ProviderRequest
 ---@param options ModelOptions
 ---@param named fun(name: string): any
+---@param cool boolean without a temperature
 ---@return tide.ProviderRequest
-local function with_options(request, options, named)
+local function with_options(request, options, named, cool)
   local more = {}
   for name, value in pairs(request.options or {}) do
     more[name] = value
   end
-  if options.temperature and named("temperature") == nil then
+  if options.temperature and not cool and named("temperature") == nil then
     more.temperature = options.temperature
   end
   local limited = request.max_tokens
@@ -54,15 +61,26 @@ local function with_options(request, options, named)
   return copy
 end
 
+--- How much a model is to think, unless the client has said it, or a
+--- temperature that excludes it.
+---@param provider tide.Provider
+---@param options ModelOptions
 ---@param named fun(name: string): any
----@return boolean
-local function thinks_already(named)
+---@return ModelThinking|nil
+local function thought(provider, options, named)
+  local wanted = options.thinking
+  if not wanted or not provider.thinking then
+    return nil
+  end
   for _, name in ipairs(THINKING) do
     if named(name) ~= nil then
-      return true
+      return nil
     end
   end
-  return false
+  if provider.thinking_alone and named("temperature") ~= nil then
+    return nil
+  end
+  return wanted
 end
 
 --- Headers with others over them, whatever the case of their names.
@@ -109,11 +127,13 @@ function M.build(model, request, options)
     built = provider.build(request)
   else
     local named = named_by(request)
-    built = provider.build(with_options(request, options, named))
-    local thinking = options.thinking
-    if thinking and provider.thinking and not thinks_already(named) then
-      local members =
-        provider.thinking(thinking, request.model, built.body)
+    local wanted = thought(provider, options, named)
+    local cool = wanted ~= nil
+      and provider.thinking_alone == true
+      and thinking.is_on(wanted)
+    built = provider.build(with_options(request, options, named, cool))
+    if wanted then
+      local members = provider.thinking(wanted, request.model, built.body)
       built.body = model_options.splice(built.body, members)
     end
     if options.extra_body then

@@ -197,22 +197,65 @@ local function choice_of(request)
   return wanted
 end
 
+--- A request in our own form as it came, but for what is ours to decide. If
+--- hooks have changed the messages, these are in OpenAI's form.
+---@param request tide.ProviderRequest
+---@return tide.Raw
+local function passed_on(request)
+  local messages = request.messages
+  local options = request.options or {}
+  return request.raw:with({
+    model = request.model,
+    stream = true,
+    temperature = options.temperature,
+    messages = messages and turns_of(messages),
+    system = messages and chat_messages.system(messages),
+  }, messages and { "system" })
+end
+
+---@param request tide.ProviderRequest
+---@return table
+local function body_of(request)
+  local options = request.options or {}
+  local tools = tools_of(request.tools)
+  return {
+    model = request.model,
+    stream = true,
+    max_tokens = chat_messages.max_tokens(request) or MAX_TOKENS,
+    system = chat_messages.system(request.messages),
+    messages = turns_of(request.messages),
+    tools = tools,
+    tool_choice = tools and choice_of(request),
+    temperature = chat_messages.present(options.temperature),
+    top_p = chat_messages.present(options.top_p),
+    top_k = chat_messages.present(options.top_k),
+    stop_sequences = chat_messages.stops(options.stop),
+  }
+end
+
 --- Tokens beside a budget of thought, which is a part of max_tokens.
 local ANSWER_TOKENS = 4096
 
+M.thinking_alone = true
+
 --- A budget for models that take one, an effort for those that decide
---- themselves. Thought and a temperature exclude each other.
+--- themselves. A client's own max_tokens may leave no room for the budget.
 ---@param wanted ModelThinking
 ---@param _ string
----@param body table changed
+---@param body table|tide.Raw
 ---@return table members
 function M.thinking(wanted, _, body)
   if not thinking.is_on(wanted) then
     return { thinking = { type = "disabled" } }
   end
-  body.temperature = nil
   local budget = wanted.budget
-  if budget then
+  if budget and json.is_raw(body) then
+    local most = body:members("max_tokens")
+    local fits = math.type(most) == "integer" and most > budget
+    return fits
+        and { thinking = { type = "enabled", budget_tokens = budget } }
+      or {}
+  elseif budget then
     return {
       thinking = { type = "enabled", budget_tokens = budget },
       max_tokens = math.max(body.max_tokens, budget + ANSWER_TOKENS),
@@ -233,29 +276,20 @@ function M.build(request)
   if not base:find("/v%d+$") then
     base = base .. "/v1"
   end
-  local options = request.options or {}
-  local tools = tools_of(request.tools)
+  local told = request.raw_headers or {}
   return {
     url = base .. "/messages",
     headers = {
       ["x-api-key"] = request.key,
-      ["anthropic-version"] = VERSION,
+      ["anthropic-version"] = told["anthropic-version"] or VERSION,
+      ["anthropic-beta"] = told["anthropic-beta"],
       ["Content-Type"] = "application/json",
       ["Accept"] = "text/event-stream",
     },
-    body = {
-      model = request.model,
-      stream = true,
-      max_tokens = chat_messages.max_tokens(request) or MAX_TOKENS,
-      system = chat_messages.system(request.messages),
-      messages = turns_of(request.messages),
-      tools = tools,
-      tool_choice = tools and choice_of(request),
-      temperature = chat_messages.present(options.temperature),
-      top_p = chat_messages.present(options.top_p),
-      stop_sequences = chat_messages.stops(options.stop),
-    },
+    body = request.raw and passed_on(request) or body_of(request),
   }
 end
+
+M.builds_raw, M.raw_form = M.build, "messages"
 
 return M

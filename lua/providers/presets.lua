@@ -13,6 +13,7 @@
 ---@field key_optional? boolean it is also asked without a key
 ---@field thinking? string how much its models think, in its form: a function of
 --- providers/thinking; nil = as what it speaks
+---@field offers? string[] which of "rerank" and "moderate" it has
 ---@field notes? string for people
 
 ---@type ProviderPreset[]
@@ -63,6 +64,7 @@ return {
     speaks = "openai",
     thinking = "enable_thinking",
     base_url = "https://api.siliconflow.cn/v1",
+    offers = { "rerank" },
     images = { "VL" },
     notes = "Open models by many vendors.",
   },
@@ -84,6 +86,7 @@ return {
     name = "mistral",
     speaks = "openai",
     base_url = "https://api.mistral.ai/v1",
+    offers = { "moderate" },
     images = { "pixtral", "mistral%-small", "mistral%-medium" },
   },
   {
@@ -98,6 +101,7 @@ return {
     speaks = "openai",
     thinking = "template",
     key_optional = true,
+    offers = { "rerank" },
     images = true,
     notes = "vllm serve, usually http://HOST:8000/v1.",
   },
@@ -106,6 +110,7 @@ return {
     speaks = "openai",
     thinking = "template",
     key_optional = true,
+    offers = { "rerank" },
     images = true,
     notes = "llama-server, usually http://HOST:8080/v1.",
   },

@@ -298,10 +298,14 @@ function llm.check_provider(provider) end
 ---@field notes? string for people
 ---@field thinking? fun(wanted: ModelThinking, model: string, body: table|tide.Raw): table
 --- members of the body for how much the model thinks; nil: it cannot be told
+---@field thinking_alone? boolean a model that thinks takes no temperature
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
---- same function as `build`, if it takes requests of OpenAI's clients as they
---- came (`raw`)
+--- same function as `build`, if it takes requests of clients as they came
+--- (`raw`)
+---@field raw_form? "chat"|"messages" with `builds_raw`: the form of `raw`, which
+--- is that of OpenAI's chat completions or of Anthropic's Messages API; default
+--- "chat". Requests that came in another form have it translated
 ---@field takes_kept? fun the same function as `build` (or, of a model that is
 --- played, as `play`), if it takes `messages` that stay in the core
 --- (tide.Messages) and passes them on as the body's member `messages`
@@ -309,6 +313,10 @@ function llm.check_provider(provider) end
 --- embeddings: `raw` is the client's whole request, `options` the same as a
 --- table, `messages` is absent;
 --- the answer has OpenAI's form
+---@field rerank? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
+---@field moderate? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
 
 --- A path into JSON, or several for the same thing.
 ---@alias tide.Path string|string[]
@@ -367,5 +375,7 @@ function llm.check_provider(provider) end
 --- `builds_raw`. The fields above it are absent then, but for `messages` if a
 --- hook has changed them; max_tokens and options.temperature stand for what the
 --- request leaves open
+---@field raw_headers? table<string, string> with `raw`: headers of the client's
+--- request that the vendor of its form reads
 
 return llm
