@@ -102,6 +102,24 @@ describe("models.own_body", function()
     assert.is_nil(sent.temperature)
   end)
 
+  it("leaves a request in Anthropic's form what its client names", function()
+    local options = { thinking = { budget = 2000 }, temperature = 0.5 }
+    local function sent(text)
+      local fields = { raw = json.raw(text), messages = false }
+      return body("anthropic", options, fields)
+    end
+    local open = sent('{"max_tokens":5000}')
+    assert.same({ type = "enabled", budget_tokens = 2000 }, open.thinking)
+    assert.is_nil(open.temperature)
+    assert.equal(5000, open.max_tokens)
+    assert.is_nil(sent('{"max_tokens":2000}').thinking)
+    local named = sent('{"max_tokens":5000,"temperature":1}')
+    assert.is_nil(named.thinking)
+    assert.equal(1, named.temperature)
+    options.thinking = nil
+    assert.equal(0.5, sent('{"max_tokens":5000}').temperature)
+  end)
+
   it("gives Gemini a budget or a level, as its models take it", function()
     local function config(model, wanted)
       local sent = body("gemini", { thinking = wanted }, { model = model })
