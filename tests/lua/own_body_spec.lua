@@ -19,7 +19,7 @@ describe("models.own_body", function()
       messages = { { role = "user", content = "Hi" } },
     }
     for name, value in pairs(fields or {}) do
-      request[name] = value
+      request[name] = value or nil
     end
     local model = { provider = registry.get(provider) }
     local call = own_body.build(model, request, options)
