@@ -201,9 +201,13 @@ static bool has_another_key(const struct retry *retry)
 
 static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
 {
-    static const char *const connecting[] = {"upstream_refused",    "dns_failed",
-                                             "upstream_tls_failed", "upstream_connect_timeout",
-                                             "upstream_reset",      NULL};
+    static const char *const connecting[] = {"upstream_refused",
+                                             "dns_failed",
+                                             "upstream_tls_failed",
+                                             "upstream_connect_timeout",
+                                             "upstream_reset",
+                                             "upstream_proxy_failed",
+                                             NULL};
     static const char *const said[] = {"upstream_rate_limited", "upstream_overloaded",
                                        "upstream_quota_empty", NULL};
     static const char *const silent[] = {"upstream_reset", "upstream_timeout", "upstream_stalled",

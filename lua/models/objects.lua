@@ -23,7 +23,7 @@ M.deadlines_schema, M.deadlines = objects.of_row({
 M.thinking_schema = objects.object({ effort = "string", budget = "integer" })
 
 M.options_schema = objects.object({
-  temperature = "number",
+  temperature = "json",
   max_tokens = "integer",
   thinking = M.thinking_schema,
   extra_body = { type = "object", open = true, fields = {} },
