@@ -122,6 +122,7 @@ local function request_to(model, key, body)
     base_url = model.base_url,
     key = key or nil,
     model = model.upstream_name,
+    api_version = model.options and model.options.api_version,
     raw = body.request,
   }, {
     __index = function(_, name)
