@@ -4,6 +4,7 @@ local api_secrets = require "models.api_secrets"
 local api_test = require "models.api_test"
 local body_limits = require "web.body_limits"
 local fields = require "web.fields"
+local model_list = require "models.model_list"
 local model_objects = require "models.objects"
 local model_options = require "models.model_options"
 local objects = require "web.objects"
@@ -17,6 +18,31 @@ local CHANGED = objects.object({
   api = model_objects.api_schema,
 })
 
+--- Its characters, and whether there must be one: see models/user_apis.
+local KEY = {
+  name = "api_key",
+  type = "string",
+  max = 1000,
+  empty_is_absent = true,
+}
+
+local PROVIDER = {
+  name = "provider",
+  type = "string",
+  enum = registry.names(),
+  empty_is_absent = true,
+}
+
+local API_VERSION = {
+  name = "api_version",
+  type = "string",
+  max = 40,
+  pattern = "^[%w.-]+$",
+}
+
+--- A header's name -> its value.
+local HEADERS = { name = "headers", type = "object", open = true, fields = {} }
+
 --- The fields of a configuration. In a change an empty text counts as not
 --- given, like in every other request; base_url alone can be cleared.
 ---@param required boolean
@@ -26,20 +52,10 @@ local function configuration(required)
   return {
     fields = {
       fields.line("api_name", 100, more),
-      { -- its characters, and whether there must be one: see models/user_apis
-        name = "api_key",
-        type = "string",
-        max = 1000,
-        empty_is_absent = true,
-      },
+      KEY,
       fields.line("model_name", 200, more),
       fields.line("base_url", 2000, { aliases = { "BaseUrl", "baseUrl" } }),
-      {
-        name = "provider",
-        type = "string",
-        enum = registry.names(),
-        empty_is_absent = true,
-      },
+      PROVIDER,
       model_options.deadlines_field(),
       fields.line("upstream_model", 200),
       {
@@ -48,19 +64,8 @@ local function configuration(required)
         max = api_secrets.MORE_KEYS_MAX,
         items = { type = "string", max = 1000 },
       },
-      model_options.field({
-        name = "api_version",
-        type = "string",
-        max = 40,
-        pattern = "^[%w.-]+$",
-      }),
-      {
-        name = "headers",
-        type = "object",
-        open = true,
-        fields = {},
-        doc = "a header's name -> its value",
-      },
+      model_options.field(API_VERSION),
+      HEADERS,
       { name = "replace_headers", type = "boolean" },
     },
   }
@@ -116,6 +121,14 @@ function handlers.delete(req)
     return nil, err
   end
   return { json = { message = texts.get(req.language, "api_deleted") } }
+end
+
+function handlers.models(req)
+  local names, err = model_list.fetch(req.user.id, req.body, req.language)
+  if not names then
+    return nil, err
+  end
+  return { json = { models = names } }
 end
 
 function handlers.test(req)
@@ -191,6 +204,27 @@ return {
     params = BY_ID,
     response = objects.object({ message = "string" }),
     handler = handlers.delete,
+  },
+  {
+    method = "POST",
+    path = "/api/user/apis/models",
+    auth = "user",
+    summary = "The models that a provider offers: of a stored configuration "
+      .. "(id), of one that is being filled in, or of both together",
+    body_max = body_limits.FORM,
+    request = {
+      fields = {
+        { name = "id", type = "integer", min = 1 },
+        PROVIDER,
+        fields.line("base_url", 2000, { aliases = { "BaseUrl", "baseUrl" } }),
+        KEY,
+        API_VERSION,
+        HEADERS,
+        { name = "replace_headers", type = "boolean" },
+      },
+    },
+    response = objects.object({ models = objects.list({ type = "string" }) }),
+    handler = handlers.models,
   },
   {
     method = "POST",

@@ -267,18 +267,33 @@ function M.thinking(wanted, _, body)
   }
 end
 
+--- The address without a version is as common: the vendor's own clients take
+--- it so.
+---@param base string
+---@return string
+local function with_version(base)
+  return base:find("/v%d+$") and base or base .. "/v1"
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return {
+    url = with_version(request.base_url) .. "/models?limit=1000",
+    headers = {
+      ["x-api-key"] = request.key,
+      ["anthropic-version"] = VERSION,
+      ["Accept"] = "application/json",
+    },
+  }
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
-  local base = request.base_url
-  -- The address without a version is as common: the vendor's own clients take
-  -- it so.
-  if not base:find("/v%d+$") then
-    base = base .. "/v1"
-  end
   local told = request.raw_headers or {}
   return {
-    url = base .. "/messages",
+    url = with_version(request.base_url) .. "/messages",
     headers = {
       ["x-api-key"] = request.key,
       ["anthropic-version"] = told["anthropic-version"] or VERSION,

@@ -38,7 +38,7 @@ local function url_of(request, path)
   elseif not base:find("/deployments/[^/]+$") then
     base = base:gsub("/openai$", "")
       .. "/openai/deployments/"
-      .. escaped(request.model)
+      .. escaped(request.model or "")
   end
   return base .. path .. "?api-version=" .. (version or API_VERSION)
 end
@@ -66,6 +66,15 @@ M.builds_raw, M.takes_kept = M.build, M.build
 ---@return tide.ProviderCall
 function M.embed(request)
   return at_azure(request, openai.embed(request), "/embeddings")
+end
+
+--- Deployments are not listed for a key; what the resource could deploy is.
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  local call = at_azure(request, openai.models(request), "/models")
+  call.url = call.url:gsub("/deployments/[^/]*/models", "/models")
+  return call
 end
 
 return M

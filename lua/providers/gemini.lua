@@ -267,17 +267,31 @@ local function path_of(model)
   end))
 end
 
+---@param base string
+---@return string
+local function with_version(base)
+  return base:find("/v%d+%a*$") and base or base .. "/v1beta"
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return {
+    url = with_version(request.base_url) .. "/models?pageSize=1000",
+    headers = {
+      ["x-goog-api-key"] = request.key,
+      ["Accept"] = "application/json",
+    },
+  }
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
-  local base = request.base_url
-  if not base:find("/v%d+%a*$") then
-    base = base .. "/v1beta"
-  end
   local tools = tools_of(request.tools)
   local system = chat_messages.system(request.messages)
   return {
-    url = base
+    url = with_version(request.base_url)
       .. "/models/"
       .. path_of(request.model)
       .. ":streamGenerateContent?alt=sse",

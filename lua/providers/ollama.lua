@@ -118,12 +118,30 @@ function M.thinking(wanted, model)
 end
 
 ---@param request tide.ProviderRequest
+---@param path string
+---@return string
+local function url_of(request, path)
+  return (request.base_url:gsub("/api$", "")) .. "/api" .. path
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return {
+    url = url_of(request, "/tags"),
+    headers = {
+      ["Authorization"] = request.key and { "Bearer ", request.key },
+      ["Accept"] = "application/json",
+    },
+  }
+end
+
+---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
   local format = chat_messages.json_format(request)
-  local base = request.base_url:gsub("/api$", "")
   return {
-    url = base .. "/api/chat",
+    url = url_of(request, "/chat"),
     headers = {
       ["Authorization"] = request.key and { "Bearer ", request.key },
       ["Content-Type"] = "application/json",

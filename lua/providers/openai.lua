@@ -187,14 +187,14 @@ end
 ---@param request tide.ProviderRequest
 ---@param path string
 ---@param accept string
----@param body table
+---@param body? table
 ---@return tide.ProviderCall
 local function call(request, path, accept, body)
   return {
     url = request.base_url .. path,
     headers = {
       ["Authorization"] = request.key and { "Bearer ", request.key },
-      ["Content-Type"] = "application/json",
+      ["Content-Type"] = body and "application/json",
       ["Accept"] = accept,
     },
     body = body,
@@ -275,6 +275,13 @@ end
 M.thinking = thinking.effort
 
 M.builds_raw, M.takes_kept = M.build, M.build
+
+--- A list of models.
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return call(request, "/models", "application/json")
+end
 
 --- What passes a client's request on as it came, with its model's name.
 ---@param path string

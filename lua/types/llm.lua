@@ -318,6 +318,9 @@ function llm.check_provider(provider) end
 ---@field takes_kept? fun the same function as `build` (or, of a model that is
 --- played, as `play`), if it takes `messages` that stay in the core
 --- (tide.Messages) and passes them on as the body's member `messages`
+---@field models? fun(request: tide.ProviderRequest): tide.ProviderCall a GET of
+--- the list of models (without `body`); the request has base_url, key and
+--- api_version
 ---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall requests
 --- embeddings: `raw` is the client's whole request, `options` the same as a
 --- table, `messages` is absent;
