@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "upstream/adapt.h"
+#include "upstream/failure.h"
 #include "upstream/key_rest.h"
 
 #include <stdlib.h>
@@ -140,54 +141,6 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
 
 /* ---- what happened ---- */
 
-/* The request is to blame, or whom it is charged to: the same one again fares no better. */
-static const char *const blameless[] = {"upstream_context_too_long",
-                                        "upstream_content_refused",
-                                        "upstream_unauthorized",
-                                        "upstream_quota_empty",
-                                        "upstream_model_unknown",
-                                        "upstream_not_found",
-                                        "upstream_too_large",
-                                        "upstream_parameter_unsupported",
-                                        "upstream_rejected",
-                                        "upstream_length_reached",
-                                        NULL};
-
-static bool is_one_of(const char *code, const char *const *codes)
-{
-    for (; *codes; codes++)
-        if (strcmp(code, *codes) == 0)
-            return true;
-    return false;
-}
-
-/* Whether the upstream itself is to blame: nobody there, nobody answers, or it says so. */
-static enum tt_breaker_fault fault_of(const struct tt_reply_outcome *outcome, bool has_text)
-{
-    static const char *const connection[] = {"upstream_refused",         "dns_failed",
-                                             "upstream_tls_failed",      "upstream_reset",
-                                             "upstream_connect_timeout", NULL};
-    static const char *const silence[] = {"upstream_stalled", "upstream_timeout", NULL};
-    static const char *const said[] = {"upstream_overloaded", "upstream_failed", NULL};
-    const char *code = outcome->error.code;
-    if (!outcome->error.status || is_one_of(code, blameless))
-        return TT_BREAKER_NO_FAULT;
-    if (outcome->http_status >= 500 || is_one_of(code, said))
-        return TT_BREAKER_FAILED;
-    if (outcome->http_status >= 300)
-        return TT_BREAKER_NO_FAULT;
-    if (is_one_of(code, connection))
-        return TT_BREAKER_UNREACHABLE;
-    /* Long is not broken: a text that is cut by the total deadline came from somebody. */
-    if (has_text && strcmp(code, "upstream_timeout") == 0)
-        return TT_BREAKER_NO_FAULT;
-    return is_one_of(code, silence) ? TT_BREAKER_SILENT : TT_BREAKER_NO_FAULT;
-}
-
-/* What says something about the key, and nothing about the service. */
-static const char *const about_key[] = {"upstream_unauthorized", "upstream_quota_empty",
-                                        "upstream_rate_limited", NULL};
-
 static bool has_another_key(const struct retry *retry)
 {
     const struct kept *kept = retry->kept;
@@ -201,35 +154,10 @@ static bool has_another_key(const struct retry *retry)
 
 static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
 {
-    static const char *const connecting[] = {"upstream_refused",
-                                             "dns_failed",
-                                             "upstream_tls_failed",
-                                             "upstream_connect_timeout",
-                                             "upstream_reset",
-                                             "upstream_proxy_failed",
-                                             NULL};
-    static const char *const said[] = {"upstream_rate_limited", "upstream_overloaded",
-                                       "upstream_quota_empty", NULL};
-    static const char *const silent[] = {"upstream_reset", "upstream_timeout", "upstream_stalled",
-                                         "upstream_incomplete", NULL};
-    const char *code = outcome->error.code;
-    if (retry->refused || is_one_of(code, said))
-        return true;
-    if (strcmp(code, "upstream_unauthorized") == 0)
+    if (strcmp(outcome->error.code, "upstream_unauthorized") == 0 && !retry->refused)
         return has_another_key(retry);
-    if (is_one_of(code, blameless))
-        return false;
-    if (outcome->http_status == 429 || outcome->http_status >= 500)
-        return true;
-    if (outcome->http_status >= 300)
-        return false;
-    if (strcmp(code, "upstream_empty") == 0)
-        return retry->kept->after_empty;
-    if (strcmp(code, "upstream_failed") == 0) /* not sent, or said inside an answer */
-        return true;
-    if (!outcome->maybe_charged)
-        return is_one_of(code, connecting);
-    return retry->kept->after_send && is_one_of(code, silent);
+    return retry->refused ||
+           tt_failure_may_follow(outcome, retry->kept->after_send, retry->kept->after_empty);
 }
 
 static void log_failure(const struct retry *retry, const struct tt_reply_outcome *outcome,
@@ -281,12 +209,12 @@ static void let_rest(struct candidate *candidate, const struct tt_reply_outcome 
 static void note_end(struct retry *retry, const struct tt_reply_outcome *outcome)
 {
     bool has_text = !retry->kept;
-    enum tt_breaker_fault fault = fault_of(outcome, has_text);
+    enum tt_breaker_fault fault = tt_failure_fault(outcome, has_text);
     if (fault || !has_text)
         tt_breaker_report(&retry->permit, fault);
     if (!has_text && outcome->retry_after_s > 0)
         retry->now->not_before_ms = tt_clock_mono_ms() + (uint64_t)outcome->retry_after_s * 1000;
-    if (!has_text && is_one_of(outcome->error.code, about_key)) {
+    if (!has_text && tt_failure_is_about_key(outcome)) {
         if (retry->now->group)
             let_rest(retry->now, outcome);
         if (strcmp(outcome->error.code, "upstream_rate_limited") != 0)
@@ -319,12 +247,10 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
 static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *outcome,
                            const struct tt_told_error *told)
 {
-    static const char *const codes[] = {"upstream_parameter_unsupported", "upstream_rejected",
-                                        NULL};
     struct candidate *candidate = retry->now;
     struct tt_err err;
     if (retry->refused || !retry->kept || outcome->http_status < 300 ||
-        !is_one_of(outcome->error.code, codes))
+        !tt_failure_may_be_parameter(outcome))
         return false;
     const struct tt_buf *body = &retry->kept->candidates[candidate->body_of].body;
     unsigned changes = tt_adapt_wanted(told, tt_buf_str(body)) & ~candidate->adapted;
@@ -350,7 +276,7 @@ static bool follow(struct retry *retry, const struct tt_reply_outcome *outcome)
     retry->kept->only_group =
         strcmp(outcome->error.code, "upstream_unauthorized") == 0 ? retry->now->group : 0;
     retry->kept->passed_over =
-        retry->refused || is_one_of(outcome->error.code, about_key) ? 0 : retry->now->group;
+        retry->refused || tt_failure_is_about_key(outcome) ? 0 : retry->now->group;
     if (!follows || start_next(retry, &err) != 0)
         return false;
     retry->charged_twice = retry->charged_twice || silent;
