@@ -26,7 +26,6 @@ struct candidate {
     size_t body_of;         /* index of the one that has the body */
     int64_t group;          /* the same for all keys of a configuration; 0 = one key */
     bool rests;             /* while another key of the group does not */
-    uint64_t adapt_key;     /* of what is learnt about it */
     unsigned adapted;       /* learnt here: a second refusal of the same is final */
     uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
 };
@@ -51,6 +50,7 @@ struct retry {
     struct kept *kept;      /* NULL: there is no other try */
     struct candidate *now;  /* the one that is called */
     struct tt_breaker_permit permit;
+    struct tt_reply_learnt learnt;
     bool force, keep_empty;
     bool refused;       /* refused by breaker or cap: nothing was sent */
     bool charged_twice; /* possibly */
@@ -77,15 +77,6 @@ static void retry_free(struct retry *retry)
     tt_breaker_leave(&retry->permit);
     tt_reply_unref(retry->reply);
     free(retry);
-}
-
-static uint64_t adapt_key_of(const struct tt_call_template *template)
-{
-    uint64_t key = template->key;
-
-    for (size_t i = 0; i < template->upstream.len; i++)
-        key = (key ^ (unsigned char)template->upstream.data[i]) * 0x100000001b3u;
-    return key;
 }
 
 static bool key_rests(const struct candidate *candidate, uint64_t now)
@@ -123,7 +114,6 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
     for (size_t i = 0; i < plan->candidate_count; i++) {
         const struct tt_retry_candidate *from = &plan->candidates[i];
         kept->candidates[i].template = tt_call_template_ref(from->template);
-        kept->candidates[i].adapt_key = adapt_key_of(from->template);
         kept->candidates[i].body_of = from->body_of ? from->body_of - 1 : i;
         kept->candidates[i].group = from->group;
         if (from->body) {
@@ -185,9 +175,23 @@ static int on_begin(void *arg, struct tt_err *err)
     return 0;
 }
 
+/* What was learnt on the way to an answer; guesses that did not lead to one are not stored. */
+static void note_learnt(struct retry *retry)
+{
+    const struct candidate *candidate = retry->now;
+    if (!candidate->adapted)
+        return;
+    retry->learnt = (struct tt_reply_learnt){
+        .configuration = candidate->template->configuration,
+        .version = candidate->template->version,
+        .refused = candidate->template->learnt | candidate->adapted,
+    };
+}
+
 static void on_text(void *arg)
 {
     struct retry *retry = arg;
+    note_learnt(retry);
     tt_breaker_report(&retry->permit, TT_BREAKER_NO_FAULT);
     if (retry->now->group)
         tt_key_rest(retry->now->template->key, 0);
@@ -257,7 +261,7 @@ static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *o
     if (!changes)
         return false;
     candidate->adapted |= changes;
-    tt_adapt_learn(candidate->adapt_key, changes);
+    tt_adapt_learn(candidate->template->adapt_key, changes);
     tt_log(TT_LOG_INFO, "an upstream refuses a parameter, which is left out from now on",
            TT_F_STR("upstream", candidate->template->upstream), TT_F_INT("changes", changes));
     const struct tt_retry_step step = {(size_t)(candidate - retry->kept->candidates), 0};
@@ -301,6 +305,9 @@ static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
     /* Nothing is left to try: a refusal says less than what a call met before it. */
     if (refused && !stopped && retry->kept->failed.status)
         *outcome = retry->kept->failed;
+    if (retry->kept && strcmp(outcome->status, "complete") == 0)
+        note_learnt(retry);
+    outcome->learnt = retry->learnt;
     outcome->attempts = retry->attempts;
     outcome->charged_twice = retry->charged_twice && retry->attempts > 1;
     /* Whatever the last call met: an earlier one may have been charged. */
@@ -373,7 +380,8 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
         request.body = *body;
         *body = (struct tt_buf){0};
     }
-    tt_adapt_apply(tt_adapt_known(candidate->adapt_key), &request.body);
+    tt_adapt_apply(template->refuses | template->learnt | tt_adapt_known(template->adapt_key),
+                   &request.body);
     int failed =
         tt_upstream_try(retry->client, &request, template->spec, retry->reply, &hooks, err);
     tt_buf_free(&request.body);

@@ -40,6 +40,7 @@ local opened = recent.new(OPENED_MAX)
 ---@field deadlines? ApiDeadlines only those that differ from the settings
 ---@field fallbacks? Model[] that may stand in when this one does not answer
 ---@field version? integer of its configuration
+---@field refused? string parameters that were learnt to be refused
 
 --- What a configuration's provider calls its model.
 ---@param row table of user_apis
@@ -158,6 +159,7 @@ function M.open(row, base_url)
     deadlines = deadlines_of(row),
     fallbacks = NONE,
     version = row.version,
+    refused = row.refused,
   }
 end
 

@@ -119,6 +119,14 @@ local function messages_for(source, provider, func)
   return source.tables
 end
 
+--- Says whose request it is.
+---@param candidate tide.Candidate changed
+---@param model Model
+local function name(candidate, model)
+  candidate.configuration, candidate.model = model.id, model.name
+  candidate.version, candidate.refused = model.version, model.refused
+end
+
 --- What all requests to a model have in common, by its key: one that was opened
 --- anew has a new one.
 ---@type table<tide.Secret, tide.Template>
@@ -137,7 +145,7 @@ local function template_of(model, key)
       messages = conversations.new(),
     }, model.options)
     built.provider, built.deadlines = model.provider, model.deadlines
-    built.configuration, built.model = model.id, model.name
+    name(built, model)
     template = llm.template(built)
     templates[key] = template
   end
@@ -159,7 +167,15 @@ local function fits_template(model, source)
 end
 
 --- What requests with several keys have in common.
-local COMMON = { "provider", "url", "deadlines", "configuration", "model" }
+local COMMON = {
+  "provider",
+  "url",
+  "deadlines",
+  "configuration",
+  "model",
+  "version",
+  "refused",
+}
 
 --- Fills in the request to one configuration.
 ---@param into table changed: a tide.Candidate, or a tide.StartSpec of one
@@ -194,8 +210,8 @@ local function describe(into, model, source, key)
   local options = wanted and model_options.merge(model.options, wanted)
     or model.options
   local built = own_body.build(model, request, options)
-  into.provider, into.configuration, into.model =
-    provider, model.id, model.name
+  into.provider = provider
+  name(into, model)
   into.url, into.headers, into.body = built.url, built.headers, built.body
   into.deadlines =
     deadlines_of(model, wanted and wanted.deadlines, source.limit)

@@ -11,6 +11,7 @@
 ---@field images? true|string[] models that take images: all, or those whose
 --- name one of the patterns matches; nil = none
 ---@field key_optional? boolean it is also asked without a key
+---@field refuses? string see tide.Provider
 ---@field thinking? string how much its models think, in its form: a function of
 --- providers/thinking; nil = as what it speaks
 ---@field offers? string[] which of "rerank" and "moderate" it has
@@ -85,6 +86,7 @@ return {
   {
     name = "mistral",
     speaks = "openai",
+    refuses = "stream_options",
     base_url = "https://api.mistral.ai/v1",
     offers = { "moderate" },
     images = { "pixtral", "mistral%-small", "mistral%-medium" },

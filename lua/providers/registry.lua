@@ -86,6 +86,7 @@ for _, preset in ipairs(presets) do
   provider.name, provider.base_url = preset.name, preset.base_url
   provider.images, provider.notes = preset.images, preset.notes
   provider.key_optional = preset.key_optional
+  provider.refuses = preset.refuses
   if preset.thinking then
     provider.thinking = thinking[preset.thinking]
   end

@@ -129,6 +129,9 @@ function Reply:stop() end
 ---@field configuration? integer with `model`: whose failures are counted
 --- together
 ---@field model? string
+---@field version? integer of the configuration
+---@field refused? string names of parameters that the service refuses, with
+--- commas between them: these are left out
 
 --- The order in which candidates are called; see policy/upstream. There is
 --- another step only before the reply's first byte.
@@ -300,6 +303,9 @@ function llm.check_provider(provider) end
 ---@field finish_reasons? table<string, string> the upstream's word -> OpenAI's
 ---@field error_codes? table<string|integer, string> the upstream's name of an
 --- error -> ours
+---@field refuses? string parameters that the service is known to refuse, with
+--- commas between them: stream_options, max_tokens, max_completion_tokens,
+--- temperature, top_p, system (the role)
 ---@field think_tags? boolean its models may begin the text with their reasoning
 --- between <think> and </think>: it is taken out
 ---@field images? boolean|string[]|fun(model: string): boolean which models

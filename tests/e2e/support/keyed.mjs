@@ -1,4 +1,5 @@
-// An upstream whose answer depends on the key: what a test sets in `answers`, else a text.
+// An upstream whose answer depends on the key: what a test sets in `answers` (an answer, or a function
+// of the request's body), else a text.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
@@ -9,8 +10,10 @@ export async function startKeyed() {
     for await (const chunk of request) chunks.push(chunk);
     const key = (request.headers.authorization ?? '').replace('Bearer ', '');
     const text = Buffer.concat(chunks).toString();
-    upstream.asked.push({ key, path: request.url, headers: request.headers, json: text && JSON.parse(text) });
-    const { status = 200, headers = {}, body } = upstream.answers[key] ?? {};
+    const json = text && JSON.parse(text);
+    upstream.asked.push({ key, path: request.url, headers: request.headers, json });
+    const given = upstream.answers[key];
+    const { status = 200, headers = {}, body } = (typeof given === 'function' ? given(json) : given) ?? {};
     response.statusCode = status;
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (body !== undefined || status !== 200) {
