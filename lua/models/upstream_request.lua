@@ -122,7 +122,7 @@ end
 --- Says whose request it is.
 ---@param candidate tide.Candidate changed
 ---@param model Model
-local function name(candidate, model)
+local function say_whose(candidate, model)
   candidate.configuration, candidate.model = model.id, model.name
   candidate.version, candidate.refused = model.version, model.refused
 end
@@ -145,7 +145,7 @@ local function template_of(model, key)
       messages = conversations.new(),
     }, model.options)
     built.provider, built.deadlines = model.provider, model.deadlines
-    name(built, model)
+    say_whose(built, model)
     template = llm.template(built)
     templates[key] = template
   end
@@ -211,7 +211,7 @@ local function describe(into, model, source, key)
     or model.options
   local built = own_body.build(model, request, options)
   into.provider = provider
-  name(into, model)
+  say_whose(into, model)
   into.url, into.headers, into.body = built.url, built.headers, built.body
   into.deadlines =
     deadlines_of(model, wanted and wanted.deadlines, source.limit)
