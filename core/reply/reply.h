@@ -28,6 +28,12 @@ struct tt_reply_usage {
     int64_t cached_tokens, reasoning_tokens; /* parts of the two; 0 = none, or not reported */
 };
 
+/* What a producer has learnt of the configuration that it asked with, to be stored with it. */
+struct tt_reply_learnt {
+    int64_t configuration, version; /* 0 = nothing */
+    unsigned refused;               /* parameters: see upstream/adapt.h */
+};
+
 struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings live with the reply */
     const char *status;   /* complete, stopped, error, interrupted */
     struct tt_err error;  /* error.status != 0: how it failed */
@@ -41,6 +47,7 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     int attempts;          /* attempts that were begun; 0 = not counted */
     int64_t ended_us;      /* microseconds since 1970 at which it was PRODUCED; 0 = now */
     bool charged_twice;    /* possibly: one was sent, got no answer, and was followed by another */
+    struct tt_reply_learnt learnt;
 };
 
 struct tt_reply;

@@ -8,6 +8,7 @@
 local chat_messages = require "providers.chat_messages"
 local thoughts = require "providers.anthropic_thoughts"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 local DELTA = "[type=content_block_delta].delta"
 
@@ -219,17 +220,22 @@ end
 ---@param request tide.ProviderRequest
 ---@return tide.Raw
 local function passed_on(request)
-  local changes = { model = request.model, stream = true }
+  local options = request.options or {}
+  local changes = {
+    model = request.model,
+    stream = true,
+    temperature = options.temperature,
+  }
   if request.messages then
     changes.messages = turns_of(request.messages)
     changes.system = chat_messages.system(request.messages)
     return request.raw:with(changes, { "system" })
   end
   local without = {}
-  local messages, thinking = request.raw:members("messages", "thinking")
+  local messages, wanted = request.raw:members("messages", "thinking")
   local signed = thoughts.sign(messages)
   changes.messages = signed and signed.messages
-  if signed and signed.interrupted and is_enabled(thinking) then
+  if signed and signed.interrupted and is_enabled(wanted) then
     without[1] = "thinking"
   end
   return request.raw:with(changes, without)
@@ -255,18 +261,67 @@ local function body_of(request)
   }
 end
 
+--- Tokens beside a budget of thought, which is a part of max_tokens.
+local ANSWER_TOKENS = 4096
+
+M.thinking_alone = true
+
+--- A budget for models that take one, an effort for those that decide
+--- themselves. A client's own max_tokens may leave no room for the budget.
+---@param wanted ModelThinking
+---@param _ string
+---@param body table|tide.Raw
+---@return table members
+function M.thinking(wanted, _, body)
+  if not thinking.is_on(wanted) then
+    return { thinking = { type = "disabled" } }
+  end
+  local budget = wanted.budget
+  if budget and json.is_raw(body) then
+    local most = body:members("max_tokens")
+    local fits = math.type(most) == "integer" and most > budget
+    return fits
+        and { thinking = { type = "enabled", budget_tokens = budget } }
+      or {}
+  elseif budget then
+    return {
+      thinking = { type = "enabled", budget_tokens = budget },
+      max_tokens = math.max(body.max_tokens, budget + ANSWER_TOKENS),
+    }
+  end
+  return {
+    thinking = { type = "adaptive" },
+    output_config = { effort = thinking.effort_of(wanted) },
+  }
+end
+
+--- The address without a version is as common: the vendor's own clients take
+--- it so.
+---@param base string
+---@return string
+local function with_version(base)
+  return base:find("/v%d+$") and base or base .. "/v1"
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return {
+    url = with_version(request.base_url) .. "/models?limit=1000",
+    headers = {
+      ["x-api-key"] = request.key,
+      ["anthropic-version"] = VERSION,
+      ["Accept"] = "application/json",
+    },
+  }
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
-  local base = request.base_url
-  -- The address without a version is as common: the vendor's own clients take
-  -- it so.
-  if not base:find("/v%d+$") then
-    base = base .. "/v1"
-  end
   local told = request.raw_headers or {}
   return {
-    url = base .. "/messages",
+    url = with_version(request.base_url) .. "/messages",
     headers = {
       ["x-api-key"] = request.key,
       ["anthropic-version"] = told["anthropic-version"] or VERSION,

@@ -38,6 +38,7 @@ GET /api/user/apis/:name
 PUT /api/user/apis/:id
 DELETE /api/user/apis/:id
 POST /api/user/apis/:id/test
+POST /api/user/apis/models
 POST /api/chat/session
 POST /api/chat/message
 POST /api/chat/message/stream

@@ -8,6 +8,7 @@
 #include "cache/redis_url.h"
 #include "http/origin.h"
 #include "upstream/egress.h"
+#include "upstream/proxy.h"
 
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
@@ -424,6 +425,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_UPSTREAM_CA_FILE",
      .fallback = "",
      .help = "file with certificates to trust instead of the system's"},
+    {.key = "upstream.proxy",
+     .env = "TIDETALK_UPSTREAM_PROXY",
+     .fallback = "",
+     .secret = true,
+     .check = tt_proxy_check,
+     .help = "proxy for calls to hosts that outbound.allow does not list: "
+             "http://[user:password@]host:port or socks5h://…; empty = none"},
     {.key = "log.level",
      .env = "TIDETALK_LOG_LEVEL",
      .type = TT_CONF_ENUM,
