@@ -9,6 +9,7 @@ local errors = require "lib.errors"
 local pipeline = require "web.pipeline"
 -- Before the routes: these are made with the providers and errors of plugins.
 local plugins = require "plugin.loader"
+local plugin_settings = require "plugin.settings"
 local schema_check = require "checks.schema_check"
 
 local RESOURCES = {
@@ -44,6 +45,7 @@ return {
   -- the core answers before a script runs.
   plugins = plugins.plugins,
   tools = plugins.tools,
+  plugin_settings = plugin_settings.shown,
   error_shapes = { { prefix = "/v1/", shape = "openai" } },
   -- Run when scripts are loaded; what they return is wrong with the scripts.
   self_tests = {
@@ -63,5 +65,6 @@ return {
     advice.of_hooks,
     advice.of_policies,
     advice.of_providers,
+    plugins.advice,
   },
 }

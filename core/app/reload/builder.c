@@ -73,6 +73,12 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
         result->generation = result->built->number;
 }
 
+/* Other settings of plugins make another generation too. */
+static bool is_same(const struct tt_bundle *a, const struct tt_bundle *b)
+{
+    return strcmp(a->hash, b->hash) == 0 && strcmp(a->values.hash, b->values.hash) == 0;
+}
+
 static void reload(struct tt_builder *builder, const struct tt_reload_request *request,
                    struct tt_reload_result *result)
 {
@@ -82,7 +88,7 @@ static void reload(struct tt_builder *builder, const struct tt_reload_request *r
 
     if (!bundle)
         return;
-    if (strcmp(bundle->hash, builder->current->bundle->hash) == 0) {
+    if (is_same(bundle, builder->current->bundle)) {
         result->unchanged = true;
         tt_builder_note_on_disk(builder->current);
         result->built = tt_generation_ref(builder->current);
@@ -117,6 +123,11 @@ static void roll_back(struct tt_builder *builder, const struct tt_reload_request
         return;
     }
     struct tt_bundle *bundle = tt_history_bundle(&builder->history, target.number, &result->error);
+    if (bundle &&
+        tt_bundle_read_values(bundle, &builder->parts.settings->scripts, &result->error) != 0) {
+        tt_bundle_free(bundle);
+        return;
+    }
     if (!bundle)
         return;
     entry.restores = result->restores = target.number;
