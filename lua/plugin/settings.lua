@@ -1,6 +1,6 @@
 --- The settings of plugins: what is written in tidetalk.yaml and the
---- environment becomes values of the types that the plugin declares. A plugin asks
---- config.get("plugins.NAME.KEY") whenever it needs one.
+--- environment becomes values of the types that the plugin declares. A plugin
+--- asks config.get("plugins.NAME.KEY") whenever it needs one.
 
 local core = require "tide.plugin_settings"
 local shape = require "plugin.shape"

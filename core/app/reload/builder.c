@@ -63,7 +63,8 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
     compare(builder->current->bundle, bundle, result);
     bool need_state = request->action == TT_RELOAD && !request->force;
     result->built = tt_builder_build(builder, bundle, builder->newest + 1, need_state, result);
-    if (!result->built)
+    if (!result->built ||
+        tt_builder_migrate(builder, result->built, true, request->dry_run, result) != 0)
         return;
     if (entry->restores)
         tt_builder_note_fallback(result->built,

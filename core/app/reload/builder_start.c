@@ -41,6 +41,10 @@ static struct tt_generation *start_from_disk(struct tt_builder *builder,
     }
     entry.number = known ? current->number : builder->newest + 1;
     struct tt_generation *first = tt_builder_build(builder, bundle, entry.number, false, result);
+    if (first && tt_builder_migrate(builder, first, false, false, result) != 0) {
+        tt_generation_unref(first);
+        return NULL;
+    }
     if (!first || known)
         return first;
     entry.bundle = bundle;
