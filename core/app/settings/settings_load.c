@@ -258,6 +258,7 @@ void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runt
     runtime->memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
     runtime->time_ms = tt_settings_int(settings, "limits.script_time");
     runtime->load_ms = tt_settings_int(settings, "limits.script_load_time");
+    runtime->prints = tt_settings_int(settings, "dev") != 0;
     runtime->modules = tt_tide_modules;
 }
 
