@@ -24,6 +24,8 @@ local RESOURCES = {
   require "chat.search_routes",
   require "files.file_routes",
   require "doors.openai_routes",
+  require "doors.messages_routes",
+  require "doors.responses_routes",
   require "account.usage_routes",
   require "account.admin_user_routes",
 }
@@ -41,12 +43,16 @@ return {
   routes = routes,
   handle = pipeline.run,
   errors = errors.all,
-  -- Errors at paths that begin so are OpenAI's error objects, also those that
-  -- the core answers before a script runs.
   plugins = plugins.plugins,
   tools = plugins.tools,
   plugin_settings = plugin_settings.shown,
-  error_shapes = { { prefix = "/v1/", shape = "openai" } },
+  -- Errors at paths that begin so are Anthropic's or OpenAI's error objects,
+  -- also those that the core answers before a script runs. The first one that
+  -- fits counts.
+  error_shapes = {
+    { prefix = "/v1/messages", shape = "anthropic" },
+    { prefix = "/v1/", shape = "openai" },
+  },
   -- Run when scripts are loaded; what they return is wrong with the scripts.
   self_tests = {
     function()

@@ -177,6 +177,7 @@ static bool read_chunks(lua_State *L, int response, struct tt_frames_chunks *chu
     chunks->model = tt_value_field(L, table, "model");
     chunks->head = read_json(L, table, "head");
     chunks->created = tt_value_field_int(L, table, "created", 0);
+    chunks->after = tt_value_field_int(L, table, "after", -1);
     lua_pushliteral(L, "include_usage");
     lua_rawget(L, table);
     chunks->include_usage = lua_toboolean(L, -1);
@@ -256,7 +257,7 @@ static bool open_chunks(lua_State *L, struct tt_request *request, int response, 
     return true;
 }
 
-bool tt_response_render(lua_State *L, struct tt_request *request)
+bool tt_request_render(lua_State *L, struct tt_request *request)
 {
     int response = lua_gettop(L) - 1;
 

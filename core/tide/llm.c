@@ -163,6 +163,7 @@ static void read_stored(lua_State *L, struct tt_reply_stored *stored)
     outcome->usage_estimated = lua_toboolean(L, -1);
     lua_pop(L, 1);
     outcome->retry_after_s = -1;
+    outcome->ended_us = tt_value_field_int(L, 1, "ended_us", 0);
     if (code.data)
         tt_err_set(&outcome->error, 500, code.data, "stored with the reply");
     if (reason.data)

@@ -2,40 +2,18 @@
  * from its row here. */
 #include "app/settings/settings.h"
 
+#include "app/settings/settings_check.h"
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
 #include "cache/redis_url.h"
-#include "db/db.h"
 #include "http/origin.h"
 #include "upstream/egress.h"
-
-static int check_address(struct tt_str value, struct tt_err *err)
-{
-    ptrdiff_t colon = -1;
-    uint64_t port;
-
-    if (tt_str_starts(value, TT_STR("unix:")))
-        return value.len > 5 ? 0 : tt_err_set(err, 0, "invalid_setting", "unix: needs a path");
-    for (size_t i = 0; i < value.len; i++)
-        if (value.data[i] == ':')
-            colon = (ptrdiff_t)i;
-    struct tt_str digits = tt_str_of(value.data + colon + 1, value.len - (size_t)(colon + 1));
-    if (colon <= 0 || tt_str_to_u64(digits, &port) != 0 || port > 65535)
-        return tt_err_set(err, 0, "invalid_setting",
-                          "needs host:port, such as 127.0.0.1:8080 or [::1]:8080");
-    return 0;
-}
-
-static int check_database(struct tt_str value, struct tt_err *err)
-{
-    return value.len == 0 ? 0 : tt_db_check_url(value, err);
-}
 
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
      .env = "TIDETALK_LISTEN",
      .fallback = "127.0.0.1:8080",
-     .check = check_address,
+     .check = tt_settings_check_address,
      .help = "address of the public listener"},
     {.key = "data_dir",
      .env = "TIDETALK_DATA_DIR",
@@ -44,7 +22,7 @@ const struct tt_conf_option tt_settings_table[] = {
     {.key = "database_url",
      .env = "TIDETALK_DATABASE_URL",
      .fallback = "",
-     .check = check_database,
+     .check = tt_settings_check_database,
      .help = "sqlite:<path>; empty = tidetalk.db in the data folder"},
     {.key = "redis_url",
      .env = "TIDETALK_REDIS_URL",
@@ -206,6 +184,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .type = TT_CONF_BOOL,
      .fallback = "false",
      .help = "ask the model for a session's title after its first reply"},
+    {.key = "responses.expiry",
+     .env = "TIDETALK_RESPONSES_EXPIRY",
+     .type = TT_CONF_INT,
+     .fallback = "30",
+     .min = 1,
+     .max = 36500,
+     .help = "days after which a stored response of /v1/responses is deleted"},
     {.key = "drain",
      .env = "TIDETALK_DRAIN",
      .type = TT_CONF_DURATION,

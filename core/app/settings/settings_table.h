@@ -6,4 +6,3 @@ extern const struct tt_conf_option tt_settings_table[];
 extern const size_t tt_settings_count;
 /* For the table. Fails: "invalid_setting". */
 int tt_settings_check_file_type(struct tt_str value, struct tt_err *err);
-int tt_settings_check_public_url(struct tt_str value, struct tt_err *err);

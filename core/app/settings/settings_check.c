@@ -1,8 +1,30 @@
-/* The check of public_url. */
-#include "app/settings/settings_table.h"
-#include "base/mem.h"
+#include "app/settings/settings_check.h"
+
+#include "db/db.h"
 
 #include <ctype.h>
+
+int tt_settings_check_address(struct tt_str value, struct tt_err *err)
+{
+    ptrdiff_t colon = -1;
+    uint64_t port;
+
+    if (tt_str_starts(value, TT_STR("unix:")))
+        return value.len > 5 ? 0 : tt_err_set(err, 0, "invalid_setting", "unix: needs a path");
+    for (size_t i = 0; i < value.len; i++)
+        if (value.data[i] == ':')
+            colon = (ptrdiff_t)i;
+    struct tt_str digits = tt_str_of(value.data + colon + 1, value.len - (size_t)(colon + 1));
+    if (colon <= 0 || tt_str_to_u64(digits, &port) != 0 || port > 65535)
+        return tt_err_set(err, 0, "invalid_setting",
+                          "needs host:port, such as 127.0.0.1:8080 or [::1]:8080");
+    return 0;
+}
+
+int tt_settings_check_database(struct tt_str value, struct tt_err *err)
+{
+    return value.len == 0 ? 0 : tt_db_check_url(value, err);
+}
 
 /* The part after the scheme; "" if it is not an address. */
 static struct tt_str after_scheme(struct tt_str value)
