@@ -209,10 +209,8 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
         tt_generation_advise(generation, &advice);
     else if (diagnostics.count == 0) { /* not even read */
         tt_settings_check_files(settings, &err);
-        report_finding(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
-                                                 .severity = "error",
-                                                 .code = "unreadable",
-                                                 .message = tt_str_from(err.message)});
+        diagnostics.phase = "read";
+        tt_diagnostics_add(&diagnostics, "", tt_str_from(err.message));
     }
     tell_scripts(report, settings, bundle, &diagnostics, "error");
     tell_scripts(report, settings, bundle, &advice, "warning");
