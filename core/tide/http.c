@@ -60,9 +60,12 @@ static int on_data(void *arg, struct tt_str bytes)
 
     if (bytes.len > ALL_MAX_BYTES - tide->http_bytes)
         return tt_err_set(&sending->wait.err, 503, "busy", "too much is being received already");
-    sending->too_large = tt_buf_append_str(&sending->body, bytes) != 0;
-    if (sending->too_large)
+    if (tt_buf_append_str(&sending->body, bytes) != 0) {
+        sending->too_large = !sending->body.no_memory;
+        if (!sending->too_large)
+            tt_err_set(&sending->wait.err, 503, "no_memory", "no memory for what comes");
         return -1;
+    }
     tide->http_bytes += bytes.len;
     return 0;
 }
