@@ -14,7 +14,7 @@ import { MEAN_TURN, TURNS, compare, readTable, writeTable } from './budget_table
 const TIMES = 40; // of each operation, after WARM others
 // A cycle of the collector costs two million instructions. Where an operation leaves little garbage, there
 // are so few cycles that one more or less is seen in the mean: such operations are repeated more often.
-const TIMES_OF = { 'v1-8': 320, 'v1-8-64k': 160, me: 160, 'stream-64': 16 };
+const TIMES_OF = { 'v1-8': 320, 'v1-8-64k': 160, me: 160, list: 160, 'stream-64': 16 };
 const WARM = 5;
 const CALM_MS = 2400; // longer than the search index waits between two of its jobs
 const REST_MS = 3; // from a token's arrival to the next one: the server has gone to sleep again
@@ -147,6 +147,9 @@ async function calm(pid) {
   }, 'the server has nothing left to do');
 }
 
+const timesOf = (name) => TIMES_OF[name] ?? TIMES;
+const sumOf = (names, value) => names.reduce((sum, name) => sum + value(name), 0);
+
 /** Measures all operations: `begin` and `end` surround them, `end` returns {worker, writer}. */
 async function measure(server, prepared, { begin, end }) {
   const caller = new Caller(server.port, prepared);
@@ -154,7 +157,7 @@ async function measure(server, prepared, { begin, end }) {
   for (const [name, operation] of Object.entries(OPERATIONS)) {
     for (let i = 0; i < WARM; i += 1) await operation(caller);
     await calm(server.pid);
-    const times = TIMES_OF[name] ?? TIMES;
+    const times = timesOf(name);
     begin();
     for (let i = 0; i < times; i += 1) await operation(caller);
     await calm(server.pid);
@@ -162,7 +165,7 @@ async function measure(server, prepared, { begin, end }) {
     results[name] = { worker: worker / times, writer: writer / times };
   }
   results[MEAN_TURN] = Object.fromEntries(['worker', 'writer'].map(
-    (thread) => [thread, TURNS.reduce((sum, name) => sum + results[name][thread], 0) / TURNS.length],
+    (thread) => [thread, sumOf(TURNS, (name) => results[name][thread] * timesOf(name)) / sumOf(TURNS, timesOf)],
   ));
   for (const [name, [more, less, pieces]] of Object.entries(DIFFERENCES)) {
     results[name] = Object.fromEntries(['worker', 'writer'].map(
