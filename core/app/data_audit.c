@@ -78,7 +78,7 @@ static void report_err(struct audit *audit, const char *at, const struct tt_err 
 
 static void count_one(struct audit *audit, enum kind kind, const char *at, const char *name)
 {
-    char text[800];
+    char text[1000];
     if (audit->count[kind]++ >= TOLD_MAX)
         return;
     snprintf(text, sizeof(text), kinds[kind].format, name);
