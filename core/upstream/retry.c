@@ -15,15 +15,13 @@
 
 #include <stdlib.h>
 
-#define HEADERS_MAX     64
-#define BODY_KEPT_BYTES ((size_t)64 << 10) /* also where only a change could repeat the call */
-#define REFUSED_KEY_MS  600000             /* a key that is wrong, or has nothing left, rests */
-#define LIMITED_KEY_MS  30000              /* likewise one over its rate that names no time */
+#define HEADERS_MAX    64
+#define REFUSED_KEY_MS 600000 /* a key that is wrong, or has nothing left, rests */
+#define LIMITED_KEY_MS 30000  /* likewise one over its rate that names no time */
 
 struct candidate {
     struct tt_call_template *template; /* a reference */
-    struct tt_buf body;
-    size_t body_of;         /* index of the one that has the body */
+    struct tt_call_body *body;
     int64_t group;          /* the same for all keys of a configuration; 0 = one key */
     bool rests;             /* while another key of the group does not */
     unsigned adapted;       /* learnt here: a second refusal of the same is final */
@@ -66,7 +64,7 @@ static void kept_free(struct kept *kept)
 {
     for (size_t i = 0; kept && i < kept->candidate_count; i++) {
         tt_call_template_unref(kept->candidates[i].template);
-        tt_buf_free(&kept->candidates[i].body);
+        tt_call_body_unref(kept->candidates[i].body);
     }
     free(kept);
 }
@@ -114,12 +112,11 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
     for (size_t i = 0; i < plan->candidate_count; i++) {
         const struct tt_retry_candidate *from = &plan->candidates[i];
         kept->candidates[i].template = tt_call_template_ref(from->template);
-        kept->candidates[i].body_of = from->body_of ? from->body_of - 1 : i;
         kept->candidates[i].group = from->group;
-        if (from->body) {
-            kept->candidates[i].body = *from->body;
-            *from->body = (struct tt_buf){0};
-        }
+        if (from->body_of)
+            kept->candidates[i].body = tt_call_body_ref(kept->candidates[from->body_of - 1].body);
+        else if (from->body)
+            kept->candidates[i].body = tt_call_body_new(from->body);
     }
     kept->steps = (struct tt_retry_step *)(kept->candidates + plan->candidate_count);
     memcpy(kept->steps, plan->steps, steps);
@@ -256,8 +253,8 @@ static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *o
     if (retry->refused || !retry->kept || outcome->http_status < 300 ||
         !tt_failure_may_be_parameter(outcome))
         return false;
-    const struct tt_buf *body = &retry->kept->candidates[candidate->body_of].body;
-    unsigned changes = tt_adapt_wanted(told, tt_buf_str(body)) & ~candidate->adapted;
+    unsigned changes =
+        tt_adapt_wanted(told, tt_call_body_text(candidate->body)) & ~candidate->adapted;
     if (!changes)
         return false;
     candidate->adapted |= changes;
@@ -332,13 +329,23 @@ static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step
     return total && now + wait >= kept->begun_ms + total ? -1 : (int64_t)wait;
 }
 
-/* Whether a body is needed once more. */
-static bool asked_again(const struct kept *kept, size_t body)
+/* What is left out or named otherwise for it. */
+static unsigned changes_for(const struct tt_call_template *template)
 {
-    for (size_t i = kept->next; i < kept->step_count; i++)
-        if (kept->candidates[kept->steps[i].candidate].body_of == body)
-            return true;
-    return false;
+    return template->refuses | template->learnt | tt_adapt_known(template->adapt_key);
+}
+
+/* The candidate's body, with what is left out for it since. Owns: the caller has a reference. */
+static struct tt_call_body *body_for(const struct candidate *candidate)
+{
+    unsigned changes = changes_for(candidate->template);
+    struct tt_buf text = {0};
+
+    if (!changes || !candidate->body)
+        return tt_call_body_ref(candidate->body);
+    tt_buf_append_str(&text, tt_call_body_text(candidate->body));
+    tt_adapt_apply(changes, &text);
+    return tt_call_body_new(&text);
 }
 
 static bool is_passed_over(const struct retry *retry, const struct candidate *candidate)
@@ -355,7 +362,6 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry, retry->keep_empty};
     struct kept *kept = retry->kept;
     struct candidate *candidate = &kept->candidates[step->candidate];
-    struct tt_buf *body = &kept->candidates[candidate->body_of].body;
     struct tt_call_template *template = candidate->template;
     struct tt_call_request request = {.method = "POST",
                                       .url = template->url,
@@ -374,17 +380,10 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;
-    if (asked_again(kept, candidate->body_of) || body->len <= BODY_KEPT_BYTES) {
-        tt_buf_append_str(&request.body, tt_buf_str(body));
-    } else {
-        request.body = *body;
-        *body = (struct tt_buf){0};
-    }
-    tt_adapt_apply(template->refuses | template->learnt | tt_adapt_known(template->adapt_key),
-                   &request.body);
+    request.body = body_for(candidate);
     int failed =
         tt_upstream_try(retry->client, &request, template->spec, retry->reply, &hooks, err);
-    tt_buf_free(&request.body);
+    tt_call_body_unref(request.body);
     return failed;
 }
 

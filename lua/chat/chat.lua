@@ -363,7 +363,7 @@ function M.delete_chat_session(user_id, session_id)
       { user_id, session_id },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("session_not_found") or err

@@ -28,6 +28,8 @@ M.session_schema, M.session = objects.of_row({
 M.usage_schema = objects.object({
   input_tokens = "integer",
   output_tokens = "integer",
+  cached_tokens = "integer",
+  reasoning_tokens = "integer",
   estimated = "boolean",
 })
 

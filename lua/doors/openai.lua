@@ -170,13 +170,32 @@ end
 function M.usage(usage)
   local input = usage and usage.input_tokens or 0
   local output = usage and usage.output_tokens or 0
+  local cached = usage and usage.cached_tokens
+  local thought = usage and usage.reasoning_tokens
   return {
     prompt_tokens = input,
     completion_tokens = output,
     total_tokens = input + output,
+    prompt_tokens_details = cached and { cached_tokens = cached },
+    completion_tokens_details = thought and { reasoning_tokens = thought },
     estimated = usage and usage.estimated,
     possibly_charged_twice = usage and usage.possibly_charged_twice,
   }
+end
+
+--- What a provider sent beside the text.
+---@param result tide.Result
+---@return string|nil fingerprint, tide.Raw|nil annotations
+---@return tide.Raw|nil details of the reasoning
+function M.carried(result)
+  if not result.carried then
+    return nil
+  end
+  return json.raw(result.carried):members(
+    "system_fingerprint",
+    "annotations",
+    "reasoning_details"
+  )
 end
 
 ---@class Completion what names an answer
@@ -189,6 +208,7 @@ end
 ---@param result tide.Result
 ---@return table chat.completion
 function M.completion(completion, result)
+  local fingerprint, annotations, details = M.carried(result)
   return {
     id = completion.id,
     object = "chat.completion",
@@ -205,6 +225,8 @@ function M.completion(completion, result)
             or json.null,
           refusal = json.null,
           tool_calls = tool_calls.carried(result.tool_calls),
+          annotations = annotations,
+          reasoning_details = details,
           reasoning_content = result.reasoning ~= "" and result.reasoning
             or nil,
         },
@@ -213,6 +235,7 @@ function M.completion(completion, result)
       },
     }),
     usage = M.usage(result.usage),
+    system_fingerprint = fingerprint,
   }
 end
 

@@ -152,17 +152,28 @@ local function template_of(model, key)
   return template
 end
 
+--- Whether requests like this one to a model differ by the body only.
+---@param model Model
+---@param source ReplySource
+---@param key tide.Secret|nil
+---@return boolean
+local function has_template(model, source, key)
+  return key ~= nil -- by which templates are kept
+    and takes_kept(model.provider, model.provider.build)
+    and not source.limit
+end
+
 --- Whether a request differs from others to its model by the messages only.
 ---@param model Model
 ---@param source ReplySource
+---@param key tide.Secret|nil
 ---@return boolean
-local function fits_template(model, source)
+local function fits_template(model, source, key)
   return not source.raw
+    and has_template(model, source, key)
     and type(source.messages) == "userdata"
-    and takes_kept(model.provider, model.provider.build)
     and not (source.tools or source.tool_choice)
-    and not (source.max_tokens or source.options or source.limit)
-    and not source.wanted
+    and not (source.max_tokens or source.options or source.wanted)
     and not source.messages:has_parts()
 end
 
@@ -184,7 +195,7 @@ local COMMON = {
 ---@param key tide.Secret|nil one of its keys
 ---@return table into
 local function describe(into, model, source, key)
-  if key and fits_template(model, source) then
+  if fits_template(model, source, key) then
     into.template, into.messages = template_of(model, key), source.messages
     return into
   end
@@ -210,6 +221,15 @@ local function describe(into, model, source, key)
   local options = wanted and model_options.merge(model.options, wanted)
     or model.options
   local built = own_body.build(model, request, options)
+  if
+    request.raw
+    and not request.raw_headers
+    and not wanted
+    and has_template(model, source, key)
+  then
+    into.template, into.body = template_of(model, key), built.body
+    return into
+  end
   into.provider = provider
   say_whose(into, model)
   into.url, into.headers, into.body = built.url, built.headers, built.body

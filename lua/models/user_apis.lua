@@ -432,7 +432,7 @@ function M.delete_api(user_id, id)
       { user_id, id },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     return nil, write_error(err)
   end

@@ -6,6 +6,7 @@
 --- "Streaming Messages" and "Stop reasons and fallback".
 
 local chat_messages = require "providers.chat_messages"
+local thoughts = require "providers.anthropic_thoughts"
 local json = require "tide.json"
 local thinking = require "providers.thinking"
 
@@ -19,6 +20,8 @@ local M = {
   stream = {
     content = DELTA .. "[type=text_delta].text",
     reasoning = DELTA .. "[type=thinking_delta].thinking",
+    signature = DELTA .. "[type=signature_delta].signature",
+    redacted = "content_block[type=redacted_thinking].data",
     finish_reason = "[type=message_delta].delta.stop_reason",
     -- What was read from a cache or written to it is not in input_tokens.
     input_tokens = {
@@ -31,6 +34,11 @@ local M = {
     },
     -- Told up to there, not for each event.
     output_tokens = { "message.usage.output_tokens", "usage.output_tokens" },
+    carried = { stop_sequence = "[type=message_delta].delta.stop_sequence" },
+    cached_tokens = {
+      "message.usage.cache_read_input_tokens",
+      "usage.cache_read_input_tokens",
+    },
     error = "error",
     error_type = "error.type",
     ended = "[type=message_stop].type",
@@ -56,6 +64,8 @@ local M = {
       "usage.cache_read_input_tokens",
     },
     output_tokens = "usage.output_tokens",
+    carried = { stop_sequence = "stop_sequence" },
+    cached_tokens = "usage.cache_read_input_tokens",
     error = "error",
     error_type = "error.type",
     tool_calls = {
@@ -197,20 +207,37 @@ local function choice_of(request)
   return wanted
 end
 
+--- Whether a request wants a model to think in any case. A model that decides
+--- itself goes on without its last thoughts.
+---@param wanted any
+---@return boolean
+local function is_enabled(wanted)
+  return json.is_raw(wanted) and wanted:get("type") == "enabled"
+end
+
 --- A request in our own form as it came, but for what is ours to decide. If
 --- hooks have changed the messages, these are in OpenAI's form.
 ---@param request tide.ProviderRequest
 ---@return tide.Raw
 local function passed_on(request)
-  local messages = request.messages
-  local options = request.options or {}
-  return request.raw:with({
+  local changes = {
     model = request.model,
     stream = true,
-    temperature = options.temperature,
-    messages = messages and turns_of(messages),
-    system = messages and chat_messages.system(messages),
-  }, messages and { "system" })
+    temperature = request.options and request.options.temperature,
+  }
+  if request.messages then
+    changes.messages = turns_of(request.messages)
+    changes.system = chat_messages.system(request.messages)
+    return request.raw:with(changes, { "system" })
+  end
+  local without = {}
+  local messages, wanted = request.raw:members("messages", "thinking")
+  local signed = thoughts.sign(messages)
+  changes.messages = signed and signed.messages
+  if signed and signed.interrupted and is_enabled(wanted) then
+    without[1] = "thinking"
+  end
+  return request.raw:with(changes, without)
 end
 
 ---@param request tide.ProviderRequest

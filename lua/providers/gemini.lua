@@ -26,6 +26,8 @@ local PATHS = {
     "usageMetadata.candidatesTokenCount",
     "usageMetadata.thoughtsTokenCount",
   },
+  cached_tokens = "usageMetadata.cachedContentTokenCount",
+  reasoning_tokens = "usageMetadata.thoughtsTokenCount",
   error = {
     "error",
     "candidates.0[finishReason=MALFORMED_FUNCTION_CALL].finishReason",

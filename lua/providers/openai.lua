@@ -47,6 +47,19 @@ local M = {
       "choices.0.usage.completion_tokens",
       "x_groq.usage.completion_tokens",
     },
+    -- The others are DeepSeek's and Kimi's.
+    cached_tokens = {
+      "usage.prompt_tokens_details.cached_tokens",
+      "usage.prompt_cache_hit_tokens",
+      "usage.cached_tokens",
+    },
+    reasoning_tokens = "usage.completion_tokens_details.reasoning_tokens",
+    carried = {
+      annotations = "choices.0.delta.annotations",
+      -- OpenRouter's, which it wants back when tools are used.
+      reasoning_details = "choices.0.delta.reasoning_details",
+      system_fingerprint = "system_fingerprint",
+    },
     error = { "error", "[object=error].object" },
     error_type = { "error.code", "error.type" },
     tool_calls = {
@@ -84,6 +97,17 @@ local M = {
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",
     output_tokens = "usage.completion_tokens",
+    cached_tokens = {
+      "usage.prompt_tokens_details.cached_tokens",
+      "usage.prompt_cache_hit_tokens",
+      "usage.cached_tokens",
+    },
+    reasoning_tokens = "usage.completion_tokens_details.reasoning_tokens",
+    carried = {
+      annotations = "choices.0.message.annotations",
+      reasoning_details = "choices.0.message.reasoning_details",
+      system_fingerprint = "system_fingerprint",
+    },
     error = { "error", "[object=error].object" },
     error_type = { "error.code", "error.type" },
     tool_calls = {

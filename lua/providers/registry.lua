@@ -18,6 +18,7 @@ M.DEFAULT = "openai"
 
 --- Files here that are no providers.
 local OTHERS = {
+  anthropic_thoughts = true,
   chat_messages = true,
   demo = true,
   demo_tools = true,

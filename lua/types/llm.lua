@@ -38,6 +38,8 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@class tide.Usage
 ---@field input_tokens? integer
 ---@field output_tokens? integer
+---@field cached_tokens? integer of the input those in the upstream's cache
+---@field reasoning_tokens? integer of the output those of reasoning
 ---@field estimated? boolean the upstream did not report all of it
 ---@field attempts? integer number of calls, when more than one
 ---@field possibly_charged_twice? boolean one call was sent, got no answer, and
@@ -54,6 +56,10 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field status "complete"|"stopped"|"error"|"interrupted"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
+---@field carried? string JSON: what the upstream sent beside the text, by the
+--- names that its provider's script gives (tide.Paths, `carried`)
+---@field notes? string JSON: a list of what the upstream noted between the
+--- texts, objects with `signature` or `redacted` (see tide.Paths)
 ---@field http_status integer of the upstream's answer; 0 when there was none
 ---@field error? tide.Error when status is "error"
 
@@ -120,7 +126,8 @@ function Reply:stop() end
 ---@field headers? table
 ---@field body? table|string
 ---@field deadlines? ApiDeadlines
----@field template? tide.Template instead of all of the above
+---@field template? tide.Template instead of all of the above; a `body` beside it
+--- is sent instead of the template's
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
 ---@field body_of? integer number of an earlier candidate whose body it has too
 ---@field group? integer the same in the candidates that are one configuration
@@ -157,7 +164,8 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
 ---@field deadlines? ApiDeadlines ms; absent ones are as in the settings
----@field template? tide.Template instead of the five fields above
+---@field template? tide.Template instead of the five fields above, see
+--- tide.Candidate
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
 ---@field candidates? tide.Candidate[] instead of the fields above: the
 --- upstreams to call, at most 16
@@ -237,6 +245,8 @@ function llm.find_message(user_id, message_id) end
 ---@field error_code? string
 ---@field input_tokens? integer
 ---@field output_tokens? integer
+---@field cached_tokens? integer
+---@field reasoning_tokens? integer
 ---@field ended_us? integer when it ended: microseconds since 1970
 
 --- Turns a stored reply into a finished one that can be read and streamed from
@@ -348,6 +358,14 @@ function llm.check_provider(provider) end
 ---@field input_tokens_else? tide.Path read where an event has nothing at
 --- input_tokens
 ---@field output_tokens_else? tide.Path likewise
+---@field cached_tokens? tide.Path of the input those in the upstream's cache;
+--- of several the largest number
+---@field reasoning_tokens? tide.Path of the output those of reasoning; likewise
+---@field carried? table<string, tide.Path> what clients get as it came, by its
+--- name there: the items of lists one after the other, of anything else the last
+---@field signature? tide.Path of the reasoning before it: clients of APIs that
+--- have a place for it send it back
+---@field redacted? tide.Path reasoning that only its service can read; likewise
 ---@field image? tide.Path an image's data URL, address or {mimeType, data}: it
 --- is named in the content
 ---@field error? tide.Path something is said there: the upstream reports an error
