@@ -34,6 +34,12 @@ package.loaded["tide.scripts"] = {
     return {}
   end,
 }
+package.loaded["tide.plugin_settings"] = {
+  names = function()
+    return {}
+  end,
+  define = function() end,
+}
 local app = require "app"
 
 local PAGE = "docs/api.md"

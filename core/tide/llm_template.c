@@ -302,11 +302,10 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         luaL_error(L, "field 'template' is no template");
     lua_pop(L, 1);
     candidate->template = *holder;
+    if (candidate->body_of)
+        return;
     lua_pushliteral(L, "body");
     bool whole = lua_rawget(L, index) != LUA_TNIL;
     lua_pop(L, 1);
-    if (candidate->body_of)
-        candidate->body = NULL;
-    else
-        candidate->body = whole ? read_body(L, index) : fill_body(L, index, *holder);
+    candidate->body = whole ? read_body(L, index) : fill_body(L, index, *holder);
 }

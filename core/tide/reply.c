@@ -136,10 +136,6 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
         lua_setfield(L, -2, "finish_reason");
     }
     set_usage(L, outcome);
-    if (tt_reply_carried(reply).data) {
-        tt_task_push_taken(L, tt_reply_carried(reply));
-        lua_setfield(L, -2, "carried");
-    }
     if (push_notes(L, reply))
         lua_setfield(L, -2, "notes");
     if (outcome->error.status) {
@@ -284,6 +280,16 @@ static int reply_state(lua_State *L)
     return 1;
 }
 
+static int reply_carried(lua_State *L)
+{
+    const struct tt_reply *reply = check_reply(L);
+
+    if (tt_reply_state(reply) < TT_REPLY_PRODUCED || !tt_reply_carried(reply).data)
+        return 0;
+    tt_task_push_taken(L, tt_reply_carried(reply));
+    return 1;
+}
+
 static int reply_text(lua_State *L)
 {
     static const char *const kinds[] = {
@@ -349,11 +355,17 @@ static int reply_index(lua_State *L)
 }
 
 static const luaL_Reg reply_methods[] = {
-    {"wait", reply_wait},         {"first", reply_first},
-    {"read", reply_read},         {"state", reply_state},
-    {"text", reply_text},         {"length", reply_length},
-    {"splits", reply_splits},     {"stop", reply_stop},
-    {"response", reply_response}, {NULL, NULL},
+    {"wait", reply_wait},
+    {"first", reply_first},
+    {"read", reply_read},
+    {"state", reply_state},
+    {"carried", reply_carried},
+    {"text", reply_text},
+    {"length", reply_length},
+    {"splits", reply_splits},
+    {"stop", reply_stop},
+    {"response", reply_response},
+    {NULL, NULL},
 };
 
 void tt_tide_reply_setup(lua_State *L)

@@ -21,11 +21,11 @@
 
 struct candidate {
     struct tt_call_template *template; /* a reference */
-    struct tt_call_body *body;
-    int64_t group;          /* the same for all keys of a configuration; 0 = one key */
-    bool rests;             /* while another key of the group does not */
-    unsigned adapted;       /* learnt here: a second refusal of the same is final */
-    uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
+    struct tt_call_body *body;         /* a reference, shared by the keys of a configuration */
+    int64_t group;                     /* the same for all keys of a configuration; 0 = one key */
+    bool rests;                        /* while another key of the group does not */
+    unsigned adapted;                  /* learnt here: a second refusal of the same is final */
+    uint64_t not_before_ms;            /* it said so; UINT64_MAX = never again */
 };
 
 /* What another try needs. */
@@ -112,11 +112,11 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
     for (size_t i = 0; i < plan->candidate_count; i++) {
         const struct tt_retry_candidate *from = &plan->candidates[i];
         kept->candidates[i].template = tt_call_template_ref(from->template);
-        kept->candidates[i].group = from->group;
         if (from->body_of)
             kept->candidates[i].body = tt_call_body_ref(kept->candidates[from->body_of - 1].body);
         else if (from->body)
             kept->candidates[i].body = tt_call_body_new(from->body);
+        kept->candidates[i].group = from->group;
     }
     kept->steps = (struct tt_retry_step *)(kept->candidates + plan->candidate_count);
     memcpy(kept->steps, plan->steps, steps);
@@ -329,16 +329,11 @@ static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step
     return total && now + wait >= kept->begun_ms + total ? -1 : (int64_t)wait;
 }
 
-/* What is left out or named otherwise for it. */
-static unsigned changes_for(const struct tt_call_template *template)
-{
-    return template->refuses | template->learnt | tt_adapt_known(template->adapt_key);
-}
-
-/* The candidate's body, with what is left out for it since. Owns: the caller has a reference. */
+/* The candidate's body, without what its service refuses. Owns: the caller has a reference. */
 static struct tt_call_body *body_for(const struct candidate *candidate)
 {
-    unsigned changes = changes_for(candidate->template);
+    const struct tt_call_template *template = candidate->template;
+    unsigned changes = template->refuses | template->learnt | tt_adapt_known(template->adapt_key);
     struct tt_buf text = {0};
 
     if (!changes || !candidate->body)

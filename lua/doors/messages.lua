@@ -109,10 +109,11 @@ end
 ---@param id string
 ---@param model string
 ---@param result tide.Result
+---@param carried string|nil of Reply:carried
 ---@return table|nil message
 ---@return tide.Error|nil err upstream_bad_response: the arguments of a call are
 --- no object
-function M.message(id, model, result)
+function M.message(id, model, result, carried)
   local message = M.start(id, model, M.usage(result.usage))
   local content, calls =
     thoughts_of(result), tool_calls.join(result.tool_calls)
@@ -134,8 +135,8 @@ function M.message(id, model, result)
       caller = { type = "direct" },
     }
   end
-  local sequence = result.carried
-    and json.raw(result.carried):get("stop_sequence")
+  local sequence = carried
+    and json.raw(carried):get("stop_sequence")
   message.stop_sequence = sequence or NULL
   message.stop_reason =
     stop_reason(result.finish_reason, #calls > 0, sequence)

@@ -155,25 +155,23 @@ end
 --- Whether requests like this one to a model differ by the body only.
 ---@param model Model
 ---@param source ReplySource
----@param key tide.Secret|nil
 ---@return boolean
-local function has_template(model, source, key)
-  return key ~= nil -- by which templates are kept
-    and takes_kept(model.provider, model.provider.build)
+local function has_template(model, source)
+  return takes_kept(model.provider, model.provider.build)
     and not source.limit
+    and not source.wanted
 end
 
 --- Whether a request differs from others to its model by the messages only.
 ---@param model Model
 ---@param source ReplySource
----@param key tide.Secret|nil
 ---@return boolean
-local function fits_template(model, source, key)
+local function fits_template(model, source)
   return not source.raw
-    and has_template(model, source, key)
+    and has_template(model, source)
     and type(source.messages) == "userdata"
     and not (source.tools or source.tool_choice)
-    and not (source.max_tokens or source.options or source.wanted)
+    and not (source.max_tokens or source.options)
     and not source.messages:has_parts()
 end
 
@@ -195,7 +193,7 @@ local COMMON = {
 ---@param key tide.Secret|nil one of its keys
 ---@return table into
 local function describe(into, model, source, key)
-  if fits_template(model, source, key) then
+  if key and fits_template(model, source) then
     into.template, into.messages = template_of(model, key), source.messages
     return into
   end
@@ -222,10 +220,10 @@ local function describe(into, model, source, key)
     or model.options
   local built = own_body.build(model, request, options)
   if
-    request.raw
+    key
+    and request.raw
     and not request.raw_headers
-    and not wanted
-    and has_template(model, source, key)
+    and has_template(model, source)
   then
     into.template, into.body = template_of(model, key), built.body
     return into

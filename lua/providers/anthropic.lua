@@ -209,10 +209,10 @@ end
 
 --- Whether a request wants a model to think in any case. A model that decides
 --- itself goes on without its last thoughts.
----@param wanted any
+---@param thinking any
 ---@return boolean
-local function is_enabled(wanted)
-  return json.is_raw(wanted) and wanted:get("type") == "enabled"
+local function is_enabled(thinking)
+  return json.is_raw(thinking) and thinking:get("type") == "enabled"
 end
 
 --- A request in our own form as it came, but for what is ours to decide. If
@@ -220,10 +220,11 @@ end
 ---@param request tide.ProviderRequest
 ---@return tide.Raw
 local function passed_on(request)
+  local options = request.options or {}
   local changes = {
     model = request.model,
     stream = true,
-    temperature = request.options and request.options.temperature,
+    temperature = options.temperature,
   }
   if request.messages then
     changes.messages = turns_of(request.messages)

@@ -56,8 +56,6 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field status "complete"|"stopped"|"error"|"interrupted"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
----@field carried? string JSON: what the upstream sent beside the text, by the
---- names that its provider's script gives (tide.Paths, `carried`)
 ---@field notes? string JSON: a list of what the upstream noted between the
 --- texts, objects with `signature` or `redacted` (see tide.Paths)
 ---@field http_status integer of the upstream's answer; 0 when there was none
@@ -96,6 +94,12 @@ function Reply:state() end
 ---@param kind? "content"|"reasoning" default "content"
 ---@return string text
 function Reply:text(kind) end
+
+--- What the upstream sent beside the text, once the reply is produced: by the
+--- names that its provider's script gives (tide.Paths, `carried`), and `images`
+--- that came with their bytes, as parts in OpenAI's form.
+---@return string|nil json an object; nil = nothing
+function Reply:carried() end
 
 --- The length of the log: content and reasoning. Positions are within it.
 ---@return integer bytes

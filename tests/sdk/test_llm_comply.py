@@ -52,6 +52,19 @@ class ComplyTest(support.ServerTest):
         self.assertEqual(results.pop("anth-thinking-display"), "skipped", "demo does not think")
         self.assertEqual(list(results.values()), ["passed"] * 8)
 
+    def test_responses(self):
+        user = self.server.user()
+        # Without reasoning: the suite knows its events under names that the specification does not have.
+        model = user.model(self.mock.url("tools=asked"), model_name="gpt-5-mock")
+        results = self.comply("open-responses", user.base_url, user.key, model)
+        self.assertEqual(list(results.values()), ["passed"] * 13)
+
+    def test_responses_with_demo(self):
+        user = self.server.user()
+        results = self.comply("open-responses", user.base_url, user.key, "demo")
+        self.assertEqual(results.pop("reasoning-summary"), "skipped", "demo does not think")
+        self.assertEqual(list(results.values()), ["passed"] * 12)
+
 
 if __name__ == "__main__":
     support.main()

@@ -155,11 +155,8 @@ static void check_scripts(struct tt_cli_findings *findings, const struct tt_sett
         tt_generation_advise(generation, &advice);
     else if (diagnostics.count == 0) { /* not even read */
         tt_settings_check_files(settings, &err);
-        tt_cli_findings_add(findings,
-                            &(struct tt_cli_finding){.file = tt_str_from(settings->lua_dir),
-                                                     .severity = "error",
-                                                     .code = "unreadable",
-                                                     .message = tt_str_from(err.message)});
+        diagnostics.phase = "read";
+        tt_diagnostics_add(&diagnostics, "", tt_str_from(err.message));
     }
     tell_scripts(findings, settings, bundle, &diagnostics, "error", plugin);
     tell_scripts(findings, settings, bundle, &advice, "warning", plugin);
