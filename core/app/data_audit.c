@@ -111,8 +111,10 @@ static int open_key(void *arg, const struct tt_sealed_key *key, struct tt_err *e
 
     audit->audited->api_keys++;
     if (tt_unseal(&audit->keys, key->sealed, key->bound, &plain, &why) != 0) {
-        snprintf(text, sizeof(text), "API key %lld of user %lld (%.100s): %s", (long long)key->id,
-                 (long long)key->user_id, key->name.len ? key->name.data : "", why.message);
+        snprintf(text, sizeof(text), "%s %lld of user %lld (%.100s): %s",
+                 key->column == TT_SEALED_HEADERS ? "header of API key" : "API key",
+                 (long long)key->id, (long long)key->user_id, key->name.len ? key->name.data : "",
+                 why.message);
         count_one(audit, KEYS, tt_db_place(audit->settings->database_url), text);
     }
     if (plain.data)
