@@ -62,6 +62,7 @@ local GROUPS = {
 
 --- What a pattern of fields.lua means to a reader.
 local PATTERNS = {
+  ["^[%w.-]+$"] = "letters, digits, `.` and `-`",
   ["^[^%c]*$"] = "one line",
   ["^[A-Za-z0-9_-]+$"] = "letters, digits, `-` and `_`",
 }

@@ -8,6 +8,7 @@
 #include "cache/redis_url.h"
 #include "http/origin.h"
 #include "upstream/egress.h"
+#include "upstream/proxy.h"
 
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
@@ -167,6 +168,12 @@ const struct tt_conf_option tt_settings_table[] = {
      .fallback = "0",
      .max = 1000000,
      .help = "messages per minute and user; 0 = no limit"},
+    {.key = "quota.burst",
+     .env = "TIDETALK_QUOTA_BURST",
+     .type = TT_CONF_INT,
+     .fallback = "0",
+     .max = 1000000,
+     .help = "how many of a minute's messages may come at once; 0 = all"},
     {.key = "quota.tokens_per_day",
      .env = "TIDETALK_QUOTA_TOKENS_PER_DAY",
      .type = TT_CONF_INT,
@@ -236,6 +243,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .min = 4096,
      .max = 1048576,
      .help = "largest request head"},
+    {.key = "disk_reserve",
+     .env = "TIDETALK_DISK_RESERVE",
+     .type = TT_CONF_SIZE,
+     .fallback = "16MiB",
+     .min = 0,
+     .max = 1099511627776,
+     .help = "room on the disk for deleting and ending things when it is full; 0 = none"},
     {.key = "limits.connections",
      .env = "TIDETALK_LIMITS_CONNECTIONS",
      .type = TT_CONF_INT,
@@ -418,6 +432,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_UPSTREAM_CA_FILE",
      .fallback = "",
      .help = "file with certificates to trust instead of the system's"},
+    {.key = "upstream.proxy",
+     .env = "TIDETALK_UPSTREAM_PROXY",
+     .fallback = "",
+     .secret = true,
+     .check = tt_proxy_check,
+     .help = "proxy for calls to hosts that outbound.allow does not list: "
+             "http://[user:password@]host:port or socks5h://…; empty = none"},
     {.key = "log.level",
      .env = "TIDETALK_LOG_LEVEL",
      .type = TT_CONF_ENUM,
