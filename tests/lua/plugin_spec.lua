@@ -212,7 +212,13 @@ describe("plugin.loader", function()
     assert.same({ ms = 1000, run = nothing }, timers["b.sweep"])
     assert.equal(from_message, require("policy.title").from_message)
     assert.equal("no_moon", require("lib.errors").new("no_moon").code)
-    assert.equal("sse", require("providers.registry").get("moon").framing)
+    local registry = require "providers.registry"
+    assert.equal("sse", registry.get("moon").framing)
+    local listed = {}
+    for _, name in ipairs(registry.names()) do
+      listed[name] = true
+    end
+    assert.is_true(listed.moon and listed.openai)
   end)
 
   it("wants what a plugin requires", function()
