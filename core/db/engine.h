@@ -48,6 +48,8 @@ struct tt_search_engine {
      * bounds. Of one user: those that a search waits for, which are not long ones. One of
      * the last two changes rows if some are left. */
     void (*index)(struct tt_db_job *job, const struct tt_db_value *user);
+    /* Adds statements that merge a bounded part of what earlier jobs have indexed. */
+    void (*merge)(struct tt_db_job *job);
     /* Writes the query, with the columns that search.h lists. Everything that is not constant goes
      * into the arena. */
     struct tt_db_query (*find)(struct tt_arena *arena, const struct tt_search *search);

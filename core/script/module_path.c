@@ -33,8 +33,7 @@ static bool is_plugin(const struct tt_bundle *bundle, struct tt_str name)
     return false;
 }
 
-static void put_path(char out[static TT_MODULE_PATH_BYTES], const char *folder,
-                     struct tt_str module, const char *end)
+static void put_path(char *out, const char *folder, struct tt_str module, const char *end)
 {
     size_t before = strlen(folder);
 

@@ -4,7 +4,7 @@
  * Thread: the worker's, once it runs. */
 #pragma once
 #include "base/list.h"
-#include "loop/loop.h"
+#include "script/resumes.h"
 
 #include <lua.h>
 
@@ -35,6 +35,7 @@ struct tt_runtime {
     int64_t load_ms; /* CPU time of building a state; 0: the watchdog's default for it */
 
     struct tt_timers timers;
+    struct tt_resumes resumes;
     struct tt_list tasks; /* running ones */
     int task_count;
     bool drained; /* the drain limit has passed: nothing new begins */

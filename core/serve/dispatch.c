@@ -443,7 +443,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     struct tt_task *task = tt_task_new(request->vm, on_task_end, request);
 
     if (!task) {
-        fail(request, "script_memory");
+        fail(request, request->vm->allocator.system_refused ? "no_memory" : "script_memory");
         return;
     }
     request->task = task;

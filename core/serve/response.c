@@ -215,7 +215,7 @@ static bool is_json(struct tt_str type)
 static void append(lua_State *L, struct tt_buf *out, struct tt_str text)
 {
     if (tt_buf_append_str(out, text) != 0)
-        luaL_error(L, "the response's body is too large");
+        tt_value_raise_full(L, out, "the response's body is too large");
 }
 
 /* Fills in the body and returns its type; data == NULL when there is none. JSON ends with a

@@ -1,7 +1,8 @@
 /* What a script describes of a request to an upstream, compiled: once for many requests
  * (llm.template), or for the one that it is part of. A description is a table with provider, url,
  * headers, body and deadlines. The body of a template has an object's members as they are in all of
- * its requests; the member `messages` is that of each request. */
+ * its requests; the member `messages` is that of each request, unless
+ * a request brings a body of its own. */
 #include "base/secret.h"
 #include "script/value_encode.h"
 #include "script/value_raw.h"
@@ -233,6 +234,12 @@ static struct tt_buf *new_body(lua_State *L, int index)
     return body;
 }
 
+static void append(lua_State *L, struct tt_buf *body, struct tt_str text)
+{
+    if (tt_buf_append_str(body, text) != 0)
+        tt_value_raise_full(L, body, "the body would be too large");
+}
+
 /* A table is encoded here: the text of a long conversation never becomes a Lua string. */
 static struct tt_buf *read_body(lua_State *L, int index)
 {
@@ -244,14 +251,14 @@ static struct tt_buf *read_body(lua_State *L, int index)
         tt_value_encode_body(L, -1, body);
         break;
     case LUA_TSTRING:
-        tt_buf_append_str(body, tt_value_field(L, index, "body"));
+        append(L, body, tt_value_field(L, index, "body"));
         break;
     case LUA_TNIL:
         break;
     default:
         if (tt_value_raw_append(L, -1, body)) {
             if (body->len == 0)
-                luaL_error(L, "the body would be too large");
+                tt_value_raise_full(L, body, "the body would be too large");
             break;
         }
         luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
@@ -264,10 +271,9 @@ static struct tt_buf *fill_body(lua_State *L, int index, const struct tt_call_te
 {
     struct tt_buf *body = new_body(L, index);
 
-    tt_buf_append_str(body, template->before);
+    append(L, body, template->before);
     encode_messages(L, index, body);
-    if (tt_buf_append_str(body, template->after) != 0)
-        luaL_error(L, "the body would be too large");
+    append(L, body, template->after);
     return body;
 }
 
@@ -286,5 +292,8 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         luaL_error(L, "field 'template' is no template");
     lua_pop(L, 1);
     candidate->template = *holder;
-    candidate->body = fill_body(L, index, *holder);
+    lua_pushliteral(L, "body");
+    bool whole = lua_rawget(L, index) != LUA_TNIL;
+    lua_pop(L, 1);
+    candidate->body = whole ? read_body(L, index) : fill_body(L, index, *holder);
 }

@@ -101,7 +101,7 @@ static void connect_call(struct tt_call *call)
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
-    tt_easy_set_method(call->easy, call->method, tt_buf_str(&call->body));
+    tt_easy_set_method(call->easy, call->method, tt_call_body_text(call->body));
     if (tt_shard_add(tt_origin_choose(client, call->target->origin), call) != 0)
         tt_call_fail(call, 503, "busy", "curl_multi_add_handle failed");
 }
@@ -202,9 +202,8 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     call->handler = *handler;
     call->resolve.owner = request->owner;
     call->deadlines = request->deadlines;
-    call->body = request->body;
-    call->body_len = request->body.len;
-    request->body = (struct tt_buf){0};
+    call->body = tt_call_body_ref(request->body);
+    call->body_len = tt_call_body_text(request->body).len;
     client->stats.started++;
     tt_call_begin_later(call, request->delay_ms);
     return call;

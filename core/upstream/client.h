@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "loop/resolve.h"
+#include "upstream/call_body.h"
 #include "upstream/egress.h"
 
 struct tt_client;
@@ -49,7 +50,7 @@ struct tt_call_request {
     struct tt_call_headers *prepared; /* a reference is taken; NULL: made of the next two */
     const struct tt_str *headers;     /* as of tt_call_headers_new */
     size_t header_count;
-    struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
+    struct tt_call_body *body; /* a reference is taken; NULL: none */
     struct tt_deadlines deadlines;
     uint64_t owner;    /* whose turn its name takes to be resolved, see loop/aux.h */
     uint64_t delay_ms; /* wait so long before the call begins; the deadlines count from there */

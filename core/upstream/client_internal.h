@@ -61,8 +61,8 @@ struct tt_call {
     struct tt_call_headers *headers;
     struct curl_slist *addresses;
     char method[8];
-    struct tt_buf body;
-    size_t body_len; /* the body itself is freed when it has been sent */
+    struct tt_call_body *body; /* until it has been sent */
+    size_t body_len;
     struct tt_deadlines deadlines;
     struct tt_call_handler handler;
     void (*on_dropped)(void *arg);

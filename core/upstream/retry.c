@@ -13,12 +13,11 @@
 
 #include <stdlib.h>
 
-#define HEADERS_MAX     64
-#define BODY_KEPT_BYTES ((size_t)64 << 10) /* also where only a change could repeat the call */
+#define HEADERS_MAX 64
 
 struct candidate {
     struct tt_call_template *template; /* a reference */
-    struct tt_buf body;
+    struct tt_call_body *body;
     uint64_t adapt_key;     /* of what is learnt about it */
     unsigned adapted;       /* learnt here: a second refusal of the same is final */
     uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
@@ -57,7 +56,7 @@ static void kept_free(struct kept *kept)
 {
     for (size_t i = 0; kept && i < kept->candidate_count; i++) {
         tt_call_template_unref(kept->candidates[i].template);
-        tt_buf_free(&kept->candidates[i].body);
+        tt_call_body_unref(kept->candidates[i].body);
     }
     free(kept);
 }
@@ -96,10 +95,8 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
         const struct tt_retry_candidate *from = &plan->candidates[i];
         kept->candidates[i].template = tt_call_template_ref(from->template);
         kept->candidates[i].adapt_key = adapt_key_of(from->template);
-        if (from->body) {
-            kept->candidates[i].body = *from->body;
-            *from->body = (struct tt_buf){0};
-        }
+        if (from->body)
+            kept->candidates[i].body = tt_call_body_new(from->body);
     }
     kept->steps = (struct tt_retry_step *)(kept->candidates + plan->candidate_count);
     memcpy(kept->steps, plan->steps, steps);
@@ -259,7 +256,8 @@ static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *o
     if (retry->refused || !retry->kept || outcome->http_status < 300 ||
         !is_one_of(outcome->error.code, codes))
         return false;
-    unsigned changes = tt_adapt_wanted(told, tt_buf_str(&candidate->body)) & ~candidate->adapted;
+    unsigned changes =
+        tt_adapt_wanted(told, tt_call_body_text(candidate->body)) & ~candidate->adapted;
     if (!changes)
         return false;
     candidate->adapted |= changes;
@@ -327,12 +325,17 @@ static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step
     return total && now + wait >= kept->begun_ms + total ? -1 : (int64_t)wait;
 }
 
-static bool asked_again(const struct kept *kept, size_t candidate)
+/* The candidate's body, with what is left out for it since. Owns: the caller has a reference. */
+static struct tt_call_body *body_for(const struct candidate *candidate)
 {
-    for (size_t i = kept->next; i < kept->step_count; i++)
-        if (kept->steps[i].candidate == candidate)
-            return true;
-    return false;
+    unsigned changes = tt_adapt_known(candidate->adapt_key);
+    struct tt_buf text = {0};
+
+    if (!changes || !candidate->body)
+        return tt_call_body_ref(candidate->body);
+    tt_buf_append_str(&text, tt_call_body_text(candidate->body));
+    tt_adapt_apply(changes, &text);
+    return tt_call_body_new(&text);
 }
 
 static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
@@ -359,16 +362,10 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;
-    if (asked_again(kept, step->candidate) || candidate->body.len <= BODY_KEPT_BYTES) {
-        tt_buf_append_str(&request.body, tt_buf_str(&candidate->body));
-    } else {
-        request.body = candidate->body;
-        candidate->body = (struct tt_buf){0};
-    }
-    tt_adapt_apply(tt_adapt_known(candidate->adapt_key), &request.body);
+    request.body = body_for(candidate);
     int failed =
         tt_upstream_try(retry->client, &request, template->spec, retry->reply, &hooks, err);
-    tt_buf_free(&request.body);
+    tt_call_body_unref(request.body);
     return failed;
 }
 

@@ -134,17 +134,26 @@ local function template_of(model)
   return template
 end
 
+--- Whether requests like this one to a model differ by the body only.
+---@param model Model
+---@param source ReplySource
+---@return boolean
+local function has_template(model, source)
+  return model.key ~= nil -- by which templates are kept
+    and takes_kept(model.provider, model.provider.build)
+    and not source.limit
+end
+
 --- Whether a request differs from others to its model by the messages only.
 ---@param model Model
 ---@param source ReplySource
 ---@return boolean
 local function fits_template(model, source)
   return not source.raw
-    and model.key ~= nil -- by which templates are kept
+    and has_template(model, source)
     and type(source.messages) == "userdata"
-    and takes_kept(model.provider, model.provider.build)
     and not (source.tools or source.tool_choice)
-    and not (source.max_tokens or source.options or source.limit)
+    and not (source.max_tokens or source.options)
     and not source.messages:has_parts()
 end
 
@@ -177,6 +186,14 @@ local function describe(into, model, source)
     request.options = source.options
   end
   local built = provider.build(request)
+  if
+    request.raw
+    and not request.raw_headers
+    and has_template(model, source)
+  then
+    into.template, into.body = template_of(model), built.body
+    return into
+  end
   into.provider, into.configuration, into.model =
     provider, model.id, model.name
   into.url, into.headers, into.body = built.url, built.headers, built.body

@@ -124,7 +124,8 @@ function Reply:stop() end
 ---@field headers? table
 ---@field body? table|string
 ---@field deadlines? ApiDeadlines
----@field template? tide.Template instead of all of the above
+---@field template? tide.Template instead of all of the above; a `body` beside it
+--- is sent instead of the template's
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
 ---@field configuration? integer with `model`: whose failures are counted
 --- together
@@ -154,7 +155,8 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
 ---@field deadlines? ApiDeadlines ms; absent ones are as in the settings
----@field template? tide.Template instead of the five fields above
+---@field template? tide.Template instead of the five fields above, see
+--- tide.Candidate
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
 ---@field candidates? tide.Candidate[] instead of the fields above: the
 --- upstreams to call, at most 8
