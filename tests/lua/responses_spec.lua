@@ -150,7 +150,8 @@ describe("doors.responses", function()
 
   it("keeps numbers and schemas as they were written", function()
     local schema = '{"b":1.0,"a":12345678901234567890}'
-    local tool = ('{"type":"function","name":"f","parameters":%s}'):format(schema)
+    local tool = ('{"type":"function","name":"f","parameters":%s}')
+      :format(schema)
     local asked = responses.chat({
       model = "m",
       temperature = json.raw("0.50"),
