@@ -1,6 +1,6 @@
 /* What an upstream sends beside the text and a client may want or has to send back: annotations,
- * details of its reasoning, the fingerprint of the system. It is kept as it came and told at the
- * reply's end: the items of lists one after the other, of anything else the last. */
+ * details of its reasoning, the fingerprint of the system, images. It is kept as it came and told
+ * at the reply's end: the items of lists one after the other, of anything else the last. */
 #include "upstream/delta_internal.h"
 
 static bool is_empty(const struct tt_json_value *value)
@@ -73,6 +73,12 @@ void tt_delta_carried_json(const struct tt_delta_reader *reader, struct tt_buf *
         put_member(&w, spec->carried[i], tt_buf_str(&reader->carried[i].json),
                    reader->carried[i].list);
     }
+    if (reader->image_items.len > 0) {
+        if (!any)
+            tt_json_begin_object(&w);
+        any = true;
+        put_member(&w, "images", tt_buf_str(&reader->image_items), true);
+    }
     if (any)
         tt_json_end_object(&w);
 }
@@ -81,4 +87,5 @@ void tt_delta_carried_destroy(struct tt_delta_reader *reader)
 {
     for (size_t i = 0; i < TT_DELTA_CARRIED_MAX; i++)
         tt_buf_free(&reader->carried[i].json);
+    tt_buf_free(&reader->image_items);
 }

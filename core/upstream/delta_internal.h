@@ -89,8 +89,9 @@ void tt_delta_think_end(struct tt_delta_think *think, struct tt_buf *content,
 bool tt_delta_carry(struct tt_delta_reader *reader, int place, const struct tt_json_value *value);
 void tt_delta_carried_destroy(struct tt_delta_reader *reader);
 
-/* Names an image in the text that shows where it was (delta_image.c). */
-void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content);
+/* Names an image in the text that shows where it was, and adds it to `items` (delta_image.c). */
+void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content,
+                    struct tt_buf *items);
 
 /* Whether the event is the kept one but for its text; *text is that JSON string. */
 bool tt_delta_shape_match(const struct tt_delta_shape *shape, struct tt_str name,

@@ -184,17 +184,19 @@ function M.usage(usage)
 end
 
 --- What a provider sent beside the text.
----@param result tide.Result
+---@param json_text string|nil of a reply
 ---@return string|nil fingerprint, tide.Raw|nil annotations
 ---@return tide.Raw|nil details of the reasoning
-function M.carried(result)
-  if not result.carried then
+---@return tide.Raw|nil images
+local function carried_of(json_text)
+  if not json_text then
     return nil
   end
-  return json.raw(result.carried):members(
+  return json.raw(json_text):members(
     "system_fingerprint",
     "annotations",
-    "reasoning_details"
+    "reasoning_details",
+    "images"
   )
 end
 
@@ -206,9 +208,10 @@ end
 --- The answer to a request that does not stream.
 ---@param completion Completion
 ---@param result tide.Result
+---@param carried? string what came beside the text, of the reply
 ---@return table chat.completion
-function M.completion(completion, result)
-  local fingerprint, annotations, details = M.carried(result)
+function M.completion(completion, result, carried)
+  local fingerprint, annotations, details, images = carried_of(carried)
   return {
     id = completion.id,
     object = "chat.completion",
@@ -227,6 +230,7 @@ function M.completion(completion, result)
           tool_calls = tool_calls.carried(result.tool_calls),
           annotations = annotations,
           reasoning_details = details,
+          images = images,
           reasoning_content = result.reasoning ~= "" and result.reasoning
             or nil,
         },
@@ -248,9 +252,9 @@ function M.model(model)
     created = 0, -- nobody knows when
     owned_by = model.provider,
     -- These two are not OpenAI's.
-    type = known_models.kind(model.model_name),
+    type = known_models.kind(model.upstream_name),
     context_window = known_models.context_window(
-      model.model_name,
+      model.upstream_name,
       model.provider
     ),
   }

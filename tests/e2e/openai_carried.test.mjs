@@ -32,10 +32,10 @@ describe('what stands beside the text', () => {
   before(async () => { context.upstream = await startUpstream(); });
   after(() => context.upstream.stop());
 
-  const setup = async (answer) => {
+  const setup = async (answer, provider = 'openai') => {
     const { user, key, baseURL } = await keyHolder(context.server);
     const { url, key: name } = context.upstream.add(answer);
-    const model = await user.model(url);
+    const model = await user.model(url, { provider, model_name: provider });
     return { user, model, client: new OpenAI({ apiKey: key, baseURL, maxRetries: 0 }), asked: () => context.upstream.of(name) };
   };
 
@@ -67,6 +67,30 @@ describe('what stands beside the text', () => {
       assert.deepEqual(stored.usage, { input_tokens: 40, output_tokens: 12, ...parts });
     });
   }
+
+  test('are images, in one form whatever the provider', async () => {
+    const data = Buffer.alloc(600_000, 7).toString('base64');
+    const url = `data:image/png;base64,${data}`;
+    const images = [{ type: 'image_url', image_url: { url } }];
+    const gemini = [{ candidates: [{ content: { parts: [{ text: 'Look' }, { inlineData: { mimeType: 'image/png', data } }] } }] },
+      { candidates: [{ content: { parts: [{ text: '' }] }, finishReason: 'STOP' }] }];
+    for (const [provider, body] of [
+      ['openai', `${event({ content: 'Look' })}${event({ images })}${event({}, 'stop')}data: [DONE]\n\n`],
+      ['gemini', gemini.map((one) => `data: ${JSON.stringify(one)}\n\n`).join('')],
+    ]) {
+      const { user, client } = await setup(sends(body), provider);
+      const answer = await client.chat.completions.create({ model: provider, messages: ask('hi') });
+      const { message } = answer.choices[0];
+      assert.equal(message.content, 'Look\n[image/png, 585.9 KiB]\n');
+      assert.deepEqual(message.images, images);
+      const chunks = [];
+      for await (const chunk of await client.chat.completions.create({
+        model: provider, messages: ask('hi'), stream: true,
+      })) chunks.push(chunk);
+      assert.deepEqual(chunks.flatMap((chunk) => chunk.choices[0].delta.images ?? []), images);
+      assert.equal((await user.say(provider, uniqueName('s'), 'hi')).response, message.content);
+    }
+  });
 
   test('goes back with the results of tools, as the client sends it', async () => {
     const call = { index: 0, id: 'c1', type: 'function', function: { name: TOOL.function.name, arguments: '{}' },
