@@ -2,6 +2,8 @@
  * the finish reason, if requested one with the usage, and the done marker. A failure is an error
  * object in the stream, after which it ends without the marker.
  * https://platform.openai.com/docs/api-reference/chat-streaming
+ * The chunks of its older text completions differ in their choices, which have no place for
+ * reasoning and tool calls: https://platform.openai.com/docs/api-reference/completions
  *
  * The parts that all chunks of a stream have in common are built once: a token costs two copies and
  * the escaping of its text. */
@@ -17,7 +19,7 @@ struct parts {
     bool begun; /* the role was sent */
 };
 
-static void *parts_new(const struct tt_frames_chunks *chunks)
+static struct parts *parts_of(const struct tt_frames_chunks *chunks, struct tt_str object)
 {
     struct parts *parts = TT_NEW(struct parts);
     struct tt_json_writer w = {.buf = &parts->head};
@@ -27,7 +29,7 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
     tt_json_key(&w, TT_STR("id"));
     tt_json_str(&w, chunks->id);
     tt_json_key(&w, TT_STR("object"));
-    tt_json_str(&w, TT_STR("chat.completion.chunk"));
+    tt_json_str(&w, object);
     tt_json_key(&w, TT_STR("created"));
     tt_json_int(&w, chunks->created);
     tt_json_key(&w, TT_STR("model"));
@@ -35,6 +37,16 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
     tt_buf_append_z(&parts->head, ",\"choices\":[");
     parts->include_usage = chunks->include_usage;
     return parts;
+}
+
+static void *chat_new(const struct tt_frames_chunks *chunks)
+{
+    return parts_of(chunks, TT_STR("chat.completion.chunk"));
+}
+
+static void *text_new(const struct tt_frames_chunks *chunks)
+{
+    return parts_of(chunks, TT_STR("text_completion"));
 }
 
 static void parts_free(void *arg)
@@ -103,7 +115,8 @@ static bool put_carried(struct tt_frames *frames, struct tt_buf *out, bool of_an
     size_t cursor = 0, before = out->len;
 
     while (object.raw.data && tt_json_next_member(&object, &cursor, &key, &member)) {
-        if (tt_str_eq(key, TT_STR("\"system_fingerprint\"")) != of_answer)
+        if (tt_str_eq(key, TT_STR("\"stop_sequence\"")) || /* Anthropic's */
+            tt_str_eq(key, TT_STR("\"system_fingerprint\"")) != of_answer)
             continue;
         if (of_answer || out->len > before)
             tt_buf_putc(out, ',');
@@ -190,9 +203,10 @@ static void put_error(struct tt_frames *frames, struct tt_buf *out,
     tt_buf_append_z(out, "}\n\n");
 }
 
-static void put_end(struct tt_frames *frames, struct tt_buf *out)
+/* Ends the last choice, which has been begun, and the stream. */
+static void finish(struct tt_frames *frames, struct tt_buf *out,
+                   const struct tt_reply_outcome *outcome)
 {
-    const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
     const struct parts *parts = frames->parts;
     struct tt_json_writer w = {.buf = out};
     /* What its clients know; our own word for a reply that somebody stopped is none of it. */
@@ -200,14 +214,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
                                ? TT_STR("stop")
                                : tt_str_from(outcome->finish_reason);
 
-    if (outcome->error.status) {
-        put_error(frames, out, outcome);
-        return;
-    }
-    put_role(frames, out);
-    put_carried_delta(frames, out);
-    begin_choice(frames, out);
-    tt_buf_append_z(out, "},\"logprobs\":null,\"finish_reason\":");
+    tt_buf_append_z(out, ",\"logprobs\":null,\"finish_reason\":");
     tt_json_str(&w, reason);
     tt_buf_append_z(out, parts->include_usage ? "}],\"usage\":null" : "}]");
     put_carried(frames, out, true);
@@ -217,8 +224,62 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_buf_append_z(out, "data: [DONE]\n\n");
 }
 
+static void put_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
+
+    if (outcome->error.status) {
+        put_error(frames, out, outcome);
+        return;
+    }
+    put_role(frames, out);
+    put_carried_delta(frames, out);
+    begin_choice(frames, out);
+    tt_buf_putc(out, '}');
+    finish(frames, out, outcome);
+}
+
 const struct tt_frame_format tt_frames_chat_format = {.form = "chat",
-                                                      .parts_new = parts_new,
+                                                      .parts_new = chat_new,
                                                       .parts_free = parts_free,
                                                       .put_delta = put_delta,
                                                       .put_end = put_end};
+
+/* ---- text completions ---- */
+
+static void begin_text(struct tt_frames *frames, struct tt_buf *out, struct tt_str text)
+{
+    const struct parts *parts = frames->parts;
+
+    tt_buf_append_str(out, tt_buf_str(&parts->head));
+    tt_buf_append_z(out, "{\"text\":\"");
+    tt_json_escape(out, text);
+    tt_buf_append_z(out, "\",\"index\":0");
+}
+
+static void put_text(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    if (span->kind != TT_REPLY_CONTENT)
+        return;
+    begin_text(frames, out, span->bytes);
+    tt_buf_append_z(out, ",\"logprobs\":null,\"finish_reason\":null}");
+    end_chunk(frames, out);
+}
+
+static void put_text_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
+
+    if (outcome->error.status) {
+        put_error(frames, out, outcome);
+        return;
+    }
+    begin_text(frames, out, TT_STR(""));
+    finish(frames, out, outcome);
+}
+
+const struct tt_frame_format tt_frames_text_format = {.form = "text",
+                                                      .parts_new = text_new,
+                                                      .parts_free = parts_free,
+                                                      .put_delta = put_text,
+                                                      .put_end = put_text_end};

@@ -24,6 +24,8 @@ static const struct {
         {"output_tokens_else", TT_DELTA_OUTPUT_ELSE},
         {"cached_tokens", TT_DELTA_CACHED},
         {"reasoning_tokens", TT_DELTA_THOUGHT},
+        {"signature", TT_DELTA_SIGNATURE},
+        {"redacted", TT_DELTA_REDACTED},
         {"image", TT_DELTA_IMAGE},
         {"error_type", TT_DELTA_ERROR_TYPE},
         {"ended", TT_DELTA_ENDED},

@@ -95,6 +95,23 @@ static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_
     tt_task_push_taken(L, tt_buf_str(buf));
 }
 
+/* The notes beside the reply's text, as a list; pushes nothing when there are none. */
+static bool push_notes(lua_State *L, const struct tt_reply *reply)
+{
+    struct tt_buf *list = tt_value_scratch(L);
+    const struct tt_reply_note *note = NULL;
+
+    while ((note = tt_reply_next_note(reply, note))) {
+        tt_buf_putc(list, list->len > 0 ? ',' : '[');
+        tt_buf_append_str(list, note->json);
+    }
+    if (list->len == 0)
+        return false;
+    tt_buf_putc(list, ']');
+    tt_task_push_taken(L, tt_buf_str(list));
+    return true;
+}
+
 void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
 {
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
@@ -119,6 +136,8 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
         lua_setfield(L, -2, "finish_reason");
     }
     set_usage(L, outcome);
+    if (push_notes(L, reply))
+        lua_setfield(L, -2, "notes");
     if (outcome->error.status) {
         tt_value_push_error(L, &outcome->error);
         if (outcome->retry_after_s >= 0) {

@@ -107,8 +107,22 @@ struct failure {
     const char *code;
 };
 
+/* Whether the tunnel through the proxy did not come about: nothing was sent, and the upstream is
+ * not to blame. */
+static bool is_proxys(const struct tt_call *call, CURLcode code)
+{
+    long status = 0;
+    if (!call->target->proxied || call->phase != TT_CALL_CONNECTING)
+        return false;
+    curl_easy_getinfo(call->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_PROXY ||
+           code == CURLE_COULDNT_RESOLVE_PROXY || (status != 0 && status / 100 != 2);
+}
+
 static struct failure failure_of(const struct tt_call *call, CURLcode code)
 {
+    if (is_proxys(call, code))
+        return (struct failure){502, "upstream_proxy_failed"};
     switch (code) {
     case CURLE_COULDNT_CONNECT:
         if (call->denied)

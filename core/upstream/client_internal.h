@@ -26,7 +26,8 @@ struct tt_target {
     size_t refs;        /* the cache, and each call */
     struct tt_origin *origin;
     struct tt_url url; /* path is a slice of text */
-    bool literal;      /* the host is an address: no lookup */
+    bool literal;      /* what is connected is an address: no lookup */
+    bool proxied;      /* the proxy is connected, and resolves the host */
     CURLU *parsed;
 };
 

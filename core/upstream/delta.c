@@ -22,6 +22,7 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
 {
     tt_buf_free(&reader->content);
     tt_buf_free(&reader->reasoning);
+    tt_buf_free(&reader->note);
     tt_buf_free(&reader->tool_calls);
     tt_buf_free(&reader->finish_reason);
     tt_buf_free(&reader->repair);
@@ -143,6 +144,16 @@ static void take_part(int64_t *part, const struct tt_json_value *value)
         *part = n;
 }
 
+static void take_note(struct tt_delta_reader *reader, enum tt_delta_role role,
+                      const struct tt_json_value *value)
+{
+    tt_buf_clear(&reader->note);
+    tt_buf_append_z(&reader->note,
+                    role == TT_DELTA_SIGNATURE ? "{\"signature\":" : "{\"redacted\":");
+    tt_buf_append_str(&reader->note, value->raw);
+    tt_buf_putc(&reader->note, '}');
+}
+
 static void add_count(int64_t *count, const struct tt_json_value *value)
 {
     int64_t n;
@@ -226,6 +237,11 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
     case TT_DELTA_CARRIED:
         if (is_set(value))
             event->calls |= tt_delta_carry(reader, entry->carried, value);
+        break;
+    case TT_DELTA_SIGNATURE:
+    case TT_DELTA_REDACTED:
+        if (value->type == TT_JSON_STRING && value->raw.len > 2)
+            take_note(reader, entry->role, value);
         break;
     case TT_DELTA_IMAGE:
         if (is_set(value)) {
@@ -388,6 +404,7 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
     struct tt_str text;
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
+    tt_buf_clear(&reader->note);
     tt_buf_clear(&reader->tool_calls);
     data = tt_str_trim(data);
     if (reader->done || data.len == 0)
@@ -421,6 +438,7 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
 
 void tt_delta_end(struct tt_delta_reader *reader)
 {
+    tt_buf_clear(&reader->note);
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
     tt_buf_clear(&reader->tool_calls);
@@ -432,6 +450,7 @@ void tt_delta_end(struct tt_delta_reader *reader)
 void tt_delta_complete(struct tt_delta_reader *reader)
 {
     struct tt_buf *reason = &reader->finish_reason;
+    tt_buf_clear(&reader->note);
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
     tt_delta_calls_complete(reader);

@@ -23,6 +23,8 @@ enum tt_delta_role {
     TT_DELTA_CACHED,     /* of the input tokens those that the upstream had in its cache */
     TT_DELTA_THOUGHT,    /* of the output tokens those of reasoning */
     TT_DELTA_CARRIED,    /* what is told to clients as it came: see tt_delta_spec_carry */
+    TT_DELTA_SIGNATURE,  /* of the reasoning before it, and reasoning that only its service can */
+    TT_DELTA_REDACTED,   /* read: texts that go to clients whose API has a place for them */
     TT_DELTA_IMAGE,      /* an image, which no text can carry: it is named in the content */
     TT_DELTA_ERROR,      /* something is said there: the upstream reports an error */
     TT_DELTA_ERROR_TYPE, /* its name for that error */
@@ -92,6 +94,7 @@ struct tt_delta_reader {
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
     struct tt_buf images;             /* their notes, for the end of its content */
     struct tt_buf image_items;   /* all that came with their bytes, as parts in OpenAI's form */
+    struct tt_buf note;          /* of the last event (tt_reply_note), or empty */
     struct tt_buf tool_calls;    /* entry of the last event (reply/reply.h), or empty */
     struct tt_buf finish_reason; /* the last one seen, in OpenAI's words */
     struct tt_reply_usage usage;
@@ -112,10 +115,10 @@ struct tt_delta_reader {
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole);
 void tt_delta_destroy(struct tt_delta_reader *reader);
 
-/* Reads one event (`name` may be empty): content, reasoning and tool_calls are replaced by this
- * event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed over. -1:
- * "upstream_bad_response" (not JSON); or, if the event reports an error, the code for what it says,
- * "upstream_error" when that says nothing. */
+/* Reads one event (`name` may be empty): content, reasoning, note and tool_calls are replaced by
+ * this event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed
+ * over. -1: "upstream_bad_response" (not JSON); or, if the event reports an error, the code for
+ * what it says, "upstream_error" when that says nothing. */
 int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_str data,
                   struct tt_err *err);
 

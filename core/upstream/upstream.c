@@ -144,6 +144,7 @@ static int on_texts(void *arg, const struct tt_delta_reader *reader, struct tt_e
     }
     if (tt_reply_append(pump->reply, TT_REPLY_REASONING, tt_buf_str(&reader->reasoning), err) != 0)
         return -1;
+    tt_reply_note(pump->reply, tt_buf_str(&reader->note));
     if (tt_reply_append(pump->reply, TT_REPLY_CONTENT, tt_buf_str(&reader->content), err) != 0)
         return -1;
     return tt_reply_append(pump->reply, TT_REPLY_TOOL_CALLS, tt_buf_str(&reader->tool_calls), err);

@@ -252,9 +252,9 @@ function M.model(model)
     created = 0, -- nobody knows when
     owned_by = model.provider,
     -- These two are not OpenAI's.
-    type = known_models.kind(model.model_name),
+    type = known_models.kind(model.upstream_name),
     context_window = known_models.context_window(
-      model.model_name,
+      model.upstream_name,
       model.provider
     ),
   }

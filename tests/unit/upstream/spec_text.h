@@ -22,6 +22,8 @@ static inline int spec_word(struct tt_delta_spec *spec, bool whole, struct tt_st
         [TT_DELTA_CACHED] = "cached",
         [TT_DELTA_THOUGHT] = "thought",
         [TT_DELTA_CARRIED] = "carried",
+        [TT_DELTA_SIGNATURE] = "signature",
+        [TT_DELTA_REDACTED] = "redacted",
         [TT_DELTA_IMAGE] = "image",
         [TT_DELTA_ERROR] = "error",
         [TT_DELTA_ERROR_TYPE] = "error_type",
