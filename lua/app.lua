@@ -7,6 +7,9 @@ local advice = require "checks.advice"
 local contracts = require "checks.contracts"
 local errors = require "lib.errors"
 local pipeline = require "web.pipeline"
+-- Before the routes: these are made with the providers and errors of plugins.
+local plugins = require "plugin.loader"
+local plugin_settings = require "plugin.settings"
 local schema_check = require "checks.schema_check"
 
 local RESOURCES = {
@@ -21,7 +24,9 @@ local RESOURCES = {
   require "chat.search_routes",
   require "files.file_routes",
   require "doors.openai_routes",
+  require "doors.text_completions_routes",
   require "doors.messages_routes",
+  require "doors.responses_routes",
   require "account.usage_routes",
   require "account.admin_user_routes",
 }
@@ -33,11 +38,15 @@ for _, resource in ipairs(RESOURCES) do
     routes[#routes + 1] = route
   end
 end
+plugins.add_routes(routes)
 
 return {
   routes = routes,
   handle = pipeline.run,
   errors = errors.all,
+  plugins = plugins.plugins,
+  tools = plugins.tools,
+  plugin_settings = plugin_settings.shown,
   -- Errors at paths that begin so are Anthropic's or OpenAI's error objects,
   -- also those that the core answers before a script runs. The first one that
   -- fits counts.
@@ -47,6 +56,9 @@ return {
   },
   -- Run when scripts are loaded; what they return is wrong with the scripts.
   self_tests = {
+    function()
+      return plugins.problems
+    end,
     contracts.check,
     function()
       return schema_check.check(routes)
@@ -60,5 +72,6 @@ return {
     advice.of_hooks,
     advice.of_policies,
     advice.of_providers,
+    plugins.advice,
   },
 }

@@ -30,6 +30,15 @@ package.loaded["tide.scripts"] = {
     end
     return names
   end,
+  plugins = function()
+    return {}
+  end,
+}
+package.loaded["tide.plugin_settings"] = {
+  names = function()
+    return {}
+  end,
+  define = function() end,
 }
 local app = require "app"
 
@@ -53,6 +62,7 @@ local GROUPS = {
 
 --- What a pattern of fields.lua means to a reader.
 local PATTERNS = {
+  ["^[%w.-]+$"] = "letters, digits, `.` and `-`",
   ["^[^%c]*$"] = "one line",
   ["^[A-Za-z0-9_-]+$"] = "letters, digits, `-` and `_`",
 }

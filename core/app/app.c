@@ -22,6 +22,7 @@
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "http/unread.h"
+#include "upstream/proxy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,6 +194,9 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
     app->name_aux = tt_aux_new("tt-names", NAME_THREADS, 1024, err);
     if (!app->egress || !app->aux || !app->password_aux || !app->name_aux)
+        return -1;
+    struct tt_str proxy = tt_conf_get(settings->conf, "upstream.proxy")->text;
+    if (proxy.len > 0 && !(app->proxy = tt_proxy_new(proxy, err)))
         return -1;
     if (!tt_settings_int(settings, "outbound.public"))
         tt_egress_close_public(app->egress);
@@ -400,6 +404,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_registry_free(app->registry);
     tt_breakers_free(app->breakers);
     tt_egress_free(app->egress);
+    tt_proxy_free(app->proxy);
     tt_keys_wipe(&app->keys);
     tt_admin_free(app->admin);
     tt_mem_close_reserve();

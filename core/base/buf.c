@@ -1,6 +1,7 @@
 /* The growable buffer. It grows by doubling, with one byte beyond len always reserved for the NUL.
  * Memory: an uncapped buffer is small, so a failed allocation ends the process (mem.h); a capped
- * one holds data from outside, so a failed allocation is answered like an exceeded cap. */
+ * one holds data from outside, so a failed allocation is answered like an exceeded cap, and
+ * no_memory tells them apart. */
 #include "base/buf.h"
 
 #include "base/mem.h"
@@ -19,6 +20,7 @@ static int grow(struct tt_buf *buf, size_t need)
     if (buf->max && cap > buf->max + 1)
         cap = buf->max + 1 > need ? buf->max + 1 : need;
     char *data = buf->max ? tt_try_realloc(buf->data, cap) : tt_realloc(buf->data, cap);
+    buf->no_memory = !data;
     if (!data)
         return -1;
     buf->data = data;
@@ -29,6 +31,7 @@ static int grow(struct tt_buf *buf, size_t need)
 char *tt_buf_grow(struct tt_buf *buf, size_t more)
 {
     size_t need;
+    buf->no_memory = false;
     if (__builtin_add_overflow(buf->len, more, &need) || need == SIZE_MAX)
         return NULL;
     if (buf->max && need > buf->max)

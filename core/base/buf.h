@@ -8,6 +8,7 @@ struct tt_buf {
     size_t len;
     size_t cap;
     size_t max; /* bytes; 0 = no limit. Appending past it fails and leaves the content as it was */
+    bool no_memory; /* why that failed last: there was no memory, although `max` allowed it */
 };
 
 /* Makes room for `more` bytes. Returns where they go, or NULL beyond `max`. Then raise len. */
@@ -18,7 +19,7 @@ static inline char *tt_buf_reserve(struct tt_buf *buf, size_t more)
     return more < buf->cap - buf->len ? buf->data + buf->len : tt_buf_grow(buf, more);
 }
 
-/* All appenders return 0, or -1 if `max` would be exceeded. Thread: the owner's. */
+/* All appenders return 0, or -1 if `max` would be exceeded (or no_memory). Thread: the owner's. */
 static inline int tt_buf_append(struct tt_buf *buf, const void *data, size_t len)
 {
     char *to = tt_buf_reserve(buf, len);

@@ -6,9 +6,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define RESERVE ((size_t)4 << 20)
+#define RESERVE ((size_t)16 << 20) /* never touched: address space, no pages */
+#define RETRIES 6                  /* after 0, 1, 2, 4, 8 and 16 ms: others free memory meanwhile */
 
 static struct {
     pthread_mutex_t lock;
@@ -88,11 +90,19 @@ bool tt_mem_is_short(void)
     return atomic_load_explicit(&reserve.is_short, memory_order_relaxed);
 }
 
+static void pause_before(int retry)
+{
+    const struct timespec pause = {.tv_nsec = 500000L << retry};
+    if (retry > 0)
+        nanosleep(&pause, NULL);
+}
+
 void *tt_alloc(size_t size)
 {
     void *p = fails(size) ? NULL : calloc(1, size ? size : 1);
-    if (!p) {
+    for (int i = 0; !p && i < RETRIES; i++) {
         give_back_reserve();
+        pause_before(i);
         p = calloc(1, size ? size : 1);
     }
     if (!p)
@@ -112,6 +122,10 @@ void *tt_try_realloc(void *old, size_t size)
 void *tt_realloc(void *old, size_t size)
 {
     void *p = tt_try_realloc(old, size);
+    for (int i = 1; !p && i < RETRIES; i++) {
+        pause_before(i);
+        p = tt_try_realloc(old, size);
+    }
     if (!p)
         out_of_memory();
     return p;

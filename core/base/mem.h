@@ -1,7 +1,8 @@
-/* Core allocations. When one fails, a reserve is given back and it is tried again, and until the
- * reserve can be taken anew the server answers new requests with 503 (tt_mem_is_short). If that
- * does not help, the process ends by design: a restart loses nothing that was acknowledged. Memory
- * whose size a request alone decides goes through a capped tt_buf or the caller's limit instead. */
+/* Core allocations. When one fails, a reserve is given back and it is tried again, for some 30 ms
+ * in which others may free memory; until the reserve can be taken anew the server answers new
+ * requests with 503 (tt_mem_is_short). If that does not help, the process ends by design: a restart
+ * loses nothing that was acknowledged. Memory whose size a request alone decides goes through a
+ * capped tt_buf or the caller's limit instead. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "chat/checkpoint.h"
+#include "chat/learnt_store.h"
 #include "chat/reply_store.h"
 #include "chat/usage_json.h"
 #include "chat/usage_store.h"
@@ -359,6 +360,7 @@ static void on_produced(struct tt_reply *reply, void *arg)
 
     count(reply);
     running->outcome = *tt_reply_outcome(reply);
+    tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
     submit_end(running);
 }
 

@@ -9,6 +9,7 @@
 #include "db/inspect.h"
 #include "db/job.h"
 #include "db/migrate.h"
+#include "db/migration_plugins.h"
 #include "db/search.h"
 
 #include <pthread.h>
@@ -48,6 +49,8 @@ struct tt_search_engine {
      * bounds. Of one user: those that a search waits for, which are not long ones. One of
      * the last two changes rows if some are left. */
     void (*index)(struct tt_db_job *job, const struct tt_db_value *user);
+    /* Adds statements that merge a bounded part of what earlier jobs have indexed. */
+    void (*merge)(struct tt_db_job *job);
     /* Writes the query, with the columns that search.h lists. Everything that is not constant goes
      * into the arena. */
     struct tt_db_query (*find)(struct tt_arena *arena, const struct tt_search *search);
@@ -85,6 +88,12 @@ struct tt_db_engine {
                    struct tt_migrate_report *report, struct tt_err *err);
     int (*migrate_down)(const char *place, const char *directory, int version,
                         struct tt_migrate_report *report, struct tt_err *err);
+    const char *dialect; /* in the names of migrations of plugins: "sqlite" */
+    int (*migrate_plugins)(const char *place, const struct tt_migration_plugins *all,
+                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                           struct tt_err *err);
+    int (*drop_plugin)(const char *place, const char *plugin, struct tt_migrate_report *report,
+                       struct tt_err *err);
 };
 
 extern const struct tt_db_engine tt_sqlite_engine;

@@ -10,6 +10,8 @@
 
 #define PAUSE_MS    2000 /* a search brings its user's messages in itself, before it begins */
 #define GIVE_WAY_MS 10   /* between two jobs: turns that wait for the writer come first */
+#define MERGES      2    /* for one job that indexes: a word is written anew some five times */
+#define MERGES_MAX  200
 
 static const char SQL_IS_BEHIND[] =
     "SELECT 1 FROM message_search_queue WHERE user_id = ?1 AND is_long = 0 LIMIT 1";
@@ -35,6 +37,14 @@ static bool rows_are_left(const struct tt_db_job *job)
            tt_db_job_outcome(job, count - 2).changes > 0;
 }
 
+static bool changed_rows(const struct tt_db_job *job)
+{
+    for (size_t i = 0; i < tt_db_job_count(job); i++)
+        if (tt_db_job_outcome(job, i).changes > 0)
+            return true;
+    return false;
+}
+
 /* ---- all users, in the background ---- */
 
 static uint64_t jobs_done(struct tt_search_index *index)
@@ -58,7 +68,42 @@ static void on_indexed(struct tt_db_job *job, void *arg)
     bool more = !err && rows_are_left(job);
     if (more)
         index->jobs_seen = UINT64_MAX;
+    index->merges_next = true;
+    if (!err && changed_rows(job) && index->merges < MERGES_MAX)
+        index->merges += MERGES;
     tt_timer_start(index->loop, &index->timer, more ? GIVE_WAY_MS : PAUSE_MS);
+}
+
+static void on_merged(struct tt_db_job *job, void *arg)
+{
+    struct tt_search_index *index = arg;
+    const struct tt_err *err = tt_db_job_error(job);
+
+    index->running = false;
+    if (index->stopped)
+        return;
+    if (err)
+        tt_log(TT_LOG_WARN, "the search index was not merged", TT_F_Z("code", err->code),
+               TT_F_Z("error", err->message));
+    index->merges = err ? 0 : index->merges - 1;
+    index->merges_next = false;
+    bool more = index->merges > 0 || index->jobs_seen == UINT64_MAX;
+    tt_timer_start(index->loop, &index->timer, more ? GIVE_WAY_MS : PAUSE_MS);
+}
+
+static void submit_merge(struct tt_search_index *index)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    struct tt_err err = {0};
+
+    index->db->engine->search->merge(job);
+    if (tt_db_submit(index->db, index->loop, job, on_merged, index, &err) != 0) {
+        tt_db_job_free(job);
+        return;
+    }
+    index->running = true;
+    if (index->jobs_seen != UINT64_MAX)
+        index->jobs_seen++;
 }
 
 /* `jobs`: completed by the database so far; this one will be the next. If the database is busy:
@@ -78,8 +123,12 @@ static void look(struct tt_timer *timer)
     struct tt_search_index *index = TT_CONTAINER_OF(timer, struct tt_search_index, timer);
     uint64_t jobs = jobs_done(index);
 
-    if (jobs != index->jobs_seen)
+    bool behind = jobs != index->jobs_seen;
+
+    if (behind && !(index->merges_next && index->merges > 0))
         submit(index, jobs);
+    else if (index->merges > 0)
+        submit_merge(index);
     if (!index->running)
         tt_timer_start(index->loop, timer, PAUSE_MS);
 }

@@ -1,5 +1,7 @@
 /* Updates the search index of messages, apart from the turns that write them: triggers queue
- * finished messages (migrations/0016), and jobs of bounded size index what is queued. A search
+ * finished messages (migrations/0016), and jobs of bounded size index what is queued. Between them,
+ * and when there is nothing else, such jobs merge what was indexed, so that nobody who writes meets
+ * a merge (migrations/0023). A search
  * first indexes its own user's part of the queue, so nobody sees the delay. */
 #pragma once
 #include "db/db.h"
@@ -10,6 +12,8 @@ struct tt_search_index { /* embed and zero */
     struct tt_loop *loop;
     struct tt_timer timer;
     uint64_t jobs_seen; /* of the database's jobs: later ones may have queued messages */
+    int merges;         /* that are still to come */
+    bool merges_next;
     bool started, running, stopped;
 };
 

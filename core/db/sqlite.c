@@ -51,6 +51,9 @@ int tt_sqlite_error(struct tt_sqlite *conn, int rc, struct tt_err *err)
     case SQLITE_TOOBIG:
         tt_err_set(err, 400, "constraint", "%s", message);
         break;
+    case SQLITE_NOMEM:
+        tt_err_set(err, 503, "no_memory", "%s", message);
+        break;
     case SQLITE_FULL:
         tt_err_set(err, 507, "disk_full", "%s", message);
         break;
@@ -73,6 +76,8 @@ int tt_sqlite_error(struct tt_sqlite *conn, int rc, struct tt_err *err)
          * error. */
         if ((rc & 0xff) == SQLITE_IOERR && (system_errno == ENOSPC || system_errno == EDQUOT))
             tt_err_set(err, 507, "disk_full", "%s (%d)", message, rc);
+        else if (rc == SQLITE_IOERR_NOMEM)
+            tt_err_set(err, 503, "no_memory", "%s (%d)", message, rc);
         else
             tt_err_set(err, 500, "database_error", "%s (%d, errno %d)", message, rc, system_errno);
     }

@@ -48,6 +48,11 @@ void tt_sqlite_release(struct tt_statement *statement);
 int tt_sqlite_bind(struct tt_sqlite *conn, struct tt_statement *statement,
                    const struct tt_db_value *values, size_t count, struct tt_err *err);
 
+/* sqlite3_step. */
+int tt_sqlite_step(struct tt_statement *statement);
+/* Called by every progress handler. */
+void tt_sqlite_interruptible(void);
+
 /* A column of the current row; text and blob live until the next step. */
 struct tt_db_value tt_sqlite_column(struct tt_statement *statement, int column);
 

@@ -103,7 +103,7 @@ static int run_statement(struct tt_sqlite *conn, struct tt_db_job *job, size_t n
         rc = bind_ids(conn, job, number, statement, err);
     if (rc == SQLITE_OK) {
         do
-            rc = sqlite3_step(statement->handle);
+            rc = tt_sqlite_step(statement);
         while (rc == SQLITE_ROW);
         rc = rc == SQLITE_DONE ? SQLITE_OK : tt_sqlite_error(conn, rc, err);
     }

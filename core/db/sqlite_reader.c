@@ -13,6 +13,7 @@ static int over_limit(void *arg)
 {
     struct tt_reader *reader = arg;
     const struct tt_reader_limits *limits = &reader->limits;
+    tt_sqlite_interruptible();
     reader->steps += TT_READER_STEPS;
     reader->over_steps = limits->steps > 0 && reader->steps > limits->steps;
     if (reader->over_steps)
@@ -49,7 +50,7 @@ static void load_columns(struct tt_reader *reader)
 
 static int step(struct tt_reader *reader, struct tt_err *err)
 {
-    int rc = sqlite3_step(reader->open->handle);
+    int rc = tt_sqlite_step(reader->open);
     if (rc == SQLITE_ROW)
         return TT_DB_ROW;
     if (rc == SQLITE_DONE)

@@ -41,8 +41,8 @@ static const char SQL_GONE_LEFT[] =
  * so that no message waits for the end of another. The other three use the id of the part. */
 static const char SQL_PART[] =
     "INSERT INTO message_parts (id, user_id, ends, content)"
-    " SELECT q.id * 65536 + q.parts, q.user_id, tidetalk_part_end(m.content, q.next),"
-    " tidetalk_part(m.content, q.next)"
+    " SELECT q.id * 65536 + q.parts, q.user_id, tidetalk_part_end(m.id, q.next),"
+    " tidetalk_part(m.id, q.next)"
     " FROM (SELECT * FROM message_search_queue WHERE is_long = 1 ORDER BY parts, id LIMIT 1) AS q"
     " JOIN chat_messages AS m ON m.id = q.id"
     " WHERE NOT EXISTS (SELECT 1 FROM message_search_queue WHERE is_long = 0)";
@@ -69,6 +69,13 @@ static const char SQL_DELETE_PART[] = "DELETE FROM message_parts WHERE id = " PA
 static const char SQL_FORGET[] =
     "DELETE FROM message_parts_gone WHERE message_id = " GONE
     " AND NOT EXISTS (SELECT 1 FROM message_parts WHERE id" PARTS_OF(GONE) ")";
+
+/* At most so many pages of 4 KB are written, in steps of a few ms; nothing if no level of the index
+ * has four segments. */
+static const char SQL_MERGE[] =
+    "INSERT INTO message_search (message_search, rank) VALUES ('merge', 64)";
+static const char SQL_MERGE_PARTS[] =
+    "INSERT INTO message_part_search (message_part_search, rank) VALUES ('merge', 64)";
 
 /* ---- SQL: queries ---- */
 
@@ -241,6 +248,12 @@ static void add_index(struct tt_db_job *job, const struct tt_db_value *user)
     add(job, user ? TT_STR(SQL_LEFT) : TT_STR(SQL_ANY_LEFT), user);
 }
 
+static void add_merge(struct tt_db_job *job)
+{
+    add(job, TT_STR(SQL_MERGE), NULL);
+    add(job, TT_STR(SQL_MERGE_PARTS), NULL);
+}
+
 static struct tt_db_value text_value(struct tt_arena *arena, struct tt_buf *text)
 {
     struct tt_db_value value = tt_db_text(tt_arena_str(arena, tt_buf_str(text)));
@@ -274,4 +287,5 @@ static struct tt_db_query count(struct tt_arena *arena, const struct tt_search *
     return tt_query_copy(arena, &query);
 }
 
-const struct tt_search_engine tt_sqlite_search = {.index = add_index, .find = find, .count = count};
+const struct tt_search_engine tt_sqlite_search = {
+    .index = add_index, .merge = add_merge, .find = find, .count = count};

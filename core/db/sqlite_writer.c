@@ -81,6 +81,7 @@ static void after_batch(struct tt_writer *writer)
 static int over_time(void *arg)
 {
     const struct tt_writer *writer = arg;
+    tt_sqlite_interruptible();
     return writer->job_deadline_ms && tt_clock_mono_ms() > writer->job_deadline_ms;
 }
 

@@ -42,7 +42,10 @@ enum MHD_Result tt_body_take(struct tt_http_exchange *exchange, const char *data
     if (!over && tt_buf_append(&exchange->body, data, len) == 0)
         return MHD_YES;
     tt_exchange_move(exchange, TT_HTTP_BYPASS);
-    tt_http_refuse(exchange, 413, "body_too_large");
+    if (exchange->body.no_memory)
+        tt_http_refuse(exchange, 503, "no_memory");
+    else
+        tt_http_refuse(exchange, 413, "body_too_large");
     return tt_body_answer_early(exchange);
 }
 

@@ -213,11 +213,19 @@ void *tt_allocator_realloc(void *ud, void *object, size_t old_size, size_t new_s
             put(allocator, object, old_size);
         return NULL;
     }
-    if (new_size > old_size && allocator->used + (new_size - old_size) > allocator->max)
+    if (new_size >= TT_ALLOCATOR_NEVER) {
+        allocator->system_refused = true;
         return NULL;
+    }
+    if (new_size > old_size && allocator->used + (new_size - old_size) > allocator->max) {
+        allocator->system_refused = false;
+        return NULL;
+    }
     void *moved =
         object ? resize(allocator, object, old_size, new_size) : take(allocator, new_size);
     if (moved)
         allocator->used += new_size - old_size;
+    else
+        allocator->system_refused = true;
     return moved;
 }

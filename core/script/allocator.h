@@ -9,10 +9,12 @@
 #define TT_ALLOCATOR_SMALL   256 /* bytes of the largest small object */
 #define TT_ALLOCATOR_STEP    16  /* between the sizes of cells; their alignment */
 #define TT_ALLOCATOR_CLASSES (TT_ALLOCATOR_SMALL / TT_ALLOCATOR_STEP)
+#define TT_ALLOCATOR_NEVER   ((size_t)1 << 62) /* bytes that are refused as if by the system */
 
 struct tt_allocator {
-    size_t used, max; /* bytes that the state has, as it asked for them; more are refused */
-    bool plain;       /* malloc for everything: sanitizers then see each object */
+    size_t used, max;    /* bytes that the state has, as it asked for them; more are refused */
+    bool system_refused; /* why NULL was returned last: no memory, not the limit */
+    bool plain;          /* malloc for everything: sanitizers then see each object */
     struct tt_allocator_block *available[TT_ALLOCATOR_CLASSES]; /* with free cells, by size */
     struct tt_allocator_block *spare;                           /* empty, of no size, or NULL */
 };

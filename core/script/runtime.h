@@ -4,7 +4,7 @@
  * Thread: the worker's, once it runs. */
 #pragma once
 #include "base/list.h"
-#include "loop/loop.h"
+#include "script/resumes.h"
 
 #include <lua.h>
 
@@ -31,10 +31,12 @@ struct tt_runtime {
     struct tt_loop *loop;
     const struct tt_script_module *modules; /* ends with a NULL name */
     size_t memory_max;                      /* bytes per script state */
+    bool prints;                            /* `print` writes to the standard output too */
     int64_t time_ms; /* CPU time of a task between two waits; 0: the watchdog's default */
     int64_t load_ms; /* CPU time of building a state; 0: the watchdog's default for it */
 
     struct tt_timers timers;
+    struct tt_resumes resumes;
     struct tt_list tasks; /* running ones */
     int task_count;
     bool drained; /* the drain limit has passed: nothing new begins */

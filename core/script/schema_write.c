@@ -192,5 +192,5 @@ void tt_schema_write(lua_State *L, const struct tt_schema *schema, int index,
 
     write_value(&writing, &(struct place){NULL, schema}, lua_absindex(L, index), 0);
     if (writing.encoder.writer.failed)
-        luaL_error(L, "json.encode: the text would be too large");
+        tt_value_raise_full(L, out, "json.encode: the text would be too large");
 }

@@ -1,11 +1,11 @@
-/* Tasks: coroutines from a pool, resumed by the ready list. A coroutine that ended by an error is
- * dropped, never pooled (the state of its hooks and stack is unknown). */
+/* Tasks: coroutines from a pool, resumed in turns (resumes.h). A coroutine that ended by an error
+ * is dropped, never pooled (the state of its hooks and stack is unknown). */
 #include "script/task.h"
 
+#include "script/task_error.h"
 #include "script/value.h"
 #include "script/watchdog.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct tt_task {
@@ -15,11 +15,11 @@ struct tt_task {
     int thread_ref;
     tt_task_end_fn *on_end;
     void *arg;
-    struct tt_wait *wait;   /* what it waits for */
-    bool waits;             /* from the yield on until it is resumed */
-    int barriers;           /* coroutines of the script that run where nothing can yield */
-    struct tt_deferred run; /* queued when the wait is through */
-    int arguments;          /* on its stack, until it begins */
+    struct tt_wait *wait;    /* what it waits for */
+    bool waits;              /* from the yield on until it is resumed */
+    int barriers;            /* coroutines of the script that run where nothing can yield */
+    struct tt_resume resume; /* queued when the wait is through */
+    int arguments;           /* on its stack, until it begins */
     struct tt_list owned;
     struct tt_task *parent, *root; /* NULL for a task that is nobody's child */
     struct tt_list children, sibling;
@@ -33,7 +33,7 @@ struct tt_task {
  * budget is almost a microsecond for each. */
 #define TAKEN_MUCH 65536
 
-static void run_again(struct tt_deferred *deferred);
+static void run_again(struct tt_resume *turn);
 
 /* Protected: making a thread may fail for lack of memory, which is a longjmp. */
 static int new_thread(lua_State *L)
@@ -72,7 +72,7 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
     task->vm = vm;
     task->on_end = on_end;
     task->arg = arg;
-    task->run.run = run_again;
+    task->resume.run = run_again;
     tt_list_init(&task->owned);
     tt_list_init(&task->children);
     tt_list_push_back(&vm->runtime->tasks, &task->node);
@@ -146,7 +146,7 @@ bool tt_task_is_own_fault(const struct tt_task *task, const struct tt_err *error
         return root->taken < TAKEN_MUCH;
     if (strcmp(error->code, "script_memory") == 0)
         return task->vm->taken < TAKEN_MUCH;
-    return true;
+    return strcmp(error->code, "no_memory") != 0;
 }
 
 struct tt_runtime *tt_task_runtime(struct tt_task *task)
@@ -220,7 +220,7 @@ static void destroy(struct tt_task *task, bool reuse)
         tt_list_remove(&owned->node);
         owned->close(owned);
     }
-    tt_loop_undefer(&task->run);
+    tt_resumes_remove(&vm->runtime->resumes, &task->resume);
     vm->taken -= task->taken;
     if (reuse && vm->idle_count < (int)TT_COUNT(vm->idle_threads)) {
         lua_settop(task->L, 0);
@@ -235,53 +235,6 @@ static void destroy(struct tt_task *task, bool reuse)
     vm->runtime->task_count--;
     free(task);
     tt_vm_release(vm); /* from here on the vm may be gone */
-}
-
-/* Runs protected on the vm's main thread: 1 = the failed coroutine, 2 = the tt_err. */
-static int describe_error(lua_State *L)
-{
-    lua_State *failed = lua_touserdata(L, 1);
-    const char *message = lua_tostring(failed, -1);
-    if (!message)
-        message = lua_pushfstring(L, "(the error value is a %s)", luaL_typename(failed, -1));
-    luaL_traceback(L, failed, message, 0);
-    struct tt_err *err = lua_touserdata(L, 2);
-    tt_err_set(err, err->status, err->code, "%s", lua_tostring(L, -1));
-    return 0;
-}
-
-/* The innermost line of Lua on the stack of a failed coroutine; needs no memory. */
-static void find_place(lua_State *failed, lua_Debug *place)
-{
-    snprintf(place->short_src, sizeof(place->short_src), "?");
-    place->currentline = 0;
-    for (int level = 0; lua_getstack(failed, level, place); level++) {
-        lua_getinfo(failed, "Sl", place);
-        if (place->currentline > 0)
-            return;
-    }
-}
-
-static void read_error(struct tt_task *task, int status, bool stopped, struct tt_err *err)
-{
-    lua_State *L = task->vm->L;
-    lua_Debug place;
-
-    find_place(task->L, &place);
-    if (stopped)
-        tt_err_set(err, 500, "script_timeout", "%s:%d: the script ran too long and was stopped",
-                   place.short_src, place.currentline);
-    else if (status == LUA_ERRMEM)
-        tt_err_set(err, 500, "script_memory", "%s:%d: the state's memory limit was reached",
-                   place.short_src, place.currentline);
-    else
-        tt_err_set(err, 500, "internal_error", "%s:%d: an error, and no memory to tell it",
-                   place.short_src, place.currentline);
-    lua_pushcfunction(L, describe_error);
-    lua_pushlightuserdata(L, task->L);
-    lua_pushlightuserdata(L, err);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-        lua_settop(L, 0);
 }
 
 /* Closes the variables of a coroutine that will not go on; that is Lua code as well, but of no task
@@ -328,13 +281,22 @@ static void resume(struct tt_task *task, int arguments)
         destroy(task, true);
         return;
     }
-    read_error(task, status, stopped, &err);
+    tt_task_read_error(vm, task->L, status, stopped, &err);
     if (!stopped) /* its hooks are off: a loop in a __close could not be stopped */
         close_variables(task);
     if (status == LUA_ERRMEM)
         collect(vm);
     task->on_end(&err, task->arg);
     destroy(task, false);
+}
+
+/* Goes on soon, when it is its owner's turn. */
+static void queue(struct tt_task *task)
+{
+    struct tt_runtime *runtime = task->vm->runtime;
+
+    task->resume.owner = tt_task_root(task)->owner;
+    tt_resumes_push(&runtime->resumes, runtime->loop, &task->resume);
 }
 
 void tt_task_start(struct tt_task *task, lua_CFunction entry)
@@ -352,13 +314,13 @@ int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L,
     lua_pushlightuserdata(task->L, task->arg);
     lua_xmove(L, task->L, arguments);
     task->arguments = arguments + 1;
-    tt_loop_defer(task->vm->runtime->loop, &task->run);
+    queue(task);
     return 0;
 }
 
-static void run_again(struct tt_deferred *deferred)
+static void run_again(struct tt_resume *turn)
 {
-    struct tt_task *task = TT_CONTAINER_OF(deferred, struct tt_task, run);
+    struct tt_task *task = TT_CONTAINER_OF(turn, struct tt_task, resume);
     int arguments = task->arguments;
     task->arguments = 0;
     resume(task, arguments);
@@ -485,7 +447,7 @@ void tt_task_leave_coroutine(lua_State *L)
 void tt_wait_done(struct tt_wait *wait)
 {
     if (wait->task)
-        tt_loop_defer(wait->task->vm->runtime->loop, &wait->task->run);
+        queue(wait->task);
     tt_wait_drop(wait);
 }
 

@@ -40,7 +40,8 @@ struct tt_owned {
 };
 
 /* Called once, when the coroutine has returned (NULL) or failed; not for a cancelled task. Errors:
- * "script_timeout" (stopped by the watchdog), "script_memory", else "internal_error". */
+ * "script_timeout" (stopped by the watchdog), "script_memory" (its limit), "no_memory" (the
+ * system's end), else "internal_error". */
 typedef void tt_task_end_fn(const struct tt_err *error, void *arg);
 
 /* Makes a task in the vm, with a coroutine from its pool. Owns: itself; gone after on_end or

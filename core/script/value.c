@@ -3,8 +3,10 @@
  * turned into integers. */
 #include "script/value.h"
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "script/file_data.h"
+#include "script/schema.h"
 #include "script/task.h"
 #include "script/value_messages.h"
 #include "script/value_raw.h"
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 
 #define EXACT_MAX   9007199254740992.0 /* 2^53 */
+#define LONG_TEXT   (16u << 10)        /* bytes; see decode_long */
 #define SCRATCH_MAX (64u << 20)
 #define VALUE_SIZE  16 /* of a Lua value, beside a text's bytes */
 
@@ -36,6 +39,13 @@ struct tt_buf *tt_value_scratch(lua_State *L)
         tt_buf_free(buf);
     tt_buf_clear(buf);
     return buf;
+}
+
+int tt_value_raise_full(lua_State *L, const struct tt_buf *buf, const char *what)
+{
+    if (buf->no_memory)
+        lua_newuserdatauv(L, TT_ALLOCATOR_NEVER, 0); /* which raises it */
+    return luaL_error(L, "%s", what);
 }
 
 struct tt_buf *tt_value_push_buf(lua_State *L, size_t max)
@@ -207,14 +217,18 @@ static void integers(lua_State *L, int index)
     }
 }
 
-/* lua-cjson takes a buffer as long as the text by itself, and without memory it ends the process
- * (exit 255, in its strbuf.c). Asked for here first, the reserve is given back in time. */
-static void check_memory(lua_State *L, struct tt_str text)
+/* lua-cjson takes a buffer as long as the text, not from the state, and without memory it ends the
+ * process without a word. So it gets no long text: those are read by the reader of schemas, which
+ * takes all memory from the state. */
+static void decode_long(lua_State *L, struct tt_str text)
 {
-    void *probe = tt_try_realloc(NULL, text.len + 1);
-    free(probe);
-    if (!probe)
-        luaL_error(L, "not enough memory for a JSON text");
+    struct tt_schema_source source = {.json = text, .max_depth = TT_JSON_MAX_DEPTH};
+    struct tt_err err = {0};
+
+    lua_pushnil(L);
+    if (tt_schema_read(L, lua_gettop(L), &source, &err) != TT_SCHEMA_FINE)
+        luaL_error(L, "%s", err.message);
+    lua_remove(L, -2);
 }
 
 /* Pushes the text as lua-cjson gets it: it would make NULs of \u0000, which the core's reader does
@@ -236,7 +250,10 @@ static struct tt_str push_source(lua_State *L, struct tt_str text)
 
 void tt_value_decode_valid(lua_State *L, struct tt_str text)
 {
-    check_memory(L, text);
+    if (text.len >= LONG_TEXT) {
+        decode_long(L, text);
+        return;
+    }
     text = push_source(L, text);
     lua_getfield(L, LUA_REGISTRYINDEX, TT_CJSON_DECODE);
     lua_pushvalue(L, -2);

@@ -56,6 +56,10 @@ struct tt_arena *tt_value_push_arena(lua_State *L);
 /* Pushes a userdata that owns a buffer of at most `max` bytes, for the same purpose. */
 struct tt_buf *tt_value_push_buf(lua_State *L, size_t max);
 
+/* Raises the error of a buffer that took no more: `what`, or as Lua does that there is no memory.
+ */
+int tt_value_raise_full(lua_State *L, const struct tt_buf *buf, const char *what);
+
 /* The scratch buffer of a state: cleared, reused; it grows as needed, to at most 64 MiB. Code that
  * may call a script's metamethod (lua_getfield) may use it too: use raw access while it is filled.
  */

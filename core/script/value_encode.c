@@ -200,7 +200,7 @@ void tt_value_encode_at(lua_State *L, int index, struct tt_value_encoder *encode
         tt_json_null(w);
     }
     if (w->failed)
-        luaL_error(L, "json.encode: the text would be too large");
+        tt_value_raise_full(L, w->buf, "json.encode: the text would be too large");
 }
 
 void tt_value_encode(lua_State *L, int index, struct tt_buf *out)

@@ -112,7 +112,7 @@ static struct tt_message_text put(lua_State *L, struct tt_messages *messages, st
     struct tt_message_text place;
 
     if (tt_messages_put(messages, text, &place) != 0)
-        luaL_error(L, "messages: more than %d MiB of them", (int)(TT_MESSAGES_BYTES_MAX >> 20));
+        tt_value_raise_full(L, &messages->texts, "messages: more than 64 MiB of them");
     return place;
 }
 

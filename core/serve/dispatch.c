@@ -365,7 +365,7 @@ static int after_handle(lua_State *L, int status, lua_KContext context)
     lua_pushvalue(L, 1);
     note_user(L, request, 4);
     lua_settop(L, 3);
-    return tt_response_render(L, request) ? tt_chunks_run(L, request) : 0;
+    return tt_request_render(L, request) ? tt_chunks_run(L, request) : 0;
 }
 
 static int handle_entry(lua_State *L)
@@ -443,7 +443,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     struct tt_task *task = tt_task_new(request->vm, on_task_end, request);
 
     if (!task) {
-        fail(request, "script_memory");
+        fail(request, request->vm->allocator.system_refused ? "no_memory" : "script_memory");
         return;
     }
     request->task = task;

@@ -146,8 +146,8 @@ int tt_error_shape_put(struct tt_request *request, const struct tt_request_error
     struct tt_str text = error->text.data ? error->text : tt_buf_str(&filled);
     if (shape != TT_ERROR_OWN)
         status = entry->door_status ? entry->door_status : status;
-    struct tt_http_error_openai object = {
-        text, error->param, entry->door_code.len ? entry->door_code : code, status};
+    struct tt_http_error_openai object = {text, error->param,
+                                          entry->door_code.len ? entry->door_code : code, status};
     if (shape == TT_ERROR_OPENAI)
         put_openai(request, error, &object, &w);
     else if (shape == TT_ERROR_ANTHROPIC)

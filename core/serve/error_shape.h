@@ -1,6 +1,6 @@
 /* The form of an error for the client that gets it: the API's own object, or those that clients
- * of OpenAI's and Anthropic's API expect. Data decides which: app.lua names the beginnings of paths whose errors
- * have another form, so that refusals before any script have it too. */
+ * of OpenAI's and Anthropic's API expect. Data decides which: app.lua names the beginnings of paths
+ * whose errors have another form, so that refusals before any script have it too. */
 #pragma once
 #include "base/buf.h"
 #include "serve/dispatch.h"

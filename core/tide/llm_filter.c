@@ -77,8 +77,10 @@ static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bo
         const char *message = lua_tostring(L, -1);
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "on_delta"),
                TT_F_Z("error", message ? message : "?"));
-        tt_err_set(err, 500,
+        bool no_memory = status == LUA_ERRMEM && vm->allocator.system_refused;
+        tt_err_set(err, no_memory ? 503 : 500,
                    status == TT_BUDGET_STOPPED ? "script_timeout"
+                   : no_memory                 ? "no_memory"
                    : status == LUA_ERRMEM      ? "script_memory"
                                                : "hook_failed",
                    "%s", message ? message : "on_delta failed");

@@ -1,13 +1,15 @@
 /* What a script describes of a request to an upstream, compiled: once for many requests
  * (llm.template), or for the one that it is part of. A description is a table with provider, url,
  * headers, body and deadlines. The body of a template has an object's members as they are in all of
- * its requests; the member `messages` is that of each request. */
+ * its requests; the member `messages` is that of each request, unless
+ * a request brings a body of its own. */
 #include "base/secret.h"
 #include "script/value_encode.h"
 #include "script/value_raw.h"
 #include "script/watchdog.h"
 #include "tide/llm_start.h"
 #include "tide/modules.h"
+#include "upstream/adapt.h"
 
 #define CLASS           "tide.Template"
 #define BODY_MAX_SIZE   (64u << 20)
@@ -72,16 +74,25 @@ size_t tt_tide_llm_read_headers(lua_State *L, int index, struct tt_arena *arena,
     return count;
 }
 
-/* A configuration's models fail each on its own: what tells them apart goes into the key. */
-static uint64_t mix_names(lua_State *L, int index, uint64_t key)
+static uint64_t mixed(uint64_t key, struct tt_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        key = (key ^ (unsigned char)text.data[i]) * 0x100000001b3u;
+    return key;
+}
+
+/* Whose request it is, and what its service refuses. A configuration's models fail each on its own:
+ * what tells them apart goes into the key. The provider's table is on top. */
+static void read_names(lua_State *L, int index, struct tt_call_template_spec *spec)
 {
     struct tt_str model = tt_value_field(L, index, "model");
-    uint64_t id = (uint64_t)tt_value_field_int(L, index, "configuration", 0);
 
-    key = (key ^ id) * 0x100000001b3u;
-    for (size_t i = 0; i < model.len; i++)
-        key = (key ^ (unsigned char)model.data[i]) * 0x100000001b3u;
-    return key;
+    spec->configuration = tt_value_field_int(L, index, "configuration", 0);
+    spec->version = tt_value_field_int(L, index, "version", 0);
+    spec->model = mixed(0, model);
+    spec->key = mixed((spec->key ^ (uint64_t)spec->configuration) * 0x100000001b3u, model);
+    spec->learnt = tt_adapt_read(tt_value_field(L, index, "refused"));
+    spec->refuses = tt_adapt_read(tt_value_field(L, lua_gettop(L), "refuses"));
 }
 
 void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count)
@@ -156,9 +167,9 @@ static struct tt_call_template *push_template(lua_State *L, int index, struct tt
     if (!spec.url)
         luaL_error(L, "what to ask needs 'url'");
     spec.deadlines = read_deadlines(L, index);
-    struct tt_call_template **holder = push_holder(L);
     spec.header_count = tt_tide_llm_read_headers(L, index, arena, headers, &spec.key);
-    spec.key = mix_names(L, index, spec.key);
+    read_names(L, index, &spec);
+    struct tt_call_template **holder = push_holder(L);
     *holder = tt_call_template_new(&spec);
     tt_tide_llm_wipe_headers(headers, spec.header_count);
     lua_remove(L, -2);
@@ -233,6 +244,12 @@ static struct tt_buf *new_body(lua_State *L, int index)
     return body;
 }
 
+static void append(lua_State *L, struct tt_buf *body, struct tt_str text)
+{
+    if (tt_buf_append_str(body, text) != 0)
+        tt_value_raise_full(L, body, "the body would be too large");
+}
+
 /* A table is encoded here: the text of a long conversation never becomes a Lua string. */
 static struct tt_buf *read_body(lua_State *L, int index)
 {
@@ -244,14 +261,14 @@ static struct tt_buf *read_body(lua_State *L, int index)
         tt_value_encode_body(L, -1, body);
         break;
     case LUA_TSTRING:
-        tt_buf_append_str(body, tt_value_field(L, index, "body"));
+        append(L, body, tt_value_field(L, index, "body"));
         break;
     case LUA_TNIL:
         break;
     default:
         if (tt_value_raw_append(L, -1, body)) {
             if (body->len == 0)
-                luaL_error(L, "the body would be too large");
+                tt_value_raise_full(L, body, "the body would be too large");
             break;
         }
         luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));
@@ -264,10 +281,9 @@ static struct tt_buf *fill_body(lua_State *L, int index, const struct tt_call_te
 {
     struct tt_buf *body = new_body(L, index);
 
-    tt_buf_append_str(body, template->before);
+    append(L, body, template->before);
     encode_messages(L, index, body);
-    if (tt_buf_append_str(body, template->after) != 0)
-        luaL_error(L, "the body would be too large");
+    append(L, body, template->after);
     return body;
 }
 
@@ -278,7 +294,7 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         lua_pop(L, 1);
         candidate->template = push_template(L, index, arena, TT_STR(""), TT_STR(""));
         lua_rawsetp(L, index, &template_key); /* kept alive likewise */
-        candidate->body = read_body(L, index);
+        candidate->body = candidate->body_of ? NULL : read_body(L, index);
         return;
     }
     struct tt_call_template **holder = luaL_testudata(L, -1, CLASS);
@@ -286,5 +302,10 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         luaL_error(L, "field 'template' is no template");
     lua_pop(L, 1);
     candidate->template = *holder;
-    candidate->body = fill_body(L, index, *holder);
+    if (candidate->body_of)
+        return;
+    lua_pushliteral(L, "body");
+    bool whole = lua_rawget(L, index) != LUA_TNIL;
+    lua_pop(L, 1);
+    candidate->body = whole ? read_body(L, index) : fill_body(L, index, *holder);
 }

@@ -1,6 +1,6 @@
 /* Replies as Lua values: waiting for their first bytes, for more of them, for the end; the text so
  * far; stopping. No Lua runs per token unless a script reads. */
-#include "chat/response_object.h"
+#include "chat/responses_object.h"
 #include "chat/usage_json.h"
 #include "script/task.h"
 #include "script/value.h"
@@ -95,6 +95,23 @@ static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_
     tt_task_push_taken(L, tt_buf_str(buf));
 }
 
+/* The notes beside the reply's text, as a list; pushes nothing when there are none. */
+static bool push_notes(lua_State *L, const struct tt_reply *reply)
+{
+    struct tt_buf *list = tt_value_scratch(L);
+    const struct tt_reply_note *note = NULL;
+
+    while ((note = tt_reply_next_note(reply, note))) {
+        tt_buf_putc(list, list->len > 0 ? ',' : '[');
+        tt_buf_append_str(list, note->json);
+    }
+    if (list->len == 0)
+        return false;
+    tt_buf_putc(list, ']');
+    tt_task_push_taken(L, tt_buf_str(list));
+    return true;
+}
+
 void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
 {
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
@@ -119,6 +136,8 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
         lua_setfield(L, -2, "finish_reason");
     }
     set_usage(L, outcome);
+    if (push_notes(L, reply))
+        lua_setfield(L, -2, "notes");
     if (outcome->error.status) {
         tt_value_push_error(L, &outcome->error);
         if (outcome->retry_after_s >= 0) {
@@ -261,6 +280,16 @@ static int reply_state(lua_State *L)
     return 1;
 }
 
+static int reply_carried(lua_State *L)
+{
+    const struct tt_reply *reply = check_reply(L);
+
+    if (tt_reply_state(reply) < TT_REPLY_PRODUCED || !tt_reply_carried(reply).data)
+        return 0;
+    tt_task_push_taken(L, tt_reply_carried(reply));
+    return 1;
+}
+
 static int reply_text(lua_State *L)
 {
     static const char *const kinds[] = {
@@ -285,26 +314,24 @@ static int reply_splits(lua_State *L)
     return 1;
 }
 
-/* reply:response(response, error): see chat/response_object.h. */
+/* reply:response(response, error): see chat/responses_object.h. */
 static int reply_response(lua_State *L)
 {
     struct tt_reply *reply = check_reply(L);
-    struct tt_response_items items = {0};
-    struct tt_response response = {0};
+    struct tt_responses_items items = {0};
+    struct tt_responses_object response = {0};
     struct tt_str error = {0};
     struct tt_buf *out = tt_value_scratch(L);
 
     luaL_checktype(L, 2, LUA_TTABLE);
     error.data = luaL_optlstring(L, 3, NULL, &error.len);
-    response.naming.suffix = tt_response_suffix(tt_value_field(L, 2, "id"));
+    response.suffix = tt_responses_id_suffix(tt_value_field(L, 2, "id"));
     response.head = tt_value_field(L, 2, "head");
     luaL_argcheck(L, response.head.len > 2, 2, "the field 'head' is no JSON object");
-    lua_getfield(L, 2, "summary");
-    response.naming.summary = lua_toboolean(L, -1);
     if (tt_reply_state(reply) == TT_REPLY_FINISHED)
-        tt_response_items_read(&items, reply);
-    tt_response_put(out, &response, reply, &items, error);
-    tt_response_items_free(&items);
+        tt_responses_items_read(&items, reply);
+    tt_responses_put(out, &response, reply, &items, error);
+    tt_responses_items_free(&items);
     tt_value_raw_push(L, tt_buf_str(out));
     return 1;
 }
@@ -328,11 +355,17 @@ static int reply_index(lua_State *L)
 }
 
 static const luaL_Reg reply_methods[] = {
-    {"wait", reply_wait},         {"first", reply_first},
-    {"read", reply_read},         {"state", reply_state},
-    {"text", reply_text},         {"length", reply_length},
-    {"splits", reply_splits},     {"stop", reply_stop},
-    {"response", reply_response}, {NULL, NULL},
+    {"wait", reply_wait},
+    {"first", reply_first},
+    {"read", reply_read},
+    {"state", reply_state},
+    {"carried", reply_carried},
+    {"text", reply_text},
+    {"length", reply_length},
+    {"splits", reply_splits},
+    {"stop", reply_stop},
+    {"response", reply_response},
+    {NULL, NULL},
 };
 
 void tt_tide_reply_setup(lua_State *L)

@@ -92,10 +92,12 @@ static enum tt_upstream_answer_result fail_empty(struct tt_upstream_answer *answ
 static int pass_on(struct tt_upstream_answer *answer, struct tt_err *err)
 {
     const struct tt_delta_reader *reader = &answer->reader;
-    if (reader->reasoning.len + reader->content.len + reader->tool_calls.len == 0)
+    bool has_text = reader->reasoning.len + reader->content.len + reader->tool_calls.len > 0;
+    if (!has_text && reader->note.len == 0)
         return 0;
-    answer->text_at = answer->bytes;
-    answer->has_text = true;
+    if (has_text)
+        answer->text_at = answer->bytes;
+    answer->has_text |= has_text;
     answer->has_answer |= reader->content.len + reader->tool_calls.len > 0;
     return answer->on_texts(answer->arg, reader, err);
 }
@@ -222,6 +224,17 @@ static bool is_whole_event(struct tt_str data)
 }
 
 /* Lines whose first is no JSON: a document over several lines, an error mostly. */
+/* The whole answer's buffer took no more. */
+static enum tt_upstream_answer_result fail_full(struct tt_upstream_answer *answer, const char *why,
+                                                struct tt_err *err)
+{
+    if (!answer->whole.no_memory)
+        return fail(answer, "reply_too_long", why, err);
+    answer->ended = true;
+    tt_err_set(err, 503, "no_memory", "no memory for the upstream's answer");
+    return TT_ANSWER_FAILED;
+}
+
 static bool is_document(const struct tt_upstream_answer *answer, const struct tt_err *err)
 {
     return answer->parser.kind == TT_SSE_JSON_LINES && answer->reader.events == 0 &&
@@ -233,7 +246,7 @@ static enum tt_upstream_answer_result feed_events(struct tt_upstream_answer *ans
 {
     bool first = answer->parser.kind == TT_SSE_JSON_LINES && answer->reader.events == 0;
     if (first && tt_buf_append_str(&answer->whole, bytes) != 0)
-        return fail(answer, "reply_too_long", "a line that is too long", err);
+        return fail_full(answer, "a line that is too long", err);
     int read = tt_sse_feed(&answer->parser, bytes, on_event, answer, err);
     if (read != 0 && is_document(answer, err)) {
         *err = (struct tt_err){0};
@@ -267,7 +280,7 @@ enum tt_upstream_answer_result tt_upstream_answer_feed(struct tt_upstream_answer
     if (answer->bytes > TEXTLESS_MAX_BYTES && answer->mode == TT_ANSWER_UNDECIDED)
         return fail(answer, "upstream_bad_response", "nothing but blanks", err);
     if (answer->mode == TT_ANSWER_WHOLE && tt_buf_append_str(&answer->whole, bytes) != 0)
-        return fail(answer, "reply_too_long", "the upstream's JSON is too long", err);
+        return fail_full(answer, "the upstream's JSON is too long", err);
     return TT_ANSWER_GOES_ON;
 }
 

@@ -16,15 +16,26 @@ local M = {}
 local MINUTE_MS, DAY_S = 60000, 86400
 
 local minutes = shared.dict("quota.minutes")
+local bursts = shared.dict("quota.bursts")
 
 --- Counts this request in.
+---@param counts tide.SharedDict
 ---@param user_id integer
----@return integer requests, integer seconds until the minute ends
-local function count_minute(user_id)
+---@param span_ms integer after its first request a count begins anew
+---@return integer requests, integer seconds until then
+local function count(counts, user_id, span_ms)
   local key = tostring(user_id)
-  local requests = minutes:incr(key, 1, MINUTE_MS) or 1
-  local left = minutes:ttl(key) or 0
+  local requests = counts:incr(key, 1, span_ms) or 1
+  local left = counts:ttl(key) or 0
   return requests, math.max(1, (left + 999) // 1000)
+end
+
+--- How long as many requests take as may come at once, when they come evenly.
+---@param limits QuotaLimits
+---@return integer ms
+local function burst_ms(limits)
+  local rate = math.max(1, limits.requests_per_minute)
+  return math.max(1, math.min(limits.burst, rate) * MINUTE_MS // rate)
 end
 
 --- Up to 2^53; sum() would fail where it leaves the integers.
@@ -47,6 +58,7 @@ end
 function M.check(user_id, model_name)
   local limits = {
     requests_per_minute = config.get("quota.requests_per_minute"),
+    burst = config.get("quota.burst"),
     tokens_per_day = config.get("quota.tokens_per_day"),
   }
   local limited = limits.requests_per_minute > 0 or limits.tokens_per_day > 0
@@ -57,13 +69,19 @@ function M.check(user_id, model_name)
   if not tokens then
     return nil, failed
   end
-  local requests, minute_ends_in = count_minute(user_id)
+  local requests, minute_ends_in = count(minutes, user_id, MINUTE_MS)
+  local at_once, burst_ends_in = 0, 0
+  if limits.burst > 0 and limits.requests_per_minute > 0 then
+    at_once, burst_ends_in = count(bursts, user_id, burst_ms(limits))
+  end
   local use = {
     user_id = user_id,
     model_name = model_name,
     requests_this_minute = requests,
     tokens_today = tokens,
     minute_ends_in = minute_ends_in,
+    requests_at_once = at_once,
+    burst_ends_in = burst_ends_in,
     day_ends_in = DAY_S - time.unix() % DAY_S,
   }
   local seconds = hooks.quota and hooks.quota(use)

@@ -9,10 +9,13 @@ local M = {}
 ---@field requests_this_minute integer with the one that asks
 ---@field tokens_today integer of ended replies, since midnight UTC
 ---@field minute_ends_in integer seconds
+---@field requests_at_once integer in the time in which a burst comes anew
+---@field burst_ends_in integer seconds
 ---@field day_ends_in integer seconds
 
 ---@class QuotaLimits 0 = no limit
 ---@field requests_per_minute integer
+---@field burst integer of these, at once
 ---@field tokens_per_day integer
 
 ---@param use QuotaUse
@@ -26,6 +29,10 @@ function M.decide(use, limits)
   most = limits.requests_per_minute
   if most > 0 and use.requests_this_minute > most then
     return use.minute_ends_in
+  end
+  most = math.min(limits.burst, most)
+  if most > 0 and use.requests_at_once > most then
+    return use.burst_ends_in
   end
   return nil
 end

@@ -6,6 +6,7 @@ local aliases = require "aliases"
 local llm = require "tide.llm"
 local presets = require "providers.presets"
 local scripts = require "tide.scripts"
+local thinking = require "providers.thinking"
 
 local M = {}
 
@@ -17,12 +18,14 @@ M.DEFAULT = "openai"
 
 --- Files here that are no providers.
 local OTHERS = {
+  anthropic_thoughts = true,
   chat_messages = true,
   demo = true,
   demo_tools = true,
   demo_values = true,
   presets = true,
   registry = true,
+  thinking = true,
   tool_calls = true,
 }
 
@@ -84,6 +87,17 @@ for _, preset in ipairs(presets) do
   provider.name, provider.base_url = preset.name, preset.base_url
   provider.images, provider.notes = preset.images, preset.notes
   provider.key_optional = preset.key_optional
+  provider.refuses = preset.refuses
+  if preset.thinking then
+    provider.thinking = thinking[preset.thinking]
+  end
+  add(provider)
+end
+
+--- Adds the provider of a plugin; raises what is wrong with it.
+---@param provider tide.Provider
+function M.add(provider)
+  llm.check_provider(provider)
   add(provider)
 end
 

@@ -225,3 +225,19 @@ describe('quotas', () => {
     assert.equal(refused.body.code, 'limit_reached');
   });
 });
+
+describe('quotas with a burst', () => {
+  const context = withServer({
+    env: { TIDETALK_QUOTA_REQUESTS_PER_MINUTE: '6', TIDETALK_QUOTA_BURST: '2' },
+  });
+
+  test('let only so many come at once', async () => {
+    const user = await context.server.user();
+    const chat = () => user.post('/api/chat/message', { session_id: uniqueName('s'), model_name: 'demo', message: 'hi' });
+    for (let i = 0; i < 2; i += 1) assert.equal((await chat()).status, 200);
+    const refused = await chat();
+    assert.equal(refused.status, 429, refused.text);
+    const after = Number(refused.headers.get('retry-after'));
+    assert.ok(after >= 1 && after <= 20, `Retry-After: ${after}`);
+  });
+});

@@ -111,6 +111,7 @@ describe("chat.llm_session", function()
         ["history.pairs"] = 10,
         ["title.ask_model"] = false,
         ["quota.requests_per_minute"] = 0,
+        ["quota.burst"] = 0,
         ["quota.tokens_per_day"] = 0,
       }
     )

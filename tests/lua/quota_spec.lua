@@ -8,15 +8,21 @@ describe("policy.quota", function()
     quota = require "policy.quota"
   end)
 
-  local function decide(requests, tokens, per_minute, per_day)
+  local function decide(requests, tokens, per_minute, per_day, at_once, burst)
     return quota.decide({
       user_id = 1,
       model_name = "m",
       requests_this_minute = requests,
       tokens_today = tokens,
       minute_ends_in = 30,
+      requests_at_once = at_once or 0,
+      burst_ends_in = 10,
       day_ends_in = 600,
-    }, { requests_per_minute = per_minute, tokens_per_day = per_day })
+    }, {
+      requests_per_minute = per_minute,
+      burst = burst or 0,
+      tokens_per_day = per_day,
+    })
   end
 
   it("lets everybody in without a limit", function()
@@ -26,6 +32,14 @@ describe("policy.quota", function()
   it("counts requests up to the limit", function()
     assert.is_nil(decide(2, 0, 2, 0))
     assert.equal(30, decide(3, 0, 2, 0))
+  end)
+
+  it("lets only a part of them come at once", function()
+    assert.is_nil(decide(3, 0, 20, 0, 3, 3))
+    assert.equal(10, decide(4, 0, 20, 0, 4, 3))
+    assert.is_nil(decide(4, 0, 20, 0, 4, 0))
+    assert.is_nil(decide(4, 0, 0, 100, 4, 3))
+    assert.equal(30, decide(21, 0, 20, 0, 1, 3))
   end)
 
   it("counts tokens likewise, and the longer wait wins", function()

@@ -19,7 +19,7 @@ static struct tt_generation *build(const struct tt_settings *settings, struct tt
         .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
     };
     struct tt_runtime *runtimes[] = {&tide->runtime};
-    struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, err);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, err);
 
     tt_settings_fill_runtime(settings, &tide->runtime);
     tide->setting = tt_settings_for_lua;
@@ -117,14 +117,15 @@ static int column_of(struct tt_str line, struct tt_str message)
 
 static void tell_scripts(struct tt_cli_findings *findings, const struct tt_settings *settings,
                          const struct tt_bundle *bundle, const struct tt_diagnostics *diagnostics,
-                         const char *severity)
+                         const char *severity, const char *plugin)
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
-        bool personas = tt_str_eq(diagnostic->file, TT_STR("style.yaml"));
+        char path[TT_SCRIPT_PATH_BYTES];
+        if (plugin && !tt_str_eq(tt_plugin_of(diagnostic->file), tt_str_from(plugin)))
+            continue;
         const struct tt_bundle_file *file =
             bundle ? tt_bundle_find(bundle, diagnostic->file) : NULL;
-        struct tt_buf path = {0};
         struct tt_cli_finding finding = {.line = diagnostic->line,
                                          .column = 1,
                                          .severity = severity,
@@ -132,46 +133,51 @@ static void tell_scripts(struct tt_cli_findings *findings, const struct tt_setti
                                          .message = diagnostic->message};
         if (file)
             finding.column = column_of(line_of(file->bytes, diagnostic->line), diagnostic->message);
-        if (personas)
-            tt_buf_append_z(&path, settings->personas);
-        else
-            tt_buf_printf(&path, "%s%s%.*s", settings->lua_dir, diagnostic->file.len ? "/" : "",
-                          TT_STR_ARG(diagnostic->file));
-        finding.file = tt_buf_str(&path);
+        tt_script_sources_place(&settings->scripts, diagnostic->file, path, sizeof(path));
+        finding.file = tt_str_from(path);
         tt_cli_findings_add(findings, &finding);
-        tt_buf_free(&path);
     }
 }
 
-/* Builds what a server would build. The bundle is read a second time for the columns, because a
- * generation that fails takes the first one with it. */
-static void check_scripts(struct tt_cli_findings *findings, const struct tt_settings *settings)
+/* Builds what a server would build; with `plugin` only what is found about that one is told. The
+ * bundle is read a second time for the columns, because a generation that fails takes the first one
+ * with it. */
+static void check_scripts(struct tt_cli_findings *findings, const struct tt_settings *settings,
+                          const char *plugin)
 {
     struct tt_diagnostics diagnostics = {0}, advice = {0};
     struct tt_tide tide = {0};
     struct tt_err err = {0};
     struct tt_generation *generation = build(settings, &tide, &diagnostics, &err);
-    struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, NULL);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL);
 
     if (generation)
         tt_generation_advise(generation, &advice);
     else if (diagnostics.count == 0) { /* not even read */
         tt_settings_check_files(settings, &err);
-        tt_cli_findings_add(findings,
-                            &(struct tt_cli_finding){.file = tt_str_from(settings->lua_dir),
-                                                     .severity = "error",
-                                                     .code = "unreadable",
-                                                     .message = tt_str_from(err.message)});
+        diagnostics.phase = "read";
+        tt_diagnostics_add(&diagnostics, "", tt_str_from(err.message));
     }
-    tell_scripts(findings, settings, bundle, &diagnostics, "error");
-    tell_scripts(findings, settings, bundle, &advice, "warning");
-    if (generation && !findings->json && findings->errors == 0)
+    tell_scripts(findings, settings, bundle, &diagnostics, "error", plugin);
+    tell_scripts(findings, settings, bundle, &advice, "warning", plugin);
+    if (plugin && findings->errors == 0)
+        printf("ok: %s%s\n", plugin,
+               generation ? "" : ", but other scripts have errors (tidetalk check)");
+    else if (generation && !findings->json && findings->errors == 0)
         printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
                generation->bundle->persona_count, generation->bundle->hash);
     tt_bundle_free(bundle);
     tt_generation_unref(generation);
     tt_diagnostics_free(&diagnostics);
     tt_diagnostics_free(&advice);
+}
+
+int tt_cli_check_plugin(const struct tt_settings *settings, const char *name)
+{
+    struct tt_cli_findings findings = {0};
+
+    check_scripts(&findings, settings, name);
+    return tt_cli_findings_print(&findings);
 }
 
 int tt_cli_check(int argc, char **argv)
@@ -191,7 +197,7 @@ int tt_cli_check(int argc, char **argv)
     if (data)
         tt_cli_check_data(&findings, &settings);
     else
-        check_scripts(&findings, &settings);
+        check_scripts(&findings, &settings, NULL);
     tt_buf_free(&diagnostics);
     tt_settings_free(&settings);
     return tt_cli_findings_print(&findings);
@@ -214,16 +220,17 @@ static void put_number(struct tt_json_writer *w, const char *key, int64_t number
     tt_json_int(w, number);
 }
 
-static void print_json(const struct tt_generation *generation, const char *lua_dir)
+static void print_json(const struct tt_generation *generation,
+                       const struct tt_script_sources *sources)
 {
-    struct tt_buf out = {0}, file = {0};
+    char file[TT_SCRIPT_PATH_BYTES];
+    struct tt_buf out = {0};
     struct tt_json_writer w = {.buf = &out};
 
     tt_json_begin_array(&w);
     for (size_t i = 0; i < generation->route_count; i++) {
         const struct tt_route *route = &generation->routes[i];
-        tt_buf_clear(&file);
-        tt_buf_printf(&file, "%s/%.*s", lua_dir, TT_STR_ARG(route->file));
+        tt_script_sources_place(sources, route->file, file, sizeof(file));
         tt_json_begin_object(&w);
         put_text(&w, "method", route->method);
         put_text(&w, "path", route->path);
@@ -231,23 +238,25 @@ static void print_json(const struct tt_generation *generation, const char *lua_d
         put_text(&w, "listener", tt_str_from(listener_names[route->listener]));
         if (route->reads_body)
             put_number(&w, "body_max", (int64_t)route->body_max);
-        put_text(&w, "file", tt_buf_str(&file));
+        put_text(&w, "file", tt_str_from(file));
         put_number(&w, "line", route->line);
         tt_json_end_object(&w);
     }
     tt_json_end_array(&w);
     printf("%.*s\n", (int)out.len, out.data);
     tt_buf_free(&out);
-    tt_buf_free(&file);
 }
 
-static void print_table(const struct tt_generation *generation, const char *lua_dir)
+static void print_table(const struct tt_generation *generation,
+                        const struct tt_script_sources *sources)
 {
+    char file[TT_SCRIPT_PATH_BYTES];
+
     for (size_t i = 0; i < generation->route_count; i++) {
         const struct tt_route *route = &generation->routes[i];
-        printf("%-7s %-45s %-6s %-7s %s/%s:%d\n", route->method.data, route->path.data,
-               auth_names[route->auth], listener_names[route->listener], lua_dir, route->file.data,
-               route->line);
+        tt_script_sources_place(sources, route->file, file, sizeof(file));
+        printf("%-7s %-45s %-6s %-7s %s:%d\n", route->method.data, route->path.data,
+               auth_names[route->auth], listener_names[route->listener], file, route->line);
     }
 }
 
@@ -262,9 +271,9 @@ int tt_cli_routes(int argc, char **argv)
         return TT_EXIT_USAGE;
     struct tt_generation *generation = tt_cli_load(&settings, &tide, &err);
     if (generation && json)
-        print_json(generation, settings.lua_dir);
+        print_json(generation, &settings.scripts);
     else if (generation)
-        print_table(generation, settings.lua_dir);
+        print_table(generation, &settings.scripts);
     else
         tt_cli_fail(0, "%s", err.message);
     int code = generation ? TT_EXIT_OK : TT_EXIT_FAILED;

@@ -2,6 +2,8 @@
  * runs its own loop while it waits for workers or the database, so it needs no states in between.
  */
 #include "app/reload/builder_internal.h"
+#include "app/reload/overlay_bases.h"
+#include "app/reload/plugin_data.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -122,6 +124,16 @@ static void put_changed(const struct tt_reload_result *result, struct tt_buf *ou
     tt_json_end_array(&w);
 }
 
+/* Nothing serves differently without them, so this stops no reload. */
+static void keep_bases(const struct tt_builder *builder, const struct tt_bundle *bundle)
+{
+    struct tt_err err = {0};
+
+    if (tt_overlay_bases_keep(builder->parts.settings->data_dir, bundle, &err) != 0)
+        tt_log(TT_LOG_WARN, "what an overlay was written for is not kept",
+               TT_F_Z("error", err.message));
+}
+
 /* Written before the swap: the swap cannot fail any more, so history and workers never disagree. */
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
                       struct tt_reload_result *result)
@@ -133,7 +145,11 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
     record->changed = tt_buf_str(&changed);
     tt_history_add(job, record);
     tt_buf_free(&changed);
-    return tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error);
+    if (tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error) != 0)
+        return -1;
+    if (record->restores == 0)
+        keep_bases(builder, record->bundle);
+    return 0;
 }
 
 /* ---- swap ---- */
@@ -192,11 +208,25 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
     return NULL;
 }
 
+int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *generation,
+                       bool online, bool dry_run, struct tt_reload_result *result)
+{
+    const struct tt_settings *settings = builder->parts.settings;
+    uint64_t hold_ms = online ? (uint64_t)tt_settings_int(settings, "limits.migration_time") : 0;
+    struct tt_err err = {0};
+
+    if (tt_app_migrate_plugins(settings, generation->bundle, hold_ms, dry_run, NULL, &err) == 0)
+        return 0;
+    result->diagnostics.phase = "migrations";
+    tt_diagnostics_add(&result->diagnostics, "", tt_str_from(err.message));
+    result->error = err;
+    return -1;
+}
+
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
     const struct tt_settings *settings = builder->parts.settings;
-    struct tt_bundle *bundle =
-        tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
+    struct tt_bundle *bundle = tt_bundle_snapshot(&settings->scripts, &result->error);
 
     result->diagnostics.phase = "read";
     if (!bundle)

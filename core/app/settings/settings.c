@@ -2,94 +2,19 @@
  * from its row here. */
 #include "app/settings/settings.h"
 
+#include "app/settings/settings_check.h"
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
 #include "cache/redis_url.h"
-#include "db/db.h"
 #include "http/origin.h"
 #include "upstream/egress.h"
-
-#include <ctype.h>
-
-static int check_address(struct tt_str value, struct tt_err *err)
-{
-    ptrdiff_t colon = -1;
-    uint64_t port;
-
-    if (tt_str_starts(value, TT_STR("unix:")))
-        return value.len > 5 ? 0 : tt_err_set(err, 0, "invalid_setting", "unix: needs a path");
-    for (size_t i = 0; i < value.len; i++)
-        if (value.data[i] == ':')
-            colon = (ptrdiff_t)i;
-    struct tt_str digits = tt_str_of(value.data + colon + 1, value.len - (size_t)(colon + 1));
-    if (colon <= 0 || tt_str_to_u64(digits, &port) != 0 || port > 65535)
-        return tt_err_set(err, 0, "invalid_setting",
-                          "needs host:port, such as 127.0.0.1:8080 or [::1]:8080");
-    return 0;
-}
-
-static int check_database(struct tt_str value, struct tt_err *err)
-{
-    return value.len == 0 ? 0 : tt_db_check_url(value, err);
-}
-
-/* The part after the scheme; "" if it is not an address. */
-static struct tt_str after_scheme(struct tt_str value)
-{
-    size_t scheme = tt_str_starts(value, TT_STR("https://"))  ? 8
-                    : tt_str_starts(value, TT_STR("http://")) ? 7
-                                                              : value.len;
-    return tt_str_of(value.data + scheme, value.len - scheme);
-}
-
-/* A path segment that browsers do not change; they remove "." and "..". */
-static bool is_plain_segment(struct tt_str segment)
-{
-    for (size_t i = 0; i < segment.len; i++)
-        if (!isalnum((unsigned char)segment.data[i]) && !strchr("-_.~", segment.data[i]))
-            return false;
-    return segment.len > 0 && !tt_str_eq(segment, TT_STR(".")) && !tt_str_eq(segment, TT_STR(".."));
-}
-
-/* With such a first segment, the page's address could not be distinguished from one below it. */
-static bool is_own_root(struct tt_str segment)
-{
-    static const char *const roots[] = {"api",    "v1",    "admin", "assets",       "livez",
-                                        "readyz", "share", "docs",  "openapi.json", "llms.txt"};
-
-    for (size_t i = 0; i < TT_COUNT(roots); i++)
-        if (tt_str_eq(segment, tt_str_from(roots[i])))
-            return true;
-    return false;
-}
-
-static int check_public_url(struct tt_str value, struct tt_err *err)
-{
-    struct tt_str rest = after_scheme(value), host = {0}, segment;
-    bool good = tt_str_split(&rest, '/', &host) && host.len > 0;
-
-    if (value.len == 0)
-        return 0;
-    for (bool first = true; good && rest.data && rest.len > 0; first = false) {
-        tt_str_split(&rest, '/', &segment);
-        if (first && is_own_root(segment))
-            return tt_err_set(err, 0, "invalid_setting",
-                              "the path may not begin with /%.*s: the server has addresses of its "
-                              "own there",
-                              TT_STR_ARG(segment));
-        good = is_plain_segment(segment);
-    }
-    return good ? 0
-                : tt_err_set(err, 0, "invalid_setting",
-                             "needs scheme://host[:port], maybe with a path of letters, digits, "
-                             "-, _, . and ~, such as https://example.org/chat/");
-}
+#include "upstream/proxy.h"
 
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
      .env = "TIDETALK_LISTEN",
      .fallback = "127.0.0.1:8080",
-     .check = check_address,
+     .check = tt_settings_check_address,
      .help = "address of the public listener"},
     {.key = "data_dir",
      .env = "TIDETALK_DATA_DIR",
@@ -98,7 +23,7 @@ const struct tt_conf_option tt_settings_table[] = {
     {.key = "database_url",
      .env = "TIDETALK_DATABASE_URL",
      .fallback = "",
-     .check = check_database,
+     .check = tt_settings_check_database,
      .help = "sqlite:<path>; empty = tidetalk.db in the data folder"},
     {.key = "redis_url",
      .env = "TIDETALK_REDIS_URL",
@@ -144,6 +69,15 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_LUA_DIR",
      .fallback = "lua",
      .help = "folder of the scripts"},
+    {.key = "scripts",
+     .env = "TIDETALK_SCRIPTS",
+     .type = TT_CONF_LIST,
+     .help = "folders of scripts instead of lua_dir; the first that has a file wins, so an overlay "
+             "comes before the scripts that it changes"},
+    {.key = "plugins_dir",
+     .env = "TIDETALK_PLUGINS_DIR",
+     .fallback = "plugins",
+     .help = "folder of the plugins; it need not be there"},
     {.key = "personas",
      .env = "TIDETALK_PERSONAS",
      .fallback = "style.yaml",
@@ -159,7 +93,7 @@ const struct tt_conf_option tt_settings_table[] = {
     {.key = "public_url",
      .env = "TIDETALK_PUBLIC_URL",
      .fallback = "",
-     .check = check_public_url,
+     .check = tt_settings_check_public_url,
      .help = "address at which browsers reach the server, maybe with a path; https makes cookies "
              "Secure"},
     {.key = "trusted_proxies",
@@ -234,6 +168,12 @@ const struct tt_conf_option tt_settings_table[] = {
      .fallback = "0",
      .max = 1000000,
      .help = "messages per minute and user; 0 = no limit"},
+    {.key = "quota.burst",
+     .env = "TIDETALK_QUOTA_BURST",
+     .type = TT_CONF_INT,
+     .fallback = "0",
+     .max = 1000000,
+     .help = "how many of a minute's messages may come at once; 0 = all"},
     {.key = "quota.tokens_per_day",
      .env = "TIDETALK_QUOTA_TOKENS_PER_DAY",
      .type = TT_CONF_INT,
@@ -251,6 +191,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .type = TT_CONF_BOOL,
      .fallback = "false",
      .help = "ask the model for a session's title after its first reply"},
+    {.key = "responses.expiry",
+     .env = "TIDETALK_RESPONSES_EXPIRY",
+     .type = TT_CONF_INT,
+     .fallback = "30",
+     .min = 1,
+     .max = 36500,
+     .help = "days after which a stored response of /v1/responses is deleted"},
     {.key = "drain",
      .env = "TIDETALK_DRAIN",
      .type = TT_CONF_DURATION,
@@ -349,6 +296,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .min = 1,
      .max = 3600000,
      .help = "CPU time a script may use between two waits before it is stopped"},
+    {.key = "limits.migration_time",
+     .env = "TIDETALK_LIMITS_MIGRATION_TIME",
+     .type = TT_CONF_DURATION,
+     .fallback = "1s",
+     .min = 1,
+     .max = 3600000,
+     .help = "how long the migrations of plugins may keep a running server from writing"},
     {.key = "limits.script_load_time",
      .env = "TIDETALK_LIMITS_SCRIPT_LOAD_TIME",
      .type = TT_CONF_DURATION,
@@ -478,6 +432,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_UPSTREAM_CA_FILE",
      .fallback = "",
      .help = "file with certificates to trust instead of the system's"},
+    {.key = "upstream.proxy",
+     .env = "TIDETALK_UPSTREAM_PROXY",
+     .fallback = "",
+     .secret = true,
+     .check = tt_proxy_check,
+     .help = "proxy for calls to hosts that outbound.allow does not list: "
+             "http://[user:password@]host:port or socks5h://…; empty = none"},
     {.key = "log.level",
      .env = "TIDETALK_LOG_LEVEL",
      .type = TT_CONF_ENUM,

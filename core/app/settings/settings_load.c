@@ -53,6 +53,21 @@ static struct tt_str base_path_of(struct tt_str public_url)
     return tt_str_of(path, (size_t)(end - path) - (end[-1] == '/'));
 }
 
+/* The folders of scripts: those of `scripts`, otherwise lua_dir. */
+static void derive_roots(struct tt_settings *settings)
+{
+    const struct tt_conf_value *list = tt_conf_get(settings->conf, "scripts");
+    size_t count = list->item_count ? list->item_count : 1;
+
+    settings->roots = tt_alloc(count * sizeof(*settings->roots));
+    settings->roots[0] =
+        tt_installed_find(tt_conf_get(settings->conf, "lua_dir"), settings->installed.lua_dir);
+    for (size_t i = 0; i < list->item_count; i++)
+        settings->roots[i] = list->items[i].data;
+    settings->lua_dir = settings->roots[0];
+    settings->scripts.root_count = count;
+}
+
 static void derive(struct tt_settings *settings)
 {
     const struct tt_conf *conf = settings->conf;
@@ -62,10 +77,16 @@ static void derive(struct tt_settings *settings)
 
     settings->listen = tt_conf_get(conf, "listen")->text.data;
     settings->data_dir = tt_conf_get(conf, "data_dir")->text.data;
-    settings->lua_dir =
-        tt_installed_find(tt_conf_get(conf, "lua_dir"), settings->installed.lua_dir);
     settings->personas =
         tt_installed_find(tt_conf_get(conf, "personas"), settings->installed.personas);
+    derive_roots(settings);
+    settings->scripts = (struct tt_script_sources){
+        .roots = settings->roots,
+        .root_count = settings->scripts.root_count,
+        .plugins_dir = tt_conf_get(conf, "plugins_dir")->text.data,
+        .personas = settings->personas,
+        .config = settings->config_file,
+    };
     settings->migrations_dir =
         tt_installed_find(tt_conf_get(conf, "migrations_dir"), settings->installed.migrations_dir);
     settings->base_path = base_path_of(tt_conf_get(conf, "public_url")->text);
@@ -144,14 +165,21 @@ static int check_admin(struct tt_settings *settings, struct tt_err *err)
     return 0;
 }
 
+static void begin(struct tt_settings *settings, const char *path)
+{
+    memset(settings, 0, sizeof(*settings));
+    snprintf(settings->config_file, sizeof(settings->config_file), "%s", path);
+    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    tt_conf_leave_out(settings->conf, "plugins"); /* see script/plugin_values.h */
+}
+
 int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                      char **rest, struct tt_err *err)
 {
     bool named;
     const char *path = config_path(&argc, argv, &named);
 
-    memset(settings, 0, sizeof(*settings));
-    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    begin(settings, path);
     if (tt_conf_read_file(settings->conf, path, named, err) != 0 ||
         tt_conf_read_env(settings->conf, err) != 0 ||
         tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, err) != 0 ||
@@ -197,8 +225,7 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
     bool named;
     const char *path = config_path(&argc, argv, &named);
 
-    memset(settings, 0, sizeof(*settings));
-    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    begin(settings, path);
     tt_conf_collect(settings->conf, diagnostics);
     note(diagnostics, tt_conf_read_file(settings->conf, path, named, &err), &err);
     note(diagnostics, tt_conf_read_env(settings->conf, &err), &err);
@@ -217,6 +244,8 @@ void tt_settings_free(struct tt_settings *settings)
     tt_conf_free(settings->conf);
     explicit_bzero(settings->admin_token, sizeof(settings->admin_token));
     settings->conf = NULL;
+    free(settings->roots);
+    settings->roots = NULL;
 }
 
 int64_t tt_settings_int(const struct tt_settings *settings, const char *key)
@@ -229,6 +258,7 @@ void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runt
     runtime->memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
     runtime->time_ms = tt_settings_int(settings, "limits.script_time");
     runtime->load_ms = tt_settings_int(settings, "limits.script_load_time");
+    runtime->prints = tt_settings_int(settings, "dev") != 0;
     runtime->modules = tt_tide_modules;
 }
 

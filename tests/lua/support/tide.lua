@@ -31,6 +31,7 @@ local FOLDERS = {
   files = true,
   lib = true,
   models = true,
+  plugin = true,
   policy = true,
   providers = true,
   web = true,
@@ -82,6 +83,13 @@ function M.install(given, settings)
       is_shared = function()
         return false
       end,
+    },
+    -- No plugin has settings.
+    plugin_settings = {
+      names = function()
+        return {}
+      end,
+      define = function() end,
     },
     personas = {
       { name = "First", content = "You are the first." },

@@ -209,9 +209,40 @@ static void deleted_ones_leave_part_by_part(void **state)
     end(f);
 }
 
+/* Each job that indexes adds a segment; who writes does not merge, small jobs do. */
+static void the_index_is_merged_beside_it(void **state)
+{
+    struct fixture *f = begin();
+    char text[100];
+    (void)state;
+
+    parts_index.merges = 0;
+    for (int i = 1; i <= 60; i++) {
+        snprintf(text, sizeof(text), "'tide number%d word%d'", i, i);
+        write_message(f, i, 1, text);
+        outside_exec(f->path, "INSERT INTO message_search (rowid, owner, content)"
+                              " SELECT id, owner, content FROM message_search_source"
+                              " WHERE id IN (SELECT id FROM message_search_queue);"
+                              "DELETE FROM message_search_queue");
+    }
+    int64_t before = outside_int(f->path, "SELECT count(DISTINCT segid) FROM message_search_idx");
+    assert_true(before > 50);
+    write_message(f, 100, 1, "'one more'");
+    tt_search_index_start(&parts_index, f->db, f->loop);
+    turn_until_empty(f);
+    for (int i = 0; i < 1000 && (parts_index.merges > 0 || parts_index.running); i++)
+        tt_loop_tick(f->loop, 20);
+    assert_int_equal(parts_index.merges, 0);
+    assert_true(outside_int(f->path, "SELECT count(DISTINCT segid) FROM message_search_idx") < 10);
+    finds(f, 1, "number7", " 7", 1);
+    assert_sound(f);
+    end(f);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_index_is_merged_beside_it),
         cmocka_unit_test(all_of_a_long_message_is_found),
         cmocka_unit_test(words_across_a_border_are_found),
         cmocka_unit_test(deleted_ones_leave_part_by_part),

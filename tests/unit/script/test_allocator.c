@@ -119,6 +119,18 @@ static void no_more_than_the_limit(void **state)
     tt_allocator_destroy(&allocator);
 }
 
+/* A script beyond its limit is not a system without memory. */
+static void why_it_was_refused(void **state)
+{
+    struct tt_allocator allocator = make(1000);
+    (void)state;
+    assert_null(tt_allocator_realloc(&allocator, NULL, 0, TT_ALLOCATOR_NEVER));
+    assert_true(allocator.system_refused);
+    assert_null(tt_allocator_realloc(&allocator, NULL, 0, 1001));
+    assert_false(allocator.system_refused);
+    tt_allocator_destroy(&allocator);
+}
+
 /* Lua itself, with everything collected again and again in between. */
 static void a_lua_state_lives_on_it(void **state)
 {
@@ -150,6 +162,7 @@ TEST_GROUP
         cmocka_unit_test(many_objects_do_not_overlap),
         cmocka_unit_test(freed_cells_are_used_again),
         cmocka_unit_test(no_more_than_the_limit),
+        cmocka_unit_test(why_it_was_refused),
         cmocka_unit_test(a_lua_state_lives_on_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,22 @@ static void empty_arrays_stay_arrays(void **state)
     rig_expect(rig, "return {}", "{}");
 }
 
+/* They have another reader, because of its memory. */
+static void long_texts_are_decoded_as_short_ones(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect(rig,
+               "local text = '[1,1.5,2.0,-0,9007199254740994,1e400,\"a\\\\u00e9\\\\n\",null,true,"
+               "[],{},[[]],{\"a\":1,\"a\":{\"b\":[2,false]}}]'\n"
+               "local short, long = json.decode(text), json.decode(text .. (' '):rep(20000))\n"
+               "for i = 1, #short do assert(math.type(short[i]) == math.type(long[i]), i) end\n"
+               "assert(json.is_array(long[10]) and not json.is_array(long[11]))\n"
+               "return json.encode(short) == json.encode(long)",
+               "true");
+    rig_expect(rig, "return #json.decode('\"' .. ('x'):rep(70000) .. '\"')", "70000");
+}
+
 static void nul_is_replaced(void **state)
 {
     struct rig *rig = *state;
@@ -269,6 +285,7 @@ TEST_GROUP
         RIG_TEST(json_survives_a_round_trip),
         RIG_TEST(whole_numbers_are_integers),
         RIG_TEST(empty_arrays_stay_arrays),
+        RIG_TEST(long_texts_are_decoded_as_short_ones),
         RIG_TEST(nul_is_replaced),
         RIG_TEST(members_are_sorted),
         RIG_TEST(equal_keys_do_not_confuse_arrays),
