@@ -106,13 +106,14 @@ static int open_key(void *arg, const struct tt_sealed_key *key, struct tt_err *e
     struct audit *audit = arg;
     struct tt_buf plain = {0};
     struct tt_err why = {0};
-    char text[800];
+    char text[640];
     (void)err;
 
     audit->audited->api_keys++;
     if (tt_unseal(&audit->keys, key->sealed, key->bound, &plain, &why) != 0) {
-        snprintf(text, sizeof(text), "API key %lld of user %lld (%.100s): %s", (long long)key->id,
-                 (long long)key->user_id, key->name.len ? key->name.data : "", why.message);
+        snprintf(text, sizeof(text), "API key %lld of user %lld (%.100s): %.300s",
+                 (long long)key->id, (long long)key->user_id, key->name.len ? key->name.data : "",
+                 why.message);
         count_one(audit, KEYS, tt_db_place(audit->settings->database_url), text);
     }
     if (plain.data)
