@@ -57,6 +57,7 @@ wait
 
 gcovr --root "$ROOT" --filter 'core/' --object-directory "$BUILD" -j 2 \
     --json-summary "$BUILD/summary.json" "$BUILD" >"$LOGS/gcovr.log"
+# shellcheck disable=SC2016  # the dollars are those of JavaScript
 node -e '
 const summary = JSON.parse(require("node:fs").readFileSync(process.argv[1]));
 const folders = new Map();
