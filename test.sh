@@ -274,6 +274,13 @@ run_long()
     for file in $(e2e_files); do
         run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late
     done
+    for file in $(e2e_marked bytes); do
+        run_e2e_file asan 30m "$file" bytes_ TEST_TCP=bytes
+    done
+    for file in $(e2e_marked reloads); do
+        run_e2e_file asan 15m "$file" reloads_ TEST_RELOADS=1
+    done
+    run_e2e_file asan 120m tests/e2e/disk_faults.test.mjs long_ TIDETALK_FAULT_ROUNDS=all
 }
 
 # A part of run_long that is chosen by the seed. (The kills of e2e have a seed of their own.) Of the files
@@ -286,6 +293,12 @@ run_sample()
     suite sample_lint_tidy 10m tests/lint/tidy.sh --sample 8 "$seed"
     for file in $(e2e_marked late | choose 5 "$seed"); do
         run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late "TT_LATE_SEED=$seed"
+    done
+    for file in $(e2e_marked bytes | choose 2 "$seed"); do
+        run_e2e_file asan 15m "$file" bytes_ TEST_TCP=bytes
+    done
+    for file in $(e2e_marked reloads | choose 2 "$seed"); do
+        run_e2e_file asan 15m "$file" reloads_ TEST_RELOADS=1
     done
 }
 

@@ -33,6 +33,7 @@ PACKAGES_LONG=("${PACKAGES_SAMPLE[@]}")
 PACKAGES_README=(libcmocka-dev curl procps)
 PACKAGES_FRESH=(debootstrap git)
 PACKAGES_FUZZ=(clang libclang-rt-dev libcmocka-dev) # tests/fuzz/run.sh
+PACKAGES_COVERAGE=(gcovr) # tests/coverage.sh
 PACKAGES_BUDGET=(libcmocka-dev valgrind strace procps)
 
 # Only when no node or npm is there: another Node may be installed, and Debian's conflicts with it.

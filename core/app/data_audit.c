@@ -106,12 +106,12 @@ static int open_key(void *arg, const struct tt_sealed_key *key, struct tt_err *e
     struct audit *audit = arg;
     struct tt_buf plain = {0};
     struct tt_err why = {0};
-    char text[800];
+    char text[640];
     (void)err;
 
     audit->audited->api_keys++;
     if (tt_unseal(&audit->keys, key->sealed, key->bound, &plain, &why) != 0) {
-        snprintf(text, sizeof(text), "%s %lld of user %lld (%.100s): %s",
+        snprintf(text, sizeof(text), "%s %lld of user %lld (%.100s): %.300s",
                  key->column == TT_SEALED_HEADERS ? "header of API key" : "API key",
                  (long long)key->id, (long long)key->user_id, key->name.len ? key->name.data : "",
                  why.message);

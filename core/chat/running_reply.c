@@ -458,7 +458,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     tt_reply_ref(reply); /* the caller's */
     if (ask(chat, spec, reply, &why) != 0) {
         struct tt_reply_outcome outcome = {
-            .status = "error", .error = why, .usage = {-1, -1}, .retry_after_s = -1};
+            .status = "error", .error = why, .usage = TT_REPLY_NO_USAGE, .retry_after_s = -1};
         tt_reply_produced(reply, &outcome);
     }
     return reply;

@@ -281,7 +281,7 @@ void tt_reply_finish(struct tt_reply *reply, const struct tt_err *error)
         if (before)
             *after = *before;
         else
-            *after = (struct tt_reply_outcome){.usage = {-1, -1}, .retry_after_s = -1};
+            *after = (struct tt_reply_outcome){.usage = TT_REPLY_NO_USAGE, .retry_after_s = -1};
         after->status = before && !error ? before->status : error ? "error" : "interrupted";
         if (error)
             after->error = *error;

@@ -27,6 +27,10 @@ struct tt_reply_usage {
     int64_t input_tokens, output_tokens;     /* -1 = not reported */
     int64_t cached_tokens, reasoning_tokens; /* parts of the two; 0 = none, or not reported */
 };
+#define TT_REPLY_NO_USAGE                                                                          \
+    {                                                                                              \
+        .input_tokens = -1, .output_tokens = -1                                                    \
+    }
 
 /* What a producer has learnt of the configuration that it asked with, to be stored with it. */
 struct tt_reply_learnt {

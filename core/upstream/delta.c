@@ -399,8 +399,11 @@ static int read_document(struct event *event, struct tt_str *data)
 int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_str data,
                   struct tt_err *err)
 {
-    struct event event = {
-        .reader = reader, .name = name, .usage = {-1, -1}, .elsewhere = {-1, -1}, .err = err};
+    struct event event = {.reader = reader,
+                          .name = name,
+                          .usage = TT_REPLY_NO_USAGE,
+                          .elsewhere = TT_REPLY_NO_USAGE,
+                          .err = err};
     struct tt_str text;
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);

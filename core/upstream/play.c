@@ -34,7 +34,8 @@ static void play_free(struct play *play)
 static void play_end(struct play *play, const char *status, const struct tt_err *error,
                      const char *finish_reason)
 {
-    struct tt_reply_outcome outcome = {.status = status, .usage = {-1, -1}, .retry_after_s = -1};
+    struct tt_reply_outcome outcome = {
+        .status = status, .usage = TT_REPLY_NO_USAGE, .retry_after_s = -1};
     if (error)
         outcome.error = *error;
     snprintf(outcome.finish_reason, sizeof(outcome.finish_reason), "%s", finish_reason);

@@ -1,4 +1,5 @@
 // late
+// reloads
 // covers: account, web
 // smoke
 // Accounts: register, log in, who am I, log out, change the password.

@@ -1,4 +1,6 @@
 // late
+// bytes
+// reloads
 // covers: chat
 // A conversation is a tree: new replies to an old message, and other ways on from an old reply.
 import assert from 'node:assert/strict';

@@ -1,4 +1,6 @@
 // late
+// bytes
+// reloads
 // covers: chat, reply, upstream, models
 // smoke
 // Sending a message and waiting for the whole reply.

@@ -1,4 +1,5 @@
 // late
+// reloads
 // covers: files, http, tide
 // smoke
 // Uploads: what gets in, under which name, what is refused, and that nothing is left of what did not

@@ -1,3 +1,4 @@
+// bytes
 // covers: providers, upstream
 // Every provider through the real server: what it is asked, and what comes out of its answers.
 import assert from 'node:assert/strict';

@@ -1,4 +1,6 @@
 // late
+// bytes
+// reloads
 // covers: chat, reply
 // A reply on its way: stopping it, and looking at what there is so far.
 import assert from 'node:assert/strict';

@@ -1,5 +1,6 @@
 // tsan
 // late
+// reloads
 // covers: reply, chat, db
 // Coming back to a reply: from each of its positions, while it runs and afterwards, by several at
 // once, through an end of the server in order and through its death.

@@ -1,4 +1,6 @@
 // late
+// bytes
+// reloads
 // covers: chat, models, db
 // What there is: sessions, their messages, personas, models.
 import assert from 'node:assert/strict';

@@ -1,5 +1,6 @@
 // tsan
 // late
+// reloads
 // covers: account, chat, upstream
 // Tokens by day and model: exact under concurrency, marked where they were estimated.
 import assert from 'node:assert/strict';

@@ -1,3 +1,5 @@
+// bytes
+// reloads
 // covers: base, upstream, chat, http
 // Text arrives byte by byte, in escapes and half characters; it is told and stored unchanged.
 import assert from 'node:assert/strict';

@@ -123,10 +123,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tt_reply *reply = tt_reply_new(loop, 2, 1, 1, &err);
     check(reply != NULL);
     fill(reply, tt_str_of((const char *)data + 1, size - 1), data[0], &told);
-    tt_reply_produced(reply, &(struct tt_reply_outcome){.status = "complete",
-                                                        .finish_reason = "stop",
-                                                        .usage = {1, 2},
-                                                        .retry_after_s = -1});
+    tt_reply_produced(reply,
+                      &(struct tt_reply_outcome){.status = "complete",
+                                                 .finish_reason = "stop",
+                                                 .usage = {.input_tokens = 1, .output_tokens = 2},
+                                                 .retry_after_s = -1});
     tt_reply_finish(reply, NULL);
     stream(reply, "chat", "choices.0.delta.content", tt_buf_str(&told));
     stream(reply, "messages", "delta.text", tt_buf_str(&told));

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define TICKS 500
+#define TICKS 60 /* for a request whose end never comes */
 
 static struct tt_loop *loop;
 static struct tt_http_server *server;

@@ -4,10 +4,16 @@ import nodeTest from 'node:test';
 
 export const HANG_MS = 90_000;
 
+/** What is done before each case of a file. */
+export const beforeEachCase = new Set();
+
 /** node:test's test with a limit: test(name, body), or test(name, { timeout }, body). */
 export function test(name, ...rest) {
   const body = rest.pop();
-  return nodeTest(name, { timeout: HANG_MS, ...rest[0] }, body);
+  return nodeTest(name, { timeout: HANG_MS, ...rest[0] }, async (context) => {
+    for (const step of beforeEachCase) await step();
+    return body(context);
+  });
 }
 
 /** The promise's value; an error that says what was waited for when it takes too long. */

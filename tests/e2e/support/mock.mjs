@@ -1,5 +1,6 @@
 // The scriptable upstream (tests/mock_llm): a scenario is a part of its base URL.
 import { createInterface } from 'node:readline';
+import { maybeInBytes } from './byte_proxy.mjs';
 import { within } from './limits.mjs';
 import { findProgram, start } from './process.mjs';
 
@@ -19,7 +20,7 @@ export class Mock {
       lines.once('close', () => failed(new Error('mock_llm ended')));
     }), 'mock_llm listens');
     this.#child.stdout.unref();
-    this.origin = `http://${line.replace('listening ', '')}`;
+    this.origin = `http://127.0.0.1:${await maybeInBytes(Number(line.split(':').pop()))}`;
     return this;
   }
 

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { maybeInBytes } from './byte_proxy.mjs';
 import { Client } from './client.mjs';
 import { HANG_MS, eventually, within } from './limits.mjs';
+import { followReloads, reloadable } from './reloads.mjs';
 import {
   ROOT, findProgram, freePort, makeFolder, nextLogPath, removeFolder, run, start,
 } from './process.mjs';
@@ -54,6 +56,7 @@ export function makeHome({ port = 0, env = {} } = {}) {
       TIDETALK_DISK_RESERVE: '1MiB',
       TIDETALK_LIMITS_SCRIPT_TIME: SCRIPT_TIME[process.env.SANITIZER] ?? '50ms',
       ...databaseOf(join(folder, 'data')),
+      ...reloadable(folder),
       ...env,
     },
     remove: () => removeFolder(folder),
@@ -69,9 +72,15 @@ export function tidetalk(home, args, { env = {}, input } = {}) {
 export class Server {
   #child;
   #log;
+  #port; // its own; `port` is that of the proxy when there is one
 
   constructor(home, port) {
     this.home = home;
+    this.#port = port;
+    this.#at(port);
+  }
+
+  #at(port) {
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
   }
@@ -88,10 +97,12 @@ export class Server {
     this.#child.exited.then((code) => { ended = code; }, (error) => { ended = error; });
     await eventually(async () => {
       if (ended !== undefined) throw new Error(`the server ended (${ended}):\n${this.log()}`);
-      const answer = await fetch(`${this.url}/readyz`).catch(() => null);
+      const answer = await fetch(`http://127.0.0.1:${this.#port}/readyz`).catch(() => null);
       await answer?.arrayBuffer();
       return answer?.status === 200;
     }, 'the server is ready');
+    if (this.port === this.#port) this.#at(await maybeInBytes(this.#port));
+    followReloads(this, () => tidetalk(this.home, ['reload']));
     return this;
   }
 
