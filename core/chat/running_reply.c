@@ -44,6 +44,7 @@ struct running_reply {
     bool counted; /* as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
+    struct tt_reply_parts *parts;    /* NULL: it has one */
     struct tt_reply_outcome outcome; /* as produced: what is stored */
     bool ending;                     /* the job of the end is on its way */
     bool unstored;                   /* readers got the error; storing is still tried */
@@ -103,6 +104,7 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     leave_turn(running);
     tt_timer_stop(&running->retry);
     tt_checkpoint_stop(&running->checkpoint);
+    tt_reply_parts_free(running->parts);
     tt_list_remove(&running->node);
     close_filter(reply, &running->filter);
     free(running->counted_as);
@@ -272,6 +274,7 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
         .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
         .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
         .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),
+        .steps = tt_buf_str(&text[TT_REPLY_STEPS]),
         .runs = tt_buf_str(&runs),
         .status = tt_str_from(outcome->status),
         .finish_reason = tt_str_from(outcome->finish_reason),
@@ -392,6 +395,8 @@ void tt_running_reply_refuse(struct tt_chat *chat, const struct tt_running_reply
     if (spec->message_id)
         refuse_row(chat, spec, error);
     close_filter(NULL, &spec->filter);
+    if (spec->producer)
+        spec->producer->close(spec->producer->arg);
     if (spec->on_finish)
         spec->on_finish(NULL, spec->on_finish_arg);
 }
@@ -406,6 +411,19 @@ static int ask(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
     return tt_retry_start(chat->client, chat->breakers, spec->plan, reply, err);
 }
 
+static struct tt_reply *make_reply(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
+                                   struct tt_err *err)
+{
+    struct tt_reply *reply =
+        tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+
+    if (reply && spec->continues && tt_reply_refill(reply, spec->continues, err) != 0) {
+        tt_reply_unref(reply);
+        return NULL;
+    }
+    return reply;
+}
+
 struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
                                         const struct tt_running_reply_spec *spec,
                                         struct tt_err *err)
@@ -417,7 +435,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
         tt_running_reply_refuse(chat, spec, err);
         return NULL;
     }
-    reply = tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+    reply = make_reply(chat, spec, err);
     if (!reply) {
         if (counted)
             tt_registry_uncount(chat->registry, spec->user_id);
@@ -451,7 +469,11 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     if (spec->message_id)
         tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
-    if (ask(chat, spec, reply, &why) != 0) {
+    if (spec->producer) {
+        running->parts = tt_reply_parts_new(
+            chat, reply, spec->message_id ? &running->checkpoint : NULL, spec->producer);
+        tt_reply_parts_begin(running->parts);
+    } else if (ask(chat, spec, reply, &why) != 0) {
         struct tt_reply_outcome outcome = {
             .status = "error", .error = why, .usage = {-1, -1}, .retry_after_s = -1};
         tt_reply_produced(reply, &outcome);
