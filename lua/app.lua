@@ -7,6 +7,8 @@ local advice = require "checks.advice"
 local contracts = require "checks.contracts"
 local errors = require "lib.errors"
 local pipeline = require "web.pipeline"
+-- Before the routes: these are made with the providers and errors of plugins.
+local plugins = require "plugin.loader"
 local schema_check = require "checks.schema_check"
 
 local RESOURCES = {
@@ -21,6 +23,7 @@ local RESOURCES = {
   require "chat.search_routes",
   require "files.file_routes",
   require "doors.openai_routes",
+  require "doors.messages_routes",
   require "account.usage_routes",
   require "account.admin_user_routes",
 }
@@ -32,16 +35,26 @@ for _, resource in ipairs(RESOURCES) do
     routes[#routes + 1] = route
   end
 end
+plugins.add_routes(routes)
 
 return {
   routes = routes,
   handle = pipeline.run,
   errors = errors.all,
-  -- Errors at paths that begin so are OpenAI's error objects, also those that
-  -- the core answers before a script runs.
-  error_shapes = { { prefix = "/v1/", shape = "openai" } },
+  plugins = plugins.plugins,
+  tools = plugins.tools,
+  -- Errors at paths that begin so are Anthropic's or OpenAI's error objects,
+  -- also those that the core answers before a script runs. The first one that
+  -- fits counts.
+  error_shapes = {
+    { prefix = "/v1/messages", shape = "anthropic" },
+    { prefix = "/v1/", shape = "openai" },
+  },
   -- Run when scripts are loaded; what they return is wrong with the scripts.
   self_tests = {
+    function()
+      return plugins.problems
+    end,
     contracts.check,
     function()
       return schema_check.check(routes)

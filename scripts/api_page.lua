@@ -30,6 +30,9 @@ package.loaded["tide.scripts"] = {
     end
     return names
   end,
+  plugins = function()
+    return {}
+  end,
 }
 local app = require "app"
 

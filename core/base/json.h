@@ -57,10 +57,14 @@ void tt_json_paths_link(struct tt_json_path *paths, size_t count);
 int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t count,
                    struct tt_json_value *out, struct tt_err *err);
 
-/* Decodes the escapes of a TT_JSON_STRING value into out. A lone surrogate escape becomes U+FFFD
- * unless `high` is given: then a trailing high half is stored there for the next string of the same
- * stream (some upstreams cut a pair in two), and a leading low half completes the stored one. */
+/* Decodes the escapes of a TT_JSON_STRING value into out. U+0000 becomes U+FFFD (see
+ * tt_utf8_append_without_nul), and so does a lone surrogate escape unless `high` is given: then a
+ * trailing high half is stored there for the next string of the same stream (some upstreams cut a
+ * pair in two), and a leading low half completes the stored one. */
 int tt_json_unescape(struct tt_str raw, uint32_t *high, struct tt_buf *out);
+
+/* Appends a valid document with \ufffd for each escape \u0000, for other readers than this one. */
+int tt_json_without_nul(struct tt_str doc, struct tt_buf *out);
 
 /* The value as an integer; -1 when it is not a number, has a fraction, or is outside +-2^53. */
 int tt_json_to_i64(const struct tt_json_value *value, int64_t *out);

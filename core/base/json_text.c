@@ -89,7 +89,28 @@ static int append_unit(struct tt_buf *out, uint32_t unit, uint32_t *held)
         *held = unit;
         return 0;
     }
-    return is_low(unit) ? tt_buf_append(out, TT_UTF8_REPLACEMENT, 3) : append_character(out, unit);
+    return is_low(unit) || unit == 0 ? tt_buf_append(out, TT_UTF8_REPLACEMENT, 3)
+                                     : append_character(out, unit);
+}
+
+int tt_json_without_nul(struct tt_str doc, struct tt_buf *out)
+{
+    static const char nul[] = "u0000";
+    while (doc.len > 0) {
+        const char *escape = memchr(doc.data, '\\', doc.len);
+        size_t run = escape ? (size_t)(escape - doc.data) + 1 : doc.len;
+        if (tt_buf_append(out, doc.data, run) < 0)
+            return -1;
+        doc = tt_str_of(doc.data + run, doc.len - run);
+        if (!escape || doc.len == 0)
+            continue;
+        bool is_nul = tt_str_starts(doc, TT_STR(nul));
+        run = is_nul ? sizeof(nul) - 1 : 1;
+        if (tt_buf_append(out, is_nul ? "ufffd" : doc.data, run) < 0)
+            return -1;
+        doc = tt_str_of(doc.data + run, doc.len - run);
+    }
+    return 0;
 }
 
 /* p behind a backslash; moves it behind the escape. */

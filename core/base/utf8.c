@@ -101,6 +101,23 @@ size_t tt_utf8_encode(uint32_t c, char out[4])
     return 4;
 }
 
+int tt_utf8_append_without_nul(struct tt_buf *out, struct tt_str s)
+{
+    size_t before = out->len;
+    while (s.len > 0) {
+        const char *nul = memchr(s.data, 0, s.len);
+        size_t run = nul ? (size_t)(nul - s.data) : s.len;
+        if (tt_buf_append(out, s.data, run) < 0 ||
+            (nul && tt_buf_append(out, TT_UTF8_REPLACEMENT, 3) < 0)) {
+            tt_buf_truncate(out, before);
+            return -1;
+        }
+        run += nul != NULL;
+        s = tt_str_of(s.data + run, s.len - run);
+    }
+    return 0;
+}
+
 static inline bool starts_character(char c)
 {
     return ((unsigned char)c & 0xC0) != 0x80;

@@ -24,6 +24,11 @@ static inline bool tt_utf8_is_ideograph(uint32_t c)
            (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3FFFF);
 }
 
+/* Appends s with U+FFFD for each U+0000: PostgreSQL cannot hold that in a text, C functions end at
+ * it, and nobody types it. What holds text from outside has none: JSON, form fields, replies and
+ * values of statements are cleaned where they enter. */
+int tt_utf8_append_without_nul(struct tt_buf *out, struct tt_str s);
+
 size_t tt_utf8_count(struct tt_str s); /* characters; s must be valid */
 
 /* Byte length of the first `characters` characters (or of all, if there are fewer). */

@@ -27,13 +27,7 @@ static void begin_frame(struct tt_frames *frames, struct tt_buf *out, uint64_t p
 
 void tt_frames_put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
 {
-    uint64_t end = span->run_end;
-
-    for (uint64_t at = span->run_from; at < end; at = span->end) {
-        tt_reply_read(frames->reader.reply, at, span);
-        tt_buf_append_str(out, span->bytes);
-    }
-    out->len--; /* the entry's line end */
+    tt_reply_read_entry(frames->reader.reply, span, out);
 }
 
 static void put_tool_calls(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
@@ -181,7 +175,8 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
 
 static const struct tt_frame_format own_format = {.put_delta = put_delta, .put_end = put_end};
 
-static const struct tt_frame_format *const formats[] = {&tt_frames_chat_format};
+static const struct tt_frame_format *const formats[] = {
+    &tt_frames_chat_format, &tt_frames_messages_format, &tt_frames_responses_format};
 
 const struct tt_frame_format *tt_frames_format(struct tt_str form)
 {

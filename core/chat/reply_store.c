@@ -75,7 +75,8 @@ void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *en
 {
     char now[TT_RFC3339_SIZE];
     struct tt_db_value id = tt_db_int(end->message_id);
-    struct tt_db_value time = now_text(now);
+    tt_clock_format(end->ended_us ? end->ended_us : tt_clock_wall_us(), now);
+    struct tt_db_value time = tt_db_text(tt_str_from(now));
     struct tt_db_value values[] = {id,
                                    tt_db_text(end->content),
                                    tt_db_text(end->reasoning),

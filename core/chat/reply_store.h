@@ -21,6 +21,7 @@ struct tt_chat_reply_end {
     struct tt_str finish_reason;
     struct tt_str usage;      /* JSON object, or data == NULL */
     struct tt_str error_code; /* or data == NULL */
+    int64_t ended_us;         /* when it ended; 0 = now */
     bool delivered;           /* a client listened to the end */
     bool checkpointed;        /* reply_chunks has rows to remove */
 };

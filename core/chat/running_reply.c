@@ -280,6 +280,7 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
         .finish_reason = tt_str_from(outcome->finish_reason),
         .usage = tt_buf_str(&usage),
         .error_code = outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
+        .ended_us = outcome->ended_us,
         .delivered = tt_reply_has_clients(reply),
         .checkpointed = running->checkpoint.submitted > 0,
     };

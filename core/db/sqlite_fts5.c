@@ -3,6 +3,7 @@
 #include "db/sqlite_fts5_snippet.h"
 #include "db/sqlite_fts5_tokenizer.h"
 #include "db/sqlite_parts.h"
+#include "db/sqlite_without_nul.h"
 
 #include <stddef.h>
 
@@ -31,7 +32,9 @@ static int register_all(sqlite3 *handle, char **message,
     int rc = tt_fts5_tokenizer_register(api);
     if (rc == SQLITE_OK)
         rc = tt_fts5_snippet_register(api);
-    return rc == SQLITE_OK ? tt_sqlite_parts_register(handle) : rc;
+    if (rc == SQLITE_OK)
+        rc = tt_sqlite_parts_register(handle);
+    return rc == SQLITE_OK ? tt_sqlite_without_nul_register(handle) : rc;
 }
 
 void tt_fts5_setup(void)

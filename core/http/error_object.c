@@ -45,3 +45,42 @@ void tt_http_error_put_openai(struct tt_json_writer *w, const struct tt_http_err
     put_text(w, TT_STR("code"), error->code);
     tt_json_end_object(w);
 }
+
+static struct tt_str anthropic_type_of(int status, struct tt_str code)
+{
+    if (tt_str_eq(code, TT_STR("upstream_rate_limited")))
+        return TT_STR("rate_limit_error");
+    if (tt_str_eq(code, TT_STR("upstream_overloaded")))
+        return TT_STR("overloaded_error");
+    switch (status) {
+    case 402:
+        return TT_STR("billing_error");
+    case 413:
+        return TT_STR("request_too_large");
+    case 503:
+    case 529:
+        return TT_STR("overloaded_error");
+    case 504:
+        return TT_STR("timeout_error");
+    default:
+        return status >= 500 ? TT_STR("api_error") : type_of(status);
+    }
+}
+
+void tt_http_error_put_anthropic(struct tt_json_writer *w,
+                                 const struct tt_http_error_anthropic *error)
+{
+    tt_json_begin_object(w);
+    put_text(w, TT_STR("type"), TT_STR("error"));
+    tt_json_key(w, TT_STR("error"));
+    tt_json_begin_object(w);
+    put_text(w, TT_STR("type"), anthropic_type_of(error->status, error->code));
+    put_text(w, TT_STR("message"), error->message);
+    put_text(w, TT_STR("code"), error->code);
+    tt_json_end_object(w);
+    if (error->request_id.data)
+        put_text(w, TT_STR("request_id"), error->request_id);
+    if (error->detail.data)
+        put_text(w, TT_STR("detail"), error->detail);
+    tt_json_end_object(w);
+}

@@ -1,5 +1,5 @@
-/* The error objects that clients get: the API's own, and the one that clients of OpenAI's API
- * expect. They are written only here. */
+/* The error objects that clients get: the API's own, and those that clients of OpenAI's and of
+ * Anthropic's API expect. They are written only here. */
 #pragma once
 #include "base/json.h"
 
@@ -24,3 +24,16 @@ struct tt_http_error_openai {
 /* Appends the object that OpenAI's answers and streams have under the key `error`.
  * https://platform.openai.com/docs/guides/error-codes */
 void tt_http_error_put_openai(struct tt_json_writer *w, const struct tt_http_error_openai *error);
+
+struct tt_http_error_anthropic {
+    struct tt_str message;
+    struct tt_str code;
+    int status;               /* selects the type, with the code */
+    struct tt_str request_id; /* data == NULL: omitted */
+    struct tt_str detail;     /* data == NULL: omitted */
+};
+
+/* Appends the whole object of Anthropic's answers and streams. `code` and `detail` are ours.
+ * https://platform.claude.com/docs/en/api/errors */
+void tt_http_error_put_anthropic(struct tt_json_writer *w,
+                                 const struct tt_http_error_anthropic *error);

@@ -3,6 +3,7 @@
  * reader that sees FINISHED also sees every byte. Outcomes are created once and never changed
  * (finish puts a new one in place), because readers on other threads look at them without a lock. A
  * stop travels by mail and waits for a producer that has not said yet how to stop it. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "reply/reply_internal.h"
@@ -104,6 +105,20 @@ void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *f
     reply->filtering = filter->run ? TT_FILTER_RUNS : TT_FILTER_OVER;
 }
 
+/* The text of scripts and of rows may have NULs; upstreams' is JSON and has none any more. */
+static int append_text(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
+                       struct tt_err *err)
+{
+    struct tt_buf clean = {0};
+
+    if (text.len == 0 || !memchr(text.data, 0, text.len))
+        return tt_reply_log_append(&reply->log, kind, text, err);
+    tt_utf8_append_without_nul(&clean, text);
+    int result = tt_reply_log_append(&reply->log, kind, tt_buf_str(&clean), err);
+    tt_buf_free(&clean);
+    return result;
+}
+
 /* Valid UTF-8 is required here, at the entry: the log and its readers rely on it. */
 static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                            bool final, struct tt_err *err)
@@ -114,7 +129,7 @@ static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, stru
     if (result == 0 && !tt_utf8_valid(tt_buf_str(&out)))
         result = tt_err_set(err, 500, "hook_failed", "a filter made text that is not UTF-8");
     if (result == 0 && out.len > 0)
-        result = tt_reply_log_append(&reply->log, kind, tt_buf_str(&out), err);
+        result = append_text(reply, kind, tt_buf_str(&out), err);
     if (result != 0)
         reply->filtering = TT_FILTER_OVER;
     tt_buf_free(&out);
@@ -143,7 +158,7 @@ int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_s
         result = hold(reply, text, err);
     else
         result = filtered ? append_filtered(reply, kind, text, false, err)
-                          : tt_reply_log_append(&reply->log, kind, text, err);
+                          : append_text(reply, kind, text, err);
     if (result != 0)
         return -1;
     if (tt_reply_state(reply) == TT_REPLY_WAITING)
@@ -233,6 +248,8 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     estimate_usage(reply, copy);
     copy->status = known_status(copy);
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
+    if (copy->ended_us == 0)
+        copy->ended_us = tt_clock_wall_us();
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);
     tt_reply_touch(reply);
@@ -385,6 +402,18 @@ uint64_t tt_reply_length(const struct tt_reply *reply)
 bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_reply_span *span)
 {
     return tt_reply_log_read(&reply->log, position, span);
+}
+
+void tt_reply_read_entry(const struct tt_reply *reply, struct tt_reply_span *span,
+                         struct tt_buf *out)
+{
+    uint64_t end = span->run_end;
+
+    for (uint64_t at = span->run_from; at < end; at = span->end) {
+        tt_reply_read(reply, at, span);
+        tt_buf_append_str(out, span->bytes);
+    }
+    out->len--; /* the entry's line end */
 }
 
 void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out)

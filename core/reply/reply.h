@@ -49,6 +49,7 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     int http_status;       /* of the upstream's answer; 0 = none came */
     bool maybe_charged;    /* failed after the request had been sent */
     int attempts;          /* attempts that were begun; 0 = not counted */
+    int64_t ended_us;      /* microseconds since 1970 at which it was PRODUCED; 0 = now */
     bool charged_twice;    /* possibly: one was sent, got no answer, and was followed by another */
 };
 
@@ -154,6 +155,11 @@ struct tt_reply_span {
                                    entries the entry */
 };
 bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_reply_span *span);
+
+/* Appends the entry of tool calls at a span, without its line end, and moves the span to its end.
+ * Half an entry is not JSON: it is the whole entry, wherever in it the span begins. */
+void tt_reply_read_entry(const struct tt_reply *reply, struct tt_reply_span *span,
+                         struct tt_buf *out);
 
 /* Appends all published text of one kind. */
 void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out);

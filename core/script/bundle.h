@@ -1,14 +1,24 @@
-/* All script files of a generation as bytes, read once: lua/ and style.yaml. A generation is built
- * from these bytes and never looks at the disk again, so it cannot be half old and half new. */
+/* All script files of a generation as bytes, read once: the folders of scripts, the plugins and
+ * style.yaml. A generation is built from these bytes and never looks at the disk again, so it
+ * cannot be half old and half new. */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "script/sources.h"
 
 struct tt_bundle_file {
-    struct tt_str path; /* "chat/chat_routes.lua", relative to lua/; "style.yaml" */
+    struct tt_str path; /* "chat/chat_routes.lua", see sources.h; "style.yaml" */
     struct tt_str bytes;
     char hash[65]; /* sha256 of the bytes, hex */
+};
+
+/* A file that is not used because an earlier folder of scripts has one at the same path. It is not
+ * part of the bundle's hash, and bundles from stored bytes have none. */
+struct tt_bundle_shadow {
+    struct tt_str path;
+    struct tt_str bytes; /* of the file that is not used */
+    char hash[65];
 };
 
 struct tt_persona {
@@ -21,24 +31,26 @@ struct tt_bundle {
     size_t file_count, capacity;
     struct tt_persona *personas; /* from style.yaml, in file order, at least one once read */
     size_t persona_count;
+    struct tt_str *plugins; /* names of the folders of plugins, sorted; once sealed */
+    size_t plugin_count;
+    struct tt_bundle_shadow *shadows; /* in no order; of several at one path, the first folder's */
+    size_t shadow_count;
     char hash[65]; /* sha256 over (path, bytes) of all files, hex */
 };
 
 /* Reads the files as they are now. Neither Lua nor style.yaml is looked into (generation.c does
- * that); types/ and tests/ are left out (never loaded). Fails: NULL with "script_error". Owns: the
- * caller. */
-struct tt_bundle *tt_bundle_read(const char *lua_dir, const char *personas_file,
-                                 struct tt_err *err);
+ * that); types/ and tests/ are left out (never loaded), as are plugins with a file ".disabled".
+ * Fails: NULL with "script_error". Owns: the caller. */
+struct tt_bundle *tt_bundle_read(const struct tt_script_sources *sources, struct tt_err *err);
 
 /* The same for files that may be written right now: files are read again if one was changed during
  * the read or in the last 50 ms, so that half-saved files are not used. Also fails when that
  * continues for 3 s. Thread: builder or main, blocking. */
-struct tt_bundle *tt_bundle_snapshot(const char *lua_dir, const char *personas_file,
-                                     struct tt_err *err);
+struct tt_bundle *tt_bundle_snapshot(const struct tt_script_sources *sources, struct tt_err *err);
 void tt_bundle_free(struct tt_bundle *bundle);
 
 /* A bundle from stored bytes: new, add each, seal (sorts, computes the hashes; -1 with
- * "script_error" when there is no app.lua). */
+ * "script_error" when there is no app.lua, or a plugin has the name of a folder of scripts). */
 struct tt_bundle *tt_bundle_new(void);
 void tt_bundle_add(struct tt_bundle *bundle, struct tt_str path, struct tt_str bytes);
 int tt_bundle_seal(struct tt_bundle *bundle, struct tt_err *err);

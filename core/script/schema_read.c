@@ -177,10 +177,20 @@ static bool read_member(struct tt_schema_reading *r, const struct tt_schema *sch
     return true;
 }
 
+/* Remembers where a member of the whole document is: who looks into it later need not read it. */
+static void note_member(struct tt_schema_reading *r, struct tt_str key, const char *value)
+{
+    if (r->noted_count < TT_SCHEMA_NOTED_MAX)
+        r->noted[r->noted_count] = (struct tt_raw_member){key, tt_schema_slice(r, value)};
+    r->noted_count++;
+}
+
 static bool read_members(struct tt_schema_reading *r, const struct tt_schema *schema, int slots,
                          int others)
 {
     struct tt_json_scan *s = &r->scan;
+    bool notes = r->noted && s->depth == 0;
+    const char *value;
     struct tt_str key;
     size_t hint = 0;
 
@@ -190,8 +200,13 @@ static bool read_members(struct tt_schema_reading *r, const struct tt_schema *sc
         return true;
     do {
         r->key_weight = s->weight;
-        if (!tt_json_scan_key(s, &key) || !read_member(r, schema, key, slots, others, &hint))
+        if (!tt_json_scan_key(s, &key))
             return false;
+        value = s->p;
+        if (!read_member(r, schema, key, slots, others, &hint))
+            return false;
+        if (notes)
+            note_member(r, key, value);
     } while (tt_json_scan_more(s, '}'));
     return !s->error;
 }
@@ -376,9 +391,12 @@ static const struct tt_schema *begin(struct tt_schema_reading *r, int index)
 static void add_whole(struct tt_schema_reading *r, const struct tt_schema *schema)
 {
     size_t len = (size_t)(r->scan.end - r->scan.start);
+    size_t noted = r->noted_count <= TT_SCHEMA_NOTED_MAX ? r->noted_count : 0;
 
     lua_rawgeti(r->L, r->values, schema->whole);
-    tt_schema_push_raw(r, tt_str_of(r->scan.start, len));
+    tt_value_raw_push_noted(r->L, r->text, tt_str_of(r->scan.start, len), r->noted, noted);
+    if (r->source->client)
+        tt_value_raw_let_free(r->L);
     lua_rawset(r->L, -3);
 }
 
@@ -386,9 +404,11 @@ enum tt_schema_result tt_schema_read(lua_State *L, int index, const struct tt_sc
                                      struct tt_err *err)
 {
     struct tt_schema_reading r = {.L = L, .source = source, .builds = true};
+    struct tt_raw_member noted[TT_SCHEMA_NOTED_MAX];
     int top = lua_gettop(L);
     const struct tt_schema *schema = begin(&r, index);
 
+    r.noted = schema->whole ? noted : NULL;
     if (!read_value(&r, schema) || !tt_json_scan_end(&r.scan)) {
         lua_settop(L, top);
         tt_json_scan_report(&r.scan, err);

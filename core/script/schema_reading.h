@@ -4,17 +4,22 @@
 #pragma once
 #include "base/json_scan.h"
 #include "script/schema_check.h"
+#include "script/value_raw.h"
+
+#define TT_SCHEMA_NOTED_MAX 32 /* members of a whole document; a request has a dozen */
 
 struct tt_schema_reading {
     lua_State *L;
     struct tt_json_scan scan;
     const struct tt_schema_source *source;
-    int values;        /* index of the values that the program refers to */
-    int memory;        /* index of what holds the problems; nil before the first */
-    int text;          /* index of the string that is scanned; 0: it is no string of Lua */
-    bool builds;       /* false: values are checked only; true stands for each on the stack */
-    bool weighs_all;   /* also what is skipped: the whole may be decoded later */
-    size_t key_weight; /* the scanner's weight before the last key */
+    int values;      /* index of the values that the program refers to */
+    int memory;      /* index of what holds the problems; nil before the first */
+    int text;        /* index of the string that is scanned; 0: it is no string of Lua */
+    bool builds;     /* false: values are checked only; true stands for each on the stack */
+    bool weighs_all; /* also what is skipped: the whole may be decoded later */
+    struct tt_raw_member *noted; /* of a whole document, with room for TT_SCHEMA_NOTED_MAX */
+    size_t noted_count;          /* may be more: then it is not noted which */
+    size_t key_weight;           /* the scanner's weight before the last key */
     bool too_many;
     const struct tt_schema_name *twice;
 };

@@ -3,6 +3,7 @@
  * turned into integers. */
 #include "script/value.h"
 
+#include "base/utf8.h"
 #include "script/file_data.h"
 #include "script/task.h"
 #include "script/value_messages.h"
@@ -216,11 +217,29 @@ static void check_memory(lua_State *L, struct tt_str text)
         luaL_error(L, "not enough memory for a JSON text");
 }
 
+/* Pushes the text as lua-cjson gets it: it would make NULs of \u0000, which the core's reader does
+ * not. */
+static struct tt_str push_source(lua_State *L, struct tt_str text)
+{
+    struct tt_str pushed;
+
+    if (text.len > 0 && memmem(text.data, text.len, "\\u0000", 6)) {
+        struct tt_buf *clean = tt_value_scratch(L);
+        if (tt_json_without_nul(text, clean) != 0)
+            luaL_error(L, "json.decode: the text is too long");
+        text = tt_buf_str(clean);
+    }
+    lua_pushlstring(L, text.data, text.len);
+    pushed.data = lua_tolstring(L, -1, &pushed.len);
+    return pushed;
+}
+
 void tt_value_decode_valid(lua_State *L, struct tt_str text)
 {
     check_memory(L, text);
+    text = push_source(L, text);
     lua_getfield(L, LUA_REGISTRYINDEX, TT_CJSON_DECODE);
-    lua_pushlstring(L, text.data, text.len);
+    lua_pushvalue(L, -2);
     lua_call(L, 1, 1);
     if (lua_type(L, -1) == LUA_TTABLE) {
         integers(L, lua_gettop(L));
@@ -232,6 +251,7 @@ void tt_value_decode_valid(lua_State *L, struct tt_str text)
             lua_pushinteger(L, (lua_Integer)x);
         }
     }
+    lua_remove(L, -2);
 }
 
 void tt_value_push_json_text(lua_State *L, struct tt_str raw)
@@ -358,6 +378,28 @@ static void read_arg(lua_State *L, int index, int position, struct tt_db_value *
     }
 }
 
+static bool has_nul(struct tt_str text)
+{
+    return text.len > 0 && memchr(text.data, 0, text.len);
+}
+
+/* Replaces the string on top, and in the table of arguments, which keeps it alive. */
+static struct tt_str replace_nul(lua_State *L, int table, lua_Integer at)
+{
+    struct tt_buf *clean = tt_value_scratch(L);
+    struct tt_str text;
+
+    text.data = lua_tolstring(L, -1, &text.len);
+    if (tt_utf8_append_without_nul(clean, text) != 0)
+        luaL_error(L, "argument %d of the statement is too long", (int)at);
+    lua_pushlstring(L, clean->data, clean->len);
+    lua_replace(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, table, at);
+    text.data = lua_tolstring(L, -1, &text.len);
+    return text;
+}
+
 size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t max)
 {
     if (lua_isnoneornil(L, index))
@@ -369,6 +411,8 @@ size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, index, (lua_Integer)i + 1);
         read_arg(L, -1, (int)i + 1, &values[i]);
+        if (values[i].type == TT_DB_TEXT && has_nul(values[i].text))
+            values[i].text = replace_nul(L, index, (lua_Integer)i + 1);
         lua_pop(L, 1); /* the table keeps strings alive */
     }
     return count;

@@ -37,8 +37,8 @@ void tt_value_push_json_number(lua_State *L, const struct tt_json_value *value);
 int tt_value_push_error(lua_State *L, const struct tt_err *err);
 
 /* Reads arguments for a statement from the array at index (nil or absent = none), converting them
- * into values[max]; strings are borrowed from Lua. Returns how many; raises on unsuitable types.
- * tt_db_id_of may be among them. */
+ * into values[max]; strings are borrowed from Lua. U+0000 becomes U+FFFD, also in the array.
+ * Returns how many; raises on unsuitable types. tt_db_id_of may be among them. */
 size_t tt_value_args(lua_State *L, int index, struct tt_db_value *values, size_t max);
 
 /* Pushes what tt_value_args reads as tt_db_id_of(statement); statement < TT_VALUE_IDS_MAX. */

@@ -2,6 +2,7 @@
  * app.lua. Module bodies run here, so their mistakes are found before a generation serves its first
  * request. */
 #include "base/log.h"
+#include "script/module_path.h"
 #include "script/old_names.h"
 #include "script/sandbox.h"
 #include "script/schema.h"
@@ -19,7 +20,8 @@ static const char failed_key;   /* also the error of requiring what was found wr
 /* The compiled file, which is run only once and so not kept. */
 static bool take_compiled(lua_State *L, const char *path)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &compiled_key);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &compiled_key) != LUA_TTABLE)
+        return false;
     bool found = lua_getfield(L, -1, path) == LUA_TFUNCTION;
     lua_pushnil(L);
     lua_setfield(L, -3, path);
@@ -69,39 +71,51 @@ static bool push_renamed(lua_State *L, const char *name)
     return true;
 }
 
-/* require "chat.chat_routes" -> chat/chat_routes.lua of the bundle, "tide.x" -> the core's module.
- * Loaded once a state. */
-static int bundle_require(lua_State *L)
+/* The loaded module by the name at index 1: 1 = it is pushed, 0 = it has not run. */
+static int push_loaded(lua_State *L)
 {
-    struct tt_vm *vm = tt_vm_of(L);
-    size_t len;
-    const char *name = luaL_checklstring(L, 1, &len);
-    char path[256];
-
-    lua_settop(L, 1);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_settop(L, 2);
     lua_pushvalue(L, 1);
     int type = lua_rawget(L, 2);
     if (type == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == &failed_key)
         return lua_error(L);
     if (type == LUA_TLIGHTUSERDATA)
-        return luaL_error(L, "module '%s' requires itself (through others)", name);
-    if (type != LUA_TNIL)
+        return luaL_error(L,
+                          tt_vm_of(L)->loaded ? "module '%s' failed when it was first required"
+                                              : "module '%s' requires itself (through others)",
+                          lua_tostring(L, 1));
+    return type != LUA_TNIL;
+}
+
+/* require "chat.chat_routes" -> chat/chat_routes.lua of the bundle, "tide.x" -> the core's module.
+ * Loaded once a state. */
+static int bundle_require(lua_State *L)
+{
+    struct tt_vm *vm = tt_vm_of(L);
+    struct tt_module_path module;
+    struct tt_str name;
+
+    name.data = luaL_checklstring(L, 1, &name.len);
+    lua_settop(L, 1);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (vm->bundle->plugin_count == 0 && push_loaded(L))
+        return 1;
+    tt_module_path_find(L, name, &module);
+    lua_settop(L, 2);
+    if (strcmp(module.name, name.data) != 0) {
+        lua_pushstring(L, module.name);
+        lua_replace(L, 1);
+    }
+    if (push_loaded(L))
         return 1;
     lua_settop(L, 2);
-    if (len + 5 > sizeof(path))
-        return luaL_error(L, "module name too long");
-    if (memchr(name, '/', len))
-        return luaL_error(L, "module '%s': names have dots, not slashes", name);
-    for (size_t i = 0; i <= len; i++)
-        path[i] = name[i] == '.' ? '/' : name[i];
-    memcpy(path + len, ".lua", 5);
-    if (!tt_bundle_find(vm->bundle, tt_str_from(path)) && push_renamed(L, name))
+    if (module.found)
+        return run_module(L, module.name, module.path);
+    if (push_renamed(L, module.name))
         return 1;
-    if (!tt_bundle_find(vm->bundle, tt_str_from(path)))
-        return luaL_error(L, "module '%s' not found: no lua/%s and no core module of that name",
-                          name, path);
-    return run_module(L, name, path);
+    return luaL_error(L, "module '%s' not found: no %s%s and no core module of that name",
+                      name.data, tt_plugin_of(tt_str_from(module.path)).len ? "" : "lua/",
+                      module.path);
 }
 
 static void add_module(lua_State *L, const char *name, lua_CFunction push)
@@ -209,20 +223,18 @@ static void mark_failed(lua_State *L)
 }
 
 /* Requires the module of a file. */
-static int load_file(lua_State *L, const char *path, struct tt_diagnostics *diagnostics)
+static int load_file(lua_State *L, struct tt_str path, struct tt_diagnostics *diagnostics)
 {
-    size_t len = strlen(path) - 4;
+    char name[TT_MODULE_PATH_BYTES];
 
-    if (memchr(path, '.', len)) {
-        tt_diagnostics_add(diagnostics, path,
+    if (tt_module_name_of(path, name) != 0) {
+        tt_diagnostics_add(diagnostics, path.data,
                            TT_STR("a name with a dot in it cannot be required, rename the file"));
         return -1;
     }
     lua_pushcfunction(L, bundle_require);
-    luaL_gsub(L, path, "/", ".");
-    lua_pushlstring(L, lua_tostring(L, -1), len);
-    lua_remove(L, -2);
-    int result = call(L, path, diagnostics);
+    lua_pushstring(L, name);
+    int result = call(L, path.data, diagnostics);
     if (result != 0)
         mark_failed(L);
     return result;
@@ -233,19 +245,28 @@ struct load {
     int failed;
 };
 
+/* Of a plugin, plugin.lua runs and what it requires; a library in its folder may have files that
+ * only work elsewhere. The others run when they are required. */
+static bool runs_at_load(struct tt_str path)
+{
+    return tt_str_ends(path, TT_STR(".lua")) && tt_plugin_of(path).len == 0;
+}
+
 /* app.lua first: the order in which modules run is the one that its author sees. */
 static int load_all(lua_State *L)
 {
     struct load *load = lua_touserdata(L, 1);
     const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
 
-    load->failed = load_file(L, "app.lua", load->diagnostics);
+    load->failed = load_file(L, TT_STR("app.lua"), load->diagnostics);
     for (size_t i = 0; i < bundle->file_count && !tt_budget_stopped(); i++)
-        if (tt_str_ends(bundle->files[i].path, TT_STR(".lua")) &&
-            load_file(L, bundle->files[i].path.data, load->diagnostics) != 0)
+        if (runs_at_load(bundle->files[i].path) &&
+            load_file(L, bundle->files[i].path, load->diagnostics) != 0)
             load->failed = -1;
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &compiled_key);
+    if (bundle->plugin_count == 0) {
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &compiled_key);
+    }
     return 0;
 }
 

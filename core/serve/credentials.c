@@ -28,6 +28,9 @@ struct tt_str tt_credentials_find(struct tt_http_exchange *exchange, bool *from_
     *from_cookie = false;
     if (header.data)
         return bearer_of(header);
+    header = tt_http_header(exchange, "x-api-key");
+    if (header.len > 0)
+        return header;
     cookie = tt_http_cookie(exchange, "access_token");
     *from_cookie = cookie.len > 0;
     return *from_cookie ? cookie : (struct tt_str){0};

@@ -3,7 +3,7 @@
 #pragma once
 #include "http/http.h"
 
-/* A Bearer token; only when there is no Authorization header at all, the cookie "access_token".
- * data is NULL when there is none. `*from_cookie` may be NULL. Owns: the exchange. Thread: worker.
- */
+/* A Bearer token; only when there is no Authorization header at all, the header "x-api-key" (as
+ * clients of Anthropic's API send it), and without that the cookie "access_token". data is NULL
+ * when there is none. `*from_cookie` may be NULL. Owns: the exchange. Thread: worker. */
 struct tt_str tt_credentials_find(struct tt_http_exchange *exchange, bool *from_cookie);

@@ -73,7 +73,7 @@ void tt_request_fail(struct tt_request *request, const struct tt_request_error *
     if (status == 429 && request->dispatcher->settings->route_stats)
         tt_route_stats_add_refusal(request->dispatcher->settings->route_stats,
                                    tt_str_from(request->code));
-    tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
+    status = tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
     if (error->detail && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",
                TT_F_STR("request_id", tt_http_request_id(request->exchange)),
@@ -231,7 +231,7 @@ static void answer_no_route(struct tt_request *request)
 {
     if (request->match.value == -1) {
         if (!answer_unknown(request))
-            fail(request, "not_found");
+            fail(request, tt_error_shape_unknown_path(request));
     } else if (tt_str_eq(tt_http_method(request->exchange), TT_STR("OPTIONS"))) {
         answer_options(request);
     } else {
@@ -365,7 +365,7 @@ static int after_handle(lua_State *L, int status, lua_KContext context)
     lua_pushvalue(L, 1);
     note_user(L, request, 4);
     lua_settop(L, 3);
-    return tt_response_render(L, request) ? tt_chunks_run(L, request) : 0;
+    return tt_request_render(L, request) ? tt_chunks_run(L, request) : 0;
 }
 
 static int handle_entry(lua_State *L)

@@ -33,9 +33,12 @@ struct tt_error_text {
     int status;
     enum tt_error_retry retry;
     struct tt_str en, zh;
+    /* Where errors have another shape (error_areas): 0 and an empty text = the same. */
+    int door_status;
+    struct tt_str door_code;
 };
 
-enum tt_error_shape { TT_ERROR_OWN, TT_ERROR_OPENAI };
+enum tt_error_shape { TT_ERROR_OWN, TT_ERROR_OPENAI, TT_ERROR_ANTHROPIC };
 
 struct tt_error_area { /* of the public listener: errors at paths that begin so have this shape */
     struct tt_str prefix;

@@ -25,6 +25,19 @@ static void add_diagnostic(lua_State *L, struct check *check, const char *file)
 
 /* ---- reading app.errors ---- */
 
+static void read_door(lua_State *L, struct tt_generation *generation, int entry,
+                      struct tt_error_text *text)
+{
+    if (lua_getfield(L, entry, "door") == LUA_TTABLE) {
+        int door = lua_gettop(L);
+        text->door_status = (int)tt_value_field_int(L, door, "status", 0);
+        text->door_code = tt_arena_str(&generation->arena, tt_value_field(L, door, "code"));
+        if (text->door_status != 0 && (text->door_status < 400 || text->door_status > 599))
+            luaL_error(L, "'%s': the status of 'door' must be 400-599", text->code.data);
+    }
+    lua_pop(L, 1);
+}
+
 static void read_error(lua_State *L, struct tt_generation *generation, int entry,
                        struct tt_str code)
 {
@@ -37,6 +50,7 @@ static void read_error(lua_State *L, struct tt_generation *generation, int entry
     if (lua_getfield(L, entry, "retry") != LUA_TNIL)
         text->retry = lua_toboolean(L, -1) ? TT_ERROR_RETRY_YES : TT_ERROR_RETRY_NO;
     lua_pop(L, 1);
+    read_door(L, generation, entry, text);
     if (text->status < 400 || text->status > 599 || text->en.len == 0 || text->zh.len == 0)
         luaL_error(L, "'%s' needs status (400-599), en and zh", text->code.data);
     tt_map_put(generation->errors, text->code, text);
@@ -68,6 +82,17 @@ static int read_errors(lua_State *L)
 
 /* ---- reading app.error_shapes ---- */
 
+static bool read_shape(struct tt_str name, enum tt_error_shape *shape)
+{
+    if (tt_str_eq(name, TT_STR("openai")))
+        *shape = TT_ERROR_OPENAI;
+    else if (tt_str_eq(name, TT_STR("anthropic")))
+        *shape = TT_ERROR_ANTHROPIC;
+    else
+        return false;
+    return true;
+}
+
 /* A list of {prefix, shape}; absent = all errors have the API's own shape. */
 static int read_error_shapes(lua_State *L)
 {
@@ -88,10 +113,9 @@ static int read_error_shapes(lua_State *L)
             return luaL_error(L, "'error_shapes' holds a %s", luaL_typename(L, -1));
         int entry = lua_gettop(L);
         area->prefix = tt_arena_str(&generation->arena, tt_value_field(L, entry, "prefix"));
-        area->shape = TT_ERROR_OPENAI;
-        if (area->prefix.len == 0 ||
-            !tt_str_eq(tt_value_field(L, entry, "shape"), TT_STR("openai")))
-            return luaL_error(L, "'error_shapes' needs a prefix and the shape \"openai\"");
+        if (area->prefix.len == 0 || !read_shape(tt_value_field(L, entry, "shape"), &area->shape))
+            return luaL_error(L, "'error_shapes' needs a prefix and the shape \"openai\" or "
+                                 "\"anthropic\"");
         lua_pop(L, 1);
     }
     generation->error_area_count = count;

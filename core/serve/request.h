@@ -11,7 +11,7 @@ void tt_request_push_metatable(lua_State *L);
 /* Reads (response | nil, err) at the two topmost places and answers. True: the answer is to be
  * written by the function that is at the top of the stack now (chunks.h). Raises on values that
  * cannot be rendered: nothing was answered then. */
-bool tt_response_render(lua_State *L, struct tt_request *request);
+bool tt_request_render(lua_State *L, struct tt_request *request);
 
 /* "zh" is preferred over everything else (RFC 9110, 12.5.4). */
 bool tt_request_prefers_chinese(struct tt_str accept_language);

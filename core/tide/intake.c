@@ -5,6 +5,7 @@
  * because they would be lost silently. */
 #include "tide/intake.h"
 
+#include "base/utf8.h"
 #include "files/upload.h"
 #include "http/multipart.h"
 #include "script/task.h"
@@ -103,7 +104,7 @@ static int on_part_data(void *arg, struct tt_str data, struct tt_err *err)
 {
     struct tt_intake *intake = arg;
     if (intake->field)
-        return tt_buf_append_str(&intake->field->value, data);
+        return tt_utf8_append_without_nul(&intake->field->value, data);
     if (!intake->upload)
         return tt_err_set(err, 400, "multipart_invalid", "a file without a name");
     return tt_upload_append(intake->upload, data, err);

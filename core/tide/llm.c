@@ -165,6 +165,7 @@ void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *st
     outcome->usage_estimated = lua_toboolean(L, -1);
     lua_pop(L, 1);
     outcome->retry_after_s = -1;
+    outcome->ended_us = tt_value_field_int(L, 1, "ended_us", 0);
     if (code.data)
         tt_err_set(&outcome->error, 500, code.data, "stored with the reply");
     if (reason.data)

@@ -237,7 +237,6 @@ static struct tt_buf *new_body(lua_State *L, int index)
 static struct tt_buf *read_body(lua_State *L, int index)
 {
     struct tt_buf *body = new_body(L, index);
-    struct tt_str raw;
 
     lua_pushliteral(L, "body");
     switch (lua_rawget(L, index)) {
@@ -250,8 +249,9 @@ static struct tt_buf *read_body(lua_State *L, int index)
     case LUA_TNIL:
         break;
     default:
-        if (tt_value_raw(L, -1, &raw)) {
-            tt_buf_append_str(body, raw);
+        if (tt_value_raw_append(L, -1, body)) {
+            if (body->len == 0)
+                luaL_error(L, "the body would be too large");
             break;
         }
         luaL_error(L, "field 'body' must be a table or a string, not a %s", luaL_typename(L, -1));

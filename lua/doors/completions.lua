@@ -47,7 +47,7 @@ local READ_LATE = {
 ---@return ReplySource
 local function source_of(body)
   local decoded
-  return setmetatable({ raw = body.request }, {
+  return setmetatable({ raw = body.request, came = body.came }, {
     __index = function(source, key)
       if not READ_LATE[key] then
         return nil
@@ -127,7 +127,9 @@ end
 
 --- Asks the model. The reply runs on its own.
 ---@param user_id integer
----@param body table the request, checked
+---@param body table the request, checked, in OpenAI's form. One that came in
+--- another form has it in `came`, and in `refused` what of it has no place in
+--- OpenAI's
 ---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the
 --- reply goes on when its client leaves
 ---@return tide.Reply|nil reply
@@ -141,6 +143,9 @@ function M.ask(user_id, body, terms)
   local model, unknown = M.resolve(user_id, body.model)
   if not model then
     return nil, unknown
+  end
+  if body.refused and not upstream_request.keep_speakers(model, body.came) then
+    return nil, errors.new("unsupported_parameter", { field = body.refused })
   end
   local free, exceeded = quota.check(user_id, model.name)
   if not free then

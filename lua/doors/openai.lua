@@ -5,6 +5,7 @@
 
 local errors = require "lib.errors"
 local json = require "tide.json"
+local known_models = require "models.known_models"
 local tool_calls = require "providers.tool_calls"
 
 local M = {}
@@ -148,17 +149,18 @@ function M.last_question(messages)
   return ""
 end
 
---- The texts of an embeddings request; one that brings tokens has none.
+--- The texts of a member of a request: one, or a list of them, or of objects
+--- with a text. Embeddings of tokens have none.
 ---@param input any read, or as it came
 ---@return string[]
 function M.inputs(input)
   local texts = {}
   input = decoded(input)
-  for i, one in ipairs(type(input) == "table" and input or { input }) do
-    if type(one) ~= "string" then
-      break
+  for _, one in ipairs(type(input) == "table" and input or { input }) do
+    local text = type(one) == "table" and one.text or one
+    if type(text) == "string" then
+      texts[#texts + 1] = text
     end
-    texts[i] = one
   end
   return texts
 end
@@ -222,6 +224,12 @@ function M.model(model)
     object = "model",
     created = 0, -- nobody knows when
     owned_by = model.provider,
+    -- These two are not OpenAI's.
+    type = known_models.kind(model.model_name),
+    context_window = known_models.context_window(
+      model.model_name,
+      model.provider
+    ),
   }
 end
 

@@ -7,9 +7,12 @@ local conversation = require "doors.conversation"
 local embeddings = require "doors.embeddings"
 local errors = require "lib.errors"
 local fields = require "web.fields"
+local json = require "tide.json"
+local messages = require "doors.messages"
 local models = require "models.models"
 local objects = require "web.objects"
 local openai = require "doors.openai"
+local relay = require "doors.relay"
 local replies = require "chat.replies"
 local time = require "tide.time"
 
@@ -44,6 +47,25 @@ local EMBEDDINGS = {
   fields = {
     fields.line("model", 200, { required = true }),
     { name = "input", type = "json", keep_null = true },
+  },
+}
+
+local RERANK = {
+  once = true,
+  whole = "request",
+  fields = {
+    fields.line("model", 200, { required = true }),
+    { name = "query", type = "json", required = true },
+    { name = "documents", type = "json", required = true },
+  },
+}
+
+local MODERATIONS = {
+  once = true,
+  whole = "request",
+  fields = {
+    fields.line("model", 200, { default = "omni-moderation-latest" }),
+    { name = "input", type = "json", required = true },
   },
 }
 
@@ -106,10 +128,38 @@ function handlers.embed(req)
   return text and { body = text, content_type = JSON }, err
 end
 
+--- Clients of Anthropic's API ask for models at the same address.
+---@param req tide.Request
+---@return boolean
+local function is_anthropic(req)
+  return req:header("anthropic-version") ~= nil
+end
+
+---@param value table
+---@return tide.Response
+local function as_anthropic(value)
+  return { body = json.encode(value), content_type = JSON }
+end
+
+--- Passes a request on as it came.
+---@param name "rerank"|"moderations"
+---@return fun(req: tide.Request): tide.Response|nil, tide.Error|nil
+local function relaying(name)
+  return function(req)
+    local text, err = relay.send(req.user.id, req.body, name)
+    return text and { body = text, content_type = JSON }, err
+  end
+end
+
+handlers.rerank = relaying("rerank")
+handlers.moderate = relaying("moderations")
+
 function handlers.list_models(req)
   local rows, err = models.get_models(req.user.id)
   if not rows then
     return nil, err
+  elseif is_anthropic(req) then
+    return as_anthropic(messages.models(rows))
   end
   return {
     json = { object = "list", data = objects.map(rows, openai.model) },
@@ -120,6 +170,9 @@ function handlers.get_model(req)
   local rows, err = models.get_models(req.user.id)
   for _, row in ipairs(rows or {}) do
     if row.model_name == req.args.model then
+      if is_anthropic(req) then
+        return as_anthropic(messages.model(row))
+      end
       return { json = openai.model(row) }
     end
   end
@@ -132,6 +185,8 @@ local MODEL = objects.object({
   object = "string",
   created = "integer",
   owned_by = "string",
+  type = "string",
+  context_window = "integer",
 })
 
 ---@type tide.Route[]
@@ -158,6 +213,28 @@ return {
     body_max = body_limits.CONVERSATION,
     answer = "the upstream's answer, see openai.md",
     handler = handlers.embed,
+  },
+  {
+    method = "POST",
+    path = "/v1/rerank",
+    auth = "user",
+    api_keys = true,
+    summary = "Documents by how well they fit a query, for the caller's models",
+    request = RERANK,
+    body_max = body_limits.CONVERSATION,
+    answer = "the upstream's answer, see openai.md",
+    handler = handlers.rerank,
+  },
+  {
+    method = "POST",
+    path = "/v1/moderations",
+    auth = "user",
+    api_keys = true,
+    summary = "OpenAI's moderations, for the caller's models",
+    request = MODERATIONS,
+    body_max = body_limits.CONVERSATION,
+    answer = "the upstream's answer, see openai.md",
+    handler = handlers.moderate,
   },
   {
     method = "GET",

@@ -12,6 +12,9 @@ local M = {}
 ---@field zh string
 ---@field retry? boolean whether the same request may succeed later; sent to
 --- clients of the OpenAI routes. Default: 408, 429 and 5xx may
+---@field door? {status?: integer, code?: string} what clients know where errors
+--- have the form of another API (error_shapes in app.lua): there a fault of the
+--- request keeps its class
 
 ---@type table<string, ErrorEntry>
 M.all = {}

@@ -118,11 +118,9 @@ M.joiners = {
   after_llm = join_after_llm,
 }
 
---- One table with a function for each hook that somebody defines; on_delta
---- takes the turn and returns what llm.start takes.
 ---@param parts table[] the tables of hooks/, in their order
----@return tide.Hooks
-function M.join(parts)
+---@return table<string, function[]>
+local function functions_of(parts)
   local functions = {}
   for name in pairs(M.joiners) do
     functions[name] = {}
@@ -142,11 +140,34 @@ function M.join(parts)
       list[#list + 1] = hook
     end
   end
-  local joined = { parts = parts }
-  for name, list in pairs(functions) do
+  return functions
+end
+
+---@param joined tide.Hooks filled
+---@param parts table[]
+local function fill(joined, parts)
+  joined.parts = parts
+  for name, list in pairs(functions_of(parts)) do
     joined[name] = join_one(name, list)
   end
+end
+
+--- One table with a function for each hook that somebody defines; on_delta
+--- takes the turn and returns what llm.start takes.
+---@param parts table[] the tables of hooks/, in their order
+---@return tide.Hooks
+function M.join(parts)
+  local joined = {}
+  fill(joined, parts)
   return joined
+end
+
+--- Adds the hooks of plugins behind those that are joined already.
+---@param joined tide.Hooks of M.join, changed
+---@param parts table<string, function>[]
+function M.extend(joined, parts)
+  local all = table.move(joined.parts, 1, #joined.parts, 1, {})
+  fill(joined, table.move(parts, 1, #parts, #all + 1, all))
 end
 
 return M

@@ -10,10 +10,16 @@ local usage_policy = require "policy.usage"
 
 local M = {}
 
+---@class CameAs a request as its client sent it
+---@field form string what a provider that speaks it has as `raw_form`
+---@field request tide.Raw
+---@field headers? table<string, string> those that the vendor of that form reads
+
 ---@class ReplySource what a reply is made from
 ---@field messages tide.Messages|tide.ChatMessage[] as a model is shown them
 ---@field raw? tide.Raw a client's whole request in OpenAI's form, passed on as
 --- it came where that is possible
+---@field came? CameAs with `raw`: the same request in its client's form
 ---@field tokens? integer with `raw`: about how many it has
 ---@field changed? tide.ChatMessage[] with `raw`: what a hook made of its
 --- messages
@@ -46,9 +52,39 @@ end
 --- A provider made from another one may have a `build` of its own, which knows
 --- nothing of requests as they came.
 ---@param provider tide.Provider
+---@param form string
 ---@return boolean
-local function takes_raw(provider)
-  return provider.builds_raw ~= nil and provider.builds_raw == provider.build
+local function takes_raw(provider, form)
+  return provider.builds_raw ~= nil
+    and provider.builds_raw == provider.build
+    and (provider.raw_form or "chat") == form
+end
+
+--- Whether a provider speaks the form in which a request came.
+---@param provider tide.Provider
+---@param came CameAs|nil
+---@return boolean
+function M.speaks(provider, came)
+  return came ~= nil and takes_raw(provider, came.form)
+end
+
+--- Leaves of a model what speaks the form in which a request came, for one that
+--- has no place in another.
+---@param model Model changed
+---@param came CameAs|nil
+---@return boolean there_is_one
+function M.keep_speakers(model, came)
+  if not M.speaks(model.provider, came) then
+    return false
+  end
+  local kept = {}
+  for _, fallback in ipairs(model.fallbacks or {}) do
+    if M.speaks(fallback.provider, came) then
+      kept[#kept + 1] = fallback
+    end
+  end
+  model.fallbacks = kept
+  return true
 end
 
 --- Whether a function of a provider takes messages that stay in the core;
@@ -128,7 +164,10 @@ local function describe(into, model, source)
     key = model.key,
     model = model.name,
   }
-  if source.raw and takes_raw(provider) then
+  if M.speaks(provider, source.came) then
+    request.raw, request.messages = source.came.request, source.changed
+    request.raw_headers = source.came.headers
+  elseif source.raw and takes_raw(provider, "chat") then
     request.raw, request.messages = source.raw, source.changed
   else
     request.messages = messages_for(source, provider, provider.build)
@@ -207,7 +246,8 @@ function M.fill(spec, model, source)
     spec.play = provider.play(
       messages_for(source, provider, provider.play),
       source.persona,
-      source.language
+      source.language,
+      source
     )
     return
   end

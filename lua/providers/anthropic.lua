@@ -196,6 +196,40 @@ local function choice_of(request)
   return wanted
 end
 
+--- A request in our own form as it came, but for what is ours to decide. If
+--- hooks have changed the messages, these are in OpenAI's form.
+---@param request tide.ProviderRequest
+---@return tide.Raw
+local function passed_on(request)
+  local messages = request.messages
+  return request.raw:with({
+    model = request.model,
+    stream = true,
+    messages = messages and turns_of(messages),
+    system = messages and chat_messages.system(messages),
+  }, messages and { "system" })
+end
+
+---@param request tide.ProviderRequest
+---@return table
+local function body_of(request)
+  local options = request.options or {}
+  local tools = tools_of(request.tools)
+  return {
+    model = request.model,
+    stream = true,
+    max_tokens = chat_messages.max_tokens(request) or MAX_TOKENS,
+    system = chat_messages.system(request.messages),
+    messages = turns_of(request.messages),
+    tools = tools,
+    tool_choice = tools and choice_of(request),
+    temperature = chat_messages.present(options.temperature),
+    top_p = chat_messages.present(options.top_p),
+    top_k = chat_messages.present(options.top_k),
+    stop_sequences = chat_messages.stops(options.stop),
+  }
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
@@ -205,29 +239,20 @@ function M.build(request)
   if not base:find("/v%d+$") then
     base = base .. "/v1"
   end
-  local options = request.options or {}
-  local tools = tools_of(request.tools)
+  local told = request.raw_headers or {}
   return {
     url = base .. "/messages",
     headers = {
       ["x-api-key"] = request.key,
-      ["anthropic-version"] = VERSION,
+      ["anthropic-version"] = told["anthropic-version"] or VERSION,
+      ["anthropic-beta"] = told["anthropic-beta"],
       ["Content-Type"] = "application/json",
       ["Accept"] = "text/event-stream",
     },
-    body = {
-      model = request.model,
-      stream = true,
-      max_tokens = chat_messages.max_tokens(request) or MAX_TOKENS,
-      system = chat_messages.system(request.messages),
-      messages = turns_of(request.messages),
-      tools = tools,
-      tool_choice = tools and choice_of(request),
-      temperature = chat_messages.present(options.temperature),
-      top_p = chat_messages.present(options.top_p),
-      stop_sequences = chat_messages.stops(options.stop),
-    },
+    body = request.raw and passed_on(request) or body_of(request),
   }
 end
+
+M.builds_raw, M.raw_form = M.build, "messages"
 
 return M

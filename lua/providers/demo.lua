@@ -5,6 +5,7 @@
 --- conversation into a text and a pace; the core tells it like a real reply.
 
 local conversations = require "tide.messages"
+local demo_tools = require "providers.demo_tools"
 local text = require "tide.text"
 
 local M = { name = "demo" }
@@ -314,20 +315,48 @@ local function command_of(message)
   return name and commands[name:lower()], argument
 end
 
+---@param play table changed
+---@return table play
+local function paced(play)
+  play.piece = play.piece or PIECE
+  play.pace_ms = play.pace_ms or PACE_MS
+  play.first_ms = FIRST_MS
+  return play
+end
+
+--- A call of tools, or what they answered.
+---@param messages tide.Messages
+---@param question string
+---@param language "zh"|"en"
+---@param request table see M.play
+---@return table|nil play
+local function with_tools(messages, question, language, request)
+  local answer = demo_tools.answer(messages, language)
+  if answer then
+    return { text = demo_tools.formed(answer, request) or answer }
+  end
+  local calls = demo_tools.calls(question, request, #messages)
+  return calls and { text = "", tool_calls = calls }
+end
+
 --- What to say and how fast.
 ---@param messages tide.Messages|{role: string, content: string}[] as sent to a
 --- model
 ---@param persona {name: string, content: string}
 ---@param client_language "zh"|"en" for commands, which have none of their own
+---@param request? table what a client of the OpenAI routes wants besides:
+--- `tools`, `tool_choice` and `options` as in tide.ProviderRequest
 ---@return table play the `play` of tide.StartSpec
-function M.play(messages, persona, client_language)
+function M.play(messages, persona, client_language, request)
   local kept = type(messages) == "table" and conversations.new(messages)
     or messages
   local message, turns = asked(kept)
   local language = text.has_cjk(message) and "zh" or "en"
   local command, argument = command_of(message)
-  local play
-  if command then
+  local play = with_tools(kept, message, language, request or {})
+  if play then
+    return paced(play)
+  elseif command then
     play = command(client_language, argument)
   else
     local answer = topic_answer(message:lower(), language)
@@ -340,10 +369,8 @@ function M.play(messages, persona, client_language)
       }),
     }
   end
-  play.piece = play.piece or PIECE
-  play.pace_ms = play.pace_ms or PACE_MS
-  play.first_ms = FIRST_MS
-  return play
+  play.text = demo_tools.formed(play.text, request or {}) or play.text
+  return paced(play)
 end
 
 M.takes_kept = M.play

@@ -199,6 +199,7 @@ end
 local OPTIONS = {
   temperature = "temperature",
   top_p = "topP",
+  top_k = "topK",
   seed = "seed",
   presence_penalty = "presencePenalty",
   frequency_penalty = "frequencyPenalty",

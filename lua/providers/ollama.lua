@@ -81,6 +81,7 @@ end
 local OPTIONS = {
   "temperature",
   "top_p",
+  "top_k",
   "seed",
   "presence_penalty",
   "frequency_penalty",

@@ -269,11 +269,19 @@ end
 
 M.builds_raw, M.takes_kept = M.build, M.build
 
----@param request tide.ProviderRequest
----@return tide.ProviderCall
-function M.embed(request)
-  local body = request.raw:with({ model = request.model })
-  return call(request, "/embeddings", "application/json", body)
+--- What passes a client's request on as it came, with its model's name.
+---@param path string
+---@return fun(request: tide.ProviderRequest): tide.ProviderCall
+local function passing(path)
+  return function(request)
+    local body = request.raw:with({ model = request.model })
+    return call(request, path, "application/json", body)
+  end
 end
+
+M.embed = passing("/embeddings")
+-- Not OpenAI's own: Jina's form, which vLLM, llama.cpp and gateways have too.
+M.rerank = passing("/rerank")
+M.moderate = passing("/moderations")
 
 return M

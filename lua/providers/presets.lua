@@ -11,6 +11,7 @@
 ---@field images? true|string[] models that take images: all, or those whose
 --- name one of the patterns matches; nil = none
 ---@field key_optional? boolean it is also asked without a key
+---@field offers? string[] which of "rerank" and "moderate" it has
 ---@field notes? string for people
 
 ---@type ProviderPreset[]
@@ -55,6 +56,7 @@ return {
     name = "siliconflow",
     speaks = "openai",
     base_url = "https://api.siliconflow.cn/v1",
+    offers = { "rerank" },
     images = { "VL" },
     notes = "Open models by many vendors.",
   },
@@ -75,6 +77,7 @@ return {
     name = "mistral",
     speaks = "openai",
     base_url = "https://api.mistral.ai/v1",
+    offers = { "moderate" },
     images = { "pixtral", "mistral%-small", "mistral%-medium" },
   },
   {
@@ -88,6 +91,7 @@ return {
     name = "vllm",
     speaks = "openai",
     key_optional = true,
+    offers = { "rerank" },
     images = true,
     notes = "vllm serve, usually http://HOST:8000/v1.",
   },
@@ -95,6 +99,7 @@ return {
     name = "llama_cpp",
     speaks = "openai",
     key_optional = true,
+    offers = { "rerank" },
     images = true,
     notes = "llama-server, usually http://HOST:8080/v1.",
   },

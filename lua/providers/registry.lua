@@ -19,6 +19,8 @@ M.DEFAULT = "openai"
 local OTHERS = {
   chat_messages = true,
   demo = true,
+  demo_tools = true,
+  demo_values = true,
   presets = true,
   registry = true,
   tool_calls = true,
@@ -36,6 +38,21 @@ local function add(provider)
     error(("there are two providers '%s'"):format(provider.name), 0)
   end
   configurable[provider.name] = provider
+end
+
+--- Endpoints that only some services have beside the chat.
+local NOT_INHERITED = { "rerank", "moderate" }
+
+---@param preset ProviderPreset
+---@param name string
+---@return boolean
+local function offers(preset, name)
+  for _, one in ipairs(preset.offers or {}) do
+    if one == name then
+      return true
+    end
+  end
+  return false
 end
 
 for _, name in ipairs(scripts.names("providers")) do
@@ -61,9 +78,19 @@ for _, preset in ipairs(presets) do
   for key, value in pairs(spoken) do
     provider[key] = value
   end
+  for _, name in ipairs(NOT_INHERITED) do
+    provider[name] = offers(preset, name) and provider[name] or nil
+  end
   provider.name, provider.base_url = preset.name, preset.base_url
   provider.images, provider.notes = preset.images, preset.notes
   provider.key_optional = preset.key_optional
+  add(provider)
+end
+
+--- Adds the provider of a plugin; raises what is wrong with it.
+---@param provider tide.Provider
+function M.add(provider)
+  llm.check_provider(provider)
   add(provider)
 end
 

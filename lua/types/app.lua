@@ -5,7 +5,7 @@
 ---@field routes tide.Route[]
 ---@field handle fun(route: tide.Route, req: tide.Request): tide.Response|nil, tide.Error|nil
 ---@field errors table<string, {status: integer, en: string, zh: string}>
----@field error_shapes? {prefix: string, shape: "openai"}[]
+---@field error_shapes? {prefix: string, shape: "openai"|"anthropic"}[]
 ---@field self_tests? (fun(): (string|{message: string, at?: function})[]|nil)[]
 --- run when scripts are loaded, before they serve. They return the mistakes in
 --- the scripts, which are refused then. `at` is the function that a message is

@@ -18,7 +18,8 @@ local db = {}
 --- not in sort's comparator, a callback of gsub or a metamethod, and not while a
 --- module loads. There it raises as soon as it would have to wait. Between the
 --- call and its return others may change rows that were read before. NULL
---- columns are nil.
+--- columns are nil. In texts that go to the database U+0000 becomes U+FFFD, also
+--- in `args` itself.
 ---@async
 ---@param sql string
 ---@param args? any[] strings, numbers, booleans, json.null for NULL; at most 64

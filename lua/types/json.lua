@@ -11,7 +11,7 @@
 local json = {}
 
 --- Whole numbers up to 2^53 become integers, null becomes json.null, and empty
---- arrays remain arrays.
+--- arrays remain arrays. U+0000 becomes U+FFFD.
 ---@param text string|tide.Raw valid UTF-8
 ---@return any value
 ---@return tide.Error|nil err invalid_json

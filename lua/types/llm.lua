@@ -294,8 +294,11 @@ function llm.check_provider(provider) end
 ---@field notes? string for people
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
---- same function as `build`, if it takes requests of OpenAI's clients as they
---- came (`raw`)
+--- same function as `build`, if it takes requests of clients as they came
+--- (`raw`)
+---@field raw_form? "chat"|"messages" with `builds_raw`: the form of `raw`, which
+--- is that of OpenAI's chat completions or of Anthropic's Messages API; default
+--- "chat". Requests that came in another form have it translated
 ---@field takes_kept? fun the same function as `build` (or, of a model that is
 --- played, as `play`), if it takes `messages` that stay in the core
 --- (tide.Messages) and passes them on as the body's member `messages`
@@ -303,6 +306,10 @@ function llm.check_provider(provider) end
 --- embeddings: `raw` is the client's whole request, `options` the same as a
 --- table, `messages` is absent;
 --- the answer has OpenAI's form
+---@field rerank? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
+---@field moderate? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
 
 --- A path into JSON, or several for the same thing.
 ---@alias tide.Path string|string[]
@@ -359,5 +366,7 @@ function llm.check_provider(provider) end
 ---@field raw? tide.Raw the client's whole request, for a provider with
 --- `builds_raw`. The fields above it are absent then, but for `messages` if a
 --- hook has changed them
+---@field raw_headers? table<string, string> with `raw`: headers of the client's
+--- request that the vendor of its form reads
 
 return llm

@@ -32,8 +32,8 @@ function Request:header(name) end
 function Request:cookie(name) end
 
 --- The token that a request came with, as it was sent: not checked yet. A
---- Bearer token, and only when there is no Authorization header at all the
---- cookie access_token.
+--- Bearer token; only when there is no Authorization header at all x-api-key, and
+--- without that the cookie access_token.
 ---@return string|nil token
 ---@return boolean from_cookie
 function Request:credentials() end
@@ -75,7 +75,9 @@ function Request:encode(value) end
 
 --- What the events of a stream in the form of another API have in common.
 ---@class tide.StreamChunks
----@field form? "chat" default "chat": OpenAI's chat completions
+---@field form? "chat"|"messages" default "chat": OpenAI's chat completions;
+--- "messages": Anthropic's Messages API, with the message of its first event as
+--- `head`
 ---@field id string
 ---@field model string
 ---@field created? integer seconds since 1970

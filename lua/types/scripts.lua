@@ -15,4 +15,15 @@ local scripts = {}
 ---@return string[] names sorted
 function scripts.names(folder) end
 
+--- The names of the plugins: the folders of plugins_dir that are not disabled.
+---@return string[] names sorted
+function scripts.plugins() end
+
+--- The line in which a table's member is written, for messages about it. Members
+--- in members are named from the outside to the inside.
+---@param path string of a file of the scripts, "plugins/weather/plugin.lua"
+---@param ... string "settings", "url"
+---@return integer line 1 if it is not found
+function scripts.line_of(path, ...) end
+
 return scripts

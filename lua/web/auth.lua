@@ -1,9 +1,9 @@
---- Who is asking: the only place that reads credentials. A Bearer token, and
---- only when there is no Authorization header at all the cookie; a personal
---- API key where the route accepts them. The credential says which user;
---- everything else (role, disabled, what still holds) comes from the database
---- with every request, so that a logout, a password change, a deleted key or a
---- new role is in force at once, on every worker.
+--- Who is asking: the only place that reads credentials. A Bearer token; only
+--- when there is no Authorization header at all x-api-key, and without that the
+--- cookie; a personal API key where the route accepts them. The credential says
+--- which user; all else (role, disabled, what still holds) comes from the
+--- database with every request, so that a logout, a password change, a deleted
+--- key or a new role is in force at once, on every worker.
 
 local config = require "tide.config"
 local crypto = require "tide.crypto"

@@ -107,7 +107,7 @@ describe('configurations', () => {
       }
     }
     for (const wrong of [
-      { provider: 'nobody' }, { api_key: 'sk-a\nb' }, { api_key: 'sk-潮' }, { api_name: 'a\u0000b' },
+      { provider: 'nobody' }, { api_key: 'sk-a\nb' }, { api_key: 'sk-潮' }, { api_name: 'a\u0001b' },
       { api_name: 'x'.repeat(101) }, { model_name: 7 }, { base_url: ['http://127.0.0.1'] },
       { deadlines: 5 }, { deadlines: { connect: -1 } }, { deadlines: { between: 3600001 } },
       { deadlines: { total: 86400001 } }, { deadlines: { first_byte: '1s' } },

@@ -12,7 +12,7 @@ import { makeHome, tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
 const COMMANDS = ['serve', 'dev', 'check', 'routes', 'reload', 'rollback', 'admin', 'new', 'test', 'repl',
-  'migrate', 'user', 'health', 'config', 'version'];
+  'plugin', 'diff', 'migrate', 'user', 'health', 'config', 'version'];
 
 const homes = [];
 function newHome(options) {

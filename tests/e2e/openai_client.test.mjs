@@ -152,8 +152,22 @@ describe('the npm client openai', () => {
     const many = await failing(client.chat.completions.create({ model, messages: ask('hi'), n: 2 }));
     assert.equal(many.code, 'unsupported_parameter');
     const refused = await failing(client.chat.completions.create({ model, messages: ask('hi') }));
-    assert.ok(refused instanceof OpenAI.InternalServerError);
+    assert.ok(refused instanceof OpenAI.BadRequestError);
     assert.equal(refused.code, 'upstream_rejected');
+    for (const stream of [false, true]) {
+      const limited = await setup('status=429,retry_after=7');
+      const late = await failing(limited.client.chat.completions.create({
+        model: limited.model, messages: ask('hi'), stream,
+      }));
+      assert.ok(late instanceof OpenAI.RateLimitError);
+      assert.equal(late.code, 'upstream_rate_limited');
+      assert.equal(late.headers.get('retry-after'), '7');
+    }
+    const nothing = await failing(client.get('/nothing/here'));
+    assert.ok(nothing instanceof OpenAI.NotFoundError);
+    assert.equal(nothing.code, 'not_found');
+    assert.match(nothing.message, /What exists: .*POST \/v1\/chat\/completions, .*GET \/v1\/models\/:model\./);
+    assert.doesNotMatch(nothing.message, /\/api/);
     const stranger = new OpenAI({ apiKey: 'sk-tide-wrong', baseURL: client.baseURL, maxRetries: 0 });
     const denied = await failing(stranger.models.list());
     assert.ok(denied instanceof OpenAI.AuthenticationError);

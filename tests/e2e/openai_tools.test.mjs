@@ -49,6 +49,33 @@ describe('tool calls', () => {
       [id, name, args]), [[call.id, call.function.name, call.function.arguments]]);
   });
 
+  test('of the built-in model', async () => {
+    const { apiKey, baseURL } = await setup();
+    const client = new OpenAI({ apiKey, baseURL, maxRetries: 0 });
+    const messages = ask('How is the weather in Rome?');
+    const options = { model: 'demo', messages, tools: [TOOL] };
+    const first = await client.chat.completions.create(options);
+    assert.equal(first.choices[0].finish_reason, 'tool_calls');
+    const { message } = first.choices[0];
+    assert.deepEqual(message.tool_calls, [{
+      id: 'call_demo_1_1', type: 'function', function: { name: 'get_weather', arguments: '{"city":"city"}' },
+    }]);
+    const streamed = await client.chat.completions.stream(options).finalChatCompletion();
+    assert.deepEqual(streamed.choices[0].message.tool_calls.map(({ id, function: { name, arguments: args } }) =>
+      [id, name, args]), [['call_demo_1_1', 'get_weather', '{"city":"city"}']]);
+    messages.push(message, { role: 'tool', tool_call_id: 'call_demo_1_1', content: '17 degrees' });
+    const second = await client.chat.completions.create(options);
+    assert.equal(second.choices[0].finish_reason, 'stop');
+    assert.equal(second.choices[0].message.content, 'The tool answered: “17 degrees”');
+    // Not without being asked; and by order.
+    const calm = { ...options, messages: ask('hello') };
+    assert.match((await client.chat.completions.create(calm)).choices[0].message.content, /^Hello/);
+    const forced = await client.chat.completions.create({
+      ...calm, tool_choice: { type: 'function', function: { name: 'get_weather' } },
+    });
+    assert.equal(forced.choices[0].message.tool_calls[0].function.name, 'get_weather');
+  });
+
   test('of the package ai', async () => {
     const { model, ...settings } = await setup();
     const provider = createOpenAICompatible({ name: 'tidetalk', ...settings });

@@ -56,6 +56,8 @@ GET /api/files/session/:session_id
 DELETE /api/files/:file_id
 POST /v1/chat/completions
 POST /v1/embeddings
+POST /v1/rerank
+POST /v1/moderations
 GET /v1/models
 GET /v1/models/:model`.trim().split('\n');
 

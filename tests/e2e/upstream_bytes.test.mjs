@@ -3,9 +3,7 @@
 // reads an upstream, and what needs a connection: compression, headers, refusals with words, a stream that does
 // not close. The cases at every cut are in tests/unit/tide/test_upstream_cases.c.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { after, before, describe } from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { FILES, fileOf } from '../data/upstream_cases/generate.mjs';
@@ -14,10 +12,9 @@ import { test } from './support/limits.mjs';
 import { ROOT } from './support/process.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
+import { EVENTS, event, sends, startUpstream } from './support/upstream.mjs';
 
-const event = (delta, finish = null) => `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
 const HELLO = `${event({ content: 'hello' })}${event({ content: ' world' })}${event({}, 'stop')}data: [DONE]\n\n`;
-const EVENTS = { 'Content-Type': 'text/event-stream' };
 const bodyOf = (one) => (one.base64 ? Buffer.from(one.base64, 'base64') : Buffer.from(one.body));
 
 /** One case of each kind, as it is framed mostly; the other framings take their turn. */
@@ -29,40 +26,17 @@ const SAMPLE = Object.values(FILES).flatMap((lines) => {
   return [...kinds.values()].map((framings, i) => framings[i % framings.length]);
 });
 
-/** Answers what the address names: `/KEY/…` is an entry of `answers`, a function (request, response, body). */
-async function startUpstream() {
-  const answers = new Map();
-  const requests = [];
-  const server = createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const key = request.url.split('/')[1];
-    const sent = { key, headers: request.headers, json: JSON.parse(Buffer.concat(chunks).toString() || '{}') };
-    requests.push(sent);
-    answers.get(key)(request, response, sent.json);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    requests,
-    of: (key) => requests.filter((request) => request.key === key),
-    /** The base_url of an answer. */
-    add: (answer) => {
-      const key = `k${answers.size}`;
-      answers.set(key, answer);
-      return { key, url: `http://127.0.0.1:${server.address().port}/${key}/v1` };
-    },
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
-const sends = (body, headers = EVENTS, status = 200) => (_request, response) => {
-  response.writeHead(status, headers);
-  response.end(body);
+/** What clients of the OpenAI routes know instead of our codes, and the status where it is not 502. */
+const AT_DOOR = {
+  upstream_quota_empty: [429, 'insufficient_quota'],
+  upstream_context_too_long: [400, 'context_length_exceeded'],
+  upstream_content_refused: [400, 'content_filter'],
+  upstream_rate_limited: [429, 'upstream_rate_limited'],
+  upstream_too_large: [413, 'upstream_too_large'],
+  upstream_rejected: [400, 'upstream_rejected'],
+  upstream_parameter_unsupported: [400, 'upstream_parameter_unsupported'],
 };
+const atDoor = (code) => AT_DOOR[code] ?? [502, code];
 
 describe("an upstream's bytes", () => {
   const context = withServer({ env: { ...LOOPBACK, TIDETALK_UPSTREAM_RETRIES: '0' } });
@@ -121,7 +95,7 @@ describe("an upstream's bytes", () => {
       // A finish reason makes an answer at the doors, also without text.
       const passed = want.finish && ['upstream_empty', 'upstream_length_reached', 'upstream_content_refused'].includes(want.code);
       if (want.code && !passed) {
-        assert.equal(completion.body.error.code, want.code, completion.text);
+        assert.deepEqual([completion.status, completion.body.error.code], atDoor(want.code), completion.text);
         return;
       }
       const [choice] = completion.body.choices;
@@ -210,7 +184,8 @@ describe("an upstream's bytes", () => {
       const words = said.error?.message ?? said.detail;
       if (words) assert.equal(answer.body.detail, words);
       assert.equal((await connection(user)).code, code);
-      assert.equal((await door(user, model)).body.error.code, code);
+      const completion = await door(user, model);
+      assert.deepEqual([completion.status, completion.body.error.code], atDoor(code));
     }
   });
 

@@ -29,6 +29,12 @@ class ComplyTest(support.ServerTest):
         results = self.comply("openai-chat", user.base_url, user.key, model)
         self.assertEqual(list(results.values()), ["passed"] * 9)
 
+    def test_chat_with_demo(self):
+        user = self.server.user()
+        results = self.comply("openai-chat", user.base_url, user.key, "demo")
+        self.assertEqual(results.pop("chat-reasoning-summary"), "skipped", "demo does not think")
+        self.assertEqual(list(results.values()), ["passed"] * 8)
+
 
 if __name__ == "__main__":
     support.main()

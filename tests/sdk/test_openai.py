@@ -109,6 +109,9 @@ class OpenAITest(support.ServerTest):
 
     def test_raises_its_exceptions(self):
         for scenario, expected, code in [
+                ("status=400", openai.BadRequestError, "upstream_rejected"),
+                ("status=413", openai.APIStatusError, "upstream_too_large"),
+                ("status=429,retry_after=7", openai.RateLimitError, "upstream_rate_limited"),
                 ("status=503", openai.InternalServerError, "upstream_overloaded"),
                 ("fault=reset", openai.InternalServerError, "upstream_reset"),
         ]:
@@ -118,6 +121,8 @@ class OpenAITest(support.ServerTest):
                     with self.assertRaises(expected) as raised:
                         client.chat.completions.create(model=model, messages=ask("hi"), stream=stream)
                     self.assertEqual(raised.exception.code, code)
+                    if expected is openai.RateLimitError:
+                        self.assertEqual(raised.exception.response.headers["retry-after"], "7")
 
     def test_raises_what_is_its_own_fault(self):
         client, model = self.setup_client()

@@ -57,6 +57,16 @@ static const struct tt_command commands[] = {
      "the data folder itself, when no server uses it. With input from a pipe it exits with 1 if\n"
      "a line failed.\n",
      tt_cli_repl},
+    {"plugin", "(list | check NAME | enable NAME | disable NAME | remove NAME)",
+     "manage the plugins in plugins_dir",
+     "list prints name, state, place in the order, and version. check prints the findings of\n"
+     "tidetalk check that are about one plugin. What changes takes effect with the next reload.\n",
+     tt_cli_plugin},
+    {"diff", "", "show which scripts of an overlay shadow others",
+     "One line per file, which says whether the file that it shadows has changed since the "
+     "overlay\n"
+     "was written. Exits with 1 if one has.\n",
+     tt_cli_diff},
     {"migrate", "[--dry-run] [--down VERSION]", "bring the database to the newest schema",
      "serve does this automatically. --dry-run only lists. --down goes back to VERSION, and\n"
      "refuses while a server is running.\n",

@@ -18,7 +18,7 @@ static struct tt_generation *build(const struct tt_settings *settings, struct tt
         .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
     };
     struct tt_runtime *runtimes[] = {&tide->runtime};
-    struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, err);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, err);
 
     tt_settings_fill_runtime(settings, &tide->runtime);
     tide->setting = tt_settings_for_lua;
@@ -54,6 +54,7 @@ struct report {
     struct tt_buf out;
     struct tt_json_writer w;
     int errors, warnings;
+    const char *plugin; /* NULL = findings about everything */
 };
 
 static void put_text(struct tt_json_writer *w, const char *key, struct tt_str text)
@@ -175,10 +176,12 @@ static void tell_scripts(struct report *report, const struct tt_settings *settin
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
-        bool personas = tt_str_eq(diagnostic->file, TT_STR("style.yaml"));
+        char path[TT_SCRIPT_PATH_BYTES];
+        if (report->plugin &&
+            !tt_str_eq(tt_plugin_of(diagnostic->file), tt_str_from(report->plugin)))
+            continue;
         const struct tt_bundle_file *file =
             bundle ? tt_bundle_find(bundle, diagnostic->file) : NULL;
-        struct tt_buf path = {0};
         struct finding finding = {.line = diagnostic->line,
                                   .column = 1,
                                   .severity = severity,
@@ -186,14 +189,9 @@ static void tell_scripts(struct report *report, const struct tt_settings *settin
                                   .message = diagnostic->message};
         if (file)
             finding.column = column_of(line_of(file->bytes, diagnostic->line), diagnostic->message);
-        if (personas)
-            tt_buf_append_z(&path, settings->personas);
-        else
-            tt_buf_printf(&path, "%s%s%.*s", settings->lua_dir, diagnostic->file.len ? "/" : "",
-                          TT_STR_ARG(diagnostic->file));
-        finding.file = tt_buf_str(&path);
+        tt_script_sources_place(&settings->scripts, diagnostic->file, path, sizeof(path));
+        finding.file = tt_str_from(path);
         report_finding(report, &finding);
-        tt_buf_free(&path);
     }
 }
 
@@ -205,7 +203,7 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
     struct tt_tide tide = {0};
     struct tt_err err = {0};
     struct tt_generation *generation = build(settings, &tide, &diagnostics, &err);
-    struct tt_bundle *bundle = tt_bundle_read(settings->lua_dir, settings->personas, NULL);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL);
 
     if (generation)
         tt_generation_advise(generation, &advice);
@@ -218,13 +216,34 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
     }
     tell_scripts(report, settings, bundle, &diagnostics, "error");
     tell_scripts(report, settings, bundle, &advice, "warning");
-    if (generation && !report->json && report->errors == 0)
+    if (report->plugin && report->errors == 0)
+        printf("ok: %s%s\n", report->plugin,
+               generation ? "" : ", but other scripts have errors (tidetalk check)");
+    else if (generation && !report->json && report->errors == 0)
         printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
                generation->bundle->persona_count, generation->bundle->hash);
     tt_bundle_free(bundle);
     tt_generation_unref(generation);
     tt_diagnostics_free(&diagnostics);
     tt_diagnostics_free(&advice);
+}
+
+static void print_report(struct report *report)
+{
+    fprintf(report->json ? stdout : stderr, "%.*s%s", (int)report->out.len,
+            report->out.data ? report->out.data : "", report->json ? "\n" : "");
+    if (!report->json && report->errors + report->warnings > 0)
+        fprintf(stderr, "%d errors, %d warnings\n", report->errors, report->warnings);
+    tt_buf_free(&report->out);
+}
+
+int tt_cli_check_plugin(const struct tt_settings *settings, const char *name)
+{
+    struct report report = {.plugin = name};
+
+    check_scripts(&report, settings);
+    print_report(&report);
+    return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
 }
 
 int tt_cli_check(int argc, char **argv)
@@ -246,11 +265,7 @@ int tt_cli_check(int argc, char **argv)
     check_scripts(&report, &settings);
     if (report.json)
         tt_json_end_array(&report.w);
-    fprintf(report.json ? stdout : stderr, "%.*s%s", (int)report.out.len,
-            report.out.data ? report.out.data : "", report.json ? "\n" : "");
-    if (!report.json && report.errors + report.warnings > 0)
-        fprintf(stderr, "%d errors, %d warnings\n", report.errors, report.warnings);
-    tt_buf_free(&report.out);
+    print_report(&report);
     tt_buf_free(&diagnostics);
     tt_settings_free(&settings);
     return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
@@ -261,16 +276,17 @@ int tt_cli_check(int argc, char **argv)
 static const char *const auth_names[] = {"none", "user", "admin"};
 static const char *const listener_names[] = {"public", "admin"};
 
-static void print_json(const struct tt_generation *generation, const char *lua_dir)
+static void print_json(const struct tt_generation *generation,
+                       const struct tt_script_sources *sources)
 {
-    struct tt_buf out = {0}, file = {0};
+    char file[TT_SCRIPT_PATH_BYTES];
+    struct tt_buf out = {0};
     struct tt_json_writer w = {.buf = &out};
 
     tt_json_begin_array(&w);
     for (size_t i = 0; i < generation->route_count; i++) {
         const struct tt_route *route = &generation->routes[i];
-        tt_buf_clear(&file);
-        tt_buf_printf(&file, "%s/%.*s", lua_dir, TT_STR_ARG(route->file));
+        tt_script_sources_place(sources, route->file, file, sizeof(file));
         tt_json_begin_object(&w);
         put_text(&w, "method", route->method);
         put_text(&w, "path", route->path);
@@ -278,23 +294,25 @@ static void print_json(const struct tt_generation *generation, const char *lua_d
         put_text(&w, "listener", tt_str_from(listener_names[route->listener]));
         if (route->reads_body)
             put_number(&w, "body_max", (int64_t)route->body_max);
-        put_text(&w, "file", tt_buf_str(&file));
+        put_text(&w, "file", tt_str_from(file));
         put_number(&w, "line", route->line);
         tt_json_end_object(&w);
     }
     tt_json_end_array(&w);
     printf("%.*s\n", (int)out.len, out.data);
     tt_buf_free(&out);
-    tt_buf_free(&file);
 }
 
-static void print_table(const struct tt_generation *generation, const char *lua_dir)
+static void print_table(const struct tt_generation *generation,
+                        const struct tt_script_sources *sources)
 {
+    char file[TT_SCRIPT_PATH_BYTES];
+
     for (size_t i = 0; i < generation->route_count; i++) {
         const struct tt_route *route = &generation->routes[i];
-        printf("%-7s %-45s %-6s %-7s %s/%s:%d\n", route->method.data, route->path.data,
-               auth_names[route->auth], listener_names[route->listener], lua_dir, route->file.data,
-               route->line);
+        tt_script_sources_place(sources, route->file, file, sizeof(file));
+        printf("%-7s %-45s %-6s %-7s %s:%d\n", route->method.data, route->path.data,
+               auth_names[route->auth], listener_names[route->listener], file, route->line);
     }
 }
 
@@ -309,9 +327,9 @@ int tt_cli_routes(int argc, char **argv)
         return TT_EXIT_USAGE;
     struct tt_generation *generation = tt_cli_load(&settings, &tide, &err);
     if (generation && json)
-        print_json(generation, settings.lua_dir);
+        print_json(generation, &settings.scripts);
     else if (generation)
-        print_table(generation, settings.lua_dir);
+        print_table(generation, &settings.scripts);
     else
         tt_cli_fail(0, "%s", err.message);
     int code = generation ? TT_EXIT_OK : TT_EXIT_FAILED;

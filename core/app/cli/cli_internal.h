@@ -45,6 +45,10 @@ struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_
 int tt_cli_serve(int argc, char **argv);
 int tt_cli_dev(int argc, char **argv);
 int tt_cli_check(int argc, char **argv);
+/* The findings of `check` that are about one plugin. */
+int tt_cli_check_plugin(const struct tt_settings *settings, const char *name);
+int tt_cli_plugin(int argc, char **argv);
+int tt_cli_diff(int argc, char **argv);
 int tt_cli_routes(int argc, char **argv);
 int tt_cli_admin(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);

@@ -52,10 +52,9 @@ static void tell_reload(const struct tt_reload_result *result, void *arg)
                result->error.message);
         for (size_t i = 0; i < diagnostics->count; i++) {
             const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
-            bool personas = tt_str_eq(diagnostic->file, TT_STR("style.yaml"));
-            printf("  %s%s%s:%d: %s\n", personas ? "" : settings->lua_dir, personas ? "" : "/",
-                   personas ? settings->personas : diagnostic->file.data, diagnostic->line,
-                   diagnostic->message.data);
+            char path[TT_SCRIPT_PATH_BYTES];
+            tt_script_sources_place(&settings->scripts, diagnostic->file, path, sizeof(path));
+            printf("  %s:%d: %s\n", path, diagnostic->line, diagnostic->message.data);
         }
     } else if (!result->unchanged) {
         printf("reloaded, generation %d in %llu ms:", result->generation,
@@ -139,7 +138,7 @@ static int serve(const struct tt_settings *settings, bool dev)
     setup_log(settings);
     raise_open_files();
     int signals = block_signals();
-    if (dev && !(watch = tt_cli_watch_open(settings->lua_dir, settings->personas, &err))) {
+    if (dev && !(watch = tt_cli_watch_open(&settings->scripts, &err))) {
         close(signals);
         return tt_cli_fail(TT_EXIT_USAGE, "dev: %s", err.message);
     }

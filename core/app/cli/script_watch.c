@@ -22,7 +22,7 @@
 
 struct tt_cli_watch {
     int fd;
-    const char *lua_dir, *personas;
+    const struct tt_script_sources *sources;
     const char *personas_name; /* without the folder */
     int personas_folder;       /* its watch descriptor */
 };
@@ -48,29 +48,30 @@ static void watch_folder(struct tt_cli_watch *watch, const char *folder, int dep
 void tt_cli_watch_renew(struct tt_cli_watch *watch)
 {
     char folder[PATH_BYTES];
-    size_t len = (size_t)(watch->personas_name - watch->personas);
+    const struct tt_script_sources *sources = watch->sources;
+    size_t len = (size_t)(watch->personas_name - sources->personas);
 
     snprintf(folder, sizeof(folder), "%.*s", len > 0 ? (int)len : 1,
-             len > 0 ? watch->personas : ".");
+             len > 0 ? sources->personas : ".");
     watch->personas_folder = inotify_add_watch(watch->fd, folder, EVENTS);
-    watch_folder(watch, watch->lua_dir, 0);
+    for (size_t i = 0; i < sources->root_count; i++)
+        watch_folder(watch, sources->roots[i], 0);
+    if (sources->plugins_dir)
+        watch_folder(watch, sources->plugins_dir, 0);
 }
 
-struct tt_cli_watch *tt_cli_watch_open(const char *lua_dir, const char *personas,
-                                       struct tt_err *err)
+struct tt_cli_watch *tt_cli_watch_open(const struct tt_script_sources *sources, struct tt_err *err)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    const char *slash = strrchr(personas, '/');
+    const char *slash = strrchr(sources->personas, '/');
 
     if (fd < 0) {
         tt_err_set(err, 500, "internal_error", "the files cannot be watched: %s", strerror(errno));
         return NULL;
     }
     struct tt_cli_watch *watch = TT_NEW(struct tt_cli_watch);
-    *watch = (struct tt_cli_watch){.fd = fd,
-                                   .lua_dir = lua_dir,
-                                   .personas = personas,
-                                   .personas_name = slash ? slash + 1 : personas};
+    *watch = (struct tt_cli_watch){
+        .fd = fd, .sources = sources, .personas_name = slash ? slash + 1 : sources->personas};
     tt_cli_watch_renew(watch);
     return watch;
 }
@@ -95,12 +96,15 @@ static bool is_ours(const struct tt_cli_watch *watch, const struct inotify_event
 
     if (event->mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF))
         return true;
+    if (tt_str_eq(name, TT_STR(".disabled"))) /* of a plugin */
+        return true;
     if (name.len == 0 || name.data[0] == '.')
         return false;
     if (event->wd == watch->personas_folder && tt_str_eq(name, tt_str_from(watch->personas_name)))
         return true;
     /* A folder named like lua/ beside the personas may be lua/ itself, created again. */
-    return (event->mask & IN_ISDIR) || tt_str_ends(name, TT_STR(".lua"));
+    return (event->mask & IN_ISDIR) || tt_str_ends(name, TT_STR(".lua")) ||
+           tt_str_ends(name, TT_STR(".sql"));
 }
 
 bool tt_cli_watch_read(struct tt_cli_watch *watch)

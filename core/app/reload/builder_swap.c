@@ -2,6 +2,7 @@
  * runs its own loop while it waits for workers or the database, so it needs no states in between.
  */
 #include "app/reload/builder_internal.h"
+#include "app/reload/overlay_bases.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -122,6 +123,16 @@ static void put_changed(const struct tt_reload_result *result, struct tt_buf *ou
     tt_json_end_array(&w);
 }
 
+/* Nothing serves differently without them, so this stops no reload. */
+static void keep_bases(const struct tt_builder *builder, const struct tt_bundle *bundle)
+{
+    struct tt_err err = {0};
+
+    if (tt_overlay_bases_keep(builder->parts.settings->data_dir, bundle, &err) != 0)
+        tt_log(TT_LOG_WARN, "what an overlay was written for is not kept",
+               TT_F_Z("error", err.message));
+}
+
 /* Written before the swap: the swap cannot fail any more, so history and workers never disagree. */
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
                       struct tt_reload_result *result)
@@ -133,7 +144,11 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
     record->changed = tt_buf_str(&changed);
     tt_history_add(job, record);
     tt_buf_free(&changed);
-    return tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error);
+    if (tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error) != 0)
+        return -1;
+    if (record->restores == 0)
+        keep_bases(builder, record->bundle);
+    return 0;
 }
 
 /* ---- swap ---- */
@@ -195,8 +210,7 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
     const struct tt_settings *settings = builder->parts.settings;
-    struct tt_bundle *bundle =
-        tt_bundle_snapshot(settings->lua_dir, settings->personas, &result->error);
+    struct tt_bundle *bundle = tt_bundle_snapshot(&settings->scripts, &result->error);
 
     result->diagnostics.phase = "read";
     if (!bundle)

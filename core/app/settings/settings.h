@@ -3,6 +3,7 @@
 #pragma once
 #include "app/settings/installed.h"
 #include "base/conf.h"
+#include "script/sources.h"
 #include "tide/setting.h"
 
 #define TT_WORKERS_MAX 256
@@ -12,7 +13,11 @@ struct tt_runtime;
 
 struct tt_settings {
     struct tt_conf *conf;
-    const char *listen, *data_dir, *lua_dir, *personas, *migrations_dir;
+    const char *listen, *data_dir;
+    const char *lua_dir; /* the first folder of scripts */
+    const char *personas, *migrations_dir;
+    struct tt_script_sources scripts; /* scripts or lua_dir, plugins_dir, personas */
+    const char **roots;               /* of these */
     struct {
         char lua_dir[TT_INSTALLED_PATH_BYTES], personas[TT_INSTALLED_PATH_BYTES],
             migrations_dir[TT_INSTALLED_PATH_BYTES];

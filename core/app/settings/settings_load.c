@@ -53,6 +53,21 @@ static struct tt_str base_path_of(struct tt_str public_url)
     return tt_str_of(path, (size_t)(end - path) - (end[-1] == '/'));
 }
 
+/* The folders of scripts: those of `scripts`, otherwise lua_dir. */
+static void derive_roots(struct tt_settings *settings)
+{
+    const struct tt_conf_value *list = tt_conf_get(settings->conf, "scripts");
+    size_t count = list->item_count ? list->item_count : 1;
+
+    settings->roots = tt_alloc(count * sizeof(*settings->roots));
+    settings->roots[0] =
+        tt_installed_find(tt_conf_get(settings->conf, "lua_dir"), settings->installed.lua_dir);
+    for (size_t i = 0; i < list->item_count; i++)
+        settings->roots[i] = list->items[i].data;
+    settings->lua_dir = settings->roots[0];
+    settings->scripts.root_count = count;
+}
+
 static void derive(struct tt_settings *settings)
 {
     const struct tt_conf *conf = settings->conf;
@@ -62,10 +77,15 @@ static void derive(struct tt_settings *settings)
 
     settings->listen = tt_conf_get(conf, "listen")->text.data;
     settings->data_dir = tt_conf_get(conf, "data_dir")->text.data;
-    settings->lua_dir =
-        tt_installed_find(tt_conf_get(conf, "lua_dir"), settings->installed.lua_dir);
     settings->personas =
         tt_installed_find(tt_conf_get(conf, "personas"), settings->installed.personas);
+    derive_roots(settings);
+    settings->scripts = (struct tt_script_sources){
+        .roots = settings->roots,
+        .root_count = settings->scripts.root_count,
+        .plugins_dir = tt_conf_get(conf, "plugins_dir")->text.data,
+        .personas = settings->personas,
+    };
     settings->migrations_dir =
         tt_installed_find(tt_conf_get(conf, "migrations_dir"), settings->installed.migrations_dir);
     settings->base_path = base_path_of(tt_conf_get(conf, "public_url")->text);
@@ -217,6 +237,8 @@ void tt_settings_free(struct tt_settings *settings)
     tt_conf_free(settings->conf);
     explicit_bzero(settings->admin_token, sizeof(settings->admin_token));
     settings->conf = NULL;
+    free(settings->roots);
+    settings->roots = NULL;
 }
 
 int64_t tt_settings_int(const struct tt_settings *settings, const char *key)

@@ -12,6 +12,7 @@ return {
   upstream_quota_empty = {
     status = 502,
     retry = false,
+    door = { status = 429, code = "insufficient_quota" },
     en = "The account at the model's provider has no balance or quota left. "
       .. "Top it up there, or use another API configuration.",
     zh = "提供方账户的余额或额度已用尽，请前往充值，或改用其他 API 配置。",
@@ -26,6 +27,7 @@ return {
   upstream_context_too_long = {
     status = 502,
     retry = false,
+    door = { status = 400, code = "context_length_exceeded" },
     en = "The conversation is longer than the model can read. Start a new "
       .. "one, shorten your message, or use a model with a larger context.",
     zh = "对话超出模型可读取的长度，请新建会话、缩短消息，或改用上下文更长的模型。",
@@ -33,6 +35,7 @@ return {
   upstream_content_refused = {
     status = 502,
     retry = false,
+    door = { status = 400, code = "content_filter" },
     en = "The provider's content filter refused this. Rephrase your message, "
       .. "or use another model.",
     zh = "内容被提供方的安全过滤拦截，请修改表述或换用其他模型。",
@@ -47,6 +50,7 @@ return {
   upstream_too_large = {
     status = 502,
     retry = false,
+    door = { status = 413 },
     en = "The request is too large for the provider. Shorten the "
       .. "conversation, or attach fewer or smaller files.",
     zh = "请求体超出提供方的大小限制，请缩短对话，或减少、缩小附件。",
@@ -54,6 +58,7 @@ return {
   upstream_parameter_unsupported = {
     status = 502,
     retry = false,
+    door = { status = 400 },
     en = "The model does not take a parameter of this request. Leave it out; "
       .. "the detail names it.",
     zh = "该模型不支持请求中的某个参数，请去掉该参数，详情中有其名称。",
@@ -73,6 +78,7 @@ return {
   },
   upstream_rate_limited = {
     status = 502,
+    door = { status = 429 },
     en = "The provider's rate or quota limit is reached. Wait a while, or "
       .. "check your plan there.",
     zh = "已达到提供方的频率或额度限制，请稍后再试，或检查您的套餐。",
@@ -85,6 +91,7 @@ return {
   upstream_rejected = {
     status = 502,
     retry = false,
+    door = { status = 400 },
     en = "The provider rejected the request as invalid. Check the model's "
       .. "name, or shorten the conversation.",
     zh = "提供方认为请求无效，请检查模型名称，或缩短对话内容。",

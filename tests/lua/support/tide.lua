@@ -31,6 +31,7 @@ local FOLDERS = {
   files = true,
   lib = true,
   models = true,
+  plugin = true,
   policy = true,
   providers = true,
   web = true,

@@ -349,6 +349,19 @@ static void plain_facts(void **state)
     tt_reply_unref(NULL);
 }
 
+static void a_text_has_no_nul(void **state)
+{
+    struct tt_reply *reply = reply_new();
+    struct tt_buf text = {0};
+    (void)state;
+    assert_int_equal(tt_reply_append(reply, TT_REPLY_CONTENT, TT_STR("a\0b\0"), NULL), 0);
+    tt_reply_text(reply, TT_REPLY_CONTENT, &text);
+    assert_string_equal(text.data, "a\xEF\xBF\xBD"
+                                   "b\xEF\xBF\xBD");
+    tt_buf_free(&text);
+    tt_reply_unref(reply);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
 
 TEST_GROUP
@@ -364,6 +377,7 @@ TEST_GROUP
         TEST(listening),
         TEST(the_servers_end_interrupts),
         TEST(plain_facts),
+        TEST(a_text_has_no_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

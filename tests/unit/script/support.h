@@ -20,7 +20,10 @@
 #include <unistd.h>
 
 struct rig {
-    char dir[64], lua[96], personas[96], database[96], database_url[128];
+    char dir[64], lua[96], plugins[96], personas[96], database[96], database_url[128];
+    const char *roots[2]; /* of the scripts; the first one is lua */
+    size_t root_count;
+    struct tt_script_sources sources;
     struct tt_loop *loop;
     struct tt_tide tide;
     struct tt_serve_settings serving;
@@ -53,11 +56,19 @@ static inline void rig_put(struct rig *rig, const char *name, const char *text)
     write_text_file(path, text);
 }
 
+static inline const struct tt_script_sources *rig_sources(struct rig *rig)
+{
+    rig->roots[0] = rig->lua;
+    rig->sources =
+        (struct tt_script_sources){rig->roots, rig->root_count, rig->plugins, rig->personas};
+    return &rig->sources;
+}
+
 static inline void rig_remove(struct rig *rig, const char *name)
 {
     char path[512];
     snprintf(path, sizeof(path), "%s/%s", rig->dir, name);
-    assert_int_equal(unlink(path), 0);
+    assert_int_equal(remove(path), 0);
 }
 
 static inline int rig_remove_entry(const char *path, const struct stat *st, int type,
@@ -97,6 +108,8 @@ static inline struct rig *rig_new(void)
     snprintf(rig->dir, sizeof(rig->dir), "/tmp/tt_script_test.XXXXXX");
     assert_non_null(mkdtemp(rig->dir));
     snprintf(rig->lua, sizeof(rig->lua), "%s/lua", rig->dir);
+    snprintf(rig->plugins, sizeof(rig->plugins), "%s/plugins", rig->dir);
+    rig->root_count = 1;
     snprintf(rig->personas, sizeof(rig->personas), "%s/style.yaml", rig->dir);
     snprintf(rig->database, sizeof(rig->database), "%s/tidetalk.db", rig->dir);
     rig_put(rig, "style.yaml", "personas:\n  - name: First\n    content: You are first.\n");
@@ -211,7 +224,7 @@ static inline struct tt_generation *rig_build(struct rig *rig, int number)
 
     rig->err = (struct tt_err){0};
     tt_buf_clear(&rig->errors);
-    struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
     if (bundle)
         generation =
             tt_generation_new(bundle, number, runtimes, 1, &rig->serving, &diagnostics, &rig->err);

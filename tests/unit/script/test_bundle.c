@@ -6,7 +6,7 @@
 
 static struct tt_bundle *read_bundle(struct rig *rig)
 {
-    struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
     if (!bundle)
         fail_msg("%s", rig->err.message);
     return bundle;
@@ -14,7 +14,7 @@ static struct tt_bundle *read_bundle(struct rig *rig)
 
 static void refuses(struct rig *rig, const char *part)
 {
-    struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
     assert_null(bundle);
     assert_string_equal(rig->err.code, "script_error");
     if (!strstr(rig->err.message, part))
@@ -179,7 +179,7 @@ static void links_in_circles_end(void **state)
     rig_put(rig, "lua/app.lua", "");
     snprintf(link, sizeof(link), "%s/round", rig->lua);
     assert_int_equal(symlink(".", link), 0);
-    struct tt_bundle *bundle = tt_bundle_read(rig->lua, rig->personas, &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
     if (bundle)
         assert_true(bundle->file_count < 100);
     tt_bundle_free(bundle);
@@ -203,6 +203,80 @@ static void kept_bytes_make_the_same_bundle(void **state)
     again = tt_bundle_new();
     assert_int_equal(tt_bundle_seal(again, &rig->err), -1);
     tt_bundle_free(again);
+}
+
+static void plugins_are_part_of_the_bundle(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "lua/app.lua", "");
+    struct tt_bundle *without = read_bundle(rig);
+    assert_int_equal(without->plugin_count, 0);
+    rig_put(rig, "plugins/tide_clock/plugin.lua", "1");
+    rig_put(rig, "plugins/tide_clock/migrations/0001_x.sql", "2");
+    rig_put(rig, "plugins/tide_clock/tests/x_test.lua", "left out");
+    rig_put(rig, "plugins/tide_clock/readme.md", "left out");
+    rig_put(rig, "plugins/off/plugin.lua", "left out");
+    rig_put(rig, "plugins/off/.disabled", "");
+    rig_put(rig, "plugins/a/plugin.lua", "3");
+    struct tt_bundle *bundle = read_bundle(rig);
+    assert_int_equal(bundle->file_count, without->file_count + 3);
+    assert_string_not_equal(bundle->hash, without->hash);
+    assert_non_null(tt_bundle_find(bundle, TT_STR("plugins/tide_clock/migrations/0001_x.sql")));
+    assert_int_equal(bundle->plugin_count, 2);
+    assert_string_equal(bundle->plugins[0].data, "a");
+    assert_string_equal(bundle->plugins[1].data, "tide_clock");
+    tt_bundle_free(bundle);
+    tt_bundle_free(without);
+}
+
+static void the_first_folder_that_has_a_file_wins(void **state)
+{
+    struct rig *rig = *state;
+    char second[128];
+
+    snprintf(second, sizeof(second), "%s/base", rig->dir);
+    rig->roots[1] = second;
+    rig->root_count = 2;
+    rig_put(rig, "lua/policy/title.lua", "mine");
+    rig_put(rig, "base/policy/title.lua", "theirs");
+    rig_put(rig, "base/app.lua", "app");
+    struct tt_bundle *bundle = read_bundle(rig);
+    assert_int_equal(bundle->file_count, 3);
+    assert_true(
+        tt_str_eq(tt_bundle_find(bundle, TT_STR("policy/title.lua"))->bytes, TT_STR("mine")));
+    assert_true(tt_str_eq(tt_bundle_find(bundle, TT_STR("app.lua"))->bytes, TT_STR("app")));
+    assert_int_equal(bundle->shadow_count, 1);
+    assert_string_equal(bundle->shadows[0].path.data, "policy/title.lua");
+    assert_true(tt_str_eq(bundle->shadows[0].bytes, TT_STR("theirs")));
+    rig_put(rig, "base/policy/title.lua", "changed");
+    struct tt_bundle *later = read_bundle(rig);
+    assert_string_equal(later->hash, bundle->hash); /* what is not used changes nothing */
+    assert_string_not_equal(later->shadows[0].hash, bundle->shadows[0].hash);
+    tt_bundle_free(later);
+    tt_bundle_free(bundle);
+    snprintf(second, sizeof(second), "%s/nowhere", rig->dir);
+    refuses(rig, "/nowhere: No such file");
+}
+
+static void what_is_no_plugin_is_refused(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "lua/app.lua", "");
+    rig_put(rig, "lua/chat/chat.lua", "");
+    rig_put(rig, "plugins/loose.lua", "");
+    refuses(rig, "plugins/loose.lua: a plugin is a folder with a file plugin.lua");
+    rig_remove(rig, "plugins/loose.lua");
+    rig_put(rig, "plugins/My-Plugin/plugin.lua", "");
+    refuses(rig, "plugins/My-Plugin: the name of a plugin's folder has small letters");
+    rig_remove(rig, "plugins/My-Plugin/plugin.lua");
+    rig_remove(rig, "plugins/My-Plugin");
+    rig_put(rig, "plugins/chat/plugin.lua", "");
+    refuses(rig, "plugins/chat/plugin.lua:1: the server's own scripts have the name 'chat'");
+    rig_remove(rig, "plugins/chat/plugin.lua");
+    rig_put(rig, "plugins/tide/plugin.lua", "");
+    refuses(rig, "have the name 'tide'");
 }
 
 struct typist {
@@ -237,7 +311,7 @@ static void a_snapshot_takes_no_half_saved_file(void **state)
     rig_put(rig, "lua/app.lua", "return 'whole'");
     pthread_create(&typist.thread, NULL, type, &typist);
     for (int i = 0; i < 4; i++) {
-        struct tt_bundle *bundle = tt_bundle_snapshot(rig->lua, rig->personas, &rig->err);
+        struct tt_bundle *bundle = tt_bundle_snapshot(rig_sources(rig), &rig->err);
         assert_non_null(bundle);
         assert_true(tt_str_eq(bundle->files[0].bytes, TT_STR("return 'whole'")));
         tt_bundle_free(bundle);
@@ -249,10 +323,10 @@ static void a_snapshot_tells_what_cannot_be_read(void **state)
 {
     struct rig *rig = *state;
 
-    assert_null(tt_bundle_snapshot(rig->lua, rig->personas, &rig->err));
+    assert_null(tt_bundle_snapshot(rig_sources(rig), &rig->err));
     assert_non_null(strstr(rig->err.message, "No such file"));
     rig_put(rig, "lua/other.lua", "return 1");
-    assert_null(tt_bundle_snapshot(rig->lua, rig->personas, &rig->err));
+    assert_null(tt_bundle_snapshot(rig_sources(rig), &rig->err));
     assert_non_null(strstr(rig->err.message, "app.lua: not found"));
 }
 
@@ -267,6 +341,9 @@ TEST_GROUP
         RIG_TEST(what_cannot_be_read_is_refused),
         RIG_TEST(links_in_circles_end),
         RIG_TEST(kept_bytes_make_the_same_bundle),
+        RIG_TEST(plugins_are_part_of_the_bundle),
+        RIG_TEST(the_first_folder_that_has_a_file_wins),
+        RIG_TEST(what_is_no_plugin_is_refused),
         RIG_TEST(a_snapshot_takes_no_half_saved_file),
         RIG_TEST(a_snapshot_tells_what_cannot_be_read),
     };

@@ -88,6 +88,30 @@ static void what_is_kept_besides(void **state)
            "{\"a\":1,\"z\":{\"y\":[null]}},{\"z\":[]}]");
 }
 
+/* The members of a whole document are noted while it is read, up to a number of them. */
+static void the_whole_is_looked_into(void **state)
+{
+    expect(*state,
+           "local whole = schema({{name = 'a', type = 'json'}}, {once = true, whole = 'all'})\n"
+           "local raw = read(whole, ' { \"q\" : {\"a\":7} ,\"a\":[1, {\"q\":2}],\"q\":3.0 ,"
+           " \"\\\\u0078\": \"s\" } ').all\n"
+           "local a, q, x = raw:members('a', 'q', 'x')\n"
+           "local made = raw:with({q = 4}, {'x'})\n"
+           "raw:set('q', 5)\n"
+           "return {a, q, x, raw:get('a.1.q'), raw:get('q'), raw:type('b') == nil, made, raw}",
+           "[[1, {\"q\":2}],3,\"s\",2,5,true,{\"q\":4,\"a\":[1, {\"q\":2}]},"
+           "{\"q\":5,\"a\":[1, {\"q\":2}],\"\\u0078\":\"s\"}]");
+    expect(*state,
+           "local function all(text)\n"
+           "  return read(schema({}, {once = true, whole = 'all'}), text).all end\n"
+           "local parts = {}\n"
+           "for i = 1, 40 do parts[i] = '\"m' .. i .. '\":' .. i end\n"
+           "local many = all('{' .. table.concat(parts, ',') .. '}')\n"
+           "return {all('{}'):with({b = 1}), many:get('m40'), many:with({}):get('m39'),"
+           "  select(2, many:members('m1', 'm33'))}",
+           "[{\"b\":1},40,39,33]");
+}
+
 static void texts_are_numbers_too(void **state)
 {
     expect(*state,
@@ -211,6 +235,7 @@ TEST_GROUP
         RIG_TEST(the_first_problem_in_the_order_of_fields_is_told),
         RIG_TEST(names_that_stand_for_others),
         RIG_TEST(what_is_kept_besides),
+        RIG_TEST(the_whole_is_looked_into),
         RIG_TEST(texts_are_numbers_too),
         RIG_TEST(what_is_json_does_not_depend_on_the_schema),
     };

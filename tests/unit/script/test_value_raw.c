@@ -56,6 +56,34 @@ static void members_are_found_in_one_pass(void **state)
                   "too many names");
 }
 
+/* `with` refers to long values instead of copying them; nobody sees a difference. */
+static void long_members_are_not_copied(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect(rig,
+               "local long = '\"' .. string.rep('x', 300) .. '\"'\n"
+               "local text = '{\"a\":1.0,\"b\" : ' .. long .. ' ,\"c\":[' .. long .. "
+               "'],\"d\":2}'\n"
+               "local raw = json.raw(text)\n"
+               "local made = raw:with({a = 2, z = true}, {'d'})\n"
+               "local twice = made:with({q = json.raw(long)})\n"
+               "raw:set('b', 0)\n"
+               "local want = '{\"a\":2,\"b\":' .. long .. ',\"c\":[' .. long .. '],\"z\":true'\n"
+               "return {tostring(made) == want .. '}', made:get('c.0') == long:sub(2, -2),"
+               "  tostring(twice) == want .. ',\"q\":' .. long .. '}', made:type('z'),"
+               "  #json.encode(made) == #want + 1, made:set('c', nil), made:type('c') == nil}",
+               "[true,true,true,\"boolean\",true,true,true]");
+    rig_expect(rig,
+               "local parts = {}\n"
+               "for i = 1, 40 do parts[i] = ('\"m%d\":\"%s\"'):format(i, ('y'):rep(300)) end\n"
+               "local text = '{' .. table.concat(parts, ',') .. '}'\n"
+               "return {tostring(json.raw(text):with({})) == text,"
+               "  tostring(json.raw(text):with({m1 = ('z'):rep(9000)})) =="
+               "    (text:gsub('y+', ('z'):rep(9000), 1))}",
+               "[true,true]");
+}
+
 static void parts_are_changed_in_place(void **state)
 {
     struct rig *rig = *state;
@@ -102,6 +130,7 @@ TEST_GROUP
         RIG_TEST(bytes_are_spliced),
         RIG_TEST(parts_are_read),
         RIG_TEST(members_are_found_in_one_pass),
+        RIG_TEST(long_members_are_not_copied),
         RIG_TEST(parts_are_changed_in_place),
         RIG_TEST(members_and_items_are_walked),
     };

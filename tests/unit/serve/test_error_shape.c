@@ -9,6 +9,7 @@ static const char app[] =
     "  busy = function() return nil, {code = 'busy', retry_after = 7, message = 'why'} end,\n"
     "  upstream = function() return nil, {code = 'upstream_failed', retry_after = 2} end,\n"
     "  never = function() return nil, {code = 'never'} end,\n"
+    "  mapped = function() return nil, {code = 'mapped'} end,\n"
     "  always = function() return nil, {code = 'always'} end,\n"
     "  raise = function() error('secret detail') end,\n"
     "}\n"
@@ -23,6 +24,8 @@ static const char app[] =
     "for _, route in ipairs(made('/api')) do routes[#routes + 1] = route end\n"
     "local " RIG_ERRORS "\n"
     "errors.never = {status = 502, en = 'Never', zh = '不', retry = false}\n"
+    "errors.mapped = {status = 502, en = 'M', zh = 'M', door = {status = 429, code = 'other'}}\n"
+    "errors.unknown_path = {status = 404, en = 'Try {routes}', zh = '-', door = {code = 'none'}}\n"
     "errors.always = {status = 409, en = 'Later', zh = '等', retry = true}\n"
     "return {errors = errors, error_shapes = {{prefix = '/v1/', shape = 'openai'}},\n"
     "  handle = function(route, req) return route.handler(req) end, routes = routes}\n";
@@ -51,7 +54,9 @@ static void what_the_core_refuses_has_the_shape(void **state)
     struct web *web = *state;
 
     web_get(web, "/v1/none");
-    expect(web, 404, OPENAI("Not found", "not_found_error", "null", "not_found"),
+    expect(web, 404,
+           OPENAI("Try GET /v1/do/:name, POST /v1/body, GET /v1/private", "not_found_error", "null",
+                  "none"),
            "X-Should-Retry: false");
     web_ask(web, "DELETE", "/v1/private", "", NULL);
     expect(web, 405, OPENAI("Wrong method", "invalid_request_error", "null", "method_not_allowed"),
@@ -91,6 +96,18 @@ static void what_a_handler_refuses_has_the_shape(void **state)
     web_get(web, "/v1/do/always");
     expect(web, 409, OPENAI("Later", "invalid_request_error", "null", "always"),
            "X-Should-Retry: true");
+}
+
+static void what_its_clients_know_is_sent(void **state)
+{
+    struct web *web = *state;
+
+    web_get(web, "/v1/do/mapped");
+    expect(web, 429, OPENAI("M", "rate_limit_error", "null", "other"), "X-Should-Retry: true");
+    assert_true(web_has(web, "Retry-After: 1"));
+    web_get(web, "/api/do/mapped");
+    assert_int_equal(web->status, 502);
+    assert_non_null(strstr(web->body, "\"code\":\"mapped\""));
 }
 
 static void waiting_times_come_in_both_units(void **state)
@@ -149,6 +166,7 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         WEB_TEST(what_the_core_refuses_has_the_shape),
         WEB_TEST(what_a_handler_refuses_has_the_shape),
+        WEB_TEST(what_its_clients_know_is_sent),
         WEB_TEST(waiting_times_come_in_both_units),
         WEB_TEST(other_paths_keep_their_own),
         cmocka_unit_test(a_wrong_declaration_is_told),

@@ -132,6 +132,17 @@ static void ids_of_earlier_statements(void **state)
     assert_non_null(strstr(rig->error.message, "number of a statement"));
 }
 
+static void texts_have_no_nul(void **state)
+{
+    struct rig *rig = *state;
+    assert_result(
+        rig,
+        "db.write({{'CREATE TABLE n (a TEXT)'}})\n"
+        "assert(db.write({{'INSERT INTO n VALUES (?), (?)', {'a\\0b\\0', 'c'}}}))\n"
+        "return {db.one('SELECT hex(a) AS h FROM n').h, db.one('SELECT ? AS a', {'\\0'}).a}",
+        true, "[\"61EFBFBD62EFBFBD\",\"\xEF\xBF\xBD\"]");
+}
+
 /* ---- db.write's `expect`: how many rows a statement must change, none of them included ---- */
 
 #define USERS                                                                                      \
@@ -175,6 +186,7 @@ TEST_GROUP
         cmocka_unit_test_setup_teardown(where_nothing_can_wait_late, setup_late, teardown),
         cmocka_unit_test_setup_teardown(a_task_ends_that_waits_for_rows, setup_late, teardown),
         cmocka_unit_test_setup_teardown(ids_of_earlier_statements, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_have_no_nul, setup, teardown),
         cmocka_unit_test_setup_teardown(as_many_rows_as_expected_change, setup, teardown),
         cmocka_unit_test_setup_teardown(other_numbers_of_rows_fail_the_job, setup, teardown),
     };

@@ -1,0 +1,342 @@
+/* A reply as the events of OpenAI's Responses: the response, its items with their parts and deltas,
+ * and the response as it ended, then the done marker that Open Responses asks for.
+ * https://platform.openai.com/docs/api-reference/responses-streaming
+ * https://www.openresponses.org/specification
+ *
+ * An event's sequence number follows from its place in the log: STEPS numbers for each byte. A
+ * delta has that of its last byte; the events of a border (what ends there, then what begins there)
+ * have those behind it, and the events of an entry of tool calls those of the entry's bytes. So all
+ * readers see the same numbers, however their deltas are cut, before and after a restart; they rise
+ * strictly, with gaps. A reader that comes back goes through the log from its beginning, which
+ * restores the items, and is sent what has a higher number than the last one that it knows.
+ *
+ * Items of text end where another item begins; calls, whose pieces may alternate, at the end. */
+#include "chat/frames_internal.h"
+#include "chat/response_object.h"
+
+#include <stdlib.h>
+
+#define STEPS 16 /* at a border: three events end an item, two begin one */
+
+enum border { ENDS = 1, BEGINS = 4 };
+
+struct parts {
+    struct tt_response response;
+    struct tt_response_items items;
+    struct tt_buf id, head; /* what the response points to */
+    struct tt_buf prefix;   /* of the deltas of the item that is open */
+    int64_t after;          /* the number of the last event that the client knows; -1 = none */
+    bool begun;
+    bool open; /* the last item is a text that has not ended */
+};
+
+static void *parts_new(const struct tt_frames_chunks *chunks)
+{
+    struct parts *parts = TT_NEW(struct parts);
+
+    tt_buf_append_str(&parts->id, chunks->id);
+    tt_buf_append_str(&parts->head, chunks->head);
+    parts->response.naming.suffix = tt_response_suffix(tt_buf_str(&parts->id));
+    parts->response.naming.summary = chunks->summary;
+    parts->response.head = tt_buf_str(&parts->head);
+    parts->after = chunks->after;
+    return parts;
+}
+
+static void parts_free(void *arg)
+{
+    struct parts *parts = arg;
+
+    tt_response_items_free(&parts->items);
+    tt_buf_free(&parts->id);
+    tt_buf_free(&parts->head);
+    tt_buf_free(&parts->prefix);
+    free(parts);
+}
+
+/* ---- events ---- */
+
+static void begin_event(struct tt_buf *out, const char *type, int64_t number)
+{
+    tt_buf_printf(out, "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%lld", type, type,
+                  (long long)number);
+}
+
+static void end_event(struct tt_buf *out)
+{
+    tt_buf_append_z(out, "}\n\n");
+}
+
+static void put_place(struct parts *parts, struct tt_buf *out, size_t number)
+{
+    tt_buf_append_z(out, ",\"item_id\":\"");
+    tt_response_put_item_id(out, &parts->response.naming, &parts->items, number);
+    tt_buf_printf(out, "\",\"output_index\":%zu", number);
+}
+
+static bool is_summary(const struct parts *parts, enum tt_reply_kind kind)
+{
+    return kind == TT_REPLY_REASONING && parts->response.naming.summary;
+}
+
+/* The place of a text: the first part of its item. */
+static void put_part_place(struct parts *parts, struct tt_buf *out, size_t number)
+{
+    put_place(parts, out, number);
+    tt_buf_append_z(out, is_summary(parts, parts->items.list[number].kind)
+                             ? ",\"summary_index\":0"
+                             : ",\"content_index\":0");
+}
+
+static const char *text_event(const struct parts *parts, enum tt_reply_kind kind, bool done)
+{
+    if (kind == TT_REPLY_CONTENT)
+        return done ? "response.output_text.done" : "response.output_text.delta";
+    if (is_summary(parts, kind))
+        return done ? "response.reasoning_summary_text.done"
+                    : "response.reasoning_summary_text.delta";
+    return done ? "response.reasoning_text.done" : "response.reasoning_text.delta";
+}
+
+static void put_item_event(struct parts *parts, struct tt_buf *out, const char *type,
+                           int64_t sequence, size_t number, const struct tt_reply *reply,
+                           struct tt_str status)
+{
+    struct tt_json_writer w = {.buf = out};
+
+    if (sequence <= parts->after)
+        return;
+    begin_event(out, type, sequence);
+    tt_buf_printf(out, ",\"output_index\":%zu,\"item\":", number);
+    tt_response_put_item(&w, &parts->response.naming, &parts->items, number, reply, status);
+    end_event(out);
+}
+
+static void put_part_event(struct parts *parts, struct tt_buf *out, bool done, int64_t sequence,
+                           size_t number, struct tt_str text)
+{
+    enum tt_reply_kind kind = parts->items.list[number].kind;
+    bool summary = is_summary(parts, kind);
+
+    if (sequence <= parts->after)
+        return;
+    begin_event(out,
+                done      ? summary ? "response.reasoning_summary_part.done"
+                                    : "response.content_part.done"
+                : summary ? "response.reasoning_summary_part.added"
+                          : "response.content_part.added",
+                sequence);
+    put_part_place(parts, out, number);
+    tt_buf_append_z(out, ",\"part\":");
+    tt_response_put_part(&(struct tt_json_writer){.buf = out}, &parts->response.naming, kind, text);
+    end_event(out);
+}
+
+static void put_response_event(struct parts *parts, struct tt_buf *out, const char *type,
+                               int64_t sequence)
+{
+    if (sequence <= parts->after)
+        return;
+    begin_event(out, type, sequence);
+    tt_buf_append_z(out, ",\"response\":");
+    tt_response_put_begun(out, &parts->response);
+    end_event(out);
+}
+
+static void put_begin(struct parts *parts, struct tt_buf *out)
+{
+    if (parts->begun)
+        return;
+    parts->begun = true;
+    put_response_event(parts, out, "response.created", 0);
+    put_response_event(parts, out, "response.in_progress", 1);
+}
+
+/* ---- texts ---- */
+
+static void close_text(struct tt_frames *frames, struct tt_buf *out, struct tt_str status)
+{
+    struct parts *parts = frames->parts;
+    size_t number = parts->items.count - 1;
+    int64_t sequence = (int64_t)frames->position * STEPS + ENDS;
+    struct tt_buf text = {0};
+
+    if (!parts->open)
+        return;
+    parts->open = false;
+    if (sequence + 2 <= parts->after)
+        return;
+    const struct tt_response_item *item = &parts->items.list[number];
+    tt_response_item_text(item, frames->reader.reply, &text);
+    if (sequence > parts->after) {
+        begin_event(out, text_event(parts, item->kind, true), sequence);
+        put_part_place(parts, out, number);
+        tt_buf_append_z(out, ",\"text\":\"");
+        tt_json_escape(out, tt_buf_str(&text));
+        tt_buf_append_z(out, item->kind == TT_REPLY_CONTENT ? "\",\"logprobs\":[]" : "\"");
+        end_event(out);
+    }
+    put_part_event(parts, out, true, sequence + 1, number, tt_buf_str(&text));
+    put_item_event(parts, out, "response.output_item.done", sequence + 2, number,
+                   frames->reader.reply, status);
+    tt_buf_free(&text);
+}
+
+static void open_text(struct tt_frames *frames, struct tt_buf *out)
+{
+    struct parts *parts = frames->parts;
+    size_t number = parts->items.count - 1;
+    int64_t sequence = (int64_t)frames->position * STEPS + BEGINS;
+
+    parts->open = true;
+    put_item_event(parts, out, "response.output_item.added", sequence, number, NULL,
+                   TT_STR("in_progress"));
+    put_part_event(parts, out, false, sequence + 1, number, TT_STR(""));
+    tt_buf_clear(&parts->prefix);
+    put_part_place(parts, &parts->prefix, number);
+    tt_buf_append_z(&parts->prefix, ",\"delta\":\"");
+}
+
+/* The part of a span that the client does not know yet. It may have asked for a number between two
+ * of a character: then it gets the whole character. */
+static struct tt_str unknown_part(const struct parts *parts, uint64_t from, struct tt_str bytes)
+{
+    uint64_t known = parts->after < 0 ? 0 : (uint64_t)parts->after / STEPS;
+
+    if (known <= from)
+        return bytes;
+    if (known >= from + bytes.len)
+        return TT_STR("");
+    size_t skip = (size_t)(known - from);
+    while (skip > 0 && ((unsigned char)bytes.data[skip] & 0xc0) == 0x80)
+        skip--;
+    return tt_str_of(bytes.data + skip, bytes.len - skip);
+}
+
+static void put_text(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    struct parts *parts = frames->parts;
+
+    if (parts->open && parts->items.list[parts->items.count - 1].kind != span->kind)
+        close_text(frames, out, TT_STR("completed"));
+    tt_response_items_text(&parts->items, span->kind, frames->position)->to = span->end;
+    if (!parts->open)
+        open_text(frames, out);
+    struct tt_str text = unknown_part(parts, frames->position, span->bytes);
+    if (text.len == 0)
+        return;
+    begin_event(out, text_event(parts, span->kind, false), (int64_t)span->end * STEPS);
+    tt_buf_append_str(out, tt_buf_str(&parts->prefix));
+    tt_json_escape(out, text);
+    tt_buf_append_z(out, span->kind == TT_REPLY_CONTENT ? "\",\"logprobs\":[]" : "\"");
+    end_event(out);
+}
+
+/* ---- calls ---- */
+
+static void put_arguments(struct parts *parts, struct tt_buf *out, const char *type,
+                          int64_t sequence, size_t number, const char *key, struct tt_str text)
+{
+    if (sequence <= parts->after)
+        return;
+    begin_event(out, type, sequence);
+    put_place(parts, out, number);
+    tt_buf_printf(out, ",\"%s\":\"", key);
+    tt_json_escape(out, text);
+    tt_buf_putc(out, '"');
+    end_event(out);
+}
+
+static void put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    struct parts *parts = frames->parts;
+    int64_t sequence = (int64_t)frames->position * STEPS + BEGINS;
+    struct tt_json_value delta;
+    struct tt_buf entry = {0};
+    size_t cursor = 0;
+
+    close_text(frames, out, TT_STR("completed"));
+    tt_reply_read_entry(frames->reader.reply, span, &entry);
+    struct tt_json_value list = tt_json_value_of(tt_buf_str(&entry));
+    while (tt_json_next(&list, &cursor, &delta)) {
+        struct tt_str input;
+        bool begins;
+        size_t number = (size_t)(tt_response_items_call(&parts->items, &delta, &begins, &input) -
+                                 parts->items.list);
+        if (begins)
+            put_item_event(parts, out, "response.output_item.added", sequence++, number, NULL,
+                           TT_STR("in_progress"));
+        if (input.len > 0)
+            put_arguments(parts, out, "response.function_call_arguments.delta", sequence++, number,
+                          "delta", input);
+    }
+    tt_buf_free(&entry);
+}
+
+static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    put_begin(frames->parts, out);
+    if (span->kind == TT_REPLY_TOOL_CALLS)
+        put_entry(frames, out, span);
+    else
+        put_text(frames, out, span);
+}
+
+/* ---- the end ---- */
+
+/* A call that was cut off has no whole arguments: it is in the response, as incomplete, but not
+ * done. Returns the number behind the last one. */
+static int64_t close_calls(struct tt_frames *frames, struct tt_buf *out, int64_t sequence)
+{
+    struct parts *parts = frames->parts;
+    const struct tt_reply *reply = frames->reader.reply;
+
+    for (size_t i = 0; i < parts->items.count; i++) {
+        const struct tt_response_item *item = &parts->items.list[i];
+        struct tt_str status = tt_response_item_status(reply, &parts->items, i);
+        if (item->kind != TT_REPLY_TOOL_CALLS || !tt_str_eq(status, TT_STR("completed")))
+            continue;
+        put_arguments(parts, out, "response.function_call_arguments.done", sequence++, i,
+                      "arguments", tt_buf_str(&item->input));
+        put_item_event(parts, out, "response.output_item.done", sequence++, i, reply, status);
+    }
+    return sequence;
+}
+
+static const char *end_type(struct tt_str status)
+{
+    if (tt_str_eq(status, TT_STR("completed")))
+        return "response.completed";
+    return tt_str_eq(status, TT_STR("failed")) ? "response.failed" : "response.incomplete";
+}
+
+/* The event with the response goes to everybody who does not know exactly this one: after a crash a
+ * client may know a higher number than there is, and learns here what is left. */
+static void put_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    struct parts *parts = frames->parts;
+    struct tt_reply *reply = frames->reader.reply;
+    const struct tt_err *error = &tt_reply_outcome(reply)->error;
+    struct tt_str text = {0};
+
+    put_begin(parts, out);
+    if (parts->open)
+        close_text(frames, out,
+                   tt_response_item_status(reply, &parts->items, parts->items.count - 1));
+    int64_t sequence = close_calls(frames, out, (int64_t)frames->position * STEPS + BEGINS);
+    if (error->status)
+        text = frames->describe(frames->describe_arg, error);
+    if (sequence != parts->after) {
+        begin_event(out, end_type(tt_response_status(reply)), sequence);
+        tt_buf_append_z(out, ",\"response\":");
+        tt_response_put(out, &parts->response, reply, &parts->items, text);
+        end_event(out);
+    }
+    tt_buf_append_z(out, "data: [DONE]\n\n");
+}
+
+const struct tt_frame_format tt_frames_responses_format = {.form = "responses",
+                                                           .parts_new = parts_new,
+                                                           .parts_free = parts_free,
+                                                           .put_delta = put_delta,
+                                                           .put_end = put_end};

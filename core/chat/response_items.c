@@ -1,0 +1,256 @@
+/* Texts stay in the log: an item only notes where they are. The arguments of calls are gathered,
+ * because the pieces of several calls may alternate in the log. */
+#include "chat/response_items.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+void tt_response_items_free(struct tt_response_items *items)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        tt_buf_free(&items->list[i].call_id);
+        tt_buf_free(&items->list[i].name);
+        tt_buf_free(&items->list[i].extra);
+        tt_buf_free(&items->list[i].input);
+    }
+    free(items->list);
+    *items = (struct tt_response_items){0};
+}
+
+static struct tt_response_item *add_item(struct tt_response_items *items, enum tt_reply_kind kind)
+{
+    if (items->count == items->room) {
+        items->room = items->room ? 2 * items->room : 4;
+        items->list = tt_realloc(items->list, items->room * sizeof(*items->list));
+    }
+    struct tt_response_item *item = &items->list[items->count++];
+    *item = (struct tt_response_item){.kind = kind};
+    return item;
+}
+
+struct tt_response_item *tt_response_items_text(struct tt_response_items *items,
+                                                enum tt_reply_kind kind, uint64_t from)
+{
+    struct tt_response_item *last = items->count ? &items->list[items->count - 1] : NULL;
+
+    if (last && last->kind == kind && last->to == from)
+        return last;
+    last = add_item(items, kind);
+    last->from = last->to = from;
+    return last;
+}
+
+/* ---- calls ---- */
+
+struct call_delta {
+    int64_t index;
+    struct tt_json_value id, name, arguments, extra;
+};
+
+static void read_delta(const struct tt_json_value *object, struct call_delta *delta)
+{
+    struct tt_json_value value;
+    struct tt_str key;
+    size_t cursor = 0;
+
+    while (tt_json_next_member(object, &cursor, &key, &value)) {
+        if (tt_str_eq(key, TT_STR("\"index\"")))
+            tt_json_to_i64(&value, &delta->index);
+        else if (tt_str_eq(key, TT_STR("\"id\"")))
+            delta->id = value;
+        else if (tt_str_eq(key, TT_STR("\"name\"")))
+            delta->name = value;
+        else if (tt_str_eq(key, TT_STR("\"arguments\"")))
+            delta->arguments = value;
+        else if (tt_str_eq(key, TT_STR("\"extra_content\"")))
+            delta->extra = value;
+        else if (tt_str_eq(key, TT_STR("\"function\"")) && value.type == TT_JSON_OBJECT)
+            read_delta(&value, delta);
+    }
+}
+
+static void take_text(struct tt_buf *into, const struct tt_json_value *text)
+{
+    if (text->type != TT_JSON_STRING)
+        return;
+    tt_buf_clear(into);
+    tt_json_unescape(text->raw, NULL, into);
+}
+
+static struct tt_response_item *find_call(struct tt_response_items *items, int64_t index)
+{
+    for (size_t i = items->count; i-- > 0;)
+        if (items->list[i].kind == TT_REPLY_TOOL_CALLS && items->list[i].call == index)
+            return &items->list[i];
+    return NULL;
+}
+
+struct tt_response_item *tt_response_items_call(struct tt_response_items *items,
+                                                const struct tt_json_value *delta, bool *begins,
+                                                struct tt_str *input)
+{
+    struct call_delta read = {0};
+
+    read_delta(delta, &read);
+    struct tt_response_item *item = find_call(items, read.index);
+    *begins = item == NULL;
+    if (!item) {
+        item = add_item(items, TT_REPLY_TOOL_CALLS);
+        item->call = read.index;
+    }
+    take_text(&item->call_id, &read.id);
+    take_text(&item->name, &read.name);
+    if (read.extra.type != TT_JSON_NONE) {
+        tt_buf_clear(&item->extra);
+        tt_buf_append_str(&item->extra, read.extra.raw);
+    }
+    size_t before = item->input.len;
+    if (read.arguments.type == TT_JSON_STRING)
+        tt_json_unescape(read.arguments.raw, NULL, &item->input);
+    *input = item->input.len > before
+                 ? tt_str_of(item->input.data + before, item->input.len - before)
+                 : TT_STR("");
+    return item;
+}
+
+static void read_entry(struct tt_response_items *items, const struct tt_reply *reply,
+                       struct tt_reply_span *span)
+{
+    struct tt_buf entry = {0};
+    struct tt_json_value delta;
+    struct tt_str input;
+    size_t cursor = 0;
+    bool begins;
+
+    tt_reply_read_entry(reply, span, &entry);
+    struct tt_json_value list = tt_json_value_of(tt_buf_str(&entry));
+    while (tt_json_next(&list, &cursor, &delta))
+        tt_response_items_call(items, &delta, &begins, &input);
+    tt_buf_free(&entry);
+}
+
+void tt_response_items_read(struct tt_response_items *items, const struct tt_reply *reply)
+{
+    struct tt_reply_span span;
+
+    for (uint64_t at = 0; tt_reply_read(reply, at, &span); at = span.end) {
+        if (span.kind == TT_REPLY_TOOL_CALLS)
+            read_entry(items, reply, &span);
+        else
+            tt_response_items_text(items, span.kind, at)->to = span.end;
+    }
+}
+
+/* ---- as JSON ---- */
+
+static const char *const prefixes[TT_REPLY_KINDS] = {
+    [TT_REPLY_CONTENT] = "msg_", [TT_REPLY_REASONING] = "rs_", [TT_REPLY_TOOL_CALLS] = "fc_"};
+
+void tt_response_put_item_id(struct tt_buf *out, const struct tt_response_naming *naming,
+                             const struct tt_response_items *items, size_t number)
+{
+    tt_buf_append_z(out, prefixes[items->list[number].kind]);
+    tt_buf_append_str(out, naming->suffix);
+    tt_buf_putc(out, '_');
+    tt_buf_append_u64(out, number);
+}
+
+static void put_text(struct tt_json_writer *w, struct tt_str key, struct tt_str text)
+{
+    tt_json_key(w, key);
+    tt_json_str(w, text.data ? text : TT_STR(""));
+}
+
+static void put_empty_list(struct tt_json_writer *w, struct tt_str key)
+{
+    tt_json_key(w, key);
+    tt_json_begin_array(w);
+    tt_json_end_array(w);
+}
+
+void tt_response_put_part(struct tt_json_writer *w, const struct tt_response_naming *naming,
+                          enum tt_reply_kind kind, struct tt_str text)
+{
+    tt_json_begin_object(w);
+    put_text(w, TT_STR("type"),
+             kind == TT_REPLY_CONTENT ? TT_STR("output_text")
+             : naming->summary        ? TT_STR("summary_text")
+                                      : TT_STR("reasoning_text"));
+    put_text(w, TT_STR("text"), text);
+    if (kind == TT_REPLY_CONTENT) {
+        put_empty_list(w, TT_STR("annotations"));
+        put_empty_list(w, TT_STR("logprobs"));
+    }
+    tt_json_end_object(w);
+}
+
+void tt_response_item_text(const struct tt_response_item *item, const struct tt_reply *reply,
+                           struct tt_buf *out)
+{
+    struct tt_reply_span span;
+
+    for (uint64_t at = item->from; at < item->to && tt_reply_read(reply, at, &span);
+         at = span.end) {
+        uint64_t end = span.end < item->to ? span.end : item->to;
+        tt_buf_append_str(out, tt_str_of(span.bytes.data, (size_t)(end - at)));
+    }
+}
+
+/* The list with the item's text, or an empty one. */
+static void put_parts(struct tt_json_writer *w, const struct tt_response_naming *naming,
+                      const struct tt_response_item *item, const struct tt_reply *reply)
+{
+    struct tt_buf text = {0};
+
+    tt_json_begin_array(w);
+    if (reply) {
+        tt_response_item_text(item, reply, &text);
+        tt_response_put_part(w, naming, item->kind, tt_buf_str(&text));
+    }
+    tt_json_end_array(w);
+    tt_buf_free(&text);
+}
+
+static void put_call(struct tt_json_writer *w, const struct tt_response_item *item,
+                     const struct tt_reply *reply)
+{
+    put_text(w, TT_STR("call_id"), tt_buf_str(&item->call_id));
+    put_text(w, TT_STR("name"), tt_buf_str(&item->name));
+    put_text(w, TT_STR("arguments"), reply ? tt_buf_str(&item->input) : TT_STR(""));
+    if (item->extra.len > 0) {
+        tt_json_key(w, TT_STR("extra_content"));
+        tt_json_raw(w, tt_buf_str(&item->extra));
+    }
+}
+
+void tt_response_put_item(struct tt_json_writer *w, const struct tt_response_naming *naming,
+                          const struct tt_response_items *items, size_t number,
+                          const struct tt_reply *reply, struct tt_str status)
+{
+    static const char *const types[TT_REPLY_KINDS] = {[TT_REPLY_CONTENT] = "message",
+                                                      [TT_REPLY_REASONING] = "reasoning",
+                                                      [TT_REPLY_TOOL_CALLS] = "function_call"};
+    const struct tt_response_item *item = &items->list[number];
+    struct tt_buf id = {0};
+
+    tt_response_put_item_id(&id, naming, items, number);
+    tt_json_begin_object(w);
+    put_text(w, TT_STR("id"), tt_buf_str(&id));
+    put_text(w, TT_STR("type"), tt_str_from(types[item->kind]));
+    put_text(w, TT_STR("status"), status);
+    if (item->kind == TT_REPLY_TOOL_CALLS) {
+        put_call(w, item, reply);
+    } else if (item->kind == TT_REPLY_CONTENT) {
+        put_text(w, TT_STR("role"), TT_STR("assistant"));
+        tt_json_key(w, TT_STR("content"));
+        put_parts(w, naming, item, reply);
+    } else {
+        tt_json_key(w, TT_STR("summary"));
+        put_parts(w, naming, item, naming->summary ? reply : NULL);
+        tt_json_key(w, TT_STR("content"));
+        put_parts(w, naming, item, naming->summary ? NULL : reply);
+    }
+    tt_json_end_object(w);
+    tt_buf_free(&id);
+}

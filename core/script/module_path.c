@@ -1,0 +1,110 @@
+#include "script/module_path.h"
+
+#include <stdio.h>
+
+/* The file whose code calls `require`: that of the innermost Lua function that is in a file. A tail
+ * call leaves no trace of its function; while a module loads, it is that module's. */
+static struct tt_str caller_of(lua_State *L)
+{
+    const struct tt_vm *vm = tt_vm_of(L);
+    lua_Debug frame;
+
+    if (vm->loading[0] && lua_getstack(L, 0, &frame) && lua_getinfo(L, "t", &frame) &&
+        frame.istailcall)
+        return tt_str_from(vm->loading);
+    for (int level = 1; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "S", &frame);
+        if (frame.source[0] == '@')
+            return tt_str_from(frame.source + 1);
+    }
+    return tt_str_from(vm->loading);
+}
+
+static bool has_file(const struct tt_vm *vm, const char *path)
+{
+    return tt_bundle_find(vm->bundle, tt_str_from(path)) != NULL;
+}
+
+static bool is_plugin(const struct tt_bundle *bundle, struct tt_str name)
+{
+    for (size_t i = 0; i < bundle->plugin_count; i++)
+        if (tt_str_eq(bundle->plugins[i], name))
+            return true;
+    return false;
+}
+
+static void put_path(char out[static TT_MODULE_PATH_BYTES], const char *folder,
+                     struct tt_str module, const char *end)
+{
+    size_t before = strlen(folder);
+
+    snprintf(out, TT_MODULE_PATH_BYTES, "%s%.*s%s", folder, TT_STR_ARG(module), end);
+    for (size_t i = before; i < before + module.len && i < TT_MODULE_PATH_BYTES - 1; i++)
+        if (out[i] == '.')
+            out[i] = '/';
+}
+
+/* The file of a module in a plugin's folder; a folder's own file is its init.lua. */
+static bool find_in_plugin(const struct tt_vm *vm, struct tt_str plugin, struct tt_str module,
+                           struct tt_module_path *out)
+{
+    char folder[TT_MODULE_PATH_BYTES];
+
+    snprintf(folder, sizeof(folder), TT_PLUGINS "%.*s/", TT_STR_ARG(plugin));
+    snprintf(out->name, sizeof(out->name), "%.*s.%.*s", TT_STR_ARG(plugin), TT_STR_ARG(module));
+    put_path(out->path, folder, module, "/init.lua");
+    if (has_file(vm, out->path))
+        return true;
+    put_path(out->path, folder, module, ".lua");
+    return has_file(vm, out->path);
+}
+
+static void check_name(lua_State *L, struct tt_str name)
+{
+    if (name.len + sizeof(TT_PLUGINS "/init.lua") + 48 > TT_MODULE_PATH_BYTES)
+        luaL_error(L, "module name too long");
+    if (tt_str_find(name, '/') >= 0)
+        luaL_error(L, "module '%s': names have dots, not slashes", name.data);
+}
+
+void tt_module_path_find(lua_State *L, struct tt_str name, struct tt_module_path *out)
+{
+    const struct tt_vm *vm = tt_vm_of(L);
+    ptrdiff_t dot = tt_str_find(name, '.');
+    struct tt_str head = tt_str_of(name.data, dot > 0 ? (size_t)dot : name.len);
+    struct tt_str plugin = {0};
+
+    check_name(L, name);
+    if (vm->bundle->plugin_count)
+        plugin = tt_plugin_of(caller_of(L));
+    if (dot > 0 && is_plugin(vm->bundle, head)) {
+        if (plugin.len && !tt_str_eq(plugin, head))
+            luaL_error(L, "module '%s' belongs to the plugin %s: a plugin has its own modules only",
+                       name.data, lua_pushlstring(L, head.data, head.len));
+        out->found = find_in_plugin(
+            vm, head, tt_str_of(name.data + dot + 1, name.len - (size_t)dot - 1), out);
+        return;
+    }
+    put_path(out->path, "", name, ".lua");
+    out->found = has_file(vm, out->path);
+    if (!out->found && plugin.len) {
+        out->found = find_in_plugin(vm, plugin, name, out);
+        if (out->found)
+            return;
+        put_path(out->path, "", name, ".lua");
+    }
+    snprintf(out->name, sizeof(out->name), "%.*s", TT_STR_ARG(name));
+}
+
+int tt_module_name_of(struct tt_str path, char out[static TT_MODULE_PATH_BYTES])
+{
+    size_t before = tt_plugin_of(path).len ? sizeof(TT_PLUGINS) - 1 : 0;
+    size_t len = path.len - before - 4;
+
+    if (len >= TT_MODULE_PATH_BYTES || memchr(path.data + before, '.', len))
+        return -1;
+    for (size_t i = 0; i < len; i++)
+        out[i] = path.data[before + i] == '/' ? '.' : path.data[before + i];
+    out[len] = '\0';
+    return 0;
+}

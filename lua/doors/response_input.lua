@@ -1,0 +1,302 @@
+--- The items of OpenAI's Responses as messages of its chat completions. Pure.
+--- Texts and pictures are passed on; nothing is left out silently, but for
+--- reasoning, which models get back from nobody.
+--- Source: https://platform.openai.com/docs/api-reference/responses/create and
+--- https://www.openresponses.org/specification
+
+local errors = require "lib.errors"
+local json = require "tide.json"
+
+local M = {}
+
+---@param place string such as "input[2]"
+---@param kind any
+---@return nil, tide.Error
+local function unsupported(place, kind)
+  return nil,
+    errors.new("unsupported_type", {
+      field = place,
+      type = type(kind) == "string" and kind or json.encode(kind),
+    })
+end
+
+---@param place string
+---@param name string
+---@return nil, tide.Error
+local function missing(place, name)
+  return nil, errors.new("missing_field", { field = place .. "." .. name })
+end
+
+---@param value any
+---@return any value nil for null
+local function present(value)
+  return value ~= json.null and value or nil
+end
+
+--- Parts of content by their type: what they are for a model.
+---@type table<string, fun(part: tide.Raw, place: string): table|nil, tide.Error|nil>
+local PARTS = {}
+
+function PARTS.input_text(part, place)
+  local text = part:get("text")
+  if type(text) ~= "string" then
+    return missing(place, "text")
+  end
+  return { type = "text", text = text }
+end
+
+PARTS.output_text = PARTS.input_text
+PARTS.text = PARTS.input_text
+
+function PARTS.refusal(part, place)
+  local text = part:get("refusal")
+  if type(text) ~= "string" then
+    return missing(place, "refusal")
+  end
+  return { type = "text", text = text }
+end
+
+function PARTS.input_image(part, place)
+  local url, detail = part:members("image_url", "detail")
+  if type(url) ~= "string" then
+    return missing(place, "image_url") -- an uploaded file's id is none of ours
+  end
+  return {
+    type = "image_url",
+    image_url = { url = url, detail = present(detail) },
+  }
+end
+
+function PARTS.input_file(part, place)
+  local data, name = part:members("file_data", "filename")
+  if type(data) ~= "string" then
+    return missing(place, "file_data")
+  end
+  return {
+    type = "file",
+    file = { file_data = data, filename = present(name) },
+  }
+end
+
+---@param parts table[]
+---@return boolean
+local function are_texts(parts)
+  for _, part in ipairs(parts) do
+    if part.type ~= "text" then
+      return false
+    end
+  end
+  return true
+end
+
+---@param parts table[] texts
+---@return string
+local function joined(parts)
+  local texts = {}
+  for i, part in ipairs(parts) do
+    texts[i] = part.text
+  end
+  return table.concat(texts)
+end
+
+--- The content of an item. Where one text says it all, it is a text: some
+--- upstreams know nothing else.
+---@param content any
+---@param place string
+---@param plain boolean several texts are one, too
+---@return string|table[]|nil content, tide.Error|nil err
+local function read_content(content, place, plain)
+  if type(content) == "string" then
+    return content
+  elseif not json.is_raw(content) or content:type() ~= "array" then
+    return nil, errors.new("missing_field", { field = place })
+  end
+  local parts = json.array({})
+  for i, part in content:each() do
+    local where = ("%s[%d]"):format(place, i)
+    local kind = json.is_raw(part) and part:get("type")
+    local read = PARTS[kind]
+    if not read then
+      return unsupported(where, kind)
+    end
+    local made, err = read(part, where)
+    if not made then
+      return nil, err
+    end
+    parts[#parts + 1] = made
+  end
+  if are_texts(parts) and (plain or #parts <= 1) then
+    return joined(parts)
+  end
+  return parts
+end
+
+--- The last message, if it is an assistant's that an item may belong to.
+---@param messages table[]
+---@return table|nil message
+local function open_reply(messages)
+  local last = messages[#messages]
+  return last and last.role == "assistant" and last or nil
+end
+
+local ROLES = {
+  user = "user",
+  assistant = "assistant",
+  system = "system",
+  -- OpenAI's newer word, which other upstreams do not know.
+  developer = "system",
+}
+
+--- Items by their type: each adds what it is to the messages.
+---@type table<string, fun(messages: table[], item: tide.Raw, place: string): true|nil, tide.Error|nil>
+local ITEMS = {}
+
+function ITEMS.message(messages, item, place)
+  local role, raw = item:members("role", "content")
+  if not ROLES[role] then
+    return missing(place, "role")
+  end
+  local content, err =
+    read_content(raw, place .. ".content", role == "assistant")
+  if not content then
+    return nil, err
+  end
+  local reply = role == "assistant" and open_reply(messages)
+  if reply and reply.content == json.null then
+    reply.content = content -- a text behind the calls of the same reply
+    return true
+  end
+  messages[#messages + 1] = { role = ROLES[role], content = content }
+  return true
+end
+
+function ITEMS.function_call(messages, item, place)
+  local id, name, arguments, extra =
+    item:members("call_id", "name", "arguments", "extra_content")
+  if type(id) ~= "string" then
+    return missing(place, "call_id")
+  elseif type(name) ~= "string" then
+    return missing(place, "name")
+  end
+  local reply = open_reply(messages)
+  if not reply then
+    reply = { role = "assistant", content = json.null }
+    messages[#messages + 1] = reply
+  end
+  reply.tool_calls = reply.tool_calls or json.array({})
+  reply.tool_calls[#reply.tool_calls + 1] = {
+    id = id,
+    type = "function",
+    ["function"] = {
+      name = name,
+      arguments = type(arguments) == "string" and arguments or "{}",
+    },
+    extra_content = present(extra),
+  }
+  return true
+end
+
+function ITEMS.function_call_output(messages, item, place)
+  local id, output = item:members("call_id", "output")
+  if type(id) ~= "string" then
+    return missing(place, "call_id")
+  end
+  local content, err = read_content(output, place .. ".output", true)
+  if not content then
+    return nil, err
+  end
+  messages[#messages + 1] =
+    { role = "tool", tool_call_id = id, content = content }
+  return true
+end
+
+function ITEMS.reasoning()
+  return true
+end
+
+---@param item any
+---@return string|nil kind
+local function kind_of(item)
+  if not json.is_raw(item) or item:type() ~= "object" then
+    return nil
+  end
+  local kind, role = item:members("type", "role")
+  if present(kind) == nil then
+    return role and "message" or "item_reference"
+  end
+  return kind
+end
+
+--- The id that a reference names.
+---@param item any
+---@return string|nil id nil: it is no reference
+function M.reference(item)
+  if kind_of(item) ~= "item_reference" then
+    return nil
+  end
+  local id = item:get("id")
+  return type(id) == "string" and id or ""
+end
+
+--- A request's input as a list of items.
+---@param input tide.Raw a text or a list
+---@return any[] items, each as it came
+function M.items(input)
+  if input:type() == "string" then
+    return {
+      json.raw(json.encode({
+        type = "message",
+        role = "user",
+        content = json.array({
+          { type = "input_text", text = json.decode(input) },
+        }),
+      })),
+    }
+  end
+  local items = {}
+  for _, item in input:each() do
+    items[#items + 1] = item
+  end
+  return items
+end
+
+--- Adds what items say to a conversation.
+---@param messages table[] changed
+---@param items any[] without references
+---@return true|nil ok, tide.Error|nil err unsupported_type, missing_field
+function M.add(messages, items)
+  for i, item in ipairs(items) do
+    local place = ("input[%d]"):format(i - 1)
+    local kind = kind_of(item)
+    local add = ITEMS[kind]
+    if not add then
+      return unsupported(place, kind)
+    end
+    local ok, err = add(messages, item, place)
+    if not ok then
+      return nil, err
+    end
+  end
+  return true
+end
+
+--- An item as it is shown to who asks for it: with an id and a status.
+---@param item tide.Raw
+---@param id string for an item without one
+---@return tide.Raw
+function M.shown(item, id)
+  local own, role, content, status =
+    item:members("id", "role", "content", "status")
+  local changes = {
+    id = present(own) or id,
+    type = kind_of(item),
+    status = present(status) or "completed",
+  }
+  if type(content) == "string" then
+    local kind = role == "assistant" and "output_text" or "input_text"
+    changes.content = json.array({ { type = kind, text = content } })
+  end
+  return item:with(changes)
+end
+
+return M

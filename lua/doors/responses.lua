@@ -1,0 +1,335 @@
+--- Requests of OpenAI's Responses: what they ask, as a request for a chat
+--- completion, and the head of the object that answers them. Pure. The rest of
+--- that object (status, output, usage) is the reply's, and written by the core.
+--- Source: https://platform.openai.com/docs/api-reference/responses/create and
+--- https://www.openresponses.org/specification
+
+local errors = require "lib.errors"
+local json = require "tide.json"
+
+local M = {}
+
+--- What a response here cannot be: refused instead of left out silently.
+---@type table<string, fun(value: any): boolean>
+local UNSUPPORTED = {
+  conversation = function()
+    return true
+  end,
+  prompt = function()
+    return true
+  end,
+  context_management = function(list)
+    return #list > 0
+  end,
+  top_logprobs = function(count)
+    return count ~= 0
+  end,
+  include = function(names)
+    for _, name in ipairs(type(names) == "table" and names or {}) do
+      if name == "message.output_text.logprobs" then
+        return true
+      end
+    end
+    return false
+  end,
+}
+local NAMES = {
+  "context_management", "conversation", "include", "prompt", "top_logprobs",
+}
+
+--- Fields that models know under the same name.
+local SAME = {
+  "frequency_penalty", "presence_penalty", "temperature", "top_p",
+}
+
+--- A field of the request that is not null.
+---@param body table
+---@param name string
+---@return any value decoded; nil = there is none
+local function field(body, name)
+  local value = body[name]
+  if json.is_raw(value) then
+    value = json.decode(value)
+  end
+  return value ~= json.null and value or nil
+end
+
+--- A member of a field that is an object.
+---@param body table
+---@param name string
+---@param member string
+---@return any value nil = there is none
+local function member(body, name, member)
+  local object = body[name]
+  if not json.is_raw(object) or object:type() ~= "object" then
+    return nil
+  end
+  local value = object:get(member)
+  return value ~= json.null and value or nil
+end
+
+--- Whether a response here can be what a request asks for.
+---@param body table
+---@return true|nil supported, tide.Error|nil err unsupported_parameter
+function M.check(body)
+  for _, name in ipairs(NAMES) do
+    local value = field(body, name)
+    if value ~= nil and UNSUPPORTED[name](value) then
+      return nil, errors.new("unsupported_parameter", { field = name })
+    end
+  end
+  if body.background and body.store == false then
+    return nil, errors.new("unsupported_parameter", { field = "background" })
+  end
+  return true
+end
+
+---@class ResponseTools
+---@field asked table[]|nil as a chat completion has them
+---@field shown table[] as a response shows them
+---@field choice any of a chat completion
+---@field shown_choice any of a response
+
+--- A function that the model may call, in both forms.
+---@param tool any
+---@param place string
+---@return table|nil asked, table|tide.Error shown or the error
+local function read_tool(tool, place)
+  local kind = json.is_raw(tool) and tool:get("type")
+  if kind ~= "function" then
+    return nil,
+      errors.new("unsupported_type", {
+        field = place,
+        type = type(kind) == "string" and kind or "?",
+      })
+  end
+  local name, description, parameters, strict =
+    tool:members("name", "description", "parameters", "strict")
+  if type(name) ~= "string" then
+    return nil, errors.new("missing_field", { field = place .. ".name" })
+  end
+  local shown = {
+    type = "function",
+    name = name,
+    description = description or json.null,
+    parameters = parameters or json.null,
+    strict = strict == nil and json.null or strict,
+  }
+  local asked = { name = name }
+  for _, key in ipairs({ "description", "parameters", "strict" }) do
+    asked[key] = shown[key] ~= json.null and shown[key] or nil
+  end
+  return { type = "function", ["function"] = asked }, shown
+end
+
+--- Keeps the tools that a choice allows.
+---@param tools table[] of a chat completion
+---@param choice tide.Raw
+---@return table[]
+local function allowed(tools, choice)
+  local names, kept = {}, json.array({})
+  for _, tool in choice:get("tools"):each() do
+    names[tool:get("name")] = true
+  end
+  for _, tool in ipairs(tools) do
+    if names[tool["function"].name] then
+      kept[#kept + 1] = tool
+    end
+  end
+  return kept
+end
+
+--- Which tool the model is to call.
+---@param tools ResponseTools changed
+---@param choice tide.Raw|nil
+---@return true|nil ok, tide.Error|nil err unsupported_type
+local function read_choice(tools, choice)
+  tools.shown_choice = choice or "auto"
+  if not choice or choice:type() == "string" then
+    tools.choice = choice
+    return true
+  end
+  local kind = choice:get("type")
+  if kind == "function" then
+    tools.choice = {
+      type = "function",
+      ["function"] = { name = choice:get("name") },
+    }
+    return true
+  elseif kind == "allowed_tools" and json.is_raw(choice:get("tools")) then
+    tools.choice = choice:get("mode")
+    tools.asked = tools.asked and allowed(tools.asked, choice)
+    return true
+  end
+  return nil,
+    errors.new("unsupported_type", {
+      field = "tool_choice",
+      type = type(kind) == "string" and kind or "?",
+    })
+end
+
+---@param body table
+---@return ResponseTools|nil tools
+---@return tide.Error|nil err unsupported_type, missing_field
+local function read_tools(body)
+  local tools = { shown = json.array({}) }
+  for i, tool in (body.tools or json.raw("[]")):each() do
+    local place = ("tools[%d]"):format(i)
+    local asked, shown = read_tool(tool, place)
+    if not asked then
+      return nil, shown
+    end
+    tools.asked = tools.asked or json.array({})
+    tools.asked[#tools.asked + 1] = asked
+    tools.shown[#tools.shown + 1] = shown
+  end
+  local chosen, refused = read_choice(tools, body.tool_choice)
+  if not chosen then
+    return nil, refused
+  end
+  return tools
+end
+
+--- How an answer must be formed, as a chat completion says it.
+---@param format tide.Raw|nil of `text`
+---@return table|nil response_format
+---@return tide.Error|nil err unsupported_type
+local function read_format(format)
+  local kind = format and format:get("type") or "text"
+  if kind == "text" then
+    return nil
+  elseif kind == "json_object" then
+    return { type = kind }
+  elseif kind ~= "json_schema" then
+    return nil,
+      errors.new("unsupported_type", { field = "text.format", type = kind })
+  end
+  local name, schema, strict, description =
+    format:members("name", "schema", "strict", "description")
+  return {
+    type = kind,
+    json_schema = {
+      name = name,
+      schema = schema,
+      strict = strict ~= json.null and strict or nil,
+      description = description ~= json.null and description or nil,
+    },
+  }
+end
+
+--- The request for a chat completion.
+---@param body table the request, checked
+---@param messages table[]
+---@return table|nil chat what completions.ask takes
+---@return ResponseTools|tide.Error tools or the error
+function M.chat(body, messages)
+  local tools, refused = read_tools(body)
+  if not tools then
+    return nil, refused
+  end
+  local format, unknown = read_format(member(body, "text", "format"))
+  if unknown then
+    return nil, unknown
+  end
+  local has_tools = tools.asked and #tools.asked > 0
+  local chat = {
+    model = body.model,
+    messages = json.array(messages),
+    max_tokens = body.max_output_tokens,
+    response_format = format,
+    reasoning_effort = member(body, "reasoning", "effort"),
+    verbosity = member(body, "text", "verbosity"),
+    tools = has_tools and tools.asked or nil,
+    tool_choice = has_tools and tools.choice or nil,
+    parallel_tool_calls = has_tools and body.parallel_tool_calls,
+  }
+  if not has_tools then
+    chat.parallel_tool_calls = nil
+  end
+  for _, name in ipairs(SAME) do
+    chat[name] = body[name]
+  end
+  local request = json.raw(json.encode(chat))
+  return {
+    model = body.model,
+    request = request,
+    messages = request:get("messages"),
+    tools = request:get("tools"),
+  },
+    tools
+end
+
+--- A value, or null, which OpenAI's objects have where others have nothing.
+---@param value any
+---@return any
+local function or_null(value)
+  if value == nil then
+    return json.null
+  end
+  return value
+end
+
+---@param value any
+---@param default any
+---@return any
+local function or_default(value, default)
+  if value == nil then
+    return default
+  end
+  return value
+end
+
+---@class ResponseName
+---@field id string
+---@field created integer seconds since 1970
+
+--- The members of a response that never change.
+---@param name ResponseName
+---@param body table the request, checked
+---@param tools ResponseTools
+---@return string json an object
+function M.head(name, body, tools)
+  return json.encode({
+    id = name.id,
+    object = "response",
+    created_at = name.created,
+    model = body.model,
+    background = body.background or false,
+    frequency_penalty = or_default(body.frequency_penalty, 0),
+    instructions = or_null(body.instructions),
+    max_output_tokens = or_null(body.max_output_tokens),
+    max_tool_calls = or_null(body.max_tool_calls),
+    metadata = or_default(body.metadata, {}),
+    parallel_tool_calls = or_default(body.parallel_tool_calls, true),
+    presence_penalty = or_default(body.presence_penalty, 0),
+    previous_response_id = or_null(body.previous_response_id),
+    prompt_cache_key = or_null(body.prompt_cache_key),
+    reasoning = {
+      effort = or_null(member(body, "reasoning", "effort")),
+      summary = or_null(member(body, "reasoning", "summary")),
+    },
+    safety_identifier = or_null(body.safety_identifier),
+    service_tier = "default",
+    store = body.store ~= false,
+    temperature = or_default(body.temperature, 1),
+    text = {
+      format = member(body, "text", "format") or { type = "text" },
+      verbosity = member(body, "text", "verbosity"),
+    },
+    tool_choice = tools.shown_choice,
+    tools = tools.shown,
+    top_logprobs = 0,
+    top_p = or_default(body.top_p, 1),
+    truncation = body.truncation or "disabled",
+    user = body.user,
+  })
+end
+
+--- Whether the reasoning of a response is told as its summary.
+---@param body table the request, checked
+---@return boolean
+function M.wants_summary(body)
+  return member(body, "reasoning", "summary") ~= nil
+end
+
+return M

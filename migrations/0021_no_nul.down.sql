@@ -1,0 +1,1 @@
+-- Texts without U+0000 are as good for the version before.

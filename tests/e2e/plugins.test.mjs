@@ -1,0 +1,117 @@
+// covers: plugin, script, app/settings, app/reload, app/cli
+// Plugins: a folder that is dropped in and loaded.
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe } from 'node:test';
+import { reload, reloaded } from './support/bundle.mjs';
+import { test } from './support/limits.mjs';
+import { tidetalk } from './support/server.mjs';
+import { withServer } from './support/suite.mjs';
+
+/** A file of a plugin of this server. */
+function put(server, path, text) {
+  const file = join(server.home.folder, 'plugins', path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+function removePlugins(server) {
+  rmSync(join(server.home.folder, 'plugins'), { recursive: true, force: true });
+}
+
+/** plugin.lua with these members, and a route that answers with what `value` is. */
+const plugin = (members, value) => `
+return {
+  api = 1,
+  ${members},
+  ${value ? `routes = {
+    { method = "GET", path = "/api/plugin", auth = "none", summary = "What it knows.",
+      handler = function() return { json = { value = ${value} } } end },
+  },` : ''}
+}`;
+
+describe('plugins', () => {
+  const context = withServer({});
+
+  test('a folder that is dropped in works after a reload', async () => {
+    const { server } = context;
+    const user = await server.user('dropped');
+    assert.equal((await user.get('/api/plugin')).status, 404);
+    put(server, 'greeting/plugin.lua', plugin(`hooks = {
+    before_llm = function(turn) turn.title = "greeting: " .. turn.message end,
+  }`, 'require("greeting.words").hello'));
+    put(server, 'greeting/words.lua', 'return { hello = "ahoy" }');
+    const run = await tidetalk(server.home, ['reload']);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stdout, /plugins\/greeting\/plugin.lua/);
+    assert.deepEqual((await user.get('/api/plugin')).body, { value: 'ahoy' });
+    await user.post('/api/chat/message', { session_id: 'greeted', model_name: 'demo', message: 'hi' });
+    const { body } = await user.get('/api/chat/sessions');
+    assert.equal(body.data[0].Title, 'greeting: hi');
+
+    // Back without it, from the history.
+    assert.equal((await tidetalk(server.home, ['rollback'])).code, 0);
+    assert.equal((await user.get('/api/plugin')).status, 404);
+    removePlugins(server);
+    await reload(server);
+  });
+
+  test('what is wrong with a plugin refuses the reload, with file and line', async () => {
+    const { server } = context;
+    put(server, 'one/plugin.lua', plugin('version = 1', '1'));
+    put(server, 'two/plugin.lua', plugin('hooks = {\n    befor_llm = function() end,\n  }', '2'));
+    put(server, 'three/plugin.lua', 'return {\n  api = 1,\n  routs = {},\n}');
+    const refusal = await reload(server);
+    assert.equal(refusal.status, 422);
+    const told = refusal.body.errors.map((error) => `${error.file}:${error.line} ${error.message}`);
+    assert.equal(told.length, 3, told);
+    assert.match(told.join('\n'), /^plugins\/one\/plugin.lua:4 'version' must be a string, not an integer$/m);
+    assert.match(told.join('\n'), /^plugins\/three\/plugin.lua:3 'routs' is no member; there are api, errors/m);
+    assert.match(told.join('\n'), /^plugins\/two\/plugin.lua:5 'hooks.befor_llm' is unknown; there are after_llm/m);
+
+    put(server, 'one/plugin.lua', plugin('version = "1"', '1'));
+    put(server, 'two/plugin.lua', plugin('version = "2"', '2'));
+    put(server, 'three/plugin.lua', 'return { api = 1 }');
+    const conflict = await reload(server);
+    assert.equal(conflict.status, 422);
+    assert.equal(conflict.body.errors.length, 1);
+    assert.equal(conflict.body.errors[0].file, 'plugins/two/plugin.lua');
+    assert.equal(conflict.body.errors[0].message, 'two plugins serve GET /api/plugin: one and two');
+    assert.equal((await server.client().get('/api/plugin')).status, 404);
+  });
+
+  test('plugin list, check, disable, enable and remove', async () => {
+    const { server } = context;
+    const command = async (...words) => {
+      const run = await tidetalk(server.home, ['plugin', ...words]);
+      return { code: run.code, text: run.stdout + run.stderr };
+    };
+    const conflict = await command('check', 'two');
+    assert.equal(conflict.code, 1);
+    assert.match(conflict.text, /plugins\/two\/plugin.lua:7:\d+: error: two plugins serve GET .* \(broken_plugin\)/);
+    const other = await command('check', 'one');
+    assert.equal(other.code, 0, other.text);
+    assert.match(other.text, /^ok: one, but other scripts have errors/);
+
+    assert.equal((await command('disable', 'two')).code, 0);
+    assert.match((await command('check', 'two')).text, /two is disabled/);
+    assert.match((await command('list')).text,
+      /^one +enabled +1 +1\nthree +enabled +2 +-\ntwo +disabled\n$/);
+    assert.equal((await reload(server)).status, 200);
+    assert.deepEqual((await server.client().get('/api/plugin')).body, { value: 1 });
+
+    assert.equal((await command('remove', 'one')).code, 0);
+    assert.equal((await command('enable', 'two')).code, 0);
+    assert.equal((await command('check', 'two')).text, 'ok: two\n');
+    assert.equal((await reload(server)).status, 200);
+    assert.deepEqual((await server.client().get('/api/plugin')).body, { value: 2 });
+
+    for (const words of [['enable', 'one'], ['remove', '../data'], ['check', '.']])
+      assert.equal((await command(...words)).code, 1, words);
+    assert.equal((await command('explode', 'two')).code, 2);
+    removePlugins(server);
+    assert.deepEqual(await command('list'), { code: 0, text: '' });
+    await reload(server);
+  });
+});

@@ -1,0 +1,211 @@
+local tide = require "tests.lua.support.tide"
+
+--- Loads these plugins, each a value or a function that raises.
+local function load(plugins)
+  local names = {}
+  for name in pairs(plugins) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  local timers = {}
+  tide.install({
+    scripts = {
+      names = package.loaded["tide.scripts"].names,
+      plugins = function()
+        return names
+      end,
+      line_of = function(_, ...)
+        return select("#", ...)
+      end,
+    },
+    timer = {
+      every = function(name, ms, run)
+        timers[name] = { ms = ms, run = run }
+      end,
+    },
+  })
+  for name, value in pairs(plugins) do
+    package.loaded[name .. ".plugin"] = value
+  end
+  local loader = require "plugin.loader"
+  return loader, timers
+end
+
+local function problems_of(plugins)
+  local found = {}
+  for i, problem in ipairs(load(plugins).problems) do
+    found[i] = problem.message
+  end
+  return found
+end
+
+local function nothing() end
+
+local function route(path)
+  return { method = "GET", path = path, auth = "none", handler = nothing }
+end
+
+describe("plugin.loader", function()
+  it("reads plugins by order, then by name", function()
+    local loader = load({
+      a = { api = 1 },
+      b = { api = 1, order = 10, version = "1.2" },
+      c = { api = 1, order = 60, requires = { "d" } },
+      d = { api = 1, order = 70 },
+    })
+    assert.same({}, loader.problems)
+    local names = {}
+    for i, plugin in ipairs(loader.plugins) do
+      names[i] = plugin.name
+    end
+    assert.same({ "b", "a", "d", "c" }, names)
+    assert.equal("1.2", loader.plugins[1].version)
+    assert.equal("plugins/a/plugin.lua", loader.plugins[2].file)
+  end)
+
+  it("refuses members that it does not know, and wrong types", function()
+    local function refuses(plugin, wanted)
+      local found = problems_of({ x = plugin })
+      assert.equal(1, #found, wanted)
+      assert.equal("plugins/x/plugin.lua:" .. wanted, found[1])
+    end
+    refuses(7, "0: must be a table, not an integer")
+    refuses({}, "0: needs 'api'")
+    refuses({ api = 2 }, "1: 'api' is 2; this server has the API 1")
+    refuses({ api = 1, hook = {} }, "1: 'hook' is no member; there are api, "
+      .. "errors, hooks, order, policies, providers, requires, routes, "
+      .. "settings, timers, tools, version")
+    refuses({ api = 1, version = 3 },
+      "1: 'version' must be a string, not an integer")
+    refuses({ api = 1, routes = { GET = {} } },
+      "1: 'routes' must be a list; it has the key 'GET'")
+    refuses({ api = 1, routes = { 1 } },
+      "1: 'routes' item 1 must be a table, not an integer")
+    refuses({ api = 1, hooks = { before_llm = 1 } },
+      "2: 'hooks.before_llm' must be a function, not an integer")
+    refuses({ api = 1, hooks = { before_lm = nothing } },
+      "2: 'hooks.before_lm' is unknown; there are after_llm, before_llm, "
+      .. "on_delta, on_request, on_response, quota")
+    refuses({ api = 1, tools = { t = { description = "", run = nothing } } },
+      "2: 'tools.t' needs 'parameters'")
+    refuses({ api = 1, errors = { ["No"] = {} } },
+      "2: 'errors.No' has characters that are not allowed there")
+    refuses({ api = 1, timers = { t = { every = 1.5, run = nothing } } },
+      "3: 'timers.t.every' must be an integer, not a float")
+    refuses({ api = 1, policies = { titel = {} } },
+      "2: 'policies.titel' is unknown; there are context, disconnect, files, "
+      .. "login, persona, quota, title, upstream")
+    refuses({ api = 1, settings = { key = { min = 1 } } },
+      "2: 'settings.key' needs 'type'")
+  end)
+
+  it("tells everything that is wrong at once", function()
+    local found = problems_of({
+      x = { api = 1, version = 1, order = "first" },
+      y = { api = 1, tool = {} },
+    })
+    assert.equal(3, #found)
+    assert.matches("^plugins/x/.*'order'", found[1])
+    assert.matches("^plugins/x/.*'version'", found[2])
+    assert.matches("^plugins/y/.*'tool'", found[3])
+  end)
+
+  it("names two plugins that have the same thing", function()
+    local function conflict(member, wanted)
+      local loader = load({
+        a = { api = 1, [member.part] = member.value },
+        b = { api = 1, [member.part] = member.value },
+      })
+      local routes = {}
+      loader.add_routes(routes)
+      local problem = loader.problems[1]
+      assert.matches(wanted, problem.message)
+      assert.equal(1, #loader.problems)
+    end
+    conflict({ part = "routes", value = { route("/x") } },
+      "two plugins serve GET /x: a and b")
+    conflict({ part = "errors", value = {
+      tide_out = { status = 422, en = "Out.", zh = "Out." },
+    } }, "two plugins define the error tide_out: a and b")
+    conflict({ part = "policies", value = {
+      title = { from_message = nothing },
+    } }, "two plugins decide title.from_message: a and b")
+    conflict({ part = "tools", value = {
+      moon = { description = "", parameters = {}, run = nothing },
+    } }, "two plugins have the tool moon: a and b")
+  end)
+
+  it("leaves the server's own routes and errors as they are", function()
+    local loader = load({
+      a = {
+        api = 1,
+        routes = { route("/api/models/:id"), route("/new") },
+        errors = { forbidden = { status = 400, en = "", zh = "" } },
+      },
+    })
+    local routes = { route("/api/models/:model_id/") }
+    loader.add_routes(routes)
+    assert.equal(2, #routes)
+    assert.equal("/new", routes[2].path)
+    assert.matches("the server has an error forbidden",
+      loader.problems[1].message)
+    assert.matches("the server has a route GET /api/models/:id already",
+      loader.problems[2].message)
+    assert.equal(nothing, loader.problems[2].at)
+    assert.equal(403, require("lib.errors").all.forbidden.status)
+  end)
+
+  it("puts what plugins have in its place", function()
+    local asked = {}
+    local function hook(name)
+      return {
+        before_llm = function()
+          asked[#asked + 1] = name
+        end,
+      }
+    end
+    local tool = { description = "", parameters = {}, run = nothing }
+    local function from_message()
+      return "a title"
+    end
+    local loader, timers = load({
+      a = { api = 1, order = 60, hooks = hook("a"), tools = { moon = tool } },
+      b = {
+        api = 1,
+        hooks = hook("b"),
+        timers = { sweep = { every = 1000, run = nothing } },
+        policies = { title = { from_message = from_message } },
+        errors = { no_moon = { status = 422, en = "No moon.", zh = "无月" } },
+        providers = { moon = { framing = "sse" } },
+      },
+    })
+    assert.same({}, loader.problems)
+    require("hooks").before_llm({})
+    assert.same({ "b", "a" }, asked)
+    assert.equal(tool, loader.tools.moon)
+    assert.same({ ms = 1000, run = nothing }, timers["b.sweep"])
+    assert.equal(from_message, require("policy.title").from_message)
+    assert.equal("no_moon", require("lib.errors").new("no_moon").code)
+    assert.equal("sse", require("providers.registry").get("moon").framing)
+  end)
+
+  it("wants what a plugin requires", function()
+    local function refuses(requires, wanted)
+      local found = problems_of({
+        a = { api = 1, requires = requires },
+        b = { api = 1, version = "1.10", requires = { "c" } },
+        c = { api = 1 },
+      })
+      assert.equal(wanted, found[1] and found[1]:match("%d: (.*)"))
+    end
+    refuses({ "b >= 1.9", "c" }, nil)
+    refuses({ "x" }, "the plugin x is required and not there")
+    refuses({ "b >= 1.11" }, "b >= 1.11 is required, and b is of version 1.10")
+    refuses({ "b 1" }, "'b 1' is not a name, or a name with >= and a version")
+    local found = problems_of({
+      a = { api = 1, requires = { "b" } },
+      b = { api = 1, requires = { "a" } },
+    })
+    assert.matches("the plugin requires itself, through others", found[1])
+  end)
+end)
