@@ -24,6 +24,7 @@ local RESOURCES = {
   require "files.file_routes",
   require "doors.openai_routes",
   require "doors.messages_routes",
+  require "doors.responses_routes",
   require "account.usage_routes",
   require "account.admin_user_routes",
 }

@@ -8,7 +8,8 @@
 
 #define PAGE 500
 
-#define SESSIONS "(SELECT count(*) FROM chat_sessions AS s WHERE s.user_id = u.id)"
+#define SESSIONS                                                                                   \
+    "(SELECT count(*) FROM chat_sessions AS s WHERE s.user_id = u.id AND s.source = 'chat')"
 #define BYTES                                                                                      \
     "(SELECT coalesce(sum(f.file_size), 0) FROM chat_sessions AS s"                                \
     " JOIN uploaded_files AS f ON f.session_row = s.id WHERE s.user_id = u.id)"

@@ -14,7 +14,6 @@ struct tt_frames_chunks {
     struct tt_str head; /* JSON that the form puts into its events; data == NULL: none */
     int64_t created;    /* seconds since 1970 */
     bool include_usage; /* the usage is asked for */
-    bool summary;       /* reasoning is told as its summary */
     int64_t after;      /* number of the last event that the client knows; -1 = none */
 };
 

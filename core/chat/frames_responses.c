@@ -12,7 +12,7 @@
  *
  * Items of text end where another item begins; calls, whose pieces may alternate, at the end. */
 #include "chat/frames_internal.h"
-#include "chat/response_object.h"
+#include "chat/responses_object.h"
 
 #include <stdlib.h>
 
@@ -21,8 +21,8 @@
 enum border { ENDS = 1, BEGINS = 4 };
 
 struct parts {
-    struct tt_response response;
-    struct tt_response_items items;
+    struct tt_responses_object response;
+    struct tt_responses_items items;
     struct tt_buf id, head; /* what the response points to */
     struct tt_buf prefix;   /* of the deltas of the item that is open */
     int64_t after;          /* the number of the last event that the client knows; -1 = none */
@@ -36,8 +36,7 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
 
     tt_buf_append_str(&parts->id, chunks->id);
     tt_buf_append_str(&parts->head, chunks->head);
-    parts->response.naming.suffix = tt_response_suffix(tt_buf_str(&parts->id));
-    parts->response.naming.summary = chunks->summary;
+    parts->response.suffix = tt_responses_id_suffix(tt_buf_str(&parts->id));
     parts->response.head = tt_buf_str(&parts->head);
     parts->after = chunks->after;
     return parts;
@@ -47,7 +46,7 @@ static void parts_free(void *arg)
 {
     struct parts *parts = arg;
 
-    tt_response_items_free(&parts->items);
+    tt_responses_items_free(&parts->items);
     tt_buf_free(&parts->id);
     tt_buf_free(&parts->head);
     tt_buf_free(&parts->prefix);
@@ -70,32 +69,31 @@ static void end_event(struct tt_buf *out)
 static void put_place(struct parts *parts, struct tt_buf *out, size_t number)
 {
     tt_buf_append_z(out, ",\"item_id\":\"");
-    tt_response_put_item_id(out, &parts->response.naming, &parts->items, number);
+    tt_responses_put_item_id(out, parts->response.suffix, &parts->items, number);
     tt_buf_printf(out, "\",\"output_index\":%zu", number);
-}
-
-static bool is_summary(const struct parts *parts, enum tt_reply_kind kind)
-{
-    return kind == TT_REPLY_REASONING && parts->response.naming.summary;
 }
 
 /* The place of a text: the first part of its item. */
 static void put_part_place(struct parts *parts, struct tt_buf *out, size_t number)
 {
     put_place(parts, out, number);
-    tt_buf_append_z(out, is_summary(parts, parts->items.list[number].kind)
-                             ? ",\"summary_index\":0"
-                             : ",\"content_index\":0");
+    tt_buf_append_z(out, parts->items.list[number].kind == TT_REPLY_CONTENT
+                             ? ",\"content_index\":0"
+                             : ",\"summary_index\":0");
 }
 
-static const char *text_event(const struct parts *parts, enum tt_reply_kind kind, bool done)
+static const char *text_event(enum tt_reply_kind kind, bool done)
 {
     if (kind == TT_REPLY_CONTENT)
         return done ? "response.output_text.done" : "response.output_text.delta";
-    if (is_summary(parts, kind))
-        return done ? "response.reasoning_summary_text.done"
-                    : "response.reasoning_summary_text.delta";
-    return done ? "response.reasoning_text.done" : "response.reasoning_text.delta";
+    return done ? "response.reasoning_summary_text.done" : "response.reasoning_summary_text.delta";
+}
+
+static const char *part_event(enum tt_reply_kind kind, bool done)
+{
+    if (kind == TT_REPLY_CONTENT)
+        return done ? "response.content_part.done" : "response.content_part.added";
+    return done ? "response.reasoning_summary_part.done" : "response.reasoning_summary_part.added";
 }
 
 static void put_item_event(struct parts *parts, struct tt_buf *out, const char *type,
@@ -108,7 +106,7 @@ static void put_item_event(struct parts *parts, struct tt_buf *out, const char *
         return;
     begin_event(out, type, sequence);
     tt_buf_printf(out, ",\"output_index\":%zu,\"item\":", number);
-    tt_response_put_item(&w, &parts->response.naming, &parts->items, number, reply, status);
+    tt_responses_put_item(&w, parts->response.suffix, &parts->items, number, reply, status);
     end_event(out);
 }
 
@@ -116,19 +114,13 @@ static void put_part_event(struct parts *parts, struct tt_buf *out, bool done, i
                            size_t number, struct tt_str text)
 {
     enum tt_reply_kind kind = parts->items.list[number].kind;
-    bool summary = is_summary(parts, kind);
 
     if (sequence <= parts->after)
         return;
-    begin_event(out,
-                done      ? summary ? "response.reasoning_summary_part.done"
-                                    : "response.content_part.done"
-                : summary ? "response.reasoning_summary_part.added"
-                          : "response.content_part.added",
-                sequence);
+    begin_event(out, part_event(kind, done), sequence);
     put_part_place(parts, out, number);
     tt_buf_append_z(out, ",\"part\":");
-    tt_response_put_part(&(struct tt_json_writer){.buf = out}, &parts->response.naming, kind, text);
+    tt_responses_put_part(&(struct tt_json_writer){.buf = out}, kind, text);
     end_event(out);
 }
 
@@ -139,7 +131,7 @@ static void put_response_event(struct parts *parts, struct tt_buf *out, const ch
         return;
     begin_event(out, type, sequence);
     tt_buf_append_z(out, ",\"response\":");
-    tt_response_put_begun(out, &parts->response);
+    tt_responses_put_begun(out, &parts->response);
     end_event(out);
 }
 
@@ -166,10 +158,10 @@ static void close_text(struct tt_frames *frames, struct tt_buf *out, struct tt_s
     parts->open = false;
     if (sequence + 2 <= parts->after)
         return;
-    const struct tt_response_item *item = &parts->items.list[number];
-    tt_response_item_text(item, frames->reader.reply, &text);
+    const struct tt_responses_item *item = &parts->items.list[number];
+    tt_responses_item_text(item, frames->reader.reply, &text);
     if (sequence > parts->after) {
-        begin_event(out, text_event(parts, item->kind, true), sequence);
+        begin_event(out, text_event(item->kind, true), sequence);
         put_part_place(parts, out, number);
         tt_buf_append_z(out, ",\"text\":\"");
         tt_json_escape(out, tt_buf_str(&text));
@@ -219,13 +211,13 @@ static void put_text(struct tt_frames *frames, struct tt_buf *out, struct tt_rep
 
     if (parts->open && parts->items.list[parts->items.count - 1].kind != span->kind)
         close_text(frames, out, TT_STR("completed"));
-    tt_response_items_text(&parts->items, span->kind, frames->position)->to = span->end;
+    tt_responses_items_text(&parts->items, span->kind, frames->position)->to = span->end;
     if (!parts->open)
         open_text(frames, out);
     struct tt_str text = unknown_part(parts, frames->position, span->bytes);
     if (text.len == 0)
         return;
-    begin_event(out, text_event(parts, span->kind, false), (int64_t)span->end * STEPS);
+    begin_event(out, text_event(span->kind, false), (int64_t)span->end * STEPS);
     tt_buf_append_str(out, tt_buf_str(&parts->prefix));
     tt_json_escape(out, text);
     tt_buf_append_z(out, span->kind == TT_REPLY_CONTENT ? "\",\"logprobs\":[]" : "\"");
@@ -261,7 +253,7 @@ static void put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_re
     while (tt_json_next(&list, &cursor, &delta)) {
         struct tt_str input;
         bool begins;
-        size_t number = (size_t)(tt_response_items_call(&parts->items, &delta, &begins, &input) -
+        size_t number = (size_t)(tt_responses_items_call(&parts->items, &delta, &begins, &input) -
                                  parts->items.list);
         if (begins)
             put_item_event(parts, out, "response.output_item.added", sequence++, number, NULL,
@@ -292,8 +284,8 @@ static int64_t close_calls(struct tt_frames *frames, struct tt_buf *out, int64_t
     const struct tt_reply *reply = frames->reader.reply;
 
     for (size_t i = 0; i < parts->items.count; i++) {
-        const struct tt_response_item *item = &parts->items.list[i];
-        struct tt_str status = tt_response_item_status(reply, &parts->items, i);
+        const struct tt_responses_item *item = &parts->items.list[i];
+        struct tt_str status = tt_responses_item_status(reply, &parts->items, i);
         if (item->kind != TT_REPLY_TOOL_CALLS || !tt_str_eq(status, TT_STR("completed")))
             continue;
         put_arguments(parts, out, "response.function_call_arguments.done", sequence++, i,
@@ -322,14 +314,14 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     put_begin(parts, out);
     if (parts->open)
         close_text(frames, out,
-                   tt_response_item_status(reply, &parts->items, parts->items.count - 1));
+                   tt_responses_item_status(reply, &parts->items, parts->items.count - 1));
     int64_t sequence = close_calls(frames, out, (int64_t)frames->position * STEPS + BEGINS);
     if (error->status)
         text = frames->describe(frames->describe_arg, error);
     if (sequence != parts->after) {
-        begin_event(out, end_type(tt_response_status(reply)), sequence);
+        begin_event(out, end_type(tt_responses_status(reply)), sequence);
         tt_buf_append_z(out, ",\"response\":");
-        tt_response_put(out, &parts->response, reply, &parts->items, text);
+        tt_responses_put(out, &parts->response, reply, &parts->items, text);
         end_event(out);
     }
     tt_buf_append_z(out, "data: [DONE]\n\n");

@@ -162,15 +162,6 @@ static struct tt_str read_json(lua_State *L, int table, const char *key)
     return raw ? json : tt_value_field(L, table, key);
 }
 
-static bool read_flag(lua_State *L, int table, const char *key)
-{
-    lua_pushstring(L, key);
-    lua_rawget(L, table);
-    bool set = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return set;
-}
-
 /* The response's `chunks` beside a stream: see lua/types/request.lua. */
 static bool read_chunks(lua_State *L, int response, struct tt_frames_chunks *chunks)
 {
@@ -187,9 +178,10 @@ static bool read_chunks(lua_State *L, int response, struct tt_frames_chunks *chu
     chunks->head = read_json(L, table, "head");
     chunks->created = tt_value_field_int(L, table, "created", 0);
     chunks->after = tt_value_field_int(L, table, "after", -1);
-    chunks->include_usage = read_flag(L, table, "include_usage");
-    chunks->summary = read_flag(L, table, "summary");
-    lua_pop(L, 1); /* the response keeps the strings alive */
+    lua_pushliteral(L, "include_usage");
+    lua_rawget(L, table);
+    chunks->include_usage = lua_toboolean(L, -1);
+    lua_pop(L, 2); /* the response keeps the strings alive */
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* Replies as Lua values: waiting for their first bytes, for more of them, for the end; the text so
  * far; stopping. No Lua runs per token unless a script reads. */
-#include "chat/response_object.h"
+#include "chat/responses_object.h"
 #include "chat/usage_json.h"
 #include "script/task.h"
 #include "script/value.h"
@@ -314,26 +314,24 @@ static int reply_splits(lua_State *L)
     return 1;
 }
 
-/* reply:response(response, error): see chat/response_object.h. */
+/* reply:response(response, error): see chat/responses_object.h. */
 static int reply_response(lua_State *L)
 {
     struct tt_reply *reply = check_reply(L);
-    struct tt_response_items items = {0};
-    struct tt_response response = {0};
+    struct tt_responses_items items = {0};
+    struct tt_responses_object response = {0};
     struct tt_str error = {0};
     struct tt_buf *out = tt_value_scratch(L);
 
     luaL_checktype(L, 2, LUA_TTABLE);
     error.data = luaL_optlstring(L, 3, NULL, &error.len);
-    response.naming.suffix = tt_response_suffix(tt_value_field(L, 2, "id"));
+    response.suffix = tt_responses_id_suffix(tt_value_field(L, 2, "id"));
     response.head = tt_value_field(L, 2, "head");
     luaL_argcheck(L, response.head.len > 2, 2, "the field 'head' is no JSON object");
-    lua_getfield(L, 2, "summary");
-    response.naming.summary = lua_toboolean(L, -1);
     if (tt_reply_state(reply) == TT_REPLY_FINISHED)
-        tt_response_items_read(&items, reply);
-    tt_response_put(out, &response, reply, &items, error);
-    tt_response_items_free(&items);
+        tt_responses_items_read(&items, reply);
+    tt_responses_put(out, &response, reply, &items, error);
+    tt_responses_items_free(&items);
     tt_value_raw_push(L, tt_buf_str(out));
     return 1;
 }

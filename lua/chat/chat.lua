@@ -13,6 +13,10 @@ local time = require "tide.time"
 
 local M = {}
 
+--- The source of sessions that are chats, and the one of those that are stored
+--- responses of OpenAI's clients.
+M.CHAT, M.RESPONSES = "chat", "responses"
+
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, version, created_at, updated_at"
 
@@ -29,6 +33,8 @@ local CHANGEABLE = { "title", "persona", "model_name" }
 ---@field model_name string
 ---@field persona string
 ---@field message_count integer
+---@field source? string where it comes from, default "chat"; only those are in
+--- the user's list, unless another one is asked for
 ---@field renamed? boolean the turn gives it its title; else it keeps what it
 --- has, also when somebody has just renamed it
 ---@field persona_named? boolean the turn names its persona; else likewise
@@ -67,8 +73,8 @@ end
 local function insert_session(user_id, draft, now)
   return {
     "INSERT INTO chat_sessions (session_id, user_id, title, model_name, "
-      .. "persona, message_count, version, created_at, updated_at) "
-      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      .. "persona, message_count, source, version, created_at, updated_at) "
+      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     {
       draft.session_id,
       user_id,
@@ -76,6 +82,7 @@ local function insert_session(user_id, draft, now)
       draft.model_name,
       draft.persona,
       draft.message_count,
+      draft.source or M.CHAT,
       time.unix_ns() // 1000,
       now,
       now,
@@ -112,12 +119,39 @@ function M.create_chat_session(user_id, draft)
 end
 
 local SQL_PAGE = {
-  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions WHERE user_id = ? "
-    .. "ORDER BY updated_at DESC, id DESC LIMIT ? OFFSET ?",
+  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+    .. "WHERE user_id = ? AND source = ? ORDER BY updated_at DESC, id DESC "
+    .. "LIMIT ? OFFSET ?",
   "SELECT * FROM (SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
-    .. "WHERE user_id = ? ORDER BY updated_at, id LIMIT ? OFFSET ?) AS page "
+    .. "WHERE user_id = ? AND source = ? ORDER BY updated_at, id "
+    .. "LIMIT ? OFFSET ?) AS page "
     .. "ORDER BY updated_at DESC, id DESC",
 }
+
+--- How many sessions a list has. Chats are counted with every change; how many
+--- others there are is seldom asked.
+---@param user_id integer
+---@param source string
+---@return integer|nil total, tide.Error|nil err
+local function count_sessions(user_id, source)
+  local row, err
+  if source == M.CHAT then
+    row, err = db.one(
+      "SELECT session_count AS total FROM users WHERE id = ?",
+      { user_id }
+    )
+  else
+    row, err = db.one(
+      "SELECT COUNT(*) AS total FROM chat_sessions "
+        .. "WHERE user_id = ? AND source = ?",
+      { user_id, source }
+    )
+  end
+  if err then
+    return nil, err
+  end
+  return row and row.total or 0
+end
 
 --- One page of a user's sessions, last changed first.
 ---@async
@@ -125,19 +159,17 @@ local SQL_PAGE = {
 ---@param limit integer
 ---@param offset integer
 ---@param schema? Schema of a row, for a page that is only passed on
+---@param source? string default "chat"
 ---@return table[]|tide.Raw|nil rows with a schema JSON, as of db.json
 ---@return integer|tide.Error total
-function M.get_chat_sessions(user_id, limit, offset, schema)
-  local user, err = db.one(
-    "SELECT session_count AS total FROM users WHERE id = ?",
-    { user_id }
-  )
-  if err then
+function M.get_chat_sessions(user_id, limit, offset, schema, source)
+  source = source or M.CHAT
+  local total, err = count_sessions(user_id, source)
+  if not total then
     return nil, err
   end
-  local total = user and user.total or 0
   local rows, failed =
-    row_parts.read(total, limit, offset, SQL_PAGE, schema, user_id)
+    row_parts.read(total, limit, offset, SQL_PAGE, schema, user_id, source)
   if not rows then
     return nil, failed
   end
@@ -238,7 +270,7 @@ function M.save_chat_message(user_id, draft, turn)
     },
   }
   local last = #statements
-  if not draft.id then
+  if not draft.id and (draft.source or M.CHAT) == M.CHAT then
     statements[#statements + 1] = count_session(user_id)
   end
   local more = turn.stored_with and turn.stored_with(db.id_of(last)) or {}
@@ -303,7 +335,9 @@ end
 
 --- What a session's end takes off its owner's numbers: user, session id.
 local SQL_UNCOUNT = [[
-UPDATE users SET session_count = session_count - 1,
+UPDATE users SET session_count = session_count
+    - (SELECT COUNT(*) FROM chat_sessions
+       WHERE user_id = ?1 AND session_id = ?2 AND source = 'chat'),
   file_bytes = file_bytes - (SELECT coalesce(SUM(f.file_size), 0)
     FROM chat_sessions AS s JOIN uploaded_files AS f ON f.session_row = s.id
     WHERE s.user_id = ?1 AND s.session_id = ?2)

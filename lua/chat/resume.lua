@@ -73,13 +73,15 @@ local LOOKS = 40
 local LOOK_MS = 25
 
 local SQL_ROW = "SELECT id, parent_id, role, content, reasoning, tool_calls, "
-  .. "runs, status, finish_reason, error_code, usage FROM chat_messages "
+  .. "runs, status, finish_reason, error_code, usage, updated_at "
+  .. "FROM chat_messages "
   .. "WHERE id = ? AND session_row = ? AND user_id = ?"
 
+--- The reply that a row holds.
 ---@param user_id integer
 ---@param row table of SQL_ROW
 ---@return tide.Reply|nil reply, tide.Error|nil err busy
-local function restore(user_id, row)
+function M.restore(user_id, row)
   local usage = row.usage and json.decode(row.usage) or {}
   return llm.restore({
     message_id = row.id,
@@ -95,6 +97,7 @@ local function restore(user_id, row)
     input_tokens = usage.input_tokens,
     output_tokens = usage.output_tokens,
     estimated = usage.estimated,
+    ended_us = time.parse(row.updated_at),
   })
 end
 
@@ -116,7 +119,7 @@ function M.get_reply(user_id, session_id, message_id)
     elseif not row or row.role ~= "assistant" then
       return nil, errors.new("message_not_found")
     elseif row.status ~= "streaming" then
-      return restore(user_id, row)
+      return M.restore(user_id, row)
     end
     local reply = llm.find_message(user_id, message_id)
     if reply then

@@ -25,7 +25,8 @@ function handlers.list(req)
     req.user.id,
     args.page_size,
     pages.offset(args),
-    chat_objects.session_schema
+    chat_objects.session_schema,
+    args.source
   )
   if not rows then
     return nil, total
@@ -138,7 +139,13 @@ return {
     path = "/api/chat/sessions",
     auth = "user",
     summary = "The caller's sessions, last changed first",
-    query = pages.numbered(20, 100),
+    query = objects.with(pages.numbered(20, 100), {
+      source = {
+        type = "string",
+        enum = { chat.CHAT, chat.RESPONSES },
+        doc = "default: chat",
+      },
+    }),
     response = objects.object({
       data = objects.list(chat_objects.session_schema),
       pagination = pages.pagination_schema,

@@ -125,17 +125,17 @@ local function apply_hooks(spec, model, source)
   return true
 end
 
---- Asks the model. The reply runs on its own.
+--- What asking the model takes, for llm.ask or llm.start.
 ---@param user_id integer
 ---@param body table the request, checked, in OpenAI's form. One that came in
 --- another form has it in `came`, and in `refused` what of it has no place in
 --- OpenAI's
----@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"} whether the
---- reply goes on when its client leaves
----@return tide.Reply|nil reply
----@return tide.Error|nil err unsupported_parameter, limit_reached, those of
---- hooks and of M.resolve
-function M.ask(user_id, body, terms)
+---@param terms {language: "zh"|"en", disconnect?: "detach"|"cancel"} whether
+--- the reply goes on when its client leaves
+---@return tide.StartSpec|nil spec
+---@return Model|tide.Error model or the error: unsupported_parameter,
+--- limit_reached, those of hooks and of M.resolve
+function M.prepare(user_id, body, terms)
   local supported, unsupported = openai.check(body)
   if not supported then
     return nil, unsupported
@@ -170,6 +170,20 @@ function M.ask(user_id, body, terms)
     models.fit_fallbacks(model, source.messages)
   end
   upstream_request.fill(spec, model, source)
+  return spec, model
+end
+
+--- Asks the model. The reply runs on its own.
+---@param user_id integer
+---@param body table the request, checked
+---@param terms {language: "zh"|"en", disconnect: "detach"|"cancel"}
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err those of M.prepare, too_many_replies
+function M.ask(user_id, body, terms)
+  local spec, refused = M.prepare(user_id, body, terms)
+  if not spec then
+    return nil, refused
+  end
   return llm.ask(spec)
 end
 

@@ -34,7 +34,8 @@ local function present(value)
 end
 
 --- Parts of content by their type: what they are for a model.
----@type table<string, fun(part: tide.Raw, place: string): table|nil, tide.Error|nil>
+---@alias PartReader fun(part: tide.Raw, place: string): table|nil, tide.Error?
+---@type table<string, PartReader>
 local PARTS = {}
 
 function PARTS.input_text(part, place)
@@ -148,7 +149,8 @@ local ROLES = {
 }
 
 --- Items by their type: each adds what it is to the messages.
----@type table<string, fun(messages: table[], item: tide.Raw, place: string): true|nil, tide.Error|nil>
+---@alias ItemReader fun(messages: table[], item: tide.Raw, place: string)
+---@type table<string, ItemReader> each returns true, or nil and an error
 local ITEMS = {}
 
 function ITEMS.message(messages, item, place)

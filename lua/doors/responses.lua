@@ -57,14 +57,14 @@ end
 --- A member of a field that is an object.
 ---@param body table
 ---@param name string
----@param member string
+---@param key string
 ---@return any value nil = there is none
-local function member(body, name, member)
+local function member(body, name, key)
   local object = body[name]
   if not json.is_raw(object) or object:type() ~= "object" then
     return nil
   end
-  local value = object:get(member)
+  local value = object:get(key)
   return value ~= json.null and value or nil
 end
 
@@ -239,12 +239,10 @@ function M.chat(body, messages)
     response_format = format,
     reasoning_effort = member(body, "reasoning", "effort"),
     verbosity = member(body, "text", "verbosity"),
-    tools = has_tools and tools.asked or nil,
-    tool_choice = has_tools and tools.choice or nil,
-    parallel_tool_calls = has_tools and body.parallel_tool_calls,
   }
-  if not has_tools then
-    chat.parallel_tool_calls = nil
+  if has_tools then
+    chat.tools, chat.tool_choice = tools.asked, tools.choice
+    chat.parallel_tool_calls = body.parallel_tool_calls
   end
   for _, name in ipairs(SAME) do
     chat[name] = body[name]
@@ -282,6 +280,10 @@ end
 ---@class ResponseName
 ---@field id string
 ---@field created integer seconds since 1970
+
+---@class ResponseParts what the core needs to know of a response
+---@field id string
+---@field head string JSON, of M.head
 
 --- The members of a response that never change.
 ---@param name ResponseName
@@ -323,13 +325,6 @@ function M.head(name, body, tools)
     truncation = body.truncation or "disabled",
     user = body.user,
   })
-end
-
---- Whether the reasoning of a response is told as its summary.
----@param body table the request, checked
----@return boolean
-function M.wants_summary(body)
-  return member(body, "reasoning", "summary") ~= nil
 end
 
 return M

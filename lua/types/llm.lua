@@ -101,6 +101,14 @@ function Reply:length() end
 --- inside an entry of tool calls
 function Reply:splits(position) end
 
+--- The reply as an object of OpenAI's Responses. While it runs the object has
+--- no output and no usage.
+---@param response {id: string, head: string} `head` is a JSON object with the
+--- members that never change
+---@param error? string the text of the error with which it ended
+---@return tide.Raw object
+function Reply:response(response, error) end
+
 --- Stops the reply; the partial text is stored with status "stopped".
 ---@return nil
 function Reply:stop() end
@@ -222,6 +230,7 @@ function llm.find_message(user_id, message_id) end
 ---@field error_code? string
 ---@field input_tokens? integer
 ---@field output_tokens? integer
+---@field ended_us? integer when it ended: microseconds since 1970
 
 --- Turns a stored reply into a finished one that can be read and streamed from
 --- any position, as when it ran. Only in a task.

@@ -58,6 +58,15 @@ POST /v1/chat/completions
 POST /v1/embeddings
 POST /v1/rerank
 POST /v1/moderations
+POST /v1/messages
+POST /v1/messages/count_tokens
+POST /v1/responses
+GET /v1/responses
+POST /v1/responses/compact
+GET /v1/responses/:response_id
+POST /v1/responses/:response_id/cancel
+DELETE /v1/responses/:response_id
+GET /v1/responses/:response_id/input_items
 GET /v1/models
 GET /v1/models/:model`.trim().split('\n');
 
@@ -77,7 +86,7 @@ describe('every public route', () => {
   const fill = (path, values) => path.replace(/:(\w+)/g, (_, key) => encodeURIComponent(values[key] ?? 999999999));
   /** The code of an error, in whichever shape it came. */
   const codeOf = (answer) => answer.body?.code ?? answer.body?.error?.code;
-  const NONE = { model: 'none', id: 1e15, name: 'none', session_id: 'none', file_id: 1e15 };
+  const NONE = { model: 'none', id: 1e15, name: 'none', session_id: 'none', file_id: 1e15, response_id: 'none' };
 
   test('of the contract is there, and no other', () => {
     assert.deepEqual(routes.map(name).sort(), [...PROMISED].sort());
@@ -121,12 +130,14 @@ describe('every public route', () => {
     const { api } = await owner.ok('GET', '/api/user/apis/owners');
     const { file_id: fileId } = await upload(owner, 'owners-session', 'a.txt', 'secret');
     const key = await owner.ok('POST', '/api/keys', { name: 'owners' });
+    const response = await owner.ok('POST', '/v1/responses', { model: 'demo', input: 'secret' });
     const theirsAt = (path) => ({
       id: path.startsWith('/api/keys') ? key.id : api.id,
       name: 'owners',
       session_id: 'owners-session',
       file_id: fileId,
       model: api.model_name,
+      response_id: response.id,
     });
     const bodies = { 'PUT /api/user/apis/:id': { model_name: 'stolen' } };
     const stranger = await context.server.user();
@@ -141,12 +152,14 @@ describe('every public route', () => {
       // It must not even show that there is something.
       const none = await stranger.request(route.method, fill(route.path, NONE), body);
       const [shown, expected] = [[foreign, theirs], [none, NONE]].map(([answer, values]) =>
-        JSON.stringify({ ...answer.body, request_id: '' }).replaceAll(`"${values.model}\\"`, '"*\\"'));
+        JSON.stringify({ ...answer.body, request_id: '' }).replaceAll(`"${values.model}\\"`, '"*\\"')
+          .replaceAll(`"${values.response_id}\\"`, '"*\\"'));
       assert.equal(shown, expected);
     }
     assert.deepEqual((await owner.ok('GET', '/api/user/apis/owners')).api, api);
     assert.deepEqual((await owner.ok('GET', '/api/keys')).data.map((one) => one.id), [key.id]);
     assert.equal((await owner.messages('owners-session')).length, 2);
+    assert.deepEqual(await owner.ok('GET', `/v1/responses/${response.id}`), response);
     assert.equal((await owner.ok('GET', '/api/files/session/owners-session')).data.length, 1);
   });
 

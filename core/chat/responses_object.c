@@ -1,7 +1,7 @@
 /* Members that depend on the reply stand behind those of the head. */
-#include "chat/response_object.h"
+#include "chat/responses_object.h"
 
-struct tt_str tt_response_suffix(struct tt_str id)
+struct tt_str tt_responses_id_suffix(struct tt_str id)
 {
     ptrdiff_t at = tt_str_find(id, '_');
     return at < 0 ? id : tt_str_of(id.data + at + 1, id.len - (size_t)at - 1);
@@ -27,17 +27,17 @@ static struct tt_str status_of(const struct tt_reply_outcome *outcome)
     return cut_by(outcome).data ? TT_STR("incomplete") : TT_STR("completed");
 }
 
-struct tt_str tt_response_status(const struct tt_reply *reply)
+struct tt_str tt_responses_status(const struct tt_reply *reply)
 {
     if (tt_reply_state(reply) != TT_REPLY_FINISHED)
         return TT_STR("in_progress");
     return status_of(tt_reply_outcome(reply));
 }
 
-struct tt_str tt_response_item_status(const struct tt_reply *reply,
-                                      const struct tt_response_items *items, size_t number)
+struct tt_str tt_responses_item_status(const struct tt_reply *reply,
+                                       const struct tt_responses_items *items, size_t number)
 {
-    bool whole = tt_str_eq(tt_response_status(reply), TT_STR("completed"));
+    bool whole = tt_str_eq(tt_responses_status(reply), TT_STR("completed"));
     return whole || number + 1 < items->count ? TT_STR("completed") : TT_STR("incomplete");
 }
 
@@ -99,24 +99,24 @@ static void put_usage(struct tt_buf *out, const struct tt_reply_outcome *outcome
     tt_json_end_object(&w);
 }
 
-static void put_output(struct tt_buf *out, const struct tt_response *response,
-                       const struct tt_reply *reply, const struct tt_response_items *items)
+static void put_output(struct tt_buf *out, const struct tt_responses_object *response,
+                       const struct tt_reply *reply, const struct tt_responses_items *items)
 {
     struct tt_json_writer w = {.buf = out};
 
     tt_json_begin_array(&w);
     for (size_t i = 0; i < items->count; i++)
-        tt_response_put_item(&w, &response->naming, items, i, reply,
-                             tt_response_item_status(reply, items, i));
+        tt_responses_put_item(&w, response->suffix, items, i, reply,
+                              tt_responses_item_status(reply, items, i));
     tt_json_end_array(&w);
 }
 
-static void put_head(struct tt_buf *out, const struct tt_response *response)
+static void put_head(struct tt_buf *out, const struct tt_responses_object *response)
 {
     tt_buf_append(out, response->head.data, response->head.len - 1); /* without its brace */
 }
 
-void tt_response_put_begun(struct tt_buf *out, const struct tt_response *response)
+void tt_responses_put_begun(struct tt_buf *out, const struct tt_responses_object *response)
 {
     put_head(out, response);
     put_member(out, "status", TT_STR("in_progress"));
@@ -124,14 +124,14 @@ void tt_response_put_begun(struct tt_buf *out, const struct tt_response *respons
                          "\"output\":[],\"usage\":null}");
 }
 
-void tt_response_put(struct tt_buf *out, const struct tt_response *response,
-                     const struct tt_reply *reply, const struct tt_response_items *items,
-                     struct tt_str error)
+void tt_responses_put(struct tt_buf *out, const struct tt_responses_object *response,
+                      const struct tt_reply *reply, const struct tt_responses_items *items,
+                      struct tt_str error)
 {
-    struct tt_str status = tt_response_status(reply);
+    struct tt_str status = tt_responses_status(reply);
 
     if (tt_reply_state(reply) != TT_REPLY_FINISHED) {
-        tt_response_put_begun(out, response);
+        tt_responses_put_begun(out, response);
         return;
     }
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);

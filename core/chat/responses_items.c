@@ -1,12 +1,12 @@
 /* Texts stay in the log: an item only notes where they are. The arguments of calls are gathered,
  * because the pieces of several calls may alternate in the log. */
-#include "chat/response_items.h"
+#include "chat/responses_items.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-void tt_response_items_free(struct tt_response_items *items)
+void tt_responses_items_free(struct tt_responses_items *items)
 {
     for (size_t i = 0; i < items->count; i++) {
         tt_buf_free(&items->list[i].call_id);
@@ -15,24 +15,24 @@ void tt_response_items_free(struct tt_response_items *items)
         tt_buf_free(&items->list[i].input);
     }
     free(items->list);
-    *items = (struct tt_response_items){0};
+    *items = (struct tt_responses_items){0};
 }
 
-static struct tt_response_item *add_item(struct tt_response_items *items, enum tt_reply_kind kind)
+static struct tt_responses_item *add_item(struct tt_responses_items *items, enum tt_reply_kind kind)
 {
     if (items->count == items->room) {
         items->room = items->room ? 2 * items->room : 4;
         items->list = tt_realloc(items->list, items->room * sizeof(*items->list));
     }
-    struct tt_response_item *item = &items->list[items->count++];
-    *item = (struct tt_response_item){.kind = kind};
+    struct tt_responses_item *item = &items->list[items->count++];
+    *item = (struct tt_responses_item){.kind = kind};
     return item;
 }
 
-struct tt_response_item *tt_response_items_text(struct tt_response_items *items,
-                                                enum tt_reply_kind kind, uint64_t from)
+struct tt_responses_item *tt_responses_items_text(struct tt_responses_items *items,
+                                                  enum tt_reply_kind kind, uint64_t from)
 {
-    struct tt_response_item *last = items->count ? &items->list[items->count - 1] : NULL;
+    struct tt_responses_item *last = items->count ? &items->list[items->count - 1] : NULL;
 
     if (last && last->kind == kind && last->to == from)
         return last;
@@ -78,7 +78,7 @@ static void take_text(struct tt_buf *into, const struct tt_json_value *text)
     tt_json_unescape(text->raw, NULL, into);
 }
 
-static struct tt_response_item *find_call(struct tt_response_items *items, int64_t index)
+static struct tt_responses_item *find_call(struct tt_responses_items *items, int64_t index)
 {
     for (size_t i = items->count; i-- > 0;)
         if (items->list[i].kind == TT_REPLY_TOOL_CALLS && items->list[i].call == index)
@@ -86,14 +86,14 @@ static struct tt_response_item *find_call(struct tt_response_items *items, int64
     return NULL;
 }
 
-struct tt_response_item *tt_response_items_call(struct tt_response_items *items,
-                                                const struct tt_json_value *delta, bool *begins,
-                                                struct tt_str *input)
+struct tt_responses_item *tt_responses_items_call(struct tt_responses_items *items,
+                                                  const struct tt_json_value *delta, bool *begins,
+                                                  struct tt_str *input)
 {
     struct call_delta read = {0};
 
     read_delta(delta, &read);
-    struct tt_response_item *item = find_call(items, read.index);
+    struct tt_responses_item *item = find_call(items, read.index);
     *begins = item == NULL;
     if (!item) {
         item = add_item(items, TT_REPLY_TOOL_CALLS);
@@ -114,7 +114,7 @@ struct tt_response_item *tt_response_items_call(struct tt_response_items *items,
     return item;
 }
 
-static void read_entry(struct tt_response_items *items, const struct tt_reply *reply,
+static void read_entry(struct tt_responses_items *items, const struct tt_reply *reply,
                        struct tt_reply_span *span)
 {
     struct tt_buf entry = {0};
@@ -126,11 +126,11 @@ static void read_entry(struct tt_response_items *items, const struct tt_reply *r
     tt_reply_read_entry(reply, span, &entry);
     struct tt_json_value list = tt_json_value_of(tt_buf_str(&entry));
     while (tt_json_next(&list, &cursor, &delta))
-        tt_response_items_call(items, &delta, &begins, &input);
+        tt_responses_items_call(items, &delta, &begins, &input);
     tt_buf_free(&entry);
 }
 
-void tt_response_items_read(struct tt_response_items *items, const struct tt_reply *reply)
+void tt_responses_items_read(struct tt_responses_items *items, const struct tt_reply *reply)
 {
     struct tt_reply_span span;
 
@@ -138,7 +138,7 @@ void tt_response_items_read(struct tt_response_items *items, const struct tt_rep
         if (span.kind == TT_REPLY_TOOL_CALLS)
             read_entry(items, reply, &span);
         else
-            tt_response_items_text(items, span.kind, at)->to = span.end;
+            tt_responses_items_text(items, span.kind, at)->to = span.end;
     }
 }
 
@@ -147,11 +147,11 @@ void tt_response_items_read(struct tt_response_items *items, const struct tt_rep
 static const char *const prefixes[TT_REPLY_KINDS] = {
     [TT_REPLY_CONTENT] = "msg_", [TT_REPLY_REASONING] = "rs_", [TT_REPLY_TOOL_CALLS] = "fc_"};
 
-void tt_response_put_item_id(struct tt_buf *out, const struct tt_response_naming *naming,
-                             const struct tt_response_items *items, size_t number)
+void tt_responses_put_item_id(struct tt_buf *out, struct tt_str suffix,
+                              const struct tt_responses_items *items, size_t number)
 {
     tt_buf_append_z(out, prefixes[items->list[number].kind]);
-    tt_buf_append_str(out, naming->suffix);
+    tt_buf_append_str(out, suffix);
     tt_buf_putc(out, '_');
     tt_buf_append_u64(out, number);
 }
@@ -169,14 +169,11 @@ static void put_empty_list(struct tt_json_writer *w, struct tt_str key)
     tt_json_end_array(w);
 }
 
-void tt_response_put_part(struct tt_json_writer *w, const struct tt_response_naming *naming,
-                          enum tt_reply_kind kind, struct tt_str text)
+void tt_responses_put_part(struct tt_json_writer *w, enum tt_reply_kind kind, struct tt_str text)
 {
     tt_json_begin_object(w);
     put_text(w, TT_STR("type"),
-             kind == TT_REPLY_CONTENT ? TT_STR("output_text")
-             : naming->summary        ? TT_STR("summary_text")
-                                      : TT_STR("reasoning_text"));
+             kind == TT_REPLY_CONTENT ? TT_STR("output_text") : TT_STR("summary_text"));
     put_text(w, TT_STR("text"), text);
     if (kind == TT_REPLY_CONTENT) {
         put_empty_list(w, TT_STR("annotations"));
@@ -185,8 +182,8 @@ void tt_response_put_part(struct tt_json_writer *w, const struct tt_response_nam
     tt_json_end_object(w);
 }
 
-void tt_response_item_text(const struct tt_response_item *item, const struct tt_reply *reply,
-                           struct tt_buf *out)
+void tt_responses_item_text(const struct tt_responses_item *item, const struct tt_reply *reply,
+                            struct tt_buf *out)
 {
     struct tt_reply_span span;
 
@@ -198,21 +195,21 @@ void tt_response_item_text(const struct tt_response_item *item, const struct tt_
 }
 
 /* The list with the item's text, or an empty one. */
-static void put_parts(struct tt_json_writer *w, const struct tt_response_naming *naming,
-                      const struct tt_response_item *item, const struct tt_reply *reply)
+static void put_parts(struct tt_json_writer *w, const struct tt_responses_item *item,
+                      const struct tt_reply *reply)
 {
     struct tt_buf text = {0};
 
     tt_json_begin_array(w);
     if (reply) {
-        tt_response_item_text(item, reply, &text);
-        tt_response_put_part(w, naming, item->kind, tt_buf_str(&text));
+        tt_responses_item_text(item, reply, &text);
+        tt_responses_put_part(w, item->kind, tt_buf_str(&text));
     }
     tt_json_end_array(w);
     tt_buf_free(&text);
 }
 
-static void put_call(struct tt_json_writer *w, const struct tt_response_item *item,
+static void put_call(struct tt_json_writer *w, const struct tt_responses_item *item,
                      const struct tt_reply *reply)
 {
     put_text(w, TT_STR("call_id"), tt_buf_str(&item->call_id));
@@ -224,17 +221,17 @@ static void put_call(struct tt_json_writer *w, const struct tt_response_item *it
     }
 }
 
-void tt_response_put_item(struct tt_json_writer *w, const struct tt_response_naming *naming,
-                          const struct tt_response_items *items, size_t number,
-                          const struct tt_reply *reply, struct tt_str status)
+void tt_responses_put_item(struct tt_json_writer *w, struct tt_str suffix,
+                           const struct tt_responses_items *items, size_t number,
+                           const struct tt_reply *reply, struct tt_str status)
 {
     static const char *const types[TT_REPLY_KINDS] = {[TT_REPLY_CONTENT] = "message",
                                                       [TT_REPLY_REASONING] = "reasoning",
                                                       [TT_REPLY_TOOL_CALLS] = "function_call"};
-    const struct tt_response_item *item = &items->list[number];
+    const struct tt_responses_item *item = &items->list[number];
     struct tt_buf id = {0};
 
-    tt_response_put_item_id(&id, naming, items, number);
+    tt_responses_put_item_id(&id, suffix, items, number);
     tt_json_begin_object(w);
     put_text(w, TT_STR("id"), tt_buf_str(&id));
     put_text(w, TT_STR("type"), tt_str_from(types[item->kind]));
@@ -244,12 +241,10 @@ void tt_response_put_item(struct tt_json_writer *w, const struct tt_response_nam
     } else if (item->kind == TT_REPLY_CONTENT) {
         put_text(w, TT_STR("role"), TT_STR("assistant"));
         tt_json_key(w, TT_STR("content"));
-        put_parts(w, naming, item, reply);
+        put_parts(w, item, reply);
     } else {
         tt_json_key(w, TT_STR("summary"));
-        put_parts(w, naming, item, naming->summary ? reply : NULL);
-        tt_json_key(w, TT_STR("content"));
-        put_parts(w, naming, item, naming->summary ? NULL : reply);
+        put_parts(w, item, reply);
     }
     tt_json_end_object(w);
     tt_buf_free(&id);

@@ -1,0 +1,50 @@
+/* The output of a response, in the form of OpenAI's Responses: each run of reasoning or of text is
+ * an item, and each tool call. They follow from a reply's log alone, so every reader sees the same
+ * items under the same ids, at any time and after a restart. Shared by the files of responses. */
+#pragma once
+#include "base/json.h"
+#include "reply/reply.h"
+
+struct tt_responses_item {
+    enum tt_reply_kind kind;
+    uint64_t from, to;                         /* of a text: its place in the log */
+    int64_t call;                              /* of a call: its index */
+    struct tt_buf call_id, name, extra, input; /* of a call; extra is JSON, input its arguments */
+};
+
+struct tt_responses_items { /* zero it */
+    struct tt_responses_item *list;
+    size_t count, room;
+};
+
+void tt_responses_items_free(struct tt_responses_items *items);
+
+/* The item that a text at `from` belongs to: the last one, if it goes on there, or a new one. */
+struct tt_responses_item *tt_responses_items_text(struct tt_responses_items *items,
+                                                  enum tt_reply_kind kind, uint64_t from);
+
+/* The item of a call's delta (a member of an entry in the log), which is added to it. `*begins`: it
+ * is a new one. `*input` is what the delta adds to the arguments, within the item. */
+struct tt_responses_item *tt_responses_items_call(struct tt_responses_items *items,
+                                                  const struct tt_json_value *delta, bool *begins,
+                                                  struct tt_str *input);
+
+/* Takes up all of a reply's log. */
+void tt_responses_items_read(struct tt_responses_items *items, const struct tt_reply *reply);
+
+/* "msg_<suffix>_<number>"; the suffix is the response's id behind "resp_". */
+void tt_responses_put_item_id(struct tt_buf *out, struct tt_str suffix,
+                              const struct tt_responses_items *items, size_t number);
+
+/* The part of a message's content or of reasoning's summary that is its text. Open Responses and
+ * the clients of OpenAI's API have no other common form of reasoning than its summary. */
+void tt_responses_put_part(struct tt_json_writer *w, enum tt_reply_kind kind, struct tt_str text);
+
+/* An item: `reply` NULL = as it begins, without text. */
+void tt_responses_put_item(struct tt_json_writer *w, struct tt_str suffix,
+                           const struct tt_responses_items *items, size_t number,
+                           const struct tt_reply *reply, struct tt_str status);
+
+/* Appends an item's text from the log. */
+void tt_responses_item_text(const struct tt_responses_item *item, const struct tt_reply *reply,
+                            struct tt_buf *out);
