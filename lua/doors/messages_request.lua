@@ -26,7 +26,10 @@ local VENDORS = { "cache_control", "citations" }
 
 ---@alias MessagesPart tide.Raw|table a part of a content in OpenAI's form
 
----@type table<string, fun(block: tide.Raw, reading: MessagesReading): MessagesPart|nil>
+---@alias MessagesPartReader
+---| fun(block: tide.Raw, reading: MessagesReading): MessagesPart|nil
+
+---@type table<string, MessagesPartReader>
 local parts = {}
 
 function parts.text(block)

@@ -13,7 +13,7 @@ local M = {}
 ---@class CameAs a request as its client sent it
 ---@field form string what a provider that speaks it has as `raw_form`
 ---@field request tide.Raw
----@field headers? table<string, string> those that the vendor of that form reads
+---@field headers? table<string, string> those that the form's vendor reads
 
 ---@class ReplySource what a reply is made from
 ---@field messages tide.Messages|tide.ChatMessage[] as a model is shown them

@@ -30,6 +30,9 @@ describe("chat.resume", function()
         sleep = function()
           slept = slept + 1
         end,
+        parse = function()
+          return 1700000000000000
+        end,
       },
     })
     resume = require "chat.resume"
@@ -75,6 +78,7 @@ describe("chat.resume", function()
       input_tokens = 2,
       output_tokens = 5,
       estimated = true,
+      ended_us = 1700000000000000,
     }, restored)
   end)
 

@@ -2,94 +2,18 @@
  * from its row here. */
 #include "app/settings/settings.h"
 
+#include "app/settings/settings_check.h"
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
 #include "cache/redis_url.h"
-#include "db/db.h"
 #include "http/origin.h"
 #include "upstream/egress.h"
-
-#include <ctype.h>
-
-static int check_address(struct tt_str value, struct tt_err *err)
-{
-    ptrdiff_t colon = -1;
-    uint64_t port;
-
-    if (tt_str_starts(value, TT_STR("unix:")))
-        return value.len > 5 ? 0 : tt_err_set(err, 0, "invalid_setting", "unix: needs a path");
-    for (size_t i = 0; i < value.len; i++)
-        if (value.data[i] == ':')
-            colon = (ptrdiff_t)i;
-    struct tt_str digits = tt_str_of(value.data + colon + 1, value.len - (size_t)(colon + 1));
-    if (colon <= 0 || tt_str_to_u64(digits, &port) != 0 || port > 65535)
-        return tt_err_set(err, 0, "invalid_setting",
-                          "needs host:port, such as 127.0.0.1:8080 or [::1]:8080");
-    return 0;
-}
-
-static int check_database(struct tt_str value, struct tt_err *err)
-{
-    return value.len == 0 ? 0 : tt_db_check_url(value, err);
-}
-
-/* The part after the scheme; "" if it is not an address. */
-static struct tt_str after_scheme(struct tt_str value)
-{
-    size_t scheme = tt_str_starts(value, TT_STR("https://"))  ? 8
-                    : tt_str_starts(value, TT_STR("http://")) ? 7
-                                                              : value.len;
-    return tt_str_of(value.data + scheme, value.len - scheme);
-}
-
-/* A path segment that browsers do not change; they remove "." and "..". */
-static bool is_plain_segment(struct tt_str segment)
-{
-    for (size_t i = 0; i < segment.len; i++)
-        if (!isalnum((unsigned char)segment.data[i]) && !strchr("-_.~", segment.data[i]))
-            return false;
-    return segment.len > 0 && !tt_str_eq(segment, TT_STR(".")) && !tt_str_eq(segment, TT_STR(".."));
-}
-
-/* With such a first segment, the page's address could not be distinguished from one below it. */
-static bool is_own_root(struct tt_str segment)
-{
-    static const char *const roots[] = {"api",    "v1",    "admin", "assets",       "livez",
-                                        "readyz", "share", "docs",  "openapi.json", "llms.txt"};
-
-    for (size_t i = 0; i < TT_COUNT(roots); i++)
-        if (tt_str_eq(segment, tt_str_from(roots[i])))
-            return true;
-    return false;
-}
-
-static int check_public_url(struct tt_str value, struct tt_err *err)
-{
-    struct tt_str rest = after_scheme(value), host = {0}, segment;
-    bool good = tt_str_split(&rest, '/', &host) && host.len > 0;
-
-    if (value.len == 0)
-        return 0;
-    for (bool first = true; good && rest.data && rest.len > 0; first = false) {
-        tt_str_split(&rest, '/', &segment);
-        if (first && is_own_root(segment))
-            return tt_err_set(err, 0, "invalid_setting",
-                              "the path may not begin with /%.*s: the server has addresses of its "
-                              "own there",
-                              TT_STR_ARG(segment));
-        good = is_plain_segment(segment);
-    }
-    return good ? 0
-                : tt_err_set(err, 0, "invalid_setting",
-                             "needs scheme://host[:port], maybe with a path of letters, digits, "
-                             "-, _, . and ~, such as https://example.org/chat/");
-}
 
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
      .env = "TIDETALK_LISTEN",
      .fallback = "127.0.0.1:8080",
-     .check = check_address,
+     .check = tt_settings_check_address,
      .help = "address of the public listener"},
     {.key = "data_dir",
      .env = "TIDETALK_DATA_DIR",
@@ -98,7 +22,7 @@ const struct tt_conf_option tt_settings_table[] = {
     {.key = "database_url",
      .env = "TIDETALK_DATABASE_URL",
      .fallback = "",
-     .check = check_database,
+     .check = tt_settings_check_database,
      .help = "sqlite:<path>; empty = tidetalk.db in the data folder"},
     {.key = "redis_url",
      .env = "TIDETALK_REDIS_URL",
@@ -168,7 +92,7 @@ const struct tt_conf_option tt_settings_table[] = {
     {.key = "public_url",
      .env = "TIDETALK_PUBLIC_URL",
      .fallback = "",
-     .check = check_public_url,
+     .check = tt_settings_check_public_url,
      .help = "address at which browsers reach the server, maybe with a path; https makes cookies "
              "Secure"},
     {.key = "trusted_proxies",

@@ -1,0 +1,8 @@
+/* What the values of single settings must look like; see struct tt_conf_option. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+int tt_settings_check_address(struct tt_str value, struct tt_err *err);
+int tt_settings_check_database(struct tt_str value, struct tt_err *err);
+int tt_settings_check_public_url(struct tt_str value, struct tt_err *err);
