@@ -10,6 +10,7 @@ local pipeline = require "web.pipeline"
 -- Before the routes: these are made with the providers and errors of plugins.
 local plugins = require "plugin.loader"
 local schema_check = require "checks.schema_check"
+local server_tools = require "tools"
 
 local RESOURCES = {
   require "account.account_routes",
@@ -43,7 +44,7 @@ return {
   handle = pipeline.run,
   errors = errors.all,
   plugins = plugins.plugins,
-  tools = plugins.tools,
+  tools = server_tools.tools,
   -- Errors at paths that begin so are Anthropic's or OpenAI's error objects,
   -- also those that the core answers before a script runs. The first one that
   -- fits counts.
