@@ -1,5 +1,6 @@
--- Scripts of the server run sandboxed (see core/script/sandbox.c): no io, os,
--- debug, load, and no globals are set anywhere. The specs of tests/lua run
+-- Scripts of the server run sandboxed (see core/script/sandbox.c). What the
+-- sandbox has of io, os, debug, package, load, print, rawset and warn is for
+-- plugins and their libraries. No globals are set anywhere. The specs of tests/lua run
 -- there too, with what tests/lua/support/spec.lua gives them.
 std = "lua54"
 max_line_length = 80

@@ -9,6 +9,7 @@ local errors = require "lib.errors"
 local pipeline = require "web.pipeline"
 -- Before the routes: these are made with the providers and errors of plugins.
 local plugins = require "plugin.loader"
+local plugin_settings = require "plugin.settings"
 local schema_check = require "checks.schema_check"
 
 local RESOURCES = {
@@ -23,6 +24,7 @@ local RESOURCES = {
   require "chat.search_routes",
   require "files.file_routes",
   require "doors.openai_routes",
+  require "doors.text_completions_routes",
   require "doors.messages_routes",
   require "doors.responses_routes",
   require "account.usage_routes",
@@ -44,6 +46,7 @@ return {
   errors = errors.all,
   plugins = plugins.plugins,
   tools = plugins.tools,
+  plugin_settings = plugin_settings.shown,
   -- Errors at paths that begin so are Anthropic's or OpenAI's error objects,
   -- also those that the core answers before a script runs. The first one that
   -- fits counts.
@@ -69,5 +72,6 @@ return {
     advice.of_hooks,
     advice.of_policies,
     advice.of_providers,
+    plugins.advice,
   },
 }

@@ -34,6 +34,12 @@ package.loaded["tide.scripts"] = {
     return {}
   end,
 }
+package.loaded["tide.plugin_settings"] = {
+  names = function()
+    return {}
+  end,
+  define = function() end,
+}
 local app = require "app"
 
 local PAGE = "docs/api.md"
@@ -56,6 +62,7 @@ local GROUPS = {
 
 --- What a pattern of fields.lua means to a reader.
 local PATTERNS = {
+  ["^[%w.-]+$"] = "letters, digits, `.` and `-`",
   ["^[^%c]*$"] = "one line",
   ["^[A-Za-z0-9_-]+$"] = "letters, digits, `-` and `_`",
 }

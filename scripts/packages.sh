@@ -21,7 +21,10 @@ PACKAGES_RUN=(
 PACKAGES_LINT=(libcmocka-dev clang-format clang-tidy lua-check lua5.4 shellcheck git)
 PACKAGES_UNIT=(libcmocka-dev curl gzip procps redis-server)
 PACKAGES_LUA=(libcmocka-dev)
-PACKAGES_E2E=(libcmocka-dev curl git procps redis-server lua-check xz-utils)
+PACKAGES_E2E=(
+    libcmocka-dev curl git procps redis-server lua-check xz-utils
+    lua-dkjson lua-inspect lua-messagepack lua-penlight # plugin_libraries.test.mjs
+)
 PACKAGES_SDK=(libcmocka-dev procps python3-venv)
 PACKAGES_WEB=("${PACKAGES_E2E[@]}" chromium fonts-noto-cjk)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")

@@ -32,6 +32,7 @@ said()
 
 make_checkout
 check 'the commands run as printed' run_page
+check 'the route of the plugin answers' said '"tide":"low"'
 check 'the new title is shown' said '"Title":"Why are there two tides a day and not on…"'
 check 'a broken file is told with its place' grep -q 'title.lua:[0-9]*:[0-9]*: error: ' "$work/trace"
 check 'the filter masks' said '***'

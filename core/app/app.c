@@ -12,14 +12,17 @@
 #include "app/page/page.h"
 #include "app/port_owner.h"
 #include "app/reload/builder.h"
+#include "app/rotation.h"
 #include "app/worker.h"
 #include "base/clock.h"
+#include "base/disk_reserve.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "chat/reply_store.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "http/unread.h"
+#include "upstream/proxy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,20 +169,34 @@ static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct
     return failed ? -1 : open_files(app, err);
 }
 
+static int open_disk_reserve(const struct tt_settings *settings, struct tt_err *err)
+{
+    char path[4200];
+
+    snprintf(path, sizeof(path), "%s/reserve", settings->data_dir);
+    return tt_disk_reserve_open(path, (uint64_t)tt_settings_int(settings, "disk_reserve"), err);
+}
+
 static int open_parts(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
     const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
     struct tt_data_loss loss;
 
-    if (tt_data_check(settings, &loss, err) != 0 || tt_clean_end_begin(settings, err) != 0)
+    if (tt_rotation_finish(settings, err) != 0 || tt_data_check(settings, &loss, err) != 0 ||
+        tt_clean_end_begin(settings, err) != 0)
         return -1;
     app->in_use = true;
+    if (open_disk_reserve(settings, err) != 0)
+        return -1;
     app->egress = tt_egress_new(allow->items, allow->item_count, err);
     app->aux = tt_aux_new("tt-aux", 4, 1024, err);
     app->password_aux = tt_aux_new("tt-password", settings->workers, 64, err);
     app->name_aux = tt_aux_new("tt-names", NAME_THREADS, 1024, err);
     if (!app->egress || !app->aux || !app->password_aux || !app->name_aux)
+        return -1;
+    struct tt_str proxy = tt_conf_get(settings->conf, "upstream.proxy")->text;
+    if (proxy.len > 0 && !(app->proxy = tt_proxy_new(proxy, err)))
         return -1;
     if (!tt_settings_int(settings, "outbound.public"))
         tt_egress_close_public(app->egress);
@@ -387,9 +404,11 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_registry_free(app->registry);
     tt_breakers_free(app->breakers);
     tt_egress_free(app->egress);
+    tt_proxy_free(app->proxy);
     tt_keys_wipe(&app->keys);
     tt_admin_free(app->admin);
     tt_mem_close_reserve();
+    tt_disk_reserve_close();
     tt_route_stats_set_free(app->serving.route_stats);
     if (app->in_use)
         tt_clean_end_finish(app->settings);

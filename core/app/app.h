@@ -10,12 +10,14 @@
 struct tt_admin;
 struct tt_builder;
 struct tt_dispatcher;
+struct tt_proxy;
 struct tt_worker;
 
 struct tt_app {
     const struct tt_settings *settings;
     struct tt_keys keys;
     struct tt_egress *egress;
+    struct tt_proxy *proxy;      /* of upstream calls; NULL = none */
     struct tt_aux *aux;          /* slow reads */
     struct tt_aux *name_aux;     /* DNS */
     struct tt_aux *password_aux; /* Argon2 */

@@ -64,8 +64,10 @@ static void fill_tide(struct tt_worker *worker)
 int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err)
 {
     const char *ca_file = tt_conf_get(app->settings->conf, "upstream.ca_file")->text.data;
-    struct tt_client_settings client = {
-        .egress = app->egress, .resolver = app->resolver, .ca_file = *ca_file ? ca_file : NULL};
+    struct tt_client_settings client = {.egress = app->egress,
+                                        .resolver = app->resolver,
+                                        .ca_file = *ca_file ? ca_file : NULL,
+                                        .proxy = app->proxy};
 
     worker->app = app;
     worker->number = number;

@@ -28,6 +28,11 @@ void tt_conf_collect(struct tt_conf *conf, struct tt_buf *diagnostics)
     conf->diagnostics = diagnostics;
 }
 
+void tt_conf_leave_out(struct tt_conf *conf, const char *key)
+{
+    conf->left_out = key;
+}
+
 bool tt_conf_noted(struct tt_conf *conf, struct tt_err *err)
 {
     if (!conf->diagnostics)

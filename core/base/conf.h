@@ -41,6 +41,9 @@ struct tt_conf;
 struct tt_conf *tt_conf_new(const struct tt_conf_option *options, size_t count);
 void tt_conf_free(struct tt_conf *conf);
 
+/* A key at the top of the file that somebody else reads. `key` must outlive conf. */
+void tt_conf_leave_out(struct tt_conf *conf, const char *key);
+
 /* Each reads one place; call them in order of rising precedence. -1 with code "invalid_setting" and
  * "<origin>: <key>: what is wrong, what is allowed". An unknown key in the file is an error with
  * its line and the nearest known key. A flag takes its value from "--key=value" or the next word;

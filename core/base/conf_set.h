@@ -9,6 +9,7 @@ struct tt_conf {
     size_t count;
     struct tt_map *by_key; /* of `values` */
     struct tt_arena arena;
+    const char *left_out;       /* see tt_conf_leave_out; NULL = nothing */
     struct tt_buf *diagnostics; /* see tt_conf_collect */
 };
 

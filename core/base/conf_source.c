@@ -152,8 +152,12 @@ static int set_from_node(struct file *file, struct tt_str key, const struct tt_y
 
 static int set_from_map(struct file *file, const struct tt_yaml_node *map, struct tt_str prefix)
 {
+    const char *left_out = file->conf->left_out;
+
     for (const struct tt_yaml_node *node = map->first; node; node = node->next) {
         struct tt_str key = node->key;
+        if (prefix.len == 0 && left_out && tt_str_eq(key, tt_str_from(left_out)))
+            continue;
         if (prefix.len > 0) {
             struct tt_buf dotted = {0};
             tt_buf_printf(&dotted, "%.*s.%.*s", TT_STR_ARG(prefix), TT_STR_ARG(node->key));

@@ -51,7 +51,7 @@ int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_
  * owner's. */
 void tt_json_paths_link(struct tt_json_path *paths, size_t count);
 
-/* Picks the values at `count` (<= 24) paths in one strict pass. An absent value has type
+/* Picks the values at `count` (<= 31) paths in one strict pass. An absent value has type
  * TT_JSON_NONE; of equal keys the last wins. -1 when the document is not valid JSON. Thread: any.
  */
 int tt_json_select(struct tt_str doc, const struct tt_json_path *paths, size_t count,

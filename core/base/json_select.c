@@ -4,7 +4,7 @@
  * mistaken for a whole one. Lone surrogate escapes pass: tt_json_unescape can join them. */
 #include "base/json_scan.h"
 
-#define PATHS_MAX 24
+#define PATHS_MAX 31
 
 int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_err *err)
 {

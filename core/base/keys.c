@@ -163,11 +163,41 @@ static void derive(struct tt_keys *keys, const unsigned char master[TT_KEY_SIZE]
     sodium_bin2hex(keys->seal_id, sizeof(keys->seal_id), id, 4);
 }
 
-/* O_NOFOLLOW: a link would make the rights checked here say nothing about who can swap the file.
- * O_NONBLOCK: opening a FIFO must not hang. */
-static int open_key_file(const char *path)
+/* Mounted secrets are links (Kubernetes: key -> ..data/key, and ..data -> a folder by date).
+ * Whoever may make another link in its place decides what the key is: so that must be root or this
+ * user. */
+static int check_link(const char *path, const struct stat *link, struct tt_err *err)
 {
-    return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const char *slash = strrchr(path, '/');
+    char folder[4096];
+    struct stat st;
+
+    snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+             slash ? path : ".");
+    if (stat(folder, &st) != 0)
+        return io_error(err, folder, "cannot stat");
+    bool sticky = st.st_mode & S_ISVTX;
+    if (link->st_uid != 0 && link->st_uid != geteuid())
+        return tt_err_set(err, 500, "secret_file_unsafe", "%s: a link of another user", path);
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) || ((st.st_mode & 022) && !sticky))
+        return tt_err_set(err, 500, "secret_file_unsafe",
+                          "%s: a link in a folder in which others may replace it", path);
+    return 0;
+}
+
+/* O_NOFOLLOW: a link that was put there since is refused. O_NONBLOCK: opening a FIFO must not hang.
+ * -1 with errno, or with *err set. */
+static int open_key_file(const char *path, struct tt_err *err)
+{
+    int follow = O_NOFOLLOW;
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+        if (check_link(path, &st, err) != 0)
+            return -1;
+        follow = 0;
+    }
+    return open(path, O_RDONLY | follow | O_NONBLOCK | O_CLOEXEC);
 }
 
 int tt_keys_load(struct tt_keys *keys, const char *path, struct tt_err *err)
@@ -175,12 +205,15 @@ int tt_keys_load(struct tt_keys *keys, const char *path, struct tt_err *err)
     unsigned char master[TT_KEY_SIZE] = {0};
     int rc = -1;
     memset(keys, 0, sizeof(*keys));
-    int fd = open_key_file(path);
-    if (fd < 0 && errno == ENOENT) {
+    struct tt_err unsafe = {0};
+    int fd = open_key_file(path, &unsafe);
+    if (fd < 0 && !unsafe.code[0] && errno == ENOENT) {
         if (create_key_file(path, err) < 0)
             return -1;
-        fd = open_key_file(path);
+        fd = open_key_file(path, &unsafe);
     }
+    if (fd < 0 && unsafe.code[0])
+        return tt_err_set(err, unsafe.status, unsafe.code, "%s", unsafe.message);
     if (fd < 0 && errno == ELOOP)
         return tt_err_set(err, 500, "secret_file_unsafe", "%s: not a regular file", path);
     if (fd < 0)

@@ -33,7 +33,8 @@ struct tt_keys {
 /* Reads the key file (64 hex digits), or creates it at random with mode 0600 on first use. Refused
  * when group or others have any right on it, or when it is not a regular file: code
  * "secret_file_unsafe". Modes 440, 444 and 640 are only logged as a warning if the file is root's
- * or of a group of this process: so are mounted secrets. Owns: the caller wipes with tt_keys_wipe.
+ * or of a group of this process: so are mounted secrets. A link is followed if only root or this
+ * user can replace it. Owns: the caller wipes with tt_keys_wipe.
  */
 int tt_keys_load(struct tt_keys *keys, const char *path, struct tt_err *err);
 void tt_keys_wipe(struct tt_keys *keys);

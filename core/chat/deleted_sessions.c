@@ -77,6 +77,7 @@ static void submit(struct tt_deleted_sessions *deleted, struct tt_db_job *job,
 {
     struct tt_err err = {0};
 
+    tt_db_job_use_reserve(job);
     if (tt_db_submit(deleted->db, deleted->loop, job, on_done, deleted, &err) == 0) {
         deleted->running = true;
         return;

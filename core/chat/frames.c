@@ -147,7 +147,8 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
 static const struct tt_frame_format own_format = {.put_delta = put_delta, .put_end = put_end};
 
 static const struct tt_frame_format *const formats[] = {
-    &tt_frames_chat_format, &tt_frames_messages_format, &tt_frames_responses_format};
+    &tt_frames_chat_format, &tt_frames_text_format, &tt_frames_messages_format,
+    &tt_frames_responses_format};
 
 const struct tt_frame_format *tt_frames_format(struct tt_str form)
 {

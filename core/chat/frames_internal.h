@@ -33,8 +33,8 @@ struct tt_frames {
     void *parts; /* the format's own */
 };
 
-extern const struct tt_frame_format tt_frames_chat_format, tt_frames_messages_format,
-    tt_frames_responses_format;
+extern const struct tt_frame_format tt_frames_chat_format, tt_frames_text_format,
+    tt_frames_messages_format, tt_frames_responses_format;
 
 /* An entry of tool calls as it was logged, without its line end; moves the span to its end. Half an
  * entry is not JSON, so the whole entry is sent whatever the position. */

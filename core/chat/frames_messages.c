@@ -30,7 +30,8 @@ struct parts {
     enum tt_reply_kind text_kind;
     struct call *calls;
     size_t call_count;
-    bool calls_wait; /* some of them */
+    bool calls_wait;                  /* some of them */
+    const struct tt_reply_note *note; /* the last one that was sent */
 };
 
 static void *parts_new(const struct tt_frames_chunks *chunks)
@@ -101,24 +102,85 @@ static void close_text(struct parts *parts, struct tt_buf *out)
     parts->text_block = -1;
 }
 
+static void open_text(struct parts *parts, struct tt_buf *out, enum tt_reply_kind kind)
+{
+    close_text(parts, out);
+    parts->text_kind = kind;
+    parts->text_block = begin_block(parts, out);
+    tt_buf_append_z(out, kind == TT_REPLY_REASONING
+                             ? "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\""
+                             : "\"type\":\"text\",\"text\":\"\",\"citations\":[]");
+    end_inner(out);
+}
+
 static void put_text(struct parts *parts, struct tt_buf *out, const struct tt_reply_span *span)
 {
     bool thinks = span->kind == TT_REPLY_REASONING;
 
-    if (parts->text_block < 0 || parts->text_kind != span->kind) {
-        close_text(parts, out);
-        parts->text_kind = span->kind;
-        parts->text_block = begin_block(parts, out);
-        tt_buf_append_z(out, thinks ? "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\""
-                                    : "\"type\":\"text\",\"text\":\"\",\"citations\":[]");
-        end_inner(out);
-    }
+    if (parts->text_block < 0 || parts->text_kind != span->kind)
+        open_text(parts, out, span->kind);
     begin_delta(out, parts->text_block);
     tt_buf_append_z(out, thinks ? "\"type\":\"thinking_delta\",\"thinking\":\""
                                 : "\"type\":\"text_delta\",\"text\":\"");
     tt_json_escape(out, span->bytes);
     tt_buf_putc(out, '"');
     end_inner(out);
+}
+
+/* ---- notes ---- */
+
+/* Signs the reasoning, of which nothing may have been shown. */
+static void put_signature(struct parts *parts, struct tt_buf *out, struct tt_str signature)
+{
+    if (parts->text_block < 0 || parts->text_kind != TT_REPLY_REASONING)
+        open_text(parts, out, TT_REPLY_REASONING);
+    begin_delta(out, parts->text_block);
+    tt_buf_append_z(out, "\"type\":\"signature_delta\",\"signature\":");
+    tt_buf_append_str(out, signature);
+    end_inner(out);
+    close_text(parts, out);
+}
+
+static void put_redacted(struct parts *parts, struct tt_buf *out, struct tt_str data)
+{
+    close_text(parts, out);
+    int block = begin_block(parts, out);
+    tt_buf_append_z(out, "\"type\":\"redacted_thinking\",\"data\":");
+    tt_buf_append_str(out, data);
+    end_inner(out);
+    put_stop(out, block);
+}
+
+/* Sends the notes up to a position of the log. */
+static void put_notes(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
+{
+    struct parts *parts = frames->parts;
+    const struct tt_reply_note *note;
+
+    while ((note = tt_reply_next_note(frames->reader.reply, parts->note)) &&
+           note->position <= position) {
+        struct tt_json_value object = tt_json_value_of(note->json), value;
+        struct tt_str key;
+        size_t cursor = 0;
+        while (tt_json_next_member(&object, &cursor, &key, &value))
+            if (tt_str_eq(key, TT_STR("\"signature\"")))
+                put_signature(parts, out, value.raw);
+            else
+                put_redacted(parts, out, value.raw);
+        parts->note = note;
+    }
+}
+
+/* Ends a span at the next note. */
+static void cut_at_note(struct tt_frames *frames, struct tt_reply_span *span)
+{
+    const struct parts *parts = frames->parts;
+    const struct tt_reply_note *note = tt_reply_next_note(frames->reader.reply, parts->note);
+
+    if (!note || note->position >= span->end)
+        return;
+    span->bytes.len -= (size_t)(span->end - note->position);
+    span->end = note->position;
 }
 
 /* ---- tool calls ---- */
@@ -275,14 +337,18 @@ static void end_calls(struct parts *parts, struct tt_buf *out)
 static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
 {
     put_start(frames->parts, out);
-    if (span->kind == TT_REPLY_TOOL_CALLS)
+    put_notes(frames, out, frames->position);
+    if (span->kind == TT_REPLY_TOOL_CALLS) {
         put_calls(frames, out, span);
-    else
+    } else {
+        cut_at_note(frames, span);
         put_text(frames->parts, out, span);
+    }
 }
 
 /* The same words as in lua/doors/messages.lua. */
-static struct tt_str stop_reason(const struct parts *parts, const struct tt_reply_outcome *outcome)
+static struct tt_str stop_reason(const struct parts *parts, const struct tt_reply_outcome *outcome,
+                                 struct tt_str sequence)
 {
     struct tt_str reason = tt_str_from(outcome->finish_reason);
 
@@ -290,22 +356,39 @@ static struct tt_str stop_reason(const struct parts *parts, const struct tt_repl
         return TT_STR("max_tokens");
     if (tt_str_eq(reason, TT_STR("content_filter")))
         return TT_STR("refusal");
-    return parts->call_count > 0 ? TT_STR("tool_use") : TT_STR("end_turn");
+    if (parts->call_count > 0)
+        return TT_STR("tool_use");
+    return sequence.data ? TT_STR("stop_sequence") : TT_STR("end_turn");
+}
+
+/* The sequence that has stopped the answer, as JSON; data == NULL: none that is known. */
+static struct tt_str stop_sequence(const struct tt_reply *reply)
+{
+    struct tt_json_value object = {TT_JSON_OBJECT, tt_reply_carried(reply)}, value;
+    struct tt_str key;
+    size_t cursor = 0;
+
+    while (object.raw.data && tt_json_next_member(&object, &cursor, &key, &value))
+        if (tt_str_eq(key, TT_STR("\"stop_sequence\"")) && value.type == TT_JSON_STRING)
+            return value.raw;
+    return (struct tt_str){0};
 }
 
 static void put_usage(struct tt_json_writer *w, const struct tt_reply_outcome *outcome)
 {
     const struct tt_reply_usage *usage = &outcome->usage;
 
+    int64_t input = usage->input_tokens - usage->cached_tokens;
+
     tt_json_begin_object(w);
     tt_json_key(w, TT_STR("input_tokens"));
-    tt_json_int(w, usage->input_tokens < 0 ? 0 : usage->input_tokens);
+    tt_json_int(w, input < 0 ? 0 : input);
     tt_json_key(w, TT_STR("output_tokens"));
     tt_json_int(w, usage->output_tokens < 0 ? 0 : usage->output_tokens);
     tt_json_key(w, TT_STR("cache_creation_input_tokens"));
     tt_json_int(w, 0);
     tt_json_key(w, TT_STR("cache_read_input_tokens"));
-    tt_json_int(w, 0);
+    tt_json_int(w, usage->cached_tokens);
     if (outcome->usage_estimated) {
         tt_json_key(w, TT_STR("estimated"));
         tt_json_bool(w, true);
@@ -344,12 +427,16 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
         return;
     }
     put_start(parts, out);
+    put_notes(frames, out, frames->position);
     close_text(parts, out);
     end_calls(parts, out);
     tt_buf_append_z(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{");
     tt_buf_append_z(out, "\"stop_reason\":");
-    tt_json_str(&w, stop_reason(parts, outcome));
-    tt_buf_append_z(out, ",\"stop_sequence\":null},\"usage\":");
+    struct tt_str sequence = stop_sequence(frames->reader.reply);
+    tt_json_str(&w, stop_reason(parts, outcome, sequence));
+    tt_buf_append_z(out, ",\"stop_sequence\":");
+    tt_buf_append_str(out, sequence.data ? sequence : TT_STR("null"));
+    tt_buf_append_z(out, "},\"usage\":");
     put_usage(&(struct tt_json_writer){.buf = out}, outcome);
     tt_buf_append_z(out, "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
 }

@@ -2,6 +2,8 @@
  * the finish reason, if requested one with the usage, and the done marker. A failure is an error
  * object in the stream, after which it ends without the marker.
  * https://platform.openai.com/docs/api-reference/chat-streaming
+ * The chunks of its older text completions differ in their choices, which have no place for
+ * reasoning and tool calls: https://platform.openai.com/docs/api-reference/completions
  *
  * The parts that all chunks of a stream have in common are built once: a token costs two copies and
  * the escaping of its text. */
@@ -17,7 +19,7 @@ struct parts {
     bool begun; /* the role was sent */
 };
 
-static void *parts_new(const struct tt_frames_chunks *chunks)
+static struct parts *parts_of(const struct tt_frames_chunks *chunks, struct tt_str object)
 {
     struct parts *parts = TT_NEW(struct parts);
     struct tt_json_writer w = {.buf = &parts->head};
@@ -27,7 +29,7 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
     tt_json_key(&w, TT_STR("id"));
     tt_json_str(&w, chunks->id);
     tt_json_key(&w, TT_STR("object"));
-    tt_json_str(&w, TT_STR("chat.completion.chunk"));
+    tt_json_str(&w, object);
     tt_json_key(&w, TT_STR("created"));
     tt_json_int(&w, chunks->created);
     tt_json_key(&w, TT_STR("model"));
@@ -35,6 +37,16 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
     tt_buf_append_z(&parts->head, ",\"choices\":[");
     parts->include_usage = chunks->include_usage;
     return parts;
+}
+
+static void *chat_new(const struct tt_frames_chunks *chunks)
+{
+    return parts_of(chunks, TT_STR("chat.completion.chunk"));
+}
+
+static void *text_new(const struct tt_frames_chunks *chunks)
+{
+    return parts_of(chunks, TT_STR("text_completion"));
 }
 
 static void parts_free(void *arg)
@@ -95,6 +107,50 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
     end_choice(frames, out);
 }
 
+/* What the upstream sent beside the text: members of the whole answer, or of its message. */
+static bool put_carried(struct tt_frames *frames, struct tt_buf *out, bool of_answer)
+{
+    struct tt_json_value object = {TT_JSON_OBJECT, tt_reply_carried(frames->reader.reply)}, member;
+    struct tt_str key;
+    size_t cursor = 0, before = out->len;
+
+    while (object.raw.data && tt_json_next_member(&object, &cursor, &key, &member)) {
+        if (tt_str_eq(key, TT_STR("\"stop_sequence\"")) || /* Anthropic's */
+            tt_str_eq(key, TT_STR("\"system_fingerprint\"")) != of_answer)
+            continue;
+        if (of_answer || out->len > before)
+            tt_buf_putc(out, ',');
+        tt_buf_append_str(out, key);
+        tt_buf_putc(out, ':');
+        tt_buf_append_str(out, member.raw);
+    }
+    return out->len > before;
+}
+
+/* In one piece before the end: what comes of them in pieces is nothing that is shown. */
+static void put_carried_delta(struct tt_frames *frames, struct tt_buf *out)
+{
+    size_t before = out->len;
+
+    begin_choice(frames, out);
+    if (put_carried(frames, out, false))
+        end_choice(frames, out);
+    else
+        out->len = before;
+}
+
+static void put_details(struct tt_json_writer *w, struct tt_str object, struct tt_str key,
+                        int64_t n)
+{
+    if (n <= 0)
+        return;
+    tt_json_key(w, object);
+    tt_json_begin_object(w);
+    tt_json_key(w, key);
+    tt_json_int(w, n);
+    tt_json_end_object(w);
+}
+
 static void put_usage(struct tt_frames *frames, struct tt_buf *out,
                       const struct tt_reply_outcome *outcome)
 {
@@ -113,6 +169,9 @@ static void put_usage(struct tt_frames *frames, struct tt_buf *out,
     tt_json_int(&w, output);
     tt_json_key(&w, TT_STR("total_tokens"));
     tt_json_int(&w, input + output);
+    put_details(&w, TT_STR("prompt_tokens_details"), TT_STR("cached_tokens"), usage->cached_tokens);
+    put_details(&w, TT_STR("completion_tokens_details"), TT_STR("reasoning_tokens"),
+                usage->reasoning_tokens);
     if (outcome->usage_estimated) {
         tt_json_key(&w, TT_STR("estimated"));
         tt_json_bool(&w, true);
@@ -122,6 +181,7 @@ static void put_usage(struct tt_frames *frames, struct tt_buf *out,
         tt_json_bool(&w, true);
     }
     tt_json_end_object(&w);
+    put_carried(frames, out, true);
     tt_buf_append_z(out, "}\n\n");
 }
 
@@ -143,9 +203,10 @@ static void put_error(struct tt_frames *frames, struct tt_buf *out,
     tt_buf_append_z(out, "}\n\n");
 }
 
-static void put_end(struct tt_frames *frames, struct tt_buf *out)
+/* Ends the last choice, which has been begun, and the stream. */
+static void finish(struct tt_frames *frames, struct tt_buf *out,
+                   const struct tt_reply_outcome *outcome)
 {
-    const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
     const struct parts *parts = frames->parts;
     struct tt_json_writer w = {.buf = out};
     /* What its clients know; our own word for a reply that somebody stopped is none of it. */
@@ -153,23 +214,72 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
                                ? TT_STR("stop")
                                : tt_str_from(outcome->finish_reason);
 
-    if (outcome->error.status) {
-        put_error(frames, out, outcome);
-        return;
-    }
-    put_role(frames, out);
-    begin_choice(frames, out);
-    tt_buf_append_z(out, "},\"logprobs\":null,\"finish_reason\":");
+    tt_buf_append_z(out, ",\"logprobs\":null,\"finish_reason\":");
     tt_json_str(&w, reason);
-    tt_buf_putc(out, '}');
-    end_chunk(frames, out);
+    tt_buf_append_z(out, parts->include_usage ? "}],\"usage\":null" : "}]");
+    put_carried(frames, out, true);
+    tt_buf_append_z(out, "}\n\n");
     if (parts->include_usage)
         put_usage(frames, out, outcome);
     tt_buf_append_z(out, "data: [DONE]\n\n");
 }
 
+static void put_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
+
+    if (outcome->error.status) {
+        put_error(frames, out, outcome);
+        return;
+    }
+    put_role(frames, out);
+    put_carried_delta(frames, out);
+    begin_choice(frames, out);
+    tt_buf_putc(out, '}');
+    finish(frames, out, outcome);
+}
+
 const struct tt_frame_format tt_frames_chat_format = {.form = "chat",
-                                                      .parts_new = parts_new,
+                                                      .parts_new = chat_new,
                                                       .parts_free = parts_free,
                                                       .put_delta = put_delta,
                                                       .put_end = put_end};
+
+/* ---- text completions ---- */
+
+static void begin_text(struct tt_frames *frames, struct tt_buf *out, struct tt_str text)
+{
+    const struct parts *parts = frames->parts;
+
+    tt_buf_append_str(out, tt_buf_str(&parts->head));
+    tt_buf_append_z(out, "{\"text\":\"");
+    tt_json_escape(out, text);
+    tt_buf_append_z(out, "\",\"index\":0");
+}
+
+static void put_text(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    if (span->kind != TT_REPLY_CONTENT)
+        return;
+    begin_text(frames, out, span->bytes);
+    tt_buf_append_z(out, ",\"logprobs\":null,\"finish_reason\":null}");
+    end_chunk(frames, out);
+}
+
+static void put_text_end(struct tt_frames *frames, struct tt_buf *out)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(frames->reader.reply);
+
+    if (outcome->error.status) {
+        put_error(frames, out, outcome);
+        return;
+    }
+    begin_text(frames, out, TT_STR(""));
+    finish(frames, out, outcome);
+}
+
+const struct tt_frame_format tt_frames_text_format = {.form = "text",
+                                                      .parts_new = text_new,
+                                                      .parts_free = parts_free,
+                                                      .put_delta = put_text,
+                                                      .put_end = put_text_end};

@@ -83,10 +83,14 @@ static void put_usage(struct tt_buf *out, const struct tt_reply_outcome *outcome
     tt_json_begin_object(&w);
     put_count(&w, "input_tokens", input);
     tt_json_key(&w, TT_STR("input_tokens_details"));
-    tt_json_raw(&w, TT_STR("{\"cached_tokens\":0}"));
+    tt_json_begin_object(&w);
+    put_count(&w, "cached_tokens", usage->cached_tokens);
+    tt_json_end_object(&w);
     put_count(&w, "output_tokens", output);
     tt_json_key(&w, TT_STR("output_tokens_details"));
-    tt_json_raw(&w, TT_STR("{\"reasoning_tokens\":0}"));
+    tt_json_begin_object(&w);
+    put_count(&w, "reasoning_tokens", usage->reasoning_tokens);
+    tt_json_end_object(&w);
     put_count(&w, "total_tokens", input + output);
     if (outcome->usage_estimated) {
         tt_json_key(&w, TT_STR("estimated"));

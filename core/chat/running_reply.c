@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "chat/checkpoint.h"
+#include "chat/learnt_store.h"
 #include "chat/reply_store.h"
 #include "chat/usage_json.h"
 #include "chat/usage_store.h"
@@ -310,6 +311,7 @@ static void submit_end(struct running_reply *running)
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
+    tt_db_job_use_reserve(job);
     if (has_row(running) && running->row == ROW_WHOLE)
         add_end(running, job);
     else if (has_row(running))
@@ -358,6 +360,7 @@ static void on_produced(struct tt_reply *reply, void *arg)
 
     count(reply);
     running->outcome = *tt_reply_outcome(reply);
+    tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
     submit_end(running);
 }
 
@@ -380,6 +383,7 @@ static void refuse_row(struct tt_chat *chat, const struct tt_running_reply_spec 
     size_t row;
     struct tt_err err = {0};
 
+    tt_db_job_use_reserve(job);
     add_failed_end(job, spec->message_id, spec->session_row, error, &row);
     if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */

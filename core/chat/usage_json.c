@@ -14,6 +14,11 @@ int tt_usage_members(const struct tt_reply_outcome *outcome,
         members[count++] = (struct tt_usage_member){"input_tokens", false, usage->input_tokens};
     if (usage->output_tokens >= 0)
         members[count++] = (struct tt_usage_member){"output_tokens", false, usage->output_tokens};
+    if (usage->cached_tokens > 0)
+        members[count++] = (struct tt_usage_member){"cached_tokens", false, usage->cached_tokens};
+    if (usage->reasoning_tokens > 0)
+        members[count++] =
+            (struct tt_usage_member){"reasoning_tokens", false, usage->reasoning_tokens};
     if (outcome->usage_estimated)
         members[count++] = (struct tt_usage_member){"estimated", true, 1};
     if (outcome->attempts > 1)

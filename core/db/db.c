@@ -105,6 +105,34 @@ int tt_db_migrate(const char *url, const char *directory, bool dry_run,
     return engine ? engine->migrate(place, directory, dry_run, report, err) : -1;
 }
 
+int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
+                          uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                          struct tt_err *err)
+{
+    const char *place;
+    struct tt_migration_plugins all;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
+    *report = (struct tt_migrate_report){0};
+    if (!engine)
+        return -1;
+    int failed = tt_migration_plugins_sort(&all, files, count, engine->dialect, err);
+    if (!failed)
+        failed = engine->migrate_plugins(place, &all, hold_ms, dry_run, report, err);
+    tt_migration_plugins_free(&all);
+    return failed;
+}
+
+int tt_db_drop_plugin(const char *url, const char *plugin, struct tt_migrate_report *report,
+                      struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
+    *report = (struct tt_migrate_report){0};
+    return engine ? engine->drop_plugin(place, plugin, report, err) : -1;
+}
+
 int tt_db_migrate_down(const char *url, const char *directory, int version,
                        struct tt_migrate_report *report, struct tt_err *err)
 {

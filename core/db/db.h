@@ -204,6 +204,9 @@ void tt_db_job_free(struct tt_db_job *job);
 void tt_db_job_add(struct tt_db_job *job, struct tt_str sql, const struct tt_db_value *values,
                    size_t count, int64_t expect);
 
+/* The job may use the disk reserve (base/disk_reserve.h): for what deletes, ends or revokes. */
+void tt_db_job_use_reserve(struct tt_db_job *job);
+
 /* Queues the job. Fails at once (-1, "busy", 503) if queue_max jobs or 256 MiB of them are waiting;
  * the caller then still owns the job. on_done is never called within this call. Thread: loop. */
 int tt_db_submit(struct tt_db *db, struct tt_loop *loop, struct tt_db_job *job,

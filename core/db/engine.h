@@ -9,6 +9,7 @@
 #include "db/inspect.h"
 #include "db/job.h"
 #include "db/migrate.h"
+#include "db/migration_plugins.h"
 #include "db/search.h"
 
 #include <pthread.h>
@@ -87,6 +88,12 @@ struct tt_db_engine {
                    struct tt_migrate_report *report, struct tt_err *err);
     int (*migrate_down)(const char *place, const char *directory, int version,
                         struct tt_migrate_report *report, struct tt_err *err);
+    const char *dialect; /* in the names of migrations of plugins: "sqlite" */
+    int (*migrate_plugins)(const char *place, const struct tt_migration_plugins *all,
+                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                           struct tt_err *err);
+    int (*drop_plugin)(const char *place, const char *plugin, struct tt_migrate_report *report,
+                       struct tt_err *err);
 };
 
 extern const struct tt_db_engine tt_sqlite_engine;

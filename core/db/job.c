@@ -52,6 +52,11 @@ void tt_db_job_add(struct tt_db_job *job, struct tt_str sql, const struct tt_db_
     }
 }
 
+void tt_db_job_use_reserve(struct tt_db_job *job)
+{
+    job->uses_reserve = true;
+}
+
 const struct tt_err *tt_db_job_error(const struct tt_db_job *job)
 {
     return job->error.status ? &job->error : NULL;

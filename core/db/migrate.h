@@ -5,6 +5,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/str.h"
 
 struct tt_migrate_report {
     int version;        /* newest applied afterwards */
@@ -20,3 +21,27 @@ int tt_db_migrate(const char *url, const char *directory, bool dry_run,
 /* Undoes the newest migrations down to `version` with their .down.sql. */
 int tt_db_migrate_down(const char *url, const char *directory, int version,
                        struct tt_migrate_report *report, struct tt_err *err);
+
+/* ---- migrations of plugins ----
+ * Each plugin has its own numbers, in the table plugin_migrations, and tables whose names begin
+ * with its name and an underscore. Its migrations only add: what older scripts use stays as it is,
+ * so that they still work after a rollback. */
+
+struct tt_db_plugin_file {
+    struct tt_str plugin;
+    struct tt_str path; /* "plugins/weather/migrations/0001_notes.sql"; for messages, and its last
+                           part is the name. ".sqlite.sql" is for that engine only */
+    struct tt_str sql;  /* NUL-terminated */
+};
+
+/* Applies the missing ones of all plugins in one transaction, or with dry_run tries them and undoes
+ * them. A version that is applied and has no file is fine. hold_ms > 0: the database may be kept
+ * from other writers for that long. Fails: "migration_failed", "migration_changed", each with
+ * "path:line: " before the message; nothing is applied then. Thread: any, blocking. */
+int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
+                          uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                          struct tt_err *err);
+
+/* Deletes the tables of a plugin and forgets its migrations; *report has a line for each table. */
+int tt_db_drop_plugin(const char *url, const char *plugin, struct tt_migrate_report *report,
+                      struct tt_err *err);

@@ -10,8 +10,11 @@
  * the loss fails. This second run is omitted if the fault is in the file (I/O error, damage, locked
  * by another process), because each job would only meet it again. */
 #include "base/clock.h"
+#include "base/disk_reserve.h"
 #include "base/log.h"
 #include "db/sqlite_writer.h"
+
+#define PAGES_FOR_ALL 256 /* unused pages of the file; a job that needs more finds a full disk */
 
 enum verdict {
     JOB_DONE,   /* its statements are applied */
@@ -135,11 +138,25 @@ static int run_statements(struct tt_sqlite *conn, struct tt_db_job *job)
     return SQLITE_OK;
 }
 
+/* On a full disk: what takes pages that the database has does not need the reserve. */
+static bool must_wait_for_room(struct tt_writer *writer, const struct tt_db_job *job)
+{
+    int64_t unused = 0;
+    if (job->uses_reserve || !tt_disk_is_full())
+        return false;
+    tt_sqlite_run_values(&writer->conn, "PRAGMA freelist_count", NULL, 0, &unused, NULL);
+    return unused < PAGES_FOR_ALL;
+}
+
 /* Runs one job inside the open transaction. For JOB_LOST *rc is the reason. */
 static enum verdict run_job(struct tt_writer *writer, struct tt_db_job *job, bool savepoint,
                             int *rc)
 {
     struct tt_sqlite *conn = &writer->conn;
+    if (must_wait_for_room(writer, job)) {
+        tt_err_set(&job->error, 507, "disk_full", "the disk is full");
+        return JOB_FAILED;
+    }
     if (savepoint && (*rc = tt_sqlite_run(conn, "SAVEPOINT job", &job->error)) != SQLITE_OK)
         return JOB_LOST;
     /* Otherwise an INSERT that did nothing would show the job the id of another user's row. */
@@ -221,14 +238,15 @@ void tt_batch_run(struct tt_writer *writer, struct tt_db_job **jobs, size_t coun
         return;
     tt_log(TT_LOG_WARN, "database: transaction lost", TT_F_INT("jobs", (int64_t)count),
            TT_F_Z("code", err.code), TT_F_Z("error", err.message));
-    if (count == 1) {
+    bool has_room = strcmp(err.code, "disk_full") == 0 && tt_disk_reserve_give_back();
+    if (count == 1 && !has_room) {
         jobs[0]->error = err; /* failed_statement, if it was one, stays */
         return;
     }
     bool too_slow = (rc & 0xff) == SQLITE_INTERRUPT;
     first = err;
     for (size_t i = 0; i < count; i++) {
-        if (is_file_fault(rc)) {
+        if (is_file_fault(rc) && !has_room) {
             fail_all(jobs + i, count - i, &err);
             return;
         }
@@ -236,6 +254,7 @@ void tt_batch_run(struct tt_writer *writer, struct tt_db_job **jobs, size_t coun
             jobs[i]->error = first;
             continue;
         }
+        has_room = false;
         rc = run_transaction(writer, jobs + i, 1, &none, &err);
         if (rc != SQLITE_OK)
             jobs[i]->error = err;

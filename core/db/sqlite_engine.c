@@ -147,6 +147,9 @@ const struct tt_db_engine tt_sqlite_engine = {
     .restore = tt_sqlite_restore,
     .migrate = tt_sqlite_migrate,
     .migrate_down = tt_sqlite_migrate_down,
+    .dialect = "sqlite",
+    .migrate_plugins = tt_sqlite_migrate_plugins,
+    .drop_plugin = tt_sqlite_drop_plugin,
 };
 
 const char *tt_db_library_version(void)

@@ -80,5 +80,12 @@ int tt_sqlite_backup(const char *path, const char *file, struct tt_err *err);
 int tt_sqlite_restore(const char *path, const char *file, struct tt_err *err);
 int tt_sqlite_migrate(const char *path, const char *directory, bool dry_run,
                       struct tt_migrate_report *report, struct tt_err *err);
+/* Runs a script, statement by statement; a failure sets *line. (sqlite_script.c) */
+int tt_sqlite_run_script(struct tt_sqlite *conn, const char *sql, int *line, struct tt_err *err);
+int tt_sqlite_migrate_plugins(const char *path, const struct tt_migration_plugins *all,
+                              uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                              struct tt_err *err);
+int tt_sqlite_drop_plugin(const char *path, const char *plugin, struct tt_migrate_report *report,
+                          struct tt_err *err);
 int tt_sqlite_migrate_down(const char *path, const char *directory, int version,
                            struct tt_migrate_report *report, struct tt_err *err);

@@ -220,5 +220,8 @@ const struct tt_db_engine tt_late_engine = {
     .restore = tt_sqlite_restore,
     .migrate = tt_sqlite_migrate,
     .migrate_down = tt_sqlite_migrate_down,
+    .dialect = "sqlite",
+    .migrate_plugins = tt_sqlite_migrate_plugins,
+    .drop_plugin = tt_sqlite_drop_plugin,
 };
 #endif

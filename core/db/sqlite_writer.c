@@ -5,6 +5,7 @@
 #include "db/sqlite_writer.h"
 
 #include "base/clock.h"
+#include "base/disk_reserve.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -51,6 +52,8 @@ static void checkpoint(struct tt_writer *writer, int mode)
         struct tt_err err = {0};
         tt_sqlite_error(&writer->conn, rc, &err);
         tt_log(TT_LOG_ERROR, "database: checkpoint failed", TT_F_Z("error", err.message));
+        if (strcmp(err.code, "disk_full") == 0)
+            tt_disk_reserve_give_back();
     }
     if (mode == SQLITE_CHECKPOINT_TRUNCATE) {
         writer->truncate_at_ms = rc == SQLITE_OK ? 0 : tt_clock_mono_ms() + TRUNCATE_PAUSE_MS;
@@ -69,7 +72,7 @@ static void after_batch(struct tt_writer *writer)
     uint64_t size = (uint64_t)writer->wal_pages * (4096 + 24);
     if (size > writer->wal_truncate_size && tt_clock_mono_ms() >= writer->truncate_at_ms)
         checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
-    else if (writer->wal_pages >= writer->checkpoint_at)
+    else if (writer->wal_pages >= writer->checkpoint_at || tt_disk_is_full())
         checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
 }
 

@@ -4,6 +4,7 @@
  * have to be synced in its parent before it could be relied on. After a failed fsync nothing is
  * tried again: the kernel may have dropped the pages, and a second fsync would report a false
  * success. */
+#include "base/disk_reserve.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "files/store_internal.h"
@@ -159,6 +160,11 @@ struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, stru
     file->store = store;
     file->max = max;
     tt_random_hex(file->key, TT_STORE_KEY_SIZE - 1);
+    if (tt_disk_is_full()) {
+        tt_store_fail(err, "making a file in the store", ENOSPC);
+        free(file);
+        return NULL;
+    }
     remember(store, file->key);
     store_path(path, file->key, true);
     file->fd = openat(store->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -67,6 +67,16 @@ struct tt_store_swept {
 int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str *key), void *arg,
                    struct tt_store_swept *swept, struct tt_err *err);
 
+/* What is not as it should be in the folder of a store that need not be open: a file without a row,
+ * a temporary file, a name that is not the store's, a row whose file is not there. Changes nothing.
+ */
+enum tt_store_odd { TT_STORE_ORPHAN, TT_STORE_UNFINISHED, TT_STORE_FOREIGN, TT_STORE_MISSING };
+/* Compares the folder with the known keys (as tt_store_sweep) and calls `found` for what is odd;
+ * the name is "ab/…" of a file, a key of a row. Fails: "store_failed". Thread: any, blocks. */
+int tt_store_compare(const char *folder, bool (*next)(void *arg, struct tt_str *key),
+                     void (*found)(void *arg, enum tt_store_odd odd, struct tt_str name), void *arg,
+                     struct tt_err *err);
+
 struct tt_store_count {
     size_t files; /* committed ones */
     uint64_t bytes;

@@ -148,7 +148,68 @@ int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str
     return rc;
 }
 
-/* ---- counting ---- */
+/* ---- comparing and counting ---- */
+
+struct comparison {
+    struct tt_map *known; /* key -> itself; what is found is taken out */
+    void (*found)(void *arg, enum tt_store_odd odd, struct tt_str name);
+    void *arg;
+};
+
+static int compare_name(void *arg, int dir, const char *shard, const char *name, struct tt_err *err)
+{
+    static const enum tt_store_odd odds[] = {[NAME_FILE] = TT_STORE_ORPHAN,
+                                             [NAME_TEMPORARY] = TT_STORE_UNFINISHED,
+                                             [NAME_FOREIGN] = TT_STORE_FOREIGN};
+    struct comparison *comparison = arg;
+    char shown[300];
+    struct tt_str key;
+    enum name_kind kind = judge(shard, tt_str_from(name), &key);
+    (void)dir, (void)err;
+
+    if (kind == NAME_FILE && tt_map_remove(comparison->known, key))
+        return 0;
+    snprintf(shown, sizeof(shown), "%s/%.290s", shard, name);
+    comparison->found(comparison->arg, odds[kind], tt_str_from(shown));
+    return 0;
+}
+
+static int walk_store(const char *folder,
+                      int (*visit)(void *arg, int dir, const char *shard, const char *name,
+                                   struct tt_err *err),
+                      void *arg, struct tt_err *err)
+{
+    int rc = 0;
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return errno == ENOENT ? 0 : tt_store_fail(err, folder, errno);
+    for (int i = 0; rc == 0 && i < TT_STORE_SHARDS; i++) {
+        char shard[4];
+        snprintf(shard, sizeof(shard), "%02x", (unsigned)i);
+        if (faccessat(dir, shard, F_OK, 0) == 0)
+            rc = walk_shard(dir, shard, visit, arg, err);
+    }
+    close(dir);
+    return rc;
+}
+
+int tt_store_compare(const char *folder, bool (*next)(void *arg, struct tt_str *key),
+                     void (*found)(void *arg, enum tt_store_odd odd, struct tt_str name), void *arg,
+                     struct tt_err *err)
+{
+    struct comparison comparison = {tt_map_new(), found, arg};
+    size_t position = 0;
+    struct tt_str key;
+    void *value;
+
+    while (next(arg, &key))
+        tt_map_put(comparison.known, key, &comparison);
+    int rc = walk_store(folder, compare_name, &comparison, err);
+    while (rc == 0 && tt_map_next(comparison.known, &position, &key, &value))
+        found(arg, TT_STORE_MISSING, key);
+    tt_map_free(comparison.known);
+    return rc;
+}
 
 static int count_name(void *arg, int dir, const char *shard, const char *name, struct tt_err *err)
 {
@@ -166,17 +227,6 @@ static int count_name(void *arg, int dir, const char *shard, const char *name, s
 
 int tt_store_count(const char *folder, struct tt_store_count *count, struct tt_err *err)
 {
-    int rc = 0;
     *count = (struct tt_store_count){0};
-    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return errno == ENOENT ? 0 : tt_store_fail(err, folder, errno);
-    for (int i = 0; rc == 0 && i < TT_STORE_SHARDS; i++) {
-        char shard[4];
-        snprintf(shard, sizeof(shard), "%02x", (unsigned)i);
-        if (faccessat(dir, shard, F_OK, 0) == 0)
-            rc = walk_shard(dir, shard, count_name, count, err);
-    }
-    close(dir);
-    return rc;
+    return walk_store(folder, count_name, count, err);
 }

@@ -5,6 +5,7 @@
  * The kernel's TCP counters are read only when a check is due. A connection is ended by
  * shutdown(2): the library sees the end of input and cleans up. */
 #include "http/http_internal.h"
+#include "http/library_memory.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -112,10 +113,14 @@ static void check_idle(struct tt_http_conn *conn)
         tt_phase_enter(conn, TT_PHASE_BUSY);
         return;
     }
-    if (tcp_counters(conn, &info) && info.tcpi_last_data_recv + 5 < idle)
+    if (tcp_counters(conn, &info) && info.tcpi_last_data_recv + 5 < idle) {
         tt_phase_enter(conn, TT_PHASE_HEAD);
-    else
-        tt_phase_look_again(conn);
+        return;
+    }
+    if (conn->pool && !conn->rested)
+        tt_library_rest(conn->pool, conn->server->pool_size);
+    conn->rested = true;
+    tt_phase_look_again(conn);
 }
 
 static void check(struct tt_http_conn *conn)

@@ -83,6 +83,9 @@ static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char 
     const char *code = NULL;
     int status = 0;
     exchange->method = tt_str_from(method);
+    struct tt_http_conn *conn = tt_exchange_conn(exchange);
+    if (!conn->pool)
+        conn->pool = tt_library_pool_of(method, exchange->server->pool_size);
     exchange->is_head = tt_str_eq(exchange->method, TT_STR("HEAD"));
     status = tt_guard_check(exchange, method, version, &code);
     tt_exchange_move(exchange, TT_HTTP_BODY);

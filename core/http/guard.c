@@ -176,7 +176,8 @@ int tt_guard_check(struct tt_http_exchange *exchange, const char *method, const 
         *code = "bad_request";
         return 400;
     }
-    if (!tt_library_has_room(exchange->server->settings.head_max, exchange->target.len + walk.bytes,
+    if (tt_library_head_size(exchange->mhd) > exchange->server->settings.head_max ||
+        !tt_library_has_room(exchange->server->pool_size, exchange->target.len + walk.bytes,
                              walk.headers, walk.cookies)) {
         *code = "header_too_large";
         return 431;

@@ -146,6 +146,8 @@ struct tt_http_conn {
     uint64_t window_ms;  /* of a body: when that window began */
     uint64_t looked;     /* of a body: bytes at the last look */
     bool blocked;        /* of a body: bytes waited in the socket at the last look */
+    bool rested;         /* idle: its pool was handed back */
+    char *pool;          /* see tt_library_pool_of; NULL: not known */
     struct tt_watch watch;
     bool counted; /* in the table of addresses */
     bool trusted; /* its address is a trusted proxy */
@@ -175,7 +177,8 @@ struct tt_http_server {
     struct tt_watch watch; /* on the library's epoll fd */
     struct tt_hook http_hook;
     struct tt_hook stream_hook;
-    bool run; /* the library must run at the end of this tick */
+    size_t pool_size; /* of a connection, in the library */
+    bool run;         /* the library must run at the end of this tick */
     bool running;
     bool quiescing;
 

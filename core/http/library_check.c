@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define POOL      4096 /* the smallest head_max that fits all cases */
-#define TICKS_MAX 64   /* for one answer; nothing has to be waited for, so a few suffice */
+#define HEAD_MAX  4096 /* the smallest that fits all cases */
+#define POOL      tt_library_pool_size(HEAD_MAX)
+#define TICKS_MAX 64 /* for one answer; nothing has to be waited for, so a few suffice */
 #define TARGET    "/proof?a=1&b"
 #define LINE      "GET " TARGET " HTTP/1.1\r\n"
 #define HOST      "Host: a\r\n"
@@ -187,7 +188,7 @@ static int prove_query(struct client *client, struct tt_err *err)
 {
     struct tt_buf head = {0};
     tt_buf_append_z(&head, "GET /?");
-    for (int i = 0; i < POOL / 32; i++)
+    for (int i = 0; i < (int)POOL / 32; i++)
         tt_buf_append_z(&head, "a&");
     struct tt_str target = tt_str_of(head.data + 4, head.len - 4);
     size_t target_len = target.len;
@@ -210,13 +211,16 @@ static int prove_room(struct client *client, bool cookie, struct tt_err *err)
         tt_buf_append_z(&head, "Cookie: a=");
         headers++;
         cookies = 2;
-        for (bytes += 8; tt_library_has_room(POOL, bytes + 1, headers, cookies + 1); cookies++) {
+        for (bytes += 8;
+             head.len + 4 < HEAD_MAX && tt_library_has_room(POOL, bytes + 1, headers, cookies + 1);
+             cookies++) {
             tt_buf_putc(&head, 'c');
             bytes++;
         }
         tt_buf_append_z(&head, "\r\n");
     } else {
-        for (; tt_library_has_room(POOL, bytes + 2, headers + 1, 0); headers++) {
+        for (; head.len + 7 <= HEAD_MAX && tt_library_has_room(POOL, bytes + 2, headers + 1, 0);
+             headers++) {
             tt_buf_append_z(&head, "X:y\r\n");
             bytes += 2;
         }
@@ -246,7 +250,7 @@ static int prove_all(struct client *client, struct tt_err *err)
 
 int tt_http_library_check(struct tt_err *err)
 {
-    const struct tt_http_settings settings = {.head_max = POOL, .connections_max = 64};
+    const struct tt_http_settings settings = {.head_max = HEAD_MAX, .connections_max = 64};
     const struct tt_http_handler handler = {
         .on_head = on_head, .on_request = on_request, .on_end = on_end};
     struct client client = {.fd = -1};

@@ -3,7 +3,7 @@
  * LF, the blanks of the request line and the first colon of a line by NUL, and moves nothing.
  * Arguments are cut from the target after the URI log callback has seen it. A response sends the
  * text of a header that MHD_get_response_header returns. Nothing is in the buffer that the library
- * offers for content. */
+ * offers for content. A pool begins with the first head, and is cleared after each request. */
 #include "http/library_memory.h"
 
 #include <stdint.h>
@@ -11,22 +11,30 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define HEADER_RECORD      64   /* a header's entry in the pool: 56 bytes besides its text */
-#define COOKIE_COPIES      2    /* a Cookie header is copied twice more, for its parser */
-#define RESPONSE_HEAD_ROOM 1536 /* for the head of an answer */
+#define HEADER_RECORD      64    /* a header's entry in the pool: 56 bytes besides its text */
+#define COOKIE_COPIES      2     /* a Cookie header is copied twice more, for its parser */
+#define RESPONSE_HEAD_ROOM 1536  /* for the head of an answer */
+#define MAPPED_ABOVE       32768 /* bytes of a pool: from there on it is mapped, not allocated */
 
 void tt_library_hide_query(const char *target, size_t query_at)
 {
     ((char *)(uintptr_t)target)[query_at] = '\0';
 }
 
+size_t tt_library_head_size(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    return info ? info->header_size : 0;
+}
+
 /* "GET\0/target\0HTTP/1.1\0\0Name\0 value\0\0…\0\0" */
 bool tt_library_head_is_clean(const struct tt_library_head *head)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(head->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    size_t size = tt_library_head_size(head->mhd);
     const char *p = head->version + sizeof("HTTP/1.1") - 1;
-    const char *end = info ? head->method + info->header_size : p;
+    const char *end = size > 0 ? head->method + size : p;
     size_t count = 0;
     if (head->target != head->method + head->method_len + 1 ||
         head->version != head->target + head->target_len + 1)
@@ -45,6 +53,11 @@ bool tt_library_head_is_clean(const struct tt_library_head *head)
     return end - p == 2 && !p[0] && !p[1] && count == head->headers;
 }
 
+size_t tt_library_pool_size(size_t head)
+{
+    return head * (1 + COOKIE_COPIES) + head / 2;
+}
+
 bool tt_library_has_room(size_t pool, size_t bytes, size_t headers, size_t cookies)
 {
     size_t used = bytes + headers * HEADER_RECORD + cookies * COOKIE_COPIES;
@@ -61,12 +74,44 @@ bool tt_library_add_joined(struct MHD_Response *response, const char *name, cons
     return true;
 }
 
+static uintptr_t page_size(void)
+{
+    return (uintptr_t)sysconf(_SC_PAGESIZE);
+}
+
 void tt_library_give_back(char *buf, size_t size)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t page = page_size();
     uintptr_t first = ((uintptr_t)buf + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)buf + size) / page * page;
 
     if (first < end)
         madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
+char *tt_library_pool_of(const char *method, size_t pool)
+{
+    bool begins = (uintptr_t)method % page_size() == 0;
+
+    return pool > MAPPED_ABOVE && begins ? (char *)(uintptr_t)method : NULL;
+}
+
+static bool is_clear(const char *page, size_t size)
+{
+    return page[0] == 0 && memcmp(page, page + 1, size - 1) == 0;
+}
+
+void tt_library_rest(char *memory, size_t pool)
+{
+    size_t page = page_size(), at = 0, clear = 0;
+
+    for (; at + page <= pool; at += page) {
+        if (is_clear(memory + at, page)) {
+            clear += page;
+            continue;
+        }
+        tt_library_give_back(memory + at - clear, clear);
+        clear = 0;
+    }
+    tt_library_give_back(memory + at - clear, clear);
 }

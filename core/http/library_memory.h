@@ -25,6 +25,14 @@ struct tt_library_head {
  * not show: a folded line, a NUL, a line ended by a bare LF, several blanks in the request line. */
 bool tt_library_head_is_clean(const struct tt_library_head *head);
 
+/* Bytes of the head as it arrived. */
+size_t tt_library_head_size(struct MHD_Connection *mhd);
+
+/* How large a connection's pool must be for a head of `head` bytes, all of them in cookies or in
+ * several hundred headers: the library allocates it whole and cannot grow it. Beyond 32 KiB it is
+ * mapped, so that only the pages that were touched count. */
+size_t tt_library_pool_size(size_t head);
+
 /* Whether the connection's pool has room for the head of an answer besides the request: `bytes` of
  * target, header names and values, of which `cookies` are in Cookie headers. Without room the
  * library would close the connection without any answer. */
@@ -41,3 +49,12 @@ bool tt_library_add_joined(struct MHD_Response *response, const char *name, cons
  * connection's pool they are the most, and a stream does without them. They can be written again
  * at any time, what was in them is lost. */
 void tt_library_give_back(char *buf, size_t size);
+
+/* Where the pool of a connection begins, of whose request the library passed on `method`; NULL when
+ * that cannot be told, or its pages are not its own. */
+char *tt_library_pool_of(const char *method, size_t pool);
+
+/* The same for the pool of a connection that waits for its next request. The library has cleared it
+ * after the last one, and touched each page by that: those that are still clear go back, and what
+ * has arrived of the next request stays. */
+void tt_library_rest(char *memory, size_t pool);

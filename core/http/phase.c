@@ -57,7 +57,7 @@ void tt_phase_enter(struct tt_http_conn *conn, enum tt_phase phase)
     conn->since_ms = tt_loop_now(server->loop);
     conn->progress = conn->looked = phase == TT_PHASE_BODY ? conn->exchange.received : 0;
     conn->window_ms = conn->since_ms;
-    conn->blocked = false;
+    conn->blocked = conn->rested = false;
     tt_phase_look_again(conn);
     if (server->sweep.due_ms == 0)
         tt_phase_start_sweep(server);

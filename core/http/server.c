@@ -7,6 +7,7 @@
  * Timeouts are in deadline.c, because the library scans all connections that have one of its own.
  */
 #include "http/http_internal.h"
+#include "http/library_memory.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -148,7 +149,7 @@ static int daemon_start(struct tt_http_server *server, struct tt_err *err)
     server->daemon = MHD_start_daemon(
         flags, 0, tt_peer_on_accept, server, tt_exchange_on_call, server,
         MHD_OPTION_EXTERNAL_LOGGER, tt_refusal_on_log, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        s->head_max, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections_max,
+        server->pool_size, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections_max,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, tt_exchange_on_target, server,
         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server, MHD_OPTION_NOTIFY_COMPLETED,
         tt_exchange_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
@@ -176,6 +177,7 @@ struct tt_http_server *tt_http_server_new(struct tt_loop *loop,
     server->handler = *handler;
     server->listen_fd = -1;
     set_defaults(&server->settings);
+    server->pool_size = tt_library_pool_size(server->settings.head_max);
     for (int i = 0; i < TT_PHASE_COUNT; i++)
         tt_list_init(&server->phases[i]);
     tt_list_init(&server->pool);

@@ -46,6 +46,16 @@ struct tt_reply *tt_reply_ref(struct tt_reply *reply)
     return reply;
 }
 
+static void free_notes(struct tt_reply *reply)
+{
+    const struct tt_reply_note *note = atomic_load(&reply->first_note), *next;
+
+    for (; note; note = next) {
+        next = atomic_load(&note->next);
+        free((void *)note);
+    }
+}
+
 void tt_reply_unref(struct tt_reply *reply)
 {
     if (!reply || atomic_fetch_sub_explicit(&reply->refs, 1, memory_order_acq_rel) != 1)
@@ -57,6 +67,8 @@ void tt_reply_unref(struct tt_reply *reply)
     pthread_mutex_destroy(&reply->lock);
     free(atomic_load(&reply->outcome));
     free(reply->earlier);
+    free((char *)reply->carried.data);
+    free_notes(reply);
     free(reply->stop_reason);
     free(reply);
 }
@@ -203,6 +215,43 @@ static const char *known_status(const struct tt_reply_outcome *outcome)
         if (strcmp(outcome->status, known[i]) == 0)
             return known[i];
     return "error";
+}
+
+void tt_reply_carry(struct tt_reply *reply, struct tt_str json)
+{
+    if (tt_reply_state(reply) < TT_REPLY_PRODUCED && !reply->carried.data && json.len > 0)
+        reply->carried = tt_str_of(tt_strndup(json.data, json.len), json.len);
+}
+
+struct tt_str tt_reply_carried(const struct tt_reply *reply)
+{
+    return reply->carried;
+}
+
+#define NOTES_MAX ((size_t)256 << 10) /* bytes */
+
+void tt_reply_note(struct tt_reply *reply, struct tt_str json)
+{
+    if (json.len == 0 || reply->filtering != TT_FILTER_NONE ||
+        json.len > NOTES_MAX - reply->note_bytes)
+        return;
+    struct tt_reply_note *note = tt_alloc(sizeof(*note) + json.len);
+    char *bytes = (char *)(note + 1);
+
+    memcpy(bytes, json.data, json.len);
+    atomic_init(&note->next, NULL);
+    note->position = tt_reply_length(reply);
+    note->json = tt_str_of(bytes, json.len);
+    reply->note_bytes += json.len;
+    atomic_store_explicit(reply->last_note ? &reply->last_note->next : &reply->first_note, note,
+                          memory_order_release);
+    reply->last_note = note;
+}
+
+const struct tt_reply_note *tt_reply_next_note(const struct tt_reply *reply,
+                                               const struct tt_reply_note *last)
+{
+    return atomic_load_explicit(last ? &last->next : &reply->first_note, memory_order_acquire);
 }
 
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome)

@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "loop/loop.h"
 
+#include <stdatomic.h>
+
 #define TT_REPLY_MAX (8u << 20) /* bytes of log; then the reply ends with "reply_too_long" */
 
 /* The numbers are stored in reply_chunks.kind. Tool calls come in entries: one line of JSON with
@@ -22,7 +24,14 @@ enum tt_reply_state {
 };
 
 struct tt_reply_usage {
-    int64_t input_tokens, output_tokens; /* -1 = not reported */
+    int64_t input_tokens, output_tokens;     /* -1 = not reported */
+    int64_t cached_tokens, reasoning_tokens; /* parts of the two; 0 = none, or not reported */
+};
+
+/* What a producer has learnt of the configuration that it asked with, to be stored with it. */
+struct tt_reply_learnt {
+    int64_t configuration, version; /* 0 = nothing */
+    unsigned refused;               /* parameters: see upstream/adapt.h */
 };
 
 struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings live with the reply */
@@ -38,6 +47,7 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     int attempts;          /* attempts that were begun; 0 = not counted */
     int64_t ended_us;      /* microseconds since 1970 at which it was PRODUCED; 0 = now */
     bool charged_twice;    /* possibly: one was sent, got no answer, and was followed by another */
+    struct tt_reply_learnt learnt;
 };
 
 struct tt_reply;
@@ -87,6 +97,16 @@ struct tt_reply_filter {
  * dropped, for an owner that leaves before the producer has ended. */
 void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *filter);
 
+/* What the upstream sent beside the text and clients get as it came: a JSON object (copied). At
+ * most once, before tt_reply_produced. */
+void tt_reply_carry(struct tt_reply *reply, struct tt_str json);
+
+/* Notes a JSON object beside the log, at its end as it is now: what only some forms of streams have
+ * a place for, such as the signature of the reasoning before it. Copied; nothing when empty, and
+ * when a filter may have changed what it is about. Notes are not stored; beyond 256 KiB they are
+ * dropped. */
+void tt_reply_note(struct tt_reply *reply, struct tt_str json);
+
 /* The producer has finished. Calls on_produced (below) at the end of this tick. */
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome);
 
@@ -114,6 +134,8 @@ enum tt_reply_state tt_reply_state(const struct tt_reply *reply);
 uint64_t tt_reply_length(const struct tt_reply *reply); /* bytes published */
 const struct tt_reply_outcome *
 tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
+struct tt_str
+tt_reply_carried(const struct tt_reply *reply); /* when >= PRODUCED; data == NULL: nothing */
 
 /* A run of bytes of one kind from `position` on, at most up to the published length. False at the
  * end of the published bytes. Never ends inside a character if position is not inside one. An entry
@@ -131,6 +153,16 @@ bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_re
  * Half an entry is not JSON: it is the whole entry, wherever in it the span begins. */
 void tt_reply_read_entry(const struct tt_reply *reply, struct tt_reply_span *span,
                          struct tt_buf *out);
+
+struct tt_reply_note {
+    _Atomic(const struct tt_reply_note *) next;
+    uint64_t position;
+    struct tt_str json;
+};
+/* The note after `last` (NULL: the first one), in the order of their positions; NULL: none yet. Who
+ * has read text behind a note's position finds the note. */
+const struct tt_reply_note *tt_reply_next_note(const struct tt_reply *reply,
+                                               const struct tt_reply_note *last);
 
 /* Appends all published text of one kind. */
 void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out);

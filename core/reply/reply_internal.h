@@ -89,6 +89,12 @@ struct tt_reply {
     _Atomic(struct tt_reply_outcome *) outcome;
     struct tt_reply_outcome *earlier; /* replaced by tt_reply_finish; somebody may still read it */
 
+    _Atomic(const struct tt_reply_note *) first_note;
+    struct tt_reply_note *last_note; /* the producer's */
+    size_t note_bytes;
+
+    struct tt_str carried; /* owned; written before `state` says PRODUCED */
+
     void (*on_produced)(struct tt_reply *reply, void *arg);
     void *produced_arg;
     void (*on_stop)(struct tt_reply *reply, const struct tt_err *reason, void *arg);

@@ -94,6 +94,7 @@ void tt_bundle_free(struct tt_bundle *bundle)
         return;
     free(bundle->files);
     free(bundle->shadows);
+    tt_plugin_values_destroy(&bundle->values);
     tt_arena_destroy(&bundle->arena);
     free(bundle);
 }

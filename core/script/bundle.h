@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "script/plugin_values.h"
 #include "script/sources.h"
 
 struct tt_bundle_file {
@@ -35,7 +36,8 @@ struct tt_bundle {
     size_t plugin_count;
     struct tt_bundle_shadow *shadows; /* in no order; of several at one path, the first folder's */
     size_t shadow_count;
-    char hash[65]; /* sha256 over (path, bytes) of all files, hex */
+    struct tt_plugin_values values; /* settings of plugins; neither hashed nor in the history */
+    char hash[65];                  /* sha256 over (path, bytes) of all files, hex */
 };
 
 /* Reads the files as they are now. Neither Lua nor style.yaml is looked into (generation.c does
@@ -54,6 +56,10 @@ void tt_bundle_free(struct tt_bundle *bundle);
 struct tt_bundle *tt_bundle_new(void);
 void tt_bundle_add(struct tt_bundle *bundle, struct tt_str path, struct tt_str bytes);
 int tt_bundle_seal(struct tt_bundle *bundle, struct tt_err *err);
+
+/* Reads the settings of plugins, which are always those of the disk. -1 with "script_error". */
+int tt_bundle_read_values(struct tt_bundle *bundle, const struct tt_script_sources *sources,
+                          struct tt_err *err);
 
 /* Fills in the personas from style.yaml. -1 with "script_error", message "style.yaml:line: …". */
 int tt_bundle_read_personas(struct tt_bundle *bundle, struct tt_err *err);

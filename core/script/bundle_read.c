@@ -206,6 +206,13 @@ static int walk_all(struct walk *walk)
     return walk_plugins(walk);
 }
 
+int tt_bundle_read_values(struct tt_bundle *bundle, const struct tt_script_sources *sources,
+                          struct tt_err *err)
+{
+    tt_plugin_values_destroy(&bundle->values);
+    return tt_plugin_values_read(&bundle->values, sources->config, err);
+}
+
 struct tt_bundle *tt_bundle_read(const struct tt_script_sources *sources, struct tt_err *err)
 {
     struct tt_err why = {0};
@@ -213,7 +220,7 @@ struct tt_bundle *tt_bundle_read(const struct tt_script_sources *sources, struct
     struct walk walk = {.sources = sources, .visit = read_file, .bundle = bundle, .err = &why};
 
     if (walk_all(&walk) == 0 && read_file(&walk, sources->personas, "style.yaml", NULL) == 0 &&
-        tt_bundle_seal(bundle, &why) == 0)
+        tt_bundle_seal(bundle, &why) == 0 && tt_bundle_read_values(bundle, sources, &why) == 0)
         return bundle;
     if (bundle->hash[0] && !tt_bundle_find(bundle, TT_STR("app.lua")))
         tt_err_set(&why, 422, "script_error", "%s/app.lua: not found", sources->roots[0]);

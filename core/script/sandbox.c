@@ -1,12 +1,13 @@
-/* Left out, with the reason: io, os, package, debug, dofile, loadfile, load (files, processes,
+/* Left out, with the reason: dofile, loadfile, most of io, os, debug and package (files, processes,
  * native and binary code), collectgarbage (pauses belong to the core), math.randomseed (all
- * requests share the generator), string.dump, warn. Replaced: coroutine (coroutines.c), xpcall,
- * setmetatable, and the functions of which one call could run too long or use the state's whole
- * memory, since the watchdog cannot stop a C function. lua-cjson is loaded here, through the
- * package library that scripts never see. */
+ * requests share the generator), string.dump. Replaced: coroutine (coroutines.c), what
+ * sandbox_library.c has, xpcall, setmetatable, and the functions of which one call could run too
+ * long or use the state's whole memory, since the watchdog cannot stop a C function. lua-cjson is
+ * loaded here, through the package library that scripts never see. */
 #include "script/sandbox.h"
 
 #include "script/coroutines.h"
+#include "script/sandbox_library.h"
 #include "script/strings.h"
 #include "script/value.h"
 
@@ -26,8 +27,7 @@ static const luaL_Reg libraries[] = {
     {NULL, NULL},
 };
 
-static const char *const hidden_globals[] = {"dofile",         "loadfile", "load",   "loadstring",
-                                             "collectgarbage", "print",    "rawset", "warn"};
+static const char *const hidden_globals[] = {"dofile", "loadfile", "collectgarbage"};
 
 /* The function behind a replaced one, with the same arguments. */
 static int call_original(lua_State *L)
@@ -217,47 +217,17 @@ void tt_sandbox_open(lua_State *L)
     }
     for (size_t i = 0; i < TT_COUNT(replacements); i++)
         replace(L, &replacements[i]);
-}
-
-static int refuse_write(lua_State *L)
-{
-    return luaL_error(L, "'%s' cannot be set: globals and libraries are read-only, use local",
-                      lua_tostring(L, 2) ? lua_tostring(L, 2) : "?");
-}
-
-static int refuse_read(lua_State *L)
-{
-    return luaL_error(L, "'%s' is not defined", lua_tostring(L, 2) ? lua_tostring(L, 2) : "?");
-}
-
-/* Replaces the table on top by an empty one that reads through to it. */
-static void push_frozen(lua_State *L, bool strict)
-{
-    lua_newtable(L);
-    lua_createtable(L, 0, 4);
-    lua_pushvalue(L, -3);
-    if (strict) {
-        lua_createtable(L, 0, 1);
-        lua_pushcfunction(L, refuse_read);
-        lua_setfield(L, -2, "__index");
-        lua_setmetatable(L, -2);
-    }
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, refuse_write);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-    lua_remove(L, -2);
+    tt_sandbox_library_open(L);
 }
 
 void tt_sandbox_freeze(lua_State *L)
 {
-    static const char *const names[] = {LUA_TABLIBNAME, LUA_STRLIBNAME, LUA_MATHLIBNAME,
-                                        LUA_UTF8LIBNAME, LUA_COLIBNAME};
+    static const char *const names[] = {LUA_TABLIBNAME,  LUA_STRLIBNAME, LUA_MATHLIBNAME,
+                                        LUA_UTF8LIBNAME, LUA_COLIBNAME,  LUA_OSLIBNAME,
+                                        LUA_LOADLIBNAME, LUA_IOLIBNAME,  LUA_DBLIBNAME};
     for (size_t i = 0; i < TT_COUNT(names); i++) {
         lua_getglobal(L, names[i]);
-        push_frozen(L, false);
+        tt_sandbox_push_frozen(L, false);
         lua_setglobal(L, names[i]);
     }
     /* The metatable of strings keeps the real table behind __index, out of reach. */
@@ -268,8 +238,7 @@ void tt_sandbox_freeze(lua_State *L)
     lua_pop(L, 2);
 
     lua_pushglobaltable(L);
-    lua_pushnil(L);
-    lua_setfield(L, -2, LUA_GNAME);
-    push_frozen(L, true);
+    tt_sandbox_library_finish(L);
+    tt_sandbox_push_frozen(L, true);
     lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
 }

@@ -48,6 +48,8 @@ void tt_script_sources_place(const struct tt_script_sources *sources, struct tt_
     if (tt_plugin_of(path).len && sources->plugins_dir)
         snprintf(out, size, "%s/%.*s", sources->plugins_dir, (int)(path.len - before),
                  path.data + before);
+    else if (tt_str_ends(path, TT_STR(".yaml")) || tt_str_ends(path, TT_STR(".yml")))
+        snprintf(out, size, "%.*s", TT_STR_ARG(path)); /* the settings file, as it was named */
     else
         snprintf(out, size, "%s%s%.*s", sources->roots[0], path.len ? "/" : "", TT_STR_ARG(path));
 }

@@ -13,6 +13,7 @@ struct tt_script_sources {
     size_t root_count;
     const char *plugins_dir; /* NULL = none; a folder that is not there has no plugins */
     const char *personas;
+    const char *config; /* the settings file; NULL = none; it need not be there */
 };
 
 /* The plugin that a bundle's file belongs to: NAME of "plugins/NAME/…", otherwise length 0. Thread:

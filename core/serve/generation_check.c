@@ -371,11 +371,30 @@ int tt_generation_check(struct tt_generation *generation, const struct tt_serve_
     return failed || diagnostics->count > before ? -1 : 0;
 }
 
+/* A copy of app.lua from before there were plugins does not load them. */
+static int look_for_plugins(lua_State *L)
+{
+    struct check *check = lua_touserdata(L, 1);
+    const struct tt_bundle *bundle = tt_vm_of(L)->bundle;
+
+    tt_vm_push_app(L);
+    if (bundle->plugin_count == 0 || lua_getfield(L, -1, "plugins") == LUA_TTABLE)
+        return 0;
+    check->diagnostics->phase = "unused_file";
+    lua_pushfstring(L,
+                    "app.lua:1: the plugin %s is not loaded: this app.lua is older than plugins; "
+                    "take over the lines with 'plugin' of the server's own lua/app.lua",
+                    bundle->plugins[0].data);
+    add_diagnostic(L, check, "app.lua");
+    return 0;
+}
+
 void tt_generation_advise(struct tt_generation *generation, struct tt_diagnostics *advice)
 {
     struct check check = {generation, NULL, advice};
 
     advice->phase = "advice";
     tt_vm_call(generation->vms[0], run_advice, &check, "app.lua", advice);
+    tt_vm_call(generation->vms[0], look_for_plugins, &check, "app.lua", advice);
     tt_vm_call(generation->vms[0], tt_old_names_advise, advice, "app.lua", advice);
 }

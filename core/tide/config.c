@@ -8,6 +8,16 @@ static int config_get(lua_State *L)
     const char *key = luaL_checkstring(L, 1);
     struct tt_tide_setting setting;
 
+    if (strncmp(key, "plugins.", 8) == 0) {
+        if (tt_tide_push_plugin_setting(L, key))
+            return 1;
+        return tt_vm_of(L)->loaded
+                   ? luaL_error(L, "config.get: there is no setting '%s', or it has no value", key)
+                   : luaL_error(L,
+                                "config.get: '%s' is known when all plugins are loaded: ask for "
+                                "it where it is used",
+                                key);
+    }
     if (tide->setting(key, &setting, tide->setting_arg) != 0)
         return luaL_error(L, "config.get: there is no setting '%s'", key);
     switch (setting.type) {

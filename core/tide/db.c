@@ -331,6 +331,9 @@ static int db_write(lua_State *L)
     struct tt_tide *tide = tt_tide_of(L);
 
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2))
+        luaL_checktype(L, 2, LUA_TTABLE);
     struct tt_db_job **anchor = lua_newuserdatauv(L, sizeof(*anchor), 0);
     *anchor = NULL;
     if (luaL_newmetatable(L, "tide.db.job")) {
@@ -339,6 +342,8 @@ static int db_write(lua_State *L)
     }
     lua_setmetatable(L, -2);
     *anchor = tt_db_job_new();
+    if (lua_istable(L, 2) && lua_getfield(L, 2, "use_reserve") && lua_toboolean(L, -1))
+        tt_db_job_use_reserve(*anchor);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
     for (lua_Integer i = 1; i <= count; i++)
         add_statement(L, i, *anchor);

@@ -251,16 +251,18 @@ static int http_request(lua_State *L)
     sending->stop_without_clients = stop_without_clients;
     sending->headers.max = HEAD_MAX_BYTES;
     sending->body.max = (size_t)max_bytes;
-    tt_buf_append_str(&request.body, body);
+    struct tt_buf text = {0};
+    tt_buf_append_str(&text, body);
+    request.body = tt_call_body_new(&text);
     struct tt_call_handler handler = {on_head, on_data, on_done, sending};
     sending->call =
         tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &sending->wait.err);
+    tt_call_body_unref(request.body);
     tt_tide_llm_wipe_headers(headers, request.header_count);
     if (sending->call) {
         tt_call_on_header(sending->call, on_header);
         return tt_task_yield(L, &sending->wait);
     }
-    tt_buf_free(&request.body);
     return tt_wait_refuse(L, &sending->wait);
 }
 

@@ -159,6 +159,8 @@ static void read_stored(lua_State *L, struct tt_reply_stored *stored)
     outcome->status = tt_value_field(L, 1, "status").data; /* the table keeps it meanwhile */
     outcome->usage.input_tokens = tt_tokens_told(tt_value_field_int(L, 1, "input_tokens", -1));
     outcome->usage.output_tokens = tt_tokens_told(tt_value_field_int(L, 1, "output_tokens", -1));
+    outcome->usage.cached_tokens = tt_value_field_int(L, 1, "cached_tokens", 0);
+    outcome->usage.reasoning_tokens = tt_value_field_int(L, 1, "reasoning_tokens", 0);
     lua_getfield(L, 1, "estimated");
     outcome->usage_estimated = lua_toboolean(L, -1);
     lua_pop(L, 1);

@@ -3,8 +3,20 @@
 #include "script/value.h"
 #include "tide/llm_start.h"
 
-#define CANDIDATES_MAX 8
+#define CANDIDATES_MAX 16
 #define STEPS_MAX      32
+
+/* A configuration with several keys: a candidate for each, with one body. */
+static void read_key(lua_State *L, int index, size_t i, struct tt_retry_candidate *candidates)
+{
+    int64_t body_of = tt_value_field_int(L, index, "body_of", 0);
+
+    if (body_of < 0 || body_of > (int64_t)i || (body_of && candidates[body_of - 1].body_of))
+        luaL_error(L, "candidate %d: 'body_of' must be an earlier candidate with a body",
+                   (int)i + 1);
+    candidates[i] = (struct tt_retry_candidate){.body_of = (size_t)body_of};
+    candidates[i].group = tt_value_field_int(L, index, "group", 0);
+}
 
 static void read_candidates(lua_State *L, int index, struct tt_retry_plan *plan,
                             struct tt_arena *arena)
@@ -27,6 +39,7 @@ static void read_candidates(lua_State *L, int index, struct tt_retry_plan *plan,
             if (tables[k] == tables[i])
                 luaL_error(L, "candidates %d and %d are the same table", (int)k + 1, (int)i + 1);
         plan->candidate_count = i + 1;
+        read_key(L, list ? lua_gettop(L) : index, i, candidates);
         tt_tide_llm_read_candidate(L, list ? lua_gettop(L) : index, &candidates[i], arena);
         lua_settop(L, list ? list : lua_gettop(L));
     }

@@ -22,6 +22,10 @@ static const struct {
         {"error", TT_DELTA_ERROR},
         {"input_tokens_else", TT_DELTA_INPUT_ELSE},
         {"output_tokens_else", TT_DELTA_OUTPUT_ELSE},
+        {"cached_tokens", TT_DELTA_CACHED},
+        {"reasoning_tokens", TT_DELTA_THOUGHT},
+        {"signature", TT_DELTA_SIGNATURE},
+        {"redacted", TT_DELTA_REDACTED},
         {"image", TT_DELTA_IMAGE},
         {"error_type", TT_DELTA_ERROR_TYPE},
         {"ended", TT_DELTA_ENDED},
@@ -52,7 +56,10 @@ static void add_path(const struct compiling *c, bool whole, const char *name,
 
     if (lua_type(c->L, -1) != LUA_TSTRING)
         refuse(c, where, name, "a path is a text, or a list of texts");
-    else if (tt_delta_spec_path(c->spec, whole, role, lua_tostring(c->L, -1), &err) != 0)
+    const char *path = lua_tostring(c->L, -1);
+    int added = role == TT_DELTA_CARRIED ? tt_delta_spec_carry(c->spec, whole, name, path, &err)
+                                         : tt_delta_spec_path(c->spec, whole, role, path, &err);
+    if (added != 0)
         refuse(c, where, name, err.message);
 }
 
@@ -107,6 +114,20 @@ static void add_calls(const struct compiling *c, bool whole)
     }
 }
 
+/* Reads the table of what is carried on top of the stack: name = path or paths. */
+static void add_carried(const struct compiling *c, bool whole)
+{
+    lua_State *L = c->L;
+
+    luaL_checktype(L, -1, LUA_TTABLE);
+    int table = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "provider '%s': a name of 'carried' is no text", c->provider);
+        add_paths(c, whole, lua_tostring(L, -2), TT_DELTA_CARRIED);
+    }
+}
+
 static void add_form(const struct compiling *c, int provider, bool whole)
 {
     lua_State *L = c->L;
@@ -118,6 +139,10 @@ static void add_form(const struct compiling *c, int provider, bool whole)
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         if (lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "tool_calls") == 0) {
             add_calls(c, whole);
+            continue;
+        }
+        if (lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "carried") == 0) {
+            add_carried(c, whole);
             continue;
         }
         enum tt_delta_role role = role_of(c, whole, false, &name);

@@ -32,7 +32,8 @@ struct tt_tide_llm_source {
 void tt_tide_llm_read_source(lua_State *L, struct tt_tide_llm_source *source,
                              struct tt_arena *arena);
 
-/* Parts of it, for llm_start.c, llm_plan.c and llm_template.c. */
+/* Parts of it, for llm_start.c, llm_plan.c and llm_template.c. The candidate's group and whose body
+ * it has are there. */
 void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candidate *candidate,
                                 struct tt_arena *arena);
 void tt_tide_llm_read_plan(lua_State *L, int index, struct tt_retry_plan *plan,

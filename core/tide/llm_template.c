@@ -1,13 +1,15 @@
 /* What a script describes of a request to an upstream, compiled: once for many requests
  * (llm.template), or for the one that it is part of. A description is a table with provider, url,
  * headers, body and deadlines. The body of a template has an object's members as they are in all of
- * its requests; the member `messages` is that of each request. */
+ * its requests; the member `messages` is that of each request, unless
+ * a request brings a body of its own. */
 #include "base/secret.h"
 #include "script/value_encode.h"
 #include "script/value_raw.h"
 #include "script/watchdog.h"
 #include "tide/llm_start.h"
 #include "tide/modules.h"
+#include "upstream/adapt.h"
 
 #define CLASS           "tide.Template"
 #define BODY_MAX_SIZE   (64u << 20)
@@ -72,16 +74,25 @@ size_t tt_tide_llm_read_headers(lua_State *L, int index, struct tt_arena *arena,
     return count;
 }
 
-/* A configuration's models fail each on its own: what tells them apart goes into the key. */
-static uint64_t mix_names(lua_State *L, int index, uint64_t key)
+static uint64_t mixed(uint64_t key, struct tt_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        key = (key ^ (unsigned char)text.data[i]) * 0x100000001b3u;
+    return key;
+}
+
+/* Whose request it is, and what its service refuses. A configuration's models fail each on its own:
+ * what tells them apart goes into the key. The provider's table is on top. */
+static void read_names(lua_State *L, int index, struct tt_call_template_spec *spec)
 {
     struct tt_str model = tt_value_field(L, index, "model");
-    uint64_t id = (uint64_t)tt_value_field_int(L, index, "configuration", 0);
 
-    key = (key ^ id) * 0x100000001b3u;
-    for (size_t i = 0; i < model.len; i++)
-        key = (key ^ (unsigned char)model.data[i]) * 0x100000001b3u;
-    return key;
+    spec->configuration = tt_value_field_int(L, index, "configuration", 0);
+    spec->version = tt_value_field_int(L, index, "version", 0);
+    spec->model = mixed(0, model);
+    spec->key = mixed((spec->key ^ (uint64_t)spec->configuration) * 0x100000001b3u, model);
+    spec->learnt = tt_adapt_read(tt_value_field(L, index, "refused"));
+    spec->refuses = tt_adapt_read(tt_value_field(L, lua_gettop(L), "refuses"));
 }
 
 void tt_tide_llm_wipe_headers(struct tt_str *headers, size_t count)
@@ -156,9 +167,9 @@ static struct tt_call_template *push_template(lua_State *L, int index, struct tt
     if (!spec.url)
         luaL_error(L, "what to ask needs 'url'");
     spec.deadlines = read_deadlines(L, index);
-    struct tt_call_template **holder = push_holder(L);
     spec.header_count = tt_tide_llm_read_headers(L, index, arena, headers, &spec.key);
-    spec.key = mix_names(L, index, spec.key);
+    read_names(L, index, &spec);
+    struct tt_call_template **holder = push_holder(L);
     *holder = tt_call_template_new(&spec);
     tt_tide_llm_wipe_headers(headers, spec.header_count);
     lua_remove(L, -2);
@@ -283,7 +294,7 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         lua_pop(L, 1);
         candidate->template = push_template(L, index, arena, TT_STR(""), TT_STR(""));
         lua_rawsetp(L, index, &template_key); /* kept alive likewise */
-        candidate->body = read_body(L, index);
+        candidate->body = candidate->body_of ? NULL : read_body(L, index);
         return;
     }
     struct tt_call_template **holder = luaL_testudata(L, -1, CLASS);
@@ -291,5 +302,10 @@ void tt_tide_llm_read_candidate(lua_State *L, int index, struct tt_retry_candida
         luaL_error(L, "field 'template' is no template");
     lua_pop(L, 1);
     candidate->template = *holder;
-    candidate->body = fill_body(L, index, *holder);
+    if (candidate->body_of)
+        return;
+    lua_pushliteral(L, "body");
+    bool whole = lua_rawget(L, index) != LUA_TNIL;
+    lua_pop(L, 1);
+    candidate->body = whole ? read_body(L, index) : fill_body(L, index, *holder);
 }

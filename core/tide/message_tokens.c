@@ -12,12 +12,17 @@ struct counting {
     int64_t messages, tokens, others;
 };
 
-/* Moves behind a value of a valid document. */
+/* Moves behind a value of a valid document: a text without escapes ends at the next quote. */
 static struct tt_str take(struct counting *c)
 {
-    const char *from = c->scan.p;
+    const char *from = c->scan.p, *end = c->scan.end;
+    const char *quote =
+        from < end && *from == '"' ? memchr(from + 1, '"', (size_t)(end - from - 1)) : NULL;
 
-    tt_json_scan_value(&c->scan);
+    if (quote && !memchr(from, '\\', (size_t)(quote - from)))
+        c->scan.p = quote + 1;
+    else
+        tt_json_scan_value(&c->scan);
     return tt_str_of(from, (size_t)(c->scan.p - from));
 }
 

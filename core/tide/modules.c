@@ -13,6 +13,7 @@ const struct tt_script_module tt_tide_modules[] = {
     {"tide.config", tt_tide_config},
     {"tide.text", tt_tide_text},
     {"tide.personas", tt_tide_personas},
+    {"tide.plugin_settings", tt_tide_plugin_settings},
     {"tide.llm", tt_tide_llm},
     {"tide.cache", tt_tide_cache},
     {"tide.files", tt_tide_files},

@@ -14,6 +14,9 @@ int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
 int tt_tide_messages(lua_State *L);
 int tt_tide_message_tokens(lua_State *L); /* a function of tide.text */
+int tt_tide_plugin_settings(lua_State *L);
+/* Pushes the value of a setting "plugins.NAME.KEY" and returns true, or pushes nothing. */
+bool tt_tide_push_plugin_setting(lua_State *L, const char *key);
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */

@@ -95,6 +95,23 @@ static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_
     tt_task_push_taken(L, tt_buf_str(buf));
 }
 
+/* The notes beside the reply's text, as a list; pushes nothing when there are none. */
+static bool push_notes(lua_State *L, const struct tt_reply *reply)
+{
+    struct tt_buf *list = tt_value_scratch(L);
+    const struct tt_reply_note *note = NULL;
+
+    while ((note = tt_reply_next_note(reply, note))) {
+        tt_buf_putc(list, list->len > 0 ? ',' : '[');
+        tt_buf_append_str(list, note->json);
+    }
+    if (list->len == 0)
+        return false;
+    tt_buf_putc(list, ']');
+    tt_task_push_taken(L, tt_buf_str(list));
+    return true;
+}
+
 void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
 {
     const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
@@ -119,6 +136,8 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
         lua_setfield(L, -2, "finish_reason");
     }
     set_usage(L, outcome);
+    if (push_notes(L, reply))
+        lua_setfield(L, -2, "notes");
     if (outcome->error.status) {
         tt_value_push_error(L, &outcome->error);
         if (outcome->retry_after_s >= 0) {
@@ -261,6 +280,16 @@ static int reply_state(lua_State *L)
     return 1;
 }
 
+static int reply_carried(lua_State *L)
+{
+    const struct tt_reply *reply = check_reply(L);
+
+    if (tt_reply_state(reply) < TT_REPLY_PRODUCED || !tt_reply_carried(reply).data)
+        return 0;
+    tt_task_push_taken(L, tt_reply_carried(reply));
+    return 1;
+}
+
 static int reply_text(lua_State *L)
 {
     static const char *const kinds[] = {
@@ -326,11 +355,17 @@ static int reply_index(lua_State *L)
 }
 
 static const luaL_Reg reply_methods[] = {
-    {"wait", reply_wait},         {"first", reply_first},
-    {"read", reply_read},         {"state", reply_state},
-    {"text", reply_text},         {"length", reply_length},
-    {"splits", reply_splits},     {"stop", reply_stop},
-    {"response", reply_response}, {NULL, NULL},
+    {"wait", reply_wait},
+    {"first", reply_first},
+    {"read", reply_read},
+    {"state", reply_state},
+    {"carried", reply_carried},
+    {"text", reply_text},
+    {"length", reply_length},
+    {"splits", reply_splits},
+    {"stop", reply_stop},
+    {"response", reply_response},
+    {NULL, NULL},
 };
 
 void tt_tide_reply_setup(lua_State *L)

@@ -33,6 +33,41 @@ void tt_adapt_learn(uint64_t key, unsigned changes)
     atomic_store_explicit(slot_of(key), held, memory_order_relaxed);
 }
 
+/* ---- names ---- */
+
+static const struct {
+    const char *name; /* of what is refused */
+    unsigned change;
+} refused_names[] = {
+    {"stream_options", TT_ADAPT_STREAM_OPTIONS},
+    {"max_tokens", TT_ADAPT_MAX_COMPLETION_TOKENS},
+    {"max_completion_tokens", TT_ADAPT_MAX_TOKENS},
+    {"temperature", TT_ADAPT_TEMPERATURE},
+    {"top_p", TT_ADAPT_TOP_P},
+    {"system", TT_ADAPT_SYSTEM_ROLE},
+};
+
+unsigned tt_adapt_read(struct tt_str names)
+{
+    unsigned changes = 0;
+    struct tt_str name;
+    while (names.len > 0 && tt_str_split(&names, ',', &name))
+        for (size_t i = 0; i < TT_COUNT(refused_names); i++)
+            if (tt_str_eq(tt_str_trim(name), tt_str_from(refused_names[i].name)))
+                changes |= refused_names[i].change;
+    return changes;
+}
+
+void tt_adapt_write(unsigned changes, char out[TT_ADAPT_NAMES_SIZE])
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < TT_COUNT(refused_names); i++)
+        if (changes & refused_names[i].change)
+            len += (size_t)snprintf(out + len, TT_ADAPT_NAMES_SIZE - len, "%s%s", len ? "," : "",
+                                    refused_names[i].name);
+}
+
 /* ---- what a refusal asks for ---- */
 
 static bool has_member(struct tt_str body, const char *quoted)

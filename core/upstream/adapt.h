@@ -1,5 +1,6 @@
 /* Requests in the form that a service takes: what it refuses is learnt from its words once, left
- * out or named otherwise, and remembered for the configuration until the process ends. */
+ * out or named otherwise, and remembered for the configuration: here until the process ends, and
+ * with the configuration itself (chat/learnt_store.h) until it changes. */
 #pragma once
 #include "upstream/told_error.h"
 
@@ -17,6 +18,13 @@ unsigned tt_adapt_wanted(const struct tt_told_error *told, struct tt_str body);
 
 /* Makes the changes in a request's JSON. Thread: the owner's. */
 void tt_adapt_apply(unsigned changes, struct tt_buf *body);
+
+/* Changes by the names of what is refused: "stream_options", "max_tokens", "max_completion_tokens",
+ * "temperature", "top_p", "system", with commas between them. Reading ignores other names. Thread:
+ * any. */
+#define TT_ADAPT_NAMES_SIZE 96
+unsigned tt_adapt_read(struct tt_str names);
+void tt_adapt_write(unsigned changes, char out[TT_ADAPT_NAMES_SIZE]);
 
 /* What was learnt for whom: `key` stands for a service and a configuration. Some may be forgotten.
  * Thread: any. */

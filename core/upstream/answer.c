@@ -92,10 +92,12 @@ static enum tt_upstream_answer_result fail_empty(struct tt_upstream_answer *answ
 static int pass_on(struct tt_upstream_answer *answer, struct tt_err *err)
 {
     const struct tt_delta_reader *reader = &answer->reader;
-    if (reader->reasoning.len + reader->content.len + reader->tool_calls.len == 0)
+    bool has_text = reader->reasoning.len + reader->content.len + reader->tool_calls.len > 0;
+    if (!has_text && reader->note.len == 0)
         return 0;
-    answer->text_at = answer->bytes;
-    answer->has_text = true;
+    if (has_text)
+        answer->text_at = answer->bytes;
+    answer->has_text |= has_text;
     answer->has_answer |= reader->content.len + reader->tool_calls.len > 0;
     return answer->on_texts(answer->arg, reader, err);
 }

@@ -22,6 +22,17 @@ static struct tt_str upstream_of(const char *url)
     return copy(tt_str_of(text, (size_t)len));
 }
 
+/* Until the configuration changes. */
+static uint64_t adapt_key_of(const struct tt_call_template_spec *spec, struct tt_str upstream)
+{
+    uint64_t key = spec->configuration ? (uint64_t)spec->configuration : spec->key;
+
+    key = (key * 0x9e3779b97f4a7c15u) ^ spec->model ^ ((uint64_t)spec->version << 40);
+    for (size_t i = 0; i < upstream.len; i++)
+        key = (key ^ (unsigned char)upstream.data[i]) * 0x100000001b3u;
+    return key;
+}
+
 struct tt_call_template *tt_call_template_new(const struct tt_call_template_spec *spec)
 {
     struct tt_call_template *template = TT_NEW(struct tt_call_template);
@@ -31,6 +42,11 @@ struct tt_call_template *tt_call_template_new(const struct tt_call_template_spec
     template->upstream = upstream_of(spec->url);
     template->headers = tt_call_headers_new(spec->headers, spec->header_count, &template->refused);
     template->key = spec->key;
+    template->configuration = spec->configuration;
+    template->version = spec->version;
+    template->adapt_key = adapt_key_of(spec, template->upstream);
+    template->refuses = spec->refuses;
+    template->learnt = spec->learnt;
     template->deadlines = spec->deadlines;
     template->spec = tt_delta_spec_ref(spec->spec);
     template->before = copy(spec->before);

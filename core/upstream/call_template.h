@@ -12,7 +12,11 @@ struct tt_call_template_spec {
     const char *url;
     const struct tt_str *headers; /* as of tt_call_headers_new */
     size_t header_count;
-    uint64_t key; /* distinguishes keys: see breaker.h */
+    uint64_t key;                   /* distinguishes keys: see breaker.h */
+    int64_t configuration, version; /* whose it is; 0 = nobody's that is stored */
+    uint64_t model;                 /* distinguishes models of one configuration */
+    unsigned refuses;               /* see adapt.h: by the provider's script */
+    unsigned learnt;                /* and stored with the configuration */
     struct tt_deadlines deadlines;
     struct tt_delta_spec *spec;  /* a reference is taken */
     struct tt_str before, after; /* of the body, around what differs */
@@ -25,6 +29,9 @@ struct tt_call_template {
     struct tt_call_headers *headers; /* NULL: they cannot be sent, see `refused` */
     struct tt_err refused;
     uint64_t key;
+    int64_t configuration, version;
+    uint64_t adapt_key; /* of what is learnt about it: the same for all keys of a configuration */
+    unsigned refuses, learnt;
     struct tt_deadlines deadlines;
     struct tt_delta_spec *spec;
     struct tt_str before, after;

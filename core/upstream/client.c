@@ -101,7 +101,7 @@ static void connect_call(struct tt_call *call)
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
-    tt_easy_set_method(call->easy, call->method, tt_buf_str(&call->body));
+    tt_easy_set_method(call->easy, call->method, tt_call_body_text(call->body));
     if (tt_shard_add(tt_origin_choose(client, call->target->origin), call) != 0)
         tt_call_fail(call, 503, "busy", "curl_multi_add_handle failed");
 }
@@ -114,12 +114,28 @@ static bool address_text(const struct sockaddr *address, char out[INET6_ADDRSTRL
     return inet_ntop(address->sa_family, bytes, out, INET6_ADDRSTRLEN) != NULL;
 }
 
+/* The host that is really connected. */
+static const struct tt_url *connected(const struct tt_call *call)
+{
+    return call->target->proxied ? &call->client->settings.proxy->address : &call->target->url;
+}
+
+/* The proxy is the operator's, wherever it is. */
+static bool may_connect(const struct tt_call *call, const struct sockaddr *address,
+                        struct tt_err *denied)
+{
+    const struct tt_url *url = &call->target->url;
+    return call->target->proxied ||
+           tt_egress_check_address(call->client->settings.egress, url->host, url->port, address,
+                                   denied) == 0;
+}
+
 /* "+host:port:address,address": curl forgets it after a minute, as our resolver does. */
 static void on_resolved(struct tt_resolve *resolve, const struct tt_address *addresses,
                         size_t count)
 {
     struct tt_call *call = TT_CONTAINER_OF(resolve, struct tt_call, resolve);
-    const struct tt_url *url = &call->target->url;
+    const struct tt_url *url = connected(call);
     struct tt_err denied = {0};
     struct tt_buf line = {0};
     size_t good = 0;
@@ -128,9 +144,7 @@ static void on_resolved(struct tt_resolve *resolve, const struct tt_address *add
     for (size_t i = 0; i < count; i++) {
         const struct sockaddr *address = (const struct sockaddr *)&addresses[i].storage;
         char text[INET6_ADDRSTRLEN];
-        if (tt_egress_check_address(call->client->settings.egress, url->host, url->port, address,
-                                    &denied) == 0 &&
-            address_text(address, text))
+        if (may_connect(call, address, &denied) && address_text(address, text))
             tt_buf_printf(&line, good++ ? ",%s" : "%s", text);
     }
     if (good > 0)
@@ -140,6 +154,8 @@ static void on_resolved(struct tt_resolve *resolve, const struct tt_address *add
         connect_call(call);
     else if (denied.status != 0)
         tt_call_end(call, &denied);
+    else if (call->target->proxied)
+        tt_call_fail(call, 502, "upstream_proxy_failed", "the proxy's name has no address");
     else
         tt_call_fail(call, 502, "dns_failed", "no address found");
 }
@@ -164,7 +180,7 @@ void tt_call_begin(struct tt_call *call)
     call->resolve.on_done = on_resolved;
     call->resolving = true;
     if (tt_resolve_start(client->settings.resolver, client->loop, &call->resolve,
-                         call->target->url.host, call->target->url.port, &error) != 0) {
+                         connected(call)->host, connected(call)->port, &error) != 0) {
         call->resolving = false;
         tt_call_end(call, &error);
     }
@@ -202,9 +218,8 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     call->handler = *handler;
     call->resolve.owner = request->owner;
     call->deadlines = request->deadlines;
-    call->body = request->body;
-    call->body_len = request->body.len;
-    request->body = (struct tt_buf){0};
+    call->body = tt_call_body_ref(request->body);
+    call->body_len = tt_call_body_text(request->body).len;
     client->stats.started++;
     tt_call_begin_later(call, request->delay_ms);
     return call;

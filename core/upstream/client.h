@@ -1,21 +1,25 @@
 /* Outbound HTTP on the worker's loop: libcurl's multi interface behind a call with callbacks. The
  * only place that creates curl handles. loop/resolve resolves names, every socket must pass the
- * egress policy, redirects are not followed, and proxies are not used. Connections are pooled per
- * worker in several multis (a request scans all connections of its multi). */
+ * egress policy, redirects are not followed, and no proxy but the operator's is used (proxy.h).
+ * Connections are pooled per worker in several multis (a request scans all connections of its
+ * multi). */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
 #include "loop/resolve.h"
+#include "upstream/call_body.h"
 #include "upstream/egress.h"
+#include "upstream/proxy.h"
 
 struct tt_client;
 
 struct tt_client_settings {
     const struct tt_egress *egress;
     struct tt_resolver *resolver;
-    int shards;           /* multis; default 16 */
-    int idle_connections; /* pooled per multi; default 64 */
-    const char *ca_file;  /* NULL = the system's */
+    int shards;                   /* multis; default 16 */
+    int idle_connections;         /* pooled per multi; default 64 */
+    const char *ca_file;          /* NULL = the system's */
+    const struct tt_proxy *proxy; /* borrowed; NULL = none */
 };
 struct tt_client *tt_client_new(struct tt_loop *loop, const struct tt_client_settings *settings,
                                 struct tt_err *err);
@@ -49,7 +53,7 @@ struct tt_call_request {
     struct tt_call_headers *prepared; /* a reference is taken; NULL: made of the next two */
     const struct tt_str *headers;     /* as of tt_call_headers_new */
     size_t header_count;
-    struct tt_buf body; /* taken over (and emptied here) by a start that succeeds */
+    struct tt_call_body *body; /* a reference is taken; NULL: none */
     struct tt_deadlines deadlines;
     uint64_t owner;    /* whose turn its name takes to be resolved, see loop/aux.h */
     uint64_t delay_ms; /* wait so long before the call begins; the deadlines count from there */
@@ -66,8 +70,9 @@ struct tt_call_handler {
     int (*on_data)(void *arg, struct tt_str bytes);
     /* The end, once, always after start returned a call; error NULL = complete. error->code also:
      * "upstream_refused", "dns_failed", "upstream_tls_failed", "upstream_reset",
-     * "address_not_allowed", "upstream_bad_response" (all 502 but the policy's 422 and the
-     * timeouts' 504). `sent`: the request had left completely, so it may have been charged. */
+     * "upstream_proxy_failed", "address_not_allowed", "upstream_bad_response" (all 502 but the
+     * policy's 422 and the timeouts' 504). `sent`: the request had left completely, so it may have
+     * been charged. */
     void (*on_done)(void *arg, const struct tt_err *error, bool sent);
     void *arg;
 };

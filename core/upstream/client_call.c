@@ -33,7 +33,7 @@ void tt_call_destroy(struct tt_call *call)
     release_handle(call, false);
     tt_call_headers_unref(call->headers);
     curl_slist_free_all(call->addresses);
-    tt_buf_free(&call->body);
+    tt_call_body_unref(call->body);
     tt_target_unref(client, call->target);
     client->stats.calls--;
     free(call);
@@ -107,8 +107,22 @@ struct failure {
     const char *code;
 };
 
+/* Whether the tunnel through the proxy did not come about: nothing was sent, and the upstream is
+ * not to blame. */
+static bool is_proxys(const struct tt_call *call, CURLcode code)
+{
+    long status = 0;
+    if (!call->target->proxied || call->phase != TT_CALL_CONNECTING)
+        return false;
+    curl_easy_getinfo(call->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_PROXY ||
+           code == CURLE_COULDNT_RESOLVE_PROXY || (status != 0 && status / 100 != 2);
+}
+
 static struct failure failure_of(const struct tt_call *call, CURLcode code)
 {
+    if (is_proxys(call, code))
+        return (struct failure){502, "upstream_proxy_failed"};
     switch (code) {
     case CURLE_COULDNT_CONNECT:
         if (call->denied)
@@ -361,8 +375,10 @@ size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg)
     if (has_had_its_piece(call, size * count))
         return CURL_WRITEFUNC_PAUSE;
     if (call->phase != TT_CALL_RECEIVING) {
-        if (was_sent(call))
-            tt_buf_free(&call->body); /* thousands of streams would keep their histories */
+        if (was_sent(call)) {
+            tt_call_body_unref(call->body); /* thousands of streams would keep their histories */
+            call->body = NULL;
+        }
         call->phase = TT_CALL_RECEIVING;
         arm(call);
     }

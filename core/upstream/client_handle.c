@@ -37,6 +37,7 @@ CURL *tt_easy_new(void)
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* not from the environment */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
@@ -105,6 +106,18 @@ static struct tt_client_handle pool_take(struct tt_client *client, const struct 
     return found;
 }
 
+/* Always a tunnel: the proxy sees no request. */
+static void set_proxy(CURL *easy, const struct tt_proxy *proxy)
+{
+    const char *user = proxy && proxy->user[0] ? proxy->user : NULL;
+    curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy->url : "");
+    curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, proxy && !proxy->socks ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+    curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, user);
+    curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, user ? proxy->password : NULL);
+}
+
 CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target)
 {
     struct tt_client_handle handle = {NULL, NULL};
@@ -117,6 +130,8 @@ CURL *tt_client_take_easy(struct tt_client *client, struct tt_target *target)
         /* The text of the URL before is kept beside the parsed one, unless it is taken away. */
         curl_easy_setopt(handle.easy, CURLOPT_URL, NULL);
         curl_easy_setopt(handle.easy, CURLOPT_CURLU, target->parsed);
+        if (client->settings.proxy)
+            set_proxy(handle.easy, target->proxied ? client->settings.proxy : NULL);
     }
     tt_target_unref(client, handle.target);
     return handle.easy;

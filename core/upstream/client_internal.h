@@ -26,7 +26,8 @@ struct tt_target {
     size_t refs;        /* the cache, and each call */
     struct tt_origin *origin;
     struct tt_url url; /* path is a slice of text */
-    bool literal;      /* the host is an address: no lookup */
+    bool literal;      /* what is connected is an address: no lookup */
+    bool proxied;      /* the proxy is connected, and resolves the host */
     CURLU *parsed;
 };
 
@@ -61,8 +62,8 @@ struct tt_call {
     struct tt_call_headers *headers;
     struct curl_slist *addresses;
     char method[8];
-    struct tt_buf body;
-    size_t body_len; /* the body itself is freed when it has been sent */
+    struct tt_call_body *body; /* until it has been sent */
+    size_t body_len;
     struct tt_deadlines deadlines;
     struct tt_call_handler handler;
     void (*on_dropped)(void *arg);

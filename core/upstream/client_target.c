@@ -119,7 +119,12 @@ struct tt_target *tt_target_get(struct tt_client *client, struct tt_str url, str
     target->text = tt_str_of(tt_strndup(url.data, url.len), url.len);
     if (tt_egress_check_url(client->settings.egress, target->text, &target->url, err) != 0)
         goto fail;
-    target->literal = is_literal(target->url.host);
+    target->proxied =
+        client->settings.proxy && !tt_egress_is_listed(client->settings.egress, &target->url);
+    if (target->proxied && tt_egress_check_proxied(client->settings.egress, &target->url, err) != 0)
+        goto fail;
+    target->literal =
+        is_literal(target->proxied ? client->settings.proxy->address.host : target->url.host);
     target->parsed = curl_url();
     /* The policy judged our reading of the URL: curl's must be the same, or none. */
     if (!target->parsed || curl_url_set(target->parsed, CURLUPART_URL, target->text.data,

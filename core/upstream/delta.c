@@ -12,7 +12,7 @@
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole)
 {
     *reader = (struct tt_delta_reader){.spec = tt_delta_spec_ref(spec), .whole = whole};
-    reader->usage = (struct tt_reply_usage){-1, -1};
+    reader->usage = (struct tt_reply_usage){-1, -1, 0, 0};
     reader->finish_reason.max = 256; /* an upstream's word, kept for the whole stream */
     if (!spec->think_tags)
         reader->think.state = TT_THINK_OVER;
@@ -22,10 +22,12 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
 {
     tt_buf_free(&reader->content);
     tt_buf_free(&reader->reasoning);
+    tt_buf_free(&reader->note);
     tt_buf_free(&reader->tool_calls);
     tt_buf_free(&reader->finish_reason);
     tt_buf_free(&reader->repair);
     tt_buf_free(&reader->images);
+    tt_delta_carried_destroy(reader);
     tt_buf_free(&reader->think.held);
     tt_delta_shape_destroy(&reader->shape);
     free(reader->calls);
@@ -133,6 +135,25 @@ static void read_finish(struct tt_delta_reader *reader, const struct tt_json_val
         tt_buf_append_z(&reader->finish_reason, "other");
 }
 
+/* One number may stand at two places. */
+static void take_part(int64_t *part, const struct tt_json_value *value)
+{
+    int64_t n;
+    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 &&
+        tt_tokens_told(n) > *part)
+        *part = n;
+}
+
+static void take_note(struct tt_delta_reader *reader, enum tt_delta_role role,
+                      const struct tt_json_value *value)
+{
+    tt_buf_clear(&reader->note);
+    tt_buf_append_z(&reader->note,
+                    role == TT_DELTA_SIGNATURE ? "{\"signature\":" : "{\"redacted\":");
+    tt_buf_append_str(&reader->note, value->raw);
+    tt_buf_putc(&reader->note, '}');
+}
+
 static void add_count(int64_t *count, const struct tt_json_value *value)
 {
     int64_t n;
@@ -207,9 +228,24 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
     case TT_DELTA_OUTPUT_ELSE:
         add_count(&event->elsewhere.output_tokens, value);
         break;
+    case TT_DELTA_CACHED:
+        take_part(&reader->usage.cached_tokens, value);
+        break;
+    case TT_DELTA_THOUGHT:
+        take_part(&reader->usage.reasoning_tokens, value);
+        break;
+    case TT_DELTA_CARRIED:
+        if (is_set(value))
+            event->calls |= tt_delta_carry(reader, entry->carried, value);
+        break;
+    case TT_DELTA_SIGNATURE:
+    case TT_DELTA_REDACTED:
+        if (value->type == TT_JSON_STRING && value->raw.len > 2)
+            take_note(reader, entry->role, value);
+        break;
     case TT_DELTA_IMAGE:
         if (is_set(value)) {
-            tt_delta_image(value, &reader->images);
+            tt_delta_image(value, &reader->images, &reader->image_items);
             event->calls = true;
         }
         break;
@@ -368,6 +404,7 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
     struct tt_str text;
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
+    tt_buf_clear(&reader->note);
     tt_buf_clear(&reader->tool_calls);
     data = tt_str_trim(data);
     if (reader->done || data.len == 0)
@@ -401,6 +438,7 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
 
 void tt_delta_end(struct tt_delta_reader *reader)
 {
+    tt_buf_clear(&reader->note);
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
     tt_buf_clear(&reader->tool_calls);
@@ -412,6 +450,7 @@ void tt_delta_end(struct tt_delta_reader *reader)
 void tt_delta_complete(struct tt_delta_reader *reader)
 {
     struct tt_buf *reason = &reader->finish_reason;
+    tt_buf_clear(&reader->note);
     tt_buf_clear(&reader->content);
     tt_buf_clear(&reader->reasoning);
     tt_delta_calls_complete(reader);

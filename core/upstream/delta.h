@@ -20,6 +20,11 @@ enum tt_delta_role {
     TT_DELTA_OUTPUT,
     TT_DELTA_INPUT_ELSE, /* another place for them, read where an event has nothing at the first */
     TT_DELTA_OUTPUT_ELSE,
+    TT_DELTA_CACHED,     /* of the input tokens those that the upstream had in its cache */
+    TT_DELTA_THOUGHT,    /* of the output tokens those of reasoning */
+    TT_DELTA_CARRIED,    /* what is told to clients as it came: see tt_delta_spec_carry */
+    TT_DELTA_SIGNATURE,  /* of the reasoning before it, and reasoning that only its service can */
+    TT_DELTA_REDACTED,   /* read: texts that go to clients whose API has a place for them */
     TT_DELTA_IMAGE,      /* an image, which no text can carry: it is named in the content */
     TT_DELTA_ERROR,      /* something is said there: the upstream reports an error */
     TT_DELTA_ERROR_TYPE, /* its name for that error */
@@ -48,6 +53,11 @@ int tt_delta_spec_path(struct tt_delta_spec *spec, bool whole, enum tt_delta_rol
  * TT_DELTA_ERROR_TYPE an error code of ours. Unknown words of the first kind are unchanged. */
 void tt_delta_spec_word(struct tt_delta_spec *spec, enum tt_delta_role role, const char *from,
                         const char *to);
+/* Declares a path of what is kept for the client as it came, under `name` in
+ * tt_delta_carried_json; a second path of the same name is another place for it. Fails:
+ * "invalid_provider". */
+int tt_delta_spec_carry(struct tt_delta_spec *spec, bool whole, const char *name, const char *path,
+                        struct tt_err *err);
 /* The dotted key under which TT_DELTA_CALL_EXTRA is passed on in a tool call. */
 void tt_delta_spec_extra(struct tt_delta_spec *spec, const char *key);
 /* Its models write their reasoning into the text, see delta_think.c. */
@@ -72,6 +82,10 @@ struct tt_delta_think {
     struct tt_buf held; /* not decided yet */
 };
 
+#define TT_DELTA_IMAGES_BYTES  ((size_t)8 << 20) /* of all images of an answer */
+#define TT_DELTA_CARRIED_MAX   8
+#define TT_DELTA_CARRIED_BYTES ((size_t)256 << 10) /* of each */
+
 /* State of reading one stream: stores halves of surrogate pairs, and the tool calls so far. */
 struct tt_delta_reader {
     struct tt_delta_spec *spec;
@@ -79,9 +93,15 @@ struct tt_delta_reader {
     uint32_t high[2];
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
     struct tt_buf images;             /* their notes, for the end of its content */
-    struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
-    struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */
+    struct tt_buf image_items;   /* all that came with their bytes, as parts in OpenAI's form */
+    struct tt_buf note;          /* of the last event (tt_reply_note), or empty */
+    struct tt_buf tool_calls;    /* entry of the last event (reply/reply.h), or empty */
+    struct tt_buf finish_reason; /* the last one seen, in OpenAI's words */
     struct tt_reply_usage usage;
+    struct {
+        struct tt_buf json;
+        bool list; /* `json` has its items */
+    } carried[TT_DELTA_CARRIED_MAX];
     bool done;     /* the done marker came */
     bool repaired; /* some event was no JSON by the letter, see delta_repair.c */
     size_t events; /* that were JSON */
@@ -95,10 +115,10 @@ struct tt_delta_reader {
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole);
 void tt_delta_destroy(struct tt_delta_reader *reader);
 
-/* Reads one event (`name` may be empty): content, reasoning and tool_calls are replaced by this
- * event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed over. -1:
- * "upstream_bad_response" (not JSON); or, if the event reports an error, the code for what it says,
- * "upstream_error" when that says nothing. */
+/* Reads one event (`name` may be empty): content, reasoning, note and tool_calls are replaced by
+ * this event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed
+ * over. -1: "upstream_bad_response" (not JSON); or, if the event reports an error, the code for
+ * what it says, "upstream_error" when that says nothing. */
 int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_str data,
                   struct tt_err *err);
 
@@ -108,3 +128,7 @@ void tt_delta_end(struct tt_delta_reader *reader);
 /* The answer is complete: tool_calls becomes what calls without arguments still lack, the texts
  * become empty, and finish_reason never is. */
 void tt_delta_complete(struct tt_delta_reader *reader);
+
+/* Appends what was carried as a JSON object, with `images` at its end; nothing when there is none.
+ */
+void tt_delta_carried_json(const struct tt_delta_reader *reader, struct tt_buf *out);

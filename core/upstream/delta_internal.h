@@ -1,14 +1,13 @@
 /* Shared by the files of the delta reader: delta_spec.c (paths to trees), delta.c (reading events),
  * delta_shape.c (events like the one before), delta_calls.c (tool calls), delta_repair.c,
- * delta_think.c and delta_image.c. Nothing outside
- * core/upstream includes this. */
+ * delta_think.c, delta_image.c and delta_carried.c. Nothing outside core/upstream includes this. */
 #pragma once
 #include "upstream/delta.h"
 
 #include <stdatomic.h>
 
-#define TT_DELTA_NODE_PATHS   24
-#define TT_DELTA_NODE_ENTRIES 32
+#define TT_DELTA_NODE_PATHS   31 /* as many as tt_json_select takes */
+#define TT_DELTA_NODE_ENTRIES 40
 #define TT_DELTA_CONDITIONS   4
 #define TT_DELTA_WORDS        32
 #define TT_DELTA_CALLS_MAX    128
@@ -24,6 +23,7 @@ struct tt_delta_condition {
 struct tt_delta_entry {
     enum tt_delta_role role; /* when `items` is NULL */
     int slot;                /* of the node's values, -1 = the node's own value */
+    int carried;             /* of TT_DELTA_CARRIED: the place of its name */
     size_t condition_count;
     struct tt_delta_condition conditions[TT_DELTA_CONDITIONS];
     struct tt_delta_node *items;
@@ -42,7 +42,9 @@ struct tt_delta_spec {
     enum tt_sse_kind kind;
     struct tt_delta_node stream, whole;
     bool finish_in_stream, think_tags;
-    char *done_data, *extra_key; /* NULL = none */
+    char *done_data, *extra_key;         /* NULL = none */
+    char *carried[TT_DELTA_CARRIED_MAX]; /* names */
+    size_t carried_count;
     struct {
         enum tt_delta_role role;
         char *from, *to;
@@ -82,8 +84,14 @@ void tt_delta_think(struct tt_delta_think *think, struct tt_buf *content, struct
 void tt_delta_think_end(struct tt_delta_think *think, struct tt_buf *content,
                         struct tt_buf *reasoning);
 
-/* Names an image in the text that shows where it was (delta_image.c). */
-void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content);
+/* Keeps a value for the client; whether it is more than a word, so that the next event may have
+ * another one (delta_carried.c). */
+bool tt_delta_carry(struct tt_delta_reader *reader, int place, const struct tt_json_value *value);
+void tt_delta_carried_destroy(struct tt_delta_reader *reader);
+
+/* Names an image in the text that shows where it was, and adds it to `items` (delta_image.c). */
+void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content,
+                    struct tt_buf *items);
 
 /* Whether the event is the kept one but for its text; *text is that JSON string. */
 bool tt_delta_shape_match(const struct tt_delta_shape *shape, struct tt_str name,

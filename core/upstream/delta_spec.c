@@ -57,6 +57,8 @@ void tt_delta_spec_unref(struct tt_delta_spec *spec)
     }
     free(spec->done_data);
     free(spec->extra_key);
+    for (size_t i = 0; i < spec->carried_count; i++)
+        free(spec->carried[i]);
     free(spec);
 }
 
@@ -279,8 +281,8 @@ static bool compile_step(struct compiling *c, const struct step *step, bool firs
     return true;
 }
 
-int tt_delta_spec_path(struct tt_delta_spec *spec, bool whole, enum tt_delta_role role,
-                       const char *path, struct tt_err *err)
+static int add_path(struct tt_delta_spec *spec, bool whole, enum tt_delta_role role, int carried,
+                    const char *path, struct tt_err *err)
 {
     struct compiling c = {.node = whole ? &spec->whole : &spec->stream};
     struct tt_str rest = tt_str_from(path);
@@ -292,6 +294,7 @@ int tt_delta_spec_path(struct tt_delta_spec *spec, bool whole, enum tt_delta_rol
     } while (good && rest.len > 0);
     if (good) {
         c.entry.role = role;
+        c.entry.carried = carried;
         good = put_entry(&c) != NULL;
     }
     if (!good) {
@@ -301,4 +304,24 @@ int tt_delta_spec_path(struct tt_delta_spec *spec, bool whole, enum tt_delta_rol
     if (!whole && (role == TT_DELTA_FINISH || role == TT_DELTA_ENDED))
         spec->finish_in_stream = true;
     return 0;
+}
+
+int tt_delta_spec_path(struct tt_delta_spec *spec, bool whole, enum tt_delta_role role,
+                       const char *path, struct tt_err *err)
+{
+    return add_path(spec, whole, role, 0, path, err);
+}
+
+int tt_delta_spec_carry(struct tt_delta_spec *spec, bool whole, const char *name, const char *path,
+                        struct tt_err *err)
+{
+    size_t place = 0;
+
+    while (place < spec->carried_count && strcmp(spec->carried[place], name) != 0)
+        place++;
+    if (place == TT_DELTA_CARRIED_MAX)
+        return tt_err_set(err, 422, "invalid_provider", "\"%s\": too much is carried", name);
+    if (place == spec->carried_count)
+        spec->carried[spec->carried_count++] = copy(tt_str_from(name));
+    return add_path(spec, whole, TT_DELTA_CARRIED, (int)place, path, err);
 }

@@ -56,8 +56,14 @@ static const char *const metadata[] = {
     "fd20:ce::/32",       /* GCP */
 };
 
-static const char *const metadata_names[] = {"metadata.google.internal", "metadata.goog",
-                                             "instance-data.ec2.internal"};
+static const char *const metadata_names[] = {"metadata.google.internal",
+                                             "metadata.goog",
+                                             "metadata",
+                                             "instance-data",
+                                             "instance-data.ec2.internal",
+                                             "metadata.azure.internal",
+                                             "metadata.tencentyun.com",
+                                             "metadata.platformequinix.com"};
 
 static const char *const local_names[] = {"localhost", ".localhost", ".local", ".internal"};
 
@@ -326,6 +332,26 @@ static bool is_local_name(const char *host)
     return false;
 }
 
+bool tt_egress_is_listed(const struct tt_egress *egress, const struct tt_url *url)
+{
+    struct address address;
+    if (from_text(&address, url->host) != 0)
+        return allows_address(egress, &address, url->port);
+    return allows_name(egress, url->host, url->port) ||
+           is_allowed_loopback(egress, url->host, url->port);
+}
+
+int tt_egress_check_proxied(const struct tt_egress *egress, const struct tt_url *url,
+                            struct tt_err *err)
+{
+    struct address address;
+    if (from_text(&address, url->host) == 0 && !strchr(url->host, '.'))
+        return refuse(err, url->host, "through a proxy only names with a dot are called");
+    if (egress->public_closed)
+        return refuse(err, url->host, "is not in outbound.allow, and public addresses are closed");
+    return 0;
+}
+
 int tt_egress_check_url(const struct tt_egress *egress, struct tt_str text, struct tt_url *out,
                         struct tt_err *err)
 {
@@ -333,9 +359,7 @@ int tt_egress_check_url(const struct tt_egress *egress, struct tt_str text, stru
     if (tt_url_parse(text, out, err) != 0)
         return -1;
     bool literal = from_text(&address, out->host) != 0;
-    bool allowed = literal ? allows_address(egress, &address, out->port)
-                           : allows_name(egress, out->host, out->port) ||
-                                 is_allowed_loopback(egress, out->host, out->port);
+    bool allowed = tt_egress_is_listed(egress, out);
     if (is_metadata_name(out->host) ||
         (literal && in_table(&address, metadata, TT_COUNT(metadata))))
         return refuse(err, out->host, "a metadata service");

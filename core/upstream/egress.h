@@ -26,6 +26,15 @@ int tt_egress_check_item(struct tt_str item, struct tt_err *err); /* for setting
 int tt_egress_check_url(const struct tt_egress *egress, struct tt_str url, struct tt_url *out,
                         struct tt_err *err);
 
+/* Whether the operator's list has the host of a URL that passed the check above: it is called
+ * without a proxy. Thread: any. */
+bool tt_egress_is_listed(const struct tt_egress *egress, const struct tt_url *url);
+
+/* Checks a host that is not listed and that a proxy will resolve, so that its address never shows:
+ * only names with a dot, none of a metadata service. -1 with "address_not_allowed". Thread: any. */
+int tt_egress_check_proxied(const struct tt_egress *egress, const struct tt_url *url,
+                            struct tt_err *err);
+
 /* Checks the address that is about to be connected for `host`. -1 with "address_not_allowed".
  * Thread: any. */
 int tt_egress_check_address(const struct tt_egress *egress, const char *host, uint16_t port,

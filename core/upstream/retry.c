@@ -10,18 +10,22 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "upstream/adapt.h"
+#include "upstream/failure.h"
+#include "upstream/key_rest.h"
 
 #include <stdlib.h>
 
-#define HEADERS_MAX     64
-#define BODY_KEPT_BYTES ((size_t)64 << 10) /* also where only a change could repeat the call */
+#define HEADERS_MAX    64
+#define REFUSED_KEY_MS 600000 /* a key that is wrong, or has nothing left, rests */
+#define LIMITED_KEY_MS 30000  /* likewise one over its rate that names no time */
 
 struct candidate {
     struct tt_call_template *template; /* a reference */
-    struct tt_buf body;
-    uint64_t adapt_key;     /* of what is learnt about it */
-    unsigned adapted;       /* learnt here: a second refusal of the same is final */
-    uint64_t not_before_ms; /* it said so; UINT64_MAX = never again */
+    struct tt_call_body *body;         /* a reference, shared by the keys of a configuration */
+    int64_t group;                     /* the same for all keys of a configuration; 0 = one key */
+    bool rests;                        /* while another key of the group does not */
+    unsigned adapted;                  /* learnt here: a second refusal of the same is final */
+    uint64_t not_before_ms;            /* it said so; UINT64_MAX = never again */
 };
 
 /* What another try needs. */
@@ -32,6 +36,8 @@ struct kept {
     size_t step_count, next; /* the step that comes next */
     uint64_t begun_ms, retry_after_max_ms;
     bool after_send, after_empty;
+    int64_t only_group;             /* whose other keys are all that may be called; 0 = any */
+    int64_t passed_over;            /* whose other keys would meet the same; 0 = none */
     struct tt_reply_outcome failed; /* of the last call that was made; status NULL = none */
 };
 
@@ -42,6 +48,7 @@ struct retry {
     struct kept *kept;      /* NULL: there is no other try */
     struct candidate *now;  /* the one that is called */
     struct tt_breaker_permit permit;
+    struct tt_reply_learnt learnt;
     bool force, keep_empty;
     bool refused;       /* refused by breaker or cap: nothing was sent */
     bool charged_twice; /* possibly */
@@ -57,7 +64,7 @@ static void kept_free(struct kept *kept)
 {
     for (size_t i = 0; kept && i < kept->candidate_count; i++) {
         tt_call_template_unref(kept->candidates[i].template);
-        tt_buf_free(&kept->candidates[i].body);
+        tt_call_body_unref(kept->candidates[i].body);
     }
     free(kept);
 }
@@ -70,13 +77,23 @@ static void retry_free(struct retry *retry)
     free(retry);
 }
 
-static uint64_t adapt_key_of(const struct tt_call_template *template)
+static bool key_rests(const struct candidate *candidate, uint64_t now)
 {
-    uint64_t key = template->key;
+    return candidate->group && tt_key_rests_until(candidate->template->key) > now;
+}
 
-    for (size_t i = 0; i < template->upstream.len; i++)
-        key = (key ^ (unsigned char)template->upstream.data[i]) * 0x100000001b3u;
-    return key;
+/* Keys that were refused a while ago are left out, unless all of their group were. */
+static void leave_out_resting(struct kept *kept)
+{
+    uint64_t now = tt_clock_mono_ms();
+    for (size_t i = 0; i < kept->candidate_count; i++) {
+        struct candidate *candidate = &kept->candidates[i];
+        if (!key_rests(candidate, now))
+            continue;
+        for (size_t k = 0; k < kept->candidate_count && !candidate->rests; k++)
+            candidate->rests = kept->candidates[k].group == candidate->group &&
+                               !key_rests(&kept->candidates[k], now);
+    }
 }
 
 /* One block: the steps lie behind the candidates, and these behind the struct. */
@@ -95,89 +112,39 @@ static struct kept *kept_new(const struct tt_retry_plan *plan)
     for (size_t i = 0; i < plan->candidate_count; i++) {
         const struct tt_retry_candidate *from = &plan->candidates[i];
         kept->candidates[i].template = tt_call_template_ref(from->template);
-        kept->candidates[i].adapt_key = adapt_key_of(from->template);
-        if (from->body) {
-            kept->candidates[i].body = *from->body;
-            *from->body = (struct tt_buf){0};
-        }
+        if (from->body_of)
+            kept->candidates[i].body = tt_call_body_ref(kept->candidates[from->body_of - 1].body);
+        else if (from->body)
+            kept->candidates[i].body = tt_call_body_new(from->body);
+        kept->candidates[i].group = from->group;
     }
     kept->steps = (struct tt_retry_step *)(kept->candidates + plan->candidate_count);
     memcpy(kept->steps, plan->steps, steps);
     kept->step_count = plan->step_count;
+    if (kept->candidate_count > 1)
+        leave_out_resting(kept);
     return kept;
 }
 
 /* ---- what happened ---- */
 
-/* The request is to blame, or whom it is charged to: the same one again fares no better. */
-static const char *const blameless[] = {"upstream_context_too_long",
-                                        "upstream_content_refused",
-                                        "upstream_unauthorized",
-                                        "upstream_quota_empty",
-                                        "upstream_model_unknown",
-                                        "upstream_not_found",
-                                        "upstream_too_large",
-                                        "upstream_parameter_unsupported",
-                                        "upstream_rejected",
-                                        "upstream_length_reached",
-                                        NULL};
-
-static bool is_one_of(const char *code, const char *const *codes)
+static bool has_another_key(const struct retry *retry)
 {
-    for (; *codes; codes++)
-        if (strcmp(code, *codes) == 0)
+    const struct kept *kept = retry->kept;
+    for (size_t i = kept->next; retry->now->group && i < kept->step_count; i++) {
+        const struct candidate *other = &kept->candidates[kept->steps[i].candidate];
+        if (other->group == retry->now->group && other != retry->now && !other->rests)
             return true;
+    }
     return false;
-}
-
-/* Whether the upstream itself is to blame: nobody there, nobody answers, or it says so. */
-static enum tt_breaker_fault fault_of(const struct tt_reply_outcome *outcome, bool has_text)
-{
-    static const char *const connection[] = {"upstream_refused",         "dns_failed",
-                                             "upstream_tls_failed",      "upstream_reset",
-                                             "upstream_connect_timeout", NULL};
-    static const char *const silence[] = {"upstream_stalled", "upstream_timeout", NULL};
-    static const char *const said[] = {"upstream_overloaded", "upstream_failed", NULL};
-    const char *code = outcome->error.code;
-    if (!outcome->error.status || is_one_of(code, blameless))
-        return TT_BREAKER_NO_FAULT;
-    if (outcome->http_status >= 500 || is_one_of(code, said))
-        return TT_BREAKER_FAILED;
-    if (outcome->http_status >= 300)
-        return TT_BREAKER_NO_FAULT;
-    if (is_one_of(code, connection))
-        return TT_BREAKER_UNREACHABLE;
-    /* Long is not broken: a text that is cut by the total deadline came from somebody. */
-    if (has_text && strcmp(code, "upstream_timeout") == 0)
-        return TT_BREAKER_NO_FAULT;
-    return is_one_of(code, silence) ? TT_BREAKER_SILENT : TT_BREAKER_NO_FAULT;
 }
 
 static bool may_follow(const struct retry *retry, const struct tt_reply_outcome *outcome)
 {
-    static const char *const connecting[] = {"upstream_refused",    "dns_failed",
-                                             "upstream_tls_failed", "upstream_connect_timeout",
-                                             "upstream_reset",      NULL};
-    static const char *const said[] = {"upstream_rate_limited", "upstream_overloaded",
-                                       "upstream_quota_empty", NULL};
-    static const char *const silent[] = {"upstream_reset", "upstream_timeout", "upstream_stalled",
-                                         "upstream_incomplete", NULL};
-    const char *code = outcome->error.code;
-    if (retry->refused || is_one_of(code, said))
-        return true;
-    if (is_one_of(code, blameless))
-        return false;
-    if (outcome->http_status == 429 || outcome->http_status >= 500)
-        return true;
-    if (outcome->http_status >= 300)
-        return false;
-    if (strcmp(code, "upstream_empty") == 0)
-        return retry->kept->after_empty;
-    if (strcmp(code, "upstream_failed") == 0) /* not sent, or said inside an answer */
-        return true;
-    if (!outcome->maybe_charged)
-        return is_one_of(code, connecting);
-    return retry->kept->after_send && is_one_of(code, silent);
+    if (strcmp(outcome->error.code, "upstream_unauthorized") == 0 && !retry->refused)
+        return has_another_key(retry);
+    return retry->refused ||
+           tt_failure_may_follow(outcome, retry->kept->after_send, retry->kept->after_empty);
 }
 
 static void log_failure(const struct retry *retry, const struct tt_reply_outcome *outcome,
@@ -205,26 +172,55 @@ static int on_begin(void *arg, struct tt_err *err)
     return 0;
 }
 
+/* What was learnt on the way to an answer; guesses that did not lead to one are not stored. */
+static void note_learnt(struct retry *retry)
+{
+    const struct candidate *candidate = retry->now;
+    if (!candidate->adapted)
+        return;
+    retry->learnt = (struct tt_reply_learnt){
+        .configuration = candidate->template->configuration,
+        .version = candidate->template->version,
+        .refused = candidate->template->learnt | candidate->adapted,
+    };
+}
+
 static void on_text(void *arg)
 {
     struct retry *retry = arg;
+    note_learnt(retry);
     tt_breaker_report(&retry->permit, TT_BREAKER_NO_FAULT);
+    if (retry->now->group)
+        tt_key_rest(retry->now->template->key, 0);
     kept_free(retry->kept);
     retry->kept = NULL;
     retry->now = NULL;
+}
+
+/* A key that was refused, where there are others. */
+static void let_rest(struct candidate *candidate, const struct tt_reply_outcome *outcome)
+{
+    bool limited = strcmp(outcome->error.code, "upstream_rate_limited") == 0;
+    uint64_t asked = outcome->retry_after_s > 0 ? (uint64_t)outcome->retry_after_s * 1000 : 0;
+    uint64_t ms = !limited ? REFUSED_KEY_MS : asked ? asked : LIMITED_KEY_MS;
+    tt_key_rest(candidate->template->key, tt_clock_mono_ms() + ms);
 }
 
 /* A call was made and ended by itself. */
 static void note_end(struct retry *retry, const struct tt_reply_outcome *outcome)
 {
     bool has_text = !retry->kept;
-    enum tt_breaker_fault fault = fault_of(outcome, has_text);
+    enum tt_breaker_fault fault = tt_failure_fault(outcome, has_text);
     if (fault || !has_text)
         tt_breaker_report(&retry->permit, fault);
     if (!has_text && outcome->retry_after_s > 0)
         retry->now->not_before_ms = tt_clock_mono_ms() + (uint64_t)outcome->retry_after_s * 1000;
-    if (!has_text && strcmp(outcome->error.code, "upstream_quota_empty") == 0)
-        retry->now->not_before_ms = UINT64_MAX; /* only money helps */
+    if (!has_text && tt_failure_is_about_key(outcome)) {
+        if (retry->now->group)
+            let_rest(retry->now, outcome);
+        if (strcmp(outcome->error.code, "upstream_rate_limited") != 0)
+            retry->now->not_before_ms = UINT64_MAX; /* only another key helps, or money */
+    }
 }
 
 /* What it said, for the owner of the configuration and, at debug, for the operator. */
@@ -252,18 +248,17 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
 static bool follow_adapted(struct retry *retry, const struct tt_reply_outcome *outcome,
                            const struct tt_told_error *told)
 {
-    static const char *const codes[] = {"upstream_parameter_unsupported", "upstream_rejected",
-                                        NULL};
     struct candidate *candidate = retry->now;
     struct tt_err err;
     if (retry->refused || !retry->kept || outcome->http_status < 300 ||
-        !is_one_of(outcome->error.code, codes))
+        !tt_failure_may_be_parameter(outcome))
         return false;
-    unsigned changes = tt_adapt_wanted(told, tt_buf_str(&candidate->body)) & ~candidate->adapted;
+    unsigned changes =
+        tt_adapt_wanted(told, tt_call_body_text(candidate->body)) & ~candidate->adapted;
     if (!changes)
         return false;
     candidate->adapted |= changes;
-    tt_adapt_learn(candidate->adapt_key, changes);
+    tt_adapt_learn(candidate->template->adapt_key, changes);
     tt_log(TT_LOG_INFO, "an upstream refuses a parameter, which is left out from now on",
            TT_F_STR("upstream", candidate->template->upstream), TT_F_INT("changes", changes));
     const struct tt_retry_step step = {(size_t)(candidate - retry->kept->candidates), 0};
@@ -279,6 +274,10 @@ static bool follow(struct retry *retry, const struct tt_reply_outcome *outcome)
     log_failure(retry, outcome, follows);
     if (!retry->refused)
         retry->kept->failed = *outcome;
+    retry->kept->only_group =
+        strcmp(outcome->error.code, "upstream_unauthorized") == 0 ? retry->now->group : 0;
+    retry->kept->passed_over =
+        retry->refused || tt_failure_is_about_key(outcome) ? 0 : retry->now->group;
     if (!follows || start_next(retry, &err) != 0)
         return false;
     retry->charged_twice = retry->charged_twice || silent;
@@ -303,6 +302,9 @@ static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
     /* Nothing is left to try: a refusal says less than what a call met before it. */
     if (refused && !stopped && retry->kept->failed.status)
         *outcome = retry->kept->failed;
+    if (retry->kept && strcmp(outcome->status, "complete") == 0)
+        note_learnt(retry);
+    outcome->learnt = retry->learnt;
     outcome->attempts = retry->attempts;
     outcome->charged_twice = retry->charged_twice && retry->attempts > 1;
     /* Whatever the last call met: an earlier one may have been charged. */
@@ -327,12 +329,26 @@ static int64_t wait_of(const struct kept *kept, const struct tt_retry_step *step
     return total && now + wait >= kept->begun_ms + total ? -1 : (int64_t)wait;
 }
 
-static bool asked_again(const struct kept *kept, size_t candidate)
+/* The candidate's body, without what its service refuses. Owns: the caller has a reference. */
+static struct tt_call_body *body_for(const struct candidate *candidate)
 {
-    for (size_t i = kept->next; i < kept->step_count; i++)
-        if (kept->steps[i].candidate == candidate)
-            return true;
-    return false;
+    const struct tt_call_template *template = candidate->template;
+    unsigned changes = template->refuses | template->learnt | tt_adapt_known(template->adapt_key);
+    struct tt_buf text = {0};
+
+    if (!changes || !candidate->body)
+        return tt_call_body_ref(candidate->body);
+    tt_buf_append_str(&text, tt_call_body_text(candidate->body));
+    tt_adapt_apply(changes, &text);
+    return tt_call_body_new(&text);
+}
+
+static bool is_passed_over(const struct retry *retry, const struct candidate *candidate)
+{
+    const struct kept *kept = retry->kept;
+    if (candidate->rests || (kept->only_group && candidate->group != kept->only_group))
+        return true;
+    return kept->passed_over && candidate->group == kept->passed_over && candidate != retry->now;
 }
 
 static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
@@ -359,16 +375,10 @@ static int start_step(struct retry *retry, const struct tt_retry_step *step, uin
     if (request.deadlines.total > 0)
         request.deadlines.total =
             request.deadlines.total > spent ? request.deadlines.total - spent : 1;
-    if (asked_again(kept, step->candidate) || candidate->body.len <= BODY_KEPT_BYTES) {
-        tt_buf_append_str(&request.body, tt_buf_str(&candidate->body));
-    } else {
-        request.body = candidate->body;
-        candidate->body = (struct tt_buf){0};
-    }
-    tt_adapt_apply(tt_adapt_known(candidate->adapt_key), &request.body);
+    request.body = body_for(candidate);
     int failed =
         tt_upstream_try(retry->client, &request, template->spec, retry->reply, &hooks, err);
-    tt_buf_free(&request.body);
+    tt_call_body_unref(request.body);
     return failed;
 }
 
@@ -378,7 +388,8 @@ static int start_next(struct retry *retry, struct tt_err *err)
     struct kept *kept = retry->kept;
     while (kept->next < kept->step_count) {
         const struct tt_retry_step *step = &kept->steps[kept->next++];
-        int64_t wait = wait_of(kept, step);
+        int64_t wait =
+            is_passed_over(retry, &kept->candidates[step->candidate]) ? -1 : wait_of(kept, step);
         if (wait >= 0 && start_step(retry, step, (uint64_t)wait, err) == 0)
             return 0;
     }

@@ -9,6 +9,8 @@
 struct tt_retry_candidate {
     struct tt_call_template *template; /* a reference is taken */
     struct tt_buf *body; /* taken out of it, which is empty then: the whole body; may be NULL */
+    size_t body_of;      /* number (from 1) of an earlier candidate that has its body; 0: its own */
+    int64_t group;       /* the same for all keys of a configuration; 0: it has one key */
 };
 
 struct tt_retry_step {
@@ -32,8 +34,10 @@ struct tt_retry_plan {
 /* Starts the plan's first step. Another step follows only while the reply has no byte, and only
  * when there was no connection, when the upstream answered 429 or 5xx, when its breaker or its
  * in-flight limit refused the call, or when it gave no answer, or an empty one, and the plan allows
- * that. Where the account has nothing left, only other candidates are called; where a parameter is
- * refused that can be left out (adapt.h), the same one is called once more. Waits and further
+ * that. Where the account has nothing left, only other candidates are called. Where a key is
+ * refused (401, 402, 429), the next one of its group is called, and the key rests for a while
+ * (key_rest.h); after other failures the other keys of the group are passed over. Where a parameter
+ * is refused that can be left out (adapt.h), the same one is called once more. Waits and further
  * attempts end with a stop like a running one, and at the candidate's `total` deadline, counted
  * from here. When no step is left, the reply ends with the last failure of a call that was made;
  * its outcome says how many calls there were, and whether one of them may have been charged too.

@@ -57,6 +57,15 @@ static void take_finish(struct tt_reply_outcome *outcome, struct tt_str reason)
                  TT_STR_ARG(reason));
 }
 
+static void carry(const struct pump *pump, struct tt_reply *reply)
+{
+    struct tt_buf json = {0};
+
+    tt_delta_carried_json(&pump->answer.reader, &json);
+    tt_reply_carry(reply, tt_buf_str(&json));
+    tt_buf_free(&json);
+}
+
 static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool final)
 {
     struct tt_reply *reply = pump->reply;
@@ -73,8 +82,10 @@ static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool 
     tt_timer_stop(&pump->finished);
     tt_reply_on_stop(reply, NULL, NULL);
     if (!pump->hooks.on_end ||
-        !pump->hooks.on_end(reply, outcome, &reader->told, final, pump->hooks.arg))
+        !pump->hooks.on_end(reply, outcome, &reader->told, final, pump->hooks.arg)) {
+        carry(pump, reply);
         tt_reply_produced(reply, outcome);
+    }
     tt_reply_unref(reply);
     if (pump->call)
         tt_call_limit(pump->call, DRAIN_MS);
@@ -133,6 +144,7 @@ static int on_texts(void *arg, const struct tt_delta_reader *reader, struct tt_e
     }
     if (tt_reply_append(pump->reply, TT_REPLY_REASONING, tt_buf_str(&reader->reasoning), err) != 0)
         return -1;
+    tt_reply_note(pump->reply, tt_buf_str(&reader->note));
     if (tt_reply_append(pump->reply, TT_REPLY_CONTENT, tt_buf_str(&reader->content), err) != 0)
         return -1;
     return tt_reply_append(pump->reply, TT_REPLY_TOOL_CALLS, tt_buf_str(&reader->tool_calls), err);

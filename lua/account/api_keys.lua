@@ -80,7 +80,7 @@ function M.delete_key(user_id, id)
       { user_id, id },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("key_not_found") or err

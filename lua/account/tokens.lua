@@ -84,7 +84,7 @@ function M.revoke(user_id, claims)
       { claims.jti, user_id, claims.exp },
     },
     { "DELETE FROM revoked_tokens WHERE expires_at < ?", { time.unix() } },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     return nil, err
   end

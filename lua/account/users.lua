@@ -139,7 +139,7 @@ function M.change_password(user, old_password, new_password)
       { hash, user.claims.jti, time.now(), user.id, user.token_version },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     local raced = err.code == "unexpected_changes"
     return nil, raced and errors.new("conflict") or err
@@ -197,7 +197,7 @@ function M.update_user(username, change)
       { hash or json.null, disabled or json.null, time.now(), username },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("user_not_found") or err

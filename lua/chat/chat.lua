@@ -18,13 +18,13 @@ local M = {}
 M.CHAT, M.RESPONSES = "chat", "responses"
 
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
-  .. "message_count, version, created_at, updated_at"
+  .. "message_count, options, version, created_at, updated_at"
 
 local SQL_SESSION = "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
   .. "WHERE user_id = ? AND session_id = ?"
 
 --- Columns that a user may change.
-local CHANGEABLE = { "title", "persona", "model_name" }
+local CHANGEABLE = { "title", "persona", "model_name", "options" }
 
 ---@class SessionDraft what is stored of a session
 ---@field id? integer chat_sessions.id; nil = not stored yet
@@ -33,6 +33,7 @@ local CHANGEABLE = { "title", "persona", "model_name" }
 ---@field model_name string
 ---@field persona string
 ---@field message_count integer
+---@field options? string JSON of ModelOptions; nil = none
 ---@field source? string where it comes from, default "chat"; only those are in
 --- the user's list, unless another one is asked for
 ---@field renamed? boolean the turn gives it its title; else it keeps what it
@@ -73,8 +74,9 @@ end
 local function insert_session(user_id, draft, now)
   return {
     "INSERT INTO chat_sessions (session_id, user_id, title, model_name, "
-      .. "persona, message_count, source, version, created_at, updated_at) "
-      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      .. "persona, message_count, options, source, version, created_at, "
+      .. "updated_at) "
+      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     {
       draft.session_id,
       user_id,
@@ -82,6 +84,7 @@ local function insert_session(user_id, draft, now)
       draft.model_name,
       draft.persona,
       draft.message_count,
+      draft.options or json.null,
       draft.source or M.CHAT,
       time.unix_ns() // 1000,
       now,
@@ -360,7 +363,7 @@ function M.delete_chat_session(user_id, session_id)
       { user_id, session_id },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("session_not_found") or err

@@ -5,6 +5,7 @@ local chat_objects = require "chat.objects"
 local fields = require "web.fields"
 local idempotency = require "web.idempotency"
 local llm_session = require "chat.llm_session"
+local model_options = require "models.model_options"
 local objects = require "web.objects"
 local send_once = require "chat.send_once"
 local session_manager = require "chat.session_manager"
@@ -45,6 +46,7 @@ local SEND = {
       type = "string",
       enum = { "auto", "none", "required" },
     },
+    model_options.field(model_options.deadlines_field()),
   },
 }
 
@@ -112,6 +114,7 @@ return {
         fields.model_name(),
         fields.line("persona", 100),
         fields.override_url(),
+        model_options.field(model_options.deadlines_field()),
       },
     },
     response = objects.object({ session_id = "string" }),

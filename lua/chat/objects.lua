@@ -2,10 +2,16 @@
 --- contract's.
 
 local errors = require "lib.errors"
+local model_objects = require "models.objects"
 local objects = require "web.objects"
 local tool_calls = require "providers.tool_calls"
 
 local M = {}
+
+--- Left out of a session without options.
+local OPTIONS_SCHEMA = objects.with(model_objects.options_schema, {
+  deadlines = model_objects.deadlines_schema,
+})
 
 M.session_schema, M.session = objects.of_row({
   SessionID = { "string", "session_id" },
@@ -16,11 +22,14 @@ M.session_schema, M.session = objects.of_row({
   CreatedAt = { "string", "created_at" },
   UpdatedAt = { "string", "updated_at" },
   Persona = { "string", "persona" },
+  Options = { OPTIONS_SCHEMA, "options" },
 })
 
 M.usage_schema = objects.object({
   input_tokens = "integer",
   output_tokens = "integer",
+  cached_tokens = "integer",
+  reasoning_tokens = "integer",
   estimated = "boolean",
 })
 

@@ -96,6 +96,8 @@ function M.restore(user_id, row)
     error_code = row.error_code,
     input_tokens = usage.input_tokens,
     output_tokens = usage.output_tokens,
+    cached_tokens = usage.cached_tokens,
+    reasoning_tokens = usage.reasoning_tokens,
     estimated = usage.estimated,
     ended_us = time.parse(row.updated_at),
   })

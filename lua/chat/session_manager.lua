@@ -10,7 +10,9 @@
 local cache = require "lib.cache"
 local chat = require "chat.chat"
 local errors = require "lib.errors"
+local json = require "tide.json"
 local messages = require "chat.messages"
+local model_options = require "models.model_options"
 local models = require "models.models"
 local personas = require "chat.personas"
 local time = require "tide.time"
@@ -23,6 +25,7 @@ local M = {}
 ---@field model_name string
 ---@field persona? string "" and nil = none named
 ---@field base_url? string for this request only
+---@field options? ModelOptions of a new session, or (in a turn) of the turn
 
 ---@class OpenSession
 ---@field session SessionDraft as it is from now on; id nil = not stored yet
@@ -125,16 +128,24 @@ end
 ---@param request SessionRequest
 ---@param language "zh"|"en" of its title
 ---@return table|nil row of chat_sessions
----@return tide.Error|nil err those of M.check
+---@return tide.Error|nil err invalid_field and those of M.check
 function M.create_session(user_id, request, language)
   local model, refused = M.check(user_id, request)
   if not model then
     return nil, refused
   end
+  local options, invalid
+  if request.options then
+    options, invalid = model_options.read(request.options, language)
+    if not options then
+      return nil, invalid
+    end
+  end
   local opened, err = M.get_or_create_session(user_id, request, language)
   if not opened then
     return nil, err
   end
+  opened.session.options = options and json.encode(options)
   return chat.create_chat_session(user_id, opened.session)
 end
 
@@ -166,16 +177,25 @@ end
 --- that the user can talk to; "" changes nothing.
 ---@param user_id integer
 ---@param session_id string
----@param changes {title?: string, persona?: string, model_name?: string}
+---@param changes {title?: string, persona?: string, model_name?: string,
+--- options?: ModelOptions} options as a whole: {} = none
+---@param language "zh"|"en"
 ---@return table|nil row of chat_sessions
----@return tide.Error|nil err session_not_found, unknown_persona, those of
---- models.resolve
-function M.update_session(user_id, session_id, changes)
+---@return tide.Error|nil err session_not_found, unknown_persona, invalid_field,
+--- those of models.resolve
+function M.update_session(user_id, session_id, changes, language)
   local wanted = {}
   for _, name in ipairs({ "title", "persona", "model_name" }) do
     if changes[name] and changes[name] ~= "" then
       wanted[name] = changes[name]
     end
+  end
+  if changes.options then
+    local options, invalid = model_options.read(changes.options, language)
+    if not options then
+      return nil, invalid
+    end
+    wanted.options = json.encode(options)
   end
   local named, unknown = check_persona(wanted.persona)
   if not named then

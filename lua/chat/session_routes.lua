@@ -9,6 +9,7 @@ local json = require "tide.json"
 local llm_session = require "chat.llm_session"
 local message_window = require "chat.message_window"
 local messages = require "chat.messages"
+local model_options = require "models.model_options"
 local objects = require "web.objects"
 local pages = require "web.pages"
 local session_manager = require "chat.session_manager"
@@ -115,7 +116,8 @@ function handlers.update(req)
   local row, err = session_manager.update_session(
     req.user.id,
     req.args.session_id,
-    req.body
+    req.body,
+    req.language
   )
   if not row then
     return nil, err
@@ -206,14 +208,15 @@ return {
     method = "PATCH",
     path = "/api/chat/sessions/:session_id",
     auth = "user",
-    summary = "Change a session's title, persona or model",
+    summary = "Change a session's title, persona, model or options",
     params = BY_ID,
-    body_max = body_limits.SHORT,
+    body_max = body_limits.FORM,
     request = {
       fields = {
         fields.line("title", 200),
         fields.line("persona", 100),
         fields.line("model_name", 200),
+        model_options.field(model_options.deadlines_field()),
       },
     },
     response = objects.object({ session = chat_objects.session_schema }),

@@ -11,6 +11,7 @@ local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
 local hooks = require "hooks"
 local llm = require "tide.llm"
+local model_options = require "models.model_options"
 local models = require "models.models"
 local quota = require "account.quota"
 local session_manager = require "chat.session_manager"
@@ -61,13 +62,21 @@ end
 --- session's turn. When the task ends without llm.start, the core gives the
 --- turn back by itself.
 ---@param user_id integer
----@param request TurnRequest
+---@param request TurnRequest changed: its options are read
+---@param language "zh"|"en"
 ---@return TurnAdmission|nil admission
 ---@return tide.Error|nil err those of M.start
-local function admit(user_id, request)
+local function admit(user_id, request, language)
   local file_ids, image = turn_place.check_content(user_id, request)
   if not file_ids then
     return nil, image
+  end
+  if request.options then
+    local options, invalid = model_options.read(request.options, language)
+    if not options then
+      return nil, invalid
+    end
+    request.options = options
   end
   local model, refused = session_manager.check(user_id, request)
   if not model then
@@ -200,7 +209,7 @@ end
 --- What llm.start needs, except the rows. Everything in which a script may fail
 --- is done here, before anything is stored.
 ---@param user_id integer
----@param request TurnRequest
+---@param request TurnRequest its options are read
 ---@param admission TurnAdmission
 ---@param context TurnContext
 ---@return tide.StartSpec
@@ -219,6 +228,10 @@ local function describe(user_id, request, admission, context)
     language = hook_turn.language,
     tools = request.tools,
     tool_choice = request.tool_choice,
+    wanted = model_options.merge(
+      model_options.stored(context.session.options),
+      request.options
+    ),
   })
   spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
   spec.on_finish = finisher({
@@ -236,12 +249,13 @@ end
 ---@param request TurnRequest
 ---@param language "zh"|"en"
 ---@return tide.Reply|nil reply
----@return tide.Error|nil err missing_field, file_not_found, file_not_text,
---- images_not_supported, those of attachments.read, session_busy,
---- too_many_replies, session_deleted, session_not_found, message_not_found,
---- not_a_reply, limit_reached, those of hooks and of session_manager.check
+---@return tide.Error|nil err missing_field, invalid_field, file_not_found,
+--- file_not_text, images_not_supported, those of attachments.read,
+--- session_busy, too_many_replies, session_deleted, session_not_found,
+--- message_not_found, not_a_reply, limit_reached, those of hooks and of
+--- session_manager.check
 function M.start(user_id, request, language)
-  local admission, refused = admit(user_id, request)
+  local admission, refused = admit(user_id, request, language)
   if not admission then
     return nil, refused
   end

@@ -1,6 +1,6 @@
---- Anthropic's objects, out. Pure. How a reply looks to a client of the Messages
---- API; the events of a stream are written by the core, which gets their
---- message from here.
+--- Anthropic's objects, out. Pure. How a reply looks to a client of the
+--- Messages API; the events of a stream are written by the core, which gets
+--- their message from here.
 --- Source: Claude API reference, "Messages" (create), "Models" (list)
 
 local errors = require "lib.errors"
@@ -15,12 +15,13 @@ local NULL = json.null
 ---@param usage {input_tokens?: integer, output_tokens?: integer}|tide.Usage|nil
 ---@return table usage as Anthropic has it; the last two fields are ours
 function M.usage(usage)
+  local cached = usage and usage.cached_tokens or 0
   return {
-    input_tokens = usage and usage.input_tokens or 0,
+    input_tokens = math.max((usage and usage.input_tokens or 0) - cached, 0),
     output_tokens = usage and usage.output_tokens or 0,
-    -- What a cache was read for is among input_tokens here.
+    -- What was written to a cache is among input_tokens here.
     cache_creation_input_tokens = 0,
-    cache_read_input_tokens = 0,
+    cache_read_input_tokens = cached,
     cache_creation = NULL,
     inference_geo = NULL,
     output_tokens_details = NULL,
@@ -54,14 +55,42 @@ end
 --- The same words as in core/chat/frames_messages.c.
 ---@param reason string|nil OpenAI's
 ---@param called boolean the reply has tool calls
+---@param sequence string|nil that has stopped it
 ---@return string
-local function stop_reason(reason, called)
+local function stop_reason(reason, called, sequence)
   if reason == "length" then
     return "max_tokens"
   elseif reason == "content_filter" then
     return "refusal"
   end
-  return called and "tool_use" or "end_turn"
+  if called then
+    return "tool_use"
+  end
+  return sequence and "stop_sequence" or "end_turn"
+end
+
+--- A reply's thoughts. It has all of them as one text: of several signatures
+--- none fits.
+---@param result tide.Result
+---@return table[] blocks
+local function thoughts_of(result)
+  local blocks, signature = json.array({}), nil
+  local notes = result.notes and json.decode(result.notes) or {}
+  for _, note in ipairs(notes) do
+    if note.redacted then
+      blocks[#blocks + 1] = { type = "redacted_thinking", data = note.redacted }
+    else
+      signature = signature and "" or note.signature
+    end
+  end
+  if result.reasoning ~= "" or (signature and signature ~= "") then
+    blocks[#blocks + 1] = {
+      type = "thinking",
+      thinking = result.reasoning,
+      signature = signature or "",
+    }
+  end
+  return blocks
 end
 
 --- A call's arguments, which must be an object here.
@@ -80,16 +109,15 @@ end
 ---@param id string
 ---@param model string
 ---@param result tide.Result
+---@param carried string|nil of Reply:carried
 ---@return table|nil message
 ---@return tide.Error|nil err upstream_bad_response: the arguments of a call are
 --- no object
-function M.message(id, model, result)
+function M.message(id, model, result, carried)
   local message = M.start(id, model, M.usage(result.usage))
-  local content, calls = message.content, tool_calls.join(result.tool_calls)
-  if result.reasoning ~= "" then
-    content[1] =
-      { type = "thinking", thinking = result.reasoning, signature = "" }
-  end
+  local content, calls =
+    thoughts_of(result), tool_calls.join(result.tool_calls)
+  message.content = content
   if result.content ~= "" then
     content[#content + 1] =
       { type = "text", text = result.content, citations = json.array({}) }
@@ -107,7 +135,11 @@ function M.message(id, model, result)
       caller = { type = "direct" },
     }
   end
-  message.stop_reason = stop_reason(result.finish_reason, #calls > 0)
+  local sequence = carried
+    and json.raw(carried):get("stop_sequence")
+  message.stop_sequence = sequence or NULL
+  message.stop_reason =
+    stop_reason(result.finish_reason, #calls > 0, sequence)
   return message
 end
 

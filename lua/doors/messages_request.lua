@@ -25,11 +25,9 @@ end
 local VENDORS = { "cache_control", "citations" }
 
 ---@alias MessagesPart tide.Raw|table a part of a content in OpenAI's form
+---@alias BlockReader fun(block: tide.Raw, reading: MessagesReading): table?
 
----@alias MessagesPartReader
----| fun(block: tide.Raw, reading: MessagesReading): MessagesPart|nil
-
----@type table<string, MessagesPartReader>
+---@type table<string, BlockReader>
 local parts = {}
 
 function parts.text(block)
@@ -76,7 +74,7 @@ local function part_of(block, reading)
   local kind = block:get("type")
   local read = type(kind) == "string" and parts[kind]
   if not read then
-    return refuse(reading, tostring(kind))
+    return refuse(reading, type(kind) == "string" and kind or "content.type")
   end
   return read(block, reading)
 end

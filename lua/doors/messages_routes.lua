@@ -116,7 +116,7 @@ function handlers.create(req)
     if not result then
       return nil, failed
     end
-    local message, bad = messages.message(id, model, result)
+    local message, bad = messages.message(id, model, result, reply:carried())
     return message and { json = message, headers = headers }, bad
   end
   local begun, failed = replies.begun(reply)

@@ -170,13 +170,34 @@ end
 function M.usage(usage)
   local input = usage and usage.input_tokens or 0
   local output = usage and usage.output_tokens or 0
+  local cached = usage and usage.cached_tokens
+  local thought = usage and usage.reasoning_tokens
   return {
     prompt_tokens = input,
     completion_tokens = output,
     total_tokens = input + output,
+    prompt_tokens_details = cached and { cached_tokens = cached },
+    completion_tokens_details = thought and { reasoning_tokens = thought },
     estimated = usage and usage.estimated,
     possibly_charged_twice = usage and usage.possibly_charged_twice,
   }
+end
+
+--- What a provider sent beside the text.
+---@param json_text string|nil of a reply
+---@return string|nil fingerprint, tide.Raw|nil annotations
+---@return tide.Raw|nil details of the reasoning
+---@return tide.Raw|nil images
+local function carried_of(json_text)
+  if not json_text then
+    return nil
+  end
+  return json.raw(json_text):members(
+    "system_fingerprint",
+    "annotations",
+    "reasoning_details",
+    "images"
+  )
 end
 
 ---@class Completion what names an answer
@@ -187,8 +208,10 @@ end
 --- The answer to a request that does not stream.
 ---@param completion Completion
 ---@param result tide.Result
+---@param carried? string what came beside the text, of the reply
 ---@return table chat.completion
-function M.completion(completion, result)
+function M.completion(completion, result, carried)
+  local fingerprint, annotations, details, images = carried_of(carried)
   return {
     id = completion.id,
     object = "chat.completion",
@@ -205,6 +228,9 @@ function M.completion(completion, result)
             or json.null,
           refusal = json.null,
           tool_calls = tool_calls.carried(result.tool_calls),
+          annotations = annotations,
+          reasoning_details = details,
+          images = images,
           reasoning_content = result.reasoning ~= "" and result.reasoning
             or nil,
         },
@@ -213,6 +239,7 @@ function M.completion(completion, result)
       },
     }),
     usage = M.usage(result.usage),
+    system_fingerprint = fingerprint,
   }
 end
 
@@ -225,9 +252,9 @@ function M.model(model)
     created = 0, -- nobody knows when
     owned_by = model.provider,
     -- These two are not OpenAI's.
-    type = known_models.kind(model.model_name),
+    type = known_models.kind(model.upstream_name),
     context_window = known_models.context_window(
-      model.model_name,
+      model.upstream_name,
       model.provider
     ),
   }

@@ -117,7 +117,9 @@ function handlers.chat(req)
   if not result then
     return nil, failed
   end
-  return { json = openai.completion(name_answer(req), result) }
+  return {
+    json = openai.completion(name_answer(req), result, reply:carried()),
+  }
 end
 
 function handlers.embed(req)

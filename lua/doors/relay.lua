@@ -7,9 +7,11 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local http = require "tide.http"
 local json = require "tide.json"
+local key_rotation = require "models.key_rotation"
 local llm = require "tide.llm"
 local log = require "tide.log"
 local openai = require "doors.openai"
+local own_body = require "models.own_body"
 local quota = require "account.quota"
 local usage_policy = require "policy.usage"
 
@@ -103,21 +105,76 @@ local function count(user_id, body, endpoint, decoded)
   end
 end
 
+--- Failures that another key of the configuration may not meet.
+local NEXT_KEY = {
+  upstream_unauthorized = true,
+  upstream_quota_empty = true,
+  upstream_rate_limited = true,
+}
+
 --- What a provider's script gets.
 ---@param model Model
+---@param key tide.Secret|false
 ---@param body table
 ---@return tide.ProviderRequest
-local function request_to(model, body)
+local function request_to(model, key, body)
   return setmetatable({
     base_url = model.base_url,
-    key = model.key,
-    model = model.name,
+    key = key or nil,
+    model = model.upstream_name,
+    api_version = model.options and model.options.api_version,
     raw = body.request,
   }, {
-    __index = function(_, key)
-      return key == "options" and json.decode(body.request) or nil
+    __index = function(_, name)
+      return name == "options" and json.decode(body.request) or nil
     end,
   })
+end
+
+--- Asks with one key.
+---@param model Model
+---@param key tide.Secret|false false: without one
+---@param body table
+---@param endpoint RelayedEndpoint
+---@return tide.HttpAnswer|nil answer, tide.Error|nil err those of tide.http
+local function ask(model, key, body, endpoint)
+  local build = model.provider[endpoint.build]
+  local call =
+    own_body.with_headers(model, build(request_to(model, key, body)))
+  return http.request({
+    method = "POST",
+    url = call.url,
+    headers = call.headers,
+    body = json.encode(call.body),
+    timeout_ms = LIMIT_MS,
+    max_bytes = ANSWER_MAX,
+  })
+end
+
+--- Asks, with the next key where one is refused.
+---@param model Model
+---@param body table
+---@param endpoint RelayedEndpoint
+---@return tide.HttpAnswer|nil answer
+---@return table|tide.Error decoded its body, or the error
+local function ask_in_turn(model, body, endpoint)
+  local keys = key_rotation.order(model)
+  local err
+  for i = 1, math.max(#keys, 1) do
+    local answer, failed = ask(model, keys[i] or false, body, endpoint)
+    if not answer then
+      return nil, failed
+    end
+    local decoded, refused = read(answer, endpoint)
+    if decoded then
+      return answer, decoded
+    end
+    err = refused
+    if not NEXT_KEY[err.code] then
+      break
+    end
+  end
+  return nil, err
 end
 
 --- Passes a request on; yields.
@@ -142,21 +199,9 @@ function M.send(user_id, body, name)
   if not free then
     return nil, exceeded
   end
-  local call = model.provider[endpoint.build](request_to(model, body))
-  local answer, failed = http.request({
-    method = "POST",
-    url = call.url,
-    headers = call.headers,
-    body = json.encode(call.body),
-    timeout_ms = LIMIT_MS,
-    max_bytes = ANSWER_MAX,
-  })
+  local answer, decoded = ask_in_turn(model, body, endpoint)
   if not answer then
-    return nil, failed
-  end
-  local decoded, refused = read(answer, endpoint)
-  if not decoded then
-    return nil, refused
+    return nil, decoded
   end
   count(user_id, body, endpoint, decoded)
   return answer.body

@@ -296,7 +296,7 @@ function M.delete_file(user_id, file_id)
       { row.file_size, user_id },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     local gone = err.code == "unexpected_changes"
     return nil, gone and errors.new("file_not_found") or err

@@ -25,6 +25,7 @@ local TEXTS = {
   -- Reasons why a field is not valid, read after "it"
   must_be_string = { en = "must be text", zh = "必须是文本" },
   must_be_integer = { en = "must be a whole number", zh = "必须是整数" },
+  must_be_number = { en = "must be a number", zh = "必须是数字" },
   must_be_boolean = {
     en = "must be true or false",
     zh = "必须是 true 或 false",
@@ -66,6 +67,19 @@ local TEXTS = {
   inside_character = {
     en = "lies inside a character; use the id of a frame as it came",
     zh = "位于一个字符的中间，请原样使用帧的 id",
+  },
+  too_many_bytes = {
+    en = "must have at most {limit} bytes as JSON",
+    zh = "以 JSON 表示时最多 {limit} 字节",
+  },
+  set_elsewhere = {
+    en = "is set by the server, not here",
+    zh = "由服务器设置，不能在此指定",
+  },
+  key_header = {
+    en = "is a header that the server sends itself; say "
+      .. '"replace_headers": true to replace it',
+    zh = '是服务器自行发送的请求头；如需替换，请加上 "replace_headers": true',
   },
   not_one_of = {
     en = "must be one of: {choices}",

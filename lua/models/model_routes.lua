@@ -11,8 +11,12 @@ local MODEL = objects.object({
 
 ---@param model table
 ---@return table
-local function as_is(model)
-  return model
+local function shown(model)
+  return {
+    model_name = model.model_name,
+    provider = model.provider,
+    builtin = model.builtin,
+  }
 end
 
 ---@param req tide.Request
@@ -21,7 +25,7 @@ local function list(req)
   if not rows then
     return nil, err
   end
-  return { json = { data = objects.map(rows, as_is) } }
+  return { json = { data = objects.map(rows, shown) } }
 end
 
 ---@type tide.Route[]

@@ -1,11 +1,13 @@
 --- Models: which ones a user can talk to, and what a model's name stands for
 --- in a request.
 
+local api_secrets = require "models.api_secrets"
 local config = require "tide.config"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local llm = require "tide.llm"
 local log = require "tide.log"
+local model_options = require "models.model_options"
 local recent = require "lib.recent"
 local registry = require "providers.registry"
 local user_apis = require "models.user_apis"
@@ -25,15 +27,28 @@ local OPENED_MAX = 256
 local opened = recent.new(OPENED_MAX)
 
 ---@class Model a model that can be asked; not to be changed, others have it too
----@field name string
+---@field name string as users call it
+---@field upstream_name string as its provider does
 ---@field id? integer of the configuration
 ---@field takes_images boolean
 ---@field provider table of providers/
 ---@field base_url? string
----@field key? tide.Secret nil = asked without one
+---@field key? tide.Secret the first one; nil = asked without one
+---@field keys tide.Secret[] all of them
+---@field options? ModelOptions
+---@field headers? table<string, tide.Secret>
 ---@field deadlines? ApiDeadlines only those that differ from the settings
 ---@field fallbacks? Model[] that may stand in when this one does not answer
 ---@field version? integer of its configuration
+---@field refused? string parameters that were learnt to be refused
+
+--- What a configuration's provider calls its model.
+---@param row table of user_apis
+---@return string
+local function upstream_name_of(row)
+  local name = row.upstream_model
+  return name and name ~= "" and name or row.model_name
+end
 
 --- The caller's models, and `demo` when no configuration has its name.
 ---@param user_id integer
@@ -41,7 +56,8 @@ local opened = recent.new(OPENED_MAX)
 function M.get_models(user_id)
   -- Of those with the same model's name the first.
   local rows, err = db.query(
-    "SELECT model_name, provider FROM user_apis AS api WHERE user_id = ?1 "
+    "SELECT model_name, upstream_model, provider FROM user_apis AS api "
+      .. "WHERE user_id = ?1 "
       .. "AND id = (SELECT MIN(id) FROM user_apis WHERE user_id = ?1 "
       .. "AND model_name = api.model_name) ORDER BY model_name",
     { user_id }
@@ -54,6 +70,7 @@ function M.get_models(user_id)
   for i, row in ipairs(rows) do
     models[i] = {
       model_name = row.model_name,
+      upstream_name = upstream_name_of(row),
       provider = row.provider,
       builtin = false,
     }
@@ -62,6 +79,7 @@ function M.get_models(user_id)
   if config.get("demo") and not own_demo then
     models[#models + 1] = {
       model_name = DEMO,
+      upstream_name = DEMO,
       provider = DEMO,
       builtin = true,
     }
@@ -118,20 +136,30 @@ function M.open(row, base_url)
   if not ok then
     return nil, refused
   end
-  local key, unreadable = user_apis.open_key(row)
-  if unreadable then
-    return nil, unreadable
+  local keys, unreadable = api_secrets.open_keys(row)
+  local headers, sealed
+  if keys then
+    headers, sealed = api_secrets.open_headers(row)
   end
+  if not keys or sealed then
+    return nil, unreadable or sealed
+  end
+  local upstream_name = upstream_name_of(row)
   return {
     name = row.model_name,
+    upstream_name = upstream_name,
     id = row.id,
-    takes_images = registry.takes_images(provider, row.model_name),
+    takes_images = registry.takes_images(provider, upstream_name),
     provider = provider,
     base_url = without_slash(address),
-    key = key,
+    key = keys[1],
+    keys = keys,
+    options = model_options.stored(row.options),
+    headers = headers,
     deadlines = deadlines_of(row),
     fallbacks = NONE,
     version = row.version,
+    refused = row.refused,
   }
 end
 
@@ -233,8 +261,10 @@ end
 ---@type Model
 local BUILTIN = {
   name = DEMO,
+  upstream_name = DEMO,
   takes_images = registry.takes_images(registry.builtin, DEMO),
   provider = registry.builtin,
+  keys = NONE,
   fallbacks = NONE,
 }
 

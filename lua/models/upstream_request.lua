@@ -4,7 +4,10 @@
 
 local config = require "tide.config"
 local conversations = require "tide.messages"
+local key_rotation = require "models.key_rotation"
 local llm = require "tide.llm"
+local model_options = require "models.model_options"
+local own_body = require "models.own_body"
 local policy = require "policy.upstream"
 local usage_policy = require "policy.usage"
 
@@ -29,23 +32,29 @@ local M = {}
 ---@field tool_choice? string|table
 ---@field max_tokens? integer
 ---@field options? table<string, any>
+---@field wanted? ModelOptions of the session and of the request, over those of
+--- the configuration
 ---@field tables? tide.ChatMessage[] the messages, once somebody needed tables
 ---@field limit? integer ms for all of it, when the configurations' is longer
 
---- The deadlines of a configuration, with a limit besides.
+--- The deadlines of a configuration, with those of a session or a request over
+--- them, and with a limit besides.
 ---@param model Model
+---@param wanted ApiDeadlines|nil
 ---@param limit integer|nil ms
 ---@return ApiDeadlines
-local function deadlines_of(model, limit)
+local function deadlines_of(model, wanted, limit)
   local own = model.deadlines
-  if not limit then
+  if not limit and not wanted then
     return own
   end
+  wanted = wanted or {}
+  local total = wanted.total or own.total
   return {
-    connect = own.connect,
-    first_byte = own.first_byte,
-    between = own.between,
-    total = math.min(own.total or limit, limit),
+    connect = wanted.connect or own.connect,
+    first_byte = wanted.first_byte or own.first_byte,
+    between = wanted.between or own.between,
+    total = limit and math.min(total or limit, limit) or total,
   }
 end
 
@@ -110,28 +119,47 @@ local function messages_for(source, provider, func)
   return source.tables
 end
 
+--- Says whose request it is.
+---@param candidate tide.Candidate changed
+---@param model Model
+local function say_whose(candidate, model)
+  candidate.configuration, candidate.model = model.id, model.name
+  candidate.version, candidate.refused = model.version, model.refused
+end
+
 --- What all requests to a model have in common, by its key: one that was opened
 --- anew has a new one.
 ---@type table<tide.Secret, tide.Template>
 local templates = setmetatable({}, { __mode = "k" })
 
 ---@param model Model
+---@param key tide.Secret one of its keys
 ---@return tide.Template
-local function template_of(model)
-  local template = templates[model.key]
+local function template_of(model, key)
+  local template = templates[key]
   if not template then
-    local built = model.provider.build({
+    local built = own_body.build(model, {
       base_url = model.base_url,
-      key = model.key,
-      model = model.name,
+      key = key,
+      model = model.upstream_name,
       messages = conversations.new(),
-    })
+    }, model.options)
     built.provider, built.deadlines = model.provider, model.deadlines
-    built.configuration, built.model = model.id, model.name
+    say_whose(built, model)
     template = llm.template(built)
-    templates[model.key] = template
+    templates[key] = template
   end
   return template
+end
+
+--- Whether requests like this one to a model differ by the body only.
+---@param model Model
+---@param source ReplySource
+---@return boolean
+local function has_template(model, source)
+  return takes_kept(model.provider, model.provider.build)
+    and not source.limit
+    and not source.wanted
 end
 
 --- Whether a request differs from others to its model by the messages only.
@@ -140,29 +168,40 @@ end
 ---@return boolean
 local function fits_template(model, source)
   return not source.raw
-    and model.key ~= nil -- by which templates are kept
+    and has_template(model, source)
     and type(source.messages) == "userdata"
-    and takes_kept(model.provider, model.provider.build)
     and not (source.tools or source.tool_choice)
-    and not (source.max_tokens or source.options or source.limit)
+    and not (source.max_tokens or source.options)
     and not source.messages:has_parts()
 end
+
+--- What requests with several keys have in common.
+local COMMON = {
+  "provider",
+  "url",
+  "deadlines",
+  "configuration",
+  "model",
+  "version",
+  "refused",
+}
 
 --- Fills in the request to one configuration.
 ---@param into table changed: a tide.Candidate, or a tide.StartSpec of one
 ---@param model Model
 ---@param source ReplySource
+---@param key tide.Secret|nil one of its keys
 ---@return table into
-local function describe(into, model, source)
-  if fits_template(model, source) then
-    into.template, into.messages = template_of(model), source.messages
+local function describe(into, model, source, key)
+  if key and fits_template(model, source) then
+    into.template, into.messages = template_of(model, key), source.messages
     return into
   end
   local provider = model.provider
   local request = {
     base_url = model.base_url,
-    key = model.key,
-    model = model.name,
+    key = key,
+    model = model.upstream_name,
   }
   if M.speaks(provider, source.came) then
     request.raw, request.messages = source.came.request, source.changed
@@ -176,12 +215,62 @@ local function describe(into, model, source)
     request.max_tokens = source.max_tokens
     request.options = source.options
   end
-  local built = provider.build(request)
-  into.provider, into.configuration, into.model =
-    provider, model.id, model.name
+  local wanted = source.wanted
+  local options = wanted and model_options.merge(model.options, wanted)
+    or model.options
+  local built = own_body.build(model, request, options)
+  if
+    key
+    and request.raw
+    and not request.raw_headers
+    and has_template(model, source)
+  then
+    into.template, into.body = template_of(model, key), built.body
+    return into
+  end
+  into.provider = provider
+  say_whose(into, model)
   into.url, into.headers, into.body = built.url, built.headers, built.body
-  into.deadlines = deadlines_of(model, source.limit)
+  into.deadlines =
+    deadlines_of(model, wanted and wanted.deadlines, source.limit)
   return into
+end
+
+--- The same request with another key.
+---@param first tide.Candidate
+---@param number integer its place in the list
+---@param model Model
+---@param keys tide.Secret[] the first one's, and the other one's
+---@return tide.Candidate
+local function with_key(first, number, model, keys)
+  local other = { body_of = number, group = model.id }
+  if first.template then
+    other.template = template_of(model, keys[2])
+    return other
+  end
+  for _, name in ipairs(COMMON) do
+    other[name] = first[name]
+  end
+  other.headers = key_rotation.with_key(first.headers, keys[1], keys[2])
+  return other
+end
+
+--- Adds the requests to one configuration: one for each of its keys.
+---@param candidates tide.Candidate[] changed
+---@param model Model
+---@param source ReplySource
+local function add(candidates, model, source)
+  local keys = key_rotation.order(model)
+  local first = describe({}, model, source, keys[1])
+  local number = #candidates + 1
+  candidates[number] = first
+  if #keys > 1 then
+    first.group = model.id
+  end
+  for i = 2, #keys do
+    local other = with_key(first, number, model, { keys[1], keys[i] })
+    candidates[#candidates + 1] = other
+  end
 end
 
 --- About how many tokens the question has.
@@ -203,6 +292,9 @@ local function estimate(source)
   end
   return usage_policy.estimate_input(messages, source.tools)
 end
+
+--- What the core takes.
+local CANDIDATES_MAX = 16
 
 --- The settings of retries, which do not change while the server runs.
 ---@type UpstreamPolicy|nil
@@ -252,14 +344,17 @@ function M.fill(spec, model, source)
     return
   end
   local fallbacks = model.fallbacks
-  if not fallbacks or #fallbacks == 0 then
-    describe(spec, model, source)
+  if (not fallbacks or #fallbacks == 0) and #model.keys < 2 then
+    describe(spec, model, source, model.key)
     spec.retry = plan(1)
     return
   end
-  local candidates = { describe({}, model, source) }
+  local candidates = {}
+  add(candidates, model, source)
   for _, fallback in ipairs(fallbacks) do
-    candidates[#candidates + 1] = describe({}, fallback, source)
+    if #candidates + math.max(#fallback.keys, 1) <= CANDIDATES_MAX then
+      add(candidates, fallback, source)
+    end
   end
   spec.candidates = candidates
   spec.retry = plan(#candidates)

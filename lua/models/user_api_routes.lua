@@ -1,9 +1,12 @@
 --- The caller's own API configurations.
 
-local body_limits = require "web.body_limits"
+local api_secrets = require "models.api_secrets"
 local api_test = require "models.api_test"
+local body_limits = require "web.body_limits"
 local fields = require "web.fields"
+local model_list = require "models.model_list"
 local model_objects = require "models.objects"
+local model_options = require "models.model_options"
 local objects = require "web.objects"
 local registry = require "providers.registry"
 local texts = require "lib.texts"
@@ -15,17 +18,30 @@ local CHANGED = objects.object({
   api = model_objects.api_schema,
 })
 
---- ms; an hour for a step, a day for all of a call.
-local STEP_MAX = 3600000
-local TOTAL_MAX = 86400000
+--- Its characters, and whether there must be one: see models/user_apis.
+local KEY = {
+  name = "api_key",
+  type = "string",
+  max = 1000,
+  empty_is_absent = true,
+}
 
---- A deadline in ms; 0 is the server's setting.
----@param name string
----@param max integer
----@return Schema
-local function deadline(name, max)
-  return { name = name, type = "integer", min = 0, max = max }
-end
+local PROVIDER = {
+  name = "provider",
+  type = "string",
+  enum = registry.names(),
+  empty_is_absent = true,
+}
+
+local API_VERSION = {
+  name = "api_version",
+  type = "string",
+  max = 40,
+  pattern = "^[%w.-]+$",
+}
+
+--- A header's name -> its value.
+local HEADERS = { name = "headers", type = "object", open = true, fields = {} }
 
 --- The fields of a configuration. In a change an empty text counts as not
 --- given, like in every other request; base_url alone can be cleared.
@@ -36,30 +52,21 @@ local function configuration(required)
   return {
     fields = {
       fields.line("api_name", 100, more),
-      { -- its characters, and whether there must be one: see models/user_apis
-        name = "api_key",
-        type = "string",
-        max = 1000,
-        empty_is_absent = true,
-      },
+      KEY,
       fields.line("model_name", 200, more),
       fields.line("base_url", 2000, { aliases = { "BaseUrl", "baseUrl" } }),
+      PROVIDER,
+      model_options.deadlines_field(),
+      fields.line("upstream_model", 200),
       {
-        name = "provider",
-        type = "string",
-        enum = registry.names(),
-        empty_is_absent = true,
+        name = "api_keys",
+        type = "array",
+        max = api_secrets.MORE_KEYS_MAX,
+        items = { type = "string", max = 1000 },
       },
-      {
-        name = "deadlines",
-        type = "object",
-        fields = {
-          deadline("connect", STEP_MAX),
-          deadline("first_byte", STEP_MAX),
-          deadline("between", STEP_MAX),
-          deadline("total", TOTAL_MAX),
-        },
-      },
+      model_options.field(API_VERSION),
+      HEADERS,
+      { name = "replace_headers", type = "boolean" },
     },
   }
 end
@@ -114,6 +121,14 @@ function handlers.delete(req)
     return nil, err
   end
   return { json = { message = texts.get(req.language, "api_deleted") } }
+end
+
+function handlers.models(req)
+  local names, err = model_list.fetch(req.user.id, req.body, req.language)
+  if not names then
+    return nil, err
+  end
+  return { json = { models = names } }
 end
 
 function handlers.test(req)
@@ -189,6 +204,27 @@ return {
     params = BY_ID,
     response = objects.object({ message = "string" }),
     handler = handlers.delete,
+  },
+  {
+    method = "POST",
+    path = "/api/user/apis/models",
+    auth = "user",
+    summary = "The models that a provider offers: of a stored configuration "
+      .. "(id), of one that is being filled in, or of both together",
+    body_max = body_limits.FORM,
+    request = {
+      fields = {
+        { name = "id", type = "integer", min = 1 },
+        PROVIDER,
+        fields.line("base_url", 2000, { aliases = { "BaseUrl", "baseUrl" } }),
+        KEY,
+        API_VERSION,
+        HEADERS,
+        { name = "replace_headers", type = "boolean" },
+      },
+    },
+    response = objects.object({ models = objects.list({ type = "string" }) }),
+    handler = handlers.models,
   },
   {
     method = "POST",

@@ -1,16 +1,18 @@
---- A user's own API configurations. Keys are sealed before they are stored,
---- bound to user and row, and are opened only to be sent to the provider; a
---- reader sees a mask. Rows are found by user and id, never by id alone.
+--- A user's own API configurations. Keys and headers are sealed before they are
+--- stored (models/api_secrets). Rows are found by user and id, never by id
+--- alone.
 
+local api_secrets = require "models.api_secrets"
 local cache = require "lib.cache"
 local connection = require "models.connection"
 local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
+local json = require "tide.json"
 local llm = require "tide.llm"
+local model_options = require "models.model_options"
 local registry = require "providers.registry"
 local sql = require "lib.sql"
-local texts = require "lib.texts"
 local time = require "tide.time"
 
 local M = {}
@@ -21,15 +23,19 @@ local APIS_MAX = 500
 --- `GET /api/user/apis/first` is a route, so no configuration may be named so.
 local RESERVED_NAME = "first"
 
---- The columns that a user fills in, and what is made of the key.
+--- The columns that a user fills in, and what is made of the keys.
 local FIELDS = {
   "api_name",
   "provider",
   "model_name",
+  "upstream_model",
   "base_url",
   "api_key_sealed",
   "api_key_mask",
+  "more_keys",
   "seal_salt",
+  "options",
+  "headers",
   "connect_ms",
   "first_byte_ms",
   "between_ms",
@@ -37,7 +43,7 @@ local FIELDS = {
 }
 
 local COLUMNS = "id, user_id, " .. table.concat(FIELDS, ", ")
-  .. ", version, created_at, updated_at"
+  .. ", refused, version, created_at, updated_at"
 
 -- The number is checked in the statement that inserts, so that requests at the
 -- same moment cannot exceed it together.
@@ -46,48 +52,11 @@ local SQL_INSERT = "INSERT INTO user_apis (" .. table.concat(FIELDS, ", ")
   .. " WHERE (SELECT COUNT(*) FROM user_apis WHERE user_id = ?) < ?"
 
 local SQL_UPDATE = "UPDATE user_apis SET " .. sql.changes(FIELDS)
-  .. ", version = version + 1, updated_at = ? WHERE user_id = ? AND id = ?"
+  .. ", refused = '', version = version + 1, updated_at = ? "
+  .. "WHERE user_id = ? AND id = ?"
 
 --- The most configurations of one model that a request may try.
 local CANDIDATES_MAX = 8
-
---- Shorter keys show nothing: four characters would be too much of them.
-local MASK_MIN = 12
-
---- The mask that stands for a key in answers. The column api_key_mask has it
---- whole, because nothing opens a sealed key just to show it.
----@param key string
----@return string
-function M.mask(key)
-  local prefix = key:sub(1, 3) == "sk-" and "sk-" or ""
-  if #key < MASK_MIN then
-    return prefix .. "…"
-  end
-  return prefix .. "…" .. key:sub(-4)
-end
-
----@param user_id integer
----@param salt string the row's seal_salt
----@return string what a sealed key is bound to
-local function binding(user_id, salt)
-  return "user:" .. user_id .. ":api:" .. salt
-end
-
---- Keys go into a header: visible ASCII only (RFC 9110, 5.5). So a line break
---- that was copied with a key is refused here, not by the provider.
----@param key string
----@param language "zh"|"en"
----@return true|nil ok, tide.Error|nil err invalid_field
-local function check_key(key, language)
-  if key:find("^[\x21-\x7e]+$") then
-    return true
-  end
-  local reason = texts.get(language, "bad_form")
-  return nil, errors.new("invalid_field", {
-    field = "api_key",
-    reason = reason,
-  })
-end
 
 ---@param name string
 ---@return true|nil ok, tide.Error|nil err api_name_reserved
@@ -233,10 +202,15 @@ end
 ---@class ApiFields
 ---@field api_name? string
 ---@field api_key? string
+---@field api_keys? string[] further ones
 ---@field model_name? string
+---@field upstream_model? string its provider's name for the model; "" = same
 ---@field base_url? string
 ---@field provider? string
 ---@field deadlines? ApiDeadlines
+---@field options? ModelOptions
+---@field headers? table<string, string>
+---@field replace_headers? boolean headers may replace those of the server
 
 ---@class ApiDeadlines ms; 0 = the server's setting
 ---@field connect? integer until connected, DNS and TLS included
@@ -267,25 +241,89 @@ local DEADLINES = {
 
 --- The columns of what is given; those of the rest are absent.
 ---@param user_id integer
----@param fields ApiFields
+---@param fields ApiFields checked
 ---@param key string|nil to be sealed
+---@param before table|nil the row as it is; nil = a new one
 ---@return table row of FIELDS
-local function row_of(user_id, fields, key)
+local function row_of(user_id, fields, key, before)
+  local salt = before and before.seal_salt or crypto.random_hex_digits(32)
   local row = {
     api_name = fields.api_name,
     provider = fields.provider,
     model_name = fields.model_name,
+    upstream_model = fields.upstream_model,
     base_url = fields.base_url,
+    options = fields.options and json.encode(fields.options),
+    more_keys = fields.api_keys
+      and api_secrets.seal_keys(fields.api_keys, user_id, salt),
+    headers = fields.headers
+      and api_secrets.seal_headers(fields.headers, before, user_id, salt),
+    seal_salt = salt,
   }
   for name, column in pairs(DEADLINES) do
     row[column] = (fields.deadlines or {})[name]
   end
   if key then
-    row.seal_salt = crypto.random_hex_digits(32)
-    row.api_key_sealed = crypto.seal(key, binding(user_id, row.seal_salt))
-    row.api_key_mask = key ~= "" and M.mask(key) or "" -- there is none
+    row.api_key_sealed = api_secrets.seal(key, user_id, salt)
+    row.api_key_mask = key ~= "" and api_secrets.mask(key) or ""
   end
   return row
+end
+
+--- Checks what a new configuration and a change have in common.
+---@param fields ApiFields what is given, repaired; changed: options are read
+---@param key string|nil
+---@param before table|nil the row as it is; nil = a new one
+---@param language "zh"|"en"
+---@return true|nil ok
+---@return tide.Error|nil err api_name_reserved, invalid_field, invalid_url,
+--- address_not_allowed
+local function check(fields, key, before, language)
+  local ok, err = true, nil
+  if fields.api_name then
+    ok, err = check_name(fields.api_name)
+  end
+  if ok and key and key ~= "" then
+    ok, err = api_secrets.check_key(key, language)
+  end
+  for i, one in ipairs(ok and fields.api_keys or {}) do
+    if ok then
+      ok, err = api_secrets.check_key(one, language, ("api_keys[%d]"):format(i))
+    end
+  end
+  if ok and fields.base_url then
+    ok, err = M.check_base_url(fields.base_url)
+  end
+  if ok and fields.headers then
+    ok, err = api_secrets.check_headers(
+      fields.headers,
+      before,
+      fields.replace_headers or false,
+      language
+    )
+  end
+  if ok and fields.options then
+    local options, invalid = model_options.read(fields.options, language)
+    if not options then
+      return nil, invalid
+    end
+    fields.options = options
+  end
+  return ok, err
+end
+
+--- The keys of a list as they go into headers.
+---@param keys string[]|nil
+---@return string[]|nil
+local function repaired(keys)
+  if not keys then
+    return nil
+  end
+  local list = {}
+  for i, key in ipairs(keys) do
+    list[i] = connection.key(key)
+  end
+  return list
 end
 
 ---@param user_id integer
@@ -297,22 +335,24 @@ end
 function M.create_api(user_id, fields, language)
   local provider = fields.provider or registry.DEFAULT
   local key = connection.key(fields.api_key or "")
-  local base_url = connection.address(fields.base_url or "", provider)
+  local wanted = setmetatable({
+    provider = provider,
+    base_url = connection.address(fields.base_url or "", provider),
+    api_keys = repaired(fields.api_keys) or {},
+    upstream_model = fields.upstream_model or "",
+    options = fields.options or {},
+    headers = fields.headers or {},
+  }, { __index = fields })
   local ok, err = check_name(fields.api_name)
   if ok and key == "" and connection.needs_key(provider) then
     return nil, errors.new("missing_field", { field = "api_key" })
-  elseif ok and key ~= "" then
-    ok, err = check_key(key, language)
-  end
-  if ok then
-    ok, err = M.check_base_url(base_url)
+  elseif ok then
+    ok, err = check(wanted, key, nil, language)
   end
   if not ok then
     return nil, err
   end
-  local row = row_of(user_id, fields, key)
-  row.provider = provider
-  row.base_url = base_url
+  local row = row_of(user_id, wanted, key, nil)
   for _, column in pairs(DEADLINES) do
     row[column] = row[column] or 0
   end
@@ -333,25 +373,8 @@ function M.create_api(user_id, fields, language)
   return M.get_api_by_id(user_id, outcomes[1].id)
 end
 
---- Checks the fields of a change.
----@param fields ApiFields
----@param language "zh"|"en"
----@return true|nil ok, tide.Error|nil err
-local function check_change(fields, language)
-  local ok, err = true, nil
-  if fields.api_name then
-    ok, err = check_name(fields.api_name)
-  end
-  if ok and fields.api_key then
-    ok, err = check_key(fields.api_key, language)
-  end
-  if ok and fields.base_url then
-    ok, err = M.check_base_url(fields.base_url)
-  end
-  return ok, err
-end
-
---- Changes what is given; base_url "" clears it. A page that loads a
+--- Changes what is given; base_url and upstream_model "" clear it, and options,
+--- headers and api_keys are replaced as a whole. A page that loads a
 --- configuration and sends all of it back sends the key's mask: that means
 --- the key stays.
 ---@param user_id integer
@@ -370,23 +393,22 @@ function M.update_api(user_id, id, fields, language)
     key = nil
   end
   local provider = fields.provider or row.provider
-  local base_url = fields.base_url
-    and connection.address(fields.base_url, provider)
-  local ok, err = check_change({
-    api_name = fields.api_name,
-    api_key = key,
-    base_url = base_url,
-  }, language)
+  local change = setmetatable({
+    base_url = fields.base_url
+      and connection.address(fields.base_url, provider),
+    api_keys = repaired(fields.api_keys),
+    options = fields.options,
+  }, { __index = fields })
+  local ok, err = check(change, key, row, language)
   if not ok then
     return nil, err
   end
-  local change = setmetatable({ base_url = base_url }, { __index = fields })
   local outcomes, failed = db.write({
     {
       SQL_UPDATE,
       sql.values(
         FIELDS,
-        row_of(user_id, change, key),
+        row_of(user_id, change, key, row),
         time.now(),
         user_id,
         id
@@ -410,23 +432,12 @@ function M.delete_api(user_id, id)
       { user_id, id },
       expect = 1,
     },
-  })
+  }, { use_reserve = true })
   if not outcomes then
     return nil, write_error(err)
   end
   cache.forget_model_config(user_id, id)
   return true
-end
-
---- The key of a configuration, to be sent to its provider.
----@param row table of user_apis
----@return tide.Secret|nil key nil without an error = there is none
----@return tide.Error|nil err secret_unreadable
-function M.open_key(row)
-  if row.api_key_mask == "" then
-    return nil
-  end
-  return crypto.unseal(row.api_key_sealed, binding(row.user_id, row.seal_salt))
 end
 
 return M

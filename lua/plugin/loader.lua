@@ -9,6 +9,7 @@ local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
 local registry = require "providers.registry"
 local scripts = require "tide.scripts"
+local settings = require "plugin.settings"
 local shape = require "plugin.shape"
 local timer = require "tide.timer"
 
@@ -295,12 +296,38 @@ function M.add_routes(routes)
   end
 end
 
+--- What is allowed and most likely a mistake, for `check`.
+---@type {message: string, code: string}[]
+local warnings = {}
+
+---@return {message: string, code: string}[]
+function M.advice()
+  return warnings
+end
+
+local function read_settings()
+  for _, plugin in ipairs(M.plugins) do
+    for _, message in ipairs(settings.read(plugin)) do
+      add_problem(message)
+    end
+  end
+  local problems, others = settings.unknown(M.plugins)
+  for _, message in ipairs(problems) do
+    add_problem(message)
+  end
+  for _, message in ipairs(others) do
+    warnings[#warnings + 1] = { message = message, code = "unknown_plugin" }
+  end
+  settings.define()
+end
+
 local function load_all()
   local found, owners, parts = {}, {}, {}
   for _, name in ipairs(scripts.plugins()) do
     found[#found + 1] = read(name)
   end
   M.plugins = in_order(found)
+  read_settings()
   for _, plugin in ipairs(M.plugins) do
     add_errors(plugin, owners)
     add_providers(plugin)

@@ -9,7 +9,7 @@
 local M = {}
 
 --- What the core takes; more would keep a user waiting for nothing.
-local STEPS_MAX = 16
+local STEPS_MAX = 32
 
 ---@class UpstreamPolicy from the settings
 ---@field balance "first"|"spread"

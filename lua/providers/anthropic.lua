@@ -6,7 +6,9 @@
 --- "Streaming Messages" and "Stop reasons and fallback".
 
 local chat_messages = require "providers.chat_messages"
+local thoughts = require "providers.anthropic_thoughts"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 local DELTA = "[type=content_block_delta].delta"
 
@@ -18,6 +20,8 @@ local M = {
   stream = {
     content = DELTA .. "[type=text_delta].text",
     reasoning = DELTA .. "[type=thinking_delta].thinking",
+    signature = DELTA .. "[type=signature_delta].signature",
+    redacted = "content_block[type=redacted_thinking].data",
     finish_reason = "[type=message_delta].delta.stop_reason",
     -- What was read from a cache or written to it is not in input_tokens.
     input_tokens = {
@@ -30,6 +34,11 @@ local M = {
     },
     -- Told up to there, not for each event.
     output_tokens = { "message.usage.output_tokens", "usage.output_tokens" },
+    carried = { stop_sequence = "[type=message_delta].delta.stop_sequence" },
+    cached_tokens = {
+      "message.usage.cache_read_input_tokens",
+      "usage.cache_read_input_tokens",
+    },
     error = "error",
     error_type = "error.type",
     ended = "[type=message_stop].type",
@@ -55,6 +64,8 @@ local M = {
       "usage.cache_read_input_tokens",
     },
     output_tokens = "usage.output_tokens",
+    carried = { stop_sequence = "stop_sequence" },
+    cached_tokens = "usage.cache_read_input_tokens",
     error = "error",
     error_type = "error.type",
     tool_calls = {
@@ -196,18 +207,38 @@ local function choice_of(request)
   return wanted
 end
 
+--- Whether a request wants a model to think in any case. A model that decides
+--- itself goes on without its last thoughts.
+---@param wanted any
+---@return boolean
+local function is_enabled(wanted)
+  return json.is_raw(wanted) and wanted:get("type") == "enabled"
+end
+
 --- A request in our own form as it came, but for what is ours to decide. If
 --- hooks have changed the messages, these are in OpenAI's form.
 ---@param request tide.ProviderRequest
 ---@return tide.Raw
 local function passed_on(request)
-  local messages = request.messages
-  return request.raw:with({
+  local options = request.options or {}
+  local changes = {
     model = request.model,
     stream = true,
-    messages = messages and turns_of(messages),
-    system = messages and chat_messages.system(messages),
-  }, messages and { "system" })
+    temperature = options.temperature,
+  }
+  if request.messages then
+    changes.messages = turns_of(request.messages)
+    changes.system = chat_messages.system(request.messages)
+    return request.raw:with(changes, { "system" })
+  end
+  local without = {}
+  local messages, wanted = request.raw:members("messages", "thinking")
+  local signed = thoughts.sign(messages)
+  changes.messages = signed and signed.messages
+  if signed and signed.interrupted and is_enabled(wanted) then
+    without[1] = "thinking"
+  end
+  return request.raw:with(changes, without)
 end
 
 ---@param request tide.ProviderRequest
@@ -230,18 +261,67 @@ local function body_of(request)
   }
 end
 
+--- Tokens beside a budget of thought, which is a part of max_tokens.
+local ANSWER_TOKENS = 4096
+
+M.thinking_alone = true
+
+--- A budget for models that take one, an effort for those that decide
+--- themselves. A client's own max_tokens may leave no room for the budget.
+---@param wanted ModelThinking
+---@param _ string
+---@param body table|tide.Raw
+---@return table members
+function M.thinking(wanted, _, body)
+  if not thinking.is_on(wanted) then
+    return { thinking = { type = "disabled" } }
+  end
+  local budget = wanted.budget
+  if budget and json.is_raw(body) then
+    local most = body:members("max_tokens")
+    local fits = math.type(most) == "integer" and most > budget
+    return fits
+        and { thinking = { type = "enabled", budget_tokens = budget } }
+      or {}
+  elseif budget then
+    return {
+      thinking = { type = "enabled", budget_tokens = budget },
+      max_tokens = math.max(body.max_tokens, budget + ANSWER_TOKENS),
+    }
+  end
+  return {
+    thinking = { type = "adaptive" },
+    output_config = { effort = thinking.effort_of(wanted) },
+  }
+end
+
+--- The address without a version is as common: the vendor's own clients take
+--- it so.
+---@param base string
+---@return string
+local function with_version(base)
+  return base:find("/v%d+$") and base or base .. "/v1"
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return {
+    url = with_version(request.base_url) .. "/models?limit=1000",
+    headers = {
+      ["x-api-key"] = request.key,
+      ["anthropic-version"] = VERSION,
+      ["Accept"] = "application/json",
+    },
+  }
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
-  local base = request.base_url
-  -- The address without a version is as common: the vendor's own clients take
-  -- it so.
-  if not base:find("/v%d+$") then
-    base = base .. "/v1"
-  end
   local told = request.raw_headers or {}
   return {
-    url = base .. "/messages",
+    url = with_version(request.base_url) .. "/messages",
     headers = {
       ["x-api-key"] = request.key,
       ["anthropic-version"] = told["anthropic-version"] or VERSION,

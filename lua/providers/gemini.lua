@@ -7,6 +7,7 @@
 
 local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 -- Streamed answers are a sequence of whole ones.
 local PATHS = {
@@ -25,6 +26,8 @@ local PATHS = {
     "usageMetadata.candidatesTokenCount",
     "usageMetadata.thoughtsTokenCount",
   },
+  cached_tokens = "usageMetadata.cachedContentTokenCount",
+  reasoning_tokens = "usageMetadata.thoughtsTokenCount",
   error = {
     "error",
     "candidates.0[finishReason=MALFORMED_FUNCTION_CALL].finishReason",
@@ -227,6 +230,35 @@ local function config_of(request)
   return config
 end
 
+--- Models that take a budget; later ones take a level.
+local WITH_BUDGET = "gemini%-[12]%."
+
+--- What the vendor's own OpenAI endpoint makes of efforts.
+local BUDGETS = {
+  none = 0,
+  minimal = 1024,
+  low = 1024,
+  medium = 8192,
+  high = 24576,
+}
+
+---@param wanted ModelThinking
+---@param model string
+---@return table members
+function M.thinking(wanted, model)
+  local config = { includeThoughts = thinking.is_on(wanted) }
+  if wanted.budget or model:find(WITH_BUDGET) then
+    config.thinkingBudget = wanted.budget
+      or BUDGETS[wanted.effort]
+      or BUDGETS.high
+  else
+    -- These cannot be told not to think.
+    local level = thinking.is_on(wanted) and wanted.effort or "low"
+    config.thinkingLevel = BUDGETS[level] and level or "high"
+  end
+  return { generationConfig = { thinkingConfig = config } }
+end
+
 --- A model's name as a part of the path.
 ---@param model string
 ---@return string
@@ -237,17 +269,31 @@ local function path_of(model)
   end))
 end
 
+---@param base string
+---@return string
+local function with_version(base)
+  return base:find("/v%d+%a*$") and base or base .. "/v1beta"
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return {
+    url = with_version(request.base_url) .. "/models?pageSize=1000",
+    headers = {
+      ["x-goog-api-key"] = request.key,
+      ["Accept"] = "application/json",
+    },
+  }
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
-  local base = request.base_url
-  if not base:find("/v%d+%a*$") then
-    base = base .. "/v1beta"
-  end
   local tools = tools_of(request.tools)
   local system = chat_messages.system(request.messages)
   return {
-    url = base
+    url = with_version(request.base_url)
       .. "/models/"
       .. path_of(request.model)
       .. ":streamGenerateContent?alt=sse",

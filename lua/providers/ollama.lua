@@ -6,6 +6,7 @@
 
 local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 -- A whole answer is one line more.
 local PATHS = {
@@ -101,13 +102,46 @@ local function options_of(request)
   return options
 end
 
+--- Models that know levels take these; the others take yes and no.
+local LEVELS = { low = "low", medium = "medium", high = "high" }
+local WITH_LEVELS = "^gpt%-oss"
+
+---@param wanted ModelThinking
+---@param model string
+---@return table members
+function M.thinking(wanted, model)
+  local on = thinking.is_on(wanted)
+  if on and model:find(WITH_LEVELS) then
+    return { think = LEVELS[thinking.effort_of(wanted)] or "high" }
+  end
+  return { think = on }
+end
+
+---@param request tide.ProviderRequest
+---@param path string
+---@return string
+local function url_of(request, path)
+  return (request.base_url:gsub("/api$", "")) .. "/api" .. path
+end
+
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return {
+    url = url_of(request, "/tags"),
+    headers = {
+      ["Authorization"] = request.key and { "Bearer ", request.key },
+      ["Accept"] = "application/json",
+    },
+  }
+end
+
 ---@param request tide.ProviderRequest
 ---@return tide.ProviderCall
 function M.build(request)
   local format = chat_messages.json_format(request)
-  local base = request.base_url:gsub("/api$", "")
   return {
-    url = base .. "/api/chat",
+    url = url_of(request, "/chat"),
     headers = {
       ["Authorization"] = request.key and { "Bearer ", request.key },
       ["Content-Type"] = "application/json",

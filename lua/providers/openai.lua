@@ -7,6 +7,7 @@
 
 local chat_messages = require "providers.chat_messages"
 local json = require "tide.json"
+local thinking = require "providers.thinking"
 
 local M = {
   name = "openai",
@@ -46,6 +47,19 @@ local M = {
       "choices.0.usage.completion_tokens",
       "x_groq.usage.completion_tokens",
     },
+    -- The others are DeepSeek's and Kimi's.
+    cached_tokens = {
+      "usage.prompt_tokens_details.cached_tokens",
+      "usage.prompt_cache_hit_tokens",
+      "usage.cached_tokens",
+    },
+    reasoning_tokens = "usage.completion_tokens_details.reasoning_tokens",
+    carried = {
+      annotations = "choices.0.delta.annotations",
+      -- OpenRouter's, which it wants back when tools are used.
+      reasoning_details = "choices.0.delta.reasoning_details",
+      system_fingerprint = "system_fingerprint",
+    },
     error = { "error", "[object=error].object" },
     error_type = { "error.code", "error.type" },
     tool_calls = {
@@ -83,6 +97,17 @@ local M = {
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",
     output_tokens = "usage.completion_tokens",
+    cached_tokens = {
+      "usage.prompt_tokens_details.cached_tokens",
+      "usage.prompt_cache_hit_tokens",
+      "usage.cached_tokens",
+    },
+    reasoning_tokens = "usage.completion_tokens_details.reasoning_tokens",
+    carried = {
+      annotations = "choices.0.message.annotations",
+      reasoning_details = "choices.0.message.reasoning_details",
+      system_fingerprint = "system_fingerprint",
+    },
     error = { "error", "[object=error].object" },
     error_type = { "error.code", "error.type" },
     tool_calls = {
@@ -186,14 +211,14 @@ end
 ---@param request tide.ProviderRequest
 ---@param path string
 ---@param accept string
----@param body table
+---@param body? table
 ---@return tide.ProviderCall
 local function call(request, path, accept, body)
   return {
     url = request.base_url .. path,
     headers = {
       ["Authorization"] = request.key and { "Bearer ", request.key },
-      ["Content-Type"] = "application/json",
+      ["Content-Type"] = body and "application/json",
       ["Accept"] = accept,
     },
     body = body,
@@ -215,14 +240,18 @@ local function limit_of(model)
   return "max_tokens"
 end
 
---- A client's request as it came, but for what is ours to decide.
+--- A client's request as it came, but for what is ours to decide, and with the
+--- options that it leaves open.
 ---@param request tide.ProviderRequest
 ---@return tide.Raw
 local function passed_on(request)
   local raw = request.raw
   local limit, without = limit_of(request.model), {}
+  local options = request.options or {}
   local changes = {
     model = request.model,
+    temperature = options.temperature,
+    [limit] = request.max_tokens,
     messages = request.messages and messages_of(request.messages),
     stream = true,
     stream_options = { include_usage = true },
@@ -267,7 +296,16 @@ function M.build(request)
   return call(request, "/chat/completions", "text/event-stream", body)
 end
 
+M.thinking = thinking.effort
+
 M.builds_raw, M.takes_kept = M.build, M.build
+
+--- A list of models.
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+function M.models(request)
+  return call(request, "/models", "application/json")
+end
 
 --- What passes a client's request on as it came, with its model's name.
 ---@param path string

@@ -11,6 +11,9 @@
 ---@field images? true|string[] models that take images: all, or those whose
 --- name one of the patterns matches; nil = none
 ---@field key_optional? boolean it is also asked without a key
+---@field refuses? string see tide.Provider
+---@field thinking? string how much its models think, in its form: a function of
+--- providers/thinking; nil = as what it speaks
 ---@field offers? string[] which of "rerank" and "moderate" it has
 ---@field notes? string for people
 
@@ -19,12 +22,14 @@ return {
   {
     name = "deepseek",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://api.deepseek.com/v1",
     notes = "deepseek-chat, deepseek-reasoner; reasoning comes separately.",
   },
   {
     name = "qwen",
     speaks = "openai",
+    thinking = "enable_thinking",
     base_url = "https://dashscope.aliyuncs.com/compatible-mode/v1",
     images = { "vl", "omni", "qvq" },
     notes = "DashScope in its compatible mode; outside of China the address "
@@ -33,6 +38,7 @@ return {
   {
     name = "zhipu",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://open.bigmodel.cn/api/paas/v4",
     images = { "%dv" },
     notes = "GLM models.",
@@ -40,6 +46,7 @@ return {
   {
     name = "moonshot",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://api.moonshot.cn/v1",
     images = { "vision", "latest", "k2%.5" },
     notes = "Kimi; outside of China the address is "
@@ -48,6 +55,7 @@ return {
   {
     name = "doubao",
     speaks = "openai",
+    thinking = "thinking_type",
     base_url = "https://ark.cn-beijing.volces.com/api/v3",
     images = { "vision", "seed" },
     notes = "Volcengine Ark; the model is a model's or an endpoint's id.",
@@ -55,6 +63,7 @@ return {
   {
     name = "siliconflow",
     speaks = "openai",
+    thinking = "enable_thinking",
     base_url = "https://api.siliconflow.cn/v1",
     offers = { "rerank" },
     images = { "VL" },
@@ -63,6 +72,7 @@ return {
   {
     name = "openrouter",
     speaks = "openai",
+    thinking = "reasoning",
     base_url = "https://openrouter.ai/api/v1",
     images = true,
     notes = "Models by many vendors, as vendor/model.",
@@ -76,6 +86,7 @@ return {
   {
     name = "mistral",
     speaks = "openai",
+    refuses = "stream_options",
     base_url = "https://api.mistral.ai/v1",
     offers = { "moderate" },
     images = { "pixtral", "mistral%-small", "mistral%-medium" },
@@ -90,6 +101,7 @@ return {
   {
     name = "vllm",
     speaks = "openai",
+    thinking = "template",
     key_optional = true,
     offers = { "rerank" },
     images = true,
@@ -98,6 +110,7 @@ return {
   {
     name = "llama_cpp",
     speaks = "openai",
+    thinking = "template",
     key_optional = true,
     offers = { "rerank" },
     images = true,

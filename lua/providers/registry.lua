@@ -6,6 +6,7 @@ local aliases = require "aliases"
 local llm = require "tide.llm"
 local presets = require "providers.presets"
 local scripts = require "tide.scripts"
+local thinking = require "providers.thinking"
 
 local M = {}
 
@@ -17,17 +18,23 @@ M.DEFAULT = "openai"
 
 --- Files here that are no providers.
 local OTHERS = {
+  anthropic_thoughts = true,
   chat_messages = true,
   demo = true,
   demo_tools = true,
   demo_values = true,
   presets = true,
   registry = true,
+  thinking = true,
   tool_calls = true,
 }
 
 ---@type table<string, tide.Provider>
 local configurable = {}
+
+--- One list for everybody who asks: schemas that have it get what plugins add.
+---@type string[]
+local names = {}
 
 ---@param provider tide.Provider
 local function add(provider)
@@ -38,6 +45,8 @@ local function add(provider)
     error(("there are two providers '%s'"):format(provider.name), 0)
   end
   configurable[provider.name] = provider
+  names[#names + 1] = provider.name
+  table.sort(names)
 end
 
 --- Endpoints that only some services have beside the chat.
@@ -84,6 +93,10 @@ for _, preset in ipairs(presets) do
   provider.name, provider.base_url = preset.name, preset.base_url
   provider.images, provider.notes = preset.images, preset.notes
   provider.key_optional = preset.key_optional
+  provider.refuses = preset.refuses
+  if preset.thinking then
+    provider.thinking = thinking[preset.thinking]
+  end
   add(provider)
 end
 
@@ -100,13 +113,8 @@ function M.get(name)
   return configurable[name]
 end
 
----@return string[] names that a configuration may give, sorted
+---@return string[] names that a configuration may give, sorted; read-only
 function M.names()
-  local names = {}
-  for name in pairs(configurable) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
   return names
 end
 

@@ -105,10 +105,12 @@ function db.fetch_json(sql, args, schema, changes) end
 ---@param statements table[] each {sql, args, expect = n}: with expect the write
 --- fails unless exactly n rows change. Later ones may use ids of rows that
 --- earlier ones insert: db.id_of
+---@param options? {use_reserve: boolean} use_reserve: it goes on when the disk is
+--- full; for what deletes, ends or revokes
 ---@return {id: integer, changes: integer}[]|nil outcomes one per statement
 ---@return tide.Error|nil err duplicate, foreign_key, constraint,
 --- unexpected_changes, disk_full, busy, database_error; with `statement`
-function db.write(statements) end
+function db.write(statements, options) end
 
 --- An argument for a statement of db.write: the id of the row that an earlier
 --- statement of the same write inserts; NULL if that statement changes nothing.

@@ -38,6 +38,8 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@class tide.Usage
 ---@field input_tokens? integer
 ---@field output_tokens? integer
+---@field cached_tokens? integer of the input those in the upstream's cache
+---@field reasoning_tokens? integer of the output those of reasoning
 ---@field estimated? boolean the upstream did not report all of it
 ---@field attempts? integer number of calls, when more than one
 ---@field possibly_charged_twice? boolean one call was sent, got no answer, and
@@ -54,6 +56,8 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field status "complete"|"stopped"|"error"|"interrupted"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
+---@field notes? string JSON: a list of what the upstream noted between the
+--- texts, objects with `signature` or `redacted` (see tide.Paths)
 ---@field http_status integer of the upstream's answer; 0 when there was none
 ---@field error? tide.Error when status is "error"
 
@@ -91,6 +95,12 @@ function Reply:state() end
 ---@return string text
 function Reply:text(kind) end
 
+--- What the upstream sent beside the text, once the reply is produced: by the
+--- names that its provider's script gives (tide.Paths, `carried`), and `images`
+--- that came with their bytes, as parts in OpenAI's form.
+---@return string|nil json an object; nil = nothing
+function Reply:carried() end
+
 --- The length of the log: content and reasoning. Positions are within it.
 ---@return integer bytes
 function Reply:length() end
@@ -120,11 +130,19 @@ function Reply:stop() end
 ---@field headers? table
 ---@field body? table|string
 ---@field deadlines? ApiDeadlines
----@field template? tide.Template instead of all of the above
+---@field template? tide.Template instead of all of the above; a `body` beside it
+--- is sent instead of the template's
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
+---@field body_of? integer number of an earlier candidate whose body it has too
+---@field group? integer the same in the candidates that are one configuration
+--- with several keys: where a key is refused, the next one is tried; other
+--- failures are the same for all of them
 ---@field configuration? integer with `model`: whose failures are counted
 --- together
 ---@field model? string
+---@field version? integer of the configuration
+---@field refused? string names of parameters that the service refuses, with
+--- commas between them: these are left out
 
 --- The order in which candidates are called; see policy/upstream. There is
 --- another step only before the reply's first byte.
@@ -150,10 +168,11 @@ function Reply:stop() end
 --- {"Bearer ", secret}
 ---@field body? table|string encoded as JSON; a string is sent as it is
 ---@field deadlines? ApiDeadlines ms; absent ones are as in the settings
----@field template? tide.Template instead of the five fields above
+---@field template? tide.Template instead of the five fields above, see
+--- tide.Candidate
 ---@field messages? tide.Messages|table[] with `template`: that member of the body
 ---@field candidates? tide.Candidate[] instead of the fields above: the
---- upstreams to call, at most 8
+--- upstreams to call, at most 16
 ---@field retry? tide.RetryPlan default: each candidate once, in order
 ---@field keep_empty? boolean an answer with a finish reason and without text
 --- is complete; default: the error upstream_empty, or what the reason means
@@ -230,6 +249,8 @@ function llm.find_message(user_id, message_id) end
 ---@field error_code? string
 ---@field input_tokens? integer
 ---@field output_tokens? integer
+---@field cached_tokens? integer
+---@field reasoning_tokens? integer
 ---@field ended_us? integer when it ended: microseconds since 1970
 
 --- Turns a stored reply into a finished one that can be read and streamed from
@@ -296,11 +317,17 @@ function llm.check_provider(provider) end
 ---@field finish_reasons? table<string, string> the upstream's word -> OpenAI's
 ---@field error_codes? table<string|integer, string> the upstream's name of an
 --- error -> ours
+---@field refuses? string parameters that the service is known to refuse, with
+--- commas between them: stream_options, max_tokens, max_completion_tokens,
+--- temperature, top_p, system (the role)
 ---@field think_tags? boolean its models may begin the text with their reasoning
 --- between <think> and </think>: it is taken out
 ---@field images? boolean|string[]|fun(model: string): boolean which models
 --- take images: patterns of their names
 ---@field notes? string for people
+---@field thinking? fun(wanted: ModelThinking, model: string, body: table|tide.Raw): table
+--- members of the body for how much the model thinks; nil: it cannot be told
+---@field thinking_alone? boolean a model that thinks takes no temperature
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
 --- same function as `build`, if it takes requests of clients as they came
@@ -311,6 +338,9 @@ function llm.check_provider(provider) end
 ---@field takes_kept? fun the same function as `build` (or, of a model that is
 --- played, as `play`), if it takes `messages` that stay in the core
 --- (tide.Messages) and passes them on as the body's member `messages`
+---@field models? fun(request: tide.ProviderRequest): tide.ProviderCall a GET of
+--- the list of models (without `body`); the request has base_url, key and
+--- api_version
 ---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall requests
 --- embeddings: `raw` is the client's whole request, `options` the same as a
 --- table, `messages` is absent;
@@ -332,6 +362,14 @@ function llm.check_provider(provider) end
 ---@field input_tokens_else? tide.Path read where an event has nothing at
 --- input_tokens
 ---@field output_tokens_else? tide.Path likewise
+---@field cached_tokens? tide.Path of the input those in the upstream's cache;
+--- of several the largest number
+---@field reasoning_tokens? tide.Path of the output those of reasoning; likewise
+---@field carried? table<string, tide.Path> what clients get as it came, by its
+--- name there: the items of lists one after the other, of anything else the last
+---@field signature? tide.Path of the reasoning before it: clients of APIs that
+--- have a place for it send it back
+---@field redacted? tide.Path reasoning that only its service can read; likewise
 ---@field image? tide.Path an image's data URL, address or {mimeType, data}: it
 --- is named in the content
 ---@field error? tide.Path something is said there: the upstream reports an error
@@ -372,9 +410,11 @@ function llm.check_provider(provider) end
 ---@field options? table<string, any> further fields of OpenAI's request
 --- (temperature, top_p, stop, max_completion_tokens, …) as the client sent
 --- them, unchecked; a provider maps those that it knows
+---@field api_version? string of a service whose address has one
 ---@field raw? tide.Raw the client's whole request, for a provider with
 --- `builds_raw`. The fields above it are absent then, but for `messages` if a
---- hook has changed them
+--- hook has changed them; max_tokens and options.temperature stand for what the
+--- request leaves open
 ---@field raw_headers? table<string, string> with `raw`: headers of the client's
 --- request that the vendor of its form reads
 

@@ -75,7 +75,8 @@ function Request:encode(value) end
 
 --- What the events of a stream in the form of another API have in common.
 ---@class tide.StreamChunks
----@field form? "chat"|"messages" default "chat": OpenAI's chat completions;
+---@field form? "chat"|"text"|"messages" default "chat": OpenAI's chat completions;
+--- "text": its text completions, without reasoning and tool calls;
 --- "messages": Anthropic's Messages API, with the message of its first event as
 --- `head`
 ---@field id string

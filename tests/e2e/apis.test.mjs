@@ -10,8 +10,9 @@ import { assertError, keysOf, withServer } from './support/suite.mjs';
 const FIELDS = {
   api_name: 'mine', api_key: 'sk-abcdefghijklmnop', model_name: 'gpt-x', base_url: 'http://127.0.0.1:9/v1',
 };
-const KEYS = ['api_key', 'api_name', 'base_url', 'created_at', 'deadlines', 'id', 'model_name', 'provider',
-  'updated_at'];
+const NOTHING_OF_ITS_OWN = { headers: {}, key_count: 1, options: {}, refused: [], upstream_model: '' };
+const KEYS = ['api_key', 'api_name', 'base_url', 'created_at', 'deadlines', 'headers', 'id', 'key_count',
+  'model_name', 'options', 'provider', 'refused', 'updated_at', 'upstream_model'];
 const NO_DEADLINES = { connect: 0, first_byte: 0, between: 0, total: 0 };
 const PLAIN_TIME = /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/;
 
@@ -30,7 +31,7 @@ describe('configurations', () => {
     assert.match(created, PLAIN_TIME);
     assert.match(updated, PLAIN_TIME);
     assert.deepEqual(rest, {
-      ...FIELDS, api_key: 'sk-…mnop', provider: 'openai', deadlines: NO_DEADLINES,
+      ...FIELDS, api_key: 'sk-…mnop', provider: 'openai', deadlines: NO_DEADLINES, ...NOTHING_OF_ITS_OWN,
     });
   });
 

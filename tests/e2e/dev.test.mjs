@@ -52,6 +52,20 @@ describe('tidetalk dev', () => {
     assert.equal(served, generation);
   });
 
+  test('loads a plugin that is dropped in, and shows what it prints', async () => {
+    const folder = join(home.folder, 'plugins/chatty');
+    await says(/^reloaded.*: plugins\/chatty\/plugin\.lua$/m, () => {
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'plugin.lua'), 'print("loaded", 1)\nreturn { api = 1 }\n');
+    });
+    assert.match(output, /^plugins\/chatty\/plugin.lua:1: loaded\t1$/m);
+    await says(/^not reloaded[^]*^ {2}plugins\/chatty\/plugin\.lua:1: .*'hook' is no member/m,
+      () => writeFileSync(join(folder, 'plugin.lua'), 'return { api = 1, hook = {} }\n'));
+    await says(/^reloaded.*: plugins\/chatty\/plugin\.lua$/m,
+      () => writeFileSync(join(folder, '.disabled'), ''));
+    rmSync(join(home.folder, 'plugins'), { recursive: true });
+  });
+
   test('loads a file that an editor renames over the old one', async () => {
     await says(/^reloaded.*: chat\/persona_routes\.lua$/m, () => {
       const path = join(lua, 'chat/persona_routes.lua');

@@ -254,6 +254,20 @@ describe('addresses and heads', () => {
     assert.equal(answer.status, 200);
   });
 
+  test('so do cookies of 15 KiB and 300 headers', async () => {
+    const { token } = await context.server.user();
+    const crumbs = Array.from({ length: 150 }, (_, i) => `c${i}=${'v'.repeat(96)}`);
+    const cookie = [...crumbs, `access_token=${token}`].join('; ');
+    assert.ok(cookie.length > 15 * 1024);
+    const headers = Array.from({ length: 300 }, (_, i) => `X-Number-${i}: ${'v'.repeat(24)}`);
+    const connection = new RawConnection(context.server.port);
+    for (const [i, more] of [[`Cookie: ${cookie}`], [`Authorization: Bearer ${token}`, ...headers]].entries()) {
+      connection.send(`GET /api/me HTTP/1.1\r\nHost: localhost\r\n${more.join('\r\n')}\r\n\r\n`);
+      await connection.until((text) => text.split('"user_id"').length === i + 2);
+    }
+    connection.close();
+  });
+
   test('a connection serves request after request', async () => {
     const { token } = await context.server.user();
     const connection = new RawConnection(context.server.port);

@@ -1,12 +1,13 @@
 // covers: doors, providers, chat, http, serve
 // Anthropic's Messages API, byte for byte: requests there, answers, events and errors back.
 import assert from 'node:assert/strict';
-import { describe } from 'node:test';
+import { after, before, describe } from 'node:test';
 import { createParser } from 'eventsource-parser';
 import { keyHolder } from './support/door.mjs';
 import { eventually, test } from './support/limits.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
+import { sends, startUpstream } from './support/upstream.mjs';
 
 const WORDS = 'tok0 tok1 tok2 tok3 tok4 tok5 tok6 tok7 ';
 const TOOL = {
@@ -16,11 +17,14 @@ const TOOL = {
 
 describe('the Anthropic door', () => {
   const context = withServer({ env: LOOPBACK, mock: true });
+  let upstream;
+  before(async () => { upstream = await startUpstream(); });
+  after(() => upstream.stop());
 
   /** `post` sends a request to the door as an Anthropic client does. */
   const setup = async (scenario, configuration = {}) => {
     const { user, key } = await keyHolder(context.server);
-    const model = await user.model(context.mock.url(scenario), configuration);
+    const model = await user.model(configuration.base_url ?? context.mock.url(scenario), configuration);
     const client = context.server.client();
     const post = (body, { path = '/v1/messages', headers = {} } = {}) => client.post(path, {
       model, max_tokens: 100, messages: [{ role: 'user', content: 'hi' }], ...body,
@@ -202,6 +206,72 @@ describe('the Anthropic door', () => {
     assert.deepEqual(rest, body);
     assert.equal(headers['anthropic-beta'], 'context-management-2025-06-27');
     assert.equal(headers['anthropic-version'], '2023-06-01');
+  });
+
+  test('gives its client what the vendor says beside the text', async () => {
+    const blocks = (...list) => list.flatMap(([start, ...deltas], index) => [
+      { type: 'content_block_start', index, content_block: start },
+      ...deltas.map((delta) => ({ type: 'content_block_delta', index, delta })),
+      { type: 'content_block_stop', index },
+    ]);
+    const thought = { type: 'thinking', thinking: '', signature: '' };
+    const signed = (signature) => ({ type: 'signature_delta', signature });
+    const text = [{ type: 'text', text: '', citations: [] }, { type: 'text_delta', text: 'So.' }];
+    const ask = async (list) => {
+      const sent = [
+        { type: 'message_start', message: { usage: { input_tokens: 5, cache_read_input_tokens: 1000, output_tokens: 1 } } },
+        ...blocks(...list),
+        { type: 'message_delta', delta: { stop_reason: 'stop_sequence', stop_sequence: 'END' }, usage: { output_tokens: 40 } },
+        { type: 'message_stop' },
+      ].map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
+      const { url } = upstream.add(sends(sent));
+      const { post } = await setup('', { provider: 'anthropic', base_url: url });
+      return [(await post({})).body, await stream(post)];
+    };
+    const list = [
+      [thought, { type: 'thinking_delta', thinking: 'Hm.' }, signed('c2ln')],
+      [{ type: 'redacted_thinking', data: 'eA==' }],
+      text,
+    ];
+    const [message, events] = await ask(list);
+    assert.deepEqual(events.slice(1, -2), blocks(...list));
+    assert.deepEqual(events.at(-2).delta, { stop_reason: 'stop_sequence', stop_sequence: 'END' });
+    const { usage } = events.at(-2);
+    assert.deepEqual([usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens], [5, 1000, 40]);
+    assert.deepEqual(message.content, [{ type: 'redacted_thinking', data: 'eA==' },
+      { type: 'thinking', thinking: 'Hm.', signature: 'c2ln' }, { type: 'text', text: 'So.', citations: [] }]);
+    assert.deepEqual([message.stop_reason, message.stop_sequence], ['stop_sequence', 'END']);
+    assert.deepEqual([message.usage.input_tokens, message.usage.cache_read_input_tokens], [5, 1000]);
+    // Thoughts that are not shown have a signature all the same, and several ones have one each.
+    const hidden = [[thought, signed('YQ==')], [thought, { type: 'thinking_delta', thinking: 'b' }, signed('Yg==')],
+      [thought, { type: 'thinking_delta', thinking: 'c' }, signed('Yw==')], text];
+    const [whole, shown] = await ask(hidden);
+    assert.deepEqual(shown.slice(1, -2), blocks(...hidden));
+    assert.deepEqual(whole.content[0], { type: 'thinking', thinking: 'bc', signature: '' });
+    const [alone] = await ask([hidden[0], text]);
+    assert.deepEqual(alone.content[0], { type: 'thinking', thinking: '', signature: 'YQ==' });
+  });
+
+  test('gives the vendor no thoughts that it has not signed', async () => {
+    const { post, told } = await setup('', { provider: 'anthropic' });
+    const call = { type: 'tool_use', id: 'c', name: TOOL.name, input: {} };
+    const thought = { type: 'thinking', thinking: 'Hm.', signature: '' };
+    const thinking = { type: 'enabled', budget_tokens: 1024 };
+    const result = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c', content: 'Rain.' }] };
+    const ask = async (more, ...turns) => {
+      await post({ tools: [TOOL], thinking, ...more, messages: [{ role: 'user', content: 'hi' }, ...turns] });
+      const { json } = await told();
+      return [json.messages.slice(1), json.thinking];
+    };
+    const turn = (...content) => ({ role: 'assistant', content });
+    assert.deepEqual(await ask({}, turn(thought, call), result), [[turn(call), result], undefined]);
+    const adaptive = { type: 'adaptive' };
+    assert.deepEqual(await ask({ thinking: adaptive }, turn(thought, call), result), [[turn(call), result], adaptive]);
+    const text = { type: 'text', text: 'Hello.' };
+    const signed = { ...thought, signature: 'c2ln' };
+    const go = { role: 'user', content: 'go' };
+    assert.deepEqual(await ask({}, turn(thought, text), go, turn(signed, call), result),
+      [[turn(text), go, turn(signed, call), result], thinking]);
   });
 
   test('counts tokens', async () => {

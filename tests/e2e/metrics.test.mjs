@@ -50,6 +50,7 @@ describe('metrics', () => {
       'script_timeouts', 'script_stuck', 'script_stuck_now', 'generations',
       'pools_busy: aux names password files text',
       'database: jobs commits failed_jobs largest_batch waiting wal_size',
+      'disk_full',
       'cache: entries bytes hits misses stale',
       'redis: state opened hits misses timeouts errors skipped last_error',
       'breakers',

@@ -20,12 +20,13 @@ async function unpack(folder) {
   return join(folder, 'lua');
 }
 
-/** "file:line" of each warning, and what it says. */
+/** "file:line" of each warning about an old name, and what it says. An app.lua of before does not name the routes
+ * of doors that are newer. */
 async function warnings(server) {
   const { code, stdout } = await tidetalk(server.home, ['check', '--json']);
   const found = JSON.parse(stdout);
   assert.equal(code, 0, stdout);
-  return found.map((f) => {
+  return found.filter((f) => f.code !== 'unused_file' || !/\/doors\/\w+_routes\.lua$/.test(f.file)).map((f) => {
     assert.equal(f.code, 'old_name', stdout);
     const file = f.file.replace(/^.*?\/lua\//, '');
     return `${file}:${f.line}: ${f.message.split(';')[0]}`;

@@ -34,7 +34,9 @@ describe('the npm client openai', () => {
     assert.equal(choice.message.content, WORDS);
     assert.equal(choice.message.reasoning_content, 'think0 think1 ');
     assert.equal(choice.finish_reason, 'stop');
-    assert.deepEqual(answer.usage, { prompt_tokens: 1, completion_tokens: 10, total_tokens: 11 });
+    assert.deepEqual(answer.usage, {
+      prompt_tokens: 1, completion_tokens: 10, total_tokens: 11, completion_tokens_details: { reasoning_tokens: 2 },
+    });
     assert.match(answer._request_id, /^[0-9a-f]{16}$/);
     assert.equal(answer.id, `chatcmpl-${answer._request_id}`);
   });
@@ -54,7 +56,9 @@ describe('the npm client openai', () => {
     assert.equal(deltas.map((delta) => delta.reasoning_content ?? '').join(''), 'think0 ');
     const last = chunks.pop();
     assert.deepEqual(last.choices, []);
-    assert.deepEqual(last.usage, { prompt_tokens: 1, completion_tokens: 5, total_tokens: 6 });
+    assert.deepEqual(last.usage, {
+      prompt_tokens: 1, completion_tokens: 5, total_tokens: 6, completion_tokens_details: { reasoning_tokens: 1 },
+    });
     assert.ok(chunks.every((chunk) => chunk.usage === null));
     assert.equal(chunks.at(-1).choices[0].finish_reason, 'length');
     assert.ok(chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null));
@@ -166,7 +170,7 @@ describe('the npm client openai', () => {
     const nothing = await failing(client.get('/nothing/here'));
     assert.ok(nothing instanceof OpenAI.NotFoundError);
     assert.equal(nothing.code, 'not_found');
-    assert.match(nothing.message, /What exists: .*POST \/v1\/chat\/completions, .*GET \/v1\/models\/:model\./);
+    assert.match(nothing.message, /What exists: .*POST \/v1\/chat\/completions, .*GET \/v1\/models\/:model[,.]/);
     assert.doesNotMatch(nothing.message, /\/api/);
     const stranger = new OpenAI({ apiKey: 'sk-tide-wrong', baseURL: client.baseURL, maxRetries: 0 });
     const denied = await failing(stranger.models.list());

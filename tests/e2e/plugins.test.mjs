@@ -1,11 +1,13 @@
 // covers: plugin, script, app/settings, app/reload, app/cli
 // Plugins: a folder that is dropped in and loaded.
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe } from 'node:test';
 import { reload, reloaded } from './support/bundle.mjs';
-import { test } from './support/limits.mjs';
+import { eventually, test } from './support/limits.mjs';
+import { makeFolder, removeFolder } from './support/process.mjs';
+import { copyScripts, writeScript } from './support/scripts.mjs';
 import { tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
@@ -112,6 +114,85 @@ describe('plugins', () => {
     assert.equal((await command('explode', 'two')).code, 2);
     removePlugins(server);
     assert.deepEqual(await command('list'), { code: 0, text: '' });
+    await reload(server);
+  });
+
+  test('an app.lua that is older than plugins is told by check', async () => {
+    const { server } = context;
+    put(server, 'late/plugin.lua', 'return { api = 1 }');
+    const lua = copyScripts(makeFolder());
+    const app = readFileSync(join(lua, 'app.lua'), 'utf8');
+    writeScript(lua, 'app.lua', app.replace('plugins = plugins.plugins,', ''));
+    const run = await tidetalk(server.home, ['check'], { env: { TIDETALK_LUA_DIR: lua } });
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /app.lua:1:\d+: warning: the plugin late is not loaded: this app.lua is older than plugins/);
+    removeFolder(dirname(lua));
+    removePlugins(server);
+  });
+
+  test('a name that the server has is told with the plugin', async () => {
+    const { server } = context;
+    put(server, 'chat/plugin.lua', 'return { api = 1 }');
+    const refusal = await reload(server);
+    assert.deepEqual(refusal.body.errors.map(({ file, line }) => `${file}:${line}`), ['plugins/chat/plugin.lua:1']);
+    const run = await tidetalk(server.home, ['check']);
+    assert.match(run.stderr, /^plugins\/chat\/plugin.lua:1:1: error: the server's own scripts have the name 'chat'/m);
+    removePlugins(server);
+  });
+
+  test('modules of another plugin are out of reach, and two plugins come in order', async () => {
+    const { server } = context;
+    put(server, 'sun/plugin.lua', plugin('order = 60, hooks = { on_response = function(_, _, response)'
+      + ' if response and response.json then response.json.value = (response.json.value or "") .. "s" end'
+      + ' return response end }', '"v"'));
+    put(server, 'moon/plugin.lua', 'return { api = 1, requires = { "sun" }, hooks = {'
+      + ' on_response = function(_, _, response) if response and response.json then'
+      + ' response.json.value = (response.json.value or "") .. "m" end return response end } }');
+    await reloaded(server);
+    assert.deepEqual((await server.client().get('/api/plugin')).body, { value: 'vsm' });
+    put(server, 'sun/words.lua', 'return {}');
+    put(server, 'moon/plugin.lua', 'local words = require "sun.words"\nreturn { api = 1 }');
+    const [error] = (await reload(server)).body.errors;
+    assert.equal(`${error.file}:${error.line}`, 'plugins/moon/plugin.lua:1');
+    assert.match(error.message, /^module 'sun.words' belongs to the plugin sun/);
+    removePlugins(server);
+    await reload(server);
+  });
+
+  test('errors, policies, timers and providers of a plugin', async () => {
+    const { server } = context;
+    put(server, 'moon/plugin.lua', `
+local dict = require("tide.shared").dict("moon")
+return {
+  api = 1,
+  errors = { no_tide = { status = 422, en = "There is no {what} tide.", zh = "没有潮汐" } },
+  policies = { title = { from_message = function(message) return "moon: " .. message end } },
+  timers = { rise = { every = 10, run = function() dict:incr("ticks") end } },
+  providers = { moon = {
+    base_url = "https://moon.example.org", key_optional = true, framing = "sse", stream = {}, whole = {},
+    build = function() return {} end,
+    play = function() return { text = "full moon" } end,
+  } },
+  routes = {
+    { method = "GET", path = "/api/moon", auth = "none", summary = "An error.",
+      handler = function() return nil, { code = "no_tide", args = { what = "high" } } end },
+    { method = "GET", path = "/api/ticks", auth = "none", summary = "How often.",
+      handler = function() return { json = { ticks = dict:get("ticks") or 0 } } end },
+  },
+}`);
+    await reloaded(server);
+    const user = await server.user('moon');
+    const refusal = await user.get('/api/moon');
+    assert.equal(refusal.status, 422);
+    assert.equal(refusal.body.error, 'There is no high tide.');
+    await eventually(async () => (await user.get('/api/ticks')).body.ticks > 1, 'the timer ticks');
+    const api = await user.post('/api/user/apis', { api_name: 'm', api_key: 'k', model_name: 'full', provider: 'moon' });
+    assert.equal(api.status, 200, api.text);
+    const reply = await user.post('/api/chat/message', { session_id: 'full', model_name: 'full', message: 'hi' });
+    assert.equal(reply.body.response, 'full moon', reply.text);
+    const { body } = await user.get('/api/chat/sessions');
+    assert.equal(body.data[0].Title, 'moon: hi');
+    removePlugins(server);
     await reload(server);
   });
 });

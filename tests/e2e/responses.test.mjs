@@ -1,7 +1,7 @@
 // late
 // covers: doors, chat, docs/openai.md
-// /v1/responses as its documentation says, without a client's library: what is asked of the upstream, the
-// events, coming back to them, stored responses and what becomes of them.
+// /v1/responses without a client's library: the events, coming back to them, stored responses and what becomes
+// of them.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,186 +9,14 @@ import { after, before, describe } from 'node:test';
 import { writeSql } from './support/grown.mjs';
 import { HANG_MS, eventually, test } from './support/limits.mjs';
 import { startMock } from './support/mock.mjs';
-import { gather, joined, readEvents, shown } from './support/response_events.mjs';
+import {
+  PATH, TOOL, assertRefused, create, gather, joined, readEvents, resume, shown, stream, textOf,
+} from './support/responses.mjs';
 import { copyScripts } from './support/scripts.mjs';
 import { LOOPBACK, startServer } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
 const WORDS = 'tok0 tok1 tok2 tok3 tok4 tok5 tok6 tok7 ';
-const PATH = '/v1/responses';
-const TOOL = { type: 'function', name: 'get_weather', parameters: { type: 'object' } };
-
-const create = (user, body) => user.ok('POST', PATH, body);
-const textOf = (response) => response.output.flatMap((item) => item.content ?? []).map((part) => part.text).join('');
-const stream = async (user, body, options) => readEvents(await user.fetch('POST', PATH, { ...body, stream: true }), options);
-const resume = async (user, id, number) => readEvents(
-  await user.fetch('GET', `${PATH}/${id}?stream=true${number < 0 ? '' : `&starting_after=${number}`}`),
-  { after: number },
-);
-
-/** An error in OpenAI's shape. */
-function assertRefused(answer, status, code, param) {
-  assert.equal(answer.status, status, answer.text);
-  assert.deepEqual(Object.keys(answer.body.error).sort(), ['code', 'message', 'param', 'type']);
-  assert.equal(answer.body.error.code, code);
-  if (param) assert.equal(answer.body.error.param, param);
-  return answer.body.error.message;
-}
-
-describe('a request', () => {
-  const context = withServer({ env: LOOPBACK, mock: true });
-  const setup = async (scenario) => {
-    const user = await context.server.user();
-    return { user, model: await user.model(context.mock.url(scenario)) };
-  };
-  /** What the upstream was asked. */
-  const asked = async () => (await context.mock.requests(1))[0].json;
-
-  test('becomes a chat completion', async () => {
-    const { user, model } = await setup();
-    const response = await create(user, {
-      model,
-      instructions: 'Be brief.',
-      input: [
-        { role: 'developer', content: 'In French.' },
-        { role: 'user', content: [
-          { type: 'input_text', text: 'What is this?' },
-          { type: 'input_image', image_url: 'data:image/png;base64,AAAA', detail: 'low' },
-        ] },
-        { type: 'reasoning', id: 'rs_1', summary: [] },
-        { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'I look.', annotations: [] }] },
-        { type: 'function_call', call_id: 'c1', name: 'get_weather', arguments: '{"a":1}' },
-        { type: 'function_call', call_id: 'c2', name: 'get_weather', arguments: '{}' },
-        { type: 'function_call_output', call_id: 'c1', output: 'warm' },
-        { type: 'function_call_output', call_id: 'c2', output: [{ type: 'input_text', text: 'cold' }] },
-      ],
-      tools: [{ ...TOOL, description: 'd', strict: true }, { ...TOOL, name: 'other' }],
-      tool_choice: { type: 'function', name: 'get_weather' },
-      parallel_tool_calls: false,
-      text: { format: { type: 'json_schema', name: 'n', schema: { type: 'object' }, strict: true } },
-      reasoning: { effort: 'low' },
-      max_output_tokens: 55,
-      temperature: 0.5,
-      top_p: 0.9,
-      metadata: { a: 'b' },
-      truncation: 'auto',
-      store: false,
-    });
-    const call = (id, args) => ({ id, type: 'function', function: { name: 'get_weather', arguments: args } });
-    const { stream: _, stream_options: __, ...body } = await asked();
-    assert.deepEqual(body, {
-      model,
-      messages: [
-        { role: 'system', content: 'Be brief.' },
-        { role: 'system', content: 'In French.' },
-        { role: 'user', content: [
-          { type: 'text', text: 'What is this?' },
-          { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA', detail: 'low' } },
-        ] },
-        { role: 'assistant', content: 'I look.', tool_calls: [call('c1', '{"a":1}'), call('c2', '{}')] },
-        { role: 'tool', tool_call_id: 'c1', content: 'warm' },
-        { role: 'tool', tool_call_id: 'c2', content: 'cold' },
-      ],
-      tools: [
-        { type: 'function', function: { name: 'get_weather', description: 'd', parameters: { type: 'object' }, strict: true } },
-        { type: 'function', function: { name: 'other', parameters: { type: 'object' } } },
-      ],
-      tool_choice: { type: 'function', function: { name: 'get_weather' } },
-      parallel_tool_calls: false,
-      response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'object' }, strict: true } },
-      reasoning_effort: 'low',
-      max_tokens: 55,
-      temperature: 0.5,
-      top_p: 0.9,
-    });
-    assert.equal(response.object, 'response');
-    assert.equal(response.status, 'completed');
-    assert.equal(response.instructions, 'Be brief.');
-    assert.deepEqual(response.metadata, { a: 'b' });
-    assert.equal(response.store, false);
-    assert.equal(response.truncation, 'auto');
-    assert.deepEqual(response.tool_choice, { type: 'function', name: 'get_weather' });
-    assert.deepEqual(response.output, [{
-      id: response.id.replace('resp_', 'msg_') + '_0', type: 'message', status: 'completed', role: 'assistant',
-      content: [{ type: 'output_text', text: WORDS, annotations: [], logprobs: [] }],
-    }]);
-    assert.deepEqual(response.usage, {
-      input_tokens: 6, input_tokens_details: { cached_tokens: 0 },
-      output_tokens: 8, output_tokens_details: { reasoning_tokens: 0 }, total_tokens: 14,
-    });
-  });
-
-  test('allows some of its tools, or asks for any JSON', async () => {
-    const { user, model } = await setup();
-    await create(user, {
-      model,
-      input: 'hi',
-      tools: [TOOL, { ...TOOL, name: 'other' }],
-      tool_choice: { type: 'allowed_tools', mode: 'required', tools: [{ type: 'function', name: 'other' }] },
-      text: { format: { type: 'json_object' }, verbosity: 'low' },
-    });
-    const body = await asked();
-    assert.deepEqual(body.tools.map((tool) => tool.function.name), ['other']);
-    assert.equal(body.tool_choice, 'required');
-    assert.deepEqual(body.response_format, { type: 'json_object' });
-    assert.equal(body.verbosity, 'low');
-  });
-
-  test('is told by name what is not offered', async () => {
-    const { user, model } = await setup();
-    const refuse = async (body, code, param) => {
-      const message = assertRefused(await user.post(PATH, { model, input: 'hi', ...body }), 400, code, param);
-      assert.ok(message.includes(param) || message.includes('"'), message);
-      return message;
-    };
-    assert.match(await refuse({ tools: [TOOL, { type: 'web_search' }] }, 'unsupported_type', 'tools[1]'), /web_search/);
-    assert.match(await refuse({ tools: [{ type: 'custom', name: 'x' }] }, 'unsupported_type', 'tools[0]'), /custom/);
-    await refuse({ tool_choice: { type: 'file_search' } }, 'unsupported_type', 'tool_choice');
-    await refuse({ text: { format: { type: 'grammar' } } }, 'unsupported_type', 'text.format');
-    await refuse({ conversation: 'conv_1' }, 'unsupported_parameter', 'conversation');
-    await refuse({ prompt: { id: 'p' } }, 'unsupported_parameter', 'prompt');
-    await refuse({ top_logprobs: 2 }, 'unsupported_parameter', 'top_logprobs');
-    await refuse({ include: ['message.output_text.logprobs'] }, 'unsupported_parameter', 'include');
-    await refuse({ background: true, store: false }, 'unsupported_parameter', 'background');
-    await refuse({ input: [{ type: 'computer_call' }] }, 'unsupported_type', 'input[0]');
-    await refuse({ input: [{ role: 'user', content: [{ type: 'input_audio' }] }] }, 'unsupported_type', 'input[0].content[0]');
-    await refuse({ input: [{ role: 'user', content: [{ type: 'input_image', file_id: 'f' }] }] },
-      'missing_field', 'input[0].content[0].image_url');
-    await refuse({ input: [{ type: 'function_call_output', output: 'x' }] }, 'missing_field', 'input[0].call_id');
-    await refuse({ input: [{ id: 'msg_00_0' }] }, 'item_not_found', 'input');
-    await refuse({ previous_response_id: 'resp_0' }, 'previous_response_not_found', 'previous_response_id');
-    await refuse({ input: undefined }, 'missing_field', 'input');
-    assertRefused(await user.post(PATH, { input: 'hi' }), 400, 'missing_field', 'model');
-    assertRefused(await user.post(PATH, { model: 'nobody', input: 'hi' }), 404, 'model_not_found');
-    assert.match(assertRefused(await user.post(`${PATH}/compact`, { model, input: 'hi' }), 404, 'endpoint_not_supported'),
-      /compact/);
-    assert.match(assertRefused(await user.get(PATH), 404, 'endpoint_not_supported'), /WebSocket/);
-    // Nothing of it was stored.
-    assert.equal((await user.ok('GET', '/api/chat/sessions?source=responses')).pagination.total, 0);
-  });
-
-  test('that fails is an error with its status, also when it streams', async () => {
-    const { user, model } = await setup('status=429,retry_after=60');
-    for (const more of [{}, { stream: true }, { store: false }]) {
-      const answer = await user.post(PATH, { model, input: 'hi', ...more });
-      assertRefused(answer, 429, 'upstream_rate_limited');
-      assert.equal(answer.headers.get('retry-after'), '60');
-    }
-  });
-
-  test('of the built-in model calls a tool and answers', async () => {
-    const user = await context.server.user();
-    const first = await create(user, { model: 'demo', input: 'How is the weather in Rome?', tools: [TOOL] });
-    assert.deepEqual(first.output.map((item) => item.type), ['function_call']);
-    const second = await create(user, {
-      model: 'demo',
-      previous_response_id: first.id,
-      input: [{ type: 'function_call_output', call_id: first.output[0].call_id, output: '17 degrees' }],
-      tools: [TOOL],
-    });
-    assert.match(textOf(second), /17 degrees/);
-  });
-});
 
 describe('a stream', () => {
   const context = withServer({ env: LOOPBACK, mock: true });
@@ -256,7 +84,9 @@ describe('a stream', () => {
     }
   });
 
-  for (const scenario of ['reasoning=2,interleave=2,pace=2', 'tools=1,pace=2', 'text=%E6%BD%AE%F0%9F%8C%8A%E6%B1%90,size=4,pace=2', 'pace=2']) {
+  for (const scenario of [
+    'pace=2', 'reasoning=2,interleave=2,pace=2', 'tools=1,pace=2', 'text=%E6%BD%AE%F0%9F%8C%8A%E6%B1%90,size=4,pace=2',
+  ]) {
     test(`is the same from every event on: ${scenario}`, async () => {
       const { user, model } = await setup(scenario);
       const events = await stream(user, { model, input: 'hi', tools: [TOOL] });
@@ -269,7 +99,7 @@ describe('a stream', () => {
       }
       // Any number will do, whether an event had it or not; characters stay whole.
       const last = events.at(-1).sequence_number;
-      for (let number = 0; number < last; number += 1 + Math.floor(last / 300)) {
+      for (let number = 0; number < last; number += 1 + Math.floor(last / 80)) {
         const rest = await resume(user, id, number);
         assert.deepEqual(rest.at(-1), events.at(-1), `from ${number}`);
         assert.ok(!JSON.stringify(rest).includes('\ufffd'));
@@ -333,7 +163,8 @@ describe('a stored response', () => {
       { role: 'user', content: 'three' },
     ]);
     // A link that is gone is named.
-    assert.deepEqual(await user.ok('DELETE', `${PATH}/${first.id}`), { id: first.id, object: 'response', deleted: true });
+    const deleted = await user.ok('DELETE', `${PATH}/${first.id}`);
+    assert.deepEqual(deleted, { id: first.id, object: 'response', deleted: true });
     assertRefused(await user.get(`${PATH}/${first.id}`), 404, 'response_not_found');
     assertRefused(await user.post(PATH, { model, input: 'four', previous_response_id: third.id }), 400,
       'previous_response_not_found', 'previous_response_id');
@@ -363,12 +194,13 @@ describe('a stored response', () => {
 
   test('tells its input items', async () => {
     const user = await context.server.user();
-    const { id } = await create(user, { model: 'demo', input: ['a', 'b', 'c'].map((content) => ({ role: 'user', content })) });
+    const input = ['a', 'b', 'c'].map((content) => ({ role: 'user', content }));
+    const { id } = await create(user, { model: 'demo', input });
     const path = `${PATH}/${id}/input_items`;
     const list = await user.ok('GET', path);
     assert.equal(list.object, 'list');
-    assert.deepEqual(list.data.map((item) => item.content), ['c', 'b', 'a'].map((text) => [{ type: 'input_text', text }]));
-    assert.ok(list.data.every((item) => item.status === 'completed' && item.type === 'message' && item.role === 'user'));
+    assert.deepEqual(list.data.map(({ id: _, ...item }) => item), ['c', 'b', 'a'].map((text) => (
+      { type: 'message', role: 'user', status: 'completed', content: [{ type: 'input_text', text }] })));
     assert.deepEqual([list.first_id, list.last_id, list.has_more], [list.data[0].id, list.data[2].id, false]);
     const page = await user.ok('GET', `${path}?order=asc&limit=1&after=${list.data[2].id}`);
     assert.deepEqual(page.data, [list.data[1]]);
@@ -383,7 +215,8 @@ describe('a stored response', () => {
     const model = await user.model(context.mock.url('fault=endless,pace=5'));
     const begun = await create(user, { model, input: 'hi', background: true });
     const reading = resume(user, begun.id, -1);
-    assertRefused(await user.post(PATH, { model, input: 'more', previous_response_id: begun.id }), 409, 'response_running');
+    const early = await user.post(PATH, { model, input: 'more', previous_response_id: begun.id });
+    assertRefused(early, 409, 'response_running');
     const cancelled = await user.ok('POST', `${PATH}/${begun.id}/cancel`);
     assert.equal(cancelled.status, 'cancelled');
     const events = await reading;
@@ -411,8 +244,8 @@ describe('a stored response', () => {
     ]) assertRefused(await stranger.request(method, `${PATH}/${id}${path}`, sent), 404, 'response_not_found');
     assertRefused(await stranger.post(PATH, { model: 'demo', input: 'x', previous_response_id: id }), 400,
       'previous_response_not_found');
-    assertRefused(await stranger.post(PATH, { model: 'demo', input: [{ type: 'item_reference', id: output[0].id }] }), 400,
-      'item_not_found');
+    const reference = { type: 'item_reference', id: output[0].id };
+    assertRefused(await stranger.post(PATH, { model: 'demo', input: [reference] }), 400, 'item_not_found');
     assert.equal((await owner.ok('GET', `${PATH}/${id}`)).id, id);
     // A chat of the owner's is no response.
     const { session_id: chat } = await owner.ok('POST', '/api/chat/session', { model_name: 'demo' });

@@ -232,7 +232,22 @@ describe('a reply that is resumed', () => {
     const whole = user.say(model, session, 'hi');
     const viewer = await eventually(() => user.resume(session).catch(() => null), 'it runs');
     const paused = await user.open(pausing, `${session}-2`, 'hi');
+    // Clients of Anthropic's API know pings as events.
+    const controller = new AbortController();
+    const events = await user.fetch('POST', '/v1/messages', {
+      model: pausing, max_tokens: 9, stream: true, messages: [{ role: 'user', content: 'hi' }],
+    }, { signal: controller.signal });
+    const pinged = (async () => {
+      let text = '';
+      for await (const bytes of events.body) {
+        text += Buffer.from(bytes);
+        if (text.endsWith('event: ping\ndata: {"type":"ping"}\n\n')) return text;
+      }
+      return assert.fail(text);
+    })();
     await Promise.all([viewer, paused].map((reader) => reader.until(() => reader.raw.endsWith(': ping\n\n'))));
+    assert.ok(!(await within(pinged, 'a ping')).includes(': ping\n\n'));
+    controller.abort();
     assert.equal(viewer.frames.length, 0);
     assert.equal(paused.text, 'tok0 tok1 ');
     for (const id of [session, `${session}-2`]) await user.ok('POST', `/api/chat/sessions/${id}/stop`, {});

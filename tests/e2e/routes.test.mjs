@@ -38,6 +38,7 @@ GET /api/user/apis/:name
 PUT /api/user/apis/:id
 DELETE /api/user/apis/:id
 POST /api/user/apis/:id/test
+POST /api/user/apis/models
 POST /api/chat/session
 POST /api/chat/message
 POST /api/chat/message/stream
@@ -58,6 +59,7 @@ POST /v1/chat/completions
 POST /v1/embeddings
 POST /v1/rerank
 POST /v1/moderations
+POST /v1/completions
 POST /v1/messages
 POST /v1/messages/count_tokens
 POST /v1/responses

@@ -12,7 +12,12 @@ describe("models.models", function()
       model_name = "m",
       base_url = "https://" .. id .. ".example/v1",
       api_key_sealed = "key " .. id,
+      api_key_mask = "…",
+      more_keys = "[]",
       seal_salt = "salt " .. id,
+      upstream_model = "",
+      options = "{}",
+      headers = "[]",
       connect_ms = 0,
       first_byte_ms = 0,
       between_ms = 0,
@@ -133,6 +138,26 @@ describe("models.models", function()
     assert(models.resolve(7, "m"))
     rows = { row(3, { seal_salt = "other", api_key_sealed = "other key" }) }
     assert.equal("other key", models.resolve(7, "m").key)
+  end)
+
+  it("opens names, options and headers of a configuration's own", function()
+    rows = {
+      row(3, {
+        upstream_model = "deepseek-x",
+        options = '{"temperature":0.5}',
+        headers = '[{"name":"X-A","sealed":"a","mask":"…"}]',
+      }),
+      row(5),
+    }
+    local model = assert(models.resolve(7, "m"))
+    assert.same({ "m", "deepseek-x" }, { model.name, model.upstream_name })
+    assert.is_false(model.takes_images)
+    assert.same({ temperature = 0.5 }, model.options)
+    assert.same({ ["X-A"] = "a" }, model.headers)
+    local plain = model.fallbacks[1]
+    assert.equal("m", plain.upstream_name)
+    assert.is_nil(plain.options)
+    assert.is_nil(plain.headers)
   end)
 
   it("knows the built-in model and nothing else without a row", function()

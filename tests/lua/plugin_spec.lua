@@ -1,7 +1,8 @@
 local tide = require "tests.lua.support.tide"
 
 --- Loads these plugins, each a value or a function that raises.
-local function load(plugins)
+---@param given? table<string, any> "name.key" -> what is written
+local function load(plugins, given)
   local names = {}
   for name in pairs(plugins) do
     names[#names + 1] = name
@@ -18,6 +19,31 @@ local function load(plugins)
         return select("#", ...)
       end,
     },
+    plugin_settings = {
+      given = function(plugin, key)
+        local value = (given or {})[plugin .. "." .. key]
+        return value, value ~= nil and "tidetalk.yaml:7" or nil
+      end,
+      names = function()
+        local all = {}
+        for name in pairs(given or {}) do
+          local plugin, key = name:match("^(.-)%.(.*)$")
+          all[#all + 1] =
+            { plugin = plugin, key = key, origin = "tidetalk.yaml:7" }
+        end
+        return all
+      end,
+      secret = function(text)
+        return { secret = text }
+      end,
+      secret_of_file = function(path)
+        if path == "/nowhere" then
+          return nil, "No such file or directory"
+        end
+        return { secret = "of " .. path }
+      end,
+      define = function() end,
+    },
     timer = {
       every = function(name, ms, run)
         timers[name] = { ms = ms, run = run }
@@ -31,9 +57,9 @@ local function load(plugins)
   return loader, timers
 end
 
-local function problems_of(plugins)
+local function problems_of(plugins, given)
   local found = {}
-  for i, problem in ipairs(load(plugins).problems) do
+  for i, problem in ipairs(load(plugins, given).problems) do
     found[i] = problem.message
   end
   return found
@@ -186,7 +212,13 @@ describe("plugin.loader", function()
     assert.same({ ms = 1000, run = nothing }, timers["b.sweep"])
     assert.equal(from_message, require("policy.title").from_message)
     assert.equal("no_moon", require("lib.errors").new("no_moon").code)
-    assert.equal("sse", require("providers.registry").get("moon").framing)
+    local registry = require "providers.registry"
+    assert.equal("sse", registry.get("moon").framing)
+    local listed = {}
+    for _, name in ipairs(registry.names()) do
+      listed[name] = true
+    end
+    assert.is_true(listed.moon and listed.openai)
   end)
 
   it("wants what a plugin requires", function()
@@ -207,5 +239,110 @@ describe("plugin.loader", function()
       b = { api = 1, requires = { "a" } },
     })
     assert.matches("the plugin requires itself, through others", found[1])
+  end)
+end)
+
+describe("plugin.settings", function()
+  local SCHEMA = {
+    url = { type = "string", required = true },
+    limit = { type = "integer", default = 5, min = 1, max = 10 },
+    factor = { type = "number", default = 1 },
+    quiet = { type = "boolean", default = true },
+    units = { type = "list", default = { "m" } },
+    mode = { type = "string", default = "a", choices = { "a", "b" } },
+    key = { type = "secret" },
+  }
+
+  --- The values that a plugin with this schema gets.
+  local function values_of(given)
+    local loader = load({ x = { api = 1, settings = SCHEMA } }, given)
+    assert.same({}, loader.problems)
+    local values = {}
+    for name, value in pairs(require("plugin.settings").values) do
+      values[name:match("^plugins%.x%.(.*)$")] = value
+    end
+    return values
+  end
+
+  it("has defaults", function()
+    assert.same({
+      url = "u", limit = 5, factor = 1, quiet = true, units = { "m" },
+      mode = "a",
+    }, values_of({ ["x.url"] = "u" }))
+  end)
+
+  it("gives what is written its type", function()
+    assert.same({
+      url = "u", limit = 10, factor = 0.5, quiet = false,
+      units = { "a", "b" }, mode = "b", key = { secret = "s" },
+    }, values_of({
+      ["x.url"] = "u", ["x.limit"] = "10", ["x.factor"] = "0.5",
+      ["x.quiet"] = "no", ["x.units"] = "a, b", ["x.mode"] = "b",
+      ["x.key"] = "s",
+    }))
+    assert.same({ secret = "of /run/key" },
+      values_of({ ["x.url"] = "u", ["x.key_file"] = "/run/key" }).key)
+    assert.same({ "one" },
+      values_of({ ["x.url"] = "u", ["x.units"] = { "one" } }).units)
+  end)
+
+  it("refuses what does not fit, with its place", function()
+    local function refuses(key, text, wanted)
+      local given = { ["x.url"] = "u" }
+      given["x." .. key] = text
+      local found = problems_of({ x = { api = 1, settings = SCHEMA } }, given)
+      assert.same({ "tidetalk.yaml:7: plugins.x." .. wanted }, found)
+    end
+    refuses("limit", "11", "limit: must be at most 10")
+    refuses("limit", "0", "limit: must be at least 1")
+    refuses("limit", "1.5", "limit: must be a whole number")
+    refuses("limit", { "1" }, "limit: must be a whole number")
+    refuses("factor", "much", "factor: must be a number")
+    refuses("quiet", "maybe", "quiet: must be true or false")
+    refuses("mode", "c", "mode: must be one of a, b")
+    refuses("url", { "a" }, "url: must be a text")
+    refuses("key_file", "/nowhere", "key: /nowhere: No such file or directory")
+    refuses("urls", "u", "urls: unknown setting; the plugin has factor, key, "
+      .. "limit, mode, quiet, units, url")
+    refuses("url_file", "u", "url_file: unknown setting; the plugin has "
+      .. "factor, key, limit, mode, quiet, units, url")
+  end)
+
+  it("wants what is required", function()
+    assert.same({ "plugins/x/plugin.lua:2: plugins.x.url: must be set, in "
+      .. "tidetalk.yaml or as TIDETALK_PLUGINS_X_URL" },
+      problems_of({ x = { api = 1, settings = SCHEMA } }))
+  end)
+
+  it("refuses declarations that mean nothing", function()
+    local function refuses(spec, wanted)
+      local found = problems_of({ x = { api = 1, settings = { k = spec } } })
+      assert.same({ "plugins/x/plugin.lua:2: plugins.x.k: " .. wanted }, found)
+    end
+    refuses({ type = "text" }, "has the type 'text'; there are boolean, "
+      .. "integer, list, number, secret, string")
+    refuses({ type = "integer", default = "1" },
+      "has a default that is a string, not a integer")
+    refuses({ type = "integer", default = 0, min = 1 },
+      "has a default that must be at least 1")
+    refuses({ type = "secret", default = "x" }, "a secret has no default")
+  end)
+
+  it("warns of settings for plugins that are not there", function()
+    local loader = load({ x = { api = 1 } }, { ["y.url"] = "u" })
+    assert.same({}, loader.problems)
+    assert.equal("tidetalk.yaml:7: plugins.y: there is no such plugin, or it "
+      .. "is disabled", loader.advice()[1].message)
+  end)
+
+  it("shows them with secrets masked", function()
+    values_of({ ["x.url"] = "u", ["x.key"] = "s" })
+    local shown = {}
+    for _, one in ipairs(require("plugin.settings").shown) do
+      shown[one.key:match("[^.]+$")] = one.text .. " # " .. one.origin
+    end
+    assert.equal("**** # tidetalk.yaml:7", shown.key)
+    assert.equal("m # default", shown.units)
+    assert.equal("true # default", shown.quiet)
   end)
 end)

@@ -88,6 +88,23 @@ describe("providers", function()
       assert.is_nil(headers.Authorization)
     end)
 
+    it("takes a request of its own form, as a hook has changed it", function()
+      local call = build("anthropic", {
+        raw = json.raw('{"stream":false,"system":"old","messages":[],"a":1}'),
+        raw_headers = { ["anthropic-beta"] = "b" },
+        messages = { { role = "user", content = "new" } },
+      })
+      assert.equal("b", call.headers["anthropic-beta"])
+      assert.same({
+        model = "some-model",
+        stream = true,
+        a = 1,
+        messages = {
+          { role = "user", content = { { type = "text", text = "new" } } },
+        },
+      }, call.body)
+    end)
+
     it("leaves out replies of blanks, which the service refuses", function()
       local body = build("anthropic", {
         messages = {

@@ -51,7 +51,7 @@ describe("policy.upstream", function()
     local late = policy.plan(1, settings(), 0.999).steps[2].wait
     assert.equal(300, early)
     assert.is_true(late > 490 and late < 500)
-    assert.equal(16, #policy.plan(8, settings({ retries = 3 }), 0).steps)
+    assert.equal(32, #policy.plan(9, settings({ retries = 3 }), 0).steps)
   end)
 
   it("hands the limits on", function()

@@ -17,14 +17,6 @@ describe("models.user_apis", function()
     user_apis = require "models.user_apis"
   end)
 
-  it("masks keys", function()
-    assert.equal("sk-…wxyz", user_apis.mask("sk-abcdefghijwxyz"))
-    assert.equal("…wxyz", user_apis.mask("gsk_abcdefghiwxyz"))
-    assert.equal("…", user_apis.mask("short"))
-    assert.equal("sk-…", user_apis.mask("sk-12345678"))
-    assert.equal("…", user_apis.mask(""))
-  end)
-
   it("takes addresses that a path can be appended to", function()
     assert.is_true(user_apis.check_base_url(""))
     assert.is_true(user_apis.check_base_url("https://a.example/v1"))

@@ -91,6 +91,8 @@ const struct tt_metric tt_metrics[] = {
      IN("database", "waiting"), PROCESS(db.waiting)},
     {GAUGE("db_wal_bytes", "Size of the write-ahead log."),
      IN("database", "wal_size"), PROCESS(db.wal_size)},
+    {GAUGE("disk_full", "1 if only what deletes or ends something is stored."),
+     STATUS("disk_full"), PROCESS(disk_full)},
 
     {GAUGE("cache_entries", "Entries in the cache."),
      IN("cache", "entries"), PROCESS(cache.dict.entries)},

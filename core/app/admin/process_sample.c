@@ -3,6 +3,7 @@
 
 #include "app/reload/builder.h"
 #include "base/clock.h"
+#include "base/disk_reserve.h"
 #include "http/unread.h"
 #include "reply/registry.h"
 #include "reply/reply.h"
@@ -55,6 +56,7 @@ void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatc
         .resident_memory = resident_memory(),
         .reply_memory = tt_reply_memory_used(),
         .unread = tt_unread_bytes(),
+        .disk_full = tt_disk_is_full(),
         .sessions_busy = tt_registry_count(parts->registry),
     };
     tt_watchdog_stats(&sample->watchdog);

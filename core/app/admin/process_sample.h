@@ -16,7 +16,7 @@ struct tt_process_sample { /* what any thread may read */
     int generation_number, generations_live;
     int workers, port, repaired, replies_running;
     int aux_busy, names_busy, password_busy, files_busy, text_busy;
-    uint64_t uptime_ms, resident_memory, reply_memory, unread, sessions_busy;
+    uint64_t uptime_ms, resident_memory, reply_memory, unread, sessions_busy, disk_full;
     struct tt_watchdog_stats watchdog;
     struct tt_running_replies_totals replies;
     struct tt_db_stats db;

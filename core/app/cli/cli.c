@@ -19,10 +19,15 @@ static const struct tt_command commands[] = {
      "what\n"
      "is wrong with them, with file and line. Answers show the errors of scripts.\n",
      tt_cli_dev},
-    {"check", "[--json]", "validate settings, personas and scripts",
+    {"check", "[--data] [--json]", "validate settings, personas and scripts, or the data folder",
      "Prints all findings as file:line:column: severity: message (code). Exits with 1 if there is\n"
      "an error among them, and with 0 if there are only warnings. --json prints an array of\n"
-     "objects with file, line, column, severity (error or warning), code and message.\n",
+     "objects with file, line, column, severity (error or warning), code and message.\n"
+     "--data checks the data instead of the scripts, and changes nothing: the database's "
+     "structure\n"
+     "and references, whether stored API keys open with the secret file, whether each uploaded "
+     "file\n"
+     "has its row and each row its file, and names that differ only in case.\n",
      tt_cli_check},
     {"routes", "[--json]", "list the routes of the scripts",
      "--json prints an array of objects with method, path, auth, listener, file and line.\n",
@@ -57,10 +62,12 @@ static const struct tt_command commands[] = {
      "the data folder itself, when no server uses it. With input from a pipe it exits with 1 if\n"
      "a line failed.\n",
      tt_cli_repl},
-    {"plugin", "(list | check NAME | enable NAME | disable NAME | remove NAME)",
+    {"plugin", "(list | check NAME | enable NAME | disable NAME | remove NAME [--data])",
      "manage the plugins in plugins_dir",
      "list prints name, state, place in the order, and version. check prints the findings of\n"
-     "tidetalk check that are about one plugin. What changes takes effect with the next reload.\n",
+     "tidetalk check that are about one plugin. remove --data deletes its tables too. What "
+     "changes\n"
+     "takes effect with the next reload.\n",
      tt_cli_plugin},
     {"diff", "", "show which scripts of an overlay shadow others",
      "One line per file, which says whether the file that it shadows has changed since the "
@@ -78,6 +85,12 @@ static const struct tt_command commands[] = {
     {"restore", "FILE", "make the database from a file that backup has written",
      "Refuses while a server is running, if a database exists, and if FILE is damaged.\n",
      tt_cli_restore},
+    {"secret", "rotate", "make a new key and seal all stored API keys with it",
+     "Refuses while a server is running. All logins end; personal API keys stay valid. A backup "
+     "from\n"
+     "before needs the secret file from before. May be killed at any moment: the next start, or\n"
+     "another rotation, goes on.\n",
+     tt_cli_secret},
     {"user",
      "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME)",
      "manage accounts",

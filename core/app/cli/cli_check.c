@@ -1,6 +1,7 @@
 /* check and routes: the scripts on the disk, checked without starting anything. All findings are
  * reported at once, as compilers do, so that an editor can go to each place. Lua reports no
  * columns: the column is that of the word that the message names, or the line's first. */
+#include "app/cli/cli_findings.h"
 #include "app/cli/cli_internal.h"
 #include "app/core_routes.h"
 #include "base/json.h"
@@ -40,69 +41,13 @@ struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_
     return generation;
 }
 
-/* ---- findings ---- */
-
-struct finding {
-    struct tt_str file; /* as an editor opens it; "TIDETALK_LISTEN" or "--listen" with line 0 */
-    int line, column;
-    const char *severity, *code;
-    struct tt_str message;
-};
-
-struct report {
-    bool json;
-    struct tt_buf out;
-    struct tt_json_writer w;
-    int errors, warnings;
-    const char *plugin; /* NULL = findings about everything */
-};
-
-static void put_text(struct tt_json_writer *w, const char *key, struct tt_str text)
-{
-    tt_json_key(w, tt_str_from(key));
-    tt_json_str(w, text);
-}
-
-static void put_number(struct tt_json_writer *w, const char *key, int64_t number)
-{
-    tt_json_key(w, tt_str_from(key));
-    if (number > 0)
-        tt_json_int(w, number);
-    else
-        tt_json_null(w);
-}
-
-static void report_finding(struct report *report, const struct finding *finding)
-{
-    struct tt_json_writer *w = &report->w;
-    bool error = strcmp(finding->severity, "error") == 0;
-
-    report->errors += error;
-    report->warnings += !error;
-    if (report->json) {
-        tt_json_begin_object(w);
-        put_text(w, "file", finding->file);
-        put_number(w, "line", finding->line);
-        put_number(w, "column", finding->column);
-        put_text(w, "severity", tt_str_from(finding->severity));
-        put_text(w, "code", tt_str_from(finding->code));
-        put_text(w, "message", finding->message);
-        tt_json_end_object(w);
-        return;
-    }
-    tt_buf_append_str(&report->out, finding->file);
-    if (finding->line > 0)
-        tt_buf_printf(&report->out, ":%d:%d", finding->line, finding->column);
-    tt_buf_printf(&report->out, ": %s: %.*s (%s)\n", finding->severity,
-                  TT_STR_ARG(finding->message), finding->code);
-}
-
 /* ---- settings ---- */
 
 /* "tidetalk.yaml:3: key: what" or "TIDETALK_LISTEN: listen: what". */
-static void tell_setting(struct report *report, struct tt_str text)
+static void tell_setting(struct tt_cli_findings *findings, struct tt_str text)
 {
-    struct finding finding = {.severity = "error", .code = "invalid_setting", .message = text};
+    struct tt_cli_finding finding = {
+        .severity = "error", .code = "invalid_setting", .message = text};
     ptrdiff_t colon = tt_str_find(text, ':');
     uint64_t line;
 
@@ -117,15 +62,15 @@ static void tell_setting(struct report *report, struct tt_str text)
         }
         finding.message = tt_str_trim(rest);
     }
-    report_finding(report, &finding);
+    tt_cli_findings_add(findings, &finding);
 }
 
-static void tell_settings(struct report *report, struct tt_str diagnostics)
+static void tell_settings(struct tt_cli_findings *findings, struct tt_str diagnostics)
 {
     struct tt_str line;
     while (diagnostics.len > 0) {
         tt_str_split(&diagnostics, '\n', &line);
-        tell_setting(report, line);
+        tell_setting(findings, line);
     }
 }
 
@@ -170,34 +115,35 @@ static int column_of(struct tt_str line, struct tt_str message)
     return (size_t)first <= line.len ? first : 1;
 }
 
-static void tell_scripts(struct report *report, const struct tt_settings *settings,
+static void tell_scripts(struct tt_cli_findings *findings, const struct tt_settings *settings,
                          const struct tt_bundle *bundle, const struct tt_diagnostics *diagnostics,
-                         const char *severity)
+                         const char *severity, const char *plugin)
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
         char path[TT_SCRIPT_PATH_BYTES];
-        if (report->plugin &&
-            !tt_str_eq(tt_plugin_of(diagnostic->file), tt_str_from(report->plugin)))
+        if (plugin && !tt_str_eq(tt_plugin_of(diagnostic->file), tt_str_from(plugin)))
             continue;
         const struct tt_bundle_file *file =
             bundle ? tt_bundle_find(bundle, diagnostic->file) : NULL;
-        struct finding finding = {.line = diagnostic->line,
-                                  .column = 1,
-                                  .severity = severity,
-                                  .code = code_of(diagnostic->phase),
-                                  .message = diagnostic->message};
+        struct tt_cli_finding finding = {.line = diagnostic->line,
+                                         .column = 1,
+                                         .severity = severity,
+                                         .code = code_of(diagnostic->phase),
+                                         .message = diagnostic->message};
         if (file)
             finding.column = column_of(line_of(file->bytes, diagnostic->line), diagnostic->message);
         tt_script_sources_place(&settings->scripts, diagnostic->file, path, sizeof(path));
         finding.file = tt_str_from(path);
-        report_finding(report, &finding);
+        tt_cli_findings_add(findings, &finding);
     }
 }
 
-/* Builds what a server would build. The bundle is read a second time for the columns, because a
- * generation that fails takes the first one with it. */
-static void check_scripts(struct report *report, const struct tt_settings *settings)
+/* Builds what a server would build; with `plugin` only what is found about that one is told. The
+ * bundle is read a second time for the columns, because a generation that fails takes the first one
+ * with it. */
+static void check_scripts(struct tt_cli_findings *findings, const struct tt_settings *settings,
+                          const char *plugin)
 {
     struct tt_diagnostics diagnostics = {0}, advice = {0};
     struct tt_tide tide = {0};
@@ -209,17 +155,15 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
         tt_generation_advise(generation, &advice);
     else if (diagnostics.count == 0) { /* not even read */
         tt_settings_check_files(settings, &err);
-        report_finding(report, &(struct finding){.file = tt_str_from(settings->lua_dir),
-                                                 .severity = "error",
-                                                 .code = "unreadable",
-                                                 .message = tt_str_from(err.message)});
+        diagnostics.phase = "read";
+        tt_diagnostics_add(&diagnostics, "", tt_str_from(err.message));
     }
-    tell_scripts(report, settings, bundle, &diagnostics, "error");
-    tell_scripts(report, settings, bundle, &advice, "warning");
-    if (report->plugin && report->errors == 0)
-        printf("ok: %s%s\n", report->plugin,
+    tell_scripts(findings, settings, bundle, &diagnostics, "error", plugin);
+    tell_scripts(findings, settings, bundle, &advice, "warning", plugin);
+    if (plugin && findings->errors == 0)
+        printf("ok: %s%s\n", plugin,
                generation ? "" : ", but other scripts have errors (tidetalk check)");
-    else if (generation && !report->json && report->errors == 0)
+    else if (generation && !findings->json && findings->errors == 0)
         printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
                generation->bundle->persona_count, generation->bundle->hash);
     tt_bundle_free(bundle);
@@ -228,53 +172,53 @@ static void check_scripts(struct report *report, const struct tt_settings *setti
     tt_diagnostics_free(&advice);
 }
 
-static void print_report(struct report *report)
-{
-    fprintf(report->json ? stdout : stderr, "%.*s%s", (int)report->out.len,
-            report->out.data ? report->out.data : "", report->json ? "\n" : "");
-    if (!report->json && report->errors + report->warnings > 0)
-        fprintf(stderr, "%d errors, %d warnings\n", report->errors, report->warnings);
-    tt_buf_free(&report->out);
-}
-
 int tt_cli_check_plugin(const struct tt_settings *settings, const char *name)
 {
-    struct report report = {.plugin = name};
+    struct tt_cli_findings findings = {0};
 
-    check_scripts(&report, settings);
-    print_report(&report);
-    return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
+    check_scripts(&findings, settings, name);
+    return tt_cli_findings_print(&findings);
 }
 
 int tt_cli_check(int argc, char **argv)
 {
-    struct report report = {.json = tt_cli_flag(&argc, argv, "--json")};
+    struct tt_cli_findings findings = {.json = tt_cli_flag(&argc, argv, "--json")};
+    bool data = tt_cli_flag(&argc, argv, "--data");
     struct tt_settings settings;
     struct tt_buf diagnostics = {0};
 
-    report.w.buf = &report.out;
     tt_settings_collect(&settings, argc, argv, &argc, argv, &diagnostics);
     if (argc > 0) {
         tt_buf_free(&diagnostics);
         tt_settings_free(&settings);
         return tt_cli_fail(TT_EXIT_USAGE, "check: unknown flag '%s'; see --help", argv[0]);
     }
-    if (report.json)
-        tt_json_begin_array(&report.w);
-    tell_settings(&report, tt_buf_str(&diagnostics));
-    check_scripts(&report, &settings);
-    if (report.json)
-        tt_json_end_array(&report.w);
-    print_report(&report);
+    tell_settings(&findings, tt_buf_str(&diagnostics));
+    if (data)
+        tt_cli_check_data(&findings, &settings);
+    else
+        check_scripts(&findings, &settings, NULL);
     tt_buf_free(&diagnostics);
     tt_settings_free(&settings);
-    return report.errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
+    return tt_cli_findings_print(&findings);
 }
 
 /* ---- routes ---- */
 
 static const char *const auth_names[] = {"none", "user", "admin"};
 static const char *const listener_names[] = {"public", "admin"};
+
+static void put_text(struct tt_json_writer *w, const char *key, struct tt_str text)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_str(w, text);
+}
+
+static void put_number(struct tt_json_writer *w, const char *key, int64_t number)
+{
+    tt_json_key(w, tt_str_from(key));
+    tt_json_int(w, number);
+}
 
 static void print_json(const struct tt_generation *generation,
                        const struct tt_script_sources *sources)

@@ -8,6 +8,44 @@
 
 #include <stdio.h>
 
+/* "key = value  # origin" for the settings of plugins, as the loaded scripts tell them. */
+static int print_plugin_settings(lua_State *L)
+{
+    tt_vm_push_app(L);
+    if (lua_getfield(L, 2, "plugin_settings") != LUA_TTABLE)
+        return 0;
+    for (lua_Integer i = 1; lua_rawgeti(L, 3, i) == LUA_TTABLE; i++) {
+        lua_getfield(L, 4, "key");
+        lua_getfield(L, 4, "text");
+        lua_getfield(L, 4, "origin");
+        printf("%s = %s  # %s\n", lua_tostring(L, 5), lua_tostring(L, 6), lua_tostring(L, 7));
+        lua_settop(L, 3);
+    }
+    return 0;
+}
+
+/* They are known only when the scripts load, which is not needed for the rest. */
+static int show_plugin_settings(const struct tt_settings *settings)
+{
+    struct tt_diagnostics diagnostics = {0};
+    struct tt_tide tide = {0};
+    struct tt_err err = {0};
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL);
+    bool has_plugins = bundle && bundle->plugin_count > 0;
+
+    tt_bundle_free(bundle);
+    if (!has_plugins)
+        return TT_EXIT_OK;
+    struct tt_generation *generation = tt_cli_load(settings, &tide, &err);
+    if (!generation)
+        return tt_cli_fail(TT_EXIT_FAILED, "config: the settings of plugins are not known: %s",
+                           err.message);
+    tt_vm_call(generation->vms[0], print_plugin_settings, NULL, "", &diagnostics);
+    tt_diagnostics_free(&diagnostics);
+    tt_generation_unref(generation);
+    return TT_EXIT_OK;
+}
+
 int tt_cli_config(int argc, char **argv)
 {
     struct tt_settings settings;
@@ -21,9 +59,11 @@ int tt_cli_config(int argc, char **argv)
     }
     tt_conf_show(settings.conf, &text);
     printf("%.*s", (int)text.len, text.data);
+    fflush(stdout);
     tt_buf_free(&text);
+    int code = show_plugin_settings(&settings);
     tt_settings_free(&settings);
-    return TT_EXIT_OK;
+    return code;
 }
 
 int tt_cli_health(int argc, char **argv)

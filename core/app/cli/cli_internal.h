@@ -34,6 +34,10 @@ int tt_cli_admin_request(const struct tt_settings *settings, const char *method,
                          struct tt_str json, int limit_s, struct tt_buf *answer,
                          struct tt_err *err);
 
+/* check --data: the data folder instead of the scripts. */
+struct tt_cli_findings;
+void tt_cli_check_data(struct tt_cli_findings *findings, const struct tt_settings *settings);
+
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A generation built from the disk without a server: enough to validate, never to serve. Parts that
@@ -54,6 +58,7 @@ int tt_cli_admin(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);
 int tt_cli_backup(int argc, char **argv);
 int tt_cli_restore(int argc, char **argv);
+int tt_cli_secret(int argc, char **argv);
 int tt_cli_reload(int argc, char **argv);
 int tt_cli_rollback(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);

@@ -3,10 +3,26 @@
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "app/data_check.h"
+#include "app/reload/plugin_data.h"
+#include "db/db.h"
 #include "db/migrate.h"
 
 #include <stdio.h>
 #include <unistd.h>
+
+/* The migrations of plugins, for as long as they take. */
+static int migrate_plugins(const struct tt_settings *settings, bool dry_run)
+{
+    struct tt_migrate_report report = {0};
+    struct tt_err err = {0};
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, &err);
+    int failed = bundle ? tt_app_migrate_plugins(settings, bundle, 0, dry_run, &report, &err) : -1;
+
+    printf("%.*s", (int)report.text.len, report.text.data ? report.text.data : "");
+    tt_buf_free(&report.text);
+    tt_bundle_free(bundle);
+    return failed ? tt_cli_fail(TT_EXIT_FAILED, "migrate: %s", err.message) : TT_EXIT_OK;
+}
 
 static int migrate(const struct tt_settings *settings, const char *down, bool dry_run)
 {
@@ -32,7 +48,8 @@ static int migrate(const struct tt_settings *settings, const char *down, bool dr
     if (failed)
         return tt_cli_fail(TT_EXIT_FAILED, "migrate: %s", err.message);
     printf("schema version %d\n", report.version);
-    return TT_EXIT_OK;
+    bool exists = !down && tt_db_exists(settings->database_url);
+    return exists && report.version > 0 ? migrate_plugins(settings, dry_run) : TT_EXIT_OK;
 }
 
 int tt_cli_migrate(int argc, char **argv)

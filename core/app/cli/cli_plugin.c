@@ -3,6 +3,7 @@
  * the next reload. */
 #include "app/cli/cli_internal.h"
 #include "base/mem.h"
+#include "db/migrate.h"
 #include "script/value.h"
 
 #include <dirent.h>
@@ -136,10 +137,37 @@ static int remove_folder(const struct folder *folder)
     return nftw(folder->path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static int drop_data(const struct tt_settings *settings, const char *name)
+{
+    struct tt_migrate_report report = {0};
+    struct tt_err err = {0};
+    int failed = tt_db_exists(settings->database_url)
+                     ? tt_db_drop_plugin(settings->database_url, name, &report, &err)
+                     : 0;
+
+    printf("%.*s", failed ? 0 : (int)report.text.len, report.text.data ? report.text.data : "");
+    tt_buf_free(&report.text);
+    return failed ? tt_cli_fail(-1, "plugin: %s", err.message) : 0;
+}
+
+/* The data also of a plugin whose folder is gone already. */
+static int remove_plugin(const struct tt_settings *settings, const char *name, bool data)
+{
+    struct folder folder = folder_of(settings, name);
+    bool there = is_there(&folder);
+
+    if (!tt_plugin_is_name(tt_str_from(name)) || (!there && !data))
+        return tt_cli_fail(TT_EXIT_FAILED, "plugin: there is no %s/plugin.lua", folder.path);
+    if (data && drop_data(settings, name) != 0)
+        return TT_EXIT_FAILED;
+    if (there && remove_folder(&folder) != 0)
+        return complain(&folder);
+    return tell_change("remove", name);
+}
+
 static int run_verb(const struct tt_settings *settings, const char *verb, const char *name)
 {
     struct folder folder = folder_of(settings, name);
-    int failed;
 
     if (!tt_plugin_is_name(tt_str_from(name)) || !is_there(&folder))
         return tt_cli_fail(TT_EXIT_FAILED, "plugin: there is no %s/plugin.lua", folder.path);
@@ -147,16 +175,15 @@ static int run_verb(const struct tt_settings *settings, const char *verb, const 
         return tt_cli_fail(TT_EXIT_FAILED, "plugin: %s is disabled; enable it first", name);
     if (strcmp(verb, "check") == 0)
         return tt_cli_check_plugin(settings, name);
-    failed = strcmp(verb, "remove") == 0 ? remove_folder(&folder)
-                                         : set_enabled(&folder, strcmp(verb, "enable") == 0);
-    return failed ? complain(&folder) : tell_change(verb, name);
+    return set_enabled(&folder, strcmp(verb, "enable") == 0) ? complain(&folder)
+                                                             : tell_change(verb, name);
 }
 
 int tt_cli_plugin(int argc, char **argv)
 {
-    static const char *const verbs[] = {"check", "enable", "disable", "remove"};
+    static const char *const verbs[] = {"check", "enable", "disable"};
     struct tt_settings settings;
-    bool known = false;
+    bool data = tt_cli_flag(&argc, argv, "--data"), known = false;
     int code;
 
     if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
@@ -165,11 +192,14 @@ int tt_cli_plugin(int argc, char **argv)
         known = known || strcmp(argv[0], verbs[i]) == 0;
     if (argc == 1 && strcmp(argv[0], "list") == 0)
         code = list(&settings);
+    else if (argc == 2 && strcmp(argv[0], "remove") == 0)
+        code = remove_plugin(&settings, argv[1], data);
     else if (known)
         code = run_verb(&settings, argv[0], argv[1]);
     else
-        code = tt_cli_fail(TT_EXIT_USAGE, "usage: tidetalk plugin (list | check NAME | enable NAME "
-                                          "| disable NAME | remove NAME) [--setting=value …]");
+        code = tt_cli_fail(TT_EXIT_USAGE,
+                           "usage: tidetalk plugin (list | check NAME | enable NAME "
+                           "| disable NAME | remove NAME [--data]) [--setting=value …]");
     tt_settings_free(&settings);
     return code;
 }

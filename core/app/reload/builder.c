@@ -63,7 +63,8 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
     compare(builder->current->bundle, bundle, result);
     bool need_state = request->action == TT_RELOAD && !request->force;
     result->built = tt_builder_build(builder, bundle, builder->newest + 1, need_state, result);
-    if (!result->built)
+    if (!result->built ||
+        tt_builder_migrate(builder, result->built, true, request->dry_run, result) != 0)
         return;
     if (entry->restores)
         tt_builder_note_fallback(result->built,
@@ -71,6 +72,12 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
     entry->made_by = request->who;
     if (request->dry_run || serve_now(builder, request, entry, result) == 0)
         result->generation = result->built->number;
+}
+
+/* Other settings of plugins make another generation too. */
+static bool is_same(const struct tt_bundle *a, const struct tt_bundle *b)
+{
+    return strcmp(a->hash, b->hash) == 0 && strcmp(a->values.hash, b->values.hash) == 0;
 }
 
 static void reload(struct tt_builder *builder, const struct tt_reload_request *request,
@@ -82,7 +89,7 @@ static void reload(struct tt_builder *builder, const struct tt_reload_request *r
 
     if (!bundle)
         return;
-    if (strcmp(bundle->hash, builder->current->bundle->hash) == 0) {
+    if (is_same(bundle, builder->current->bundle)) {
         result->unchanged = true;
         tt_builder_note_on_disk(builder->current);
         result->built = tt_generation_ref(builder->current);
@@ -117,6 +124,11 @@ static void roll_back(struct tt_builder *builder, const struct tt_reload_request
         return;
     }
     struct tt_bundle *bundle = tt_history_bundle(&builder->history, target.number, &result->error);
+    if (bundle &&
+        tt_bundle_read_values(bundle, &builder->parts.settings->scripts, &result->error) != 0) {
+        tt_bundle_free(bundle);
+        return;
+    }
     if (!bundle)
         return;
     entry.restores = result->restores = target.number;

@@ -56,6 +56,11 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
                                        int number, bool need_state,
                                        struct tt_reload_result *result);
 
+/* Applies the migrations that a built generation needs, or tries them; -1: result has the
+ * diagnostic. `online`: the server runs, so they may not take long. */
+int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *generation,
+                       bool online, bool dry_run, struct tt_reload_result *result);
+
 /* Adds a new generation to the live ones; it is closed when nobody uses it any more. */
 void tt_builder_add_live(struct tt_builder *builder, struct tt_generation *generation);
 /* Records that it came from the history, and why. */

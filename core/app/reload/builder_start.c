@@ -41,6 +41,10 @@ static struct tt_generation *start_from_disk(struct tt_builder *builder,
     }
     entry.number = known ? current->number : builder->newest + 1;
     struct tt_generation *first = tt_builder_build(builder, bundle, entry.number, false, result);
+    if (first && tt_builder_migrate(builder, first, false, false, result) != 0) {
+        tt_generation_unref(first);
+        return NULL;
+    }
     if (!first || known)
         return first;
     entry.bundle = bundle;
@@ -65,6 +69,8 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
                                              .before_rolled_back = true};
         bool again = entry.number == current->number;
         struct tt_bundle *bundle = tt_history_bundle(&builder->history, entry.number, err);
+        if (bundle) /* of a broken file, nothing: scripts without plugins work all the same */
+            tt_bundle_read_values(bundle, &builder->parts.settings->scripts, NULL);
         struct tt_generation *first =
             bundle ? tt_builder_build(builder, bundle, again ? entry.number : restored.number,
                                       false, &result)

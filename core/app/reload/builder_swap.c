@@ -3,6 +3,7 @@
  */
 #include "app/reload/builder_internal.h"
 #include "app/reload/overlay_bases.h"
+#include "app/reload/plugin_data.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -205,6 +206,21 @@ struct tt_generation *tt_builder_build(struct tt_builder *builder, struct tt_bun
     tt_err_set(&result->error, 422, "script_error", "the state was not handed over");
     tt_generation_unref(generation);
     return NULL;
+}
+
+int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *generation,
+                       bool online, bool dry_run, struct tt_reload_result *result)
+{
+    const struct tt_settings *settings = builder->parts.settings;
+    uint64_t hold_ms = online ? (uint64_t)tt_settings_int(settings, "limits.migration_time") : 0;
+    struct tt_err err = {0};
+
+    if (tt_app_migrate_plugins(settings, generation->bundle, hold_ms, dry_run, NULL, &err) == 0)
+        return 0;
+    result->diagnostics.phase = "migrations";
+    tt_diagnostics_add(&result->diagnostics, "", tt_str_from(err.message));
+    result->error = err;
+    return -1;
 }
 
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)

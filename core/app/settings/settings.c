@@ -8,6 +8,7 @@
 #include "cache/redis_url.h"
 #include "http/origin.h"
 #include "upstream/egress.h"
+#include "upstream/proxy.h"
 
 const struct tt_conf_option tt_settings_table[] = {
     {.key = "listen",
@@ -242,6 +243,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .min = 4096,
      .max = 1048576,
      .help = "largest request head"},
+    {.key = "disk_reserve",
+     .env = "TIDETALK_DISK_RESERVE",
+     .type = TT_CONF_SIZE,
+     .fallback = "16MiB",
+     .min = 0,
+     .max = 1099511627776,
+     .help = "room on the disk for deleting and ending things when it is full; 0 = none"},
     {.key = "limits.connections",
      .env = "TIDETALK_LIMITS_CONNECTIONS",
      .type = TT_CONF_INT,
@@ -288,6 +296,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .min = 1,
      .max = 3600000,
      .help = "CPU time a script may use between two waits before it is stopped"},
+    {.key = "limits.migration_time",
+     .env = "TIDETALK_LIMITS_MIGRATION_TIME",
+     .type = TT_CONF_DURATION,
+     .fallback = "1s",
+     .min = 1,
+     .max = 3600000,
+     .help = "how long the migrations of plugins may keep a running server from writing"},
     {.key = "limits.script_load_time",
      .env = "TIDETALK_LIMITS_SCRIPT_LOAD_TIME",
      .type = TT_CONF_DURATION,
@@ -417,6 +432,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_UPSTREAM_CA_FILE",
      .fallback = "",
      .help = "file with certificates to trust instead of the system's"},
+    {.key = "upstream.proxy",
+     .env = "TIDETALK_UPSTREAM_PROXY",
+     .fallback = "",
+     .secret = true,
+     .check = tt_proxy_check,
+     .help = "proxy for calls to hosts that outbound.allow does not list: "
+             "http://[user:password@]host:port or socks5h://…; empty = none"},
     {.key = "log.level",
      .env = "TIDETALK_LOG_LEVEL",
      .type = TT_CONF_ENUM,

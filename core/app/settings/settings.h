@@ -21,7 +21,8 @@ struct tt_settings {
     struct {
         char lua_dir[TT_INSTALLED_PATH_BYTES], personas[TT_INSTALLED_PATH_BYTES],
             migrations_dir[TT_INSTALLED_PATH_BYTES];
-    } installed; /* what those point to when they are not in the working folder */
+    } installed;            /* what those point to when they are not in the working folder */
+    char config_file[4200]; /* it need not be there */
     char secret_file[4200];
     char database_url[4200];
     char admin_listen[4200]; /* "unix:<path>" or "host:port" */

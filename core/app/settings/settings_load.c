@@ -85,6 +85,7 @@ static void derive(struct tt_settings *settings)
         .root_count = settings->scripts.root_count,
         .plugins_dir = tt_conf_get(conf, "plugins_dir")->text.data,
         .personas = settings->personas,
+        .config = settings->config_file,
     };
     settings->migrations_dir =
         tt_installed_find(tt_conf_get(conf, "migrations_dir"), settings->installed.migrations_dir);
@@ -164,14 +165,21 @@ static int check_admin(struct tt_settings *settings, struct tt_err *err)
     return 0;
 }
 
+static void begin(struct tt_settings *settings, const char *path)
+{
+    memset(settings, 0, sizeof(*settings));
+    snprintf(settings->config_file, sizeof(settings->config_file), "%s", path);
+    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    tt_conf_leave_out(settings->conf, "plugins"); /* see script/plugin_values.h */
+}
+
 int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *argc_rest,
                      char **rest, struct tt_err *err)
 {
     bool named;
     const char *path = config_path(&argc, argv, &named);
 
-    memset(settings, 0, sizeof(*settings));
-    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    begin(settings, path);
     if (tt_conf_read_file(settings->conf, path, named, err) != 0 ||
         tt_conf_read_env(settings->conf, err) != 0 ||
         tt_conf_read_flags(settings->conf, argc, argv, argc_rest, rest, err) != 0 ||
@@ -217,8 +225,7 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
     bool named;
     const char *path = config_path(&argc, argv, &named);
 
-    memset(settings, 0, sizeof(*settings));
-    settings->conf = tt_conf_new(tt_settings_table, tt_settings_count);
+    begin(settings, path);
     tt_conf_collect(settings->conf, diagnostics);
     note(diagnostics, tt_conf_read_file(settings->conf, path, named, &err), &err);
     note(diagnostics, tt_conf_read_env(settings->conf, &err), &err);
@@ -251,6 +258,7 @@ void tt_settings_fill_runtime(const struct tt_settings *settings, struct tt_runt
     runtime->memory_max = (size_t)tt_settings_int(settings, "limits.script_memory");
     runtime->time_ms = tt_settings_int(settings, "limits.script_time");
     runtime->load_ms = tt_settings_int(settings, "limits.script_load_time");
+    runtime->prints = tt_settings_int(settings, "dev") != 0;
     runtime->modules = tt_tide_modules;
 }
 

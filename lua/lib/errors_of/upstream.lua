@@ -17,6 +17,18 @@ return {
       .. "Top it up there, or use another API configuration.",
     zh = "提供方账户的余额或额度已用尽，请前往充值，或改用其他 API 配置。",
   },
+  models_not_listed = {
+    status = 422,
+    en = "The provider {provider} has no list of models. Type the model's "
+      .. "name as its documentation gives it.",
+    zh = "提供方 {provider} 没有模型列表，请按其文档手动填写模型名称。",
+  },
+  upstream_proxy_failed = {
+    status = 502,
+    en = "The server's proxy for outgoing calls refused this one or could "
+      .. "not be reached. Ask the operator to check upstream.proxy.",
+    zh = "服务器的出站代理拒绝了此次调用，或无法连接，请联系运维检查 upstream.proxy。",
+  },
   upstream_model_unknown = {
     status = 502,
     retry = false,

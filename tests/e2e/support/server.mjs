@@ -51,6 +51,7 @@ export function makeHome({ port = 0, env = {} } = {}) {
       TIDETALK_MIGRATIONS_DIR: join(ROOT, 'migrations'),
       TIDETALK_PERSONAS: writePersonas(folder),
       TIDETALK_WORKERS: '2',
+      TIDETALK_DISK_RESERVE: '1MiB',
       TIDETALK_LIMITS_SCRIPT_TIME: SCRIPT_TIME[process.env.SANITIZER] ?? '50ms',
       ...databaseOf(join(folder, 'data')),
       ...env,

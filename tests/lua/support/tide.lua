@@ -84,6 +84,13 @@ function M.install(given, settings)
         return false
       end,
     },
+    -- No plugin has settings.
+    plugin_settings = {
+      names = function()
+        return {}
+      end,
+      define = function() end,
+    },
     personas = {
       { name = "First", content = "You are the first." },
       { name = "Second", content = "You are the second." },

@@ -126,6 +126,7 @@ static void a_held_worker_holds_the_answer_back(void **state)
 
     snprintf(path, sizeof(path), "%s/data/tidetalk.db", home->dir);
     assert_int_equal(sqlite3_open(path, &lock), SQLITE_OK);
+    sqlite3_busy_timeout(lock, WAIT_MS); /* a start writes a little after it is ready */
     assert_int_equal(sqlite3_exec(lock, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     put_scripts(home, 2);
     int fd = ask_for_reload(home);

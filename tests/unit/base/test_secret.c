@@ -94,10 +94,15 @@ static void unsafe_key_files_are_refused(void **state)
     char target[256];
     write_file("target", KEY_TEXT, 0600);
     snprintf(target, sizeof(target), "%s", in_directory("target"));
-    assert_int_equal(symlink(target, in_directory("link")), 0);
-    load_fails("link", "secret_file_unsafe");
+    assert_int_equal(mkdir(in_directory("shared"), 0700), 0);
+    assert_int_equal(chmod(in_directory("shared"), 0777), 0);
+    assert_int_equal(symlink(target, in_directory("shared/link")), 0);
+    load_fails("shared/link", "secret_file_unsafe"); /* others could replace it */
+    assert_int_equal(chmod(in_directory("shared"), 01777), 0);
+    write_file("target", KEY_TEXT, 0604);
+    load_fails("shared/link", "secret_file_unsafe"); /* the file's own rights count as well */
     assert_int_equal(symlink("/nonexistent", in_directory("dangling")), 0);
-    load_fails("dangling", "secret_file_unsafe");
+    load_fails("dangling", "secret_file_unreadable");
     assert_int_equal(mkdir(in_directory("dir"), 0700), 0);
     load_fails("dir", "secret_file_unsafe");
     assert_int_equal(mkfifo(in_directory("fifo"), 0600), 0);
@@ -126,6 +131,29 @@ static void mounted_key_files_are_loaded_with_a_warning(void **state)
         load_fails("foreign", "secret_file_unsafe");
         unlink(in_directory("foreign"));
     }
+}
+
+/* As Kubernetes mounts them: key -> ..data/key, ..data -> ..2026; the folder is root's, mode 1777.
+ */
+static void linked_key_files_are_loaded(void **state)
+{
+    struct tt_keys keys;
+    struct tt_err err = {0};
+    (void)state;
+
+    assert_int_equal(mkdir(in_directory("mount"), 0700), 0);
+    assert_int_equal(chmod(in_directory("mount"), 01777), 0);
+    assert_int_equal(mkdir(in_directory("mount/..2026"), 0755), 0);
+    write_file("mount/..2026/key", KEY_TEXT, 0440);
+    assert_int_equal(symlink("..2026", in_directory("mount/..data")), 0);
+    assert_int_equal(symlink("..data/key", in_directory("mount/key")), 0);
+    if (tt_keys_load(&keys, in_directory("mount/key"), &err) != 0)
+        fail_msg("%s", err.message);
+    assert_string_equal(keys.seal_id, "44b8d18e");
+    if (geteuid() != 0)
+        return; /* only root can give a link away */
+    assert_int_equal(lchown(in_directory("mount/key"), 54321, 54321), 0);
+    load_fails("mount/key", "secret_file_unsafe");
 }
 
 static void broken_key_files_are_refused(void **state)
@@ -348,6 +376,7 @@ TEST_GROUP
         cmocka_unit_test(derived_keys_stay_the_same),
         cmocka_unit_test(unsafe_key_files_are_refused),
         cmocka_unit_test(mounted_key_files_are_loaded_with_a_warning),
+        cmocka_unit_test(linked_key_files_are_loaded),
         cmocka_unit_test(broken_key_files_are_refused),
         cmocka_unit_test(first_use_by_many_gives_one_key),
         cmocka_unit_test(seals_and_unseals),

@@ -66,6 +66,26 @@ static void a_form_has_a_name(void **state)
     assert_non_null(strstr(web->body, "internal_error"));
 }
 
+#define TEXT_HEAD                                                                                  \
+    "data: {\"id\":\"c-1\",\"object\":\"text_completion\",\"created\":5,"                          \
+    "\"model\":\"a\\\"b\",\"choices\":["
+#define TEXT(text, reason)                                                                         \
+    TEXT_HEAD "{\"text\":\"" text "\",\"index\":0,\"logprobs\":null,\"finish_reason\":" reason "}"
+
+static void texts_have_exact_bytes(void **state)
+{
+    struct web *web = *state;
+
+    web_expect(web, "/short?form=text",
+               TEXT("潮 \\\"a\\\"\\n🌊", "null") "]}\n\n" TEXT("", "\"stop\"") "]}\n\n" DONE);
+    web_expect(web, "/thinking?form=text",
+               TEXT("yes", "null") "]}\n\n" TEXT("", "\"stop\"") "]}\n\n" DONE);
+    web_get(web, "/empty?form=text&usage=1");
+    static const char begin[] =
+        TEXT("", "\"stop\"") "],\"usage\":null}\n\n" TEXT_HEAD "],\"usage\":{\"prompt_tokens\":";
+    assert_memory_equal(web->body, begin, sizeof(begin) - 1);
+}
+
 static void tool_calls_are_told_entry_by_entry(void **state)
 {
     web_expect(*state, "/calling",
@@ -133,6 +153,7 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         WEB_TEST(chunks_have_exact_bytes),
         WEB_TEST(a_form_has_a_name),
+        WEB_TEST(texts_have_exact_bytes),
         WEB_TEST(tool_calls_are_told_entry_by_entry),
         WEB_TEST(usage_comes_last_and_without_a_choice),
         WEB_TEST(failures_are_error_objects_without_a_marker),

@@ -134,7 +134,7 @@ static void test_a_chunk_line_without_end(void **state)
     f.server->rate_window_ms = NEVER_MS;
     int fd = fx_connect(&f);
     tt_buf_append_z(&out, "POST /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n2;");
-    for (int i = 0; i < 40000; i++)
+    for (int i = 0; i < 80000; i++)
         tt_buf_putc(&out, 'x');
     fx_send_n(fd, out.data, out.len);
     fx_until_closed(&f, fd, &in);

@@ -211,11 +211,9 @@ static void test_head_sizes(void **state)
             tt_buf_append_z(&out, ends[kind]);
             fx_send_n(fd, out.data, out.len);
             int status = status_of(&f, fd, &in);
-            if (status == 200)
-                ok++;
-            else if ((kind == 1 && status == 0 && size > 15800) || status == 431 ||
-                     status == -431 || status == 414 || status == -414)
-                refused++;
+            bool fits = out.len <= 16384; /* what is promised, whatever it consists of */
+            if (status == (fits ? 200 : 431))
+                *(fits ? &ok : &refused) += 1;
             else
                 fail_msg("kind %d size %zu: %d", kind, size, status);
             close(fd);
@@ -233,7 +231,7 @@ static void test_many_headers(void **state)
     struct fixture f;
     (void)state;
     fx_open(&f);
-    for (int count = 10; count < 400; count += 13) {
+    for (int count = 10; count < 1500; count += 49) {
         struct tt_buf in = {0}, out = {0};
         int fd = fx_connect(&f);
         tt_buf_append_z(&out, "GET / HTTP/1.1\r\n" H);
@@ -242,7 +240,7 @@ static void test_many_headers(void **state)
         tt_buf_append_z(&out, "\r\n");
         fx_send_n(fd, out.data, out.len);
         int status = status_of(&f, fd, &in);
-        if (status != 200 && status != 431 && status != -431)
+        if (status != 200 && (status != 431 || count < 500))
             fail_msg("%d headers: %d", count, status);
         close(fd);
         tt_buf_free(&in);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static struct faults {
@@ -131,12 +132,36 @@ static void test_pages_given_back(void **state)
     free(pool);
 }
 
+/* Of a pool at rest only the pages without anything go. */
+static void test_pool_at_rest(void **state)
+{
+    enum { PAGES = 9 };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char there[PAGES];
+    char *pool =
+        mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)state;
+    assert_ptr_not_equal(pool, MAP_FAILED);
+    memset(pool, 0, PAGES * page);
+    pool[0] = pool[3 * page - 1] = pool[5 * page] = 'x';
+    tt_library_rest(pool, PAGES * page);
+    assert_int_equal(mincore(pool, PAGES * page, there), 0);
+    for (int i = 0; i < PAGES; i++)
+        assert_int_equal(there[i] & 1, i == 0 || i == 2 || i == 5);
+    assert_int_equal(pool[3 * page - 1], 'x');
+    munmap(pool, PAGES * page);
+    assert_null(tt_library_pool_of((char *)page + 1, 65536));
+    assert_null(tt_library_pool_of((char *)page, 32768)); /* allocated */
+    assert_non_null(tt_library_pool_of((char *)page, 65536));
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_right),
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_pages_given_back),
+        cmocka_unit_test(test_pool_at_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

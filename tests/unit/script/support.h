@@ -60,7 +60,7 @@ static inline const struct tt_script_sources *rig_sources(struct rig *rig)
 {
     rig->roots[0] = rig->lua;
     rig->sources =
-        (struct tt_script_sources){rig->roots, rig->root_count, rig->plugins, rig->personas};
+        (struct tt_script_sources){rig->roots, rig->root_count, rig->plugins, rig->personas, NULL};
     return &rig->sources;
 }
 

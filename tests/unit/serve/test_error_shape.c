@@ -1,5 +1,5 @@
-/* Errors in OpenAI's shape at the paths that app.lua names, whoever refuses: the core before the
- * body, a handler, a script that fails. */
+/* Errors in OpenAI's and Anthropic's shape at the paths that app.lua names, whoever refuses: the
+ * core before the body, a handler, a script that fails. */
 #include "serve/web.h"
 
 static const char app[] =
@@ -21,13 +21,16 @@ static const char app[] =
     "  {method = 'GET', path = prefix .. '/private', auth = 'user', handler = act},\n"
     "} end\n"
     "local routes = made('/v1')\n"
-    "for _, route in ipairs(made('/api')) do routes[#routes + 1] = route end\n"
+    "for _, prefix in ipairs{'/api', '/other'} do\n"
+    "  for _, route in ipairs(made(prefix)) do routes[#routes + 1] = route end\n"
+    "end\n"
     "local " RIG_ERRORS "\n"
     "errors.never = {status = 502, en = 'Never', zh = '不', retry = false}\n"
     "errors.mapped = {status = 502, en = 'M', zh = 'M', door = {status = 429, code = 'other'}}\n"
     "errors.unknown_path = {status = 404, en = 'Try {routes}', zh = '-', door = {code = 'none'}}\n"
     "errors.always = {status = 409, en = 'Later', zh = '等', retry = true}\n"
-    "return {errors = errors, error_shapes = {{prefix = '/v1/', shape = 'openai'}},\n"
+    "return {errors = errors, error_shapes = {{prefix = '/v1/', shape = 'openai'},\n"
+    "  {prefix = '/other', shape = 'anthropic'}},\n"
     "  handle = function(route, req) return route.handler(req) end, routes = routes}\n";
 
 static int setup(void **state)
@@ -124,6 +127,45 @@ static void waiting_times_come_in_both_units(void **state)
     assert_int_equal(web_count(web, "Retry-After-Ms"), 0);
 }
 
+static void expect_anthropic(struct web *web, int status, const char *type, const char *code)
+{
+    char begin[200];
+    struct tt_str id = {0};
+
+    snprintf(begin, sizeof(begin), "{\"type\":\"error\",\"error\":{\"type\":\"%s\",", type);
+    assert_int_equal(web->status, status);
+    assert_memory_equal(web->body, begin, strlen(begin));
+    snprintf(begin, sizeof(begin), ",\"code\":\"%s\"},\"request_id\":\"", code);
+    id.data = strstr(web->body, begin);
+    assert_non_null(id.data);
+    id.data += strlen(begin);
+    snprintf(begin, sizeof(begin), "request-id: %.16s", id.data);
+    assert_true(web_has(web, begin));
+    assert_int_equal(web_count(web, "X-Should-Retry"), 1);
+}
+
+static void anthropic_has_a_shape_too(void **state)
+{
+    struct web *web = *state;
+
+    web_get(web, "/other/private");
+    expect_anthropic(web, 401, "authentication_error", "unauthorized");
+    web_get(web, "/other/do/missing");
+    expect_anthropic(web, 400, "invalid_request_error", "missing_field");
+    web_raw(web, "POST /other/body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                 "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n");
+    expect_anthropic(web, 413, "request_too_large", "body_too_large");
+    web_get(web, "/other/do/mapped");
+    expect_anthropic(web, 429, "rate_limit_error", "other");
+    web_get(web, "/other/do/busy");
+    expect_anthropic(web, 503, "overloaded_error", "busy");
+    assert_true(web_has(web, "Retry-After: 7") && web_has(web, "Retry-After-Ms: 7000"));
+    web_get(web, "/other/do/raise");
+    expect_anthropic(web, 500, "api_error", "internal_error");
+    web_get(web, "/other/none");
+    expect_anthropic(web, 404, "not_found_error", "none");
+}
+
 static void other_paths_keep_their_own(void **state)
 {
     struct web *web = *state;
@@ -166,6 +208,7 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         WEB_TEST(what_the_core_refuses_has_the_shape),
         WEB_TEST(what_a_handler_refuses_has_the_shape),
+        WEB_TEST(anthropic_has_a_shape_too),
         WEB_TEST(what_its_clients_know_is_sent),
         WEB_TEST(waiting_times_come_in_both_units),
         WEB_TEST(other_paths_keep_their_own),

@@ -129,15 +129,18 @@ struct example {
     struct tt_buf file;
     bool whole;
     struct tt_buf content, reasoning, finish, usage, end, tool_calls;
+    struct tt_buf details; /* tokens from a cache, and of reasoning */
+    struct tt_buf carried;
     struct tt_str bytes;
 };
 
 static void example_line(struct example *example, struct tt_str line)
 {
     struct tt_buf *const fields[] = {&example->content, &example->reasoning, &example->finish,
-                                     &example->usage,   &example->end,       &example->tool_calls};
-    static const char *const names[] = {"content", "reasoning", "finish",
-                                        "usage",   "end",       "tool_calls"};
+                                     &example->usage,   &example->end,       &example->tool_calls,
+                                     &example->details, &example->carried};
+    static const char *const names[] = {"content", "reasoning",  "finish",  "usage",
+                                        "end",     "tool_calls", "details", "carried"};
     struct tt_str key = line;
     ptrdiff_t colon = tt_str_find(line, ':');
     if (line.data[0] == '#')
@@ -179,7 +182,7 @@ static void example_close(struct example *example)
 {
     struct tt_buf *const all[] = {&example->content, &example->reasoning, &example->finish,
                                   &example->usage,   &example->end,       &example->tool_calls,
-                                  &example->file};
+                                  &example->details, &example->carried,   &example->file};
     for (size_t i = 0; i < TT_COUNT(all); i++)
         tt_buf_free(all[i]);
 }
@@ -194,12 +197,15 @@ static void same(const struct example *example, size_t cut, const char *what,
 
 static void compare(const struct example *example, size_t cut, const struct answer *answer)
 {
-    struct tt_buf usage = {0}, end = {0};
+    struct tt_buf usage = {0}, end = {0}, details = {0}, carried = {0};
     const struct tt_reply_usage *counts = &answer->reader.usage;
     if (counts->input_tokens >= 0)
         tt_buf_append_i64(&usage, counts->input_tokens);
     if (counts->output_tokens >= 0)
         tt_buf_printf(&usage, " %d", (int)counts->output_tokens);
+    if (counts->cached_tokens || counts->reasoning_tokens)
+        tt_buf_printf(&details, "%d %d", (int)counts->cached_tokens, (int)counts->reasoning_tokens);
+    tt_delta_carried_json(&answer->reader, &carried);
     if (answer->error.status)
         tt_buf_append_z(&end, answer->error.code);
     else if (!example->whole)
@@ -211,6 +217,10 @@ static void compare(const struct example *example, size_t cut, const struct answ
     same(example, cut, "usage", &usage, &example->usage);
     same(example, cut, "tool_calls", &answer->tool_calls, &example->tool_calls);
     same(example, cut, "end", &end, &example->end);
+    same(example, cut, "details", &details, &example->details);
+    same(example, cut, "carried", &carried, &example->carried);
+    tt_buf_free(&details);
+    tt_buf_free(&carried);
     tt_buf_free(&usage);
     tt_buf_free(&end);
 }

@@ -228,12 +228,14 @@ static inline void begin_url(struct told *told, const char *method, const char *
                                       .header_count = 2,
                                       .deadlines = deadlines};
     struct tt_err err = {0};
-    tt_buf_append_str(&request.body, body);
+    struct tt_buf text = {0};
+    tt_buf_append_str(&text, body);
+    request.body = tt_call_body_new(&text);
     told->call = tt_call_start(client, &request, &handler, &err);
     if (!told->call)
         fail_msg("%s: %s", err.code, err.message);
     assert_int_equal(told->heads + told->done, 0);
-    assert_null(request.body.data);
+    tt_call_body_unref(request.body);
 }
 
 static inline void begin(struct told *told, const char *path, struct tt_str body,

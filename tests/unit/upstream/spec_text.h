@@ -12,8 +12,28 @@ static inline int spec_word(struct tt_delta_spec *spec, bool whole, struct tt_st
                             const char *value, struct tt_err *err)
 {
     static const char *const roles[TT_DELTA_ROLES] = {
-        "content", "reasoning",  "finish", "input", "output", "input_else", "output_else", "image",
-        "error",   "error_type", "ended",  "index", "id",     "call",       "arguments",   "extra"};
+        [TT_DELTA_CONTENT] = "content",
+        [TT_DELTA_REASONING] = "reasoning",
+        [TT_DELTA_FINISH] = "finish",
+        [TT_DELTA_INPUT] = "input",
+        [TT_DELTA_OUTPUT] = "output",
+        [TT_DELTA_INPUT_ELSE] = "input_else",
+        [TT_DELTA_OUTPUT_ELSE] = "output_else",
+        [TT_DELTA_CACHED] = "cached",
+        [TT_DELTA_THOUGHT] = "thought",
+        [TT_DELTA_CARRIED] = "carried",
+        [TT_DELTA_SIGNATURE] = "signature",
+        [TT_DELTA_REDACTED] = "redacted",
+        [TT_DELTA_IMAGE] = "image",
+        [TT_DELTA_ERROR] = "error",
+        [TT_DELTA_ERROR_TYPE] = "error_type",
+        [TT_DELTA_ENDED] = "ended",
+        [TT_DELTA_CALL_INDEX] = "index",
+        [TT_DELTA_CALL_ID] = "id",
+        [TT_DELTA_CALL_NAME] = "call",
+        [TT_DELTA_CALL_ARGUMENTS] = "arguments",
+        [TT_DELTA_CALL_EXTRA] = "extra",
+    };
     bool finish = tt_str_eq(name, TT_STR("finish_word"));
     if (tt_str_eq(name, TT_STR("extra_key"))) {
         tt_delta_spec_extra(spec, value);

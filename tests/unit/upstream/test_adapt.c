@@ -85,12 +85,28 @@ static void memory(void **state)
     assert_int_equal(tt_adapt_known(0), 0);
 }
 
+static void names(void **state)
+{
+    char text[TT_ADAPT_NAMES_SIZE];
+    (void)state;
+    assert_int_equal(tt_adapt_read(TT_STR("")), 0);
+    assert_int_equal(tt_adapt_read(TT_STR("temperature, max_tokens,of_later")),
+                     TT_ADAPT_TEMPERATURE | TT_ADAPT_MAX_COMPLETION_TOKENS);
+    tt_adapt_write(63, text);
+    assert_string_equal(text,
+                        "stream_options,max_tokens,max_completion_tokens,temperature,top_p,system");
+    assert_int_equal(tt_adapt_read(tt_str_from(text)), 63);
+    tt_adapt_write(0, text);
+    assert_string_equal(text, "");
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals),
         cmocka_unit_test(requests),
         cmocka_unit_test(memory),
+        cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

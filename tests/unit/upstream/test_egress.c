@@ -148,13 +148,52 @@ static void odd_sockets(void **state)
     tt_egress_free(egress);
 }
 
+/* Whether a URL goes through a proxy: 'd'irectly, 'p'roxied or 'r'efused. */
+static char way_of(const struct tt_egress *egress, const char *url)
+{
+    struct tt_url parsed;
+    if (tt_egress_check_url(egress, tt_str_from(url), &parsed, NULL) != 0)
+        return 'r';
+    if (tt_egress_is_listed(egress, &parsed))
+        return 'd';
+    return tt_egress_check_proxied(egress, &parsed, NULL) == 0 ? 'p' : 'r';
+}
+
+static void proxied(void **state)
+{
+    static const struct {
+        const char *url;
+        char way;
+    } cases[] = {
+        {"https://api.example.com/v1", 'p'},
+        {"https://1.1.1.1/v1", 'p'},
+        {"http://10.1.2.3:8000/v1", 'd'},
+        {"http://gpu:8000/v1", 'd'},
+        {"https://gpu:8001/v1", 'r'},
+        {"https://gpuserver/v1", 'r'},
+        {"https://192.168.1.1/v1", 'r'},
+        {"http://api.example.com/v1", 'r'},
+        {"https://metadata.google.internal/v1", 'r'},
+        {"https://metadata.tencentyun.com/v1", 'r'},
+        {"https://169.254.169.254/v1", 'r'},
+    };
+    struct tt_str allow[] = {TT_STR("10.0.0.0/8"), TT_STR("gpu:8000")};
+    struct tt_egress *egress = tt_egress_new(allow, TT_COUNT(allow), NULL);
+    (void)state;
+    for (size_t i = 0; i < TT_COUNT(cases); i++)
+        if (way_of(egress, cases[i].url) != cases[i].way)
+            fail_msg("%s: %c", cases[i].url, way_of(egress, cases[i].url));
+    tt_egress_close_public(egress);
+    assert_int_equal(way_of(egress, "https://api.example.com/v1"), 'r');
+    assert_int_equal(way_of(egress, "http://gpu:8000/v1"), 'd');
+    tt_egress_free(egress);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(urls),
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(items),
-        cmocka_unit_test(odd_sockets),
+        cmocka_unit_test(urls),        cmocka_unit_test(addresses), cmocka_unit_test(items),
+        cmocka_unit_test(odd_sockets), cmocka_unit_test(proxied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,9 +74,12 @@ static inline struct tt_reply *begin(const char *path, struct tt_deadlines deadl
     char url[128];
     snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", fake.port, path);
     request.url = url;
-    tt_buf_append_z(&request.body, "{}");
+    struct tt_buf text = {0};
+    tt_buf_append_z(&text, "{}");
+    request.body = tt_call_body_new(&text);
     if (tt_upstream_try(client, &request, spec, reply, hooks, &err) != 0)
         fail_msg("%s", err.message);
+    tt_call_body_unref(request.body);
     return reply;
 }
 

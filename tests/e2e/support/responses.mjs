@@ -1,4 +1,4 @@
-// Streams of the Responses door, read with a stock parser and checked event by event.
+// The Responses door: what tests ask, and its streams, read with a stock parser and checked event by event.
 import assert from 'node:assert/strict';
 import { createParser } from 'eventsource-parser';
 
@@ -76,3 +76,32 @@ export const shown = (response) => response.output.map((item) => ({
   type: item.type,
   text: item.arguments ?? (item.content ?? item.summary).map((part) => part.text).join(''),
 }));
+
+export const PATH = '/v1/responses';
+
+/** A function that a response may call. */
+export const TOOL = { type: 'function', name: 'get_weather', parameters: { type: 'object' } };
+
+export const create = (user, body) => user.ok('POST', PATH, body);
+
+export const textOf = (response) =>
+  response.output.flatMap((item) => item.content ?? []).map((part) => part.text).join('');
+
+/** The events of a new response. */
+export const stream = async (user, body, options) =>
+  readEvents(await user.fetch('POST', PATH, { ...body, stream: true }), options);
+
+/** The events of a stored response behind the one with this number; -1 = all. */
+export const resume = async (user, id, number) => readEvents(
+  await user.fetch('GET', `${PATH}/${id}?stream=true${number < 0 ? '' : `&starting_after=${number}`}`),
+  { after: number },
+);
+
+/** An error in OpenAI's shape; its text. */
+export function assertRefused(answer, status, code, param) {
+  assert.equal(answer.status, status, answer.text);
+  assert.deepEqual(Object.keys(answer.body.error).sort(), ['code', 'message', 'param', 'type']);
+  assert.equal(answer.body.error.code, code);
+  if (param) assert.equal(answer.body.error.param, param);
+  return answer.body.error.message;
+}

@@ -1,0 +1,27 @@
+/* check --data. */
+#include "app/cli/cli_findings.h"
+#include "app/cli/cli_internal.h"
+#include "app/data_audit.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+static void add(void *arg, const struct tt_data_finding *finding)
+{
+    tt_cli_findings_add(arg,
+                        &(struct tt_cli_finding){.file = finding->at,
+                                                 .severity = finding->error ? "error" : "warning",
+                                                 .code = finding->code,
+                                                 .message = finding->what});
+}
+
+void tt_cli_check_data(struct tt_cli_findings *findings, const struct tt_settings *settings)
+{
+    struct tt_data_audited audited;
+
+    tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
+    tt_data_audit(settings, &audited, add, findings);
+    if (!findings->json && findings->errors == 0)
+        printf("ok: %zu users, %zu stored API keys, %zu files\n", audited.users, audited.api_keys,
+               audited.files);
+}
