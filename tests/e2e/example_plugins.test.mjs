@@ -157,7 +157,7 @@ describe('plugins of examples/', () => {
 
   trying(['budget'], 'limits a minute, and a month by what the audit says', {
     settings: { budget: { per_minute: 1 } },
-    without: async (user) => { for (let i = 0; i < 3; i += 1) await user.say('demo', uniqueName('session'), 'hi'); },
+    without: async (user) => { for (let i = 0; i < 3; i += 1) await say(user, ''); },
   }, async () => {
     const user = await context.server.user();
     const model = await user.model(context.mock.url('tokens=8,usage=1'));
@@ -210,6 +210,7 @@ describe('plugins of examples/', () => {
     assert.deepEqual(sent.json.said.at(-1), { who: 'user', what: 'hi' });
   });
 
+  // With a model of the user's own it would need modules of lua/ that are no part of the plugin API.
   const titleOf = async (user) => (await user.ok('GET', '/api/chat/sessions')).data[0].Title;
   const JSON_TYPE = { 'Content-Type': 'application/json' };
   let small;
@@ -219,14 +220,15 @@ describe('plugins of examples/', () => {
       return { titles: { url: small.url, model: 'tiny', key: 's3cret' } };
     },
     without: async (user) => {
-      await user.say('demo', uniqueName('session'), 'hi');
+      await say(user, '');
       assert.equal(await titleOf(user), 'hi');
     },
   }, async (user) => {
     const session = uniqueName('session');
-    await user.say('demo', session, 'Why are there tides?');
+    const model = await user.model(context.mock.url(''));
+    await user.say(model, session, 'Why are there tides?');
     assert.equal(await titleOf(user), 'Moon and sea');
-    await user.say('demo', session, 'And why two?');
+    await user.say(model, session, 'And why two?');
     const asked = upstream.of(small.key);
     assert.equal(asked.length, 1, 'only in the first turn');
     assert.equal(asked[0].headers.authorization, 'Bearer s3cret');
@@ -235,7 +237,7 @@ describe('plugins of examples/', () => {
     // Without an answer the usual title stands.
     set({ titles: { url: context.mock.url('status=500'), model: 'tiny', key: 's3cret' } });
     await reloaded(context.server);
-    await user.say('demo', uniqueName('session'), 'And the wind?');
+    await say(user, '', 'And the wind?');
     assert.equal(await titleOf(user), 'And the wind?');
   });
 
@@ -282,7 +284,7 @@ describe('plugins of examples/', () => {
     const response = await user.fetch('GET', '/api/countdown?from=1');
     for await (const piece of response.body.pipeThrough(new TextDecoderStream())) pieces.push(piece);
     assert.equal(pieces.join(''), '1\nhigh tide\n');
-    assert.equal(pieces[0], '1\n', 'it is sent as it is written');
+    assert.doesNotMatch(pieces[0], /high/, 'it is sent as it is written');
   });
 
   trying(['board', 'notices'], 'a plugin that needs another one', {
