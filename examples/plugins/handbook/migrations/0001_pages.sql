@@ -1,0 +1,5 @@
+CREATE TABLE handbook_pages (
+  id INTEGER PRIMARY KEY,
+  title TEXT NOT NULL UNIQUE,
+  text TEXT NOT NULL
+);
