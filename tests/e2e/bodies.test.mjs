@@ -114,8 +114,18 @@ describe('bodies', () => {
       'POST /api/chat/message/stream': MIB,
       'PATCH /api/chat/sessions/:session_id': 64 * KIB,
       'POST /api/chat/sessions/:session_id/stop': 8 * KIB,
+      'POST /api/chat/sessions/:session_id/approve': 64 * KIB,
+      'POST /api/chat/sessions/:session_id/continue': 8 * KIB,
       'POST /v1/chat/completions': 4 * MIB,
+      'POST /v1/completions': 4 * MIB,
       'POST /v1/embeddings': 4 * MIB,
+      'POST /v1/rerank': 4 * MIB,
+      'POST /v1/moderations': 4 * MIB,
+      'POST /v1/messages': 4 * MIB,
+      'POST /v1/messages/count_tokens': 4 * MIB,
+      'POST /v1/responses': 4 * MIB,
+      'POST /v1/responses/compact': 4 * MIB,
+      'POST /v1/responses/:response_id/cancel': 8 * KIB,
     });
   });
 
