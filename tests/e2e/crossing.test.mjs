@@ -147,7 +147,7 @@ describe('two users', () => {
           const used = route.path.startsWith('/api/chat/message')
             && ['session_id', 'file_ids', 'parent_id', 'regenerate'].includes(name);
           if (used) assert.equal(answer.status, 404, what);
-          const continued = route.path === '/v1/responses' && name === 'previous_response_id';
+          const continued = route.method === 'POST' && route.path === '/v1/responses' && name === 'previous_response_id';
           if (continued) assert.equal(answer.status, 400, what);
         }
       }
