@@ -390,6 +390,8 @@ function llm.check_provider(provider) end
 ---@field notes? string for people
 ---@field thinking? fun(wanted: ModelThinking, model: string, body: table|tide.Raw): table
 --- members of the body for how much the model thinks; nil: it cannot be told
+---@field reasoning_back? boolean it wants the reasoning before a message's tool
+--- calls back, as the message's `reasoning_content`; all others never get it
 ---@field thinking_alone? boolean a model that thinks takes no temperature
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
