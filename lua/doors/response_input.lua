@@ -153,7 +153,7 @@ local ROLES = {
 ---@field open? string what the reply that is being read has thought so far
 
 --- Items by their type: each adds what it is to the messages.
----@alias ItemReader fun(to: table[], item: tide.Raw, at: string, t: ItemThoughts)
+---@alias ItemReader fun(to: table[], item: tide.Raw, at: string, t: table)
 ---@type table<string, ItemReader> each returns true, or nil and an error
 local ITEMS = {}
 
