@@ -186,8 +186,11 @@ end
 ---@return tide.Response
 local function whole(req, reply, parts)
   local failed = reply:state() == "finished" and replies.failure(reply:wait())
-  local text = failed and errors.text(failed.code, req.language) or nil
-  return { json = reply:response(parts, text) }
+  if not failed then
+    return { json = reply:response(parts) }
+  end
+  local text = errors.text(failed.code, req.language)
+  return { json = reply:response(parts, text, errors.door_code(failed.code)) }
 end
 
 function handlers.create(req)

@@ -119,8 +119,9 @@ function Reply:splits(position) end
 ---@param response {id: string, head: string} `head` is a JSON object with the
 --- members that never change
 ---@param error? string the text of the error with which it ended
+---@param code? string its code for clients of this API; nil = the reply's own
 ---@return tide.Raw object
-function Reply:response(response, error) end
+function Reply:response(response, error, code) end
 
 --- Stops the reply; the partial text is stored with status "stopped".
 ---@return nil
