@@ -57,7 +57,7 @@ static void join(lua_State *L, int index, const struct tt_raw *raw)
     lua_pop(L, 1);
 }
 
-static struct tt_raw *open(lua_State *L, int index, struct tt_raw *raw)
+static struct tt_raw *open_raw(lua_State *L, int index, struct tt_raw *raw)
 {
     if (raw && raw->pieces > 0)
         join(L, index, raw);
@@ -66,7 +66,7 @@ static struct tt_raw *open(lua_State *L, int index, struct tt_raw *raw)
 
 struct tt_raw *tt_raw_open(lua_State *L, int index)
 {
-    return open(L, index, luaL_checkudata(L, index, CLASS));
+    return open_raw(L, index, luaL_checkudata(L, index, CLASS));
 }
 
 void tt_value_raw_push(lua_State *L, struct tt_str json)
@@ -113,7 +113,7 @@ bool tt_value_raw_take_free(lua_State *L, int index)
 
 bool tt_value_raw(lua_State *L, int index, struct tt_str *json)
 {
-    const struct tt_raw *raw = open(L, index, luaL_testudata(L, index, CLASS));
+    const struct tt_raw *raw = open_raw(L, index, luaL_testudata(L, index, CLASS));
 
     if (raw)
         *json = raw->part;
