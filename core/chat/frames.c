@@ -143,7 +143,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_json_begin_object(&w);
     if (outcome->error.status) {
         tt_json_key(&w, TT_STR("error"));
-        tt_json_str(&w, frames->describe(frames->describe_arg, &outcome->error));
+        tt_json_str(&w, frames->describe(frames->describe_arg, &outcome->error).text);
         tt_json_key(&w, TT_STR("code"));
         tt_json_str(&w, tt_str_from(outcome->error.code));
         if (outcome->detail[0]) {

@@ -17,10 +17,16 @@ struct tt_frames_chunks {
     int64_t after;      /* number of the last event that the client knows; -1 = none */
 };
 
+/* What clients are told of an error. */
+struct tt_frames_error {
+    struct tt_str text;
+    struct tt_str door_code; /* its name in another API; empty: it has none there */
+};
+
 struct tt_frames_options {
     uint64_t position; /* in the reply's log, to begin from */
-    /* The text of an error code. */
-    struct tt_str (*describe)(void *arg, const struct tt_err *err);
+    /* What is told of an error code. */
+    struct tt_frames_error (*describe)(void *arg, const struct tt_err *err);
     void *describe_arg;
     const struct tt_frames_chunks *chunks; /* NULL = the own format */
 };

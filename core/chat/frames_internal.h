@@ -27,7 +27,7 @@ struct tt_frames {
     bool heard; /* counted among the reply's clients */
     bool reset; /* the position is beyond the log: all of it is sent first */
     bool ping, ended;
-    struct tt_str (*describe)(void *arg, const struct tt_err *err);
+    struct tt_frames_error (*describe)(void *arg, const struct tt_err *err);
     void *describe_arg;
     const struct tt_frame_format *format;
     void *parts; /* the format's own */

@@ -409,7 +409,7 @@ static void put_error(struct tt_frames *frames, struct tt_buf *out,
     tt_buf_append_z(out, "event: error\ndata: ");
     tt_http_error_put_anthropic(
         &w, &(struct tt_http_error_anthropic){
-                .message = frames->describe(frames->describe_arg, error),
+                .message = frames->describe(frames->describe_arg, error).text,
                 .code = tt_str_from(error->code),
                 .status = error->status,
                 .detail = outcome->detail[0] ? tt_str_from(outcome->detail) : (struct tt_str){0}});

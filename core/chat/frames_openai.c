@@ -192,10 +192,10 @@ static void put_error(struct tt_frames *frames, struct tt_buf *out,
     struct tt_json_writer w = {.buf = out};
 
     tt_buf_append_z(out, "data: {\"error\":");
-    tt_http_error_put_openai(
-        &w, &(struct tt_http_error_openai){.message = frames->describe(frames->describe_arg, error),
-                                           .code = tt_str_from(error->code),
-                                           .status = error->status});
+    tt_http_error_put_openai(&w, &(struct tt_http_error_openai){
+                                     .message = frames->describe(frames->describe_arg, error).text,
+                                     .code = tt_str_from(error->code),
+                                     .status = error->status});
     if (outcome->detail[0]) {
         tt_buf_append_z(out, ",\"detail\":");
         tt_json_str(&(struct tt_json_writer){.buf = out}, tt_str_from(outcome->detail));

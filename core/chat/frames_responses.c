@@ -309,19 +309,21 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     struct parts *parts = frames->parts;
     struct tt_reply *reply = frames->reader.reply;
     const struct tt_err *error = &tt_reply_outcome(reply)->error;
-    struct tt_str text = {0};
+    struct tt_responses_error told = {0};
 
     put_begin(parts, out);
     if (parts->open)
         close_text(frames, out,
                    tt_responses_item_status(reply, &parts->items, parts->items.count - 1));
     int64_t sequence = close_calls(frames, out, (int64_t)frames->position * STEPS + BEGINS);
-    if (error->status)
-        text = frames->describe(frames->describe_arg, error);
+    if (error->status) {
+        struct tt_frames_error described = frames->describe(frames->describe_arg, error);
+        told = (struct tt_responses_error){described.door_code, described.text};
+    }
     if (sequence != parts->after) {
         begin_event(out, end_type(tt_responses_status(reply)), sequence);
         tt_buf_append_z(out, ",\"response\":");
-        tt_responses_put(out, &parts->response, reply, &parts->items, text);
+        tt_responses_put(out, &parts->response, reply, &parts->items, told);
         end_event(out);
     }
     tt_buf_append_z(out, "data: [DONE]\n\n");

@@ -50,16 +50,17 @@ static void put_member(struct tt_buf *out, const char *name, struct tt_str text)
 }
 
 static void put_error(struct tt_buf *out, const struct tt_reply_outcome *outcome,
-                      struct tt_str text)
+                      struct tt_responses_error error)
 {
     struct tt_json_writer w = {.buf = out};
-    const char *code = outcome->error.status ? outcome->error.code : "server_error";
+    const char *own = outcome->error.status ? outcome->error.code : "server_error";
+    struct tt_str code = error.code.len ? error.code : tt_str_from(own);
 
     tt_json_begin_object(&w);
     tt_json_key(&w, TT_STR("code"));
-    tt_json_str(&w, tt_str_from(code));
+    tt_json_str(&w, code);
     tt_json_key(&w, TT_STR("message"));
-    tt_json_str(&w, text.data ? text : tt_str_from(code));
+    tt_json_str(&w, error.text.data ? error.text : code);
     if (outcome->detail[0]) {
         tt_json_key(&w, TT_STR("detail"));
         tt_json_str(&w, tt_str_from(outcome->detail));
@@ -130,7 +131,7 @@ void tt_responses_put_begun(struct tt_buf *out, const struct tt_responses_object
 
 void tt_responses_put(struct tt_buf *out, const struct tt_responses_object *response,
                       const struct tt_reply *reply, const struct tt_responses_items *items,
-                      struct tt_str error)
+                      struct tt_responses_error error)
 {
     struct tt_str status = tt_responses_status(reply);
 

@@ -20,11 +20,17 @@ struct tt_str tt_responses_status(const struct tt_reply *reply);
 struct tt_str tt_responses_item_status(const struct tt_reply *reply,
                                        const struct tt_responses_items *items, size_t number);
 
+/* The error with which a reply ended, as its client is told it. */
+struct tt_responses_error {
+    struct tt_str code; /* empty: the reply's own */
+    struct tt_str text;
+};
+
 /* Appends the object. Of a running reply it has neither output nor usage. `items`: those of a
- * FINISHED reply; `error`: the text of the error with which it ended. */
+ * FINISHED reply; `error`: the one with which it ended. */
 void tt_responses_put(struct tt_buf *out, const struct tt_responses_object *response,
                       const struct tt_reply *reply, const struct tt_responses_items *items,
-                      struct tt_str error);
+                      struct tt_responses_error error);
 
 /* The same before the reply has ended, for the events at its beginning. */
 void tt_responses_put_begun(struct tt_buf *out, const struct tt_responses_object *response);

@@ -24,14 +24,6 @@ void tt_request_reply(struct tt_request *request, int status, struct tt_buf *bod
     tt_http_reply(request->exchange, status, body);
 }
 
-/* The text of an error code in the request's language, without placeholders filled. */
-static struct tt_str visit_text(const struct tt_request *request, const struct tt_err *err)
-{
-    const struct tt_error_text *text =
-        tt_generation_error(request->generation, tt_str_from(err->code));
-    return request->chinese ? text->zh : text->en;
-}
-
 void tt_request_fill(const struct tt_request *request, const char *code,
                      struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
                      struct tt_buf *out)
@@ -406,9 +398,14 @@ static void on_task_over(struct tt_owned *owned)
     tt_chunks_close(request);
 }
 
-static struct tt_str describe(void *arg, const struct tt_err *err)
+/* The text of an error code is in the request's language, without placeholders filled. */
+static struct tt_frames_error describe(void *arg, const struct tt_err *err)
 {
-    return visit_text(arg, err);
+    const struct tt_request *request = arg;
+    const struct tt_error_text *entry =
+        tt_generation_error(request->generation, tt_str_from(err->code));
+
+    return (struct tt_frames_error){request->chinese ? entry->zh : entry->en, entry->door_code};
 }
 
 void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,

@@ -343,17 +343,18 @@ static int reply_splits(lua_State *L)
     return 1;
 }
 
-/* reply:response(response, error): see chat/responses_object.h. */
+/* reply:response(response, error, code): see chat/responses_object.h. */
 static int reply_response(lua_State *L)
 {
     struct tt_reply *reply = check_reply(L);
     struct tt_responses_items items = {0};
     struct tt_responses_object response = {0};
-    struct tt_str error = {0};
+    struct tt_responses_error error = {0};
     struct tt_buf *out = tt_value_scratch(L);
 
     luaL_checktype(L, 2, LUA_TTABLE);
-    error.data = luaL_optlstring(L, 3, NULL, &error.len);
+    error.text.data = luaL_optlstring(L, 3, NULL, &error.text.len);
+    error.code.data = luaL_optlstring(L, 4, NULL, &error.code.len);
     response.suffix = tt_responses_id_suffix(tt_value_field(L, 2, "id"));
     response.head = tt_value_field(L, 2, "head");
     luaL_argcheck(L, response.head.len > 2, 2, "the field 'head' is no JSON object");

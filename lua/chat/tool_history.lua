@@ -7,7 +7,8 @@ local steps = require "chat.tool_steps"
 
 local M = {}
 
-local SQL_STEPS = "SELECT id, content, steps, runs FROM chat_messages "
+local SQL_STEPS = "SELECT id, reasoning, content, steps, runs "
+  .. "FROM chat_messages "
   .. "WHERE session_row = ? AND user_id = ? AND id >= ? AND steps <> ''"
 
 --- The smallest id among messages.
@@ -45,16 +46,17 @@ end
 ---@param session_row integer|nil nil = a new session
 ---@param messages tide.Messages|tide.ChatMessage[]
 ---@return tide.ChatMessage[] expanded
+---@return CallReasoning reasoning before the calls of these replies
 function M.expand(user_id, session_row, messages)
   local rows = type(messages) == "userdata" and messages:tables(true)
     or messages --[[@as table[] ]]
   local first = session_row and first_id(rows)
   local by_id = first and get_rows(user_id, session_row, first) or {}
-  local expanded = {}
+  local expanded, reasoning = {}, {}
   for _, message in ipairs(rows) do
     local row = message.id and by_id[message.id]
     if row and message.role == "assistant" then
-      steps.add_reply(expanded, row)
+      steps.add_reply(expanded, reasoning, row)
     else
       expanded[#expanded + 1] = {
         role = message.role,
@@ -64,7 +66,7 @@ function M.expand(user_id, session_row, messages)
       }
     end
   end
-  return expanded
+  return expanded, reasoning
 end
 
 return M

@@ -39,7 +39,7 @@ end
 
 ---@class ToolReply
 ---@field model Model
----@field source ReplySource messages are tables here
+---@field source ReplySource messages are tables here, and reasoning is there
 ---@field turn tide.HookTurn
 ---@field blocks? ReplyBlock[] of a reply that goes on
 ---@field decisions? table<string, boolean> which calls its user allows, by id
@@ -206,7 +206,12 @@ local function block_of(part)
   if #joined == 0 then
     return nil
   end
-  local block = { text = part.content, calls = {}, by_id = {} }
+  local block = {
+    reasoning = part.reasoning,
+    text = part.content,
+    calls = {},
+    by_id = {},
+  }
   for i, call in ipairs(joined) do
     local func = call["function"]
     if not server_tools.tools[func.name] then
@@ -258,19 +263,19 @@ end
 ---@param reply ToolReply
 ---@return table outcome what out:finish takes
 local function loop(out, reply)
-  local messages = reply.source.messages
+  local messages, reasoning = reply.source.messages, reply.source.reasoning
   local rounds_max = config.get("tools.rounds")
   local blocks = reply.blocks or {}
   local block = blocks[#blocks]
   for i = 1, #blocks - 1 do
-    steps.add_messages(messages, blocks[i])
+    steps.add_messages(messages, reasoning, blocks[i])
   end
   for round = 0, rounds_max do
     if block then
       if run_calls(out, block, reply) then
         return { status = "waiting", finish_reason = "waiting" }
       end
-      steps.add_messages(messages, block)
+      steps.add_messages(messages, reasoning, block)
     end
     local part, err = out:ask(request(reply, round == 0 and not block))
     if not part then

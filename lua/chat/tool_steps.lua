@@ -51,13 +51,14 @@ end
 ---@field result? {content: string, is_error?: boolean}
 
 ---@class ReplyBlock a part of a reply, and the calls that followed it
+---@field reasoning string
 ---@field text string
 ---@field calls ToolCallState[]
 ---@field by_id table<string, ToolCallState>
 
 ---@return ReplyBlock
 local function new_block()
-  return { text = "", calls = {}, by_id = {} }
+  return { reasoning = "", text = "", calls = {}, by_id = {} }
 end
 
 ---@param block ReplyBlock changed
@@ -97,17 +98,24 @@ local function begins_block(block, step)
   return false
 end
 
+---@class StoredParts what a row has of a reply
+---@field reasoning string
+---@field content string
+---@field steps string
+---@field runs string
+
 --- Walks a reply's runs ("r3c120s40", see core/reply/reply_stored.h); "" is the
---- usual order: text, then steps.
----@param reply {content: string, steps: string, runs: string}
----@return fun(): string|nil, string|nil kind ("c" or "s") and bytes
+--- usual order: reasoning, text, steps.
+---@param reply StoredParts
+---@return fun(): string|nil, string|nil kind ("r", "c" or "s") and bytes
 local function each_run(reply)
-  local at = { c = 1, s = 1 }
-  local texts = { c = reply.content, s = reply.steps }
+  local at = { r = 1, c = 1, s = 1 }
+  local texts = { r = reply.reasoning, c = reply.content, s = reply.steps }
   local runs = {}
   for kind, length in reply.runs:gmatch("(%a)(%d+)") do
     runs[#runs + 1] = { kind, math.tointeger(tonumber(length)) }
   end
+  runs[#runs + 1] = { "r", #reply.reasoning }
   runs[#runs + 1] = { "c", #reply.content }
   runs[#runs + 1] = { "s", #reply.steps }
   local i = 0
@@ -128,18 +136,19 @@ local function each_run(reply)
 end
 
 --- A reply as its parts, each with the calls that followed it.
----@param reply {content: string, steps: string, runs: string}
+---@param reply StoredParts
 ---@return ReplyBlock[] blocks at least one
 function M.blocks(reply)
   local blocks = { new_block() }
   for kind, bytes in each_run(reply) do
     local block = blocks[#blocks]
-    if kind == "c" then
+    if kind ~= "s" then
       if #block.calls > 0 then
         block = new_block()
         blocks[#blocks + 1] = block
       end
-      block.text = block.text .. bytes
+      local member = kind == "c" and "text" or "reasoning"
+      block[member] = block[member] .. bytes
     else
       for line in bytes:gmatch("[^\n]+") do
         local step = json.decode(line)
@@ -150,11 +159,15 @@ function M.blocks(reply)
       end
     end
   end
+  local last = blocks[#blocks]
+  if #blocks > 1 and last.text == "" and #last.calls == 0 then
+    blocks[#blocks] = nil -- it thought, and was cut off before it said anything
+  end
   return blocks
 end
 
 --- The calls that wait for the user.
----@param reply {content: string, steps: string, runs: string}
+---@param reply StoredParts
 ---@return ToolCallState[]
 function M.waiting(reply)
   local blocks, waiting = M.blocks(reply), {}
@@ -168,7 +181,7 @@ end
 
 --- Whether calls, and no text, are the last that a reply has; longer ones than
 --- the index keeps in one part do not go on (see message_search_reopen).
----@param reply {content: string, steps: string, runs: string}
+---@param reply StoredParts
 ---@return boolean
 function M.ends_in_calls(reply)
   local blocks = M.blocks(reply)
@@ -180,8 +193,9 @@ local NO_RESULT = "This call was not made."
 
 --- A part and its calls as messages in OpenAI's form.
 ---@param into tide.ChatMessage[] changed
+---@param reasoning CallReasoning changed: that of the part, if it has calls
 ---@param block ReplyBlock
-function M.add_messages(into, block)
+function M.add_messages(into, reasoning, block)
   if #block.calls == 0 then
     if block.text ~= "" then
       into[#into + 1] = { role = "assistant", content = block.text }
@@ -199,6 +213,9 @@ function M.add_messages(into, block)
       },
     }
   end
+  if block.reasoning ~= "" then
+    reasoning[block.calls[1].id] = block.reasoning
+  end
   into[#into + 1] =
     { role = "assistant", content = block.text, tool_calls = calls }
   for _, call in ipairs(block.calls) do
@@ -212,10 +229,11 @@ end
 
 --- A whole reply as messages.
 ---@param into tide.ChatMessage[] changed
----@param reply {content: string, steps: string, runs: string}
-function M.add_reply(into, reply)
+---@param reasoning CallReasoning changed
+---@param reply StoredParts
+function M.add_reply(into, reasoning, reply)
   for _, block in ipairs(M.blocks(reply)) do
-    M.add_messages(into, block)
+    M.add_messages(into, reasoning, block)
   end
 end
 

@@ -241,7 +241,7 @@ local function describe(user_id, request, admission, context)
   }
   models.fit_fallbacks(model, source.messages)
   if tool_loop.is_needed() then
-    source.messages =
+    source.messages, source.reasoning =
       tool_history.expand(user_id, context.session.id, source.messages)
     spec.counted_as = model.name
     spec.produce = tool_loop.producer({

@@ -47,7 +47,11 @@ local READ_LATE = {
 ---@return ReplySource
 local function source_of(body)
   local decoded
-  return setmetatable({ raw = body.request, came = body.came }, {
+  return setmetatable({
+    raw = body.request,
+    came = body.came,
+    reasoning = body.reasoning,
+  }, {
     __index = function(source, key)
       if not READ_LATE[key] then
         return nil
@@ -128,8 +132,8 @@ end
 --- What asking the model takes, for llm.ask or llm.start.
 ---@param user_id integer
 ---@param body table the request, checked, in OpenAI's form. One that came in
---- another form has it in `came`, and in `refused` what of it has no place in
---- OpenAI's
+--- another form has it in `came`, in `refused` what of it has no place in
+--- OpenAI's, and in `reasoning` (CallReasoning) that of its messages
 ---@param terms {language: "zh"|"en", disconnect?: "detach"|"cancel"} whether
 --- the reply goes on when its client leaves
 ---@return tide.StartSpec|nil spec

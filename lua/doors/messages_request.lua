@@ -13,6 +13,7 @@ local M = {}
 ---@class MessagesReading what became of a request so far
 ---@field messages table[] in OpenAI's form
 ---@field refused? string the first thing that has no place in that form
+---@field reasoning CallReasoning
 
 ---@param reading MessagesReading changed
 ---@param what string
@@ -158,11 +159,18 @@ local function add_user(content, reading)
     { role = "user", content = text or json.array(rest) }
 end
 
---- A model's turn. Its thoughts stay behind: other vendors do not take them.
+---@param block tide.Raw
+---@return string|nil text nil: there is none
+local function text_of_thought(block)
+  local text = block:get("thinking")
+  return type(text) == "string" and text ~= "" and text or nil
+end
+
+--- A model's turn. Its thoughts are kept apart: most vendors do not take them.
 ---@param content tide.Raw
 ---@param reading MessagesReading changed
 local function add_assistant(content, reading)
-  local texts, calls = {}, json.array({})
+  local texts, thoughts, calls = {}, {}, json.array({})
   for _, block in content:each() do
     local kind, id, name, input = block:members("type", "id", "name", "input")
     if kind == "tool_use" then
@@ -174,7 +182,9 @@ local function add_assistant(content, reading)
           arguments = json.is_raw(input) and tostring(input) or "{}",
         },
       }
-    elseif kind ~= "thinking" and kind ~= "redacted_thinking" then
+    elseif kind == "thinking" then
+      thoughts[#thoughts + 1] = text_of_thought(block)
+    elseif kind ~= "redacted_thinking" then
       local part = part_of(block, reading)
       texts[#texts + 1] = part and text_of(part)
     end
@@ -186,6 +196,10 @@ local function add_assistant(content, reading)
       or json.null,
     tool_calls = #calls > 0 and calls or nil,
   }
+  local first = calls[1] and calls[1].id
+  if type(first) == "string" and #thoughts > 0 then
+    reading.reasoning[first] = table.concat(thoughts)
+  end
 end
 
 ---@param message tide.Raw
@@ -280,7 +294,7 @@ end
 ---@param whole tide.Raw the request
 ---@return MessagesReading
 local function read_messages(whole)
-  local reading = { messages = json.array({}) }
+  local reading = { messages = json.array({}), reasoning = {} }
   local system = texts_of(whole:get("system"), "\n\n", reading)
   if system ~= "" then
     reading.messages[1] = { role = "system", content = system }
@@ -335,6 +349,7 @@ function M.chat(whole, headers)
     messages = request:get("messages"),
     tools = request:get("tools"),
     refused = reading.refused,
+    reasoning = reading.reasoning,
     came = { form = "messages", request = whole, headers = headers },
   }
 end

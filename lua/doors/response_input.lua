@@ -1,6 +1,6 @@
 --- The items of OpenAI's Responses as messages of its chat completions. Pure.
---- Texts and pictures are passed on; nothing is left out silently, but for
---- reasoning, which models get back from nobody.
+--- Texts and pictures are passed on; reasoning is kept beside the messages, for
+--- the providers that want it back. Nothing is left out silently.
 --- Source: https://platform.openai.com/docs/api-reference/responses/create and
 --- https://www.openresponses.org/specification
 
@@ -148,12 +148,16 @@ local ROLES = {
   developer = "system",
 }
 
+---@class ItemThoughts the reasoning of items so far
+---@field of_calls CallReasoning
+---@field open? string what the reply that is being read has thought so far
+
 --- Items by their type: each adds what it is to the messages.
----@alias ItemReader fun(messages: table[], item: tide.Raw, place: string)
+---@alias ItemReader fun(to: table[], item: tide.Raw, at: string, t: table)
 ---@type table<string, ItemReader> each returns true, or nil and an error
 local ITEMS = {}
 
-function ITEMS.message(messages, item, place)
+function ITEMS.message(messages, item, place, thoughts)
   local role, raw = item:members("role", "content")
   if not ROLES[role] then
     return missing(place, "role")
@@ -169,10 +173,13 @@ function ITEMS.message(messages, item, place)
     return true
   end
   messages[#messages + 1] = { role = ROLES[role], content = content }
+  if role ~= "assistant" then
+    thoughts.open = nil
+  end
   return true
 end
 
-function ITEMS.function_call(messages, item, place)
+function ITEMS.function_call(messages, item, place, thoughts)
   local id, name, arguments, extra =
     item:members("call_id", "name", "arguments", "extra_content")
   if type(id) ~= "string" then
@@ -185,7 +192,11 @@ function ITEMS.function_call(messages, item, place)
     reply = { role = "assistant", content = json.null }
     messages[#messages + 1] = reply
   end
-  reply.tool_calls = reply.tool_calls or json.array({})
+  if not reply.tool_calls then
+    reply.tool_calls = json.array({})
+    thoughts.of_calls[id] = thoughts.open
+  end
+  thoughts.open = nil
   reply.tool_calls[#reply.tool_calls + 1] = {
     id = id,
     type = "function",
@@ -198,7 +209,7 @@ function ITEMS.function_call(messages, item, place)
   return true
 end
 
-function ITEMS.function_call_output(messages, item, place)
+function ITEMS.function_call_output(messages, item, place, thoughts)
   local id, output = item:members("call_id", "output")
   if type(id) ~= "string" then
     return missing(place, "call_id")
@@ -209,10 +220,34 @@ function ITEMS.function_call_output(messages, item, place)
   end
   messages[#messages + 1] =
     { role = "tool", tool_call_id = id, content = content }
+  thoughts.open = nil
   return true
 end
 
-function ITEMS.reasoning()
+--- The texts of a list of parts; those of another kind are nobody's to read.
+---@param parts any
+---@return string
+local function texts_of(parts)
+  local texts = {}
+  if json.is_raw(parts) and parts:type() == "array" then
+    for _, part in parts:each() do
+      local text = json.is_raw(part)
+        and part:type() == "object"
+        and part:get("text")
+      texts[#texts + 1] = type(text) == "string" and text or nil
+    end
+  end
+  return table.concat(texts)
+end
+
+--- The reasoning itself, or its summary: this server tells all of it as such.
+function ITEMS.reasoning(_, item, _, thoughts)
+  local content, summary = item:members("content", "summary")
+  local text = texts_of(content)
+  text = text ~= "" and text or texts_of(summary)
+  if text ~= "" then
+    thoughts.open = (thoughts.open or "") .. text
+  end
   return true
 end
 
@@ -265,8 +300,10 @@ end
 --- Adds what items say to a conversation.
 ---@param messages table[] changed
 ---@param items any[] without references
+---@param reasoning CallReasoning changed: the reasoning before their calls
 ---@return true|nil ok, tide.Error|nil err unsupported_type, missing_field
-function M.add(messages, items)
+function M.add(messages, items, reasoning)
+  local thoughts = { of_calls = reasoning }
   for i, item in ipairs(items) do
     local place = ("input[%d]"):format(i - 1)
     local kind = kind_of(item)
@@ -274,7 +311,7 @@ function M.add(messages, items)
     if not add then
       return unsupported(place, kind)
     end
-    local ok, err = add(messages, item, place)
+    local ok, err = add(messages, item, place, thoughts)
     if not ok then
       return nil, err
     end

@@ -220,9 +220,10 @@ end
 --- The request for a chat completion.
 ---@param body table the request, checked
 ---@param messages table[]
+---@param reasoning CallReasoning of the messages
 ---@return table|nil chat what completions.ask takes
 ---@return ResponseTools|tide.Error tools or the error
-function M.chat(body, messages)
+function M.chat(body, messages, reasoning)
   local tools, refused = read_tools(body)
   if not tools then
     return nil, refused
@@ -253,6 +254,7 @@ function M.chat(body, messages)
     request = request,
     messages = request:get("messages"),
     tools = request:get("tools"),
+    reasoning = reasoning,
   },
     tools
 end

@@ -67,11 +67,14 @@ local CREATE = {
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
 
---- The conversation that a request is about.
+---@class ResponseConversation what a request is about
+---@field messages table[]
+---@field reasoning CallReasoning of the messages
+---@field items any[] of the request's own input
+
 ---@param user_id integer
 ---@param body table
----@return table[]|nil messages
----@return any[]|tide.Error items of the request's own input, or the error
+---@return ResponseConversation|nil conversation, tide.Error|nil err
 local function read_conversation(user_id, body)
   local kind = body.input and body.input:type()
   if kind ~= "string" and kind ~= "array" then
@@ -82,13 +85,14 @@ local function read_conversation(user_id, body)
   if not resolved then
     return nil, lost
   end
-  local messages = {}
+  local messages, reasoning = {}, {}
   if body.instructions then
     messages[1] = { role = "system", content = body.instructions }
   end
   if body.previous_response_id then
     local ok, err = stored_responses.add_context(
       messages,
+      reasoning,
       user_id,
       body.previous_response_id
     )
@@ -96,11 +100,11 @@ local function read_conversation(user_id, body)
       return nil, err
     end
   end
-  local ok, err = response_input.add(messages, items)
+  local ok, err = response_input.add(messages, items, reasoning)
   if not ok then
     return nil, err
   end
-  return messages, items
+  return { messages = messages, reasoning = reasoning, items = items }
 end
 
 ---@class BegunResponse
@@ -116,11 +120,12 @@ local function begin(req)
   if not supported then
     return nil, unsupported
   end
-  local messages, items = read_conversation(user_id, body)
-  if not messages then
-    return nil, items
+  local about, unread = read_conversation(user_id, body)
+  if not about then
+    return nil, unread
   end
-  local asked, tools = responses.chat(body, messages)
+  local messages = about.messages
+  local asked, tools = responses.chat(body, messages, about.reasoning)
   if not asked then
     return nil, tools
   end
@@ -140,7 +145,7 @@ local function begin(req)
     reply, refused = stored_responses.start(spec, model, messages, {
       id = id,
       head = head,
-      items = items,
+      items = about.items,
       previous_id = body.previous_response_id,
       language = req.language,
       stream = body.stream or false,
@@ -181,8 +186,11 @@ end
 ---@return tide.Response
 local function whole(req, reply, parts)
   local failed = reply:state() == "finished" and replies.failure(reply:wait())
-  local text = failed and errors.text(failed.code, req.language) or nil
-  return { json = reply:response(parts, text) }
+  if not failed then
+    return { json = reply:response(parts) }
+  end
+  local text = errors.text(failed.code, req.language)
+  return { json = reply:response(parts, text, errors.door_code(failed.code)) }
 end
 
 function handlers.create(req)

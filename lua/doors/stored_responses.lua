@@ -109,11 +109,12 @@ end
 
 --- Adds to a conversation what a response and those before it were about.
 ---@param messages table[] changed
+---@param reasoning CallReasoning changed
 ---@param user_id integer
 ---@param id string of the last one
 ---@return true|nil ok
 ---@return tide.Error|nil err previous_response_not_found, response_running
-function M.add_context(messages, user_id, id)
+function M.add_context(messages, reasoning, user_id, id)
   local chain, err = db.query(SQL_CHAIN, { id, user_id, CHAIN_MAX })
   if not chain then
     return nil, err
@@ -131,7 +132,7 @@ function M.add_context(messages, user_id, id)
     end
     for _, list in ipairs({ json.raw(stored.input), output }) do
       local ok, bad =
-        response_input.add(messages, response_input.items(list))
+        response_input.add(messages, response_input.items(list), reasoning)
       if not ok then
         return nil, bad
       end

@@ -57,4 +57,12 @@ function M.text(code, language)
   return (entry[language]:gsub("{[%w_]+}", ""))
 end
 
+--- What clients of other vendors' APIs know a code as.
+---@param code string
+---@return string|nil door_code nil: it has no other name there
+function M.door_code(code)
+  local entry = M.all[code]
+  return entry and entry.door and entry.door.code
+end
+
 return M

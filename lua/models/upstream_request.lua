@@ -9,6 +9,7 @@ local llm = require "tide.llm"
 local model_options = require "models.model_options"
 local own_body = require "models.own_body"
 local policy = require "policy.upstream"
+local reasoning_back = require "models.reasoning_back"
 local usage_policy = require "policy.usage"
 
 local M = {}
@@ -34,6 +35,7 @@ local M = {}
 ---@field options? table<string, any>
 ---@field wanted? ModelOptions of the session and of the request, over those of
 --- the configuration
+---@field reasoning? CallReasoning of its messages, for providers that want it
 ---@field tables? tide.ChatMessage[] the messages, once somebody needed tables
 ---@field limit? integer ms for all of it, when the configurations' is longer
 
@@ -186,6 +188,23 @@ local COMMON = {
   "refused",
 }
 
+--- Messages with their reasoning, if the provider wants it.
+---@param source ReplySource
+---@param provider tide.Provider
+---@param messages tide.Messages|tide.ChatMessage[]|nil nil: those of `raw`
+---@return tide.Messages|tide.ChatMessage[]|nil
+local function reasoned(source, provider, messages)
+  local reasoning = source.reasoning
+  if not reasoning_back.is_wanted(provider, reasoning) then
+    return messages
+  end
+  messages = messages or source.messages
+  if type(messages) == "userdata" then
+    messages = messages:tables()
+  end
+  return reasoning_back.add(messages, reasoning)
+end
+
 --- Fills in the request to one configuration.
 ---@param into table changed: a tide.Candidate, or a tide.StartSpec of one
 ---@param model Model
@@ -207,9 +226,11 @@ local function describe(into, model, source, key)
     request.raw, request.messages = source.came.request, source.changed
     request.raw_headers = source.came.headers
   elseif source.raw and takes_raw(provider, "chat") then
-    request.raw, request.messages = source.raw, source.changed
+    request.raw = source.raw
+    request.messages = reasoned(source, provider, source.changed)
   else
     request.messages = messages_for(source, provider, provider.build)
+    request.messages = reasoned(source, provider, request.messages)
     request.tools = source.tools
     request.tool_choice = source.tool_choice
     request.max_tokens = source.max_tokens

@@ -14,6 +14,7 @@
 ---@field refuses? string see tide.Provider
 ---@field thinking? string how much its models think, in its form: a function of
 --- providers/thinking; nil = as what it speaks
+---@field reasoning_back? boolean see tide.Provider
 ---@field offers? string[] which of "rerank" and "moderate" it has
 ---@field notes? string for people
 
@@ -23,6 +24,7 @@ return {
     name = "deepseek",
     speaks = "openai",
     thinking = "thinking_type",
+    reasoning_back = true,
     base_url = "https://api.deepseek.com/v1",
     notes = "deepseek-chat, deepseek-reasoner; reasoning comes separately.",
   },
@@ -47,6 +49,7 @@ return {
     name = "moonshot",
     speaks = "openai",
     thinking = "thinking_type",
+    reasoning_back = true,
     base_url = "https://api.moonshot.cn/v1",
     images = { "vision", "latest", "k2%.5" },
     notes = "Kimi; outside of China the address is "

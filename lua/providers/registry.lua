@@ -94,6 +94,7 @@ for _, preset in ipairs(presets) do
   provider.images, provider.notes = preset.images, preset.notes
   provider.key_optional = preset.key_optional
   provider.refuses = preset.refuses
+  provider.reasoning_back = preset.reasoning_back
   if preset.thinking then
     provider.thinking = thinking[preset.thinking]
   end

@@ -119,8 +119,9 @@ function Reply:splits(position) end
 ---@param response {id: string, head: string} `head` is a JSON object with the
 --- members that never change
 ---@param error? string the text of the error with which it ended
+---@param code? string its code for clients of this API; nil = the reply's own
 ---@return tide.Raw object
-function Reply:response(response, error) end
+function Reply:response(response, error, code) end
 
 --- Stops the reply; the partial text is stored with status "stopped".
 ---@return nil
@@ -390,6 +391,8 @@ function llm.check_provider(provider) end
 ---@field notes? string for people
 ---@field thinking? fun(wanted: ModelThinking, model: string, body: table|tide.Raw): table
 --- members of the body for how much the model thinks; nil: it cannot be told
+---@field reasoning_back? boolean it wants the reasoning before a message's tool
+--- calls back, as the message's `reasoning_content`; all others never get it
 ---@field thinking_alone? boolean a model that thinks takes no temperature
 ---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
 ---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the

@@ -6,6 +6,7 @@ import { test } from './support/limits.mjs';
 import { PATH, TOOL, assertRefused, create, stream, textOf } from './support/responses.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
+import { event, sends, startUpstream } from './support/upstream.mjs';
 
 const WORDS = 'tok0 tok1 tok2 tok3 tok4 tok5 tok6 tok7 ';
 
@@ -150,6 +151,26 @@ describe('a request', () => {
       const answer = await user.post(PATH, { model, input: 'hi', ...more });
       assertRefused(answer, 429, 'upstream_rate_limited');
       assert.equal(answer.headers.get('retry-after'), '60');
+    }
+  });
+
+  test('that fails behind its first text tells OpenAI\'s code, in its stream and later', async (t) => {
+    const upstream = await startUpstream();
+    t.after(() => upstream.stop());
+    const user = await context.server.user();
+    for (const [told, code] of [
+      ['context_length_exceeded', 'context_length_exceeded'],
+      ['insufficient_quota', 'insufficient_quota'],
+      ['server_error', 'upstream_failed'],
+    ]) {
+      const error = { message: 'no', type: told, code: told };
+      const { url } = upstream.add(sends(`${event({ content: 'so ' })}data: ${JSON.stringify({ error })}\n\n`));
+      const { type, response } = (await stream(user, { model: await user.model(url), input: 'hi' })).at(-1);
+      assert.equal(type, 'response.failed');
+      assert.equal(response.error.code, code);
+      const later = await user.ok('GET', `${PATH}/${response.id}`);
+      assert.equal(later.error.code, code);
+      assert.equal(later.error.message, response.error.message);
     }
   });
 

@@ -13,10 +13,10 @@ static void stop(void)
     tt_loop_free(loop);
 }
 
-static struct tt_str describe(void *arg, const struct tt_err *err)
+static struct tt_frames_error describe(void *arg, const struct tt_err *err)
 {
     (void)arg, (void)err;
-    return TT_STR("it \"failed\"");
+    return (struct tt_frames_error){.text = TT_STR("it \"failed\"")};
 }
 
 /* Appends what a reply may be appended: whole characters, tool calls as lines of JSON. */

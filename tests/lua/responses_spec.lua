@@ -14,14 +14,15 @@ describe("doors.response_input", function()
   end
 
   local function read(items)
-    local messages = {}
-    local ok, err = input.add(messages, input.items(raw(json.array(items))))
-    return ok and messages, err
+    local messages, reasoning = {}, {}
+    local list = input.items(raw(json.array(items)))
+    local ok, err = input.add(messages, list, reasoning)
+    return ok and messages, err, reasoning
   end
 
   it("takes a text for a user's message", function()
     local messages = {}
-    assert.is_true(input.add(messages, input.items(json.raw('"hi"'))))
+    assert.is_true(input.add(messages, input.items(json.raw('"hi"')), {}))
     assert.same({ { role = "user", content = "hi" } }, messages)
   end)
 
@@ -43,6 +44,41 @@ describe("doors.response_input", function()
     assert.same({ "assistant2", "tool0", "assistant1" }, counts)
     assert.equal("done", messages[1].content)
     assert.equal(json.null, messages[3].content)
+  end)
+
+  it("keeps the reasoning of a reply beside its calls", function()
+    local function thought(member, text)
+      return {
+        type = "reasoning",
+        [member] = { { type = "any_text", text = text } },
+      }
+    end
+    local function call(id)
+      return { type = "function_call", call_id = id, name = "f" }
+    end
+    local function output(id)
+      return { type = "function_call_output", call_id = id, output = "1" }
+    end
+    local messages, _, reasoning = read({
+      thought("summary", "of no call"),
+      { role = "assistant", content = "hello" },
+      { role = "user", content = "go on" },
+      thought("summary", "I "),
+      thought("content", "look"),
+      { role = "assistant", content = "wait" },
+      call("a"),
+      call("b"),
+      output("a"),
+      output("b"),
+      call("c"),
+      output("c"),
+      { type = "reasoning", encrypted_content = "x" },
+      call("d"),
+    })
+    assert.same({ a = "I look" }, reasoning)
+    for _, message in ipairs(messages) do
+      assert.is_nil(message.reasoning_content)
+    end
   end)
 
   it("keeps parts of a user, and joins those of others", function()
@@ -87,7 +123,7 @@ describe("doors.response_input", function()
     end
     local items = input.items(json.raw("[1, null, []]"))
     for _, item in ipairs(items) do
-      assert.is_nil((input.add({}, { item })))
+      assert.is_nil((input.add({}, { item }, {})))
     end
   end)
 

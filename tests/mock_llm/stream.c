@@ -184,12 +184,27 @@ static bool send_deltas(struct stream *s)
     return ended;
 }
 
+/* What a model that calls a tool has thought before. */
+static void send_forethought(struct stream *s)
+{
+    struct deltas d = {0};
+
+    deltas_reasoning(&d, (size_t)s->a->sc->reasoning);
+    for (size_t i = 0; i < d.count; i++) {
+        size_t from = i ? d.end[i - 1] : 0;
+        send_text(s, "reasoning_content", d.json.p + from, d.end[i] - from);
+        program_step(s->p, s->a->sc->pace);
+    }
+    deltas_free(&d);
+}
+
 static void send_tool_call(struct stream *s)
 {
     if (s->dialect) {
         s->dialect->tool_call(s);
         return;
     }
+    send_forethought(s);
     static const char *const parts[] = {"{\\\"ci", "ty\\\":", "\\\"Par", "is\\\"}"};
 
     send_delta(s,
