@@ -11,6 +11,7 @@ local pipeline = require "web.pipeline"
 local plugins = require "plugin.loader"
 local plugin_settings = require "plugin.settings"
 local schema_check = require "checks.schema_check"
+local server_tools = require "tools"
 
 local RESOURCES = {
   require "account.account_routes",
@@ -45,7 +46,7 @@ return {
   handle = pipeline.run,
   errors = errors.all,
   plugins = plugins.plugins,
-  tools = plugins.tools,
+  tools = server_tools.tools,
   plugin_settings = plugin_settings.shown,
   -- Errors at paths that begin so are Anthropic's or OpenAI's error objects,
   -- also those that the core answers before a script runs. The first one that

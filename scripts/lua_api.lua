@@ -26,6 +26,13 @@ Lua language server use them for completion and checks (`require "tide.json"`).
   `code` is a key of the error table (`lua/lib/errors_of/`). A handler may
   return it unchanged. A raised error is a mistake in the script.
 - Times are in milliseconds and sizes in bytes, unless stated otherwise.
+- Of Lua itself there are the basic functions, `table`, `string`, `math`, `utf8`
+  and `coroutine`; `print` (in the log, and under `dev` on the standard output),
+  `load` of text, `os.time`, `os.date`, `os.clock`, `os.difftime`,
+  `debug.traceback`. There are no files, no processes and no bytecode. Globals
+  cannot be set, and a name that does not exist raises; `_G` is a view of them.
+- Plugins ([plugins.md](plugins.md)) may use all of this and the modules in
+  their own folder. The modules of `lua/` may change with every version.
 ]]
 
 local OTHERS = "## Types outside modules"

@@ -78,7 +78,7 @@ static void report_err(struct audit *audit, const char *at, const struct tt_err 
 
 static void count_one(struct audit *audit, enum kind kind, const char *at, const char *name)
 {
-    char text[800];
+    char text[1000];
     if (audit->count[kind]++ >= TOLD_MAX)
         return;
     snprintf(text, sizeof(text), kinds[kind].format, name);
@@ -111,7 +111,8 @@ static int open_key(void *arg, const struct tt_sealed_key *key, struct tt_err *e
 
     audit->audited->api_keys++;
     if (tt_unseal(&audit->keys, key->sealed, key->bound, &plain, &why) != 0) {
-        snprintf(text, sizeof(text), "API key %lld of user %lld (%.100s): %.300s",
+        snprintf(text, sizeof(text), "%s %lld of user %lld (%.100s): %.300s",
+                 key->column == TT_SEALED_HEADERS ? "header of API key" : "API key",
                  (long long)key->id, (long long)key->user_id, key->name.len ? key->name.data : "",
                  why.message);
         count_one(audit, KEYS, tt_db_place(audit->settings->database_url), text);

@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char SQL_SEAL[] =
-    "UPDATE user_apis SET api_key_sealed = ?1, version = version + 1 WHERE id = ?2";
 static const char SQL_ACCEPT[] = "UPDATE settings SET value = ?1, updated_at = ?2"
                                  " WHERE key = 'accepted_seal_key' AND value = ?3";
 
@@ -43,10 +41,12 @@ static int add_sealed(struct rotation *rotation, const struct tt_sealed_key *key
 {
     struct tt_buf sealed = {0};
     int failed = tt_seal(&rotation->next, plain, key->bound, &sealed);
-    const struct tt_db_value values[] = {tt_db_text(tt_buf_str(&sealed)), tt_db_int(key->id)};
+    const struct tt_db_value values[] = {tt_db_text(tt_buf_str(&sealed)), tt_db_int(key->id),
+                                         tt_db_text(key->sealed)};
 
     if (failed == 0)
-        tt_db_job_add(rotation->job, TT_STR(SQL_SEAL), values, TT_COUNT(values), 1);
+        tt_db_job_add(rotation->job, tt_str_from(tt_sealed_keys_replace[key->column]), values,
+                      TT_COUNT(values), 1);
     tt_buf_free(&sealed);
     rotation->result.sealed++;
     return failed;

@@ -67,6 +67,22 @@ static size_t add_new_bytes(struct tt_db_job *job, struct tt_checkpoint *checkpo
     return checkpoint->submitted - from;
 }
 
+static void tell_stored(struct tt_checkpoint *checkpoint)
+{
+    void (*on_stored)(void *arg) = checkpoint->on_stored;
+
+    if (!on_stored || checkpoint->stored < checkpoint->wanted)
+        return;
+    checkpoint->on_stored = NULL;
+    on_stored(checkpoint->stored_arg);
+}
+
+/* Somebody waits for it: it has no time of its own. */
+static bool is_wanted(const struct tt_checkpoint *checkpoint)
+{
+    return checkpoint->on_stored && checkpoint->submitted < checkpoint->wanted;
+}
+
 static void settle(struct slice *slice, const struct tt_err *err)
 {
     struct tt_chat *chat = slice->chat;
@@ -82,9 +98,11 @@ static void settle(struct slice *slice, const struct tt_err *err)
             checkpoint->submitted = checkpoint->stored;
         else
             checkpoint->stored = checkpoint->submitted;
-        schedule(checkpoint, err                ? now + RETRY_MS
-                             : checkpoint->more ? now
-                                                : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
+        bool at_once = checkpoint->more || is_wanted(checkpoint);
+        schedule(checkpoint, err       ? now + RETRY_MS
+                             : at_once ? now
+                                       : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
+        tell_stored(checkpoint);
     }
     free(slice);
     if (!chat->closing)
@@ -153,6 +171,23 @@ void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_chat *chat,
     schedule(checkpoint, tt_loop_now(chat->loop) + TT_CHECKPOINT_MS);
     if (chat->checkpoint_timer.due_ms == 0)
         arm(chat);
+}
+
+/* While a job of it is on its way it is not in the queue: settle looks again. */
+void tt_checkpoint_now(struct tt_checkpoint *checkpoint, void (*on_stored)(void *arg), void *arg)
+{
+    uint64_t now = tt_loop_now(checkpoint->chat->loop);
+
+    checkpoint->wanted = tt_reply_length(checkpoint->reply);
+    checkpoint->on_stored = on_stored;
+    checkpoint->stored_arg = arg;
+    if (checkpoint->stored >= checkpoint->wanted) {
+        tell_stored(checkpoint);
+    } else if (checkpoint->submitted == checkpoint->stored) {
+        tt_list_remove(&checkpoint->node);
+        schedule(checkpoint, now);
+        arm(checkpoint->chat);
+    }
 }
 
 void tt_checkpoint_stop(struct tt_checkpoint *checkpoint)

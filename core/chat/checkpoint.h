@@ -17,9 +17,15 @@ struct tt_checkpoint { /* a reply's part; zero it */
     uint64_t submitted; /* log position that jobs cover */
     bool more;          /* the job did not take all the text */
     uint64_t stored;    /* the same, for committed jobs */
+    uint64_t wanted;    /* on_stored is called when this much is stored */
+    void (*on_stored)(void *arg);
+    void *stored_arg;
 };
 
 /* The reply is saved from now on until tt_checkpoint_stop. Thread: worker, as for all of this. */
 void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_chat *chat,
                          struct tt_reply *reply);
+/* Stores what there is now without waiting for its time, and calls `on_stored` when it is
+ * committed; not once the reply has ended. One at a time. */
+void tt_checkpoint_now(struct tt_checkpoint *checkpoint, void (*on_stored)(void *arg), void *arg);
 void tt_checkpoint_stop(struct tt_checkpoint *checkpoint);

@@ -38,10 +38,23 @@ static void put_tool_calls(struct tt_frames *frames, struct tt_buf *out, struct 
     tt_buf_append_z(out, "}\n\n");
 }
 
+/* What was done between the parts of the reply: the entry is the frame, and its key says what it
+ * is. Clients that do not know it find no `content` in it. */
+static void put_step(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    begin_frame(frames, out, span->run_end);
+    tt_frames_put_entry(frames, out, span);
+    tt_buf_append_z(out, "\n\n");
+}
+
 static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
 {
     if (span->kind == TT_REPLY_TOOL_CALLS) {
         put_tool_calls(frames, out, span);
+        return;
+    }
+    if (span->kind == TT_REPLY_STEPS) {
+        put_step(frames, out, span);
         return;
     }
     begin_frame(frames, out, span->end);
@@ -64,6 +77,18 @@ static void put_entries(struct tt_json_writer *w, struct tt_str lines)
     tt_json_begin_array(w);
     while ((end = tt_str_find(lines, '\n')) > 1) {
         tt_json_raw(w, tt_str_of(lines.data + 1, (size_t)end - 2)); /* without its brackets */
+        lines = tt_str_of(lines.data + end + 1, lines.len - (size_t)end - 1);
+    }
+    tt_json_end_array(w);
+}
+
+static void put_steps(struct tt_json_writer *w, struct tt_str lines)
+{
+    ptrdiff_t end;
+
+    tt_json_begin_array(w);
+    while ((end = tt_str_find(lines, '\n')) > 0) {
+        tt_json_raw(w, tt_str_of(lines.data, (size_t)end));
         lines = tt_str_of(lines.data + end + 1, lines.len - (size_t)end - 1);
     }
     tt_json_end_array(w);
@@ -92,6 +117,10 @@ static void put_reset(struct tt_frames *frames, struct tt_buf *out)
     if (text[TT_REPLY_TOOL_CALLS].len > 0) {
         tt_json_key(&w, TT_STR("tool_calls"));
         put_entries(&w, tt_buf_str(&text[TT_REPLY_TOOL_CALLS]));
+    }
+    if (text[TT_REPLY_STEPS].len > 0) {
+        tt_json_key(&w, TT_STR("steps"));
+        put_steps(&w, tt_buf_str(&text[TT_REPLY_STEPS]));
     }
     tt_json_key(&w, TT_STR("done"));
     tt_json_bool(&w, false);
@@ -181,7 +210,10 @@ static void on_flush(struct tt_http_stream *stream, void *arg)
     if (frames->reset)
         put_reset(frames, out);
     while (out->len - before < FLUSH_MAX_BYTES && tt_reply_read(reply, frames->position, &span)) {
-        frames->format->put_delta(frames, out, &span);
+        if (span.kind == TT_REPLY_STEPS && frames->format != &own_format)
+            span.end = span.run_end; /* other APIs have no such thing */
+        else
+            frames->format->put_delta(frames, out, &span);
         frames->position = span.end;
     }
     if (out->len - before >= FLUSH_MAX_BYTES) {

@@ -36,6 +36,6 @@ struct tt_frames {
 extern const struct tt_frame_format tt_frames_chat_format, tt_frames_text_format,
     tt_frames_messages_format, tt_frames_responses_format;
 
-/* An entry of tool calls as it was logged, without its line end; moves the span to its end. Half an
+/* An entry as it was logged, without its line end; moves the span to its end. Half an
  * entry is not JSON, so the whole entry is sent whatever the position. */
 void tt_frames_put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span);

@@ -22,7 +22,7 @@ static const char SQL_CHECKPOINT[] =
 static const char SQL_END[] =
     "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
     " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10, runs = ?11,"
-    " delivered = ?12"
+    " delivered = ?12, steps = ?13"
     " WHERE id = ?1"
     " AND session_row = (SELECT id FROM chat_sessions WHERE id = ?9 AND user_id IS NOT NULL)";
 static const char SQL_TOUCH_SESSION[] =
@@ -41,7 +41,8 @@ static const char SQL_INTERRUPT[] =
     " error_code = 'interrupted',"
     " content = CASE ?3 WHEN '' THEN content ELSE ?3 END,"
     " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END,"
-    " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END"
+    " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END,"
+    " steps = CASE ?7 WHEN '' THEN steps ELSE ?7 END"
     " WHERE id = ?1 AND status = 'streaming'";
 static const char SQL_CHANGE_SESSION[] =
     "UPDATE chat_sessions SET version = version + 1"
@@ -87,7 +88,8 @@ void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *en
                                    tt_db_int(end->session_row),
                                    tt_db_text(end->tool_calls),
                                    tt_db_text(end->runs),
-                                   tt_db_int(end->delivered)};
+                                   tt_db_int(end->delivered),
+                                   tt_db_text(end->steps)};
     *row_statement = tt_db_job_count(job);
     tt_db_job_add(job, TT_STR(SQL_END), values, TT_COUNT(values), -1);
     tt_db_job_add(job, TT_STR(SQL_TOUCH_SESSION), (struct tt_db_value[]){id, time}, 2, -1);
@@ -97,7 +99,7 @@ void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *en
 
 /* ---- at start ---- */
 
-#define KINDS    3   /* of enum tt_reply_kind */
+#define KINDS    4   /* of enum tt_reply_kind */
 #define MESSAGES 100 /* a page of them, and of chunks: well within what a read may take at once */
 #define CHUNKS   500
 #define JOBS     16 /* that wait at once; each may hold a reply of megabytes */
@@ -121,7 +123,7 @@ struct joined {
 
 static void end_run(struct joined *joined)
 {
-    static const char letters[KINDS] = {'c', 'r', 't'};
+    static const char letters[KINDS] = {'c', 'r', 't', 's'};
     if (joined->run > 0) {
         tt_buf_putc(&joined->runs, letters[joined->kind]);
         tt_buf_append_u64(&joined->runs, joined->run);
@@ -184,7 +186,7 @@ static struct tt_str whole_text(const struct tt_buf *buf)
     return text;
 }
 
-/* The entries of tool calls, without a last one that is not whole. */
+/* Entries, without a last one that is not whole. */
 static struct tt_str whole_lines(const struct tt_buf *buf)
 {
     struct tt_str text = whole_text(buf);
@@ -214,7 +216,8 @@ static void add_interrupt(struct tt_db_job *job, int64_t id, const struct joined
                                    tt_db_text(whole_text(&joined->text[0])),
                                    tt_db_text(whole_text(&joined->text[1])),
                                    tt_db_text(whole_lines(&joined->text[2])),
-                                   tt_db_text(tt_buf_str(&joined->runs))};
+                                   tt_db_text(tt_buf_str(&joined->runs)),
+                                   tt_db_text(whole_lines(&joined->text[3]))};
     tt_db_job_add(job, TT_STR(SQL_INTERRUPT), values, TT_COUNT(values), -1);
     tt_db_job_add(job, TT_STR(SQL_CHANGE_SESSION), &id_value, 1, -1);
     tt_db_job_add(job, TT_STR(SQL_DELETE_CHUNKS), &id_value, 1, -1);

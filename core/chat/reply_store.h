@@ -5,7 +5,7 @@
 #include "db/db.h"
 
 /* Adds to `job`: `bytes` as logged (see reply/reply.h) from `position` on; kind is 0 for content, 1
- * for reasoning, 2 for tool calls (enum tt_reply_kind); one call a segment. */
+ * for reasoning, 2 for tool calls, 3 for steps (enum tt_reply_kind); one call a segment. */
 void tt_chat_store_checkpoint(struct tt_db_job *job, int64_t message_id, int64_t position, int kind,
                               struct tt_str bytes);
 
@@ -15,8 +15,9 @@ struct tt_chat_reply_end {
     struct tt_str content;
     struct tt_str reasoning;
     struct tt_str tool_calls; /* lines as logged */
+    struct tt_str steps;      /* likewise */
     struct tt_str runs;       /* the order in which they came, see reply/reply_stored.h */
-    struct tt_str status;     /* complete, interrupted, stopped, error */
+    struct tt_str status;     /* complete, interrupted, stopped, error, waiting */
     struct tt_str finish_reason;
     struct tt_str usage;      /* JSON object, or data == NULL */
     struct tt_str error_code; /* or data == NULL */

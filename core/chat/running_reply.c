@@ -12,11 +12,11 @@
 #include "chat/checkpoint.h"
 #include "chat/learnt_store.h"
 #include "chat/reply_store.h"
+#include "chat/running_totals.h"
 #include "chat/usage_json.h"
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,10 +24,6 @@
 #define RETRIES_MAX           100
 #define UNSTORED_RETRY_MS     1000 /* doubled from try to try */
 #define UNSTORED_RETRY_MAX_MS 15000
-
-static struct {
-    _Atomic uint64_t ended, failed, bytes, input_tokens, output_tokens;
-} totals;
 
 /* How much of a reply's row the end stores. */
 enum row_part {
@@ -45,6 +41,7 @@ struct running_reply {
     bool counted; /* as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
+    struct tt_running_parts *parts;  /* NULL: it has one */
     struct tt_reply_outcome outcome; /* as produced: what is stored */
     bool ending;                     /* the job of the end is on its way */
     bool unstored;                   /* readers got the error; storing is still tried */
@@ -104,6 +101,7 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     leave_turn(running);
     tt_timer_stop(&running->retry);
     tt_checkpoint_stop(&running->checkpoint);
+    tt_running_parts_free(running->parts);
     tt_list_remove(&running->node);
     close_filter(reply, &running->filter);
     free(running->counted_as);
@@ -273,6 +271,7 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
         .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
         .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
         .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),
+        .steps = tt_buf_str(&text[TT_REPLY_STEPS]),
         .runs = tt_buf_str(&runs),
         .status = tt_str_from(outcome->status),
         .finish_reason = tt_str_from(outcome->finish_reason),
@@ -333,32 +332,11 @@ static void submit_end(struct running_reply *running)
     running->ending = true;
 }
 
-static void count(struct tt_reply *reply)
-{
-    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
-    int64_t input = outcome->usage.input_tokens, output = outcome->usage.output_tokens;
-
-    atomic_fetch_add(&totals.ended, 1);
-    atomic_fetch_add(&totals.failed, outcome->error.status ? 1 : 0);
-    atomic_fetch_add(&totals.bytes, tt_reply_length(reply));
-    atomic_fetch_add(&totals.input_tokens, input > 0 ? (uint64_t)input : 0);
-    atomic_fetch_add(&totals.output_tokens, output > 0 ? (uint64_t)output : 0);
-}
-
-void tt_running_replies_totals(struct tt_running_replies_totals *out)
-{
-    *out = (struct tt_running_replies_totals){.ended = atomic_load(&totals.ended),
-                                              .failed = atomic_load(&totals.failed),
-                                              .bytes = atomic_load(&totals.bytes),
-                                              .input_tokens = atomic_load(&totals.input_tokens),
-                                              .output_tokens = atomic_load(&totals.output_tokens)};
-}
-
 static void on_produced(struct tt_reply *reply, void *arg)
 {
     struct running_reply *running = arg;
 
-    count(reply);
+    tt_running_totals_add(reply);
     running->outcome = *tt_reply_outcome(reply);
     tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
     submit_end(running);
@@ -397,6 +375,8 @@ void tt_running_reply_refuse(struct tt_chat *chat, const struct tt_running_reply
     if (spec->message_id)
         refuse_row(chat, spec, error);
     close_filter(NULL, &spec->filter);
+    if (spec->producer)
+        spec->producer->close(spec->producer->arg);
     if (spec->on_finish)
         spec->on_finish(NULL, spec->on_finish_arg);
 }
@@ -411,6 +391,19 @@ static int ask(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
     return tt_retry_start(chat->client, chat->breakers, spec->plan, reply, err);
 }
 
+static struct tt_reply *make_reply(struct tt_chat *chat, const struct tt_running_reply_spec *spec,
+                                   struct tt_err *err)
+{
+    struct tt_reply *reply =
+        tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+
+    if (reply && spec->continues && tt_reply_refill(reply, spec->continues, err) != 0) {
+        tt_reply_unref(reply);
+        return NULL;
+    }
+    return reply;
+}
+
 struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
                                         const struct tt_running_reply_spec *spec,
                                         struct tt_err *err)
@@ -422,7 +415,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
         tt_running_reply_refuse(chat, spec, err);
         return NULL;
     }
-    reply = tt_reply_new(chat->loop, spec->message_id, spec->user_message_id, spec->user_id, err);
+    reply = make_reply(chat, spec, err);
     if (!reply) {
         if (counted)
             tt_registry_uncount(chat->registry, spec->user_id);
@@ -456,7 +449,11 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     if (spec->message_id)
         tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
-    if (ask(chat, spec, reply, &why) != 0) {
+    if (spec->producer) {
+        running->parts = tt_running_parts_new(
+            chat, reply, spec->message_id ? &running->checkpoint : NULL, spec->producer);
+        tt_running_parts_begin(running->parts);
+    } else if (ask(chat, spec, reply, &why) != 0) {
         struct tt_reply_outcome outcome = {
             .status = "error", .error = why, .usage = TT_REPLY_NO_USAGE, .retry_after_s = -1};
         tt_reply_produced(reply, &outcome);

@@ -4,6 +4,8 @@
  * belongs to the worker that began it. */
 #pragma once
 #include "chat/chat.h"
+#include "chat/running_parts.h"
+#include "reply/reply_stored.h"
 #include "upstream/retry.h"
 
 struct tt_running_reply_spec {
@@ -15,10 +17,12 @@ struct tt_running_reply_spec {
     int64_t session_row;
     int64_t message_id, user_message_id; /* 0: it is not stored and has no session */
     bool stop_without_clients;           /* it ends when no client is left */
-    /* One of the two: */
+    /* One of the three: */
     const struct tt_retry_plan *plan; /* copied */
     const struct tt_play *play;
-    struct tt_reply_filter filter; /* taken over; all NULL = no filter */
+    const struct tt_running_producer *producer; /* copied; closed also when nothing begins */
+    const struct tt_reply_stored *continues; /* the log that it begins with; NULL = an empty one */
+    struct tt_reply_filter filter;           /* taken over; all NULL = no filter */
     /* Called once at the very end, after the commit and after the turn was left; may be NULL. */
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
@@ -51,9 +55,3 @@ void tt_running_replies_store_now(struct tt_chat *chat);
 
 /* Replies that somebody may wait for, without those whose end could not be stored yet. */
 int tt_running_replies_count(const struct tt_chat *chat);
-
-/* Of the whole process, since its start. Thread: any. */
-struct tt_running_replies_totals {
-    uint64_t ended, failed, bytes, input_tokens, output_tokens;
-};
-void tt_running_replies_totals(struct tt_running_replies_totals *out);

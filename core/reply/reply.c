@@ -63,6 +63,7 @@ void tt_reply_unref(struct tt_reply *reply)
     if (tt_reply_state(reply) != TT_REPLY_FINISHED)
         atomic_fetch_sub(&unfinished, 1);
     tt_reply_log_destroy(&reply->log);
+    tt_buf_free(&reply->held);
     tt_reply_hub_unref(reply->hub);
     pthread_mutex_destroy(&reply->lock);
     free(atomic_load(&reply->outcome));
@@ -147,6 +148,15 @@ static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, stru
     return result;
 }
 
+static int hold(struct tt_reply *reply, struct tt_str entry, struct tt_err *err)
+{
+    reply->held.max = TT_REPLY_MAX;
+    if (tt_buf_append_str(&reply->held, entry) == 0)
+        return 0;
+    return tt_err_set(err, 502, "reply_too_long", "the tool calls are longer than %u bytes",
+                      TT_REPLY_MAX);
+}
+
 /* A reply whose text a filter holds back runs all the same: bytes have come, so nobody may ask
  * another upstream for the beginning. */
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
@@ -154,8 +164,12 @@ int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_s
 {
     if (text.len == 0 || reply->filtering == TT_FILTER_OVER)
         return 0;
-    bool filtered = reply->filtering == TT_FILTER_RUNS && kind != TT_REPLY_TOOL_CALLS;
-    int result = filtered ? append_filtered(reply, kind, text, false, err)
+    bool filtered = reply->filtering == TT_FILTER_RUNS && !tt_reply_kind_has_entries(kind);
+    int result;
+    if (kind == TT_REPLY_TOOL_CALLS && reply->on_part)
+        result = hold(reply, text, err);
+    else
+        result = filtered ? append_filtered(reply, kind, text, false, err)
                           : append_text(reply, kind, text, err);
     if (result != 0)
         return -1;
@@ -186,10 +200,15 @@ void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens)
     reply->input_estimate = input_tokens;
 }
 
+void tt_reply_no_estimate(struct tt_reply *reply)
+{
+    reply->estimates = false;
+}
+
 static void estimate_usage(const struct tt_reply *reply, struct tt_reply_outcome *outcome)
 {
     struct tt_reply_usage *usage = &outcome->usage;
-    struct tt_reply_span span = {.end = 0};
+    struct tt_reply_span span = {.end = reply->part_start};
     bool failed = outcome->error.status != 0 && !outcome->maybe_charged;
     uint64_t quarters = 0;
 
@@ -198,6 +217,7 @@ static void estimate_usage(const struct tt_reply *reply, struct tt_reply_outcome
         return;
     while (usage->output_tokens < 0 && tt_reply_log_read(&reply->log, span.end, &span))
         quarters += tt_tokens_quarters(span.bytes);
+    quarters += tt_tokens_quarters(tt_buf_str(&reply->held));
     if (usage->output_tokens < 0)
         usage->output_tokens = tt_tokens_of(quarters);
     if (usage->input_tokens < 0)
@@ -208,7 +228,7 @@ static void estimate_usage(const struct tt_reply *reply, struct tt_reply_outcome
 /* A reply that the server's own end cuts off did not fail: it is interrupted, as by a crash. */
 static const char *known_status(const struct tt_reply_outcome *outcome)
 {
-    static const char *const known[] = {"complete", "stopped", "error", "interrupted"};
+    static const char *const known[] = {"complete", "stopped", "error", "interrupted", "waiting"};
     if (strcmp(outcome->error.code, "shutting_down") == 0)
         return "interrupted";
     for (size_t i = 0; outcome->status && i < TT_COUNT(known); i++)
@@ -254,10 +274,23 @@ const struct tt_reply_note *tt_reply_next_note(const struct tt_reply *reply,
     return atomic_load_explicit(last ? &last->next : &reply->first_note, memory_order_acquire);
 }
 
+static void end_part(struct tt_reply *reply, const struct tt_reply_outcome *outcome)
+{
+    struct tt_reply_outcome part = *outcome;
+
+    estimate_usage(reply, &part);
+    part.status = known_status(&part);
+    reply->on_part(reply, &part, reply->part_arg);
+}
+
 void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *outcome)
 {
     if (tt_reply_state(reply) >= TT_REPLY_PRODUCED)
         return;
+    if (reply->on_part) {
+        end_part(reply, outcome);
+        return;
+    }
     struct tt_reply_outcome *copy = TT_NEW(struct tt_reply_outcome);
     *copy = *outcome;
     release_filtered(reply, copy);
@@ -269,6 +302,32 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);
     tt_reply_touch(reply);
+}
+
+void tt_reply_on_part(struct tt_reply *reply,
+                      void (*on_part)(struct tt_reply *reply,
+                                      const struct tt_reply_outcome *outcome, void *arg),
+                      void *arg)
+{
+    reply->on_part = on_part;
+    reply->part_arg = arg;
+}
+
+void tt_reply_begin_part(struct tt_reply *reply)
+{
+    reply->part_start = tt_reply_length(reply);
+    tt_buf_clear(&reply->held);
+}
+
+uint64_t tt_reply_part_start(const struct tt_reply *reply)
+{
+    return reply->part_start;
+}
+
+void tt_reply_take_held(struct tt_reply *reply, struct tt_buf *out)
+{
+    tt_buf_append_str(out, tt_buf_str(&reply->held));
+    tt_buf_clear(&reply->held);
 }
 
 void tt_reply_finish(struct tt_reply *reply, const struct tt_err *error)
@@ -420,5 +479,5 @@ bool tt_reply_splits(const struct tt_reply *reply, uint64_t position)
     if (!tt_reply_read(reply, position, &span))
         return false;
     return ((unsigned char)span.bytes.data[0] & 0xC0) == 0x80 ||
-           (span.kind == TT_REPLY_TOOL_CALLS && span.run_from != position);
+           (tt_reply_kind_has_entries(span.kind) && span.run_from != position);
 }

@@ -12,9 +12,22 @@
 
 #define TT_REPLY_MAX (8u << 20) /* bytes of log; then the reply ends with "reply_too_long" */
 
-/* The numbers are stored in reply_chunks.kind. Tool calls come in entries: one line of JSON with
- * its line end, an array of OpenAI's `tool_calls` deltas. An entry is appended in one call. */
-enum tt_reply_kind { TT_REPLY_CONTENT, TT_REPLY_REASONING, TT_REPLY_TOOL_CALLS, TT_REPLY_KINDS };
+/* The numbers are stored in reply_chunks.kind. Tool calls and steps come in entries: one line of
+ * JSON with its line end, appended in one call. An entry of tool calls is an array of OpenAI's
+ * `tool_calls` deltas; a step is an object that says what was done between two parts of the reply
+ * (lua/chat/tool_loop.lua). */
+enum tt_reply_kind {
+    TT_REPLY_CONTENT,
+    TT_REPLY_REASONING,
+    TT_REPLY_TOOL_CALLS,
+    TT_REPLY_STEPS,
+    TT_REPLY_KINDS
+};
+
+static inline bool tt_reply_kind_has_entries(enum tt_reply_kind kind)
+{
+    return kind == TT_REPLY_TOOL_CALLS || kind == TT_REPLY_STEPS;
+}
 
 enum tt_reply_state {
     TT_REPLY_WAITING,  /* no byte yet */
@@ -39,7 +52,7 @@ struct tt_reply_learnt {
 };
 
 struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings live with the reply */
-    const char *status;   /* complete, stopped, error, interrupted */
+    const char *status;   /* complete, stopped, error, interrupted, waiting */
     struct tt_err error;  /* error.status != 0: how it failed */
     char detail[320];     /* what the upstream said of the failure, for its owner; "" = nothing */
     char finish_reason[32];
@@ -79,13 +92,29 @@ struct tt_loop *tt_reply_loop(const struct tt_reply *reply);
  * input as these tokens, the output from the log. A reply that failed before the upstream did any
  * work has no usage. Call it before the producer starts. */
 void tt_reply_estimate(struct tt_reply *reply, int64_t input_tokens);
+/* Nothing is estimated any more. */
+void tt_reply_no_estimate(struct tt_reply *reply);
+
+/* The producer comes in parts: from now on tt_reply_produced ends a part and calls `on_part` with
+ * its outcome, while the reply goes on; tool calls that are appended are kept back for it (see
+ * tt_reply_take_held). NULL: the next end is the reply's. */
+void tt_reply_on_part(struct tt_reply *reply,
+                      void (*on_part)(struct tt_reply *reply,
+                                      const struct tt_reply_outcome *outcome, void *arg),
+                      void *arg);
+/* A part begins here: numbers that its upstream does not report are estimated for it alone. */
+void tt_reply_begin_part(struct tt_reply *reply);
+/* Where the current part begins in the log. */
+uint64_t tt_reply_part_start(const struct tt_reply *reply);
+/* Moves the part's tool calls into `out` (entries as of TT_REPLY_TOOL_CALLS). */
+void tt_reply_take_held(struct tt_reply *reply, struct tt_buf *out);
 
 /* Appends whole characters. -1 with "reply_too_long" when the log is full (nothing is appended), or
  * with the error of the filter. */
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                     struct tt_err *err);
 
-/* A filter between the producer and the log. Tool calls do not pass it: they are not text that
+/* A filter between the producer and the log. Entries do not pass it: they are not text that
  * could be cut. `run` gets each appended text and puts into `out` (empty) the text to log instead:
  * valid UTF-8, possibly nothing for now. At the end it is called once for both kinds with an empty
  * text and `final` true, so that it can release text that it held back. It is never called again
@@ -143,13 +172,13 @@ tt_reply_carried(const struct tt_reply *reply); /* when >= PRODUCED; data == NUL
 
 /* A run of bytes of one kind from `position` on, at most up to the published length. False at the
  * end of the published bytes. Never ends inside a character if position is not inside one. An entry
- * of tool calls may take several spans, but all of it is published at once. */
+ * may take several spans, but all of it is published at once. */
 struct tt_reply_span {
     enum tt_reply_kind kind;
     struct tt_str bytes;
-    uint64_t end; /* position after them */
-    uint64_t run_from,
-        run_end; /* the whole run of this kind, as far as published; for tool calls the entry */
+    uint64_t end;               /* position after them */
+    uint64_t run_from, run_end; /* the whole run of this kind, as far as published; where it has
+                                   entries the entry */
 };
 bool tt_reply_read(const struct tt_reply *reply, uint64_t position, struct tt_reply_span *span);
 
@@ -171,7 +200,7 @@ const struct tt_reply_note *tt_reply_next_note(const struct tt_reply *reply,
 /* Appends all published text of one kind. */
 void tt_reply_text(const struct tt_reply *reply, enum tt_reply_kind kind, struct tt_buf *out);
 
-/* Whether `position` is inside a character or an entry of tool calls: no frame ended there. */
+/* Whether `position` is inside a character or an entry: no frame ended there. */
 bool tt_reply_splits(const struct tt_reply *reply, uint64_t position);
 
 /* ---- who listens for a client ---- */

@@ -78,6 +78,10 @@ struct tt_reply {
     enum { TT_FILTER_NONE, TT_FILTER_RUNS, TT_FILTER_OVER } filtering; /* the reply's thread */
     bool estimates; /* usage that the upstream does not report */
     int64_t input_estimate;
+    void (*on_part)(struct tt_reply *reply, const struct tt_reply_outcome *outcome, void *arg);
+    void *part_arg;
+    uint64_t part_start;
+    struct tt_buf held;   /* tool calls of the part, while there is an on_part */
     atomic_int listeners; /* clients that are connected */
     bool stop_without_clients;
 

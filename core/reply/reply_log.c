@@ -169,7 +169,8 @@ static int segment_open(struct tt_reply_log *log, enum tt_reply_kind kind, uint6
 {
     uint32_t count = atomic_load_explicit(&log->segment_count, memory_order_relaxed);
     unsigned block;
-    if (count > 0 && kind != TT_REPLY_TOOL_CALLS && kind_of(segment_at(log, count - 1)) == kind)
+    if (count > 0 && !tt_reply_kind_has_entries(kind) &&
+        kind_of(segment_at(log, count - 1)) == kind)
         return 0;
     uint32_t *slot = segment_slot(log, count, &block);
     if (!slot) {

@@ -22,8 +22,8 @@ static bool next_run(const struct tt_reply *reply, uint64_t *position, enum tt_r
 
 /* The order that needs no runs; letters are indexed by kind. */
 static const enum tt_reply_kind usual[] = {TT_REPLY_REASONING, TT_REPLY_CONTENT,
-                                           TT_REPLY_TOOL_CALLS};
-static const char letters[TT_REPLY_KINDS] = {'c', 'r', 't'};
+                                           TT_REPLY_TOOL_CALLS, TT_REPLY_STEPS};
+static const char letters[TT_REPLY_KINDS] = {'c', 'r', 't', 's'};
 
 static bool has_usual_order(const struct tt_reply *reply)
 {
@@ -68,12 +68,12 @@ static bool take_run(struct tt_str *runs, enum tt_reply_kind *kind, size_t *len)
     return true;
 }
 
-/* Tool calls go line by line, as they came. */
+/* Entries go line by line, as they came. */
 static int append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str part,
                   struct tt_err *err)
 {
     ptrdiff_t end;
-    if (kind != TT_REPLY_TOOL_CALLS)
+    if (!tt_reply_kind_has_entries(kind))
         return tt_reply_append(reply, kind, part, err);
     while ((end = tt_str_find(part, '\n')) >= 0) {
         if (tt_reply_append(reply, kind, tt_str_of(part.data, (size_t)end + 1), err) != 0)
@@ -95,7 +95,8 @@ static int move(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str *
     return append(reply, kind, part, err);
 }
 
-static int fill(struct tt_reply *reply, const struct tt_reply_stored *stored, struct tt_err *err)
+int tt_reply_refill(struct tt_reply *reply, const struct tt_reply_stored *stored,
+                    struct tt_err *err)
 {
     struct tt_str runs = stored->runs, rest[TT_REPLY_KINDS];
     enum tt_reply_kind kind;
@@ -117,7 +118,7 @@ struct tt_reply *tt_reply_restore(struct tt_loop *loop, const struct tt_reply_st
         tt_reply_new(loop, stored->message_id, stored->user_message_id, stored->user_id, err);
     if (!reply)
         return NULL;
-    if (fill(reply, stored, err) != 0) {
+    if (tt_reply_refill(reply, stored, err) != 0) {
         tt_reply_unref(reply);
         return NULL;
     }

@@ -13,6 +13,7 @@ struct tt_detached {
     const char *where;
     int function; /* registry reference */
     bool borrowed, failed;
+    struct tt_task *task; /* while it runs */
     struct tt_detached_call call;
     struct tt_owned owned; /* by the task */
     struct tt_deferred after_task;
@@ -71,6 +72,7 @@ static int entry(lua_State *L)
 static void on_end(const struct tt_err *error, void *arg)
 {
     struct tt_detached *detached = arg;
+    detached->task = NULL;
     if (!error)
         return;
     detached->failed = true;
@@ -112,6 +114,17 @@ void tt_detached_run(struct tt_detached *detached, const struct tt_detached_call
             on_task_gone(&detached->owned);
         return;
     }
+    detached->task = task;
     tt_task_own(task, &detached->owned);
     tt_task_start(task, entry);
+}
+
+void tt_detached_cancel(struct tt_detached *detached)
+{
+    struct tt_task *task = detached->task;
+
+    detached->task = NULL;
+    detached->failed = true;
+    if (task)
+        tt_task_cancel(task);
 }

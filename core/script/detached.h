@@ -23,5 +23,9 @@ struct tt_detached_call {
     void *arg;
 };
 
+/* Drops the task of one that runs and waits; the call's on_over follows as failed. Not from within
+ * the task. */
+void tt_detached_cancel(struct tt_detached *detached);
+
 /* Runs it once and releases it. Nothing runs any more once the drain limit has passed. */
 void tt_detached_run(struct tt_detached *detached, const struct tt_detached_call *call);

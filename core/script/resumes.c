@@ -3,12 +3,9 @@
  * waits is less than one task's work. */
 #include "script/resumes.h"
 
-#define RESUMES_MAX 16 /* in a tick, when more are ready; a task takes some 100 us */
+#include "base/clock.h"
 
-struct served {
-    uint64_t owners[RESUMES_MAX];
-    int count;
-};
+#define TICK_MS 10 /* from a tick's begin; one goes on in each all the same */
 
 static void run_now(struct tt_deferred *deferred);
 static void run_in_next_tick(struct tt_hook *hook);
@@ -42,42 +39,54 @@ void tt_resumes_remove(struct tt_resumes *resumes, struct tt_resume *resume)
     tt_loop_unhook(&resumes->later);
 }
 
-static bool was_served(const struct served *served, uint64_t owner)
+bool tt_resumes_are_behind(const struct tt_resumes *resumes, const struct tt_loop *loop)
 {
-    for (int i = 0; owner != 0 && i < served->count; i++)
-        if (served->owners[i] == owner)
+    return resumes->left_some || tt_clock_mono_ms() > tt_loop_now(loop) + TICK_MS;
+}
+
+static bool was_served(const struct tt_resumes *resumes, uint64_t owner)
+{
+    for (int i = 0; owner != 0 && i < resumes->served_count; i++)
+        if (resumes->served[i] == owner)
             return true;
     return false;
 }
 
-static struct tt_resume *next_turn(struct tt_resumes *resumes, struct served *served)
+static struct tt_resume *next_turn(struct tt_resumes *resumes)
 {
     struct tt_resume *first = tt_list_entry(resumes->ready.next, struct tt_resume, node);
 
     tt_list_for_each (node, &resumes->ready) {
         struct tt_resume *resume = tt_list_entry(node, struct tt_resume, node);
-        if (!was_served(served, resume->owner))
+        if (!was_served(resumes, resume->owner))
             return resume;
     }
-    served->count = 0;
+    resumes->served_count = 0;
     return first;
 }
 
 static void run_now(struct tt_deferred *deferred)
 {
     struct tt_resumes *resumes = TT_CONTAINER_OF(deferred, struct tt_resumes, now);
-    struct served served = {.count = 0};
-    bool crowded = resumes->count > RESUMES_MAX;
+    bool crowded = resumes->count > TT_RESUMES_MAX || resumes->left_some;
 
-    for (int i = 0; i < RESUMES_MAX && resumes->count > 0; i++) {
+    if (!resumes->left_some)
+        resumes->served_count = 0;
+    resumes->left_some = false;
+    for (int i = 0; i < TT_RESUMES_MAX && resumes->count > 0; i++) {
         struct tt_resume *resume = crowded
-                                       ? next_turn(resumes, &served)
+                                       ? next_turn(resumes)
                                        : tt_list_entry(resumes->ready.next, struct tt_resume, node);
-        served.owners[served.count++] = resume->owner;
+        if (resumes->served_count == TT_RESUMES_MAX)
+            resumes->served_count = 0;
+        resumes->served[resumes->served_count++] = resume->owner;
         tt_resumes_remove(resumes, resume);
         resume->run(resume);
+        if (tt_resumes_are_behind(resumes, resumes->loop))
+            break;
     }
-    if (resumes->count == 0)
+    resumes->left_some = resumes->count > 0;
+    if (!resumes->left_some)
         return;
     tt_loop_undefer(&resumes->now);
     tt_loop_hook(resumes->loop, &resumes->later);

@@ -11,10 +11,15 @@ struct tt_resume { /* embed and zero */
     void (*run)(struct tt_resume *resume);
 };
 
+#define TT_RESUMES_MAX 16 /* in a tick, when more are ready; a task takes some 100 us */
+
 struct tt_resumes {
     struct tt_list ready;
     int count;
     struct tt_loop *loop;
+    bool left_some;                  /* for this tick */
+    uint64_t served[TT_RESUMES_MAX]; /* owners that had a turn, while some are left */
+    int served_count;
     struct tt_deferred now;
     struct tt_hook later; /* in the next tick */
 };
@@ -24,5 +29,10 @@ void tt_resumes_create(struct tt_resumes *resumes);
 /* Runs `run` as if by tt_loop_defer, or in a later tick. Once queued, a further call changes
  * nothing. */
 void tt_resumes_push(struct tt_resumes *resumes, struct tt_loop *loop, struct tt_resume *resume);
+
+/* Whether others are still to go on, or this tick has taken long: what begins now takes its turn.
+ */
+bool tt_resumes_are_behind(const struct tt_resumes *resumes, const struct tt_loop *loop);
+
 void tt_resumes_remove(struct tt_resumes *resumes,
                        struct tt_resume *resume); /* harmless when not queued */

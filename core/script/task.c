@@ -306,6 +306,20 @@ void tt_task_start(struct tt_task *task, lua_CFunction entry)
     resume(task, 1);
 }
 
+void tt_task_start_in_turn(struct tt_task *task, lua_CFunction entry)
+{
+    const struct tt_runtime *runtime = task->vm->runtime;
+
+    if (!tt_resumes_are_behind(&runtime->resumes, runtime->loop)) {
+        tt_task_start(task, entry);
+        return;
+    }
+    lua_pushcfunction(task->L, entry);
+    lua_pushlightuserdata(task->L, task->arg);
+    task->arguments = 1;
+    queue(task);
+}
+
 int tt_task_start_later(struct tt_task *task, lua_CFunction entry, lua_State *L, int arguments)
 {
     if (!lua_checkstack(task->L, arguments + 2))

@@ -52,6 +52,9 @@ struct tt_task *tt_task_new(struct tt_vm *vm, tt_task_end_fn *on_end, void *arg)
  * wait or the end; on_end may come before this returns. */
 void tt_task_start(struct tt_task *task, lua_CFunction entry);
 
+/* The same; later, in turn with those that are ready, when the worker is behind. */
+void tt_task_start_in_turn(struct tt_task *task, lua_CFunction entry);
+
 /* Drops a task that waits, or has not begun: its operation is cancelled, to-be-closed variables are
  * closed, its children are cancelled. */
 void tt_task_cancel(struct tt_task *task);

@@ -451,7 +451,7 @@ static void on_request(void *arg, struct tt_http_exchange *exchange)
     tt_task_own(task, &request->task_end);
     tt_task_set_owner(task, tt_http_owner(exchange, 0));
     tt_http_on_gone(exchange, on_gone);
-    tt_task_start(task, handle_entry);
+    tt_task_start_in_turn(task, handle_entry);
 }
 
 /* {limit} in the text of body_too_large. */

@@ -143,29 +143,31 @@ static int llm_find_message(lua_State *L)
     return *holder ? 1 : 0;
 }
 
-static void read_stored(lua_State *L, struct tt_reply_stored *stored)
+void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *stored)
 {
     struct tt_reply_outcome *outcome = &stored->outcome;
-    struct tt_str reason = tt_value_field(L, 1, "finish_reason");
-    struct tt_str code = tt_value_field(L, 1, "error_code");
+    struct tt_str reason = tt_value_field(L, index, "finish_reason");
+    struct tt_str code = tt_value_field(L, index, "error_code");
 
-    stored->message_id = tt_value_field_int(L, 1, "message_id", 0);
-    stored->user_message_id = tt_value_field_int(L, 1, "user_message_id", 0);
-    stored->user_id = tt_value_field_int(L, 1, "user_id", 0);
-    stored->text[TT_REPLY_CONTENT] = tt_value_field(L, 1, "content");
-    stored->text[TT_REPLY_REASONING] = tt_value_field(L, 1, "reasoning");
-    stored->text[TT_REPLY_TOOL_CALLS] = tt_value_field(L, 1, "tool_calls");
-    stored->runs = tt_value_field(L, 1, "runs");
-    outcome->status = tt_value_field(L, 1, "status").data; /* the table keeps it meanwhile */
-    outcome->usage.input_tokens = tt_tokens_told(tt_value_field_int(L, 1, "input_tokens", -1));
-    outcome->usage.output_tokens = tt_tokens_told(tt_value_field_int(L, 1, "output_tokens", -1));
-    outcome->usage.cached_tokens = tt_value_field_int(L, 1, "cached_tokens", 0);
-    outcome->usage.reasoning_tokens = tt_value_field_int(L, 1, "reasoning_tokens", 0);
-    lua_getfield(L, 1, "estimated");
+    stored->message_id = tt_value_field_int(L, index, "message_id", 0);
+    stored->user_message_id = tt_value_field_int(L, index, "user_message_id", 0);
+    stored->user_id = tt_value_field_int(L, index, "user_id", 0);
+    stored->text[TT_REPLY_CONTENT] = tt_value_field(L, index, "content");
+    stored->text[TT_REPLY_REASONING] = tt_value_field(L, index, "reasoning");
+    stored->text[TT_REPLY_TOOL_CALLS] = tt_value_field(L, index, "tool_calls");
+    stored->text[TT_REPLY_STEPS] = tt_value_field(L, index, "steps");
+    stored->runs = tt_value_field(L, index, "runs");
+    outcome->status = tt_value_field(L, index, "status").data; /* the table keeps it meanwhile */
+    outcome->usage.input_tokens = tt_tokens_told(tt_value_field_int(L, index, "input_tokens", -1));
+    outcome->usage.output_tokens =
+        tt_tokens_told(tt_value_field_int(L, index, "output_tokens", -1));
+    outcome->usage.cached_tokens = tt_value_field_int(L, index, "cached_tokens", 0);
+    outcome->usage.reasoning_tokens = tt_value_field_int(L, index, "reasoning_tokens", 0);
+    lua_getfield(L, index, "estimated");
     outcome->usage_estimated = lua_toboolean(L, -1);
     lua_pop(L, 1);
     outcome->retry_after_s = -1;
-    outcome->ended_us = tt_value_field_int(L, 1, "ended_us", 0);
+    outcome->ended_us = tt_value_field_int(L, index, "ended_us", 0);
     if (code.data)
         tt_err_set(&outcome->error, 500, code.data, "stored with the reply");
     if (reason.data)
@@ -180,7 +182,7 @@ static int llm_restore(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    read_stored(L, &stored);
+    tt_tide_llm_read_stored(L, 1, &stored);
     struct tt_reply **holder = tt_tide_push_reply(L);
     *holder = tt_reply_restore(tt_tide_of(L)->runtime.loop, &stored, &err);
     return *holder ? 1 : tt_value_push_error(L, &err);
@@ -307,6 +309,7 @@ int tt_tide_llm(lua_State *L)
     lua_pop(L, 1);
 
     tt_tide_reply_setup(L);
+    tt_tide_llm_produce_setup(L);
     luaL_newlib(L, functions);
     return 1;
 }

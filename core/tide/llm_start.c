@@ -70,21 +70,39 @@ void tt_tide_llm_read_counting(lua_State *L, struct tt_running_reply_spec *spec)
 struct start {
     struct tt_running_reply_spec spec;
     struct tt_tide_llm_source source;
+    struct tt_running_producer producer;
+    struct tt_reply_stored stored;
 };
+
+/* A reply in parts has its sources part by part. */
+static void read_producer(lua_State *L, struct start *start, struct tt_arena *arena)
+{
+    struct tt_tide_llm_source *source = &start->source;
+
+    if (tt_tide_llm_producer(L, 1, &start->producer)) {
+        start->spec.producer = &start->producer;
+    } else {
+        tt_tide_llm_read_source(L, source, arena);
+        start->spec.play = source->played ? &source->play : NULL;
+        start->spec.plan = source->played ? NULL : &source->plan;
+    }
+    if (lua_getfield(L, 1, "continues") == LUA_TTABLE) {
+        tt_tide_llm_read_stored(L, lua_gettop(L), &start->stored);
+        start->spec.continues = &start->stored;
+    }
+    lua_pop(L, 1);
+}
 
 /* 1 = the script's table, 2 = where to store the description. Returns what keeps it alive, and the
  * reply's holder. */
 static int read_start(lua_State *L)
 {
     struct start *start = lua_touserdata(L, 2);
-    struct tt_tide_llm_source *source = &start->source;
 
     start->spec.turn = take_turn(L, 1);
     struct tt_arena *arena = tt_value_push_arena(L);
-    tt_tide_llm_read_source(L, source, arena);
+    read_producer(L, start, arena);
     tt_tide_llm_read_counting(L, &start->spec);
-    start->spec.play = source->played ? &source->play : NULL;
-    start->spec.plan = source->played ? NULL : &source->plan;
     lua_getfield(L, 1, "disconnect");
     start->spec.stop_without_clients = tt_tide_llm_read_disconnect(L, -1);
     lua_pop(L, 1);

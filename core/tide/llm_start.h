@@ -56,6 +56,16 @@ int tt_tide_llm_template(lua_State *L);
 struct tt_running_reply_spec;
 void tt_tide_llm_read_counting(lua_State *L, struct tt_running_reply_spec *spec);
 
+/* The tide.StoredReply at `index`; its table keeps it alive. */
+struct tt_reply_stored;
+void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *stored);
+
+/* The script's `produce` function (table at `index`) as the producer of a reply in parts, see
+ * llm_produce.c; false if there is none. Owns: the caller, until `close`. */
+struct tt_running_producer;
+bool tt_tide_llm_producer(lua_State *L, int index, struct tt_running_producer *producer);
+void tt_tide_llm_produce_setup(lua_State *L);
+
 /* The script's `on_finish` function (table at `index`) for a running reply, or NULL if there is
  * none. Owns: itself; tt_tide_llm_on_finish ends it. */
 void *tt_tide_llm_finish_hook(lua_State *L, int index);

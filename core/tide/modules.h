@@ -62,3 +62,7 @@ struct tt_reply;
 struct tt_reply **tt_tide_push_reply(lua_State *L);
 struct tt_reply *tt_tide_reply(lua_State *L, int index);
 void tt_tide_push_result(lua_State *L, const struct tt_reply *reply); /* tide.Result */
+struct tt_reply_outcome;
+/* The part of a reply that has ended: tide.Part. */
+void tt_tide_push_part(lua_State *L, struct tt_reply *reply,
+                       const struct tt_reply_outcome *outcome);

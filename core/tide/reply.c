@@ -88,10 +88,15 @@ static void set_usage(lua_State *L, const struct tt_reply_outcome *outcome)
     lua_setfield(L, -2, "usage");
 }
 
-static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_kind kind)
+static void push_text(lua_State *L, const struct tt_reply *reply, enum tt_reply_kind kind,
+                      uint64_t from)
 {
     struct tt_buf *buf = tt_value_scratch(L);
-    tt_reply_text(reply, kind, buf);
+    struct tt_reply_span span;
+
+    for (uint64_t at = from; tt_reply_read(reply, at, &span); at = span.end)
+        if (span.kind == kind)
+            tt_buf_append_str(buf, span.bytes);
     tt_task_push_taken(L, tt_buf_str(buf));
 }
 
@@ -112,21 +117,8 @@ static bool push_notes(lua_State *L, const struct tt_reply *reply)
     return true;
 }
 
-void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
+static void set_outcome(lua_State *L, const struct tt_reply_outcome *outcome)
 {
-    const struct tt_reply_outcome *outcome = tt_reply_outcome(reply);
-
-    lua_createtable(L, 0, 10);
-    lua_pushinteger(L, tt_reply_message_id(reply));
-    lua_setfield(L, -2, "message_id");
-    lua_pushinteger(L, tt_reply_user_message_id(reply));
-    lua_setfield(L, -2, "user_message_id");
-    push_text(L, reply, TT_REPLY_CONTENT);
-    lua_setfield(L, -2, "content");
-    push_text(L, reply, TT_REPLY_REASONING);
-    lua_setfield(L, -2, "reasoning");
-    push_text(L, reply, TT_REPLY_TOOL_CALLS);
-    lua_setfield(L, -2, "tool_calls");
     lua_pushstring(L, outcome->status);
     lua_setfield(L, -2, "status");
     lua_pushinteger(L, outcome->http_status);
@@ -136,8 +128,6 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
         lua_setfield(L, -2, "finish_reason");
     }
     set_usage(L, outcome);
-    if (push_notes(L, reply))
-        lua_setfield(L, -2, "notes");
     if (outcome->error.status) {
         tt_value_push_error(L, &outcome->error);
         if (outcome->retry_after_s >= 0) {
@@ -151,6 +141,42 @@ void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
         lua_setfield(L, -3, "error");
         lua_pop(L, 1); /* the nil of push_error */
     }
+}
+
+void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
+{
+    lua_createtable(L, 0, 11);
+    lua_pushinteger(L, tt_reply_message_id(reply));
+    lua_setfield(L, -2, "message_id");
+    lua_pushinteger(L, tt_reply_user_message_id(reply));
+    lua_setfield(L, -2, "user_message_id");
+    push_text(L, reply, TT_REPLY_CONTENT, 0);
+    lua_setfield(L, -2, "content");
+    push_text(L, reply, TT_REPLY_REASONING, 0);
+    lua_setfield(L, -2, "reasoning");
+    push_text(L, reply, TT_REPLY_TOOL_CALLS, 0);
+    lua_setfield(L, -2, "tool_calls");
+    push_text(L, reply, TT_REPLY_STEPS, 0);
+    lua_setfield(L, -2, "steps");
+    if (push_notes(L, reply))
+        lua_setfield(L, -2, "notes");
+    set_outcome(L, tt_reply_outcome(reply));
+}
+
+void tt_tide_push_part(lua_State *L, struct tt_reply *reply, const struct tt_reply_outcome *outcome)
+{
+    uint64_t from = tt_reply_part_start(reply);
+    struct tt_buf *held = tt_value_scratch(L);
+
+    lua_createtable(L, 0, 8);
+    tt_reply_take_held(reply, held);
+    tt_task_push_taken(L, tt_buf_str(held));
+    lua_setfield(L, -2, "tool_calls");
+    push_text(L, reply, TT_REPLY_CONTENT, from);
+    lua_setfield(L, -2, "content");
+    push_text(L, reply, TT_REPLY_REASONING, from);
+    lua_setfield(L, -2, "reasoning");
+    set_outcome(L, outcome);
 }
 
 static int push_whole(lua_State *L, const struct listening *listening)
@@ -292,11 +318,14 @@ static int reply_carried(lua_State *L)
 
 static int reply_text(lua_State *L)
 {
-    static const char *const kinds[] = {
-        [TT_REPLY_CONTENT] = "content", [TT_REPLY_REASONING] = "reasoning", NULL};
+    static const char *const kinds[] = {[TT_REPLY_CONTENT] = "content",
+                                        [TT_REPLY_REASONING] = "reasoning",
+                                        [TT_REPLY_TOOL_CALLS] = "tool_calls",
+                                        [TT_REPLY_STEPS] = "steps",
+                                        NULL};
     int kind = luaL_checkoption(L, 2, "content", kinds);
 
-    push_text(L, check_reply(L), (enum tt_reply_kind)kind);
+    push_text(L, check_reply(L), (enum tt_reply_kind)kind, 0);
     return 1;
 }
 

@@ -10,6 +10,7 @@ local objects = require "web.objects"
 local send_once = require "chat.send_once"
 local session_manager = require "chat.session_manager"
 local tool_calls = require "providers.tool_calls"
+local tool_steps = require "chat.tool_steps"
 
 --- What both ways of sending take. That `message` is there, or files instead
 --- of it, is checked by chat/turns.
@@ -86,6 +87,8 @@ function handlers.send(req)
       user_message_id = result.user_message_id,
       usage = result.usage,
       tool_calls = tool_calls.field(result.tool_calls),
+      status = result.status == "waiting" and "waiting" or nil,
+      steps = tool_steps.field(result.steps),
     },
   }
 end
@@ -135,6 +138,8 @@ return {
       user_message_id = "integer",
       usage = chat_objects.usage_schema,
       tool_calls = chat_objects.tool_calls_schema,
+      status = "string",
+      steps = chat_objects.steps_schema,
     }),
     handler = handlers.send,
   },

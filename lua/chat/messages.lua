@@ -18,7 +18,7 @@ local CACHED_BYTES_MAX = 1024 * 1024
 
 --- What a turn needs of a message.
 local MESSAGE_COLUMNS = "id, parent_id, role, content, status, model_name, "
-  .. "usage, file_ids, tool_calls, created_at"
+  .. "usage, file_ids, tool_calls, steps, created_at"
 
 --- What a reader sees of it. A reply that failed has no other end, unless the
 --- provider said why there is no text.
@@ -151,6 +151,27 @@ function M.get_conversation(user_id, session, leaf, limit)
   return conversation, err
 end
 
+--- Lets a reply that has ended run again.
+---@param user_id integer
+---@param row table its id and status
+---@return true|nil ok, tide.Error|nil err nothing_to_continue: it has changed
+function M.reopen(user_id, row)
+  local outcomes, err = db.write({
+    {
+      "UPDATE chat_messages SET status = 'streaming', delivered = 0, "
+        .. "error_code = NULL WHERE id = ? AND user_id = ? AND status = ?",
+      { row.id, user_id, row.status },
+      expect = 1,
+    },
+  })
+  if outcomes then
+    return true
+  elseif err.code == "unexpected_changes" then
+    return nil, errors.new("nothing_to_continue")
+  end
+  return nil, err
+end
+
 --- Where a page that goes back from `cursor` begins: at the parent of the
 --- cursor's message, the smallest of the page before. A cursor that is no
 --- message (any more) is read as "older than that".
@@ -246,6 +267,7 @@ local function find_changes(user_id, session_row, places)
       changes[place.id] = {
         content = reply:text(),
         reasoning = reply:text("reasoning"),
+        steps = reply:text("steps"),
         status = place.status,
       }
     end

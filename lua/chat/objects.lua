@@ -5,6 +5,7 @@ local errors = require "lib.errors"
 local model_objects = require "models.objects"
 local objects = require "web.objects"
 local tool_calls = require "providers.tool_calls"
+local tool_steps = require "chat.tool_steps"
 
 local M = {}
 
@@ -35,6 +36,8 @@ M.usage_schema = objects.object({
 
 M.tool_calls_schema = objects.list({ type = "object" })
 
+M.steps_schema = objects.list({ type = "object" })
+
 local ERROR_SCHEMA = objects.object({ code = "string", text = "string" })
 
 --- A message, with why its reply failed in the language of who reads it.
@@ -63,6 +66,7 @@ local function message_in(language)
     model_name = "string",
     usage = { M.usage_schema },
     tool_calls = { M.tool_calls_schema, make = tool_calls.field },
+    steps = { M.steps_schema, make = tool_steps.field },
   })
 end
 

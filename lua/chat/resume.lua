@@ -73,23 +73,38 @@ local LOOKS = 40
 local LOOK_MS = 25
 
 local SQL_ROW = "SELECT id, parent_id, role, content, reasoning, tool_calls, "
+  .. "steps, model_name, "
   .. "runs, status, finish_reason, error_code, usage, updated_at "
   .. "FROM chat_messages "
   .. "WHERE id = ? AND session_row = ? AND user_id = ?"
 
---- The reply that a row holds.
+--- The row of a reply that has ended.
+---@param user_id integer
+---@param session_row integer
+---@param message_id integer
+---@return table|nil row, tide.Error|nil err message_not_found
+function M.get_row(user_id, session_row, message_id)
+  local row, err = db.one(SQL_ROW, { message_id, session_row, user_id })
+  if not row or row.role ~= "assistant" then
+    return nil, err or errors.new("message_not_found")
+  end
+  return row
+end
+
+--- What the core needs of a row.
 ---@param user_id integer
 ---@param row table of SQL_ROW
----@return tide.Reply|nil reply, tide.Error|nil err busy
-function M.restore(user_id, row)
+---@return tide.StoredReply
+function M.stored(user_id, row)
   local usage = row.usage and json.decode(row.usage) or {}
-  return llm.restore({
+  return {
     message_id = row.id,
     user_message_id = row.parent_id,
     user_id = user_id,
     content = row.content,
     reasoning = row.reasoning,
     tool_calls = row.tool_calls,
+    steps = row.steps,
     runs = row.runs,
     status = row.status,
     finish_reason = row.finish_reason,
@@ -100,7 +115,15 @@ function M.restore(user_id, row)
     reasoning_tokens = usage.reasoning_tokens,
     estimated = usage.estimated,
     ended_us = time.parse(row.updated_at),
-  })
+  }
+end
+
+--- The reply that a row holds.
+---@param user_id integer
+---@param row table of SQL_ROW
+---@return tide.Reply|nil reply, tide.Error|nil err busy
+function M.restore(user_id, row)
+  return llm.restore(M.stored(user_id, row))
 end
 
 --- The reply that is a message of a session, running or ended.

@@ -14,8 +14,13 @@ local llm = require "tide.llm"
 local model_options = require "models.model_options"
 local models = require "models.models"
 local quota = require "account.quota"
+local message_store = require "chat.messages"
+local resume = require "chat.resume"
 local session_manager = require "chat.session_manager"
 local titles = require "chat.titles"
+local tool_history = require "chat.tool_history"
+local tool_loop = require "chat.tool_loop"
+local tool_steps = require "chat.tool_steps"
 local turn_place = require "chat.turn_place"
 local upstream_request = require "models.upstream_request"
 
@@ -118,6 +123,8 @@ end
 ---@field hook_turn tide.HookTurn what hooks see and may change
 ---@field messages tide.Messages|tide.ChatMessage[] what the model gets, unless
 --- hooks have looked at it
+---@field blocks? ReplyBlock[] of a reply that goes on
+---@field decisions? table<string, boolean> likewise
 
 --- A hook's turn has its messages as tables from when a hook asks for them:
 --- what nobody looks at stays in the core.
@@ -221,8 +228,7 @@ local function describe(user_id, request, admission, context)
     session_id = request.session_id,
     disconnect = admission.disconnect,
   }
-  models.fit_fallbacks(model, context.messages)
-  upstream_request.fill(spec, model, {
+  local source = {
     messages = context.messages,
     persona = context.persona,
     language = hook_turn.language,
@@ -232,7 +238,22 @@ local function describe(user_id, request, admission, context)
       model_options.stored(context.session.options),
       request.options
     ),
-  })
+  }
+  models.fit_fallbacks(model, source.messages)
+  if tool_loop.is_needed() then
+    source.messages =
+      tool_history.expand(user_id, context.session.id, source.messages)
+    spec.counted_as = model.name
+    spec.produce = tool_loop.producer({
+      model = model,
+      source = source,
+      turn = hook_turn,
+      blocks = context.blocks,
+      decisions = context.decisions,
+    })
+  else
+    upstream_request.fill(spec, model, source)
+  end
   spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
   spec.on_finish = finisher({
     user_id = user_id,
@@ -281,6 +302,49 @@ function M.start(user_id, request, language)
     context.messages:drop() -- a stream need not hold its history
   end
   return reply, not_started
+end
+
+---@class ReplyToContinue a row of chat_messages
+---@field id integer
+---@field status "waiting"|"interrupted"
+---@field model_name string
+
+--- Goes on with a reply that waits for its user, or that the server's end cut
+--- off between two of its steps. It is the same message, and its positions go
+--- on.
+---@async
+---@param user_id integer
+---@param session_id string
+---@param row table of resume.SQL_ROW
+---@param decisions table<string, boolean> which calls are allowed, by id
+---@param language "zh"|"en"
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err those of M.start, nothing_to_continue: somebody
+--- else was quicker
+function M.continue(user_id, session_id, row, decisions, language)
+  local request = {
+    session_id = session_id,
+    model_name = row.model_name,
+    regenerate = row.id,
+  }
+  local admission, refused = admit(user_id, request)
+  if not admission then
+    return nil, refused
+  end
+  local context, unset = read_context(user_id, request, language, admission)
+  if not context then
+    return nil, unset
+  end
+  context.blocks, context.decisions = tool_steps.blocks(row), decisions
+  local spec = describe(user_id, request, admission, context)
+  local reopened, err = message_store.reopen(user_id, row)
+  if not reopened then
+    return nil, err
+  end
+  spec.session_row = context.session.id
+  spec.message_id, spec.user_message_id = row.id, row.parent_id
+  spec.continues = resume.stored(user_id, row)
+  return llm.start(spec)
 end
 
 return M

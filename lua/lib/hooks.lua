@@ -63,6 +63,18 @@ local function join_before_llm(functions)
   end
 end
 
+--- The first answer, or refusal, counts.
+local function join_on_tool(functions)
+  return function(turn, call)
+    for _, hook in ipairs(functions) do
+      local result, err = hook(turn, call)
+      if result ~= nil or err then
+        return result, err
+      end
+    end
+  end
+end
+
 local function join_after_llm(functions)
   return function(turn, result)
     for _, hook in ipairs(functions) do
@@ -115,6 +127,7 @@ M.joiners = {
   quota = join_quota,
   before_llm = join_before_llm,
   on_delta = join_on_delta,
+  on_tool = join_on_tool,
   after_llm = join_after_llm,
 }
 

@@ -38,6 +38,10 @@ local TEXTS = {
   must_be_array = { en = "must be a list", zh = "必须是列表" },
   must_be_object = { en = "must be an object", zh = "必须是对象" },
   not_utf8 = { en = "must be valid UTF-8", zh = "必须是有效的 UTF-8 文本" },
+  no_waiting_call = {
+    en = "names a call that does not wait for you",
+    zh = "包含未在等待您确认的调用",
+  },
   too_short = {
     en = "must have at least {limit} characters",
     zh = "至少需要 {limit} 个字符",

@@ -11,7 +11,9 @@ local registry = require "providers.registry"
 local scripts = require "tide.scripts"
 local settings = require "plugin.settings"
 local shape = require "plugin.shape"
+local server_tools = require "tools"
 local timer = require "tide.timer"
+local tools = require "chat.tools"
 
 local M = {}
 
@@ -250,15 +252,16 @@ end
 ---@param owners table<string, Plugin>
 local function add_tools(plugin, owners)
   for _, name in ipairs(shape.sorted_keys(plugin.tools)) do
-    if claim(owners, plugin, "have the tool " .. name, { "tools", name }) then
-      M.tools[name] = plugin.tools[name]
+    local place = { "tools", name }
+    if claim(owners, plugin, "have the tool " .. name, place) then
+      local added, why =
+        pcall(tools.extend, server_tools, { [name] = plugin.tools[name] })
+      if not added then
+        problem(plugin, place, "%s", tostring(why))
+      end
     end
   end
 end
-
---- The tools of all plugins, by name.
----@type table<string, tide.Tool>
-M.tools = {}
 
 --- "/x/:id" and "/x/:name/" are the same route.
 local function route_key(route)

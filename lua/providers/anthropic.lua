@@ -209,10 +209,10 @@ end
 
 --- Whether a request wants a model to think in any case. A model that decides
 --- itself goes on without its last thoughts.
----@param thinking any
+---@param wanted any
 ---@return boolean
-local function is_enabled(thinking)
-  return json.is_raw(thinking) and thinking:get("type") == "enabled"
+local function is_enabled(wanted)
+  return json.is_raw(wanted) and wanted:get("type") == "enabled"
 end
 
 --- A request in our own form as it came, but for what is ours to decide. If

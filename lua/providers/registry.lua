@@ -32,6 +32,10 @@ local OTHERS = {
 ---@type table<string, tide.Provider>
 local configurable = {}
 
+--- One list for everybody who asks: schemas that have it get what plugins add.
+---@type string[]
+local names = {}
+
 ---@param provider tide.Provider
 local function add(provider)
   for old, new in pairs(aliases.provider_fields) do
@@ -41,6 +45,8 @@ local function add(provider)
     error(("there are two providers '%s'"):format(provider.name), 0)
   end
   configurable[provider.name] = provider
+  names[#names + 1] = provider.name
+  table.sort(names)
 end
 
 --- Endpoints that only some services have beside the chat.
@@ -107,13 +113,8 @@ function M.get(name)
   return configurable[name]
 end
 
----@return string[] names that a configuration may give, sorted
+---@return string[] names that a configuration may give, sorted; read-only
 function M.names()
-  local names = {}
-  for name in pairs(configurable) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
   return names
 end
 

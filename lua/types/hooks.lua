@@ -71,6 +71,15 @@ function Hooks.before_llm(turn) end
 ---@return tide.DeltaFilter|nil filter nil: this reply is not filtered
 function Hooks.on_delta(turn, kind) end
 
+--- Called before a tool of this server runs; may yield. `call.arguments` may be
+--- changed.
+---@param turn tide.HookTurn
+---@param call {id: string, name: string, arguments: table}
+---@return any result the model gets it instead of the tool's; nil: the tool runs
+---@return tide.Error|string|nil err the model is told this, and the tool does not
+--- run
+function Hooks.on_tool(turn, call) end
+
 --- Called when the reply has ended, in whatever way, and is stored; may yield.
 --- It runs as its own task: the client may be gone.
 ---@param turn tide.HookTurn

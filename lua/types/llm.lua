@@ -53,7 +53,9 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field reasoning string
 ---@field tool_calls string lines of JSON, each a list of deltas as OpenAI
 --- streams them; providers/tool_calls joins them; "" = none
----@field status "complete"|"stopped"|"error"|"interrupted"
+---@field steps string lines of JSON: what was done between its parts, see
+--- chat/tool_steps.lua; "" = nothing
+---@field status "complete"|"stopped"|"error"|"interrupted"|"waiting"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
 ---@field notes? string JSON: a list of what the upstream noted between the
@@ -91,7 +93,8 @@ function Reply:read(position) end
 function Reply:state() end
 
 --- The text so far.
----@param kind? "content"|"reasoning" default "content"
+---@param kind? "content"|"reasoning"|"tool_calls"|"steps" default "content"; the
+--- last two are lines
 ---@return string text
 function Reply:text(kind) end
 
@@ -188,9 +191,68 @@ function Reply:stop() end
 --- gets each piece of the reply and returns what readers get instead; at the
 --- end it is called once per kind with "" and final; it runs outside any task;
 --- tool calls do not pass through it
+---@field produce? fun(out: tide.Output) instead of an upstream, with llm.start:
+--- produces the reply in parts, as a task of its own, and ends it
+---@field continues? tide.StoredReply with `produce`: the log that the reply
+--- begins with
 ---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
 --- instead of an upstream: send this text at this pace, then fail with `error`
 --- (a code) when given. `tool_calls` are lines as in tide.Result, sent last
+
+--- A part of a reply: the answer of one upstream.
+---@class tide.Part
+---@field content string
+---@field reasoning string
+---@field tool_calls string lines, as of tide.Result; they are not in the reply
+---@field status "complete"|"stopped"|"error"|"interrupted"
+---@field finish_reason? string
+---@field usage? tide.Usage
+---@field http_status integer
+---@field error? tide.Error
+
+--- What a reply in parts is written to. Once the reply has ended, its functions
+--- raise.
+---@class tide.Output
+local Output = {}
+
+--- Asks for one more part, which is appended as it arrives, and waits for its
+--- end. If somebody stops the reply, this task ends here.
+---@async
+---@param spec table a tide.StartSpec of which only the source counts: provider,
+--- url … or candidates, retry, play, input_estimate
+---@return tide.Part|nil part
+---@return tide.Error|nil err it could not be asked
+function Output:ask(spec) end
+
+--- Appends text.
+---@param text string valid UTF-8
+---@param kind? "content"|"reasoning" default "content"
+---@return true|nil ok
+---@return tide.Error|nil err reply_too_long
+function Output:text(text, kind) end
+
+--- Appends steps: what happened between two parts. Streams send each as a frame.
+---@param lines string lines of JSON, each an object
+---@return true|nil ok
+---@return tide.Error|nil err reply_too_long
+function Output:step(lines) end
+
+--- Passes tool calls of a part on to the client.
+---@param lines string as of tide.Part
+---@return true|nil ok
+---@return tide.Error|nil err reply_too_long
+function Output:tool_calls(lines) end
+
+--- Waits until all that was appended is in the database.
+---@async
+---@return nil
+function Output:store() end
+
+--- Ends the reply. Its usage is that of all parts.
+---@param outcome {status?: string, finish_reason?: string, error?: tide.Error}
+--- a tide.Part is one; default status "complete"
+---@return nil
+function Output:finish(outcome) end
 
 --- Starts producing the reply for rows that are already committed (user message
 --- complete, assistant message `streaming`). It takes over the turn, which ends
@@ -243,6 +305,7 @@ function llm.find_message(user_id, message_id) end
 ---@field content string
 ---@field reasoning? string
 ---@field tool_calls? string lines
+---@field steps? string lines
 ---@field runs? string chat_messages.runs: the order in which the kinds came
 ---@field status string
 ---@field finish_reason? string

@@ -2,6 +2,11 @@
 
 export const MEAN_TURN = 'mean turn';
 
+/** The line of all of them: the search index is written for several turns at once, its parts are merged
+ * once in hundreds, and a cycle of the collector is due once in dozens, so that their cost falls on one
+ * operation or on the next. */
+export const TURNS = ['chat-8', 'chat-64', 'stream-1', 'stream-8', 'stream-64'];
+
 // How much more than the table says is accepted: a share of it, or the slack when that is more.
 const LIMITS = {
   worker: { share: 0.05, slack: 600 },
@@ -9,6 +14,15 @@ const LIMITS = {
   calls: { share: 0.15, slack: 1 },
 };
 const COLUMNS = Object.keys(LIMITS);
+
+// What a cycle of the collector moves: the single turns, which their mean holds more tightly, and what is
+// computed of them.
+const LOOSE = { share: 0.2, slack: 1500 };
+const LOOSELY_HELD = [...TURNS, 'chat token', 'stream token'];
+
+function limitOf(column, name) {
+  return { ...LIMITS[column], ...(column === 'worker' && LOOSELY_HELD.includes(name) ? LOOSE : {}) };
+}
 
 export function writeTable(versions, rows) {
   const lines = rows.map((row) => [row.name, ...COLUMNS.map((column) => row[column])].join('\t'));
@@ -27,7 +41,7 @@ export function readTable(text) {
 /** Which columns of a row are over their limit. */
 function exceeded(row, was) {
   return COLUMNS.filter((column) => {
-    const { share, slack, only = row.name } = LIMITS[column];
+    const { share, slack, only = row.name } = limitOf(column, row.name);
     return only === row.name && row[column] > was[column] + Math.max(was[column] * share, slack);
   });
 }

@@ -7,6 +7,8 @@ const VERSIONS = 'curl 1; sqlite 2';
 const ROWS = [
   { name: 'chat-8', worker: 550000, writer: 310000, calls: 57.5 },
   { name: MEAN_TURN, worker: 576000, writer: 334000, calls: 73.4 },
+  { name: 'chat token', worker: 2000, writer: 1800, calls: 0.2 },
+  { name: 'me', worker: 100000, writer: 0, calls: 7 },
   { name: 'v1 KiB', worker: 16500, writer: 0, calls: 0.4 },
 ];
 const table = () => readTable(writeTable(VERSIONS, ROWS));
@@ -23,8 +25,17 @@ test('the table is read as it was written', () => {
 });
 
 test('5 % more instructions of the worker pass, and more than that fails', () => {
-  assert.ok(passes('chat-8', { worker: 577000 }));
-  assert.ok(!passes('chat-8', { worker: 578000 }));
+  for (const [name, worker] of [['me', 100000], [MEAN_TURN, 576000]]) {
+    assert.ok(passes(name, { worker: worker * 1.05 }));
+    assert.ok(!passes(name, { worker: worker * 1.051 }));
+  }
+});
+
+test('single turns and their tokens are held by their mean, and loosely by themselves', () => {
+  assert.ok(passes('chat-8', { worker: 660000 }));
+  assert.ok(!passes('chat-8', { worker: 661000 }));
+  assert.ok(passes('chat token', { worker: 3500 }));
+  assert.ok(!passes('chat token', { worker: 3501 }));
 });
 
 test('a difference of two lines is held too: its share, and the same slack as every line', () => {
@@ -50,5 +61,5 @@ test('a line that the table does not have fails', () => {
 });
 
 test('with other versions it only warns', () => {
-  assert.ok(passes('chat-8', { worker: 900000 }, 'curl 2; sqlite 2'));
+  assert.ok(passes('me', { worker: 900000 }, 'curl 2; sqlite 2'));
 });

@@ -6,7 +6,7 @@
 #
 #   --quick   about a minute, to see that everything works; its numbers mean little
 #   sections  health list chat burst many latency start, all by default; open, search, growth,
-#             redis, reload and abuse on demand
+#             redis, reload, abuse and fair on demand
 #   DATA_ROOT the folder for databases ($TMPDIR or /tmp): the disk matters for chat and latency
 #   TIDETALK_BIN  another build of the server
 #   GROWTH_MAX the most rows in section growth (100000)
@@ -30,10 +30,12 @@ source "$HERE/redis.sh"
 source "$HERE/reload.sh"
 # shellcheck source=tests/bench/abuse.sh
 source "$HERE/abuse.sh"
+# shellcheck source=tests/bench/fair.sh
+source "$HERE/fair.sh"
 
 PACKAGES_BENCH=(libcmocka-dev curl procps wrk nginx-light libnginx-mod-http-lua)
 SECTIONS_ALL=(health list chat burst many latency start)
-SECTIONS_LONG=(open search growth redis reload abuse) # only when asked for: a minute each
+SECTIONS_LONG=(open search growth redis reload abuse fair) # only when asked for: a minute each
 BUILD=$ROOT/build/bench
 TIDETALK=${TIDETALK_BIN:-$BUILD/tidetalk}
 MOCK_LLM=$BUILD/tests/mock_llm/mock_llm

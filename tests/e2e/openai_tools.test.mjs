@@ -6,6 +6,7 @@ import { describe } from 'node:test';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import OpenAI from 'openai';
+import { makeParseableResponseFormat } from 'openai/lib/parser';
 import { TOOL, ask, keyHolder } from './support/door.mjs';
 import { test } from './support/limits.mjs';
 import { LOOPBACK } from './support/server.mjs';
@@ -74,6 +75,25 @@ describe('tool calls', () => {
       ...calm, tool_choice: { type: 'function', function: { name: 'get_weather' } },
     });
     assert.equal(forced.choices[0].message.tool_calls[0].function.name, 'get_weather');
+  });
+
+  test('and answers in a form are parsed by the client openai', async () => {
+    const { apiKey, baseURL } = await setup();
+    const client = new OpenAI({ apiKey, baseURL, maxRetries: 0 });
+    const schema = { type: 'object', properties: { city: { type: 'string' }, degrees: { type: 'integer' } }, required: ['city', 'degrees'] };
+    const options = { model: 'demo', messages: ask('Where is it warm?') };
+    const answer = await client.chat.completions.parse({
+      ...options, response_format: makeParseableResponseFormat(
+        { type: 'json_schema', json_schema: { name: 'place', strict: true, schema } }, JSON.parse),
+    });
+    assert.deepEqual(answer.choices[0].message.parsed, { city: 'city', degrees: 1 });
+    const called = [];
+    const runner = client.chat.completions.runTools({
+      ...options, messages: ask('How is the weather?'),
+      tools: [{ ...TOOL, function: { ...TOOL.function, parse: JSON.parse, function: ({ city }) => { called.push(city); return '17'; } } }],
+    });
+    assert.equal(await runner.finalContent(), 'The tool answered: “17”');
+    assert.deepEqual(called, ['city']);
   });
 
   test('of the package ai', async () => {

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe } from 'node:test';
 import { reload, reloaded } from './support/bundle.mjs';
-import { test } from './support/limits.mjs';
+import { eventually, test } from './support/limits.mjs';
 import { makeFolder, removeFolder } from './support/process.mjs';
 import { copyScripts, writeScript } from './support/scripts.mjs';
 import { tidetalk } from './support/server.mjs';
@@ -155,6 +155,43 @@ describe('plugins', () => {
     const [error] = (await reload(server)).body.errors;
     assert.equal(`${error.file}:${error.line}`, 'plugins/moon/plugin.lua:1');
     assert.match(error.message, /^module 'sun.words' belongs to the plugin sun/);
+    removePlugins(server);
+    await reload(server);
+  });
+
+  test('errors, policies, timers and providers of a plugin', async () => {
+    const { server } = context;
+    put(server, 'moon/plugin.lua', `
+local dict = require("tide.shared").dict("moon")
+return {
+  api = 1,
+  errors = { no_tide = { status = 422, en = "There is no {what} tide.", zh = "没有潮汐" } },
+  policies = { title = { from_message = function(message) return "moon: " .. message end } },
+  timers = { rise = { every = 10, run = function() dict:incr("ticks") end } },
+  providers = { moon = {
+    base_url = "https://moon.example.org", key_optional = true, framing = "sse", stream = {}, whole = {},
+    build = function() return {} end,
+    play = function() return { text = "full moon" } end,
+  } },
+  routes = {
+    { method = "GET", path = "/api/moon", auth = "none", summary = "An error.",
+      handler = function() return nil, { code = "no_tide", args = { what = "high" } } end },
+    { method = "GET", path = "/api/ticks", auth = "none", summary = "How often.",
+      handler = function() return { json = { ticks = dict:get("ticks") or 0 } } end },
+  },
+}`);
+    await reloaded(server);
+    const user = await server.user('moon');
+    const refusal = await user.get('/api/moon');
+    assert.equal(refusal.status, 422);
+    assert.equal(refusal.body.error, 'There is no high tide.');
+    await eventually(async () => (await user.get('/api/ticks')).body.ticks > 1, 'the timer ticks');
+    const api = await user.post('/api/user/apis', { api_name: 'm', api_key: 'k', model_name: 'full', provider: 'moon' });
+    assert.equal(api.status, 200, api.text);
+    const reply = await user.post('/api/chat/message', { session_id: 'full', model_name: 'full', message: 'hi' });
+    assert.equal(reply.body.response, 'full moon', reply.text);
+    const { body } = await user.get('/api/chat/sessions');
+    assert.equal(body.data[0].Title, 'moon: hi');
     removePlugins(server);
     await reload(server);
   });

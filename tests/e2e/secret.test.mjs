@@ -57,6 +57,36 @@ async function keysOpen(home) {
 }
 
 describe('secret rotate', () => {
+  test('seals further keys and headers anew too', async () => {
+    const home = makeHome({ port: await freePort(), env: LOOPBACK });
+    homes.push(home);
+    const port = Number(home.env.TIDETALK_LISTEN.split(':')[1]);
+    let running = await new Server(home, port).start();
+    const user = await running.user();
+    const model = await user.model(mock.url('echo=key'), {
+      api_keys: ['sk-second-key', 'sk-third-key'], headers: { 'X-Team': 'the blue one', 'X-Other': 'other' },
+    });
+    await running.stop();
+    const { code, stdout, stderr } = await tidetalk(home, ['secret', 'rotate']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /5 stored/);
+    assert.equal((await check(home)).code, 0);
+    running = await new Server(home, port).start();
+    const { username } = user.user;
+    user.token = (await user.ok('POST', '/api/login', { username, password: user.password })).token;
+    await mock.reset();
+    const keys = [];
+    for (let i = 0; i < 3; i += 1) keys.push((await user.say(model, uniqueName(), 'hi')).response);
+    assert.deepEqual(keys.sort(), [user.apiKey, 'sk-second-key', 'sk-third-key'].sort());
+    const [{ headers }] = await mock.requests();
+    assert.deepEqual([headers['x-team'], headers['x-other']], ['the blue one', 'other']);
+    await running.stop();
+    writeFileSync(join(home.dataDir, 'secret.key'), secret(server.home));
+    const { stdout: told, stderr: errors, code: failed } = await check(home);
+    assert.equal(failed, 1);
+    assert.match(told + errors, /header of API key/);
+  });
+
   test('seals all keys anew; logins end, personal keys stay', async () => {
     const home = await copy();
     const before = secret(home);

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Includes go in one direction (docs/architecture.md): a file of core/ includes its own layer and
-# those to its left; http, db, cache, files and reply never include each other; a library's header
-# belongs to one layer, Lua's to three. The rooms of core/app have an order as well: settings, reload,
-# page, admin, what lies in app itself, cli. "layers.sh DIR" looks at DIR instead of core; before it looks at core
-# it checks itself on wrong includes that it plants.
+# those to its left, if CMakeLists.txt links them; http, db, cache, files and reply never include
+# each other; a library's header belongs to one layer, Lua's to three. The rooms of core/app have an
+# order as well: settings, reload, page, admin, what lies in app itself, cli. "layers.sh DIR" looks at
+# DIR instead of core; before it looks at core it checks itself on wrong includes that it plants.
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -108,5 +108,25 @@ plant app/admin/a.c '"app/cli/cli.h"'
 plant app/a.c '"app/cli/cli.h"'
 plant app/attic/a.c '"base/str.h"'
 plant app/cli/a.c '"app/attic/a.h"'
+# check_links: what a layer includes is in its LINK, or in the LINK of what is
+check_links()
+{
+    grep -rnE '^#[ \t]*include "[a-z]+/' core | awk '
+        NR == FNR { if (match($0, /tt_layer\([a-z]+ LINK [^)]*/)) {
+                        split(substr($0, RSTART + 9, RLENGTH - 9), words, " ")
+                        for (i = 3; i in words; i++) if (words[i] ~ /^[a-z]+$/) {
+                            uses[words[1], words[i]] = 1; known[words[1]] = known[words[i]] = 1 }
+                        delete words }
+                    next }
+        FNR == 1 { for (a in known) for (b in known) for (c in known)
+                       if (uses[b, a] && uses[a, c]) uses[b, c] = 1 }
+        { split($0, at, ":"); layer = at[1]; sub(/^core\//, "", layer); sub(/\/.*/, "", layer)
+          name = $0; sub(/^[^"]*"/, "", name); sub(/\/.*/, "", name)
+          if (name != layer && !uses[layer, name]) {
+              printf "%s:%s: %s is not in the LINK of %s (CMakeLists.txt)\n", at[1], at[2], name, layer
+              bad = 1 } }
+        END { exit bad }' CMakeLists.txt -
+}
 cd "$ROOT"
 check_layers core
+check_links

@@ -111,7 +111,7 @@ describe("plugin.loader", function()
       "2: 'hooks.before_llm' must be a function, not an integer")
     refuses({ api = 1, hooks = { before_lm = nothing } },
       "2: 'hooks.before_lm' is unknown; there are after_llm, before_llm, "
-      .. "on_delta, on_request, on_response, quota")
+      .. "on_delta, on_request, on_response, on_tool, quota")
     refuses({ api = 1, tools = { t = { description = "", run = nothing } } },
       "2: 'tools.t' needs 'parameters'")
     refuses({ api = 1, errors = { ["No"] = {} } },
@@ -157,7 +157,7 @@ describe("plugin.loader", function()
       title = { from_message = nothing },
     } }, "two plugins decide title.from_message: a and b")
     conflict({ part = "tools", value = {
-      moon = { description = "", parameters = {}, run = nothing },
+      moon = { description = "A moon.", parameters = {}, run = nothing },
     } }, "two plugins have the tool moon: a and b")
   end)
 
@@ -190,7 +190,7 @@ describe("plugin.loader", function()
         end,
       }
     end
-    local tool = { description = "", parameters = {}, run = nothing }
+    local tool = { description = "A moon.", parameters = {}, run = nothing }
     local function from_message()
       return "a title"
     end
@@ -208,11 +208,17 @@ describe("plugin.loader", function()
     assert.same({}, loader.problems)
     require("hooks").before_llm({})
     assert.same({ "b", "a" }, asked)
-    assert.equal(tool, loader.tools.moon)
+    assert.equal(tool, require("tools").tools.moon)
     assert.same({ ms = 1000, run = nothing }, timers["b.sweep"])
     assert.equal(from_message, require("policy.title").from_message)
     assert.equal("no_moon", require("lib.errors").new("no_moon").code)
-    assert.equal("sse", require("providers.registry").get("moon").framing)
+    local registry = require "providers.registry"
+    assert.equal("sse", registry.get("moon").framing)
+    local listed = {}
+    for _, name in ipairs(registry.names()) do
+      listed[name] = true
+    end
+    assert.is_true(listed.moon and listed.openai)
   end)
 
   it("wants what a plugin requires", function()

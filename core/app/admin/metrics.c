@@ -4,6 +4,7 @@
 
 #include "app/admin/metrics_table.h"
 #include "base/mem.h"
+#include "chat/running_reply.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -60,7 +60,7 @@ void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatc
         .sessions_busy = tt_registry_count(parts->registry),
     };
     tt_watchdog_stats(&sample->watchdog);
-    tt_running_replies_totals(&sample->replies);
+    tt_running_totals_get(&sample->replies);
     tt_db_stats(parts->db, &sample->db);
     tt_cache_store_stats(parts->cache, &sample->cache);
     tt_breakers_each(parts->breakers, add_breaker, &sample->breakers);

@@ -1,7 +1,7 @@
 /* The numbers of the process and its workers at one moment. */
 #pragma once
 #include "app/admin/admin_internal.h"
-#include "chat/running_reply.h"
+#include "chat/running_totals.h"
 #include "script/watchdog.h"
 #include "upstream/client.h"
 
@@ -18,7 +18,7 @@ struct tt_process_sample { /* what any thread may read */
     int aux_busy, names_busy, password_busy, files_busy, text_busy;
     uint64_t uptime_ms, resident_memory, reply_memory, unread, sessions_busy, disk_full;
     struct tt_watchdog_stats watchdog;
-    struct tt_running_replies_totals replies;
+    struct tt_running_totals replies;
     struct tt_db_stats db;
     struct tt_cache_stats cache;
     struct tt_metrics_breaker_sums breakers;

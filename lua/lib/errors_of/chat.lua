@@ -98,6 +98,20 @@ return {
     en = "You have received every reply of this chat session already.",
     zh = "该会话中没有未送达的回复。",
   },
+  nothing_to_continue = {
+    status = 409,
+    en = "This reply cannot go on: it does not wait, and was not cut off "
+      .. "between two steps. Ask for a new reply to the message.",
+    zh = "该回复无法继续：它未在等待，也不是在两个步骤之间中断的。"
+      .. "请对该消息重新生成回复。",
+  },
+  too_many_tool_rounds = {
+    status = 502,
+    en = "The model called tools again and again without an answer. Ask in "
+      .. "another way, or ask the operator to raise tools.rounds.",
+    zh = "模型反复调用工具而未给出回答。请换一种问法，"
+      .. "或请管理员调高 tools.rounds。",
+  },
   interrupted = {
     status = 503,
     en = "The server stopped in the middle of this reply. The text so far "

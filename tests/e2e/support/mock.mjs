@@ -24,6 +24,8 @@ export class Mock {
     return this;
   }
 
+  get pid() { return this.#child.pid; }
+
   /** The base URL of a scenario, such as "tokens=64,pace=50". */
   url(scenario) {
     return scenario ? `${this.origin}/${scenario}/v1` : `${this.origin}/v1`;

@@ -10,6 +10,7 @@ export class SseReader {
   text = ''; // the contents joined
   reasoning = '';
   calls = ''; // the entries of tool calls, a line each
+  steps = ''; // what tools did between the parts of the reply, a line each
   last = null; // the frame with done: true
 
   /** `after`: the position from which the reply was asked for. */
@@ -39,8 +40,9 @@ export class SseReader {
     if (data.content !== undefined) this.text += data.content;
     if (data.reasoning !== undefined) this.reasoning += data.reasoning;
     if (data.tool_calls) this.calls += `${event.data.slice('{"tool_calls":'.length, -1)}\n`;
+    if (data.tool_call || data.tool_result || data.approval) this.steps += `${event.data}\n`;
     // Positions are bytes of what was told so far, however it was cut.
-    const told = this.after + Buffer.byteLength(this.text + this.reasoning + this.calls);
+    const told = this.after + Buffer.byteLength(this.text + this.reasoning + this.calls + this.steps);
     assert.equal(Number(seq), told, `position of ${event.data.slice(0, 200)}`);
     this.frames.push({ id: event.id, seq: Number(seq), data });
     if (data.done) this.last = data;
@@ -55,6 +57,9 @@ export class SseReader {
     }
     return calls;
   }
+
+  /** The steps, decoded. */
+  stepList() { return this.steps.split('\n').filter(Boolean).map((line) => JSON.parse(line)); }
 
   /** What was told before does not hold: the frame has all of it. */
   #reset() {

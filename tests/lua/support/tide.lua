@@ -54,6 +54,7 @@ function M.install(given, settings)
     if
       FOLDERS[name:match("^(%w+)%.")]
       or name:find("^hooks")
+      or name == "tools"
       or name == "app"
     then
       package.loaded[name] = nil

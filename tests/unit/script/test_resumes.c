@@ -96,6 +96,47 @@ static void nobodys_are_all_of_their_own(void **state)
         tt_resumes_remove(&resumes, &many[i].resume);
 }
 
+static void take_long(struct tt_resume *resume)
+{
+    note(resume);
+    while (!tt_resumes_are_behind(&resumes, loop))
+        ;
+}
+
+static void a_long_one_leaves_the_rest_for_the_next_tick(void **state)
+{
+    struct one ones[3];
+    (void)state;
+
+    for (int i = 0; i < 3; i++)
+        push(&ones[i], 1, (char)('a' + i));
+    ones[0].resume.run = take_long;
+    tt_loop_tick(loop, 0);
+    assert_string_equal(order, "a");
+    assert_true(tt_resumes_are_behind(&resumes, loop));
+    while (resumes.count > 0)
+        tt_loop_tick(loop, -1);
+    assert_string_equal(order, "abc");
+}
+
+/* The memory of who had a turn outlives the tick. */
+static void a_user_with_long_ones_delays_others_by_one(void **state)
+{
+    struct one long_ones[20], other;
+    (void)state;
+
+    for (int i = 0; i < 20; i++) {
+        push(&long_ones[i], 1, 'm');
+        long_ones[i].resume.run = take_long;
+    }
+    push(&other, 2, 'x');
+    while (!strchr(order, 'x'))
+        tt_loop_tick(loop, -1);
+    assert_int_equal(strchr(order, 'x') - order, 1);
+    for (int i = 0; i < 20; i++)
+        tt_resumes_remove(&resumes, &long_ones[i].resume);
+}
+
 static void what_was_ended_does_not_run(void **state)
 {
     struct one many[40];
@@ -118,6 +159,10 @@ TEST_GROUP
         cmocka_unit_test_setup_teardown(a_few_keep_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(users_take_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(nobodys_are_all_of_their_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_one_leaves_the_rest_for_the_next_tick, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_user_with_long_ones_delays_others_by_one, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_was_ended_does_not_run, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

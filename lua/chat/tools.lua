@@ -1,0 +1,120 @@
+--- The tools of this server: those of tools.lua and of plugins. Models call
+--- them within a reply (chat/tool_loop.lua).
+
+local json = require "tide.json"
+
+local M = {}
+
+--- Of OpenAI's functions.
+local NAME = "^[A-Za-z0-9_-]+$"
+local NAME_MAX = 64
+
+--- ms that a tool may take unless it says otherwise, and at most.
+local TIMEOUT = 30000
+local TIMEOUT_MAX = 600000
+
+---@class ToolSet
+---@field tools table<string, tide.Tool>
+---@field definitions table[] in OpenAI's form, sorted by name
+
+---@param name any
+---@param tool any
+---@return string|nil wrong
+local function problem_of(name, tool)
+  if type(name) ~= "string" or #name > NAME_MAX or not name:find(NAME) then
+    return "its name must have letters, digits, _ and -, at most 64"
+  elseif type(tool) ~= "table" then
+    return "it is a " .. type(tool) .. ", not a table"
+  elseif type(tool.description) ~= "string" or tool.description == "" then
+    return "it needs a description, by which a model chooses it"
+  elseif type(tool.run) ~= "function" then
+    return "it needs a function 'run'"
+  elseif tool.parameters ~= nil and type(tool.parameters) ~= "table" then
+    return "'parameters' must be a JSON schema of an object"
+  end
+  local approve = tool.approve
+  if
+    approve ~= nil
+    and approve ~= "never"
+    and approve ~= "ask"
+    and type(approve) ~= "function"
+  then
+    return "'approve' must be \"never\", \"ask\" or a function"
+  end
+  local timeout = tool.timeout
+  if
+    timeout ~= nil
+    and (type(timeout) ~= "number" or timeout <= 0 or timeout > TIMEOUT_MAX)
+  then
+    return ("'timeout' must be 1 to %d ms"):format(TIMEOUT_MAX)
+  end
+  return nil
+end
+
+--- What is wrong with a table of tools.
+---@param tools table<string, tide.Tool>
+---@return string[] problems
+function M.problems(tools)
+  local problems = {}
+  for name, tool in pairs(tools) do
+    local wrong = problem_of(name, tool)
+    if wrong then
+      problems[#problems + 1] = ("tool %s: %s"):format(tostring(name), wrong)
+    end
+  end
+  table.sort(problems)
+  return problems
+end
+
+---@param set ToolSet changed
+---@param tools table<string, tide.Tool>
+local function add(set, tools)
+  local problems = M.problems(tools)
+  if #problems > 0 then
+    error(problems[1], 0)
+  end
+  for name, tool in pairs(tools) do
+    if set.tools[name] then
+      error(("tool %s is there twice"):format(name), 0)
+    end
+    set.tools[name] = tool
+    set.definitions[#set.definitions + 1] = {
+      type = "function",
+      ["function"] = {
+        name = name,
+        description = tool.description,
+        parameters = tool.parameters
+          or { type = "object", properties = json.raw("{}") },
+      },
+    }
+  end
+  table.sort(set.definitions, function(a, b)
+    return a["function"].name < b["function"].name
+  end)
+end
+
+--- One set of the tables of tools/. Raises when something is wrong with one.
+---@param parts table<string, tide.Tool>[]
+---@return ToolSet
+function M.join(parts)
+  local set = { tools = {}, definitions = json.array({}) }
+  for _, tools in ipairs(parts) do
+    add(set, tools)
+  end
+  return set
+end
+
+--- Adds the tools of plugins.
+---@param set ToolSet of M.join, changed
+---@param tools table<string, tide.Tool>
+function M.extend(set, tools)
+  add(set, tools)
+end
+
+---@param tool tide.Tool
+---@return integer ms
+function M.timeout_of(tool)
+  return math.tointeger(tool.timeout or TIMEOUT) or TIMEOUT
+end
+
+return M

@@ -1,0 +1,31 @@
+---@meta
+--- A tool: what a model may call while it replies.
+
+--- ```lua
+--- return {
+---   opening_hours = {
+---     description = "When a shop is open",
+---     parameters = {
+---       type = "object",
+---       properties = { shop = { type = "string" } },
+---       required = { "shop" },
+---     },
+---     run = function(args)
+---       return { monday = "9-18", shop = args.shop }
+---     end,
+---   },
+--- }
+--- ```
+---@class tide.Tool
+---@field description string by which a model chooses it
+---@field parameters? table JSON schema of its arguments, an object; default: it
+--- has none
+---@field run fun(args: table, turn: tide.HookTurn): any, tide.Error|string|nil
+--- its result: a text, or what json.encode takes; nil and an error tells the
+--- model why there is none. May yield
+---@field approve? "never"|"ask"|fun(args: table, turn: tide.HookTurn): boolean
+--- whether the user is asked first; a function says true for it; default
+--- "never"
+---@field timeout? integer ms; default 30,000
+---@field idempotent? boolean a call that was cut off by the server's end may be
+--- made again when the reply goes on
