@@ -20,6 +20,6 @@ if(TT_FUZZER)
 endif()
 
 if(TT_COVERAGE)
-  add_compile_options(--coverage)
+  add_compile_options(--coverage -fprofile-update=atomic) # threads count, too
   add_link_options(--coverage)
 endif()

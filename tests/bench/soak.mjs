@@ -18,10 +18,12 @@ const RELOAD_MS = 30_000;
 const JUDGED_MINUTES = 30;
 const KIB_AN_HOUR = 8 * 1024;
 const DESCRIPTORS_AN_HOUR = 8;
+// What fills up by design is full soon.
+const SMALL = { TIDETALK_CACHE_MEMORY: '1MiB', TIDETALK_SHARED_MEMORY: '1MiB' };
 
 const lua = copyScripts(makeFolder());
 const mock = await startMock();
-const server = await startServer({ env: { ...LOOPBACK, TIDETALK_LUA_DIR: lua, TIDETALK_LOG_LEVEL: 'warn' } });
+const server = await startServer({ env: { ...LOOPBACK, TIDETALK_LUA_DIR: lua, TIDETALK_LOG_LEVEL: 'warn', ...SMALL } });
 const began = Date.now();
 const end = began + minutes * 60_000;
 const counts = {};

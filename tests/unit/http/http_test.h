@@ -28,6 +28,7 @@ struct fixture {
     struct tt_buf feed;               /* what on_flush writes */
     bool feed_end;
     bool watch_gone;
+    void (*at_end)(struct tt_http_exchange *exchange);
     bool reply_gone; /* answers a client that left while it waited */
     int flushes;
     size_t flush_max; /* bytes of feed a flush; 0 = all */
@@ -156,6 +157,8 @@ static inline void fx_on_end(void *arg, struct tt_http_exchange *exchange)
 {
     struct fixture *f = arg;
     f->ends++;
+    if (f->at_end)
+        f->at_end(exchange);
     if (f->waiting == exchange)
         f->waiting = NULL;
     f->stream = NULL;

@@ -1,5 +1,7 @@
 /* The end of requests that nobody finished: clients that leave while their request waits or comes
  * in, shutdown in order, and freeing a server in the middle of everything. on_end comes once. */
+#include "base/mem.h"
+#include "http/http_internal.h"
 #include "http/http_test.h"
 
 #define H "Host: a\r\n"
@@ -129,12 +131,45 @@ static void test_free_with_work(void **state)
     fx_close(&f);
 }
 
+static char *pool_at_end;
+
+static void note_pool(struct tt_http_exchange *exchange)
+{
+    pool_at_end = TT_CONTAINER_OF(exchange, struct tt_http_conn, exchange)->pool;
+}
+
+/* The library destroys the pool of a connection that ends with an error, but may forget the
+ * connection much later: until then the sweep looks at it, and must not read the pool. */
+static void test_the_pool_of_a_cut_connection_is_not_kept(void **state)
+{
+    (void)state;
+    for (int cut = 0; cut < 2; cut++) {
+        struct client c;
+        open_client(&c, 0);
+        c.f.at_end = note_pool;
+        fx_send(c.fd, "GET /wait HTTP/1.1\r\n" H "\r\n");
+        FX_WAIT(&c.f, c.f.waiting);
+        note_pool(c.f.waiting);
+        assert_non_null(pool_at_end);
+        if (cut)
+            tt_exchange_cut(c.f.waiting);
+        else
+            fx_reply(c.f.waiting, 200, "kept alive");
+        FX_WAIT(&c.f, c.f.ends == 1);
+        assert_int_equal(pool_at_end == NULL, cut);
+        close_client(&c);
+    }
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_client_leaves),       cmocka_unit_test(test_client_leaves_unseen),
-        cmocka_unit_test(test_client_leaves_early), cmocka_unit_test(test_quiesce),
+        cmocka_unit_test(test_client_leaves),
+        cmocka_unit_test(test_client_leaves_unseen),
+        cmocka_unit_test(test_client_leaves_early),
+        cmocka_unit_test(test_quiesce),
         cmocka_unit_test(test_free_with_work),
+        cmocka_unit_test(test_the_pool_of_a_cut_connection_is_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
