@@ -2,8 +2,8 @@
 --- came before a message's tool calls with that message, and refuse the request
 --- without it; others refuse a request that has it. So it is kept beside the
 --- messages until it is known who is asked. Pure.
---- Sources: https://api-docs.deepseek.com/guides/thinking_mode ("Tool Calls")
---- and Moonshot's page on Kimi's thinking models.
+--- Source: https://api-docs.deepseek.com/guides/thinking_mode ("Tool Calls").
+--- That Kimi refuses such requests is known from public reports only.
 
 local json = require "tide.json"
 
