@@ -49,6 +49,8 @@ DELETE /api/chat/sessions/:session_id
 GET /api/chat/sessions/:session_id/context
 GET /api/chat/sessions/:session_id/stream
 POST /api/chat/sessions/:session_id/stop
+POST /api/chat/sessions/:session_id/approve
+POST /api/chat/sessions/:session_id/continue
 GET /api/chat/sessions/:session_id/export
 GET /api/chat/recover
 GET /api/chat/search
@@ -141,7 +143,11 @@ describe('every public route', () => {
       model: api.model_name,
       response_id: response.id,
     });
-    const bodies = { 'PUT /api/user/apis/:id': { model_name: 'stolen' } };
+    const bodies = {
+      'PUT /api/user/apis/:id': { model_name: 'stolen' },
+      'POST /api/chat/sessions/:session_id/approve': { message_id: 1, approve: true },
+      'POST /api/chat/sessions/:session_id/continue': { message_id: 1 },
+    };
     const stranger = await context.server.user();
     const withId = routes.filter((route) => route.path.includes(':'));
     assert.ok(withId.length >= 5);
