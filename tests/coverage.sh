@@ -55,7 +55,7 @@ for file in "${files[@]}"; do
 done
 wait
 
-gcovr --root "$ROOT" --filter 'core/' --object-directory "$BUILD" -j 2 \
+gcovr --root "$ROOT" --filter 'core/' --object-directory "$BUILD" \
     --json-summary "$BUILD/summary.json" "$BUILD" >"$LOGS/gcovr.log"
 # shellcheck disable=SC2016  # the dollars are those of JavaScript
 node -e '
