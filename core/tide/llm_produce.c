@@ -338,6 +338,8 @@ static int output_finish(lua_State *L)
     struct tt_reply_outcome outcome = {.retry_after_s = -1};
 
     check_parts(L);
+    if (producer->wait)
+        return luaL_error(L, "another task waits for a part of this reply");
     luaL_checktype(L, 2, LUA_TTABLE);
     struct tt_str status = tt_value_field(L, 2, "status");
     struct tt_str reason = tt_value_field(L, 2, "finish_reason");

@@ -10,6 +10,7 @@ import { uniqueName } from './support/client.mjs';
 import { HANG_MS, eventually, test, within } from './support/limits.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
+import { event, sends, startUpstream } from './support/upstream.mjs';
 
 const WORDS = 'tok0 tok1 tok2 tok3 tok4 tok5 tok6 tok7 ';
 
@@ -41,7 +42,7 @@ return {
 }
 
 describe('tools in a turn', () => {
-  const context = withServer({ env: LOOPBACK, mock: true });
+  const context = withServer({ env: { ...LOOPBACK, TIDETALK_TOOLS_ROUNDS: '3' }, mock: true });
 
   const setup = async (scenario = 'tools=1') => {
     const user = await context.server.user();
@@ -57,6 +58,8 @@ describe('tools in a turn', () => {
     const reader = await user.stream(model, session, 'how high?');
     assert.equal(reader.last.finish_reason, 'stop');
     assert.equal(reader.text, WORDS);
+    // The mock counts messages and deltas: two and four of these, one and eight of those.
+    assert.deepEqual(reader.last.usage, { attempts: 2, input_tokens: 6, output_tokens: 9 });
     assert.equal(reader.calls, '', 'calls of the server are no calls for the client');
     const [call, result] = reader.stepList();
     assert.equal(call.tool_call.name, 'get_weather');
@@ -115,9 +118,19 @@ describe('tools in a turn', () => {
     const { server } = context;
     putTool(server, '', 'return "3 m"');
     await reloaded(server);
-    const { user, model, session } = await setup('finish=tool_calls,tools=1');
-    const { body } = await user.post('/api/chat/message', { session_id: session, model_name: model, message: 'x' });
-    assert.ok(body.response === WORDS || body.code === 'too_many_tool_rounds', JSON.stringify(body));
+    const upstream = await startUpstream();
+    try {
+      const call = { index: 0, id: 'again', type: 'function', function: { name: 'get_weather', arguments: '{}' } };
+      const { key, url } = upstream.add(sends(`${event({ tool_calls: [call] })}${event({}, 'tool_calls')}data: [DONE]\n\n`));
+      const user = await server.user();
+      const answer = await user.post('/api/chat/message', {
+        session_id: uniqueName('session'), model_name: await user.model(url), message: 'how high?',
+      });
+      assertError(answer, 502, 'too_many_tool_rounds');
+      assert.equal(upstream.of(key).length, 4, 'it is asked once, and again after each of three rounds');
+    } finally {
+      upstream.stop();
+    }
   });
 
   test('stop ends a tool that runs', async () => {
@@ -183,25 +196,31 @@ describe('tools in a turn', () => {
     assert.equal(await runs(user), before);
   });
 
-  test('after a crash within a call the reply goes on', async () => {
-    const { server } = context;
-    putTool(server, '', 'time.sleep(20000) return "late"');
-    await reloaded(server);
-    const { user, model, session } = await setup();
-    const reader = await user.open(model, session, 'how high?');
-    await within(reader.until(({ steps }) => steps !== ''), 'the call', HANG_MS);
-    await eventually(async () => (await runs(user)) > 0, 'the tool runs');
-    await server.kill();
-    putTool(server, '', 'return "3 m"');
-    await server.start();
-    const [, cut] = await user.messages(session);
-    assert.equal(cut.status, 'interrupted');
-    assert.equal(cut.steps.length, 1, 'a step is stored before it runs');
-    const { after } = await user.ok('POST', `/api/chat/sessions/${session}/continue`, { message_id: cut.id });
-    const rest = await user.resume(session, after);
-    await within(rest.end(), 'the rest', HANG_MS);
-    assert.match(rest.stepList()[0].tool_result.content, /not known/);
-    assert.equal(rest.text, WORDS);
-    assert.equal(await runs(user), 0, 'it is not idempotent: it did not run again');
-  });
+  for (const [members, told, times] of [
+    ['', /not known/, 0], // nobody knows whether it took effect
+    ['idempotent = true,', /^3 m$/, 1],
+  ]) {
+    test(`after a crash within a call the reply goes on (${members || 'not idempotent'})`, async () => {
+      const { server } = context;
+      putTool(server, members, 'time.sleep(20000) return "late"');
+      await reloaded(server);
+      const { user, model, session } = await setup();
+      const before = await runs(user);
+      const reader = await user.open(model, session, 'how high?');
+      await within(reader.until(({ steps }) => steps !== ''), 'the call', HANG_MS);
+      await eventually(async () => (await runs(user)) > before, 'the tool runs');
+      await server.kill();
+      putTool(server, members, 'return "3 m"');
+      await server.start();
+      const [, cut] = await user.messages(session);
+      assert.equal(cut.status, 'interrupted');
+      assert.equal(cut.steps.length, 1, 'a step is stored before it runs');
+      const { after } = await user.ok('POST', `/api/chat/sessions/${session}/continue`, { message_id: cut.id });
+      const rest = await user.resume(session, after);
+      await within(rest.end(), 'the rest', HANG_MS);
+      assert.match(rest.stepList().at(-1).tool_result.content, told);
+      assert.equal(rest.text, WORDS);
+      assert.equal(await runs(user), times, 'counts of the process: they began anew');
+    });
+  }
 });
