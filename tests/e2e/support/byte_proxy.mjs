@@ -17,6 +17,13 @@ function writeBytes(to, piece, at, done) {
   to.write(piece.subarray(at, at + 1), () => writeBytes(to, piece, at + 1, done));
 }
 
+/** A reset for the peer. A socket that was told to end refuses one, and its handle, which then stays
+ * open, keeps Node 20 busy for ever at its exit. */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** A slow receiver holds the sender back. */
 function passOn(from, to) {
   let ended = false;
@@ -31,10 +38,10 @@ function passOn(from, to) {
     ended = true;
     to.end();
   });
-  from.on('error', () => to.resetAndDestroy());
+  from.on('error', () => reset(to));
   from.on('close', () => {
     open.delete(from);
-    if (!ended) to.resetAndDestroy();
+    if (!ended) reset(to);
   });
 }
 
