@@ -8,7 +8,7 @@ import { before, describe } from 'node:test';
 import { reloaded } from './support/bundle.mjs';
 import { uniqueName } from './support/client.mjs';
 import { HANG_MS, test, within } from './support/limits.mjs';
-import { LOOPBACK } from './support/server.mjs';
+import { LOOPBACK, tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 import { sends, startUpstream } from './support/upstream.mjs';
 
@@ -340,5 +340,17 @@ describe('the API of plugins', () => {
     assert.equal((await call(user, 'usage', 'days', id, { from: 'today' })).code, 'invalid_field');
     assert.equal(await value(user, 'usage', 'check', id, model), true);
     assert.equal((await call(user, 'usage', 'add', { user: 999999, model, input_tokens: 1 })).code, 'user_not_found');
+  });
+
+  test('check warns of modules that are private', async () => {
+    const { home } = context.server;
+    assert.equal((await tidetalk(home, ['plugin', 'check', 'probe'])).stderr, '');
+    mkdirSync(join(home.folder, 'plugins/curious'));
+    writeFileSync(join(home.folder, 'plugins/curious/plugin.lua'),
+      'return { api = 1, timers = { t = { every = 60000, run = function()\n  require("chat.chat")\nend } } }');
+    const run = await tidetalk(home, ['plugin', 'check', 'curious']);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stdout + run.stderr,
+      /plugins\/curious\/plugin\.lua:2:\d+: warning: module 'chat\.chat' is private: .* \(private_module\)/);
   });
 });
