@@ -64,6 +64,13 @@ static struct tt_str head_of(struct tt_str name)
     return tt_str_of(name.data, dot > 0 ? (size_t)dot : name.len);
 }
 
+bool tt_module_path_is_written(const struct tt_bundle *bundle, struct tt_str name)
+{
+    char path[TT_MODULE_PATH_BYTES];
+    put_path(path, "", name, ".lua");
+    return has_file(bundle, path);
+}
+
 bool tt_module_path_is_server(const struct tt_bundle *bundle, struct tt_str name)
 {
     struct tt_str head = head_of(name);

@@ -1,6 +1,6 @@
-// covers: plugin, chat, tide
+// covers: plugin, chat, tide, files
 // What plugins are promised (docs/lua-api.md): a plugin calls each function of tide.chat, tide.models,
-// tide.users and tide.usage.
+// tide.users, tide.usage, tide.files and tide.search.
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,6 +53,22 @@ return {
       body.approve = nil
       return answer(chat.ask(body))
     end),
+    route("hex", function(body)
+      local bytes, err = require("tide.files")[body.name](table.unpack(body.args))
+      return answer(bytes and require("tide.crypto").hex_encode(bytes), err)
+    end),
+    route("write", function(body)
+      body.bytes = require("tide.crypto").hex_decode(body.bytes):rep(body.times or 1)
+      body.times = nil
+      return answer(require("tide.files").write(body))
+    end),
+    { method = "POST", path = "/api/probe/upload", auth = "user", summary = "Probes.", upload = true,
+      form = { fields = { { name = "session", type = "string", required = true } } },
+      handler = function(req)
+        return answer(require("tide.files").write({
+          user = req.user.id, session = req.form.session, upload = req.upload,
+        }))
+      end },
     route("turn", function(body)
       local reply, err = chat.turn(body)
       if not reply then return nil, err end
@@ -340,6 +356,70 @@ describe('the API of plugins', () => {
     assert.equal((await call(user, 'usage', 'days', id, { from: 'today' })).code, 'invalid_field');
     assert.equal(await value(user, 'usage', 'check', id, model), true);
     assert.equal((await call(user, 'usage', 'add', { user: 999999, model, input_tokens: 1 })).code, 'user_not_found');
+  });
+
+  test('files: write, read, range, text, list, get, delete', async () => {
+    const { user, id, session, model } = await setup('echo=1');
+    const write = (bytes, more) => probe(user, 'write', {
+      user: id, session, name: 'Tides.TXT', bytes: Buffer.from(bytes).toString('hex'), ...more,
+    });
+    assert.equal((await write('x')).code, 'session_not_found');
+    await user.say(model, session, 'hi');
+    const bytes = Buffer.from([0, 255, 10, 13, 128, 0, 65]);
+    const { value: odd } = await write(bytes, { name: 'odd' });
+    assert.deepEqual([odd.name, odd.type, odd.size, odd.session_id], ['odd', '', 7, session]);
+    const hex = async (name, ...args) => {
+      const answer = await probe(user, 'hex', { name, args });
+      return answer.code ?? answer.value;
+    };
+    assert.equal(await hex('read', id, odd.id), bytes.toString('hex'));
+    assert.equal(await hex('range', id, odd.id, 1, 3), 'ff0a0d');
+    assert.equal(await hex('range', id, odd.id, 6, 100), '41');
+    assert.equal(await hex('range', id, odd.id, 7, 1), '');
+    assert.equal((await call(user, 'files', 'text', id, odd.id)).code, 'file_not_text');
+
+    const { value: tides } = await write('high at six');
+    assert.equal(tides.type, '.txt');
+    assert.equal(await value(user, 'files', 'text', id, tides.id), 'high at six');
+    const told = await probe(user, 'wait', { user: id, session, message: 'when?', files: [tides.id] });
+    assert.equal(told.value.content, 'when?\n\n=== Tides.TXT ===\nhigh at six');
+    const form = new FormData();
+    form.append('session', session);
+    form.append('file', new Blob(['ebb']), 'ebb.md');
+    const upload = await (await fetch(`${user.url}/api/probe/upload`, {
+      method: 'POST', body: form, headers: { Authorization: `Bearer ${user.token}` },
+    })).json();
+    assert.deepEqual([upload.value.name, upload.value.size], ['ebb.md', 3]);
+    const list = await value(user, 'files', 'list', id, session);
+    assert.deepEqual(list, [upload.value, tides, odd]);
+    assert.deepEqual(await value(user, 'files', 'get', id, tides.id), tides);
+
+    // What is another user's is not there.
+    const stranger = await context.server.user();
+    for (const [name, ...args] of [['get'], ['read'], ['range', 0, 1], ['text'], ['delete']])
+      assert.equal((await call(stranger, 'files', name, stranger.user.id, tides.id, ...args)).code, 'file_not_found', name);
+    assert.equal((await call(stranger, 'files', 'list', stranger.user.id, session)).code, 'session_not_found');
+    const foreign = { user: stranger.user.id, session, name: 'x', bytes: '' };
+    assert.equal((await probe(stranger, 'write', foreign)).code, 'session_not_found');
+
+    for (const [more, code] of [[{ name: '../x' }, 'invalid_field'], [{ name: '' }, 'missing_field'],
+      [{ name: 'a\nb' }, 'invalid_field'], [{ name: 'x'.repeat(300) }, 'invalid_field']])
+      assert.equal((await write('x', more)).code, code, JSON.stringify(more));
+    assert.equal((await write('eleven byte', { times: 1 << 20 })).code, 'file_too_large');
+    assert.equal(await value(user, 'files', 'delete', id, odd.id), true);
+    assert.equal((await call(user, 'files', 'get', id, odd.id)).code, 'file_not_found');
+    assert.equal((await value(user, 'files', 'list', id, session)).length, 2);
+  });
+
+  test('search finds the user\'s own messages', async () => {
+    const { user, id, session, model } = await setup();
+    await user.say(model, session, 'where is the lighthouse?');
+    assert.equal(await value(user, 'search', 'index', id), true);
+    const [found] = await value(user, 'search', 'find', id, 'lighthouse', 10);
+    assert.deepEqual([found.session_id, found.role], [session, 'user']);
+    assert.equal(await value(user, 'search', 'count', id, 'lighthouse', 10), 1);
+    const stranger = (await context.server.user()).user.id;
+    assert.equal(await value(user, 'search', 'count', stranger, 'lighthouse', 10), 0);
   });
 
   test('check warns of modules that are private', async () => {

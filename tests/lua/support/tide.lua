@@ -102,7 +102,8 @@ function M.install(given, settings)
     },
   }
   for _, name in ipairs({
-    "db", "search", "crypto", "time", "log", "llm", "files", "http", "task",
+    "db", "search", "crypto", "time", "log", "llm", "file_store", "http",
+    "task",
   }) do
     modules[name] = unprepared("tide." .. name)
   end
