@@ -315,6 +315,9 @@ function llm.find_message(user_id, message_id) end
 ---@field output_tokens? integer
 ---@field cached_tokens? integer
 ---@field reasoning_tokens? integer
+---@field estimated? boolean
+---@field attempts? integer
+---@field possibly_charged_twice? boolean
 ---@field ended_us? integer when it ended: microseconds since 1970
 
 --- Turns a stored reply into a finished one that can be read and streamed from
