@@ -22,7 +22,7 @@ bool tt_tide_push_plugin_setting(lua_State *L, const char *key);
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
-int tt_tide_files(lua_State *L);
+int tt_tide_file_store(lua_State *L);
 int tt_tide_http(lua_State *L);
 int tt_tide_shared(lua_State *L);
 int tt_tide_scripts(lua_State *L);
