@@ -9,6 +9,8 @@ int tt_tide_db(lua_State *L);
 int tt_tide_search(lua_State *L);
 int tt_tide_crypto(lua_State *L);
 int tt_tide_time(lua_State *L);
+void tt_tide_time_zone(lua_State *L);  /* adds its functions to the table on top */
+int tt_tide_time_format(lua_State *L); /* tide.time.format */
 int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
