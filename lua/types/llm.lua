@@ -188,15 +188,17 @@ function Reply:stop() end
 --- last client has left; default "detach"
 ---@field on_finish? fun(result: tide.Result) runs as its own task after the
 --- final commit; may yield
----@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string
+---@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string, "stop"|nil, string|nil
 --- gets each piece of the reply and returns what readers get instead; at the
 --- end it is called once per kind with "" and final; it runs outside any task;
---- tool calls do not pass through it
+--- tool calls do not pass through it. With "stop" behind the text the reply ends
+--- there: the upstream is closed, the status is "complete", and the finish
+--- reason the third value (default "stop", at most 31 bytes)
 ---@field produce? fun(out: tide.Output) instead of an upstream, with llm.start:
 --- produces the reply in parts, as a task of its own, and ends it
 ---@field continues? tide.StoredReply with `produce`: the log that the reply
 --- begins with
----@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
+---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string, finish_reason?: string}
 --- instead of an upstream: send this text at this pace, then fail with `error`
 --- (a code) when given. `tool_calls` are lines as in tide.Result, sent last
 
