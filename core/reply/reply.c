@@ -131,12 +131,10 @@ static int append_text(struct tt_reply *reply, enum tt_reply_kind kind, struct t
     return result;
 }
 
-/* At the end there is no producer left to stop. */
 static void end_by_filter(struct tt_reply *reply, const char *reason, bool final)
 {
-    if (!reply->filter_reason[0])
-        snprintf(reply->filter_reason, sizeof(reply->filter_reason), "%s", reason);
-    if (final || reply->filtering != TT_FILTER_RUNS)
+    snprintf(reply->filter_reason, sizeof(reply->filter_reason), "%s", reason);
+    if (final) /* no producer is left to be stopped */
         return;
     reply->filtering = TT_FILTER_ENDS;
     tt_reply_stop(reply, NULL);
@@ -196,9 +194,9 @@ int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_s
 static void release_filtered(struct tt_reply *reply, struct tt_reply_outcome *outcome)
 {
     struct tt_err err = {0};
-    bool runs = reply->filtering == TT_FILTER_RUNS || reply->filtering == TT_FILTER_ENDS;
 
-    if (!runs || tt_reply_state(reply) == TT_REPLY_WAITING)
+    if (reply->filtering == TT_FILTER_NONE || reply->filtering == TT_FILTER_OVER ||
+        tt_reply_state(reply) == TT_REPLY_WAITING)
         return;
     if (append_filtered(reply, TT_REPLY_REASONING, TT_STR(""), true, &err) != 0 ||
         append_filtered(reply, TT_REPLY_CONTENT, TT_STR(""), true, &err) != 0) {

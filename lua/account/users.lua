@@ -24,6 +24,17 @@ function M.get_user_by_name(username)
   return row
 end
 
+---@param id integer
+---@return table|nil user, tide.Error|nil err user_not_found
+function M.get_user(id)
+  local row, err =
+    db.one("SELECT " .. COLUMNS .. " FROM users WHERE id = ?", { id })
+  if not row then
+    return nil, err or errors.new("user_not_found")
+  end
+  return row
+end
+
 ---@class NewUser
 ---@field username string
 ---@field password string

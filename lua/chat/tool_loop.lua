@@ -40,7 +40,7 @@ end
 ---@class ToolReply
 ---@field model Model
 ---@field source ReplySource messages are tables here, and reasoning is there
----@field turn tide.HookTurn
+---@field turn tide.Turn
 ---@field blocks? ReplyBlock[] of a reply that goes on
 ---@field decisions? table<string, boolean> which calls its user allows, by id
 
@@ -81,7 +81,7 @@ end
 ---@async
 ---@param tool tide.Tool
 ---@param call ToolCallState
----@param turn tide.HookTurn
+---@param turn tide.Turn
 ---@return string content, boolean is_error
 local function run(tool, call, turn)
   if hooks.on_tool then
@@ -121,7 +121,7 @@ end
 --- Whether a call needs its user's consent.
 ---@param tool tide.Tool
 ---@param call ToolCallState
----@param turn tide.HookTurn
+---@param turn tide.Turn
 ---@return boolean
 local function needs_approval(tool, call, turn)
   if type(tool.approve) == "function" then

@@ -15,13 +15,13 @@ local llm = {}
 
 --- A place in a session's queue of turns. It is given back automatically when
 --- the task ends, unless llm.start took it over.
----@class tide.Turn
-local Turn = {}
+---@class tide.QueuePlace
+local QueuePlace = {}
 
 --- Gives the place back: the next turn begins. Harmless when it was already
 --- given back or taken over; also done by `local turn <close>`.
 ---@return nil
-function Turn:leave() end
+function QueuePlace:leave() end
 
 --- Waits for the session's turn: one at a time, in order of arrival, on all
 --- workers together; four may wait.
@@ -30,7 +30,7 @@ function Turn:leave() end
 ---@param session_id string
 ---@param disconnect? "detach"|"cancel" whether the wait ends when the client
 --- leaves; default "detach": it does not
----@return tide.Turn|nil turn
+---@return tide.QueuePlace|nil turn
 ---@return tide.Error|nil err session_busy, too_many_replies, session_deleted,
 --- stopped, client_gone
 function llm.enter(user_id, session_id, disconnect) end
@@ -160,7 +160,7 @@ function Reply:stop() end
 
 --- The reply to produce, and the rows that it belongs to.
 ---@class tide.StartSpec
----@field turn tide.Turn
+---@field turn tide.QueuePlace
 ---@field user_id integer
 ---@field session_id string
 ---@field session_row integer chat_sessions.id
