@@ -31,7 +31,8 @@ function M.is_needed()
 end
 
 ---@class DoorTurn: ShownTurn
----@field came table<string, string> fields as they came, in JSON
+---@field came table<string, string> fields that were read, as they came: JSON
+---@field note_options fun() notes the options
 
 --- The members of a request in OpenAI's form that hooks find in turn.options.
 ---@param source ReplySource
@@ -58,11 +59,20 @@ end
 ---@param terms {language: "zh"|"en", req?: tide.Request}
 ---@return DoorTurn
 function M.show(user_id, body, source, terms)
-  local came = {}
+  local came, options = {}, nil
   --- Remembers how a field came, for changes within it.
   local function noted(name, value)
     came[name] = text_of(value)
     return value
+  end
+  local function noted_options()
+    if not options then
+      options = options_of(source)
+      for name, value in pairs(options) do
+        noted("options." .. name, value)
+      end
+    end
+    return options
   end
   local shown = turn_view.show({
     user_id = user_id,
@@ -92,15 +102,9 @@ function M.show(user_id, body, source, terms)
     tool_choice = function()
       return noted("tool_choice", source.tool_choice)
     end,
-    options = function()
-      local options = options_of(source)
-      for name, value in pairs(options) do
-        noted("options." .. name, value)
-      end
-      return options
-    end,
+    options = noted_options,
   }, FIXED)
-  shown.came = came
+  shown.came, shown.note_options = came, noted_options
   return shown
 end
 
@@ -135,6 +139,7 @@ function M.changed(shown, request)
     end
   end
   if values.options then
+    shown.note_options() -- they may be set by one who did not read them
     for name, value in pairs(values.options) do
       compare(changes, without, name, value, came["options." .. name])
     end
