@@ -103,6 +103,7 @@ function handlers.create(req)
     return nil, unread
   end
   local reply, err = completions.ask(req.user.id, chat, {
+    req = req,
     language = req.language,
     disconnect = "cancel",
   })

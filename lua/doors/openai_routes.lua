@@ -105,6 +105,7 @@ function handlers.chat(req)
   end
   -- Who comes back with a key is answered: that reply goes on alone.
   local reply, err = completions.ask(req.user.id, req.body, {
+    req = req,
     language = req.language,
     disconnect = keyed and "detach" or "cancel",
   })

@@ -32,6 +32,7 @@ local function create(req)
     return nil, unsupported
   end
   local reply, err = completions.ask(req.user.id, chat, {
+    req = req,
     language = req.language,
     disconnect = "cancel",
   })

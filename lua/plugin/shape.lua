@@ -69,6 +69,15 @@ local TIMER = {
   },
 }
 
+---@type PluginShape
+local HOOK = {
+  types = "function|table",
+  fields = {
+    run = { types = "function", required = true },
+    required = { types = "boolean" },
+  },
+}
+
 local IDENTIFIER = "^[%a_][%w_]*$"
 
 --- "policy.title" -> "title"
@@ -90,7 +99,7 @@ M.plugin = {
     routes = { types = "table", list = { types = "table" } },
     hooks = {
       types = "table",
-      each = { types = "function" },
+      each = HOOK,
       known = hooks.joiners,
     },
     tools = { types = "table", each = TOOL, names = "^[%w_-]+$" },

@@ -15,13 +15,13 @@ local llm = {}
 
 --- A place in a session's queue of turns. It is given back automatically when
 --- the task ends, unless llm.start took it over.
----@class tide.Turn
-local Turn = {}
+---@class tide.QueuePlace
+local QueuePlace = {}
 
 --- Gives the place back: the next turn begins. Harmless when it was already
 --- given back or taken over; also done by `local turn <close>`.
 ---@return nil
-function Turn:leave() end
+function QueuePlace:leave() end
 
 --- Waits for the session's turn: one at a time, in order of arrival, on all
 --- workers together; four may wait.
@@ -30,7 +30,7 @@ function Turn:leave() end
 ---@param session_id string
 ---@param disconnect? "detach"|"cancel" whether the wait ends when the client
 --- leaves; default "detach": it does not
----@return tide.Turn|nil turn
+---@return tide.QueuePlace|nil turn
 ---@return tide.Error|nil err session_busy, too_many_replies, session_deleted,
 --- stopped, client_gone
 function llm.enter(user_id, session_id, disconnect) end
@@ -160,7 +160,7 @@ function Reply:stop() end
 
 --- The reply to produce, and the rows that it belongs to.
 ---@class tide.StartSpec
----@field turn tide.Turn
+---@field turn tide.QueuePlace
 ---@field user_id integer
 ---@field session_id string
 ---@field session_row integer chat_sessions.id
@@ -188,15 +188,17 @@ function Reply:stop() end
 --- last client has left; default "detach"
 ---@field on_finish? fun(result: tide.Result) runs as its own task after the
 --- final commit; may yield
----@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string
+---@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string, "stop"|nil, string|nil
 --- gets each piece of the reply and returns what readers get instead; at the
 --- end it is called once per kind with "" and final; it runs outside any task;
---- tool calls do not pass through it
+--- tool calls do not pass through it. With "stop" behind the text the reply ends
+--- there: the upstream is closed, the status is "complete", and the finish
+--- reason the third value (default "stop", at most 31 bytes)
 ---@field produce? fun(out: tide.Output) instead of an upstream, with llm.start:
 --- produces the reply in parts, as a task of its own, and ends it
 ---@field continues? tide.StoredReply with `produce`: the log that the reply
 --- begins with
----@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
+---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string, finish_reason?: string}
 --- instead of an upstream: send this text at this pace, then fail with `error`
 --- (a code) when given. `tool_calls` are lines as in tide.Result, sent last
 
