@@ -358,6 +358,7 @@ static int reply_response(lua_State *L)
     response.suffix = tt_responses_id_suffix(tt_value_field(L, 2, "id"));
     response.head = tt_value_field(L, 2, "head");
     luaL_argcheck(L, response.head.len > 2, 2, "the field 'head' is no JSON object");
+    items.head = response.head;
     if (tt_reply_state(reply) == TT_REPLY_FINISHED)
         tt_responses_items_read(&items, reply);
     tt_responses_put(out, &response, reply, &items, error);
