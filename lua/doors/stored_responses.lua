@@ -8,6 +8,7 @@ local crypto = require "tide.crypto"
 local db = require "tide.db"
 local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
+local files = require "files.files"
 local json = require "tide.json"
 local llm = require "tide.llm"
 local log = require "tide.log"
@@ -233,6 +234,7 @@ end
 function M.start(spec, model, messages, new)
   local user_id = spec.user_id
   spec.session_id = new.id
+  spec.image_room = files.image_room()
   spec.disconnect = spec.disconnect
     or disconnect_policy.choose({
       user_id = user_id,
