@@ -10,6 +10,7 @@ local llm = require "tide.llm"
 local models = require "models.models"
 local openai = require "doors.openai"
 local quota = require "account.quota"
+local replies = require "chat.replies"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
@@ -253,6 +254,42 @@ function M.ask(user_id, body, terms)
     return nil, refused
   end
   return llm.ask(spec)
+end
+
+---@class DoorForm how a door answers
+---@field chunks fun(): tide.StreamChunks the form of its stream
+---@field whole fun(result: tide.Result, reply: tide.Reply): table|nil, any what
+--- it answers without a stream, or nil and an error
+---@field headers? table<string, string>
+---@field disconnect? "detach"|"cancel" default "cancel"
+
+--- Asks the model, and answers with a stream or with the whole reply, as the
+--- request wants it; yields.
+---@param req tide.Request whose body has `stream`
+---@param body table for M.ask
+---@param form DoorForm
+---@return tide.Response|nil response
+---@return tide.Error|nil err those of M.ask and of replies
+function M.answer(req, body, form)
+  local reply, refused = M.ask(req.user.id, body, {
+    req = req,
+    language = req.language,
+    disconnect = form.disconnect or "cancel",
+  })
+  if not reply then
+    return nil, refused
+  elseif req.body.stream then
+    local begun, failed = replies.begun(reply)
+    return begun
+      and { stream = begun, headers = form.headers, chunks = form.chunks() },
+      failed
+  end
+  local result, failed = replies.whole(reply)
+  if not result then
+    return nil, failed
+  end
+  local object, bad = form.whole(result, reply)
+  return object and { json = object, headers = form.headers }, bad
 end
 
 return M
