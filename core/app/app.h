@@ -35,6 +35,7 @@ struct tt_app {
     struct tt_admin *admin;
     struct tt_breakers *breakers;
     struct tt_serve_settings serving;
+    struct tt_diagnostics advice; /* in dev mode: warnings about the first scripts */
     struct tt_worker *workers;
     struct tt_dispatcher **dispatchers; /* the workers', for folders that do not see workers */
     int worker_count;

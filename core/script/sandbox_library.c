@@ -155,9 +155,11 @@ static int write_line(lua_State *L, enum tt_log_level level)
     if (vm->runtime->prints) {
         printf("%.*s: %.*s\n", TT_STR_ARG(where), TT_STR_ARG(text));
         fflush(stdout);
+        return 0;
     }
-    tt_log(level, "print", TT_F_STR("text", text), TT_F_STR("at", where),
-           TT_F_INT("generation", vm->generation));
+    const struct tt_log_field fields[] = {TT_F_STR("text", text), TT_F_STR("at", where),
+                                          TT_F_INT("generation", vm->generation)};
+    tt_log_write_for_script(level, "print", fields, TT_COUNT(fields));
     return 0;
 }
 

@@ -17,7 +17,9 @@ static const struct tt_command commands[] = {
     {"dev", "[--accept-loss]", "start the server for writing scripts",
      "Like serve, but loads scripts and personas whenever they change on the disk, or reports "
      "what\n"
-     "is wrong with them, with file and line. Answers show the errors of scripts.\n",
+     "is wrong with them, with file and line, and what check warns of. Answers show the errors of\n"
+     "scripts. Unless log.level is set, the log has what scripts write from info on, and from the\n"
+     "server warnings and errors.\n",
      tt_cli_dev},
     {"check", "[--data] [--json]", "validate settings, personas and scripts, or the data folder",
      "Prints all findings as file:line:column: severity: message (code). Exits with 1 if there is\n"
