@@ -10,6 +10,8 @@ local pipeline = require "web.pipeline"
 -- Before the routes: these are made with the providers and errors of plugins.
 local plugins = require "plugin.loader"
 local plugin_settings = require "plugin.settings"
+local returns = require "checks.returns"
+local route_files = require "checks.route_files"
 local schema_check = require "checks.schema_check"
 local server_tools = require "tools"
 
@@ -61,6 +63,7 @@ return {
       return plugins.problems
     end,
     contracts.check,
+    route_files.check,
     function()
       return schema_check.check(routes)
     end,
@@ -73,6 +76,9 @@ return {
     advice.of_hooks,
     advice.of_policies,
     advice.of_providers,
+    function()
+      return returns.advice(routes)
+    end,
     plugins.advice,
   },
 }

@@ -28,13 +28,20 @@ static int refuse_write(lua_State *L)
                       lua_tostring(L, 2) ? lua_tostring(L, 2) : "?");
 }
 
+bool tt_sandbox_is_foreign(struct tt_str name)
+{
+    for (int i = 0; foreign_names[i]; i++)
+        if (tt_str_eq(name, tt_str_from(foreign_names[i])))
+            return true;
+    return false;
+}
+
 static int refuse_read(lua_State *L)
 {
     const char *name = lua_tostring(L, 2);
 
-    for (int i = 0; name && foreign_names[i]; i++)
-        if (strcmp(name, foreign_names[i]) == 0)
-            return 0;
+    if (name && tt_sandbox_is_foreign(tt_str_from(name)))
+        return 0;
     return luaL_error(L, "'%s' is not defined", name ? name : "?");
 }
 

@@ -59,7 +59,9 @@ void tt_request_fail(struct tt_request *request, const struct tt_request_error *
     struct tt_buf body = {0};
 
     if (!known)
-        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
+        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code),
+               TT_F_STR("request_id", tt_http_request_id(request->exchange)),
+               TT_F_STR("route", request->route ? request->route->path : TT_STR("-")));
     snprintf(request->code, sizeof(request->code), "%s",
              !known && error->status ? error->code : text->code.data);
     if (status == 429 && request->dispatcher->settings->route_stats)
