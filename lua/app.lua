@@ -6,6 +6,7 @@
 local advice = require "checks.advice"
 local contracts = require "checks.contracts"
 local errors = require "lib.errors"
+local only_hooks = require "lib.only_hooks"
 local pipeline = require "web.pipeline"
 -- Before the routes: these are made with the providers and errors of plugins.
 local plugins = require "plugin.loader"
@@ -68,6 +69,8 @@ return {
       return schema_check.check(routes)
     end,
   },
+  -- For test.hooks of `tidetalk test`.
+  use_hooks = only_hooks,
   -- What `tidetalk check` warns of.
   advice = {
     function()

@@ -3,6 +3,7 @@
  * Lua. */
 #include "script/sandbox_library.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "script/vm.h"
@@ -255,6 +256,48 @@ static void open_part(lua_State *L, const char *library, lua_CFunction open,
     lua_pop(L, 1);
 }
 
+/* ---- the clock of os is the core's ---- */
+
+/* os.time(): upvalue 1 is the library's. */
+static int os_time(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_pushinteger(L, tt_clock_wall_us() / 1000000);
+        return 1;
+    }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    return 1;
+}
+
+static int os_date(lua_State *L)
+{
+    luaL_optstring(L, 1, "%c");
+    lua_settop(L, 2);
+    if (lua_isnil(L, 1)) {
+        lua_pushliteral(L, "%c");
+        lua_replace(L, 1);
+    }
+    if (lua_isnil(L, 2)) {
+        lua_pushinteger(L, tt_clock_wall_us() / 1000000);
+        lua_replace(L, 2);
+    }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
+static void wrap_os(lua_State *L, const char *name, lua_CFunction function)
+{
+    lua_getglobal(L, LUA_OSLIBNAME);
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, function, 1);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
 static int package_searchpath(lua_State *L)
 {
     lua_pushnil(L);
@@ -317,6 +360,8 @@ void tt_sandbox_library_open(lua_State *L)
         lua_setglobal(L, function->name);
     }
     open_part(L, LUA_OSLIBNAME, luaopen_os, os_names);
+    wrap_os(L, "time", os_time);
+    wrap_os(L, "date", os_date);
     open_part(L, LUA_DBLIBNAME, luaopen_debug, debug_names);
     open_package(L);
     open_io(L);

@@ -56,8 +56,10 @@ static const struct tt_command commands[] = {
      "Refuses if one of them exists.\n",
      tt_cli_new},
     {"test", "[PATH]", "run the Lua tests of the scripts",
-     "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
-     "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",
+     "PATH is a file or folder; by default lua/tests and the tests of all plugins. Each case of a\n"
+     "*_test.lua runs in a server of its own: empty data folder, no network, a scripted model. "
+     "See\n"
+     "lua/types/test.lua.\n",
      tt_cli_test},
     {"repl", "[--write]", "run lines of Lua with the scripts and the database",
      "Works on a copy of the database, so it never disturbs a running server. --write works on\n"
