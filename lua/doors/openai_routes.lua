@@ -73,9 +73,10 @@ local MODERATIONS = {
 local handlers = {}
 
 ---@param req tide.Request
----@return Completion
+---@return tide.Completion
 local function name_answer(req)
   return {
+    form = "chat",
     id = "chatcmpl-" .. req.id,
     created = time.unix(),
     model = req.body.model,
@@ -93,7 +94,6 @@ local function stream(req, reply)
   end
   local chunk = name_answer(req)
   local options = req.body.stream_options
-  chunk.form = "chat"
   chunk.include_usage = options and options.include_usage
   return { stream = begun, chunks = chunk }
 end
@@ -113,13 +113,11 @@ function handlers.chat(req)
   elseif req.body.stream then
     return stream(req, reply)
   end
-  local result, failed = replies.whole(reply)
-  if not result then
+  local ended, failed = replies.ended(reply)
+  if not ended then
     return nil, failed
   end
-  return {
-    json = openai.completion(name_answer(req), result, reply:carried()),
-  }
+  return { json = ended:completion(name_answer(req)) }
 end
 
 function handlers.embed(req)

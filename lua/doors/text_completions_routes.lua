@@ -38,18 +38,20 @@ local function create(req)
   if not reply then
     return nil, err
   end
-  local completion =
-    { id = "cmpl-" .. req.id, created = time.unix(), model = req.body.model }
+  local completion = {
+    form = "text",
+    id = "cmpl-" .. req.id,
+    created = time.unix(),
+    model = req.body.model,
+  }
   if req.body.stream then
     local begun, failed = replies.begun(reply)
     local options = req.body.stream_options
-    completion.form = "text"
     completion.include_usage = options and options.include_usage
     return begun and { stream = begun, chunks = completion }, failed
   end
-  local result, failed = replies.whole(reply)
-  return result
-    and { json = text_completions.completion(completion, result) }, failed
+  local ended, failed = replies.ended(reply)
+  return ended and { json = ended:completion(completion) }, failed
 end
 
 ---@type tide.Route[]
