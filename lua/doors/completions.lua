@@ -257,11 +257,40 @@ function M.ask(user_id, body, terms)
 end
 
 ---@class DoorForm how a door answers
----@field chunks fun(): tide.StreamChunks the form of its stream
----@field whole fun(result: tide.Result, reply: tide.Reply): table|nil, any what
---- it answers without a stream, or nil and an error
+---@field completion? tide.Completion what the core writes, whole or in chunks;
+--- without it:
+---@field chunks? fun(): tide.StreamChunks the form of its stream
+---@field whole? fun(result: tide.Result, reply: tide.Reply): table|nil, any
+--- what it answers without a stream, or nil and an error
 ---@field headers? table<string, string>
 ---@field disconnect? "detach"|"cancel" default "cancel"
+
+---@param form DoorForm
+---@param options {include_usage?: boolean}|nil
+---@return tide.StreamChunks
+local function chunks_of(form, options)
+  if not form.completion then
+    return form.chunks()
+  end
+  form.completion.include_usage = options and options.include_usage
+  return form.completion
+end
+
+--- Waits for the end of a reply; yields.
+---@param form DoorForm
+---@param reply tide.Reply
+---@return table|string|nil object, tide.Error|nil err
+local function whole_of(form, reply)
+  if form.completion then
+    local ended, failed = replies.ended(reply)
+    return ended and ended:completion(form.completion), failed
+  end
+  local result, failed = replies.whole(reply)
+  if not result then
+    return nil, failed
+  end
+  return form.whole(result, reply)
+end
 
 --- Asks the model, and answers with a stream or with the whole reply, as the
 --- request wants it; yields.
@@ -280,16 +309,15 @@ function M.answer(req, body, form)
     return nil, refused
   elseif req.body.stream then
     local begun, failed = replies.begun(reply)
-    return begun
-      and { stream = begun, headers = form.headers, chunks = form.chunks() },
+    return begun and {
+      stream = begun,
+      headers = form.headers,
+      chunks = chunks_of(form, req.body.stream_options),
+    },
       failed
   end
-  local result, failed = replies.whole(reply)
-  if not result then
-    return nil, failed
-  end
-  local object, bad = form.whole(result, reply)
-  return object and { json = object, headers = form.headers }, bad
+  local object, failed = whole_of(form, reply)
+  return object and { json = object, headers = form.headers }, failed
 end
 
 return M

@@ -77,6 +77,13 @@ local Reply = {}
 ---@return tide.Result result
 function Reply:wait() end
 
+--- Waits until the reply is finished and committed, like `wait`, for those who
+--- do not need its text.
+---@async
+---@return "complete"|"stopped"|"error"|"interrupted"|"waiting" status
+---@return tide.Error|nil err when the status is "error"
+function Reply:ended() end
+
 --- Waits for the first bytes, at most `ms`.
 ---@async
 ---@param ms integer milliseconds
@@ -115,6 +122,18 @@ function Reply:length() end
 ---@return boolean splits no frame ends there: it is inside a character, or
 --- inside an entry of tool calls
 function Reply:splits(position) end
+
+--- What names an answer of OpenAI's completions.
+---@class tide.Completion
+---@field form "chat"|"text"
+---@field id string
+---@field created integer seconds since 1970
+---@field model string
+
+--- A finished reply as the whole answer of OpenAI's completions.
+---@param completion tide.Completion
+---@return tide.Raw object
+function Reply:completion(completion) end
 
 --- The reply as an object of OpenAI's Responses. While it runs the object has
 --- no output and no usage.
