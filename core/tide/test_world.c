@@ -142,7 +142,7 @@ static int test_tick(lua_State *L)
     ticking->number = ++testing->tick_count;
     snprintf(ticking->name, sizeof(ticking->name), "%s", name);
     tt_detached_run(tt_detached_borrow(vm, function, ticking->name),
-                    &(struct tt_detached_call){push_tick, on_over, ticking});
+                    &(struct tt_detached_call){push_tick, on_over, NULL, ticking});
     return tt_task_yield(L, &ticking->wait);
 }
 
