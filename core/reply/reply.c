@@ -69,6 +69,8 @@ void tt_reply_unref(struct tt_reply *reply)
     free(atomic_load(&reply->outcome));
     free(reply->earlier);
     free((char *)reply->carried.data);
+    tt_buf_free(&reply->images);
+    tt_buf_free(&reply->files);
     free_notes(reply);
     free(reply->stop_reason);
     free(reply);
@@ -254,17 +256,6 @@ static const char *known_status(const struct tt_reply_outcome *outcome)
     return "error";
 }
 
-void tt_reply_carry(struct tt_reply *reply, struct tt_str json)
-{
-    if (tt_reply_state(reply) < TT_REPLY_PRODUCED && !reply->carried.data && json.len > 0)
-        reply->carried = tt_str_of(tt_strndup(json.data, json.len), json.len);
-}
-
-struct tt_str tt_reply_carried(const struct tt_reply *reply)
-{
-    return reply->carried;
-}
-
 #define NOTES_MAX ((size_t)256 << 10) /* bytes */
 
 void tt_reply_note(struct tt_reply *reply, struct tt_str json)
@@ -316,6 +307,7 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
     if (copy->ended_us == 0)
         copy->ended_us = tt_clock_wall_us();
+    tt_reply_carry_images(reply);
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);
     tt_reply_touch(reply);

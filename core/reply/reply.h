@@ -141,6 +141,16 @@ void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *f
  * most once, before tt_reply_produced. */
 void tt_reply_carry(struct tt_reply *reply, struct tt_str json);
 
+/* Images that came with their bytes: items of a JSON list, parts in OpenAI's form with data URLs
+ * (copied). Those of all calls are the member "images" of what is carried, together at most
+ * TT_REPLY_IMAGES_MAX bytes; more is left out, and logged. Before tt_reply_produced. */
+#define TT_REPLY_IMAGES_MAX ((size_t)8 << 20)
+void tt_reply_add_images(struct tt_reply *reply, struct tt_str items);
+
+/* The files of the reply's message: their ids with commas between them (copied). Before
+ * tt_reply_finish. */
+void tt_reply_add_files(struct tt_reply *reply, struct tt_str ids);
+
 /* Notes a JSON object beside the log, at its end as it is now: what only some forms of streams have
  * a place for, such as the signature of the reasoning before it. Copied; nothing when empty, and
  * when a filter may have changed what it is about. Notes are not stored; beyond 256 KiB they are
@@ -176,6 +186,7 @@ const struct tt_reply_outcome *
 tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
 struct tt_str
 tt_reply_carried(const struct tt_reply *reply); /* when >= PRODUCED; data == NULL: nothing */
+struct tt_str tt_reply_files(const struct tt_reply *reply); /* when FINISHED; may be empty */
 
 /* A run of bytes of one kind from `position` on, at most up to the published length. False at the
  * end of the published bytes. Never ends inside a character if position is not inside one. An entry

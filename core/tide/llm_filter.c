@@ -96,7 +96,7 @@ static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bo
     if (status != LUA_OK) {
         const char *message = lua_tostring(L, -1);
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "on_delta"),
-               TT_F_Z("error", message ? message : "?"));
+               TT_F_LINES("error", tt_str_from(message ? message : "?")));
         bool no_memory = status == LUA_ERRMEM && vm->allocator.system_refused;
         tt_err_set(err, no_memory ? 503 : 500,
                    status == TT_BUDGET_STOPPED ? "script_timeout"

@@ -105,16 +105,24 @@ local function count_session(user_id)
   }
 end
 
+--- The statements that store a new session; the first one's id is its row's.
+---@param user_id integer
+---@param draft SessionDraft
+---@return table[] statements
+function M.creation(user_id, draft)
+  return {
+    insert_session(user_id, draft, time.now()),
+    count_session(user_id),
+  }
+end
+
 --- Stores a session, or returns the one that is there under this id.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
 --- when the id is another user's
 function M.create_chat_session(user_id, draft)
-  local outcomes, err = db.write({
-    insert_session(user_id, draft, time.now()),
-    count_session(user_id),
-  })
+  local outcomes, err = db.write(M.creation(user_id, draft))
   if not outcomes and err.code ~= "duplicate" then
     return nil, err
   end

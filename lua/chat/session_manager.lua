@@ -35,7 +35,7 @@ local M = {}
 
 --- A new session's name: unix time in nanoseconds, 19 digits until 2286.
 ---@return string
-local function new_session_id()
+function M.new_session_id()
   return ("session_%019d"):format(time.unix_ns())
 end
 
@@ -115,7 +115,7 @@ function M.get_or_create_session(user_id, request, language)
   end
   local session = row
     or {
-      session_id = request.session_id or new_session_id(),
+      session_id = request.session_id or M.new_session_id(),
       title = title_policy.placeholder(request.model_name, language),
       message_count = 0,
     }

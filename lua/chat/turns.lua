@@ -9,6 +9,7 @@ local context_policy = require "policy.context"
 local context_spec = require "lib.context_spec"
 local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
+local files = require "files.files"
 local hooks = require "hooks"
 local llm = require "tide.llm"
 local model_options = require "models.model_options"
@@ -285,6 +286,7 @@ local function describe(user_id, request, admission, context, language)
     user_id = user_id,
     session_id = request.session_id,
     disconnect = admission.disconnect,
+    image_room = files.image_room(),
   }
   if context.answer then
     play(spec, context.answer, context.blocks ~= nil)

@@ -10,6 +10,7 @@ local llm = require "tide.llm"
 local models = require "models.models"
 local openai = require "doors.openai"
 local quota = require "account.quota"
+local replies = require "chat.replies"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
@@ -253,6 +254,70 @@ function M.ask(user_id, body, terms)
     return nil, refused
   end
   return llm.ask(spec)
+end
+
+---@class DoorForm how a door answers
+---@field completion? tide.Completion what the core writes, whole or in chunks;
+--- without it:
+---@field chunks? fun(): tide.StreamChunks the form of its stream
+---@field whole? fun(result: tide.Result, reply: tide.Reply): table|nil, any
+--- what it answers without a stream, or nil and an error
+---@field headers? table<string, string>
+---@field disconnect? "detach"|"cancel" default "cancel"
+
+---@param form DoorForm
+---@param options {include_usage?: boolean}|nil
+---@return tide.StreamChunks
+local function chunks_of(form, options)
+  if not form.completion then
+    return form.chunks()
+  end
+  form.completion.include_usage = options and options.include_usage
+  return form.completion
+end
+
+--- Waits for the end of a reply; yields.
+---@param form DoorForm
+---@param reply tide.Reply
+---@return table|string|nil object, tide.Error|nil err
+local function whole_of(form, reply)
+  if form.completion then
+    local ended, failed = replies.ended(reply)
+    return ended and ended:completion(form.completion), failed
+  end
+  local result, failed = replies.whole(reply)
+  if not result then
+    return nil, failed
+  end
+  return form.whole(result, reply)
+end
+
+--- Asks the model, and answers with a stream or with the whole reply, as the
+--- request wants it; yields.
+---@param req tide.Request whose body has `stream`
+---@param body table for M.ask
+---@param form DoorForm
+---@return tide.Response|nil response
+---@return tide.Error|nil err those of M.ask and of replies
+function M.answer(req, body, form)
+  local reply, refused = M.ask(req.user.id, body, {
+    req = req,
+    language = req.language,
+    disconnect = form.disconnect or "cancel",
+  })
+  if not reply then
+    return nil, refused
+  elseif req.body.stream then
+    local begun, failed = replies.begun(reply)
+    return begun and {
+      stream = begun,
+      headers = form.headers,
+      chunks = chunks_of(form, req.body.stream_options),
+    },
+      failed
+  end
+  local object, failed = whole_of(form, reply)
+  return object and { json = object, headers = form.headers }, failed
 end
 
 return M

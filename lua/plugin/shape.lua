@@ -61,7 +61,10 @@ local ERROR = {
 local TIMER = {
   types = "table",
   fields = {
-    every = { types = "integer", required = true },
+    every = { types = "integer" },
+    cron = { types = "string" },
+    zone = { types = "string" },
+    first = { types = "string" },
     run = { types = "function", required = true },
   },
 }

@@ -109,6 +109,7 @@ describe("chat.llm_session", function()
       {
         demo = true,
         ["history.pairs"] = 10,
+        ["limits.user_files"] = 1000,
         ["title.ask_model"] = false,
         ["quota.requests_per_minute"] = 0,
         ["quota.burst"] = 0,
