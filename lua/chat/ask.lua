@@ -18,9 +18,6 @@ local NOBODY = { name = "", content = "" }
 
 local US_PER_MS = 1000
 
-local NOBODY_TO_ASK = "This call needs a person's consent, and nobody can be "
-  .. "asked for it here."
-
 ---@class Question
 ---@field user integer
 ---@field models string[] the first that answers
@@ -54,37 +51,6 @@ function AskedOutput.step() end
 function AskedOutput.store() end
 
 function AskedOutput.tool_calls() end
-
---- A tool that runs without asking anybody.
----@param tool tide.Tool
----@return tide.Tool
-local function without_approval(tool)
-  local approve = tool.approve
-  if not approve or approve == "never" then
-    return tool
-  end
-  return {
-    description = tool.description,
-    parameters = tool.parameters,
-    timeout = tool.timeout,
-    run = function(args, turn)
-      if approve == "ask" or approve(args, turn) == true then
-        return nil, NOBODY_TO_ASK
-      end
-      return tool.run(args, turn)
-    end,
-  }
-end
-
----@param given table<string, tide.Tool>|nil
----@return ToolSet
-local function tools_of(given)
-  local own = {}
-  for name, tool in pairs(given or {}) do
-    own[name] = type(tool) == "table" and without_approval(tool) or tool
-  end
-  return tools.join({ own })
-end
 
 --- What a question is to the sources of replies. `limit` is the time that is
 --- left for this model, when somebody looks.
@@ -134,7 +100,8 @@ local function ask_one(question, name, messages, set)
     {
       model = model,
       source = source_of(question, own),
-      own_tools = set,
+      tools = set,
+      unseen = true,
       turn = {
         user_id = question.user,
         session_id = "",
@@ -159,7 +126,8 @@ function M.ask(question)
   if schema then
     messages = answer_form.instruct(messages, schema)
   end
-  local set, err = tools_of(question.tools), nil
+  local set = tools.without_approval(tools.join({ question.tools }))
+  local err
   for _, name in ipairs(question.models) do
     local answer
     answer, err = ask_one(question, name, messages, set)

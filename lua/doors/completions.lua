@@ -9,6 +9,9 @@ local llm = require "tide.llm"
 local models = require "models.models"
 local openai = require "doors.openai"
 local quota = require "account.quota"
+local server_tools = require "tools"
+local tool_loop = require "chat.tool_loop"
+local tools = require "chat.tools"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
@@ -108,7 +111,7 @@ end
 ---@param spec tide.StartSpec changed; its user is there
 ---@param model Model
 ---@param source ReplySource changed
----@return boolean|nil willing, tide.Error|nil err a hook refused
+---@return tide.HookTurn|nil turn, tide.Error|nil err a hook refused
 local function apply_hooks(spec, model, source)
   local turn, touched = turn_of(spec, model, source)
   if hooks.before_llm then
@@ -126,7 +129,32 @@ local function apply_hooks(spec, model, source)
     and function(result)
       hooks.after_llm(turn, result)
     end
-  return true
+  return turn
+end
+
+--- Lets the model call this server's tools within the reply. The request is
+--- made anew for each of its parts.
+---@param spec tide.StartSpec changed
+---@param model Model
+---@param source ReplySource
+---@param turn tide.HookTurn
+local function add_tools(spec, model, source, turn)
+  spec.counted_as = model.name
+  spec.produce = tool_loop.producer({
+    model = model,
+    tools = tools.without_approval(server_tools),
+    turn = turn,
+    source = {
+      messages = table.move(source.messages, 1, #source.messages, 1, {}),
+      reasoning = source.reasoning or {},
+      persona = source.persona,
+      language = source.language,
+      tools = source.tools,
+      tool_choice = source.tool_choice,
+      max_tokens = source.max_tokens,
+      options = source.options,
+    },
+  })
 end
 
 --- What asking the model takes, for llm.ask or llm.start.
@@ -134,8 +162,9 @@ end
 ---@param body table the request, checked, in OpenAI's form. One that came in
 --- another form has it in `came`, in `refused` what of it has no place in
 --- OpenAI's, and in `reasoning` (CallReasoning) that of its messages
----@param terms {language: "zh"|"en", disconnect?: "detach"|"cancel"} whether
---- the reply goes on when its client leaves
+---@param terms {language: "zh"|"en", disconnect?: "detach"|"cancel",
+--- tools?: boolean} whether the reply goes on when its client leaves, and
+--- whether this server's tools are for it, which llm.start alone can run
 ---@return tide.StartSpec|nil spec
 ---@return Model|tide.Error model or the error: unsupported_parameter,
 --- limit_reached, those of hooks and of M.resolve
@@ -166,14 +195,18 @@ function M.prepare(user_id, body, terms)
     disconnect = terms.disconnect,
     keep_empty = true, -- behind tools' results an empty `stop` is an answer
   }
-  local willing, refusal = apply_hooks(spec, model, source)
-  if not willing then
+  local turn, refusal = apply_hooks(spec, model, source)
+  if not turn then
     return nil, refusal
   end
   if model.fallbacks and #model.fallbacks > 0 then
     models.fit_fallbacks(model, source.messages)
   end
-  upstream_request.fill(spec, model, source)
+  if terms.tools and tool_loop.is_needed() then
+    add_tools(spec, model, source, turn)
+  else
+    upstream_request.fill(spec, model, source)
+  end
   return spec, model
 end
 

@@ -133,6 +133,7 @@ local function begin(req)
   local spec, model = completions.prepare(user_id, asked, {
     language = req.language,
     disconnect = body.background and "detach" or not stored and "cancel" or nil,
+    tools = stored,
   })
   if not spec then
     return nil, model
