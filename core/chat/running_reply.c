@@ -38,7 +38,7 @@ struct running_reply {
     struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
     int64_t message_id, user_id;
     struct tt_turn *turn;
-    bool counted; /* as a running reply of its user: turns are by themselves */
+    bool among_users; /* counted as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
     struct tt_running_parts *parts;  /* NULL: it has one */
@@ -48,18 +48,19 @@ struct running_reply {
     uint64_t retry_ms;               /* the wait before the next try */
     struct tt_timer retry;
     int retries;
-    size_t row_statement, usage_statement;
+    size_t row_statement, usage_statement, images_statement;
     enum row_part row;
-    struct tt_err lost; /* status != 0: the text will never be stored */
-    char *counted_as;   /* NULL = not counted */
-    int64_t counted_input,
-        counted_output; /* tokens of a continued reply that are counted already */
+    struct tt_err lost;            /* status != 0: the text will never be stored */
+    char *counted_as;              /* NULL = not counted */
+    struct tt_reply_usage counted; /* the tokens of a continued reply that are counted already */
+    struct tt_image_room image_room;
+    struct tt_image_files *images; /* NULL = none came, or they are left out */
     struct tt_reply_filter filter;
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
 };
 
-static void submit_end(struct running_reply *running);
+static void submit_end(void *arg);
 
 static bool is_stored(const struct running_reply *running)
 {
@@ -85,9 +86,9 @@ static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *f
 
 static void leave_turn(struct running_reply *running)
 {
-    if (running->counted)
+    if (running->among_users)
         tt_registry_uncount(running->chat->registry, running->user_id);
-    running->counted = false;
+    running->among_users = false;
     if (running->turn)
         tt_turn_leave(running->turn);
     free(running->turn);
@@ -104,6 +105,7 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     tt_timer_stop(&running->retry);
     tt_checkpoint_stop(&running->checkpoint);
     tt_running_parts_free(running->parts);
+    tt_image_files_free(running->images);
     tt_list_remove(&running->node);
     close_filter(reply, &running->filter);
     free(running->counted_as);
@@ -167,15 +169,20 @@ static void leave_out(struct running_reply *running, const struct tt_db_job *job
                       const struct tt_err *error)
 {
     int failed = tt_db_job_failed_statement(job);
+    bool images = running->images && (failed < 0 || failed >= (int)running->images_statement);
     bool usage = running->counted_as && (failed < 0 || failed >= (int)running->usage_statement);
 
     tt_log(TT_LOG_ERROR, "a reply's end can never be stored, a part of it is left out",
            TT_F_INT("message_id", running->message_id), TT_F_INT("user_id", running->user_id),
-           TT_F_Z("left_out", usage                       ? "usage"
+           TT_F_Z("left_out", images                      ? "images"
+                              : usage                     ? "usage"
                               : running->row == ROW_WHOLE ? "text"
                                                           : "row"),
            TT_F_Z("code", error->code), TT_F_Z("error", error->message));
-    if (usage) {
+    if (images) {
+        tt_image_files_free(running->images);
+        running->images = NULL;
+    } else if (usage) {
         free(running->counted_as);
         running->counted_as = NULL;
     } else {
@@ -226,6 +233,8 @@ static void end_done(struct tt_db_job *job, void *arg)
         finish(running, &deleted);
         return;
     }
+    if (!err && running->images)
+        tt_image_files_committed(running->images, job);
     if (!err || running->chat->closing)
         finish(running, is_stored(running) ? err : NULL);
     else if (tt_db_error_is_lasting(err))
@@ -290,30 +299,9 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
     tt_buf_free(&usage);
 }
 
-static void add_usage(struct running_reply *running, struct tt_db_job *job)
+static void submit_end(void *arg)
 {
-    const struct tt_reply_outcome *outcome = &running->outcome;
-    int64_t input = outcome->usage.input_tokens - running->counted_input;
-    int64_t output = outcome->usage.output_tokens - running->counted_output;
-
-    if (!running->counted_as || (input < 0 && output < 0))
-        return;
-    tt_usage_store_add(job, &(struct tt_usage_entry){.user_id = running->user_id,
-                                                     .model_name = tt_str_from(running->counted_as),
-                                                     .input_tokens = input < 0 ? 0 : input,
-                                                     .output_tokens = output < 0 ? 0 : output,
-                                                     .estimated = outcome->usage_estimated,
-                                                     .charged_twice = outcome->charged_twice});
-}
-
-static void take_counted(struct running_reply *running, const struct tt_reply_usage *usage)
-{
-    running->counted_input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
-    running->counted_output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
-}
-
-static void submit_end(struct running_reply *running)
-{
+    struct running_reply *running = arg;
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
@@ -324,7 +312,12 @@ static void submit_end(struct running_reply *running)
         add_failed_end(job, running->message_id, running->session_row, &running->lost,
                        &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
-    add_usage(running, job);
+    if (running->counted_as)
+        tt_usage_store_add_reply(job, running->user_id, tt_str_from(running->counted_as),
+                                 &running->outcome, &running->counted);
+    running->images_statement = tt_db_job_count(job);
+    if (running->images && has_row(running))
+        tt_image_files_add(running->images, job);
     if (tt_db_job_count(job) == 0) {
         tt_db_job_free(job);
         finish(running, NULL);
@@ -346,7 +339,11 @@ static void on_produced(struct tt_reply *reply, void *arg)
     tt_running_totals_add(reply);
     running->outcome = *tt_reply_outcome(reply);
     tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
-    submit_end(running);
+    if (is_stored(running))
+        running->images =
+            tt_image_files_write(running->chat, reply, &running->image_room, submit_end, running);
+    if (!running->images)
+        submit_end(running);
 }
 
 /* ---- the start ---- */
@@ -435,8 +432,9 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     running->message_id = spec->message_id;
     running->user_id = spec->user_id;
     running->turn = spec->turn;
-    running->counted = counted;
+    running->among_users = counted;
     running->session_row = spec->session_row;
+    running->image_room = spec->image_room;
     running->retry.on_due = retry_end;
     if (spec->counted_as.data) {
         running->counted_as = tt_strndup(spec->counted_as.data, spec->counted_as.len);
@@ -457,7 +455,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
         tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
     if (spec->continues)
-        take_counted(running, &spec->continues->outcome.usage);
+        running->counted = spec->continues->outcome.usage;
     if (spec->producer) {
         running->parts = tt_running_parts_new(
             chat, reply, spec->message_id ? &running->checkpoint : NULL,

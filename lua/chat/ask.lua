@@ -5,11 +5,14 @@ local answer_form = require "chat.answer_form"
 local errors = require "lib.errors"
 local llm = require "tide.llm"
 local models = require "models.models"
+local openai = require "doors.openai"
 local quota = require "account.quota"
 local replies = require "chat.replies"
 local time = require "tide.time"
 local tool_loop = require "chat.tool_loop"
 local tools = require "chat.tools"
+local turn_view = require "chat.turn"
+local users = require "account.users"
 
 local M = {}
 
@@ -77,6 +80,32 @@ local function source_of(question, messages)
   })
 end
 
+--- The turn that tools are shown.
+---@param question Question
+---@param model_name string
+---@return tide.Turn
+local function turn_of(question, model_name)
+  local shown = turn_view.show({
+    user_id = question.user,
+    session_id = "",
+    model_name = model_name,
+    persona = NOBODY.name,
+    language = "en",
+    first = true,
+    message = openai.last_question(question.messages),
+    messages = question.messages,
+    title = "",
+    files = {},
+    options = {},
+  }, {
+    user = function()
+      return users.get_user(question.user)
+    end,
+  })
+  shown.moment = "later"
+  return shown.turn
+end
+
 --- Asks one model.
 ---@async
 ---@param question Question
@@ -102,12 +131,7 @@ local function ask_one(question, name, messages, set)
       source = source_of(question, own),
       tools = set,
       unseen = true,
-      turn = {
-        user_id = question.user,
-        session_id = "",
-        model_name = model.name,
-        language = "en",
-      },
+      turn = turn_of(question, model.name),
     }
   )
   if outcome.status == "complete" then
