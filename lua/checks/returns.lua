@@ -131,8 +131,10 @@ function M.advice(routes)
   end
   for _, part in ipairs(hooks.parts) do
     for name, rule in pairs(M.HOOKS) do
-      if part[name] then
-        check_function(advice, name, rule, part[name])
+      local hook = part[name]
+      if hook then
+        local run = type(hook) == "table" and hook.run or hook
+        check_function(advice, name, rule, run)
       end
     end
   end
