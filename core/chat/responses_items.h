@@ -1,6 +1,7 @@
 /* The output of a response, in the form of OpenAI's Responses: each run of reasoning or of text is
- * an item, and each tool call. They follow from a reply's log alone, so every reader sees the same
- * items under the same ids, at any time and after a restart. Shared by the files of responses. */
+ * an item, and each tool call, the client's and the server's own. They follow from a reply's log
+ * alone, so every reader sees the same items under the same ids, at any time and after a restart.
+ * Shared by the files of responses. */
 #pragma once
 #include "chat/responses_tools.h"
 #include "reply/reply.h"
@@ -11,6 +12,8 @@ struct tt_responses_item {
     int64_t call;                              /* of a call: its index */
     struct tt_buf call_id, name, extra, input; /* of a call; extra is JSON, input its arguments */
     struct tt_responses_tool tool;             /* that is called: slices of `name` and the head */
+    struct tt_buf output;                      /* of a call of the server's own tool */
+    bool ended, failed;                        /* likewise: it has a result */
 };
 
 struct tt_responses_items { /* zero it */
@@ -20,6 +23,10 @@ struct tt_responses_items { /* zero it */
 };
 
 void tt_responses_items_free(struct tt_responses_items *items);
+
+/* Adds an item. Owns: the list. */
+struct tt_responses_item *tt_responses_items_add(struct tt_responses_items *items,
+                                                 enum tt_reply_kind kind);
 
 /* The item that a text at `from` belongs to: the last one, if it goes on there, or a new one. */
 struct tt_responses_item *tt_responses_items_text(struct tt_responses_items *items,

@@ -37,7 +37,13 @@ struct tt_str tt_responses_status(const struct tt_reply *reply)
 struct tt_str tt_responses_item_status(const struct tt_reply *reply,
                                        const struct tt_responses_items *items, size_t number)
 {
+    const struct tt_responses_item *item = &items->list[number];
     bool whole = tt_str_eq(tt_responses_status(reply), TT_STR("completed"));
+
+    if (item->kind == TT_REPLY_STEPS && item->failed)
+        return TT_STR("failed");
+    if (item->kind == TT_REPLY_STEPS)
+        return item->ended ? TT_STR("completed") : TT_STR("incomplete");
     return whole || number + 1 < items->count ? TT_STR("completed") : TT_STR("incomplete");
 }
 

@@ -275,6 +275,23 @@ function ITEMS.additional_tools(about, item, place)
   return true
 end
 
+--- A call that this server has made itself, and its result.
+function ITEMS.mcp_call(about, item, place)
+  local id, output, failure = item:members("id", "output", "error")
+  local call = item:with({ call_id = id })
+  local ok, err = ITEMS.function_call(about, call, place)
+  if not ok then
+    return nil, err
+  end
+  output = present(output) or present(failure)
+  about.messages[#about.messages + 1] = {
+    role = "tool",
+    tool_call_id = id,
+    content = type(output) == "string" and output or "",
+  }
+  return true
+end
+
 --- The texts of a list of parts; those of another kind are nobody's to read.
 ---@param parts any
 ---@return string

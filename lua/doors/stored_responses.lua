@@ -43,7 +43,8 @@ WITH RECURSIVE chain (session_row, previous_id, depth) AS (
 )
 SELECT s.session_id, s.created_at AS begun_at, r.previous_id, r.message_id,
   r.input, r.head, m.id, m.parent_id, m.content, m.reasoning, m.tool_calls,
-  m.runs, m.status, m.finish_reason, m.error_code, m.usage, m.updated_at
+  m.steps, m.runs, m.status, m.finish_reason, m.error_code, m.usage,
+  m.updated_at
 FROM chain JOIN responses AS r ON r.session_row = chain.session_row
 JOIN chat_sessions AS s ON s.id = chain.session_row
 JOIN chat_messages AS m ON m.id = r.message_id
