@@ -15,6 +15,7 @@ local function say(user, message, stream)
 end
 
 test.case("a message is answered, the next one brings the history", function()
+  test.hooks({})
   test.upstream("Hello", { "And ", "again" })
   local user = test.user()
   test.equal(say(user, "hi").json.response, "Hello")
@@ -29,6 +30,7 @@ test.case("a message is answered, the next one brings the history", function()
 end)
 
 test.case("a stream has the text and ends with the stored ids", function()
+  test.hooks({})
   test.upstream({ "潮", "汐", reasoning = "hm" })
   local frames = say(test.user(), "hi", true).frames
   local text = ""

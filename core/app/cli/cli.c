@@ -50,10 +50,12 @@ static const struct tt_command commands[] = {
      "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
      "admin.port_life.\n",
      tt_cli_admin},
-    {"new", "handler NAME", "create a route with its schema and its test",
-     "Creates lua/routes/NAME.lua and lua/tests/NAME_test.lua, and names the route in "
-     "lua/app.lua.\n"
-     "Refuses if one of them exists.\n",
+    {"new", "(plugin | route | hook | tool | provider | policy | test) NAME",
+     "create a small working plugin with its test",
+     "Creates plugins/NAME/plugin.lua, with one thing of this kind, and\n"
+     "plugins/NAME/tests/NAME_test.lua; or with `test` only lua/tests/NAME_test.lua. Refuses if "
+     "one\n"
+     "of them exists.\n",
      tt_cli_new},
     {"test", "[PATH]", "run the Lua tests of the scripts",
      "PATH is a file or folder; by default lua/tests and the tests of all plugins. Each case of a\n"
