@@ -304,8 +304,10 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
     return tt_admin_listen(app->admin, app->settings->admin_listen, err);
 }
 
-static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
+static int bring_up(struct tt_app *app, struct tt_err *err)
 {
+    bool public_listener = app->public_listener;
+
     fill_serving(app);
     if (tt_http_library_check(err) != 0)
         return -1;
@@ -336,9 +338,10 @@ int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool pu
     memset(app, 0, sizeof(*app));
     app->settings = settings;
     app->lock_fd = -1;
+    app->public_listener = public_listener;
     app->started_ms = tt_clock_mono_ms();
     tt_mem_open_reserve();
-    if (bring_up(app, public_listener, err) == 0)
+    if (bring_up(app, err) == 0)
         return 0;
     tt_app_stop(app, 0);
     return -1;

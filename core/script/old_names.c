@@ -112,10 +112,12 @@ void tt_old_names_add(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     for (size_t i = 0; i < TT_COUNT(core_names); i++) {
         const struct core_name *name = &core_names[i];
-        if (name->difference || lua_getfield(L, -1, name->module) != LUA_TTABLE)
+        if (name->difference)
             continue;
-        lua_getfield(L, -1, name->new_name);
-        lua_setfield(L, -2, name->old_name);
+        if (lua_getfield(L, -1, name->module) == LUA_TTABLE) { /* else it is in lua/tide */
+            lua_getfield(L, -1, name->new_name);
+            lua_setfield(L, -2, name->old_name);
+        }
         lua_pop(L, 1);
     }
     lua_pop(L, 1);

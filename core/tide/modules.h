@@ -9,6 +9,8 @@ int tt_tide_db(lua_State *L);
 int tt_tide_search(lua_State *L);
 int tt_tide_crypto(lua_State *L);
 int tt_tide_time(lua_State *L);
+void tt_tide_time_zone(lua_State *L);  /* adds its functions to the table on top */
+int tt_tide_time_format(lua_State *L); /* tide.time.format */
 int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
@@ -20,7 +22,7 @@ bool tt_tide_push_plugin_setting(lua_State *L, const char *key);
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
-int tt_tide_files(lua_State *L);
+int tt_tide_file_store(lua_State *L);
 int tt_tide_http(lua_State *L);
 int tt_tide_shared(lua_State *L);
 int tt_tide_scripts(lua_State *L);

@@ -43,7 +43,8 @@ struct tt_call_headers;
 struct tt_call_headers *tt_call_headers_new(const struct tt_str *lines, size_t count,
                                             struct tt_err *err);
 void tt_call_headers_unref(struct tt_call_headers *headers); /* NULL is fine. Thread: any */
-/* Fills in at most `max` of the lines, which live as long as the headers; their number. */
+/* Fills in at most `max` of the lines that were given, which live as long as the headers; their
+ * number. */
 size_t tt_call_headers_lines(const struct tt_call_headers *headers, struct tt_str *lines,
                              size_t max);
 
