@@ -64,9 +64,11 @@ static const struct tt_command commands[] = {
      "lua/types/test.lua.\n",
      tt_cli_test},
     {"repl", "[--write]", "run lines of Lua with the scripts and the database",
-     "Works on a copy of the database, so it never disturbs a running server. --write works on\n"
-     "the data folder itself, when no server uses it. With input from a pipe it exits with 1 if\n"
-     "a line failed.\n",
+     "Names and locals last until the end. help lists what there is, help db.query shows it;\n"
+     "inspect(value) shows all of a value. Works on a copy of the database, so it never disturbs "
+     "a\n"
+     "running server. --write works on the data folder itself, when no server uses it. With input\n"
+     "from a pipe it exits with 1 if a line failed.\n",
      tt_cli_repl},
     {"plugin", "(list | check NAME | enable NAME | disable NAME | remove NAME [--data])",
      "manage the plugins in plugins_dir",
