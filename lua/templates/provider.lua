@@ -4,14 +4,9 @@
 ---
 --- and streams lines such as {"say": "Hi"}, the last one with {"over": true}.
 
----@type tide.Provider
-local provider = {
-  framing = "json_lines",
-  stream = { content = "say", ended = "over" },
-  whole = {}, -- it knows no answers that are not streamed
-}
-
-function provider.build(request)
+---@param request tide.ProviderRequest
+---@return tide.ProviderCall
+local function build(request)
   local said = {}
   for i, message in ipairs(request.messages) do
     said[i] = message.content
@@ -25,6 +20,14 @@ function provider.build(request)
     body = { model = request.model, said = said },
   }
 end
+
+---@type tide.Provider
+local provider = {
+  framing = "json_lines",
+  stream = { content = "say", ended = "over" },
+  whole = {}, -- it knows no answers that are not streamed
+  build = build,
+}
 
 ---@type tide.Plugin
 return { api = 1, providers = { sample = provider } }

@@ -2,6 +2,7 @@
 
 local test = require "tide.test"
 
+---@async
 ---@param user tide.TestUser|nil
 ---@param body table
 ---@return tide.TestResponse

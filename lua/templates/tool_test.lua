@@ -3,6 +3,7 @@
 local test = require "tide.test"
 
 --- What the model is told when it has called the tool.
+---@async
 ---@param arguments table
 ---@return string
 local function result_of(arguments)

@@ -2,6 +2,7 @@
 
 local test = require "tide.test"
 
+---@async
 ---@param user tide.TestUser
 ---@param message string
 ---@param stream? boolean
@@ -34,7 +35,7 @@ test.case("a stream has the text and ends with the stored ids", function()
   test.upstream({ "潮", "汐", reasoning = "hm" })
   local frames = say(test.user(), "hi", true).frames
   local text = ""
-  for _, frame in ipairs(frames) do
+  for _, frame in ipairs(frames or {}) do
     text = text .. (frame.content or "")
   end
   test.equal(text, "潮汐")

@@ -1,7 +1,7 @@
 // covers: app/cli, lua/templates
 // `tidetalk new`: what it makes works at once, and nothing that exists is lost.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { test } from './support/limits.mjs';
@@ -47,6 +47,8 @@ describe('tidetalk new', () => {
       const tests = await runTests(home, files[1]);
       assert.equal(tests.code, 0, tests.stdout);
       assert.match(tests.stdout, /^[1-9] passed, 0 failed$/m);
+      const editor = JSON.parse(readFileSync(join(home.folder, 'plugins/.luarc.json'), 'utf8'));
+      assert.deepEqual(editor.workspace.library, [join(realpathSync(home.folder), 'lua/types')]);
       const luacheck = await lint(home, ...files);
       assert.equal(luacheck.code, 0, luacheck.stdout);
     });

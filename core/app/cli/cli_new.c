@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -170,6 +171,30 @@ static void name_files(const struct tt_settings *settings, const struct kind *ki
         files->test[0] = '\0'; /* cannot be opened, so it is refused */
 }
 
+/* For editors: where the annotations are. Only where there is no such file yet. */
+static void write_editor_settings(const struct tt_settings *settings)
+{
+    char path[PATH_BYTES], types[PATH_BYTES], full[PATH_BYTES];
+    struct tt_buf text = {0};
+    struct tt_json_writer w = {.buf = &text};
+    bool found = false;
+
+    for (size_t i = 0; !found && i < settings->scripts.root_count; i++) {
+        snprintf(types, sizeof(types), "%s/types", settings->scripts.roots[i]);
+        found = realpath(types, full) != NULL;
+    }
+    if (!found)
+        return;
+    snprintf(path, sizeof(path), "%s/.luarc.json", settings->scripts.plugins_dir);
+    tt_buf_append_z(&text,
+                    "{\n  \"runtime\": { \"version\": \"Lua 5.4\", \"path\": [\"?.lua\"] },\n"
+                    "  \"workspace\": { \"library\": [");
+    tt_json_str(&w, tt_str_from(full));
+    tt_buf_append_z(&text, "] }\n}\n");
+    write_new(path, tt_buf_str(&text), NULL);
+    tt_buf_free(&text);
+}
+
 static int make_and_check(const struct tt_settings *settings, const struct kind *kind,
                           const char *name)
 {
@@ -186,8 +211,10 @@ static int make_and_check(const struct tt_settings *settings, const struct kind 
     if (make(settings, kind, name, &files, &err) == 0)
         after = tt_cli_load(settings, &tide, &err);
     if (after) {
-        if (*files.plugin)
+        if (*files.plugin) {
+            write_editor_settings(settings);
             printf("%s: %s\n", files.plugin, kind->what);
+        }
         printf("%s: its test, run it with: tidetalk test %s\n", files.test, files.test);
         code = TT_EXIT_OK;
     } else {
