@@ -46,6 +46,11 @@ static const struct tt_command commands[] = {
      "They come from the database, not from the files on the disk. Scripts that were rolled back\n"
      "are not loaded again unless they change or reload gets --force.\n",
      tt_cli_rollback},
+    {"profile", "[SECONDS] [--json]", "show where the scripts of the running server spend time",
+     "By function and line, over all workers, for 1s to 60s (10s by default). Costs next to "
+     "nothing\n"
+     "while it runs, and nothing otherwise.\n",
+     tt_cli_profile},
     {"admin", "", "open a port of the running server for the operator's browser",
      "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
      "admin.port_life.\n",
