@@ -15,7 +15,7 @@ local TIMEOUT_MAX = 600000
 
 ---@class ToolSet
 ---@field tools table<string, tide.Tool>
----@field definitions table[] in OpenAI's form, sorted by name
+---@field definitions table[] as OpenAI has them, sorted by name
 
 ---@param name any
 ---@param tool any

@@ -345,7 +345,7 @@ end
 
 --- A request's input as a list of items.
 ---@param input tide.Raw a text or a list
----@return any[] items, each as it came
+---@return any[] items each as it came
 function M.items(input)
   if input:type() == "string" then
     return {

@@ -403,7 +403,7 @@ function llm.check_provider(provider) end
 --- What a file of lua/providers/ returns: data for the core, functions for
 --- requests. docs/providers.md explains it.
 ---@class tide.Provider
----@field name string
+---@field name? string of a plugin: its key there
 ---@field base_url? string for configurations without an address; nil = they
 --- must have one
 ---@field version? string the path of an address that is only a host, "/v1"
