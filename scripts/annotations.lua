@@ -45,7 +45,7 @@ local function tags(block, name)
 end
 
 --- The end of a type at the start of a text: spaces within brackets, after a
---- colon, a comma or "|" belong to it.
+--- colon, a comma, "|" or "async" belong to it.
 local function type_end(text)
   local depth, at = 0, 1
   while at <= #text do
@@ -56,7 +56,12 @@ local function type_end(text)
       depth = depth + 1
     elseif c:find("[%)%}%]>]") then
       depth = depth - 1
-    elseif c == " " and depth == 0 and not text:find("^[:,|]", at - 1) then
+    elseif
+      c == " "
+      and depth == 0
+      and not text:find("^[:,|]", at - 1)
+      and text:sub(at - 5, at - 1) ~= "async"
+    then
       return at - 1
     end
     at = at + 1

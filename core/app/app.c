@@ -269,12 +269,14 @@ static int create_workers(struct tt_app *app, int count, struct tt_err *err)
 
 static int build_scripts(struct tt_app *app, struct tt_err *err)
 {
-    app->builder = tt_builder_new(&(struct tt_builder_parts){.settings = app->settings,
-                                                             .serving = &app->serving,
-                                                             .db = app->db,
-                                                             .workers = app->dispatchers,
-                                                             .worker_count = app->worker_count},
-                                  err);
+    app->builder =
+        tt_builder_new(&(struct tt_builder_parts){.settings = app->settings,
+                                                  .serving = &app->serving,
+                                                  .db = app->db,
+                                                  .workers = app->dispatchers,
+                                                  .worker_count = app->worker_count,
+                                                  .advice = app->serving.dev ? &app->advice : NULL},
+                       err);
     return app->builder ? 0 : -1;
 }
 
@@ -413,6 +415,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_mem_close_reserve();
     tt_disk_reserve_close();
     tt_route_stats_set_free(app->serving.route_stats);
+    tt_diagnostics_free(&app->advice);
     if (app->in_use)
         tt_clean_end_finish(app->settings);
     if (app->lock_fd >= 0)

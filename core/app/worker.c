@@ -29,6 +29,8 @@ static void fill_chat(struct tt_worker *worker)
     chat->db = worker->app->db;
     chat->registry = worker->app->registry;
     chat->breakers = worker->app->breakers;
+    chat->store = worker->app->store;
+    chat->file_aux = worker->app->file_aux;
 }
 
 static void fill_runtime(struct tt_worker *worker)

@@ -4,6 +4,7 @@
 
 #include "base/calendar.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -27,14 +28,21 @@ uint64_t tt_clock_mono_ms(void)
     return tt_clock_mono_ns() / 1000000;
 }
 
-int64_t tt_clock_wall_us(void)
+static _Atomic int64_t shift_ns; /* of the wall clock */
+
+void tt_clock_shift(int64_t ns)
 {
-    return read_ns(CLOCK_REALTIME) / 1000;
+    atomic_store(&shift_ns, ns);
 }
 
 int64_t tt_clock_wall_ns(void)
 {
-    return read_ns(CLOCK_REALTIME);
+    return read_ns(CLOCK_REALTIME) + atomic_load_explicit(&shift_ns, memory_order_relaxed);
+}
+
+int64_t tt_clock_wall_us(void)
+{
+    return tt_clock_wall_ns() / 1000;
 }
 
 uint64_t tt_clock_thread_cpu_ns(void)

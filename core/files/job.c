@@ -76,7 +76,7 @@ static struct tt_file_job *submit(struct tt_file_job *self, struct tt_aux *aux,
 
 /* ---- images ---- */
 
-static const char *image_type(struct tt_str bytes)
+const char *tt_file_image_type(struct tt_str bytes)
 {
     if (tt_str_starts(bytes, TT_STR("\x89PNG\r\n\x1a\n")))
         return "image/png";
@@ -96,7 +96,7 @@ static void image_run(struct tt_aux_job *job)
     struct tt_buf bytes = {.max = self->data.max};
     self->data.max = 0;
     if (tt_store_read(self->store, self->keys[0], &bytes, &self->err) == 0) {
-        const char *type = image_type(tt_buf_str(&bytes));
+        const char *type = tt_file_image_type(tt_buf_str(&bytes));
         if (type) {
             tt_buf_printf(&self->data, "data:%s;base64,", type);
             tt_base64_encode(tt_buf_str(&bytes), TT_BASE64, &self->data);

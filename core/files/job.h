@@ -40,6 +40,9 @@ struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop,
 struct tt_file_job *tt_file_write_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                         struct tt_store *store, struct tt_str bytes,
                                         tt_file_done_fn *on_done, void *arg, struct tt_err *err);
+/* "image/png", "image/jpeg", "image/gif" or "image/webp", which the first bytes decide; NULL: it is
+ * none of them. Thread: any. */
+const char *tt_file_image_type(struct tt_str bytes);
 
 /* Removes files, after their rows; all of them are tried, and the first failure is reported.
  * on_done may be NULL. Files that could not be removed (also when the pool is full) are swept at

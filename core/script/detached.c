@@ -79,7 +79,7 @@ static void on_end(const struct tt_err *error, void *arg)
         return;
     detached->failed = true;
     tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", detached->where),
-           TT_F_Z("error", error->message));
+           TT_F_LINES("error", tt_str_from(error->message)));
 }
 
 static void over(struct tt_deferred *deferred)

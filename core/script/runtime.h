@@ -38,7 +38,7 @@ struct tt_runtime {
     struct tt_db *db; /* where timers with a calendar are remembered; NULL: nowhere */
     const struct tt_script_module *modules; /* ends with a NULL name */
     size_t memory_max;                      /* bytes per script state */
-    bool prints;                            /* `print` writes to the standard output too */
+    bool prints;     /* `print` writes to the standard output, not to the log */
     int64_t time_ms; /* CPU time of a task between two waits; 0: the watchdog's default */
     int64_t load_ms; /* CPU time of building a state; 0: the watchdog's default for it */
 

@@ -29,8 +29,13 @@ int tt_tide_scripts(lua_State *L);
 int tt_tide_task(lua_State *L);
 int tt_tide_timer(lua_State *L);
 
-int tt_tide_test(lua_State *L);           /* tide.test, in these three files: */
-void tt_tide_test_upstream(lua_State *L); /* adds its functions to the table on top */
+void tt_tide_time_restart(void); /* time.now may go back once: for tests */
+int tt_tide_test(lua_State *L);  /* tide.test, in these six files: */
+int tt_tide_test_request(lua_State *L);
+void tt_tide_test_user(lua_State *L);     /* adds its functions to the table on top */
+void tt_tide_test_upstream(lua_State *L); /* likewise */
+void tt_tide_test_http(lua_State *L);     /* likewise */
+void tt_tide_test_world(lua_State *L);    /* likewise */
 void tt_tide_test_check(lua_State *L);    /* likewise */
 
 struct tt_db_pending;

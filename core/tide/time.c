@@ -19,6 +19,12 @@ static int64_t strictly_later(_Atomic int64_t *last, int64_t now)
     return next;
 }
 
+void tt_tide_time_restart(void)
+{
+    atomic_store(&last_us, 0);
+    atomic_store(&last_ns, 0);
+}
+
 static int time_now(lua_State *L)
 {
     char text[TT_RFC3339_SIZE];

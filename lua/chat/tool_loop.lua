@@ -40,7 +40,7 @@ end
 ---@class ToolReply
 ---@field model Model
 ---@field source ReplySource messages are tables here, and reasoning is there
----@field turn tide.HookTurn
+---@field turn tide.Turn
 ---@field own_tools? ToolSet instead of this server's: of a script that asks;
 --- hooks do not see their calls
 ---@field blocks? ReplyBlock[] of a reply that goes on
@@ -130,7 +130,7 @@ end
 --- Whether a call needs its user's consent.
 ---@param tool tide.Tool
 ---@param call ToolCallState
----@param turn tide.HookTurn
+---@param turn tide.Turn
 ---@return boolean
 local function needs_approval(tool, call, turn)
   if type(tool.approve) == "function" then

@@ -17,6 +17,16 @@ local M = {}
 
 --- Files of one session.
 local SESSION_MAX = 1000
+
+--- What files may take, for the images of a reply, which the core stores.
+---@return tide.ImageRoom
+function M.image_room()
+  return {
+    user_bytes = config.get("limits.user_files"),
+    session_files = SESSION_MAX,
+  }
+end
+
 --- Characters of decoded text in one list; older files come without.
 local LIST_TEXT_MAX = 4 * 1024 * 1024
 --- Of a list that is read in pieces: files in one, and characters of text

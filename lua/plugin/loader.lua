@@ -27,7 +27,7 @@ local USUAL_ORDER = 50
 ---@field version? string
 ---@field order number
 ---@field routes tide.Route[]
----@field hooks table<string, function>
+---@field hooks table<string, function|tide.Hook>
 ---@field tools table<string, tide.Tool>
 ---@field errors table<string, ErrorEntry>
 ---@field providers table<string, tide.Provider>
@@ -353,7 +353,7 @@ local function read_settings()
 end
 
 local function load_all()
-  local found, owners, parts = {}, {}, {}
+  local found, owners, parts, names = {}, {}, {}, {}
   for _, name in ipairs(scripts.plugins()) do
     found[#found + 1] = read(name)
   end
@@ -367,8 +367,9 @@ local function load_all()
     add_queues(plugin, owners)
     add_tools(plugin, owners)
     parts[#parts + 1] = plugin.hooks
+    names[#names + 1] = plugin.name
   end
-  hooks_of.extend(hooks, parts)
+  hooks_of.extend(hooks, parts, names)
 end
 
 load_all()

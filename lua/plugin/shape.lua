@@ -84,6 +84,15 @@ local QUEUE = {
   },
 }
 
+---@type PluginShape
+local HOOK = {
+  types = "function|table",
+  fields = {
+    run = { types = "function", required = true },
+    required = { types = "boolean" },
+  },
+}
+
 local IDENTIFIER = "^[%a_][%w_]*$"
 
 --- "policy.title" -> "title"
@@ -105,7 +114,7 @@ M.plugin = {
     routes = { types = "table", list = { types = "table" } },
     hooks = {
       types = "table",
-      each = { types = "function" },
+      each = HOOK,
       known = hooks.joiners,
     },
     tools = { types = "table", each = TOOL, names = "^[%w_-]+$" },

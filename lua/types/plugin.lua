@@ -8,7 +8,7 @@
 ---@field order? number plugins are asked in this order, then by name; default 50
 ---@field requires? string[] "weather" or "weather >= 1.2": they come before it
 ---@field routes? tide.Route[]
----@field hooks? table<string, function> see tide.Hooks
+---@field hooks? tide.Hooks
 ---@field tools? table<string, tide.Tool>
 ---@field errors? table<string, tide.PluginError> by code
 ---@field providers? table<string, tide.Provider> by name
