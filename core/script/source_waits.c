@@ -45,6 +45,7 @@ static const char *const waiting[] = {
     "files.read_image",
     "http.request",
     "llm.enter",
+    "queue.push",
     "search.index",
     "search.find",
     "search.json",

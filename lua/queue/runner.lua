@@ -237,6 +237,18 @@ local function told(ran, err, what)
   end
 end
 
+--- For the metrics (core/app/admin/process_sample.c).
+---@param counts table<string, table<string, integer>>
+local function note_counts(counts)
+  for _, status in ipairs({ "waiting", "later", "running", "dead" }) do
+    local sum = 0
+    for _, count in pairs(counts) do
+      sum = sum + (count[status] or 0)
+    end
+    notes:set(status, sum)
+  end
+end
+
 ---@param number integer of looks
 local function look_at_all(number)
   local first = notes:add("begun", 1) or false
@@ -251,6 +263,9 @@ local function look_at_all(number)
   local counts
   counts, err = jobs.counts()
   told(counts, err, "the queues cannot be read")
+  if counts then
+    note_counts(counts)
+  end
   for queue, count in pairs(counts or {}) do
     if count.later then
       local begun
