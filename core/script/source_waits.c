@@ -44,6 +44,7 @@ static const char *const waiting[] = {
     "files.read_text",
     "files.read_image",
     "http.request",
+    "http.stream",
     "llm.enter",
     "queue.push",
     "search.index",
