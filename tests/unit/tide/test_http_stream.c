@@ -106,7 +106,7 @@ static void pieces_come_as_they_are_sent(void **state)
     atomic_store(&gate, 0);
     rig_load_body(rig, with_server("local s = http.stream{url = at '/pieces'}"
                                    "require('tide.shared').dict('t'):set('head', 'there')"
-                                   "return {s:read(2), s:read(2), s:read(2), s:read(9)}"));
+                                   "return {s:read(2), (all(s))}"));
     rig_start(rig);
     struct tt_shared_key key = {TT_STR("t"), TT_STR("head")};
     struct tt_shared_value value;
@@ -117,7 +117,7 @@ static void pieces_come_as_they_are_sent(void **state)
     rig_ticks(rig, 10);
     atomic_store(&gate, 100);
     RIG_WAIT(rig, rig->ended);
-    assert_string_equal(rig->result, "[\"on\",\"e\",\"tw\",\"o\"]");
+    assert_string_equal(rig->result, "[\"on\",4]");
     rig_expect(rig,
                with_server("local s = http.stream{url = at '/empty'} return {s:status(), s:read() "
                            "== nil, s:retry_after() == nil}"),
