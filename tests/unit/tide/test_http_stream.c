@@ -93,6 +93,16 @@ static const char *with_server(const char *body)
     return text;
 }
 
+static bool is_noted(struct rig *rig, const char *name)
+{
+    struct tt_shared_key key = {TT_STR("t"), tt_str_from(name)};
+    struct tt_shared_value value = {0};
+    bool noted = tt_shared_get(rig->tide.shared, &key, &value);
+
+    tt_cache_value_unref(value.held);
+    return noted;
+}
+
 static void pieces_come_as_they_are_sent(void **state)
 {
     struct rig *rig = *state;
@@ -108,10 +118,7 @@ static void pieces_come_as_they_are_sent(void **state)
                                    "require('tide.shared').dict('t'):set('head', 'there')"
                                    "return {s:read(2), (all(s))}"));
     rig_start(rig);
-    struct tt_shared_key key = {TT_STR("t"), TT_STR("head")};
-    struct tt_shared_value value;
-    RIG_WAIT(rig, tt_shared_get(rig->tide.shared, &key, &value));
-    tt_cache_value_unref(value.held);
+    RIG_WAIT(rig, is_noted(rig, "head"));
     assert_false(rig->ended);
     atomic_store(&gate, 1);
     rig_ticks(rig, 10);
