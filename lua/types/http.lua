@@ -30,6 +30,15 @@ local http = {}
 ---@field disconnect? "detach"|"cancel" whether it continues when the client
 --- that the task works for has left; default "detach"
 ---@field max_bytes? integer of the answer's body, default 1 MiB, at most 16 MiB
+---@field retries? integer further attempts, 0 to 5, default 0: after 429, 502, 503
+--- and 504 and when there is no answer, after as long as Retry-After says, or
+--- longer each time, within `timeout_ms`. What may have been carried out is
+--- repeated only for GET, PUT and DELETE
+---@field retry_unsafe? boolean POST and PATCH may be carried out twice, too
+---@field cache? boolean only GET: keeps the answer (status 200, at most 1 MiB) as
+--- long as its Cache-Control says, in the memory of tide.shared, and lets the
+--- server confirm an older one (ETag, Last-Modified). An answer is given only to
+--- requests with the same URL and headers
 
 ---@class tide.HttpAnswer
 ---@field status integer
@@ -38,6 +47,7 @@ local http = {}
 ---@field body string
 ---@field retry_after integer|nil seconds, of a Retry-After with a number or a
 --- date; at most 86400
+---@field cached "fresh"|"confirmed"|nil whether it comes from the cache
 
 --- Sends one request and waits for the whole answer; a status like 404 is an
 --- answer, not an error. Raises on unknown fields. Ends with the task.
