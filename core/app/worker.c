@@ -42,6 +42,8 @@ static void fill_runtime(struct tt_worker *worker)
     runtime->worker = worker->number;
     runtime->workers = worker->app->worker_count;
     runtime->loop = worker->loop;
+    runtime->db = worker->app->db;
+    runtime->timers.named_off = !worker->app->public_listener;
 }
 
 static void fill_tide(struct tt_worker *worker)

@@ -52,6 +52,8 @@ struct running_reply {
     enum row_part row;
     struct tt_err lost; /* status != 0: the text will never be stored */
     char *counted_as;   /* NULL = not counted */
+    int64_t counted_input,
+        counted_output; /* tokens of a continued reply that are counted already */
     struct tt_image_room image_room;
     struct tt_image_files *images; /* NULL = none came, or they are left out */
     struct tt_reply_filter filter;
@@ -301,18 +303,23 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
 static void add_usage(struct running_reply *running, struct tt_db_job *job)
 {
     const struct tt_reply_outcome *outcome = &running->outcome;
-    const struct tt_reply_usage *usage = &outcome->usage;
+    int64_t input = outcome->usage.input_tokens - running->counted_input;
+    int64_t output = outcome->usage.output_tokens - running->counted_output;
 
-    if (!running->counted_as || (usage->input_tokens < 0 && usage->output_tokens < 0))
+    if (!running->counted_as || (input < 0 && output < 0))
         return;
-    tt_usage_store_add(job,
-                       &(struct tt_usage_entry){
-                           .user_id = running->user_id,
-                           .model_name = tt_str_from(running->counted_as),
-                           .input_tokens = usage->input_tokens < 0 ? 0 : usage->input_tokens,
-                           .output_tokens = usage->output_tokens < 0 ? 0 : usage->output_tokens,
-                           .estimated = outcome->usage_estimated,
-                           .charged_twice = outcome->charged_twice});
+    tt_usage_store_add(job, &(struct tt_usage_entry){.user_id = running->user_id,
+                                                     .model_name = tt_str_from(running->counted_as),
+                                                     .input_tokens = input < 0 ? 0 : input,
+                                                     .output_tokens = output < 0 ? 0 : output,
+                                                     .estimated = outcome->usage_estimated,
+                                                     .charged_twice = outcome->charged_twice});
+}
+
+static void take_counted(struct running_reply *running, const struct tt_reply_usage *usage)
+{
+    running->counted_input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
+    running->counted_output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
 }
 
 static void submit_end(void *arg)
@@ -468,9 +475,12 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     if (spec->message_id)
         tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
+    if (spec->continues)
+        take_counted(running, &spec->continues->outcome.usage);
     if (spec->producer) {
         running->parts = tt_running_parts_new(
-            chat, reply, spec->message_id ? &running->checkpoint : NULL, spec->producer);
+            chat, reply, spec->message_id ? &running->checkpoint : NULL,
+            spec->continues ? &spec->continues->outcome : NULL, spec->producer);
         tt_running_parts_begin(running->parts);
     } else if (ask(chat, spec, reply, &why) != 0) {
         struct tt_reply_outcome outcome = {

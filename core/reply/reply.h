@@ -114,14 +114,21 @@ void tt_reply_take_held(struct tt_reply *reply, struct tt_buf *out);
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                     struct tt_err *err);
 
+/* What a filter makes of a text. */
+struct tt_reply_filtered {
+    struct tt_buf text; /* to log instead: valid UTF-8, possibly nothing for now */
+    char
+        finish_reason[32]; /* not empty: the reply is complete behind this text, with this reason */
+};
+
 /* A filter between the producer and the log. Entries do not pass it: they are not text that
- * could be cut. `run` gets each appended text and puts into `out` (empty) the text to log instead:
- * valid UTF-8, possibly nothing for now. At the end it is called once for both kinds with an empty
- * text and `final` true, so that it can release text that it held back. It is never called again
- * after it has failed: the reply then ends as an error with *err. */
+ * could be cut. `run` gets each appended text and fills in `out` (empty). At the end it is called
+ * once for both kinds with an empty text and `final` true, so that it can release text that it held
+ * back. When it ends the reply the producer is stopped, and what that still appends is dropped. It
+ * is never called again after it has failed: the reply then ends as an error with *err. */
 struct tt_reply_filter {
     int (*run)(void *arg, enum tt_reply_kind kind, struct tt_str text, bool final,
-               struct tt_buf *out, struct tt_err *err);
+               struct tt_reply_filtered *out, struct tt_err *err);
     void (*close)(void *arg); /* for the filter's owner, when no reply uses it any more */
     void *arg;
 };

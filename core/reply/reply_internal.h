@@ -79,8 +79,14 @@ struct tt_reply {
     int64_t message_id, user_message_id, user_id;
     struct tt_reply_log log;
     struct tt_reply_filter filter;
-    enum { TT_FILTER_NONE, TT_FILTER_RUNS, TT_FILTER_OVER } filtering; /* the reply's thread */
-    bool estimates; /* usage that the upstream does not report */
+    enum { /* the reply's thread */
+           TT_FILTER_NONE,
+           TT_FILTER_RUNS,
+           TT_FILTER_ENDS, /* it has ended the reply: nothing is appended any more */
+           TT_FILTER_OVER
+    } filtering;
+    char filter_reason[32]; /* the finish reason that it gave; "" = none */
+    bool estimates;         /* usage that the upstream does not report */
     int64_t input_estimate;
     void (*on_part)(struct tt_reply *reply, const struct tt_reply_outcome *outcome, void *arg);
     void *part_arg;

@@ -30,6 +30,7 @@ static bool read_play(lua_State *L, int index, struct tt_play *play)
     play->piece_characters = (int)tt_value_field_int(L, table, "piece", 4);
     play->first_ms = read_ms(L, table, "first_ms");
     play->pace_ms = read_ms(L, table, "pace_ms");
+    play->finish_reason = tt_value_field(L, table, "finish_reason");
     struct tt_str code = tt_value_field(L, table, "error");
     if (code.data)
         tt_err_set(&play->error, 502, code.data, "played error");

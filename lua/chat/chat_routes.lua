@@ -67,7 +67,7 @@ end
 ---@param req tide.Request
 ---@return LlmSession
 local function talk(req)
-  local session = llm_session.new(req.user.id, req.language)
+  local session = llm_session.new(req.user.id, req.language, req)
   session:set_session_id(req.body.session_id)
   session:set_system_prompt(req.body.system_prompt)
   return session

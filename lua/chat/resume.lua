@@ -115,6 +115,8 @@ function M.stored(user_id, row)
     cached_tokens = usage.cached_tokens,
     reasoning_tokens = usage.reasoning_tokens,
     estimated = usage.estimated,
+    attempts = usage.attempts or (row.usage and 1),
+    possibly_charged_twice = usage.possibly_charged_twice,
     ended_us = time.parse(row.updated_at),
   }
 end

@@ -76,23 +76,15 @@ function handlers.chat(req)
   if keyed and req.body.stream then
     return nil, errors.new("idempotency_stream", { field = "stream" })
   end
-  local completion = {
-    id = "chatcmpl-" .. req.id,
-    created = time.unix(),
-    model = req.body.model,
-  }
   return completions.answer(req, req.body, {
     -- Who comes back with a key is answered: that reply goes on alone.
     disconnect = keyed and "detach" or "cancel",
-    chunks = function()
-      local options = req.body.stream_options
-      completion.form = "chat"
-      completion.include_usage = options and options.include_usage
-      return completion
-    end,
-    whole = function(result, reply)
-      return openai.completion(completion, result, reply:carried())
-    end,
+    completion = {
+      form = "chat",
+      id = "chatcmpl-" .. req.id,
+      created = time.unix(),
+      model = req.body.model,
+    },
   })
 end
 

@@ -125,6 +125,7 @@ local function begin(req)
   end
   local stored = body.store ~= false
   local spec, model = completions.prepare(user_id, asked, {
+    req = req,
     language = req.language,
     disconnect = body.background and "detach" or not stored and "cancel" or nil,
   })

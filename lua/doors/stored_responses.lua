@@ -226,7 +226,7 @@ end
 
 --- Stores a response and begins its reply.
 ---@param spec tide.StartSpec of completions.prepare; changed
----@param model Model
+---@param model Model|DoorAnswer
 ---@param messages table[] that the model gets
 ---@param new NewResponse
 ---@return tide.Reply|nil reply

@@ -30,18 +30,13 @@ local function create(req)
   if not chat then
     return nil, unsupported
   end
-  local completion =
-    { id = "cmpl-" .. req.id, created = time.unix(), model = req.body.model }
   return completions.answer(req, chat, {
-    chunks = function()
-      local options = req.body.stream_options
-      completion.form = "text"
-      completion.include_usage = options and options.include_usage
-      return completion
-    end,
-    whole = function(result)
-      return text_completions.completion(completion, result)
-    end,
+    completion = {
+      form = "text",
+      id = "cmpl-" .. req.id,
+      created = time.unix(),
+      model = req.body.model,
+    },
   })
 end
 

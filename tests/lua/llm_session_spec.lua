@@ -220,7 +220,6 @@ describe("chat.llm_session", function()
       local seen
       package.loaded["hooks"].before_llm = function(turn)
         seen = turn.messages[1]
-        return true
       end
       assert.is_table(session:send_message({
         model_name = "demo",
