@@ -38,7 +38,9 @@ struct tt_str tt_responses_item_status(const struct tt_reply *reply,
                                        const struct tt_responses_items *items, size_t number)
 {
     bool whole = tt_str_eq(tt_responses_status(reply), TT_STR("completed"));
-    return whole || number + 1 < items->count ? TT_STR("completed") : TT_STR("incomplete");
+    bool image = items->list[number].kind == TT_REPLY_KINDS;
+    bool last = number + 1 == items->count || items->list[number + 1].kind == TT_REPLY_KINDS;
+    return whole || image || !last ? TT_STR("completed") : TT_STR("incomplete");
 }
 
 static void put_member(struct tt_buf *out, const char *name, struct tt_str text)
