@@ -133,8 +133,9 @@ static int test_tick(lua_State *L)
     ticking->tick = (struct tt_timers_tick){.name = ticking->name,
                                             .number = (uint64_t)++testing->tick_count,
                                             .at_us = found->zone ? tt_clock_wall_us() : -1};
-    tt_detached_run(tt_detached_borrow(vm, found->function, ticking->name),
-                    &(struct tt_detached_call){push_tick, on_over, NULL, ticking});
+    tt_detached_run(
+        tt_detached_borrow(vm, found->function, ticking->name),
+        &(struct tt_detached_call){.push = push_tick, .on_over = on_over, .arg = ticking});
     return tt_task_yield(L, &ticking->wait);
 }
 

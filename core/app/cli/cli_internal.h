@@ -72,6 +72,7 @@ int tt_cli_restore(int argc, char **argv);
 int tt_cli_secret(int argc, char **argv);
 int tt_cli_reload(int argc, char **argv);
 int tt_cli_rollback(int argc, char **argv);
+int tt_cli_profile(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);
 int tt_cli_queue(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
