@@ -111,6 +111,42 @@ function M.extend(set, tools)
   add(set, tools)
 end
 
+local NOBODY_TO_ASK = "This call needs a person's consent, and nobody can be "
+  .. "asked for it here."
+
+--- A tool that runs without asking anybody, where it may.
+---@param tool tide.Tool
+---@return tide.Tool
+local function unasked(tool)
+  local approve = tool.approve
+  if not approve or approve == "never" then
+    return tool
+  end
+  return {
+    description = tool.description,
+    parameters = tool.parameters,
+    timeout = tool.timeout,
+    run = function(args, turn)
+      if approve == "ask" or approve(args, turn) == true then
+        return nil, NOBODY_TO_ASK
+      end
+      return tool.run(args, turn)
+    end,
+  }
+end
+
+--- The same tools where nobody can be asked: a call that needs a consent does
+--- not run, and the model is told so.
+---@param set ToolSet
+---@return ToolSet
+function M.without_approval(set)
+  local all = {}
+  for name, tool in pairs(set.tools) do
+    all[name] = unasked(tool)
+  end
+  return { tools = all, definitions = set.definitions }
+end
+
 ---@param tool tide.Tool
 ---@return integer ms
 function M.timeout_of(tool)

@@ -15,6 +15,7 @@
 ---@field policies? table<string, table<string, function>> functions of
 --- lua/policy/ to replace: { title = { from_message = … } }
 ---@field timers? table<string, tide.PluginTimer>
+---@field queues? table<string, tide.QueueSpec> by name; see tide.queue
 ---@field settings? table<string, tide.PluginSetting> by key; config.get gives
 --- "plugins.NAME.KEY"
 

@@ -110,6 +110,11 @@ static const struct tt_command commands[] = {
      "Asks for passwords on a terminal, otherwise reads one line from standard input.\n"
      "Works while a server is running (through its admin socket) and without one.\n",
      tt_cli_user},
+    {"queue", "(list | jobs QUEUE [STATUS] | retry ID | remove ID)",
+     "show the jobs of queues, and retry or remove them",
+     "jobs shows those of a status (dead, waiting, later, running), by default dead ones: these\n"
+     "have failed too often. Works while a server is running and without one.\n",
+     tt_cli_queue},
     {"health", "", "check whether the server is ready (0 yes, 1 no)", "", tt_cli_health},
     {"config", "show", "print every setting in effect and where it comes from", "", tt_cli_config},
     {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},
