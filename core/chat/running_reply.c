@@ -41,17 +41,17 @@ struct running_reply {
     bool counted; /* as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
-    struct tt_running_parts *parts;  /* NULL: it has one */
-    struct tt_reply_outcome outcome; /* as produced: what is stored */
-    bool ending;                     /* the job of the end is on its way */
-    bool unstored;                   /* readers got the error; storing is still tried */
-    uint64_t retry_ms;               /* the wait before the next try */
+    struct tt_running_parts *parts;   /* NULL: it has one */
+    struct tt_reply_outcome *outcome; /* as produced: what is stored; NULL until then */
+    bool ending;                      /* the job of the end is on its way */
+    bool unstored;                    /* readers got the error; storing is still tried */
+    uint64_t retry_ms;                /* the wait before the next try */
     struct tt_timer retry;
     int retries;
     size_t row_statement, usage_statement;
     enum row_part row;
-    struct tt_err lost; /* status != 0: the text will never be stored */
-    char *counted_as;   /* NULL = not counted */
+    struct tt_err *lost; /* the text will never be stored; NULL: it may be */
+    char *counted_as;    /* NULL = not counted */
     struct tt_reply_filter filter;
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
@@ -105,6 +105,8 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     tt_list_remove(&running->node);
     close_filter(reply, &running->filter);
     free(running->counted_as);
+    free(running->outcome);
+    free(running->lost);
     free(running);
     if (on_finish)
         on_finish(ended, on_finish_arg);
@@ -121,8 +123,8 @@ static void tell(struct running_reply *running, const struct tt_err *error)
 
 static void finish(struct running_reply *running, const struct tt_err *error)
 {
-    if (!error && running->lost.status)
-        error = &running->lost;
+    if (!error)
+        error = running->lost;
     if (!running->unstored)
         tell(running, error);
     release(running, running->reply);
@@ -178,7 +180,9 @@ static void leave_out(struct running_reply *running, const struct tt_db_job *job
         running->counted_as = NULL;
     } else {
         running->row = running->row == ROW_WHOLE ? ROW_WITHOUT_TEXT : ROW_LEFT_OUT;
-        tt_err_set(&running->lost, 500, "reply_not_stored", "%s", error->message);
+        if (!running->lost)
+            running->lost = TT_NEW(struct tt_err);
+        tt_err_set(running->lost, 500, "reply_not_stored", "%s", error->message);
     }
     submit_end(running);
 }
@@ -258,7 +262,7 @@ static void add_failed_end(struct tt_db_job *job, int64_t message_id, int64_t se
 static void add_end(struct running_reply *running, struct tt_db_job *job)
 {
     struct tt_reply *reply = running->reply;
-    const struct tt_reply_outcome *outcome = &running->outcome;
+    const struct tt_reply_outcome *outcome = running->outcome;
     struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
 
     for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
@@ -290,7 +294,7 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
 
 static void add_usage(struct running_reply *running, struct tt_db_job *job)
 {
-    const struct tt_reply_outcome *outcome = &running->outcome;
+    const struct tt_reply_outcome *outcome = running->outcome;
     const struct tt_reply_usage *usage = &outcome->usage;
 
     if (!running->counted_as || (usage->input_tokens < 0 && usage->output_tokens < 0))
@@ -314,7 +318,7 @@ static void submit_end(struct running_reply *running)
     if (has_row(running) && running->row == ROW_WHOLE)
         add_end(running, job);
     else if (has_row(running))
-        add_failed_end(job, running->message_id, running->session_row, &running->lost,
+        add_failed_end(job, running->message_id, running->session_row, running->lost,
                        &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
     add_usage(running, job);
@@ -337,8 +341,9 @@ static void on_produced(struct tt_reply *reply, void *arg)
     struct running_reply *running = arg;
 
     tt_running_totals_add(reply);
-    running->outcome = *tt_reply_outcome(reply);
-    tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
+    running->outcome = TT_NEW(struct tt_reply_outcome);
+    *running->outcome = *tt_reply_outcome(reply);
+    tt_learnt_store(running->chat, running->user_id, &running->outcome->learnt);
     submit_end(running);
 }
 
