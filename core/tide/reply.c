@@ -118,6 +118,26 @@ static bool push_notes(lua_State *L, const struct tt_reply *reply)
     return true;
 }
 
+/* The ids of the message's files, as a list; nothing when there are none. */
+static void set_files(lua_State *L, struct tt_str ids)
+{
+    lua_Integer count = 0;
+
+    if (ids.len == 0)
+        return;
+    lua_newtable(L);
+    while (ids.len > 0) {
+        ptrdiff_t comma = tt_str_find(ids, ',');
+        size_t end = comma < 0 ? ids.len : (size_t)comma;
+        int64_t id = 0;
+        tt_str_to_i64(tt_str_of(ids.data, end), &id);
+        lua_pushinteger(L, id);
+        lua_rawseti(L, -2, ++count);
+        ids = comma < 0 ? TT_STR("") : tt_str_of(ids.data + end + 1, ids.len - end - 1);
+    }
+    lua_setfield(L, -2, "file_ids");
+}
+
 static void push_error(lua_State *L, const struct tt_reply_outcome *outcome)
 {
     tt_value_push_error(L, &outcome->error);
@@ -151,7 +171,8 @@ static void set_outcome(lua_State *L, const struct tt_reply_outcome *outcome)
 
 void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
 {
-    lua_createtable(L, 0, 11);
+    lua_createtable(L, 0, 12);
+    set_files(L, tt_reply_files(reply));
     lua_pushinteger(L, tt_reply_message_id(reply));
     lua_setfield(L, -2, "message_id");
     lua_pushinteger(L, tt_reply_user_message_id(reply));
@@ -383,6 +404,7 @@ static int reply_response(lua_State *L)
     response.suffix = tt_responses_id_suffix(tt_value_field(L, 2, "id"));
     response.head = tt_value_field(L, 2, "head");
     luaL_argcheck(L, response.head.len > 2, 2, "the field 'head' is no JSON object");
+    items.head = response.head;
     if (tt_reply_state(reply) == TT_REPLY_FINISHED)
         tt_responses_items_read(&items, reply);
     tt_responses_put(out, &response, reply, &items, error);

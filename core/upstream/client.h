@@ -105,6 +105,11 @@ void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt
  * the rest of an answer that nobody needs, but whose connection is worth keeping. */
 void tt_call_limit(struct tt_call *call, uint64_t ms);
 
+/* For tests of scripts: may answer another URL that is called in place of the request's, as a text
+ * from malloc; NULL: the same. */
+typedef char *tt_client_detour_fn(void *arg, const struct tt_call_request *request);
+void tt_client_set_detour(struct tt_client *client, tt_client_detour_fn *detour, void *arg);
+
 struct tt_client_stats {
     int calls, connections;
     uint64_t started, failed, reused;
