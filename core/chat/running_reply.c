@@ -38,7 +38,7 @@ struct running_reply {
     struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
     int64_t message_id, user_id;
     struct tt_turn *turn;
-    bool counted; /* as a running reply of its user: turns are by themselves */
+    bool among_users; /* counted as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
     struct tt_running_parts *parts;   /* NULL: it has one */
@@ -50,10 +50,9 @@ struct running_reply {
     int retries;
     size_t row_statement, usage_statement, images_statement;
     enum row_part row;
-    struct tt_err *lost; /* the text will never be stored; NULL: it may be */
-    char *counted_as;    /* NULL = not counted */
-    int64_t counted_input,
-        counted_output; /* tokens of a continued reply that are counted already */
+    struct tt_err *lost;           /* the text will never be stored; NULL: it may be */
+    char *counted_as;              /* NULL = not counted */
+    struct tt_reply_usage counted; /* the tokens of a continued reply that are counted already */
     struct tt_image_room image_room;
     struct tt_image_files *images; /* NULL = none came, or they are left out */
     struct tt_reply_filter filter;
@@ -87,9 +86,9 @@ static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *f
 
 static void leave_turn(struct running_reply *running)
 {
-    if (running->counted)
+    if (running->among_users)
         tt_registry_uncount(running->chat->registry, running->user_id);
-    running->counted = false;
+    running->among_users = false;
     if (running->turn)
         tt_turn_leave(running->turn);
     free(running->turn);
@@ -304,28 +303,6 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
     tt_buf_free(&usage);
 }
 
-static void add_usage(struct running_reply *running, struct tt_db_job *job)
-{
-    const struct tt_reply_outcome *outcome = running->outcome;
-    int64_t input = outcome->usage.input_tokens - running->counted_input;
-    int64_t output = outcome->usage.output_tokens - running->counted_output;
-
-    if (!running->counted_as || (input < 0 && output < 0))
-        return;
-    tt_usage_store_add(job, &(struct tt_usage_entry){.user_id = running->user_id,
-                                                     .model_name = tt_str_from(running->counted_as),
-                                                     .input_tokens = input < 0 ? 0 : input,
-                                                     .output_tokens = output < 0 ? 0 : output,
-                                                     .estimated = outcome->usage_estimated,
-                                                     .charged_twice = outcome->charged_twice});
-}
-
-static void take_counted(struct running_reply *running, const struct tt_reply_usage *usage)
-{
-    running->counted_input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
-    running->counted_output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
-}
-
 static void submit_end(void *arg)
 {
     struct running_reply *running = arg;
@@ -339,7 +316,9 @@ static void submit_end(void *arg)
         add_failed_end(job, running->message_id, running->session_row, running->lost,
                        &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
-    add_usage(running, job);
+    if (running->counted_as)
+        tt_usage_store_add_reply(job, running->user_id, tt_str_from(running->counted_as),
+                                 running->outcome, &running->counted);
     running->images_statement = tt_db_job_count(job);
     if (running->images && has_row(running))
         tt_image_files_add(running->images, job);
@@ -458,7 +437,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     running->message_id = spec->message_id;
     running->user_id = spec->user_id;
     running->turn = spec->turn;
-    running->counted = counted;
+    running->among_users = counted;
     running->session_row = spec->session_row;
     running->image_room = spec->image_room;
     running->retry.on_due = retry_end;
@@ -481,7 +460,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
         tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
     if (spec->continues)
-        take_counted(running, &spec->continues->outcome.usage);
+        running->counted = spec->continues->outcome.usage;
     if (spec->producer) {
         running->parts = tt_running_parts_new(
             chat, reply, spec->message_id ? &running->checkpoint : NULL,

@@ -5,7 +5,7 @@ local hooks_of = require "lib.hooks"
 local plugins = require "plugin.loader"
 
 ---@param name string "hooks.audit_log", or a plugin's name
----@return table<string, function>
+---@return tide.Hooks
 local function find(name)
   for _, plugin in ipairs(plugins.plugins) do
     if plugin.name == name then
@@ -16,7 +16,7 @@ local function find(name)
 end
 
 --- From now on only these hooks are called.
----@param wanted (string|table<string, function>)[] modules, plugins, or tables
+---@param wanted (string|tide.Hooks)[] modules, plugins, or tables
 --- of functions
 return function(wanted)
   local parts = {}
@@ -24,5 +24,5 @@ return function(wanted)
     parts[i] = type(part) == "string" and find(part) or part
   end
   hooks.parts = {}
-  hooks_of.extend(hooks, parts)
+  hooks_of.extend(hooks, parts, {})
 end

@@ -37,7 +37,7 @@ static int setup(void **state)
     return web_setup(state, app, true);
 }
 
-/* Fixed text up to the usage, whose numbers are estimates. */
+/* Fixed text up to the usage. */
 static void expect_begin(struct web *web, const char *path, const char *begin)
 {
     web_get(web, path);
