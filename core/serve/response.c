@@ -1,13 +1,16 @@
-/* Turns a handler's result into an answer: {status, json | body | chunks, headers} or {stream =
- * reply}, or nil and an error. Runs inside the task's coroutine, where everything may raise: so the
- * parts that can raise come first (headers are gathered on the stack, the body in the state's
- * buffer), and only then the exchange is touched. An answer is complete, or it is the answer to a
- * script error.
+/* Turns a handler's result into an answer: {status, json | body | chunks | events, headers} or
+ * {stream = reply}, or nil and an error. Runs inside the task's coroutine, where everything may
+ * raise: so the parts that can raise come first (headers are gathered on the stack, the body in the
+ * state's buffer), and only then the exchange is touched. An answer is complete, or it is the
+ * answer to a script error.
  */
+#include "http/event_stream.h"
 #include "script/value.h"
 #include "script/value_raw.h"
 #include "serve/chunks.h"
+#include "serve/events.h"
 #include "serve/request.h"
+#include "serve/response_error.h"
 #include "serve/route_schema.h"
 #include "tide/modules.h"
 
@@ -79,55 +82,11 @@ static void add_headers(lua_State *L, struct tt_request *request, int count)
 
 /* ---- errors ---- */
 
-struct error_args {
-    lua_State *L;
-    int table; /* 0 = none */
-    int top;
-};
-
-/* What it returns lives on the stack until the next call. */
-static struct tt_str arg_of(void *arg, struct tt_str name)
-{
-    struct error_args *args = arg;
-    struct tt_str value = {0};
-
-    if (!args->table)
-        return value;
-    lua_settop(args->L, args->top);
-    lua_pushlstring(args->L, name.data, name.len);
-    lua_rawget(args->L, args->table);
-    if (lua_isstring(args->L, -1))
-        value.data = lua_tolstring(args->L, -1, &value.len);
-    return value;
-}
-
 static void render_error(lua_State *L, struct tt_request *request, int index)
 {
-    struct error_args args = {.L = L};
     struct tt_request_error error = {0};
 
-    if (lua_type(L, index) != LUA_TTABLE)
-        luaL_error(L, "a handler must return a response or nil and an error table");
-    error.code = tt_value_field(L, index, "code").data;
-    if (!error.code)
-        luaL_error(L, "the error table has no 'code'");
-    error.retry_after_s = tt_value_field_int(L, index, "retry_after", 0);
-    error.detail = tt_value_field(L, index, "message").data;
-    error.told = tt_value_field(L, index, "detail");
-    lua_pushliteral(L, "args");
-    if (lua_rawget(L, index) == LUA_TTABLE)
-        args.table = lua_gettop(L);
-    args.top = lua_gettop(L);
-    struct tt_buf *text = tt_value_scratch(L);
-    tt_request_fill(request, error.code, arg_of, &args, text);
-    error.text = tt_buf_str(text);
-    lua_settop(L, args.top);
-    if (args.table) {
-        lua_pushliteral(L, "field");
-        if (lua_rawget(L, args.table) == LUA_TSTRING)
-            error.param = tt_value_field(L, args.table, "field");
-        lua_settop(L, args.top);
-    }
+    tt_response_error_read(L, request, index, &error);
     int headers = gather_headers(L, index);
     add_headers(L, request, headers);
     tt_request_fail(request, &error);
@@ -240,20 +199,47 @@ static struct tt_str read_body(lua_State *L, struct tt_request *request, int res
     return type;
 }
 
-/* The function of an answer in chunks goes to the top of the stack. */
+/* The function that writes an answer goes to the top of the stack; false: there is none. */
+static bool push_writer(lua_State *L, int response, const char *field)
+{
+    lua_settop(L, response);
+    lua_pushstring(L, field);
+    if (lua_rawget(L, response) == LUA_TNIL)
+        return false;
+    if (lua_type(L, -1) != LUA_TFUNCTION)
+        luaL_error(L, "response field '%s' is a %s, not a function", field, luaL_typename(L, -1));
+    return true;
+}
+
 static bool open_chunks(lua_State *L, struct tt_request *request, int response, int status)
 {
-    int function = lua_gettop(L);
-    if (lua_type(L, function) != LUA_TFUNCTION)
-        luaL_error(L, "response field 'chunks' is a %s", luaL_typename(L, function));
     struct tt_str type = tt_value_field(L, response, "content_type");
-    int headers = gather_headers(L, response);
-    add_headers(L, request, headers);
+
+    add_headers(L, request, gather_headers(L, response));
     tt_http_add_header(request->exchange, TT_STR("Content-Type"),
                        type.data ? type : TT_STR("text/plain; charset=utf-8"));
-    if (!tt_chunks_open(request, status))
+    return tt_chunks_open(request, status, &tt_chunks_plain);
+}
+
+static bool open_events(lua_State *L, struct tt_request *request, int response, int status)
+{
+    add_headers(L, request, gather_headers(L, response));
+    tt_http_event_stream_head(request->exchange);
+    return tt_chunks_open(request, status, &tt_events_type);
+}
+
+/* Whether the answer is written by a function; then *runs says whether that, on top of the stack,
+ * is to be run. */
+static bool render_written(lua_State *L, struct tt_request *request, int response, int status,
+                           bool *runs)
+{
+    if (push_writer(L, response, "events"))
+        *runs = open_events(L, request, response, status);
+    else if (push_writer(L, response, "chunks"))
+        *runs = open_chunks(L, request, response, status);
+    else
         return false;
-    lua_settop(L, function);
+    lua_settop(L, response + 1);
     return true;
 }
 
@@ -274,9 +260,9 @@ bool tt_request_render(lua_State *L, struct tt_request *request)
     int64_t status = tt_value_field_int(L, response, "status", 200);
     if (status < 200 || status > 599)
         luaL_error(L, "response status %I is not allowed", (LUAI_UACINT)status);
-    lua_pushliteral(L, "chunks");
-    if (lua_rawget(L, response) != LUA_TNIL)
-        return open_chunks(L, request, response, (int)status);
+    bool runs;
+    if (render_written(L, request, response, (int)status, &runs))
+        return runs;
     lua_settop(L, response);
     struct tt_buf *body = tt_value_scratch(L);
     struct tt_str type = read_body(L, request, response, body);

@@ -68,10 +68,28 @@ function Request:encode(value) end
 ---@field stream? tide.Reply answer as Server-Sent Events
 ---@field chunks? tide.StreamChunks|fun(write: fun(text: string)) with stream:
 --- send it in the form of another API; without: a function that writes the body
---- piece by piece
+--- piece by piece. `write` waits until the client has taken what came before; if
+--- the function raises, or returns nil and an error, the connection is cut
+---@field events? fun(send: fun(event: string|tide.Event): boolean): any, tide.Error|nil
+--- a function that sends Server-Sent Events, see tide.Event
 ---@field openai? tide.StreamChunks the name of `chunks` with stream in scripts
 --- of before
 ---@field after? integer with stream: position to begin at, default 0
+
+--- An event that an `events` function sends; a text is one with this `data`.
+--- `send` waits until the client has taken what came before, and returns false
+--- when the stream should end soon: other scripts serve (what still runs after a
+--- minute is ended), or the server stops. When the client leaves, the function
+--- ends where it waits. If it raises, or returns nil and an error, the client
+--- gets that as the last event: `error`, with the error object as its data.
+--- Several tasks may send.
+---@class tide.Event
+---@field data? string the lines of a text
+---@field json? any instead of data
+---@field event? string its type, one line; default "message"
+---@field id? string|integer the header Last-Event-ID of a client that comes back
+---@field retry? integer milliseconds until a client that was cut off comes back
+---@field comment? string lines that clients ignore
 
 --- What the events of a stream in the form of another API have in common.
 ---@class tide.StreamChunks

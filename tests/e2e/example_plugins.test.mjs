@@ -278,13 +278,16 @@ describe('plugins of examples/', () => {
   }, async (user) => {
     const page = await user.get('/countdown');
     assert.match(page.headers.get('content-type'), /^text\/html/);
-    assert.match(page.text, /href="\/api\/countdown/);
+    assert.match(page.text, /new EventSource\("api\/countdown/);
     assertError(await user.get('/api/countdown?from=99'), 400, 'invalid_field');
     const pieces = [];
-    const response = await user.fetch('GET', '/api/countdown?from=1');
+    const response = await user.fetch('GET', '/api/countdown?from=2');
     for await (const piece of response.body.pipeThrough(new TextDecoderStream())) pieces.push(piece);
-    assert.equal(pieces.join(''), '1\nhigh tide\n');
+    const end = 'id: 1\ndata: 1\n\nevent: tide\ndata: high tide\n\n';
+    assert.equal(pieces.join(''), `id: 2\ndata: 2\n\n${end}`);
     assert.doesNotMatch(pieces[0], /high/, 'it is sent as it is written');
+    const back = await user.get('/api/countdown?from=2', { headers: { 'Last-Event-ID': '2' } });
+    assert.equal(back.text, end, 'a client that comes back goes on');
   });
 
   trying(['board', 'notices'], 'a plugin that needs another one', {
