@@ -14,7 +14,8 @@
 #   --no-tsan   without what is built with the thread sanitizer
 #   --only TEXT only suites with TEXT in their name
 #   --jobs N    suites that run at the same time; 2 by default, 3 when quick
-#   --seed N    repeats the choice of "sample", whose seed is printed
+#   --seed N    the choice of "sample"; by default it is that of the commit's tree, so that who runs the same
+#               tree again tests the same
 #
 # What the suites print is in build/test-logs/<suite>. When CI is set, a skipped test counts as failed.
 
@@ -32,7 +33,7 @@ GROUPS_ALL=(fresh e2e web sdk unit sample budget readme lua lint)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
-seed=$RANDOM
+seed=
 jobs=
 with_fresh=yes
 with_tsan=yes
@@ -43,6 +44,15 @@ FIXED_ADDRESSES=()
 if setarch -R true 2>/dev/null; then
     FIXED_ADDRESSES=(setarch -R)
 fi
+
+# A number made of the tree of the last commit, or without git one by chance
+tree_seed()
+{
+    local tree
+
+    tree=$(git -C "$ROOT" rev-parse --verify --quiet 'HEAD^{tree}' 2>/dev/null) || tree=
+    if [ -n "$tree" ]; then echo $((16#${tree:0:7})); else echo $RANDOM; fi
+}
 
 read_arguments()
 {
@@ -83,6 +93,7 @@ read_arguments()
         JOBS=${jobs:-3} # much of it is waiting
     fi
     [ "${#groups[@]}" -gt 0 ] || groups=("${GROUPS_ALL[@]}")
+    seed=${seed:-$(tree_seed)}
 }
 
 # has GROUP...: whether one of these groups was asked for
