@@ -1,6 +1,6 @@
 --- A page of one's own, and a stream of events of one's own that it shows. The
---- id of an event says how far it is: a browser that was cut off comes back with
---- the last one it got, and the countdown goes on there.
+--- id of an event says how far it is: a browser that was cut off comes back
+--- with the last one it got, and the countdown goes on there.
 
 local time = require "tide.time"
 
