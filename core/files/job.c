@@ -17,6 +17,9 @@ struct tt_file_job {
     size_t count;
     struct tt_str extension;
     struct tt_extract_limits limits;
+    uint64_t offset, size;
+    size_t part_max;
+    uint64_t *size_to; /* where the asker has it */
     struct tt_buf data;
     struct tt_err err;
     tt_file_done_fn *on_done; /* NULL: nobody asks */
@@ -38,7 +41,10 @@ static void on_drop(struct tt_aux_job *job)
 static void done(struct tt_aux_job *job)
 {
     struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
-    if (self->on_done && !tt_aux_cancelled(job))
+    bool asked = self->on_done && !tt_aux_cancelled(job);
+    if (asked && self->size_to)
+        *self->size_to = self->size;
+    if (asked)
         self->on_done(self->arg, &self->data, self->err.status ? &self->err : NULL);
     release(self);
 }
@@ -149,6 +155,31 @@ struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
     self->data.max = SIZE_MAX - 1; /* text_max is the limit; no memory: refused, no abort */
     return submit(self, aux, loop, text_run, err);
 }
+
+/* ---- parts ---- */
+
+static void part_run(struct tt_aux_job *job)
+{
+    struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
+    tt_store_read_part(self->store, self->keys[0], self->offset, self->part_max, &self->data,
+                       &self->size, &self->err);
+}
+
+struct tt_file_job *tt_file_part_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
+                                       struct tt_store *store, struct tt_str key, uint64_t offset,
+                                       size_t max, uint64_t *size, tt_file_done_fn *on_done,
+                                       void *arg, struct tt_err *err)
+{
+    struct tt_file_job *self = job_new(store, &key, 1, on_done, arg);
+    self->job.owner = owner;
+    self->offset = offset;
+    self->part_max = max;
+    self->size_to = size;
+    self->data.max = max > 0 ? max : 1;
+    return submit(self, aux, loop, part_run, err);
+}
+
+/* ---- removing ---- */
 
 static void remove_run(struct tt_aux_job *job)
 {

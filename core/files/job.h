@@ -6,12 +6,12 @@
 
 struct tt_file_job;
 
-/* The answer, on the loop, never from inside the starting call. err NULL = done. `data` is the text
- * or the image (empty for a removal) and may be taken with tt_buf_take; it is freed after this. The
+/* The answer, on the loop, never from inside the starting call. err NULL = done. `data` is what
+ * was read (empty for a removal) and may be taken with tt_buf_take; it is freed after this. The
  * job no longer exists. */
 typedef void tt_file_done_fn(void *arg, struct tt_buf *data, const struct tt_err *err);
 
-/* `owner`: whose turn it takes, see loop/aux.h. All three return the job, for tt_file_job_cancel.
+/* `owner`: whose turn it takes, see loop/aux.h. All return the job, for tt_file_job_cancel.
  * Owns: itself, until on_done returned. Fails: NULL with "busy" (503) when the pool is full; errors
  * of the store and the extraction come in on_done. Thread: loop. */
 
@@ -28,6 +28,13 @@ struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
 struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                         struct tt_store *store, struct tt_str key, size_t max,
                                         tt_file_done_fn *on_done, void *arg, struct tt_err *err);
+
+/* At most `max` bytes of a file from `offset` on. `size` (may be NULL) is set to that of the whole,
+ * on the loop before on_done. */
+struct tt_file_job *tt_file_part_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
+                                       struct tt_store *store, struct tt_str key, uint64_t offset,
+                                       size_t max, uint64_t *size, tt_file_done_fn *on_done,
+                                       void *arg, struct tt_err *err);
 
 /* Removes files, after their rows; all of them are tried, and the first failure is reported.
  * on_done may be NULL. Files that could not be removed (also when the pool is full) are swept at

@@ -289,14 +289,14 @@ int tt_store_open_file(struct tt_store *store, struct tt_str key, uint64_t *size
     return fd;
 }
 
-static int read_all(int fd, uint64_t size, struct tt_buf *out, struct tt_err *err)
+static int read_range(int fd, uint64_t from, uint64_t size, struct tt_buf *out, struct tt_err *err)
 {
     char *to = size < SIZE_MAX ? tt_buf_reserve(out, (size_t)size) : NULL;
     if (!to)
         return tt_err_set(err, 413, "file_too_large", "a file of %llu bytes",
                           (unsigned long long)size);
     for (size_t done = 0; done < size;) {
-        ssize_t n = read(fd, to + done, (size_t)size - done);
+        ssize_t n = pread(fd, to + done, (size_t)size - done, (off_t)(from + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -316,8 +316,23 @@ int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out,
     int fd = tt_store_open_file(store, key, &size, err);
     if (fd < 0)
         return -1;
-    int rc = read_all(fd, size, out, err);
+    int rc = read_range(fd, 0, size, out, err);
     close(fd);
+    return rc;
+}
+
+int tt_store_read_part(struct tt_store *store, struct tt_str key, uint64_t offset, size_t max,
+                       struct tt_buf *out, uint64_t *size, struct tt_err *err)
+{
+    uint64_t whole = 0;
+    int fd = tt_store_open_file(store, key, &whole, err);
+    if (fd < 0)
+        return -1;
+    uint64_t rest = offset < whole ? whole - offset : 0;
+    int rc = read_range(fd, offset, rest < max ? rest : max, out, err);
+    close(fd);
+    if (size)
+        *size = whole;
     return rc;
 }
 

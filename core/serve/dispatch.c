@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/origin.h"
+#include "serve/answer_file.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
 #include "serve/error_shape.h"
@@ -80,6 +81,7 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
 
     tt_frames_close(request->frames);
     tt_chunks_abandon(request);
+    tt_answer_file_close(request);
     tt_intake_close(request->intake);
     request->intake = NULL;
     if (request->lua_request)
@@ -335,6 +337,7 @@ static void on_gone(struct tt_http_exchange *exchange)
     if (request->frames)
         tt_frames_abandon(request->frames);
     tt_chunks_abandon(request);
+    tt_answer_file_abandon(request);
     if (request->task)
         tt_task_client_left(request->task);
 }

@@ -61,11 +61,15 @@ struct tt_request {
     struct tt_frames *frames;
     struct tt_http_stream *stream; /* of an answer that a function writes, see chunks.h */
     const struct tt_chunks_type *chunks_type;
-    struct tt_chunks *chunks; /* while the function runs */
-    struct tt_events *events; /* of such an answer in events */
-    struct tt_intake *intake; /* of an upload route */
-    void **lua_request;       /* the Lua request's pointer to here, cleared at the end */
+    struct tt_chunks *chunks;    /* while the function runs */
+    struct tt_events *events;    /* of such an answer in events */
+    struct tt_answer_file *file; /* an answer that is a stored file */
+    struct tt_intake *intake;    /* of an upload route */
+    void **lua_request;          /* the Lua request's pointer to here, cleared at the end */
 };
+
+/* Whether the client speaks TLS, with us or with a proxy. */
+bool tt_request_is_secure(const struct tt_request *request);
 
 /* Appends the text of an error code in the request's language. {name} is replaced by the result of
  * arg_of (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua error.

@@ -71,7 +71,7 @@ static void push_query(lua_State *L, struct tt_request *request)
     }
 }
 
-static bool is_secure(const struct tt_request *request)
+bool tt_request_is_secure(const struct tt_request *request)
 {
     return tt_http_behind_tls(request->exchange) ||
            tt_str_starts(request->dispatcher->settings->public_url, TT_STR("https://"));
@@ -99,7 +99,7 @@ static bool push_field(lua_State *L, struct tt_request *request, const char *key
     else if (strcmp(key, "language") == 0)
         lua_pushstring(L, request->chinese ? "zh" : "en");
     else if (strcmp(key, "secure") == 0)
-        lua_pushboolean(L, is_secure(request));
+        lua_pushboolean(L, tt_request_is_secure(request));
     else if (strcmp(key, "from_listed_origin") == 0)
         lua_pushboolean(L, request->from_listed_origin);
     else if (strcmp(key, "generation") == 0)

@@ -88,7 +88,7 @@ local function check_path(route)
   for _, field in ipairs(route.params and route.params.fields or {}) do
     declared[field.name] = true
   end
-  for name in route.path:gmatch(":([%w_]+)") do
+  for name in route.path:gmatch("/[:*]([%w_]+)") do
     if not declared[name] then
       return ("params: '%s' of the path is not declared"):format(name)
     end

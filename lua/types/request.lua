@@ -11,8 +11,11 @@
 ---@field language "zh"|"en" from Accept-Language
 ---@field from_listed_origin boolean its Origin header is one of cors.origins
 ---@field secure boolean the client speaks TLS (public_url or trusted proxy)
----@field params table<string, string> path parameters, decoded
----@field query table<string, string> query arguments, decoded
+---@field params table<string, any> parameters of the path, decoded; checked,
+--- if the route has a schema for them
+---@field query table<string, any> arguments of the query, decoded; checked, if
+--- the route has a schema for them
+---@field args? table set by the pipeline: checked params and query in one table
 ---@field generation integer
 ---@field user? tide.User set by web/auth
 ---@field body? table set by the pipeline: validated JSON body
@@ -72,9 +75,38 @@ function Request:encode(value) end
 --- the function raises, or returns nil and an error, the connection is cut
 ---@field events? fun(send: fun(event: string|tide.Event): boolean): any, tide.Error|nil
 --- a function that sends Server-Sent Events, see tide.Event
+---@field file? tide.FileAnswer a file, or the part of it that the client asks
+--- for, or 304 when it has it; also with content_type
+---@field redirect? string another path of this server ("/x"), or an address of
+--- http(s); status 303 unless another one is given. Anything else raises
+---@field cookies? table<string, string|tide.Cookie|false> by name; false: it is
+--- to go
 ---@field openai? tide.StreamChunks the name of `chunks` with stream in scripts
 --- of before
 ---@field after? integer with stream: position to begin at, default 0
+
+--- A file as an answer: one of `key`, `path` and `bytes`. Without a header
+--- Cache-Control of its own it is kept and asked for again each time.
+---@class tide.FileAnswer
+---@field key? string of a stored file (files.store). What browsers would run as
+--- a page is always a download
+---@field path? string "static/logo.png", of the plugin whose route answers; 404
+--- when there is none
+---@field plugin? string the plugin of `path`, when it is another one
+---@field bytes? string
+---@field name? string what the client may call it; also says its type
+---@field download? boolean it is to be stored, not shown
+
+--- A cookie to be set. Its value, and a text alone, must have no characters that
+--- cookies may not have (text.url_encode makes it so).
+---@class tide.Cookie
+---@field value string
+---@field max_age? integer seconds; default: as long as the browser runs
+---@field path? string default: all of this server
+---@field domain? string
+---@field http_only? boolean default true: no script of a page reads it
+---@field secure? boolean default: when the client speaks TLS
+---@field same_site? "Lax"|"Strict"|"None" default "Lax"
 
 --- An event that an `events` function sends; a text is one with this `data`.
 --- `send` waits until the client has taken what came before, and returns false

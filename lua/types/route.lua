@@ -4,7 +4,8 @@
 --- One route; lua/web/pipeline.lua says how it is used.
 ---@class tide.Route
 ---@field method string
----@field path string "/api/files/:file_id"
+---@field path string "/api/files/:file_id"; "/docs/*rest" takes one or more
+--- segments, none of them "..", empty or with an encoded slash
 ---@field auth "none"|"user"|"admin"
 ---@field api_keys? boolean personal API keys are accepted beside tokens
 ---@field idempotent? boolean|"reply" supports Idempotency-Key: the same

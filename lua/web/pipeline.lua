@@ -1,8 +1,8 @@
 --- What happens with every request, in this order: cross-site check, who is
 --- it, may they, hooks, is the body JSON, does it fit the route's schema,
---- handler, hooks again. A handler finds req.user, req.args (path parameters
---- and query arguments, checked) and req.body (checked), of an upload req.form
---- (its fields, checked) and req.upload, and returns a response or nil, err.
+--- handler, hooks again. A handler finds req.user and, checked, req.params,
+--- req.query (both in one table: req.args), req.body, req.form, and req.upload
+--- of an upload. It returns a response or nil, err.
 
 local auth = require "web.auth"
 local errors = require "lib.errors"
@@ -40,6 +40,7 @@ local function arguments(route, req)
       if not checked then
         return nil, err
       end
+      req[part] = checked
       for name, value in pairs(checked) do
         args[name] = value
       end
