@@ -6,9 +6,9 @@
 
 struct tt_file_job;
 
-/* The answer, on the loop, never from inside the starting call. err NULL = done. `data` is what
- * was read (empty for a removal) and may be taken with tt_buf_take; it is freed after this. The
- * job no longer exists. */
+/* The answer, on the loop, never from inside the starting call. err NULL = done. `data` is the
+ * text, the image, the bytes or the new key (empty for a removal) and may be taken with
+ * tt_buf_take; it is freed after this. The job no longer exists. */
 typedef void tt_file_done_fn(void *arg, struct tt_buf *data, const struct tt_err *err);
 
 /* `owner`: whose turn it takes, see loop/aux.h. All return the job, for tt_file_job_cancel.
@@ -29,12 +29,21 @@ struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop
                                         struct tt_store *store, struct tt_str key, size_t max,
                                         tt_file_done_fn *on_done, void *arg, struct tt_err *err);
 
-/* At most `max` bytes of a file from `offset` on. `size` (may be NULL) is set to that of the whole,
- * on the loop before on_done. */
-struct tt_file_job *tt_file_part_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
+/* At most `length` bytes from `offset` on, see tt_store_read_part. `size` (may be NULL) is set on
+ * the loop, before on_done. */
+struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                        struct tt_store *store, struct tt_str key, uint64_t offset,
-                                       size_t max, uint64_t *size, tt_file_done_fn *on_done,
+                                       size_t length, uint64_t *size, tt_file_done_fn *on_done,
                                        void *arg, struct tt_err *err);
+
+/* Stores a copy of the bytes as a new file; its key is the answer. When nobody waits any more the
+ * file is removed, at the latest at the next start. */
+struct tt_file_job *tt_file_write_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
+                                        struct tt_store *store, struct tt_str bytes,
+                                        tt_file_done_fn *on_done, void *arg, struct tt_err *err);
+/* "image/png", "image/jpeg", "image/gif" or "image/webp", which the first bytes decide; NULL: it is
+ * none of them. Thread: any. */
+const char *tt_file_image_type(struct tt_str bytes);
 
 /* Removes files, after their rows; all of them are tried, and the first failure is reported.
  * on_done may be NULL. Files that could not be removed (also when the pool is full) are swept at

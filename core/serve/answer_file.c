@@ -64,7 +64,7 @@ static struct tt_file_job *read_piece(struct tt_answer_file *answer, uint64_t ma
     const struct tt_request *request = answer->request;
     struct tt_tide *tide = request->dispatcher->tide;
 
-    answer->job = tt_file_part_start(
+    answer->job = tt_file_read_start(
         tide->file_aux, tide->runtime.loop, tt_http_owner(request->exchange, request->user_id),
         tide->store, answer->source.key, answer->next, max < PIECE ? (size_t)max : PIECE,
         &answer->size, on_piece, answer, err);

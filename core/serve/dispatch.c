@@ -277,12 +277,13 @@ static void on_task_end(const struct tt_err *error, void *arg)
         atomic_fetch_add_explicit(&request->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-           TT_F_STR("route", request->route->path),
-           TT_F_INT("generation", request->generation->number), TT_F_Z("error", error->message));
+           TT_F_STR("route", request->route->path), TT_F_Z("code", error->code),
+           TT_F_INT("generation", request->generation->number),
+           TT_F_LINES("error", tt_str_from(error->message)));
     if (request->dispatcher->settings->route_stats)
         tt_route_stats_add_failure(request->dispatcher->settings->route_stats,
                                    tt_str_from(error->code));
-    struct tt_request_error told = {.code = error->code, .detail = error->message};
+    struct tt_request_error told = {.code = error->code, .detail = error->message, .logged = true};
     if (request->status == 0)
         tt_request_fail(request, &told);
     else

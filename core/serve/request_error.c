@@ -40,17 +40,19 @@ int tt_request_put_error(struct tt_request *request, const struct tt_request_err
     int status = !known && error->status ? error->status : text->status;
 
     if (!known)
-        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
+        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code),
+               TT_F_STR("request_id", tt_http_request_id(request->exchange)),
+               TT_F_STR("route", request->route ? request->route->path : TT_STR("-")));
     snprintf(request->code, sizeof(request->code), "%s",
              !known && error->status ? error->code : text->code.data);
     if (status == 429 && request->dispatcher->settings->route_stats)
         tt_route_stats_add_refusal(request->dispatcher->settings->route_stats,
                                    tt_str_from(request->code));
     status = tt_error_shape_put(request, error, tt_str_from(request->code), status, body);
-    if (error->detail && status >= 500)
+    if (error->detail && !error->logged && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",
                TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-               TT_F_Z("code", request->code), TT_F_Z("error", error->detail));
+               TT_F_Z("code", request->code), TT_F_LINES("error", tt_str_from(error->detail)));
     return status;
 }
 

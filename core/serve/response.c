@@ -189,7 +189,8 @@ bool tt_request_render(lua_State *L, struct tt_request *request)
         return false;
     }
     if (lua_type(L, response) != LUA_TTABLE)
-        luaL_error(L, "a handler returned a %s, not a response table", luaL_typename(L, response));
+        luaL_error(L, "%s:%d: the handler returned a %s, not a response table",
+                   request->route->file.data, request->route->line, luaL_typename(L, response));
     lua_settop(L, response);
     if (render_stream(L, request, response) || tt_response_redirect(L, request, response))
         return false;

@@ -30,7 +30,8 @@ void tt_response_error_read(lua_State *L, struct tt_request *request, int index,
     struct error_args args = {.L = L};
 
     if (lua_type(L, index) != LUA_TTABLE)
-        luaL_error(L, "a handler must return a response or nil and an error table");
+        luaL_error(L, "%s:%d: the handler must return a response, or nil and an error table",
+                   request->route->file.data, request->route->line);
     error->code = tt_value_field(L, index, "code").data;
     if (!error->code)
         luaL_error(L, "the error table has no 'code'");

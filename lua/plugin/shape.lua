@@ -61,8 +61,20 @@ local ERROR = {
 local TIMER = {
   types = "table",
   fields = {
-    every = { types = "integer", required = true },
+    every = { types = "integer" },
+    cron = { types = "string" },
+    zone = { types = "string" },
+    first = { types = "string" },
     run = { types = "function", required = true },
+  },
+}
+
+---@type PluginShape
+local HOOK = {
+  types = "function|table",
+  fields = {
+    run = { types = "function", required = true },
+    required = { types = "boolean" },
   },
 }
 
@@ -94,7 +106,7 @@ M.plugin = {
     },
     hooks = {
       types = "table",
-      each = { types = "function" },
+      each = HOOK,
       known = hooks.joiners,
     },
     tools = { types = "table", each = TOOL, names = "^[%w_-]+$" },
