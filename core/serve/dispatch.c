@@ -190,13 +190,16 @@ static bool has_body(struct tt_http_exchange *exchange)
            (length.data && !tt_str_eq(length, TT_STR("0")));
 }
 
-static bool is_json_type(struct tt_http_exchange *exchange)
+/* Whether the body has the type that the route reads. */
+static bool has_right_type(const struct tt_request *request)
 {
-    struct tt_str rest = tt_http_header(exchange, "Content-Type"), type;
+    struct tt_str rest = tt_http_header(request->exchange, "Content-Type"), type;
     if (!rest.data)
         return false;
     tt_str_split(&rest, ';', &type);
-    return tt_str_eq_nocase(tt_str_trim(type), TT_STR("application/json"));
+    return tt_str_eq_nocase(tt_str_trim(type), request->route->reads_form
+                                                   ? TT_STR("application/x-www-form-urlencoded")
+                                                   : TT_STR("application/json"));
 }
 
 static void on_piece(struct tt_http_exchange *exchange, struct tt_str bytes)
@@ -226,14 +229,16 @@ static void begin_route(struct tt_request *request, size_t *body_max)
 {
     struct tt_http_exchange *exchange = request->exchange;
 
-    if (request->route->upload || request->route->reads_body)
+    bool reads = request->route->reads_body || request->route->reads_form;
+
+    if (request->route->upload || reads)
         request->body_max = request->route->body_max;
     if (request->route->auth != TT_AUTH_NONE && !tt_credentials_find(exchange, NULL).data) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
         fail(request, "unauthorized");
     } else if (request->route->upload) {
         begin_upload(request, body_max);
-    } else if (request->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
+    } else if (reads && has_body(exchange) && !has_right_type(request)) {
         fail(request, "unsupported_media_type");
     } else {
         *body_max = request->body_max;

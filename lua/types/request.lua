@@ -53,6 +53,20 @@ function Request:raw_body() end
 ---@return tide.SchemaRefusal|nil refusal
 function Request:read_json(schema) end
 
+--- The arguments of the query, checked. The pipeline calls this with the
+--- route's schema (req.query).
+---@param schema Schema an object's
+---@return table|nil checked
+---@return tide.SchemaRefusal|nil refusal
+function Request:read_query(schema) end
+
+--- The fields of a form or an upload, checked. The pipeline calls this with the
+--- route's schema (req.form). A form may have 1000.
+---@param schema Schema an object's
+---@return table|nil checked
+---@return tide.SchemaRefusal|nil refusal
+function Request:read_form(schema) end
+
 --- The text of an answer: what the field `json` of a response is sent as, for
 --- handlers that store or sign it. Members come in the order of the route's
 --- schema `response`.

@@ -20,7 +20,8 @@
 --- schema
 ---@field upload? boolean the body is multipart/form-data: its part "file" is
 --- streamed to disk, the others are req.fields
----@field form? table schema of an upload's fields
+---@field form? table schema of an upload's fields; without `upload` the body is
+--- a form (application/x-www-form-urlencoded)
 ---@field body_max? integer largest body in bytes, see web/body_limits; default:
 --- the setting limits.body
 ---@field summary string one line for the docs
