@@ -136,6 +136,8 @@ static void set_files(lua_State *L, struct tt_str ids)
         ids = comma < 0 ? TT_STR("") : tt_str_of(ids.data + end + 1, ids.len - end - 1);
     }
     lua_setfield(L, -2, "file_ids");
+}
+
 static void push_error(lua_State *L, const struct tt_reply_outcome *outcome)
 {
     tt_value_push_error(L, &outcome->error);
