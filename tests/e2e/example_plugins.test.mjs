@@ -288,12 +288,20 @@ describe('plugins of examples/', () => {
 
   trying(['board', 'notices'], 'a plugin that needs another one', {
     settings: { board: { heading: 'News' } },
-    without: missing('/board'),
+    without: missing('/board/notices'),
   }, async (user) => {
     await (await administrator()).ok('POST', '/api/admin/notices', { text: '<b>ebb</b> & flood' });
-    const page = await user.get('/board');
+    const page = await user.get('/board/notices');
     assert.match(page.headers.get('content-type'), /^text\/html/);
-    assert.match(page.text, /<h1>News<\/h1>\n<p>&lt;b&gt;ebb&lt;\/b&gt; &amp; flood<\/p>/);
+    assert.match(page.text, /<h1>News<\/h1>\n<p class="new">&lt;b&gt;ebb&lt;\/b&gt; &amp; flood<\/p>/);
+    assert.match((await user.get('/board/board.css')).text, /\.new/);
+    const id = /value="(\d+)"/.exec(page.text)[1];
+    const seen = await user.post('/board/notices', `id=${id}`, {
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded', Authorization: null },
+    });
+    assert.deepEqual([seen.status, seen.headers.get('location')], [303, '/board/notices']);
+    const again = await user.get('/board/notices', { headers: { Cookie: seen.headers.get('set-cookie').split(';')[0] } });
+    assert.match(again.text, /<p>&lt;b&gt;ebb/, 'it is not new any more');
     const older = textOf('notices').replace('version = "1.0"', 'version = "0.9"');
     writeFileSync(join(folderOf('notices'), 'plugin.lua'), older);
     const refusal = await reload(context.server);
