@@ -24,7 +24,7 @@ end
 --- The page with the files of today. A block ends at the first line of three
 --- backticks, which no file may have.
 local function with_files(page)
-  local mark = "(<!%-%- file: ([^%s]+) %-%->\n)(\n?)```%w+\n.-\n```\n"
+  local mark = "(<!%-%- file: ([^%s]+) %-%->\n)(\n?)```%w+\n.-```\n"
   return (page:gsub(mark, function(line, path, gap)
     return line .. gap .. block_of(path)
   end))

@@ -35,14 +35,14 @@ printed()
 
     while IFS= read -r line; do
         pattern=$(printf '%s' "$line" | sed 's/[][\.*^$]/\\&/g; s/…/.*/g')
-        grep -qx -- "$pattern" "$work/out" && continue
+        cat "$work/out" "$work/trace" | grep -qx -- "$pattern" && continue
         echo "not printed: $line"
         found=1
     done < <(awk '/^```text$/ { inside = 1; next } /^```/ { inside = 0 } inside' "$1")
     return "$found"
 }
 
-for page in docs/tasks/*.md; do
+for page in ${1:-docs/tasks/*.md}; do
     name=$(basename "$page" .md)
     [ "$name" != README ] || continue
     make_checkout

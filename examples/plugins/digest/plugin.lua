@@ -18,19 +18,19 @@ local NEWEST =
 
 local function count()
   -- fetch, because counting takes long where there are many.
-  local count = assert(db.fetch(COUNT))[1]
+  local now = assert(db.fetch(COUNT))[1]
   local day = time.now():sub(1, 10)
-  assert(db.write({ { KEEP, { day, count.users, count.sessions } } }))
+  assert(db.write({ { KEEP, { day, now.users, now.sessions } } }))
   if config.get("plugins.digest.url") ~= "" then
-    count.day = day
-    assert(queue.push("digest_send", count, { key = day }))
+    now.day = day
+    assert(queue.push("digest_send", now, { key = day }))
   end
 end
 
 local function send(job)
   local url = config.get("plugins.digest.url")
-  local request = { url = url, method = "POST", body = json.encode(job.payload) }
-  local answer, err = http.request(request)
+  local body = json.encode(job.payload)
+  local answer, err = http.request({ url = url, method = "POST", body = body })
   if answer and answer.status >= 300 then
     err = { code = "digest_refused", detail = "status " .. answer.status }
   end
