@@ -358,6 +358,21 @@ static int64_t close_calls(struct tt_frames *frames, struct tt_buf *out, int64_t
     return sequence;
 }
 
+/* They are whole when the reply is. Returns the number behind the last one. */
+static int64_t put_images(struct tt_frames *frames, struct tt_buf *out, int64_t sequence)
+{
+    struct parts *parts = frames->parts;
+    const struct tt_reply *reply = frames->reader.reply;
+
+    for (size_t i = tt_responses_items_images(&parts->items, reply); i < parts->items.count; i++) {
+        put_item_event(parts, out, "response.output_item.added", sequence++, i, NULL,
+                       TT_STR("in_progress"));
+        put_item_event(parts, out, "response.output_item.done", sequence++, i, reply,
+                       TT_STR("completed"));
+    }
+    return sequence;
+}
+
 static const char *end_type(struct tt_str status)
 {
     if (tt_str_eq(status, TT_STR("completed")))
@@ -379,6 +394,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
         close_text(frames, out,
                    tt_responses_item_status(reply, &parts->items, parts->items.count - 1));
     int64_t sequence = close_calls(frames, out, (int64_t)frames->position * STEPS + BEGINS);
+    sequence = put_images(frames, out, sequence);
     if (error->status) {
         struct tt_frames_error described = frames->describe(frames->describe_arg, error);
         told = (struct tt_responses_error){described.door_code, described.text};

@@ -159,6 +159,30 @@ void tt_responses_items_read(struct tt_responses_items *items, const struct tt_r
         else
             tt_responses_items_text(items, span.kind, at)->to = span.end;
     }
+    tt_responses_items_images(items, reply);
+}
+
+/* ---- images ---- */
+
+/* The base64 of a data URL of ours. */
+static struct tt_str base64_of(const struct tt_json_value *url)
+{
+    ptrdiff_t comma = tt_str_find(url->raw, ',');
+    return tt_str_of(url->raw.data + comma + 1, url->raw.len - (size_t)comma - 2);
+}
+
+size_t tt_responses_items_images(struct tt_responses_items *items, const struct tt_reply *reply)
+{
+    struct tt_json_value list = tt_reply_carried_images(reply), part;
+    size_t before = items->count, cursor = 0;
+
+    while (tt_json_next(&list, &cursor, &part)) {
+        struct tt_json_value image = tt_json_member(&part, TT_STR("\"image_url\""));
+        struct tt_json_value url = tt_json_member(&image, TT_STR("\"url\""));
+        if (url.type == TT_JSON_STRING)
+            tt_responses_items_add(items, TT_REPLY_KINDS)->image = base64_of(&url);
+    }
+    return before;
 }
 
 /* ---- as JSON ---- */
@@ -170,6 +194,8 @@ bool tt_responses_item_is_custom(const struct tt_responses_item *item)
 
 static const char *id_prefix(const struct tt_responses_item *item)
 {
+    if (item->kind == TT_REPLY_KINDS)
+        return "ig_";
     if (item->kind == TT_REPLY_TOOL_CALLS)
         return item->tool.custom ? "ctc_" : "fc_";
     if (item->kind == TT_REPLY_STEPS)
@@ -179,6 +205,8 @@ static const char *id_prefix(const struct tt_responses_item *item)
 
 static const char *type_of(const struct tt_responses_item *item)
 {
+    if (item->kind == TT_REPLY_KINDS)
+        return "image_generation_call";
     if (item->kind == TT_REPLY_TOOL_CALLS)
         return item->tool.custom ? "custom_tool_call" : "function_call";
     if (item->kind == TT_REPLY_STEPS)
@@ -285,6 +313,12 @@ void tt_responses_put_item(struct tt_json_writer *w, struct tt_str suffix,
         put_call(w, item, reply);
     } else if (item->kind == TT_REPLY_STEPS) {
         tt_responses_put_step(w, item, reply != NULL);
+    } else if (item->kind == TT_REPLY_KINDS) {
+        tt_json_key(w, TT_STR("result"));
+        if (reply)
+            tt_json_str(w, item->image);
+        else
+            tt_json_null(w);
     } else if (item->kind == TT_REPLY_CONTENT) {
         put_text(w, TT_STR("role"), TT_STR("assistant"));
         tt_json_key(w, TT_STR("content"));

@@ -265,6 +265,12 @@ end
 
 ITEMS.custom_tool_call_output = ITEMS.function_call_output
 
+--- An image that a model has made: the text beside it names it, and models
+--- take none back from themselves.
+function ITEMS.image_generation_call()
+  return true
+end
+
 --- Codex declares its tools so, for some models.
 function ITEMS.additional_tools(about, item, place)
   local list = item:get("tools")

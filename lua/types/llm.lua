@@ -339,6 +339,7 @@ function llm.find_message(user_id, message_id) end
 ---@field steps? string lines
 ---@field runs? string chat_messages.runs: the order in which the kinds came
 ---@field file_ids? string JSON: a list of the message's files
+---@field images? tide.Image[] that it carries, of files.read_image
 ---@field status string
 ---@field finish_reason? string
 ---@field error_code? string
