@@ -35,7 +35,7 @@ printed()
 
     while IFS= read -r line; do
         pattern=$(printf '%s' "$line" | sed 's/[][\.*^$]/\\&/g; s/…/.*/g')
-        cat "$work/out" "$work/trace" | grep -qx -- "$pattern" && continue
+        grep -qx -- "$pattern" "$work/out" "$work/trace" && continue
         echo "not printed: $line"
         found=1
     done < <(awk '/^```text$/ { inside = 1; next } /^```/ { inside = 0 } inside' "$1")
