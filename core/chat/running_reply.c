@@ -11,9 +11,8 @@
 #include "base/log.h"
 #include "chat/checkpoint.h"
 #include "chat/learnt_store.h"
-#include "chat/reply_store.h"
+#include "chat/running_end.h"
 #include "chat/running_totals.h"
-#include "chat/usage_json.h"
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 
@@ -41,16 +40,16 @@ struct running_reply {
     bool among_users; /* counted as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
-    struct tt_running_parts *parts;  /* NULL: it has one */
-    struct tt_reply_outcome outcome; /* as produced: what is stored */
-    bool ending;                     /* the job of the end is on its way */
-    bool unstored;                   /* readers got the error; storing is still tried */
-    uint64_t retry_ms;               /* the wait before the next try */
+    struct tt_running_parts *parts;   /* NULL: it has one */
+    struct tt_reply_outcome *outcome; /* as produced: what is stored; NULL until then */
+    bool ending;                      /* the job of the end is on its way */
+    bool unstored;                    /* readers got the error; storing is still tried */
+    uint64_t retry_ms;                /* the wait before the next try */
     struct tt_timer retry;
     int retries;
     size_t row_statement, usage_statement, images_statement;
     enum row_part row;
-    struct tt_err lost;            /* status != 0: the text will never be stored */
+    struct tt_err *lost;           /* the text will never be stored; NULL: it may be */
     char *counted_as;              /* NULL = not counted */
     struct tt_reply_usage counted; /* the tokens of a continued reply that are counted already */
     struct tt_image_room image_room;
@@ -109,6 +108,8 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     tt_list_remove(&running->node);
     close_filter(reply, &running->filter);
     free(running->counted_as);
+    free(running->outcome);
+    free(running->lost);
     free(running);
     if (on_finish)
         on_finish(ended, on_finish_arg);
@@ -125,8 +126,8 @@ static void tell(struct running_reply *running, const struct tt_err *error)
 
 static void finish(struct running_reply *running, const struct tt_err *error)
 {
-    if (!error && running->lost.status)
-        error = &running->lost;
+    if (!error)
+        error = running->lost;
     if (!running->unstored)
         tell(running, error);
     release(running, running->reply);
@@ -187,7 +188,9 @@ static void leave_out(struct running_reply *running, const struct tt_db_job *job
         running->counted_as = NULL;
     } else {
         running->row = running->row == ROW_WHOLE ? ROW_WITHOUT_TEXT : ROW_LEFT_OUT;
-        tt_err_set(&running->lost, 500, "reply_not_stored", "%s", error->message);
+        if (!running->lost)
+            running->lost = TT_NEW(struct tt_err);
+        tt_err_set(running->lost, 500, "reply_not_stored", "%s", error->message);
     }
     submit_end(running);
 }
@@ -251,54 +254,6 @@ static void retry_end(struct tt_timer *timer)
     submit_end(TT_CONTAINER_OF(timer, struct running_reply, retry));
 }
 
-/* A row without a text that says why, instead of looking as if the reply still ran. */
-static void add_failed_end(struct tt_db_job *job, int64_t message_id, int64_t session_row,
-                           const struct tt_err *error, size_t *row_statement)
-{
-    struct tt_chat_reply_end end = {.message_id = message_id,
-                                    .session_row = session_row,
-                                    .content = TT_STR(""),
-                                    .reasoning = TT_STR(""),
-                                    .status = TT_STR("error"),
-                                    .finish_reason = TT_STR("error"),
-                                    .error_code = tt_str_from(error->code),
-                                    .checkpointed = true};
-    tt_chat_store_end(job, &end, row_statement);
-}
-
-static void add_end(struct running_reply *running, struct tt_db_job *job)
-{
-    struct tt_reply *reply = running->reply;
-    const struct tt_reply_outcome *outcome = &running->outcome;
-    struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
-
-    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
-        tt_reply_text(reply, (enum tt_reply_kind)kind, &text[kind]);
-    tt_reply_runs(reply, &runs);
-    tt_usage_put_json(&(struct tt_json_writer){.buf = &usage}, outcome);
-    struct tt_chat_reply_end end = {
-        .message_id = tt_reply_message_id(reply),
-        .session_row = running->session_row,
-        .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
-        .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
-        .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),
-        .steps = tt_buf_str(&text[TT_REPLY_STEPS]),
-        .runs = tt_buf_str(&runs),
-        .status = tt_str_from(outcome->status),
-        .finish_reason = tt_str_from(outcome->finish_reason),
-        .usage = tt_buf_str(&usage),
-        .error_code = outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
-        .ended_us = outcome->ended_us,
-        .delivered = tt_reply_has_clients(reply),
-        .checkpointed = running->checkpoint.submitted > 0,
-    };
-    tt_chat_store_end(job, &end, &running->row_statement);
-    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
-        tt_buf_free(&text[kind]);
-    tt_buf_free(&runs);
-    tt_buf_free(&usage);
-}
-
 static void submit_end(void *arg)
 {
     struct running_reply *running = arg;
@@ -307,14 +262,20 @@ static void submit_end(void *arg)
 
     tt_db_job_use_reserve(job);
     if (has_row(running) && running->row == ROW_WHOLE)
-        add_end(running, job);
+        tt_running_end_add(
+            job,
+            &(struct tt_running_end){.reply = running->reply,
+                                     .session_row = running->session_row,
+                                     .outcome = running->outcome,
+                                     .checkpointed = running->checkpoint.submitted > 0},
+            &running->row_statement);
     else if (has_row(running))
-        add_failed_end(job, running->message_id, running->session_row, &running->lost,
-                       &running->row_statement);
+        tt_running_end_add_failed(job, running->message_id, running->session_row, running->lost,
+                                  &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
     if (running->counted_as)
         tt_usage_store_add_reply(job, running->user_id, tt_str_from(running->counted_as),
-                                 &running->outcome, &running->counted);
+                                 running->outcome, &running->counted);
     running->images_statement = tt_db_job_count(job);
     if (running->images && has_row(running))
         tt_image_files_add(running->images, job);
@@ -337,8 +298,9 @@ static void on_produced(struct tt_reply *reply, void *arg)
     struct running_reply *running = arg;
 
     tt_running_totals_add(reply);
-    running->outcome = *tt_reply_outcome(reply);
-    tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
+    running->outcome = TT_NEW(struct tt_reply_outcome);
+    *running->outcome = *tt_reply_outcome(reply);
+    tt_learnt_store(running->chat, running->user_id, &running->outcome->learnt);
     if (is_stored(running))
         running->images =
             tt_image_files_write(running->chat, reply, &running->image_room, submit_end, running);
@@ -366,7 +328,7 @@ static void refuse_row(struct tt_chat *chat, const struct tt_running_reply_spec 
     struct tt_err err = {0};
 
     tt_db_job_use_reserve(job);
-    add_failed_end(job, spec->message_id, spec->session_row, error, &row);
+    tt_running_end_add_failed(job, spec->message_id, spec->session_row, error, &row);
     if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);

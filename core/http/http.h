@@ -76,8 +76,9 @@ int tt_http_server_port(const struct tt_http_server *server);
 struct tt_str tt_http_method(const struct tt_http_exchange *exchange);
 /* Raw, without query and base_path; "" if the target was the base_path itself. */
 struct tt_str tt_http_path(const struct tt_http_exchange *exchange);
-struct tt_str tt_http_query(const struct tt_http_exchange *exchange);  /* raw, without '?' */
-struct tt_str tt_http_body(const struct tt_http_exchange *exchange);   /* "" if streamed */
+struct tt_str tt_http_query(const struct tt_http_exchange *exchange); /* raw, without '?' */
+struct tt_str tt_http_body(const struct tt_http_exchange *exchange);  /* "" if streamed */
+void tt_http_drop_body(struct tt_http_exchange *exchange); /* nobody reads it from here on */
 struct tt_str tt_http_remote(const struct tt_http_exchange *exchange); /* the client's address */
 long tt_http_peer_uid(const struct tt_http_exchange *exchange); /* of a unix socket, otherwise -1 */
 bool tt_http_behind_tls(const struct tt_http_exchange *exchange); /* a trusted proxy says https */
@@ -159,6 +160,10 @@ struct tt_http_stream;
 struct tt_http_stream *
 tt_http_stream_open(struct tt_http_exchange *exchange, int status,
                     void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg);
+
+/* Before tt_http_stream_open: the body has this length, which the head says. Exactly so many bytes
+ * must be written, or the stream cut. The connection closes afterwards. */
+void tt_http_stream_set_length(struct tt_http_exchange *exchange, uint64_t length);
 
 /* Requests on_flush at the end of this tick. */
 void tt_http_stream_wake(struct tt_http_stream *stream);

@@ -26,7 +26,7 @@ struct search {
 
 /* ---- which functions wait ---- */
 
-/* Without "tide."; the same as those with ---@async in lua/types/ (a test compares them). */
+/* Without "tide."; the same as those with ---@async in lua/types/ (a spec compares them). */
 static const char *const waiting[] = {
     "cache.get",
     "chat.append",
@@ -66,11 +66,13 @@ static const char *const waiting[] = {
     "files.text",
     "files.write",
     "http.request",
+    "http.stream",
     "llm.enter",
     "models.embed",
     "models.list",
     "models.rerank",
     "models.resolve",
+    "queue.push",
     "search.count",
     "search.find",
     "search.index",
@@ -85,7 +87,7 @@ static const char *const waiting[] = {
     "users.list",
 };
 
-bool tt_source_waits_knows(const char *function)
+static bool is_waiting(const char *function)
 {
     for (size_t i = 0; i < TT_COUNT(waiting); i++)
         if (strcmp(waiting[i], function) == 0)
@@ -115,7 +117,7 @@ static bool is_waiting_call(const struct search *search, size_t i, char *name, s
                                : (struct tt_str){0};
     if (module.data) {
         snprintf(name, size, "%.*s.%.*s", TT_STR_ARG(module), TT_STR_ARG(source->tokens[i].text));
-        return strncmp(name, "tide.", 5) == 0 && tt_source_waits_knows(name + 5);
+        return strncmp(name, "tide.", 5) == 0 && is_waiting(name + 5);
     }
     if (!tt_lua_source_is(source, i - (i > 0), "function"))
         function = find_function(search, source->tokens[i].text);

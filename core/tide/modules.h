@@ -14,6 +14,7 @@ int tt_tide_time_format(lua_State *L); /* tide.time.format */
 int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
+int tt_tide_template(lua_State *L);
 int tt_tide_messages(lua_State *L);
 int tt_tide_message_tokens(lua_State *L); /* a function of tide.text */
 int tt_tide_plugin_settings(lua_State *L);
@@ -24,6 +25,8 @@ int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
 int tt_tide_file_store(lua_State *L);
 int tt_tide_http(lua_State *L);
+int tt_tide_http_stream(lua_State *L); /* http.stream */
+void tt_tide_http_stream_setup(lua_State *L);
 int tt_tide_shared(lua_State *L);
 int tt_tide_scripts(lua_State *L);
 int tt_tide_task(lua_State *L);

@@ -68,7 +68,7 @@ static bool reason_is(const struct tt_upstream_answer *answer, const char *word)
 /* Whether one of the events without text has words for people in it. */
 static bool read_said(struct tt_upstream_answer *answer)
 {
-    struct tt_told_error *told = &answer->reader.told;
+    struct tt_told_error *told = tt_delta_told(&answer->reader);
     struct tt_str rest = tt_buf_str(&answer->said), one;
     while (!told->found && rest.len > 0 && tt_str_split(&rest, '\0', &one))
         tt_told_read(told, one);
@@ -85,7 +85,7 @@ static enum tt_upstream_answer_result fail_empty(struct tt_upstream_answer *answ
         return fail(answer, "upstream_length_reached", "no text before the limit of tokens", err);
     if (!read_said(answer))
         return fail(answer, "upstream_empty", "an answer without text", err);
-    const char *code = tt_told_code(&answer->reader.told, 0);
+    const char *code = tt_told_code(answer->reader.told, 0);
     return fail(answer, *code ? code : "upstream_error", "an error instead of an answer", err);
 }
 
@@ -95,10 +95,14 @@ static int pass_on(struct tt_upstream_answer *answer, struct tt_err *err)
     bool has_text = reader->reasoning.len + reader->content.len + reader->tool_calls.len > 0;
     if (!has_text && reader->note.len == 0)
         return 0;
-    if (has_text)
+    if (has_text) {
         answer->text_at = answer->bytes;
+        tt_buf_free(&answer->said); /* only an answer without text needs it */
+    }
     answer->has_text |= has_text;
-    answer->has_answer |= reader->content.len + reader->tool_calls.len > 0;
+    if (!answer->has_answer)
+        answer->has_answer =
+            reader->tool_calls.len > 0 || tt_str_trim(tt_buf_str(&reader->content)).len > 0;
     return answer->on_texts(answer->arg, reader, err);
 }
 
@@ -113,7 +117,7 @@ static enum tt_upstream_answer_result complete(struct tt_upstream_answer *answer
         return TT_ANSWER_FAILED;
     if (reason_is(answer, "error"))
         return fail(answer, "upstream_error", "the upstream ended its answer with an error", err);
-    if (!answer->has_answer && !(answer->keep_empty && told))
+    if (!answer->has_answer && !(answer->keep_empty && (told || answer->has_text)))
         return fail_empty(answer, err);
     tt_delta_complete(reader);
     return pass_on(answer, err) == 0 ? TT_ANSWER_COMPLETE : TT_ANSWER_FAILED;
@@ -162,6 +166,25 @@ static enum tt_upstream_answer_result result_of(struct tt_upstream_answer *answe
     return err->status ? TT_ANSWER_FAILED : complete(answer, err);
 }
 
+/* Whether the body is lines of JSON: the events of a stream, without what frames them. */
+static bool is_lines(struct tt_str body)
+{
+    struct tt_err unused = {0};
+    struct tt_str rest = body, line;
+    return tt_str_split(&rest, '\n', &line) && tt_str_trim(rest).len > 0 &&
+           tt_json_check(tt_str_trim(line), TT_JSON_MAX_DEPTH, &unused) == 0;
+}
+
+static enum tt_upstream_answer_result read_lines(struct tt_upstream_answer *answer,
+                                                 struct tt_str body, struct tt_err *err)
+{
+    struct tt_str line;
+    while (!answer->reader.done && body.len > 0 && tt_str_split(&body, '\n', &line))
+        if (read_event(answer, TT_STR(""), line, err) != 0)
+            return result_of(answer, -1, err);
+    return complete(answer, err);
+}
+
 /* A document that came as a whole; a list of them is a stream in one piece. */
 static enum tt_upstream_answer_result read_whole(struct tt_upstream_answer *answer, bool cut,
                                                  struct tt_err *err)
@@ -179,6 +202,8 @@ static enum tt_upstream_answer_result read_whole(struct tt_upstream_answer *answ
                 return result_of(answer, -1, err);
         return complete(answer, err);
     }
+    if (is_lines(body))
+        return read_lines(answer, body, err);
     tt_delta_destroy(&answer->reader);
     tt_delta_create(&answer->reader, answer->spec, true);
     if (read_event(answer, TT_STR(""), body, err) != 0)

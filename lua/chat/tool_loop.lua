@@ -41,9 +41,9 @@ end
 ---@field model Model
 ---@field source ReplySource messages are tables here, and reasoning is there
 ---@field turn tide.Turn
----@field own_tools? ToolSet instead of this server's: of a script that asks;
---- hooks do not see their calls
----@field set? ToolSet what may be called, from M.run on
+---@field tools? ToolSet default: this server's
+---@field set? ToolSet what may be called in this turn, from M.run on
+---@field unseen? boolean hooks do not see the calls
 ---@field blocks? ReplyBlock[] of a reply that goes on
 ---@field decisions? table<string, boolean> which calls its user allows, by id
 
@@ -88,7 +88,7 @@ end
 ---@return string content, boolean is_error
 local function run(tool, call, reply)
   local turn = reply.turn
-  if hooks.on_tool and not reply.own_tools then
+  if hooks.on_tool and not reply.unseen then
     local value, refused = hooks.on_tool(turn, call)
     if value ~= nil or refused then
       return content_of(value, refused)
@@ -262,7 +262,7 @@ end
 ---@return table outcome what out:finish takes; a tide.Part when it is an answer
 function M.run(out, reply)
   local messages, reasoning = reply.source.messages, reply.source.reasoning
-  reply.set = reply.own_tools or tools.of_turn(server_tools, reply.turn)
+  reply.set = tools.of_turn(reply.tools or server_tools, reply.turn)
   local rounds_max = config.get("tools.rounds")
   local blocks = reply.blocks or {}
   local block = blocks[#blocks]

@@ -17,7 +17,7 @@ local TIMEOUT_MAX = 600000
 
 ---@class ToolSet
 ---@field tools table<string, tide.Tool>
----@field definitions table[] in OpenAI's form, sorted by name
+---@field definitions table[] as OpenAI has them, sorted by name
 ---@field sources ToolSource[] of tools that depend on the turn
 
 ---@class ToolSource
@@ -197,6 +197,62 @@ function M.of_turn(set, turn)
   end
   sort(own)
   return own
+end
+
+local NOBODY_TO_ASK = "This call needs a person's consent, and nobody can be "
+  .. "asked for it here."
+
+--- A tool that runs without asking anybody, where it may.
+---@param tool tide.Tool
+---@return tide.Tool
+local function unasked(tool)
+  local approve = tool.approve
+  if not approve or approve == "never" then
+    return tool
+  end
+  return {
+    description = tool.description,
+    parameters = tool.parameters,
+    timeout = tool.timeout,
+    run = function(args, turn)
+      if approve == "ask" or approve(args, turn) == true then
+        return nil, NOBODY_TO_ASK
+      end
+      return tool.run(args, turn)
+    end,
+  }
+end
+
+---@param tools table<string, tide.Tool>
+---@return table<string, tide.Tool>
+local function all_unasked(tools)
+  local all = {}
+  for name, tool in pairs(tools) do
+    all[name] = type(tool) == "table" and unasked(tool) or tool
+  end
+  return all
+end
+
+--- The same tools where nobody can be asked: a call that needs a consent does
+--- not run, and the model is told so.
+---@param set ToolSet
+---@return ToolSet
+function M.without_approval(set)
+  local sources = {}
+  for i, source in ipairs(set.sources) do
+    sources[i] = {
+      owner = source.owner,
+      list = function(turn)
+        local found, err = source.list(turn)
+        return found and all_unasked(found), err
+      end,
+    }
+  end
+  return {
+    tools = all_unasked(set.tools),
+    definitions = set.definitions,
+    sources = sources,
+  }
 end
 
 ---@param tool tide.Tool

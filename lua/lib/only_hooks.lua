@@ -19,10 +19,11 @@ end
 ---@param wanted (string|tide.Hooks)[] modules, plugins, or tables
 --- of functions
 return function(wanted)
-  local parts = {}
+  local parts, names = {}, {}
   for i, part in ipairs(wanted) do
     parts[i] = type(part) == "string" and find(part) or part
+    names[i] = type(part) == "string" and part or "a test"
   end
   hooks.parts = {}
-  hooks_of.extend(hooks, parts, {})
+  hooks_of.extend(hooks, parts, names)
 end

@@ -7,11 +7,13 @@ local contracts = require "checks.contracts"
 local errors = require "lib.errors"
 local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
+local queues = require "queue.queues"
 local registry = require "providers.registry"
 local scripts = require "tide.scripts"
 local settings = require "plugin.settings"
 local shape = require "plugin.shape"
 local server_tools = require "tools"
+local static = require "plugin.static"
 local timer = require "tide.timer"
 local tools = require "chat.tools"
 
@@ -32,6 +34,7 @@ local USUAL_ORDER = 50
 ---@field providers table<string, tide.Provider>
 ---@field policies table<string, table<string, function>>
 ---@field timers table<string, tide.PluginTimer>
+---@field queues table<string, tide.QueueSpec>
 ---@field settings table<string, table>
 ---@field requires string[]
 
@@ -52,7 +55,7 @@ end
 
 local PARTS = {
   "routes", "hooks", "tools", "errors", "providers", "policies", "timers",
-  "settings", "requires",
+  "queues", "settings", "requires",
 }
 
 ---@param plugin Plugin
@@ -61,6 +64,25 @@ local PARTS = {
 ---@param ... any for the message
 local function problem(plugin, names, message, ...)
   add_problem(shape.place(plugin.file, names, message:format(...)))
+end
+
+--- The routes of a plugin's files, behind its own.
+---@param plugin Plugin
+---@param declared? {path: string, auth?: string}
+local function add_static(plugin, declared)
+  local member, wrong
+  if declared then
+    member, wrong = static.wrong(declared)
+  end
+  if wrong then
+    problem(plugin, { "static", member }, "%s", wrong)
+  elseif declared then
+    local routes = table.move(plugin.routes, 1, #plugin.routes, 1, {})
+    for _, route in ipairs(static.routes(plugin.name, declared)) do
+      routes[#routes + 1] = route
+    end
+    plugin.routes = routes
+  end
 end
 
 --- Runs plugin.lua.
@@ -90,6 +112,7 @@ local function read(name)
   for _, part in ipairs(PARTS) do
     plugin[part] = value[part] or {}
   end
+  add_static(plugin, value.static)
   return plugin
 end
 
@@ -262,6 +285,20 @@ end
 
 ---@param plugin Plugin
 ---@param owners table<string, Plugin>
+local function add_queues(plugin, owners)
+  for _, name in ipairs(shape.sorted_keys(plugin.queues)) do
+    local place = { "queues", name }
+    if claim(owners, plugin, "have the queue " .. name, place) then
+      local added, why = pcall(queues.define, name, plugin.queues[name])
+      if not added then
+        problem(plugin, place, "%s", tostring(why))
+      end
+    end
+  end
+end
+
+---@param plugin Plugin
+---@param owners table<string, Plugin>
 local function add_tools(plugin, owners)
   if type(plugin.tools) == "function" then
     tools.add_source(server_tools, plugin.name, plugin.tools)
@@ -281,7 +318,8 @@ end
 
 --- "/x/:id" and "/x/:name/" are the same route.
 local function route_key(route)
-  local path = tostring(route.path):gsub(":[%w_]+", ":"):gsub("(.)/$", "%1")
+  local path =
+    tostring(route.path):gsub("/([:*])[%w_]+", "/%1"):gsub("(.)/$", "%1")
   return ("serve %s %s"):format(tostring(route.method), path)
 end
 
@@ -352,6 +390,7 @@ local function load_all()
     add_providers(plugin)
     add_policies(plugin, owners)
     add_timers(plugin)
+    add_queues(plugin, owners)
     add_tools(plugin, owners)
     parts[#parts + 1] = plugin.hooks
     names[#names + 1] = plugin.name

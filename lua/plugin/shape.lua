@@ -70,6 +70,21 @@ local TIMER = {
 }
 
 ---@type PluginShape
+local QUEUE = {
+  types = "table",
+  fields = {
+    run = { types = "function", required = true },
+    concurrency = { types = "integer" },
+    user_concurrency = { types = "integer" },
+    attempts = { types = "integer" },
+    backoff = { types = "integer|function" },
+    timeout = { types = "integer" },
+    backlog = { types = "integer" },
+    user_backlog = { types = "integer" },
+  },
+}
+
+---@type PluginShape
 local HOOK = {
   types = "function|table",
   fields = {
@@ -97,6 +112,13 @@ M.plugin = {
     order = { types = "number" },
     requires = { types = "table", list = { types = "string" } },
     routes = { types = "table", list = { types = "table" } },
+    static = {
+      types = "table",
+      fields = {
+        path = { types = "string", required = true },
+        auth = { types = "string" },
+      },
+    },
     hooks = {
       types = "table",
       each = HOOK,
@@ -119,6 +141,7 @@ M.plugin = {
       known = policies,
     },
     timers = { types = "table", each = TIMER, names = "^[%w_.-]+$" },
+    queues = { types = "table", each = QUEUE, names = "^[%w_.-]+$" },
     settings = { types = "table", each = SETTING, names = "^[a-z][a-z0-9_]*$" },
   },
 }

@@ -8,6 +8,7 @@
 ---@field order? number plugins are asked in this order, then by name; default 50
 ---@field requires? string[] "weather" or "weather >= 1.2": they come before it
 ---@field routes? tide.Route[]
+---@field static? tide.PluginStatic serves the files of the folder static/
 ---@field hooks? tide.Hooks
 ---@field tools? table<string, tide.Tool>|async fun(turn: tide.Turn): table<string, tide.Tool>
 ---@field errors? table<string, tide.PluginError> by code
@@ -15,18 +16,15 @@
 ---@field policies? table<string, table<string, function>> functions of
 --- lua/policy/ to replace: { title = { from_message = … } }
 ---@field timers? table<string, tide.PluginTimer>
+---@field queues? table<string, tide.QueueSpec> by name; see tide.queue
 ---@field settings? table<string, tide.PluginSetting> by key; config.get gives
 --- "plugins.NAME.KEY"
 
---- A tool that a model may call.
----@class tide.Tool
----@field description string for the model
----@field parameters table JSON schema of the arguments
----@field run fun(args: table, turn: table): any
----@field approve? string|fun(args: table, turn: table): any whether a person
---- must agree: "never" or "ask"
----@field timeout? integer milliseconds
----@field idempotent? boolean it may run again after a crash
+--- Where the files of a plugin's folder static/ are: `path` is its index.html,
+--- the others are below. They are part of the plugin: a reload brings them.
+---@class tide.PluginStatic
+---@field path string "/board"
+---@field auth? "none"|"user"|"admin" default "none"
 
 --- An error code with its texts.
 ---@class tide.PluginError
@@ -41,7 +39,7 @@
 ---@field cron? string "0 3 * * *"
 ---@field zone? string of `cron`, default "UTC"
 ---@field first? "due"|"missed"|"start" when the first tick comes
----@field run fun(tick: tide.Tick)
+---@field run async fun(tick: tide.Tick)
 
 --- What a setting must be.
 ---@class tide.PluginSetting
