@@ -50,7 +50,10 @@ async function serve(handle) {
       method: request.method, headers, body: body || undefined,
     }), asked);
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    for await (const chunk of answer.body ?? []) response.write(chunk);
+    for await (const chunk of answer.body ?? []) {
+      if (response.destroyed) break; // else an endless answer would go on
+      response.write(chunk);
+    }
     response.end();
   });
   server.listen(0, '127.0.0.1');
