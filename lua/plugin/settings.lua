@@ -143,7 +143,7 @@ function M.wrong_spec(spec)
   local kind = math.type(spec.default) or type(spec.default)
   local wanted = DEFAULTS[spec.type]
   if not wanted then
-    return "secrets have no default"
+    return "a secret has no default"
   elseif kind ~= wanted and not (wanted == "number" and kind ~= "string") then
     return ("has a default that is a %s, not a %s"):format(kind, wanted)
   end

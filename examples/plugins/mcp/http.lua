@@ -96,11 +96,11 @@ local function event_to(body, id)
     end
     local lines = {}
     repeat
-      local line_end = text:find("\n", ends, true)
-      lines[#lines + 1] = text:sub(ends + 1, line_end - 1)
-      at = line_end
-      ends = text:sub(at, at + 5) == "\ndata:" and at + 5 or nil
-    until not ends or #lines == EVENTS_MAX
+      at = text:find("\n", ends, true) or #text
+      lines[#lines + 1] = text:sub(ends + 1, at - 1)
+      local goes_on = text:sub(at, at + 5) == "\ndata:"
+      ends = at + 5
+    until not goes_on or #lines == EVENTS_MAX
     local message = answer_to(table.concat(lines, "\n"), id)
     if message then
       return message

@@ -210,7 +210,8 @@ local function ask_older(server, call)
   local kept = remembered:get(key)
   local headers, answer
   if kept then
-    headers = session_headers(kept:match("^(%S+) (.*)$"))
+    local version, session = tostring(kept):match("^(%S+) (.*)$")
+    headers = session_headers(version or OFFERED, session or "")
   else
     headers, answer = initialize(server, call)
     if not headers then

@@ -16,7 +16,7 @@ local function word(value)
   return type(value) == "string" and value:sub(1, 300):gsub("%c", " ") or "?"
 end
 
----@param data any in Base64
+---@param data any a text in Base64
 ---@return integer bytes
 local function size_of(data)
   return type(data) == "string" and #data * 3 // 4 or 0

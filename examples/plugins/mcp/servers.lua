@@ -56,14 +56,23 @@ local function server_of(line, secrets)
   local name, url, rest = line:match("^%s*(%S+)%s+(%S+)%s*(.-)%s*$")
   if
     not name
+    or not url
+    or not rest
     or #name > M.NAME_MAX
     or not name:find(M.NAME)
     or not url:find("^https?://")
   then
     return nil
   end
-  local server =
-    { name = name, url = url, approve = "ask", header = "", own = false }
+  ---@type mcp.Server
+  local server = {
+    key = "",
+    name = name,
+    url = url,
+    approve = "ask",
+    header = "",
+    own = false,
+  }
   for word in rest:gmatch("%S+") do
     local header = word:match("^header=(.+)$")
     if word == "ask" or word == "never" then

@@ -142,12 +142,11 @@ end
 ---@param page tide.Raw the first
 ---@return integer ms how long the list is fresh
 local function freshness(page)
+  ---@type integer
   local most = config.get("plugins.mcp.list_ttl") * MS_PER_S
   local wish = page:get("ttlMs")
-  if type(wish) ~= "number" then
-    return most
-  end
-  return math.max(FRESH_LEAST, math.min(most, math.floor(wish)))
+  wish = math.tointeger(type(wish) == "number" and wish // 1 or most) or most
+  return math.max(FRESH_LEAST, math.min(most, wish))
 end
 
 --- Asks a server for its list.
@@ -158,6 +157,7 @@ end
 ---@return mcp.Problem|nil problem
 local function fetch(server, user_id)
   local ends = time.mono_ms() + config.get("plugins.mcp.list_timeout")
+  ---@type mcp.Listing
   local listing = {
     tools = json.array({}),
     names = {},
@@ -186,7 +186,7 @@ local function fetch(server, user_id)
     log.warn("mcp: tools are left out", {
       server = server.name,
       count = listing.left_out,
-      why = listing.why,
+      why = listing.why or "",
     })
   end
   return { tools = listing.tools, fresh_until = now() + fresh }
@@ -225,13 +225,13 @@ end
 ---@return mcp.Problem|nil problem why there are none, or only older ones
 function M.get(server, user_id)
   local stored = remembered:get("list:" .. server.key)
-  local list = stored and json.decode(stored)
+  local list = stored and json.decode(tostring(stored))
   if list and list.fresh_until > now() then
     return list.tools
   end
   local down = remembered:get("down:" .. server.key)
   if down then
-    return list and list.tools or {}, http.problem(down)
+    return list and list.tools or {}, http.problem(tostring(down))
   end
   local asking = "asking:" .. server.key
   local mine = remembered:add(

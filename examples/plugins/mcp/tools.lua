@@ -62,6 +62,8 @@ local function call(server, tool, args, user_id)
   })
   if result then
     return results.text(result)
+  elseif not problem then
+    return nil
   end
   if protocol.is_stale(problem) then
     tool_list.forget(server)
