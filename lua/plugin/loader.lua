@@ -29,7 +29,7 @@ local USUAL_ORDER = 50
 ---@field order number
 ---@field routes tide.Route[]
 ---@field hooks table<string, function|tide.Hook>
----@field tools table<string, tide.Tool>
+---@field tools table<string, tide.Tool>|fun(turn: tide.Turn): table
 ---@field errors table<string, ErrorEntry>
 ---@field providers table<string, tide.Provider>
 ---@field policies table<string, table<string, function>>
@@ -300,6 +300,10 @@ end
 ---@param plugin Plugin
 ---@param owners table<string, Plugin>
 local function add_tools(plugin, owners)
+  if type(plugin.tools) == "function" then
+    tools.add_source(server_tools, plugin.name, plugin.tools)
+    return
+  end
   for _, name in ipairs(shape.sorted_keys(plugin.tools)) do
     local place = { "tools", name }
     if claim(owners, plugin, "have the tool " .. name, place) then

@@ -124,7 +124,7 @@ M.plugin = {
       each = HOOK,
       known = hooks.joiners,
     },
-    tools = { types = "table", each = TOOL, names = "^[%w_-]+$" },
+    tools = { types = "table|function", each = TOOL, names = "^[%w_-]+$" },
     errors = { types = "table", each = ERROR, names = "^[a-z][a-z0-9_]*$" },
     providers = {
       types = "table",

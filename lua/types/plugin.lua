@@ -10,7 +10,7 @@
 ---@field routes? tide.Route[]
 ---@field static? tide.PluginStatic serves the files of the folder static/
 ---@field hooks? tide.Hooks
----@field tools? table<string, tide.Tool>
+---@field tools? table<string, tide.Tool>|async fun(turn: tide.Turn): table<string, tide.Tool>
 ---@field errors? table<string, tide.PluginError> by code
 ---@field providers? table<string, tide.Provider> by name
 ---@field policies? table<string, table<string, function>> functions of
@@ -43,7 +43,7 @@
 
 --- What a setting must be.
 ---@class tide.PluginSetting
----@field type "string"|"integer"|"number"|"boolean"|"list"|"secret"
+---@field type "string"|"integer"|"number"|"boolean"|"list"|"secret"|"secrets"
 ---@field default? string|number|boolean|string[]
 ---@field required? boolean
 ---@field min? integer

@@ -321,7 +321,7 @@ describe("plugin.settings", function()
       assert.same({ "plugins/x/plugin.lua:2: plugins.x.k: " .. wanted }, found)
     end
     refuses({ type = "text" }, "has the type 'text'; there are boolean, "
-      .. "integer, list, number, secret, string")
+      .. "integer, list, number, secret, secrets, string")
     refuses({ type = "integer", default = "1" },
       "has a default that is a string, not a integer")
     refuses({ type = "integer", default = 0, min = 1 },
