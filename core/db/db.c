@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "db/engine.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 static const struct tt_db_engine *const engines[] = {
@@ -96,13 +97,25 @@ int tt_db_restore(const char *url, const char *file, struct tt_err *err)
     return engine ? engine->restore(place, file, err) : -1;
 }
 
+/* An engine's migrations are in a folder of its own. */
+static void own_folder(const struct tt_db_engine *engine, const char *directory,
+                       char out[static PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s", directory, engine->dialect);
+}
+
 int tt_db_migrate(const char *url, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err)
 {
     const char *place;
+    char folder[PATH_MAX];
     const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
     *report = (struct tt_migrate_report){0};
-    return engine ? engine->migrate(place, directory, dry_run, report, err) : -1;
+    if (!engine)
+        return -1;
+    own_folder(engine, directory, folder);
+    return engine->migrate(place, folder, dry_run, report, err);
 }
 
 int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
@@ -137,9 +150,14 @@ int tt_db_migrate_down(const char *url, const char *directory, int version,
                        struct tt_migrate_report *report, struct tt_err *err)
 {
     const char *place;
+    char folder[PATH_MAX];
     const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
     *report = (struct tt_migrate_report){0};
-    return engine ? engine->migrate_down(place, directory, version, report, err) : -1;
+    if (!engine)
+        return -1;
+    own_folder(engine, directory, folder);
+    return engine->migrate_down(place, folder, version, report, err);
 }
 
 /* ---- open and close ---- */

@@ -88,7 +88,7 @@ struct tt_db_engine {
                    struct tt_migrate_report *report, struct tt_err *err);
     int (*migrate_down)(const char *place, const char *directory, int version,
                         struct tt_migrate_report *report, struct tt_err *err);
-    const char *dialect; /* in the names of migrations of plugins: "sqlite" */
+    const char *dialect; /* "sqlite": its folder of migrations, and in names of plugins' ones */
     int (*migrate_plugins)(const char *place, const struct tt_migration_plugins *all,
                            uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                            struct tt_err *err);
