@@ -8,6 +8,7 @@
 
 static const struct tt_db_engine *const engines[] = {
     &tt_sqlite_engine,
+    &tt_pg_engine,
 #ifdef TT_TESTS
     &tt_late_engine,
 #endif
@@ -23,8 +24,8 @@ static const struct tt_db_engine *find_engine(struct tt_str url, struct tt_err *
             tt_str_starts(url, tt_str_from(engines[i]->scheme)))
             return engines[i];
     }
-    tt_err_set(err, 503, "database_unavailable", "no database goes by '%.200s': use %s",
-               url.len ? url.data : "", engines[0]->usage);
+    tt_err_set(err, 503, "database_unavailable", "no database goes by '%.200s': use %s or %s",
+               url.len ? url.data : "", engines[0]->usage, engines[1]->usage);
     return NULL;
 }
 
@@ -40,7 +41,8 @@ int tt_db_check_url(struct tt_str url, struct tt_err *err)
 {
     if (find_engine(url, NULL))
         return 0;
-    return tt_err_set(err, 0, "invalid_setting", "only %s is supported", engines[0]->usage);
+    return tt_err_set(err, 0, "invalid_setting", "only %s and %s are supported", engines[0]->usage,
+                      engines[1]->usage);
 }
 
 void tt_db_default_url(const char *data_dir, char *out, size_t size)
@@ -48,11 +50,22 @@ void tt_db_default_url(const char *data_dir, char *out, size_t size)
     snprintf(out, size, "%s:%s/tidetalk.db", engines[0]->scheme, data_dir);
 }
 
+/* "//user:password@host/name?more" becomes "//user@host/name". */
+static const char *without_secrets(const char *place)
+{
+    static _Thread_local char out[512];
+    const char *at = strchr(place, '@');
+    size_t name = at ? strcspn(place + 2, ":@") + 2 : 0;
+    const char *rest = at ? at : place;
+    snprintf(out, sizeof(out), "%.*s%.*s", (int)name, place, (int)strcspn(rest, "?"), rest);
+    return out;
+}
+
 const char *tt_db_place(const char *url)
 {
     const char *place = url;
     tt_db_engine_of(url, &place, NULL);
-    return place;
+    return strncmp(place, "//", 2) == 0 ? without_secrets(place) : place;
 }
 
 bool tt_db_exists(const char *url)
@@ -190,6 +203,16 @@ void tt_db_close(struct tt_db *db)
 void tt_db_stats(struct tt_db *db, struct tt_db_stats *out)
 {
     db->engine->stats(db, out);
+}
+
+bool tt_db_trouble(struct tt_db *db, struct tt_err *err)
+{
+    return db->engine->trouble && db->engine->trouble(db, err);
+}
+
+const char *tt_db_dialect(const struct tt_db *db)
+{
+    return db->engine->dialect;
 }
 
 /* ---- loops ---- */

@@ -1,8 +1,6 @@
 /* What an engine provides, and what engines share. An engine is one const table of functions and a
  * struct that begins with struct tt_db; db.c finds it by the URL's scheme. SQLite's is in
- * sqlite*.c. An engine over a network fits the same table: attach opens the loop's connection, read
- * sends the statement and answers from the loop, and submit passes the job to a transaction that
- * the engine makes itself. Private to db. */
+ * sqlite*.c, PostgreSQL's in postgres*.c. Private to db. */
 #pragma once
 #include "base/list.h"
 #include "db/db.h"
@@ -67,6 +65,7 @@ struct tt_db_engine {
                           struct tt_aux *aux, struct tt_err *err);
     void (*close)(struct tt_db *db); /* also frees it; no link is left */
     void (*stats)(struct tt_db *db, struct tt_db_stats *out);
+    bool (*trouble)(struct tt_db *db, struct tt_err *err); /* NULL: it has none of this kind */
 
     struct tt_db_link *(*attach)(struct tt_db *db, struct tt_loop *loop, struct tt_err *err);
     void (*detach)(struct tt_db_link *link); /* also frees it; nothing is pending */
@@ -97,6 +96,7 @@ struct tt_db_engine {
 };
 
 extern const struct tt_db_engine tt_sqlite_engine;
+extern const struct tt_db_engine tt_pg_engine;
 #ifdef TT_TESTS
 extern const struct tt_db_engine tt_late_engine; /* sqlite_late.c */
 #endif
