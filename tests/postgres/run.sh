@@ -64,6 +64,7 @@ autovacuum_naptime = 5s
 log_min_messages = fatal
 CONF
 log=${TEST_LOGS:-$folder}/postgres.log
+mkdir -p "${log%/*}"
 "${AS[@]}" "$BIN/postgres" -D "$folder/data" >"$log" 2>&1 </dev/null &
 pid=$!
 export PGPASSWORD=$password

@@ -1,0 +1,34 @@
+// The database of a test's server. TEST_DATABASE is the scheme of another engine for all servers:
+// `sqlite-late` answers every read late, by delays that TT_LATE_SEED repeats (core/db/sqlite_late.c);
+// `postgres` gives each a database of its own on TEST_POSTGRES (tests/postgres/run.sh).
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const SCHEME = process.env.TEST_DATABASE;
+let count = 0;
+
+/** Runs SQL as the owner of the databases; returns what psql prints, without headings. */
+export function psql(database, sql) {
+  const { status, stdout, stderr } = spawnSync(
+    'psql',
+    ['-qAtX', '-v', 'ON_ERROR_STOP=1', `${process.env.TEST_POSTGRES}/${database}`, '-c', sql],
+    { encoding: 'utf8' },
+  );
+  assert.equal(status, 0, stderr);
+  return stdout.trimEnd();
+}
+
+/** {url, remove} of a new database; `url` is nothing for the one that a data folder has anyway. */
+export function makeDatabase(dataDir) {
+  if (!SCHEME) return { remove() {} };
+  if (SCHEME !== 'postgres') return { url: `${SCHEME}:${join(dataDir, 'tidetalk.db')}`, remove() {} };
+  count += 1;
+  const name = `tidetalk_${process.pid}_${count}`;
+  psql('postgres', `CREATE DATABASE ${name}`);
+  return {
+    name,
+    url: `${process.env.TEST_POSTGRES}/${name}`,
+    remove() { psql('postgres', `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`); },
+  };
+}
