@@ -34,7 +34,8 @@ static void put_options(const char *url, enum tt_pg_mode mode, struct tt_buf *ou
         if (option->val && strcmp(option->keyword, "options") == 0)
             tt_buf_printf(out, "%s ", option->val);
     PQconninfoFree(all);
-    tt_buf_printf(out, "-c statement_timeout=%d -c bytea_output=hex -c extra_float_digits=1",
+    tt_buf_printf(out,
+                  "-c statement_timeout=%d -c bytea_output=hex -c extra_float_digits=1 -c jit=off",
                   mode == TT_PG_READ ? TT_PG_QUICK_MS : TT_PG_SLOW_MS);
     if (mode == TT_PG_WRITE)
         tt_buf_append_z(out, " -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000");

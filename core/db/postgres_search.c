@@ -14,8 +14,8 @@ static const char SQL_INDEX[] =
     " fitting AS (SELECT id, size, sum(size) OVER (ORDER BY id) AS upto FROM first),"
     " taken AS (DELETE FROM message_search_queue WHERE id IN"
     " (SELECT id FROM fitting WHERE upto <= 32768 OR upto = size) RETURNING id)"
-    " INSERT INTO message_parts (message_id, part, words, tokens)"
-    " SELECT t.id, 0, tidetalk_words(t.tokens, ARRAY['S', 'U' || t.user_id]), t.tokens"
+    " INSERT INTO message_parts (message_id, part, start, words, tokens)"
+    " SELECT t.id, 0, 0, tidetalk_words(t.tokens, ARRAY['S', 'U' || t.user_id]), t.tokens"
     " FROM (SELECT id, user_id, tidetalk_tokens(content) AS tokens FROM chat_messages"
     " WHERE id IN (SELECT id FROM taken) OFFSET 0) AS t"
     " ON CONFLICT (message_id, part)"
@@ -34,13 +34,13 @@ static const char SQL_PART[] =
     " FROM p WHERE u.id = p.id AND p.ends < p.size),"
     " ended AS (DELETE FROM message_search_queue AS u USING p WHERE u.id = p.id"
     " AND p.ends >= p.size)"
-    " INSERT INTO message_parts (message_id, part, words, tokens)"
-    " SELECT t.id, t.parts, tidetalk_words(t.tokens, ARRAY['L', 'U' || t.user_id]), t.tokens"
-    " FROM (SELECT id, user_id, parts, tidetalk_tokens(substr(content,"
-    " greatest(next - 1024, 0)::int + 1, (ends - greatest(next - 1024, 0))::int)) AS tokens"
-    " FROM p OFFSET 0) AS t"
-    " ON CONFLICT (message_id, part)"
-    " DO UPDATE SET words = excluded.words, tokens = excluded.tokens";
+    " INSERT INTO message_parts (message_id, part, start, words, tokens)"
+    " SELECT t.id, t.parts, t.start, tidetalk_words(t.tokens, ARRAY['L', 'U' || t.user_id]),"
+    " t.tokens FROM (SELECT id, user_id, parts, greatest(next - 1024, 0) AS start,"
+    " tidetalk_tokens(substr(content, greatest(next - 1024, 0)::int + 1,"
+    " (ends - greatest(next - 1024, 0))::int)) AS tokens FROM p OFFSET 0) AS t"
+    " ON CONFLICT (message_id, part) DO UPDATE SET start = excluded.start,"
+    " words = excluded.words, tokens = excluded.tokens";
 
 /* These change nothing; the number of rows that they "change" shows whether some are left. */
 static const char SQL_LEFT[] =
@@ -57,7 +57,7 @@ static const char SQL_ANY_LEFT[] = "UPDATE message_search_queue SET size = size 
  * some part. No hit without a word. */
 #define HITS                                                                                       \
     "w AS MATERIALIZED (SELECT * FROM tidetalk_phrases(?1)),"                                      \
-    " everything AS MATERIALIZED (SELECT (string_agg('(' || query || ')', ' & ')"                  \
+    " everything AS MATERIALIZED (SELECT (string_agg('(' || query::text || ')', ' & ')"            \
     " || ' & S & U' || CAST(?2 AS BIGINT))::tsquery AS query FROM w),"                             \
     " hits AS (SELECT m.id, m.session_row, m.user_id FROM message_parts AS p"                      \
     " JOIN chat_messages AS m ON m.id = p.message_id AND m.user_id = ?2"                           \
@@ -65,7 +65,7 @@ static const char SQL_ANY_LEFT[] = "UPDATE message_search_queue SET size = size 
     " AND NOT EXISTS (SELECT 1 FROM w WHERE p.tokens !~ w.pattern)"                                \
     " UNION ALL SELECT m.id, m.session_row, m.user_id FROM"                                        \
     " (SELECT p.message_id FROM w JOIN message_parts AS p"                                         \
-    " ON p.words @@ ('(' || w.query || ') & L & U' || CAST(?2 AS BIGINT))::tsquery"                \
+    " ON p.words @@ ('(' || w.query::text || ') & L & U' || CAST(?2 AS BIGINT))::tsquery"          \
     " AND p.tokens ~ w.pattern GROUP BY p.message_id"                                              \
     " HAVING count(DISTINCT w.number) = (SELECT count(*) FROM w)) AS l"                            \
     " JOIN chat_messages AS m ON m.id = l.message_id AND m.user_id = ?2)"
@@ -73,7 +73,9 @@ static const char SQL_ANY_LEFT[] = "UPDATE message_search_queue SET size = size 
 /* ?3 limit, ?4 offset. */
 static const char SQL_FIND[] =
     "WITH " HITS " SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at,"
-    " tidetalk_snippet(m.content, ?1) AS snippet"
+    " (SELECT tidetalk_snippet(substr(m.content, p.start::int + 1, 32768), ?1)"
+    " FROM message_parts AS p WHERE p.message_id = m.id"
+    " AND EXISTS (SELECT 1 FROM w WHERE p.tokens ~ w.pattern) ORDER BY p.part LIMIT 1) AS snippet"
     " FROM (SELECT m.id FROM hits AS m" OWNED " ORDER BY m.id DESC LIMIT ?3 OFFSET ?4) AS page"
     " JOIN chat_messages AS m ON m.id = page.id" OWNED " ORDER BY m.id DESC";
 /* ?3 limit. */

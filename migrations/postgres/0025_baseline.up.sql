@@ -266,6 +266,7 @@ CREATE INDEX message_search_queue_long ON message_search_queue (parts, id) WHERE
 CREATE TABLE message_parts (
     message_id BIGINT NOT NULL REFERENCES chat_messages (id) ON DELETE CASCADE,
     part       BIGINT NOT NULL,
+    start      BIGINT NOT NULL,        -- character of the message
     words      TSVECTOR NOT NULL,
     tokens     TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (message_id, part)
@@ -329,7 +330,7 @@ CREATE FUNCTION tidetalk_phrases(words TEXT, OUT query TSQUERY, OUT pattern TEXT
 RETURNS SETOF RECORD LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT p.query, p.pattern, p.place, row_number() OVER (ORDER BY w.at)
     FROM (SELECT word, at, at = count(*) OVER () AS is_last
-          FROM regexp_split_to_table(btrim(words, E' \t\n\v\f\r'), E'[ \t\n\v\f\r]+') WITH ORDINALITY AS s (word, at)) AS w,
+          FROM regexp_split_to_table(btrim(words, E' \t\n\x0b\f\r'), E'[ \t\n\x0b\f\r]+') WITH ORDINALITY AS s (word, at)) AS w,
     LATERAL tidetalk_phrase(w.word, w.is_last AND length(w.word) >= 3
         AND w.word !~ '[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]') AS p
 $$;
@@ -347,41 +348,31 @@ BEGIN
     RETURN start + 16384 - coalesce(length(tail), 0);
 END $$;
 
--- An extract of 300 characters around the first place where a word of the search stands.
+-- An extract of 300 characters around the first place where a word of the search stands in a part.
 CREATE FUNCTION tidetalk_snippet(body TEXT, words TEXT) RETURNS TEXT LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     size INTEGER := length(body);
     places TEXT := (SELECT string_agg(place, '|') FROM tidetalk_phrases(words));
-    folded TEXT;
     hit INTEGER;
     first INTEGER;
     last INTEGER;
-    at INTEGER;
+    piece TEXT;
 BEGIN
     hit := regexp_instr(body COLLATE "und-x-icu", places, 1, 1, 0, 'i') - 1;
     IF hit IS NULL OR hit < 0 THEN -- it has accents
-        folded := lower(regexp_replace(normalize(body, NFD), '[\u0300-\u036f]', '', 'g') COLLATE "und-x-icu");
-        hit := greatest(regexp_instr(folded, places, 1, 1, 0, 'i') - 1, 0);
+        hit := regexp_instr(regexp_replace(normalize(body, NFD), '[\u0300-\u036f]', '', 'g') COLLATE "und-x-icu",
+            places, 1, 1, 0, 'i') - 1;
+        hit := greatest(coalesce(hit, 0), 0);
     END IF;
     last := least(hit + 260, size);
-    first := greatest(hit - 40 - (260 - (last - hit)), 0);
-    IF first > 0 THEN
-        at := first;
-        WHILE at < least(first + 20, hit) AND NOT substr(body, at, 2) ~ '^\s\S' LOOP
-            at := at + 1;
-        END LOOP;
-        IF at < least(first + 20, hit) THEN
-            first := at;
-        END IF;
+    first := greatest(last - 300, 0);
+    IF first > 0 THEN -- where a word begins, if that is near
+        piece := substr(body, first, least(20, hit - first) + 1);
+        first := first + coalesce(nullif(regexp_instr(piece, '\s\S'), 0) - 1, 0);
     END IF;
     IF last < size THEN
-        at := last;
-        WHILE at > last - 20 AND NOT substr(body, at, 2) ~ '^\S\s' LOOP
-            at := at - 1;
-        END LOOP;
-        IF at > last - 20 THEN
-            last := at;
-        END IF;
+        piece := reverse(substr(body, last - 19, 21));
+        last := last - coalesce(nullif(regexp_instr(piece, '\s\S'), 0) - 1, 0);
     END IF;
     RETURN CASE WHEN first > 0 THEN '…' ELSE '' END || substr(body, first + 1, last - first)
         || CASE WHEN last < size THEN '…' ELSE '' END;
