@@ -45,6 +45,12 @@ int tt_db_check_url(struct tt_str url, struct tt_err *err)
                       engines[1]->usage);
 }
 
+const char *tt_db_dialect(const char *url)
+{
+    const struct tt_db_engine *engine = find_engine(tt_str_from(url), NULL);
+    return engine ? engine->dialect : engines[0]->dialect;
+}
+
 void tt_db_default_url(const char *data_dir, char *out, size_t size)
 {
     snprintf(out, size, "%s:%s/tidetalk.db", engines[0]->scheme, data_dir);
@@ -208,11 +214,6 @@ void tt_db_stats(struct tt_db *db, struct tt_db_stats *out)
 bool tt_db_trouble(struct tt_db *db, struct tt_err *err)
 {
     return db->engine->trouble && db->engine->trouble(db, err);
-}
-
-const char *tt_db_dialect(const struct tt_db *db)
-{
-    return db->engine->dialect;
 }
 
 /* ---- loops ---- */

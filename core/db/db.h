@@ -62,6 +62,10 @@ struct tt_db_settings {
 /* Whether an engine accepts such a URL. Fails: -1; the message lists the existing forms. */
 int tt_db_check_url(struct tt_str url, struct tt_err *err);
 
+/* "sqlite" or "postgres", for whoever must know which SQL is understood; of an empty URL the
+ * database that a data folder has. Thread: any. */
+const char *tt_db_dialect(const char *url);
+
 /* The URL of a data folder's database if none is configured. */
 void tt_db_default_url(const char *data_dir, char *out, size_t size);
 
@@ -112,9 +116,6 @@ void tt_db_stats(struct tt_db *db, struct tt_db_stats *out); /* any thread */
 /* Whether jobs cannot be written now, and why: another process or machine is in the way. Codes:
  * "database_unavailable", "database_read_only". Thread: any. */
 bool tt_db_trouble(struct tt_db *db, struct tt_err *err);
-
-/* "sqlite" or "postgres", for whoever must know which SQL is understood. Thread: any. */
-const char *tt_db_dialect(const struct tt_db *db);
 
 /* ---- loops ---- */
 

@@ -24,6 +24,7 @@ AS=() # it refuses to run as root
 folder=$(mktemp -d /tmp/tt_postgres.XXXXXX) # not in TMPDIR, where its user may not go
 pid=
 
+# shellcheck disable=SC2317  # called by the trap
 end()
 {
     if [ -n "$pid" ]; then
