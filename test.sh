@@ -131,7 +131,9 @@ install_needs()
         install_npm "$ROOT/tests/web"
     fi
     if has sdk; then
-        install_python "$ROOT/tests/sdk"
+        for list in "$ROOT"/tests/sdk/{,*/}requirements.txt; do
+            install_python "$(dirname "$list")"
+        done
     fi
 }
 
@@ -243,15 +245,15 @@ run_postgres()
     done
 }
 
-# Stock clients in Python, and public conformance suites.
+# Stock clients in Python, and public conformance suites. A folder has packages of its own.
 run_sdk()
 {
-    local file
+    local file name
 
     set_server_env "$preset"
-    for file in tests/sdk/test_*.py; do
-        suite "sdk_$(basename "${file#tests/sdk/test_}" .py)" 10m "${server_env[@]}" \
-            tests/sdk/.venv/bin/python -B "$file"
+    for file in tests/sdk/{,*/}test_*.py; do
+        name=$(basename "$file" .py)
+        suite "sdk_${name#test_}" 10m "${server_env[@]}" "$(dirname "$file")/.venv/bin/python" -B "$file"
     done
 }
 

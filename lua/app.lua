@@ -6,10 +6,13 @@
 local advice = require "checks.advice"
 local contracts = require "checks.contracts"
 local errors = require "lib.errors"
+local only_hooks = require "lib.only_hooks"
 local pipeline = require "web.pipeline"
 -- Before the routes: these are made with the providers and errors of plugins.
 local plugins = require "plugin.loader"
 local plugin_settings = require "plugin.settings"
+local returns = require "checks.returns"
+local route_files = require "checks.route_files"
 local schema_check = require "checks.schema_check"
 local server_tools = require "tools"
 
@@ -61,10 +64,13 @@ return {
       return plugins.problems
     end,
     contracts.check,
+    route_files.check,
     function()
       return schema_check.check(routes)
     end,
   },
+  -- For test.hooks of `tidetalk test`.
+  use_hooks = only_hooks,
   -- What `tidetalk check` warns of.
   advice = {
     function()
@@ -73,6 +79,9 @@ return {
     advice.of_hooks,
     advice.of_policies,
     advice.of_providers,
+    function()
+      return returns.advice(routes)
+    end,
     plugins.advice,
   },
 }

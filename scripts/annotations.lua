@@ -45,7 +45,7 @@ local function tags(block, name)
 end
 
 --- The end of a type at the start of a text: spaces within brackets, after a
---- colon, a comma or "|" belong to it.
+--- colon, a comma, "|" or "async" belong to it.
 local function type_end(text)
   local depth, at = 0, 1
   while at <= #text do
@@ -56,7 +56,12 @@ local function type_end(text)
       depth = depth + 1
     elseif c:find("[%)%}%]>]") then
       depth = depth - 1
-    elseif c == " " and depth == 0 and not text:find("^[:,|]", at - 1) then
+    elseif
+      c == " "
+      and depth == 0
+      and not text:find("^[:,|]", at - 1)
+      and text:sub(at - 5, at - 1) ~= "async"
+    then
       return at - 1
     end
     at = at + 1
@@ -250,8 +255,18 @@ function M.read(folder)
   return files, problems
 end
 
---- What must be there in reality, one a line: "function json.decode any",
---- "field json.null", "method tide.Task:join wait".
+--- Whether a module is written in Lua: lua/tide/ has a file for it.
+local function is_script(file)
+  local script = io.open((file.path:gsub("/types/([^/]*)$", "/tide/%1")))
+  if script then
+    script:close()
+  end
+  return script ~= nil
+end
+
+--- What must be there in the core, one a line: "function json.decode any",
+--- "field json.null", "method tide.Task:join wait". What lua/tide/ has is
+--- compared by tests/lua/api_spec.lua.
 ---@param folder string
 ---@return string lines
 ---@return string problems
@@ -260,7 +275,8 @@ function M.names(folder)
   local lines = {}
   for _, file in ipairs(files) do
     local base = file.path:match("([%w_]+)%.lua$")
-    for _, fn in ipairs(file.functions) do
+    local functions = is_script(file) and {} or file.functions
+    for _, fn in ipairs(functions) do
       lines[#lines + 1] = ("function %s %s"):format(fn.name, fn.phase)
     end
     for _, field in ipairs(file.fields or {}) do
@@ -271,7 +287,7 @@ function M.names(folder)
         lines[#lines + 1] = ("method %s %s"):format(fn.name, fn.phase)
       end
     end
-    if file.name then
+    if file.name and not is_script(file) then
       lines[#lines + 1] = "module " .. file.name
     end
   end

@@ -13,9 +13,11 @@ local PAGE = ROOT .. "/docs/lua-api.md"
 local HEAD = [[
 # The Lua API
 
-The functions that the core offers to scripts. `scripts/lua_api.lua` generates
-this page from `lua/types/`: change those files, not this page. Editors with the
-Lua language server use them for completion and checks (`require "tide.json"`).
+The functions that the server offers to plugins and other scripts. What is here
+stays as it is within `api = 1`: functions and members are added, none goes or
+changes its meaning. `scripts/lua_api.lua` writes this page from `lua/types/`:
+change those files, not this page. Editors with the Lua language server use them
+for completion and checks (`require "tide.json"`).
 
 - **Waits** means that the task is suspended until the answer is there, while
   others run. Such calls, and those marked "only in a task", work in handlers,
@@ -32,7 +34,8 @@ Lua language server use them for completion and checks (`require "tide.json"`).
   `debug.traceback`. There are no files, no processes and no bytecode. Globals
   cannot be set, and a name that does not exist raises; `_G` is a view of them.
 - Plugins ([plugins.md](plugins.md)) may use all of this and the modules in
-  their own folder. The modules of `lua/` may change with every version.
+  their own folder. The modules of `lua/` are private: they change with every
+  version, and `check` warns where a plugin requires one.
 ]]
 
 local OTHERS = "## Types outside modules"

@@ -269,12 +269,14 @@ static int create_workers(struct tt_app *app, int count, struct tt_err *err)
 
 static int build_scripts(struct tt_app *app, struct tt_err *err)
 {
-    app->builder = tt_builder_new(&(struct tt_builder_parts){.settings = app->settings,
-                                                             .serving = &app->serving,
-                                                             .db = app->db,
-                                                             .workers = app->dispatchers,
-                                                             .worker_count = app->worker_count},
-                                  err);
+    app->builder =
+        tt_builder_new(&(struct tt_builder_parts){.settings = app->settings,
+                                                  .serving = &app->serving,
+                                                  .db = app->db,
+                                                  .workers = app->dispatchers,
+                                                  .worker_count = app->worker_count,
+                                                  .advice = app->serving.dev ? &app->advice : NULL},
+                       err);
     return app->builder ? 0 : -1;
 }
 
@@ -302,8 +304,10 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
     return tt_admin_listen(app->admin, app->settings->admin_listen, err);
 }
 
-static int bring_up(struct tt_app *app, bool public_listener, struct tt_err *err)
+static int bring_up(struct tt_app *app, struct tt_err *err)
 {
+    bool public_listener = app->public_listener;
+
     fill_serving(app);
     if (tt_http_library_check(err) != 0)
         return -1;
@@ -334,9 +338,10 @@ int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool pu
     memset(app, 0, sizeof(*app));
     app->settings = settings;
     app->lock_fd = -1;
+    app->public_listener = public_listener;
     app->started_ms = tt_clock_mono_ms();
     tt_mem_open_reserve();
-    if (bring_up(app, public_listener, err) == 0)
+    if (bring_up(app, err) == 0)
         return 0;
     tt_app_stop(app, 0);
     return -1;
@@ -410,6 +415,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_mem_close_reserve();
     tt_disk_reserve_close();
     tt_route_stats_set_free(app->serving.route_stats);
+    tt_diagnostics_free(&app->advice);
     if (app->in_use)
         tt_clean_end_finish(app->settings);
     if (app->lock_fd >= 0)

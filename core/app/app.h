@@ -34,7 +34,9 @@ struct tt_app {
     struct tt_builder *builder; /* builds and swaps script generations */
     struct tt_admin *admin;
     struct tt_breakers *breakers;
+    bool public_listener; /* it is a server; otherwise a command */
     struct tt_serve_settings serving;
+    struct tt_diagnostics advice; /* in dev mode: warnings about the first scripts */
     struct tt_worker *workers;
     struct tt_dispatcher **dispatchers; /* the workers', for folders that do not see workers */
     int worker_count;

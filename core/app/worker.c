@@ -29,6 +29,8 @@ static void fill_chat(struct tt_worker *worker)
     chat->db = worker->app->db;
     chat->registry = worker->app->registry;
     chat->breakers = worker->app->breakers;
+    chat->store = worker->app->store;
+    chat->file_aux = worker->app->file_aux;
 }
 
 static void fill_runtime(struct tt_worker *worker)
@@ -40,6 +42,8 @@ static void fill_runtime(struct tt_worker *worker)
     runtime->worker = worker->number;
     runtime->workers = worker->app->worker_count;
     runtime->loop = worker->loop;
+    runtime->db = worker->app->db;
+    runtime->timers.named_off = !worker->app->public_listener;
 }
 
 static void fill_tide(struct tt_worker *worker)

@@ -1,12 +1,13 @@
-/* Clocks and the one text form of a time. gmtime_r takes libc's time zone lock and is slow, so the
- * date is computed by the usual arithmetic on 400-year eras (March first, so that the leap day is
- * last in its year). Knows nothing of time zones. */
+/* Clocks and the one text form of a time. gmtime_r takes libc's time zone lock and is slow, so
+ * dates come from base/calendar. Knows nothing of time zones (base/zone). */
 #include "base/clock.h"
 
+#include "base/calendar.h"
+
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
-#define DAY_US    86400000000LL
 #define OLDEST_US (-62167219200000000LL) /* 0000-01-01 */
 #define LATEST_US 253402300799999999LL   /* 9999-12-31, the last with four digits */
 
@@ -27,14 +28,21 @@ uint64_t tt_clock_mono_ms(void)
     return tt_clock_mono_ns() / 1000000;
 }
 
-int64_t tt_clock_wall_us(void)
+static _Atomic int64_t shift_ns; /* of the wall clock */
+
+void tt_clock_shift(int64_t ns)
 {
-    return read_ns(CLOCK_REALTIME) / 1000;
+    atomic_store(&shift_ns, ns);
 }
 
 int64_t tt_clock_wall_ns(void)
 {
-    return read_ns(CLOCK_REALTIME);
+    return read_ns(CLOCK_REALTIME) + atomic_load_explicit(&shift_ns, memory_order_relaxed);
+}
+
+int64_t tt_clock_wall_us(void)
+{
+    return tt_clock_wall_ns() / 1000;
 }
 
 uint64_t tt_clock_thread_cpu_ns(void)
@@ -58,26 +66,17 @@ void tt_clock_format(int64_t wall_us, char out[TT_RFC3339_SIZE])
         wall_us = OLDEST_US;
     if (wall_us > LATEST_US)
         wall_us = LATEST_US;
-    /* Days since 0000-03-01, shifted by an era so that nothing is negative. */
-    int64_t since = wall_us - OLDEST_US;
-    unsigned days = (unsigned)(since / DAY_US) + 146097 - 60;
-    int64_t rest = since % DAY_US;
-    unsigned era = days / 146097, in_era = days % 146097;
-    unsigned year_of_era = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-    unsigned in_year = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    unsigned march_month = (5 * in_year + 2) / 153;
-    unsigned day = in_year - (153 * march_month + 2) / 5 + 1;
-    unsigned month = march_month < 10 ? march_month + 3 : march_month - 9;
-    unsigned year = year_of_era + era * 400 + (month <= 2) - 400;
-    unsigned seconds = (unsigned)(rest / 1000000);
+    int64_t seconds = wall_us / 1000000 - (wall_us % 1000000 < 0);
+    struct tt_calendar read;
+    tt_calendar_read(seconds, &read);
 
-    char *p = put_digits(out, year, 4, '-');
-    p = put_digits(p, month, 2, '-');
-    p = put_digits(p, day, 2, 'T');
-    p = put_digits(p, seconds / 3600, 2, ':');
-    p = put_digits(p, seconds / 60 % 60, 2, ':');
-    p = put_digits(p, seconds % 60, 2, '.');
-    p = put_digits(p, (unsigned)(rest % 1000000), 6, 'Z');
+    char *p = put_digits(out, (unsigned)read.year, 4, '-');
+    p = put_digits(p, (unsigned)read.month, 2, '-');
+    p = put_digits(p, (unsigned)read.day, 2, 'T');
+    p = put_digits(p, (unsigned)read.hour, 2, ':');
+    p = put_digits(p, (unsigned)read.minute, 2, ':');
+    p = put_digits(p, (unsigned)read.second, 2, '.');
+    p = put_digits(p, (unsigned)(wall_us - seconds * 1000000), 6, 'Z');
     *p = '\0';
 }
 
@@ -140,44 +139,27 @@ static int offset(struct scan *scan)
     return sign * (int)(hours * 60 + minutes);
 }
 
-static bool is_date(unsigned year, unsigned month, unsigned day)
-{
-    static const unsigned char lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month >= 1 && month <= 12 && day >= 1 &&
-           day <= lengths[month - 1] + (unsigned)(month == 2 && leap);
-}
-
-/* Days since 0000-01-01; the other way round than in tt_clock_format. */
-static int64_t days_until(unsigned year, unsigned month, unsigned day)
-{
-    unsigned march_year = year + 400 - (month <= 2);
-    unsigned march_month = month > 2 ? month - 3 : month + 9;
-    unsigned days = march_year * 365 + march_year / 4 - march_year / 100 + march_year / 400 +
-                    (153 * march_month + 2) / 5 + day - 1;
-    return (int64_t)days - (146097 - 60);
-}
-
 int tt_clock_parse(const char *text, size_t len, int64_t *wall_us)
 {
     struct scan scan = {text, text + len, false};
-    unsigned year = digits(&scan, 4);
+    struct tt_calendar read;
+    read.year = (int)digits(&scan, 4);
     need(&scan, '-');
-    unsigned month = digits(&scan, 2);
+    read.month = (int)digits(&scan, 2);
     need(&scan, '-');
-    unsigned day = digits(&scan, 2);
+    read.day = (int)digits(&scan, 2);
     need(&scan, 'T');
-    unsigned hour = digits(&scan, 2);
+    read.hour = (int)digits(&scan, 2);
     need(&scan, ':');
-    unsigned minute = digits(&scan, 2);
+    read.minute = (int)digits(&scan, 2);
     need(&scan, ':');
-    unsigned second = digits(&scan, 2);
+    read.second = (int)digits(&scan, 2);
     unsigned us = skip(&scan, '.') ? fraction(&scan) : 0;
     int east = offset(&scan);
-    if (scan.failed || scan.at != scan.end || !is_date(year, month, day) || hour > 23 ||
-        minute > 59 || second > 60)
+    if (scan.failed || scan.at != scan.end ||
+        !tt_calendar_is_date(read.year, read.month, read.day) || read.hour > 23 ||
+        read.minute > 59 || read.second > 60)
         return -1;
-    int64_t seconds = (int64_t)hour * 3600 + minute * 60 + second - (int64_t)east * 60;
-    *wall_us = OLDEST_US + days_until(year, month, day) * DAY_US + seconds * 1000000 + us;
+    *wall_us = (tt_calendar_seconds(&read) - (int64_t)east * 60) * 1000000 + us;
     return *wall_us < OLDEST_US || *wall_us > LATEST_US ? -1 : 0;
 }

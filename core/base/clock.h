@@ -9,6 +9,8 @@ uint64_t tt_clock_mono_ns(void);
 uint64_t tt_clock_mono_ms(void);
 int64_t tt_clock_wall_us(void); /* microseconds since 1970, UTC */
 int64_t tt_clock_wall_ns(void);
+/* The wall clock says so much more than the system's: for tests of scripts. */
+void tt_clock_shift(int64_t ns);
 uint64_t tt_clock_thread_cpu_ns(void); /* CPU time of the calling thread */
 
 /* RFC 3339, UTC, exactly six fraction digits, "Z": text order is time order. */

@@ -86,6 +86,11 @@ struct tt_json_writer {
     bool after_key;
     bool failed; /* the buffer's limit was exceeded */
 };
+/* A writer within an object that is open already; `empty`: no member is there yet. */
+static inline struct tt_json_writer tt_json_within(struct tt_buf *buf, bool empty)
+{
+    return (struct tt_json_writer){.buf = buf, .not_first = empty ? 0 : 1, .depth = 1};
+}
 void tt_json_begin_object(struct tt_json_writer *w);
 void tt_json_end_object(struct tt_json_writer *w);
 void tt_json_begin_array(struct tt_json_writer *w);

@@ -13,7 +13,7 @@
 
 #define FIELD_MAX 16384
 
-static enum tt_log_level lowest = TT_LOG_INFO;
+static enum tt_log_level lowest = TT_LOG_INFO, lowest_of_scripts = TT_LOG_INFO;
 static enum tt_log_format line_format = TT_LOG_JSON;
 
 static const char *const names_json[] = {"debug", "info", "warn", "error"};
@@ -21,13 +21,23 @@ static const char *const names_text[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
 void tt_log_setup(enum tt_log_level level, enum tt_log_format format)
 {
-    lowest = level;
+    lowest = lowest_of_scripts = level;
     line_format = format;
 }
 
 bool tt_log_enabled(enum tt_log_level level)
 {
     return level >= lowest;
+}
+
+void tt_log_setup_scripts(enum tt_log_level level)
+{
+    lowest_of_scripts = level;
+}
+
+bool tt_log_enabled_for_scripts(enum tt_log_level level)
+{
+    return level >= lowest_of_scripts;
 }
 
 static struct tt_str shorten(struct tt_str s)
@@ -41,6 +51,7 @@ static void write_value(struct tt_json_writer *w, const struct tt_log_field *fie
 {
     switch (field->type) {
     case TT_LOG_STR:
+    case TT_LOG_LINES:
         if (field->str.data)
             tt_json_str(w, shorten(field->str));
         else
@@ -87,20 +98,46 @@ static bool is_word(struct tt_str s)
     return s.len > 0 && tt_utf8_valid(s);
 }
 
+static bool has_lines(const struct tt_log_field *field)
+{
+    return field->type == TT_LOG_LINES && field->str.data && tt_str_find(field->str, '\n') >= 0;
+}
+
+/* Each on a line of its own. They are indented, so none can pass for an event. */
+static void append_lines(struct tt_buf *out, struct tt_str text)
+{
+    struct tt_str one;
+
+    for (text = shorten(text); text.len > 0;) {
+        tt_str_split(&text, '\n', &one);
+        tt_buf_append_z(out, "\n    ");
+        while (one.len > 0 && one.data[0] == '\t') {
+            tt_buf_append_z(out, "    ");
+            one = tt_str_of(one.data + 1, one.len - 1);
+        }
+        tt_json_escape(out, one);
+    }
+}
+
 static void build_text(struct tt_buf *line, const char *time, enum tt_log_level level,
                        const char *message, const struct tt_log_field *fields, size_t count)
 {
     tt_buf_printf(line, "%s %s ", time, names_text[level]);
     tt_json_escape(line, shorten(tt_str_from(message)));
     for (size_t i = 0; i < count; i++) {
+        if (has_lines(&fields[i]))
+            continue;
         tt_buf_printf(line, " %s=", fields[i].key);
-        if (fields[i].type == TT_LOG_STR && is_word(fields[i].str)) {
+        if (fields[i].type <= TT_LOG_LINES && is_word(fields[i].str)) {
             tt_buf_append_str(line, shorten(fields[i].str));
         } else {
             struct tt_json_writer w = {.buf = line};
             write_value(&w, &fields[i]);
         }
     }
+    for (size_t i = 0; i < count; i++)
+        if (has_lines(&fields[i]))
+            append_lines(line, fields[i].str);
 }
 
 /* stderr may be a non-blocking terminal shared with somebody: what does not fit is dropped. */
@@ -116,11 +153,9 @@ static void send_line(struct tt_str line)
     }
 }
 
-void tt_log_write(enum tt_log_level level, const char *message, const struct tt_log_field *fields,
-                  size_t count)
+static void write_event(enum tt_log_level level, const char *message,
+                        const struct tt_log_field *fields, size_t count)
 {
-    if (!tt_log_enabled(level))
-        return;
     int saved_errno = errno;
     struct tt_buf line = {0};
     char time[TT_RFC3339_SIZE];
@@ -133,4 +168,18 @@ void tt_log_write(enum tt_log_level level, const char *message, const struct tt_
     send_line(tt_buf_str(&line));
     tt_buf_free(&line);
     errno = saved_errno;
+}
+
+void tt_log_write(enum tt_log_level level, const char *message, const struct tt_log_field *fields,
+                  size_t count)
+{
+    if (tt_log_enabled(level))
+        write_event(level, message, fields, count);
+}
+
+void tt_log_write_for_script(enum tt_log_level level, const char *message,
+                             const struct tt_log_field *fields, size_t count)
+{
+    if (tt_log_enabled_for_scripts(level))
+        write_event(level, message, fields, count);
 }

@@ -97,13 +97,26 @@ static void pause_before(int retry)
         nanosleep(&pause, NULL);
 }
 
+/* glibc keeps small blocks that were freed at hand in each thread, but its calloc does not look
+ * there. Large ones are often new pages, which are zero already. */
+#define AT_HAND_MAX 1024
+
+static void *zeroed(size_t size)
+{
+    if (size == 0 || size > AT_HAND_MAX)
+        return calloc(1, size ? size : 1);
+    void *p = malloc(size);
+    __asm__("" : "+r"(p)); /* or the compiler makes a calloc of the two */
+    return p ? memset(p, 0, size) : NULL;
+}
+
 void *tt_alloc(size_t size)
 {
-    void *p = fails(size) ? NULL : calloc(1, size ? size : 1);
+    void *p = fails(size) ? NULL : zeroed(size);
     for (int i = 0; !p && i < RETRIES; i++) {
         give_back_reserve();
         pause_before(i);
-        p = calloc(1, size ? size : 1);
+        p = zeroed(size);
     }
     if (!p)
         out_of_memory();

@@ -49,6 +49,10 @@ int tt_seal(const struct tt_keys *keys, struct tt_str plain, struct tt_str bound
 int tt_unseal(const struct tt_keys *keys, struct tt_str sealed, struct tt_str bound,
               struct tt_buf *out, struct tt_err *err);
 
+/* From now on hashes cost next to nothing and protect nothing: for tests of scripts. Thread: before
+ * others begin. */
+void tt_password_make_cheap(void);
+
 /* Argon2id (19 MiB, t=2: OWASP's minimum). Both take ~20 ms and 19 MiB: aux threads only. */
 int tt_password_hash(struct tt_str password, struct tt_buf *out, struct tt_err *err);
 /* *equal: whether it is the hash's password; `hash` is NUL-terminated. Fails: "no_memory" (503),

@@ -2,6 +2,8 @@
  * code that starts a reply passes its callbacks. */
 #pragma once
 #include "db/db.h"
+#include "files/store.h"
+#include "loop/aux.h"
 #include "reply/registry.h"
 #include "upstream/breaker.h"
 #include "upstream/client.h"
@@ -12,6 +14,8 @@ struct tt_chat {
     struct tt_client *client;
     struct tt_breakers *breakers; /* of all workers; NULL = none */
     struct tt_registry *registry;
+    struct tt_store *store; /* of files; NULL = images are not stored */
+    struct tt_aux *file_aux;
 
     struct tt_list running; /* replies of this worker, see running_reply.c */
     struct tt_list unsaved; /* their checkpoints, by due time */

@@ -160,6 +160,12 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_json_int(&w, tt_reply_message_id(reply));
     tt_json_key(&w, TT_STR("user_message_id"));
     tt_json_int(&w, tt_reply_user_message_id(reply));
+    if (tt_reply_files(reply).len > 0) {
+        tt_json_key(&w, TT_STR("file_ids"));
+        tt_json_begin_array(&w);
+        tt_json_raw(&w, tt_reply_files(reply));
+        tt_json_end_array(&w);
+    }
     if (!outcome->error.status) {
         tt_json_key(&w, TT_STR("usage"));
         if (!tt_usage_put_json(&w, outcome))

@@ -8,6 +8,7 @@
  * The parts that all chunks of a stream have in common are built once: a token costs two copies and
  * the escaping of its text. */
 #include "base/json.h"
+#include "chat/completion.h"
 #include "chat/frames_internal.h"
 #include "http/error_object.h"
 
@@ -107,81 +108,37 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
     end_choice(frames, out);
 }
 
-/* What the upstream sent beside the text: members of the whole answer, or of its message. */
-static bool put_carried(struct tt_frames *frames, struct tt_buf *out, bool of_answer)
-{
-    struct tt_json_value object = {TT_JSON_OBJECT, tt_reply_carried(frames->reader.reply)}, member;
-    struct tt_str key;
-    size_t cursor = 0, before = out->len;
-
-    while (object.raw.data && tt_json_next_member(&object, &cursor, &key, &member)) {
-        if (tt_str_eq(key, TT_STR("\"stop_sequence\"")) || /* Anthropic's */
-            tt_str_eq(key, TT_STR("\"system_fingerprint\"")) != of_answer)
-            continue;
-        if (of_answer || out->len > before)
-            tt_buf_putc(out, ',');
-        tt_buf_append_str(out, key);
-        tt_buf_putc(out, ':');
-        tt_buf_append_str(out, member.raw);
-    }
-    return out->len > before;
-}
-
 /* In one piece before the end: what comes of them in pieces is nothing that is shown. */
 static void put_carried_delta(struct tt_frames *frames, struct tt_buf *out)
 {
+    struct tt_json_writer w = tt_json_within(out, true);
     size_t before = out->len;
 
     begin_choice(frames, out);
-    if (put_carried(frames, out, false))
+    size_t begun = out->len;
+    tt_completion_put_carried(&w, frames->reader.reply, false);
+    if (out->len > begun)
         end_choice(frames, out);
     else
         out->len = before;
 }
 
-static void put_details(struct tt_json_writer *w, struct tt_str object, struct tt_str key,
-                        int64_t n)
+static void put_carried(struct tt_frames *frames, struct tt_buf *out)
 {
-    if (n <= 0)
-        return;
-    tt_json_key(w, object);
-    tt_json_begin_object(w);
-    tt_json_key(w, key);
-    tt_json_int(w, n);
-    tt_json_end_object(w);
+    struct tt_json_writer w = tt_json_within(out, false);
+
+    tt_completion_put_carried(&w, frames->reader.reply, true);
 }
 
 static void put_usage(struct tt_frames *frames, struct tt_buf *out,
                       const struct tt_reply_outcome *outcome)
 {
     const struct parts *parts = frames->parts;
-    const struct tt_reply_usage *usage = &outcome->usage;
-    struct tt_json_writer w = {.buf = out};
-    int64_t input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
-    int64_t output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
 
     tt_buf_append_str(out, tt_buf_str(&parts->head));
     tt_buf_append_z(out, "],\"usage\":");
-    tt_json_begin_object(&w);
-    tt_json_key(&w, TT_STR("prompt_tokens"));
-    tt_json_int(&w, input);
-    tt_json_key(&w, TT_STR("completion_tokens"));
-    tt_json_int(&w, output);
-    tt_json_key(&w, TT_STR("total_tokens"));
-    tt_json_int(&w, input + output);
-    put_details(&w, TT_STR("prompt_tokens_details"), TT_STR("cached_tokens"), usage->cached_tokens);
-    put_details(&w, TT_STR("completion_tokens_details"), TT_STR("reasoning_tokens"),
-                usage->reasoning_tokens);
-    if (outcome->usage_estimated) {
-        tt_json_key(&w, TT_STR("estimated"));
-        tt_json_bool(&w, true);
-    }
-    if (outcome->charged_twice) {
-        tt_json_key(&w, TT_STR("possibly_charged_twice"));
-        tt_json_bool(&w, true);
-    }
-    tt_json_end_object(&w);
-    put_carried(frames, out, true);
+    tt_completion_put_usage(&(struct tt_json_writer){.buf = out}, outcome);
+    put_carried(frames, out);
     tt_buf_append_z(out, "}\n\n");
 }
 
@@ -209,15 +166,11 @@ static void finish(struct tt_frames *frames, struct tt_buf *out,
 {
     const struct parts *parts = frames->parts;
     struct tt_json_writer w = {.buf = out};
-    /* What its clients know; our own word for a reply that somebody stopped is none of it. */
-    struct tt_str reason = strcmp(outcome->status, "stopped") == 0
-                               ? TT_STR("stop")
-                               : tt_str_from(outcome->finish_reason);
 
     tt_buf_append_z(out, ",\"logprobs\":null,\"finish_reason\":");
-    tt_json_str(&w, reason);
+    tt_json_str(&w, tt_completion_reason(outcome));
     tt_buf_append_z(out, parts->include_usage ? "}],\"usage\":null" : "}]");
-    put_carried(frames, out, true);
+    put_carried(frames, out);
     tt_buf_append_z(out, "}\n\n");
     if (parts->include_usage)
         put_usage(frames, out, outcome);

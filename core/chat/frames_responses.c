@@ -10,7 +10,8 @@
  * strictly, with gaps. A reader that comes back goes through the log from its beginning, which
  * restores the items, and is sent what has a higher number than the last one that it knows.
  *
- * Items of text end where another item begins; calls, whose pieces may alternate, at the end. */
+ * Items of text end where another item begins; calls, whose pieces may alternate, at the end. So
+ * does the input of a custom tool come, which is a text within a function's arguments. */
 #include "chat/frames_internal.h"
 #include "chat/responses_object.h"
 
@@ -37,7 +38,7 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
     tt_buf_append_str(&parts->id, chunks->id);
     tt_buf_append_str(&parts->head, chunks->head);
     parts->response.suffix = tt_responses_id_suffix(tt_buf_str(&parts->id));
-    parts->response.head = tt_buf_str(&parts->head);
+    parts->response.head = parts->items.head = tt_buf_str(&parts->head);
     parts->after = chunks->after;
     return parts;
 }
@@ -258,7 +259,8 @@ static void put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_re
         if (begins)
             put_item_event(parts, out, "response.output_item.added", sequence++, number, NULL,
                            TT_STR("in_progress"));
-        if (input.len > 0)
+        /* A custom tool's input is known when its function's arguments are whole. */
+        if (input.len > 0 && !tt_responses_item_is_custom(&parts->items.list[number]))
             put_arguments(parts, out, "response.function_call_arguments.delta", sequence++, number,
                           "delta", input);
     }
@@ -276,6 +278,25 @@ static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_re
 
 /* ---- the end ---- */
 
+static int64_t close_call(struct parts *parts, struct tt_buf *out, int64_t sequence, size_t number)
+{
+    struct tt_str arguments = tt_buf_str(&parts->items.list[number].input);
+    struct tt_buf input = {0};
+
+    if (!tt_responses_item_is_custom(&parts->items.list[number])) {
+        put_arguments(parts, out, "response.function_call_arguments.done", sequence++, number,
+                      "arguments", arguments);
+        return sequence;
+    }
+    tt_responses_put_input(arguments, &input);
+    put_arguments(parts, out, "response.custom_tool_call_input.delta", sequence++, number, "delta",
+                  tt_buf_str(&input));
+    put_arguments(parts, out, "response.custom_tool_call_input.done", sequence++, number, "input",
+                  tt_buf_str(&input));
+    tt_buf_free(&input);
+    return sequence;
+}
+
 /* A call that was cut off has no whole arguments: it is in the response, as incomplete, but not
  * done. Returns the number behind the last one. */
 static int64_t close_calls(struct tt_frames *frames, struct tt_buf *out, int64_t sequence)
@@ -288,8 +309,7 @@ static int64_t close_calls(struct tt_frames *frames, struct tt_buf *out, int64_t
         struct tt_str status = tt_responses_item_status(reply, &parts->items, i);
         if (item->kind != TT_REPLY_TOOL_CALLS || !tt_str_eq(status, TT_STR("completed")))
             continue;
-        put_arguments(parts, out, "response.function_call_arguments.done", sequence++, i,
-                      "arguments", tt_buf_str(&item->input));
+        sequence = close_call(parts, out, sequence, i);
         put_item_event(parts, out, "response.output_item.done", sequence++, i, reply, status);
     }
     return sequence;

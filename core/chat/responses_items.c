@@ -100,7 +100,10 @@ struct tt_responses_item *tt_responses_items_call(struct tt_responses_items *ite
         item->call = read.index;
     }
     take_text(&item->call_id, &read.id);
-    take_text(&item->name, &read.name);
+    if (read.name.type == TT_JSON_STRING) {
+        take_text(&item->name, &read.name);
+        item->tool = tt_responses_tool_of(items->head, tt_buf_str(&item->name));
+    }
     if (read.extra.type != TT_JSON_NONE) {
         tt_buf_clear(&item->extra);
         tt_buf_append_str(&item->extra, read.extra.raw);
@@ -144,13 +147,29 @@ void tt_responses_items_read(struct tt_responses_items *items, const struct tt_r
 
 /* ---- as JSON ---- */
 
-static const char *const prefixes[TT_REPLY_KINDS] = {
-    [TT_REPLY_CONTENT] = "msg_", [TT_REPLY_REASONING] = "rs_", [TT_REPLY_TOOL_CALLS] = "fc_"};
+bool tt_responses_item_is_custom(const struct tt_responses_item *item)
+{
+    return item->kind == TT_REPLY_TOOL_CALLS && item->tool.custom;
+}
+
+static const char *id_prefix(const struct tt_responses_item *item)
+{
+    if (item->kind == TT_REPLY_TOOL_CALLS)
+        return item->tool.custom ? "ctc_" : "fc_";
+    return item->kind == TT_REPLY_CONTENT ? "msg_" : "rs_";
+}
+
+static const char *type_of(const struct tt_responses_item *item)
+{
+    if (item->kind == TT_REPLY_TOOL_CALLS)
+        return item->tool.custom ? "custom_tool_call" : "function_call";
+    return item->kind == TT_REPLY_CONTENT ? "message" : "reasoning";
+}
 
 void tt_responses_put_item_id(struct tt_buf *out, struct tt_str suffix,
                               const struct tt_responses_items *items, size_t number)
 {
-    tt_buf_append_z(out, prefixes[items->list[number].kind]);
+    tt_buf_append_z(out, id_prefix(&items->list[number]));
     tt_buf_append_str(out, suffix);
     tt_buf_putc(out, '_');
     tt_buf_append_u64(out, number);
@@ -212,9 +231,18 @@ static void put_parts(struct tt_json_writer *w, const struct tt_responses_item *
 static void put_call(struct tt_json_writer *w, const struct tt_responses_item *item,
                      const struct tt_reply *reply)
 {
+    struct tt_buf input = {0};
+
     put_text(w, TT_STR("call_id"), tt_buf_str(&item->call_id));
-    put_text(w, TT_STR("name"), tt_buf_str(&item->name));
-    put_text(w, TT_STR("arguments"), reply ? tt_buf_str(&item->input) : TT_STR(""));
+    put_text(w, TT_STR("name"), item->tool.name);
+    if (item->tool.space.data)
+        put_text(w, TT_STR("namespace"), item->tool.space);
+    if (reply && item->tool.custom)
+        tt_responses_put_input(tt_buf_str(&item->input), &input);
+    else if (reply)
+        tt_buf_append_str(&input, tt_buf_str(&item->input));
+    put_text(w, item->tool.custom ? TT_STR("input") : TT_STR("arguments"), tt_buf_str(&input));
+    tt_buf_free(&input);
     if (item->extra.len > 0) {
         tt_json_key(w, TT_STR("extra_content"));
         tt_json_raw(w, tt_buf_str(&item->extra));
@@ -225,16 +253,13 @@ void tt_responses_put_item(struct tt_json_writer *w, struct tt_str suffix,
                            const struct tt_responses_items *items, size_t number,
                            const struct tt_reply *reply, struct tt_str status)
 {
-    static const char *const types[TT_REPLY_KINDS] = {[TT_REPLY_CONTENT] = "message",
-                                                      [TT_REPLY_REASONING] = "reasoning",
-                                                      [TT_REPLY_TOOL_CALLS] = "function_call"};
     const struct tt_responses_item *item = &items->list[number];
     struct tt_buf id = {0};
 
     tt_responses_put_item_id(&id, suffix, items, number);
     tt_json_begin_object(w);
     put_text(w, TT_STR("id"), tt_buf_str(&id));
-    put_text(w, TT_STR("type"), tt_str_from(types[item->kind]));
+    put_text(w, TT_STR("type"), tt_str_from(type_of(item)));
     put_text(w, TT_STR("status"), status);
     if (item->kind == TT_REPLY_TOOL_CALLS) {
         put_call(w, item, reply);

@@ -2,7 +2,7 @@
  * an item, and each tool call. They follow from a reply's log alone, so every reader sees the same
  * items under the same ids, at any time and after a restart. Shared by the files of responses. */
 #pragma once
-#include "base/json.h"
+#include "chat/responses_tools.h"
 #include "reply/reply.h"
 
 struct tt_responses_item {
@@ -10,9 +10,11 @@ struct tt_responses_item {
     uint64_t from, to;                         /* of a text: its place in the log */
     int64_t call;                              /* of a call: its index */
     struct tt_buf call_id, name, extra, input; /* of a call; extra is JSON, input its arguments */
+    struct tt_responses_tool tool;             /* that is called: slices of `name` and the head */
 };
 
 struct tt_responses_items { /* zero it */
+    struct tt_str head;     /* the response's, which declares the tools; the caller's */
     struct tt_responses_item *list;
     size_t count, room;
 };
@@ -31,6 +33,9 @@ struct tt_responses_item *tt_responses_items_call(struct tt_responses_items *ite
 
 /* Takes up all of a reply's log. */
 void tt_responses_items_read(struct tt_responses_items *items, const struct tt_reply *reply);
+
+/* Whether an item is the call of a custom tool. */
+bool tt_responses_item_is_custom(const struct tt_responses_item *item);
 
 /* "msg_<suffix>_<number>"; the suffix is the response's id behind "resp_". */
 void tt_responses_put_item_id(struct tt_buf *out, struct tt_str suffix,

@@ -21,6 +21,7 @@ struct tt_running_parts {
 
 struct tt_running_parts *tt_running_parts_new(struct tt_chat *chat, struct tt_reply *reply,
                                               struct tt_checkpoint *checkpoint,
+                                              const struct tt_reply_outcome *earlier,
                                               const struct tt_running_producer *producer)
 {
     struct tt_running_parts *parts = TT_NEW(struct tt_running_parts);
@@ -29,7 +30,13 @@ struct tt_running_parts *tt_running_parts_new(struct tt_chat *chat, struct tt_re
     parts->reply = reply;
     parts->checkpoint = checkpoint;
     parts->producer = *producer;
-    parts->usage = (struct tt_reply_usage){.input_tokens = -1, .output_tokens = -1};
+    parts->usage = (struct tt_reply_usage)TT_REPLY_NO_USAGE;
+    if (earlier) {
+        parts->usage = earlier->usage;
+        parts->estimated = earlier->usage_estimated;
+        parts->charged_twice = earlier->charged_twice;
+        parts->attempts = earlier->attempts;
+    }
     return parts;
 }
 

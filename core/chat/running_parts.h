@@ -23,10 +23,12 @@ struct tt_running_producer {
     void *arg;
 };
 
-/* For the running reply. `checkpoint` is NULL for a reply that is not stored; the producer is
+/* For the running reply. `checkpoint` is NULL for a reply that is not stored; `earlier` is how a
+ * reply that is continued ended before, whose tokens are the reply's too, or NULL; the producer is
  * copied. */
 struct tt_running_parts *tt_running_parts_new(struct tt_chat *chat, struct tt_reply *reply,
                                               struct tt_checkpoint *checkpoint,
+                                              const struct tt_reply_outcome *earlier,
                                               const struct tt_running_producer *producer);
 void tt_running_parts_begin(struct tt_running_parts *parts);
 void tt_running_parts_free(struct tt_running_parts *parts);

@@ -48,16 +48,20 @@ struct running_reply {
     uint64_t retry_ms;               /* the wait before the next try */
     struct tt_timer retry;
     int retries;
-    size_t row_statement, usage_statement;
+    size_t row_statement, usage_statement, images_statement;
     enum row_part row;
     struct tt_err lost; /* status != 0: the text will never be stored */
     char *counted_as;   /* NULL = not counted */
+    int64_t counted_input,
+        counted_output; /* tokens of a continued reply that are counted already */
+    struct tt_image_room image_room;
+    struct tt_image_files *images; /* NULL = none came, or they are left out */
     struct tt_reply_filter filter;
     void (*on_finish)(struct tt_reply *reply, void *arg);
     void *on_finish_arg;
 };
 
-static void submit_end(struct running_reply *running);
+static void submit_end(void *arg);
 
 static bool is_stored(const struct running_reply *running)
 {
@@ -102,6 +106,7 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     tt_timer_stop(&running->retry);
     tt_checkpoint_stop(&running->checkpoint);
     tt_running_parts_free(running->parts);
+    tt_image_files_free(running->images);
     tt_list_remove(&running->node);
     close_filter(reply, &running->filter);
     free(running->counted_as);
@@ -165,15 +170,20 @@ static void leave_out(struct running_reply *running, const struct tt_db_job *job
                       const struct tt_err *error)
 {
     int failed = tt_db_job_failed_statement(job);
+    bool images = running->images && (failed < 0 || failed >= (int)running->images_statement);
     bool usage = running->counted_as && (failed < 0 || failed >= (int)running->usage_statement);
 
     tt_log(TT_LOG_ERROR, "a reply's end can never be stored, a part of it is left out",
            TT_F_INT("message_id", running->message_id), TT_F_INT("user_id", running->user_id),
-           TT_F_Z("left_out", usage                       ? "usage"
+           TT_F_Z("left_out", images                      ? "images"
+                              : usage                     ? "usage"
                               : running->row == ROW_WHOLE ? "text"
                                                           : "row"),
            TT_F_Z("code", error->code), TT_F_Z("error", error->message));
-    if (usage) {
+    if (images) {
+        tt_image_files_free(running->images);
+        running->images = NULL;
+    } else if (usage) {
         free(running->counted_as);
         running->counted_as = NULL;
     } else {
@@ -224,6 +234,8 @@ static void end_done(struct tt_db_job *job, void *arg)
         finish(running, &deleted);
         return;
     }
+    if (!err && running->images)
+        tt_image_files_committed(running->images, job);
     if (!err || running->chat->closing)
         finish(running, is_stored(running) ? err : NULL);
     else if (tt_db_error_is_lasting(err))
@@ -291,22 +303,28 @@ static void add_end(struct running_reply *running, struct tt_db_job *job)
 static void add_usage(struct running_reply *running, struct tt_db_job *job)
 {
     const struct tt_reply_outcome *outcome = &running->outcome;
-    const struct tt_reply_usage *usage = &outcome->usage;
+    int64_t input = outcome->usage.input_tokens - running->counted_input;
+    int64_t output = outcome->usage.output_tokens - running->counted_output;
 
-    if (!running->counted_as || (usage->input_tokens < 0 && usage->output_tokens < 0))
+    if (!running->counted_as || (input < 0 && output < 0))
         return;
-    tt_usage_store_add(job,
-                       &(struct tt_usage_entry){
-                           .user_id = running->user_id,
-                           .model_name = tt_str_from(running->counted_as),
-                           .input_tokens = usage->input_tokens < 0 ? 0 : usage->input_tokens,
-                           .output_tokens = usage->output_tokens < 0 ? 0 : usage->output_tokens,
-                           .estimated = outcome->usage_estimated,
-                           .charged_twice = outcome->charged_twice});
+    tt_usage_store_add(job, &(struct tt_usage_entry){.user_id = running->user_id,
+                                                     .model_name = tt_str_from(running->counted_as),
+                                                     .input_tokens = input < 0 ? 0 : input,
+                                                     .output_tokens = output < 0 ? 0 : output,
+                                                     .estimated = outcome->usage_estimated,
+                                                     .charged_twice = outcome->charged_twice});
 }
 
-static void submit_end(struct running_reply *running)
+static void take_counted(struct running_reply *running, const struct tt_reply_usage *usage)
 {
+    running->counted_input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
+    running->counted_output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
+}
+
+static void submit_end(void *arg)
+{
+    struct running_reply *running = arg;
     struct tt_db_job *job = tt_db_job_new();
     struct tt_err err = {0};
 
@@ -318,6 +336,9 @@ static void submit_end(struct running_reply *running)
                        &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
     add_usage(running, job);
+    running->images_statement = tt_db_job_count(job);
+    if (running->images && has_row(running))
+        tt_image_files_add(running->images, job);
     if (tt_db_job_count(job) == 0) {
         tt_db_job_free(job);
         finish(running, NULL);
@@ -339,7 +360,11 @@ static void on_produced(struct tt_reply *reply, void *arg)
     tt_running_totals_add(reply);
     running->outcome = *tt_reply_outcome(reply);
     tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
-    submit_end(running);
+    if (is_stored(running))
+        running->images =
+            tt_image_files_write(running->chat, reply, &running->image_room, submit_end, running);
+    if (!running->images)
+        submit_end(running);
 }
 
 /* ---- the start ---- */
@@ -430,6 +455,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     running->turn = spec->turn;
     running->counted = counted;
     running->session_row = spec->session_row;
+    running->image_room = spec->image_room;
     running->retry.on_due = retry_end;
     if (spec->counted_as.data) {
         running->counted_as = tt_strndup(spec->counted_as.data, spec->counted_as.len);
@@ -449,9 +475,12 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     if (spec->message_id)
         tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
+    if (spec->continues)
+        take_counted(running, &spec->continues->outcome.usage);
     if (spec->producer) {
         running->parts = tt_running_parts_new(
-            chat, reply, spec->message_id ? &running->checkpoint : NULL, spec->producer);
+            chat, reply, spec->message_id ? &running->checkpoint : NULL,
+            spec->continues ? &spec->continues->outcome : NULL, spec->producer);
         tt_running_parts_begin(running->parts);
     } else if (ask(chat, spec, reply, &why) != 0) {
         struct tt_reply_outcome outcome = {

@@ -4,6 +4,7 @@
  * belongs to the worker that began it. */
 #pragma once
 #include "chat/chat.h"
+#include "chat/image_files.h"
 #include "chat/running_parts.h"
 #include "reply/reply_stored.h"
 #include "upstream/retry.h"
@@ -22,6 +23,7 @@ struct tt_running_reply_spec {
     const struct tt_play *play;
     const struct tt_running_producer *producer; /* copied; closed also when nothing begins */
     const struct tt_reply_stored *continues; /* the log that it begins with; NULL = an empty one */
+    struct tt_image_room image_room;         /* all 0: images that come are not stored */
     struct tt_reply_filter filter;           /* taken over; all NULL = no filter */
     /* Called once at the very end, after the commit and after the turn was left; may be NULL. */
     void (*on_finish)(struct tt_reply *reply, void *arg);

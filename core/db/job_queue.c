@@ -2,25 +2,18 @@
  * one is committed. */
 #include "db/job_queue.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <time.h>
 
 #define BATCH_BYTES (16u << 20)  /* keeps one commit, and the other jobs' wait, short */
 #define QUEUE_BYTES (256u << 20) /* memory of all waiting jobs */
 
 void tt_job_queue_create(struct tt_job_queue *queue, int batch_max, int queue_max)
 {
-    pthread_condattr_t attributes;
-
     queue->batch_max = batch_max;
     queue->queue_max = queue_max;
     tt_list_init(&queue->jobs);
     pthread_mutex_init(&queue->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&queue->wake, NULL);
 }
 
 void tt_job_queue_destroy(struct tt_job_queue *queue)
@@ -85,32 +78,16 @@ bool tt_job_queue_stopping(struct tt_job_queue *queue)
 
 /* ---- the writer's thread ---- */
 
-/* Sleeps until there is work, or the idle time is over: false. The mutex is held. */
-static bool wait_for_work(struct tt_job_queue *queue, int idle_ms)
-{
-    int rc = 0;
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += idle_ms / 1000;
-    queue->asleep = true;
-    while (rc != ETIMEDOUT && tt_list_empty(&queue->jobs) && !queue->stopping) {
-        if (idle_ms > 0)
-            rc = pthread_cond_timedwait(&queue->wake, &queue->mutex, &until);
-        else
-            pthread_cond_wait(&queue->wake, &queue->mutex);
-    }
-    queue->asleep = false;
-    return rc != ETIMEDOUT || !tt_list_empty(&queue->jobs);
-}
-
-size_t tt_job_queue_take(struct tt_job_queue *queue, struct tt_db_job **batch, int idle_ms,
-                         bool *idle)
+size_t tt_job_queue_take(struct tt_job_queue *queue, struct tt_db_job **batch)
 {
     size_t count = 0, bytes = 0;
 
     pthread_mutex_lock(&queue->mutex);
-    *idle = tt_list_empty(&queue->jobs) && !queue->stopping && !wait_for_work(queue, idle_ms);
+    while (tt_list_empty(&queue->jobs) && !queue->stopping) {
+        queue->asleep = true;
+        pthread_cond_wait(&queue->wake, &queue->mutex);
+        queue->asleep = false;
+    }
     while (count < (size_t)queue->batch_max && bytes < BATCH_BYTES &&
            !tt_list_empty(&queue->jobs)) {
         struct tt_db_job *job =
@@ -141,7 +118,7 @@ void tt_job_queue_answer(struct tt_job_queue *queue, struct tt_db_job **batch, s
         tt_loop_post(batch[i]->loop, &batch[i]->mail);
 }
 
-int tt_job_queue_start(pthread_t *thread, void *(*run)(void *arg), void *arg, struct tt_err *err)
+int tt_db_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct tt_err *err)
 {
     sigset_t all, before;
     sigfillset(&all);

@@ -23,18 +23,17 @@ void tt_job_queue_destroy(struct tt_job_queue *queue);
 /* Fails: "busy" if it is full or stopping; the caller then still owns the job. Thread: any. */
 int tt_job_queue_push(struct tt_job_queue *queue, struct tt_db_job *job, struct tt_err *err);
 
-/* Takes what waits, `batch_max` jobs at most, and waits if there is nothing. 0: it is stopping and
- * nothing is left, or *idle: idle_ms (0: no limit) are over. Thread: writer. */
-size_t tt_job_queue_take(struct tt_job_queue *queue, struct tt_db_job **batch, int idle_ms,
-                         bool *idle);
+/* Takes what waits, `batch_max` jobs at most; waits if there is nothing. 0: it is stopping and
+ * nothing is left. Thread: writer. */
+size_t tt_job_queue_take(struct tt_job_queue *queue, struct tt_db_job **batch);
 
 /* Counts jobs that are done, and posts them to their loops: they are the caller's no more.
  * Thread: writer. */
 void tt_job_queue_answer(struct tt_job_queue *queue, struct tt_db_job **batch, size_t count,
                          uint64_t commits);
 
-/* Starts the thread, with all signals blocked. Fails: "database_unavailable". */
-int tt_job_queue_start(pthread_t *thread, void *(*run)(void *arg), void *arg, struct tt_err *err);
+/* Starts a thread that no signal interrupts. Fails: "database_unavailable". */
+int tt_db_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct tt_err *err);
 
 /* Lets the thread end once nothing is left. Thread: any. */
 void tt_job_queue_stop(struct tt_job_queue *queue);

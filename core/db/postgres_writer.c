@@ -264,9 +264,8 @@ static void *writer_main(void *arg)
 {
     struct tt_pg_writer *writer = arg;
     size_t count;
-    bool idle;
     pthread_setname_np(pthread_self(), "tt-db-writer");
-    while ((count = tt_job_queue_take(&writer->queue, writer->batch, 0, &idle)) > 0) {
+    while ((count = tt_job_queue_take(&writer->queue, writer->batch)) > 0) {
         run_batch(writer, writer->batch, count);
         tt_job_queue_answer(&writer->queue, writer->batch, count, writer->commits);
         writer->commits = 0;
@@ -297,7 +296,7 @@ struct tt_pg_writer *tt_pg_writer_new(const char *url, const struct tt_db_settin
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(*writer->batch));
     tt_random_hex(writer->id, sizeof(writer->id) - 1);
     if (connect_writer(writer, err) == 0 &&
-        tt_job_queue_start(&writer->thread, writer_main, writer, err) == 0)
+        tt_db_start_thread(&writer->thread, writer_main, writer, err) == 0)
         return writer;
     release(writer);
     return NULL;

@@ -1,6 +1,6 @@
 /* The connection: see sqlite.h. The settings are the same for the server, the command line and the
  * migrations, because they use the same file. Elsewhere: transactions (sqlite_batch.c), limits of
- * reads (sqlite_reader.c), checkpoints (sqlite_writer.c). */
+ * reads (sqlite_reader.c), checkpoints (sqlite_checkpoint.c). */
 #include "db/sqlite.h"
 
 #include "base/clock.h"

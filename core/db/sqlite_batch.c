@@ -225,7 +225,6 @@ static int run_transaction(struct tt_writer *writer, struct tt_db_job **jobs, si
         return rc;
     }
     writer->commits++;
-    writer->wal_dirty = true;
     return SQLITE_OK;
 }
 

@@ -10,15 +10,25 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 static _Thread_local uint64_t since_ns;
 static _Thread_local const struct tt_statement *running;
 
-static uint64_t limit_ns(void)
+static uint64_t limit;
+
+static void read_limit(void)
 {
     const char *ms = getenv("TT_STEP_MS");
-    return ms ? strtoull(ms, NULL, 10) * 1000000 : 0;
+    limit = ms ? strtoull(ms, NULL, 10) * 1000000 : 0;
+}
+
+static uint64_t limit_ns(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_limit);
+    return limit;
 }
 
 void tt_sqlite_interruptible(void)

@@ -1,7 +1,7 @@
 /* The writer thread: takes all queued jobs (it never waits for more: the next batch gathers during
  * the sync of the last one), commits them as one transaction, posts the answers to the loops, and
- * only then checks the WAL, so that no answer waits for a checkpoint. SQLite's own autocheckpoint
- * is off for the same reason: it would run inside COMMIT. */
+ * only then looks at the WAL, so that no answer waits for it. SQLite's own autocheckpoint is off
+ * for the same reason: it would run inside COMMIT. */
 #include "db/sqlite_writer.h"
 
 #include "base/clock.h"
@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 
 #define BUSY_MS           5000
-#define IDLE_MS           1000
-#define CHECKPOINT_PAGES  4000
 #define TRUNCATE_WAIT_MS  50 /* for readers, while nothing is written */
 #define TRUNCATE_PAUSE_MS 1000
 #define PROGRESS_STEPS    10000
@@ -34,41 +32,37 @@ static int on_wal_commit(void *arg, sqlite3 *handle, const char *database, int p
     return SQLITE_OK;
 }
 
-static void checkpoint(struct tt_writer *writer, int mode)
+/* Copies what is left in the log and makes the file empty. */
+static void truncate_wal(struct tt_writer *writer)
 {
-    int in_wal = 0, copied = 0;
-    if (mode == SQLITE_CHECKPOINT_TRUNCATE)
-        sqlite3_busy_timeout(writer->conn.handle, TRUNCATE_WAIT_MS);
-    int rc = sqlite3_wal_checkpoint_v2(writer->conn.handle, NULL, mode, &in_wal, &copied);
+    sqlite3_busy_timeout(writer->conn.handle, TRUNCATE_WAIT_MS);
+    int rc = sqlite3_wal_checkpoint_v2(writer->conn.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                       NULL);
     sqlite3_busy_timeout(writer->conn.handle, BUSY_MS);
-    if (rc == SQLITE_OK) {
-        writer->wal_dirty = copied < in_wal;
-    } else if ((rc & 0xff) != SQLITE_BUSY) {
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) {
         struct tt_err err = {0};
         tt_sqlite_error(&writer->conn, rc, &err);
         tt_log(TT_LOG_ERROR, "database: checkpoint failed", TT_F_Z("error", err.message));
         if (strcmp(err.code, "disk_full") == 0)
             tt_disk_reserve_give_back();
     }
-    if (mode == SQLITE_CHECKPOINT_TRUNCATE) {
-        writer->truncate_at_ms = rc == SQLITE_OK ? 0 : tt_clock_mono_ms() + TRUNCATE_PAUSE_MS;
-        if (rc == SQLITE_OK)
-            writer->wal_pages = 0;
-    }
-    /* A long reader prevents the rest: do not try at every commit, because each try costs two
-     * syncs. */
-    bool complete = rc == SQLITE_OK && copied >= in_wal;
-    writer->checkpoint_at = (complete ? 0 : writer->wal_pages) + CHECKPOINT_PAGES;
+    writer->truncate_at_ms = rc == SQLITE_OK ? 0 : tt_clock_mono_ms() + TRUNCATE_PAUSE_MS;
+    if (rc == SQLITE_OK)
+        writer->wal_pages = 0;
 }
 
 static void after_batch(struct tt_writer *writer)
 {
     /* 24 bytes of frame header per page; a page size other than SQLite's default only shifts it. */
     uint64_t size = (uint64_t)writer->wal_pages * (4096 + 24);
-    if (size > writer->wal_truncate_size && tt_clock_mono_ms() >= writer->truncate_at_ms)
-        checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
-    else if (writer->wal_pages >= writer->checkpoint_at || tt_disk_is_full())
-        checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+    bool too_large = size > writer->wal_truncate_size;
+    tt_checkpointer_committed(writer->checkpointer, writer->wal_pages,
+                              too_large || tt_disk_is_full());
+    if (too_large && tt_clock_mono_ms() >= writer->truncate_at_ms &&
+        tt_checkpointer_hold(writer->checkpointer, size > 2 * writer->wal_truncate_size)) {
+        truncate_wal(writer);
+        tt_checkpointer_unhold(writer->checkpointer);
+    }
 }
 
 /* ---- the thread ---- */
@@ -80,29 +74,12 @@ static int over_time(void *arg)
     return writer->job_deadline_ms && tt_clock_mono_ms() > writer->job_deadline_ms;
 }
 
-/* The next batch; 0 if stopping and nothing is left. While nothing is written, pages are copied. */
-static size_t take_batch(struct tt_writer *writer)
-{
-    size_t count;
-    bool idle;
-
-    do {
-        count = tt_job_queue_take(&writer->queue, writer->batch, writer->wal_dirty ? IDLE_MS : 0,
-                                  &idle);
-        if (idle) {
-            checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
-            writer->wal_dirty = false; /* a reader is in the way: try at the next commit */
-        }
-    } while (idle);
-    return count;
-}
-
 static void *writer_main(void *arg)
 {
     struct tt_writer *writer = arg;
     size_t count;
     pthread_setname_np(pthread_self(), "tt-db-writer");
-    while ((count = take_batch(writer)) > 0) {
+    while ((count = tt_job_queue_take(&writer->queue, writer->batch)) > 0) {
         tt_batch_run(writer, writer->batch, count);
         tt_job_queue_answer(&writer->queue, writer->batch, count, writer->commits);
         writer->commits = 0;
@@ -127,6 +104,7 @@ void tt_writer_stats(struct tt_writer *writer, struct tt_db_stats *out)
 
 static void release(struct tt_writer *writer)
 {
+    tt_checkpointer_free(writer->checkpointer);
     tt_sqlite_close(&writer->conn);
     tt_job_queue_destroy(&writer->queue);
     free(writer->batch);
@@ -141,7 +119,6 @@ struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *s
     char limit[64];
     size_t path_len = strlen(path);
     writer->wal_truncate_size = settings->wal_truncate_size;
-    writer->checkpoint_at = CHECKPOINT_PAGES;
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(struct tt_db_job *));
     writer->wal_path = tt_alloc(path_len + sizeof("-wal"));
     snprintf(writer->wal_path, path_len + sizeof("-wal"), "%s-wal", path);
@@ -154,7 +131,9 @@ struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *s
         tt_sqlite_run(&writer->conn, TEMP_STORE, err) == SQLITE_OK) {
         sqlite3_wal_hook(writer->conn.handle, on_wal_commit, writer);
         sqlite3_progress_handler(writer->conn.handle, PROGRESS_STEPS, over_time, writer);
-        if (tt_job_queue_start(&writer->thread, writer_main, writer, err) == 0)
+        writer->checkpointer = tt_checkpointer_new(path, err);
+        if (writer->checkpointer &&
+            tt_db_start_thread(&writer->thread, writer_main, writer, err) == 0)
             return writer;
     }
     release(writer);
@@ -167,6 +146,8 @@ void tt_writer_free(struct tt_writer *writer)
         return;
     tt_job_queue_stop(&writer->queue);
     pthread_join(writer->thread, NULL);
-    checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
+    tt_checkpointer_free(writer->checkpointer);
+    writer->checkpointer = NULL;
+    truncate_wal(writer);
     release(writer);
 }

@@ -1,14 +1,16 @@
 /* The single writer: its connection, its queue and the thread. Private to db; tests use the struct
- * to break the connection on purpose. sqlite_writer.c has the thread and the checkpoints,
- * sqlite_batch.c the transactions, job_queue.c the queue. */
+ * to break the connection on purpose. sqlite_writer.c has the thread, sqlite_batch.c the
+ * transactions, sqlite_checkpoint.c what copies the log beside them, job_queue.c the queue. */
 #pragma once
 #include "db/job_queue.h"
 #include "db/sqlite.h"
+#include "db/sqlite_checkpoint.h"
 
 #define TT_WRITER_JOB_MS 10000 /* the longest time that one job may take */
 
 struct tt_writer {
     struct tt_sqlite conn; /* only for the writer thread */
+    struct tt_checkpointer *checkpointer;
     char *wal_path;
     uint64_t wal_truncate_size;
     pthread_t thread;
@@ -19,9 +21,7 @@ struct tt_writer {
     uint64_t job_deadline_ms; /* 0: none runs */
     uint64_t commits;         /* since the last check */
     int wal_pages;            /* in the WAL after the last commit */
-    int checkpoint_at;        /* pages at which the next checkpoint is due */
-    uint64_t truncate_at_ms;  /* no TRUNCATE before: the last one met a long reader */
-    bool wal_dirty;           /* committed pages wait for a checkpoint */
+    uint64_t truncate_at_ms;  /* not before: a long reader was in the way */
 };
 
 struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *settings,

@@ -17,6 +17,9 @@ struct tt_file_job {
     size_t count;
     struct tt_str extension;
     struct tt_extract_limits limits;
+    uint64_t offset; /* of what is read */
+    size_t length;
+    struct tt_str bytes; /* that are written */
     struct tt_buf data;
     struct tt_err err;
     tt_file_done_fn *on_done; /* NULL: nobody asks */
@@ -73,7 +76,7 @@ static struct tt_file_job *submit(struct tt_file_job *self, struct tt_aux *aux,
 
 /* ---- images ---- */
 
-static const char *image_type(struct tt_str bytes)
+const char *tt_file_image_type(struct tt_str bytes)
 {
     if (tt_str_starts(bytes, TT_STR("\x89PNG\r\n\x1a\n")))
         return "image/png";
@@ -93,7 +96,7 @@ static void image_run(struct tt_aux_job *job)
     struct tt_buf bytes = {.max = self->data.max};
     self->data.max = 0;
     if (tt_store_read(self->store, self->keys[0], &bytes, &self->err) == 0) {
-        const char *type = image_type(tt_buf_str(&bytes));
+        const char *type = tt_file_image_type(tt_buf_str(&bytes));
         if (type) {
             tt_buf_printf(&self->data, "data:%s;base64,", type);
             tt_base64_encode(tt_buf_str(&bytes), TT_BASE64, &self->data);
@@ -149,6 +152,53 @@ struct tt_file_job *tt_file_text_start(struct tt_aux *aux, struct tt_loop *loop,
     self->data.max = SIZE_MAX - 1; /* text_max is the limit; no memory: refused, no abort */
     return submit(self, aux, loop, text_run, err);
 }
+
+/* ---- bytes ---- */
+
+static void read_run(struct tt_aux_job *job)
+{
+    struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
+    tt_store_read_part(self->store, self->keys[0], self->offset, self->length, &self->data,
+                       &self->err);
+}
+
+struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
+                                       struct tt_store *store, struct tt_str key, uint64_t offset,
+                                       size_t length, tt_file_done_fn *on_done, void *arg,
+                                       struct tt_err *err)
+{
+    struct tt_file_job *self = job_new(store, &key, 1, on_done, arg);
+    self->job.owner = owner;
+    self->offset = offset;
+    self->length = length;
+    self->data.max = SIZE_MAX - 1; /* no memory: refused, no abort */
+    return submit(self, aux, loop, read_run, err);
+}
+
+static void write_run(struct tt_aux_job *job)
+{
+    struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
+    struct tt_store_file *file = tt_store_create(self->store, self->bytes.len, &self->err);
+    if (!file)
+        return;
+    tt_buf_append_str(&self->data, tt_str_from(tt_store_file_key(file)));
+    if (tt_store_append(file, self->bytes, &self->err) != 0)
+        tt_store_discard(file);
+    else if (tt_store_commit(file, &self->err) == 0 && tt_aux_cancelled(job))
+        tt_store_remove(self->store, tt_buf_str(&self->data), NULL);
+}
+
+struct tt_file_job *tt_file_write_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
+                                        struct tt_store *store, struct tt_str bytes,
+                                        tt_file_done_fn *on_done, void *arg, struct tt_err *err)
+{
+    struct tt_file_job *self = job_new(store, NULL, 0, on_done, arg);
+    self->job.owner = owner;
+    self->bytes = tt_arena_str(&self->arena, bytes);
+    return submit(self, aux, loop, write_run, err);
+}
+
+/* ---- removing ---- */
 
 static void remove_run(struct tt_aux_job *job)
 {

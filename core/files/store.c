@@ -289,14 +289,16 @@ int tt_store_open_file(struct tt_store *store, struct tt_str key, uint64_t *size
     return fd;
 }
 
-static int read_all(int fd, uint64_t size, struct tt_buf *out, struct tt_err *err)
+/* Appends the bytes from `offset` to `offset + length`, which the file has. */
+static int read_bytes(int fd, uint64_t offset, uint64_t length, struct tt_buf *out,
+                      struct tt_err *err)
 {
-    char *to = size < SIZE_MAX ? tt_buf_reserve(out, (size_t)size) : NULL;
+    char *to = length < SIZE_MAX ? tt_buf_reserve(out, (size_t)length) : NULL;
     if (!to)
-        return tt_err_set(err, 413, "file_too_large", "a file of %llu bytes",
-                          (unsigned long long)size);
-    for (size_t done = 0; done < size;) {
-        ssize_t n = read(fd, to + done, (size_t)size - done);
+        return tt_err_set(err, 413, "file_too_large", "%llu bytes of a file",
+                          (unsigned long long)length);
+    for (size_t done = 0; done < length;) {
+        ssize_t n = pread(fd, to + done, (size_t)length - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -305,7 +307,7 @@ static int read_all(int fd, uint64_t size, struct tt_buf *out, struct tt_err *er
             return tt_err_set(err, 500, "store_failed", "a file of the store became shorter");
         done += (size_t)n;
     }
-    out->len += (size_t)size;
+    out->len += (size_t)length;
     out->data[out->len] = '\0';
     return 0;
 }
@@ -316,7 +318,20 @@ int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out,
     int fd = tt_store_open_file(store, key, &size, err);
     if (fd < 0)
         return -1;
-    int rc = read_all(fd, size, out, err);
+    int rc = read_bytes(fd, 0, size, out, err);
+    close(fd);
+    return rc;
+}
+
+int tt_store_read_part(struct tt_store *store, struct tt_str key, uint64_t offset, size_t length,
+                       struct tt_buf *out, struct tt_err *err)
+{
+    uint64_t size = 0;
+    int fd = tt_store_open_file(store, key, &size, err);
+    if (fd < 0)
+        return -1;
+    uint64_t left = offset < size ? size - offset : 0;
+    int rc = read_bytes(fd, offset, left < length ? left : length, out, err);
     close(fd);
     return rc;
 }

@@ -69,6 +69,8 @@ void tt_reply_unref(struct tt_reply *reply)
     free(atomic_load(&reply->outcome));
     free(reply->earlier);
     free((char *)reply->carried.data);
+    tt_buf_free(&reply->images);
+    tt_buf_free(&reply->files);
     free_notes(reply);
     free(reply->stop_reason);
     free(reply);
@@ -131,20 +133,31 @@ static int append_text(struct tt_reply *reply, enum tt_reply_kind kind, struct t
     return result;
 }
 
+static void end_by_filter(struct tt_reply *reply, const char *reason, bool final)
+{
+    snprintf(reply->filter_reason, sizeof(reply->filter_reason), "%s", reason);
+    if (final) /* no producer is left to be stopped */
+        return;
+    reply->filtering = TT_FILTER_ENDS;
+    tt_reply_stop(reply, NULL);
+}
+
 /* Valid UTF-8 is required here, at the entry: the log and its readers rely on it. */
 static int append_filtered(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                            bool final, struct tt_err *err)
 {
-    struct tt_buf out = {.max = TT_REPLY_MAX};
+    struct tt_reply_filtered out = {.text.max = TT_REPLY_MAX};
     int result = reply->filter.run(reply->filter.arg, kind, text, final, &out, err);
 
-    if (result == 0 && !tt_utf8_valid(tt_buf_str(&out)))
+    if (result == 0 && !tt_utf8_valid(tt_buf_str(&out.text)))
         result = tt_err_set(err, 500, "hook_failed", "a filter made text that is not UTF-8");
-    if (result == 0 && out.len > 0)
-        result = append_text(reply, kind, tt_buf_str(&out), err);
+    if (result == 0 && out.text.len > 0)
+        result = append_text(reply, kind, tt_buf_str(&out.text), err);
     if (result != 0)
         reply->filtering = TT_FILTER_OVER;
-    tt_buf_free(&out);
+    else if (out.finish_reason[0])
+        end_by_filter(reply, out.finish_reason, final);
+    tt_buf_free(&out.text);
     return result;
 }
 
@@ -162,7 +175,7 @@ static int hold(struct tt_reply *reply, struct tt_str entry, struct tt_err *err)
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                     struct tt_err *err)
 {
-    if (text.len == 0 || reply->filtering == TT_FILTER_OVER)
+    if (text.len == 0 || reply->filtering >= TT_FILTER_ENDS)
         return 0;
     bool filtered = reply->filtering == TT_FILTER_RUNS && !tt_reply_kind_has_entries(kind);
     int result;
@@ -184,12 +197,18 @@ static void release_filtered(struct tt_reply *reply, struct tt_reply_outcome *ou
 {
     struct tt_err err = {0};
 
-    if (reply->filtering != TT_FILTER_RUNS || tt_reply_state(reply) == TT_REPLY_WAITING)
+    if (reply->filtering == TT_FILTER_NONE || reply->filtering == TT_FILTER_OVER ||
+        tt_reply_state(reply) == TT_REPLY_WAITING)
         return;
     if (append_filtered(reply, TT_REPLY_REASONING, TT_STR(""), true, &err) != 0 ||
         append_filtered(reply, TT_REPLY_CONTENT, TT_STR(""), true, &err) != 0) {
         outcome->status = "error";
         outcome->error = err;
+    } else if (reply->filter_reason[0]) {
+        outcome->status = "complete";
+        outcome->error = (struct tt_err){0};
+        snprintf(outcome->finish_reason, sizeof(outcome->finish_reason), "%s",
+                 reply->filter_reason);
     }
     reply->filtering = TT_FILTER_OVER;
 }
@@ -237,17 +256,6 @@ static const char *known_status(const struct tt_reply_outcome *outcome)
     return "error";
 }
 
-void tt_reply_carry(struct tt_reply *reply, struct tt_str json)
-{
-    if (tt_reply_state(reply) < TT_REPLY_PRODUCED && !reply->carried.data && json.len > 0)
-        reply->carried = tt_str_of(tt_strndup(json.data, json.len), json.len);
-}
-
-struct tt_str tt_reply_carried(const struct tt_reply *reply)
-{
-    return reply->carried;
-}
-
 #define NOTES_MAX ((size_t)256 << 10) /* bytes */
 
 void tt_reply_note(struct tt_reply *reply, struct tt_str json)
@@ -279,7 +287,7 @@ static void end_part(struct tt_reply *reply, const struct tt_reply_outcome *outc
     struct tt_reply_outcome part = *outcome;
 
     estimate_usage(reply, &part);
-    part.status = known_status(&part);
+    part.status = reply->filtering == TT_FILTER_ENDS ? "stopped" : known_status(&part);
     reply->on_part(reply, &part, reply->part_arg);
 }
 
@@ -299,6 +307,7 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
     if (copy->ended_us == 0)
         copy->ended_us = tt_clock_wall_us();
+    tt_reply_carry_images(reply);
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);
     tt_reply_touch(reply);

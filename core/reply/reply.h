@@ -114,14 +114,21 @@ void tt_reply_take_held(struct tt_reply *reply, struct tt_buf *out);
 int tt_reply_append(struct tt_reply *reply, enum tt_reply_kind kind, struct tt_str text,
                     struct tt_err *err);
 
+/* What a filter makes of a text. */
+struct tt_reply_filtered {
+    struct tt_buf text; /* to log instead: valid UTF-8, possibly nothing for now */
+    char
+        finish_reason[32]; /* not empty: the reply is complete behind this text, with this reason */
+};
+
 /* A filter between the producer and the log. Entries do not pass it: they are not text that
- * could be cut. `run` gets each appended text and puts into `out` (empty) the text to log instead:
- * valid UTF-8, possibly nothing for now. At the end it is called once for both kinds with an empty
- * text and `final` true, so that it can release text that it held back. It is never called again
- * after it has failed: the reply then ends as an error with *err. */
+ * could be cut. `run` gets each appended text and fills in `out` (empty). At the end it is called
+ * once for both kinds with an empty text and `final` true, so that it can release text that it held
+ * back. When it ends the reply the producer is stopped, and what that still appends is dropped. It
+ * is never called again after it has failed: the reply then ends as an error with *err. */
 struct tt_reply_filter {
     int (*run)(void *arg, enum tt_reply_kind kind, struct tt_str text, bool final,
-               struct tt_buf *out, struct tt_err *err);
+               struct tt_reply_filtered *out, struct tt_err *err);
     void (*close)(void *arg); /* for the filter's owner, when no reply uses it any more */
     void *arg;
 };
@@ -133,6 +140,16 @@ void tt_reply_set_filter(struct tt_reply *reply, const struct tt_reply_filter *f
 /* What the upstream sent beside the text and clients get as it came: a JSON object (copied). At
  * most once, before tt_reply_produced. */
 void tt_reply_carry(struct tt_reply *reply, struct tt_str json);
+
+/* Images that came with their bytes: items of a JSON list, parts in OpenAI's form with data URLs
+ * (copied). Those of all calls are the member "images" of what is carried, together at most
+ * TT_REPLY_IMAGES_MAX bytes; more is left out, and logged. Before tt_reply_produced. */
+#define TT_REPLY_IMAGES_MAX ((size_t)8 << 20)
+void tt_reply_add_images(struct tt_reply *reply, struct tt_str items);
+
+/* The files of the reply's message: their ids with commas between them (copied). Before
+ * tt_reply_finish. */
+void tt_reply_add_files(struct tt_reply *reply, struct tt_str ids);
 
 /* Notes a JSON object beside the log, at its end as it is now: what only some forms of streams have
  * a place for, such as the signature of the reasoning before it. Copied; nothing when empty, and
@@ -169,6 +186,7 @@ const struct tt_reply_outcome *
 tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
 struct tt_str
 tt_reply_carried(const struct tt_reply *reply); /* when >= PRODUCED; data == NULL: nothing */
+struct tt_str tt_reply_files(const struct tt_reply *reply); /* when FINISHED; may be empty */
 
 /* A run of bytes of one kind from `position` on, at most up to the published length. False at the
  * end of the published bytes. Never ends inside a character if position is not inside one. An entry

@@ -1,5 +1,6 @@
-/* Shared by the three files of a reply: reply.c (life, state, stopping), reply_log.c (the bytes)
- * and reply_wake.c (readers). Nothing outside core/reply includes this. */
+/* Shared by the files of a reply: reply.c (life, state, stopping), reply_log.c (the bytes),
+ * reply_carried.c (what lies beside them) and reply_wake.c (readers). Nothing outside core/reply
+ * includes this. */
 #pragma once
 #include "reply/reply.h"
 
@@ -67,6 +68,9 @@ void tt_reply_touch(struct tt_reply *reply);
 /* Called by the hub's hook before readers are woken: on_produced, when it is due. */
 void tt_reply_tell_produced(struct tt_reply *reply);
 
+/* Puts the images to what else is carried (reply_carried.c). Thread: the reply's. */
+void tt_reply_carry_images(struct tt_reply *reply);
+
 struct tt_reply {
     atomic_uint refs;
     atomic_int state;
@@ -75,8 +79,14 @@ struct tt_reply {
     int64_t message_id, user_message_id, user_id;
     struct tt_reply_log log;
     struct tt_reply_filter filter;
-    enum { TT_FILTER_NONE, TT_FILTER_RUNS, TT_FILTER_OVER } filtering; /* the reply's thread */
-    bool estimates; /* usage that the upstream does not report */
+    enum { /* the reply's thread */
+           TT_FILTER_NONE,
+           TT_FILTER_RUNS,
+           TT_FILTER_ENDS, /* it has ended the reply: nothing is appended any more */
+           TT_FILTER_OVER
+    } filtering;
+    char filter_reason[32]; /* the finish reason that it gave; "" = none */
+    bool estimates;         /* usage that the upstream does not report */
     int64_t input_estimate;
     void (*on_part)(struct tt_reply *reply, const struct tt_reply_outcome *outcome, void *arg);
     void *part_arg;
@@ -98,6 +108,8 @@ struct tt_reply {
     size_t note_bytes;
 
     struct tt_str carried; /* owned; written before `state` says PRODUCED */
+    struct tt_buf images;  /* the producer's, until they are carried */
+    struct tt_buf files;   /* written before `state` says FINISHED */
 
     void (*on_produced)(struct tt_reply *reply, void *arg);
     void *produced_arg;

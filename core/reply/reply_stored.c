@@ -108,6 +108,8 @@ int tt_reply_refill(struct tt_reply *reply, const struct tt_reply_stored *stored
     for (size_t i = 0; i < TT_COUNT(usual); i++)
         if (move(reply, usual[i], &rest[usual[i]], SIZE_MAX, err) != 0)
             return -1;
+    tt_reply_add_files(reply, stored->files);
+    tt_reply_add_images(reply, stored->images);
     return 0;
 }
 

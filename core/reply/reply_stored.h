@@ -14,6 +14,8 @@ struct tt_reply_stored {
     int64_t message_id, user_message_id, user_id;
     struct tt_str text[TT_REPLY_KINDS];
     struct tt_str runs;
+    struct tt_str files;  /* see tt_reply_add_files */
+    struct tt_str images; /* see tt_reply_add_images */
     struct tt_reply_outcome outcome;
 };
 

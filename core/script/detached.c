@@ -13,6 +13,7 @@ struct tt_detached {
     const char *where;
     int function; /* registry reference */
     bool borrowed, failed;
+    bool ended;           /* the function returned or raised */
     struct tt_task *task; /* while it runs */
     struct tt_detached_call call;
     struct tt_owned owned; /* by the task */
@@ -73,20 +74,23 @@ static void on_end(const struct tt_err *error, void *arg)
 {
     struct tt_detached *detached = arg;
     detached->task = NULL;
+    detached->ended = true;
     if (!error)
         return;
     detached->failed = true;
     tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", detached->where),
-           TT_F_Z("error", error->message));
+           TT_F_LINES("error", tt_str_from(error->message)));
 }
 
 static void over(struct tt_deferred *deferred)
 {
     struct tt_detached *detached = TT_CONTAINER_OF(deferred, struct tt_detached, after_task);
     struct tt_detached_call call = detached->call;
-    bool failed = detached->failed;
+    bool failed = detached->failed, dropped = !detached->ended;
 
     tt_detached_free(detached);
+    if (dropped && call.on_dropped)
+        call.on_dropped(call.arg);
     if (call.on_over)
         call.on_over(call.arg, failed);
 }

@@ -20,6 +20,9 @@ struct tt_detached_call {
     /* Called once, in a later tick of the loop, when the task has ended; also when it could not
      * run. An error has been logged by then. May be NULL. */
     void (*on_over)(void *arg, bool failed);
+    /* Before on_over: the function did not come to an end, or did not begin, because the server
+     * stops or the task was cancelled. May be NULL. */
+    void (*on_dropped)(void *arg);
     void *arg;
 };
 

@@ -1,5 +1,6 @@
 /* The memory is not Lua's, so its collector does not know how much belongs to a small userdata: the
- * process counts it, and code that creates a new one near the limit collects first (tide/files.c).
+ * process counts it, and code that creates a new one near the limit collects first
+ * (tide/file_store.c).
  */
 #include "script/file_data.h"
 

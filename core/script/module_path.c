@@ -20,9 +20,9 @@ static struct tt_str caller_of(lua_State *L)
     return tt_str_from(vm->loading);
 }
 
-static bool has_file(const struct tt_vm *vm, const char *path)
+static bool has_file(const struct tt_bundle *bundle, const char *path)
 {
-    return tt_bundle_find(vm->bundle, tt_str_from(path)) != NULL;
+    return tt_bundle_find(bundle, tt_str_from(path)) != NULL;
 }
 
 static bool is_plugin(const struct tt_bundle *bundle, struct tt_str name)
@@ -52,10 +52,36 @@ static bool find_in_plugin(const struct tt_vm *vm, struct tt_str plugin, struct 
     snprintf(folder, sizeof(folder), TT_PLUGINS "%.*s/", TT_STR_ARG(plugin));
     snprintf(out->name, sizeof(out->name), "%.*s.%.*s", TT_STR_ARG(plugin), TT_STR_ARG(module));
     put_path(out->path, folder, module, "/init.lua");
-    if (has_file(vm, out->path))
+    if (has_file(vm->bundle, out->path))
         return true;
     put_path(out->path, folder, module, ".lua");
-    return has_file(vm, out->path);
+    return has_file(vm->bundle, out->path);
+}
+
+static struct tt_str head_of(struct tt_str name)
+{
+    ptrdiff_t dot = tt_str_find(name, '.');
+    return tt_str_of(name.data, dot > 0 ? (size_t)dot : name.len);
+}
+
+bool tt_module_path_is_written(const struct tt_bundle *bundle, struct tt_str name)
+{
+    char path[TT_MODULE_PATH_BYTES];
+    put_path(path, "", name, ".lua");
+    return has_file(bundle, path);
+}
+
+bool tt_module_path_is_server(const struct tt_bundle *bundle, struct tt_str name)
+{
+    struct tt_str head = head_of(name);
+    char path[TT_MODULE_PATH_BYTES];
+
+    if (name.len + sizeof(".lua") > sizeof(path) || tt_str_eq(head, TT_STR("tide")))
+        return false;
+    if (head.len < name.len && is_plugin(bundle, head))
+        return false;
+    put_path(path, "", name, ".lua");
+    return has_file(bundle, path);
 }
 
 static void check_name(lua_State *L, struct tt_str name)
@@ -69,23 +95,21 @@ static void check_name(lua_State *L, struct tt_str name)
 void tt_module_path_find(lua_State *L, struct tt_str name, struct tt_module_path *out)
 {
     const struct tt_vm *vm = tt_vm_of(L);
-    ptrdiff_t dot = tt_str_find(name, '.');
-    struct tt_str head = tt_str_of(name.data, dot > 0 ? (size_t)dot : name.len);
-    struct tt_str plugin = {0};
+    struct tt_str head = head_of(name), plugin = {0};
 
     check_name(L, name);
     if (vm->bundle->plugin_count)
         plugin = tt_plugin_of(caller_of(L));
-    if (dot > 0 && is_plugin(vm->bundle, head)) {
+    if (head.len < name.len && is_plugin(vm->bundle, head)) {
         if (plugin.len && !tt_str_eq(plugin, head))
             luaL_error(L, "module '%s' belongs to the plugin %s: a plugin has its own modules only",
                        name.data, lua_pushlstring(L, head.data, head.len));
         out->found = find_in_plugin(
-            vm, head, tt_str_of(name.data + dot + 1, name.len - (size_t)dot - 1), out);
+            vm, head, tt_str_of(name.data + head.len + 1, name.len - head.len - 1), out);
         return;
     }
     put_path(out->path, "", name, ".lua");
-    out->found = has_file(vm, out->path);
+    out->found = has_file(vm->bundle, out->path);
     if (!out->found && plugin.len) {
         out->found = find_in_plugin(vm, plugin, name, out);
         if (out->found)

@@ -18,6 +18,14 @@ struct tt_module_path {
  * Raises when the name is not one, or belongs to another plugin. Thread: the vm's. */
 void tt_module_path_find(lua_State *L, struct tt_str name, struct tt_module_path *out);
 
+/* Whether the scripts have a file for this module of the core, which takes its place:
+ * lua/tide/x.lua for "tide.x". Thread: any. */
+bool tt_module_path_is_written(const struct tt_bundle *bundle, struct tt_str name);
+
+/* Whether `name` means a file of the server's own scripts wherever it is required: none of a
+ * plugin, none of the core's modules. Thread: any. */
+bool tt_module_path_is_server(const struct tt_bundle *bundle, struct tt_str name);
+
 /* The name of a bundle's file, as tt_module_path.name. Fails: -1, a name with a dot cannot be
  * required. */
 int tt_module_name_of(struct tt_str path, char out[static TT_MODULE_PATH_BYTES]);

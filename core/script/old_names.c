@@ -4,11 +4,9 @@
  * are not distinguished; that only matters for a field that has an old name as well. */
 #include "script/old_names.h"
 
-#include "base/mem.h"
-#include "script/lua_tokens.h"
+#include "script/lua_source.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct core_name {
@@ -114,10 +112,12 @@ void tt_old_names_add(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     for (size_t i = 0; i < TT_COUNT(core_names); i++) {
         const struct core_name *name = &core_names[i];
-        if (name->difference || lua_getfield(L, -1, name->module) != LUA_TTABLE)
+        if (name->difference)
             continue;
-        lua_getfield(L, -1, name->new_name);
-        lua_setfield(L, -2, name->old_name);
+        if (lua_getfield(L, -1, name->module) == LUA_TTABLE) { /* else it is in lua/tide */
+            lua_getfield(L, -1, name->new_name);
+            lua_setfield(L, -2, name->old_name);
+        }
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -125,49 +125,14 @@ void tt_old_names_add(lua_State *L)
 
 /* ---- finding uses ---- */
 
-struct binding {
-    struct tt_str local, module;
-};
-
 /* One file. */
 struct search {
     lua_State *L;
     int modules, fields; /* of aliases.lua, on the stack; nil when there are none */
     struct tt_diagnostics *diagnostics;
     const struct tt_bundle_file *file;
-    struct tt_lua_token *tokens;
-    size_t count;
-    struct binding *bindings;
-    size_t binding_count;
+    struct tt_lua_source source;
 };
-
-static void read_tokens(struct search *search)
-{
-    struct tt_lua_tokens tokens = tt_lua_tokens_of(search->file->bytes);
-    struct tt_lua_token token;
-    size_t capacity = 0;
-
-    while (tt_lua_tokens_next(&tokens, &token)) {
-        if (search->count == capacity) {
-            capacity = capacity ? capacity * 2 : 256;
-            search->tokens = tt_realloc(search->tokens, capacity * sizeof(token));
-        }
-        search->tokens[search->count++] = token;
-    }
-}
-
-static bool is_symbol(const struct search *search, size_t i, const char *symbol)
-{
-    return i < search->count && search->tokens[i].type == TT_LUA_SYMBOL &&
-           tt_str_eq(search->tokens[i].text, tt_str_from(symbol));
-}
-
-/* A name on its own, not a field or a method. */
-static bool is_free_name(const struct search *search, size_t i)
-{
-    return search->tokens[i].type == TT_LUA_NAME &&
-           (i == 0 || (!is_symbol(search, i - 1, ".") && !is_symbol(search, i - 1, ":")));
-}
 
 /* The text of a field of the table at `index` whose key is `key`, or NULL; stays on the stack. */
 static const char *look_up(lua_State *L, int index, struct tt_str key)
@@ -232,9 +197,9 @@ static void check_field(struct search *search, struct tt_str module, size_t i)
     const char *difference = NULL;
     char text[512];
 
-    if (!is_symbol(search, i, ".") || i + 1 >= search->count)
+    if (!tt_lua_source_is(&search->source, i, ".") || i + 1 >= search->source.count)
         return;
-    const struct tt_lua_token *field = &search->tokens[i + 1];
+    const struct tt_lua_token *field = &search->source.tokens[i + 1];
     const char *now = field_now(search, module, field->text, &difference);
     if (now) {
         snprintf(text, sizeof(text), "'%.*s' of %.*s is %s now%s%s", TT_STR_ARG(field->text),
@@ -243,46 +208,35 @@ static void check_field(struct search *search, struct tt_str module, size_t i)
     }
 }
 
-static void bind_local(struct search *search, struct tt_str local, struct tt_str module)
-{
-    search->bindings =
-        tt_realloc(search->bindings, (search->binding_count + 1) * sizeof(struct binding));
-    search->bindings[search->binding_count++] = (struct binding){local, module};
-}
-
 /* `require "x"` or `require("x")` with the name at `i`. */
 static void check_require(struct search *search, size_t i)
 {
-    bool brackets = is_symbol(search, i + 1, "(");
-    size_t at = i + (brackets ? 2 : 1);
+    const struct tt_lua_source *source = &search->source;
+    size_t at = tt_lua_source_string_argument(source, i);
 
-    if (at >= search->count || search->tokens[at].type != TT_LUA_STRING)
+    if (!at)
         return;
-    struct tt_str module = search->tokens[at].text;
-    check_module(search, &search->tokens[at]);
-    check_field(search, module, at + (brackets ? 2 : 1));
-    if (i >= 2 && is_symbol(search, i - 1, "=") && is_free_name(search, i - 2))
-        bind_local(search, search->tokens[i - 2].text, module);
+    check_module(search, &source->tokens[at]);
+    check_field(search, source->tokens[at].text,
+                at + (tt_lua_source_is(source, i + 1, "(") ? 2 : 1));
 }
 
 static void search_file(struct search *search)
 {
-    read_tokens(search);
-    for (size_t i = 0; i < search->count; i++) {
-        if (!is_free_name(search, i))
+    struct tt_lua_source *source = &search->source;
+
+    tt_lua_source_read(source, search->file->bytes);
+    for (size_t i = 0; i < source->count; i++) {
+        if (!tt_lua_source_is_free_name(source, i))
             continue;
-        if (tt_str_eq(search->tokens[i].text, TT_STR("require")))
+        if (tt_lua_source_is(source, i, "require"))
             check_require(search, i);
-        for (size_t n = search->binding_count; n-- > 0;) {
-            if (!tt_str_eq(search->bindings[n].local, search->tokens[i].text))
-                continue;
-            check_field(search, search->bindings[n].module, i + 1);
-            break;
-        }
+        struct tt_str module = tt_lua_source_module(source, source->tokens[i].text);
+        if (module.data)
+            check_field(search, module, i + 1);
         lua_settop(search->L, search->fields);
     }
-    free(search->tokens);
-    free(search->bindings);
+    tt_lua_source_free(source);
 }
 
 int tt_old_names_advise(lua_State *L)

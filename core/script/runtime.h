@@ -8,6 +8,7 @@
 
 #include <lua.h>
 
+struct tt_db;
 struct tt_vm;
 
 struct tt_script_module {
@@ -22,16 +23,22 @@ struct tt_timers {
     int single_count;
     const struct tt_vm *active; /* whose timers run */
     bool stopped;
+    bool named_off;                   /* in commands: what scripts declare does not run */
     uint64_t ticks, failures, missed; /* of named ones */
+    /* The clock of calendars; tests have their own. It may be set, so it is looked at this often.
+     */
+    int64_t (*wall_us)(void);
+    uint64_t look_ms;
 };
 
 struct tt_runtime {
     int worker;  /* this one's number, from 0 */
     int workers; /* how many there are */
     struct tt_loop *loop;
+    struct tt_db *db; /* where timers with a calendar are remembered; NULL: nowhere */
     const struct tt_script_module *modules; /* ends with a NULL name */
     size_t memory_max;                      /* bytes per script state */
-    bool prints;                            /* `print` writes to the standard output too */
+    bool prints;     /* `print` writes to the standard output, not to the log */
     int64_t time_ms; /* CPU time of a task between two waits; 0: the watchdog's default */
     int64_t load_ms; /* CPU time of building a state; 0: the watchdog's default for it */
 

@@ -3,6 +3,7 @@
  * Lua. */
 #include "script/sandbox_library.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "script/vm.h"
@@ -28,13 +29,20 @@ static int refuse_write(lua_State *L)
                       lua_tostring(L, 2) ? lua_tostring(L, 2) : "?");
 }
 
+bool tt_sandbox_is_foreign(struct tt_str name)
+{
+    for (int i = 0; foreign_names[i]; i++)
+        if (tt_str_eq(name, tt_str_from(foreign_names[i])))
+            return true;
+    return false;
+}
+
 static int refuse_read(lua_State *L)
 {
     const char *name = lua_tostring(L, 2);
 
-    for (int i = 0; name && foreign_names[i]; i++)
-        if (strcmp(name, foreign_names[i]) == 0)
-            return 0;
+    if (name && tt_sandbox_is_foreign(tt_str_from(name)))
+        return 0;
     return luaL_error(L, "'%s' is not defined", name ? name : "?");
 }
 
@@ -155,9 +163,11 @@ static int write_line(lua_State *L, enum tt_log_level level)
     if (vm->runtime->prints) {
         printf("%.*s: %.*s\n", TT_STR_ARG(where), TT_STR_ARG(text));
         fflush(stdout);
+        return 0;
     }
-    tt_log(level, "print", TT_F_STR("text", text), TT_F_STR("at", where),
-           TT_F_INT("generation", vm->generation));
+    const struct tt_log_field fields[] = {TT_F_STR("text", text), TT_F_STR("at", where),
+                                          TT_F_INT("generation", vm->generation)};
+    tt_log_write_for_script(level, "print", fields, TT_COUNT(fields));
     return 0;
 }
 
@@ -246,6 +256,48 @@ static void open_part(lua_State *L, const char *library, lua_CFunction open,
     lua_pop(L, 1);
 }
 
+/* ---- the clock of os is the core's ---- */
+
+/* os.time(): upvalue 1 is the library's. */
+static int os_time(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_pushinteger(L, tt_clock_wall_us() / 1000000);
+        return 1;
+    }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    return 1;
+}
+
+static int os_date(lua_State *L)
+{
+    luaL_optstring(L, 1, "%c");
+    lua_settop(L, 2);
+    if (lua_isnil(L, 1)) {
+        lua_pushliteral(L, "%c");
+        lua_replace(L, 1);
+    }
+    if (lua_isnil(L, 2)) {
+        lua_pushinteger(L, tt_clock_wall_us() / 1000000);
+        lua_replace(L, 2);
+    }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
+static void wrap_os(lua_State *L, const char *name, lua_CFunction function)
+{
+    lua_getglobal(L, LUA_OSLIBNAME);
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, function, 1);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
 static int package_searchpath(lua_State *L)
 {
     lua_pushnil(L);
@@ -308,6 +360,8 @@ void tt_sandbox_library_open(lua_State *L)
         lua_setglobal(L, function->name);
     }
     open_part(L, LUA_OSLIBNAME, luaopen_os, os_names);
+    wrap_os(L, "time", os_time);
+    wrap_os(L, "date", os_date);
     open_part(L, LUA_DBLIBNAME, luaopen_debug, debug_names);
     open_package(L);
     open_io(L);

@@ -1,40 +1,20 @@
-/* Named timers follow a grid: the next due time is a multiple of the interval after the previous
- * one. Ticks that could not run in time (a tick took longer, the worker was busy) are not made up
- * for; the next tick gets their number as `missed`. A timer is started again only when its tick has
- * ended, even if a reload came in between: so ticks never overlap, and the new code's tick waits
- * for the old code's.
+/* Named timers. Those with an interval follow a grid: the next due time is a multiple of the
+ * interval after the previous one; calendar_timers.c has those with a calendar. Ticks that could
+ * not run in time (a tick took longer, the worker was busy) are not made up for; the next tick gets
+ * their number as `missed`. A timer is started again only when its tick has ended, even if a reload
+ * came in between: so ticks never overlap, and the new code's tick waits for the old code's.
  *
  * A timer's record outlives generations; it is found by name. Between the old vm's retiring and the
  * new one's adopting it has no vm. */
-#include "script/timers.h"
-
 #include "base/clock.h"
 #include "base/log.h"
+#include "script/timers_internal.h"
 
 #include <stdlib.h>
 
-struct named {
-    struct tt_list node; /* runtime->timers.named */
-    struct tt_runtime *runtime;
-    char name[TT_TIMER_NAME_MAX + 1];
-    struct tt_vm *vm; /* whose function it calls; NULL = given up */
-    int function;     /* registry reference of that vm */
-    uint64_t ms, due_ms;
-    uint64_t number; /* of the last tick, from 1 */
-    uint64_t missed; /* before that one */
-    struct tt_timer timer;
-    bool ticking; /* a record stays until its tick is over */
-};
+#define LOOK_MS 10000
 
-static void arm(struct named *named)
-{
-    uint64_t now = tt_clock_mono_ms();
-    if (!named->ticking && named->vm && !named->runtime->timers.stopped)
-        tt_timer_start(named->runtime->loop, &named->timer,
-                       named->due_ms > now ? named->due_ms - now : 0);
-}
-
-static void forget(struct named *named)
+static void forget(struct tt_named_timer *named)
 {
     tt_timer_stop(&named->timer);
     tt_list_remove(&named->node);
@@ -45,48 +25,88 @@ static void forget(struct named *named)
 
 static int push_tick(lua_State *L, void *arg)
 {
-    const struct named *named = arg;
+    const struct tt_named_timer *named = arg;
 
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, named->name);
     lua_setfield(L, -2, "name");
     lua_pushinteger(L, (lua_Integer)named->number);
     lua_setfield(L, -2, "number");
     lua_pushinteger(L, (lua_Integer)named->missed);
     lua_setfield(L, -2, "missed");
+    if (named->calendar.zone) {
+        lua_pushinteger(L, named->calendar.at_s * 1000000);
+        lua_setfield(L, -2, "at");
+    }
     return 1;
+}
+
+void tt_named_timer_free_again(struct tt_named_timer *named)
+{
+    named->busy = false;
+    if (named->vm)
+        tt_named_timer_arm(named);
+    else
+        forget(named);
 }
 
 static void on_tick_over(void *arg, bool failed)
 {
-    struct named *named = arg;
+    struct tt_named_timer *named = arg;
 
-    named->ticking = false;
     if (failed) {
         uint64_t failures = ++named->runtime->timers.failures;
         tt_log(TT_LOG_ERROR, "a timer's tick failed", TT_F_Z("timer", named->name),
                TT_F_INT("number", (int64_t)named->number), TT_F_INT("failures", (int64_t)failures));
     }
-    if (named->vm)
-        arm(named);
-    else
-        forget(named);
+    if (named->calendar.zone && !named->cut_off)
+        tt_timers_calendar_done(named);
+    tt_named_timer_free_again(named);
+}
+
+static void on_tick_dropped(void *arg)
+{
+    struct tt_named_timer *named = arg;
+    named->cut_off = true;
+}
+
+void tt_named_timer_tick(struct tt_named_timer *named)
+{
+    struct tt_timers *timers = &named->runtime->timers;
+
+    named->busy = true;
+    named->cut_off = false;
+    timers->ticks++;
+    timers->missed += named->missed;
+    tt_detached_run(tt_detached_borrow(named->vm, named->function, named->name),
+                    &(struct tt_detached_call){push_tick, on_tick_over, on_tick_dropped, named});
 }
 
 static void on_due(struct tt_timer *timer)
 {
-    struct named *named = TT_CONTAINER_OF(timer, struct named, timer);
-    struct tt_timers *timers = &named->runtime->timers;
+    struct tt_named_timer *named = TT_CONTAINER_OF(timer, struct tt_named_timer, timer);
     uint64_t now = tt_loop_now(named->runtime->loop);
 
+    if (named->calendar.zone) {
+        tt_timers_calendar_due(named);
+        return;
+    }
     named->missed = now > named->due_ms ? (now - named->due_ms) / named->ms : 0;
     named->number += 1 + named->missed;
     named->due_ms += (1 + named->missed) * named->ms;
-    named->ticking = true;
-    timers->ticks++;
-    timers->missed += named->missed;
-    tt_detached_run(tt_detached_borrow(named->vm, named->function, named->name),
-                    &(struct tt_detached_call){push_tick, on_tick_over, named});
+    tt_named_timer_tick(named);
+}
+
+void tt_named_timer_arm(struct tt_named_timer *named)
+{
+    uint64_t now = tt_clock_mono_ms();
+
+    if (named->busy || !named->vm || named->runtime->timers.stopped)
+        return;
+    uint64_t wait = named->due_ms > now ? named->due_ms - now : 0;
+    if (named->calendar.zone)
+        wait = tt_timers_calendar_wait(named);
+    tt_timer_start(named->runtime->loop, &named->timer, wait);
 }
 
 /* ---- generations ---- */
@@ -100,51 +120,65 @@ static bool is_mine(const struct tt_runtime *runtime, const char *name)
     return (int)(hash % (uint32_t)runtime->workers) == runtime->worker;
 }
 
-static struct named *find(struct tt_runtime *runtime, const char *name)
+static struct tt_named_timer *find(struct tt_runtime *runtime, const char *name)
 {
     tt_list_for_each (node, &runtime->timers.named) {
-        struct named *named = tt_list_entry(node, struct named, node);
+        struct tt_named_timer *named = tt_list_entry(node, struct tt_named_timer, node);
         if (strcmp(named->name, name) == 0)
             return named;
     }
     return NULL;
 }
 
-static struct named *named_new(struct tt_runtime *runtime,
-                               const struct tt_timers_declared *declared)
+static struct tt_named_timer *named_new(struct tt_runtime *runtime,
+                                        const struct tt_timers_declared *declared)
 {
-    struct named *named = TT_NEW(struct named);
+    struct tt_named_timer *named = TT_NEW(struct tt_named_timer);
     named->runtime = runtime;
     memcpy(named->name, declared->name, sizeof(named->name));
     named->timer.on_due = on_due;
     named->due_ms = UINT64_MAX;
+    if (declared->first == TT_TIMER_FIRST_START)
+        named->due_ms = tt_clock_mono_ms();
     tt_list_push_back(&runtime->timers.named, &named->node);
     return named;
+}
+
+static void set_interval(struct tt_named_timer *named, const struct tt_timers_declared *declared)
+{
+    uint64_t now = tt_clock_mono_ms(); /* the loop may not run yet */
+
+    if (named->ms != declared->ms && named->due_ms > now + declared->ms)
+        named->due_ms = now + declared->ms;
+    named->ms = declared->ms;
+    named->calendar.zone = NULL;
 }
 
 void tt_timers_adopt(struct tt_vm *vm)
 {
     struct tt_runtime *runtime = vm->runtime;
-    uint64_t now = tt_clock_mono_ms(); /* the loop may not run yet */
 
     runtime->timers.active = vm;
+    if (runtime->timers.named_off)
+        return;
     tt_list_for_each (node, &vm->timers) {
         struct tt_timers_declared *declared = tt_list_entry(node, struct tt_timers_declared, node);
         if (!is_mine(runtime, declared->name))
             continue;
-        struct named *named = find(runtime, declared->name);
+        struct tt_named_timer *named = find(runtime, declared->name);
         if (!named)
             named = named_new(runtime, declared);
-        if (named->ms != declared->ms && named->due_ms > now + declared->ms)
-            named->due_ms = now + declared->ms;
+        if (declared->zone)
+            tt_timers_calendar_set(named, declared);
+        else
+            set_interval(named, declared);
         named->vm = vm;
         named->function = declared->function;
-        named->ms = declared->ms;
-        arm(named);
+        tt_named_timer_arm(named);
     }
     tt_list_for_each_safe (node, &runtime->timers.named) {
-        struct named *named = tt_list_entry(node, struct named, node);
-        if (!named->vm && !named->ticking)
+        struct tt_named_timer *named = tt_list_entry(node, struct tt_named_timer, node);
+        if (!named->vm && !named->busy)
             forget(named);
     }
 }
@@ -155,12 +189,12 @@ void tt_timers_give_up(struct tt_vm *vm)
     struct tt_timers *timers = &vm->runtime->timers;
 
     tt_list_for_each_safe (node, &timers->named) {
-        struct named *named = tt_list_entry(node, struct named, node);
+        struct tt_named_timer *named = tt_list_entry(node, struct tt_named_timer, node);
         if (named->vm != vm)
             continue;
         tt_timer_stop(&named->timer);
         named->vm = NULL;
-        if (timers->active != vm && !named->ticking)
+        if (timers->active != vm && !named->busy)
             forget(named);
     }
 }
@@ -234,13 +268,17 @@ void tt_timers_create(struct tt_timers *timers)
 {
     tt_list_init(&timers->named);
     tt_list_init(&timers->single);
+    timers->wall_us = tt_clock_wall_us;
+    timers->look_ms = LOOK_MS;
 }
 
 void tt_timers_stop(struct tt_timers *timers)
 {
     timers->stopped = true;
     tt_list_for_each (node, &timers->named) {
-        tt_timer_stop(&tt_list_entry(node, struct named, node)->timer);
+        struct tt_named_timer *named = tt_list_entry(node, struct tt_named_timer, node);
+        tt_timer_stop(&named->timer);
+        tt_timers_calendar_stop(named);
     }
     while (!tt_list_empty(&timers->single))
         tt_single_cancel(tt_list_entry(timers->single.next, struct tt_single, node));
@@ -249,5 +287,5 @@ void tt_timers_stop(struct tt_timers *timers)
 void tt_timers_destroy(struct tt_timers *timers)
 {
     while (!tt_list_empty(&timers->named))
-        forget(tt_list_entry(timers->named.next, struct named, node));
+        forget(tt_list_entry(timers->named.next, struct tt_named_timer, node));
 }

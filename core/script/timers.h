@@ -1,19 +1,34 @@
 /* Timers of scripts: named timers, declared while modules load, and single calls later. A named
- * timer runs on one worker only, selected by the hash of its name, so nothing is shared; at a
- * reload that worker's new vm continues with the old one's due times. Thread: the worker. */
+ * timer has an interval or a calendar. It runs on one worker only, selected by the hash of its
+ * name, so nothing is shared; at a reload that worker's new vm continues with the old one's due
+ * times. Thread: the worker. */
 #pragma once
+#include "base/cron.h"
 #include "script/detached.h"
 
-#define TT_TIMER_NAME_MAX   64
-#define TT_TIMERS_MAX       100  /* named timers of a bundle */
-#define TT_TIMER_SINGLE_MAX 1000 /* single calls that wait, per worker */
+#define TT_TIMER_NAME_MAX     64
+#define TT_TIMERS_MAX         100   /* named timers of a bundle */
+#define TT_TIMER_SINGLE_MAX   1000  /* single calls that wait, per worker */
+#define TT_TIMER_SCHEDULE_MAX 200   /* bytes of a schedule with its zone */
+#define TT_TIMER_MISSED_MAX   10000 /* missed times of a calendar are counted up to here */
+
+/* When the first tick comes, after a start or when a reload brings the timer. */
+enum tt_timers_first {
+    TT_TIMER_FIRST_DUE,    /* after the interval; at the next time */
+    TT_TIMER_FIRST_MISSED, /* at once, if times of the calendar passed while the server was down */
+    TT_TIMER_FIRST_START   /* at once */
+};
 
 /* A declaration; in vm->timers of every worker's vm. */
 struct tt_timers_declared {
     struct tt_list node;
     char name[TT_TIMER_NAME_MAX + 1];
-    uint64_t ms;
     int function; /* registry reference */
+    enum tt_timers_first first;
+    uint64_t ms;                              /* the interval, or */
+    const struct tt_zone *zone;               /* the calendar (NULL: none), */
+    struct tt_cron cron;                      /* its times */
+    char schedule[TT_TIMER_SCHEDULE_MAX + 1]; /* and its text */
 };
 
 void tt_timers_create(struct tt_timers *timers);

@@ -135,7 +135,8 @@ static int build(lua_State *L)
     tt_value_setup(L);
     tt_schema_setup(L);
     for (const struct tt_script_module *module = runtime->modules; module->name; module++)
-        add_module(L, module->name, module->open);
+        if (!tt_module_path_is_written(tt_vm_of(L)->bundle, tt_str_from(module->name)))
+            add_module(L, module->name, module->open);
     tt_old_names_add(L);
     lua_pushcfunction(L, bundle_require);
     lua_setglobal(L, "require");

@@ -59,17 +59,19 @@ void tt_request_fail(struct tt_request *request, const struct tt_request_error *
     struct tt_buf body = {0};
 
     if (!known)
-        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code));
+        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code),
+               TT_F_STR("request_id", tt_http_request_id(request->exchange)),
+               TT_F_STR("route", request->route ? request->route->path : TT_STR("-")));
     snprintf(request->code, sizeof(request->code), "%s",
              !known && error->status ? error->code : text->code.data);
     if (status == 429 && request->dispatcher->settings->route_stats)
         tt_route_stats_add_refusal(request->dispatcher->settings->route_stats,
                                    tt_str_from(request->code));
     status = tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
-    if (error->detail && status >= 500)
+    if (error->detail && !error->logged && status >= 500)
         tt_log(TT_LOG_WARN, "request failed",
                TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-               TT_F_Z("code", request->code), TT_F_Z("error", error->detail));
+               TT_F_Z("code", request->code), TT_F_LINES("error", tt_str_from(error->detail)));
     tt_request_reply(request, status, &body);
 }
 
@@ -326,14 +328,16 @@ static void on_task_end(const struct tt_err *error, void *arg)
         atomic_fetch_add_explicit(&request->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-           TT_F_STR("route", request->route->path),
-           TT_F_INT("generation", request->generation->number), TT_F_Z("error", error->message));
+           TT_F_STR("route", request->route->path), TT_F_Z("code", error->code),
+           TT_F_INT("generation", request->generation->number),
+           TT_F_LINES("error", tt_str_from(error->message)));
     if (request->dispatcher->settings->route_stats)
         tt_route_stats_add_failure(request->dispatcher->settings->route_stats,
                                    tt_str_from(error->code));
     if (request->status == 0)
-        tt_request_fail(request,
-                        &(struct tt_request_error){.code = error->code, .detail = error->message});
+        tt_request_fail(request, &(struct tt_request_error){.code = error->code,
+                                                            .detail = error->message,
+                                                            .logged = true});
     else if (request->chunks)
         snprintf(request->code, sizeof(request->code), "%s", error->code);
     tt_chunks_fail(request);

@@ -78,6 +78,7 @@ struct tt_request_error {
     struct tt_str text;    /* data == NULL: the code's, placeholders left out */
     struct tt_str told;    /* what an upstream said, for its owner; data == NULL: nothing */
     const char *detail;    /* shown in dev mode only, may be NULL */
+    bool logged;           /* the detail is in the log already */
 };
 void tt_request_fail(struct tt_request *request, const struct tt_request_error *error);
 

@@ -4,7 +4,10 @@
 #include "serve/generation_check.h"
 
 #include "base/map.h"
+#include "script/global_names.h"
 #include "script/old_names.h"
+#include "script/private_modules.h"
+#include "script/source_waits.h"
 #include "script/value.h"
 
 struct check {
@@ -397,4 +400,7 @@ void tt_generation_advise(struct tt_generation *generation, struct tt_diagnostic
     tt_vm_call(generation->vms[0], run_advice, &check, "app.lua", advice);
     tt_vm_call(generation->vms[0], look_for_plugins, &check, "app.lua", advice);
     tt_vm_call(generation->vms[0], tt_old_names_advise, advice, "app.lua", advice);
+    tt_vm_call(generation->vms[0], tt_private_modules_advise, advice, "app.lua", advice);
+    tt_vm_call(generation->vms[0], tt_global_names_advise, advice, "app.lua", advice);
+    tt_vm_call(generation->vms[0], tt_source_waits_advise, advice, "app.lua", advice);
 }

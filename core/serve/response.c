@@ -107,7 +107,8 @@ static void render_error(lua_State *L, struct tt_request *request, int index)
     struct tt_request_error error = {0};
 
     if (lua_type(L, index) != LUA_TTABLE)
-        luaL_error(L, "a handler must return a response or nil and an error table");
+        luaL_error(L, "%s:%d: the handler must return a response, or nil and an error table",
+                   request->route->file.data, request->route->line);
     error.code = tt_value_field(L, index, "code").data;
     if (!error.code)
         luaL_error(L, "the error table has no 'code'");
@@ -267,7 +268,8 @@ bool tt_request_render(lua_State *L, struct tt_request *request)
         return false;
     }
     if (lua_type(L, response) != LUA_TTABLE)
-        luaL_error(L, "a handler returned a %s, not a response table", luaL_typename(L, response));
+        luaL_error(L, "%s:%d: the handler returned a %s, not a response table",
+                   request->route->file.data, request->route->line, luaL_typename(L, response));
     lua_settop(L, response);
     if (render_stream(L, request, response))
         return false;

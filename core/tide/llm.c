@@ -143,6 +143,12 @@ static int llm_find_message(lua_State *L)
     return *holder ? 1 : 0;
 }
 
+/* What is in a list's brackets. */
+static struct tt_str read_ids(struct tt_str list)
+{
+    return list.len > 2 ? tt_str_of(list.data + 1, list.len - 2) : TT_STR("");
+}
+
 void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *stored)
 {
     struct tt_reply_outcome *outcome = &stored->outcome;
@@ -157,6 +163,7 @@ void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *st
     stored->text[TT_REPLY_TOOL_CALLS] = tt_value_field(L, index, "tool_calls");
     stored->text[TT_REPLY_STEPS] = tt_value_field(L, index, "steps");
     stored->runs = tt_value_field(L, index, "runs");
+    stored->files = read_ids(tt_value_field(L, index, "file_ids"));
     outcome->status = tt_value_field(L, index, "status").data; /* the table keeps it meanwhile */
     outcome->usage.input_tokens = tt_tokens_told(tt_value_field_int(L, index, "input_tokens", -1));
     outcome->usage.output_tokens =
@@ -165,7 +172,10 @@ void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *st
     outcome->usage.reasoning_tokens = tt_value_field_int(L, index, "reasoning_tokens", 0);
     lua_getfield(L, index, "estimated");
     outcome->usage_estimated = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    lua_getfield(L, index, "possibly_charged_twice");
+    outcome->charged_twice = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    outcome->attempts = (int)tt_value_field_int(L, index, "attempts", 0);
     outcome->retry_after_s = -1;
     outcome->ended_us = tt_value_field_int(L, index, "ended_us", 0);
     if (code.data)

@@ -9,6 +9,7 @@
 #include "tide/llm_start.h"
 #include "tide/modules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct lua_filter {
@@ -29,8 +30,25 @@ struct filter_call {
     enum tt_reply_kind kind;
     struct tt_str text;
     bool final;
-    struct tt_buf *out;
+    struct tt_reply_filtered *out;
 };
+
+/* What stands behind the text that the function returned: "stop" ends the reply, a reason may
+ * follow. */
+static void read_end(lua_State *L, int index, struct tt_reply_filtered *out)
+{
+    size_t len = 0;
+
+    if (lua_isnil(L, index))
+        return;
+    if (!lua_isstring(L, index) || strcmp(lua_tostring(L, index), "stop") != 0)
+        luaL_error(L, "on_delta may return \"stop\" behind the text, nothing else");
+    const char *reason = lua_isnil(L, index + 1) ? "stop" : lua_tolstring(L, index + 1, &len);
+    if (!reason || !*reason || len >= sizeof(out->finish_reason))
+        luaL_error(L, "on_delta: a finish reason is a text of 1 to %d bytes",
+                   (int)sizeof(out->finish_reason) - 1);
+    snprintf(out->finish_reason, sizeof(out->finish_reason), "%s", reason);
+}
 
 /* Protected: 1 = the call. */
 static int call_filter(lua_State *L)
@@ -42,11 +60,13 @@ static int call_filter(lua_State *L)
     lua_pushlstring(L, call->text.data, call->text.len);
     lua_pushstring(L, call->kind == TT_REPLY_CONTENT ? "content" : "reasoning");
     lua_pushboolean(L, call->final);
-    lua_call(L, 3, 1);
-    if (lua_type(L, -1) != LUA_TSTRING)
-        return luaL_error(L, "on_delta returned a %s, not a text", luaL_typename(L, -1));
-    told.data = lua_tolstring(L, -1, &told.len);
-    if (tt_buf_append_str(call->out, told) != 0)
+    int text = lua_gettop(L) - 3;
+    lua_call(L, 3, 3);
+    if (lua_type(L, text) != LUA_TSTRING)
+        return luaL_error(L, "on_delta returned a %s, not a text", luaL_typename(L, text));
+    told.data = lua_tolstring(L, text, &told.len);
+    read_end(L, text + 1, call->out);
+    if (tt_buf_append_str(&call->out->text, told) != 0)
         return luaL_error(L, "on_delta returned more than a reply may hold");
     return 0;
 }
@@ -58,7 +78,7 @@ static int add_traceback(lua_State *L)
 }
 
 static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bool final,
-                      struct tt_buf *out, struct tt_err *err)
+                      struct tt_reply_filtered *out, struct tt_err *err)
 {
     const struct lua_filter *filter = arg;
     struct filter_call call = {filter, kind, text, final, out};
@@ -76,7 +96,7 @@ static int run_filter(void *arg, enum tt_reply_kind kind, struct tt_str text, bo
     if (status != LUA_OK) {
         const char *message = lua_tostring(L, -1);
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "on_delta"),
-               TT_F_Z("error", message ? message : "?"));
+               TT_F_LINES("error", tt_str_from(message ? message : "?")));
         bool no_memory = status == LUA_ERRMEM && vm->allocator.system_refused;
         tt_err_set(err, no_memory ? 503 : 500,
                    status == TT_BUDGET_STOPPED ? "script_timeout"

@@ -32,8 +32,8 @@ static void on_over(void *arg, bool failed)
 void tt_tide_llm_on_finish(struct tt_reply *reply, void *hook)
 {
     if (reply)
-        tt_detached_run(hook,
-                        &(struct tt_detached_call){push_result, on_over, tt_reply_ref(reply)});
+        tt_detached_run(
+            hook, &(struct tt_detached_call){push_result, on_over, NULL, tt_reply_ref(reply)});
     else
         tt_detached_free(hook);
 }

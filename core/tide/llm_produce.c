@@ -86,7 +86,8 @@ static void start(struct tt_deferred *deferred)
 
     producer->begun = true;
     producer->references++;
-    tt_detached_run(producer->function, &(struct tt_detached_call){push_output, on_over, producer});
+    tt_detached_run(producer->function,
+                    &(struct tt_detached_call){push_output, on_over, NULL, producer});
 }
 
 /* Not at once: this is called within the task that starts the reply. */

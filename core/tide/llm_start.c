@@ -30,6 +30,7 @@ static bool read_play(lua_State *L, int index, struct tt_play *play)
     play->piece_characters = (int)tt_value_field_int(L, table, "piece", 4);
     play->first_ms = read_ms(L, table, "first_ms");
     play->pace_ms = read_ms(L, table, "pace_ms");
+    play->finish_reason = tt_value_field(L, table, "finish_reason");
     struct tt_str code = tt_value_field(L, table, "error");
     if (code.data)
         tt_err_set(&play->error, 502, code.data, "played error");
@@ -93,6 +94,16 @@ static void read_producer(lua_State *L, struct start *start, struct tt_arena *ar
     lua_pop(L, 1);
 }
 
+static void read_image_room(lua_State *L, struct tt_image_room *room)
+{
+    if (lua_getfield(L, 1, "image_room") == LUA_TTABLE) {
+        int table = lua_gettop(L);
+        room->user_bytes = tt_value_field_int(L, table, "user_bytes", 0);
+        room->session_files = tt_value_field_int(L, table, "session_files", 0);
+    }
+    lua_pop(L, 1);
+}
+
 /* 1 = the script's table, 2 = where to store the description. Returns what keeps it alive, and the
  * reply's holder. */
 static int read_start(lua_State *L)
@@ -109,6 +120,7 @@ static int read_start(lua_State *L)
     start->spec.on_finish_arg = tt_tide_llm_finish_hook(L, 1);
     start->spec.on_finish = start->spec.on_finish_arg ? tt_tide_llm_on_finish : NULL;
     start->spec.filter = tt_tide_llm_filter(L, 1);
+    read_image_room(L, &start->spec.image_room);
     tt_tide_push_reply(L);
     return 2;
 }

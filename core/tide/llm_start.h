@@ -5,7 +5,7 @@
 #include "script/task.h"
 #include "upstream/retry.h"
 
-#define TT_TURN_META "tide.Turn"
+#define TT_TURN_META "tide.QueuePlace"
 
 /* A place in a session's queue as a Lua value; the task that entered owns the turn too. */
 struct tt_tide_turn {

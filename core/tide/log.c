@@ -46,14 +46,14 @@ static int write_log(lua_State *L, enum tt_log_level level)
     struct tt_log_field fields[FIELDS_MAX + 1];
     size_t count = 0;
 
-    if (!tt_log_enabled(level))
+    if (!tt_log_enabled_for_scripts(level))
         return 0;
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
         count = read_fields(L, 2, fields);
     }
     fields[count++] = TT_F_INT("generation", tt_vm_of(L)->generation);
-    tt_log_write(level, message, fields, count);
+    tt_log_write_for_script(level, message, fields, count);
     return 0;
 }
 

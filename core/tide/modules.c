@@ -16,7 +16,8 @@ const struct tt_script_module tt_tide_modules[] = {
     {"tide.plugin_settings", tt_tide_plugin_settings},
     {"tide.llm", tt_tide_llm},
     {"tide.cache", tt_tide_cache},
-    {"tide.files", tt_tide_files},
+    {"tide.file_store", tt_tide_file_store},
+    {"tide.files", tt_tide_file_store}, /* for scripts of before there was lua/tide/files.lua */
     {"tide.http", tt_tide_http},
     {"tide.shared", tt_tide_shared},
     {"tide.scripts", tt_tide_scripts},

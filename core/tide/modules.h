@@ -9,6 +9,8 @@ int tt_tide_db(lua_State *L);
 int tt_tide_search(lua_State *L);
 int tt_tide_crypto(lua_State *L);
 int tt_tide_time(lua_State *L);
+void tt_tide_time_zone(lua_State *L);  /* adds its functions to the table on top */
+int tt_tide_time_format(lua_State *L); /* tide.time.format */
 int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
@@ -20,15 +22,20 @@ bool tt_tide_push_plugin_setting(lua_State *L, const char *key);
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
-int tt_tide_files(lua_State *L);
+int tt_tide_file_store(lua_State *L);
 int tt_tide_http(lua_State *L);
 int tt_tide_shared(lua_State *L);
 int tt_tide_scripts(lua_State *L);
 int tt_tide_task(lua_State *L);
 int tt_tide_timer(lua_State *L);
 
-int tt_tide_test(lua_State *L);           /* tide.test, in these three files: */
-void tt_tide_test_upstream(lua_State *L); /* adds its functions to the table on top */
+void tt_tide_time_restart(void); /* time.now may go back once: for tests */
+int tt_tide_test(lua_State *L);  /* tide.test, in these six files: */
+int tt_tide_test_request(lua_State *L);
+void tt_tide_test_user(lua_State *L);     /* adds its functions to the table on top */
+void tt_tide_test_upstream(lua_State *L); /* likewise */
+void tt_tide_test_http(lua_State *L);     /* likewise */
+void tt_tide_test_world(lua_State *L);    /* likewise */
 void tt_tide_test_check(lua_State *L);    /* likewise */
 
 struct tt_db_pending;

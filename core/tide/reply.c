@@ -1,5 +1,6 @@
 /* Replies as Lua values: waiting for their first bytes, for more of them, for the end; the text so
  * far; stopping. No Lua runs per token unless a script reads. */
+#include "chat/completion.h"
 #include "chat/responses_object.h"
 #include "chat/usage_json.h"
 #include "script/task.h"
@@ -117,6 +118,40 @@ static bool push_notes(lua_State *L, const struct tt_reply *reply)
     return true;
 }
 
+/* The ids of the message's files, as a list; nothing when there are none. */
+static void set_files(lua_State *L, struct tt_str ids)
+{
+    lua_Integer count = 0;
+
+    if (ids.len == 0)
+        return;
+    lua_newtable(L);
+    while (ids.len > 0) {
+        ptrdiff_t comma = tt_str_find(ids, ',');
+        size_t end = comma < 0 ? ids.len : (size_t)comma;
+        int64_t id = 0;
+        tt_str_to_i64(tt_str_of(ids.data, end), &id);
+        lua_pushinteger(L, id);
+        lua_rawseti(L, -2, ++count);
+        ids = comma < 0 ? TT_STR("") : tt_str_of(ids.data + end + 1, ids.len - end - 1);
+    }
+    lua_setfield(L, -2, "file_ids");
+}
+
+static void push_error(lua_State *L, const struct tt_reply_outcome *outcome)
+{
+    tt_value_push_error(L, &outcome->error);
+    lua_remove(L, -2); /* its nil */
+    if (outcome->retry_after_s >= 0) {
+        lua_pushinteger(L, outcome->retry_after_s);
+        lua_setfield(L, -2, "retry_after");
+    }
+    if (outcome->detail[0]) {
+        lua_pushstring(L, outcome->detail);
+        lua_setfield(L, -2, "detail");
+    }
+}
+
 static void set_outcome(lua_State *L, const struct tt_reply_outcome *outcome)
 {
     lua_pushstring(L, outcome->status);
@@ -129,23 +164,15 @@ static void set_outcome(lua_State *L, const struct tt_reply_outcome *outcome)
     }
     set_usage(L, outcome);
     if (outcome->error.status) {
-        tt_value_push_error(L, &outcome->error);
-        if (outcome->retry_after_s >= 0) {
-            lua_pushinteger(L, outcome->retry_after_s);
-            lua_setfield(L, -2, "retry_after");
-        }
-        if (outcome->detail[0]) {
-            lua_pushstring(L, outcome->detail);
-            lua_setfield(L, -2, "detail");
-        }
-        lua_setfield(L, -3, "error");
-        lua_pop(L, 1); /* the nil of push_error */
+        push_error(L, outcome);
+        lua_setfield(L, -2, "error");
     }
 }
 
 void tt_tide_push_result(lua_State *L, const struct tt_reply *reply)
 {
-    lua_createtable(L, 0, 11);
+    lua_createtable(L, 0, 12);
+    set_files(L, tt_reply_files(reply));
     lua_pushinteger(L, tt_reply_message_id(reply));
     lua_setfield(L, -2, "message_id");
     lua_pushinteger(L, tt_reply_user_message_id(reply));
@@ -183,6 +210,17 @@ static int push_whole(lua_State *L, const struct listening *listening)
 {
     tt_tide_push_result(L, listening->reader.reply);
     return 1;
+}
+
+static int push_end(lua_State *L, const struct listening *listening)
+{
+    const struct tt_reply_outcome *outcome = tt_reply_outcome(listening->reader.reply);
+
+    lua_pushstring(L, outcome->status);
+    if (!outcome->error.status)
+        return 1;
+    push_error(L, outcome);
+    return 2;
 }
 
 static int push_state(lua_State *L, const struct listening *listening)
@@ -279,6 +317,14 @@ static int reply_wait(lua_State *L)
         -1);
 }
 
+static int reply_ended(lua_State *L)
+{
+    return wait_for(
+        L,
+        &(struct listening){.until = TT_REPLY_FINISHED, .position = UINT64_MAX, .push = push_end},
+        -1);
+}
+
 static int reply_first(lua_State *L)
 {
     lua_Integer ms = luaL_checkinteger(L, 2);
@@ -358,10 +404,31 @@ static int reply_response(lua_State *L)
     response.suffix = tt_responses_id_suffix(tt_value_field(L, 2, "id"));
     response.head = tt_value_field(L, 2, "head");
     luaL_argcheck(L, response.head.len > 2, 2, "the field 'head' is no JSON object");
+    items.head = response.head;
     if (tt_reply_state(reply) == TT_REPLY_FINISHED)
         tt_responses_items_read(&items, reply);
     tt_responses_put(out, &response, reply, &items, error);
     tt_responses_items_free(&items);
+    tt_value_raw_push(L, tt_buf_str(out));
+    return 1;
+}
+
+/* reply:completion(completion): see chat/completion.h. */
+static int reply_completion(lua_State *L)
+{
+    struct tt_reply *reply = check_reply(L);
+    struct tt_completion completion = {0};
+    struct tt_buf *out = tt_value_scratch(L);
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    if (tt_reply_state(reply) != TT_REPLY_FINISHED)
+        return luaL_error(L, "reply:completion: the reply has not ended, see reply:ended");
+    completion.id = tt_value_field(L, 2, "id");
+    completion.model = tt_value_field(L, 2, "model");
+    luaL_argcheck(L, completion.id.data && completion.model.data, 2, "needs 'id' and 'model'");
+    completion.created = tt_value_field_int(L, 2, "created", 0);
+    completion.text = tt_str_eq(tt_value_field(L, 2, "form"), TT_STR("text"));
+    tt_completion_put(out, &completion, reply);
     tt_value_raw_push(L, tt_buf_str(out));
     return 1;
 }
@@ -385,16 +452,10 @@ static int reply_index(lua_State *L)
 }
 
 static const luaL_Reg reply_methods[] = {
-    {"wait", reply_wait},
-    {"first", reply_first},
-    {"read", reply_read},
-    {"state", reply_state},
-    {"carried", reply_carried},
-    {"text", reply_text},
-    {"length", reply_length},
-    {"splits", reply_splits},
-    {"stop", reply_stop},
-    {"response", reply_response},
+    {"wait", reply_wait}, {"ended", reply_ended},           {"first", reply_first},
+    {"read", reply_read}, {"state", reply_state},           {"carried", reply_carried},
+    {"text", reply_text}, {"length", reply_length},         {"splits", reply_splits},
+    {"stop", reply_stop}, {"completion", reply_completion}, {"response", reply_response},
     {NULL, NULL},
 };
 

@@ -1,6 +1,7 @@
 /* tide.scripts: the files of the bundle, so that scripts can find the files of a folder. */
 #include "script/lua_tokens.h"
 #include "tide/modules.h"
+#include "tide/scripts_source.h"
 
 static int scripts_names(lua_State *L)
 {
@@ -79,10 +80,8 @@ static int scripts_line_of(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"names", scripts_names},
-    {"plugins", scripts_plugins},
-    {"line_of", scripts_line_of},
-    {NULL, NULL},
+    {"names", scripts_names},        {"plugins", scripts_plugins}, {"line_of", scripts_line_of},
+    {"returns", tt_scripts_returns}, {"calls", tt_scripts_calls},  {NULL, NULL},
 };
 
 int tt_tide_scripts(lua_State *L)

@@ -40,7 +40,7 @@ static void child_unref(struct child *child)
         return;
     if (child->state == CHILD_FAILED && !child->reported)
         tt_log(TT_LOG_ERROR, "script error", TT_F_Z("where", "task.spawn"),
-               TT_F_Z("error", child->error.message));
+               TT_F_LINES("error", tt_str_from(child->error.message)));
     luaL_unref(child->vm->L, LUA_REGISTRYINDEX, child->results);
     free(child);
 }

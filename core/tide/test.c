@@ -1,4 +1,4 @@
-/* tide.test: test cases, requests to the server under test, users, the scripted upstream. Works in
+/* tide.test: test cases, requests to the server under test. Works in
  * `tidetalk test` only; elsewhere every call raises an error. Assertions are in test_check.c. */
 #include "base/mem.h"
 #include "script/task.h"
@@ -6,22 +6,11 @@
 #include "tide/modules.h"
 #include "tide/testing.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
-
-#define PASSWORD "high-tide"
-
-static struct tt_testing *check_testing(lua_State *L)
-{
-    struct tt_testing *testing = tt_tide_of(L)->testing;
-    if (!testing)
-        luaL_error(L, "tide.test works in `tidetalk test` only");
-    return testing;
-}
 
 static int test_case(lua_State *L)
 {
-    struct tt_testing *testing = check_testing(L);
+    struct tt_testing *testing = tt_testing_check(L, false);
     size_t len;
     const char *name = luaL_checklstring(L, 1, &len);
 
@@ -207,11 +196,11 @@ static int read_protected(lua_State *L)
     return 0;
 }
 
-static int test_request(lua_State *L)
+int tt_tide_test_request(lua_State *L)
 {
     static const struct tt_wait_type type = {
         .push = sending_push, .close = sending_close, .abandon = sending_abandon};
-    struct tt_testing *testing = check_testing(L);
+    struct tt_testing *testing = tt_testing_check(L, false);
     struct tt_err err = {0};
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -236,108 +225,19 @@ static int test_request(lua_State *L)
     return tt_task_yield(L, &sending->wait);
 }
 
-/* ---- users ---- */
-
-/* Replaces the value on top by {method, path, json = that value, user?}, for test_request. */
-static void push_post(lua_State *L, const char *path, int user)
-{
-    lua_createtable(L, 0, 4);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "json");
-    lua_pushstring(L, path);
-    lua_setfield(L, -2, "path");
-    if (user) {
-        lua_pushvalue(L, user);
-        lua_setfield(L, -2, "user");
-    }
-}
-
-static void check_ok(lua_State *L, const char *what)
-{
-    lua_getfield(L, -1, "status");
-    if (lua_tointeger(L, -1) != 200) {
-        lua_getfield(L, -2, "body");
-        luaL_error(L, "test.user: %s was answered with %d: %s", what, (int)lua_tointeger(L, -2),
-                   lua_tostring(L, -1));
-    }
-    lua_pop(L, 1);
-}
-
-/* 1 = the model's name, 2 = the user, 3 = the response. */
-static int after_model(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    (void)context;
-    check_ok(L, "storing the model");
-    lua_settop(L, 2);
-    return 1;
-}
-
-/* 1 = the model's name, 2 = the response of the registration: becomes the user. */
-static int after_register(lua_State *L, int status, lua_KContext context)
-{
-    struct tt_testing *testing = check_testing(L);
-    (void)status;
-    check_ok(L, "the registration");
-    lua_getfield(L, 2, "json");
-    lua_getfield(L, 3, "user");
-    lua_getfield(L, 3, "token");
-    lua_setfield(L, 4, "token");
-    lua_pushvalue(L, 1);
-    lua_setfield(L, 4, "model");
-    lua_replace(L, 2);
-    lua_settop(L, 2);
-    lua_pushcfunction(L, test_request);
-    lua_createtable(L, 0, 4);
-    lua_pushliteral(L, "scripted");
-    lua_setfield(L, -2, "api_name");
-    lua_pushliteral(L, "sk-scripted");
-    lua_setfield(L, -2, "api_key");
-    lua_pushvalue(L, 1);
-    lua_setfield(L, -2, "model_name");
-    lua_pushfstring(L, "http://127.0.0.1:%d/v1", tt_test_upstream_port(testing->upstream));
-    lua_setfield(L, -2, "base_url");
-    push_post(L, "/api/user/apis", 2);
-    lua_callk(L, 1, 1, context, after_model);
-    return after_model(L, LUA_OK, context);
-}
-
-/* A new account, logged in, with the scripted upstream as its model. */
-static int test_user(lua_State *L)
-{
-    static atomic_int number;
-    struct tt_testing *testing = check_testing(L);
-    (void)testing;
-
-    tt_task_check_wait(L, "test.user");
-    luaL_optstring(L, 1, NULL);
-    lua_settop(L, 1);
-    if (lua_isnil(L, 1)) {
-        lua_pushliteral(L, "scripted");
-        lua_replace(L, 1);
-    }
-    lua_pushcfunction(L, test_request);
-    lua_createtable(L, 0, 2);
-    lua_pushfstring(L, "user%d", atomic_fetch_add(&number, 1) + 1);
-    lua_setfield(L, -2, "username");
-    lua_pushliteral(L, PASSWORD);
-    lua_setfield(L, -2, "password");
-    push_post(L, "/api/register", 0);
-    lua_callk(L, 1, 1, 0, after_register);
-    return after_register(L, LUA_OK, 0);
-}
-
 static const luaL_Reg functions[] = {
     {"case", test_case},
-    {"request", test_request},
-    {"user", test_user},
+    {"request", tt_tide_test_request},
     {NULL, NULL},
 };
 
 int tt_tide_test(lua_State *L)
 {
     luaL_newlib(L, functions);
+    tt_tide_test_user(L);
     tt_tide_test_upstream(L);
+    tt_tide_test_http(L);
+    tt_tide_test_world(L);
     tt_tide_test_check(L);
     return 1;
 }

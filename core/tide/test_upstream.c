@@ -4,6 +4,8 @@
 #include "tide/modules.h"
 #include "tide/testing.h"
 
+#include <string.h>
+
 #define DELTAS_MAX 10000
 #define BODY_MAX   ((size_t)64 << 20)
 
@@ -19,13 +21,56 @@ static void put_delta(struct tt_buf *out, const char *key, struct tt_str text)
     tt_buf_append_z(out, "}]}\n\n");
 }
 
-static void put_end(lua_State *L, int spec, struct tt_buf *out)
+/* Tool calls of the answer, each in one piece: {name, arguments (a table or a text), id?}. */
+static void put_tool_calls(lua_State *L, int list, struct tt_buf *out)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+
+    tt_buf_append_z(out, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[");
+    for (lua_Integer i = 1; i <= count; i++) {
+        struct tt_json_writer w = {.buf = out};
+        if (lua_rawgeti(L, list, i) != LUA_TTABLE)
+            luaL_error(L, "test.upstream: tool call %d is a %s, not a table", (int)i,
+                       luaL_typename(L, -1));
+        int call = lua_gettop(L);
+        struct tt_str name = tt_value_field(L, call, "name"), id = tt_value_field(L, call, "id");
+        if (!name.data)
+            luaL_error(L, "test.upstream: tool call %d has no 'name'", (int)i);
+        if (lua_getfield(L, call, "arguments") != LUA_TSTRING) {
+            struct tt_buf *text = tt_value_push_buf(L, BODY_MAX);
+            if (lua_isnil(L, call + 1))
+                tt_buf_append_z(text, "{}");
+            else
+                tt_value_encode(L, call + 1, text);
+            lua_pushlstring(L, text->data, text->len);
+        }
+        struct tt_str arguments;
+        arguments.data = lua_tolstring(L, -1, &arguments.len);
+        tt_buf_printf(out, "%s{\"index\":%d,\"type\":\"function\",\"id\":", i > 1 ? "," : "",
+                      (int)i - 1);
+        const char *own_id = lua_pushfstring(L, "call_%d", (int)i);
+        tt_json_str(&w, id.data ? id : tt_str_from(own_id));
+        tt_buf_append_z(out, ",\"function\":");
+        w = (struct tt_json_writer){.buf = out};
+        tt_json_begin_object(&w);
+        tt_json_key(&w, TT_STR("name"));
+        tt_json_str(&w, name);
+        tt_json_key(&w, TT_STR("arguments"));
+        tt_json_str(&w, arguments);
+        tt_json_end_object(&w);
+        tt_buf_putc(out, '}');
+        lua_settop(L, call - 1);
+    }
+    tt_buf_append_z(out, "]}}]}\n\n");
+}
+
+static void put_end(lua_State *L, int spec, bool calls, struct tt_buf *out)
 {
     struct tt_str reason = tt_value_field(L, spec, "finish_reason");
     struct tt_json_writer w = {.buf = out};
 
     tt_buf_append_z(out, "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":");
-    tt_json_str(&w, reason.data ? reason : TT_STR("stop"));
+    tt_json_str(&w, reason.data ? reason : calls ? TT_STR("tool_calls") : TT_STR("stop"));
     tt_buf_append_z(out, "}]");
     if (lua_getfield(L, spec, "usage") == LUA_TTABLE)
         tt_buf_printf(out, ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld}",
@@ -52,10 +97,29 @@ static void build_stream(lua_State *L, int spec, struct tt_buf *out)
         put_delta(out, "content", text);
         lua_pop(L, 1);
     }
+    bool calls = lua_getfield(L, spec, "tool_calls") == LUA_TTABLE;
+    if (calls)
+        put_tool_calls(L, lua_gettop(L), out);
+    lua_pop(L, 1);
     lua_getfield(L, spec, "cut");
     if (!lua_toboolean(L, -1))
-        put_end(L, spec, out);
+        put_end(L, spec, calls, out);
     lua_pop(L, 1);
+}
+
+/* A misspelt field would silently mean nothing. */
+static void check_fields(lua_State *L, int index)
+{
+    static const char *const known[] = {"model",       "tool_calls",    "reasoning", "pace_ms",
+                                        "usage",       "finish_reason", "cut",       "status",
+                                        "retry_after", "body"};
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        bool found = lua_type(L, -2) != LUA_TSTRING;
+        for (size_t i = 0; !found && i < TT_COUNT(known); i++)
+            found = strcmp(lua_tostring(L, -2), known[i]) == 0;
+        if (!found)
+            luaL_error(L, "test.upstream: there is no field '%s'", lua_tostring(L, -2));
+    }
 }
 
 /* The answer at `index`: a text, or a table. */
@@ -68,6 +132,7 @@ static void script_one(lua_State *L, struct tt_testing *testing, int index)
         lua_replace(L, index);
     }
     luaL_checktype(L, index, LUA_TTABLE);
+    check_fields(L, index);
     struct tt_str body = tt_value_field(L, index, "body");
     int64_t status = tt_value_field_int(L, index, "status", 200);
     struct tt_test_answer answer = {
@@ -85,21 +150,16 @@ static void script_one(lua_State *L, struct tt_testing *testing, int index)
         tt_buf_append_str(out, body.data ? body : TT_STR("{\"error\":{\"message\":\"scripted\"}}"));
     answer.body = *out;
     *out = (struct tt_buf){0};
+    struct tt_str model = tt_value_field(L, index, "model");
+    if (model.data)
+        tt_buf_append_str(&answer.model, model);
     tt_test_upstream_push(testing->upstream, &answer);
     lua_pop(L, 1);
 }
 
-static struct tt_testing *check_testing(lua_State *L)
-{
-    struct tt_testing *testing = tt_tide_of(L)->testing;
-    if (!testing || !testing->upstream)
-        luaL_error(L, "tide.test works in the cases of `tidetalk test` only");
-    return testing;
-}
-
 static int test_upstream(lua_State *L)
 {
-    struct tt_testing *testing = check_testing(L);
+    struct tt_testing *testing = tt_testing_check(L, true);
     int count = lua_gettop(L);
 
     for (int i = 1; i <= count; i++)
@@ -110,7 +170,7 @@ static int test_upstream(lua_State *L)
 /* The bodies of all requests so far, decoded. */
 static int test_asked(lua_State *L)
 {
-    struct tt_testing *testing = check_testing(L);
+    struct tt_testing *testing = tt_testing_check(L, true);
     struct tt_err err = {0};
 
     lua_settop(L, 0);

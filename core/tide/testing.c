@@ -10,6 +10,16 @@
 
 #include <stdlib.h>
 
+struct tt_testing *tt_testing_check(lua_State *L, bool in_case)
+{
+    struct tt_testing *testing = tt_tide_of(L)->testing;
+
+    if (!testing || (in_case && !testing->upstream))
+        luaL_error(L, testing ? "this works inside a test.case only"
+                              : "tide.test works in `tidetalk test` only");
+    return testing;
+}
+
 static int add_traceback(lua_State *L)
 {
     if (lua_istable(L, 1) && lua_rawgeti(L, 1, 1) == LUA_TSTRING)

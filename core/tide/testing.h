@@ -20,9 +20,14 @@ struct tt_testing {
     void *send_arg;
     struct tt_aux *aux; /* where it blocks */
     struct tt_test_upstream *upstream;
+    int user_count; /* made by test.user */
+    int tick_count; /* run by test.tick */
     struct tt_test_case *cases;
     size_t count;
 };
+
+/* The testing of a state; raises when there is none, with `in_case` also outside of a case. */
+struct tt_testing *tt_testing_check(lua_State *L, bool in_case);
 
 /* Runs a test file in a state whose tide->testing is set; the cases that it registers by test.case
  * are added to `testing`. -1 with Lua's message and traceback in `failure`. Thread: the state's. */
@@ -32,5 +37,10 @@ int tt_testing_load(struct tt_vm *vm, struct tt_str file, struct tt_str source,
 /* Runs a case as a task. `done` gets an empty text, or the failure. Thread: the state's. */
 void tt_testing_run(struct tt_vm *vm, const struct tt_test_case *test,
                     void (*done)(void *arg, struct tt_str failure), void *arg);
+
+/* Before and after a case: the scripted answers of other servers take the place of these, and the
+ * clock is the system's again. Thread: the state's; any. */
+void tt_test_world_open(struct tt_testing *testing, struct tt_vm *vm);
+void tt_test_world_close(void);
 
 void tt_testing_free(struct tt_testing *testing); /* cases only */

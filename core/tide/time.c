@@ -19,6 +19,12 @@ static int64_t strictly_later(_Atomic int64_t *last, int64_t now)
     return next;
 }
 
+void tt_tide_time_restart(void)
+{
+    atomic_store(&last_us, 0);
+    atomic_store(&last_ns, 0);
+}
+
 static int time_now(lua_State *L)
 {
     char text[TT_RFC3339_SIZE];
@@ -30,6 +36,12 @@ static int time_now(lua_State *L)
 static int time_unix(lua_State *L)
 {
     lua_pushinteger(L, tt_clock_wall_us() / 1000000);
+    return 1;
+}
+
+static int time_unix_us(lua_State *L)
+{
+    lua_pushinteger(L, tt_clock_wall_us());
     return 1;
 }
 
@@ -57,14 +69,6 @@ static int time_parse(lua_State *L)
         return tt_value_push_error(L, &err);
     }
     lua_pushinteger(L, wall_us);
-    return 1;
-}
-
-static int time_format(lua_State *L)
-{
-    char text[TT_RFC3339_SIZE];
-    tt_clock_format(luaL_checkinteger(L, 1), text);
-    lua_pushstring(L, text);
     return 1;
 }
 
@@ -97,14 +101,14 @@ static int time_sleep(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"parse", time_parse},     {"format", time_format},
-    {"now", time_now},         {"unix", time_unix},
-    {"unix_ns", time_unix_ns}, {"sleep", time_sleep},
-    {"mono_ms", time_mono_ms}, {NULL, NULL},
+    {"parse", time_parse}, {"format", tt_tide_time_format}, {"now", time_now},
+    {"unix", time_unix},   {"unix_ns", time_unix_ns},       {"unix_us", time_unix_us},
+    {"sleep", time_sleep}, {"mono_ms", time_mono_ms},       {NULL, NULL},
 };
 
 int tt_tide_time(lua_State *L)
 {
     luaL_newlib(L, functions);
+    tt_tide_time_zone(L);
     return 1;
 }

@@ -200,7 +200,10 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
 {
     if (check_method(request->method, err) != 0)
         return NULL;
-    struct tt_target *target = tt_target_get(client, tt_str_from(request->url), err);
+    char *instead = client->detour ? client->detour(client->detour_arg, request) : NULL;
+    struct tt_target *target =
+        tt_target_get(client, tt_str_from(instead ? instead : request->url), err);
+    free(instead);
     if (!target)
         return NULL;
     struct tt_call *call = TT_NEW(struct tt_call);
@@ -223,6 +226,12 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     client->stats.started++;
     tt_call_begin_later(call, request->delay_ms);
     return call;
+}
+
+void tt_client_set_detour(struct tt_client *client, tt_client_detour_fn *detour, void *arg)
+{
+    client->detour = detour;
+    client->detour_arg = arg;
 }
 
 const char *tt_client_library_version(void)

@@ -43,7 +43,8 @@ struct tt_call_headers;
 struct tt_call_headers *tt_call_headers_new(const struct tt_str *lines, size_t count,
                                             struct tt_err *err);
 void tt_call_headers_unref(struct tt_call_headers *headers); /* NULL is fine. Thread: any */
-/* Fills in at most `max` of the lines, which live as long as the headers; their number. */
+/* Fills in at most `max` of the lines that were given, which live as long as the headers; their
+ * number. */
 size_t tt_call_headers_lines(const struct tt_call_headers *headers, struct tt_str *lines,
                              size_t max);
 
@@ -103,6 +104,11 @@ void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt
 /* From now on the call may take at most `ms` more (its "total" deadline, if that was later): for
  * the rest of an answer that nobody needs, but whose connection is worth keeping. */
 void tt_call_limit(struct tt_call *call, uint64_t ms);
+
+/* For tests of scripts: may answer another URL that is called in place of the request's, as a text
+ * from malloc; NULL: the same. */
+typedef char *tt_client_detour_fn(void *arg, const struct tt_call_request *request);
+void tt_client_set_detour(struct tt_client *client, tt_client_detour_fn *detour, void *arg);
 
 struct tt_client_stats {
     int calls, connections;

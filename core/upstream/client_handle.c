@@ -70,10 +70,7 @@ static CURL *call_handle_new(struct tt_client *client)
     if (!easy)
         return NULL;
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, TT_CONN_AGE_S);
-    /* Sent, and whatever comes is decoded all the same: some compress without being asked. */
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
-    /* Front ends refuse requests that do not say who asks. */
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "TideTalk/" TT_VERSION);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity"); /* decodes: client_headers.c */
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, tt_call_on_bytes);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, tt_call_on_request);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tt_client_on_open);
@@ -113,6 +110,7 @@ static void set_proxy(CURL *easy, const struct tt_proxy *proxy)
     curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy->url : "");
     curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, proxy && !proxy->socks ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, proxy ? "TideTalk/" TT_VERSION : NULL);
     curl_easy_setopt(easy, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
     curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, user);
     curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, user ? proxy->password : NULL);

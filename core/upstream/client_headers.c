@@ -9,7 +9,14 @@
 struct tt_call_headers {
     _Atomic size_t refs;
     struct curl_slist *list;
+    struct curl_slist *given; /* the first that is not ours; NULL: none */
 };
+
+/* Ours, unless a line has the name. Front ends refuse requests that do not say who asks. Whatever
+ * comes is decoded all the same: some compress without being asked. As lines, curl writes them
+ * once; as options, twice in each request. */
+static const char *const own_lines[] = {"User-Agent: TideTalk/" TT_VERSION,
+                                        "Accept-Encoding: identity"};
 
 /* What frames the request is curl's business: a second Content-Length would smuggle. */
 static bool header_allowed(struct tt_str line)
@@ -29,6 +36,23 @@ static bool header_allowed(struct tt_str line)
     return true;
 }
 
+static bool is_given(const char *own, const struct tt_str *lines, size_t count)
+{
+    struct tt_str name = tt_str_of(own, strcspn(own, ":") + 1);
+
+    for (size_t i = 0; i < count; i++)
+        if (tt_str_starts_nocase(lines[i], name))
+            return true;
+    return false;
+}
+
+/* Appends to the last line, at once; returns what is the last then. */
+static struct curl_slist *append(struct curl_slist *last, const char *line)
+{
+    struct curl_slist *longer = last ? curl_slist_append(last, line) : NULL;
+    return longer ? last->next : NULL;
+}
+
 struct tt_call_headers *tt_call_headers_new(const struct tt_str *lines, size_t count,
                                             struct tt_err *err)
 {
@@ -37,6 +61,10 @@ struct tt_call_headers *tt_call_headers_new(const struct tt_str *lines, size_t c
 
     atomic_init(&headers->refs, 1);
     headers->list = last;
+    for (size_t i = 0; i < TT_COUNT(own_lines); i++)
+        if (!is_given(own_lines[i], lines, count))
+            last = append(last, own_lines[i]);
+    struct curl_slist *own = last;
     for (size_t i = 0; i < count && last; i++) {
         if (!header_allowed(lines[i])) {
             tt_err_set(err, 400, "invalid_header",
@@ -44,13 +72,14 @@ struct tt_call_headers *tt_call_headers_new(const struct tt_str *lines, size_t c
             goto fail;
         }
         char *text = tt_strndup(lines[i].data, lines[i].len);
-        struct curl_slist *longer = curl_slist_append(last, text); /* at once: it is the last */
+        last = append(last, text);
         explicit_bzero(text, lines[i].len);
         free(text);
-        last = longer ? last->next : NULL;
     }
-    if (last)
+    if (last) {
+        headers->given = own->next;
         return headers;
+    }
     tt_err_set(err, 503, "busy", "out of memory");
 fail:
     tt_call_headers_unref(headers);
@@ -78,7 +107,7 @@ size_t tt_call_headers_lines(const struct tt_call_headers *headers, struct tt_st
 {
     size_t count = 0;
 
-    for (struct curl_slist *line = headers->list; line && count < max; line = line->next)
+    for (struct curl_slist *line = headers->given; line && count < max; line = line->next)
         lines[count++] = tt_str_from(line->data);
     return count;
 }

@@ -109,6 +109,8 @@ struct tt_client {
     struct tt_timer sweep;
     int inside_curl; /* adding and removing handles is forbidden meanwhile */
     struct tt_client_stats stats;
+    tt_client_detour_fn *detour; /* NULL outside of tests */
+    void *detour_arg;
 };
 
 /* ---- client_target.c ---- */

@@ -82,7 +82,6 @@ struct tt_delta_think {
     struct tt_buf held; /* not decided yet */
 };
 
-#define TT_DELTA_IMAGES_BYTES  ((size_t)8 << 20) /* of all images of an answer */
 #define TT_DELTA_CARRIED_MAX   8
 #define TT_DELTA_CARRIED_BYTES ((size_t)256 << 10) /* of each */
 
@@ -93,10 +92,10 @@ struct tt_delta_reader {
     uint32_t high[2];
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
     struct tt_buf images;             /* their notes, for the end of its content */
-    struct tt_buf image_items;   /* all that came with their bytes, as parts in OpenAI's form */
-    struct tt_buf note;          /* of the last event (tt_reply_note), or empty */
-    struct tt_buf tool_calls;    /* entry of the last event (reply/reply.h), or empty */
-    struct tt_buf finish_reason; /* the last one seen, in OpenAI's words */
+    struct tt_buf image_items;        /* all that came with their bytes, see tt_reply_add_images */
+    struct tt_buf note;               /* of the last event (tt_reply_note), or empty */
+    struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
+    struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */
     struct tt_reply_usage usage;
     struct {
         struct tt_buf json;
@@ -129,6 +128,5 @@ void tt_delta_end(struct tt_delta_reader *reader);
  * become empty, and finish_reason never is. */
 void tt_delta_complete(struct tt_delta_reader *reader);
 
-/* Appends what was carried as a JSON object, with `images` at its end; nothing when there is none.
- */
+/* Appends what was carried as a JSON object; nothing when there is none. */
 void tt_delta_carried_json(const struct tt_delta_reader *reader, struct tt_buf *out);

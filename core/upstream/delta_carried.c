@@ -73,12 +73,6 @@ void tt_delta_carried_json(const struct tt_delta_reader *reader, struct tt_buf *
         put_member(&w, spec->carried[i], tt_buf_str(&reader->carried[i].json),
                    reader->carried[i].list);
     }
-    if (reader->image_items.len > 0) {
-        if (!any)
-            tt_json_begin_object(&w);
-        any = true;
-        put_member(&w, "images", tt_buf_str(&reader->image_items), true);
-    }
     if (any)
         tt_json_end_object(&w);
 }

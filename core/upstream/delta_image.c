@@ -3,9 +3,12 @@
  * their bytes are carried beside the text, as parts in OpenAI's form, while there is room. */
 #include "upstream/delta_internal.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
-#define TYPE_BYTES 64
+#define TYPE_BYTES   64
+#define BASE64_BYTES 64 /* at least so many are no word but an image */
+#define DEPTH_MAX    3
 
 static void put_note(struct tt_buf *content, struct tt_str type, size_t base64_bytes)
 {
@@ -21,7 +24,8 @@ static bool is_plain(struct tt_str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.data[i], letter = c | 0x20;
-        if (!(letter >= 'a' && letter <= 'z') && !(c >= '+' && c <= '9' && c != ',') && c != '=')
+        if (!(letter >= 'a' && letter <= 'z') && !(c >= '+' && c <= '9' && c != ',') && c != '=' &&
+            c != '_')
             return false;
     }
     return true;
@@ -32,7 +36,7 @@ static void put_item(struct tt_buf *items, struct tt_str type, struct tt_str bas
 {
     size_t before = items->len;
 
-    items->max = TT_DELTA_IMAGES_BYTES;
+    items->max = TT_REPLY_IMAGES_MAX;
     if (type.len == 0 || type.len > TYPE_BYTES || base64.len == 0 || !is_plain(type) ||
         !is_plain(base64))
         return;
@@ -42,52 +46,121 @@ static void put_item(struct tt_buf *items, struct tt_str type, struct tt_str bas
         items->len = before;
 }
 
+static void put_data(struct tt_buf *content, struct tt_buf *items, struct tt_str type,
+                     struct tt_str base64)
+{
+    put_item(items, type, base64);
+    put_note(content, type, base64.len);
+}
+
+/* The type of an image that is told without one, by the beginning of its base64. */
+static struct tt_str type_of(struct tt_str base64)
+{
+    static const struct {
+        const char *begin, *type;
+    } kinds[] = {{"iVBORw0KGg", "image/png"},
+                 {"/9j/", "image/jpeg"},
+                 {"R0lGOD", "image/gif"},
+                 {"UklGR", "image/webp"}};
+    for (size_t i = 0; i < TT_COUNT(kinds); i++)
+        if (tt_str_starts(base64, tt_str_from(kinds[i].begin)))
+            return tt_str_from(kinds[i].type);
+    return TT_STR("application/octet-stream");
+}
+
+/* An address, a data URL, or bare base64. */
 static void put_url(struct tt_buf *content, struct tt_buf *items, struct tt_str url)
 {
     ptrdiff_t comma = tt_str_find(url, ',');
     if (tt_str_starts(url, TT_STR("data:")) && comma > 0) {
         struct tt_str type = tt_str_of(url.data + 5, (size_t)comma - 5);
+        struct tt_str data = tt_str_of(url.data + comma + 1, url.len - (size_t)comma - 1);
         ptrdiff_t end = tt_str_find(type, ';');
-        if (tt_str_ends(type, TT_STR(";base64")))
-            put_item(items, tt_str_of(type.data, (size_t)end),
-                     tt_str_of(url.data + comma + 1, url.len - (size_t)comma - 1));
+        bool base64 = tt_str_ends(type, TT_STR(";base64"));
         if (end >= 0)
             type.len = (size_t)end;
-        put_note(content, type, url.len - (size_t)comma - 1);
+        if (base64)
+            put_data(content, items, type, data);
+        else
+            put_note(content, type, data.len);
     } else if (tt_str_starts(url, TT_STR("https://")) || tt_str_starts(url, TT_STR("http://"))) {
         tt_buf_printf(content, "\n![](%.*s)\n", TT_STR_ARG(url));
+    } else if (url.len >= BASE64_BYTES && is_plain(url)) {
+        put_data(content, items, type_of(url), url);
     } else {
         put_note(content, TT_STR("image"), url.len);
     }
 }
 
-/* {"mimeType": …, "data": …}, in Gemini's words. */
-static void put_object(struct tt_buf *content, struct tt_buf *items,
-                       const struct tt_json_value *object)
+/* What an object says of an image, in the words of some API. */
+struct told {
+    struct tt_buf type, data, url;
+    struct tt_json_value inner; /* an object, or an address */
+};
+
+static void take_member(struct told *told, struct tt_str key, const struct tt_json_value *value)
 {
-    struct tt_json_value member;
-    struct tt_str key, type = TT_STR(""), data = TT_STR("");
+    static const struct {
+        const char *key;
+        size_t at;
+    } texts[] = {{"\"mimeType\"", offsetof(struct told, type)},
+                 {"\"media_type\"", offsetof(struct told, type)},
+                 {"\"data\"", offsetof(struct told, data)},
+                 {"\"b64_json\"", offsetof(struct told, data)},
+                 {"\"url\"", offsetof(struct told, url)},
+                 {"\"fileUri\"", offsetof(struct told, url)}};
+
+    if (tt_str_eq(key, TT_STR("\"image_url\"")) || tt_str_eq(key, TT_STR("\"source\"")))
+        told->inner = *value;
+    for (size_t i = 0; i < TT_COUNT(texts) && value->type == TT_JSON_STRING; i++)
+        if (tt_str_eq(key, tt_str_from(texts[i].key)))
+            tt_json_unescape(value->raw, NULL, (struct tt_buf *)((char *)told + texts[i].at));
+}
+
+static void put_value(struct tt_buf *content, struct tt_buf *items,
+                      const struct tt_json_value *value, int depth);
+
+/* {"mimeType": …, "data": …} and {"fileUri": …} (Gemini), {"media_type": …, "data": …} and
+ * {"url": …} (Anthropic's sources), {"b64_json": …}, or one of them as "image_url" or "source". */
+static void put_object(struct tt_buf *content, struct tt_buf *items,
+                       const struct tt_json_value *object, int depth)
+{
+    struct told told = {0};
+    struct tt_json_value value;
+    struct tt_str key;
     size_t cursor = 0;
-    while (tt_json_next_member(object, &cursor, &key, &member)) {
-        if (member.type != TT_JSON_STRING)
-            continue;
-        if (tt_str_eq(key, TT_STR("\"mimeType\"")))
-            type = tt_str_of(member.raw.data + 1, member.raw.len - 2);
-        else if (tt_str_eq(key, TT_STR("\"data\"")))
-            data = tt_str_of(member.raw.data + 1, member.raw.len - 2);
+
+    while (tt_json_next_member(object, &cursor, &key, &value))
+        take_member(&told, key, &value);
+    struct tt_str data = tt_buf_str(&told.data);
+    if (data.len > 0)
+        put_data(content, items, told.type.len ? tt_buf_str(&told.type) : type_of(data), data);
+    else if (told.url.len > 0)
+        put_url(content, items, tt_buf_str(&told.url));
+    else if (told.inner.type == TT_JSON_STRING || told.inner.type == TT_JSON_OBJECT)
+        put_value(content, items, &told.inner, depth + 1);
+    else
+        put_note(content, tt_buf_str(&told.type), 0);
+    tt_buf_free(&told.type);
+    tt_buf_free(&told.data);
+    tt_buf_free(&told.url);
+}
+
+static void put_value(struct tt_buf *content, struct tt_buf *items,
+                      const struct tt_json_value *value, int depth)
+{
+    struct tt_buf plain = {0};
+
+    if (value->type == TT_JSON_STRING) {
+        tt_json_unescape(value->raw, NULL, &plain);
+        put_url(content, items, tt_buf_str(&plain));
+    } else if (value->type == TT_JSON_OBJECT && depth < DEPTH_MAX) {
+        put_object(content, items, value, depth);
     }
-    put_item(items, type, data);
-    put_note(content, type, data.len);
+    tt_buf_free(&plain);
 }
 
 void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content, struct tt_buf *items)
 {
-    struct tt_buf plain = {0};
-    if (value->type == TT_JSON_STRING) {
-        tt_json_unescape(value->raw, NULL, &plain);
-        put_url(content, items, tt_buf_str(&plain));
-    } else if (value->type == TT_JSON_OBJECT) {
-        put_object(content, items, value);
-    }
-    tt_buf_free(&plain);
+    put_value(content, items, value, 0);
 }

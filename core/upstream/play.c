@@ -28,6 +28,7 @@ static void play_free(struct play *play)
     free((char *)play->settings.text.data);
     free((char *)play->settings.reasoning.data);
     free((char *)play->settings.tool_calls.data);
+    free((char *)play->settings.finish_reason.data);
     free(play);
 }
 
@@ -68,6 +69,13 @@ static int tell_tool_calls(struct play *play, struct tt_err *err)
     return 0;
 }
 
+static const char *reason_of(const struct play *play)
+{
+    if (play->settings.finish_reason.len > 0)
+        return play->settings.finish_reason.data;
+    return play->settings.tool_calls.len > 0 ? "tool_calls" : "stop";
+}
+
 /* All of the text has been sent. */
 static void tell_end(struct play *play)
 {
@@ -77,7 +85,7 @@ static void tell_end(struct play *play)
     else if (play->settings.error.status != 0)
         play_end(play, "error", &play->settings.error, "");
     else
-        play_end(play, "complete", NULL, play->settings.tool_calls.len > 0 ? "tool_calls" : "stop");
+        play_end(play, "complete", NULL, reason_of(play));
 }
 
 static void on_due(struct tt_timer *timer)
@@ -115,6 +123,7 @@ void tt_play_start(const struct tt_play *play, struct tt_reply *reply)
     copy->settings.text = copy_str(play->text);
     copy->settings.reasoning = copy_str(play->reasoning);
     copy->settings.tool_calls = copy_str(play->tool_calls);
+    copy->settings.finish_reason = copy_str(play->finish_reason);
     copy->reply = tt_reply_ref(reply);
     copy->timer.on_due = on_due;
     tt_timer_start(tt_reply_loop(reply), &copy->timer, play->first_ms);

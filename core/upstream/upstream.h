@@ -34,12 +34,13 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
                     const struct tt_upstream_hooks *hooks, struct tt_err *err);
 
 struct tt_play {
-    struct tt_str text;       /* copied */
-    struct tt_str reasoning;  /* copied; sent first */
-    struct tt_str tool_calls; /* copied; lines, sent last and all at once */
-    int piece_characters;     /* characters per delta */
-    uint64_t first_ms;        /* before the first delta */
-    uint64_t pace_ms;         /* between deltas; 0 = all at once, joined */
-    struct tt_err error;      /* error.status != 0: fail with it after the text */
+    struct tt_str text;          /* copied */
+    struct tt_str reasoning;     /* copied; sent first */
+    struct tt_str tool_calls;    /* copied; lines, sent last and all at once */
+    int piece_characters;        /* characters per delta */
+    uint64_t first_ms;           /* before the first delta */
+    uint64_t pace_ms;            /* between deltas; 0 = all at once, joined */
+    struct tt_err error;         /* error.status != 0: fail with it after the text */
+    struct tt_str finish_reason; /* copied; empty: "stop", or "tool_calls" behind such */
 };
 void tt_play_start(const struct tt_play *play, struct tt_reply *reply);

@@ -31,13 +31,16 @@ local function unfinished(text)
 end
 
 return {
-  on_delta = function()
-    local held = ""
-    return function(piece, final)
-      local text = masked(held .. piece)
-      local keep = final and 0 or unfinished(text)
-      held = text:sub(#text - keep + 1)
-      return text:sub(1, #text - keep)
-    end
-  end,
+  on_delta = {
+    required = true, -- if it fails the reply ends, instead of going on unmasked
+    run = function()
+      local held = ""
+      return function(piece, final)
+        local text = masked(held .. piece)
+        local keep = final and 0 or unfinished(text)
+        held = text:sub(#text - keep + 1)
+        return text:sub(1, #text - keep)
+      end
+    end,
+  },
 }

@@ -5,6 +5,7 @@ local account_objects = require "account.objects"
 local config = require "tide.config"
 local errors = require "lib.errors"
 local fields = require "web.fields"
+local hooks = require "hooks"
 local login_throttle = require "account.login_throttle"
 local objects = require "web.objects"
 local texts = require "lib.texts"
@@ -18,12 +19,19 @@ local LOGGED_IN = objects.object({
   user = account_objects.user_schema,
 })
 
---- The answer that logs a user in: the token, also as cookie.
+--- The answer that logs a user in, if no hook refuses: the token, also as
+--- cookie.
 ---@param req tide.Request
 ---@param user table
 ---@param message string key of lib/texts
----@return tide.Response
+---@return tide.Response|nil response, tide.Error|nil err those of hooks
 local function logged_in(req, user, message)
+  if hooks.on_login then
+    local _, refusal = hooks.on_login(account_objects.account(user), req)
+    if refusal then
+      return nil, refusal
+    end
+  end
   local token = tokens.issue(user)
   return {
     headers = tokens.cookie_headers(req, token),

@@ -15,17 +15,26 @@ local users = require "account.users"
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
 
+--- The answer of a route that makes or changes an account.
+---@param req tide.Request
+---@param message "user_created"|"user_updated"
+---@param user table a row
+---@return tide.Response
+local function changed(req, message, user)
+  return {
+    json = {
+      message = texts.get(req.language, message),
+      user = account_objects.account(user),
+    },
+  }
+end
+
 function handlers.create(req)
   local user, err = users.create_user(req.body)
   if not user then
     return nil, err
   end
-  return {
-    json = {
-      message = texts.get(req.language, "user_created"),
-      user = account_objects.account(user),
-    },
-  }
+  return changed(req, "user_created", user)
 end
 
 function handlers.list(req)
@@ -49,12 +58,7 @@ function handlers.update(req)
   if not user then
     return nil, err
   end
-  return {
-    json = {
-      message = texts.get(req.language, "user_updated"),
-      user = account_objects.account(user),
-    },
-  }
+  return changed(req, "user_updated", user)
 end
 
 function handlers.unlock(req)
@@ -66,12 +70,7 @@ function handlers.unlock(req)
   if not ok then
     return nil, err
   end
-  return {
-    json = {
-      message = texts.get(req.language, "user_updated"),
-      user = account_objects.account(user),
-    },
-  }
+  return changed(req, "user_updated", user)
 end
 
 local CHANGED = objects.object({

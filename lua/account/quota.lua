@@ -56,7 +56,7 @@ end
 --- Whether the user may ask once more; counts it as asked.
 ---@param user_id integer
 ---@param model_name string
----@return true|nil ok, tide.Error|nil err limit_reached
+---@return true|nil ok, tide.Error|nil err limit_reached, hook_failed
 function M.check(user_id, model_name)
   local limits = {
     requests_per_minute = config.get("quota.requests_per_minute"),
@@ -86,8 +86,14 @@ function M.check(user_id, model_name)
     burst_ends_in = burst_ends_in,
     day_ends_in = DAY_S - time.unix() % DAY_S,
   }
-  local seconds = hooks.quota and hooks.quota(use)
-    or quota_policy.decide(use, limits)
+  local seconds, broken
+  if hooks.quota then
+    seconds, broken = hooks.quota(use)
+    if broken then
+      return nil, broken
+    end
+  end
+  seconds = seconds or quota_policy.decide(use, limits)
   if not seconds then
     return true
   end

@@ -11,17 +11,31 @@ local M = {}
 local COLUMNS = "id, username, email, role, disabled, token_version, "
   .. "created_at"
 
----@param username string
+--- The user whose column has a value.
+---@param column "id"|"username"
+---@param value integer|string
 ---@return table|nil user, tide.Error|nil err user_not_found
-function M.get_user_by_name(username)
-  local row, err =
-    db.one("SELECT " .. COLUMNS .. " FROM users WHERE username = ?", {
-      username,
-    })
+local function find(column, value)
+  local row, err = db.one(
+    ("SELECT %s FROM users WHERE %s = ?"):format(COLUMNS, column),
+    { value }
+  )
   if not row then
     return nil, err or errors.new("user_not_found")
   end
   return row
+end
+
+---@param username string
+---@return table|nil user, tide.Error|nil err user_not_found
+function M.get_user_by_name(username)
+  return find("username", username)
+end
+
+---@param id integer
+---@return table|nil user, tide.Error|nil err user_not_found
+function M.get_user(id)
+  return find("id", id)
 end
 
 ---@class NewUser

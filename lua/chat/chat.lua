@@ -105,16 +105,24 @@ local function count_session(user_id)
   }
 end
 
+--- The statements that store a new session; the first one's id is its row's.
+---@param user_id integer
+---@param draft SessionDraft
+---@return table[] statements
+function M.creation(user_id, draft)
+  return {
+    insert_session(user_id, draft, time.now()),
+    count_session(user_id),
+  }
+end
+
 --- Stores a session, or returns the one that is there under this id.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
 --- when the id is another user's
 function M.create_chat_session(user_id, draft)
-  local outcomes, err = db.write({
-    insert_session(user_id, draft, time.now()),
-    count_session(user_id),
-  })
+  local outcomes, err = db.write(M.creation(user_id, draft))
   if not outcomes and err.code ~= "duplicate" then
     return nil, err
   end
@@ -216,6 +224,7 @@ local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
   .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?)"
 
 ---@class TurnRows what a turn adds to its session
+---@field model_name? string that answers; nil = the session's
 ---@field message? string the user's; nil = a new reply to `reply_to`
 ---@field file_ids? integer[] attached to the message
 ---@field parent_id? integer what the message follows; nil = it is a root
@@ -239,6 +248,7 @@ local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
 function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2
+  local model_name = turn.model_name or draft.model_name
   draft.message_count = draft.message_count + added
   local statements = {
     draft.id and update_session(user_id, draft, added, now)
@@ -253,7 +263,7 @@ function M.save_chat_message(user_id, draft, turn)
         user_id,
         turn.parent_id or json.null,
         turn.message,
-        draft.model_name,
+        model_name,
         turn.file_ids and json.encode(json.array(turn.file_ids)) or "[]",
         now,
         now,
@@ -267,7 +277,7 @@ function M.save_chat_message(user_id, draft, turn)
       draft.session_id,
       user_id,
       turn.reply_to or db.id_of(2),
-      draft.model_name,
+      model_name,
       now,
       now,
     },

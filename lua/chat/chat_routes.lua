@@ -67,7 +67,7 @@ end
 ---@param req tide.Request
 ---@return LlmSession
 local function talk(req)
-  local session = llm_session.new(req.user.id, req.language)
+  local session = llm_session.new(req.user.id, req.language, req)
   session:set_session_id(req.body.session_id)
   session:set_system_prompt(req.body.system_prompt)
   return session
@@ -86,6 +86,7 @@ function handlers.send(req)
       message_id = result.message_id,
       user_message_id = result.user_message_id,
       usage = result.usage,
+      file_ids = result.file_ids,
       tool_calls = tool_calls.field(result.tool_calls),
       status = result.status == "waiting" and "waiting" or nil,
       steps = tool_steps.field(result.steps),
@@ -137,6 +138,7 @@ return {
       message_id = "integer",
       user_message_id = "integer",
       usage = chat_objects.usage_schema,
+      file_ids = objects.list({ type = "integer" }),
       tool_calls = chat_objects.tool_calls_schema,
       status = "string",
       steps = chat_objects.steps_schema,

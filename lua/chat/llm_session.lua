@@ -17,15 +17,17 @@ local M = {}
 ---@field language "zh"|"en" of texts for people
 ---@field session_id? string
 ---@field system_prompt? string
+---@field req? tide.Request that is answered; hooks see it
 local LlmSession = {}
 LlmSession.__index = LlmSession
 
 ---@param user_id integer
 ---@param language "zh"|"en"
+---@param req? tide.Request
 ---@return LlmSession
-function M.new(user_id, language)
+function M.new(user_id, language, req)
   return setmetatable(
-    { user_id = user_id, language = language },
+    { user_id = user_id, language = language, req = req },
     LlmSession
   )
 end
@@ -85,6 +87,7 @@ end
 ---@return tide.Reply|nil reply, tide.Error|nil err those of turns.start
 local function start(session, request)
   request.session_id = session.session_id
+  request.req = session.req
   request.system_prompt = session.system_prompt
   return turns.start(session.user_id, request, session.language)
 end

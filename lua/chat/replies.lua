@@ -10,7 +10,7 @@ local FIRST_BYTE_MS = 10000
 
 --- How a finished reply failed. A reply that was stopped has not failed: it has
 --- its partial text.
----@param result tide.Result
+---@param result tide.Result|{status: string, error?: tide.Error}
 ---@return tide.Error|nil err nil when it did not
 function M.failure(result)
   if result.status == "error" then
@@ -31,6 +31,18 @@ function M.whole(reply)
     return nil, failed
   end
   return result
+end
+
+--- Waits for the end of a reply whose text the core writes; yields.
+---@param reply tide.Reply
+---@return tide.Reply|nil reply, tide.Error|nil err
+function M.ended(reply)
+  local status, err = reply:ended()
+  local failed = M.failure({ status = status, error = err })
+  if failed then
+    return nil, failed
+  end
+  return reply
 end
 
 --- Waits for the first byte of a reply, at most ten seconds; yields.

@@ -82,7 +82,7 @@ local function go_on(req, row, decisions)
     req.args.session_id,
     row,
     decisions,
-    req.language
+    req
   )
   if not reply then
     return nil, err

@@ -73,7 +73,7 @@ local LOOKS = 40
 local LOOK_MS = 25
 
 local SQL_ROW = "SELECT id, parent_id, role, content, reasoning, tool_calls, "
-  .. "steps, model_name, "
+  .. "steps, model_name, file_ids, "
   .. "runs, status, finish_reason, error_code, usage, updated_at "
   .. "FROM chat_messages "
   .. "WHERE id = ? AND session_row = ? AND user_id = ?"
@@ -106,6 +106,7 @@ function M.stored(user_id, row)
     tool_calls = row.tool_calls,
     steps = row.steps,
     runs = row.runs,
+    file_ids = row.file_ids,
     status = row.status,
     finish_reason = row.finish_reason,
     error_code = row.error_code,
@@ -114,6 +115,8 @@ function M.stored(user_id, row)
     cached_tokens = usage.cached_tokens,
     reasoning_tokens = usage.reasoning_tokens,
     estimated = usage.estimated,
+    attempts = usage.attempts or (row.usage and 1),
+    possibly_charged_twice = usage.possibly_charged_twice,
     ended_us = time.parse(row.updated_at),
   }
 end

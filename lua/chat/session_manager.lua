@@ -23,6 +23,8 @@ local M = {}
 ---@class SessionRequest what a request says about its session
 ---@field session_id? string nil = a new one
 ---@field model_name string
+---@field chosen_model_name? string the one that the client named, when a hook
+--- has named another one: it stays the session's
 ---@field persona? string "" and nil = none named
 ---@field base_url? string for this request only
 ---@field options? ModelOptions of a new session, or (in a turn) of the turn
@@ -33,7 +35,7 @@ local M = {}
 
 --- A new session's name: unix time in nanoseconds, 19 digits until 2286.
 ---@return string
-local function new_session_id()
+function M.new_session_id()
   return ("session_%019d"):format(time.unix_ns())
 end
 
@@ -78,7 +80,7 @@ end
 ---@param user_id integer
 ---@param session_id string
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
-local function find_session(user_id, session_id)
+function M.find(user_id, session_id)
   local shared = cache.is_shared()
   if shared then
     local cached, failed = M.get_session(user_id, session_id)
@@ -102,7 +104,7 @@ end
 function M.get_or_create_session(user_id, request, language)
   local row, err
   if request.session_id then
-    row, err = find_session(user_id, request.session_id)
+    row, err = M.find(user_id, request.session_id)
     if err and err.code ~= "session_not_found" then
       return nil, err
     end
@@ -113,11 +115,11 @@ function M.get_or_create_session(user_id, request, language)
   end
   local session = row
     or {
-      session_id = request.session_id or new_session_id(),
+      session_id = request.session_id or M.new_session_id(),
       title = title_policy.placeholder(request.model_name, language),
       message_count = 0,
     }
-  session.model_name = request.model_name
+  session.model_name = request.chosen_model_name or request.model_name
   session.persona = persona.name
   session.persona_named = request.persona ~= nil and request.persona ~= ""
   return { session = session, persona = persona }

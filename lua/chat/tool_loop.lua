@@ -40,9 +40,17 @@ end
 ---@class ToolReply
 ---@field model Model
 ---@field source ReplySource messages are tables here, and reasoning is there
----@field turn tide.HookTurn
+---@field turn tide.Turn
+---@field own_tools? ToolSet instead of this server's: of a script that asks;
+--- hooks do not see their calls
 ---@field blocks? ReplyBlock[] of a reply that goes on
 ---@field decisions? table<string, boolean> which calls its user allows, by id
+
+---@param reply ToolReply
+---@return ToolSet
+local function set_of(reply)
+  return reply.own_tools or server_tools
+end
 
 ---@param call ToolCallState
 ---@param content string
@@ -81,10 +89,11 @@ end
 ---@async
 ---@param tool tide.Tool
 ---@param call ToolCallState
----@param turn tide.HookTurn
+---@param reply ToolReply
 ---@return string content, boolean is_error
-local function run(tool, call, turn)
-  if hooks.on_tool then
+local function run(tool, call, reply)
+  local turn = reply.turn
+  if hooks.on_tool and not reply.own_tools then
     local value, refused = hooks.on_tool(turn, call)
     if value ~= nil or refused then
       return content_of(value, refused)
@@ -121,7 +130,7 @@ end
 --- Whether a call needs its user's consent.
 ---@param tool tide.Tool
 ---@param call ToolCallState
----@param turn tide.HookTurn
+---@param turn tide.Turn
 ---@return boolean
 local function needs_approval(tool, call, turn)
   if type(tool.approve) == "function" then
@@ -142,7 +151,7 @@ end
 ---@param reply ToolReply
 ---@return "waits"|"runs"|"ended"
 local function decide(out, call, reply)
-  local tool = server_tools.tools[call.name]
+  local tool = set_of(reply).tools[call.name]
   local decision = reply.decisions and reply.decisions[call.id]
   if call.result then
     return "ended"
@@ -184,7 +193,7 @@ local function run_calls(out, block, reply)
     if decision == "runs" then
       runs[#runs + 1] = function()
         local content, is_error =
-          run(server_tools.tools[call.name], call, reply.turn)
+          run(set_of(reply).tools[call.name], call, reply)
         out:step(result_line(call, content, is_error))
         return true
       end
@@ -199,8 +208,9 @@ end
 
 --- The calls of a part; nil when it has none, or some that are the client's.
 ---@param part tide.Part
+---@param set ToolSet
 ---@return ReplyBlock|nil
-local function block_of(part)
+local function block_of(part, set)
   local joined = part.tool_calls ~= "" and tool_calls.join(part.tool_calls)
     or {}
   if #joined == 0 then
@@ -214,7 +224,7 @@ local function block_of(part)
   }
   for i, call in ipairs(joined) do
     local func = call["function"]
-    if not server_tools.tools[func.name] then
+    if not set.tools[func.name] then
       return nil
     end
     local arguments = json.decode(
@@ -246,7 +256,7 @@ local function request(reply, first)
   for _, tool in ipairs(source.tools or {}) do
     all[#all + 1] = tool
   end
-  for _, tool in ipairs(server_tools.definitions) do
+  for _, tool in ipairs(set_of(reply).definitions) do
     all[#all + 1] = tool
   end
   local asked = setmetatable({ tools = all }, { __index = source })
@@ -261,8 +271,8 @@ end
 ---@async
 ---@param out tide.Output
 ---@param reply ToolReply
----@return table outcome what out:finish takes
-local function loop(out, reply)
+---@return table outcome what out:finish takes; a tide.Part when it is an answer
+function M.run(out, reply)
   local messages, reasoning = reply.source.messages, reply.source.reasoning
   local rounds_max = config.get("tools.rounds")
   local blocks = reply.blocks or {}
@@ -281,7 +291,7 @@ local function loop(out, reply)
     if not part then
       return { status = "error", error = err }
     end
-    block = part.status == "complete" and block_of(part) or nil
+    block = part.status == "complete" and block_of(part, set_of(reply)) or nil
     if not block then
       if part.tool_calls ~= "" then
         out:tool_calls(part.tool_calls)
@@ -297,7 +307,7 @@ end
 ---@return fun(out: tide.Output)
 function M.producer(reply)
   return function(out)
-    local outcome = loop(out, reply)
+    local outcome = M.run(out, reply)
     local failed = outcome.error
     if failed and not failed.status then
       failed.status = errors.all[failed.code].status

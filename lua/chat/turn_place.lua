@@ -20,6 +20,8 @@ local M = {}
 ---@field tools? table[] what the model may call, in OpenAI's form
 ---@field tool_choice? string
 ---@field stream? boolean the client asked for a stream
+---@field req? tide.Request that it came with, for hooks
+---@field has_all_options? boolean the session's are among `options`
 ---@field stored_with? fun(message_id: any): table[] see TurnRows
 
 --- Checks what a request brings, before anything is waited for.

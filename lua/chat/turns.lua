@@ -9,6 +9,7 @@ local context_policy = require "policy.context"
 local context_spec = require "lib.context_spec"
 local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
+local files = require "files.files"
 local hooks = require "hooks"
 local llm = require "tide.llm"
 local model_options = require "models.model_options"
@@ -21,23 +22,19 @@ local titles = require "chat.titles"
 local tool_history = require "chat.tool_history"
 local tool_loop = require "chat.tool_loop"
 local tool_steps = require "chat.tool_steps"
+local turn_hooks = require "chat.turn_hooks"
 local turn_place = require "chat.turn_place"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
 
---- Whether hooks are shown turns.
----@return boolean
-local function are_shown()
-  return (hooks.before_llm or hooks.on_delta or hooks.after_llm) ~= nil
-end
-
 --- What to do when the reply has ended; nil = nothing.
 ---@param request TitleRequest
----@param hook_turn tide.HookTurn
+---@param first boolean it is the session's first turn
+---@param turn tide.Turn|nil as hooks see it
 ---@return fun(result: tide.Result)|nil
-local function finisher(request, hook_turn)
-  local asks = hook_turn.first and config.get("title.ask_model")
+local function finisher(request, first, turn)
+  local asks = first and request.model and config.get("title.ask_model")
   local caches = cache.is_shared()
   if not asks and not caches and not hooks.after_llm then
     return nil
@@ -51,38 +48,27 @@ local function finisher(request, hook_turn)
       session_manager.cache_session(request.user_id, request.session_id, limit)
     end
     if hooks.after_llm then
-      hooks.after_llm(hook_turn, result)
+      hooks.after_llm(turn, result)
     end
   end
 end
 
 ---@class TurnAdmission what lets a turn begin
----@field model Model to ask
+---@field model? Model to ask; nil = the answer is there already
+---@field shown? ShownTurn nil = nobody looks
+---@field answer? tide.Answer of the hook before_turn
 ---@field file_ids integer[] of a new message
 ---@field disconnect "detach"|"cancel" what the client's leaving does to the
 --- reply
----@field turn tide.Turn the place in the session's queue
+---@field turn tide.QueuePlace the place in the session's queue
 
---- Checks everything that does not need the session, and then waits for the
---- session's turn. When the task ends without llm.start, the core gives the
---- turn back by itself.
+--- The model that a request names, if it may be asked this.
 ---@param user_id integer
----@param request TurnRequest changed: its options are read
----@param language "zh"|"en"
----@return TurnAdmission|nil admission
+---@param request TurnRequest
+---@param image string|nil name of a file of it that is an image
+---@return Model|nil model
 ---@return tide.Error|nil err those of M.start
-local function admit(user_id, request, language)
-  local file_ids, image = turn_place.check_content(user_id, request)
-  if not file_ids then
-    return nil, image
-  end
-  if request.options then
-    local options, invalid = model_options.read(request.options, language)
-    if not options then
-      return nil, invalid
-    end
-    request.options = options
-  end
+local function find_model(user_id, request, image)
   local model, refused = session_manager.check(user_id, request)
   if not model then
     return nil, refused
@@ -97,11 +83,49 @@ local function admit(user_id, request, language)
   if not free then
     return nil, exceeded
   end
+  return model
+end
+
+--- Checks everything that does not need the session, and then waits for the
+--- session's turn. When the task ends without llm.start, the core gives the
+--- turn back by itself.
+---@param user_id integer
+---@param request TurnRequest changed: its options are read, and hooks change it
+---@param language "zh"|"en"
+---@param continues? boolean
+---@return TurnAdmission|nil admission
+---@return tide.Error|nil err those of M.start
+local function admit(user_id, request, language, continues)
+  local shown, answer, model
+  if turn_hooks.is_needed() then
+    shown, answer = turn_hooks.begin(user_id, request, language, continues)
+    if not shown then
+      return nil, answer
+    end
+  end
+  local file_ids, image = turn_place.check_content(user_id, request)
+  if not file_ids then
+    return nil, image
+  end
+  if request.options then
+    local options, invalid = model_options.read(request.options, language)
+    if not options then
+      return nil, invalid
+    end
+    request.options = options
+  end
+  if not answer then
+    local refused
+    model, refused = find_model(user_id, request, image)
+    if not model then
+      return nil, refused
+    end
+  end
   local disconnect = disconnect_policy.choose({
     user_id = user_id,
     session_id = request.session_id,
     model_name = request.model_name,
-    provider = model.provider.name,
+    provider = model and model.provider.name or "",
     stream = request.stream or false,
   })
   local turn, not_admitted = llm.enter(user_id, request.session_id, disconnect)
@@ -110,6 +134,8 @@ local function admit(user_id, request, language)
   end
   return {
     model = model,
+    shown = shown,
+    answer = answer,
     file_ids = file_ids,
     disconnect = disconnect,
     turn = turn,
@@ -120,33 +146,12 @@ end
 ---@field session SessionDraft
 ---@field persona Persona
 ---@field place TurnPlace
----@field hook_turn tide.HookTurn what hooks see and may change
----@field messages tide.Messages|tide.ChatMessage[] what the model gets, unless
---- hooks have looked at it
+---@field title string the session's from this turn on
+---@field first boolean it is the session's first turn
+---@field messages tide.Messages|tide.ChatMessage[] what the model gets
+---@field answer? tide.Answer of a hook, instead of the model's
 ---@field blocks? ReplyBlock[] of a reply that goes on
 ---@field decisions? table<string, boolean> likewise
-
---- A hook's turn has its messages as tables from when a hook asks for them:
---- what nobody looks at stays in the core.
----@param turn tide.HookTurn without messages; changed
----@param messages tide.Messages|tide.ChatMessage[]
----@return tide.HookTurn turn
-local function show_messages(turn, messages)
-  if type(messages) == "table" then
-    turn.messages = messages
-    return turn
-  end
-  return setmetatable(turn, {
-    __index = function(_, key)
-      if key ~= "messages" then
-        return nil
-      end
-      local tables = messages:tables()
-      turn.messages = tables
-      return tables
-    end,
-  })
-end
 
 --- Reads the session and the messages that the turn continues, and calls the
 --- hook before_llm.
@@ -169,48 +174,102 @@ local function read_context(user_id, request, language, admission)
   if not place then
     return nil, misplaced
   end
+  local model = admission.model
   local ok, unread = turn_place.attach(
     user_id,
     place,
     admission.file_ids,
-    admission.model.takes_images
+    model ~= nil and model.takes_images
   )
   if not ok then
     return nil, unread
   end
-  local messages = context_policy.build(context_spec.of({
-    system = request.system_prompt or persona.content,
-    history = place.history,
-    message = place.message,
-    files = place.files,
-    pairs = pairs_max,
-  }))
-  local hook_turn = {
-    user_id = user_id,
-    session_id = request.session_id,
-    model_name = admission.model.name,
-    persona = persona.name,
-    language = language,
-    first = session.message_count == 0,
-    message = place.message,
-    title = turn_place.title(session, place),
-  }
-  if are_shown() then
-    show_messages(hook_turn, messages)
-  end
-  if hooks.before_llm then
-    local willing, refusal = hooks.before_llm(hook_turn)
-    if not willing then
-      return nil, refusal
-    end
-  end
-  return {
+  local context = {
     session = session,
     persona = persona,
     place = place,
-    hook_turn = hook_turn,
-    messages = rawget(hook_turn, "messages") or messages,
+    title = turn_place.title(session, place),
+    first = session.message_count == 0,
+    answer = admission.answer,
+    file_ids = admission.file_ids,
+    messages = model and context_policy.build(context_spec.of({
+      system = request.system_prompt or persona.content,
+      history = place.history,
+      message = place.message,
+      files = place.files,
+      pairs = pairs_max,
+    })),
   }
+  if admission.shown then
+    local answer, refusal =
+      turn_hooks.before_llm(admission.shown, request, context)
+    if refusal then
+      return nil, refusal
+    end
+    context.answer = context.answer or answer
+  end
+  return context
+end
+
+--- An answer of a hook as the source of a reply, or of what is left of one.
+---@param spec tide.StartSpec changed
+---@param answer tide.Answer
+---@param continues boolean
+local function play(spec, answer, continues)
+  local reason = answer.finish_reason or "stop"
+  if not continues then
+    spec.play = {
+      text = answer.answer,
+      reasoning = answer.reasoning,
+      finish_reason = reason,
+    }
+    return
+  end
+  spec.produce = function(out)
+    if answer.reasoning then
+      out:text(answer.reasoning, "reasoning")
+    end
+    out:text(answer.answer)
+    out:finish({ finish_reason = reason })
+  end
+end
+
+--- How the model is asked.
+---@param spec tide.StartSpec changed
+---@param request TurnRequest its options are read
+---@param admission TurnAdmission
+---@param context TurnContext
+---@param language "zh"|"en"
+local function ask(spec, request, admission, context, language)
+  local model = admission.model
+  local wanted = request.options
+  if not request.has_all_options then
+    local stored = model_options.stored(context.session.options)
+    wanted = model_options.merge(stored, wanted)
+  end
+  local source = {
+    messages = context.messages,
+    persona = context.persona,
+    language = language,
+    tools = request.tools,
+    tool_choice = request.tool_choice,
+    wanted = wanted,
+  }
+  models.fit_fallbacks(model, source.messages)
+  if not tool_loop.is_needed() then
+    upstream_request.fill(spec, model, source)
+    return
+  end
+  source.messages, source.reasoning =
+    tool_history.expand(spec.user_id, context.session.id, source.messages)
+  spec.counted_as = model.name
+  spec.produce = tool_loop.producer({
+    model = model,
+    source = source,
+    turn = admission.shown.turn,
+    blocks = context.blocks,
+    decisions = context.decisions,
+  })
 end
 
 --- What llm.start needs, except the rows. Everything in which a script may fail
@@ -219,49 +278,36 @@ end
 ---@param request TurnRequest its options are read
 ---@param admission TurnAdmission
 ---@param context TurnContext
----@return tide.StartSpec
-local function describe(user_id, request, admission, context)
-  local model, hook_turn = admission.model, context.hook_turn
+---@param language "zh"|"en"
+---@return tide.StartSpec|nil spec, tide.Error|nil err hook_failed
+local function describe(user_id, request, admission, context, language)
   local spec = {
     turn = admission.turn,
     user_id = user_id,
     session_id = request.session_id,
     disconnect = admission.disconnect,
+    image_room = files.image_room(),
   }
-  local source = {
-    messages = context.messages,
-    persona = context.persona,
-    language = hook_turn.language,
-    tools = request.tools,
-    tool_choice = request.tool_choice,
-    wanted = model_options.merge(
-      model_options.stored(context.session.options),
-      request.options
-    ),
-  }
-  models.fit_fallbacks(model, source.messages)
-  if tool_loop.is_needed() then
-    source.messages, source.reasoning =
-      tool_history.expand(user_id, context.session.id, source.messages)
-    spec.counted_as = model.name
-    spec.produce = tool_loop.producer({
-      model = model,
-      source = source,
-      turn = hook_turn,
-      blocks = context.blocks,
-      decisions = context.decisions,
-    })
+  if context.answer then
+    play(spec, context.answer, context.blocks ~= nil)
   else
-    upstream_request.fill(spec, model, source)
+    ask(spec, request, admission, context, language)
   end
-  spec.on_delta = hooks.on_delta and hooks.on_delta(hook_turn)
+  local turn = admission.shown and admission.shown.turn
+  if hooks.on_delta then
+    local filter, failed = hooks.on_delta(turn)
+    if failed then
+      return nil, failed
+    end
+    spec.on_delta = filter
+  end
   spec.on_finish = finisher({
     user_id = user_id,
     session_id = request.session_id,
-    title = hook_turn.title,
+    title = context.title,
     message = context.place.message,
-    model = model,
-  }, hook_turn)
+    model = not context.answer and admission.model or nil,
+  }, context.first, turn)
   return spec
 end
 
@@ -284,11 +330,15 @@ function M.start(user_id, request, language)
   if not context then
     return nil, unset
   end
-  local spec = describe(user_id, request, admission, context)
-  local title = context.hook_turn.title
-  context.session.renamed = title ~= context.session.title
-  context.session.title = title
+  local spec, failed =
+    describe(user_id, request, admission, context, language)
+  if not spec then
+    return nil, failed
+  end
+  context.session.renamed = context.title ~= context.session.title
+  context.session.title = context.title
   context.place.turn.stored_with = request.stored_with
+  context.place.turn.model_name = request.model_name
   local saved, unsaved =
     session_manager.save_message(user_id, context.session, context.place.turn)
   if not saved then
@@ -298,7 +348,7 @@ function M.start(user_id, request, language)
   spec.message_id = saved.message_id
   spec.user_message_id = saved.user_message_id
   local reply, not_started = llm.start(spec)
-  if not are_shown() and type(context.messages) == "userdata" then
+  if not admission.shown and type(context.messages) == "userdata" then
     context.messages:drop() -- a stream need not hold its history
   end
   return reply, not_started
@@ -317,17 +367,19 @@ end
 ---@param session_id string
 ---@param row table of resume.SQL_ROW
 ---@param decisions table<string, boolean> which calls are allowed, by id
----@param language "zh"|"en"
+---@param req tide.Request that lets it go on
 ---@return tide.Reply|nil reply
 ---@return tide.Error|nil err those of M.start, nothing_to_continue: somebody
 --- else was quicker
-function M.continue(user_id, session_id, row, decisions, language)
+function M.continue(user_id, session_id, row, decisions, req)
+  local language = req.language
   local request = {
+    req = req,
     session_id = session_id,
     model_name = row.model_name,
     regenerate = row.id,
   }
-  local admission, refused = admit(user_id, request)
+  local admission, refused = admit(user_id, request, language, true)
   if not admission then
     return nil, refused
   end
@@ -336,7 +388,11 @@ function M.continue(user_id, session_id, row, decisions, language)
     return nil, unset
   end
   context.blocks, context.decisions = tool_steps.blocks(row), decisions
-  local spec = describe(user_id, request, admission, context)
+  local spec, failed =
+    describe(user_id, request, admission, context, language)
+  if not spec then
+    return nil, failed
+  end
   local reopened, err = message_store.reopen(user_id, row)
   if not reopened then
     return nil, err

@@ -7,6 +7,7 @@ local contracts = require "checks.contracts"
 local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
 local registry = require "providers.registry"
+local route_files = require "checks.route_files"
 local schema_check = require "checks.schema_check"
 local scripts = require "tide.scripts"
 
@@ -17,10 +18,6 @@ M.ROUTE_FIELDS = {
   "method", "path", "auth", "api_keys", "idempotent", "listener", "params",
   "query", "request", "response", "answer", "upload", "form", "body_max",
   "summary", "handler",
-}
-
-local ROUTE_FOLDERS = {
-  "account", "chat", "doors", "files", "models", "routes",
 }
 
 ---@class Advice
@@ -74,21 +71,6 @@ local function check_names(advice, t, known, spec)
   end
 end
 
---- The modules that have routes: files of routes/, which are the operator's
---- own, and those of other folders that are called so.
----@return string[]
-local function route_modules()
-  local modules = {}
-  for _, folder in ipairs(ROUTE_FOLDERS) do
-    for _, name in ipairs(scripts.names(folder)) do
-      if folder == "routes" or name:find("_routes$") then
-        modules[#modules + 1] = folder .. "." .. name
-      end
-    end
-  end
-  return modules
-end
-
 --- What is wrong with the schema of an answer: it would be written as if the
 --- wrong part were not there.
 ---@param route tide.Route
@@ -118,7 +100,7 @@ function M.of_routes(routes)
       at = route.handler,
     })
   end
-  for _, module in ipairs(route_modules()) do
+  for _, module in ipairs(route_files.modules()) do
     local resource = require(module)
     local first = type(resource) == "table" and resource[1]
     if first and not contains(routes, first) then

@@ -9,7 +9,6 @@ local fields = require "web.fields"
 local json = require "tide.json"
 local messages = require "doors.messages"
 local messages_request = require "doors.messages_request"
-local replies = require "chat.replies"
 
 --- Headers that the vendor reads.
 local VENDORS = { "anthropic-version", "anthropic-beta" }
@@ -102,38 +101,23 @@ function handlers.create(req)
   if not chat then
     return nil, unread
   end
-  local reply, err = completions.ask(req.user.id, chat, {
-    language = req.language,
-    disconnect = "cancel",
-  })
-  if not reply then
-    return nil, err
-  end
   local id, model = "msg_" .. req.id, req.body.model
-  local headers = { ["request-id"] = req.id }
-  if not req.body.stream then
-    local result, failed = replies.whole(reply)
-    if not result then
-      return nil, failed
-    end
-    local message, bad = messages.message(id, model, result, reply:carried())
-    return message and { json = message, headers = headers }, bad
-  end
-  local begun, failed = replies.begun(reply)
-  if not begun then
-    return nil, failed
-  end
-  local usage = messages.usage({ input_tokens = conversation.tokens(chat) })
-  return {
-    stream = begun,
-    headers = headers,
-    chunks = {
-      form = "messages",
-      id = id,
-      model = model,
-      head = json.encode(messages.start(id, model, usage)),
-    },
-  }
+  return completions.answer(req, chat, {
+    headers = { ["request-id"] = req.id },
+    chunks = function()
+      local usage =
+        messages.usage({ input_tokens = conversation.tokens(chat) })
+      return {
+        form = "messages",
+        id = id,
+        model = model,
+        head = json.encode(messages.start(id, model, usage)),
+      }
+    end,
+    whole = function(result, reply)
+      return messages.message(id, model, result, reply:carried())
+    end,
+  })
 end
 
 function handlers.count(req)

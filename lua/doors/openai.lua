@@ -1,12 +1,10 @@
---- OpenAI's objects, in and out. Pure. What a request may ask for and how a
---- reply looks to its client; the chunks of a stream are written by the core,
---- which gets their fixed parts from here.
+--- OpenAI's objects. Pure. What a request may ask for and what is read of it;
+--- answers and chunks are written by the core (core/chat/completion.c).
 --- Source: https://platform.openai.com/docs/api-reference/chat
 
 local errors = require "lib.errors"
 local json = require "tide.json"
 local known_models = require "models.known_models"
-local tool_calls = require "providers.tool_calls"
 
 local M = {}
 
@@ -163,84 +161,6 @@ function M.inputs(input)
     end
   end
   return texts
-end
-
----@param usage tide.Usage|nil
----@return table usage as OpenAI has it; the last two fields are ours
-function M.usage(usage)
-  local input = usage and usage.input_tokens or 0
-  local output = usage and usage.output_tokens or 0
-  local cached = usage and usage.cached_tokens
-  local thought = usage and usage.reasoning_tokens
-  return {
-    prompt_tokens = input,
-    completion_tokens = output,
-    total_tokens = input + output,
-    prompt_tokens_details = cached and { cached_tokens = cached },
-    completion_tokens_details = thought and { reasoning_tokens = thought },
-    estimated = usage and usage.estimated,
-    possibly_charged_twice = usage and usage.possibly_charged_twice,
-  }
-end
-
---- What a provider sent beside the text.
----@param json_text string|nil of a reply
----@return string|nil fingerprint, tide.Raw|nil annotations
----@return tide.Raw|nil details of the reasoning
----@return tide.Raw|nil images
-local function carried_of(json_text)
-  if not json_text then
-    return nil
-  end
-  return json.raw(json_text):members(
-    "system_fingerprint",
-    "annotations",
-    "reasoning_details",
-    "images"
-  )
-end
-
----@class Completion what names an answer
----@field id string
----@field created integer seconds since 1970
----@field model string
-
---- The answer to a request that does not stream.
----@param completion Completion
----@param result tide.Result
----@param carried? string what came beside the text, of the reply
----@return table chat.completion
-function M.completion(completion, result, carried)
-  local fingerprint, annotations, details, images = carried_of(carried)
-  return {
-    id = completion.id,
-    object = "chat.completion",
-    created = completion.created,
-    model = completion.model,
-    choices = json.array({
-      {
-        index = 0,
-        message = {
-          role = "assistant",
-          -- null beside tool calls, as OpenAI has it
-          content = (result.content ~= "" or result.tool_calls == "")
-              and result.content
-            or json.null,
-          refusal = json.null,
-          tool_calls = tool_calls.carried(result.tool_calls),
-          annotations = annotations,
-          reasoning_details = details,
-          images = images,
-          reasoning_content = result.reasoning ~= "" and result.reasoning
-            or nil,
-        },
-        logprobs = json.null,
-        finish_reason = result.finish_reason or "stop",
-      },
-    }),
-    usage = M.usage(result.usage),
-    system_fingerprint = fingerprint,
-  }
 end
 
 ---@param model table of models/models

@@ -13,7 +13,6 @@ local models = require "models.models"
 local objects = require "web.objects"
 local openai = require "doors.openai"
 local relay = require "doors.relay"
-local replies = require "chat.replies"
 local time = require "tide.time"
 
 local JSON = "application/json; charset=utf-8"
@@ -72,54 +71,21 @@ local MODERATIONS = {
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
 
----@param req tide.Request
----@return Completion
-local function name_answer(req)
-  return {
-    id = "chatcmpl-" .. req.id,
-    created = time.unix(),
-    model = req.body.model,
-  }
-end
-
---- Streams a reply as its client asked.
----@param req tide.Request
----@param reply tide.Reply
----@return tide.Response|nil response, tide.Error|nil err
-local function stream(req, reply)
-  local begun, failed = replies.begun(reply)
-  if not begun then
-    return nil, failed
-  end
-  local chunk = name_answer(req)
-  local options = req.body.stream_options
-  chunk.form = "chat"
-  chunk.include_usage = options and options.include_usage
-  return { stream = begun, chunks = chunk }
-end
-
 function handlers.chat(req)
   local keyed = req:header("Idempotency-Key") ~= nil
   if keyed and req.body.stream then
     return nil, errors.new("idempotency_stream", { field = "stream" })
   end
-  -- Who comes back with a key is answered: that reply goes on alone.
-  local reply, err = completions.ask(req.user.id, req.body, {
-    language = req.language,
+  return completions.answer(req, req.body, {
+    -- Who comes back with a key is answered: that reply goes on alone.
     disconnect = keyed and "detach" or "cancel",
+    completion = {
+      form = "chat",
+      id = "chatcmpl-" .. req.id,
+      created = time.unix(),
+      model = req.body.model,
+    },
   })
-  if not reply then
-    return nil, err
-  elseif req.body.stream then
-    return stream(req, reply)
-  end
-  local result, failed = replies.whole(reply)
-  if not result then
-    return nil, failed
-  end
-  return {
-    json = openai.completion(name_answer(req), result, reply:carried()),
-  }
 end
 
 function handlers.embed(req)

@@ -6,6 +6,7 @@
 
 local errors = require "lib.errors"
 local json = require "tide.json"
+local response_tools = require "doors.response_tools"
 
 local M = {}
 
@@ -148,16 +149,29 @@ local ROLES = {
   developer = "system",
 }
 
----@class ItemThoughts the reasoning of items so far
----@field of_calls CallReasoning
+---@class ToolsOfItem
+---@field list tide.Raw
+---@field place string such as "input[0].tools"
+
+---@class ConversationOfItems
+---@field messages table[]
+---@field reasoning CallReasoning of the messages
+---@field tools ToolsOfItem[] that items add
 ---@field open? string what the reply that is being read has thought so far
 
---- Items by their type: each adds what it is to the messages.
----@alias ItemReader fun(to: table[], item: tide.Raw, at: string, t: table)
+--- A conversation without items.
+---@return ConversationOfItems
+function M.conversation()
+  return { messages = {}, reasoning = {}, tools = {} }
+end
+
+--- Items by their type: each adds what it is to the conversation.
+---@alias ItemReader fun(to: ConversationOfItems, item: tide.Raw, at: string)
 ---@type table<string, ItemReader> each returns true, or nil and an error
 local ITEMS = {}
 
-function ITEMS.message(messages, item, place, thoughts)
+function ITEMS.message(about, item, place)
+  local messages = about.messages
   local role, raw = item:members("role", "content")
   if not ROLES[role] then
     return missing(place, "role")
@@ -174,14 +188,21 @@ function ITEMS.message(messages, item, place, thoughts)
   end
   messages[#messages + 1] = { role = ROLES[role], content = content }
   if role ~= "assistant" then
-    thoughts.open = nil
+    about.open = nil
   end
   return true
 end
 
-function ITEMS.function_call(messages, item, place, thoughts)
-  local id, name, arguments, extra =
-    item:members("call_id", "name", "arguments", "extra_content")
+--- Adds a call to the reply that it belongs to.
+---@param about ConversationOfItems changed
+---@param item tide.Raw
+---@param place string
+---@param arguments string
+---@return true|nil ok, tide.Error|nil err missing_field
+local function add_call(about, item, place, arguments)
+  local messages = about.messages
+  local id, name, space, extra =
+    item:members("call_id", "name", "namespace", "extra_content")
   if type(id) ~= "string" then
     return missing(place, "call_id")
   elseif type(name) ~= "string" then
@@ -194,22 +215,40 @@ function ITEMS.function_call(messages, item, place, thoughts)
   end
   if not reply.tool_calls then
     reply.tool_calls = json.array({})
-    thoughts.of_calls[id] = thoughts.open
+    about.reasoning[id] = about.open
   end
-  thoughts.open = nil
+  about.open = nil
   reply.tool_calls[#reply.tool_calls + 1] = {
     id = id,
     type = "function",
     ["function"] = {
-      name = name,
-      arguments = type(arguments) == "string" and arguments or "{}",
+      name = response_tools.called(present(space), name),
+      arguments = arguments,
     },
     extra_content = present(extra),
   }
   return true
 end
 
-function ITEMS.function_call_output(messages, item, place, thoughts)
+function ITEMS.function_call(about, item, place)
+  local arguments = item:get("arguments")
+  return add_call(
+    about,
+    item,
+    place,
+    type(arguments) == "string" and arguments or "{}"
+  )
+end
+
+function ITEMS.custom_tool_call(about, item, place)
+  local input = item:get("input")
+  if type(input) ~= "string" then
+    return missing(place, "input")
+  end
+  return add_call(about, item, place, json.encode({ input = input }))
+end
+
+function ITEMS.function_call_output(about, item, place)
   local id, output = item:members("call_id", "output")
   if type(id) ~= "string" then
     return missing(place, "call_id")
@@ -218,9 +257,21 @@ function ITEMS.function_call_output(messages, item, place, thoughts)
   if not content then
     return nil, err
   end
-  messages[#messages + 1] =
+  about.messages[#about.messages + 1] =
     { role = "tool", tool_call_id = id, content = content }
-  thoughts.open = nil
+  about.open = nil
+  return true
+end
+
+ITEMS.custom_tool_call_output = ITEMS.function_call_output
+
+--- Codex declares its tools so, for some models.
+function ITEMS.additional_tools(about, item, place)
+  local list = item:get("tools")
+  if not json.is_raw(list) or list:type() ~= "array" then
+    return missing(place, "tools")
+  end
+  about.tools[#about.tools + 1] = { list = list, place = place .. ".tools" }
   return true
 end
 
@@ -241,12 +292,12 @@ local function texts_of(parts)
 end
 
 --- The reasoning itself, or its summary: this server tells all of it as such.
-function ITEMS.reasoning(_, item, _, thoughts)
+function ITEMS.reasoning(about, item)
   local content, summary = item:members("content", "summary")
   local text = texts_of(content)
   text = text ~= "" and text or texts_of(summary)
   if text ~= "" then
-    thoughts.open = (thoughts.open or "") .. text
+    about.open = (about.open or "") .. text
   end
   return true
 end
@@ -298,12 +349,11 @@ function M.items(input)
 end
 
 --- Adds what items say to a conversation.
----@param messages table[] changed
+---@param about ConversationOfItems changed
 ---@param items any[] without references
----@param reasoning CallReasoning changed: the reasoning before their calls
 ---@return true|nil ok, tide.Error|nil err unsupported_type, missing_field
-function M.add(messages, items, reasoning)
-  local thoughts = { of_calls = reasoning }
+function M.add(about, items)
+  about.open = nil
   for i, item in ipairs(items) do
     local place = ("input[%d]"):format(i - 1)
     local kind = kind_of(item)
@@ -311,7 +361,7 @@ function M.add(messages, items, reasoning)
     if not add then
       return unsupported(place, kind)
     end
-    local ok, err = add(messages, item, place, thoughts)
+    local ok, err = add(about, item, place)
     if not ok then
       return nil, err
     end

@@ -6,6 +6,7 @@
 
 local errors = require "lib.errors"
 local json = require "tide.json"
+local response_tools = require "doors.response_tools"
 
 local M = {}
 
@@ -84,112 +85,6 @@ function M.check(body)
   return true
 end
 
----@class ResponseTools
----@field asked table[]|nil as a chat completion has them
----@field shown table[] as a response shows them
----@field choice any of a chat completion
----@field shown_choice any of a response
-
---- A function that the model may call, in both forms.
----@param tool any
----@param place string
----@return table|nil asked, table|tide.Error shown or the error
-local function read_tool(tool, place)
-  local kind = json.is_raw(tool) and tool:get("type")
-  if kind ~= "function" then
-    return nil,
-      errors.new("unsupported_type", {
-        field = place,
-        type = type(kind) == "string" and kind or "?",
-      })
-  end
-  local name, description, parameters, strict =
-    tool:members("name", "description", "parameters", "strict")
-  if type(name) ~= "string" then
-    return nil, errors.new("missing_field", { field = place .. ".name" })
-  end
-  local shown = {
-    type = "function",
-    name = name,
-    description = description or json.null,
-    parameters = parameters or json.null,
-    strict = strict == nil and json.null or strict,
-  }
-  local asked = { name = name }
-  for _, key in ipairs({ "description", "parameters", "strict" }) do
-    asked[key] = shown[key] ~= json.null and shown[key] or nil
-  end
-  return { type = "function", ["function"] = asked }, shown
-end
-
---- Keeps the tools that a choice allows.
----@param tools table[] of a chat completion
----@param choice tide.Raw
----@return table[]
-local function allowed(tools, choice)
-  local names, kept = {}, json.array({})
-  for _, tool in choice:get("tools"):each() do
-    names[tool:get("name")] = true
-  end
-  for _, tool in ipairs(tools) do
-    if names[tool["function"].name] then
-      kept[#kept + 1] = tool
-    end
-  end
-  return kept
-end
-
---- Which tool the model is to call.
----@param tools ResponseTools changed
----@param choice tide.Raw|nil
----@return true|nil ok, tide.Error|nil err unsupported_type
-local function read_choice(tools, choice)
-  tools.shown_choice = choice or "auto"
-  if not choice or choice:type() == "string" then
-    tools.choice = choice
-    return true
-  end
-  local kind = choice:get("type")
-  if kind == "function" then
-    tools.choice = {
-      type = "function",
-      ["function"] = { name = choice:get("name") },
-    }
-    return true
-  elseif kind == "allowed_tools" and json.is_raw(choice:get("tools")) then
-    tools.choice = choice:get("mode")
-    tools.asked = tools.asked and allowed(tools.asked, choice)
-    return true
-  end
-  return nil,
-    errors.new("unsupported_type", {
-      field = "tool_choice",
-      type = type(kind) == "string" and kind or "?",
-    })
-end
-
----@param body table
----@return ResponseTools|nil tools
----@return tide.Error|nil err unsupported_type, missing_field
-local function read_tools(body)
-  local tools = { shown = json.array({}) }
-  for i, tool in (body.tools or json.raw("[]")):each() do
-    local place = ("tools[%d]"):format(i)
-    local asked, shown = read_tool(tool, place)
-    if not asked then
-      return nil, shown
-    end
-    tools.asked = tools.asked or json.array({})
-    tools.asked[#tools.asked + 1] = asked
-    tools.shown[#tools.shown + 1] = shown
-  end
-  local chosen, refused = read_choice(tools, body.tool_choice)
-  if not chosen then
-    return nil, refused
-  end
-  return tools
-end
-
 --- How an answer must be formed, as a chat completion says it.
 ---@param format tide.Raw|nil of `text`
 ---@return table|nil response_format
@@ -219,12 +114,12 @@ end
 
 --- The request for a chat completion.
 ---@param body table the request, checked
----@param messages table[]
----@param reasoning CallReasoning of the messages
+---@param about ConversationOfItems
 ---@return table|nil chat what completions.ask takes
 ---@return ResponseTools|tide.Error tools or the error
-function M.chat(body, messages, reasoning)
-  local tools, refused = read_tools(body)
+function M.chat(body, about)
+  local tools, refused =
+    response_tools.read(body.tools, about.tools, body.tool_choice)
   if not tools then
     return nil, refused
   end
@@ -232,16 +127,15 @@ function M.chat(body, messages, reasoning)
   if unknown then
     return nil, unknown
   end
-  local has_tools = tools.asked and #tools.asked > 0
   local chat = {
     model = body.model,
-    messages = json.array(messages),
+    messages = json.array(about.messages),
     max_tokens = body.max_output_tokens,
     response_format = format,
     reasoning_effort = member(body, "reasoning", "effort"),
     verbosity = member(body, "text", "verbosity"),
   }
-  if has_tools then
+  if #tools.asked > 0 then
     chat.tools, chat.tool_choice = tools.asked, tools.choice
     chat.parallel_tool_calls = body.parallel_tool_calls
   end
@@ -254,7 +148,7 @@ function M.chat(body, messages, reasoning)
     request = request,
     messages = request:get("messages"),
     tools = request:get("tools"),
-    reasoning = reasoning,
+    reasoning = about.reasoning,
   },
     tools
 end

@@ -67,14 +67,10 @@ local CREATE = {
 ---@type table<string, fun(req: tide.Request)>
 local handlers = {}
 
----@class ResponseConversation what a request is about
----@field messages table[]
----@field reasoning CallReasoning of the messages
----@field items any[] of the request's own input
-
 ---@param user_id integer
 ---@param body table
----@return ResponseConversation|nil conversation, tide.Error|nil err
+---@return ConversationOfItems|nil about
+---@return any[]|tide.Error items of the request's own input, or the error
 local function read_conversation(user_id, body)
   local kind = body.input and body.input:type()
   if kind ~= "string" and kind ~= "array" then
@@ -85,14 +81,13 @@ local function read_conversation(user_id, body)
   if not resolved then
     return nil, lost
   end
-  local messages, reasoning = {}, {}
+  local about = response_input.conversation()
   if body.instructions then
-    messages[1] = { role = "system", content = body.instructions }
+    about.messages[1] = { role = "system", content = body.instructions }
   end
   if body.previous_response_id then
     local ok, err = stored_responses.add_context(
-      messages,
-      reasoning,
+      about,
       user_id,
       body.previous_response_id
     )
@@ -100,11 +95,11 @@ local function read_conversation(user_id, body)
       return nil, err
     end
   end
-  local ok, err = response_input.add(messages, items, reasoning)
+  local ok, err = response_input.add(about, items)
   if not ok then
     return nil, err
   end
-  return { messages = messages, reasoning = reasoning, items = items }
+  return about, items
 end
 
 ---@class BegunResponse
@@ -120,17 +115,17 @@ local function begin(req)
   if not supported then
     return nil, unsupported
   end
-  local about, unread = read_conversation(user_id, body)
+  local about, items = read_conversation(user_id, body)
   if not about then
-    return nil, unread
+    return nil, items
   end
-  local messages = about.messages
-  local asked, tools = responses.chat(body, messages, about.reasoning)
+  local asked, tools = responses.chat(body, about)
   if not asked then
     return nil, tools
   end
   local stored = body.store ~= false
   local spec, model = completions.prepare(user_id, asked, {
+    req = req,
     language = req.language,
     disconnect = body.background and "detach" or not stored and "cancel" or nil,
   })
@@ -142,10 +137,10 @@ local function begin(req)
     responses.head({ id = id, created = time.unix() }, body, tools)
   local reply, refused
   if stored then
-    reply, refused = stored_responses.start(spec, model, messages, {
+    reply, refused = stored_responses.start(spec, model, about.messages, {
       id = id,
       head = head,
-      items = about.items,
+      items = items,
       previous_id = body.previous_response_id,
       language = req.language,
       stream = body.stream or false,

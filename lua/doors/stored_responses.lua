@@ -8,6 +8,7 @@ local crypto = require "tide.crypto"
 local db = require "tide.db"
 local disconnect_policy = require "policy.disconnect"
 local errors = require "lib.errors"
+local files = require "files.files"
 local json = require "tide.json"
 local llm = require "tide.llm"
 local log = require "tide.log"
@@ -108,13 +109,12 @@ local function output_of(user_id, stored)
 end
 
 --- Adds to a conversation what a response and those before it were about.
----@param messages table[] changed
----@param reasoning CallReasoning changed
+---@param about ConversationOfItems changed
 ---@param user_id integer
 ---@param id string of the last one
 ---@return true|nil ok
 ---@return tide.Error|nil err previous_response_not_found, response_running
-function M.add_context(messages, reasoning, user_id, id)
+function M.add_context(about, user_id, id)
   local chain, err = db.query(SQL_CHAIN, { id, user_id, CHAIN_MAX })
   if not chain then
     return nil, err
@@ -131,8 +131,7 @@ function M.add_context(messages, reasoning, user_id, id)
       return nil, unready
     end
     for _, list in ipairs({ json.raw(stored.input), output }) do
-      local ok, bad =
-        response_input.add(messages, response_input.items(list), reasoning)
+      local ok, bad = response_input.add(about, response_input.items(list))
       if not ok then
         return nil, bad
       end
@@ -227,7 +226,7 @@ end
 
 --- Stores a response and begins its reply.
 ---@param spec tide.StartSpec of completions.prepare; changed
----@param model Model
+---@param model Model|DoorAnswer
 ---@param messages table[] that the model gets
 ---@param new NewResponse
 ---@return tide.Reply|nil reply
@@ -235,6 +234,7 @@ end
 function M.start(spec, model, messages, new)
   local user_id = spec.user_id
   spec.session_id = new.id
+  spec.image_room = files.image_room()
   spec.disconnect = spec.disconnect
     or disconnect_policy.choose({
       user_id = user_id,

@@ -4,7 +4,6 @@
 
 local errors = require "lib.errors"
 local json = require "tide.json"
-local openai = require "doors.openai"
 
 local M = {}
 
@@ -62,28 +61,6 @@ function M.chat(whole)
     model = whole:get("model"),
     request = request,
     messages = request:get("messages"),
-  }
-end
-
---- The answer to a request that does not stream.
----@param completion Completion
----@param result tide.Result
----@return table text_completion
-function M.completion(completion, result)
-  return {
-    id = completion.id,
-    object = "text_completion",
-    created = completion.created,
-    model = completion.model,
-    choices = json.array({
-      {
-        text = result.content,
-        index = 0,
-        logprobs = json.null,
-        finish_reason = result.finish_reason or "stop",
-      },
-    }),
-    usage = openai.usage(result.usage),
   }
 end
 

@@ -5,7 +5,6 @@
 local body_limits = require "web.body_limits"
 local completions = require "doors.completions"
 local fields = require "web.fields"
-local replies = require "chat.replies"
 local text_completions = require "doors.text_completions"
 local time = require "tide.time"
 
@@ -31,25 +30,14 @@ local function create(req)
   if not chat then
     return nil, unsupported
   end
-  local reply, err = completions.ask(req.user.id, chat, {
-    language = req.language,
-    disconnect = "cancel",
+  return completions.answer(req, chat, {
+    completion = {
+      form = "text",
+      id = "cmpl-" .. req.id,
+      created = time.unix(),
+      model = req.body.model,
+    },
   })
-  if not reply then
-    return nil, err
-  end
-  local completion =
-    { id = "cmpl-" .. req.id, created = time.unix(), model = req.body.model }
-  if req.body.stream then
-    local begun, failed = replies.begun(reply)
-    local options = req.body.stream_options
-    completion.form = "text"
-    completion.include_usage = options and options.include_usage
-    return begun and { stream = begun, chunks = completion }, failed
-  end
-  local result, failed = replies.whole(reply)
-  return result
-    and { json = text_completions.completion(completion, result) }, failed
 end
 
 ---@type tide.Route[]

@@ -5,10 +5,10 @@
 local config = require "tide.config"
 local db = require "tide.db"
 local errors = require "lib.errors"
-local files = require "tide.files"
 local json = require "tide.json"
 local policy = require "policy.files"
 local row_parts = require "lib.row_parts"
+local store = require "tide.file_store"
 local text = require "tide.text"
 local texts = require "lib.texts"
 local time = require "tide.time"
@@ -17,6 +17,16 @@ local M = {}
 
 --- Files of one session.
 local SESSION_MAX = 1000
+
+--- What files may take, for the images of a reply, which the core stores.
+---@return tide.ImageRoom
+function M.image_room()
+  return {
+    user_bytes = config.get("limits.user_files"),
+    session_files = SESSION_MAX,
+  }
+end
+
 --- Characters of decoded text in one list; older files come without.
 local LIST_TEXT_MAX = 4 * 1024 * 1024
 --- Of a list that is read in pieces: files in one, and characters of text
@@ -31,7 +41,7 @@ local TABLES = "FROM uploaded_files AS f "
   .. "AND s.user_id = f.user_id "
 
 --- Whether an upload may be stored at all, as far as its head shows.
----@param upload tide.Upload
+---@param upload tide.Upload|NewFile
 ---@param language "zh"|"en"
 ---@return true|nil ok
 ---@return tide.Error|nil err invalid_field, file_type_not_allowed
@@ -83,10 +93,26 @@ local function check_room(user_id, session_id, size)
   return true
 end
 
+---@class NewFile what a script has made, instead of an upload
+---@field file_name string
+---@field file_type string
+---@field size integer
+---@field bytes string
+
+---@async
+---@param upload tide.Upload|NewFile
+---@return string|nil key, tide.Error|nil err
+local function store_bytes(upload)
+  if upload.bytes then
+    return store.write(upload.bytes)
+  end
+  return store.store(upload)
+end
+
 --- Stores an upload: its bytes, then its row.
 ---@param user_id integer
 ---@param session_id string
----@param upload tide.Upload
+---@param upload tide.Upload|NewFile
 ---@param language "zh"|"en"
 ---@return {id: integer, file_name: string, file_type: string}|nil file
 ---@return tide.Error|nil err session_not_found, invalid_field,
@@ -99,7 +125,7 @@ function M.save_file(user_id, session_id, upload, language)
   if not ok then
     return nil, refused
   end
-  local key, unstored = files.store(upload)
+  local key, unstored = store_bytes(upload)
   if not key then
     return nil, unstored
   end
@@ -132,7 +158,7 @@ function M.save_file(user_id, session_id, upload, language)
     },
   })
   if not outcomes then
-    files.remove(key) -- when that fails too: swept at start
+    store.remove(key) -- when that fails too: swept at start
     if err.code == "unexpected_changes" then
       local _, reason = check_room(user_id, session_id, upload.size)
       err = reason or errors.new("conflict")
@@ -301,7 +327,7 @@ function M.delete_file(user_id, file_id)
     local gone = err.code == "unexpected_changes"
     return nil, gone and errors.new("file_not_found") or err
   end
-  files.remove(row.file_key) -- when that fails: again in the background
+  store.remove(row.file_key) -- when that fails: again in the background
   return true
 end
 
@@ -336,7 +362,7 @@ function M.process_file_content(user_id, row)
   if row.text_error ~= "" then
     return nil, errors.new(row.text_error)
   end
-  local content, unread = files.read_text(row.file_key, row.file_type)
+  local content, unread = store.read_text(row.file_key, row.file_type)
   if not content then
     if LASTING[unread.code] then
       db.write({
@@ -394,6 +420,16 @@ function M.check_attached(user_id, session_id, ids)
   return list, image
 end
 
+--- Bytes of a file.
+---@async
+---@param row table of get_file_by_id
+---@param offset integer
+---@param length integer fewer come where the file ends
+---@return string|nil bytes, tide.Error|nil err file_missing
+function M.read_bytes(row, offset, length)
+  return store.read(row.file_key, offset, length)
+end
+
 --- An image for a model.
 ---@param row table of get_file_by_id
 ---@return tide.Image|nil image
@@ -402,7 +438,7 @@ function M.read_image(row)
   if row.file_size > policy.IMAGE_BYTES_MAX then
     return nil, M.images_too_large()
   end
-  local image, err = files.read_image(row.file_key, policy.IMAGE_BYTES_MAX)
+  local image, err = store.read_image(row.file_key, policy.IMAGE_BYTES_MAX)
   if err and err.code == "image_unreadable" then
     return nil, errors.new("image_unreadable", { name = row.file_name })
   end

@@ -26,12 +26,12 @@ local USUAL_ORDER = 50
 ---@field version? string
 ---@field order number
 ---@field routes tide.Route[]
----@field hooks table<string, function>
+---@field hooks table<string, function|tide.Hook>
 ---@field tools table<string, tide.Tool>
 ---@field errors table<string, ErrorEntry>
 ---@field providers table<string, tide.Provider>
 ---@field policies table<string, table<string, function>>
----@field timers table<string, {every: integer, run: function}>
+---@field timers table<string, tide.PluginTimer>
 ---@field settings table<string, table>
 ---@field requires string[]
 
@@ -236,12 +236,24 @@ local function add_policies(plugin, owners)
   end
 end
 
+---@param name string
+---@param spec tide.PluginTimer
+local function declare_timer(name, spec)
+  if (spec.every == nil) == (spec.cron == nil) then
+    error("needs 'every', or 'cron' and 'zone'", 0)
+  elseif spec.every then
+    timer.every(name, spec.every, spec.run, { first = spec.first })
+  else
+    timer.cron(spec.cron, spec.zone or "UTC", spec.run,
+      { name = name, first = spec.first })
+  end
+end
+
 ---@param plugin Plugin
 local function add_timers(plugin)
   for _, name in ipairs(shape.sorted_keys(plugin.timers)) do
-    local spec = plugin.timers[name]
     local added, why =
-      pcall(timer.every, plugin.name .. "." .. name, spec.every, spec.run)
+      pcall(declare_timer, plugin.name .. "." .. name, plugin.timers[name])
     if not added then
       problem(plugin, { "timers", name }, "%s", tostring(why))
     end
@@ -325,7 +337,7 @@ local function read_settings()
 end
 
 local function load_all()
-  local found, owners, parts = {}, {}, {}
+  local found, owners, parts, names = {}, {}, {}, {}
   for _, name in ipairs(scripts.plugins()) do
     found[#found + 1] = read(name)
   end
@@ -338,8 +350,9 @@ local function load_all()
     add_timers(plugin)
     add_tools(plugin, owners)
     parts[#parts + 1] = plugin.hooks
+    names[#names + 1] = plugin.name
   end
-  hooks_of.extend(hooks, parts)
+  hooks_of.extend(hooks, parts, names)
 end
 
 load_all()

@@ -61,8 +61,20 @@ local ERROR = {
 local TIMER = {
   types = "table",
   fields = {
-    every = { types = "integer", required = true },
+    every = { types = "integer" },
+    cron = { types = "string" },
+    zone = { types = "string" },
+    first = { types = "string" },
     run = { types = "function", required = true },
+  },
+}
+
+---@type PluginShape
+local HOOK = {
+  types = "function|table",
+  fields = {
+    run = { types = "function", required = true },
+    required = { types = "boolean" },
   },
 }
 
@@ -87,7 +99,7 @@ M.plugin = {
     routes = { types = "table", list = { types = "table" } },
     hooks = {
       types = "table",
-      each = { types = "function" },
+      each = HOOK,
       known = hooks.joiners,
     },
     tools = { types = "table", each = TOOL, names = "^[%w_-]+$" },

@@ -22,6 +22,8 @@ local M = {
     reasoning = DELTA .. "[type=thinking_delta].thinking",
     signature = DELTA .. "[type=signature_delta].signature",
     redacted = "content_block[type=redacted_thinking].data",
+    -- The service itself sends none; gateways that speak its API do.
+    image = "content_block[type=image].source",
     finish_reason = "[type=message_delta].delta.stop_reason",
     -- What was read from a cache or written to it is not in input_tokens.
     input_tokens = {
@@ -57,6 +59,7 @@ local M = {
   whole = {
     content = "content.*[type=text].text",
     reasoning = "content.*[type=thinking].thinking",
+    image = "content.*[type=image].source",
     finish_reason = "stop_reason",
     input_tokens = {
       "usage.input_tokens",

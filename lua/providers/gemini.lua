@@ -13,7 +13,10 @@ local thinking = require "providers.thinking"
 local PATHS = {
   content = "candidates.0.content.parts.*[!thought].text",
   reasoning = "candidates.0.content.parts.*[thought].text",
-  image = "candidates.0.content.parts.*.inlineData",
+  image = {
+    "candidates.0.content.parts.*.inlineData",
+    "candidates.0.content.parts.*.fileData",
+  },
   finish_reason = {
     "candidates.0.finishReason",
     "promptFeedback.blockReason",

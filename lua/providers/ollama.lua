@@ -12,6 +12,7 @@ local thinking = require "providers.thinking"
 local PATHS = {
   content = "message.content",
   reasoning = "message.thinking",
+  image = "message.images.*",
   finish_reason = "done_reason",
   ended = "done",
   input_tokens = "prompt_eval_count",

@@ -31,9 +31,11 @@ local M = {
       "choices.0.delta.reasoning",
       "choices.0.delta.content.*[type=thinking].thinking.*.text",
     },
+    -- OpenRouter's, and parts of content.
     image = {
-      "choices.0.delta.images.*.image_url.url",
-      "choices.0.delta.content.*.image_url.url",
+      "choices.0.delta.images.*",
+      "choices.0.delta.content.*.image_url",
+      "choices.0.delta.content.*[type=image][!image_url]",
     },
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",
@@ -91,8 +93,9 @@ local M = {
       "choices.0.message.content.*[type=thinking].thinking.*.text",
     },
     image = {
-      "choices.0.message.images.*.image_url.url",
-      "choices.0.message.content.*.image_url.url",
+      "choices.0.message.images.*",
+      "choices.0.message.content.*.image_url",
+      "choices.0.message.content.*[type=image][!image_url]",
     },
     finish_reason = "choices.0.finish_reason",
     input_tokens = "usage.prompt_tokens",

@@ -1,88 +1,139 @@
 ---@meta
---- The hooks: what a file of lua/hooks/ may define. All are optional, and a
---- hook that nobody defines costs nothing.
+--- The hooks: what a file of lua/hooks/, or the `hooks` of a plugin, may define.
+--- All are optional, and a hook that nobody defines costs nothing.
 
---- A turn of a conversation, as hooks see it. A request of the OpenAI routes is
---- a turn too, and its message contents may be lists of parts.
----@class tide.HookTurn
+--- The request that a turn began with.
+---@class tide.TurnOrigin
+---@field id string request id
+---@field address string the client's
+---@field language "zh"|"en" from Accept-Language
+---@field headers table<string, string> by name, whatever its case; readable until
+--- the request is answered, so not in after_llm
+
+--- A session as it was before the turn.
+---@class tide.TurnSession
+---@field session_id string
+---@field title string
+---@field model_name string that its client has chosen
+---@field persona string
+---@field message_count integer
+
+--- A turn of a conversation: what hooks and tools see of it, and may change. A
+--- request to the routes of other APIs (/v1/chat/completions, /v1/completions,
+--- /v1/responses, /v1/messages) is a turn too. Other fields than these raise,
+--- and so does a change at the wrong moment. What nobody reads is not made.
+---@class tide.Turn
+---@field req? tide.TurnOrigin nil when a script began the turn
+---@field user tide.User
 ---@field user_id integer
----@field session_id string "" of an OpenAI request: nothing is stored
----@field model_name string
----@field persona string name of the persona that answers
+---@field session? tide.TurnSession nil of a session's first turn, and at /v1
+---@field session_id string "" at /v1
 ---@field language "zh"|"en" of texts for people
 ---@field first boolean it is the session's first turn
----@field message string what the user wrote
----@field messages tide.ChatMessage[] what the model will get:
---- the system prompt, the history, the message; may be changed in before_llm. Of
---- an OpenAI request they are read when a hook asks for them, and then sent as the
---- hook leaves them; until then they are sent as they came
----@field title string the session's title from this turn on; may be changed in
---- before_llm
+---@field data table the hooks' own: what one keeps for another, up to after_llm
+---@field model_name string change it in before_turn: that model is asked, and
+--- the session keeps the one that its client chose
+---@field persona string name of the persona that answers; change it in
+--- before_turn, as if the client had named it. At /v1 it is "OpenAI API"
+---@field message string what the user wrote; changed in before_turn it is stored
+--- like that. "" in before_turn of a reply that is made again. At /v1 it is the
+--- last one of the user's, change it in `messages`
+---@field files {id?: integer, name?: string}[] of the message; a list of others
+--- may be set in before_turn
+---@field options table<string, any> temperature, max_tokens, thinking,
+--- extra_body, deadlines, of the session and of the request; change them in
+--- before_turn or before_llm. At /v1 the members of the body in OpenAI's form,
+--- but for its messages and tools
+---@field tools? table[] that the client brings, in OpenAI's form; change them in
+--- before_turn or before_llm
+---@field tool_choice? string|table likewise
+---@field messages tide.ChatMessage[] what the model will get: the system prompt,
+--- the history, the message; read and change them in before_llm. At /v1 they are
+--- there in before_turn too, their contents may be lists of parts, and once a
+--- hook has looked they are sent as hooks leave them, otherwise as they came
+---@field title string the session's title from this turn on; read and change it
+--- in before_llm. At /v1 nothing has it
 
---- A filter of one reply's text, see on_delta. It must not wait.
----@alias tide.DeltaFilter fun(text: string, final: boolean): string|nil
+--- An answer that a hook gives instead of a model. It is stored and streamed
+--- like any other; no upstream is asked and no token is counted.
+---@class tide.Answer
+---@field answer string
+---@field reasoning? string
+---@field finish_reason? string default "stop"
 
+--- A hook with what it decides when it fails. A plain function is one that is
+--- not required.
+---@class tide.Hook
+---@field run function
+---@field required? boolean if it fails, what it was asked about is refused with
+--- hook_failed; default: the failure is logged, and it goes on without the hook
+
+--- A filter of one reply's text, see on_delta. It must not wait. With "stop"
+--- behind the text the reply ends there: the upstream is closed, the reply is
+--- complete, and the third value is its finish reason (default "stop").
+---@alias tide.DeltaFilter fun(text: string, final: boolean): string|nil, "stop"|nil, string|nil
+
+--- What a file of lua/hooks/ returns.
+---
+--- ```lua
+--- return {
+---   before_turn = function(turn)
+---     if turn.model_name == "auto" then
+---       turn.model_name = #turn.message < 200 and "small" or "large"
+---     end
+---   end,
+---   before_llm = {
+---     required = true,
+---     run = function(turn)
+---       if turn.message:find("secret", 1, true) then
+---         return { answer = "I must not talk about that." }
+---       end
+---     end,
+---   },
+--- }
+--- ```
 ---@class tide.Hooks
-local Hooks = {}
-
---- Called before a request's handler, when the caller is known (`req.user`, nil
---- on open routes) and before its arguments and body are read; may yield. If it
---- returns an answer, the handler is not called.
----@param req tide.Request
----@param route tide.Route
----@return tide.Response|nil response nil: continue
----@return tide.Error|nil err the request is refused with it
-function Hooks.on_request(req, route) end
-
---- Called after the handler, or after the step that refused the request before
---- it; may yield. Not called for requests that the core answers itself (404,
---- 405, 413, /livez).
----@param req tide.Request
----@param route tide.Route
----@param response tide.Response|nil the answer that will be sent
----@param err tide.Error|nil the same, if it is an error
----@return tide.Response|nil response to send instead; nil and nil: no change
----@return tide.Error|nil err
-function Hooks.on_response(req, route, response, err) end
-
---- Decides whether a user may call a model again; called before
---- policy/quota.lua, which knows the limits of the settings. Pure: it uses only
---- its argument.
----@param use QuotaUse
----@return integer|nil retry_after seconds to wait: the request is answered with
---- 429; nil: the policy decides
-function Hooks.quota(use) end
-
---- Called before the model is called and before anything of the turn is stored;
---- may yield. `turn.messages` and `turn.title` may be changed.
----@param turn tide.HookTurn
----@return nil
----@return tide.Error|nil err the turn is refused with it
-function Hooks.before_llm(turn) end
-
---- Called once per reply and kind of text. The function that it returns gets
+---@field on_request? tide.Hook|async fun(req: tide.Request, route: tide.Route): tide.Response|nil, tide.Error|nil
+--- called before a request's handler, when the caller is known (`req.user`, nil
+--- on open routes) and before its arguments and body are read. If it returns an
+--- answer or an error, the handler is not called
+---@field on_response? tide.Hook|async fun(req: tide.Request, route: tide.Route, response: tide.Response|nil, err: tide.Error|nil): tide.Response|nil, tide.Error|nil
+--- called after the handler, or after the step that refused the request before
+--- it; what it returns is sent instead. Not called for requests that the core
+--- answers itself (404, 405, 413, /livez)
+---@field on_login? tide.Hook|async fun(user: tide.LoginUser, req: tide.Request): nil, tide.Error|nil
+--- called when a name and a password are right, also after a registration,
+--- before the token is given. With an error it is not given
+---@field quota? tide.Hook|fun(use: QuotaUse): integer|nil
+--- decides whether a user may call a model again, before policy/quota.lua, which
+--- knows the limits of the settings: seconds to wait (the request is answered
+--- with 429), or nil: the policy decides
+---@field before_turn? tide.Hook|async fun(turn: tide.Turn): tide.Answer|nil, tide.Error|nil
+--- called before the model is looked up and before anything is stored; not when
+--- a reply goes on after its tools' approval
+---@field before_llm? tide.Hook|async fun(turn: tide.Turn): tide.Answer|nil, tide.Error|nil
+--- called when it is clear what the model would get, before it is asked and
+--- before anything is stored
+---@field on_delta? tide.Hook|fun(turn: tide.Turn, kind: "content"|"reasoning"): tide.DeltaFilter|nil
+--- called once per reply and kind of text. The function that it returns gets
 --- each piece of the reply as it arrives (whole characters) and returns the text
 --- that readers get and the database stores. "" holds the piece back, nil leaves
 --- it unchanged. At the end it is called once more with an empty text and
---- `final` true, and returns the rest. An error in it ends the reply with code
---- hook_failed.
----@param turn tide.HookTurn
----@param kind "content"|"reasoning"
----@return tide.DeltaFilter|nil filter nil: this reply is not filtered
-function Hooks.on_delta(turn, kind) end
+--- `final` true, and returns the rest. If it fails, the text goes on without it;
+--- if it is required, the reply ends with hook_failed
+---@field on_tool? tide.Hook|async fun(turn: tide.Turn, call: {id: string, name: string, arguments: table}): any, tide.Error|string|nil
+--- called before a tool of this server runs; `call.arguments` may be changed.
+--- The model gets what it returns instead of the tool's result; an error is
+--- told to the model, and the tool does not run
+---@field after_llm? tide.Hook|async fun(turn: tide.Turn, result: tide.Result)
+--- called when the reply has ended, in whatever way, and is stored. It runs as
+--- its own task: the client may be gone
 
---- Called before a tool of this server runs; may yield. `call.arguments` may be
---- changed.
----@param turn tide.HookTurn
----@param call {id: string, name: string, arguments: table}
----@return any result the model gets it instead of the tool's; nil: the tool runs
----@return tide.Error|string|nil err the model is told this, and the tool does not
---- run
-function Hooks.on_tool(turn, call) end
-
---- Called when the reply has ended, in whatever way, and is stored; may yield.
---- It runs as its own task: the client may be gone.
----@param turn tide.HookTurn
----@param result tide.Result
----@return nil
-function Hooks.after_llm(turn, result) end
+--- Who logs in.
+---@class tide.LoginUser
+---@field id integer
+---@field username string
+---@field email string
+---@field role "user"|"admin"
+---@field disabled boolean
+---@field created_at string

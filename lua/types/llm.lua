@@ -15,13 +15,13 @@ local llm = {}
 
 --- A place in a session's queue of turns. It is given back automatically when
 --- the task ends, unless llm.start took it over.
----@class tide.Turn
-local Turn = {}
+---@class tide.QueuePlace
+local QueuePlace = {}
 
 --- Gives the place back: the next turn begins. Harmless when it was already
 --- given back or taken over; also done by `local turn <close>`.
 ---@return nil
-function Turn:leave() end
+function QueuePlace:leave() end
 
 --- Waits for the session's turn: one at a time, in order of arrival, on all
 --- workers together; four may wait.
@@ -30,7 +30,7 @@ function Turn:leave() end
 ---@param session_id string
 ---@param disconnect? "detach"|"cancel" whether the wait ends when the client
 --- leaves; default "detach": it does not
----@return tide.Turn|nil turn
+---@return tide.QueuePlace|nil turn
 ---@return tide.Error|nil err session_busy, too_many_replies, session_deleted,
 --- stopped, client_gone
 function llm.enter(user_id, session_id, disconnect) end
@@ -58,6 +58,8 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field status "complete"|"stopped"|"error"|"interrupted"|"waiting"
 ---@field finish_reason? string
 ---@field usage? tide.Usage
+---@field file_ids? integer[] the images that came with it, as files of its
+--- message
 ---@field notes? string JSON: a list of what the upstream noted between the
 --- texts, objects with `signature` or `redacted` (see tide.Paths)
 ---@field http_status integer of the upstream's answer; 0 when there was none
@@ -74,6 +76,13 @@ local Reply = {}
 ---@async
 ---@return tide.Result result
 function Reply:wait() end
+
+--- Waits until the reply is finished and committed, like `wait`, for those who
+--- do not need its text.
+---@async
+---@return "complete"|"stopped"|"error"|"interrupted"|"waiting" status
+---@return tide.Error|nil err when the status is "error"
+function Reply:ended() end
 
 --- Waits for the first bytes, at most `ms`.
 ---@async
@@ -113,6 +122,18 @@ function Reply:length() end
 ---@return boolean splits no frame ends there: it is inside a character, or
 --- inside an entry of tool calls
 function Reply:splits(position) end
+
+--- What names an answer of OpenAI's completions.
+---@class tide.Completion
+---@field form "chat"|"text"
+---@field id string
+---@field created integer seconds since 1970
+---@field model string
+
+--- A finished reply as the whole answer of OpenAI's completions.
+---@param completion tide.Completion
+---@return tide.Raw object
+function Reply:completion(completion) end
 
 --- The reply as an object of OpenAI's Responses. While it runs the object has
 --- no output and no usage.
@@ -160,7 +181,7 @@ function Reply:stop() end
 
 --- The reply to produce, and the rows that it belongs to.
 ---@class tide.StartSpec
----@field turn tide.Turn
+---@field turn tide.QueuePlace
 ---@field user_id integer
 ---@field session_id string
 ---@field session_row integer chat_sessions.id
@@ -186,19 +207,28 @@ function Reply:stop() end
 --- report them; only with counted_as
 ---@field disconnect? "detach"|"cancel" whether the reply continues when its
 --- last client has left; default "detach"
+---@field image_room? tide.ImageRoom with llm.start: images that come with the
+--- reply become files of its message, as far as there is room
 ---@field on_finish? fun(result: tide.Result) runs as its own task after the
 --- final commit; may yield
----@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string
+---@field on_delta? fun(text: string, kind: "content"|"reasoning", final: boolean): string, "stop"|nil, string|nil
 --- gets each piece of the reply and returns what readers get instead; at the
 --- end it is called once per kind with "" and final; it runs outside any task;
---- tool calls do not pass through it
+--- tool calls do not pass through it. With "stop" behind the text the reply ends
+--- there: the upstream is closed, the status is "complete", and the finish
+--- reason the third value (default "stop", at most 31 bytes)
 ---@field produce? fun(out: tide.Output) instead of an upstream, with llm.start:
 --- produces the reply in parts, as a task of its own, and ends it
 ---@field continues? tide.StoredReply with `produce`: the log that the reply
 --- begins with
----@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string}
+---@field play? {text: string, reasoning?: string, tool_calls?: string, piece?: integer, first_ms?: integer, pace_ms?: integer, error?: string, finish_reason?: string}
 --- instead of an upstream: send this text at this pace, then fail with `error`
 --- (a code) when given. `tool_calls` are lines as in tide.Result, sent last
+
+--- What files may take.
+---@class tide.ImageRoom
+---@field user_bytes integer bytes of all files of the user
+---@field session_files integer files of the session
 
 --- A part of a reply: the answer of one upstream.
 ---@class tide.Part
@@ -308,6 +338,7 @@ function llm.find_message(user_id, message_id) end
 ---@field tool_calls? string lines
 ---@field steps? string lines
 ---@field runs? string chat_messages.runs: the order in which the kinds came
+---@field file_ids? string JSON: a list of the message's files
 ---@field status string
 ---@field finish_reason? string
 ---@field error_code? string
@@ -315,6 +346,9 @@ function llm.find_message(user_id, message_id) end
 ---@field output_tokens? integer
 ---@field cached_tokens? integer
 ---@field reasoning_tokens? integer
+---@field estimated? boolean
+---@field attempts? integer
+---@field possibly_charged_twice? boolean
 ---@field ended_us? integer when it ended: microseconds since 1970
 
 --- Turns a stored reply into a finished one that can be read and streamed from

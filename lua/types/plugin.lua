@@ -8,7 +8,7 @@
 ---@field order? number plugins are asked in this order, then by name; default 50
 ---@field requires? string[] "weather" or "weather >= 1.2": they come before it
 ---@field routes? tide.Route[]
----@field hooks? table<string, function> see tide.Hooks
+---@field hooks? tide.Hooks
 ---@field tools? table<string, tide.Tool>
 ---@field errors? table<string, tide.PluginError> by code
 ---@field providers? table<string, tide.Provider> by name
@@ -35,9 +35,12 @@
 ---@field zh string
 ---@field retry? boolean whether the same request may succeed later
 
---- Work at set times, see timer.every.
+--- Work at set times: `every` as of timer.every, or `cron` as of timer.cron.
 ---@class tide.PluginTimer
----@field every integer milliseconds
+---@field every? integer milliseconds
+---@field cron? string "0 3 * * *"
+---@field zone? string of `cron`, default "UTC"
+---@field first? "due"|"missed"|"start" when the first tick comes
 ---@field run fun(tick: tide.Tick)
 
 --- What a setting must be.

@@ -26,4 +26,26 @@ function scripts.plugins() end
 ---@return integer line 1 if it is not found
 function scripts.line_of(path, ...) end
 
+--- One value of a `return`, as far as the source says what it is.
+---@class tide.ReturnedValue
+---@field type "string"|"number"|"boolean"|"nil"|"table"|"other"
+---@field keys? string[] of a table: the names of its members
+---@field texts? table<string, string> of a table: members that are one string
+
+---@class tide.Return: tide.ReturnedValue[]
+---@field line integer
+
+--- The `return` statements of a function, read in its source. Those of
+--- functions within it are not among them.
+---@param fn function
+---@return tide.Return[]|{file?: string} returns `file`: where it is written
+function scripts.returns(fn) end
+
+--- The calls of a module's function with a string as first argument, in all
+--- scripts.
+---@param module string "lib.errors"
+---@param name string "new"
+---@return {file: string, line: integer, text: string}[]
+function scripts.calls(module, name) end
+
 return scripts

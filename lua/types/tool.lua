@@ -20,10 +20,10 @@
 ---@field description string by which a model chooses it
 ---@field parameters? table JSON schema of its arguments, an object; default: it
 --- has none
----@field run fun(args: table, turn: tide.HookTurn): any, tide.Error|string|nil
+---@field run fun(args: table, turn: tide.Turn): any, tide.Error|string|nil
 --- its result: a text, or what json.encode takes; nil and an error tells the
 --- model why there is none. May yield
----@field approve? "never"|"ask"|fun(args: table, turn: tide.HookTurn): boolean
+---@field approve? "never"|"ask"|fun(args: table, turn: tide.Turn): boolean
 --- whether the user is asked first; a function says true for it; default
 --- "never"
 ---@field timeout? integer ms; default 30,000

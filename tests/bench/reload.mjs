@@ -1,11 +1,13 @@
 // The benchmark's section for reloads: the shipped scripts are changed and reloaded all the time while
-// a page's request (token check, two queries, JSON) comes at a steady rate. Prints how long a reload
-// takes, how long a worker's loop was busy with it, and the requests' latencies without and with
-// reloads; client and server share the machine. Run by reload.sh; TIDETALK_BIN names the program.
+// a page's request (token check, two queries, JSON) comes at a steady rate. Then the same with twenty
+// plugins, of which all change each time and one has a new migration. Prints how long a reload takes,
+// how long a worker's loop was busy with it, and the requests' latencies without and with reloads;
+// client and server share the machine. Run by reload.sh; TIDETALK_BIN names the program.
 import { rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { admin } from '../e2e/support/admin.mjs';
+import { NAMES, changeMany, putMany, putMigration } from '../e2e/support/many_plugins.mjs';
 import { makeFolder } from '../e2e/support/process.mjs';
 import { copyScripts, writeScript } from '../e2e/support/scripts.mjs';
 import { startServer } from '../e2e/support/server.mjs';
@@ -47,12 +49,12 @@ async function drive() {
   return Promise.all(running);
 }
 
-/** Changes a file and reloads until it is told to stop. */
-function keepReloading() {
+/** Changes files and reloads until it is told to stop. */
+function keepReloading(change) {
   const loop = { over: false, answers: [] };
   loop.done = (async () => {
-    for (let n = 0; !loop.over; n++) {
-      writeScript(lua, 'lib/marker.lua', `return ${n}\n`);
+    for (let n = 1; !loop.over; n++) {
+      change(n);
       await pause(PAUSE_MS);
       const answer = await admin(server, 'POST', '/admin/reload');
       if (answer.status !== 200) throw new Error(answer.text);
@@ -70,12 +72,12 @@ function row(name, answers) {
     + ` ${p50} ${p99} ${p999} ${times.at(-1).toFixed(2).padStart(8)}`);
 }
 
-try {
+async function measure(title, change) {
   await drive(); // warm
-  console.log(`\nReloads of the shipped scripts, session list at ${RATE}/s\n`);
+  console.log(`\n${title}, session list at ${RATE}/s\n`);
   console.log('                     requests   failed   p50 ms   p99 ms p99.9 ms   max ms');
   row('without reloads', await drive());
-  const loop = keepReloading();
+  const loop = keepReloading(change);
   row('with reloads', await drive());
   loop.over = true;
   await loop.done;
@@ -85,6 +87,16 @@ try {
     + ` max ${took.at(-1)}`);
   console.log(`  busy loop for it, us: p50 ${percentile(stalls, 0.5)}, p99.9 ${percentile(stalls, 0.999)},`
     + ` max ${stalls.at(-1)}`);
+}
+
+try {
+  await measure('Reloads of the shipped scripts', (n) => writeScript(lua, 'lib/marker.lua', `return ${n}\n`));
+  putMany(server, 0);
+  await admin(server, 'POST', '/admin/reload');
+  await measure(`Reloads with ${NAMES.length} plugins, a migration each time`, (n) => {
+    changeMany(server, n);
+    putMigration(server, NAMES[0], n + 1);
+  });
 } finally {
   agent.destroy();
   await server.stop();

@@ -100,6 +100,131 @@ describe('tidetalk check', () => {
       ['lua/chat/persona_routes.lua', '2', 'invalid_route']);
   });
 
+  test('tells that a file of routes returns one route', async () => {
+    const { home } = setup({ 'routes/one.lua': 'return { method = "GET", path = "/api/x", auth = "none", handler = function() return {} end }' });
+    const { code, lines } = await check(home);
+    assert.equal(code, 1);
+    assert.deepEqual(lines.map(([file, line, , severity, , what]) => [file, line, severity, what]),
+      [['lua/routes/one.lua', '1', 'error', 'invalid_route']]);
+    assert.match(lines[0][4], /a list of routes, not one route/);
+  });
+
+  /** The findings about one file, "line code" each, sorted by line. */
+  const found = (lines, file) => lines.filter(([at]) => at === file)
+    .map(([, line, , , , what]) => `${line} ${what}`).sort((a, b) => parseInt(a, 10) - parseInt(b, 10));
+  /** A route of these lines, from line 4 on, and the hooks `on_delta`, `quota`. */
+  const route = (lines) => `local db, time = require "tide.db", require "tide.time"
+local errors = require "lib.errors"
+return { { method = "GET", path = "/api/x", auth = "none", summary = "x", handler = function(req)
+${lines.join('\n')}
+end } }`;
+  const withRoute = (text, more = {}) => {
+    const made = setup({ 'routes/mine.lua': text, ...more });
+    const app = join(made.lua, 'app.lua');
+    writeFileSync(app, readFileSync(app, 'utf8').replace('  require "account.admin_user_routes",', '$&\n  require "routes.mine",'));
+    return made;
+  };
+
+  test('warns of globals that are not there, also in functions that are never called', async () => {
+    const { home } = withRoute(`local function never(x)
+  prnt(x)
+  local unpack = unpack or table.unpack
+  print(_G.nothing, string, x.prnt)
+  return function()
+    counter = unpack(x)
+  end
+end
+local _ENV = { free = 1 }
+local function own() return free, whatever end
+return {}`);
+    const { code, lines, stderr } = await check(home);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(found(lines, 'lua/routes/mine.lua'),
+      ['2 undefined_global', '6 global_assignment'], stderr);
+    assert.match(stderr, /mine\.lua:2:3: warning: 'prnt' is not defined/);
+    assert.match(stderr, /mine\.lua:6:5: warning: 'counter' is set as a global.*use local/);
+  });
+
+  test('warns of answers and errors that are none, by line', async () => {
+    const { home, lua } = withRoute(route([
+      '  if req.a then return "text" end',
+      '  if req.b then return nil, "text" end',
+      '  if req.c then return { jsn = 1, status = 200, headers = { any = "x" } } end',
+      '  if req.d then return nil, { code = "no_such_thing", status = 404 } end',
+      '  if req.e then return nil, errors.new("no_such_code") end',
+      '  local list = (function() return 5 end)()',
+      '  if req.f then return nil, { code = "not_found" } elseif req.g then return req.h, req.i end',
+      '  return { status = 204, body = "", headers = { ["X-Any"] = "y" } }',
+    ]), {
+      'hooks/mine.lua': `return {
+  quota = function() return "soon" end,
+  before_llm = function(turn)
+    if turn.first then return nil, "no" end
+    return false
+  end,
+  on_request = function(req) return { jsn = 1 } end,
+  after_llm = function() return 1 end,
+}`,
+    });
+    nameHook(lua, 'mine');
+    const { code, lines, stderr } = await check(home);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(found(lines, 'lua/routes/mine.lua'), ['4 wrong_return', '5 wrong_return', '6 unknown_response_field',
+      '7 unknown_error_code', '8 unknown_error_code'], stderr);
+    assert.deepEqual(found(lines, 'lua/hooks/mine.lua'),
+      ['2 wrong_return', '4 wrong_return', '5 wrong_return', '7 unknown_response_field'], stderr);
+    assert.match(stderr, /mine\.lua:4:3: warning: the handler returns a string/);
+    assert.match(stderr, /mine\.lua:2:3: warning: quota returns a string/);
+  });
+
+  test('warns of calls that wait where nothing can', async () => {
+    const { home, lua } = withRoute(`local db = require "tide.db"
+local task = require "tide.task"
+local M = {}
+local function rows()
+  return db.query("SELECT 1")
+end
+function M.by_age(a, b)
+  local n = rows()
+  return a < b
+end
+local function fine(a, b)
+  task.spawn(function() db.query("SELECT 1") end)
+  return a < b
+end
+local function sorts(list)
+  table.sort(list, M.by_age)
+  table.sort(list, fine)
+  table.sort(db.query("SELECT 1"), function(a, b)
+    return db.one("SELECT 1") and a < b
+  end)
+  local text = ("x"):gsub("x", function() return db.json("SELECT 1") end)
+  string.gsub(text, "x", rows)
+  return setmetatable({}, { __tostring = function() return rows() end, __call = rows })
+end
+return { { method = "GET", path = "/api/x", auth = "none", summary = "x", handler = function()
+  return { json = sorts({}) }
+end } }`, {
+      'hooks/mine.lua': `local time = require "tide.time"
+return {
+  on_delta = function()
+    time.sleep(1)
+    return function(text)
+      time.sleep(1)
+      return text
+    end
+  end,
+}`,
+    });
+    nameHook(lua, 'mine');
+    const { code, lines, stderr } = await check(home);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(found(lines, 'lua/routes/mine.lua'),
+      [16, 19, 21, 22, 23].map((line) => `${line} cannot_wait`), stderr);
+    assert.deepEqual(found(lines, 'lua/hooks/mine.lua'), ['6 cannot_wait'], stderr);
+    assert.match(stderr, /mine\.lua:16:.*tide\.db\.query waits, which is not possible in a comparator of table\.sort/);
+  });
+
   test('warns of what is most likely a mistake, and ends with 0', async () => {
     const { home, lua } = setup({
       'hooks/mine.lua': 'return {\n  on_detla = function() end,\n}',

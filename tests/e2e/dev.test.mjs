@@ -12,38 +12,87 @@ import { TIDETALK, makeHome } from './support/server.mjs';
 const route = (text) => `return {{method = "GET", path = "/api/personas", auth = "none", summary = "x",
   handler = function() return {json = {text = ${text}}} end}}`;
 
+/** A running `tidetalk dev`, with what it prints. */
+const startDev = async (env, prepare = () => {}) => {
+  const port = await freePort();
+  const home = makeHome({ port, env: { TIDETALK_LUA_DIR: 'lua', TIDETALK_PERSONAS: 'style.yaml', ...env } });
+  const lua = copyScripts(home.folder);
+  prepare(lua);
+  const child = start(TIDETALK, ['dev'], { env: home.env, cwd: home.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const dev = { home, lua, child, url: `http://127.0.0.1:${port}`, output: '' };
+  for (const name of ['stdout', 'stderr']) {
+    child[name].setEncoding('utf8');
+    child[name].on('data', (text) => { dev.output += text; });
+  }
+  /** What is printed while `act` happens, once it matches. */
+  dev.says = async (pattern, act) => {
+    const from = dev.output.length;
+    await act();
+    return eventually(() => pattern.exec(dev.output.slice(from)), `${pattern} in ${dev.output.slice(from)}`);
+  };
+  dev.end = async () => {
+    child.kill('SIGTERM');
+    assert.equal(await within(child.exited, 'dev ends'), 0, dev.output);
+    home.remove();
+  };
+  await eventually(() => /^ready on .* lua and style\.yaml are loaded/m.test(dev.output), 'dev is ready');
+  return dev;
+};
+
+describe('tidetalk dev, as it comes', () => {
+  let dev;
+  before(async () => {
+    dev = await startDev({}, (lua) => writeScript(lua, 'hooks/lost.lua', 'return { before_llm = function() end }'));
+  });
+  after(() => dev.end());
+  const count = (pattern, text) => [...text.matchAll(pattern)].length;
+
+  test('shows what check warns of, at the start and with each reload', async () => {
+    const warning = /^ {2}lua\/hooks\/lost\.lua:1: warning: .*not named in hooks\.lua.* \(unused_file\)$/m;
+    await eventually(() => warning.test(dev.output), 'the warning');
+    await dev.says(warning, () => writeScript(dev.lua, 'chat/persona_routes.lua', route('"one"')));
+    await dev.says(/^reloaded[^]*$/m, () => rmSync(join(dev.lua, 'hooks/lost.lua')));
+    const from = dev.output.length;
+    await dev.says(/^reloaded/m, () => writeScript(dev.lua, 'chat/persona_routes.lua', route('"two"')));
+    assert.doesNotMatch(dev.output.slice(from), /warning:/);
+  });
+
+  test('says that all is well again when a mistake is taken back', async () => {
+    const good = readFileSync(join(dev.lua, 'policy/title.lua'), 'utf8');
+    const from = dev.output.length;
+    await dev.says(/^not reloaded/m, () => writeScript(dev.lua, 'policy/title.lua', 'local = 1'));
+    await dev.says(/^ok again, generation \d+ serves these files$/m, () => writeScript(dev.lua, 'policy/title.lua', good));
+    assert.equal(count(/title\.lua:1:/g, dev.output.slice(from)), 1, 'told once');
+  });
+
+  test('shows what scripts log and an error with its traceback on lines, each once', async () => {
+    await dev.says(/^reloaded/m, () => writeScript(dev.lua, 'chat/persona_routes.lua',
+      `local log = require "tide.log"\nlocal function deep(x)\n  return x.y.z\nend\n${route('deep({})').replace('handler = function()',
+        'handler = function() log.info("hello from a script") print("printed")')}`));
+    const from = dev.output.length;
+    await dev.says(/ INFO "?hello from a script/, () => fetch(`${dev.url}/api/personas`).then((r) => r.text()));
+    await eventually(() => /stack traceback:\n {8}.*persona_routes/.test(dev.output.slice(from)), 'a traceback');
+    const text = dev.output.slice(from);
+    assert.match(text, / ERROR script error .*route=\/api\/personas.*\n {4}chat\/persona_routes\.lua:3: attempt to index a nil value/);
+    assert.equal(count(/attempt to index/g, text), 1, text);
+    assert.equal(count(/printed/g, text), 1, text);
+    assert.doesNotMatch(text, /INFO "?request\b/);
+  });
+});
+
 describe('tidetalk dev', () => {
-  let home; let lua; let child; let url; let output = '';
+  let dev; let home; let lua; let child; let url; let says;
 
   before(async () => {
-    const port = await freePort();
-    home = makeHome({ port, env: { TIDETALK_LUA_DIR: 'lua', TIDETALK_PERSONAS: 'style.yaml' } });
-    lua = copyScripts(home.folder);
-    url = `http://127.0.0.1:${port}`;
-    child = start(TIDETALK, ['dev', '--log-level=info'], { env: home.env, cwd: home.folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const name of ['stdout', 'stderr']) {
-      child[name].setEncoding('utf8');
-      child[name].on('data', (text) => { output += text; });
-    }
-    await eventually(() => /^ready on .* lua and style\.yaml are loaded/m.test(output), 'dev is ready');
+    dev = await startDev({ TIDETALK_LOG_LEVEL: 'info' });
+    ({ home, lua, child, url, says } = dev);
   });
-  after(async () => {
-    child.kill('SIGTERM');
-    assert.equal(await within(child.exited, 'dev ends'), 0, output);
-    home.remove();
-  });
+  after(() => dev.end());
 
   const answer = async () => {
     const response = await fetch(`${url}/api/personas`);
     return { status: response.status, generation: response.headers.get('x-script-generation'), body: await response.json() };
   };
-  /** What is printed while `act` happens, once it matches. */
-  const says = async (pattern, act) => {
-    const from = output.length;
-    await act();
-    return eventually(() => pattern.exec(output.slice(from)), `${pattern} in ${output.slice(from)}`);
-  };
-
   test('loads a file that is written in place, and says which', async () => {
     const [, generation] = await says(/^reloaded, generation (\d+) in \d+ ms: chat\/persona_routes\.lua$/m,
       () => writeScript(lua, 'chat/persona_routes.lua', route('"one"')));
@@ -58,7 +107,7 @@ describe('tidetalk dev', () => {
       mkdirSync(folder, { recursive: true });
       writeFileSync(join(folder, 'plugin.lua'), 'print("loaded", 1)\nreturn { api = 1 }\n');
     });
-    assert.match(output, /^plugins\/chatty\/plugin.lua:1: loaded\t1$/m);
+    assert.match(dev.output, /^plugins\/chatty\/plugin.lua:1: loaded\t1$/m);
     await says(/^not reloaded[^]*^ {2}plugins\/chatty\/plugin\.lua:1: .*'hook' is no member/m,
       () => writeFileSync(join(folder, 'plugin.lua'), 'return { api = 1, hook = {} }\n'));
     await says(/^reloaded.*: plugins\/chatty\/plugin\.lua$/m,
@@ -119,19 +168,19 @@ describe('tidetalk dev', () => {
     const schema = 'response = {fields = {{name = "text", type = "string"}}}, handler = function() return {json = {more = 1, text = "x"}} end';
     await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua',
       route('""').replace(/handler = [^]*/, `${schema}}}`)));
-    const from = output.length;
+    const from = dev.output.length;
     await says(/schema does not declare this member.*\/api\/personas.*\bmore\b/, answer);
     for (let i = 0; i < 8; i += 1) await answer();
     await says(/^reloaded/m, () => writeScript(lua, 'chat/persona_routes.lua', route('"fine"')));
-    assert.equal(output.slice(from).split('does not declare').length, 2);
+    assert.equal(dev.output.slice(from).split('does not declare').length, 2);
   });
 
   test('does nothing for other files', async () => {
-    const from = output.length;
+    const from = dev.output.length;
     writeFileSync(join(home.folder, 'other.yaml'), 'x');
     writeFileSync(join(lua, 'notes.txt'), 'x');
     await pause(400);
-    assert.doesNotMatch(output.slice(from), /reloaded|scripts (unchanged|replaced|refused)/, 'nor is anything looked at');
+    assert.doesNotMatch(dev.output.slice(from), /reloaded|scripts (unchanged|replaced|refused)/, 'nor is anything looked at');
     // The same log line when it is asked for, so it would have been seen.
     await says(/scripts unchanged/, () => child.kill('SIGHUP'));
   });

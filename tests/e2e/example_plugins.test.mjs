@@ -210,35 +210,31 @@ describe('plugins of examples/', () => {
     assert.deepEqual(sent.json.said.at(-1), { who: 'user', what: 'hi' });
   });
 
-  // With a model of the user's own it would need modules of lua/ that are no part of the plugin API.
   const titleOf = async (user) => (await user.ok('GET', '/api/chat/sessions')).data[0].Title;
   const JSON_TYPE = { 'Content-Type': 'application/json' };
-  let small;
-  trying(['titles'], 'a small model makes the title', {
-    settings: () => {
-      small = upstream.add(sends(JSON.stringify({ choices: [{ message: { content: ' Moon and\nsea ' } }] }), JSON_TYPE));
-      return { titles: { url: small.url, model: 'tiny', key: 's3cret' } };
-    },
+  trying(['titles'], 'a small model of the user makes the title', {
+    settings: { titles: { models: ['tiny', 'small'] } },
     without: async (user) => {
       await say(user, '');
       assert.equal(await titleOf(user), 'hi');
     },
   }, async (user) => {
+    const answer = JSON.stringify({ choices: [{ message: { content: ' Moon and\nsea ' }, finish_reason: 'stop' }] });
+    const small = upstream.add(sends(answer, JSON_TYPE));
     const session = uniqueName('session');
     const model = await user.model(context.mock.url(''));
+    // Without a model that answers the usual title stands.
+    await say(user, '', 'And the wind?');
+    assert.equal(await titleOf(user), 'And the wind?');
+    await user.model(context.mock.url('status=500'), { model_name: 'tiny' });
+    await user.model(small.url, { model_name: 'small' });
     await user.say(model, session, 'Why are there tides?');
     assert.equal(await titleOf(user), 'Moon and sea');
     await user.say(model, session, 'And why two?');
     const asked = upstream.of(small.key);
     assert.equal(asked.length, 1, 'only in the first turn');
-    assert.equal(asked[0].headers.authorization, 'Bearer s3cret');
-    assert.equal(asked[0].json.model, 'tiny');
+    assert.equal(asked[0].json.max_tokens, 40);
     assert.equal(asked[0].json.messages[1].content, 'Why are there tides?');
-    // Without an answer the usual title stands.
-    set({ titles: { url: context.mock.url('status=500'), model: 'tiny', key: 's3cret' } });
-    await reloaded(context.server);
-    await say(user, '', 'And the wind?');
-    assert.equal(await titleOf(user), 'And the wind?');
   });
 
   let catalog;

@@ -47,7 +47,7 @@ return {
   quota = function(use)
     return use.tokens_today > 1000000 and 5 or nil
   end,
-  before_llm = function(turn)
+  before_llm = { required = true, run = function(turn)
     if turn.message == "busy hour" then
       return nil, { code = "limit_reached", retry_after = 5, args = { seconds = 5 } }
     elseif turn.message == "secret" then
@@ -57,8 +57,8 @@ return {
     end
     turn.messages[1].content = "hooked by " .. turn.persona
     turn.title = turn.first and "Hooked: " .. turn.model_name or turn.title
-  end,
-  on_delta = function(turn, kind)
+  end },
+  on_delta = { required = true, run = function(turn, kind)
     if turn.message == "fail" then
       return function(piece)
         if piece:find("tok3") then
@@ -67,7 +67,7 @@ return {
       end
     end
     return kind == "content" and shout() or nil
-  end,
+  end },
   after_llm = function(turn, result)
     log.info("after_llm", { session = turn.session_id, status = result.status, content = result.content })
   end,
@@ -129,7 +129,7 @@ describe('hooks', () => {
     const refused = await user.post('/api/chat/message', { session_id: session, model_name: model, message: 'secret' });
     assertError(refused, 403, 'forbidden');
     const broken = await user.post('/api/chat/message', { session_id: session, model_name: model, message: 'bug' });
-    assertError(broken, 500, 'internal_error');
+    assertError(broken, 500, 'hook_failed');
     assert.equal((await user.ok('GET', '/api/chat/sessions')).data.length, 0);
     assert.equal((await context.mock.requests()).length, 0);
     await user.say(model, session, 'fine'); // the turn was given back
@@ -165,7 +165,7 @@ describe('hooks', () => {
       && line.includes('"session":""') && line.includes('HOOKED BY OPENAI API')).length === 2, 'after_llm is called');
   });
 
-  test('that fail in the stream end it with an error frame, and nothing else', async () => {
+  test('that are required and fail in the stream end it with an error frame, and nothing else', async () => {
     const { user, session, model } = await setup('tokens=8,pace=5');
     const reader = await user.stream(model, session, 'fail');
     assert.equal(reader.last.code, 'hook_failed');

@@ -126,6 +126,128 @@ describe('tidetalk test', () => {
     assert.match(stdout, /asked \d+ times? more than test\.upstream scripted/);
   });
 
+  test('has answers for each model, and tool calls', async () => {
+    const { code, stdout } = await run(one(`
+      test.upstream({model = "small", "first of small"}, "common", {model = "small", tool_calls = {
+        {name = "get_weather", arguments = {city = "Ys"}}, {id = "x", name = "stop"}}})
+      local user = test.user({models = {"small", "big"}})
+      test.equal(user.model, "small")
+      local function say(model) return test.request({path = "/api/chat/message", user = user,
+        json = {session_id = model, model_name = model, message = "hi"}}).json end
+      test.equal(say("big").response, "common")
+      test.equal(say("small").response, "first of small")
+      local answer = test.request({path = "/v1/chat/completions", user = user, json = {model = "small",
+        messages = {{role = "user", content = "hi"}},
+        tools = {{type = "function", ["function"] = {name = "get_weather", parameters = {type = "object"}}}}}})
+      local choice = answer.json.choices[1]
+      test.equal(choice.finish_reason, "tool_calls")
+      test.equal(choice.message.tool_calls[1]["function"], {name = "get_weather", arguments = '{"city":"Ys"}'})
+      test.equal({choice.message.tool_calls[2].id, choice.message.tool_calls[2]["function"].arguments}, {"x", "{}"})
+      test.equal(say("small").code ~= nil, true, "small has no answer left, and takes none of the others'")
+      test.upstream({modle = "x"})`), { args: ONE });
+    assert.equal(code, 1);
+    assert.match(stdout, /test\.upstream: there is no field 'modle'/);
+    assert.doesNotMatch(stdout, /not equal|expected/);
+  });
+
+  test('answers in place of other servers', async () => {
+    const { code, stdout } = await run(one(`
+      local http = require "tide.http"
+      test.http("https://api.example.com/v1/find", {json = {found = 1}}, {status = 503, body = "later", retry_after = 9})
+      test.http("https://cdn.example.com/*", "bytes")
+      local function get(url, body) return http.request({url = url, method = body and "POST", body = body,
+        headers = {["X-Key"] = "k"}}) end
+      local first = get("https://api.example.com/v1/find?q=moon", '{"q": 1}')
+      test.equal({first.status, first.body, first.headers["content-type"]}, {200, '{"found":1}', "application/json"})
+      for _ = 1, 2 do
+        local later = get("https://api.example.com/v1/find")
+        test.equal({later.status, later.body, later.retry_after}, {503, "later", 9})
+      end
+      test.equal(get("https://cdn.example.com/any/where").body, "bytes")
+      local none, err = get("https://other.example.com/")
+      test.equal({none, err.code ~= nil}, {nil, true})
+      local asked = test.http_asked()
+      test.equal(#asked, 4)
+      test.equal({asked[1].method, asked[1].url, asked[1].json, asked[1].headers["x-key"]},
+        {"POST", "https://api.example.com/v1/find?q=moon", {q = 1}, "k"})
+      test.equal(asked[4].url, "https://cdn.example.com/any/where")`), { args: ONE });
+    assert.equal(code, 0, stdout);
+  });
+
+  test('makes admins, sets the clock and runs timers', async () => {
+    const { code, stdout } = await run({
+      ...one(`
+      local time = require "tide.time"
+      test.time("2031-05-06T07:08:09Z")
+      local admin, user = test.user({role = "admin"}), test.user()
+      test.equal(admin.role, "admin")
+      test.equal(test.request({path = "/api/a", user = admin}).status, 200)
+      test.equal(test.request({path = "/api/a", user = user}).status, 403)
+      test.contains(user.created_at, "2031-05-06T07:08:")
+      test.equal({time.now():sub(1, 16), os.date("!%Y-%m-%d", os.time())}, {"2031-05-06T07:08", "2031-05-06"})
+      test.advance(24 * 3600 * 1000)
+      test.equal(time.now():sub(1, 13), "2031-05-07T07")
+      test.time(0)
+      test.equal(os.date("!%Y"), "1970")
+      test.equal(require("work").ran, 0)
+      test.tick("work")
+      test.equal(require("work").ran, 1)
+      local fine, why = pcall(test.tick, "broken")
+      test.equal(fine, false)
+      test.contains(why, "the tick of 'broken' failed")
+      test.contains(select(2, pcall(test.tick, "wrok")), "there are: ")`),
+      'chat/persona_routes.lua': `return {{method = "GET", path = "/api/a", auth = "admin", summary = "x",
+        handler = function() return {json = {}} end}}`,
+      'work.lua': `local timer = require "tide.timer"
+        local time = require "tide.time"
+        local M = { ran = 0 }
+        timer.every("work", 3600000, function(tick)
+          time.sleep(1)
+          M.ran = M.ran + tick.number
+        end)
+        timer.every("broken", 3600000, function() error("on purpose") end)
+        return M`,
+    }, { args: ONE });
+    assert.equal(code, 0, stdout);
+  });
+
+  test('lets the hooks be that it is told', async () => {
+    const refuses = 'before_llm = function() return nil, { code = "forbidden" } end';
+    const { code, stdout } = await run({
+      ...one(`
+      test.upstream("one", "two")
+      local user = test.user()
+      local function say() return test.request({path = "/api/chat/message", user = user,
+        json = {session_id = "s", model_name = user.model, message = "hi"}}).json end
+      test.equal(say().code, "forbidden")
+      test.hooks({})
+      test.equal(say().response, "one")
+      local seen = 0
+      test.hooks({{before_llm = function() seen = seen + 1 end}, "hooks.count"})
+      test.equal(say().response, "two")
+      test.equal({seen, require("hooks.count").seen}, {1, 1})
+      test.hooks({"hooks.refuse"})
+      test.equal(say().code, "forbidden")`),
+      'hooks/refuse.lua': `return { ${refuses} }`,
+      'hooks/count.lua': 'local M = { seen = 0 }\nfunction M.before_llm() M.seen = M.seen + 1 end\nreturn M',
+      'hooks.lua': 'return require("lib.hooks").join({ require "hooks.refuse", require "hooks.count" })',
+    }, { args: ONE });
+    assert.equal(code, 0, stdout);
+  });
+
+  test('goes on with the next case when one ends the process or hangs', async () => {
+    const { code, stdout } = await run({
+      'tests/one_test.lua': `local time = require "tide.time"
+        test.case("first", function() test.user() end)
+        test.case("loops", function() while true do end end)
+        test.case("last", function() test.equal(test.user().username, "user1") end)`,
+    }, { args: ONE });
+    assert.equal(code, 1);
+    assert.match(stdout, /^ok - .*: first \(\d+ ms\)\nnot ok - .*: loops \(\d+ ms\)$/m);
+    assert.match(stdout, /one_test\.lua:5: the script r/);
+    assert.match(stdout, /^ok - .*: last \(\d+ ms\)\n2 passed, 1 failed$/m);
+  });
+
   test('goes on after a file that does not load, and fails', async () => {
     const { code, stdout } = await run({
       'tests/a_test.lua': 'local = 1', 'tests/a_loop_test.lua': 'while true do end', 'tests/b_test.lua': 'test.case("b", function() end)',

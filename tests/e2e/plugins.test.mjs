@@ -1,26 +1,16 @@
 // covers: plugin, script, app/settings, app/reload, app/cli
 // Plugins: a folder that is dropped in and loaded.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe } from 'node:test';
 import { reload, reloaded } from './support/bundle.mjs';
 import { eventually, test } from './support/limits.mjs';
+import { putPlugin, removePlugins } from './support/plugins.mjs';
 import { makeFolder, removeFolder } from './support/process.mjs';
 import { copyScripts, writeScript } from './support/scripts.mjs';
 import { tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
-
-/** A file of a plugin of this server. */
-function put(server, path, text) {
-  const file = join(server.home.folder, 'plugins', path);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
-}
-
-function removePlugins(server) {
-  rmSync(join(server.home.folder, 'plugins'), { recursive: true, force: true });
-}
 
 /** plugin.lua with these members, and a route that answers with what `value` is. */
 const plugin = (members, value) => `
@@ -40,10 +30,10 @@ describe('plugins', () => {
     const { server } = context;
     const user = await server.user('dropped');
     assert.equal((await user.get('/api/plugin')).status, 404);
-    put(server, 'greeting/plugin.lua', plugin(`hooks = {
+    putPlugin(server, 'greeting/plugin.lua', plugin(`hooks = {
     before_llm = function(turn) turn.title = "greeting: " .. turn.message end,
   }`, 'require("greeting.words").hello'));
-    put(server, 'greeting/words.lua', 'return { hello = "ahoy" }');
+    putPlugin(server, 'greeting/words.lua', 'return { hello = "ahoy" }');
     const run = await tidetalk(server.home, ['reload']);
     assert.equal(run.code, 0, run.stderr);
     assert.match(run.stdout, /plugins\/greeting\/plugin.lua/);
@@ -61,9 +51,9 @@ describe('plugins', () => {
 
   test('what is wrong with a plugin refuses the reload, with file and line', async () => {
     const { server } = context;
-    put(server, 'one/plugin.lua', plugin('version = 1', '1'));
-    put(server, 'two/plugin.lua', plugin('hooks = {\n    befor_llm = function() end,\n  }', '2'));
-    put(server, 'three/plugin.lua', 'return {\n  api = 1,\n  routs = {},\n}');
+    putPlugin(server, 'one/plugin.lua', plugin('version = 1', '1'));
+    putPlugin(server, 'two/plugin.lua', plugin('hooks = {\n    befor_llm = function() end,\n  }', '2'));
+    putPlugin(server, 'three/plugin.lua', 'return {\n  api = 1,\n  routs = {},\n}');
     const refusal = await reload(server);
     assert.equal(refusal.status, 422);
     const told = refusal.body.errors.map((error) => `${error.file}:${error.line} ${error.message}`);
@@ -72,9 +62,9 @@ describe('plugins', () => {
     assert.match(told.join('\n'), /^plugins\/three\/plugin.lua:3 'routs' is no member; there are api, errors/m);
     assert.match(told.join('\n'), /^plugins\/two\/plugin.lua:5 'hooks.befor_llm' is unknown; there are after_llm/m);
 
-    put(server, 'one/plugin.lua', plugin('version = "1"', '1'));
-    put(server, 'two/plugin.lua', plugin('version = "2"', '2'));
-    put(server, 'three/plugin.lua', 'return { api = 1 }');
+    putPlugin(server, 'one/plugin.lua', plugin('version = "1"', '1'));
+    putPlugin(server, 'two/plugin.lua', plugin('version = "2"', '2'));
+    putPlugin(server, 'three/plugin.lua', 'return { api = 1 }');
     const conflict = await reload(server);
     assert.equal(conflict.status, 422);
     assert.equal(conflict.body.errors.length, 1);
@@ -119,7 +109,7 @@ describe('plugins', () => {
 
   test('an app.lua that is older than plugins is told by check', async () => {
     const { server } = context;
-    put(server, 'late/plugin.lua', 'return { api = 1 }');
+    putPlugin(server, 'late/plugin.lua', 'return { api = 1 }');
     const lua = copyScripts(makeFolder());
     const app = readFileSync(join(lua, 'app.lua'), 'utf8');
     writeScript(lua, 'app.lua', app.replace('plugins = plugins.plugins,', ''));
@@ -132,7 +122,7 @@ describe('plugins', () => {
 
   test('a name that the server has is told with the plugin', async () => {
     const { server } = context;
-    put(server, 'chat/plugin.lua', 'return { api = 1 }');
+    putPlugin(server, 'chat/plugin.lua', 'return { api = 1 }');
     const refusal = await reload(server);
     assert.deepEqual(refusal.body.errors.map(({ file, line }) => `${file}:${line}`), ['plugins/chat/plugin.lua:1']);
     const run = await tidetalk(server.home, ['check']);
@@ -142,16 +132,16 @@ describe('plugins', () => {
 
   test('modules of another plugin are out of reach, and two plugins come in order', async () => {
     const { server } = context;
-    put(server, 'sun/plugin.lua', plugin('order = 60, hooks = { on_response = function(_, _, response)'
+    putPlugin(server, 'sun/plugin.lua', plugin('order = 60, hooks = { on_response = function(_, _, response)'
       + ' if response and response.json then response.json.value = (response.json.value or "") .. "s" end'
       + ' return response end }', '"v"'));
-    put(server, 'moon/plugin.lua', 'return { api = 1, requires = { "sun" }, hooks = {'
+    putPlugin(server, 'moon/plugin.lua', 'return { api = 1, requires = { "sun" }, hooks = {'
       + ' on_response = function(_, _, response) if response and response.json then'
       + ' response.json.value = (response.json.value or "") .. "m" end return response end } }');
     await reloaded(server);
     assert.deepEqual((await server.client().get('/api/plugin')).body, { value: 'vsm' });
-    put(server, 'sun/words.lua', 'return {}');
-    put(server, 'moon/plugin.lua', 'local words = require "sun.words"\nreturn { api = 1 }');
+    putPlugin(server, 'sun/words.lua', 'return {}');
+    putPlugin(server, 'moon/plugin.lua', 'local words = require "sun.words"\nreturn { api = 1 }');
     const [error] = (await reload(server)).body.errors;
     assert.equal(`${error.file}:${error.line}`, 'plugins/moon/plugin.lua:1');
     assert.match(error.message, /^module 'sun.words' belongs to the plugin sun/);
@@ -161,7 +151,7 @@ describe('plugins', () => {
 
   test('errors, policies, timers and providers of a plugin', async () => {
     const { server } = context;
-    put(server, 'moon/plugin.lua', `
+    putPlugin(server, 'moon/plugin.lua', `
 local dict = require("tide.shared").dict("moon")
 return {
   api = 1,

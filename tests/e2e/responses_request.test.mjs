@@ -119,8 +119,8 @@ describe('a request', () => {
       assert.ok(message.includes(param) || message.includes('"'), message);
       return message;
     };
-    assert.match(await refuse({ tools: [TOOL, { type: 'web_search' }] }, 'unsupported_type', 'tools[1]'), /web_search/);
-    assert.match(await refuse({ tools: [{ type: 'custom', name: 'x' }] }, 'unsupported_type', 'tools[0]'), /custom/);
+    assert.match(await refuse({ tools: [{ type: 'web_search' }] }, 'unsupported_type', 'tools[0]'), /web_search/);
+    assert.match(await refuse({ tools: [TOOL, { type: 'mcp' }] }, 'unsupported_type', 'tools[1]'), /mcp/);
     await refuse({ tool_choice: { type: 'file_search' } }, 'unsupported_type', 'tool_choice');
     await refuse({ text: { format: { type: 'grammar' } } }, 'unsupported_type', 'text.format');
     await refuse({ conversation: 'conv_1' }, 'unsupported_parameter', 'conversation');

@@ -178,6 +178,12 @@ describe('tools in a turn', () => {
     const [, stored] = await user.messages(session);
     assert.equal(stored.id, waiting.id);
     assert.equal(stored.status, 'complete');
+    // Of both parts, and each counted once in the user's usage.
+    assert.deepEqual(waiting.usage, { input_tokens: 2, output_tokens: 1 });
+    assert.deepEqual(stored.usage, { attempts: 2, input_tokens: 6, output_tokens: 9 });
+    assert.deepEqual(rest.last.usage, stored.usage);
+    const [day] = (await user.ok('GET', '/api/usage')).data;
+    assert.deepEqual([day.input_tokens, day.output_tokens], [6, 9]);
     assert.equal(stored.steps.length, 3);
     assertError(await user.post(path, { message_id: waiting.id, approve: true }), 409, 'nothing_to_continue');
   });

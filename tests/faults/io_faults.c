@@ -6,6 +6,7 @@
  *   TT_IO_AT      which one, from 1; 0: none, they are only counted
  *   TT_IO_FOR     how many in a row fail (1)
  *   TT_IO_COUNT   a file into which the number of operations is written, whenever it grows
+ *   TT_IO_HOLD    as long as this file exists, a sync of any file but the write-ahead log takes
  *
  * Operations are write, pwrite, fsync, fdatasync, ftruncate, rename and link. */
 #include <dlfcn.h>
@@ -61,17 +62,37 @@ static int is_under(const char *path)
     return len > 0 && strncmp(path, under, len) == 0 && (path[len] == '/' || !path[len]);
 }
 
-static int counts(int fd)
+static int path_of(int fd, char *path, size_t size)
 {
-    char link[40], path[4096];
+    char link[40];
     int saved = errno;
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof(path) - 1);
+    ssize_t n = readlink(link, path, size - 1);
     errno = saved;
     if (n < 0)
         return 0;
     path[n] = 0;
-    return is_under(path);
+    return 1;
+}
+
+static int counts(int fd)
+{
+    char path[4096];
+    return path_of(fd, path, sizeof(path)) && is_under(path);
+}
+
+static void hold(int fd)
+{
+    const char *file = getenv("TT_IO_HOLD");
+    char path[4096];
+    size_t len;
+    if (!file || !path_of(fd, path, sizeof(path)) || !is_under(path))
+        return;
+    len = strlen(path);
+    if (len > 4 && strcmp(path + len - 4, "-wal") == 0)
+        return;
+    while (syscall(SYS_faccessat, AT_FDCWD, file, F_OK) == 0)
+        usleep(10000);
 }
 
 #define REAL(name) ((__typeof__(&name))real(#name))
@@ -101,11 +122,13 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 
 int fsync(int fd)
 {
+    hold(fd);
     return counts(fd) && fails() ? -1 : REAL(fsync)(fd);
 }
 
 int fdatasync(int fd)
 {
+    hold(fd);
     return counts(fd) && fails() ? -1 : REAL(fdatasync)(fd);
 }
 

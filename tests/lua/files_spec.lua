@@ -89,7 +89,7 @@ describe("files.files", function()
           return written
         end,
       },
-      files = {
+      file_store = {
         store = function()
           note("store")
           if not kept then

@@ -24,6 +24,15 @@ describe("lib.hooks", function()
     assert.has_error(function()
       hooks.join({ { on_delta = "x" } })
     end, "hooks.lua: on_delta of entry 1 is a string, not a function")
+    for wrong, hook in pairs({
+      ["has no function 'run'"] = { required = true },
+      ["has the unknown field 'requierd'"] = { run = error, requierd = true },
+      ["must have true or false as 'required'"] = { run = error, required = 1 },
+    }) do
+      assert.has_error(function()
+        hooks.join({ {}, { after_llm = hook } })
+      end, "hooks.lua: after_llm of entry 2 " .. wrong)
+    end
   end)
 
   it("takes the first answer of on_request", function()
@@ -82,7 +91,7 @@ describe("lib.hooks", function()
       },
     })
     local turn = { title = "yes" }
-    assert.is_true(joined.before_llm(turn))
+    assert.is_nil(joined.before_llm(turn))
     assert.equal("yes!", turn.title)
     assert.same(
       { code = "forbidden" },
@@ -147,9 +156,151 @@ describe("lib.hooks", function()
   it("makes no filter for a reply that nobody filters", function()
     local uninterested = { on_delta = function() end }
     assert.is_nil(hooks.join({ uninterested }).on_delta({}))
-    assert.has_error(function()
-      hooks.join({ { on_delta = tostring } }).on_delta({})
-    end, "on_delta must return a function or nil, not a string")
+  end)
+
+  it("lets those behind a filter that ends the reply have its text", function()
+    local stopper = {
+      on_delta = function()
+        return function(text, final)
+          assert.is_false(final) -- it is not asked again
+          return text .. "!", "stop", "enough"
+        end
+      end,
+    }
+    local filter = hooks.join({ stopper, holder }).on_delta({})
+    assert.same({ "", "stop", "enough" }, { filter("a", "content", false) })
+    assert.equal("a!", filter("", "content", true))
+  end)
+end)
+
+describe("hooks that fail", function()
+  local hooks, logged
+
+  before_each(function()
+    logged = {}
+    tide.install({
+      log = {
+        error = function(message, fields)
+          assert.equal("hook failed", message)
+          logged[#logged + 1] = fields
+        end,
+      },
+    })
+    hooks = require "lib.hooks"
+  end)
+
+  local TURN = { session_id = "s", user_id = 7, req = { id = "abc" } }
+
+  local function failing()
+    error("broken")
+  end
+
+  it("are logged with their place and do not take others along", function()
+    local called = {}
+    local joined = hooks.join({
+      { before_llm = failing, after_llm = failing },
+      {
+        before_llm = function()
+          called[#called + 1] = "before"
+        end,
+        after_llm = function()
+          called[#called + 1] = "after"
+        end,
+      },
+    })
+    assert.same({}, { joined.before_llm(TURN) })
+    joined.after_llm(TURN, {})
+    assert.same({ "before", "after" }, called)
+    assert.equal(2, #logged)
+    assert.matches("hooks_spec.lua:%d+: broken", logged[1].error)
+    logged[1].error = nil
+    assert.same({
+      hook = "before_llm",
+      owner = "hooks.lua, entry 1",
+      required = false,
+      request_id = "abc",
+      session_id = "s",
+      user_id = 7,
+    }, logged[1])
+  end)
+
+  it("refuse what they are asked about when they are required", function()
+    local required = { run = failing, required = true }
+    local part = {}
+    for name in pairs(hooks.joiners) do
+      part[name] = required
+    end
+    local joined = hooks.join({ part })
+    for _, name in ipairs({
+      "on_request", "on_response", "on_login", "quota", "before_turn",
+      "before_llm", "on_delta", "on_tool",
+    }) do
+      local value, err = joined[name](TURN, TURN)
+      assert.is_nil(value)
+      assert.equal("hook_failed", err and err.code, name)
+    end
+    assert.equal(8, #logged)
+  end)
+
+  it("fail when they decide what nobody understands", function()
+    local decided
+    local joined = hooks.join({
+      {
+        before_turn = function()
+          return table.unpack(decided, 1, 2)
+        end,
+      },
+    })
+    for _, wrong in ipairs({
+      { "text" }, { {} }, { { answer = 1 } }, { nil, "text" },
+      { nil, { code = "no_such_code" } }, { { answer = "", reasoning = "" } },
+    }) do
+      decided = wrong
+      assert.same({}, { joined.before_turn(TURN) })
+    end
+    assert.equal(6, #logged)
+    decided = { { answer = "", finish_reason = "enough" } }
+    assert.equal("enough", joined.before_turn(TURN).finish_reason)
+  end)
+
+  it("let all text through, unless the filter is required", function()
+    local function filter()
+      return function(text)
+        return text == "b" and error("broken") or text:upper()
+      end
+    end
+    local joined = hooks.join({ { on_delta = filter } })
+    local run = joined.on_delta(TURN)
+    local told = {}
+    for text in ("abc"):gmatch(".") do
+      told[#told + 1] = run(text, "content", false)
+    end
+    assert.same({ "A", "b", "c" }, told)
+    assert.equal(1, #logged)
+    run = hooks.join({ { on_delta = { run = filter, required = true } } })
+      .on_delta(TURN)
+    assert.equal("A", run("a", "content", false))
+    local ran, message = pcall(run, "b", "content", false)
+    assert.is_false(ran)
+    assert.matches("hooks_spec.lua:%d+: broken", message)
+  end)
+
+  it("name the line of a plugin whose hook returns nonsense", function()
+    local scripts = require "tide.scripts"
+    package.loaded["tide.scripts"] = setmetatable({
+      line_of = function(...)
+        assert.same({ "plugins/p/plugin.lua", "hooks", "on_delta" }, { ... })
+        return 12
+      end,
+    }, { __index = scripts })
+    package.loaded["lib.hooks"] = nil
+    hooks = require "lib.hooks"
+    local joined = hooks.join({})
+    hooks.extend(joined, { { on_delta = tostring } }, { "p" })
+    assert.is_nil(joined.on_delta(TURN))
+    assert.equal("plugin p", logged[1].owner)
+    assert.equal("plugins/p/plugin.lua:12: on_delta must return a function or "
+      .. "nil, not a string", logged[1].error)
   end)
 end)
 

@@ -109,6 +109,7 @@ describe("chat.llm_session", function()
       {
         demo = true,
         ["history.pairs"] = 10,
+        ["limits.user_files"] = 1000,
         ["title.ask_model"] = false,
         ["quota.requests_per_minute"] = 0,
         ["quota.burst"] = 0,
@@ -219,7 +220,6 @@ describe("chat.llm_session", function()
       local seen
       package.loaded["hooks"].before_llm = function(turn)
         seen = turn.messages[1]
-        return true
       end
       assert.is_table(session:send_message({
         model_name = "demo",

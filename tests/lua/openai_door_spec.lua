@@ -88,46 +88,6 @@ describe("doors.openai", function()
     local system = { role = "system", content = "a" }
     assert.equal("", openai.last_question({ system }))
   end)
-
-  it("answers in OpenAI's shape", function()
-    local named = { id = "chatcmpl-1", created = 5, model = "m" }
-    local answer = openai.completion(named, {
-      content = "hi",
-      reasoning = "hm",
-      tool_calls = "",
-      finish_reason = "length",
-      usage = { input_tokens = 3, output_tokens = 2 },
-    })
-    assert.equal("chat.completion", answer.object)
-    local choice = answer.choices[1]
-    assert.equal("length", choice.finish_reason)
-    assert.same({
-      role = "assistant",
-      content = "hi",
-      refusal = json.null,
-      reasoning_content = "hm",
-    }, choice.message)
-    assert.same({
-      prompt_tokens = 3,
-      completion_tokens = 2,
-      total_tokens = 5,
-    }, answer.usage)
-  end)
-
-  it("answers with tool calls and no text", function()
-    local lines = '[{"index":0,"id":"c1","function":{"name":"f"}}]\n'
-      .. '[{"index":0,"function":{"arguments":"{}"}}]\n'
-    local answer = openai.completion({ id = "a", created = 5, model = "m" }, {
-      content = "",
-      reasoning = "",
-      tool_calls = lines,
-      finish_reason = "tool_calls",
-    })
-    local message = answer.choices[1].message
-    assert.equal(json.null, message.content)
-    assert.equal("f", message.tool_calls[1]["function"].name)
-    assert.equal("{}", message.tool_calls[1]["function"].arguments)
-  end)
 end)
 
 describe("policy.api_key", function()

@@ -108,10 +108,11 @@ describe("plugin.loader", function()
     refuses({ api = 1, routes = { 1 } },
       "1: 'routes' item 1 must be a table, not an integer")
     refuses({ api = 1, hooks = { before_llm = 1 } },
-      "2: 'hooks.before_llm' must be a function, not an integer")
+      "2: 'hooks.before_llm' must be a function or a table, not an integer")
     refuses({ api = 1, hooks = { before_lm = nothing } },
       "2: 'hooks.before_lm' is unknown; there are after_llm, before_llm, "
-      .. "on_delta, on_request, on_response, on_tool, quota")
+      .. "before_turn, on_delta, on_login, on_request, on_response, on_tool, "
+      .. "quota")
     refuses({ api = 1, tools = { t = { description = "", run = nothing } } },
       "2: 'tools.t' needs 'parameters'")
     refuses({ api = 1, errors = { ["No"] = {} } },

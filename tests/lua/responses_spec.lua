@@ -14,16 +14,15 @@ describe("doors.response_input", function()
   end
 
   local function read(items)
-    local messages, reasoning = {}, {}
-    local list = input.items(raw(json.array(items)))
-    local ok, err = input.add(messages, list, reasoning)
-    return ok and messages, err, reasoning
+    local about = input.conversation()
+    local ok, err = input.add(about, input.items(raw(json.array(items))))
+    return ok and about.messages, err, about.reasoning
   end
 
   it("takes a text for a user's message", function()
-    local messages = {}
-    assert.is_true(input.add(messages, input.items(json.raw('"hi"')), {}))
-    assert.same({ { role = "user", content = "hi" } }, messages)
+    local about = input.conversation()
+    assert.is_true(input.add(about, input.items(json.raw('"hi"'))))
+    assert.same({ { role = "user", content = "hi" } }, about.messages)
   end)
 
   it("puts what a reply did into one message", function()
@@ -123,7 +122,7 @@ describe("doors.response_input", function()
     end
     local items = input.items(json.raw("[1, null, []]"))
     for _, item in ipairs(items) do
-      assert.is_nil((input.add({}, { item }, {})))
+      assert.is_nil((input.add(input.conversation(), { item })))
     end
   end)
 
@@ -171,12 +170,16 @@ describe("doors.responses", function()
     end
   end)
 
+  local function about(messages)
+    return { messages = messages, reasoning = {}, tools = {} }
+  end
+
   it("asks without tools for no choice among them", function()
     local asked = responses.chat({
       model = "m",
       tool_choice = json.raw('"auto"'),
       parallel_tool_calls = true,
-    }, { { role = "user", content = "a" } })
+    }, about({ { role = "user", content = "a" } }))
     assert.same({
       model = "m",
       messages = { { role = "user", content = "a" } },
@@ -192,7 +195,7 @@ describe("doors.responses", function()
       model = "m",
       temperature = json.raw("0.50"),
       tools = json.raw("[" .. tool .. "]"),
-    }, {})
+    }, about({}))
     local text = tostring(asked.request)
     assert.is_true(text:find('"temperature":0.50', 1, true) ~= nil)
     assert.is_true(text:find(schema, 1, true) ~= nil)
@@ -200,7 +203,7 @@ describe("doors.responses", function()
 
   it("heads the object with all that never changes", function()
     local body = { model = "m", text = raw({ verbosity = "low" }) }
-    local _, tools = responses.chat(body, {})
+    local _, tools = responses.chat(body, about({}))
     local head =
       json.decode(responses.head({ id = "resp_1", created = 5 }, body, tools))
     assert.equal("resp_1", head.id)

@@ -77,6 +77,7 @@ describe("chat.resume", function()
       error_code = "upstream_reset",
       input_tokens = 2,
       output_tokens = 5,
+      attempts = 1,
       estimated = true,
       ended_us = 1700000000000000,
     }, restored)

@@ -18,7 +18,8 @@ describe("support.tide", function()
 
   it("stands for every module that does something outside", function()
     local outside = {
-      "db", "crypto", "time", "log", "llm", "files", "http", "task",
+      "db", "crypto", "time", "log", "llm", "file_store", "http",
+      "task",
     }
     for _, name in ipairs(outside) do
       local ok, message = pcall(require("tide." .. name).anything)

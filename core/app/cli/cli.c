@@ -17,7 +17,9 @@ static const struct tt_command commands[] = {
     {"dev", "[--accept-loss]", "start the server for writing scripts",
      "Like serve, but loads scripts and personas whenever they change on the disk, or reports "
      "what\n"
-     "is wrong with them, with file and line. Answers show the errors of scripts.\n",
+     "is wrong with them, with file and line, and what check warns of. Answers show the errors of\n"
+     "scripts. Unless log.level is set, the log has what scripts write from info on, and from the\n"
+     "server warnings and errors.\n",
      tt_cli_dev},
     {"check", "[--data] [--json]", "validate settings, personas and scripts, or the data folder",
      "Prints all findings as file:line:column: severity: message (code). Exits with 1 if there is\n"
@@ -54,8 +56,10 @@ static const struct tt_command commands[] = {
      "Refuses if one of them exists.\n",
      tt_cli_new},
     {"test", "[PATH]", "run the Lua tests of the scripts",
-     "PATH is a file or folder, lua/tests by default. Each case of a *_test.lua runs in a server\n"
-     "of its own: empty data folder, no network, a scripted model. See lua/types/test.lua.\n",
+     "PATH is a file or folder; by default lua/tests and the tests of all plugins. Each case of a\n"
+     "*_test.lua runs in a server of its own: empty data folder, no network, a scripted model. "
+     "See\n"
+     "lua/types/test.lua.\n",
      tt_cli_test},
     {"repl", "[--write]", "run lines of Lua with the scripts and the database",
      "Works on a copy of the database, so it never disturbs a running server. --write works on\n"

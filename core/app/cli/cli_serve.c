@@ -2,6 +2,7 @@
  * here; dev also waits for changes of the scripts. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
+#include "app/cli/dev_report.h"
 #include "app/cli/script_watch.h"
 #include "app/reload/builder.h"
 #include "base/clock.h"
@@ -40,32 +41,6 @@ static void on_reloaded(const struct tt_reload_result *result, void *arg)
     (void)arg;
 }
 
-/* The start message for developers, on standard output; paths are such that an editor can open
- * them. */
-static void tell_reload(const struct tt_reload_result *result, void *arg)
-{
-    const struct tt_settings *settings = arg;
-    const struct tt_diagnostics *diagnostics = &result->diagnostics;
-
-    if (result->error.status) {
-        printf("not reloaded, generation %d keeps serving: %s\n", result->generation,
-               result->error.message);
-        for (size_t i = 0; i < diagnostics->count; i++) {
-            const struct tt_diagnostic *diagnostic = &diagnostics->items[i];
-            char path[TT_SCRIPT_PATH_BYTES];
-            tt_script_sources_place(&settings->scripts, diagnostic->file, path, sizeof(path));
-            printf("  %s:%d: %s\n", path, diagnostic->line, diagnostic->message.data);
-        }
-    } else if (!result->unchanged) {
-        printf("reloaded, generation %d in %llu ms:", result->generation,
-               (unsigned long long)result->duration_ms);
-        for (size_t i = 0; i < result->changed_count; i++)
-            printf("%s %.*s", i ? "," : "", TT_STR_ARG(result->changed[i]));
-        printf("\n");
-    }
-    fflush(stdout);
-}
-
 /* True if the server must end. */
 static bool take_signal(int fd, struct tt_app *app)
 {
@@ -82,9 +57,11 @@ static bool take_signal(int fd, struct tt_app *app)
 }
 
 /* `watch` NULL: signals only. */
-static void wait_for_end(int signals, struct tt_cli_watch *watch, struct tt_app *app)
+static void wait_for_end(int signals, struct tt_cli_watch *watch, struct tt_app *app,
+                         struct tt_dev_report *report)
 {
-    const struct tt_reload_request reload = {.action = TT_RELOAD, .who = "dev", .force = true};
+    const struct tt_reload_request reload = {
+        .action = TT_RELOAD, .who = "dev", .force = true, .told = true};
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
                            {.fd = watch ? tt_cli_watch_fd(watch) : -1, .events = POLLIN}};
     bool changed = false;
@@ -100,8 +77,7 @@ static void wait_for_end(int signals, struct tt_cli_watch *watch, struct tt_app 
             continue;
         tt_cli_watch_renew(watch);
         if (changed)
-            tt_builder_submit(app->builder, &reload, NULL, tell_reload,
-                              (void *)(uintptr_t)app->settings);
+            tt_builder_submit(app->builder, &reload, NULL, tt_dev_report_reload, report);
         changed = false;
     }
 }
@@ -117,16 +93,27 @@ static void raise_open_files(void)
     }
 }
 
-static void setup_log(const struct tt_settings *settings)
+static bool is_default(const struct tt_settings *settings, const char *key)
+{
+    return strcmp(tt_conf_get(settings->conf, key)->origin, "default") == 0;
+}
+
+/* What developers see unless a setting says otherwise: text, what their scripts log, and of the
+ * server only what is wrong. */
+static void setup_log(const struct tt_settings *settings, bool dev)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     struct tt_str level = tt_conf_get(settings->conf, "log.level")->text;
     struct tt_str format = tt_conf_get(settings->conf, "log.format")->text;
+    bool text = tt_str_eq(format, TT_STR("text")) || (dev && is_default(settings, "log.format"));
+    enum tt_log_level lowest = TT_LOG_INFO;
 
     for (size_t i = 0; i < TT_COUNT(levels); i++)
         if (tt_str_eq(level, tt_str_from(levels[i])))
-            tt_log_setup((enum tt_log_level)i,
-                         tt_str_eq(format, TT_STR("text")) ? TT_LOG_TEXT : TT_LOG_JSON);
+            lowest = (enum tt_log_level)i;
+    bool quiet = dev && is_default(settings, "log.level");
+    tt_log_setup(quiet ? TT_LOG_WARN : lowest, text ? TT_LOG_TEXT : TT_LOG_JSON);
+    tt_log_setup_scripts(lowest);
 }
 
 static int serve(const struct tt_settings *settings, bool dev)
@@ -134,8 +121,9 @@ static int serve(const struct tt_settings *settings, bool dev)
     struct tt_app app;
     struct tt_err err = {0};
     struct tt_cli_watch *watch = NULL;
+    struct tt_dev_report report = {.settings = settings};
 
-    setup_log(settings);
+    setup_log(settings, dev);
     raise_open_files();
     int signals = block_signals();
     if (dev && !(watch = tt_cli_watch_open(&settings->scripts, &err))) {
@@ -151,10 +139,8 @@ static int serve(const struct tt_settings *settings, bool dev)
            TT_F_INT("workers", app.worker_count), TT_F_Z("version", TT_VERSION),
            TT_F_INT("start_ms", (int64_t)(tt_clock_mono_ms() - app.started_ms)));
     if (dev)
-        printf("ready on %s, port %d; %s and %s are loaded when they change\n", settings->listen,
-               app.port, settings->lua_dir, settings->personas);
-    fflush(stdout);
-    wait_for_end(signals, watch, &app);
+        tt_dev_report_ready(&report, &app);
+    wait_for_end(signals, watch, &app, &report);
     tt_log(TT_LOG_INFO, "stopping");
     tt_app_stop(&app, (uint64_t)tt_settings_int(settings, "drain"));
     tt_log(TT_LOG_INFO, "stopped");
@@ -186,7 +172,7 @@ int tt_cli_serve(int argc, char **argv)
 /* The same with defaults for developers, unless the arguments say otherwise. */
 int tt_cli_dev(int argc, char **argv)
 {
-    static const char *const own[] = {"--dev=yes", "--log-format=text", "--log-level=warn"};
+    static const char *const own[] = {"--dev=yes"};
     char **words = tt_alloc((TT_COUNT(own) + (size_t)argc + 1) * sizeof(char *));
 
     for (size_t i = 0; i < TT_COUNT(own); i++)

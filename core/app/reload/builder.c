@@ -2,6 +2,7 @@
 #include "app/reload/builder_internal.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/generation_check.h"
 
 #include <stdlib.h>
 
@@ -66,6 +67,8 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
     if (!result->built ||
         tt_builder_migrate(builder, result->built, true, request->dry_run, result) != 0)
         return;
+    if (request->told) /* before its states belong to the workers */
+        tt_generation_advise(result->built, &result->advice);
     if (entry->restores)
         tt_builder_note_fallback(result->built,
                                  TT_STR("the scripts that served before were rolled back"));
@@ -140,11 +143,13 @@ static void log_result(const struct tt_reload_request *request,
 {
     struct tt_buf text = {0};
 
+    if (result->error.status && request->told)
+        return;
     if (result->error.status) {
         tt_diagnostics_print(&result->diagnostics, &text);
         tt_log(TT_LOG_ERROR, "scripts refused", TT_F_Z("who", request->who),
                TT_F_INT("generation", result->generation), TT_F_Z("code", result->error.code),
-               TT_F_STR("errors", tt_str_trim(tt_buf_str(&text))));
+               TT_F_LINES("errors", tt_str_trim(tt_buf_str(&text))));
     } else {
         for (size_t i = 0; i < result->changed_count; i++)
             tt_buf_printf(&text, "%s%s", i ? " " : "", result->changed[i].data);
@@ -165,6 +170,7 @@ static void free_result(struct tt_reload_result *result)
 {
     tt_generation_unref(result->built);
     tt_diagnostics_free(&result->diagnostics);
+    tt_diagnostics_free(&result->advice);
     free(result->changed);
 }
 

@@ -16,13 +16,15 @@ struct tt_reload_request {
     const char *who; /* for log and history: "uid:0", "signal", "dev", …; lives until `done` */
     bool dry_run;    /* everything but the swap */
     bool force; /* also content that was rolled back before, and without the old side's state */
+    bool told;  /* whoever asks shows the result: with the warnings, and it is not logged twice */
 };
 
 struct tt_reload_result {
     struct tt_err error; /* status 0: done; otherwise nothing has changed */
     struct tt_diagnostics diagnostics;
-    int generation, previous; /* the number that serves now (with dry_run: would), and before */
-    int restores;             /* the generation that a rollback restores, otherwise 0 */
+    struct tt_diagnostics advice; /* with `told`: the warnings of `tidetalk check` */
+    int generation, previous;     /* the number that serves now (with dry_run: would), and before */
+    int restores;                 /* the generation that a rollback restores, otherwise 0 */
     bool unchanged, dry_run;
     struct tt_generation *built; /* what was built or serves already; NULL after an error */
     struct tt_str *changed;      /* [changed_count] paths added, removed or with other bytes */
@@ -37,6 +39,7 @@ struct tt_builder_parts { /* what it works with; all of it outlives the builder 
     struct tt_db *db;
     struct tt_dispatcher *const *workers; /* [worker_count] */
     int worker_count;
+    struct tt_diagnostics *advice; /* gets the warnings about the first generation; NULL = none */
 };
 
 /* Creates the builder, reads the scripts and builds the first generation for all workers, which

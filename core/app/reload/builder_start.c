@@ -4,6 +4,7 @@
 #include "app/reload/builder_internal.h"
 #include "base/log.h"
 #include "script/timers.h"
+#include "serve/generation_check.h"
 
 #include <stdio.h>
 
@@ -118,6 +119,8 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
         }
     }
     if (first) {
+        if (builder->parts.advice)
+            tt_generation_advise(first, builder->parts.advice);
         begin_with(builder, first);
     } else {
         fprintf(stderr, "%.*s\n", (int)why.len, why.data ? why.data : "");

@@ -22,6 +22,25 @@ local function unfinished(text)
   return run and #run <= ADDRESS_MAX and #run or 0
 end
 
+local function check(turn)
+  local message = turn.message:lower()
+  for _, word in ipairs(config.get("plugins.moderation.words")) do
+    if message:find(word, 1, true) then
+      return nil, { code = "message_refused", args = { word = word } }
+    end
+  end
+end
+
+local function mask()
+  local held = ""
+  return function(piece, final)
+    local text = held .. piece
+    local keep = final and 0 or unfinished(text)
+    held = text:sub(#text - keep + 1)
+    return masked(text:sub(1, #text - keep))
+  end
+end
+
 return {
   api = 1,
   settings = {
@@ -34,23 +53,8 @@ return {
       zh = "含有“{word}”的消息不予回答，请去掉它。",
     },
   },
-  hooks = {
-    before_llm = function(turn)
-      local message = turn.message:lower()
-      for _, word in ipairs(config.get("plugins.moderation.words")) do
-        if message:find(word, 1, true) then
-          return nil, { code = "message_refused", args = { word = word } }
-        end
-      end
-    end,
-    on_delta = function()
-      local held = ""
-      return function(piece, final)
-        local text = held .. piece
-        local keep = final and 0 or unfinished(text)
-        held = text:sub(#text - keep + 1)
-        return masked(text:sub(1, #text - keep))
-      end
-    end,
+  hooks = { -- required: what they could not look at is not passed on
+    before_llm = { required = true, run = check },
+    on_delta = { required = true, run = mask },
   },
 }

@@ -112,6 +112,12 @@ return {
     zh = "模型反复调用工具而未给出回答。请换一种问法，"
       .. "或请管理员调高 tools.rounds。",
   },
+  answer_malformed = {
+    status = 502,
+    en = "The model's answer does not have the form that it was asked for. "
+      .. "Try again, or use another model.",
+    zh = "模型的回答不符合所要求的格式，请重试或换用其他模型。",
+  },
   interrupted = {
     status = 503,
     en = "The server stopped in the middle of this reply. The text so far "

@@ -118,4 +118,16 @@ return {
       .. "2026-01-02T03:04:05Z.",
     zh = "请求中的时间无法识别，请写成 2026-01-02T03:04:05Z 的形式。",
   },
+  unknown_zone = {
+    status = 400,
+    en = "There is no such time zone. Use a name like Europe/Berlin or UTC.",
+    zh = "没有这个时区，请使用 Asia/Shanghai 或 UTC 这样的名称。",
+  },
+  invalid_schedule = {
+    status = 400,
+    en = "The schedule cannot be read. Write five fields as in 0 3 * * * "
+      .. "(minute, hour, day, month, day of the week).",
+    zh = "定时计划无法识别，请写成 0 3 * * * 这样的五个字段"
+      .. "（分、时、日、月、星期）。",
+  },
 }

@@ -60,9 +60,9 @@ return {
   },
   hook_failed = {
     status = 500,
-    en = "A hook of this server failed while the reply was generated. Tell "
-      .. "its operator the request id.",
-    zh = "服务器的脚本钩子在生成回复时出错，请将请求编号告知管理员。",
+    en = "A hook of this server failed, and nothing may be answered without "
+      .. "it. Tell the server's operator the request id.",
+    zh = "服务器的脚本钩子出错，缺少它便不能作答，请将请求编号告知管理员。",
   },
   script_timeout = {
     status = 500,

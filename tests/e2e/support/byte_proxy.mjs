@@ -24,24 +24,28 @@ function reset(socket) {
   else socket.resetAndDestroy();
 }
 
-/** A slow receiver holds the sender back. */
+/** A slow receiver holds the sender back. What came before an end or a reset arrives before it. */
 function passOn(from, to) {
-  let ended = false;
+  let writing = false;
+  let end = null; // how `to` ends when all is written
+  const endBy = (how) => {
+    end ??= how;
+    if (!writing) end(to);
+  };
   from.on('data', (piece) => {
     from.pause();
+    writing = true;
     writeBytes(to, piece, 0, () => {
-      if (ended) to.end();
+      writing = false;
+      if (end) end(to);
       else from.resume();
     });
   });
-  from.on('end', () => {
-    ended = true;
-    to.end();
-  });
-  from.on('error', () => reset(to));
+  from.on('end', () => endBy((socket) => socket.end()));
+  from.on('error', () => endBy(reset));
   from.on('close', () => {
     open.delete(from);
-    if (!ended) reset(to);
+    endBy(reset);
   });
 }
 

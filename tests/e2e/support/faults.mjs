@@ -18,5 +18,8 @@ export const faultAt = (folder, fault, at, { lasting = 1 } = {}) => ({
   TT_IO_COUNT: join(dirname(folder), 'io_count'),
 });
 
+/** The environment in which the disk takes nothing but the write-ahead log while the file `hold` exists. */
+export const slowDisk = (folder, hold) => ({ ...faultAt(folder, 'EIO', 0), TT_IO_HOLD: hold });
+
 /** How many operations there were in the last program that was started with faultAt. */
 export const operations = (folder) => Number(readFileSync(join(dirname(folder), 'io_count'), 'utf8'));

@@ -5,12 +5,15 @@
 
 local M = {}
 
---- The core's own modules, before a spec puts something in their places.
+--- The core's own modules, before a spec puts something in their places. Those
+--- of lua/tide/ are scripts.
 local CORE = {}
-for name, module in pairs(package.loaded) do
-  CORE[name:match("^tide%.(.+)$") or 1] = module
+for path, module in pairs(package.loaded) do
+  local name = path:match("^tide%.(.+)$")
+  if name and not checkout.read("lua/tide/" .. name .. ".lua") then
+    CORE[name] = module
+  end
 end
-CORE[1] = nil
 
 --- A module whose functions raise when a test reaches them unprepared.
 local function unprepared(name)
@@ -53,6 +56,7 @@ function M.install(given, settings)
   for name in pairs(package.loaded) do
     if
       FOLDERS[name:match("^(%w+)%.")]
+      or name:find("^tide%.")
       or name:find("^hooks")
       or name == "tools"
       or name == "app"
@@ -98,7 +102,8 @@ function M.install(given, settings)
     },
   }
   for _, name in ipairs({
-    "db", "search", "crypto", "time", "log", "llm", "files", "http", "task",
+    "db", "search", "crypto", "time", "log", "llm", "file_store", "http",
+    "task",
   }) do
     modules[name] = unprepared("tide." .. name)
   end

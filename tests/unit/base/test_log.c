@@ -84,6 +84,35 @@ static void writes_text(void **state)
     tt_buf_free(&line);
 }
 
+static void text_has_lines_below(void **state)
+{
+    (void)state;
+    tt_log_setup(TT_LOG_INFO, TT_LOG_TEXT);
+    capture();
+    tt_log(TT_LOG_INFO, "failed", TT_F_LINES("error", TT_STR("a.lua:1: x\n\tb.lua:2\n\x1b[m")),
+           TT_F_LINES("why", TT_STR("one line")), TT_F_INT("n", 3));
+    struct tt_buf line = logged();
+    expect_after_time(
+        &line, "", 0,
+        " INFO failed why=\"one line\" n=3\n    a.lua:1: x\n        b.lua:2\n    \\u001b[m\n");
+    tt_buf_free(&line);
+}
+
+static void scripts_have_a_level_of_their_own(void **state)
+{
+    (void)state;
+    tt_log_setup(TT_LOG_WARN, TT_LOG_TEXT);
+    assert_false(tt_log_enabled_for_scripts(TT_LOG_INFO));
+    tt_log_setup_scripts(TT_LOG_INFO);
+    capture();
+    tt_log(TT_LOG_INFO, "of the core");
+    tt_log_write_for_script(TT_LOG_INFO, "of a script", NULL, 0);
+    tt_log_write_for_script(TT_LOG_DEBUG, "too low", NULL, 0);
+    struct tt_buf line = logged();
+    expect_after_time(&line, "", 0, " INFO of a script\n");
+    tt_buf_free(&line);
+}
+
 static void message_alone_and_long_fields(void **state)
 {
     (void)state;
@@ -158,6 +187,8 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_json),
         cmocka_unit_test(writes_text),
+        cmocka_unit_test(text_has_lines_below),
+        cmocka_unit_test(scripts_have_a_level_of_their_own),
         cmocka_unit_test(message_alone_and_long_fields),
         cmocka_unit_test(lines_of_threads_do_not_mix),
     };

@@ -417,6 +417,21 @@ static void what_is_held_back_belongs_to_a_stopped_reply(void **state)
         "[\"running\",\"stopped\",true]");
 }
 
+static void a_filter_may_end_the_reply(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect_begun(
+        rig,
+        "local seen = 0 local r = begin({text = ('x'):rep(1000), piece = 10, pace_ms = 1}, "
+        "{on_delta = function(text, kind, final) seen = seen + #text "
+        "if seen == 30 and not final then return text .. '.', 'stop', 'content_filter' end "
+        "return text end}) local w = r:wait() local x = row(2) "
+        "return {w.status, w.finish_reason, #w.content, x.status, x.finish_reason, #x.content, "
+        "seen}",
+        "[\"complete\",\"content_filter\",31,\"complete\",\"content_filter\",31,30]");
+}
+
 /* Every case ends the reply, keeps what was told before, and the next turn is admitted. */
 static void a_failing_filter_ends_the_reply(void **state)
 {
@@ -427,6 +442,7 @@ static void a_failing_filter_ends_the_reply(void **state)
         {"error({})", "hook_failed"},
         {"return 5 == 5", "hook_failed"},
         {"return nil", "hook_failed"},
+        {"return text, 'stop', ('x'):rep(32)", "hook_failed"},
         {"return '\\xff'", "hook_failed"},
         {"while true do end", "script_timeout"},
         {"return db.query('SELECT 1')", "hook_failed"},
@@ -475,6 +491,7 @@ TEST_GROUP
         PRODUCTION_TEST(replies_go_on_without_their_task),
         PRODUCTION_TEST(abandoned_replies_leave_nothing),
         PRODUCTION_TEST(a_filter_stands_before_the_log),
+        PRODUCTION_TEST(a_filter_may_end_the_reply),
         PRODUCTION_TEST(what_is_held_back_belongs_to_a_stopped_reply),
         PRODUCTION_TEST(a_failing_filter_ends_the_reply),
         PRODUCTION_TEST(garbage_in_the_other_calls),

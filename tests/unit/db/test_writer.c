@@ -323,6 +323,9 @@ static void test_threads_in_order(void **state)
 
 /* ---- the WAL ---- */
 
+/* Twice its limit, when passes do not get on, and then two rows more. */
+#define WAL_MOST (26 << 20)
+
 static void test_wal_is_cut(void **state)
 {
     struct fixture *f = *state;
@@ -332,7 +335,7 @@ static void test_wal_is_cut(void **state)
     for (int i = 0; i < 10; i++) {
         run(f, job_of(insert_big, NULL, NULL), &r);
         tt_db_stats(f->db, &stats);
-        assert_true(stats.wal_size < 16 << 20);
+        assert_true(stats.wal_size < WAL_MOST);
     }
     /* a reader in the way: the writer does not wait for it long */
     sqlite3 *handle = outside_open(f->path);
@@ -348,7 +351,7 @@ static void test_wal_is_cut(void **state)
     run(f, job_of(insert_big, NULL, NULL), &r);
     run(f, job_of(insert_small, NULL, NULL), &r);
     tt_db_stats(f->db, &stats);
-    assert_true(stats.wal_size < 16 << 20);
+    assert_true(stats.wal_size < WAL_MOST);
 }
 
 static void test_idle_checkpoint(void **state)

@@ -10,16 +10,21 @@ static struct {
     int runs, finals;
     const char *instead; /* told in place of the text */
     bool fails;
+    const char *ends; /* the reason with which it ends the reply */
 } filter;
 
 static int run(void *arg, enum tt_reply_kind kind, struct tt_str text, bool final,
-               struct tt_buf *out, struct tt_err *err)
+               struct tt_reply_filtered *filtered, struct tt_err *err)
 {
+    struct tt_buf *out = &filtered->text;
+
     (void)arg;
     filter.runs++;
     filter.finals += final;
     if (filter.fails)
         return tt_err_set(err, 500, "hook_failed", "no");
+    if (filter.ends)
+        snprintf(filtered->finish_reason, sizeof(filtered->finish_reason), "%s", filter.ends);
     if (filter.instead)
         return tt_buf_append_z(out, filter.instead);
     if (kind == TT_REPLY_REASONING)
@@ -111,6 +116,54 @@ static void failing_at_the_end_fails_the_reply(void **state)
     assert_int_equal(filter.runs, 2);
 }
 
+static int stops;
+
+static void on_stop(struct tt_reply *stopped, const struct tt_err *reason, void *arg)
+{
+    (void)arg;
+    assert_null(reason);
+    stops++;
+    tt_reply_produced(stopped, &(struct tt_reply_outcome){.status = "stopped",
+                                                          .usage = {-1, -1},
+                                                          .finish_reason = "stopped"});
+}
+
+/* What was held back is released all the same, and what still comes is dropped. */
+static void it_may_end_the_reply(void **state)
+{
+    (void)state;
+    stops = 0;
+    tt_reply_on_stop(reply, on_stop, NULL);
+    assert_int_equal(tt_reply_append(reply, TT_REPLY_CONTENT, TT_STR("held"), NULL), 0);
+    filter.ends = "enough";
+    assert_int_equal(tt_reply_append(reply, TT_REPLY_REASONING, TT_STR("why"), NULL), 0);
+    filter.ends = NULL;
+    assert_int_equal(tt_reply_append(reply, TT_REPLY_CONTENT, TT_STR("more"), NULL), 0);
+    assert_int_equal(tt_reply_append(reply, TT_REPLY_TOOL_CALLS, TT_STR("[]\n"), NULL), 0);
+    assert_int_equal(filter.runs, 2);
+    tt_loop_tick(loop, 0);
+    assert_int_equal(stops, 1);
+    assert_string_equal(tt_reply_outcome(reply)->status, "complete");
+    assert_string_equal(tt_reply_outcome(reply)->finish_reason, "enough");
+    assert_text(TT_REPLY_REASONING, "why");
+    assert_text(TT_REPLY_CONTENT, "held");
+    assert_text(TT_REPLY_TOOL_CALLS, "");
+}
+
+static void it_may_give_the_reason_at_the_end(void **state)
+{
+    (void)state;
+    stops = 0;
+    tt_reply_on_stop(reply, on_stop, NULL);
+    assert_int_equal(tt_reply_append(reply, TT_REPLY_CONTENT, TT_STR("held"), NULL), 0);
+    filter.ends = "enough";
+    tt_reply_produced(reply, &complete);
+    tt_loop_tick(loop, 0);
+    assert_int_equal(stops, 0);
+    assert_string_equal(tt_reply_outcome(reply)->finish_reason, "enough");
+    assert_text(TT_REPLY_CONTENT, "held");
+}
+
 static void what_is_no_utf8_is_refused(void **state)
 {
     struct tt_err err = {0};
@@ -136,9 +189,14 @@ static void a_filter_taken_away_drops_what_still_comes(void **state)
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        TEST(held_back_text_comes_at_the_end),    TEST(a_reply_without_a_byte_is_not_filtered),
-        TEST(a_failed_filter_is_not_asked_again), TEST(failing_at_the_end_fails_the_reply),
-        TEST(what_is_no_utf8_is_refused),         TEST(a_filter_taken_away_drops_what_still_comes),
+        TEST(held_back_text_comes_at_the_end),
+        TEST(a_reply_without_a_byte_is_not_filtered),
+        TEST(a_failed_filter_is_not_asked_again),
+        TEST(failing_at_the_end_fails_the_reply),
+        TEST(it_may_end_the_reply),
+        TEST(it_may_give_the_reason_at_the_end),
+        TEST(what_is_no_utf8_is_refused),
+        TEST(a_filter_taken_away_drops_what_still_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,19 @@ static void a_module_that_failed_says_so(void **state)
                   "module 'moon.late' failed when it was first required");
 }
 
+/* What lua/tide has takes the place of the core's module of that name, for everybody. */
+static void a_script_takes_the_place_of_a_core_module(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect(rig, "return require('tide.files').keep == require('tide.files').store", "true");
+    rig_put(rig, "lua/tide/files.lua", "return {store = require('tide.file_store').store}");
+    rig_expect(rig, "return require('tide.files').keep == nil", "true");
+    rig_expect(rig, "return require('tide.files').store == require('tide.file_store').store",
+               "true");
+    answers(rig, "return type(require('tide.files').store)", "\"function\"");
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +103,7 @@ TEST_GROUP
         RIG_TEST(a_library_in_a_plugins_folder_works),
         RIG_TEST(every_file_of_a_plugin_is_compiled),
         RIG_TEST(a_module_that_failed_says_so),
+        RIG_TEST(a_script_takes_the_place_of_a_core_module),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,31 @@ static void a_plain_call(void **state)
     assert_true(fake_head_has(&fake, "\r\nAuthorization: Bearer k\r\n"));
     assert_true(fake_head_has(&fake, "\r\nContent-Type: application/json\r\n"));
     assert_false(fake_head_has(&fake, "Expect:"));
-    assert_true(fake_head_has(&fake, "Accept-Encoding: identity"));
+    assert_true(fake_head_has(&fake, "\r\nAccept-Encoding: identity\r\n"));
+    assert_true(fake_head_has(&fake, "\r\nUser-Agent: TideTalk/"));
     tt_buf_free(&told.body);
+}
+
+/* These are sent as given, not beside ours; what is hidden in an upstream's words is what was
+ * given. */
+static void given_headers_replace_ours(void **state)
+{
+    struct tt_str given[] = {TT_STR("user-agent: mine"), TT_STR("ACCEPT-ENCODING: gzip")}, lines[8];
+    struct tt_err err = {0};
+    (void)state;
+    struct tt_call_headers *headers = tt_call_headers_new(given, TT_COUNT(given), &err);
+    assert_non_null(headers);
+    assert_int_equal(tt_call_headers_lines(headers, lines, TT_COUNT(lines)), 2);
+    assert_true(tt_str_eq(lines[0], given[0]));
+    struct curl_slist *sent = tt_call_headers_list(headers);
+    size_t count = 0;
+    for (struct curl_slist *line = sent; line; line = line->next)
+        count++;
+    assert_int_equal(count, 3); /* and "Expect:", which is none */
+    tt_call_headers_unref(headers);
+    headers = tt_call_headers_new(NULL, 0, &err);
+    assert_int_equal(tt_call_headers_lines(headers, lines, TT_COUNT(lines)), 0);
+    tt_call_headers_unref(headers);
 }
 
 static void methods(void **state)
@@ -267,6 +290,7 @@ TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         TEST(a_plain_call),
+        TEST(given_headers_replace_ours),
         TEST(methods),
         TEST(connections_are_reused),
         TEST(dead_connections_are_replaced),

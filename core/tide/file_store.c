@@ -1,5 +1,5 @@
-/* tide.files: the bytes of uploaded files, by storage key. The database says who owns them, and
- * scripts check it. Everything here runs on aux threads and waits. */
+/* tide.file_store: the bytes of uploaded files, by storage key. The database says who owns them,
+ * and scripts check it: lua/tide/files.lua. Everything here runs on aux threads and waits. */
 #include "files/job.h"
 #include "script/file_data.h"
 #include "script/task.h"
@@ -9,7 +9,8 @@
 
 #define TEXT_MAX   (1024u * 1024) /* bytes of text of one file */
 #define IMAGE_MAX  (32 << 20)
-#define REMOVE_MAX 1000 /* keys per call */
+#define REMOVE_MAX 1000       /* keys per call */
+#define BYTES_MAX  (16 << 20) /* that one call reads or writes */
 
 /* ---- keeping an upload ---- */
 
@@ -44,11 +45,11 @@ static void keep_close(struct tt_wait *wait)
 static int files_store(lua_State *L)
 {
     static const struct tt_wait_type type = {.push = keep_push, .close = keep_close};
-    tt_task_check_wait(L, "files.store");
+    tt_task_check_wait(L, "file_store.store");
     struct tt_intake *intake = tt_intake_check(L, 1);
 
     if (!intake)
-        return luaL_error(L, "files.store: the upload's request has ended");
+        return luaL_error(L, "file_store.store: the upload's request has ended");
     struct keep *keep = tt_wait_new(sizeof(*keep), &type);
     keep->intake = intake;
     if (tt_intake_keep(intake, on_kept, keep, &keep->wait.err) != 0)
@@ -80,7 +81,7 @@ static int call_push(struct tt_wait *wait, lua_State *L)
 {
     struct call *call = TT_CONTAINER_OF(wait, struct call, wait);
     switch (call->wants) {
-    case WANTS_TEXT:
+    case WANTS_TEXT: /* or bytes, or a key */
         tt_task_push_taken(L, tt_buf_str(&call->text));
         break;
     case WANTS_IMAGE:
@@ -115,7 +116,7 @@ static int call_yield(lua_State *L, struct call *call)
 
 static int files_read_text(lua_State *L)
 {
-    tt_task_check_wait(L, "files.read_text");
+    tt_task_check_wait(L, "file_store.read_text");
     const struct tt_tide *tide = tt_tide_of(L);
     const struct tt_extract_limits limits = {.text_max = TEXT_MAX};
     struct tt_str key, type;
@@ -130,7 +131,7 @@ static int files_read_text(lua_State *L)
 
 static int files_read_image(lua_State *L)
 {
-    tt_task_check_wait(L, "files.read_image");
+    tt_task_check_wait(L, "file_store.read_image");
     const struct tt_tide *tide = tt_tide_of(L);
     lua_Integer max = luaL_checkinteger(L, 2);
     struct tt_err err = {0};
@@ -147,6 +148,37 @@ static int files_read_image(lua_State *L)
     struct call *call = call_new(WANTS_IMAGE);
     call->job = tt_file_image_start(tide->file_aux, tide->runtime.loop, tt_task_owner(L),
                                     tide->store, key, (size_t)max, on_done, call, &call->wait.err);
+    return call_yield(L, call);
+}
+
+static int files_read(lua_State *L)
+{
+    tt_task_check_wait(L, "file_store.read");
+    const struct tt_tide *tide = tt_tide_of(L);
+    lua_Integer offset = luaL_checkinteger(L, 2), length = luaL_checkinteger(L, 3);
+    struct tt_str key;
+
+    key.data = luaL_checklstring(L, 1, &key.len);
+    luaL_argcheck(L, offset >= 0, 2, "not below 0");
+    luaL_argcheck(L, length >= 0 && length <= BYTES_MAX, 3, "0 bytes to 16 MiB");
+    struct call *call = call_new(WANTS_TEXT);
+    call->job =
+        tt_file_read_start(tide->file_aux, tide->runtime.loop, tt_task_owner(L), tide->store, key,
+                           (uint64_t)offset, (size_t)length, on_done, call, &call->wait.err);
+    return call_yield(L, call);
+}
+
+static int files_write(lua_State *L)
+{
+    tt_task_check_wait(L, "file_store.write");
+    const struct tt_tide *tide = tt_tide_of(L);
+    struct tt_str bytes;
+
+    bytes.data = luaL_checklstring(L, 1, &bytes.len);
+    luaL_argcheck(L, bytes.len <= BYTES_MAX, 1, "at most 16 MiB");
+    struct call *call = call_new(WANTS_TEXT);
+    call->job = tt_file_write_start(tide->file_aux, tide->runtime.loop, tt_task_owner(L),
+                                    tide->store, bytes, on_done, call, &call->wait.err);
     return call_yield(L, call);
 }
 
@@ -174,7 +206,7 @@ static struct tt_str *read_keys(lua_State *L, size_t *count)
 
 static int files_remove(lua_State *L)
 {
-    tt_task_check_wait(L, "files.remove");
+    tt_task_check_wait(L, "file_store.remove");
     const struct tt_tide *tide = tt_tide_of(L);
     size_t count;
     const struct tt_str *keys = read_keys(L, &count);
@@ -191,13 +223,15 @@ static int files_remove(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"store", files_store},
+    {"read", files_read},
+    {"write", files_write},
     {"remove", files_remove},
     {"read_text", files_read_text},
     {"read_image", files_read_image},
     {NULL, NULL},
 };
 
-int tt_tide_files(lua_State *L)
+int tt_tide_file_store(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;

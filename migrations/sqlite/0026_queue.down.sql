@@ -1,0 +1,3 @@
+DROP TABLE queue_jobs;
+DROP TABLE queue_counts;
+DROP TABLE timer_ticks;
