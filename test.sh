@@ -240,7 +240,7 @@ run_postgres()
 {
     local file
 
-    for file in $(e2e_marked postgres); do
+    for file in tests/postgres/*.test.mjs $(e2e_marked postgres); do
         run_e2e_file "$preset" 10m "$file" postgres_ TEST_DATABASE=postgres
     done
 }

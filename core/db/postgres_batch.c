@@ -39,7 +39,8 @@ static int lose(struct batch *batch, const char *why)
 {
     batch->lost = true;
     if (!batch->error.status || batch->failed_job)
-        tt_err_set(&batch->error, 503, "database_unavailable", "PostgreSQL: %s", why);
+        tt_err_set(&batch->error, 503, "database_unavailable", "PostgreSQL: %.*s",
+                   (int)strcspn(why, "\n"), why);
     batch->failed_job = NULL;
     return -1;
 }

@@ -33,7 +33,7 @@ static const struct meaning meanings[] = {
     {"21", 500, "sql_error"},
 };
 
-/* Without the line break at its end, and without the lines that follow. */
+/* Without the lines that follow, which guess at causes. */
 static struct tt_str first_line(const char *message)
 {
     struct tt_str line = tt_str_from(message ? message : "");
@@ -47,7 +47,12 @@ int tt_pg_error(const struct tt_pg *pg, const PGresult *result, struct tt_err *e
     const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
     if (!state) {
-        struct tt_str line = first_line(pg->conn ? PQerrorMessage(pg->conn) : "no memory");
+        const char *own = result ? PQresultErrorMessage(result) : "";
+        struct tt_str line = first_line(*own       ? own
+                                        : pg->conn ? PQerrorMessage(pg->conn)
+                                                   : "out of memory");
+        if (line.len > 0 && memmem(line.data, line.len, "out of memory", 13))
+            return tt_err_set(err, 503, "no_memory", "libpq: %.*s", TT_STR_ARG(line));
         return tt_err_set(err, 503, "database_unavailable", "PostgreSQL: %.*s", TT_STR_ARG(line));
     }
     if (pg->mode != TT_PG_WRITE && strcmp(state, "25006") == 0)

@@ -18,6 +18,7 @@
 
 #define RETRY_MS        10000 /* without a database, until jobs are refused */
 #define RESOLVE_MS      60000 /* until a job's fate stays unknown */
+#define TROUBLE_MS      1000  /* until readiness ends */
 #define PAUSE_MS        100
 #define CONFLICTS_MAX   5
 #define LOCK_MS         5000                       /* for the server that had the database before */
@@ -152,9 +153,13 @@ bool tt_pg_writer_trouble(struct tt_pg_writer *writer, struct tt_err *err)
 static bool try_again(struct tt_pg_writer *writer, uint64_t limit_ms, const struct tt_err *err)
 {
     uint64_t now = tt_clock_mono_ms();
-    if (writer->down_since_ms == 0)
+    if (writer->down_since_ms == 0) {
         writer->down_since_ms = now;
-    set_trouble(writer, err);
+        tt_log(TT_LOG_WARN, "database: the writer's connection is lost, it tries again",
+               TT_F_Z("code", err->code), TT_F_Z("error", err->message));
+    } else if (now - writer->down_since_ms >= TROUBLE_MS) {
+        set_trouble(writer, err);
+    }
     if (now - writer->down_since_ms >= limit_ms || tt_job_queue_stopping(&writer->queue))
         return false;
     poll(NULL, 0, PAUSE_MS);

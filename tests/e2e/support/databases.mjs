@@ -3,6 +3,7 @@
 // `postgres` gives each a database of its own on TEST_POSTGRES (tests/postgres/run.sh).
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const SCHEME = process.env.TEST_DATABASE;
@@ -17,6 +18,18 @@ export function psql(database, sql) {
   );
   assert.equal(status, 0, stderr);
   return stdout.trimEnd();
+}
+
+/** Everything that the database of a home holds, as text. */
+export function databaseBytes(home) {
+  if (home.database.name) {
+    const { status, stdout, stderr } = spawnSync('pg_dump', [home.database.url], { encoding: 'latin1', maxBuffer: 256 << 20 });
+    assert.equal(status, 0, stderr);
+    return stdout;
+  }
+  const held = readdirSync(home.dataDir).filter((name) => name.startsWith('tidetalk.db'));
+  assert.ok(held.length > 0);
+  return held.map((name) => readFileSync(join(home.dataDir, name), 'latin1')).join();
 }
 
 /** {url, remove} of a new database; `url` is nothing for the one that a data folder has anyway. */
