@@ -9,6 +9,7 @@
 #include "db/migrate.h"
 #include "db/migration_plugins.h"
 #include "db/search.h"
+#include "db/transfer_tables.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -56,7 +57,8 @@ struct tt_search_engine {
 };
 
 /* `place` is the URL without its scheme and colon. Each function is described at the function with
- * the same name in db.h or migrate.h. */
+ * the same name in db.h or migrate.h; `tables` and `set_last_ids` read and raise what
+ * transfer_tables.h describes. */
 struct tt_db_engine {
     const char *scheme;
     const char *usage; /* the form of its URLs, for error messages */
@@ -80,6 +82,8 @@ struct tt_db_engine {
     int (*inspect)(const char *place, const char *seal_id, struct tt_db_contents *contents,
                    struct tt_err *err);
     int (*copy)(const char *from, const char *to, struct tt_err *err);
+    int (*tables)(const char *place, struct tt_tables *tables, struct tt_err *err);
+    int (*set_last_ids)(const char *place, const struct tt_tables *tables, struct tt_err *err);
     int (*verify)(const char *place, bool quick, struct tt_err *err);
     int (*backup)(const char *place, const char *file, struct tt_err *err);
     int (*restore)(const char *place, const char *file, struct tt_err *err);

@@ -116,6 +116,8 @@ void tt_pg_cancel(struct tt_db_pending *pending);
 extern const struct tt_search_engine tt_pg_search;
 int tt_pg_inspect(const char *place, const char *seal_id, struct tt_db_contents *contents,
                   struct tt_err *err);
+int tt_pg_tables(const char *place, struct tt_tables *tables, struct tt_err *err);
+int tt_pg_set_last_ids(const char *place, const struct tt_tables *tables, struct tt_err *err);
 bool tt_pg_exists(const char *place);
 int tt_pg_migrate(const char *place, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err);

@@ -122,3 +122,16 @@ spare core/http/a.c '    strftime(date, sizeof(date), "%a, %d %b %Y", &tm);'
 spare lua/a.lua 'DELETE FROM message_search_queue WHERE user_id = ? AND id < ?'
 spare lua/a.lua 'UPDATE t SET a = CASE WHEN ? = 1 THEN ? ELSE a END WHERE b = ? OR c = ?'
 check_sql core lua examples
+
+# Both folders of migrations have the same files, from PostgreSQL's first one on.
+shopt -s nullglob
+for file in migrations/sqlite/*.sql migrations/postgres/*.sql; do
+    name=${file##*/}
+    [ "$((10#${name%%_*}))" -gt 25 ] || continue
+    for folder in sqlite postgres; do
+        if [ ! -f "migrations/$folder/$name" ]; then
+            echo "migrations/$folder/$name is missing: both databases have the same versions"
+            exit 1
+        fi
+    done
+done
