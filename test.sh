@@ -130,6 +130,9 @@ install_needs()
         install_npm "$ROOT/web"
         install_npm "$ROOT/tests/web"
     fi
+    if has lint; then
+        install_python "$ROOT/tests/lint/lua_types"
+    fi
     if has sdk; then
         for list in "$ROOT"/tests/sdk/{,*/}requirements.txt; do
             install_python "$(dirname "$list")"

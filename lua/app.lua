@@ -33,6 +33,7 @@ local RESOURCES = {
   require "doors.responses_routes",
   require "account.usage_routes",
   require "account.admin_user_routes",
+  require "queue.queue_routes",
 }
 
 ---@type tide.Route[]

@@ -18,7 +18,7 @@ PACKAGES_RUN=(
 )
 
 # Tests, by the group of ./test.sh that needs them.
-PACKAGES_LINT=(libcmocka-dev clang-format clang-tidy lua-check lua5.4 shellcheck git)
+PACKAGES_LINT=(libcmocka-dev clang-format clang-tidy lua-check lua5.4 shellcheck git python3-venv)
 PACKAGES_UNIT=(libcmocka-dev curl gzip procps redis-server)
 PACKAGES_LUA=(libcmocka-dev)
 PACKAGES_E2E=(

@@ -22,6 +22,7 @@
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "http/unread.h"
+#include "script/profile.h"
 #include "upstream/proxy.h"
 
 #include <errno.h>
@@ -377,6 +378,7 @@ static void finish_files(struct tt_app *app)
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
 {
     tt_admin_note_stop(app->admin);
+    tt_profile_stop();
     tt_builder_stop(app->builder);
     for (int i = 0; i < app->worker_count; i++)
         if (app->workers[i].running)

@@ -76,6 +76,10 @@ bool tt_json_next(const struct tt_json_value *array, size_t *cursor, struct tt_j
 bool tt_json_next_member(const struct tt_json_value *object, size_t *cursor, struct tt_str *key,
                          struct tt_json_value *value);
 
+/* A member of a valid object by its key as it is written, with its quotes; TT_JSON_NONE when there
+ * is none, also of anything that is no object. */
+struct tt_json_value tt_json_member(const struct tt_json_value *object, struct tt_str quoted_key);
+
 /* The writer adds the commas. Zero-initialise it and set buf; nesting up to TT_JSON_MAX_DEPTH.
  * Every string must be valid UTF-8 (invalid bytes become U+FFFD, so output is always valid JSON).
  */

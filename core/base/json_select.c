@@ -221,3 +221,15 @@ bool tt_json_next_member(const struct tt_json_value *object, size_t *cursor, str
            next_begin(&s, object->raw, *cursor) && tt_json_scan_key(&s, key) &&
            next_value(&s, cursor, value);
 }
+
+struct tt_json_value tt_json_member(const struct tt_json_value *object, struct tt_str quoted_key)
+{
+    struct tt_json_value value;
+    struct tt_str key;
+    size_t cursor = 0;
+
+    while (tt_json_next_member(object, &cursor, &key, &value))
+        if (tt_str_eq(key, quoted_key))
+            return value;
+    return (struct tt_json_value){0};
+}

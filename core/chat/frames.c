@@ -179,7 +179,8 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     tt_buf_append_z(out, "\n\n");
 }
 
-static const struct tt_frame_format own_format = {.put_delta = put_delta, .put_end = put_end};
+static const struct tt_frame_format own_format = {
+    .takes_steps = true, .put_delta = put_delta, .put_end = put_end};
 
 static const struct tt_frame_format *const formats[] = {
     &tt_frames_chat_format, &tt_frames_text_format, &tt_frames_messages_format,
@@ -216,8 +217,8 @@ static void on_flush(struct tt_http_stream *stream, void *arg)
     if (frames->reset)
         put_reset(frames, out);
     while (out->len - before < FLUSH_MAX_BYTES && tt_reply_read(reply, frames->position, &span)) {
-        if (span.kind == TT_REPLY_STEPS && frames->format != &own_format)
-            span.end = span.run_end; /* other APIs have no such thing */
+        if (span.kind == TT_REPLY_STEPS && !frames->format->takes_steps)
+            span.end = span.run_end;
         else
             frames->format->put_delta(frames, out, &span);
         frames->position = span.end;

@@ -6,6 +6,7 @@
 /* The format of a stream's frames. Each call appends whole frames. */
 struct tt_frame_format {
     const char *form; /* its name in a response's `chunks` */
+    bool takes_steps; /* of the server's own tools; else the log's are left out */
     /* What a stream keeps in frames->parts; both NULL: nothing. */
     void *(*parts_new)(const struct tt_frames_chunks *chunks);
     void (*parts_free)(void *parts);

@@ -14,6 +14,7 @@
  * does the input of a custom tool come, which is a text within a function's arguments. */
 #include "chat/frames_internal.h"
 #include "chat/responses_object.h"
+#include "chat/responses_steps.h"
 
 #include <stdlib.h>
 
@@ -267,11 +268,53 @@ static void put_entry(struct tt_frames *frames, struct tt_buf *out, struct tt_re
     tt_buf_free(&entry);
 }
 
+/* ---- calls of the server's own tools ---- */
+
+static void put_mcp_event(struct parts *parts, struct tt_buf *out, const char *type,
+                          int64_t sequence, size_t number)
+{
+    if (sequence <= parts->after)
+        return;
+    begin_event(out, type, sequence);
+    put_place(parts, out, number);
+    end_event(out);
+}
+
+static void put_step(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
+{
+    struct parts *parts = frames->parts;
+    int64_t sequence = (int64_t)frames->position * STEPS + BEGINS;
+    struct tt_buf line = {0};
+    size_t number;
+
+    close_text(frames, out, TT_STR("completed"));
+    tt_reply_read_entry(frames->reader.reply, span, &line);
+    enum tt_responses_step step =
+        tt_responses_items_step(&parts->items, tt_buf_str(&line), &number);
+    tt_buf_free(&line);
+    if (step == TT_RESPONSES_CALL) {
+        put_item_event(parts, out, "response.output_item.added", sequence, number, NULL,
+                       TT_STR("in_progress"));
+        put_mcp_event(parts, out, "response.mcp_call.in_progress", sequence + 1, number);
+        put_arguments(parts, out, "response.mcp_call_arguments.done", sequence + 2, number,
+                      "arguments", tt_buf_str(&parts->items.list[number].input));
+    } else if (step == TT_RESPONSES_RESULT) {
+        bool failed = parts->items.list[number].failed;
+        put_mcp_event(parts, out,
+                      failed ? "response.mcp_call.failed" : "response.mcp_call.completed", sequence,
+                      number);
+        put_item_event(parts, out, "response.output_item.done", sequence + 1, number,
+                       frames->reader.reply, failed ? TT_STR("failed") : TT_STR("completed"));
+    }
+}
+
 static void put_delta(struct tt_frames *frames, struct tt_buf *out, struct tt_reply_span *span)
 {
     put_begin(frames->parts, out);
     if (span->kind == TT_REPLY_TOOL_CALLS)
         put_entry(frames, out, span);
+    else if (span->kind == TT_REPLY_STEPS)
+        put_step(frames, out, span);
     else
         put_text(frames, out, span);
 }
@@ -315,6 +358,21 @@ static int64_t close_calls(struct tt_frames *frames, struct tt_buf *out, int64_t
     return sequence;
 }
 
+/* They are whole when the reply is. Returns the number behind the last one. */
+static int64_t put_images(struct tt_frames *frames, struct tt_buf *out, int64_t sequence)
+{
+    struct parts *parts = frames->parts;
+    const struct tt_reply *reply = frames->reader.reply;
+
+    for (size_t i = tt_responses_items_images(&parts->items, reply); i < parts->items.count; i++) {
+        put_item_event(parts, out, "response.output_item.added", sequence++, i, NULL,
+                       TT_STR("in_progress"));
+        put_item_event(parts, out, "response.output_item.done", sequence++, i, reply,
+                       TT_STR("completed"));
+    }
+    return sequence;
+}
+
 static const char *end_type(struct tt_str status)
 {
     if (tt_str_eq(status, TT_STR("completed")))
@@ -336,6 +394,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
         close_text(frames, out,
                    tt_responses_item_status(reply, &parts->items, parts->items.count - 1));
     int64_t sequence = close_calls(frames, out, (int64_t)frames->position * STEPS + BEGINS);
+    sequence = put_images(frames, out, sequence);
     if (error->status) {
         struct tt_frames_error described = frames->describe(frames->describe_arg, error);
         told = (struct tt_responses_error){described.door_code, described.text};
@@ -350,6 +409,7 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
 }
 
 const struct tt_frame_format tt_frames_responses_format = {.form = "responses",
+                                                           .takes_steps = true,
                                                            .parts_new = parts_new,
                                                            .parts_free = parts_free,
                                                            .put_delta = put_delta,

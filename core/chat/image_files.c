@@ -138,35 +138,15 @@ static int write_image(struct tt_image_files *images, struct tt_str url)
     return result;
 }
 
-static struct tt_json_value member(const struct tt_json_value *object, struct tt_str name)
-{
-    struct tt_json_value value;
-    struct tt_str key;
-    size_t cursor = 0;
-
-    while (object->type == TT_JSON_OBJECT && tt_json_next_member(object, &cursor, &key, &value))
-        if (tt_str_eq(key, name))
-            return value;
-    return (struct tt_json_value){0};
-}
-
-static struct tt_json_value list_of(const struct tt_reply *reply)
-{
-    struct tt_str carried = tt_reply_carried(reply);
-    struct tt_json_value object = {TT_JSON_OBJECT, carried};
-
-    return carried.len > 0 ? member(&object, TT_STR("\"images\"")) : (struct tt_json_value){0};
-}
-
 static void write_all(struct tt_aux_job *job)
 {
     struct tt_image_files *images = TT_CONTAINER_OF(job, struct tt_image_files, job);
-    struct tt_json_value list = list_of(images->reply), item;
+    struct tt_json_value list = tt_reply_carried_images(images->reply), item;
     size_t cursor = 0;
 
     while (!tt_aux_cancelled(job) && tt_json_next(&list, &cursor, &item)) {
-        struct tt_json_value part = member(&item, TT_STR("\"image_url\""));
-        struct tt_json_value url = member(&part, TT_STR("\"url\""));
+        struct tt_json_value part = tt_json_member(&item, TT_STR("\"image_url\""));
+        struct tt_json_value url = tt_json_member(&part, TT_STR("\"url\""));
         if (url.type == TT_JSON_STRING &&
             write_image(images, tt_str_of(url.raw.data + 1, url.raw.len - 2)) == 0)
             images->count++;
@@ -204,7 +184,8 @@ struct tt_image_files *tt_image_files_write(struct tt_chat *chat, struct tt_repl
 {
     struct tt_err err = {0};
 
-    if (!chat->store || room->user_bytes <= 0 || list_of(reply).type != TT_JSON_ARRAY)
+    if (!chat->store || room->user_bytes <= 0 ||
+        tt_reply_carried_images(reply).type != TT_JSON_ARRAY)
         return NULL;
     struct tt_image_files *images = TT_NEW(struct tt_image_files);
     images->chat = chat;

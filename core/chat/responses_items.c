@@ -3,6 +3,7 @@
 #include "chat/responses_items.h"
 
 #include "base/mem.h"
+#include "chat/responses_steps.h"
 
 #include <stdlib.h>
 
@@ -13,12 +14,14 @@ void tt_responses_items_free(struct tt_responses_items *items)
         tt_buf_free(&items->list[i].name);
         tt_buf_free(&items->list[i].extra);
         tt_buf_free(&items->list[i].input);
+        tt_buf_free(&items->list[i].output);
     }
     free(items->list);
     *items = (struct tt_responses_items){0};
 }
 
-static struct tt_responses_item *add_item(struct tt_responses_items *items, enum tt_reply_kind kind)
+struct tt_responses_item *tt_responses_items_add(struct tt_responses_items *items,
+                                                 enum tt_reply_kind kind)
 {
     if (items->count == items->room) {
         items->room = items->room ? 2 * items->room : 4;
@@ -36,7 +39,7 @@ struct tt_responses_item *tt_responses_items_text(struct tt_responses_items *ite
 
     if (last && last->kind == kind && last->to == from)
         return last;
-    last = add_item(items, kind);
+    last = tt_responses_items_add(items, kind);
     last->from = last->to = from;
     return last;
 }
@@ -96,7 +99,7 @@ struct tt_responses_item *tt_responses_items_call(struct tt_responses_items *ite
     struct tt_responses_item *item = find_call(items, read.index);
     *begins = item == NULL;
     if (!item) {
-        item = add_item(items, TT_REPLY_TOOL_CALLS);
+        item = tt_responses_items_add(items, TT_REPLY_TOOL_CALLS);
         item->call = read.index;
     }
     take_text(&item->call_id, &read.id);
@@ -133,6 +136,17 @@ static void read_entry(struct tt_responses_items *items, const struct tt_reply *
     tt_buf_free(&entry);
 }
 
+static void read_step(struct tt_responses_items *items, const struct tt_reply *reply,
+                      struct tt_reply_span *span)
+{
+    struct tt_buf line = {0};
+    size_t number;
+
+    tt_reply_read_entry(reply, span, &line);
+    tt_responses_items_step(items, tt_buf_str(&line), &number);
+    tt_buf_free(&line);
+}
+
 void tt_responses_items_read(struct tt_responses_items *items, const struct tt_reply *reply)
 {
     struct tt_reply_span span;
@@ -140,9 +154,35 @@ void tt_responses_items_read(struct tt_responses_items *items, const struct tt_r
     for (uint64_t at = 0; tt_reply_read(reply, at, &span); at = span.end) {
         if (span.kind == TT_REPLY_TOOL_CALLS)
             read_entry(items, reply, &span);
+        else if (span.kind == TT_REPLY_STEPS)
+            read_step(items, reply, &span);
         else
             tt_responses_items_text(items, span.kind, at)->to = span.end;
     }
+    tt_responses_items_images(items, reply);
+}
+
+/* ---- images ---- */
+
+/* The base64 of a data URL of ours. */
+static struct tt_str base64_of(const struct tt_json_value *url)
+{
+    ptrdiff_t comma = tt_str_find(url->raw, ',');
+    return tt_str_of(url->raw.data + comma + 1, url->raw.len - (size_t)comma - 2);
+}
+
+size_t tt_responses_items_images(struct tt_responses_items *items, const struct tt_reply *reply)
+{
+    struct tt_json_value list = tt_reply_carried_images(reply), part;
+    size_t before = items->count, cursor = 0;
+
+    while (tt_json_next(&list, &cursor, &part)) {
+        struct tt_json_value image = tt_json_member(&part, TT_STR("\"image_url\""));
+        struct tt_json_value url = tt_json_member(&image, TT_STR("\"url\""));
+        if (url.type == TT_JSON_STRING)
+            add_item(items, TT_REPLY_KINDS)->image = base64_of(&url);
+    }
+    return before;
 }
 
 /* ---- as JSON ---- */
@@ -154,15 +194,23 @@ bool tt_responses_item_is_custom(const struct tt_responses_item *item)
 
 static const char *id_prefix(const struct tt_responses_item *item)
 {
+    if (item->kind == TT_REPLY_KINDS)
+        return "ig_";
     if (item->kind == TT_REPLY_TOOL_CALLS)
         return item->tool.custom ? "ctc_" : "fc_";
+    if (item->kind == TT_REPLY_STEPS)
+        return "mcp_";
     return item->kind == TT_REPLY_CONTENT ? "msg_" : "rs_";
 }
 
 static const char *type_of(const struct tt_responses_item *item)
 {
+    if (item->kind == TT_REPLY_KINDS)
+        return "image_generation_call";
     if (item->kind == TT_REPLY_TOOL_CALLS)
         return item->tool.custom ? "custom_tool_call" : "function_call";
+    if (item->kind == TT_REPLY_STEPS)
+        return "mcp_call";
     return item->kind == TT_REPLY_CONTENT ? "message" : "reasoning";
 }
 
@@ -263,6 +311,14 @@ void tt_responses_put_item(struct tt_json_writer *w, struct tt_str suffix,
     put_text(w, TT_STR("status"), status);
     if (item->kind == TT_REPLY_TOOL_CALLS) {
         put_call(w, item, reply);
+    } else if (item->kind == TT_REPLY_STEPS) {
+        tt_responses_put_step(w, item, reply != NULL);
+    } else if (item->kind == TT_REPLY_KINDS) {
+        tt_json_key(w, TT_STR("result"));
+        if (reply)
+            tt_json_str(w, item->image);
+        else
+            tt_json_null(w);
     } else if (item->kind == TT_REPLY_CONTENT) {
         put_text(w, TT_STR("role"), TT_STR("assistant"));
         tt_json_key(w, TT_STR("content"));

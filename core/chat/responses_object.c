@@ -37,8 +37,16 @@ struct tt_str tt_responses_status(const struct tt_reply *reply)
 struct tt_str tt_responses_item_status(const struct tt_reply *reply,
                                        const struct tt_responses_items *items, size_t number)
 {
+    const struct tt_responses_item *item = &items->list[number];
     bool whole = tt_str_eq(tt_responses_status(reply), TT_STR("completed"));
-    return whole || number + 1 < items->count ? TT_STR("completed") : TT_STR("incomplete");
+    bool image = item->kind == TT_REPLY_KINDS;
+    bool last = number + 1 == items->count || item[1].kind == TT_REPLY_KINDS;
+
+    if (item->kind == TT_REPLY_STEPS && item->failed)
+        return TT_STR("failed");
+    if (item->kind == TT_REPLY_STEPS)
+        return item->ended ? TT_STR("completed") : TT_STR("incomplete");
+    return whole || image || !last ? TT_STR("completed") : TT_STR("incomplete");
 }
 
 static void put_member(struct tt_buf *out, const char *name, struct tt_str text)

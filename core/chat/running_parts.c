@@ -65,13 +65,13 @@ static void part_ended(struct tt_reply *reply, const struct tt_reply_outcome *ou
     parts->charged_twice = parts->charged_twice || outcome->charged_twice;
     parts->attempts += outcome->attempts;
     parts->asking = false;
+    tt_reply_on_part(reply, NULL, NULL); /* calls that are added now are for the client */
     tt_reply_on_stop(reply, on_stop, parts);
     parts->on_part(outcome, parts->part_arg);
 }
 
 void tt_running_parts_begin(struct tt_running_parts *parts)
 {
-    tt_reply_on_part(parts->reply, part_ended, parts);
     tt_reply_begin_part(parts->reply);
     tt_reply_on_stop(parts->reply, on_stop, parts);
     parts->producer.begin(parts, parts->producer.arg);
@@ -105,11 +105,14 @@ int tt_running_parts_ask(struct tt_running_parts *parts,
     tt_reply_estimate(parts->reply, source->input_estimate);
     parts->on_part = on_part;
     parts->part_arg = arg;
-    if (source->play)
+    tt_reply_on_part(parts->reply, part_ended, parts);
+    if (source->play) {
         tt_play_start(source->play, parts->reply);
-    else if (tt_retry_start(parts->chat->client, parts->chat->breakers, source->plan, parts->reply,
-                            err) != 0)
+    } else if (tt_retry_start(parts->chat->client, parts->chat->breakers, source->plan,
+                              parts->reply, err) != 0) {
+        tt_reply_on_part(parts->reply, NULL, NULL);
         return -1;
+    }
     parts->asking = true;
     return 0;
 }
@@ -133,7 +136,7 @@ void tt_running_parts_end(struct tt_running_parts *parts, const struct tt_reply_
     whole.usage_estimated = parts->estimated;
     whole.charged_twice = parts->charged_twice;
     whole.attempts = parts->attempts;
-    tt_reply_on_part(parts->reply, NULL, NULL);
+    tt_reply_on_part(parts->reply, NULL, NULL); /* when it ends in the middle of a part */
     tt_reply_on_stop(parts->reply, NULL, NULL);
     tt_reply_no_estimate(parts->reply);
     tt_reply_produced(parts->reply, &whole);

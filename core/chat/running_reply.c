@@ -11,9 +11,8 @@
 #include "base/log.h"
 #include "chat/checkpoint.h"
 #include "chat/learnt_store.h"
-#include "chat/reply_store.h"
+#include "chat/running_end.h"
 #include "chat/running_totals.h"
-#include "chat/usage_json.h"
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
 
@@ -38,7 +37,7 @@ struct running_reply {
     struct tt_reply *reply; /* NULL: only its tokens are left to be counted */
     int64_t message_id, user_id;
     struct tt_turn *turn;
-    bool counted; /* as a running reply of its user: turns are by themselves */
+    bool among_users; /* counted as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
     struct tt_running_parts *parts;  /* NULL: it has one */
@@ -50,10 +49,9 @@ struct running_reply {
     int retries;
     size_t row_statement, usage_statement, images_statement;
     enum row_part row;
-    struct tt_err lost; /* status != 0: the text will never be stored */
-    char *counted_as;   /* NULL = not counted */
-    int64_t counted_input,
-        counted_output; /* tokens of a continued reply that are counted already */
+    struct tt_err lost;            /* status != 0: the text will never be stored */
+    char *counted_as;              /* NULL = not counted */
+    struct tt_reply_usage counted; /* the tokens of a continued reply that are counted already */
     struct tt_image_room image_room;
     struct tt_image_files *images; /* NULL = none came, or they are left out */
     struct tt_reply_filter filter;
@@ -87,9 +85,9 @@ static void close_filter(struct tt_reply *reply, const struct tt_reply_filter *f
 
 static void leave_turn(struct running_reply *running)
 {
-    if (running->counted)
+    if (running->among_users)
         tt_registry_uncount(running->chat->registry, running->user_id);
-    running->counted = false;
+    running->among_users = false;
     if (running->turn)
         tt_turn_leave(running->turn);
     free(running->turn);
@@ -252,76 +250,6 @@ static void retry_end(struct tt_timer *timer)
     submit_end(TT_CONTAINER_OF(timer, struct running_reply, retry));
 }
 
-/* A row without a text that says why, instead of looking as if the reply still ran. */
-static void add_failed_end(struct tt_db_job *job, int64_t message_id, int64_t session_row,
-                           const struct tt_err *error, size_t *row_statement)
-{
-    struct tt_chat_reply_end end = {.message_id = message_id,
-                                    .session_row = session_row,
-                                    .content = TT_STR(""),
-                                    .reasoning = TT_STR(""),
-                                    .status = TT_STR("error"),
-                                    .finish_reason = TT_STR("error"),
-                                    .error_code = tt_str_from(error->code),
-                                    .checkpointed = true};
-    tt_chat_store_end(job, &end, row_statement);
-}
-
-static void add_end(struct running_reply *running, struct tt_db_job *job)
-{
-    struct tt_reply *reply = running->reply;
-    const struct tt_reply_outcome *outcome = &running->outcome;
-    struct tt_buf text[TT_REPLY_KINDS] = {{0}}, runs = {0}, usage = {0};
-
-    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
-        tt_reply_text(reply, (enum tt_reply_kind)kind, &text[kind]);
-    tt_reply_runs(reply, &runs);
-    tt_usage_put_json(&(struct tt_json_writer){.buf = &usage}, outcome);
-    struct tt_chat_reply_end end = {
-        .message_id = tt_reply_message_id(reply),
-        .session_row = running->session_row,
-        .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
-        .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
-        .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),
-        .steps = tt_buf_str(&text[TT_REPLY_STEPS]),
-        .runs = tt_buf_str(&runs),
-        .status = tt_str_from(outcome->status),
-        .finish_reason = tt_str_from(outcome->finish_reason),
-        .usage = tt_buf_str(&usage),
-        .error_code = outcome->error.status ? tt_str_from(outcome->error.code) : (struct tt_str){0},
-        .ended_us = outcome->ended_us,
-        .delivered = tt_reply_has_clients(reply),
-        .checkpointed = running->checkpoint.submitted > 0,
-    };
-    tt_chat_store_end(job, &end, &running->row_statement);
-    for (int kind = 0; kind < TT_REPLY_KINDS; kind++)
-        tt_buf_free(&text[kind]);
-    tt_buf_free(&runs);
-    tt_buf_free(&usage);
-}
-
-static void add_usage(struct running_reply *running, struct tt_db_job *job)
-{
-    const struct tt_reply_outcome *outcome = &running->outcome;
-    int64_t input = outcome->usage.input_tokens - running->counted_input;
-    int64_t output = outcome->usage.output_tokens - running->counted_output;
-
-    if (!running->counted_as || (input < 0 && output < 0))
-        return;
-    tt_usage_store_add(job, &(struct tt_usage_entry){.user_id = running->user_id,
-                                                     .model_name = tt_str_from(running->counted_as),
-                                                     .input_tokens = input < 0 ? 0 : input,
-                                                     .output_tokens = output < 0 ? 0 : output,
-                                                     .estimated = outcome->usage_estimated,
-                                                     .charged_twice = outcome->charged_twice});
-}
-
-static void take_counted(struct running_reply *running, const struct tt_reply_usage *usage)
-{
-    running->counted_input = usage->input_tokens < 0 ? 0 : usage->input_tokens;
-    running->counted_output = usage->output_tokens < 0 ? 0 : usage->output_tokens;
-}
-
 static void submit_end(void *arg)
 {
     struct running_reply *running = arg;
@@ -330,12 +258,20 @@ static void submit_end(void *arg)
 
     tt_db_job_use_reserve(job);
     if (has_row(running) && running->row == ROW_WHOLE)
-        add_end(running, job);
+        tt_running_end_add(
+            job,
+            &(struct tt_running_end){.reply = running->reply,
+                                     .session_row = running->session_row,
+                                     .outcome = &running->outcome,
+                                     .checkpointed = running->checkpoint.submitted > 0},
+            &running->row_statement);
     else if (has_row(running))
-        add_failed_end(job, running->message_id, running->session_row, &running->lost,
-                       &running->row_statement);
+        tt_running_end_add_failed(job, running->message_id, running->session_row, &running->lost,
+                                  &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
-    add_usage(running, job);
+    if (running->counted_as)
+        tt_usage_store_add_reply(job, running->user_id, tt_str_from(running->counted_as),
+                                 &running->outcome, &running->counted);
     running->images_statement = tt_db_job_count(job);
     if (running->images && has_row(running))
         tt_image_files_add(running->images, job);
@@ -387,7 +323,7 @@ static void refuse_row(struct tt_chat *chat, const struct tt_running_reply_spec 
     struct tt_err err = {0};
 
     tt_db_job_use_reserve(job);
-    add_failed_end(job, spec->message_id, spec->session_row, error, &row);
+    tt_running_end_add_failed(job, spec->message_id, spec->session_row, error, &row);
     if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);
@@ -453,7 +389,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     running->message_id = spec->message_id;
     running->user_id = spec->user_id;
     running->turn = spec->turn;
-    running->counted = counted;
+    running->among_users = counted;
     running->session_row = spec->session_row;
     running->image_room = spec->image_room;
     running->retry.on_due = retry_end;
@@ -476,7 +412,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
         tt_registry_add(chat->registry, reply, spec->session_id);
     tt_reply_ref(reply); /* the caller's */
     if (spec->continues)
-        take_counted(running, &spec->continues->outcome.usage);
+        running->counted = spec->continues->outcome.usage;
     if (spec->producer) {
         running->parts = tt_running_parts_new(
             chat, reply, spec->message_id ? &running->checkpoint : NULL,

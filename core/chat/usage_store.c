@@ -47,3 +47,25 @@ void tt_usage_store_add(struct tt_db_job *job, const struct tt_usage_entry *entr
     tt_usage_store_values(entry, day, values);
     tt_db_job_add(job, tt_str_from(tt_usage_store_sql), values, TT_COUNT(values), -1);
 }
+
+static int64_t at_least_none(int64_t tokens)
+{
+    return tokens < 0 ? 0 : tokens;
+}
+
+void tt_usage_store_add_reply(struct tt_db_job *job, int64_t user_id, struct tt_str model_name,
+                              const struct tt_reply_outcome *outcome,
+                              const struct tt_reply_usage *counted)
+{
+    int64_t input = outcome->usage.input_tokens - at_least_none(counted->input_tokens);
+    int64_t output = outcome->usage.output_tokens - at_least_none(counted->output_tokens);
+
+    if (input < 0 && output < 0)
+        return;
+    tt_usage_store_add(job, &(struct tt_usage_entry){.user_id = user_id,
+                                                     .model_name = model_name,
+                                                     .input_tokens = at_least_none(input),
+                                                     .output_tokens = at_least_none(output),
+                                                     .estimated = outcome->usage_estimated,
+                                                     .charged_twice = outcome->charged_twice});
+}

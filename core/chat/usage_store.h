@@ -3,6 +3,7 @@
 #pragma once
 #include "base/clock.h"
 #include "db/db.h"
+#include "reply/reply.h"
 
 struct tt_usage_entry {
     int64_t user_id;
@@ -15,6 +16,12 @@ struct tt_usage_entry {
 /* Adds to `job`: one more request on today's row (UTC). A missing user is not an error: the
  * statement changes nothing then. Thread: any. */
 void tt_usage_store_add(struct tt_db_job *job, const struct tt_usage_entry *entry);
+
+/* Adds the tokens of a reply, when any are known, without those of earlier parts of it that are
+ * counted already ({0}: none). Thread: any. */
+void tt_usage_store_add_reply(struct tt_db_job *job, int64_t user_id, struct tt_str model_name,
+                              const struct tt_reply_outcome *outcome,
+                              const struct tt_reply_usage *counted);
 
 /* The same statement and its values, for a job that somebody else builds; `day` keeps a text of
  * theirs. */

@@ -6,6 +6,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "loop/loop.h"
 
 #include <stdatomic.h>
@@ -186,6 +187,8 @@ const struct tt_reply_outcome *
 tt_reply_outcome(const struct tt_reply *reply); /* when >= PRODUCED */
 struct tt_str
 tt_reply_carried(const struct tt_reply *reply); /* when >= PRODUCED; data == NULL: nothing */
+/* The images in it, a list as of tt_reply_add_images. */
+struct tt_json_value tt_reply_carried_images(const struct tt_reply *reply);
 struct tt_str tt_reply_files(const struct tt_reply *reply); /* when FINISHED; may be empty */
 
 /* A run of bytes of one kind from `position` on, at most up to the published length. False at the

@@ -52,6 +52,14 @@ struct tt_str tt_reply_carried(const struct tt_reply *reply)
     return reply->carried;
 }
 
+struct tt_json_value tt_reply_carried_images(const struct tt_reply *reply)
+{
+    struct tt_json_value object = {TT_JSON_OBJECT, reply->carried};
+
+    return reply->carried.len > 0 ? tt_json_member(&object, TT_STR("\"images\""))
+                                  : (struct tt_json_value){0};
+}
+
 void tt_reply_add_files(struct tt_reply *reply, struct tt_str ids)
 {
     if (reply->files.len > 0 && ids.len > 0)

@@ -1,6 +1,6 @@
 /* Reading the script files into memory. Hidden files (editors leave them), types/ (annotations
- * only) and tests/ are left out; sizes and numbers are capped, so that a wrong directory is refused
- * and not read completely. */
+ * only), tests/ and templates/ (of `tidetalk new`) are left out; sizes and numbers are capped, so
+ * that a wrong directory is refused and not read completely. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -99,7 +99,8 @@ static int read_file(struct walk *walk, const char *path, const char *name,
 
 static bool is_left_out(const char *folder)
 {
-    return strcmp(folder, "types") == 0 || strcmp(folder, "tests") == 0;
+    return strcmp(folder, "types") == 0 || strcmp(folder, "tests") == 0 ||
+           strcmp(folder, "templates") == 0;
 }
 
 static bool is_script(struct walk *walk, struct tt_str name)

@@ -1,16 +1,21 @@
 /* The names that a line assigns are in a separate table in front of the frozen globals: so a
- * session can keep values, and scripts see none of them. */
+ * session can keep values, and scripts see none of them. Locals of the line itself (not those in
+ * its blocks and functions) become such names before it is compiled. */
 #include "script/eval.h"
 
 #include "base/mem.h"
+#include "script/inspect.h"
+#include "script/lua_source.h"
 #include "script/task.h"
+#include "script/value.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DEPTH_MAX   4
 #define ENTRIES_MAX 200
 
-static const char names_key;
+static const char names_key, locals_key; /* the second: names of locals, which may be nil */
 
 struct eval {
     int function; /* registry reference */
@@ -25,6 +30,11 @@ struct eval {
 /* 1 = the table of names, 2 = a name that it does not have. */
 static int find_name(lua_State *L)
 {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &locals_key);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, 3) != LUA_TNIL)
+        return 0;
+    lua_settop(L, 2);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_pushfstring(L, "tide.%s", luaL_tolstring(L, 2, NULL));
     if (lua_rawget(L, 3) != LUA_TNIL)
@@ -41,10 +51,14 @@ static void push_names(lua_State *L)
         return;
     lua_pop(L, 1);
     lua_newtable(L);
+    lua_pushcfunction(L, tt_inspect);
+    lua_setfield(L, -2, "inspect");
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, find_name);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &locals_key);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
 }
@@ -103,6 +117,71 @@ static void show(lua_State *L, int index, int depth, struct tt_buf *out)
     lua_settop(L, copy - 1);
 }
 
+/* ---- locals ---- */
+
+static void blank(char *text, const struct tt_str source, const struct tt_lua_token *token)
+{
+    memset(text + (token->text.data - source.data), ' ', token->text.len);
+}
+
+/* `local a <const>, b` at the token `i`: its last token. *closes: it has a variable to be closed,
+ * which must stay local. */
+static size_t end_of_names(const struct tt_lua_source *tokens, size_t i, bool *closes)
+{
+    *closes = false;
+    for (i++;; i += 2) {
+        if (tt_lua_source_is(tokens, i + 1, "<")) {
+            *closes = *closes || tt_lua_source_is(tokens, i + 2, "close");
+            i += 3;
+        }
+        if (!tt_lua_source_is(tokens, i + 1, ","))
+            return i;
+    }
+}
+
+/* Appends `source`, of which `text` is a copy that is changed on the way, with its own locals as
+ * plain names: `local a = 1` as `      a = 1`, `local a` as `      a=nil`. *names gets them, each
+ * with a line break. */
+static void keep_locals(struct tt_str source, char *text, struct tt_buf *out, struct tt_buf *names)
+{
+    struct tt_lua_source tokens;
+    const char *from = text;
+    bool closes;
+
+    tt_lua_source_read(&tokens, source);
+    for (size_t i = 0; i < tokens.count; i = tt_lua_source_end(&tokens, i) + 1) {
+        if (!tt_lua_source_is(&tokens, i, "local"))
+            continue;
+        if (tt_lua_source_is(&tokens, i + 1, "function")) {
+            blank(text, source, &tokens.tokens[i]);
+            continue;
+        }
+        size_t end = end_of_names(&tokens, i, &closes);
+        if (closes || end >= tokens.count)
+            continue;
+        blank(text, source, &tokens.tokens[i]);
+        for (size_t n = i + 1; n <= end; n++) {
+            if (tt_lua_source_is(&tokens, n, "<")) {
+                for (size_t part = n; part < n + 3; part++)
+                    blank(text, source, &tokens.tokens[part]);
+                n += 2;
+            } else if (tokens.tokens[n].type == TT_LUA_NAME) {
+                tt_buf_append_str(names, tokens.tokens[n].text);
+                tt_buf_putc(names, '\n');
+            }
+        }
+        if (tt_lua_source_is(&tokens, end + 1, "="))
+            continue;
+        const struct tt_str last = tokens.tokens[end].text;
+        const char *behind = text + (last.data - source.data) + last.len;
+        tt_buf_append(out, from, (size_t)(behind - from));
+        tt_buf_append_z(out, "=nil");
+        from = behind;
+    }
+    tt_buf_append(out, from, (size_t)(text + source.len - from));
+    tt_lua_source_free(&tokens);
+}
+
 /* ---- running ---- */
 
 static int add_traceback(lua_State *L)
@@ -154,20 +233,41 @@ static void on_end(const struct tt_err *error, void *arg)
     free(eval);
 }
 
+/* Whatever they are, these names are known from now on. */
+static void add_locals(lua_State *L, struct tt_str names)
+{
+    struct tt_str name;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &locals_key);
+    while (names.len > 0) {
+        tt_str_split(&names, '\n', &name);
+        lua_pushlstring(L, name.data, name.len);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, -3);
+    }
+    lua_pop(L, 1);
+}
+
 /* Protected: 1 = the source. Returns the function, or nil and the diagnostic. */
 static int compile(lua_State *L)
 {
     size_t len;
     const char *source = luaL_checklstring(L, 1, &len);
 
+    struct tt_buf *kept = tt_value_push_buf(L, SIZE_MAX);
+    struct tt_buf *names = tt_value_push_buf(L, SIZE_MAX);
+    char *text = lua_newuserdatauv(L, len + 1, 0);
+    memcpy(text, source, len);
+    keep_locals(tt_str_of(source, len), text, kept, names);
     lua_pushfstring(L, "return %s", source);
     if (luaL_loadbufferx(L, lua_tostring(L, -1), len + 7, "=line", "t") != LUA_OK &&
-        luaL_loadbufferx(L, source, len, "=line", "t") != LUA_OK) {
+        luaL_loadbufferx(L, kept->data, kept->len, "=line", "t") != LUA_OK) {
         lua_pushnil(L);
         lua_insert(L, -2);
         return 2;
     }
     push_names(L);
+    add_locals(L, tt_buf_str(names));
     lua_setupvalue(L, -2, 1); /* a chunk's first upvalue is _ENV */
     return 1;
 }

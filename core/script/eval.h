@@ -10,8 +10,9 @@ enum tt_eval_result {
 };
 
 /* Runs `source`, an expression or statements. Values that it assigns to names that are not local
- * remain for the next call. Modules of the core are available by their short names (db for
- * tide.db). `done` comes when it has ended; `text` lives until that returns. Thread: the state's.
+ * remain for the next call, and so do its own locals. Modules of the core are available by their
+ * short names (db for tide.db), and inspect(value). `done` comes when it has ended; `text` lives
+ * until that returns. Thread: the state's.
  */
 void tt_eval(struct tt_vm *vm, struct tt_str source,
              void (*done)(void *arg, enum tt_eval_result result, struct tt_str text), void *arg);

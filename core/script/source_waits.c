@@ -26,34 +26,68 @@ struct search {
 
 /* ---- which functions wait ---- */
 
-/* Without "tide."; the same as those with ---@async in lua/types/ (a test compares them). */
+/* Without "tide."; the same as those with ---@async in lua/types/ (a spec compares them). */
 static const char *const waiting[] = {
     "cache.get",
+    "chat.append",
+    "chat.ask",
+    "chat.branch",
+    "chat.history",
+    "chat.session",
+    "chat.sessions",
+    "chat.stop",
+    "chat.title",
+    "chat.turn",
     "crypto.password_hash",
     "crypto.password_verify",
-    "db.query",
-    "db.one",
-    "db.messages",
     "db.fetch",
-    "db.json",
     "db.fetch_json",
+    "db.json",
+    "db.messages",
+    "db.one",
+    "db.query",
     "db.write",
-    "files.store",
+    "file_store.read",
+    "file_store.read_image",
+    "file_store.read_text",
+    "file_store.remove",
+    "file_store.store",
+    "file_store.write",
+    "files.delete",
+    "files.get",
     "files.keep",
-    "files.remove",
-    "files.read_text",
+    "files.list",
+    "files.range",
+    "files.read",
     "files.read_image",
+    "files.read_text",
+    "files.remove",
+    "files.store",
+    "files.text",
+    "files.write",
     "http.request",
+    "http.stream",
     "llm.enter",
-    "search.index",
-    "search.find",
-    "search.json",
+    "models.embed",
+    "models.list",
+    "models.rerank",
+    "models.resolve",
+    "queue.push",
     "search.count",
+    "search.find",
+    "search.index",
+    "search.json",
     "task.all",
     "time.sleep",
+    "usage.add",
+    "usage.check",
+    "usage.days",
+    "users.find",
+    "users.get",
+    "users.list",
 };
 
-bool tt_source_waits_knows(const char *function)
+static bool is_waiting(const char *function)
 {
     for (size_t i = 0; i < TT_COUNT(waiting); i++)
         if (strcmp(waiting[i], function) == 0)
@@ -83,7 +117,7 @@ static bool is_waiting_call(const struct search *search, size_t i, char *name, s
                                : (struct tt_str){0};
     if (module.data) {
         snprintf(name, size, "%.*s.%.*s", TT_STR_ARG(module), TT_STR_ARG(source->tokens[i].text));
-        return strncmp(name, "tide.", 5) == 0 && tt_source_waits_knows(name + 5);
+        return strncmp(name, "tide.", 5) == 0 && is_waiting(name + 5);
     }
     if (!tt_lua_source_is(source, i - (i > 0), "function"))
         function = find_function(search, source->tokens[i].text);

@@ -4,8 +4,5 @@
 #pragma once
 #include "script/vm.h"
 
-/* Whether a function of the core waits: "db.query". */
-bool tt_source_waits_knows(const char *function);
-
 /* A lua_CFunction for tt_vm_call; the argument is the tt_diagnostics that get the warnings. */
 int tt_source_waits_advise(lua_State *L);

@@ -48,6 +48,7 @@ static struct {
     pthread_cond_t wake;
     struct tt_list watches;
     atomic_bool sleeping;
+    _Atomic(lua_Hook) sample; /* NULL = nobody profiles */
     _Atomic uint64_t timeouts, stuck;
     atomic_int stuck_now;
 } dog = {.once = PTHREAD_ONCE_INIT,
@@ -89,8 +90,14 @@ static void on_signal(int number)
     if (!watch || !watch->L)
         return;
     uint64_t running = atomic_load(&watch->running);
-    if (running == 0 || running != atomic_load(&watch->asked))
+    if (running == 0)
         return;
+    if (running != atomic_load(&watch->asked)) {
+        lua_Hook sample = atomic_load(&dog.sample);
+        if (sample && !watch->stopped && !lua_gethook(watch->L))
+            lua_sethook(watch->L, sample, LUA_MASKCOUNT, 1);
+        return;
+    }
     watch->stopped = 1;
     arm(watch->L);
 }
@@ -359,6 +366,29 @@ void tt_budget_raise_if_stopped(lua_State *L, const char *function)
 {
     if (tt_budget_stopped())
         luaL_error(L, "the script ran too long in %s and was stopped", function);
+}
+
+void tt_watchdog_set_sampler(lua_Hook sample)
+{
+    pthread_once(&dog.once, start);
+    atomic_store(&dog.sample, sample);
+}
+
+void tt_watchdog_sample(void)
+{
+    pthread_mutex_lock(&dog.mutex);
+    for (struct tt_list *node = dog.watches.next; node != &dog.watches; node = node->next) {
+        const struct watch *watch = tt_list_entry(node, struct watch, node);
+        if (atomic_load(&watch->running))
+            pthread_kill(watch->thread, SIGNAL);
+    }
+    pthread_mutex_unlock(&dog.mutex);
+}
+
+void tt_watchdog_end_sample(lua_State *L)
+{
+    if (!own || !own->stopped)
+        lua_sethook(L, NULL, 0, 0);
 }
 
 void tt_watchdog_stats(struct tt_watchdog_stats *out)

@@ -51,6 +51,14 @@ bool tt_budget_stopped(void);
 /* For C functions that may take long: raises when it is. */
 void tt_budget_raise_if_stopped(lua_State *L, const char *function);
 
+/* For profile.c: while `sample` is not NULL, it is a hook that each script thread runs once after
+ * every tt_watchdog_sample, at its next instruction, if it is inside a budget then. It must not
+ * raise; it takes itself away. Thread: any. */
+void tt_watchdog_set_sampler(lua_Hook sample);
+void tt_watchdog_sample(void);
+/* Ends a sampling hook, in it. */
+void tt_watchdog_end_sample(lua_State *L);
+
 struct tt_watchdog_stats {
     uint64_t timeouts; /* scripts that were stopped */
     uint64_t stuck;    /* scripts that could not be stopped for 200 ms, because a C function ran */

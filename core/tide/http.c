@@ -3,22 +3,39 @@
  * requests each address itself, and each is checked), and end with their task; with disconnect =
  * "cancel" also when the task's client leaves. Neither the bytes from an upstream nor the headers
  * sent to it are ever logged: they may hold keys. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/secret.h"
 #include "script/task.h"
 #include "script/value.h"
-#include "tide/llm_start.h"
+#include "tide/http_cache.h"
+#include "tide/http_parts.h"
 #include "tide/modules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define TIMEOUT_MS     30000
 #define TIMEOUT_MAX_MS 600000
 #define BODY_BYTES     ((lua_Integer)1 << 20)
 #define BODY_MAX_BYTES ((lua_Integer)16 << 20)
-#define HEAD_MAX_BYTES (64 << 10)
-#define ALL_MAX_BYTES  ((size_t)64 << 20) /* of all responses that a worker receives at one time */
+
+#define RETRIES_MAX   5
+#define RETRY_WAIT_MS 200 /* doubled for each further one */
 
 struct sending {
     struct tt_wait wait;
     struct tt_tide *tide;
-    struct tt_call *call; /* NULL once it is over */
+    struct tt_call *call;     /* NULL once it is over */
+    struct tt_tide_http http; /* for further attempts */
+    char method[8];
+    char *url;
+    uint64_t end_ms; /* when the time for all attempts is over */
+    int attempts, retries;
+    bool repeatable;                   /* also when it may have been carried out */
+    bool cache;                        /* keep the answer under `key` */
+    struct tt_tide_http_cached cached; /* what is asked to be confirmed */
+    char key[TT_TIDE_HTTP_KEY_SIZE];
     int status;
     int64_t retry_after_s; /* -1 = none */
     struct tt_buf headers; /* name NUL value NUL …, names in lower case */
@@ -39,18 +56,9 @@ static void on_head(void *arg, int status, struct tt_str content_type, int64_t r
 static int on_header(void *arg, struct tt_str name, struct tt_str value)
 {
     struct sending *sending = arg;
-    struct tt_buf *out = &sending->headers;
-    size_t begin = out->len;
 
-    if (tt_buf_append_str(out, name) != 0 || tt_buf_putc(out, 0) != 0 ||
-        tt_buf_append_str(out, value) != 0 || tt_buf_putc(out, 0) != 0) {
-        sending->too_large = true;
-        return -1;
-    }
-    for (size_t i = begin; i < begin + name.len; i++)
-        if (out->data[i] >= 'A' && out->data[i] <= 'Z')
-            out->data[i] = (char)(out->data[i] + ('a' - 'A'));
-    return 0;
+    sending->too_large = tt_tide_http_add_header(&sending->headers, name, value) != 0;
+    return sending->too_large ? -1 : 0;
 }
 
 static int on_data(void *arg, struct tt_str bytes)
@@ -58,7 +66,7 @@ static int on_data(void *arg, struct tt_str bytes)
     struct sending *sending = arg;
     struct tt_tide *tide = sending->tide;
 
-    if (bytes.len > ALL_MAX_BYTES - tide->http_bytes)
+    if (bytes.len > TT_TIDE_HTTP_ALL_MAX - tide->http_bytes)
         return tt_err_set(&sending->wait.err, 503, "busy", "too much is being received already");
     if (tt_buf_append_str(&sending->body, bytes) != 0) {
         sending->too_large = !sending->body.no_memory;
@@ -70,57 +78,128 @@ static int on_data(void *arg, struct tt_str bytes)
     return 0;
 }
 
-/* The client's codes are about a model's provider; these say the same about any server. */
 static void set_error(struct sending *sending, const struct tt_err *error)
 {
     if (sending->too_large)
         tt_err_set(&sending->wait.err, 502, "outbound_too_large", "more than %zu bytes came",
                    sending->body.max);
-    else if (error && (error->status == 502 || error->status == 504))
-        tt_err_set(&sending->wait.err, error->status,
-                   error->status == 504 ? "outbound_timeout" : "outbound_failed", "%s: %s",
-                   error->code, error->message);
     else if (error)
-        sending->wait.err = *error;
+        tt_tide_http_error(error, &sending->wait.err);
+}
+
+/* ---- attempts ---- */
+
+static void on_done(void *arg, const struct tt_err *error, bool sent);
+
+static void attempt(struct sending *sending, uint64_t wait_ms)
+{
+    struct tt_call_handler handler = {on_head, on_data, on_done, sending};
+    struct tt_call_request *request = &sending->http.request;
+    uint64_t now = tt_clock_mono_ms();
+
+    sending->attempts++;
+    request->delay_ms = wait_ms;
+    request->deadlines.total =
+        sending->end_ms > now + wait_ms ? sending->end_ms - now - wait_ms : 1;
+    sending->call =
+        tt_call_start(sending->tide->chat.client, request, &handler, &sending->wait.err);
+    if (sending->call)
+        tt_call_on_header(sending->call, on_header);
+}
+
+/* No connection is no attempt at all; otherwise only what may be carried out twice is repeated. */
+static bool may_repeat(const struct sending *sending, const struct tt_err *error, bool sent)
+{
+    int status = sending->status;
+
+    if (sending->attempts > sending->retries || sending->too_large || sending->wait.err.status)
+        return false;
+    if (error)
+        return (error->status == 502 || error->status == 504) && (sending->repeatable || !sent);
+    return sending->repeatable &&
+           (status == 429 || status == 502 || status == 503 || status == 504);
+}
+
+/* What the server asks for, or longer each time; a part is left to chance, so that many do not come
+ * at one time. */
+static uint64_t wait_before(const struct sending *sending)
+{
+    uint64_t wait = (uint64_t)RETRY_WAIT_MS << (sending->attempts - 1);
+    uint16_t chance;
+
+    tt_random_bytes(&chance, sizeof(chance));
+    if (sending->retry_after_s >= 0)
+        return (uint64_t)sending->retry_after_s * 1000 + chance % RETRY_WAIT_MS;
+    return wait / 2 + chance % wait;
+}
+
+/* True when another attempt has begun. */
+static bool repeat(struct sending *sending, const struct tt_err *error, bool sent)
+{
+    if (!may_repeat(sending, error, sent))
+        return false;
+    uint64_t wait = wait_before(sending);
+    if (tt_clock_mono_ms() + wait + 1 >= sending->end_ms)
+        return false;
+    sending->tide->http_bytes -= sending->body.len;
+    tt_buf_clear(&sending->body);
+    tt_buf_clear(&sending->headers);
+    sending->status = 0;
+    sending->retry_after_s = -1;
+    attempt(sending, wait);
+    return sending->call != NULL;
+}
+
+static void keep(struct sending *sending)
+{
+    struct tt_tide_http_cached *cached = &sending->cached;
+
+    if (cached->held && sending->status == 304)
+        tt_tide_http_cache_put(
+            sending->tide->shared, sending->key, cached->status, &cached->headers, cached->body,
+            tt_tide_http_header(&sending->headers, "cache-control").data ? &sending->headers
+                                                                         : &cached->headers);
+    else
+        tt_tide_http_cache_put(sending->tide->shared, sending->key, sending->status,
+                               &sending->headers, tt_buf_str(&sending->body), &sending->headers);
 }
 
 static void on_done(void *arg, const struct tt_err *error, bool sent)
 {
     struct sending *sending = arg;
-    (void)sent;
 
     sending->call = NULL;
+    if (repeat(sending, error, sent))
+        return;
     if (!sending->wait.err.status)
         set_error(sending, error);
+    if (sending->cache && !sending->wait.err.status)
+        keep(sending);
     tt_wait_done(&sending->wait);
 }
 
-/* Headers with the same name are joined (RFC 9110, 5.3), except for cookies, which contain commas:
- * one line each. */
-static void push_headers(lua_State *L, const struct tt_buf *headers)
-{
-    const char *at = headers->data, *end = headers->data + headers->len;
+/* ---- results ---- */
 
-    lua_newtable(L);
-    while (at < end) {
-        const char *name = at, *value = name + strlen(name) + 1;
-        at = value + strlen(value) + 1;
-        if (lua_getfield(L, -1, name) == LUA_TNIL) {
-            lua_pop(L, 1);
-            lua_pushstring(L, value);
-        } else {
-            lua_pushstring(L, strcmp(name, "set-cookie") == 0 ? "\n" : ", ");
-            lua_pushstring(L, value);
-            lua_concat(L, 3);
-        }
-        lua_setfield(L, -2, name);
-    }
+static int push_cached(lua_State *L, const struct tt_tide_http_cached *cached, const char *how)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, cached->status);
+    lua_setfield(L, -2, "status");
+    tt_tide_http_push_headers(L, &cached->headers);
+    lua_setfield(L, -2, "headers");
+    tt_task_push_taken(L, cached->body);
+    lua_setfield(L, -2, "body");
+    lua_pushstring(L, how);
+    lua_setfield(L, -2, "cached");
+    return 1;
 }
 
 static int sending_push(struct tt_wait *wait, lua_State *L)
 {
     struct sending *sending = TT_CONTAINER_OF(wait, struct sending, wait);
 
+    if (sending->cached.held && sending->status == 304)
+        return push_cached(L, &sending->cached, "confirmed");
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, sending->status);
     lua_setfield(L, -2, "status");
@@ -128,16 +207,11 @@ static int sending_push(struct tt_wait *wait, lua_State *L)
         lua_pushinteger(L, sending->retry_after_s);
         lua_setfield(L, -2, "retry_after");
     }
-    push_headers(L, &sending->headers);
+    tt_tide_http_push_headers(L, &sending->headers);
     lua_setfield(L, -2, "headers");
     tt_task_push_taken(L, tt_buf_str(&sending->body));
     lua_setfield(L, -2, "body");
     return 1;
-}
-
-static int set_left(struct tt_err *err)
-{
-    return tt_err_set(err, 499, "client_gone", "the client that the request was for has left");
 }
 
 static void sending_left(struct tt_wait *wait)
@@ -147,7 +221,7 @@ static void sending_left(struct tt_wait *wait)
         return;
     tt_call_cancel(sending->call);
     sending->call = NULL;
-    set_left(&sending->wait.err);
+    tt_tide_http_set_left(&sending->wait.err);
     tt_wait_done(wait);
 }
 
@@ -157,119 +231,109 @@ static void sending_close(struct tt_wait *wait)
     if (sending->call)
         tt_call_cancel(sending->call);
     sending->tide->http_bytes -= sending->body.len;
+    tt_tide_http_release(&sending->http);
+    tt_tide_http_cached_free(&sending->cached);
+    free(sending->url);
     tt_buf_free(&sending->headers);
     tt_buf_free(&sending->body);
 }
 
 /* ---- the request ---- */
 
-/* A misspelt field would silently mean the default. */
-static void check_fields(lua_State *L)
+/* What is asked of an answer that is kept: true when it is fresh, and nothing has to be sent. */
+static bool look_into_cache(struct sending *sending)
 {
-    static const char *const known[] = {"method",     "url",       "headers",   "body",
-                                        "timeout_ms", "max_bytes", "disconnect"};
-    lua_pushnil(L);
-    while (lua_next(L, 1)) {
-        bool found = false;
-        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-        for (size_t i = 0; i < TT_COUNT(known); i++)
-            found = found || strcmp(key, known[i]) == 0;
-        if (!found)
-            luaL_error(L, "http.request: there is no field '%s'", key);
-        lua_pop(L, 1);
+    struct tt_tide_http_cached *cached = &sending->cached;
+
+    tt_tide_http_cache_key(&sending->http, sending->key);
+    if (!tt_tide_http_cache_get(sending->tide->shared, sending->key, cached)) {
+        tt_tide_http_cached_free(cached);
+        return false;
     }
-}
-
-static lua_Integer read_bounded(lua_State *L, const char *key, lua_Integer fallback,
-                                lua_Integer max)
-{
-    lua_Integer value = tt_value_field_int(L, 1, key, fallback);
-    if (value < 1 || value > max)
-        luaL_error(L, "http.request: '%s' is 1 to %I", key, (LUAI_UACINT)max);
-    return value;
-}
-
-static void read_method(lua_State *L, struct tt_call_request *request, bool has_body)
-{
-    static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
-    struct tt_str method = tt_value_field(L, 1, "method");
-
-    request->method = method.data ? method.data : "GET";
-    for (size_t i = 0; i < TT_COUNT(known); i++) {
-        if (strcmp(request->method, known[i]) != 0)
-            continue;
-        if (i == 0 && has_body)
-            luaL_error(L, "http.request: a GET has no body");
-        return;
+    if (cached->fresh_until_ms > tt_clock_wall_us() / 1000)
+        return true;
+    struct tt_call_headers *asked = tt_tide_http_conditions(sending->http.prepared, cached);
+    if (asked) {
+        tt_call_headers_unref(sending->http.prepared);
+        sending->http.prepared = sending->http.request.prepared = asked;
+    } else {
+        tt_tide_http_cached_free(cached);
     }
-    luaL_error(L, "http.request: 'method' is GET, POST, PUT, PATCH or DELETE");
+    return false;
 }
 
-static void read_deadlines(lua_State *L, struct tt_call_request *request)
+static struct sending *sending_new(lua_State *L, const struct tt_tide_http *http)
 {
-    struct tt_tide *tide = tt_tide_of(L);
-    struct tt_tide_setting connect = {0};
+    static const struct tt_wait_type type = {
+        .push = sending_push, .close = sending_close, .on_left = sending_left};
+    struct sending *sending = tt_wait_new(sizeof(*sending), &type);
 
-    request->deadlines.total = (uint64_t)read_bounded(L, "timeout_ms", TIMEOUT_MS, TIMEOUT_MAX_MS);
-    tide->setting("upstream.connect_timeout", &connect, tide->setting_arg);
-    request->deadlines.connect = (uint64_t)connect.integer;
+    sending->tide = tt_tide_of(L);
+    sending->http = *http;
+    sending->url = tt_strndup(http->request.url, strlen(http->request.url));
+    snprintf(sending->method, sizeof(sending->method), "%s", http->request.method);
+    sending->http.request.url = sending->url;
+    sending->http.request.method = sending->method;
+    sending->retry_after_s = -1;
+    sending->stop_without_clients = http->stop_without_clients;
+    return sending;
+}
+
+/* A field that is true, false or absent. */
+static bool read_flag(lua_State *L, const char *key)
+{
+    int type = lua_getfield(L, 1, key);
+    bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+        luaL_error(L, "http.request: '%s' is true or false", key);
+    return flag;
 }
 
 static int http_request(lua_State *L)
 {
-    static const struct tt_wait_type type = {
-        .push = sending_push, .close = sending_close, .on_left = sending_left};
-    struct tt_call_request request = {0};
+    static const char *const more[] = {"retries", "retry_unsafe", "cache", NULL};
+    struct tt_tide_http http = {.function = "http.request"};
+    struct tt_err err = {0};
 
-    struct tt_task *task = tt_task_check_wait(L, "http.request");
+    tt_task_check_wait(L, http.function);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    check_fields(L);
-    struct tt_str body = tt_value_field(L, 1, "body");
-    read_method(L, &request, body.data != NULL);
-    request.url = tt_value_field(L, 1, "url").data;
-    if (!request.url)
-        return luaL_error(L, "http.request: needs 'url'");
-    request.owner = tt_task_owner(L);
-    read_deadlines(L, &request);
-    lua_getfield(L, 1, "disconnect");
-    bool stop_without_clients = tt_tide_llm_read_disconnect(L, -1);
-    if (stop_without_clients && !tt_task_has_client(task)) {
-        struct tt_err err = {0};
-        set_left(&err);
+    int64_t time_ms = tt_tide_http_bounded(L, &http, "timeout_ms", TIMEOUT_MS, TIMEOUT_MAX_MS);
+    int64_t max_bytes = tt_tide_http_bounded(L, &http, "max_bytes", BODY_BYTES, BODY_MAX_BYTES);
+    int64_t retries = tt_value_field_int(L, 1, "retries", 0);
+    if (retries < 0 || retries > RETRIES_MAX)
+        return luaL_error(L, "http.request: 'retries' is 0 to %d", RETRIES_MAX);
+    bool unsafe = read_flag(L, "retry_unsafe"), cache = read_flag(L, "cache");
+    struct tt_str method = tt_value_field(L, 1, "method");
+    bool gets = !method.data || tt_str_eq(method, TT_STR("GET"));
+    if (cache && !gets)
+        return luaL_error(L, "http.request: only a GET has a 'cache'");
+    if (tt_tide_http_read(L, &http, more, &err) != 0)
         return tt_value_push_error(L, &err);
-    }
-    lua_Integer max_bytes = read_bounded(L, "max_bytes", BODY_BYTES, BODY_MAX_BYTES);
-    struct tt_arena *arena = tt_value_push_arena(L);
-    struct tt_str *headers = tt_arena_alloc(arena, TT_TIDE_LLM_HEADERS_MAX * sizeof(struct tt_str));
-    request.headers = headers;
-    request.header_count = tt_tide_llm_read_headers(L, 1, arena, headers, NULL);
 
-    struct sending *sending = tt_wait_new(sizeof(*sending), &type);
-    sending->tide = tt_tide_of(L);
-    sending->retry_after_s = -1;
-    sending->stop_without_clients = stop_without_clients;
-    sending->headers.max = HEAD_MAX_BYTES;
+    struct sending *sending = sending_new(L, &http);
+    sending->end_ms = tt_clock_mono_ms() + (uint64_t)time_ms;
+    sending->retries = (int)retries;
+    sending->repeatable =
+        unsafe || gets || tt_str_eq(method, TT_STR("PUT")) || tt_str_eq(method, TT_STR("DELETE"));
     sending->body.max = (size_t)max_bytes;
-    struct tt_buf text = {0};
-    tt_buf_append_str(&text, body);
-    request.body = tt_call_body_new(&text);
-    struct tt_call_handler handler = {on_head, on_data, on_done, sending};
-    sending->call =
-        tt_call_start(tt_tide_of(L)->chat.client, &request, &handler, &sending->wait.err);
-    tt_call_body_unref(request.body);
-    tt_tide_llm_wipe_headers(headers, request.header_count);
-    if (sending->call) {
-        tt_call_on_header(sending->call, on_header);
-        return tt_task_yield(L, &sending->wait);
+    sending->cache = cache;
+    if (cache && look_into_cache(sending)) {
+        int count = push_cached(L, &sending->cached, "fresh");
+        tt_wait_free(&sending->wait);
+        return count;
     }
-    return tt_wait_refuse(L, &sending->wait);
+    attempt(sending, 0);
+    return sending->call ? tt_task_yield(L, &sending->wait) : tt_wait_refuse(L, &sending->wait);
 }
 
-static const luaL_Reg functions[] = {{"request", http_request}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"request", http_request}, {"stream", tt_tide_http_stream}, {NULL, NULL}};
 
 int tt_tide_http(lua_State *L)
 {
+    tt_tide_http_stream_setup(L);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -2,6 +2,7 @@
  * upstreams; from then on the reply runs in C (running_reply.c). */
 #include "chat/usage_store.h"
 #include "reply/reply_stored.h"
+#include "script/file_data.h"
 #include "script/task.h"
 #include "script/value.h"
 #include "tide/llm_start.h"
@@ -149,6 +150,24 @@ static struct tt_str read_ids(struct tt_str list)
     return list.len > 2 ? tt_str_of(list.data + 1, list.len - 2) : TT_STR("");
 }
 
+/* The images in the field `images` of the table at index, as tt_reply_add_images wants them. */
+static struct tt_str read_images(lua_State *L, int index)
+{
+    struct tt_buf *items = tt_value_scratch(L);
+    struct tt_str url;
+
+    if (lua_getfield(L, index, "images") == LUA_TTABLE)
+        for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++, lua_pop(L, 1)) {
+            lua_getfield(L, -1, "data_url");
+            if (tt_value_file_text(L, -1, &url))
+                tt_buf_printf(items, "%s{\"type\":\"image_url\",\"image_url\":{\"url\":\"%.*s\"}}",
+                              items->len ? "," : "", TT_STR_ARG(url));
+            lua_pop(L, 1);
+        }
+    lua_settop(L, index);
+    return tt_buf_str(items);
+}
+
 void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *stored)
 {
     struct tt_reply_outcome *outcome = &stored->outcome;
@@ -193,6 +212,7 @@ static int llm_restore(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     tt_tide_llm_read_stored(L, 1, &stored);
+    stored.images = read_images(L, 1);
     struct tt_reply **holder = tt_tide_push_reply(L);
     *holder = tt_reply_restore(tt_tide_of(L)->runtime.loop, &stored, &err);
     return *holder ? 1 : tt_value_push_error(L, &err);

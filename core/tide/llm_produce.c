@@ -326,7 +326,7 @@ static int output_step(lua_State *L)
     return append_lines(L, TT_REPLY_STEPS);
 }
 
-/* out:tool_calls(lines): for the client, which calls them itself. They are passed on at the end. */
+/* out:tool_calls(lines): for the client, which calls them itself. */
 static int output_tool_calls(lua_State *L)
 {
     return append_lines(L, TT_REPLY_TOOL_CALLS);

@@ -24,6 +24,8 @@ int tt_tide_llm(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
 int tt_tide_file_store(lua_State *L);
 int tt_tide_http(lua_State *L);
+int tt_tide_http_stream(lua_State *L); /* http.stream */
+void tt_tide_http_stream_setup(lua_State *L);
 int tt_tide_shared(lua_State *L);
 int tt_tide_scripts(lua_State *L);
 int tt_tide_task(lua_State *L);

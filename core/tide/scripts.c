@@ -79,9 +79,22 @@ static int scripts_line_of(lua_State *L)
     return 1;
 }
 
+static int scripts_is_current(lua_State *L)
+{
+    const struct tt_vm *vm = tt_vm_of(L);
+    const struct tt_timers *timers = &vm->runtime->timers;
+    lua_pushboolean(L, timers->active == vm && !timers->named_off);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"names", scripts_names},        {"plugins", scripts_plugins}, {"line_of", scripts_line_of},
-    {"returns", tt_scripts_returns}, {"calls", tt_scripts_calls},  {NULL, NULL},
+    {"is_current", scripts_is_current},
+    {"names", scripts_names},
+    {"plugins", scripts_plugins},
+    {"line_of", scripts_line_of},
+    {"returns", tt_scripts_returns},
+    {"calls", tt_scripts_calls},
+    {NULL, NULL},
 };
 
 int tt_tide_scripts(lua_State *L)

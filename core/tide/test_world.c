@@ -141,8 +141,9 @@ static int test_tick(lua_State *L)
     struct ticking *ticking = tt_wait_new(sizeof(*ticking), &type);
     ticking->number = ++testing->tick_count;
     snprintf(ticking->name, sizeof(ticking->name), "%s", name);
-    tt_detached_run(tt_detached_borrow(vm, function, ticking->name),
-                    &(struct tt_detached_call){push_tick, on_over, NULL, ticking});
+    tt_detached_run(
+        tt_detached_borrow(vm, function, ticking->name),
+        &(struct tt_detached_call){.push = push_tick, .on_over = on_over, .arg = ticking});
     return tt_task_yield(L, &ticking->wait);
 }
 

@@ -98,7 +98,9 @@ static int pass_on(struct tt_upstream_answer *answer, struct tt_err *err)
     if (has_text)
         answer->text_at = answer->bytes;
     answer->has_text |= has_text;
-    answer->has_answer |= reader->content.len + reader->tool_calls.len > 0;
+    if (!answer->has_answer)
+        answer->has_answer =
+            reader->tool_calls.len > 0 || tt_str_trim(tt_buf_str(&reader->content)).len > 0;
     return answer->on_texts(answer->arg, reader, err);
 }
 
@@ -113,7 +115,7 @@ static enum tt_upstream_answer_result complete(struct tt_upstream_answer *answer
         return TT_ANSWER_FAILED;
     if (reason_is(answer, "error"))
         return fail(answer, "upstream_error", "the upstream ended its answer with an error", err);
-    if (!answer->has_answer && !(answer->keep_empty && told))
+    if (!answer->has_answer && !(answer->keep_empty && (told || answer->has_text)))
         return fail_empty(answer, err);
     tt_delta_complete(reader);
     return pass_on(answer, err) == 0 ? TT_ANSWER_COMPLETE : TT_ANSWER_FAILED;
@@ -162,6 +164,25 @@ static enum tt_upstream_answer_result result_of(struct tt_upstream_answer *answe
     return err->status ? TT_ANSWER_FAILED : complete(answer, err);
 }
 
+/* Whether the body is lines of JSON: the events of a stream, without what frames them. */
+static bool is_lines(struct tt_str body)
+{
+    struct tt_err unused = {0};
+    struct tt_str rest = body, line;
+    return tt_str_split(&rest, '\n', &line) && tt_str_trim(rest).len > 0 &&
+           tt_json_check(tt_str_trim(line), TT_JSON_MAX_DEPTH, &unused) == 0;
+}
+
+static enum tt_upstream_answer_result read_lines(struct tt_upstream_answer *answer,
+                                                 struct tt_str body, struct tt_err *err)
+{
+    struct tt_str line;
+    while (!answer->reader.done && body.len > 0 && tt_str_split(&body, '\n', &line))
+        if (read_event(answer, TT_STR(""), line, err) != 0)
+            return result_of(answer, -1, err);
+    return complete(answer, err);
+}
+
 /* A document that came as a whole; a list of them is a stream in one piece. */
 static enum tt_upstream_answer_result read_whole(struct tt_upstream_answer *answer, bool cut,
                                                  struct tt_err *err)
@@ -179,6 +200,8 @@ static enum tt_upstream_answer_result read_whole(struct tt_upstream_answer *answ
                 return result_of(answer, -1, err);
         return complete(answer, err);
     }
+    if (is_lines(body))
+        return read_lines(answer, body, err);
     tt_delta_destroy(&answer->reader);
     tt_delta_create(&answer->reader, answer->spec, true);
     if (read_event(answer, TT_STR(""), body, err) != 0)

@@ -97,6 +97,15 @@ void tt_call_on_dropped(struct tt_call *call, void (*on_dropped)(void *arg));
 void tt_call_on_header(struct tt_call *call,
                        int (*on_header)(void *arg, struct tt_str name, struct tt_str value));
 
+/* Tells the head (on_head) when it ends, not with the first body byte; from then on the deadline
+ * between bytes counts. Needs tt_call_on_header. Set right after the start. */
+void tt_call_tell_head_early(struct tt_call *call);
+
+/* While a call is held nothing is read from its connection, so the upstream has to wait, and the
+ * deadline between bytes does not count. What curl has read already comes afterwards. Safe inside
+ * on_data. */
+void tt_call_hold(struct tt_call *call, bool held);
+
 /* Called once, when the call is about to begin (after its delay): -1 ends it with `err`, and
  * nothing was sent. Set right after the start. */
 void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt_err *err));

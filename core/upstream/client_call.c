@@ -50,6 +50,11 @@ void tt_call_on_header(struct tt_call *call,
     call->on_header = on_header;
 }
 
+void tt_call_tell_head_early(struct tt_call *call)
+{
+    call->early_head = true;
+}
+
 void tt_call_on_begin(struct tt_call *call, int (*on_begin)(void *arg, struct tt_err *err))
 {
     call->on_begin = on_begin;
@@ -178,7 +183,7 @@ static uint64_t next_due(const struct tt_call *call)
         return earlier(due, call->started_ms, limits->connect);
     if (call->phase == TT_CALL_WAITING)
         return earlier(due, call->waiting_ms, limits->first_byte);
-    return earlier(due, call->last_ms, limits->between);
+    return call->held ? due : earlier(due, call->last_ms, limits->between);
 }
 
 static void arm(struct tt_call *call)
@@ -301,6 +306,16 @@ int tt_call_on_request(void *arg, char *remote_ip, char *local_ip, int remote_po
     return CURL_PREREQFUNC_OK;
 }
 
+static void begin_receiving(struct tt_call *call)
+{
+    if (was_sent(call)) {
+        tt_call_body_unref(call->body); /* thousands of streams would keep their histories */
+        call->body = NULL;
+    }
+    call->phase = TT_CALL_RECEIVING;
+    arm(call);
+}
+
 /* A line of a head: its status line, a header, the empty one; of 1xx heads and trailers too. */
 size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg)
 {
@@ -314,6 +329,10 @@ size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg)
         long status = 0;
         curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
         call->interim = status >= 100 && status < 200;
+    } else if (line.len == 0 && call->early_head && !call->interim && !call->head_told) {
+        call->last_ms = tt_loop_now(call->client->loop);
+        begin_receiving(call);
+        tell_head(call);
     } else if (colon > 0 && !call->interim && !call->head_told) {
         struct tt_str value = tt_str_of(line.data + colon + 1, line.len - (size_t)colon - 1);
         if (call->on_header(call->handler.arg, tt_str_of(line.data, (size_t)colon),
@@ -329,6 +348,16 @@ size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg)
 #define PIECE_BYTES ((size_t)14 << 10)
 #define PIECE_MS    1
 
+static void resume_soon(struct tt_call *call)
+{
+    struct tt_client *client = call->client;
+
+    if (tt_list_empty(&client->paused))
+        tt_timer_start(client->loop, &client->resume, PIECE_MS);
+    if (tt_list_empty(&call->paused))
+        tt_list_push_back(&client->paused, &call->paused);
+}
+
 static bool has_had_its_piece(struct tt_call *call, size_t bytes)
 {
     struct tt_client *client = call->client;
@@ -341,10 +370,21 @@ static bool has_had_its_piece(struct tt_call *call, size_t bytes)
         call->piece += bytes;
         return false;
     }
-    if (tt_list_empty(&client->paused))
-        tt_timer_start(client->loop, &client->resume, PIECE_MS);
-    tt_list_push_back(&client->paused, &call->paused);
+    resume_soon(call);
     return true;
+}
+
+void tt_call_hold(struct tt_call *call, bool held)
+{
+    if (call->held == held || call->cancelled)
+        return;
+    call->held = held;
+    call->last_ms = tt_clock_mono_ms();
+    arm(call);
+    if (!held && call->stopped)
+        resume_soon(call);
+    if (!held)
+        call->stopped = false;
 }
 
 void tt_calls_resume(struct tt_timer *timer)
@@ -372,16 +412,14 @@ size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg)
     if (call->cancelled)
         return CURL_WRITEFUNC_ERROR;
     call->last_ms = tt_loop_now(call->client->loop);
+    if (call->held) {
+        call->stopped = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
     if (has_had_its_piece(call, size * count))
         return CURL_WRITEFUNC_PAUSE;
-    if (call->phase != TT_CALL_RECEIVING) {
-        if (was_sent(call)) {
-            tt_call_body_unref(call->body); /* thousands of streams would keep their histories */
-            call->body = NULL;
-        }
-        call->phase = TT_CALL_RECEIVING;
-        arm(call);
-    }
+    if (call->phase != TT_CALL_RECEIVING)
+        begin_receiving(call);
     if (!call->head_told)
         tell_head(call);
     if (call->cancelled || size * count == 0)

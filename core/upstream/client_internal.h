@@ -79,6 +79,8 @@ struct tt_call {
     uint64_t piece_ms;
     struct tt_list paused; /* in client->paused: curl keeps what came until the next piece */
     bool interim;          /* the head that comes is a 1xx one */
+    bool early_head;       /* it is told when it ends */
+    bool held, stopped;    /* by tt_call_hold; curl has paused it for that */
     bool in_callback;      /* of its own, outside curl: the caller frees it */
 };
 

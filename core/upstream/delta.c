@@ -112,9 +112,12 @@ static bool holds(struct event *event, const struct tt_delta_entry *entry,
 static const char *translate(const struct tt_delta_spec *spec, enum tt_delta_role role,
                              struct tt_str word)
 {
-    for (size_t i = 0; i < spec->word_count; i++)
-        if (spec->words[i].role == role && tt_str_eq(word, tt_str_from(spec->words[i].from)))
+    for (size_t i = 0; i < spec->word_count; i++) {
+        struct tt_str from = tt_str_from(spec->words[i].from);
+        if (spec->words[i].role == role &&
+            (role == TT_DELTA_FINISH ? tt_str_eq_nocase(word, from) : tt_str_eq(word, from)))
             return spec->words[i].to;
+    }
     return NULL;
 }
 
@@ -211,7 +214,7 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
         }
         break;
     case TT_DELTA_FINISH:
-        if (speaks(event, entry, value)) {
+        if (speaks(event, entry, value) && !tt_str_eq(value->raw, TT_STR("\"null\""))) {
             read_finish(reader, value);
             event->finish = value->raw.data;
         }
@@ -376,6 +379,28 @@ static void take_usage(struct tt_delta_reader *reader, const struct event *event
         reader->usage.output_tokens = output;
 }
 
+/* Whether something of it was taken that goes to readers. */
+static bool has_said(const struct tt_delta_reader *reader)
+{
+    return reader->content.len + reader->reasoning.len + reader->images.len > 0 ||
+           reader->tool_calls.len > strlen("[");
+}
+
+/* A stream may be one event with the whole answer in it, or end with one: that says nothing new. */
+static bool is_whole(const struct event *event)
+{
+    const struct tt_delta_reader *reader = event->reader;
+    return !reader->whole && !reader->said && event->finish && !event->failed && !has_said(reader);
+}
+
+static int read_whole(struct event *event, const struct tt_json_value *self)
+{
+    event->calls = true; /* no shape for the next event */
+    memset(event->source, 0, sizeof(event->source));
+    event->usage = event->elsewhere = (struct tt_reply_usage)TT_REPLY_NO_USAGE;
+    return read_node(event, &event->reader->spec->whole, self);
+}
+
 static int read_document(struct event *event, struct tt_str *data)
 {
     struct tt_delta_reader *reader = event->reader;
@@ -383,7 +408,7 @@ static int read_document(struct event *event, struct tt_str *data)
     struct tt_json_value self = {type_of(*data), *data};
     tt_delta_calls_begin(reader);
     if (read_node(event, root, &self) == 0)
-        return 0;
+        return is_whole(event) ? read_whole(event, &self) : 0;
     /* The root is read first and strictly: nothing was taken from a document that is none. */
     if (event->read)
         return -1;
@@ -410,6 +435,8 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
     tt_buf_clear(&reader->note);
     tt_buf_clear(&reader->tool_calls);
     data = tt_str_trim(data);
+    while (tt_str_starts(data, TT_STR("data:"))) /* gateways that frame what is framed */
+        data = tt_str_trim(tt_str_of(data.data + 5, data.len - 5));
     if (reader->done || data.len == 0)
         return 0;
     if (is_done_marker(reader, data)) {
@@ -422,13 +449,14 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
         return 0;
     }
     if (!reader->whole && is_word(data))
-        return 0;
+        return tt_str_eq(name, TT_STR("error")) ? upstream_error(&event, data) : 0;
     reader->shape.known = false;
     if (read_document(&event, &data) != 0)
         return -1;
     reader->events++;
     tt_buf_append_str(&reader->content, tt_buf_str(&reader->images));
     tt_buf_clear(&reader->images);
+    reader->said = reader->said || has_said(reader);
     tt_delta_calls_end(reader);
     take_usage(reader, &event);
     if (!reader->whole && !reader->shape.off && is_shape(&event))

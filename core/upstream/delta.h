@@ -49,8 +49,9 @@ void tt_delta_spec_unref(struct tt_delta_spec *spec);
  * "invalid_provider". */
 int tt_delta_spec_path(struct tt_delta_spec *spec, bool whole, enum tt_delta_role role,
                        const char *path, struct tt_err *err);
-/* Translates the upstream's word `from` to `to`: for TT_DELTA_FINISH OpenAI's finish reason, for
- * TT_DELTA_ERROR_TYPE an error code of ours. Unknown words of the first kind are unchanged. */
+/* Translates the upstream's word `from` to `to`: for TT_DELTA_FINISH OpenAI's finish reason (in
+ * capitals or not), for TT_DELTA_ERROR_TYPE an error code of ours. Unknown words of the first kind
+ * are unchanged. */
 void tt_delta_spec_word(struct tt_delta_spec *spec, enum tt_delta_role role, const char *from,
                         const char *to);
 /* Declares a path of what is kept for the client as it came, under `name` in
@@ -102,6 +103,7 @@ struct tt_delta_reader {
         bool list; /* `json` has its items */
     } carried[TT_DELTA_CARRIED_MAX];
     bool done;     /* the done marker came */
+    bool said;     /* some event had text, a call or an image */
     bool repaired; /* some event was no JSON by the letter, see delta_repair.c */
     size_t events; /* that were JSON */
     struct tt_buf repair;

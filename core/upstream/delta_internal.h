@@ -9,7 +9,7 @@
 #define TT_DELTA_NODE_PATHS   31 /* as many as tt_json_select takes */
 #define TT_DELTA_NODE_ENTRIES 40
 #define TT_DELTA_CONDITIONS   4
-#define TT_DELTA_WORDS        32
+#define TT_DELTA_WORDS        64
 #define TT_DELTA_CALLS_MAX    128
 
 /* A filter: tests a value that the same pass over the JSON has picked. */

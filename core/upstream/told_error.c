@@ -30,6 +30,8 @@ static const struct {
     {"detail", TEXT},
     {"detail.0.msg", TEXT},
     {"errors.0.message", TEXT},
+    {"errors.message", TEXT},
+    {"choices.0.error.message", TEXT},
     {"base_resp.status_msg", TEXT},
     {"header.message", TEXT},
     {"error.code", WORD},
@@ -42,6 +44,7 @@ static const struct {
     {"error_code", WORD},
     {"base_resp.status_code", WORD},
     {"header.code", WORD},
+    {"choices.0.error.code", WORD},
     {"error.param", PARAM},
 };
 
@@ -81,7 +84,10 @@ static void take(struct tt_told_error *told, enum place place, const struct tt_j
         tt_buf_append_str(&plain, value->raw);
     struct tt_str text = tt_str_trim(tt_buf_str(&plain));
     if (text.len > 0 && place == TEXT && value->type == TT_JSON_STRING && !is_ok(text)) {
-        append(told->text, sizeof(told->text), text, " ");
+        char *z = tt_strndup(text.data, text.len);
+        if (!strstr(told->text, z)) /* some say it at two places */
+            append(told->text, sizeof(told->text), text, " ");
+        free(z);
     } else if (place == WORD && !is_ok(text)) {
         add_word(told, text);
     } else if (text.len > 0 && place == PARAM) {
@@ -160,6 +166,8 @@ static const struct rule reasons[] = {
     {"reduce the length", CONTEXT},
     {"maximum number of tokens", CONTEXT},
     {"exceeded model token limit", CONTEXT},
+    {"contextwindowexceeded", CONTEXT},
+    {"token too long", CONTEXT},
     {"上下文", CONTEXT},
     {" data_inspection_failed ", CONTENT},
     {" datainspectionfailed ", CONTENT},
@@ -196,6 +204,9 @@ static const struct rule reasons[] = {
     {"exceeded your current quota", QUOTA},
     {"credit balance is too low", QUOTA},
     {"more credits", QUOTA},
+    {"balance is insufficient", QUOTA},
+    {"no remaining credit", QUOTA},
+    {"out of credits", QUOTA},
     {"payment required", QUOTA},
     {"余额", QUOTA},
     {"欠费", QUOTA},
@@ -265,6 +276,7 @@ static const struct rule kinds[] = {
     {" 1002 ", RATE},
     {"rate limit", RATE},
     {"too many requests", RATE},
+    {"request limit reached", RATE},
     {" overloaded_error ", OVERLOAD},
     {" engine_overloaded_error ", OVERLOAD},
     {" overloaded ", OVERLOAD},

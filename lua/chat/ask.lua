@@ -5,11 +5,14 @@ local answer_form = require "chat.answer_form"
 local errors = require "lib.errors"
 local llm = require "tide.llm"
 local models = require "models.models"
+local openai = require "doors.openai"
 local quota = require "account.quota"
 local replies = require "chat.replies"
 local time = require "tide.time"
 local tool_loop = require "chat.tool_loop"
 local tools = require "chat.tools"
+local turn_view = require "chat.turn"
+local users = require "account.users"
 
 local M = {}
 
@@ -17,9 +20,6 @@ local M = {}
 local NOBODY = { name = "", content = "" }
 
 local US_PER_MS = 1000
-
-local NOBODY_TO_ASK = "This call needs a person's consent, and nobody can be "
-  .. "asked for it here."
 
 ---@class Question
 ---@field user integer
@@ -55,37 +55,6 @@ function AskedOutput.store() end
 
 function AskedOutput.tool_calls() end
 
---- A tool that runs without asking anybody.
----@param tool tide.Tool
----@return tide.Tool
-local function without_approval(tool)
-  local approve = tool.approve
-  if not approve or approve == "never" then
-    return tool
-  end
-  return {
-    description = tool.description,
-    parameters = tool.parameters,
-    timeout = tool.timeout,
-    run = function(args, turn)
-      if approve == "ask" or approve(args, turn) == true then
-        return nil, NOBODY_TO_ASK
-      end
-      return tool.run(args, turn)
-    end,
-  }
-end
-
----@param given table<string, tide.Tool>|nil
----@return ToolSet
-local function tools_of(given)
-  local own = {}
-  for name, tool in pairs(given or {}) do
-    own[name] = type(tool) == "table" and without_approval(tool) or tool
-  end
-  return tools.join({ own })
-end
-
 --- What a question is to the sources of replies. `limit` is the time that is
 --- left for this model, when somebody looks.
 ---@param question Question
@@ -111,6 +80,32 @@ local function source_of(question, messages)
   })
 end
 
+--- The turn that tools are shown.
+---@param question Question
+---@param model_name string
+---@return tide.Turn
+local function turn_of(question, model_name)
+  local shown = turn_view.show({
+    user_id = question.user,
+    session_id = "",
+    model_name = model_name,
+    persona = NOBODY.name,
+    language = "en",
+    first = true,
+    message = openai.last_question(question.messages),
+    messages = question.messages,
+    title = "",
+    files = {},
+    options = {},
+  }, {
+    user = function()
+      return users.get_user(question.user)
+    end,
+  })
+  shown.moment = "later"
+  return shown.turn
+end
+
 --- Asks one model.
 ---@async
 ---@param question Question
@@ -134,13 +129,9 @@ local function ask_one(question, name, messages, set)
     {
       model = model,
       source = source_of(question, own),
-      own_tools = set,
-      turn = {
-        user_id = question.user,
-        session_id = "",
-        model_name = model.name,
-        language = "en",
-      },
+      tools = set,
+      unseen = true,
+      turn = turn_of(question, model.name),
     }
   )
   if outcome.status == "complete" then
@@ -159,7 +150,8 @@ function M.ask(question)
   if schema then
     messages = answer_form.instruct(messages, schema)
   end
-  local set, err = tools_of(question.tools), nil
+  local set = tools.without_approval(tools.join({ question.tools }))
+  local err
   for _, name in ipairs(question.models) do
     local answer
     answer, err = ask_one(question, name, messages, set)

@@ -19,7 +19,7 @@ function M.get_available_personas()
 end
 
 --- The personas with their texts, for who is to choose one.
----@return Persona[] in the order of style.yaml
+---@return Persona[] personas as style.yaml orders them
 function M.get_personas()
   local list = json.array({})
   for i, persona in ipairs(personas) do

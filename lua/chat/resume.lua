@@ -107,6 +107,7 @@ function M.stored(user_id, row)
     steps = row.steps,
     runs = row.runs,
     file_ids = row.file_ids,
+    images = row.images,
     status = row.status,
     finish_reason = row.finish_reason,
     error_code = row.error_code,

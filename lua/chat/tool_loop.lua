@@ -41,15 +41,15 @@ end
 ---@field model Model
 ---@field source ReplySource messages are tables here, and reasoning is there
 ---@field turn tide.Turn
----@field own_tools? ToolSet instead of this server's: of a script that asks;
---- hooks do not see their calls
+---@field tools? ToolSet default: this server's
+---@field unseen? boolean hooks do not see the calls
 ---@field blocks? ReplyBlock[] of a reply that goes on
 ---@field decisions? table<string, boolean> which calls its user allows, by id
 
 ---@param reply ToolReply
 ---@return ToolSet
 local function set_of(reply)
-  return reply.own_tools or server_tools
+  return reply.tools or server_tools
 end
 
 ---@param call ToolCallState
@@ -93,7 +93,7 @@ end
 ---@return string content, boolean is_error
 local function run(tool, call, reply)
   local turn = reply.turn
-  if hooks.on_tool and not reply.own_tools then
+  if hooks.on_tool and not reply.unseen then
     local value, refused = hooks.on_tool(turn, call)
     if value ~= nil or refused then
       return content_of(value, refused)

@@ -15,7 +15,7 @@ local TIMEOUT_MAX = 600000
 
 ---@class ToolSet
 ---@field tools table<string, tide.Tool>
----@field definitions table[] in OpenAI's form, sorted by name
+---@field definitions table[] as OpenAI has them, sorted by name
 
 ---@param name any
 ---@param tool any
@@ -109,6 +109,42 @@ end
 ---@param tools table<string, tide.Tool>
 function M.extend(set, tools)
   add(set, tools)
+end
+
+local NOBODY_TO_ASK = "This call needs a person's consent, and nobody can be "
+  .. "asked for it here."
+
+--- A tool that runs without asking anybody, where it may.
+---@param tool tide.Tool
+---@return tide.Tool
+local function unasked(tool)
+  local approve = tool.approve
+  if not approve or approve == "never" then
+    return tool
+  end
+  return {
+    description = tool.description,
+    parameters = tool.parameters,
+    timeout = tool.timeout,
+    run = function(args, turn)
+      if approve == "ask" or approve(args, turn) == true then
+        return nil, NOBODY_TO_ASK
+      end
+      return tool.run(args, turn)
+    end,
+  }
+end
+
+--- The same tools where nobody can be asked: a call that needs a consent does
+--- not run, and the model is told so.
+---@param set ToolSet
+---@return ToolSet
+function M.without_approval(set)
+  local all = {}
+  for name, tool in pairs(set.tools) do
+    all[name] = unasked(tool)
+  end
+  return { tools = all, definitions = set.definitions }
 end
 
 ---@param tool tide.Tool

@@ -44,7 +44,7 @@ end
 ---@class TurnPlace where in the session's tree a turn stands
 ---@field history tide.Messages the path that leads to it, oldest first
 ---@field message string what the model is asked
----@field files? AttachedText[] and what comes with it
+---@field files? AttachedText[] what comes with it
 ---@field asked? integer number in the history of the message, when it is stored
 --- already; until `attach`
 ---@field turn TurnRows what is stored

@@ -22,12 +22,17 @@ M.RESPONSE_FIELDS = {
 
 local ANSWER = "table|nil"
 
+--- What only these hooks may return: an answer in place of the model's.
+local TURN_ANSWER = { "answer", "reasoning", "finish_reason" }
+
 ---@type table<string, ReturnRule>
 M.HOOKS = {
   on_request = { first = ANSWER, fields = M.RESPONSE_FIELDS, err = true },
   on_response = { first = ANSWER, fields = M.RESPONSE_FIELDS, err = true },
   quota = { first = "number|nil" },
-  before_llm = { first = "table|nil", err = true },
+  on_login = { first = "nil", err = true },
+  before_turn = { first = ANSWER, fields = TURN_ANSWER, err = true },
+  before_llm = { first = ANSWER, fields = TURN_ANSWER, err = true },
   on_delta = { first = "nil" },
 }
 
@@ -131,8 +136,10 @@ function M.advice(routes)
   end
   for _, part in ipairs(hooks.parts) do
     for name, rule in pairs(M.HOOKS) do
-      if part[name] then
-        check_function(advice, name, rule, part[name])
+      local hook = part[name]
+      if hook then
+        local run = type(hook) == "table" and hook.run or hook
+        check_function(advice, name, rule, run)
       end
     end
   end

@@ -11,6 +11,9 @@ local models = require "models.models"
 local openai = require "doors.openai"
 local quota = require "account.quota"
 local replies = require "chat.replies"
+local server_tools = require "tools"
+local tool_loop = require "chat.tool_loop"
+local tools = require "chat.tools"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
@@ -177,14 +180,40 @@ local function answered(spec, shown, answer)
   return spec, { name = shown.values.model_name, provider = { name = "" } }
 end
 
+--- Lets the model call this server's tools within the reply. The request is
+--- made anew for each of its parts.
+---@param spec tide.StartSpec changed
+---@param model Model
+---@param source ReplySource
+---@param turn tide.Turn
+local function add_tools(spec, model, source, turn)
+  spec.counted_as = model.name
+  spec.produce = tool_loop.producer({
+    model = model,
+    tools = tools.without_approval(server_tools),
+    turn = turn,
+    source = {
+      messages = table.move(source.messages, 1, #source.messages, 1, {}),
+      reasoning = source.reasoning or {},
+      persona = source.persona,
+      language = source.language,
+      tools = source.tools,
+      tool_choice = source.tool_choice,
+      max_tokens = source.max_tokens,
+      options = source.options,
+    },
+  })
+end
+
 --- What asking the model takes, for llm.ask or llm.start.
 ---@param user_id integer
 ---@param body table the request, checked, in OpenAI's form. One that came in
 --- another form has it in `came`, in `refused` what of it has no place in
 --- OpenAI's, and in `reasoning` (CallReasoning) that of its messages
 ---@param terms {language: "zh"|"en", disconnect?: "detach"|"cancel",
---- req?: tide.Request} whether the reply goes on when its client leaves; what
---- hooks see as the request
+--- req?: tide.Request, tools?: boolean} whether the reply goes on when its
+--- client leaves; what hooks see as the request; whether the model may call
+--- this server's tools, which llm.start alone can run
 ---@return tide.StartSpec|nil spec
 ---@return Model|DoorAnswer|tide.Error model or the error:
 --- unsupported_parameter, limit_reached, those of hooks and of M.resolve
@@ -199,7 +228,8 @@ function M.prepare(user_id, body, terms)
     keep_empty = true, -- behind tools' results an empty `stop` is an answer
   }
   local source = source_of(body)
-  local shown = door_turn.is_needed()
+  local runs_tools = terms.tools and tool_loop.is_needed()
+  local shown = (runs_tools or door_turn.is_needed())
     and door_turn.show(user_id, body, source, terms)
     or nil
   local answer, refusal = decide(shown, "before_turn")
@@ -237,7 +267,11 @@ function M.prepare(user_id, body, terms)
   if model.fallbacks and #model.fallbacks > 0 then
     models.fit_fallbacks(model, source.messages)
   end
-  upstream_request.fill(spec, model, source)
+  if runs_tools then
+    add_tools(spec, model, source, shown.turn)
+  else
+    upstream_request.fill(spec, model, source)
+  end
   return spec, model
 end
 

@@ -11,7 +11,7 @@ local present = chat_messages.present
 local M = {}
 
 ---@class MessagesReading what became of a request so far
----@field messages table[] in OpenAI's form
+---@field messages table[] as OpenAI has them
 ---@field refused? string the first thing that has no place in that form
 ---@field reasoning CallReasoning
 

@@ -265,6 +265,12 @@ end
 
 ITEMS.custom_tool_call_output = ITEMS.function_call_output
 
+--- An image that a model has made: the text beside it names it, and models
+--- take none back from themselves.
+function ITEMS.image_generation_call()
+  return true
+end
+
 --- Codex declares its tools so, for some models.
 function ITEMS.additional_tools(about, item, place)
   local list = item:get("tools")
@@ -272,6 +278,23 @@ function ITEMS.additional_tools(about, item, place)
     return missing(place, "tools")
   end
   about.tools[#about.tools + 1] = { list = list, place = place .. ".tools" }
+  return true
+end
+
+--- A call that this server has made itself, and its result.
+function ITEMS.mcp_call(about, item, place)
+  local id, output, failure = item:members("id", "output", "error")
+  local call = item:with({ call_id = id })
+  local ok, err = ITEMS.function_call(about, call, place)
+  if not ok then
+    return nil, err
+  end
+  output = present(output) or present(failure)
+  about.messages[#about.messages + 1] = {
+    role = "tool",
+    tool_call_id = id,
+    content = type(output) == "string" and output or "",
+  }
   return true
 end
 
@@ -328,7 +351,7 @@ end
 
 --- A request's input as a list of items.
 ---@param input tide.Raw a text or a list
----@return any[] items, each as it came
+---@return any[] items each as it came
 function M.items(input)
   if input:type() == "string" then
     return {

@@ -128,6 +128,7 @@ local function begin(req)
     req = req,
     language = req.language,
     disconnect = body.background and "detach" or not stored and "cancel" or nil,
+    tools = stored,
   })
   if not spec then
     return nil, model

@@ -43,7 +43,8 @@ WITH RECURSIVE chain (session_row, previous_id, depth) AS (
 )
 SELECT s.session_id, s.created_at AS begun_at, r.previous_id, r.message_id,
   r.input, r.head, m.id, m.parent_id, m.content, m.reasoning, m.tool_calls,
-  m.runs, m.status, m.finish_reason, m.error_code, m.usage, m.updated_at
+  m.steps, m.runs, m.status, m.finish_reason, m.error_code, m.usage,
+  m.updated_at, m.file_ids
 FROM chain JOIN responses AS r ON r.session_row = chain.session_row
 JOIN chat_sessions AS s ON s.id = chain.session_row
 JOIN chat_messages AS m ON m.id = r.message_id
@@ -56,6 +57,8 @@ WHERE m.user_id = ?2 ORDER BY chain.depth DESC]]
 ---@field input string JSON
 ---@field head string JSON
 ---@field status string of its reply
+---@field file_ids string JSON: the files of its reply
+---@field images? tide.Image[] of its reply, set by M.reply
 
 ---@param user_id integer
 ---@param id string
@@ -69,12 +72,38 @@ function M.find(user_id, id)
   return row
 end
 
+--- The images that a response has answered with. Those that are gone, or no
+--- images, are left out.
+---@param user_id integer
+---@param stored StoredResponse
+---@return tide.Image[]|nil images, tide.Error|nil err busy
+local function images_of(user_id, stored)
+  local images = {}
+  for _, id in ipairs(json.decode(stored.file_ids)) do
+    local row = files.get_file_by_id(user_id, id)
+    local image, err
+    if row then
+      image, err = files.read_image(row)
+    end
+    if err and err.code == "busy" then
+      return nil, err
+    end
+    images[#images + 1] = image
+  end
+  return images
+end
+
 --- The reply of a response, running or ended.
 ---@param user_id integer
 ---@param stored StoredResponse
 ---@return tide.Reply|nil reply, tide.Error|nil err busy, response_not_found
 function M.reply(user_id, stored)
   if stored.status ~= "streaming" then
+    local images, unread = images_of(user_id, stored)
+    if not images then
+      return nil, unread
+    end
+    stored.images = images
     return resume.restore(user_id, stored)
   end
   local reply, err =

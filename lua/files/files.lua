@@ -173,7 +173,7 @@ function M.save_file(user_id, session_id, upload, language)
 end
 
 --- A page of a session's files.
----@param order string in which files are skipped and taken
+---@param order string how files are skipped and taken
 ---@return string sql
 local function page_sql(order)
   return "SELECT " .. COLUMNS .. "CASE WHEN SUM(length(f.content)) "

@@ -369,7 +369,7 @@ end
 --- Adds the hooks of plugins behind those that are joined already.
 ---@param joined tide.Hooks of M.join, changed
 ---@param parts table<string, function>[]
----@param names string[] of the plugins
+---@param names table<integer, string> of the plugins, by number of their part
 function M.extend(joined, parts, names)
   local all = table.move(joined.parts, 1, #joined.parts, 1, {})
   local plugins = {}

@@ -5,7 +5,7 @@ local hooks_of = require "lib.hooks"
 local plugins = require "plugin.loader"
 
 ---@param name string "hooks.audit_log", or a plugin's name
----@return table<string, function>
+---@return tide.Hooks
 local function find(name)
   for _, plugin in ipairs(plugins.plugins) do
     if plugin.name == name then
@@ -16,13 +16,14 @@ local function find(name)
 end
 
 --- From now on only these hooks are called.
----@param wanted (string|table<string, function>)[] modules, plugins, or tables
+---@param wanted (string|tide.Hooks)[] modules, plugins, or tables
 --- of functions
 return function(wanted)
-  local parts = {}
+  local parts, names = {}, {}
   for i, part in ipairs(wanted) do
     parts[i] = type(part) == "string" and find(part) or part
+    names[i] = type(part) == "string" and part or "a test"
   end
   hooks.parts = {}
-  hooks_of.extend(hooks, parts)
+  hooks_of.extend(hooks, parts, names)
 end

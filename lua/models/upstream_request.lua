@@ -101,7 +101,7 @@ end
 --- Whether a function of a provider takes messages that stay in the core;
 --- likewise.
 ---@param provider tide.Provider
----@param func fun
+---@param func function
 ---@return boolean
 local function takes_kept(provider, func)
   return provider.takes_kept ~= nil and provider.takes_kept == func
@@ -110,7 +110,7 @@ end
 --- Messages as a function of a provider takes them.
 ---@param source ReplySource changed
 ---@param provider tide.Provider
----@param func fun its build or play
+---@param func function its build or play
 ---@return tide.Messages|tide.ChatMessage[]
 local function messages_for(source, provider, func)
   local messages = source.messages

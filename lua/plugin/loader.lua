@@ -7,6 +7,7 @@ local contracts = require "checks.contracts"
 local errors = require "lib.errors"
 local hooks = require "hooks"
 local hooks_of = require "lib.hooks"
+local queues = require "queue.queues"
 local registry = require "providers.registry"
 local scripts = require "tide.scripts"
 local settings = require "plugin.settings"
@@ -32,6 +33,7 @@ local USUAL_ORDER = 50
 ---@field providers table<string, tide.Provider>
 ---@field policies table<string, table<string, function>>
 ---@field timers table<string, tide.PluginTimer>
+---@field queues table<string, tide.QueueSpec>
 ---@field settings table<string, table>
 ---@field requires string[]
 
@@ -52,7 +54,7 @@ end
 
 local PARTS = {
   "routes", "hooks", "tools", "errors", "providers", "policies", "timers",
-  "settings", "requires",
+  "queues", "settings", "requires",
 }
 
 ---@param plugin Plugin
@@ -262,6 +264,20 @@ end
 
 ---@param plugin Plugin
 ---@param owners table<string, Plugin>
+local function add_queues(plugin, owners)
+  for _, name in ipairs(shape.sorted_keys(plugin.queues)) do
+    local place = { "queues", name }
+    if claim(owners, plugin, "have the queue " .. name, place) then
+      local added, why = pcall(queues.define, name, plugin.queues[name])
+      if not added then
+        problem(plugin, place, "%s", tostring(why))
+      end
+    end
+  end
+end
+
+---@param plugin Plugin
+---@param owners table<string, Plugin>
 local function add_tools(plugin, owners)
   for _, name in ipairs(shape.sorted_keys(plugin.tools)) do
     local place = { "tools", name }
@@ -348,6 +364,7 @@ local function load_all()
     add_providers(plugin)
     add_policies(plugin, owners)
     add_timers(plugin)
+    add_queues(plugin, owners)
     add_tools(plugin, owners)
     parts[#parts + 1] = plugin.hooks
     names[#names + 1] = plugin.name

@@ -70,6 +70,21 @@ local TIMER = {
 }
 
 ---@type PluginShape
+local QUEUE = {
+  types = "table",
+  fields = {
+    run = { types = "function", required = true },
+    concurrency = { types = "integer" },
+    user_concurrency = { types = "integer" },
+    attempts = { types = "integer" },
+    backoff = { types = "integer|function" },
+    timeout = { types = "integer" },
+    backlog = { types = "integer" },
+    user_backlog = { types = "integer" },
+  },
+}
+
+---@type PluginShape
 local HOOK = {
   types = "function|table",
   fields = {
@@ -119,6 +134,7 @@ M.plugin = {
       known = policies,
     },
     timers = { types = "table", each = TIMER, names = "^[%w_.-]+$" },
+    queues = { types = "table", each = QUEUE, names = "^[%w_.-]+$" },
     settings = { types = "table", each = SETTING, names = "^[a-z][a-z0-9_]*$" },
   },
 }

@@ -19,7 +19,7 @@ local function checksum(random, sha256)
 end
 
 ---@param random string 64 hex digits
----@param sha256 fun(data: string): string in hex
+---@param sha256 fun(data: string): string hex digits
 ---@return string key
 function M.make(random, sha256)
   return M.HEAD .. random .. checksum(random, sha256)
@@ -34,7 +34,7 @@ end
 
 --- Whether a key has the form of one that was made here.
 ---@param key string
----@param sha256 fun(data: string): string in hex
+---@param sha256 fun(data: string): string hex digits
 ---@return boolean
 function M.is_whole(key, sha256)
   local digits = key:sub(#M.HEAD + 1)

@@ -20,7 +20,7 @@ M.limits = {
 
 --- After the free attempts each one doubles the wait.
 ---@param kind "pair"|"address"|"registration"
----@param attempts integer in the window, with this one
+---@param attempts integer of the window, with this one
 ---@return integer seconds before the next one; 0: none
 function M.wait(kind, attempts)
   local limit = M.limits[kind]

@@ -9,7 +9,7 @@ local M = {}
 ---@field requests_this_minute integer with the one that asks
 ---@field tokens_today integer of ended replies, since midnight UTC
 ---@field minute_ends_in integer seconds
----@field requests_at_once integer in the time in which a burst comes anew
+---@field requests_at_once integer of the time in which a burst comes anew
 ---@field burst_ends_in integer seconds
 ---@field day_ends_in integer seconds
 

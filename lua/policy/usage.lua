@@ -73,7 +73,7 @@ function M.estimate_counted(tokens, messages, others)
 end
 
 ---@param texts string[]
----@return integer tokens, about
+---@return integer tokens about
 function M.estimate_texts(texts)
   local tokens = 0
   for _, one in ipairs(texts) do

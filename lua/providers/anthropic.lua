@@ -18,8 +18,15 @@ local M = {
   framing = "sse",
   images = true,
   stream = {
-    content = DELTA .. "[type=text_delta].text",
-    reasoning = DELTA .. "[type=thinking_delta].thinking",
+    -- Gateways may have it all in the begin of a block.
+    content = {
+      DELTA .. "[type=text_delta].text",
+      "content_block[type=text].text",
+    },
+    reasoning = {
+      DELTA .. "[type=thinking_delta].thinking",
+      "content_block[type=thinking].thinking",
+    },
     signature = DELTA .. "[type=signature_delta].signature",
     redacted = "content_block[type=redacted_thinking].data",
     -- The service itself sends none; gateways that speak its API do.

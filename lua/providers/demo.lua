@@ -230,7 +230,7 @@ local function asked(messages)
   return last and text.prefix(messages:content(last), LOOK) or "", turns
 end
 
----@param message string in lower case
+---@param message string of small letters
 ---@param word string
 ---@return boolean
 local function has_word(message, word)

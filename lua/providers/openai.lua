@@ -22,14 +22,22 @@ local M = {
       "choices.0.delta.content",
       -- Mistral's models that think send a list of parts.
       "choices.0.delta.content.*[type=text].text",
+      "choices.0.delta.content.*[type=output_text].text",
+      "choices.0.delta.content.*[!type].text",
+      "choices.0.delta.content.*",
       "choices.0.delta.refusal",
+      -- Servers that know no chat.
+      "choices.0.text",
     },
     -- Not OpenAI's own: the first is what DeepSeek, Qwen and Zhipu send, the
     -- second OpenRouter and vLLM.
     reasoning = {
       "choices.0.delta.reasoning_content",
       "choices.0.delta.reasoning",
+      "choices.0.delta.reasoning_details.*.text",
+      "choices.0.delta.reasoning_details.*.summary",
       "choices.0.delta.content.*[type=thinking].thinking.*.text",
+      "choices.0.delta.content.*[type=thinking].thinking",
     },
     -- OpenRouter's, and parts of content.
     image = {
@@ -44,10 +52,12 @@ local M = {
     input_tokens_else = {
       "choices.0.usage.prompt_tokens",
       "x_groq.usage.prompt_tokens",
+      "usage.input_tokens",
     },
     output_tokens_else = {
       "choices.0.usage.completion_tokens",
       "x_groq.usage.completion_tokens",
+      "usage.output_tokens",
     },
     -- The others are DeepSeek's and Kimi's.
     cached_tokens = {
@@ -62,7 +72,7 @@ local M = {
       reasoning_details = "choices.0.delta.reasoning_details",
       system_fingerprint = "system_fingerprint",
     },
-    error = { "error", "[object=error].object" },
+    error = { "error", "[object=error].object", "choices.0.error" },
     error_type = { "error.code", "error.type" },
     tool_calls = {
       index = "choices.0.delta.tool_calls.*.index",
@@ -85,12 +95,19 @@ local M = {
     content = {
       "choices.0.message.content",
       "choices.0.message.content.*[type=text].text",
+      "choices.0.message.content.*[type=output_text].text",
+      "choices.0.message.content.*[!type].text",
+      "choices.0.message.content.*",
       "choices.0.message.refusal",
+      "choices.0.text",
     },
     reasoning = {
       "choices.0.message.reasoning_content",
       "choices.0.message.reasoning",
+      "choices.0.message.reasoning_details.*.text",
+      "choices.0.message.reasoning_details.*.summary",
       "choices.0.message.content.*[type=thinking].thinking.*.text",
+      "choices.0.message.content.*[type=thinking].thinking",
     },
     image = {
       "choices.0.message.images.*",
@@ -111,7 +128,7 @@ local M = {
       reasoning_details = "choices.0.message.reasoning_details",
       system_fingerprint = "system_fingerprint",
     },
-    error = { "error", "[object=error].object" },
+    error = { "error", "[object=error].object", "choices.0.error" },
     error_type = { "error.code", "error.type" },
     tool_calls = {
       id = "choices.0.message.tool_calls.*.id",
@@ -129,15 +146,35 @@ local M = {
   },
   -- Open models behind this API write their reasoning into the text.
   think_tags = true,
-  -- Also the words of those who speak the same: Zhipu, DeepSeek, vLLM.
+  -- Also the words of those who speak the same: Zhipu, DeepSeek, vLLM, and of
+  -- the services that gateways stand before.
   finish_reasons = {
-    function_call = "tool_calls",
-    sensitive = "content_filter",
-    network_error = "error",
-    insufficient_system_resource = "error",
-    max_tokens = "length",
+    abort = "error",
+    blocklist = "content_filter",
+    cancelled = "error",
+    complete = "stop",
+    ["content-filter"] = "content_filter",
     end_turn = "stop",
     eos = "stop",
+    eos_token = "stop",
+    error = "error",
+    function_call = "tool_calls",
+    guardrail_intervened = "content_filter",
+    insufficient_system_resource = "error",
+    length = "length",
+    max_length = "length",
+    max_tokens = "length",
+    model_length = "length",
+    network_error = "error",
+    prohibited_content = "content_filter",
+    recitation = "content_filter",
+    repetition_truncation = "length",
+    safety = "content_filter",
+    sensitive = "content_filter",
+    stop = "stop",
+    stop_sequence = "stop",
+    timeout = "error",
+    tool_use = "tool_calls",
   },
   -- Words of OpenAI, and the numbers that OpenRouter sends in a stream.
   error_codes = {

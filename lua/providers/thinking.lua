@@ -29,13 +29,15 @@ function M.effort_of(wanted)
 end
 
 --- OpenAI's own, and most others'.
----@type ThinkingForm
+---@param wanted ModelThinking
+---@return table
 function M.effort(wanted)
   return { reasoning_effort = M.effort_of(wanted) }
 end
 
 --- Qwen and SiliconFlow.
----@type ThinkingForm
+---@param wanted ModelThinking
+---@return table
 function M.enable_thinking(wanted)
   local on = M.is_on(wanted)
   return {
@@ -45,13 +47,15 @@ function M.enable_thinking(wanted)
 end
 
 --- DeepSeek, Zhipu, Moonshot and Volcengine: on or off.
----@type ThinkingForm
+---@param wanted ModelThinking
+---@return table
 function M.thinking_type(wanted)
   return { thinking = { type = M.is_on(wanted) and "enabled" or "disabled" } }
 end
 
 --- OpenRouter translates it for whoever answers.
----@type ThinkingForm
+---@param wanted ModelThinking
+---@return table
 function M.reasoning(wanted)
   if M.is_on(wanted) and wanted.budget then
     return { reasoning = { max_tokens = wanted.budget } }
@@ -60,7 +64,8 @@ function M.reasoning(wanted)
 end
 
 --- vLLM and llama.cpp give it to the model's own template.
----@type ThinkingForm
+---@param wanted ModelThinking
+---@return table
 function M.template(wanted)
   local on = M.is_on(wanted)
   return {

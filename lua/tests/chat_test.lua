@@ -2,6 +2,7 @@
 
 local test = require "tide.test"
 
+---@async
 ---@param user tide.TestUser
 ---@param message string
 ---@param stream? boolean
@@ -15,6 +16,7 @@ local function say(user, message, stream)
 end
 
 test.case("a message is answered, the next one brings the history", function()
+  test.hooks({})
   test.upstream("Hello", { "And ", "again" })
   local user = test.user()
   test.equal(say(user, "hi").json.response, "Hello")
@@ -29,10 +31,11 @@ test.case("a message is answered, the next one brings the history", function()
 end)
 
 test.case("a stream has the text and ends with the stored ids", function()
+  test.hooks({})
   test.upstream({ "潮", "汐", reasoning = "hm" })
   local frames = say(test.user(), "hi", true).frames
   local text = ""
-  for _, frame in ipairs(frames) do
+  for _, frame in ipairs(frames or {}) do
     text = text .. (frame.content or "")
   end
   test.equal(text, "潮汐")

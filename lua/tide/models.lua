@@ -53,7 +53,7 @@ end
 
 --- What an upstream answered, decoded.
 ---@param user integer
----@param body table in OpenAI's form
+---@param body table as OpenAI has it
 ---@param endpoint "embeddings"|"rerank"
 ---@return table|nil answer, tide.Error|nil err
 local function send(user, body, endpoint)

@@ -339,6 +339,7 @@ function llm.find_message(user_id, message_id) end
 ---@field steps? string lines
 ---@field runs? string chat_messages.runs: the order in which the kinds came
 ---@field file_ids? string JSON: a list of the message's files
+---@field images? tide.Image[] that it carries, of files.read_image
 ---@field status string
 ---@field finish_reason? string
 ---@field error_code? string
@@ -403,7 +404,7 @@ function llm.check_provider(provider) end
 --- What a file of lua/providers/ returns: data for the core, functions for
 --- requests. docs/providers.md explains it.
 ---@class tide.Provider
----@field name string
+---@field name? string of a plugin: its key there
 ---@field base_url? string for configurations without an address; nil = they
 --- must have one
 ---@field version? string the path of an address that is only a host, "/v1"

@@ -15,18 +15,9 @@
 ---@field policies? table<string, table<string, function>> functions of
 --- lua/policy/ to replace: { title = { from_message = … } }
 ---@field timers? table<string, tide.PluginTimer>
+---@field queues? table<string, tide.QueueSpec> by name; see tide.queue
 ---@field settings? table<string, tide.PluginSetting> by key; config.get gives
 --- "plugins.NAME.KEY"
-
---- A tool that a model may call.
----@class tide.Tool
----@field description string for the model
----@field parameters table JSON schema of the arguments
----@field run fun(args: table, turn: table): any
----@field approve? string|fun(args: table, turn: table): any whether a person
---- must agree: "never" or "ask"
----@field timeout? integer milliseconds
----@field idempotent? boolean it may run again after a crash
 
 --- An error code with its texts.
 ---@class tide.PluginError
@@ -41,7 +32,7 @@
 ---@field cron? string "0 3 * * *"
 ---@field zone? string of `cron`, default "UTC"
 ---@field first? "due"|"missed"|"start" when the first tick comes
----@field run fun(tick: tide.Tick)
+---@field run async fun(tick: tide.Tick)
 
 --- What a setting must be.
 ---@class tide.PluginSetting

@@ -23,4 +23,4 @@
 ---@field body_max? integer largest body in bytes, see web/body_limits; default:
 --- the setting limits.body
 ---@field summary string one line for the docs
----@field handler fun(req: tide.Request): tide.Response|nil, tide.Error|nil
+---@field handler async fun(req: tide.Request): tide.Response|nil, tide.Error|nil

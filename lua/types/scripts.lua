@@ -26,6 +26,11 @@ function scripts.plugins() end
 ---@return integer line 1 if it is not found
 function scripts.line_of(path, ...) end
 
+--- Whether this is the generation that serves now: not one that a reload has
+--- replaced, and not in a command such as `repl`.
+---@return boolean
+function scripts.is_current() end
+
 --- One value of a `return`, as far as the source says what it is.
 ---@class tide.ReturnedValue
 ---@field type "string"|"number"|"boolean"|"nil"|"table"|"other"

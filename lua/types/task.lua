@@ -17,7 +17,7 @@ local task = {}
 --- returns nil and an error, or raises, the others are cancelled, and this call
 --- does the same: it returns nil and that error, or raises.
 ---@async
----@param functions (fun(): any, any)[] at most 256
+---@param functions (async fun(): any, any)[] at most 256
 ---@return any[]|nil results the first value of each, in the order of the list
 ---@return tide.Error|nil err of the first that failed; "busy": too many tasks
 function task.all(functions) end
@@ -28,7 +28,7 @@ local Task = {}
 
 --- Runs a function beside this task, beginning in the loop's next tick. Only in
 --- a task. If a child raises and is never joined, that is logged.
----@param fn fun(...: any): ...: any
+---@param fn async fun(...: any): ...: any
 ---@param ... any its arguments
 ---@return tide.Task|nil child
 ---@return tide.Error|nil err "busy": too many tasks

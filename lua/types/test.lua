@@ -18,7 +18,7 @@ local test = {}
 --- Declares a case. Only at the top level of a test file. Each case runs alone,
 --- in its own server.
 ---@param name string
----@param fn fun() may wait; the case fails with the error that it raises
+---@param fn async fun() may wait; the case fails with the error that it raises
 ---@return nil
 function test.case(name, fn) end
 
@@ -65,7 +65,7 @@ function test.request(request) end
 
 --- One answer of the model: its pieces in order, and how they are sent.
 ---@class tide.TestAnswer
----@field [integer] string a piece of the text
+---@field [integer]? string a piece of the text
 ---@field model? string the model that gives it; without it, models that have
 --- no answers of their own
 ---@field tool_calls? {name: string, arguments?: table|string, id?: string}[]
@@ -89,7 +89,7 @@ function test.request(request) end
 ---   tool_calls = { { name = "get_weather", arguments = { city = "Ys" } } },
 --- })
 --- ```
----@param ... string|tide.TestAnswer
+---@param ... string|string[]|tide.TestAnswer
 ---@return nil
 function test.upstream(...) end
 
@@ -175,7 +175,7 @@ function test.truthy(value, what) end
 ---@async
 ---@generic T
 ---@param what string named in the failure
----@param probe fun(): T may wait
+---@param probe async fun(): T may wait
 ---@return T what the probe returned
 function test.eventually(what, probe) end
 

@@ -31,7 +31,7 @@ local timer = {}
 --- counted, and the next tick still comes.
 ---@param name string 1 to 64 bytes, once in all scripts
 ---@param ms integer milliseconds, 10 to 30 days
----@param fn fun(tick: tide.Tick) may wait
+---@param fn async fun(tick: tide.Tick) may wait
 ---@param options? tide.TimerOptions
 ---@return nil
 function timer.every(name, ms, fn, options) end
@@ -59,7 +59,7 @@ function timer.every(name, ms, fn, options) end
 --- missed. With another schedule nothing was missed.
 ---@param schedule string "0 3 * * *"
 ---@param zone string "Europe/Berlin"
----@param fn fun(tick: tide.Tick) may wait
+---@param fn async fun(tick: tide.Tick) may wait
 ---@param options? tide.CronOptions
 ---@return nil
 function timer.cron(schedule, zone, fn, options) end
@@ -87,7 +87,7 @@ local Timer = {}
 --- in a task. It runs the code that created it, even after a reload, and is
 --- dropped if the server stops first.
 ---@param ms integer milliseconds, at most 1 hour
----@param fn fun() may wait
+---@param fn async fun() may wait
 ---@return tide.Timer|nil timer
 ---@return tide.Error|nil err "busy": 1000 calls of this worker are waiting
 function timer.after(ms, fn) end

@@ -20,7 +20,7 @@
 ---@field description string by which a model chooses it
 ---@field parameters? table JSON schema of its arguments, an object; default: it
 --- has none
----@field run fun(args: table, turn: tide.Turn): any, tide.Error|string|nil
+---@field run async fun(args: table, turn: tide.Turn): any, tide.Error|string|nil
 --- its result: a text, or what json.encode takes; nil and an error tells the
 --- model why there is none. May yield
 ---@field approve? "never"|"ask"|fun(args: table, turn: tide.Turn): boolean

@@ -1,3 +1,4 @@
 DROP TABLE queue_jobs;
+DROP TABLE queue_owners;
 DROP TABLE queue_counts;
 DROP TABLE timer_ticks;

@@ -9,7 +9,7 @@ CREATE TABLE timer_ticks (
 
 -- Jobs of tide.queue; one that is done is deleted. Times are microseconds since 1970.
 CREATE TABLE queue_jobs (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- never given out again: the operator names jobs by it
     queue       TEXT    NOT NULL,
     user_id     INTEGER REFERENCES users (id) ON DELETE CASCADE, -- whose work it is; NULL: the server's
     owner       INTEGER NOT NULL, -- the same, with 0 for NULL
@@ -34,6 +34,16 @@ CREATE INDEX queue_jobs_later ON queue_jobs (queue, run_at) WHERE status = 'late
 CREATE INDEX queue_jobs_running ON queue_jobs (lease_until) WHERE status = 'running';
 CREATE UNIQUE INDEX queue_jobs_by_key ON queue_jobs (queue, unique_key)
     WHERE unique_key IS NOT NULL AND status <> 'dead';
+
+-- Where each owner is in the order: the turn of its last job. The next one comes a turn later, or
+-- with the turn that the queue is at. Rows behind that say nothing and are deleted.
+CREATE TABLE queue_owners (
+    queue TEXT    NOT NULL,
+    owner INTEGER NOT NULL,
+    turn  INTEGER NOT NULL,
+    PRIMARY KEY (queue, owner)
+) STRICT;
+CREATE INDEX queue_owners_by_turn ON queue_owners (queue, turn);
 
 -- How many jobs there are: a backlog has a bound, and counting it for each job would take too long.
 CREATE TABLE queue_counts (

@@ -144,6 +144,29 @@ describe('hooks that decide', () => {
     putPlugin(context.server, 'tides/plugin.lua', 'return { api = 1 }');
   });
 
+  test('before_llm answers what goes on after an approval', async () => {
+    const { server, mock } = context;
+    await install('before_llm = function() end');
+    putPlugin(server, 'tides/plugin.lua', `return { api = 1, tools = { get_weather = { approve = "ask",
+      description = "d", parameters = { type = "object" }, run = function() return "3 m" end } } }`);
+    await reloaded(server);
+    const { model, session } = await setup('tools=1');
+    const waiting = await user.say(model, session, 'hi');
+    assert.equal(waiting.status, 'waiting');
+    await install('before_llm = function() return { answer = "no more", finish_reason = "canned" } end');
+    const asked = await askedUpstream();
+    await user.ok('POST', `/api/chat/sessions/${session}/approve`, {
+      message_id: waiting.message_id, approve: true,
+    });
+    const reply = await eventually(async () => {
+      const [, row] = await user.messages(session);
+      return row.status === 'complete' && row;
+    }, 'the reply ends');
+    assert.deepEqual([reply.content, reply.finish_reason], ['no more', 'canned']);
+    assert.equal((await mock.requests()).length, asked);
+    putPlugin(server, 'tides/plugin.lua', 'return { api = 1 }');
+  });
+
   const BROKEN = `before_turn = function() error("one is broken") end,
     before_llm = function() local nothing; return nothing.field end,
     on_delta = function() return function(text) if text:find("tok1") then error("filter is broken") end end end,

@@ -51,6 +51,7 @@ describe('metrics', () => {
       'pools_busy: aux names password files text',
       'database: jobs commits failed_jobs largest_batch waiting wal_size',
       'disk_full',
+      'queues: done failed waiting later running dead',
       'cache: entries bytes hits misses stale',
       'redis: state opened hits misses timeouts errors skipped last_error',
       'breakers',

@@ -2,9 +2,11 @@
 // covers: app/cli, script, tide
 // `tidetalk repl`: lines of Lua in the real environment, and nothing of a running server touched.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { test } from './support/limits.mjs';
+import { ROOT } from './support/process.mjs';
 import { withServer } from './support/suite.mjs';
 import { makeHome, tidetalk } from './support/server.mjs';
 
@@ -35,12 +37,63 @@ describe('tidetalk repl', () => {
     assert.ok(!readdirSync(home.folder).some((name) => name.startsWith('tidetalk-repl')), 'the copy is gone');
   });
 
+  test('keeps locals from line to line', async () => {
+    const { code, stdout, stderr } = await type(newHome(), [
+      'local a, b <const> = 1, "two" local c', 'a, b', 'local function f(n)', '  local a = n * 2', '  return a', 'end',
+      'f(21), a', 'for i = 1, 1 do local a = 5 end; local s = "local x"; print(s)', 'a, s',
+      'local string = { upper = "mine" }', 'string.upper', 'require("policy.title").from_message("The tide")',
+      'if true then local d = 1 end', 'd',
+    ]);
+    assert.deepEqual(stdout.trim().split('\n'), ['1', 'two', '42', '1', 'line:1: local x', '1', 'local x', 'mine', 'The tide']);
+    assert.match(stderr, /'d' is not defined/);
+    assert.equal(code, 1);
+  });
+
+  test('inspects values', async () => {
+    const { code, stdout, stderr } = await type(newHome(), [
+      'inspect({ 1, { deep = { deeper = true } }, ["end"] = "a\\n", f = require("policy.title").placeholder })',
+      'local t = {}; t.t = t', 'inspect(t)', 'inspect({ { {} } }, 1)', 'inspect({})', 'inspect(db.query)',
+    ]);
+    assert.equal(code, 0, stderr);
+    const lines = readFileSync(join(ROOT, 'lua/policy/title.lua'), 'utf8').split('\n');
+    assert.equal(stdout, `{
+  1,
+  {
+    deep = {
+      deeper = true,
+    },
+  },
+  ["end"] = "a\\n",
+  f = <function at policy/title.lua:${lines.findIndex((line) => line.startsWith('function M.placeholder')) + 1}>,
+}
+{
+  t = <a table that this one lies in>,
+}
+{
+  {…},
+}
+{}
+<function of the core>
+`);
+  });
+
+  test('helps by name', async () => {
+    const { code, stdout, stderr } = await type(newHome(), ['help', 'help time', 'help("time.sleep")', 'help tide.Route', 'help nowhere', 'helper = 1', 'helper']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^modules: .*\bdb\b.*\btime\b/m);
+    assert.match(stdout, /^time\.sleep: \S.*$/m);
+    assert.match(stdout, /^function time\.sleep\(ms\)$/m);
+    assert.match(stdout, /^@field method string$/m);
+    assert.match(stdout, /^nothing is known about 'nowhere'/m);
+    assert.match(stdout, /^1$/m);
+  });
+
   test('goes on after errors, and fails in the end', async () => {
     const { code, stdout, stderr } = await type(newHome(), [
       'local t = nil; return t.x', '= 1', 'nowhere', 'string.upper = 1', '"still here"',
     ]);
     assert.equal(code, 1);
-    assert.match(stderr, /line:1: attempt to index a nil value \(local 't'\)[^]*stack traceback/);
+    assert.match(stderr, /line:1: attempt to index a nil value \(global 't'\)[^]*stack traceback/);
     assert.match(stderr, /'nowhere' is not defined/);
     assert.match(stdout, /^still here$/m);
     const torn = await type(newHome(), ['for i = 1, 2 do']);

@@ -1,4 +1,4 @@
-// covers: chat, upstream, files, providers
+// covers: chat, upstream, files, providers, doors
 // Images that a model answers with become files of the reply's message.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -8,6 +8,7 @@ import { describe } from 'node:test';
 import { uniqueName } from './support/client.mjs';
 import { test } from './support/limits.mjs';
 import { eventually } from './support/limits.mjs';
+import { PATH, create, resume, stream } from './support/responses.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 import { EVENTS, event, sends, startUpstream } from './support/upstream.mjs';
@@ -123,6 +124,45 @@ describe('images of a reply', () => {
     assert.equal(reader.last.file_ids.length, 16);
     assert.equal((await listFiles(user, session)).length, 16);
     assert.match(context.server.log(), /"images of a reply were not stored".*"count":2,"code":"images_too_large"/);
+  });
+});
+
+describe('images of a response', () => {
+  const context = withServer({ env: LOOPBACK });
+  const item = (id, bytes) => ({ id, type: 'image_generation_call', status: 'completed', result: base64(bytes) });
+
+  test('are items behind the others, for everybody who reads it', async (t) => {
+    const { user, model } = await setup(t, context, sends(answer({ content: 'Look' }, { images: [part(PNG), part(JPEG)] })));
+    const events = await stream(user, { model, input: 'draw' });
+    const { response } = events.at(-1);
+    const suffix = response.id.slice('resp_'.length);
+    assert.equal(response.output[0].content[0].text, 'Look\n[image/png, 1.0 KiB]\n\n[image/png, 0.5 KiB]\n');
+    const items = [item(`ig_${suffix}_1`, PNG), { ...item(`ig_${suffix}_2`, JPEG) }];
+    assert.deepEqual(response.output.slice(1), items);
+    const of = (type) => events.filter((one) => one.type === `response.output_item.${type}`).map((one) => one.item);
+    assert.deepEqual(of('done').slice(1), items);
+    assert.deepEqual(of('added').slice(1), items.map((one) => ({ ...one, status: 'in_progress', result: null })));
+    // They are files meanwhile.
+    assert.deepEqual((await user.ok('GET', `${PATH}/${response.id}`)).output, response.output);
+    for (const known of events.slice(-4)) {
+      assert.deepEqual(await resume(user, response.id, known.sequence_number), events.slice(events.indexOf(known) + 1));
+    }
+    const files = await listFiles(user, response.id);
+    assert.deepEqual(files.map((file) => file.FileType), ['.jpg', '.png']);
+    await user.ok('DELETE', `/api/files/${files[0].ID}`);
+    assert.deepEqual((await user.ok('GET', `${PATH}/${response.id}`)).output.slice(1), items.slice(0, 1));
+    // The model is told of them in words.
+    const next = await create(user, { model, input: [...response.output, { role: 'user', content: 'more' }], store: false });
+    assert.equal(next.output.length, 3);
+    assert.equal((await create(user, { model, input: 'more', previous_response_id: response.id })).output.length, 3);
+  });
+
+  test('of one that is cut off are whole', async (t) => {
+    const { user, model } = await setup(t, context,
+      sends(event({ content: 'Look', images: [part(PNG)] }) + event({}, 'length') + DONE));
+    const { output, status } = await create(user, { model, input: 'draw', store: false });
+    assert.equal(status, 'incomplete');
+    assert.deepEqual(output.map((one) => [one.type, one.status]), [['message', 'incomplete'], ['image_generation_call', 'completed']]);
   });
 });
 

@@ -133,6 +133,28 @@ describe('tools in a turn', () => {
     }
   });
 
+  test("a call of the client's tool, after one of the server's, is passed on", async () => {
+    const upstream = await startUpstream();
+    try {
+      const answers = ['get_weather', 'mine'].map((name) => sends(`${event({ tool_calls: [
+        { index: 0, id: 'c', type: 'function', function: { name, arguments: '{}' } },
+      ] })}${event({}, 'tool_calls')}data: [DONE]\n\n`));
+      const { url } = upstream.add((request, response) => answers.shift()(request, response));
+      const user = await context.server.user();
+      const session = uniqueName('session');
+      const reader = await user.stream(await user.model(url), session, 'how high?', {
+        tools: [{ type: 'function', function: { name: 'mine', parameters: { type: 'object' } } }],
+      });
+      assert.equal(reader.last.finish_reason, 'tool_calls');
+      assert.equal(reader.stepList().length, 2);
+      assert.match(reader.calls, /"name":"mine"/);
+      const [, stored] = await user.messages(session);
+      assert.deepEqual(stored.tool_calls.map((call) => call.function.name), ['mine']);
+    } finally {
+      upstream.stop();
+    }
+  });
+
   test('stop ends a tool that runs', async () => {
     const { server } = context;
     putTool(server, '', 'time.sleep(20000) return "late"');

@@ -11,6 +11,9 @@ local function annotated()
     local text = checkout.read(path)
     local module = text:match("^%-%-%-@meta (tide%.[%w_]+)")
     local base = path:match("([%w_]+)%.lua$")
+    for name in text:gmatch("\n%-%-%-@field ([%w_]+)%? tide%.Hook|") do
+      names["Hooks." .. name] = true
+    end
     for name in text:gmatch("\nfunction ([%w_.:]+)%(") do
       names[name] = true
       if module and name:find("^" .. base .. "%.") then

@@ -56,4 +56,21 @@ describe("checks.returns", function()
       codes({ type = "nil" },
         { type = "table", keys = { "code" }, texts = { code = "x" } }))
   end)
+
+  it("looks into hooks that are declared with more than a function", function()
+    local asked
+    local function run() end
+    package.loaded["tide.scripts"].returns = function(fn)
+      asked = fn
+      return { file = "x.lua", { line = 3, { type = "table",
+        keys = { "anwser" }, texts = {} } } }
+    end
+    package.loaded["hooks"].parts = {
+      { before_llm = { required = true, run = run } },
+    }
+    local advice = returns.advice({})
+    assert.equal(run, asked)
+    assert.equal("x.lua:3: an answer has no field 'anwser', there are answer, "
+      .. "reasoning, finish_reason", advice[1].message)
+  end)
 end)

@@ -34,6 +34,30 @@ static void add_breaker(const struct tt_breaker_status *status, void *arg)
     sums->in_flight += status->in_flight;
 }
 
+static int64_t jobs_noted(const struct tt_dispatcher *dispatcher, const char *what)
+{
+    const struct tt_shared_key key = {TT_STR("queue"), tt_str_from(what)};
+    struct tt_shared_value value = {0};
+
+    if (!tt_shared_get(dispatcher->tide->shared, &key, &value))
+        return 0;
+    if (value.held)
+        tt_cache_value_unref(value.held);
+    return value.is_integer ? value.integer : 0;
+}
+
+static void sample_jobs(struct tt_metrics_queue_jobs *jobs, const struct tt_dispatcher *dispatcher)
+{
+    *jobs = (struct tt_metrics_queue_jobs){
+        .done = jobs_noted(dispatcher, "done"),
+        .failed = jobs_noted(dispatcher, "failed"),
+        .waiting = jobs_noted(dispatcher, "waiting"),
+        .later = jobs_noted(dispatcher, "later"),
+        .running = jobs_noted(dispatcher, "running"),
+        .dead = jobs_noted(dispatcher, "dead"),
+    };
+}
+
 void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatcher *dispatcher)
 {
     const struct tt_admin_parts *parts = &tt_admin_of(dispatcher)->parts;
@@ -64,4 +88,5 @@ void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatc
     tt_db_stats(parts->db, &sample->db);
     tt_cache_store_stats(parts->cache, &sample->cache);
     tt_breakers_each(parts->breakers, add_breaker, &sample->breakers);
+    sample_jobs(&sample->jobs, dispatcher);
 }

@@ -10,6 +10,10 @@ struct tt_metrics_breaker_sums {
     int in_flight;               /* calls */
 };
 
+struct tt_metrics_queue_jobs { /* of all queues, as lua/queue/runner.lua notes them */
+    int64_t done, failed, waiting, later, running, dead;
+};
+
 struct tt_process_sample { /* what any thread may read */
     const struct tt_admin_parts *parts;
     const struct tt_generation *generation; /* the one that serves */
@@ -22,6 +26,7 @@ struct tt_process_sample { /* what any thread may read */
     struct tt_db_stats db;
     struct tt_cache_stats cache;
     struct tt_metrics_breaker_sums breakers;
+    struct tt_metrics_queue_jobs jobs;
 };
 
 struct tt_worker_sample { /* what only the worker's own thread may read */

@@ -46,14 +46,21 @@ static const struct tt_command commands[] = {
      "They come from the database, not from the files on the disk. Scripts that were rolled back\n"
      "are not loaded again unless they change or reload gets --force.\n",
      tt_cli_rollback},
+    {"profile", "[SECONDS] [--json]", "show where the scripts of the running server spend time",
+     "By function and line, over all workers, for 1s to 60s (10s by default). Costs next to "
+     "nothing\n"
+     "while it runs, and nothing otherwise.\n",
+     tt_cli_profile},
     {"admin", "", "open a port of the running server for the operator's browser",
      "Prints a URL that lets one browser in, once. The port is on the loopback and closes after\n"
      "admin.port_life.\n",
      tt_cli_admin},
-    {"new", "handler NAME", "create a route with its schema and its test",
-     "Creates lua/routes/NAME.lua and lua/tests/NAME_test.lua, and names the route in "
-     "lua/app.lua.\n"
-     "Refuses if one of them exists.\n",
+    {"new", "(plugin | route | hook | tool | provider | policy | test) NAME",
+     "create a small working plugin with its test",
+     "Creates plugins/NAME/plugin.lua, with one thing of this kind, and\n"
+     "plugins/NAME/tests/NAME_test.lua; or with `test` only lua/tests/NAME_test.lua. Refuses if "
+     "one\n"
+     "of them exists.\n",
      tt_cli_new},
     {"test", "[PATH]", "run the Lua tests of the scripts",
      "PATH is a file or folder; by default lua/tests and the tests of all plugins. Each case of a\n"
@@ -62,9 +69,11 @@ static const struct tt_command commands[] = {
      "lua/types/test.lua.\n",
      tt_cli_test},
     {"repl", "[--write]", "run lines of Lua with the scripts and the database",
-     "Works on a copy of the database, so it never disturbs a running server. --write works on\n"
-     "the data folder itself, when no server uses it. With input from a pipe it exits with 1 if\n"
-     "a line failed.\n",
+     "Names and locals last until the end. help lists what there is, help db.query shows it;\n"
+     "inspect(value) shows all of a value. Works on a copy of the database, so it never disturbs "
+     "a\n"
+     "running server. --write works on the data folder itself, when no server uses it. With input\n"
+     "from a pipe it exits with 1 if a line failed.\n",
      tt_cli_repl},
     {"plugin", "(list | check NAME | enable NAME | disable NAME | remove NAME [--data])",
      "manage the plugins in plugins_dir",
@@ -106,6 +115,11 @@ static const struct tt_command commands[] = {
      "Asks for passwords on a terminal, otherwise reads one line from standard input.\n"
      "Works while a server is running (through its admin socket) and without one.\n",
      tt_cli_user},
+    {"queue", "(list | jobs QUEUE [STATUS] | retry ID | remove ID)",
+     "show the jobs of queues, and retry or remove them",
+     "jobs shows those of a status (dead, waiting, later, running), by default dead ones: these\n"
+     "have failed too often. Works while a server is running and without one.\n",
+     tt_cli_queue},
     {"health", "", "check whether the server is ready (0 yes, 1 no)", "", tt_cli_health},
     {"config", "show", "print every setting in effect and where it comes from", "", tt_cli_config},
     {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},

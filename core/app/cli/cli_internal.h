@@ -34,6 +34,17 @@ int tt_cli_admin_request(const struct tt_settings *settings, const char *method,
                          struct tt_str json, int limit_s, struct tt_buf *answer,
                          struct tt_err *err);
 
+/* The same to a route of the scripts, also when no server runs: then this process answers. */
+int tt_cli_scripts_request(const struct tt_settings *settings, const char *method, const char *path,
+                           struct tt_str body, struct tt_buf *answer, struct tt_err *err);
+
+/* Prints the objects of an answer's "data". */
+struct tt_cli_column {
+    const char *key, *title;
+    int width; /* 0: the last one */
+};
+void tt_cli_print_table(struct tt_str answer, const struct tt_cli_column *columns, size_t count);
+
 /* check --data: the data folder instead of the scripts. */
 struct tt_cli_findings;
 void tt_cli_check_data(struct tt_cli_findings *findings, const struct tt_settings *settings);
@@ -62,7 +73,9 @@ int tt_cli_copy(int argc, char **argv);
 int tt_cli_secret(int argc, char **argv);
 int tt_cli_reload(int argc, char **argv);
 int tt_cli_rollback(int argc, char **argv);
+int tt_cli_profile(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);
+int tt_cli_queue(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
 int tt_cli_config(int argc, char **argv);
 int tt_cli_test(int argc, char **argv);

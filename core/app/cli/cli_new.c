@@ -1,88 +1,84 @@
-/* new: the first version of a route, provider or the like, from a template, so that a newcomer
- * starts with something that works and shows how it is done. No existing file is changed except
- * app.lua, by one line; if the result does not pass the check, nothing of it is kept. */
+/* new: a small plugin with one route, hook, tool or the like, and its test, from the templates
+ * among the scripts: so that a newcomer begins with something that works and shows how it is done.
+ * No existing file is changed; if the result does not pass the check, nothing of it is kept. */
 #include "app/cli/cli_internal.h"
 #include "base/buf.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NAME_MAX_BYTES 32 /* the templates' lines stay within 80 */
 #define PATH_BYTES     4096
+#define TEMPLATE_MAX   (64u << 10)
+#define PLACEHOLDER    "sample" /* in a template: the name */
 
-/* @ is the name. */
-static const char route_template[] =
-    "--- Says a text back at /api/@.\n"
-    "--- A place to begin; types/route.lua lists what a route may have.\n"
-    "\n"
-    "local objects = require \"web.objects\"\n"
-    "\n"
-    "---@type table<string, fun(req: tide.Request)>\n"
-    "local handlers = {}\n"
-    "\n"
-    "function handlers.create(req)\n"
-    "  return { json = { user = req.user.username, text = req.body.text } }\n"
-    "end\n"
-    "\n"
-    "---@type tide.Route[]\n"
-    "return {\n"
-    "  {\n"
-    "    method = \"POST\",\n"
-    "    path = \"/api/@\",\n"
-    "    auth = \"user\",\n"
-    "    summary = \"Say a text back\",\n"
-    "    request = {\n"
-    "      fields = {\n"
-    "        { name = \"text\", type = \"string\", required = true, max = 200 },\n"
-    "      },\n"
-    "    },\n"
-    "    response = objects.object({ user = \"string\", text = \"string\" }),\n"
-    "    handler = handlers.create,\n"
-    "  },\n"
-    "}\n";
+/* Each has templates KIND.lua and KIND_test.lua; `test` is only a test. */
+static const struct kind {
+    const char *name, *what;
+} kinds[] = {
+    {"plugin", "a plugin with a setting, a route and a hook"},
+    {"route", "a plugin with a route"},
+    {"hook", "a plugin with a hook"},
+    {"tool", "a plugin with a tool that a model may call"},
+    {"provider", "a plugin with a provider of models"},
+    {"policy", "a plugin with a policy in place of the server's"},
+    {"test", "a test"},
+};
 
-static const char test_template[] =
-    "local test = require \"tide.test\"\n"
-    "\n"
-    "---@param user? tide.TestUser\n"
-    "---@param body table\n"
-    "---@return tide.TestResponse\n"
-    "local function send(user, body)\n"
-    "  return test.request({\n"
-    "    path = \"/api/@\",\n"
-    "    user = user,\n"
-    "    json = body,\n"
-    "  })\n"
-    "end\n"
-    "\n"
-    "test.case(\"@ says the text back\", function()\n"
-    "  local user = test.user()\n"
-    "  local answer = send(user, { text = \"hello\" })\n"
-    "  test.equal(answer.status, 200)\n"
-    "  test.equal(answer.json, { user = user.username, text = \"hello\" })\n"
-    "end)\n"
-    "\n"
-    "test.case(\"@ wants a text\", function()\n"
-    "  test.equal(send(test.user(), {}).json.code, \"missing_field\")\n"
-    "end)\n"
-    "\n"
-    "test.case(\"@ is for users\", function()\n"
-    "  test.equal(send(nil, { text = \"hello\" }).status, 401)\n"
-    "end)\n";
-
-struct handler_files {
-    char route[PATH_BYTES], test[PATH_BYTES], app[PATH_BYTES];
-    bool made_route, made_test, changed_app;
-    struct tt_buf app_before;
+struct new_files {
+    char folder[PATH_BYTES], tests[PATH_BYTES]; /* of the plugin; "" for a test */
+    char plugin[PATH_BYTES], test[PATH_BYTES];
+    bool made_folder, made_plugin, made_tests, made_test;
 };
 
 static bool is_name(const char *name)
 {
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    return len > 0 && len <= NAME_MAX_BYTES && !name[len] && name[0] >= 'a' && name[0] <= 'z';
+    return tt_plugin_is_name(tt_str_from(name)) && strlen(name) <= NAME_MAX_BYTES &&
+           name[0] >= 'a' && name[0] <= 'z';
+}
+
+/* ---- templates ---- */
+
+/* From the first folder of scripts that has it. */
+static int read_template(const struct tt_settings *settings, const char *name, struct tt_buf *text,
+                         struct tt_err *err)
+{
+    char path[PATH_BYTES];
+    FILE *file = NULL;
+
+    for (size_t i = 0; !file && i < settings->scripts.root_count; i++) {
+        snprintf(path, sizeof(path), "%s/templates/%s.lua", settings->scripts.roots[i], name);
+        file = fopen(path, "re");
+    }
+    char *room = file ? tt_buf_reserve(text, TEMPLATE_MAX) : NULL;
+    if (room)
+        text->len = fread(room, 1, TEMPLATE_MAX, file);
+    if (file)
+        fclose(file);
+    return room ? 0
+                : tt_err_set(err, 500, "internal_error",
+                             "no folder of scripts has templates/%s.lua, which comes with the "
+                             "server's scripts",
+                             name);
+}
+
+static void fill_in(struct tt_str text, const char *name, struct tt_buf *out)
+{
+    const char *at;
+
+    while (text.len > 0 &&
+           (at = memmem(text.data, text.len, PLACEHOLDER, sizeof(PLACEHOLDER) - 1))) {
+        size_t before = (size_t)(at - text.data), used = before + sizeof(PLACEHOLDER) - 1;
+        tt_buf_append(out, text.data, before);
+        tt_buf_append_z(out, name);
+        text = tt_str_of(text.data + used, text.len - used);
+    }
+    tt_buf_append_str(out, text);
 }
 
 static int write_new(const char *path, struct tt_str text, struct tt_err *err)
@@ -100,126 +96,109 @@ static int write_new(const char *path, struct tt_str text, struct tt_err *err)
     return tt_err_set(err, 500, "internal_error", "%s: %s", path, strerror(errno));
 }
 
-static int write_template(const char *path, const char *template, const char *name,
-                          struct tt_err *err)
+static int write_from_template(const struct tt_settings *settings, const char *template,
+                               const char *name, const char *path, struct tt_err *err)
 {
-    struct tt_buf text = {0};
+    struct tt_buf text = {0}, filled = {0};
+    int result = read_template(settings, template, &text, err);
 
-    for (const char *at = template; *at; at++) {
-        if (*at == '@' && strncmp(at, "@type", 5) != 0 && strncmp(at, "@param", 6) != 0 &&
-            strncmp(at, "@return", 7) != 0)
-            tt_buf_append_z(&text, name);
-        else
-            tt_buf_putc(&text, *at);
+    if (result == 0) {
+        fill_in(tt_buf_str(&text), name, &filled);
+        result = write_new(path, tt_buf_str(&filled), err);
     }
-    int result = write_new(path, tt_buf_str(&text), err);
     tt_buf_free(&text);
+    tt_buf_free(&filled);
     return result;
 }
 
-static int read_whole(const char *path, struct tt_buf *text, struct tt_err *err)
-{
-    FILE *file = fopen(path, "re");
-    char *room = file ? tt_buf_reserve(text, 1 << 20) : NULL;
+/* ---- making ---- */
 
-    if (room)
-        text->len = fread(room, 1, 1 << 20, file);
-    int problem = errno;
-    if (file)
-        fclose(file);
-    return room ? 0 : tt_err_set(err, 500, "internal_error", "%s: %s", path, strerror(problem));
+static bool make_folder(const char *path)
+{
+    return mkdir(path, 0777) == 0;
 }
 
-/* Completely or not at all: a new file is renamed over the old one. */
-static int replace_file(const char *path, struct tt_str text, struct tt_err *err)
+static void undo(const struct new_files *files)
 {
-    char beside[PATH_BYTES + 8];
-
-    snprintf(beside, sizeof(beside), "%s.new", path);
-    unlink(beside);
-    if (write_new(beside, text, err) != 0)
-        return -1;
-    if (rename(beside, path) == 0)
-        return 0;
-    unlink(beside);
-    return tt_err_set(err, 500, "internal_error", "%s: %s", path, strerror(errno));
-}
-
-/* The end of the last line of app.lua that names routes: `  require "chat.chat_routes",`. */
-static const char *last_routes_line(const char *app)
-{
-    static const char line_start[] = "\n  require \"";
-    const char *last = NULL;
-
-    for (const char *at = app; (at = strstr(at, line_start)); at++) {
-        const char *end = strchr(at + 1, '\n');
-        const char *routes = strstr(at, "routes");
-        if (end && routes && routes < end)
-            last = end;
-    }
-    return last;
-}
-
-/* Adds the route to app.lua, after the last one there. */
-static int enter_route(struct handler_files *files, const char *name, struct tt_err *err)
-{
-    struct tt_buf text = {0};
-
-    if (read_whole(files->app, &files->app_before, err) != 0)
-        return -1;
-    tt_buf_putc(&files->app_before, '\0');
-    files->app_before.len--;
-    const char *end = last_routes_line(files->app_before.data);
-    if (!end)
-        return tt_err_set(err, 500, "internal_error",
-                          "%s: no line 'require \"….…_routes\",' after which to put the new one",
-                          files->app);
-    size_t head = (size_t)(end - files->app_before.data) + 1;
-    tt_buf_append(&text, files->app_before.data, head);
-    tt_buf_printf(&text, "  require \"routes.%s\",\n", name);
-    tt_buf_append(&text, files->app_before.data + head, files->app_before.len - head);
-    int result = replace_file(files->app, tt_buf_str(&text), err);
-    tt_buf_free(&text);
-    return result;
-}
-
-static void undo(struct handler_files *files)
-{
-    if (files->changed_app)
-        replace_file(files->app, tt_buf_str(&files->app_before), NULL);
-    if (files->made_route)
-        unlink(files->route);
     if (files->made_test)
         unlink(files->test);
+    if (files->made_tests)
+        rmdir(files->tests);
+    if (files->made_plugin)
+        unlink(files->plugin);
+    if (files->made_folder)
+        rmdir(files->folder);
 }
 
-/* If it cannot be created, opening the file in it gives the reason. */
-static void make_folder(const struct tt_settings *settings, const char *name)
+static int make_plugin(const struct tt_settings *settings, const struct kind *kind,
+                       const char *name, struct new_files *files, struct tt_err *err)
 {
-    char path[PATH_BYTES];
-
-    snprintf(path, sizeof(path), "%s/%s", settings->lua_dir, name);
-    mkdir(path, 0777);
+    make_folder(settings->scripts.plugins_dir); /* else making the next one gives the reason */
+    files->made_folder = make_folder(files->folder);
+    if (!files->made_folder)
+        return tt_err_set(err, 500, "internal_error", "%s: %s", files->folder,
+                          errno == EEXIST ? "exists already" : strerror(errno));
+    files->made_plugin = write_from_template(settings, kind->name, name, files->plugin, err) == 0;
+    return files->made_plugin ? 0 : -1;
 }
 
-static int make_handler(const struct tt_settings *settings, struct handler_files *files,
-                        const char *name, struct tt_err *err)
+static int make(const struct tt_settings *settings, const struct kind *kind, const char *name,
+                struct new_files *files, struct tt_err *err)
 {
-    make_folder(settings, "routes");
-    make_folder(settings, "tests");
-    files->made_route = write_template(files->route, route_template, name, err) == 0;
-    if (!files->made_route)
+    char template[64];
+    bool only_test = strcmp(kind->name, "test") == 0;
+
+    if (!only_test && make_plugin(settings, kind, name, files, err) != 0)
         return -1;
-    files->made_test = write_template(files->test, test_template, name, err) == 0;
-    if (!files->made_test)
-        return -1;
-    files->changed_app = enter_route(files, name, err) == 0;
-    return files->changed_app ? 0 : -1;
+    files->made_tests = make_folder(files->tests);
+    snprintf(template, sizeof(template), "%s%s", kind->name, only_test ? "" : "_test");
+    files->made_test = write_from_template(settings, template, name, files->test, err) == 0;
+    return files->made_test ? 0 : -1;
 }
 
-static int new_handler(const struct tt_settings *settings, const char *name)
+static void name_files(const struct tt_settings *settings, const struct kind *kind,
+                       const char *name, struct new_files *files)
 {
-    struct handler_files files = {0};
+    if (strcmp(kind->name, "test") == 0) {
+        snprintf(files->tests, PATH_BYTES, "%s/tests", settings->lua_dir);
+    } else {
+        snprintf(files->folder, PATH_BYTES, "%s/%s", settings->scripts.plugins_dir, name);
+        snprintf(files->plugin, PATH_BYTES, "%s/%s/plugin.lua", settings->scripts.plugins_dir,
+                 name);
+        snprintf(files->tests, PATH_BYTES, "%s/%s/tests", settings->scripts.plugins_dir, name);
+    }
+    if (snprintf(files->test, PATH_BYTES, "%s/%s_test.lua", files->tests, name) >= PATH_BYTES)
+        files->test[0] = '\0'; /* cannot be opened, so it is refused */
+}
+
+/* For editors: where the annotations are. Only where there is no such file yet. */
+static void write_editor_settings(const struct tt_settings *settings)
+{
+    char path[PATH_BYTES], types[PATH_BYTES], full[PATH_BYTES];
+    struct tt_buf text = {0};
+    struct tt_json_writer w = {.buf = &text};
+    bool found = false;
+
+    for (size_t i = 0; !found && i < settings->scripts.root_count; i++) {
+        snprintf(types, sizeof(types), "%s/types", settings->scripts.roots[i]);
+        found = realpath(types, full) != NULL;
+    }
+    if (!found)
+        return;
+    snprintf(path, sizeof(path), "%s/.luarc.json", settings->scripts.plugins_dir);
+    tt_buf_append_z(&text,
+                    "{\n  \"runtime\": { \"version\": \"Lua 5.4\", \"path\": [\"?.lua\"] },\n"
+                    "  \"workspace\": { \"library\": [");
+    tt_json_str(&w, tt_str_from(full));
+    tt_buf_append_z(&text, "] }\n}\n");
+    write_new(path, tt_buf_str(&text), NULL);
+    tt_buf_free(&text);
+}
+
+static int make_and_check(const struct tt_settings *settings, const struct kind *kind,
+                          const char *name)
+{
+    struct new_files files = {0};
     struct tt_tide tide = {0};
     struct tt_err err = {0};
     struct tt_generation *before = tt_cli_load(settings, &tide, &err), *after = NULL;
@@ -228,22 +207,30 @@ static int new_handler(const struct tt_settings *settings, const char *name)
     if (!before)
         return tt_cli_fail(TT_EXIT_FAILED, "new: the scripts have errors, correct them first");
     tt_generation_unref(before);
-    snprintf(files.route, sizeof(files.route), "%s/routes/%s.lua", settings->lua_dir, name);
-    snprintf(files.test, sizeof(files.test), "%s/tests/%s_test.lua", settings->lua_dir, name);
-    snprintf(files.app, sizeof(files.app), "%s/app.lua", settings->lua_dir);
-    if (make_handler(settings, &files, name, &err) == 0)
+    name_files(settings, kind, name, &files);
+    if (make(settings, kind, name, &files, &err) == 0)
         after = tt_cli_load(settings, &tide, &err);
     if (after) {
-        printf("%s: POST /api/%s\n%s: its test, run it with: tidetalk test %s\n%s: one line\n",
-               files.route, name, files.test, files.test, files.app);
+        if (*files.plugin) {
+            write_editor_settings(settings);
+            printf("%s: %s\n", files.plugin, kind->what);
+        }
+        printf("%s: its test, run it with: tidetalk test %s\n", files.test, files.test);
         code = TT_EXIT_OK;
     } else {
         undo(&files);
         tt_cli_fail(0, "new: %s; nothing was changed", err.message);
     }
     tt_generation_unref(after);
-    tt_buf_free(&files.app_before);
     return code;
+}
+
+static const struct kind *find_kind(const char *name)
+{
+    for (size_t i = 0; i < TT_COUNT(kinds); i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
 }
 
 int tt_cli_new(int argc, char **argv)
@@ -253,14 +240,17 @@ int tt_cli_new(int argc, char **argv)
 
     if (tt_cli_settings(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    if (argc != 2 || strcmp(argv[0], "handler") != 0)
-        code = tt_cli_fail(TT_EXIT_USAGE, "usage: tidetalk new handler NAME [--setting=value …]");
+    const struct kind *kind = argc == 2 ? find_kind(argv[0]) : NULL;
+    if (!kind)
+        code = tt_cli_fail(TT_EXIT_USAGE,
+                           "usage: tidetalk new (plugin | route | hook | tool | provider | policy "
+                           "| test) NAME [--setting=value …]");
     else if (!is_name(argv[1]))
         code = tt_cli_fail(TT_EXIT_USAGE,
                            "new: '%s' is not a valid name: small letters, digits and _, at most %d",
                            argv[1], NAME_MAX_BYTES);
     else
-        code = new_handler(&settings, argv[1]);
+        code = make_and_check(&settings, kind, argv[1]);
     tt_settings_free(&settings);
     return code;
 }

@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
 #include "app/cli/latch.h"
+#include "app/cli/repl_help.h"
 #include "app/data_check.h"
 #include "app/worker.h"
 #include "base/log.h"
@@ -68,6 +69,20 @@ static enum tt_eval_result run_line(struct tt_worker *worker, struct tt_str sour
 
 /* ---- all lines ---- */
 
+static bool tell_help(const struct tt_settings *settings, struct tt_str line)
+{
+    struct tt_buf text = {0};
+    struct tt_str name;
+
+    if (!tt_repl_help_asked(line, &name))
+        return false;
+    tt_repl_help(settings, name, &text);
+    fwrite(text.data, 1, text.len, stdout);
+    fflush(stdout);
+    tt_buf_free(&text);
+    return true;
+}
+
 /* The exit code: with input from a pipe, one failed line makes the whole fail. */
 static int read_lines(struct tt_app *app, bool terminal)
 {
@@ -82,6 +97,8 @@ static int read_lines(struct tt_app *app, bool terminal)
         ssize_t n = getline(&text, &size, stdin);
         if (n < 0)
             break;
+        if (source.len == 0 && tell_help(app->settings, tt_str_of(text, (size_t)n)))
+            continue;
         tt_buf_append(&source, text, (size_t)n);
         enum tt_eval_result result = run_line(&app->workers[0], tt_buf_str(&source));
         if (result == TT_EVAL_UNFINISHED && n > 1)
@@ -120,7 +137,11 @@ static int serve_lines(const struct tt_settings *settings)
     take_signals(&set);
     if (tt_app_start(&app, settings, false, &err) != 0)
         return tt_cli_fail(TT_EXIT_USAGE, "repl: %s", err.message);
+    app.workers[0].tide.runtime.prints = true;
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    if (isatty(STDIN_FILENO))
+        fprintf(stderr,
+                "lines of Lua; help says what there is, an empty line gives up, Ctrl-D ends\n");
     int code = read_lines(&app, isatty(STDIN_FILENO));
     tt_app_stop(&app, 0);
     return code;

@@ -1,14 +1,8 @@
-/* user: the admin routes of the scripts (account/admin_user_routes.lua), over the admin socket of
- * the running server. If none runs, this process serves that socket itself for the moment, so users
- * are created by one piece of code only. */
-#include "app/app.h"
+/* user: accounts, through the routes of account/admin_user_routes.lua. */
 #include "app/cli/cli_internal.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/url.h"
-#include "upstream/local_call.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <termios.h>
 #include <unistd.h>
@@ -44,48 +38,11 @@ static int read_password(char *password, size_t size)
     return password[0] ? 0 : -1;
 }
 
-/* Sends a request to the server that holds the folder, or to one in this process. */
-static int send_request(const struct tt_settings *settings, struct request *request,
-                        struct tt_err *err)
-{
-    struct tt_app app;
-    struct tt_str body = request->body.len ? tt_buf_str(&request->body) : (struct tt_str){0};
-    int lock = tt_app_lock(settings, err);
-    bool own = lock >= 0;
-
-    if (own)
-        close(lock);
-    else if (strcmp(err->code, "data_dir_locked") != 0)
-        return -1;
-    tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
-    signal(SIGPIPE, SIG_IGN);
-    if (own && tt_app_start(&app, settings, false, err) != 0)
-        return -1;
-    request->status = tt_cli_admin_request(settings, request->method, request->path.data, body,
-                                           TT_LOCAL_LIMIT_S, &request->answer, err);
-    if (own)
-        tt_app_stop(&app, 1000);
-    return request->status < 0 ? -1 : 0;
-}
-
-static void print_users(struct tt_str answer)
-{
-    struct tt_buf text = {0};
-    struct tt_json_value list = tt_cli_pick(answer, "data", &text), user;
-    size_t cursor = 0;
-
-    printf("%-6s %-30s %-6s %-9s %s\n", "id", "username", "role", "disabled", "created");
-    while (tt_json_next(&list, &cursor, &user)) {
-        static const char *const keys[] = {"id", "username", "role", "disabled", "created_at"};
-        static const int widths[] = {6, 30, 6, 9, 0};
-        for (size_t i = 0; i < TT_COUNT(keys); i++) {
-            tt_cli_pick(user.raw, keys[i], &text);
-            printf("%-*.*s%s", widths[i], (int)text.len, text.data ? text.data : "",
-                   i + 1 < TT_COUNT(keys) ? " " : "\n");
-        }
-    }
-    tt_buf_free(&text);
-}
+static const struct tt_cli_column columns[] = {{"id", "id", 6},
+                                               {"username", "username", 30},
+                                               {"role", "role", 6},
+                                               {"disabled", "disabled", 9},
+                                               {"created_at", "created", 0}};
 
 static void put_field(struct tt_json_writer *w, const char *key, const char *value)
 {
@@ -134,13 +91,16 @@ static int run_user(const struct tt_settings *settings, struct request *request,
     struct tt_buf text = {0};
     int code = TT_EXIT_OK;
 
-    if (send_request(settings, request, &err) != 0)
+    struct tt_str body = request->body.len ? tt_buf_str(&request->body) : (struct tt_str){0};
+    request->status = tt_cli_scripts_request(settings, request->method, request->path.data, body,
+                                             &request->answer, &err);
+    if (request->status < 0)
         return tt_cli_fail(TT_EXIT_FAILED, "user: %s", err.message);
     if (request->status >= 400) {
         tt_cli_pick(tt_buf_str(&request->answer), "error", &text);
         code = tt_cli_fail(TT_EXIT_FAILED, "user: %.*s", (int)text.len, text.data ? text.data : "");
     } else if (!name) {
-        print_users(tt_buf_str(&request->answer));
+        tt_cli_print_table(tt_buf_str(&request->answer), columns, TT_COUNT(columns));
     } else {
         printf("%s: %s\n", verb, name);
     }

@@ -13,7 +13,7 @@ local kept = shared.dict("catalog")
 local function names_of_models()
   local known = kept:get("names")
   if known then
-    return json.decode(known)
+    return json.decode(tostring(known))
   end
   local answer, err = http.request({
     url = config.get("plugins.catalog.url") .. "/models",

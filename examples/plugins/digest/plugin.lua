@@ -25,7 +25,7 @@ local function count()
     rows, err = db.write({ { KEEP, values } })
   end
   if not rows then
-    log.error("no digest", { code = err and err.code })
+    log.error("no digest", { code = err and err.code or "" })
   end
 end
 

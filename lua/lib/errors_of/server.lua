@@ -193,4 +193,25 @@ return {
     en = "The library for outbound requests could not be started.",
     zh = "出站请求库启动失败。",
   },
+  queue_full = {
+    status = 503,
+    en = "Too many jobs are waiting already. Try again later.",
+    zh = "等待中的任务过多，请稍后再试。",
+  },
+  job_too_large = {
+    status = 413,
+    en = "A job's payload may have {max} bytes as JSON. Keep what is larger "
+      .. "in a table or a file.",
+    zh = "任务数据的 JSON 不得超过 {max} 字节，更大的内容请存入数据表或文件。",
+  },
+  job_not_found = {
+    status = 404,
+    en = "There is no such job, or it is not in a state that allows this.",
+    zh = "任务不存在，或其状态不允许此操作。",
+  },
+  job_key_in_use = {
+    status = 409,
+    en = "A newer job has the key of this one. Remove one of them.",
+    zh = "已有更新的任务使用同一键，请移除其中一个。",
+  },
 }

@@ -113,6 +113,47 @@ const OPENAI = {
   usage_null: [[chunk({ content: 'a' }, null, { usage: null }), STOP, DONE], { text: 'a' }],
 };
 
+/** More of the same kinds, in the words of other services. */
+const whole = (content, more = {}) => ({ object: 'chat.completion', choices: [{ index: 0, message: { role: 'assistant', content, ...more }, finish_reason: 'stop' }] });
+const inText = (reason, want) => [[text('so'), chunk({}, reason), DONE], { text: 'so', ...want }];
+const told = (error, code, detail, finish) => [[error, DONE], { code, detail, finish }];
+const NEAR = {
+  blanks: [[ROLE, text(' \n'), text('\n'), STOP, DONE], { code: 'upstream_empty', text: ' \n\n', finish: 'stop' }],
+  null_word: [[ROLE, chunk({}, 'null'), DONE], { code: 'upstream_empty' }],
+  reason_capitals: inText('MAX_TOKENS', { finish: 'length' }),
+  reason_stop: inText('STOP', {}),
+  reason_safety: inText('SAFETY', { finish: 'content_filter' }),
+  reason_dash: inText('content-filter', { finish: 'content_filter' }),
+  reason_eos: inText('eos_token', {}),
+  reason_model_length: inText('model_length', { finish: 'length' }),
+  reason_tool_use: [[call({ index: 0, id: 'a', function: { name: 'w', arguments: '{}' } }), chunk({}, 'tool_use'), DONE], { calls: [['w', '{}']], finish: 'tool_calls' }],
+  reason_abort: inText('abort', { code: 'upstream_error', finish: 'error' }),
+  whole_in_one: [[whole('hey'), DONE], { text: 'hey' }],
+  whole_at_the_end: [[text('he'), text('y'), whole('hey'), DONE], { text: 'hey' }],
+  whole_call: [[whole(null, { tool_calls: [{ id: 'a', function: { name: 'w', arguments: '{"c":1}' } }] }), DONE], { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
+  whole_usage: [[{ ...whole('hey'), usage: usage(3, 4) }, DONE], { text: 'hey', usage: [3, 4] }],
+  choice_text: [[{ choices: [{ index: 0, text: 'hey', finish_reason: null }] }, { choices: [{ index: 0, text: '', finish_reason: 'stop' }] }, DONE], { text: 'hey' }],
+  parts_texts: [[chunk({ content: ['he', 'y'] }), STOP, DONE], { text: 'hey' }],
+  parts_without_type: [[chunk({ content: [{ text: 'hey' }] }), STOP, DONE], { text: 'hey' }],
+  parts_output_text: [[chunk({ content: [{ type: 'output_text', text: 'hey' }] }), STOP, DONE], { text: 'hey' }],
+  thinking_text: [[chunk({ content: [{ type: 'thinking', thinking: 'hm' }] }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_details: [[chunk({ reasoning_details: [{ type: 'reasoning.text', text: 'hm' }] }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_summary: [[chunk({ reasoning_details: [{ type: 'reasoning.summary', summary: 'hm' }] }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_twice: [[chunk({ reasoning: 'hm', reasoning_details: [{ type: 'reasoning.text', text: 'hm' }] }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  usage_input_words: [[text('a'), chunk({}, 'stop', { usage: { input_tokens: 9, output_tokens: 3 } }), DONE], { text: 'a', usage: [9, 3] }],
+  framed_twice: [[`data: ${JSON.stringify(text('hey'))}`, `data: ${JSON.stringify(STOP)}`, `data: ${DONE}`], { text: 'hey' }],
+  image_string: [[chunk({ images: ['data:image/png;base64,AAAA'] }), STOP, DONE], { text: '\n[image/png, 0.0 KiB]\n' }],
+  image_address: [[chunk({ images: [{ type: 'image_url', image_url: 'https://x.example/a.png' }] }), STOP, DONE], { text: '\n![](https://x.example/a.png)\n' }],
+  image_source: [[chunk({ content: [{ type: 'image', source: { type: 'base64', media_type: 'image/gif', data: 'AAAA' } }] }), STOP, DONE], { text: '\n[image/gif, 0.0 KiB]\n' }],
+  image_b64: [[chunk({ images: [{ b64_json: `iVBORw0KGgo${'A'.repeat(2037)}` }] }), STOP, DONE], { text: '\n[image/png, 1.5 KiB]\n' }],
+  error_in_choice: told({ choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error', error: { code: 429, message: 'slow down' } }] }, 'upstream_rate_limited', 'slow down', 'error'),
+  error_words: [[text('par'), ['error', 'Internal Server Error']], { code: 'upstream_failed', text: 'par', detail: 'Internal Server Error' }],
+  error_balance: told({ code: 30001, message: 'Sorry, your account balance is insufficient', data: null }, 'upstream_quota_empty', 'Sorry, your account balance is insufficient'),
+  error_daily: told({ error_code: 17, error_msg: 'Open api daily request limit reached' }, 'upstream_rate_limited', 'Open api daily request limit reached'),
+  error_errors: told({ errors: { message: 'insufficient quota' }, request_id: 'r' }, 'upstream_quota_empty', 'insufficient quota'),
+  error_litellm: told({ error: { message: 'litellm.ContextWindowExceededError: too much' } }, 'upstream_context_too_long', 'litellm.ContextWindowExceededError: too much'),
+};
+
 const WHOLE = {
   plain: [{ choices: [{ message: { role: 'assistant', content: 'hello' }, finish_reason: 'stop' }], usage: usage(3, 4) }, { text: 'hello', usage: [3, 4] }],
   parts: [{ choices: [{ message: { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] }, { type: 'text', text: 'so' }] }, finish_reason: 'stop' }] }, { text: 'so', reasoning: 'hm' }],
@@ -124,6 +165,8 @@ const WHOLE = {
   nothing: [{ id: 'x' }, { code: 'upstream_bad_response' }],
   error: [{ error: { message: 'You exceeded your current quota', type: 'insufficient_quota', code: 'insufficient_quota' } }, { code: 'upstream_quota_empty', detail: 'You exceeded your current quota' }],
   error_in_list: [[{ error: { code: 400, message: 'API key not valid. Please pass a valid API key.', status: 'INVALID_ARGUMENT' } }], { code: 'upstream_unauthorized', detail: 'API key not valid. Please pass a valid API key.' }],
+  in_list: [[whole('hey')], { text: 'hey' }],
+  image: [{ choices: [{ message: { content: null, images: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } }] }, finish_reason: 'stop' }] }, { text: '\n[image/png, 0.0 KiB]\n' }],
   detail: [{ detail: 'Not Found' }, { code: 'upstream_error', detail: 'Not Found' }],
   error_message: [{ choices: null, error_message: 'model overloaded' }, { code: 'upstream_overloaded', detail: 'model overloaded' }],
 };
@@ -145,6 +188,8 @@ const ANTHROPIC = {
   tool: [[message(), block(0, { type: 'tool_use', id: 't', name: 'w', input: {} }), delta(0, { type: 'input_json_delta', partial_json: '{"c":' }), delta(0, { type: 'input_json_delta', partial_json: '1}' }), blockEnd(0), ended('tool_use'), MESSAGE_STOP], { calls: [['w', '{"c":1}']], finish: 'tool_calls', usage: [30, 15] }],
   tool_whole: [[message(), block(0, { type: 'tool_use', id: 't', name: 'w', input: { c: 'P' } }), blockEnd(0), ended('tool_use'), MESSAGE_STOP], { calls: [['w', '{"c":"P"}']], finish: 'tool_calls', usage: [30, 15] }],
   tool_none: [[message(), block(0, { type: 'tool_use', id: 't', name: 'w', input: {} }), blockEnd(0), ended('tool_use'), MESSAGE_STOP], { calls: [['w', '{}']], finish: 'tool_calls', usage: [30, 15] }],
+  text_in_begin: [[message(), block(0, { type: 'thinking', thinking: 'hm', signature: 's' }), blockEnd(0), block(1, { type: 'text', text: 'so' }), blockEnd(1), ended('end_turn'), MESSAGE_STOP], { text: 'so', reasoning: 'hm', usage: [30, 15] }],
+  image: [[message(), block(0, { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } }), blockEnd(0), ended('end_turn'), MESSAGE_STOP], { text: '\n[image/png, 0.0 KiB]\n', usage: [30, 15] }],
   overloaded: [[typed({ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } })], { code: 'upstream_overloaded', detail: 'Overloaded' }],
   overloaded_later: [[message(), ...said('half'), typed({ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } })], { code: 'upstream_overloaded', text: 'half', usage: [30, 1], detail: 'Overloaded' }],
   low_balance: [[typed({ type: 'error', error: { type: 'invalid_request_error', message: 'Your credit balance is too low to access the API.' } })], { code: 'upstream_quota_empty', detail: 'Your credit balance is too low to access the API.' }],
@@ -181,6 +226,9 @@ const GEMINI = {
   prompt_blocked: [[{ promptFeedback: { blockReason: 'PROHIBITED_CONTENT' } }], { code: 'upstream_content_refused', finish: 'content_filter' }],
   max_tokens: [[candidate([], { finishReason: 'MAX_TOKENS' })], { code: 'upstream_length_reached', finish: 'length' }],
   malformed: [[{ candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL' }] }], { code: 'upstream_error', finish: 'MALFORMED_FUNCTION_CALL' }],
+  image_elsewhere: [[candidate([{ fileData: { mimeType: 'image/png', fileUri: 'https://x.example/a.png' } }], { finishReason: 'STOP' })], { text: '\n![](https://x.example/a.png)\n' }],
+  no_image: [[{ candidates: [{ finishReason: 'NO_IMAGE' }] }], { code: 'upstream_error', finish: 'error' }],
+  image_refused: [[{ candidates: [{ finishReason: 'IMAGE_PROHIBITED_CONTENT' }] }], { code: 'upstream_content_refused', finish: 'content_filter' }],
   unavailable: [[{ error: { code: 503, message: 'The model is overloaded.', status: 'UNAVAILABLE' } }], { code: 'upstream_overloaded', detail: 'The model is overloaded.' }],
   quota: [[{ error: { code: 429, message: 'You exceeded your current quota', status: 'RESOURCE_EXHAUSTED' } }], { code: 'upstream_rate_limited', detail: 'You exceeded your current quota' }],
   key: [[{ error: { code: 400, message: 'API key not valid.', status: 'INVALID_ARGUMENT', details: [{ reason: 'API_KEY_INVALID' }] } }], { code: 'upstream_unauthorized', detail: 'API key not valid.' }],
@@ -197,6 +245,7 @@ const OLLAMA = {
   think_tags: [[line('<think>'), line('hm</th'), line('ink>so'), last('stop')], { text: 'so', reasoning: 'hm', usage: [4, 5] }],
   call: [[line('', { tool_calls: [{ function: { name: 'w', arguments: { c: 1 } } }] }), last('stop')], { calls: [['w', '{"c":1}']], finish: 'tool_calls', usage: [4, 5] }],
   two_calls: [[line('', { tool_calls: [{ function: { name: 'w', arguments: { c: 1 } } }] }), line('', { tool_calls: [{ function: { name: 'w', arguments: { c: 2 } } }] }), last('stop')], { calls: [['w', '{"c":1}'], ['w', '{"c":2}']], finish: 'tool_calls', usage: [4, 5] }],
+  image: [[line('', { images: [`/9j/${'A'.repeat(2044)}`] }), last('stop')], { text: '\n[image/jpeg, 1.5 KiB]\n', usage: [4, 5] }],
   length: [[line('so'), last('length')], { text: 'so', finish: 'length', usage: [4, 5] }],
   empty: [[last('stop')], { code: 'upstream_empty', finish: 'stop', usage: [4, 5] }],
   empty_load: [[last('load')], { code: 'upstream_empty', finish: 'load', usage: [4, 5] }],
@@ -231,6 +280,7 @@ const FRAMINGS = {
   comments: (events) => [SSE, `: OPENROUTER PROCESSING\n\n${framed(events, { end: '\n\n: x\n\n' })}`],
   ids: (events) => [SSE, framed(events).replace(/^data:/gm, 'id: 7\nretry: 9\ndata:')],
 };
+const FEW_FRAMINGS = { plain: FRAMINGS.plain, one_newline: FRAMINGS.one_newline, as_json: FRAMINGS.as_json };
 const LINE_FRAMINGS = {
   plain: (events) => [LINES, events.map((e) => `${asText(e)}\n`).join('')],
   crlf: (events) => [LINES, events.map((e) => `${asText(e)}\r\n`).join('')],
@@ -281,6 +331,8 @@ const ODD = [
   { name: 'blanks', type: SSE, body: '\n\n \r\n', want: { code: 'upstream_empty' } },
   { name: 'comments_only', type: SSE, body: ': a\n\n: b\n\n', want: { code: 'upstream_incomplete' } },
   { name: 'json_cut', type: JSON_TYPE, body: '{"choices":[{"mess', want: { code: 'upstream_bad_response' } },
+  { name: 'bare_lines', type: LINES, body: OPENAI.plain[0].map((e) => `${asText(e)}\n`).join(''), want: OPENAI.plain[1] },
+  { name: 'bare_lines_as_events', type: SSE, body: OPENAI.plain[0].map((e) => `${asText(e)}\n\n`).join(''), want: OPENAI.plain[1] },
   { name: 'chunks_in_a_list', type: JSON_TYPE, body: JSON.stringify(asList(OPENAI.plain)[0]), want: OPENAI.plain[1] },
 ];
 
@@ -288,6 +340,7 @@ const ODD = [
 export const FILES = {
   openai: [
     ...cases('openai', OPENAI, FRAMINGS),
+    ...cases('openai', NEAR, FEW_FRAMINGS),
     ...cases('openai', WHOLE, WHOLE_FRAMINGS, 'whole_'),
     ...ODD.map(({ name, want, ...rest }) => ({ name, provider: 'openai', ...rest, want: complete(want) })),
   ],

@@ -1,7 +1,6 @@
 /* The annotations in lua/types/ against the real modules, both ways; and what each function says
  * when it is called in a phase that it is not for. The annotations are read by the same script that
  * makes docs/lua-api.md. */
-#include "script/source_waits.h"
 #include "script/support.h"
 #include "serve/request.h"
 
@@ -179,24 +178,6 @@ static void whatever_is_annotated_is_there(void **state)
     rig_free(rig);
 }
 
-static void check_knows_what_waits(void **state)
-{
-    struct annotations *annotations = *state;
-    const char *at = annotations->lines + 1;
-    char line[256];
-
-    while (next_line(&at, line)) {
-        char *name = line + strlen("function "), *phase;
-        if (strncmp(line, "function ", 9) != 0 || strncmp(name, "test.", 5) == 0)
-            continue;
-        phase = strchr(name, ' ');
-        if (phase)
-            *phase++ = 0;
-        if (tt_source_waits_knows(name) != (phase && strcmp(phase, "wait") == 0))
-            fail_msg("core/script/source_waits.c and lua/types differ in whether %s waits", name);
-    }
-}
-
 /* ---- phases ---- */
 
 /* An app that calls a function without arguments while it loads or in its handler, caught, and
@@ -274,7 +255,6 @@ TEST_GROUP
         cmocka_unit_test(annotations_are_complete),
         cmocka_unit_test(whatever_is_there_is_annotated),
         cmocka_unit_test(whatever_is_annotated_is_there),
-        cmocka_unit_test(check_knows_what_waits),
         cmocka_unit_test(each_function_tells_its_phase),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -66,6 +66,7 @@ end
 ---@param messages tide.ChatMessage[]
 ---@return tide.Result|nil result, tide.Error|nil err
 local function ask(user_id, model, messages)
+  ---@type any
   local spec = { user_id = user_id }
   upstream_request.fill(spec, model, { messages = messages, tools = TOOLS })
   local reply, err = llm.ask(spec)
