@@ -180,7 +180,7 @@ size_t tt_responses_items_images(struct tt_responses_items *items, const struct 
         struct tt_json_value image = tt_json_member(&part, TT_STR("\"image_url\""));
         struct tt_json_value url = tt_json_member(&image, TT_STR("\"url\""));
         if (url.type == TT_JSON_STRING)
-            add_item(items, TT_REPLY_KINDS)->image = base64_of(&url);
+            tt_responses_items_add(items, TT_REPLY_KINDS)->image = base64_of(&url);
     }
     return before;
 }
