@@ -1,4 +1,5 @@
 // late
+// sqlite
 // covers: app/cli, app/settings, db, migrations
 // smoke
 // The command line: help, settings with their origins, what refuses to start, migrations, routes.
