@@ -33,6 +33,14 @@ CREATE INDEX queue_jobs_running ON queue_jobs (lease_until) WHERE status = 'runn
 CREATE UNIQUE INDEX queue_jobs_by_key ON queue_jobs (queue, unique_key)
     WHERE unique_key IS NOT NULL AND status <> 'dead';
 
+CREATE TABLE queue_owners (
+    queue TEXT COLLATE "C" NOT NULL,
+    owner BIGINT NOT NULL,
+    turn  BIGINT NOT NULL,
+    PRIMARY KEY (queue, owner)
+);
+CREATE INDEX queue_owners_by_turn ON queue_owners (queue, turn);
+
 CREATE TABLE queue_counts (
     queue  TEXT COLLATE "C" NOT NULL,
     status TEXT COLLATE "C" NOT NULL,
