@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs a command beside a PostgreSQL of its own: in a temporary folder, on a port of loopback, ended
 # with the command. TEST_POSTGRES is its address without a database, "postgres://USER:PASSWORD@HOST:PORT",
-# and TEST_POSTGRES_PID its process. If TEST_POSTGRES is set already, that one is used.
+# TEST_POSTGRES_PID its process and TEST_POSTGRES_LOG its log. If TEST_POSTGRES is set already, that one is used.
 # The data is worth nothing, so nothing waits for the disk.
 #
 # usage: tests/postgres/run.sh COMMAND...
@@ -83,7 +83,7 @@ if [ -z "${ready:-}" ]; then
 fi
 unset PGPASSWORD
 cd "$OLDPWD"
-export TEST_POSTGRES=postgres://tidetalk:$password@127.0.0.1:$port TEST_POSTGRES_PID=$pid
+export TEST_POSTGRES_LOG=$log TEST_POSTGRES=postgres://tidetalk:$password@127.0.0.1:$port TEST_POSTGRES_PID=$pid
 rc=0
 "$@" || rc=$?
 exit "$rc"
