@@ -23,22 +23,28 @@ static void forget(struct tt_named_timer *named)
 
 /* ---- a tick ---- */
 
-static int push_tick(lua_State *L, void *arg)
+int tt_timers_push_tick(lua_State *L, const struct tt_timers_tick *tick)
 {
-    const struct tt_named_timer *named = arg;
-
     lua_createtable(L, 0, 4);
-    lua_pushstring(L, named->name);
+    lua_pushstring(L, tick->name);
     lua_setfield(L, -2, "name");
-    lua_pushinteger(L, (lua_Integer)named->number);
+    lua_pushinteger(L, (lua_Integer)tick->number);
     lua_setfield(L, -2, "number");
-    lua_pushinteger(L, (lua_Integer)named->missed);
+    lua_pushinteger(L, (lua_Integer)tick->missed);
     lua_setfield(L, -2, "missed");
-    if (named->calendar.zone) {
-        lua_pushinteger(L, named->calendar.at_s * 1000000);
+    if (tick->at_us >= 0) {
+        lua_pushinteger(L, tick->at_us);
         lua_setfield(L, -2, "at");
     }
     return 1;
+}
+
+static int push_tick(lua_State *L, void *arg)
+{
+    const struct tt_named_timer *named = arg;
+    return tt_timers_push_tick(
+        L, &(struct tt_timers_tick){named->name, named->number, named->missed,
+                                    named->calendar.zone ? named->calendar.at_s * 1000000 : -1});
 }
 
 void tt_named_timer_free_again(struct tt_named_timer *named)

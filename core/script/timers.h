@@ -31,6 +31,14 @@ struct tt_timers_declared {
     char schedule[TT_TIMER_SCHEDULE_MAX + 1]; /* and its text */
 };
 
+/* What a tick's function gets: tide.Tick. */
+struct tt_timers_tick {
+    const char *name;
+    uint64_t number, missed;
+    int64_t at_us; /* of a calendar; -1: none */
+};
+int tt_timers_push_tick(lua_State *L, const struct tt_timers_tick *tick); /* 1 */
+
 void tt_timers_create(struct tt_timers *timers);
 
 /* Nothing becomes due any more; waiting single calls are dropped, running ticks continue. */

@@ -32,12 +32,12 @@ static int gather_headers(lua_State *L, int response)
 {
     int first = lua_gettop(L) + 1;
 
-    luaL_checkstack(L, 2 * HEADERS_MAX + 16, "headers");
     lua_pushliteral(L, "headers");
     if (lua_rawget(L, response) == LUA_TNIL) {
         lua_pop(L, 1);
         return 0;
     }
+    luaL_checkstack(L, 2 * HEADERS_MAX + 16, "headers"); /* not before: coroutines keep it */
     if (lua_type(L, first) != LUA_TTABLE)
         luaL_error(L, "response field 'headers' is a %s", luaL_typename(L, first));
     /* Below the pairs: the table, then key and value of the walk. */

@@ -64,24 +64,14 @@ static int test_advance(lua_State *L)
 
 struct ticking {
     struct tt_wait wait;
-    int number;
     char name[TT_TIMER_NAME_MAX + 1];
+    struct tt_timers_tick tick;
     bool failed, over;
 };
 
-/* As timers.c has it. */
 static int push_tick(lua_State *L, void *arg)
 {
-    const struct ticking *ticking = arg;
-
-    lua_createtable(L, 0, 3);
-    lua_pushstring(L, ticking->name);
-    lua_setfield(L, -2, "name");
-    lua_pushinteger(L, ticking->number);
-    lua_setfield(L, -2, "number");
-    lua_pushinteger(L, 0);
-    lua_setfield(L, -2, "missed");
-    return 1;
+    return tt_timers_push_tick(L, &((const struct ticking *)arg)->tick);
 }
 
 static void on_over(void *arg, bool failed)
@@ -127,22 +117,24 @@ static int test_tick(lua_State *L)
     struct tt_testing *testing = tt_testing_check(L, true);
     struct tt_vm *vm = tt_vm_of(L);
     const char *name = luaL_checkstring(L, 1);
-    int function = LUA_NOREF;
+    const struct tt_timers_declared *found = NULL;
 
     tt_task_check_wait(L, "test.tick");
     tt_list_for_each (node, &vm->timers) {
         const struct tt_timers_declared *declared =
             tt_list_entry(node, struct tt_timers_declared, node);
         if (strcmp(declared->name, name) == 0)
-            function = declared->function;
+            found = declared;
     }
-    if (function == LUA_NOREF)
+    if (!found)
         return no_timer(L, vm, name);
     struct ticking *ticking = tt_wait_new(sizeof(*ticking), &type);
-    ticking->number = ++testing->tick_count;
     snprintf(ticking->name, sizeof(ticking->name), "%s", name);
+    ticking->tick = (struct tt_timers_tick){.name = ticking->name,
+                                            .number = (uint64_t)++testing->tick_count,
+                                            .at_us = found->zone ? tt_clock_wall_us() : -1};
     tt_detached_run(
-        tt_detached_borrow(vm, function, ticking->name),
+        tt_detached_borrow(vm, found->function, ticking->name),
         &(struct tt_detached_call){.push = push_tick, .on_over = on_over, .arg = ticking});
     return tt_task_yield(L, &ticking->wait);
 }

@@ -30,10 +30,19 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
     tt_delta_carried_destroy(reader);
     tt_buf_free(&reader->think.held);
     tt_delta_shape_destroy(&reader->shape);
+    free(reader->told);
+    reader->told = NULL;
     free(reader->calls);
     reader->calls = NULL;
     tt_delta_spec_unref(reader->spec);
     reader->spec = NULL;
+}
+
+struct tt_told_error *tt_delta_told(struct tt_delta_reader *reader)
+{
+    if (!reader->told)
+        reader->told = TT_NEW(struct tt_told_error);
+    return reader->told;
 }
 
 /* ---- one event ---- */
@@ -333,7 +342,7 @@ static int upstream_error(const struct event *event, struct tt_str data)
 {
     static const char *const general[] = {"upstream_rejected", "upstream_failed",
                                           "upstream_rate_limited", NULL};
-    struct tt_told_error *told = &event->reader->told;
+    struct tt_told_error *told = tt_delta_told(event->reader);
     const char *code = event->error_code ? event->error_code : "upstream_error";
     bool refine = !event->error_code;
     tt_told_read(told, data);

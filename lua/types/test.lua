@@ -140,7 +140,7 @@ function test.advance(ms) end
 --- Runs a timer's function now, and returns when it is over. Raises when that
 --- failed.
 ---@async
----@param name string of timer.every; "PLUGIN.NAME" for a plugin's
+---@param name string of timer.every or timer.cron; "PLUGIN.NAME" for a plugin's
 ---@return nil
 function test.tick(name) end
 

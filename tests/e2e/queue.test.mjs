@@ -220,6 +220,25 @@ describe('jobs of several users', () => {
   });
 });
 
+describe('jobs in one place', () => {
+  const context = withQueue('concurrency = 1');
+  const { push, notes, noted, idle, open } = context;
+
+  test('go round the users, each with its own order', async () => {
+    const [many, few] = [await context.server.user('many'), await context.server.user('few')];
+    await push({ name: 'gate', gate: 'one place' });
+    await noted('gate 1 begins in 1');
+    for (let i = 1; i <= 4; i += 1) await push({ name: `many${i}` }, {}, { as: many });
+    for (let i = 1; i <= 2; i += 1) await push({ name: `few${i}` }, {}, { as: few });
+    await push({ name: 'server1' });
+    await open('one place');
+    await idle();
+    const order = (await notes()).filter((line) => /ends/.test(line)).map((line) => line.split(' ')[0]);
+    assert.deepEqual(order.slice(1).filter((name) => name !== 'server1'), ['many1', 'few1', 'many2', 'few2', 'many3', 'many4']);
+    assert.ok(order.indexOf('server1') < order.indexOf('many3'), order.join(' '));
+  });
+});
+
 describe('jobs and SIGKILL', () => {
   const context = withQueue('concurrency = 4, attempts = 2, backoff = 10');
   const { push, notes, noted, idle, open, deadJobs, command } = context;
