@@ -81,16 +81,29 @@ bool tt_pg_is_conflict(const PGresult *result);
  * the caller, tt_db_rows_free. (postgres_rows.c) */
 struct tt_db_rows *tt_pg_rows_new(PGresult *result, size_t rows_max, const struct tt_err *err);
 
+/* ---- what readiness says (postgres_trouble.c) ---- */
+
+/* Why the database cannot be used, as connections of several threads find it. */
+struct tt_pg_trouble {
+    pthread_mutex_t mutex;
+    int count; /* of connections that are in trouble */
+    struct tt_err why;
+};
+
+/* *own: whether this connection is in trouble; err = NULL: no more. Returns whether that is new.
+ * Thread: any. */
+bool tt_pg_trouble_note(struct tt_pg_trouble *trouble, bool *own, const struct tt_err *err);
+bool tt_pg_trouble_get(struct tt_pg_trouble *trouble, struct tt_err *err);
+
+#define TT_PG_TROUBLE_MS 1000 /* without a connection, until it is trouble */
+
 /* ---- the writer (postgres_writer.c, postgres_batch.c) ---- */
 
 struct tt_pg_writer;
 struct tt_pg_writer *tt_pg_writer_new(const char *url, const struct tt_db_settings *settings,
-                                      struct tt_err *err);
+                                      struct tt_pg_trouble *trouble, struct tt_err *err);
 void tt_pg_writer_free(struct tt_pg_writer *writer); /* commits what is queued; NULL is fine */
 struct tt_job_queue *tt_pg_writer_queue(struct tt_pg_writer *writer);
-/* Why nothing can be written now: false if it can. Thread: any. */
-bool tt_pg_writer_trouble(struct tt_pg_writer *writer, struct tt_err *err);
-
 enum tt_pg_end {
     TT_PG_DONE,    /* each job has its outcome or its own error */
     TT_PG_AGAIN,   /* nothing was committed: a conflict with another transaction */
@@ -105,7 +118,8 @@ enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const char *writer, int64_t number,
 
 /* ---- the loop's side (postgres_link.c) ---- */
 
-struct tt_db_link *tt_pg_attach(struct tt_db *db, struct tt_loop *loop, const char *url);
+struct tt_db_link *tt_pg_attach(struct tt_db *db, struct tt_loop *loop, const char *url,
+                                struct tt_pg_trouble *trouble);
 void tt_pg_detach(struct tt_db_link *link);
 int tt_pg_read(struct tt_db_link *link, const struct tt_db_query *query, tt_db_rows_fn *on_rows,
                void *arg, struct tt_db_pending **pending, struct tt_err *err);

@@ -14,6 +14,7 @@
 struct pg_db {
     struct tt_db base;
     struct tt_pg_writer *writer;
+    struct tt_pg_trouble trouble;
     char url[URL_MAX];
 };
 
@@ -27,6 +28,7 @@ static void close_db(struct tt_db *base)
     struct pg_db *db = of(base);
     tt_pg_writer_free(db->writer);
     tt_db_destroy(base);
+    pthread_mutex_destroy(&db->trouble.mutex);
     free(db);
 }
 
@@ -42,7 +44,8 @@ static struct tt_db *open_db(const char *place, const struct tt_db_settings *set
         used.queue_max = QUEUE_MAX;
     tt_db_create(&db->base, &tt_pg_engine);
     tt_pg_url(place, db->url, sizeof(db->url));
-    db->writer = tt_pg_writer_new(db->url, &used, err);
+    pthread_mutex_init(&db->trouble.mutex, NULL);
+    db->writer = tt_pg_writer_new(db->url, &used, &db->trouble, err);
     if (db->writer)
         return &db->base;
     close_db(&db->base);
@@ -56,13 +59,13 @@ static void stats(struct tt_db *base, struct tt_db_stats *out)
 
 static bool trouble(struct tt_db *base, struct tt_err *err)
 {
-    return tt_pg_writer_trouble(of(base)->writer, err);
+    return tt_pg_trouble_get(&of(base)->trouble, err);
 }
 
 static struct tt_db_link *attach(struct tt_db *base, struct tt_loop *loop, struct tt_err *err)
 {
     (void)err;
-    return tt_pg_attach(base, loop, of(base)->url);
+    return tt_pg_attach(base, loop, of(base)->url, &of(base)->trouble);
 }
 
 static int submit(struct tt_db *base, struct tt_db_job *job, struct tt_err *err)

@@ -48,11 +48,13 @@ struct channel {
     uint64_t down_since_ms; /* 0: it was connected, or never wanted */
     uint64_t began_ms;      /* to connect */
     struct tt_err why;      /* the last failure */
+    bool in_trouble;
 };
 
 struct pg_link {
     struct tt_db_link base;
     char *url;
+    struct tt_pg_trouble *trouble; /* borrowed */
     struct channel quick, slow;
     struct tt_list answered; /* reads whose rows are to be delivered */
     struct tt_deferred deliver;
@@ -133,10 +135,15 @@ static void fail_waiting(struct channel *channel, const struct tt_err *why)
 
 /* ---- losing the connection ---- */
 
-static bool is_down(const struct channel *channel)
+static bool is_down_for(const struct channel *channel, uint64_t ms)
 {
     return channel->down_since_ms > 0 &&
-           tt_loop_now(loop_of(channel)) - channel->down_since_ms >= DOWN_MS;
+           tt_loop_now(loop_of(channel)) - channel->down_since_ms >= ms;
+}
+
+static bool is_down(const struct channel *channel)
+{
+    return is_down_for(channel, DOWN_MS);
 }
 
 static void close_channel(struct channel *channel)
@@ -167,6 +174,8 @@ static void lose(struct channel *channel, const struct tt_err *why)
         }
     }
     close_channel(channel);
+    if (is_down_for(channel, TT_PG_TROUBLE_MS))
+        tt_pg_trouble_note(channel->link->trouble, &channel->in_trouble, why);
     if (is_down(channel))
         fail_waiting(channel, why);
     tt_timer_start(loop_of(channel), &channel->timer, is_down(channel) ? LOOK_MS : PAUSE_MS);
@@ -215,6 +224,7 @@ static void on_connected(struct channel *channel)
     PQenterPipelineMode(channel->pg.conn);
     channel->state = READY;
     channel->down_since_ms = 0;
+    tt_pg_trouble_note(channel->link->trouble, &channel->in_trouble, NULL);
     watch(channel, EPOLLIN);
     send_waiting(channel);
 }
@@ -432,11 +442,13 @@ static void set_up(struct channel *channel, struct pg_link *link, enum tt_pg_mod
     tt_list_init(&channel->sent);
 }
 
-struct tt_db_link *tt_pg_attach(struct tt_db *db, struct tt_loop *loop, const char *url)
+struct tt_db_link *tt_pg_attach(struct tt_db *db, struct tt_loop *loop, const char *url,
+                                struct tt_pg_trouble *trouble)
 {
     struct pg_link *link = TT_NEW(struct pg_link);
     tt_db_link_create(&link->base, db, loop);
     link->url = tt_strndup(url, strlen(url));
+    link->trouble = trouble;
     link->deliver.run = deliver;
     tt_list_init(&link->answered);
     set_up(&link->quick, link, TT_PG_READ);
@@ -452,6 +464,7 @@ static void end_channel(struct channel *channel)
         read_free(read);
     }
     tt_timer_stop(&channel->timer);
+    tt_pg_trouble_note(channel->link->trouble, &channel->in_trouble, NULL);
     close_channel(channel);
 }
 

@@ -18,7 +18,6 @@
 
 #define RETRY_MS        10000 /* without a database, until jobs are refused */
 #define RESOLVE_MS      60000 /* until a job's fate stays unknown */
-#define TROUBLE_MS      1000  /* until readiness ends */
 #define PAUSE_MS        100
 #define CONFLICTS_MAX   5
 #define LOCK_MS         5000                       /* for the server that had the database before */
@@ -31,8 +30,7 @@ struct tt_pg_writer {
     bool exclusive;
     char id[33];
 
-    pthread_mutex_t mutex; /* guards `trouble` */
-    struct tt_err trouble; /* status 0: none */
+    struct tt_pg_trouble *trouble; /* borrowed */
 
     /* only for the writer thread: */
     struct tt_pg pg;
@@ -40,6 +38,7 @@ struct tt_pg_writer {
     int64_t number;           /* of the last batch */
     uint64_t commits;
     uint64_t down_since_ms; /* 0: it can be reached */
+    bool in_trouble;
 };
 
 /* ---- the connection ---- */
@@ -127,25 +126,13 @@ static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
 
 static void set_trouble(struct tt_pg_writer *writer, const struct tt_err *err)
 {
-    pthread_mutex_lock(&writer->mutex);
-    bool had = writer->trouble.status != 0;
-    writer->trouble = err ? *err : (struct tt_err){0};
-    pthread_mutex_unlock(&writer->mutex);
-    if (err && !had)
+    if (!tt_pg_trouble_note(writer->trouble, &writer->in_trouble, err))
+        return;
+    if (err)
         tt_log(TT_LOG_ERROR, "database: it cannot be written to", TT_F_Z("code", err->code),
                TT_F_Z("error", err->message));
-    else if (!err && had)
+    else
         tt_log(TT_LOG_INFO, "database: it can be written to again");
-}
-
-bool tt_pg_writer_trouble(struct tt_pg_writer *writer, struct tt_err *err)
-{
-    pthread_mutex_lock(&writer->mutex);
-    bool there = writer->trouble.status != 0;
-    if (there && err)
-        *err = writer->trouble;
-    pthread_mutex_unlock(&writer->mutex);
-    return there;
 }
 
 /* Whether to try again, after a pause. The time is counted from the first failure on, so that the
@@ -157,7 +144,7 @@ static bool try_again(struct tt_pg_writer *writer, uint64_t limit_ms, const stru
         writer->down_since_ms = now;
         tt_log(TT_LOG_WARN, "database: the writer's connection is lost, it tries again",
                TT_F_Z("code", err->code), TT_F_Z("error", err->message));
-    } else if (now - writer->down_since_ms >= TROUBLE_MS) {
+    } else if (now - writer->down_since_ms >= TT_PG_TROUBLE_MS) {
         set_trouble(writer, err);
     }
     if (now - writer->down_since_ms >= limit_ms || tt_job_queue_stopping(&writer->queue))
@@ -284,18 +271,17 @@ static void release(struct tt_pg_writer *writer)
 {
     tt_pg_close(&writer->pg);
     tt_job_queue_destroy(&writer->queue);
-    pthread_mutex_destroy(&writer->mutex);
     free(writer->batch);
     free(writer->url);
     free(writer);
 }
 
 struct tt_pg_writer *tt_pg_writer_new(const char *url, const struct tt_db_settings *settings,
-                                      struct tt_err *err)
+                                      struct tt_pg_trouble *trouble, struct tt_err *err)
 {
     struct tt_pg_writer *writer = TT_NEW(struct tt_pg_writer);
     tt_job_queue_create(&writer->queue, settings->batch_max, settings->queue_max);
-    pthread_mutex_init(&writer->mutex, NULL);
+    writer->trouble = trouble;
     writer->url = tt_strndup(url, strlen(url));
     writer->exclusive = settings->exclusive;
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(*writer->batch));

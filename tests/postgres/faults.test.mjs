@@ -1,7 +1,7 @@
 // PostgreSQL that goes away, comes back, refuses and disagrees: nothing is lost or doubled, the errors
 // are the documented ones, and readiness says which.
 import assert from 'node:assert/strict';
-import { after, before, describe } from 'node:test';
+import { after, afterEach, before, describe } from 'node:test';
 import { makeDatabase, psql } from '../e2e/support/databases.mjs';
 import { HANG_MS, eventually, test } from '../e2e/support/limits.mjs';
 import { Server, makeHome, startServer } from '../e2e/support/server.mjs';
@@ -35,6 +35,12 @@ describe('PostgreSQL with faults', () => {
 
   const sql = (text) => psql(database.name, text);
   const ready = () => user.get('/readyz');
+  // What a case that failed has left.
+  afterEach(() => {
+    proxy.isOpen = true;
+    psql('postgres', `ALTER DATABASE ${database.name} RESET default_transaction_read_only`);
+    sql('SET default_transaction_read_only = off; DROP TRIGGER IF EXISTS fail ON api_keys');
+  });
   const isReady = () => eventually(async () => (await ready()).status === 200, 'it is ready again');
 
   /** Makes a key; how many there are under its name afterwards. */
@@ -84,8 +90,10 @@ describe('PostgreSQL with faults', () => {
     assert.equal(answer.headers.get('retry-after'), '1');
     assert.equal(stored, 0);
     assertError(await user.get('/api/chat/sessions'), 503, 'database_unavailable');
-    const { status, body } = await ready();
-    assert.deepEqual([status, body.status], [503, 'database_unavailable']);
+    await eventually(async () => {
+      const { status, body } = await ready();
+      return status === 503 && body.status === 'database_unavailable';
+    }, 'readiness says so');
     proxy.isOpen = true;
     await eventually(async () => (await makeKey()).answer.status === 200, 'it can be written again');
     await isReady();
@@ -99,7 +107,8 @@ describe('PostgreSQL with faults', () => {
     assertError(answer, 503, 'database_read_only');
     assert.equal(stored, 0);
     assert.equal((await user.get('/api/chat/sessions')).status, 200);
-    assert.equal((await ready()).body.status, 'database_read_only');
+    const { status, body } = await ready();
+    assert.deepEqual([status, body.status], [503, 'database_read_only']);
     psql('postgres', `ALTER DATABASE ${database.name} RESET default_transaction_read_only`);
     await eventually(async () => (await makeKey()).answer.status === 200, 'it can be written again');
     await isReady();
