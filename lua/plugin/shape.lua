@@ -112,6 +112,13 @@ M.plugin = {
     order = { types = "number" },
     requires = { types = "table", list = { types = "string" } },
     routes = { types = "table", list = { types = "table" } },
+    static = {
+      types = "table",
+      fields = {
+        path = { types = "string", required = true },
+        auth = { types = "string" },
+      },
+    },
     hooks = {
       types = "table",
       each = HOOK,
