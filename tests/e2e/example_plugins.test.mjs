@@ -1,3 +1,4 @@
+// sqlite
 // covers: plugin
 // Every plugin of examples/plugins, dropped into a running server: what its head promises happens.
 import assert from 'node:assert/strict';
