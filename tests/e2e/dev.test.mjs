@@ -114,6 +114,8 @@ describe('tidetalk dev', () => {
     });
     await says(/^reloaded.*: plugins\/chatty\/static\/css\/page\.css$/m,
       () => writeFileSync(join(folder, 'static/css/page.css'), 'h1 {}'));
+    await says(/^reloaded.*: plugins\/chatty\/static\/css\/page\.css$/m,
+      () => rmSync(join(folder, 'static'), { recursive: true }));
     await says(/^not reloaded[^]*^ {2}plugins\/chatty\/plugin\.lua:1: .*'hook' is no member/m,
       () => writeFileSync(join(folder, 'plugin.lua'), 'return { api = 1, hook = {} }\n'));
     await says(/^reloaded.*: plugins\/chatty\/plugin\.lua$/m,
