@@ -1,13 +1,14 @@
 /* Blocks in a chain; the first has the free room. A large allocation gets its own block behind it,
- * so that the room is not lost. Blocks double from 2 KiB to 64 KiB: a small request costs one
- * malloc, a big one few. Only memory that is handed out is zeroed. */
+ * so that the room is not lost. Blocks double from 1 KiB to 64 KiB: a small request costs one
+ * malloc, a big one few. With its head, the first is of a size that glibc keeps at hand. Only
+ * memory that is handed out is zeroed. */
 #include "base/arena.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-#define FIRST_BLOCK 2048
+#define FIRST_BLOCK 992
 #define LAST_BLOCK  65536
 
 struct tt_arena_block {

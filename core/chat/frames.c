@@ -269,6 +269,7 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
         free(frames);
         return NULL;
     }
+    tt_http_drop_body(exchange);
     if (frames->format->parts_new)
         frames->parts = frames->format->parts_new(options->chunks);
     /* The forms of other APIs know no reset. */

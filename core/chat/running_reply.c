@@ -40,16 +40,16 @@ struct running_reply {
     bool among_users; /* counted as a running reply of its user: turns are by themselves */
     int64_t session_row;
     struct tt_checkpoint checkpoint;
-    struct tt_running_parts *parts;  /* NULL: it has one */
-    struct tt_reply_outcome outcome; /* as produced: what is stored */
-    bool ending;                     /* the job of the end is on its way */
-    bool unstored;                   /* readers got the error; storing is still tried */
-    uint64_t retry_ms;               /* the wait before the next try */
+    struct tt_running_parts *parts;   /* NULL: it has one */
+    struct tt_reply_outcome *outcome; /* as produced: what is stored; NULL until then */
+    bool ending;                      /* the job of the end is on its way */
+    bool unstored;                    /* readers got the error; storing is still tried */
+    uint64_t retry_ms;                /* the wait before the next try */
     struct tt_timer retry;
     int retries;
     size_t row_statement, usage_statement, images_statement;
     enum row_part row;
-    struct tt_err lost;            /* status != 0: the text will never be stored */
+    struct tt_err *lost;           /* the text will never be stored; NULL: it may be */
     char *counted_as;              /* NULL = not counted */
     struct tt_reply_usage counted; /* the tokens of a continued reply that are counted already */
     struct tt_image_room image_room;
@@ -108,6 +108,8 @@ static void release(struct running_reply *running, struct tt_reply *ended)
     tt_list_remove(&running->node);
     close_filter(reply, &running->filter);
     free(running->counted_as);
+    free(running->outcome);
+    free(running->lost);
     free(running);
     if (on_finish)
         on_finish(ended, on_finish_arg);
@@ -124,8 +126,8 @@ static void tell(struct running_reply *running, const struct tt_err *error)
 
 static void finish(struct running_reply *running, const struct tt_err *error)
 {
-    if (!error && running->lost.status)
-        error = &running->lost;
+    if (!error)
+        error = running->lost;
     if (!running->unstored)
         tell(running, error);
     release(running, running->reply);
@@ -186,7 +188,9 @@ static void leave_out(struct running_reply *running, const struct tt_db_job *job
         running->counted_as = NULL;
     } else {
         running->row = running->row == ROW_WHOLE ? ROW_WITHOUT_TEXT : ROW_LEFT_OUT;
-        tt_err_set(&running->lost, 500, "reply_not_stored", "%s", error->message);
+        if (!running->lost)
+            running->lost = TT_NEW(struct tt_err);
+        tt_err_set(running->lost, 500, "reply_not_stored", "%s", error->message);
     }
     submit_end(running);
 }
@@ -262,16 +266,16 @@ static void submit_end(void *arg)
             job,
             &(struct tt_running_end){.reply = running->reply,
                                      .session_row = running->session_row,
-                                     .outcome = &running->outcome,
+                                     .outcome = running->outcome,
                                      .checkpointed = running->checkpoint.submitted > 0},
             &running->row_statement);
     else if (has_row(running))
-        tt_running_end_add_failed(job, running->message_id, running->session_row, &running->lost,
+        tt_running_end_add_failed(job, running->message_id, running->session_row, running->lost,
                                   &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
     if (running->counted_as)
         tt_usage_store_add_reply(job, running->user_id, tt_str_from(running->counted_as),
-                                 &running->outcome, &running->counted);
+                                 running->outcome, &running->counted);
     running->images_statement = tt_db_job_count(job);
     if (running->images && has_row(running))
         tt_image_files_add(running->images, job);
@@ -294,8 +298,9 @@ static void on_produced(struct tt_reply *reply, void *arg)
     struct running_reply *running = arg;
 
     tt_running_totals_add(reply);
-    running->outcome = *tt_reply_outcome(reply);
-    tt_learnt_store(running->chat, running->user_id, &running->outcome.learnt);
+    running->outcome = TT_NEW(struct tt_reply_outcome);
+    *running->outcome = *tt_reply_outcome(reply);
+    tt_learnt_store(running->chat, running->user_id, &running->outcome->learnt);
     if (is_stored(running))
         running->images =
             tt_image_files_write(running->chat, reply, &running->image_room, submit_end, running);

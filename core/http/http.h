@@ -76,8 +76,9 @@ int tt_http_server_port(const struct tt_http_server *server);
 struct tt_str tt_http_method(const struct tt_http_exchange *exchange);
 /* Raw, without query and base_path; "" if the target was the base_path itself. */
 struct tt_str tt_http_path(const struct tt_http_exchange *exchange);
-struct tt_str tt_http_query(const struct tt_http_exchange *exchange);  /* raw, without '?' */
-struct tt_str tt_http_body(const struct tt_http_exchange *exchange);   /* "" if streamed */
+struct tt_str tt_http_query(const struct tt_http_exchange *exchange); /* raw, without '?' */
+struct tt_str tt_http_body(const struct tt_http_exchange *exchange);  /* "" if streamed */
+void tt_http_drop_body(struct tt_http_exchange *exchange); /* nobody reads it from here on */
 struct tt_str tt_http_remote(const struct tt_http_exchange *exchange); /* the client's address */
 long tt_http_peer_uid(const struct tt_http_exchange *exchange); /* of a unix socket, otherwise -1 */
 bool tt_http_behind_tls(const struct tt_http_exchange *exchange); /* a trusted proxy says https */

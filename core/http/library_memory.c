@@ -3,7 +3,10 @@
  * LF, the blanks of the request line and the first colon of a line by NUL, and moves nothing.
  * Arguments are cut from the target after the URI log callback has seen it. A response sends the
  * text of a header that MHD_get_response_header returns. Nothing is in the buffer that the library
- * offers for content. A pool begins with the first head, and is cleared after each request. */
+ * offers for content. Behind that buffer, up to the end of the pool, are the records of the
+ * request's headers: a list, which is empty if they are zeros, and which the library does not read
+ * between the head of an answer and the next request. A pool begins with the first head, and is
+ * cleared after each request. */
 #include "http/library_memory.h"
 
 #include <stdint.h>
@@ -79,7 +82,7 @@ static uintptr_t page_size(void)
     return (uintptr_t)sysconf(_SC_PAGESIZE);
 }
 
-void tt_library_give_back(char *buf, size_t size)
+static void give_back(char *buf, size_t size)
 {
     uintptr_t page = page_size();
     uintptr_t first = ((uintptr_t)buf + page - 1) / page * page;
@@ -87,6 +90,14 @@ void tt_library_give_back(char *buf, size_t size)
 
     if (first < end)
         madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
+void tt_library_slim(char *pool, size_t pool_size, char *buf, size_t size)
+{
+    /* Without chunks it is a buffer of the response's own. */
+    bool within = pool && buf >= pool && buf + size <= pool + pool_size;
+
+    give_back(buf, within ? (size_t)(pool + pool_size - buf) : size);
 }
 
 char *tt_library_pool_of(const char *method, size_t pool)
@@ -110,8 +121,8 @@ void tt_library_rest(char *memory, size_t pool)
             clear += page;
             continue;
         }
-        tt_library_give_back(memory + at - clear, clear);
+        give_back(memory + at - clear, clear);
         clear = 0;
     }
-    tt_library_give_back(memory + at - clear, clear);
+    give_back(memory + at - clear, clear);
 }

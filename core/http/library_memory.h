@@ -45,10 +45,11 @@ bool tt_library_has_room(size_t pool, size_t bytes, size_t headers, size_t cooki
  * scans, a tenth of the cost of a small answer. False if the library has no memory. */
 bool tt_library_add_joined(struct MHD_Response *response, const char *name, const char *value);
 
-/* Gives the pages of the buffer that the library offers for content back to the kernel: of a
- * connection's pool they are the most, and a stream does without them. They can be written again
- * at any time, what was in them is lost. */
-void tt_library_give_back(char *buf, size_t size);
+/* For a stream: gives the pages of the buffer that the library offers for content back to the
+ * kernel, and those behind it in the connection's pool (as of tt_library_pool_of; NULL: unknown).
+ * They are all but the page with the head. They can be written again at any time; what was in them
+ * is lost: from here on the library lists no headers of this request. */
+void tt_library_slim(char *pool, size_t pool_size, char *buf, size_t size);
 
 /* Where the pool of a connection begins, of whose request the library passed on `method`; NULL when
  * that cannot be told, or its pages are not its own. */

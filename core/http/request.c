@@ -19,6 +19,11 @@ struct tt_str tt_http_query(const struct tt_http_exchange *exchange)
     return exchange->query;
 }
 
+void tt_http_drop_body(struct tt_http_exchange *exchange)
+{
+    tt_buf_free(&exchange->body);
+}
+
 struct tt_str tt_http_body(const struct tt_http_exchange *exchange)
 {
     return tt_buf_str(&exchange->body);

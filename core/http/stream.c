@@ -166,7 +166,7 @@ static ssize_t reader(void *arg, uint64_t position, char *buf, size_t max)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (exchange->state != TT_HTTP_SENDING)
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    tt_library_give_back(buf, max);
+    tt_library_slim(tt_exchange_conn(exchange)->pool, exchange->server->pool_size, buf, max);
     tt_exchange_suspend(exchange, TT_HTTP_STREAMING);
     tt_gone_watch(exchange, false);
     due_if_any(&exchange->stream);

@@ -9,10 +9,8 @@
 
 /* ---- the log ---- */
 
-#define TT_LOG_CHUNK_FIRST                                                                         \
-    1024u /* doubling up to the seventh, 64 KiB, and then all of that size                         \
-           */
-#define TT_LOG_CHUNKS_NEAR 7u
+#define TT_LOG_CHUNK_FIRST 512u /* doubling up to the eighth, 64 KiB, then all of that size */
+#define TT_LOG_CHUNKS_NEAR 8u
 #define TT_LOG_CHUNKS_FAR  127u /* enough for TT_REPLY_MAX */
 #define TT_LOG_CHUNK_SPARE 3u   /* see reply_log.c */
 #define TT_LOG_SEGMENTS    4u   /* inline; further blocks of 8, 16, 32, … */

@@ -148,10 +148,14 @@ int tt_response_gather_headers(lua_State *L, struct tt_request *request, int res
 {
     int first = lua_gettop(L) + 1;
 
-    luaL_checkstack(L, 2 * HEADERS_MAX + 16, "headers");
     /* Below the pairs: two tables, then key and value of a walk. */
     bool has_headers = push_table(L, response, "headers");
     bool has_cookies = push_table(L, response, "cookies");
+    if (!has_headers && !has_cookies) {
+        lua_pop(L, 2);
+        return 0;
+    }
+    luaL_checkstack(L, 2 * HEADERS_MAX + 16, "headers"); /* not before: coroutines keep it */
     lua_pushnil(L);
     lua_pushnil(L);
     while (has_headers && walk(L, first, first + 2)) {

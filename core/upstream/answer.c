@@ -68,7 +68,7 @@ static bool reason_is(const struct tt_upstream_answer *answer, const char *word)
 /* Whether one of the events without text has words for people in it. */
 static bool read_said(struct tt_upstream_answer *answer)
 {
-    struct tt_told_error *told = &answer->reader.told;
+    struct tt_told_error *told = tt_delta_told(&answer->reader);
     struct tt_str rest = tt_buf_str(&answer->said), one;
     while (!told->found && rest.len > 0 && tt_str_split(&rest, '\0', &one))
         tt_told_read(told, one);
@@ -85,7 +85,7 @@ static enum tt_upstream_answer_result fail_empty(struct tt_upstream_answer *answ
         return fail(answer, "upstream_length_reached", "no text before the limit of tokens", err);
     if (!read_said(answer))
         return fail(answer, "upstream_empty", "an answer without text", err);
-    const char *code = tt_told_code(&answer->reader.told, 0);
+    const char *code = tt_told_code(answer->reader.told, 0);
     return fail(answer, *code ? code : "upstream_error", "an error instead of an answer", err);
 }
 
@@ -95,8 +95,10 @@ static int pass_on(struct tt_upstream_answer *answer, struct tt_err *err)
     bool has_text = reader->reasoning.len + reader->content.len + reader->tool_calls.len > 0;
     if (!has_text && reader->note.len == 0)
         return 0;
-    if (has_text)
+    if (has_text) {
         answer->text_at = answer->bytes;
+        tt_buf_free(&answer->said); /* only an answer without text needs it */
+    }
     answer->has_text |= has_text;
     if (!answer->has_answer)
         answer->has_answer =

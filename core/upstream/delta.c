@@ -30,10 +30,19 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
     tt_delta_carried_destroy(reader);
     tt_buf_free(&reader->think.held);
     tt_delta_shape_destroy(&reader->shape);
+    free(reader->told);
+    reader->told = NULL;
     free(reader->calls);
     reader->calls = NULL;
     tt_delta_spec_unref(reader->spec);
     reader->spec = NULL;
+}
+
+struct tt_told_error *tt_delta_told(struct tt_delta_reader *reader)
+{
+    if (!reader->told)
+        reader->told = TT_NEW(struct tt_told_error);
+    return reader->told;
 }
 
 /* ---- one event ---- */
@@ -43,11 +52,10 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
 struct event {
     struct tt_delta_reader *reader;
     struct tt_str name;
-    const struct tt_delta_entry
-        *source[TT_DELTA_ROLES];     /* whose value counts, of words and texts */
-    struct tt_reply_usage usage;     /* reported by this event */
-    struct tt_reply_usage elsewhere; /* at the other place */
-    bool read;                       /* the document is JSON */
+    const struct tt_delta_entry *source[TT_DELTA_ROLES]; /* whose value counts */
+    struct tt_reply_usage usage;                         /* reported by this event */
+    struct tt_reply_usage elsewhere;                     /* at the other place */
+    bool read;                                           /* the document is JSON */
     bool failed;
     const char *error_code;
     struct tt_err *err;
@@ -138,15 +146,6 @@ static void read_finish(struct tt_delta_reader *reader, const struct tt_json_val
         tt_buf_append_z(&reader->finish_reason, "other");
 }
 
-/* One number may stand at two places. */
-static void take_part(int64_t *part, const struct tt_json_value *value)
-{
-    int64_t n;
-    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 &&
-        tt_tokens_told(n) > *part)
-        *part = n;
-}
-
 static void take_note(struct tt_delta_reader *reader, enum tt_delta_role role,
                       const struct tt_json_value *value)
 {
@@ -157,11 +156,18 @@ static void take_note(struct tt_delta_reader *reader, enum tt_delta_role role,
     tt_buf_putc(&reader->note, '}');
 }
 
-static void add_count(int64_t *count, const struct tt_json_value *value)
+/* -1: none. */
+static int64_t tokens_of(const struct tt_json_value *value)
 {
-    int64_t n;
-    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 && tt_tokens_told(n) >= 0)
-        *count = *count < 0 ? n : *count + n;
+    int64_t n = -1;
+    bool whole = value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0;
+    return whole ? tt_tokens_told(n) : -1;
+}
+
+static void add_count(int64_t *count, int64_t tokens)
+{
+    if (tokens >= 0)
+        *count = *count < 0 ? tokens : *count + tokens;
 }
 
 /* Of several declared places the first that has something speaks; a list is one place. */
@@ -220,22 +226,22 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
         }
         break;
     case TT_DELTA_INPUT:
-        add_count(&event->usage.input_tokens, value);
+        add_count(&event->usage.input_tokens, tokens_of(value));
         break;
     case TT_DELTA_OUTPUT:
-        add_count(&event->usage.output_tokens, value);
+        add_count(&event->usage.output_tokens, tokens_of(value));
         break;
     case TT_DELTA_INPUT_ELSE:
-        add_count(&event->elsewhere.input_tokens, value);
+        add_count(&event->elsewhere.input_tokens, tokens_of(value));
         break;
     case TT_DELTA_OUTPUT_ELSE:
-        add_count(&event->elsewhere.output_tokens, value);
+        add_count(&event->elsewhere.output_tokens, tokens_of(value));
         break;
     case TT_DELTA_CACHED:
-        take_part(&reader->usage.cached_tokens, value);
+        tt_tokens_most(&reader->usage.cached_tokens, tokens_of(value));
         break;
     case TT_DELTA_THOUGHT:
-        take_part(&reader->usage.reasoning_tokens, value);
+        tt_tokens_most(&reader->usage.reasoning_tokens, tokens_of(value));
         break;
     case TT_DELTA_CARRIED:
         if (is_set(value))
@@ -333,7 +339,7 @@ static int upstream_error(const struct event *event, struct tt_str data)
 {
     static const char *const general[] = {"upstream_rejected", "upstream_failed",
                                           "upstream_rate_limited", NULL};
-    struct tt_told_error *told = &event->reader->told;
+    struct tt_told_error *told = tt_delta_told(event->reader);
     const char *code = event->error_code ? event->error_code : "upstream_error";
     bool refine = !event->error_code;
     tt_told_read(told, data);

@@ -86,7 +86,13 @@ struct tt_delta_think {
 #define TT_DELTA_CARRIED_MAX   8
 #define TT_DELTA_CARRIED_BYTES ((size_t)256 << 10) /* of each */
 
-/* State of reading one stream: stores halves of surrogate pairs, and the tool calls so far. */
+struct tt_delta_carried {
+    struct tt_buf json;
+    bool list; /* `json` has its items */
+};
+
+/* State of reading one stream. Thousands are open, so what few of them need is allocated when it
+ * comes. It stores halves of surrogate pairs, and the tool calls so far. */
 struct tt_delta_reader {
     struct tt_delta_spec *spec;
     bool whole;
@@ -98,16 +104,13 @@ struct tt_delta_reader {
     struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
     struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */
     struct tt_reply_usage usage;
-    struct {
-        struct tt_buf json;
-        bool list; /* `json` has its items */
-    } carried[TT_DELTA_CARRIED_MAX];
-    bool done;     /* the done marker came */
-    bool said;     /* some event had text, a call or an image */
-    bool repaired; /* some event was no JSON by the letter, see delta_repair.c */
-    size_t events; /* that were JSON */
+    struct tt_delta_carried *carried; /* by their place; NULL: nothing came */
+    bool done;                        /* the done marker came */
+    bool said;                        /* some event had text, a call or an image */
+    bool repaired;                    /* some event was no JSON by the letter, see delta_repair.c */
+    size_t events;                    /* that were JSON */
     struct tt_buf repair;
-    struct tt_told_error told; /* of the error that was reported */
+    struct tt_told_error *told; /* of the error that was reported; NULL: none was */
     struct tt_delta_think think;
     struct tt_delta_call *calls;
     size_t call_count;
@@ -115,6 +118,9 @@ struct tt_delta_reader {
 };
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole);
 void tt_delta_destroy(struct tt_delta_reader *reader);
+
+/* Where an error that the upstream reports is read into. */
+struct tt_told_error *tt_delta_told(struct tt_delta_reader *reader);
 
 /* Reads one event (`name` may be empty): content, reasoning, note and tool_calls are replaced by
  * this event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed

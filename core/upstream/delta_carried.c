@@ -1,7 +1,10 @@
 /* What an upstream sends beside the text and a client may want or has to send back: annotations,
  * details of its reasoning, the fingerprint of the system, images. It is kept as it came and told
  * at the reply's end: the items of lists one after the other, of anything else the last. */
+#include "base/mem.h"
 #include "upstream/delta_internal.h"
+
+#include <stdlib.h>
 
 static bool is_empty(const struct tt_json_value *value)
 {
@@ -10,7 +13,6 @@ static bool is_empty(const struct tt_json_value *value)
 
 bool tt_delta_carry(struct tt_delta_reader *reader, int place, const struct tt_json_value *value)
 {
-    struct tt_buf *kept = &reader->carried[place].json;
     bool list = value->type == TT_JSON_ARRAY;
     bool holds = list || value->type == TT_JSON_OBJECT;
     struct tt_str items =
@@ -18,6 +20,9 @@ bool tt_delta_carry(struct tt_delta_reader *reader, int place, const struct tt_j
 
     if ((holds || value->type == TT_JSON_STRING) && is_empty(value))
         return false;
+    if (!reader->carried)
+        reader->carried = tt_alloc(TT_DELTA_CARRIED_MAX * sizeof(*reader->carried));
+    struct tt_buf *kept = &reader->carried[place].json;
     if (!list || !reader->carried[place].list)
         tt_buf_clear(kept);
     reader->carried[place].list = list;
@@ -64,7 +69,8 @@ void tt_delta_carried_json(const struct tt_delta_reader *reader, struct tt_buf *
     struct tt_json_writer w = {.buf = out};
     bool any = false;
 
-    for (int i = next_place(spec, ""); i >= 0; i = next_place(spec, spec->carried[i])) {
+    for (int i = reader->carried ? next_place(spec, "") : -1; i >= 0;
+         i = next_place(spec, spec->carried[i])) {
         if (reader->carried[i].json.len == 0)
             continue;
         if (!any)
@@ -79,7 +85,9 @@ void tt_delta_carried_json(const struct tt_delta_reader *reader, struct tt_buf *
 
 void tt_delta_carried_destroy(struct tt_delta_reader *reader)
 {
-    for (size_t i = 0; i < TT_DELTA_CARRIED_MAX; i++)
+    for (size_t i = 0; reader->carried && i < TT_DELTA_CARRIED_MAX; i++)
         tt_buf_free(&reader->carried[i].json);
+    free(reader->carried);
+    reader->carried = NULL;
     tt_buf_free(&reader->image_items);
 }

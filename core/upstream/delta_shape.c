@@ -40,7 +40,8 @@ void tt_delta_shape_keep(struct tt_delta_shape *shape, enum tt_delta_role role, 
     tt_buf_clear(&shape->name);
     tt_buf_clear(&shape->before);
     tt_buf_clear(&shape->after);
-    tt_buf_append_str(&shape->name, name);
+    if (name.len > 0) /* else it needs no memory */
+        tt_buf_append_str(&shape->name, name);
     tt_buf_append(&shape->before, data.data, before);
     tt_buf_append(&shape->after, data.data + after, data.len - after);
     shape->role = role;

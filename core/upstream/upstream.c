@@ -69,6 +69,7 @@ static void carry(const struct pump *pump, struct tt_reply *reply)
 
 static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool final)
 {
+    static const struct tt_told_error nothing = {0};
     struct tt_reply *reply = pump->reply;
     const struct tt_delta_reader *reader = &pump->answer.reader;
     final = final || outcome->error.status == 0 || pump->has_text;
@@ -83,7 +84,8 @@ static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool 
     tt_timer_stop(&pump->finished);
     tt_reply_on_stop(reply, NULL, NULL);
     if (!pump->hooks.on_end ||
-        !pump->hooks.on_end(reply, outcome, &reader->told, final, pump->hooks.arg)) {
+        !pump->hooks.on_end(reply, outcome, reader->told ? reader->told : &nothing, final,
+                            pump->hooks.arg)) {
         carry(pump, reply);
         tt_reply_produced(reply, outcome);
     }
@@ -119,7 +121,7 @@ static void take_result(struct pump *pump, enum tt_upstream_answer_result result
 
 static void refused_end(struct pump *pump)
 {
-    struct tt_told_error *told = &pump->answer.reader.told;
+    struct tt_told_error *told = tt_delta_told(&pump->answer.reader);
     struct tt_err error = {0};
     tt_told_read(told, tt_buf_str(&pump->refused));
     tt_told_status_error(told, pump->http_status, &error);

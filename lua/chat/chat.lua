@@ -216,8 +216,7 @@ end
 
 local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
   .. "role, status, parent_id, content, model_name, file_ids, created_at, "
-  .. "updated_at) VALUES (?, (SELECT id FROM chat_sessions "
-  .. "WHERE session_id = ? AND user_id = ?), "
+  .. "updated_at) VALUES (?, ?, "
 local SQL_INSERT_QUESTION = SQL_INSERT_MESSAGE
   .. "'user', 'complete', ?, ?, ?, ?, ?, ?)"
 local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
@@ -249,6 +248,8 @@ function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2
   local model_name = turn.model_name or draft.model_name
+  -- The user's own: the first statement changes it as such, or makes it.
+  local session_row = draft.id or db.id_of(1)
   draft.message_count = draft.message_count + added
   local statements = {
     draft.id and update_session(user_id, draft, added, now)
@@ -259,8 +260,7 @@ function M.save_chat_message(user_id, draft, turn)
       SQL_INSERT_QUESTION,
       {
         user_id,
-        draft.session_id,
-        user_id,
+        session_row,
         turn.parent_id or json.null,
         turn.message,
         model_name,
@@ -274,8 +274,7 @@ function M.save_chat_message(user_id, draft, turn)
     SQL_INSERT_REPLY,
     {
       user_id,
-      draft.session_id,
-      user_id,
+      session_row,
       turn.reply_to or db.id_of(2),
       model_name,
       now,

@@ -1,6 +1,16 @@
 ---@meta
 --- What a handler gets and what it returns.
 
+--- Who asks: `req.user` of a handler, `turn.user` of a hook or a tool.
+---@class tide.User
+---@field id integer
+---@field username string
+---@field email string
+---@field role "user"|"admin"
+---@field token_version integer
+---@field created_at string
+---@field claims? tide.Claims of the token that was used; nil with an API key
+
 --- A request. Scripts may set their own fields on it (the pipeline sets user and
 --- body).
 ---@class tide.Request
@@ -17,7 +27,7 @@
 --- the route has a schema for them
 ---@field args? table set by the pipeline: checked params and query in one table
 ---@field generation integer
----@field user? tide.User set by web/auth
+---@field user? tide.User who asks; nil where the route's auth is "none"
 ---@field body? table set by the pipeline: validated JSON body
 ---@field upload? tide.Upload on an upload route; nil when no file came
 ---@field fields? table<string, string> on an upload route, as they came

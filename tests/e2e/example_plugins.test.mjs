@@ -175,8 +175,14 @@ describe('plugins of examples/', () => {
     assert.equal((await send()).status, 200);
   });
 
-  trying(['digest'], 'a job counts, and administrators read it', {
-    edit: (text) => text.replace('EVERY_MS = 3600000', 'EVERY_MS = 50'),
+  const JSON_TYPE = { 'Content-Type': 'application/json' };
+  let report;
+  trying(['digest'], 'a job counts, administrators read it, and it is sent until it arrives', {
+    edit: (text) => text.replace('cron = "0 3 * * *", zone = "UTC"', 'every = 50'),
+    settings: () => {
+      report = upstream.add(sends('{}', JSON_TYPE));
+      return { digest: { url: report.url } };
+    },
     without: missing('/api/admin/digest'),
   }, async (user) => {
     assertError(await user.get('/api/admin/digest'), 403, 'forbidden');
@@ -187,6 +193,8 @@ describe('plugins of examples/', () => {
     }, 'a tick');
     assert.match(day.day, /^\d{4}-\d\d-\d\d$/);
     assert.ok(day.users > 0 && day.sessions > 0, JSON.stringify(day));
+    const [sent] = await eventually(() => upstream.of(report.key).length > 0 && upstream.of(report.key), 'a report');
+    assert.equal(sent.json.day, day.day);
   });
 
   trying(['harbor'], 'a provider with a language of its own', {
@@ -211,7 +219,6 @@ describe('plugins of examples/', () => {
   });
 
   const titleOf = async (user) => (await user.ok('GET', '/api/chat/sessions')).data[0].Title;
-  const JSON_TYPE = { 'Content-Type': 'application/json' };
   trying(['titles'], 'a small model of the user makes the title', {
     settings: { titles: { models: ['tiny', 'small'] } },
     without: async (user) => {

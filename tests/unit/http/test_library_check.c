@@ -115,20 +115,27 @@ static void test_wrong(void **state)
     refused((struct faults){.first_header_only = true}, "must be answered with 200");
 }
 
-/* Only whole pages of the buffer go, and nothing beside it. */
+/* Only whole pages of the buffer go; of a pool, those behind the buffer too. */
 static void test_pages_given_back(void **state)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    char *pool = aligned_alloc(page, 4 * page);
+    char *pool = aligned_alloc(page, 5 * page);
     (void)state;
-    memset(pool, 'x', 4 * page);
-    tt_library_give_back(pool + 1, 3 * page); /* the second and third page are whole */
+    memset(pool, 'x', 5 * page);
+    tt_library_slim(NULL, 0, pool + 1, 3 * page); /* the second and third page are whole */
     assert_int_equal(pool[page - 1], 'x');
     assert_int_equal(pool[page], 0);
     assert_int_equal(pool[3 * page - 1], 0);
     assert_int_equal(pool[3 * page], 'x');
-    tt_library_give_back(pool + 3 * page + 1, page - 1);
+    tt_library_slim(NULL, 0, pool + 3 * page + 1, page - 1);
     assert_int_equal(pool[3 * page + 1], 'x');
+    tt_library_slim(pool, 4 * page, pool + 1, 2 * page);
+    assert_int_equal(pool[page - 1], 'x');
+    assert_int_equal(pool[3 * page], 0);
+    assert_int_equal(pool[4 * page], 'x');
+    pool[page] = 'x';
+    tt_library_slim(pool + 2 * page, page, pool, page); /* a buffer outside of it */
+    assert_int_equal(pool[page], 'x');
     free(pool);
 }
 

@@ -295,6 +295,44 @@ static void test_pipelined_behind(void **state)
     close_client(&c);
 }
 
+/* A stream's memory that was given back held neither what is still to come nor what decides about
+ * the connection. */
+static void test_after_memory_is_given_back(void **state)
+{
+    struct client c;
+    struct tt_buf ask = {0};
+    (void)state;
+    open_client(&c, 0);
+    tt_buf_append_z(&ask, "GET /stream HTTP/1.1\r\n" H);
+    for (int i = 0; i < 150; i++) /* their records take more than a page */
+        tt_buf_printf(&ask, "X-Header-%d: %d\r\n", i, i);
+    tt_buf_append_z(&ask, "\r\nGET /x HTTP/1.1\r\n" H "\r\n");
+    for (int round = 0; round < 2; round++) {
+        c.f.feed_end = false;
+        c.f.stream = NULL;
+        if (round == 1) {
+            ask.len = 0;
+            tt_buf_append_z(&ask, "GET /stream HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
+        }
+        fx_send(c.fd, ask.data);
+        FX_WAIT(&c.f, c.f.stream);
+        feed(&c, "a");
+        expect_tail(&c, "1\r\na\r\n");
+        c.f.feed_end = true;
+        feed(&c, "b");
+        assert_true(fx_next(&c.f, c.fd, &c.in, &c.r));
+        assert_memory_equal(c.r.body.data, "ab", 2);
+        assert_int_equal(c.r.close, round == 1);
+        if (round == 1)
+            break;
+        assert_true(fx_next(&c.f, c.fd, &c.in, &c.r));
+        assert_memory_equal(c.r.body.data, "hello", 5);
+    }
+    FX_WAIT(&c.f, fx_read(c.fd, &c.in) == 0);
+    tt_buf_free(&ask);
+    close_client(&c);
+}
+
 static void test_quiesce(void **state)
 {
     struct client c;
@@ -372,6 +410,7 @@ TEST_GROUP
         cmocka_unit_test(test_http10),
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_pipelined_behind),
+        cmocka_unit_test(test_after_memory_is_given_back),
         cmocka_unit_test(test_quiesce),
         cmocka_unit_test(test_many),
     };

@@ -124,7 +124,7 @@ static void join_calls(const struct tt_buf *lines, struct tt_buf *out)
 }
 
 static void compare(const struct example *example, size_t cut, const struct told *told,
-                    const struct tt_upstream_answer *answer, const struct tt_err *err)
+                    struct tt_upstream_answer *answer, const struct tt_err *err)
 {
     struct tt_buf calls = {0};
     int64_t input = -1, output = -1;
@@ -133,7 +133,7 @@ static void compare(const struct example *example, size_t cut, const struct told
     same(example, cut, TEXT, tt_buf_str(&told->content));
     same(example, cut, REASONING, tt_buf_str(&told->reasoning));
     same(example, cut, FINISH, tt_buf_str(&answer->reader.finish_reason));
-    tt_told_detail(&answer->reader.told, NULL, 0, detail);
+    tt_told_detail(tt_delta_told(&answer->reader), NULL, 0, detail);
     same(example, cut, DETAIL, tt_str_from(detail));
     join_calls(&told->calls, &calls);
     if (!tt_str_eq(tt_buf_str(&calls), example->value[CALLS].raw))
