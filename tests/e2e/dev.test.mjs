@@ -108,6 +108,14 @@ describe('tidetalk dev', () => {
       writeFileSync(join(folder, 'plugin.lua'), 'print("loaded", 1)\nreturn { api = 1 }\n');
     });
     assert.match(dev.output, /^plugins\/chatty\/plugin.lua:1: loaded\t1$/m);
+    await says(/^reloaded.*: plugins\/chatty\/static\/css\/page\.css$/m, () => {
+      mkdirSync(join(folder, 'static/css'), { recursive: true });
+      writeFileSync(join(folder, 'static/css/page.css'), 'p {}');
+    });
+    await says(/^reloaded.*: plugins\/chatty\/static\/css\/page\.css$/m,
+      () => writeFileSync(join(folder, 'static/css/page.css'), 'h1 {}'));
+    await says(/^reloaded.*: plugins\/chatty\/static\/css\/page\.css$/m,
+      () => rmSync(join(folder, 'static'), { recursive: true }));
     await says(/^not reloaded[^]*^ {2}plugins\/chatty\/plugin\.lua:1: .*'hook' is no member/m,
       () => writeFileSync(join(folder, 'plugin.lua'), 'return { api = 1, hook = {} }\n'));
     await says(/^reloaded.*: plugins\/chatty\/plugin\.lua$/m,

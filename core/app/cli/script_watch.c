@@ -25,22 +25,46 @@ struct tt_cli_watch {
     const struct tt_script_sources *sources;
     const char *personas_name; /* without the folder */
     int personas_folder;       /* its watch descriptor */
+    int *served;               /* those of folders whose files of any name are served */
+    size_t served_count;
 };
 
-static void watch_folder(struct tt_cli_watch *watch, const char *folder, int depth)
+enum kind { SCRIPTS, PLUGINS, SERVED };
+
+static bool is_served(const struct tt_cli_watch *watch, int descriptor)
+{
+    for (size_t i = 0; i < watch->served_count; i++)
+        if (watch->served[i] == descriptor)
+            return true;
+    return false;
+}
+
+static void note_served(struct tt_cli_watch *watch, int descriptor)
+{
+    if (is_served(watch, descriptor))
+        return;
+    watch->served = tt_realloc(watch->served, (watch->served_count + 1) * sizeof(*watch->served));
+    watch->served[watch->served_count++] = descriptor;
+}
+
+static void watch_folder(struct tt_cli_watch *watch, const char *folder, int depth, enum kind kind)
 {
     char path[PATH_BYTES];
     struct stat status;
     DIR *directory;
+    int descriptor = inotify_add_watch(watch->fd, folder, EVENTS);
 
-    if (inotify_add_watch(watch->fd, folder, EVENTS) < 0 || depth == DEPTH_MAX ||
-        !(directory = opendir(folder)))
+    if (kind == PLUGINS && depth == 2 && tt_str_ends(tt_str_from(folder), TT_STR("/static")))
+        kind = SERVED;
+    if (kind == SERVED && descriptor >= 0)
+        note_served(watch, descriptor);
+    if (descriptor < 0 || depth == DEPTH_MAX || !(directory = opendir(folder)))
         return;
     for (struct dirent *entry; (entry = readdir(directory));) {
         if (entry->d_name[0] != '.' &&
             snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < PATH_BYTES &&
             stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-            watch_folder(watch, path, depth + 1);
+            watch_folder(watch, path, depth + 1, kind);
     }
     closedir(directory);
 }
@@ -55,9 +79,9 @@ void tt_cli_watch_renew(struct tt_cli_watch *watch)
              len > 0 ? sources->personas : ".");
     watch->personas_folder = inotify_add_watch(watch->fd, folder, EVENTS);
     for (size_t i = 0; i < sources->root_count; i++)
-        watch_folder(watch, sources->roots[i], 0);
+        watch_folder(watch, sources->roots[i], 0, SCRIPTS);
     if (sources->plugins_dir)
-        watch_folder(watch, sources->plugins_dir, 0);
+        watch_folder(watch, sources->plugins_dir, 0, PLUGINS);
 }
 
 struct tt_cli_watch *tt_cli_watch_open(const struct tt_script_sources *sources, struct tt_err *err)
@@ -81,6 +105,7 @@ void tt_cli_watch_close(struct tt_cli_watch *watch)
     if (!watch)
         return;
     close(watch->fd);
+    free(watch->served);
     free(watch);
 }
 
@@ -102,10 +127,9 @@ static bool is_ours(const struct tt_cli_watch *watch, const struct inotify_event
         return false;
     if (event->wd == watch->personas_folder && tt_str_eq(name, tt_str_from(watch->personas_name)))
         return true;
-    /* A folder named like lua/ beside the personas may be lua/ itself, created again. In the other
-     * folders a file of any name may be one that a plugin serves. */
+    /* A folder named like lua/ beside the personas may be lua/ itself, created again. */
     return (event->mask & IN_ISDIR) || tt_str_ends(name, TT_STR(".lua")) ||
-           tt_str_ends(name, TT_STR(".sql")) || event->wd != watch->personas_folder;
+           tt_str_ends(name, TT_STR(".sql")) || is_served(watch, event->wd);
 }
 
 bool tt_cli_watch_read(struct tt_cli_watch *watch)

@@ -43,7 +43,7 @@ return {
         local last = tonumber(req:header("Last-Event-ID"))
         return {
           events = function(send)
-            for number = last and last - 1 or req.args.from, 1, -1 do
+            for number = last and last - 1 or req.query.from, 1, -1 do
               if not send({ id = number, data = tostring(number) }) then
                 return -- other scripts serve: the browser comes back to them
               end
