@@ -3,11 +3,12 @@
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
 # usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
-#                  [lint|unit|lua|e2e|sdk|web|sample|budget|readme|fresh|smoke|long]...
+#                  [lint|unit|lua|e2e|postgres|sdk|web|sample|budget|readme|fresh|smoke|long]...
 #        ./test.sh quick [--only TEXT] [--jobs N]
 #
 #   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
-#               not "smoke", which is a part of unit and e2e for a new machine
+#               not "smoke", which is a part of unit and e2e for a new machine; "postgres" runs the files
+#               of e2e that are marked so with that database, each with a server of PostgreSQL of its own
 #   quick       while you work: one optimised build without sanitizers, lint, unit, lua, and of e2e the
 #               files that cover what changed (scripts/changes.sh) and those marked as smoke
 #   --no-fresh  without the test that starts from an empty Debian root
@@ -29,7 +30,7 @@ source "$ROOT/scripts/suites.sh"
 source "$ROOT/scripts/changes.sh"
 
 # What takes longest begins first, so that nothing is left to run by itself.
-GROUPS_ALL=(fresh e2e web sdk unit sample budget readme lua lint)
+GROUPS_ALL=(fresh e2e web postgres sdk unit sample budget readme lua lint)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
@@ -82,7 +83,7 @@ read_arguments()
             preset=quick
             with_tsan=no
             ;;
-        lint | unit | lua | e2e | sdk | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
+        lint | unit | lua | e2e | postgres | sdk | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
@@ -120,7 +121,8 @@ install_needs()
         needs+=("${list[@]}")
     done
     install_packages "${needs[@]}"
-    if has e2e web sample budget smoke long; then
+    if has long; then install_packages "${PACKAGES_POSTGRES[@]}"; fi
+    if has e2e postgres web sample budget smoke long; then
         install_node
         install_npm "$ROOT/tests/e2e"
     fi
@@ -214,6 +216,7 @@ run_e2e_file()
     set_server_env "$preset"
     server_env+=("${@:5}")
     [[ $file == *.mjs ]] && command=(node --test --test-reporter=tap "${command[@]}")
+    [[ " ${*:5} " == *" TEST_DATABASE=postgres "* ]] && command=("$ROOT/tests/postgres/run.sh" "${command[@]}")
     if [ "$preset" = tsan ]; then
         name=tsan_$name
         command=("${FIXED_ADDRESSES[@]}" "${command[@]}")
@@ -233,6 +236,15 @@ run_e2e()
     done
     for file in "${chosen[@]}"; do
         run_e2e_file "$preset" 10m "$file"
+    done
+}
+
+run_postgres()
+{
+    local file
+
+    for file in tests/postgres/*.test.mjs $(e2e_marked postgres); do
+        run_e2e_file "$preset" 10m "$file" postgres_ TEST_DATABASE=postgres
     done
 }
 
@@ -274,7 +286,7 @@ run_smoke()
 }
 
 # What is longer than a run may be: larger doses of what e2e has, all files with the database engine that
-# answers every read late (core/db/sqlite_late.c), clang-tidy on every file
+# answers every read late (core/db/sqlite_late.c) and with PostgreSQL, clang-tidy on every file
 run_long()
 {
     local name file
@@ -289,6 +301,7 @@ run_long()
     done
     for file in $(e2e_files); do
         run_e2e_file asan 15m "$file" late_ TEST_DATABASE=sqlite-late
+        has_mark sqlite "$file" || run_e2e_file asan 15m "$file" postgres_ TEST_DATABASE=postgres
     done
     for file in $(e2e_marked bytes); do
         run_e2e_file asan 30m "$file" bytes_ TEST_TCP=bytes
@@ -330,6 +343,7 @@ run_readme()
     set_server_env "$preset"
     suite readme 5m "${server_env[@]}" tests/readme.sh
     suite customize 5m "${server_env[@]}" tests/customize.sh
+    suite tasks 5m "${server_env[@]}" tests/tasks.sh
 }
 
 run_fresh()
@@ -347,7 +361,7 @@ main()
     cd "$ROOT"
     install_needs
     suites_begin
-    if has lint unit lua e2e sdk web sample smoke long readme; then
+    if has lint unit lua e2e postgres sdk web sample smoke long readme; then
         run_builds
     fi
     for group in "${groups[@]}"; do

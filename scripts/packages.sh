@@ -6,14 +6,14 @@
 PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
     libmicrohttpd-dev liblua5.4-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev libsodium-dev
-    libhiredis-dev libarchive-dev libexpat1-dev
+    libhiredis-dev libarchive-dev libexpat1-dev libpq-dev
     lua-cjson poppler-utils tzdata ca-certificates gzip brotli
 )
 
 # The built program on a machine that does not build (the last stage of the Dockerfile).
 PACKAGES_RUN=(
     libmicrohttpd12 liblua5.4-0 libcurl4 libsqlite3-0 libyaml-0-2 libsodium23
-    libhiredis0.14 libarchive13 libexpat1
+    libhiredis0.14 libarchive13 libexpat1 libpq5
     lua-cjson poppler-utils tzdata ca-certificates
 )
 
@@ -25,6 +25,7 @@ PACKAGES_E2E=(
     libcmocka-dev curl git procps redis-server lua-check xz-utils
     lua-dkjson lua-inspect lua-messagepack lua-penlight # plugin_libraries.test.mjs
 )
+PACKAGES_POSTGRES=("${PACKAGES_E2E[@]}" postgresql) # tests/postgres/run.sh; its service is not used
 PACKAGES_SDK=(libcmocka-dev procps python3-venv)
 PACKAGES_WEB=("${PACKAGES_E2E[@]}" chromium fonts-noto-cjk)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")

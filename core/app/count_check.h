@@ -1,6 +1,6 @@
-/* At start, the counts that are stored beside rows (migrations/0017: a user's sessions and bytes of
- * files, a session's files) are counted again and corrected: they are wrong after SQL by hand, or
- * after scripts that write these tables without counting. */
+/* At start, the counts that are stored beside rows (migrations/sqlite/0017: a user's sessions and
+ * bytes of files, a session's files) are counted again and corrected: they are wrong after SQL by
+ * hand, or after scripts that write these tables without counting. */
 #pragma once
 #include "db/db.h"
 

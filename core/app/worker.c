@@ -1,11 +1,12 @@
-/* Starting and ending a worker. The end: listeners quiesce, running work gets the drain time, then
- * replies are stopped with "shutting_down" (their partial text is committed and sent), and the loop
- * ends when nothing is left. */
+/* Starting and ending a worker. The end: listeners quiesce, streams of scripts are asked to end,
+ * running work gets the drain time, then replies are stopped with "shutting_down" (their partial
+ * text is committed and sent), and the loop ends when nothing is left. */
 #include "app/worker.h"
 
 #include "base/log.h"
 #include "chat/running_reply.h"
 #include "script/timers.h"
+#include "serve/events.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,7 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
         return -1;
     worker->dispatcher.tide = &worker->tide;
     worker->dispatcher.settings = &app->serving;
+    tt_events_create(&worker->dispatcher);
     return 0;
 }
 
@@ -151,6 +153,7 @@ static void look(struct tt_timer *timer)
         struct tt_err reason = {0};
         tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
         worker->tide.runtime.drained = true;
+        tt_events_end_all(&worker->dispatcher);
         tt_registry_stop_all(worker->app->registry, &reason);
         tt_running_replies_stop_all(&worker->tide.chat, &reason); /* those without a session */
     }
@@ -163,6 +166,7 @@ static void begin_stop(struct tt_mail *mail)
     struct tt_worker *worker = stopping->worker;
 
     tt_listeners_quiesce(&worker->dispatcher);
+    tt_events_ask_all(&worker->dispatcher);
     tt_timers_stop(&worker->tide.runtime.timers);
     tt_running_replies_store_now(&worker->tide.chat);
     stopping->began_ms = tt_loop_now(worker->loop);

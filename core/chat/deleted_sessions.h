@@ -1,9 +1,9 @@
 /* What deleted sessions leave, removed beside everybody's turns. A delete takes a session's owner
- * and its id away in one commit (migrations/0017), so no reader finds it and its id is free; its
- * files and messages, with what the search index has of them, follow in jobs of bounded size, with
- * pauses: another commit waits for at most one of them. What a stop or a crash leaves is found at
- * the next start. The bytes of files go when their rows are gone: a deleted row leaves its key in
- * the table removed_files, whoever deleted it. */
+ * and its id away in one commit (migrations/sqlite/0017), so no reader finds it and its id is free;
+ * its files and messages, with what the search index has of them, follow in jobs of bounded size,
+ * with pauses: another commit waits for at most one of them. What a stop or a crash leaves is found
+ * at the next start. The bytes of files go when their rows are gone: a deleted row leaves its key
+ * in the table removed_files, whoever deleted it. */
 #pragma once
 #include "db/db.h"
 #include "files/job.h"

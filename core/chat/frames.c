@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#define KEEP_ALIVE_MS   10000
 #define FLUSH_MAX_BYTES (256u << 10) /* of text a flush: the rest follows when it has left */
 
 static void put_id(struct tt_frames *frames, struct tt_buf *out, uint64_t position)
@@ -233,9 +232,9 @@ static void on_flush(struct tt_http_stream *stream, void *arg)
     }
     frames->ping = false;
     if (out->len > before)
-        frames->last_frame_ms = tt_loop_now(frames->loop);
+        tt_http_keep_alive_note(&frames->keep_alive);
     if (frames->ended) {
-        tt_timer_stop(&frames->keep_alive);
+        tt_http_keep_alive_stop(&frames->keep_alive);
         tt_http_stream_end(stream);
     }
 }
@@ -247,20 +246,12 @@ static void on_wake(struct tt_reply_reader *reader)
         tt_http_stream_wake(frames->stream);
 }
 
-/* One timer a stream that is looked at when it is due, not moved with each frame. */
-static void on_keep_alive(struct tt_timer *timer)
+static void on_silent(struct tt_http_keep_alive *keep_alive)
 {
-    struct tt_frames *frames = TT_CONTAINER_OF(timer, struct tt_frames, keep_alive);
-    uint64_t silent = tt_loop_now(frames->loop) - frames->last_frame_ms;
+    struct tt_frames *frames = TT_CONTAINER_OF(keep_alive, struct tt_frames, keep_alive);
 
-    if (silent >= KEEP_ALIVE_MS) {
-        if (tt_http_stream_pending(frames->stream) == 0) {
-            frames->ping = true;
-            tt_http_stream_wake(frames->stream);
-        }
-        silent = 0;
-    }
-    tt_timer_start(frames->loop, timer, KEEP_ALIVE_MS - silent);
+    frames->ping = true;
+    tt_http_stream_wake(frames->stream);
 }
 
 struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_loop *loop,
@@ -268,15 +259,11 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
 {
     struct tt_frames *frames = TT_NEW(struct tt_frames);
 
-    frames->loop = loop;
     frames->position = options->position;
     frames->describe = options->describe;
     frames->describe_arg = options->describe_arg;
     frames->format = options->chunks ? options->chunks->format : &own_format;
-    frames->last_frame_ms = tt_loop_now(loop);
-    tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("text/event-stream"));
-    tt_http_add_header(exchange, TT_STR("Cache-Control"), TT_STR("no-cache, no-transform"));
-    tt_http_add_header(exchange, TT_STR("X-Accel-Buffering"), TT_STR("no"));
+    tt_http_event_stream_head(exchange);
     frames->stream = tt_http_stream_open(exchange, 200, on_flush, frames);
     if (!frames->stream) {
         free(frames);
@@ -292,14 +279,14 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
     frames->reader.on_wake = on_wake;
     tt_reply_attach(reply, loop, &frames->reader);
     tt_http_stream_wake(frames->stream);
-    frames->keep_alive.on_due = on_keep_alive;
-    tt_timer_start(loop, &frames->keep_alive, KEEP_ALIVE_MS);
+    frames->keep_alive.on_silent = on_silent;
+    tt_http_keep_alive_start(&frames->keep_alive, loop, frames->stream);
     return frames;
 }
 
 static void stop_following(struct tt_frames *frames, bool left)
 {
-    tt_timer_stop(&frames->keep_alive);
+    tt_http_keep_alive_stop(&frames->keep_alive);
     if (frames->heard)
         tt_reply_client_remove(frames->reader.reply, left);
     frames->heard = false;

@@ -2,6 +2,7 @@
  * this. */
 #pragma once
 #include "chat/frames.h"
+#include "http/event_stream.h"
 
 /* The format of a stream's frames. Each call appends whole frames. */
 struct tt_frame_format {
@@ -20,11 +21,9 @@ struct tt_frame_format {
 
 struct tt_frames {
     struct tt_reply_reader reader;
-    struct tt_loop *loop;
     struct tt_http_stream *stream;
-    struct tt_timer keep_alive;
+    struct tt_http_keep_alive keep_alive;
     uint64_t position;
-    uint64_t last_frame_ms;
     bool heard; /* counted among the reply's clients */
     bool reset; /* the position is beyond the log: all of it is sent first */
     bool ping, ended;

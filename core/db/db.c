@@ -3,10 +3,12 @@
 #include "base/str.h"
 #include "db/engine.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 static const struct tt_db_engine *const engines[] = {
     &tt_sqlite_engine,
+    &tt_pg_engine,
 #ifdef TT_TESTS
     &tt_late_engine,
 #endif
@@ -22,8 +24,8 @@ static const struct tt_db_engine *find_engine(struct tt_str url, struct tt_err *
             tt_str_starts(url, tt_str_from(engines[i]->scheme)))
             return engines[i];
     }
-    tt_err_set(err, 503, "database_unavailable", "no database goes by '%.200s': use %s",
-               url.len ? url.data : "", engines[0]->usage);
+    tt_err_set(err, 503, "database_unavailable", "no database goes by '%.200s': use %s or %s",
+               url.len ? url.data : "", engines[0]->usage, engines[1]->usage);
     return NULL;
 }
 
@@ -39,7 +41,14 @@ int tt_db_check_url(struct tt_str url, struct tt_err *err)
 {
     if (find_engine(url, NULL))
         return 0;
-    return tt_err_set(err, 0, "invalid_setting", "only %s is supported", engines[0]->usage);
+    return tt_err_set(err, 0, "invalid_setting", "only %s and %s are supported", engines[0]->usage,
+                      engines[1]->usage);
+}
+
+const char *tt_db_dialect(const char *url)
+{
+    const struct tt_db_engine *engine = find_engine(tt_str_from(url), NULL);
+    return engine ? engine->dialect : engines[0]->dialect;
 }
 
 void tt_db_default_url(const char *data_dir, char *out, size_t size)
@@ -47,11 +56,22 @@ void tt_db_default_url(const char *data_dir, char *out, size_t size)
     snprintf(out, size, "%s:%s/tidetalk.db", engines[0]->scheme, data_dir);
 }
 
+/* "//user:password@host/name?more" becomes "//user@host/name". */
+static const char *without_secrets(const char *place)
+{
+    static _Thread_local char out[512];
+    const char *at = strchr(place, '@');
+    size_t name = at ? strcspn(place + 2, ":@") + 2 : 0;
+    const char *rest = at ? at : place;
+    snprintf(out, sizeof(out), "%.*s%.*s", (int)name, place, (int)strcspn(rest, "?"), rest);
+    return out;
+}
+
 const char *tt_db_place(const char *url)
 {
     const char *place = url;
     tt_db_engine_of(url, &place, NULL);
-    return place;
+    return strncmp(place, "//", 2) == 0 ? without_secrets(place) : place;
 }
 
 bool tt_db_exists(const char *url)
@@ -96,13 +116,25 @@ int tt_db_restore(const char *url, const char *file, struct tt_err *err)
     return engine ? engine->restore(place, file, err) : -1;
 }
 
+/* An engine's migrations are in a folder of its own. */
+static void own_folder(const struct tt_db_engine *engine, const char *directory,
+                       char out[static PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s", directory, engine->dialect);
+}
+
 int tt_db_migrate(const char *url, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err)
 {
     const char *place;
+    char folder[PATH_MAX];
     const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
     *report = (struct tt_migrate_report){0};
-    return engine ? engine->migrate(place, directory, dry_run, report, err) : -1;
+    if (!engine)
+        return -1;
+    own_folder(engine, directory, folder);
+    return engine->migrate(place, folder, dry_run, report, err);
 }
 
 int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
@@ -137,9 +169,14 @@ int tt_db_migrate_down(const char *url, const char *directory, int version,
                        struct tt_migrate_report *report, struct tt_err *err)
 {
     const char *place;
+    char folder[PATH_MAX];
     const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
     *report = (struct tt_migrate_report){0};
-    return engine ? engine->migrate_down(place, directory, version, report, err) : -1;
+    if (!engine)
+        return -1;
+    own_folder(engine, directory, folder);
+    return engine->migrate_down(place, folder, version, report, err);
 }
 
 /* ---- open and close ---- */
@@ -172,6 +209,11 @@ void tt_db_close(struct tt_db *db)
 void tt_db_stats(struct tt_db *db, struct tt_db_stats *out)
 {
     db->engine->stats(db, out);
+}
+
+bool tt_db_trouble(struct tt_db *db, struct tt_err *err)
+{
+    return db->engine->trouble && db->engine->trouble(db, err);
 }
 
 /* ---- loops ---- */

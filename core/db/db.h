@@ -1,7 +1,7 @@
 /* The database as the rest of the core sees it: jobs that are written completely or not at all, and
  * reads that may answer at once or later. SQL is text with bound values; nothing here knows what
- * the tables mean. The database's URL selects the engine ("sqlite:PATH"); engine.h says what an
- * engine must provide. */
+ * the tables mean. The database's URL selects the engine ("sqlite:PATH", "postgres://…"); engine.h
+ * says what an engine must provide. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
@@ -49,21 +49,28 @@ static inline struct tt_db_value tt_db_id_of(size_t statement)
 struct tt_db;
 
 struct tt_db_settings {
-    const char *url;            /* "sqlite:PATH" */
+    const char *url;
     int batch_max;              /* jobs per transaction; default 512 */
     int queue_max;              /* waiting jobs until "busy"; default 4096 */
     uint64_t wal_truncate_size; /* bytes; default 64 MiB */
     int64_t step_budget;        /* virtual-machine steps that a read may take on its loop; default
                                  * 100,000: 1 ms of arithmetic, 10 ms of pages */
+    bool exclusive;             /* for a server: refused while another server uses the database; of
+                                 * SQLite's the lock of the data folder says that */
 };
 
 /* Whether an engine accepts such a URL. Fails: -1; the message lists the existing forms. */
 int tt_db_check_url(struct tt_str url, struct tt_err *err);
 
+/* "sqlite" or "postgres", for whoever must know which SQL is understood; of an empty URL the
+ * database that a data folder has. Thread: any. */
+const char *tt_db_dialect(const char *url);
+
 /* The URL of a data folder's database if none is configured. */
 void tt_db_default_url(const char *data_dir, char *out, size_t size);
 
-/* The URL without its scheme, for messages: a file's path. */
+/* The database of a URL for messages: a file's path, or the URL without password and settings.
+ * Valid until this thread's next call. */
 const char *tt_db_place(const char *url);
 
 /* Whether a database exists at this URL, migrated or not. Thread: any, blocking. */
@@ -105,6 +112,10 @@ struct tt_db_stats {
     uint64_t wal_size; /* bytes of the write-ahead log, if there is one */
 };
 void tt_db_stats(struct tt_db *db, struct tt_db_stats *out); /* any thread */
+
+/* Whether jobs cannot be written now, and why: another process or machine is in the way. Codes:
+ * "database_unavailable", "database_read_only". Thread: any. */
+bool tt_db_trouble(struct tt_db *db, struct tt_err *err);
 
 /* ---- loops ---- */
 

@@ -1,8 +1,6 @@
 /* What an engine provides, and what engines share. An engine is one const table of functions and a
  * struct that begins with struct tt_db; db.c finds it by the URL's scheme. SQLite's is in
- * sqlite*.c. An engine over a network fits the same table: attach opens the loop's connection, read
- * sends the statement and answers from the loop, and submit passes the job to a transaction that
- * the engine makes itself. Private to db. */
+ * sqlite*.c, PostgreSQL's in postgres*.c. Private to db. */
 #pragma once
 #include "base/list.h"
 #include "db/db.h"
@@ -11,6 +9,7 @@
 #include "db/migrate.h"
 #include "db/migration_plugins.h"
 #include "db/search.h"
+#include "db/transfer_tables.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -58,7 +57,8 @@ struct tt_search_engine {
 };
 
 /* `place` is the URL without its scheme and colon. Each function is described at the function with
- * the same name in db.h or migrate.h. */
+ * the same name in db.h or migrate.h; `tables` and `set_last_ids` read and raise what
+ * transfer_tables.h describes. */
 struct tt_db_engine {
     const char *scheme;
     const char *usage; /* the form of its URLs, for error messages */
@@ -67,6 +67,7 @@ struct tt_db_engine {
                           struct tt_aux *aux, struct tt_err *err);
     void (*close)(struct tt_db *db); /* also frees it; no link is left */
     void (*stats)(struct tt_db *db, struct tt_db_stats *out);
+    bool (*trouble)(struct tt_db *db, struct tt_err *err); /* NULL: it has none of this kind */
 
     struct tt_db_link *(*attach)(struct tt_db *db, struct tt_loop *loop, struct tt_err *err);
     void (*detach)(struct tt_db_link *link); /* also frees it; nothing is pending */
@@ -81,6 +82,8 @@ struct tt_db_engine {
     int (*inspect)(const char *place, const char *seal_id, struct tt_db_contents *contents,
                    struct tt_err *err);
     int (*copy)(const char *from, const char *to, struct tt_err *err);
+    int (*tables)(const char *place, struct tt_tables *tables, struct tt_err *err);
+    int (*set_last_ids)(const char *place, const struct tt_tables *tables, struct tt_err *err);
     int (*verify)(const char *place, bool quick, struct tt_err *err);
     int (*backup)(const char *place, const char *file, struct tt_err *err);
     int (*restore)(const char *place, const char *file, struct tt_err *err);
@@ -88,7 +91,7 @@ struct tt_db_engine {
                    struct tt_migrate_report *report, struct tt_err *err);
     int (*migrate_down)(const char *place, const char *directory, int version,
                         struct tt_migrate_report *report, struct tt_err *err);
-    const char *dialect; /* in the names of migrations of plugins: "sqlite" */
+    const char *dialect; /* "sqlite": its folder of migrations, and in names of plugins' ones */
     int (*migrate_plugins)(const char *place, const struct tt_migration_plugins *all,
                            uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                            struct tt_err *err);
@@ -97,6 +100,7 @@ struct tt_db_engine {
 };
 
 extern const struct tt_db_engine tt_sqlite_engine;
+extern const struct tt_db_engine tt_pg_engine;
 #ifdef TT_TESTS
 extern const struct tt_db_engine tt_late_engine; /* sqlite_late.c */
 #endif

@@ -1,6 +1,6 @@
-/* Schema migrations: migrations/NNNN_<name>.up.sql and .down.sql, applied in order, each in one
- * transaction together with its row (version, name, sha256) in schema_migrations. An applied file
- * that was changed since is refused, and so is one that is missing below the newest applied
+/* Schema migrations: migrations/<engine>/NNNN_<name>.up.sql and .down.sql, applied in order, each
+ * in one transaction together with its row (version, name, sha256) in schema_migrations. An applied
+ * file that was changed since is refused, and so is one that is missing below the newest applied
  * version. Safe beside other processes: two that start at once take turns. */
 #pragma once
 #include "base/buf.h"

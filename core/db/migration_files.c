@@ -15,8 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX     (4u << 20)
-#define VERSION_SIZE 4 /* digits */
+#define FILE_MAX      (4u << 20)
+#define VERSION_SIZE  4 /* digits */
+#define BASELINE_NAME "baseline"
 
 static int read_file(const char *path, struct tt_buf *out, struct tt_err *err)
 {
@@ -104,7 +105,10 @@ static int by_version(const void *a, const void *b)
 static int check_versions(const struct tt_migration_files *set, struct tt_err *err)
 {
     for (size_t i = 0; i < set->count; i++) {
-        int version = set->files[i].version, wanted = (int)i + 1;
+        int version = set->files[i].version;
+        int wanted = i > 0 ? set->files[i - 1].version + 1
+                     : strcmp(set->files[i].name, BASELINE_NAME) == 0 ? version
+                                                                      : 1;
         if (version == wanted)
             continue;
         if (version < wanted)
@@ -152,4 +156,44 @@ int tt_migration_files_read_down(const char *directory, const struct tt_migratio
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/%04d_%s.down.sql", directory, file->version, file->name);
     return read_file(path, sql, err);
+}
+
+const struct tt_migration_file *tt_migration_files_get(const struct tt_migration_files *set,
+                                                       int version)
+{
+    int first = set->count > 0 ? set->files[0].version : 1;
+    bool there = version >= first && (size_t)(version - first) < set->count;
+    return there ? &set->files[version - first] : NULL;
+}
+
+const struct tt_migration_file *tt_migration_files_after(const struct tt_migration_files *set,
+                                                         int version)
+{
+    if (version == 0)
+        return set->count > 0 ? &set->files[0] : NULL;
+    return tt_migration_files_get(set, version + 1);
+}
+
+int tt_migration_files_compare(const struct tt_migration_files *set, int version,
+                               struct tt_str name, struct tt_str sha256, int *newest,
+                               struct tt_err *err)
+{
+    const struct tt_migration_file *wanted = tt_migration_files_after(set, *newest);
+    int next = wanted ? wanted->version : *newest + 1;
+    if (version != next)
+        return tt_err_set(err, 500, "migration_missing",
+                          "the database has version %04d applied but not %04d", version, next);
+    if (!wanted)
+        return tt_err_set(
+            err, 500, "migration_missing",
+            "version %04d %.*s is applied but has no file: the database is newer than "
+            "this program",
+            version, TT_STR_ARG(name));
+    if (!tt_str_eq(sha256, tt_str_from(wanted->sha256)))
+        return tt_err_set(err, 500, "migration_changed",
+                          "%04d_%s.up.sql was changed after it was applied: undo the change, or "
+                          "write a new migration",
+                          version, wanted->name);
+    *newest = version;
+    return 0;
 }

@@ -1,8 +1,8 @@
 /* Updates the search index of messages, apart from the turns that write them: triggers queue
- * finished messages (migrations/0016), and jobs of bounded size index what is queued. Between them,
- * and when there is nothing else, such jobs merge what was indexed, so that nobody who writes meets
- * a merge (migrations/0023). A search
- * first indexes its own user's part of the queue, so nobody sees the delay. */
+ * finished messages (migrations/sqlite/0016), and jobs of bounded size index what is queued.
+ * Between them, and when there is nothing else, such jobs merge what was indexed, so that nobody
+ * who writes meets a merge (migrations/sqlite/0023). A search first indexes its own user's part of
+ * the queue, so nobody sees the delay. */
 #pragma once
 #include "db/db.h"
 #include "loop/loop.h"

@@ -10,7 +10,7 @@
 #include "db/sqlite_read_lock.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -411,18 +411,4 @@ int tt_sqlite_run_values(struct tt_sqlite *conn, const char *sql, const struct t
 int tt_sqlite_run(struct tt_sqlite *conn, const char *sql, struct tt_err *err)
 {
     return tt_sqlite_run_values(conn, sql, NULL, 0, NULL, err);
-}
-
-/* ---- threads ---- */
-
-int tt_sqlite_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct tt_err *err)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int rc = pthread_create(thread, NULL, run, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0)
-        return tt_err_set(err, 503, "database_unavailable", "thread: errno %d", rc);
-    return 0;
 }

@@ -9,7 +9,6 @@
 #include "base/map.h"
 #include "db/db.h"
 
-#include <pthread.h>
 #include <sqlite3.h>
 
 #define TT_SQLITE_MEMO 128 /* a power of two */
@@ -64,9 +63,6 @@ int tt_sqlite_run(struct tt_sqlite *conn, const char *sql, struct tt_err *err);
  * unchanged if there is no row). */
 int tt_sqlite_run_values(struct tt_sqlite *conn, const char *sql, const struct tt_db_value *values,
                          size_t count, int64_t *out, struct tt_err *err);
-
-/* Starts a thread that no signal interrupts. Fails: "database_unavailable". */
-int tt_sqlite_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct tt_err *err);
 
 /* Fills in err for a result code. It reads the connection's message, so call it before using the
  * connection again. Returns rc. */

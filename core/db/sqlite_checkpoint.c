@@ -6,6 +6,7 @@
 #include "base/disk_reserve.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "db/job_queue.h"
 #include "db/sqlite.h"
 
 #include <pthread.h>
@@ -153,7 +154,7 @@ struct tt_checkpointer *tt_checkpointer_new(const char *path, struct tt_err *err
     pthread_cond_init(&checkpointer->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     if (tt_sqlite_open(&checkpointer->conn, path, TT_SQLITE_WRITE, BUSY_MS, err) == SQLITE_OK &&
-        tt_sqlite_start_thread(&checkpointer->thread, checkpointer_main, checkpointer, err) == 0)
+        tt_db_start_thread(&checkpointer->thread, checkpointer_main, checkpointer, err) == 0)
         return checkpointer;
     release(checkpointer);
     return NULL;

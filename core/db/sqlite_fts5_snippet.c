@@ -12,7 +12,7 @@
 #define WORD_MAX       20    /* characters that may be left out to end between words */
 #define SPAN           24    /* tokens; phrases within it count as together */
 #define PHRASES_MAX    16    /* the most phrases that are searched for */
-#define HITS_MAX       65536 /* hits to visit: all of a message, see migrations/0016 */
+#define HITS_MAX       65536 /* hits to visit: all of a message, see migrations/sqlite/0016 */
 #define ELLIPSIS       "…"
 
 /* The hits of one phrase in the column. */

@@ -75,6 +75,8 @@ void tt_sqlite_search_expression(struct tt_buf *out, const struct tt_search *sea
 int tt_sqlite_inspect(const char *path, const char *seal_id, struct tt_db_contents *contents,
                       struct tt_err *err);
 int tt_sqlite_copy(const char *from, const char *to, struct tt_err *err);
+int tt_sqlite_tables(const char *path, struct tt_tables *tables, struct tt_err *err);
+int tt_sqlite_set_last_ids(const char *path, const struct tt_tables *tables, struct tt_err *err);
 int tt_sqlite_verify(const char *path, bool quick, struct tt_err *err);
 int tt_sqlite_backup(const char *path, const char *file, struct tt_err *err);
 int tt_sqlite_restore(const char *path, const char *file, struct tt_err *err);

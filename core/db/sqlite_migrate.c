@@ -1,9 +1,9 @@
-/* Bringing the schema to the newest version, and back. Each migration is one transaction with its
- * row in schema_migrations, and the applied versions are read again inside each, so that two
- * processes that start at once take turns. Foreign keys are not enforced meanwhile (rebuilding a
- * table would delete its children by ON DELETE CASCADE) but checked before COMMIT. */
+/* Bringing the schema to the newest version, and back (migrate_steps.c has the order). Each
+ * migration is one transaction with its row in schema_migrations. Foreign keys are not enforced
+ * meanwhile (rebuilding a table would delete its children by ON DELETE CASCADE) but checked before
+ * COMMIT. */
 #include "base/clock.h"
-#include "db/migration_files.h"
+#include "db/migrate_steps.h"
 #include "db/sqlite.h"
 #include "db/sqlite_internal.h"
 
@@ -31,36 +31,11 @@ static int table_exists(struct tt_sqlite *conn, bool *exists, struct tt_err *err
     return rc;
 }
 
-static int compare_row(struct tt_statement *statement, const struct tt_migration_files *set,
-                       int *newest, struct tt_err *err)
-{
-    int version = sqlite3_column_int(statement->handle, 0);
-    struct tt_str name = tt_sqlite_column(statement, 1).text;
-    struct tt_str sha256 = tt_sqlite_column(statement, 2).text;
-    if (version != *newest + 1)
-        return tt_err_set(err, 500, "migration_missing",
-                          "the database has version %04d applied but not %04d", version,
-                          *newest + 1);
-    if ((size_t)version > set->count)
-        return tt_err_set(
-            err, 500, "migration_missing",
-            "version %04d %.*s is applied but has no file: the database is newer than "
-            "this program",
-            version, TT_STR_ARG(name));
-    const struct tt_migration_file *file = &set->files[version - 1];
-    if (!tt_str_eq(sha256, tt_str_from(file->sha256)))
-        return tt_err_set(err, 500, "migration_changed",
-                          "%04d_%s.up.sql was changed after it was applied: undo the change, or "
-                          "write a new migration",
-                          version, file->name);
-    *newest = version;
-    return 0;
-}
-
 /* Reads the newest applied version, and checks the applied migrations against the files. */
-static int read_applied(struct tt_sqlite *conn, const struct tt_migration_files *set, int *newest,
+static int read_applied(void *arg, const struct tt_migration_files *set, int *newest,
                         struct tt_err *err)
 {
+    struct tt_sqlite *conn = arg;
     struct tt_statement *statement;
     struct tt_err cause = {0};
     bool exists;
@@ -77,7 +52,9 @@ static int read_applied(struct tt_sqlite *conn, const struct tt_migration_files 
         return failed(err, &cause, "schema_migrations");
     int rc;
     while (status == 0 && (rc = sqlite3_step(statement->handle)) == SQLITE_ROW)
-        status = compare_row(statement, set, newest, err);
+        status = tt_migration_files_compare(set, sqlite3_column_int(statement->handle, 0),
+                                            tt_sqlite_column(statement, 1).text,
+                                            tt_sqlite_column(statement, 2).text, newest, err);
     if (status == 0 && rc != SQLITE_DONE) {
         tt_sqlite_error(conn, rc, &cause);
         status = failed(err, &cause, "schema_migrations");
@@ -129,9 +106,10 @@ static int record_down(struct tt_sqlite *conn, const struct tt_migration_file *f
 
 /* Runs a script and its record in the transaction that the caller began, and ends the transaction.
  */
-static int apply(struct tt_sqlite *conn, const struct tt_migration_file *file, const char *sql,
-                 bool up, struct tt_err *err)
+static int apply(void *arg, const struct tt_migration_file *file, const char *sql, bool up,
+                 struct tt_err *err)
 {
+    struct tt_sqlite *conn = arg;
     struct tt_err cause = {0};
     int line = 0;
     int rc = tt_sqlite_run_script(conn, sql, &line, &cause);
@@ -152,12 +130,6 @@ static int apply(struct tt_sqlite *conn, const struct tt_migration_file *file, c
 }
 
 /* ---- up and down ---- */
-
-static void report_line(struct tt_migrate_report *report, const struct tt_migration_file *file,
-                        const char *what)
-{
-    tt_buf_printf(&report->text, "%04d %s %s\n", file->version, file->name, what);
-}
 
 /* Creates the file if there is none. With O_EXCL only: closing any descriptor of a database that is
  * open in this process would drop the process's locks on it. */
@@ -184,35 +156,33 @@ static int open_for_migrations(struct tt_sqlite *conn, const char *path, enum tt
 }
 
 /* Ends the read or write transaction in which the state was read. */
-static void end_look(struct tt_sqlite *conn)
+static void end(void *arg)
 {
+    struct tt_sqlite *conn = arg;
     if (conn->handle && !sqlite3_get_autocommit(conn->handle))
         tt_sqlite_run(conn, "ROLLBACK", NULL);
 }
 
-static int begin_look(struct tt_sqlite *conn, const struct tt_migration_files *set, int *newest,
-                      struct tt_err *err)
+static int begin(void *arg, struct tt_err *err)
 {
     struct tt_err cause = {0};
-    if (tt_sqlite_run(conn, "BEGIN IMMEDIATE", &cause) != SQLITE_OK)
+    if (tt_sqlite_run(arg, "BEGIN IMMEDIATE", &cause) != SQLITE_OK)
         return failed(err, &cause, "another process is writing");
-    return read_applied(conn, set, newest, err);
+    return 0;
 }
+
+static const struct tt_migrate_steps steps = {
+    .begin = begin, .applied = read_applied, .apply = apply, .end = end};
 
 static int report_pending(const char *path, const struct tt_migration_files *set,
                           struct tt_migrate_report *report, struct tt_err *err)
 {
     struct tt_sqlite conn = {0};
-    int status = 0;
-    if (access(path, F_OK) == 0) {
-        status = open_for_migrations(&conn, path, TT_SQLITE_READ, err);
-        if (status == 0)
-            status = read_applied(&conn, set, &report->version, err);
-    }
+    bool exists = access(path, F_OK) == 0;
+    int status = exists ? open_for_migrations(&conn, path, TT_SQLITE_READ, err) : 0;
+    if (status == 0)
+        status = tt_migrate_pending(&steps, exists ? &conn : NULL, set, report, err);
     tt_sqlite_close(&conn);
-    for (size_t i = 0; status == 0 && i < set->count; i++)
-        report_line(report, &set->files[i],
-                    set->files[i].version <= report->version ? "done" : "pending");
     return status;
 }
 
@@ -220,28 +190,11 @@ static int apply_pending(const char *path, const struct tt_migration_files *set,
                          struct tt_migrate_report *report, struct tt_err *err)
 {
     struct tt_sqlite conn = {0};
-    int newest = 0, reported = 0;
     int status = create_file(path, err);
     if (status == 0)
         status = open_for_migrations(&conn, path, TT_SQLITE_WRITE, err);
-    while (status == 0) {
-        status = begin_look(&conn, set, &newest, err);
-        if (status != 0)
-            break;
-        for (; reported < newest; reported++) /* applied before this run, or by another process */
-            report_line(report, &set->files[reported], "done");
-        report->version = newest;
-        if ((size_t)newest == set->count)
-            break;
-        const struct tt_migration_file *next = &set->files[newest];
-        status = apply(&conn, next, next->sql.data, true, err);
-        if (status == 0) {
-            report_line(report, next, "applied");
-            report->version = ++reported;
-            report->applied++;
-        }
-    }
-    end_look(&conn);
+    if (status == 0)
+        status = tt_migrate_up(&steps, &conn, set, report, err);
     tt_sqlite_close(&conn);
     return status;
 }
@@ -258,41 +211,16 @@ int tt_sqlite_migrate(const char *path, const char *directory, bool dry_run,
     return status;
 }
 
-static int undo_newest(struct tt_sqlite *conn, const char *directory,
-                       const struct tt_migration_file *file, struct tt_migrate_report *report,
-                       struct tt_err *err)
-{
-    struct tt_buf sql = {0};
-    int status = tt_migration_files_read_down(directory, file, &sql, err);
-    if (status == 0)
-        status = apply(conn, file, sql.data, false, err);
-    if (status == 0) {
-        report_line(report, file, "undone");
-        report->version = file->version - 1;
-        report->applied++;
-    }
-    tt_buf_free(&sql);
-    return status;
-}
-
 int tt_sqlite_migrate_down(const char *path, const char *directory, int version,
                            struct tt_migrate_report *report, struct tt_err *err)
 {
     struct tt_migration_files set;
     struct tt_sqlite conn = {0};
-    int newest = 0;
     int status = tt_migration_files_read(&set, directory, err);
-    if (status == 0 && version < 0)
-        status = tt_err_set(err, 500, "migration_failed", "there is no version %d", version);
     if (status == 0)
         status = open_for_migrations(&conn, path, TT_SQLITE_WRITE, err);
-    while (status == 0 && (status = begin_look(&conn, &set, &newest, err)) == 0) {
-        report->version = newest;
-        if (newest <= version)
-            break;
-        status = undo_newest(&conn, directory, &set.files[newest - 1], report, err);
-    }
-    end_look(&conn);
+    if (status == 0)
+        status = tt_migrate_back(&steps, &conn, &set, directory, version, report, err);
     tt_sqlite_close(&conn);
     tt_migration_files_free(&set);
     return status;

@@ -1,6 +1,6 @@
 /* Search with FTS5: the statements, and the query in FTS5's language. The tokenizer (words, and
  * characters and pairs of Chinese, Japanese and Korean) and the function for extracts are in
- * sqlite_fts5*.c, the tables in migrations/0002 and later. */
+ * sqlite_fts5*.c, the tables in migrations/sqlite/0002 and later. */
 #include "base/json.h"
 #include "base/utf8.h"
 #include "db/sqlite_internal.h"

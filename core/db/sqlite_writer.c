@@ -16,8 +16,6 @@
 #define BUSY_MS           5000
 #define TRUNCATE_WAIT_MS  50 /* for readers, while nothing is written */
 #define TRUNCATE_PAUSE_MS 1000
-#define BATCH_BYTES       (16u << 20)  /* keeps one sync, and the other jobs' wait, short */
-#define QUEUE_BYTES       (256u << 20) /* memory of all waiting jobs */
 #define PROGRESS_STEPS    10000
 /* With temp_store=MEMORY the journals of statements are pieces of 1 KiB, which cost a tenth of a
  * turn. So they are one piece (sqlite.c), and then a file, which is in memory too
@@ -76,54 +74,15 @@ static int over_time(void *arg)
     return writer->job_deadline_ms && tt_clock_mono_ms() > writer->job_deadline_ms;
 }
 
-/* The next batch; 0 if stopping and nothing is left. */
-static size_t take_batch(struct tt_writer *writer)
-{
-    size_t count = 0, bytes = 0;
-    pthread_mutex_lock(&writer->mutex);
-    while (tt_list_empty(&writer->queue) && !writer->stopping) {
-        writer->asleep = true;
-        pthread_cond_wait(&writer->wake, &writer->mutex);
-        writer->asleep = false;
-    }
-    while (count < (size_t)writer->batch_max && bytes < BATCH_BYTES &&
-           !tt_list_empty(&writer->queue)) {
-        struct tt_db_job *job =
-            tt_list_entry(tt_list_pop_front(&writer->queue), struct tt_db_job, node);
-        bytes += job->arena.used;
-        writer->batch[count++] = job;
-    }
-    writer->queued_bytes -= bytes;
-    writer->stats.waiting -= (int)count;
-    pthread_mutex_unlock(&writer->mutex);
-    return count;
-}
-
-static void account(struct tt_writer *writer, size_t count)
-{
-    uint64_t failed = 0;
-    for (size_t i = 0; i < count; i++)
-        failed += writer->batch[i]->error.status != 0;
-    pthread_mutex_lock(&writer->mutex);
-    writer->stats.jobs += count;
-    writer->stats.failed_jobs += failed;
-    writer->stats.commits += writer->commits;
-    if (count > writer->stats.largest_batch)
-        writer->stats.largest_batch = count;
-    pthread_mutex_unlock(&writer->mutex);
-    writer->commits = 0;
-}
-
 static void *writer_main(void *arg)
 {
     struct tt_writer *writer = arg;
     size_t count;
     pthread_setname_np(pthread_self(), "tt-db-writer");
-    while ((count = take_batch(writer)) > 0) {
+    while ((count = tt_job_queue_take(&writer->queue, writer->batch)) > 0) {
         tt_batch_run(writer, writer->batch, count);
-        account(writer, count);
-        for (size_t i = 0; i < count; i++) /* a posted job is no longer ours */
-            tt_loop_post(writer->batch[i]->loop, &writer->batch[i]->mail);
+        tt_job_queue_answer(&writer->queue, writer->batch, count, writer->commits);
+        writer->commits = 0;
         after_batch(writer);
     }
     return NULL;
@@ -131,41 +90,15 @@ static void *writer_main(void *arg)
 
 /* ---- for other threads ---- */
 
-static void deliver(struct tt_mail *mail)
-{
-    struct tt_db_job *job = TT_CONTAINER_OF(mail, struct tt_db_job, mail);
-    job->on_done(job, job->arg);
-    tt_db_job_free(job);
-}
-
 int tt_writer_submit(struct tt_writer *writer, struct tt_db_job *job, struct tt_err *err)
 {
-    bool wake = false, full;
-    job->mail.deliver = deliver;
-    pthread_mutex_lock(&writer->mutex);
-    full = writer->stopping || writer->stats.waiting >= writer->queue_max ||
-           writer->queued_bytes > QUEUE_BYTES;
-    if (!full) {
-        tt_list_push_back(&writer->queue, &job->node);
-        writer->stats.waiting++;
-        writer->queued_bytes += job->arena.used;
-        wake = writer->asleep;
-        writer->asleep = false; /* one signal is enough */
-    }
-    pthread_mutex_unlock(&writer->mutex);
-    if (full)
-        return tt_err_set(err, 503, "busy", "the database writer's queue is full");
-    if (wake)
-        pthread_cond_signal(&writer->wake);
-    return 0;
+    return tt_job_queue_push(&writer->queue, job, err);
 }
 
 void tt_writer_stats(struct tt_writer *writer, struct tt_db_stats *out)
 {
     struct stat st;
-    pthread_mutex_lock(&writer->mutex);
-    *out = writer->stats;
-    pthread_mutex_unlock(&writer->mutex);
+    tt_job_queue_stats(&writer->queue, out);
     out->wal_size = stat(writer->wal_path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
@@ -173,8 +106,7 @@ static void release(struct tt_writer *writer)
 {
     tt_checkpointer_free(writer->checkpointer);
     tt_sqlite_close(&writer->conn);
-    pthread_mutex_destroy(&writer->mutex);
-    pthread_cond_destroy(&writer->wake);
+    tt_job_queue_destroy(&writer->queue);
     free(writer->batch);
     free(writer->wal_path);
     free(writer);
@@ -186,15 +118,11 @@ struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *s
     struct tt_writer *writer = TT_NEW(struct tt_writer);
     char limit[64];
     size_t path_len = strlen(path);
-    writer->batch_max = settings->batch_max;
-    writer->queue_max = settings->queue_max;
     writer->wal_truncate_size = settings->wal_truncate_size;
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(struct tt_db_job *));
     writer->wal_path = tt_alloc(path_len + sizeof("-wal"));
     snprintf(writer->wal_path, path_len + sizeof("-wal"), "%s-wal", path);
-    tt_list_init(&writer->queue);
-    pthread_mutex_init(&writer->mutex, NULL);
-    pthread_cond_init(&writer->wake, NULL);
+    tt_job_queue_create(&writer->queue, settings->batch_max, settings->queue_max);
 
     snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit=%llu",
              (unsigned long long)settings->wal_truncate_size);
@@ -205,7 +133,7 @@ struct tt_writer *tt_writer_new(const char *path, const struct tt_db_settings *s
         sqlite3_progress_handler(writer->conn.handle, PROGRESS_STEPS, over_time, writer);
         writer->checkpointer = tt_checkpointer_new(path, err);
         if (writer->checkpointer &&
-            tt_sqlite_start_thread(&writer->thread, writer_main, writer, err) == 0)
+            tt_db_start_thread(&writer->thread, writer_main, writer, err) == 0)
             return writer;
     }
     release(writer);
@@ -216,10 +144,7 @@ void tt_writer_free(struct tt_writer *writer)
 {
     if (!writer)
         return;
-    pthread_mutex_lock(&writer->mutex);
-    writer->stopping = true;
-    pthread_cond_signal(&writer->wake);
-    pthread_mutex_unlock(&writer->mutex);
+    tt_job_queue_stop(&writer->queue);
     pthread_join(writer->thread, NULL);
     tt_checkpointer_free(writer->checkpointer);
     writer->checkpointer = NULL;

@@ -1,9 +1,8 @@
 /* The single writer: its connection, its queue and the thread. Private to db; tests use the struct
- * to break the connection on purpose. sqlite_writer.c has the thread and the queue,
- * sqlite_batch.c the transactions, sqlite_checkpoint.c what copies the log beside them. */
+ * to break the connection on purpose. sqlite_writer.c has the thread, sqlite_batch.c the
+ * transactions, sqlite_checkpoint.c what copies the log beside them, job_queue.c the queue. */
 #pragma once
-#include "base/list.h"
-#include "db/job.h"
+#include "db/job_queue.h"
 #include "db/sqlite.h"
 #include "db/sqlite_checkpoint.h"
 
@@ -13,18 +12,9 @@ struct tt_writer {
     struct tt_sqlite conn; /* only for the writer thread */
     struct tt_checkpointer *checkpointer;
     char *wal_path;
-    int batch_max;
-    int queue_max;
     uint64_t wal_truncate_size;
-
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards everything from here to stats; never held across I/O */
-    pthread_cond_t wake;
-    struct tt_list queue;
-    size_t queued_bytes;
-    bool asleep;
-    bool stopping;
-    struct tt_db_stats stats; /* wal_size is unused */
+    struct tt_job_queue queue;
 
     /* only for the writer thread: */
     struct tt_db_job **batch; /* [batch_max] */

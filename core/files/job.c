@@ -19,7 +19,8 @@ struct tt_file_job {
     struct tt_extract_limits limits;
     uint64_t offset; /* of what is read */
     size_t length;
-    struct tt_str bytes; /* that are written */
+    uint64_t size, *size_to; /* of the whole file; where the asker wants it */
+    struct tt_str bytes;     /* that are written */
     struct tt_buf data;
     struct tt_err err;
     tt_file_done_fn *on_done; /* NULL: nobody asks */
@@ -41,7 +42,10 @@ static void on_drop(struct tt_aux_job *job)
 static void done(struct tt_aux_job *job)
 {
     struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
-    if (self->on_done && !tt_aux_cancelled(job))
+    bool asked = self->on_done && !tt_aux_cancelled(job);
+    if (asked && self->size_to)
+        *self->size_to = self->size;
+    if (asked)
         self->on_done(self->arg, &self->data, self->err.status ? &self->err : NULL);
     release(self);
 }
@@ -159,18 +163,19 @@ static void read_run(struct tt_aux_job *job)
 {
     struct tt_file_job *self = TT_CONTAINER_OF(job, struct tt_file_job, job);
     tt_store_read_part(self->store, self->keys[0], self->offset, self->length, &self->data,
-                       &self->err);
+                       &self->size, &self->err);
 }
 
 struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                        struct tt_store *store, struct tt_str key, uint64_t offset,
-                                       size_t length, tt_file_done_fn *on_done, void *arg,
-                                       struct tt_err *err)
+                                       size_t length, uint64_t *size, tt_file_done_fn *on_done,
+                                       void *arg, struct tt_err *err)
 {
     struct tt_file_job *self = job_new(store, &key, 1, on_done, arg);
     self->job.owner = owner;
     self->offset = offset;
     self->length = length;
+    self->size_to = size;
     self->data.max = SIZE_MAX - 1; /* no memory: refused, no abort */
     return submit(self, aux, loop, read_run, err);
 }

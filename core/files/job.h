@@ -29,11 +29,12 @@ struct tt_file_job *tt_file_image_start(struct tt_aux *aux, struct tt_loop *loop
                                         struct tt_store *store, struct tt_str key, size_t max,
                                         tt_file_done_fn *on_done, void *arg, struct tt_err *err);
 
-/* At most `length` bytes from `offset` on, see tt_store_read_part. */
+/* At most `length` bytes from `offset` on, see tt_store_read_part. `size` (may be NULL) is set on
+ * the loop, before on_done. */
 struct tt_file_job *tt_file_read_start(struct tt_aux *aux, struct tt_loop *loop, uint64_t owner,
                                        struct tt_store *store, struct tt_str key, uint64_t offset,
-                                       size_t length, tt_file_done_fn *on_done, void *arg,
-                                       struct tt_err *err);
+                                       size_t length, uint64_t *size, tt_file_done_fn *on_done,
+                                       void *arg, struct tt_err *err);
 
 /* Stores a copy of the bytes as a new file; its key is the answer. When nobody waits any more the
  * file is removed, at the latest at the next start. */

@@ -324,13 +324,15 @@ int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out,
 }
 
 int tt_store_read_part(struct tt_store *store, struct tt_str key, uint64_t offset, size_t length,
-                       struct tt_buf *out, struct tt_err *err)
+                       struct tt_buf *out, uint64_t *size, struct tt_err *err)
 {
-    uint64_t size = 0;
-    int fd = tt_store_open_file(store, key, &size, err);
+    uint64_t whole = 0;
+    int fd = tt_store_open_file(store, key, &whole, err);
     if (fd < 0)
         return -1;
-    uint64_t left = offset < size ? size - offset : 0;
+    if (size)
+        *size = whole;
+    uint64_t left = offset < whole ? whole - offset : 0;
     int rc = read_bytes(fd, offset, left < length ? left : length, out, err);
     close(fd);
     return rc;

@@ -50,10 +50,10 @@ int tt_store_open_file(struct tt_store *store, struct tt_str key, uint64_t *size
 int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out,
                   struct tt_err *err);
 
-/* Appends at most `length` bytes from `offset` on: fewer, or none, where the file ends. Fails: like
- * tt_store_read. */
+/* Appends at most `length` bytes from `offset` on: fewer, or none, where the file ends. `size` (may
+ * be NULL) is that of the whole file. Fails: like tt_store_read. */
 int tt_store_read_part(struct tt_store *store, struct tt_str key, uint64_t offset, size_t length,
-                       struct tt_buf *out, struct tt_err *err);
+                       struct tt_buf *out, uint64_t *size, struct tt_err *err);
 
 /* Removes a file; a missing file is not an error. The removal is on disk when it returns 0. */
 int tt_store_remove(struct tt_store *store, struct tt_str key, struct tt_err *err);

@@ -156,21 +156,22 @@ enum MHD_Result tt_exchange_on_call(void *arg, struct MHD_Connection *mhd, const
     return last_call(exchange);
 }
 
-/* Called for every request whose target was read, including those that the library refused before
- * our first call. */
-/* A connection whose request did not end well is closed by the library: it destroys the pool as
- * soon as this returns, but forgets the connection only at its next event, and none may come when
- * the client has left. Closing the socket is one. */
+/* A connection whose request did not end well, or whose end is that of the body, is closed by the
+ * library: it destroys the pool as soon as this returns, but forgets the connection only at its
+ * next event, and none may come when the client has left. Closing the socket is one. */
 static void leave_connection(struct tt_http_exchange *exchange, enum MHD_RequestTerminationCode why)
 {
     struct tt_http_conn *conn = tt_exchange_conn(exchange);
-    if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    bool closes = exchange->stream.exchange && (exchange->http10 || exchange->has_length);
+    if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK && !closes)
         return;
     conn->pool = NULL;
     if (exchange->state == TT_HTTP_CUT)
         shutdown(conn->fd, SHUT_RDWR);
 }
 
+/* Called for every request whose target was read, including those that the library refused before
+ * our first call. */
 void tt_exchange_on_completed(void *arg, struct MHD_Connection *mhd, void **context,
                               enum MHD_RequestTerminationCode why)
 {

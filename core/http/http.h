@@ -161,6 +161,10 @@ struct tt_http_stream *
 tt_http_stream_open(struct tt_http_exchange *exchange, int status,
                     void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg);
 
+/* Before tt_http_stream_open: the body has this length, which the head says. Exactly so many bytes
+ * must be written, or the stream cut. The connection closes afterwards. */
+void tt_http_stream_set_length(struct tt_http_exchange *exchange, uint64_t length);
+
 /* Requests on_flush at the end of this tick. */
 void tt_http_stream_wake(struct tt_http_stream *stream);
 

@@ -120,6 +120,7 @@ struct tt_http_exchange {
     bool chunked; /* request body without Content-Length */
     bool http10;
     bool is_head;
+    bool has_length;        /* of a stream, see tt_http_stream_set_length */
     bool gone;              /* the client left */
     bool close;             /* the answer carries Connection: close */
     bool has_id;            /* the handler has set X-Request-Id */
@@ -235,6 +236,9 @@ bool tt_exchange_is_known(const struct tt_http_exchange *exchange); /* to the ha
 bool tt_exchange_is_answered(const struct tt_http_exchange *exchange);
 
 /* A NUL-terminated copy that lives as long as the exchange. */
+/* A response header that nobody checks. Copies both strings. */
+void tt_exchange_add_field(struct tt_http_exchange *exchange, struct tt_str name,
+                           struct tt_str value);
 char *tt_exchange_copy(struct tt_http_exchange *exchange, const char *data, size_t len);
 /* Clears everything except the memory that is reused by the next request. */
 void tt_exchange_reset(struct tt_http_exchange *exchange);

@@ -105,10 +105,12 @@ bool tt_http_has_etag(struct tt_str if_none_match, struct tt_str etag)
     return false;
 }
 
-enum tt_http_range tt_http_cut_range(struct tt_str range, struct tt_str body, struct tt_str *part)
+enum tt_http_range tt_http_cut_range(struct tt_str range, uint64_t size, uint64_t *from,
+                                     uint64_t *len)
 {
-    uint64_t from = 0, to = body.len - 1;
+    uint64_t to = size - 1;
 
+    *from = 0;
     if (!tt_str_starts_nocase(range, TT_STR("bytes=")) || tt_str_find(range, ',') >= 0)
         return TT_HTTP_RANGE_NONE;
     struct tt_str bounds = tt_str_trim(tt_str_of(range.data + 6, range.len - 6));
@@ -121,18 +123,18 @@ enum tt_http_range tt_http_cut_range(struct tt_str range, struct tt_str body, st
         uint64_t count;
         if (tt_str_to_u64(last, &count) != 0)
             return TT_HTTP_RANGE_NONE;
-        from = count < body.len ? body.len - count : 0;
+        *from = count < size ? size - count : 0;
         if (count == 0)
             return TT_HTTP_RANGE_UNSATISFIABLE;
     } else {
-        if (tt_str_to_u64(first, &from) != 0 ||
-            (last.len > 0 && (tt_str_to_u64(last, &to) != 0 || to < from)))
+        if (tt_str_to_u64(first, from) != 0 ||
+            (last.len > 0 && (tt_str_to_u64(last, &to) != 0 || to < *from)))
             return TT_HTTP_RANGE_NONE;
     }
-    if (from >= body.len)
+    if (*from >= size)
         return TT_HTTP_RANGE_UNSATISFIABLE;
-    if (to >= body.len)
-        to = body.len - 1;
-    *part = tt_str_of(body.data + from, (size_t)(to - from + 1));
+    if (to >= size)
+        to = size - 1;
+    *len = to - *from + 1;
     return TT_HTTP_RANGE_PART;
 }

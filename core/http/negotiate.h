@@ -24,9 +24,10 @@ bool tt_http_has_etag(struct tt_str if_none_match, struct tt_str etag);
 
 enum tt_http_range {
     TT_HTTP_RANGE_NONE, /* absent, several, or malformed: the answer is the whole body */
-    TT_HTTP_RANGE_PART, /* `part` is a slice of the body */
+    TT_HTTP_RANGE_PART,
     TT_HTTP_RANGE_UNSATISFIABLE
 };
 
-/* Selects the part of `body` that a Range header requests. */
-enum tt_http_range tt_http_cut_range(struct tt_str range, struct tt_str body, struct tt_str *part);
+/* Selects the part that a Range header requests of a body of `size` bytes. */
+enum tt_http_range tt_http_cut_range(struct tt_str range, uint64_t size, uint64_t *from,
+                                     uint64_t *len);

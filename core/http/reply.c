@@ -20,9 +20,23 @@ static bool is_framing(struct tt_str name)
            tt_str_eq_nocase(name, TT_STR("transfer-encoding"));
 }
 
-void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, struct tt_str value)
+void tt_exchange_add_field(struct tt_http_exchange *exchange, struct tt_str name,
+                           struct tt_str value)
 {
     struct tt_http_field *field = NULL;
+    if (exchange->field_count < TT_FIELDS_INLINE)
+        field = &exchange->inline_fields[exchange->field_count++];
+    else
+        field = tt_arena_alloc(&exchange->arena, sizeof(*field));
+    field->next = NULL;
+    field->name = tt_exchange_copy(exchange, name.data, name.len);
+    field->value = tt_exchange_copy(exchange, value.data, value.len);
+    *exchange->fields_end = field;
+    exchange->fields_end = &field->next;
+}
+
+void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, struct tt_str value)
+{
     if (!tt_guard_is_token(name) || !tt_guard_is_value(value) || is_framing(name)) {
         tt_log(TT_LOG_WARN, "response header refused",
                TT_F_STR("request_id", tt_http_request_id(exchange)));
@@ -34,15 +48,7 @@ void tt_http_add_header(struct tt_http_exchange *exchange, struct tt_str name, s
         exchange->is_json = tt_str_starts_nocase(value, TT_STR("application/json"));
     else if (name.len == 13 && tt_str_eq_nocase(name, TT_STR("cache-control")))
         exchange->has_cache_control = true;
-    if (exchange->field_count < TT_FIELDS_INLINE)
-        field = &exchange->inline_fields[exchange->field_count++];
-    else
-        field = tt_arena_alloc(&exchange->arena, sizeof(*field));
-    field->next = NULL;
-    field->name = tt_exchange_copy(exchange, name.data, name.len);
-    field->value = tt_exchange_copy(exchange, value.data, value.len);
-    *exchange->fields_end = field;
-    exchange->fields_end = &field->next;
+    tt_exchange_add_field(exchange, name, value);
 }
 
 /* What every answer carries: no browser guesses a type (WHATWG Fetch, 3.6), and no cache keeps JSON

@@ -1,8 +1,10 @@
-/* A trie over path segments. A node has static children and at most one child for "any segment". A
- * static child wins; if it leads nowhere, the search returns and tries the other: "/a/first" and
- * "/a/:id" can exist together, also with different continuations. Parameter names belong to the
- * route and not to the node, so two routes may name the same segment differently. Segments are
- * compared percent-encoded as they arrived; an empty parameter does not match. */
+/* A trie over path segments. A node has static children, at most one child for "any segment" and at
+ * most one for "the rest". A static child wins; if it leads nowhere, the search returns and tries
+ * the others: "/a/first", "/a/:id" and "/a/" with a rest can exist together, also with different
+ * continuations. Parameter names belong to the route and not to the node, so two routes may name
+ * the same segment differently. Segments are compared percent-encoded as they arrived; an empty
+ * parameter does not match, nor does a rest with segments that would leave its folder, or that are
+ * none once they are decoded: handlers put it behind paths and addresses. */
 #include "http/router.h"
 
 #include "base/mem.h"
@@ -26,6 +28,7 @@ struct node {
     struct node *children;
     struct node *next;
     struct node *param;
+    struct node *rest;
     struct route *routes;
 };
 
@@ -57,7 +60,10 @@ static void node_clear(struct node *node)
     }
     if (node->param)
         node_clear(node->param);
+    if (node->rest)
+        node_clear(node->rest);
     free(node->param);
+    free(node->rest);
     free(node->segment);
 }
 
@@ -116,6 +122,21 @@ static bool static_is_valid(struct tt_str segment)
     return segment.len > 0;
 }
 
+static bool add_name(struct route *route, struct tt_str name)
+{
+    if (!param_is_valid(name) || route->name_count == TT_ROUTER_PARAMS_MAX)
+        return false;
+    route->names[route->name_count++] = name;
+    return true;
+}
+
+static struct node *node_of(struct node **place)
+{
+    if (!*place)
+        *place = TT_NEW(struct node);
+    return *place;
+}
+
 /* Walks the pattern, creates nodes and collects the names. NULL if the pattern is invalid; nodes
  * created until then remain, but without routes they match nothing. */
 static struct node *make_path(struct tt_router *router, struct route *route)
@@ -129,14 +150,12 @@ static struct node *make_path(struct tt_router *router, struct route *route)
         struct node *child = NULL;
         if (++depth > DEPTH_MAX)
             return NULL;
-        if (segment.len > 0 && segment.data[0] == ':') {
-            struct tt_str name = tt_str_of(segment.data + 1, segment.len - 1);
-            if (!param_is_valid(name) || route->name_count == TT_ROUTER_PARAMS_MAX)
+        if (segment.len > 0 && (segment.data[0] == ':' || segment.data[0] == '*')) {
+            bool is_rest = segment.data[0] == '*';
+            if (!add_name(route, tt_str_of(segment.data + 1, segment.len - 1)) ||
+                (is_rest && rest.data))
                 return NULL;
-            route->names[route->name_count++] = name;
-            if (!node->param)
-                node->param = TT_NEW(struct node);
-            node = node->param;
+            node = node_of(is_rest ? &node->rest : &node->param);
             continue;
         }
         if (!static_is_valid(segment))
@@ -243,33 +262,77 @@ static bool search_child(const struct node *child, struct tt_str rest, struct tt
     return child && search_node(child, rest, method, match);
 }
 
+/* Whether the path ends at this node with a route. */
+static bool ends_at(const struct node *node, struct tt_str method, struct tt_router_match *match)
+{
+    const struct route *route = find_method(node, method);
+    if (!route && tt_str_eq(method, TT_STR("HEAD")))
+        route = find_method(node, TT_STR("GET"));
+    if (!route) {
+        if (node->routes)
+            allow_node(match, node);
+        return false;
+    }
+    match->value = route->value;
+    memcpy(match->name, route->names, sizeof(match->name));
+    return true;
+}
+
+static bool segment_is_safe(struct tt_str segment)
+{
+    char text[3] = ""; /* of the decoded segment */
+    size_t len = 0;
+    for (size_t i = 0; i < segment.len; i++, len++) {
+        char c = segment.data[i];
+        if (c == '%' && segment.len - i > 2) {
+            c = (char)strtol((char[]){segment.data[i + 1], segment.data[i + 2], 0}, NULL, 16);
+            i += 2;
+        }
+        if (c == '/' || c == '\\' || c == '\0')
+            return false;
+        if (len < 2)
+            text[len] = c;
+    }
+    return strcmp(text, ".") != 0 && (len != 2 || strcmp(text, "..") != 0);
+}
+
+static bool rest_is_safe(struct tt_str rest)
+{
+    struct tt_str segment;
+    bool safe = rest.len > 0;
+    while (safe && cut_segment(&rest, &segment))
+        safe = segment.len > 0 && segment_is_safe(segment);
+    return safe;
+}
+
+static bool search_rest(const struct node *node, struct tt_str rest, struct tt_str method,
+                        struct tt_router_match *match)
+{
+    if (!node->rest || match->param_count == TT_ROUTER_PARAMS_MAX || !rest_is_safe(rest))
+        return false;
+    match->param[match->param_count++] = rest;
+    if (ends_at(node->rest, method, match))
+        return true;
+    match->param_count--;
+    return false;
+}
+
 /* Descends one segment, the static child first. */
 static bool search_node(const struct node *node, struct tt_str rest, struct tt_str method,
                         struct tt_router_match *match)
 {
-    struct tt_str segment;
-    if (!cut_segment(&rest, &segment)) {
-        const struct route *route = find_method(node, method);
-        if (!route && tt_str_eq(method, TT_STR("HEAD")))
-            route = find_method(node, TT_STR("GET"));
-        if (!route) {
-            if (node->routes)
-                allow_node(match, node);
-            return false;
-        }
-        match->value = route->value;
-        memcpy(match->name, route->names, sizeof(match->name));
-        return true;
-    }
+    struct tt_str segment, all = rest;
+    if (!cut_segment(&rest, &segment))
+        return ends_at(node, method, match);
     if (search_child(child_of(node, segment), rest, method, match))
         return true;
-    if (segment.len == 0 || match->param_count == TT_ROUTER_PARAMS_MAX)
-        return false;
-    match->param[match->param_count++] = segment;
-    if (search_child(node->param, rest, method, match))
-        return true;
-    match->param_count--;
-    return false;
+    if (segment.len > 0 && match->param_count < TT_ROUTER_PARAMS_MAX) {
+        match->param[match->param_count++] = segment;
+        if (search_child(node->param, rest, method, match))
+            return true;
+        match->param_count--;
+    }
+    return search_rest(node, all, method, match);
 }
 
 void tt_router_match(const struct tt_router *router, struct tt_str method, struct tt_str path,

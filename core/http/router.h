@@ -1,11 +1,12 @@
-/* Routes: from method and path pattern to a number. Patterns are like "/api/files/:file_id"; every
- * pattern matches with and without a trailing slash; static segments win over parameters. Built
- * once per script generation, read-only afterwards. */
+/* Routes: from method and path pattern to a number. A segment of a pattern is a text, or a
+ * parameter as in "/api/files/:file_id"; the last one may be a name behind a star, for one or more
+ * segments. Every pattern matches with and without a trailing slash; texts win over parameters, and
+ * these over the rest behind a star. Built once per script generation, read-only afterwards. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
 
-#define TT_ROUTER_PARAMS_MAX 4
+#define TT_ROUTER_PARAMS_MAX 4 /* the rest is one */
 
 struct tt_router;
 struct tt_router *tt_router_new(void);

@@ -10,6 +10,7 @@
 #include "http/library_memory.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/uio.h>
 
@@ -41,6 +42,12 @@ static void release_out(struct tt_http_stream *stream)
         tt_buf_clear(&stream->out);
 }
 
+/* Without chunks: the end is that of the connection, or known beforehand. */
+static bool is_plain(const struct tt_http_exchange *exchange)
+{
+    return exchange->http10 || exchange->has_length;
+}
+
 /* Sends `out` as one chunk; what the socket does not accept becomes `pending`. */
 static void send_out(struct tt_http_stream *stream)
 {
@@ -51,11 +58,11 @@ static void send_out(struct tt_http_stream *stream)
     ssize_t sent = 0;
     if (stream->out.len == 0)
         return;
-    if (!exchange->http10)
+    if (!is_plain(exchange))
         parts[count++] =
             (struct iovec){head, (size_t)snprintf(head, sizeof(head), "%zx\r\n", stream->out.len)};
     parts[count++] = (struct iovec){stream->out.data, stream->out.len};
-    if (!exchange->http10)
+    if (!is_plain(exchange))
         parts[count++] = (struct iovec){(char *)(uintptr_t) "\r\n", 2};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
     sent = sendmsg(tt_exchange_conn(exchange)->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -166,14 +173,27 @@ static ssize_t reader(void *arg, uint64_t position, char *buf, size_t max)
     return 0;
 }
 
-/* HEAD: the library has no answer that lacks both a length and a body and keeps the connection. */
+/* HEAD: the library has no answer that lacks both a length and a body and keeps the connection. A
+ * length that we know: the library would count bytes that it does not send itself, so it is told of
+ * a body that ends with the connection. */
 static struct MHD_Response *make_response(struct tt_http_exchange *exchange)
 {
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, reader, exchange, NULL);
-    if (response && exchange->is_head)
-        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    if (response && (exchange->is_head || exchange->has_length))
+        MHD_set_response_options(
+            response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT | MHD_RF_INSANITY_HEADER_CONTENT_LENGTH,
+            MHD_RO_END);
     return response;
+}
+
+void tt_http_stream_set_length(struct tt_http_exchange *exchange, uint64_t length)
+{
+    char text[24];
+    int len = snprintf(text, sizeof(text), "%" PRIu64, length);
+
+    exchange->has_length = true;
+    tt_exchange_add_field(exchange, TT_STR("Content-Length"), tt_str_of(text, (size_t)len));
 }
 
 struct tt_http_stream *

@@ -24,3 +24,10 @@ static inline int64_t tt_tokens_told(int64_t count)
 {
     return count >= 0 && count <= TT_TOKENS_MAX ? count : -1;
 }
+
+/* One count may stand at two places: the larger one is true. */
+static inline void tt_tokens_most(int64_t *count, int64_t other)
+{
+    if (other > *count)
+        *count = other;
+}

@@ -8,6 +8,9 @@
 #include "script/plugin_values.h"
 #include "script/sources.h"
 
+/* The folder of a plugin whose files are served: all of them are part of the bundle. */
+#define TT_BUNDLE_STATIC "static/"
+
 struct tt_bundle_file {
     struct tt_str path; /* "chat/chat_routes.lua", see sources.h; "style.yaml" */
     struct tt_str bytes;

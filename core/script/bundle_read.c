@@ -103,10 +103,29 @@ static bool is_left_out(const char *folder)
            strcmp(folder, "templates") == 0;
 }
 
-static bool is_script(struct walk *walk, struct tt_str name)
+static bool is_served(const struct walk *walk, const char *inside)
 {
-    return tt_str_ends(name, TT_STR(".lua")) ||
-           (*walk->prefix && tt_str_ends(name, TT_STR(".sql")));
+    return *walk->prefix && strncmp(inside, TT_BUNDLE_STATIC, sizeof(TT_BUNDLE_STATIC) - 1) == 0;
+}
+
+/* Whether the bundle has the file; `inside` is its path below the folder. */
+static bool is_wanted(const struct walk *walk, const char *inside)
+{
+    return tt_str_ends(tt_str_from(inside), TT_STR(".lua")) || is_served(walk, inside) ||
+           (*walk->prefix && tt_str_ends(tt_str_from(inside), TT_STR(".sql")));
+}
+
+/* What is served is what lies in the folder: a link could show anything else. */
+static int refuse_link(struct walk *walk, const char *inside, const char *path)
+{
+    struct stat status;
+    bool folder = *walk->prefix && strcmp(inside, "static") == 0;
+
+    if (!(folder || is_served(walk, inside)) || lstat(path, &status) != 0 ||
+        !S_ISLNK(status.st_mode))
+        return 0;
+    return tt_err_set(walk->err, 422, "script_error",
+                      "%s: is a symbolic link; files that are served are none", path);
 }
 
 static int walk_directory(struct walk *walk, const char *below);
@@ -125,9 +144,11 @@ static int walk_entry(struct walk *walk, const char *below, const char *entry)
                           walk->root, below, *below ? "/" : "", entry);
     if (stat(full, &status) != 0)
         return 0; /* an editor's temporary file that has just gone */
+    if (refuse_link(walk, inside, full) != 0)
+        return -1;
     if (S_ISDIR(status.st_mode))
         return walk_directory(walk, inside);
-    if (!S_ISREG(status.st_mode) || !is_script(walk, tt_str_from(name)))
+    if (!S_ISREG(status.st_mode) || !is_wanted(walk, inside))
         return 0;
     if (++walk->files > FILES_MAX)
         return tt_err_set(walk->err, 422, "script_error", "%s: more than %d script files",

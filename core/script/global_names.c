@@ -14,7 +14,7 @@
 #define OP_SETTABUP    15   /* UpValue[A][K[B]] := … */
 #define SIZE_BYTES     4    /* of an instruction */
 #define MAIN_FUNCTION  (-2) /* in place of the outer function's _ENV */
-#define LINE_ABSOLUTE  (-0x80)
+#define LINE_ABSOLUTE  0x80 /* as a byte; else the difference is signed */
 #define NUMBER_FLOAT   0x13
 #define NUMBER_INTEGER 0x03
 #define STRING_SHORT   0x04
@@ -83,7 +83,7 @@ static void take_constants(struct reader *reader, struct function *function)
     function->constants =
         lua_newuserdatauv(reader->L, (function->constant_count + 1) * sizeof(struct tt_str), 0);
     for (size_t i = 0; i < function->constant_count; i++) {
-        int type = take(reader, 1).data[0];
+        int type = (unsigned char)take(reader, 1).data[0];
         function->constants[i] = (struct tt_str){0};
         if (type == NUMBER_FLOAT || type == NUMBER_INTEGER)
             take(reader, 8);
@@ -149,14 +149,15 @@ static void check_code(struct reader *reader, const struct function *function)
 
     for (size_t i = 0; i < differences.len && i * SIZE_BYTES < function->code.len; i++) {
         uint32_t instruction;
-        int difference = (signed char)differences.data[i];
+        unsigned char difference = (unsigned char)differences.data[i];
         memcpy(&instruction, function->code.data + i * SIZE_BYTES, sizeof(instruction));
         if (difference == LINE_ABSOLUTE && taken < absolute_count) {
             next_at = take_size(reader);
             next_line = take_size(reader);
             taken++;
         }
-        line = difference == LINE_ABSOLUTE && next_at == i ? (int)next_line : line + difference;
+        line = difference == LINE_ABSOLUTE && next_at == i ? (int)next_line
+                                                           : line + (difference ^ 0x80) - 0x80;
         check_instruction(reader, function, instruction, line);
     }
     for (; taken < absolute_count; taken++) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define FILE_MAX 65536
@@ -26,6 +27,16 @@ static int refuse(const struct reading *reading, const struct tt_yaml_node *node
                       node->line, why);
 }
 
+/* So that a reload notices another secret in a file. */
+static void hash_file(const struct reading *reading, struct tt_str key, const char *path)
+{
+    struct stat status;
+
+    if (tt_str_ends(key, TT_STR("_file")) && stat(path, &status) == 0)
+        tt_buf_printf(reading->hashed, " %lld %lld %lld", (long long)status.st_size,
+                      (long long)status.st_mtim.tv_sec, (long long)status.st_mtim.tv_nsec);
+}
+
 static int read_items(const struct reading *reading, const struct tt_yaml_node *node,
                       struct tt_plugin_value *value)
 {
@@ -40,18 +51,11 @@ static int read_items(const struct reading *reading, const struct tt_yaml_node *
             return refuse(reading, item, "a list of texts is wanted");
         value->items[value->item_count++] = item->scalar;
         tt_buf_printf(reading->hashed, " %zu %s", item->scalar.len, item->scalar.data);
+        const char *path = strchr(item->scalar.data, '='); /* NAME=FILE */
+        if (path)
+            hash_file(reading, value->key, path + 1);
     }
     return 0;
-}
-
-/* So that a reload notices another secret in a file. */
-static void hash_file(const struct reading *reading, struct tt_str key, const char *path)
-{
-    struct stat status;
-
-    if (tt_str_ends(key, TT_STR("_file")) && stat(path, &status) == 0)
-        tt_buf_printf(reading->hashed, " %lld %lld %lld", (long long)status.st_size,
-                      (long long)status.st_mtim.tv_sec, (long long)status.st_mtim.tv_nsec);
 }
 
 static int read_value(const struct reading *reading, struct tt_str plugin,

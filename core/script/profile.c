@@ -126,9 +126,13 @@ static void free_map(struct tt_map **map)
 /* The thread of the last one has ended, or is about to. */
 static void join_last(void)
 {
-    if (profile.joinable)
-        pthread_join(profile.thread, NULL);
+    pthread_mutex_lock(&profile.mutex);
+    bool joinable = profile.joinable;
+    pthread_t thread = profile.thread;
     profile.joinable = false;
+    pthread_mutex_unlock(&profile.mutex);
+    if (joinable)
+        pthread_join(thread, NULL);
 }
 
 int tt_profile_start(int seconds, struct tt_err *err)
@@ -150,15 +154,11 @@ int tt_profile_start(int seconds, struct tt_err *err)
     profile.samples = 0;
     profile.seconds = seconds;
     profile.stop = false;
-    pthread_mutex_unlock(&profile.mutex);
     failed = pthread_create(&profile.thread, NULL, run, (void *)(intptr_t)seconds);
     profile.joinable = failed == 0;
-    if (failed == 0)
-        return 0;
-    pthread_mutex_lock(&profile.mutex);
-    profile.running = false;
+    profile.running = failed == 0;
     pthread_mutex_unlock(&profile.mutex);
-    return tt_err_set(err, 503, "busy", "no thread for a profile");
+    return failed == 0 ? 0 : tt_err_set(err, 503, "busy", "no thread for a profile");
 }
 
 void tt_profile_stop(void)

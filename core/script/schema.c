@@ -18,8 +18,9 @@ static const struct {
     const char *name;
     enum tt_schema_type type;
 } types[] = {
-    {"string", TT_SCHEMA_STRING}, {"integer", TT_SCHEMA_INTEGER}, {"boolean", TT_SCHEMA_BOOLEAN},
-    {"array", TT_SCHEMA_ARRAY},   {"object", TT_SCHEMA_OBJECT},   {"parts", TT_SCHEMA_PARTS},
+    {"string", TT_SCHEMA_STRING},   {"integer", TT_SCHEMA_INTEGER}, {"number", TT_SCHEMA_NUMBER},
+    {"boolean", TT_SCHEMA_BOOLEAN}, {"array", TT_SCHEMA_ARRAY},     {"object", TT_SCHEMA_OBJECT},
+    {"map", TT_SCHEMA_MAP},         {"one_of", TT_SCHEMA_ONE_OF},   {"parts", TT_SCHEMA_PARTS},
     {"json", TT_SCHEMA_JSON},
 };
 
@@ -134,6 +135,8 @@ static void read_rules(lua_State *L, int index, struct compiler *compiler, struc
     schema->whole = read_value(L, index, "whole", LUA_TSTRING, compiler);
     schema->fallback = read_value(L, index, "default", LUA_TNONE, compiler);
     schema->pattern = read_value(L, index, "pattern", LUA_TSTRING, compiler);
+    schema->check = read_value(L, index, "check", LUA_TFUNCTION, compiler);
+    schema->has_checks = schema->check != 0;
     schema->choices = read_texts(L, index, "enum", compiler, &schema->choice_count);
     if (schema->pattern) {
         lua_rawgeti(L, compiler->values, schema->pattern);
@@ -213,6 +216,7 @@ static void compile_fields(lua_State *L, int index, int depth, struct compiler *
             compile(L, fields + 1, depth + 1, compiler, field);
             aliases[schema->field_count] =
                 read_texts(L, fields + 1, "aliases", compiler, &alias_count[schema->field_count]);
+            schema->has_checks |= field->has_checks;
         }
         schema->field_count += is_new(schema);
         lua_pop(L, 1);
@@ -228,6 +232,26 @@ static void compile_items(lua_State *L, int index, int depth, struct compiler *c
     lua_pushliteral(L, "items");
     if (lua_rawget(L, index) == LUA_TTABLE)
         compile(L, lua_gettop(L), depth + 1, compiler, schema->items);
+    schema->has_checks |= schema->items->has_checks;
+    lua_pop(L, 1);
+}
+
+/* Of a value that may have several forms it is not known afterwards which one it has: their own
+ * checks are not run. */
+static void compile_forms(lua_State *L, int index, int depth, struct compiler *compiler,
+                          struct tt_schema *schema)
+{
+    lua_pushliteral(L, "one_of");
+    if (lua_rawget(L, index) == LUA_TTABLE) {
+        int forms = lua_gettop(L);
+        size_t count = lua_rawlen(L, forms);
+        schema->forms = tt_arena_alloc(compiler->arena, (count + 1) * sizeof(*schema->forms));
+        for (size_t i = 1; i <= count; i++) {
+            if (lua_rawgeti(L, forms, (lua_Integer)i) == LUA_TTABLE)
+                compile(L, forms + 1, depth + 1, compiler, &schema->forms[schema->form_count++]);
+            lua_pop(L, 1);
+        }
+    }
     lua_pop(L, 1);
 }
 
@@ -244,7 +268,9 @@ static void compile(lua_State *L, int index, int depth, struct compiler *compile
     read_source(L, index, compiler, schema);
     if (schema->type == TT_SCHEMA_OBJECT)
         compile_fields(L, index, depth, compiler, schema);
-    else if (schema->type == TT_SCHEMA_ARRAY)
+    else if (schema->type == TT_SCHEMA_ONE_OF)
+        compile_forms(L, index, depth, compiler, schema);
+    else if (schema->type == TT_SCHEMA_ARRAY || schema->type == TT_SCHEMA_MAP)
         compile_items(L, index, depth, compiler, schema);
 }
 

@@ -8,9 +8,12 @@ enum tt_schema_type {
     TT_SCHEMA_ANY, /* written as it is, read as whatever it is */
     TT_SCHEMA_STRING,
     TT_SCHEMA_INTEGER,
+    TT_SCHEMA_NUMBER,
     TT_SCHEMA_BOOLEAN,
     TT_SCHEMA_ARRAY,
     TT_SCHEMA_OBJECT,
+    TT_SCHEMA_MAP,    /* an object whose members all have one schema */
+    TT_SCHEMA_ONE_OF, /* what the first of several schemas takes */
     TT_SCHEMA_PARTS,
     TT_SCHEMA_JSON, /* not looked into */
 };
@@ -32,7 +35,9 @@ struct tt_schema {
     const char *string; /* the name as a string of Lua, which the program keeps */
     struct tt_schema *fields;
     size_t field_count;
-    struct tt_schema *items; /* of an array */
+    struct tt_schema *items; /* of an array or a map */
+    struct tt_schema *forms; /* of one_of */
+    size_t form_count;
 
     /* What a request's value must be. Numbers of values are places in the table that
      * tt_schema_push_values pushes; 0 = none. */
@@ -43,6 +48,8 @@ struct tt_schema {
     struct tt_str *choices; /* of `enum` */
     size_t choice_count;
     int name_value, pattern, fallback, whole;
+    int check;                    /* a function of its own */
+    bool has_checks;              /* it, or something below it, has one */
     struct tt_schema_name *names; /* of an object: those of a field stand together */
     size_t name_count;
     size_t first_name; /* of a field, among its object's */
@@ -113,7 +120,13 @@ enum tt_schema_result {
 enum tt_schema_result tt_schema_read(lua_State *L, int index, const struct tt_schema_source *source,
                                      struct tt_err *err);
 
-/* Checks the texts in the table at `values` (of an address, or a form) by the schema at index. */
-enum tt_schema_result tt_schema_read_texts(lua_State *L, int index, int values);
+/* Checks the texts in the table at `values` (of an address, or a form) by the schema at index. The
+ * table at `lists` (0: none) has all texts of the names that came more than once. */
+enum tt_schema_result tt_schema_read_texts(lua_State *L, int index, int values, int lists);
+
+/* Calls the functions `check` of the schema at index with the values in what was read, on top of
+ * the stack: it stays there, or nil and what is wrong take its place (REFUSED). Apart from the
+ * reading, whose time is not the script's. Raises what they raise. */
+enum tt_schema_result tt_schema_run_checks(lua_State *L, int index);
 
 void tt_schema_setup(lua_State *L);

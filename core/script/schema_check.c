@@ -5,6 +5,8 @@
 
 #include "base/utf8.h"
 
+#define NAME_MAX_CHARACTERS 60 /* of a path that clients are told: a map has their names */
+
 static const char empty_mark, nothing_mark;
 
 /* ---- marks and problems ---- */
@@ -47,11 +49,14 @@ const char *tt_schema_must_be(enum tt_schema_type type)
     switch (type) {
     case TT_SCHEMA_INTEGER:
         return "must_be_integer";
+    case TT_SCHEMA_NUMBER:
+        return "must_be_number";
     case TT_SCHEMA_BOOLEAN:
         return "must_be_boolean";
     case TT_SCHEMA_ARRAY:
         return "must_be_array";
     case TT_SCHEMA_OBJECT:
+    case TT_SCHEMA_MAP:
         return "must_be_object";
     default:
         return "must_be_string";
@@ -135,12 +140,23 @@ static bool move(lua_State *L, int64_t bound)
     return true;
 }
 
-bool tt_schema_check_integer(lua_State *L, const struct tt_schema *schema, int values,
-                             struct tt_schema_problem *problem)
+/* Bounds are integers, also those of numbers. */
+static int compare(lua_State *L, int64_t bound)
 {
-    if (!lua_isinteger(L, -1)) {
+    if (lua_isinteger(L, -1))
+        return (lua_tointeger(L, -1) > bound) - (lua_tointeger(L, -1) < bound);
+    return (lua_tonumber(L, -1) > (lua_Number)bound) - (lua_tonumber(L, -1) < (lua_Number)bound);
+}
+
+bool tt_schema_check_number(lua_State *L, const struct tt_schema *schema, int values,
+                            struct tt_schema_problem *problem)
+{
+    bool fits =
+        schema->type == TT_SCHEMA_NUMBER ? lua_type(L, -1) == LUA_TNUMBER : lua_isinteger(L, -1);
+
+    if (!fits) {
         if (!schema->clamp)
-            return unfit(problem, "must_be_integer", 0);
+            return unfit(problem, tt_schema_must_be(schema->type), 0);
         lua_pop(L, 1);
         if (schema->fallback)
             lua_rawgeti(L, values, schema->fallback);
@@ -148,10 +164,9 @@ bool tt_schema_check_integer(lua_State *L, const struct tt_schema *schema, int v
             tt_schema_push_mark(L, TT_SCHEMA_NOTHING);
         return true;
     }
-    lua_Integer number = lua_tointeger(L, -1);
-    if (schema->has_min && number < schema->min)
+    if (schema->has_min && compare(L, schema->min) < 0)
         return schema->clamp ? move(L, schema->min) : unfit(problem, "too_small", schema->min);
-    if (schema->has_max && number > schema->max)
+    if (schema->has_max && compare(L, schema->max) > 0)
         return schema->clamp ? move(L, schema->max) : unfit(problem, "too_large", schema->max);
     return true;
 }
@@ -181,7 +196,8 @@ static bool push_field(lua_State *L, const struct tt_schema *schema, size_t inde
     bool absent = lua_isnil(L, slot) || tt_value_is_null(L, slot) || mark == TT_SCHEMA_EMPTY;
 
     if (inner || (absent && field->required)) {
-        tt_schema_push_problem(L, memory, &(struct tt_schema_problem){inner, field, 0, NULL, 0});
+        tt_schema_push_problem(L, memory,
+                               &(struct tt_schema_problem){.inner = inner, .schema = field});
         return false;
     }
     if (absent && field->keep_null && tt_value_is_null(L, first))
@@ -230,6 +246,13 @@ void tt_schema_finish_object(lua_State *L, const struct tt_schema *schema, int v
 
 /* ---- what scripts are told ---- */
 
+void tt_schema_put_name(struct tt_buf *path, struct tt_str name)
+{
+    if (path->len > 0)
+        tt_buf_putc(path, '.');
+    tt_buf_append_str(path, tt_str_of(name.data, tt_utf8_prefix(name, NAME_MAX_CHARACTERS)));
+}
+
 static const struct tt_schema_problem *put_path(const struct tt_schema_problem *problem,
                                                 struct tt_buf *path)
 {
@@ -237,9 +260,7 @@ static const struct tt_schema_problem *put_path(const struct tt_schema_problem *
         if (problem->index > 0) {
             tt_buf_printf(path, "[%zu]", problem->index);
         } else {
-            if (path->len > 0)
-                tt_buf_putc(path, '.');
-            tt_buf_append_str(path, problem->schema->name);
+            tt_schema_put_name(path, problem->key.data ? problem->key : problem->schema->name);
         }
         if (!problem->inner)
             break;

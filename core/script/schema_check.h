@@ -9,6 +9,7 @@ struct tt_schema_problem {
     const struct tt_schema_problem *inner; /* NULL: `reason` says it */
     const struct tt_schema *schema;        /* the field, or the array that `index` is of */
     size_t index;                          /* from 1; 0 = it is a field */
+    struct tt_str key;                     /* of a map's member; data == NULL: it is none */
     const char *reason;                    /* key of lib/texts; NULL: it is missing */
     int64_t limit;
 };
@@ -41,16 +42,19 @@ static inline bool tt_schema_skips_empty(const struct tt_schema *field)
 bool tt_schema_check_text(lua_State *L, const struct tt_schema *schema, int values, int index,
                           struct tt_schema_problem *problem);
 
-/* Replaces the value on top, a number if it is an integer, by what the schema makes of it. False as
- * above. */
-bool tt_schema_check_integer(lua_State *L, const struct tt_schema *schema, int values,
-                             struct tt_schema_problem *problem);
+/* Replaces the value on top, of the type that was found, by what the schema of an integer or number
+ * makes of it. False as above. */
+bool tt_schema_check_number(lua_State *L, const struct tt_schema *schema, int values,
+                            struct tt_schema_problem *problem);
 
 /* Replaces the values at `slots` (one for each name of the object's schema) and above by the table
  * of its fields, into which the members of the table at `others` (0: none) come too, or by a
  * problem. Without `builds` there is no table: the value is true. */
 void tt_schema_finish_object(lua_State *L, const struct tt_schema *schema, int values, int slots,
                              int others, bool builds, int memory);
+
+/* Appends a place to a path: ".name", or "name" when it is the first; a key is cut. */
+void tt_schema_put_name(struct tt_buf *path, struct tt_str name);
 
 /* Pushes nil and the table for scripts. */
 void tt_schema_push_refusal(lua_State *L, const struct tt_schema_problem *problem);

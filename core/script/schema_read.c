@@ -5,8 +5,6 @@
 #include "script/schema_reading.h"
 #include "script/task.h"
 
-static bool read_value(struct tt_schema_reading *r, const struct tt_schema *schema);
-
 static void push_problem(struct tt_schema_reading *r, const struct tt_schema_problem *problem)
 {
     tt_schema_push_problem(r->L, r->memory, problem);
@@ -24,7 +22,7 @@ static void refuse_list(struct tt_schema_reading *r, const struct tt_schema *sch
                         const struct tt_schema_problem *inner, size_t index)
 {
     lua_pop(r->L, 1);
-    push_problem(r, &(struct tt_schema_problem){inner, schema, index, NULL, 0});
+    push_problem(r, &(struct tt_schema_problem){.inner = inner, .schema = schema, .index = index});
     lua_replace(r->L, -2);
 }
 
@@ -32,7 +30,7 @@ static void refuse_list(struct tt_schema_reading *r, const struct tt_schema *sch
 static bool read_item(struct tt_schema_reading *r, const struct tt_schema *schema)
 {
     if (schema->type == TT_SCHEMA_ARRAY)
-        return read_value(r, schema->items);
+        return tt_schema_read_value(r, schema->items);
     if (tt_schema_type_at(r) == TT_JSON_OBJECT)
         return tt_schema_read_any(r);
     push_problem(r, &(struct tt_schema_problem){.reason = "must_be_object"});
@@ -150,7 +148,7 @@ static bool read_field(struct tt_schema_reading *r, const struct tt_schema *fiel
         tt_schema_push_mark(r->L, TT_SCHEMA_EMPTY);
         return tt_json_scan_value(s);
     }
-    return read_value(r, field);
+    return tt_schema_read_value(r, field);
 }
 
 /* The value of the member `key`, into its slot. *hint is the place of the name that may be next. */
@@ -249,7 +247,7 @@ static bool read_text(struct tt_schema_reading *r, const struct tt_schema *schem
     return true;
 }
 
-static bool read_integer(struct tt_schema_reading *r, const struct tt_schema *schema)
+static bool read_number(struct tt_schema_reading *r, const struct tt_schema *schema)
 {
     struct tt_schema_problem problem = {.schema = schema};
 
@@ -259,14 +257,14 @@ static bool read_integer(struct tt_schema_reading *r, const struct tt_schema *sc
     } else if (!tt_schema_skip(r)) {
         return false;
     }
-    if (!tt_schema_check_integer(r->L, schema, r->values, &problem)) {
+    if (!tt_schema_check_number(r->L, schema, r->values, &problem)) {
         lua_pop(r->L, 1);
         push_problem(r, &problem);
     }
     return true;
 }
 
-static bool fits(enum tt_schema_type type, enum tt_json_type found)
+bool tt_schema_fits(enum tt_schema_type type, enum tt_json_type found)
 {
     switch (type) {
     case TT_SCHEMA_STRING:
@@ -276,6 +274,7 @@ static bool fits(enum tt_schema_type type, enum tt_json_type found)
     case TT_SCHEMA_ARRAY:
         return found == TT_JSON_ARRAY;
     case TT_SCHEMA_OBJECT:
+    case TT_SCHEMA_MAP:
         return found == TT_JSON_OBJECT;
     case TT_SCHEMA_PARTS:
         return found == TT_JSON_STRING || found == TT_JSON_ARRAY;
@@ -290,11 +289,16 @@ static bool read_fitting(struct tt_schema_reading *r, const struct tt_schema *sc
     case TT_SCHEMA_STRING:
         return read_text(r, schema);
     case TT_SCHEMA_INTEGER:
-        return read_integer(r, schema);
+    case TT_SCHEMA_NUMBER:
+        return read_number(r, schema);
     case TT_SCHEMA_ARRAY:
         return read_array(r, schema);
     case TT_SCHEMA_OBJECT:
         return read_object(r, schema);
+    case TT_SCHEMA_MAP:
+        return tt_schema_read_map(r, schema);
+    case TT_SCHEMA_ONE_OF:
+        return tt_schema_read_one_of(r, schema);
     case TT_SCHEMA_PARTS:
         return tt_schema_type_at(r) == TT_JSON_ARRAY ? read_array(r, schema)
                                                      : tt_schema_read_any(r);
@@ -321,11 +325,11 @@ static bool read_checked_raw(struct tt_schema_reading *r, const struct tt_schema
     return true;
 }
 
-static bool read_value(struct tt_schema_reading *r, const struct tt_schema *schema)
+bool tt_schema_read_value(struct tt_schema_reading *r, const struct tt_schema *schema)
 {
     if (tt_schema_too_heavy(r))
         return tt_schema_skip(r);
-    if (!fits(schema->type, tt_schema_type_at(r))) {
+    if (!tt_schema_fits(schema->type, tt_schema_type_at(r))) {
         push_problem(r, &(struct tt_schema_problem){.reason = tt_schema_must_be(schema->type)});
         return tt_json_scan_value(&r->scan);
     }
@@ -345,7 +349,8 @@ static enum tt_schema_result finish(struct tt_schema_reading *r, const struct tt
 
     if (r->twice) {
         const struct tt_schema field = {.name = r->twice->name};
-        tt_schema_push_refusal(r->L, &(struct tt_schema_problem){&twice, &field, 0, NULL, 0});
+        tt_schema_push_refusal(r->L,
+                               &(struct tt_schema_problem){.inner = &twice, .schema = &field});
         return TT_SCHEMA_REFUSED;
     }
     if (tt_schema_too_heavy(r)) {
@@ -409,7 +414,7 @@ enum tt_schema_result tt_schema_read(lua_State *L, int index, const struct tt_sc
     const struct tt_schema *schema = begin(&r, index);
 
     r.noted = schema->whole ? noted : NULL;
-    if (!read_value(&r, schema) || !tt_json_scan_end(&r.scan)) {
+    if (!tt_schema_read_value(&r, schema) || !tt_json_scan_end(&r.scan)) {
         lua_settop(L, top);
         tt_json_scan_report(&r.scan, err);
         return TT_SCHEMA_FAILED;

@@ -60,5 +60,13 @@ bool tt_schema_read_any(struct tt_schema_reading *r);    /* whatever it is */
 bool tt_schema_read_scalar(struct tt_schema_reading *r); /* a number, text, word or null */
 bool tt_schema_read_raw(struct tt_schema_reading *r);    /* null, or as it came */
 
+/* By a schema; what does not fit is a problem on the stack. */
+bool tt_schema_read_value(struct tt_schema_reading *r, const struct tt_schema *schema);
+bool tt_schema_read_map(struct tt_schema_reading *r, const struct tt_schema *schema);
+bool tt_schema_read_one_of(struct tt_schema_reading *r, const struct tt_schema *schema);
+
+/* Whether a value of this kind may be of the type. */
+bool tt_schema_fits(enum tt_schema_type type, enum tt_json_type found);
+
 /* Pushes a part of the document as it came. */
 void tt_schema_push_raw(struct tt_schema_reading *r, struct tt_str json);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -35,7 +36,8 @@ struct watch { /* of a thread */
     /* The thread and its handler: */
     lua_State *volatile L; /* what runs, inside an entry */
     volatile sig_atomic_t stopped;
-    bool paused_once; /* in this budget */
+    char place[LUA_IDSIZE + 16]; /* where the script was stopped; "" = not yet */
+    bool paused_once;            /* in this budget */
     /* The watchdog: */
     uint64_t seen, seen_cpu_ns;
     bool reported;
@@ -67,10 +69,13 @@ static void stop_script(lua_State *L, lua_Debug *where)
         lua_sethook(L, NULL, 0, 0);
         return;
     }
-    lua_getinfo(L, "Sl", where);
-    luaL_error(L, "%s:%d: the script ran for more than %I ms of CPU time and was stopped",
-               where->short_src, where->currentline,
-               (LUAI_UACINT)(atomic_load(&watch->budget_ns) / 1000000));
+    if (!watch->place[0]) { /* a pcall on the way out is stopped too, and is not to blame */
+        lua_getinfo(L, "Sl", where);
+        snprintf(watch->place, sizeof(watch->place), "%s:%d", where->short_src, where->currentline);
+    }
+    lua_pushfstring(L, "%s: the script ran for more than %I ms of CPU time and was stopped",
+                    watch->place, (LUAI_UACINT)(atomic_load(&watch->budget_ns) / 1000000));
+    lua_error(L);
 }
 
 /* lua_sethook walks all levels of the stack: deep in a recursion that takes longer than a tick, and
@@ -281,6 +286,7 @@ void tt_budget_begin(struct tt_budget *guard, lua_State *L, int64_t budget_ms)
         return;
     }
     watch->stopped = 0;
+    watch->place[0] = '\0';
     watch->paused_once = false;
     atomic_store_explicit(&watch->budget_ns,
                           (uint64_t)(budget_ms > 0 ? budget_ms : TT_BUDGET_RESUME_MS) * 1000000,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/origin.h"
+#include "serve/answer_file.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
 #include "serve/error_shape.h"
@@ -16,63 +17,10 @@
 
 #define BODY_UNREAD_MAX ((size_t)64 << 10) /* of requests that need none */
 
-/* ---- answers ---- */
-
 void tt_request_reply(struct tt_request *request, int status, struct tt_buf *body)
 {
     request->status = status;
     tt_http_reply(request->exchange, status, body);
-}
-
-void tt_request_fill(const struct tt_request *request, const char *code,
-                     struct tt_str (*arg_of)(void *arg, struct tt_str name), void *arg,
-                     struct tt_buf *out)
-{
-    const struct tt_error_text *entry = tt_generation_error(request->generation, tt_str_from(code));
-    struct tt_str text = request->chinese ? entry->zh : entry->en, value;
-
-    while (text.len) {
-        ptrdiff_t open = tt_str_find(text, '{');
-        struct tt_str rest =
-            open < 0 ? TT_STR("") : tt_str_of(text.data + open, text.len - (size_t)open);
-        ptrdiff_t close = tt_str_find(rest, '}');
-        if (close < 0) {
-            tt_buf_append_str(out, text);
-            return;
-        }
-        tt_buf_append(out, text.data, (size_t)open);
-        if (arg_of) {
-            value = arg_of(arg, tt_str_of(rest.data + 1, (size_t)close - 1));
-            if (value.data)
-                tt_buf_append_str(out, value);
-        }
-        text = tt_str_of(rest.data + close + 1, rest.len - (size_t)close - 1);
-    }
-}
-
-void tt_request_fail(struct tt_request *request, const struct tt_request_error *error)
-{
-    const struct tt_error_text *text =
-        tt_generation_error(request->generation, tt_str_from(error->code));
-    bool known = tt_str_eq(text->code, tt_str_from(error->code));
-    int status = !known && error->status ? error->status : text->status;
-    struct tt_buf body = {0};
-
-    if (!known)
-        tt_log(TT_LOG_ERROR, "unknown error code", TT_F_Z("code", error->code),
-               TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-               TT_F_STR("route", request->route ? request->route->path : TT_STR("-")));
-    snprintf(request->code, sizeof(request->code), "%s",
-             !known && error->status ? error->code : text->code.data);
-    if (status == 429 && request->dispatcher->settings->route_stats)
-        tt_route_stats_add_refusal(request->dispatcher->settings->route_stats,
-                                   tt_str_from(request->code));
-    status = tt_error_shape_put(request, error, tt_str_from(request->code), status, &body);
-    if (error->detail && !error->logged && status >= 500)
-        tt_log(TT_LOG_WARN, "request failed",
-               TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-               TT_F_Z("code", request->code), TT_F_LINES("error", tt_str_from(error->detail)));
-    tt_request_reply(request, status, &body);
 }
 
 static void fail(struct tt_request *request, const char *code)
@@ -133,6 +81,7 @@ static void on_end(void *arg, struct tt_http_exchange *exchange)
 
     tt_frames_close(request->frames);
     tt_chunks_abandon(request);
+    tt_answer_file_close(request);
     tt_intake_close(request->intake);
     request->intake = NULL;
     if (request->lua_request)
@@ -241,13 +190,16 @@ static bool has_body(struct tt_http_exchange *exchange)
            (length.data && !tt_str_eq(length, TT_STR("0")));
 }
 
-static bool is_json_type(struct tt_http_exchange *exchange)
+/* Whether the body has the type that the route reads. */
+static bool has_right_type(const struct tt_request *request)
 {
-    struct tt_str rest = tt_http_header(exchange, "Content-Type"), type;
+    struct tt_str rest = tt_http_header(request->exchange, "Content-Type"), type;
     if (!rest.data)
         return false;
     tt_str_split(&rest, ';', &type);
-    return tt_str_eq_nocase(tt_str_trim(type), TT_STR("application/json"));
+    return tt_str_eq_nocase(tt_str_trim(type), request->route->reads_form
+                                                   ? TT_STR("application/x-www-form-urlencoded")
+                                                   : TT_STR("application/json"));
 }
 
 static void on_piece(struct tt_http_exchange *exchange, struct tt_str bytes)
@@ -277,14 +229,16 @@ static void begin_route(struct tt_request *request, size_t *body_max)
 {
     struct tt_http_exchange *exchange = request->exchange;
 
-    if (request->route->upload || request->route->reads_body)
+    bool reads = request->route->reads_body || request->route->reads_form;
+
+    if (request->route->upload || reads)
         request->body_max = request->route->body_max;
     if (request->route->auth != TT_AUTH_NONE && !tt_credentials_find(exchange, NULL).data) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
         fail(request, "unauthorized");
     } else if (request->route->upload) {
         begin_upload(request, body_max);
-    } else if (request->route->reads_body && has_body(exchange) && !is_json_type(exchange)) {
+    } else if (reads && has_body(exchange) && !has_right_type(request)) {
         fail(request, "unsupported_media_type");
     } else {
         *body_max = request->body_max;
@@ -334,13 +288,11 @@ static void on_task_end(const struct tt_err *error, void *arg)
     if (request->dispatcher->settings->route_stats)
         tt_route_stats_add_failure(request->dispatcher->settings->route_stats,
                                    tt_str_from(error->code));
+    struct tt_request_error told = {.code = error->code, .detail = error->message, .logged = true};
     if (request->status == 0)
-        tt_request_fail(request, &(struct tt_request_error){.code = error->code,
-                                                            .detail = error->message,
-                                                            .logged = true});
-    else if (request->chunks)
-        snprintf(request->code, sizeof(request->code), "%s", error->code);
-    tt_chunks_fail(request);
+        tt_request_fail(request, &told);
+    else
+        tt_chunks_fail(request, &told);
 }
 
 /* The user that the pipeline found, for the access log. */
@@ -391,6 +343,7 @@ static void on_gone(struct tt_http_exchange *exchange)
     if (request->frames)
         tt_frames_abandon(request->frames);
     tt_chunks_abandon(request);
+    tt_answer_file_abandon(request);
     if (request->task)
         tt_task_client_left(request->task);
 }

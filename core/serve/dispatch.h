@@ -16,6 +16,10 @@ struct tt_dispatcher {
     struct tt_http_server *server[TT_SERVERS]; /* NULL: not open; see listeners.h */
     struct tt_listener_handle handle[TT_SERVERS];
     void *core_arg; /* data of the core's own routes and guards, opaque here */
+    struct {
+        struct tt_list open;
+        bool closing;
+    } events; /* streams of events that scripts write, see events.h */
 };
 
 static inline struct tt_loop *tt_dispatcher_loop(const struct tt_dispatcher *dispatcher)
@@ -55,11 +59,17 @@ struct tt_request {
     struct tt_task *task;     /* NULL before it began and after it ended */
     struct tt_owned task_end; /* how its end is noticed */
     struct tt_frames *frames;
-    struct tt_http_stream *stream; /* of an answer in chunks */
-    struct tt_chunks *chunks;      /* while its function runs, see chunks.h */
-    struct tt_intake *intake;      /* of an upload route */
-    void **lua_request;            /* the Lua request's pointer to here, cleared at the end */
+    struct tt_http_stream *stream; /* of an answer that a function writes, see chunks.h */
+    const struct tt_chunks_type *chunks_type;
+    struct tt_chunks *chunks;    /* while the function runs */
+    struct tt_events *events;    /* of such an answer in events */
+    struct tt_answer_file *file; /* an answer that is a stored file */
+    struct tt_intake *intake;    /* of an upload route */
+    void **lua_request;          /* the Lua request's pointer to here, cleared at the end */
 };
+
+/* Whether the client speaks TLS, with us or with a proxy. */
+bool tt_request_is_secure(const struct tt_request *request);
 
 /* Appends the text of an error code in the request's language. {name} is replaced by the result of
  * arg_of (nothing when its data is NULL, or when there is no arg_of). arg_of may raise a Lua error.
@@ -81,6 +91,11 @@ struct tt_request_error {
     bool logged;           /* the detail is in the log already */
 };
 void tt_request_fail(struct tt_request *request, const struct tt_request_error *error);
+
+/* Notes the error and appends its object, in one line; returns the status. For an answer that has
+ * not begun it adds the headers too. */
+int tt_request_put_error(struct tt_request *request, const struct tt_request_error *error,
+                         struct tt_buf *body);
 
 /* Opens the answer as a stream of the reply; `chunks` != NULL: in the form of another API. */
 void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,

@@ -51,12 +51,11 @@ static void put_openai(const struct tt_request *request, const struct tt_request
     tt_json_end_object(w);
 }
 
-static void put_anthropic(struct tt_request *request, const struct tt_request_error *error,
+static void put_anthropic(const struct tt_request *request, const struct tt_request_error *error,
                           const struct tt_http_error_openai *object, struct tt_json_writer *w)
 {
     struct tt_str id = tt_http_request_id(request->exchange);
 
-    tt_http_add_header(request->exchange, TT_STR("request-id"), id);
     tt_http_error_put_anthropic(
         w, &(struct tt_http_error_anthropic){.message = object->message,
                                              .code = object->code,
@@ -88,6 +87,21 @@ static void add_retry_after(struct tt_request *request, int64_t seconds, int sta
         return;
     snprintf(text, sizeof(text), "%lld000", (long long)seconds);
     tt_http_add_header(request->exchange, TT_STR("Retry-After-Ms"), tt_str_from(text));
+}
+
+static void add_headers(struct tt_request *request, const struct tt_request_error *error,
+                        struct tt_str code, int status, enum tt_error_shape shape)
+{
+    struct tt_http_exchange *exchange = request->exchange;
+
+    if (shape == TT_ERROR_ANTHROPIC)
+        tt_http_add_header(exchange, TT_STR("request-id"), tt_http_request_id(exchange));
+    if (shape != TT_ERROR_OWN)
+        tt_http_add_header(exchange, TT_STR("X-Should-Retry"),
+                           worth_retrying(request, code, status) ? TT_STR("true")
+                                                                 : TT_STR("false"));
+    add_retry_after(request, error->retry_after_s, status, shape != TT_ERROR_OWN);
+    tt_http_add_header(exchange, TT_STR("Content-Type"), TT_STR("application/json; charset=utf-8"));
 }
 
 /* ---- the routes of a path with another form ---- */
@@ -154,14 +168,9 @@ int tt_error_shape_put(struct tt_request *request, const struct tt_request_error
         put_anthropic(request, error, &object, &w);
     else
         put_own(request, error, text, code, &w);
-    if (shape != TT_ERROR_OWN)
-        tt_http_add_header(request->exchange, TT_STR("X-Should-Retry"),
-                           worth_retrying(request, code, status) ? TT_STR("true")
-                                                                 : TT_STR("false"));
     tt_buf_putc(body, '\n');
-    add_retry_after(request, error->retry_after_s, status, shape != TT_ERROR_OWN);
-    tt_http_add_header(request->exchange, TT_STR("Content-Type"),
-                       TT_STR("application/json; charset=utf-8"));
+    if (!request->stream)
+        add_headers(request, error, code, status, shape);
     tt_buf_free(&routes.list);
     tt_buf_free(&filled);
     return status;

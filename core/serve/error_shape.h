@@ -5,9 +5,9 @@
 #include "base/buf.h"
 #include "serve/dispatch.h"
 
-/* Appends the body and adds the headers of a failed answer. `code` and `status` are sent to the
- * client, unless the error table has others for paths with another form; the text is the error's,
- * or that of its code. Returns the status to send. Thread: worker. */
+/* Appends the body of a failed answer and adds its headers, unless a stream has begun. `code` and
+ * `status` are sent to the client, unless the error table has others for paths with another form;
+ * the text is the error's, or that of its code. Returns the status to send. Thread: worker. */
 int tt_error_shape_put(struct tt_request *request, const struct tt_request_error *error,
                        struct tt_str code, int status, struct tt_buf *body);
 

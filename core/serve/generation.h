@@ -17,8 +17,9 @@ struct tt_route {
     struct tt_str method, path; /* the generation's arena */
     enum tt_listener listener;
     enum tt_auth auth;
-    bool reads_body;
-    bool upload; /* the body is multipart/form-data, streamed to disk; see intake.h */
+    bool reads_body; /* JSON */
+    bool reads_form; /* application/x-www-form-urlencoded */
+    bool upload;     /* the body is multipart/form-data, streamed to disk; see intake.h */
     size_t body_max;
     struct tt_route_stats *stats; /* NULL: not counted */
     struct tt_str file;           /* where the handler is */

@@ -191,8 +191,10 @@ static int read_route(lua_State *L)
     route->reads_body = lua_getfield(L, entry, "request") != LUA_TNIL;
     lua_getfield(L, entry, "upload");
     route->upload = lua_toboolean(L, -1);
-    if (route->upload && route->reads_body)
-        return luaL_error(L, "'upload' and 'request' exclude each other");
+    route->reads_form = lua_getfield(L, entry, "form") != LUA_TNIL && !route->upload;
+    if (route->reads_body && (route->upload || route->reads_form))
+        return luaL_error(L, "'%s' and 'request' exclude each other",
+                          route->upload ? "upload" : "form");
     size_t usual = route->upload ? settings->upload_max + TT_UPLOAD_OVERHEAD : settings->body_max;
     int64_t body_max = tt_value_field_int(L, entry, "body_max", (int64_t)usual);
     if (body_max < 0)

@@ -4,9 +4,11 @@
 #include "serve/request.h"
 
 #include "base/url.h"
+#include "script/schema.h"
 #include "script/value.h"
 #include "serve/credentials.h"
 #include "serve/request_json.h"
+#include "serve/request_pairs.h"
 #include "serve/route_schema.h"
 #include "tide/intake.h"
 #include "tide/modules.h"
@@ -49,29 +51,11 @@ static void push_params(lua_State *L, struct tt_request *request)
 
 static void push_query(lua_State *L, struct tt_request *request)
 {
-    struct tt_str rest = tt_http_query(request->exchange), pair;
-
-    lua_newtable(L);
-    while (rest.data && rest.len && tt_str_split(&rest, '&', &pair)) {
-        ptrdiff_t equal = tt_str_find(pair, '=');
-        struct tt_str name = tt_str_of(pair.data, equal < 0 ? pair.len : (size_t)equal);
-        struct tt_str value =
-            equal < 0 ? TT_STR("") : tt_str_of(pair.data + equal + 1, pair.len - (size_t)equal - 1);
-        struct tt_buf *decoded = tt_value_scratch(L);
-        if (name.len == 0 || tt_url_decode(name, true, decoded) != 0)
-            continue;
-        lua_pushlstring(L, decoded->data ? decoded->data : "", decoded->len);
-        tt_buf_clear(decoded);
-        if (tt_url_decode(value, true, decoded) != 0) {
-            lua_pop(L, 1);
-            continue;
-        }
-        lua_pushlstring(L, decoded->data ? decoded->data : "", decoded->len);
-        lua_rawset(L, -3);
-    }
+    tt_request_pairs_push(L, tt_http_query(request->exchange));
+    lua_pop(L, 1);
 }
 
-static bool is_secure(const struct tt_request *request)
+bool tt_request_is_secure(const struct tt_request *request)
 {
     return tt_http_behind_tls(request->exchange) ||
            tt_str_starts(request->dispatcher->settings->public_url, TT_STR("https://"));
@@ -99,7 +83,7 @@ static bool push_field(lua_State *L, struct tt_request *request, const char *key
     else if (strcmp(key, "language") == 0)
         lua_pushstring(L, request->chinese ? "zh" : "en");
     else if (strcmp(key, "secure") == 0)
-        lua_pushboolean(L, is_secure(request));
+        lua_pushboolean(L, tt_request_is_secure(request));
     else if (strcmp(key, "from_listed_origin") == 0)
         lua_pushboolean(L, request->from_listed_origin);
     else if (strcmp(key, "generation") == 0)
@@ -201,6 +185,44 @@ static int request_read_json(lua_State *L)
     return tt_request_json_read(L, body, 2, free);
 }
 
+static int checked_texts(lua_State *L, int texts, int lists)
+{
+    if (tt_schema_read_texts(L, 2, texts, lists) != TT_SCHEMA_FINE)
+        return 2;
+    return tt_schema_run_checks(L, 2) == TT_SCHEMA_FINE ? 1 : 2;
+}
+
+static int request_read_query(lua_State *L)
+{
+    struct tt_request *request = request_of(L);
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    tt_request_pairs_push(L, tt_http_query(request->exchange));
+    return checked_texts(L, 3, lua_isnil(L, 4) ? 0 : 4);
+}
+
+/* The fields of an upload, or the body of a form. */
+static int request_read_form(lua_State *L)
+{
+    struct tt_request *request = request_of(L);
+    struct tt_err err = {0};
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (request->intake) {
+        tt_intake_push_fields(L, request->intake);
+        return checked_texts(L, 3, 0);
+    }
+    struct tt_str body = tt_http_body(request->exchange);
+    tt_task_take(L, body.len);
+    if (tt_request_pairs_count(body) > TT_FORM_FIELDS_MAX) {
+        tt_err_set(&err, 413, "too_many_values", "more than %d fields", TT_FORM_FIELDS_MAX);
+        return tt_value_push_error(L, &err);
+    }
+    tt_request_pairs_push(L, body);
+    return checked_texts(L, 3, lua_isnil(L, 4) ? 0 : 4);
+}
+
 static int request_encode(lua_State *L)
 {
     struct tt_request *request = request_of(L);
@@ -219,6 +241,8 @@ static const luaL_Reg methods[] = {
     {"credentials", request_credentials},
     {"raw_body", request_raw_body},
     {"read_json", request_read_json},
+    {"read_query", request_read_query},
+    {"read_form", request_read_form},
     {"encode", request_encode},
     {NULL, NULL},
 };

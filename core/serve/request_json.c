@@ -39,5 +39,8 @@ int tt_request_json_read(lua_State *L, struct tt_str body, int schema, bool free
         lua_call(L, 2, LUA_MULTRET);
     else if (tt_value_call_uncharged(L, 2, LUA_MULTRET, free) != LUA_OK)
         return lua_error(L);
+    /* Apart from the reading, so that the watchdog counts what a script's function does. */
+    if (lua_gettop(L) - top == 1 && lua_istable(L, schema))
+        tt_schema_run_checks(L, schema);
     return lua_gettop(L) - top;
 }

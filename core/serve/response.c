@@ -1,136 +1,30 @@
-/* Turns a handler's result into an answer: {status, json | body | chunks, headers} or {stream =
- * reply}, or nil and an error. Runs inside the task's coroutine, where everything may raise: so the
- * parts that can raise come first (headers are gathered on the stack, the body in the state's
- * buffer), and only then the exchange is touched. An answer is complete, or it is the answer to a
- * script error.
+/* Turns a handler's result into an answer: {status, json | body | chunks | events | file |
+ * redirect, headers, cookies} or {stream = reply}, or nil and an error. Runs inside the task's
+ * coroutine, where everything may raise: so the parts that can raise come first (headers are
+ * gathered on the stack, the body in the state's buffer), and only then the exchange is touched. An
+ * answer is complete, or it is the answer to a script error.
  */
+#include "http/event_stream.h"
 #include "script/value.h"
 #include "script/value_raw.h"
 #include "serve/chunks.h"
+#include "serve/events.h"
 #include "serve/request.h"
+#include "serve/response_error.h"
+#include "serve/response_file.h"
+#include "serve/response_headers.h"
 #include "serve/route_schema.h"
 #include "tide/modules.h"
 
-#define HEADERS_MAX 64
-
-/* ---- headers ---- */
-
-/* Pushes name and value. */
-static void push_header(lua_State *L, const char *name, int value, int first)
-{
-    if (!lua_isstring(L, value))
-        luaL_error(L, "response header '%s' is a %s", name, luaL_typename(L, value));
-    if (lua_gettop(L) - first >= 2 * HEADERS_MAX)
-        luaL_error(L, "more than %d response headers", HEADERS_MAX);
-    lua_pushstring(L, name);
-    lua_pushvalue(L, value);
-    lua_tostring(L, -1); /* a number becomes text here, where it may raise */
-}
-
-/* Pushes the headers of a response or error as pairs of strings; returns how many. */
-static int gather_headers(lua_State *L, int response)
-{
-    int first = lua_gettop(L) + 1;
-
-    lua_pushliteral(L, "headers");
-    if (lua_rawget(L, response) == LUA_TNIL) {
-        lua_pop(L, 1);
-        return 0;
-    }
-    luaL_checkstack(L, 2 * HEADERS_MAX + 16, "headers"); /* not before: coroutines keep it */
-    if (lua_type(L, first) != LUA_TTABLE)
-        luaL_error(L, "response field 'headers' is a %s", luaL_typename(L, first));
-    /* Below the pairs: the table, then key and value of the walk. */
-    lua_pushnil(L);
-    lua_pushnil(L);
-    for (;;) {
-        lua_pushvalue(L, first + 1);
-        if (!lua_next(L, first))
-            break;
-        lua_replace(L, first + 2);
-        lua_replace(L, first + 1);
-        if (lua_type(L, first + 1) != LUA_TSTRING)
-            luaL_error(L, "response header names must be strings");
-        const char *name = lua_tostring(L, first + 1);
-        if (lua_type(L, first + 2) != LUA_TTABLE) {
-            push_header(L, name, first + 2, first + 3);
-            continue;
-        }
-        lua_Integer count = (lua_Integer)lua_rawlen(L, first + 2);
-        for (lua_Integer i = 1; i <= count; i++) {
-            lua_rawgeti(L, first + 2, i);
-            push_header(L, name, lua_gettop(L), first + 3);
-            lua_remove(L, -3);
-        }
-    }
-    return (lua_gettop(L) - first - 2) / 2;
-}
-
-/* Adds the pairs on top of the stack; cannot raise. */
-static void add_headers(lua_State *L, struct tt_request *request, int count)
-{
-    for (int i = lua_gettop(L) - 2 * count + 1; i < lua_gettop(L); i += 2) {
-        struct tt_str name, value;
-        name.data = lua_tolstring(L, i, &name.len);
-        value.data = lua_tolstring(L, i + 1, &value.len);
-        tt_http_add_header(request->exchange, name, value);
-    }
-}
-
 /* ---- errors ---- */
-
-struct error_args {
-    lua_State *L;
-    int table; /* 0 = none */
-    int top;
-};
-
-/* What it returns lives on the stack until the next call. */
-static struct tt_str arg_of(void *arg, struct tt_str name)
-{
-    struct error_args *args = arg;
-    struct tt_str value = {0};
-
-    if (!args->table)
-        return value;
-    lua_settop(args->L, args->top);
-    lua_pushlstring(args->L, name.data, name.len);
-    lua_rawget(args->L, args->table);
-    if (lua_isstring(args->L, -1))
-        value.data = lua_tolstring(args->L, -1, &value.len);
-    return value;
-}
 
 static void render_error(lua_State *L, struct tt_request *request, int index)
 {
-    struct error_args args = {.L = L};
     struct tt_request_error error = {0};
 
-    if (lua_type(L, index) != LUA_TTABLE)
-        luaL_error(L, "%s:%d: the handler must return a response, or nil and an error table",
-                   request->route->file.data, request->route->line);
-    error.code = tt_value_field(L, index, "code").data;
-    if (!error.code)
-        luaL_error(L, "the error table has no 'code'");
-    error.retry_after_s = tt_value_field_int(L, index, "retry_after", 0);
-    error.detail = tt_value_field(L, index, "message").data;
-    error.told = tt_value_field(L, index, "detail");
-    lua_pushliteral(L, "args");
-    if (lua_rawget(L, index) == LUA_TTABLE)
-        args.table = lua_gettop(L);
-    args.top = lua_gettop(L);
-    struct tt_buf *text = tt_value_scratch(L);
-    tt_request_fill(request, error.code, arg_of, &args, text);
-    error.text = tt_buf_str(text);
-    lua_settop(L, args.top);
-    if (args.table) {
-        lua_pushliteral(L, "field");
-        if (lua_rawget(L, args.table) == LUA_TSTRING)
-            error.param = tt_value_field(L, args.table, "field");
-        lua_settop(L, args.top);
-    }
-    int headers = gather_headers(L, index);
-    add_headers(L, request, headers);
+    tt_response_error_read(L, request, index, &error);
+    int headers = tt_response_gather_headers(L, request, index);
+    tt_response_add_headers(L, request, headers);
     tt_request_fail(request, &error);
 }
 
@@ -199,8 +93,8 @@ static bool render_stream(lua_State *L, struct tt_request *request, int response
     int64_t after = tt_value_field_int(L, response, "after", 0);
     struct tt_frames_chunks chunks = {0};
     bool as_chunks = read_chunks(L, response, &chunks);
-    int headers = gather_headers(L, response);
-    add_headers(L, request, headers);
+    int headers = tt_response_gather_headers(L, request, response);
+    tt_response_add_headers(L, request, headers);
     tt_request_stream(request, reply, after < 0 ? 0 : (uint64_t)after, as_chunks ? &chunks : NULL);
     return true;
 }
@@ -241,20 +135,47 @@ static struct tt_str read_body(lua_State *L, struct tt_request *request, int res
     return type;
 }
 
-/* The function of an answer in chunks goes to the top of the stack. */
+/* The function that writes an answer goes to the top of the stack; false: there is none. */
+static bool push_writer(lua_State *L, int response, const char *field)
+{
+    lua_settop(L, response);
+    lua_pushstring(L, field);
+    if (lua_rawget(L, response) == LUA_TNIL)
+        return false;
+    if (lua_type(L, -1) != LUA_TFUNCTION)
+        luaL_error(L, "response field '%s' is a %s, not a function", field, luaL_typename(L, -1));
+    return true;
+}
+
 static bool open_chunks(lua_State *L, struct tt_request *request, int response, int status)
 {
-    int function = lua_gettop(L);
-    if (lua_type(L, function) != LUA_TFUNCTION)
-        luaL_error(L, "response field 'chunks' is a %s", luaL_typename(L, function));
     struct tt_str type = tt_value_field(L, response, "content_type");
-    int headers = gather_headers(L, response);
-    add_headers(L, request, headers);
+
+    tt_response_add_headers(L, request, tt_response_gather_headers(L, request, response));
     tt_http_add_header(request->exchange, TT_STR("Content-Type"),
                        type.data ? type : TT_STR("text/plain; charset=utf-8"));
-    if (!tt_chunks_open(request, status))
+    return tt_chunks_open(request, status, &tt_chunks_plain);
+}
+
+static bool open_events(lua_State *L, struct tt_request *request, int response, int status)
+{
+    tt_response_add_headers(L, request, tt_response_gather_headers(L, request, response));
+    tt_http_event_stream_head(request->exchange);
+    return tt_chunks_open(request, status, &tt_events_type);
+}
+
+/* Whether the answer is written by a function; then *runs says whether that, on top of the stack,
+ * is to be run. */
+static bool render_written(lua_State *L, struct tt_request *request, int response, int status,
+                           bool *runs)
+{
+    if (push_writer(L, response, "events"))
+        *runs = open_events(L, request, response, status);
+    else if (push_writer(L, response, "chunks"))
+        *runs = open_chunks(L, request, response, status);
+    else
         return false;
-    lua_settop(L, function);
+    lua_settop(L, response + 1);
     return true;
 }
 
@@ -271,14 +192,16 @@ bool tt_request_render(lua_State *L, struct tt_request *request)
         luaL_error(L, "%s:%d: the handler returned a %s, not a response table",
                    request->route->file.data, request->route->line, luaL_typename(L, response));
     lua_settop(L, response);
-    if (render_stream(L, request, response))
+    if (render_stream(L, request, response) || tt_response_redirect(L, request, response))
         return false;
     int64_t status = tt_value_field_int(L, response, "status", 200);
     if (status < 200 || status > 599)
         luaL_error(L, "response status %I is not allowed", (LUAI_UACINT)status);
-    lua_pushliteral(L, "chunks");
-    if (lua_rawget(L, response) != LUA_TNIL)
-        return open_chunks(L, request, response, (int)status);
+    if (tt_response_file(L, request, response))
+        return false;
+    bool runs;
+    if (render_written(L, request, response, (int)status, &runs))
+        return runs;
     lua_settop(L, response);
     struct tt_buf *body = tt_value_scratch(L);
     struct tt_str type = read_body(L, request, response, body);
@@ -289,8 +212,8 @@ bool tt_request_render(lua_State *L, struct tt_request *request)
                         &(struct tt_request_error){.code = err.code, .detail = err.message});
         return false;
     }
-    int headers = gather_headers(L, response);
-    add_headers(L, request, headers);
+    int headers = tt_response_gather_headers(L, request, response);
+    tt_response_add_headers(L, request, headers);
     if (type.data)
         tt_http_add_header(request->exchange, TT_STR("Content-Type"), type);
     /* The buffer's memory moves into the answer; the state gets a new one when it needs it. */

@@ -17,4 +17,5 @@ struct tt_serve_settings {
     bool dev;                               /* tracebacks in answers */
     size_t body_max;                        /* default for routes that read a body */
     size_t upload_max;                      /* bytes of one file */
+    uint64_t old_events_ms; /* for streams of events of old scripts to end; 0: a minute */
 };

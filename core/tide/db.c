@@ -365,10 +365,22 @@ static int db_id_of(lua_State *L)
     return 1;
 }
 
+static int db_engine(lua_State *L)
+{
+    struct tt_tide *tide = tt_tide_of(L);
+    struct tt_tide_setting url;
+
+    if (tide->setting("database_url", &url, tide->setting_arg) != 0)
+        url.text = TT_STR("");
+    lua_pushstring(L, tt_db_dialect(url.text.data));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"query", db_query}, {"one", db_one},     {"messages", db_messages},
     {"fetch", db_fetch}, {"json", db_json},   {"fetch_json", db_fetch_json},
-    {"write", db_write}, {"id_of", db_id_of}, {NULL, NULL},
+    {"write", db_write}, {"id_of", db_id_of}, {"engine", db_engine},
+    {NULL, NULL},
 };
 
 int tt_tide_db(lua_State *L)

@@ -164,7 +164,7 @@ static int files_read(lua_State *L)
     struct call *call = call_new(WANTS_TEXT);
     call->job =
         tt_file_read_start(tide->file_aux, tide->runtime.loop, tt_task_owner(L), tide->store, key,
-                           (uint64_t)offset, (size_t)length, on_done, call, &call->wait.err);
+                           (uint64_t)offset, (size_t)length, NULL, on_done, call, &call->wait.err);
     return call_yield(L, call);
 }
 

@@ -12,6 +12,7 @@ const struct tt_script_module tt_tide_modules[] = {
     {"tide.log", tt_tide_log},
     {"tide.config", tt_tide_config},
     {"tide.text", tt_tide_text},
+    {"tide.template", tt_tide_template},
     {"tide.personas", tt_tide_personas},
     {"tide.plugin_settings", tt_tide_plugin_settings},
     {"tide.llm", tt_tide_llm},

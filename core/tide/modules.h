@@ -14,6 +14,7 @@ int tt_tide_time_format(lua_State *L); /* tide.time.format */
 int tt_tide_log(lua_State *L);
 int tt_tide_config(lua_State *L);
 int tt_tide_text(lua_State *L);
+int tt_tide_template(lua_State *L);
 int tt_tide_messages(lua_State *L);
 int tt_tide_message_tokens(lua_State *L); /* a function of tide.text */
 int tt_tide_plugin_settings(lua_State *L);

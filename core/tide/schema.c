@@ -12,7 +12,7 @@ static int schema_read(lua_State *L)
     source.json.data = luaL_checklstring(L, 2, &source.json.len);
     switch (tt_schema_read(L, 1, &source, &err)) {
     case TT_SCHEMA_FINE:
-        return 1;
+        return tt_schema_run_checks(L, 1) == TT_SCHEMA_FINE ? 1 : 2;
     case TT_SCHEMA_REFUSED:
         return 2;
     default:
@@ -24,7 +24,9 @@ static int schema_check_texts(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
-    return tt_schema_read_texts(L, 1, 2) == TT_SCHEMA_FINE ? 1 : 2;
+    if (tt_schema_read_texts(L, 1, 2, 0) != TT_SCHEMA_FINE)
+        return 2;
+    return tt_schema_run_checks(L, 1) == TT_SCHEMA_FINE ? 1 : 2;
 }
 
 static const luaL_Reg functions[] = {

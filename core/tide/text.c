@@ -1,4 +1,5 @@
 /* tide.text: functions that treat Lua's byte strings as text. */
+#include "base/url.h"
 #include "base/utf8.h"
 #include "reply/tokens.h"
 #include "script/value.h"
@@ -119,6 +120,16 @@ static int text_has_cjk(lua_State *L)
     return 1;
 }
 
+static int text_url_encode(lua_State *L)
+{
+    struct tt_buf *out = tt_value_scratch(L);
+
+    if (tt_url_encode(check_text(L), out) != 0)
+        return tt_value_raise_full(L, out, "text.url_encode: the text is too large");
+    lua_pushlstring(L, out->data ? out->data : "", out->len);
+    return 1;
+}
+
 static int text_tokens(lua_State *L)
 {
     lua_pushinteger(L, tt_tokens_of(tt_tokens_quarters(check_text(L))));
@@ -133,6 +144,7 @@ static const luaL_Reg functions[] = {
     {"squeeze", text_squeeze},
     {"valid", text_valid},
     {"has_cjk", text_has_cjk},
+    {"url_encode", text_url_encode},
     {"tokens", text_tokens},
     {"message_tokens", tt_tide_message_tokens},
     {NULL, NULL},

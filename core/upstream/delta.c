@@ -45,11 +45,10 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
 struct event {
     struct tt_delta_reader *reader;
     struct tt_str name;
-    const struct tt_delta_entry
-        *source[TT_DELTA_ROLES];     /* whose value counts, of words and texts */
-    struct tt_reply_usage usage;     /* reported by this event */
-    struct tt_reply_usage elsewhere; /* at the other place */
-    bool read;                       /* the document is JSON */
+    const struct tt_delta_entry *source[TT_DELTA_ROLES]; /* whose value counts */
+    struct tt_reply_usage usage;                         /* reported by this event */
+    struct tt_reply_usage elsewhere;                     /* at the other place */
+    bool read;                                           /* the document is JSON */
     bool failed;
     const char *error_code;
     struct tt_err *err;
@@ -140,15 +139,6 @@ static void read_finish(struct tt_delta_reader *reader, const struct tt_json_val
         tt_buf_append_z(&reader->finish_reason, "other");
 }
 
-/* One number may stand at two places. */
-static void take_part(int64_t *part, const struct tt_json_value *value)
-{
-    int64_t n;
-    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 &&
-        tt_tokens_told(n) > *part)
-        *part = n;
-}
-
 static void take_note(struct tt_delta_reader *reader, enum tt_delta_role role,
                       const struct tt_json_value *value)
 {
@@ -159,11 +149,18 @@ static void take_note(struct tt_delta_reader *reader, enum tt_delta_role role,
     tt_buf_putc(&reader->note, '}');
 }
 
-static void add_count(int64_t *count, const struct tt_json_value *value)
+/* -1: none. */
+static int64_t tokens_of(const struct tt_json_value *value)
 {
-    int64_t n;
-    if (value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0 && tt_tokens_told(n) >= 0)
-        *count = *count < 0 ? n : *count + n;
+    int64_t n = -1;
+    bool whole = value->type == TT_JSON_NUMBER && tt_json_to_i64(value, &n) == 0;
+    return whole ? tt_tokens_told(n) : -1;
+}
+
+static void add_count(int64_t *count, int64_t tokens)
+{
+    if (tokens >= 0)
+        *count = *count < 0 ? tokens : *count + tokens;
 }
 
 /* Of several declared places the first that has something speaks; a list is one place. */
@@ -222,22 +219,22 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
         }
         break;
     case TT_DELTA_INPUT:
-        add_count(&event->usage.input_tokens, value);
+        add_count(&event->usage.input_tokens, tokens_of(value));
         break;
     case TT_DELTA_OUTPUT:
-        add_count(&event->usage.output_tokens, value);
+        add_count(&event->usage.output_tokens, tokens_of(value));
         break;
     case TT_DELTA_INPUT_ELSE:
-        add_count(&event->elsewhere.input_tokens, value);
+        add_count(&event->elsewhere.input_tokens, tokens_of(value));
         break;
     case TT_DELTA_OUTPUT_ELSE:
-        add_count(&event->elsewhere.output_tokens, value);
+        add_count(&event->elsewhere.output_tokens, tokens_of(value));
         break;
     case TT_DELTA_CACHED:
-        take_part(&reader->usage.cached_tokens, value);
+        tt_tokens_most(&reader->usage.cached_tokens, tokens_of(value));
         break;
     case TT_DELTA_THOUGHT:
-        take_part(&reader->usage.reasoning_tokens, value);
+        tt_tokens_most(&reader->usage.reasoning_tokens, tokens_of(value));
         break;
     case TT_DELTA_CARRIED:
         if (is_set(value))

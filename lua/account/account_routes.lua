@@ -34,7 +34,7 @@ local function logged_in(req, user, message)
   end
   local token = tokens.issue(user)
   return {
-    headers = tokens.cookie_headers(req, token),
+    cookies = tokens.cookies(token),
     json = {
       message = texts.get(req.language, message),
       token = token,
@@ -85,7 +85,7 @@ function handlers.log_out(req)
     return nil, err
   end
   return {
-    headers = tokens.clear_headers(req),
+    cookies = tokens.no_cookies(),
     json = { message = texts.get(req.language, "logged_out") },
   }
 end
@@ -124,7 +124,7 @@ function handlers.update_password(req)
   -- The cookie is set again because it may be of another login, ended by now.
   local token = req:credentials()
   return {
-    headers = tokens.cookie_headers(req, token, user.claims),
+    cookies = tokens.cookies(token, user.claims),
     json = {
       message = texts.get(req.language, "password_changed"),
       token = token,

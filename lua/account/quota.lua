@@ -38,14 +38,16 @@ local function burst_ms(limits)
   return math.max(1, math.min(limits.burst, rate) * MINUTE_MS // rate)
 end
 
---- Up to 2^53; sum() would fail where it leaves the integers.
+--- Up to 2^53. As fractions, because a sum of integers fails where it leaves
+--- them.
 ---@param user_id integer
 ---@return integer|nil tokens, tide.Error|nil err
 local function count_day(user_id)
   local row, err = db.one(
-    "SELECT CAST(min(total(input_tokens) + total(output_tokens), "
-      .. "9007199254740992) AS INTEGER) AS tokens "
-      .. "FROM usage_days WHERE user_id = ? AND day = ?",
+    "SELECT CAST(CASE WHEN tokens > 9007199254740992 THEN 9007199254740992 "
+      .. "ELSE tokens END AS BIGINT) AS tokens FROM (SELECT "
+      .. "coalesce(SUM(input_tokens * 1.0 + output_tokens), 0) AS tokens "
+      .. "FROM usage_days WHERE user_id = ? AND day = ?) AS spent",
     { user_id, time.now():sub(1, 10) }
   )
   return row and row.tokens, err

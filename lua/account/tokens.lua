@@ -30,45 +30,19 @@ function M.issue(user)
   })
 end
 
---- Where browsers send the cookie to: the path of the public address, so that
---- another service on the same host does not get it.
----@return string
-local function cookie_path()
-  local public_url = config.get("public_url") or ""
-  return public_url:match("^%a+://[^/]+(/.-)/?$") or "/"
-end
-
---- A Set-Cookie value (RFC 6265).
----@param req tide.Request
----@param value string
----@param max_age integer seconds; 0 clears
----@return string
-local function cookie(req, value, max_age)
-  return auth.COOKIE
-    .. "="
-    .. value
-    .. "; Path="
-    .. cookie_path()
-    .. "; HttpOnly; SameSite=Lax; Max-Age="
-    .. max_age
-    .. (req.secure and "; Secure" or "")
-end
-
---- The headers that give the browser a token.
----@param req tide.Request
+--- The cookies of an answer that give the browser a token.
 ---@param token string
 ---@param claims? tide.Claims of a token that was made before; nil: just now
----@return table<string, string>
-function M.cookie_headers(req, token, claims)
+---@return table<string, tide.Cookie>
+function M.cookies(token, claims)
   local max_age = claims and claims.exp - time.unix() or lifetime()
-  return { ["Set-Cookie"] = cookie(req, token, math.max(max_age, 0)) }
+  return { [auth.COOKIE] = { value = token, max_age = math.max(max_age, 0) } }
 end
 
---- The headers that take it away.
----@param req tide.Request
----@return table<string, string>
-function M.clear_headers(req)
-  return { ["Set-Cookie"] = cookie(req, "", 0) }
+--- Those that take it away.
+---@return table<string, false>
+function M.no_cookies()
+  return { [auth.COOKIE] = false }
 end
 
 --- Ends a token before its time. Revocations of tokens that have expired by

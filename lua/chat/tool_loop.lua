@@ -12,7 +12,7 @@ local server_tools = require "tools"
 local steps = require "chat.tool_steps"
 local task = require "tide.task"
 local text = require "tide.text"
-local time = require "tide.time"
+local time_limit = require "lib.time_limit"
 local tool_calls = require "providers.tool_calls"
 local tools = require "chat.tools"
 local upstream_request = require "models.upstream_request"
@@ -34,7 +34,7 @@ local BAD_ARGUMENTS = "The arguments are not a JSON object."
 --- Whether this server has tools.
 ---@return boolean
 function M.is_needed()
-  return #server_tools.definitions > 0
+  return tools.has_any(server_tools)
 end
 
 ---@class ToolReply
@@ -42,15 +42,10 @@ end
 ---@field source ReplySource messages are tables here, and reasoning is there
 ---@field turn tide.Turn
 ---@field tools? ToolSet default: this server's
+---@field set? ToolSet what may be called in this turn, from M.run on
 ---@field unseen? boolean hooks do not see the calls
 ---@field blocks? ReplyBlock[] of a reply that goes on
 ---@field decisions? table<string, boolean> which calls its user allows, by id
-
----@param reply ToolReply
----@return ToolSet
-local function set_of(reply)
-  return reply.tools or server_tools
-end
 
 ---@param call ToolCallState
 ---@param content string
@@ -99,23 +94,13 @@ local function run(tool, call, reply)
       return content_of(value, refused)
     end
   end
-  local child, busy = task.spawn(tool.run, call.arguments, turn)
-  if not child then
-    return content_of(nil, busy)
-  end
   local limit = tools.timeout_of(tool)
-  local watch = task.spawn(function()
-    time.sleep(limit)
-    child:cancel()
-  end)
-  local ran, value, err = pcall(child.join, child)
-  if watch then
-    watch:cancel()
-  end
-  if not ran then
+  local how, value, err =
+    time_limit.call(limit, tool.run, call.arguments, turn)
+  if how == "failed" then
     log.error("tool failed", { tool = call.name, error = tostring(value) })
     return FAILED, true
-  elseif child:state() == "cancelled" then
+  elseif how == "cancelled" then
     log.warn("tool took too long", { tool = call.name, limit_ms = limit })
     return TIMED_OUT, true
   end
@@ -151,7 +136,7 @@ end
 ---@param reply ToolReply
 ---@return "waits"|"runs"|"ended"
 local function decide(out, call, reply)
-  local tool = set_of(reply).tools[call.name]
+  local tool = reply.set.tools[call.name]
   local decision = reply.decisions and reply.decisions[call.id]
   if call.result then
     return "ended"
@@ -193,7 +178,7 @@ local function run_calls(out, block, reply)
     if decision == "runs" then
       runs[#runs + 1] = function()
         local content, is_error =
-          run(set_of(reply).tools[call.name], call, reply)
+          run(reply.set.tools[call.name], call, reply)
         out:step(result_line(call, content, is_error))
         return true
       end
@@ -256,10 +241,13 @@ local function request(reply, first)
   for _, tool in ipairs(source.tools or {}) do
     all[#all + 1] = tool
   end
-  for _, tool in ipairs(set_of(reply).definitions) do
+  for _, tool in ipairs(reply.set.definitions) do
     all[#all + 1] = tool
   end
-  local asked = setmetatable({ tools = all }, { __index = source })
+  local asked = setmetatable(
+    { tools = #all > 0 and all or nil }, -- some upstreams refuse an empty list
+    { __index = source }
+  )
   if not first and asked.tool_choice ~= "none" then
     asked.tool_choice = "auto"
   end
@@ -274,6 +262,7 @@ end
 ---@return table outcome what out:finish takes; a tide.Part when it is an answer
 function M.run(out, reply)
   local messages, reasoning = reply.source.messages, reply.source.reasoning
+  reply.set = tools.of_turn(reply.tools or server_tools, reply.turn)
   local rounds_max = config.get("tools.rounds")
   local blocks = reply.blocks or {}
   local block = blocks[#blocks]
@@ -291,7 +280,7 @@ function M.run(out, reply)
     if not part then
       return { status = "error", error = err }
     end
-    block = part.status == "complete" and block_of(part, set_of(reply)) or nil
+    block = part.status == "complete" and block_of(part, reply.set) or nil
     if not block then
       if part.tool_calls ~= "" then
         out:tool_calls(part.tool_calls)

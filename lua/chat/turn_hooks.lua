@@ -12,6 +12,7 @@ local personas = require "chat.personas"
 local schema = require "web.schema"
 local server_tools = require "tools"
 local session_manager = require "chat.session_manager"
+local tool_sets = require "chat.tools"
 local turn_view = require "chat.turn"
 local users = require "account.users"
 
@@ -28,7 +29,7 @@ function M.is_needed()
     or hooks.before_llm
     or hooks.on_delta
     or hooks.after_llm
-  ) ~= nil or #server_tools.definitions > 0
+  ) ~= nil or tool_sets.has_any(server_tools)
 end
 
 ---@param value any

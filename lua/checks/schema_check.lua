@@ -7,9 +7,12 @@ local M = {}
 local TYPES = {
   string = true,
   integer = true,
+  number = true,
   boolean = true,
   array = true,
   object = true,
+  map = true,
+  one_of = true,
   parts = true,
   json = true,
 }
@@ -50,6 +53,20 @@ local function check_fields(schema)
   return nil
 end
 
+---@param forms any
+---@return string|nil wrong
+local function check_forms(forms)
+  if type(forms) ~= "table" or #forms == 0 then
+    return "one_of must be a list of schemas"
+  end
+  for i, form in ipairs(forms) do
+    local wrong = check_schema(form)
+    if wrong then
+      return ("one_of %d: %s"):format(i, wrong)
+    end
+  end
+end
+
 ---@param schema any
 ---@return string|nil wrong
 function check_schema(schema)
@@ -68,14 +85,18 @@ function check_schema(schema)
     return "column must be a string"
   elseif schema.make ~= nil and type(schema.make) ~= "function" then
     return "make must be a function"
+  elseif schema.check ~= nil and type(schema.check) ~= "function" then
+    return "check must be a function"
   end
   if schema.type == "string" then
     return check_string(schema)
   elseif schema.type == "object" then
     return check_fields(schema)
-  elseif schema.type == "array" then
+  elseif schema.type == "array" or schema.type == "map" then
     local wrong = check_schema(schema.items)
     return wrong and "items: " .. wrong
+  elseif schema.type == "one_of" then
+    return check_forms(schema.one_of)
   end
   return nil
 end
@@ -88,7 +109,7 @@ local function check_path(route)
   for _, field in ipairs(route.params and route.params.fields or {}) do
     declared[field.name] = true
   end
-  for name in route.path:gmatch(":([%w_]+)") do
+  for name in route.path:gmatch("/[:*]([%w_]+)") do
     if not declared[name] then
       return ("params: '%s' of the path is not declared"):format(name)
     end

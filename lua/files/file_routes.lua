@@ -41,6 +41,8 @@ end
 ---@return tide.Response|nil response, tide.Error|nil err
 local function list_page(req)
   local args = req.args
+  args.page = args.page or 1
+  args.page_size = args.page_size or 20
   local rows, total = files.get_files_by_session(
     req.user.id,
     args.session_id,
@@ -130,7 +132,7 @@ return {
     summary = "A session's files, newest first: a page, or all without both "
       .. "arguments (then without `pagination`)",
     params = { fields = { fields.name("session_id") } },
-    query = pages.numbered(20, 100),
+    query = pages.optional(100),
     response = objects.object({
       data = objects.list(file_objects.file_schema),
       pagination = pages.pagination_schema,

@@ -34,6 +34,10 @@ local TEXTS = {
     en = "must be a date such as 2026-01-31",
     zh = "必须是日期，如 2026-01-31",
   },
+  no_form_fits = {
+    en = "must have one of the forms that are allowed here",
+    zh = "必须是此处允许的形式之一",
+  },
   given_twice = { en = "is given twice", zh = "出现了两次" },
   must_be_array = { en = "must be a list", zh = "必须是列表" },
   must_be_object = { en = "must be an object", zh = "必须是对象" },

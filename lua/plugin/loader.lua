@@ -13,6 +13,7 @@ local scripts = require "tide.scripts"
 local settings = require "plugin.settings"
 local shape = require "plugin.shape"
 local server_tools = require "tools"
+local static = require "plugin.static"
 local timer = require "tide.timer"
 local tools = require "chat.tools"
 
@@ -28,7 +29,7 @@ local USUAL_ORDER = 50
 ---@field order number
 ---@field routes tide.Route[]
 ---@field hooks table<string, function|tide.Hook>
----@field tools table<string, tide.Tool>
+---@field tools table<string, tide.Tool>|fun(turn: tide.Turn): table
 ---@field errors table<string, ErrorEntry>
 ---@field providers table<string, tide.Provider>
 ---@field policies table<string, table<string, function>>
@@ -65,6 +66,25 @@ local function problem(plugin, names, message, ...)
   add_problem(shape.place(plugin.file, names, message:format(...)))
 end
 
+--- The routes of a plugin's files, behind its own.
+---@param plugin Plugin
+---@param declared? {path: string, auth?: string}
+local function add_static(plugin, declared)
+  local member, wrong
+  if declared then
+    member, wrong = static.wrong(declared)
+  end
+  if wrong then
+    problem(plugin, { "static", member }, "%s", wrong)
+  elseif declared then
+    local routes = table.move(plugin.routes, 1, #plugin.routes, 1, {})
+    for _, route in ipairs(static.routes(plugin.name, declared)) do
+      routes[#routes + 1] = route
+    end
+    plugin.routes = routes
+  end
+end
+
 --- Runs plugin.lua.
 ---@param name string
 ---@return Plugin|nil
@@ -92,6 +112,7 @@ local function read(name)
   for _, part in ipairs(PARTS) do
     plugin[part] = value[part] or {}
   end
+  add_static(plugin, value.static)
   return plugin
 end
 
@@ -279,6 +300,10 @@ end
 ---@param plugin Plugin
 ---@param owners table<string, Plugin>
 local function add_tools(plugin, owners)
+  if type(plugin.tools) == "function" then
+    tools.add_source(server_tools, plugin.name, plugin.tools)
+    return
+  end
   for _, name in ipairs(shape.sorted_keys(plugin.tools)) do
     local place = { "tools", name }
     if claim(owners, plugin, "have the tool " .. name, place) then
@@ -293,7 +318,8 @@ end
 
 --- "/x/:id" and "/x/:name/" are the same route.
 local function route_key(route)
-  local path = tostring(route.path):gsub(":[%w_]+", ":"):gsub("(.)/$", "%1")
+  local path =
+    tostring(route.path):gsub("/([:*])[%w_]+", "/%1"):gsub("(.)/$", "%1")
   return ("serve %s %s"):format(tostring(route.method), path)
 end
 

@@ -15,12 +15,51 @@ M.values = {}
 ---@type {key: string, text: string, origin: string}[]
 M.shown = {}
 
+--- Secrets with names: what is written is a list of "NAME=SECRET".
+---@class NamedSecrets
+---@field names string[] as config.get("plugins.PLUGIN.KEY") has them
+---@field by_name table<string, tide.Secret>
+
 ---@alias SettingReader fun(text: string|string[]): any
 
 ---@param text string|string[]
 ---@return string|nil
 local function one(text)
   return type(text) == "string" and text or nil
+end
+
+---@param text string|string[]
+---@return string[]
+local function items_of(text)
+  if type(text) == "table" then
+    return text
+  end
+  local items = {}
+  for item in text:gmatch("[^,]+") do
+    items[#items + 1] = item:match("^%s*(.-)%s*$")
+  end
+  return items
+end
+
+--- Reads a list of "NAME=TEXT".
+---@param text string|string[]
+---@param secret_of fun(text: string): tide.Secret|nil, string|nil
+---@return NamedSecrets|nil secrets, string|nil why
+local function named(text, secret_of)
+  local secrets = { names = {}, by_name = {} }
+  for _, item in ipairs(items_of(text)) do
+    local name, rest = item:match("^([%w_-]+)=(.+)$")
+    if not name or secrets.by_name[name] then
+      return nil, "each of them has a name of its own"
+    end
+    local secret, why = secret_of(rest)
+    if not secret then
+      return nil, ("%s: %s"):format(rest, why)
+    end
+    secrets.names[#secrets.names + 1] = name
+    secrets.by_name[name] = secret
+  end
+  return secrets
 end
 
 local BOOLEANS = {
@@ -42,18 +81,12 @@ local readers = {
   boolean = function(text)
     return one(text) and BOOLEANS[text]
   end,
-  list = function(text)
-    if type(text) == "table" then
-      return text
-    end
-    local items = {}
-    for item in text:gmatch("[^,]+") do
-      items[#items + 1] = item:match("^%s*(.-)%s*$")
-    end
-    return items
-  end,
+  list = items_of,
   secret = function(text)
     return one(text) and text ~= "" and core.secret(text) or nil
+  end,
+  secrets = function(text)
+    return (named(text, core.secret))
   end,
 }
 
@@ -64,6 +97,7 @@ local WANTED = {
   boolean = "true or false",
   list = "a list of texts",
   secret = "a text",
+  secrets = "a list of NAME=SECRET, each name once",
 }
 
 --- The type of Lua that a default must have.
@@ -122,14 +156,25 @@ end
 ---@field origin string
 ---@field wrong? string
 
---- A secret may also be in a file, which `KEY_file` names.
+local SECRETS = { secret = true, secrets = true }
+
+--- A secret may also be in a file, which `KEY_file` names; of several ones it
+--- is a list of "NAME=FILE".
 ---@param plugin string
 ---@param key string
+---@param spec table
 ---@return SettingRead|nil
-local function read_secret_file(plugin, key)
+local function read_secret_file(plugin, key, spec)
   local path, origin = core.given(plugin, key .. "_file")
   if not path then
     return nil
+  elseif spec.type == "secrets" then
+    local value, why = named(path, core.secret_of_file)
+    return {
+      value = value,
+      origin = origin,
+      wrong = why and "must be a list of NAME=FILE; " .. why,
+    }
   elseif type(path) ~= "string" then
     return { origin = origin, wrong = "must be the path of a file" }
   end
@@ -144,7 +189,7 @@ end
 local function read(plugin, key, spec)
   local text, origin = core.given(plugin, key)
   if text == nil then
-    return spec.type == "secret" and read_secret_file(plugin, key)
+    return SECRETS[spec.type] and read_secret_file(plugin, key, spec)
       or { value = spec.default, origin = "default" }
   end
   local value = readers[spec.type](text)
@@ -162,6 +207,8 @@ local function show(spec, value)
     return ""
   elseif spec.type == "secret" then
     return "****"
+  elseif spec.type == "secrets" then
+    return table.concat(value.names, "=****, ") .. "=****"
   elseif type(value) == "table" then
     return table.concat(value, ", ")
   end
@@ -197,14 +244,22 @@ function M.read(plugin)
     if got.value == nil and not got.wrong and spec.required then
       got.wrong = ("must be set, in tidetalk.yaml or as TIDETALK_%s%s"):format(
         name:upper():gsub("%.", "_"),
-        spec.type == "secret" and "; " .. key .. "_file names a file" or ""
+        SECRETS[spec.type] and "; " .. key .. "_file names a file" or ""
       )
     end
     if got.wrong then
       problems[#problems + 1] =
         place(plugin, key, got.origin, name .. ": " .. got.wrong)
     end
-    M.values[name] = got.value
+    local value = got.value
+    if spec.type == "secrets" then
+      value = value or { names = {}, by_name = {} }
+      for member, secret in pairs(value.by_name) do
+        M.values[name .. "." .. member] = secret
+      end
+      value = value.names
+    end
+    M.values[name] = value
     M.shown[#M.shown + 1] =
       { key = name, text = show(spec, got.value), origin = got.origin }
   end
@@ -227,7 +282,7 @@ function M.unknown(plugins)
       warnings[#warnings + 1] = ("%s: plugins.%s: there is no such plugin, or "
         .. "it is disabled"):format(given.origin, given.plugin)
     elseif
-      not settings[given.key] and not (secret and secret.type == "secret")
+      not settings[given.key] and not (secret and SECRETS[secret.type])
     then
       problems[#problems + 1] = ("%s: plugins.%s.%s: unknown setting; the "
         .. "plugin has %s"):format(given.origin, given.plugin, given.key,

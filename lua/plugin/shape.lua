@@ -112,12 +112,19 @@ M.plugin = {
     order = { types = "number" },
     requires = { types = "table", list = { types = "string" } },
     routes = { types = "table", list = { types = "table" } },
+    static = {
+      types = "table",
+      fields = {
+        path = { types = "string", required = true },
+        auth = { types = "string" },
+      },
+    },
     hooks = {
       types = "table",
       each = HOOK,
       known = hooks.joiners,
     },
-    tools = { types = "table", each = TOOL, names = "^[%w_-]+$" },
+    tools = { types = "table|function", each = TOOL, names = "^[%w_-]+$" },
     errors = { types = "table", each = ERROR, names = "^[a-z][a-z0-9_]*$" },
     providers = {
       types = "table",

@@ -345,7 +345,8 @@ function M.take_back(process, first)
   local now = time.unix_us()
   local condition, values = "lease_until < ?", { now }
   if first then
-    condition, values = "substr(lease, 1, ?) <> ?", { #process, process }
+    condition, values =
+      "substr(lease, 1, CAST(? AS INTEGER)) <> ?", { #process, process }
   end
   local done, err = db.write({
     { SQL_LOST_DEAD .. condition, { CUT_OFF, now, table.unpack(values) } },

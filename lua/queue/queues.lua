@@ -105,6 +105,11 @@ function M.get(name)
   return queues[name]
 end
 
+---@return boolean whether there are queues
+function M.any()
+  return next(queues) ~= nil
+end
+
 ---@return string[] names sorted
 function M.names()
   local names = {}

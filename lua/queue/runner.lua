@@ -19,6 +19,10 @@ local M = {}
 local LOOK_MS = 1000
 local TIDY_LOOKS = 600
 
+--- So many looks lie between two when no queue is declared: jobs of an earlier
+--- generation are only counted then.
+local IDLE_LOOKS = 60
+
 --- Dead jobs of a queue that are kept.
 M.DEAD_MAX = 1000
 
@@ -249,9 +253,8 @@ local function note_counts(counts)
   end
 end
 
----@param number integer of looks
-local function look_at_all(number)
-  local first = notes:add("begun", 1) or false
+---@param first boolean this process has just begun
+local function take_back(first)
   local back, err = jobs.take_back(process_name(), first)
   if not back and first then
     notes:delete("begun")
@@ -260,11 +263,23 @@ local function look_at_all(number)
   if back and back > 0 then
     log.warn("jobs were cut off and wait again", { jobs = back })
   end
-  local counts
-  counts, err = jobs.counts()
+end
+
+---@param number integer of looks
+local function look_at_all(number)
+  local first = notes:add("begun", 1) or false
+  if first then
+    take_back(true)
+  elseif not queues.any() and number % IDLE_LOOKS ~= 0 then
+    return
+  end
+  local counts, err = jobs.counts()
   told(counts, err, "the queues cannot be read")
   if counts then
     note_counts(counts)
+  end
+  if notes:get("running") ~= 0 and not first then
+    take_back(false)
   end
   for queue, count in pairs(counts or {}) do
     if count.later then

@@ -125,4 +125,8 @@ function db.write(statements, options) end
 ---@return any id
 function db.id_of(statement) end
 
+--- Which database the server uses, for SQL that only one of them understands.
+---@return "sqlite"|"postgres" engine
+function db.engine() end
+
 return db

@@ -8,8 +8,9 @@
 ---@field order? number plugins are asked in this order, then by name; default 50
 ---@field requires? string[] "weather" or "weather >= 1.2": they come before it
 ---@field routes? tide.Route[]
+---@field static? tide.PluginStatic serves the files of the folder static/
 ---@field hooks? tide.Hooks
----@field tools? table<string, tide.Tool>
+---@field tools? table<string, tide.Tool>|async fun(turn: tide.Turn): table<string, tide.Tool>
 ---@field errors? table<string, tide.PluginError> by code
 ---@field providers? table<string, tide.Provider> by name
 ---@field policies? table<string, table<string, function>> functions of
@@ -18,6 +19,12 @@
 ---@field queues? table<string, tide.QueueSpec> by name; see tide.queue
 ---@field settings? table<string, tide.PluginSetting> by key; config.get gives
 --- "plugins.NAME.KEY"
+
+--- Where the files of a plugin's folder static/ are: `path` is its index.html,
+--- the others are below. They are part of the plugin: a reload brings them.
+---@class tide.PluginStatic
+---@field path string "/board"
+---@field auth? "none"|"user"|"admin" default "none"
 
 --- An error code with its texts.
 ---@class tide.PluginError
@@ -36,7 +43,7 @@
 
 --- What a setting must be.
 ---@class tide.PluginSetting
----@field type "string"|"integer"|"number"|"boolean"|"list"|"secret"
+---@field type "string"|"integer"|"number"|"boolean"|"list"|"secret"|"secrets"
 ---@field default? string|number|boolean|string[]
 ---@field required? boolean
 ---@field min? integer

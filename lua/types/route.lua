@@ -4,7 +4,8 @@
 --- One route; lua/web/pipeline.lua says how it is used.
 ---@class tide.Route
 ---@field method string
----@field path string "/api/files/:file_id"
+---@field path string "/api/files/:file_id"; "/docs/*rest" takes one or more
+--- segments, none of them "..", empty or with an encoded slash
 ---@field auth "none"|"user"|"admin"
 ---@field api_keys? boolean personal API keys are accepted beside tokens
 ---@field idempotent? boolean|"reply" supports Idempotency-Key: the same
@@ -19,7 +20,8 @@
 --- schema
 ---@field upload? boolean the body is multipart/form-data: its part "file" is
 --- streamed to disk, the others are req.fields
----@field form? table schema of an upload's fields
+---@field form? table schema of an upload's fields; without `upload` the body is
+--- a form (application/x-www-form-urlencoded)
 ---@field body_max? integer largest body in bytes, see web/body_limits; default:
 --- the setting limits.body
 ---@field summary string one line for the docs

@@ -2,12 +2,17 @@
 
 --- What a request may carry and what an answer looks like.
 ---
+--- In an address or a form all values are texts: there, numbers are decimal,
+--- booleans are true, false, 1, 0, on or off, and a list is a name that comes
+--- more than once.
+---
 --- Rules of what is read: unknown fields are ignored, a required text that is
 --- empty counts as missing, a wrong JSON type is an error. JSON null counts as
 --- absent. The result is a new table with the declared fields only.
 ---@class Schema
----@field type "string"|"integer"|"boolean"|"array"|"object"|"parts"|"json"
---- parts is a message's content in OpenAI's form: a text, or a list of objects.
+---@field type "string"|"integer"|"number"|"boolean"|"array"|"object"|"map"|"one_of"|"parts"|"json"
+--- map is an object of any names whose values all fit `items`; one_of is what the
+--- first of the schemas in `one_of` takes; parts is a message's content in OpenAI's form: a text, or a list of objects.
 --- json stays as it came, a tide.Raw; it is for fields of a body
 ---@field name? string the field's name, inside `fields`
 ---@field aliases? string[] other names under which clients send it
@@ -24,7 +29,10 @@
 ---@field default? any for an absent optional field
 ---@field clamp? boolean integers: what lies outside of min..max is moved to
 --- the bound, what is no number becomes the default
----@field items? Schema of an array
+---@field items? Schema of an array, or of the values of a map
+---@field one_of? Schema[] of one_of; their functions `check` are not called
+---@field check? fun(value: any): string|nil what is wrong with a value that fits
+--- otherwise, for the client to read; nil: nothing. It must not wait
 ---@field fields? Schema[] of an object
 ---@field open? boolean of an object: what is not declared is kept, decoded
 ---@field raw? boolean of a body: the value is checked and then stays as it came,
@@ -42,7 +50,7 @@
 ---@field reason? string what is wrong there, a key of lib/texts
 ---@field limit? integer that it broke
 ---@field choices? string that it may be
----@field message? string of mistakes in the JSON
+---@field message? string of mistakes in the JSON, or what a `check` returned
 
 --- Reads and checks by schemas, in the core. A schema is looked at when it is
 --- used for the first time: changing it later has no effect.

@@ -56,6 +56,12 @@ function text.squeeze(s) end
 ---@return boolean valid
 function text.valid(s) end
 
+--- A text as a part of an address or a cookie: all but letters, digits and
+--- "-._~" is percent-encoded.
+---@param s string
+---@return string encoded
+function text.url_encode(s) end
+
 --- Whether a text has CJK ideographs.
 ---@param s string
 ---@return boolean has_cjk

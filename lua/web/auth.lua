@@ -18,15 +18,6 @@ local M = {}
 --- The cookie's name; core/serve/credentials.c reads the cookie by it.
 M.COOKIE = "access_token"
 
----@class tide.User what handlers find in req.user
----@field id integer
----@field username string
----@field email string
----@field role "user"|"admin"
----@field token_version integer
----@field created_at string
----@field claims? tide.Claims of the token that was used; nil with an API key
-
 -- RFC 9110, 9.2.1
 local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
 

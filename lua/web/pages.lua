@@ -17,18 +17,18 @@ M.pagination_schema = objects.object({
 --- Over this no list has pages; keeps (page - 1) * page_size exact.
 local MAX_PAGE = 1000000000
 
---- The query of a list in numbered pages.
----@param size integer default page size
+---@param page? integer defaults
+---@param size? integer
 ---@param max_size integer
 ---@return Schema
-function M.numbered(size, max_size)
+local function numbers(page, size, max_size)
   return {
     type = "object",
     fields = {
       {
         name = "page",
         type = "integer",
-        default = 1,
+        default = page,
         min = 1,
         max = MAX_PAGE,
         clamp = true,
@@ -43,6 +43,21 @@ function M.numbered(size, max_size)
       },
     },
   }
+end
+
+--- The query of a list in numbered pages.
+---@param size integer default page size
+---@param max_size integer
+---@return Schema
+function M.numbered(size, max_size)
+  return numbers(1, size, max_size)
+end
+
+--- The same for a list that comes whole unless the client asks for a page.
+---@param max_size integer
+---@return Schema
+function M.optional(max_size)
+  return numbers(nil, nil, max_size)
 end
 
 --- An id of a row in a query.

@@ -1,8 +1,8 @@
 --- What happens with every request, in this order: cross-site check, who is
 --- it, may they, hooks, is the body JSON, does it fit the route's schema,
---- handler, hooks again. A handler finds req.user, req.args (path parameters
---- and query arguments, checked) and req.body (checked), of an upload req.form
---- (its fields, checked) and req.upload, and returns a response or nil, err.
+--- handler, hooks again. A handler finds req.user and, checked, req.params,
+--- req.query (both in one table: req.args), req.body, req.form, and req.upload
+--- of an upload. It returns a response or nil, err.
 
 local auth = require "web.auth"
 local errors = require "lib.errors"
@@ -27,22 +27,31 @@ local function admit(req, route)
   return user
 end
 
---- Path parameters and query arguments in one table; parameters win.
+--- Path parameters and query arguments, checked: each in its place, and in one
+--- table, where parameters win.
 ---@param route tide.Route
 ---@param req tide.Request
 ---@return table|nil args, tide.Error|nil err missing_field, invalid_field
 local function arguments(route, req)
   local args = {}
-  for _, part in ipairs({ "query", "params" }) do
-    if route[part] then
-      local checked, err =
-        schema.check_texts(route[part], req[part], req.language)
-      if not checked then
-        return nil, err
-      end
-      for name, value in pairs(checked) do
-        args[name] = value
-      end
+  local err
+  if route.query then
+    req.query, err = schema.read_query(route.query, req)
+    if err then
+      return nil, err
+    end
+    for name, value in pairs(req.query) do
+      args[name] = value
+    end
+  end
+  if route.params then
+    req.params, err =
+      schema.check_texts(route.params, req.params, req.language)
+    if err then
+      return nil, err
+    end
+    for name, value in pairs(req.params) do
+      args[name] = value
     end
   end
   return args
@@ -76,7 +85,7 @@ local function answer(route, req)
     end
   end
   if route.form then
-    req.form, err = schema.check_texts(route.form, req.fields, req.language)
+    req.form, err = schema.read_form(route.form, req)
     if err then
       return nil, err
     end

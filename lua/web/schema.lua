@@ -18,7 +18,9 @@ local function error_of(refusal, language)
   elseif refusal.code == "invalid_field" then
     return errors.new("invalid_field", {
       field = refusal.field,
-      reason = texts.get(language, refusal.reason, refusal),
+      reason = refusal.reason
+          and texts.get(language, refusal.reason, refusal)
+        or refusal.message,
     })
   end
   return refusal
@@ -37,6 +39,27 @@ function M.read(schema, req)
   return checked, refusal and error_of(refusal, req.language)
 end
 
+--- Reads the arguments of a request's query and checks them. A field that is a
+--- list takes all values of its name, any other the last one.
+---@param schema Schema an object's; `type` may be left out
+---@param req tide.Request
+---@return table|nil checked
+---@return tide.Error|nil err missing_field, invalid_field
+function M.read_query(schema, req)
+  local checked, refusal = req:read_query(schema)
+  return checked, refusal and error_of(refusal, req.language)
+end
+
+--- Reads the fields of a form, or of an upload, and checks them.
+---@param schema Schema an object's; `type` may be left out
+---@param req tide.Request
+---@return table|nil checked
+---@return tide.Error|nil err missing_field, invalid_field, too_many_values
+function M.read_form(schema, req)
+  local checked, refusal = req:read_form(schema)
+  return checked, refusal and error_of(refusal, req.language)
+end
+
 --- Checks a decoded JSON body.
 ---@param schema Schema an object's; `type` may be left out
 ---@param value any
@@ -47,7 +70,7 @@ function M.check(schema, value, language)
   return checked, refusal and error_of(refusal, language)
 end
 
---- Checks path parameters or query arguments, which come as texts.
+--- Checks path parameters, which come as texts.
 ---@param schema Schema an object's; `type` may be left out
 ---@param values table<string, string>
 ---@param language "zh"|"en"

@@ -1,5 +1,6 @@
 // late
 // reloads
+// postgres
 // covers: account, web
 // smoke
 // Accounts: register, log in, who am I, log out, change the password.

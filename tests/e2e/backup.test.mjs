@@ -1,4 +1,5 @@
 // late
+// sqlite
 // covers: app, db
 // The database is written to a file while users talk, and comes back from it: with everything that
 // was acknowledged before the backup began, and sound.

@@ -1,6 +1,7 @@
 // late
 // bytes
 // reloads
+// postgres
 // covers: chat
 // A conversation is a tree: new replies to an old message, and other ways on from an old reply.
 import assert from 'node:assert/strict';

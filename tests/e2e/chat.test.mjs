@@ -1,6 +1,7 @@
 // late
 // bytes
 // reloads
+// postgres
 // covers: chat, reply, upstream, models
 // smoke
 // Sending a message and waiting for the whole reply.

@@ -1,4 +1,5 @@
 // late
+// sqlite
 // covers: app/cli, app/settings, db, migrations
 // smoke
 // The command line: help, settings with their origins, what refuses to start, migrations, routes.
@@ -244,7 +245,7 @@ describe('migrate', () => {
     cpSync(join(ROOT, 'migrations'), migrations, { recursive: true });
     const env = { TIDETALK_MIGRATIONS_DIR: migrations };
     assert.equal((await tidetalk(home, ['migrate'], { env })).code, 0);
-    appendFileSync(join(migrations, '0001_init.up.sql'), '\nCREATE TABLE more (id INTEGER);\n');
+    appendFileSync(join(migrations, 'sqlite', '0001_init.up.sql'), '\nCREATE TABLE more (id INTEGER);\n');
     const { code, stderr } = await tidetalk(home, ['migrate'], { env });
     assert.equal(code, 1);
     assert.match(stderr, /0001/);

@@ -1,4 +1,5 @@
 // late
+// sqlite
 // covers: app, db, files, base
 // A start beside lost data: the database or the secret file is gone while what belongs to it is
 // there. It is refused and nothing is made or deleted, unless the operator accepts the loss.

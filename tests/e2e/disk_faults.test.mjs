@@ -1,3 +1,4 @@
+// sqlite
 // covers: db, files, base, app
 // The n-th write, fsync or rename below the data folder fails with EIO or ENOSPC, alone or with those
 // that follow it: whatever was acknowledged is there after a start without faults, nothing else is told,

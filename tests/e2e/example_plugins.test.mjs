@@ -1,3 +1,4 @@
+// sqlite
 // covers: plugin
 // Every plugin of examples/plugins, dropped into a running server: what its head promises happens.
 import assert from 'node:assert/strict';
@@ -14,7 +15,8 @@ import { sends, startUpstream } from './support/upstream.mjs';
 
 const EXAMPLES = join(ROOT, 'examples/plugins');
 const LINES_MAX = 60;
-const ALL = readdirSync(EXAMPLES).sort();
+/** All but the one that is no example, which mcp_plugin.test.mjs runs. */
+const ALL = readdirSync(EXAMPLES).filter((name) => name !== 'mcp').sort();
 const textOf = (name) => readFileSync(join(EXAMPLES, name, 'plugin.lua'), 'utf8');
 
 describe('plugins of examples/', () => {
@@ -175,8 +177,14 @@ describe('plugins of examples/', () => {
     assert.equal((await send()).status, 200);
   });
 
-  trying(['digest'], 'a job counts, and administrators read it', {
-    edit: (text) => text.replace('EVERY_MS = 3600000', 'EVERY_MS = 50'),
+  const JSON_TYPE = { 'Content-Type': 'application/json' };
+  let report;
+  trying(['digest'], 'a job counts, administrators read it, and it is sent until it arrives', {
+    edit: (text) => text.replace('cron = "0 3 * * *", zone = "UTC"', 'every = 50'),
+    settings: () => {
+      report = upstream.add(sends('{}', JSON_TYPE));
+      return { digest: { url: report.url } };
+    },
     without: missing('/api/admin/digest'),
   }, async (user) => {
     assertError(await user.get('/api/admin/digest'), 403, 'forbidden');
@@ -187,6 +195,8 @@ describe('plugins of examples/', () => {
     }, 'a tick');
     assert.match(day.day, /^\d{4}-\d\d-\d\d$/);
     assert.ok(day.users > 0 && day.sessions > 0, JSON.stringify(day));
+    const [sent] = await eventually(() => upstream.of(report.key).length > 0 && upstream.of(report.key), 'a report');
+    assert.equal(sent.json.day, day.day);
   });
 
   trying(['harbor'], 'a provider with a language of its own', {
@@ -211,7 +221,6 @@ describe('plugins of examples/', () => {
   });
 
   const titleOf = async (user) => (await user.ok('GET', '/api/chat/sessions')).data[0].Title;
-  const JSON_TYPE = { 'Content-Type': 'application/json' };
   trying(['titles'], 'a small model of the user makes the title', {
     settings: { titles: { models: ['tiny', 'small'] } },
     without: async (user) => {
@@ -274,23 +283,34 @@ describe('plugins of examples/', () => {
   }, async (user) => {
     const page = await user.get('/countdown');
     assert.match(page.headers.get('content-type'), /^text\/html/);
-    assert.match(page.text, /href="\/api\/countdown/);
+    assert.match(page.text, /new EventSource\("api\/countdown/);
     assertError(await user.get('/api/countdown?from=99'), 400, 'invalid_field');
     const pieces = [];
-    const response = await user.fetch('GET', '/api/countdown?from=1');
+    const response = await user.fetch('GET', '/api/countdown?from=2');
     for await (const piece of response.body.pipeThrough(new TextDecoderStream())) pieces.push(piece);
-    assert.equal(pieces.join(''), '1\nhigh tide\n');
+    const end = 'id: 1\ndata: 1\n\nevent: tide\ndata: high tide\n\n';
+    assert.equal(pieces.join(''), `id: 2\ndata: 2\n\n${end}`);
     assert.doesNotMatch(pieces[0], /high/, 'it is sent as it is written');
+    const back = await user.get('/api/countdown?from=2', { headers: { 'Last-Event-ID': '2' } });
+    assert.equal(back.text, end, 'a client that comes back goes on');
   });
 
   trying(['board', 'notices'], 'a plugin that needs another one', {
     settings: { board: { heading: 'News' } },
-    without: missing('/board'),
+    without: missing('/board/notices'),
   }, async (user) => {
     await (await administrator()).ok('POST', '/api/admin/notices', { text: '<b>ebb</b> & flood' });
-    const page = await user.get('/board');
+    const page = await user.get('/board/notices');
     assert.match(page.headers.get('content-type'), /^text\/html/);
-    assert.match(page.text, /<h1>News<\/h1>\n<p>&lt;b&gt;ebb&lt;\/b&gt; &amp; flood<\/p>/);
+    assert.match(page.text, /<h1>News<\/h1>\n<p class="new">&lt;b&gt;ebb&lt;\/b&gt; &amp; flood<\/p>/);
+    assert.match((await user.get('/board/board.css')).text, /\.new/);
+    const id = /value="(\d+)"/.exec(page.text)[1];
+    const seen = await user.post('/board/notices', `id=${id}`, {
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded', Authorization: null },
+    });
+    assert.deepEqual([seen.status, seen.headers.get('location')], [303, '/board/notices']);
+    const again = await user.get('/board/notices', { headers: { Cookie: seen.headers.get('set-cookie').split(';')[0] } });
+    assert.match(again.text, /<p>&lt;b&gt;ebb/, 'it is not new any more');
     const older = textOf('notices').replace('version = "1.0"', 'version = "0.9"');
     writeFileSync(join(folderOf('notices'), 'plugin.lua'), older);
     const refusal = await reload(context.server);

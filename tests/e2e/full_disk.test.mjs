@@ -1,3 +1,4 @@
+// sqlite
 // covers: db, files, chat
 // A disk that is full and then is not: what was acknowledged stays, everything else is told so. The
 // data folder is a small file system of its own, mounted where only the server sees it.

@@ -1,4 +1,5 @@
 // late
+// sqlite
 // covers: chat, files, http, serve, db
 // Sessions that have grown: 10,000 messages and files are exported, listed and deleted like ten.
 import assert from 'node:assert/strict';

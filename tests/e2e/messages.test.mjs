@@ -1,3 +1,4 @@
+// postgres
 // covers: doors, providers, chat, http, serve
 // Anthropic's Messages API, byte for byte: requests there, answers, events and errors back.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// sqlite
 // covers: lua/aliases.lua, checks, lib, app/cli, script
 // Scripts of the release before: whole, and an operator's own files in today's lua/. They load, a chat works, and
 // `tidetalk check` names what is old. tests/data/script/previous_release.tar.xz is that release's lua/ and style.yaml.

@@ -1,3 +1,4 @@
+// sqlite
 // covers: upstream, models, tide
 // Addresses that users give, and the keys that are sent there.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // late
+// sqlite
 // covers: plugin, db, app/reload, app/cli
 // Own data of plugins: migrations that come with a reload, and what happens to them later.
 import assert from 'node:assert/strict';

@@ -18,6 +18,7 @@ return {
     limit = { type = "integer", default = 5, max = 100 },
     units = { type = "list", default = { "m" } },
     key = { type = "secret" },
+    keys = { type = "secrets" },
   },
   routes = {
     { method = "GET", path = "/api/settings", auth = "none", summary = "Its settings.",
@@ -28,6 +29,9 @@ return {
         end
         local known, key = pcall(config.get, "plugins.weather.key")
         values.key = known and tostring(key) or "none"
+        for _, name in ipairs(config.get("plugins.weather.keys")) do
+          values[name] = tostring(config.get("plugins.weather.keys." .. name))
+        end
         return { json = values }
       end },
   },
@@ -79,6 +83,33 @@ describe('settings of plugins', () => {
     assert.match(run.stdout, /^plugins.weather.units = m {2}# default$/m);
     assert.match(run.stdout, /^plugins.weather.url = https:\/\/example.net {2}# tidetalk.yaml:3$/m);
     assert.ok(!run.stdout.includes('a third one'));
+  });
+
+  test('secrets have names, and are in files', async () => {
+    const { server } = context;
+    const show = async () => (await tidetalk(server.home, ['config', 'show'])).stdout;
+    write('plugins:\n  weather:\n    url: u\n    keys: [lisbon=abc, porto=d=e]\n');
+    await reloaded(server);
+    const { lisbon, porto } = await values();
+    assert.deepEqual([lisbon, porto], ['[secret]', '[secret]']);
+    assert.match(await show(), /^plugins.weather.keys = lisbon=\*{4}, porto=\*{4} {2}# tidetalk.yaml:4$/m);
+    const file = join(server.home.folder, 'key');
+    write(`plugins:\n  weather:\n    url: u\n    keys_file: [faro=${file}]\n`);
+    const { generation } = await reloaded(server);
+    assert.equal((await values()).faro, '[secret]');
+    writeFileSync(file, 'a fourth one\n');
+    assert.equal((await reloaded(server)).generation, generation + 1);
+    for (const [line, told] of [
+      ['keys: [lisbon]', 'must be a list of NAME=SECRET, each name once'],
+      ['keys: [a=b, a=c]', 'must be a list of NAME=SECRET, each name once'],
+      ['keys_file: [a=/none/such]', 'must be a list of NAME=FILE; /none/such: '],
+    ]) {
+      write(`plugins:\n  weather:\n    url: u\n    ${line}\n`);
+      const [{ message }] = (await reload(server)).body.errors;
+      assert.ok(message.startsWith(`plugins.weather.keys: ${told}`), message);
+    }
+    write('plugins:\n  weather:\n    url: https://example.net\n');
+    await reloaded(server);
   });
 
   test('what is wrong is told with its line', async () => {

@@ -1,4 +1,3 @@
-// tsan
 // covers: script, app/admin, app/cli
 // `tidetalk profile`: where the scripts of a running server spend time, while it goes on serving.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // late
+// postgres
 // covers: queue, plugin, tide, app/cli
 // Durable jobs: they survive SIGKILL, are tried again, end as dead ones, take turns, and outlive reloads.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // late
+// sqlite
 // covers: app/cli, script, tide
 // `tidetalk repl`: lines of Lua in the real environment, and nothing of a running server touched.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// sqlite
 // covers: models, base, account
 // A stored key opens for the user it was sealed for and for nobody else, whatever stands in the rows.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // late
+// postgres
 // covers: chat, db, tide
 // Finding messages by what they say.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// sqlite
 // covers: app, app/cli, base
 // Another key for everything that is sealed, and what a check of the data folder says: also when the
 // rotation is killed before any of its operations on the disk.

@@ -1,6 +1,7 @@
 // late
 // bytes
 // reloads
+// postgres
 // covers: chat, models, db
 // What there is: sessions, their messages, personas, models.
 import assert from 'node:assert/strict';

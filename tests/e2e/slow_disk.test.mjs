@@ -1,3 +1,4 @@
+// sqlite
 // covers: db
 // A disk that takes the log of the database but is slow to take the database file itself, as one is that
 // others use: commits do not wait for the copy.

@@ -1,3 +1,4 @@
+// sqlite
 // covers: db
 // No statement takes long where nothing can interrupt it, whatever is in the database. What counts is the
 // thread's CPU time between two calls of SQLite's progress handler (core/db/sqlite_step.c).

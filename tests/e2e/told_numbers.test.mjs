@@ -1,3 +1,4 @@
+// sqlite
 // covers: upstream, providers, chat
 // Numbers that an upstream tells are bounded where they enter: what nobody can believe is estimated,
 // and no reply, sum or header suffers from it.

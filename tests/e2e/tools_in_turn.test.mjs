@@ -8,6 +8,7 @@ import { describe } from 'node:test';
 import { reloaded } from './support/bundle.mjs';
 import { uniqueName } from './support/client.mjs';
 import { HANG_MS, eventually, test, within } from './support/limits.mjs';
+import { putPlugin, removePlugins } from './support/plugins.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
 import { event, sends, startUpstream } from './support/upstream.mjs';
@@ -112,6 +113,36 @@ describe('tools in a turn', () => {
       assert.equal(reader.stepList()[1].tool_result.is_error, true);
       assert.equal((await mock.requests()).at(-1).json.messages.at(-1).content, told);
     }
+  });
+
+  test('tools may be a function of the turn, and one that fails takes nothing along', async () => {
+    const { server, mock } = context;
+    const list = (name, text) => putPlugin(server, `${name}/plugin.lua`, `return { api = 1, tools = function(turn) ${text} end }`);
+    putTool(server, '', 'return "3 m"');
+    list('broken', 'error("no list")');
+    list('later', `
+      require("tide.time").sleep(1)
+      local function tool(text)
+        return { description = text, run = function() return text end }
+      end
+      return { ["of_" .. turn.user.username] = tool("own"), get_weather = tool("another"), ["a b"] = tool("bad") }`);
+    await reloaded(server);
+    const { user, model, session } = await setup();
+    const reader = await user.stream(model, session, 'how high?');
+    assert.equal(reader.text, WORDS);
+    assert.equal(reader.stepList()[1].tool_result.content, '3 m', 'a tool that is always there keeps its name');
+    const { json } = (await mock.requests()).at(-1);
+    assert.deepEqual(json.tools.map((tool) => tool.function.name), ['get_weather', `of_${user.user.username}`]);
+    const told = server.log().split('\n').filter((line) => line.includes('"tools failed"')).map((line) => JSON.parse(line));
+    assert.ok(told.some(({ plugin, error }) => plugin === 'broken' && /plugin\.lua:1: no list/.test(error)), JSON.stringify(told));
+    assert.ok(told.some(({ plugin, error }) => plugin === 'later' && /get_weather is there twice/.test(error)));
+    assert.ok(told.some(({ plugin, error }) => plugin === 'later' && /tool a b: its name must/.test(error)));
+    removePlugins(server);
+    list('later', 'return {}');
+    await reloaded(server);
+    assert.equal((await user.stream(await user.model(mock.url('')), session, 'hi')).last.finish_reason, 'stop');
+    assert.equal((await mock.requests()).at(-1).json.tools, undefined, 'no tools at all');
+    removePlugins(server);
   });
 
   test('a model that only calls comes to an end', async () => {

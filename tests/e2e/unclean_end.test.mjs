@@ -1,3 +1,4 @@
+// sqlite
 // covers: app, db
 // A start after an end that was not clean examines the database, and refuses a damaged one.
 import assert from 'node:assert/strict';

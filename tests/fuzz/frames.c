@@ -89,7 +89,7 @@ static void stream(struct tt_reply *reply, const char *form, const char *picked,
                                             .head = TT_STR("{\"object\":\"o\"}"),
                                             .include_usage = true,
                                             .after = -1};
-    struct tt_frames frames = {.loop = loop, .format = chunks.format, .describe = describe};
+    struct tt_frames frames = {.format = chunks.format, .describe = describe};
     struct tt_buf out = {0}, text = {0};
     struct tt_reply_span span;
 

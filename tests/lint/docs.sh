@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=tests/lint/files.sh
 source "$(dirname "$0")/files.sh"
 
-pages=(README.md README.zh-CN.md examples/README.md docs/*.md)
+pages=(README.md README.zh-CN.md examples/README.md docs/*.md docs/tasks/*.md)
 failed=0
 
 report()

@@ -24,7 +24,7 @@ check_layers()
             only["microhttpd.h"] = "http"; only["curl.h"] = only["multi.h"] = "upstream"
             only["archive.h"] = only["archive_entry.h"] = only["expat.h"] = "files"
             only["sodium.h"] = only["yaml.h"] = "base"
-            only["sqlite3.h"] = "db"; only["hiredis.h"] = only["async.h"] = "cache"
+            only["sqlite3.h"] = only["libpq-fe.h"] = "db"; only["hiredis.h"] = only["async.h"] = "cache"
         }
         function wrong(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; bad = 1 }
         function room_of(path) { sub(/\/[^\/]*$/, "", path); return path }

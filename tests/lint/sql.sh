@@ -1,6 +1,6 @@
 #!/bin/bash
-# SQL that only SQLite understands, and SQLite itself, stand in core/db/sqlite* and in migrations/;
-# everything else is for any engine (core/db/engine.h). "sql.sh DIR..." looks at these folders;
+# SQL that only one database understands, SQLite's and PostgreSQL's libraries stand in core/db/sqlite*,
+# core/db/postgres* and in migrations/; everything else is for any engine (core/db/engine.h). "sql.sh DIR..." looks at these folders;
 # without, at core, lua and examples, after it has checked itself on faults that it plants.
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -10,7 +10,8 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 check_sql()
 {
     # shellcheck disable=SC2016  # awk reads the dollars
-    find "$@" \( -name '*.[ch]' -o -name '*.lua' \) ! -path '*/db/sqlite*' -print0 | sort -z |
+    find "$@" \( -name '*.[ch]' -o -name '*.lua' \) ! -path '*/db/sqlite*' \
+        ! -path '*/db/postgres*' -print0 | sort -z |
         xargs -0 -r awk '
         function wrong(what) { printf "%s:%d: %s: %s\n", FILENAME, FNR, what, $0; bad = 1 }
         BEGIN {
@@ -26,6 +27,8 @@ check_sql()
             only["using +fts5|fts5 *\\(|snippet *\\(|bm25 *\\(|[^a-z_]match +[?\047]"] \
                 = "search stands behind tide.search, db/search.h"
             only["[^a-z_]message_search([^a-z_]|$)|message_search_source"] = "the table of FTS5"
+            only["[a-z)\047]::[a-z]|[^a-z_](ilike|distinct on|any *[(] *[$?]|unnest *[(]|tsvector|bigserial)"] \
+                = "SQL of PostgreSQL"
             only["[a-z_] glob [?\047]|[^a-z_]ifnull *\\(|group_concat *\\(|total_changes *\\("] \
                 = "functions of SQLite"
             only["[^a-z_.](max|min) *\\([^()]*,"] = "min and max of two values: use CASE"
@@ -41,9 +44,11 @@ check_sql()
                 if (line ~ pattern)
                     wrong(only[pattern])
             if (FILENAME ~ /\.[ch]$/) {
-                gsub(/tt_sqlite_engine/, "", line) # the one that is named, where engines are listed
+                gsub(/tt_(sqlite|pg)_engine/, "", line) # those that are named, where engines are listed
                 if (line ~ /tt_sqlite_|sqlite3_|sqlite3\.h/)
                     wrong("SQLite belongs to core/db/sqlite*")
+                if (line ~ /tt_pg_|libpq|[^a-z]pq(exec|send|get|connect)/)
+                    wrong("PostgreSQL belongs to core/db/postgres*")
             }
         }
         END { exit bad }'
@@ -104,6 +109,8 @@ plant lua/a.lua 'SELECT coalesce(SUM(session_row = ?2), 0)'
 plant core/app/a.c '"UPDATE t SET n = n + max(0, min(?1, 9))"'
 plant core/app/a.c '    rc = sqlite3_step(handle);'
 plant core/app/a.c '#include <sqlite3.h>'
+plant core/app/a.c '    PGresult *result = PQexec(conn, sql);'
+plant core/tide/a.c '#include "db/postgres.h" /* tt_pg_open */'
 plant core/db/search_index.c '    rc = tt_sqlite_run(conn, "BEGIN", err);'
 spare core/db/sqlite_search.c '"SELECT 1 FROM message_search WHERE message_search MATCH ?1"'
 spare core/db/db.c '    &tt_sqlite_engine,'
@@ -115,3 +122,16 @@ spare core/http/a.c '    strftime(date, sizeof(date), "%a, %d %b %Y", &tm);'
 spare lua/a.lua 'DELETE FROM message_search_queue WHERE user_id = ? AND id < ?'
 spare lua/a.lua 'UPDATE t SET a = CASE WHEN ? = 1 THEN ? ELSE a END WHERE b = ? OR c = ?'
 check_sql core lua examples
+
+# Both folders of migrations have the same files, from PostgreSQL's first one on.
+shopt -s nullglob
+for file in migrations/sqlite/*.sql migrations/postgres/*.sql; do
+    name=${file##*/}
+    [ "$((10#${name%%_*}))" -gt 25 ] || continue
+    for folder in sqlite postgres; do
+        if [ ! -f "migrations/$folder/$name" ]; then
+            echo "migrations/$folder/$name is missing: both databases have the same versions"
+            exit 1
+        fi
+    done
+done

@@ -40,7 +40,8 @@ describe("web.pipeline", function()
 
   local function run(route, spec)
     route.handler = route.handler or function(req)
-      return { json = { user = req.user, args = req.args, body = req.body } }
+      return { json = { user = req.user, args = req.args, body = req.body,
+        params = req.params, query = req.query } }
     end
     local response, err = pipeline.run(route, tide.request(spec))
     return response and response.json, err and err.code
@@ -157,6 +158,8 @@ describe("web.pipeline", function()
       query = { id = "x", n = "y", other = "z" },
     })
     assert.same({ id = 12, n = 5 }, json.args)
+    assert.same({ id = 12 }, json.params)
+    assert.same(5, json.query.n)
     local _, code = run(route, { params = { id = "x" } })
     assert.equal("invalid_field", code)
   end)

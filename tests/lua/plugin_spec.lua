@@ -100,7 +100,7 @@ describe("plugin.loader", function()
     refuses({ api = 2 }, "1: 'api' is 2; this server has the API 1")
     refuses({ api = 1, hook = {} }, "1: 'hook' is no member; there are api, "
       .. "errors, hooks, order, policies, providers, queues, requires, routes, "
-      .. "settings, timers, tools, version")
+      .. "settings, static, timers, tools, version")
     refuses({ api = 1, version = 3 },
       "1: 'version' must be a string, not an integer")
     refuses({ api = 1, routes = { GET = {} } },
@@ -321,7 +321,7 @@ describe("plugin.settings", function()
       assert.same({ "plugins/x/plugin.lua:2: plugins.x.k: " .. wanted }, found)
     end
     refuses({ type = "text" }, "has the type 'text'; there are boolean, "
-      .. "integer, list, number, secret, string")
+      .. "integer, list, number, secret, secrets, string")
     refuses({ type = "integer", default = "1" },
       "has a default that is a string, not a integer")
     refuses({ type = "integer", default = 0, min = 1 },

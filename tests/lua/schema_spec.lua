@@ -172,4 +172,129 @@ describe("web.schema", function()
       schema.check_texts({ fields = fields }, { name = "\xff" }, "en")
     assert.equal("invalid_field", err.code)
   end)
+
+  --- Reads a text by a schema of the field v; the value, or the refusal's
+  --- field and reason.
+  local function read(field, text)
+    local core = require "tide.schema"
+    field.name = "v"
+    local value, refusal = core.read({ fields = { field } }, text)
+    if value then
+      return value.v
+    end
+    if refusal.code == "invalid_json" then
+      return nil, nil, refusal.code
+    end
+    return nil, refusal.field, refusal.reason or refusal.message
+  end
+
+  it("takes numbers with and without a fraction", function()
+    local number = { type = "number", min = 0, max = 2 }
+    assert.equal(0.5, read(number, '{"v":0.5}'))
+    assert.equal(2, read(number, '{"v":2}'))
+    assert.same({ nil, "v", "too_large" }, { read(number, '{"v":2.001}') })
+    assert.same({ nil, "v", "too_small" }, { read(number, '{"v":-1e-9}') })
+    assert.same({ nil, "v", "must_be_number" }, { read(number, '{"v":"1"}') })
+    local moved =
+      { type = "number", min = 0, max = 2, clamp = true, default = 1 }
+    assert.equal(2, read(moved, '{"v":7.5}'))
+    assert.equal(1, read(moved, '{"v":"x"}'))
+  end)
+
+  it("reads maps, whose names are the client's", function()
+    local map = {
+      type = "map",
+      max = 2,
+      items = {
+        type = "object",
+        fields = { { name = "n", type = "integer" } },
+      },
+    }
+    assert.same({ a = { n = 1 }, ["b.c"] = {} },
+      read(map, '{"v":{"a":{"n":1,"x":2},"b.c":{}}}'))
+    assert.same({ a = { n = 2 } },
+      read(map, '{"v":{"a":{"n":1},"a":{"n":2}}}'))
+    assert.same({}, read(map, '{"v":{"b":null}}'))
+    assert.same({ nil, "v.b.n", "must_be_integer" },
+      { read(map, '{"v":{"a":{},"b":{"n":"1"}}}') })
+    assert.same({ nil, "v", "too_many" },
+      { read(map, '{"v":{"a":{},"b":{},"c":{}}}') })
+    assert.same({ nil, "v", "must_be_object" }, { read(map, '{"v":[]}') })
+    local _, field = read({ type = "map", items = { type = "integer" } },
+      '{"v":{"' .. ("潮"):rep(100) .. '":""}}')
+    assert.equal("v." .. ("潮"):rep(60), field)
+    local _, _, reason = read(map, '{"v":{"a":{}')
+    assert.equal("invalid_json", reason)
+  end)
+
+  it("takes the first of several forms that fits", function()
+    local point = {
+      type = "object",
+      fields = { { name = "x", type = "integer", required = true } },
+    }
+    local size = {
+      type = "object",
+      fields = { { name = "w", type = "integer", required = true } },
+    }
+    local forms = {
+      type = "one_of",
+      one_of = {
+        { type = "string", max = 3 },
+        { type = "array", items = { type = "integer" } },
+        point,
+        size,
+      },
+    }
+    assert.equal("abc", read(forms, '{"v":"abc"}'))
+    assert.same({ 1, 2 }, read(forms, '{"v":[1,2]}'))
+    assert.same({ x = 1 }, read(forms, '{"v":{"x":1,"w":2}}'))
+    assert.same({ w = 2 }, read(forms, '{"v":{"x":"1","w":2}}'))
+    assert.same({ nil, "v", "too_long" }, { read(forms, '{"v":"abcd"}') })
+    assert.same({ nil, "v[2]", "must_be_integer" },
+      { read(forms, '{"v":[1,""]}') })
+    assert.same({ nil, "v", "no_form_fits" }, { read(forms, '{"v":{}}') })
+    assert.same({ nil, "v", "no_form_fits" }, { read(forms, '{"v":true}') })
+    local _, _, reason = read(forms, '{"v":{"w":2}')
+    assert.equal("invalid_json", reason)
+    local list = { type = "array", items = forms }
+    assert.same({ "a", { x = 1 } }, read(list, '{"v":["a",{"x":1}]}'))
+  end)
+
+  it("asks functions of its own last", function()
+    local seen = {}
+    local function even(value)
+      seen[#seen + 1] = value
+      return value % 2 == 1 and "must be even" or nil
+    end
+    local list = {
+      type = "array",
+      items = { type = "integer", check = even, max = 8 },
+      check = function(values)
+        return #values > 2 and "is too much" or nil
+      end,
+    }
+    assert.same({ 2, 4 }, read(list, '{"v":[2,4]}'))
+    assert.same({ nil, "v[2]", "must be even" }, { read(list, '{"v":[2,3]}') })
+    assert.same({ nil, "v", "is too much" }, { read(list, '{"v":[2,2,2]}') })
+    seen = {}
+    assert.same({ nil, "v[2]", "too_large" }, { read(list, '{"v":[2,9]}') })
+    assert.same({}, seen, "not before all else fits")
+    assert.is_nil(read(list, "{}"))
+    local map = { type = "map", items = { type = "integer", check = even } }
+    assert.same({ nil, "v.a", "must be even" }, { read(map, '{"v":{"a":1}}') })
+    local range = {
+      fields = {
+        { name = "from", type = "integer" },
+        { name = "to", type = "integer", default = 0 },
+      },
+      check = function(value)
+        return value.from > value.to and "ends before it begins" or nil
+      end,
+    }
+    local _, err = schema.read(range, tide.request({ body = '{"from":1}' }))
+    assert.same({ field = "body", reason = "ends before it begins" }, err.args)
+    assert.has_error(function()
+      read({ type = "integer", check = function() return true end }, '{"v":1}')
+    end)
+  end)
 end)

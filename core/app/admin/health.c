@@ -1,5 +1,6 @@
 /* Liveness says that the loop runs; readiness that requests can be served. Scripts are loaded
- * before a listener opens, so readiness ends only when the server stops. Both are answered on both
+ * before a listener opens, so readiness ends only when the server stops, or while its database, on
+ * another machine, takes no changes: then the status is the error's code. Both are answered on both
  * listeners, without a token. */
 #include "app/admin/health.h"
 
@@ -24,9 +25,16 @@ static void ready(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exc
     struct tt_buf body = {0}, reason = {0};
     struct tt_json_writer w = {.buf = &body};
     bool history = tt_builder_from_history(admin->parts.builder, dispatcher->generation, &reason);
+    struct tt_err trouble = {0};
+    bool is_ready = !stopping && !tt_db_trouble(admin->parts.db, &trouble);
 
     tt_json_begin_object(&w);
-    tt_answer_put_str(&w, "status", stopping ? TT_STR("stopping") : TT_STR("ready"));
+    tt_answer_put_str(&w, "status",
+                      is_ready   ? TT_STR("ready")
+                      : stopping ? TT_STR("stopping")
+                                 : tt_str_from(trouble.code));
+    if (trouble.status && with_reason)
+        tt_answer_put_str(&w, "database_reason", tt_str_from(trouble.message));
     tt_answer_put_int(&w, "generation", dispatcher->generation->number);
     tt_answer_put_str(&w, "version", tt_str_from(TT_VERSION));
     tt_answer_put_str(&w, "scripts", history ? TT_STR("history") : TT_STR("disk"));
@@ -34,7 +42,7 @@ static void ready(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exc
         tt_answer_put_str(&w, "scripts_reason", tt_buf_str(&reason));
     tt_json_end_object(&w);
     tt_buf_free(&reason);
-    tt_answer_json(exchange, stopping ? 503 : 200, &body);
+    tt_answer_json(exchange, is_ready ? 200 : 503, &body);
 }
 
 void tt_health_ready(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)

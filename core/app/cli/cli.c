@@ -98,6 +98,11 @@ static const struct tt_command commands[] = {
     {"restore", "FILE", "make the database from a file that backup has written",
      "Refuses while a server is running, if a database exists, and if FILE is damaged.\n",
      tt_cli_restore},
+    {"copy", "--from URL --to URL", "copy all rows into another database, of any kind",
+     "URL is sqlite:PATH or postgres://…; the target must have no users. Prints the rows of each\n"
+     "table and a hash of their values, which is the same on both sides. Refuses while a server\n"
+     "is running. Uploaded files and the secret file stay where they are.\n",
+     tt_cli_copy},
     {"secret", "rotate", "make a new key and seal all stored API keys with it",
      "Refuses while a server is running. All logins end; personal API keys stay valid. A backup "
      "from\n"

@@ -69,6 +69,7 @@ int tt_cli_admin(int argc, char **argv);
 int tt_cli_migrate(int argc, char **argv);
 int tt_cli_backup(int argc, char **argv);
 int tt_cli_restore(int argc, char **argv);
+int tt_cli_copy(int argc, char **argv);
 int tt_cli_secret(int argc, char **argv);
 int tt_cli_reload(int argc, char **argv);
 int tt_cli_rollback(int argc, char **argv);

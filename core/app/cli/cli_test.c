@@ -212,6 +212,7 @@ static int run_files(const struct test_files *files, struct tt_cli_test_run *run
         run_file(run, &totals);
     }
     nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    run->folder = NULL;
     if (code != TT_EXIT_OK)
         return code;
     printf("%d passed, %d failed\n", totals.passed, totals.failed);

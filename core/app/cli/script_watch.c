@@ -102,9 +102,10 @@ static bool is_ours(const struct tt_cli_watch *watch, const struct inotify_event
         return false;
     if (event->wd == watch->personas_folder && tt_str_eq(name, tt_str_from(watch->personas_name)))
         return true;
-    /* A folder named like lua/ beside the personas may be lua/ itself, created again. */
+    /* A folder named like lua/ beside the personas may be lua/ itself, created again. In the other
+     * folders a file of any name may be one that a plugin serves. */
     return (event->mask & IN_ISDIR) || tt_str_ends(name, TT_STR(".lua")) ||
-           tt_str_ends(name, TT_STR(".sql"));
+           tt_str_ends(name, TT_STR(".sql")) || event->wd != watch->personas_folder;
 }
 
 bool tt_cli_watch_read(struct tt_cli_watch *watch)

@@ -211,9 +211,9 @@ static int copy_file(const char *from, const char *to, mode_t mode)
     return n == 0 ? 0 : -1;
 }
 
-/* The folder of which this copies, and its copy. */
+/* The length of the folder of which this copies, and its copy. */
 static size_t template_len;
-static const char *copy_of;
+static char copy_of[PATH_BYTES];
 
 static int copy_entry(const char *path, const struct stat *status, int type, struct FTW *at)
 {
@@ -242,13 +242,12 @@ static void remove_files(const char *folder)
  * in a folder is replaced. Uploaded files that no row knows are removed by the server. */
 static int copy_template(const struct tt_cli_test_run *run, struct tt_buf *failure)
 {
-    char template[PATH_BYTES], data[PATH_BYTES];
+    char template[PATH_BYTES];
 
     snprintf(template, sizeof(template), "%s/template", run->folder);
-    snprintf(data, sizeof(data), "%s/data", run->folder);
+    snprintf(copy_of, sizeof(copy_of), "%s/data", run->folder);
     template_len = strlen(template);
-    copy_of = data;
-    remove_files(data);
+    remove_files(copy_of);
     if (nftw(template, copy_entry, 16, FTW_PHYS) == 0)
         return 0;
     tt_buf_printf(failure, "the data folder cannot be made: %s", strerror(errno));

@@ -4,6 +4,8 @@
 #include "app/page/page.h"
 
 #include "app/page/page_files.h"
+#include "http/content_type.h"
+#include "http/selection.h"
 #include "serve/answer.h"
 #include "serve/dispatch.h"
 
@@ -56,28 +58,6 @@ static struct tt_str bytes_of(const struct tt_page_file *file, enum tt_http_enco
                      (size_t)(file->bytes[encoding].end - file->bytes[encoding].begin));
 }
 
-static struct tt_str type_of(const struct tt_page_file *file)
-{
-    static const struct {
-        struct tt_str extension, type;
-    } types[] = {
-        {{".html", 5}, {"text/html; charset=utf-8", 24}},
-        {{".js", 3}, {"text/javascript; charset=utf-8", 30}},
-        {{".css", 4}, {"text/css; charset=utf-8", 23}},
-        {{".txt", 4}, {"text/plain; charset=utf-8", 25}},
-        {{".svg", 4}, {"image/svg+xml", 13}},
-        {{".png", 4}, {"image/png", 9}},
-        {{".json", 5}, {"application/json", 16}},
-        {{".webmanifest", 12}, {"application/manifest+json", 25}},
-        {{".woff2", 6}, {"font/woff2", 10}},
-    };
-
-    for (size_t i = 0; i < TT_COUNT(types); i++)
-        if (tt_str_ends(tt_str_from(file->name), types[i].extension))
-            return types[i].type;
-    return TT_STR("application/octet-stream");
-}
-
 /* ---- answers ---- */
 
 /* The form that the client prefers among those that are smaller than the file. */
@@ -99,7 +79,7 @@ static void choose_form(const struct tt_page_file *file, struct tt_http_exchange
 
 static void add_type(struct tt_http_exchange *exchange, const struct tt_page_file *file)
 {
-    struct tt_str type = type_of(file);
+    struct tt_str type = tt_http_type_of(tt_str_from(file->name));
 
     tt_http_add_header(exchange, TT_STR("Content-Type"), type);
     if (tt_str_starts(type, TT_STR("text/html"))) {
@@ -111,76 +91,31 @@ static void add_type(struct tt_http_exchange *exchange, const struct tt_page_fil
     }
 }
 
-/* Headers that a 304 has too. */
-static void add_validators(struct tt_http_exchange *exchange, const struct form *form,
-                           struct tt_str cache_control)
+/* Parts are of the plain form only: nobody could use a part of a compressed one. */
+static void answer_file(struct tt_http_exchange *exchange, const struct tt_page_file *file,
+                        struct tt_str cache_control, bool parts)
 {
-    tt_http_add_header(exchange, TT_STR("ETag"), tt_str_from(form->etag));
+    struct tt_http_selection selection;
+    struct form form;
+
+    choose_form(file, exchange, &form);
     tt_http_add_header(exchange, TT_STR("Cache-Control"), cache_control);
     tt_http_add_header(exchange, TT_STR("Vary"), TT_STR("Accept-Encoding"));
-}
-
-static bool is_unchanged(struct tt_http_exchange *exchange, const struct form *form)
-{
-    return tt_http_has_etag(tt_http_header(exchange, "If-None-Match"), tt_str_from(form->etag));
-}
-
-static void answer_form(struct tt_http_exchange *exchange, const struct tt_page_file *file,
-                        const struct form *form)
-{
-    add_type(exchange, file);
-    if (form->encoding != TT_HTTP_IDENTITY)
+    tt_http_select(exchange, tt_str_from(form.etag), form.body.len,
+                   parts && form.encoding == TT_HTTP_IDENTITY, &selection);
+    if (selection.status == 200 || selection.status == 206)
+        add_type(exchange, file);
+    if (selection.status == 200 && form.encoding != TT_HTTP_IDENTITY)
         tt_http_add_header(exchange, TT_STR("Content-Encoding"),
-                           tt_http_encoding_name(form->encoding));
-    tt_http_reply_fixed(exchange, 200, form->body);
+                           tt_http_encoding_name(form.encoding));
+    tt_http_reply_fixed(exchange, selection.status,
+                        tt_str_of(form.body.data + selection.from, (size_t)selection.len));
 }
 
 void tt_page_answer(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
-    const struct tt_page_file *file = find_file(TT_STR("index.html"));
-    struct form form;
-
     (void)dispatcher;
-    choose_form(file, exchange, &form);
-    add_validators(exchange, &form, TT_STR("no-cache"));
-    if (is_unchanged(exchange, &form))
-        tt_http_reply_fixed(exchange, 304, form.body);
-    else
-        answer_form(exchange, file, &form);
-}
-
-/* Whether the request is for a part; then it is answered. Parts are of the plain form only: nobody
- * could use a part of a compressed one. */
-static bool answer_part(struct tt_http_exchange *exchange, const struct tt_page_file *file,
-                        const struct form *form)
-{
-    struct tt_str if_range = tt_http_header(exchange, "If-Range"), part = {0};
-    char content_range[80];
-
-    if (form->encoding != TT_HTTP_IDENTITY)
-        return false;
-    tt_http_add_header(exchange, TT_STR("Accept-Ranges"), TT_STR("bytes"));
-    if (!tt_str_eq(tt_http_method(exchange), TT_STR("GET")) ||
-        (if_range.data && !tt_str_eq(if_range, tt_str_from(form->etag))))
-        return false;
-    switch (tt_http_cut_range(tt_http_header(exchange, "Range"), form->body, &part)) {
-    case TT_HTTP_RANGE_PART:
-        snprintf(content_range, sizeof(content_range), "bytes %zu-%zu/%zu",
-                 (size_t)(part.data - form->body.data),
-                 (size_t)(part.data - form->body.data) + part.len - 1, form->body.len);
-        tt_http_add_header(exchange, TT_STR("Content-Range"), tt_str_from(content_range));
-        add_type(exchange, file);
-        tt_http_reply_fixed(exchange, 206, part);
-        return true;
-    case TT_HTTP_RANGE_UNSATISFIABLE:
-        snprintf(content_range, sizeof(content_range), "bytes */%zu", form->body.len);
-        tt_http_add_header(exchange, TT_STR("Content-Range"), tt_str_from(content_range));
-        tt_http_reply_fixed(exchange, 416, TT_STR(""));
-        return true;
-    case TT_HTTP_RANGE_NONE:
-        break;
-    }
-    return false;
+    answer_file(exchange, find_file(TT_STR("index.html")), TT_STR("no-cache"), false);
 }
 
 void tt_page_answer_asset(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
@@ -188,7 +123,6 @@ void tt_page_answer_asset(struct tt_dispatcher *dispatcher, struct tt_http_excha
     struct tt_str path = tt_http_path(exchange);
     const struct tt_page_file *file = find_file(tt_str_of(path.data + 1, path.len - 1));
     struct tt_err err = {0};
-    struct form form;
 
     if (!file) {
         tt_err_set(&err, 404, "not_found", "%s", "");
@@ -196,12 +130,7 @@ void tt_page_answer_asset(struct tt_dispatcher *dispatcher, struct tt_http_excha
             tt_answer_error(dispatcher, exchange, &err, NULL, NULL);
         return;
     }
-    choose_form(file, exchange, &form);
-    add_validators(exchange, &form, TT_STR("public, max-age=31536000, immutable"));
-    if (is_unchanged(exchange, &form))
-        tt_http_reply_fixed(exchange, 304, form.body);
-    else if (!answer_part(exchange, file, &form))
-        answer_form(exchange, file, &form);
+    answer_file(exchange, file, TT_STR("public, max-age=31536000, immutable"), true);
 }
 
 /* ---- unknown paths ---- */

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "script/timers.h"
+#include "serve/events.h"
 #include "serve/lifecycle.h"
 
 #include <stdlib.h>
@@ -165,6 +166,7 @@ static void swap(struct swap *swap)
     tt_timers_give_up(before->vms[number]);
     tt_timers_adopt(swap->next->vms[number]);
     tt_lifecycle_stop(before->vms[number]);
+    tt_events_ask_old(dispatcher);
     tt_generation_unref(before);
 }
 

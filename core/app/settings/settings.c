@@ -24,7 +24,8 @@ const struct tt_conf_option tt_settings_table[] = {
      .env = "TIDETALK_DATABASE_URL",
      .fallback = "",
      .check = tt_settings_check_database,
-     .help = "sqlite:<path>; empty = tidetalk.db in the data folder"},
+     .help = "sqlite:<path> or postgres://<user>:<password>@<host>/<database>; empty = tidetalk.db "
+             "in the data folder"},
     {.key = "redis_url",
      .env = "TIDETALK_REDIS_URL",
      .fallback = "",

@@ -1,13 +1,20 @@
---- A page of one's own, and a stream of one's own that it shows: pieces of the
---- body are sent as they are written.
+--- A page of one's own, and a stream of events of one's own that it shows. The
+--- id of an event says how far it is: a browser that was cut off comes back
+--- with the last one it got, and the countdown goes on there.
 
 local time = require "tide.time"
 
 local PAGE = [[
 <!doctype html>
 <title>Countdown</title>
-<p>Open <a href="/api/countdown?from=5">the countdown</a>, or read it with
-<code>curl -N</code>.
+<p id="number">…</p>
+<script>
+  const events = new EventSource("api/countdown?from=10");
+  const number = document.getElementById("number");
+  const show = (event) => { number.textContent = event.data; };
+  events.addEventListener("message", show);
+  events.addEventListener("tide", (last) => { show(last); events.close(); });
+</script>
 ]]
 
 return {
@@ -26,21 +33,23 @@ return {
       method = "GET",
       path = "/api/countdown",
       auth = "none",
-      summary = "Counts down, one line per second",
+      summary = "Counts down, one event per second",
       query = {
         fields = {
           { name = "from", type = "integer", min = 1, max = 60, default = 5 },
         },
       },
       handler = function(req)
+        local last = tonumber(req:header("Last-Event-ID"))
         return {
-          content_type = "text/plain; charset=utf-8",
-          chunks = function(write)
-            for number = req.args.from, 1, -1 do
-              write(number .. "\n")
+          events = function(send)
+            for number = last and last - 1 or req.args.from, 1, -1 do
+              if not send({ id = number, data = tostring(number) }) then
+                return -- other scripts serve: the browser comes back to them
+              end
               time.sleep(1000)
             end
-            write("high tide\n")
+            send({ event = "tide", data = "high tide" })
           end,
         }
       end,

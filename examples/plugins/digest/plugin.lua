@@ -1,12 +1,12 @@
---- A scheduled job: counts each hour how many users and sessions there are, and
---- keeps the last count of each day in a table of its own.
+--- A scheduled job: counts each night how many users and sessions there are,
+--- keeps the count, and sends it to an address, again until it has arrived.
 
+local config = require "tide.config"
 local db = require "tide.db"
+local http = require "tide.http"
 local json = require "tide.json"
-local log = require "tide.log"
+local queue = require "tide.queue"
 local time = require "tide.time"
-
-local EVERY_MS = 3600000
 
 local COUNT = "SELECT (SELECT COUNT(*) FROM users) AS users, "
   .. "(SELECT COUNT(*) FROM chat_sessions) AS sessions"
@@ -18,20 +18,30 @@ local NEWEST =
 
 local function count()
   -- fetch, because counting takes long where there are many.
-  local rows, err = db.fetch(COUNT)
-  if rows then
-    local day = time.now():sub(1, 10)
-    local values = { day, rows[1].users, rows[1].sessions }
-    rows, err = db.write({ { KEEP, values } })
+  local now = assert(db.fetch(COUNT))[1]
+  local day = time.now():sub(1, 10)
+  assert(db.write({ { KEEP, { day, now.users, now.sessions } } }))
+  if config.get("plugins.digest.url") ~= "" then
+    now.day = day
+    assert(queue.push("digest_send", now, { key = day }))
   end
-  if not rows then
-    log.error("no digest", { code = err and err.code or "" })
+end
+
+local function send(job)
+  local url = config.get("plugins.digest.url")
+  local body = json.encode(job.payload)
+  local answer, err = http.request({ url = url, method = "POST", body = body })
+  if answer and answer.status >= 300 then
+    err = { code = "digest_refused", detail = "status " .. answer.status }
   end
+  return not err or nil, err
 end
 
 return {
   api = 1,
-  timers = { count = { every = EVERY_MS, run = count } },
+  settings = { url = { type = "string", default = "" } },
+  timers = { count = { cron = "0 3 * * *", zone = "UTC", run = count } },
+  queues = { digest_send = { run = send, attempts = 8, backoff = 60000 } },
   routes = {
     {
       method = "GET",

@@ -36,8 +36,14 @@ return {
   },
   database_unavailable = {
     status = 503,
-    en = "The database cannot be opened. Tell the operator of this server.",
-    zh = "数据库无法打开，请告知服务器管理员。",
+    en = "The database cannot be reached. Try again. If it keeps failing, tell "
+      .. "the operator of this server.",
+    zh = "无法连接数据库，请重试；若持续失败，请告知服务器管理员。",
+  },
+  database_read_only = {
+    status = 503,
+    en = "The database takes no changes at the moment. Try again.",
+    zh = "数据库暂时不可写入，请稍后重试。",
   },
   sql_error = {
     status = 500,

@@ -1,6 +1,7 @@
 // Databases that have grown: rows by the thousand, written by SQL while no server runs. The numbers
 // that are kept beside the rows are written with them.
 import assert from 'node:assert/strict';
+import { psql } from './databases.mjs';
 import { tidetalk } from './server.mjs';
 
 /** All statements or none. */
@@ -14,6 +15,7 @@ export async function writeSql(home, ...statements) {
 
 /** An SQL expression's value in a copy of a running server's database. */
 export async function readSql(home, expression) {
+  if (home.database.name) return psql(home.database.name, `SELECT ${expression}`);
   const { stdout } = await tidetalk(home, ['repl'], {
     input: `db.one([[SELECT ${expression} AS value]]).value\n`.replaceAll(/\s*\n\s*(?=.)/g, ' '),
   });

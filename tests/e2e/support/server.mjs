@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { maybeInBytes } from './byte_proxy.mjs';
 import { Client } from './client.mjs';
+import { makeDatabase } from './databases.mjs';
 import { HANG_MS, eventually, within } from './limits.mjs';
 import { followReloads, reloadable } from './reloads.mjs';
 import {
@@ -32,19 +33,14 @@ function writePersonas(folder) {
 // CPU time that a script may take: with sanitizers the same work costs several times as much.
 const SCRIPT_TIME = { asan: '200ms', tsan: '1s' };
 
-/** TEST_DATABASE is the scheme of another database engine for all servers: `sqlite-late` answers
- * every read late, by delays that TT_LATE_SEED repeats (core/db/sqlite_late.c). */
-function databaseOf(dataDir) {
-  const scheme = process.env.TEST_DATABASE;
-  return scheme ? { TIDETALK_DATABASE_URL: `${scheme}:${join(dataDir, 'tidetalk.db')}` } : {};
-}
-
 /** A folder with personas, and the environment that makes every command use it. `command`, when it
  * is set, starts the server in some other way; it must become the server (exec). */
 export function makeHome({ port = 0, env = {} } = {}) {
   const folder = makeFolder();
+  const database = makeDatabase(join(folder, 'data'));
   return {
     folder,
+    database,
     dataDir: join(folder, 'data'),
     env: {
       TIDETALK_LISTEN: `127.0.0.1:${port}`,
@@ -55,11 +51,14 @@ export function makeHome({ port = 0, env = {} } = {}) {
       TIDETALK_WORKERS: '2',
       TIDETALK_DISK_RESERVE: '1MiB',
       TIDETALK_LIMITS_SCRIPT_TIME: SCRIPT_TIME[process.env.SANITIZER] ?? '50ms',
-      ...databaseOf(join(folder, 'data')),
+      ...(database.url && { TIDETALK_DATABASE_URL: database.url }),
       ...reloadable(folder),
       ...env,
     },
-    remove: () => removeFolder(folder),
+    remove: () => {
+      removeFolder(folder);
+      database.remove();
+    },
   };
 }
 

@@ -167,6 +167,12 @@ function M.request(spec)
       local body = (spec.body or "") ~= "" and spec.body or "{}"
       return CORE.schema.read(schema, body)
     end,
+    read_query = function(_, schema)
+      return CORE.schema.check_texts(schema, spec.query or {})
+    end,
+    read_form = function(_, schema)
+      return CORE.schema.check_texts(schema, spec.fields or {})
+    end,
   }
 end
 

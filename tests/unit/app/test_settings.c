@@ -103,7 +103,7 @@ static void wrong_values_name_their_place(void **state)
         {"workers: -1\n", "workers: "},
         {"workers: many\n", "workers: "},
         {"demo: maybe\n", "tidetalk.yaml:1: demo: "},
-        {"database_url: mysql://x\n", "only sqlite:<path> is supported"},
+        {"database_url: mysql://x\n", "only sqlite:<path> and postgres://"},
         {"public_url: example.org\n", "public_url: needs scheme://host"},
         {"public_url: https:///chat\n", "public_url: needs scheme://host"},
         {"public_url: https://example.org//\n", "public_url: needs scheme://host"},

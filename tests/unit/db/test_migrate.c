@@ -16,14 +16,21 @@ struct folder {
 static void put(struct folder *d, const char *name, const char *text)
 {
     char path[192];
-    snprintf(path, sizeof(path), "%s/%s", d->migrations, name);
+    snprintf(path, sizeof(path), "%s/sqlite/%s", d->migrations, name);
     write_text_file(path, text);
+}
+
+static void put_folder(struct folder *d)
+{
+    char path[192];
+    snprintf(path, sizeof(path), "%s/sqlite", d->migrations);
+    assert_int_equal(mkdir(path, 0700), 0);
 }
 
 static void drop(struct folder *d, const char *name)
 {
     char path[192];
-    snprintf(path, sizeof(path), "%s/%s", d->migrations, name);
+    snprintf(path, sizeof(path), "%s/sqlite/%s", d->migrations, name);
     assert_int_equal(remove(path), 0);
 }
 
@@ -33,6 +40,7 @@ static int setup(void **state)
     make_folder(&d->f);
     snprintf(d->migrations, sizeof(d->migrations), "%s/migrations", d->f.dir);
     assert_int_equal(mkdir(d->migrations, 0700), 0);
+    put_folder(d);
     put(d, "README.md", "not ours");
     put(d, "0001_init.up.sql",
         "-- first\n/* tables */\n"

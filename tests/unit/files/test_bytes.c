@@ -60,7 +60,7 @@ static const char *finish(struct machine *m, const struct tt_file_job *job)
 static const char *read_part(struct machine *m, const char *key, uint64_t offset, size_t length)
 {
     return finish(m, tt_file_read_start(m->aux, m->loop, 0, m->store, tt_str_from(key), offset,
-                                        length, on_done, m, NULL));
+                                        length, NULL, on_done, m, NULL));
 }
 
 static void what_is_written_can_be_read(void **state)

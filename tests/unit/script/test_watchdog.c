@@ -137,6 +137,9 @@ static void the_place_is_told(void **state)
 
     rig_expect_in(rig, "\nwhile true do end",
                   "script_timeout: app.lua:6: the script ran for more than 50 ms of CPU time");
+    /* Not that of the pcall, which is stopped next. */
+    rig_expect_in(rig, "\npcall(function()\nwhile true do end end)\nreturn 1",
+                  "script_timeout: app.lua:7: the script ran for more than 50 ms of CPU time");
     rig->tide.runtime.time_ms = 20;
     rig_expect_in(rig, "while true do end", "more than 20 ms");
 }

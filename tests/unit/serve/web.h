@@ -2,6 +2,7 @@
  * a connection and reads until the server closes. */
 #pragma once
 #include "script/support.h"
+#include "serve/events.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +27,7 @@ static inline void web_open(struct web *web, struct rig *rig)
     web->rig = rig;
     web->dispatcher.tide = &rig->tide;
     web->dispatcher.settings = &rig->serving;
+    tt_events_create(&web->dispatcher);
     web->dispatcher.generation = tt_generation_ref(rig->generation);
     web->handle.dispatcher = &web->dispatcher;
     struct tt_http_handler handler = tt_dispatch_handler(&web->handle);

@@ -1,0 +1,122 @@
+/* Only what is needed to find parameters is read here; everything else is PostgreSQL's own to
+ * judge. The numbers of ? are SQLite's: one more than the largest so far. */
+#include "db/postgres_sql.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#define SQL_SIZE_MAX   (256 << 10)
+#define PARAMETERS_MAX 999
+
+static bool in_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* The end of a text, name or comment that begins at `at`; `at` if none does. */
+static size_t skip_quoted(struct tt_str sql, size_t at)
+{
+    char c = sql.data[at];
+    char second = at + 1 < sql.len ? sql.data[at + 1] : '\0';
+    size_t end = at + 1;
+
+    if (c == '\'' || c == '"') {
+        while (end < sql.len && sql.data[end] != c)
+            end++;
+        return end < sql.len ? end + 1 : end;
+    }
+    if (c == '-' && second == '-') {
+        while (end < sql.len && sql.data[end] != '\n')
+            end++;
+        return end;
+    }
+    if (c == '/' && second == '*') {
+        const char *stop = memmem(sql.data + at + 2, sql.len - at - 2, "*/", 2);
+        return stop ? (size_t)(stop - sql.data) + 2 : sql.len;
+    }
+    return at;
+}
+
+/* The next word from *at on, outside of what is quoted; empty at the end or at another sign. */
+static struct tt_str take_word(struct tt_str sql, size_t *at)
+{
+    for (size_t next; *at < sql.len; *at = next) {
+        char c = sql.data[*at];
+        next = c == '\'' || c == '"' ? *at : skip_quoted(sql, *at);
+        if (next == *at && !isspace((unsigned char)c) && c != '(')
+            break;
+        next += next == *at;
+    }
+    size_t start = *at;
+    if (start < sql.len && sql.data[start] == '"')
+        *at = skip_quoted(sql, start);
+    else
+        while (*at < sql.len && in_word(sql.data[*at]))
+            ++*at;
+    return tt_str_of(sql.data + start, *at - start);
+}
+
+static bool is_allowed(struct tt_str word)
+{
+    static const char *const words[] = {"select", "with", "insert", "update", "delete", "values"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (tt_str_eq_nocase(word, tt_str_from(words[i])))
+            return true;
+    return false;
+}
+
+static int take_number(struct tt_str sql, size_t *at, size_t largest)
+{
+    size_t number = 0, start = ++*at;
+    while (*at < sql.len && isdigit((unsigned char)sql.data[*at]) && number <= PARAMETERS_MAX)
+        number = number * 10 + (size_t)(sql.data[(*at)++] - '0');
+    number = *at > start ? number : largest + 1;
+    return number >= 1 && number <= PARAMETERS_MAX ? (int)number : -1;
+}
+
+static int copy(struct tt_str sql, struct tt_pg_text *out, struct tt_err *err)
+{
+    for (size_t at = 0, next; at < sql.len; at = next) {
+        next = skip_quoted(sql, at);
+        if (next == at && sql.data[at] == '?') {
+            int number = take_number(sql, &next, out->parameters);
+            if (number < 0)
+                return tt_err_set(err, 500, "sql_error", "a parameter has a wrong number: %.120s",
+                                  out->sql.data ? out->sql.data : "");
+            if ((size_t)number > out->parameters)
+                out->parameters = (size_t)number;
+            tt_buf_printf(&out->sql, "$%d", number);
+            continue;
+        }
+        if (next == at && in_word(sql.data[at])) {
+            struct tt_str word = take_word(sql, &next);
+            out->returns = out->returns || tt_str_eq_nocase(word, TT_STR("returning"));
+        }
+        next += next == at;
+        tt_buf_append(&out->sql, sql.data + at, next - at);
+    }
+    return 0;
+}
+
+int tt_pg_translate(struct tt_str sql, struct tt_pg_text *out, struct tt_err *err)
+{
+    size_t at = 0;
+
+    *out = (struct tt_pg_text){.table = TT_STR("")};
+    if (sql.len == 0 || sql.len > SQL_SIZE_MAX || memchr(sql.data, '\0', sql.len))
+        return tt_err_set(err, 500, "sql_error", "statement empty, too long, or with a NUL byte");
+    struct tt_str first = take_word(sql, &at);
+    if (!is_allowed(first))
+        return tt_err_set(err, 500, "sql_error", "neither a query nor a change of rows: %.*s",
+                          sql.len < 120 ? (int)sql.len : 120, sql.data);
+    if (copy(sql, out, err) != 0)
+        return -1;
+    if (!tt_str_eq_nocase(first, TT_STR("insert")))
+        return 0;
+    at = 0;
+    struct tt_str text = tt_buf_str(&out->sql);
+    take_word(text, &at);
+    if (tt_str_eq_nocase(take_word(text, &at), TT_STR("into")))
+        out->table = take_word(text, &at);
+    return 0;
+}
