@@ -19,7 +19,7 @@
 #include <time.h>
 
 #define TICK_MS    10
-#define IDLE_TICKS 100 /* without any script, until the thread sleeps */
+#define IDLE_TICKS 20  /* without any script, until the thread sleeps: timers run once a second */
 #define STUCK_MS   200 /* beyond the budget */
 #define SIGNAL     SIGUSR2
 

@@ -68,7 +68,7 @@ static bool reason_is(const struct tt_upstream_answer *answer, const char *word)
 /* Whether one of the events without text has words for people in it. */
 static bool read_said(struct tt_upstream_answer *answer)
 {
-    struct tt_told_error *told = tt_delta_told(&answer->reader);
+    struct tt_told_error *told = tt_told_at(&answer->reader.told);
     struct tt_str rest = tt_buf_str(&answer->said), one;
     while (!told->found && rest.len > 0 && tt_str_split(&rest, '\0', &one))
         tt_told_read(told, one);

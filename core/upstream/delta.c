@@ -38,13 +38,6 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
     reader->spec = NULL;
 }
 
-struct tt_told_error *tt_delta_told(struct tt_delta_reader *reader)
-{
-    if (!reader->told)
-        reader->told = TT_NEW(struct tt_told_error);
-    return reader->told;
-}
-
 /* ---- one event ---- */
 
 #define COMPARED_MAX 16
@@ -339,7 +332,7 @@ static int upstream_error(const struct event *event, struct tt_str data)
 {
     static const char *const general[] = {"upstream_rejected", "upstream_failed",
                                           "upstream_rate_limited", NULL};
-    struct tt_told_error *told = tt_delta_told(event->reader);
+    struct tt_told_error *told = tt_told_at(&event->reader->told);
     const char *code = event->error_code ? event->error_code : "upstream_error";
     bool refine = !event->error_code;
     tt_told_read(told, data);

@@ -119,9 +119,6 @@ struct tt_delta_reader {
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole);
 void tt_delta_destroy(struct tt_delta_reader *reader);
 
-/* Where an error that the upstream reports is read into. */
-struct tt_told_error *tt_delta_told(struct tt_delta_reader *reader);
-
 /* Reads one event (`name` may be empty): content, reasoning, note and tool_calls are replaced by
  * this event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed
  * over. -1: "upstream_bad_response" (not JSON); or, if the event reports an error, the code for

@@ -115,6 +115,13 @@ static void read_json(struct tt_told_error *told, struct tt_str body)
     told->found = told->text[0] != '\0';
 }
 
+struct tt_told_error *tt_told_at(struct tt_told_error **told)
+{
+    if (!*told)
+        *told = TT_NEW(struct tt_told_error);
+    return *told;
+}
+
 void tt_told_read(struct tt_told_error *told, struct tt_str body)
 {
     struct tt_err unused = {0};

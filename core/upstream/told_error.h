@@ -17,6 +17,8 @@ struct tt_told_error {
 /* Reads what a document says, in all forms that are known; other text than JSON is for people.
  * Nothing is `found` in an answer that is none of an error. Thread: any. */
 void tt_told_read(struct tt_told_error *told, struct tt_str body);
+/* The one at `*told`, made when it is not there yet: few answers need one. Owns: free() it. */
+struct tt_told_error *tt_told_at(struct tt_told_error **told);
 
 /* Our code for it, "" when it says nothing that is known. `http_status` 0 or 2xx: it came inside an
  * answer. Thread: any. */

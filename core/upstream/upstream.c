@@ -121,7 +121,7 @@ static void take_result(struct pump *pump, enum tt_upstream_answer_result result
 
 static void refused_end(struct pump *pump)
 {
-    struct tt_told_error *told = tt_delta_told(&pump->answer.reader);
+    struct tt_told_error *told = tt_told_at(&pump->answer.reader.told);
     struct tt_err error = {0};
     tt_told_read(told, tt_buf_str(&pump->refused));
     tt_told_status_error(told, pump->http_status, &error);

@@ -9,7 +9,7 @@ import { eventually, pause } from '../e2e/support/limits.mjs';
 import { freePort, removeFolder } from '../e2e/support/process.mjs';
 import { LOOPBACK, Server, TIDETALK, makeHome } from '../e2e/support/server.mjs';
 import { Upstream, word } from './budget_upstream.mjs';
-import { MEAN_TURN, TURNS, compare, readTable, writeTable } from './budget_table.mjs';
+import { IDLE_SECOND, MEAN_TURN, TURNS, compare, readTable, writeTable } from './budget_table.mjs';
 
 const TIMES = 40; // of each operation, after WARM others
 // A cycle of the collector costs two million instructions. Where an operation leaves little garbage, there
@@ -17,6 +17,7 @@ const TIMES = 40; // of each operation, after WARM others
 const TIMES_OF = { 'v1-8': 320, 'v1-8-64k': 160, me: 160, list: 160, 'stream-64': 16 };
 const WARM = 5;
 const CALM_MS = 2400; // longer than the search index waits between two of its jobs
+const IDLE_MS = 8000; // what the server does by itself is measured so long
 const REST_MS = 3; // from a token's arrival to the next one: the server has gone to sleep again
 const SESSIONS = 20;
 const QUESTION = 'Why are there two tides a day?';
@@ -150,19 +151,36 @@ async function calm(pid) {
 const timesOf = (name) => TIMES_OF[name] ?? TIMES;
 const sumOf = (names, value) => names.reduce((sum, name) => sum + value(name), 0);
 
-/** Measures all operations: `begin` and `end` surround them, `end` returns {worker, writer}. */
+/** Measures an idle second and all operations: `begin` and `end` surround them, `end` returns {worker, writer}. */
 async function measure(server, prepared, { begin, end }) {
   const caller = new Caller(server.port, prepared);
   const results = {};
+  let began;
+  const beginWatched = () => {
+    began = performance.now();
+    begin();
+  };
+  /** How much it was since then, without what the server does by itself in that time. */
+  const endWatched = () => {
+    const seconds = (performance.now() - began) / 1000;
+    const idle = results[IDLE_SECOND] ?? { worker: 0, writer: 0 };
+    const did = end();
+    return { seconds, worker: did.worker - seconds * idle.worker, writer: did.writer - seconds * idle.writer };
+  };
+  await calm(server.pid);
+  beginWatched();
+  await pause(IDLE_MS);
+  const { seconds, worker, writer } = endWatched();
+  results[IDLE_SECOND] = { worker: worker / seconds, writer: writer / seconds };
   for (const [name, operation] of Object.entries(OPERATIONS)) {
     for (let i = 0; i < WARM; i += 1) await operation(caller);
     await calm(server.pid);
     const times = timesOf(name);
-    begin();
+    beginWatched();
     for (let i = 0; i < times; i += 1) await operation(caller);
     await calm(server.pid);
-    const { worker, writer } = end();
-    results[name] = { worker: worker / times, writer: writer / times };
+    const did = endWatched();
+    results[name] = { worker: Math.max(0, did.worker / times), writer: Math.max(0, did.writer / times) };
   }
   results[MEAN_TURN] = Object.fromEntries(['worker', 'writer'].map(
     (thread) => [thread, sumOf(TURNS, (name) => results[name][thread] * timesOf(name)) / sumOf(TURNS, timesOf)],

@@ -164,14 +164,14 @@ section_many()
         stop_server
         start_server
         idle many_ours_idle "$server_pid"
-        our_streams burst 64 --streams 8 --seconds 2
+        our_streams burst 64 --streams 8 --seconds 6
         our_streams paced "$TOKENS" "${way[@]}"
         keep_many many_ours
         stop_nginx
         start_nginx
         # shellcheck disable=SC2046  # a list of numbers
         idle many_nginx_idle $(nginx_pids)
-        their_streams proxy tokens=64 64 --streams 8 --seconds 2
+        their_streams proxy tokens=64 64 --streams 8 --seconds 6
         their_streams proxy "$PACED" "$TOKENS" "${way[@]}"
         keep_many many_nginx
     done
@@ -221,10 +221,10 @@ section_open()
 
     stop_server
     start_server
-    our_streams burst 64 --streams 8 --seconds 2
+    our_streams burst 64 --streams 8 --seconds 6
     our_streams slow "$OPEN_TOKENS" "${way[@]}"
     keep_open open_ours
-    their_streams proxy tokens=64 64 --streams 8 --seconds 2
+    their_streams proxy tokens=64 64 --streams 8 --seconds 6
     their_streams proxy "$SLOW" "$OPEN_TOKENS" "${way[@]}"
     keep_open open_nginx
     title "$OPEN_STREAMS streams at a token a second, every byte checked" nginx

@@ -133,7 +133,7 @@ static void compare(const struct example *example, size_t cut, const struct told
     same(example, cut, TEXT, tt_buf_str(&told->content));
     same(example, cut, REASONING, tt_buf_str(&told->reasoning));
     same(example, cut, FINISH, tt_buf_str(&answer->reader.finish_reason));
-    tt_told_detail(tt_delta_told(&answer->reader), NULL, 0, detail);
+    tt_told_detail(tt_told_at(&answer->reader.told), NULL, 0, detail);
     same(example, cut, DETAIL, tt_str_from(detail));
     join_calls(&told->calls, &calls);
     if (!tt_str_eq(tt_buf_str(&calls), example->value[CALLS].raw))
