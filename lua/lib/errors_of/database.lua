@@ -45,6 +45,11 @@ return {
     en = "The database takes no changes at the moment. Try again.",
     zh = "数据库暂时不可写入，请稍后重试。",
   },
+  transfer_failed = {
+    status = 500,
+    en = "The database was not copied. Read what 'tidetalk copy' printed.",
+    zh = "数据库未复制，请查看 tidetalk copy 的输出。",
+  },
   sql_error = {
     status = 500,
     en = "The server had an internal error. Tell its operator the request id.",
