@@ -6,6 +6,8 @@
 #include "script/value.h"
 #include "tide/modules.h"
 
+#include <stdlib.h>
+
 #define CLASS        "tide.TextTemplate"
 #define DEPTH_MAX    32
 #define RENDERED_MAX ((size_t)16 << 20)
@@ -45,11 +47,13 @@ static int count_lines(struct tt_str text)
     return lines;
 }
 
-static void fail(const struct parser *parser, const char *what, struct tt_str tag)
+static void __attribute__((noreturn))
+fail(const struct parser *parser, const char *what, struct tt_str tag)
 {
     lua_pushlstring(parser->L, tag.data, tag.len < 60 ? tag.len : 60);
     luaL_error(parser->L, "template: line %d: %s '%s'", parser->line, what,
                lua_tostring(parser->L, -1));
+    abort(); /* luaL_error does not return */
 }
 
 static void add(struct parser *parser, enum step_kind kind, struct tt_str text)
