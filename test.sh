@@ -110,7 +110,7 @@ has()
 
 install_needs()
 {
-    local group
+    local group requirements
     local -a needs=("${PACKAGES_BUILD[@]}")
 
     for group in "${groups[@]}"; do
@@ -134,8 +134,8 @@ install_needs()
         install_python "$ROOT/tests/lint/lua_types"
     fi
     if has sdk; then
-        for list in "$ROOT"/tests/sdk/{,*/}requirements.txt; do
-            install_python "$(dirname "$list")"
+        for requirements in "$ROOT"/tests/sdk/{,*/}requirements.txt; do
+            install_python "$(dirname "$requirements")"
         done
     fi
 }
