@@ -1,4 +1,4 @@
---- Files of a session: upload, list, delete.
+--- Files of a session: upload, list, read, delete.
 
 local chat = require "chat.chat"
 local errors = require "lib.errors"
@@ -100,6 +100,14 @@ function handlers.list(req)
   return list_all(req)
 end
 
+function handlers.content(req)
+  local row, unknown = files.get_file_by_id(req.user.id, req.params.file_id)
+  if not row then
+    return nil, unknown
+  end
+  return { file = { key = row.file_key, name = row.file_name } }
+end
+
 function handlers.delete(req)
   local ok, err = files.delete_file(req.user.id, req.args.file_id)
   if not ok then
@@ -138,6 +146,16 @@ return {
       pagination = pages.pagination_schema,
     }),
     handler = handlers.list,
+  },
+  {
+    method = "GET",
+    path = "/api/files/:file_id/content",
+    auth = "user",
+    summary = "The bytes of a file, or a range of them",
+    params = { fields = { fields.id("file_id") } },
+    answer = "the file, with ETag and ranges; what browsers would run is a "
+      .. "download",
+    handler = handlers.content,
   },
   {
     method = "DELETE",

@@ -47,6 +47,24 @@ describe('an upload', () => {
     assert.ok(keysStored(context.server).includes(row.FilePath));
   });
 
+  test('is read again, whole and in part, by its owner', async () => {
+    const { file_id: id } = await upload(user, session, '海.txt', 'tide tables');
+    const path = `/api/files/${id}/content`;
+    const whole = await user.fetch('GET', path);
+    assert.equal(whole.status, 200);
+    assert.equal(whole.headers.get('content-type'), 'text/plain; charset=utf-8');
+    assert.match(whole.headers.get('content-disposition'), /%E6%B5%B7\.txt/);
+    assert.equal(await whole.text(), 'tide tables');
+    const part = await user.fetch('GET', path, undefined, { headers: { Range: 'bytes=5-' } });
+    assert.deepEqual([part.status, await part.text()], [206, 'tables']);
+    const same = await user.fetch('GET', path, undefined, { headers: { 'If-None-Match': whole.headers.get('etag') } });
+    assert.deepEqual([same.status, await same.text()], [304, '']);
+    const stranger = await context.server.user();
+    assertError(await stranger.get(path), 404, 'file_not_found');
+    await user.ok('DELETE', `/api/files/${id}`);
+    assertError(await user.get(path), 404, 'file_not_found');
+  });
+
   test('comes with its fields in either order, and with others', async () => {
     for (const parts of [
       [field('session_id', session), file('a.txt', 'x')],

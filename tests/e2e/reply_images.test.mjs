@@ -76,6 +76,9 @@ describe('images of a reply', () => {
       assert.equal(file.FileType, '.png');
       assert.equal(file.FileSize, PNG.length);
       assert.ok(bytesOf(context, file).equals(PNG));
+      const content = await user.fetch('GET', `/api/files/${file.ID}/content`);
+      assert.equal(content.headers.get('content-type'), 'image/png');
+      assert.ok(Buffer.from(await content.arrayBuffer()).equals(PNG));
       const [asked, stored] = await user.messages(session);
       assert.deepEqual(asked.file_ids, []);
       assert.deepEqual(stored.file_ids, [file.ID]);

@@ -56,6 +56,7 @@ GET /api/chat/recover
 GET /api/chat/search
 POST /api/files/upload
 GET /api/files/session/:session_id
+GET /api/files/:file_id/content
 DELETE /api/files/:file_id
 POST /v1/chat/completions
 POST /v1/embeddings
