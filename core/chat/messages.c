@@ -96,7 +96,9 @@ static int add_row(struct tt_messages *messages, const struct tt_db_rows *rows,
     if (!message ||
         tt_messages_put(messages, column_text(rows, columns[CONTENT]), &message->text) != 0 ||
         tt_messages_put(messages, column_text(rows, columns[FILE_IDS]), &message->file_ids) != 0)
-        return tt_err_set(err, 400, "too_many_rows", "too long a conversation");
+        return messages->texts.no_memory
+                   ? tt_err_set(err, 503, "no_memory", "no memory for a conversation")
+                   : tt_err_set(err, 400, "too_many_rows", "too long a conversation");
     message->role = (unsigned)role;
     if (columns[ID] >= 0 && rows->values[columns[ID]].type == TT_DB_INT)
         message->id = rows->values[columns[ID]].integer;

@@ -276,7 +276,11 @@ int tt_schema_write_rows(lua_State *L, int index, int changes, struct tt_db_rows
         put_row(&writing, schema);
     tt_json_end_array(&writing.w);
     if (writing.w.failed) {
-        tt_err_set(err, 400, "too_many_rows", "the rows are more than %zu bytes of JSON", out->max);
+        if (out->no_memory)
+            tt_err_set(err, 503, "no_memory", "no memory for the rows");
+        else
+            tt_err_set(err, 400, "too_many_rows", "the rows are more than %zu bytes of JSON",
+                       out->max);
         return TT_DB_FAILED;
     }
     return more;

@@ -105,7 +105,7 @@ describe('a session of 10,000 messages and files', () => {
   test('has its files page by page', async () => {
     for (const [query, page, size, first] of [['page=1', 1, 20, COUNT], ['page_size=50', 1, 50, COUNT],
       ['page=100&page_size=100', 100, 100, 100], ['page=34&page_size=99', 34, 99, COUNT - 33 * 99],
-      ['page=80&page_size=99', 80, 99, COUNT - 79 * 99], ['page=x', 1, 20, COUNT], ['page=101&page_size=100', 101, 100, 0],
+      ['page=80&page_size=99', 80, 99, COUNT - 79 * 99], ['page=101&page_size=100', 101, 100, 0],
     ]) {
       const { data, pagination } = await user.ok('GET', `/api/files/session/${session}?${query}`);
       assert.deepEqual(pagination,

@@ -105,14 +105,12 @@ describe('titles asked from the model', () => {
   });
 
   test('that fail or say nothing leave the one from the message', async () => {
-    for (const scenario of ['text=%20%0A', 'text=%E2%80%9C%E2%80%9D']) {
-      const { user, session, model } = await setup(scenario);
-      await user.say(model, session, QUESTION);
-      await eventually(async () => (await asked()).length === 1
-        && (await context.mock.stats()).active === 0, 'the model was asked');
-      await settled(context.server);
-      assert.equal(await titleOf(user, session), CUT, scenario);
-    }
+    const { user, session, model } = await setup('text=%E2%80%9C%E2%80%9D');
+    await user.say(model, session, QUESTION);
+    await eventually(async () => (await asked()).length === 1
+      && (await context.mock.stats()).active === 0, 'the model was asked');
+    await settled(context.server);
+    assert.equal(await titleOf(user, session), CUT);
   });
 
   test('are not asked for after a reply that failed, nor of the demo model', async () => {
