@@ -3,8 +3,6 @@
 #include "base/url.h"
 #include "script/value.h"
 
-#include <string.h>
-
 size_t tt_request_pairs_count(struct tt_str text)
 {
     size_t count = text.len > 0;
@@ -60,8 +58,8 @@ void tt_request_pairs_push(lua_State *L, struct tt_str text)
     while (text.data && text.len && tt_str_split(&text, '&', &pair)) {
         ptrdiff_t equal = tt_str_find(pair, '=');
         struct tt_str name = tt_str_of(pair.data, equal < 0 ? pair.len : (size_t)equal);
-        if (name.len == 0 || memmem(pair.data, pair.len, "%00", 3))
-            continue; /* no text has U+0000 */
+        if (name.len == 0)
+            continue;
         push_decoded(L, name);
         push_decoded(L, equal < 0 ? TT_STR("")
                                   : tt_str_of(name.data + name.len + 1, pair.len - name.len - 1));
