@@ -79,7 +79,7 @@ local function finish(row, write)
   local ours, err
   for i = 1, WRITES do
     ours, err = write()
-    if ours ~= nil then
+    if ours ~= nil or i == WRITES then
       break
     end
     time.sleep(math.floor(100 * 4 ^ i))
