@@ -16,7 +16,6 @@ local time = require "tide.time"
 local M = {}
 
 local PAYLOAD_MAX = 65536
-local ERROR_MAX = 500
 
 --- Jobs in one transaction: the database has other work.
 local BATCH = 50
@@ -256,9 +255,7 @@ function M.later(row, wait_ms, message)
   local now = time.unix_us()
   return write_one({
     SQL_LATER,
-    {
-      now + wait_ms * 1000, message:sub(1, ERROR_MAX), now, row.id, row.lease,
-    },
+    { now + wait_ms * 1000, message, now, row.id, row.lease },
   })
 end
 
@@ -267,7 +264,7 @@ end
 function M.dead(row, message)
   local now = time.unix_us()
   return write_one({
-    SQL_DEAD, { message:sub(1, ERROR_MAX), now, row.id, row.lease },
+    SQL_DEAD, { message, now, row.id, row.lease },
   })
 end
 

@@ -27,6 +27,7 @@ local function run(job)
   while payload.gate and not notes:get(payload.gate) do time.sleep(10) end
   if job.attempt <= (payload.fails or 0) then return nil, { code = "no_tide", message = "of " .. payload.name } end
   if payload.raises then error("broken") end
+  if payload.says then return nil, { code = "says", message = payload.says, retry = false } end
   if payload.vain then return nil, { code = "gone", retry = false } end
   note(("%s ends in %s"):format(payload.name, "${version}"))
 end
@@ -139,6 +140,14 @@ describe('jobs', () => {
     assert.match(slow.join(' '), /longer than 50 ms/);
     for (const [id] of [...rows, slow]) await command('remove', id);
     await idle();
+  });
+
+  test('keep as much of an error as fits, in whole characters', async () => {
+    await push({ name: 'says', says: '潮'.repeat(200) });
+    const [[id]] = await deadJobs(1);
+    const kept = await readSql(context.server.home, '(SELECT error FROM queue_jobs)');
+    assert.equal(kept.trim(), `says: ${'潮'.repeat(164)}`);
+    await command('remove', id);
   });
 
   test('with a key are there once until they have ended', async () => {
