@@ -1,6 +1,6 @@
 /* A provider's table, compiled once per table and state. The names of fields are here and in
- * lua/types/llm.lua; core/upstream/delta.h describes their meaning. A path may be a text or a list
- * of texts. Unknown names are refused, because a misspelt path would silently never match. */
+ * lua/types/provider.lua; core/upstream/delta.h describes their meaning. A path may be a text or a
+ * list of texts. Unknown names are refused, because a misspelt path would silently never match. */
 #include "script/value.h"
 #include "tide/llm_start.h"
 #include "tide/modules.h"

@@ -177,6 +177,7 @@ local function join_deciding(name)
       checked[i] = {
         owner = hook.owner,
         required = hook.required,
+        plugin = hook.plugin,
         run = function(turn)
           return check_decision(hook.run(turn))
         end,

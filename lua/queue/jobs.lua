@@ -16,7 +16,6 @@ local time = require "tide.time"
 local M = {}
 
 local PAYLOAD_MAX = 65536
-local ERROR_MAX = 500
 
 --- Jobs in one transaction: the database has other work.
 local BATCH = 50
@@ -37,7 +36,7 @@ INSERT INTO queue_jobs (queue, user_id, owner, unique_key, payload, status,
   turn, run_at, attempt, attempts, lease, lease_until, error, created_at,
   updated_at)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6,
-  (SELECT turn FROM queue_owners WHERE queue = ?1 AND owner = ?3),
+  COALESCE((SELECT turn FROM queue_owners WHERE queue = ?1 AND owner = ?3), 0),
   ?7, 0, ?8, '', 0, '', ?9, ?9
 WHERE COALESCE((SELECT SUM(jobs) FROM queue_counts
     WHERE queue = ?1 AND status <> 'dead'), 0) < ?10
@@ -72,8 +71,7 @@ function M.push(job)
   end
   local now, owner = time.unix_us(), job.user or 0
   local delay_us = (job.delay or 0) * 1000
-  local done, err = db.write({
-    { SQL_TURN, { job.queue, owner } },
+  local statements = {
     {
       SQL_PUSH,
       {
@@ -81,12 +79,17 @@ function M.push(job)
         delay_us > 0 and "later" or "waiting", now + delay_us, job.attempts,
         now, job.backlog, job.user_backlog - 1,
       },
+      expect = 1, -- otherwise the owner's turn has not passed either
     },
-  })
-  if not done then
+  }
+  if delay_us == 0 then -- another one gets its turn when it is due
+    table.insert(statements, 1, { SQL_TURN, { job.queue, owner } })
+  end
+  local done, err = db.write(statements)
+  if done then
+    return { id = done[#done].id, new = true }
+  elseif err.code ~= "unexpected_changes" then
     return nil, err
-  elseif done[2].changes == 1 then
-    return { id = done[2].id, new = true }
   end
   local there
   if job.key then
@@ -118,7 +121,9 @@ UPDATE queue_jobs SET status = 'running', attempt = attempt + 1, lease = ?1,
   lease_until = ?2, updated_at = ?3
 WHERE id = ?4 AND status = 'waiting'
   AND COALESCE((SELECT jobs FROM queue_counts
-    WHERE queue = ?5 AND status = 'running'), 0) < ?6]]
+    WHERE queue = ?5 AND status = 'running'), 0) < ?6
+  AND (?7 = 0 OR (SELECT COUNT(*) FROM queue_jobs
+    WHERE queue = ?5 AND owner = ?7 AND status = 'running') < ?8)]]
 
 --- Who has how many running jobs.
 ---@param queue string
@@ -191,7 +196,7 @@ function M.claim(queue, spec, process)
       SQL_CLAIM,
       {
         row.lease, now + (spec.timeout + M.GRACE_MS) * 1000, now, row.id,
-        queue, spec.concurrency,
+        queue, spec.concurrency, row.owner, spec.user_concurrency,
       },
     }
   end
@@ -250,9 +255,7 @@ function M.later(row, wait_ms, message)
   local now = time.unix_us()
   return write_one({
     SQL_LATER,
-    {
-      now + wait_ms * 1000, message:sub(1, ERROR_MAX), now, row.id, row.lease,
-    },
+    { now + wait_ms * 1000, message, now, row.id, row.lease },
   })
 end
 
@@ -261,7 +264,7 @@ end
 function M.dead(row, message)
   local now = time.unix_us()
   return write_one({
-    SQL_DEAD, { message:sub(1, ERROR_MAX), now, row.id, row.lease },
+    SQL_DEAD, { message, now, row.id, row.lease },
   })
 end
 

@@ -11,10 +11,14 @@ local queues = require "queue.queues"
 local scripts = require "tide.scripts"
 local shared = require "tide.shared"
 local task = require "tide.task"
+local text = require "tide.text"
 local time = require "tide.time"
 local timer = require "tide.timer"
 
 local M = {}
+
+--- Bytes of a stored error.
+local ERROR_MAX = 500
 
 local LOOK_MS = 1000
 local TIDY_LOOKS = 600
@@ -63,13 +67,17 @@ function M.wait_ms(spec, attempt, err)
   return math.floor(wait + math.random() * wait / 4)
 end
 
+--- An error as a text that every database takes.
 ---@param err any
 ---@return string
 local function text_of(err)
-  if type(err) == "table" then
-    return ("%s: %s"):format(err.code or "error", err.message or "")
+  local line = type(err) == "table"
+      and ("%s: %s"):format(err.code or "error", err.message or "")
+    or tostring(err):match("^[^\n]*") -- the traceback is in the log
+  if not text.valid(line) then
+    line = line:gsub("[\x80-\xff]", "?")
   end
-  return (tostring(err):match("^[^\n]*")) -- the traceback is in the log
+  return text.truncate(line, ERROR_MAX)
 end
 
 --- Writes how a job ended; the database may refuse it for a while.
@@ -79,7 +87,7 @@ local function finish(row, write)
   local ours, err
   for i = 1, WRITES do
     ours, err = write()
-    if ours ~= nil then
+    if ours ~= nil or i == WRITES then
       break
     end
     time.sleep(math.floor(100 * 4 ^ i))

@@ -22,6 +22,9 @@ local M = {}
 local TITLE_MAX = 200
 local LIST_MAX = 100
 
+--- Turns within the hooks of one another.
+local NESTED_MAX = 4
+
 local check, check_one = arguments.check, arguments.check_one
 
 --- A session as scripts see it.
@@ -55,6 +58,35 @@ function M.ask(question)
   return ask.ask(question)
 end
 
+--- How many turns begin in a coroutine: hooks of a turn that begin another one
+--- are called for that one too.
+---@type table<thread, integer>
+local beginning = setmetatable({}, { __mode = "k" })
+
+--- Begins a turn, unless hooks do so without an end.
+---@async
+---@param user integer
+---@param request TurnRequest
+---@param language "zh"|"en"
+---@return tide.Reply|nil reply, tide.Error|nil err
+local function begin(user, request, language)
+  local thread = coroutine.running()
+  local outer = beginning[thread]
+  local depth = (outer or 0) + 1
+  if depth > NESTED_MAX then
+    error(("chat.turn: hooks begin turns within turns, more than %d deep: a "
+      .. "hook that begins one is called for it too"):format(NESTED_MAX), 2)
+  end
+  beginning[thread] = depth
+  -- Also when this task is cancelled: its coroutine serves others then.
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      beginning[thread] = outer
+    end,
+  })
+  return turns.start(user, request, language)
+end
+
 local TURN = {
   user = "integer",
   session = "string",
@@ -81,7 +113,7 @@ function M.turn(turn)
     end
     model_name = session.model_name
   end
-  return turns.start(turn.user, {
+  return begin(turn.user, {
     session_id = turn.session,
     model_name = model_name,
     message = turn.message,

@@ -64,8 +64,9 @@ function chat.ask(question) end
 --- Begins a turn: message and reply are stored, whoever views the session can
 --- read along and come back to it, hooks and tools take part. It waits for its
 --- place in the session's queue, so it must not be called by a hook or a tool of
---- a turn in the same session. The reply goes on without this task;
---- `reply:wait()` waits for its end, and a handler may return
+--- a turn in the same session. A hook that calls it is called for that turn too;
+--- more than 4 turns within the hooks of one another raise. The reply goes on
+--- without this task; `reply:wait()` waits for its end, and a handler may return
 --- `{ stream = reply }`.
 ---@async
 ---@param turn tide.TurnSpec

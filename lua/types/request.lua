@@ -23,8 +23,8 @@
 ---@field secure boolean the client speaks TLS (public_url or trusted proxy)
 ---@field params table<string, any> parameters of the path, decoded; checked,
 --- if the route has a schema for them
----@field query table<string, any> arguments of the query, decoded; checked, if
---- the route has a schema for them
+---@field query table<string, any> arguments of the query, decoded; those that
+--- the route has a schema for are checked, others stay texts
 ---@field args? table set by the pipeline: checked params and query in one table
 ---@field generation integer
 ---@field user? tide.User who asks; nil where the route's auth is "none"

@@ -27,23 +27,6 @@ local function admit(req, route)
   return user
 end
 
---- Keeps what a query has and the route does not declare, as it came: hooks of
---- other people's routes look for it.
----@param query table<string, any> checked, changed
----@param texts table<string, string>
----@param declared {name: string}[]
-local function add_undeclared(query, texts, declared)
-  local known = {}
-  for _, field in ipairs(declared) do
-    known[field.name] = true
-  end
-  for name, text in pairs(texts) do
-    if not known[name] then
-      query[name] = text
-    end
-  end
-end
-
 --- Path parameters and query arguments, checked: each in its place, and in one
 --- table, where parameters win.
 ---@param route tide.Route
@@ -51,21 +34,19 @@ end
 ---@return table|nil args, tide.Error|nil err missing_field, invalid_field
 local function arguments(route, req)
   local args = {}
-  local err
   if route.query then
-    local texts = hooks.on_response and req.query
-    req.query, err = schema.read_query(route.query, req)
-    if err then
+    local checked, err = schema.read_query(route.query, req)
+    if not checked then
       return nil, err
     end
-    for name, value in pairs(req.query) do
-      args[name] = value
-    end
-    if texts then
-      add_undeclared(req.query, texts, route.query.fields)
+    args = checked
+    local query = req.query -- as it came; hooks look for what is not declared
+    for _, field in ipairs(route.query.fields) do
+      query[field.name] = checked[field.name]
     end
   end
   if route.params then
+    local err
     req.params, err =
       schema.check_texts(route.params, req.params, req.language)
     if err then

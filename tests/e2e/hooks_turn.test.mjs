@@ -45,6 +45,19 @@ describe('hooks of a turn', () => {
     model: 'large', messages: [{ role: 'user', content: 'hi' }], ...more,
   });
 
+  test('that begin a turn are called for it too, and end at a bound', async () => {
+    await install(`before_turn = function(turn)
+      local number = require("tide.shared").dict("nested"):incr("turns")
+      require("tide.chat").turn({ user = turn.user_id, session = "nested" .. number, message = "m", model = turn.model_name })
+    end`);
+    assert.equal((await user.say(model, uniqueName('s'), 'hi')).finish_reason, 'stop');
+    const failed = context.server.log().split('\n').filter((line) => line.includes('"hook failed"'));
+    assert.equal(failed.length, 1);
+    assert.match(JSON.parse(failed[0]).error, /^plugins\/watch\/plugin\.lua:\d+: chat\.turn: .* more than 4 deep/);
+    const { total } = (await user.ok('GET', '/api/chat/sessions')).pagination;
+    assert.equal(total, 5);
+  });
+
   test('see its request, user and session', async () => {
     await install(`before_turn = function(turn)
       see(turn, { id = turn.req.id, address = turn.req.address, team = turn.req.headers["x-team"],

@@ -27,6 +27,7 @@ local function run(job)
   while payload.gate and not notes:get(payload.gate) do time.sleep(10) end
   if job.attempt <= (payload.fails or 0) then return nil, { code = "no_tide", message = "of " .. payload.name } end
   if payload.raises then error("broken") end
+  if payload.says then return nil, { code = "says", message = payload.says, retry = false } end
   if payload.vain then return nil, { code = "gone", retry = false } end
   note(("%s ends in %s"):format(payload.name, "${version}"))
 end
@@ -141,6 +142,14 @@ describe('jobs', () => {
     await idle();
   });
 
+  test('keep as much of an error as fits, in whole characters', async () => {
+    await push({ name: 'says', says: '潮'.repeat(200) });
+    const [[id]] = await deadJobs(1);
+    const kept = await readSql(context.server.home, '(SELECT error FROM queue_jobs)');
+    assert.equal(kept.trim(), `says: ${'潮'.repeat(164)}`);
+    await command('remove', id);
+  });
+
   test('with a key are there once until they have ended', async () => {
     const gated = { name: 'keyed', gate: 'keyed' };
     const first = await push(gated, { key: 'k' });
@@ -220,6 +229,35 @@ describe('jobs of several users', () => {
   });
 });
 
+describe('two workers that take jobs at once', () => {
+  const context = withServer();
+
+  test('do not take more of one user than may run', async () => {
+    const { server } = context;
+    mkdirSync(join(server.home.folder, 'plugins/twice'), { recursive: true });
+    // The other worker takes its jobs when this one has counted those that run.
+    writeFileSync(join(server.home.folder, 'plugins/twice/plugin.lua'), `
+local jobs, json = require "queue.jobs", require "tide.json"
+local limits = { concurrency = 4, user_concurrency = 1, timeout = 60000 }
+return { api = 1, routes = { { method = "POST", path = "/twice", auth = "user", summary = "Takes jobs.",
+  request = { fields = {} }, handler = function(req)
+    for i = 1, 2 do
+      assert(jobs.push({ queue = "nobody's", payload = i, user = req.user.id, attempts = 1, backlog = 9, user_backlog = 9 }))
+    end
+    local others
+    local slow = setmetatable({}, { __index = function(_, name)
+      others = others or name == "concurrency" and jobs.claim("nobody's", limits, "other")
+      return limits[name]
+    end })
+    local own = jobs.claim("nobody's", slow, "own")
+    return { json = json.array({ #others, #own }) }
+  end } } }`);
+    await reloaded(server);
+    const user = await server.user('twice');
+    assert.deepEqual(await user.ok('POST', '/twice', {}), [1, 0]);
+  });
+});
+
 describe('jobs in one place', () => {
   const context = withQueue('concurrency = 1');
   const { push, notes, noted, idle, open } = context;
@@ -236,6 +274,25 @@ describe('jobs in one place', () => {
     const order = (await notes()).filter((line) => /ends/.test(line)).map((line) => line.split(' ')[0]);
     assert.deepEqual(order.slice(1).filter((name) => name !== 'server1'), ['many1', 'few1', 'many2', 'few2', 'many3', 'many4']);
     assert.ok(order.indexOf('server1') < order.indexOf('many3'), order.join(' '));
+  });
+});
+
+describe('jobs that are not added or come later', () => {
+  const context = withQueue('concurrency = 1');
+  const { push, notes, noted, open } = context;
+
+  test('take no turn: their user is not behind others', async () => {
+    const [eager, other] = [await context.server.user('eager'), await context.server.user('other')];
+    await push({ name: 'gate', gate: 'no turn' });
+    await noted('gate 1 begins in 1');
+    for (let i = 1; i <= 4; i += 1) await push({ name: 'eager0' }, { key: 'once' }, { as: eager });
+    for (let i = 1; i <= 4; i += 1) await push({ name: `tomorrow${i}` }, { delay: 86400000 }, { as: eager });
+    for (let i = 1; i <= 4; i += 1) await push({ name: `other${i}` }, {}, { as: other });
+    await push({ name: 'eager1' }, {}, { as: eager });
+    await open('no turn');
+    await noted('other4 ends in 1');
+    const order = (await notes()).filter((line) => /ends/.test(line)).map((line) => line.split(' ')[0]);
+    assert.deepEqual(order, ['gate', 'eager0', 'other1', 'other2', 'eager1', 'other3', 'other4']);
   });
 });
 

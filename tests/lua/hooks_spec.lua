@@ -289,8 +289,9 @@ describe("hooks that fail", function()
     local scripts = require "tide.scripts"
     package.loaded["tide.scripts"] = setmetatable({
       line_of = function(...)
-        assert.same({ "plugins/p/plugin.lua", "hooks", "on_delta" }, { ... })
-        return 12
+        local file, part, name = ...
+        assert.same({ "plugins/p/plugin.lua", "hooks" }, { file, part })
+        return name == "on_delta" and 12 or 34
       end,
     }, { __index = scripts })
     package.loaded["lib.hooks"] = nil
@@ -301,6 +302,10 @@ describe("hooks that fail", function()
     assert.equal("plugin p", logged[1].owner)
     assert.equal("plugins/p/plugin.lua:12: on_delta must return a function or "
       .. "nil, not a string", logged[1].error)
+    hooks.extend(joined, { { before_turn = tostring } }, { "p" })
+    assert.is_nil(joined.before_turn(TURN))
+    assert.matches("^plugins/p/plugin.lua:34: must return nothing",
+      logged[#logged].error)
   end)
 end)
 

@@ -1,0 +1,120 @@
+---@meta
+--- What a provider is, and what it is asked and answers.
+
+--- What a file of lua/providers/ returns: data for the core, functions for
+--- requests. docs/providers.md explains it.
+---@class tide.Provider
+---@field name? string of a plugin: its key there
+---@field base_url? string for configurations without an address; nil = they
+--- must have one
+---@field version? string the path of an address that is only a host, "/v1"
+---@field key_optional? boolean it is also asked without a key
+---@field framing "sse"|"json_lines"
+---@field done? string data of the last event, e.g. "[DONE]"
+---@field stream tide.Paths where things are in a stream event
+---@field whole tide.Paths where things are in an answer that is not streamed
+---@field finish_reasons? table<string, string> the upstream's word -> OpenAI's
+---@field error_codes? table<string|integer, string> the upstream's name of an
+--- error -> ours
+---@field refuses? string parameters that the service is known to refuse, with
+--- commas between them: stream_options, max_tokens, max_completion_tokens,
+--- temperature, top_p, system (the role)
+---@field think_tags? boolean its models may begin the text with their reasoning
+--- between <think> and </think>: it is taken out
+---@field images? boolean|string[]|fun(model: string): boolean which models
+--- take images: patterns of their names
+---@field notes? string for people
+---@field thinking? fun(wanted: ModelThinking, model: string, body: table|tide.Raw): table
+--- members of the body for how much the model thinks; nil: it cannot be told
+---@field reasoning_back? boolean it wants the reasoning before a message's tool
+--- calls back, as the message's `reasoning_content`; all others never get it
+---@field thinking_alone? boolean a model that thinks takes no temperature
+---@field build fun(request: tide.ProviderRequest): tide.ProviderCall
+---@field builds_raw? fun(request: tide.ProviderRequest): tide.ProviderCall the
+--- same function as `build`, if it takes requests of clients as they came
+--- (`raw`)
+---@field raw_form? "chat"|"messages" with `builds_raw`: the form of `raw`, which
+--- is that of OpenAI's chat completions or of Anthropic's Messages API; default
+--- "chat". Requests that came in another form have it translated
+---@field takes_kept? fun the same function as `build` (or, of a model that is
+--- played, as `play`), if it takes `messages` that stay in the core
+--- (tide.Messages) and passes them on as the body's member `messages`
+---@field models? fun(request: tide.ProviderRequest): tide.ProviderCall a GET of
+--- the list of models (without `body`); the request has base_url, key and
+--- api_version
+---@field embed? fun(request: tide.ProviderRequest): tide.ProviderCall requests
+--- embeddings: `raw` is the client's whole request, `options` the same as a
+--- table, `messages` is absent;
+--- the answer has OpenAI's form
+---@field rerank? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
+---@field moderate? fun(request: tide.ProviderRequest): tide.ProviderCall
+--- likewise; the answer has a list `results`
+
+--- A path into JSON, or several for the same thing.
+---@alias tide.Path string|string[]
+
+---@class tide.Paths
+---@field content? tide.Path
+---@field reasoning? tide.Path
+---@field finish_reason? tide.Path
+---@field input_tokens? tide.Path
+---@field output_tokens? tide.Path
+---@field input_tokens_else? tide.Path read where an event has nothing at
+--- input_tokens
+---@field output_tokens_else? tide.Path likewise
+---@field cached_tokens? tide.Path of the input those in the upstream's cache;
+--- of several the largest number
+---@field reasoning_tokens? tide.Path of the output those of reasoning; likewise
+---@field carried? table<string, tide.Path> what clients get as it came, by its
+--- name there: the items of lists one after the other, of anything else the last
+---@field signature? tide.Path of the reasoning before it: clients of APIs that
+--- have a place for it send it back
+---@field redacted? tide.Path reasoning that only its service can read; likewise
+---@field image? tide.Path an image's data URL, address or {mimeType, data}: it
+--- is named in the content
+---@field error? tide.Path something is said there: the upstream reports an error
+---@field error_type? tide.Path its name for that error
+---@field ended? tide.Path present, not null, not false: the stream is complete
+---@field tool_calls? tide.CallPaths
+
+---@class tide.CallPaths
+---@field index? tide.Path which call a piece belongs to
+---@field id? tide.Path
+---@field name? tide.Path
+---@field arguments? tide.Path a piece of JSON text, or an object
+---@field extra? tide.Path what the upstream wants back with the call
+---@field extra_key? string dotted key of a call under which it is passed on
+
+--- The HTTP request to the provider.
+---@class tide.ProviderCall
+---@field url string
+---@field headers table<string, string|tide.Secret|table>
+---@field body table|string
+
+--- A message in OpenAI's form.
+---@class tide.ChatMessage
+---@field role "system"|"user"|"assistant"|"tool"
+---@field content? string|table[] text, or a list of parts
+---@field tool_calls? table[] of an assistant
+---@field tool_call_id? string of a tool's result
+
+--- The request in OpenAI's form, whatever API the provider speaks.
+---@class tide.ProviderRequest
+---@field base_url string without slashes at its end: paths are appended to it
+---@field key tide.Secret
+---@field model string
+---@field messages tide.ChatMessage[] or tide.Messages, with `takes_kept`
+---@field max_tokens? integer of the answer
+---@field tools? table[] what the model may call
+---@field tool_choice? string|table
+---@field options? table<string, any> further fields of OpenAI's request
+--- (temperature, top_p, stop, max_completion_tokens, …) as the client sent
+--- them, unchecked; a provider maps those that it knows
+---@field api_version? string of a service whose address has one
+---@field raw? tide.Raw the client's whole request, for a provider with
+--- `builds_raw`. The fields above it are absent then, but for `messages` if a
+--- hook has changed them; max_tokens and options.temperature stand for what the
+--- request leaves open
+---@field raw_headers? table<string, string> with `raw`: headers of the client's
+--- request that the vendor of its form reads
