@@ -175,6 +175,8 @@ describe('images of a response', () => {
     assert.deepEqual(files.map((file) => file.FileType), ['.jpg', '.png']);
     await user.ok('DELETE', `/api/files/${files[0].ID}`);
     assert.deepEqual((await user.ok('GET', `${PATH}/${response.id}`)).output.slice(1), items.slice(0, 1));
+    const named = await create(user, { model, input: [{ type: 'item_reference', id: items[0].id }, { role: 'user', content: 'more' }] });
+    assert.deepEqual((await user.ok('GET', `${PATH}/${named.id}/input_items?order=asc`)).data[0], items[0]);
     // The model is told of them in words.
     const next = await create(user, { model, input: [...response.output, { role: 'user', content: 'more' }], store: false });
     assert.equal(next.output.length, 3);
