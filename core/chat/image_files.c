@@ -173,9 +173,9 @@ static void on_drop(struct tt_aux_job *job)
 {
     struct tt_image_files *images = TT_CONTAINER_OF(job, struct tt_image_files, job);
 
+    images->written = true; /* nothing comes any more */
     if (images->given_up)
         release(images);
-    images->written = true; /* nothing comes any more */
 }
 
 struct tt_image_files *tt_image_files_write(struct tt_chat *chat, struct tt_reply *reply,

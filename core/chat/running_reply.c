@@ -230,14 +230,14 @@ static void end_done(struct tt_db_job *job, void *arg)
     const struct tt_err *err = tt_db_job_error(job);
 
     running->ending = false;
+    if (!err && running->images)
+        tt_image_files_committed(running->images, job);
     if (!err && has_row(running) && tt_db_job_outcome(job, running->row_statement).changes == 0) {
         struct tt_err deleted = {0};
         tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
         finish(running, &deleted);
         return;
     }
-    if (!err && running->images)
-        tt_image_files_committed(running->images, job);
     if (!err || running->chat->closing)
         finish(running, is_stored(running) ? err : NULL);
     else if (tt_db_error_is_lasting(err))

@@ -148,8 +148,8 @@ void tt_reply_carry(struct tt_reply *reply, struct tt_str json);
 #define TT_REPLY_IMAGES_MAX ((size_t)8 << 20)
 void tt_reply_add_images(struct tt_reply *reply, struct tt_str items);
 
-/* The files of the reply's message: their ids with commas between them (copied). Before
- * tt_reply_finish. */
+/* The files of the reply's message: their ids with commas between them (copied). Nothing after
+ * tt_reply_finish, when readers look at them: a reply may be stored later than it is told. */
 void tt_reply_add_files(struct tt_reply *reply, struct tt_str ids);
 
 /* Notes a JSON object beside the log, at its end as it is now: what only some forms of streams have

@@ -62,6 +62,8 @@ struct tt_json_value tt_reply_carried_images(const struct tt_reply *reply)
 
 void tt_reply_add_files(struct tt_reply *reply, struct tt_str ids)
 {
+    if (tt_reply_state(reply) >= TT_REPLY_FINISHED) /* readers look at them */
+        return;
     if (reply->files.len > 0 && ids.len > 0)
         tt_buf_putc(&reply->files, ',');
     tt_buf_append_str(&reply->files, ids);

@@ -187,7 +187,8 @@ function M.get_chat_sessions(user_id, limit, offset, schema, source)
   return rows, total
 end
 
---- The statement that changes a session with a turn.
+--- The statement that changes a session with a turn. The row of one that was
+--- deleted since it was read may be another session's by now.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@param added integer rows of messages that the turn adds
@@ -198,7 +199,7 @@ local function update_session(user_id, draft, added, now)
     "UPDATE chat_sessions SET title = CASE WHEN ? = 1 THEN ? ELSE title END, "
       .. "model_name = ?, persona = CASE WHEN ? = 1 THEN ? ELSE persona END, "
       .. "message_count = message_count + ?, version = version + 1, "
-      .. "updated_at = ? WHERE id = ? AND user_id = ?",
+      .. "updated_at = ? WHERE id = ? AND user_id = ? AND session_id = ?",
     {
       draft.renamed or false,
       draft.title,
@@ -209,6 +210,7 @@ local function update_session(user_id, draft, added, now)
       now,
       draft.id,
       user_id,
+      draft.session_id,
     },
     expect = 1,
   }

@@ -40,7 +40,7 @@ end
 ---@class ToolReply
 ---@field model Model
 ---@field source ReplySource messages are tables here, and reasoning is there
----@field turn tide.Turn
+---@field turn? tide.Turn nil: nobody looks, and no tool is there
 ---@field tools? ToolSet default: this server's
 ---@field set? ToolSet what may be called in this turn, from M.run on
 ---@field unseen? boolean hooks do not see the calls

@@ -3,6 +3,7 @@
 --- the line of who used them. What nobody reads is not made: conversations and
 --- rows are read when a hook asks for them.
 
+local hooks = require "hooks"
 local near_name = require "lib.near_name"
 
 local M = {}
@@ -96,6 +97,17 @@ local function refusal(shown, key, value)
       type(value)
     )
   end
+end
+
+--- Whether hooks look at turns.
+---@return boolean
+function M.is_watched()
+  return (
+    hooks.before_turn
+    or hooks.before_llm
+    or hooks.on_delta
+    or hooks.after_llm
+  ) ~= nil
 end
 
 --- Shows a turn.

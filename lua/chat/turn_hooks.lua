@@ -24,12 +24,7 @@ local OPTIONS_ALONE = { fields = { OPTIONS } }
 --- Whether somebody looks at turns.
 ---@return boolean
 function M.is_needed()
-  return (
-    hooks.before_turn
-    or hooks.before_llm
-    or hooks.on_delta
-    or hooks.after_llm
-  ) ~= nil or tool_sets.has_any(server_tools)
+  return turn_view.is_watched() or tool_sets.has_any(server_tools)
 end
 
 ---@param value any

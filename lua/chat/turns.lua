@@ -256,7 +256,8 @@ local function ask(spec, request, admission, context, language)
     wanted = wanted,
   }
   models.fit_fallbacks(model, source.messages)
-  if not tool_loop.is_needed() then
+  -- What goes on has steps that the model must know, tools or not.
+  if not context.blocks and not tool_loop.is_needed() then
     upstream_request.fill(spec, model, source)
     return
   end
@@ -266,7 +267,7 @@ local function ask(spec, request, admission, context, language)
   spec.produce = tool_loop.producer({
     model = model,
     source = source,
-    turn = admission.shown.turn,
+    turn = admission.shown and admission.shown.turn,
     blocks = context.blocks,
     decisions = context.decisions,
   })

@@ -14,6 +14,7 @@ local replies = require "chat.replies"
 local server_tools = require "tools"
 local tool_loop = require "chat.tool_loop"
 local tools = require "chat.tools"
+local turn_view = require "chat.turn"
 local upstream_request = require "models.upstream_request"
 
 local M = {}
@@ -229,7 +230,7 @@ function M.prepare(user_id, body, terms)
   }
   local source = source_of(body)
   local runs_tools = terms.tools and tool_loop.is_needed()
-  local shown = (runs_tools or door_turn.is_needed())
+  local shown = (runs_tools or turn_view.is_watched())
     and door_turn.show(user_id, body, source, terms)
     or nil
   local answer, refusal = decide(shown, "before_turn")

@@ -2,7 +2,6 @@
 --- (chat/turn.lua), and how what they change gets into the request. The members
 --- that nobody touches stay as they came, byte for byte.
 
-local hooks = require "hooks"
 local json = require "tide.json"
 local openai = require "doors.openai"
 local turn_view = require "chat.turn"
@@ -18,17 +17,6 @@ local FIXED = {
   files = NOT_HERE,
   message = "cannot be changed here: change turn.messages",
 }
-
---- Whether somebody looks at turns.
----@return boolean
-function M.is_needed()
-  return (
-    hooks.before_turn
-    or hooks.before_llm
-    or hooks.on_delta
-    or hooks.after_llm
-  ) ~= nil
-end
 
 ---@class DoorTurn: ShownTurn
 ---@field came table<string, string> fields that were read, as they came: JSON

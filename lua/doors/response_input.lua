@@ -222,7 +222,7 @@ local function add_call(about, item, place, arguments)
     id = id,
     type = "function",
     ["function"] = {
-      name = response_tools.called(present(space), name),
+      name = response_tools.called(space, name),
       arguments = arguments,
     },
     extra_content = present(extra),

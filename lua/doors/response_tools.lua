@@ -35,12 +35,18 @@ local function present(value)
   return value ~= json.null and value or nil
 end
 
+---@param value any
+---@return boolean
+local function is_list(value)
+  return json.is_raw(value) and value:type() == "array"
+end
+
 --- The name by which a model calls a tool.
----@param space string|nil
+---@param space any a namespace, if it is a text
 ---@param name string
 ---@return string
 function M.called(space, name)
-  if not space then
+  if type(space) ~= "string" then
     return name
   end
   return space .. (space:sub(-2) == "__" and "" or "__") .. name
@@ -167,7 +173,7 @@ function READERS.namespace(tools, tool, place)
   local name, list = tool:members("name", "tools")
   if type(name) ~= "string" then
     return nil, errors.new("missing_field", { field = place .. ".name" })
-  elseif not json.is_raw(list) or list:type() ~= "array" then
+  elseif not is_list(list) then
     return nil, errors.new("missing_field", { field = place .. ".tools" })
   end
   local _, err = add_list(tools, list, place .. ".tools", name)
@@ -175,11 +181,14 @@ function READERS.namespace(tools, tool, place)
 end
 
 --- The name that a choice has for one tool.
----@param choice tide.Raw
+---@param choice any
 ---@return string
 local function chosen(choice)
+  if not json.is_raw(choice) then
+    return ""
+  end
   local space, name = choice:members("namespace", "name")
-  return M.called(present(space), type(name) == "string" and name or "")
+  return M.called(space, type(name) == "string" and name or "")
 end
 
 --- Keeps the tools that a choice allows.
@@ -216,7 +225,7 @@ local function read_choice(tools, choice)
       ["function"] = { name = chosen(choice) },
     }
     return true
-  elseif kind == "allowed_tools" and json.is_raw(choice:get("tools")) then
+  elseif kind == "allowed_tools" and is_list(choice:get("tools")) then
     tools.choice = choice:get("mode")
     tools.asked = allowed(tools.asked, choice)
     return true

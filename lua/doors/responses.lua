@@ -20,7 +20,7 @@ local UNSUPPORTED = {
     return true
   end,
   context_management = function(list)
-    return #list > 0
+    return type(list) ~= "table" or #list > 0
   end,
   top_logprobs = function(count)
     return count ~= 0
@@ -86,11 +86,16 @@ function M.check(body)
 end
 
 --- How an answer must be formed, as a chat completion says it.
----@param format tide.Raw|nil of `text`
+---@param format any of `text`
 ---@return table|nil response_format
 ---@return tide.Error|nil err unsupported_type
 local function read_format(format)
-  local kind = format and format:get("type") or "text"
+  local kind = "text"
+  if json.is_raw(format) then
+    kind = format:get("type") or kind
+  elseif format ~= nil then
+    kind = "?"
+  end
   if kind == "text" then
     return nil
   elseif kind == "json_object" then

@@ -124,13 +124,15 @@ end
 --- The items that a response has answered with.
 ---@param user_id integer
 ---@param stored StoredResponse
+---@param images? boolean its images are read too: they are the last items
 ---@return tide.Raw|nil output a list
 ---@return tide.Error|nil err response_running, busy
-local function output_of(user_id, stored)
+local function output_of(user_id, stored, images)
   if stored.status == "streaming" then
     return nil, errors.new("response_running", { id = stored.session_id })
   end
-  local reply, err = resume.restore(user_id, stored)
+  local restore = images and M.reply or resume.restore
+  local reply, err = restore(user_id, stored)
   if not reply then
     return nil, err
   end
@@ -174,13 +176,13 @@ end
 ---@param id string
 ---@return tide.Raw|nil item, tide.Error|nil err item_not_found
 local function find_item(user_id, id)
-  local suffix, of_input, number = id:match("^%l+_(%x+)_(i?)(%d+)$")
+  local kind, suffix, of_input, number = id:match("^(%l+)_(%x+)_(i?)(%d+)$")
   local stored = suffix and M.find(user_id, "resp_" .. suffix)
   local list, err
   if stored and of_input == "i" then
     list = json.raw(stored.input)
   elseif stored then
-    list, err = output_of(user_id, stored)
+    list, err = output_of(user_id, stored, kind == "ig")
   end
   local item = list and list:get(math.tointeger(tonumber(number)))
   if not item then

@@ -79,6 +79,22 @@ describe('hooks of a turn', () => {
     assert.equal(persona, (await user.ok('GET', '/api/chat/sessions')).data[0].Persona);
   });
 
+  test('take long: a session that is gone meanwhile gets nothing, nor one that has its row', async () => {
+    await install(`before_llm = function(turn)
+      if turn.message == "wait" then
+        assert(require("tide.db").write({ {
+          "UPDATE chat_sessions SET session_id = ? WHERE session_id = ? AND user_id = ?",
+          { turn.session_id .. "-next", turn.session_id, turn.user_id }, expect = 1,
+        } }))
+      end
+    end`);
+    const session = uniqueName('s');
+    await user.say(model, session, 'ahoy');
+    assertError(await user.post('/api/chat/message', { session_id: session, model_name: model, message: 'wait' }),
+      404, 'session_deleted');
+    assert.equal((await user.messages(`${session}-next`)).length, 2);
+  });
+
   test('send a turn to another model, which the session does not keep', async () => {
     await install(`before_turn = function(turn)
       if turn.model_name == "auto" then turn.model_name = #turn.message < 10 and "small" or "large" end

@@ -59,6 +59,9 @@ const setup = async (t, context, behaviour, provider = 'openai') => {
 const listFiles = async (user, session) => (await user.ok('GET', `/api/files/session/${session}`)).data;
 const bytesOf = (context, file) =>
   readFileSync(join(context.server.home.dataDir, 'files', file.FilePath.slice(0, 2), file.FilePath));
+const filesOnDisk = (context) =>
+  readdirSync(join(context.server.home.dataDir, 'files'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile()).length;
 
 describe('images of a reply', () => {
   const context = withServer({ env: LOOPBACK });
@@ -130,6 +133,24 @@ describe('images of a reply', () => {
   });
 });
 
+describe('images of a reply whose session is deleted', () => {
+  const context = withServer({ env: LOOPBACK });
+
+  test('do not stay on the disk', async (t) => {
+    const { user, model } = await setup(t, context, (request, response) => {
+      response.writeHead(200, EVENTS);
+      response.write(event({ images: [part(PNG)] })); // and it goes on
+    });
+    const session = uniqueName('s');
+    const reader = await user.open(model, session, 'draw');
+    await reader.until(({ text }) => text !== '');
+    await user.ok('DELETE', `/api/chat/sessions/${session}`);
+    await eventually(async () => /"images of a reply were not stored".*"count":1,"code":"no_room"/.test(context.server.log()), 'the end');
+    await eventually(async () => filesOnDisk(context) === 0, 'the bytes without a row are removed');
+    await reader.end();
+  });
+});
+
 describe('images of a response', () => {
   const context = withServer({ env: LOOPBACK });
   const item = (id, bytes) => ({ id, type: 'image_generation_call', status: 'completed', result: base64(bytes) });
@@ -154,6 +175,8 @@ describe('images of a response', () => {
     assert.deepEqual(files.map((file) => file.FileType), ['.jpg', '.png']);
     await user.ok('DELETE', `/api/files/${files[0].ID}`);
     assert.deepEqual((await user.ok('GET', `${PATH}/${response.id}`)).output.slice(1), items.slice(0, 1));
+    const named = await create(user, { model, input: [{ type: 'item_reference', id: items[0].id }, { role: 'user', content: 'more' }] });
+    assert.deepEqual((await user.ok('GET', `${PATH}/${named.id}/input_items?order=asc`)).data[0], items[0]);
     // The model is told of them in words.
     const next = await create(user, { model, input: [...response.output, { role: 'user', content: 'more' }], store: false });
     assert.equal(next.output.length, 3);
@@ -171,8 +194,6 @@ describe('images of a response', () => {
 
 describe('images of a reply without room', () => {
   const context = withServer({ env: { ...LOOPBACK, TIDETALK_LIMITS_USER_FILES: '1600' } });
-  const stored = () => readdirSync(join(context.server.home.dataDir, 'files'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile()).length;
   test('are named in the text only', async (t) => {
     const { user, model } = await setup(t, context, sends(answer({ images: [part(PNG), part(PNG), part(JPEG)] })));
     const session = uniqueName('s');
@@ -182,7 +203,7 @@ describe('images of a reply without room', () => {
     assert.deepEqual(files.map((file) => file.FileName), [`image-${reply.message_id}-3.jpg`, `image-${reply.message_id}-1.png`]);
     assert.deepEqual(reply.file_ids, files.map((file) => file.ID).reverse());
     assert.match(context.server.log(), /"images of a reply were not stored".*"count":1,"code":"no_room"/);
-    await eventually(async () => stored() === 2, 'the bytes without a row are removed');
+    await eventually(async () => filesOnDisk(context) === 2, 'the bytes without a row are removed');
     // What is deleted leaves room.
     await user.ok('DELETE', `/api/files/${files[0].ID}`);
     assert.equal((await user.say(model, session, 'draw')).file_ids.length, 1);

@@ -102,7 +102,7 @@ describe('a request', () => {
       model,
       input: 'hi',
       tools: [TOOL, { ...TOOL, name: 'other' }],
-      tool_choice: { type: 'allowed_tools', mode: 'required', tools: [{ type: 'function', name: 'other' }] },
+      tool_choice: { type: 'allowed_tools', mode: 'required', tools: ['word', { type: 'function', namespace: 5, name: 'other' }] },
       text: { format: { type: 'json_object' }, verbosity: 'low' },
     });
     const body = await asked();
@@ -123,8 +123,11 @@ describe('a request', () => {
     assert.match(await refuse({ tools: [TOOL, { type: 'mcp' }] }, 'unsupported_type', 'tools[1]'), /mcp/);
     await refuse({ tool_choice: { type: 'file_search' } }, 'unsupported_type', 'tool_choice');
     await refuse({ text: { format: { type: 'grammar' } } }, 'unsupported_type', 'text.format');
+    await refuse({ text: { format: 'json_object' } }, 'unsupported_type', 'text.format');
+    await refuse({ tool_choice: { type: 'allowed_tools', mode: 'auto', tools: {} } }, 'unsupported_type', 'tool_choice');
     await refuse({ conversation: 'conv_1' }, 'unsupported_parameter', 'conversation');
     await refuse({ prompt: { id: 'p' } }, 'unsupported_parameter', 'prompt');
+    await refuse({ context_management: 5 }, 'unsupported_parameter', 'context_management');
     await refuse({ top_logprobs: 2 }, 'unsupported_parameter', 'top_logprobs');
     await refuse({ include: ['message.output_text.logprobs'] }, 'unsupported_parameter', 'include');
     await refuse({ background: true, store: false }, 'unsupported_parameter', 'background');

@@ -255,6 +255,25 @@ describe('tools in a turn', () => {
     assert.equal(await runs(user), before);
   });
 
+  test('a reply whose tool is gone meanwhile goes on without it', async () => {
+    const { server } = context;
+    const { user, model, session } = await setup();
+    const reader = await user.stream(model, session, 'how high?');
+    assert.equal(reader.last.finish_reason, 'waiting');
+    removePlugins(server);
+    await reloaded(server);
+    const { after } = await user.ok('POST', `/api/chat/sessions/${session}/approve`, {
+      message_id: reader.last.message_id, approve: true,
+    });
+    const rest = await user.resume(session, after);
+    await within(rest.end(), 'the rest', HANG_MS);
+    assert.equal(rest.stepList().at(-1).tool_result.content, 'The tool failed.');
+    assert.equal(rest.text, WORDS);
+    assert.deepEqual(rest.last.usage, { attempts: 2, input_tokens: 6, output_tokens: 9 });
+    const [day] = (await user.ok('GET', '/api/usage')).data;
+    assert.deepEqual([day.input_tokens, day.output_tokens], [6, 9]);
+  });
+
   for (const [members, told, times] of [
     ['', /not known/, 0], // nobody knows whether it took effect
     ['idempotent = true,', /^3 m$/, 1],

@@ -117,6 +117,8 @@ static void ends_are_kept(void **state)
     assert_int_equal(tt_reply_user_id(reply), 5);
     assert_string_equal(tt_reply_outcome(reply)->status, "stopped");
     assert_int_equal(tt_reply_outcome(reply)->usage.input_tokens, 3);
+    tt_reply_add_files(reply, TT_STR("9")); /* too late: readers look at them already */
+    assert_int_equal(tt_reply_files(reply).len, 0);
     tt_reply_unref(reply);
 }
 
