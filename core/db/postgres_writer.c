@@ -97,8 +97,11 @@ static int put_row(struct tt_pg_writer *writer, struct tt_err *err)
     int64_t at = tt_clock_wall_us();
     tt_clock_format(at, now);
     tt_clock_format(at - FORGET_AFTER_US, old);
-    const char *const values[] = {writer->id, now}, *const age[] = {old};
-    if (run_once(&writer->pg, "DELETE FROM database_writers WHERE seen_at < $1", age, 1, err) != 0)
+    const char *const values[] = {writer->id, now}, *const others[] = {writer->id, old};
+    /* Only with the lock, when no server is at work whose row, too, is as old as its connection. */
+    if (writer->exclusive &&
+        run_once(&writer->pg, "DELETE FROM database_writers WHERE id <> $1 AND seen_at < $2",
+                 others, 2, err) != 0)
         return -1;
     return run_once(&writer->pg,
                     "INSERT INTO database_writers (id, batch, seen_at) VALUES ($1, 0, $2)"
