@@ -45,6 +45,24 @@ apt_get()
         -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"
 }
 
+# PostgreSQL without the cluster that Debian creates and starts with it: tests have their own. Whoever
+# has set this otherwise keeps it, and a cluster that is there is left alone.
+install_postgresql()
+{
+    local conf=/etc/postgresql-common/createcluster.conf default='#create_main_cluster = true'
+    local off='create_main_cluster = false' rc=0
+
+    apt_get install --yes --no-install-recommends postgresql-common >&2 || return
+    if ! grep -qxF "$default" "$conf"; then # somebody's own choice
+        apt_get install --yes --no-install-recommends postgresql >&2
+        return
+    fi
+    as_root sed -i "s/^$default\$/$off/" "$conf"
+    apt_get install --yes --no-install-recommends postgresql >&2 || rc=$?
+    as_root sed -i "s/^$off\$/$default/" "$conf"
+    return "$rc"
+}
+
 # install_packages NAME...: installs what is missing and says so; silent when nothing is
 install_packages()
 {
@@ -60,6 +78,7 @@ install_packages()
     fi
     say "installing ${missing[*]}"
     apt_get update >&2 || die "apt-get update failed"
+    [[ " ${missing[*]} " != *" postgresql "* ]] || install_postgresql || die "installing packages failed"
     apt_get install --yes --no-install-recommends "${missing[@]}" >&2 ||
         die "installing packages failed"
 }

@@ -56,14 +56,16 @@ void tt_db_default_url(const char *data_dir, char *out, size_t size)
     snprintf(out, size, "%s:%s/tidetalk.db", engines[0]->scheme, data_dir);
 }
 
-/* "//user:password@host/name?more" becomes "//user@host/name". */
+/* "//user:password@host/name?more" becomes "//user@host/name". Names and passwords among the
+ * settings behind "?" may have an "@" too. */
 static const char *without_secrets(const char *place)
 {
     static _Thread_local char out[512];
-    const char *at = strchr(place, '@');
+    size_t slash = 2 + strcspn(place + 2, "/");
+    const char *at = memrchr(place, '@', slash + strcspn(place + slash, "?"));
     size_t name = at ? strcspn(place + 2, ":@") + 2 : 0;
     const char *rest = at ? at : place;
-    snprintf(out, sizeof(out), "%.*s%.*s", (int)name, place, (int)strcspn(rest, "?"), rest);
+    snprintf(out, sizeof(out), "%.*s%.*s", (int)name, place, (int)strcspn(rest, "?&"), rest);
     return out;
 }
 

@@ -19,17 +19,19 @@ static void report_done(struct tt_migrate_report *report, const struct tt_migrat
     }
 }
 
+static int begin_look(const struct tt_migrate_steps *steps, void *conn,
+                      const struct tt_migration_files *set, int *newest, struct tt_err *err)
+{
+    int status = steps->begin(conn, err);
+    return status == 0 ? steps->applied(conn, set, newest, err) : status;
+}
+
 int tt_migrate_up(const struct tt_migrate_steps *steps, void *conn,
                   const struct tt_migration_files *set, struct tt_migrate_report *report,
                   struct tt_err *err)
 {
     int newest = 0, status = 0;
-    while (status == 0) {
-        status = steps->begin(conn, err);
-        if (status == 0)
-            status = steps->applied(conn, set, &newest, err);
-        if (status != 0)
-            break;
+    while (status == 0 && (status = begin_look(steps, conn, set, &newest, err)) == 0) {
         report_done(report, set, newest);
         const struct tt_migration_file *next = tt_migration_files_after(set, newest);
         if (!next)
@@ -81,12 +83,7 @@ int tt_migrate_back(const struct tt_migrate_steps *steps, void *conn,
     int newest = 0, status = 0;
     if (version < 0)
         return tt_err_set(err, 500, "migration_failed", "there is no version %d", version);
-    while (status == 0) {
-        status = steps->begin(conn, err);
-        if (status == 0)
-            status = steps->applied(conn, set, &newest, err);
-        if (status != 0)
-            break;
+    while (status == 0 && (status = begin_look(steps, conn, set, &newest, err)) == 0) {
         report->version = newest;
         if (newest <= version)
             break;

@@ -329,6 +329,14 @@ PGresult *tt_pg_run(struct tt_pg *pg, const char *sql, const char *const *values
     return NULL;
 }
 
+int tt_pg_run_once(struct tt_pg *pg, const char *sql, const char *const *values, int count,
+                   struct tt_err *err)
+{
+    PGresult *result = tt_pg_run(pg, sql, values, count, err);
+    PQclear(result);
+    return result ? 0 : -1;
+}
+
 int tt_pg_run_int(struct tt_pg *pg, const char *sql, const char *const *values, int count,
                   int64_t *out, struct tt_err *err)
 {

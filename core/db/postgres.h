@@ -64,6 +64,9 @@ void tt_pg_release(struct tt_pg *pg, struct tt_pg_statement *statement, bool fai
  * the caller, PQclear. Fails: NULL. */
 PGresult *tt_pg_run(struct tt_pg *pg, const char *sql, const char *const *values, int count,
                     struct tt_err *err);
+/* The same without the result. Fails: -1. */
+int tt_pg_run_once(struct tt_pg *pg, const char *sql, const char *const *values, int count,
+                   struct tt_err *err);
 /* The same for scripts of several statements, without values; a failure sets *line, 0 = unknown. */
 int tt_pg_run_script(struct tt_pg *pg, const char *sql, int *line, struct tt_err *err);
 /* A whole number, the first column of the first row. Fails: -1. */

@@ -316,10 +316,13 @@ static void take_result(struct channel *channel, struct read *read, PGresult *re
     PQclear(result);
 }
 
-/* The answer of a read is complete: some are sent once more. */
+/* The answer of a read is complete: some are sent once more. Only now the server begins with the
+ * next one, whose time counts from here. */
 static void complete(struct channel *channel, struct read *read)
 {
     struct channel *slow = &channel->link->slow;
+    if (read->node.next != &channel->sent)
+        tt_list_entry(read->node.next, struct read, node)->since_ms = tt_loop_now(loop_of(channel));
     tt_pg_release(&channel->pg, read->statement, read->outdated || !read->statement->prepared);
     read->statement = NULL;
     if (!read->error.status && !read->result)

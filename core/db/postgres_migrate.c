@@ -13,22 +13,14 @@ static int failed(struct tt_err *err, const struct tt_err *cause, const char *wh
     return tt_err_set(err, 500, "migration_failed", "%s: %s", what, cause->message);
 }
 
-static int run_once(struct tt_pg *pg, const char *sql, const char *const *values, int count,
-                    struct tt_err *err)
-{
-    PGresult *result = tt_pg_run(pg, sql, values, count, err);
-    PQclear(result);
-    return result ? 0 : -1;
-}
-
 /* ---- the steps ---- */
 
 static int begin(void *arg, struct tt_err *err)
 {
     struct tt_err cause = {0};
-    if (run_once(arg, "BEGIN", NULL, 0, &cause) != 0 ||
-        run_once(arg, "SELECT pg_advisory_xact_lock(1953064294, hashtext(current_schema()))", NULL,
-                 0, &cause) != 0)
+    if (tt_pg_run_once(arg, "BEGIN", NULL, 0, &cause) != 0 ||
+        tt_pg_run_once(arg, "SELECT pg_advisory_xact_lock(1953064294, hashtext(current_schema()))",
+                       NULL, 0, &cause) != 0)
         return failed(err, &cause, "the database cannot be changed");
     return 0;
 }
@@ -37,7 +29,7 @@ static void end(void *arg)
 {
     struct tt_pg *pg = arg;
     if (pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
-        run_once(pg, "ROLLBACK", NULL, 0, NULL);
+        tt_pg_run_once(pg, "ROLLBACK", NULL, 0, NULL);
 }
 
 static int read_applied(void *arg, const struct tt_migration_files *set, int *newest,
@@ -77,13 +69,15 @@ static int record(struct tt_pg *pg, const struct tt_migration_file *file, bool u
     snprintf(version, sizeof(version), "%d", file->version);
     const char *const values[] = {version, file->name, file->sha256, now};
     if (!up)
-        return run_once(pg, "DELETE FROM schema_migrations WHERE version = $1", values, 1, err);
-    if (run_once(pg,
-                 "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY,"
-                 " name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL)",
-                 NULL, 0, err) != 0)
+        return tt_pg_run_once(pg, "DELETE FROM schema_migrations WHERE version = $1", values, 1,
+                              err);
+    if (tt_pg_run_once(pg,
+                       "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY,"
+                       " name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL)",
+                       NULL, 0, err) != 0)
         return -1;
-    return run_once(pg, "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)", values, 4, err);
+    return tt_pg_run_once(pg, "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)", values, 4,
+                          err);
 }
 
 static int apply(void *arg, const struct tt_migration_file *file, const char *sql, bool up,
@@ -99,7 +93,7 @@ static int apply(void *arg, const struct tt_migration_file *file, const char *sq
     if (status == 0)
         status = record(pg, file, up, &cause);
     if (status == 0)
-        status = run_once(pg, "COMMIT", NULL, 0, &cause);
+        status = tt_pg_run_once(pg, "COMMIT", NULL, 0, &cause);
     if (status == 0)
         return 0;
     if (line > 0)
@@ -119,8 +113,8 @@ static int open_for_migrations(struct tt_pg *pg, const char *place, struct tt_er
     struct tt_err cause = {0};
     tt_pg_url(place, url, sizeof(url));
     if (tt_pg_open(pg, url, TT_PG_WRITE, &cause) != 0 ||
-        run_once(pg, "SET statement_timeout = 0", NULL, 0, &cause) != 0 ||
-        run_once(pg, "SET lock_timeout = '60s'", NULL, 0, &cause) != 0)
+        tt_pg_run_once(pg, "SET statement_timeout = 0", NULL, 0, &cause) != 0 ||
+        tt_pg_run_once(pg, "SET lock_timeout = '60s'", NULL, 0, &cause) != 0)
         return tt_err_set(err, 503, "database_unavailable", "cannot open the database: %s",
                           cause.message);
     return 0;

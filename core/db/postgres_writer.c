@@ -43,14 +43,6 @@ struct tt_pg_writer {
 
 /* ---- the connection ---- */
 
-static int run_once(struct tt_pg *pg, const char *sql, const char *const *values, int count,
-                    struct tt_err *err)
-{
-    PGresult *result = tt_pg_run(pg, sql, values, count, err);
-    PQclear(result);
-    return result ? 0 : -1;
-}
-
 static int prepare(struct tt_pg *pg, const char *name, const char *sql, struct tt_err *err)
 {
     PGresult *result = PQprepare(pg->conn, name, sql, 0, NULL);
@@ -97,13 +89,16 @@ static int put_row(struct tt_pg_writer *writer, struct tt_err *err)
     int64_t at = tt_clock_wall_us();
     tt_clock_format(at, now);
     tt_clock_format(at - FORGET_AFTER_US, old);
-    const char *const values[] = {writer->id, now}, *const age[] = {old};
-    if (run_once(&writer->pg, "DELETE FROM database_writers WHERE seen_at < $1", age, 1, err) != 0)
+    const char *const values[] = {writer->id, now}, *const others[] = {writer->id, old};
+    /* Only with the lock, when no server is at work whose row, too, is as old as its connection. */
+    if (writer->exclusive &&
+        tt_pg_run_once(&writer->pg, "DELETE FROM database_writers WHERE id <> $1 AND seen_at < $2",
+                       others, 2, err) != 0)
         return -1;
-    return run_once(&writer->pg,
-                    "INSERT INTO database_writers (id, batch, seen_at) VALUES ($1, 0, $2)"
-                    " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
-                    values, 2, err);
+    return tt_pg_run_once(&writer->pg,
+                          "INSERT INTO database_writers (id, batch, seen_at) VALUES ($1, 0, $2)"
+                          " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+                          values, 2, err);
 }
 
 static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
@@ -301,7 +296,7 @@ void tt_pg_writer_free(struct tt_pg_writer *writer)
     pthread_join(writer->thread, NULL);
     const char *const values[] = {writer->id};
     if (writer->pg.conn)
-        run_once(&writer->pg, "DELETE FROM database_writers WHERE id = $1", values, 1, NULL);
+        tt_pg_run_once(&writer->pg, "DELETE FROM database_writers WHERE id = $1", values, 1, NULL);
     release(writer);
 }
 

@@ -28,7 +28,7 @@ struct tt_checkpointer {
     pthread_cond_t wake;
     unsigned log;    /* which log this is: it begins anew when all of it was copied */
     int pages;       /* in the log after the last commit */
-    int seen;        /* of these, how many the last pass saw */
+    int seen;        /* of these, how many were there when the last pass began */
     int copied;      /* and how many it copied: a long reader can be in the way of the others, and
                       * then they are tried again with the next ones */
     uint64_t due_ms; /* when a pass begins if no commit comes before */
@@ -37,11 +37,13 @@ struct tt_checkpointer {
     bool stopping;
 };
 
-static void pass(struct tt_checkpointer *checkpointer, unsigned log)
+/* `log` and `pages` are what was known when it began. What it finds can be less: the writer may
+ * just have emptied the log. */
+static void pass(struct tt_checkpointer *checkpointer, unsigned log, int pages)
 {
-    int pages = 0, copied = 0;
+    int copied = 0;
     int rc = sqlite3_wal_checkpoint_v2(checkpointer->conn.handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                       &pages, &copied);
+                                       NULL, &copied);
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) {
         struct tt_err err = {0};
         tt_sqlite_error(&checkpointer->conn, rc, &err);
@@ -51,7 +53,7 @@ static void pass(struct tt_checkpointer *checkpointer, unsigned log)
     }
     pthread_mutex_lock(&checkpointer->mutex);
     if (log == checkpointer->log) {
-        checkpointer->seen = rc == SQLITE_OK ? pages : checkpointer->pages;
+        checkpointer->seen = pages;
         if (rc == SQLITE_OK)
             checkpointer->copied = copied;
     }
@@ -84,15 +86,16 @@ static void *checkpointer_main(void *arg)
     pthread_setname_np(pthread_self(), "tt-db-checkpt");
     pthread_mutex_lock(&checkpointer->mutex);
     while (!checkpointer->stopping) {
-        unsigned log = checkpointer->log;
         if (!is_due(checkpointer)) {
             wait_for_commit(checkpointer);
             continue;
         }
+        unsigned log = checkpointer->log;
+        int pages = checkpointer->pages;
         checkpointer->soon = false;
         pthread_mutex_unlock(&checkpointer->mutex);
         pthread_mutex_lock(&checkpointer->passing);
-        pass(checkpointer, log);
+        pass(checkpointer, log, pages);
         pthread_mutex_unlock(&checkpointer->passing);
         pthread_mutex_lock(&checkpointer->mutex);
     }

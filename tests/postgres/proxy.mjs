@@ -27,6 +27,7 @@ export async function startDatabaseProxy(target) {
   const relay = (pair, from, source, target_) => {
     let rest = Buffer.alloc(0);
     let first = from === 'client';
+    source.setNoDelay(); // messages are passed on one by one
     source.on('data', (chunk) => {
       rest = Buffer.concat([rest, chunk]);
       for (let length; (length = messageLength(rest, first)) > 0;) {
