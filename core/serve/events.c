@@ -64,16 +64,13 @@ static void put_retry(lua_State *L, struct tt_buf *out)
     tt_buf_printf(out, "retry: %lld\n", (long long)ms);
 }
 
-/* Only between its tokens can JSON have line breaks, and only that of a tide.Raw has them. */
 static void put_json(lua_State *L, struct tt_buf *out)
 {
     size_t from = out->len;
 
     tt_buf_append_z(out, "data: ");
     tt_value_encode(L, lua_gettop(L), out);
-    for (size_t i = from; i < out->len; i++)
-        if (out->data[i] == '\n' || out->data[i] == '\r')
-            out->data[i] = ' ';
+    tt_json_one_line(out, from); /* a tide.Raw has those of its text */
     tt_buf_putc(out, '\n');
 }
 
