@@ -111,6 +111,10 @@ void tt_json_bool(struct tt_json_writer *w, bool b);
 void tt_json_null(struct tt_json_writer *w);
 void tt_json_raw(struct tt_json_writer *w, struct tt_str json); /* one ready value */
 
+/* Replaces the line breaks behind `from`, where there is valid JSON: they stand between its tokens
+ * only. For an event of a stream, whose data ends with its line. */
+void tt_json_one_line(struct tt_buf *buf, size_t from);
+
 /* Appends a valid document in a form for people: one line per entry, two spaces per level. Fails:
  * -1 when out's limit was exceeded. */
 int tt_json_indent(struct tt_str doc, struct tt_buf *out);

@@ -209,3 +209,10 @@ int tt_json_to_i64(const struct tt_json_value *value, int64_t *out)
     *out = negative ? -(int64_t)n : (int64_t)n;
     return 0;
 }
+
+void tt_json_one_line(struct tt_buf *buf, size_t from)
+{
+    for (size_t i = from; i < buf->len; i++)
+        if (buf->data[i] == '\n' || buf->data[i] == '\r')
+            buf->data[i] = ' ';
+}

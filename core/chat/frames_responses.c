@@ -38,6 +38,7 @@ static void *parts_new(const struct tt_frames_chunks *chunks)
 
     tt_buf_append_str(&parts->id, chunks->id);
     tt_buf_append_str(&parts->head, chunks->head);
+    tt_json_one_line(&parts->head, 0); /* parts of it are as the client has sent them */
     parts->response.suffix = tt_responses_id_suffix(tt_buf_str(&parts->id));
     parts->response.head = parts->items.head = tt_buf_str(&parts->head);
     parts->after = chunks->after;

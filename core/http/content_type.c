@@ -61,14 +61,20 @@ struct tt_str tt_http_type_of(struct tt_str file_name)
 
 bool tt_http_type_is_inert(struct tt_str type)
 {
-    static const char *const inert[] = {
-        "image/png", "image/jpeg", "image/gif",       "image/webp", "image/avif",   "audio/",
-        "video/",    "text/plain", "application/pdf", "text/csv",   "text/markdown"};
+    static const char *const inert[] = {"image/png",       "image/jpeg", "image/gif",
+                                        "image/webp",      "image/avif", "text/plain",
+                                        "application/pdf", "text/csv",   "text/markdown"};
+    struct tt_str rest = type, name;
 
+    /* Of several types browsers take the last one. */
+    if (tt_str_find(type, ',') >= 0 || !tt_str_split(&rest, ';', &name))
+        return false;
+    name = tt_str_trim(name);
     for (size_t i = 0; i < TT_COUNT(inert); i++)
-        if (tt_str_starts_nocase(type, tt_str_from(inert[i])))
+        if (tt_str_eq_nocase(name, tt_str_from(inert[i])))
             return true;
-    return false;
+    return tt_str_starts_nocase(name, TT_STR("audio/")) ||
+           tt_str_starts_nocase(name, TT_STR("video/"));
 }
 
 static bool is_plain(unsigned char c)

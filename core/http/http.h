@@ -161,6 +161,10 @@ struct tt_http_stream *
 tt_http_stream_open(struct tt_http_exchange *exchange, int status,
                     void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg);
 
+/* Before tt_http_stream_open: the request's headers are still read when the head of the answer has
+ * been sent. Without this the memory that lists them is given back. */
+void tt_http_stream_keep_headers(struct tt_http_exchange *exchange);
+
 /* Before tt_http_stream_open: the body has this length, which the head says. Exactly so many bytes
  * must be written, or the stream cut. The connection closes afterwards. */
 void tt_http_stream_set_length(struct tt_http_exchange *exchange, uint64_t length);

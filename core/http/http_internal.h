@@ -121,6 +121,7 @@ struct tt_http_exchange {
     bool http10;
     bool is_head;
     bool has_length;        /* of a stream, see tt_http_stream_set_length */
+    bool keeps_headers;     /* the same, see tt_http_stream_keep_headers */
     bool gone;              /* the client left */
     bool close;             /* the answer carries Connection: close */
     bool has_id;            /* the handler has set X-Request-Id */

@@ -126,7 +126,7 @@ static void stream_tick(struct tt_http_stream *stream)
         if (stream->on_flush)
             stream->on_flush(stream, stream->arg);
     }
-    if (exchange->gone)
+    if (exchange->gone || exchange->state != TT_HTTP_STREAMING) /* on_flush may have cut it */
         return;
     send_out(stream);
     if (stream->pending.len == 0 && stream->ended)
@@ -166,7 +166,8 @@ static ssize_t reader(void *arg, uint64_t position, char *buf, size_t max)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (exchange->state != TT_HTTP_SENDING)
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    tt_library_slim(tt_exchange_conn(exchange)->pool, exchange->server->pool_size, buf, max);
+    tt_library_slim(exchange->keeps_headers ? NULL : tt_exchange_conn(exchange)->pool,
+                    exchange->server->pool_size, buf, max);
     tt_exchange_suspend(exchange, TT_HTTP_STREAMING);
     tt_gone_watch(exchange, false);
     due_if_any(&exchange->stream);
@@ -185,6 +186,11 @@ static struct MHD_Response *make_response(struct tt_http_exchange *exchange)
             response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT | MHD_RF_INSANITY_HEADER_CONTENT_LENGTH,
             MHD_RO_END);
     return response;
+}
+
+void tt_http_stream_keep_headers(struct tt_http_exchange *exchange)
+{
+    exchange->keeps_headers = true;
 }
 
 void tt_http_stream_set_length(struct tt_http_exchange *exchange, uint64_t length)

@@ -161,6 +161,10 @@ static void on_piece(void *arg, struct tt_buf *data, const struct tt_err *err)
     answer->job = NULL;
     if (request->stream && err)
         cut(answer, err);
+    else if (request->stream && data->len == 0)
+        cut(answer, &(struct tt_err){.status = 500,
+                                     .code = "store_failed",
+                                     .message = "the file became shorter"});
     else if (request->stream)
         append(answer, tt_buf_str(data));
     else

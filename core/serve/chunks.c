@@ -68,6 +68,7 @@ bool tt_chunks_open(struct tt_request *request, int status, const struct tt_chun
         return false;
     }
     tt_http_may_send(request->exchange, request->user_id, 0, NULL);
+    tt_http_stream_keep_headers(request->exchange); /* the function may ask for them */
     request->stream = tt_http_stream_open(request->exchange, status, on_flush, request);
     if (!head)
         return request->stream != NULL;

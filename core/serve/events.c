@@ -64,6 +64,16 @@ static void put_retry(lua_State *L, struct tt_buf *out)
     tt_buf_printf(out, "retry: %lld\n", (long long)ms);
 }
 
+static void put_json(lua_State *L, struct tt_buf *out)
+{
+    size_t from = out->len;
+
+    tt_buf_append_z(out, "data: ");
+    tt_value_encode(L, lua_gettop(L), out);
+    tt_json_one_line(out, from); /* a tide.Raw has those of its text */
+    tt_buf_putc(out, '\n');
+}
+
 /* Appends the field on top of the stack. */
 static void put_field(lua_State *L, struct tt_buf *out, const char *field)
 {
@@ -74,9 +84,7 @@ static void put_field(lua_State *L, struct tt_buf *out, const char *field)
         return;
     }
     if (strcmp(field, "json") == 0) {
-        tt_buf_append_z(out, "data: ");
-        tt_value_encode(L, lua_gettop(L), out);
-        tt_buf_putc(out, '\n');
+        put_json(L, out);
         return;
     }
     if (!lua_isstring(L, -1))

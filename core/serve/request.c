@@ -197,6 +197,7 @@ static int request_read_query(lua_State *L)
     struct tt_request *request = request_of(L);
 
     luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
     tt_request_pairs_push(L, tt_http_query(request->exchange));
     return checked_texts(L, 3, lua_isnil(L, 4) ? 0 : 4);
 }

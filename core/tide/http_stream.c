@@ -178,8 +178,10 @@ static int push_piece(lua_State *L, struct stream *stream, size_t max)
     tt_task_push_taken(L, tt_str_of(stream->bytes.data + stream->at, len));
     stream->at += len;
     stream->tide->http_bytes -= len;
-    if (unread(stream) == 0) {
-        tt_buf_clear(&stream->bytes);
+    /* Not each time, so that little is moved; but a reader that is slower than what comes never
+     * reads all of it. */
+    if (unread(stream) == 0 || stream->at >= HIGH_BYTES) {
+        tt_buf_consume(&stream->bytes, stream->at);
         stream->at = 0;
     }
     if (stream->call && unread(stream) <= LOW_BYTES)

@@ -4,6 +4,7 @@
  */
 #include "base/arena.h"
 #include "script/value.h"
+#include "script/watchdog.h"
 #include "tide/modules.h"
 
 #include <stdlib.h>
@@ -333,6 +334,7 @@ static void render_section(struct rendering *rendering, size_t section)
         render_inside(rendering, section);
     }
     for (lua_Integer i = 1; i <= items; i++) {
+        tt_budget_raise_if_stopped(L, "a template");
         lua_rawgeti(L, value, i);
         render_inside(rendering, section);
     }

@@ -2,7 +2,7 @@
 // What handlers of plugins may answer: stored files and files of the plugin, in parts; redirects, cookies.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, describe } from 'node:test';
 import { settled, statusOf } from './support/admin.mjs';
@@ -11,7 +11,7 @@ import { HANG_MS, eventually, test } from './support/limits.mjs';
 import { RawConnection, rawRequest } from './support/raw.mjs';
 import { tidetalk } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
-import { newSession, upload } from './support/upload.mjs';
+import { newSession, stored, upload } from './support/upload.mjs';
 
 const PLUGIN = `
 local db = require "tide.db"
@@ -172,6 +172,24 @@ describe('answers of a plugin', () => {
     }
     connection.close();
     await eventually(() => /"route":"\/own\/:id".*"code":"client_gone"/.test(server.log()), 'it has ended');
+    await settled(server);
+  });
+
+  test('a file that became shorter is broken off', async () => {
+    const { server } = context;
+    const user = await server.user();
+    const before = stored(server);
+    const { file_id: id } = await upload(user, await newSession(user), 'short.png', randomBytes(20 << 20));
+    const connection = new RawConnection(server.port);
+    connection.request('GET', `/own/${id}`, { token: user.token });
+    await connection.until((text) => text.includes('\r\n\r\n'));
+    connection.socket.pause();
+    for (const path of stored(server)) {
+      if (!before.includes(path)) truncateSync(join(server.home.dataDir, 'files', path), 1 << 20);
+    }
+    connection.socket.resume();
+    await connection.closed;
+    await eventually(() => /"route":"\/own\/:id".*"code":"store_failed"/.test(server.log()), 'it was cut');
     await settled(server);
   });
 

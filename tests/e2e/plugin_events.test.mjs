@@ -14,14 +14,16 @@ import { startServer } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
 const PLUGIN = `
-local log, shared, time = require "tide.log", require "tide.shared", require "tide.time"
+local json, log = require "tide.json", require "tide.log"
+local shared, time = require "tide.shared", require "tide.time"
 local ended = shared.dict("ended")
 local NAME = { fields = { { name = "name", type = "string", required = true } } }
 local answers = {
   all = function(send, req)
     send({ comment = "hello", id = "a b", event = "tick", retry = 5, data = req:header("Last-Event-ID") })
     send("two\\nlines")
-    send({ json = { text = "line\\nbreak", list = { 1, 2 } } })
+    send({ json = { text = "line\\nbreak", list = { 1, 2 }, raw = json.raw("[\\n\\n1,\\r2]") } })
+    send(req:header("Last-Event-ID") .. req:cookie("seen"))
   end,
   polite = function(send)
     while send("tick") do time.sleep(5) end
@@ -79,14 +81,15 @@ describe('events of a plugin', () => {
 
   test('arrive as a stock parser reads them', async () => {
     const { server } = context;
-    const response = await open(server, 'all', { headers: { 'Last-Event-ID': 'before' } });
+    const response = await open(server, 'all', { headers: { 'Last-Event-ID': 'before', Cookie: 'seen=1' } });
     assert.equal(response.headers.get('content-type'), 'text/event-stream');
     const events = [];
     for await (const event of eventsOf(response)) events.push(event);
     assert.deepEqual(events.map(({ id, event, data }) => ({ id, event, data })), [
       { id: 'a b', event: 'tick', data: 'before' },
       { id: undefined, event: undefined, data: 'two\nlines' },
-      { id: undefined, event: undefined, data: '{"list":[1,2],"text":"line\\nbreak"}' },
+      { id: undefined, event: undefined, data: '{"list":[1,2],"raw":[  1, 2],"text":"line\\nbreak"}' },
+      { id: undefined, event: undefined, data: 'before1' },
     ]);
     assert.equal((await server.client().request('HEAD', '/events/endless')).text, '');
   });

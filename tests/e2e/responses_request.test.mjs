@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { test } from './support/limits.mjs';
-import { PATH, TOOL, assertRefused, create, stream, textOf } from './support/responses.mjs';
+import { PATH, TOOL, assertRefused, create, readEvents, stream, textOf } from './support/responses.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 import { event, sends, startUpstream } from './support/upstream.mjs';
@@ -146,6 +146,14 @@ describe('a request', () => {
     assert.match(assertRefused(await user.get(PATH), 404, 'endpoint_not_supported'), /WebSocket/);
     // Nothing of it was stored.
     assert.equal((await user.ok('GET', '/api/chat/sessions?source=responses')).pagination.total, 0);
+  });
+
+  test('written in many lines is told in events of one line', async () => {
+    const { user, model } = await setup('tokens=3');
+    const body = { model, input: 'hi', stream: true, metadata: { a: 'b' }, tools: [TOOL] };
+    const [created] = await readEvents(await user.fetch('POST', PATH, JSON.stringify(body, null, 2)));
+    assert.deepEqual(created.response.metadata, { a: 'b' });
+    assert.deepEqual(created.response.tools[0].parameters, TOOL.parameters);
   });
 
   test('that fails is an error with its status, also when it streams', async () => {

@@ -1,5 +1,6 @@
-/* Accept-Encoding with quality values, Accept, If-None-Match and Range. */
+/* Accept-Encoding with quality values, Accept, If-None-Match and Range; types of files. */
 #include "base/mem.h"
+#include "http/content_type.h"
 #include "http/negotiate.h"
 #include "unit_test.h"
 
@@ -129,13 +130,33 @@ static void ranges(void **state)
     }
 }
 
+static void inert_types(void **state)
+{
+    static const struct {
+        const char *type;
+        bool inert;
+    } cases[] = {
+        {"image/png", true},
+        {"Text/Plain ; charset=utf-8", true},
+        {"audio/x", true},
+        {"image/svg+xml", false},
+        {"text/html", false},
+        {"text/plain2", false},
+        {"text/plain, text/html", false},
+        {"text/plain; a=b, text/html", false},
+        {"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < TT_COUNT(cases); i++)
+        if (tt_http_type_is_inert(tt_str_from(cases[i].type)) != cases[i].inert)
+            fail_msg("%s", cases[i].type);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(encodings),
-        cmocka_unit_test(html),
-        cmocka_unit_test(etags),
-        cmocka_unit_test(ranges),
+        cmocka_unit_test(encodings), cmocka_unit_test(html),        cmocka_unit_test(etags),
+        cmocka_unit_test(ranges),    cmocka_unit_test(inert_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,28 @@ static void test_opened_after_gone(void **state)
     close_client(&c);
 }
 
+static void cut_on_flush(struct tt_http_stream *stream, void *arg)
+{
+    struct fixture *f = arg;
+    f->flushes++;
+    tt_http_stream_cut(stream);
+}
+
+/* Cut by whoever was asked for more. */
+static void test_cut_on_flush(void **state)
+{
+    struct client c;
+    (void)state;
+    open_client(&c, 0);
+    late_open(&c);
+    c.f.stream = tt_http_stream_open(c.f.waiting, 200, cut_on_flush, &c.f);
+    tt_http_stream_wake(c.f.stream);
+    assert_int_not_equal(fx_until_closed(&c.f, c.fd, &c.in), 1);
+    assert_int_equal(c.f.flushes, 1);
+    FX_WAIT(&c.f, c.f.ends == 1);
+    close_client(&c);
+}
+
 static void test_http10(void **state)
 {
     struct client c;
@@ -407,6 +429,7 @@ TEST_GROUP
         cmocka_unit_test(test_client_leaves),
         cmocka_unit_test(test_client_leaves_unseen),
         cmocka_unit_test(test_opened_after_gone),
+        cmocka_unit_test(test_cut_on_flush),
         cmocka_unit_test(test_http10),
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_pipelined_behind),

@@ -131,6 +131,18 @@ static void the_state_goes_on(void **state)
     }
 }
 
+/* Sections in sections in C, where no hook is. */
+static void a_template_is_stopped(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_expect_in(
+        rig,
+        "local t = require('tide.template').new(('{{#a}}'):rep(20) .. ('{{/a}}'):rep(20)) "
+        "local a = {} for i = 1, 10 do a[i] = i end return t:render({a = a})",
+        "the script ran");
+}
+
 static void the_place_is_told(void **state)
 {
     struct rig *rig = *state;
@@ -402,6 +414,7 @@ TEST_GROUP
         WATCH_TEST(loops_are_stopped),
         WATCH_TEST(loops_while_an_error_is_handled_end),
         WATCH_TEST(the_state_goes_on),
+        WATCH_TEST(a_template_is_stopped),
         WATCH_TEST(the_place_is_told),
         WATCH_TEST(the_budget_is_for_one_resume),
         WATCH_TEST(loading_is_stopped),

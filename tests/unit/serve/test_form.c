@@ -9,7 +9,7 @@ static const char APP[] =
     "   check = function(v) if v == 'spin' then while true do end end\n"
     "     return v ~= 'x' and 'is no x' or nil end}}}\n"
     "local function answer(read) return function(req)\n"
-    "  local value, refusal = req[read](req, FIELDS)\n"
+    "  local value, refusal = req[read](req, FIELDS, 'more', 1)\n" /* which is ignored */
     "  return {json = value or {refusal.code, refusal.field or '', refusal.reason or\n"
     "    refusal.message or ''}} end end\n"
     "return {" RIG_ERRORS
