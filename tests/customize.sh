@@ -7,31 +7,13 @@ set -euo pipefail
 # shellcheck source=tests/doc_blocks.sh
 . "$(dirname "$0")/doc_blocks.sh"
 
-make_checkout()
-{
-    mkdir -p "$work/checkout/build/release"
-    cp -r lua style.yaml examples migrations "$work/checkout/"
-    ln -s "$(realpath "$TIDETALK_BIN")" "$work/checkout/build/release/tidetalk"
-}
-
-run_page()
-{
-    local result=0
-
-    free_port
-    listen=127.0.0.1:$port
-    (cd "$work/checkout" && run_blocks "$ROOT/docs/customize.md") || result=1
-    cp "$work/checkout/mine/dev.log" "$TEST_LOGS/customize-dev.server.log" || result=1
-    return "$result"
-}
-
 said()
 {
     grep -qF -- "$1" "$work/out"
 }
 
 make_checkout
-check 'the commands run as printed' run_page
+check 'the commands run as printed' run_in_checkout "$ROOT/docs/customize.md" customize-dev
 check 'the route of the plugin answers' said '"tide":"low"'
 check 'the new title is shown' said '"Title":"Why are there two tides a day and not on…"'
 check 'a broken file is told with its place' grep -q 'title.lua:[0-9]*:[0-9]*: error: ' "$work/trace"

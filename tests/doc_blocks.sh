@@ -110,6 +110,27 @@ run_blocks()
     return 1
 }
 
+# $work/checkout, a folder that has what the pages copy from
+make_checkout()
+{
+    rm -rf "$work/checkout"
+    mkdir -p "$work/checkout/build/release"
+    cp -r lua style.yaml migrations examples "$work/checkout/"
+    ln -s "$(realpath "$TIDETALK_BIN")" "$work/checkout/build/release/tidetalk"
+}
+
+# run_in_checkout FILE NAME: its blocks, in there; what the server in mine/ logs goes to the test logs
+run_in_checkout()
+{
+    local result=0
+
+    free_port
+    listen=127.0.0.1:$port
+    (cd "$work/checkout" && run_blocks "$1") || result=1
+    cp "$work/checkout/mine/dev.log" "$TEST_LOGS/$2.server.log" || result=1
+    return "$result"
+}
+
 ends_cleanly()
 {
     kill -TERM "$server" && wait "$server"

@@ -8,26 +8,6 @@ set -euo pipefail
 # shellcheck source=tests/doc_blocks.sh
 . "$(dirname "$0")/doc_blocks.sh"
 
-make_checkout()
-{
-    rm -rf "$work/checkout"
-    mkdir -p "$work/checkout/build/release"
-    cp -r lua style.yaml migrations examples "$work/checkout/"
-    ln -s "$(realpath "$TIDETALK_BIN")" "$work/checkout/build/release/tidetalk"
-}
-
-run_page()
-{
-    local result=0
-
-    free_port
-    listen=127.0.0.1:$port
-    cat "$ROOT/docs/tasks/README.md" "$1" >"$work/page.md"
-    (cd "$work/checkout" && run_blocks "$work/page.md") || result=1
-    cp "$work/checkout/mine/dev.log" "$TEST_LOGS/tasks-$(basename "$1" .md).server.log" || result=1
-    return "$result"
-}
-
 # Whether each line of the page's ```text blocks is a line of the output
 printed()
 {
@@ -46,7 +26,8 @@ for page in ${1:-docs/tasks/*.md}; do
     name=$(basename "$page" .md)
     [ "$name" != README ] || continue
     make_checkout
-    check "$name: the commands run as printed" run_page "$page"
+    cat docs/tasks/README.md "$page" >"$work/page.md"
+    check "$name: the commands run as printed" run_in_checkout "$work/page.md" "tasks-$name"
     check "$name: they print what the page shows" printed "$page"
 done
 finish

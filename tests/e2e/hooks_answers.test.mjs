@@ -153,7 +153,8 @@ describe('hooks that decide', () => {
     const { model, session } = await setup('tools=1');
     const waiting = await user.say(model, session, 'hi');
     assert.equal(waiting.status, 'waiting');
-    await install('before_llm = function() return { answer = "no more", finish_reason = "canned" } end');
+    await install(`before_llm = function() return { answer = "no more", finish_reason = "canned" } end,
+      before_turn = { required = true, run = function() error("it has begun already") end }`);
     const asked = await askedUpstream();
     await user.ok('POST', `/api/chat/sessions/${session}/approve`, {
       message_id: waiting.message_id, approve: true,

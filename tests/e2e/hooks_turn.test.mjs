@@ -150,6 +150,10 @@ describe('hooks of a turn', () => {
     await install('before_llm = function(turn) turn.tools, turn.options = nil, {} end');
     const body = await asked('hi', { tools: [TOOL], options: { temperature: 1 } });
     assert.deepEqual([body.tools, body.temperature], [undefined, undefined]);
+    const session = uniqueName('s');
+    await asked('hi', {}, session);
+    await user.ok('PATCH', `/api/chat/sessions/${session}`, { options: { temperature: 0.5 } });
+    assert.equal((await asked('hi', {}, session)).temperature, undefined, 'also those of the session');
     const sent = JSON.parse((await door({ tools: [TOOL], seed: 7 })).body.choices[0].message.content);
     assert.deepEqual([sent.tools, sent.seed], [undefined, undefined]);
   });
@@ -223,6 +227,15 @@ describe('hooks of a turn', () => {
       assert.equal(fields.request_id, answer.headers.get('x-request-id'));
       assert.equal(typeof fields.generation, 'number');
     }
+  });
+
+  test('cannot change the message of a reply that is made again', async () => {
+    await install('before_turn = { required = true, run = function(turn) turn.message = turn.message .. "!" end }');
+    const session = uniqueName('s');
+    const { message_id: regenerate } = await user.say(model, session, 'hi');
+    assertError(await user.post('/api/chat/message', { session_id: session, model_name: model, regenerate }), 500, 'hook_failed');
+    assert.match(context.server.log(), /plugin\.lua:\d+: turn\.message cannot be changed: it is stored already/);
+    assert.equal((await user.messages(session))[0].content, 'hi!');
   });
 
   test('refuse a turn with options that no model has', async () => {

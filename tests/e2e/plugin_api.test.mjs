@@ -35,6 +35,7 @@ end
 
 return {
   api = 1,
+  hooks = { quota = function(use) if use.model_name:find("^scarce") then return 7 end end },
   routes = {
     route("call", function(body)
       local ran, value, err = pcall(require("tide." .. body.module)[body.name], table.unpack(body.args))
@@ -53,6 +54,7 @@ return {
       body.approve = nil
       return answer(chat.ask(body))
     end),
+    route("sql", function(body) return answer(require("tide.db").write({ { body.sql } })) end),
     route("hex", function(body)
       local bytes, err = require("tide.files")[body.name](table.unpack(body.args))
       return answer(bytes and require("tide.crypto").hex_encode(bytes), err)
@@ -113,13 +115,17 @@ describe('the API of plugins', () => {
     assert.equal((await ask(['unknown'])).code, 'no_api_for_model');
     assert.equal((await ask([])).code, 'missing_field');
     assert.match((await ask([broken])).code, /^upstream_/);
+    const scarce = await user.model(context.mock.url('text=dear'), { model_name: 'scarce' });
+    assert.equal((await ask([scarce])).code, 'limit_reached');
+    assert.equal((await ask([scarce, model])).value, 'ahoy');
+    assert.equal((await call(user, 'usage', 'check', id, scarce)).code, 'limit_reached');
     assert.match((await ask([model], { model })).raised, /chat\.ask: 'model' is no member; there are max_tokens,/);
     assert.match((await ask(model)).raised, /chat\.ask: 'models' must be of type table, not string/);
     await ask([model], { max_tokens: 7 });
     assert.equal((await context.mock.requests()).at(-1).json.max_tokens, 7);
     // It costs its user something, is nobody's session, and another user has no such model.
     const days = await value(user, 'usage', 'days', id);
-    assert.equal(days.find(({ model_name: name }) => name === model).requests, 4);
+    assert.equal(days.find(({ model_name: name }) => name === model).requests, 5);
     assert.equal((await call(user, 'chat', 'sessions', id)).second, 0);
     const other = await context.server.user();
     assert.equal((await call(other, 'chat', 'ask', { user: other.user.id, models: [model], messages: HI })).code, 'no_api_for_model');
@@ -226,6 +232,7 @@ describe('the API of plugins', () => {
     assert.deepEqual(messages, await user.messages(session));
     const page = await value(user, 'chat', 'history', id, session, { limit: 2, before: messages[2].id });
     assert.deepEqual(page.map(({ content }) => content), ['one', 'ahoy']);
+    assert.deepEqual(await value(user, 'chat', 'history', id, session, { limit: 1 }), messages.slice(3));
     const path = await value(user, 'chat', 'history', id, session, { leaf: messages[1].id });
     assert.equal(path.length, 2);
     const row = await value(user, 'chat', 'session', id, session);
@@ -277,7 +284,11 @@ describe('the API of plugins', () => {
     assert.deepEqual(copied.map(({ parent_id: parent }) => parent), [null, ...copied.slice(0, 3).map((m) => m.id)]);
     assert.equal((await user.say(model, other.session_id, 'four')).response.split(',').length, 6);
     assert.equal((await user.messages(session)).length, 6, 'the first one stays as it was');
-    assert.equal((await branch({})).value.message_count, 6);
+    await probe(user, 'sql', { sql: `UPDATE chat_messages SET status = 'interrupted' WHERE id = ${messages[5].id}` });
+    const { value: whole } = await branch({});
+    assert.equal(whole.message_count, 6);
+    assert.equal((await user.messages(whole.session_id)).at(-1).status, 'stopped', 'only the first one can go on');
+    assert.equal((await user.messages(session)).at(-1).status, 'interrupted');
     assert.equal((await call(user, 'chat', 'sessions', id)).second, 3);
     for (const [more, code] of [[{ message: messages[2].id }, 'not_a_reply'], [{ message: 999999 }, 'message_not_found'],
       [{ session: 'nowhere' }, 'session_not_found'], [{ title: ' ' }, 'missing_field'],
@@ -325,6 +336,9 @@ describe('the API of plugins', () => {
       const spec = { user: id, model: await user.model(url), query: 'ebb', documents: ['a', 'b'], top_n: 2 };
       assert.deepEqual(await value(user, 'models', 'rerank', spec), [{ index: 2, score: 0.9 }, { index: 1, score: 0.1 }]);
       assert.deepEqual(upstream.of(key)[0].json.documents, ['a', 'b']);
+      const turned = upstream.add(sends('{"data":[{"index":1,"embedding":[2]},{"index":0,"embedding":[1]}]}', JSON_TYPE));
+      const texts = { user: id, model: await user.model(turned.url), input: ['one', 'two'] };
+      assert.deepEqual(await value(user, 'models', 'embed', texts), [[1], [2]]);
       const odd = upstream.add(sends('{"results":["x"],"data":[1]}', JSON_TYPE));
       spec.model = await user.model(odd.url);
       assert.equal((await call(user, 'models', 'rerank', spec)).code, 'upstream_bad_response');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import { admin } from './support/admin.mjs';
 import { reloaded } from './support/bundle.mjs';
-import { test } from './support/limits.mjs';
+import { eventually, test } from './support/limits.mjs';
 import { makeHome, tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
@@ -80,16 +80,22 @@ describe('tidetalk profile', () => {
 
   test('one at a time, of a bounded length, and nothing is left on', async () => {
     const { server } = context;
-    const first = await admin(server, 'POST', '/admin/profile?seconds=1');
+    const first = await admin(server, 'POST', '/admin/profile?seconds=5');
     assert.deepEqual([first.status, first.body.running], [202, true]);
     const second = await admin(server, 'POST', '/admin/profile?seconds=1');
     assert.deepEqual([second.status, second.body.code], [503, 'busy']);
+    const busy = await profile('1');
+    assert.equal(busy.code, 1);
+    assert.match(busy.stderr, /^tidetalk: profile: /);
     assert.equal((await admin(server, 'POST', '/admin/profile?seconds=61')).status, 400);
     for (const words of [['0'], ['61s'], ['soon'], ['1', '2']]) assert.equal((await profile(...words)).code, 2, words);
-    const busy = await profile('1');
-    const { body } = await admin(server, 'GET', '/admin/profile');
-    if (busy.code === 1) assert.match(busy.stderr, /profile: /);
-    assert.equal(typeof body.running, 'boolean');
+    const made = async () => (await admin(server, 'GET', '/admin/profile')).body;
+    const { samples } = await eventually(async () => {
+      const now = await made();
+      return !now.running && now;
+    }, 'it ends');
+    assert.equal((await fetch(`${server.url}/api/burn`)).status, 200);
+    assert.equal((await made()).samples, samples, 'no more is counted');
   });
 
   test('wants a running server', async () => {

@@ -7,14 +7,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe } from 'node:test';
 import { refused, reloaded } from './support/bundle.mjs';
-import { readSql } from './support/grown.mjs';
+import { numbers, readSql, writeSql } from './support/grown.mjs';
 import { eventually, test } from './support/limits.mjs';
 import { tidetalk } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
 
 /** POST /jobs pushes; a job does what its payload says, and notes its beginning and end. */
 const plugin = (version, queue = 'concurrency = 2, attempts = 3, backoff = 10') => `
-local errors, json, queue = require "lib.errors", require "tide.json", require "tide.queue"
+local db, json, queue = require "tide.db", require "tide.json", require "tide.queue"
 local shared, time = require "tide.shared", require "tide.time"
 local notes = shared.dict("jobs")
 local function note(text)
@@ -24,8 +24,11 @@ local function run(job)
   local payload = job.payload
   note(("%s %d begins in %s"):format(payload.name, job.attempt, "${version}"))
   if payload.sleep then time.sleep(payload.sleep) end
-  while payload.gate and not notes:get(payload.gate) do time.sleep(10) end
-  if job.attempt <= (payload.fails or 0) then return nil, { code = "no_tide", message = "of " .. payload.name } end
+  local gate = payload.gates and payload.gates[job.attempt] or payload.gate
+  while gate and not notes:get(gate) do time.sleep(10) end
+  if job.attempt <= (payload.fails or 0) then
+    return nil, { code = "no_tide", message = "of " .. payload.name, retry_after = payload.retry_after }
+  end
   if payload.raises then error("broken") end
   if payload.says then return nil, { code = "says", message = payload.says, retry = false } end
   if payload.vain then return nil, { code = "gone", retry = false } end
@@ -35,22 +38,28 @@ local function push(path, auth)
   return { method = "POST", path = path, auth = auth, summary = "Pushes a job.",
     params = { fields = { { name = "queue", type = "string" } } },
     request = { fields = { { name = "payload", type = "string" }, { name = "key", type = "string" },
-      { name = "delay", type = "integer" } } },
+      { name = "delay", type = "integer" }, { name = "user", type = "integer" } } },
     handler = function(req)
       local pushed, err = queue.push(req.args.queue, json.decode(req.body.payload),
-        { key = req.body.key, delay = req.body.delay, user = req.user and req.user.id })
+        { key = req.body.key, delay = req.body.delay, user = req.user and req.user.id or req.body.user })
       return pushed and { json = pushed }, err
     end }
 end
 return {
   api = 1,
-  queues = { work = { run = run, ${queue} }, brief = { run = run, timeout = 50, attempts = 1 } },
+  queues = { work = { run = run, ${queue} }, brief = { run = run, timeout = 50, attempts = 1 },
+    patient = { run = run, backoff = function(attempt) return attempt * 2000000 end } },
   routes = {
     push("/jobs/:queue", "none"),
     push("/own/jobs/:queue", "user"),
     { method = "POST", path = "/gates/:name", auth = "none", summary = "Opens a gate.",
       params = { fields = { { name = "name", type = "string" } } }, request = { fields = {} },
       handler = function(req) notes:set(req.args.name, 1) return { json = {} } end },
+    { method = "POST", path = "/leases", auth = "none", summary = "Ends leases.", request = { fields = {} },
+      handler = function()
+        local done, err = db.write({ { "UPDATE queue_jobs SET lease_until = 0 WHERE status = 'running'" } })
+        return done and { json = {} }, err
+      end },
     { method = "GET", path = "/notes", auth = "none", summary = "What jobs noted.", handler = function()
       local all = {}
       for i = 1, notes:get("count") or 0 do all[i] = notes:get("note " .. i) end
@@ -109,6 +118,18 @@ describe('jobs', () => {
     const attempts = (await notes()).filter((line) => /^stubborn \d begins/.test(line));
     assert.deepEqual(attempts, [1, 2, 3].map((n) => `stubborn ${n} begins in 1`));
     await idle();
+  });
+
+  test('that fail wait as their queue or their error says, and up to a quarter longer', async () => {
+    const waits = async (queue, retry_after) => {
+      const { id } = await push({ name: 'patient', fails: 1, retry_after }, {}, { queue });
+      const [row, quarters] = [`FROM queue_jobs WHERE id = ${id} AND attempt = 1 AND status = 'later'`, retry_after ? 250 : 500];
+      await eventually(async () => await readSql(context.server.home, `(SELECT count(*) ${row})`) === '1', 'it waits');
+      assert.equal(await readSql(context.server.home, `(SELECT (run_at - updated_at) / ${quarters}000000 ${row})`), '4');
+      assert.equal((await command('remove', String(id))).code, 0);
+    };
+    await waits('work', 1000);
+    await waits('patient');
   });
 
   test('that fail too often are dead; the operator lists, retries and removes them', async () => {
@@ -171,6 +192,20 @@ describe('jobs', () => {
   test('too large a payload and an unknown user are refused', async () => {
     const answer = await context.server.client().post('/jobs/work', { payload: JSON.stringify('x'.repeat(70000)) });
     assertError(answer, 413, 'job_too_large');
+    assertError(await context.server.client().post('/jobs/work', { payload: '{}', user: 999999 }), 409, 'foreign_key');
+  });
+
+  test('whose lease is over are another attempt\'s, and the first one ends nothing', async () => {
+    await push({ name: 'lost', gates: ['lost 1', 'lost 2'] });
+    await noted('lost 1 begins in 1');
+    assert.equal((await context.server.client().post('/leases', {})).status, 200);
+    await noted('lost 2 begins in 1');
+    await open('lost 1');
+    await eventually(() => /"the end of a job was not written; it is repeated".*"lease_over"/.test(context.server.log()),
+      'the first end is not written');
+    assert.equal(await readSql(context.server.home, '(SELECT attempt FROM queue_jobs)'), '2');
+    await open('lost 2');
+    await idle();
   });
 
   test('that run during a reload end with their code, the next ones with the new one', async () => {
@@ -356,5 +391,18 @@ describe('jobs and SIGKILL', () => {
     await server.stop();
     await server.start();
     assert.equal(await readSql(server.home, '(SELECT count(*) FROM queue_jobs)'), '0');
+  });
+
+  test('of the dead ones the newest thousand are kept, and of the users those who have a turn', async () => {
+    const { server } = context;
+    await server.stop();
+    await writeSql(server.home, `${numbers(1, 1003)} INSERT INTO queue_jobs (queue, owner, payload, status, turn, run_at,
+        attempt, attempts, lease, lease_until, error, created_at, updated_at)
+      SELECT 'work', 0, 'null', 'dead', 0, i, 1, 1, '', 0, '', 0, 0 FROM n`,
+    "INSERT INTO queue_owners (queue, owner, turn) VALUES ('work', 998, 100), ('work', 999, 98)");
+    await server.start();
+    await eventually(async () => await readSql(server.home, '(SELECT count(*) FROM queue_jobs)') === '1000', 'three are gone');
+    assert.equal(await readSql(server.home, '(SELECT min(run_at) FROM queue_jobs)'), '4');
+    assert.equal(await readSql(server.home, '(SELECT count(*) FROM queue_owners WHERE owner = 999)'), '0', 'its turn is long past');
   });
 });

@@ -38,6 +38,7 @@ describe('PostgreSQL with faults', () => {
   // What a case that failed has left.
   afterEach(() => {
     proxy.isOpen = true;
+    proxy.frozen = undefined;
     psql('postgres', `ALTER DATABASE ${database.name} RESET default_transaction_read_only`);
     sql('SET default_transaction_read_only = off; DROP TRIGGER IF EXISTS fail ON api_keys');
   });
@@ -85,6 +86,22 @@ describe('PostgreSQL with faults', () => {
       assert.deepEqual([answers[0].answer.status, answers[0].stored, answers[1].status, answers[2].status],
         [200, 1, 200, 200]);
     }
+  });
+
+  test('answers that do not come: the connection is given up, and no request fails', async () => {
+    /** Begins it, and lets one answer to it be lost; its connection waits for that. */
+    const freeze = async (kind, begin) => {
+      const before = proxy.lost;
+      proxy.frozen = kind;
+      const begun = begin();
+      await eventually(() => proxy.lost > before, `an answer to the ${kind} is lost`);
+      proxy.frozen = undefined;
+      return { begun };
+    };
+    const write = await freeze('writer', makeKey);
+    const read = await freeze('reader', () => user.get('/api/chat/sessions'));
+    const { answer, stored } = await write.begun;
+    assert.deepEqual([answer.status, stored, (await read.begun).status], [200, 1, 200]);
   });
 
   test('a database that refuses connections: 503 with Retry-After, and readiness says so', async () => {

@@ -11,10 +11,12 @@ function messageLength(bytes, first) {
   return bytes.length >= length ? length : 0;
 }
 
-/** {port, cut, cutWriterAt, open, stop}. The writer's connection is that on which BEGIN was prepared. */
+/** {port, cut, cutWriterAt, disarm, isOpen, frozen, lost, stop}. The writer's connection is that on which
+ * BEGIN was prepared. `frozen` is 'writer' or 'reader': a connection of these that gets an answer
+ * (`lost` counts them) hears nothing any more, not even its end, as if the other side were gone. */
 export async function startDatabaseProxy(target) {
   const pairs = new Set();
-  const proxy = { isOpen: true, isFrozen: false, cuts: 0 };
+  const proxy = { isOpen: true, frozen: undefined, cuts: 0, lost: 0 };
   let armed; // {from: 'client' | 'server', left, pass}
 
   const end = (pair) => {
@@ -43,11 +45,18 @@ export async function startDatabaseProxy(target) {
           else end(pair);
           return;
         }
-        if (!proxy.isFrozen) target_.write(message);
+        const kind = pair.isWriter ? 'writer' : 'reader';
+        if (from === 'server' && proxy.frozen === kind) {
+          pair.isSilent = true;
+          proxy.lost += 1;
+        }
+        if (from === 'client' || !pair.isSilent) target_.write(message);
       }
     });
     source.on('error', () => end(pair));
-    source.on('close', () => end(pair));
+    source.on('close', () => {
+      if (from === 'client' || !pair.isSilent) end(pair);
+    });
   };
 
   const server = createServer((near) => {
@@ -55,7 +64,7 @@ export async function startDatabaseProxy(target) {
       near.destroy();
       return;
     }
-    const pair = { near, far: connect(target, '127.0.0.1') };
+    const pair = { near, far: connect(target, '127.0.0.1'), isWriter: false, isSilent: false };
     pairs.add(pair);
     relay(pair, 'client', near, pair.far);
     relay(pair, 'server', pair.far, near);

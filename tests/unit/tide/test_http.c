@@ -1,10 +1,7 @@
 /* Requests of scripts: what is sent and told, what is refused, limits, and the end with the task.
  */
-#include "script/support.h"
+#include "outbound.h"
 #include "script/task.h"
-#include "upstream/fake_upstream.h"
-
-static struct fake fake;
 
 static bool serve_echo(struct fake_request *request)
 {
@@ -73,23 +70,13 @@ static const struct fake_route routes[] = {
 
 static int setup(void **state)
 {
-    struct tt_str allow = TT_STR("127.0.0.1");
-    struct rig *rig = rig_new();
-
-    tt_egress_free(rig->egress);
-    rig->egress = tt_egress_new(&allow, 1, &rig->err);
-    rig->tide.egress = rig->egress;
-    rig_open_aux(rig);
-    rig_open_client(rig);
-    fake_start(&fake, routes);
-    *state = rig;
+    *state = outbound_start(routes);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    rig_free(*state);
-    fake_stop(&fake);
+    outbound_stop(*state);
     return 0;
 }
 

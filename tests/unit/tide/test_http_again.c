@@ -1,13 +1,12 @@
 /* Requests that are repeated, and answers that are kept. */
-#include "script/support.h"
-#include "upstream/fake_upstream.h"
+#include "outbound.h"
 
 #include <stdatomic.h>
 
-static struct fake fake;
 static atomic_int asked, failing; /* requests; so many more of them fail */
 static const char *failure;       /* how */
 static const char *kept;          /* headers of /kept */
+static const char *confirmed;     /* and of what it confirms */
 
 static bool serve_flaky(struct fake_request *request)
 {
@@ -36,6 +35,7 @@ static bool serve_kept(struct fake_request *request)
     if (strstr(request->head.data, "If-None-Match: \"t\"\r\n") ||
         strstr(request->head.data, "If-Modified-Since: yesterday\r\n")) {
         fake_puts(request->fd, "HTTP/1.1 304 Not Modified\r\n");
+        fake_puts(request->fd, confirmed);
         fake_puts(request->fd, "X-Confirmed: 1\r\n\r\n");
         return true;
     }
@@ -52,16 +52,8 @@ static const struct fake_route routes[] = {
 
 static int setup(void **state)
 {
-    struct tt_str allow = TT_STR("127.0.0.1");
-    struct rig *rig = rig_new();
-
-    tt_egress_free(rig->egress);
-    rig->egress = tt_egress_new(&allow, 1, &rig->err);
-    rig->tide.egress = rig->egress;
-    rig_open_aux(rig);
-    rig_open_client(rig);
-    fake_start(&fake, routes);
-    *state = rig;
+    *state = outbound_start(routes);
+    confirmed = "";
     return 0;
 }
 
@@ -69,8 +61,7 @@ static int teardown(void **state)
 {
     struct rig *rig = *state;
     assert_int_equal(rig->tide.http_bytes, 0);
-    rig_free(rig);
-    fake_stop(&fake);
+    outbound_stop(rig);
     return 0;
 }
 
@@ -194,6 +185,19 @@ static void answers_are_kept(void **state)
                "true");
 }
 
+/* How long an answer is fresh is said anew by what confirms it. */
+static void a_confirmation_may_say_for_how_long(void **state)
+{
+    struct rig *rig = *state;
+    const char *asks = "local function own() return {cache = true} end "
+                       "return {ask('/kept', own()), ask('/kept', own()), ask('/kept', own())}";
+
+    atomic_store(&asked, 0);
+    kept = "Cache-Control: max-age=0\r\nETag: \"t\"\r\n";
+    confirmed = "Cache-Control: max-age=60\r\n";
+    rig_expect(rig, with_server(asks), "[\"200 1 \",\"200 1 confirmed\",\"200 1 fresh\"]");
+}
+
 /* What is in the memory is read as carefully as what comes from outside. */
 static void damaged_entries_are_none(void **state)
 {
@@ -233,9 +237,13 @@ static void mistakes_are_raised(void **state)
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        AGAIN_TEST(what_may_be_repeated_is),  AGAIN_TEST(what_was_not_sent_is_repeated),
-        AGAIN_TEST(waits_are_the_servers),    AGAIN_TEST(answers_are_kept),
-        AGAIN_TEST(damaged_entries_are_none), AGAIN_TEST(mistakes_are_raised),
+        AGAIN_TEST(what_may_be_repeated_is),
+        AGAIN_TEST(what_was_not_sent_is_repeated),
+        AGAIN_TEST(waits_are_the_servers),
+        AGAIN_TEST(answers_are_kept),
+        AGAIN_TEST(a_confirmation_may_say_for_how_long),
+        AGAIN_TEST(damaged_entries_are_none),
+        AGAIN_TEST(mistakes_are_raised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,11 @@
 /* Answers that scripts read piece by piece: what comes when, back-pressure, limits, ends. */
-#include "script/support.h"
+#include "outbound.h"
 #include "script/task.h"
-#include "upstream/fake_upstream.h"
 
 #include <stdatomic.h>
 
 #define FLOOD_BYTES ((size_t)8 << 20)
 
-static struct fake fake;
 static atomic_size_t flooded; /* bytes that the other server could send */
 static atomic_int gate;       /* pieces that it may send */
 
@@ -56,18 +54,9 @@ static const struct fake_route routes[] = {
 
 static int setup(void **state)
 {
-    struct tt_str allow = TT_STR("127.0.0.1");
-    struct rig *rig = rig_new();
-
-    tt_egress_free(rig->egress);
-    rig->egress = tt_egress_new(&allow, 1, &rig->err);
-    rig->tide.egress = rig->egress;
-    rig_open_aux(rig);
-    rig_open_client(rig);
     atomic_store(&flooded, 0);
     atomic_store(&gate, 100);
-    fake_start(&fake, routes);
-    *state = rig;
+    *state = outbound_start(routes);
     return 0;
 }
 
@@ -75,8 +64,7 @@ static int teardown(void **state)
 {
     struct rig *rig = *state;
     size_t kept = rig->tide.http_bytes;
-    rig_free(rig);
-    fake_stop(&fake);
+    outbound_stop(rig);
     assert_int_equal(kept, 0);
     return 0;
 }
@@ -249,6 +237,34 @@ static void a_stream_ends_when_it_is_closed(void **state)
     atomic_store(&gate, 100);
 }
 
+/* The client leaves while the script waits for the second piece. */
+static void leave(struct rig *rig, const char *disconnect, int calls_left, const char *want)
+{
+    char body[400];
+
+    snprintf(body, sizeof(body),
+             "local s = http.stream{url = at '/pieces'%s} local first = s:read() "
+             "require('tide.shared').dict('t'):set('%s', 'read') "
+             "local n, e = all(s) return {first, n, e and e.code or 'none'}",
+             disconnect, want);
+    atomic_store(&gate, 1);
+    rig_load_body(rig, with_server(body));
+    rig_start(rig);
+    RIG_WAIT(rig, is_noted(rig, want));
+    tt_task_client_left(rig->task);
+    rig_ticks(rig, 10);
+    assert_int_equal(calls(rig), calls_left);
+    atomic_store(&gate, 100);
+    RIG_WAIT(rig, rig->ended);
+    assert_string_equal(rig->result, want);
+}
+
+static void a_stream_may_end_with_the_client(void **state)
+{
+    leave(*state, "", 1, "[\"one\",3,\"none\"]");
+    leave(*state, ", disconnect = 'cancel'", 0, "[\"one\",0,\"client_gone\"]");
+}
+
 static void one_task_reads_at_a_time(void **state)
 {
     struct rig *rig = *state;
@@ -266,9 +282,10 @@ static void one_task_reads_at_a_time(void **state)
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        STREAM_TEST(pieces_come_as_they_are_sent), STREAM_TEST(what_is_not_read_waits_there),
-        STREAM_TEST(limits_and_failures_are_told), STREAM_TEST(a_stream_ends_when_it_is_closed),
-        STREAM_TEST(one_task_reads_at_a_time),     STREAM_TEST(what_was_read_is_not_held),
+        STREAM_TEST(pieces_come_as_they_are_sent),     STREAM_TEST(what_is_not_read_waits_there),
+        STREAM_TEST(limits_and_failures_are_told),     STREAM_TEST(a_stream_ends_when_it_is_closed),
+        STREAM_TEST(a_stream_may_end_with_the_client), STREAM_TEST(one_task_reads_at_a_time),
+        STREAM_TEST(what_was_read_is_not_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
