@@ -17,6 +17,8 @@ PACKAGES_RUN=(
     lua-cjson poppler-utils tzdata ca-certificates
 )
 
+PACKAGES_PACKAGE=(dpkg-dev file) # scripts/package.sh
+
 # Tests, by the group of ./test.sh that needs them.
 PACKAGES_LINT=(libcmocka-dev clang-format clang-tidy lua-check lua5.4 shellcheck git python3-venv)
 PACKAGES_UNIT=(libcmocka-dev curl gzip procps redis-server)
@@ -32,7 +34,7 @@ PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_SAMPLE=("${PACKAGES_LINT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_LONG=("${PACKAGES_SAMPLE[@]}")
 PACKAGES_README=(libcmocka-dev curl procps)
-PACKAGES_FRESH=(debootstrap git)
+PACKAGES_FRESH=(debootstrap git curl)
 PACKAGES_FUZZ=(clang libclang-rt-dev libcmocka-dev) # tests/fuzz/run.sh
 PACKAGES_COVERAGE=(gcovr) # tests/coverage.sh
 PACKAGES_BUDGET=(libcmocka-dev valgrind strace procps)

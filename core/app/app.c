@@ -21,6 +21,7 @@
 #include "chat/reply_store.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
+#include "files/s3.h"
 #include "http/unread.h"
 #include "script/profile.h"
 #include "upstream/proxy.h"
@@ -36,6 +37,7 @@
 #define TURNS_WAITING_MAX 4
 #define NAME_THREADS      16 /* they only wait for name servers */
 #define NAMES_END_MS      500
+#define BUCKET_END_MS     5000 /* then what still waits for the bucket fails */
 
 /* ---- the data folder ---- */
 
@@ -114,10 +116,8 @@ static int open_database(struct tt_app *app, struct tt_err *err)
 
 static int open_files(struct tt_app *app, struct tt_err *err)
 {
-    char folder[4200];
-
-    snprintf(folder, sizeof(folder), "%s/files", app->settings->data_dir);
-    app->store = tt_store_open(folder, err);
+    tt_app_file_place_open(&app->file_place, app->settings);
+    app->store = tt_store_open(&app->file_place.store, err);
     app->file_aux = tt_aux_new("tt-files", 4, 1024, err);
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
     if (!app->store || !app->file_aux || !app->text_aux)
@@ -364,8 +364,11 @@ static void finish_files(struct tt_app *app)
 {
     if (!app->file_aux)
         return;
+    uint64_t until = tt_clock_mono_ms() + BUCKET_END_MS;
     for (bool busy = true; busy || tt_aux_busy(app->file_aux) > 0;) {
         busy = tt_aux_busy(app->file_aux) > 0;
+        if (app->file_place.store.s3 && tt_clock_mono_ms() > until)
+            tt_s3_stop(app->file_place.store.s3);
         if (busy)
             usleep(1000);
         deliver_all(app);
@@ -403,6 +406,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
         tt_worker_destroy(&app->workers[i]);
     tt_builder_free(app->builder);
     tt_store_close(app->store);
+    tt_app_file_place_close(&app->file_place);
     tt_cache_store_free(app->cache);
     tt_shared_free(app->shared);
     free(app->workers);

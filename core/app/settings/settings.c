@@ -3,6 +3,7 @@
 #include "app/settings/settings.h"
 
 #include "app/settings/settings_check.h"
+#include "app/settings/settings_files.h"
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
 #include "cache/redis_url.h"
@@ -26,12 +27,12 @@ const struct tt_conf_option tt_settings_table[] = {
      .check = tt_settings_check_database,
      .help = "sqlite:<path> or postgres://<user>:<password>@<host>/<database>; empty = tidetalk.db "
              "in the data folder"},
-    {.key = "redis_url",
-     .env = "TIDETALK_REDIS_URL",
-     .fallback = "",
-     .secret = true,
-     .check = tt_redis_url_check,
-     .help = "redis://[[user]:password@]host[:port][/db]; empty = no Redis"},
+    TT_SETTINGS_FILES{.key = "redis_url",
+                      .env = "TIDETALK_REDIS_URL",
+                      .fallback = "",
+                      .secret = true,
+                      .check = tt_redis_url_check,
+                      .help = "redis://[[user]:password@]host[:port][/db]; empty = no Redis"},
     {.key = "redis.timeout",
      .env = "TIDETALK_REDIS_TIMEOUT",
      .type = TT_CONF_DURATION,
