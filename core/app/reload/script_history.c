@@ -99,7 +99,7 @@ int tt_history_rolled_back(const struct tt_history *history, const char *hash, s
 }
 
 struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
-                                    struct tt_err *err)
+                                    const struct tt_bundle *before, struct tt_err *err)
 {
     const struct tt_db_value value = tt_db_int(number);
     struct tt_db_query query = {
@@ -112,7 +112,7 @@ struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number
     while (tt_db_next(rows, NULL) == TT_DB_ROW)
         tt_bundle_add(bundle, rows->values[0].text, rows->values[1].text);
     tt_db_rows_free(rows);
-    if (tt_bundle_seal(bundle, err) == 0)
+    if (tt_bundle_seal(bundle, before, err) == 0)
         return bundle;
     tt_bundle_free(bundle);
     return NULL;

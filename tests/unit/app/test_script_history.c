@@ -53,7 +53,7 @@ static struct tt_bundle *make_bundle(int version)
     snprintf(text, sizeof(text), "return %d", version);
     tt_bundle_add(bundle, TT_STR("app.lua"), tt_str_from(text));
     tt_bundle_add(bundle, TT_STR("lib/same.lua"), TT_STR("return {}"));
-    assert_int_equal(tt_bundle_seal(bundle, NULL), 0);
+    assert_int_equal(tt_bundle_seal(bundle, NULL, NULL), 0);
     return bundle;
 }
 
@@ -116,7 +116,7 @@ static void an_empty_one_has_nothing(void **state)
     assert_int_equal(tt_history_current(&history->at, &entry, &history->err), 0);
     assert_int_equal(entry.number, 0);
     assert_false(is_rolled_back(history, 1));
-    assert_null(tt_history_bundle(&history->at, 1, &history->err));
+    assert_null(tt_history_bundle(&history->at, 1, NULL, &history->err));
 }
 
 static void bytes_come_back_as_they_were(void **state)
@@ -130,10 +130,10 @@ static void bytes_come_back_as_they_were(void **state)
     assert_int_equal(tt_history_current(&history->at, &entry, &history->err), 0);
     assert_int_equal(entry.number, 2);
     assert_string_equal(entry.hash, history->serving->hash);
-    struct tt_bundle *bundle = tt_history_bundle(&history->at, 2, &history->err);
+    struct tt_bundle *bundle = tt_history_bundle(&history->at, 2, NULL, &history->err);
     assert_string_equal(bundle->hash, history->serving->hash);
     tt_bundle_free(bundle);
-    bundle = tt_history_bundle(&history->at, 1, &history->err);
+    bundle = tt_history_bundle(&history->at, 1, NULL, &history->err);
     assert_true(tt_str_eq(bundle->files[0].bytes, TT_STR("return 1")));
     tt_bundle_free(bundle);
 }
