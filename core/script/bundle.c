@@ -28,16 +28,16 @@ static void identify(struct tt_bundle_file *file, const struct tt_bundle *before
         file->compiled = tt_compiled_ref(old->compiled);
 }
 
-static void hash_files(struct tt_bundle *bundle, const struct tt_bundle *before)
+void tt_bundle_hash(struct tt_bundle *bundle)
 {
     struct tt_buf all = {0};
+
+    if (bundle->file_count)
+        qsort(bundle->files, bundle->file_count, sizeof(struct tt_bundle_file), by_path);
     for (size_t i = 0; i < bundle->file_count; i++) {
-        struct tt_bundle_file *file = &bundle->files[i];
-        identify(file, before);
-        /* Lengths keep ("ab", "c") and ("a", "bc") apart. */
-        tt_buf_printf(&all, "%zu %zu\n", file->path.len, file->bytes.len);
-        tt_buf_append_str(&all, file->path);
-        tt_buf_append_str(&all, file->bytes);
+        const struct tt_bundle_file *file = &bundle->files[i];
+        /* The length keeps a path with a line break apart from two files. */
+        tt_buf_printf(&all, "%zu %s %s\n", file->path.len, file->path.data, file->hash);
     }
     tt_sha256_hex(tt_buf_str(&all), bundle->hash);
     tt_buf_free(&all);
@@ -88,9 +88,9 @@ static bool is_taken(const struct tt_bundle *bundle, struct tt_str name)
 
 int tt_bundle_seal(struct tt_bundle *bundle, const struct tt_bundle *before, struct tt_err *err)
 {
-    if (bundle->file_count)
-        qsort(bundle->files, bundle->file_count, sizeof(struct tt_bundle_file), by_path);
-    hash_files(bundle, before);
+    for (size_t i = 0; i < bundle->file_count; i++)
+        identify(&bundle->files[i], before);
+    tt_bundle_hash(bundle);
     find_plugins(bundle);
     for (size_t i = 0; i < bundle->plugin_count; i++)
         if (is_taken(bundle, bundle->plugins[i]))

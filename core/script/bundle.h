@@ -41,7 +41,7 @@ struct tt_bundle {
     struct tt_bundle_shadow *shadows; /* in no order; of several at one path, the first folder's */
     size_t shadow_count;
     struct tt_plugin_values values; /* settings of plugins; neither hashed nor in the history */
-    char hash[65];                  /* sha256 over (path, bytes) of all files, hex */
+    char hash[65];                  /* sha256 over (path, hash) of all files, hex */
 };
 
 /* Reads the files as they are now. Neither Lua nor style.yaml is looked into (generation.c does
@@ -63,6 +63,9 @@ void tt_bundle_free(struct tt_bundle *bundle);
 struct tt_bundle *tt_bundle_new(void);
 void tt_bundle_add(struct tt_bundle *bundle, struct tt_str path, struct tt_str bytes);
 int tt_bundle_seal(struct tt_bundle *bundle, const struct tt_bundle *before, struct tt_err *err);
+
+/* Sorts the files and computes the hash over them, of which only paths and hashes count. */
+void tt_bundle_hash(struct tt_bundle *bundle);
 
 /* Reads the settings of plugins, which are always those of the disk. -1 with "script_error". */
 int tt_bundle_read_values(struct tt_bundle *bundle, const struct tt_script_sources *sources,

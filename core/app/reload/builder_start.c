@@ -103,7 +103,8 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
     struct tt_buf why = {0};
     struct tt_generation *first;
 
-    if (tt_history_newest(&builder->history, &newest, err) != 0 ||
+    if (tt_history_update_hashes(&builder->history, err) != 0 ||
+        tt_history_newest(&builder->history, &newest, err) != 0 ||
         tt_history_current(&builder->history, &current, err) != 0)
         return -1;
     builder->newest = newest.number;

@@ -38,6 +38,10 @@ int tt_history_rolled_back(const struct tt_history *history, const char *hash, s
 struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
                                     const struct tt_bundle *before, struct tt_err *err);
 
+/* Entries of servers whose hash of a bundle was made in another way (over all bytes) get today's.
+ * Reads one entry when there are none. Fails: -1. */
+int tt_history_update_hashes(const struct tt_history *history, struct tt_err *err);
+
 struct tt_history_record {
     int number;
     const struct tt_bundle *bundle, *before; /* `before` has served until now; NULL at the start */
