@@ -5,7 +5,8 @@
 // usage: node tests/data/upstream_cases/generate.mjs     rewrites the .jsonl files beside this one
 //
 // A line: {name, provider, type, body or base64, want: {text, reasoning, calls, finish, usage, code, detail}};
-// `calls` is [[name, arguments], …]; without `code` the reply is complete.
+// `calls` is [[name, arguments], …]; without `code` the reply is complete. `packed`: what the test packs the
+// body with, one after the other ("gzip", "zlib", "bare"); `label`: the Content-Encoding that it gets.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -336,12 +337,52 @@ const ODD = [
   { name: 'chunks_in_a_list', type: JSON_TYPE, body: JSON.stringify(asList(OPENAI.plain)[0]), want: OPENAI.plain[1] },
 ];
 
+// ---- packed bodies, with the label that is right, another one, or none ----
+
+const HELLO = { type: SSE, body: framed(OPENAI.plain[0]), want: OPENAI.plain[1] };
+const REFUSED = { type: JSON_TYPE, body: JSON.stringify(WHOLE.error[0]), want: WHOLE.error[1] };
+const SHORT = { type: SSE, body: `data: ${DONE}\n\n`, want: { code: 'upstream_empty' } };
+const CODINGS = {
+  gzip_no_label: { packed: ['gzip'] },
+  zlib_no_label: { packed: ['zlib'] },
+  gzip_identity: { packed: ['gzip'], label: 'identity' },
+  gzip_unknown_label: { packed: ['gzip'], label: 'utf-8' },
+  plain_as_gzip: { label: 'gzip' },
+  plain_as_deflate: { label: 'deflate' },
+  plain_unknown_label: { label: 'utf-8' },
+  plain_as_both: { label: 'deflate, gzip' },
+  gzip_as_deflate: { packed: ['gzip'], label: 'deflate' },
+  zlib_as_gzip: { packed: ['zlib'], label: 'gzip' },
+  gzip_capitals: { packed: ['gzip'], label: ' GZip ' },
+  x_gzip: { packed: ['gzip'], label: 'x-gzip' },
+  deflate_zlib: { packed: ['zlib'], label: 'deflate' },
+  deflate_bare: { packed: ['bare'], label: 'deflate' },
+  label_twice: { packed: ['gzip'], label: 'gzip, gzip' },
+  label_twice_deflate: { packed: ['bare'], label: 'deflate,deflate' },
+  packed_twice: { packed: ['gzip', 'gzip'], label: 'gzip, gzip' },
+  packed_twice_label_once: { packed: ['gzip', 'gzip'], label: 'gzip' },
+  packed_twice_no_label: { packed: ['gzip', 'gzip'] },
+  packed_in_two_ways: { packed: ['bare', 'gzip'], label: 'deflate, gzip' },
+};
+const PACKED = [
+  ...Object.entries(CODINGS).flatMap(([name, coding]) => [
+    { name: `${name}/stream`, ...HELLO, ...coding },
+    { name: `${name}/error`, ...REFUSED, ...coding },
+    { name: `${name}/short`, ...SHORT, ...coding },
+  ]),
+  { name: 'packed_three_times', ...HELLO, packed: ['gzip', 'gzip', 'gzip'], label: 'gzip', want: { code: 'upstream_bad_response' } },
+  { name: 'packed_bare_no_label', ...HELLO, packed: ['bare'], want: { code: 'upstream_bad_response' } },
+  { name: 'packed_broken', type: SSE, base64: bytes([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], 'no deflate'), want: { code: 'upstream_bad_response' } },
+  { name: 'packed_other', type: SSE, base64: bytes([0x1f, 0x9d, 0x90, 0x64, 0xc2]), label: 'compress', want: { code: 'upstream_bad_response' } },
+];
+
 /** name -> the lines of that file. */
 export const FILES = {
   openai: [
     ...cases('openai', OPENAI, FRAMINGS),
     ...cases('openai', NEAR, FEW_FRAMINGS),
     ...cases('openai', WHOLE, WHOLE_FRAMINGS, 'whole_'),
+    ...PACKED.map(({ name, want, ...rest }) => ({ name: `coding_${name}`, provider: 'openai', ...rest, want: complete(want) })),
     ...ODD.map(({ name, want, ...rest }) => ({ name, provider: 'openai', ...rest, want: complete(want) })),
   ],
   anthropic: [...cases('anthropic', ANTHROPIC, FRAMINGS), ...cases('anthropic', ANTHROPIC_WHOLE, WHOLE_FRAMINGS, 'whole_')],
