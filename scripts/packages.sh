@@ -6,14 +6,14 @@
 PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
     libmicrohttpd-dev liblua5.4-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev libsodium-dev
-    libhiredis-dev libarchive-dev libexpat1-dev libpq-dev
+    libhiredis-dev libarchive-dev libexpat1-dev libpq-dev zlib1g-dev
     lua-cjson poppler-utils tzdata ca-certificates gzip brotli
 )
 
 # The built program on a machine that does not build (the last stage of the Dockerfile).
 PACKAGES_RUN=(
     libmicrohttpd12 liblua5.4-0 libcurl4 libsqlite3-0 libyaml-0-2 libsodium23
-    libhiredis0.14 libarchive13 libexpat1 libpq5
+    libhiredis0.14 libarchive13 libexpat1 libpq5 zlib1g
     lua-cjson poppler-utils tzdata ca-certificates
 )
 
