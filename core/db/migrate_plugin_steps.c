@@ -79,11 +79,11 @@ static int check_prefix(struct run *run, const struct tt_migration_plugin *migra
 static int compare_columns(const struct tt_buf *before, const struct tt_buf *now,
                            struct tt_err *err)
 {
-    struct tt_str old = tt_buf_str(before), new = tt_buf_str(now), line, other = {0};
+    struct tt_str old = tt_buf_str(before), next = tt_buf_str(now), line, other = {0};
 
     while (tt_str_split(&old, '\n', &line) && line.len) {
         while (!tt_str_eq(line, other))
-            if (!tt_str_split(&new, '\n', &other))
+            if (!tt_str_split(&next, '\n', &other))
                 return tt_err_set(
                     err, 422, "migration_failed",
                     "%.*s is gone: migrations of a plugin only add, because older scripts may "
