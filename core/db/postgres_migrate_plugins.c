@@ -16,6 +16,7 @@
 struct run {
     struct tt_pg pg;
     uint64_t hold_ms, deadline_ms; /* 0: no limit */
+    PGresult *all;                 /* what is there before a statement */
 };
 
 /* ---- what is there ---- */
@@ -24,11 +25,12 @@ struct run {
 #define OWN  "starts_with(c.relname, $1 || '_')"
 #define HERE "c.relnamespace = current_schema()::regnamespace"
 
-/* Everything that is not the plugin's, with a hash of what it is made of and of how many of its
- * rows were changed in this transaction. An index belongs to its table, whatever its name is. */
-static const char SQL_OTHERS[] =
-    "SELECT c.relname, md5(concat_ws('|', c.oid, c.relkind, c.relfilenode, c.relowner, c.relacl,"
-    " c.reloptions, c.relrowsecurity, pg_stat_get_xact_tuples_inserted(c.oid)"
+/* Everything there is, with a hash of what it is made of and of how many of its rows were changed
+ * in this transaction. An index belongs to its table, whatever its name is. */
+static const char SQL_ALL[] =
+    "SELECT c.relname, md5(concat_ws('|', c.oid, c.relkind, c.relfilenode, c.relowner,"
+    " CASE WHEN c.relkind NOT IN ('i', 'I', 'S') THEN concat_ws('|', c.relacl, c.reloptions,"
+    " c.relrowsecurity, pg_stat_get_xact_tuples_inserted(c.oid)"
     " + pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid),"
     " (SELECT string_agg(concat_ws(',', a.attname, a.atttypid, a.atttypmod, a.attnotnull,"
     " a.attcollation, a.attisdropped, pg_get_expr(d.adbin, d.adrelid)), ';' ORDER BY a.attnum)"
@@ -41,42 +43,52 @@ static const char SQL_OTHERS[] =
     " (SELECT string_agg(i.indexrelid::text, ';' ORDER BY i.indexrelid)"
     " FROM pg_index AS i WHERE i.indrelid = c.oid),"
     " (SELECT string_agg(pg_get_ruledef(r.oid), ';' ORDER BY r.oid)"
-    " FROM pg_rewrite AS r WHERE r.ev_class = c.oid)))"
-    " FROM pg_class AS c WHERE " HERE " AND NOT " OWN " AND c.relname <> 'plugin_migrations'"
+    " FROM pg_rewrite AS r WHERE r.ev_class = c.oid)) END))"
+    " FROM pg_class AS c WHERE " HERE " AND c.relname <> 'plugin_migrations'"
     " UNION ALL SELECT c.proname, md5(pg_get_functiondef(c.oid)) FROM pg_proc AS c"
     " WHERE c.pronamespace = current_schema()::regnamespace AND c.prokind IN ('f', 'p')"
-    " AND NOT starts_with(c.proname, $1 || '_')"
-    " UNION ALL SELECT c.relname, 'temporary' FROM pg_class AS c"
-    " WHERE c.relnamespace = pg_my_temp_schema() ORDER BY 1, 2";
+    " ORDER BY 1, 2";
 
-static PGresult *read_others(struct run *run, const char *plugin, struct tt_err *err)
+static PGresult *read_all(struct run *run, struct tt_err *err)
 {
-    return tt_pg_run(&run->pg, SQL_OTHERS, &plugin, 1, err);
+    return tt_pg_run(&run->pg, SQL_ALL, NULL, 0, err);
 }
 
-static int refuse(struct tt_err *err, const char *format, const char *name, const char *plugin)
+static int refuse(struct tt_err *err, const char *format, const char *name, struct tt_str plugin)
 {
-    struct tt_str told = tt_str_from(name), of = tt_str_from(plugin);
-    return tt_err_set(err, 422, "migration_failed", format, TT_STR_ARG(told), TT_STR_ARG(of));
+    struct tt_str told = tt_str_from(name);
+    return tt_err_set(err, 422, "migration_failed", format, TT_STR_ARG(told), TT_STR_ARG(plugin));
+}
+
+/* The next name from *at on that is not the plugin's, NULL at the end. */
+static const char *skip_own(PGresult *all, int *at, struct tt_str plugin)
+{
+    for (; *at < PQntuples(all); ++*at) {
+        const char *name = PQgetvalue(all, *at, 0);
+        if (strncmp(name, plugin.data, plugin.len) != 0 || name[plugin.len] != '_')
+            return name;
+    }
+    return NULL;
 }
 
 /* Both are sorted by name. Names first: who loses a table changes also what refers to it. */
-static int compare_others(PGresult *before, PGresult *now, const char *plugin, struct tt_err *err)
+static int compare_others(PGresult *before, PGresult *now, struct tt_str plugin, struct tt_err *err)
 {
-    const char *changed = NULL;
-    int old = 0, next = 0, old_count = PQntuples(before), next_count = PQntuples(now);
-    while (old < old_count || next < next_count) {
-        const char *left = old < old_count ? PQgetvalue(before, old, 0) : "";
-        const char *right = next < next_count ? PQgetvalue(now, next, 0) : "";
-        int order = old == old_count ? 1 : next == next_count ? -1 : strcmp(left, right);
+    const char *left, *right, *changed = NULL;
+    int old = 0, next = 0;
+
+    for (;; old++, next++) {
+        left = skip_own(before, &old, plugin);
+        right = skip_own(now, &next, plugin);
+        if (!left && !right)
+            break;
+        int order = !left ? 1 : !right ? -1 : strcmp(left, right);
         if (order > 0)
             return refuse(err, TT_MIGRATE_NAME, right, plugin);
         if (order < 0)
             return refuse(err, TT_MIGRATE_STAYS, left, plugin);
         if (!changed && strcmp(PQgetvalue(before, old, 1), PQgetvalue(now, next, 1)) != 0)
             changed = left;
-        old++;
-        next++;
     }
     return changed ? refuse(err, TT_MIGRATE_NOT_OWN, changed, plugin) : 0;
 }
@@ -194,19 +206,21 @@ static int run_script(void *arg, const struct tt_migration_plugin *migration, in
 {
     struct run *run = arg;
     struct tt_pg_script script = {.sql = migration->file->sql, .line = 1};
-    const char *plugin = migration->file->plugin.data;
     struct tt_str statement;
-    PGresult *before = read_others(run, plugin, err);
-    int failed = before ? 0 : -1;
+    int failed = 0;
 
+    if (!run->all && !(run->all = read_all(run, err)))
+        return -1;
     while (!failed && tt_pg_script_next(&script, &statement, line)) {
         failed = run_statement(run, migration, statement, line, err);
-        PGresult *now = failed ? NULL : read_others(run, plugin, err);
+        PGresult *now = failed ? NULL : read_all(run, err);
         if (!failed)
-            failed = now ? compare_others(before, now, plugin, err) : -1;
-        PQclear(now);
+            failed = now ? compare_others(run->all, now, migration->file->plugin, err) : -1;
+        if (now) {
+            PQclear(run->all);
+            run->all = now;
+        }
     }
-    PQclear(before);
     return failed;
 }
 
@@ -241,6 +255,7 @@ int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *
     int failed = tt_pg_migrate_open(&run.pg, place, err);
     if (!failed)
         failed = tt_migrate_plugins_up(&steps, &run, all, hold_ms, dry_run, report, err);
+    PQclear(run.all);
     tt_pg_close(&run.pg);
     return failed;
 }
