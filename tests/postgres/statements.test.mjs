@@ -23,6 +23,13 @@ const WHOLE = [
   /^SELECT count\(\*\), max\(substr\(api_key_sealed, /, // a start looks for keys of another secret
 ];
 
+// And these in SQLite, where a walk in the order of ids is called a scan, too.
+const WHOLE_SQLITE = [
+  ...WHOLE,
+  /FROM users ORDER BY id LIMIT /, // ends with the page
+  /^SELECT 1 FROM message_search_queue WHERE user_id = \S+ AND is_long = 0 LIMIT 1$/, // holds what is not indexed yet
+];
+
 // Statements that are put together, and where else they run.
 const ELSEWHERE = {
   'core/db/transfer.c': 'copy.test.mjs',
@@ -79,7 +86,7 @@ function askSqlite(file, statements) {
   assert.equal(status, 0, stderr);
   const answers = askEach('sqlite3', ['-batch', file], statements,
     (sql, i) => `.print @@${i}\nEXPLAIN QUERY PLAN ${sql.replace(/\$(\d+)/g, '?$1')};`);
-  return answers.map((plan, i) => [statements[i], plan.match(/.*error.*/i)?.[0] ?? '']);
+  return answers.map((plan, i) => [statements[i], plan.match(/.*error.*/i)?.[0] ?? growing(plan, /\bSCAN (\w+)(?! USING)/g).join()]);
 }
 
 async function walk(server, mock) {
@@ -150,11 +157,12 @@ describe('statements of the product', () => {
     assert.deepEqual(wrong, []);
   });
 
-  test('are SQLite', async () => {
+  test('are SQLite, and find their rows by an index there', async () => {
     const home = makeHome({ env: { TIDETALK_DATABASE_URL: '' } });
     putPlugin(home);
     assert.equal((await tidetalk(home, ['migrate'])).code, 0);
-    const wrong = askSqlite(join(home.dataDir, 'tidetalk.db'), statements.both).filter(([, what]) => what);
+    const wrong = askSqlite(join(home.dataDir, 'tidetalk.db'), statements.both)
+      .filter(([sql, what]) => what && !WHOLE_SQLITE.some((pattern) => pattern.test(sql)));
     home.remove();
     assert.deepEqual(wrong, []);
   });
