@@ -27,7 +27,7 @@ PACKAGES_E2E=(
     libcmocka-dev curl git procps redis-server lua-check xz-utils
     lua-dkjson lua-inspect lua-messagepack lua-penlight # plugin_libraries.test.mjs
 )
-PACKAGES_POSTGRES=("${PACKAGES_E2E[@]}" postgresql) # tests/postgres/run.sh; see install_postgresql
+PACKAGES_POSTGRES=("${PACKAGES_E2E[@]}" postgresql sqlite3) # tests/postgres/run.sh; see install_postgresql
 PACKAGES_SDK=(libcmocka-dev procps python3-venv)
 PACKAGES_WEB=("${PACKAGES_E2E[@]}" chromium fonts-noto-cjk)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")
