@@ -31,7 +31,7 @@ const struct tt_conf_option tt_settings_table[] = {
      .fallback = "",
      .secret = true,
      .check = tt_redis_url_check,
-     .help = "redis://[[user]:password@]host[:port][/db]; empty = no Redis"},
+     .help = "redis://[[user]:password@]host[:port][/db] or unix://PATH; empty = no Redis"},
     {.key = "redis.timeout",
      .env = "TIDETALK_REDIS_TIMEOUT",
      .type = TT_CONF_DURATION,
