@@ -36,7 +36,7 @@
          .fallback = "",                                                                           \
          .check = tt_settings_check_encryption,                                                    \
          .help = "server-side encryption: AES256 or aws:kms; empty = what the bucket does"},       \
-        {.key = "s3.ca_file",                                                                      \
-         .env = "TIDETALK_S3_CA_FILE",                                                             \
-         .fallback = "",                                                                           \
-         .help = "certificates that s3.endpoint is checked by; empty = the system's"},
+    {                                                                                              \
+        .key = "s3.ca_file", .env = "TIDETALK_S3_CA_FILE", .fallback = "",                         \
+        .help = "certificates that s3.endpoint is checked by; empty = the system's"                \
+    }
