@@ -27,7 +27,7 @@ static void append_signature(struct tt_str key, struct tt_str text, struct tt_bu
 
 int tt_relay_token_sign(struct tt_str key, const struct tt_relay_token *token, struct tt_buf *out)
 {
-    const struct tt_str texts[] = {token->to,         token->method, token->target, token->digest,
+    const struct tt_str texts[] = {token->method,     token->target, token->digest,
                                    token->request_id, token->remote, token->user};
     struct tt_buf text = {0};
     size_t from = out->len;
@@ -35,7 +35,8 @@ int tt_relay_token_sign(struct tt_str key, const struct tt_relay_token *token, s
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
         if (texts[i].len == 0 || tt_str_find(texts[i], '\n') >= 0)
             return -1;
-    tt_buf_printf(&text, "%" PRId64 "\n%d\n%d\n", token->at_ms, token->chinese, token->secure);
+    tt_buf_printf(&text, "%" PRId64 "\n%" PRId64 "\n%d\n%d\n", token->at_ms, token->to,
+                  token->chinese, token->secure);
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         tt_buf_append_str(&text, texts[i]);
         tt_buf_putc(&text, '\n');
@@ -75,16 +76,17 @@ static int read_fields(struct tt_str rest, struct tt_relay_token *token)
     for (size_t i = 0; i < FIELDS; i++)
         if (!tt_str_split(&rest, '\n', &fields[i]))
             return -1;
-    *token = (struct tt_relay_token){.chinese = tt_str_eq(fields[1], TT_STR("1")),
-                                     .secure = tt_str_eq(fields[2], TT_STR("1")),
-                                     .to = fields[3],
+    *token = (struct tt_relay_token){.chinese = tt_str_eq(fields[2], TT_STR("1")),
+                                     .secure = tt_str_eq(fields[3], TT_STR("1")),
                                      .method = fields[4],
                                      .target = fields[5],
                                      .digest = fields[6],
                                      .request_id = fields[7],
                                      .remote = fields[8],
                                      .user = fields[9]};
-    return tt_str_to_i64(fields[0], &token->at_ms);
+    if (tt_str_to_i64(fields[0], &token->at_ms) != 0)
+        return -1;
+    return tt_str_to_i64(fields[1], &token->to);
 }
 
 int tt_relay_token_verify(struct tt_str key, struct tt_str value, int64_t now_ms,

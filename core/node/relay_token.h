@@ -12,8 +12,8 @@
 #define TT_RELAY_DIGEST   65    /* SHA-256 in hex digits, and a NUL */
 
 struct tt_relay_token {
-    int64_t at_ms;    /* the wall clock of the node that signs */
-    struct tt_str to; /* the node that is asked */
+    int64_t at_ms; /* the wall clock of the node that signs */
+    int64_t to;    /* the node that is asked */
     struct tt_str method, target;
     struct tt_str digest; /* of the body, as of tt_relay_digest */
     struct tt_str request_id, remote;

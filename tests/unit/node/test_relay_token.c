@@ -18,7 +18,7 @@ struct signed_token {
 static struct tt_relay_token example(void)
 {
     return (struct tt_relay_token){.at_ms = NOW,
-                                   .to = TT_STR("2"),
+                                   .to = 2,
                                    .method = TT_STR("POST"),
                                    .target = TT_STR("/api/chat/message?x=1"),
                                    .digest = TT_STR("abc"),
@@ -67,7 +67,7 @@ static void brings_back_what_was_signed(void **state)
 
     assert_int_equal(verify(it, key, NOW + 1000), 0);
     assert_int_equal(it->token.at_ms, NOW);
-    assert_str(it->token.to, was.to);
+    assert_int_equal(it->token.to, was.to);
     assert_str(it->token.method, was.method);
     assert_str(it->token.target, was.target);
     assert_str(it->token.digest, was.digest);
@@ -134,7 +134,7 @@ static void signs_no_field_with_a_line_break(void **state)
     token.remote = TT_STR("192.0.2.7\n{}");
     assert_int_equal(tt_relay_token_sign(key, &token, &out), -1);
     token = example();
-    token.to = TT_STR("");
+    token.user = TT_STR("");
     assert_int_equal(tt_relay_token_sign(key, &token, &out), -1);
     assert_int_equal(out.len, 0);
 }
