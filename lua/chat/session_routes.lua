@@ -158,6 +158,7 @@ return {
     method = "GET",
     path = "/api/chat/sessions/:session_id/messages",
     auth = "user",
+    owner = "session",
     summary = "A session's messages, page by page back from the newest",
     params = BY_ID,
     query = pages.cursor(),
@@ -189,6 +190,7 @@ return {
     method = "GET",
     path = "/api/chat/sessions/:session_id/export",
     auth = "user",
+    owner = "session",
     summary = "A session as a file: json (everything) or md (for people)",
     params = BY_ID,
     query = {
@@ -226,6 +228,7 @@ return {
     method = "DELETE",
     path = "/api/chat/sessions/:session_id",
     auth = "user",
+    owner = "session",
     summary = "Delete a session with all its messages",
     params = BY_ID,
     response = objects.object({ message = "string" }),
