@@ -26,6 +26,7 @@ PACKAGES_E2E=(
     lua-dkjson lua-inspect lua-messagepack lua-penlight # plugin_libraries.test.mjs
 )
 PACKAGES_POSTGRES=("${PACKAGES_E2E[@]}" postgresql) # tests/postgres/run.sh; see install_postgresql
+PACKAGES_NODES=("${PACKAGES_POSTGRES[@]}")
 PACKAGES_SDK=(libcmocka-dev procps python3-venv)
 PACKAGES_WEB=("${PACKAGES_E2E[@]}" chromium fonts-noto-cjk)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")

@@ -9,6 +9,7 @@
 #include "app/count_check.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
+#include "app/node_start.h"
 #include "app/page/page.h"
 #include "app/port_owner.h"
 #include "app/reload/builder.h"
@@ -22,6 +23,7 @@
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "http/unread.h"
+#include "node/node.h"
 #include "script/profile.h"
 #include "upstream/proxy.h"
 
@@ -102,7 +104,8 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     const struct tt_settings *settings = app->settings;
     const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {.url = url, .exclusive = true};
+    struct tt_db_settings database = {
+        .url = url, .use = tt_app_is_node(settings) ? TT_DB_USE_NODE : TT_DB_USE_ALONE};
 
     int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
@@ -112,7 +115,7 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     return app->db ? 0 : -1;
 }
 
-static int open_files(struct tt_app *app, struct tt_err *err)
+static int open_store(struct tt_app *app, struct tt_err *err)
 {
     char folder[4200];
 
@@ -120,8 +123,14 @@ static int open_files(struct tt_app *app, struct tt_err *err)
     app->store = tt_store_open(folder, err);
     app->file_aux = tt_aux_new("tt-files", 4, 1024, err);
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
-    if (!app->store || !app->file_aux || !app->text_aux)
-        return -1;
+    return app->store && app->file_aux && app->text_aux ? 0 : -1;
+}
+
+/* Beside other nodes these would take what they do just now for a mistake. */
+static int check_data(struct tt_app *app, struct tt_err *err)
+{
+    if (tt_app_is_node(app->settings) && !(app->node && tt_node_was_first(app->node)))
+        return 0;
     if (tt_app_sweep_files(app->store, app->db, app->file_aux, err) != 0)
         return -1;
     return tt_app_check_counts(app->db, app->file_aux, err);
@@ -145,7 +154,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
 static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
                             struct tt_loop *loop, struct tt_err *err)
 {
-    app->repaired = tt_chat_store_repair(app->db, loop, err);
+    app->repaired = tt_chat_store_repair(app->db, loop, tt_app_is_node(app->settings), err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)
@@ -159,7 +168,8 @@ static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
 static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct tt_err *err)
 {
     if (open_database(app, err) != 0 ||
-        tt_keys_load(&app->keys, app->settings->secret_file, err) != 0)
+        tt_keys_load(&app->keys, app->settings->secret_file, err) != 0 ||
+        open_store(app, err) != 0 || tt_app_node_join(app, err) != 0)
         return -1;
     struct tt_loop *loop = tt_loop_new(err); /* the workers' loops do not exist yet */
     int failed = loop ? tt_db_attach(app->db, loop, err) : -1;
@@ -167,7 +177,7 @@ static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct
         failed = prepare_database(app, loss, loop, err);
     tt_db_detach(app->db, loop);
     tt_loop_free(loop);
-    return failed ? -1 : open_files(app, err);
+    return failed ? -1 : check_data(app, err);
 }
 
 static int open_disk_reserve(const struct tt_settings *settings, struct tt_err *err)
@@ -184,8 +194,8 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
     struct tt_data_loss loss;
 
-    if (tt_rotation_finish(settings, err) != 0 || tt_data_check(settings, &loss, err) != 0 ||
-        tt_clean_end_begin(settings, err) != 0)
+    if (tt_app_node_check(settings, err) != 0 || tt_rotation_finish(settings, err) != 0 ||
+        tt_data_check(settings, &loss, err) != 0 || tt_clean_end_begin(settings, err) != 0)
         return -1;
     app->in_use = true;
     if (open_disk_reserve(settings, err) != 0)
@@ -274,6 +284,7 @@ static int build_scripts(struct tt_app *app, struct tt_err *err)
         tt_builder_new(&(struct tt_builder_parts){.settings = app->settings,
                                                   .serving = &app->serving,
                                                   .db = app->db,
+                                                  .node = app->node,
                                                   .workers = app->dispatchers,
                                                   .worker_count = app->worker_count,
                                                   .advice = app->serving.dev ? &app->advice : NULL},
@@ -289,6 +300,7 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
         .worker_count = app->worker_count,
         .builder = app->builder,
         .db = app->db,
+        .node = app->node,
         .cache = app->cache,
         .registry = app->registry,
         .breakers = app->breakers,
@@ -330,6 +342,8 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     for (int i = 0; i < app->worker_count; i++)
         if (tt_worker_start(&app->workers[i], err) != 0)
             return -1;
+    if (tt_app_node_start(app, err) != 0)
+        return -1;
     return tt_builder_start(app->builder, err);
 }
 
@@ -395,12 +409,15 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_aux_free(app->file_aux);
     tt_aux_free(app->text_aux);
     tt_aux_free(app->password_aux);
+    tt_node_stop(app->node);
+    tt_node_leave(app->node);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
     tt_aux_free_within(app->name_aux, NAMES_END_MS);
     deliver_all(app);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);
+    tt_node_free(app->node);
     tt_builder_free(app->builder);
     tt_store_close(app->store);
     tt_cache_store_free(app->cache);

@@ -61,6 +61,7 @@ static void fill_tide(struct tt_worker *worker)
     tide->upload_max = app->serving.upload_max;
     tide->egress = app->egress;
     tide->keys = &app->keys;
+    tide->node = app->node;
     tide->tokens = tt_token_memo_new();
     tide->setting = tt_settings_for_lua;
     tide->setting_arg = (void *)app->settings;

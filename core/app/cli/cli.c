@@ -120,6 +120,11 @@ static const struct tt_command commands[] = {
      "jobs shows those of a status (dead, waiting, later, running), by default dead ones: these\n"
      "have failed too often. Works while a server is running and without one.\n",
      tt_cli_queue},
+    {"nodes", "", "list the servers that share the database", "", tt_cli_nodes},
+    {"drain", "", "let the running server take no new turns, and wait until it is idle",
+     "For a server that is one of several (nodes.listen): turns go on at the others, its running\n"
+     "replies end. Then it may be stopped.\n",
+     tt_cli_drain},
     {"health", "", "check whether the server is ready (0 yes, 1 no)", "", tt_cli_health},
     {"config", "show", "print every setting in effect and where it comes from", "", tt_cli_config},
     {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},

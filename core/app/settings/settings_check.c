@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#define NODE_NAME_MAX 127
+
 int tt_settings_check_address(struct tt_str value, struct tt_err *err)
 {
     ptrdiff_t colon = -1;
@@ -19,6 +21,22 @@ int tt_settings_check_address(struct tt_str value, struct tt_err *err)
         return tt_err_set(err, 0, "invalid_setting",
                           "needs host:port, such as 127.0.0.1:8080 or [::1]:8080");
     return 0;
+}
+
+int tt_settings_check_node_address(struct tt_str value, struct tt_err *err)
+{
+    if (value.len > NODE_NAME_MAX)
+        return tt_err_set(err, 0, "invalid_setting", "longer than %d bytes", NODE_NAME_MAX);
+    if (tt_str_starts(value, TT_STR("unix:")))
+        return tt_err_set(err, 0, "invalid_setting", "needs host:port: other machines reach it");
+    return value.len == 0 ? 0 : tt_settings_check_address(value, err);
+}
+
+int tt_settings_check_node_name(struct tt_str value, struct tt_err *err)
+{
+    return value.len <= NODE_NAME_MAX
+               ? 0
+               : tt_err_set(err, 0, "invalid_setting", "longer than %d bytes", NODE_NAME_MAX);
 }
 
 int tt_settings_check_database(struct tt_str value, struct tt_err *err)

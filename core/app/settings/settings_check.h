@@ -4,5 +4,7 @@
 #include "base/str.h"
 
 int tt_settings_check_address(struct tt_str value, struct tt_err *err);
+int tt_settings_check_node_address(struct tt_str value, struct tt_err *err);
+int tt_settings_check_node_name(struct tt_str value, struct tt_err *err);
 int tt_settings_check_database(struct tt_str value, struct tt_err *err);
 int tt_settings_check_public_url(struct tt_str value, struct tt_err *err);
