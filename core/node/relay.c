@@ -166,20 +166,29 @@ out:
 
 /* ---- of a worker ---- */
 
-int tt_relay_create(struct tt_relay *relay, struct tt_loop *loop, struct tt_resolver *resolver,
-                    struct tt_err *err)
+int tt_relay_create(struct tt_relay *relay, const struct tt_relay_parts *parts, struct tt_err *err)
 {
+    relay->key = parts->key;
+    relay->self = parts->self;
+    tt_relay_watch_create(&relay->watch, parts->loop, parts->db, parts->lease_ms);
     relay->egress = tt_egress_new(NULL, 0, err);
     if (!relay->egress)
         return -1;
     tt_egress_open(relay->egress);
     relay->client = tt_client_new(
-        loop, &(struct tt_client_settings){.egress = relay->egress, .resolver = resolver}, err);
+        parts->loop,
+        &(struct tt_client_settings){.egress = relay->egress, .resolver = parts->resolver}, err);
     return relay->client ? 0 : -1;
+}
+
+void tt_relay_stop(struct tt_relay *relay)
+{
+    tt_relay_watch_destroy(&relay->watch);
 }
 
 void tt_relay_destroy(struct tt_relay *relay)
 {
+    tt_relay_stop(relay);
     if (relay->client)
         tt_client_free(relay->client);
     tt_egress_free(relay->egress);

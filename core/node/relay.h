@@ -4,6 +4,7 @@
 #pragma once
 #include "http/http.h"
 #include "node/relay_token.h"
+#include "node/relay_watch.h"
 #include "upstream/client.h"
 
 struct tt_relay_stats {
@@ -18,15 +19,25 @@ struct tt_relay_stats {
 struct tt_relay {
     struct tt_client *client; /* owned: for the nodes alone */
     struct tt_egress *egress; /* owned */
-    struct tt_str key;        /* borrowed; signs the tokens */
-    int64_t self;             /* this node's id */
+    struct tt_relay_watch watch;
+    struct tt_str key; /* borrowed; signs the tokens */
+    int64_t self;      /* this node's id */
     struct tt_relay_stats stats;
 };
 
+struct tt_relay_parts { /* borrowed */
+    struct tt_loop *loop;
+    struct tt_resolver *resolver;
+    struct tt_db *db; /* the loop is attached; NULL: nobody is watched */
+    struct tt_str key;
+    int64_t self;
+    uint64_t lease_ms;
+};
 /* Owns: the caller, tt_relay_destroy. Fails: -1. */
-int tt_relay_create(struct tt_relay *relay, struct tt_loop *loop, struct tt_resolver *resolver,
-                    struct tt_err *err);
-void tt_relay_destroy(struct tt_relay *relay); /* {0} is fine */
+int tt_relay_create(struct tt_relay *relay, const struct tt_relay_parts *parts, struct tt_err *err);
+/* Looks at the database no more. Before the loop is detached. Harmless on {0}, as the next. */
+void tt_relay_stop(struct tt_relay *relay);
+void tt_relay_destroy(struct tt_relay *relay);
 
 struct tt_relay_request {
     int64_t to;            /* the node's id */

@@ -32,11 +32,22 @@ void tt_listeners_close_all(struct tt_dispatcher *dispatcher)
         tt_listeners_close(dispatcher, i);
 }
 
+static void quiesce(struct tt_dispatcher *dispatcher, enum tt_listener_server which)
+{
+    if (dispatcher->server[which])
+        tt_http_server_quiesce(dispatcher->server[which]);
+}
+
 void tt_listeners_quiesce(struct tt_dispatcher *dispatcher)
 {
     for (int i = 0; i < TT_SERVERS; i++)
-        if (dispatcher->server[i])
-            tt_http_server_quiesce(dispatcher->server[i]);
+        if (i != TT_SERVER_NODES)
+            quiesce(dispatcher, i);
+}
+
+void tt_listeners_quiesce_nodes(struct tt_dispatcher *dispatcher)
+{
+    quiesce(dispatcher, TT_SERVER_NODES);
 }
 
 int tt_listeners_active(const struct tt_dispatcher *dispatcher)

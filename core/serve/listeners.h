@@ -39,8 +39,10 @@ int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_listener_server 
 void tt_listeners_close(struct tt_dispatcher *dispatcher, enum tt_listener_server which);
 void tt_listeners_close_all(struct tt_dispatcher *dispatcher);
 
-/* No new connections; see tt_http_server_quiesce. */
+/* No new connections; see tt_http_server_quiesce. Not of the listener for other nodes: what still
+ * runs here is watched and stopped through them. */
 void tt_listeners_quiesce(struct tt_dispatcher *dispatcher);
+void tt_listeners_quiesce_nodes(struct tt_dispatcher *dispatcher); /* that one as well */
 
 /* Exchanges in flight, and open connections, of all of them. */
 int tt_listeners_active(const struct tt_dispatcher *dispatcher);

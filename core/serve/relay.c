@@ -19,11 +19,11 @@
 
 struct relaying {
     struct tt_wait wait;
+    struct tt_relay_watched watched;
     struct tt_relay *relay;
     struct tt_tide *tide;
     struct tt_request *request;
     struct tt_call *call; /* NULL once it is over */
-    int64_t node;
     uint64_t began_us;
     int status;
     bool has_length, is_events;
@@ -104,7 +104,7 @@ static int on_header(void *arg, struct tt_str name, struct tt_str value)
 
     it->has_length = it->has_length || tt_str_eq_nocase(name, TT_STR("content-length"));
     if (it->headers.len + name.len + value.len > HEADERS_MAX_BYTES)
-        return tt_err_set(&it->error, 502, "node_failed", "the headers are too long");
+        return tt_err_set(&it->error, 502, "node_gone", "the headers are too long");
     tt_buf_append_str(&it->headers, name);
     tt_buf_putc(&it->headers, 0);
     tt_buf_append_str(&it->headers, value);
@@ -167,7 +167,7 @@ static void note_end(struct relaying *it)
     }
     tt_log(it->error.status ? TT_LOG_WARN : TT_LOG_INFO, "request relayed",
            TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-           TT_F_INT("node", it->node), TT_F_INT("status", it->status),
+           TT_F_INT("node", it->watched.to), TT_F_INT("status", it->status),
            TT_F_INT("duration_us", (int64_t)(now_us() - it->began_us)),
            TT_F_Z("code", it->error.code), TT_F_Z("error", it->error.message));
 }
@@ -185,12 +185,23 @@ static void on_done(void *arg, const struct tt_err *error, bool sent)
     struct relaying *it = arg;
 
     it->call = NULL;
+    tt_relay_watch_remove(&it->watched);
     if (error)
         set_error(it, error, sent || it->status != 0);
     else if (it->status == MISDIRECTED)
         tt_err_set(&it->error, 503, "not_owner", "the session is not that node's");
     note_end(it);
     tt_wait_done(&it->wait);
+}
+
+static void on_dead(struct tt_relay_watched *watched)
+{
+    struct relaying *it = TT_CONTAINER_OF(watched, struct relaying, watched);
+    struct tt_err error = {0};
+
+    tt_call_cancel(it->call);
+    tt_err_set(&error, 503, "node_gone", "its lease is over");
+    on_done(it, &error, true);
 }
 
 /* ---- the wait ---- */
@@ -215,7 +226,7 @@ static int relaying_push(struct tt_wait *wait, lua_State *L)
     if (!it->error.status) {
         complete(it);
         lua_createtable(L, 0, 1);
-        lua_pushinteger(L, it->node);
+        lua_pushinteger(L, it->watched.to);
         lua_setfield(L, -2, "relay");
         return 1;
     }
@@ -231,6 +242,7 @@ static int relaying_push(struct tt_wait *wait, lua_State *L)
 
 static void stop(struct relaying *it)
 {
+    tt_relay_watch_remove(&it->watched);
     if (it->call)
         tt_call_cancel(it->call);
     it->call = NULL;
@@ -304,13 +316,15 @@ int tt_request_relay(lua_State *L)
     it->tide = request->dispatcher->tide;
     it->request = request;
     it->began_us = now_us();
-    it->node = sent.to;
     handler.arg = it;
     it->call = tt_relay_start(relay, request->exchange, &sent, &handler, &it->wait.err);
     if (!it->call)
         return tt_wait_refuse(L, &it->wait);
     tt_call_on_header(it->call, on_header);
     tt_call_tell_head_early(it->call);
+    it->watched.to = sent.to;
+    it->watched.on_dead = on_dead;
+    tt_relay_watch_add(&relay->watch, &it->watched);
     return tt_task_yield(L, &it->wait);
 }
 

@@ -86,19 +86,6 @@ function Request:read_form(schema) end
 ---@return string text ends with a newline
 function Request:encode(value) end
 
---- Lets another node answer: the request goes to its private listener, and its
---- answer to the client as it comes. Afterwards nothing may wait any more.
----@async
----@param node tide.Node
----@param target? string of a GET without a body, instead of this request: what
---- goes on behind an answer that broke off
----@return tide.Response|nil response what the handler returns then
----@return tide.Error|nil err node_unreachable: it has got nothing; node_gone: it
---- may have begun; not_owner: it does not want it; client_gone
----@return string|integer|nil last the id of the last event that the client has
---- got, if the answer broke off; what the handler returns then goes on with it
-function Request:relay(node, target) end
-
 --- What a handler returns.
 ---@class tide.Response
 ---@field status? integer default 200
@@ -123,7 +110,7 @@ function Request:relay(node, target) end
 ---@field openai? tide.StreamChunks the name of `chunks` with stream in scripts
 --- of before
 ---@field after? integer with stream: position to begin at, default 0
----@field relay? integer of Request:relay: the node that has answered
+---@field relay? integer the node that has answered instead, see web/relay
 
 --- A file as an answer: one of `key`, `path` and `bytes`. Without a header
 --- Cache-Control of its own it is kept and asked for again each time.

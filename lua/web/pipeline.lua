@@ -1,8 +1,8 @@
 --- What happens with every request, in this order: cross-site check, who is
---- it, may they, is it another node's (web/relay), hooks, is the body JSON, does it fit the route's schema,
---- handler, hooks again. A handler finds req.user and, checked, req.params,
---- req.query (both in one table: req.args), req.body, req.form, and req.upload
---- of an upload. It returns a response or nil, err.
+--- it, may they, is it another node's (web/relay), hooks, is the body JSON, does
+--- it fit the route's schema, handler, hooks again. A handler finds req.user and,
+--- checked, req.params, req.query (both in one table: req.args), req.body,
+--- req.form, and req.upload of an upload. It returns a response or nil, err.
 
 local auth = require "web.auth"
 local errors = require "lib.errors"

@@ -11,8 +11,6 @@ local config = require "tide.config"
 local errors = require "lib.errors"
 local idempotency = require "web.idempotency"
 local nodes = require "tide.nodes"
-local resume = require "chat.resume"
-local text = require "tide.text"
 local time = require "tide.time"
 
 local M = {}
@@ -25,58 +23,15 @@ M.is_shared = nodes.is_shared()
 local LOOK_MS = 100
 local GRACE_MS = 3000
 
---- What is read of a body before it is known who answers.
-local BODY = { fields = { { name = "session_id", type = "string" } } }
-
----@class OwnedBy how a route names what has an owner
----@field session_id fun(req: tide.Request, route: tide.Route): string|nil
----@field rest fun(session_id: string, last: string|integer): string target of
---- the stream behind an event
----@field go_on fun(req: tide.Request, route: tide.Route, session_id: string, last: string|integer): tide.Response|nil, tide.Error|nil
---- that stream, when this node has it
-
----@type table<string, OwnedBy>
-local KINDS = {}
-
-KINDS.session = {
-  session_id = function(req, route)
-    local id = req.params.session_id or req.query.session_id
-    if not id and route.request then
-      local body = req:read_json(BODY)
-      id = body and body.session_id
-    end
-    return id
-  end,
-  rest = function(session_id, last)
-    return ("/api/chat/sessions/%s/stream?after=%s"):format(
-      text.url_encode(session_id),
-      last
-    )
-  end,
-  go_on = function(req, _, session_id, last)
-    return resume.go_on(req.user.id, session_id, last)
-  end,
-}
-
-KINDS.response = {
-  session_id = function(req)
-    return req.params.response_id
-  end,
-  rest = function(response_id, last)
-    return ("/v1/responses/%s?stream=true&starting_after=%d"):format(
-      text.url_encode(response_id),
-      last
-    )
-  end,
-  go_on = function(req, route, response_id, last)
-    req.args = {
-      response_id = response_id,
-      stream = "true",
-      starting_after = last,
-    }
-    return route.handler(req)
-  end,
-}
+--- `req:relay(node, target)` passes a request on to the private listener of a
+--- node, whose answer goes to the client as it comes. Afterwards nothing may
+--- wait. The target is that of a GET instead of this request, whose events
+--- continue an answer that broke off. It returns what the handler returns then;
+--- or nil and node_unreachable (that node has got nothing), node_gone (it may
+--- have begun), not_owner (it does not want it) or client_gone, and the last
+--- event that the client has got, if the answer broke off.
+---@class OwnedRequest: tide.Request
+---@field relay function
 
 --- Whether a request may be carried out though another node has perhaps begun
 --- with it: a turn would be there twice, unless its key is stored with it.
@@ -91,14 +46,14 @@ end
 --- Another node has answered, or what it began goes on here; or nobody owns the
 --- session.
 ---@async
----@param req tide.Request with its user
+---@param req OwnedRequest with its user
 ---@param route tide.Route with `owner`
----@return tide.Response|nil response nil and no error: it is to be answered here
+---@return tide.Response|nil response nil and no error: it is answered here
 ---@return tide.Error|nil err node_gone, node_unreachable, client_gone, those of
 --- resume.go_on
 function M.answer(req, route)
-  local kind = KINDS[route.owner]
-  local session_id = kind.session_id(req, route)
+  local owner = route.owner
+  local session_id = owner.session_id(req, route)
   local last, ends
   while session_id do
     local node, unknown = nodes.owner_of_session(req.user.id, session_id)
@@ -108,7 +63,7 @@ function M.answer(req, route)
       break
     end
     local response, err, at =
-      req:relay(node, last and kind.rest(session_id, last))
+      req:relay(node, last and owner.rest(session_id, last))
     if response then
       return response
     end
@@ -128,7 +83,7 @@ function M.answer(req, route)
     time.sleep(LOOK_MS)
   end
   if last then
-    return kind.go_on(req, route, session_id, last)
+    return owner.go_on(req, route, session_id, last)
   end
 end
 

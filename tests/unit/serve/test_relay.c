@@ -88,9 +88,12 @@ static int setup(void **state)
     web_open(&nodes->web, rig);
     rig_open_aux(rig);
     rig->resolver = tt_resolver_new(rig->aux);
-    assert_int_equal(tt_relay_create(&nodes->relay, rig->loop, rig->resolver, &err), 0);
-    nodes->relay.key = tt_str_of((const char *)rig->keys.relay, TT_KEY_SIZE);
-    nodes->relay.self = SELF;
+    const struct tt_relay_parts parts = {.loop = rig->loop,
+                                         .resolver = rig->resolver,
+                                         .key =
+                                             tt_str_of((const char *)rig->keys.relay, TT_KEY_SIZE),
+                                         .self = SELF};
+    assert_int_equal(tt_relay_create(&nodes->relay, &parts, &err), 0);
     nodes->web.dispatcher.relay = &nodes->relay;
     open_private(nodes, &nodes->web.dispatcher);
     snprintf(path, sizeof(path), "/port?port=%d", tt_http_server_port(nodes->private));
