@@ -1,8 +1,9 @@
 --- What happens with every request, in this order: cross-site check, who is
---- it, may they, is it another node's (web/relay), hooks, is the body JSON, does
---- it fit the route's schema, handler, hooks again. A handler finds req.user and,
---- checked, req.params, req.query (both in one table: req.args), req.body,
---- req.form, and req.upload of an upload. It returns a response or nil, err.
+--- it, may they, does another node answer it (web/relay), hooks, is the body
+--- JSON, does it fit the route's schema, handler, hooks again. A handler finds
+--- req.user and, checked, req.params, req.query (both in one table: req.args),
+--- req.body, req.form, and req.upload of an upload. It returns a response or
+--- nil, err.
 
 local auth = require "web.auth"
 local errors = require "lib.errors"
@@ -16,12 +17,16 @@ local M = {}
 
 local is_shared = relay.is_shared
 
+--- How often a turn is tried that another node was quicker with.
+local TRIES = 5
+
 ---@param req tide.Request
 ---@param route tide.Route whose `auth` is not "none"
 ---@return tide.User|nil user, tide.Error|nil err
 local function admit(req, route)
-  local user, err = is_shared and req.caller, nil
+  local user = is_shared and req.caller
   if not user then
+    local err
     user, err = auth.authenticate(req, route.api_keys)
     if not user then
       return nil, err
@@ -139,21 +144,31 @@ local function answer_here(route, req, user)
 end
 
 --- Answers a request of a route with an owner. Hooks run on the node that
---- answers, and only there.
+--- answers, and only there; again, if another node has begun a turn in the
+--- session since the owner was looked up.
 ---@async
 ---@param route tide.Route
 ---@param req tide.Request
 ---@return tide.Response|nil response, tide.Error|nil err
 local function answer_owned(route, req)
   local user = admit(req, route)
-  if user and not req.caller then
-    req.user = user
-    local response, err = relay.answer(req, route)
-    if response or err then
+  local response, err
+  for _ = 1, TRIES do
+    if user and not req.caller then
+      req.user = user
+      response, err = relay.answer(req, route)
+      if response or err then
+        return response, err
+      end
+    end
+    response, err = answer_here(route, req, user)
+    if not err or err.code ~= "turn_taken" then
       return response, err
+    elseif req.caller then
+      return nil, errors.new("not_owner")
     end
   end
-  return answer_here(route, req, user)
+  return nil, err
 end
 
 --- Answers one request.

@@ -174,6 +174,38 @@ describe("web.relay", function()
     assert.same({ "a", "a /rest/tides/4.17", "c /rest/tides/4.17" }, asked)
   end)
 
+  it("asks again when another node was quicker with a turn", function()
+    owners, answers = { false, A }, { { relay = 1 } }
+    local response = run({
+      handler = function()
+        return nil, { code = "turn_taken" }
+      end,
+    })
+    assert.same({ relay = 1 }, response)
+    owners = {}
+    local _, code = run({
+      handler = function()
+        return nil, { code = "turn_taken" }
+      end,
+    })
+    assert.equal("turn_taken", code)
+  end)
+
+  it("tells the node that has passed on of a quicker one", function()
+    local req = request()
+    req.caller = { id = 9, role = "user" }
+    local response, err = pipeline.run(
+      route({
+        handler = function()
+          return nil, { code = "turn_taken" }
+        end,
+      }),
+      req
+    )
+    assert.is_nil(response)
+    assert.equal("not_owner", err.code)
+  end)
+
   it("ends with the client", function()
     owners, answers = { A, A }, { { "client_gone" } }
     local response, code = run()
