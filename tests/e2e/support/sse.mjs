@@ -65,6 +65,7 @@ export class SseReader {
   /** What was told before does not hold: the frame has all of it. */
   #reset() {
     assert.ok(this.lateResets || this.frames.length === 0, 'a reset comes first');
+    this.replaced = this.text;
     Object.assign(this, { after: 0, text: '', reasoning: '', calls: '', steps: '' });
     this.reset = true;
   }
