@@ -88,17 +88,26 @@ int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
 
 /* ---- start ---- */
 
-static int check_address(const struct tt_settings *settings, struct tt_err *err)
+static int check_address(const char *address, struct tt_err *err)
 {
-    if (tt_http_probe_address(settings->listen, err) == 0)
+    if (tt_http_probe_address(address, err) == 0)
         return 0;
     if (strcmp(err->code, "address_in_use") == 0) {
         char holder[128];
-        const char *colon = strrchr(settings->listen, ':');
+        const char *colon = strrchr(address, ':');
         tt_port_owner((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
-        tt_err_set(err, 0, "address_in_use", "%s is in use by %s", settings->listen, holder);
+        tt_err_set(err, 0, "address_in_use", "%s is in use by %s", address, holder);
     }
     return -1;
+}
+
+static int check_addresses(const struct tt_settings *settings, struct tt_err *err)
+{
+    if (check_address(settings->listen, err) != 0)
+        return -1;
+    return tt_app_is_node(settings)
+               ? check_address(tt_conf_get(settings->conf, "nodes.listen")->text.data, err)
+               : 0;
 }
 
 static int open_database(struct tt_app *app, struct tt_err *err)
@@ -245,6 +254,16 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
     return 0;
 }
 
+static int open_node_listeners(struct tt_app *app, struct tt_err *err)
+{
+    const char *address = tt_conf_get(app->settings->conf, "nodes.listen")->text.data;
+
+    for (int i = 0; app->node && i < app->worker_count; i++)
+        if (tt_worker_listen_nodes(&app->workers[i], address, err) != 0)
+            return -1;
+    return 0;
+}
+
 static void fill_serving(struct tt_app *app)
 {
     const struct tt_settings *settings = app->settings;
@@ -324,7 +343,7 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     fill_serving(app);
     if (tt_http_library_check(err) != 0)
         return -1;
-    if (public_listener && check_address(app->settings, err) != 0)
+    if (public_listener && check_addresses(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
     if (app->lock_fd < 0 || open_parts(app, err) != 0)
@@ -332,7 +351,7 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     if (create_workers(app, public_listener ? app->settings->workers : 1, err) != 0 ||
         build_scripts(app, err) != 0)
         return -1;
-    if (public_listener && open_listeners(app, err) != 0)
+    if (public_listener && (open_listeners(app, err) != 0 || open_node_listeners(app, err) != 0))
         return -1;
     if (open_admin(app, err) != 0)
         return -1;

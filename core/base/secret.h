@@ -31,6 +31,7 @@ struct tt_keys {
     unsigned char token[TT_KEY_SIZE];                  /* signs tokens (HS256) */
     _Alignas(16) unsigned char token_mac[TT_MAC_SIZE]; /* HMAC's state with that key in it */
     unsigned char seal[TT_KEY_SIZE];                   /* seals API keys at rest */
+    unsigned char relay[TT_KEY_SIZE];                  /* signs requests between nodes */
     char seal_id[9];                                   /* names the sealing key inside records */
 };
 
