@@ -16,13 +16,15 @@
 #define IMAGES_MAX 16 /* of one reply */
 
 /* ?1 is the message. A session that is deleted has no user any more. */
-static const char SQL_INSERT[] =
-    "INSERT INTO uploaded_files (user_id, session_row, file_name, file_key, file_size, file_type,"
-    " created_at, updated_at)"
-    " SELECT m.user_id, m.session_row, ?2, ?3, ?4, ?5, ?6, ?6 FROM chat_messages AS m"
-    " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
-    " JOIN users AS u ON u.id = m.user_id"
-    " WHERE m.id = ?1 AND u.file_bytes + ?4 <= ?7 AND s.file_count < ?8";
+#define INSERT                                                                                     \
+    "INSERT INTO uploaded_files (user_id, session_row, file_name, file_key, file_size, file_type," \
+    " created_at, updated_at)"                                                                     \
+    " SELECT m.user_id, m.session_row, ?2, ?3, ?4, ?5, ?6, ?6 FROM chat_messages AS m"             \
+    " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"                   \
+    " JOIN users AS u ON u.id = m.user_id"                                                         \
+    " WHERE m.id = ?1 AND u.file_bytes + ?4 <= ?7 AND s.file_count < ?8"
+static const char SQL_INSERT[] = INSERT;
+static const char SQL_INSERT_OF_TURN[] = INSERT " AND m.turn_epoch = ?9"; /* see reply_store.c */
 static const char SQL_COUNT_FILE[] =
     "UPDATE chat_sessions SET file_count = file_count + 1"
     " WHERE id = (SELECT session_row FROM uploaded_files WHERE file_key = ?1)";
@@ -208,7 +210,7 @@ struct tt_image_files *tt_image_files_write(struct tt_chat *chat, struct tt_repl
 /* ---- the rows ---- */
 
 static void add_one(struct tt_image_files *images, struct tt_db_job *job, struct image *image,
-                    size_t number)
+                    size_t number, int64_t turn_epoch)
 {
     char now[TT_RFC3339_SIZE], name[64];
     int64_t message_id = tt_reply_message_id(images->reply);
@@ -225,19 +227,21 @@ static void add_one(struct tt_image_files *images, struct tt_db_job *job, struct
                                 tt_db_text(tt_str_from(image->extension)),
                                 tt_db_text(tt_str_from(now)),
                                 tt_db_int(images->room.user_bytes),
-                                tt_db_int(images->room.session_files)};
+                                tt_db_int(images->room.session_files),
+                                tt_db_int(turn_epoch)};
     image->statement = tt_db_job_count(job);
-    tt_db_job_add(job, TT_STR(SQL_INSERT), row, TT_COUNT(row), -1);
+    tt_db_job_add(job, turn_epoch ? TT_STR(SQL_INSERT_OF_TURN) : TT_STR(SQL_INSERT), row,
+                  TT_COUNT(row) - (turn_epoch ? 0 : 1), -1);
     tt_db_job_add(job, TT_STR(SQL_COUNT_FILE), &key, 1, -1);
     tt_db_job_add(job, TT_STR(SQL_COUNT_BYTES), (struct tt_db_value[]){key, tt_db_int(image->size)},
                   2, -1);
     tt_db_job_add(job, TT_STR(SQL_NAME_FILE), (struct tt_db_value[]){id, key}, 2, -1);
 }
 
-void tt_image_files_add(struct tt_image_files *images, struct tt_db_job *job)
+void tt_image_files_add(struct tt_image_files *images, int64_t turn_epoch, struct tt_db_job *job)
 {
     for (size_t i = 0; i < images->count; i++)
-        add_one(images, job, &images->list[i], i + 1);
+        add_one(images, job, &images->list[i], i + 1, turn_epoch);
 }
 
 void tt_image_files_committed(struct tt_image_files *images, const struct tt_db_job *job)

@@ -9,6 +9,7 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local texts = require "lib.texts"
 local time = require "tide.time"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -153,6 +154,10 @@ function M.get_reply(user_id, session_id, message_id)
     local reply = llm.find_message(user_id, message_id)
     if reply then
       return reply
+    end
+    local free, elsewhere = turn_lease.wait(user_id, session_id)
+    if not free then
+      return nil, elsewhere
     end
     time.sleep(LOOK_MS)
   end

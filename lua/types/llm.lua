@@ -23,6 +23,15 @@ local QueuePlace = {}
 ---@return nil
 function QueuePlace:leave() end
 
+---@class tide.TurnLease what the rows of a turn have when servers share the
+--- database
+---@field node integer id of this server
+---@field epoch integer number of the turn: no other one has it
+
+--- What says in the rows of this turn whose it is.
+---@return tide.TurnLease|nil lease nil when the database is not shared
+function QueuePlace:lease() end
+
 --- Waits for the session's turn: one at a time, in order of arrival, on all
 --- workers together; four may wait.
 ---@async
