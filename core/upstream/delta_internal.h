@@ -85,8 +85,6 @@ void tt_delta_repair(struct tt_str data, struct tt_buf *out);
 
 /* Moves what is reasoning of the content that just came (delta_think.c). */
 void tt_delta_think(struct tt_delta_think *think, struct tt_buf *content, struct tt_buf *reasoning);
-void tt_delta_think_end(struct tt_delta_think *think, struct tt_buf *content,
-                        struct tt_buf *reasoning);
 
 /* Keeps a value for the client; whether it is more than a word, so that the next event may have
  * another one (delta_carried.c). */
