@@ -248,7 +248,7 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
         break;
     case TT_DELTA_IMAGE:
         if (is_set(value)) {
-            tt_delta_image(value, &reader->images, &reader->image_items);
+            tt_delta_image(reader, value);
             event->calls = true;
         }
         break;

@@ -109,6 +109,7 @@ struct tt_delta_reader {
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
     struct tt_buf images;             /* their notes, for the end of its content */
     struct tt_buf image_items;        /* all that came with their bytes, see tt_reply_add_images */
+    int images_left_out;              /* that were too large for it */
     struct tt_buf note;               /* of the last event (tt_reply_note), or empty */
     struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
     struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */

@@ -65,6 +65,7 @@ static void carry(const struct pump *pump, struct tt_reply *reply)
     tt_delta_carried_json(&pump->answer.reader, &json);
     tt_reply_carry(reply, tt_buf_str(&json));
     tt_reply_add_images(reply, tt_buf_str(&pump->answer.reader.image_items));
+    tt_reply_leave_out_images(reply, pump->answer.reader.images_left_out);
     tt_buf_free(&json);
 }
 
