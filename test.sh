@@ -236,6 +236,9 @@ run_e2e()
     done
     for file in "${chosen[@]}"; do
         run_e2e_file "$preset" 10m "$file"
+        if has_mark plugins "$file"; then
+            run_e2e_file "$preset" 10m "$file" plugins_ TEST_PLUGINS=1 TIDETALK_E2E_RELOADS=30
+        fi
     done
 }
 
