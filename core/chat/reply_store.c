@@ -22,7 +22,7 @@ static const char SQL_CHECKPOINT[] =
 static const char SQL_END[] =
     "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"
     " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10, runs = ?11,"
-    " delivered = ?12, steps = ?13"
+    " delivered = ?12, steps = ?13, search_text = tidetalk_search_text(?2, ?13)"
     " WHERE id = ?1"
     " AND session_row = (SELECT id FROM chat_sessions WHERE id = ?9 AND user_id IS NOT NULL)";
 static const char SQL_TOUCH_SESSION[] =
@@ -42,7 +42,9 @@ static const char SQL_INTERRUPT[] =
     " content = CASE ?3 WHEN '' THEN content ELSE ?3 END,"
     " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END,"
     " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END,"
-    " steps = CASE ?7 WHEN '' THEN steps ELSE ?7 END"
+    " steps = CASE ?7 WHEN '' THEN steps ELSE ?7 END,"
+    " search_text = tidetalk_search_text(CASE ?3 WHEN '' THEN content ELSE ?3 END,"
+    " CASE ?7 WHEN '' THEN steps ELSE ?7 END)"
     " WHERE id = ?1 AND status = 'streaming'";
 static const char SQL_CHANGE_SESSION[] =
     "UPDATE chat_sessions SET version = version + 1"
