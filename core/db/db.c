@@ -157,6 +157,22 @@ int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files
     return failed;
 }
 
+int tt_db_compare_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
+                          struct tt_err *err)
+{
+    const char *place;
+    struct tt_migration_plugins all;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
+    if (!engine)
+        return -1;
+    int failed = tt_migration_plugins_sort(&all, files, count, engine->dialect, err);
+    if (!failed)
+        failed = engine->compare_plugins(place, &all, err);
+    tt_migration_plugins_free(&all);
+    return failed;
+}
+
 int tt_db_drop_plugin(const char *url, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err)
 {

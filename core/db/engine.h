@@ -95,6 +95,8 @@ struct tt_db_engine {
     int (*migrate_plugins)(const char *place, const struct tt_migration_plugins *all,
                            uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                            struct tt_err *err);
+    int (*compare_plugins)(const char *place, const struct tt_migration_plugins *all,
+                           struct tt_err *err);
     int (*drop_plugin)(const char *place, const char *plugin, struct tt_migrate_report *report,
                        struct tt_err *err);
 };

@@ -42,6 +42,11 @@ int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files
                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                           struct tt_err *err);
 
+/* Whether those that are applied are still what the files say; changes nothing. Fails:
+ * "migration_changed", and whatever the engine refuses in any case. */
+int tt_db_compare_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
+                          struct tt_err *err);
+
 /* Deletes the tables of a plugin and forgets its migrations; *report has a line for each table. */
 int tt_db_drop_plugin(const char *url, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err);

@@ -143,5 +143,7 @@ int tt_pg_migrate_down(const char *place, const char *directory, int version,
 int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *all,
                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                           struct tt_err *err);
+int tt_pg_compare_plugins(const char *place, const struct tt_migration_plugins *all,
+                          struct tt_err *err);
 int tt_pg_drop_plugin(const char *place, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err);

@@ -129,5 +129,6 @@ const struct tt_db_engine tt_pg_engine = {
     .migrate_down = tt_pg_migrate_down,
     .dialect = "postgres",
     .migrate_plugins = tt_pg_migrate_plugins,
+    .compare_plugins = tt_pg_compare_plugins,
     .drop_plugin = tt_pg_drop_plugin,
 };

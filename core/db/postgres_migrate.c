@@ -157,7 +157,14 @@ int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *
                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                           struct tt_err *err)
 {
-    (void)place, (void)hold_ms, (void)dry_run, (void)report;
+    (void)hold_ms, (void)dry_run, (void)report;
+    return tt_pg_compare_plugins(place, all, err);
+}
+
+int tt_pg_compare_plugins(const char *place, const struct tt_migration_plugins *all,
+                          struct tt_err *err)
+{
+    (void)place;
     if (all->count == 0)
         return 0;
     return tt_err_set(err, 422, "migration_failed",

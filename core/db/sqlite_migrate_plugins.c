@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define BUSY_MS        10000
 #define PROGRESS_STEPS 1000
@@ -325,8 +326,9 @@ static int apply_missing(struct run *run, const struct tt_migration_plugins *all
     return failed;
 }
 
+/* Fails: -1, when one was changed. */
 static int count_missing(struct run *run, const struct tt_migration_plugins *all,
-                         struct tt_migrate_report *report, struct tt_err *err)
+                         struct tt_err *err)
 {
     int missing = 0;
 
@@ -336,8 +338,6 @@ static int count_missing(struct run *run, const struct tt_migration_plugins *all
             return -1;
         missing += !applied;
     }
-    for (size_t i = 0; missing == 0 && i < all->count; i++)
-        report_line(report, &all->items[i], "done");
     return missing;
 }
 
@@ -369,12 +369,28 @@ int tt_sqlite_migrate_plugins(const char *path, const struct tt_migration_plugin
     if (all->count == 0)
         return 0;
     if (tt_sqlite_open(&run.conn, path, TT_SQLITE_WRITE, BUSY_MS, err) == SQLITE_OK)
-        missing = count_missing(&run, all, report, err);
+        missing = count_missing(&run, all, err);
+    for (size_t i = 0; missing == 0 && i < all->count; i++)
+        report_line(report, &all->items[i], "done");
     if (missing > 0)
         missing = write_missing(&run, all, dry_run, report, err);
     tt_sqlite_close(&run.conn);
     tt_buf_free(&run.columns);
     return missing;
+}
+
+int tt_sqlite_compare_plugins(const char *path, const struct tt_migration_plugins *all,
+                              struct tt_err *err)
+{
+    struct run run = {0};
+    int missing = -1;
+
+    if (all->count == 0 || access(path, F_OK) != 0)
+        return 0;
+    if (tt_sqlite_open(&run.conn, path, TT_SQLITE_READ, BUSY_MS, err) == SQLITE_OK)
+        missing = count_missing(&run, all, err);
+    tt_sqlite_close(&run.conn);
+    return missing < 0 ? -1 : 0;
 }
 
 /* ---- removing ---- */
