@@ -23,6 +23,7 @@ DELETE FROM message_parts_gone;
 DELETE FROM message_search_queue WHERE id IN (SELECT id FROM messages_with_steps);
 
 DROP VIEW message_search_source;
+DROP VIEW message_search_out;
 ALTER TABLE chat_messages DROP COLUMN search_text;
 CREATE VIEW message_search_source AS
 SELECT id, 'u' || user_id AS owner, content FROM chat_messages
