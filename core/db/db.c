@@ -157,6 +157,21 @@ int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files
     return failed;
 }
 
+int tt_db_make_empty(const char *url, const char *folder, struct tt_buf *empty, struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+    return engine ? engine->make_empty(place, folder, empty, err) : -1;
+}
+
+void tt_db_drop_empty(const char *empty)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(empty, &place, NULL);
+    if (engine && engine->drop_empty)
+        engine->drop_empty(place);
+}
+
 int tt_db_compare_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
                           struct tt_err *err)
 {

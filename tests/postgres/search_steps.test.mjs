@@ -32,7 +32,7 @@ describe('the text of steps', () => {
       assert.equal(code, 0, stderr);
     };
     await server.stop();
-    await migrate('--down', '26');
+    await migrate('--down', '27');
     const steps = (text) => `{"tool_result":{"id":"a","name":"look","content":"${text}"}}\n`;
     psql(name, `INSERT INTO chat_sessions (id, session_id, user_id, title, model_name, created_at, updated_at)
       SELECT 1, 's', id, '', '', '', '' FROM users;
@@ -45,7 +45,7 @@ describe('the text of steps', () => {
     assert.equal((await hits('tide')).length, 3);
     for (const snippet of await hits('ebb')) assert.match(snippet, /ebb/);
     await server.stop();
-    await migrate('--down', '26');
+    await migrate('--down', '27');
     assert.equal(psql(name, "SELECT count(*) FROM message_search_queue"), '2');
     await migrate();
     await server.start();

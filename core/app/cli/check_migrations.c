@@ -10,14 +10,13 @@
 
 struct check {
     const struct tt_settings *settings;
-    const char *plugin;    /* NULL = all */
-    const char *empty_url; /* the empty database */
+    const char *plugin; /* NULL = all */
+    const char *empty;  /* the empty database */
     tt_cli_told_fn *told;
     void *arg;
 };
 
-/* The database of the settings says which files were applied; an engine without plugins' tables
- * refuses them all. */
+/* The database of the settings says which files were applied. */
 static void check_plugin(const struct check *check, const struct tt_db_plugin_file *files,
                          size_t count)
 {
@@ -27,21 +26,18 @@ static void check_plugin(const struct check *check, const struct tt_db_plugin_fi
 
     int failed = tt_db_compare_plugins(url, files, count, &err);
     if (!failed)
-        failed = tt_db_migrate_plugins(check->empty_url, files, count, 0, false, &report, &err);
+        failed = tt_db_migrate_plugins(check->empty, files, count, 0, false, &report, &err);
     tt_buf_free(&report.text);
     if (failed && (!check->plugin || tt_str_eq(files->plugin, tt_str_from(check->plugin))))
         check->told(check->arg, &err);
 }
 
 static int check_all(struct check *check, const struct tt_db_plugin_file *files, size_t count,
-                     const char *folder, struct tt_err *err)
+                     struct tt_err *err)
 {
-    char url[4100];
     struct tt_migrate_report report = {0};
 
-    tt_db_default_url(folder, url, sizeof(url));
-    check->empty_url = url;
-    int failed = tt_db_migrate(url, check->settings->migrations_dir, false, &report, err);
+    int failed = tt_db_migrate(check->empty, check->settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
     for (size_t first = 0, next; !failed && first < count; first = next) {
         for (next = first + 1; next < count; next++)
@@ -49,6 +45,21 @@ static int check_all(struct check *check, const struct tt_db_plugin_file *files,
                 break;
         check_plugin(check, files + first, next - first);
     }
+    return failed;
+}
+
+static int check_in(struct check *check, const struct tt_db_plugin_file *files, size_t count,
+                    const char *folder, struct tt_err *err)
+{
+    struct tt_buf empty = {0};
+
+    int failed = tt_db_make_empty(check->settings->database_url, folder, &empty, err);
+    if (!failed) {
+        check->empty = empty.data;
+        failed = check_all(check, files, count, err);
+        tt_db_drop_empty(empty.data);
+    }
+    tt_buf_free(&empty);
     return failed;
 }
 
@@ -67,7 +78,7 @@ void tt_cli_check_migrations(const struct tt_settings *settings, const struct tt
         if (failed)
             tt_err_set(&err, 500, "unwritable", "%s: %s", folder, strerror(errno));
         if (!failed) {
-            failed = check_all(&check, files, count, folder, &err);
+            failed = check_in(&check, files, count, folder, &err);
             tt_cli_remove_folder(folder);
         }
         if (failed)

@@ -19,7 +19,7 @@ static struct tt_generation *build(const struct tt_settings *settings, struct tt
         .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
     };
     struct tt_runtime *runtimes[] = {&tide->runtime};
-    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, err);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, err);
 
     tt_settings_fill_runtime(settings, &tide->runtime);
     tide->setting = tt_settings_for_lua;
@@ -150,6 +150,14 @@ static void tell_migration(void *arg, const struct tt_err *err)
     struct tt_cli_finding finding = finding_of(tt_str_from(err->message), err->code);
     char path[TT_SCRIPT_PATH_BYTES];
 
+    if (finding.line == 0) { /* not about a file: they could not be tried */
+        finding = (struct tt_cli_finding){.file = TT_STR("migrations of plugins"),
+                                          .severity = "warning",
+                                          .code = err->code,
+                                          .message = tt_str_from(err->message)};
+        tt_cli_findings_add(told->findings, &finding);
+        return;
+    }
     tt_script_sources_place(&told->settings->scripts, finding.file, path, sizeof(path));
     finding.file = tt_str_from(path);
     tt_cli_findings_add(told->findings, &finding);
@@ -165,7 +173,7 @@ static void check_scripts(struct tt_cli_findings *findings, const struct tt_sett
     struct tt_tide tide = {0};
     struct tt_err err = {0};
     struct tt_generation *generation = build(settings, &tide, &diagnostics, &err);
-    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, NULL);
 
     if (generation)
         tt_generation_advise(generation, &advice);

@@ -4,7 +4,7 @@
 #include "db/sqlite_fts5.h"
 #include "support.h"
 
-#define BEFORE 26
+#define BEFORE 27
 
 #define CALL(word)                                                                                 \
     "'{\"tool_call\":{\"id\":\"a\",\"name\":\"look\",\"arguments\":{\"for\":\"" word               \

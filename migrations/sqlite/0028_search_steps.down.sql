@@ -1,5 +1,5 @@
 -- Messages with steps leave the search index, and are queued again with what they say alone. All parts that
--- wait to go do so now: version 26 makes new ones of a message without waiting for them.
+-- wait to go do so now: version 27 makes new ones of a message without waiting for them.
 
 DROP TRIGGER message_search_insert;
 DROP TRIGGER message_search_finish;

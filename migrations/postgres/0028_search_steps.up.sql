@@ -1,4 +1,4 @@
--- What tools did within a reply (its steps) can be found like what it says: migrations/sqlite/0027.
+-- What tools did within a reply (its steps) can be found like what it says: migrations/sqlite/0028.
 ALTER TABLE chat_messages ADD COLUMN search_text TEXT COLLATE "C";
 
 -- The texts and numbers within a value, in their order.
