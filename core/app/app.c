@@ -102,7 +102,8 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     const struct tt_settings *settings = app->settings;
     const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {.url = url, .exclusive = true};
+    struct tt_db_settings database = {
+        .url = url, .exclusive = true, .replicated = settings->replicated};
 
     int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);

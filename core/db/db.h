@@ -57,6 +57,7 @@ struct tt_db_settings {
                                  * 100,000: 1 ms of arithmetic, 10 ms of pages */
     bool exclusive;             /* for a server: refused while another server uses the database; of
                                  * SQLite's the lock of the data folder says that */
+    bool replicated;            /* a warning in the log if commits wait for no other machine */
 };
 
 /* Whether an engine accepts such a URL. Fails: -1; the message lists the existing forms. */

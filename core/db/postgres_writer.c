@@ -27,7 +27,7 @@ struct tt_pg_writer {
     struct tt_job_queue queue;
     pthread_t thread;
     char *url;
-    bool exclusive;
+    bool exclusive, replicated;
     char id[33];
 
     struct tt_pg_trouble *trouble; /* borrowed */
@@ -101,6 +101,19 @@ static int put_row(struct tt_pg_writer *writer, struct tt_err *err)
                           values, 2, err);
 }
 
+/* After each connection: a standby that was promoted may have no standby itself. */
+static int look_at_durability(struct tt_pg_writer *writer, struct tt_err *err)
+{
+    bool is_replicated = true;
+    if (writer->replicated && tt_pg_is_replicated(&writer->pg, &is_replicated, err) != 0)
+        return -1;
+    if (!is_replicated)
+        tt_log(TT_LOG_WARN,
+               "database: durability is replicated, but synchronous_standby_names is empty or "
+               "synchronous_commit is off or local: a failover may lose acknowledged rows");
+    return 0;
+}
+
 static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
 {
     struct tt_pg *pg = &writer->pg;
@@ -109,7 +122,8 @@ static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
     tt_pg_close(pg);
     if (tt_pg_open(pg, writer->url, TT_PG_WRITE, err) == 0 &&
         (!writer->exclusive || take_lock(pg, err) == 0) && put_row(writer, err) == 0 &&
-        prepare_own(pg, err) == 0 && tt_pg_load_keys(pg, err) == 0) {
+        look_at_durability(writer, err) == 0 && prepare_own(pg, err) == 0 &&
+        tt_pg_load_keys(pg, err) == 0) {
         PQsetnonblocking(pg->conn, 1);
         return 0;
     }
@@ -279,6 +293,7 @@ struct tt_pg_writer *tt_pg_writer_new(const char *url, const struct tt_db_settin
     writer->trouble = trouble;
     writer->url = tt_strndup(url, strlen(url));
     writer->exclusive = settings->exclusive;
+    writer->replicated = settings->replicated;
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(*writer->batch));
     tt_random_hex(writer->id, sizeof(writer->id) - 1);
     if (connect_writer(writer, err) == 0 &&
