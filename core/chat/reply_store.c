@@ -32,6 +32,11 @@ static const char SQL_DELETE_CHUNKS[] = "DELETE FROM reply_chunks WHERE message_
 
 static const char SQL_UNFINISHED[] =
     "SELECT id FROM chat_messages WHERE status = 'streaming' AND id > ?1 ORDER BY id LIMIT ?2";
+/* The number of a turn begins with that of its node (node/node.h). */
+static const char SQL_UNFINISHED_OF_DEAD[] =
+    "SELECT m.id FROM chat_messages AS m WHERE m.status = 'streaming' AND m.id > ?1"
+    " AND NOT EXISTS (SELECT 1 FROM nodes AS n WHERE n.id = m.turn_epoch >> 40"
+    " AND n.alive_until >= tidetalk_now()) ORDER BY m.id LIMIT ?2";
 static const char SQL_CHUNKS[] =
     "SELECT kind, bytes, position FROM reply_chunks WHERE message_id = ?1 AND position >= ?2"
     " ORDER BY position LIMIT ?3";
@@ -107,6 +112,7 @@ void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *en
 struct repair {
     struct tt_db *db;
     struct tt_loop *loop;
+    bool shared;
     int waiting, count;
     struct tt_err error;
 };
@@ -250,8 +256,10 @@ static int repair_message(struct repair *repair, int64_t id, struct tt_err *err)
 static int repair_page(struct repair *repair, int64_t *last, struct tt_err *err)
 {
     const struct tt_db_value values[] = {tt_db_int(*last), tt_db_int(MESSAGES)};
-    struct tt_db_query query = {
-        .sql = TT_STR(SQL_UNFINISHED), .values = values, .count = TT_COUNT(values)};
+    struct tt_db_query query = {.sql = repair->shared ? TT_STR(SQL_UNFINISHED_OF_DEAD)
+                                                      : TT_STR(SQL_UNFINISHED),
+                                .values = values,
+                                .count = TT_COUNT(values)};
     struct tt_db_rows *rows = tt_db_read_wait(repair->db, repair->loop, &query, err);
     int failed = 0, count = 0;
 
@@ -266,9 +274,9 @@ static int repair_page(struct repair *repair, int64_t *last, struct tt_err *err)
     return failed ? -1 : count == MESSAGES;
 }
 
-int tt_chat_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err *err)
+int tt_chat_store_repair(struct tt_db *db, struct tt_loop *loop, bool shared, struct tt_err *err)
 {
-    struct repair repair = {.db = db, .loop = loop};
+    struct repair repair = {.db = db, .loop = loop, .shared = shared};
     int64_t last = 0;
     int more;
 

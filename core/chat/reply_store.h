@@ -32,6 +32,7 @@ void tt_chat_store_end(struct tt_db_job *job, const struct tt_chat_reply_end *en
                        size_t *row_statement);
 
 /* At start, before anything is served: every message still "streaming" becomes "interrupted" with
- * the text of its chunks, up to the first hole in them. Returns how many, -1 on error. Waits,
- * turning the loop (attached). Thread: the loop's. */
-int tt_chat_store_repair(struct tt_db *db, struct tt_loop *loop, struct tt_err *err);
+ * the text of its chunks, up to the first hole in them; if the database is `shared`, only those of
+ * nodes that do not live. Returns how many, -1 on error. Waits, turning the loop (attached).
+ * Thread: the loop's. */
+int tt_chat_store_repair(struct tt_db *db, struct tt_loop *loop, bool shared, struct tt_err *err);

@@ -251,6 +251,12 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
             event->calls = true;
         }
         break;
+    case TT_DELTA_CODE:
+        if (is_set(value)) {
+            tt_delta_code(value, &reader->content);
+            event->calls = true;
+        }
+        break;
     case TT_DELTA_ERROR:
         event->failed |= says_something(value);
         break;

@@ -26,6 +26,7 @@ enum tt_delta_role {
     TT_DELTA_SIGNATURE,  /* of the reasoning before it, and reasoning that only its service can */
     TT_DELTA_REDACTED,   /* read: texts that go to clients whose API has a place for them */
     TT_DELTA_IMAGE,      /* an image, which no text can carry: it is named in the content */
+    TT_DELTA_CODE,       /* code that was run, or what it printed: fenced in the content */
     TT_DELTA_ERROR,      /* something is said there: the upstream reports an error */
     TT_DELTA_ERROR_TYPE, /* its name for that error */
     TT_DELTA_ENDED,      /* present, not null and not false: the stream is complete */

@@ -261,6 +261,7 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
 {
     struct pump *pump = TT_NEW(struct pump);
     const struct tt_call_handler handler = {on_head, on_data, on_done, pump};
+    request->any_coding = true;
     pump->call = tt_call_start(client, request, &handler, err);
     if (!pump->call) {
         free(pump);

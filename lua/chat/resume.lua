@@ -189,6 +189,26 @@ function M.follow(req, session_id, message_id)
   return { stream = reply, after = place.position }
 end
 
+--- The rest of a reply's stream, behind the last frame that was sent.
+---@param user_id integer
+---@param session_id string
+---@param id string of that frame
+---@return tide.Response|nil response
+---@return tide.Error|nil err those of get_reply
+function M.go_on(user_id, session_id, id)
+  local place = read_id(id)
+  if not place then
+    return nil, errors.new("message_not_found")
+  elseif place.ended then
+    return { status = 204 }
+  end
+  local reply, err = M.get_reply(user_id, session_id, place.message_id)
+  if not reply then
+    return nil, err
+  end
+  return { stream = reply, after = place.position }
+end
+
 --- The text of a session's latest reply that nobody has got: it runs, or it
 --- ended while no client listened. The next message makes it a thing of the
 --- past.

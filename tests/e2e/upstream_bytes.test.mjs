@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe } from 'node:test';
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { FILES, fileOf } from '../data/upstream_cases/generate.mjs';
 import { uniqueName } from './support/client.mjs';
 import { test } from './support/limits.mjs';
@@ -15,7 +15,9 @@ import { withServer } from './support/suite.mjs';
 import { EVENTS, event, sends, startUpstream } from './support/upstream.mjs';
 
 const HELLO = `${event({ content: 'hello' })}${event({ content: ' world' })}${event({}, 'stop')}data: [DONE]\n\n`;
-const bodyOf = (one) => (one.base64 ? Buffer.from(one.base64, 'base64') : Buffer.from(one.body));
+const PACK = { gzip: gzipSync, zlib: deflateSync, bare: deflateRawSync };
+const bodyOf = (one) => (one.packed ?? []).reduce((body, how) => PACK[how](body), Buffer.from(one.base64 ?? one.body, one.base64 ? 'base64' : 'utf8'));
+const headersOf = (one) => ({ ...(one.type ? { 'Content-Type': one.type } : {}), ...(one.label ? { 'Content-Encoding': one.label } : {}) });
 
 /** One case of each kind, as it is framed mostly; the other framings take their turn. */
 const SAMPLE = Object.values(FILES).flatMap((lines) => {
@@ -70,7 +72,7 @@ describe("an upstream's bytes", () => {
   for (const one of SAMPLE) {
     test(`${one.provider} ${one.name}`, async () => {
       const { want } = one;
-      const { user, model } = await setup(sends(bodyOf(one), one.type ? { 'Content-Type': one.type } : {}), one.provider);
+      const { user, model } = await setup(sends(bodyOf(one), headersOf(one)), one.provider);
       const [first, second] = [uniqueName('a'), uniqueName('b')];
       const answer = await sync(user, model, first);
       assert.equal(answer.body.code, want.code, answer.text);
@@ -113,6 +115,12 @@ describe("an upstream's bytes", () => {
       assert.equal(headers['accept-encoding'], 'identity');
       assert.match(headers['user-agent'], /^TideTalk\/\d/);
     }
+  });
+
+  test('of a packing that is known by its label only are an error when they are not packed', async () => {
+    const { user, model } = await setup(sends(HELLO, { ...EVENTS, 'Content-Encoding': 'br' }));
+    const answer = await sync(user, model);
+    assert.deepEqual([answer.status, answer.body.code], [502, 'upstream_bad_response']);
   });
 
   test('carry to the client what the provider wants back with a call', async () => {

@@ -19,7 +19,7 @@ static struct tt_generation *build(const struct tt_settings *settings, struct tt
         .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
     };
     struct tt_runtime *runtimes[] = {&tide->runtime};
-    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, err);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, err);
 
     tt_settings_fill_runtime(settings, &tide->runtime);
     tide->setting = tt_settings_for_lua;
@@ -149,7 +149,7 @@ static void check_scripts(struct tt_cli_findings *findings, const struct tt_sett
     struct tt_tide tide = {0};
     struct tt_err err = {0};
     struct tt_generation *generation = build(settings, &tide, &diagnostics, &err);
-    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, NULL);
 
     if (generation)
         tt_generation_advise(generation, &advice);

@@ -76,6 +76,8 @@ int tt_cli_rollback(int argc, char **argv);
 int tt_cli_profile(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);
 int tt_cli_queue(int argc, char **argv);
+int tt_cli_nodes(int argc, char **argv);
+int tt_cli_drain(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
 int tt_cli_config(int argc, char **argv);
 int tt_cli_test(int argc, char **argv);

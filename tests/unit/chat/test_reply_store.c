@@ -176,7 +176,7 @@ static void test_checkpoint_again(void **state)
 static int repair(struct fixture *f)
 {
     struct tt_err err = {0};
-    int count = tt_chat_store_repair(f->db, f->loop, &err);
+    int count = tt_chat_store_repair(f->db, f->loop, false, &err);
     if (count < 0)
         fail_msg("%s", err.message);
     return count;
@@ -235,7 +235,7 @@ static void test_repair_without_tables(void **state)
     struct fixture *f = *state;
     struct tt_err err = {0};
     outside_exec(f->path, "DROP TABLE reply_chunks");
-    assert_int_equal(tt_chat_store_repair(f->db, f->loop, &err), -1);
+    assert_int_equal(tt_chat_store_repair(f->db, f->loop, false, &err), -1);
     assert_string_equal(err.code, "sql_error");
 }
 
