@@ -19,7 +19,7 @@
 #include "base/disk_reserve.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "chat/reply_store.h"
+#include "chat/reply_repair.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "files/s3.h"
@@ -165,7 +165,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
 static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
                             struct tt_loop *loop, struct tt_err *err)
 {
-    app->repaired = tt_chat_store_repair(app->db, loop, tt_app_is_node(app->settings), err);
+    app->repaired = tt_reply_repair_all(app->db, loop, tt_app_is_node(app->settings), err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)
@@ -433,8 +433,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_aux_free(app->file_aux);
     tt_aux_free(app->text_aux);
     tt_aux_free(app->password_aux);
-    tt_node_stop(app->node);
-    tt_node_leave(app->node);
+    tt_app_node_leave(app);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
     tt_aux_free_within(app->name_aux, NAMES_END_MS);

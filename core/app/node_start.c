@@ -4,16 +4,21 @@
 
 #include "app/worker.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "chat/checkpoint.h"
+#include "chat/reply_repair.h"
 #include "node/node.h"
 #include "reply/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MARK_DIGITS 32
+#define LOOK_MS     1000 /* between two looks for what dead nodes left */
 
 bool tt_app_is_node(const struct tt_settings *settings)
 {
@@ -113,15 +118,98 @@ int tt_app_node_join(struct tt_app *app, struct tt_err *err)
     return 0;
 }
 
+/* ---- what other nodes leave, and take ---- */
+
+struct tt_node_care { /* on the node's loop */
+    struct tt_app *app;
+    struct tt_timer timer;
+    struct tt_reply_repair *repair; /* NULL: none runs */
+};
+
+static void on_repaired(int count, const struct tt_err *err, void *arg)
+{
+    struct tt_node_care *care = arg;
+
+    care->repair = NULL;
+    if (count > 0)
+        tt_log(TT_LOG_WARN, "node: replies of a dead node were interrupted",
+               TT_F_INT("count", count));
+    if (err)
+        tt_log(TT_LOG_WARN, "node: replies of a dead node were not interrupted",
+               TT_F_Z("code", err->code), TT_F_Z("error", err->message));
+    tt_timer_start(tt_node_loop(care->app->node), &care->timer, LOOK_MS);
+}
+
+static void look(struct tt_timer *timer)
+{
+    struct tt_node_care *care = TT_CONTAINER_OF(timer, struct tt_node_care, timer);
+    struct tt_node *node = care->app->node;
+
+    if (tt_node_is_keeper(node) && tt_node_may_take_over(node))
+        care->repair =
+            tt_reply_repair_start(&(struct tt_reply_repair_spec){.db = care->app->db,
+                                                                 .loop = tt_node_loop(node),
+                                                                 .shared = true,
+                                                                 .on_done = on_repaired,
+                                                                 .arg = care});
+    else
+        tt_timer_start(tt_node_loop(node), timer, LOOK_MS);
+}
+
 static size_t load(void *arg)
 {
-    const struct tt_app *app = arg;
-    return tt_registry_count(app->registry);
+    const struct tt_node_care *care = arg;
+    return tt_registry_count(care->app->registry);
+}
+
+struct verifying {
+    struct tt_mail mail;
+    struct tt_chat *chat;
+};
+
+static void verify(struct tt_mail *mail)
+{
+    struct verifying *verifying = TT_CONTAINER_OF(mail, struct verifying, mail);
+    tt_checkpoints_verify(verifying->chat);
+    free(verifying);
+}
+
+static void on_late(void *arg)
+{
+    const struct tt_app *app = ((struct tt_node_care *)arg)->app;
+
+    for (int i = 0; i < app->worker_count; i++) {
+        struct verifying *verifying = TT_NEW(struct verifying);
+        verifying->mail.deliver = verify;
+        verifying->chat = &app->workers[i].tide.chat;
+        tt_loop_post(app->workers[i].loop, &verifying->mail);
+    }
 }
 
 int tt_app_node_start(struct tt_app *app, struct tt_err *err)
 {
-    const struct tt_node_watcher watcher = {.load = load, .arg = app};
+    if (!app->node)
+        return 0;
+    struct tt_node_care *care = TT_NEW(struct tt_node_care);
+    care->app = app;
+    care->timer.on_due = look;
+    app->node_care = care;
+    tt_timer_start(tt_node_loop(app->node), &care->timer, LOOK_MS);
+    return tt_node_start(
+        app->node, &(struct tt_node_watcher){.load = load, .on_late = on_late, .arg = care}, err);
+}
 
-    return app->node ? tt_node_start(app->node, &watcher, err) : 0;
+void tt_app_node_leave(struct tt_app *app)
+{
+    struct tt_node_care *care = app->node_care;
+
+    tt_node_stop(app->node);
+    if (care) {
+        tt_timer_stop(&care->timer);
+        if (care->repair)
+            tt_reply_repair_cancel(care->repair);
+    }
+    tt_node_leave(app->node);
+    free(care);
+    app->node_care = NULL;
 }

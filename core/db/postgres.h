@@ -152,5 +152,9 @@ void tt_pg_migrate_end(void *pg);
 int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *all,
                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                           struct tt_err *err);
+int tt_pg_make_empty(const char *place, const char *folder, struct tt_buf *url, struct tt_err *err);
+void tt_pg_drop_empty(const char *place);
+int tt_pg_compare_plugins(const char *place, const struct tt_migration_plugins *all,
+                          struct tt_err *err);
 int tt_pg_drop_plugin(const char *place, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err);

@@ -251,6 +251,8 @@ static enum tt_pg_end run_transaction(struct tt_pg_writer *writer, struct tt_db_
     } while (goes_on(writer, &end, &conflicts, &err));
     if (end != TT_PG_DONE && end != TT_PG_BROKEN) {
         fail_all(jobs, count, &err);
+        for (size_t i = 0; i < count; i++)
+            jobs[i]->unknown = end == TT_PG_UNKNOWN;
         return end;
     }
     writer->commits += end == TT_PG_DONE;

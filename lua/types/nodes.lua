@@ -29,8 +29,11 @@ local nodes = {}
 ---@return boolean shared
 function nodes.is_shared() end
 
+---@class tide.OwnNode: tide.Node
+---@field draining boolean it takes no new turns
+
 --- This server.
----@return tide.Node|nil node nil when the database is not shared
+---@return tide.OwnNode|nil node nil when the database is not shared
 function nodes.self() end
 
 --- All nodes, also those that died within the last day.

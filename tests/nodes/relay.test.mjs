@@ -109,7 +109,7 @@ describe('requests of a session that another node owns', () => {
   });
 
   test('a reply is stopped, listed and recovered through the other', async () => {
-    const talk = await setup('endless=1,pace=15');
+    const talk = await setup('tokens=5000,pace=15');
     const live = await begin(talk);
     const [, running] = await talk.there.messages(talk.session);
     assert.equal(running.status, 'streaming');
@@ -124,7 +124,7 @@ describe('requests of a session that another node owns', () => {
   });
 
   test('a session is deleted through the other, with the reply that runs in it', async () => {
-    const talk = await setup('endless=1,pace=15');
+    const talk = await setup('tokens=5000,pace=15');
     const live = await begin(talk);
     await talk.there.ok('DELETE', `/api/chat/sessions/${talk.session}`);
     await within(live.end(), 'the stream ends');
@@ -138,9 +138,9 @@ describe('requests of a session that another node owns', () => {
       const live = await begin(talk);
       const viewer = await talk.there.resume(talk.session);
       await viewer.until(() => viewer.frames.length > 0);
-      await live.response.body.cancel();
+      await live.chunks.return();
       await viewer.until(() => viewer.text.length > 0);
-      await viewer.response.body.cancel();
+      await viewer.chunks.return();
       const reply = await eventually(async () => {
         const [, found] = await talk.here.messages(talk.session);
         return found.status !== 'streaming' && found;
@@ -150,7 +150,7 @@ describe('requests of a session that another node owns', () => {
   });
 
   test('a stored response is followed and cancelled through the other', async () => {
-    const talk = await setup('endless=1,pace=15');
+    const talk = await setup('tokens=5000,pace=15');
     const { id } = await talk.here.ok('POST', '/v1/responses', {
       model: talk.model, input: 'hi', background: true,
     });
