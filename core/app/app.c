@@ -22,6 +22,7 @@
 #include "chat/reply_repair.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
+#include "files/s3.h"
 #include "http/unread.h"
 #include "node/node.h"
 #include "script/profile.h"
@@ -38,6 +39,7 @@
 #define TURNS_WAITING_MAX 4
 #define NAME_THREADS      16 /* they only wait for name servers */
 #define NAMES_END_MS      500
+#define BUCKET_END_MS     5000 /* then what still waits for the bucket fails */
 
 /* ---- the data folder ---- */
 
@@ -86,17 +88,26 @@ int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
 
 /* ---- start ---- */
 
-static int check_address(const struct tt_settings *settings, struct tt_err *err)
+static int check_address(const char *address, struct tt_err *err)
 {
-    if (tt_http_probe_address(settings->listen, err) == 0)
+    if (tt_http_probe_address(address, err) == 0)
         return 0;
     if (strcmp(err->code, "address_in_use") == 0) {
         char holder[128];
-        const char *colon = strrchr(settings->listen, ':');
+        const char *colon = strrchr(address, ':');
         tt_port_owner((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
-        tt_err_set(err, 0, "address_in_use", "%s is in use by %s", settings->listen, holder);
+        tt_err_set(err, 0, "address_in_use", "%s is in use by %s", address, holder);
     }
     return -1;
+}
+
+static int check_addresses(const struct tt_settings *settings, struct tt_err *err)
+{
+    if (check_address(settings->listen, err) != 0)
+        return -1;
+    return tt_app_is_node(settings)
+               ? check_address(tt_conf_get(settings->conf, "nodes.listen")->text.data, err)
+               : 0;
 }
 
 static int open_database(struct tt_app *app, struct tt_err *err)
@@ -104,8 +115,10 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     const struct tt_settings *settings = app->settings;
     const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {
-        .url = url, .use = tt_app_is_node(settings) ? TT_DB_USE_NODE : TT_DB_USE_ALONE};
+    struct tt_db_settings database = {.url = url,
+                                      .use = tt_app_is_node(settings) ? TT_DB_USE_NODE
+                                                                      : TT_DB_USE_ALONE,
+                                      .replicated = settings->replicated};
 
     int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
@@ -117,10 +130,8 @@ static int open_database(struct tt_app *app, struct tt_err *err)
 
 static int open_store(struct tt_app *app, struct tt_err *err)
 {
-    char folder[4200];
-
-    snprintf(folder, sizeof(folder), "%s/files", app->settings->data_dir);
-    app->store = tt_store_open(folder, err);
+    tt_app_file_place_open(&app->file_place, app->settings);
+    app->store = tt_store_open(&app->file_place.store, err);
     app->file_aux = tt_aux_new("tt-files", 4, 1024, err);
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
     return app->store && app->file_aux && app->text_aux ? 0 : -1;
@@ -245,6 +256,16 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
     return 0;
 }
 
+static int open_node_listeners(struct tt_app *app, struct tt_err *err)
+{
+    const char *address = tt_conf_get(app->settings->conf, "nodes.listen")->text.data;
+
+    for (int i = 0; app->node && i < app->worker_count; i++)
+        if (tt_worker_listen_nodes(&app->workers[i], address, err) != 0)
+            return -1;
+    return 0;
+}
+
 static void fill_serving(struct tt_app *app)
 {
     const struct tt_settings *settings = app->settings;
@@ -324,7 +345,7 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     fill_serving(app);
     if (tt_http_library_check(err) != 0)
         return -1;
-    if (public_listener && check_address(app->settings, err) != 0)
+    if (public_listener && check_addresses(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
     if (app->lock_fd < 0 || open_parts(app, err) != 0)
@@ -332,7 +353,7 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     if (create_workers(app, public_listener ? app->settings->workers : 1, err) != 0 ||
         build_scripts(app, err) != 0)
         return -1;
-    if (public_listener && open_listeners(app, err) != 0)
+    if (public_listener && (open_listeners(app, err) != 0 || open_node_listeners(app, err) != 0))
         return -1;
     if (open_admin(app, err) != 0)
         return -1;
@@ -378,8 +399,11 @@ static void finish_files(struct tt_app *app)
 {
     if (!app->file_aux)
         return;
+    uint64_t until = tt_clock_mono_ms() + BUCKET_END_MS;
     for (bool busy = true; busy || tt_aux_busy(app->file_aux) > 0;) {
         busy = tt_aux_busy(app->file_aux) > 0;
+        if (app->file_place.store.s3 && tt_clock_mono_ms() > until)
+            tt_s3_stop(app->file_place.store.s3);
         if (busy)
             usleep(1000);
         deliver_all(app);
@@ -419,6 +443,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_node_free(app->node);
     tt_builder_free(app->builder);
     tt_store_close(app->store);
+    tt_app_file_place_close(&app->file_place);
     tt_cache_store_free(app->cache);
     tt_shared_free(app->shared);
     free(app->workers);

@@ -12,6 +12,8 @@ const char tt_members_sql_list[] =
     " THEN 1 ELSE 0 END AS alive, started_at, heartbeat_at, tidetalk_now() - heartbeat_at AS age_us"
     " FROM nodes ORDER BY id";
 
+const char tt_members_sql_alive[] = "SELECT id FROM nodes WHERE " ALIVE;
+
 const char tt_members_sql_owner[] =
     "SELECT s.turn_node AS id, n.name, n.address, CASE WHEN n." ALIVE " THEN 1 ELSE 0 END AS alive"
     " FROM chat_sessions AS s LEFT JOIN nodes AS n ON n.id = s.turn_node"

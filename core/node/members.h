@@ -6,6 +6,9 @@
  * heartbeat_at (microseconds since 1970), age_us since the last heartbeat. No values. */
 extern const char tt_members_sql_list[];
 
+/* The ids of those that live. No values. */
+extern const char tt_members_sql_alive[];
+
 /* The node in whose session a turn runs: id, name, address, alive; no row if none runs. Values: the
  * user's id, the session's id. */
 extern const char tt_members_sql_owner[];

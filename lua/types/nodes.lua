@@ -51,4 +51,13 @@ function nodes.list() end
 ---@return tide.Error|nil err
 function nodes.owner_of_session(user_id, session_id) end
 
+--- How a route says what it is about, when it has an owner.
+---@class tide.RouteOwner
+---@field session_id fun(req: tide.Request, route: tide.Route): string|nil
+--- before anything of the request is checked
+---@field rest fun(session_id: string, last: string|integer): string target of
+--- the stream behind an event
+---@field go_on async fun(req: tide.Request, route: tide.Route, session_id: string, last: string|integer): tide.Response|nil, tide.Error|nil
+--- that stream, when this node has it
+
 return nodes

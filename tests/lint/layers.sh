@@ -21,7 +21,7 @@ check_layers()
             room["app/admin"] = 4; room["app"] = 5; room["app/cli"] = 6
             only["lua.h"] = only["lauxlib.h"] = only["lualib.h"] = only["luaconf.h"] \
                 = "script tide serve"
-            only["microhttpd.h"] = "http"; only["curl.h"] = only["multi.h"] = "upstream"
+            only["microhttpd.h"] = "http"; only["curl.h"] = "files upstream"; only["multi.h"] = only["zlib.h"] = "upstream"
             only["archive.h"] = only["archive_entry.h"] = only["expat.h"] = "files"
             only["sodium.h"] = only["yaml.h"] = "base"
             only["sqlite3.h"] = only["libpq-fe.h"] = "db"; only["hiredis.h"] = only["async.h"] = "cache"

@@ -110,9 +110,12 @@ static const struct tt_command commands[] = {
      "another rotation, goes on.\n",
      tt_cli_secret},
     {"user",
-     "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME)",
+     "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME |"
+     " unlock NAME)",
      "manage accounts",
-     "Asks for passwords on a terminal, otherwise reads one line from standard input.\n"
+     "Asks for passwords on a terminal, otherwise reads one line from standard input. unlock "
+     "forgets\n"
+     "the failed logins of an account, so that it need not wait.\n"
      "Works while a server is running (through its admin socket) and without one.\n",
      tt_cli_user},
     {"queue", "(list | jobs QUEUE [STATUS] | retry ID | remove ID)",

@@ -3,6 +3,7 @@
 #include "app/settings/settings.h"
 
 #include "app/settings/settings_check.h"
+#include "app/settings/settings_files.h"
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
 #include "cache/redis_url.h"
@@ -26,6 +27,14 @@ const struct tt_conf_option tt_settings_table[] = {
      .check = tt_settings_check_database,
      .help = "sqlite:<path> or postgres://<user>:<password>@<host>/<database>; empty = tidetalk.db "
              "in the data folder"},
+    {.key = "durability",
+     .env = "TIDETALK_DURABILITY",
+     .type = TT_CONF_ENUM,
+     .fallback = "local",
+     .choices = "local|replicated",
+     .help = "replicated: what is acknowledged must be on a second machine, too; the log and check "
+             "--data say when PostgreSQL does not wait for one"},
+    TT_SETTINGS_FILES,
     {.key = "nodes.listen",
      .env = "TIDETALK_NODES_LISTEN",
      .fallback = "",
@@ -54,7 +63,7 @@ const struct tt_conf_option tt_settings_table[] = {
      .fallback = "",
      .secret = true,
      .check = tt_redis_url_check,
-     .help = "redis://[[user]:password@]host[:port][/db]; empty = no Redis"},
+     .help = "redis://[[user]:password@]host[:port][/db] or unix://PATH; empty = no Redis"},
     {.key = "redis.timeout",
      .env = "TIDETALK_REDIS_TIMEOUT",
      .type = TT_CONF_DURATION,

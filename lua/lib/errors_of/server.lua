@@ -40,6 +40,25 @@ return {
     en = "The server is restarting. Try again in a moment.",
     zh = "服务器正在重启，请稍后重试。",
   },
+  node_gone = {
+    status = 503,
+    en = "The server that worked on this has failed. Look at the conversation "
+      .. "before you send it again: it may have been stored.",
+    zh = "处理此请求的服务器发生故障。内容可能已保存，重新发送前请先查看对话。",
+    retry = false,
+  },
+  node_unreachable = {
+    status = 503,
+    en = "The server on which this conversation runs cannot be reached. Try "
+      .. "again in a moment.",
+    zh = "无法连接到正在处理此对话的服务器，请稍后重试。",
+  },
+  not_owner = {
+    status = 421,
+    en = "Another server has taken over this conversation. Try again.",
+    zh = "此对话已由另一台服务器接管，请重试。",
+    retry = true,
+  },
   internal = {
     status = 500,
     en = "The server had an internal error. Tell its operator the request id.",
