@@ -22,7 +22,7 @@ local BEYOND_LEASE_MS = 1000
 ---@param user_id integer
 ---@param session_id string
 ---@return true|nil ok
----@return tide.Error|nil err session_busy, node_draining
+---@return tide.Error|nil err session_busy
 function M.wait(user_id, session_id)
   if not nodes.is_shared() then
     return true
@@ -34,13 +34,37 @@ function M.wait(user_id, session_id)
       return nil, err
     elseif not owner then
       return true
-    elseif nodes.self().draining then
-      return nil, errors.new("node_draining")
     elseif time.mono_ms() >= give_up then
       return nil, errors.new("session_busy")
     end
     time.sleep(LOOK_MS)
   end
+end
+
+--- Whether a turn may begin here; it has its place in this node's queue. A
+--- request goes to the node that has the session (web/pipeline), and a script
+--- waits.
+---@async
+---@param user_id integer
+---@param session_id string
+---@param req tide.Request|nil
+---@return true|nil ok
+---@return tide.Error|nil err turn_taken, session_busy, node_draining
+function M.admit(user_id, session_id, req)
+  if not nodes.is_shared() then
+    return true
+  end
+  local owner, err = nodes.owner_of_session(user_id, session_id)
+  if err then
+    return nil, err
+  elseif not owner and nodes.self().draining then
+    return nil, errors.new("node_draining")
+  elseif owner and req then
+    return nil, errors.new("turn_taken")
+  elseif owner then
+    return M.wait(user_id, session_id)
+  end
+  return true
 end
 
 --- The statement that takes a stored session for a turn that goes on with one

@@ -207,6 +207,11 @@ return {
       .. "needs; the server does not start with it.",
     zh = "此版本 HTTP 库的行为不符合要求，服务器拒绝启动。",
   },
+  node_refused = {
+    status = 500,
+    en = "This server does not fit to the others that use its database.",
+    zh = "本服务器与使用同一数据库的其他服务器不匹配。",
+  },
   database_lost = {
     status = 500,
     en = "The database is missing, but uploaded files or the secret file "
