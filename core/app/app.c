@@ -115,8 +115,10 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     const struct tt_settings *settings = app->settings;
     const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {
-        .url = url, .use = tt_app_is_node(settings) ? TT_DB_USE_NODE : TT_DB_USE_ALONE};
+    struct tt_db_settings database = {.url = url,
+                                      .use = tt_app_is_node(settings) ? TT_DB_USE_NODE
+                                                                      : TT_DB_USE_ALONE,
+                                      .replicated = settings->replicated};
 
     int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
@@ -163,7 +165,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
 static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
                             struct tt_loop *loop, struct tt_err *err)
 {
-    app->repaired = tt_reply_repair_all(app->db, loop, tt_app_is_node(app->settings), err);
+    app->repaired = tt_chat_repair_all(app->db, loop, tt_app_is_node(app->settings), err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)

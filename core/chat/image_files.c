@@ -37,6 +37,16 @@ static const char SQL_NAME_FILE[] =
     " || (SELECT id FROM uploaded_files WHERE file_key = ?2) || ']'"
     " WHERE id = ?1 AND EXISTS (SELECT 1 FROM uploaded_files WHERE file_key = ?2)";
 
+/* How many of ?2 images are no files, noted in the usage. */
+#define LEFT_OUT                                                                                   \
+    "(?2 - CASE file_ids WHEN '[]' THEN 0"                                                         \
+    " ELSE 1 + length(file_ids) - length(replace(file_ids, ',', '')) END)"
+static const char SQL_LEFT_OUT[] =
+    "UPDATE chat_messages SET usage = CASE WHEN usage IS NULL THEN '{'"
+    " ELSE substr(usage, 1, length(usage) - 1) || ',' END"
+    " || '\"images_left_out\":' || CAST(" LEFT_OUT " AS TEXT) || '}'"
+    " WHERE id = ?1 AND (?3 = 0 OR turn_epoch = ?3) AND " LEFT_OUT " > 0";
+
 struct image {
     char key[TT_STORE_KEY_SIZE];
     const char *extension;
@@ -168,6 +178,7 @@ static void on_done(struct tt_aux_job *job)
     images->written = true;
     if (images->left_out > 0)
         log_left_out(images, images->left_out, images->failed.code);
+    tt_reply_leave_out_images(images->reply, (int)images->left_out);
     images->on_written(images->arg);
 }
 
@@ -186,8 +197,10 @@ struct tt_image_files *tt_image_files_write(struct tt_chat *chat, struct tt_repl
 {
     struct tt_err err = {0};
 
-    if (!chat->store || room->user_bytes <= 0 ||
-        tt_reply_carried_images(reply).type != TT_JSON_ARRAY)
+    bool none = tt_reply_carried_images(reply).type != TT_JSON_ARRAY &&
+                tt_reply_images_left_out(reply) == 0;
+
+    if (!chat->store || room->user_bytes <= 0 || none)
         return NULL;
     struct tt_image_files *images = TT_NEW(struct tt_image_files);
     images->chat = chat;
@@ -242,6 +255,11 @@ void tt_image_files_add(struct tt_image_files *images, int64_t turn_epoch, struc
 {
     for (size_t i = 0; i < images->count; i++)
         add_one(images, job, &images->list[i], i + 1, turn_epoch);
+    const struct tt_db_value values[] = {
+        tt_db_int(tt_reply_message_id(images->reply)),
+        tt_db_int((int64_t)images->count + tt_reply_images_left_out(images->reply)),
+        tt_db_int(turn_epoch)};
+    tt_db_job_add(job, TT_STR(SQL_LEFT_OUT), values, TT_COUNT(values), -1);
 }
 
 void tt_image_files_committed(struct tt_image_files *images, const struct tt_db_job *job)
@@ -262,6 +280,7 @@ void tt_image_files_committed(struct tt_image_files *images, const struct tt_db_
     if (count == 0)
         return;
     log_left_out(images, count, "no_room");
+    tt_reply_leave_out_images(images->reply, (int)count);
     tt_file_remove_start(images->chat->file_aux, images->chat->loop, images->chat->store, removed,
                          count, NULL, NULL, NULL);
 }

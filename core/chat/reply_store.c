@@ -18,7 +18,8 @@
 #define END                                                                                        \
     "UPDATE chat_messages SET content = ?2, reasoning = ?3, status = ?4, finish_reason = ?5,"      \
     " usage = ?6, error_code = ?7, updated_at = ?8, tool_calls = ?10, runs = ?11,"                 \
-    " delivered = ?12, steps = ?13"                                                                \
+    " delivered = ?12, steps = ?13,"                                                               \
+    " search_text = CASE ?13 WHEN '' THEN NULL ELSE tidetalk_search_text(?2, ?13) END"             \
     " WHERE id = ?1"                                                                               \
     " AND session_row = (SELECT id FROM chat_sessions WHERE id = ?9 AND user_id IS NOT NULL)"
 static const char SQL_CHECKPOINT[] = CHECKPOINT CHECKPOINT_AGAIN;

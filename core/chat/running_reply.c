@@ -315,6 +315,7 @@ static void on_produced(struct tt_reply *reply, void *arg)
     tt_running_totals_add(reply);
     running->outcome = TT_NEW(struct tt_reply_outcome);
     *running->outcome = *tt_reply_outcome(reply);
+    running->outcome->images_left_out = 0; /* image_files.c stores it, when all of it is known */
     tt_learnt_store(running->chat, running->user_id, &running->outcome->learnt);
     if (is_stored(running))
         running->images =

@@ -163,6 +163,7 @@ static int apply_missing(struct run *run, struct tt_err *err)
     return 0;
 }
 
+/* Fails: -1, when one was changed. */
 static int count_missing(struct run *run, struct tt_err *err)
 {
     int missing = 0;
@@ -173,8 +174,6 @@ static int count_missing(struct run *run, struct tt_err *err)
             return -1;
         missing += !applied;
     }
-    for (size_t i = 0; missing == 0 && i < run->all->count; i++)
-        report_line(run, &run->all->items[i], "done");
     return missing;
 }
 
@@ -185,6 +184,8 @@ int tt_migrate_plugins_up(const struct tt_migrate_plugin_steps *steps, void *con
     struct run run = {steps, conn, all, hold_ms, dry_run, report};
     int missing = count_missing(&run, err);
 
+    for (size_t i = 0; missing == 0 && i < all->count; i++)
+        report_line(&run, &all->items[i], "done");
     if (missing <= 0)
         return missing;
     int failed = steps->begin(conn, err);
@@ -194,4 +195,11 @@ int tt_migrate_plugins_up(const struct tt_migrate_plugin_steps *steps, void *con
         failed = steps->commit(conn, err);
     steps->end(conn);
     return failed ? -1 : 0;
+}
+
+int tt_migrate_plugins_compare(const struct tt_migrate_plugin_steps *steps, void *conn,
+                               const struct tt_migration_plugins *all, struct tt_err *err)
+{
+    struct run run = {.steps = steps, .conn = conn, .all = all};
+    return count_missing(&run, err) < 0 ? -1 : 0;
 }

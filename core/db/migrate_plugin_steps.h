@@ -27,6 +27,10 @@ int tt_migrate_plugins_up(const struct tt_migrate_plugin_steps *steps, void *con
                           const struct tt_migration_plugins *all, uint64_t hold_ms, bool dry_run,
                           struct tt_migrate_report *report, struct tt_err *err);
 
+/* See tt_db_compare_plugins. Uses has_table and run. */
+int tt_migrate_plugins_compare(const struct tt_migrate_plugin_steps *steps, void *conn,
+                               const struct tt_migration_plugins *all, struct tt_err *err);
+
 /* Why something is refused: a name, and the plugin's name. */
 #define TT_MIGRATE_NOT_OWN                                                                         \
     "%.*s is not a table of the plugin, whose names begin with %.*s_: keep what you add in a "     \

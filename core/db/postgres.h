@@ -75,6 +75,9 @@ int tt_pg_run_statement(struct tt_pg *pg, const char *sql, int *line, struct tt_
 int tt_pg_run_int(struct tt_pg *pg, const char *sql, const char *const *values, int count,
                   int64_t *out, struct tt_err *err);
 
+/* Whether a commit of this connection waits for a standby: the configuration says so. Fails: -1. */
+int tt_pg_is_replicated(struct tt_pg *pg, bool *out, struct tt_err *err);
+
 /* Fills in err for a result that failed (NULL: the connection did). Returns -1. (postgres_error.c)
  */
 int tt_pg_error(const struct tt_pg *pg, const PGresult *result, struct tt_err *err);
@@ -148,6 +151,10 @@ int tt_pg_migrate_begin(void *pg, struct tt_err *err);
 void tt_pg_migrate_end(void *pg);
 int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *all,
                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                          struct tt_err *err);
+int tt_pg_make_empty(const char *place, const char *folder, struct tt_buf *url, struct tt_err *err);
+void tt_pg_drop_empty(const char *place);
+int tt_pg_compare_plugins(const char *place, const struct tt_migration_plugins *all,
                           struct tt_err *err);
 int tt_pg_drop_plugin(const char *place, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err);

@@ -260,6 +260,20 @@ int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *
     return failed;
 }
 
+int tt_pg_compare_plugins(const char *place, const struct tt_migration_plugins *all,
+                          struct tt_err *err)
+{
+    struct run run = {0};
+
+    if (all->count == 0)
+        return 0;
+    int failed = tt_pg_migrate_open(&run.pg, place, err);
+    if (!failed)
+        failed = tt_migrate_plugins_compare(&steps, &run, all, err);
+    tt_pg_close(&run.pg);
+    return failed;
+}
+
 /* ---- removing ---- */
 
 /* Sequences of columns go with their tables. */

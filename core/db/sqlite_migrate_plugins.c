@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define BUSY_MS        10000
 #define PROGRESS_STEPS 1000
@@ -227,6 +228,20 @@ int tt_sqlite_migrate_plugins(const char *path, const struct tt_migration_plugin
     failed = tt_sqlite_open(&run.conn, path, TT_SQLITE_WRITE, BUSY_MS, err);
     if (!failed)
         failed = tt_migrate_plugins_up(&steps, &run, all, hold_ms, dry_run, report, err);
+    tt_sqlite_close(&run.conn);
+    return failed ? -1 : 0;
+}
+
+int tt_sqlite_compare_plugins(const char *path, const struct tt_migration_plugins *all,
+                              struct tt_err *err)
+{
+    struct run run = {0};
+
+    if (all->count == 0 || access(path, F_OK) != 0)
+        return 0;
+    int failed = tt_sqlite_open(&run.conn, path, TT_SQLITE_READ, BUSY_MS, err);
+    if (!failed)
+        failed = tt_migrate_plugins_compare(&steps, &run, all, err);
     tt_sqlite_close(&run.conn);
     return failed ? -1 : 0;
 }

@@ -35,8 +35,10 @@ static int turn_lease(lua_State *L)
 {
     const struct tt_tide_turn *holder = luaL_checkudata(L, 1, TT_TURN_META);
 
-    if (!holder->epoch)
-        return 0;
+    if (!holder->epoch) {
+        lua_pushnil(L);
+        return 1;
+    }
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, tt_node_id(tt_tide_of(L)->node));
     lua_setfield(L, -2, "node");
@@ -212,6 +214,7 @@ void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *st
     outcome->charged_twice = lua_toboolean(L, -1);
     lua_pop(L, 2);
     outcome->attempts = (int)tt_value_field_int(L, index, "attempts", 0);
+    outcome->images_left_out = (int)tt_value_field_int(L, index, "images_left_out", 0);
     outcome->retry_after_s = -1;
     outcome->ended_us = tt_value_field_int(L, index, "ended_us", 0);
     if (code.data)

@@ -28,9 +28,10 @@ WITH RECURSIVE path (id, parent_id, depth) AS (
   WHERE m.user_id = ?3 AND path.depth < ?4
 )
 INSERT INTO chat_messages (user_id, session_row, role, content, reasoning,
-  tool_calls, steps, runs, status, model_name, finish_reason, error_code,
-  usage, file_ids, created_at, updated_at)
-SELECT user_id, ?5, role, content, reasoning, tool_calls, steps, runs,
+  tool_calls, steps, search_text, runs, status, model_name, finish_reason,
+  error_code, usage, file_ids, created_at, updated_at)
+SELECT user_id, ?5, role, content, reasoning, tool_calls, steps, search_text,
+  runs,
   CASE WHEN status IN ('waiting', 'interrupted') THEN 'stopped'
   ELSE status END, model_name, finish_reason, error_code,
   usage, file_ids, created_at, updated_at

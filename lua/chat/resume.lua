@@ -119,6 +119,7 @@ function M.stored(user_id, row)
     estimated = usage.estimated,
     attempts = usage.attempts or (row.usage and 1),
     possibly_charged_twice = usage.possibly_charged_twice,
+    images_left_out = usage.images_left_out,
     ended_us = time.parse(row.updated_at),
   }
 end

@@ -53,6 +53,8 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field attempts? integer number of calls, when more than one
 ---@field possibly_charged_twice? boolean one call was sent, got no answer, and
 --- was followed by another
+---@field images_left_out? integer images that came with it and are no files of
+--- its message: they were too many or too large, or there was no room
 
 --- The outcome of a reply.
 ---@class tide.Result
@@ -359,6 +361,7 @@ function llm.find_message(user_id, message_id) end
 ---@field estimated? boolean
 ---@field attempts? integer
 ---@field possibly_charged_twice? boolean
+---@field images_left_out? integer
 ---@field ended_us? integer when it ended: microseconds since 1970
 
 --- Turns a stored reply into a finished one that can be read and streamed from
