@@ -1,10 +1,10 @@
 #include "app/data_audit.h"
 
+#include "app/file_place.h"
 #include "app/sealed_keys.h"
 #include "base/secret.h"
 #include "db/db.h"
 #include "db/migrate.h"
-#include "files/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ struct audit {
     struct tt_db *db;
     struct tt_loop *loop;
     struct tt_keys keys;
-    char files[4200];    /* the folder of uploaded files */
+    struct tt_app_file_place files;
     struct tt_buf known; /* keys of files, each with a NUL */
     size_t position;
     size_t count[KINDS];
@@ -94,7 +94,7 @@ static void report_the_rest(struct audit *audit)
         snprintf(text, sizeof(text), "and %zu more", audit->count[kind] - TOLD_MAX);
         report(audit, kinds[kind].error, kinds[kind].code,
                kind == KEYS || kind == NAMES ? tt_db_place(audit->settings->database_url)
-                                             : audit->files,
+                                             : audit->files.text,
                text);
     }
 }
@@ -183,7 +183,7 @@ static void found_file(void *arg, enum tt_store_odd odd, struct tt_str name)
     char text[400];
 
     snprintf(text, sizeof(text), "%.*s", TT_STR_ARG(name));
-    count_one(audit, of[odd], audit->files, text);
+    count_one(audit, of[odd], audit->files.text, text);
 }
 
 static void check_files(struct audit *audit)
@@ -191,8 +191,8 @@ static void check_files(struct audit *audit)
     struct tt_err err = {0};
 
     if (read_file_keys(audit, &err) != 0 ||
-        tt_store_compare(audit->files, next_key, found_file, audit, &err) != 0)
-        report_err(audit, audit->files, &err);
+        tt_store_compare(&audit->files.store, next_key, found_file, audit, &err) != 0)
+        report_err(audit, audit->files.text, &err);
     tt_buf_free(&audit->known);
 }
 
@@ -275,9 +275,11 @@ void tt_data_audit(const struct tt_settings *settings, struct tt_data_audited *a
     struct tt_err err = {0};
 
     *audited = (struct tt_data_audited){0};
-    snprintf(audit.files, sizeof(audit.files), "%s/files", settings->data_dir);
-    if (!check_database(&audit))
+    tt_app_file_place_open(&audit.files, settings);
+    if (!check_database(&audit)) {
+        tt_app_file_place_close(&audit.files);
         return;
+    }
     if (open_database(&audit, &err) == 0) {
         check_keys(&audit);
         check_files(&audit);
@@ -293,4 +295,5 @@ void tt_data_audit(const struct tt_settings *settings, struct tt_data_audited *a
         tt_db_close(audit.db);
     }
     tt_loop_free(audit.loop);
+    tt_app_file_place_close(&audit.files);
 }

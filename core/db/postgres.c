@@ -348,22 +348,39 @@ int tt_pg_run_int(struct tt_pg *pg, const char *sql, const char *const *values, 
     return 0;
 }
 
-int tt_pg_run_script(struct tt_pg *pg, const char *sql, int *line, struct tt_err *err)
+/* The line of a script's error, 0 = unknown. */
+static int line_of(const PGresult *result, const char *sql)
 {
-    PGresult *result = PQexec(pg->conn, sql);
+    const char *at = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+    long position = at ? strtol(at, NULL, 10) : 0;
+    int line = at != NULL;
+    for (const char *p = sql; *p && position > 1; p++) {
+        position -= ((unsigned char)*p & 0xC0) != 0x80; /* in characters */
+        line += *p == '\n';
+    }
+    return line;
+}
+
+static int take_script(struct tt_pg *pg, PGresult *result, const char *sql, int *line,
+                       struct tt_err *err)
+{
     ExecStatusType status = PQresultStatus(result);
     int failed = 0;
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
-        const char *at = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
-        long position = at ? strtol(at, NULL, 10) : 0;
-        *line = 0;
-        for (const char *p = sql; *p && position > 1; p++) {
-            position -= ((unsigned char)*p & 0xC0) != 0x80; /* in characters */
-            *line += *p == '\n';
-        }
-        *line += at != NULL;
+        *line = line_of(result, sql);
         failed = tt_pg_error(pg, result, err);
     }
     PQclear(result);
     return failed;
+}
+
+int tt_pg_run_script(struct tt_pg *pg, const char *sql, int *line, struct tt_err *err)
+{
+    return take_script(pg, PQexec(pg->conn, sql), sql, line, err);
+}
+
+int tt_pg_run_statement(struct tt_pg *pg, const char *sql, int *line, struct tt_err *err)
+{
+    PGresult *result = PQexecParams(pg->conn, sql, 0, NULL, NULL, NULL, NULL, 0);
+    return take_script(pg, result, sql, line, err);
 }

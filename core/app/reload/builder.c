@@ -126,7 +126,8 @@ static void roll_back(struct tt_builder *builder, const struct tt_reload_request
                    builder->current->number);
         return;
     }
-    struct tt_bundle *bundle = tt_history_bundle(&builder->history, target.number, &result->error);
+    struct tt_bundle *bundle = tt_history_bundle(&builder->history, target.number,
+                                                 builder->current->bundle, &result->error);
     if (bundle &&
         tt_bundle_read_values(bundle, &builder->parts.settings->scripts, &result->error) != 0) {
         tt_bundle_free(bundle);
