@@ -329,6 +329,7 @@ run_long()
     for file in $(e2e_marked reloads); do
         run_e2e_file asan 15m "$file" reloads_ TEST_RELOADS=1
     done
+    run_e2e_file asan 30m tests/postgres/failover.test.mjs long_postgres_ TEST_DATABASE=postgres TIDETALK_FAILOVERS=20
     run_e2e_file asan 120m tests/e2e/disk_faults.test.mjs long_ TIDETALK_FAULT_ROUNDS=all
 }
 

@@ -115,8 +115,10 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     const struct tt_settings *settings = app->settings;
     const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {
-        .url = url, .use = tt_app_is_node(settings) ? TT_DB_USE_NODE : TT_DB_USE_ALONE};
+    struct tt_db_settings database = {.url = url,
+                                      .use = tt_app_is_node(settings) ? TT_DB_USE_NODE
+                                                                      : TT_DB_USE_ALONE,
+                                      .replicated = settings->replicated};
 
     int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);

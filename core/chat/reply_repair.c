@@ -46,8 +46,8 @@ static const char SQL_CHUNKS[] =
     " content = CASE ?3 WHEN '' THEN content ELSE ?3 END,"                                         \
     " reasoning = CASE ?4 WHEN '' THEN reasoning ELSE ?4 END,"                                     \
     " tool_calls = CASE ?5 WHEN '' THEN tool_calls ELSE ?5 END,"                                   \
-    " steps = CASE ?7 WHEN '' THEN steps ELSE ?7 END,"
-    " search_text = tidetalk_search_text(CASE ?3 WHEN '' THEN content ELSE ?3 END,"
+    " steps = CASE ?7 WHEN '' THEN steps ELSE ?7 END,"                                             \
+    " search_text = tidetalk_search_text(CASE ?3 WHEN '' THEN content ELSE ?3 END,"                \
     " CASE ?7 WHEN '' THEN steps ELSE ?7 END)"
 #define RUNNING " WHERE id = ?1 AND status = 'streaming'"
 static const char SQL_INTERRUPT[] = INTERRUPT RUNNING;

@@ -63,6 +63,7 @@ struct tt_db_settings {
     int64_t step_budget;        /* virtual-machine steps that a read may take on its loop; default
                                  * 100,000: 1 ms of arithmetic, 10 ms of pages */
     enum tt_db_use use;
+    bool replicated; /* a warning in the log if commits wait for no other machine */
 };
 
 /* Whether an engine accepts such a URL. Fails: -1; the message lists the existing forms. */
