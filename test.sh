@@ -3,12 +3,13 @@
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
 # usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
-#                  [lint|unit|lua|e2e|postgres|sdk|web|sample|budget|readme|fresh|smoke|long]...
+#                  [lint|unit|lua|e2e|postgres|nodes|sdk|web|sample|budget|readme|fresh|smoke|long]...
 #        ./test.sh quick [--only TEXT] [--jobs N]
 #
 #   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
 #               not "smoke", which is a part of unit and e2e for a new machine; "postgres" runs the files
-#               of e2e that are marked so with that database, each with a server of PostgreSQL of its own
+#               of e2e that are marked so with that database, each with a server of PostgreSQL of its own; "nodes" runs
+#               several servers on one database
 #   quick       while you work: one optimised build without sanitizers, lint, unit, lua, and of e2e the
 #               files that cover what changed (scripts/changes.sh) and those marked as smoke
 #   --no-fresh  without the test that starts from an empty Debian root
@@ -30,7 +31,7 @@ source "$ROOT/scripts/suites.sh"
 source "$ROOT/scripts/changes.sh"
 
 # What takes longest begins first, so that nothing is left to run by itself.
-GROUPS_ALL=(fresh e2e web postgres sdk unit sample budget readme lua lint)
+GROUPS_ALL=(fresh e2e web postgres nodes sdk unit sample budget readme lua lint)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
@@ -83,7 +84,7 @@ read_arguments()
             preset=quick
             with_tsan=no
             ;;
-        lint | unit | lua | e2e | postgres | sdk | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
+        lint | unit | lua | e2e | postgres | nodes | sdk | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
@@ -122,7 +123,7 @@ install_needs()
     done
     install_packages "${needs[@]}"
     if has long; then install_packages "${PACKAGES_POSTGRES[@]}"; fi
-    if has e2e postgres web sample budget smoke long; then
+    if has e2e postgres nodes web sample budget smoke long; then
         install_node
         install_npm "$ROOT/tests/e2e"
     fi
@@ -258,6 +259,15 @@ run_postgres()
     done
 }
 
+run_nodes()
+{
+    local file
+
+    for file in tests/nodes/*.test.mjs; do
+        run_e2e_file "$preset" 10m "$file" nodes_ TEST_DATABASE=postgres
+    done
+}
+
 # Stock clients in Python, and public conformance suites. A folder has packages of its own.
 run_sdk()
 {
@@ -319,6 +329,7 @@ run_long()
     for file in $(e2e_marked reloads); do
         run_e2e_file asan 15m "$file" reloads_ TEST_RELOADS=1
     done
+    run_e2e_file asan 30m tests/postgres/failover.test.mjs long_postgres_ TEST_DATABASE=postgres TIDETALK_FAILOVERS=20
     run_e2e_file asan 120m tests/e2e/disk_faults.test.mjs long_ TIDETALK_FAULT_ROUNDS=all
 }
 
@@ -371,7 +382,7 @@ main()
     cd "$ROOT"
     install_needs
     suites_begin
-    if has lint unit lua e2e postgres sdk web sample smoke long readme; then
+    if has lint unit lua e2e postgres nodes sdk web sample smoke long readme; then
         run_builds
     fi
     for group in "${groups[@]}"; do

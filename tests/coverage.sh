@@ -1,6 +1,6 @@
 #!/bin/bash
-# Prints how many lines of core/ the unit tests, the Lua specs and the end-to-end tests run, by folder, and
-# fails under 85 %. The build of its own has neither sanitizers nor optimization; it is no part of
+# Prints how many lines of core/ the unit tests, the Lua specs and the end-to-end tests run, by folder, those
+# with PostgreSQL included, and fails under 85 %. The build of its own has neither sanitizers nor optimization; it is no part of
 # ./test.sh, because it takes as long as that.
 #
 # usage: tests/coverage.sh [FILE]...      FILE: only these end-to-end files; all by default
@@ -23,14 +23,23 @@ run()
     timeout 15m "$@" >"$LOGS/$name.log" 2>&1 || printf 'failed: %s, see %s\n' "$name" "$LOGS/$name.log" >&2
 }
 
+number=0
+
+# run_e2e FILE [VARIABLE=VALUE COMMAND...]: beside one other; COMMAND starts what the test needs
 run_e2e()
 {
-    TEST_LOGS=$LOGS/$(basename "$1") TIDETALK_BIN=$BUILD/tidetalk MOCK_LLM_BIN=$MOCK_LLM_BIN SANITIZER=asan \
-        TEST_PORTS=$((10000 + $2 * 100)) run "$(basename "$1" .test.mjs)" node --test --test-reporter=tap "$ROOT/$1"
+    local file=$1 variable=${2:-_=} name
+
+    name=$(basename "$file" .test.mjs)${2:+-${2#*=}}
+    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
+    TEST_LOGS=$LOGS/$name.d TIDETALK_BIN=$BUILD/tidetalk MOCK_LLM_BIN=$MOCK_LLM_BIN SANITIZER=asan \
+        TEST_PORTS=$((10000 + number * 100)) run "$name" env "$variable" "${@:3}" \
+        node --test --test-reporter=tap "$ROOT/$file" &
+    number=$((number + 1))
 }
 
 cd "$ROOT"
-install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}" "${PACKAGES_COVERAGE[@]}"
+install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}" "${PACKAGES_POSTGRES[@]}" "${PACKAGES_COVERAGE[@]}"
 install_node
 install_npm "$ROOT/tests/e2e"
 build_preset coverage
@@ -46,13 +55,13 @@ run lua_specs "$BUILD/tests/lua_specs" tests/lua/*_spec.lua
 run fuzz_corpus tests/fuzz/replay.sh "$BUILD/fuzz"
 
 files=("$@")
-[ "${#files[@]}" -gt 0 ] || mapfile -t files < <(e2e_files | grep '\.mjs$')
-number=0
-for file in "${files[@]}"; do
-    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
-    run_e2e "$file" "$number" &
-    number=$((number + 1))
-done
+postgres=()
+if [ $# -eq 0 ]; then
+    mapfile -t files < <(e2e_files | grep '\.mjs$')
+    mapfile -t postgres < <(printf '%s\n' tests/postgres/*.test.mjs; e2e_marked postgres)
+fi
+for file in "${files[@]}"; do run_e2e "$file"; done
+for file in "${postgres[@]}"; do run_e2e "$file" TEST_DATABASE=postgres tests/postgres/run.sh; done
 wait
 
 gcovr --root "$ROOT" --filter 'core/' --object-directory "$BUILD" \

@@ -1,13 +1,13 @@
 #!/bin/bash
 # From nothing: in an empty Debian 12 root (debootstrap) run.sh must work twice in a row as root, the
-# README and a smoke of the tests must pass, run.sh must work for a user with sudo, and the steps of the Dockerfile must give
-# an image's root that starts. Everything happens in a private mount and process namespace; the root
+# README and a smoke of the tests must pass, the Debian package must install, be upgraded and rolled back with its data, run.sh
+# must work for a user with sudo, and the steps of the Dockerfile must give an image's root that starts. Everything happens in a private mount and process namespace; the root
 # holds a clone of what is committed and sees nothing of the host that it could write.
 # Needs root; skips with the reason otherwise.
 #
 # environment: FRESH_TEST_GROUPS  arguments for ./test.sh in the root, "smoke readme" by default: the
 #                                 whole has run outside; "all": everything
-#              FRESH_ONLY         some of "root tests user image"
+#              FRESH_ONLY         some of "root tests package user image"
 #              FRESH_WORKTREE=1   the files as they are now instead of the last commit
 #
 # build/fresh keeps the empty root and the downloaded packages for the next time.
@@ -16,6 +16,8 @@ set -euo pipefail
 source "$(dirname "$0")/../scripts/lib.sh"
 # shellcheck source=scripts/dockerfile_run.sh
 source "$ROOT/scripts/dockerfile_run.sh"
+# shellcheck source=tests/fresh_package.sh
+source "$ROOT/tests/fresh_package.sh"
 
 RELEASE=bookworm
 CACHE=$ROOT/build/fresh
@@ -323,7 +325,7 @@ inside()
 
     roots=$1
     collect_host_env
-    read -ra wanted <<<"${FRESH_ONLY:-root tests user image}"
+    read -ra wanted <<<"${FRESH_ONLY:-root tests package user image}"
     for what in "${wanted[@]}"; do
         if [ "$what" = image ]; then with_image=yes; else others+=("$what"); fi
     done

@@ -128,6 +128,9 @@ const struct tt_db_engine tt_pg_engine = {
     .migrate = tt_pg_migrate,
     .migrate_down = tt_pg_migrate_down,
     .dialect = "postgres",
+    .make_empty = tt_pg_make_empty,
+    .drop_empty = tt_pg_drop_empty,
     .migrate_plugins = tt_pg_migrate_plugins,
+    .compare_plugins = tt_pg_compare_plugins,
     .drop_plugin = tt_pg_drop_plugin,
 };

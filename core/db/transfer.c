@@ -33,7 +33,7 @@ struct sum {
 
 static int open_side(struct side *side, const char *url, struct tt_err *err)
 {
-    struct tt_db_settings settings = {.url = url, .exclusive = true};
+    struct tt_db_settings settings = {.url = url, .use = TT_DB_USE_ALONE};
 
     side->engine = tt_db_engine_of(url, &side->place, err);
     if (!side->engine || side->engine->tables(side->place, &side->tables, err) != 0)

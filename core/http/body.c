@@ -25,6 +25,13 @@ static enum MHD_Result take_piece(struct tt_http_exchange *exchange, struct tt_s
     return MHD_YES;
 }
 
+static enum MHD_Result refuse_body(struct tt_http_exchange *exchange, int status, const char *code)
+{
+    tt_exchange_move(exchange, TT_HTTP_BYPASS);
+    tt_http_refuse(exchange, status, code);
+    return tt_body_answer_early(exchange);
+}
+
 enum MHD_Result tt_body_take(struct tt_http_exchange *exchange, const char *data, size_t *size)
 {
     size_t len = *size;
@@ -37,16 +44,15 @@ enum MHD_Result tt_body_take(struct tt_http_exchange *exchange, const char *data
     *size = 0;
     if (tt_exchange_is_answered(exchange))
         return over ? MHD_NO : MHD_YES; /* the last call follows; the body is dropped */
+    if (exchange->chunked && !tt_library_chunk_lines_are_clean(&exchange->chunks, data, len))
+        return refuse_body(exchange, 400, "bad_request");
     if (!over && exchange->on_piece)
         return take_piece(exchange, tt_str_of(data, len));
     if (!over && tt_buf_append(&exchange->body, data, len) == 0)
         return MHD_YES;
-    tt_exchange_move(exchange, TT_HTTP_BYPASS);
     if (exchange->body.no_memory)
-        tt_http_refuse(exchange, 503, "no_memory");
-    else
-        tt_http_refuse(exchange, 413, "body_too_large");
-    return tt_body_answer_early(exchange);
+        return refuse_body(exchange, 503, "no_memory");
+    return refuse_body(exchange, 413, "body_too_large");
 }
 
 void tt_http_stream_body(struct tt_http_exchange *exchange,

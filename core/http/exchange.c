@@ -76,6 +76,15 @@ static enum MHD_Result refuse_early(struct tt_http_exchange *exchange, int statu
     return tt_body_answer_early(exchange);
 }
 
+/* Where such a body ends is what two parsers may see differently: not all of its lines can be
+ * checked (library_memory.h), so nothing behind it is read as a request. */
+static void expect_chunks(struct tt_http_exchange *exchange, const char *method)
+{
+    exchange->chunks.begin = method + tt_library_head_size(exchange->mhd);
+    exchange->chunks.end = exchange->chunks.begin;
+    exchange->close = true;
+}
+
 static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char *method,
                                   const char *version)
 {
@@ -93,6 +102,8 @@ static enum MHD_Result first_call(struct tt_http_exchange *exchange, const char 
         tt_exchange_move(exchange, TT_HTTP_BYPASS);
     if (status != 0)
         return refuse_early(exchange, status, code);
+    if (exchange->chunked)
+        expect_chunks(exchange, method);
     handler->on_head(handler->arg, exchange, &exchange->body_max);
     bool has_body = exchange->chunked || exchange->content_length > 0;
     if (!has_body)

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/map.h"
 #include "http/http.h"
+#include "http/library_memory.h"
 #include "http/unread.h"
 
 #include <microhttpd.h>
@@ -106,6 +107,7 @@ struct tt_http_exchange {
     size_t content_length;       /* 0 also when chunked or absent */
     size_t body_max;
     size_t received; /* body bytes, dropped or not */
+    struct tt_library_chunks chunks;
     struct tt_buf body;
     struct tt_arena arena;
 

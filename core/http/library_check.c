@@ -54,6 +54,8 @@ static const struct proof proofs[] = {
     CASE("a length beyond all bounds", POST "Content-Length: 99999999999999999999\r\n\r\n", 413),
     CASE("no Host", LINE "\r\n", 400),
     CASE("a blank behind the encoding", POST "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", 400),
+    CASE("the size of a chunk ended by a bare LF",
+         POST "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", 400),
     CASE("two lengths", POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
     CASE("a length and chunks",
          POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),

@@ -3,10 +3,11 @@
  * LF, the blanks of the request line and the first colon of a line by NUL, and moves nothing.
  * Arguments are cut from the target after the URI log callback has seen it. A response sends the
  * text of a header that MHD_get_response_header returns. Nothing is in the buffer that the library
- * offers for content. Behind that buffer, up to the end of the pool, are the records of the
- * request's headers: a list, which is empty if they are zeros, and which the library does not read
- * between the head of an answer and the next request. A pool begins with the first head, and is
- * cleared after each request. */
+ * offers for content. A body is read into the rest of the pool behind the head; its chunks are
+ * passed on from there, and the lines between them are left as they arrived. Behind the buffer for
+ * content, up to the end of the pool, are the records of the request's headers: a list, which is
+ * empty if they are zeros, and which the library does not read between the head of an answer and
+ * the next request. A pool begins with the first head, and is cleared after each request. */
 #include "http/library_memory.h"
 
 #include <stdint.h>
@@ -54,6 +55,18 @@ bool tt_library_head_is_clean(const struct tt_library_head *head)
         count++;
     }
     return end - p == 2 && !p[0] && !p[1] && count == head->headers;
+}
+
+bool tt_library_chunk_lines_are_clean(struct tt_library_chunks *chunks, const char *data,
+                                      size_t len)
+{
+    const char *p = data >= chunks->end ? chunks->end : chunks->begin;
+
+    for (; p < data && (p = memchr(p, '\n', (size_t)(data - p))); p++)
+        if (p > chunks->begin && p[-1] != '\r')
+            return false;
+    chunks->end = data + len;
+    return true;
 }
 
 size_t tt_library_pool_size(size_t head)

@@ -25,6 +25,19 @@ struct tt_library_head {
  * not show: a folded line, a NUL, a line ended by a bare LF, several blanks in the request line. */
 bool tt_library_head_is_clean(const struct tt_library_head *head);
 
+/* What of a body in chunks the library has passed on. */
+struct tt_library_chunks {
+    const char *begin; /* where it puts what it reads: behind the head */
+    const char *end;   /* of the last piece that it passed on, at first the same */
+};
+
+/* Reads the lines before a piece of such a body. False if one of them is ended by a bare LF, which
+ * the library accepts and another parser may take for a part of the line. Lines that arrived
+ * without any byte of the chunk behind them, and those behind the last chunk, are not there to be
+ * read. */
+bool tt_library_chunk_lines_are_clean(struct tt_library_chunks *chunks, const char *data,
+                                      size_t len);
+
 /* Bytes of the head as it arrived. */
 size_t tt_library_head_size(struct MHD_Connection *mhd);
 

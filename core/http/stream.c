@@ -225,6 +225,13 @@ tt_http_stream_open(struct tt_http_exchange *exchange, int status,
     return stream;
 }
 
+void tt_http_stream_hand_over(struct tt_http_stream *stream,
+                              void (*on_flush)(struct tt_http_stream *stream, void *arg), void *arg)
+{
+    stream->on_flush = on_flush;
+    stream->arg = arg;
+}
+
 void tt_http_stream_wake(struct tt_http_stream *stream)
 {
     if (stream->ended)

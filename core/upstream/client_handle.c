@@ -70,8 +70,9 @@ static CURL *call_handle_new(struct tt_client *client)
     if (!easy)
         return NULL;
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, TT_CONN_AGE_S);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity"); /* decodes: client_headers.c */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity"); /* unpacks: client_coding.c */
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, tt_call_on_bytes);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, tt_call_on_head_line);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, tt_call_on_request);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tt_client_on_open);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, tt_client_on_close);

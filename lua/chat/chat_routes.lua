@@ -7,6 +7,7 @@ local idempotency = require "web.idempotency"
 local llm_session = require "chat.llm_session"
 local model_options = require "models.model_options"
 local objects = require "web.objects"
+local owner = require "chat.owner"
 local send_once = require "chat.send_once"
 local session_manager = require "chat.session_manager"
 local tool_calls = require "providers.tool_calls"
@@ -128,6 +129,7 @@ return {
     method = "POST",
     path = "/api/chat/message",
     auth = "user",
+    owner = owner,
     idempotent = true,
     summary = "Send a message and wait for the whole reply",
     request = SEND,
@@ -149,6 +151,7 @@ return {
     method = "POST",
     path = "/api/chat/message/stream",
     auth = "user",
+    owner = owner,
     idempotent = "reply",
     summary = "Send a message and get the reply as Server-Sent Events",
     request = SEND,

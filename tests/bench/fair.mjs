@@ -96,7 +96,7 @@ function cell(seen, control, idle) {
   return `${text} ${seen.failed ? `BREAKS: ${seen.failed}` : `BREAKS (max ${seen.max.toFixed(0)})`}`;
 }
 
-const line = (name, cells) => console.log(`  ${name.padEnd(34)}${cells.map((text) => text.padStart(28)).join('')}`);
+const line = (name, cells) => console.log(`  ${name.padEnd(52)}${cells.map((text) => text.padStart(24)).join('')}`);
 
 const mock = await startMock();
 const victims = await startMock(); // an upstream of its own: the attacker may overload the other

@@ -48,6 +48,11 @@ export const ATTACKS = {
     const model = await user.model(mock('tokens=20000,size=32,pace=2'));
     return () => loops(64, () => drain(user, model));
   },
+  '2,000 streams asked for': async () => { // all but 64 are refused
+    const user = await attacker();
+    const model = await user.model(mock('tokens=20000,size=32,pace=2'));
+    return () => loops(2000, () => drain(user, model));
+  },
   '8 floods of one-byte events': async () => {
     const user = await attacker();
     const model = await user.model(mock('tokens=1000000,size=1'));
@@ -86,6 +91,12 @@ export const ATTACKS = {
     const user = await attacker();
     return () => loops(200, (i) =>
       user.post('/api/login', { username: i % 2 ? uniqueName('nobody') : user.user.username, password: uniqueName('guess') }));
+  },
+  '200 registrations at once': async () => () => loops(200, () =>
+    new Client(process.env.FAIR_SERVER).post('/api/register', { username: uniqueName('mass'), password: uniqueName('word') })),
+  '8 logins of 1 MiB, unknown members': async () => {
+    const body = { username: 'aaa', password: 'bbbbbbb', x: Array.from({ length: 300_000 }, () => []) };
+    return () => loops(8, () => new Client(process.env.FAIR_SERVER).post('/api/login', body));
   },
   '60 connections that do not read': async () => {
     const user = await attacker();

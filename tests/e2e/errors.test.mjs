@@ -217,6 +217,7 @@ describe('addresses and heads', () => {
       ['POST', '/api/user/apis/1', ['DELETE', 'GET', 'PUT']],
       ['PUT', '/api/chat/message/stream', ['POST']],
       ['BREW', '/api/me', ['GET']],
+      ['TRACE', '/api/me', ['GET']],
     ]) {
       const { status, headers, body } = await rawRequest(context.server.port, method, path,
         { token: client.token });

@@ -1,5 +1,4 @@
 // late
-// sqlite
 // covers: app/reload, plugin, db, script, serve
 // What holds of reloads holds with plugins: twenty of them, with hooks, tables and migrations that come while
 // requests run. TIDETALK_E2E_RELOADS sets how many reloads. The other properties are those of the reload*.test.mjs

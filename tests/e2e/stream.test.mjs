@@ -1,5 +1,6 @@
 // tsan
 // late
+// bytes
 // covers: http, chat, reply, upstream
 // smoke
 // The stream of a reply: headers, frames, positions, end.

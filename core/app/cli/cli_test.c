@@ -6,13 +6,13 @@
 #include "app/cli/cli_test.h"
 
 #include "app/cli/cli_internal.h"
+#include "app/cli/folders.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,14 +82,6 @@ static void report_case(bool ok, const char *file, struct tt_str name, int ms)
 struct totals {
     int passed, failed;
 };
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
 
 static pid_t fork_file(const struct tt_cli_test_run *run, int ends[2])
 {
@@ -197,13 +189,10 @@ static int make_template(const struct tt_cli_test_run *run)
 
 static int run_files(const struct test_files *files, struct tt_cli_test_run *run)
 {
-    const char *temporary = getenv("TMPDIR");
     char folder[PATH_BYTES - 64];
     struct totals totals = {0};
 
-    snprintf(folder, sizeof(folder), "%s/tidetalk-test-XXXXXX",
-             temporary && *temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder))
+    if (tt_cli_make_folder("test", folder, sizeof(folder)) != 0)
         return tt_cli_fail(TT_EXIT_FAILED, "test: %s: %s", folder, strerror(errno));
     run->folder = folder;
     int code = make_template(run);
@@ -211,7 +200,7 @@ static int run_files(const struct test_files *files, struct tt_cli_test_run *run
         run->file = files->paths[i];
         run_file(run, &totals);
     }
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    tt_cli_remove_folder(folder);
     run->folder = NULL;
     if (code != TT_EXIT_OK)
         return code;

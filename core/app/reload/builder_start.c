@@ -3,6 +3,7 @@
  * restarted with broken files, starts all the same. */
 #include "app/reload/builder_internal.h"
 #include "base/log.h"
+#include "node/node.h"
 #include "script/timers.h"
 #include "serve/generation_check.h"
 
@@ -16,6 +17,8 @@ static void begin_with(struct tt_builder *builder, struct tt_generation *first)
         tt_timers_adopt(first->vms[i]);
     }
     builder->current = first;
+    if (builder->parts.node)
+        tt_node_set_generation(builder->parts.node, first->bundle->hash);
     if (builder->newest < first->number)
         builder->newest = first->number;
 }

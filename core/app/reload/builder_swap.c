@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "node/node.h"
 #include "script/timers.h"
 #include "serve/events.h"
 #include "serve/lifecycle.h"
@@ -182,6 +183,8 @@ int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
         return -1;
     free(send_errands(builder, next, swap));
     builder->current = tt_generation_ref(next);
+    if (builder->parts.node)
+        tt_node_set_generation(builder->parts.node, next->bundle->hash);
     builder->newest = next->number;
     tt_generation_unref(before);
     return 0;

@@ -50,7 +50,7 @@ static void begin(struct rig *rig, struct running *running, int64_t id)
     memset(running, 0, sizeof(*running));
     running->reply = tt_reply_new(rig->loop, id, 0, 1, &rig->err);
     assert_non_null(running->reply);
-    tt_checkpoint_start(&running->checkpoint, &rig->tide.chat, running->reply);
+    tt_checkpoint_start(&running->checkpoint, &rig->tide.chat, running->reply, 0);
 }
 
 static void say(struct running *running, const char *text)

@@ -162,8 +162,7 @@ static void test_paused_chunks(void **state)
     expect(&t, 200, "done");
     assert_false(t.seen_paused);
     assert_true(tt_str_eq(tt_buf_str(&t.got), TT_STR("abcdef")));
-    fx_send(t.c.fd, "POST /x HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n");
-    expect(&t, 200, "done");
+    assert_true(t.c.r.close);
     close_intake(&t);
 }
 

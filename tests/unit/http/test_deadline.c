@@ -39,7 +39,7 @@ static void test_silent_and_trickling_heads(void **state)
     assert_true(trickle(&f, slow, "GET / HTTP/1.1\r\nHost: a\r\nX: ", HANG_MS, &in) >= 150);
     assert_int_equal(fx_until_closed(&f, silent, &in), 0);
     assert_int_equal(in.len, 0);
-    assert_int_equal(tt_http_server_connections(f.server), 0);
+    FX_WAIT(&f, tt_http_server_connections(f.server) == 0);
     close(silent);
     close(slow);
     tt_buf_free(&in);

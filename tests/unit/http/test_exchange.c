@@ -86,24 +86,61 @@ static void test_split_header_is_refused(void **state)
     close_client(&c);
 }
 
+/* The answer to a body in chunks, and the end of its connection */
+static void expect_chunked(struct client *c, const char *body)
+{
+    assert_true(fx_next(&c->f, c->fd, &c->in, &c->r));
+    expect_body(c, 200, "hello");
+    assert_int_equal(c->f.body_len, strlen(body));
+    assert_memory_equal(c->f.body, body, strlen(body));
+    assert_true(c->r.close);
+    assert_int_equal(fx_until_closed(&c->f, c->fd, &c->in), 0);
+    assert_int_equal(c->f.requests, 1);
+    close_client(c);
+}
+
 static void test_every_split(void **state)
 {
     static const char request[] = "POST /x?q=1 HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
                                   "3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nT: v\r\n\r\n";
     struct client c;
     (void)state;
-    open_client(&c, 0);
     for (size_t cut = 1; cut < sizeof(request) - 1; cut++) {
+        open_client(&c, 0);
         fx_send_n(c.fd, request, cut);
         fx_turns(&c.f, 2);
         fx_send_n(c.fd, request + cut, sizeof(request) - 1 - cut);
-        assert_true(fx_next(&c.f, c.fd, &c.in, &c.r));
-        expect_body(&c, 200, "hello");
-        assert_int_equal(c.f.body_len, 7);
-        assert_memory_equal(c.f.body, "abcdefg", 7);
+        expect_chunked(&c, "abcdefg");
     }
-    assert_int_equal(c.f.requests, sizeof(request) - 2);
-    close_client(&c);
+}
+
+/* Lines and data that arrive in pieces of any size: line ends within the data are no line ends. */
+static void test_chunks_in_pieces(void **state)
+{
+    static const char request[] = "POST /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
+                                  "1\r\n\r\r\n2\r\n\n\n\r\n4;e\r\n\na\r\n\r\n1\r\nb\r\n0\r\n\r\n";
+    struct client c;
+    (void)state;
+    for (size_t piece = 1; piece < sizeof(request) - 1; piece++) {
+        open_client(&c, 0);
+        for (size_t at = 0; at < sizeof(request) - 1; at += piece) {
+            size_t left = sizeof(request) - 1 - at;
+            fx_send_n(c.fd, request + at, left < piece ? left : piece);
+            fx_turns(&c.f, 2);
+        }
+        expect_chunked(&c, "\r\n\n\na\r\nb");
+    }
+}
+
+/* Where a body in chunks ends is not read with certainty: nothing behind it is a request. */
+static void test_nothing_follows_chunks(void **state)
+{
+    struct client c;
+    (void)state;
+    open_client(&c, 0);
+    fx_send(c.fd, "POST /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
+                  "3\r\nabc\r\n0\n\r\nGET /x HTTP/1.1\r\n" H "\r\n");
+    expect_chunked(&c, "abc");
 }
 
 static void test_pipeline(void **state)
@@ -386,6 +423,8 @@ TEST_GROUP
         cmocka_unit_test(test_http10),
         cmocka_unit_test(test_body_limit),
         cmocka_unit_test(test_chunked_limit),
+        cmocka_unit_test(test_chunks_in_pieces),
+        cmocka_unit_test(test_nothing_follows_chunks),
         cmocka_unit_test(test_early_answer),
         cmocka_unit_test(test_expect),
         cmocka_unit_test(test_late_answer),

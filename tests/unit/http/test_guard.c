@@ -124,6 +124,17 @@ static const struct guard_case cases[] = {
     {"POST / HTTP/1.1\r\n" H "Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n", 0, 413, 0},
 };
 
+#define CHUNKED "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
+
+/* Lines of chunks, which are seen when bytes of the chunk arrive with them. */
+static const struct guard_case chunk_cases[] = {
+    {CHUNKED "3\nabc\r\n0\r\n\r\n", 0, 400, 0},
+    {CHUNKED "3;a\nabc\r\n0\r\n\r\n", 0, 400, 0},
+    {CHUNKED "3\r\nabc\n2\r\nde\r\n0\r\n\r\n", 0, 400, 0},
+    {CHUNKED "3\r\nabc\r\n2\nde\r\n0\r\n\r\n", 0, 400, 0},
+    {CHUNKED "3\r\na\nb\r\n1\r\n\n\r\n0\r\n\r\n", 0, 200, 1},
+};
+
 static int status_of(struct fixture *f, int fd, struct tt_buf *in)
 {
     struct response r = {0};
@@ -137,20 +148,19 @@ static int status_of(struct fixture *f, int fd, struct tt_buf *in)
     return status;
 }
 
-static void test_cases(void **state)
+static void run_cases(const struct guard_case *list, size_t count)
 {
     struct fixture f;
     int bad = 0;
-    (void)state;
     fx_open(&f);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct tt_buf in = {0};
         int fd = fx_connect(&f), before = f.requests;
-        fx_send_n(fd, cases[i].bytes, cases[i].len ? cases[i].len : strlen(cases[i].bytes));
+        fx_send_n(fd, list[i].bytes, list[i].len ? list[i].len : strlen(list[i].bytes));
         int status = status_of(&f, fd, &in);
-        if (status != cases[i].status || f.requests - before != cases[i].requests) {
-            print_error("case %zu: %s\n  status %d, expected %d; requests %d\n", i, cases[i].bytes,
-                        status, cases[i].status, f.requests - before);
+        if (status != list[i].status || f.requests - before != list[i].requests) {
+            print_error("case %zu: %s\n  status %d, expected %d; requests %d\n", i, list[i].bytes,
+                        status, list[i].status, f.requests - before);
             bad++;
         }
         close(fd);
@@ -158,6 +168,13 @@ static void test_cases(void **state)
     }
     assert_int_equal(bad, 0);
     fx_close(&f);
+}
+
+static void test_cases(void **state)
+{
+    (void)state;
+    run_cases(cases, TT_COUNT(cases));
+    run_cases(chunk_cases, TT_COUNT(chunk_cases));
 }
 
 /* The same, a byte at a time: the raw look must not depend on how the head arrived. */
