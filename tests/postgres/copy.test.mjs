@@ -20,7 +20,7 @@ async function newHome() {
 const copy = (home, from, to) => tidetalk(home, ['copy', '--from', from, '--to', to]);
 
 /** {table: "rows hash"} of what the command printed. */
-const tablesOf = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+) +(\d+) rows +(\w+)$/gm)]
+const tablesOf = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+) +(\d+) rows? +(\w+)$/gm)]
   .map(([, table, rows, hash]) => [table, `${rows} ${hash}`]));
 
 describe('tidetalk copy', () => {
