@@ -165,7 +165,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
 static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
                             struct tt_loop *loop, struct tt_err *err)
 {
-    app->repaired = tt_reply_repair_all(app->db, loop, tt_app_is_node(app->settings), err);
+    app->repaired = tt_chat_repair_all(app->db, loop, tt_app_is_node(app->settings), err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)

@@ -123,7 +123,7 @@ int tt_app_node_join(struct tt_app *app, struct tt_err *err)
 struct tt_node_care { /* on the node's loop */
     struct tt_app *app;
     struct tt_timer timer;
-    struct tt_reply_repair *repair; /* NULL: none runs */
+    struct tt_chat_repair *repair; /* NULL: none runs */
 };
 
 static void on_repaired(int count, const struct tt_err *err, void *arg)
@@ -147,11 +147,11 @@ static void look(struct tt_timer *timer)
 
     if (tt_node_is_keeper(node) && tt_node_may_take_over(node))
         care->repair =
-            tt_reply_repair_start(&(struct tt_reply_repair_spec){.db = care->app->db,
-                                                                 .loop = tt_node_loop(node),
-                                                                 .shared = true,
-                                                                 .on_done = on_repaired,
-                                                                 .arg = care});
+            tt_chat_repair_start(&(struct tt_chat_repair_spec){.db = care->app->db,
+                                                               .loop = tt_node_loop(node),
+                                                               .shared = true,
+                                                               .on_done = on_repaired,
+                                                               .arg = care});
     else
         tt_timer_start(tt_node_loop(node), timer, LOOK_MS);
 }
@@ -207,7 +207,7 @@ void tt_app_node_leave(struct tt_app *app)
     if (care) {
         tt_timer_stop(&care->timer);
         if (care->repair)
-            tt_reply_repair_cancel(care->repair);
+            tt_chat_repair_cancel(care->repair);
     }
     tt_node_leave(app->node);
     free(care);

@@ -85,14 +85,14 @@ struct joined {
 
 struct message {
     struct tt_list node; /* repair->messages */
-    struct tt_reply_repair *repair;
+    struct tt_chat_repair *repair;
     int64_t id, turn_epoch;
     struct joined joined;
     struct tt_db_pending *pending;
 };
 
-struct tt_reply_repair {
-    struct tt_reply_repair_spec spec;
+struct tt_chat_repair {
+    struct tt_chat_repair_spec spec;
     struct tt_arena arena;   /* the session's id */
     struct tt_list messages; /* whose chunks are read */
     struct tt_db_pending *pending;
@@ -107,7 +107,7 @@ struct tt_reply_repair {
 };
 
 /* What comes next comes in a tick of its own, never from inside what ended. */
-static void wake(struct tt_reply_repair *repair)
+static void wake(struct tt_chat_repair *repair)
 {
     tt_timer_start(repair->spec.loop, &repair->next, 0);
 }
@@ -122,13 +122,13 @@ static void free_message(struct message *message)
     free(message);
 }
 
-static void free_repair(struct tt_reply_repair *repair)
+static void free_repair(struct tt_chat_repair *repair)
 {
     tt_arena_destroy(&repair->arena);
     free(repair);
 }
 
-static void fail(struct tt_reply_repair *repair, const struct tt_err *err)
+static void fail(struct tt_chat_repair *repair, const struct tt_err *err)
 {
     if (!repair->error.status)
         repair->error = *err;
@@ -180,7 +180,7 @@ static struct tt_str whole_lines(const struct tt_buf *buf)
 
 /* ---- the job of a message ---- */
 
-static bool job_ended(struct tt_reply_repair *repair)
+static bool job_ended(struct tt_chat_repair *repair)
 {
     repair->jobs--;
     if (!repair->cancelled)
@@ -192,7 +192,7 @@ static bool job_ended(struct tt_reply_repair *repair)
 
 static void on_repaired(struct tt_db_job *job, void *arg)
 {
-    struct tt_reply_repair *repair = arg;
+    struct tt_chat_repair *repair = arg;
     const struct tt_err *err = tt_db_job_error(job);
     bool others = repair->spec.shared && err && strcmp(err->code, "unexpected_changes") == 0;
 
@@ -231,7 +231,7 @@ static void add_statements(struct tt_db_job *job, const struct message *message)
     tt_db_job_add(job, TT_STR(SQL_DELETE_CHUNKS), &id, 1, -1);
 }
 
-static void submit(struct tt_reply_repair *repair, struct tt_db_job *job,
+static void submit(struct tt_chat_repair *repair, struct tt_db_job *job,
                    void (*on_done)(struct tt_db_job *job, void *arg))
 {
     struct tt_err err = {0};
@@ -249,7 +249,7 @@ static void read_chunks(struct message *message);
 static void on_chunks(struct tt_db_rows *rows, void *arg)
 {
     struct message *message = arg;
-    struct tt_reply_repair *repair = message->repair;
+    struct tt_chat_repair *repair = message->repair;
     struct joined *joined = &message->joined;
     struct tt_err err = {0};
     int more;
@@ -277,7 +277,7 @@ static void on_chunks(struct tt_db_rows *rows, void *arg)
 }
 
 /* In the background, so that the rows always come later and as a whole. */
-static int read_later(struct tt_reply_repair *repair, struct tt_str sql,
+static int read_later(struct tt_chat_repair *repair, struct tt_str sql,
                       const struct tt_db_value *values, size_t count, tt_db_rows_fn *on_rows,
                       void *arg, struct tt_db_pending **pending)
 {
@@ -295,7 +295,7 @@ static void read_chunks(struct message *message)
 {
     const struct tt_db_value values[] = {tt_db_int(message->id),
                                          tt_db_int(message->joined.position), tt_db_int(CHUNKS)};
-    struct tt_reply_repair *repair = message->repair;
+    struct tt_chat_repair *repair = message->repair;
 
     if (read_later(repair, TT_STR(SQL_CHUNKS), values, TT_COUNT(values), on_chunks, message,
                    &message->pending) != 0) {
@@ -304,7 +304,7 @@ static void read_chunks(struct message *message)
     }
 }
 
-static void begin_message(struct tt_reply_repair *repair, int at)
+static void begin_message(struct tt_chat_repair *repair, int at)
 {
     struct message *message = TT_NEW(struct message);
 
@@ -320,7 +320,7 @@ static void begin_message(struct tt_reply_repair *repair, int at)
 
 static void on_page(struct tt_db_rows *rows, void *arg)
 {
-    struct tt_reply_repair *repair = arg;
+    struct tt_chat_repair *repair = arg;
     struct tt_err err = {0};
     int more = TT_DB_END;
 
@@ -336,9 +336,9 @@ static void on_page(struct tt_db_rows *rows, void *arg)
     wake(repair);
 }
 
-static void read_page(struct tt_reply_repair *repair)
+static void read_page(struct tt_chat_repair *repair)
 {
-    const struct tt_reply_repair_spec *spec = &repair->spec;
+    const struct tt_chat_repair_spec *spec = &repair->spec;
     const struct tt_db_value values[] = {tt_db_int(repair->last), tt_db_int(MESSAGES),
                                          tt_db_int(spec->user_id), tt_db_text(spec->session_id)};
     bool all = !spec->session_id.data;
@@ -350,9 +350,9 @@ static void read_page(struct tt_reply_repair *repair)
         wake(repair);
 }
 
-static void finish(struct tt_reply_repair *repair)
+static void finish(struct tt_chat_repair *repair)
 {
-    struct tt_reply_repair_spec spec = repair->spec;
+    struct tt_chat_repair_spec spec = repair->spec;
     struct tt_err error = repair->error;
     int repaired = repair->repaired;
 
@@ -362,7 +362,7 @@ static void finish(struct tt_reply_repair *repair)
 
 static void on_freed(struct tt_db_job *job, void *arg)
 {
-    struct tt_reply_repair *repair = arg;
+    struct tt_chat_repair *repair = arg;
 
     if (!job_ended(repair))
         return;
@@ -371,7 +371,7 @@ static void on_freed(struct tt_db_job *job, void *arg)
     wake(repair);
 }
 
-static void free_session(struct tt_reply_repair *repair)
+static void free_session(struct tt_chat_repair *repair)
 {
     const struct tt_db_value values[] = {tt_db_int(repair->spec.user_id),
                                          tt_db_text(repair->spec.session_id)};
@@ -385,7 +385,7 @@ static void free_session(struct tt_reply_repair *repair)
 
 static void go_on(struct tt_timer *timer)
 {
-    struct tt_reply_repair *repair = TT_CONTAINER_OF(timer, struct tt_reply_repair, next);
+    struct tt_chat_repair *repair = TT_CONTAINER_OF(timer, struct tt_chat_repair, next);
 
     while (!repair->error.status && repair->at < repair->count &&
            repair->jobs + repair->reading < JOBS)
@@ -404,9 +404,9 @@ static void go_on(struct tt_timer *timer)
 
 /* ---- from outside ---- */
 
-struct tt_reply_repair *tt_reply_repair_start(const struct tt_reply_repair_spec *spec)
+struct tt_chat_repair *tt_chat_repair_start(const struct tt_chat_repair_spec *spec)
 {
-    struct tt_reply_repair *repair = TT_NEW(struct tt_reply_repair);
+    struct tt_chat_repair *repair = TT_NEW(struct tt_chat_repair);
 
     repair->spec = *spec;
     if (spec->session_id.data)
@@ -417,7 +417,7 @@ struct tt_reply_repair *tt_reply_repair_start(const struct tt_reply_repair_spec 
     return repair;
 }
 
-void tt_reply_repair_cancel(struct tt_reply_repair *repair)
+void tt_chat_repair_cancel(struct tt_chat_repair *repair)
 {
     tt_timer_stop(&repair->next);
     if (repair->pending)
@@ -448,11 +448,11 @@ static void on_all(int count, const struct tt_err *err, void *arg)
     all->done = true;
 }
 
-int tt_reply_repair_all(struct tt_db *db, struct tt_loop *loop, bool shared, struct tt_err *err)
+int tt_chat_repair_all(struct tt_db *db, struct tt_loop *loop, bool shared, struct tt_err *err)
 {
     struct all all = {0};
 
-    tt_reply_repair_start(&(struct tt_reply_repair_spec){
+    tt_chat_repair_start(&(struct tt_chat_repair_spec){
         .db = db, .loop = loop, .shared = shared, .on_done = on_all, .arg = &all});
     while (!all.done)
         tt_loop_tick(loop, -1);

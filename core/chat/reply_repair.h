@@ -4,9 +4,9 @@
 #pragma once
 #include "db/db.h"
 
-struct tt_reply_repair;
+struct tt_chat_repair;
 
-struct tt_reply_repair_spec {
+struct tt_chat_repair_spec {
     struct tt_db *db;
     struct tt_loop *loop; /* attached */
     bool shared;
@@ -19,10 +19,10 @@ struct tt_reply_repair_spec {
 };
 
 /* Owns: itself; gone when on_done returns. Thread: the loop's. */
-struct tt_reply_repair *tt_reply_repair_start(const struct tt_reply_repair_spec *spec);
+struct tt_chat_repair *tt_chat_repair_start(const struct tt_chat_repair_spec *spec);
 /* on_done is not called any more; what is being written is written. Thread: the loop's. */
-void tt_reply_repair_cancel(struct tt_reply_repair *repair);
+void tt_chat_repair_cancel(struct tt_chat_repair *repair);
 
 /* At start, before anything is served: all of them. Returns how many, -1 on error. Waits, turning
  * the loop (attached). Thread: the loop's. */
-int tt_reply_repair_all(struct tt_db *db, struct tt_loop *loop, bool shared, struct tt_err *err);
+int tt_chat_repair_all(struct tt_db *db, struct tt_loop *loop, bool shared, struct tt_err *err);

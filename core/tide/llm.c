@@ -35,8 +35,10 @@ static int turn_lease(lua_State *L)
 {
     const struct tt_tide_turn *holder = luaL_checkudata(L, 1, TT_TURN_META);
 
-    if (!holder->epoch)
-        return 0;
+    if (!holder->epoch) {
+        lua_pushnil(L);
+        return 1;
+    }
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, tt_node_id(tt_tide_of(L)->node));
     lua_setfield(L, -2, "node");

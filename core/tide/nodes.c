@@ -29,8 +29,10 @@ static int nodes_self(lua_State *L)
 {
     const struct tt_node *node = tt_tide_of(L)->node;
 
-    if (!node)
-        return 0;
+    if (!node) {
+        lua_pushnil(L);
+        return 1;
+    }
     push_node(L, tt_node_id(node), tt_str_from(tt_node_name(node)),
               tt_str_from(tt_node_address(node)));
     lua_pushboolean(L, tt_node_is_draining(node));
@@ -48,7 +50,7 @@ struct asking {
     /* owner_of_session: */
     int64_t user_id;
     struct tt_buf session_id;
-    struct tt_reply_repair *repair;
+    struct tt_chat_repair *repair;
     bool repaired; /* what a dead owner left */
 };
 
@@ -109,14 +111,14 @@ static void on_repaired(int count, const struct tt_err *err, void *arg)
 static void take_over(struct asking *asking)
 {
     asking->repaired = true;
-    asking->repair = tt_reply_repair_start(
-        &(struct tt_reply_repair_spec){.db = asking->tide->chat.db,
-                                       .loop = asking->tide->runtime.loop,
-                                       .shared = true,
-                                       .user_id = asking->user_id,
-                                       .session_id = tt_buf_str(&asking->session_id),
-                                       .on_done = on_repaired,
-                                       .arg = asking});
+    asking->repair = tt_chat_repair_start(
+        &(struct tt_chat_repair_spec){.db = asking->tide->chat.db,
+                                      .loop = asking->tide->runtime.loop,
+                                      .shared = true,
+                                      .user_id = asking->user_id,
+                                      .session_id = tt_buf_str(&asking->session_id),
+                                      .on_done = on_repaired,
+                                      .arg = asking});
 }
 
 /* No turn runs there: this node, or another one. */
@@ -157,8 +159,10 @@ static int push_asked(struct tt_wait *wait, lua_State *L)
 {
     const struct asking *asking = TT_CONTAINER_OF(wait, struct asking, wait);
 
-    if (!asking->rows)
-        return 0;
+    if (!asking->rows) {
+        lua_pushnil(L);
+        return 1;
+    }
     const struct tt_db_value *values = asking->rows->values;
     push_node(L, values[0].integer, values[1].text, values[2].text);
     return 1;
@@ -170,7 +174,7 @@ static void close_asking(struct tt_wait *wait)
     if (asking->pending)
         tt_db_pending_cancel(asking->pending);
     if (asking->repair)
-        tt_reply_repair_cancel(asking->repair);
+        tt_chat_repair_cancel(asking->repair);
     tt_db_rows_free(asking->rows);
     tt_buf_free(&asking->session_id);
 }
@@ -178,14 +182,16 @@ static void close_asking(struct tt_wait *wait)
 static int nodes_owner_of_session(lua_State *L)
 {
     static const struct tt_wait_type type = {.push = push_asked, .close = close_asking};
+    tt_task_check(L, "nodes.owner_of_session");
     struct tt_tide *tide = tt_tide_of(L);
     lua_Integer user_id = luaL_checkinteger(L, 1);
     struct tt_str session_id;
 
     session_id.data = luaL_checklstring(L, 2, &session_id.len);
-    tt_task_check(L, "nodes.owner_of_session");
-    if (!tide->node)
-        return 0;
+    if (!tide->node) {
+        lua_pushnil(L);
+        return 1;
+    }
     tt_task_check_wait(L, "nodes.owner_of_session");
     struct asking *asking = tt_wait_new(sizeof(*asking), &type);
     asking->tide = tide;

@@ -1,5 +1,5 @@
---- Whose turn it is in a session when servers share the database: the session's
---- row names the node on which a turn runs (turn_node, turn_epoch). A turn takes
+--- Whose turn it is in a session when servers share the database: its row
+--- names the node on which a turn runs (turn_node, turn_epoch). A turn takes
 --- it with its first write and its end gives it back; only the node that has it
 --- may begin another one. A server alone has none of this.
 

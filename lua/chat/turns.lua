@@ -313,6 +313,14 @@ local function describe(user_id, request, admission, context, language)
   return spec
 end
 
+--- Whether a turn that another node is quicker with is passed on to it, instead
+--- of waiting here.
+---@param request TurnRequest
+---@return boolean|nil
+local function is_routed(request)
+  return request.req and request.req.routed
+end
+
 --- What a turn is once no other node has the session.
 ---@async
 ---@param user_id integer
@@ -331,9 +339,11 @@ local function prepare(
   blocks,
   decisions
 )
-  local free, elsewhere = turn_lease.wait(user_id, request.session_id)
-  if not free then
-    return nil, elsewhere
+  if not is_routed(request) then
+    local free, elsewhere = turn_lease.wait(user_id, request.session_id)
+    if not free then
+      return nil, elsewhere
+    end
   end
   local context, unset = read_context(user_id, request, language, admission)
   if not context then
@@ -390,7 +400,7 @@ function M.start(user_id, request, language)
       return nil, context
     end
     saved, unsaved = save(user_id, request, admission, context)
-    if saved or unsaved.code ~= "turn_taken" then
+    if saved or unsaved.code ~= "turn_taken" or is_routed(request) then
       break
     end
   end

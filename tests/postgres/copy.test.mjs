@@ -27,7 +27,7 @@ function sqlite3(file, sql) {
 const copy = (home, from, to) => tidetalk(home, ['copy', '--from', from, '--to', to]);
 
 /** {table: "rows hash"} of what the command printed. */
-const tablesOf = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+) +(\d+) rows +(\w+)$/gm)]
+const tablesOf = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+) +(\d+) rows? +(\w+)$/gm)]
   .map(([, table, rows, hash]) => [table, `${rows} ${hash}`]));
 
 describe('tidetalk copy', () => {

@@ -12,8 +12,8 @@
 static void print_table(void *arg, const struct tt_transferred *table)
 {
     (void)arg;
-    printf("%-24.*s %8lld rows  %.16s\n", TT_STR_ARG(table->table), (long long)table->rows,
-           table->hash);
+    printf("%-24.*s %8lld %-4s  %.16s\n", TT_STR_ARG(table->table), (long long)table->rows,
+           table->rows == 1 ? "row" : "rows", table->hash);
 }
 
 /* Its plugins' tables come from the same files as those of the source. */

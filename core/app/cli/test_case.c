@@ -127,8 +127,8 @@ static void serve_and_run(const struct tt_settings *settings, struct tt_testing 
     int unscripted = tt_test_upstream_unscripted(testing->upstream);
     if (test->failure.len > 0 && unscripted > 0)
         tt_buf_printf(&test->failure,
-                      "\nthe model was asked %d times more than test.upstream scripted",
-                      unscripted);
+                      "\nthe model was asked %d time%s more than test.upstream scripted",
+                      unscripted, tt_plural(unscripted));
     tt_app_stop(&app, 0);
     tt_test_world_close();
     testing->send_arg = NULL;
