@@ -101,8 +101,9 @@ static int backup(const char *place, const char *file, struct tt_err *err)
 static int restore(const char *place, const char *file, struct tt_err *err)
 {
     (void)place, (void)file;
-    return refuse(err, "restore PostgreSQL with its own tools, such as pg_restore, and bring back the "
-                       "secret file and the uploaded files that were kept with it");
+    return refuse(err,
+                  "restore PostgreSQL with its own tools, such as pg_restore, and bring back the "
+                  "secret file and the uploaded files that were kept with it");
 }
 
 const struct tt_db_engine tt_pg_engine = {
