@@ -315,6 +315,14 @@ local function describe(user_id, request, admission, context, language)
   return spec
 end
 
+--- Whether a turn that another node is quicker with is passed on to it, instead
+--- of waiting here.
+---@param request TurnRequest
+---@return boolean
+local function is_routed(request)
+  return request.req ~= nil and request.req.routed or false
+end
+
 --- What a turn is once no other node has the session.
 ---@async
 ---@param user_id integer
@@ -325,7 +333,7 @@ end
 ---@return TurnContext|tide.Error context or the error, those of M.start
 local function prepare(user_id, request, language, admission)
   local free, elsewhere =
-    turn_lease.admit(user_id, request.session_id, request.req)
+    turn_lease.admit(user_id, request.session_id, is_routed(request))
   if not free then
     return nil, elsewhere
   end
@@ -377,7 +385,7 @@ local function begin(user_id, request, language, admission)
       return nil, context
     end
     saved, unsaved = save(user_id, request, admission, context)
-    if saved or unsaved.code ~= "turn_taken" or request.req then
+    if saved or unsaved.code ~= "turn_taken" or is_routed(request) then
       break
     end
   end

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, before, describe } from 'node:test';
-import { adminText } from '../e2e/support/admin.mjs';
 import { uniqueName } from '../e2e/support/client.mjs';
 import { HANG_MS, eventually, test, within } from '../e2e/support/limits.mjs';
 import { startMock } from '../e2e/support/mock.mjs';
@@ -11,6 +10,7 @@ import { makeFolder } from '../e2e/support/process.mjs';
 import { copyScripts } from '../e2e/support/scripts.mjs';
 import { LOOPBACK } from '../e2e/support/server.mjs';
 import { startCluster, through } from './cluster.mjs';
+import { counted } from './metrics.mjs';
 
 const POLICY = `
 local M = {}
@@ -19,13 +19,6 @@ function M.choose(facts)
 end
 return M
 `;
-/** A counter of a node, of all its workers. */
-async function counted(node, name) {
-  const { text } = await adminText(node, 'GET', '/metrics');
-  const samples = [...text.matchAll(new RegExp(`^tidetalk_${name}\\{.*\\} (\\d+)$`, 'gm'))];
-  assert.ok(samples.length > 0, name);
-  return samples.reduce((sum, [, count]) => sum + Number(count), 0);
-}
 const words = (count) => Array.from({ length: count }, (_, i) => `tok${i} `).join('');
 
 describe('requests of a session that another node owns', () => {
