@@ -3,12 +3,13 @@
 # sanitizers and with the thread sanitizer, prints a line for each suite and the sum at the end.
 #
 # usage: ./test.sh [--no-fresh] [--no-tsan] [--only TEXT] [--jobs N] [--seed N]
-#                  [lint|unit|lua|e2e|postgres|sdk|web|sample|budget|readme|fresh|smoke|long]...
+#                  [lint|unit|lua|e2e|postgres|nodes|sdk|web|sample|budget|readme|fresh|smoke|long]...
 #        ./test.sh quick [--only TEXT] [--jobs N]
 #
 #   groups      all of them by default, but not "long", of which "sample" is a part (tests/long.sh), and
 #               not "smoke", which is a part of unit and e2e for a new machine; "postgres" runs the files
-#               of e2e that are marked so with that database, each with a server of PostgreSQL of its own
+#               of e2e that are marked so with that database, each with a server of PostgreSQL of its own; "nodes" runs
+#               several servers on one database
 #   quick       while you work: one optimised build without sanitizers, lint, unit, lua, and of e2e the
 #               files that cover what changed (scripts/changes.sh) and those marked as smoke
 #   --no-fresh  without the test that starts from an empty Debian root
@@ -30,7 +31,7 @@ source "$ROOT/scripts/suites.sh"
 source "$ROOT/scripts/changes.sh"
 
 # What takes longest begins first, so that nothing is left to run by itself.
-GROUPS_ALL=(fresh e2e web postgres sdk unit sample budget readme lua lint)
+GROUPS_ALL=(fresh e2e web postgres nodes sdk unit sample budget readme lua lint)
 GROUPS_QUICK=(e2e unit lua lint)
 groups=()
 preset=asan
@@ -83,7 +84,7 @@ read_arguments()
             preset=quick
             with_tsan=no
             ;;
-        lint | unit | lua | e2e | postgres | sdk | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
+        lint | unit | lua | e2e | postgres | nodes | sdk | web | sample | budget | readme | fresh | smoke | long) groups+=("$1") ;;
         *) die "unknown argument '$1'; see ./test.sh --help" ;;
         esac
         shift
@@ -122,7 +123,7 @@ install_needs()
     done
     install_packages "${needs[@]}"
     if has long; then install_packages "${PACKAGES_POSTGRES[@]}"; fi
-    if has e2e postgres web sample budget smoke long; then
+    if has e2e postgres nodes web sample budget smoke long; then
         install_node
         install_npm "$ROOT/tests/e2e"
     fi
@@ -140,11 +141,18 @@ install_needs()
     fi
 }
 
+SMOKE_LAYERS=(cache files) # of the unit tests
+
 # Keeps going after an error so that the other suites have something to run. One at a time: each uses
-# every core.
+# every core. A new machine that is only looked at needs a part.
 run_builds()
 {
-    ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0
+    local -a targets=()
+
+    if ! has lint unit lua e2e postgres sdk web sample long; then
+        targets=(tidetalk mock_llm "${SMOKE_LAYERS[@]/#/unit_}")
+    fi
+    ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0 "${targets[@]}"
     if [ "$with_tsan" = yes ] && has unit e2e long; then
         ONLY='' suite_alone build_tsan 15m scripts/build.sh tsan -k 0
     fi
@@ -236,6 +244,9 @@ run_e2e()
     done
     for file in "${chosen[@]}"; do
         run_e2e_file "$preset" 10m "$file"
+        if has_mark plugins "$file"; then
+            run_e2e_file "$preset" 10m "$file" plugins_ TEST_PLUGINS=1 TIDETALK_E2E_RELOADS=30
+        fi
     done
 }
 
@@ -245,6 +256,15 @@ run_postgres()
 
     for file in tests/postgres/*.test.mjs $(e2e_marked postgres); do
         run_e2e_file "$preset" 10m "$file" postgres_ TEST_DATABASE=postgres
+    done
+}
+
+run_nodes()
+{
+    local file
+
+    for file in tests/nodes/*.test.mjs; do
+        run_e2e_file "$preset" 10m "$file" nodes_ TEST_DATABASE=postgres
     done
 }
 
@@ -277,7 +297,7 @@ run_smoke()
 {
     local file layer
 
-    for layer in cache files; do
+    for layer in "${SMOKE_LAYERS[@]}"; do
         suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
     done
     for file in $(e2e_marked smoke); do
@@ -309,6 +329,7 @@ run_long()
     for file in $(e2e_marked reloads); do
         run_e2e_file asan 15m "$file" reloads_ TEST_RELOADS=1
     done
+    run_e2e_file asan 30m tests/postgres/failover.test.mjs long_postgres_ TEST_DATABASE=postgres TIDETALK_FAILOVERS=20
     run_e2e_file asan 120m tests/e2e/disk_faults.test.mjs long_ TIDETALK_FAULT_ROUNDS=all
 }
 
@@ -343,7 +364,7 @@ run_readme()
     set_server_env "$preset"
     suite readme 5m "${server_env[@]}" tests/readme.sh
     suite customize 5m "${server_env[@]}" tests/customize.sh
-    suite tasks 5m "${server_env[@]}" tests/tasks.sh
+    suite tasks 10m "${server_env[@]}" tests/tasks.sh
 }
 
 run_fresh()
@@ -361,7 +382,7 @@ main()
     cd "$ROOT"
     install_needs
     suites_begin
-    if has lint unit lua e2e postgres sdk web sample smoke long readme; then
+    if has lint unit lua e2e postgres nodes sdk web sample smoke long readme; then
         run_builds
     fi
     for group in "${groups[@]}"; do

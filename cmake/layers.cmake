@@ -1,7 +1,7 @@
 # tt_layer(<name> LINK <layers and libraries> [ROOMS <subfolders>] [EXCEPT <files>]): core/<name>/*.c,
 # and those of its rooms, as one OBJECT library. A layer's objects come along to the final program
 # through tt_link_layers.
-set(TT_LAYERS base loop http db cache files reply upstream chat script tide serve app)
+set(TT_LAYERS base loop http db cache files reply upstream node chat script tide serve app)
 
 function(tt_layer name)
   cmake_parse_arguments(ARG "" "" "LINK;ROOMS;EXCEPT" ${ARGN})

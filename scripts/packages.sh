@@ -6,16 +6,18 @@
 PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
     libmicrohttpd-dev liblua5.4-dev libcurl4-openssl-dev libsqlite3-dev libyaml-dev libsodium-dev
-    libhiredis-dev libarchive-dev libexpat1-dev libpq-dev
+    libhiredis-dev libarchive-dev libexpat1-dev libpq-dev zlib1g-dev
     lua-cjson poppler-utils tzdata ca-certificates gzip brotli
 )
 
 # The built program on a machine that does not build (the last stage of the Dockerfile).
 PACKAGES_RUN=(
     libmicrohttpd12 liblua5.4-0 libcurl4 libsqlite3-0 libyaml-0-2 libsodium23
-    libhiredis0.14 libarchive13 libexpat1 libpq5
+    libhiredis0.14 libarchive13 libexpat1 libpq5 zlib1g
     lua-cjson poppler-utils tzdata ca-certificates
 )
+
+PACKAGES_PACKAGE=(dpkg-dev file) # scripts/package.sh
 
 # Tests, by the group of ./test.sh that needs them.
 PACKAGES_LINT=(libcmocka-dev clang-format clang-tidy lua-check lua5.4 shellcheck git python3-venv)
@@ -25,14 +27,15 @@ PACKAGES_E2E=(
     libcmocka-dev curl git procps redis-server lua-check xz-utils
     lua-dkjson lua-inspect lua-messagepack lua-penlight # plugin_libraries.test.mjs
 )
-PACKAGES_POSTGRES=("${PACKAGES_E2E[@]}" postgresql) # tests/postgres/run.sh; see install_postgresql
+PACKAGES_POSTGRES=("${PACKAGES_E2E[@]}" postgresql sqlite3) # tests/postgres/run.sh; see install_postgresql
+PACKAGES_NODES=("${PACKAGES_POSTGRES[@]}")
 PACKAGES_SDK=(libcmocka-dev procps python3-venv)
 PACKAGES_WEB=("${PACKAGES_E2E[@]}" chromium fonts-noto-cjk)
 PACKAGES_SMOKE=("${PACKAGES_UNIT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_SAMPLE=("${PACKAGES_LINT[@]}" "${PACKAGES_E2E[@]}")
 PACKAGES_LONG=("${PACKAGES_SAMPLE[@]}")
 PACKAGES_README=(libcmocka-dev curl procps)
-PACKAGES_FRESH=(debootstrap git)
+PACKAGES_FRESH=(debootstrap git curl)
 PACKAGES_FUZZ=(clang libclang-rt-dev libcmocka-dev) # tests/fuzz/run.sh
 PACKAGES_COVERAGE=(gcovr) # tests/coverage.sh
 PACKAGES_BUDGET=(libcmocka-dev valgrind strace procps)

@@ -9,6 +9,7 @@
 #include "app/count_check.h"
 #include "app/data_check.h"
 #include "app/file_sweep.h"
+#include "app/node_start.h"
 #include "app/page/page.h"
 #include "app/port_owner.h"
 #include "app/reload/builder.h"
@@ -18,10 +19,12 @@
 #include "base/disk_reserve.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "chat/reply_store.h"
+#include "chat/reply_repair.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
+#include "files/s3.h"
 #include "http/unread.h"
+#include "node/node.h"
 #include "script/profile.h"
 #include "upstream/proxy.h"
 
@@ -36,6 +39,7 @@
 #define TURNS_WAITING_MAX 4
 #define NAME_THREADS      16 /* they only wait for name servers */
 #define NAMES_END_MS      500
+#define BUCKET_END_MS     5000 /* then what still waits for the bucket fails */
 
 /* ---- the data folder ---- */
 
@@ -84,17 +88,26 @@ int tt_app_lock(const struct tt_settings *settings, struct tt_err *err)
 
 /* ---- start ---- */
 
-static int check_address(const struct tt_settings *settings, struct tt_err *err)
+static int check_address(const char *address, struct tt_err *err)
 {
-    if (tt_http_probe_address(settings->listen, err) == 0)
+    if (tt_http_probe_address(address, err) == 0)
         return 0;
     if (strcmp(err->code, "address_in_use") == 0) {
         char holder[128];
-        const char *colon = strrchr(settings->listen, ':');
+        const char *colon = strrchr(address, ':');
         tt_port_owner((uint16_t)atoi(colon ? colon + 1 : "0"), holder, sizeof(holder));
-        tt_err_set(err, 0, "address_in_use", "%s is in use by %s", settings->listen, holder);
+        tt_err_set(err, 0, "address_in_use", "%s is in use by %s", address, holder);
     }
     return -1;
+}
+
+static int check_addresses(const struct tt_settings *settings, struct tt_err *err)
+{
+    if (check_address(settings->listen, err) != 0)
+        return -1;
+    return tt_app_is_node(settings)
+               ? check_address(tt_conf_get(settings->conf, "nodes.listen")->text.data, err)
+               : 0;
 }
 
 static int open_database(struct tt_app *app, struct tt_err *err)
@@ -102,7 +115,10 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     const struct tt_settings *settings = app->settings;
     const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {.url = url, .exclusive = true};
+    struct tt_db_settings database = {.url = url,
+                                      .use = tt_app_is_node(settings) ? TT_DB_USE_NODE
+                                                                      : TT_DB_USE_ALONE,
+                                      .replicated = settings->replicated};
 
     int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
@@ -112,16 +128,20 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     return app->db ? 0 : -1;
 }
 
-static int open_files(struct tt_app *app, struct tt_err *err)
+static int open_store(struct tt_app *app, struct tt_err *err)
 {
-    char folder[4200];
-
-    snprintf(folder, sizeof(folder), "%s/files", app->settings->data_dir);
-    app->store = tt_store_open(folder, err);
+    tt_app_file_place_open(&app->file_place, app->settings);
+    app->store = tt_store_open(&app->file_place.store, err);
     app->file_aux = tt_aux_new("tt-files", 4, 1024, err);
     app->text_aux = tt_aux_new("tt-text", 2, 64, err);
-    if (!app->store || !app->file_aux || !app->text_aux)
-        return -1;
+    return app->store && app->file_aux && app->text_aux ? 0 : -1;
+}
+
+/* Beside other nodes these would take what they do just now for a mistake. */
+static int check_data(struct tt_app *app, struct tt_err *err)
+{
+    if (tt_app_is_node(app->settings) && !(app->node && tt_node_was_first(app->node)))
+        return 0;
     if (tt_app_sweep_files(app->store, app->db, app->file_aux, err) != 0)
         return -1;
     return tt_app_check_counts(app->db, app->file_aux, err);
@@ -145,7 +165,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
 static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
                             struct tt_loop *loop, struct tt_err *err)
 {
-    app->repaired = tt_chat_store_repair(app->db, loop, err);
+    app->repaired = tt_chat_repair_all(app->db, loop, tt_app_is_node(app->settings), err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)
@@ -159,7 +179,8 @@ static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
 static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct tt_err *err)
 {
     if (open_database(app, err) != 0 ||
-        tt_keys_load(&app->keys, app->settings->secret_file, err) != 0)
+        tt_keys_load(&app->keys, app->settings->secret_file, err) != 0 ||
+        open_store(app, err) != 0 || tt_app_node_join(app, err) != 0)
         return -1;
     struct tt_loop *loop = tt_loop_new(err); /* the workers' loops do not exist yet */
     int failed = loop ? tt_db_attach(app->db, loop, err) : -1;
@@ -167,7 +188,7 @@ static int open_data(struct tt_app *app, const struct tt_data_loss *loss, struct
         failed = prepare_database(app, loss, loop, err);
     tt_db_detach(app->db, loop);
     tt_loop_free(loop);
-    return failed ? -1 : open_files(app, err);
+    return failed ? -1 : check_data(app, err);
 }
 
 static int open_disk_reserve(const struct tt_settings *settings, struct tt_err *err)
@@ -184,8 +205,8 @@ static int open_parts(struct tt_app *app, struct tt_err *err)
     const struct tt_conf_value *allow = tt_conf_get(settings->conf, "outbound.allow");
     struct tt_data_loss loss;
 
-    if (tt_rotation_finish(settings, err) != 0 || tt_data_check(settings, &loss, err) != 0 ||
-        tt_clean_end_begin(settings, err) != 0)
+    if (tt_app_node_check(settings, err) != 0 || tt_rotation_finish(settings, err) != 0 ||
+        tt_data_check(settings, &loss, err) != 0 || tt_clean_end_begin(settings, err) != 0)
         return -1;
     app->in_use = true;
     if (open_disk_reserve(settings, err) != 0)
@@ -235,6 +256,16 @@ static int open_listeners(struct tt_app *app, struct tt_err *err)
     return 0;
 }
 
+static int open_node_listeners(struct tt_app *app, struct tt_err *err)
+{
+    const char *address = tt_conf_get(app->settings->conf, "nodes.listen")->text.data;
+
+    for (int i = 0; app->node && i < app->worker_count; i++)
+        if (tt_worker_listen_nodes(&app->workers[i], address, err) != 0)
+            return -1;
+    return 0;
+}
+
 static void fill_serving(struct tt_app *app)
 {
     const struct tt_settings *settings = app->settings;
@@ -274,6 +305,7 @@ static int build_scripts(struct tt_app *app, struct tt_err *err)
         tt_builder_new(&(struct tt_builder_parts){.settings = app->settings,
                                                   .serving = &app->serving,
                                                   .db = app->db,
+                                                  .node = app->node,
                                                   .workers = app->dispatchers,
                                                   .worker_count = app->worker_count,
                                                   .advice = app->serving.dev ? &app->advice : NULL},
@@ -289,6 +321,7 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
         .worker_count = app->worker_count,
         .builder = app->builder,
         .db = app->db,
+        .node = app->node,
         .cache = app->cache,
         .registry = app->registry,
         .breakers = app->breakers,
@@ -312,7 +345,7 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     fill_serving(app);
     if (tt_http_library_check(err) != 0)
         return -1;
-    if (public_listener && check_address(app->settings, err) != 0)
+    if (public_listener && check_addresses(app->settings, err) != 0)
         return -1;
     app->lock_fd = tt_app_lock(app->settings, err);
     if (app->lock_fd < 0 || open_parts(app, err) != 0)
@@ -320,7 +353,7 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     if (create_workers(app, public_listener ? app->settings->workers : 1, err) != 0 ||
         build_scripts(app, err) != 0)
         return -1;
-    if (public_listener && open_listeners(app, err) != 0)
+    if (public_listener && (open_listeners(app, err) != 0 || open_node_listeners(app, err) != 0))
         return -1;
     if (open_admin(app, err) != 0)
         return -1;
@@ -330,6 +363,8 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
     for (int i = 0; i < app->worker_count; i++)
         if (tt_worker_start(&app->workers[i], err) != 0)
             return -1;
+    if (tt_app_node_start(app, err) != 0)
+        return -1;
     return tt_builder_start(app->builder, err);
 }
 
@@ -364,8 +399,11 @@ static void finish_files(struct tt_app *app)
 {
     if (!app->file_aux)
         return;
+    uint64_t until = tt_clock_mono_ms() + BUCKET_END_MS;
     for (bool busy = true; busy || tt_aux_busy(app->file_aux) > 0;) {
         busy = tt_aux_busy(app->file_aux) > 0;
+        if (app->file_place.store.s3 && tt_clock_mono_ms() > until)
+            tt_s3_stop(app->file_place.store.s3);
         if (busy)
             usleep(1000);
         deliver_all(app);
@@ -395,14 +433,17 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_aux_free(app->file_aux);
     tt_aux_free(app->text_aux);
     tt_aux_free(app->password_aux);
+    tt_app_node_leave(app);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
     tt_aux_free_within(app->name_aux, NAMES_END_MS);
     deliver_all(app);
     for (int i = 0; i < app->worker_count; i++)
         tt_worker_destroy(&app->workers[i]);
+    tt_node_free(app->node);
     tt_builder_free(app->builder);
     tt_store_close(app->store);
+    tt_app_file_place_close(&app->file_place);
     tt_cache_store_free(app->cache);
     tt_shared_free(app->shared);
     free(app->workers);

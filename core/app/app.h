@@ -1,6 +1,7 @@
 /* The server as a whole: what all workers share, started and ended in order. Used by `serve` and,
  * with the admin listener only, by commands that need the scripts while no server runs. */
 #pragma once
+#include "app/file_place.h"
 #include "app/settings/settings.h"
 #include "base/secret.h"
 #include "chat/deleted_sessions.h"
@@ -10,6 +11,8 @@
 struct tt_admin;
 struct tt_builder;
 struct tt_dispatcher;
+struct tt_node;
+struct tt_node_care;
 struct tt_proxy;
 struct tt_worker;
 
@@ -25,9 +28,12 @@ struct tt_app {
     struct tt_aux *text_aux;     /* texts of uploaded files */
     struct tt_cache_store *cache;
     struct tt_shared *shared;
+    struct tt_app_file_place file_place;
     struct tt_store *store;
     struct tt_resolver *resolver;
     struct tt_db *db;
+    struct tt_node *node;           /* NULL: it shares its database with nobody */
+    struct tt_node_care *node_care; /* see node_start.c */
     struct tt_search_index search_index;
     struct tt_deleted_sessions deleted_sessions;
     struct tt_registry *registry;

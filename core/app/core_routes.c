@@ -2,6 +2,7 @@
 #include "app/core_routes.h"
 
 #include "app/admin/admin_access.h"
+#include "app/admin/admin_nodes.h"
 #include "app/admin/admin_profile.h"
 #include "app/admin/admin_scripts.h"
 #include "app/admin/audit.h"
@@ -27,6 +28,8 @@ const struct tt_core_route tt_core_routes[] = {
     {"GET", "/admin/generations", ADMIN, .answer = tt_admin_generations},
     {"POST", "/admin/reload", ADMIN, .answer = tt_admin_reload},
     {"POST", "/admin/rollback", ADMIN, .answer = tt_admin_rollback},
+    {"GET", "/admin/nodes", ADMIN, .answer = tt_admin_nodes},
+    {"POST", "/admin/drain", ADMIN, .answer = tt_admin_drain},
     {"GET", "/admin/profile", ADMIN, .answer = tt_admin_profile},
     {"POST", "/admin/profile", ADMIN, .answer = tt_admin_start_profile},
     {"POST", "/admin/port", ADMIN, .answer = tt_admin_open_port},

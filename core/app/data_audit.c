@@ -1,10 +1,11 @@
 #include "app/data_audit.h"
 
+#include "app/file_place.h"
 #include "app/sealed_keys.h"
 #include "base/secret.h"
 #include "db/db.h"
+#include "db/inspect.h"
 #include "db/migrate.h"
-#include "files/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ struct audit {
     struct tt_db *db;
     struct tt_loop *loop;
     struct tt_keys keys;
-    char files[4200];    /* the folder of uploaded files */
+    struct tt_app_file_place files;
     struct tt_buf known; /* keys of files, each with a NUL */
     size_t position;
     size_t count[KINDS];
@@ -94,7 +95,7 @@ static void report_the_rest(struct audit *audit)
         snprintf(text, sizeof(text), "and %zu more", audit->count[kind] - TOLD_MAX);
         report(audit, kinds[kind].error, kinds[kind].code,
                kind == KEYS || kind == NAMES ? tt_db_place(audit->settings->database_url)
-                                             : audit->files,
+                                             : audit->files.text,
                text);
     }
 }
@@ -183,7 +184,7 @@ static void found_file(void *arg, enum tt_store_odd odd, struct tt_str name)
     char text[400];
 
     snprintf(text, sizeof(text), "%.*s", TT_STR_ARG(name));
-    count_one(audit, of[odd], audit->files, text);
+    count_one(audit, of[odd], audit->files.text, text);
 }
 
 static void check_files(struct audit *audit)
@@ -191,8 +192,8 @@ static void check_files(struct audit *audit)
     struct tt_err err = {0};
 
     if (read_file_keys(audit, &err) != 0 ||
-        tt_store_compare(audit->files, next_key, found_file, audit, &err) != 0)
-        report_err(audit, audit->files, &err);
+        tt_store_compare(&audit->files.store, next_key, found_file, audit, &err) != 0)
+        report_err(audit, audit->files.text, &err);
     tt_buf_free(&audit->known);
 }
 
@@ -233,6 +234,18 @@ static void count_users(struct audit *audit)
 }
 
 /* ---- all ---- */
+
+static void check_durability(struct audit *audit)
+{
+    struct tt_db_contents contents;
+    const char *url = audit->settings->database_url;
+
+    if (audit->settings->replicated &&
+        tt_db_inspect(url, audit->keys.seal_id, &contents, NULL) == 0 && !contents.replicated)
+        report(audit, false, "not_replicated", tt_db_place(url),
+               "durability is replicated, but synchronous_standby_names is empty or "
+               "synchronous_commit is off or local: a failover may lose acknowledged rows");
+}
 
 /* A database that cannot be read is the only finding. */
 static bool check_database(struct audit *audit)
@@ -275,15 +288,18 @@ void tt_data_audit(const struct tt_settings *settings, struct tt_data_audited *a
     struct tt_err err = {0};
 
     *audited = (struct tt_data_audited){0};
-    snprintf(audit.files, sizeof(audit.files), "%s/files", settings->data_dir);
-    if (!check_database(&audit))
+    tt_app_file_place_open(&audit.files, settings);
+    if (!check_database(&audit)) {
+        tt_app_file_place_close(&audit.files);
         return;
+    }
     if (open_database(&audit, &err) == 0) {
         check_keys(&audit);
         check_files(&audit);
         check_names(&audit, TT_STR(SQL_NAMES), "the users");
         check_names(&audit, TT_STR(SQL_API_NAMES), "the API configurations");
         count_users(&audit);
+        check_durability(&audit);
         report_the_rest(&audit);
     } else {
         report_err(&audit, tt_db_place(settings->database_url), &err);
@@ -293,4 +309,5 @@ void tt_data_audit(const struct tt_settings *settings, struct tt_data_audited *a
         tt_db_close(audit.db);
     }
     tt_loop_free(audit.loop);
+    tt_app_file_place_close(&audit.files);
 }

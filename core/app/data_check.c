@@ -2,10 +2,10 @@
  * the database is created before the secret file, and that before the first upload. */
 #include "app/data_check.h"
 
+#include "app/file_place.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "db/inspect.h"
-#include "files/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ struct data {
     struct tt_keys keys;
     struct tt_db_contents database;
     struct tt_store_count files;
+    char files_place[400];
 };
 
 /* Whether the secret file's folder is the data folder or inside it, with all links resolved. */
@@ -44,7 +45,7 @@ static bool is_in_data_dir(const struct tt_settings *settings)
 static int look(struct data *data, bool read_key, struct tt_err *err)
 {
     const struct tt_settings *settings = data->settings;
-    char folder[4200];
+    struct tt_app_file_place place;
     struct stat st;
 
     data->has_key = lstat(settings->secret_file, &st) == 0;
@@ -55,8 +56,11 @@ static int look(struct data *data, bool read_key, struct tt_err *err)
         return -1;
     if (data->database.has_users)
         return 0; /* its files are in its rows; there may be many */
-    snprintf(folder, sizeof(folder), "%s/files", settings->data_dir);
-    return tt_store_count(folder, &data->files, err);
+    tt_app_file_place_open(&place, settings);
+    int rc = tt_store_count(&place.store, &data->files, err);
+    snprintf(data->files_place, sizeof(data->files_place), "%s", place.text);
+    tt_app_file_place_close(&place);
+    return rc;
 }
 
 static bool database_is_lost(const struct data *data)
@@ -79,8 +83,8 @@ static int refuse_database(const struct data *data, struct tt_err *err)
     char beside[300];
 
     if (uploads)
-        snprintf(beside, sizeof(beside), "%.160s/files has uploaded files (%zu)",
-                 settings->data_dir, data->files.files);
+        snprintf(beside, sizeof(beside), "%.160s has uploaded files (%zu)", data->files_place,
+                 data->files.files);
     else
         snprintf(beside, sizeof(beside), "there is %.160s%s",
                  data->key_in_data_dir ? settings->secret_file : place,

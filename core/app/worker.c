@@ -5,14 +5,18 @@
 
 #include "base/log.h"
 #include "chat/running_reply.h"
+#include "node/node.h"
 #include "script/timers.h"
 #include "serve/events.h"
+#include "serve/relayed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LOOK_MS  10   /* how often a stopping worker checks whether everything is done */
 #define FORCE_MS 5000 /* after the drain limit: for stopped replies to commit */
+
+#define NODES_IDLE_MS 120000
 
 struct stopping {
     struct tt_mail mail;
@@ -61,9 +65,26 @@ static void fill_tide(struct tt_worker *worker)
     tide->upload_max = app->serving.upload_max;
     tide->egress = app->egress;
     tide->keys = &app->keys;
+    tide->node = app->node;
     tide->tokens = tt_token_memo_new();
     tide->setting = tt_settings_for_lua;
     tide->setting_arg = (void *)app->settings;
+}
+
+static int create_relay(struct tt_worker *worker, struct tt_err *err)
+{
+    struct tt_app *app = worker->app;
+    const struct tt_relay_parts parts = {
+        .loop = worker->loop,
+        .resolver = app->resolver,
+        .db = app->db,
+        .key = tt_str_of((const char *)app->keys.relay, TT_KEY_SIZE),
+        .self = tt_node_id(app->node),
+        .lease_ms = tt_node_lease_ms(app->node),
+    };
+
+    worker->dispatcher.relay = &worker->relay;
+    return tt_relay_create(&worker->relay, &parts, err);
 }
 
 int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, struct tt_err *err)
@@ -90,7 +111,7 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
     worker->dispatcher.tide = &worker->tide;
     worker->dispatcher.settings = &app->serving;
     tt_events_create(&worker->dispatcher);
-    return 0;
+    return app->node ? create_relay(worker, err) : 0;
 }
 
 int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err)
@@ -104,6 +125,15 @@ int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_er
 
     tt_settings_fill_http(settings, &http);
     return tt_listeners_open(&worker->dispatcher, TT_SERVER_PUBLIC, NULL, &http, err);
+}
+
+/* Connections stay open longer than the other node keeps unused ones, so it never sends a request
+ * into one that is being closed. */
+int tt_worker_listen_nodes(struct tt_worker *worker, const char *address, struct tt_err *err)
+{
+    const struct tt_http_settings http = {.address = address, .idle_timeout_ms = NODES_IDLE_MS};
+
+    return tt_listeners_open(&worker->dispatcher, TT_SERVER_NODES, &tt_relayed_guard, &http, err);
 }
 
 static void *run(void *arg)
@@ -153,6 +183,7 @@ static void look(struct tt_timer *timer)
         struct tt_err reason = {0};
         tt_err_set(&reason, 503, "shutting_down", "the drain limit was reached");
         worker->tide.runtime.drained = true;
+        tt_listeners_quiesce_nodes(&worker->dispatcher);
         tt_events_end_all(&worker->dispatcher);
         tt_registry_stop_all(worker->app->registry, &reason);
         tt_running_replies_stop_all(&worker->tide.chat, &reason); /* those without a session */
@@ -198,6 +229,7 @@ void tt_worker_close(struct tt_worker *worker)
     tt_timers_stop(&worker->tide.runtime.timers);
     tt_task_cancel_all(&worker->tide.runtime);
     tt_listeners_close_all(&worker->dispatcher);
+    tt_relay_stop(&worker->relay);
     worker->tide.runtime.closing = true;
     tt_running_replies_abandon(&worker->tide.chat);
     tt_db_detach(worker->app->db, worker->loop);
@@ -207,6 +239,7 @@ void tt_worker_destroy(struct tt_worker *worker)
 {
     if (!worker->loop)
         return;
+    tt_relay_destroy(&worker->relay);
     tt_client_free(worker->tide.chat.client);
     tt_timers_destroy(&worker->tide.runtime.timers);
     tt_generation_unref(worker->dispatcher.generation);

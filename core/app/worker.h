@@ -2,6 +2,7 @@
  * and script states. Workers share nothing but what app.h holds. */
 #pragma once
 #include "app/app.h"
+#include "node/relay.h"
 #include "serve/dispatch.h"
 
 #include <pthread.h>
@@ -13,7 +14,8 @@ struct tt_worker {
     struct tt_loop *loop;
     struct tt_tide tide;
     struct tt_dispatcher dispatcher;
-    bool running; /* the thread has started */
+    struct tt_relay relay; /* {0}: there are no other nodes */
+    bool running;          /* the thread has started */
 };
 
 /* Sets up everything except scripts and listeners. Thread: main, before the worker's own starts. */
@@ -21,6 +23,9 @@ int tt_worker_create(struct tt_worker *worker, struct tt_app *app, int number, s
 
 /* Opens the public listener; `address` may have port 0 for the first worker. */
 int tt_worker_listen(struct tt_worker *worker, const char *address, struct tt_err *err);
+
+/* Opens the private listener, for other nodes. */
+int tt_worker_listen_nodes(struct tt_worker *worker, const char *address, struct tt_err *err);
 
 int tt_worker_start(struct tt_worker *worker, struct tt_err *err);
 

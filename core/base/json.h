@@ -47,9 +47,10 @@ struct tt_json_path {
 int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_err *err);
 
 /* Notes the common beginnings of the paths of one tt_json_select, so that a step shared by many of
- * them is compared once. For sets that are used often; call it again after each change. Thread: the
- * owner's. */
+ * them is compared once. For sets that are used often; call it again after each change. When all
+ * but the last are linked already, tt_json_paths_link_last does the same. Thread: the owner's. */
 void tt_json_paths_link(struct tt_json_path *paths, size_t count);
+void tt_json_paths_link_last(struct tt_json_path *paths, size_t count);
 
 /* Picks the values at `count` (<= 31) paths in one strict pass. An absent value has type
  * TT_JSON_NONE; of equal keys the last wins. -1 when the document is not valid JSON. Thread: any.

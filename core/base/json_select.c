@@ -26,16 +26,24 @@ int tt_json_path_parse(struct tt_json_path *path, const char *dotted, struct tt_
     return 0;
 }
 
+void tt_json_paths_link_last(struct tt_json_path *paths, size_t count)
+{
+    size_t last = count - 1;
+
+    memset(paths[last].twins, 0, sizeof(paths[last].twins));
+    for (size_t k = 0; k < count; k++)
+        for (int level = 0; level < paths[last].count && level < paths[k].count &&
+                            tt_str_eq(paths[last].step[level], paths[k].step[level]);
+             level++) {
+            paths[last].twins[level] |= 1u << k;
+            paths[k].twins[level] |= 1u << last;
+        }
+}
+
 void tt_json_paths_link(struct tt_json_path *paths, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        memset(paths[i].twins, 0, sizeof(paths[i].twins));
-        for (size_t k = 0; k < count; k++)
-            for (int level = 0; level < paths[i].count && level < paths[k].count &&
-                                tt_str_eq(paths[i].step[level], paths[k].step[level]);
-                 level++)
-                paths[i].twins[level] |= 1u << k;
-    }
+    for (size_t i = 1; i <= count; i++)
+        tt_json_paths_link_last(paths, i);
 }
 
 struct selection {

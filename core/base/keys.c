@@ -17,7 +17,7 @@
 #define HEX_DIGITS  (TT_KEY_SIZE * 2)
 #define KDF_CONTEXT "TideTalk" /* exactly crypto_kdf_CONTEXTBYTES; changing it loses all data */
 
-enum { KDF_TOKEN = 1, KDF_SEAL = 2, KDF_SEAL_ID = 3 };
+enum { KDF_TOKEN = 1, KDF_SEAL = 2, KDF_SEAL_ID = 3, KDF_RELAY = 4 };
 
 static int io_error(struct tt_err *err, const char *path, const char *what)
 {
@@ -159,6 +159,7 @@ static void derive(struct tt_keys *keys, const unsigned char master[TT_KEY_SIZE]
     crypto_kdf_derive_from_key(keys->token, TT_KEY_SIZE, KDF_TOKEN, KDF_CONTEXT, master);
     tt_keys_prepare(keys);
     crypto_kdf_derive_from_key(keys->seal, TT_KEY_SIZE, KDF_SEAL, KDF_CONTEXT, master);
+    crypto_kdf_derive_from_key(keys->relay, TT_KEY_SIZE, KDF_RELAY, KDF_CONTEXT, master);
     crypto_kdf_derive_from_key(id, sizeof(id), KDF_SEAL_ID, KDF_CONTEXT, master);
     sodium_bin2hex(keys->seal_id, sizeof(keys->seal_id), id, 4);
 }

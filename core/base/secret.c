@@ -3,9 +3,11 @@
  * token.c, passwords in password.c. */
 #include "base/secret.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void tt_secret_setup(void)
 {
@@ -38,6 +40,31 @@ void tt_sha256_hex(struct tt_str data, char out[TT_SHA256_SIZE * 2 + 1])
     unsigned char hash[TT_SHA256_SIZE];
     tt_sha256(data, hash);
     sodium_bin2hex(out, TT_SHA256_SIZE * 2 + 1, hash, sizeof(hash));
+}
+
+int tt_sha256_hex_of_file(int fd, uint64_t offset, uint64_t length,
+                          char out[TT_SHA256_SIZE * 2 + 1])
+{
+    unsigned char hash[TT_SHA256_SIZE], piece[65536];
+    crypto_hash_sha256_state state;
+
+    crypto_hash_sha256_init(&state);
+    while (length > 0) {
+        ssize_t n = pread(fd, piece, length < sizeof(piece) ? (size_t)length : sizeof(piece),
+                          (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            errno = n < 0 ? errno : ENODATA;
+            return -1;
+        }
+        crypto_hash_sha256_update(&state, piece, (size_t)n);
+        offset += (uint64_t)n;
+        length -= (uint64_t)n;
+    }
+    crypto_hash_sha256_final(&state, hash);
+    sodium_bin2hex(out, TT_SHA256_SIZE * 2 + 1, hash, sizeof(hash));
+    return 0;
 }
 
 void tt_hmac_sha256(struct tt_str key, struct tt_str data, unsigned char out[TT_SHA256_SIZE])

@@ -14,6 +14,10 @@ void tt_random_bytes(void *out, size_t size);
 void tt_random_hex(char *out, size_t digits); /* `digits` hex digits and a NUL */
 void tt_sha256(struct tt_str data, unsigned char out[TT_SHA256_SIZE]);
 void tt_sha256_hex(struct tt_str data, char out[TT_SHA256_SIZE * 2 + 1]);
+/* Of `length` bytes of a file from `offset` on. -1 with errno when it cannot be read or is shorter.
+ */
+int tt_sha256_hex_of_file(int fd, uint64_t offset, uint64_t length,
+                          char out[TT_SHA256_SIZE * 2 + 1]);
 void tt_hmac_sha256(struct tt_str key, struct tt_str data, unsigned char out[TT_SHA256_SIZE]);
 /* A number that distinguishes secrets within this process and reveals nothing about them. Thread:
  * any. */
@@ -27,6 +31,7 @@ struct tt_keys {
     unsigned char token[TT_KEY_SIZE];                  /* signs tokens (HS256) */
     _Alignas(16) unsigned char token_mac[TT_MAC_SIZE]; /* HMAC's state with that key in it */
     unsigned char seal[TT_KEY_SIZE];                   /* seals API keys at rest */
+    unsigned char relay[TT_KEY_SIZE];                  /* signs requests between nodes */
     char seal_id[9];                                   /* names the sealing key inside records */
 };
 

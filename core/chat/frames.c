@@ -263,8 +263,13 @@ struct tt_frames *tt_frames_open(struct tt_http_exchange *exchange, struct tt_lo
     frames->describe = options->describe;
     frames->describe_arg = options->describe_arg;
     frames->format = options->chunks ? options->chunks->format : &own_format;
-    tt_http_event_stream_head(exchange);
-    frames->stream = tt_http_stream_open(exchange, 200, on_flush, frames);
+    if (options->opened) {
+        frames->stream = options->opened;
+        tt_http_stream_hand_over(frames->stream, on_flush, frames);
+    } else {
+        tt_http_event_stream_head(exchange);
+        frames->stream = tt_http_stream_open(exchange, 200, on_flush, frames);
+    }
     if (!frames->stream) {
         free(frames);
         return NULL;

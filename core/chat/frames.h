@@ -29,6 +29,7 @@ struct tt_frames_options {
     struct tt_frames_error (*describe)(void *arg, const struct tt_err *err);
     void *describe_arg;
     const struct tt_frames_chunks *chunks; /* NULL = the own format */
+    struct tt_http_stream *opened; /* the response has begun, in this stream; NULL = it has not */
 };
 
 /* The format of a form's name, e.g. "chat"; NULL when there is no such form. Thread: any. */

@@ -157,6 +157,37 @@ int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files
     return failed;
 }
 
+int tt_db_make_empty(const char *url, const char *folder, struct tt_buf *empty, struct tt_err *err)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+    return engine ? engine->make_empty(place, folder, empty, err) : -1;
+}
+
+void tt_db_drop_empty(const char *empty)
+{
+    const char *place;
+    const struct tt_db_engine *engine = tt_db_engine_of(empty, &place, NULL);
+    if (engine && engine->drop_empty)
+        engine->drop_empty(place);
+}
+
+int tt_db_compare_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
+                          struct tt_err *err)
+{
+    const char *place;
+    struct tt_migration_plugins all;
+    const struct tt_db_engine *engine = tt_db_engine_of(url, &place, err);
+
+    if (!engine)
+        return -1;
+    int failed = tt_migration_plugins_sort(&all, files, count, engine->dialect, err);
+    if (!failed)
+        failed = engine->compare_plugins(place, &all, err);
+    tt_migration_plugins_free(&all);
+    return failed;
+}
+
 int tt_db_drop_plugin(const char *url, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err)
 {

@@ -48,6 +48,13 @@ static inline struct tt_db_value tt_db_id_of(size_t statement)
 
 struct tt_db;
 
+/* Who else may use the database meanwhile. Of SQLite's the lock of the data folder says that. */
+enum tt_db_use {
+    TT_DB_USE_TOOL,  /* anybody */
+    TT_DB_USE_ALONE, /* a server: no other one */
+    TT_DB_USE_NODE   /* a server: others of this kind */
+};
+
 struct tt_db_settings {
     const char *url;
     int batch_max;              /* jobs per transaction; default 512 */
@@ -55,8 +62,8 @@ struct tt_db_settings {
     uint64_t wal_truncate_size; /* bytes; default 64 MiB */
     int64_t step_budget;        /* virtual-machine steps that a read may take on its loop; default
                                  * 100,000: 1 ms of arithmetic, 10 ms of pages */
-    bool exclusive;             /* for a server: refused while another server uses the database; of
-                                 * SQLite's the lock of the data folder says that */
+    enum tt_db_use use;
+    bool replicated; /* a warning in the log if commits wait for no other machine */
 };
 
 /* Whether an engine accepts such a URL. Fails: -1; the message lists the existing forms. */

@@ -91,9 +91,14 @@ struct tt_db_engine {
                    struct tt_migrate_report *report, struct tt_err *err);
     int (*migrate_down)(const char *place, const char *directory, int version,
                         struct tt_migrate_report *report, struct tt_err *err);
+    int (*make_empty)(const char *place, const char *folder, struct tt_buf *url,
+                      struct tt_err *err);
+    void (*drop_empty)(const char *place); /* NULL: it goes with the folder */
     const char *dialect; /* "sqlite": its folder of migrations, and in names of plugins' ones */
     int (*migrate_plugins)(const char *place, const struct tt_migration_plugins *all,
                            uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                           struct tt_err *err);
+    int (*compare_plugins)(const char *place, const struct tt_migration_plugins *all,
                            struct tt_err *err);
     int (*drop_plugin)(const char *place, const char *plugin, struct tt_migrate_report *report,
                        struct tt_err *err);

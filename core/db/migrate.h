@@ -42,6 +42,18 @@ int tt_db_migrate_plugins(const char *url, const struct tt_db_plugin_file *files
                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                           struct tt_err *err);
 
+/* Whether those that are applied are still what the files say; changes nothing. Fails:
+ * "migration_changed", and whatever the engine refuses in any case. */
+int tt_db_compare_plugins(const char *url, const struct tt_db_plugin_file *files, size_t count,
+                          struct tt_err *err);
+
+/* A new database of the same kind as the one at `url`, without any table, for trying migrations;
+ * its URL in *empty. It is in `folder`, or a schema beside the tables of `url`, which needs the
+ * right to make one. Owns: the caller, tt_db_drop_empty and its folder, and the buffer. Thread:
+ * main, blocking. */
+int tt_db_make_empty(const char *url, const char *folder, struct tt_buf *empty, struct tt_err *err);
+void tt_db_drop_empty(const char *empty);
+
 /* Deletes the tables of a plugin and forgets its migrations; *report has a line for each table. */
 int tt_db_drop_plugin(const char *url, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err);

@@ -186,9 +186,10 @@ int tt_migration_files_compare(const struct tt_migration_files *set, int version
     if (!wanted)
         return tt_err_set(
             err, 500, "migration_missing",
-            "version %04d %.*s is applied but has no file: the database is newer than "
-            "this program",
-            version, TT_STR_ARG(name));
+            "version %04d %.*s is applied but has no file: the database is newer than this "
+            "program. "
+            "Install the program that wrote it, or let that one run `tidetalk migrate --down %d`",
+            version, TT_STR_ARG(name), *newest);
     if (!tt_str_eq(sha256, tt_str_from(wanted->sha256)))
         return tt_err_set(err, 500, "migration_changed",
                           "%04d_%s.up.sql was changed after it was applied: undo the change, or "

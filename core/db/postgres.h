@@ -69,9 +69,14 @@ int tt_pg_run_once(struct tt_pg *pg, const char *sql, const char *const *values,
                    struct tt_err *err);
 /* The same for scripts of several statements, without values; a failure sets *line, 0 = unknown. */
 int tt_pg_run_script(struct tt_pg *pg, const char *sql, int *line, struct tt_err *err);
+/* The same for one statement; refuses several. */
+int tt_pg_run_statement(struct tt_pg *pg, const char *sql, int *line, struct tt_err *err);
 /* A whole number, the first column of the first row. Fails: -1. */
 int tt_pg_run_int(struct tt_pg *pg, const char *sql, const char *const *values, int count,
                   int64_t *out, struct tt_err *err);
+
+/* Whether a commit of this connection waits for a standby: the configuration says so. Fails: -1. */
+int tt_pg_is_replicated(struct tt_pg *pg, bool *out, struct tt_err *err);
 
 /* Fills in err for a result that failed (NULL: the connection did). Returns -1. (postgres_error.c)
  */
@@ -140,8 +145,16 @@ int tt_pg_migrate(const char *place, const char *directory, bool dry_run,
                   struct tt_migrate_report *report, struct tt_err *err);
 int tt_pg_migrate_down(const char *place, const char *directory, int version,
                        struct tt_migrate_report *report, struct tt_err *err);
+/* What migrations of any kind begin and end with; `pg` is a struct tt_pg. (postgres_migrate.c) */
+int tt_pg_migrate_open(struct tt_pg *pg, const char *place, struct tt_err *err);
+int tt_pg_migrate_begin(void *pg, struct tt_err *err);
+void tt_pg_migrate_end(void *pg);
 int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *all,
                           uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
+                          struct tt_err *err);
+int tt_pg_make_empty(const char *place, const char *folder, struct tt_buf *url, struct tt_err *err);
+void tt_pg_drop_empty(const char *place);
+int tt_pg_compare_plugins(const char *place, const struct tt_migration_plugins *all,
                           struct tt_err *err);
 int tt_pg_drop_plugin(const char *place, const char *plugin, struct tt_migrate_report *report,
                       struct tt_err *err);

@@ -95,13 +95,15 @@ static int backup(const char *place, const char *file, struct tt_err *err)
 {
     (void)place, (void)file;
     return refuse(err, "back up PostgreSQL with its own tools, such as pg_dump, and keep the "
-                       "secret file and the folder of uploaded files with it");
+                       "secret file and the uploaded files, copied after it");
 }
 
 static int restore(const char *place, const char *file, struct tt_err *err)
 {
     (void)place, (void)file;
-    return refuse(err, "restore PostgreSQL with its own tools, such as pg_restore");
+    return refuse(err,
+                  "restore PostgreSQL with its own tools, such as pg_restore, and bring back the "
+                  "secret file and the uploaded files that were kept with it");
 }
 
 const struct tt_db_engine tt_pg_engine = {
@@ -128,6 +130,9 @@ const struct tt_db_engine tt_pg_engine = {
     .migrate = tt_pg_migrate,
     .migrate_down = tt_pg_migrate_down,
     .dialect = "postgres",
+    .make_empty = tt_pg_make_empty,
+    .drop_empty = tt_pg_drop_empty,
     .migrate_plugins = tt_pg_migrate_plugins,
+    .compare_plugins = tt_pg_compare_plugins,
     .drop_plugin = tt_pg_drop_plugin,
 };

@@ -15,7 +15,7 @@ static int failed(struct tt_err *err, const struct tt_err *cause, const char *wh
 
 /* ---- the steps ---- */
 
-static int begin(void *arg, struct tt_err *err)
+int tt_pg_migrate_begin(void *arg, struct tt_err *err)
 {
     struct tt_err cause = {0};
     if (tt_pg_run_once(arg, "BEGIN", NULL, 0, &cause) != 0 ||
@@ -25,7 +25,7 @@ static int begin(void *arg, struct tt_err *err)
     return 0;
 }
 
-static void end(void *arg)
+void tt_pg_migrate_end(void *arg)
 {
     struct tt_pg *pg = arg;
     if (pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
@@ -102,12 +102,14 @@ static int apply(void *arg, const struct tt_migration_file *file, const char *sq
                       up ? "up" : "down", cause.message);
 }
 
-static const struct tt_migrate_steps steps = {
-    .begin = begin, .applied = read_applied, .apply = apply, .end = end};
+static const struct tt_migrate_steps steps = {.begin = tt_pg_migrate_begin,
+                                              .applied = read_applied,
+                                              .apply = apply,
+                                              .end = tt_pg_migrate_end};
 
 /* ---- up and down ---- */
 
-static int open_for_migrations(struct tt_pg *pg, const char *place, struct tt_err *err)
+int tt_pg_migrate_open(struct tt_pg *pg, const char *place, struct tt_err *err)
 {
     char url[4300];
     struct tt_err cause = {0};
@@ -127,7 +129,7 @@ int tt_pg_migrate(const char *place, const char *directory, bool dry_run,
     struct tt_pg pg = {0};
     int status = tt_migration_files_read(&set, directory, err);
     if (status == 0)
-        status = open_for_migrations(&pg, place, err);
+        status = tt_pg_migrate_open(&pg, place, err);
     if (status == 0)
         status = dry_run ? tt_migrate_pending(&steps, &pg, &set, report, err)
                          : tt_migrate_up(&steps, &pg, &set, report, err);
@@ -143,32 +145,10 @@ int tt_pg_migrate_down(const char *place, const char *directory, int version,
     struct tt_pg pg = {0};
     int status = tt_migration_files_read(&set, directory, err);
     if (status == 0)
-        status = open_for_migrations(&pg, place, err);
+        status = tt_pg_migrate_open(&pg, place, err);
     if (status == 0)
         status = tt_migrate_back(&steps, &pg, &set, directory, version, report, err);
     tt_pg_close(&pg);
     tt_migration_files_free(&set);
     return status;
-}
-
-/* ---- plugins ---- */
-
-int tt_pg_migrate_plugins(const char *place, const struct tt_migration_plugins *all,
-                          uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
-                          struct tt_err *err)
-{
-    (void)place, (void)hold_ms, (void)dry_run, (void)report;
-    if (all->count == 0)
-        return 0;
-    return tt_err_set(err, 422, "migration_failed",
-                      "%s:1: tables of plugins are not supported with PostgreSQL yet",
-                      all->items[0].file->path.data);
-}
-
-int tt_pg_drop_plugin(const char *place, const char *plugin, struct tt_migrate_report *report,
-                      struct tt_err *err)
-{
-    (void)place, (void)report;
-    return tt_err_set(err, 422, "migration_failed",
-                      "%s: tables of plugins are not supported with PostgreSQL yet", plugin);
 }

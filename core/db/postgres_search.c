@@ -16,8 +16,8 @@ static const char SQL_INDEX[] =
     " (SELECT id FROM fitting WHERE upto <= 32768 OR upto = size) RETURNING id)"
     " INSERT INTO message_parts (message_id, part, start, words, tokens)"
     " SELECT t.id, 0, 0, tidetalk_words(t.tokens, ARRAY['S', 'U' || t.user_id]), t.tokens"
-    " FROM (SELECT id, user_id, tidetalk_tokens(content) AS tokens FROM chat_messages"
-    " WHERE id IN (SELECT id FROM taken) OFFSET 0) AS t"
+    " FROM (SELECT id, user_id, tidetalk_tokens(coalesce(search_text, content)) AS tokens"
+    " FROM chat_messages WHERE id IN (SELECT id FROM taken) OFFSET 0) AS t"
     " ON CONFLICT (message_id, part)"
     " DO UPDATE SET words = excluded.words, tokens = excluded.tokens";
 
@@ -28,8 +28,9 @@ static const char SQL_PART[] =
     "WITH q AS (SELECT * FROM message_search_queue WHERE is_long = 1 AND NOT EXISTS"
     " (SELECT 1 FROM message_search_queue WHERE is_long = 0) ORDER BY parts, id LIMIT 1),"
     " p AS MATERIALIZED (SELECT q.id, q.user_id, q.parts, q.next, length(m.content) AS size,"
-    " tidetalk_part_end(m.content, q.next) AS ends, m.content"
-    " FROM q JOIN chat_messages AS m ON m.id = q.id),"
+    " tidetalk_part_end(m.content, q.next) AS ends, m.content FROM q JOIN"
+    " (SELECT id, coalesce(search_text, content) AS content FROM chat_messages) AS m"
+    " ON m.id = q.id),"
     " went_on AS (UPDATE message_search_queue AS u SET parts = u.parts + 1, next = p.ends"
     " FROM p WHERE u.id = p.id AND p.ends < p.size),"
     " ended AS (DELETE FROM message_search_queue AS u USING p WHERE u.id = p.id"
@@ -73,7 +74,8 @@ static const char SQL_ANY_LEFT[] = "UPDATE message_search_queue SET size = size 
 /* ?3 limit, ?4 offset. */
 static const char SQL_FIND[] =
     "WITH " HITS " SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at,"
-    " (SELECT tidetalk_snippet(substr(m.content, p.start::int + 1, 32768), ?1)"
+    " (SELECT tidetalk_snippet("
+    "substr(coalesce(m.search_text, m.content), p.start::int + 1, 32768), ?1)"
     " FROM message_parts AS p WHERE p.message_id = m.id"
     " AND EXISTS (SELECT 1 FROM w WHERE p.tokens ~ w.pattern) ORDER BY p.part LIMIT 1) AS snippet"
     " FROM (SELECT m.id FROM hits AS m" OWNED " ORDER BY m.id DESC LIMIT ?3 OFFSET ?4) AS page"

@@ -8,33 +8,68 @@
 #define SQL_SIZE_MAX   (256 << 10)
 #define PARAMETERS_MAX 999
 
-static bool in_word(char c)
+bool tt_pg_in_word(char c)
 {
     return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
 }
 
-/* The end of a text, name or comment that begins at `at`; `at` if none does. */
-static size_t skip_quoted(struct tt_str sql, size_t at)
+/* The end of what the quote at `at` begins. E'…' has backslashes. */
+static size_t skip_quote(struct tt_str sql, size_t at)
+{
+    char quote = sql.data[at];
+    bool escapes = quote == '\'' && at > 0 && (sql.data[at - 1] | 0x20) == 'e' &&
+                   (at == 1 || !tt_pg_in_word(sql.data[at - 2]));
+    size_t end = at + 1;
+    while (end < sql.len && sql.data[end] != quote)
+        end += escapes && sql.data[end] == '\\' ? 2 : 1;
+    return end < sql.len ? end + 1 : sql.len;
+}
+
+/* Comments are nested. */
+static size_t skip_comment(struct tt_str sql, size_t at)
+{
+    size_t depth = 0, end = at;
+    do {
+        bool more = end + 1 < sql.len;
+        bool opens = more && sql.data[end] == '/' && sql.data[end + 1] == '*';
+        bool closes = more && sql.data[end] == '*' && sql.data[end + 1] == '/';
+        depth = depth + opens - closes;
+        end += opens || closes ? 2 : 1;
+    } while (depth > 0 && end < sql.len);
+    return end;
+}
+
+/* $tag$…$tag$; `at` if there is none. */
+static size_t skip_dollars(struct tt_str sql, size_t at)
+{
+    size_t end = at + 1;
+    if (at > 0 && tt_pg_in_word(sql.data[at - 1]))
+        return at;
+    while (end < sql.len && tt_pg_in_word(sql.data[end]))
+        end++;
+    bool is_tag =
+        end < sql.len && sql.data[end] == '$' && !isdigit((unsigned char)sql.data[at + 1]);
+    if (!is_tag)
+        return at;
+    size_t tag = ++end - at;
+    const char *stop = memmem(sql.data + end, sql.len - end, sql.data + at, tag);
+    return stop ? (size_t)(stop - sql.data) + tag : sql.len;
+}
+
+size_t tt_pg_skip_quoted(struct tt_str sql, size_t at)
 {
     char c = sql.data[at];
     char second = at + 1 < sql.len ? sql.data[at + 1] : '\0';
-    size_t end = at + 1;
 
-    if (c == '\'' || c == '"') {
-        while (end < sql.len && sql.data[end] != c)
-            end++;
-        return end < sql.len ? end + 1 : end;
-    }
+    if (c == '\'' || c == '"')
+        return skip_quote(sql, at);
     if (c == '-' && second == '-') {
-        while (end < sql.len && sql.data[end] != '\n')
-            end++;
-        return end;
+        const char *stop = memchr(sql.data + at, '\n', sql.len - at);
+        return stop ? (size_t)(stop - sql.data) : sql.len;
     }
-    if (c == '/' && second == '*') {
-        const char *stop = memmem(sql.data + at + 2, sql.len - at - 2, "*/", 2);
-        return stop ? (size_t)(stop - sql.data) + 2 : sql.len;
-    }
-    return at;
+    if (c == '/' && second == '*')
+        return skip_comment(sql, at);
+    return c == '$' ? skip_dollars(sql, at) : at;
 }
 
 /* The next word from *at on, outside of what is quoted; empty at the end or at another sign. */
@@ -42,16 +77,16 @@ static struct tt_str take_word(struct tt_str sql, size_t *at)
 {
     for (size_t next; *at < sql.len; *at = next) {
         char c = sql.data[*at];
-        next = c == '\'' || c == '"' ? *at : skip_quoted(sql, *at);
+        next = c == '\'' || c == '"' ? *at : tt_pg_skip_quoted(sql, *at);
         if (next == *at && !isspace((unsigned char)c) && c != '(')
             break;
         next += next == *at;
     }
     size_t start = *at;
     if (start < sql.len && sql.data[start] == '"')
-        *at = skip_quoted(sql, start);
+        *at = tt_pg_skip_quoted(sql, start);
     else
-        while (*at < sql.len && in_word(sql.data[*at]))
+        while (*at < sql.len && tt_pg_in_word(sql.data[*at]))
             ++*at;
     return tt_str_of(sql.data + start, *at - start);
 }
@@ -77,7 +112,7 @@ static int take_number(struct tt_str sql, size_t *at, size_t largest)
 static int copy(struct tt_str sql, struct tt_pg_text *out, struct tt_err *err)
 {
     for (size_t at = 0, next; at < sql.len; at = next) {
-        next = skip_quoted(sql, at);
+        next = tt_pg_skip_quoted(sql, at);
         if (next == at && sql.data[at] == '?') {
             int number = take_number(sql, &next, out->parameters);
             if (number < 0)
@@ -88,7 +123,7 @@ static int copy(struct tt_str sql, struct tt_pg_text *out, struct tt_err *err)
             tt_buf_printf(&out->sql, "$%d", number);
             continue;
         }
-        if (next == at && in_word(sql.data[at])) {
+        if (next == at && tt_pg_in_word(sql.data[at])) {
             struct tt_str word = take_word(sql, &next);
             out->returns = out->returns || tt_str_eq_nocase(word, TT_STR("returning"));
         }

@@ -14,3 +14,7 @@ struct tt_pg_text {
  * rows: BEGIN, COMMIT, SET and the like would reach other jobs. Owns: the caller, out->sql, also
  * after a failure. Fails: "sql_error". */
 int tt_pg_translate(struct tt_str sql, struct tt_pg_text *out, struct tt_err *err);
+
+/* The end of a text, a quoted name or a comment that begins at `at`; `at` if none does. */
+size_t tt_pg_skip_quoted(struct tt_str sql, size_t at);
+bool tt_pg_in_word(char c); /* of keywords and names */

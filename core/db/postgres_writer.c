@@ -27,7 +27,8 @@ struct tt_pg_writer {
     struct tt_job_queue queue;
     pthread_t thread;
     char *url;
-    bool exclusive;
+    enum tt_db_use use;
+    bool replicated;
     char id[33];
 
     struct tt_pg_trouble *trouble; /* borrowed */
@@ -62,23 +63,27 @@ static int prepare_own(struct tt_pg *pg, struct tt_err *err)
                : 0;
 }
 
-/* One server for a database (or a schema of it), for as long as the connection lasts. */
-static int take_lock(struct tt_pg *pg, struct tt_err *err)
+/* One server for a database (or a schema of it), or several that are nodes, for as long as the
+ * connection lasts. */
+static int take_lock(struct tt_pg *pg, bool alone, struct tt_err *err)
 {
+    const char *sql = alone ? "SELECT CASE WHEN pg_try_advisory_lock(1953064293,"
+                              " hashtext(current_schema())) THEN 1 ELSE 0 END"
+                            : "SELECT CASE WHEN pg_try_advisory_lock_shared(1953064293,"
+                              " hashtext(current_schema())) THEN 1 ELSE 0 END";
     uint64_t deadline = tt_clock_mono_ms() + LOCK_MS;
     int64_t taken = 0;
     for (;;) {
-        if (tt_pg_run_int(pg,
-                          "SELECT CASE WHEN pg_try_advisory_lock(1953064293,"
-                          " hashtext(current_schema())) THEN 1 ELSE 0 END",
-                          NULL, 0, &taken, err) != 0)
+        if (tt_pg_run_int(pg, sql, NULL, 0, &taken, err) != 0)
             return -1;
         if (taken)
             return 0;
         if (tt_clock_mono_ms() >= deadline)
             return tt_err_set(err, 503, "database_unavailable",
-                              "another server uses this database: several at once are not "
-                              "supported");
+                              alone ? "another server uses this database: to run several as nodes, "
+                                      "set nodes.listen for each of them"
+                                    : "a server that is no node uses this database: set "
+                                      "nodes.listen for it too, and restart it");
         poll(NULL, 0, PAUSE_MS);
     }
 }
@@ -91,7 +96,7 @@ static int put_row(struct tt_pg_writer *writer, struct tt_err *err)
     tt_clock_format(at - FORGET_AFTER_US, old);
     const char *const values[] = {writer->id, now}, *const others[] = {writer->id, old};
     /* Only with the lock, when no server is at work whose row, too, is as old as its connection. */
-    if (writer->exclusive &&
+    if (writer->use == TT_DB_USE_ALONE &&
         tt_pg_run_once(&writer->pg, "DELETE FROM database_writers WHERE id <> $1 AND seen_at < $2",
                        others, 2, err) != 0)
         return -1;
@@ -101,6 +106,19 @@ static int put_row(struct tt_pg_writer *writer, struct tt_err *err)
                           values, 2, err);
 }
 
+/* After each connection: a standby that was promoted may have no standby itself. */
+static int look_at_durability(struct tt_pg_writer *writer, struct tt_err *err)
+{
+    bool is_replicated = true;
+    if (writer->replicated && tt_pg_is_replicated(&writer->pg, &is_replicated, err) != 0)
+        return -1;
+    if (!is_replicated)
+        tt_log(TT_LOG_WARN,
+               "database: durability is replicated, but synchronous_standby_names is empty or "
+               "synchronous_commit is off or local: a failover may lose acknowledged rows");
+    return 0;
+}
+
 static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
 {
     struct tt_pg *pg = &writer->pg;
@@ -108,7 +126,9 @@ static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
         return 0;
     tt_pg_close(pg);
     if (tt_pg_open(pg, writer->url, TT_PG_WRITE, err) == 0 &&
-        (!writer->exclusive || take_lock(pg, err) == 0) && put_row(writer, err) == 0 &&
+        (writer->use == TT_DB_USE_TOOL ||
+         take_lock(pg, writer->use == TT_DB_USE_ALONE, err) == 0) &&
+        put_row(writer, err) == 0 && look_at_durability(writer, err) == 0 &&
         prepare_own(pg, err) == 0 && tt_pg_load_keys(pg, err) == 0) {
         PQsetnonblocking(pg->conn, 1);
         return 0;
@@ -280,7 +300,8 @@ struct tt_pg_writer *tt_pg_writer_new(const char *url, const struct tt_db_settin
     tt_job_queue_create(&writer->queue, settings->batch_max, settings->queue_max);
     writer->trouble = trouble;
     writer->url = tt_strndup(url, strlen(url));
-    writer->exclusive = settings->exclusive;
+    writer->use = settings->use;
+    writer->replicated = settings->replicated;
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(*writer->batch));
     tt_random_hex(writer->id, sizeof(writer->id) - 1);
     if (connect_writer(writer, err) == 0 &&

@@ -3,6 +3,7 @@
 #include "db/sqlite_fts5_snippet.h"
 #include "db/sqlite_fts5_tokenizer.h"
 #include "db/sqlite_parts.h"
+#include "db/sqlite_search_text.h"
 #include "db/sqlite_without_nul.h"
 
 #include <stddef.h>
@@ -34,6 +35,8 @@ static int register_all(sqlite3 *handle, char **message,
         rc = tt_fts5_snippet_register(api);
     if (rc == SQLITE_OK)
         rc = tt_sqlite_parts_register(handle);
+    if (rc == SQLITE_OK)
+        rc = tt_sqlite_search_text_register(handle);
     return rc == SQLITE_OK ? tt_sqlite_without_nul_register(handle) : rc;
 }
 

@@ -87,6 +87,10 @@ int tt_sqlite_run_script(struct tt_sqlite *conn, const char *sql, int *line, str
 int tt_sqlite_migrate_plugins(const char *path, const struct tt_migration_plugins *all,
                               uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                               struct tt_err *err);
+int tt_sqlite_make_empty(const char *path, const char *folder, struct tt_buf *url,
+                         struct tt_err *err);
+int tt_sqlite_compare_plugins(const char *path, const struct tt_migration_plugins *all,
+                              struct tt_err *err);
 int tt_sqlite_drop_plugin(const char *path, const char *plugin, struct tt_migrate_report *report,
                           struct tt_err *err);
 int tt_sqlite_migrate_down(const char *path, const char *directory, int version,

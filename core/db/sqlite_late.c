@@ -223,7 +223,9 @@ const struct tt_db_engine tt_late_engine = {
     .migrate = tt_sqlite_migrate,
     .migrate_down = tt_sqlite_migrate_down,
     .dialect = "sqlite",
+    .make_empty = tt_sqlite_make_empty,
     .migrate_plugins = tt_sqlite_migrate_plugins,
+    .compare_plugins = tt_sqlite_compare_plugins,
     .drop_plugin = tt_sqlite_drop_plugin,
 };
 #endif

@@ -211,6 +211,14 @@ int tt_sqlite_migrate(const char *path, const char *directory, bool dry_run,
     return status;
 }
 
+int tt_sqlite_make_empty(const char *path, const char *folder, struct tt_buf *url,
+                         struct tt_err *err)
+{
+    (void)path, (void)err;
+    tt_buf_printf(url, "sqlite:%s/empty.db", folder);
+    return 0;
+}
+
 int tt_sqlite_migrate_down(const char *path, const char *directory, int version,
                            struct tt_migrate_report *report, struct tt_err *err)
 {

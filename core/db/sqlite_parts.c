@@ -55,10 +55,11 @@ struct window {
     int start, len, size;
 };
 
-static int read_window(sqlite3 *handle, sqlite3_int64 id, int from, struct window *window)
+static int read_window(sqlite3 *handle, sqlite3_int64 id, const char *column, int from,
+                       struct window *window)
 {
     sqlite3_blob *blob = NULL;
-    int rc = sqlite3_blob_open(handle, "main", "chat_messages", "content", id, 0, &blob);
+    int rc = sqlite3_blob_open(handle, "main", "chat_messages", column, id, 0, &blob);
 
     if (rc == SQLITE_OK) {
         window->size = sqlite3_blob_bytes(blob);
@@ -82,10 +83,11 @@ static void part(sqlite3_context *context, int count, sqlite3_value **values)
 {
     struct window window = {0};
     int from = sqlite3_value_int(values[1]);
+    const char *column = (const char *)sqlite3_value_text(values[2]);
     (void)count;
     int rc = from < 0 ? SQLITE_RANGE
                       : read_window(sqlite3_context_db_handle(context),
-                                    sqlite3_value_int64(values[0]), from, &window);
+                                    sqlite3_value_int64(values[0]), column, from, &window);
     if (rc != SQLITE_OK) {
         sqlite3_free(window.text);
         sqlite3_result_error_code(context, rc);
@@ -105,8 +107,8 @@ int tt_sqlite_parts_register(sqlite3 *handle)
 {
     static int ends;
     const int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
-    int rc = sqlite3_create_function(handle, "tidetalk_part", 2, flags, NULL, part, NULL, NULL);
+    int rc = sqlite3_create_function(handle, "tidetalk_part", 3, flags, NULL, part, NULL, NULL);
     if (rc != SQLITE_OK)
         return rc;
-    return sqlite3_create_function(handle, "tidetalk_part_end", 2, flags, &ends, part, NULL, NULL);
+    return sqlite3_create_function(handle, "tidetalk_part_end", 3, flags, &ends, part, NULL, NULL);
 }

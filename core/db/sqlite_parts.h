@@ -1,5 +1,5 @@
-/* tidetalk_part(message, byte) and tidetalk_part_end(message, byte): how the long message with this
- * id is cut for the search index. */
+/* tidetalk_part(message, byte, column) and tidetalk_part_end(message, byte, column): how this
+ * column of the long message with this id is cut for the search index. */
 #pragma once
 #include <sqlite3.h>
 

@@ -38,12 +38,16 @@ static const char SQL_GONE_LEFT[] =
     " WHERE message_id = (SELECT message_id FROM message_parts_gone LIMIT 1)";
 
 /* One part in a job, if no message waits to be taken whole; of the message with the fewest parts,
- * so that no message waits for the end of another. The other three use the id of the part. */
+ * so that no message waits for the end of another. A reply that went on waits until its old parts
+ * are gone. The other three use the id of the part. */
+#define SEARCHED "CASE typeof(m.search_text) WHEN 'null' THEN 'content' ELSE 'search_text' END"
 static const char SQL_PART[] =
     "INSERT INTO message_parts (id, user_id, ends, content)"
-    " SELECT q.id * 65536 + q.parts, q.user_id, tidetalk_part_end(m.id, q.next),"
-    " tidetalk_part(m.id, q.next)"
-    " FROM (SELECT * FROM message_search_queue WHERE is_long = 1 ORDER BY parts, id LIMIT 1) AS q"
+    " SELECT q.id * 65536 + q.parts, q.user_id, tidetalk_part_end(m.id, q.next, " SEARCHED
+    "), tidetalk_part(m.id, q.next, " SEARCHED
+    ") FROM (SELECT * FROM message_search_queue AS l WHERE is_long = 1"
+    " AND NOT EXISTS (SELECT 1 FROM message_parts_gone WHERE message_id = l.id)"
+    " ORDER BY parts, id LIMIT 1) AS q"
     " JOIN chat_messages AS m ON m.id = q.id"
     " WHERE NOT EXISTS (SELECT 1 FROM message_search_queue WHERE is_long = 0)";
 static const char SQL_INDEX_PART[] =
@@ -55,13 +59,14 @@ static const char SQL_NEXT_PART[] =
 static const char SQL_LAST_PART[] =
     "DELETE FROM message_search_queue WHERE id = ?1 / 65536 AND next >= size";
 
-/* One part of a deleted message in a job, if nothing waits to be indexed. */
+/* One part of a deleted message in a job, if nothing waits to be indexed but what waits for it. */
 #define GONE              "(SELECT message_id FROM message_parts_gone ORDER BY message_id LIMIT 1)"
 #define PARTS_OF(message) " BETWEEN " message " * 65536 AND " message " * 65536 + 65535"
 #define PART_GONE                                                                                  \
     "(SELECT id FROM message_parts WHERE id" PARTS_OF(                                             \
         GONE) " ORDER BY id LIMIT 1)"                                                              \
-              " AND NOT EXISTS (SELECT 1 FROM message_search_queue)"
+              " AND NOT EXISTS (SELECT 1 FROM message_search_queue AS q WHERE NOT EXISTS"          \
+              " (SELECT 1 FROM message_parts_gone WHERE message_id = q.id))"
 static const char SQL_TAKE_OUT[] =
     "INSERT INTO message_part_search (message_part_search, rowid, owner, content)"
     " SELECT 'delete', id, owner, content FROM message_part_source WHERE id = " PART_GONE;

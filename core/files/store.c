@@ -7,6 +7,7 @@
 #include "base/disk_reserve.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "files/s3.h"
 #include "files/store_internal.h"
 
 #include <errno.h>
@@ -104,9 +105,12 @@ static int make_shards(struct tt_store *store, struct tt_err *err)
     return 0;
 }
 
-struct tt_store *tt_store_open(const char *folder, struct tt_err *err)
+struct tt_store *tt_store_open(const struct tt_store_place *place, struct tt_err *err)
 {
     struct tt_store *store = TT_NEW(struct tt_store);
+    const char *folder = place->folder;
+    store->s3 = place->s3;
+    store->shared = place->shared;
     store->dir = -1;
     store->young = tt_map_new();
     pthread_mutex_init(&store->lock, NULL);
@@ -167,7 +171,7 @@ struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, stru
     }
     remember(store, file->key);
     store_path(path, file->key, true);
-    file->fd = openat(store->dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    file->fd = openat(store->dir, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0) {
         tt_store_fail(err, "making a file in the store", errno);
         free(file);
@@ -226,6 +230,11 @@ int tt_store_commit(struct tt_store_file *file, struct tt_err *err)
         tt_err_set(err, 500, "store_failed", "an earlier write failed");
         goto out;
     }
+    if (file->store->s3) {
+        rc = tt_store_bucket_put(file->store, path, file->fd, file->size, err);
+        end_file(file, temporary);
+        return rc;
+    }
     if (fsync(file->fd) != 0) {
         tt_store_fail(err, "fsync of a file of the store", errno);
         goto out;
@@ -276,6 +285,8 @@ int tt_store_open_file(struct tt_store *store, struct tt_str key, uint64_t *size
     struct stat st;
     if (!key_path(path, key))
         return missing(err);
+    if (store->s3)
+        return tt_store_bucket_open(store, path, size, err);
     int fd = openat(store->dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? missing(err)
@@ -314,7 +325,11 @@ static int read_bytes(int fd, uint64_t offset, uint64_t length, struct tt_buf *o
 
 int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out, struct tt_err *err)
 {
+    char path[TT_STORE_PATH];
     uint64_t size = 0;
+    if (store->s3)
+        return key_path(path, key) ? tt_s3_read(store->s3, path, 0, UINT64_MAX, out, NULL, err)
+                                   : missing(err);
     int fd = tt_store_open_file(store, key, &size, err);
     if (fd < 0)
         return -1;
@@ -326,7 +341,11 @@ int tt_store_read(struct tt_store *store, struct tt_str key, struct tt_buf *out,
 int tt_store_read_part(struct tt_store *store, struct tt_str key, uint64_t offset, size_t length,
                        struct tt_buf *out, uint64_t *size, struct tt_err *err)
 {
+    char path[TT_STORE_PATH];
     uint64_t whole = 0;
+    if (store->s3)
+        return key_path(path, key) ? tt_s3_read(store->s3, path, offset, length, out, size, err)
+                                   : missing(err);
     int fd = tt_store_open_file(store, key, &whole, err);
     if (fd < 0)
         return -1;
@@ -343,6 +362,8 @@ int tt_store_remove(struct tt_store *store, struct tt_str key, struct tt_err *er
     char path[TT_STORE_PATH];
     if (!key_path(path, key))
         return missing(err);
+    if (store->s3)
+        return tt_s3_remove(store->s3, path, err);
     if (unlinkat(store->dir, path, 0) != 0) {
         if (errno == ENOENT)
             return 0;

@@ -1,14 +1,24 @@
-/* Bytes of uploaded files on disk, under random keys: <folder>/ab/abcd… (32 hex digits, the first
- * two again as a folder). A file is written under a temporary name and gets its key in one rename,
- * after its bytes are on disk: so a file exists if and only if it was committed. A database row
- * says who owns it; the row is written after the commit and deleted before the file. Files that a
- * crash leaves between the two are swept at start. No function accepts a path: keys are checked
- * digit by digit. Everything blocks, so it belongs on aux threads (files/upload.h, files/job.h). */
+/* Bytes of uploaded files under random keys: <folder>/ab/abcd… (32 hex digits, the first two again
+ * as a folder) on a disk, or objects of these names in a bucket (files/s3.h); then the folder only
+ * has files that are being written or read. A file is written under a temporary name and gets its
+ * key in one rename, after its bytes are on disk: so a file exists if and only if it was committed.
+ * A database row says who owns it; the row is written after the commit and deleted before the file.
+ * Files that a crash leaves between the two are swept at start. No function accepts a path: keys
+ * are checked digit by digit. Everything blocks, so it belongs on aux threads (files/upload.h,
+ * files/job.h). */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
 
 #define TT_STORE_KEY_SIZE 33 /* with the NUL */
+
+struct tt_s3;
+
+struct tt_store_place {
+    const char *folder;
+    struct tt_s3 *s3; /* NULL = the files are in the folder. Lives longer than the store */
+    bool shared;      /* other servers use the folder too: nothing younger than a day is swept */
+};
 
 struct tt_store;
 struct tt_store_file;
@@ -16,11 +26,13 @@ struct tt_store_file;
 /* Opens a store and creates its folders (0700) if they are missing. One per process and folder.
  * Owns: the caller, tt_store_close, after every file of it. Fails: NULL with "store_failed" (500)
  * or "disk_full" (507). Thread: any, blocks. */
-struct tt_store *tt_store_open(const char *folder, struct tt_err *err);
+struct tt_store *tt_store_open(const struct tt_store_place *place, struct tt_err *err);
 void tt_store_close(struct tt_store *store);
 
 /* Whether this could be a key: 32 lower-case hex digits. Thread: any. */
 bool tt_store_key_valid(struct tt_str key);
+
+/* With a bucket, all functions below can also fail with "store_unavailable" (503). */
 
 /* ---- writing; one thread at a time for a file, blocks ---- */
 
@@ -78,7 +90,8 @@ int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str
 enum tt_store_odd { TT_STORE_ORPHAN, TT_STORE_UNFINISHED, TT_STORE_FOREIGN, TT_STORE_MISSING };
 /* Compares the folder with the known keys (as tt_store_sweep) and calls `found` for what is odd;
  * the name is "ab/…" of a file, a key of a row. Fails: "store_failed". Thread: any, blocks. */
-int tt_store_compare(const char *folder, bool (*next)(void *arg, struct tt_str *key),
+int tt_store_compare(const struct tt_store_place *place,
+                     bool (*next)(void *arg, struct tt_str *key),
                      void (*found)(void *arg, enum tt_store_odd odd, struct tt_str name), void *arg,
                      struct tt_err *err);
 
@@ -86,6 +99,8 @@ struct tt_store_count {
     size_t files; /* committed ones */
     uint64_t bytes;
 };
-/* Counts the files of a store that is not open; a missing folder counts as empty. Changes nothing.
- * Fails: "store_failed". Thread: any, blocks. */
-int tt_store_count(const char *folder, struct tt_store_count *count, struct tt_err *err);
+/* Counts the files of a store that is not open; a missing folder counts as empty, and of a bucket
+ * 1,000 are enough. Changes nothing. Fails: "store_failed", "store_unavailable". Thread: any,
+ * blocks. */
+int tt_store_count(const struct tt_store_place *place, struct tt_store_count *count,
+                   struct tt_err *err);

@@ -2,6 +2,7 @@
  * are ever removed; anything else in the folder belongs to somebody and is reported. A crash cannot
  * cause a row without its file (the file is created first and removed last), so such a row is
  * logged as lost by somebody else. The count of files that a sweep could remove is here too. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "files/store_internal.h"
 
@@ -59,12 +60,22 @@ static int remove_one(int dir, const char *name, size_t *count, struct tt_err *e
     return 0;
 }
 
+/* Another server that shares the folder may be writing it. */
+static bool is_new(int dir, const char *name)
+{
+    struct stat st;
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (int64_t)st.st_mtime * 1000000 > tt_clock_wall_us() - TT_STORE_YOUNG_US;
+}
+
 static int sweep_name(void *arg, int dir, const char *shard, const char *name, struct tt_err *err)
 {
     struct sweep *sweep = arg;
     struct tt_store_swept *swept = sweep->swept;
     struct tt_str key;
     enum name_kind kind = judge(shard, tt_str_from(name), &key);
+    if (sweep->store->s3 && kind == NAME_FILE)
+        kind = NAME_FOREIGN; /* from before there was a bucket */
     if (kind == NAME_FOREIGN) {
         report(tt_str_from(name), &swept->foreign, "the file store holds a file that is not its");
         return 0;
@@ -73,7 +84,7 @@ static int sweep_name(void *arg, int dir, const char *shard, const char *name, s
         swept->kept++;
         return 0;
     }
-    if (is_young(sweep->store, key))
+    if (is_young(sweep->store, key) || (sweep->store->shared && is_new(dir, name)))
         return 0;
     return remove_one(dir, name, kind == NAME_FILE ? &swept->orphans : &swept->unfinished, err);
 }
@@ -137,6 +148,8 @@ int tt_store_sweep(struct tt_store *store, bool (*next)(void *arg, struct tt_str
         snprintf(shard, sizeof(shard), "%02x", (unsigned)i);
         rc = walk_shard(store->dir, shard, sweep_name, &sweep, err);
     }
+    if (rc == 0 && store->s3)
+        rc = tt_store_bucket_sweep(store, sweep.known, sweep.swept, err);
     if (rc == 0) {
         report_missing(&sweep);
         pthread_mutex_lock(&store->lock);
@@ -193,7 +206,8 @@ static int walk_store(const char *folder,
     return rc;
 }
 
-int tt_store_compare(const char *folder, bool (*next)(void *arg, struct tt_str *key),
+int tt_store_compare(const struct tt_store_place *place,
+                     bool (*next)(void *arg, struct tt_str *key),
                      void (*found)(void *arg, enum tt_store_odd odd, struct tt_str name), void *arg,
                      struct tt_err *err)
 {
@@ -204,7 +218,8 @@ int tt_store_compare(const char *folder, bool (*next)(void *arg, struct tt_str *
 
     while (next(arg, &key))
         tt_map_put(comparison.known, key, &comparison);
-    int rc = walk_store(folder, compare_name, &comparison, err);
+    int rc = place->s3 ? tt_store_bucket_compare(place->s3, comparison.known, found, arg, err)
+                       : walk_store(place->folder, compare_name, &comparison, err);
     while (rc == 0 && tt_map_next(comparison.known, &position, &key, &value))
         found(arg, TT_STORE_MISSING, key);
     tt_map_free(comparison.known);
@@ -225,8 +240,10 @@ static int count_name(void *arg, int dir, const char *shard, const char *name, s
     return 0;
 }
 
-int tt_store_count(const char *folder, struct tt_store_count *count, struct tt_err *err)
+int tt_store_count(const struct tt_store_place *place, struct tt_store_count *count,
+                   struct tt_err *err)
 {
     *count = (struct tt_store_count){0};
-    return walk_store(folder, count_name, count, err);
+    return place->s3 ? tt_store_bucket_count(place->s3, count, err)
+                     : walk_store(place->folder, count_name, count, err);
 }

@@ -87,6 +87,15 @@ struct tt_str tt_http_request_id(const struct tt_http_exchange *exchange); /* 16
 /* data == NULL if absent. Names are compared without case; of several headers the first. */
 struct tt_str tt_http_header(struct tt_http_exchange *exchange, const char *name);
 struct tt_str tt_http_cookie(struct tt_http_exchange *exchange, const char *name);
+/* All headers, in the order in which they came. */
+void tt_http_each_header(struct tt_http_exchange *exchange,
+                         void (*each)(void *arg, struct tt_str name, struct tt_str value),
+                         void *arg);
+
+/* Whoever sent this passes on a request of somebody else: from now on that one's address is the
+ * client's, and its id (16 characters; others are ignored) the request's. Copies both. */
+void tt_http_set_sender(struct tt_http_exchange *exchange, struct tt_str remote,
+                        struct tt_str request_id);
 
 /* One query argument, decoded, in the exchange's arena; data == NULL if absent or malformed. */
 struct tt_str tt_http_query_arg(struct tt_http_exchange *exchange, const char *name);
@@ -179,6 +188,12 @@ struct tt_buf *tt_http_stream_out(struct tt_http_stream *stream);
 /* Bytes that the socket has not accepted yet. While there are any, on_flush is postponed: a slow
  * reader costs only its own connection. */
 size_t tt_http_stream_pending(const struct tt_http_stream *stream);
+
+/* From now on another one writes: its on_flush instead of the one that the stream was opened with.
+ */
+void tt_http_stream_hand_over(struct tt_http_stream *stream,
+                              void (*on_flush)(struct tt_http_stream *stream, void *arg),
+                              void *arg);
 
 /* The body ends after the bytes written so far; keep-alive continues. */
 void tt_http_stream_end(struct tt_http_stream *stream);

@@ -62,6 +62,37 @@ struct tt_str tt_http_header(struct tt_http_exchange *exchange, const char *name
     return trimmed.data ? trimmed : TT_STR("");
 }
 
+struct header_walk {
+    void (*each)(void *arg, struct tt_str name, struct tt_str value);
+    void *arg;
+};
+
+static enum MHD_Result walk_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *text, size_t text_len)
+{
+    struct header_walk *walk = arg;
+    (void)kind;
+    walk->each(walk->arg, tt_str_of(name, name_len),
+               tt_str_trim(tt_str_of(text ? text : "", text_len)));
+    return MHD_YES;
+}
+
+void tt_http_each_header(struct tt_http_exchange *exchange,
+                         void (*each)(void *arg, struct tt_str name, struct tt_str value),
+                         void *arg)
+{
+    struct header_walk walk = {each, arg};
+    MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, walk_header, &walk);
+}
+
+void tt_http_set_sender(struct tt_http_exchange *exchange, struct tt_str remote,
+                        struct tt_str request_id)
+{
+    exchange->remote = tt_arena_str(&exchange->arena, remote);
+    if (request_id.len == sizeof(exchange->id) - 1)
+        memcpy(exchange->id, request_id.data, request_id.len);
+}
+
 struct cookie {
     struct tt_str name;
     struct tt_str value;

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "script/compiled.h"
 
 #include <stdlib.h>
 
@@ -13,16 +14,30 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path.data, y->path.data);
 }
 
-static void hash_files(struct tt_bundle *bundle)
+/* Hashes a file, unless the other bundle has the same one. */
+static void identify(struct tt_bundle_file *file, const struct tt_bundle *before)
+{
+    const struct tt_bundle_file *old = before ? tt_bundle_find(before, file->path) : NULL;
+
+    if (!old || !tt_str_eq(old->bytes, file->bytes)) {
+        tt_sha256_hex(file->bytes, file->hash);
+        return;
+    }
+    memcpy(file->hash, old->hash, sizeof(file->hash));
+    if (old->compiled)
+        file->compiled = tt_compiled_ref(old->compiled);
+}
+
+void tt_bundle_hash(struct tt_bundle *bundle)
 {
     struct tt_buf all = {0};
+
+    if (bundle->file_count)
+        qsort(bundle->files, bundle->file_count, sizeof(struct tt_bundle_file), by_path);
     for (size_t i = 0; i < bundle->file_count; i++) {
-        struct tt_bundle_file *file = &bundle->files[i];
-        tt_sha256_hex(file->bytes, file->hash);
-        /* Lengths keep ("ab", "c") and ("a", "bc") apart. */
-        tt_buf_printf(&all, "%zu %zu\n", file->path.len, file->bytes.len);
-        tt_buf_append_str(&all, file->path);
-        tt_buf_append_str(&all, file->bytes);
+        const struct tt_bundle_file *file = &bundle->files[i];
+        /* The length keeps a path with a line break apart from two files. */
+        tt_buf_printf(&all, "%zu %s %s\n", file->path.len, file->path.data, file->hash);
     }
     tt_sha256_hex(tt_buf_str(&all), bundle->hash);
     tt_buf_free(&all);
@@ -40,8 +55,8 @@ void tt_bundle_add(struct tt_bundle *bundle, struct tt_str path, struct tt_str b
         bundle->files = tt_realloc(bundle->files, bundle->capacity * sizeof(struct tt_bundle_file));
     }
     struct tt_bundle_file *file = &bundle->files[bundle->file_count++];
-    file->path = tt_arena_str(&bundle->arena, path);
-    file->bytes = tt_arena_str(&bundle->arena, bytes);
+    *file = (struct tt_bundle_file){.path = tt_arena_str(&bundle->arena, path),
+                                    .bytes = tt_arena_str(&bundle->arena, bytes)};
 }
 
 /* The names of the plugins; their files lie together, since all are sorted. */
@@ -71,11 +86,11 @@ static bool is_taken(const struct tt_bundle *bundle, struct tt_str name)
     return tt_str_eq(name, TT_STR("tide"));
 }
 
-int tt_bundle_seal(struct tt_bundle *bundle, struct tt_err *err)
+int tt_bundle_seal(struct tt_bundle *bundle, const struct tt_bundle *before, struct tt_err *err)
 {
-    if (bundle->file_count)
-        qsort(bundle->files, bundle->file_count, sizeof(struct tt_bundle_file), by_path);
-    hash_files(bundle);
+    for (size_t i = 0; i < bundle->file_count; i++)
+        identify(&bundle->files[i], before);
+    tt_bundle_hash(bundle);
     find_plugins(bundle);
     for (size_t i = 0; i < bundle->plugin_count; i++)
         if (is_taken(bundle, bundle->plugins[i]))
@@ -92,6 +107,8 @@ void tt_bundle_free(struct tt_bundle *bundle)
 {
     if (!bundle)
         return;
+    for (size_t i = 0; i < bundle->file_count; i++)
+        tt_compiled_unref(bundle->files[i].compiled);
     free(bundle->files);
     free(bundle->shadows);
     tt_plugin_values_destroy(&bundle->values);

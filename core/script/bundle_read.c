@@ -235,14 +235,16 @@ int tt_bundle_read_values(struct tt_bundle *bundle, const struct tt_script_sourc
     return tt_plugin_values_read(&bundle->values, sources->config, err);
 }
 
-struct tt_bundle *tt_bundle_read(const struct tt_script_sources *sources, struct tt_err *err)
+struct tt_bundle *tt_bundle_read(const struct tt_script_sources *sources,
+                                 const struct tt_bundle *before, struct tt_err *err)
 {
     struct tt_err why = {0};
     struct tt_bundle *bundle = tt_bundle_new();
     struct walk walk = {.sources = sources, .visit = read_file, .bundle = bundle, .err = &why};
 
     if (walk_all(&walk) == 0 && read_file(&walk, sources->personas, "style.yaml", NULL) == 0 &&
-        tt_bundle_seal(bundle, &why) == 0 && tt_bundle_read_values(bundle, sources, &why) == 0)
+        tt_bundle_seal(bundle, before, &why) == 0 &&
+        tt_bundle_read_values(bundle, sources, &why) == 0)
         return bundle;
     if (bundle->hash[0] && !tt_bundle_find(bundle, TT_STR("app.lua")))
         tt_err_set(&why, 422, "script_error", "%s/app.lua: not found", sources->roots[0]);
@@ -291,20 +293,21 @@ static void sleep_ns(int64_t ns)
     nanosleep(&time, NULL);
 }
 
-struct tt_bundle *tt_bundle_snapshot(const struct tt_script_sources *sources, struct tt_err *err)
+struct tt_bundle *tt_bundle_snapshot(const struct tt_script_sources *sources,
+                                     const struct tt_bundle *before, struct tt_err *err)
 {
     int64_t end = (int64_t)tt_clock_mono_ns() + SETTLE_MAX_NS;
 
     while ((int64_t)tt_clock_mono_ns() < end) {
-        struct walk before = look(sources);
-        int64_t age = tt_clock_wall_ns() - before.newest_ns;
+        struct walk first = look(sources);
+        int64_t age = tt_clock_wall_ns() - first.newest_ns;
         if (age >= 0 && age < SETTLED_NS) { /* a time to come is no sign of writing */
             sleep_ns(SETTLED_NS - age);
             continue;
         }
         struct tt_err why = {0}; /* of a try that is made again it means nothing */
-        struct tt_bundle *bundle = tt_bundle_read(sources, &why);
-        if (look(sources).stamp == before.stamp) {
+        struct tt_bundle *bundle = tt_bundle_read(sources, before, &why);
+        if (look(sources).stamp == first.stamp) {
             if (!bundle && err)
                 *err = why;
             return bundle;

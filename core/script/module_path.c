@@ -4,7 +4,7 @@
 
 /* The file whose code calls `require`: that of the innermost Lua function that is in a file. A tail
  * call leaves no trace of its function; while a module loads, it is that module's. */
-static struct tt_str caller_of(lua_State *L)
+static struct tt_str file_of_caller(lua_State *L)
 {
     const struct tt_vm *vm = tt_vm_of(L);
     lua_Debug frame;
@@ -20,6 +20,12 @@ static struct tt_str caller_of(lua_State *L)
     return tt_str_from(vm->loading);
 }
 
+/* The plugin whose code calls `require`, length 0 = none. */
+static struct tt_str plugin_of_caller(lua_State *L)
+{
+    return tt_vm_of(L)->bundle->plugin_count ? tt_plugin_of(file_of_caller(L)) : (struct tt_str){0};
+}
+
 static bool has_file(const struct tt_bundle *bundle, const char *path)
 {
     return tt_bundle_find(bundle, tt_str_from(path)) != NULL;
@@ -33,28 +39,50 @@ static bool is_plugin(const struct tt_bundle *bundle, struct tt_str name)
     return false;
 }
 
-static void put_path(char *out, const char *folder, struct tt_str module, const char *end)
+/* A file of a folder whose path begins with `out`, which has `len` bytes; check_name has seen to it
+ * that all of it fits. Called for each `require`, so it is no printf. */
+static void put_file(char *out, size_t len, struct tt_str module, const char *end)
 {
-    size_t before = strlen(folder);
+    for (size_t i = 0; i < module.len; i++)
+        out[len + i] = module.data[i] == '.' ? '/' : module.data[i];
+    strcpy(out + len + module.len, end);
+}
 
-    snprintf(out, TT_MODULE_PATH_BYTES, "%s%.*s%s", folder, TT_STR_ARG(module), end);
-    for (size_t i = before; i < before + module.len && i < TT_MODULE_PATH_BYTES - 1; i++)
-        if (out[i] == '.')
-            out[i] = '/';
+static void put_path(char *out, struct tt_str module)
+{
+    put_file(out, 0, module, ".lua");
+}
+
+/* Writes a plugin's folder and returns its length. */
+static size_t put_folder(char *out, struct tt_str plugin)
+{
+    size_t before = sizeof(TT_PLUGINS) - 1;
+
+    memcpy(out, TT_PLUGINS, before);
+    memcpy(out + before, plugin.data, plugin.len);
+    out[before + plugin.len] = '/';
+    return before + plugin.len + 1;
+}
+
+static void put_name(char *out, struct tt_str name)
+{
+    memcpy(out, name.data, name.len);
+    out[name.len] = '\0';
 }
 
 /* The file of a module in a plugin's folder; a folder's own file is its init.lua. */
 static bool find_in_plugin(const struct tt_vm *vm, struct tt_str plugin, struct tt_str module,
                            struct tt_module_path *out)
 {
-    char folder[TT_MODULE_PATH_BYTES];
+    size_t folder = put_folder(out->path, plugin);
 
-    snprintf(folder, sizeof(folder), TT_PLUGINS "%.*s/", TT_STR_ARG(plugin));
-    snprintf(out->name, sizeof(out->name), "%.*s.%.*s", TT_STR_ARG(plugin), TT_STR_ARG(module));
-    put_path(out->path, folder, module, "/init.lua");
+    put_name(out->name, plugin);
+    out->name[plugin.len] = '.';
+    put_name(out->name + plugin.len + 1, module);
+    put_file(out->path, folder, module, "/init.lua");
     if (has_file(vm->bundle, out->path))
         return true;
-    put_path(out->path, folder, module, ".lua");
+    put_file(out->path, folder, module, ".lua");
     return has_file(vm->bundle, out->path);
 }
 
@@ -67,7 +95,7 @@ static struct tt_str head_of(struct tt_str name)
 bool tt_module_path_is_written(const struct tt_bundle *bundle, struct tt_str name)
 {
     char path[TT_MODULE_PATH_BYTES];
-    put_path(path, "", name, ".lua");
+    put_path(path, name);
     return has_file(bundle, path);
 }
 
@@ -80,7 +108,7 @@ bool tt_module_path_is_server(const struct tt_bundle *bundle, struct tt_str name
         return false;
     if (head.len < name.len && is_plugin(bundle, head))
         return false;
-    put_path(path, "", name, ".lua");
+    put_path(path, name);
     return has_file(bundle, path);
 }
 
@@ -95,12 +123,11 @@ static void check_name(lua_State *L, struct tt_str name)
 void tt_module_path_find(lua_State *L, struct tt_str name, struct tt_module_path *out)
 {
     const struct tt_vm *vm = tt_vm_of(L);
-    struct tt_str head = head_of(name), plugin = {0};
+    struct tt_str head = head_of(name), plugin;
 
     check_name(L, name);
-    if (vm->bundle->plugin_count)
-        plugin = tt_plugin_of(caller_of(L));
     if (head.len < name.len && is_plugin(vm->bundle, head)) {
+        plugin = plugin_of_caller(L);
         if (plugin.len && !tt_str_eq(plugin, head))
             luaL_error(L, "module '%s' belongs to the plugin %s: a plugin has its own modules only",
                        name.data, lua_pushlstring(L, head.data, head.len));
@@ -108,15 +135,15 @@ void tt_module_path_find(lua_State *L, struct tt_str name, struct tt_module_path
             vm, head, tt_str_of(name.data + head.len + 1, name.len - head.len - 1), out);
         return;
     }
-    put_path(out->path, "", name, ".lua");
+    put_path(out->path, name);
     out->found = has_file(vm->bundle, out->path);
-    if (!out->found && plugin.len) {
+    if (!out->found && (plugin = plugin_of_caller(L)).len) {
         out->found = find_in_plugin(vm, plugin, name, out);
         if (out->found)
             return;
-        put_path(out->path, "", name, ".lua");
+        put_path(out->path, name);
     }
-    snprintf(out->name, sizeof(out->name), "%.*s", TT_STR_ARG(name));
+    put_name(out->name, name);
 }
 
 int tt_module_name_of(struct tt_str path, char out[static TT_MODULE_PATH_BYTES])

@@ -72,6 +72,8 @@ static const char *const waiting[] = {
     "models.list",
     "models.rerank",
     "models.resolve",
+    "nodes.list",
+    "nodes.owner_of_session",
     "queue.push",
     "search.count",
     "search.find",

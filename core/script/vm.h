@@ -34,10 +34,10 @@ struct tt_vm {
     atomic_ullong requests, failures;
 };
 
-/* Builds the state: compiles every file, then runs app.lua and every other module, so that any
- * mistake is found here and not by a request. Fails: NULL with code "script_error"; *diagnostics
- * gets everything that was found. Owns: the caller, tt_vm_free. */
-struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
+/* Builds the state: compiles every file, which the bundle keeps (compiled.h), then runs app.lua and
+ * every other module, so that any mistake is found here and not by a request. Fails: NULL with code
+ * "script_error"; *diagnostics gets everything that was found. Owns: the caller, tt_vm_free. */
+struct tt_vm *tt_vm_new(struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
                         struct tt_diagnostics *diagnostics, struct tt_err *err);
 void tt_vm_free(struct tt_vm *vm);
 

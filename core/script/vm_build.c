@@ -2,6 +2,7 @@
  * app.lua. Module bodies run here, so their mistakes are found before a generation serves its first
  * request. */
 #include "base/log.h"
+#include "script/compiled.h"
 #include "script/module_path.h"
 #include "script/old_names.h"
 #include "script/sandbox.h"
@@ -196,12 +197,10 @@ int tt_vm_call(struct tt_vm *vm, lua_CFunction function, void *arg, const char *
 
 static int compile_one(lua_State *L)
 {
-    const struct tt_bundle_file *file = lua_touserdata(L, 1);
+    struct tt_bundle_file *file = lua_touserdata(L, 1);
 
     lua_rawgetp(L, LUA_REGISTRYINDEX, &compiled_key);
-    const char *chunk = lua_pushfstring(L, "@%s", file->path.data);
-    if (luaL_loadbufferx(L, file->bytes.data, file->bytes.len, chunk, "t") != LUA_OK)
-        return lua_error(L);
+    tt_compiled_push(L, file);
     lua_setfield(L, 2, file->path.data);
     return 0;
 }
@@ -292,15 +291,15 @@ static int find_app(lua_State *L)
 }
 
 /* Compiles every file before any is run, so that all syntax errors are reported at once. */
-static int compile_all(struct tt_vm *vm, struct tt_diagnostics *diagnostics)
+static int compile_all(struct tt_vm *vm, struct tt_bundle *bundle,
+                       struct tt_diagnostics *diagnostics)
 {
-    const struct tt_bundle *bundle = vm->bundle;
     int failed = 0;
 
     for (size_t i = 0; i < bundle->file_count; i++) {
-        const struct tt_bundle_file *file = &bundle->files[i];
+        struct tt_bundle_file *file = &bundle->files[i];
         if (tt_str_ends(file->path, TT_STR(".lua")) &&
-            tt_vm_call(vm, compile_one, (void *)(uintptr_t)file, file->path.data, diagnostics) != 0)
+            tt_vm_call(vm, compile_one, file, file->path.data, diagnostics) != 0)
             failed = -1;
     }
     return failed;
@@ -314,7 +313,7 @@ static int panic(lua_State *L)
     return 0;
 }
 
-static int load(struct tt_vm *vm, struct tt_diagnostics *diagnostics)
+static int load(struct tt_vm *vm, struct tt_bundle *bundle, struct tt_diagnostics *diagnostics)
 {
     struct load load = {.diagnostics = diagnostics};
 
@@ -322,7 +321,7 @@ static int load(struct tt_vm *vm, struct tt_diagnostics *diagnostics)
     if (tt_vm_call(vm, build, NULL, "app.lua", diagnostics) != 0)
         return -1;
     diagnostics->phase = "compile";
-    if (compile_all(vm, diagnostics) != 0)
+    if (compile_all(vm, bundle, diagnostics) != 0)
         return -1;
     diagnostics->phase = "load";
     if (tt_vm_call(vm, load_all, &load, "app.lua", diagnostics) != 0 || load.failed)
@@ -330,7 +329,7 @@ static int load(struct tt_vm *vm, struct tt_diagnostics *diagnostics)
     return tt_vm_call(vm, find_app, NULL, "app.lua", diagnostics);
 }
 
-struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
+struct tt_vm *tt_vm_new(struct tt_bundle *bundle, struct tt_runtime *runtime, int generation,
                         struct tt_diagnostics *diagnostics, struct tt_err *err)
 {
     struct tt_vm *vm = TT_NEW(struct tt_vm);
@@ -349,7 +348,7 @@ struct tt_vm *tt_vm_new(const struct tt_bundle *bundle, struct tt_runtime *runti
     }
     lua_atpanic(vm->L, panic);
     memset(lua_getextraspace(vm->L), 0, LUA_EXTRASPACE); /* coroutines.c has a mark there */
-    if (load(vm, diagnostics) == 0) {
+    if (load(vm, bundle, diagnostics) == 0) {
         vm->loaded = true;
         lua_gc(vm->L, LUA_GCCOLLECT); /* what loading left behind, while no request waits */
         return vm;

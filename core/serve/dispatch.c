@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/origin.h"
+#include "node/relay_token.h"
 #include "serve/answer_file.h"
 #include "serve/chunks.h"
 #include "serve/credentials.h"
 #include "serve/error_shape.h"
+#include "serve/relay.h"
 #include "serve/request.h"
 #include "tide/intake.h"
 
@@ -53,7 +55,9 @@ static void enter_generation(struct tt_request *request)
 
     request->generation = tt_generation_ref(dispatcher->generation);
     request->vm = tt_dispatcher_vm(dispatcher);
-    request->chinese = tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
+    request->chinese =
+        request->caller ? request->caller->chinese
+                        : tt_request_prefers_chinese(tt_http_header(exchange, "Accept-Language"));
     snprintf(number, sizeof(number), "%d", request->generation->number);
     tt_http_add_header(exchange, TT_STR("X-Script-Generation"), tt_str_from(number));
 }
@@ -104,7 +108,8 @@ static void add_cors(struct tt_request *request)
     const struct tt_serve_settings *settings = request->dispatcher->settings;
     struct tt_http_exchange *exchange = request->exchange;
 
-    if (settings->cors_origin_count == 0 || request->listener != TT_LISTENER_PUBLIC)
+    if (settings->cors_origin_count == 0 || request->listener != TT_LISTENER_PUBLIC ||
+        request->caller)
         return;
     struct tt_str origin = tt_http_header(exchange, "Origin");
     tt_http_add_header(exchange, TT_STR("Vary"), TT_STR("Origin"));
@@ -233,7 +238,8 @@ static void begin_route(struct tt_request *request, size_t *body_max)
 
     if (request->route->upload || reads)
         request->body_max = request->route->body_max;
-    if (request->route->auth != TT_AUTH_NONE && !tt_credentials_find(exchange, NULL).data) {
+    if (request->route->auth != TT_AUTH_NONE && !request->caller &&
+        !tt_credentials_find(exchange, NULL).data) {
         tt_http_add_header(exchange, TT_STR("WWW-Authenticate"), TT_STR("Bearer"));
         fail(request, "unauthorized");
     } else if (request->route->upload) {
@@ -353,6 +359,7 @@ static void on_task_over(struct tt_owned *owned)
     struct tt_request *request = TT_CONTAINER_OF(owned, struct tt_request, task_end);
     request->task = NULL;
     tt_chunks_close(request);
+    tt_request_close_opened(request, 0);
 }
 
 /* The text of an error code is in the request's language, without placeholders filled. */
@@ -368,9 +375,13 @@ static struct tt_frames_error describe(void *arg, const struct tt_err *err)
 void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint64_t position,
                        const struct tt_frames_chunks *chunks)
 {
-    struct tt_frames_options options = {
-        .position = position, .describe = describe, .describe_arg = request, .chunks = chunks};
+    struct tt_frames_options options = {.position = position,
+                                        .describe = describe,
+                                        .describe_arg = request,
+                                        .chunks = chunks,
+                                        .opened = request->opened};
 
+    request->opened = NULL;
     request->status = 200;
     tt_http_may_send(request->exchange, request->user_id, 0, NULL);
     request->frames =
@@ -382,9 +393,11 @@ void tt_request_stream(struct tt_request *request, struct tt_reply *reply, uint6
 static void on_request(void *arg, struct tt_http_exchange *exchange)
 {
     struct tt_request *request = tt_http_user(exchange);
+    const struct tt_listener_guard *guard = ((struct tt_listener_handle *)arg)->guard;
     struct tt_err err = {0};
-    (void)arg;
 
+    if (guard && guard->refuses_body && guard->refuses_body(request->dispatcher, exchange))
+        return;
     if (request->core) {
         request->core->answer(request->dispatcher, exchange);
         return;

@@ -9,13 +9,17 @@
 #include "serve/listeners.h"
 #include "tide/tide.h"
 
+struct tt_relay;
+struct tt_relay_token;
+
 struct tt_dispatcher {
     struct tt_tide *tide;
     const struct tt_serve_settings *settings;
     struct tt_generation *generation;          /* the current one: a reference */
     struct tt_http_server *server[TT_SERVERS]; /* NULL: not open; see listeners.h */
     struct tt_listener_handle handle[TT_SERVERS];
-    void *core_arg; /* data of the core's own routes and guards, opaque here */
+    void *core_arg;         /* data of the core's own routes and guards, opaque here */
+    struct tt_relay *relay; /* to other nodes; NULL: there are none */
     struct {
         struct tt_list open;
         bool closing;
@@ -61,11 +65,13 @@ struct tt_request {
     struct tt_frames *frames;
     struct tt_http_stream *stream; /* of an answer that a function writes, see chunks.h */
     const struct tt_chunks_type *chunks_type;
-    struct tt_chunks *chunks;    /* while the function runs */
-    struct tt_events *events;    /* of such an answer in events */
-    struct tt_answer_file *file; /* an answer that is a stored file */
-    struct tt_intake *intake;    /* of an upload route */
-    void **lua_request;          /* the Lua request's pointer to here, cleared at the end */
+    struct tt_chunks *chunks;            /* while the function runs */
+    struct tt_events *events;            /* of such an answer in events */
+    struct tt_answer_file *file;         /* an answer that is a stored file */
+    struct tt_http_stream *opened;       /* an answer that another node began, see relay.h */
+    const struct tt_relay_token *caller; /* another node has passed this on; NULL: none has */
+    struct tt_intake *intake;            /* of an upload route */
+    void **lua_request;                  /* the Lua request's pointer to here, cleared at the end */
 };
 
 /* Whether the client speaks TLS, with us or with a proxy. */

@@ -9,10 +9,11 @@ int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_listener_server 
 {
     struct tt_listener_handle *handle = &dispatcher->handle[which];
 
-    *handle = (struct tt_listener_handle){.dispatcher = dispatcher,
-                                          .listener = which == TT_SERVER_PUBLIC ? TT_LISTENER_PUBLIC
-                                                                                : TT_LISTENER_ADMIN,
-                                          .guard = guard};
+    bool is_admin = which == TT_SERVER_ADMIN || which == TT_SERVER_ADMIN_PORT;
+    *handle =
+        (struct tt_listener_handle){.dispatcher = dispatcher,
+                                    .listener = is_admin ? TT_LISTENER_ADMIN : TT_LISTENER_PUBLIC,
+                                    .guard = guard};
     struct tt_http_handler handler = tt_dispatch_handler(handle);
     dispatcher->server[which] =
         tt_http_server_new(tt_dispatcher_loop(dispatcher), http, &handler, err);
@@ -31,11 +32,22 @@ void tt_listeners_close_all(struct tt_dispatcher *dispatcher)
         tt_listeners_close(dispatcher, i);
 }
 
+static void quiesce(struct tt_dispatcher *dispatcher, enum tt_listener_server which)
+{
+    if (dispatcher->server[which])
+        tt_http_server_quiesce(dispatcher->server[which]);
+}
+
 void tt_listeners_quiesce(struct tt_dispatcher *dispatcher)
 {
     for (int i = 0; i < TT_SERVERS; i++)
-        if (dispatcher->server[i])
-            tt_http_server_quiesce(dispatcher->server[i]);
+        if (i != TT_SERVER_NODES)
+            quiesce(dispatcher, i);
+}
+
+void tt_listeners_quiesce_nodes(struct tt_dispatcher *dispatcher)
+{
+    quiesce(dispatcher, TT_SERVER_NODES);
 }
 
 int tt_listeners_active(const struct tt_dispatcher *dispatcher)

@@ -10,6 +10,7 @@ enum tt_listener_server {
     TT_SERVER_PUBLIC,
     TT_SERVER_ADMIN,
     TT_SERVER_ADMIN_PORT, /* opened on demand; for scripts it is the admin listener too */
+    TT_SERVER_NODES,      /* for other nodes, see relayed.h; for scripts it is the public one */
     TT_SERVERS
 };
 
@@ -17,6 +18,8 @@ enum tt_listener_server {
 struct tt_listener_guard {
     /* True: the request may not come in and is answered. NULL: everybody may. Thread: worker. */
     bool (*refuses)(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
+    /* The same when the body is there; NULL: everybody who was let in stays. Thread: worker. */
+    bool (*refuses_body)(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange);
     /* A request has ended that was let in and that no core route answered. Thread: worker. */
     void (*on_end)(const struct tt_request *request);
 };
@@ -36,8 +39,10 @@ int tt_listeners_open(struct tt_dispatcher *dispatcher, enum tt_listener_server 
 void tt_listeners_close(struct tt_dispatcher *dispatcher, enum tt_listener_server which);
 void tt_listeners_close_all(struct tt_dispatcher *dispatcher);
 
-/* No new connections; see tt_http_server_quiesce. */
+/* No new connections; see tt_http_server_quiesce. Not of the listener for other nodes: what still
+ * runs here is watched and stopped through them. */
 void tt_listeners_quiesce(struct tt_dispatcher *dispatcher);
+void tt_listeners_quiesce_nodes(struct tt_dispatcher *dispatcher); /* that one as well */
 
 /* Exchanges in flight, and open connections, of all of them. */
 int tt_listeners_active(const struct tt_dispatcher *dispatcher);

@@ -4,9 +4,11 @@
 #include "serve/request.h"
 
 #include "base/url.h"
+#include "node/relay_token.h"
 #include "script/schema.h"
 #include "script/value.h"
 #include "serve/credentials.h"
+#include "serve/relay.h"
 #include "serve/request_json.h"
 #include "serve/request_pairs.h"
 #include "serve/route_schema.h"
@@ -17,7 +19,7 @@
 
 #define REQUEST_META "tide.Request"
 
-static struct tt_request *request_of(lua_State *L)
+struct tt_request *tt_request_check(lua_State *L)
 {
     void **holder = luaL_checkudata(L, 1, REQUEST_META);
     if (!*holder)
@@ -57,6 +59,8 @@ static void push_query(lua_State *L, struct tt_request *request)
 
 bool tt_request_is_secure(const struct tt_request *request)
 {
+    if (request->caller)
+        return request->caller->secure;
     return tt_http_behind_tls(request->exchange) ||
            tt_str_starts(request->dispatcher->settings->public_url, TT_STR("https://"));
 }
@@ -88,6 +92,8 @@ static bool push_field(lua_State *L, struct tt_request *request, const char *key
         lua_pushboolean(L, request->from_listed_origin);
     else if (strcmp(key, "generation") == 0)
         lua_pushinteger(L, request->generation->number);
+    else if (strcmp(key, "caller") == 0 && request->caller)
+        tt_value_decode_valid(L, request->caller->user);
     else
         return false;
     return true;
@@ -147,33 +153,33 @@ static int request_gc(lua_State *L)
 
 static int request_header(lua_State *L)
 {
-    push_str(L, tt_http_header(request_of(L)->exchange, luaL_checkstring(L, 2)));
+    push_str(L, tt_http_header(tt_request_check(L)->exchange, luaL_checkstring(L, 2)));
     return 1;
 }
 
 static int request_cookie(lua_State *L)
 {
-    push_str(L, tt_http_cookie(request_of(L)->exchange, luaL_checkstring(L, 2)));
+    push_str(L, tt_http_cookie(tt_request_check(L)->exchange, luaL_checkstring(L, 2)));
     return 1;
 }
 
 static int request_credentials(lua_State *L)
 {
     bool from_cookie;
-    push_str(L, tt_credentials_find(request_of(L)->exchange, &from_cookie));
+    push_str(L, tt_credentials_find(tt_request_check(L)->exchange, &from_cookie));
     lua_pushboolean(L, from_cookie);
     return 2;
 }
 
 static int request_raw_body(lua_State *L)
 {
-    tt_task_push_taken(L, tt_http_body(request_of(L)->exchange));
+    tt_task_push_taken(L, tt_http_body(tt_request_check(L)->exchange));
     return 1;
 }
 
 static int request_read_json(lua_State *L)
 {
-    struct tt_request *request = request_of(L);
+    struct tt_request *request = tt_request_check(L);
     struct tt_str body = tt_http_body(request->exchange);
     bool free = !request->json_read;
 
@@ -194,7 +200,7 @@ static int checked_texts(lua_State *L, int texts, int lists)
 
 static int request_read_query(lua_State *L)
 {
-    struct tt_request *request = request_of(L);
+    struct tt_request *request = tt_request_check(L);
 
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
@@ -205,7 +211,7 @@ static int request_read_query(lua_State *L)
 /* The fields of an upload, or the body of a form. */
 static int request_read_form(lua_State *L)
 {
-    struct tt_request *request = request_of(L);
+    struct tt_request *request = tt_request_check(L);
     struct tt_err err = {0};
 
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -226,7 +232,7 @@ static int request_read_form(lua_State *L)
 
 static int request_encode(lua_State *L)
 {
-    struct tt_request *request = request_of(L);
+    struct tt_request *request = tt_request_check(L);
 
     luaL_checkany(L, 2);
     struct tt_buf *text = tt_value_scratch(L);
@@ -237,15 +243,11 @@ static int request_encode(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"header", request_header},
-    {"cookie", request_cookie},
-    {"credentials", request_credentials},
-    {"raw_body", request_raw_body},
-    {"read_json", request_read_json},
-    {"read_query", request_read_query},
-    {"read_form", request_read_form},
-    {"encode", request_encode},
-    {NULL, NULL},
+    {"header", request_header},           {"cookie", request_cookie},
+    {"credentials", request_credentials}, {"raw_body", request_raw_body},
+    {"read_json", request_read_json},     {"read_query", request_read_query},
+    {"read_form", request_read_form},     {"encode", request_encode},
+    {"relay", tt_request_relay},          {NULL, NULL},
 };
 
 void tt_request_push_metatable(lua_State *L)

@@ -2,6 +2,9 @@
 #pragma once
 #include "serve/dispatch.h"
 
+/* The request at 1; raises when it is none, or has ended. */
+struct tt_request *tt_request_check(lua_State *L);
+
 /* Pushes the request (tide.Request) of a request. */
 void tt_request_push(lua_State *L, struct tt_request *request);
 

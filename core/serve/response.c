@@ -9,6 +9,7 @@
 #include "script/value_raw.h"
 #include "serve/chunks.h"
 #include "serve/events.h"
+#include "serve/relay.h"
 #include "serve/request.h"
 #include "serve/response_error.h"
 #include "serve/response_file.h"
@@ -179,11 +180,28 @@ static bool render_written(lua_State *L, struct tt_request *request, int respons
     return true;
 }
 
+/* What another node has begun to answer, or has answered. */
+static bool render_relayed(lua_State *L, struct tt_request *request, int response)
+{
+    bool is_table = lua_type(L, response) == LUA_TTABLE;
+
+    if (request->opened && is_table && render_stream(L, request, response))
+        return true;
+    if (request->opened) {
+        int status = is_table ? (int)tt_value_field_int(L, response, "status", 200) : 500;
+        tt_request_close_opened(request, status);
+        return true;
+    }
+    return is_table && tt_value_field_int(L, response, "relay", 0) > 0;
+}
+
 bool tt_request_render(lua_State *L, struct tt_request *request)
 {
     int response = lua_gettop(L) - 1;
 
     luaL_checkstack(L, 16, "response");
+    if (request->dispatcher->relay && render_relayed(L, request, response))
+        return false;
     if (lua_isnil(L, response)) {
         render_error(L, request, response + 1);
         return false;

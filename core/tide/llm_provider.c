@@ -27,6 +27,7 @@ static const struct {
         {"signature", TT_DELTA_SIGNATURE},
         {"redacted", TT_DELTA_REDACTED},
         {"image", TT_DELTA_IMAGE},
+        {"code", TT_DELTA_CODE},
         {"error_type", TT_DELTA_ERROR_TYPE},
         {"ended", TT_DELTA_ENDED},
 },

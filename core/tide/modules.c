@@ -27,5 +27,6 @@ const struct tt_script_module tt_tide_modules[] = {
     {"tide.test", tt_tide_test},
     {"tide.search", tt_tide_search},
     {"tide.messages", tt_tide_messages},
+    {"tide.nodes", tt_tide_nodes},
     {NULL, NULL},
 };

@@ -22,6 +22,7 @@ int tt_tide_plugin_settings(lua_State *L);
 bool tt_tide_push_plugin_setting(lua_State *L, const char *key);
 int tt_tide_personas(lua_State *L);
 int tt_tide_llm(lua_State *L);
+int tt_tide_nodes(lua_State *L);
 int tt_tide_cache(lua_State *L); /* tide.cache: strings by key and row version */
 int tt_tide_file_store(lua_State *L);
 int tt_tide_http(lua_State *L);

@@ -12,6 +12,8 @@
 #include "script/vm.h"
 #include "tide/setting.h"
 
+struct tt_node;
+
 struct tt_tide {
     struct tt_runtime runtime;
     struct tt_chat chat;
@@ -25,6 +27,7 @@ struct tt_tide {
     size_t upload_max;        /* bytes of one file */
     const struct tt_egress *egress;
     const struct tt_keys *keys;
+    struct tt_node *node; /* NULL: alone */
     struct tt_token_memo *tokens;
     struct tt_testing *testing; /* only in `tidetalk test` */
 

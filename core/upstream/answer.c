@@ -219,7 +219,8 @@ static void begin_events(struct tt_upstream_answer *answer, enum tt_sse_kind kin
     tt_sse_create(&answer->parser, kind, LINE_MAX_BYTES);
 }
 
-/* Skips a byte order mark and blanks; perhaps nothing is left to decide by. -1: a page. */
+/* Skips a byte order mark and blanks; perhaps nothing is left to decide by. -1: a page, or no text
+ * at all. */
 static int decide(struct tt_upstream_answer *answer, struct tt_str *bytes, struct tt_err *err)
 {
     while (bytes->len > 0 && memchr(" \t\r\n\xEF\xBB\xBF", bytes->data[0], 7))
@@ -229,6 +230,8 @@ static int decide(struct tt_upstream_answer *answer, struct tt_str *bytes, struc
     bool lines = tt_delta_spec_kind(answer->spec) == TT_SSE_JSON_LINES;
     if (bytes->data[0] == '<')
         return tt_err_set(err, 502, "upstream_bad_response", "a page: neither events nor JSON");
+    if (bytes->data[0] < ' ' || bytes->data[0] == 0x7F)
+        return tt_err_set(err, 502, "upstream_bad_response", "bytes that are no text");
     if (bytes->data[0] == '{' && lines)
         begin_events(answer, TT_SSE_JSON_LINES);
     else if (bytes->data[0] == '{' || bytes->data[0] == '[')

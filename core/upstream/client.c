@@ -94,10 +94,8 @@ static void connect_call(struct tt_call *call)
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, tt_call_headers_list(call->headers));
     curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->addresses);
     curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION,
-                     call->on_header ? tt_call_on_head_line : NULL);
-    /* Without a function, data alone would send heads through the write function. */
-    curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call->on_header ? call : NULL);
+    curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_HTTP_CONTENT_DECODING, 1L);
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
@@ -221,6 +219,7 @@ struct tt_call *tt_call_start(struct tt_client *client, struct tt_call_request *
     call->handler = *handler;
     call->resolve.owner = request->owner;
     call->deadlines = request->deadlines;
+    call->any_coding = request->any_coding;
     call->body = tt_call_body_ref(request->body);
     call->body_len = tt_call_body_text(request->body).len;
     client->stats.started++;

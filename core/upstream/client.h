@@ -56,6 +56,7 @@ struct tt_call_request {
     size_t header_count;
     struct tt_call_body *body; /* a reference is taken; NULL: none */
     struct tt_deadlines deadlines;
+    bool any_coding;   /* packed bytes are unpacked also when the head does not say so (unpack.h) */
     uint64_t owner;    /* whose turn its name takes to be resolved, see loop/aux.h */
     uint64_t delay_ms; /* wait so long before the call begins; the deadlines count from there */
 };

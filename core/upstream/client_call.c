@@ -35,6 +35,7 @@ void tt_call_destroy(struct tt_call *call)
     curl_slist_free_all(call->addresses);
     tt_call_body_unref(call->body);
     tt_target_unref(client, call->target);
+    tt_unpack_free(call->unpack);
     client->stats.calls--;
     free(call);
 }
@@ -321,10 +322,14 @@ size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg)
 {
     struct tt_call *call = arg;
     struct tt_str line = tt_str_trim(tt_str_of(data, size * count));
-    ptrdiff_t colon = tt_str_find(line, ':');
+    ptrdiff_t colon;
 
     if (call->cancelled)
         return 0;
+    tt_call_note_coding(call, line);
+    if (!call->on_header)
+        return size * count;
+    colon = tt_str_find(line, ':');
     if (tt_str_starts(line, TT_STR("HTTP/"))) {
         long status = 0;
         curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -424,9 +429,20 @@ size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg)
         tell_head(call);
     if (call->cancelled || size * count == 0)
         return call->cancelled ? CURL_WRITEFUNC_ERROR : 0;
-    if (call->handler.on_data(call->handler.arg, tt_str_of(data, size * count)) != 0)
+    tt_client_read_bytes(size * count);
+    if (tt_call_pass_on(call, tt_str_of(data, size * count)) != 0)
         return CURL_WRITEFUNC_ERROR;
     return size * count;
+}
+
+static void fail_as(struct tt_call *call, CURLcode code)
+{
+    const struct tt_err *broken = call->unpack ? tt_unpack_error(call->unpack) : NULL;
+    struct failure failure = failure_of(call, code);
+    if (broken && broken->status)
+        tt_call_fail(call, broken->status, broken->code, broken->message);
+    else
+        tt_call_fail(call, failure.status, failure.code, curl_easy_strerror(code));
 }
 
 void tt_call_complete(struct tt_call *call, CURLcode code)
@@ -438,12 +454,14 @@ void tt_call_complete(struct tt_call *call, CURLcode code)
     if (opened == 0 && call->phase != TT_CALL_CONNECTING)
         call->client->stats.reused++;
     if (code != CURLE_OK) {
-        struct failure failure = failure_of(call, code);
-        tt_call_fail(call, failure.status, failure.code, curl_easy_strerror(code));
+        fail_as(call, code);
         return;
     }
     call->in_callback = true;
     if (!call->head_told)
         tell_head(call);
-    tt_call_end(call, NULL);
+    if (!call->cancelled && tt_call_pass_end(call) != 0)
+        fail_as(call, CURLE_WRITE_ERROR);
+    else
+        tt_call_end(call, NULL);
 }

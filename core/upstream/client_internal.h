@@ -1,10 +1,12 @@
 /* Shared by the files of the client: client.c and client_call.c (calls and their deadlines),
- * client_multi.c (curl's multis on the loop), client_handle.c (curl's handles), client_target.c
- * (URLs, and which multi a request goes to) and local_call.c (one blocking call). The only place
- * that sees curl.h. Nothing outside core/upstream includes this. */
+ * client_multi.c (curl's multis on the loop), client_poll.c (what curl asks the kernel too often),
+ * client_handle.c (curl's handles), client_coding.c (packed bodies), client_target.c (URLs, and
+ * which multi a request goes to) and local_call.c (one blocking call). The only place that sees
+ * curl.h. Nothing outside core/upstream includes this. */
 #pragma once
 #include "base/list.h"
 #include "upstream/client.h"
+#include "upstream/unpack.h"
 
 #include <curl/curl.h>
 
@@ -49,6 +51,7 @@ struct tt_client_socket {
     struct tt_watch watch;
     struct tt_shard *shard;
     struct tt_origin *origin; /* NULL: not one of ours (none should exist) */
+    bool plain;               /* without TLS */
 };
 
 enum tt_call_phase { TT_CALL_CONNECTING, TT_CALL_WAITING, TT_CALL_RECEIVING };
@@ -77,11 +80,15 @@ struct tt_call {
     bool resolving, denied, head_told, cancelled;
     size_t piece; /* bytes taken in the tick that began at piece_ms */
     uint64_t piece_ms;
-    struct tt_list paused; /* in client->paused: curl keeps what came until the next piece */
-    bool interim;          /* the head that comes is a 1xx one */
-    bool early_head;       /* it is told when it ends */
-    bool held, stopped;    /* by tt_call_hold; curl has paused it for that */
-    bool in_callback;      /* of its own, outside curl: the caller frees it */
+    bool any_coding;               /* also without a label */
+    struct tt_unpack_label coding; /* of the head that comes */
+    bool body_begun;
+    struct tt_unpack *unpack; /* NULL: the bytes are what they are, or curl unpacks them */
+    struct tt_list paused;    /* in client->paused: curl keeps what came until the next piece */
+    bool interim;             /* the head that comes is a 1xx one */
+    bool early_head;          /* it is told when it ends */
+    bool held, stopped;       /* by tt_call_hold; curl has paused it for that */
+    bool in_callback;         /* of its own, outside curl: the caller frees it */
 };
 
 /* An idle handle. It keeps the URL that was set last: setting one costs 8 % of a request. */
@@ -145,6 +152,16 @@ void tt_client_on_sweep(struct tt_timer *timer);
 curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 int tt_client_on_close(void *arg, curl_socket_t fd);
 
+/* ---- client_poll.c ---- */
+
+#define TT_CURL_BUFFER_SIZE                                                                        \
+    2048 /* per transfer: a stream's pieces are smaller, and thousands are open */
+
+/* Around each call of curl for a readable descriptor without TLS; -1: it is over. Thread: worker.
+ */
+void tt_client_reading(int fd);
+void tt_client_read_bytes(size_t bytes); /* of a body, by curl's write callback */
+
 /* ---- client_handle.c ---- */
 
 #define TT_CONN_AGE_S 60L /* unused connections are closed after this time */
@@ -185,3 +202,11 @@ void tt_calls_resume(struct tt_timer *timer);
 size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg);
 size_t tt_call_on_head_line(char *data, size_t size, size_t count, void *arg);
 int tt_call_on_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port);
+
+/* ---- client_coding.c ---- */
+
+void tt_call_note_coding(struct tt_call *call, struct tt_str line); /* of a head */
+/* Gives bytes of the body, and its end, to the handler, unpacked. -1: it wants no more, or
+ * call->unpack says what is wrong. */
+int tt_call_pass_on(struct tt_call *call, struct tt_str bytes);
+int tt_call_pass_end(struct tt_call *call);

@@ -8,12 +8,16 @@
 
 #define FIELD(role) field[(role)-TT_DELTA_CALL_INDEX]
 
-static uint64_t hash_of(struct tt_str s)
+static uint64_t hash_more(uint64_t hash, struct tt_str s)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
     for (size_t i = 0; i < s.len; i++)
         hash = (hash ^ (unsigned char)s.data[i]) * 0x100000001b3u;
     return hash;
+}
+
+static uint64_t hash_of(struct tt_str s)
+{
+    return hash_more(0xcbf29ce484222325u, s);
 }
 
 static bool is_text(const struct tt_json_value *value)
@@ -141,21 +145,78 @@ static bool may_follow(const struct tt_delta_call *call, bool whole,
            !tt_json_next_member(object, &cursor, &key, &member);
 }
 
+/* Whether something stands behind the end of the JSON object that the text begins with. */
+static bool goes_too_far(struct tt_str text)
+{
+    bool in_string = false;
+    int depth = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '{' || c == '['))
+            depth++;
+        else if (!in_string && (c == '}' || c == ']') && --depth == 0)
+            return tt_str_trim(tt_str_of(text.data + i + 1, text.len - i - 1)).len > 0;
+    }
+    return false;
+}
+
+/* Some repeat in each piece what they have said of the arguments so far. In a JSON object nothing
+ * can go on with its own beginning but a value, and then it would close one object too many. */
+static bool repeats(const struct tt_delta_call *call, struct tt_str piece)
+{
+    return call->is_object && piece.len >= call->said_len &&
+           hash_of(tt_str_of(piece.data, call->said_len)) == call->said_hash &&
+           !goes_too_far(piece);
+}
+
+static void put_piece(struct tt_buf *out, struct tt_delta_call *call, struct tt_str piece)
+{
+    call->has_arguments |= piece.len > 0;
+    if (call->said_len == 0) {
+        call->is_object = piece.len > 0 && piece.data[0] == '{';
+        call->said_hash = hash_of(TT_STR(""));
+    }
+    call->said_hash = hash_more(call->said_hash, piece);
+    call->said_len += piece.len;
+    tt_buf_putc(out, '"');
+    tt_json_escape(out, piece);
+    tt_buf_putc(out, '"');
+}
+
+/* The text of a piece; what it repeats is left out. */
+static struct tt_str piece_of(struct tt_delta_call *call, struct tt_str raw, uint32_t *high,
+                              struct tt_buf *plain)
+{
+    uint32_t own = 0;
+    if (high && call->is_object && raw.len >= call->said_len) {
+        tt_json_unescape(raw, &own, plain);
+        if (repeats(call, tt_buf_str(plain))) {
+            *high = own;
+            return tt_str_of(plain->data + call->said_len, plain->len - call->said_len);
+        }
+        tt_buf_clear(plain);
+    }
+    tt_json_unescape(raw, high, plain);
+    return tt_buf_str(plain);
+}
+
 static void put_arguments(struct tt_buf *out, struct tt_delta_call *call, bool whole,
                           const struct tt_json_value *arguments)
 {
+    struct tt_buf plain = {0};
+    struct tt_str piece = TT_STR("");
+    if (arguments->type == TT_JSON_STRING)
+        piece = piece_of(call, arguments->raw, whole ? NULL : &call->high, &plain);
+    else if (arguments->type == TT_JSON_OBJECT && !may_follow(call, whole, arguments) &&
+             !repeats(call, arguments->raw))
+        piece = arguments->raw;
     put_key(out, "\"arguments\":");
-    if (arguments->type == TT_JSON_STRING) {
-        put_string(out, arguments->raw, whole ? NULL : &call->high);
-        call->has_arguments |= arguments->raw.len > 2;
-    } else if (arguments->type == TT_JSON_OBJECT && !may_follow(call, whole, arguments)) {
-        tt_buf_putc(out, '"');
-        tt_json_escape(out, arguments->raw);
-        tt_buf_putc(out, '"');
-        call->has_arguments = true;
-    } else {
-        tt_buf_append_z(out, "\"\"");
-    }
+    put_piece(out, call, piece);
+    tt_buf_free(&plain);
 }
 
 static void put_begin(struct tt_buf *out, size_t index)

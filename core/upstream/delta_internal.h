@@ -1,6 +1,7 @@
 /* Shared by the files of the delta reader: delta_spec.c (paths to trees), delta.c (reading events),
  * delta_shape.c (events like the one before), delta_calls.c (tool calls), delta_repair.c,
- * delta_think.c, delta_image.c and delta_carried.c. Nothing outside core/upstream includes this. */
+ * delta_think.c, delta_image.c, delta_code.c and delta_carried.c. Nothing outside core/upstream
+ * includes this. */
 #pragma once
 #include "upstream/delta.h"
 
@@ -64,6 +65,9 @@ struct tt_delta_call {
     uint64_t id_hash;
     uint32_t high; /* of its arguments */
     bool has_arguments;
+    bool is_object;     /* they begin as one */
+    uint64_t said_hash; /* of its arguments so far */
+    size_t said_len;
 };
 
 /* Appends what the fields mean to reader->tool_calls; `listed`: they are an item of a list of
@@ -81,17 +85,18 @@ void tt_delta_repair(struct tt_str data, struct tt_buf *out);
 
 /* Moves what is reasoning of the content that just came (delta_think.c). */
 void tt_delta_think(struct tt_delta_think *think, struct tt_buf *content, struct tt_buf *reasoning);
-void tt_delta_think_end(struct tt_delta_think *think, struct tt_buf *content,
-                        struct tt_buf *reasoning);
 
 /* Keeps a value for the client; whether it is more than a word, so that the next event may have
  * another one (delta_carried.c). */
 bool tt_delta_carry(struct tt_delta_reader *reader, int place, const struct tt_json_value *value);
 void tt_delta_carried_destroy(struct tt_delta_reader *reader);
 
-/* Names an image in the text that shows where it was, and adds it to `items` (delta_image.c). */
-void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content,
-                    struct tt_buf *items);
+/* Names an image in the text that shows where it was, and adds it to image_items (delta_image.c).
+ */
+void tt_delta_image(struct tt_delta_reader *reader, const struct tt_json_value *value);
+
+/* Puts code, or what it printed, into the text (delta_code.c). */
+void tt_delta_code(const struct tt_json_value *value, struct tt_buf *content);
 
 /* Whether the event is the kept one but for its text; *text is that JSON string. */
 bool tt_delta_shape_match(const struct tt_delta_shape *shape, struct tt_str name,

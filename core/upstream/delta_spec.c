@@ -171,7 +171,7 @@ static int slot_of(struct tt_delta_node *node, const char *path)
         return -2;
     }
     node->path_count++;
-    tt_json_paths_link(node->paths, node->path_count);
+    tt_json_paths_link_last(node->paths, node->path_count);
     return (int)i;
 }
 

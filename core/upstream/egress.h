@@ -18,6 +18,9 @@ struct tt_egress *tt_egress_new(const struct tt_str *allow, size_t count, struct
 void tt_egress_free(struct tt_egress *egress);
 /* From now on only allowed addresses are reached. Thread: the creator's, before others know it. */
 void tt_egress_close_public(struct tt_egress *egress);
+/* From now on every address is allowed but those of metadata services: for calls whose addresses
+ * come from the operator alone, as those of other nodes. Thread: likewise. */
+void tt_egress_open(struct tt_egress *egress);
 int tt_egress_check_item(struct tt_str item, struct tt_err *err); /* for settings */
 
 /* Checks the URL as far as possible without DNS: https only (http when the host is allowed), no

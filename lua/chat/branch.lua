@@ -8,6 +8,7 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local message_store = require "chat.messages"
 local session_manager = require "chat.session_manager"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -27,9 +28,10 @@ WITH RECURSIVE path (id, parent_id, depth) AS (
   WHERE m.user_id = ?3 AND path.depth < ?4
 )
 INSERT INTO chat_messages (user_id, session_row, role, content, reasoning,
-  tool_calls, steps, runs, status, model_name, finish_reason, error_code,
-  usage, file_ids, created_at, updated_at)
-SELECT user_id, ?5, role, content, reasoning, tool_calls, steps, runs,
+  tool_calls, steps, search_text, runs, status, model_name, finish_reason,
+  error_code, usage, file_ids, created_at, updated_at)
+SELECT user_id, ?5, role, content, reasoning, tool_calls, steps, search_text,
+  runs,
   CASE WHEN status IN ('waiting', 'interrupted') THEN 'stopped'
   ELSE status END, model_name, finish_reason, error_code,
   usage, file_ids, created_at, updated_at
@@ -79,12 +81,16 @@ end
 ---@param title string|nil nil = the session's
 ---@return table|nil row of chat_sessions: the new one
 ---@return tide.Error|nil err session_not_found, message_not_found, not_a_reply,
---- those of llm.enter
+--- those of llm.enter and turn_lease.wait
 function M.copy(user_id, session_id, message_id, title)
   local place_in_queue <close>, not_admitted =
     llm.enter(user_id, session_id, "detach")
   if not place_in_queue then
     return nil, not_admitted
+  end
+  local free, elsewhere = turn_lease.wait(user_id, session_id)
+  if not free then
+    return nil, elsewhere
   end
   local session, err = chat.get_chat_session(user_id, session_id)
   local last

@@ -7,6 +7,7 @@ local idempotency = require "web.idempotency"
 local llm_session = require "chat.llm_session"
 local model_options = require "models.model_options"
 local objects = require "web.objects"
+local owner = require "chat.owner"
 local send_once = require "chat.send_once"
 local session_manager = require "chat.session_manager"
 local tool_calls = require "providers.tool_calls"
@@ -74,7 +75,12 @@ local function talk(req)
 end
 
 function handlers.send(req)
-  local result, err = talk(req):send_message(req.body)
+  local result, err
+  if req.node_key then
+    result, err = send_once.whole(req, req.node_key, talk(req))
+  else
+    result, err = talk(req):send_message(req.body)
+  end
   if not result then
     return nil, err
   end
@@ -95,8 +101,9 @@ function handlers.send(req)
 end
 
 function handlers.send_stream(req)
-  if req:header(idempotency.HEADER) then
-    return send_once.stream(req, talk(req))
+  local key = req:header(idempotency.HEADER) or req.node_key
+  if key then
+    return send_once.stream(req, key, talk(req))
   end
   local reply, err = talk(req):send_message_stream(req.body)
   if not reply then
@@ -128,6 +135,7 @@ return {
     method = "POST",
     path = "/api/chat/message",
     auth = "user",
+    owner = owner,
     idempotent = true,
     summary = "Send a message and wait for the whole reply",
     request = SEND,
@@ -149,6 +157,7 @@ return {
     method = "POST",
     path = "/api/chat/message/stream",
     auth = "user",
+    owner = owner,
     idempotent = "reply",
     summary = "Send a message and get the reply as Server-Sent Events",
     request = SEND,

@@ -7,6 +7,7 @@ local errors = require "lib.errors"
 local fields = require "web.fields"
 local llm = require "tide.llm"
 local objects = require "web.objects"
+local owner = require "chat.owner"
 local resume = require "chat.resume"
 local texts = require "lib.texts"
 local tool_steps = require "chat.tool_steps"
@@ -134,6 +135,7 @@ return {
     method = "GET",
     path = "/api/chat/sessions/:session_id/stream",
     auth = "user",
+    owner = owner,
     summary = "Come back to a reply, from a position on",
     params = SESSION_ID,
     query = {
@@ -148,6 +150,7 @@ return {
     method = "GET",
     path = "/api/chat/recover",
     auth = "user",
+    owner = owner,
     summary = "The text of the latest reply that no client has received",
     query = SESSION_ID,
     response = objects.object({ cached_response = "string" }),
@@ -157,6 +160,7 @@ return {
     method = "POST",
     path = "/api/chat/sessions/:session_id/stop",
     auth = "user",
+    owner = owner,
     summary = "Stop the running reply and store its text",
     params = SESSION_ID,
     body_max = body_limits.SHORT,
@@ -168,6 +172,7 @@ return {
     method = "POST",
     path = "/api/chat/sessions/:session_id/approve",
     auth = "user",
+    owner = owner,
     summary = "Allow, or refuse, the tool calls that a reply waits with",
     params = SESSION_ID,
     body_max = body_limits.FORM,
@@ -196,6 +201,7 @@ return {
     method = "POST",
     path = "/api/chat/sessions/:session_id/continue",
     auth = "user",
+    owner = owner,
     summary = "Go on with a reply that was cut off between two of its steps",
     params = SESSION_ID,
     body_max = body_limits.SHORT,

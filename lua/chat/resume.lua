@@ -9,6 +9,7 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local texts = require "lib.texts"
 local time = require "tide.time"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -118,6 +119,7 @@ function M.stored(user_id, row)
     estimated = usage.estimated,
     attempts = usage.attempts or (row.usage and 1),
     possibly_charged_twice = usage.possibly_charged_twice,
+    images_left_out = usage.images_left_out,
     ended_us = time.parse(row.updated_at),
   }
 end
@@ -154,6 +156,10 @@ function M.get_reply(user_id, session_id, message_id)
     if reply then
       return reply
     end
+    local free, elsewhere = turn_lease.wait(user_id, session_id)
+    if not free then
+      return nil, elsewhere
+    end
     time.sleep(LOOK_MS)
   end
   return nil, errors.new("busy")
@@ -185,6 +191,26 @@ function M.follow(req, session_id, message_id)
     return nil, invalid(req, field, "inside_character")
   elseif place.ended then
     return { status = 204 } -- an end frame comes after the commit
+  end
+  return { stream = reply, after = place.position }
+end
+
+--- The rest of a reply's stream, behind the last frame that was sent.
+---@param user_id integer
+---@param session_id string
+---@param id string of that frame
+---@return tide.Response|nil response
+---@return tide.Error|nil err those of get_reply
+function M.go_on(user_id, session_id, id)
+  local place = read_id(id)
+  if not place then
+    return nil, errors.new("message_not_found")
+  elseif place.ended then
+    return { status = 204 }
+  end
+  local reply, err = M.get_reply(user_id, session_id, place.message_id)
+  if not reply then
+    return nil, err
   end
   return { stream = reply, after = place.position }
 end

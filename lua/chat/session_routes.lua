@@ -11,6 +11,7 @@ local message_window = require "chat.message_window"
 local messages = require "chat.messages"
 local model_options = require "models.model_options"
 local objects = require "web.objects"
+local owner = require "chat.owner"
 local pages = require "web.pages"
 local session_manager = require "chat.session_manager"
 local texts = require "lib.texts"
@@ -158,6 +159,7 @@ return {
     method = "GET",
     path = "/api/chat/sessions/:session_id/messages",
     auth = "user",
+    owner = owner,
     summary = "A session's messages, page by page back from the newest",
     params = BY_ID,
     query = pages.cursor(),
@@ -189,6 +191,7 @@ return {
     method = "GET",
     path = "/api/chat/sessions/:session_id/export",
     auth = "user",
+    owner = owner,
     summary = "A session as a file: json (everything) or md (for people)",
     params = BY_ID,
     query = {
@@ -226,6 +229,7 @@ return {
     method = "DELETE",
     path = "/api/chat/sessions/:session_id",
     auth = "user",
+    owner = owner,
     summary = "Delete a session with all its messages",
     params = BY_ID,
     response = objects.object({ message = "string" }),

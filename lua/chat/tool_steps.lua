@@ -179,13 +179,12 @@ function M.waiting(reply)
   return waiting
 end
 
---- Whether calls, and no text, are the last that a reply has; longer ones than
---- the index keeps in one part do not go on (see message_search_reopen).
+--- Whether calls, and no text, are the last that a reply has.
 ---@param reply StoredParts
 ---@return boolean
 function M.ends_in_calls(reply)
   local blocks = M.blocks(reply)
-  return #blocks[#blocks].calls > 0 and #reply.content <= 32768
+  return #blocks[#blocks].calls > 0
 end
 
 --- The result of a call that has none: what the model is told of it.

@@ -23,6 +23,7 @@ local tool_history = require "chat.tool_history"
 local tool_loop = require "chat.tool_loop"
 local tool_steps = require "chat.tool_steps"
 local turn_hooks = require "chat.turn_hooks"
+local turn_lease = require "chat.turn_lease"
 local turn_place = require "chat.turn_place"
 local upstream_request = require "models.upstream_request"
 
@@ -312,6 +313,71 @@ local function describe(user_id, request, admission, context, language)
   return spec
 end
 
+--- Whether a turn that another node is quicker with is passed on to it, instead
+--- of waiting here.
+---@param request TurnRequest
+---@return boolean|nil
+local function is_routed(request)
+  return request.req and request.req.routed
+end
+
+--- What a turn is once no other node has the session.
+---@async
+---@param user_id integer
+---@param request TurnRequest
+---@param language "zh"|"en"
+---@param admission TurnAdmission
+---@param blocks? ReplyBlock[] of a reply that goes on
+---@param decisions? table<string, boolean> likewise
+---@return tide.StartSpec|nil spec
+---@return TurnContext|tide.Error context or the error, those of M.start
+local function prepare(
+  user_id,
+  request,
+  language,
+  admission,
+  blocks,
+  decisions
+)
+  if not is_routed(request) then
+    local free, elsewhere = turn_lease.wait(user_id, request.session_id)
+    if not free then
+      return nil, elsewhere
+    end
+  end
+  local context, unset = read_context(user_id, request, language, admission)
+  if not context then
+    return nil, unset
+  end
+  context.blocks, context.decisions = blocks, decisions
+  local spec, failed =
+    describe(user_id, request, admission, context, language)
+  if not spec then
+    return nil, failed
+  end
+  return spec, context
+end
+
+--- How often a turn is prepared again because another node was quicker.
+local TRIES = 5
+
+--- Stores the rows of a turn.
+---@async
+---@param user_id integer
+---@param request TurnRequest
+---@param admission TurnAdmission
+---@param context TurnContext
+---@return SavedTurn|nil saved, tide.Error|nil err those of save_message
+local function save(user_id, request, admission, context)
+  local session, rows = context.session, context.place.turn
+  session.renamed = context.title ~= session.title
+  session.title = context.title
+  rows.stored_with = request.stored_with
+  rows.model_name = request.model_name
+  rows.lease = admission.turn:lease()
+  return session_manager.save_message(user_id, session, rows)
+end
+
 --- Begins a turn: both rows are committed and the reply runs.
 ---@param user_id integer
 ---@param request TurnRequest
@@ -321,27 +387,23 @@ end
 --- file_not_text, images_not_supported, those of attachments.read,
 --- session_busy, too_many_replies, session_deleted, session_not_found,
 --- message_not_found, not_a_reply, limit_reached, those of hooks and of
---- session_manager.check
+--- session_manager.check and turn_lease.wait
 function M.start(user_id, request, language)
   local admission, refused = admit(user_id, request, language)
   if not admission then
     return nil, refused
   end
-  local context, unset = read_context(user_id, request, language, admission)
-  if not context then
-    return nil, unset
+  local spec, context, saved, unsaved
+  for _ = 1, TRIES do
+    spec, context = prepare(user_id, request, language, admission)
+    if not spec then
+      return nil, context
+    end
+    saved, unsaved = save(user_id, request, admission, context)
+    if saved or unsaved.code ~= "turn_taken" or is_routed(request) then
+      break
+    end
   end
-  local spec, failed =
-    describe(user_id, request, admission, context, language)
-  if not spec then
-    return nil, failed
-  end
-  context.session.renamed = context.title ~= context.session.title
-  context.session.title = context.title
-  context.place.turn.stored_with = request.stored_with
-  context.place.turn.model_name = request.model_name
-  local saved, unsaved =
-    session_manager.save_message(user_id, context.session, context.place.turn)
   if not saved then
     return nil, unsaved
   end
@@ -384,17 +446,19 @@ function M.continue(user_id, session_id, row, decisions, req)
   if not admission then
     return nil, refused
   end
-  local context, unset = read_context(user_id, request, language, admission)
-  if not context then
-    return nil, unset
-  end
-  context.blocks, context.decisions = tool_steps.blocks(row), decisions
-  local spec, failed =
-    describe(user_id, request, admission, context, language)
+  local spec, context = prepare(
+    user_id,
+    request,
+    language,
+    admission,
+    tool_steps.blocks(row),
+    decisions
+  )
   if not spec then
-    return nil, failed
+    return nil, context
   end
-  local reopened, err = message_store.reopen(user_id, row)
+  local lease = admission.turn:lease()
+  local reopened, err = message_store.reopen(user_id, row, lease)
   if not reopened then
     return nil, err
   end

@@ -15,9 +15,9 @@ local M = {}
 
 --- What the core and the pipeline read of a route (types/route.lua).
 M.ROUTE_FIELDS = {
-  "method", "path", "auth", "api_keys", "idempotent", "listener", "params",
-  "query", "request", "response", "answer", "upload", "form", "body_max",
-  "summary", "handler",
+  "method", "path", "auth", "api_keys", "idempotent", "owner", "listener",
+  "refused", "params", "query", "request", "response", "answer", "upload",
+  "form", "body_max", "summary", "handler",
 }
 
 ---@class Advice

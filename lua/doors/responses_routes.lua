@@ -13,6 +13,7 @@ local replies = require "chat.replies"
 local response_input = require "doors.response_input"
 local responses = require "doors.responses"
 local stored_responses = require "doors.stored_responses"
+local text = require "tide.text"
 local time = require "tide.time"
 
 --- What is read of a request.
@@ -185,8 +186,8 @@ local function whole(req, reply, parts)
   if not failed then
     return { json = reply:response(parts) }
   end
-  local text = errors.text(failed.code, req.language)
-  return { json = reply:response(parts, text, errors.door_code(failed.code)) }
+  local told = errors.text(failed.code, req.language)
+  return { json = reply:response(parts, told, errors.door_code(failed.code)) }
 end
 
 function handlers.create(req)
@@ -324,6 +325,28 @@ end
 
 local BY_ID = { fields = { fields.name("response_id") } }
 
+--- A response is a session.
+---@type tide.RouteOwner
+local OWNER = {
+  session_id = function(req)
+    return req.params.response_id
+  end,
+  rest = function(response_id, last)
+    return ("/v1/responses/%s?stream=true&starting_after=%d"):format(
+      text.url_encode(response_id),
+      last
+    )
+  end,
+  go_on = function(req, _, response_id, last)
+    req.args = {
+      response_id = response_id,
+      stream = "true",
+      starting_after = last,
+    }
+    return handlers.get(req)
+  end,
+}
+
 ---@type tide.Route[]
 return {
   {
@@ -343,6 +366,7 @@ return {
     path = "/v1/responses",
     auth = "user",
     api_keys = true,
+    refused = true,
     summary = "WebSockets of OpenAI's responses: refused",
     answer = "404 endpoint_not_supported",
     handler = handlers.socket,
@@ -352,6 +376,7 @@ return {
     path = "/v1/responses/compact",
     auth = "user",
     api_keys = true,
+    refused = true,
     summary = "Compaction of OpenAI's responses: refused",
     body_max = body_limits.CONVERSATION,
     request = { fields = {} },
@@ -362,6 +387,7 @@ return {
     method = "GET",
     path = "/v1/responses/:response_id",
     auth = "user",
+    owner = OWNER,
     api_keys = true,
     summary = "A stored response, or its events from one on",
     params = BY_ID,
@@ -378,6 +404,7 @@ return {
     method = "POST",
     path = "/v1/responses/:response_id/cancel",
     auth = "user",
+    owner = OWNER,
     api_keys = true,
     summary = "Stop a stored response that runs",
     params = BY_ID,
@@ -390,6 +417,7 @@ return {
     method = "DELETE",
     path = "/v1/responses/:response_id",
     auth = "user",
+    owner = OWNER,
     api_keys = true,
     summary = "Delete a stored response",
     params = BY_ID,

@@ -17,6 +17,10 @@ local PATHS = {
     "candidates.0.content.parts.*.inlineData",
     "candidates.0.content.parts.*.fileData",
   },
+  code = {
+    "candidates.0.content.parts.*.executableCode",
+    "candidates.0.content.parts.*.codeExecutionResult",
+  },
   finish_reason = {
     "candidates.0.finishReason",
     "promptFeedback.blockReason",

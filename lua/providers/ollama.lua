@@ -21,8 +21,14 @@ local PATHS = {
   -- Each call comes whole, its arguments as an object.
   tool_calls = {
     id = "message.tool_calls.*.id",
-    name = "message.tool_calls.*.function.name",
-    arguments = "message.tool_calls.*.function.arguments",
+    name = {
+      "message.tool_calls.*.function.name",
+      "message.tool_calls.*.name",
+    },
+    arguments = {
+      "message.tool_calls.*.function.arguments",
+      "message.tool_calls.*.arguments",
+    },
   },
 }
 

@@ -30,14 +30,19 @@ local M = {
       "choices.0.text",
     },
     -- Not OpenAI's own: the first is what DeepSeek, Qwen and Zhipu send, the
-    -- second OpenRouter and vLLM.
+    -- second OpenRouter and vLLM, the third GitHub's models.
     reasoning = {
       "choices.0.delta.reasoning_content",
       "choices.0.delta.reasoning",
+      "choices.0.delta.reasoning_text",
       "choices.0.delta.reasoning_details.*.text",
       "choices.0.delta.reasoning_details.*.summary",
       "choices.0.delta.content.*[type=thinking].thinking.*.text",
       "choices.0.delta.content.*[type=thinking].thinking",
+      "choices.0.delta.content.*[type=reasoning_text].text",
+      "choices.0.delta.content.*[type=reasoning].text",
+      "choices.0.delta.content.*[type=reasoning].content.*.text",
+      "choices.0.delta.content.*[type=reasoning].summary.*.text",
     },
     -- OpenRouter's, and parts of content.
     image = {
@@ -77,13 +82,16 @@ local M = {
     tool_calls = {
       index = "choices.0.delta.tool_calls.*.index",
       id = "choices.0.delta.tool_calls.*.id",
-      -- The second is the form before tools.
+      -- The second is what some gateways make of it, the third the form before
+      -- tools.
       name = {
         "choices.0.delta.tool_calls.*.function.name",
+        "choices.0.delta.tool_calls.*.name",
         "choices.0.delta.function_call.name",
       },
       arguments = {
         "choices.0.delta.tool_calls.*.function.arguments",
+        "choices.0.delta.tool_calls.*.arguments",
         "choices.0.delta.function_call.arguments",
       },
       -- Gemini's thought signatures, at its endpoint for OpenAI's clients.
@@ -104,10 +112,15 @@ local M = {
     reasoning = {
       "choices.0.message.reasoning_content",
       "choices.0.message.reasoning",
+      "choices.0.message.reasoning_text",
       "choices.0.message.reasoning_details.*.text",
       "choices.0.message.reasoning_details.*.summary",
       "choices.0.message.content.*[type=thinking].thinking.*.text",
       "choices.0.message.content.*[type=thinking].thinking",
+      "choices.0.message.content.*[type=reasoning_text].text",
+      "choices.0.message.content.*[type=reasoning].text",
+      "choices.0.message.content.*[type=reasoning].content.*.text",
+      "choices.0.message.content.*[type=reasoning].summary.*.text",
     },
     image = {
       "choices.0.message.images.*",
@@ -134,10 +147,12 @@ local M = {
       id = "choices.0.message.tool_calls.*.id",
       name = {
         "choices.0.message.tool_calls.*.function.name",
+        "choices.0.message.tool_calls.*.name",
         "choices.0.message.function_call.name",
       },
       arguments = {
         "choices.0.message.tool_calls.*.function.arguments",
+        "choices.0.message.tool_calls.*.arguments",
         "choices.0.message.function_call.arguments",
       },
       extra = "choices.0.message.tool_calls.*.extra_content",

@@ -73,6 +73,8 @@
 ---@field redacted? tide.Path reasoning that only its service can read; likewise
 ---@field image? tide.Path an image's data URL, address or {mimeType, data}: it
 --- is named in the content
+---@field code? tide.Path code that the model has run, {language, code}, or what
+--- it printed, {outcome, output}: fenced in the content
 ---@field error? tide.Path something is said there: the upstream reports an error
 ---@field error_type? tide.Path its name for that error
 ---@field ended? tide.Path present, not null, not false: the stream is complete

@@ -28,6 +28,12 @@
 ---@field args? table set by the pipeline: checked params and query in one table
 ---@field generation integer
 ---@field user? tide.User who asks; nil where the route's auth is "none"
+---@field caller? tide.User who asks, when another node has passed this request
+--- on; the pipeline makes it `user`
+---@field routed? boolean set by the pipeline: if another node has a turn in the
+--- session, the request goes there
+---@field node_key? string set by the pipeline, when another node may have got the
+--- request too: what it stores is stored under this key, and only once
 ---@field body? table set by the pipeline: validated JSON body
 ---@field upload? tide.Upload on an upload route; nil when no file came
 ---@field fields? table<string, string> on an upload route, as they came
@@ -108,6 +114,7 @@ function Request:encode(value) end
 ---@field openai? tide.StreamChunks the name of `chunks` with stream in scripts
 --- of before
 ---@field after? integer with stream: position to begin at, default 0
+---@field relay? integer the node that has answered instead, see web/relay
 
 --- A file as an answer: one of `key`, `path` and `bytes`. Without a header
 --- Cache-Control of its own it is kept and asked for again each time.

@@ -11,6 +11,10 @@
 ---@field idempotent? boolean|"reply" supports Idempotency-Key: the same
 --- request with the same key gets the same answer (true: JSON, status 200) or
 --- the same reply ("reply": by the handler, see chat/send_once)
+---@field owner? tide.RouteOwner it is about what may run in a session, so the
+--- node answers on which that runs, see web/relay
+---@field refused? boolean it is there only to be refused by name, and errors
+--- that tell what exists leave it out
 ---@field listener? "public"|"admin" default "public"
 ---@field params? table schema
 ---@field query? table schema

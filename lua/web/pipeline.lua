@@ -1,25 +1,36 @@
 --- What happens with every request, in this order: cross-site check, who is
---- it, may they, hooks, is the body JSON, does it fit the route's schema,
---- handler, hooks again. A handler finds req.user and, checked, req.params,
---- req.query (both in one table: req.args), req.body, req.form, and req.upload
---- of an upload. It returns a response or nil, err.
+--- it, may they, does another node answer it (web/relay), hooks, is the body
+--- JSON, does it fit the route's schema, handler, hooks again. A handler finds
+--- req.user and, checked, req.params, req.query (both in one table: req.args),
+--- req.body, req.form, and req.upload of an upload. It returns a response or
+--- nil, err.
 
 local auth = require "web.auth"
 local errors = require "lib.errors"
 local hooks = require "hooks"
 local idempotency = require "web.idempotency"
 local json = require "tide.json"
+local relay = require "web.relay"
 local schema = require "web.schema"
 
 local M = {}
+
+local is_shared = relay.is_shared
+
+--- How often a turn is tried that another node was quicker with.
+local TRIES = 5
 
 ---@param req tide.Request
 ---@param route tide.Route whose `auth` is not "none"
 ---@return tide.User|nil user, tide.Error|nil err
 local function admit(req, route)
-  local user, err = auth.authenticate(req, route.api_keys)
+  local user = is_shared and req.caller
   if not user then
-    return nil, err
+    local err
+    user, err = auth.authenticate(req, route.api_keys)
+    if not user then
+      return nil, err
+    end
   end
   if route.auth == "admin" and user.role ~= "admin" then
     return nil, errors.new("forbidden")
@@ -61,11 +72,15 @@ end
 
 ---@param route tide.Route
 ---@param req tide.Request
+---@param user tide.User|nil who is admitted already
 ---@return tide.Response|nil response, tide.Error|nil err
-local function answer(route, req)
+local function answer(route, req, user)
   local response, err
   if route.auth ~= "none" then
-    req.user, err = admit(req, route)
+    if not user then
+      user, err = admit(req, route)
+    end
+    req.user = user
     if err then
       return nil, err
     end
@@ -114,17 +129,56 @@ local function open_lists(response)
   end
 end
 
---- Answers one request.
+--- Answers one request, here.
 ---@param route tide.Route
 ---@param req tide.Request
+---@param user tide.User|nil who is admitted already
 ---@return tide.Response|nil response, tide.Error|nil err
-function M.run(route, req)
+local function answer_here(route, req, user)
   if not hooks.on_response then
-    return answer(route, req)
+    return answer(route, req, user)
   end
-  local response, err = answer(route, req)
+  local response, err = answer(route, req, user)
   open_lists(response)
   return hooks.on_response(req, route, response, err)
 end
+
+--- Answers a request where there are other nodes. Hooks run on the node that
+--- answers, and only there; again, if another node has begun a turn in the
+--- session since the owner was looked up.
+---@async
+---@param route tide.Route
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+local function answer_as_node(route, req)
+  if not route.owner or req.method == "HEAD" then
+    return answer_here(route, req)
+  end
+  req.routed = true
+  if req.caller then
+    relay.set_key(req)
+  end
+  local user = admit(req, route)
+  local response, err
+  for _ = 1, TRIES do
+    if user and not req.caller then
+      req.user = user
+      response, err = relay.answer(req, route)
+      if response or err then
+        return response, err
+      end
+    end
+    response, err = answer_here(route, req, user)
+    if not err or err.code ~= "turn_taken" then
+      return response, err
+    elseif req.caller then
+      return nil, errors.new("not_owner")
+    end
+  end
+  return nil, err
+end
+
+--- Answers one request, by its route; what a handler returns.
+M.run = is_shared and answer_as_node or answer_here
 
 return M

@@ -1,4 +1,3 @@
-// sqlite
 // covers: plugin
 // Every plugin of examples/plugins, dropped into a running server: what its head promises happens.
 import assert from 'node:assert/strict';

@@ -66,6 +66,28 @@ says_where()
     case $out in *"$work/bare"*) ;; *) return 1 ;; esac
 }
 
+# What scripts/command_pages.sh wrote is what the program says now.
+pages_are_current()
+{
+    mkdir -p "$work/pages"
+    scripts/command_pages.sh "$program" "$work/pages"
+    diff -u packaging/tidetalk.1 "$work/pages/tidetalk.1" && diff -u packaging/tidetalk.bash "$work/pages/tidetalk.bash"
+}
+
+# complete WORD...: what bash offers for the last word, one a line
+complete_words()
+{
+    bash -c 'source packaging/tidetalk.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        compopt() { :; }; _tidetalk; printf "%s\n" "${COMPREPLY[@]}"' - "$@"
+}
+
+completes()
+{
+    [ "$(complete_words tidetalk rel)" = reload ] || return 1
+    [ "$(complete_words tidetalk user un)" = unlock ] || return 1
+    [ "$(complete_words tidetalk serve --redis-u)" = --redis-url= ]
+}
+
 program=$(realpath "$TIDETALK_BIN")
 mkdir -p "$work/bare"
 check 'installs below DESTDIR' \
@@ -73,6 +95,8 @@ check 'installs below DESTDIR' \
 check 'brings what the unit names' unit_paths_are_there
 check 'brings the unit' cmp packaging/tidetalk.service \
     "$work/target/usr/lib/systemd/system/tidetalk.service"
+check 'the page of the manual and the completion are those of the program' pages_are_current
+check 'bash completes commands, words and settings' completes
 check 'the installed scripts are valid' installed check
 check 'the installed migrations apply' installed migrate
 check 'finds its scripts without a setting' bare check

@@ -1,5 +1,5 @@
 // late
-// sqlite
+// postgres
 // covers: plugin, db, app/reload, app/cli
 // Own data of plugins: migrations that come with a reload, and what happens to them later.
 import assert from 'node:assert/strict';
@@ -7,7 +7,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe } from 'node:test';
 import { reload, reloaded } from './support/bundle.mjs';
+import { psql } from './support/databases.mjs';
 import { test } from './support/limits.mjs';
+import { putPlugin, removePlugins } from './support/plugins.mjs';
 import { tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
@@ -40,12 +42,16 @@ const FIRST = `CREATE TABLE notes_texts (
 );`;
 
 describe('data of plugins', () => {
-  const context = withServer({ env: { TIDETALK_LIMITS_MIGRATION_TIME: '20ms' } });
+  const context = withServer({ env: { TIDETALK_LIMITS_MIGRATION_TIME: '300ms' } });
   let user;
   const put = (path, text) => {
     const file = join(context.server.home.folder, 'plugins/notes', path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
+  };
+  const check = async (env = {}) => {
+    const run = await tidetalk(context.server.home, ['plugin', 'check', 'notes'], { env });
+    return { code: run.code, text: (run.stdout + run.stderr).replaceAll(`${context.server.home.folder}/`, '') };
   };
   const notes = async () => (await user.get('/api/notes')).body.data;
 
@@ -72,6 +78,33 @@ describe('data of plugins', () => {
     assert.deepEqual(await notes(), [{ text: 'ebb' }]);
   });
 
+  test('check tells what a reload would refuse, and touches no data', async () => {
+    const { server } = context;
+    const told = /^plugins\/notes\/migrations\/0002_mood.sql:2:1: error: users is not a table of the plugin.*\(migration_failed\)$/m;
+    putPlugin(server, 'other/plugin.lua', 'return { api = 1 }');
+    putPlugin(server, 'other/migrations/0001_a.sql', 'CREATE TABLE other_a (id INTEGER);\nDROP TABLE nothing;');
+    const { code, text } = await check();
+    assert.equal(code, 1, text);
+    assert.match(text, told);
+    assert.doesNotMatch(text, /other/);
+    const all = await tidetalk(server.home, ['check', '--json']);
+    assert.deepEqual(JSON.parse(all.stdout).map(({ file, line }) => `${file.split('plugins/')[1]}:${line}`),
+      ['notes/migrations/0002_mood.sql:2', 'other/migrations/0001_a.sql:2']);
+    removePlugins(server, 'other');
+
+    put('migrations/0001_texts.sql', `${FIRST}\n-- changed`);
+    assert.match((await check()).text, /0001_texts.sql:1:1: error: was changed after it was applied.*\(migration_changed\)/);
+    put('migrations/0001_texts.sql', FIRST);
+    put('migrations/0002_mood.sql', "ALTER TABLE notes_texts ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm';");
+    assert.deepEqual(await check(), { code: 0, text: 'ok: notes\n' });
+    const unreachable = await check({ TIDETALK_DATABASE_URL: 'postgres://a:b@127.0.0.1:1/none' });
+    assert.equal(unreachable.code, 0);
+    assert.match(unreachable.text, /^migrations of plugins: warning: cannot open the database: .*\(database_unavailable\)$/m);
+    const { name } = server.home.database;
+    if (name) assert.equal(psql(name, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'tidetalk%'"), '0');
+    assert.deepEqual(await notes(), [{ text: 'ebb' }]);
+  });
+
   test('older scripts work with newer tables after a rollback, and after a restart', async () => {
     const { server } = context;
     put('migrations/0002_mood.sql', "ALTER TABLE notes_texts ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm';");
@@ -90,11 +123,11 @@ describe('data of plugins', () => {
   test('what takes too long for a running server is for tidetalk migrate', async () => {
     const { server } = context;
     put('migrations/0003_many.sql', `CREATE TABLE notes_numbers (n INTEGER);
-WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 1000000)
+WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3000000)
 INSERT INTO notes_numbers SELECT count(*) FROM n;`);
     const refusal = await reload(server);
     assert.equal(refusal.status, 422);
-    assert.match(refusal.body.errors[0].message, /^takes longer than 20 ms.* run `tidetalk migrate`/);
+    assert.match(refusal.body.errors[0].message, /^takes longer than 300 ms.* run `tidetalk migrate`/);
     assert.equal(refusal.body.errors[0].line, 2);
     const listed = await tidetalk(server.home, ['migrate']);
     assert.equal(listed.code, 0, listed.stderr);

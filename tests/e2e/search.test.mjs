@@ -4,7 +4,9 @@
 // Finding messages by what they say.
 import assert from 'node:assert/strict';
 import { before, describe } from 'node:test';
+import { reloaded } from './support/bundle.mjs';
 import { HANG_MS, eventually, test } from './support/limits.mjs';
+import { putPlugin, removePlugins } from './support/plugins.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { TIME, assertError, keysOf, withServer } from './support/suite.mjs';
 
@@ -115,5 +117,47 @@ describe('search', () => {
       return found.data.length === 2 && found.data;
     }, 'both are found');
     for (const { snippet } of data) assert.match(snippet, /^(hello ){20,49}hello…$/);
+  });
+
+  describe('what tools did', () => {
+    const putTool = async (result) => {
+      putPlugin(context.server, 'tides/plugin.lua', `return { api = 1, tools = { get_weather = {
+        description = "The tide", parameters = { type = "object" }, run = function() return ${result} end } } }`);
+      await reloaded(context.server);
+    };
+    const ask = async (session) => {
+      const talker = await context.server.user();
+      const model = await talker.model(context.mock.url('tools=1'));
+      await talker.stream(model, session, 'how high?');
+      return async (q) => (await talker.ok('GET', `/api/chat/search?q=${encodeURIComponent(q)}`)).data;
+    };
+
+    test('is found like what the reply says', async () => {
+      await putTool('"spring tide of 7 m, 潮水很高\\nand " .. ("wave "):rep(200) .. "at the breakwater"');
+      const hits = await ask('steps');
+      for (const [q, count, snippet] of [
+        ['get_weather', 1, /get_weather/], ['潮水', 1, /潮水/], ['spring tok3', 1, /tok3/], ['"7 m', 1, /7 m/],
+        ['breakwater', 1, /breakwater/], ['breakw', 1, /breakwater/], ['tok3 get_weather', 1, /tok3/],
+        ['spring lighthouse', 0], ['tool_call', 0], ['arguments', 0], ['call_', 0], ['tool_result', 0],
+      ]) {
+        const found = await hits(q);
+        assert.equal(found.length, count, q);
+        if (count) assert.match(found[0].snippet, snippet, q);
+        if (count) assert.equal(found[0].role, 'assistant');
+      }
+    });
+
+    test('is found when it is long', async () => {
+      await putTool('("wave "):rep(12000) .. "breakwater"');
+      const hits = await ask('long-steps');
+      const [found] = await eventually(async () => {
+        const data = await hits('breakwater');
+        return data.length === 1 && data;
+      }, 'its end is found');
+      assert.match(found.snippet, /breakwater/);
+      assert.equal((await hits('tok3 breakwater')).length, 1);
+      removePlugins(context.server);
+      await reloaded(context.server);
+    });
   });
 });

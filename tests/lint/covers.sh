@@ -26,6 +26,9 @@ for file in $(e2e_files); do
     done
     all+=$names$'\n'
 done
+for file in tests/nodes/*.test.mjs; do
+    all+=$(covers "$file")$'\n'
+done
 # Types are annotations, which nothing loads.
 for folder in $(files 'core/*.c' 'lua/*.lua' | xargs -n 1 dirname | sort -u | grep -vxE 'lua(/types)?'); do
     name=${folder#*/}

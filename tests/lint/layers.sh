@@ -15,13 +15,13 @@ check_layers()
         BEGIN {
             rank["base"] = 1; rank["loop"] = 2
             rank["http"] = rank["db"] = rank["cache"] = rank["files"] = rank["reply"] = 3
-            rank["upstream"] = 4; rank["chat"] = 5; rank["script"] = 6; rank["tide"] = 7
+            rank["upstream"] = 4; rank["node"] = rank["chat"] = 5; rank["script"] = 6; rank["tide"] = 7
             rank["serve"] = 8; rank["app"] = 9
             room["app/settings"] = 1; room["app/reload"] = 2; room["app/page"] = 3
             room["app/admin"] = 4; room["app"] = 5; room["app/cli"] = 6
             only["lua.h"] = only["lauxlib.h"] = only["lualib.h"] = only["luaconf.h"] \
                 = "script tide serve"
-            only["microhttpd.h"] = "http"; only["curl.h"] = only["multi.h"] = "upstream"
+            only["microhttpd.h"] = "http"; only["curl.h"] = "files upstream"; only["multi.h"] = only["zlib.h"] = "upstream"
             only["archive.h"] = only["archive_entry.h"] = only["expat.h"] = "files"
             only["sodium.h"] = only["yaml.h"] = "base"
             only["sqlite3.h"] = only["libpq-fe.h"] = "db"; only["hiredis.h"] = only["async.h"] = "cache"
@@ -81,6 +81,8 @@ plant upstream/a.c '"chat/frames.h"'
 plant db/a.c '"reply/reply.h"'
 plant reply/a.c '"http/http.h"'
 plant chat/a.c '"script/vm.h"'
+plant node/a.c '"chat/frames.h"'
+plant chat/a.c '"node/node.h"'
 plant chat/a.c '<lua.h>'
 plant script/a.c '"tide/modules.h"'
 plant tide/a.c '"serve/dispatch.h"'

@@ -8,6 +8,7 @@
 
 struct tt_admin;
 struct tt_builder;
+struct tt_node;
 
 struct tt_admin_parts { /* what admin shows and controls; all of it outlives the workers */
     const struct tt_settings *settings;
@@ -15,6 +16,7 @@ struct tt_admin_parts { /* what admin shows and controls; all of it outlives the
     int worker_count;
     struct tt_builder *builder;
     struct tt_db *db;
+    struct tt_node *node; /* NULL: alone */
     struct tt_cache_store *cache;
     struct tt_registry *registry;
     struct tt_breakers *breakers;

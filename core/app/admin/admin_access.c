@@ -167,7 +167,7 @@ static int open_listener(struct tt_admin *admin, enum tt_listener_server which,
 int tt_admin_listen(struct tt_admin *admin, const char *address, struct tt_err *err)
 {
     static const struct tt_listener_guard by_file = {.on_end = record};
-    static const struct tt_listener_guard by_token = {refuses_token, record};
+    static const struct tt_listener_guard by_token = {.refuses = refuses_token, .on_end = record};
 
     return open_listener(admin, TT_SERVER_ADMIN, admin->access.token.len > 0 ? &by_token : &by_file,
                          address, err);
@@ -203,7 +203,7 @@ static void on_close_due(struct tt_timer *timer)
 /* Closes a port that is open already: its key may be in somebody's history. */
 void tt_admin_open_port(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exchange)
 {
-    static const struct tt_listener_guard by_page = {refuses_page, record};
+    static const struct tt_listener_guard by_page = {.refuses = refuses_page, .on_end = record};
     struct tt_admin *admin = tt_admin_of(dispatcher);
     struct tt_admin_access *access = &admin->access;
     struct tt_http_server *port = dispatcher->server[TT_SERVER_ADMIN_PORT];

@@ -41,6 +41,8 @@ static void look(struct part *part)
     sample->script_memory = tt_dispatcher_vm(worker)->allocator.used;
     sample->slowest_tick_us = tt_loop_take_slowest_us(tt_dispatcher_loop(worker));
     tt_client_stats(worker->tide->chat.client, &sample->upstream);
+    if (worker->relay)
+        sample->relay = worker->relay->stats;
 }
 
 /* ---- the text: each family with its help and type, then its lines ---- */

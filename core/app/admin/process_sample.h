@@ -2,6 +2,7 @@
 #pragma once
 #include "app/admin/admin_internal.h"
 #include "chat/running_totals.h"
+#include "node/relay.h"
 #include "script/watchdog.h"
 #include "upstream/client.h"
 
@@ -35,6 +36,7 @@ struct tt_worker_sample { /* what only the worker's own thread may read */
     size_t script_memory;
     uint64_t slowest_tick_us; /* since the last sample */
     struct tt_client_stats upstream;
+    struct tt_relay_stats relay;
 };
 
 /* Reads the process's numbers, without the workers'. Thread: the dispatcher's worker. */

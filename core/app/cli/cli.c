@@ -62,11 +62,13 @@ static const struct tt_command commands[] = {
      "one\n"
      "of them exists.\n",
      tt_cli_new},
-    {"test", "[PATH]", "run the Lua tests of the scripts",
+    {"test", "[--output] [PATH]", "run the Lua tests of the scripts",
      "PATH is a file or folder; by default lua/tests and the tests of all plugins. Each case of a\n"
      "*_test.lua runs in a server of its own: empty data folder, no network, a scripted model. "
      "See\n"
-     "lua/types/test.lua.\n",
+     "lua/types/test.lua. What a case prints and logs is shown when it fails; --output shows it "
+     "of\n"
+     "all.\n",
      tt_cli_test},
     {"repl", "[--write]", "run lines of Lua with the scripts and the database",
      "Names and locals last until the end. help lists what there is, help db.query shows it;\n"
@@ -110,9 +112,12 @@ static const struct tt_command commands[] = {
      "another rotation, goes on.\n",
      tt_cli_secret},
     {"user",
-     "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME)",
+     "(add NAME [--admin] [--email ADDRESS] | list | passwd NAME | disable NAME | enable NAME |"
+     " unlock NAME)",
      "manage accounts",
-     "Asks for passwords on a terminal, otherwise reads one line from standard input.\n"
+     "Asks for passwords on a terminal, otherwise reads one line from standard input. unlock "
+     "forgets\n"
+     "the failed logins of an account, so that it need not wait.\n"
      "Works while a server is running (through its admin socket) and without one.\n",
      tt_cli_user},
     {"queue", "(list | jobs QUEUE [STATUS] | retry ID | remove ID)",
@@ -120,6 +125,11 @@ static const struct tt_command commands[] = {
      "jobs shows those of a status (dead, waiting, later, running), by default dead ones: these\n"
      "have failed too often. Works while a server is running and without one.\n",
      tt_cli_queue},
+    {"nodes", "", "list the servers that share the database", "", tt_cli_nodes},
+    {"drain", "", "let the running server take no new turns, and wait until it is idle",
+     "For a server that is one of several (nodes.listen): turns go on at the others, its running\n"
+     "replies end. Then it may be stopped.\n",
+     tt_cli_drain},
     {"health", "", "check whether the server is ready (0 yes, 1 no)", "", tt_cli_health},
     {"config", "show", "print every setting in effect and where it comes from", "", tt_cli_config},
     {"version", "", "print the versions of the program and its libraries", "", tt_cli_version},

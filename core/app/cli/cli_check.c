@@ -19,7 +19,7 @@ static struct tt_generation *build(const struct tt_settings *settings, struct tt
         .upload_max = (size_t)tt_settings_int(settings, "limits.upload"),
     };
     struct tt_runtime *runtimes[] = {&tide->runtime};
-    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, err);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, err);
 
     tt_settings_fill_runtime(settings, &tide->runtime);
     tide->setting = tt_settings_for_lua;
@@ -44,10 +44,9 @@ struct tt_generation *tt_cli_load(const struct tt_settings *settings, struct tt_
 /* ---- settings ---- */
 
 /* "tidetalk.yaml:3: key: what" or "TIDETALK_LISTEN: listen: what". */
-static void tell_setting(struct tt_cli_findings *findings, struct tt_str text)
+static struct tt_cli_finding finding_of(struct tt_str text, const char *code)
 {
-    struct tt_cli_finding finding = {
-        .severity = "error", .code = "invalid_setting", .message = text};
+    struct tt_cli_finding finding = {.severity = "error", .code = code, .message = text};
     ptrdiff_t colon = tt_str_find(text, ':');
     uint64_t line;
 
@@ -62,7 +61,7 @@ static void tell_setting(struct tt_cli_findings *findings, struct tt_str text)
         }
         finding.message = tt_str_trim(rest);
     }
-    tt_cli_findings_add(findings, &finding);
+    return finding;
 }
 
 static void tell_settings(struct tt_cli_findings *findings, struct tt_str diagnostics)
@@ -70,7 +69,8 @@ static void tell_settings(struct tt_cli_findings *findings, struct tt_str diagno
     struct tt_str line;
     while (diagnostics.len > 0) {
         tt_str_split(&diagnostics, '\n', &line);
-        tell_setting(findings, line);
+        struct tt_cli_finding finding = finding_of(line, "invalid_setting");
+        tt_cli_findings_add(findings, &finding);
     }
 }
 
@@ -139,6 +139,30 @@ static void tell_scripts(struct tt_cli_findings *findings, const struct tt_setti
     }
 }
 
+struct migrations {
+    struct tt_cli_findings *findings;
+    const struct tt_settings *settings;
+};
+
+static void tell_migration(void *arg, const struct tt_err *err)
+{
+    const struct migrations *told = arg;
+    struct tt_cli_finding finding = finding_of(tt_str_from(err->message), err->code);
+    char path[TT_SCRIPT_PATH_BYTES];
+
+    if (finding.line == 0) { /* not about a file: they could not be tried */
+        finding = (struct tt_cli_finding){.file = TT_STR("migrations of plugins"),
+                                          .severity = "warning",
+                                          .code = err->code,
+                                          .message = tt_str_from(err->message)};
+        tt_cli_findings_add(told->findings, &finding);
+        return;
+    }
+    tt_script_sources_place(&told->settings->scripts, finding.file, path, sizeof(path));
+    finding.file = tt_str_from(path);
+    tt_cli_findings_add(told->findings, &finding);
+}
+
 /* Builds what a server would build; with `plugin` only what is found about that one is told. The
  * bundle is read a second time for the columns, because a generation that fails takes the first one
  * with it. */
@@ -149,7 +173,7 @@ static void check_scripts(struct tt_cli_findings *findings, const struct tt_sett
     struct tt_tide tide = {0};
     struct tt_err err = {0};
     struct tt_generation *generation = build(settings, &tide, &diagnostics, &err);
-    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, NULL);
 
     if (generation)
         tt_generation_advise(generation, &advice);
@@ -160,12 +184,17 @@ static void check_scripts(struct tt_cli_findings *findings, const struct tt_sett
     }
     tell_scripts(findings, settings, bundle, &diagnostics, "error", plugin);
     tell_scripts(findings, settings, bundle, &advice, "warning", plugin);
+    if (bundle) {
+        struct migrations told = {findings, settings};
+        tt_cli_check_migrations(settings, bundle, plugin, tell_migration, &told);
+    }
     if (plugin && findings->errors == 0)
         printf("ok: %s%s\n", plugin,
                generation ? "" : ", but other scripts have errors (tidetalk check)");
     else if (generation && !findings->json && findings->errors == 0)
-        printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
-               generation->bundle->persona_count, generation->bundle->hash);
+        printf("ok: %zu route%s, %zu persona%s, scripts %.12s\n", generation->route_count,
+               tt_plural((int64_t)generation->route_count), generation->bundle->persona_count,
+               tt_plural((int64_t)generation->bundle->persona_count), generation->bundle->hash);
     tt_bundle_free(bundle);
     tt_generation_unref(generation);
     tt_diagnostics_free(&diagnostics);

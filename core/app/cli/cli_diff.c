@@ -54,7 +54,7 @@ int tt_cli_diff(int argc, char **argv)
 
     if (tt_cli_settings_and_files(&settings, &argc, argv) != 0)
         return TT_EXIT_USAGE;
-    struct tt_bundle *bundle = argc ? NULL : tt_bundle_read(&settings.scripts, &err);
+    struct tt_bundle *bundle = argc ? NULL : tt_bundle_read(&settings.scripts, NULL, &err);
     tt_overlay_bases_read(settings.data_dir, &bases);
     for (size_t i = 0; bundle && i < bundle->shadow_count; i++)
         changed |= print_shadow(&settings, bundle, &bases, &bundle->shadows[i]);

@@ -30,7 +30,7 @@ static int show_plugin_settings(const struct tt_settings *settings)
     struct tt_diagnostics diagnostics = {0};
     struct tt_tide tide = {0};
     struct tt_err err = {0};
-    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL);
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, NULL);
     bool has_plugins = bundle && bundle->plugin_count > 0;
 
     tt_bundle_free(bundle);

@@ -49,6 +49,12 @@ void tt_cli_print_table(struct tt_str answer, const struct tt_cli_column *column
 struct tt_cli_findings;
 void tt_cli_check_data(struct tt_cli_findings *findings, const struct tt_settings *settings);
 
+/* Tells what a reload would refuse of the migrations of plugins, or of one plugin: each plugin's
+ * first mistake, "path:line: message". Touches no data. */
+typedef void tt_cli_told_fn(void *arg, const struct tt_err *err);
+void tt_cli_check_migrations(const struct tt_settings *settings, const struct tt_bundle *bundle,
+                             const char *plugin, tt_cli_told_fn *told, void *arg);
+
 int tt_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A generation built from the disk without a server: enough to validate, never to serve. Parts that
@@ -76,6 +82,8 @@ int tt_cli_rollback(int argc, char **argv);
 int tt_cli_profile(int argc, char **argv);
 int tt_cli_user(int argc, char **argv);
 int tt_cli_queue(int argc, char **argv);
+int tt_cli_nodes(int argc, char **argv);
+int tt_cli_drain(int argc, char **argv);
 int tt_cli_health(int argc, char **argv);
 int tt_cli_config(int argc, char **argv);
 int tt_cli_test(int argc, char **argv);

@@ -2,6 +2,7 @@
  * that its name, its settings and its data stay what they are. What changes here takes effect with
  * the next reload. */
 #include "app/cli/cli_internal.h"
+#include "app/cli/folders.h"
 #include "base/mem.h"
 #include "db/migrate.h"
 #include "script/value.h"
@@ -9,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -125,18 +125,6 @@ static int set_enabled(const struct folder *folder, bool enabled)
     return fd >= 0 ? 0 : -1;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status, (void)type, (void)ftw;
-    return remove(path);
-}
-
-/* Of a link, the link. */
-static int remove_folder(const struct folder *folder)
-{
-    return nftw(folder->path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static int drop_data(const struct tt_settings *settings, const char *name)
 {
     struct tt_migrate_report report = {0};
@@ -160,7 +148,7 @@ static int remove_plugin(const struct tt_settings *settings, const char *name, b
         return tt_cli_fail(TT_EXIT_FAILED, "plugin: there is no %s/plugin.lua", folder.path);
     if (data && drop_data(settings, name) != 0)
         return TT_EXIT_FAILED;
-    if (there && remove_folder(&folder) != 0)
+    if (there && tt_cli_remove_folder(folder.path) != 0)
         return complain(&folder);
     return tell_change("remove", name);
 }

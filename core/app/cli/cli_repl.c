@@ -3,6 +3,7 @@
  * affected; --write uses the data folder itself, which no server may hold then. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
+#include "app/cli/folders.h"
 #include "app/cli/latch.h"
 #include "app/cli/repl_help.h"
 #include "app/data_check.h"
@@ -12,7 +13,6 @@
 #include "script/eval.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,14 +149,6 @@ static int serve_lines(const struct tt_settings *settings)
 
 /* ---- the copy ---- */
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 /* Arguments that set the settings to the copy in `folder`. */
 static int copy_settings(const struct tt_settings *real, const char *folder, int argc, char **argv,
                          struct tt_settings *copy)
@@ -178,7 +170,6 @@ static int copy_settings(const struct tt_settings *real, const char *folder, int
 
 static int run_on_copy(const struct tt_settings *real, int argc, char **argv)
 {
-    const char *temporary = getenv("TMPDIR");
     char folder[4000], copy_url[4100];
     struct tt_settings settings;
     struct tt_data_loss loss;
@@ -187,9 +178,7 @@ static int run_on_copy(const struct tt_settings *real, int argc, char **argv)
 
     if (tt_data_check(real, &loss, &err) != 0)
         return tt_cli_fail(TT_EXIT_USAGE, "repl: %s", err.message);
-    snprintf(folder, sizeof(folder), "%s/tidetalk-repl-XXXXXX",
-             temporary && *temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder))
+    if (tt_cli_make_folder("repl", folder, sizeof(folder)) != 0)
         return tt_cli_fail(TT_EXIT_FAILED, "repl: %s: %s", folder, strerror(errno));
     tt_db_default_url(folder, copy_url, sizeof(copy_url));
     if (tt_db_exists(real->database_url) && tt_db_copy(real->database_url, copy_url, &err) != 0) {
@@ -198,7 +187,7 @@ static int run_on_copy(const struct tt_settings *real, int argc, char **argv)
         code = serve_lines(&settings);
         tt_settings_free(&settings);
     }
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    tt_cli_remove_folder(folder);
     return code;
 }
 

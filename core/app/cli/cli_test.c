@@ -6,13 +6,13 @@
 #include "app/cli/cli_test.h"
 
 #include "app/cli/cli_internal.h"
+#include "app/cli/folders.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,12 +63,12 @@ static int by_name(const void *a, const void *b)
 
 /* ---- reporting ---- */
 
-static void print_indented(struct tt_str text)
+static void print_indented(const char *indent, struct tt_str text)
 {
     struct tt_str line;
     while (text.len > 0) {
         tt_str_split(&text, '\n', &line);
-        printf("    %.*s\n", TT_STR_ARG(line));
+        printf("%s%.*s\n", indent, TT_STR_ARG(line));
     }
 }
 
@@ -82,14 +82,6 @@ static void report_case(bool ok, const char *file, struct tt_str name, int ms)
 struct totals {
     int passed, failed;
 };
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-    (void)status;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
 
 static pid_t fork_file(const struct tt_cli_test_run *run, int ends[2])
 {
@@ -111,21 +103,29 @@ static void count_case(const struct tt_cli_test_run *run, const struct tt_cli_te
     bool ok = record->failure.len == 0;
 
     report_case(ok, run->file, tt_buf_str(&record->name), record->ms);
-    print_indented(tt_buf_str(&record->failure));
+    print_indented("    ", tt_buf_str(&record->failure));
+    if (record->output.len > 0)
+        printf("    output:\n");
+    print_indented("      ", tt_buf_str(&record->output));
     totals->passed += ok;
     totals->failed += !ok;
 }
 
 /* The process ended in the middle of a case. */
-static void describe_end(int status, const struct tt_cli_test_run *run, struct tt_buf *failure)
+static void describe_end(int status, const struct tt_cli_test_run *run,
+                         struct tt_cli_test_record *record)
 {
+    struct tt_buf *failure = &record->failure;
+
+    tt_buf_clear(failure);
+    tt_buf_clear(&record->output);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         tt_buf_printf(failure, "took longer than %d s\n", TT_CLI_TEST_CASE_MAX_S);
     else if (WIFSIGNALED(status))
         tt_buf_printf(failure, "the process died by signal %d\n", WTERMSIG(status));
     else
         tt_buf_printf(failure, "the process ended with %d\n", WEXITSTATUS(status));
-    tt_cli_test_read_output(run, failure);
+    tt_cli_test_read_output(run, &record->output);
 }
 
 /* Reads the records of one process; returns how many cases are done with, the one included that
@@ -152,8 +152,7 @@ static size_t read_records(const struct tt_cli_test_run *run, pid_t child, int f
     if (!*whole) {
         if (!inside)
             tt_buf_clear(&record.name);
-        tt_buf_clear(&record.failure);
-        describe_end(status, run, &record.failure);
+        describe_end(status, run, &record);
         count_case(run, &record, totals);
         done++;
         *whole = !inside; /* the file itself breaks it */
@@ -197,13 +196,10 @@ static int make_template(const struct tt_cli_test_run *run)
 
 static int run_files(const struct test_files *files, struct tt_cli_test_run *run)
 {
-    const char *temporary = getenv("TMPDIR");
     char folder[PATH_BYTES - 64];
     struct totals totals = {0};
 
-    snprintf(folder, sizeof(folder), "%s/tidetalk-test-XXXXXX",
-             temporary && *temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder))
+    if (tt_cli_make_folder("test", folder, sizeof(folder)) != 0)
         return tt_cli_fail(TT_EXIT_FAILED, "test: %s: %s", folder, strerror(errno));
     run->folder = folder;
     int code = make_template(run);
@@ -211,7 +207,7 @@ static int run_files(const struct test_files *files, struct tt_cli_test_run *run
         run->file = files->paths[i];
         run_file(run, &totals);
     }
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    tt_cli_remove_folder(folder);
     run->folder = NULL;
     if (code != TT_EXIT_OK)
         return code;
@@ -262,9 +258,10 @@ int tt_cli_test(int argc, char **argv)
 {
     struct test_files files = {0};
     struct tt_settings settings;
+    bool output = tt_cli_flag(&argc, argv, "--output");
     /* Each child reads them again, with more flags after them: all but the path. */
-    struct tt_cli_test_run run = {.argc = argc,
-                                  .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
+    struct tt_cli_test_run run = {
+        .output = output, .argc = argc, .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
 
     memcpy(run.argv, argv, (size_t)argc * sizeof(char *));
     if (tt_cli_settings_and_files(&settings, &argc, argv) != 0) {

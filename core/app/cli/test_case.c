@@ -123,12 +123,13 @@ static void serve_and_run(const struct tt_settings *settings, struct tt_testing 
     testing->send_arg = &app;
     testing->aux = app.aux;
     app.workers[0].tide.testing = testing;
+    app.workers[0].tide.runtime.prints = true;
     run_in(&app, run, test);
     int unscripted = tt_test_upstream_unscripted(testing->upstream);
     if (test->failure.len > 0 && unscripted > 0)
         tt_buf_printf(&test->failure,
-                      "\nthe model was asked %d times more than test.upstream scripted",
-                      unscripted);
+                      "\nthe model was asked %d time%s more than test.upstream scripted",
+                      unscripted, tt_plural(unscripted));
     tt_app_stop(&app, 0);
     tt_test_world_close();
     testing->send_arg = NULL;
@@ -264,6 +265,7 @@ void tt_cli_test_run_case(const struct tt_cli_test_run *run, struct tt_cli_test_
 
     signal(SIGPIPE, SIG_IGN);
     tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
+    tt_log_setup_scripts(TT_LOG_INFO);
     tt_password_make_cheap();
     if (copy_template(run, &test->failure) != 0)
         return;

@@ -126,7 +126,8 @@ static void roll_back(struct tt_builder *builder, const struct tt_reload_request
                    builder->current->number);
         return;
     }
-    struct tt_bundle *bundle = tt_history_bundle(&builder->history, target.number, &result->error);
+    struct tt_bundle *bundle = tt_history_bundle(&builder->history, target.number,
+                                                 builder->current->bundle, &result->error);
     if (bundle &&
         tt_bundle_read_values(bundle, &builder->parts.settings->scripts, &result->error) != 0) {
         tt_bundle_free(bundle);
@@ -205,8 +206,11 @@ static void do_request(struct tt_builder *builder, const struct tt_reload_reques
         roll_back(builder, request, result);
     else
         reload(builder, request, result);
-    if (result->diagnostics.count)
-        tt_err_set(&result->error, 422, "scripts_invalid", "%zu diagnostics, the first: %s",
+    if (result->diagnostics.count == 1)
+        tt_err_set(&result->error, 422, "scripts_invalid", "%s",
+                   result->diagnostics.items[0].message.data);
+    else if (result->diagnostics.count)
+        tt_err_set(&result->error, 422, "scripts_invalid", "%zu errors, the first: %s",
                    result->diagnostics.count, result->diagnostics.items[0].message.data);
     result->duration_ms = tt_clock_mono_ms() - began_ms;
     result->stall_us = builder->stall_ns / 1000;

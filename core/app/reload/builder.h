@@ -37,6 +37,7 @@ struct tt_builder_parts { /* what it works with; all of it outlives the builder 
     const struct tt_settings *settings;
     const struct tt_serve_settings *serving;
     struct tt_db *db;
+    struct tt_node *node;                 /* is told what serves; NULL: alone */
     struct tt_dispatcher *const *workers; /* [worker_count] */
     int worker_count;
     struct tt_diagnostics *advice; /* gets the warnings about the first generation; NULL = none */

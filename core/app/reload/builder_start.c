@@ -3,6 +3,7 @@
  * restarted with broken files, starts all the same. */
 #include "app/reload/builder_internal.h"
 #include "base/log.h"
+#include "node/node.h"
 #include "script/timers.h"
 #include "serve/generation_check.h"
 
@@ -16,6 +17,8 @@ static void begin_with(struct tt_builder *builder, struct tt_generation *first)
         tt_timers_adopt(first->vms[i]);
     }
     builder->current = first;
+    if (builder->parts.node)
+        tt_node_set_generation(builder->parts.node, first->bundle->hash);
     if (builder->newest < first->number)
         builder->newest = first->number;
 }
@@ -69,7 +72,7 @@ static struct tt_generation *start_from_history(struct tt_builder *builder,
                                              .restores = entry.number,
                                              .before_rolled_back = true};
         bool again = entry.number == current->number;
-        struct tt_bundle *bundle = tt_history_bundle(&builder->history, entry.number, err);
+        struct tt_bundle *bundle = tt_history_bundle(&builder->history, entry.number, NULL, err);
         if (bundle) /* of a broken file, nothing: scripts without plugins work all the same */
             tt_bundle_read_values(bundle, &builder->parts.settings->scripts, NULL);
         struct tt_generation *first =
@@ -103,7 +106,8 @@ int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
     struct tt_buf why = {0};
     struct tt_generation *first;
 
-    if (tt_history_newest(&builder->history, &newest, err) != 0 ||
+    if (tt_history_update_hashes(&builder->history, err) != 0 ||
+        tt_history_newest(&builder->history, &newest, err) != 0 ||
         tt_history_current(&builder->history, &current, err) != 0)
         return -1;
     builder->newest = newest.number;

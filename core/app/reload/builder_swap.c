@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "node/node.h"
 #include "script/timers.h"
 #include "serve/events.h"
 #include "serve/lifecycle.h"
@@ -182,6 +183,8 @@ int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
         return -1;
     free(send_errands(builder, next, swap));
     builder->current = tt_generation_ref(next);
+    if (builder->parts.node)
+        tt_node_set_generation(builder->parts.node, next->bundle->hash);
     builder->newest = next->number;
     tt_generation_unref(before);
     return 0;
@@ -217,7 +220,8 @@ int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *g
     uint64_t hold_ms = online ? (uint64_t)tt_settings_int(settings, "limits.migration_time") : 0;
     struct tt_err err = {0};
 
-    if (tt_app_migrate_plugins(settings, generation->bundle, hold_ms, dry_run, NULL, &err) == 0)
+    if (tt_app_migrate_plugins(settings->database_url, generation->bundle, hold_ms, dry_run, NULL,
+                               &err) == 0)
         return 0;
     result->diagnostics.phase = "migrations";
     tt_diagnostics_add(&result->diagnostics, "", tt_str_from(err.message));
@@ -228,7 +232,8 @@ int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *g
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
     const struct tt_settings *settings = builder->parts.settings;
-    struct tt_bundle *bundle = tt_bundle_snapshot(&settings->scripts, &result->error);
+    const struct tt_bundle *before = builder->current ? builder->current->bundle : NULL;
+    struct tt_bundle *bundle = tt_bundle_snapshot(&settings->scripts, before, &result->error);
 
     result->diagnostics.phase = "read";
     if (!bundle)

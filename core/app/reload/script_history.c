@@ -29,6 +29,11 @@ static const char SQL_ROLLED_BACK[] =
 static const char SQL_FILES[] =
     "SELECT g.path, f.bytes FROM script_generation_files AS g"
     " JOIN script_files AS f ON f.hash = g.file_hash WHERE g.generation = ?1 ORDER BY g.path";
+static const char SQL_FILE_HASHES[] =
+    "SELECT g.number, g.hash, f.path, f.file_hash FROM script_generations AS g"
+    " JOIN script_generation_files AS f ON f.generation = g.number"
+    " WHERE g.number >= ?1 ORDER BY g.number";
+static const char SQL_SET_HASH[] = "UPDATE script_generations SET hash = ?1 WHERE number = ?2";
 static const char SQL_NEWEST_ENTRIES[] =
     "SELECT number, hash, created_at, made_by, outcome, restores,"
     " (SELECT COUNT(*) FROM script_generation_files WHERE generation = number), changed"
@@ -99,7 +104,7 @@ int tt_history_rolled_back(const struct tt_history *history, const char *hash, s
 }
 
 struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
-                                    struct tt_err *err)
+                                    const struct tt_bundle *before, struct tt_err *err)
 {
     const struct tt_db_value value = tt_db_int(number);
     struct tt_db_query query = {
@@ -112,10 +117,78 @@ struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number
     while (tt_db_next(rows, NULL) == TT_DB_ROW)
         tt_bundle_add(bundle, rows->values[0].text, rows->values[1].text);
     tt_db_rows_free(rows);
-    if (tt_bundle_seal(bundle, err) == 0)
+    if (tt_bundle_seal(bundle, before, err) == 0)
         return bundle;
     tt_bundle_free(bundle);
     return NULL;
+}
+
+/* ---- hashes made in another way ---- */
+
+struct rehash {
+    struct tt_db_job *job; /* of those that are different */
+    struct tt_bundle *bundle;
+    struct tt_history_entry entry; /* whose files are in the bundle */
+    int changed;
+};
+
+static void end_entry(struct rehash *rehash)
+{
+    tt_bundle_hash(rehash->bundle);
+    if (rehash->entry.number && strcmp(rehash->bundle->hash, rehash->entry.hash) != 0) {
+        const struct tt_db_value values[] = {tt_db_text(tt_str_from(rehash->bundle->hash)),
+                                             tt_db_int(rehash->entry.number)};
+        tt_db_job_add(rehash->job, TT_STR(SQL_SET_HASH), values, TT_COUNT(values), 1);
+        rehash->changed++;
+    }
+    tt_bundle_free(rehash->bundle);
+    rehash->bundle = tt_bundle_new();
+}
+
+static void add_row(struct rehash *rehash, const struct tt_db_rows *row)
+{
+    if (row->values[0].integer != rehash->entry.number)
+        end_entry(rehash);
+    rehash->entry.number = (int)row->values[0].integer;
+    snprintf(rehash->entry.hash, sizeof(rehash->entry.hash), "%.*s",
+             TT_STR_ARG(row->values[1].text));
+    tt_bundle_add(rehash->bundle, row->values[2].text, TT_STR(""));
+    struct tt_bundle_file *file = &rehash->bundle->files[rehash->bundle->file_count - 1];
+    snprintf(file->hash, sizeof(file->hash), "%.*s", TT_STR_ARG(row->values[3].text));
+}
+
+/* Of the entries from this number on: how many have changed, or -1. */
+static int rehash_from(const struct tt_history *history, int number, struct tt_err *err)
+{
+    const struct tt_db_value value = tt_db_int(number);
+    struct tt_db_query query = {
+        .sql = TT_STR(SQL_FILE_HASHES), .values = &value, .count = 1, .rows_max = FILES_MAX};
+    struct tt_db_rows *rows = tt_db_read_wait(history->db, history->loop, &query, err);
+
+    if (!rows)
+        return -1;
+    struct rehash rehash = {.job = tt_db_job_new(), .bundle = tt_bundle_new()};
+    while (tt_db_next(rows, NULL) == TT_DB_ROW)
+        add_row(&rehash, rows);
+    tt_db_rows_free(rows);
+    end_entry(&rehash);
+    tt_bundle_free(rehash.bundle);
+    if (rehash.changed == 0) {
+        tt_db_job_free(rehash.job);
+        return 0;
+    }
+    return tt_db_submit_wait(history->db, history->loop, rehash.job, err) == 0 ? rehash.changed
+                                                                               : -1;
+}
+
+int tt_history_update_hashes(const struct tt_history *history, struct tt_err *err)
+{
+    struct tt_history_entry newest;
+
+    if (tt_history_newest(history, &newest, err) != 0)
+        return -1;
+    int changed = newest.number ? rehash_from(history, newest.number, err) : 0;
+    return changed > 0 ? (rehash_from(history, 0, err) < 0 ? -1 : 0) : changed;
 }
 
 static void put_entry(struct tt_json_writer *w, const struct tt_db_rows *row)

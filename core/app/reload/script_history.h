@@ -34,9 +34,13 @@ int tt_history_before(const struct tt_history *history, int number, const char *
 /* Whether the last generation with this content was rolled back. -1 on error. */
 int tt_history_rolled_back(const struct tt_history *history, const char *hash, struct tt_err *err);
 
-/* The files of an entry. Fails: NULL. Owns: the caller. */
+/* The files of an entry; `before` as in tt_bundle_seal. Fails: NULL. Owns: the caller. */
 struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
-                                    struct tt_err *err);
+                                    const struct tt_bundle *before, struct tt_err *err);
+
+/* Entries of servers whose hash of a bundle was made in another way (over all bytes) get today's.
+ * Reads one entry when there are none. Fails: -1. */
+int tt_history_update_hashes(const struct tt_history *history, struct tt_err *err);
 
 struct tt_history_record {
     int number;

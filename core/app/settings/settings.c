@@ -3,6 +3,7 @@
 #include "app/settings/settings.h"
 
 #include "app/settings/settings_check.h"
+#include "app/settings/settings_files.h"
 #include "app/settings/settings_table.h"
 #include "base/mem.h"
 #include "cache/redis_url.h"
@@ -26,6 +27,37 @@ const struct tt_conf_option tt_settings_table[] = {
      .check = tt_settings_check_database,
      .help = "sqlite:<path> or postgres://<user>:<password>@<host>/<database>; empty = tidetalk.db "
              "in the data folder"},
+    {.key = "durability",
+     .env = "TIDETALK_DURABILITY",
+     .type = TT_CONF_ENUM,
+     .fallback = "local",
+     .choices = "local|replicated",
+     .help = "replicated: what is acknowledged must be on a second machine, too; the log and check "
+             "--data say when PostgreSQL does not wait for one"},
+    TT_SETTINGS_FILES,
+    {.key = "nodes.listen",
+     .env = "TIDETALK_NODES_LISTEN",
+     .fallback = "",
+     .check = tt_settings_check_node_address,
+     .help = "address of the private listener for other nodes, on a private network; makes this "
+             "server one of several that share a PostgreSQL database; empty = it is alone"},
+    {.key = "nodes.address",
+     .env = "TIDETALK_NODES_ADDRESS",
+     .fallback = "",
+     .check = tt_settings_check_node_address,
+     .help = "host:port under which other nodes reach that listener; empty = nodes.listen"},
+    {.key = "nodes.name",
+     .env = "TIDETALK_NODES_NAME",
+     .fallback = "",
+     .check = tt_settings_check_node_name,
+     .help = "name of this node in logs and lists; empty = its address"},
+    {.key = "nodes.lease",
+     .env = "TIDETALK_NODES_LEASE",
+     .type = TT_CONF_DURATION,
+     .fallback = "5s",
+     .min = 500,
+     .max = 60000,
+     .help = "how long a node that does not answer keeps its sessions; the same on all nodes"},
     {.key = "redis_url",
      .env = "TIDETALK_REDIS_URL",
      .fallback = "",

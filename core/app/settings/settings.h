@@ -27,9 +27,11 @@ struct tt_settings {
     char database_url[4200];
     char admin_listen[4200]; /* "unix:<path>" or "host:port" */
     char admin_token[513];   /* "" = the admin listener is a unix socket */
+    char s3_secret_key[513]; /* "" = the files are in no bucket */
     char lock_file[4200];
     struct tt_str base_path; /* public_url's path without its last slash; "" = none */
     int workers;
+    bool replicated;  /* durability */
     bool accept_loss; /* not a setting but a flag of serve, see data_check.h; false when loaded */
 };
 

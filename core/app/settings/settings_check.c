@@ -1,8 +1,12 @@
 #include "app/settings/settings_check.h"
 
+#include "base/url.h"
 #include "db/db.h"
+#include "files/s3.h"
 
 #include <ctype.h>
+
+#define NODE_NAME_MAX 127
 
 int tt_settings_check_address(struct tt_str value, struct tt_err *err)
 {
@@ -21,9 +25,66 @@ int tt_settings_check_address(struct tt_str value, struct tt_err *err)
     return 0;
 }
 
+int tt_settings_check_node_address(struct tt_str value, struct tt_err *err)
+{
+    if (value.len > NODE_NAME_MAX)
+        return tt_err_set(err, 0, "invalid_setting", "longer than %d bytes", NODE_NAME_MAX);
+    if (tt_str_starts(value, TT_STR("unix:")))
+        return tt_err_set(err, 0, "invalid_setting", "needs host:port: other machines reach it");
+    return value.len == 0 ? 0 : tt_settings_check_address(value, err);
+}
+
+int tt_settings_check_node_name(struct tt_str value, struct tt_err *err)
+{
+    return value.len <= NODE_NAME_MAX
+               ? 0
+               : tt_err_set(err, 0, "invalid_setting", "longer than %d bytes", NODE_NAME_MAX);
+}
+
 int tt_settings_check_database(struct tt_str value, struct tt_err *err)
 {
     return value.len == 0 ? 0 : tt_db_check_url(value, err);
+}
+
+int tt_settings_check_files_url(struct tt_str value, struct tt_err *err)
+{
+    static const struct tt_str bucket = TT_STR("s3://"), folder = TT_STR("file:");
+
+    if (value.len == 0 || (tt_str_starts(value, folder) && value.len > folder.len))
+        return 0;
+    if (tt_str_starts(value, bucket) &&
+        tt_s3_bucket_valid(tt_str_of(value.data + bucket.len, value.len - bucket.len)))
+        return 0;
+    return tt_err_set(
+        err, 0, "invalid_setting",
+        "needs s3://<bucket>, s3://<bucket>/<folder> or file:<path>; names of buckets "
+        "and folders have letters, digits, '.', '-' and '_'");
+}
+
+int tt_settings_check_endpoint(struct tt_str value, struct tt_err *err)
+{
+    struct tt_url url;
+
+    if (value.len == 0 || (tt_url_parse(value, &url, NULL) == 0 && url.path.len == 0))
+        return 0;
+    return tt_err_set(err, 0, "invalid_setting",
+                      "needs https://<host>[:port] or http://<host>[:port], without a path");
+}
+
+int tt_settings_check_region(struct tt_str value, struct tt_err *err)
+{
+    bool good = value.len > 0 && value.len < 64;
+
+    for (size_t i = 0; good && i < value.len; i++)
+        good = isalnum((unsigned char)value.data[i]) || value.data[i] == '-';
+    return good ? 0 : tt_err_set(err, 0, "invalid_setting", "needs a name such as eu-central-1");
+}
+
+int tt_settings_check_encryption(struct tt_str value, struct tt_err *err)
+{
+    if (value.len == 0 || tt_str_eq(value, TT_STR("AES256")) || tt_str_eq(value, TT_STR("aws:kms")))
+        return 0;
+    return tt_err_set(err, 0, "invalid_setting", "needs AES256 or aws:kms");
 }
 
 /* The part after the scheme; "" if it is not an address. */

@@ -106,6 +106,7 @@ static void derive(struct tt_settings *settings)
     else
         tt_db_default_url(settings->data_dir, settings->database_url,
                           sizeof(settings->database_url));
+    settings->replicated = tt_str_eq(tt_conf_get(conf, "durability")->text, TT_STR("replicated"));
     if (*admin)
         snprintf(settings->admin_listen, sizeof(settings->admin_listen), "%s", admin);
     else
@@ -123,20 +124,53 @@ static int check_folder(const struct tt_settings *settings, struct tt_err *err)
     return 0;
 }
 
-static int read_token_file(struct tt_settings *settings, const char *path, struct tt_err *err)
+static int check_durability(const struct tt_settings *settings, struct tt_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, settings->admin_token, sizeof(settings->admin_token) - 1);
+    const struct tt_conf_value *durability = tt_conf_get(settings->conf, "durability");
 
+    if (settings->replicated && strcmp(tt_db_dialect(settings->database_url), "postgres") != 0)
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s: durability: replicated needs database_url: postgres://…",
+                          durability->origin);
+    return 0;
+}
+
+/* The first line of the file that the setting `file_key` names, or the text of `key`. */
+static int read_secret(const struct tt_settings *settings, const char *key, const char *file_key,
+                       char *out, size_t size, struct tt_err *err)
+{
+    const struct tt_conf_value *file = tt_conf_get(settings->conf, file_key);
+
+    snprintf(out, size, "%.*s", TT_STR_ARG(tt_conf_get(settings->conf, key)->text));
+    if (file->text.len == 0)
+        return 0;
+    int fd = open(file->text.data, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, out, size - 1);
     if (fd >= 0)
         close(fd);
     if (len < 0)
-        return tt_err_set(err, 0, "invalid_setting", "%s: admin.token_file: %s: %s",
-                          tt_conf_get(settings->conf, "admin.token_file")->origin, path,
-                          strerror(errno));
-    settings->admin_token[len] = 0;
-    settings->admin_token[strcspn(settings->admin_token, "\r\n")] = 0;
+        return tt_err_set(err, 0, "invalid_setting", "%s: %s: %s: %s", file->origin, file_key,
+                          file->text.data, strerror(errno));
+    out[len] = 0;
+    out[strcspn(out, "\r\n")] = 0;
     return 0;
+}
+
+static int check_files_url(struct tt_settings *settings, struct tt_err *err)
+{
+    const struct tt_conf_value *url = tt_conf_get(settings->conf, "files_url");
+
+    if (!tt_str_starts(url->text, TT_STR("s3:")))
+        return 0;
+    if (read_secret(settings, "s3.secret_key", "s3.secret_key_file", settings->s3_secret_key,
+                    sizeof(settings->s3_secret_key), err) != 0)
+        return -1;
+    if (tt_conf_get(settings->conf, "s3.access_key")->text.len > 0 && *settings->s3_secret_key)
+        return 0;
+    return tt_err_set(err, 0, "invalid_setting",
+                      "%s: files_url: a bucket needs s3.access_key, and s3.secret_key or "
+                      "s3.secret_key_file",
+                      url->origin);
 }
 
 /* A unix socket has the permissions of its file. A port of the loopback is open to every user of
@@ -144,8 +178,6 @@ static int read_token_file(struct tt_settings *settings, const char *path, struc
 static int check_admin(struct tt_settings *settings, struct tt_err *err)
 {
     const char *origin = tt_conf_get(settings->conf, "admin.listen")->origin;
-    const char *file = tt_conf_get(settings->conf, "admin.token_file")->text.data;
-    struct tt_str token = tt_conf_get(settings->conf, "admin.token")->text;
     struct tt_str address = tt_str_from(settings->admin_listen);
 
     if (tt_str_starts(address, TT_STR("unix:")))
@@ -154,8 +186,8 @@ static int check_admin(struct tt_settings *settings, struct tt_err *err)
         return tt_err_set(err, 0, "invalid_setting",
                           "%s: admin.listen: needs unix:<path>, 127.0.0.1:port or [::1]:port",
                           origin);
-    snprintf(settings->admin_token, sizeof(settings->admin_token), "%.*s", TT_STR_ARG(token));
-    if (*file && read_token_file(settings, file, err) != 0)
+    if (read_secret(settings, "admin.token", "admin.token_file", settings->admin_token,
+                    sizeof(settings->admin_token), err) != 0)
         return -1;
     if (strlen(settings->admin_token) < ADMIN_TOKEN_MIN)
         return tt_err_set(err, 0, "invalid_setting",
@@ -186,7 +218,9 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
         check_folder(settings, err) != 0)
         return -1;
     derive(settings);
-    return check_admin(settings, err);
+    return check_durability(settings, err) == 0 && check_admin(settings, err) == 0
+               ? check_files_url(settings, err)
+               : -1;
 }
 
 int tt_settings_check_files(const struct tt_settings *settings, struct tt_err *err)
@@ -236,13 +270,16 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
     if (folder != 0)
         return; /* nothing can be derived from it */
     derive(settings);
+    note(diagnostics, check_durability(settings, &err), &err);
     note(diagnostics, check_admin(settings, &err), &err);
+    note(diagnostics, check_files_url(settings, &err), &err);
 }
 
 void tt_settings_free(struct tt_settings *settings)
 {
     tt_conf_free(settings->conf);
     explicit_bzero(settings->admin_token, sizeof(settings->admin_token));
+    explicit_bzero(settings->s3_secret_key, sizeof(settings->s3_secret_key));
     settings->conf = NULL;
     free(settings->roots);
     settings->roots = NULL;

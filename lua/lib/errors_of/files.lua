@@ -88,6 +88,13 @@ return {
       .. "keeps failing, tell the operator the request id.",
     zh = "服务器无法保存或读取文件。请重试；若持续失败，请将请求编号告知管理员。",
   },
+  store_unavailable = {
+    status = 503,
+    retry_after = 5,
+    en = "The server cannot reach the place where files are kept. Try again "
+      .. "in a moment.",
+    zh = "服务器暂时无法访问文件存储，请稍后重试。",
+  },
   extract_failed = {
     status = 422,
     en = "The file's text cannot be read: it is damaged, protected, or not "

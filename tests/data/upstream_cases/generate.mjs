@@ -5,7 +5,9 @@
 // usage: node tests/data/upstream_cases/generate.mjs     rewrites the .jsonl files beside this one
 //
 // A line: {name, provider, type, body or base64, want: {text, reasoning, calls, finish, usage, code, detail}};
-// `calls` is [[name, arguments], …]; without `code` the reply is complete.
+// `calls` is [[name, arguments], …]; without `code` the reply is complete. `packed`: what the test packs the
+// body with, one after the other ("gzip", "zlib", "bare"); `label`: the Content-Encoding that it gets. `inside`:
+// answers of this model were seen to begin inside the reasoning.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -82,6 +84,10 @@ const OPENAI = {
   mistral_parts: [[ROLE, chunk({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'Let me think' }] }] }), chunk({ content: [{ type: 'text', text: 'The answer ' }] }), chunk({ content: [{ type: 'text', text: 'is 42' }] }), chunk({ content: '' }, 'stop', { usage: usage(10, 20) }), DONE], { text: 'The answer is 42', reasoning: 'Let me think', usage: [10, 20] }],
   parts_in_one: [[chunk({ content: [{ type: 'text', text: 'a' }, { type: 'text', text: 'b' }] }), STOP, DONE], { text: 'ab' }],
   reasoning_content: [[chunk({ reasoning_content: 'hm', content: null }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_text: [[chunk({ reasoning_text: 'hm', content: null }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_text_parts: [[chunk({ content: [{ type: 'reasoning_text', text: 'hm' }] }), chunk({ content: [{ type: 'text', text: 'so' }] }), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_item: [[chunk({ content: [{ type: 'reasoning', content: [{ type: 'reasoning_text', text: 'hm' }] }] }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_item_summary: [[chunk({ content: [{ type: 'reasoning', summary: [{ type: 'summary_text', text: 'hm' }] }, { type: 'output_text', text: 'so' }] }), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   reasoning: [[chunk({ reasoning: 'hm', content: '' }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   image_openrouter: [[text('Look'), chunk({ content: '', images: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AAAABBBBCCCC' } }] }), STOP, DONE], { text: 'Look\n[image/png, 0.0 KiB]\n' }],
   image_part: [[chunk({ content: [{ type: 'image_url', image_url: { url: 'https://x.example/a.png' } }] }), STOP, DONE], { text: '\n![](https://x.example/a.png)\n' }],
@@ -89,6 +95,10 @@ const OPENAI = {
   think_in_one: [[text('<think>a</think>b'), STOP, DONE], { text: 'b', reasoning: 'a' }],
   think_empty: [[text('<think>\n\n</think>\n\n'), text('b'), STOP, DONE], { text: 'b' }],
   think_open: [[text('<think>a'), chunk({}, 'length'), DONE], { code: 'upstream_length_reached', reasoning: 'a', finish: 'length' }],
+  think_end_alone_whole: [[chunk({ content: 'let me see\n</think>\n\nIt is 42' }, 'stop'), DONE], { text: 'It is 42', reasoning: 'let me see' }],
+  think_end_alone_first: [[text('</think>\n\nIt is 42'), STOP, DONE], { text: 'It is 42' }],
+  think_end_alone_later: [[text('let me see'), text('\n</th'), text('ink>\n\nIt is 42'), STOP, DONE], { text: 'let me see\n</think>\n\nIt is 42' }],
+  think_end_quoted: [[text('The tag `</think>` ends it'), STOP, DONE], { text: 'The tag `</think>` ends it' }],
   think_later: [[text('Use <think>'), text(' tags</think>'), STOP, DONE], { text: 'Use <think> tags</think>' }],
   think_almost: [[text('<thi'), text('s is text'), STOP, DONE], { text: '<this is text' }],
   think_cut: [[text('<thi'), STOP, DONE], { text: '<thi' }],
@@ -104,6 +114,14 @@ const OPENAI = {
   tool_no_arguments: [[call({ index: 0, id: 'a', function: { name: 'w' } }), STOP, DONE], { calls: [['w', '{}']], finish: 'tool_calls' }],
   tool_two_in_one: [[chunk({ tool_calls: [{ index: 0, id: 'a', function: { name: 'w', arguments: '{}' } }, { index: 1, id: 'b', function: { name: 't', arguments: '{}' } }] }), STOP, DONE], { calls: [['w', '{}'], ['t', '{}']], finish: 'tool_calls' }],
   tool_same_id_each_index: [[call({ index: 0, id: 'c', function: { name: 'w', arguments: '{}' } }), call({ index: 1, id: 'c', function: { name: 't', arguments: '{}' } }), STOP, DONE], { calls: [['w', '{}'], ['t', '{}']], finish: 'tool_calls' }],
+  tool_cumulative: [[call({ index: 0, id: 'a', function: { name: 'w', arguments: '' } }), call({ index: 0, function: { arguments: '{"c' } }), call({ index: 0, function: { arguments: '{"c":' } }), call({ index: 0, function: { arguments: '{"c":"P' } }), call({ index: 0, function: { arguments: '{"c":"P"}' } }), call({ index: 0, function: { arguments: '{"c":"P"}' } }), chunk({}, 'tool_calls'), DONE], { calls: [['w', '{"c":"P"}']], finish: 'tool_calls' }],
+  tool_cumulative_named: [[call({ index: 0, id: 'a', type: 'function', function: { name: 'w', arguments: '{"c": "\u{1F30A}' } }), call({ index: 0, id: 'a', type: 'function', function: { name: 'w', arguments: '{"c": "\u{1F30A} \\"x' } }), call({ index: 0, id: 'a', type: 'function', function: { name: 'w', arguments: '{"c": "\u{1F30A} \\"x\\""}' } }), STOP, DONE], { calls: [['w', '{"c": "\u{1F30A} \\"x\\""}']], finish: 'tool_calls' }],
+  tool_cumulative_two: [[chunk({ tool_calls: [{ index: 0, id: 'a', function: { name: 'w', arguments: '{"c":' } }, { index: 1, id: 'b', function: { name: 't', arguments: '{' } }] }), chunk({ tool_calls: [{ index: 0, function: { arguments: '{"c":1}' } }, { index: 1, function: { arguments: '{"z":[2]}' } }] }), STOP, DONE], { calls: [['w', '{"c":1}'], ['t', '{"z":[2]}']], finish: 'tool_calls' }],
+  tool_pieces_then_whole: [[call({ index: 0, id: 'a', function: { name: 'w', arguments: '{"c":' } }), call({ index: 0, function: { arguments: '1}' } }), call({ index: 0, function: { arguments: '{"c":1}' } }), STOP, DONE], { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
+  tool_nested_alike: [[call({ index: 0, id: 'a', function: { name: 'w', arguments: '{"c":' } }), call({ index: 0, function: { arguments: '{"c":1}}' } }), STOP, DONE], { calls: [['w', '{"c":{"c":1}}']], finish: 'tool_calls' }],
+  tool_object_repeated: [[call({ index: 0, id: 'a', function: { name: 'w', arguments: { c: 1 } } }), call({ index: 0, id: 'a', function: { name: 'w', arguments: { c: 1 } } }), STOP, DONE], { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
+  tool_flat: [[call({ index: 0, id: 'a', name: 'w', arguments: '{"c":' }), call({ index: 0, arguments: '1}' }), chunk({}, 'tool_calls'), DONE], { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
+  tool_flat_object: [[call({ name: 'w', arguments: { c: 1 } }), STOP, DONE], { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
   function_call: [[chunk({ role: 'assistant', content: null, function_call: { name: 'w', arguments: '' } }), chunk({ function_call: { arguments: '{"c":' } }), chunk({ function_call: { arguments: '"P"}' } }), chunk({}, 'function_call'), DONE], { calls: [['w', '{"c":"P"}']], finish: 'tool_calls' }],
   // usage
   usage_zero_last: [[chunk({ content: 'a' }, null, { usage: usage(9, 1) }), STOP, { choices: [], usage: usage(0, 0) }, DONE], { text: 'a', usage: [9, 1] }],
@@ -111,6 +129,18 @@ const OPENAI = {
   usage_groq: [[text('a'), chunk({}, 'stop', { x_groq: { id: 'r', usage: usage(9, 3) } }), DONE], { text: 'a', usage: [9, 3] }],
   usage_each: [[chunk({ content: 'a' }, null, { usage: usage(9, 1) }), chunk({ content: 'b' }, null, { usage: usage(9, 2) }), chunk({}, 'stop', { usage: usage(9, 3) }), DONE], { text: 'ab', usage: [9, 3] }],
   usage_null: [[chunk({ content: 'a' }, null, { usage: null }), STOP, DONE], { text: 'a' }],
+};
+
+/** Answers of models that were seen to begin inside. */
+const INSIDE = {
+  plain: [[text('let me '), text('see\n'), text('</th'), text('ink>\n\n'), text('It is 42'), STOP, DONE], { text: 'It is 42', reasoning: 'let me see' }],
+  tagged: [[text('<th'), text('ink>\nlet me see'), text('</think>It is 42'), STOP, DONE], { text: 'It is 42', reasoning: 'let me see' }],
+  only_end: [[text('</think>'), text('It is 42'), STOP, DONE], { text: 'It is 42' }],
+  no_end: [[text('It is '), text('42 \n'), STOP, DONE], { text: 'It is 42', reasoning: 'It is 42' }],
+  cut: [[text('let me '), text('see'), chunk({}, 'length'), DONE], { code: 'upstream_length_reached', reasoning: 'let me see', finish: 'length' }],
+  apart: [[chunk({ reasoning_content: 'hm' }), text('It is 42'), STOP, DONE], { text: 'It is 42', reasoning: 'hm' }],
+  apart_later: [[text(' '), chunk({ reasoning_content: 'hm' }), text('It is 42'), STOP, DONE], { text: ' It is 42', reasoning: 'hm' }],
+  call: [[call({ index: 0, id: 'a', function: { name: 'w', arguments: '{}' } }), STOP, DONE], { calls: [['w', '{}']], finish: 'tool_calls' }],
 };
 
 /** More of the same kinds, in the words of other services. */
@@ -159,6 +189,8 @@ const WHOLE = {
   parts: [{ choices: [{ message: { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] }, { type: 'text', text: 'so' }] }, finish_reason: 'stop' }] }, { text: 'so', reasoning: 'hm' }],
   think: [{ choices: [{ message: { content: '<think>hm</think>\n\nso' }, finish_reason: 'stop' }] }, { text: 'so', reasoning: 'hm' }],
   calls: [{ choices: [{ message: { content: null, tool_calls: [{ id: 'a', function: { name: 'w', arguments: '{"c":1}' } }] }, finish_reason: 'tool_calls' }] }, { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
+  calls_flat: [{ choices: [{ message: { content: null, tool_calls: [{ id: 'a', name: 'w', arguments: '{"c":1}' }] }, finish_reason: 'tool_calls' }] }, { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
+  reasoning_text: [{ choices: [{ message: { content: 'so', reasoning_text: 'hm' }, finish_reason: 'stop' }] }, { text: 'so', reasoning: 'hm' }],
   function_call: [{ choices: [{ message: { content: null, function_call: { name: 'w', arguments: '{"c":1}' } }, finish_reason: 'function_call' }] }, { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
   empty: [{ choices: [{ message: { content: '' }, finish_reason: 'stop' }] }, { code: 'upstream_empty', finish: 'stop' }],
   filter: [{ choices: [{ message: { content: '' }, finish_reason: 'content_filter' }] }, { code: 'upstream_content_refused', finish: 'content_filter' }],
@@ -219,6 +251,10 @@ const GEMINI = {
   call: [[candidate([{ functionCall: { name: 'w', args: { c: 1 } }, thoughtSignature: 'S' }], { finishReason: 'STOP' })], { calls: [['w', '{"c":1}']], finish: 'tool_calls' }],
   call_no_args: [[candidate([{ functionCall: { name: 'w', args: {} } }], { finishReason: 'STOP' })], { calls: [['w', '{}']], finish: 'tool_calls' }],
   image: [[candidate([{ text: 'Look' }, { inlineData: { mimeType: 'image/png', data: 'A'.repeat(2048) } }], { finishReason: 'STOP' })], { text: 'Look\n[image/png, 1.5 KiB]\n' }],
+  code: [[candidate([{ text: 'Let me count.' }]), candidate([{ executableCode: { language: 'PYTHON', code: 'print(6*7)' } }]), candidate([{ codeExecutionResult: { outcome: 'OUTCOME_OK', output: '42\n' } }]), candidate([{ text: 'It is 42' }], { finishReason: 'STOP' })], { text: 'Let me count.\n```python\nprint(6*7)\n```\n\n```output\n42\n```\nIt is 42' }],
+  code_in_one: [[candidate([{ text: 'a' }, { executableCode: { language: 'PYTHON', code: 'f()' } }, { codeExecutionResult: { outcome: 'OUTCOME_FAILED', output: 'no f' } }, { text: 'b' }], { finishReason: 'STOP' })], { text: 'a\n```python\nf()\n```\n\n```failed\nno f\n```\nb' }],
+  code_only: [[candidate([{ executableCode: { language: 'LANGUAGE_UNSPECIFIED', code: '```' } }], { finishReason: 'STOP' })], { text: '\n````\n```\n````\n' }],
+  code_without_output: [[candidate([{ codeExecutionResult: { outcome: 'OUTCOME_DEADLINE_EXCEEDED' } }], { finishReason: 'STOP' })], { text: '\n```deadline_exceeded\n```\n' }],
   empty_stop: [[{ candidates: [{ finishReason: 'STOP', index: 0 }], ...counts(4, 0) }], { code: 'upstream_empty', finish: 'stop', usage: [4, 0] }],
   empty_parts: [[candidate([{ text: '' }], { finishReason: 'STOP' })], { code: 'upstream_empty', finish: 'stop' }],
   safety: [[{ candidates: [{ finishReason: 'SAFETY', index: 0, safetyRatings: [] }] }], { code: 'upstream_content_refused', finish: 'content_filter' }],
@@ -244,6 +280,7 @@ const OLLAMA = {
   thinking: [[line('', { thinking: 'hm' }), line('so'), last('stop')], { text: 'so', reasoning: 'hm', usage: [4, 5] }],
   think_tags: [[line('<think>'), line('hm</th'), line('ink>so'), last('stop')], { text: 'so', reasoning: 'hm', usage: [4, 5] }],
   call: [[line('', { tool_calls: [{ function: { name: 'w', arguments: { c: 1 } } }] }), last('stop')], { calls: [['w', '{"c":1}']], finish: 'tool_calls', usage: [4, 5] }],
+  call_flat: [[line('', { tool_calls: [{ name: 'w', arguments: { c: 1 } }] }), last('stop')], { calls: [['w', '{"c":1}']], finish: 'tool_calls', usage: [4, 5] }],
   two_calls: [[line('', { tool_calls: [{ function: { name: 'w', arguments: { c: 1 } } }] }), line('', { tool_calls: [{ function: { name: 'w', arguments: { c: 2 } } }] }), last('stop')], { calls: [['w', '{"c":1}'], ['w', '{"c":2}']], finish: 'tool_calls', usage: [4, 5] }],
   image: [[line('', { images: [`/9j/${'A'.repeat(2044)}`] }), last('stop')], { text: '\n[image/jpeg, 1.5 KiB]\n', usage: [4, 5] }],
   length: [[line('so'), last('length')], { text: 'so', finish: 'length', usage: [4, 5] }],
@@ -336,12 +373,53 @@ const ODD = [
   { name: 'chunks_in_a_list', type: JSON_TYPE, body: JSON.stringify(asList(OPENAI.plain)[0]), want: OPENAI.plain[1] },
 ];
 
+// ---- packed bodies, with the label that is right, another one, or none ----
+
+const HELLO = { type: SSE, body: framed(OPENAI.plain[0]), want: OPENAI.plain[1] };
+const REFUSED = { type: JSON_TYPE, body: JSON.stringify(WHOLE.error[0]), want: WHOLE.error[1] };
+const SHORT = { type: SSE, body: `data: ${DONE}\n\n`, want: { code: 'upstream_empty' } };
+const CODINGS = {
+  gzip_no_label: { packed: ['gzip'] },
+  zlib_no_label: { packed: ['zlib'] },
+  gzip_identity: { packed: ['gzip'], label: 'identity' },
+  gzip_unknown_label: { packed: ['gzip'], label: 'utf-8' },
+  plain_as_gzip: { label: 'gzip' },
+  plain_as_deflate: { label: 'deflate' },
+  plain_unknown_label: { label: 'utf-8' },
+  plain_as_both: { label: 'deflate, gzip' },
+  gzip_as_deflate: { packed: ['gzip'], label: 'deflate' },
+  zlib_as_gzip: { packed: ['zlib'], label: 'gzip' },
+  gzip_capitals: { packed: ['gzip'], label: ' GZip ' },
+  x_gzip: { packed: ['gzip'], label: 'x-gzip' },
+  deflate_zlib: { packed: ['zlib'], label: 'deflate' },
+  deflate_bare: { packed: ['bare'], label: 'deflate' },
+  label_twice: { packed: ['gzip'], label: 'gzip, gzip' },
+  label_twice_deflate: { packed: ['bare'], label: 'deflate,deflate' },
+  packed_twice: { packed: ['gzip', 'gzip'], label: 'gzip, gzip' },
+  packed_twice_label_once: { packed: ['gzip', 'gzip'], label: 'gzip' },
+  packed_twice_no_label: { packed: ['gzip', 'gzip'] },
+  packed_in_two_ways: { packed: ['bare', 'gzip'], label: 'deflate, gzip' },
+};
+const PACKED = [
+  ...Object.entries(CODINGS).flatMap(([name, coding]) => [
+    { name: `${name}/stream`, ...HELLO, ...coding },
+    { name: `${name}/error`, ...REFUSED, ...coding },
+    { name: `${name}/short`, ...SHORT, ...coding },
+  ]),
+  { name: 'packed_three_times', ...HELLO, packed: ['gzip', 'gzip', 'gzip'], label: 'gzip', want: { code: 'upstream_bad_response' } },
+  { name: 'packed_bare_no_label', ...HELLO, packed: ['bare'], want: { code: 'upstream_bad_response' } },
+  { name: 'packed_broken', type: SSE, base64: bytes([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], 'no deflate'), want: { code: 'upstream_bad_response' } },
+  { name: 'packed_other', type: SSE, base64: bytes([0x1f, 0x9d, 0x90, 0x64, 0xc2]), label: 'compress', want: { code: 'upstream_bad_response' } },
+];
+
 /** name -> the lines of that file. */
 export const FILES = {
   openai: [
     ...cases('openai', OPENAI, FRAMINGS),
     ...cases('openai', NEAR, FEW_FRAMINGS),
+    ...cases('openai', INSIDE, FEW_FRAMINGS, 'inside_').map((one) => ({ ...one, inside: true })),
     ...cases('openai', WHOLE, WHOLE_FRAMINGS, 'whole_'),
+    ...PACKED.map(({ name, want, ...rest }) => ({ name: `coding_${name}`, provider: 'openai', ...rest, want: complete(want) })),
     ...ODD.map(({ name, want, ...rest }) => ({ name, provider: 'openai', ...rest, want: complete(want) })),
   ],
   anthropic: [...cases('anthropic', ANTHROPIC, FRAMINGS), ...cases('anthropic', ANTHROPIC_WHOLE, WHOLE_FRAMINGS, 'whole_')],

@@ -14,6 +14,7 @@ export function putHooks(server, hooks, { name = 'watch', head = '' } = {}) {
   putPlugin(server, `${name}/plugin.lua`, `${head}\nreturn {\n  api = 1,\n  hooks = {\n${hooks}\n  },\n}\n`);
 }
 
-export function removePlugins(server) {
-  rmSync(join(server.home.folder, 'plugins'), { recursive: true, force: true });
+/** Removes a plugin, or all. */
+export function removePlugins(server, name = '') {
+  rmSync(join(server.home.folder, 'plugins', name), { recursive: true, force: true });
 }

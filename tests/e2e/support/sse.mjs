@@ -12,6 +12,7 @@ export class SseReader {
   calls = ''; // the entries of tool calls, a line each
   steps = ''; // what tools did between the parts of the reply, a line each
   last = null; // the frame with done: true
+  lateResets = false; // a reset may come in the middle: the reply goes on from another server
 
   /** `after`: the position from which the reply was asked for. */
   constructor(response, after = 0) {
@@ -63,8 +64,9 @@ export class SseReader {
 
   /** What was told before does not hold: the frame has all of it. */
   #reset() {
-    assert.equal(this.frames.length, 0, 'a reset comes first');
-    this.after = 0;
+    assert.ok(this.lateResets || this.frames.length === 0, 'a reset comes first');
+    this.replaced = this.text;
+    Object.assign(this, { after: 0, text: '', reasoning: '', calls: '', steps: '' });
     this.reset = true;
   }
 

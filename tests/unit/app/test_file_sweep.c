@@ -63,11 +63,12 @@ static void files_of_all_pages_stay(void **state)
         fail_msg("%s", home->err.message);
     tt_buf_free(&report.text);
     put_rows("tidetalk.db");
-    tt_store_close(tt_store_open("files", &home->err)); /* makes the folders */
-    for (int row = 1; row <= ROWS + 2; row++)           /* the last two have no row */
+    tt_store_close(tt_store_open(&(struct tt_store_place){.folder = "files"},
+                                 &home->err)); /* makes the folders */
+    for (int row = 1; row <= ROWS + 2; row++)  /* the last two have no row */
         put_file(row);
 
-    struct tt_store *store = tt_store_open("files", &home->err);
+    struct tt_store *store = tt_store_open(&(struct tt_store_place){.folder = "files"}, &home->err);
     struct tt_db *db =
         tt_db_open(&(struct tt_db_settings){.url = "sqlite:tidetalk.db"}, NULL, &home->err);
     struct tt_aux *aux = tt_aux_new("files", 1, 4, &home->err);

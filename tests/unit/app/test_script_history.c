@@ -53,7 +53,7 @@ static struct tt_bundle *make_bundle(int version)
     snprintf(text, sizeof(text), "return %d", version);
     tt_bundle_add(bundle, TT_STR("app.lua"), tt_str_from(text));
     tt_bundle_add(bundle, TT_STR("lib/same.lua"), TT_STR("return {}"));
-    assert_int_equal(tt_bundle_seal(bundle, NULL), 0);
+    assert_int_equal(tt_bundle_seal(bundle, NULL, NULL), 0);
     return bundle;
 }
 
@@ -116,7 +116,7 @@ static void an_empty_one_has_nothing(void **state)
     assert_int_equal(tt_history_current(&history->at, &entry, &history->err), 0);
     assert_int_equal(entry.number, 0);
     assert_false(is_rolled_back(history, 1));
-    assert_null(tt_history_bundle(&history->at, 1, &history->err));
+    assert_null(tt_history_bundle(&history->at, 1, NULL, &history->err));
 }
 
 static void bytes_come_back_as_they_were(void **state)
@@ -130,12 +130,43 @@ static void bytes_come_back_as_they_were(void **state)
     assert_int_equal(tt_history_current(&history->at, &entry, &history->err), 0);
     assert_int_equal(entry.number, 2);
     assert_string_equal(entry.hash, history->serving->hash);
-    struct tt_bundle *bundle = tt_history_bundle(&history->at, 2, &history->err);
+    struct tt_bundle *bundle = tt_history_bundle(&history->at, 2, NULL, &history->err);
     assert_string_equal(bundle->hash, history->serving->hash);
     tt_bundle_free(bundle);
-    bundle = tt_history_bundle(&history->at, 1, &history->err);
+    bundle = tt_history_bundle(&history->at, 1, NULL, &history->err);
     assert_true(tt_str_eq(bundle->files[0].bytes, TT_STR("return 1")));
     tt_bundle_free(bundle);
+}
+
+static void set_hash(struct history *history, int number, const char *hash)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    const struct tt_db_value values[] = {tt_db_text(tt_str_from(hash)), tt_db_int(number)};
+
+    tt_db_job_add(job, TT_STR("UPDATE script_generations SET hash = ?1 WHERE number = ?2"), values,
+                  TT_COUNT(values), 1);
+    assert_int_equal(tt_db_submit_wait(history->db, history->loop, job, &history->err), 0);
+}
+
+/* A server from before then would find none of its scripts again. */
+static void hashes_that_were_made_in_another_way_are_replaced(void **state)
+{
+    struct history *history = *state;
+
+    assert_int_equal(tt_history_update_hashes(&history->at, &history->err), 0); /* of nothing */
+    add(history, 1, false);
+    add(history, 2, false);
+    add(history, 1, true); /* 3 brings 1 back */
+    for (int number = 1; number <= 3; number++)
+        set_hash(history, number, number == 2 ? "old form of 2" : "old form of 1");
+    assert_false(is_rolled_back(history, 2));
+    assert_int_equal(tt_history_update_hashes(&history->at, &history->err), 0);
+    assert_true(is_rolled_back(history, 2));
+    assert_int_equal(before(history), 0);
+    /* Of those that are as they should be, only the newest is looked at. */
+    set_hash(history, 1, "other");
+    assert_int_equal(tt_history_update_hashes(&history->at, &history->err), 0);
+    assert_int_equal(before(history), 1);
 }
 
 static void going_back_leaves_out_what_was_rolled_back(void **state)
@@ -200,6 +231,7 @@ TEST_GROUP
         HISTORY_TEST(an_empty_one_has_nothing),
         HISTORY_TEST(bytes_come_back_as_they_were),
         HISTORY_TEST(going_back_leaves_out_what_was_rolled_back),
+        HISTORY_TEST(hashes_that_were_made_in_another_way_are_replaced),
         HISTORY_TEST(it_does_not_grow_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

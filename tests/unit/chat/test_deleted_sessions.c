@@ -66,7 +66,7 @@ static struct rig *rig_new(void)
     tt_buf_free(&report.text);
     open_db(rig->f, NULL);
     snprintf(folder, sizeof(folder), "%s/files", rig->f->dir);
-    rig->store = tt_store_open(folder, &err);
+    rig->store = tt_store_open(&(struct tt_store_place){.folder = folder}, &err);
     rig->file_aux = tt_aux_new("files", 1, 16, &err);
     snprintf(rig->file, sizeof(rig->file), "%s/00/" KEY, folder);
     close(open(rig->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));

@@ -43,7 +43,7 @@ static inline struct tt_store *open_store(void)
     struct tt_err err = {0};
     char path[128];
     snprintf(path, sizeof(path), "%s/files", folder);
-    struct tt_store *store = tt_store_open(path, &err);
+    struct tt_store *store = tt_store_open(&(struct tt_store_place){.folder = path}, &err);
     if (!store)
         fail_msg("%s", err.message);
     return store;

@@ -144,14 +144,15 @@ static void counts(void **state)
     struct tt_store_count count;
     (void)state;
     snprintf(path, sizeof(path), "%s/files", folder);
-    assert_int_equal(tt_store_count(path, &count, NULL), 0); /* no folder yet */
+    assert_int_equal(tt_store_count(&(struct tt_store_place){.folder = path}, &count, NULL),
+                     0); /* no folder yet */
     assert_int_equal(count.files, 0);
     struct tt_store *store = open_store();
     struct tt_store_file *unfinished = tt_store_create(store, 100, NULL);
     assert_int_equal(tt_store_append(unfinished, TT_STR("half"), NULL), 0);
     put_file(store, TT_STR("hello"), key);
     put_file(store, TT_STR("world!"), key);
-    assert_int_equal(tt_store_count(path, &count, NULL), 0);
+    assert_int_equal(tt_store_count(&(struct tt_store_place){.folder = path}, &count, NULL), 0);
     assert_int_equal(count.files, 2);
     assert_int_equal(count.bytes, 11);
     tt_store_discard(unfinished);
@@ -337,7 +338,7 @@ static int fill_a_disk(void)
         mount("none", folder, "tmpfs", 0, "size=2m,nr_inodes=1000") != 0)
         return 77;
     snprintf(path, sizeof(path), "%s/files", folder);
-    struct tt_store *store = tt_store_open(path, &err);
+    struct tt_store *store = tt_store_open(&(struct tt_store_place){.folder = path}, &err);
     if (!store)
         return 1;
     struct tt_store_file *file = tt_store_create(store, 1 << 30, NULL);
@@ -400,11 +401,11 @@ static void needs_a_folder(void **state)
     struct tt_err err = {0};
     char path[100];
     (void)state;
-    assert_null(tt_store_open("/proc/no/such/folder", &err));
+    assert_null(tt_store_open(&(struct tt_store_place){.folder = "/proc/no/such/folder"}, &err));
     assert_string_equal(err.code, "store_failed");
     snprintf(path, sizeof(path), "%s/plain", folder);
     close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    assert_null(tt_store_open(path, &err));
+    assert_null(tt_store_open(&(struct tt_store_place){.folder = path}, &err));
 }
 
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)

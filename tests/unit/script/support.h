@@ -224,7 +224,7 @@ static inline struct tt_generation *rig_build(struct rig *rig, int number)
 
     rig->err = (struct tt_err){0};
     tt_buf_clear(&rig->errors);
-    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), NULL, &rig->err);
     if (bundle)
         generation =
             tt_generation_new(bundle, number, runtimes, 1, &rig->serving, &diagnostics, &rig->err);

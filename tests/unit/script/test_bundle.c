@@ -6,7 +6,7 @@
 
 static struct tt_bundle *read_bundle(struct rig *rig)
 {
-    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), NULL, &rig->err);
     if (!bundle)
         fail_msg("%s", rig->err.message);
     return bundle;
@@ -14,7 +14,7 @@ static struct tt_bundle *read_bundle(struct rig *rig)
 
 static void refuses(struct rig *rig, const char *part)
 {
-    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), NULL, &rig->err);
     assert_null(bundle);
     assert_string_equal(rig->err.code, "script_error");
     if (!strstr(rig->err.message, part))
@@ -179,7 +179,7 @@ static void links_in_circles_end(void **state)
     rig_put(rig, "lua/app.lua", "");
     snprintf(link, sizeof(link), "%s/round", rig->lua);
     assert_int_equal(symlink(".", link), 0);
-    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), &rig->err);
+    struct tt_bundle *bundle = tt_bundle_read(rig_sources(rig), NULL, &rig->err);
     if (bundle)
         assert_true(bundle->file_count < 100);
     tt_bundle_free(bundle);
@@ -194,14 +194,14 @@ static void kept_bytes_make_the_same_bundle(void **state)
     struct tt_bundle *bundle = read_bundle(rig), *again = tt_bundle_new();
     for (size_t i = bundle->file_count; i-- > 0;)
         tt_bundle_add(again, bundle->files[i].path, bundle->files[i].bytes);
-    assert_int_equal(tt_bundle_seal(again, &rig->err), 0);
+    assert_int_equal(tt_bundle_seal(again, NULL, &rig->err), 0);
     assert_string_equal(again->hash, bundle->hash);
     assert_string_equal(again->files[0].path.data, "app.lua");
     assert_string_equal(again->files[0].hash, bundle->files[0].hash);
     tt_bundle_free(again);
     tt_bundle_free(bundle);
     again = tt_bundle_new();
-    assert_int_equal(tt_bundle_seal(again, &rig->err), -1);
+    assert_int_equal(tt_bundle_seal(again, NULL, &rig->err), -1);
     tt_bundle_free(again);
 }
 
@@ -311,7 +311,7 @@ static void a_snapshot_takes_no_half_saved_file(void **state)
     rig_put(rig, "lua/app.lua", "return 'whole'");
     pthread_create(&typist.thread, NULL, type, &typist);
     for (int i = 0; i < 4; i++) {
-        struct tt_bundle *bundle = tt_bundle_snapshot(rig_sources(rig), &rig->err);
+        struct tt_bundle *bundle = tt_bundle_snapshot(rig_sources(rig), NULL, &rig->err);
         assert_non_null(bundle);
         assert_true(tt_str_eq(bundle->files[0].bytes, TT_STR("return 'whole'")));
         tt_bundle_free(bundle);
@@ -323,10 +323,10 @@ static void a_snapshot_tells_what_cannot_be_read(void **state)
 {
     struct rig *rig = *state;
 
-    assert_null(tt_bundle_snapshot(rig_sources(rig), &rig->err));
+    assert_null(tt_bundle_snapshot(rig_sources(rig), NULL, &rig->err));
     assert_non_null(strstr(rig->err.message, "No such file"));
     rig_put(rig, "lua/other.lua", "return 1");
-    assert_null(tt_bundle_snapshot(rig_sources(rig), &rig->err));
+    assert_null(tt_bundle_snapshot(rig_sources(rig), NULL, &rig->err));
     assert_non_null(strstr(rig->err.message, "app.lua: not found"));
 }
 

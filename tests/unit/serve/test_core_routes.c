@@ -127,7 +127,7 @@ static void on_end(const struct tt_request *request)
 
 static void a_guard_lets_in_or_not(void **state)
 {
-    static const struct tt_listener_guard guard = {refuses, on_end};
+    static const struct tt_listener_guard guard = {.refuses = refuses, .on_end = on_end};
     static const char *const closed[] = {"/core/write", "/script", "/nowhere"};
     struct web *web = *state;
 

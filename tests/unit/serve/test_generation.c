@@ -144,8 +144,8 @@ static void every_worker_has_its_state(void **state)
     second.runtime.worker = 1;
     tt_list_init(&second.runtime.tasks);
     rig_put(rig, "lua/app.lua", "return {handle = function() end, routes = {}, " RIG_ERRORS "}");
-    rig->generation = tt_generation_new(tt_bundle_read(rig_sources(rig), &err), 7, runtimes, 2,
-                                        &rig->serving, &diagnostics, &err);
+    rig->generation = tt_generation_new(tt_bundle_read(rig_sources(rig), NULL, &err), 7, runtimes,
+                                        2, &rig->serving, &diagnostics, &err);
     assert_non_null(rig->generation);
     assert_int_equal(rig->generation->vm_count, 2);
     assert_ptr_equal(rig->generation->vms[1]->runtime, &second.runtime);

@@ -4,6 +4,9 @@
 #include "base/encode.h"
 #include "tide/providers_fixture.h"
 #include "upstream/answer.h"
+#include "upstream/unpack.h"
+
+#include <zlib.h>
 
 #define STEPS_MAX 4096 /* longer bodies are cut at so many places, evenly spread */
 
@@ -21,12 +24,15 @@ enum field {
     OUTPUT,
     CODE,
     DETAIL,
+    PACKED,
+    LABEL,
+    INSIDE,
     FIELDS
 };
 static const char *const field_paths[FIELDS] = {
-    "name",         "provider",       "type",       "body",        "base64",
-    "want.text",    "want.reasoning", "want.calls", "want.finish", "want.usage.0",
-    "want.usage.1", "want.code",      "want.detail"};
+    "name",           "provider",   "type",        "body",         "base64",       "want.text",
+    "want.reasoning", "want.calls", "want.finish", "want.usage.0", "want.usage.1", "want.code",
+    "want.detail",    "packed",     "label",       "inside"};
 
 struct example {
     struct tt_json_value value[FIELDS];
@@ -37,6 +43,27 @@ struct example {
 struct told {
     struct tt_buf content, reasoning, calls;
 };
+
+/* One more layer around the body. */
+static void pack(struct tt_buf *body, struct tt_str how)
+{
+    int bits = tt_str_eq(how, TT_STR("\"gzip\""))   ? MAX_WBITS + 16
+               : tt_str_eq(how, TT_STR("\"zlib\"")) ? MAX_WBITS
+                                                    : -MAX_WBITS;
+    z_stream z = {0};
+    struct tt_buf packed = {0};
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    tt_buf_reserve(&packed, deflateBound(&z, body->len));
+    z.next_in = (unsigned char *)body->data;
+    z.avail_in = (unsigned)body->len;
+    z.next_out = (unsigned char *)packed.data;
+    z.avail_out = (unsigned)packed.cap;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    packed.len = z.total_out;
+    deflateEnd(&z);
+    tt_buf_free(body);
+    *body = packed;
+}
 
 static void example_read(struct example *example, struct tt_str line)
 {
@@ -56,6 +83,11 @@ static void example_read(struct example *example, struct tt_str line)
         tt_buf_free(&example->text[BODY]);
         example->text[BODY] = plain;
     }
+    size_t cursor = 0;
+    struct tt_json_value how;
+    while (example->value[PACKED].type == TT_JSON_ARRAY &&
+           tt_json_next(&example->value[PACKED], &cursor, &how))
+        pack(&example->text[BODY], how.raw);
     example->bytes = tt_buf_str(&example->text[BODY]);
 }
 
@@ -149,6 +181,37 @@ static void compare(const struct example *example, size_t cut, const struct told
     tt_buf_free(&calls);
 }
 
+/* What a call gives to the answer. */
+struct body {
+    struct tt_upstream_answer *answer;
+    struct tt_unpack *unpack;
+    enum tt_upstream_answer_result result;
+    struct tt_err *err;
+};
+
+static int on_bytes(void *arg, struct tt_str bytes)
+{
+    struct body *body = arg;
+    if (body->result == TT_ANSWER_GOES_ON)
+        body->result = tt_upstream_answer_feed(body->answer, bytes, body->err);
+    return 0;
+}
+
+static void feed(struct body *body, struct tt_str bytes)
+{
+    if (!body->unpack)
+        on_bytes(body, bytes);
+    else if (tt_unpack_feed(body->unpack, bytes, on_bytes, body) != 0)
+        *body->err = *tt_unpack_error(body->unpack), body->result = TT_ANSWER_FAILED;
+}
+
+static void begin_unpack(struct body *body, const struct example *example)
+{
+    struct tt_unpack_label label = {0};
+    tt_unpack_label_add(&label, tt_buf_str(&example->text[LABEL]));
+    body->unpack = tt_unpack_new(label, true, example->bytes.data[0]);
+}
+
 /* Two pieces, or `piece` bytes at a time behind the first cut. */
 static void try_once(const struct example *example, struct tt_delta_spec *spec, size_t cut,
                      size_t piece)
@@ -156,23 +219,29 @@ static void try_once(const struct example *example, struct tt_delta_spec *spec, 
     struct told told = {0};
     struct tt_upstream_answer answer;
     struct tt_err err = {0};
-    enum tt_upstream_answer_result result = TT_ANSWER_GOES_ON;
+    struct body body = {.answer = &answer, .result = TT_ANSWER_GOES_ON, .err = &err};
     tt_upstream_answer_create(&answer, spec, false, on_texts, &told);
     tt_upstream_answer_label(&answer, tt_buf_str(&example->text[TYPE]));
+    if (example->value[INSIDE].type == TT_JSON_TRUE)
+        tt_delta_assume_thinking(&answer.reader);
+    begin_unpack(&body, example);
     for (size_t at = 0, n = cut; at < example->bytes.len; at += n, n = piece) {
         size_t left = example->bytes.len - at;
         struct tt_str exact =
             cases_exact(tt_str_of(example->bytes.data + at, n && n < left ? n : left));
         n = exact.len;
-        if (result == TT_ANSWER_GOES_ON)
-            result = tt_upstream_answer_feed(&answer, exact, &err);
+        if (body.result == TT_ANSWER_GOES_ON)
+            feed(&body, exact);
         free((char *)exact.data);
     }
-    if (result == TT_ANSWER_GOES_ON)
-        result = tt_upstream_answer_end(&answer, false, &err);
-    assert_int_equal(result, err.status ? TT_ANSWER_FAILED : TT_ANSWER_COMPLETE);
+    if (body.result == TT_ANSWER_GOES_ON && body.unpack)
+        assert_int_equal(tt_unpack_end(body.unpack, on_bytes, &body), 0);
+    if (body.result == TT_ANSWER_GOES_ON)
+        body.result = tt_upstream_answer_end(&answer, false, &err);
+    assert_int_equal(body.result, err.status ? TT_ANSWER_FAILED : TT_ANSWER_COMPLETE);
     compare(example, cut, &told, &answer, &err);
     tt_upstream_answer_destroy(&answer);
+    tt_unpack_free(body.unpack);
     tt_buf_free(&told.content);
     tt_buf_free(&told.reasoning);
     tt_buf_free(&told.calls);

@@ -25,6 +25,7 @@ static inline int spec_word(struct tt_delta_spec *spec, bool whole, struct tt_st
         [TT_DELTA_SIGNATURE] = "signature",
         [TT_DELTA_REDACTED] = "redacted",
         [TT_DELTA_IMAGE] = "image",
+        [TT_DELTA_CODE] = "code",
         [TT_DELTA_ERROR] = "error",
         [TT_DELTA_ERROR_TYPE] = "error_type",
         [TT_DELTA_ENDED] = "ended",

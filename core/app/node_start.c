@@ -1,0 +1,215 @@
+/* Where uploaded files are is told by a mark in their folder: a number by chance, made by whoever
+ * finds none. So nodes with the same folder find the same mark, wherever it is mounted. */
+#include "app/node_start.h"
+
+#include "app/worker.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "chat/checkpoint.h"
+#include "chat/reply_repair.h"
+#include "node/node.h"
+#include "reply/registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARK_DIGITS 32
+#define LOOK_MS     1000 /* between two looks for what dead nodes left */
+
+bool tt_app_is_node(const struct tt_settings *settings)
+{
+    return tt_conf_get(settings->conf, "nodes.listen")->text.len > 0;
+}
+
+int tt_app_node_check(const struct tt_settings *settings, struct tt_err *err)
+{
+    if (!tt_app_is_node(settings) || strcmp(tt_db_dialect(settings->database_url), "postgres") == 0)
+        return 0;
+    return tt_err_set(err, 0, "invalid_setting",
+                      "%s: nodes.listen: nodes share a database of PostgreSQL: set database_url to "
+                      "postgres://…, or leave nodes.listen out",
+                      tt_conf_get(settings->conf, "nodes.listen")->origin);
+}
+
+/* ---- where the files are ---- */
+
+static int fail(const char *path, struct tt_err *err)
+{
+    return tt_err_set(err, 500, "store_failed", "%s: %s", path, strerror(errno));
+}
+
+/* Whole under its name, or not there: another node may look at the same moment. */
+static int make_mark(const char *path, struct tt_err *err)
+{
+    char mark[MARK_DIGITS + 1], temporary[4300];
+
+    tt_random_hex(mark, MARK_DIGITS);
+    snprintf(temporary, sizeof(temporary), "%s.%.8s", path, mark);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool made = fd >= 0 && write(fd, mark, MARK_DIGITS) == MARK_DIGITS && fsync(fd) == 0 &&
+                (link(temporary, path) == 0 || errno == EEXIST);
+    int failed = made ? 0 : fail(path, err);
+    if (fd >= 0) {
+        unlink(temporary);
+        close(fd);
+    }
+    return failed;
+}
+
+static int read_mark(const char *data_dir, char mark[MARK_DIGITS + 1], struct tt_err *err)
+{
+    char path[4200];
+
+    snprintf(path, sizeof(path), "%s/files/.place", data_dir);
+    if (access(path, F_OK) != 0 && make_mark(path, err) != 0)
+        return -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, mark, MARK_DIGITS);
+    if (fd >= 0)
+        close(fd);
+    mark[len > 0 ? len : 0] = 0;
+    return len < 0 ? fail(path, err) : 0;
+}
+
+/* ---- joining ---- */
+
+/* Reveals nothing about the secret. */
+static void fingerprint(const struct tt_keys *keys, char out[2 * TT_SHA256_SIZE + 1])
+{
+    unsigned char hash[TT_SHA256_SIZE];
+
+    tt_hmac_sha256(tt_str_of((const char *)keys->seal, TT_KEY_SIZE), TT_STR("tidetalk node"), hash);
+    for (size_t i = 0; i < TT_SHA256_SIZE; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+int tt_app_node_join(struct tt_app *app, struct tt_err *err)
+{
+    const struct tt_settings *settings = app->settings;
+    char print[2 * TT_SHA256_SIZE + 1], mark[MARK_DIGITS + 1];
+    struct tt_str address = tt_conf_get(settings->conf, "nodes.address")->text;
+    struct tt_str name = tt_conf_get(settings->conf, "nodes.name")->text;
+
+    if (!tt_app_is_node(settings) || !app->public_listener)
+        return 0;
+    if (read_mark(settings->data_dir, mark, err) != 0)
+        return -1;
+    fingerprint(&app->keys, print);
+    if (address.len == 0)
+        address = tt_conf_get(settings->conf, "nodes.listen")->text;
+    app->node = tt_node_join(
+        app->db,
+        &(struct tt_node_settings){.name = name.len > 0 ? name : address,
+                                   .address = address,
+                                   .fingerprint = tt_str_from(print),
+                                   .files_place = tt_str_from(mark),
+                                   .version = TT_VERSION,
+                                   .lease_ms = (uint64_t)tt_settings_int(settings, "nodes.lease")},
+        err);
+    if (!app->node)
+        return -1;
+    tt_log(TT_LOG_INFO, "node: joined", TT_F_INT("node", tt_node_id(app->node)),
+           TT_F_Z("name", tt_node_name(app->node)), TT_F_Z("address", tt_node_address(app->node)),
+           TT_F_BOOL("first", tt_node_was_first(app->node)));
+    return 0;
+}
+
+/* ---- what other nodes leave, and take ---- */
+
+struct tt_node_care { /* on the node's loop */
+    struct tt_app *app;
+    struct tt_timer timer;
+    struct tt_chat_repair *repair; /* NULL: none runs */
+};
+
+static void on_repaired(int count, const struct tt_err *err, void *arg)
+{
+    struct tt_node_care *care = arg;
+
+    care->repair = NULL;
+    if (count > 0)
+        tt_log(TT_LOG_WARN, "node: replies of a dead node were interrupted",
+               TT_F_INT("count", count));
+    if (err)
+        tt_log(TT_LOG_WARN, "node: replies of a dead node were not interrupted",
+               TT_F_Z("code", err->code), TT_F_Z("error", err->message));
+    tt_timer_start(tt_node_loop(care->app->node), &care->timer, LOOK_MS);
+}
+
+static void look(struct tt_timer *timer)
+{
+    struct tt_node_care *care = TT_CONTAINER_OF(timer, struct tt_node_care, timer);
+    struct tt_node *node = care->app->node;
+
+    if (tt_node_is_keeper(node) && tt_node_may_take_over(node))
+        care->repair =
+            tt_chat_repair_start(&(struct tt_chat_repair_spec){.db = care->app->db,
+                                                               .loop = tt_node_loop(node),
+                                                               .shared = true,
+                                                               .on_done = on_repaired,
+                                                               .arg = care});
+    else
+        tt_timer_start(tt_node_loop(node), timer, LOOK_MS);
+}
+
+static size_t load(void *arg)
+{
+    const struct tt_node_care *care = arg;
+    return tt_registry_count(care->app->registry);
+}
+
+struct verifying {
+    struct tt_mail mail;
+    struct tt_chat *chat;
+};
+
+static void verify(struct tt_mail *mail)
+{
+    struct verifying *verifying = TT_CONTAINER_OF(mail, struct verifying, mail);
+    tt_checkpoints_verify(verifying->chat);
+    free(verifying);
+}
+
+static void on_late(void *arg)
+{
+    const struct tt_app *app = ((struct tt_node_care *)arg)->app;
+
+    for (int i = 0; i < app->worker_count; i++) {
+        struct verifying *verifying = TT_NEW(struct verifying);
+        verifying->mail.deliver = verify;
+        verifying->chat = &app->workers[i].tide.chat;
+        tt_loop_post(app->workers[i].loop, &verifying->mail);
+    }
+}
+
+int tt_app_node_start(struct tt_app *app, struct tt_err *err)
+{
+    if (!app->node)
+        return 0;
+    struct tt_node_care *care = TT_NEW(struct tt_node_care);
+    care->app = app;
+    care->timer.on_due = look;
+    app->node_care = care;
+    tt_timer_start(tt_node_loop(app->node), &care->timer, LOOK_MS);
+    return tt_node_start(
+        app->node, &(struct tt_node_watcher){.load = load, .on_late = on_late, .arg = care}, err);
+}
+
+void tt_app_node_leave(struct tt_app *app)
+{
+    struct tt_node_care *care = app->node_care;
+
+    tt_node_stop(app->node);
+    if (care) {
+        tt_timer_stop(&care->timer);
+        if (care->repair)
+            tt_chat_repair_cancel(care->repair);
+    }
+    tt_node_leave(app->node);
+    free(care);
+    app->node_care = NULL;
+}

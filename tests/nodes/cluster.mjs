@@ -1,0 +1,70 @@
+// Several servers on one database: each has its own port, data folder and log; the secret and the folder
+// of uploaded files are everybody's.
+import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from '../e2e/support/process.mjs';
+import { LOOPBACK, Server, makeHome, tidetalk } from '../e2e/support/server.mjs';
+
+/** The lease of the nodes of a test, in milliseconds. */
+export const LEASE_MS = 1500;
+
+/** A home for one more node beside `first`, which has been started once: with its database, secret and
+ * files. Without `first` the first one. */
+export async function makeNode(first, { name = 'a', env = {}, secret = true, files = true } = {}) {
+  const port = await freePort();
+  const privatePort = await freePort();
+  const home = makeHome({
+    port,
+    env: {
+      ...LOOPBACK,
+      TIDETALK_NODES_LISTEN: `127.0.0.1:${privatePort}`,
+      TIDETALK_NODES_NAME: name,
+      TIDETALK_NODES_LEASE: `${LEASE_MS}ms`,
+      ...env,
+    },
+  });
+  home.port = port;
+  if (!first) return home;
+  home.database.remove();
+  home.database = { ...first.database, remove() {} };
+  home.env.TIDETALK_DATABASE_URL = first.database.url;
+  mkdirSync(home.dataDir, { mode: 0o700 });
+  if (secret) copyFileSync(join(first.dataDir, 'secret.key'), join(home.dataDir, 'secret.key'));
+  if (files) symlinkSync(join(first.dataDir, 'files'), join(home.dataDir, 'files'));
+  return home;
+}
+
+/** {nodes, stop, remove}: `count` servers, named a, b, c. */
+export async function startCluster(count, options = {}) {
+  const nodes = [];
+  for (let i = 0; i < count; i += 1) {
+    const home = await makeNode(nodes[0]?.home, { ...options, name: 'abcdef'[i] });
+    nodes.push(await new Server(home, home.port).start());
+  }
+  return {
+    nodes,
+    /** Ends those that still run, and removes everything. */
+    async stop({ except = [] } = {}) {
+      for (const node of [...nodes].reverse()) if (!except.includes(node)) await node.stop();
+      for (const node of [...nodes].reverse()) node.home.remove();
+    },
+  };
+}
+
+/** What /admin/nodes says, by name. */
+export async function listNodes(node) {
+  const { stdout } = await tidetalk(node.home, ['nodes']);
+  const [head, ...lines] = stdout.trim().split('\n').map((line) => line.trim().split(/\s+/));
+  return Object.fromEntries(lines.map((line) => {
+    const row = Object.fromEntries(head.map((title, i) => [title, line[i]]));
+    return [row.name, row];
+  }));
+}
+
+/** The same user at another node. */
+export function through(node, user) {
+  return Object.assign(node.client(), { token: user.token, user: user.user, password: user.password });
+}
+
+/** Runs `tidetalk drain`, which ends when nothing runs on the node any more. */
+export const drain = (node) => tidetalk(node.home, ['drain']);
