@@ -141,11 +141,18 @@ install_needs()
     fi
 }
 
+SMOKE_LAYERS=(cache files) # of the unit tests
+
 # Keeps going after an error so that the other suites have something to run. One at a time: each uses
-# every core.
+# every core. A new machine that is only looked at needs a part.
 run_builds()
 {
-    ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0
+    local -a targets=()
+
+    if ! has lint unit lua e2e postgres sdk web sample long; then
+        targets=(tidetalk mock_llm "${SMOKE_LAYERS[@]/#/unit_}")
+    fi
+    ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0 "${targets[@]}"
     if [ "$with_tsan" = yes ] && has unit e2e long; then
         ONLY='' suite_alone build_tsan 15m scripts/build.sh tsan -k 0
     fi
@@ -237,6 +244,9 @@ run_e2e()
     done
     for file in "${chosen[@]}"; do
         run_e2e_file "$preset" 10m "$file"
+        if has_mark plugins "$file"; then
+            run_e2e_file "$preset" 10m "$file" plugins_ TEST_PLUGINS=1 TIDETALK_E2E_RELOADS=30
+        fi
     done
 }
 
@@ -287,7 +297,7 @@ run_smoke()
 {
     local file layer
 
-    for layer in cache files; do
+    for layer in "${SMOKE_LAYERS[@]}"; do
         suite "unit_$layer" 5m "build/$preset/unit/unit_$layer"
     done
     for file in $(e2e_marked smoke); do
@@ -319,6 +329,7 @@ run_long()
     for file in $(e2e_marked reloads); do
         run_e2e_file asan 15m "$file" reloads_ TEST_RELOADS=1
     done
+    run_e2e_file asan 30m tests/postgres/failover.test.mjs long_postgres_ TEST_DATABASE=postgres TIDETALK_FAILOVERS=20
     run_e2e_file asan 120m tests/e2e/disk_faults.test.mjs long_ TIDETALK_FAULT_ROUNDS=all
 }
 
@@ -353,7 +364,7 @@ run_readme()
     set_server_env "$preset"
     suite readme 5m "${server_env[@]}" tests/readme.sh
     suite customize 5m "${server_env[@]}" tests/customize.sh
-    suite tasks 5m "${server_env[@]}" tests/tasks.sh
+    suite tasks 10m "${server_env[@]}" tests/tasks.sh
 }
 
 run_fresh()

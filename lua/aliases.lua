@@ -95,9 +95,60 @@ M.fields = {
   ["services.sources"] = {
     set = "models.upstream_request.fill",
   },
+  ["services.user_apis"] = {
+    mask = "models.api_secrets.mask",
+  },
   session_manager = {
     keep_session = "chat.session_manager.cache_session",
   },
+}
+
+--- Module -> fields of it that are gone, and what to do instead. `check` tells
+--- each use, and a use under the module's old path raises that text.
+M.removed = {
+  ["lib.auth"] = {
+    check_site = "delete the call: web.auth.authenticate refuses the requests "
+      .. "of other sites itself",
+  },
+  ["policy.context"] = {
+    history = "use build, whose messages hold the history",
+  },
+  ["policy.openai"] = {
+    completion = "return what ask of doors.completions returns: the core "
+      .. "writes the answer",
+    usage = "return what ask of doors.completions returns: the core writes "
+      .. "the answer with its usage",
+  },
+  ["providers.demo"] = {
+    plan = "it is play now",
+  },
+  ["services.export"] = {
+    as_json = "use write_json(user_id, session, language, write) of "
+      .. "chat.export in an answer with `chunks`",
+    as_markdown = "use write_markdown(user_id, session, language, write) of "
+      .. "chat.export in an answer with `chunks`",
+  },
+  ["services.messages"] = {
+    SQL_ALL = "read messages with history of tide.chat",
+    get_history = "use history of tide.chat, or get_conversation of "
+      .. "chat.messages",
+  },
+  ["services.tokens"] = {
+    clear_headers = "answer with `cookies = tokens.no_cookies()` instead of "
+      .. "its headers, tokens being account.tokens",
+    cookie_headers = "answer with `cookies = tokens.cookies(token)` instead "
+      .. "of its headers, tokens being account.tokens",
+  },
+  ["services.user_apis"] = {
+    open_key = "use open_keys of models.api_secrets, a configuration may have "
+      .. "several",
+  },
+}
+
+--- Modules that are gone, and what to do instead.
+M.removed_modules = {
+  ["services.leftovers"] = "delete the require and its calls: the bytes of "
+    .. "deleted files go by themselves",
 }
 
 --- Fields of a provider (a file of providers/) -> what they are now.

@@ -19,7 +19,7 @@
 #include "base/disk_reserve.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "chat/reply_store.h"
+#include "chat/reply_repair.h"
 #include "db/inspect.h"
 #include "db/migrate.h"
 #include "files/s3.h"
@@ -115,8 +115,10 @@ static int open_database(struct tt_app *app, struct tt_err *err)
     const struct tt_settings *settings = app->settings;
     const char *url = settings->database_url;
     struct tt_migrate_report report = {0};
-    struct tt_db_settings database = {
-        .url = url, .use = tt_app_is_node(settings) ? TT_DB_USE_NODE : TT_DB_USE_ALONE};
+    struct tt_db_settings database = {.url = url,
+                                      .use = tt_app_is_node(settings) ? TT_DB_USE_NODE
+                                                                      : TT_DB_USE_ALONE,
+                                      .replicated = settings->replicated};
 
     int failed = tt_db_migrate(url, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
@@ -163,7 +165,7 @@ static int open_cache(struct tt_app *app, struct tt_err *err)
 static int prepare_database(struct tt_app *app, const struct tt_data_loss *loss,
                             struct tt_loop *loop, struct tt_err *err)
 {
-    app->repaired = tt_chat_store_repair(app->db, loop, tt_app_is_node(app->settings), err);
+    app->repaired = tt_chat_repair_all(app->db, loop, tt_app_is_node(app->settings), err);
     if (app->repaired < 0)
         return -1;
     if (app->repaired > 0)
@@ -433,8 +435,7 @@ void tt_app_stop(struct tt_app *app, uint64_t drain_ms)
     tt_aux_free(app->file_aux);
     tt_aux_free(app->text_aux);
     tt_aux_free(app->password_aux);
-    tt_node_stop(app->node);
-    tt_node_leave(app->node);
+    tt_app_node_leave(app);
     tt_db_close(app->db);
     tt_aux_free(app->aux);
     tt_aux_free_within(app->name_aux, NAMES_END_MS);

@@ -13,6 +13,7 @@ struct tt_builder;
 struct tt_bundle;
 struct tt_dispatcher;
 struct tt_node;
+struct tt_node_care;
 struct tt_proxy;
 struct tt_worker;
 
@@ -32,7 +33,8 @@ struct tt_app {
     struct tt_store *store;
     struct tt_resolver *resolver;
     struct tt_db *db;
-    struct tt_node *node; /* NULL: it shares its database with nobody */
+    struct tt_node *node;           /* NULL: it shares its database with nobody */
+    struct tt_node_care *node_care; /* see node_start.c */
     struct tt_search_index search_index;
     struct tt_deleted_sessions deleted_sessions;
     struct tt_registry *registry;

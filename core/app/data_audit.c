@@ -4,6 +4,7 @@
 #include "app/sealed_keys.h"
 #include "base/secret.h"
 #include "db/db.h"
+#include "db/inspect.h"
 #include "db/migrate.h"
 
 #include <stdio.h>
@@ -234,6 +235,18 @@ static void count_users(struct audit *audit)
 
 /* ---- all ---- */
 
+static void check_durability(struct audit *audit)
+{
+    struct tt_db_contents contents;
+    const char *url = audit->settings->database_url;
+
+    if (audit->settings->replicated &&
+        tt_db_inspect(url, audit->keys.seal_id, &contents, NULL) == 0 && !contents.replicated)
+        report(audit, false, "not_replicated", tt_db_place(url),
+               "durability is replicated, but synchronous_standby_names is empty or "
+               "synchronous_commit is off or local: a failover may lose acknowledged rows");
+}
+
 /* A database that cannot be read is the only finding. */
 static bool check_database(struct audit *audit)
 {
@@ -286,6 +299,7 @@ void tt_data_audit(const struct tt_settings *settings, struct tt_data_audited *a
         check_names(&audit, TT_STR(SQL_NAMES), "the users");
         check_names(&audit, TT_STR(SQL_API_NAMES), "the API configurations");
         count_users(&audit);
+        check_durability(&audit);
         report_the_rest(&audit);
     } else {
         report_err(&audit, tt_db_place(settings->database_url), &err);

@@ -1,19 +1,25 @@
-/* Where uploaded files are is told by a mark in their folder: a number by chance, made by whoever
- * finds none. So nodes with the same folder find the same mark, wherever it is mounted. */
+/* Where uploaded files are is told by the bucket's name, or by a mark in their folder: a number by
+ * chance, made by whoever finds none. So nodes with the same folder find the same mark, wherever it
+ * is mounted. */
 #include "app/node_start.h"
 
 #include "app/worker.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "chat/checkpoint.h"
+#include "chat/reply_repair.h"
 #include "node/node.h"
 #include "reply/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MARK_DIGITS 32
+#define LOOK_MS     1000 /* between two looks for what dead nodes left */
 
 bool tt_app_is_node(const struct tt_settings *settings)
 {
@@ -40,7 +46,7 @@ static int fail(const char *path, struct tt_err *err)
 /* Whole under its name, or not there: another node may look at the same moment. */
 static int make_mark(const char *path, struct tt_err *err)
 {
-    char mark[MARK_DIGITS + 1], temporary[4300];
+    char mark[MARK_DIGITS + 1], temporary[4400];
 
     tt_random_hex(mark, MARK_DIGITS);
     snprintf(temporary, sizeof(temporary), "%s.%.8s", path, mark);
@@ -55,11 +61,11 @@ static int make_mark(const char *path, struct tt_err *err)
     return failed;
 }
 
-static int read_mark(const char *data_dir, char mark[MARK_DIGITS + 1], struct tt_err *err)
+static int read_mark(const char *folder, char mark[MARK_DIGITS + 1], struct tt_err *err)
 {
-    char path[4200];
+    char path[4300];
 
-    snprintf(path, sizeof(path), "%s/files/.place", data_dir);
+    snprintf(path, sizeof(path), "%s/.place", folder);
     if (access(path, F_OK) != 0 && make_mark(path, err) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -85,13 +91,14 @@ static void fingerprint(const struct tt_keys *keys, char out[2 * TT_SHA256_SIZE 
 int tt_app_node_join(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
+    const struct tt_app_file_place *place = &app->file_place;
     char print[2 * TT_SHA256_SIZE + 1], mark[MARK_DIGITS + 1];
     struct tt_str address = tt_conf_get(settings->conf, "nodes.address")->text;
     struct tt_str name = tt_conf_get(settings->conf, "nodes.name")->text;
 
     if (!tt_app_is_node(settings) || !app->public_listener)
         return 0;
-    if (read_mark(settings->data_dir, mark, err) != 0)
+    if (!place->store.s3 && read_mark(place->folder, mark, err) != 0)
         return -1;
     fingerprint(&app->keys, print);
     if (address.len == 0)
@@ -101,7 +108,7 @@ int tt_app_node_join(struct tt_app *app, struct tt_err *err)
         &(struct tt_node_settings){.name = name.len > 0 ? name : address,
                                    .address = address,
                                    .fingerprint = tt_str_from(print),
-                                   .files_place = tt_str_from(mark),
+                                   .files_place = tt_str_from(place->store.s3 ? place->text : mark),
                                    .version = TT_VERSION,
                                    .lease_ms = (uint64_t)tt_settings_int(settings, "nodes.lease")},
         err);
@@ -113,15 +120,98 @@ int tt_app_node_join(struct tt_app *app, struct tt_err *err)
     return 0;
 }
 
+/* ---- what other nodes leave, and take ---- */
+
+struct tt_node_care { /* on the node's loop */
+    struct tt_app *app;
+    struct tt_timer timer;
+    struct tt_chat_repair *repair; /* NULL: none runs */
+};
+
+static void on_repaired(int count, const struct tt_err *err, void *arg)
+{
+    struct tt_node_care *care = arg;
+
+    care->repair = NULL;
+    if (count > 0)
+        tt_log(TT_LOG_WARN, "node: replies of a dead node were interrupted",
+               TT_F_INT("count", count));
+    if (err)
+        tt_log(TT_LOG_WARN, "node: replies of a dead node were not interrupted",
+               TT_F_Z("code", err->code), TT_F_Z("error", err->message));
+    tt_timer_start(tt_node_loop(care->app->node), &care->timer, LOOK_MS);
+}
+
+static void look(struct tt_timer *timer)
+{
+    struct tt_node_care *care = TT_CONTAINER_OF(timer, struct tt_node_care, timer);
+    struct tt_node *node = care->app->node;
+
+    if (tt_node_is_keeper(node) && tt_node_may_take_over(node))
+        care->repair =
+            tt_chat_repair_start(&(struct tt_chat_repair_spec){.db = care->app->db,
+                                                               .loop = tt_node_loop(node),
+                                                               .shared = true,
+                                                               .on_done = on_repaired,
+                                                               .arg = care});
+    else
+        tt_timer_start(tt_node_loop(node), timer, LOOK_MS);
+}
+
 static size_t load(void *arg)
 {
-    const struct tt_app *app = arg;
-    return tt_registry_count(app->registry);
+    const struct tt_node_care *care = arg;
+    return tt_registry_count(care->app->registry);
+}
+
+struct verifying {
+    struct tt_mail mail;
+    struct tt_chat *chat;
+};
+
+static void verify(struct tt_mail *mail)
+{
+    struct verifying *verifying = TT_CONTAINER_OF(mail, struct verifying, mail);
+    tt_checkpoints_verify(verifying->chat);
+    free(verifying);
+}
+
+static void on_late(void *arg)
+{
+    const struct tt_app *app = ((struct tt_node_care *)arg)->app;
+
+    for (int i = 0; i < app->worker_count; i++) {
+        struct verifying *verifying = TT_NEW(struct verifying);
+        verifying->mail.deliver = verify;
+        verifying->chat = &app->workers[i].tide.chat;
+        tt_loop_post(app->workers[i].loop, &verifying->mail);
+    }
 }
 
 int tt_app_node_start(struct tt_app *app, struct tt_err *err)
 {
-    const struct tt_node_watcher watcher = {.load = load, .arg = app};
+    if (!app->node)
+        return 0;
+    struct tt_node_care *care = TT_NEW(struct tt_node_care);
+    care->app = app;
+    care->timer.on_due = look;
+    app->node_care = care;
+    tt_timer_start(tt_node_loop(app->node), &care->timer, LOOK_MS);
+    return tt_node_start(
+        app->node, &(struct tt_node_watcher){.load = load, .on_late = on_late, .arg = care}, err);
+}
 
-    return app->node ? tt_node_start(app->node, &watcher, err) : 0;
+void tt_app_node_leave(struct tt_app *app)
+{
+    struct tt_node_care *care = app->node_care;
+
+    tt_node_stop(app->node);
+    if (care) {
+        tt_timer_stop(&care->timer);
+        if (care->repair)
+            tt_chat_repair_cancel(care->repair);
+    }
+    tt_node_leave(app->node);
+    free(care);
+    app->node_care = NULL;
 }

@@ -1,9 +1,13 @@
-/* Each running reply has its own time at which its new bytes are due. Replies that are due together
- * share a job, a bounded slice of them per tick, so that copying a thousand replies does not hold
- * up the loop. There is one job per reply at a time: if it fails the next one covers its bytes,
- * because a hole in the chunks would be a hole in the text that remains after a crash. A commit
- * that takes longer than the interval is followed by the next job at once; waiting for the next
- * tick instead would double the possible loss just when the disk is slow. */
+/* Each running reply has its own time at which its new bytes are due, in steps of
+ * TT_CHECKPOINT_SLOT_MS. Replies that are due together share a job, a bounded slice of them per
+ * tick, so that copying a thousand replies does not hold up the loop. There is one job per reply at
+ * a time: if it fails the next one covers its bytes, because a hole in the chunks would be a hole
+ * in the text that remains after a crash. A commit that takes longer than the interval is followed
+ * by the next job at once; waiting for the next tick instead would double the possible loss just
+ * when the disk is slow.
+ *
+ * A reply of a node whose checkpoint changed no row has been taken over by another node, or its
+ * message is deleted: it ends. */
 #include "chat/checkpoint.h"
 
 #include "base/log.h"
@@ -11,6 +15,12 @@
 #include "chat/reply_store.h"
 
 #include <stdlib.h>
+
+/* Replies of one node whose turns' numbers are between these two. */
+static const char SQL_STILL_OURS[] =
+    "SELECT id, turn_epoch FROM chat_messages WHERE status = 'streaming'"
+    " AND turn_epoch >= ?1 AND turn_epoch <= ?2";
+#define EPOCH_BITS 40 /* node/node.h */
 
 #define SLICE_REPLIES 32
 #define SLICE_BYTES   (256u << 10)
@@ -38,6 +48,12 @@ static void arm(struct tt_chat *chat)
     tt_timer_start(chat->loop, &chat->checkpoint_timer, due > now ? due - now : 0);
 }
 
+/* Of bytes that come from `ms` on. */
+static uint64_t due_after(uint64_t ms)
+{
+    return (ms + TT_CHECKPOINT_MS) / TT_CHECKPOINT_SLOT_MS * TT_CHECKPOINT_SLOT_MS;
+}
+
 /* Those that come later belong almost always to the end. */
 static void schedule(struct tt_checkpoint *checkpoint, uint64_t due_ms)
 {
@@ -58,10 +74,11 @@ static size_t add_new_bytes(struct tt_db_job *job, struct tt_checkpoint *checkpo
     uint64_t from = checkpoint->submitted;
     struct tt_reply_span span;
 
+    checkpoint->statement = tt_db_job_count(job);
     while (checkpoint->submitted - from < SLICE_BYTES &&
            tt_reply_read(checkpoint->reply, checkpoint->submitted, &span)) {
-        tt_chat_store_checkpoint(job, id, (int64_t)checkpoint->submitted, (int)span.kind,
-                                 span.bytes);
+        tt_chat_store_checkpoint(job, id, checkpoint->turn_epoch, (int64_t)checkpoint->submitted,
+                                 (int)span.kind, span.bytes);
         checkpoint->submitted = span.end;
     }
     return checkpoint->submitted - from;
@@ -83,7 +100,28 @@ static bool is_wanted(const struct tt_checkpoint *checkpoint)
     return checkpoint->on_stored && checkpoint->submitted < checkpoint->wanted;
 }
 
-static void settle(struct slice *slice, const struct tt_err *err)
+void tt_checkpoint_set_lost(struct tt_err *err)
+{
+    tt_err_set(err, 503, "lease_lost", "another node has taken the reply over");
+}
+
+static void lose(struct tt_checkpoint *checkpoint)
+{
+    struct tt_err lost = {0};
+
+    tt_checkpoint_set_lost(&lost);
+    tt_log(TT_LOG_WARN, "a reply was lost to another node",
+           TT_F_INT("message_id", tt_reply_message_id(checkpoint->reply)));
+    tt_reply_stop(checkpoint->reply, &lost);
+}
+
+static bool is_lost(const struct tt_checkpoint *checkpoint, const struct tt_db_job *job)
+{
+    return checkpoint->turn_epoch && tt_db_job_outcome(job, checkpoint->statement).changes == 0;
+}
+
+/* `job` NULL: none was submitted. */
+static void settle(struct slice *slice, const struct tt_db_job *job, const struct tt_err *err)
 {
     struct tt_chat *chat = slice->chat;
     uint64_t now = tt_loop_now(chat->loop);
@@ -94,6 +132,10 @@ static void settle(struct slice *slice, const struct tt_err *err)
                TT_F_Z("error", err->message));
     while ((node = tt_list_pop_front(&slice->checkpoints))) {
         struct tt_checkpoint *checkpoint = tt_list_entry(node, struct tt_checkpoint, node);
+        if (!err && job && is_lost(checkpoint, job)) {
+            lose(checkpoint);
+            continue;
+        }
         if (err)
             checkpoint->submitted = checkpoint->stored;
         else
@@ -101,7 +143,7 @@ static void settle(struct slice *slice, const struct tt_err *err)
         bool at_once = checkpoint->more || is_wanted(checkpoint);
         schedule(checkpoint, err       ? now + RETRY_MS
                              : at_once ? now
-                                       : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
+                                       : due_after(checkpoint->submitted_ms));
         tell_stored(checkpoint);
     }
     free(slice);
@@ -111,7 +153,7 @@ static void settle(struct slice *slice, const struct tt_err *err)
 
 static void on_done(struct tt_db_job *job, void *arg)
 {
-    settle(arg, tt_db_job_error(job));
+    settle(arg, job, tt_db_job_error(job));
 }
 
 /* Moves what is due, and new, from the queue into the slice. */
@@ -138,7 +180,7 @@ static void fill(struct slice *slice, struct tt_db_job *job)
         if (added > 0)
             tt_list_push_back(&slice->checkpoints, &checkpoint->node);
         else
-            schedule(checkpoint, now + TT_CHECKPOINT_MS);
+            schedule(checkpoint, due_after(now));
     }
 }
 
@@ -158,17 +200,18 @@ static void on_due(struct tt_timer *timer)
         return;
     }
     tt_db_job_free(job);
-    settle(slice, empty ? NULL : &err);
+    settle(slice, NULL, empty ? NULL : &err);
 }
 
 /* ---- whose ---- */
 
 void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_chat *chat,
-                         struct tt_reply *reply)
+                         struct tt_reply *reply, int64_t turn_epoch)
 {
     checkpoint->chat = chat;
     checkpoint->reply = reply;
-    schedule(checkpoint, tt_loop_now(chat->loop) + TT_CHECKPOINT_MS);
+    checkpoint->turn_epoch = turn_epoch;
+    schedule(checkpoint, due_after(tt_loop_now(chat->loop)));
     if (chat->checkpoint_timer.due_ms == 0)
         arm(chat);
 }
@@ -193,4 +236,60 @@ void tt_checkpoint_now(struct tt_checkpoint *checkpoint, void (*on_stored)(void 
 void tt_checkpoint_stop(struct tt_checkpoint *checkpoint)
 {
     tt_list_remove(&checkpoint->node);
+}
+
+/* ---- after a gap ---- */
+
+static void confirm(struct tt_chat *chat, int64_t message_id, int64_t turn_epoch)
+{
+    tt_list_for_each (node, &chat->unsaved) {
+        struct tt_checkpoint *checkpoint = tt_list_entry(node, struct tt_checkpoint, node);
+        if (tt_reply_message_id(checkpoint->reply) == message_id &&
+            checkpoint->turn_epoch == turn_epoch)
+            checkpoint->doubted = false;
+    }
+}
+
+static void on_ours(struct tt_db_rows *rows, void *arg)
+{
+    struct tt_chat *chat = arg;
+    struct tt_err err = {0};
+    int more;
+
+    while ((more = tt_db_next(rows, &err)) == TT_DB_ROW)
+        confirm(chat, rows->values[0].integer, rows->values[1].integer);
+    if (more == TT_DB_AGAIN)
+        return;
+    tt_list_for_each_safe (node, &chat->unsaved) {
+        struct tt_checkpoint *checkpoint = tt_list_entry(node, struct tt_checkpoint, node);
+        if (checkpoint->doubted && more == TT_DB_END)
+            lose(checkpoint);
+        checkpoint->doubted = false;
+    }
+    if (more == TT_DB_FAILED)
+        tt_log(TT_LOG_WARN, "whether replies are still this node's is not known",
+               TT_F_Z("code", err.code), TT_F_Z("error", err.message));
+}
+
+void tt_checkpoints_verify(struct tt_chat *chat)
+{
+    struct tt_db_pending *unused;
+    struct tt_err err = {0};
+    int64_t epoch = 0;
+
+    tt_list_for_each (node, &chat->unsaved) {
+        struct tt_checkpoint *checkpoint = tt_list_entry(node, struct tt_checkpoint, node);
+        checkpoint->doubted = checkpoint->turn_epoch != 0;
+        epoch = checkpoint->doubted ? checkpoint->turn_epoch : epoch;
+    }
+    if (!epoch)
+        return;
+    int64_t first = epoch >> EPOCH_BITS << EPOCH_BITS;
+    const struct tt_db_value values[] = {tt_db_int(first),
+                                         tt_db_int(first + (INT64_C(1) << EPOCH_BITS) - 1)};
+    const struct tt_db_query query = {
+        .sql = TT_STR(SQL_STILL_OURS), .values = values, .count = TT_COUNT(values)};
+    if (tt_db_read(chat->db, chat->loop, &query, on_ours, chat, &unused, &err) != 0)
+        tt_log(TT_LOG_WARN, "whether replies are still this node's is not known",
+               TT_F_Z("code", err.code), TT_F_Z("error", err.message));
 }

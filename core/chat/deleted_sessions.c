@@ -1,12 +1,15 @@
 /* One thing at a time: find a session, ask for ids and sizes of its next rows on a background
- * thread, delete them slice by slice, ask again until none is left; then its own row. Newest first:
- * a row that an other one refers to would have that one written again. */
+ * thread, delete them slice by slice, ask again unless those were all; its own row goes with the
+ * last ones, so a short session is one job. Newest first: a row that an other one refers to would
+ * have that one written again. */
 #include "chat/deleted_sessions.h"
 
 #include "base/log.h"
 
-#define LOOK_MS  500 /* between two looks, while others write */
-#define PAUSE_MS 20  /* between two slices: the writer is everybody's */
+#define LOOK_MS   500 /* between two looks, while others write */
+#define PAUSE_MS  20  /* between two jobs, at most: the writer is everybody's */
+#define PAUSES    2   /* a pause is so many times as long as the job took */
+#define KEYS_EACH 32  /* sessions: then the bytes of their files go */
 
 /* A slice takes some 10 ms. Time goes into rows, and into the words that leave the search index; a
  * row with more characters than that is a slice of its own. */
@@ -39,6 +42,13 @@ static void go_on(struct tt_deleted_sessions *deleted, enum tt_deleted_step step
     deleted->step = step;
     if (!deleted->stopped)
         tt_timer_start(deleted->loop, &deleted->timer, delay_ms);
+}
+
+/* Jobs may be short: a pause that is not would let more be deleted than is removed. */
+static void go_on_after_job(struct tt_deleted_sessions *deleted, enum tt_deleted_step step)
+{
+    uint64_t pause = (tt_loop_now(deleted->loop) - deleted->submitted_ms) * PAUSES;
+    go_on(deleted, step, pause < PAUSE_MS ? pause : PAUSE_MS);
 }
 
 static void idle(struct tt_deleted_sessions *deleted)
@@ -78,6 +88,7 @@ static void submit(struct tt_deleted_sessions *deleted, struct tt_db_job *job,
     struct tt_err err = {0};
 
     tt_db_job_use_reserve(job);
+    deleted->submitted_ms = tt_loop_now(deleted->loop);
     if (tt_db_submit(deleted->db, deleted->loop, job, on_done, deleted, &err) == 0) {
         deleted->running = true;
         return;
@@ -99,11 +110,34 @@ static bool job_went_well(struct tt_deleted_sessions *deleted, const struct tt_d
 
 /* ---- a session's rows ---- */
 
+/* The rows that were read are all that are left: nothing refers to the session but them, and since
+ * it is nobody's, nobody adds one. */
+static bool has_all_rows(const struct tt_deleted_sessions *deleted)
+{
+    return deleted->at == deleted->count && deleted->count < TT_DELETED_ROWS_READ;
+}
+
+static void add_row(struct tt_deleted_sessions *deleted, struct tt_db_job *job)
+{
+    const struct tt_db_value row = tt_db_int(deleted->session_row);
+    tt_db_job_add(job, TT_STR(SQL_DELETE_SESSION), &row, 1, -1);
+}
+
+static void on_row(struct tt_db_job *job, void *arg)
+{
+    struct tt_deleted_sessions *deleted = arg;
+
+    if (!job_went_well(deleted, job))
+        return;
+    deleted->session_row = 0;
+    go_on_after_job(deleted, ++deleted->sessions % KEYS_EACH ? TT_DELETED_LOOK : TT_DELETED_KEYS);
+}
+
 static void on_slice(struct tt_db_job *job, void *arg)
 {
     struct tt_deleted_sessions *deleted = arg;
     if (job_went_well(deleted, job))
-        go_on(deleted, deleted->step, PAUSE_MS);
+        go_on_after_job(deleted, deleted->step + has_all_rows(deleted));
 }
 
 static void submit_slice(struct tt_deleted_sessions *deleted)
@@ -122,7 +156,10 @@ static void submit_slice(struct tt_deleted_sessions *deleted)
                   deleted->step == TT_DELETED_FILES ? TT_STR(SQL_DELETE_FILES)
                                                     : TT_STR(SQL_DELETE_MESSAGES),
                   values, TT_COUNT(values), -1);
-    submit(deleted, job, on_slice);
+    bool is_last = deleted->step == TT_DELETED_MESSAGES && has_all_rows(deleted);
+    if (is_last)
+        add_row(deleted, job);
+    submit(deleted, job, is_last ? on_row : on_slice);
 }
 
 static void on_sizes(struct tt_db_rows *rows, void *arg)
@@ -156,41 +193,33 @@ static void remove_rows(struct tt_deleted_sessions *deleted)
             values, TT_COUNT(values), on_sizes);
 }
 
-/* Nothing refers to it any more: it is nobody's, so nobody has added a row. */
-static void on_row(struct tt_db_job *job, void *arg)
-{
-    struct tt_deleted_sessions *deleted = arg;
-
-    if (!job_went_well(deleted, job))
-        return;
-    deleted->session_row = 0;
-    go_on(deleted, TT_DELETED_LOOK, PAUSE_MS);
-}
-
+/* It has no messages. */
 static void remove_row(struct tt_deleted_sessions *deleted)
 {
     struct tt_db_job *job = tt_db_job_new();
-    const struct tt_db_value row = tt_db_int(deleted->session_row);
 
-    tt_db_job_add(job, TT_STR(SQL_DELETE_SESSION), &row, 1, -1);
+    add_row(deleted, job);
     submit(deleted, job, on_row);
 }
 
 /* ---- bytes of files ---- */
 
+/* Those that were after a session are followed by the next one, if there is one. */
 static void after_keys(struct tt_deleted_sessions *deleted)
 {
-    if (deleted->session_row)
-        go_on(deleted, TT_DELETED_MESSAGES, 0);
-    else
+    if (deleted->sessions == 0) {
         idle(deleted);
+        return;
+    }
+    deleted->sessions = 0;
+    go_on(deleted, TT_DELETED_LOOK, 0);
 }
 
 static void on_keys_gone(struct tt_db_job *job, void *arg)
 {
     struct tt_deleted_sessions *deleted = arg;
     if (job_went_well(deleted, job))
-        go_on(deleted, TT_DELETED_KEYS, PAUSE_MS);
+        go_on_after_job(deleted, TT_DELETED_KEYS);
 }
 
 static void on_bytes_gone(void *arg, struct tt_buf *data, const struct tt_err *err)

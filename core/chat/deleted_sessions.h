@@ -10,12 +10,12 @@
 
 #define TT_DELETED_ROWS_READ 500
 
-enum tt_deleted_step { /* in this order for a session; without one only the look and the keys */
-                       TT_DELETED_LOOK,
-                       TT_DELETED_FILES,
-                       TT_DELETED_KEYS,
-                       TT_DELETED_MESSAGES,
-                       TT_DELETED_ROW
+enum tt_deleted_step {
+    TT_DELETED_LOOK,
+    TT_DELETED_FILES, /* from here in this order for a session */
+    TT_DELETED_MESSAGES,
+    TT_DELETED_ROW,
+    TT_DELETED_KEYS /* of files, after some sessions or the last one */
 };
 
 struct tt_deleted_sessions { /* embed and zero */
@@ -28,6 +28,8 @@ struct tt_deleted_sessions { /* embed and zero */
     struct tt_file_job *file_job;
     uint64_t jobs_seen; /* of the database's jobs: more of them may have deleted something */
     uint64_t jobs;      /* as of the last look */
+    uint64_t submitted_ms;
+    size_t sessions; /* gone since the last keys */
     enum tt_deleted_step step;
     int64_t session_row; /* 0: none */
     /* Its next rows, newest first; those from `at` on are there. */

@@ -16,13 +16,15 @@
 #define IMAGES_MAX 16 /* of one reply */
 
 /* ?1 is the message. A session that is deleted has no user any more. */
-static const char SQL_INSERT[] =
-    "INSERT INTO uploaded_files (user_id, session_row, file_name, file_key, file_size, file_type,"
-    " created_at, updated_at)"
-    " SELECT m.user_id, m.session_row, ?2, ?3, ?4, ?5, ?6, ?6 FROM chat_messages AS m"
-    " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"
-    " JOIN users AS u ON u.id = m.user_id"
-    " WHERE m.id = ?1 AND u.file_bytes + ?4 <= ?7 AND s.file_count < ?8";
+#define INSERT                                                                                     \
+    "INSERT INTO uploaded_files (user_id, session_row, file_name, file_key, file_size, file_type," \
+    " created_at, updated_at)"                                                                     \
+    " SELECT m.user_id, m.session_row, ?2, ?3, ?4, ?5, ?6, ?6 FROM chat_messages AS m"             \
+    " JOIN chat_sessions AS s ON s.id = m.session_row AND s.user_id = m.user_id"                   \
+    " JOIN users AS u ON u.id = m.user_id"                                                         \
+    " WHERE m.id = ?1 AND u.file_bytes + ?4 <= ?7 AND s.file_count < ?8"
+static const char SQL_INSERT[] = INSERT;
+static const char SQL_INSERT_OF_TURN[] = INSERT " AND m.turn_epoch = ?9"; /* see reply_store.c */
 static const char SQL_COUNT_FILE[] =
     "UPDATE chat_sessions SET file_count = file_count + 1"
     " WHERE id = (SELECT session_row FROM uploaded_files WHERE file_key = ?1)";
@@ -34,6 +36,18 @@ static const char SQL_NAME_FILE[] =
     " ELSE substr(file_ids, 1, length(file_ids) - 1) || ',' END"
     " || (SELECT id FROM uploaded_files WHERE file_key = ?2) || ']'"
     " WHERE id = ?1 AND EXISTS (SELECT 1 FROM uploaded_files WHERE file_key = ?2)";
+
+/* How many of ?2 images are no files, noted in the usage. */
+#define LEFT_OUT                                                                                   \
+    "(?2 - CASE file_ids WHEN '[]' THEN 0"                                                         \
+    " ELSE 1 + length(file_ids) - length(replace(file_ids, ',', '')) END)"
+#define NOTE_LEFT_OUT                                                                              \
+    "UPDATE chat_messages SET usage = CASE WHEN usage IS NULL THEN '{'"                            \
+    " ELSE substr(usage, 1, length(usage) - 1) || ',' END"                                         \
+    " || '\"images_left_out\":' || CAST(" LEFT_OUT " AS TEXT) || '}'"                              \
+    " WHERE id = ?1 AND " LEFT_OUT " > 0"
+static const char SQL_LEFT_OUT[] = NOTE_LEFT_OUT;
+static const char SQL_LEFT_OUT_OF_TURN[] = NOTE_LEFT_OUT " AND turn_epoch = ?3";
 
 struct image {
     char key[TT_STORE_KEY_SIZE];
@@ -166,6 +180,7 @@ static void on_done(struct tt_aux_job *job)
     images->written = true;
     if (images->left_out > 0)
         log_left_out(images, images->left_out, images->failed.code);
+    tt_reply_leave_out_images(images->reply, (int)images->left_out);
     images->on_written(images->arg);
 }
 
@@ -184,8 +199,10 @@ struct tt_image_files *tt_image_files_write(struct tt_chat *chat, struct tt_repl
 {
     struct tt_err err = {0};
 
-    if (!chat->store || room->user_bytes <= 0 ||
-        tt_reply_carried_images(reply).type != TT_JSON_ARRAY)
+    bool none = tt_reply_carried_images(reply).type != TT_JSON_ARRAY &&
+                tt_reply_images_left_out(reply) == 0;
+
+    if (!chat->store || room->user_bytes <= 0 || none)
         return NULL;
     struct tt_image_files *images = TT_NEW(struct tt_image_files);
     images->chat = chat;
@@ -208,7 +225,7 @@ struct tt_image_files *tt_image_files_write(struct tt_chat *chat, struct tt_repl
 /* ---- the rows ---- */
 
 static void add_one(struct tt_image_files *images, struct tt_db_job *job, struct image *image,
-                    size_t number)
+                    size_t number, int64_t turn_epoch)
 {
     char now[TT_RFC3339_SIZE], name[64];
     int64_t message_id = tt_reply_message_id(images->reply);
@@ -225,19 +242,27 @@ static void add_one(struct tt_image_files *images, struct tt_db_job *job, struct
                                 tt_db_text(tt_str_from(image->extension)),
                                 tt_db_text(tt_str_from(now)),
                                 tt_db_int(images->room.user_bytes),
-                                tt_db_int(images->room.session_files)};
+                                tt_db_int(images->room.session_files),
+                                tt_db_int(turn_epoch)};
     image->statement = tt_db_job_count(job);
-    tt_db_job_add(job, TT_STR(SQL_INSERT), row, TT_COUNT(row), -1);
+    tt_db_job_add(job, turn_epoch ? TT_STR(SQL_INSERT_OF_TURN) : TT_STR(SQL_INSERT), row,
+                  TT_COUNT(row) - (turn_epoch ? 0 : 1), -1);
     tt_db_job_add(job, TT_STR(SQL_COUNT_FILE), &key, 1, -1);
     tt_db_job_add(job, TT_STR(SQL_COUNT_BYTES), (struct tt_db_value[]){key, tt_db_int(image->size)},
                   2, -1);
     tt_db_job_add(job, TT_STR(SQL_NAME_FILE), (struct tt_db_value[]){id, key}, 2, -1);
 }
 
-void tt_image_files_add(struct tt_image_files *images, struct tt_db_job *job)
+void tt_image_files_add(struct tt_image_files *images, int64_t turn_epoch, struct tt_db_job *job)
 {
     for (size_t i = 0; i < images->count; i++)
-        add_one(images, job, &images->list[i], i + 1);
+        add_one(images, job, &images->list[i], i + 1, turn_epoch);
+    const struct tt_db_value values[] = {
+        tt_db_int(tt_reply_message_id(images->reply)),
+        tt_db_int((int64_t)images->count + tt_reply_images_left_out(images->reply)),
+        tt_db_int(turn_epoch)};
+    tt_db_job_add(job, turn_epoch ? TT_STR(SQL_LEFT_OUT_OF_TURN) : TT_STR(SQL_LEFT_OUT), values,
+                  TT_COUNT(values) - (turn_epoch ? 0 : 1), -1);
 }
 
 void tt_image_files_committed(struct tt_image_files *images, const struct tt_db_job *job)
@@ -258,6 +283,7 @@ void tt_image_files_committed(struct tt_image_files *images, const struct tt_db_
     if (count == 0)
         return;
     log_left_out(images, count, "no_room");
+    tt_reply_leave_out_images(images->reply, (int)count);
     tt_file_remove_start(images->chat->file_aux, images->chat->loop, images->chat->store, removed,
                          count, NULL, NULL, NULL);
 }

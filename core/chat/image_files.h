@@ -21,8 +21,9 @@ struct tt_image_files *tt_image_files_write(struct tt_chat *chat, struct tt_repl
                                             const struct tt_image_room *room,
                                             void (*on_written)(void *arg), void *arg);
 
-/* Adds the rows of what is written to the job of the reply's end, as far as there is room. */
-void tt_image_files_add(struct tt_image_files *images, struct tt_db_job *job);
+/* Adds the rows of what is written to the job of the reply's end, as far as there is room.
+ * `turn_epoch`: as of the end, see chat/reply_store.h. */
+void tt_image_files_add(struct tt_image_files *images, int64_t turn_epoch, struct tt_db_job *job);
 
 /* The job is committed: the reply learns of its files, and what got no row is removed. */
 void tt_image_files_committed(struct tt_image_files *images, const struct tt_db_job *job);

@@ -6,10 +6,12 @@
 #include "reply/reply_stored.h"
 
 void tt_running_end_add_failed(struct tt_db_job *job, int64_t message_id, int64_t session_row,
-                               const struct tt_err *error, size_t *row_statement)
+                               int64_t turn_epoch, const struct tt_err *error,
+                               size_t *row_statement)
 {
     struct tt_chat_reply_end end = {.message_id = message_id,
                                     .session_row = session_row,
+                                    .turn_epoch = turn_epoch,
                                     .content = TT_STR(""),
                                     .reasoning = TT_STR(""),
                                     .status = TT_STR("error"),
@@ -33,6 +35,7 @@ void tt_running_end_add(struct tt_db_job *job, const struct tt_running_end *end,
     struct tt_chat_reply_end row = {
         .message_id = tt_reply_message_id(reply),
         .session_row = end->session_row,
+        .turn_epoch = end->turn_epoch,
         .content = tt_buf_str(&text[TT_REPLY_CONTENT]),
         .reasoning = tt_buf_str(&text[TT_REPLY_REASONING]),
         .tool_calls = tt_buf_str(&text[TT_REPLY_TOOL_CALLS]),

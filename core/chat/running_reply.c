@@ -38,7 +38,7 @@ struct running_reply {
     int64_t message_id, user_id;
     struct tt_turn *turn;
     bool among_users; /* counted as a running reply of its user: turns are by themselves */
-    int64_t session_row;
+    int64_t session_row, turn_epoch;
     struct tt_checkpoint checkpoint;
     struct tt_running_parts *parts;   /* NULL: it has one */
     struct tt_reply_outcome *outcome; /* as produced: what is stored; NULL until then */
@@ -224,6 +224,15 @@ void tt_running_replies_stop_all(struct tt_chat *chat, const struct tt_err *reas
     }
 }
 
+/* Why there is no row for its end. */
+static void set_gone(const struct running_reply *running, struct tt_err *gone)
+{
+    if (running->turn_epoch && strcmp(running->outcome->error.code, "session_deleted") != 0)
+        tt_checkpoint_set_lost(gone);
+    else
+        tt_err_set(gone, 404, "session_deleted", "the session was deleted meanwhile");
+}
+
 static void end_done(struct tt_db_job *job, void *arg)
 {
     struct running_reply *running = arg;
@@ -233,9 +242,9 @@ static void end_done(struct tt_db_job *job, void *arg)
     if (!err && running->images)
         tt_image_files_committed(running->images, job);
     if (!err && has_row(running) && tt_db_job_outcome(job, running->row_statement).changes == 0) {
-        struct tt_err deleted = {0};
-        tt_err_set(&deleted, 404, "session_deleted", "the session was deleted meanwhile");
-        finish(running, &deleted);
+        struct tt_err gone = {0};
+        set_gone(running, &gone);
+        finish(running, &gone);
         return;
     }
     if (!err || running->chat->closing)
@@ -266,19 +275,25 @@ static void submit_end(void *arg)
             job,
             &(struct tt_running_end){.reply = running->reply,
                                      .session_row = running->session_row,
+                                     .turn_epoch = running->turn_epoch,
                                      .outcome = running->outcome,
                                      .checkpointed = running->checkpoint.submitted > 0},
             &running->row_statement);
     else if (has_row(running))
-        tt_running_end_add_failed(job, running->message_id, running->session_row, running->lost,
-                                  &running->row_statement);
+        tt_running_end_add_failed(job, running->message_id, running->session_row,
+                                  running->turn_epoch, running->lost, &running->row_statement);
     running->usage_statement = tt_db_job_count(job);
     if (running->counted_as)
-        tt_usage_store_add_reply(job, running->user_id, tt_str_from(running->counted_as),
-                                 running->outcome, &running->counted);
+        tt_usage_store_add_reply(
+            job,
+            &(struct tt_usage_entry){.user_id = running->user_id,
+                                     .model_name = tt_str_from(running->counted_as),
+                                     .message_id = running->message_id,
+                                     .turn_epoch = running->turn_epoch},
+            running->outcome, &running->counted);
     running->images_statement = tt_db_job_count(job);
     if (running->images && has_row(running))
-        tt_image_files_add(running->images, job);
+        tt_image_files_add(running->images, running->turn_epoch, job);
     if (tt_db_job_count(job) == 0) {
         tt_db_job_free(job);
         finish(running, NULL);
@@ -300,6 +315,7 @@ static void on_produced(struct tt_reply *reply, void *arg)
     tt_running_totals_add(reply);
     running->outcome = TT_NEW(struct tt_reply_outcome);
     *running->outcome = *tt_reply_outcome(reply);
+    running->outcome->images_left_out = 0; /* image_files.c stores it, when all of it is known */
     tt_learnt_store(running->chat, running->user_id, &running->outcome->learnt);
     if (is_stored(running))
         running->images =
@@ -328,7 +344,8 @@ static void refuse_row(struct tt_chat *chat, const struct tt_running_reply_spec 
     struct tt_err err = {0};
 
     tt_db_job_use_reserve(job);
-    tt_running_end_add_failed(job, spec->message_id, spec->session_row, error, &row);
+    tt_running_end_add_failed(job, spec->message_id, spec->session_row, spec->turn_epoch, error,
+                              &row);
     if (tt_db_submit(chat->db, chat->loop, job, row_ended, spec->turn, &err) != 0) {
         tt_db_job_free(job); /* the row stays "streaming"; the next start repairs it */
         row_ended(NULL, spec->turn);
@@ -396,6 +413,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     running->turn = spec->turn;
     running->among_users = counted;
     running->session_row = spec->session_row;
+    running->turn_epoch = spec->turn_epoch;
     running->image_room = spec->image_room;
     running->retry.on_due = retry_end;
     if (spec->counted_as.data) {
@@ -409,7 +427,7 @@ struct tt_reply *tt_running_reply_start(struct tt_chat *chat,
     running->on_finish_arg = spec->on_finish_arg;
     tt_list_push_back(&chat->running, &running->node);
     if (spec->message_id)
-        tt_checkpoint_start(&running->checkpoint, chat, reply);
+        tt_checkpoint_start(&running->checkpoint, chat, reply, spec->turn_epoch);
     if (spec->stop_without_clients)
         tt_reply_stop_without_clients(reply);
     tt_reply_on_produced(reply, on_produced, running);

@@ -16,6 +16,7 @@ struct tt_running_reply_spec {
     int64_t input_estimate;   /* tokens of the input, if the upstream does not report them */
     struct tt_str session_id;
     int64_t session_row;
+    int64_t turn_epoch;                  /* its number, of a node; 0: alone */
     int64_t message_id, user_message_id; /* 0: it is not stored and has no session */
     bool stop_without_clients;           /* it ends when no client is left */
     /* One of the three: */

@@ -8,7 +8,8 @@ int tt_usage_members(const struct tt_reply_outcome *outcome,
     const struct tt_reply_usage *usage = &outcome->usage;
     int count = 0;
 
-    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2)
+    if (usage->input_tokens < 0 && usage->output_tokens < 0 && outcome->attempts < 2 &&
+        outcome->images_left_out == 0)
         return 0;
     if (usage->input_tokens >= 0)
         members[count++] = (struct tt_usage_member){"input_tokens", false, usage->input_tokens};
@@ -25,6 +26,9 @@ int tt_usage_members(const struct tt_reply_outcome *outcome,
         members[count++] = (struct tt_usage_member){"attempts", false, outcome->attempts};
     if (outcome->charged_twice)
         members[count++] = (struct tt_usage_member){"possibly_charged_twice", true, 1};
+    if (outcome->images_left_out > 0)
+        members[count++] =
+            (struct tt_usage_member){"images_left_out", false, outcome->images_left_out};
     return count;
 }
 

@@ -10,7 +10,7 @@ struct tt_usage_member {
     int64_t number;
 };
 
-#define TT_USAGE_MEMBERS_MAX 7
+#define TT_USAGE_MEMBERS_MAX 8
 
 /* Fills in the members, returns how many; 0 = nothing is known. */
 int tt_usage_members(const struct tt_reply_outcome *outcome,

@@ -19,12 +19,20 @@
                     column) " END"
 
 /* From the user's row instead of VALUES: a foreign key error would fail the whole job. */
-const char tt_usage_store_sql[] =
-    "INSERT INTO usage_days (user_id, day, model_name, requests, input_tokens, output_tokens,"
-    " estimated, charged_twice)"
+#define INSERT                                                                                     \
+    "INSERT INTO usage_days (user_id, day, model_name, requests, input_tokens, output_tokens,"     \
+    " estimated, charged_twice)"                                                                   \
     " SELECT id, ?2, ?3, 1, ?4, ?5, ?6, ?7 FROM users WHERE id = ?1"
-    " ON CONFLICT (user_id, day, model_name) DO UPDATE SET " SUM("requests") ", " SUM(
-        "input_tokens") ", " SUM("output_tokens") ", " SUM("estimated") ", " SUM("charged_twice");
+#define ADD                                                                                        \
+    " ON CONFLICT (user_id, day, model_name) DO UPDATE SET " SUM("requests") ", " SUM(             \
+        "input_tokens") ", " SUM("output_tokens") ", " SUM("estimated") ", " SUM("charged_twice")
+
+const char tt_usage_store_sql[] = INSERT ADD;
+
+/* Nothing of a reply that was lost to another node. One whose message is deleted counts. */
+static const char SQL_OF_TURN[] =
+    INSERT " AND NOT EXISTS (SELECT 1 FROM chat_messages WHERE id = ?8"
+           " AND (turn_epoch IS NULL OR turn_epoch <> ?9))" ADD;
 
 void tt_usage_store_values(const struct tt_usage_entry *entry, char day[TT_RFC3339_SIZE],
                            struct tt_db_value values[TT_USAGE_STORE_VALUES])
@@ -41,11 +49,15 @@ void tt_usage_store_values(const struct tt_usage_entry *entry, char day[TT_RFC33
 
 void tt_usage_store_add(struct tt_db_job *job, const struct tt_usage_entry *entry)
 {
-    struct tt_db_value values[TT_USAGE_STORE_VALUES];
+    struct tt_db_value values[TT_USAGE_STORE_VALUES + 2];
     char day[TT_RFC3339_SIZE];
+    bool of_turn = entry->turn_epoch != 0;
 
     tt_usage_store_values(entry, day, values);
-    tt_db_job_add(job, tt_str_from(tt_usage_store_sql), values, TT_COUNT(values), -1);
+    values[TT_USAGE_STORE_VALUES] = tt_db_int(entry->message_id);
+    values[TT_USAGE_STORE_VALUES + 1] = tt_db_int(entry->turn_epoch);
+    tt_db_job_add(job, of_turn ? TT_STR(SQL_OF_TURN) : tt_str_from(tt_usage_store_sql), values,
+                  of_turn ? TT_COUNT(values) : TT_USAGE_STORE_VALUES, -1);
 }
 
 static int64_t at_least_none(int64_t tokens)
@@ -53,19 +65,19 @@ static int64_t at_least_none(int64_t tokens)
     return tokens < 0 ? 0 : tokens;
 }
 
-void tt_usage_store_add_reply(struct tt_db_job *job, int64_t user_id, struct tt_str model_name,
+void tt_usage_store_add_reply(struct tt_db_job *job, const struct tt_usage_entry *whose,
                               const struct tt_reply_outcome *outcome,
                               const struct tt_reply_usage *counted)
 {
     int64_t input = outcome->usage.input_tokens - at_least_none(counted->input_tokens);
     int64_t output = outcome->usage.output_tokens - at_least_none(counted->output_tokens);
+    struct tt_usage_entry entry = *whose;
 
     if (input < 0 && output < 0)
         return;
-    tt_usage_store_add(job, &(struct tt_usage_entry){.user_id = user_id,
-                                                     .model_name = model_name,
-                                                     .input_tokens = at_least_none(input),
-                                                     .output_tokens = at_least_none(output),
-                                                     .estimated = outcome->usage_estimated,
-                                                     .charged_twice = outcome->charged_twice});
+    entry.input_tokens = at_least_none(input);
+    entry.output_tokens = at_least_none(output);
+    entry.estimated = outcome->usage_estimated;
+    entry.charged_twice = outcome->charged_twice;
+    tt_usage_store_add(job, &entry);
 }

@@ -11,6 +11,8 @@ struct tt_usage_entry {
     int64_t input_tokens, output_tokens;
     bool estimated;     /* the upstream did not report all of it */
     bool charged_twice; /* perhaps: an earlier attempt may have been charged as well */
+    /* Counted only while the message is that turn's (chat/reply_store.h); 0: in any case. */
+    int64_t message_id, turn_epoch;
 };
 
 /* Adds to `job`: one more request on today's row (UTC). A missing user is not an error: the
@@ -18,8 +20,8 @@ struct tt_usage_entry {
 void tt_usage_store_add(struct tt_db_job *job, const struct tt_usage_entry *entry);
 
 /* Adds the tokens of a reply, when any are known, without those of earlier parts of it that are
- * counted already ({0}: none). Thread: any. */
-void tt_usage_store_add_reply(struct tt_db_job *job, int64_t user_id, struct tt_str model_name,
+ * counted already ({0}: none). `whose`: user, model and turn. Thread: any. */
+void tt_usage_store_add_reply(struct tt_db_job *job, const struct tt_usage_entry *whose,
                               const struct tt_reply_outcome *outcome,
                               const struct tt_reply_usage *counted);
 

@@ -63,6 +63,7 @@ struct tt_db_settings {
     int64_t step_budget;        /* virtual-machine steps that a read may take on its loop; default
                                  * 100,000: 1 ms of arithmetic, 10 ms of pages */
     enum tt_db_use use;
+    bool replicated; /* a warning in the log if commits wait for no other machine */
 };
 
 /* Whether an engine accepts such a URL. Fails: -1; the message lists the existing forms. */
@@ -238,6 +239,9 @@ int tt_db_submit_wait(struct tt_db *db, struct tt_loop *loop, struct tt_db_job *
  * held the write lock for 5 s), "query_too_slow" (503), "database_error" (500), "sql_error" (500, a
  * mistake in the statement). */
 const struct tt_err *tt_db_job_error(const struct tt_db_job *job);
+/* Whether a job that failed may be found stored after the next start: the disk failed while it was
+ * committed, or nobody could be asked what became of it. What it refers to must be left. */
+bool tt_db_job_is_unknown(const struct tt_db_job *job);
 int tt_db_job_failed_statement(const struct tt_db_job *job); /* from 0; -1 if none */
 /* Whether the same job would fail again at any later time: a value that does not fit, a mistake in
  * a statement. Otherwise it may succeed once there is room, time or the lock. */

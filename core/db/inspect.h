@@ -10,6 +10,7 @@ struct tt_db_contents {
     bool has_users;      /* at least one */
     int64_t unreadable;  /* stored API keys that were sealed with a key other than `seal_id` */
     char sealed_with[9]; /* the id of one such key */
+    bool replicated;     /* commits wait for another machine */
     bool accepted;       /* the last call of tt_db_accept_seal_key was with `seal_id` */
 };
 

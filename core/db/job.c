@@ -71,6 +71,11 @@ bool tt_db_error_is_lasting(const struct tt_err *err)
     return false;
 }
 
+bool tt_db_job_is_unknown(const struct tt_db_job *job)
+{
+    return job->error.status != 0 && job->unknown;
+}
+
 int tt_db_job_failed_statement(const struct tt_db_job *job)
 {
     return job->failed_statement;

@@ -26,14 +26,32 @@ void tt_pg_url(const char *place, char *out, size_t size)
     snprintf(out, size, "postgres:%s", place);
 }
 
-/* What the URL has for the server's own options stays. */
-static void put_options(const char *url, enum tt_pg_mode mode, struct tt_buf *out)
+/* Appends what the URL has for a setting of libpq. */
+static void put_setting(const char *url, const char *name, struct tt_buf *out)
 {
     PQconninfoOption *all = PQconninfoParse(url, NULL);
     for (PQconninfoOption *option = all; option && option->keyword; option++)
-        if (option->val && strcmp(option->keyword, "options") == 0)
-            tt_buf_printf(out, "%s ", option->val);
+        if (option->val && strcmp(option->keyword, name) == 0)
+            tt_buf_append_z(out, option->val);
     PQconninfoFree(all);
+}
+
+/* Which of several hosts is taken. Connections that read are read-only themselves, so for libpq
+ * none of them would be read-write. */
+static void put_target(const char *url, enum tt_pg_mode mode, struct tt_buf *out)
+{
+    put_setting(url, "target_session_attrs", out);
+    if (mode != TT_PG_WRITE && tt_str_eq(tt_buf_str(out), TT_STR("read-write"))) {
+        tt_buf_clear(out);
+        tt_buf_append_z(out, "primary");
+    }
+}
+
+/* What the URL has for the server's own options stays. */
+static void put_options(const char *url, enum tt_pg_mode mode, struct tt_buf *out)
+{
+    put_setting(url, "options", out);
+    tt_buf_putc(out, ' ');
     tt_buf_printf(out,
                   "-c statement_timeout=%d -c bytea_output=hex -c extra_float_digits=1 -c jit=off",
                   mode == TT_PG_READ ? TT_PG_QUICK_MS : TT_PG_SLOW_MS);
@@ -53,9 +71,10 @@ typedef PGconn *connect_fn(const char *const *names, const char *const *values, 
 static int connect_by(connect_fn *function, struct tt_pg *pg, const char *url, enum tt_pg_mode mode,
                       struct tt_err *err)
 {
-    struct tt_buf options = {0};
+    struct tt_buf options = {0}, target = {0};
     *pg = (struct tt_pg){.mode = mode, .statements = tt_map_new(), .keys = tt_map_new()};
     put_options(url, mode, &options);
+    put_target(url, mode, &target);
     /* Later ones win over earlier ones, so the URL's own over the first three. */
     const char *const names[] = {"application_name",
                                  "connect_timeout",
@@ -63,10 +82,13 @@ static int connect_by(connect_fn *function, struct tt_pg *pg, const char *url, e
                                  "dbname",
                                  "client_encoding",
                                  "options",
+                                 target.len ? "target_session_attrs" : NULL,
                                  NULL};
-    const char *const values[] = {"tidetalk", "5", "15000", url, "UTF8", options.data, NULL};
+    const char *const values[] = {"tidetalk", "5",          "15000",     url,
+                                  "UTF8",     options.data, target.data, NULL};
     pg->conn = function(names, values, 1);
     tt_buf_free(&options);
+    tt_buf_free(&target);
     if (!pg->conn || PQstatus(pg->conn) == CONNECTION_BAD)
         return tt_pg_error(pg, NULL, err);
     PQsetNoticeReceiver(pg->conn, be_quiet, NULL);
@@ -383,4 +405,16 @@ int tt_pg_run_statement(struct tt_pg *pg, const char *sql, int *line, struct tt_
 {
     PGresult *result = PQexecParams(pg->conn, sql, 0, NULL, NULL, NULL, NULL, 0);
     return take_script(pg, result, sql, line, err);
+}
+
+int tt_pg_is_replicated(struct tt_pg *pg, bool *out, struct tt_err *err)
+{
+    int64_t is_so = 0;
+    int failed = tt_pg_run_int(pg,
+                               "SELECT count(*) WHERE current_setting('synchronous_standby_names')"
+                               " <> '' AND current_setting('synchronous_commit')"
+                               " NOT IN ('off', 'local')",
+                               NULL, 0, &is_so, err);
+    *out = is_so > 0;
+    return failed;
 }

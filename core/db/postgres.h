@@ -75,6 +75,9 @@ int tt_pg_run_statement(struct tt_pg *pg, const char *sql, int *line, struct tt_
 int tt_pg_run_int(struct tt_pg *pg, const char *sql, const char *const *values, int count,
                   int64_t *out, struct tt_err *err);
 
+/* Whether a commit of this connection waits for a standby: the configuration says so. Fails: -1. */
+int tt_pg_is_replicated(struct tt_pg *pg, bool *out, struct tt_err *err);
+
 /* Fills in err for a result that failed (NULL: the connection did). Returns -1. (postgres_error.c)
  */
 int tt_pg_error(const struct tt_pg *pg, const PGresult *result, struct tt_err *err);

@@ -31,6 +31,8 @@ static int look(struct tt_pg *pg, const char *seal_id, struct tt_db_contents *co
                       NULL, 0, &there, err) != 0)
         return -1;
     contents->empty = there == 0;
+    if (tt_pg_is_replicated(pg, &contents->replicated, err) != 0)
+        return -1;
     if (there == 0)
         return 0;
     if (tt_pg_run_int(pg, "SELECT count(*) FROM (SELECT 1 FROM users LIMIT 1) AS u", NULL, 0,

@@ -28,6 +28,7 @@ struct tt_pg_writer {
     pthread_t thread;
     char *url;
     enum tt_db_use use;
+    bool replicated;
     char id[33];
 
     struct tt_pg_trouble *trouble; /* borrowed */
@@ -105,6 +106,19 @@ static int put_row(struct tt_pg_writer *writer, struct tt_err *err)
                           values, 2, err);
 }
 
+/* After each connection: a standby that was promoted may have no standby itself. */
+static int look_at_durability(struct tt_pg_writer *writer, struct tt_err *err)
+{
+    bool is_replicated = true;
+    if (writer->replicated && tt_pg_is_replicated(&writer->pg, &is_replicated, err) != 0)
+        return -1;
+    if (!is_replicated)
+        tt_log(TT_LOG_WARN,
+               "database: durability is replicated, but synchronous_standby_names is empty or "
+               "synchronous_commit is off or local: a failover may lose acknowledged rows");
+    return 0;
+}
+
 static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
 {
     struct tt_pg *pg = &writer->pg;
@@ -114,7 +128,8 @@ static int connect_writer(struct tt_pg_writer *writer, struct tt_err *err)
     if (tt_pg_open(pg, writer->url, TT_PG_WRITE, err) == 0 &&
         (writer->use == TT_DB_USE_TOOL ||
          take_lock(pg, writer->use == TT_DB_USE_ALONE, err) == 0) &&
-        put_row(writer, err) == 0 && prepare_own(pg, err) == 0 && tt_pg_load_keys(pg, err) == 0) {
+        put_row(writer, err) == 0 && look_at_durability(writer, err) == 0 &&
+        prepare_own(pg, err) == 0 && tt_pg_load_keys(pg, err) == 0) {
         PQsetnonblocking(pg->conn, 1);
         return 0;
     }
@@ -236,6 +251,8 @@ static enum tt_pg_end run_transaction(struct tt_pg_writer *writer, struct tt_db_
     } while (goes_on(writer, &end, &conflicts, &err));
     if (end != TT_PG_DONE && end != TT_PG_BROKEN) {
         fail_all(jobs, count, &err);
+        for (size_t i = 0; i < count; i++)
+            jobs[i]->unknown = end == TT_PG_UNKNOWN;
         return end;
     }
     writer->commits += end == TT_PG_DONE;
@@ -284,6 +301,7 @@ struct tt_pg_writer *tt_pg_writer_new(const char *url, const struct tt_db_settin
     writer->trouble = trouble;
     writer->url = tt_strndup(url, strlen(url));
     writer->use = settings->use;
+    writer->replicated = settings->replicated;
     writer->batch = tt_alloc((size_t)settings->batch_max * sizeof(*writer->batch));
     tt_random_hex(writer->id, sizeof(writer->id) - 1);
     if (connect_writer(writer, err) == 0 &&

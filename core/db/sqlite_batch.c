@@ -191,6 +191,14 @@ static void roll_back(struct tt_writer *writer)
         tt_log(TT_LOG_ERROR, "database: rollback failed", TT_F_Z("error", err.message));
 }
 
+/* The write-ahead log may have the whole transaction, and a start that finds it there applies it.
+ * The next commit overwrites it, but whether there will be one is unknown as well. */
+static void note_unknown(struct tt_db_job **jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        jobs[i]->unknown = true;
+}
+
 /* One transaction. SQLITE_OK: every job has its outcome or its own error, and the successful ones
  * are on disk. Otherwise none is; *err is the reason, and *guilty is the job that caused it (count:
  * none). */
@@ -222,6 +230,8 @@ static int run_transaction(struct tt_writer *writer, struct tt_db_job **jobs, si
     }
     rc = tt_sqlite_run(&writer->conn, "COMMIT", err);
     if (rc != SQLITE_OK) {
+        if ((rc & 0xff) == SQLITE_IOERR)
+            note_unknown(jobs, count);
         roll_back(writer);
         return rc;
     }

@@ -118,7 +118,7 @@ static int check_secret(struct tt_node *node, struct tt_err *err)
         return -1;
     if (changed.changes == 1)
         return 0;
-    return tt_err_set(err, 503, "node_refused",
+    return tt_err_set(err, 0, "node_refused",
                       "the nodes that use this database have another secret: give this one their "
                       "secret file (setting secret_file), and start it again");
 }
@@ -135,9 +135,9 @@ static int check_others(struct tt_node *node, struct tt_err *err)
     node->was_first = rows && tt_db_next(rows, NULL) != TT_DB_ROW;
     if (rows && !node->was_first && !tt_str_eq(rows->values[2].text, place))
         result = tt_err_set(
-            err, 503, "node_refused",
+            err, 0, "node_refused",
             "the uploaded files of this node are not those of node %.*s (%.*s), which uses the "
-            "same database: let all nodes have the same folder \"files\" in their data folders",
+            "same database: set files_url to the same bucket or folder on all nodes",
             TT_STR_ARG(rows->values[0].text), TT_STR_ARG(rows->values[1].text));
     tt_db_rows_free(rows);
     return result;

@@ -307,6 +307,7 @@ void tt_reply_produced(struct tt_reply *reply, const struct tt_reply_outcome *ou
     copy->finish_reason[sizeof(copy->finish_reason) - 1] = '\0';
     if (copy->ended_us == 0)
         copy->ended_us = tt_clock_wall_us();
+    copy->images_left_out += reply->images_left_out;
     tt_reply_carry_images(reply);
     atomic_store_explicit(&reply->outcome, copy, memory_order_release);
     set_state(reply, TT_REPLY_PRODUCED);
@@ -344,7 +345,8 @@ void tt_reply_finish(struct tt_reply *reply, const struct tt_err *error)
     if (tt_reply_state(reply) == TT_REPLY_FINISHED)
         return;
     struct tt_reply_outcome *before = atomic_load(&reply->outcome);
-    if (error || !before) {
+    bool left_out = before && before->images_left_out < reply->images_left_out;
+    if (error || !before || left_out) {
         struct tt_reply_outcome *after = TT_NEW(struct tt_reply_outcome);
         if (before)
             *after = *before;
@@ -353,6 +355,8 @@ void tt_reply_finish(struct tt_reply *reply, const struct tt_err *error)
         after->status = before && !error ? before->status : error ? "error" : "interrupted";
         if (error)
             after->error = *error;
+        if (left_out)
+            after->images_left_out = reply->images_left_out;
         atomic_store_explicit(&reply->outcome, after, memory_order_release);
         reply->earlier = before;
     }

@@ -64,6 +64,7 @@ struct tt_reply_outcome { /* set when PRODUCED, final when FINISHED; strings liv
     bool maybe_charged;    /* failed after the request had been sent */
     int attempts;          /* attempts that were begun; 0 = not counted */
     int64_t ended_us;      /* microseconds since 1970 at which it was PRODUCED; 0 = now */
+    int images_left_out;   /* that came with it and are no files of its message */
     bool charged_twice;    /* possibly: one was sent, got no answer, and was followed by another */
     struct tt_reply_learnt learnt;
 };
@@ -147,6 +148,11 @@ void tt_reply_carry(struct tt_reply *reply, struct tt_str json);
  * TT_REPLY_IMAGES_MAX bytes; more is left out, and logged. Before tt_reply_produced. */
 #define TT_REPLY_IMAGES_MAX ((size_t)8 << 20)
 void tt_reply_add_images(struct tt_reply *reply, struct tt_str items);
+
+/* Counts images that came and are left out: the outcome has their number when FINISHED. Thread: the
+ * reply's. */
+void tt_reply_leave_out_images(struct tt_reply *reply, int count);
+int tt_reply_images_left_out(const struct tt_reply *reply);
 
 /* The files of the reply's message: their ids with commas between them (copied). Nothing after
  * tt_reply_finish, when readers look at them: a reply may be stored later than it is told. */

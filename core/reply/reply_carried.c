@@ -11,6 +11,32 @@ void tt_reply_carry(struct tt_reply *reply, struct tt_str json)
         reply->carried = tt_str_of(tt_strndup(json.data, json.len), json.len);
 }
 
+void tt_reply_leave_out_images(struct tt_reply *reply, int count)
+{
+    reply->images_left_out += count;
+}
+
+int tt_reply_images_left_out(const struct tt_reply *reply)
+{
+    return reply->images_left_out;
+}
+
+static int count_images(struct tt_str items)
+{
+    static const struct tt_str begin = {"{\"type\":\"image_url\"", 19};
+    int count = 0;
+
+    while (items.len > 0) {
+        const char *next = memmem(items.data, items.len, begin.data, begin.len);
+        if (!next)
+            break;
+        count++;
+        next += begin.len;
+        items = tt_str_of(next, items.len - (size_t)(next - items.data));
+    }
+    return count;
+}
+
 void tt_reply_add_images(struct tt_reply *reply, struct tt_str items)
 {
     size_t before = reply->images.len;
@@ -21,6 +47,7 @@ void tt_reply_add_images(struct tt_reply *reply, struct tt_str items)
     if ((before && tt_buf_putc(&reply->images, ',') != 0) ||
         tt_buf_append_str(&reply->images, items) != 0) {
         reply->images.len = before;
+        tt_reply_leave_out_images(reply, count_images(items));
         tt_log(TT_LOG_WARN, "images of a reply are left out: there are too many",
                TT_F_INT("message_id", reply->message_id), TT_F_INT("bytes", (int64_t)items.len));
     }

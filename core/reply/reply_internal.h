@@ -107,7 +107,8 @@ struct tt_reply {
 
     struct tt_str carried; /* owned; written before `state` says PRODUCED */
     struct tt_buf images;  /* the producer's, until they are carried */
-    struct tt_buf files;   /* written before `state` says FINISHED */
+    int images_left_out;
+    struct tt_buf files; /* written before `state` says FINISHED */
 
     void (*on_produced)(struct tt_reply *reply, void *arg);
     void *produced_arg;

@@ -237,6 +237,7 @@ struct write {
     struct tt_wait wait;
     struct tt_err error;
     int failed_statement;
+    bool unknown;
     size_t count;
     struct tt_db_outcome *outcomes;
 };
@@ -249,6 +250,7 @@ static void write_done(struct tt_db_job *job, void *arg)
     if (err) {
         write->error = *err;
         write->failed_statement = tt_db_job_failed_statement(job);
+        write->unknown = tt_db_job_is_unknown(job);
     } else {
         write->count = tt_db_job_count(job);
         write->outcomes = tt_alloc((write->count + 1) * sizeof(struct tt_db_outcome));
@@ -267,6 +269,10 @@ static int write_push(struct tt_wait *wait, lua_State *L)
         if (write->failed_statement >= 0) {
             lua_pushinteger(L, write->failed_statement + 1);
             lua_setfield(L, -2, "statement");
+        }
+        if (write->unknown) {
+            lua_pushboolean(L, true);
+            lua_setfield(L, -2, "unknown");
         }
         return 2;
     }

@@ -1,6 +1,7 @@
 /* tide.llm: turns, and how to start, find and stop a reply. Lua describes the request and its
  * upstreams; from then on the reply runs in C (running_reply.c). */
 #include "chat/usage_store.h"
+#include "node/node.h"
 #include "reply/reply_stored.h"
 #include "script/file_data.h"
 #include "script/task.h"
@@ -28,6 +29,22 @@ static int turn_close(lua_State *L)
 {
     turn_leave(luaL_checkudata(L, 1, TT_TURN_META));
     return 0;
+}
+
+static int turn_lease(lua_State *L)
+{
+    const struct tt_tide_turn *holder = luaL_checkudata(L, 1, TT_TURN_META);
+
+    if (!holder->epoch) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, tt_node_id(tt_tide_of(L)->node));
+    lua_setfield(L, -2, "node");
+    lua_pushinteger(L, holder->epoch);
+    lua_setfield(L, -2, "epoch");
+    return 1;
 }
 
 static void close_owned(struct tt_owned *owned)
@@ -62,6 +79,8 @@ static int entering_push(struct tt_wait *wait, lua_State *L)
     holder->owned.close = close_owned;
     holder->turn = entering->turn;
     entering->turn = NULL;
+    if (entering->tide->node)
+        holder->epoch = tt_node_next_epoch(entering->tide->node);
     tt_task_own(wait->task, &holder->owned);
     return 1;
 }
@@ -195,6 +214,7 @@ void tt_tide_llm_read_stored(lua_State *L, int index, struct tt_reply_stored *st
     outcome->charged_twice = lua_toboolean(L, -1);
     lua_pop(L, 2);
     outcome->attempts = (int)tt_value_field_int(L, index, "attempts", 0);
+    outcome->images_left_out = (int)tt_value_field_int(L, index, "images_left_out", 0);
     outcome->retry_after_s = -1;
     outcome->ended_us = tt_value_field_int(L, index, "ended_us", 0);
     if (code.data)
@@ -327,9 +347,11 @@ static const luaL_Reg functions[] = {
 int tt_tide_llm(lua_State *L)
 {
     luaL_newmetatable(L, TT_TURN_META);
-    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 2);
     lua_pushcfunction(L, turn_close);
     lua_setfield(L, -2, "leave");
+    lua_pushcfunction(L, turn_lease);
+    lua_setfield(L, -2, "lease");
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, turn_close);
     lua_setfield(L, -2, "__close");

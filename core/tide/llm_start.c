@@ -38,13 +38,14 @@ static bool read_play(lua_State *L, int index, struct tt_play *play)
     return true;
 }
 
-static struct tt_turn *take_turn(lua_State *L, int index)
+static struct tt_turn *take_turn(lua_State *L, int index, int64_t *epoch)
 {
     lua_getfield(L, index, "turn");
     struct tt_tide_turn *holder = luaL_testudata(L, -1, TT_TURN_META);
     if (!holder || !holder->turn)
         luaL_error(L, "llm.start: 'turn' is %s", holder ? "left already" : "no turn");
     struct tt_turn *turn = holder->turn;
+    *epoch = holder->epoch;
     tt_task_disown(&holder->owned);
     holder->turn = NULL;
     lua_pop(L, 1);
@@ -110,7 +111,7 @@ static int read_start(lua_State *L)
 {
     struct start *start = lua_touserdata(L, 2);
 
-    start->spec.turn = take_turn(L, 1);
+    start->spec.turn = take_turn(L, 1, &start->spec.turn_epoch);
     struct tt_arena *arena = tt_value_push_arena(L);
     read_producer(L, start, arena);
     tt_tide_llm_read_counting(L, &start->spec);

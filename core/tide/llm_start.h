@@ -11,6 +11,7 @@
 struct tt_tide_turn {
     struct tt_owned owned;
     struct tt_turn *turn; /* NULL once it was left or taken over */
+    int64_t epoch;        /* its number, see node/node.h; 0: alone */
 };
 
 /* The declarations of a provider's table (at `index`), compiled once per table and state; the table

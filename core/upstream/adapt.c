@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define SLOTS        4096u
-#define CHANGES_MASK 63u
+#define CHANGES_MASK 127u
 
 static _Atomic uint64_t slots[SLOTS];
 
@@ -30,6 +30,12 @@ unsigned tt_adapt_known(uint64_t key)
 void tt_adapt_learn(uint64_t key, unsigned changes)
 {
     uint64_t held = (key & ~(uint64_t)CHANGES_MASK) | tt_adapt_known(key) | changes;
+    atomic_store_explicit(slot_of(key), held, memory_order_relaxed);
+}
+
+void tt_adapt_forget(uint64_t key, unsigned changes)
+{
+    uint64_t held = (key & ~(uint64_t)CHANGES_MASK) | (tt_adapt_known(key) & ~changes);
     atomic_store_explicit(slot_of(key), held, memory_order_relaxed);
 }
 
@@ -182,7 +188,7 @@ void tt_adapt_apply(unsigned changes, struct tt_buf *body)
     struct tt_str key;
     struct tt_buf out = {0};
     size_t cursor = 0;
-    if (!changes || body->len == 0 || body->data[0] != '{')
+    if (!(changes & TT_ADAPT_REQUESTS) || body->len == 0 || body->data[0] != '{')
         return;
     tt_buf_putc(&out, '{');
     while (tt_json_next_member(&object, &cursor, &key, &value)) {

@@ -10,7 +10,9 @@ enum tt_adapt {
     TT_ADAPT_MAX_TOKENS = 4,            /* the other way round */
     TT_ADAPT_TEMPERATURE = 8,           /* without temperature */
     TT_ADAPT_TOP_P = 16,                /* without top_p */
-    TT_ADAPT_SYSTEM_ROLE = 32           /* system messages become those of a user */
+    TT_ADAPT_SYSTEM_ROLE = 32,          /* system messages become those of a user */
+    TT_ADAPT_REQUESTS = 63,             /* all of these */
+    TT_ADAPT_THINKING = 64              /* answers begin inside the reasoning: see delta_think.c */
 };
 
 /* The changes that would help against a refusal; 0: none that is known. Thread: any. */
@@ -30,3 +32,4 @@ void tt_adapt_write(unsigned changes, char out[TT_ADAPT_NAMES_SIZE]);
  * Thread: any. */
 unsigned tt_adapt_known(uint64_t key);
 void tt_adapt_learn(uint64_t key, unsigned changes);
+void tt_adapt_forget(uint64_t key, unsigned changes);

@@ -15,7 +15,7 @@ void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec,
     reader->usage = (struct tt_reply_usage){-1, -1, 0, 0};
     reader->finish_reason.max = 256; /* an upstream's word, kept for the whole stream */
     if (!spec->think_tags)
-        reader->think.state = TT_THINK_OVER;
+        reader->think = (struct tt_delta_think){.state = TT_THINK_OVER, .unwatched = true};
 }
 
 void tt_delta_destroy(struct tt_delta_reader *reader)
@@ -29,6 +29,7 @@ void tt_delta_destroy(struct tt_delta_reader *reader)
     tt_buf_free(&reader->images);
     tt_delta_carried_destroy(reader);
     tt_buf_free(&reader->think.held);
+    tt_buf_free(&reader->think.said);
     tt_delta_shape_destroy(&reader->shape);
     free(reader->told);
     reader->told = NULL;
@@ -247,7 +248,7 @@ static void read_value(struct event *event, const struct tt_delta_entry *entry,
         break;
     case TT_DELTA_IMAGE:
         if (is_set(value)) {
-            tt_delta_image(value, &reader->images, &reader->image_items);
+            tt_delta_image(reader, value);
             event->calls = true;
         }
         break;
@@ -470,15 +471,6 @@ int tt_delta_read(struct tt_delta_reader *reader, struct tt_str name, struct tt_
     if (tt_str_eq(name, TT_STR("error")))
         event.failed = true;
     return event.failed ? upstream_error(&event, data) : 0;
-}
-
-void tt_delta_end(struct tt_delta_reader *reader)
-{
-    tt_buf_clear(&reader->note);
-    tt_buf_clear(&reader->content);
-    tt_buf_clear(&reader->reasoning);
-    tt_buf_clear(&reader->tool_calls);
-    tt_delta_think_end(&reader->think, &reader->content, &reader->reasoning);
 }
 
 /* Some upstreams say "stop" when the model wants tools to be called: clients wait for the other

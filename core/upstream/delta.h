@@ -80,8 +80,16 @@ struct tt_delta_shape {
 /* Where the text is, of a model that begins it with "<think>". */
 struct tt_delta_think {
     enum { TT_THINK_BEGIN, TT_THINK_INSIDE, TT_THINK_BEHIND, TT_THINK_OVER } state;
-    bool thought;       /* some reasoning came */
+    bool thought;      /* some reasoning came */
+    bool assumed;      /* it is inside although no tag has said so */
+    bool alone;        /* "</think>" came without a begin */
+    bool wrong;        /* it was assumed and did not come */
+    bool unwatched;    /* the rest has no tag that means something */
+    bool quoted;       /* the tag that has begun */
+    char tag[8], last; /* the begin of a tag, and the last byte before this piece */
+    unsigned char tag_len;
     struct tt_buf held; /* not decided yet */
+    struct tt_buf said; /* the reasoning so far, while it is assumed */
 };
 
 #define TT_DELTA_CARRIED_MAX   8
@@ -101,6 +109,7 @@ struct tt_delta_reader {
     struct tt_buf content, reasoning; /* decoded text of the last event, whole characters */
     struct tt_buf images;             /* their notes, for the end of its content */
     struct tt_buf image_items;        /* all that came with their bytes, see tt_reply_add_images */
+    int images_left_out;              /* that were too large for it */
     struct tt_buf note;               /* of the last event (tt_reply_note), or empty */
     struct tt_buf tool_calls;         /* entry of the last event (reply/reply.h), or empty */
     struct tt_buf finish_reason;      /* the last one seen, in OpenAI's words */
@@ -119,6 +128,10 @@ struct tt_delta_reader {
 };
 void tt_delta_create(struct tt_delta_reader *reader, struct tt_delta_spec *spec, bool whole);
 void tt_delta_destroy(struct tt_delta_reader *reader);
+
+/* The text is assumed to begin inside the reasoning, where think_tags are declared. At its begin.
+ */
+void tt_delta_assume_thinking(struct tt_delta_reader *reader);
 
 /* Reads one event (`name` may be empty): content, reasoning, note and tool_calls are replaced by
  * this event's (possibly nothing). Words that are no JSON at all (data: keep-alive) are passed

@@ -10,6 +10,12 @@
 #define BASE64_BYTES 64 /* at least so many are no word but an image */
 #define DEPTH_MAX    3
 
+/* Where an image goes. */
+struct places {
+    struct tt_buf *content, *items;
+    int *left_out;
+};
+
 static void put_note(struct tt_buf *content, struct tt_str type, size_t base64_bytes)
 {
     double kib = (double)base64_bytes * 3 / 4 / 1024;
@@ -32,8 +38,9 @@ static bool is_plain(struct tt_str s)
 }
 
 /* One with other bytes is no image. */
-static void put_item(struct tt_buf *items, struct tt_str type, struct tt_str base64)
+static void put_item(struct places *to, struct tt_str type, struct tt_str base64)
 {
+    struct tt_buf *items = to->items;
     size_t before = items->len;
 
     items->max = TT_REPLY_IMAGES_MAX;
@@ -42,15 +49,16 @@ static void put_item(struct tt_buf *items, struct tt_str type, struct tt_str bas
         return;
     if (tt_buf_printf(items, "%s{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:%.*s;base64,",
                       before ? "," : "", TT_STR_ARG(type)) != 0 ||
-        tt_buf_append_str(items, base64) != 0 || tt_buf_append_z(items, "\"}}") != 0)
+        tt_buf_append_str(items, base64) != 0 || tt_buf_append_z(items, "\"}}") != 0) {
         items->len = before;
+        ++*to->left_out;
+    }
 }
 
-static void put_data(struct tt_buf *content, struct tt_buf *items, struct tt_str type,
-                     struct tt_str base64)
+static void put_data(struct places *to, struct tt_str type, struct tt_str base64)
 {
-    put_item(items, type, base64);
-    put_note(content, type, base64.len);
+    put_item(to, type, base64);
+    put_note(to->content, type, base64.len);
 }
 
 /* The type of an image that is told without one, by the beginning of its base64. */
@@ -69,7 +77,7 @@ static struct tt_str type_of(struct tt_str base64)
 }
 
 /* An address, a data URL, or bare base64. */
-static void put_url(struct tt_buf *content, struct tt_buf *items, struct tt_str url)
+static void put_url(struct places *to, struct tt_str url)
 {
     ptrdiff_t comma = tt_str_find(url, ',');
     if (tt_str_starts(url, TT_STR("data:")) && comma > 0) {
@@ -80,15 +88,15 @@ static void put_url(struct tt_buf *content, struct tt_buf *items, struct tt_str 
         if (end >= 0)
             type.len = (size_t)end;
         if (base64)
-            put_data(content, items, type, data);
+            put_data(to, type, data);
         else
-            put_note(content, type, data.len);
+            put_note(to->content, type, data.len);
     } else if (tt_str_starts(url, TT_STR("https://")) || tt_str_starts(url, TT_STR("http://"))) {
-        tt_buf_printf(content, "\n![](%.*s)\n", TT_STR_ARG(url));
+        tt_buf_printf(to->content, "\n![](%.*s)\n", TT_STR_ARG(url));
     } else if (url.len >= BASE64_BYTES && is_plain(url)) {
-        put_data(content, items, type_of(url), url);
+        put_data(to, type_of(url), url);
     } else {
-        put_note(content, TT_STR("image"), url.len);
+        put_note(to->content, TT_STR("image"), url.len);
     }
 }
 
@@ -117,13 +125,11 @@ static void take_member(struct told *told, struct tt_str key, const struct tt_js
             tt_json_unescape(value->raw, NULL, (struct tt_buf *)((char *)told + texts[i].at));
 }
 
-static void put_value(struct tt_buf *content, struct tt_buf *items,
-                      const struct tt_json_value *value, int depth);
+static void put_value(struct places *to, const struct tt_json_value *value, int depth);
 
 /* {"mimeType": …, "data": …} and {"fileUri": …} (Gemini), {"media_type": …, "data": …} and
  * {"url": …} (Anthropic's sources), {"b64_json": …}, or one of them as "image_url" or "source". */
-static void put_object(struct tt_buf *content, struct tt_buf *items,
-                       const struct tt_json_value *object, int depth)
+static void put_object(struct places *to, const struct tt_json_value *object, int depth)
 {
     struct told told = {0};
     struct tt_json_value value;
@@ -134,33 +140,33 @@ static void put_object(struct tt_buf *content, struct tt_buf *items,
         take_member(&told, key, &value);
     struct tt_str data = tt_buf_str(&told.data);
     if (data.len > 0)
-        put_data(content, items, told.type.len ? tt_buf_str(&told.type) : type_of(data), data);
+        put_data(to, told.type.len ? tt_buf_str(&told.type) : type_of(data), data);
     else if (told.url.len > 0)
-        put_url(content, items, tt_buf_str(&told.url));
+        put_url(to, tt_buf_str(&told.url));
     else if (told.inner.type == TT_JSON_STRING || told.inner.type == TT_JSON_OBJECT)
-        put_value(content, items, &told.inner, depth + 1);
+        put_value(to, &told.inner, depth + 1);
     else
-        put_note(content, tt_buf_str(&told.type), 0);
+        put_note(to->content, tt_buf_str(&told.type), 0);
     tt_buf_free(&told.type);
     tt_buf_free(&told.data);
     tt_buf_free(&told.url);
 }
 
-static void put_value(struct tt_buf *content, struct tt_buf *items,
-                      const struct tt_json_value *value, int depth)
+static void put_value(struct places *to, const struct tt_json_value *value, int depth)
 {
     struct tt_buf plain = {0};
 
     if (value->type == TT_JSON_STRING) {
         tt_json_unescape(value->raw, NULL, &plain);
-        put_url(content, items, tt_buf_str(&plain));
+        put_url(to, tt_buf_str(&plain));
     } else if (value->type == TT_JSON_OBJECT && depth < DEPTH_MAX) {
-        put_object(content, items, value, depth);
+        put_object(to, value, depth);
     }
     tt_buf_free(&plain);
 }
 
-void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content, struct tt_buf *items)
+void tt_delta_image(struct tt_delta_reader *reader, const struct tt_json_value *value)
 {
-    put_value(content, items, value, 0);
+    struct places to = {&reader->images, &reader->image_items, &reader->images_left_out};
+    put_value(&to, value, 0);
 }

@@ -85,17 +85,15 @@ void tt_delta_repair(struct tt_str data, struct tt_buf *out);
 
 /* Moves what is reasoning of the content that just came (delta_think.c). */
 void tt_delta_think(struct tt_delta_think *think, struct tt_buf *content, struct tt_buf *reasoning);
-void tt_delta_think_end(struct tt_delta_think *think, struct tt_buf *content,
-                        struct tt_buf *reasoning);
 
 /* Keeps a value for the client; whether it is more than a word, so that the next event may have
  * another one (delta_carried.c). */
 bool tt_delta_carry(struct tt_delta_reader *reader, int place, const struct tt_json_value *value);
 void tt_delta_carried_destroy(struct tt_delta_reader *reader);
 
-/* Names an image in the text that shows where it was, and adds it to `items` (delta_image.c). */
-void tt_delta_image(const struct tt_json_value *value, struct tt_buf *content,
-                    struct tt_buf *items);
+/* Names an image in the text that shows where it was, and adds it to image_items (delta_image.c).
+ */
+void tt_delta_image(struct tt_delta_reader *reader, const struct tt_json_value *value);
 
 /* Puts code, or what it printed, into the text (delta_code.c). */
 void tt_delta_code(const struct tt_json_value *value, struct tt_buf *content);

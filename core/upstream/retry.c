@@ -336,6 +336,7 @@ static struct tt_call_body *body_for(const struct candidate *candidate)
     unsigned changes = template->refuses | template->learnt | tt_adapt_known(template->adapt_key);
     struct tt_buf text = {0};
 
+    changes &= TT_ADAPT_REQUESTS;
     if (!changes || !candidate->body)
         return tt_call_body_ref(candidate->body);
     tt_buf_append_str(&text, tt_call_body_text(candidate->body));
@@ -354,10 +355,11 @@ static bool is_passed_over(const struct retry *retry, const struct candidate *ca
 static int start_step(struct retry *retry, const struct tt_retry_step *step, uint64_t wait,
                       struct tt_err *err)
 {
-    const struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, retry, retry->keep_empty};
     struct kept *kept = retry->kept;
     struct candidate *candidate = &kept->candidates[step->candidate];
     struct tt_call_template *template = candidate->template;
+    const struct tt_upstream_hooks hooks = {on_begin, on_text,           on_end,
+                                            retry,    retry->keep_empty, template->adapt_key};
     struct tt_call_request request = {.method = "POST",
                                       .url = template->url,
                                       .prepared = template->headers,

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "upstream/adapt.h"
 #include "upstream/answer.h"
 
 #include <stdio.h>
@@ -64,7 +65,17 @@ static void carry(const struct pump *pump, struct tt_reply *reply)
     tt_delta_carried_json(&pump->answer.reader, &json);
     tt_reply_carry(reply, tt_buf_str(&json));
     tt_reply_add_images(reply, tt_buf_str(&pump->answer.reader.image_items));
+    tt_reply_leave_out_images(reply, pump->answer.reader.images_left_out);
     tt_buf_free(&json);
+}
+
+static void learn(const struct pump *pump)
+{
+    const struct tt_delta_think *think = &pump->answer.reader.think;
+    if (think->alone)
+        tt_adapt_learn(pump->hooks.learns, TT_ADAPT_THINKING);
+    else if (think->wrong)
+        tt_adapt_forget(pump->hooks.learns, TT_ADAPT_THINKING);
 }
 
 static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool final)
@@ -73,6 +84,8 @@ static void reply_end(struct pump *pump, struct tt_reply_outcome *outcome, bool 
     struct tt_reply *reply = pump->reply;
     const struct tt_delta_reader *reader = &pump->answer.reader;
     final = final || outcome->error.status == 0 || pump->has_text;
+    if (pump->hooks.learns)
+        learn(pump);
     outcome->usage = reader->usage;
     outcome->http_status = pump->http_status;
     take_finish(outcome, tt_buf_str(&reader->finish_reason));
@@ -274,6 +287,8 @@ int tt_upstream_try(struct tt_client *client, struct tt_call_request *request,
     pump->reply = tt_reply_ref(reply);
     if (hooks)
         pump->hooks = *hooks;
+    if (pump->hooks.learns && tt_adapt_known(pump->hooks.learns) & TT_ADAPT_THINKING)
+        tt_delta_assume_thinking(&pump->answer.reader);
     if (pump->hooks.on_begin)
         tt_call_on_begin(pump->call, on_begin);
     tt_reply_on_stop(reply, on_stop, pump);

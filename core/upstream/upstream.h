@@ -21,6 +21,7 @@ struct tt_upstream_hooks {
                    const struct tt_told_error *told, bool final, void *arg);
     void *arg;
     bool keep_empty; /* no callback: an answer with a finish reason and no text is one */
+    uint64_t learns; /* under which key it is remembered how answers begin (adapt.h); 0: not */
 };
 
 /* Sends the request and pumps its answer into the reply, which ends PRODUCED in every case (unless

@@ -6,6 +6,7 @@ local errors = require "lib.errors"
 local llm = require "tide.llm"
 local session_manager = require "chat.session_manager"
 local time = require "tide.time"
+local turn_lease = require "chat.turn_lease"
 local turn_place = require "chat.turn_place"
 
 local M = {}
@@ -56,6 +57,7 @@ end
 ---@return SavedTurn|nil saved
 ---@return tide.Error|nil err missing_field, message_not_found, not_a_reply,
 --- unknown_persona, session_not_found (another user's), those of llm.enter
+--- and turn_lease.wait
 function M.append(given)
   for _, field in ipairs({ "message", "reply" }) do
     if given[field] == "" then
@@ -67,6 +69,10 @@ function M.append(given)
     llm.enter(user_id, given.session, "detach")
   if not place_in_queue then
     return nil, not_admitted
+  end
+  local free, elsewhere = turn_lease.wait(user_id, given.session)
+  if not free then
+    return nil, elsewhere
   end
   local session, unopened = open(given)
   if not session then
@@ -85,6 +91,8 @@ function M.append(given)
     local values = { given.reply, time.now(), user_id, message_id }
     return { { SQL_END, values, expect = 1 } }
   end
+  local lease = place_in_queue:lease()
+  place.turn.lease = lease and { node = lease.node }
   return session_manager.save_message(user_id, session, place.turn)
 end
 

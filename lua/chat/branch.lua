@@ -8,6 +8,7 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local message_store = require "chat.messages"
 local session_manager = require "chat.session_manager"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -80,12 +81,16 @@ end
 ---@param title string|nil nil = the session's
 ---@return table|nil row of chat_sessions: the new one
 ---@return tide.Error|nil err session_not_found, message_not_found, not_a_reply,
---- those of llm.enter
+--- those of llm.enter and turn_lease.wait
 function M.copy(user_id, session_id, message_id, title)
   local place_in_queue <close>, not_admitted =
     llm.enter(user_id, session_id, "detach")
   if not place_in_queue then
     return nil, not_admitted
+  end
+  local free, elsewhere = turn_lease.wait(user_id, session_id)
+  if not free then
+    return nil, elsewhere
   end
   local session, err = chat.get_chat_session(user_id, session_id)
   local last

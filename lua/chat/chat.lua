@@ -34,6 +34,7 @@ local CHANGEABLE = { "title", "persona", "model_name", "options" }
 ---@field persona string
 ---@field message_count integer
 ---@field options? string JSON of ModelOptions; nil = none
+---@field version? integer of the stored row as it was read
 ---@field source? string where it comes from, default "chat"; only those are in
 --- the user's list, unless another one is asked for
 ---@field renamed? boolean the turn gives it its title; else it keeps what it
@@ -64,34 +65,49 @@ function M.get_chat_session(user_id, session_id)
   return row
 end
 
+local SQL_INSERT_SESSION = "INSERT INTO chat_sessions (session_id, user_id, "
+  .. "title, model_name, persona, message_count, options, source, version, "
+  .. "created_at, updated_at%s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?%s)"
+
+--- The same for a server alone, and with whose turn it is.
+local SQL_INSERT_ALONE = SQL_INSERT_SESSION:format("", "")
+local SQL_INSERT_TAKEN =
+  SQL_INSERT_SESSION:format(", turn_node, turn_epoch", ", ?, ?")
+
+--- Adds the values of turn_node and turn_epoch: null when no reply is to run.
+---@param values any[] changed
+---@param lease tide.TurnLease
+local function add_lease(values, lease)
+  values[#values + 1] = lease.epoch and lease.node or json.null
+  values[#values + 1] = lease.epoch or json.null
+end
+
 --- The statement that stores a new session. Its version begins at the time, so
 --- that a session under the id of a deleted one never has a version that a
 --- cache still has.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@param now string
+---@param lease? tide.TurnLease of the turn that it begins with
 ---@return table statement
-local function insert_session(user_id, draft, now)
-  return {
-    "INSERT INTO chat_sessions (session_id, user_id, title, model_name, "
-      .. "persona, message_count, options, source, version, created_at, "
-      .. "updated_at) "
-      .. "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    {
-      draft.session_id,
-      user_id,
-      draft.title,
-      draft.model_name,
-      draft.persona,
-      draft.message_count,
-      draft.options or json.null,
-      draft.source or M.CHAT,
-      time.unix_ns() // 1000,
-      now,
-      now,
-    },
-    expect = 1,
+local function insert_session(user_id, draft, now, lease)
+  local values = {
+    draft.session_id,
+    user_id,
+    draft.title,
+    draft.model_name,
+    draft.persona,
+    draft.message_count,
+    draft.options or json.null,
+    draft.source or M.CHAT,
+    time.unix_ns() // 1000,
+    now,
+    now,
   }
+  if lease then
+    add_lease(values, lease)
+  end
+  return { lease and SQL_INSERT_TAKEN or SQL_INSERT_ALONE, values, expect = 1 }
 end
 
 --- The statement that counts a new session, in the write that stores it.
@@ -187,42 +203,60 @@ function M.get_chat_sessions(user_id, limit, offset, schema, source)
   return rows, total
 end
 
+local SQL_UPDATE_SESSION = "UPDATE chat_sessions "
+  .. "SET title = CASE WHEN ? = 1 THEN ? ELSE title END, "
+  .. "model_name = ?, persona = CASE WHEN ? = 1 THEN ? ELSE persona END, "
+  .. "message_count = message_count + ?, version = version + 1, "
+  .. "updated_at = ?%s WHERE id = ? AND user_id = ? AND session_id = ?"
+local SQL_UPDATE_ALONE = SQL_UPDATE_SESSION:format("")
+
+--- Only if no other node has a turn in it, or had one since it was read: what
+--- the turn continues would be outdated.
+local SQL_UPDATE_TAKEN = SQL_UPDATE_SESSION:format(
+  ", turn_node = ?, turn_epoch = ?"
+) .. " AND version = ? AND (turn_node IS NULL OR turn_node = ?)"
+
 --- The statement that changes a session with a turn. The row of one that was
 --- deleted since it was read may be another session's by now.
 ---@param user_id integer
 ---@param draft SessionDraft
 ---@param added integer rows of messages that the turn adds
 ---@param now string
+---@param lease? tide.TurnLease
 ---@return table statement
-local function update_session(user_id, draft, added, now)
-  return {
-    "UPDATE chat_sessions SET title = CASE WHEN ? = 1 THEN ? ELSE title END, "
-      .. "model_name = ?, persona = CASE WHEN ? = 1 THEN ? ELSE persona END, "
-      .. "message_count = message_count + ?, version = version + 1, "
-      .. "updated_at = ? WHERE id = ? AND user_id = ? AND session_id = ?",
-    {
-      draft.renamed or false,
-      draft.title,
-      draft.model_name,
-      draft.persona_named or false,
-      draft.persona,
-      added,
-      now,
-      draft.id,
-      user_id,
-      draft.session_id,
-    },
-    expect = 1,
+local function update_session(user_id, draft, added, now, lease)
+  local values = {
+    draft.renamed or false,
+    draft.title,
+    draft.model_name,
+    draft.persona_named or false,
+    draft.persona,
+    added,
+    now,
   }
+  if lease then
+    add_lease(values, lease)
+  end
+  local last = #values
+  values[last + 1], values[last + 2] = draft.id, user_id
+  values[last + 3] = draft.session_id
+  if lease then
+    values[last + 4], values[last + 5] = draft.version, lease.node
+  end
+  return { lease and SQL_UPDATE_TAKEN or SQL_UPDATE_ALONE, values, expect = 1 }
 end
 
 local SQL_INSERT_MESSAGE = "INSERT INTO chat_messages (user_id, session_row, "
   .. "role, status, parent_id, content, model_name, file_ids, created_at, "
-  .. "updated_at) VALUES (?, ?, "
-local SQL_INSERT_QUESTION = SQL_INSERT_MESSAGE
+  .. "updated_at%s) VALUES (?, ?, "
+local SQL_INSERT_QUESTION = SQL_INSERT_MESSAGE:format("")
   .. "'user', 'complete', ?, ?, ?, ?, ?, ?)"
-local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
+local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE:format("")
   .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?)"
+
+--- Of a turn with a number: its node alone writes to the reply.
+local SQL_INSERT_REPLY_OF_TURN = SQL_INSERT_MESSAGE:format(", turn_epoch")
+  .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?, ?)"
 
 ---@class TurnRows what a turn adds to its session
 ---@field model_name? string that answers; nil = the session's
@@ -230,6 +264,8 @@ local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
 ---@field file_ids? integer[] attached to the message
 ---@field parent_id? integer what the message follows; nil = it is a root
 ---@field reply_to? integer id of the user message that is answered again
+---@field lease? tide.TurnLease what QueuePlace:lease() tells; without `epoch`
+--- when no reply is to run; nil on a server alone
 ---@field stored_with? fun(message_id: any): table[] statements for the same
 --- commit, run after these rows; the argument stands for the assistant's id
 
@@ -238,6 +274,28 @@ local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
 ---@field user_message_id integer
 ---@field message_id integer the assistant's
 
+--- Why the beginning of a turn was not stored.
+---@param user_id integer
+---@param draft SessionDraft
+---@param shared boolean
+---@param err tide.Error of the write
+---@return tide.Error
+local function unsaved(user_id, draft, shared, err)
+  local others = err.code == "duplicate" and err.statement == 1
+  if shared and (others or err.code == "unexpected_changes") then
+    local version, failed = M.get_version(user_id, draft.session_id)
+    if version or failed then
+      return failed or errors.new("turn_taken")
+    end
+  end
+  if others then
+    return errors.new("session_not_found")
+  elseif err.code == "unexpected_changes" then
+    return errors.new("session_deleted")
+  end
+  return err
+end
+
 --- Stores the beginning of a turn in one transaction: the session (made or
 --- changed), the user's message if it is a new one, and the empty reply that
 --- is about to run.
@@ -245,7 +303,8 @@ local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE
 ---@param draft SessionDraft what the session is from this turn on
 ---@param turn TurnRows
 ---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
---- another user's), session_deleted (since it was read)
+--- another user's), session_deleted (since it was read), turn_taken (a node has
+--- changed the session since it was read)
 function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2
@@ -254,8 +313,8 @@ function M.save_chat_message(user_id, draft, turn)
   local session_row = draft.id or db.id_of(1)
   draft.message_count = draft.message_count + added
   local statements = {
-    draft.id and update_session(user_id, draft, added, now)
-      or insert_session(user_id, draft, now),
+    draft.id and update_session(user_id, draft, added, now, turn.lease)
+      or insert_session(user_id, draft, now, turn.lease),
   }
   if not turn.reply_to then
     statements[2] = {
@@ -272,8 +331,9 @@ function M.save_chat_message(user_id, draft, turn)
       },
     }
   end
+  local epoch = turn.lease and turn.lease.epoch
   statements[#statements + 1] = {
-    SQL_INSERT_REPLY,
+    epoch and SQL_INSERT_REPLY_OF_TURN or SQL_INSERT_REPLY,
     {
       user_id,
       session_row,
@@ -281,6 +341,7 @@ function M.save_chat_message(user_id, draft, turn)
       model_name,
       now,
       now,
+      epoch,
     },
   }
   local last = #statements
@@ -293,12 +354,7 @@ function M.save_chat_message(user_id, draft, turn)
   end
   local outcomes, err = db.write(statements)
   if not outcomes then
-    if err.code == "duplicate" and err.statement == 1 then
-      return nil, errors.new("session_not_found")
-    elseif err.code == "unexpected_changes" then
-      return nil, errors.new("session_deleted")
-    end
-    return nil, err
+    return nil, unsaved(user_id, draft, turn.lease ~= nil, err)
   end
   return {
     session_row = draft.id or outcomes[1].id,

@@ -75,7 +75,12 @@ local function talk(req)
 end
 
 function handlers.send(req)
-  local result, err = talk(req):send_message(req.body)
+  local result, err
+  if req.node_key then
+    result, err = send_once.whole(req, req.node_key, talk(req))
+  else
+    result, err = talk(req):send_message(req.body)
+  end
   if not result then
     return nil, err
   end
@@ -96,8 +101,9 @@ function handlers.send(req)
 end
 
 function handlers.send_stream(req)
-  if req:header(idempotency.HEADER) then
-    return send_once.stream(req, talk(req))
+  local key = req:header(idempotency.HEADER) or req.node_key
+  if key then
+    return send_once.stream(req, key, talk(req))
   end
   local reply, err = talk(req):send_message_stream(req.body)
   if not reply then

@@ -9,6 +9,7 @@ local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
 local llm = require "tide.llm"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -154,20 +155,28 @@ end
 --- Lets a reply that has ended run again.
 ---@param user_id integer
 ---@param row table its id and status
----@return true|nil ok, tide.Error|nil err nothing_to_continue: it has changed
-function M.reopen(user_id, row)
-  local outcomes, err = db.write({
+---@param lease tide.TurnLease|nil nil on a server alone
+---@return true|nil ok, tide.Error|nil err nothing_to_continue: it has
+--- changed; turn_taken: another node was quicker
+function M.reopen(user_id, row, lease)
+  local statements = {
     {
       "UPDATE chat_messages SET status = 'streaming', delivered = 0, "
         .. "error_code = NULL WHERE id = ? AND user_id = ? AND status = ?",
       { row.id, user_id, row.status },
       expect = 1,
     },
-  })
+  }
+  if lease then
+    statements[2] = turn_lease.taking(lease, user_id, row.id)
+    statements[3] = turn_lease.numbering(lease, row.id)
+  end
+  local outcomes, err = db.write(statements)
   if outcomes then
     return true
   elseif err.code == "unexpected_changes" then
-    return nil, errors.new("nothing_to_continue")
+    return nil,
+      errors.new(err.statement == 1 and "nothing_to_continue" or "turn_taken")
   end
   return nil, err
 end

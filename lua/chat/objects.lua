@@ -32,6 +32,7 @@ M.usage_schema = objects.object({
   cached_tokens = "integer",
   reasoning_tokens = "integer",
   estimated = "boolean",
+  images_left_out = "integer",
 })
 
 M.tool_calls_schema = objects.list({ type = "object" })

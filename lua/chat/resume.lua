@@ -9,6 +9,7 @@ local json = require "tide.json"
 local llm = require "tide.llm"
 local texts = require "lib.texts"
 local time = require "tide.time"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -118,6 +119,7 @@ function M.stored(user_id, row)
     estimated = usage.estimated,
     attempts = usage.attempts or (row.usage and 1),
     possibly_charged_twice = usage.possibly_charged_twice,
+    images_left_out = usage.images_left_out,
     ended_us = time.parse(row.updated_at),
   }
 end
@@ -153,6 +155,10 @@ function M.get_reply(user_id, session_id, message_id)
     local reply = llm.find_message(user_id, message_id)
     if reply then
       return reply
+    end
+    local free, elsewhere = turn_lease.wait(user_id, session_id)
+    if not free then
+      return nil, elsewhere
     end
     time.sleep(LOOK_MS)
   end

@@ -1,5 +1,6 @@
 --- A message with an Idempotency-Key is sent once, however often it is asked
---- for: the key is stored in the commit that stores the message, and whoever
+--- for; so is one that a node passes on (web/relay), whose key is the request's
+--- id. The key is stored in the commit that stores the message, and whoever
 --- comes with it later joins the reply, running or ended. A reply that failed
 --- before it had anything to tell lets go of the key, for another try. One that
 --- a crash cut off does not: somebody may have read more than was stored.
@@ -109,15 +110,15 @@ local function join_or_start(attempt, req, session)
   return nil, err
 end
 
---- Sends a message, or finds the reply to it.
----@param req tide.Request with the header, and the body of a message
----@param session LlmSession of that message
+--- Joins the reply of the key, or begins the turn, as nobody else does.
+---@param req tide.Request
+---@param key string
+---@param session LlmSession
 ---@return tide.Response|nil response
----@return tide.Error|nil err those of LlmSession:start_stream and of
---- resume.follow, idempotency_key_invalid, idempotency_key_reused,
---- idempotency_in_flight
-function M.stream(req, session)
-  local attempt, invalid = idempotency.attempt(req)
+---@return tide.Error|nil err
+---@return Attempt|nil attempt
+local function begin(req, key, session)
+  local attempt, invalid = idempotency.attempt(req, key)
   if not attempt then
     return nil, invalid
   end
@@ -130,6 +131,19 @@ function M.stream(req, session)
   if not ok then
     error(response, 0)
   end
+  return response, err, attempt
+end
+
+--- Sends a message, or finds the reply to it.
+---@param req tide.Request with the body of a message
+---@param key string
+---@param session LlmSession of that message
+---@return tide.Response|nil response
+---@return tide.Error|nil err those of LlmSession:start_stream and of
+--- resume.follow, idempotency_key_invalid, idempotency_key_reused,
+--- idempotency_in_flight
+function M.stream(req, key, session)
+  local response, err, attempt = begin(req, key, session)
   local reply = response and response.stream
   local joined = response and response.headers == idempotency.REPLAYED
   if not reply or joined and reply:state() == "finished" then
@@ -138,10 +152,23 @@ function M.stream(req, session)
   local begun, failed = replies.begun(reply)
   if begun then
     return response
-  elseif failed_at_once(reply) then
+  elseif attempt and failed_at_once(reply) then
     idempotency.forget(attempt, answer_of(reply.message_id))
   end
   return nil, failed
+end
+
+--- The same for who waits for the whole reply.
+---@param req tide.Request with the body of a message
+---@param key string
+---@param session LlmSession of that message
+---@return tide.Result|nil result, tide.Error|nil err
+function M.whole(req, key, session)
+  local response, err = begin(req, key, session)
+  if not response then
+    return nil, err
+  end
+  return replies.whole(response.stream)
 end
 
 return M

@@ -289,6 +289,7 @@ function M.start(spec, model, messages, new)
     source = chat.RESPONSES,
   }, {
     message = question,
+    lease = turn:lease(),
     stored_with = function(message_id)
       return storing(user_id, new, message_id)
     end,

@@ -158,7 +158,9 @@ function M.save_file(user_id, session_id, upload, language)
     },
   })
   if not outcomes then
-    store.remove(key) -- when that fails too: swept at start
+    if not err.unknown then
+      store.remove(key) -- when that fails too: swept at start
+    end
     if err.code == "unexpected_changes" then
       local _, reason = check_room(user_id, session_id, upload.size)
       err = reason or errors.new("conflict")

@@ -92,7 +92,9 @@ local function read(name)
   local file = ("plugins/%s/plugin.lua"):format(name)
   local ran, value = pcall(require, name .. ".plugin")
   if not ran then
-    add_problem(tostring(value))
+    local message = tostring(value) -- out of memory, it names no place
+    local placed = message:find("^[^%s:]+:%d+:")
+    add_problem(placed and message or ("%s:1: %s"):format(file, message))
     return nil
   end
   local wrong = shape.problems(file, value)

@@ -23,6 +23,15 @@ local QueuePlace = {}
 ---@return nil
 function QueuePlace:leave() end
 
+---@class tide.TurnLease what the rows of a turn have when servers share the
+--- database
+---@field node integer id of this server
+---@field epoch integer number of the turn: no other one has it
+
+--- What says in the rows of this turn whose it is.
+---@return tide.TurnLease|nil lease nil when the database is not shared
+function QueuePlace:lease() end
+
 --- Waits for the session's turn: one at a time, in order of arrival, on all
 --- workers together; four may wait.
 ---@async
@@ -44,6 +53,8 @@ function llm.enter(user_id, session_id, disconnect) end
 ---@field attempts? integer number of calls, when more than one
 ---@field possibly_charged_twice? boolean one call was sent, got no answer, and
 --- was followed by another
+---@field images_left_out? integer images that came with it and are no files of
+--- its message: they were too many or too large, or there was no room
 
 --- The outcome of a reply.
 ---@class tide.Result
@@ -350,6 +361,7 @@ function llm.find_message(user_id, message_id) end
 ---@field estimated? boolean
 ---@field attempts? integer
 ---@field possibly_charged_twice? boolean
+---@field images_left_out? integer
 ---@field ended_us? integer when it ended: microseconds since 1970
 
 --- Turns a stored reply into a finished one that can be read and streamed from

@@ -29,8 +29,11 @@ local nodes = {}
 ---@return boolean shared
 function nodes.is_shared() end
 
+---@class tide.OwnNode: tide.Node
+---@field draining boolean it takes no new turns
+
 --- This server.
----@return tide.Node|nil node nil when the database is not shared
+---@return tide.OwnNode|nil node nil when the database is not shared
 function nodes.self() end
 
 --- All nodes, also those that died within the last day.
@@ -48,7 +51,9 @@ function nodes.list() end
 ---@return tide.Error|nil err
 function nodes.owner_of_session(user_id, session_id) end
 
---- How a route says what it is about, when it has an owner.
+--- How a route says what it is about, when it has an owner. Its handler may run
+--- on two nodes for one request, if the first of them dies: what it stores, it
+--- stores once for each req.node_key, or so that it may be stored twice.
 ---@class tide.RouteOwner
 ---@field session_id fun(req: tide.Request, route: tide.Route): string|nil
 --- before anything of the request is checked

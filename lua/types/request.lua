@@ -30,6 +30,10 @@
 ---@field user? tide.User who asks; nil where the route's auth is "none"
 ---@field caller? tide.User who asks, when another node has passed this request
 --- on; the pipeline makes it `user`
+---@field routed? boolean set by the pipeline: if another node has a turn in the
+--- session, the request goes there
+---@field node_key? string set by the pipeline, when another node may have got the
+--- request too: what it stores is stored under this key, and only once
 ---@field body? table set by the pipeline: validated JSON body
 ---@field upload? tide.Upload on an upload route; nil when no file came
 ---@field fields? table<string, string> on an upload route, as they came

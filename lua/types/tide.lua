@@ -14,6 +14,8 @@
 ---@field args? table<string, string|number> values for placeholders in the text
 ---@field retry_after? integer seconds
 ---@field statement? integer db.write: number of the failed statement, from 1
+---@field unknown? boolean db.write: the disk failed during the commit, and the
+--- rows may be there after the next start; leave alone what they refer to
 ---@field headers? table<string, string>
 
 --- A value that logs and encoders refuse to print: tostring is "[secret]".

@@ -45,11 +45,11 @@ local function name_of(attempt)
   return attempt.user_id .. ":" .. attempt.key
 end
 
---- What a request with the header is known by.
+--- What a request with a key is known by.
 ---@param req tide.Request
+---@param key string the header, or req.node_key
 ---@return Attempt|nil attempt, tide.Error|nil err idempotency_key_invalid
-function M.attempt(req)
-  local key = req:header(M.HEADER)
+function M.attempt(req, key)
   if #key > 255 or not key:find("^[\x21-\x7e]+$") then
     return nil, errors.new("idempotency_key_invalid")
   end
@@ -177,7 +177,7 @@ end
 ---@return tide.Error|nil err idempotency_key_invalid, idempotency_in_flight,
 --- idempotency_key_reused and the handler's
 function M.run(req, handler)
-  local attempt, invalid = M.attempt(req)
+  local attempt, invalid = M.attempt(req, req:header(M.HEADER))
   if not attempt then
     return nil, invalid
   end

@@ -143,14 +143,21 @@ local function answer_here(route, req, user)
   return hooks.on_response(req, route, response, err)
 end
 
---- Answers a request of a route with an owner. Hooks run on the node that
+--- Answers a request where there are other nodes. Hooks run on the node that
 --- answers, and only there; again, if another node has begun a turn in the
 --- session since the owner was looked up.
 ---@async
 ---@param route tide.Route
 ---@param req tide.Request
 ---@return tide.Response|nil response, tide.Error|nil err
-local function answer_owned(route, req)
+local function answer_as_node(route, req)
+  if not route.owner or req.method == "HEAD" then
+    return answer_here(route, req)
+  end
+  req.routed = true
+  if req.caller then
+    relay.set_key(req)
+  end
   local user = admit(req, route)
   local response, err
   for _ = 1, TRIES do
@@ -171,15 +178,7 @@ local function answer_owned(route, req)
   return nil, err
 end
 
---- Answers one request.
----@param route tide.Route
----@param req tide.Request
----@return tide.Response|nil response, tide.Error|nil err
-function M.run(route, req)
-  if is_shared and route.owner and req.method ~= "HEAD" then
-    return answer_owned(route, req)
-  end
-  return answer_here(route, req)
-end
+--- Answers one request, by its route; what a handler returns.
+M.run = is_shared and answer_as_node or answer_here
 
 return M

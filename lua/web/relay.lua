@@ -9,7 +9,6 @@
 
 local config = require "tide.config"
 local errors = require "lib.errors"
-local idempotency = require "web.idempotency"
 local nodes = require "tide.nodes"
 local time = require "tide.time"
 
@@ -33,14 +32,12 @@ local GRACE_MS = 3000
 ---@class OwnedRequest: tide.Request
 ---@field relay function
 
---- Whether a request may be carried out though another node has perhaps begun
---- with it: a turn would be there twice, unless its key is stored with it.
----@param req tide.Request
----@param route tide.Route
----@return boolean
-local function is_repeatable(req, route)
-  return not route.idempotent
-    or route.idempotent == "reply" and req:header(idempotency.HEADER) ~= nil
+--- What a turn's rows are stored with when two nodes may get the request: on
+--- the node that it was passed on to, and on the one that goes on because that
+--- node did not answer.
+---@param req tide.Request changed: node_key
+function M.set_key(req)
+  req.node_key = "node-" .. req.id
 end
 
 --- Another node has answered, or what it began goes on here; or nobody owns the
@@ -49,8 +46,8 @@ end
 ---@param req OwnedRequest with its user
 ---@param route tide.Route with `owner`
 ---@return tide.Response|nil response nil and no error: it is answered here
----@return tide.Error|nil err node_gone, node_unreachable, client_gone, those of
---- resume.go_on
+---@return tide.Error|nil err node_unreachable, client_gone, those of the
+--- owner's go_on
 function M.answer(req, route)
   local owner = route.owner
   local session_id = owner.session_id(req, route)
@@ -70,12 +67,12 @@ function M.answer(req, route)
     ends = not at and ends
       or time.mono_ms() + config.get("nodes.lease") + GRACE_MS
     last = at or last
-    if
-      err.code == "client_gone"
-      or err.code == "node_gone" and not last and not is_repeatable(req, route)
-    then
+    if err.code == "client_gone" then
       return nil, errors.new(err.code)
-    elseif time.mono_ms() > ends then
+    elseif err.code == "node_gone" then
+      M.set_key(req)
+    end
+    if time.mono_ms() > ends then
       local unreachable = errors.new("node_unreachable")
       unreachable.retry_after = 1
       return nil, unreachable

@@ -1,6 +1,6 @@
 // Mixed load for a long time, with as much data at its end as at its beginning; then the slopes of memory
 // and descriptors, which tell of what is never given back. Started by soak.sh.
-import { readFileSync, readdirSync, appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { uniqueName } from '../e2e/support/client.mjs';
 import { pause } from '../e2e/support/limits.mjs';
@@ -12,7 +12,8 @@ import { field, file, form, send } from '../e2e/support/upload.mjs';
 
 const minutes = Number(process.argv[2]);
 const CLIENTS = 8;
-const SAMPLE_MS = 1000;
+const SAMPLE_MS = 500;
+const WINDOW = 60_000 / SAMPLE_MS; // samples of which the least counts: a login takes 16 MiB while it is checked
 const RELOAD_MS = 30_000;
 // What a long run may grow by in an hour; a short one is too noisy to be judged.
 const JUDGED_MINUTES = 30;
@@ -84,9 +85,19 @@ async function watch() {
       hours: (Date.now() - began) / 3_600_000,
       kib: Number(readFileSync(`/proc/${server.pid}/statm`, 'utf8').split(' ')[1]) * 4,
       descriptors: readdirSync(`/proc/${server.pid}/fd`).length,
+      database: statSync(join(server.home.dataDir, 'tidetalk.db')).size / 1024,
     });
     await pause(SAMPLE_MS);
   }
+}
+
+/** What a member comes down to in each window: what is never given back stays in it. */
+function least(member) {
+  const points = [];
+  for (let at = 0; at + WINDOW <= samples.length; at += WINDOW) {
+    points.push(samples.slice(at, at + WINDOW).reduce((a, b) => (a[member] <= b[member] ? a : b)));
+  }
+  return points.slice(Math.floor(points.length / 3)); // caches and pools have filled by then
 }
 
 /** Least squares, per hour. */
@@ -102,14 +113,16 @@ await server.stop();
 server.home.remove();
 await mock.stop();
 
-const warm = samples.slice(Math.floor(samples.length / 3)); // caches and pools have filled by then
-const [first, last] = [warm[0], warm.at(-1)];
-const kib = slope(warm, 'kib');
-const descriptors = slope(warm, 'descriptors');
 console.log(`${minutes} min, ${CLIENTS} clients: ${Object.entries(counts).map(([name, n]) => `${n} ${name}`).join(', ')}`);
-console.log(`memory       ${(first.kib / 1024).toFixed(1)} MiB -> ${(last.kib / 1024).toFixed(1)} MiB, slope ${(kib / 1024).toFixed(1)} MiB an hour`);
-console.log(`descriptors  ${first.descriptors} -> ${last.descriptors}, slope ${descriptors.toFixed(1)} an hour`);
+const slopes = {};
+for (const [member, size, unit] of [['kib', 1024, 'MiB'], ['descriptors', 1, ''], ['database', 1024, 'MiB']]) {
+  const points = least(member);
+  if (points.length < 2) continue;
+  slopes[member] = slope(points, member);
+  const text = (n) => `${(n / size).toFixed(1)} ${unit}`.trim();
+  console.log(`${(member === 'kib' ? 'memory' : member).padEnd(12)} ${text(points[0][member])} -> ${text(points.at(-1)[member])}, slope ${text(slopes[member])} an hour`);
+}
 failures.slice(0, 5).forEach((text) => console.log(text));
 if (failures.length > 0) console.log(`${failures.length} failures`);
-const grows = minutes >= JUDGED_MINUTES && (kib > KIB_AN_HOUR || descriptors > DESCRIPTORS_AN_HOUR);
+const grows = minutes >= JUDGED_MINUTES && (slopes.kib > KIB_AN_HOUR || slopes.descriptors > DESCRIPTORS_AN_HOUR);
 process.exit(failures.length > 0 || grows ? 1 : 0);

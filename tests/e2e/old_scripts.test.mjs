@@ -3,7 +3,7 @@
 // Scripts of the release before: whole, and an operator's own files in today's lua/. They load, a chat works, and
 // `tidetalk check` names what is old. tests/data/script/previous_release.tar.xz is that release's lua/ and style.yaml.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { uniqueName } from './support/client.mjs';
@@ -195,5 +195,48 @@ describe('files of your own that use old names', async () => {
     const told = await warnings(context.server);
     assert.ok(told.includes('providers/echo.lua:9: \'plan\' of a provider is play now'), told.join('\n'));
     assert.ok(told.every((text) => !text.startsWith('app.lua')), told.join('\n'));
+  });
+});
+
+/** Module and name of all that the modules of a folder of scripts export; a file of routes returns only these. */
+function exportsOf(lua) {
+  const files = readdirSync(lua, { recursive: true }).filter((path) => path.endsWith('.lua') && !/^(types|tests|routes)\//.test(path));
+  return files.flatMap((path) => {
+    const text = readFileSync(join(lua, path), 'utf8');
+    const names = [...text.matchAll(/^function M[.:](\w+)|^M\.(\w+) =/gm)].map(([, called, value]) => called ?? value);
+    return [...new Set(names)].map((name) => [path.slice(0, -4).replaceAll('/', '.'), name]);
+  });
+}
+
+describe('whatever the modules of the release before had', async () => {
+  const folder = makeFolder();
+  const old = makeFolder();
+  after(() => [folder, old].forEach(removeFolder));
+  const all = exportsOf(await unpack(old));
+  const lines = all.map(([module, name]) => `  function() return require("${module}").${name} end,`);
+  const lua = copyScripts(folder, {
+    'uses.lua': `return {\n${lines.join('\n')}\n}\n`,
+    'missing_routes.lua': `return { { method = "GET", path = "/api/missing", auth = "none", summary = "x",
+  handler = function()
+    local missing = require("tide.json").array({})
+    for i, use in ipairs(require "uses") do
+      local ran, value = pcall(use)
+      if not ran or value == nil then missing[#missing + 1] = { i, tostring(value) } end
+    end
+    return { json = missing }
+  end } }
+`,
+  });
+  writeScript(lua, 'app.lua', readFileSync(join(lua, 'app.lua'), 'utf8')
+    .replace('RESOURCES = {\n', 'RESOURCES = {\n  require "missing_routes",\n'));
+  const context = withServer({ env: { TIDETALK_LUA_DIR: lua } });
+
+  test('is there, or is told with what to do', async () => {
+    assert.ok(all.length > 150 && all.some(([module]) => module === 'services.leftovers'), `${all.length} names`);
+    const { body } = await context.server.client().get('/api/missing');
+    const { stdout } = await tidetalk(context.server.home, ['check', '--json']);
+    const told = JSON.parse(stdout).filter((one) => one.code === 'old_name' && / is gone: /.test(one.message));
+    assert.deepEqual(body.map(([i]) => i + 1), told.map((one) => one.line), JSON.stringify([body, told], null, 1));
+    assert.ok(body.length > 10);
   });
 });

@@ -1,4 +1,5 @@
 // tsan
+// plugins
 // covers: app/reload, serve, script
 // Reloading scripts: what is taken, what is refused, and that nothing is in between.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // late
+// plugins
 // covers: app/reload, db
 // What has served is kept: rollback, restarts, and a server that is killed in the middle.
 import assert from 'node:assert/strict';
@@ -6,13 +7,11 @@ import { rmSync } from 'node:fs';
 import { describe } from 'node:test';
 import { admin, statusOf } from './support/admin.mjs';
 import {
-  Bundle, appScript, helperScript, reload, reloaded, version,
+  Bundle, appScript, helperScript, reload, reloaded, rollback, version,
 } from './support/bundle.mjs';
 import { pause, test } from './support/limits.mjs';
 import { startServer, tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
-
-const rollback = (server, query = '') => admin(server, 'POST', `/admin/rollback${query}`);
 
 async function generations(server) {
   const answer = await admin(server, 'GET', '/admin/generations');

@@ -1,17 +1,18 @@
 // late
 // covers: app/reload, plugin, db, script, serve
 // What holds of reloads holds with plugins: twenty of them, with hooks, tables and migrations that come while
-// requests run. TIDETALK_E2E_RELOADS sets how many reloads.
+// requests run. TIDETALK_E2E_RELOADS sets how many reloads. The other properties are those of the reload*.test.mjs
+// files, which also run with plugins (support/plugin_variant.mjs).
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { describe } from 'node:test';
 import { admin, statusOf } from './support/admin.mjs';
 import { reload, reloaded } from './support/bundle.mjs';
 import { ask } from './support/kept_alive.mjs';
-import { HANG_MS, eventually, pause, test, within } from './support/limits.mjs';
+import { HANG_MS, eventually, test, within } from './support/limits.mjs';
 import { NAMES, changeMany, putMany, putMigration, words } from './support/many_plugins.mjs';
 import { putPlugin, removePlugins } from './support/plugins.mjs';
-import { LOOPBACK, startServer, tidetalk } from './support/server.mjs';
+import { LOOPBACK, tidetalk } from './support/server.mjs';
 import { withServer } from './support/suite.mjs';
 
 const TSAN = process.env.SANITIZER === 'tsan';
@@ -128,34 +129,5 @@ describe('reloads with twenty plugins', () => {
     // Without the folder the plugins are gone with the next reload; their rows are not.
     await reloaded(server);
     assert.equal(await versionOf(server), 404);
-  });
-});
-
-describe('a server with plugins that is killed', () => {
-  test('P23 kill -9 at any moment of a reload with a migration: the restart is on a valid generation', {
-    timeout: HANG_MS * 3,
-  }, async () => {
-    const server = await startServer({});
-    putMany(server, 1);
-    await reloaded(server);
-    let last = 1;
-    for (let round = 0; round < 8; round += 1) {
-      const next = last + 1;
-      changeMany(server, next);
-      putMigration(server, ONE, round + 2);
-      const asked = reload(server).catch(() => null);
-      await pause(round * 15);
-      await server.kill();
-      const answer = await asked;
-      await server.start();
-      const seen = new Set();
-      for (const name of NAMES) seen.add(await versionOf(server, name));
-      assert.deepEqual([...seen], [next], 'a start reads the folder: all plugins are of one version');
-      assert.equal((await server.client().post(`/api/${ONE}`)).status, 200);
-      assert.ok(answer === null || answer.status === 200, answer?.text);
-      last = next;
-    }
-    await server.stop();
-    server.home.remove();
   });
 });

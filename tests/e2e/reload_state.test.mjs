@@ -1,4 +1,5 @@
 // late
+// plugins
 // covers: app/reload, serve, cache, tide
 // What one generation hands to the next, and what becomes of one that turns out to be bad.
 import assert from 'node:assert/strict';
@@ -8,6 +9,7 @@ import { describe } from 'node:test';
 import { admin, statusOf } from './support/admin.mjs';
 import { Bundle, appScript, helperScript, refused, reloaded, version } from './support/bundle.mjs';
 import { eventually, pause, test } from './support/limits.mjs';
+import { describeWithoutPlugins } from './support/plugin_variant.mjs';
 import { makeFolder } from './support/process.mjs';
 import { copyScripts, writeScript } from './support/scripts.mjs';
 import { withServer } from './support/suite.mjs';
@@ -126,7 +128,7 @@ describe('probation', () => {
   });
 });
 
-describe('probation counts what is the scripts\' own fault', () => {
+describeWithoutPlugins('probation counts what is the scripts\' own fault', () => {
   const scripts = (endless) => appScript({
     routes: `{ method = "POST", path = "/work", auth = "none", request = {}, handler = function(req)
       local bytes = #req:raw_body()
@@ -158,7 +160,7 @@ describe('probation counts what is the scripts\' own fault', () => {
   });
 });
 
-describe('the shipped scripts', () => {
+describeWithoutPlugins('the shipped scripts', () => {
   const lua = copyScripts(makeFolder());
   const context = withServer({ env: { TIDETALK_LUA_DIR: lua } });
 

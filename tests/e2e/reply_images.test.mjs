@@ -129,6 +129,7 @@ describe('images of a reply', () => {
     assert.equal(reader.last.code, 'upstream_failed');
     assert.equal(reader.last.file_ids.length, 16);
     assert.equal((await listFiles(user, session)).length, 16);
+    assert.equal((await user.messages(session))[1].usage.images_left_out, 2);
     assert.match(context.server.log(), /"images of a reply were not stored".*"count":2,"code":"images_too_large"/);
   });
 });
@@ -203,6 +204,9 @@ describe('images of a reply without room', () => {
     assert.deepEqual(files.map((file) => file.FileName), [`image-${reply.message_id}-3.jpg`, `image-${reply.message_id}-1.png`]);
     assert.deepEqual(reply.file_ids, files.map((file) => file.ID).reverse());
     assert.match(context.server.log(), /"images of a reply were not stored".*"count":1,"code":"no_room"/);
+    assert.equal(reply.usage.images_left_out, 1);
+    const [, message] = await user.messages(session);
+    assert.deepEqual([message.usage.images_left_out, message.file_ids], [1, reply.file_ids]);
     await eventually(async () => filesOnDisk(context) === 2, 'the bytes without a row are removed');
     // What is deleted leaves room.
     await user.ok('DELETE', `/api/files/${files[0].ID}`);

@@ -1,5 +1,6 @@
 // tsan
 // late
+// plugins
 // covers: script, tide, app/reload
 // Timers of scripts in a real server with two workers: named ones across reloads, and calls later.
 import assert from 'node:assert/strict';
@@ -7,22 +8,25 @@ import { describe } from 'node:test';
 import { admin } from './support/admin.mjs';
 import { reloaded } from './support/bundle.mjs';
 import { eventually, test } from './support/limits.mjs';
+import { PLUGINS } from './support/plugin_variant.mjs';
 import { MS, notesOf, timersScript, withTimers } from './support/timers.mjs';
 
-describe('P16 named timers', () => {
+const STORM = PLUGINS ? 12 : 80; // generations
+
+describe('named timers', () => {
   const { bundle, context } = withTimers();
 
-  test('neither double nor miss a tick across a storm of reloads', async () => {
+  test('P16 neither double nor miss a tick across a storm of reloads', async () => {
     const { server } = context;
     await eventually(async () => (await notesOf(server)).ticks >= 3, 'ticks before the storm');
-    for (let generation = 2; generation <= 80; generation += 1) {
+    for (let generation = 2; generation <= STORM; generation += 1) {
       bundle.put('timers.lua', timersScript(generation));
       await reloaded(server);
     }
     // The newest code ticks, so the timer outlived all of them.
     const notes = await eventually(async () => {
       const now = await notesOf(server);
-      return now.generation === 80 && now;
+      return now.generation === STORM && now;
     }, 'ticks after the storm');
     assert.equal(notes.doubles, undefined); // not by a second worker either
     // Each number was told by one tick, or as missed by the next one (which may be going on).
@@ -48,7 +52,7 @@ describe('P16 named timers', () => {
     assert.ok(lines.some((line) => /tick failed/.test(line) && /beat/.test(line)));
   });
 
-  test('what is not declared any more stops in the swap, and a new interval holds at once', async () => {
+  test('P16 what is not declared any more stops in the swap, and a new interval holds at once', async () => {
     const { server } = context;
     bundle.put('timers.lua', timersScript(102, { ms: 86400000 }));
     await reloaded(server);
@@ -84,14 +88,14 @@ return {}
   });
 });
 
-describe('P16 slow ticks', () => {
+describe('slow ticks', () => {
   const body = `
     if notes:incr("running") > 1 then notes:incr("overlaps") end
     time.sleep(${3 * MS})
     notes:incr("running", -1)`;
   const { bundle, context } = withTimers({ body });
 
-  test('never overlap, also not with those of the next generation', async () => {
+  test('P16 ticks never overlap, also not with those of the next generation', async () => {
     const { server } = context;
     for (let generation = 2; generation <= 12; generation += 1) {
       await eventually(async () => (await notesOf(server)).running === 1, 'a tick runs');

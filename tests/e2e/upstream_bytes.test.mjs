@@ -19,8 +19,11 @@ const PACK = { gzip: gzipSync, zlib: deflateSync, bare: deflateRawSync };
 const bodyOf = (one) => (one.packed ?? []).reduce((body, how) => PACK[how](body), Buffer.from(one.base64 ?? one.body, one.base64 ? 'base64' : 'utf8'));
 const headersOf = (one) => ({ ...(one.type ? { 'Content-Type': one.type } : {}), ...(one.label ? { 'Content-Encoding': one.label } : {}) });
 
+/** Answers that are read in another way when they are not the model's first ones. */
+const learns = (one) => one.inside || one.name.startsWith('think_end_alone_later');
+
 /** One case of each kind, as it is framed mostly; the other framings take their turn. */
-const SAMPLE = Object.values(FILES).flatMap((lines) => {
+const SAMPLE = Object.values(FILES).map((lines) => lines.filter((one) => !learns(one))).flatMap((lines) => {
   const kinds = Map.groupBy ? Map.groupBy(lines, (one) => one.name.split('/')[0]) : lines.reduce((map, one) => {
     const kind = one.name.split('/')[0];
     return map.set(kind, [...(map.get(kind) ?? []), one]);
@@ -121,6 +124,25 @@ describe("an upstream's bytes", () => {
     const { user, model } = await setup(sends(HELLO, { ...EVENTS, 'Content-Encoding': 'br' }));
     const answer = await sync(user, model);
     assert.deepEqual([answer.status, answer.body.code], [502, 'upstream_bad_response']);
+  });
+
+  test('that begin inside the reasoning are known from the first answer on', async () => {
+    const thoughts = `${event({ content: 'let me see' })}${event({ content: '\n</think>\n\nIt is 42' })}${event({}, 'stop')}`;
+    const answers = [thoughts, thoughts, HELLO, HELLO];
+    const { user, model } = await setup((_request, response) => response.writeHead(200, EVENTS).end(answers.shift()));
+    const said = [];
+    while (answers.length) {
+      const session = uniqueName('s');
+      await sync(user, model, session);
+      const [, { content, reasoning }] = await user.messages(session);
+      said.push([content, reasoning]);
+    }
+    assert.deepEqual(said, [
+      ['let me see\n</think>\n\nIt is 42', ''],
+      ['It is 42', 'let me see'],
+      ['hello world', 'hello world'],
+      ['hello world', ''],
+    ]);
   });
 
   test('carry to the client what the provider wants back with a call', async () => {

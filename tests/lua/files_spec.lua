@@ -149,6 +149,12 @@ describe("files.files", function()
     assert.same({ "store", "write INSERT", "remove the key" }, log)
   end)
 
+  it("keeps the bytes when the row may be there after all", function()
+    written = { code = "database_error", unknown = true }
+    save()
+    assert.same({ "store", "write INSERT" }, log)
+  end)
+
   it("writes no row when the bytes cannot be kept", function()
     kept = nil
     local _, err = save()

@@ -80,6 +80,10 @@ describe("chat.llm_session", function()
         end
       end,
     }
+    local place = {
+      lease = function() end, -- of a server alone
+      leave = function() end,
+    }
     local llm = {
       check_url = function()
         return true
@@ -88,7 +92,7 @@ describe("chat.llm_session", function()
         assert.equal(7, user_id)
         assert.equal("s", session_id)
         note("enter")
-        return "the turn"
+        return place
       end,
       start = function(spec)
         note("start")
@@ -147,7 +151,7 @@ describe("chat.llm_session", function()
       "api enter session leaf history write start wait",
       table.concat(log, " ")
     )
-    assert.equal("the turn", started.turn)
+    assert.equal("function", type(started.turn.lease))
     assert.equal(1, started.session_row)
     assert.equal(5, started.user_message_id)
     assert.equal(6, started.message_id)

@@ -136,28 +136,23 @@ describe("web.relay", function()
     assert.truthy(now > 5000 and now < 20000)
   end)
 
-  it("does not begin a turn twice", function()
+  it("gives a key to what may have begun elsewhere", function()
+    local key
+    local function handler(req)
+      key = req.node_key
+      return { json = {} }
+    end
+    owners, answers = { A }, { { "node_unreachable" } }
+    run({ handler = handler })
+    assert.is_nil(key)
     owners, answers = { A }, { { "node_gone" } }
-    local _, code = run({ idempotent = true })
-    assert.equal("node_gone", code)
-    owners, answers = { A }, { { "node_gone" } }
-    _, code = run({ idempotent = "reply" })
-    assert.equal("node_gone", code)
-    owners, answers = { A }, { { "node_gone" } }
-    _, code = run({ idempotent = true }, {
-      headers = { ["Idempotency-Key"] = "k" },
-    })
-    assert.equal("node_gone", code)
-  end)
-
-  it("repeats what may be repeated", function()
-    owners, answers = { A }, { { "node_gone" } }
-    assert.truthy(run().json.here)
-    owners, answers = { A }, { { "node_gone" } }
-    local response = run({ idempotent = "reply" }, {
-      headers = { ["Idempotency-Key"] = "k" },
-    })
-    assert.truthy(response.json.here)
+    run({ handler = handler })
+    assert.equal("node-0123456789abcdef", key)
+    local req = request()
+    req.caller = { id = 7, role = "user" }
+    key = nil
+    pipeline.run(route({ handler = handler }), req)
+    assert.equal("node-0123456789abcdef", key)
   end)
 
   it("goes on behind the last event, here or at the next owner", function()

@@ -65,3 +65,6 @@ export async function listNodes(node) {
 export function through(node, user) {
   return Object.assign(node.client(), { token: user.token, user: user.user, password: user.password });
 }
+
+/** Runs `tidetalk drain`, which ends when nothing runs on the node any more. */
+export const drain = (node) => tidetalk(node.home, ['drain']);

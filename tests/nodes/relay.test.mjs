@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, before, describe } from 'node:test';
-import { adminText } from '../e2e/support/admin.mjs';
 import { uniqueName } from '../e2e/support/client.mjs';
 import { HANG_MS, eventually, test, within } from '../e2e/support/limits.mjs';
 import { startMock } from '../e2e/support/mock.mjs';
@@ -11,6 +10,7 @@ import { makeFolder } from '../e2e/support/process.mjs';
 import { copyScripts } from '../e2e/support/scripts.mjs';
 import { LOOPBACK } from '../e2e/support/server.mjs';
 import { startCluster, through } from './cluster.mjs';
+import { counted } from './metrics.mjs';
 
 const POLICY = `
 local M = {}
@@ -19,13 +19,6 @@ function M.choose(facts)
 end
 return M
 `;
-/** A counter of a node, of all its workers. */
-async function counted(node, name) {
-  const { text } = await adminText(node, 'GET', '/metrics');
-  const samples = [...text.matchAll(new RegExp(`^tidetalk_${name}\\{.*\\} (\\d+)$`, 'gm'))];
-  assert.ok(samples.length > 0, name);
-  return samples.reduce((sum, [, count]) => sum + Number(count), 0);
-}
 const words = (count) => Array.from({ length: count }, (_, i) => `tok${i} `).join('');
 
 describe('requests of a session that another node owns', () => {
@@ -109,7 +102,7 @@ describe('requests of a session that another node owns', () => {
   });
 
   test('a reply is stopped, listed and recovered through the other', async () => {
-    const talk = await setup('endless=1,pace=15');
+    const talk = await setup('tokens=5000,pace=15');
     const live = await begin(talk);
     const [, running] = await talk.there.messages(talk.session);
     assert.equal(running.status, 'streaming');
@@ -124,7 +117,7 @@ describe('requests of a session that another node owns', () => {
   });
 
   test('a session is deleted through the other, with the reply that runs in it', async () => {
-    const talk = await setup('endless=1,pace=15');
+    const talk = await setup('tokens=5000,pace=15');
     const live = await begin(talk);
     await talk.there.ok('DELETE', `/api/chat/sessions/${talk.session}`);
     await within(live.end(), 'the stream ends');
@@ -138,9 +131,9 @@ describe('requests of a session that another node owns', () => {
       const live = await begin(talk);
       const viewer = await talk.there.resume(talk.session);
       await viewer.until(() => viewer.frames.length > 0);
-      await live.response.body.cancel();
+      await live.chunks.return();
       await viewer.until(() => viewer.text.length > 0);
-      await viewer.response.body.cancel();
+      await viewer.chunks.return();
       const reply = await eventually(async () => {
         const [, found] = await talk.here.messages(talk.session);
         return found.status !== 'streaming' && found;
@@ -150,7 +143,7 @@ describe('requests of a session that another node owns', () => {
   });
 
   test('a stored response is followed and cancelled through the other', async () => {
-    const talk = await setup('endless=1,pace=15');
+    const talk = await setup('tokens=5000,pace=15');
     const { id } = await talk.here.ok('POST', '/v1/responses', {
       model: talk.model, input: 'hi', background: true,
     });

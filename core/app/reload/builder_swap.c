@@ -220,7 +220,8 @@ int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *g
     uint64_t hold_ms = online ? (uint64_t)tt_settings_int(settings, "limits.migration_time") : 0;
     struct tt_err err = {0};
 
-    if (tt_app_migrate_plugins(settings, generation->bundle, hold_ms, dry_run, NULL, &err) == 0)
+    if (tt_app_migrate_plugins(settings->database_url, generation->bundle, hold_ms, dry_run, NULL,
+                               &err) == 0)
         return 0;
     result->diagnostics.phase = "migrations";
     tt_diagnostics_add(&result->diagnostics, "", tt_str_from(err.message));

@@ -27,6 +27,13 @@ const struct tt_conf_option tt_settings_table[] = {
      .check = tt_settings_check_database,
      .help = "sqlite:<path> or postgres://<user>:<password>@<host>/<database>; empty = tidetalk.db "
              "in the data folder"},
+    {.key = "durability",
+     .env = "TIDETALK_DURABILITY",
+     .type = TT_CONF_ENUM,
+     .fallback = "local",
+     .choices = "local|replicated",
+     .help = "replicated: what is acknowledged must be on a second machine, too; the log and check "
+             "--data say when PostgreSQL does not wait for one"},
     TT_SETTINGS_FILES,
     {.key = "nodes.listen",
      .env = "TIDETALK_NODES_LISTEN",

@@ -31,6 +31,7 @@ struct tt_settings {
     char lock_file[4200];
     struct tt_str base_path; /* public_url's path without its last slash; "" = none */
     int workers;
+    bool replicated;  /* durability */
     bool accept_loss; /* not a setting but a flag of serve, see data_check.h; false when loaded */
 };
 

@@ -106,6 +106,7 @@ static void derive(struct tt_settings *settings)
     else
         tt_db_default_url(settings->data_dir, settings->database_url,
                           sizeof(settings->database_url));
+    settings->replicated = tt_str_eq(tt_conf_get(conf, "durability")->text, TT_STR("replicated"));
     if (*admin)
         snprintf(settings->admin_listen, sizeof(settings->admin_listen), "%s", admin);
     else
@@ -120,6 +121,17 @@ static int check_folder(const struct tt_settings *settings, struct tt_err *err)
     if (folder->text.len > PATH_MAX_BYTES)
         return tt_err_set(err, 0, "invalid_setting", "%s: data_dir: longer than %d bytes",
                           folder->origin, PATH_MAX_BYTES);
+    return 0;
+}
+
+static int check_durability(const struct tt_settings *settings, struct tt_err *err)
+{
+    const struct tt_conf_value *durability = tt_conf_get(settings->conf, "durability");
+
+    if (settings->replicated && strcmp(tt_db_dialect(settings->database_url), "postgres") != 0)
+        return tt_err_set(err, 0, "invalid_setting",
+                          "%s: durability: replicated needs database_url: postgres://…",
+                          durability->origin);
     return 0;
 }
 
@@ -206,7 +218,9 @@ int tt_settings_load(struct tt_settings *settings, int argc, char **argv, int *a
         check_folder(settings, err) != 0)
         return -1;
     derive(settings);
-    return check_admin(settings, err) == 0 ? check_files_url(settings, err) : -1;
+    return check_durability(settings, err) == 0 && check_admin(settings, err) == 0
+               ? check_files_url(settings, err)
+               : -1;
 }
 
 int tt_settings_check_files(const struct tt_settings *settings, struct tt_err *err)
@@ -256,6 +270,7 @@ void tt_settings_collect(struct tt_settings *settings, int argc, char **argv, in
     if (folder != 0)
         return; /* nothing can be derived from it */
     derive(settings);
+    note(diagnostics, check_durability(settings, &err), &err);
     note(diagnostics, check_admin(settings, &err), &err);
     note(diagnostics, check_files_url(settings, &err), &err);
 }

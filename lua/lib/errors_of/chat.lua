@@ -71,6 +71,18 @@ return {
       .. "running reply, or stop it.",
     zh = "该会话中等待处理的消息过多，请等待当前回复完成或先停止它。",
   },
+  turn_taken = {
+    status = 503,
+    en = "The chat session was changed on another server at the same moment. "
+      .. "Try again.",
+    zh = "该会话刚刚在另一台服务器上被更改，请重试。",
+  },
+  lease_lost = {
+    status = 503,
+    en = "This server did not answer in time, and another one has taken the "
+      .. "reply over. What was stored of it is in the chat session.",
+    zh = "本服务器未及时响应，该回复已由另一台服务器接管，已保存的部分仍在会话中。",
+  },
   too_many_replies = {
     status = 429,
     en = "Too many replies are being generated for you at the same time. Wait "

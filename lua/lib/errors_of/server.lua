@@ -23,6 +23,18 @@ return {
     en = "The server is out of memory right now. Try again in a moment.",
     zh = "服务器内存不足，请稍后重试。",
   },
+  node_draining = {
+    status = 503,
+    en = "This server takes no new messages because it is about to stop. Try "
+      .. "again.",
+    zh = "本服务器即将停止，不再接收新消息，请重试。",
+  },
+  not_a_node = {
+    status = 409,
+    en = "This server is alone: nodes.listen is not set, so there is no other "
+      .. "one that could go on.",
+    zh = "本服务器是单独运行的：未设置 nodes.listen，没有其他服务器可以接替。",
+  },
   shutting_down = {
     status = 503,
     en = "The server is restarting. Try again in a moment.",
@@ -194,6 +206,17 @@ return {
     en = "This version of the HTTP library does not behave as the server "
       .. "needs; the server does not start with it.",
     zh = "此版本 HTTP 库的行为不符合要求，服务器拒绝启动。",
+  },
+  node_refused = {
+    status = 503,
+    en = "Another node of this database has another secret file, or its files "
+      .. "are elsewhere.",
+    zh = "使用同一数据库的另一节点密钥文件不同，或文件存放位置不同。",
+  },
+  unwritable = {
+    status = 500,
+    en = "A folder cannot be made.",
+    zh = "无法创建文件夹。",
   },
   database_lost = {
     status = 500,

@@ -6,7 +6,8 @@
 //
 // A line: {name, provider, type, body or base64, want: {text, reasoning, calls, finish, usage, code, detail}};
 // `calls` is [[name, arguments], …]; without `code` the reply is complete. `packed`: what the test packs the
-// body with, one after the other ("gzip", "zlib", "bare"); `label`: the Content-Encoding that it gets.
+// body with, one after the other ("gzip", "zlib", "bare"); `label`: the Content-Encoding that it gets. `inside`:
+// answers of this model were seen to begin inside the reasoning.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -85,6 +86,8 @@ const OPENAI = {
   reasoning_content: [[chunk({ reasoning_content: 'hm', content: null }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   reasoning_text: [[chunk({ reasoning_text: 'hm', content: null }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   reasoning_text_parts: [[chunk({ content: [{ type: 'reasoning_text', text: 'hm' }] }), chunk({ content: [{ type: 'text', text: 'so' }] }), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_item: [[chunk({ content: [{ type: 'reasoning', content: [{ type: 'reasoning_text', text: 'hm' }] }] }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_item_summary: [[chunk({ content: [{ type: 'reasoning', summary: [{ type: 'summary_text', text: 'hm' }] }, { type: 'output_text', text: 'so' }] }), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   reasoning: [[chunk({ reasoning: 'hm', content: '' }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   image_openrouter: [[text('Look'), chunk({ content: '', images: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AAAABBBBCCCC' } }] }), STOP, DONE], { text: 'Look\n[image/png, 0.0 KiB]\n' }],
   image_part: [[chunk({ content: [{ type: 'image_url', image_url: { url: 'https://x.example/a.png' } }] }), STOP, DONE], { text: '\n![](https://x.example/a.png)\n' }],
@@ -92,6 +95,10 @@ const OPENAI = {
   think_in_one: [[text('<think>a</think>b'), STOP, DONE], { text: 'b', reasoning: 'a' }],
   think_empty: [[text('<think>\n\n</think>\n\n'), text('b'), STOP, DONE], { text: 'b' }],
   think_open: [[text('<think>a'), chunk({}, 'length'), DONE], { code: 'upstream_length_reached', reasoning: 'a', finish: 'length' }],
+  think_end_alone_whole: [[chunk({ content: 'let me see\n</think>\n\nIt is 42' }, 'stop'), DONE], { text: 'It is 42', reasoning: 'let me see' }],
+  think_end_alone_first: [[text('</think>\n\nIt is 42'), STOP, DONE], { text: 'It is 42' }],
+  think_end_alone_later: [[text('let me see'), text('\n</th'), text('ink>\n\nIt is 42'), STOP, DONE], { text: 'let me see\n</think>\n\nIt is 42' }],
+  think_end_quoted: [[text('The tag `</think>` ends it'), STOP, DONE], { text: 'The tag `</think>` ends it' }],
   think_later: [[text('Use <think>'), text(' tags</think>'), STOP, DONE], { text: 'Use <think> tags</think>' }],
   think_almost: [[text('<thi'), text('s is text'), STOP, DONE], { text: '<this is text' }],
   think_cut: [[text('<thi'), STOP, DONE], { text: '<thi' }],
@@ -122,6 +129,18 @@ const OPENAI = {
   usage_groq: [[text('a'), chunk({}, 'stop', { x_groq: { id: 'r', usage: usage(9, 3) } }), DONE], { text: 'a', usage: [9, 3] }],
   usage_each: [[chunk({ content: 'a' }, null, { usage: usage(9, 1) }), chunk({ content: 'b' }, null, { usage: usage(9, 2) }), chunk({}, 'stop', { usage: usage(9, 3) }), DONE], { text: 'ab', usage: [9, 3] }],
   usage_null: [[chunk({ content: 'a' }, null, { usage: null }), STOP, DONE], { text: 'a' }],
+};
+
+/** Answers of models that were seen to begin inside. */
+const INSIDE = {
+  plain: [[text('let me '), text('see\n'), text('</th'), text('ink>\n\n'), text('It is 42'), STOP, DONE], { text: 'It is 42', reasoning: 'let me see' }],
+  tagged: [[text('<th'), text('ink>\nlet me see'), text('</think>It is 42'), STOP, DONE], { text: 'It is 42', reasoning: 'let me see' }],
+  only_end: [[text('</think>'), text('It is 42'), STOP, DONE], { text: 'It is 42' }],
+  no_end: [[text('It is '), text('42 \n'), STOP, DONE], { text: 'It is 42', reasoning: 'It is 42' }],
+  cut: [[text('let me '), text('see'), chunk({}, 'length'), DONE], { code: 'upstream_length_reached', reasoning: 'let me see', finish: 'length' }],
+  apart: [[chunk({ reasoning_content: 'hm' }), text('It is 42'), STOP, DONE], { text: 'It is 42', reasoning: 'hm' }],
+  apart_later: [[text(' '), chunk({ reasoning_content: 'hm' }), text('It is 42'), STOP, DONE], { text: ' It is 42', reasoning: 'hm' }],
+  call: [[call({ index: 0, id: 'a', function: { name: 'w', arguments: '{}' } }), STOP, DONE], { calls: [['w', '{}']], finish: 'tool_calls' }],
 };
 
 /** More of the same kinds, in the words of other services. */
@@ -398,6 +417,7 @@ export const FILES = {
   openai: [
     ...cases('openai', OPENAI, FRAMINGS),
     ...cases('openai', NEAR, FEW_FRAMINGS),
+    ...cases('openai', INSIDE, FEW_FRAMINGS, 'inside_').map((one) => ({ ...one, inside: true })),
     ...cases('openai', WHOLE, WHOLE_FRAMINGS, 'whole_'),
     ...PACKED.map(({ name, want, ...rest }) => ({ name: `coding_${name}`, provider: 'openai', ...rest, want: complete(want) })),
     ...ODD.map(({ name, want, ...rest }) => ({ name, provider: 'openai', ...rest, want: complete(want) })),

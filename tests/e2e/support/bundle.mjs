@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { admin } from './admin.mjs';
+import { LOADED, LOADER, PLUGINS, Plugins, checkPlugins, ownFiles, variantEnv } from './plugin_variant.mjs';
 import { makeFolder } from './process.mjs';
 
 const ERRORS = {
@@ -18,6 +19,7 @@ export function appScript({ more = '', routes = '' } = {}) {
     ([code, status]) => `${code} = { status = ${status}, en = "${code}", zh = "${code}" }`,
   );
   return `local helper = require "lib.helper"
+${LOADER}
 local log, time = require "tide.log", require "tide.time"
 local counter = 0
 local M = {}
@@ -39,6 +41,7 @@ M.routes = {
 }
 function M.handle(route, req) return route.handler(req) end
 M.errors = { ${errors.join(', ')} }
+${LOADED}
 ${more}
 return M
 `;
@@ -47,19 +50,27 @@ return M
 export const helperScript = (version) => `return { version = ${version}, app = ${version} }\n`;
 
 export class Bundle {
+  #plugins;
+
   constructor(files = {}) {
     this.folder = makeFolder();
     this.lua = join(this.folder, 'lua');
+    this.#plugins = PLUGINS && new Plugins((path, text) => this.#write(path, text));
     this.put('app.lua', appScript());
     this.put('lib/helper.lua', helperScript(1));
     for (const [path, text] of Object.entries(files)) this.put(path, text);
   }
 
-  get env() { return { TIDETALK_LUA_DIR: this.lua }; }
+  get env() { return variantEnv(this.folder); }
 
   /** Writes a file as a careful editor does: whole, and renamed into its place. It is dated back,
-   * so that a reload need not wait until it has settled. */
-  put(path, text) {
+   * so that a reload need not wait until it has settled. `migrate`: see plugin_variant.mjs. */
+  put(path, text, { migrate = true } = {}) {
+    if (this.#plugins) this.#plugins.follow(path, text, migrate);
+    this.#write(path, text);
+  }
+
+  #write(path, text) {
     const place = join(this.lua, path);
     const temporary = join(this.folder, 'new');
     mkdirSync(dirname(place), { recursive: true });
@@ -71,7 +82,11 @@ export class Bundle {
   remove(path) { rmSync(join(this.lua, path)); }
 }
 
-export const reload = (server, query = '') => admin(server, 'POST', `/admin/reload${query}`);
+export const reload = async (server, query = '') =>
+  ownFiles(await admin(server, 'POST', `/admin/reload${query}`));
+
+export const rollback = async (server, query = '') =>
+  ownFiles(await admin(server, 'POST', `/admin/rollback${query}`));
 
 /** A reload that must be taken; its answer. */
 export async function reloaded(server, query) {
@@ -88,5 +103,8 @@ export async function refused(server, query) {
   return answer.body.errors;
 }
 
-export const version = async (server, options) =>
-  (await server.client().get('/version', options)).body;
+export async function version(server, options) {
+  const { body } = await server.client().get('/version', options);
+  await checkPlugins(server);
+  return body;
+}

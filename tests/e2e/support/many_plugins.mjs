@@ -20,10 +20,10 @@ return {
     { method = "GET", path = "/api/${name}", auth = "none", summary = "Its version, before and after a wait.",
       handler = function()
         local first = words.version
-        local rows, err = db.query("SELECT COUNT(*) AS n FROM ${name}_rows")
+        local rows, err = db.query("SELECT COUNT(" .. (words.column or "*") .. ") AS n FROM ${name}_rows")
         require("tide.time").sleep(1)
         return rows and { json = { first = first, second = require("${name}.words").version,
-          columns = #(words.columns or ""), rows = rows[1].n } }, err
+          rows = rows[1].n } }, err
       end },
     { method = "POST", path = "/api/${name}", auth = "none", summary = "Adds a row.",
       handler = function()
@@ -37,12 +37,18 @@ return {
 /** The text of a module of each that has a version. */
 export const words = (version, more = '') => `return { version = ${version}, ${more} }\n`;
 
+/** The files of one: path below its folder -> text. */
+export const pluginFiles = (name, version, more) => ({
+  'plugin.lua': plugin(name),
+  'migrations/0001_rows.sql': `CREATE TABLE ${name}_rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL);\n`,
+  'words.lua': words(version, more),
+});
+
 export function putMany(server, version, more) {
   for (const name of NAMES) {
-    putPlugin(server, `${name}/plugin.lua`, plugin(name));
-    putPlugin(server, `${name}/migrations/0001_rows.sql`,
-      `CREATE TABLE ${name}_rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL);\n`);
-    putPlugin(server, `${name}/words.lua`, words(version, more));
+    for (const [path, text] of Object.entries(pluginFiles(name, version, more))) {
+      putPlugin(server, `${name}/${path}`, text);
+    }
   }
 }
 

@@ -103,6 +103,8 @@ static void wrong_values_name_their_place(void **state)
         {"workers: -1\n", "workers: "},
         {"workers: many\n", "workers: "},
         {"demo: maybe\n", "tidetalk.yaml:1: demo: "},
+        {"durability: replicated\n", "tidetalk.yaml:1: durability: replicated needs database_url"},
+        {"durability: some\n", "tidetalk.yaml:1: durability: "},
         {"database_url: mysql://x\n", "only sqlite:<path> and postgres://"},
         {"public_url: example.org\n", "public_url: needs scheme://host"},
         {"public_url: https:///chat\n", "public_url: needs scheme://host"},

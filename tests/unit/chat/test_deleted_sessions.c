@@ -103,6 +103,8 @@ static void turn_until_gone(struct rig *rig)
 {
     for (int i = 0; i < 10000 && count_of(rig, "chat_sessions WHERE user_id IS NULL") > 0; i++)
         tt_loop_tick(rig->f->loop, 20);
+    for (int i = 0; i < 10000 && count_of(rig, "removed_files") > 0; i++)
+        tt_loop_tick(rig->f->loop, 20);
 }
 
 static void assert_only_the_others_are_left(struct rig *rig, int count)
@@ -151,8 +153,34 @@ static void takes_few_rows_at_once_when_they_are_long(void **state)
     begin(rig);
     turn_until_gone(rig);
     tt_db_stats(rig->f->db, &stats);
-    assert_true(stats.jobs >= 1 + 1 + 20 + 1);
+    assert_true(stats.jobs >= 1 + 1 + 20);
     assert_only_the_others_are_left(rig, 21);
+    rig_free(rig);
+}
+
+/* Else more would be deleted than is removed. */
+static void takes_a_short_session_in_one_job(void **state)
+{
+    struct rig *rig = rig_new();
+    struct tt_db_stats stats;
+    (void)state;
+
+    fill(rig, 11, "'tide number '");
+    outside_exec(rig->f->path,
+                 "WITH RECURSIVE n(i) AS (SELECT 11 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
+                 " INSERT INTO chat_sessions (id, title, model_name, created_at, updated_at)"
+                 " SELECT i, '', '', '', '' FROM n;"
+                 "INSERT INTO chat_messages (user_id, session_row, role, content, status,"
+                 " created_at, updated_at) SELECT 1, s.id, r.value, 'sea', 'complete', " NOW
+                 ", " NOW
+                 " FROM chat_sessions s, json_each('[\"user\", \"assistant\"]') r WHERE s.id > 10");
+    begin(rig);
+    turn_until_gone(rig);
+    tt_db_stats(rig->f->db, &stats);
+    assert_int_equal(stats.failed_jobs, 0);
+    /* Each session, the file of the first, and its key, which may still be waited for. */
+    assert_true(stats.jobs <= 1 + 40 + 2);
+    assert_int_equal(count_of(rig, "chat_messages WHERE session_row > 10"), 0);
     rig_free(rig);
 }
 
@@ -203,6 +231,7 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_many_rows_in_several_jobs),
         cmocka_unit_test(takes_few_rows_at_once_when_they_are_long),
+        cmocka_unit_test(takes_a_short_session_in_one_job),
         cmocka_unit_test(goes_on_after_a_stop_in_the_middle),
         cmocka_unit_test(notices_what_is_deleted_later),
     };

@@ -1,5 +1,6 @@
 /* A running reply in the database: checkpoints, the end, the repair, and sessions that go away
  * meanwhile. On the project's own schema. */
+#include "chat/reply_repair.h"
 #include "chat/reply_store.h"
 #include "db/migrate.h"
 #include "db/support.h"
@@ -30,6 +31,7 @@ static int setup(void **state)
         " (12, 1, 6, 'assistant', '', 'streaming', " NOW ", " NOW "),"
         " (13, 1, 6, 'assistant', 'old', 'streaming', " NOW ", " NOW ");");
     f->loop = tt_loop_new(&err);
+    f->aux = tt_aux_new("t", 1, 16, &err);
     open_db(f, NULL);
     *state = f;
     return 0;
@@ -39,6 +41,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     close_db(f);
+    tt_aux_free(f->aux);
     tt_loop_free(f->loop);
     remove_folder(f);
     free(f);
@@ -57,7 +60,7 @@ static void checkpoint(struct fixture *f, int64_t message, int64_t position, int
 {
     struct result r;
     struct tt_db_job *job = tt_db_job_new();
-    tt_chat_store_checkpoint(job, message, position, kind, bytes);
+    tt_chat_store_checkpoint(job, message, 0, position, kind, bytes);
     run(f, job, &r);
     assert_int_equal(r.error.status, 0);
 }
@@ -121,8 +124,8 @@ static void test_deleted_session(void **state)
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 0);
     /* one job for two replies: the living one is stored */
     struct tt_db_job *job = tt_db_job_new();
-    tt_chat_store_checkpoint(job, 12, 4, 0, TT_STR("more"));
-    tt_chat_store_checkpoint(job, 11, 0, 0, TT_STR("alive"));
+    tt_chat_store_checkpoint(job, 12, 0, 4, 0, TT_STR("more"));
+    tt_chat_store_checkpoint(job, 11, 0, 0, 0, TT_STR("alive"));
     run(f, job, &r);
     assert_int_equal(r.error.status, 0);
     assert_int_equal(outside_int(f->path, "SELECT count(*) FROM reply_chunks"), 1);
@@ -176,7 +179,7 @@ static void test_checkpoint_again(void **state)
 static int repair(struct fixture *f)
 {
     struct tt_err err = {0};
-    int count = tt_chat_store_repair(f->db, f->loop, false, &err);
+    int count = tt_chat_repair_all(f->db, f->loop, false, &err);
     if (count < 0)
         fail_msg("%s", err.message);
     return count;
@@ -235,7 +238,7 @@ static void test_repair_without_tables(void **state)
     struct fixture *f = *state;
     struct tt_err err = {0};
     outside_exec(f->path, "DROP TABLE reply_chunks");
-    assert_int_equal(tt_chat_store_repair(f->db, f->loop, false, &err), -1);
+    assert_int_equal(tt_chat_repair_all(f->db, f->loop, false, &err), -1);
     assert_string_equal(err.code, "sql_error");
 }
 

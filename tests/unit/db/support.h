@@ -160,6 +160,7 @@ struct result {
     int done;
     struct tt_err error;
     int failed_statement;
+    bool unknown;
     struct tt_db_outcome outcome[4];
 };
 
@@ -169,6 +170,7 @@ static inline void note_result(struct tt_db_job *job, void *arg)
     result->done++;
     result->error = tt_db_job_error(job) ? *tt_db_job_error(job) : (struct tt_err){0};
     result->failed_statement = tt_db_job_failed_statement(job);
+    result->unknown = tt_db_job_is_unknown(job);
     for (size_t i = 0; i < tt_db_job_count(job) && i < TT_COUNT(result->outcome); i++)
         result->outcome[i] = tt_db_job_outcome(job, i);
 }

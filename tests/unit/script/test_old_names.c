@@ -7,7 +7,10 @@ static void put_scripts(struct rig *rig)
     rig_put(rig, "lua/aliases.lua",
             "return {modules = {['lib.old'] = 'web.new', ['lib.moved'] = 'web.moved',\n"
             "  ['lib.both'] = 'web.new', ['lib.lost'] = 'web.nowhere'},\n"
-            "  fields = {['lib.old'] = {title = 'web.moved.caption'}}}\n");
+            "  fields = {['lib.old'] = {title = 'web.moved.caption'}},\n"
+            "  removed = {['lib.old'] = {colour = 'paint it'}, ['web.new'] = {size = 'x', width = "
+            "'y'}},\n"
+            "  removed_modules = {['lib.left'] = 'delete the call'}}\n");
     rig_put(rig, "lua/web/new.lua", "return {size = 3}");
     rig_put(rig, "lua/web/moved.lua", "return {caption = 'c'}");
     rig_put(rig, "lua/lib/both.lua", "return {size = 4}");
@@ -38,6 +41,8 @@ static void old_modules_are_the_new_ones(void **state)
     rig_expect(rig, "return require('lib.old').nothing == nil", "true");
     rig_expect(rig, "require('lib.old').more = 5 return require('web.new').more", "5");
     rig_expect(rig, "return require('lib.both').size", "4"); /* a file of its own comes first */
+    rig_expect_in(rig, "return require('lib.old').colour", "'colour' of lib.old is gone: paint it");
+    rig_expect_in(rig, "return require('lib.left')", "module 'lib.left' is gone: delete the call");
     rig_expect_in(rig, "return require('lib.lost')", "module 'web.nowhere' not found");
     rig_expect_in(rig, "return require('lib.unknown')", "module 'lib.unknown' not found");
 }
@@ -88,6 +93,20 @@ static void each_use_is_told(void **state)
                   "digits, not bytes\n");
 }
 
+static void what_is_gone_is_told_with_what_to_do(void **state)
+{
+    struct rig *rig = *state;
+
+    expect_advice(rig, "return function() return require('lib.left').all() end",
+                  "user.lua:1 module 'lib.left' is gone: delete the call\n");
+    expect_advice(rig,
+                  "local new = require 'web.new'\n"
+                  "return function() return new.width, new.size, require('lib.old').colour end",
+                  "user.lua:2 'width' of web.new is gone: y\n"
+                  "user.lua:2 module 'lib.old' is web.new now\n"
+                  "user.lua:2 'colour' of lib.old is gone: paint it\n"); /* size is there */
+}
+
 static void what_only_looks_like_a_use_is_not_told(void **state)
 {
     struct rig *rig = *state;
@@ -109,6 +128,7 @@ TEST_GROUP
         cmocka_unit_test_setup_teardown(old_modules_are_the_new_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(old_functions_of_the_core_work, setup, teardown),
         cmocka_unit_test_setup_teardown(each_use_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_gone_is_told_with_what_to_do, setup, teardown),
         cmocka_unit_test_setup_teardown(what_only_looks_like_a_use_is_not_told, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

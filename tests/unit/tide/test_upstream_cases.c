@@ -26,12 +26,13 @@ enum field {
     DETAIL,
     PACKED,
     LABEL,
+    INSIDE,
     FIELDS
 };
 static const char *const field_paths[FIELDS] = {
-    "name",         "provider",       "type",        "body",        "base64",
-    "want.text",    "want.reasoning", "want.calls",  "want.finish", "want.usage.0",
-    "want.usage.1", "want.code",      "want.detail", "packed",      "label"};
+    "name",           "provider",   "type",        "body",         "base64",       "want.text",
+    "want.reasoning", "want.calls", "want.finish", "want.usage.0", "want.usage.1", "want.code",
+    "want.detail",    "packed",     "label",       "inside"};
 
 struct example {
     struct tt_json_value value[FIELDS];
@@ -221,6 +222,8 @@ static void try_once(const struct example *example, struct tt_delta_spec *spec, 
     struct body body = {.answer = &answer, .result = TT_ANSWER_GOES_ON, .err = &err};
     tt_upstream_answer_create(&answer, spec, false, on_texts, &told);
     tt_upstream_answer_label(&answer, tt_buf_str(&example->text[TYPE]));
+    if (example->value[INSIDE].type == TT_JSON_TRUE)
+        tt_delta_assume_thinking(&answer.reader);
     begin_unpack(&body, example);
     for (size_t at = 0, n = cut; at < example->bytes.len; at += n, n = piece) {
         size_t left = example->bytes.len - at;

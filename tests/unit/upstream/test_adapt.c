@@ -63,6 +63,7 @@ static void requests(void **state)
 {
     (void)state;
     expect(0, BODY);
+    expect(TT_ADAPT_THINKING, BODY);
     expect(TT_ADAPT_STREAM_OPTIONS | TT_ADAPT_TEMPERATURE,
            "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"system\"},"
            "{\"content\":\"hi\",\"role\":\"user\"}],\"stream\":true,\"max_tokens\":5}");
@@ -83,6 +84,11 @@ static void memory(void **state)
     assert_int_equal(tt_adapt_known(one), TT_ADAPT_TEMPERATURE | TT_ADAPT_STREAM_OPTIONS);
     assert_int_equal(tt_adapt_known(other), 0);
     assert_int_equal(tt_adapt_known(0), 0);
+    tt_adapt_learn(one, TT_ADAPT_THINKING);
+    tt_adapt_forget(one, TT_ADAPT_TEMPERATURE);
+    assert_int_equal(tt_adapt_known(one), TT_ADAPT_THINKING | TT_ADAPT_STREAM_OPTIONS);
+    tt_adapt_forget(other, TT_ADAPT_THINKING);
+    assert_int_equal(tt_adapt_known(other), 0);
 }
 
 static void names(void **state)

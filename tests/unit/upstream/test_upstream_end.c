@@ -255,7 +255,7 @@ static bool on_end(struct tt_reply *reply, struct tt_reply_outcome *outcome,
     request.delay_ms = 5;
     follower->next = NULL;
     follower->refuse = false;
-    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false};
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false, 0};
     assert_int_equal(tt_upstream_try(client, &request, spec, reply, &hooks, NULL), 0);
     return true;
 }
@@ -271,7 +271,7 @@ static void expect_follower(const struct follower *follower, const int want[4])
 
 static struct tt_reply *follow(struct follower *follower, const char *path)
 {
-    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false};
+    struct tt_upstream_hooks hooks = {on_begin, on_text, on_end, follower, false, 0};
     return begin(path, (struct tt_deadlines){0}, &hooks);
 }
 

@@ -1,0 +1,98 @@
+--- Whose turn it is in a session when servers share the database: its row
+--- names the node on which a turn runs (turn_node, turn_epoch). A turn takes
+--- it with its first write and its end gives it back; only the node that has
+--- it may begin another one. A server alone has none of this.
+
+local config = require "tide.config"
+local errors = require "lib.errors"
+local nodes = require "tide.nodes"
+local time = require "tide.time"
+
+local M = {}
+
+local LOOK_MS = 100
+
+--- A node that died leaves its sessions when its lease is over; whoever waits
+--- waits a little longer.
+local BEYOND_LEASE_MS = 1000
+
+--- Waits until no other node has a turn in the session. Nothing is to wait for
+--- on a server alone.
+---@async
+---@param user_id integer
+---@param session_id string
+---@return true|nil ok
+---@return tide.Error|nil err session_busy
+function M.wait(user_id, session_id)
+  if not nodes.is_shared() then
+    return true
+  end
+  local give_up = time.mono_ms() + config.get("nodes.lease") + BEYOND_LEASE_MS
+  while true do
+    local owner, err = nodes.owner_of_session(user_id, session_id)
+    if err then
+      return nil, err
+    elseif not owner then
+      return true
+    elseif time.mono_ms() >= give_up then
+      return nil, errors.new("session_busy")
+    end
+    time.sleep(LOOK_MS)
+  end
+end
+
+--- Whether a turn may begin here; it has its place in this node's queue. What
+--- is passed on to the node that has the session (web/pipeline) finds out with
+--- its first write; others wait.
+---@async
+---@param user_id integer
+---@param session_id string
+---@param routed boolean it is passed on
+---@return true|nil ok
+---@return tide.Error|nil err turn_taken, session_busy, node_draining
+function M.admit(user_id, session_id, routed)
+  if not nodes.is_shared() then
+    return true
+  elseif not nodes.self().draining then
+    return routed or M.wait(user_id, session_id)
+  end
+  local other, err = nodes.owner_of_session(user_id, session_id)
+  if err then
+    return nil, err
+  end
+  return nil,
+    errors.new(other and routed and "turn_taken" or "node_draining")
+end
+
+--- The statement that takes a stored session for a turn that goes on with one
+--- of its replies: message, user.
+local SQL_TAKE = "UPDATE chat_sessions SET turn_node = ?, turn_epoch = ?, "
+  .. "version = version + 1 WHERE id = (SELECT session_row "
+  .. "FROM chat_messages WHERE id = ? AND user_id = ?) "
+  .. "AND (turn_node IS NULL OR turn_node = ?)"
+
+---@param lease tide.TurnLease
+---@param user_id integer
+---@param message_id integer
+---@return table statement
+function M.taking(lease, user_id, message_id)
+  return {
+    SQL_TAKE,
+    { lease.node, lease.epoch, message_id, user_id, lease.node },
+    expect = 1,
+  }
+end
+
+--- The statement that gives such a reply the number of its turn.
+---@param lease tide.TurnLease
+---@param message_id integer
+---@return table statement
+function M.numbering(lease, message_id)
+  return {
+    "UPDATE chat_messages SET turn_epoch = ? WHERE id = ?",
+    { lease.epoch, message_id },
+    expect = 1,
+  }
+end
+
+return M
