@@ -405,6 +405,7 @@ function M.start(user_id, request, language)
     end
   end
   if not saved then
+    admission.turn:leave() -- it may be tried again within this task
     return nil, unsaved
   end
   spec.session_row = saved.session_row
