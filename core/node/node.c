@@ -33,6 +33,7 @@ struct tt_node {
     _Atomic uint64_t unbroken_ms;  /* since when no gap was longer than the lease */
     _Atomic uint64_t keeper_until; /* 0: it is not */
     _Atomic uint64_t heartbeats, late;
+    atomic_int others;
     pthread_mutex_t mutex;
     char generation[65]; /* under the lock */
 };
@@ -251,8 +252,10 @@ static void on_others(struct tt_db_rows *rows, void *arg)
 
     while (count < OTHERS_MAX && (more = tt_db_next(rows, NULL)) == TT_DB_ROW)
         told[count++] = tt_arena_str(&arena, rows->values[0].text);
-    if (more != TT_DB_FAILED)
+    if (more != TT_DB_FAILED) {
+        atomic_store(&node->others, (int)count);
         node->watcher.on_others(told, count, node->watcher.arg);
+    }
     tt_arena_destroy(&arena);
     arm(node);
 }
@@ -414,8 +417,12 @@ bool tt_node_is_keeper(const struct tt_node *node)
 
 void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out)
 {
-    *out = (struct tt_node_stats){.heartbeats = atomic_load(&node->heartbeats),
-                                  .late = atomic_load(&node->late),
-                                  .keeper = tt_node_is_keeper(node),
-                                  .draining = tt_node_is_draining(node)};
+    *out = (struct tt_node_stats){0};
+    if (!node)
+        return;
+    out->heartbeats = atomic_load(&node->heartbeats);
+    out->late = atomic_load(&node->late);
+    out->others = atomic_load(&node->others);
+    out->keeper = tt_node_is_keeper(node);
+    out->draining = tt_node_is_draining(node);
 }

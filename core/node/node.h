@@ -85,6 +85,8 @@ bool tt_node_is_keeper(const struct tt_node *node);
 
 struct tt_node_stats {
     uint64_t heartbeats, late; /* late: gaps longer than the lease */
-    bool keeper, draining;
+    int others;                /* living nodes, as of the last heartbeat */
+    int keeper, draining;
 };
-void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out); /* any thread */
+/* Zeros for NULL. Thread: any. */
+void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out);

@@ -259,8 +259,10 @@ local SQL_INSERT_REPLY_OF_TURN = SQL_INSERT_MESSAGE:format(", turn_epoch")
   .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?, ?)"
 
 --- Whether this turn is within what its user may have running on all servers;
---- those that begin at the same moment take turns.
-local SQL_LOCK_USER = "SELECT 1 FROM users WHERE id = ? FOR NO KEY UPDATE"
+--- those that begin at the same moment take turns: the first statement locks
+--- the user's row, the second one sees what was stored until then.
+local SQL_LOCK_USER =
+  "UPDATE users SET session_count = session_count WHERE id = ?"
 local SQL_CHECK_REPLIES = "UPDATE users SET session_count = session_count "
   .. "WHERE id = ?1 AND (SELECT COUNT(*) FROM chat_sessions "
   .. "WHERE user_id = ?1 AND turn_node IS NOT NULL) <= ?2"
