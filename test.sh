@@ -364,7 +364,7 @@ run_readme()
     set_server_env "$preset"
     suite readme 5m "${server_env[@]}" tests/readme.sh
     suite customize 5m "${server_env[@]}" tests/customize.sh
-    suite tasks 5m "${server_env[@]}" tests/tasks.sh
+    suite tasks 10m "${server_env[@]}" tests/tasks.sh
 }
 
 run_fresh()

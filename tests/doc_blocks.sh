@@ -80,6 +80,12 @@ start_server()
     listen=127.0.0.1:$port
     env "$@" TIDETALK_LISTEN=$listen TIDETALK_DATA_DIR="$work/data-$name" \
         "$TIDETALK_BIN" serve 2>"$TEST_LOGS/readme-$name.server.log" &
+    wait_ready "$TEST_LOGS/readme-$name.server.log"
+}
+
+# wait_ready LOG: until the server that was just started in the background, on listen, is ready
+wait_ready()
+{
     server=$!
     pids+=("$server")
     for _ in {1..300}; do
@@ -88,8 +94,17 @@ start_server()
         sleep 0.1
     done
     echo "the server did not become ready:"
-    tail -n 20 "$TEST_LOGS/readme-$name.server.log"
+    tail -n 20 "$1"
     exit 1
+}
+
+# serve_checkout LOG: the server in $work/checkout as ./run.sh starts it
+serve_checkout()
+{
+    free_port
+    listen=127.0.0.1:$port
+    env --chdir="$work/checkout" TIDETALK_LISTEN=$listen "$(realpath "$TIDETALK_BIN")" serve 2>"$1" &
+    wait_ready "$1"
 }
 
 # run_blocks FILE [VARIABLE=VALUE...]: curl as printed, but an answer of 400 and above ends the

@@ -22,6 +22,18 @@ printed()
     return "$found"
 }
 
+# What a reader of docs/tasks/README.md runs who has a server already
+blocks_for_running()
+{
+    awk '/^### A server to try things/ { skip = 1 }
+        /^### Or the server that runs/ { skip = 0; mine = 1 }
+        /^### Then/ { mine = 0 }
+        !skip && !(mine && /^<!-- shown only/)' docs/tasks/README.md
+}
+
+# Three of the pages also on the server of ./run.sh
+RUNNING='persona tool-loop moderation'
+
 for page in ${1:-docs/tasks/*.md}; do
     name=$(basename "$page" .md)
     [ "$name" != README ] || continue
@@ -29,5 +41,14 @@ for page in ${1:-docs/tasks/*.md}; do
     cat docs/tasks/README.md "$page" >"$work/page.md"
     check "$name: the commands run as printed" run_in_checkout "$work/page.md" "tasks-$name"
     check "$name: they print what the page shows" printed "$page"
+    [[ " $RUNNING " == *" $name "* ]] || continue
+    make_checkout
+    serve_checkout "$(realpath "$TEST_LOGS")/tasks-running-$name.server.log"
+    { blocks_for_running && cat "$page"; } >"$work/page.md"
+    cd "$work/checkout"
+    check "$name: the commands run on a server that runs" run_blocks "$work/page.md"
+    cd "$ROOT"
+    check "$name: they print what the page shows there" printed "$page"
+    check "$name: the server ends cleanly" ends_cleanly
 done
 finish

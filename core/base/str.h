@@ -46,5 +46,11 @@ bool tt_str_split(struct tt_str *rest, char sep, struct tt_str *part);
 int tt_str_to_u64(struct tt_str s, uint64_t *out);
 int tt_str_to_i64(struct tt_str s, int64_t *out); /* one leading '-' allowed */
 
+/* The ending of a regular plural, in messages for people: "1 error", "2 errors". */
+static inline const char *tt_plural(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* Position of `byte`, or -1. */
 ptrdiff_t tt_str_find(struct tt_str s, char byte);

@@ -1,9 +1,10 @@
-/* Each running reply has its own time at which its new bytes are due. Replies that are due together
- * share a job, a bounded slice of them per tick, so that copying a thousand replies does not hold
- * up the loop. There is one job per reply at a time: if it fails the next one covers its bytes,
- * because a hole in the chunks would be a hole in the text that remains after a crash. A commit
- * that takes longer than the interval is followed by the next job at once; waiting for the next
- * tick instead would double the possible loss just when the disk is slow.
+/* Each running reply has its own time at which its new bytes are due, in steps of
+ * TT_CHECKPOINT_SLOT_MS. Replies that are due together share a job, a bounded slice of them per
+ * tick, so that copying a thousand replies does not hold up the loop. There is one job per reply at
+ * a time: if it fails the next one covers its bytes, because a hole in the chunks would be a hole
+ * in the text that remains after a crash. A commit that takes longer than the interval is followed
+ * by the next job at once; waiting for the next tick instead would double the possible loss just
+ * when the disk is slow.
  *
  * A reply of a node whose checkpoint changed no row has been taken over by another node, or its
  * message is deleted: it ends. */
@@ -45,6 +46,12 @@ static void arm(struct tt_chat *chat)
     uint64_t due = tt_list_entry(chat->unsaved.next, struct tt_checkpoint, node)->due_ms;
     chat->checkpoint_timer.on_due = on_due;
     tt_timer_start(chat->loop, &chat->checkpoint_timer, due > now ? due - now : 0);
+}
+
+/* Of bytes that come from `ms` on. */
+static uint64_t due_after(uint64_t ms)
+{
+    return (ms + TT_CHECKPOINT_MS) / TT_CHECKPOINT_SLOT_MS * TT_CHECKPOINT_SLOT_MS;
 }
 
 /* Those that come later belong almost always to the end. */
@@ -136,7 +143,7 @@ static void settle(struct slice *slice, const struct tt_db_job *job, const struc
         bool at_once = checkpoint->more || is_wanted(checkpoint);
         schedule(checkpoint, err       ? now + RETRY_MS
                              : at_once ? now
-                                       : checkpoint->submitted_ms + TT_CHECKPOINT_MS);
+                                       : due_after(checkpoint->submitted_ms));
         tell_stored(checkpoint);
     }
     free(slice);
@@ -173,7 +180,7 @@ static void fill(struct slice *slice, struct tt_db_job *job)
         if (added > 0)
             tt_list_push_back(&slice->checkpoints, &checkpoint->node);
         else
-            schedule(checkpoint, now + TT_CHECKPOINT_MS);
+            schedule(checkpoint, due_after(now));
     }
 }
 
@@ -204,7 +211,7 @@ void tt_checkpoint_start(struct tt_checkpoint *checkpoint, struct tt_chat *chat,
     checkpoint->chat = chat;
     checkpoint->reply = reply;
     checkpoint->turn_epoch = turn_epoch;
-    schedule(checkpoint, tt_loop_now(chat->loop) + TT_CHECKPOINT_MS);
+    schedule(checkpoint, due_after(tt_loop_now(chat->loop)));
     if (chat->checkpoint_timer.due_ms == 0)
         arm(chat);
 }

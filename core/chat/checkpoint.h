@@ -7,6 +7,9 @@
 /* The time from the append of a byte to the submission of the job that stores it, if the previous
  * job was committed meanwhile. The rest of a second is for the commit. */
 #define TT_CHECKPOINT_MS 750
+/* The times are multiples of this, and rounded down to them: the replies of a process share jobs
+ * and commits, instead of one commit for each. TT_CHECKPOINT_MS is a multiple. */
+#define TT_CHECKPOINT_SLOT_MS 125
 
 struct tt_checkpoint { /* a reply's part; zero it */
     struct tt_chat *chat;

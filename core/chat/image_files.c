@@ -41,11 +41,13 @@ static const char SQL_NAME_FILE[] =
 #define LEFT_OUT                                                                                   \
     "(?2 - CASE file_ids WHEN '[]' THEN 0"                                                         \
     " ELSE 1 + length(file_ids) - length(replace(file_ids, ',', '')) END)"
-static const char SQL_LEFT_OUT[] =
-    "UPDATE chat_messages SET usage = CASE WHEN usage IS NULL THEN '{'"
-    " ELSE substr(usage, 1, length(usage) - 1) || ',' END"
-    " || '\"images_left_out\":' || CAST(" LEFT_OUT " AS TEXT) || '}'"
-    " WHERE id = ?1 AND (?3 = 0 OR turn_epoch = ?3) AND " LEFT_OUT " > 0";
+#define NOTE_LEFT_OUT                                                                              \
+    "UPDATE chat_messages SET usage = CASE WHEN usage IS NULL THEN '{'"                            \
+    " ELSE substr(usage, 1, length(usage) - 1) || ',' END"                                         \
+    " || '\"images_left_out\":' || CAST(" LEFT_OUT " AS TEXT) || '}'"                              \
+    " WHERE id = ?1 AND " LEFT_OUT " > 0"
+static const char SQL_LEFT_OUT[] = NOTE_LEFT_OUT;
+static const char SQL_LEFT_OUT_OF_TURN[] = NOTE_LEFT_OUT " AND turn_epoch = ?3";
 
 struct image {
     char key[TT_STORE_KEY_SIZE];
@@ -259,7 +261,8 @@ void tt_image_files_add(struct tt_image_files *images, int64_t turn_epoch, struc
         tt_db_int(tt_reply_message_id(images->reply)),
         tt_db_int((int64_t)images->count + tt_reply_images_left_out(images->reply)),
         tt_db_int(turn_epoch)};
-    tt_db_job_add(job, TT_STR(SQL_LEFT_OUT), values, TT_COUNT(values), -1);
+    tt_db_job_add(job, turn_epoch ? TT_STR(SQL_LEFT_OUT_OF_TURN) : TT_STR(SQL_LEFT_OUT), values,
+                  TT_COUNT(values) - (turn_epoch ? 0 : 1), -1);
 }
 
 void tt_image_files_committed(struct tt_image_files *images, const struct tt_db_job *job)

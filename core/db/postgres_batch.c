@@ -111,8 +111,9 @@ static void note_outcome(struct batch *batch, PGresult *result, const struct sen
     if (own->expect < 0 || own->outcome.changes == own->expect || batch->error.status)
         return;
     tt_err_set(&batch->error, 409, "unexpected_changes",
-               "statement %zu changed %lld rows, expected %lld", sent->number + 1,
-               (long long)own->outcome.changes, (long long)own->expect);
+               "statement %zu changed %lld row%s, expected %lld", sent->number + 1,
+               (long long)own->outcome.changes, tt_plural(own->outcome.changes),
+               (long long)own->expect);
     batch->failed_job = sent->job;
     batch->failed_number = sent->number;
 }

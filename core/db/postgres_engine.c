@@ -95,13 +95,15 @@ static int backup(const char *place, const char *file, struct tt_err *err)
 {
     (void)place, (void)file;
     return refuse(err, "back up PostgreSQL with its own tools, such as pg_dump, and keep the "
-                       "secret file and the folder of uploaded files with it");
+                       "secret file and the uploaded files, copied after it");
 }
 
 static int restore(const char *place, const char *file, struct tt_err *err)
 {
     (void)place, (void)file;
-    return refuse(err, "restore PostgreSQL with its own tools, such as pg_restore");
+    return refuse(err,
+                  "restore PostgreSQL with its own tools, such as pg_restore, and bring back the "
+                  "secret file and the uploaded files that were kept with it");
 }
 
 const struct tt_db_engine tt_pg_engine = {

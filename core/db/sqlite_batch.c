@@ -126,8 +126,9 @@ static int run_statements(struct tt_sqlite *conn, struct tt_db_job *job)
         if (rc == SQLITE_OK && statement->expect >= 0 &&
             statement->outcome.changes != statement->expect) {
             tt_err_set(&job->error, 409, "unexpected_changes",
-                       "statement %zu changed %lld rows, expected %lld", i + 1,
-                       (long long)statement->outcome.changes, (long long)statement->expect);
+                       "statement %zu changed %lld row%s, expected %lld", i + 1,
+                       (long long)statement->outcome.changes, tt_plural(statement->outcome.changes),
+                       (long long)statement->expect);
             rc = SQLITE_ABORT;
         }
         if (rc != SQLITE_OK) {

@@ -272,7 +272,10 @@ static int check_tables(const struct side *from, const struct side *to, struct t
         const struct tt_table *table = &from->tables.items[i];
         const struct tt_table *target = tt_tables_find(&to->tables, table->name);
         if (!target)
-            return tt_err_set(err, 0, "transfer_failed", "the target has no table %.*s",
+            return tt_err_set(err, 0, "transfer_failed",
+                              "the target has no table %.*s; if it is a plugin's, put the plugin "
+                              "back into plugins_dir, or delete its data with \"tidetalk plugin "
+                              "remove NAME --data\"",
                               TT_STR_ARG(table->name));
         if (table->key_count == 0)
             return tt_err_set(err, 0, "transfer_failed", "the table %.*s has no primary key",
@@ -296,6 +299,19 @@ static int check_empty(struct side *to, struct tt_err *err)
     return rows ? 0 : -1;
 }
 
+/* What migrations have put there: the source may have deleted it since. */
+static int empty_tables(struct side *to, const struct tt_tables *sorted, struct tt_err *err)
+{
+    struct tt_db_job *job = tt_db_job_new();
+    for (size_t i = sorted->count; i > 0; i--) {
+        struct tt_buf sql = {0};
+        tt_buf_printf(&sql, "DELETE FROM \"%.*s\"", TT_STR_ARG(sorted->items[i - 1].name));
+        tt_db_job_add(job, tt_buf_str(&sql), NULL, 0, -1);
+        tt_buf_free(&sql);
+    }
+    return tt_db_submit_wait(to->db, to->loop, job, err);
+}
+
 int tt_db_transfer(const char *from_url, const char *to_url,
                    void (*on_table)(void *arg, const struct tt_transferred *table), void *arg,
                    struct tt_err *err)
@@ -305,6 +321,8 @@ int tt_db_transfer(const char *from_url, const char *to_url,
                  check_tables(&from, &to, err) != 0 || check_empty(&to, err) != 0;
 
     tt_tables_sort(&from.tables);
+    if (!failed)
+        failed = empty_tables(&to, &from.tables, err) != 0;
     for (size_t i = 0; i < from.tables.count && !failed; i++) {
         struct tt_transferred table;
         failed = copy_table(&from, &to, &from.tables.items[i], &table, err) != 0;

@@ -125,7 +125,8 @@ static struct tt_str list_routes(void *arg, struct tt_str name)
     routes->list.len = 0;
     for (size_t i = 0; i < generation->route_count; i++) {
         const struct tt_route *route = &generation->routes[i];
-        if (route->listener != TT_LISTENER_PUBLIC || !tt_str_starts(route->path, below))
+        if (route->listener != TT_LISTENER_PUBLIC || route->refused ||
+            !tt_str_starts(route->path, below))
             continue;
         tt_buf_append_z(&routes->list, routes->list.len ? ", " : "");
         tt_buf_append_str(&routes->list, route->method);

@@ -105,8 +105,12 @@ const struct tt_error_text *tt_generation_error(const struct tt_generation *gene
 enum tt_error_shape tt_generation_error_shape(const struct tt_generation *generation,
                                               struct tt_str path)
 {
-    for (size_t i = 0; i < generation->error_area_count; i++)
-        if (tt_str_starts(path, generation->error_areas[i].prefix))
+    for (size_t i = 0; i < generation->error_area_count; i++) {
+        struct tt_str prefix = generation->error_areas[i].prefix;
+        bool root = prefix.len == path.len + 1 && prefix.data[path.len] == '/' &&
+                    tt_str_starts(prefix, path); /* "/v1" for "/v1/" */
+        if (root || tt_str_starts(path, prefix))
             return generation->error_areas[i].shape;
+    }
     return TT_ERROR_OWN;
 }

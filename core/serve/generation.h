@@ -19,6 +19,7 @@ struct tt_route {
     enum tt_auth auth;
     bool reads_body; /* JSON */
     bool reads_form; /* application/x-www-form-urlencoded */
+    bool refused;    /* there only to be refused by name: not told as one that exists */
     bool upload;     /* the body is multipart/form-data, streamed to disk; see intake.h */
     size_t body_max;
     struct tt_route_stats *stats; /* NULL: not counted */

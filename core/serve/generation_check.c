@@ -189,6 +189,8 @@ static int read_route(lua_State *L)
         return luaL_error(L, "'handler' is a %s, not a function", luaL_typename(L, -1));
     read_place(L, generation, route);
     route->reads_body = lua_getfield(L, entry, "request") != LUA_TNIL;
+    lua_getfield(L, entry, "refused");
+    route->refused = lua_toboolean(L, -1);
     lua_getfield(L, entry, "upload");
     route->upload = lua_toboolean(L, -1);
     route->reads_form = lua_getfield(L, entry, "form") != LUA_TNIL && !route->upload;

@@ -429,6 +429,7 @@ size_t tt_call_on_bytes(char *data, size_t size, size_t count, void *arg)
         tell_head(call);
     if (call->cancelled || size * count == 0)
         return call->cancelled ? CURL_WRITEFUNC_ERROR : 0;
+    tt_client_read_bytes(size * count);
     if (tt_call_pass_on(call, tt_str_of(data, size * count)) != 0)
         return CURL_WRITEFUNC_ERROR;
     return size * count;

@@ -8,11 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define POOL_MAX  128
-#define POOL_LOOK 8
-#define BUFFER_SIZE                                                                                \
-    2048L /* per transfer: a stream's pieces are smaller, and thousands are open                   \
-           */
+#define POOL_MAX       128
+#define POOL_LOOK      8
 #define CURL_TIMEOUT_S 3600L /* curl's own limit on connecting: ours is shorter */
 
 static void setup_curl(void)
@@ -42,7 +39,7 @@ CURL *tt_easy_new(void)
     curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CURL_TIMEOUT_S);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)TT_CURL_BUFFER_SIZE);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     return easy;
 }

@@ -1,7 +1,8 @@
 /* Shared by the files of the client: client.c and client_call.c (calls and their deadlines),
- * client_multi.c (curl's multis on the loop), client_handle.c (curl's handles), client_coding.c
- * (packed bodies), client_target.c (URLs, and which multi a request goes to) and local_call.c (one
- * blocking call). The only place that sees curl.h. Nothing outside core/upstream includes this. */
+ * client_multi.c (curl's multis on the loop), client_poll.c (what curl asks the kernel too often),
+ * client_handle.c (curl's handles), client_coding.c (packed bodies), client_target.c (URLs, and
+ * which multi a request goes to) and local_call.c (one blocking call). The only place that sees
+ * curl.h. Nothing outside core/upstream includes this. */
 #pragma once
 #include "base/list.h"
 #include "upstream/client.h"
@@ -50,6 +51,7 @@ struct tt_client_socket {
     struct tt_watch watch;
     struct tt_shard *shard;
     struct tt_origin *origin; /* NULL: not one of ours (none should exist) */
+    bool plain;               /* without TLS */
 };
 
 enum tt_call_phase { TT_CALL_CONNECTING, TT_CALL_WAITING, TT_CALL_RECEIVING };
@@ -149,6 +151,16 @@ void tt_client_on_sweep(struct tt_timer *timer);
 /* curl's callbacks for the sockets of a call: the address policy is checked here. */
 curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 int tt_client_on_close(void *arg, curl_socket_t fd);
+
+/* ---- client_poll.c ---- */
+
+#define TT_CURL_BUFFER_SIZE                                                                        \
+    2048 /* per transfer: a stream's pieces are smaller, and thousands are open */
+
+/* Around each call of curl for a readable descriptor without TLS; -1: it is over. Thread: worker.
+ */
+void tt_client_reading(int fd);
+void tt_client_read_bytes(size_t bytes); /* of a body, by curl's write callback */
 
 /* ---- client_handle.c ---- */
 

@@ -71,7 +71,10 @@ static void on_ready(struct tt_watch *watch, uint32_t events)
         mask |= CURL_CSELECT_IN;
     if (events & EPOLLOUT)
         mask |= CURL_CSELECT_OUT;
+    if (found->plain && (mask & CURL_CSELECT_IN))
+        tt_client_reading(watch->fd);
     act(found->shard, watch->fd, mask);
+    tt_client_reading(-1);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
@@ -144,6 +147,7 @@ curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_soc
     uncount(client, made);
     made->shard = call->shard;
     made->origin = call->target->origin;
+    made->plain = !call->target->url.https;
     made->origin->refs++;
     made->origin->connections++;
     made->origin->shards[call->shard->index].connections++;

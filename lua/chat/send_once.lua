@@ -1,10 +1,9 @@
 --- A message with an Idempotency-Key is sent once, however often it is asked
---- for; so is one that a node passes on (web/relay), whose key is the
---- request's id. The key is stored in the commit that stores the message, and
---- whoever comes with it later joins the reply, running or ended. A reply that
---- failed before it had anything to tell lets go of the key, for another try.
---- One that a crash cut off does not: somebody may have read more than was
---- stored.
+--- for; so is one that a node passes on (web/relay), whose key is the request's
+--- id. The key is stored in the commit that stores the message, and whoever
+--- comes with it later joins the reply, running or ended. A reply that failed
+--- before it had anything to tell lets go of the key, for another try. One that
+--- a crash cut off does not: somebody may have read more than was stored.
 
 local errors = require "lib.errors"
 local idempotency = require "web.idempotency"

@@ -16,8 +16,8 @@ local M = {}
 --- What the core and the pipeline read of a route (types/route.lua).
 M.ROUTE_FIELDS = {
   "method", "path", "auth", "api_keys", "idempotent", "owner", "listener",
-  "params", "query", "request", "response", "answer", "upload", "form",
-  "body_max", "summary", "handler",
+  "refused", "params", "query", "request", "response", "answer", "upload",
+  "form", "body_max", "summary", "handler",
 }
 
 ---@class Advice

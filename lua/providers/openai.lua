@@ -40,6 +40,9 @@ local M = {
       "choices.0.delta.content.*[type=thinking].thinking.*.text",
       "choices.0.delta.content.*[type=thinking].thinking",
       "choices.0.delta.content.*[type=reasoning_text].text",
+      "choices.0.delta.content.*[type=reasoning].text",
+      "choices.0.delta.content.*[type=reasoning].content.*.text",
+      "choices.0.delta.content.*[type=reasoning].summary.*.text",
     },
     -- OpenRouter's, and parts of content.
     image = {
@@ -115,6 +118,9 @@ local M = {
       "choices.0.message.content.*[type=thinking].thinking.*.text",
       "choices.0.message.content.*[type=thinking].thinking",
       "choices.0.message.content.*[type=reasoning_text].text",
+      "choices.0.message.content.*[type=reasoning].text",
+      "choices.0.message.content.*[type=reasoning].content.*.text",
+      "choices.0.message.content.*[type=reasoning].summary.*.text",
     },
     image = {
       "choices.0.message.images.*",

@@ -13,6 +13,8 @@
 --- the same reply ("reply": by the handler, see chat/send_once)
 ---@field owner? tide.RouteOwner it is about what may run in a session, so the
 --- node answers on which that runs, see web/relay
+---@field refused? boolean it is there only to be refused by name, and errors
+--- that tell what exists leave it out
 ---@field listener? "public"|"admin" default "public"
 ---@field params? table schema
 ---@field query? table schema

@@ -45,12 +45,12 @@ free_port()
     printf '%s' "$port"
 }
 
-# wait_200 URL PID LOG: until it answers
+# wait_200 URL PID LOG [TRIES]: until it answers; 10 s
 wait_200()
 {
     local _
 
-    for _ in {1..500}; do
+    for _ in $(seq "${4:-500}"); do
         curl -fs -o /dev/null "$1" && return 0
         kill -0 "$2" 2>/dev/null || break
         sleep 0.02
@@ -120,11 +120,21 @@ stop_nginx()
     stop "$nginx_pid"
 }
 
+# process_tree PID: it and all that it started
+process_tree()
+{
+    local child
+
+    printf '%s\n' "$1"
+    for child in $(pgrep -P "$1"); do
+        process_tree "$child"
+    done
+}
+
 # nginx_pids: master and workers
 nginx_pids()
 {
-    printf '%s\n' "$nginx_pid"
-    pgrep -P "$nginx_pid"
+    process_tree "$nginx_pid"
 }
 
 # ---- users, models, sessions ----
@@ -191,6 +201,16 @@ pids_cpu_us()
         { sub(/.*\) /, ""); t += $12 + $13 } END { printf "%.0f\n", t * 1e6 / hz }'
 }
 
+# pss_mib PID...: their memory, what they share counted once
+pss_mib()
+{
+    local pid
+
+    for pid in "$@"; do
+        cat "/proc/$pid/smaps_rollup"
+    done | awk '/^Pss:/ { s += $2 } END { print s / 1024 }'
+}
+
 # load CONNECTIONS SECONDS "PID..." URL ARGUMENT...: wrk; sets rate, p50, p99, cpu (us a request)
 load()
 {
@@ -201,7 +221,7 @@ load()
 
     [ "$connections" -gt 1 ] || threads=1
     before=$(pids_cpu_us "${pids[@]}")
-    wrk -t$threads -c"$connections" -d"${seconds}s" -s "$HERE/wrk/load.lua" "$url" -- "$@" \
+    wrk -t$threads -c"$connections" -d"${seconds}s" --timeout 10s -s "$HERE/wrk/load.lua" "$url" -- "$@" \
         >"$work/wrk.out" || give_up "wrk failed"
     after=$(pids_cpu_us "${pids[@]}")
     read -r _ requests failed time p50 p99 < <(grep '^RESULT ' "$work/wrk.out")
@@ -213,7 +233,7 @@ load()
 # streams ARGUMENT...: the stream client; its answer is in $work/streams.json
 streams()
 {
-    "$STREAM_CLIENT" "$@" >"$work/streams.json" || give_up "streams failed"
+    timeout 600 "$STREAM_CLIENT" "$@" >"$work/streams.json" || give_up "streams failed"
 }
 
 # got NAME: a number of what the stream client said

@@ -6,6 +6,7 @@
  *   --openai        ask as OpenAI's clients do (the mock, or nginx in front of it); otherwise ask
  * us
  *   --users FILE    bearer tokens, one a line
+ *   --header LINE   one more header, "Name: value"; may be given several times
  *   --session TEXT  what the names of our sessions begin with; each stream has its own
  *   --model NAME
  *   --streams N     connections (64)
@@ -72,6 +73,16 @@ static void read_users(struct bench *bench, const char *path)
     fclose(f);
 }
 
+static void add_header(struct bench *bench, const char *line)
+{
+    char *headers = NULL;
+
+    if (asprintf(&headers, "%s%s\r\n", bench->headers ? bench->headers : "", line) < 0)
+        die("no memory");
+    free(bench->headers);
+    bench->headers = headers;
+}
+
 static void add_pid(struct bench *bench, const char *text)
 {
     if (bench->pid_count == PIDS_MAX)
@@ -96,6 +107,9 @@ static void take_option(struct bench *bench, struct options *options, int option
         break;
     case 'u':
         read_users(bench, optarg);
+        break;
+    case 'h':
+        add_header(bench, optarg);
         break;
     case 's':
         bench->session = optarg;
@@ -130,7 +144,7 @@ static void parse_options(struct bench *bench, struct options *options, int argc
         {"openai", 0, NULL, 'o'},  {"users", 1, NULL, 'u'},   {"session", 1, NULL, 's'},
         {"model", 1, NULL, 'm'},   {"streams", 1, NULL, 'n'}, {"seconds", 1, NULL, 'T'},
         {"spread", 1, NULL, 'S'},  {"stamp", 0, NULL, 'x'},   {"pid", 1, NULL, 'P'},
-        {NULL, 0, NULL, 0},
+        {"header", 1, NULL, 'h'},  {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -252,6 +266,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < options.streams; i++)
         conn_free(&conns[i]);
     free(conns);
+    free(bench.headers);
     close(bench.epoll);
     return bench.failed ? 1 : 0;
 }

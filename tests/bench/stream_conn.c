@@ -101,9 +101,10 @@ static void build_request(struct conn *conn)
         snprintf(auth, sizeof auth, "Authorization: Bearer %s\r\n",
                  bench->users[conn->index % bench->user_count]);
     conn->request_len = (size_t)asprintf(&text,
-                                         "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: "
+                                         "POST %s HTTP/1.1\r\nHost: %s\r\n%s%sContent-Type: "
                                          "application/json\r\nContent-Length: %d\r\n\r\n%s",
-                                         bench->path, bench->host, auth, n, body);
+                                         bench->path, bench->host, auth,
+                                         bench->headers ? bench->headers : "", n, body);
     free(conn->request);
     conn->request = text;
     conn->sent = 0;

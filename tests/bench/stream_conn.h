@@ -16,6 +16,7 @@ struct bench {
     const char *path, *model, *session;
     char **users; /* bearer tokens; connection i uses the one at i modulo their number */
     size_t user_count;
+    char *headers; /* more header lines of every request, or NULL */
     int pids[PIDS_MAX];
     size_t pid_count;
     int epoll;

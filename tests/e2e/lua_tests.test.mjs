@@ -46,6 +46,29 @@ describe('tidetalk test', () => {
     assert.match(stdout, /^0 passed, 1 failed$/m);
   });
 
+  test('shows what a failed case printed, and with --output what others did', async () => {
+    const files = { 'tests/one_test.lua': `
+print("at load")
+test.case("fails", function()
+  test.user()
+  print("in the test", 7)
+  require("tide.log").info("logged", { n = 1 })
+  test.equal(test.request({ path = "/api/loud" }).status, 500)
+end)
+test.case("passes", function() print("quiet") end)
+test.case("is silent", function() end)`,
+    'chat/persona_routes.lua': `return {{method = "GET", path = "/api/loud", auth = "none", summary = "x",
+      handler = function() print("in a handler") return { json = {} } end}}` };
+    const { stdout } = await run(files, { args: ONE });
+    assert.match(stdout, /^not ok - .*: fails .*\n {4}lua\/tests\/one_test\.lua:9: not equal\n/m);
+    assert.match(stdout, /^ {4}output:\n {6}lua\/tests\/one_test\.lua:4: at load\n {6}lua\/tests\/one_test\.lua:7: in the test\t7\n {6}.*INFO.*logged.*n=1.*\n {6}.*chat\/persona_routes\.lua:4: in a handler\nok - /m);
+    assert.doesNotMatch(stdout, /quiet/);
+    const all = await run(files, { args: ['--output', ...ONE] });
+    assert.match(all.stdout, /^ok - .*: passes .*\n {4}output:\n {6}.*: at load\n {6}.*: quiet\nok - /m);
+    const silent = await run(one('test.equal(1, 2)'), { args: ['--output', ...ONE] });
+    assert.doesNotMatch(silent.stdout, /output:/);
+  });
+
   test('gives a bug its traceback, also one in a handler', async () => {
     const bug = await run(one('local x\nreturn x.y'), { args: ONE });
     assert.match(bug.stdout, /one_test\.lua:5: attempt to index a nil value[^]*stack traceback:/);

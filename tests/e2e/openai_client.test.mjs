@@ -171,7 +171,12 @@ describe('the npm client openai', () => {
     assert.ok(nothing instanceof OpenAI.NotFoundError);
     assert.equal(nothing.code, 'not_found');
     assert.match(nothing.message, /What exists: .*POST \/v1\/chat\/completions, .*GET \/v1\/models\/:model[,.]/);
-    assert.doesNotMatch(nothing.message, /\/api/);
+    assert.doesNotMatch(nothing.message, /\/api|compact|GET \/v1\/responses,/);
+    for (const address of ['', '/']) {
+      const root = await failing(client.get(client.baseURL + address));
+      assert.deepEqual([root.status, root.code], [404, 'not_found']);
+      assert.match(root.message, /What exists: .*POST \/v1\/responses,/);
+    }
     const stranger = new OpenAI({ apiKey: 'sk-tide-wrong', baseURL: client.baseURL, maxRetries: 0 });
     const denied = await failing(stranger.models.list());
     assert.ok(denied instanceof OpenAI.AuthenticationError);

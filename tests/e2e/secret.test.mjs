@@ -170,7 +170,7 @@ describe('secret rotate', () => {
 describe('check --data', () => {
   const lines = async (home) => {
     const { code, stdout, stderr } = await check(home);
-    assert.equal(stdout, code === 0 ? 'ok: 2 users, 2 stored API keys, 1 files\n' : '');
+    assert.equal(stdout, code === 0 ? 'ok: 2 users, 2 stored API keys, 1 file\n' : '');
     return [code, stderr];
   };
 

@@ -1,5 +1,7 @@
 // tidetalk copy: SQLite -> PostgreSQL -> SQLite. The hashes are equal, and what users hold works on.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
 import { makeDatabase, psql } from '../e2e/support/databases.mjs';
@@ -17,10 +19,15 @@ async function newHome() {
   return home;
 }
 
+function sqlite3(file, sql) {
+  const { status, stderr } = spawnSync('sqlite3', ['-batch', file, sql], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+}
+
 const copy = (home, from, to) => tidetalk(home, ['copy', '--from', from, '--to', to]);
 
 /** {table: "rows hash"} of what the command printed. */
-const tablesOf = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+) +(\d+) rows +(\w+)$/gm)]
+const tablesOf = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+) +(\d+) rows? +(\w+)$/gm)]
   .map(([, table, rows, hash]) => [table, `${rows} ${hash}`]));
 
 describe('tidetalk copy', () => {
@@ -29,6 +36,11 @@ describe('tidetalk copy', () => {
     const home = await newHome();
     const sqlite = `sqlite:${join(home.dataDir, 'tidetalk.db')}`;
     const database = makeDatabase();
+    const plugin = join(home.folder, 'plugins/moon');
+    mkdirSync(join(plugin, 'migrations'), { recursive: true });
+    writeFileSync(join(plugin, 'plugin.lua'), 'return { api = 1 }');
+    writeFileSync(join(plugin, 'migrations/0001_notes.sql'), `CREATE TABLE moon_notes (id INTEGER PRIMARY KEY, text TEXT,
+      size REAL, bytes BLOB, user_id INTEGER REFERENCES users(id)); INSERT INTO moon_notes (text) VALUES ('from the migration');`);
 
     let server = await new Server(home, home.port).start();
     const user = await server.user();
@@ -39,14 +51,17 @@ describe('tidetalk copy', () => {
     const { id: deleted } = await user.ok('POST', '/api/keys', { name: 'deleted' });
     await user.ok('DELETE', `/api/keys/${deleted}`);
     await server.stop();
+    sqlite3(join(home.dataDir, 'tidetalk.db'), `DELETE FROM moon_notes; INSERT INTO moon_notes (id, text, size, bytes, user_id)
+      VALUES (7, '潮', 0.1, x'00ff', 1), (9, NULL, NULL, NULL, NULL)`);
 
     const there = await copy(home, sqlite, database.url);
     assert.equal(there.code, 0, there.stderr);
     const tables = tablesOf(there.stdout);
     for (const [table, rows] of [['users', 1], ['api_keys', 1], ['user_apis', 1], ['chat_sessions', 2],
-      ['chat_messages', 4]]) {
+      ['chat_messages', 4], ['moon_notes', 2]]) {
       assert.match(tables[table] ?? '', new RegExp(`^${rows} [0-9a-f]{16}$`), table);
     }
+    psql(database.name, "INSERT INTO moon_notes (text) VALUES ('new'); DELETE FROM moon_notes WHERE id = 10");
     const again = await copy(home, sqlite, database.url);
     assert.equal(again.code, 1);
     assert.match(again.stderr, /has users already/);
@@ -74,6 +89,19 @@ describe('tidetalk copy', () => {
     home.remove();
     database.remove();
     await mock.stop();
+  });
+
+  test('backup and restore name the tools for PostgreSQL, and what else to keep', async () => {
+    const home = await newHome();
+    const database = makeDatabase();
+    home.use(database.url);
+    for (const [word, tool] of [['backup', 'pg_dump'], ['restore', 'pg_restore']]) {
+      const { code, stderr } = await tidetalk(home, [word, join(home.folder, 'file')]);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`${tool}, and .* the secret file and the uploaded files`));
+    }
+    home.remove();
+    database.remove();
   });
 
   test('refuses while a server uses a database, and without the tables of a plugin', async () => {

@@ -80,6 +80,10 @@ function statementsOf(path) {
   const constants = constantsOf(tokens, isC);
   const statements = [];
   for (let i = 0; i < tokens.length; i += 1) {
+    if (tokens[i].value === '#define') { // it is looked at where it is used
+      i = textAt(tokens, i + 2, isC, constants).end - 1;
+      continue;
+    }
     const begins = tokens[i].kind === 'text' || constants.has(tokens[i].value);
     const { text, end } = begins ? textAt(tokens, i, isC, constants) : {};
     if (!text || !BEGINS.test(text)) continue;

@@ -76,7 +76,7 @@ void tt_cli_check_migrations(const struct tt_settings *settings, const struct tt
     if (count > 0) {
         int failed = tt_cli_make_folder("check", folder, sizeof(folder));
         if (failed)
-            tt_err_set(&err, 500, "unwritable", "%s: %s", folder, strerror(errno));
+            tt_err_set(&err, 0, "unwritable", "%s: %s", folder, strerror(errno));
         if (!failed) {
             failed = check_in(&check, files, count, folder, &err);
             tt_cli_remove_folder(folder);

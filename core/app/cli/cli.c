@@ -62,11 +62,13 @@ static const struct tt_command commands[] = {
      "one\n"
      "of them exists.\n",
      tt_cli_new},
-    {"test", "[PATH]", "run the Lua tests of the scripts",
+    {"test", "[--output] [PATH]", "run the Lua tests of the scripts",
      "PATH is a file or folder; by default lua/tests and the tests of all plugins. Each case of a\n"
      "*_test.lua runs in a server of its own: empty data folder, no network, a scripted model. "
      "See\n"
-     "lua/types/test.lua.\n",
+     "lua/types/test.lua. What a case prints and logs is shown when it fails; --output shows it "
+     "of\n"
+     "all.\n",
      tt_cli_test},
     {"repl", "[--write]", "run lines of Lua with the scripts and the database",
      "Names and locals last until the end. help lists what there is, help db.query shows it;\n"

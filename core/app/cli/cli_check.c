@@ -192,8 +192,9 @@ static void check_scripts(struct tt_cli_findings *findings, const struct tt_sett
         printf("ok: %s%s\n", plugin,
                generation ? "" : ", but other scripts have errors (tidetalk check)");
     else if (generation && !findings->json && findings->errors == 0)
-        printf("ok: %zu routes, %zu personas, scripts %.12s\n", generation->route_count,
-               generation->bundle->persona_count, generation->bundle->hash);
+        printf("ok: %zu route%s, %zu persona%s, scripts %.12s\n", generation->route_count,
+               tt_plural((int64_t)generation->route_count), generation->bundle->persona_count,
+               tt_plural((int64_t)generation->bundle->persona_count), generation->bundle->hash);
     tt_bundle_free(bundle);
     tt_generation_unref(generation);
     tt_diagnostics_free(&diagnostics);

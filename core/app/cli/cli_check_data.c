@@ -22,6 +22,8 @@ void tt_cli_check_data(struct tt_cli_findings *findings, const struct tt_setting
     tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
     tt_data_audit(settings, &audited, add, findings);
     if (!findings->json && findings->errors == 0)
-        printf("ok: %zu users, %zu stored API keys, %zu files\n", audited.users, audited.api_keys,
-               audited.files);
+        printf("ok: %zu user%s, %zu stored API key%s, %zu file%s\n", audited.users,
+               tt_plural((int64_t)audited.users), audited.api_keys,
+               tt_plural((int64_t)audited.api_keys), audited.files,
+               tt_plural((int64_t)audited.files));
 }

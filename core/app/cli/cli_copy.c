@@ -1,6 +1,7 @@
 /* copy: all rows of one database into another, which may be of another kind. */
 #include "app/app.h"
 #include "app/cli/cli_internal.h"
+#include "app/reload/plugin_data.h"
 #include "db/migrate.h"
 #include "db/transfer.h"
 
@@ -11,8 +12,17 @@
 static void print_table(void *arg, const struct tt_transferred *table)
 {
     (void)arg;
-    printf("%-24.*s %8lld rows  %.16s\n", TT_STR_ARG(table->table), (long long)table->rows,
-           table->hash);
+    printf("%-24.*s %8lld %-4s  %.16s\n", TT_STR_ARG(table->table), (long long)table->rows,
+           table->rows == 1 ? "row" : "rows", table->hash);
+}
+
+/* Its plugins' tables come from the same files as those of the source. */
+static int migrate_plugins(const struct tt_settings *settings, const char *to, struct tt_err *err)
+{
+    struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, err);
+    int failed = bundle ? tt_app_migrate_plugins(to, bundle, 0, false, NULL, err) : -1;
+    tt_bundle_free(bundle);
+    return failed;
 }
 
 /* Both have the newest version: the source as it is, the target after this. */
@@ -33,7 +43,7 @@ static int prepare(const struct tt_settings *settings, const char *from, const c
     if (!failed)
         failed = tt_db_migrate(to, settings->migrations_dir, false, &report, err);
     tt_buf_free(&report.text);
-    return failed;
+    return failed ? failed : migrate_plugins(settings, to, err);
 }
 
 static int copy(const struct tt_settings *settings, const char *from, const char *to)

@@ -63,7 +63,8 @@ int tt_cli_findings_print(struct tt_cli_findings *findings)
     else if (findings->out.data)
         fprintf(stderr, "%s", findings->out.data);
     if (!findings->json && findings->errors + findings->warnings > 0)
-        fprintf(stderr, "%d errors, %d warnings\n", findings->errors, findings->warnings);
+        fprintf(stderr, "%d error%s, %d warning%s\n", findings->errors, tt_plural(findings->errors),
+                findings->warnings, tt_plural(findings->warnings));
     tt_buf_free(&findings->out);
     return findings->errors > 0 ? TT_EXIT_FAILED : TT_EXIT_OK;
 }

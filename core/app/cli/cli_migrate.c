@@ -16,7 +16,9 @@ static int migrate_plugins(const struct tt_settings *settings, bool dry_run)
     struct tt_migrate_report report = {0};
     struct tt_err err = {0};
     struct tt_bundle *bundle = tt_bundle_read(&settings->scripts, NULL, &err);
-    int failed = bundle ? tt_app_migrate_plugins(settings, bundle, 0, dry_run, &report, &err) : -1;
+    int failed =
+        bundle ? tt_app_migrate_plugins(settings->database_url, bundle, 0, dry_run, &report, &err)
+               : -1;
 
     printf("%.*s", (int)report.text.len, report.text.data ? report.text.data : "");
     tt_buf_free(&report.text);

@@ -66,9 +66,9 @@ static void print_profile(const struct tt_settings *settings, struct profile *pr
     struct tt_str json = tt_buf_str(&profile->json);
 
     profile->samples = number_at(json, "samples");
-    printf("%lld samples in %lld s, one every %lld ms of each thread that runs a script\n",
-           (long long)profile->samples, (long long)number_at(json, "seconds"),
-           (long long)number_at(json, "interval_ms"));
+    printf("%lld sample%s in %lld s, one every %lld ms of each thread that runs a script\n",
+           (long long)profile->samples, tt_plural(profile->samples),
+           (long long)number_at(json, "seconds"), (long long)number_at(json, "interval_ms"));
     if (profile->samples == 0)
         return;
     printf("\nfunctions: their own time, and with what they call\n");

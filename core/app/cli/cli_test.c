@@ -63,12 +63,12 @@ static int by_name(const void *a, const void *b)
 
 /* ---- reporting ---- */
 
-static void print_indented(struct tt_str text)
+static void print_indented(const char *indent, struct tt_str text)
 {
     struct tt_str line;
     while (text.len > 0) {
         tt_str_split(&text, '\n', &line);
-        printf("    %.*s\n", TT_STR_ARG(line));
+        printf("%s%.*s\n", indent, TT_STR_ARG(line));
     }
 }
 
@@ -103,21 +103,29 @@ static void count_case(const struct tt_cli_test_run *run, const struct tt_cli_te
     bool ok = record->failure.len == 0;
 
     report_case(ok, run->file, tt_buf_str(&record->name), record->ms);
-    print_indented(tt_buf_str(&record->failure));
+    print_indented("    ", tt_buf_str(&record->failure));
+    if (record->output.len > 0)
+        printf("    output:\n");
+    print_indented("      ", tt_buf_str(&record->output));
     totals->passed += ok;
     totals->failed += !ok;
 }
 
 /* The process ended in the middle of a case. */
-static void describe_end(int status, const struct tt_cli_test_run *run, struct tt_buf *failure)
+static void describe_end(int status, const struct tt_cli_test_run *run,
+                         struct tt_cli_test_record *record)
 {
+    struct tt_buf *failure = &record->failure;
+
+    tt_buf_clear(failure);
+    tt_buf_clear(&record->output);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         tt_buf_printf(failure, "took longer than %d s\n", TT_CLI_TEST_CASE_MAX_S);
     else if (WIFSIGNALED(status))
         tt_buf_printf(failure, "the process died by signal %d\n", WTERMSIG(status));
     else
         tt_buf_printf(failure, "the process ended with %d\n", WEXITSTATUS(status));
-    tt_cli_test_read_output(run, failure);
+    tt_cli_test_read_output(run, &record->output);
 }
 
 /* Reads the records of one process; returns how many cases are done with, the one included that
@@ -144,8 +152,7 @@ static size_t read_records(const struct tt_cli_test_run *run, pid_t child, int f
     if (!*whole) {
         if (!inside)
             tt_buf_clear(&record.name);
-        tt_buf_clear(&record.failure);
-        describe_end(status, run, &record.failure);
+        describe_end(status, run, &record);
         count_case(run, &record, totals);
         done++;
         *whole = !inside; /* the file itself breaks it */
@@ -251,9 +258,10 @@ int tt_cli_test(int argc, char **argv)
 {
     struct test_files files = {0};
     struct tt_settings settings;
+    bool output = tt_cli_flag(&argc, argv, "--output");
     /* Each child reads them again, with more flags after them: all but the path. */
-    struct tt_cli_test_run run = {.argc = argc,
-                                  .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
+    struct tt_cli_test_run run = {
+        .output = output, .argc = argc, .argv = tt_alloc((size_t)(argc + 1) * sizeof(char *))};
 
     memcpy(run.argv, argv, (size_t)argc * sizeof(char *));
     if (tt_cli_settings_and_files(&settings, &argc, argv) != 0) {

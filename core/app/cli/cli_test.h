@@ -12,20 +12,22 @@ struct tt_cli_test_run {
     const char *folder; /* of the whole run: the template, the case's data, its output */
     const char *file;
     size_t first; /* the number of the case with which to begin */
+    bool output;  /* what passed cases printed is shown, too */
 };
 
 /* ---- test_file.c ---- */
 
 enum tt_cli_test_kind {
     TT_TEST_BEGUN,  /* a case; `name` */
-    TT_TEST_ENDED,  /* a case, or a file that does not load; `failure` is empty: passed */
+    TT_TEST_ENDED,  /* a case, or a file that does not load; `failure` is empty: passed. `output` is
+                     * what is to be shown of what it printed */
     TT_TEST_NO_MORE /* cases in this file */
 };
 
 struct tt_cli_test_record { /* from the process of a file to its parent */
     enum tt_cli_test_kind kind;
     int ms;
-    struct tt_buf name, failure;
+    struct tt_buf name, failure, output;
 };
 
 /* Runs the cases of a file from run->first on and writes records to `fd`. Never returns. */

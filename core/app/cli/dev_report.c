@@ -37,7 +37,10 @@ void tt_dev_report_reload(const struct tt_reload_result *result, void *arg)
 {
     struct tt_dev_report *report = arg;
 
-    if (result->error.status) {
+    if (result->diagnostics.count) {
+        printf("not reloaded, generation %d keeps serving: %zu error%s\n", result->generation,
+               result->diagnostics.count, tt_plural((int64_t)result->diagnostics.count));
+    } else if (result->error.status) {
         printf("not reloaded, generation %d keeps serving: %s\n", result->generation,
                result->error.message);
     } else if (result->unchanged && report->refused) {

@@ -18,7 +18,7 @@
 /* ---- records ---- */
 
 struct head {
-    uint32_t kind, ms, name_len, failure_len;
+    uint32_t kind, ms, name_len, failure_len, output_len;
 };
 
 static int write_all(int fd, const char *bytes, size_t len)
@@ -49,22 +49,21 @@ static int read_all(int fd, void *bytes, size_t len)
     return 0;
 }
 
-static void write_record(int fd, enum tt_cli_test_kind kind, int ms, const struct tt_buf *name,
-                         const struct tt_buf *failure)
+static void write_record(int fd, const struct tt_cli_test_record *record)
 {
-    struct tt_buf record = {0};
-    struct head head = {.kind = kind,
-                        .ms = (uint32_t)ms,
-                        .name_len = name ? (uint32_t)name->len : 0,
-                        .failure_len = failure ? (uint32_t)failure->len : 0};
+    struct tt_buf bytes = {0};
+    struct head head = {.kind = record->kind,
+                        .ms = (uint32_t)record->ms,
+                        .name_len = (uint32_t)record->name.len,
+                        .failure_len = (uint32_t)record->failure.len,
+                        .output_len = (uint32_t)record->output.len};
 
-    tt_buf_append(&record, (const char *)&head, sizeof(head));
-    if (head.name_len)
-        tt_buf_append_str(&record, tt_buf_str(name));
-    if (head.failure_len)
-        tt_buf_append_str(&record, tt_buf_str(failure));
-    write_all(fd, record.data, record.len);
-    tt_buf_free(&record);
+    tt_buf_append(&bytes, (const char *)&head, sizeof(head));
+    tt_buf_append_str(&bytes, tt_buf_str(&record->name));
+    tt_buf_append_str(&bytes, tt_buf_str(&record->failure));
+    tt_buf_append_str(&bytes, tt_buf_str(&record->output));
+    write_all(fd, bytes.data, bytes.len);
+    tt_buf_free(&bytes);
 }
 
 static int read_text(int fd, struct tt_buf *text, size_t len)
@@ -87,8 +86,9 @@ int tt_cli_test_read_record(int fd, struct tt_cli_test_record *record)
     record->ms = (int)head.ms;
     if (head.kind == TT_TEST_NO_MORE)
         return 0;
-    return read_text(fd, &record->name, head.name_len) == 0
-               ? read_text(fd, &record->failure, head.failure_len)
+    return read_text(fd, &record->name, head.name_len) == 0 &&
+                   read_text(fd, &record->failure, head.failure_len) == 0
+               ? read_text(fd, &record->output, head.output_len)
                : -1;
 }
 
@@ -96,6 +96,7 @@ void tt_cli_test_free_record(struct tt_cli_test_record *record)
 {
     tt_buf_free(&record->name);
     tt_buf_free(&record->failure);
+    tt_buf_free(&record->output);
 }
 
 /* ---- output ---- */
@@ -114,8 +115,10 @@ void tt_cli_test_read_output(const struct tt_cli_test_run *run, struct tt_buf *o
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (fstat(fd, &status) == 0 && status.st_size > OUTPUT_TAIL)
+    if (fstat(fd, &status) == 0 && status.st_size > OUTPUT_TAIL) {
         lseek(fd, -OUTPUT_TAIL, SEEK_END);
+        tt_buf_append_z(out, "…");
+    }
     char *room = tt_buf_reserve(out, OUTPUT_TAIL);
     ssize_t n = room ? read(fd, room, OUTPUT_TAIL) : 0;
     if (n > 0)
@@ -144,7 +147,8 @@ struct running {
 static void tell_begin(struct tt_cli_test_case *test)
 {
     const struct running *running = TT_CONTAINER_OF(test, struct running, test);
-    write_record(running->fd, TT_TEST_BEGUN, 0, &test->name, NULL);
+    write_record(running->fd,
+                 &(struct tt_cli_test_record){.kind = TT_TEST_BEGUN, .name = test->name});
 }
 
 /* False if there is no such case, or none behind it will load. */
@@ -163,15 +167,15 @@ static bool run_case(const struct tt_cli_test_run *run, size_t number, int fd)
     bool loads = test->there, failed = test->failure.len > 0;
     if (!loads && failed)
         tt_buf_append_z(&test->name, "does not load");
-    if (failed && loads) {
-        tt_buf_putc(&test->failure, '\n');
-        tt_cli_test_read_output(run, &test->failure);
-    }
+    struct tt_cli_test_record record = {.kind = TT_TEST_ENDED,
+                                        .ms = (int)(tt_clock_mono_ms() - began_ms),
+                                        .name = test->name,
+                                        .failure = test->failure};
+    if (loads && (failed || run->output))
+        tt_cli_test_read_output(run, &record.output);
     if (loads || failed)
-        write_record(fd, TT_TEST_ENDED, (int)(tt_clock_mono_ms() - began_ms), &test->name,
-                     &test->failure);
-    tt_buf_free(&test->name);
-    tt_buf_free(&test->failure);
+        write_record(fd, &record);
+    tt_cli_test_free_record(&record);
     return loads;
 }
 
@@ -180,6 +184,6 @@ void tt_cli_test_run_file(const struct tt_cli_test_run *run, int fd)
     redirect_output(run);
     for (size_t number = run->first; run_case(run, number, fd); number++)
         ;
-    write_record(fd, TT_TEST_NO_MORE, 0, NULL, NULL);
+    write_record(fd, &(struct tt_cli_test_record){.kind = TT_TEST_NO_MORE});
     _exit(TT_EXIT_OK); /* this process must not free or check what belongs to its parent */
 }

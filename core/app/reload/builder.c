@@ -206,8 +206,11 @@ static void do_request(struct tt_builder *builder, const struct tt_reload_reques
         roll_back(builder, request, result);
     else
         reload(builder, request, result);
-    if (result->diagnostics.count)
-        tt_err_set(&result->error, 422, "scripts_invalid", "%zu diagnostics, the first: %s",
+    if (result->diagnostics.count == 1)
+        tt_err_set(&result->error, 422, "scripts_invalid", "%s",
+                   result->diagnostics.items[0].message.data);
+    else if (result->diagnostics.count)
+        tt_err_set(&result->error, 422, "scripts_invalid", "%zu errors, the first: %s",
                    result->diagnostics.count, result->diagnostics.items[0].message.data);
     result->duration_ms = tt_clock_mono_ms() - began_ms;
     result->stall_us = builder->stall_ns / 1000;

@@ -220,7 +220,8 @@ int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *g
     uint64_t hold_ms = online ? (uint64_t)tt_settings_int(settings, "limits.migration_time") : 0;
     struct tt_err err = {0};
 
-    if (tt_app_migrate_plugins(settings, generation->bundle, hold_ms, dry_run, NULL, &err) == 0)
+    if (tt_app_migrate_plugins(settings->database_url, generation->bundle, hold_ms, dry_run, NULL,
+                               &err) == 0)
         return 0;
     result->diagnostics.phase = "migrations";
     tt_diagnostics_add(&result->diagnostics, "", tt_str_from(err.message));
@@ -231,7 +232,8 @@ int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *g
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
     const struct tt_settings *settings = builder->parts.settings;
-    const struct tt_bundle *before = builder->current ? builder->current->bundle : NULL;
+    const struct tt_bundle *before =
+        builder->current ? builder->current->bundle : builder->parts.known;
     struct tt_bundle *bundle = tt_bundle_snapshot(&settings->scripts, before, &result->error);
 
     result->diagnostics.phase = "read";

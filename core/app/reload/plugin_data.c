@@ -33,7 +33,7 @@ struct tt_db_plugin_file *tt_app_plugin_migrations(const struct tt_bundle *bundl
     return files;
 }
 
-int tt_app_migrate_plugins(const struct tt_settings *settings, const struct tt_bundle *bundle,
+int tt_app_migrate_plugins(const char *database_url, const struct tt_bundle *bundle,
                            uint64_t hold_ms, bool dry_run, struct tt_migrate_report *report,
                            struct tt_err *err)
 {
@@ -43,9 +43,9 @@ int tt_app_migrate_plugins(const struct tt_settings *settings, const struct tt_b
     struct tt_db_plugin_file *files = tt_app_plugin_migrations(bundle, &arena, &count);
 
     *told = (struct tt_migrate_report){0};
-    int failed = count == 0 ? 0
-                            : tt_db_migrate_plugins(settings->database_url, files, count, hold_ms,
-                                                    dry_run, told, err);
+    int failed =
+        count == 0 ? 0
+                   : tt_db_migrate_plugins(database_url, files, count, hold_ms, dry_run, told, err);
     if (failed == 0 && told->applied && !dry_run)
         tt_log(TT_LOG_INFO, "migrations of plugins applied", TT_F_INT("count", told->applied));
     if (!report)

@@ -207,6 +207,17 @@ return {
       .. "needs; the server does not start with it.",
     zh = "此版本 HTTP 库的行为不符合要求，服务器拒绝启动。",
   },
+  node_refused = {
+    status = 503,
+    en = "Another node of this database has another secret file, or its files "
+      .. "are elsewhere.",
+    zh = "使用同一数据库的另一节点密钥文件不同，或文件存放位置不同。",
+  },
+  unwritable = {
+    status = 500,
+    en = "A folder cannot be made.",
+    zh = "无法创建文件夹。",
+  },
   database_lost = {
     status = 500,
     en = "The database is missing, but uploaded files or the secret file "

@@ -5,6 +5,9 @@
 ---                        a message; sessions SESSION-<thread>-<n>, COUNT of
 ---                        them round and round, or always a new one (0)
 ---   raw  MODEL           what the upstream itself takes
+---   openai MODEL USERS [HEADER...]
+---                        the same with a user's token (USERS is a file, or
+---                        none) and more headers, "Name: value"
 ---
 --- Prints: requests, failed, seconds, p50 and p99 in microseconds.
 
@@ -17,8 +20,26 @@ end
 
 local QUESTION = "Why are there two tides a day?"
 local tokens = {}
+local more = {}
 local mode, model, session, count
 local serial = 0
+
+local function read_tokens(path)
+  for line in io.lines(path) do
+    tokens[#tokens + 1] = "Bearer " .. line
+  end
+end
+
+local function take_openai(args)
+  model = args[2]
+  if args[3] ~= "none" then
+    read_tokens(args[3])
+  end
+  for i = 4, #args do
+    local name, value = args[i]:match("^(.-): (.*)$")
+    more[name] = value
+  end
+end
 
 function init(args)
   mode = args[1]
@@ -26,9 +47,11 @@ function init(args)
     model = args[2]
     return
   end
-  for line in io.lines(args[2]) do
-    tokens[#tokens + 1] = "Bearer " .. line
+  if mode == "openai" then
+    take_openai(args)
+    return
   end
+  read_tokens(args[2])
   model, session, count = args[3], args[4], tonumber(args[5])
 end
 
@@ -56,6 +79,13 @@ function request()
   local body, owner
   serial = serial + 1
   if mode == "raw" then
+    return wrk.format("POST", nil, headers, raw_body())
+  end
+  if mode == "openai" then
+    headers.Authorization = tokens[serial % #tokens + 1]
+    for name, value in pairs(more) do
+      headers[name] = value
+    end
     return wrk.format("POST", nil, headers, raw_body())
   end
   if mode == "get" then

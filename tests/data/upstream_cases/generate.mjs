@@ -86,6 +86,8 @@ const OPENAI = {
   reasoning_content: [[chunk({ reasoning_content: 'hm', content: null }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   reasoning_text: [[chunk({ reasoning_text: 'hm', content: null }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   reasoning_text_parts: [[chunk({ content: [{ type: 'reasoning_text', text: 'hm' }] }), chunk({ content: [{ type: 'text', text: 'so' }] }), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_item: [[chunk({ content: [{ type: 'reasoning', content: [{ type: 'reasoning_text', text: 'hm' }] }] }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
+  reasoning_item_summary: [[chunk({ content: [{ type: 'reasoning', summary: [{ type: 'summary_text', text: 'hm' }] }, { type: 'output_text', text: 'so' }] }), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   reasoning: [[chunk({ reasoning: 'hm', content: '' }), text('so'), STOP, DONE], { text: 'so', reasoning: 'hm' }],
   image_openrouter: [[text('Look'), chunk({ content: '', images: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AAAABBBBCCCC' } }] }), STOP, DONE], { text: 'Look\n[image/png, 0.0 KiB]\n' }],
   image_part: [[chunk({ content: [{ type: 'image_url', image_url: { url: 'https://x.example/a.png' } }] }), STOP, DONE], { text: '\n![](https://x.example/a.png)\n' }],
