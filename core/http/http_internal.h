@@ -152,7 +152,7 @@ struct tt_http_conn {
     bool blocked;        /* of a body: bytes waited in the socket at the last look */
     bool rested;         /* idle: its pool was handed back */
     char *pool;          /* see tt_library_pool_of; NULL: not known */
-    struct tt_watch watch;
+    struct tt_watch watch; /* see gone.c */
     bool counted; /* in the table of addresses */
     bool trusted; /* its address is a trusted proxy */
     bool is_unix;
