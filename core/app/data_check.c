@@ -3,6 +3,7 @@
 #include "app/data_check.h"
 
 #include "app/file_place.h"
+#include "app/node_start.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "db/inspect.h"
@@ -105,6 +106,14 @@ static int refuse_key(const struct data *data, struct tt_err *err)
 
     if (data->has_key)
         snprintf(state, sizeof(state), "holds another key (%s)", data->keys.seal_id);
+    if (tt_app_is_node(settings))
+        return tt_err_set(
+            err, 0, "seal_key_lost",
+            "the secret file %.160s %s, but the API keys in the database are sealed "
+            "with key %s: give this node the secret file of the others. If it is lost, "
+            "\"tidetalk serve --accept-loss\" starts the first node all the same, "
+            "and users must enter those API keys again",
+            settings->secret_file, state, database->sealed_with);
     return tt_err_set(
         err, 0, "seal_key_lost",
         "the secret file %.160s %s, but %lld stored API keys were sealed with key %s. "

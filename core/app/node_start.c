@@ -158,10 +158,17 @@ static void look(struct tt_timer *timer)
         tt_timer_start(tt_node_loop(node), timer, LOOK_MS);
 }
 
-static size_t load(void *arg)
+static size_t report(struct tt_buf *replies, void *arg)
 {
     const struct tt_node_care *care = arg;
+    tt_reply_users_put(tt_registry_users(care->app->registry), replies);
     return tt_registry_count(care->app->registry);
+}
+
+static void on_others(const struct tt_str *replies, size_t count, void *arg)
+{
+    const struct tt_node_care *care = arg;
+    tt_reply_users_set_elsewhere(tt_registry_users(care->app->registry), replies, count);
 }
 
 struct verifying {
@@ -198,7 +205,10 @@ int tt_app_node_start(struct tt_app *app, struct tt_err *err)
     app->node_care = care;
     tt_timer_start(tt_node_loop(app->node), &care->timer, LOOK_MS);
     return tt_node_start(
-        app->node, &(struct tt_node_watcher){.load = load, .on_late = on_late, .arg = care}, err);
+        app->node,
+        &(struct tt_node_watcher){
+            .report = report, .on_others = on_others, .on_late = on_late, .arg = care},
+        err);
 }
 
 void tt_app_node_leave(struct tt_app *app)

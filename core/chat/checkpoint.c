@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "chat/reply_store.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Replies of one node whose turns' numbers are between these two. */
@@ -105,10 +106,18 @@ void tt_checkpoint_set_lost(struct tt_err *err)
     tt_err_set(err, 503, "lease_lost", "another node has taken the reply over");
 }
 
+static _Atomic uint64_t lost_count;
+
+uint64_t tt_checkpoints_lost(void)
+{
+    return atomic_load(&lost_count);
+}
+
 static void lose(struct tt_checkpoint *checkpoint)
 {
     struct tt_err lost = {0};
 
+    atomic_fetch_add(&lost_count, 1);
     tt_checkpoint_set_lost(&lost);
     tt_log(TT_LOG_WARN, "a reply was lost to another node",
            TT_F_INT("message_id", tt_reply_message_id(checkpoint->reply)));

@@ -41,3 +41,5 @@ void tt_checkpoint_stop(struct tt_checkpoint *checkpoint);
  * themselves. */
 void tt_checkpoints_verify(struct tt_chat *chat);
 void tt_checkpoint_set_lost(struct tt_err *err);
+/* How many replies this process has lost so. Thread: any. */
+uint64_t tt_checkpoints_lost(void);

@@ -23,16 +23,20 @@ const char tt_members_sql_other[] =
     "SELECT id, name, address FROM nodes"
     " WHERE id <> ? AND draining = 0 AND " ALIVE " ORDER BY load, id LIMIT 1";
 
+const char tt_members_sql_replies[] = "SELECT replies FROM nodes WHERE id <> ? AND " ALIVE;
+
 static const char SQL_JOIN[] =
     "INSERT INTO nodes (name, address, version, files_place, started_at, heartbeat_at, alive_until)"
     " VALUES (?1, ?2, ?3, ?4, tidetalk_now(), tidetalk_now(), tidetalk_now() + ?5)";
 /* An insert too: a node that slept for days finds its row gone. */
 static const char SQL_HEARTBEAT[] =
-    "INSERT INTO nodes (id, name, address, version, files_place, generation, load, draining,"
-    " started_at, heartbeat_at, alive_until)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, tidetalk_now(), tidetalk_now(), tidetalk_now() + ?9)"
+    "INSERT INTO nodes (id, name, address, version, files_place, generation, load, replies,"
+    " draining, started_at, heartbeat_at, alive_until)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?10, ?8, tidetalk_now(), tidetalk_now(), tidetalk_now() "
+    "+ ?9)"
     " ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, load = excluded.load,"
-    " draining = excluded.draining, heartbeat_at = excluded.heartbeat_at,"
+    " replies = excluded.replies, draining = excluded.draining, heartbeat_at = "
+    "excluded.heartbeat_at,"
     " alive_until = excluded.alive_until";
 static const char SQL_KEEP[] =
     "INSERT INTO node_leases (name, node, until) VALUES ('" KEEPER "', ?1, tidetalk_now() + ?2)"
@@ -69,7 +73,8 @@ void tt_members_add_heartbeat(struct tt_db_job *job, const struct tt_members_rep
                                          tt_db_text(tt_str_from(report->generation)),
                                          tt_db_int(report->load),
                                          tt_db_int(report->draining),
-                                         lease};
+                                         lease,
+                                         tt_db_text(report->replies)};
     const struct tt_db_value keep[] = {id, lease};
 
     tt_db_job_add(job, TT_STR(SQL_HEARTBEAT), values, TT_COUNT(values), -1);

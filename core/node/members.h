@@ -16,6 +16,9 @@ extern const char tt_members_sql_owner[];
 /* A node that is not draining, other than this one: id, name, address. Value: this one's id. */
 extern const char tt_members_sql_other[];
 
+/* What the other living nodes have reported: replies. Value: this one's id. */
+extern const char tt_members_sql_replies[];
+
 struct tt_node_settings;
 
 /* The row of a new node; the job's first statement has its id. */
@@ -26,6 +29,7 @@ struct tt_members_report { /* of a heartbeat */
     const struct tt_node_settings *settings;
     const char *generation;
     int64_t load;
+    struct tt_str replies; /* see struct tt_node_watcher */
     bool draining;
 };
 /* Renews the row (or writes it again), and the lease of what one node does, if it is free or this

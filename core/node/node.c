@@ -33,6 +33,7 @@ struct tt_node {
     _Atomic uint64_t unbroken_ms;  /* since when no gap was longer than the lease */
     _Atomic uint64_t keeper_until; /* 0: it is not */
     _Atomic uint64_t heartbeats, late;
+    atomic_int others;
     pthread_mutex_t mutex;
     char generation[65]; /* under the lock */
 };
@@ -235,8 +236,38 @@ static void note_renewal(struct tt_node *node, bool keeper)
     atomic_fetch_add(&node->late, 1);
     tt_log(TT_LOG_WARN, "node: its lease was over before it was renewed",
            TT_F_INT("node", node->id));
-    if (node->watcher.on_late && !node->stopped)
+    if (!node->stopped)
         node->watcher.on_late(node->watcher.arg);
+}
+
+#define OTHERS_MAX 256
+
+static void on_others(struct tt_db_rows *rows, void *arg)
+{
+    struct tt_node *node = arg;
+    struct tt_str told[OTHERS_MAX];
+    struct tt_arena arena = {0};
+    size_t count = 0;
+    int more = TT_DB_END;
+
+    while (count < OTHERS_MAX && (more = tt_db_next(rows, NULL)) == TT_DB_ROW)
+        told[count++] = tt_arena_str(&arena, rows->values[0].text);
+    if (more != TT_DB_FAILED) {
+        atomic_store(&node->others, (int)count);
+        node->watcher.on_others(told, count, node->watcher.arg);
+    }
+    tt_arena_destroy(&arena);
+    arm(node);
+}
+
+static int ask_others(struct tt_node *node)
+{
+    const struct tt_db_value id = tt_db_int(node->id);
+    const struct tt_db_query query = {
+        .sql = tt_str_from(tt_members_sql_replies), .values = &id, .count = 1};
+    struct tt_db_pending *unused; /* it ends with the link */
+
+    return tt_db_read(node->db, node->loop, &query, on_others, node, &unused, NULL);
 }
 
 static void on_heartbeat(struct tt_db_job *job, void *arg)
@@ -249,26 +280,30 @@ static void on_heartbeat(struct tt_db_job *job, void *arg)
     else
         tt_log(TT_LOG_WARN, "node: its lease was not renewed", TT_F_Z("code", err->code),
                TT_F_Z("error", err->message));
-    arm(node);
+    if (err || node->stopped || ask_others(node) != 0)
+        arm(node);
 }
 
 static void beat(struct tt_timer *timer)
 {
     struct tt_node *node = TT_CONTAINER_OF(timer, struct tt_node, timer);
     struct tt_db_job *job = tt_db_job_new();
+    struct tt_buf replies = {0};
     struct tt_err err = {0};
     char generation[sizeof(node->generation)];
 
     pthread_mutex_lock(&node->mutex);
     memcpy(generation, node->generation, sizeof(generation));
     pthread_mutex_unlock(&node->mutex);
-    tt_members_add_heartbeat(
-        job, &(struct tt_members_report){
-                 .id = node->id,
-                 .settings = &node->settings,
-                 .generation = generation,
-                 .load = node->watcher.load ? (int64_t)node->watcher.load(node->watcher.arg) : 0,
-                 .draining = tt_node_is_draining(node)});
+    size_t load = node->watcher.report(&replies, node->watcher.arg);
+    tt_members_add_heartbeat(job,
+                             &(struct tt_members_report){.id = node->id,
+                                                         .settings = &node->settings,
+                                                         .generation = generation,
+                                                         .load = (int64_t)load,
+                                                         .replies = tt_buf_str(&replies),
+                                                         .draining = tt_node_is_draining(node)});
+    tt_buf_free(&replies);
     node->sent_ms = tt_clock_mono_ms();
     if (tt_db_submit(node->db, node->loop, job, on_heartbeat, node, &err) == 0)
         return;
@@ -382,8 +417,12 @@ bool tt_node_is_keeper(const struct tt_node *node)
 
 void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out)
 {
-    *out = (struct tt_node_stats){.heartbeats = atomic_load(&node->heartbeats),
-                                  .late = atomic_load(&node->late),
-                                  .keeper = tt_node_is_keeper(node),
-                                  .draining = tt_node_is_draining(node)};
+    *out = (struct tt_node_stats){0};
+    if (!node)
+        return;
+    out->heartbeats = atomic_load(&node->heartbeats);
+    out->late = atomic_load(&node->late);
+    out->others = atomic_load(&node->others);
+    out->keeper = tt_node_is_keeper(node);
+    out->draining = tt_node_is_draining(node);
 }

@@ -6,6 +6,7 @@
  *
  * A server alone has no struct tt_node: NULL everywhere. */
 #pragma once
+#include "base/buf.h"
 #include "db/db.h"
 
 struct tt_node;
@@ -41,8 +42,11 @@ int64_t tt_node_next_epoch(struct tt_node *node);
 /* ---- living ---- */
 
 struct tt_node_watcher { /* on the node's loop */
-    /* Sessions in which something runs or waits, for others to see. */
-    size_t (*load)(void *arg);
+    /* Sessions in which something runs or waits, for others to see; appends which users' replies
+     * run, for those to count. */
+    size_t (*report)(struct tt_buf *replies, void *arg);
+    /* What the other living nodes have appended. */
+    void (*on_others)(const struct tt_str *replies, size_t count, void *arg);
     /* It could not renew its lease in time, and has renewed it now: others may have taken over
      * replies that still run here. */
     void (*on_late)(void *arg);
@@ -81,6 +85,8 @@ bool tt_node_is_keeper(const struct tt_node *node);
 
 struct tt_node_stats {
     uint64_t heartbeats, late; /* late: gaps longer than the lease */
-    bool keeper, draining;
+    int others;                /* living nodes, as of the last heartbeat */
+    int keeper, draining;
 };
-void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out); /* any thread */
+/* Zeros for NULL. Thread: any. */
+void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out);

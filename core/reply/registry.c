@@ -116,17 +116,18 @@ static void set_running(struct tt_registry *registry, struct queue *queue, struc
 
 int tt_registry_count_in(struct tt_registry *registry, int64_t user_id, struct tt_err *err)
 {
-    pthread_mutex_lock(&registry->lock);
-    int failed = tt_reply_users_add(&registry->users, user_id, err);
-    pthread_mutex_unlock(&registry->lock);
-    return failed;
+    bool unused;
+    return tt_reply_users_add(&registry->users, user_id, &unused, err);
 }
 
 void tt_registry_uncount(struct tt_registry *registry, int64_t user_id)
 {
-    pthread_mutex_lock(&registry->lock);
     tt_reply_users_remove(&registry->users, user_id);
-    pthread_mutex_unlock(&registry->lock);
+}
+
+struct tt_reply_users *tt_registry_users(struct tt_registry *registry)
+{
+    return &registry->users;
 }
 
 struct tt_registry *tt_registry_new(int waiting_max, int user_max)
@@ -223,10 +224,12 @@ static void admit_next(struct tt_registry *registry, struct queue *queue)
 }
 
 /* Under the lock: whether one more turn may wait or run. */
-static int enter_queue(struct tt_registry *registry, struct queue *queue, struct tt_err *err)
+static int enter_queue(struct tt_registry *registry, struct queue *queue, struct tt_turn *turn,
+                       struct tt_err *err)
 {
+    turn->beyond_share = false;
     if (!queue->running)
-        return tt_reply_users_add(&registry->users, queue->user_id, err);
+        return tt_reply_users_add(&registry->users, queue->user_id, &turn->beyond_share, err);
     if (queue->waiting_count >= registry->waiting_max)
         return tt_err_set(err, 429, "session_busy", "%d turns wait in the session already",
                           registry->waiting_max);
@@ -245,7 +248,7 @@ int tt_turn_enter(struct tt_registry *registry, struct tt_loop *loop, struct tt_
                           registry->closed.message);
     }
     struct queue *queue = queue_make(registry, user_id, key);
-    if (enter_queue(registry, queue, err) != 0) {
+    if (enter_queue(registry, queue, turn, err) != 0) {
         queue_drop_if_empty(registry, queue);
         pthread_mutex_unlock(&registry->lock);
         return -1;

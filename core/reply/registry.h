@@ -3,6 +3,7 @@
  * held during a callback. */
 #pragma once
 #include "reply/reply.h"
+#include "reply/reply_users.h"
 
 struct tt_registry;
 /* `waiting_max` turns may wait per session; `user_max` replies of one user may run, 0 = any number.
@@ -17,6 +18,9 @@ struct tt_turn { /* embed and zero */
     struct tt_loop *loop;
     void (*on_admitted)(struct tt_turn *turn, const struct tt_err *err); /* on the turn's loop */
     void *user; /* the owner's own pointer */
+    /* Of several nodes: the user has so many replies that only the database can tell whether one
+     * more may run. Set by tt_turn_enter. */
+    bool beyond_share;
     void *internal;
 };
 
@@ -44,6 +48,9 @@ size_t tt_registry_count(struct tt_registry *registry);
  * "too_many_replies" (429). Thread: any. */
 int tt_registry_count_in(struct tt_registry *registry, int64_t user_id, struct tt_err *err);
 void tt_registry_uncount(struct tt_registry *registry, int64_t user_id);
+
+/* The replies that run, by user. Thread: any. */
+struct tt_reply_users *tt_registry_users(struct tt_registry *registry);
 
 /* ---- replies ---- */
 

@@ -1,20 +1,35 @@
-/* How many replies of each user run, and the most that may: nobody takes all of a server. Not
- * locked: the registry does that. */
+/* How many replies of each user run, and the most that may: nobody takes all of a server. Of
+ * several nodes each tells the others what runs on it, now and then. Not locked: the registry does
+ * that. */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 
+#include <pthread.h>
 #include <stdint.h>
 
 struct tt_map;
 
 struct tt_reply_users {
-    struct tt_map *counts; /* user id -> struct count, while something of theirs runs */
-    int max;               /* 0 = any number */
+    pthread_mutex_t lock;
+    struct tt_map *counts;    /* user id -> struct count, while something of theirs runs */
+    struct tt_map *elsewhere; /* the same on other nodes, as they told */
+    int max;                  /* 0 = any number */
+    int nodes;                /* that are alive, this one too */
 };
 
 void tt_reply_users_create(struct tt_reply_users *users, int max);
 void tt_reply_users_destroy(struct tt_reply_users *users);
 
-/* Counts one more. Fails: "too_many_replies" (429). Thread: any, under the registry's lock. */
-int tt_reply_users_add(struct tt_reply_users *users, int64_t user_id, struct tt_err *err);
+/* Counts one more. *beyond_share: the user has more here than this node may grant without asking
+ * the database; what all other nodes may grant at the same moment is a tenth of the limit. Fails:
+ * "too_many_replies" (429). */
+int tt_reply_users_add(struct tt_reply_users *users, int64_t user_id, bool *beyond_share,
+                       struct tt_err *err);
 void tt_reply_users_remove(struct tt_reply_users *users, int64_t user_id);
+
+/* Appends "USER:COUNT USER:COUNT", nothing without a limit. */
+void tt_reply_users_put(struct tt_reply_users *users, struct tt_buf *out);
+/* What the other living nodes have told in this form. */
+void tt_reply_users_set_elsewhere(struct tt_reply_users *users, const struct tt_str *told,
+                                  size_t count);

@@ -44,6 +44,10 @@ static int turn_lease(lua_State *L)
     lua_setfield(L, -2, "node");
     lua_pushinteger(L, holder->epoch);
     lua_setfield(L, -2, "epoch");
+    if (holder->turn && holder->turn->beyond_share) {
+        lua_pushinteger(L, tt_registry_users(tt_tide_of(L)->chat.registry)->max);
+        lua_setfield(L, -2, "replies_max");
+    }
     return 1;
 }
 

@@ -258,6 +258,15 @@ local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE:format("")
 local SQL_INSERT_REPLY_OF_TURN = SQL_INSERT_MESSAGE:format(", turn_epoch")
   .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?, ?)"
 
+--- Whether this turn is within what its user may have running on all servers;
+--- those that begin at the same moment take turns: the first statement locks
+--- the user's row, the second one sees what was stored until then.
+local SQL_LOCK_USER =
+  "UPDATE users SET session_count = session_count WHERE id = ?"
+local SQL_CHECK_REPLIES = "UPDATE users SET session_count = session_count "
+  .. "WHERE id = ?1 AND (SELECT COUNT(*) FROM chat_sessions "
+  .. "WHERE user_id = ?1 AND turn_node IS NOT NULL) <= ?2"
+
 ---@class TurnRows what a turn adds to its session
 ---@field model_name? string that answers; nil = the session's
 ---@field message? string the user's; nil = a new reply to `reply_to`
@@ -304,7 +313,7 @@ end
 ---@param turn TurnRows
 ---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
 --- another user's), session_deleted (since it was read), turn_taken (a node has
---- changed the session since it was read)
+--- changed the session since it was read), too_many_replies (on all servers)
 function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2
@@ -348,12 +357,25 @@ function M.save_chat_message(user_id, draft, turn)
   if not draft.id and (draft.source or M.CHAT) == M.CHAT then
     statements[#statements + 1] = count_session(user_id)
   end
+  local limited
+  if epoch and turn.lease.replies_max then
+    limited = #statements + 2
+    statements[limited - 1] = { SQL_LOCK_USER, { user_id } }
+    statements[limited] = {
+      SQL_CHECK_REPLIES,
+      { user_id, turn.lease.replies_max },
+      expect = 1,
+    }
+  end
   local more = turn.stored_with and turn.stored_with(db.id_of(last)) or {}
   for _, statement in ipairs(more) do
     statements[#statements + 1] = statement
   end
   local outcomes, err = db.write(statements)
   if not outcomes then
+    if err.code == "unexpected_changes" and err.statement == limited then
+      return nil, errors.new("too_many_replies")
+    end
     return nil, unsaved(user_id, draft, turn.lease ~= nil, err)
   end
   return {

@@ -27,6 +27,8 @@ function QueuePlace:leave() end
 --- database
 ---@field node integer id of this server
 ---@field epoch integer number of the turn: no other one has it
+---@field replies_max? integer the user has so many running replies that the
+--- database must tell whether one more may run: at most so many, on all servers
 
 --- What says in the rows of this turn whose it is.
 ---@return tide.TurnLease|nil lease nil when the database is not shared

@@ -2,6 +2,8 @@
 // of uploaded files are everybody's.
 import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { psql } from '../e2e/support/databases.mjs';
+import { eventually } from '../e2e/support/limits.mjs';
 import { freePort } from '../e2e/support/process.mjs';
 import { LOOPBACK, Server, makeHome, tidetalk } from '../e2e/support/server.mjs';
 
@@ -68,3 +70,13 @@ export function through(node, user) {
 
 /** Runs `tidetalk drain`, which ends when nothing runs on the node any more. */
 export const drain = (node) => tidetalk(node.home, ['drain']);
+
+/** Waits until each node has renewed its lease twice more: it has seen who else is there. */
+export async function settled(cluster) {
+  const { name } = cluster.nodes[0].home.database;
+  const beats = () => psql(name, 'SELECT id, heartbeat_at FROM nodes ORDER BY id').split('\n');
+  for (let round = 0; round < 2; round += 1) {
+    const before = beats();
+    await eventually(() => beats().every((beat) => !before.includes(beat)), 'every node renews its lease');
+  }
+}

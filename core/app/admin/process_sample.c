@@ -4,6 +4,7 @@
 #include "app/reload/builder.h"
 #include "base/clock.h"
 #include "base/disk_reserve.h"
+#include "chat/checkpoint.h"
 #include "http/unread.h"
 #include "reply/registry.h"
 #include "reply/reply.h"
@@ -70,6 +71,7 @@ void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatc
         .workers = parts->worker_count,
         .port = parts->port,
         .repaired = parts->repaired,
+        .replies_lost = tt_checkpoints_lost(),
         .replies_running = tt_reply_count(),
         .aux_busy = tt_aux_busy(parts->aux),
         .names_busy = tt_aux_busy(parts->name_aux),
@@ -83,6 +85,7 @@ void tt_process_sample(struct tt_process_sample *sample, const struct tt_dispatc
         .disk_full = tt_disk_is_full(),
         .sessions_busy = tt_registry_count(parts->registry),
     };
+    tt_node_stats(parts->node, &sample->node);
     tt_watchdog_stats(&sample->watchdog);
     tt_running_totals_get(&sample->replies);
     tt_db_stats(parts->db, &sample->db);

@@ -2,6 +2,7 @@
 #pragma once
 #include "app/admin/admin_internal.h"
 #include "chat/running_totals.h"
+#include "node/node.h"
 #include "node/relay.h"
 #include "script/watchdog.h"
 #include "upstream/client.h"
@@ -28,6 +29,8 @@ struct tt_process_sample { /* what any thread may read */
     struct tt_cache_stats cache;
     struct tt_metrics_breaker_sums breakers;
     struct tt_metrics_queue_jobs jobs;
+    struct tt_node_stats node;
+    uint64_t replies_lost;
 };
 
 struct tt_worker_sample { /* what only the worker's own thread may read */

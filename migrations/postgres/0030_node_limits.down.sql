@@ -1,0 +1,2 @@
+DROP TABLE node_counts;
+ALTER TABLE nodes DROP COLUMN replies;
