@@ -104,6 +104,30 @@ describe('when the owner of a session is gone', () => {
     await restart();
   });
 
+  test('a turn that waits at one that sleeps begins here, and there no more', async () => {
+    const talk = await begin();
+    const [a] = cluster.nodes;
+    const echo = await talk.there.model(mock.url('echo=1'), { api_name: 'echo', model_name: 'echo' });
+    const before = await received();
+    const waiting = talk.there.post('/api/chat/message', {
+      session_id: talk.session, model_name: echo, message: 'second',
+    });
+    await eventually(async () => await received() > before, 'the owner has the request');
+    a.signal('SIGSTOP');
+    const answer = await waiting;
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.body.response, 'second');
+    await checkEnd(talk);
+    const list = await talk.there.messages(talk.session);
+    assert.equal(list.length, 4);
+    a.signal('SIGCONT');
+    await within(talk.live.end(), 'its own stream ends');
+    // What waited there has ended too: another turn of the session gets its place.
+    assert.equal((await talk.here.say(echo, talk.session, 'third')).response, 'third');
+    assert.deepEqual((await talk.there.messages(talk.session)).slice(0, 4), list);
+    assert.equal((await talk.there.messages(talk.session)).length, 6);
+  });
+
   test('a turn that began there does not begin again', async () => {
     for (const path of ['/api/chat/message', '/api/chat/message/stream']) {
       const talk = await begin('tokens=150,pace=10');
