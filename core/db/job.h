@@ -23,6 +23,7 @@ struct tt_db_job {
     struct tt_job_statement *statements;
     size_t count, capacity;
     bool uses_reserve; /* tt_db_job_use_reserve */
+    bool independent;  /* tt_db_job_be_independent */
     bool unknown;      /* a COMMIT with it ended so: tt_db_job_is_unknown */
     void (*on_done)(struct tt_db_job *job, void *arg);
     void *arg;

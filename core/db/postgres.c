@@ -232,6 +232,24 @@ static bool let_give_id(struct tt_pg *pg, struct tt_pg_statement *statement)
 
 /* ---- statements: finding and sending them ---- */
 
+/* Fails: NULL, and it is freed. */
+static struct tt_pg_statement *add_statement(struct tt_pg *pg, struct tt_pg_statement *statement,
+                                             struct tt_str key, struct tt_err *err)
+{
+    if (!let_give_id(pg, statement)) {
+        free_statement(statement);
+        pg->wants_keys = true;
+        tt_err_set(err, 503, "busy", "a table is new");
+        return NULL;
+    }
+    if (tt_map_count(pg->statements) < STATEMENTS_MAX) {
+        statement->key = tt_str_of(tt_strndup(key.data, key.len), key.len);
+        snprintf(statement->name, sizeof(statement->name), "s%u", pg->named++);
+        tt_map_put(pg->statements, statement->key, statement);
+    }
+    return statement;
+}
+
 static struct tt_pg_statement *new_statement(struct tt_pg *pg, struct tt_str sql, struct tt_str key,
                                              const struct tt_db_value *values, size_t count,
                                              struct tt_err *err)
@@ -250,18 +268,7 @@ static struct tt_pg_statement *new_statement(struct tt_pg *pg, struct tt_str sql
     for (size_t i = 0; i < count; i++)
         if (values[i].type == TT_DB_ID_OF)
             tt_pg_use_sequence(&statement->text.sql, i + 1, values[i].text);
-    if (!let_give_id(pg, statement)) {
-        free_statement(statement);
-        pg->wants_keys = true;
-        tt_err_set(err, 503, "busy", "a table is new");
-        return NULL;
-    }
-    if (tt_map_count(pg->statements) < STATEMENTS_MAX) {
-        statement->key = tt_str_of(tt_strndup(key.data, key.len), key.len);
-        snprintf(statement->name, sizeof(statement->name), "s%u", pg->named++);
-        tt_map_put(pg->statements, statement->key, statement);
-    }
-    return statement;
+    return add_statement(pg, statement, key, err);
 }
 
 static struct tt_pg_statement *find_statement(struct tt_pg *pg, struct tt_str sql,
@@ -361,6 +368,31 @@ int tt_pg_send(struct tt_pg *pg, struct tt_str sql, const struct tt_db_value *va
     (*out)->uses++;
     for (size_t i = 0; i < count; i++)
         put_parameter(&all, i, &values[i]);
+    int sent = send_all(pg, *out, &all, (int)count);
+    return sent < 0 ? tt_pg_error(pg, NULL, err) : sent;
+}
+
+int tt_pg_send_binary(struct tt_pg *pg, struct tt_str sql, const Oid *own_types,
+                      const struct tt_buf *values, size_t count, struct tt_pg_statement **out,
+                      struct tt_err *err)
+{
+    static _Thread_local struct parameters all;
+
+    *out = tt_map_get(pg->statements, sql);
+    if (!*out) {
+        struct tt_pg_statement *statement = TT_NEW(struct tt_pg_statement);
+        tt_buf_append_str(&statement->text.sql, sql);
+        *out = add_statement(pg, statement, sql, err);
+    }
+    if (!*out)
+        return -1;
+    (*out)->uses++;
+    for (size_t i = 0; i < count; i++) {
+        all.types[i] = own_types[i];
+        all.values[i] = values[i].data;
+        all.lengths[i] = (int)values[i].len;
+        all.formats[i] = 1;
+    }
     int sent = send_all(pg, *out, &all, (int)count);
     return sent < 0 ? tt_pg_error(pg, NULL, err) : sent;
 }

@@ -63,6 +63,16 @@ void tt_pg_close(struct tt_pg *pg); /* harmless on {0} */
  */
 int tt_pg_send(struct tt_pg *pg, struct tt_str sql, const struct tt_db_value *values, size_t count,
                struct tt_pg_statement **out, struct tt_err *err);
+/* The same for `members` statements in one, each with its values; they are of one kind,
+ * TT_PG_SET_NONE is not among them. Returns 0 if their values are of different types: nothing is
+ * sent then. (postgres_set.c) */
+int tt_pg_send_set(struct tt_pg *pg, struct tt_str sql, enum tt_pg_set set,
+                   const struct tt_db_value *const *values, size_t members, size_t count,
+                   struct tt_pg_statement **out, struct tt_err *err);
+/* The same for a statement in PostgreSQL's form with values in binary form. */
+int tt_pg_send_binary(struct tt_pg *pg, struct tt_str sql, const Oid *types,
+                      const struct tt_buf *values, size_t count, struct tt_pg_statement **out,
+                      struct tt_err *err);
 /* Reads which tables give ids; not in pipeline mode. */
 int tt_pg_load_keys(struct tt_pg *pg, struct tt_err *err);
 /* `failed`: it is to be prepared anew, because it may not have been, or its tables have changed. */
@@ -129,8 +139,22 @@ enum tt_pg_end {
 };
 /* Runs jobs in one transaction, with the row of the writer's last batch. With TT_PG_AGAIN and
  * TT_PG_LOST err says why. Thread: writer. */
+/* `sets`: statements that many jobs have are sent as one (postgres_set.c). */
 enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const char *writer, int64_t number,
-                           struct tt_db_job **jobs, size_t count, struct tt_err *err);
+                           struct tt_db_job **jobs, size_t count, bool sets, struct tt_err *err);
+
+/* Jobs that have the same statements and are independent, in order of the first of each. */
+struct tt_pg_group {
+    struct tt_db_job **jobs;
+    size_t count;
+};
+
+#define TT_PG_GROUP_MIN 4 /* jobs; fewer are sent one by one */
+
+/* Fills sorted[count], to which the groups point, and groups[count]; a job alone is a group, too.
+ * Returns how many groups there are. (postgres_groups.c) */
+size_t tt_pg_group(struct tt_db_job **jobs, size_t count, struct tt_db_job **sorted,
+                   struct tt_pg_group *groups);
 
 /* ---- the loop's side (postgres_link.c) ---- */
 

@@ -184,8 +184,7 @@ struct tt_str tt_pg_inserted_table(struct tt_str sql)
     return inserts ? take_word(sql, &at) : TT_STR("");
 }
 
-/* The end of parentheses that open at `at`. */
-static size_t skip_parentheses(struct tt_str sql, size_t at)
+size_t tt_pg_skip_parentheses(struct tt_str sql, size_t at)
 {
     struct tt_str token;
     int depth = 0;
@@ -211,11 +210,11 @@ bool tt_pg_inserts_one(struct tt_str sql, struct tt_str *columns)
     begin = tt_pg_skip_blanks(sql, at, "");
     if (begin >= sql.len || sql.data[begin] != '(')
         return false;
-    at = skip_parentheses(sql, begin);
+    at = tt_pg_skip_parentheses(sql, begin);
     *columns = tt_str_of(sql.data + begin, at - begin);
     if (!take_is(sql, &at, TT_STR("values")))
         return false;
-    at = skip_parentheses(sql, at);
+    at = tt_pg_skip_parentheses(sql, at);
     return tt_pg_take(sql, &at).len == 0;
 }
 

@@ -22,6 +22,9 @@ size_t tt_pg_skip_blanks(struct tt_str sql, size_t at, const char *more);
 /* The next word, quoted text or sign from *at on; empty at the end. */
 struct tt_str tt_pg_take(struct tt_str sql, size_t *at);
 
+/* The end of parentheses that open at `at`. */
+size_t tt_pg_skip_parentheses(struct tt_str sql, size_t at);
+
 /* The table into which a statement inserts, as it stands there; "" if it is another statement. */
 struct tt_str tt_pg_inserted_table(struct tt_str sql);
 /* Whether it is INSERT INTO … (columns) VALUES (…) and nothing more: one row, or an error. *columns
@@ -29,3 +32,21 @@ struct tt_str tt_pg_inserted_table(struct tt_str sql);
 bool tt_pg_inserts_one(struct tt_str sql, struct tt_str *columns);
 /* Lets a parameter stand, where it is NULL, for the number that the sequence has given last. */
 void tt_pg_use_sequence(struct tt_buf *sql, size_t number, struct tt_str sequence);
+
+/* ---- one statement for many rows (postgres_set_sql.c) ---- */
+
+enum tt_pg_set {
+    TT_PG_SET_NONE,    /* there is no such form */
+    TT_PG_SET_ROWS,    /* each inserts one row; they are answered in order */
+    TT_PG_SET_CHANGES, /* the answer has the place, from 1, of each that has changed a row */
+    TT_PG_SET_COUNT    /* the answer is only how many rows there are */
+};
+
+/* Of a statement with $1, $2… */
+enum tt_pg_set tt_pg_set_of(struct tt_str sql);
+/* Which parameters say what row it is: those behind WHERE. keys[i] is that of parameter i + 1. */
+void tt_pg_set_keys(struct tt_str sql, bool *keys, size_t count);
+/* Appends the form for many. `types` has one for each parameter, such as "bigint", or NULL if it is
+ * NULL for all; the other ones are arrays in the order of the parameters. */
+void tt_pg_set_text(struct tt_str sql, enum tt_pg_set set, const char *const *types, size_t count,
+                    struct tt_buf *out);

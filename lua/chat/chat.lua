@@ -352,7 +352,8 @@ function M.save_chat_message(user_id, draft, turn)
   for _, statement in ipairs(more) do
     statements[#statements + 1] = statement
   end
-  local outcomes, err = db.write(statements)
+  -- A session begins one turn at a time.
+  local outcomes, err = db.write(statements, { independent = #more == 0 })
   if not outcomes then
     return nil, unsaved(user_id, draft, turn.lease ~= nil, err)
   end
