@@ -250,6 +250,21 @@ static struct tt_pg_statement *add_statement(struct tt_pg *pg, struct tt_pg_stat
     return statement;
 }
 
+static void use_sequences(struct tt_pg_statement *statement, const struct tt_db_value *values,
+                          size_t count)
+{
+    const char **sequences = tt_alloc(count * sizeof(*sequences) + 1);
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sequences[i] = values[i].type == TT_DB_ID_OF ? values[i].text.data : NULL;
+        used += sequences[i] != NULL;
+    }
+    if (used)
+        tt_pg_use_sequences(&statement->text.sql, sequences, count);
+    free(sequences);
+}
+
 static struct tt_pg_statement *new_statement(struct tt_pg *pg, struct tt_str sql, struct tt_str key,
                                              const struct tt_db_value *values, size_t count,
                                              struct tt_err *err)
@@ -265,9 +280,7 @@ static struct tt_pg_statement *new_statement(struct tt_pg *pg, struct tt_str sql
         free_statement(statement);
         return NULL;
     }
-    for (size_t i = 0; i < count; i++)
-        if (values[i].type == TT_DB_ID_OF)
-            tt_pg_use_sequence(&statement->text.sql, i + 1, values[i].text);
+    use_sequences(statement, values, count);
     return add_statement(pg, statement, key, err);
 }
 

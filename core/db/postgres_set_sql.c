@@ -1,4 +1,5 @@
-/* A statement for one row, written for many: its parameters become the columns of unnest. */
+/* A statement whose values come from a query: one for many rows, where its parameters become the
+ * columns of unnest, and one that takes ids from sequences. */
 #include "db/postgres_sql.h"
 
 #include <ctype.h>
@@ -56,8 +57,11 @@ void tt_pg_set_keys(struct tt_str sql, bool *keys, size_t count)
     }
 }
 
-/* Appends a piece with columns for parameters; one that is NULL in all rows stays that. */
-static void put_piece(struct tt_buf *out, struct tt_str sql, const char *const *types)
+/* Appends a piece in which put_parameter writes what stands for a parameter, from 1. */
+static void put_piece(struct tt_buf *out, struct tt_str sql,
+                      void (*put_parameter)(struct tt_buf *out, size_t number,
+                                            const char *const *of),
+                      const char *const *of)
 {
     for (size_t at = 0, next; at < sql.len; at = next) {
         next = tt_pg_skip_quoted(sql, at);
@@ -65,15 +69,21 @@ static void put_piece(struct tt_buf *out, struct tt_str sql, const char *const *
             char *end;
             size_t number = strtoul(sql.data + at + 1, &end, 10);
             next = (size_t)(end - sql.data);
-            if (types[number - 1])
-                tt_buf_printf(out, "p%zu", number);
-            else
-                tt_buf_append_z(out, "NULL");
+            put_parameter(out, number, of);
             continue;
         }
         next += next == at;
         tt_buf_append(out, sql.data + at, next - at);
     }
+}
+
+/* A column; what is NULL in all rows stays that. */
+static void put_column(struct tt_buf *out, size_t number, const char *const *types)
+{
+    if (types[number - 1])
+        tt_buf_printf(out, "p%zu", number);
+    else
+        tt_buf_append_z(out, "NULL");
 }
 
 /* unnest($1::bigint[], …) WITH ORDINALITY AS tidetalk_set (p1, …, place) */
@@ -98,7 +108,11 @@ static struct tt_str from_to(struct tt_str sql, size_t from, size_t to)
     return tt_str_of(sql.data + from, to - from);
 }
 
-static void put_rows(struct tt_buf *out, struct tt_str sql, const char *const *types, size_t count)
+/* INSERT … VALUES (…) as INSERT … SELECT … FROM. */
+static void put_query(struct tt_buf *out, struct tt_str sql,
+                      void (*put_parameter)(struct tt_buf *out, size_t number,
+                                            const char *const *of),
+                      const char *const *of)
 {
     size_t values = find_word(sql, 0, TT_STR("values"));
     size_t open = tt_pg_skip_blanks(sql, values + sizeof("values") - 1, "");
@@ -106,11 +120,36 @@ static void put_rows(struct tt_buf *out, struct tt_str sql, const char *const *t
 
     tt_buf_append(out, sql.data, values);
     tt_buf_append_z(out, "SELECT ");
-    put_piece(out, from_to(sql, open + 1, close), types);
+    put_piece(out, from_to(sql, open + 1, close), put_parameter, of);
     tt_buf_append_z(out, " FROM ");
-    put_unnest(out, types, count);
-    tt_buf_append_z(out, " ORDER BY place");
 }
+
+/* ---- ids from sequences ---- */
+
+static void put_id(struct tt_buf *out, size_t number, const char *const *sequences)
+{
+    tt_buf_printf(out, sequences[number - 1] ? "id%zu" : "$%zu", number);
+}
+
+/* From a query of its own, because VALUES would be asked after the row has got its own number,
+ * which may be of the same sequence. */
+void tt_pg_use_sequences(struct tt_buf *sql, const char *const *sequences, size_t count)
+{
+    struct tt_buf out = {0};
+    size_t used = 0;
+
+    put_query(&out, tt_buf_str(sql), put_id, sequences);
+    tt_buf_append_z(&out, "(SELECT ");
+    for (size_t i = 0; i < count; i++)
+        if (sequences[i])
+            tt_buf_printf(&out, "%scoalesce(CAST($%zu AS BIGINT), currval('%s')) AS id%zu",
+                          used++ ? ", " : "", i + 1, sequences[i], i + 1);
+    tt_buf_append_z(&out, " OFFSET 0) AS tidetalk_ids");
+    tt_buf_free(sql);
+    *sql = out;
+}
+
+/* ---- sets ---- */
 
 void tt_pg_set_text(struct tt_str sql, enum tt_pg_set set, const char *const *types, size_t count,
                     struct tt_buf *out)
@@ -118,14 +157,16 @@ void tt_pg_set_text(struct tt_str sql, enum tt_pg_set set, const char *const *ty
     size_t where = find_word(sql, 0, TT_STR("where"));
 
     if (set == TT_PG_SET_ROWS) {
-        put_rows(out, sql, types, count);
+        put_query(out, sql, put_column, types);
+        put_unnest(out, types, count);
+        tt_buf_append_z(out, " ORDER BY place");
         return;
     }
-    put_piece(out, from_to(sql, 0, where), types);
+    put_piece(out, from_to(sql, 0, where), put_column, types);
     tt_buf_append_z(out, set == TT_PG_SET_CHANGES ? " FROM " : " CROSS JOIN ");
     put_unnest(out, types, count);
     tt_buf_putc(out, ' ');
-    put_piece(out, from_to(sql, where, sql.len), types);
+    put_piece(out, from_to(sql, where, sql.len), put_column, types);
     if (set == TT_PG_SET_CHANGES)
         tt_buf_append_z(out, " RETURNING place");
 }

@@ -217,29 +217,3 @@ bool tt_pg_inserts_one(struct tt_str sql, struct tt_str *columns)
     at = tt_pg_skip_parentheses(sql, at);
     return tt_pg_take(sql, &at).len == 0;
 }
-
-void tt_pg_use_sequence(struct tt_buf *sql, size_t number, struct tt_str sequence)
-{
-    struct tt_str text = tt_buf_str(sql);
-    struct tt_buf out = {0};
-    char parameter[24];
-    int length = snprintf(parameter, sizeof(parameter), "$%zu", number);
-
-    for (size_t at = 0, next; at < text.len; at = next) {
-        next = tt_pg_skip_quoted(text, at);
-        size_t end = at + (size_t)length;
-        bool is_it = next == at && end <= text.len &&
-                     memcmp(text.data + at, parameter, (size_t)length) == 0 &&
-                     (end == text.len || !isdigit((unsigned char)text.data[end]));
-        if (is_it) {
-            tt_buf_printf(&out, "coalesce(CAST(%s AS BIGINT), currval('%.*s'))", parameter,
-                          TT_STR_ARG(sequence));
-            next = end;
-            continue;
-        }
-        next += next == at;
-        tt_buf_append(&out, text.data + at, next - at);
-    }
-    tt_buf_free(sql);
-    *sql = out;
-}

@@ -30,8 +30,9 @@ struct tt_str tt_pg_inserted_table(struct tt_str sql);
 /* Whether it is INSERT INTO … (columns) VALUES (…) and nothing more: one row, or an error. *columns
  * has the parentheses. */
 bool tt_pg_inserts_one(struct tt_str sql, struct tt_str *columns);
-/* Lets a parameter stand, where it is NULL, for the number that the sequence has given last. */
-void tt_pg_use_sequence(struct tt_buf *sql, size_t number, struct tt_str sequence);
+/* Lets parameters of such a statement stand for the numbers that sequences have given last.
+ * `sequences` has one for each parameter, or NULL. (postgres_set_sql.c) */
+void tt_pg_use_sequences(struct tt_buf *sql, const char *const *sequences, size_t count);
 
 /* ---- one statement for many rows (postgres_set_sql.c) ---- */
 

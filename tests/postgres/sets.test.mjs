@@ -47,6 +47,13 @@ describe('turns at the same time', () => {
     return [user, session, text];
   }));
 
+  test('a turn that is alone: the reply follows its question', async () => {
+    for (const text of ['first', 'second']) await users[0].say('echo', 'alone', text);
+    assert.deepEqual((await users[0].messages('alone')).map(({ role, content }) => `${role} ${content}`),
+      ['user first', 'assistant first', 'user second', 'assistant second']);
+    assert.match(log(), /INSERT INTO chat_messages .*'assistant'.* currval\(/); // nobody waits for the id
+  });
+
   test('each is stored as if it were alone, and once; sums are right', async () => {
     const wanted = [/INSERT INTO chat_messages .* unnest\(.*'user'|INSERT INTO chat_messages .*'user'.* unnest\(/,
       /UPDATE chat_messages SET content = .* unnest\(/, /UPDATE chat_sessions SET title = .* unnest\(/];
@@ -58,7 +65,7 @@ describe('turns at the same time', () => {
       }
     }
     assert.ok(round < ROUNDS_MAX, 'no set was sent');
-    const all = 48 * (round - 1);
+    const all = 48 * (round - 1) + 2;
     assert.equal(sql('SELECT sum(requests) FROM usage_days'), String(all));
     assert.equal(sql('SELECT sum(session_count) FROM users'), sql('SELECT count(*) FROM chat_sessions'));
     assert.equal(sql('SELECT sum(message_count) FROM chat_sessions'), String(2 * all));
@@ -67,10 +74,10 @@ describe('turns at the same time', () => {
   });
 
   test('one that fails among them takes no other along', async () => {
-    await users[0].say('echo', 'taken', 'mine');
+    for (let i = 0; i < 48; i += 8) await users[0].say('echo', `taken-${i}`, 'mine');
     const answers = await Promise.all(Array.from({ length: 48 }, (_, i) => users[1].post('/api/chat/message',
-      { session_id: i % 8 ? `fail-${i}` : 'taken', model_name: 'echo', message: `text ${i}` })));
+      { session_id: i % 8 ? `fail-${i}` : `taken-${i}`, model_name: 'echo', message: `text ${i}` })));
     assert.deepEqual(answers.map(({ status }) => status), answers.map((_, i) => (i % 8 ? 200 : 404)));
-    assert.equal(sql("SELECT count(*) FROM chat_messages WHERE content = 'mine'"), '2');
+    assert.equal(sql("SELECT count(*) FROM chat_messages WHERE content = 'mine'"), '12');
   });
 });

@@ -60,11 +60,27 @@ static void test_keys(void **state)
     assert_false(keys[3]);
 }
 
+static void test_sequences(void **state)
+{
+    static const char *const sequences[12] = {"public.s", NULL, "t"};
+    struct tt_buf sql = {0};
+    (void)state;
+    tt_buf_append_z(&sql, "INSERT INTO a (b, c) VALUES ($1, '$1' || $12 || $3)");
+    tt_pg_use_sequences(&sql, sequences, TT_COUNT(sequences));
+    assert_true(tt_str_eq(
+        tt_buf_str(&sql),
+        TT_STR("INSERT INTO a (b, c) SELECT id1, '$1' || $12 || id3 FROM"
+               " (SELECT coalesce(CAST($1 AS BIGINT), currval('public.s')) AS id1,"
+               " coalesce(CAST($3 AS BIGINT), currval('t')) AS id3 OFFSET 0) AS tidetalk_ids")));
+    tt_buf_free(&sql);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_sequences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

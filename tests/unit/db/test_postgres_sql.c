@@ -95,24 +95,12 @@ static void test_single_rows(void **state)
     }
 }
 
-static void test_sequences(void **state)
-{
-    struct tt_buf sql = {0};
-    (void)state;
-    tt_buf_append_z(&sql, "INSERT INTO a (b, c) VALUES ($1, '$1' || $12 || $1)");
-    tt_pg_use_sequence(&sql, 1, TT_STR("public.s"));
-    assert_true(tt_str_eq(
-        tt_buf_str(&sql),
-        TT_STR("INSERT INTO a (b, c) VALUES (coalesce(CAST($1 AS BIGINT), currval('public.s')), "
-               "'$1' || $12 || coalesce(CAST($1 AS BIGINT), currval('public.s')))")));
-    tt_buf_free(&sql);
-}
-
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),  cmocka_unit_test(test_inserts),
-        cmocka_unit_test(test_single_rows), cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_inserts),
+        cmocka_unit_test(test_single_rows),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
