@@ -149,7 +149,7 @@ struct tt_pg_group {
     size_t count;
 };
 
-#define TT_PG_GROUP_MIN 4 /* jobs; fewer are sent one by one */
+#define TT_PG_GROUP_MIN 8 /* jobs; fewer are sent one by one, which costs the same */
 
 /* Fills sorted[count], to which the groups point, and groups[count]; a job alone is a group, too.
  * Returns how many groups there are. (postgres_groups.c) */

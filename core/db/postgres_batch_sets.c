@@ -1,6 +1,6 @@
-/* Statements that many jobs of a batch have, sent as one. A turn of 128 costs PostgreSQL half as
- * much this way. What a member has changed must be known for each, so a set that is not answered in
- * full undoes the batch, which then runs without sets. */
+/* Statements that many jobs of a batch have, sent as one. Turns of which 128 make a batch cost
+ * PostgreSQL half as much this way. What a member has changed must be known for each, so a set that
+ * is not answered in full undoes the batch, which then runs without sets. */
 #include "base/mem.h"
 #include "db/postgres_batch.h"
 
