@@ -292,6 +292,8 @@ static void submit_end(void *arg)
                                      .turn_epoch = running->turn_epoch},
             running->outcome, &running->counted);
     running->images_statement = tt_db_job_count(job);
+    if (!running->images)
+        tt_db_job_be_independent(job);
     if (running->images && has_row(running))
         tt_image_files_add(running->images, running->turn_epoch, job);
     if (tt_db_job_count(job) == 0) {

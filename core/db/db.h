@@ -224,6 +224,10 @@ void tt_db_job_add(struct tt_db_job *job, struct tt_str sql, const struct tt_db_
 
 /* The job may use the disk reserve (base/disk_reserve.h): for what deletes, ends or revokes. */
 void tt_db_job_use_reserve(struct tt_db_job *job);
+/* It does not matter which of several jobs with the same statements comes first, nor whether jobs
+ * beside them run between their statements: each changes rows of its own. An engine may run them
+ * together. */
+void tt_db_job_be_independent(struct tt_db_job *job);
 
 /* Queues the job. Fails at once (-1, "busy", 503) if queue_max jobs or 256 MiB of them are waiting;
  * the caller then still owns the job. on_done is never called within this call. Thread: loop. */

@@ -57,6 +57,11 @@ void tt_db_job_use_reserve(struct tt_db_job *job)
     job->uses_reserve = true;
 }
 
+void tt_db_job_be_independent(struct tt_db_job *job)
+{
+    job->independent = true;
+}
+
 const struct tt_err *tt_db_job_error(const struct tt_db_job *job)
 {
     return job->error.status ? &job->error : NULL;

@@ -10,7 +10,8 @@ struct tt_job_statement {
     struct tt_str sql;
     struct tt_db_value *values;
     size_t count;
-    int64_t expect; /* rows that must change; < 0: not checked */
+    int64_t expect;   /* rows that must change; < 0: not checked */
+    bool must_insert; /* the engine counts on its row: its id is used before it is known */
     struct tt_db_outcome outcome;
 };
 
@@ -22,6 +23,7 @@ struct tt_db_job {
     struct tt_job_statement *statements;
     size_t count, capacity;
     bool uses_reserve; /* tt_db_job_use_reserve */
+    bool independent;  /* tt_db_job_be_independent */
     bool unknown;      /* a COMMIT with it ended so: tt_db_job_is_unknown */
     void (*on_done)(struct tt_db_job *job, void *arg);
     void *arg;

@@ -17,14 +17,19 @@ enum tt_pg_mode {
 #define TT_PG_QUICK_MS 250   /* of a read in front of others */
 #define TT_PG_SLOW_MS  10000 /* of any statement */
 
+/* The key of a table that is one whole number; "" if it is not, and if no sequence gives it. */
+struct tt_pg_key {
+    char column[64], sequence[200];
+};
+
 struct tt_pg {
     PGconn *conn; /* NULL: none */
     enum tt_pg_mode mode;
     struct tt_map *statements; /* types and SQL -> struct tt_pg_statement */
     unsigned named;            /* statements so far */
-    struct tt_map *keys; /* TT_PG_WRITE: table -> its key if that is one whole number, or "" */
-    bool wants_keys;     /* a statement could not be sent, because its table is not known */
-    bool keys_fresh;     /* they were loaded just now: what is not there does not exist */
+    struct tt_map *keys;       /* TT_PG_WRITE: table -> struct tt_pg_key */
+    bool wants_keys;           /* a statement could not be sent, because its table is not known */
+    bool keys_fresh;           /* they were loaded just now: what is not there does not exist */
 };
 
 /* A prepared statement, or one that is sent only once (name ""). */
@@ -34,7 +39,8 @@ struct tt_pg_statement {
     char name[24];
     unsigned uses; /* sent and not released */
     bool prepared, forgotten;
-    bool gives_id; /* its rows have the ids of rows that it inserted */
+    bool gives_id;  /* its rows have the ids of rows that it inserted */
+    char *sequence; /* it inserts one row, whose id is this sequence's next number; or NULL */
 };
 
 /* The URL, as libpq wants it, of an engine's `place`. */
@@ -49,12 +55,24 @@ int tt_pg_check(struct tt_pg *pg, struct tt_err *err);
 int tt_pg_open(struct tt_pg *pg, const char *url, enum tt_pg_mode mode, struct tt_err *err);
 void tt_pg_close(struct tt_pg *pg); /* harmless on {0} */
 
-/* Sends a statement with its values; the connection is in pipeline mode. Returns how many commands
- * were sent: 2 if it is prepared first. Owns: the connection; the caller calls tt_pg_release once
- * it has the results. Fails: -1, "sql_error" or, if the connection is lost, "database_unavailable".
+/* Sends a statement with its values; the connection is in pipeline mode. A TT_DB_ID_OF has the name
+ * of a sequence as its text, and stands for the number that it has given last. Returns how many
+ * commands were sent: 2 if it is prepared first. Owns: the connection; the caller calls
+ * tt_pg_release once it has the results. Fails: -1, "sql_error" or, if the connection is lost,
+ * "database_unavailable".
  */
 int tt_pg_send(struct tt_pg *pg, struct tt_str sql, const struct tt_db_value *values, size_t count,
                struct tt_pg_statement **out, struct tt_err *err);
+/* The same for `members` statements in one, each with its values; they are of one kind,
+ * TT_PG_SET_NONE is not among them. Returns 0 if their values are of different types: nothing is
+ * sent then. (postgres_set.c) */
+int tt_pg_send_set(struct tt_pg *pg, struct tt_str sql, enum tt_pg_set set,
+                   const struct tt_db_value *const *values, size_t members, size_t count,
+                   struct tt_pg_statement **out, struct tt_err *err);
+/* The same for a statement in PostgreSQL's form with values in binary form. */
+int tt_pg_send_binary(struct tt_pg *pg, struct tt_str sql, const Oid *types,
+                      const struct tt_buf *values, size_t count, struct tt_pg_statement **out,
+                      struct tt_err *err);
 /* Reads which tables give ids; not in pipeline mode. */
 int tt_pg_load_keys(struct tt_pg *pg, struct tt_err *err);
 /* `failed`: it is to be prepared anew, because it may not have been, or its tables have changed. */
@@ -121,8 +139,22 @@ enum tt_pg_end {
 };
 /* Runs jobs in one transaction, with the row of the writer's last batch. With TT_PG_AGAIN and
  * TT_PG_LOST err says why. Thread: writer. */
+/* `sets`: statements that many jobs have are sent as one (postgres_set.c). */
 enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const char *writer, int64_t number,
-                           struct tt_db_job **jobs, size_t count, struct tt_err *err);
+                           struct tt_db_job **jobs, size_t count, bool sets, struct tt_err *err);
+
+/* Jobs that have the same statements and are independent, in order of the first of each. */
+struct tt_pg_group {
+    struct tt_db_job **jobs;
+    size_t count;
+};
+
+#define TT_PG_GROUP_MIN 8 /* jobs; fewer are sent one by one, which costs the same */
+
+/* Fills sorted[count], to which the groups point, and groups[count]; a job alone is a group, too.
+ * Returns how many groups there are. (postgres_groups.c) */
+size_t tt_pg_group(struct tt_db_job **jobs, size_t count, struct tt_db_job **sorted,
+                   struct tt_pg_group *groups);
 
 /* ---- the loop's side (postgres_link.c) ---- */
 

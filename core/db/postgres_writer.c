@@ -236,7 +236,7 @@ static bool goes_on(struct tt_pg_writer *writer, enum tt_pg_end *end, int *confl
 }
 
 static enum tt_pg_end run_transaction(struct tt_pg_writer *writer, struct tt_db_job **jobs,
-                                      size_t count)
+                                      size_t count, bool sets)
 {
     struct tt_err err = {0};
     enum tt_pg_end end = TT_PG_LOST;
@@ -245,7 +245,7 @@ static enum tt_pg_end run_transaction(struct tt_pg_writer *writer, struct tt_db_
     do {
         if (!is_reachable(writer, &err))
             break;
-        end = tt_pg_batch(&writer->pg, writer->id, ++writer->number, jobs, count, &err);
+        end = tt_pg_batch(&writer->pg, writer->id, ++writer->number, jobs, count, sets, &err);
         if (end == TT_PG_AGAIN && count > 1 && !writer->pg.wants_keys)
             return TT_PG_BROKEN; /* one by one they meet less */
     } while (goes_on(writer, &end, &conflicts, &err));
@@ -263,10 +263,13 @@ static enum tt_pg_end run_transaction(struct tt_pg_writer *writer, struct tt_db_
 
 static void run_batch(struct tt_pg_writer *writer, struct tt_db_job **jobs, size_t count)
 {
-    if (run_transaction(writer, jobs, count) != TT_PG_BROKEN)
-        return;
-    for (size_t i = 0; i < count; i++)
-        run_transaction(writer, jobs + i, 1);
+    enum tt_pg_end end = TT_PG_BROKEN;
+    if (count >= TT_PG_GROUP_MIN)
+        end = run_transaction(writer, jobs, count, true);
+    if (end == TT_PG_BROKEN)
+        end = run_transaction(writer, jobs, count, false);
+    for (size_t i = 0; i < count && end == TT_PG_BROKEN; i++)
+        run_transaction(writer, jobs + i, 1, false);
 }
 
 static void *writer_main(void *arg)

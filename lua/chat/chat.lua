@@ -371,7 +371,8 @@ function M.save_chat_message(user_id, draft, turn)
   for _, statement in ipairs(more) do
     statements[#statements + 1] = statement
   end
-  local outcomes, err = db.write(statements)
+  -- A session begins one turn at a time.
+  local outcomes, err = db.write(statements, { independent = #more == 0 })
   if not outcomes then
     if err.code == "unexpected_changes" and err.statement == limited then
       return nil, errors.new("too_many_replies")
