@@ -90,17 +90,6 @@ function Request:read_form(schema) end
 ---@return string text ends with a newline
 function Request:encode(value) end
 
---- Passes the request on to another node, for web/relay alone: its answer goes
---- to the client as it comes.
----@async
----@param node integer
----@param target? string of a GET instead of this request
----@return tide.Response|nil response what the handler returns
----@return tide.Error|nil err node_unreachable, node_gone, not_owner,
---- client_gone
----@return integer|nil last event that the client got of an answer that broke off
-function Request:relay(node, target) end
-
 --- What a handler returns.
 ---@class tide.Response
 ---@field status? integer default 200
