@@ -1,4 +1,5 @@
 // postgres
+// bytes
 // covers: doors, providers, chat, http, serve
 // Anthropic's Messages API, byte for byte: requests there, answers, events and errors back.
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
 // late
+// bytes
 // covers: doors, chat, account
 // smoke
 // The stock npm client `openai`, unmodified, against the OpenAI routes.

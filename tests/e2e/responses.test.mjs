@@ -1,4 +1,5 @@
 // late
+// bytes
 // covers: doors, chat, docs/openai.md
 // /v1/responses without a client's library: the events, coming back to them, stored responses and what becomes
 // of them.
