@@ -1,8 +1,10 @@
 /* A suspended connection is not in the library's epoll set, so the library does not notice when its
  * client leaves. We watch its descriptor in our own epoll instance, edge-triggered, so EPOLLRDHUP
  * is reported once. The same watch has EPOLLOUT, for the rest of a stream, because an epoll
- * instance accepts a descriptor only once. A client that closes only its sending side looks like
- * one that leaves, and is treated as gone. */
+ * instance accepts a descriptor only once. It stays from a connection's first request that waits to
+ * the connection's end, because to start and stop it would be two system calls per request; what it
+ * reports while nobody waits ends it, and the next one who starts it is told again. A client that
+ * closes only its sending side looks like one that leaves, and is treated as gone. */
 #include "http/http_internal.h"
 
 #define EVENTS (EPOLLRDHUP | EPOLLET)
@@ -21,11 +23,22 @@ void tt_gone_mark(struct tt_http_exchange *exchange)
         exchange->on_gone(exchange);
 }
 
+static bool is_wanted(const struct tt_http_exchange *exchange)
+{
+    if (exchange->state == TT_HTTP_STREAMING)
+        return true;
+    return exchange->on_gone &&
+           (exchange->state == TT_HTTP_PAUSED || exchange->state == TT_HTTP_WAITING);
+}
+
 static void on_ready(struct tt_watch *watch, uint32_t events)
 {
     struct tt_http_conn *conn = TT_CONTAINER_OF(watch, struct tt_http_conn, watch);
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    bool gone = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    if (gone && is_wanted(&conn->exchange))
         tt_gone_mark(&conn->exchange);
+    else if (gone)
+        tt_watch_stop(watch);
     else if (events & EPOLLOUT)
         tt_exchange_stream_due(&conn->exchange);
 }
@@ -51,6 +64,6 @@ void tt_http_on_gone(struct tt_http_exchange *exchange,
                      void (*on_gone)(struct tt_http_exchange *exchange))
 {
     exchange->on_gone = on_gone;
-    if (on_gone && (exchange->state == TT_HTTP_PAUSED || exchange->state == TT_HTTP_WAITING))
+    if (on_gone && is_wanted(exchange))
         tt_gone_watch(exchange, false);
 }

@@ -92,6 +92,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
         tt_deadline_make_room(server);
     } else if (conn) {
         tt_peer_leave(conn);
+        tt_watch_stop(&conn->watch); /* the library closes its descriptor next */
         conn_put(conn);
         server->connections--;
         *context = NULL;

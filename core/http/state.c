@@ -62,7 +62,6 @@ void tt_exchange_suspend(struct tt_http_exchange *exchange, enum tt_http_state t
 void tt_exchange_resume(struct tt_http_exchange *exchange, enum tt_http_state to)
 {
     assert(is_suspended(exchange->state) && !is_suspended(to));
-    tt_watch_stop(&tt_exchange_conn(exchange)->watch);
     move(exchange, to);
     MHD_resume_connection(exchange->mhd);
     tt_server_run_soon(exchange->server);

@@ -390,6 +390,7 @@ local function begin(user_id, request, language, admission)
     end
   end
   if not saved then
+    admission.turn:leave() -- it may be tried again within this task
     return nil, unsaved
   end
   spec.session_row = saved.session_row

@@ -314,9 +314,11 @@ local DAY_US = 24 * 60 * 60 * 1000000
 function M.expire()
   local now = time.unix() * 1000000
   local oldest = time.format(now - config.get("responses.expiry") * DAY_US)
+  -- The index by age has no sessions of source 'chat', and is chosen only
+  -- where the statement says so itself.
   local rows, err = db.query(
-    "SELECT user_id, session_id FROM chat_sessions WHERE source = ? "
-      .. "AND created_at < ? AND user_id IS NOT NULL "
+    "SELECT user_id, session_id FROM chat_sessions WHERE source <> 'chat' "
+      .. "AND source = ? AND created_at < ? AND user_id IS NOT NULL "
       .. "ORDER BY created_at LIMIT ?",
     { chat.RESPONSES, oldest, EXPIRE_ROWS }
   )

@@ -47,6 +47,55 @@ static void test_client_leaves_unseen(void **state)
     }
 }
 
+/* The watch of a connection stays: what it says between two requests is nobody's, and a request
+ * that waits after it is told all the same. */
+static void test_client_leaves_at_its_second_request(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct client c;
+        open_client(&c, 0);
+        c.f.watch_gone = true;
+        fx_send(c.fd, "GET /wait HTTP/1.1\r\n" H "\r\n");
+        FX_WAIT(&c.f, c.f.waiting);
+        const struct tt_watch *watch = &tt_exchange_conn(c.f.waiting)->watch;
+        fx_reply(c.f.waiting, 200, "one");
+        assert_true(fx_next(&c.f, c.fd, &c.in, &c.r));
+        fx_turns(&c.f, 3);
+        assert_non_null(watch->loop);
+        fx_send(c.fd, "GET /wait HTTP/1.1\r\n" H "\r\n");
+        if (how == 0) /* its own end comes together with the request */
+            shutdown(c.fd, SHUT_WR);
+        FX_WAIT(&c.f, c.f.waiting);
+        if (how != 0)
+            leave(&c, how);
+        FX_WAIT(&c.f, c.f.gones == 1);
+        fx_reply(c.f.waiting, 200, "nobody reads this");
+        FX_WAIT(&c.f, c.f.ends == 2);
+        FX_WAIT(&c.f, tt_http_server_connections(c.f.server) == 0);
+        close_client(&c);
+    }
+}
+
+/* Nobody waits when the client leaves. */
+static void test_client_leaves_between_requests(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct client c;
+        open_client(&c, 0);
+        c.f.watch_gone = true;
+        fx_send(c.fd, "GET /wait HTTP/1.1\r\n" H "\r\n");
+        FX_WAIT(&c.f, c.f.waiting);
+        fx_reply(c.f.waiting, 200, "one");
+        assert_true(fx_next(&c.f, c.fd, &c.in, &c.r));
+        leave(&c, how);
+        FX_WAIT(&c.f, tt_http_server_connections(c.f.server) == 0);
+        assert_int_equal(c.f.gones, 0);
+        close_client(&c);
+    }
+}
+
 static void test_client_leaves_early(void **state)
 {
     static const char *const starts[] = {"", "GET / HT", "GET / HTTP/1.1\r\nHo",
@@ -166,6 +215,8 @@ TEST_GROUP
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_leaves),
         cmocka_unit_test(test_client_leaves_unseen),
+        cmocka_unit_test(test_client_leaves_at_its_second_request),
+        cmocka_unit_test(test_client_leaves_between_requests),
         cmocka_unit_test(test_client_leaves_early),
         cmocka_unit_test(test_quiesce),
         cmocka_unit_test(test_free_with_work),
