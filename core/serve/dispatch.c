@@ -281,15 +281,17 @@ static void on_head(void *arg, struct tt_http_exchange *exchange, size_t *body_m
 static void on_task_end(const struct tt_err *error, void *arg)
 {
     struct tt_request *request = arg;
+    char handler[TT_SCRIPT_PATH_BYTES + 16];
 
     if (!error)
         return;
+    snprintf(handler, sizeof(handler), "%s:%d", request->route->file.data, request->route->line);
     if (tt_task_is_own_fault(request->task, error))
         atomic_fetch_add_explicit(&request->vm->failures, 1, memory_order_relaxed);
     tt_log(TT_LOG_ERROR, "script error",
            TT_F_STR("request_id", tt_http_request_id(request->exchange)),
-           TT_F_STR("route", request->route->path), TT_F_Z("code", error->code),
-           TT_F_INT("generation", request->generation->number),
+           TT_F_STR("route", request->route->path), TT_F_Z("handler", handler),
+           TT_F_Z("code", error->code), TT_F_INT("generation", request->generation->number),
            TT_F_LINES("error", tt_str_from(error->message)));
     if (request->dispatcher->settings->route_stats)
         tt_route_stats_add_failure(request->dispatcher->settings->route_stats,

@@ -111,7 +111,10 @@ local function check_path(route)
   end
   for name in route.path:gmatch("/[:*]([%w_]+)") do
     if not declared[name] then
-      return ("params: '%s' of the path is not declared"):format(name)
+      return (
+        "params: '%s' of the path is not declared; params = { fields = "
+        .. '{ { name = "%s", type = "string" } } }'
+      ):format(name, name)
     end
   end
   return nil
@@ -155,7 +158,7 @@ end
 
 --- What is wrong with the schemas of these routes.
 ---@param routes tide.Route[]
----@return {message: string, at: function}[]
+---@return {message: string, code: string, at: function}[]
 function M.check(routes)
   local wrong = {}
   for _, route in ipairs(routes) do
@@ -163,6 +166,7 @@ function M.check(routes)
     if text then
       wrong[#wrong + 1] = {
         message = ("%s %s: %s"):format(route.method, route.path, text),
+        code = "invalid_route",
         at = route.handler,
       }
     end

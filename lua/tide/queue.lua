@@ -24,7 +24,13 @@ function M.push(name, payload, options)
   local spec = queues.get(name)
   options = options or {}
   if not spec then
-    error(("queue.push: there is no queue '%s'"):format(tostring(name)), 2)
+    error(
+      ("queue.push: there is no queue '%s'; there are: %s"):format(
+        tostring(name),
+        table.concat(queues.names(), ", ")
+      ),
+      2
+    )
   end
   arguments.check("queue.push", options, OPTIONS)
   local delay, key = options.delay or 0, options.key

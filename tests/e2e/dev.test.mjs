@@ -35,7 +35,7 @@ const startDev = async (env, prepare = () => {}) => {
     assert.equal(await within(child.exited, 'dev ends'), 0, dev.output);
     home.remove();
   };
-  await eventually(() => /^ready on .* lua and style\.yaml are loaded/m.test(dev.output), 'dev is ready');
+  await eventually(() => /^ready on .* lua, plugins and style\.yaml are loaded/m.test(dev.output), 'dev is ready');
   return dev;
 };
 

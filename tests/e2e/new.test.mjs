@@ -1,13 +1,15 @@
 // covers: app/cli, lua/templates
 // `tidetalk new`: what it makes works at once, and nothing that exists is lost.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { test } from './support/limits.mjs';
 import { ROOT, run } from './support/process.mjs';
 import { copyScripts, writeScript } from './support/scripts.mjs';
-import { makeHome, tidetalk } from './support/server.mjs';
+import { TIDETALK, makeHome, tidetalk } from './support/server.mjs';
 
 // As long as a name may be: the lines of the templates must bear it.
 const NAME = 'tide_table_of_all_known_harbours';
@@ -74,6 +76,25 @@ describe('tidetalk new', () => {
     for (const file of [`${lua.replace(`${home.folder}/`, '')}/tests/${NAME}_test.lua`, 'plugins/short/tests/short_test.lua']) {
       assert.match(tests.stdout, new RegExp(`^ok - ${file}: `, 'm'));
     }
+  });
+
+  test('test: of a plugin, with it; never among the scripts that came with the program', async () => {
+    const { home } = setup();
+    assert.equal((await make(home, 'hook', 'short')).code, 0);
+    rmSync(join(home.folder, 'plugins/short/tests'), { recursive: true });
+    const made = await make(home, 'test', 'short');
+    assert.equal(made.stdout.split(':')[0], 'plugins/short/tests/short_test.lua', made.stderr);
+    assert.equal((await runTests(home, 'plugins/short')).code, 0);
+
+    const prefix = join(home.folder, 'prefix');
+    for (const folder of ['bin', 'share/tidetalk']) mkdirSync(join(prefix, folder), { recursive: true });
+    copyFileSync(TIDETALK, join(prefix, 'bin/tidetalk'));
+    renameSync(join(home.folder, 'lua'), join(prefix, 'share/tidetalk/lua'));
+    const env = { ...home.env };
+    delete env.TIDETALK_LUA_DIR;
+    const refused = await run(join(prefix, 'bin/tidetalk'), ['new', 'test', 'other'], { cwd: home.folder, env });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /no plugin other, and the scripts in .*\/share\/tidetalk\/lua came with the program/);
   });
 
   test('never overwrites, and leaves nothing behind when it cannot', async () => {

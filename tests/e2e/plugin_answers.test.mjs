@@ -31,6 +31,8 @@ return {
       handler = function() return { file = { key = ("0"):rep(32) } } end },
     { method = "GET", path = "/secret", auth = "none", summary = "No served file.",
       handler = function() return { file = { path = "plugin.lua" } } end },
+    { method = "GET", path = "/broken", auth = "none", summary = "An answer that is none.",
+      handler = function() return { cookies = { { name = "a" } } } end },
     { method = "GET", path = "/enter", auth = "none", summary = "A cookie, and away.",
       handler = function(req)
         return { redirect = "/board/?seen=" .. tostring(req:cookie("seen")),
@@ -201,5 +203,15 @@ describe('answers of a plugin', () => {
     assert.equal(first.headers.get('set-cookie'), 'seen=1; Path=/chat; HttpOnly; SameSite=Lax; Max-Age=60; Secure');
     const second = await client.get('/enter', { headers: { Cookie: 'seen=1' } });
     assert.equal(second.headers.get('location'), '/chat/board/?seen=1');
+  });
+
+  test('what is wrong with an answer is told with the handler', async () => {
+    const { server } = context;
+    assert.equal((await server.client().get('/broken')).status, 500);
+    const told = await eventually(() => server.log().split('\n').find((line) => line.includes('"/broken"') && line.includes('script error')),
+      'it is logged');
+    const { handler, error } = JSON.parse(told);
+    assert.match(handler, /^plugins\/own\/plugin\.lua:\d+$/);
+    assert.match(error, /^names of response headers and cookies must be strings/);
   });
 });

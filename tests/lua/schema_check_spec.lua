@@ -69,7 +69,8 @@ describe("schema_check", function()
 
   it("finds parameters that are not declared", function()
     assert.equal(
-      "GET /a/:id: params: 'id' of the path is not declared",
+      "GET /a/:id: params: 'id' of the path is not declared; params = "
+        .. '{ fields = { { name = "id", type = "string" } } }',
       said("query", nil, "/a/:id")
     )
     assert.is_nil(said("params", {

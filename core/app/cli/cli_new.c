@@ -27,7 +27,7 @@ static const struct kind {
     {"tool", "a plugin with a tool that a model may call"},
     {"provider", "a plugin with a provider of models"},
     {"policy", "a plugin with a policy in place of the server's"},
-    {"test", "a test"},
+    {"test", "a test of a plugin, or of changed scripts"},
 };
 
 struct new_files {
@@ -156,11 +156,35 @@ static int make(const struct tt_settings *settings, const struct kind *kind, con
     return files->made_test ? 0 : -1;
 }
 
-static void name_files(const struct tt_settings *settings, const struct kind *kind,
-                       const char *name, struct new_files *files)
+/* A test of a plugin that is there lies with it; other ones lie with the scripts, unless these came
+ * with the program. */
+static int name_test(const struct tt_settings *settings, const char *name, struct new_files *files,
+                     struct tt_err *err)
+{
+    const char *plugins = settings->scripts.plugins_dir;
+
+    snprintf(files->plugin, PATH_BYTES, "%s/%s/plugin.lua", plugins, name);
+    bool of_plugin = access(files->plugin, F_OK) == 0;
+    files->plugin[0] = '\0';
+    if (!of_plugin && settings->lua_dir == settings->installed.lua_dir)
+        return tt_err_set(err, 0, "not_found",
+                          "there is no plugin %s, and the scripts in %s came with the program: "
+                          "name a plugin of yours, or make one with its test by "
+                          "`tidetalk new plugin %s`",
+                          name, settings->lua_dir, name);
+    if (of_plugin)
+        snprintf(files->tests, PATH_BYTES, "%s/%s/tests", plugins, name);
+    else
+        snprintf(files->tests, PATH_BYTES, "%s/tests", settings->lua_dir);
+    return 0;
+}
+
+static int name_files(const struct tt_settings *settings, const struct kind *kind, const char *name,
+                      struct new_files *files, struct tt_err *err)
 {
     if (strcmp(kind->name, "test") == 0) {
-        snprintf(files->tests, PATH_BYTES, "%s/tests", settings->lua_dir);
+        if (name_test(settings, name, files, err) != 0)
+            return -1;
     } else {
         snprintf(files->folder, PATH_BYTES, "%s/%s", settings->scripts.plugins_dir, name);
         snprintf(files->plugin, PATH_BYTES, "%s/%s/plugin.lua", settings->scripts.plugins_dir,
@@ -169,6 +193,7 @@ static void name_files(const struct tt_settings *settings, const struct kind *ki
     }
     if (snprintf(files->test, PATH_BYTES, "%s/%s_test.lua", files->tests, name) >= PATH_BYTES)
         files->test[0] = '\0'; /* cannot be opened, so it is refused */
+    return 0;
 }
 
 /* For editors: where the annotations are. Only where there is no such file yet. */
@@ -207,8 +232,8 @@ static int make_and_check(const struct tt_settings *settings, const struct kind 
     if (!before)
         return tt_cli_fail(TT_EXIT_FAILED, "new: the scripts have errors, correct them first");
     tt_generation_unref(before);
-    name_files(settings, kind, name, &files);
-    if (make(settings, kind, name, &files, &err) == 0)
+    if (name_files(settings, kind, name, &files, &err) == 0 &&
+        make(settings, kind, name, &files, &err) == 0)
         after = tt_cli_load(settings, &tide, &err);
     if (after) {
         if (*files.plugin) {

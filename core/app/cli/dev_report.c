@@ -28,8 +28,8 @@ void tt_dev_report_ready(struct tt_dev_report *report, const struct tt_app *app)
 {
     const struct tt_settings *settings = report->settings;
 
-    printf("ready on %s, port %d; %s and %s are loaded when they change\n", settings->listen,
-           app->port, settings->lua_dir, settings->personas);
+    printf("ready on %s, port %d; %s, %s and %s are loaded when they change\n", settings->listen,
+           app->port, settings->lua_dir, settings->scripts.plugins_dir, settings->personas);
     print_all(report, &app->advice, true);
 }
 
