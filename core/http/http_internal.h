@@ -143,18 +143,18 @@ struct tt_http_conn {
     struct MHD_Connection *mhd;
     int fd;
     enum tt_phase phase;
-    struct tt_list node; /* in the server's list of its phase, or in its pool */
-    uint64_t since_ms;   /* when the phase began */
-    uint64_t check_ms;   /* when the sweep looks at it again */
-    uint64_t progress;   /* bytes at the last look; of a body, when the rate's window began */
-    uint64_t window_ms;  /* of a body: when that window began */
-    uint64_t looked;     /* of a body: bytes at the last look */
-    bool blocked;        /* of a body: bytes waited in the socket at the last look */
-    bool rested;         /* idle: its pool was handed back */
-    char *pool;          /* see tt_library_pool_of; NULL: not known */
+    struct tt_list node;   /* in the server's list of its phase, or in its pool */
+    uint64_t since_ms;     /* when the phase began */
+    uint64_t check_ms;     /* when the sweep looks at it again */
+    uint64_t progress;     /* bytes at the last look; of a body, when the rate's window began */
+    uint64_t window_ms;    /* of a body: when that window began */
+    uint64_t looked;       /* of a body: bytes at the last look */
+    bool blocked;          /* of a body: bytes waited in the socket at the last look */
+    bool rested;           /* idle: its pool was handed back */
+    char *pool;            /* see tt_library_pool_of; NULL: not known */
     struct tt_watch watch; /* see gone.c */
-    bool counted; /* in the table of addresses */
-    bool trusted; /* its address is a trusted proxy */
+    bool counted;          /* in the table of addresses */
+    bool trusted;          /* its address is a trusted proxy */
     bool is_unix;
     union {
         struct sockaddr any;
