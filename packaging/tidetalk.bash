@@ -17,7 +17,7 @@ _tidetalk()
             profile) words='--json' ;;
             admin) words='' ;;
             new) words='hook plugin policy provider route test tool' ;;
-            test) words='' ;;
+            test) words='--output' ;;
             repl) words='--write' ;;
             plugin) words='--data check disable enable list remove' ;;
             diff) words='' ;;

@@ -308,6 +308,7 @@ static int build_scripts(struct tt_app *app, struct tt_err *err)
                                                   .node = app->node,
                                                   .workers = app->dispatchers,
                                                   .worker_count = app->worker_count,
+                                                  .known = app->known,
                                                   .advice = app->serving.dev ? &app->advice : NULL},
                        err);
     return app->builder ? 0 : -1;
@@ -369,10 +370,11 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
 }
 
 int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool public_listener,
-                 struct tt_err *err)
+                 const struct tt_bundle *known, struct tt_err *err)
 {
     memset(app, 0, sizeof(*app));
     app->settings = settings;
+    app->known = known;
     app->lock_fd = -1;
     app->public_listener = public_listener;
     app->started_ms = tt_clock_mono_ms();

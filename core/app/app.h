@@ -10,6 +10,7 @@
 
 struct tt_admin;
 struct tt_builder;
+struct tt_bundle;
 struct tt_dispatcher;
 struct tt_node;
 struct tt_node_care;
@@ -37,7 +38,8 @@ struct tt_app {
     struct tt_search_index search_index;
     struct tt_deleted_sessions deleted_sessions;
     struct tt_registry *registry;
-    struct tt_builder *builder; /* builds and swaps script generations */
+    struct tt_builder *builder;    /* builds and swaps script generations */
+    const struct tt_bundle *known; /* see tt_app_start */
     struct tt_admin *admin;
     struct tt_breakers *breakers;
     bool public_listener; /* it is a server; otherwise a command */
@@ -54,10 +56,10 @@ struct tt_app {
 };
 
 /* Locks the data folder, migrates, loads the scripts, starts the workers; with `public` the public
- * listener too. -1: nothing is left running; code "data_dir_locked" with the process that holds it.
- */
+ * listener too. Of scripts with the bytes of those in `known` (may be NULL) what was compiled is
+ * used. -1: nothing is left running; code "data_dir_locked" with the process that holds it. */
 int tt_app_start(struct tt_app *app, const struct tt_settings *settings, bool public_listener,
-                 struct tt_err *err);
+                 const struct tt_bundle *known, struct tt_err *err);
 
 /* Orderly end; returns when all has ended. Thread: main. */
 void tt_app_stop(struct tt_app *app, uint64_t drain_ms);

@@ -1,5 +1,6 @@
-/* Where uploaded files are is told by a mark in their folder: a number by chance, made by whoever
- * finds none. So nodes with the same folder find the same mark, wherever it is mounted. */
+/* Where uploaded files are is told by the bucket's name, or by a mark in their folder: a number by
+ * chance, made by whoever finds none. So nodes with the same folder find the same mark, wherever it
+ * is mounted. */
 #include "app/node_start.h"
 
 #include "app/worker.h"
@@ -45,7 +46,7 @@ static int fail(const char *path, struct tt_err *err)
 /* Whole under its name, or not there: another node may look at the same moment. */
 static int make_mark(const char *path, struct tt_err *err)
 {
-    char mark[MARK_DIGITS + 1], temporary[4300];
+    char mark[MARK_DIGITS + 1], temporary[4400];
 
     tt_random_hex(mark, MARK_DIGITS);
     snprintf(temporary, sizeof(temporary), "%s.%.8s", path, mark);
@@ -60,11 +61,11 @@ static int make_mark(const char *path, struct tt_err *err)
     return failed;
 }
 
-static int read_mark(const char *data_dir, char mark[MARK_DIGITS + 1], struct tt_err *err)
+static int read_mark(const char *folder, char mark[MARK_DIGITS + 1], struct tt_err *err)
 {
-    char path[4200];
+    char path[4300];
 
-    snprintf(path, sizeof(path), "%s/files/.place", data_dir);
+    snprintf(path, sizeof(path), "%s/.place", folder);
     if (access(path, F_OK) != 0 && make_mark(path, err) != 0)
         return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -90,13 +91,14 @@ static void fingerprint(const struct tt_keys *keys, char out[2 * TT_SHA256_SIZE 
 int tt_app_node_join(struct tt_app *app, struct tt_err *err)
 {
     const struct tt_settings *settings = app->settings;
+    const struct tt_app_file_place *place = &app->file_place;
     char print[2 * TT_SHA256_SIZE + 1], mark[MARK_DIGITS + 1];
     struct tt_str address = tt_conf_get(settings->conf, "nodes.address")->text;
     struct tt_str name = tt_conf_get(settings->conf, "nodes.name")->text;
 
     if (!tt_app_is_node(settings) || !app->public_listener)
         return 0;
-    if (read_mark(settings->data_dir, mark, err) != 0)
+    if (!place->store.s3 && read_mark(place->folder, mark, err) != 0)
         return -1;
     fingerprint(&app->keys, print);
     if (address.len == 0)
@@ -106,7 +108,7 @@ int tt_app_node_join(struct tt_app *app, struct tt_err *err)
         &(struct tt_node_settings){.name = name.len > 0 ? name : address,
                                    .address = address,
                                    .fingerprint = tt_str_from(print),
-                                   .files_place = tt_str_from(mark),
+                                   .files_place = tt_str_from(place->store.s3 ? place->text : mark),
                                    .version = TT_VERSION,
                                    .lease_ms = (uint64_t)tt_settings_int(settings, "nodes.lease")},
         err);

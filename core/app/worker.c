@@ -48,6 +48,7 @@ static void fill_runtime(struct tt_worker *worker)
     runtime->workers = worker->app->worker_count;
     runtime->loop = worker->loop;
     runtime->db = worker->app->db;
+    runtime->node = worker->app->node;
     runtime->timers.named_off = !worker->app->public_listener;
 }
 

@@ -10,7 +10,8 @@ struct tt_job_statement {
     struct tt_str sql;
     struct tt_db_value *values;
     size_t count;
-    int64_t expect; /* rows that must change; < 0: not checked */
+    int64_t expect;   /* rows that must change; < 0: not checked */
+    bool must_insert; /* the engine counts on its row: its id is used before it is known */
     struct tt_db_outcome outcome;
 };
 

@@ -124,6 +124,7 @@ int tt_pg_open(struct tt_pg *pg, const char *url, enum tt_pg_mode mode, struct t
 static void free_statement(struct tt_pg_statement *statement)
 {
     tt_buf_free(&statement->text.sql);
+    free(statement->sequence);
     free((char *)statement->key.data);
     free(statement);
 }
@@ -149,7 +150,7 @@ void tt_pg_close(struct tt_pg *pg)
 
 /* The key of a statement is its SQL behind one letter for the type of each value. */
 static const char letters[] = {[TT_DB_NULL] = 'n', [TT_DB_INT] = 'i',  [TT_DB_REAL] = 'r',
-                               [TT_DB_TEXT] = 't', [TT_DB_BLOB] = 'b', [TT_DB_ID_OF] = 'n'};
+                               [TT_DB_TEXT] = 't', [TT_DB_BLOB] = 'b', [TT_DB_ID_OF] = 's'};
 static const Oid types[] = {[TT_DB_NULL] = 0,    [TT_DB_INT] = INT8,   [TT_DB_REAL] = FLOAT8,
                             [TT_DB_TEXT] = TEXT, [TT_DB_BLOB] = BYTEA, [TT_DB_ID_OF] = 0};
 
@@ -158,6 +159,9 @@ static void put_key(struct tt_buf *key, struct tt_str sql, const struct tt_db_va
 {
     for (size_t i = 0; i < count; i++)
         tt_buf_putc(key, letters[values[i].type]);
+    for (size_t i = 0; i < count; i++)
+        if (values[i].type == TT_DB_ID_OF)
+            tt_buf_printf(key, " %.*s", TT_STR_ARG(values[i].text));
     tt_buf_putc(key, ' ');
     tt_buf_append_str(key, sql);
 }
@@ -166,7 +170,9 @@ static void put_key(struct tt_buf *key, struct tt_str sql, const struct tt_db_va
 
 static const char SQL_KEYS[] =
     "SELECT c.relname, CASE WHEN i.indnkeyatts = 1 AND a.atttypid IN (20, 23)"
-    " THEN a.attname ELSE '' END"
+    " THEN a.attname ELSE '' END,"
+    " CASE WHEN i.indnkeyatts = 1 AND a.atttypid IN (20, 23)"
+    " THEN coalesce(pg_get_serial_sequence(c.oid::regclass::text, a.attname), '') ELSE '' END"
     " FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid"
     " JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
     " WHERE i.indisprimary AND pg_table_is_visible(c.oid)";
@@ -177,13 +183,27 @@ int tt_pg_load_keys(struct tt_pg *pg, struct tt_err *err)
     if (!result)
         return -1;
     for (int i = 0; i < PQntuples(result); i++) {
-        const char *key = PQgetvalue(result, i, 1);
-        free(tt_map_put(pg->keys, tt_str_from(PQgetvalue(result, i, 0)),
-                        tt_strndup(key, strlen(key))));
+        struct tt_pg_key *key = TT_NEW(struct tt_pg_key);
+        snprintf(key->column, sizeof(key->column), "%s", PQgetvalue(result, i, 1));
+        snprintf(key->sequence, sizeof(key->sequence), "%s", PQgetvalue(result, i, 2));
+        free(tt_map_put(pg->keys, tt_str_from(PQgetvalue(result, i, 0)), key));
     }
     PQclear(result);
     pg->keys_fresh = true;
     return 0;
+}
+
+static bool names_column(struct tt_str columns, const char *column)
+{
+    size_t at = 0;
+    struct tt_str token;
+    while ((token = tt_pg_take(columns, &at)).len) {
+        if (token.len >= 2 && token.data[0] == '"')
+            token = tt_str_of(token.data + 1, token.len - 2);
+        if (tt_str_eq_nocase(token, tt_str_from(column)))
+            return true;
+    }
+    return false;
 }
 
 /* Lets the statement give the key of the row that it inserts, if that is one whole number: "id" is
@@ -191,25 +211,30 @@ int tt_pg_load_keys(struct tt_pg *pg, struct tt_err *err)
  * loaded. */
 static bool let_give_id(struct tt_pg *pg, struct tt_pg_statement *statement)
 {
-    struct tt_str table = statement->text.table;
+    struct tt_str table = tt_pg_inserted_table(tt_buf_str(&statement->text.sql)), columns;
     if (table.len == 0 || pg->mode != TT_PG_WRITE || statement->text.returns)
         return true;
     if (table.len >= 2 && table.data[0] == '"')
         table = tt_str_of(table.data + 1, table.len - 2);
-    const char *key = tt_map_get(pg->keys, table);
+    const struct tt_pg_key *key = tt_map_get(pg->keys, table);
     if (!key)
         return pg->keys_fresh; /* there is no such table: PostgreSQL says so */
-    if (*key) {
-        tt_buf_printf(&statement->text.sql, "\nRETURNING \"%s\"", key); /* a comment may end it */
-        statement->gives_id = true;
-    }
+    if (!key->column[0])
+        return true;
+    if (tt_pg_inserts_one(tt_buf_str(&statement->text.sql), &columns) &&
+        !names_column(columns, key->column))
+        statement->sequence = key->sequence[0] ? strdup(key->sequence) : NULL;
+    /* On a line of its own: a comment may end the statement. */
+    tt_buf_printf(&statement->text.sql, "\nRETURNING \"%s\"", key->column);
+    statement->gives_id = true;
     return true;
 }
 
 /* ---- statements: finding and sending them ---- */
 
 static struct tt_pg_statement *new_statement(struct tt_pg *pg, struct tt_str sql, struct tt_str key,
-                                             size_t count, struct tt_err *err)
+                                             const struct tt_db_value *values, size_t count,
+                                             struct tt_err *err)
 {
     struct tt_pg_statement *statement = TT_NEW(struct tt_pg_statement);
     if (tt_pg_translate(sql, &statement->text, err) != 0) {
@@ -222,6 +247,9 @@ static struct tt_pg_statement *new_statement(struct tt_pg *pg, struct tt_str sql
         free_statement(statement);
         return NULL;
     }
+    for (size_t i = 0; i < count; i++)
+        if (values[i].type == TT_DB_ID_OF)
+            tt_pg_use_sequence(&statement->text.sql, i + 1, values[i].text);
     if (!let_give_id(pg, statement)) {
         free_statement(statement);
         pg->wants_keys = true;
@@ -244,7 +272,7 @@ static struct tt_pg_statement *find_statement(struct tt_pg *pg, struct tt_str sq
     put_key(&key, sql, values, count);
     struct tt_pg_statement *statement = tt_map_get(pg->statements, tt_buf_str(&key));
     if (!statement)
-        statement = new_statement(pg, sql, tt_buf_str(&key), count, err);
+        statement = new_statement(pg, sql, tt_buf_str(&key), values, count, err);
     tt_buf_free(&key);
     return statement;
 }

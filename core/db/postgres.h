@@ -17,14 +17,19 @@ enum tt_pg_mode {
 #define TT_PG_QUICK_MS 250   /* of a read in front of others */
 #define TT_PG_SLOW_MS  10000 /* of any statement */
 
+/* The key of a table that is one whole number; "" if it is not, and if no sequence gives it. */
+struct tt_pg_key {
+    char column[64], sequence[200];
+};
+
 struct tt_pg {
     PGconn *conn; /* NULL: none */
     enum tt_pg_mode mode;
     struct tt_map *statements; /* types and SQL -> struct tt_pg_statement */
     unsigned named;            /* statements so far */
-    struct tt_map *keys; /* TT_PG_WRITE: table -> its key if that is one whole number, or "" */
-    bool wants_keys;     /* a statement could not be sent, because its table is not known */
-    bool keys_fresh;     /* they were loaded just now: what is not there does not exist */
+    struct tt_map *keys;       /* TT_PG_WRITE: table -> struct tt_pg_key */
+    bool wants_keys;           /* a statement could not be sent, because its table is not known */
+    bool keys_fresh;           /* they were loaded just now: what is not there does not exist */
 };
 
 /* A prepared statement, or one that is sent only once (name ""). */
@@ -34,7 +39,8 @@ struct tt_pg_statement {
     char name[24];
     unsigned uses; /* sent and not released */
     bool prepared, forgotten;
-    bool gives_id; /* its rows have the ids of rows that it inserted */
+    bool gives_id;  /* its rows have the ids of rows that it inserted */
+    char *sequence; /* it inserts one row, whose id is this sequence's next number; or NULL */
 };
 
 /* The URL, as libpq wants it, of an engine's `place`. */
@@ -49,9 +55,11 @@ int tt_pg_check(struct tt_pg *pg, struct tt_err *err);
 int tt_pg_open(struct tt_pg *pg, const char *url, enum tt_pg_mode mode, struct tt_err *err);
 void tt_pg_close(struct tt_pg *pg); /* harmless on {0} */
 
-/* Sends a statement with its values; the connection is in pipeline mode. Returns how many commands
- * were sent: 2 if it is prepared first. Owns: the connection; the caller calls tt_pg_release once
- * it has the results. Fails: -1, "sql_error" or, if the connection is lost, "database_unavailable".
+/* Sends a statement with its values; the connection is in pipeline mode. A TT_DB_ID_OF has the name
+ * of a sequence as its text, and stands for the number that it has given last. Returns how many
+ * commands were sent: 2 if it is prepared first. Owns: the connection; the caller calls
+ * tt_pg_release once it has the results. Fails: -1, "sql_error" or, if the connection is lost,
+ * "database_unavailable".
  */
 int tt_pg_send(struct tt_pg *pg, struct tt_str sql, const struct tt_db_value *values, size_t count,
                struct tt_pg_statement **out, struct tt_err *err);

@@ -108,12 +108,12 @@ static void note_outcome(struct batch *batch, PGresult *result, const struct sen
     if (!id && sent->number > 0)
         id = own[-1].outcome.insert_id;
     own->outcome = (struct tt_db_outcome){.insert_id = id, .changes = changes_of(result)};
-    if (own->expect < 0 || own->outcome.changes == own->expect || batch->error.status)
+    int64_t expect = own->expect >= 0 || !own->must_insert ? own->expect : 1;
+    if (expect < 0 || own->outcome.changes == expect || batch->error.status)
         return;
     tt_err_set(&batch->error, 409, "unexpected_changes",
                "statement %zu changed %lld row%s, expected %lld", sent->number + 1,
-               (long long)own->outcome.changes, tt_plural(own->outcome.changes),
-               (long long)own->expect);
+               (long long)own->outcome.changes, tt_plural(own->outcome.changes), (long long)expect);
     batch->failed_job = sent->job;
     batch->failed_number = sent->number;
 }
@@ -219,6 +219,37 @@ static int fill_id(struct batch *batch, struct tt_db_job *job, size_t number,
     return batch->error.status ? -1 : 0;
 }
 
+/* The sequence whose last number is that id, so that nobody has to wait for it; NULL: none is. Only
+ * for a row that is inserted: to find rows, it would be asked for each one anew. */
+static const char *sequence_of(const struct batch *batch, const struct tt_db_job *job,
+                               size_t number, size_t earlier)
+{
+    struct tt_str columns;
+    if (!tt_pg_inserts_one(job->statements[number].sql, &columns))
+        return NULL;
+    for (size_t i = batch->count; i > 0 && batch->sent[i - 1].job == job; i--) {
+        const struct sent *sent = &batch->sent[i - 1];
+        if (sent->number <= earlier)
+            return sent->number == earlier ? sent->statement->sequence : NULL;
+        if (sent->statement->gives_id)
+            return NULL; /* perhaps of the same table */
+    }
+    return NULL;
+}
+
+/* An id that an earlier statement gives. */
+static int put_id(struct batch *batch, struct tt_db_job *job, size_t number,
+                  struct tt_db_value *value)
+{
+    size_t earlier = (size_t)value->integer;
+    const char *sequence = sequence_of(batch, job, number, earlier);
+    if (!sequence)
+        return fill_id(batch, job, number, value);
+    value->text = tt_str_from(sequence);
+    job->statements[earlier].must_insert = true;
+    return 0;
+}
+
 static int send_statement(struct batch *batch, struct tt_db_job *job, size_t number)
 {
     struct tt_job_statement *own = &job->statements[number];
@@ -233,7 +264,7 @@ static int send_statement(struct batch *batch, struct tt_db_job *job, size_t num
             values = tt_arena_alloc(&job->arena, own->count * sizeof(*values));
             memcpy(values, own->values, own->count * sizeof(*values));
         }
-        if (fill_id(batch, job, number, &values[i]) != 0)
+        if (put_id(batch, job, number, &values[i]) != 0)
             return -1;
     }
     int sent = tt_pg_send(batch->pg, own->sql, values, own->count, &statement, &err);
@@ -277,8 +308,10 @@ static void begin(struct batch *batch, struct tt_db_job **jobs, size_t count)
     for (size_t i = 0; i < count; i++) {
         jobs[i]->error = (struct tt_err){0};
         jobs[i]->failed_statement = -1;
-        for (size_t k = 0; k < jobs[i]->count; k++)
+        for (size_t k = 0; k < jobs[i]->count; k++) {
             jobs[i]->statements[k].outcome = (struct tt_db_outcome){0};
+            jobs[i]->statements[k].must_insert = false;
+        }
     }
     batch->pg->wants_keys = false;
     PQenterPipelineMode(batch->pg->conn);

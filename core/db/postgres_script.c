@@ -6,34 +6,7 @@
 
 #include <ctype.h>
 
-/* ---- statements and words ---- */
-
-static size_t skip_blanks(struct tt_str sql, size_t at, const char *more)
-{
-    while (at < sql.len) {
-        char c = sql.data[at];
-        size_t next = c == '-' || c == '/' ? tt_pg_skip_quoted(sql, at) : at;
-        if (next == at && !isspace((unsigned char)c) && !strchr(more, c))
-            break;
-        at = next > at ? next : at + 1;
-    }
-    return at;
-}
-
-/* The next word, quoted text or sign from *at on; empty at the end. */
-static struct tt_str take(struct tt_str sql, size_t *at)
-{
-    size_t start = skip_blanks(sql, *at, "");
-    size_t end = start;
-    if (start < sql.len) {
-        end = tt_pg_skip_quoted(sql, start);
-        while (end == start ||
-               (tt_pg_in_word(sql.data[start]) && end < sql.len && tt_pg_in_word(sql.data[end])))
-            end++;
-    }
-    *at = end;
-    return tt_str_of(sql.data + start, end - start);
-}
+/* ---- statements ---- */
 
 static void count_lines(struct tt_pg_script *script, size_t to)
 {
@@ -43,7 +16,7 @@ static void count_lines(struct tt_pg_script *script, size_t to)
 
 bool tt_pg_script_next(struct tt_pg_script *script, struct tt_str *statement, int *line)
 {
-    count_lines(script, skip_blanks(script->sql, script->at, ";"));
+    count_lines(script, tt_pg_skip_blanks(script->sql, script->at, ";"));
     size_t start = script->at, end = start;
     *line = script->line;
     while (end < script->sql.len && script->sql.data[end] != ';') {
@@ -79,12 +52,12 @@ const char *tt_pg_script_refusal(struct tt_str statement)
                                           "trigger", "function", "sequence"};
     static const char *const dropped[] = {"index", "trigger"};
     size_t at = 0;
-    struct tt_str verb = take(statement, &at), what = take(statement, &at);
+    struct tt_str verb = tt_pg_take(statement, &at), what = tt_pg_take(statement, &at);
 
     if (is_one_of(verb, rows, TT_COUNT(rows)))
         return NULL;
     while (is(verb, "create") && is_one_of(what, between, TT_COUNT(between)))
-        what = take(statement, &at);
+        what = tt_pg_take(statement, &at);
     if ((is(verb, "create") && is_one_of(what, created, TT_COUNT(created))) ||
         (is(verb, "alter") && is(what, "table")) ||
         (is(verb, "drop") && is_one_of(what, dropped, TT_COUNT(dropped))))
@@ -115,27 +88,27 @@ static const char *type_for(struct tt_str word)
 static size_t skip_primary_key(struct tt_str sql, size_t at)
 {
     size_t end = at;
-    if (!is(take(sql, &end), "primary") || !is(take(sql, &end), "key"))
+    if (!is(tt_pg_take(sql, &end), "primary") || !is(tt_pg_take(sql, &end), "key"))
         return at;
     size_t more = end;
-    return is(take(sql, &more), "autoincrement") ? more : end;
+    return is(tt_pg_take(sql, &more), "autoincrement") ? more : end;
 }
 
 /* Where the definition of a column begins that ALTER TABLE adds; the end if it adds none. */
 static size_t find_added(struct tt_str sql, size_t at)
 {
     struct tt_str word;
-    while ((word = take(sql, &at)).len && !is(word, "add"))
+    while ((word = tt_pg_take(sql, &at)).len && !is(word, "add"))
         ;
     size_t next = at;
-    return is(take(sql, &next), "column") ? next : at;
+    return is(tt_pg_take(sql, &next), "column") ? next : at;
 }
 
 /* Where the parenthesis of a table's columns opens; the end if it has none: CREATE TABLE … AS. */
 static size_t find_columns(struct tt_str sql, size_t at)
 {
     struct tt_str word;
-    while ((word = take(sql, &at)).len && !is(word, "(") && !is(word, "as"))
+    while ((word = tt_pg_take(sql, &at)).len && !is(word, "(") && !is(word, "as"))
         ;
     return is(word, "(") ? at : sql.len;
 }
@@ -148,7 +121,7 @@ static void put_definitions(struct tt_str sql, size_t at, int depth, struct tt_b
     size_t place = 0, done = 0;
     struct tt_str word;
 
-    while ((word = take(sql, &at)).len) {
+    while ((word = tt_pg_take(sql, &at)).len) {
         size_t start = (size_t)(word.data - sql.data);
         const char *type = depth == own && place == 1 ? type_for(word) : NULL;
         bool drops = depth == 0 && own == 1 && is(word, "strict"); /* PostgreSQL always is */
@@ -170,10 +143,10 @@ static void put_definitions(struct tt_str sql, size_t at, int depth, struct tt_b
 void tt_pg_script_types(struct tt_str statement, struct tt_buf *out)
 {
     size_t at = 0;
-    bool creates = is(take(statement, &at), "create");
+    bool creates = is(tt_pg_take(statement, &at), "create");
     size_t columns = statement.len;
     int depth = 0;
-    if (is(take(statement, &at), "table")) {
+    if (is(tt_pg_take(statement, &at), "table")) {
         columns = creates ? find_columns(statement, at) : find_added(statement, at);
         depth = creates;
     }

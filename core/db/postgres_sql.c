@@ -3,6 +3,7 @@
 #include "db/postgres_sql.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SQL_SIZE_MAX   (256 << 10)
@@ -72,6 +73,32 @@ size_t tt_pg_skip_quoted(struct tt_str sql, size_t at)
     return c == '$' ? skip_dollars(sql, at) : at;
 }
 
+size_t tt_pg_skip_blanks(struct tt_str sql, size_t at, const char *more)
+{
+    while (at < sql.len) {
+        char c = sql.data[at];
+        size_t next = c == '-' || c == '/' ? tt_pg_skip_quoted(sql, at) : at;
+        if (next == at && !isspace((unsigned char)c) && !strchr(more, c))
+            break;
+        at = next > at ? next : at + 1;
+    }
+    return at;
+}
+
+struct tt_str tt_pg_take(struct tt_str sql, size_t *at)
+{
+    size_t start = tt_pg_skip_blanks(sql, *at, "");
+    size_t end = start;
+    if (start < sql.len) {
+        end = tt_pg_skip_quoted(sql, start);
+        while (end == start ||
+               (tt_pg_in_word(sql.data[start]) && end < sql.len && tt_pg_in_word(sql.data[end])))
+            end++;
+    }
+    *at = end;
+    return tt_str_of(sql.data + start, end - start);
+}
+
 /* The next word from *at on, outside of what is quoted; empty at the end or at another sign. */
 static struct tt_str take_word(struct tt_str sql, size_t *at)
 {
@@ -137,7 +164,7 @@ int tt_pg_translate(struct tt_str sql, struct tt_pg_text *out, struct tt_err *er
 {
     size_t at = 0;
 
-    *out = (struct tt_pg_text){.table = TT_STR("")};
+    *out = (struct tt_pg_text){0};
     if (sql.len == 0 || sql.len > SQL_SIZE_MAX || memchr(sql.data, '\0', sql.len))
         return tt_err_set(err, 500, "sql_error", "statement empty, too long, or with a NUL byte");
     struct tt_str first = take_word(sql, &at);
@@ -146,12 +173,74 @@ int tt_pg_translate(struct tt_str sql, struct tt_pg_text *out, struct tt_err *er
                           sql.len < 120 ? (int)sql.len : 120, sql.data);
     if (copy(sql, out, err) != 0)
         return -1;
-    if (!tt_str_eq_nocase(first, TT_STR("insert")))
-        return 0;
-    at = 0;
-    struct tt_str text = tt_buf_str(&out->sql);
-    take_word(text, &at);
-    if (tt_str_eq_nocase(take_word(text, &at), TT_STR("into")))
-        out->table = take_word(text, &at);
     return 0;
+}
+
+struct tt_str tt_pg_inserted_table(struct tt_str sql)
+{
+    size_t at = 0;
+    bool inserts = tt_str_eq_nocase(take_word(sql, &at), TT_STR("insert")) &&
+                   tt_str_eq_nocase(take_word(sql, &at), TT_STR("into"));
+    return inserts ? take_word(sql, &at) : TT_STR("");
+}
+
+/* The end of parentheses that open at `at`. */
+static size_t skip_parentheses(struct tt_str sql, size_t at)
+{
+    struct tt_str token;
+    int depth = 0;
+    do {
+        token = tt_pg_take(sql, &at);
+        depth += tt_str_eq(token, TT_STR("("));
+        depth -= tt_str_eq(token, TT_STR(")"));
+    } while (depth > 0 && token.len > 0);
+    return at;
+}
+
+static bool take_is(struct tt_str sql, size_t *at, struct tt_str wanted)
+{
+    return tt_str_eq_nocase(tt_pg_take(sql, at), wanted);
+}
+
+bool tt_pg_inserts_one(struct tt_str sql, struct tt_str *columns)
+{
+    size_t at = 0, begin;
+    if (!take_is(sql, &at, TT_STR("insert")) || !take_is(sql, &at, TT_STR("into")))
+        return false;
+    tt_pg_take(sql, &at);
+    begin = tt_pg_skip_blanks(sql, at, "");
+    if (begin >= sql.len || sql.data[begin] != '(')
+        return false;
+    at = skip_parentheses(sql, begin);
+    *columns = tt_str_of(sql.data + begin, at - begin);
+    if (!take_is(sql, &at, TT_STR("values")))
+        return false;
+    at = skip_parentheses(sql, at);
+    return tt_pg_take(sql, &at).len == 0;
+}
+
+void tt_pg_use_sequence(struct tt_buf *sql, size_t number, struct tt_str sequence)
+{
+    struct tt_str text = tt_buf_str(sql);
+    struct tt_buf out = {0};
+    char parameter[24];
+    int length = snprintf(parameter, sizeof(parameter), "$%zu", number);
+
+    for (size_t at = 0, next; at < text.len; at = next) {
+        next = tt_pg_skip_quoted(text, at);
+        size_t end = at + (size_t)length;
+        bool is_it = next == at && end <= text.len &&
+                     memcmp(text.data + at, parameter, (size_t)length) == 0 &&
+                     (end == text.len || !isdigit((unsigned char)text.data[end]));
+        if (is_it) {
+            tt_buf_printf(&out, "coalesce(CAST(%s AS BIGINT), currval('%.*s'))", parameter,
+                          TT_STR_ARG(sequence));
+            next = end;
+            continue;
+        }
+        next += next == at;
+        tt_buf_append(&out, text.data + at, next - at);
+    }
+    tt_buf_free(sql);
+    *sql = out;
 }

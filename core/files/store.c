@@ -1,9 +1,8 @@
 /* Writing, reading and removing. The order of the system calls is the whole point: bytes, fsync,
- * rename, fsync of the folder, and only then is the commit answered; the row comes after that. The
- * 256 folders are all created at open and synced once, because a folder that is created later would
- * have to be synced in its parent before it could be relied on. After a failed fsync nothing is
- * tried again: the kernel may have dropped the pages, and a second fsync would report a false
- * success. */
+ * rename, fsync of the folder, and only then is the commit answered; the row comes after that. Each
+ * of the 256 folders is made when it gets its first file, and the first commit in it syncs the
+ * folder above, too. After a failed fsync nothing is tried again: the kernel may have dropped the
+ * pages, and a second fsync would report a false success. */
 #include "base/disk_reserve.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -89,22 +88,6 @@ static int sync_dir(const struct tt_store *store, const char *name)
 
 /* ---- the store ---- */
 
-static int make_shards(struct tt_store *store, struct tt_err *err)
-{
-    bool made = false;
-    for (int i = 0; i < TT_STORE_SHARDS; i++) {
-        char name[4];
-        snprintf(name, sizeof(name), "%02x", (unsigned)i);
-        if (mkdirat(store->dir, name, 0700) == 0)
-            made = true;
-        else if (errno != EEXIST)
-            return tt_store_fail(err, "making a folder of the store", errno);
-    }
-    if (made && sync_dir(store, ".") != 0)
-        return tt_store_fail(err, "fsync of the store's folder", errno);
-    return 0;
-}
-
 struct tt_store *tt_store_open(const struct tt_store_place *place, struct tt_err *err)
 {
     struct tt_store *store = TT_NEW(struct tt_store);
@@ -126,8 +109,6 @@ struct tt_store *tt_store_open(const struct tt_store_place *place, struct tt_err
         tt_store_fail(err, "fsync of the folder above the store", errno);
         goto fail;
     }
-    if (make_shards(store, err) != 0)
-        goto fail;
     return store;
 
 fail:
@@ -157,6 +138,37 @@ static void remember(struct tt_store *store, const char *key)
     pthread_mutex_unlock(&store->lock);
 }
 
+/* In a folder that may not be there yet. */
+static int open_new(const struct tt_store *store, const char *path)
+{
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    const char shard[3] = {path[0], path[1]};
+    int fd = openat(store->dir, path, flags, 0600);
+
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    if (mkdirat(store->dir, shard, 0700) != 0 && errno != EEXIST)
+        return -1;
+    return openat(store->dir, path, flags, 0600);
+}
+
+/* Makes sure of a new name in the shard, and of the shard's own name: whoever made it may not have
+ * done so yet. 0, or -1 with errno. */
+static int sync_shard(struct tt_store *store, const char shard[3])
+{
+    size_t number = strtoul(shard, NULL, 16);
+
+    pthread_mutex_lock(&store->lock);
+    bool named = store->named[number];
+    pthread_mutex_unlock(&store->lock);
+    if (sync_dir(store, shard) != 0 || (!named && sync_dir(store, ".") != 0))
+        return -1;
+    pthread_mutex_lock(&store->lock);
+    store->named[number] = true;
+    pthread_mutex_unlock(&store->lock);
+    return 0;
+}
+
 struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, struct tt_err *err)
 {
     char path[TT_STORE_PATH];
@@ -171,7 +183,7 @@ struct tt_store_file *tt_store_create(struct tt_store *store, uint64_t max, stru
     }
     remember(store, file->key);
     store_path(path, file->key, true);
-    file->fd = openat(store->dir, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    file->fd = open_new(store, path);
     if (file->fd < 0) {
         tt_store_fail(err, "making a file in the store", errno);
         free(file);
@@ -254,7 +266,7 @@ int tt_store_commit(struct tt_store_file *file, struct tt_err *err)
     }
     leftover = path;
     tt_store_step("rename");
-    rc = sync_dir(file->store, shard);
+    rc = sync_shard(file->store, shard);
     if (rc != 0) {
         tt_store_fail(err, "fsync of a folder of the store", errno);
         goto out;

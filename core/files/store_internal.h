@@ -15,6 +15,7 @@ struct tt_store {
     bool shared;
     pthread_mutex_t lock;
     struct tt_map *young; /* keys created by this process; NULL after the sweep. Under the lock */
+    bool named[TT_STORE_SHARDS]; /* the shard's name is on the disk for sure. Under the lock */
 };
 
 #define TT_STORE_YOUNG_US (24 * INT64_C(3600000000)) /* other servers may be writing it */

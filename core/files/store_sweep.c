@@ -89,7 +89,7 @@ static int sweep_name(void *arg, int dir, const char *shard, const char *name, s
     return remove_one(dir, name, kind == NAME_FILE ? &swept->orphans : &swept->unfinished, err);
 }
 
-/* Calls `visit` for each name in the folder of `shard`, until it fails. */
+/* Calls `visit` for each name in the folder of `shard`, if there is one, until it fails. */
 static int walk_shard(int store, const char *shard,
                       int (*visit)(void *arg, int dir, const char *shard, const char *name,
                                    struct tt_err *err),
@@ -98,6 +98,8 @@ static int walk_shard(int store, const char *shard,
     int rc = 0;
     struct dirent *entry;
     int fd = openat(store, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
         tt_store_fail(err, "opening a folder of the store", errno);
@@ -199,8 +201,7 @@ static int walk_store(const char *folder,
     for (int i = 0; rc == 0 && i < TT_STORE_SHARDS; i++) {
         char shard[4];
         snprintf(shard, sizeof(shard), "%02x", (unsigned)i);
-        if (faccessat(dir, shard, F_OK, 0) == 0)
-            rc = walk_shard(dir, shard, visit, arg, err);
+        rc = walk_shard(dir, shard, visit, arg, err);
     }
     close(dir);
     return rc;

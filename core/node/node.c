@@ -137,7 +137,7 @@ static int check_others(struct tt_node *node, struct tt_err *err)
         result = tt_err_set(
             err, 0, "node_refused",
             "the uploaded files of this node are not those of node %.*s (%.*s), which uses the "
-            "same database: let all nodes have the same folder \"files\" in their data folders",
+            "same database: set files_url to the same bucket or folder on all nodes",
             TT_STR_ARG(rows->values[0].text), TT_STR_ARG(rows->values[1].text));
     tt_db_rows_free(rows);
     return result;

@@ -16,6 +16,8 @@ struct tt_script_module {
     lua_CFunction open; /* pushes the module's table */
 };
 
+struct tt_node;
+
 /* Timers, see timers.h. */
 struct tt_timers {
     struct tt_list named;  /* timer.every, those of this worker */
@@ -35,7 +37,8 @@ struct tt_runtime {
     int worker;  /* this one's number, from 0 */
     int workers; /* how many there are */
     struct tt_loop *loop;
-    struct tt_db *db; /* where timers with a calendar are remembered; NULL: nowhere */
+    struct tt_db *db;           /* where timers with a calendar are remembered; NULL: nowhere */
+    const struct tt_node *node; /* of several servers one runs timers; NULL: alone */
     const struct tt_script_module *modules; /* ends with a NULL name */
     size_t memory_max;                      /* bytes per script state */
     bool prints;     /* `print` writes to the standard output, not to the log */

@@ -8,11 +8,13 @@
  * new one's adopting it has no vm. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/node.h"
 #include "script/timers_internal.h"
 
 #include <stdlib.h>
 
-#define LOOK_MS 10000
+#define LOOK_MS   10000
+#define KEEPER_MS 1000
 
 static void forget(struct tt_named_timer *named)
 {
@@ -97,6 +99,10 @@ static void on_due(struct tt_timer *timer)
         tt_timers_calendar_due(named);
         return;
     }
+    if (!named->each_node && !tt_node_is_keeper(named->runtime->node)) {
+        tt_timer_start(named->runtime->loop, timer, KEEPER_MS); /* it may become the keeper */
+        return;
+    }
     named->missed = now > named->due_ms ? (now - named->due_ms) / named->ms : 0;
     named->number += 1 + named->missed;
     named->due_ms += (1 + named->missed) * named->ms;
@@ -157,6 +163,7 @@ static void set_interval(struct tt_named_timer *named, const struct tt_timers_de
     if (named->ms != declared->ms && named->due_ms > now + declared->ms)
         named->due_ms = now + declared->ms;
     named->ms = declared->ms;
+    named->each_node = declared->each_node;
     named->calendar.zone = NULL;
 }
 

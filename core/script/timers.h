@@ -1,7 +1,8 @@
 /* Timers of scripts: named timers, declared while modules load, and single calls later. A named
  * timer has an interval or a calendar. It runs on one worker only, selected by the hash of its
- * name, so nothing is shared; at a reload that worker's new vm continues with the old one's due
- * times. Thread: the worker. */
+ * name, so nothing is shared, and of several servers with one database on one of them (of a
+ * calendar: the one that is first to claim a time, see calendar_timers.c); at a reload that
+ * worker's new vm continues with the old one's due times. Thread: the worker. */
 #pragma once
 #include "base/cron.h"
 #include "script/detached.h"
@@ -25,6 +26,7 @@ struct tt_timers_declared {
     char name[TT_TIMER_NAME_MAX + 1];
     int function; /* registry reference */
     enum tt_timers_first first;
+    bool each_node;                           /* not only on the node that keeps timers */
     uint64_t ms;                              /* the interval, or */
     const struct tt_zone *zone;               /* the calendar (NULL: none), */
     struct tt_cron cron;                      /* its times */

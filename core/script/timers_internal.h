@@ -26,6 +26,7 @@ struct tt_named_timer {
     struct tt_vm *vm; /* whose function it calls; NULL = given up */
     int function;     /* registry reference of that vm */
     uint64_t ms, due_ms;
+    bool each_node;
     struct tt_timers_calendar calendar;
     uint64_t number; /* of the last tick, from 1 */
     uint64_t missed; /* before that one */

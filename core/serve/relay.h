@@ -7,7 +7,7 @@
 #pragma once
 #include "serve/dispatch.h"
 
-/* The method `relay` of requests. */
+/* What lua/web/relay.lua calls: req:relay(node, target). */
 int tt_request_relay(lua_State *L);
 
 /* Completes an answer that another node has begun, with a response that is no stream (status 204:

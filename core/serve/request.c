@@ -94,6 +94,8 @@ static bool push_field(lua_State *L, struct tt_request *request, const char *key
         lua_pushinteger(L, request->generation->number);
     else if (strcmp(key, "caller") == 0 && request->caller)
         tt_value_decode_valid(L, request->caller->user);
+    else if (strcmp(key, "relay") == 0 && request->dispatcher->relay)
+        lua_pushcfunction(L, tt_request_relay); /* the pipeline's, no method for handlers */
     else
         return false;
     return true;
@@ -243,11 +245,15 @@ static int request_encode(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"header", request_header},           {"cookie", request_cookie},
-    {"credentials", request_credentials}, {"raw_body", request_raw_body},
-    {"read_json", request_read_json},     {"read_query", request_read_query},
-    {"read_form", request_read_form},     {"encode", request_encode},
-    {"relay", tt_request_relay},          {NULL, NULL},
+    {"header", request_header},
+    {"cookie", request_cookie},
+    {"credentials", request_credentials},
+    {"raw_body", request_raw_body},
+    {"read_json", request_read_json},
+    {"read_query", request_read_query},
+    {"read_form", request_read_form},
+    {"encode", request_encode},
+    {NULL, NULL},
 };
 
 void tt_request_push_metatable(lua_State *L)

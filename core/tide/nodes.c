@@ -14,6 +14,12 @@ static int nodes_is_shared(lua_State *L)
     return 1;
 }
 
+static int nodes_is_keeper(lua_State *L)
+{
+    lua_pushboolean(L, tt_node_is_keeper(tt_tide_of(L)->node));
+    return 1;
+}
+
 static void push_node(lua_State *L, int64_t id, struct tt_str name, struct tt_str address)
 {
     lua_createtable(L, 0, 3);
@@ -251,6 +257,7 @@ static int nodes_list(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {{"is_shared", nodes_is_shared},
+                                     {"is_keeper", nodes_is_keeper},
                                      {"self", nodes_self},
                                      {"list", nodes_list},
                                      {"owner_of_session", nodes_owner_of_session},

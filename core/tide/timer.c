@@ -35,9 +35,20 @@ static const char *check_name_arg(lua_State *L, int index)
     return name;
 }
 
+static bool read_nodes(lua_State *L, int index, const char *function)
+{
+    lua_getfield(L, index, "nodes");
+    const char *nodes = lua_isnil(L, -1) ? "one" : lua_tostring(L, -1);
+    bool each = nodes && strcmp(nodes, "each") == 0;
+    if (!each && !(nodes && strcmp(nodes, "one") == 0))
+        luaL_error(L, "%s: 'nodes' is 'one' or 'each'", function);
+    lua_pop(L, 1);
+    return each;
+}
+
 /* The options at index, a table or nothing. A misspelt one would silently do nothing. */
 static enum tt_timers_first read_options(lua_State *L, int index, const char *function,
-                                         const char **name)
+                                         const char **name, bool *each_node)
 {
     static const char *const values[] = {"due", "missed", "start", NULL};
 
@@ -47,12 +58,15 @@ static enum tt_timers_first read_options(lua_State *L, int index, const char *fu
     lua_pushnil(L);
     while (lua_next(L, index)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-        if (strcmp(key, "first") != 0 && !(name && strcmp(key, "name") == 0))
+        if (strcmp(key, "first") != 0 && !(name && strcmp(key, "name") == 0) &&
+            !(each_node && strcmp(key, "nodes") == 0))
             luaL_error(L, "%s: there is no option '%s'", function, key);
         lua_pop(L, 1);
     }
     if (name && lua_getfield(L, index, "name") != LUA_TNIL)
         *name = check_name_arg(L, -1);
+    if (each_node)
+        *each_node = read_nodes(L, index, function);
     lua_getfield(L, index, "first");
     const char *first = lua_isnil(L, -1) ? "due" : lua_tostring(L, -1);
     for (int i = 0; first && values[i]; i++)
@@ -87,10 +101,12 @@ static int timer_every(lua_State *L)
     lua_Integer ms = luaL_checkinteger(L, 2);
     luaL_argcheck(L, ms >= EVERY_MIN_MS && ms <= MAX_MS, 2, "10 ms to 30 days");
     luaL_checktype(L, 3, LUA_TFUNCTION);
-    enum tt_timers_first first = read_options(L, 4, "timer.every", NULL);
+    bool each_node = false;
+    enum tt_timers_first first = read_options(L, 4, "timer.every", NULL, &each_node);
     check_name(L, vm, "timer.every", name);
     struct tt_timers_declared *declared = declare(L, vm, name);
     declared->ms = (uint64_t)ms;
+    declared->each_node = each_node;
     declared->first = first;
     return 0;
 }
@@ -123,7 +139,7 @@ static int timer_cron(lua_State *L)
     const char *schedule = lua_pushfstring(L, "%s %s", lua_tostring(L, 1), lua_tostring(L, 2));
     luaL_argcheck(L, strlen(schedule) <= TT_TIMER_SCHEDULE_MAX, 1, "a schedule that is shorter");
     const char *name = schedule;
-    enum tt_timers_first first = read_options(L, 4, "timer.cron", &name);
+    enum tt_timers_first first = read_options(L, 4, "timer.cron", &name, NULL);
     if (strlen(name) > TT_TIMER_NAME_MAX)
         return luaL_error(L, "timer.cron: so long a schedule needs the option 'name'");
     check_name(L, vm, "timer.cron", name);

@@ -330,6 +330,6 @@ timer.every("login_throttle.write", WRITE_MS, function()
   if not ok then
     log.warn("counts of logins were not written", { code = err.code })
   end
-end)
+end, { nodes = "each" })
 
 return M

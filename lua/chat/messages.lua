@@ -156,7 +156,8 @@ end
 ---@param user_id integer
 ---@param row table its id and status
 ---@param lease tide.TurnLease|nil nil on a server alone
----@return true|nil ok, tide.Error|nil err nothing_to_continue: it has changed
+---@return true|nil ok, tide.Error|nil err nothing_to_continue: it has
+--- changed; turn_taken: another node was quicker
 function M.reopen(user_id, row, lease)
   local statements = {
     {
@@ -174,7 +175,8 @@ function M.reopen(user_id, row, lease)
   if outcomes then
     return true
   elseif err.code == "unexpected_changes" then
-    return nil, errors.new("nothing_to_continue")
+    return nil,
+      errors.new(err.statement == 1 and "nothing_to_continue" or "turn_taken")
   end
   return nil, err
 end

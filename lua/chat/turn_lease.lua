@@ -22,7 +22,7 @@ local BEYOND_LEASE_MS = 1000
 ---@param user_id integer
 ---@param session_id string
 ---@return true|nil ok
----@return tide.Error|nil err session_busy, node_draining
+---@return tide.Error|nil err session_busy
 function M.wait(user_id, session_id)
   if not nodes.is_shared() then
     return true
@@ -34,13 +34,34 @@ function M.wait(user_id, session_id)
       return nil, err
     elseif not owner then
       return true
-    elseif nodes.self().draining then
-      return nil, errors.new("node_draining")
     elseif time.mono_ms() >= give_up then
       return nil, errors.new("session_busy")
     end
     time.sleep(LOOK_MS)
   end
+end
+
+--- Whether a turn may begin here; it has its place in this node's queue. What
+--- is passed on to the node that has the session (web/pipeline) finds out with
+--- its first write; others wait.
+---@async
+---@param user_id integer
+---@param session_id string
+---@param routed boolean it is passed on
+---@return true|nil ok
+---@return tide.Error|nil err turn_taken, session_busy, node_draining
+function M.admit(user_id, session_id, routed)
+  if not nodes.is_shared() then
+    return true
+  elseif not nodes.self().draining then
+    return routed or M.wait(user_id, session_id)
+  end
+  local other, err = nodes.owner_of_session(user_id, session_id)
+  if err then
+    return nil, err
+  end
+  return nil,
+    errors.new(other and routed and "turn_taken" or "node_draining")
 end
 
 --- The statement that takes a stored session for a turn that goes on with one

@@ -62,6 +62,8 @@ end
 ---@field disconnect "detach"|"cancel" what the client's leaving does to the
 --- reply
 ---@field turn tide.QueuePlace the place in the session's queue
+---@field blocks? ReplyBlock[] of a reply that goes on
+---@field decisions? table<string, boolean> likewise
 
 --- The model that a request names, if it may be asked this.
 ---@param user_id integer
@@ -316,9 +318,9 @@ end
 --- Whether a turn that another node is quicker with is passed on to it, instead
 --- of waiting here.
 ---@param request TurnRequest
----@return boolean|nil
+---@return boolean
 local function is_routed(request)
-  return request.req and request.req.routed
+  return request.req ~= nil and request.req.routed or false
 end
 
 --- What a turn is once no other node has the session.
@@ -327,29 +329,19 @@ end
 ---@param request TurnRequest
 ---@param language "zh"|"en"
 ---@param admission TurnAdmission
----@param blocks? ReplyBlock[] of a reply that goes on
----@param decisions? table<string, boolean> likewise
 ---@return tide.StartSpec|nil spec
 ---@return TurnContext|tide.Error context or the error, those of M.start
-local function prepare(
-  user_id,
-  request,
-  language,
-  admission,
-  blocks,
-  decisions
-)
-  if not is_routed(request) then
-    local free, elsewhere = turn_lease.wait(user_id, request.session_id)
-    if not free then
-      return nil, elsewhere
-    end
+local function prepare(user_id, request, language, admission)
+  local free, elsewhere =
+    turn_lease.admit(user_id, request.session_id, is_routed(request))
+  if not free then
+    return nil, elsewhere
   end
   local context, unset = read_context(user_id, request, language, admission)
   if not context then
     return nil, unset
   end
-  context.blocks, context.decisions = blocks, decisions
+  context.blocks, context.decisions = admission.blocks, admission.decisions
   local spec, failed =
     describe(user_id, request, admission, context, language)
   if not spec then
@@ -378,21 +370,14 @@ local function save(user_id, request, admission, context)
   return session_manager.save_message(user_id, session, rows)
 end
 
---- Begins a turn: both rows are committed and the reply runs.
+--- The rest of M.start, once the turn has its place in the queue.
+---@async
 ---@param user_id integer
 ---@param request TurnRequest
 ---@param language "zh"|"en"
----@return tide.Reply|nil reply
----@return tide.Error|nil err missing_field, invalid_field, file_not_found,
---- file_not_text, images_not_supported, those of attachments.read,
---- session_busy, too_many_replies, session_deleted, session_not_found,
---- message_not_found, not_a_reply, limit_reached, those of hooks and of
---- session_manager.check and turn_lease.wait
-function M.start(user_id, request, language)
-  local admission, refused = admit(user_id, request, language)
-  if not admission then
-    return nil, refused
-  end
+---@param admission TurnAdmission
+---@return tide.Reply|nil reply, tide.Error|nil err those of M.start
+local function begin(user_id, request, language, admission)
   local spec, context, saved, unsaved
   for _ = 1, TRIES do
     spec, context = prepare(user_id, request, language, admission)
@@ -405,6 +390,7 @@ function M.start(user_id, request, language)
     end
   end
   if not saved then
+    admission.turn:leave() -- it may be tried again within this task
     return nil, unsaved
   end
   spec.session_row = saved.session_row
@@ -417,10 +403,70 @@ function M.start(user_id, request, language)
   return reply, not_started
 end
 
+--- Gives the place back at once when nothing has begun: the task may go on, and
+--- ask for another one.
+---@param admission TurnAdmission
+---@param reply tide.Reply|nil
+---@param err tide.Error|nil
+---@return tide.Reply|nil reply, tide.Error|nil err
+local function leave_unless(admission, reply, err)
+  if not reply then
+    admission.turn:leave()
+  end
+  return reply, err
+end
+
+--- Begins a turn: both rows are committed and the reply runs.
+---@param user_id integer
+---@param request TurnRequest
+---@param language "zh"|"en"
+---@return tide.Reply|nil reply
+---@return tide.Error|nil err missing_field, invalid_field, file_not_found,
+--- file_not_text, images_not_supported, those of attachments.read,
+--- session_busy, too_many_replies, session_deleted, session_not_found,
+--- message_not_found, not_a_reply, limit_reached, those of hooks and of
+--- session_manager.check and turn_lease.admit
+function M.start(user_id, request, language)
+  local admission, refused = admit(user_id, request, language)
+  if not admission then
+    return nil, refused
+  end
+  return leave_unless(
+    admission,
+    begin(user_id, request, language, admission)
+  )
+end
+
 ---@class ReplyToContinue a row of chat_messages
 ---@field id integer
 ---@field status "waiting"|"interrupted"
 ---@field model_name string
+
+--- The rest of M.continue, once the turn has its place in the queue.
+---@async
+---@param user_id integer
+---@param request TurnRequest
+---@param row table of resume.SQL_ROW
+---@param decisions table<string, boolean>
+---@param admission TurnAdmission
+---@return tide.Reply|nil reply, tide.Error|nil err those of M.continue
+local function begin_again(user_id, request, row, decisions, admission)
+  admission.blocks, admission.decisions = tool_steps.blocks(row), decisions
+  local spec, context =
+    prepare(user_id, request, request.req.language, admission)
+  if not spec then
+    return nil, context
+  end
+  local reopened, err =
+    message_store.reopen(user_id, row, admission.turn:lease())
+  if not reopened then
+    return nil, err
+  end
+  spec.session_row = context.session.id
+  spec.message_id, spec.user_message_id = row.id, row.parent_id
+  spec.continues = resume.stored(user_id, row)
+  return llm.start(spec)
+end
 
 --- Goes on with a reply that waits for its user, or that the server's end cut
 --- off between two of its steps. It is the same message, and its positions go
@@ -435,37 +481,20 @@ end
 ---@return tide.Error|nil err those of M.start, nothing_to_continue: somebody
 --- else was quicker
 function M.continue(user_id, session_id, row, decisions, req)
-  local language = req.language
   local request = {
     req = req,
     session_id = session_id,
     model_name = row.model_name,
     regenerate = row.id,
   }
-  local admission, refused = admit(user_id, request, language, true)
+  local admission, refused = admit(user_id, request, req.language, true)
   if not admission then
     return nil, refused
   end
-  local spec, context = prepare(
-    user_id,
-    request,
-    language,
+  return leave_unless(
     admission,
-    tool_steps.blocks(row),
-    decisions
+    begin_again(user_id, request, row, decisions, admission)
   )
-  if not spec then
-    return nil, context
-  end
-  local lease = admission.turn:lease()
-  local reopened, err = message_store.reopen(user_id, row, lease)
-  if not reopened then
-    return nil, err
-  end
-  spec.session_row = context.session.id
-  spec.message_id, spec.user_message_id = row.id, row.parent_id
-  spec.continues = resume.stored(user_id, row)
-  return llm.start(spec)
 end
 
 return M

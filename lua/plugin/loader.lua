@@ -267,7 +267,8 @@ local function declare_timer(name, spec)
   if (spec.every == nil) == (spec.cron == nil) then
     error("needs 'every', or 'cron' and 'zone'", 0)
   elseif spec.every then
-    timer.every(name, spec.every, spec.run, { first = spec.first })
+    timer.every(name, spec.every, spec.run,
+      { first = spec.first, nodes = spec.nodes })
   else
     timer.cron(spec.cron, spec.zone or "UTC", spec.run,
       { name = name, first = spec.first })

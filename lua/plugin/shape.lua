@@ -65,6 +65,7 @@ local TIMER = {
     cron = { types = "string" },
     zone = { types = "string" },
     first = { types = "string" },
+    nodes = { types = "string" },
     run = { types = "function", required = true },
   },
 }

@@ -10,6 +10,7 @@ local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local json = require "tide.json"
+local nodes = require "tide.nodes"
 local sql = require "lib.sql"
 local time = require "tide.time"
 
@@ -338,8 +339,21 @@ local SQL_LOST = [[
 UPDATE queue_jobs SET status = 'waiting', lease = '', updated_at = ?
 WHERE status = 'running' AND ]]
 
---- Takes back jobs whose lease is over, or that an earlier process had: its
---- jobs ended with it, since one process has a database at a time.
+--- Of a job whose node does not live any more; leases begin with the process.
+local NODE_DIED = " OR NOT EXISTS (SELECT 1 FROM nodes AS n "
+  .. "WHERE lease LIKE 'n' || n.id || '-%' "
+  .. "AND n.alive_until >= tidetalk_now())"
+
+--- The name of this process, which leases begin with.
+---@param random string
+---@return string
+function M.process_name(random)
+  local node = nodes.self()
+  return node and ("n%d-%s"):format(node.id, random) or random
+end
+
+--- Takes back jobs whose lease is over, or that a process had that has ended:
+--- an earlier one, when one process has the database at a time, or a dead node.
 ---@param process string
 ---@param first boolean this process has just begun
 ---@return integer|nil count
@@ -347,7 +361,9 @@ WHERE status = 'running' AND ]]
 function M.take_back(process, first)
   local now = time.unix_us()
   local condition, values = "lease_until < ?", { now }
-  if first then
+  if nodes.is_shared() then
+    condition = "(" .. condition .. NODE_DIED .. ")"
+  elseif first then
     condition, values =
       "substr(lease, 1, CAST(? AS INTEGER)) <> ?", { #process, process }
   end

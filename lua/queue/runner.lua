@@ -7,6 +7,7 @@ local crypto = require "tide.crypto"
 local jobs = require "queue.jobs"
 local json = require "tide.json"
 local log = require "tide.log"
+local nodes = require "tide.nodes"
 local queues = require "queue.queues"
 local scripts = require "tide.scripts"
 local shared = require "tide.shared"
@@ -41,7 +42,7 @@ local notes = shared.dict("queue")
 --- The name of this process, which leases begin with.
 ---@return string
 local function process_name()
-  notes:add("process", crypto.random_hex_digits(16))
+  notes:add("process", jobs.process_name(crypto.random_hex_digits(16)))
   return tostring(notes:get("process"))
 end
 
@@ -219,11 +220,12 @@ local function look_now(queue, spec)
 end
 
 --- Takes what may run now, in a task of its own. Code that a reload replaced
---- takes nothing.
+--- takes nothing, and of several nodes one does: the limits of a queue are for
+--- all of them together. Within a second it finds what others have pushed.
 ---@param queue string
 function M.look(queue)
   local spec, look = queues.get(queue), looks[queue]
-  if not spec or not scripts.is_current() then
+  if not spec or not scripts.is_current() or not nodes.is_keeper() then
     return
   elseif look and time.mono_ms() < look.since + LOOK_STALE_MS then
     look.again = true

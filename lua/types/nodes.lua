@@ -29,6 +29,11 @@ local nodes = {}
 ---@return boolean shared
 function nodes.is_shared() end
 
+--- Whether this server does what only one of them does: timers, and the jobs of
+--- queues. Another one does it when this one is gone. True on a server alone.
+---@return boolean keeper
+function nodes.is_keeper() end
+
 ---@class tide.OwnNode: tide.Node
 ---@field draining boolean it takes no new turns
 

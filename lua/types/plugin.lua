@@ -39,6 +39,7 @@
 ---@field cron? string "0 3 * * *"
 ---@field zone? string of `cron`, default "UTC"
 ---@field first? "due"|"missed"|"start" when the first tick comes
+---@field nodes? "one"|"each" of `every`
 ---@field run async fun(tick: tide.Tick)
 
 --- What a setting must be.

@@ -39,6 +39,9 @@ function timer.every(name, ms, fn, options) end
 ---@class tide.TimerOptions
 ---@field first? "due"|"start" "start": the first tick comes at once, when the
 --- server has started or a reload brings the timer; default "due"
+---@field nodes? "one"|"each" when several servers share the database: "one" of
+--- them runs the timer, and another one goes on when it is gone; "each" for what
+--- is about this server's own memory; default "one"
 
 --- Declares a timer that follows the calendar. Only while a module loads. Like
 --- those of timer.every it runs on one worker, and ticks never overlap.

@@ -50,6 +50,7 @@ describe('tidetalk test', () => {
     const files = { 'tests/one_test.lua': `
 print("at load")
 test.case("fails", function()
+  test.user()
   print("in the test", 7)
   require("tide.log").info("logged", { n = 1 })
   test.equal(test.request({ path = "/api/loud" }).status, 500)
@@ -59,8 +60,8 @@ test.case("is silent", function() end)`,
     'chat/persona_routes.lua': `return {{method = "GET", path = "/api/loud", auth = "none", summary = "x",
       handler = function() print("in a handler") return { json = {} } end}}` };
     const { stdout } = await run(files, { args: ONE });
-    assert.match(stdout, /^not ok - .*: fails .*\n {4}lua\/tests\/one_test\.lua:8: not equal\n/m);
-    assert.match(stdout, /^ {4}output:\n {6}lua\/tests\/one_test\.lua:4: at load\n {6}lua\/tests\/one_test\.lua:6: in the test\t7\n {6}.*INFO.*logged.*n=1.*\n {6}.*chat\/persona_routes\.lua:4: in a handler\nok - /m);
+    assert.match(stdout, /^not ok - .*: fails .*\n {4}lua\/tests\/one_test\.lua:9: not equal\n/m);
+    assert.match(stdout, /^ {4}output:\n {6}lua\/tests\/one_test\.lua:4: at load\n {6}lua\/tests\/one_test\.lua:7: in the test\t7\n {6}.*INFO.*logged.*n=1.*\n {6}.*chat\/persona_routes\.lua:4: in a handler\nok - /m);
     assert.doesNotMatch(stdout, /quiet/);
     const all = await run(files, { args: ['--output', ...ONE] });
     assert.match(all.stdout, /^ok - .*: passes .*\n {4}output:\n {6}.*: at load\n {6}.*: quiet\nok - /m);

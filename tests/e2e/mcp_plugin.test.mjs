@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import { reloaded } from './support/bundle.mjs';
 import { uniqueName } from './support/client.mjs';
-import { HANG_MS, test, within } from './support/limits.mjs';
-import { LISTS, startHostile, startModern, startOlder, startSwitch } from './support/mcp.mjs';
+import { HANG_MS, eventually, test, within } from './support/limits.mjs';
+import { LISTS, left, startHostile, startModern, startOlder, startSwitch } from './support/mcp.mjs';
 import { ROOT } from './support/process.mjs';
 import { LOOPBACK, tidetalk } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
@@ -225,6 +225,15 @@ describe('the plugin mcp', () => {
     const reader = await say([['sea__numbers', {}]]);
     assert.deepEqual(resultsOf(reader), [{ failed: 'The server sea failed: it cannot be reached.' }]);
     assert.equal(reader.text, 'done');
+  });
+
+  test('an answer ends when its message has come, though its stream goes on', async () => {
+    const mcp = await start(startHostile());
+    await configure({ servers: [`calls ${mcp.url}/calls never`], timeout: 4 * HANG_MS });
+    const { say } = await setup();
+    const reader = await within(say([['calls__holds', {}]]), 'the reply', HANG_MS);
+    assert.deepEqual(resultsOf(reader), ['3 m']);
+    await eventually(() => left.count === 1, 'the stream is closed');
   });
 
   test('hostile servers take no turn along', async () => {

@@ -82,6 +82,7 @@ describe("chat.llm_session", function()
     }
     local place = {
       lease = function() end, -- of a server alone
+      leave = function() end,
     }
     local llm = {
       check_url = function()

@@ -6,7 +6,8 @@ import { after, before, describe } from 'node:test';
 import { psql } from '../e2e/support/databases.mjs';
 import { eventually, test } from '../e2e/support/limits.mjs';
 import { startMock } from '../e2e/support/mock.mjs';
-import { drain, startCluster, through } from './cluster.mjs';
+import { drain, listNodes, startCluster, through } from './cluster.mjs';
+import { counted } from './metrics.mjs';
 
 const STREAM = 'tokens=100000,pace=20';
 
@@ -82,6 +83,7 @@ describe('a node that is gone', () => {
     const idle = user.open(await user.model(mock.url('fault=hang')), 'hangs', 'no answer comes');
     await eventually(() => rows(a, 'hangs').at(-1) === 'assistant:streaming', 'the other turn has begun');
     a.signal('SIGSTOP');
+    await eventually(async () => (await listNodes(b)).a.state === 'dead', 'its lease is over');
 
     const elsewhere = through(b, user);
     assert.equal((await elsewhere.say(quick, 'asleep', 'after')).response, 'after');
@@ -125,22 +127,28 @@ describe('a node that is gone', () => {
     await cluster.stop();
   });
 
-  test('draining: new turns are refused, the running reply ends', async () => {
+  test('draining: new turns go to another node, the running reply ends', async () => {
     const cluster = await startCluster(2);
-    const [a] = cluster.nodes;
+    const [a, b] = cluster.nodes;
     const { user, quick, stream } = await streaming(cluster, 'drained');
     const fetched = await fetch(`${a.url}/readyz`);
     assert.equal(fetched.status, 200);
     const drained = drain(a);
     await eventually(async () => (await fetch(`${a.url}/readyz`)).status === 503, 'it is draining');
-    const refused = await user.post('/api/chat/message', { session_id: 'new', model_name: quick, message: 'hello' });
-    assert.equal(refused.status, 503, refused.text);
-    assert.equal(refused.body.code, 'node_draining');
+    const before = await counted(b, 'relayed_requests_received_total');
+    assert.equal((await user.say(quick, 'new', 'hello')).response, 'hello');
+    assert.equal(await counted(b, 'relayed_requests_received_total'), before + 1);
     const { length } = stream.text;
     await stream.until((reader) => reader.text.length > length + 20);
     await user.post('/api/chat/sessions/drained/stop', {});
     await stream.end();
     assert.equal((await drained).code, 0);
-    await cluster.stop();
+
+    // With nobody who could take it, it is refused.
+    await b.stop();
+    const refused = await user.post('/api/chat/message', { session_id: 'new', model_name: quick, message: 'hello' });
+    assert.equal(refused.status, 503, refused.text);
+    assert.equal(refused.body.code, 'node_draining');
+    await cluster.stop({ except: [b] });
   });
 });

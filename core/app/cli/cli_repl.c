@@ -135,7 +135,7 @@ static int serve_lines(const struct tt_settings *settings)
     sigset_t set;
 
     take_signals(&set);
-    if (tt_app_start(&app, settings, false, &err) != 0)
+    if (tt_app_start(&app, settings, false, NULL, &err) != 0)
         return tt_cli_fail(TT_EXIT_USAGE, "repl: %s", err.message);
     app.workers[0].tide.runtime.prints = true;
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);

@@ -23,7 +23,7 @@ int tt_cli_scripts_request(const struct tt_settings *settings, const char *metho
         return -1;
     tt_log_setup(TT_LOG_ERROR, TT_LOG_TEXT);
     signal(SIGPIPE, SIG_IGN);
-    if (own && tt_app_start(&app, settings, false, err) != 0)
+    if (own && tt_app_start(&app, settings, false, NULL, err) != 0)
         return -1;
     int status = tt_cli_admin_request(settings, method, path, body, TT_LOCAL_LIMIT_S, answer, err);
     if (own)

@@ -130,7 +130,7 @@ static int serve(const struct tt_settings *settings, bool dev)
         close(signals);
         return tt_cli_fail(TT_EXIT_USAGE, "dev: %s", err.message);
     }
-    if (tt_app_start(&app, settings, true, &err) != 0) {
+    if (tt_app_start(&app, settings, true, NULL, &err) != 0) {
         tt_cli_watch_close(watch);
         close(signals);
         return tt_cli_fail(TT_EXIT_USAGE, "cannot start: %s", err.message);

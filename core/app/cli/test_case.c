@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FLAGS_OWN  10
+#define FLAGS_OWN  11
 #define PATH_BYTES 4096
 #define SOURCE_MAX (1u << 20)
 
@@ -109,16 +109,28 @@ static void run_in(struct tt_app *app, const struct tt_cli_test_run *run,
 
 /* ---- the server ---- */
 
+/* The scripts of this process's first case, with what they were compiled to: those of the next
+ * cases mostly are the same. */
+static struct tt_bundle *known;
+
+static void keep_compiled(const struct tt_app *app, const struct tt_settings *settings)
+{
+    if (!known)
+        known =
+            tt_bundle_read(&settings->scripts, app->workers[0].dispatcher.generation->bundle, NULL);
+}
+
 static void serve_and_run(const struct tt_settings *settings, struct tt_testing *testing,
                           const struct tt_cli_test_run *run, struct tt_cli_test_case *test)
 {
     struct tt_app app;
     struct tt_err err = {0};
 
-    if (tt_app_start(&app, settings, true, &err) != 0) {
+    if (tt_app_start(&app, settings, true, known, &err) != 0) {
         tt_buf_printf(&test->failure, "the server does not start: %s", err.message);
         return;
     }
+    keep_compiled(&app, settings);
     testing->send = send_request;
     testing->send_arg = &app;
     testing->aux = app.aux;
@@ -142,9 +154,9 @@ static int read_settings(const struct tt_cli_test_run *run, const char *folder, 
 {
     char data[PATH_BYTES], allow[64];
     const char *own[FLAGS_OWN] = {
-        "--listen=127.0.0.1:0", "--workers=1",         "--redis-url=",      "--database-url=",
-        "--secret-file=",       "--admin-listen=",     "--log-level=error", "--log-format=text",
-        "--registration=yes",   "--outbound-public=no"};
+        "--listen=127.0.0.1:0", "--workers=1",          "--redis-url=",      "--database-url=",
+        "--secret-file=",       "--admin-listen=",      "--log-level=error", "--log-format=text",
+        "--registration=yes",   "--outbound-public=no", "--disk-reserve=0"};
     char **argv = tt_alloc((size_t)(run->argc + FLAGS_OWN + 3) * sizeof(char *));
     int argc = run->argc;
 
@@ -186,7 +198,7 @@ void tt_cli_test_make_template(const struct tt_cli_test_run *run)
     if (read_settings(run, "template", 0, &settings) != 0)
         _exit(TT_EXIT_USAGE);
     struct tt_generation *generation = tt_cli_load(&settings, &tide, &err);
-    if (!generation || tt_app_start(&app, &settings, false, &err) != 0)
+    if (!generation || tt_app_start(&app, &settings, false, NULL, &err) != 0)
         _exit(tt_cli_fail(TT_EXIT_FAILED, "%s", err.message));
     tt_app_stop(&app, 0);
     tt_generation_unref(generation);

@@ -40,6 +40,7 @@ struct tt_builder_parts { /* what it works with; all of it outlives the builder 
     struct tt_node *node;                 /* is told what serves; NULL: alone */
     struct tt_dispatcher *const *workers; /* [worker_count] */
     int worker_count;
+    const struct tt_bundle *known; /* what is compiled of it is used at the start; NULL = nothing */
     struct tt_diagnostics *advice; /* gets the warnings about the first generation; NULL = none */
 };
 

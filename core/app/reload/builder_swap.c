@@ -232,7 +232,8 @@ int tt_builder_migrate(struct tt_builder *builder, const struct tt_generation *g
 struct tt_bundle *tt_builder_read_disk(struct tt_builder *builder, struct tt_reload_result *result)
 {
     const struct tt_settings *settings = builder->parts.settings;
-    const struct tt_bundle *before = builder->current ? builder->current->bundle : NULL;
+    const struct tt_bundle *before =
+        builder->current ? builder->current->bundle : builder->parts.known;
     struct tt_bundle *bundle = tt_bundle_snapshot(&settings->scripts, before, &result->error);
 
     result->diagnostics.phase = "read";

@@ -3,16 +3,18 @@
 --- sends is as large and as strange as it likes.
 
 local crypto = require "tide.crypto"
+local events = require "mcp.events"
 local http = require "tide.http"
 local json = require "tide.json"
+local task = require "tide.task"
 local time = require "tide.time"
 
 local M = {}
 
 --- Bytes of an answer's body.
 local BODY_MAX = 1024 * 1024
---- Events of a stream that are looked at.
-local EVENTS_MAX = 1000
+--- Milliseconds that http.stream lets a server be silent, at most.
+local IDLE_MAX = 600000
 --- Bytes of an error's text.
 local TEXT_MAX = 500
 
@@ -81,30 +83,47 @@ local function answer_to(text, id)
   end
 end
 
---- The same of a stream of events: the first that answers; others are
---- notifications, and requests that this client does not take.
----@param body string
+--- The first message of a stream of events that answers; others are
+--- notifications, and requests that this client does not take. What comes
+--- behind it is not waited for.
+---@async
+---@param stream tide.HttpStream
 ---@param id string
----@return tide.Raw|nil
-local function event_to(body, id)
-  local text = "\n" .. body:gsub("\r\n?", "\n") .. "\n"
-  local at = 1
-  for _ = 1, EVENTS_MAX do
-    local _, ends = text:find("\ndata:", at, true)
-    if not ends then
-      return nil
+---@return tide.Raw|nil message
+---@return tide.Error|nil err
+local function read_events(stream, id)
+  local reader = events.new()
+  local function on_event(data)
+    return answer_to(data, id)
+  end
+  while not reader.full do
+    local piece, err = stream:read()
+    if not piece then
+      return not err and reader:finish(on_event) or nil, err
     end
-    local lines = {}
-    repeat
-      at = text:find("\n", ends, true) or #text
-      lines[#lines + 1] = text:sub(ends + 1, at - 1)
-      local goes_on = text:sub(at, at + 5) == "\ndata:"
-      ends = at + 5
-    until not goes_on or #lines == EVENTS_MAX
-    local message = answer_to(table.concat(lines, "\n"), id)
+    local message = reader:add(piece, on_event)
     if message then
       return message
     end
+  end
+end
+
+--- The same of a body that is one message.
+---@async
+---@param stream tide.HttpStream
+---@param id string
+---@return tide.Raw|nil message
+---@return tide.Error|nil err
+local function read_body(stream, id)
+  local pieces = {}
+  while true do
+    local piece, err = stream:read()
+    if err then
+      return nil, err
+    elseif not piece then
+      return answer_to(table.concat(pieces), id)
+    end
+    pieces[#pieces + 1] = piece
   end
 end
 
@@ -125,16 +144,8 @@ local function rpc_problem(failure, status)
 end
 
 ---@param answer mcp.Answer changed
----@param body string
----@param id string
-local function read(answer, body, id)
-  local kind = answer.headers["content-type"] or ""
-  local message
-  if kind:find("^text/event%-stream") then
-    message = event_to(body, id)
-  elseif kind:find("json", 1, true) then
-    message = answer_to(body, id)
-  end
+---@param message tide.Raw|nil
+local function judge(answer, message)
   local status = answer.status
   local result, failure
   if message then
@@ -160,6 +171,50 @@ local function read(answer, body, id)
   end
 end
 
+--- An answer that did not come, or not whole.
+---@param code string
+---@return mcp.Answer
+local function no_answer(code)
+  local text = REASONS[code] or "it could not be asked"
+  return {
+    status = 0,
+    headers = {},
+    problem = M.problem(text, { code = code }),
+  }
+end
+
+--- Reads the answer until its time is over, however its pieces come.
+---@async
+---@param stream tide.HttpStream
+---@param id string
+---@param ends integer
+---@return mcp.Answer
+local function read(stream, id, ends)
+  local answer = { status = stream:status(), headers = stream:headers() }
+  local kind = answer.headers["content-type"] or ""
+  local message, err
+  local clock, busy = task.spawn(function()
+    time.sleep(math.max(ends - time.mono_ms(), 1))
+    stream:close()
+  end)
+  if not clock then
+    return no_answer(busy.code)
+  end
+  if kind:find("^text/event%-stream") then
+    message, err = read_events(stream, id)
+  elseif kind:find("json", 1, true) then
+    message, err = read_body(stream, id)
+  end
+  clock:cancel()
+  if not message and time.mono_ms() >= ends then
+    return no_answer("outbound_timeout")
+  elseif err then
+    return no_answer(err.code)
+  end
+  judge(answer, message)
+  return answer
+end
+
 ---@class mcp.Message
 ---@field method string
 ---@field params? table
@@ -178,7 +233,8 @@ function M.send(server, message)
   for name, value in pairs(message.headers) do
     headers[name] = value
   end
-  local answer, err = http.request({
+  local left = math.max(message.ends - time.mono_ms(), 1)
+  local stream <close>, err = http.stream({
     method = "POST",
     url = server.url,
     headers = headers,
@@ -188,22 +244,16 @@ function M.send(server, message)
       method = message.method,
       params = message.params,
     }),
-    timeout_ms = math.max(message.ends - time.mono_ms(), 1),
+    timeout_ms = left,
+    idle_ms = math.min(left, IDLE_MAX),
     max_bytes = BODY_MAX,
   })
-  if not answer then
-    local text = REASONS[err.code] or "it could not be asked"
-    return {
-      status = 0,
-      headers = {},
-      problem = M.problem(text, { code = err.code }),
-    }
+  if not stream then
+    return no_answer(err.code)
+  elseif not id then
+    return { status = stream:status(), headers = stream:headers() }
   end
-  local read_answer = { status = answer.status, headers = answer.headers }
-  if id then
-    read(read_answer, answer.body, id)
-  end
-  return read_answer
+  return read(stream, id, message.ends)
 end
 
 return M

@@ -154,7 +154,26 @@ export const LISTS = {
   }),
 };
 
+/** Calls of /calls/holds whose stream the client has left. */
+export const left = { count: 0 };
+
+/** Answers as events, in pieces of three bytes, and never ends. */
+function holds({ id }) {
+  const bytes = new TextEncoder().encode(`: hello\r\n\r\nevent: message\r\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\r\n\r\n`
+    + `data: {"jsonrpc":"2.0","id":"another","result":{}}\r\n\r\ndata: {"jsonrpc":"2.0","id":"${id}",\r\n`
+    + `data: "result":{"resultType":"complete","content":[{"type":"text","text":"3 m"}]}}\r\n\r\n`);
+  let at = 0;
+  return new Response(new ReadableStream({
+    async pull(controller) {
+      controller.enqueue(at < bytes.length ? bytes.subarray(at, at += 3) : new TextEncoder().encode(': still here\n'));
+      await new Promise((resolve) => { setTimeout(resolve, at < bytes.length ? 0 : 20); });
+    },
+    cancel() { left.count += 1; },
+  }), { headers: { 'Content-Type': 'text/event-stream' } });
+}
+
 const CALLS = {
+  holds,
   events: LISTS.events,
   gone: () => new Response('', { status: 503 }),
   large: (message) => answerTo(message, { content: [{ type: 'text', text: 'x'.repeat(2 ** 21) }] }),

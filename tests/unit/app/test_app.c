@@ -39,7 +39,7 @@ static void load(struct home *home, const char *listen)
 
 static void start(struct home *home, struct tt_app *app)
 {
-    if (tt_app_start(app, &home->settings, true, &home->err) != 0)
+    if (tt_app_start(app, &home->settings, true, NULL, &home->err) != 0)
         fail_msg("%s", home->err.message);
 }
 
@@ -119,7 +119,7 @@ static void an_unknown_http_library_stops_the_start(void **state)
 
     load(home, "127.0.0.1:0");
     head_is_shifted = true;
-    int result = tt_app_start(&app, &home->settings, true, &home->err);
+    int result = tt_app_start(&app, &home->settings, true, NULL, &home->err);
     head_is_shifted = false;
     assert_int_equal(result, -1);
     assert_string_equal(home->err.code, "http_library_unknown");
@@ -135,13 +135,13 @@ static void a_second_one_names_the_first(void **state)
     load(home, "127.0.0.1:0");
     struct tt_settings first = home->settings; /* the home's are read anew below */
     home->loaded = false;
-    assert_int_equal(tt_app_start(&app, &first, true, &home->err), 0);
-    assert_int_equal(tt_app_start(&second, &first, true, &home->err), -1);
+    assert_int_equal(tt_app_start(&app, &first, true, NULL, &home->err), 0);
+    assert_int_equal(tt_app_start(&second, &first, true, NULL, &home->err), -1);
     assert_string_equal(home->err.code, "data_dir_locked");
 
     snprintf(address, sizeof(address), "127.0.0.1:%d", app.port);
     load(home, address);
-    assert_int_equal(tt_app_start(&second, &home->settings, true, &home->err), -1);
+    assert_int_equal(tt_app_start(&second, &home->settings, true, NULL, &home->err), -1);
     assert_string_equal(home->err.code, "address_in_use");
     assert_non_null(strstr(home->err.message, "(unit_app)"));
     tt_app_stop(&app, 0);
@@ -155,11 +155,11 @@ static void what_fails_on_the_way_up_leaves_nothing(void **state)
 
     load(home, "127.0.0.1:0");
     home_put(home, "style.yaml", "personas: []\n");
-    assert_int_equal(tt_app_start(&app, &home->settings, true, &home->err), -1);
+    assert_int_equal(tt_app_start(&app, &home->settings, true, NULL, &home->err), -1);
     assert_string_equal(home->err.code, "script_error");
     home_put(home, "style.yaml", "personas:\n  - {name: A, content: a}\n");
     chmod(home->settings.secret_file, 0644);
-    assert_int_equal(tt_app_start(&app, &home->settings, true, &home->err), -1);
+    assert_int_equal(tt_app_start(&app, &home->settings, true, NULL, &home->err), -1);
     assert_string_equal(home->err.code, "secret_file_unsafe");
     chmod(home->settings.secret_file, 0600);
     start(home, &app);

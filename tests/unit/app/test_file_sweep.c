@@ -40,8 +40,10 @@ static void file_path(char out[128], int row)
 
 static void put_file(int row)
 {
-    char path[128];
+    char path[128], shard[9];
     file_path(path, row);
+    snprintf(shard, sizeof(shard), "%.8s", path); /* "files/ab" */
+    mkdir(shard, 0700);
     int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);

@@ -118,7 +118,7 @@ static void a_held_worker_holds_the_answer_back(void **state)
     home_put(home, "style.yaml", "personas:\n  - {name: A, content: a}\n");
     if (HOME_LOAD(home, "--personas=style.yaml", "--data-dir=data", "--listen=127.0.0.1:0",
                   "--lua-dir=lua", "--workers=2", "--migrations-dir=" SOURCE "/migrations") != 0 ||
-        tt_app_start(&app, &home->settings, true, &home->err) != 0)
+        tt_app_start(&app, &home->settings, true, NULL, &home->err) != 0)
         fail_msg("%s", home->err.message);
     sem_init(&release, 0, 0);
     struct errand hold = {.until = &release};

@@ -68,6 +68,8 @@ static struct rig *rig_new(void)
     snprintf(folder, sizeof(folder), "%s/files", rig->f->dir);
     rig->store = tt_store_open(&(struct tt_store_place){.folder = folder}, &err);
     rig->file_aux = tt_aux_new("files", 1, 16, &err);
+    snprintf(rig->file, sizeof(rig->file), "%s/00", folder);
+    mkdir(rig->file, 0700);
     snprintf(rig->file, sizeof(rig->file), "%s/00/" KEY, folder);
     close(open(rig->file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     assert_int_equal(access(rig->file, F_OK), 0);

@@ -46,7 +46,8 @@ static void test_inserts(void **state)
     for (size_t i = 0; i < TT_COUNT(cases); i++) {
         struct tt_pg_text text;
         assert_int_equal(tt_pg_translate(tt_str_from(cases[i].sql), &text, NULL), 0);
-        assert_true(tt_str_eq(text.table, tt_str_from(cases[i].table)));
+        assert_true(
+            tt_str_eq(tt_pg_inserted_table(tt_buf_str(&text.sql)), tt_str_from(cases[i].table)));
         assert_int_equal(text.returns, cases[i].returns);
         tt_buf_free(&text.sql);
     }
@@ -69,11 +70,49 @@ static void test_refused(void **state)
     }
 }
 
+static void test_single_rows(void **state)
+{
+    static const struct {
+        const char *sql, *columns;
+    } cases[] = {
+        {"INSERT INTO a (b, c) VALUES (?, lower(?))", "(b, c)"},
+        {"insert into \"a b\"(\"values\")\nvalues (1) -- one", "(\"values\")"},
+        {"INSERT INTO a (b) VALUES (1), (2)", NULL},
+        {"INSERT INTO a (b) VALUES (1) ON CONFLICT DO NOTHING", NULL},
+        {"INSERT INTO a (b) VALUES (1) RETURNING c", NULL},
+        {"INSERT INTO a (b) SELECT 1", NULL},
+        {"INSERT INTO a VALUES (1)", NULL},
+        {"UPDATE a SET b = 1", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        struct tt_str columns;
+        bool one = tt_pg_inserts_one(tt_str_from(cases[i].sql), &columns);
+        if (one != (cases[i].columns != NULL))
+            fail_msg("%s", cases[i].sql);
+        if (one)
+            assert_true(tt_str_eq(columns, tt_str_from(cases[i].columns)));
+    }
+}
+
+static void test_sequences(void **state)
+{
+    struct tt_buf sql = {0};
+    (void)state;
+    tt_buf_append_z(&sql, "INSERT INTO a (b, c) VALUES ($1, '$1' || $12 || $1)");
+    tt_pg_use_sequence(&sql, 1, TT_STR("public.s"));
+    assert_true(tt_str_eq(
+        tt_buf_str(&sql),
+        TT_STR("INSERT INTO a (b, c) VALUES (coalesce(CAST($1 AS BIGINT), currval('public.s')), "
+               "'$1' || $12 || coalesce(CAST($1 AS BIGINT), currval('public.s')))")));
+    tt_buf_free(&sql);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_inserts),
+        cmocka_unit_test(test_parameters),  cmocka_unit_test(test_inserts),
+        cmocka_unit_test(test_single_rows), cmocka_unit_test(test_sequences),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

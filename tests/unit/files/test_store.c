@@ -130,6 +130,9 @@ static void judges_keys(void **state)
     }
     /* a link in the place of a file is not followed */
     char path[200];
+    assert_int_equal(tt_store_remove(store, TT_STR(UNKNOWN), NULL), 0); /* nothing to do */
+    snprintf(path, sizeof(path), "%s/files/00", folder);
+    assert_int_equal(mkdir(path, 0700), 0); /* folders are made with their first file */
     snprintf(path, sizeof(path), "%s/files/00/%s", folder, UNKNOWN);
     assert_int_equal(symlink("/etc/passwd", path), 0);
     struct tt_err err = {0};
@@ -169,6 +172,8 @@ static void sweeps(void **state)
     put_file(store, TT_STR("known"), known);
     put_file(store, TT_STR("orphan"), orphan);
     struct tt_store_file *unfinished = tt_store_create(store, 10, NULL);
+    snprintf(path, sizeof(path), "%s/files/ab", folder);
+    mkdir(path, 0700);
     snprintf(path, sizeof(path), "%s/files/ab/notes.txt", folder);
     close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     /* of this process: all of it stays, whether a row knows it or not */

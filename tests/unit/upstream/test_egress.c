@@ -189,11 +189,34 @@ static void proxied(void **state)
     tt_egress_free(egress);
 }
 
+/* For the nodes' own addresses: everything but metadata services, without a proxy. */
+static void open_for_the_operators_own(void **state)
+{
+    struct tt_egress *egress = tt_egress_new(NULL, 0, NULL);
+    const struct sockaddr_in inside = {
+        .sin_family = AF_INET, .sin_port = htons(7000), .sin_addr.s_addr = htonl(0x0A000001)};
+    const struct sockaddr_in metadata = {
+        .sin_family = AF_INET, .sin_port = htons(7000), .sin_addr.s_addr = htonl(0xA9FEA9FE)};
+    (void)state;
+
+    assert_int_equal(way_of(egress, "http://10.0.0.1:7000/x"), 'r');
+    tt_egress_open(egress);
+    assert_int_equal(way_of(egress, "http://10.0.0.1:7000/x"), 'd');
+    assert_int_equal(way_of(egress, "http://b.internal:7000/x"), 'd');
+    assert_int_equal(way_of(egress, "http://169.254.169.254/x"), 'r');
+    assert_int_equal(
+        tt_egress_check_address(egress, "b", 7000, (const struct sockaddr *)&inside, NULL), 0);
+    assert_int_equal(
+        tt_egress_check_address(egress, "b", 7000, (const struct sockaddr *)&metadata, NULL), -1);
+    tt_egress_free(egress);
+}
+
 TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(urls),        cmocka_unit_test(addresses), cmocka_unit_test(items),
-        cmocka_unit_test(odd_sockets), cmocka_unit_test(proxied),
+        cmocka_unit_test(urls),    cmocka_unit_test(addresses),
+        cmocka_unit_test(items),   cmocka_unit_test(odd_sockets),
+        cmocka_unit_test(proxied), cmocka_unit_test(open_for_the_operators_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
