@@ -4,12 +4,13 @@
 #include "db/job.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 struct tt_job_queue {
     int batch_max;
     int queue_max;
     pthread_mutex_t mutex; /* guards everything below; never held across I/O */
-    pthread_cond_t wake;
+    sem_t wake;
     struct tt_list jobs;
     size_t bytes;
     bool asleep;

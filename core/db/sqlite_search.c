@@ -97,16 +97,21 @@ static const char SQL_MERGE_PARTS[] =
 /* ?1 the query, ?2 user, ?3 limit, ?4 offset, ?5 its words, ?6 any of its words. The index has
  * short messages in the order that is wanted, so it is left as soon as there are enough. */
 static const char SQL_FIND[] =
-    "WITH hits AS (SELECT * FROM (SELECT m.id FROM message_search"
+    "WITH hits AS MATERIALIZED (SELECT * FROM (SELECT m.id FROM message_search"
     " JOIN chat_messages AS m ON m.id = message_search.rowid" OWNED
     " WHERE message_search MATCH ?1 AND m.user_id = ?2"
     " ORDER BY message_search.rowid DESC LIMIT ?3 + ?4)"
     " UNION ALL SELECT m.id FROM " LONG_HITS(
         "?5") " AS l JOIN chat_messages AS m ON m.id = l.id" OWNED
-              " WHERE m.user_id = ?2 ORDER BY 1 DESC LIMIT ?3 OFFSET ?4)"
+              " WHERE m.user_id = ?2 ORDER BY 1 DESC LIMIT ?3 OFFSET ?4),"
+              /* One search for all extracts: one for each would read the lists of all words that
+               * begin like the last one again and again. No index for IN, for the same reason. */
+              " short AS MATERIALIZED (SELECT rowid AS id, tidetalk_snippet(message_search, 1)"
+              " AS snippet FROM message_search WHERE message_search MATCH ?1"
+              " AND rowid BETWEEN (SELECT min(id) FROM hits) AND (SELECT max(id) FROM hits)"
+              " AND +rowid IN (SELECT id FROM hits))"
               " SELECT m.id AS message_id, s.session_id, m.role, s.title, m.created_at, coalesce("
-              " (SELECT tidetalk_snippet(message_search, 1) FROM message_search"
-              " WHERE message_search MATCH ?1 AND rowid = hits.id),"
+              " (SELECT snippet FROM short WHERE short.id = hits.id),"
               " (SELECT tidetalk_snippet(message_part_search, 1) FROM message_part_search"
               " WHERE message_part_search MATCH ?6 AND rowid" PARTS_OF(
                   "hits.id") " ORDER BY rowid LIMIT 1)) AS snippet"

@@ -1,16 +1,17 @@
 /* curl's handles: the only place that creates them. Options that never change are set once: the
  * handles of calls are pooled and not reset. Everything that curl would do by itself is switched
  * off for all: signals, redirects, proxies from the environment, other protocols, rewriting of
- * paths. */
+ * paths. No timeout of curl's is set either, because each keeps an entry in its tree of timers for
+ * the whole transfer, and curl walks that tree at every event: ours are on the loop. Its own limit
+ * on connecting is then five minutes. */
 #include "base/mem.h"
 #include "upstream/client_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#define POOL_MAX       128
-#define POOL_LOOK      8
-#define CURL_TIMEOUT_S 3600L /* curl's own limit on connecting: ours is shorter */
+#define POOL_MAX  128
+#define POOL_LOOK 8
 
 static void setup_curl(void)
 {
@@ -38,7 +39,6 @@ CURL *tt_easy_new(void)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CURL_TIMEOUT_S);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)TT_CURL_BUFFER_SIZE);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     return easy;

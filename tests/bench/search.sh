@@ -5,7 +5,7 @@
 
 SEARCH_MESSAGES=${SEARCH_MESSAGES:-100000}
 
-# search_wrk CONNECTIONS SECONDS PATH ARGUMENT...: sets done_count, p50, p95 (us)
+# search_wrk CONNECTIONS SECONDS PATH ARGUMENT...: sets done_count, p50, p95, p99 (us)
 search_wrk()
 {
     local connections=$1 seconds=$2 path=$3 failed _
@@ -13,7 +13,7 @@ search_wrk()
 
     wrk -t1 -c"$connections" -d"${seconds}s" -s "$HERE/wrk/search.lua" "http://$server$path" \
         -- "$@" >"$work/search.out" || give_up "wrk failed"
-    read -r _ done_count failed p50 p95 < <(grep '^RESULT ' "$work/search.out")
+    read -r _ done_count failed p50 p95 p99 < <(grep '^RESULT ' "$work/search.out")
     [ "$failed" -eq 0 ] || give_up "$failed of $done_count requests to $path failed"
 }
 
@@ -38,7 +38,8 @@ search_query()
     search_wrk 1 "$SECONDS_EACH" "/api/chat/search" find "$1" "$3"
     found=$(curl -sS -G "http://$server/api/chat/search" --data-urlencode "q=$3" \
         -H "Authorization: Bearer $1" | sed -n 's/.*"total":\([0-9]*\).*/\1/p')
-    printf '  %-40s %12s %12s %12s\n' "$2" "$found" "$(calc "$p50 / 1000")" "$(calc "$p95 / 1000")"
+    printf '  %-40s %12s %9s %9s %9s\n' "$2" "$found" "$(calc "$p50 / 1000")" \
+        "$(calc "$p95 / 1000")" "$(calc "$p99 / 1000")"
 }
 
 section_search()
@@ -50,7 +51,7 @@ section_search()
     add_model "$token" echo echo=1
     search_fill "$token"
     printf '\nSearch in %s messages, one client, a page of 20\n' "$SEARCH_MESSAGES"
-    printf '  %-40s %12s %12s %12s\n' '' found 'p50 ms' 'p95 ms'
+    printf '  %-40s %12s %9s %9s %9s\n' '' found 'p50 ms' 'p95 ms' 'p99 ms'
     search_query "$token" 'a word of every message' tide
     search_query "$token" 'a word of every tenth' harbour
     search_query "$token" 'the beginning of many words' word1
