@@ -54,7 +54,10 @@ function M.admit(user_id, session_id, routed)
   if not nodes.is_shared() then
     return true
   elseif not nodes.self().draining then
-    return routed or M.wait(user_id, session_id)
+    if routed then
+      return true
+    end
+    return M.wait(user_id, session_id)
   end
   local other, err = nodes.owner_of_session(user_id, session_id)
   if err then
