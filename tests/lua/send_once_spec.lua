@@ -49,7 +49,7 @@ describe("chat.send_once", function()
     send_once = require "chat.send_once"
   end)
 
-  --- A session whose turn fails with this code, after its rows are stored or not.
+  --- A session whose turn fails so, after its rows are stored or not.
   local function failing(code, unstarted)
     session = {
       start_stream = function(_, request)
