@@ -32,7 +32,7 @@ local function read_options(...)
   for i = 1, #words, 2 do
     options[words[i]:sub(3)] = tonumber(words[i + 1]) or words[i + 1]
   end
-  options.seed = options.seed or os.time() * 1000 % 2 ^ 31 // 1
+  options.seed = options.seed or os.time() * 1000 % (1 << 31)
   return options
 end
 

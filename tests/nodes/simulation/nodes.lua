@@ -44,7 +44,9 @@ local function care(world, node)
     worlds.sleep(BEAT_MS)
     local is_keeper = product.clock(world, node) < node.keeper_until
     if is_keeper and product.may_take_over(world, node) then
-      database.repair()
+      database.repair(nil, nil, function()
+        return product.may_take_over(world, node)
+      end)
     end
   end
 end
