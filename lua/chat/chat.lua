@@ -20,6 +20,10 @@ M.CHAT, M.RESPONSES = "chat", "responses"
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, options, version, created_at, updated_at"
 
+--- Those that a list shows.
+local SHOWN_COLUMNS = "session_id, user_id, title, model_name, persona, "
+  .. "message_count, options, created_at, updated_at"
+
 local SQL_SESSION = "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
   .. "WHERE user_id = ? AND session_id = ?"
 
@@ -145,15 +149,28 @@ function M.create_chat_session(user_id, draft)
   return M.get_chat_session(user_id, draft.session_id)
 end
 
-local SQL_PAGE = {
-  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+--- A page from the list's start, and one from its end.
+---@param columns string
+---@return {[1]: string, [2]: string}
+local function page_statements(columns)
+  local from_start = "SELECT "
+    .. columns
+    .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at DESC, id DESC "
-    .. "LIMIT ? OFFSET ?",
-  "SELECT * FROM (SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+    .. "LIMIT ? OFFSET ?"
+  local from_end = "SELECT "
+    .. columns
+    .. " FROM (SELECT "
+    .. SESSION_COLUMNS
+    .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at, id "
     .. "LIMIT ? OFFSET ?) AS page "
-    .. "ORDER BY updated_at DESC, id DESC",
-}
+    .. "ORDER BY updated_at DESC, id DESC"
+  return { from_start, from_end }
+end
+
+local SQL_PAGE = page_statements(SESSION_COLUMNS)
+local SQL_SHOWN_PAGE = page_statements(SHOWN_COLUMNS)
 
 --- How many sessions a list has. Chats are counted with every change; how many
 --- others there are is seldom asked.
@@ -195,8 +212,9 @@ function M.get_chat_sessions(user_id, limit, offset, schema, source)
   if not total then
     return nil, err
   end
+  local page = schema and SQL_SHOWN_PAGE or SQL_PAGE
   local rows, failed =
-    row_parts.read(total, limit, offset, SQL_PAGE, schema, user_id, source)
+    row_parts.read(total, limit, offset, page, schema, user_id, source)
   if not rows then
     return nil, failed
   end
