@@ -18,6 +18,7 @@ local nodes = {}
 ---@class tide.NodeStatus: tide.Node
 ---@field version string
 ---@field generation string hash of the scripts that it serves
+---@field script_generation integer its number; 0: none serves yet, or any more
 ---@field load integer sessions in which a turn runs or waits
 ---@field draining boolean it takes no new turns
 ---@field alive boolean its lease is not over
@@ -55,6 +56,12 @@ function nodes.list() end
 ---@return tide.Node|nil node nil: this one
 ---@return tide.Error|nil err
 function nodes.owner_of_session(user_id, session_id) end
+
+--- A node that serves the scripts that all of them serve: this one, if it does.
+---@async
+---@return tide.Node|nil node nil: none, just now
+---@return tide.Error|nil err
+function nodes.with_current_scripts() end
 
 --- How a route says what it is about, when it has an owner. Its handler may run
 --- on two nodes for one request, if the first of them dies: what it stores, it

@@ -22,6 +22,9 @@ M.is_shared = nodes.is_shared()
 local LOOK_MS = 100
 local GRACE_MS = 3000
 
+--- ms between two looks for a node that has changed its scripts.
+local SOON_MS = 20
+
 --- `req:relay(node, target)` passes a request on to the private listener of a
 --- node, whose answer goes to the client as it comes. Afterwards nothing may
 --- wait. The target is that of a GET instead of this request, whose events
@@ -82,6 +85,31 @@ function M.answer(req, route)
   if last then
     return owner.go_on(req, route, session_id, last)
   end
+end
+
+--- A request that wanted to begin a turn with scripts that do not serve any
+--- more goes to a node with those that do: this one, when it has changed them.
+---@async
+---@param req OwnedRequest
+---@param outdated tide.Error scripts_outdated: it is told when there is none
+---@return tide.Response|nil response, tide.Error|nil err
+function M.pass_on(req, outdated)
+  local ends = time.mono_ms() + config.get("nodes.lease") + GRACE_MS
+  M.set_key(req)
+  while req.user and time.mono_ms() < ends do
+    local node = nodes.with_current_scripts()
+    local response, err
+    if node then
+      response, err = req:relay(node)
+    end
+    if response then
+      return response
+    elseif err and err.code == "client_gone" then
+      return nil, errors.new(err.code)
+    end
+    time.sleep(SOON_MS)
+  end
+  return nil, outdated
 end
 
 return M
