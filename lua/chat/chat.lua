@@ -74,7 +74,7 @@ local SQL_INSERT_SESSION = "INSERT INTO chat_sessions (session_id, user_id, "
 local SQL_INSERT_ALONE = SQL_INSERT_SESSION:format("", "")
 local SQL_INSERT_TAKEN = SQL_INSERT_SESSION:format(
   ", turn_node, turn_epoch, turn_generation",
-  ", ?, ?, " .. turn_lease.CURRENT
+  ", ?, ?, " .. turn_lease.FIRST_GENERATION
 )
 
 --- Adds the values of turn_node and turn_epoch, null when no reply is to run,
@@ -216,12 +216,11 @@ local SQL_UPDATE_SESSION = "UPDATE chat_sessions "
 local SQL_UPDATE_ALONE = SQL_UPDATE_SESSION:format("")
 
 --- Only if no other node has a turn in it, or had one since it was read: what
---- the turn continues would be outdated. And never with older scripts than the
---- turn before.
+--- the turn continues would be outdated.
 local SQL_UPDATE_TAKEN = SQL_UPDATE_SESSION:format(
-  ", turn_node = ?, turn_epoch = ?, turn_generation = " .. turn_lease.CURRENT
+  ", turn_node = ?, turn_epoch = ?, turn_generation = "
+    .. turn_lease.NEXT_GENERATION
 ) .. " AND version = ? AND (turn_node IS NULL OR turn_node = ?)"
-  .. " AND coalesce(turn_generation, 0) <= ?"
 
 --- The statement that changes a session with a turn. The row of one that was
 --- deleted since it was read may be another session's by now.
@@ -249,7 +248,6 @@ local function update_session(user_id, draft, added, now, lease)
   values[last + 3] = draft.session_id
   if lease then
     values[last + 4], values[last + 5] = draft.version, lease.node
-    values[last + 6] = lease.generation
   end
   return { lease and SQL_UPDATE_TAKEN or SQL_UPDATE_ALONE, values, expect = 1 }
 end

@@ -127,7 +127,6 @@ static void catch_up(struct tt_builder *builder, const struct tt_history_entry *
     int before = builder->current->number;
     struct tt_generation *next = take_candidate(builder, current);
 
-    drop_candidate(builder);
     if (!next && tt_clock_mono_ms() >= builder->node.retry_ms)
         next = build(builder,
                      tt_history_bundle(&builder->history, current->number, builder->current->bundle,
@@ -180,13 +179,10 @@ int tt_builder_follow(struct tt_builder *builder, struct tt_proposal_look *look,
 {
     if (tt_proposal_look(&builder->history, tt_node_id(builder->parts.node), look, err) != 0)
         return -1;
-    if (look->current.number > builder->current->number) {
+    if (look->current.number > builder->current->number)
         catch_up(builder, &look->current);
-        return 0;
-    }
-    atomic_store(&builder->node.outdated, false);
-    look_at_proposal(builder, look);
-    if (look->on_probation)
+    look_at_proposal(builder, look); /* who cannot follow is asked too */
+    if (look->on_probation && look->current.number == builder->current->number)
         watch(builder, look);
     return 0;
 }
