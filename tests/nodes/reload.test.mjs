@@ -8,39 +8,10 @@ import { psql } from '../e2e/support/databases.mjs';
 import { admin } from '../e2e/support/admin.mjs';
 import { eventually, test } from '../e2e/support/limits.mjs';
 import { startMock } from '../e2e/support/mock.mjs';
-import { copyScripts, nameRoute, writeScript } from '../e2e/support/scripts.mjs';
+import { writeScript } from '../e2e/support/scripts.mjs';
 import { Server, tidetalk } from '../e2e/support/server.mjs';
 import { listNodes, makeNode, startCluster, through } from './cluster.mjs';
-
-const luaOf = (node) => join(node.home.folder, 'lua');
-
-/** Puts another version into a node's folder; `refusing` names a node that does not take it. */
-function putVersion(lua, version, refusing) {
-  const refusal = refusing ? `if require("tide.config").get("nodes.name") == "${refusing}" then
-  error("not on this node")
-end
-` : '';
-  writeScript(lua, 'routes/version.lua', `${refusal}return { { method = "GET", path = "/api/version", auth = "none",
-  handler = function() return { json = { version = ${version} } } end } }
-`);
-}
-
-function prepare(home) {
-  const lua = copyScripts(home.folder);
-  nameRoute(lua, 'version');
-  putVersion(lua, 1);
-  home.env.TIDETALK_LUA_DIR = lua;
-}
-
-const versionOf = async (node) => (await node.client().get('/api/version')).body.version;
-const generationOf = (node) => psql(node.home.database.name,
-  "SELECT number FROM script_generations WHERE outcome = 'current'");
-const versionsOf = (cluster) => Promise.all(cluster.nodes.map(versionOf));
-const reload = (node) => admin(node, 'POST', '/admin/reload');
-
-/** Every node serves this version. */
-const allServe = (cluster, version) => eventually(
-  async () => (await versionsOf(cluster)).every((one) => one === version), `all nodes serve ${version}`);
+import { allServe, generationOf, luaOf, prepare, putVersion, reload, versionOf, versionsOf } from './versions.mjs';
 
 describe('a reload on nodes', () => {
   let mock;
