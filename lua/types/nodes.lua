@@ -57,12 +57,6 @@ function nodes.list() end
 ---@return tide.Error|nil err
 function nodes.owner_of_session(user_id, session_id) end
 
---- A node that serves the scripts that all of them serve: this one, if it does.
----@async
----@return tide.Node|nil node nil: none, just now
----@return tide.Error|nil err
-function nodes.with_current_scripts() end
-
 --- How a route says what it is about, when it has an owner. Its handler may run
 --- on two nodes for one request, if the first of them dies: what it stores, it
 --- stores once for each req.node_key, or so that it may be stored twice.

@@ -190,7 +190,10 @@ local function answer_as_node(route, req)
   elseif req.caller then
     return nil, errors.new("not_owner")
   end
-  return relay.pass_on(req, err)
+  if not req.user then
+    return nil, err
+  end
+  return relay.answer(req, route, err)
 end
 
 --- Answers one request, by its route; what a handler returns.

@@ -249,6 +249,8 @@ static void act_as_node(struct tt_builder *builder, const struct tt_reload_reque
         act(builder, request, result);
         tt_builder_end_asking(builder);
     } while (builder->node.overtaken && tt_clock_mono_ms() < give_up_ms);
+    if (builder->node.overtaken)
+        tt_err_set(&result->error, 503, "nodes_not_ready", "other nodes were quicker each time");
 }
 
 static void do_request(struct tt_builder *builder, const struct tt_reload_request *request,

@@ -212,6 +212,6 @@ void tt_builder_follow_stop(struct tt_builder *builder)
 {
     tt_timer_stop(&builder->node.timer);
     drop_candidate(builder);
-    if (builder->current)
-        tt_builder_tell(builder, 0);
+    if (builder->parts.node && builder->current)
+        tt_node_set_generation(builder->parts.node, builder->current->bundle->hash, 0);
 }

@@ -93,9 +93,8 @@ int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
 
 /* Makes a generation serve on all workers, which cannot fail, and tells the other nodes. */
 void tt_builder_swap(struct tt_builder *builder, struct tt_generation *next);
-/* Tells the other nodes what serves: the number, or 0 when it ends. Harmless when there are none.
- */
-void tt_builder_tell(struct tt_builder *builder, int number);
+/* Tells the other nodes what serves; harmless when there are none. */
+void tt_builder_tell(struct tt_builder *builder);
 
 /* ---- several servers ---- */
 

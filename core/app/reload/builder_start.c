@@ -18,7 +18,7 @@ static void begin_with(struct tt_builder *builder, struct tt_generation *first)
         tt_timers_adopt(first->vms[i]);
     }
     builder->current = first;
-    tt_builder_tell(builder, first->number);
+    tt_builder_tell(builder);
     if (builder->newest < first->number)
         builder->newest = first->number;
 }

@@ -214,14 +214,15 @@ void tt_builder_swap(struct tt_builder *builder, struct tt_generation *next)
     free(send_errands(builder, next, swap));
     builder->current = tt_generation_ref(next);
     builder->newest = next->number;
-    tt_builder_tell(builder, next->number);
+    tt_builder_tell(builder);
     tt_generation_unref(before);
 }
 
-void tt_builder_tell(struct tt_builder *builder, int number)
+void tt_builder_tell(struct tt_builder *builder)
 {
     struct tt_node *node = builder->parts.node;
     const char *hash = builder->current->bundle->hash;
+    int number = builder->current->number;
     struct tt_err err = {0};
 
     if (!node)
