@@ -106,8 +106,8 @@ bool tt_builder_is_guest(const struct tt_builder *builder);
 /* Waits until no other node asks anything, and follows meanwhile. Fails: -1, after `give_up_ms`
  * too. */
 int tt_builder_await_others(struct tt_builder *builder, uint64_t give_up_ms, struct tt_err *err);
-/* Proposes a built generation and waits until all nodes are ready. -1: result has why; or it was
- * overtaken. Afterwards, in any case: tt_builder_end_asking. */
+/* Proposes a built generation, if other nodes serve, and waits until all of them are ready. -1:
+ * result has why; or it was overtaken. Afterwards, in any case: tt_builder_end_asking. */
 int tt_builder_ask(struct tt_builder *builder, struct tt_generation *next, bool need_state,
                    struct tt_reload_result *result);
 void tt_builder_end_asking(struct tt_builder *builder);

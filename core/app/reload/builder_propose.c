@@ -73,8 +73,11 @@ int tt_builder_ask(struct tt_builder *builder, struct tt_generation *next, bool 
 {
     struct tt_proposal *asking = &builder->node.asking;
     uint64_t give_up_ms = tt_clock_mono_ms() + VOTES_MS;
-    int ready;
+    int ready, others = tt_proposal_others_serve(&builder->history, tt_node_id(builder->parts.node),
+                                                 &result->error);
 
+    if (others <= 0)
+        return others;
     *asking = (struct tt_proposal){.id = tt_node_next_epoch(builder->parts.node),
                                    .node = tt_node_id(builder->parts.node),
                                    .replaces = builder->current->number,

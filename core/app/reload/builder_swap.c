@@ -137,11 +137,12 @@ static void keep_bases(const struct tt_builder *builder, const struct tt_bundle 
                TT_F_Z("error", err.message));
 }
 
-/* Of a node, only if it may: all others are ready; at the start, none of them serves. */
+/* Of a node, only if it may: all others are ready, or none of them serves. */
 static void add_record(const struct tt_builder *builder, struct tt_db_job *job,
                        struct tt_history_record *record)
 {
     const struct tt_proposal *asking = &builder->node.asking;
+    struct tt_probation_counts before = {0};
 
     record->shared = builder->parts.node != NULL;
     record->replaces = asking->id ? asking->replaces : builder->newest;
@@ -150,8 +151,13 @@ static void add_record(const struct tt_builder *builder, struct tt_db_job *job,
     else if (record->shared)
         tt_proposal_add_start(job, tt_node_id(builder->parts.node), record->number);
     tt_history_add(job, record);
+    if (!asking->id && builder->current)
+        before = tt_probation_count(builder->current);
+    if (builder->node.probation_ms > 0)
+        tt_proposal_add_probation(job, record->number, builder->node.probation_ms, asking->id,
+                                  before);
     if (asking->id)
-        tt_proposal_add_end(job, asking, builder->node.probation_ms);
+        tt_proposal_add_end(job, asking);
 }
 
 /* Written before the swap: the swap cannot fail any more, so history and workers never disagree. */

@@ -54,8 +54,9 @@ static const char SQL_CONDITION[] =
     " AND NOT EXISTS (SELECT 1" UNDECIDED "))";
 static const char SQL_WATCH[] =
     "INSERT INTO node_probations (generation, ends_at, requests, failures)"
-    " SELECT ?1, tidetalk_now() + ?2, CAST(coalesce(SUM(requests), 0) AS BIGINT),"
-    " CAST(coalesce(SUM(failures), 0) AS BIGINT) FROM node_proposal_votes WHERE proposal = ?3";
+    " SELECT ?1, tidetalk_now() + ?2, ?3 + CAST(coalesce(SUM(requests), 0) AS BIGINT),"
+    " ?4 + CAST(coalesce(SUM(failures), 0) AS BIGINT)"
+    " FROM node_proposal_votes WHERE proposal = ?5";
 static const char SQL_WITHDRAW[] = "DELETE FROM node_proposals WHERE id = ?1";
 static const char SQL_FORGET[] = "DELETE FROM node_proposals WHERE id = ?1 AND NOT EXISTS"
                                  " (SELECT 1 FROM nodes AS n WHERE n.id = node AND " ALIVE ")";
@@ -232,15 +233,18 @@ void tt_proposal_add_condition(struct tt_db_job *job, const struct tt_proposal *
     tt_db_job_add(job, TT_STR(SQL_CONDITION), &id, 1, 1);
 }
 
-void tt_proposal_add_end(struct tt_db_job *job, const struct tt_proposal *proposal,
-                         uint64_t probation_ms)
+void tt_proposal_add_probation(struct tt_db_job *job, int number, uint64_t probation_ms,
+                               int64_t proposal, struct tt_probation_counts before)
+{
+    const struct tt_db_value values[] = {tt_db_int(number), tt_db_int((int64_t)probation_ms * 1000),
+                                         tt_db_int((int64_t)before.requests),
+                                         tt_db_int((int64_t)before.failures), tt_db_int(proposal)};
+    tt_db_job_add(job, TT_STR(SQL_WATCH), values, TT_COUNT(values), 1);
+}
+
+void tt_proposal_add_end(struct tt_db_job *job, const struct tt_proposal *proposal)
 {
     const struct tt_db_value id = tt_db_int(proposal->id);
-    const struct tt_db_value watch[] = {tt_db_int(proposal->number),
-                                        tt_db_int((int64_t)probation_ms * 1000), id};
-
-    if (probation_ms > 0)
-        tt_db_job_add(job, TT_STR(SQL_WATCH), watch, TT_COUNT(watch), 1);
     tt_db_job_add(job, TT_STR(SQL_WITHDRAW), &id, 1, 1);
 }
 

@@ -52,12 +52,15 @@ int tt_proposal_read_refusals(const struct tt_history *history, int64_t id,
                               struct tt_diagnostics *out, struct tt_err *err);
 
 /* Around tt_history_add: the job fails with "unexpected_changes" unless all nodes that live are
- * ready; afterwards the new generation is on probation for so long (0: it is not). */
+ * ready. */
 void tt_proposal_add_condition(struct tt_db_job *job, const struct tt_proposal *proposal);
-void tt_proposal_add_end(struct tt_db_job *job, const struct tt_proposal *proposal,
-                         uint64_t probation_ms);
-/* The same for a start: only if no other node serves. */
+void tt_proposal_add_end(struct tt_db_job *job, const struct tt_proposal *proposal);
+/* The same where nothing is proposed: only if no other node serves. */
 void tt_proposal_add_start(struct tt_db_job *job, int64_t node, int number);
+/* Between them: for so long the new generation is on probation. What was counted before is `before`
+ * and what the votes have, if it was proposed. */
+void tt_proposal_add_probation(struct tt_db_job *job, int number, uint64_t probation_ms,
+                               int64_t proposal, struct tt_probation_counts before);
 
 /* Takes one back. */
 int tt_proposal_withdraw(const struct tt_history *history, int64_t id, struct tt_err *err);
