@@ -10,6 +10,7 @@ local llm = require "tide.llm"
 local row_parts = require "lib.row_parts"
 local sql = require "lib.sql"
 local time = require "tide.time"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -75,15 +76,19 @@ local SQL_INSERT_SESSION = "INSERT INTO chat_sessions (session_id, user_id, "
 
 --- The same for a server alone, and with whose turn it is.
 local SQL_INSERT_ALONE = SQL_INSERT_SESSION:format("", "")
-local SQL_INSERT_TAKEN =
-  SQL_INSERT_SESSION:format(", turn_node, turn_epoch", ", ?, ?")
+local SQL_INSERT_TAKEN = SQL_INSERT_SESSION:format(
+  ", turn_node, turn_epoch, turn_generation",
+  ", ?, ?, " .. turn_lease.FIRST_GENERATION
+)
 
---- Adds the values of turn_node and turn_epoch: null when no reply is to run.
+--- Adds the values of turn_node and turn_epoch, null when no reply is to run,
+--- and turn_generation.
 ---@param values any[] changed
 ---@param lease tide.TurnLease
 local function add_lease(values, lease)
   values[#values + 1] = lease.epoch and lease.node or json.null
   values[#values + 1] = lease.epoch or json.null
+  values[#values + 1] = lease.generation
 end
 
 --- The statement that stores a new session. Its version begins at the time, so
@@ -231,7 +236,8 @@ local SQL_UPDATE_ALONE = SQL_UPDATE_SESSION:format("")
 --- Only if no other node has a turn in it, or had one since it was read: what
 --- the turn continues would be outdated.
 local SQL_UPDATE_TAKEN = SQL_UPDATE_SESSION:format(
-  ", turn_node = ?, turn_epoch = ?"
+  ", turn_node = ?, turn_epoch = ?, turn_generation = "
+    .. turn_lease.NEXT_GENERATION
 ) .. " AND version = ? AND (turn_node IS NULL OR turn_node = ?)"
 
 --- The statement that changes a session with a turn. The row of one that was
@@ -308,6 +314,9 @@ local SQL_CHECK_REPLIES = "UPDATE users SET session_count = session_count "
 ---@param err tide.Error of the write
 ---@return tide.Error
 local function unsaved(user_id, draft, shared, err)
+  if shared and err.statement == 1 and turn_lease.is_outdated(err) then
+    return turn_lease.outdated()
+  end
   local others = err.code == "duplicate" and err.statement == 1
   if shared and (others or err.code == "unexpected_changes") then
     local version, failed = M.get_version(user_id, draft.session_id)
@@ -331,7 +340,8 @@ end
 ---@param turn TurnRows
 ---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
 --- another user's), session_deleted (since it was read), turn_taken (a node has
---- changed the session since it was read), too_many_replies (on all servers)
+--- changed the session since it was read), scripts_outdated (this node must
+--- change its scripts first), too_many_replies (on all servers)
 function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2
