@@ -35,6 +35,7 @@ function M.outdated()
   err.retry_after = 1
   return err
 end
+
 --- `news.notify()` lets all nodes read their news now: rows of the table
 --- `changes` that were committed before (core/node/news.h).
 ---@class NodeNews
