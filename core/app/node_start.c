@@ -3,6 +3,7 @@
  * is mounted. */
 #include "app/node_start.h"
 
+#include "app/reload/builder.h"
 #include "app/worker.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -187,6 +188,7 @@ static void on_late(void *arg)
 {
     const struct tt_app *app = ((struct tt_node_care *)arg)->app;
 
+    tt_builder_wake(app->builder);
     for (int i = 0; i < app->worker_count; i++) {
         struct verifying *verifying = TT_NEW(struct verifying);
         verifying->mail.deliver = verify;

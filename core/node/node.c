@@ -34,9 +34,10 @@ struct tt_node {
     _Atomic uint64_t unbroken_ms;  /* since when no gap was longer than the lease */
     _Atomic uint64_t keeper_until; /* 0: it is not */
     _Atomic uint64_t heartbeats, late;
-    atomic_int others;
+    atomic_int others, other_scripts;
     pthread_mutex_t mutex;
     char generation[65]; /* under the lock */
+    int generation_number;
 };
 
 /* ---- joining ---- */
@@ -245,18 +246,29 @@ static void note_renewal(struct tt_node *node, bool keeper)
 
 #define OTHERS_MAX 256
 
+static int generation_number(struct tt_node *node)
+{
+    pthread_mutex_lock(&node->mutex);
+    int number = node->generation_number;
+    pthread_mutex_unlock(&node->mutex);
+    return number;
+}
+
 static void on_others(struct tt_db_rows *rows, void *arg)
 {
     struct tt_node *node = arg;
     struct tt_str told[OTHERS_MAX];
     struct tt_arena arena = {0};
     size_t count = 0;
-    int more = TT_DB_END;
+    int more = TT_DB_END, differing = 0, number = generation_number(node);
 
-    while (count < OTHERS_MAX && (more = tt_db_next(rows, NULL)) == TT_DB_ROW)
+    while (count < OTHERS_MAX && (more = tt_db_next(rows, NULL)) == TT_DB_ROW) {
+        differing += rows->values[1].integer != number;
         told[count++] = tt_arena_str(&arena, rows->values[0].text);
+    }
     if (more != TT_DB_FAILED) {
         atomic_store(&node->others, (int)count);
+        atomic_store(&node->other_scripts, differing);
         node->watcher.on_others(told, count, node->watcher.arg);
     }
     tt_arena_destroy(&arena);
@@ -297,12 +309,14 @@ static void beat(struct tt_timer *timer)
 
     pthread_mutex_lock(&node->mutex);
     memcpy(generation, node->generation, sizeof(generation));
+    int number = node->generation_number;
     pthread_mutex_unlock(&node->mutex);
     size_t load = node->watcher.report(&replies, node->watcher.arg);
     tt_members_add_heartbeat(job,
                              &(struct tt_members_report){.id = node->id,
                                                          .settings = &node->settings,
                                                          .generation = generation,
+                                                         .generation_number = number,
                                                          .load = (int64_t)load,
                                                          .replies = tt_buf_str(&replies),
                                                          .draining = tt_node_is_draining(node)});
@@ -406,9 +420,10 @@ bool tt_node_is_draining(const struct tt_node *node)
     return node && atomic_load(&node->draining);
 }
 
-void tt_node_set_generation(struct tt_node *node, const char *hash)
+void tt_node_set_generation(struct tt_node *node, const char *hash, int number)
 {
     pthread_mutex_lock(&node->mutex);
+    node->generation_number = number;
     snprintf(node->generation, sizeof(node->generation), "%s", hash);
     pthread_mutex_unlock(&node->mutex);
 }
@@ -433,6 +448,7 @@ void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out)
     out->heartbeats = atomic_load(&node->heartbeats);
     out->late = atomic_load(&node->late);
     out->others = atomic_load(&node->others);
+    out->other_scripts = atomic_load(&node->other_scripts);
     out->keeper = tt_node_is_keeper(node);
     out->draining = tt_node_is_draining(node);
     tt_news_stats(node->news, &out->news);

@@ -74,8 +74,9 @@ void tt_node_free(struct tt_node *node); /* harmless on NULL; after tt_db_close 
 void tt_node_drain(struct tt_node *node);
 bool tt_node_is_draining(const struct tt_node *node);
 
-/* Which scripts it serves, for others to see: the hash of their files. Thread: any. */
-void tt_node_set_generation(struct tt_node *node, const char *hash);
+/* Which scripts it serves, for others to see: the hash of their files and the generation's number;
+ * with the next heartbeat. Thread: any. */
+void tt_node_set_generation(struct tt_node *node, const char *hash, int number);
 
 /* Whether it may take over from nodes that look dead: only who could reach the database for a whole
  * lease, otherwise nodes would take each other for dead after the database was away. Thread: any.
@@ -90,6 +91,7 @@ bool tt_node_is_keeper(const struct tt_node *node);
 struct tt_node_stats {
     uint64_t heartbeats, late; /* late: gaps longer than the lease */
     int others;                /* living nodes, as of the last heartbeat */
+    int other_scripts;         /* of these, those that serve another generation */
     int keeper, draining;
     struct tt_news_stats news;
 };

@@ -214,6 +214,24 @@ static int nodes_owner_of_session(lua_State *L)
     return tt_task_yield(L, &asking->wait);
 }
 
+static int nodes_with_current_scripts(lua_State *L)
+{
+    static const struct tt_wait_type type = {.push = push_asked, .close = close_asking};
+    struct tt_tide *tide = tt_tide_of(L);
+
+    tt_task_check(L, "nodes.with_current_scripts");
+    if (!tide->node) {
+        lua_pushnil(L);
+        return 1;
+    }
+    tt_task_check_wait(L, "nodes.with_current_scripts");
+    const struct tt_db_value self = tt_db_int(tt_node_id(tide->node));
+    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
+    asking->tide = tide;
+    read_node(asking, tt_members_sql_current, &self, 1, on_node);
+    return tt_task_yield(L, &asking->wait);
+}
+
 static void push_row(lua_State *L, const struct tt_db_rows *rows)
 {
     lua_createtable(L, 0, rows->columns);
@@ -269,6 +287,7 @@ static const luaL_Reg functions[] = {{"is_shared", nodes_is_shared},
                                      {"self", nodes_self},
                                      {"list", nodes_list},
                                      {"owner_of_session", nodes_owner_of_session},
+                                     {"with_current_scripts", nodes_with_current_scripts},
                                      {NULL, NULL}};
 
 int tt_tide_nodes(lua_State *L)

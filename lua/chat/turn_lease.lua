@@ -11,6 +11,31 @@ local time = require "tide.time"
 
 local M = {}
 
+local CURRENT = "(SELECT number FROM script_generations "
+  .. "WHERE number = ? AND outcome = 'current'%s)"
+
+--- The number of the scripts that begin a turn, as a value in SQL for a new
+--- session and a stored one: NULL unless all nodes serve them now, and the turn
+--- before had no newer ones. No session is taken with that (a constraint), so a
+--- node that has missed a reload begins no turn.
+M.FIRST_GENERATION = CURRENT:format("")
+M.NEXT_GENERATION =
+  CURRENT:format(" AND number >= coalesce(turn_generation, 0)")
+
+--- Whether the write failed by that.
+---@param err tide.Error of the statement that takes the session
+---@return boolean
+function M.is_outdated(err)
+  return err.code == "constraint"
+end
+
+---@return tide.Error
+function M.outdated()
+  local err = errors.new("scripts_outdated")
+  err.retry_after = 1
+  return err
+end
+
 --- `news.notify()` lets all nodes read their news now: rows of the table
 --- `changes` that were committed before (core/node/news.h).
 ---@class NodeNews
@@ -127,7 +152,9 @@ end
 --- The statement that takes a stored session for a turn that goes on with one
 --- of its replies: message, user.
 local SQL_TAKE = "UPDATE chat_sessions SET turn_node = ?, turn_epoch = ?, "
-  .. "version = version + 1 WHERE id = (SELECT session_row "
+  .. "turn_generation = "
+  .. M.NEXT_GENERATION
+  .. ", version = version + 1 WHERE id = (SELECT session_row "
   .. "FROM chat_messages WHERE id = ? AND user_id = ?) "
   .. "AND (turn_node IS NULL OR turn_node = ?)"
 
@@ -138,7 +165,14 @@ local SQL_TAKE = "UPDATE chat_sessions SET turn_node = ?, turn_epoch = ?, "
 function M.taking(lease, user_id, message_id)
   return {
     SQL_TAKE,
-    { lease.node, lease.epoch, message_id, user_id, lease.node },
+    {
+      lease.node,
+      lease.epoch,
+      lease.generation,
+      message_id,
+      user_id,
+      lease.node,
+    },
     expect = 1,
   }
 end

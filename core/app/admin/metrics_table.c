@@ -17,7 +17,8 @@
 /* clang-format off */
 const struct tt_metric tt_metrics[] = {
     {STATUS("version"), .put_value = tt_status_put_version},
-    {STATUS("generation"), PROCESS(generation_number)},
+    {GAUGE("script_generation", "Number of the script generation that serves."),
+     STATUS("generation"), PROCESS(generation_number)},
     {STATUS("scripts"), .put_value = tt_status_put_scripts},
     {GAUGE("generations", "Script generations with open states."),
      STATUS("generations_live"), PROCESS(generations_live)},
@@ -41,6 +42,8 @@ const struct tt_metric tt_metrics[] = {
     {GAUGE("upstream_calls_open", "Upstream calls in progress."), WORKER(upstream.calls)},
     {GAUGE("nodes_others", "Other nodes that are alive."),
      PROCESS(node.others)},
+    {GAUGE("nodes_other_scripts", "Of these, those that serve another script generation."),
+     PROCESS(node.other_scripts)},
     {GAUGE("node_keeper", "1 if this node does what one of them does: timers, queues."),
      PROCESS(node.keeper)},
     {GAUGE("node_draining", "1 if this node takes no new turns."),
