@@ -197,6 +197,21 @@ static void on_late(void *arg)
     }
 }
 
+/* "USER MESSAGE SESSION": a reply that somebody has stopped through another node, if it runs here
+ * (lua/chat/turn_lease.lua). */
+static void on_stop(struct tt_str key, void *arg)
+{
+    const struct tt_app *app = ((struct tt_node_care *)arg)->app;
+    char *rest;
+    int64_t user_id = strtoll(key.data, &rest, 10), message_id = strtoll(rest, &rest, 10);
+    struct tt_str session_id = tt_str_from(*rest ? rest + 1 : rest);
+    struct tt_reply *reply = tt_registry_find_session(app->registry, user_id, session_id);
+
+    if (reply && tt_reply_message_id(reply) == message_id)
+        tt_registry_end_session(app->registry, user_id, session_id, NULL, NULL);
+    tt_reply_unref(reply);
+}
+
 int tt_app_node_start(struct tt_app *app, struct tt_err *err)
 {
     if (!app->node)
@@ -206,6 +221,7 @@ int tt_app_node_start(struct tt_app *app, struct tt_err *err)
     care->timer.on_due = look;
     app->node_care = care;
     tt_timer_start(tt_node_loop(app->node), &care->timer, LOOK_MS);
+    tt_news_on(tt_node_news(app->node), "stop", on_stop, care);
     return tt_node_start(
         app->node,
         &(struct tt_node_watcher){

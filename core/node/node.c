@@ -19,6 +19,7 @@ struct tt_node {
     struct tt_loop *loop;
     struct tt_node_settings settings; /* with texts of its own */
     struct tt_arena arena;
+    struct tt_news *news;
     int64_t id;
     bool was_first;
     struct tt_node_watcher watcher;
@@ -168,6 +169,7 @@ static int join(struct tt_node *node, struct tt_err *err)
     node->loop = tt_loop_new(err);
     if (!node->loop || tt_db_attach(node->db, node->loop, err) != 0 || enter(node, err) != 0)
         return -1;
+    node->news = tt_news_new(node->db, node->loop, node);
     if (check_secret(node, err) == 0 && check_others(node, err) == 0)
         return 0;
     tt_node_leave(node);
@@ -191,6 +193,7 @@ void tt_node_free(struct tt_node *node)
     if (!node)
         return;
     tt_loop_free(node->loop);
+    tt_news_free(node->news);
     pthread_mutex_destroy(&node->mutex);
     tt_arena_destroy(&node->arena);
     free(node);
@@ -343,6 +346,7 @@ int tt_node_start(struct tt_node *node, const struct tt_node_watcher *watcher, s
     node->watcher = *watcher;
     node->timer.on_due = beat;
     tt_timer_start(node->loop, &node->timer, 0);
+    tt_news_start(node->news);
     int failed = pthread_create(&node->thread, NULL, run_loop, node);
     if (failed)
         return tt_err_set(err, 0, "thread_failed", "the node's thread: %s", strerror(failed));
@@ -355,6 +359,7 @@ static void end(struct tt_mail *mail)
     struct tt_node *node = TT_CONTAINER_OF(mail, struct tt_node, ending);
     node->stopped = true;
     tt_timer_stop(&node->timer);
+    tt_news_stop(node->news);
     tt_loop_stop(node->loop);
 }
 
@@ -369,6 +374,11 @@ void tt_node_stop(struct tt_node *node)
 }
 
 /* ---- what it is ---- */
+
+struct tt_news *tt_node_news(struct tt_node *node)
+{
+    return node ? node->news : NULL;
+}
 
 int64_t tt_node_id(const struct tt_node *node)
 {
@@ -441,4 +451,5 @@ void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out)
     out->other_scripts = atomic_load(&node->other_scripts);
     out->keeper = tt_node_is_keeper(node);
     out->draining = tt_node_is_draining(node);
+    tt_news_stats(node->news, &out->news);
 }

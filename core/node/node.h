@@ -8,6 +8,7 @@
 #pragma once
 #include "base/buf.h"
 #include "db/db.h"
+#include "node/news.h"
 
 struct tt_node;
 
@@ -57,7 +58,10 @@ struct tt_node_watcher { /* on the node's loop */
  * end one after the other. Attached to the database. */
 struct tt_loop *tt_node_loop(struct tt_node *node);
 
-/* From now on its lease is renewed. Fails: -1. Thread: main. */
+/* What it tells the others, and is told; NULL for NULL. Thread: any. */
+struct tt_news *tt_node_news(struct tt_node *node);
+
+/* From now on its lease is renewed, and news are read. Fails: -1. Thread: main. */
 int tt_node_start(struct tt_node *node, const struct tt_node_watcher *watcher, struct tt_err *err);
 /* Its thread ends. What else runs on the loop must have been stopped there before; its answers come
  * until tt_node_leave. Harmless on NULL, and when not started. Thread: main. */
@@ -89,6 +93,7 @@ struct tt_node_stats {
     int others;                /* living nodes, as of the last heartbeat */
     int other_scripts;         /* of these, those that serve another generation */
     int keeper, draining;
+    struct tt_news_stats news;
 };
 /* Zeros for NULL. Thread: any. */
 void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out);

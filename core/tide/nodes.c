@@ -20,6 +20,13 @@ static int nodes_is_keeper(lua_State *L)
     return 1;
 }
 
+static int nodes_notify(lua_State *L)
+{
+    tt_task_check(L, "nodes.notify");
+    tt_news_notify(tt_node_news(tt_tide_of(L)->node));
+    return 0;
+}
+
 static void push_node(lua_State *L, int64_t id, struct tt_str name, struct tt_str address)
 {
     lua_createtable(L, 0, 3);
@@ -276,6 +283,7 @@ static int nodes_list(lua_State *L)
 
 static const luaL_Reg functions[] = {{"is_shared", nodes_is_shared},
                                      {"is_keeper", nodes_is_keeper},
+                                     {"notify", nodes_notify},
                                      {"self", nodes_self},
                                      {"list", nodes_list},
                                      {"owner_of_session", nodes_owner_of_session},

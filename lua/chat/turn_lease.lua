@@ -4,6 +4,7 @@
 --- it may begin another one. A server alone has none of this.
 
 local config = require "tide.config"
+local db = require "tide.db"
 local errors = require "lib.errors"
 local nodes = require "tide.nodes"
 local time = require "tide.time"
@@ -34,6 +35,12 @@ function M.outdated()
   err.retry_after = 1
   return err
 end
+
+--- `news.notify()` lets all nodes read their news now: rows of the table
+--- `changes` that were committed before (core/node/news.h).
+---@class NodeNews
+---@field notify fun()
+local news = nodes --[[@as NodeNews]]
 
 local LOOK_MS = 100
 
@@ -79,7 +86,10 @@ function M.admit(user_id, session_id, routed)
   if not nodes.is_shared() then
     return true
   elseif not nodes.self().draining then
-    return routed or M.wait(user_id, session_id)
+    if routed then
+      return true
+    end
+    return M.wait(user_id, session_id)
   end
   local other, err = nodes.owner_of_session(user_id, session_id)
   if err then
@@ -87,6 +97,56 @@ function M.admit(user_id, session_id, routed)
   end
   return nil,
     errors.new(other and routed and "turn_taken" or "node_draining")
+end
+
+local SQL_ELSEWHERE = "SELECT m.id FROM chat_sessions AS s "
+  .. "JOIN chat_messages AS m ON m.session_row = s.id "
+  .. "WHERE s.user_id = ? AND s.session_id = ? AND s.turn_node <> ? "
+  .. "AND m.status = 'streaming' ORDER BY m.id DESC LIMIT 1"
+
+local SQL_RUNS = "SELECT id FROM chat_messages "
+  .. "WHERE id = ? AND user_id = ? AND status = 'streaming'"
+
+--- Tells the node on which a reply runs to stop it (core/app/node_start.c).
+local SQL_STOP = "INSERT INTO changes (kind, key) VALUES ('stop', ?)"
+
+--- Stops what runs in a session on another node, and waits for its end.
+---@async
+---@param user_id integer
+---@param session_id string
+---@return boolean|nil stopped false: nothing runs elsewhere
+---@return integer|tide.Error|nil message_id of the reply; or session_busy: it
+--- did not end
+function M.stop_elsewhere(user_id, session_id)
+  local self = nodes.self()
+  if not self then
+    return false
+  end
+  local reply, err = db.one(SQL_ELSEWHERE, { user_id, session_id, self.id })
+  if not reply then
+    if err then
+      return nil, err
+    end
+    return false
+  end
+  local key = ("%d %d %s"):format(user_id, reply.id, session_id)
+  local told, untold = db.write({ { SQL_STOP, { key } } })
+  if not told then
+    return nil, untold
+  end
+  news.notify()
+  local give_up = time.mono_ms() + config.get("nodes.lease") + BEYOND_LEASE_MS
+  while time.mono_ms() < give_up do
+    time.sleep(LOOK_MS)
+    local runs, failed = db.one(SQL_RUNS, { reply.id, user_id })
+    if failed then
+      return nil, failed
+    elseif not runs then
+      return true, reply.id
+    end
+    nodes.owner_of_session(user_id, session_id) -- what a dead one left ends
+  end
+  return nil, errors.new("session_busy")
 end
 
 --- The statement that takes a stored session for a turn that goes on with one
