@@ -4,6 +4,7 @@
 #include "app/node_start.h"
 
 #include "app/reload/builder.h"
+#include "app/reload/proposals.h"
 #include "app/worker.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -212,6 +213,13 @@ static void on_stop(struct tt_str key, void *arg)
     tt_reply_unref(reply);
 }
 
+static void on_scripts(struct tt_str number, void *arg)
+{
+    const struct tt_node_care *care = arg;
+    (void)number;
+    tt_builder_wake(care->app->builder);
+}
+
 int tt_app_node_start(struct tt_app *app, struct tt_err *err)
 {
     if (!app->node)
@@ -222,6 +230,7 @@ int tt_app_node_start(struct tt_app *app, struct tt_err *err)
     app->node_care = care;
     tt_timer_start(tt_node_loop(app->node), &care->timer, LOOK_MS);
     tt_news_on(tt_node_news(app->node), "stop", on_stop, care);
+    tt_news_on(tt_node_news(app->node), TT_PROPOSAL_NEWS, on_scripts, care);
     return tt_node_start(
         app->node,
         &(struct tt_node_watcher){

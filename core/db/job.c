@@ -57,9 +57,9 @@ void tt_db_job_use_reserve(struct tt_db_job *job)
     job->uses_reserve = true;
 }
 
-void tt_db_job_lock_user(struct tt_db_job *job, int64_t user_id)
+void tt_db_job_lock(struct tt_db_job *job, int64_t number)
 {
-    job->user = user_id;
+    job->lock = number;
 }
 
 void tt_db_job_be_independent(struct tt_db_job *job)

@@ -143,17 +143,17 @@ struct tt_pg_transaction { /* borrowed */
     struct tt_db_job **jobs;
     size_t count;
     bool sets;   /* statements that many jobs have are sent as one (postgres_set.c) */
-    bool shared; /* others may change rows of the same users (postgres_users.c) */
+    bool shared; /* there are other servers: locks are taken (postgres_locks.c) */
 };
 /* Runs jobs in one transaction, with the row of the writer's last batch. With TT_PG_AGAIN and
  * TT_PG_LOST err says why. Thread: writer. */
 enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const struct tt_pg_transaction *transaction,
                            struct tt_err *err);
 
-/* Appends "{1,2}", the users of jobs (tt_db_job_lock_user) as lock numbers, sorted, each once.
- * Returns how many there are. (postgres_users.c) */
-size_t tt_pg_users(struct tt_db_job *const *jobs, size_t count, struct tt_buf *out);
-#define TT_PG_LOCK_USERS                                                                           \
+/* Appends "{1,2}", the locks of jobs, sorted, each once. Returns how many there are.
+ * (postgres_locks.c) */
+size_t tt_pg_locks(struct tt_db_job *const *jobs, size_t count, struct tt_buf *out);
+#define TT_PG_LOCK                                                                                 \
     "SELECT count(pg_advisory_xact_lock(1953064294, number)) FROM unnest($1::int[]) AS number"
 
 /* Jobs that have the same statements and are independent, in order of the first of each. */

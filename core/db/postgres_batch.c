@@ -373,18 +373,18 @@ static enum tt_pg_end undo(struct tt_pg_batch *batch, size_t count)
 }
 
 /* Before all else that the transaction changes; nobody waits for the answer. */
-static int lock_users(struct tt_pg_batch *batch, const struct tt_pg_transaction *transaction)
+static int take_locks(struct tt_pg_batch *batch, const struct tt_pg_transaction *transaction)
 {
-    struct tt_buf users = {0};
+    struct tt_buf locks = {0};
     int failed = 0;
 
     if (!transaction->shared)
         return 0;
-    if (tt_pg_users(transaction->jobs, transaction->count, &users) > 0) {
-        const char *const values[] = {users.data};
-        failed = send_own(batch, "tidetalk_users", values, 1);
+    if (tt_pg_locks(transaction->jobs, transaction->count, &locks) > 0) {
+        const char *const values[] = {locks.data};
+        failed = send_own(batch, "tidetalk_lock", values, 1);
     }
-    tt_buf_free(&users);
+    tt_buf_free(&locks);
     return failed;
 }
 
@@ -395,7 +395,7 @@ static enum tt_pg_end run(struct tt_pg_batch *batch, const struct tt_pg_transact
     const char *const mark[] = {digits, transaction->writer};
 
     if (send_own(batch, "tidetalk_begin", NULL, 0) != 0 ||
-        send_own(batch, "tidetalk_mark", mark, 2) != 0 || lock_users(batch, transaction) != 0)
+        send_own(batch, "tidetalk_mark", mark, 2) != 0 || take_locks(batch, transaction) != 0)
         return TT_PG_LOST;
     send_jobs(batch, transaction->jobs, transaction->count, transaction->sets);
     if (batch->lost || finish(batch) != 0 || batch->lost)

@@ -59,7 +59,7 @@ static int prepare_own(struct tt_pg *pg, struct tt_err *err)
                    prepare(pg, "tidetalk_rollback", "ROLLBACK", err) ||
                    prepare(pg, "tidetalk_mark",
                            "UPDATE database_writers SET batch = $1 WHERE id = $2", err) ||
-                   prepare(pg, "tidetalk_users", TT_PG_LOCK_USERS, err)
+                   prepare(pg, "tidetalk_lock", TT_PG_LOCK, err)
                ? -1
                : 0;
 }

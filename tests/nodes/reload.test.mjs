@@ -206,6 +206,9 @@ describe('a reload on nodes', () => {
     const home = await makeNode(a.home, { name: 'b' });
     prepare(home);
     putVersion(join(home.folder, 'lua'), 2);
+    const users = await tidetalk(home, ['user', 'list']); // with scripts, without a server
+    assert.equal(users.code, 0, users.stderr);
+    assert.equal(generationOf(a), '1');
     const b = await new Server(home, home.port).start();
     assert.equal(await versionOf(b), 1);
     const ready = await (await fetch(`${b.url}/readyz`)).json();

@@ -10,7 +10,7 @@ import { start } from '../e2e/support/process.mjs';
 import { LOOPBACK } from '../e2e/support/server.mjs';
 import { startCluster, through } from './cluster.mjs';
 
-const LOCKS_OF_USERS = 1953064294; // as in core/db/postgres.h
+const LOCKS = 1953064294; // as in core/db/postgres.h
 
 test('writes of a user wait for those on another node before they change anything', async () => {
   const mock = await startMock();
@@ -24,9 +24,9 @@ test('writes of a user wait for those on another node before they change anythin
     WHERE datname = '${name}' AND wait_event_type = 'Lock' AND wait_event = 'advisory'`) === '1';
 
   const holder = start('psql', ['-qAtX', url], { stdio: ['pipe', 'ignore', 'inherit'] });
-  holder.stdin.write(`SELECT pg_advisory_lock(${LOCKS_OF_USERS}, ${user.user.id});\n`);
+  holder.stdin.write(`SELECT pg_advisory_lock(${LOCKS}, ${user.user.id});\n`);
   await eventually(() => psql(name, `SELECT count(*) FROM pg_locks
-    WHERE locktype = 'advisory' AND classid = ${LOCKS_OF_USERS} AND granted`) === '1', 'the lock is taken');
+    WHERE locktype = 'advisory' AND classid = ${LOCKS} AND granted`) === '1', 'the lock is taken');
   let answered = false;
   const turn = through(b, user).say(model, 'waits', 'hi').then((answer) => { answered = true; return answer; });
   await eventually(() => answered || waiting(), 'the writer waits');

@@ -1,7 +1,8 @@
 /* What a node does about the scripts of all nodes: it builds what another one proposes and votes,
  * it swaps in what has become the current generation, and it tells what it counts while that is on
- * probation. It looks once a second, and often while a proposal is open. Until it has followed it
- * takes no turns: their first write would find another generation (lua/chat/turn_lease.lua). */
+ * probation. It looks when there are news, once a second in any case, and often while a proposal is
+ * open. Until it has followed it takes no turns: their first write would find another generation
+ * (lua/chat/turn_lease.lua). */
 #include "app/reload/builder_internal.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -89,6 +89,7 @@ int tt_builder_ask(struct tt_builder *builder, struct tt_generation *next, bool 
         asking->id = 0;
         return -1;
     }
+    tt_news_notify(tt_node_news(builder->parts.node));
     while ((ready = count_votes(builder, give_up_ms, result)) == 0)
         tt_loop_tick(builder->loop, TT_BUILDER_SOON_MS);
     return ready == 1 ? 0 : -1;

@@ -179,6 +179,7 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
         return -1;
     }
     builder->node.asking.id = 0;
+    tt_news_notify(tt_node_news(builder->parts.node));
     if (record->restores == 0)
         keep_bases(builder, record->bundle);
     return 0;

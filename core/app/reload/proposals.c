@@ -1,6 +1,8 @@
 /* The SQL. Only PostgreSQL is ever shared. */
 #include "app/reload/proposals.h"
 
+#include "node/news.h"
+
 #include <stdio.h>
 
 #define FILES_MAX 100000
@@ -206,6 +208,14 @@ static void add_vote(struct tt_db_job *job, int64_t id, int64_t node, bool ready
     tt_db_job_add(job, TT_STR(SQL_VOTE), vote, TT_COUNT(vote), 1);
 }
 
+static void add_news(struct tt_db_job *job, int number)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%d", number);
+    tt_news_add(job, TT_PROPOSAL_NEWS, tt_str_from(text));
+}
+
 int tt_proposal_open(const struct tt_history *history, const struct tt_proposal *proposal,
                      const struct tt_bundle *bundle, const struct tt_bundle *before,
                      struct tt_probation_counts counts, struct tt_err *err)
@@ -224,6 +234,7 @@ int tt_proposal_open(const struct tt_history *history, const struct tt_proposal 
         tt_db_job_add(job, TT_STR(SQL_ADD_FILE), values, TT_COUNT(values), 1);
     }
     add_vote(job, proposal->id, proposal->node, true, counts);
+    add_news(job, proposal->number);
     return run(history, job, err);
 }
 
@@ -246,6 +257,7 @@ void tt_proposal_add_end(struct tt_db_job *job, const struct tt_proposal *propos
 {
     const struct tt_db_value id = tt_db_int(proposal->id);
     tt_db_job_add(job, TT_STR(SQL_WITHDRAW), &id, 1, 1);
+    add_news(job, proposal->number);
 }
 
 void tt_proposal_add_start(struct tt_db_job *job, int64_t node, int number)

@@ -8,6 +8,10 @@
 #include "app/reload/script_history.h"
 #include "script/diagnostics.h"
 
+/* The news of both steps, for the caller to notify of (node/news.h); keys are generations' numbers.
+ */
+#define TT_PROPOSAL_NEWS "scripts"
+
 struct tt_proposal { /* for the caller of tt_proposal_open */
     int64_t id;      /* no other one has it */
     int64_t node;    /* that asks */
