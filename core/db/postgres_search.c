@@ -21,14 +21,12 @@ static const char SQL_INDEX[] =
     " ON CONFLICT (message_id, part)"
     " DO UPDATE SET words = excluded.words, tokens = excluded.tokens";
 
-/* One part in a job, if no message waits to be taken whole; of the message with the fewest parts
- * that no other node is at.
+/* One part in a job, if no message waits to be taken whole; of the message with the fewest parts.
  * It begins 1,024 characters before the end of the part before it, so that a phrase that is shorter
  * stands whole in one of them. */
 static const char SQL_PART[] =
     "WITH q AS (SELECT * FROM message_search_queue WHERE is_long = 1 AND NOT EXISTS"
-    " (SELECT 1 FROM message_search_queue WHERE is_long = 0) ORDER BY parts, id LIMIT 1"
-    " FOR UPDATE SKIP LOCKED),"
+    " (SELECT 1 FROM message_search_queue WHERE is_long = 0) ORDER BY parts, id LIMIT 1),"
     " p AS MATERIALIZED (SELECT q.id, q.user_id, q.parts, q.next, length(m.content) AS size,"
     " tidetalk_part_end(m.content, q.next) AS ends, m.content FROM q JOIN"
     " (SELECT id, coalesce(search_text, content) AS content FROM chat_messages) AS m"

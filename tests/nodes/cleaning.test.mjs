@@ -1,5 +1,5 @@
 // covers: db/search_index, db/postgres_search, chat/deleted_sessions
-// What every node does in the background, at the same time: the search index, and what deleted sessions leave.
+// What nodes do in the background, one of them or all at the same time: the search index, and what deleted sessions leave.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
