@@ -339,6 +339,11 @@ static int open_admin(struct tt_app *app, struct tt_err *err)
     return tt_admin_listen(app->admin, app->settings->admin_listen, err);
 }
 
+static bool is_keeper(void *arg)
+{
+    return tt_node_is_keeper(((struct tt_app *)arg)->node);
+}
+
 static int bring_up(struct tt_app *app, struct tt_err *err)
 {
     bool public_listener = app->public_listener;
@@ -358,6 +363,8 @@ static int bring_up(struct tt_app *app, struct tt_err *err)
         return -1;
     if (open_admin(app, err) != 0)
         return -1;
+    app->search_index.is_mine = is_keeper;
+    app->search_index.arg = app;
     tt_search_index_start(&app->search_index, app->db, app->workers[0].loop);
     tt_deleted_sessions_start(&app->deleted_sessions, app->db, app->workers[0].loop, app->store,
                               app->file_aux);

@@ -294,8 +294,10 @@ static void submit_end(void *arg)
     running->images_statement = tt_db_job_count(job);
     if (!running->images)
         tt_db_job_be_independent(job);
-    if (running->images && has_row(running))
+    if (running->images && has_row(running)) {
+        tt_db_job_lock(job, running->user_id);
         tt_image_files_add(running->images, running->turn_epoch, job);
+    }
     if (tt_db_job_count(job) == 0) {
         tt_db_job_free(job);
         finish(running, NULL);

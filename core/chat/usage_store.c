@@ -53,6 +53,7 @@ void tt_usage_store_add(struct tt_db_job *job, const struct tt_usage_entry *entr
     char day[TT_RFC3339_SIZE];
     bool of_turn = entry->turn_epoch != 0;
 
+    tt_db_job_lock(job, entry->user_id);
     tt_usage_store_values(entry, day, values);
     values[TT_USAGE_STORE_VALUES] = tt_db_int(entry->message_id);
     values[TT_USAGE_STORE_VALUES + 1] = tt_db_int(entry->turn_epoch);

@@ -57,6 +57,11 @@ void tt_db_job_use_reserve(struct tt_db_job *job)
     job->uses_reserve = true;
 }
 
+void tt_db_job_lock(struct tt_db_job *job, int64_t number)
+{
+    job->lock = number;
+}
+
 void tt_db_job_be_independent(struct tt_db_job *job)
 {
     job->independent = true;

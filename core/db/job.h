@@ -22,6 +22,7 @@ struct tt_db_job {
     struct tt_arena arena; /* statements, SQL, values */
     struct tt_job_statement *statements;
     size_t count, capacity;
+    int64_t lock;      /* tt_db_job_lock; 0: none */
     bool uses_reserve; /* tt_db_job_use_reserve */
     bool independent;  /* tt_db_job_be_independent */
     bool unknown;      /* a COMMIT with it ended so: tt_db_job_is_unknown */

@@ -137,11 +137,24 @@ enum tt_pg_end {
     TT_PG_UNKNOWN, /* the connection was lost after COMMIT was sent */
     TT_PG_BROKEN,  /* a job failed among others: nothing was committed */
 };
+struct tt_pg_transaction { /* borrowed */
+    const char *writer;    /* whose row in database_writers gets the number */
+    int64_t number;
+    struct tt_db_job **jobs;
+    size_t count;
+    bool sets;   /* statements that many jobs have are sent as one (postgres_set.c) */
+    bool shared; /* there are other servers: locks are taken (postgres_locks.c) */
+};
 /* Runs jobs in one transaction, with the row of the writer's last batch. With TT_PG_AGAIN and
  * TT_PG_LOST err says why. Thread: writer. */
-/* `sets`: statements that many jobs have are sent as one (postgres_set.c). */
-enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const char *writer, int64_t number,
-                           struct tt_db_job **jobs, size_t count, bool sets, struct tt_err *err);
+enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const struct tt_pg_transaction *transaction,
+                           struct tt_err *err);
+
+/* Appends "{1,2}", the locks of jobs, sorted, each once. Returns how many there are.
+ * (postgres_locks.c) */
+size_t tt_pg_locks(struct tt_db_job *const *jobs, size_t count, struct tt_buf *out);
+#define TT_PG_LOCK                                                                                 \
+    "SELECT count(pg_advisory_xact_lock(1953064294, number)) FROM unnest($1::int[]) AS number"
 
 /* Jobs that have the same statements and are independent, in order of the first of each. */
 struct tt_pg_group {
@@ -167,6 +180,8 @@ void tt_pg_cancel(struct tt_db_pending *pending);
 
 /* ---- the rest of the engine ---- */
 
+struct tt_db_listener *tt_pg_listen(const char *url, struct tt_loop *loop, const char *channel,
+                                    void (*on_notice)(void *arg), void *arg);
 extern const struct tt_search_engine tt_pg_search;
 int tt_pg_inspect(const char *place, const char *seal_id, struct tt_db_contents *contents,
                   struct tt_err *err);

@@ -372,37 +372,52 @@ static enum tt_pg_end undo(struct tt_pg_batch *batch, size_t count)
     return TT_PG_DONE;
 }
 
-static enum tt_pg_end run(struct tt_pg_batch *batch, const char *writer, int64_t number,
-                          struct tt_db_job **jobs, size_t count, bool sets)
+/* Before all else that the transaction changes; nobody waits for the answer. */
+static int take_locks(struct tt_pg_batch *batch, const struct tt_pg_transaction *transaction)
+{
+    struct tt_buf locks = {0};
+    int failed = 0;
+
+    if (!transaction->shared)
+        return 0;
+    if (tt_pg_locks(transaction->jobs, transaction->count, &locks) > 0) {
+        const char *const values[] = {locks.data};
+        failed = send_own(batch, "tidetalk_lock", values, 1);
+    }
+    tt_buf_free(&locks);
+    return failed;
+}
+
+static enum tt_pg_end run(struct tt_pg_batch *batch, const struct tt_pg_transaction *transaction)
 {
     char digits[24];
-    snprintf(digits, sizeof(digits), "%lld", (long long)number);
-    const char *const mark[] = {digits, writer};
+    snprintf(digits, sizeof(digits), "%lld", (long long)transaction->number);
+    const char *const mark[] = {digits, transaction->writer};
 
     if (send_own(batch, "tidetalk_begin", NULL, 0) != 0 ||
-        send_own(batch, "tidetalk_mark", mark, 2) != 0)
+        send_own(batch, "tidetalk_mark", mark, 2) != 0 || take_locks(batch, transaction) != 0)
         return TT_PG_LOST;
-    send_jobs(batch, jobs, count, sets);
+    send_jobs(batch, transaction->jobs, transaction->count, transaction->sets);
     if (batch->lost || finish(batch) != 0 || batch->lost)
         return TT_PG_LOST;
     if (batch->error.status)
-        return undo(batch, count);
+        return undo(batch, transaction->count);
     bool sent = send_own(batch, "tidetalk_commit", NULL, 0) == 0;
     if (!sent || finish(batch) != 0 || batch->lost)
         return TT_PG_UNKNOWN;
     if (!batch->error.status)
         return TT_PG_DONE;
-    batch->failed_job = jobs[0]; /* a check at the end of the transaction */
+    batch->failed_job = transaction->jobs[0]; /* a check at the end of the transaction */
     batch->failed_number = 0;
-    return undo(batch, count);
+    return undo(batch, transaction->count);
 }
 
-enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const char *writer, int64_t number,
-                           struct tt_db_job **jobs, size_t count, bool sets, struct tt_err *err)
+enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const struct tt_pg_transaction *transaction,
+                           struct tt_err *err)
 {
     struct tt_pg_batch batch = {.pg = pg};
-    begin(&batch, jobs, count);
-    enum tt_pg_end end = run(&batch, writer, number, jobs, count, sets);
+    begin(&batch, transaction->jobs, transaction->count);
+    enum tt_pg_end end = run(&batch, transaction);
     release_unread(&batch);
     free(batch.sent);
     if (end != TT_PG_DONE)

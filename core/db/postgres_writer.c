@@ -58,7 +58,8 @@ static int prepare_own(struct tt_pg *pg, struct tt_err *err)
                    prepare(pg, "tidetalk_commit", "COMMIT", err) ||
                    prepare(pg, "tidetalk_rollback", "ROLLBACK", err) ||
                    prepare(pg, "tidetalk_mark",
-                           "UPDATE database_writers SET batch = $1 WHERE id = $2", err)
+                           "UPDATE database_writers SET batch = $1 WHERE id = $2", err) ||
+                   prepare(pg, "tidetalk_lock", TT_PG_LOCK, err)
                ? -1
                : 0;
 }
@@ -245,7 +246,14 @@ static enum tt_pg_end run_transaction(struct tt_pg_writer *writer, struct tt_db_
     do {
         if (!is_reachable(writer, &err))
             break;
-        end = tt_pg_batch(&writer->pg, writer->id, ++writer->number, jobs, count, sets, &err);
+        end = tt_pg_batch(&writer->pg,
+                          &(struct tt_pg_transaction){.writer = writer->id,
+                                                      .number = ++writer->number,
+                                                      .jobs = jobs,
+                                                      .count = count,
+                                                      .sets = sets,
+                                                      .shared = writer->use == TT_DB_USE_NODE},
+                          &err);
         if (end == TT_PG_AGAIN && count > 1 && !writer->pg.wants_keys)
             return TT_PG_BROKEN; /* one by one they meet less */
     } while (goes_on(writer, &end, &conflicts, &err));

@@ -23,6 +23,7 @@ static int submit_job(struct tt_db *db, struct tt_loop *loop, const struct tt_db
 {
     struct tt_db_job *job = tt_db_job_new();
 
+    tt_db_job_lock(job, TT_DB_LOCK_SEARCH);
     db->engine->search->index(job, user);
     if (tt_db_submit(db, loop, job, on_done, arg, err) == 0)
         return 0;
@@ -123,6 +124,11 @@ static void look(struct tt_timer *timer)
     struct tt_search_index *index = TT_CONTAINER_OF(timer, struct tt_search_index, timer);
     uint64_t jobs = jobs_done(index);
 
+    if (index->is_mine && !index->is_mine(index->arg)) {
+        index->jobs_seen = UINT64_MAX; /* once it is, there is what others have queued */
+        tt_timer_start(index->loop, timer, PAUSE_MS);
+        return;
+    }
     bool behind = jobs != index->jobs_seen;
 
     if (behind && !(index->merges_next && index->merges > 0))

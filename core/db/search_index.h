@@ -11,6 +11,8 @@ struct tt_search_index { /* embed and zero */
     struct tt_db *db;
     struct tt_loop *loop;
     struct tt_timer timer;
+    bool (*is_mine)(void *arg); /* whether this server does it, of several; NULL: it is alone */
+    void *arg;
     uint64_t jobs_seen; /* of the database's jobs: later ones may have queued messages */
     int merges;         /* that are still to come */
     bool merges_next;

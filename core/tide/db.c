@@ -352,6 +352,8 @@ static int db_write(lua_State *L)
         tt_db_job_use_reserve(*anchor);
     if (lua_istable(L, 2) && lua_getfield(L, 2, "independent") && lua_toboolean(L, -1))
         tt_db_job_be_independent(*anchor);
+    if (lua_istable(L, 2))
+        tt_db_job_lock(*anchor, tt_value_field_int(L, 2, "user", 0));
     lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
     for (lua_Integer i = 1; i <= count; i++)
         add_statement(L, i, *anchor);

@@ -115,7 +115,7 @@ function M.copy(user_id, session_id, message_id, title)
     { SQL_JOIN, { row, user_id } },
     { SQL_COUNT, { row, user_id }, expect = 1 },
   }, 1, 3, #statements + 1, statements)
-  local outcomes, failed = db.write(statements)
+  local outcomes, failed = db.write(statements, { user = user_id })
   if not outcomes then
     return nil, failed
   end

@@ -10,6 +10,7 @@ local llm = require "tide.llm"
 local row_parts = require "lib.row_parts"
 local sql = require "lib.sql"
 local time = require "tide.time"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -19,6 +20,10 @@ M.CHAT, M.RESPONSES = "chat", "responses"
 
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, options, version, created_at, updated_at"
+
+--- Those that a list shows.
+local SHOWN_COLUMNS = "session_id, user_id, title, model_name, persona, "
+  .. "message_count, options, created_at, updated_at"
 
 local SQL_SESSION = "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
   .. "WHERE user_id = ? AND session_id = ?"
@@ -71,15 +76,19 @@ local SQL_INSERT_SESSION = "INSERT INTO chat_sessions (session_id, user_id, "
 
 --- The same for a server alone, and with whose turn it is.
 local SQL_INSERT_ALONE = SQL_INSERT_SESSION:format("", "")
-local SQL_INSERT_TAKEN =
-  SQL_INSERT_SESSION:format(", turn_node, turn_epoch", ", ?, ?")
+local SQL_INSERT_TAKEN = SQL_INSERT_SESSION:format(
+  ", turn_node, turn_epoch, turn_generation",
+  ", ?, ?, " .. turn_lease.FIRST_GENERATION
+)
 
---- Adds the values of turn_node and turn_epoch: null when no reply is to run.
+--- Adds the values of turn_node and turn_epoch, null when no reply is to run,
+--- and turn_generation.
 ---@param values any[] changed
 ---@param lease tide.TurnLease
 local function add_lease(values, lease)
   values[#values + 1] = lease.epoch and lease.node or json.null
   values[#values + 1] = lease.epoch or json.null
+  values[#values + 1] = lease.generation
 end
 
 --- The statement that stores a new session. Its version begins at the time, so
@@ -138,22 +147,36 @@ end
 ---@return table|nil row of chat_sessions, tide.Error|nil err session_not_found
 --- when the id is another user's
 function M.create_chat_session(user_id, draft)
-  local outcomes, err = db.write(M.creation(user_id, draft))
+  local outcomes, err =
+    db.write(M.creation(user_id, draft), { user = user_id })
   if not outcomes and err.code ~= "duplicate" then
     return nil, err
   end
   return M.get_chat_session(user_id, draft.session_id)
 end
 
-local SQL_PAGE = {
-  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+--- A page from the list's start, and one from its end.
+---@param columns string
+---@return {[1]: string, [2]: string}
+local function page_statements(columns)
+  local from_start = "SELECT "
+    .. columns
+    .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at DESC, id DESC "
-    .. "LIMIT ? OFFSET ?",
-  "SELECT * FROM (SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+    .. "LIMIT ? OFFSET ?"
+  local from_end = "SELECT "
+    .. columns
+    .. " FROM (SELECT "
+    .. SESSION_COLUMNS
+    .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at, id "
     .. "LIMIT ? OFFSET ?) AS page "
-    .. "ORDER BY updated_at DESC, id DESC",
-}
+    .. "ORDER BY updated_at DESC, id DESC"
+  return { from_start, from_end }
+end
+
+local SQL_PAGE = page_statements(SESSION_COLUMNS)
+local SQL_SHOWN_PAGE = page_statements(SHOWN_COLUMNS)
 
 --- How many sessions a list has. Chats are counted with every change; how many
 --- others there are is seldom asked.
@@ -195,8 +218,9 @@ function M.get_chat_sessions(user_id, limit, offset, schema, source)
   if not total then
     return nil, err
   end
+  local page = schema and SQL_SHOWN_PAGE or SQL_PAGE
   local rows, failed =
-    row_parts.read(total, limit, offset, SQL_PAGE, schema, user_id, source)
+    row_parts.read(total, limit, offset, page, schema, user_id, source)
   if not rows then
     return nil, failed
   end
@@ -213,7 +237,8 @@ local SQL_UPDATE_ALONE = SQL_UPDATE_SESSION:format("")
 --- Only if no other node has a turn in it, or had one since it was read: what
 --- the turn continues would be outdated.
 local SQL_UPDATE_TAKEN = SQL_UPDATE_SESSION:format(
-  ", turn_node = ?, turn_epoch = ?"
+  ", turn_node = ?, turn_epoch = ?, turn_generation = "
+    .. turn_lease.NEXT_GENERATION
 ) .. " AND version = ? AND (turn_node IS NULL OR turn_node = ?)"
 
 --- The statement that changes a session with a turn. The row of one that was
@@ -258,11 +283,9 @@ local SQL_INSERT_REPLY = SQL_INSERT_MESSAGE:format("")
 local SQL_INSERT_REPLY_OF_TURN = SQL_INSERT_MESSAGE:format(", turn_epoch")
   .. "'assistant', 'streaming', ?, '', ?, '[]', ?, ?, ?)"
 
---- Whether this turn is within what its user may have running on all servers;
---- those that begin at the same moment take turns: the first statement locks
---- the user's row, the second one sees what was stored until then.
-local SQL_LOCK_USER =
-  "UPDATE users SET session_count = session_count WHERE id = ?"
+--- Whether this turn is within what its user may have running on all servers.
+--- Those that begin at the same moment take turns, as writes with the same
+--- `user` do, so each sees what was stored until then.
 local SQL_CHECK_REPLIES = "UPDATE users SET session_count = session_count "
   .. "WHERE id = ?1 AND (SELECT COUNT(*) FROM chat_sessions "
   .. "WHERE user_id = ?1 AND turn_node IS NOT NULL) <= ?2"
@@ -290,6 +313,9 @@ local SQL_CHECK_REPLIES = "UPDATE users SET session_count = session_count "
 ---@param err tide.Error of the write
 ---@return tide.Error
 local function unsaved(user_id, draft, shared, err)
+  if shared and err.statement == 1 and turn_lease.is_outdated(err) then
+    return turn_lease.outdated()
+  end
   local others = err.code == "duplicate" and err.statement == 1
   if shared and (others or err.code == "unexpected_changes") then
     local version, failed = M.get_version(user_id, draft.session_id)
@@ -313,7 +339,8 @@ end
 ---@param turn TurnRows
 ---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
 --- another user's), session_deleted (since it was read), turn_taken (a node has
---- changed the session since it was read), too_many_replies (on all servers)
+--- changed the session since it was read), scripts_outdated (this node must
+--- change its scripts first), too_many_replies (on all servers)
 function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2
@@ -354,13 +381,13 @@ function M.save_chat_message(user_id, draft, turn)
     },
   }
   local last = #statements
-  if not draft.id and (draft.source or M.CHAT) == M.CHAT then
+  local counted = not draft.id and (draft.source or M.CHAT) == M.CHAT
+  if counted then
     statements[#statements + 1] = count_session(user_id)
   end
   local limited
   if epoch and turn.lease.replies_max then
-    limited = #statements + 2
-    statements[limited - 1] = { SQL_LOCK_USER, { user_id } }
+    limited = #statements + 1
     statements[limited] = {
       SQL_CHECK_REPLIES,
       { user_id, turn.lease.replies_max },
@@ -372,7 +399,10 @@ function M.save_chat_message(user_id, draft, turn)
     statements[#statements + 1] = statement
   end
   -- A session begins one turn at a time.
-  local outcomes, err = db.write(statements, { independent = #more == 0 })
+  local outcomes, err = db.write(statements, {
+    independent = #more == 0,
+    user = (counted or limited) and user_id or nil,
+  })
   if not outcomes then
     if err.code == "unexpected_changes" and err.statement == limited then
       return nil, errors.new("too_many_replies")
@@ -453,7 +483,7 @@ function M.delete_chat_session(user_id, session_id)
       { user_id, session_id },
       expect = 1,
     },
-  }, { use_reserve = true })
+  }, { use_reserve = true, user = user_id })
   if not outcomes then
     local unknown = err.code == "unexpected_changes"
     return nil, unknown and errors.new("session_not_found") or err

@@ -99,7 +99,7 @@ local function count(user_id, body, endpoint, decoded)
       input_tokens = tokens or estimate,
       estimated = not tokens,
     }),
-  })
+  }, { user = user_id })
   if err then
     log.error("usage could not be stored", { code = err.code })
   end

@@ -156,7 +156,7 @@ function M.save_file(user_id, session_id, upload, language)
       { upload.size, user_id },
       expect = 1,
     },
-  })
+  }, { user = user_id })
   if not outcomes then
     if not err.unknown then
       store.remove(key) -- when that fails too: swept at start
@@ -324,7 +324,7 @@ function M.delete_file(user_id, file_id)
       { row.file_size, user_id },
       expect = 1,
     },
-  }, { use_reserve = true })
+  }, { use_reserve = true, user = user_id })
   if not outcomes then
     local gone = err.code == "unexpected_changes"
     return nil, gone and errors.new("file_not_found") or err

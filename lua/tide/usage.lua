@@ -50,7 +50,7 @@ function M.add(entry)
       output_tokens = entry.output_tokens,
       estimated = entry.estimated,
     }),
-  })
+  }, { user = entry.user })
   if done and done[1].changes == 0 then
     return nil, errors.new("user_not_found")
   end

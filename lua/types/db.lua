@@ -105,10 +105,12 @@ function db.fetch_json(sql, args, schema, changes) end
 ---@param statements table[] each {sql, args, expect = n}: with expect the write
 --- fails unless exactly n rows change. Later ones may use ids of rows that
 --- earlier ones insert: db.id_of
----@param options? {use_reserve?: boolean, independent?: boolean} use_reserve: it
---- goes on when the disk is full; for what deletes, ends or revokes. independent:
---- it changes rows of its own, so that it may run together with other writes that
---- have the same statements, in any order
+---@param options? {use_reserve?: boolean, independent?: boolean, user?: integer}
+--- use_reserve: it goes on when the disk is full; for what deletes, ends or
+--- revokes. independent: it changes rows of its own, so that it may run together
+--- with other writes that have the same statements, in any order. user: whose
+--- row of `users`, or sums, it changes: writes with the same user wait for each
+--- other, also on other servers, instead of meeting in the middle
 ---@return {id: integer, changes: integer}[]|nil outcomes one per statement
 ---@return tide.Error|nil err duplicate, foreign_key, constraint,
 --- unexpected_changes, disk_full, busy, database_error; with `statement`

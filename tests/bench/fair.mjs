@@ -5,9 +5,9 @@
 // already breaks the rule, the machine is too small to judge: "not judged". Run by fair.sh, or by hand:
 // fair.mjs [A PART OF AN ATTACK'S NAME].
 import { Agent } from 'node:http';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PASSWORD, uniqueName } from '../e2e/support/client.mjs';
@@ -16,6 +16,7 @@ import { pause } from '../e2e/support/limits.mjs';
 import { startMock } from '../e2e/support/mock.mjs';
 import { freePort } from '../e2e/support/process.mjs';
 import { LOOPBACK, Server, TIDETALK, makeHome } from '../e2e/support/server.mjs';
+import { cpuOf } from './cpu.mjs';
 import { ATTACKS } from './fair_attacks.mjs';
 import { percentile, sorted } from './numbers.mjs';
 
@@ -25,7 +26,6 @@ const TIMES_IDLE = 10, LEAST_MS = 250, MOST_MS = 1000;
 const NAMESERVER = '127.0.0.9';
 const OPERATIONS = ['chat', 'list', 'search', 'login'];
 const PROGRAM = fileURLToPath(new URL('fair_attacks.mjs', import.meta.url));
-const TICKS = Number(execFileSync('getconf', ['CLK_TCK']));
 
 /** Names are asked from an address at which nobody answers, if that can be set. */
 async function startServer() {
@@ -35,14 +35,6 @@ async function startServer() {
   const mounts = spawnSync('unshare', ['-m', 'true']).status === 0;
   if (mounts) home.command = ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /etc/resolv.conf && exec "$@"', names, TIDETALK];
   return { mounts, server: await new Server(home, Number(home.env.TIDETALK_LISTEN.split(':')[1])).start() };
-}
-
-/** CPU seconds of processes and of those children that have ended. */
-function cpuOf(pids) {
-  return pids.reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
-    return sum + fields.slice(11, 15).reduce((a, b) => a + Number(b), 0) / TICKS;
-  }, 0);
 }
 
 async function startOther(env, ...args) {

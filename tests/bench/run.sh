@@ -6,7 +6,7 @@
 #
 #   --quick   about a minute, to see that everything works; its numbers mean little
 #   sections  health list chat burst many latency start, all by default; open, search, growth,
-#             redis, reload, abuse, fair and gateways on demand
+#             redis, reload, abuse, fair, gateways and nodes on demand
 #   DATA_ROOT the folder for databases ($TMPDIR or /tmp): the disk matters for chat and latency
 #   TIDETALK_BIN  another build of the server
 #   GROWTH_MAX the most rows in section growth (100000)
@@ -34,10 +34,12 @@ source "$HERE/abuse.sh"
 source "$HERE/fair.sh"
 # shellcheck source=tests/bench/gateways.sh
 source "$HERE/gateways.sh"
+# shellcheck source=tests/bench/nodes.sh
+source "$HERE/nodes.sh"
 
 PACKAGES_BENCH=(libcmocka-dev curl procps wrk nginx-light libnginx-mod-http-lua)
 SECTIONS_ALL=(health list chat burst many latency start)
-SECTIONS_LONG=(open search growth redis reload abuse fair gateways) # when asked for: minutes each
+SECTIONS_LONG=(open search growth redis reload abuse fair gateways nodes) # when asked for: minutes each
 BUILD=$ROOT/build/bench
 TIDETALK=${TIDETALK_BIN:-$BUILD/tidetalk}
 MOCK_LLM=$BUILD/tests/mock_llm/mock_llm

@@ -8,6 +8,7 @@
  *   --users FILE    bearer tokens, one a line
  *   --header LINE   one more header, "Name: value"; may be given several times
  *   --session TEXT  what the names of our sessions begin with; each stream has its own
+ *   --view          only read the first stream of each of these sessions, which somebody else began
  *   --model NAME
  *   --streams N     connections (64)
  *   --seconds S     each begins streams until then; without it: one stream each
@@ -105,6 +106,9 @@ static void take_option(struct bench *bench, struct options *options, int option
     case 'o':
         bench->want.openai = true;
         break;
+    case 'v':
+        bench->view = true;
+        break;
     case 'u':
         read_users(bench, optarg);
         break;
@@ -144,7 +148,7 @@ static void parse_options(struct bench *bench, struct options *options, int argc
         {"openai", 0, NULL, 'o'},  {"users", 1, NULL, 'u'},   {"session", 1, NULL, 's'},
         {"model", 1, NULL, 'm'},   {"streams", 1, NULL, 'n'}, {"seconds", 1, NULL, 'T'},
         {"spread", 1, NULL, 'S'},  {"stamp", 0, NULL, 'x'},   {"pid", 1, NULL, 'P'},
-        {"header", 1, NULL, 'h'},  {NULL, 0, NULL, 0},
+        {"header", 1, NULL, 'h'},  {"view", 0, NULL, 'v'},    {NULL, 0, NULL, 0},
     };
     int option;
 

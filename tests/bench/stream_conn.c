@@ -80,31 +80,46 @@ static int dial(struct conn *conn)
     return 0;
 }
 
+static void write_body(const struct conn *conn, char *body, size_t size)
+{
+    const struct bench *bench = conn->bench;
+
+    if (bench->want.openai)
+        snprintf(body, size,
+                 "{\"model\":\"%s\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a "
+                 "helpful assistant.\"},{\"role\":\"user\",\"content\":\"" QUESTION "\"}],"
+                 "\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
+                 bench->model);
+    else
+        snprintf(body, size,
+                 "{\"session_id\":\"%s-%u-%u\",\"model_name\":\"%s\",\"message\":\"" QUESTION "\"}",
+                 bench->session, conn->index, conn->serial, bench->model);
+}
+
 static void build_request(struct conn *conn)
 {
     const struct bench *bench = conn->bench;
     char body[1024], auth[1024] = "", *text = NULL;
-    int n;
+    const char *more = bench->headers ? bench->headers : "";
+    int len;
 
-    if (bench->want.openai)
-        n = snprintf(body, sizeof body,
-                     "{\"model\":\"%s\",\"messages\":[{\"role\":\"system\",\"content\":\"You are a "
-                     "helpful assistant.\"},{\"role\":\"user\",\"content\":\"" QUESTION "\"}],"
-                     "\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
-                     bench->model);
-    else
-        n = snprintf(body, sizeof body,
-                     "{\"session_id\":\"%s-%u-%u\",\"model_name\":\"%s\",\"message\":\"" QUESTION
-                     "\"}",
-                     bench->session, conn->index, conn->serial, bench->model);
     if (bench->user_count)
         snprintf(auth, sizeof auth, "Authorization: Bearer %s\r\n",
                  bench->users[conn->index % bench->user_count]);
-    conn->request_len = (size_t)asprintf(&text,
-                                         "POST %s HTTP/1.1\r\nHost: %s\r\n%s%sContent-Type: "
-                                         "application/json\r\nContent-Length: %d\r\n\r\n%s",
-                                         bench->path, bench->host, auth,
-                                         bench->headers ? bench->headers : "", n, body);
+    if (bench->view) {
+        len =
+            asprintf(&text, "GET %s/%s-%u-%u/stream HTTP/1.1\r\nHost: %s\r\n%s%s\r\n", bench->path,
+                     bench->session, conn->index, conn->serial, bench->host, auth, more);
+    } else {
+        write_body(conn, body, sizeof body);
+        len = asprintf(&text,
+                       "POST %s HTTP/1.1\r\nHost: %s\r\n%s%sContent-Type: "
+                       "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                       bench->path, bench->host, auth, more, strlen(body), body);
+    }
+    if (len < 0)
+        die("no memory");
+    conn->request_len = (size_t)len;
     free(conn->request);
     conn->request = text;
     conn->sent = 0;

@@ -14,6 +14,7 @@ struct bench {
     struct sockaddr_in address;
     const char *host; /* as given, for the Host header */
     const char *path, *model, *session;
+    bool view;    /* read what somebody else began: the first streams of these sessions */
     char **users; /* bearer tokens; connection i uses the one at i modulo their number */
     size_t user_count;
     char *headers; /* more header lines of every request, or NULL */

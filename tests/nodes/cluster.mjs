@@ -46,11 +46,12 @@ export async function makeNode(first, { name = 'a', env = {}, secret = true, fil
   return home;
 }
 
-/** {nodes, stop, remove}: `count` servers, named a, b, c. */
-export async function startCluster(count, options = {}) {
+/** {nodes, stop, remove}: `count` servers, named a, b, c; `prepare` changes the home of each. */
+export async function startCluster(count, { prepare = () => {}, ...options } = {}) {
   const nodes = [];
   for (let i = 0; i < count; i += 1) {
     const home = await makeNode(nodes[0]?.home, { ...options, name: 'abcdef'[i] });
+    prepare(home);
     nodes.push(await new Server(home, home.port).start());
   }
   return {

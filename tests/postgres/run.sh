@@ -2,7 +2,7 @@
 # Runs a command beside a PostgreSQL of its own: in a temporary folder, on a port of loopback, ended
 # with the command. TEST_POSTGRES is its address without a database, "postgres://USER:PASSWORD@HOST:PORT",
 # TEST_POSTGRES_PID its process and TEST_POSTGRES_LOG its log. If TEST_POSTGRES is set already, that one is used.
-# The data is worth nothing, so nothing waits for the disk.
+# The data is worth nothing, so nothing waits for the disk, unless TEST_POSTGRES_SYNC=on (what it costs is measured).
 #
 # usage: tests/postgres/run.sh COMMAND...
 set -euo pipefail
@@ -59,8 +59,8 @@ port = $port
 unix_socket_directories = ''
 max_connections = 300
 shared_buffers = 64MB
-fsync = off
-full_page_writes = off
+fsync = ${TEST_POSTGRES_SYNC:-off}
+full_page_writes = ${TEST_POSTGRES_SYNC:-off}
 autovacuum_naptime = 5s
 log_min_messages = fatal
 CONF

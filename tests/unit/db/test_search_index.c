@@ -104,6 +104,29 @@ static void indexes_what_the_last_run_left_and_what_comes(void **state)
     end(f, &index);
 }
 
+static bool is_said(void *arg)
+{
+    return *(bool *)arg;
+}
+
+/* Of several servers one does it, and it may become another one. */
+static void leaves_it_to_another_server(void **state)
+{
+    struct fixture *f = begin();
+    bool is_mine = false;
+    struct tt_search_index index = {.is_mine = is_said, .arg = &is_mine};
+    (void)state;
+
+    write_messages(f, 1, 3, "complete");
+    tt_search_index_start(&index, f->db, f->loop);
+    for (int i = 0; i < 5; i++)
+        tt_loop_tick(f->loop, 20);
+    assert_int_equal(queued(f), 3);
+    is_mine = true;
+    turn_until_empty(f);
+    end(f, &index);
+}
+
 static void submits_nothing_when_nobody_wrote(void **state)
 {
     struct fixture *f = begin();
@@ -320,6 +343,7 @@ TEST_GROUP
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indexes_what_the_last_run_left_and_what_comes),
+        cmocka_unit_test(leaves_it_to_another_server),
         cmocka_unit_test(submits_nothing_when_nobody_wrote),
         cmocka_unit_test(deleted_messages_leave_queue_and_index),
         cmocka_unit_test(a_job_takes_a_bounded_number_of_bytes),
