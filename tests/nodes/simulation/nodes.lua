@@ -129,7 +129,7 @@ local function begin(world, node, session_id, text)
     saved, err = product.chat.save_chat_message(product.USER, draft, {
       message = text,
       parent_id = newest,
-      lease = { node = node.id, epoch = epoch },
+      lease = { node = node.id, epoch = epoch, generation = 1 },
     })
     if saved then
       saved.epoch, saved.content = epoch, ""
@@ -222,7 +222,7 @@ function M.continue(world, node, session_id, text_of)
       local epoch = next_epoch(node)
       worlds.current.note =
         { kind = "reopen", message = row.id, epoch = epoch }
-      local lease = { node = node.id, epoch = epoch }
+      local lease = { node = node.id, epoch = epoch, generation = 1 }
       if product.messages.reopen(product.USER, row, lease) then
         stream(world, {
           message_id = row.id,
