@@ -24,6 +24,7 @@ local REST_MS = 12 * LEASE_MS
 local CLEAR = [[
 DELETE FROM users; DELETE FROM nodes; DELETE FROM node_leases; DELETE FROM chat_sessions;
 DELETE FROM chat_messages; DELETE FROM reply_chunks; DELETE FROM sqlite_sequence;
+DELETE FROM script_generations; INSERT INTO script_generations VALUES (1, 'current');
 INSERT INTO users (id) VALUES (1);]]
 
 ---@return table options
@@ -90,6 +91,8 @@ local FAULTS = {
   end,
 }
 
+FAULTS[#FAULTS + 1] = nodes.reload
+
 local function break_things(world)
   local function one()
     if world.now > FAULTS_UNTIL_MS then
@@ -108,7 +111,7 @@ end
 local function run(world, rule)
   sim.script(CLEAR)
   world.nodes, world.known, world.texts = {}, {}, {}
-  world.writes, world.rule = 0, rule
+  world.writes, world.rule, world.generation = 0, rule, 1
   world.calm_from = FAULTS_UNTIL_MS
   world.check = function(note, outcomes)
     invariants.after_job(world.known, note, outcomes)
