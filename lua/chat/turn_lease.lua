@@ -36,12 +36,6 @@ function M.outdated()
   return err
 end
 
---- `news.notify()` lets all nodes read their news now: rows of the table
---- `changes` that were committed before (core/node/news.h).
----@class NodeNews
----@field notify fun()
-local news = nodes --[[@as NodeNews]]
-
 local LOOK_MS = 100
 
 --- A node that died leaves its sessions when its lease is over; whoever waits
@@ -134,7 +128,7 @@ function M.stop_elsewhere(user_id, session_id)
   if not told then
     return nil, untold
   end
-  news.notify()
+  nodes.notify()
   local give_up = time.mono_ms() + config.get("nodes.lease") + BEYOND_LEASE_MS
   while time.mono_ms() < give_up do
     time.sleep(LOOK_MS)

@@ -57,6 +57,10 @@ function nodes.list() end
 ---@return tide.Error|nil err
 function nodes.owner_of_session(user_id, session_id) end
 
+--- Lets all nodes read now what was written for them (rows of `changes`, which
+--- the product's own scripts write); without it they do within a second.
+function nodes.notify() end
+
 --- How a route says what it is about, when it has an owner. Its handler may run
 --- on two nodes for one request, if the first of them dies: what it stores, it
 --- stores once for each req.node_key, or so that it may be stored twice.

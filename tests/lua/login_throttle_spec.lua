@@ -43,7 +43,7 @@ local function dictionary(clock)
 end
 
 describe("account.login_throttle", function()
-  local clock, rows, throttle, names
+  local clock, rows, throttle, names, shared
 
   --- A server that starts: what is in memory is gone.
   local function start()
@@ -69,17 +69,40 @@ describe("account.login_throttle", function()
       log = { warn = function() end },
       nodes = {
         is_shared = function()
-          return false
+          return shared
         end,
       },
       db = {
         one = function(_, values)
           return rows[values[1]]
         end,
+        query = function(_, keys)
+          local found = {}
+          for _, key in ipairs({ keys[1], keys[2] ~= keys[1] and keys[2] }) do
+            local row = rows[key]
+            found[#found + 1] = row
+              and {
+                key = key,
+                failures = row.failures,
+                until_at = row.until_at,
+                known = row.known,
+                seen_at = row.seen_at,
+              }
+          end
+          return found
+        end,
         write = function(statements)
-          for _, statement in ipairs(statements) do
+          local outcomes = {}
+          for i, statement in ipairs(statements) do
             local values = statement[2]
-            if statement[1]:find("^INSERT") then
+            local old = rows[values[1]]
+            local changes = not old
+              or #values < 9
+              or old.failures == values[7]
+                and old.until_at == values[8]
+                and old.seen_at == values[9]
+            outcomes[i] = { changes = changes and 1 or 0 }
+            if statement[1]:find("^%s*INSERT") and changes then
               rows[values[1]] = {
                 failures = values[3],
                 until_at = values[4],
@@ -88,7 +111,7 @@ describe("account.login_throttle", function()
               }
             end
           end
-          return {}
+          return outcomes
         end,
       },
     }, { trusted_proxies = { "127.0.0.1/32" } })
@@ -97,6 +120,7 @@ describe("account.login_throttle", function()
 
   before_each(function()
     clock, rows, names = { now = 1000000 }, {}, { n = 0 }
+    shared = false
     start()
   end)
 
@@ -178,6 +202,55 @@ describe("account.login_throttle", function()
     rows = {}
     assert(throttle.write())
     assert.is_nil(next(rows))
+  end)
+
+  it("counts in the rows where servers share them", function()
+    shared = true
+    start()
+    for _ = 1, 10 do
+      assert.equal("invalid_credentials", (guess()))
+      start() -- another server
+    end
+    local code, _, seconds = guess()
+    assert.equal("login_throttled", code)
+    clock.now = clock.now + seconds
+    assert.equal("invalid_credentials", (guess()))
+    clock.now = clock.now + 10
+    local _, known = guess(nil, true)
+    assert.is_false(known)
+    start()
+    _, known = guess(nil, true)
+    assert.is_true(known)
+    for _ = 1, 10 do
+      assert.equal("invalid_credentials", (guess()))
+    end
+    assert.equal("login_throttled", (guess()), "from the beginning again")
+    clock.now = clock.now + 86400
+    for _ = 1, 10 do
+      assert.equal("invalid_credentials", (guess()), "a day later")
+    end
+  end)
+
+  it("counts none where one of two has to wait", function()
+    shared = true
+    start()
+    for i = 1, 50 do
+      throttle.log_in(
+        { ip = "203.0.113.1" },
+        "user" .. i,
+        "invalid_credentials",
+        function()
+          return nil, { code = "invalid_credentials" }
+        end
+      )
+    end
+    assert.equal("login_throttled", (guess()), "the address has to wait")
+    local count = 0
+    for _ in pairs(rows) do
+      count = count + 1
+    end
+    assert.equal(51, count)
+    assert.equal("invalid_credentials", (guess("203.0.113.2")))
   end)
 
   it("knows one customer's network", function()

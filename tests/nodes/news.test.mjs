@@ -9,7 +9,8 @@ import { statusOf } from '../e2e/support/admin.mjs';
 import { psql } from '../e2e/support/databases.mjs';
 import { HANG_MS, eventually, test, within } from '../e2e/support/limits.mjs';
 import { startMock } from '../e2e/support/mock.mjs';
-import { makeFolder, removeFolder } from '../e2e/support/process.mjs';
+import { freePort, makeFolder, removeFolder } from '../e2e/support/process.mjs';
+import { LOOPBACK, Server, makeHome } from '../e2e/support/server.mjs';
 import { uniqueName } from '../e2e/support/client.mjs';
 import { startCluster, through } from './cluster.mjs';
 import { counted } from './metrics.mjs';
@@ -165,5 +166,19 @@ describe('news of nodes', () => {
       assert.equal((await there.messages(session)).length, 4);
       await there.post('/script/stop', { session });
     }
+  });
+
+  test('a server alone has nothing of it', async (t) => {
+    const port = await freePort();
+    const home = makeHome({ port, env: LOOPBACK });
+    const server = await new Server(home, port).start();
+    t.after(async () => {
+      await server.stop();
+      home.remove();
+    });
+    const user = await server.user();
+    await user.say('demo', 'alone', 'hello');
+    assert.equal(psql(home.database.name, `SELECT COUNT(*) FROM pg_stat_activity WHERE ${LISTENS}`), '0');
+    assert.equal(psql(home.database.name, 'SELECT COUNT(*) FROM changes'), '0');
   });
 });

@@ -30,7 +30,8 @@ describe(`simulated nodes, seed ${SEED}`, () => {
     assert.equal(jobs(first), jobs(second));
   });
 
-  for (const rule of ['end_epoch', 'checkpoint_epoch', 'chunks_epoch', 'session_owner', 'session_version']) {
+  for (const rule of ['end_epoch', 'checkpoint_epoch', 'chunks_epoch', 'session_owner', 'session_version',
+    'turn_generation']) {
     test(`without ${rule} something is broken`, async (context) => {
       const { code, stdout, stderr } = await simulate('--seconds', '20', '--rule', rule);
       context.diagnostic(stdout.split('\n')[0]);

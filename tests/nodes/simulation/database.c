@@ -107,14 +107,16 @@ static const char *run_statement(lua_State *L, int number, int64_t *ids, int64_t
     int step = sqlite3_step(statement);
     changes[number] = sqlite3_total_changes64(database) - before;
     ids[number] = changes[number] ? sqlite3_last_insert_rowid(database) : 0;
-    bool duplicate = sqlite3_extended_errcode(database) == SQLITE_CONSTRAINT_UNIQUE;
+    int error = sqlite3_extended_errcode(database);
     sqlite3_reset(statement);
     lua_getfield(L, -3, "expect");
     bool expects = lua_isinteger(L, -1);
     int64_t expected = lua_tointeger(L, -1);
     lua_pop(L, 3);
-    if (step != SQLITE_DONE && duplicate)
+    if (step != SQLITE_DONE && error == SQLITE_CONSTRAINT_UNIQUE)
         return "duplicate";
+    if (step != SQLITE_DONE && error == SQLITE_CONSTRAINT_CHECK)
+        return "constraint";
     if (step != SQLITE_DONE && step != SQLITE_ROW)
         fail(L, sql);
     return expects && changes[number] != expected ? "unexpected_changes" : NULL;

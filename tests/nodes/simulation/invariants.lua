@@ -23,8 +23,14 @@ local function violated(form, ...)
   error({ violation = form:format(...) })
 end
 
+local SQL_CURRENT =
+  "SELECT number FROM script_generations WHERE outcome = 'current'"
+
 --- Who wrote, and whether it might.
 local function check_writer(known, note, outcomes)
+  if note.generation and note.generation ~= sim.query(SQL_CURRENT, {})[1].number then
+    violated("a turn with the scripts of before, %d", note.generation)
+  end
   local message = note.message and known[note.message]
   if note.kind == "begin" then
     known[outcomes[3].id] =

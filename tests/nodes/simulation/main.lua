@@ -95,6 +95,8 @@ local FAULTS = {
   end,
 }
 
+FAULTS[#FAULTS + 1] = nodes.reload
+
 local function break_things(world)
   local function one()
     if world.now > FAULTS_UNTIL_MS then
@@ -113,7 +115,7 @@ end
 local function run(world, rule)
   sim.script(CLEAR)
   world.nodes, world.known, world.texts = {}, {}, {}
-  world.writes, world.rule = 0, rule
+  world.writes, world.rule, world.generation = 0, rule, 1
   world.calm_from = FAULTS_UNTIL_MS
   world.check = function(note, outcomes)
     invariants.after_job(world.known, note, outcomes)

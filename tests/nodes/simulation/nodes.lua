@@ -56,6 +56,7 @@ end
 ---@param node SimNode
 function M.start(world, node)
   node.alive, node.id, node.queues = true, nil, {}
+  node.generation = world.generation
   node.renewed, node.keeper_until, node.epochs = nil, 0, 0
   node.rate = world:pick({ 0.5, 0.9, 1, 1, 1.1, 2 })
   world:spawn(node, function()
@@ -64,6 +65,28 @@ function M.start(world, node)
   world:spawn(node, function()
     care(world, node)
   end)
+end
+
+local SWITCH = [[
+UPDATE script_generations SET outcome = 'replaced';
+INSERT INTO script_generations
+  (number, hash, created_at, made_by, changed, outcome)
+VALUES (%d, '', '', '', '', 'current')]]
+
+--- As the switch of a reload, and what each node does about it: one after the
+--- other, those that sleep when they wake up (core/app/reload/builder_follow.c).
+---@param world World
+function M.reload(world)
+  world.generation = world.generation + 1
+  local number = world.generation
+  world:note("generation %d is the current one", number)
+  sim.script(SWITCH:format(number))
+  for _, node in ipairs(world.nodes) do
+    world:spawn(node, function()
+      worlds.sleep(world:between(0, BEAT_MS))
+      node.generation = math.max(node.generation, number)
+    end)
+  end
 end
 
 ---@param world World
@@ -94,7 +117,7 @@ local SQL_NEWEST = "SELECT id, status FROM chat_messages "
 
 --- As begin (lua/chat/turns.lua).
 ---@return table|nil saved, string|nil code
-local function begin(world, node, session_id, text)
+local function begin(node, generation, session_id, text)
   local saved, err
   for _ = 1, TRIES do
     local free, elsewhere =
@@ -124,12 +147,13 @@ local function begin(world, node, session_id, text)
       newest = rows[1] and rows[1].id
     end
     local epoch = next_epoch(node)
-    worlds.current.note =
-      { kind = "begin", text = text, epoch = epoch, session = session_id }
+    worlds.current.note = {
+      kind = "begin", text = text, epoch = epoch, generation = generation,
+    }
     saved, err = product.chat.save_chat_message(product.USER, draft, {
       message = text,
       parent_id = newest,
-      lease = { node = node.id, epoch = epoch, generation = 1 },
+      lease = { node = node.id, epoch = epoch, generation = generation },
     })
     if saved then
       saved.epoch, saved.content = epoch, ""
@@ -184,8 +208,9 @@ function M.turn(world, node, session_id, text, told)
     if not node.id then
       return told("refused")
     end
+    local generation = node.generation -- with which the request began
     enter(node, session_id)
-    local reply = begin(world, node, session_id, text)
+    local reply = begin(node, generation, session_id, text)
     if reply then
       told("begun", reply)
       if stream(world, reply, text) then
@@ -214,15 +239,18 @@ function M.continue(world, node, session_id, text_of)
     if not node.id then
       return
     end
+    local generation = node.generation
     enter(node, session_id)
     local free = product.turn_lease.admit(product.USER, session_id, false)
     local rows = free and database.query(SQL_INTERRUPTED, { session_id })
     local row = rows and rows[1]
     if row then
       local epoch = next_epoch(node)
-      worlds.current.note =
-        { kind = "reopen", message = row.id, epoch = epoch }
-      local lease = { node = node.id, epoch = epoch, generation = 1 }
+      worlds.current.note = {
+        kind = "reopen", message = row.id, epoch = epoch,
+        generation = generation,
+      }
+      local lease = { node = node.id, epoch = epoch, generation = generation }
       if product.messages.reopen(product.USER, row, lease) then
         stream(world, {
           message_id = row.id,

@@ -24,5 +24,6 @@ return {
     nil,
     "AND version = ?"
   ),
+  turn_generation = without(" AND outcome = 'current'"),
   session_version = without(" AND version = ?", " AND ? IS NOT NULL"),
 }

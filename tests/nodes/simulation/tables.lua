@@ -57,6 +57,13 @@ function M.statements()
       for column in text:gmatch("ALTER TABLE " .. name .. " ADD COLUMN [^;]+;") do
         statements[#statements + 1] = column
       end
+      -- SQLite takes a new condition with a new column only.
+      local constraint = "ALTER TABLE " .. name
+        .. " ADD CONSTRAINT (%S+)%s+(CHECK %b()) NOT VALID;"
+      for label, check in text:gmatch(constraint) do
+        statements[#statements + 1] =
+          ("ALTER TABLE %s ADD COLUMN %s %s;"):format(name, label, check)
+      end
     end
   end
   return translate(table.concat(statements, "\n"))
