@@ -330,6 +330,9 @@ run_long()
         run_e2e_file asan 15m "$file" reloads_ TEST_RELOADS=1
     done
     run_e2e_file asan 30m tests/postgres/failover.test.mjs long_postgres_ TEST_DATABASE=postgres TIDETALK_FAILOVERS=20
+    run_e2e_file asan 110m tests/nodes/kills.test.mjs long_nodes_ TEST_DATABASE=postgres TIDETALK_NODE_KILLS=200
+    run_e2e_file asan 40m tests/nodes/history.test.mjs long_nodes_ TEST_DATABASE=postgres \
+        TIDETALK_HISTORY_SECONDS=1800 TIDETALK_HISTORY_NODES=3 TIDETALK_HISTORY_FAULTS=2
     run_e2e_file asan 120m tests/e2e/disk_faults.test.mjs long_ TIDETALK_FAULT_ROUNDS=all
 }
 

@@ -144,6 +144,12 @@ static void on_repaired(int count, const struct tt_err *err, void *arg)
     tt_timer_start(tt_node_loop(care->app->node), &care->timer, LOOK_MS);
 }
 
+static bool may_take_over(void *arg)
+{
+    const struct tt_node_care *care = arg;
+    return tt_node_may_take_over(care->app->node);
+}
+
 static void look(struct tt_timer *timer)
 {
     struct tt_node_care *care = TT_CONTAINER_OF(timer, struct tt_node_care, timer);
@@ -154,6 +160,7 @@ static void look(struct tt_timer *timer)
             tt_chat_repair_start(&(struct tt_chat_repair_spec){.db = care->app->db,
                                                                .loop = tt_node_loop(node),
                                                                .shared = true,
+                                                               .may_take_over = may_take_over,
                                                                .on_done = on_repaired,
                                                                .arg = care});
     else

@@ -273,7 +273,7 @@ static void on_chunks(struct tt_db_rows *rows, void *arg)
     }
     if (more == TT_DB_FAILED) {
         fail(repair, &err);
-    } else {
+    } else if (!repair->spec.may_take_over || repair->spec.may_take_over(repair->spec.arg)) {
         struct tt_db_job *job = tt_db_job_new();
         end_run(joined);
         add_statements(job, message);

@@ -13,6 +13,9 @@ struct tt_chat_repair_spec {
     /* One session only, and its turn is free afterwards; data == NULL: all of them. Copied. */
     int64_t user_id;
     struct tt_str session_id;
+    /* Asked before each write, unless it is NULL: what was read may have waited until the database
+     * was back, and then other nodes only look dead. False: the message is left as it is. */
+    bool (*may_take_over)(void *arg);
     /* Called once, never within the start: how many were repaired, or why it broke off. */
     void (*on_done)(int count, const struct tt_err *err, void *arg);
     void *arg;

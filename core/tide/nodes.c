@@ -121,6 +121,12 @@ static void on_repaired(int count, const struct tt_err *err, void *arg)
     }
 }
 
+static bool may_take_over(void *arg)
+{
+    const struct asking *asking = arg;
+    return tt_node_may_take_over(asking->tide->node);
+}
+
 static void take_over(struct asking *asking)
 {
     asking->repaired = true;
@@ -130,6 +136,7 @@ static void take_over(struct asking *asking)
                                       .shared = true,
                                       .user_id = asking->user_id,
                                       .session_id = tt_buf_str(&asking->session_id),
+                                      .may_take_over = may_take_over,
                                       .on_done = on_repaired,
                                       .arg = asking});
 }

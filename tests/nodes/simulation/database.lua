@@ -109,8 +109,9 @@ end
 --- Within a task: the server's repair, of one session or of all.
 ---@param user_id integer|nil
 ---@param session_id string|nil
+---@param may_take_over fun(): boolean asked before it writes
 ---@return boolean ok
-function M.repair(user_id, session_id)
+function M.repair(user_id, session_id, may_take_over)
   local world, node = worlds.current.world, worlds.current.node
   local incarnation = node.incarnation
   local run = { jobs = {} }
@@ -155,6 +156,9 @@ function M.repair(user_id, session_id)
         end)
       end)
     end
+    function on.may()
+      return may_take_over()
+    end
     local function ended(ok)
       run.over = true
       node.repairs[run] = nil
@@ -168,7 +172,7 @@ function M.repair(user_id, session_id)
     end
     if node.incarnation == incarnation then
       run.handle = sim.repair(function(kind, ...)
-        on[kind](...)
+        return on[kind](...)
       end, user_id, session_id)
     end
   end)

@@ -5,7 +5,8 @@
 --- Runs schedules from the seed on (by chance; printed) for so many seconds (20)
 --- or schedules, and prints how many there were. With the name of a rule the
 --- server's statements are without it. One that breaks an invariant is told with
---- its own seed and what happened in it; then the code is 1.
+--- its own seed and what happened in it; then the code is 1, and 2 when the
+--- simulation itself does not work.
 
 package.path = "tests/nodes/simulation/?.lua"
 
@@ -13,6 +14,7 @@ local database = require "database"
 local invariants = require "invariants"
 local nodes = require "nodes"
 local rules = require "rules"
+local tables = require "tables"
 local worlds = require "world"
 
 local LEASE_MS = worlds.LEASE_MS
@@ -24,8 +26,10 @@ local REST_MS = 12 * LEASE_MS
 local CLEAR = [[
 DELETE FROM users; DELETE FROM nodes; DELETE FROM node_leases; DELETE FROM chat_sessions;
 DELETE FROM chat_messages; DELETE FROM reply_chunks; DELETE FROM sqlite_sequence;
-DELETE FROM script_generations; INSERT INTO script_generations VALUES (1, 'current');
-INSERT INTO users (id) VALUES (1);]]
+INSERT INTO users (id, username, password_hash, created_at, updated_at)
+VALUES (1, 'u', '', '', '');
+DELETE FROM script_generations;
+INSERT INTO script_generations VALUES (1, '', '', '', NULL, '', 'current');]]
 
 ---@return table options
 local function read_options(...)
@@ -33,7 +37,7 @@ local function read_options(...)
   for i = 1, #words, 2 do
     options[words[i]:sub(3)] = tonumber(words[i + 1]) or words[i + 1]
   end
-  options.seed = options.seed or os.time() * 1000 % 2 ^ 31 // 1
+  options.seed = options.seed or os.time() * 1000 % (1 << 31)
   return options
 end
 
@@ -144,7 +148,7 @@ local function forget(world)
 end
 
 local function tell(world, seed, err)
-  io.write(("seed %d: %s\n"):format(seed, err.violation or err))
+  io.write(("seed %d: %s\n"):format(seed, type(err) == "table" and err.violation or err))
   for i = math.max(1, #world.trace - 60), #world.trace do
     local at, form = table.unpack(world.trace[i], 1, 2)
     io.write(("  %8.1f ms  "):format(at))
@@ -158,7 +162,7 @@ end
 
 local options = read_options(...)
 local rule = options.rule and assert(rules[options.rule], "no such rule")
-sim.script(assert(io.open("tests/nodes/simulation/schema.sql")):read("a"))
+sim.script(tables.statements())
 collectgarbage("generational")
 local began, schedules, writes = sim.seconds(), 0, 0
 while
@@ -172,7 +176,7 @@ do
   schedules, writes = schedules + 1, writes + world.writes
   if not ok then
     tell(world, seed, err)
-    return 1
+    return type(err) == "table" and 1 or 2
   end
 end
 io.write(("seed %d: %d schedules with %d jobs in %.1f s, nothing broken\n"):format(

@@ -44,7 +44,9 @@ local function care(world, node)
     worlds.sleep(BEAT_MS)
     local is_keeper = product.clock(world, node) < node.keeper_until
     if is_keeper and product.may_take_over(world, node) then
-      database.repair()
+      database.repair(nil, nil, function()
+        return product.may_take_over(world, node)
+      end)
     end
   end
 end
@@ -67,7 +69,9 @@ end
 
 local SWITCH = [[
 UPDATE script_generations SET outcome = 'replaced';
-INSERT INTO script_generations VALUES (%d, 'current')]]
+INSERT INTO script_generations
+  (number, hash, created_at, made_by, changed, outcome)
+VALUES (%d, '', '', '', '', 'current')]]
 
 --- As the switch of a reload, and what each node does about it: one after the
 --- other, those that sleep when they wake up (core/app/reload/builder_follow.c).

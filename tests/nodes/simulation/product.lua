@@ -81,7 +81,10 @@ local function owner_of_session(user_id, session_id)
       return row
     end
     repaired = true
-    if not database.repair(user_id, session_id) then
+    local ok = database.repair(user_id, session_id, function()
+      return may_take_over(world, node)
+    end)
+    if not ok then
       return nil, { code = "database_unavailable" }
     end
   end

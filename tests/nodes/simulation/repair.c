@@ -122,8 +122,21 @@ static void on_done(int count, const struct tt_err *err, void *arg)
     end(arg, err ? "failed" : "done", count);
 }
 
+static bool may_take_over(void *arg)
+{
+    struct running *running = arg;
+    lua_State *L = running->L;
+
+    push_request(running, "may", NULL);
+    lua_call(L, 2, 1);
+    bool may = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return may;
+}
+
 /* repair(on_request, user_id?, session_id?): the repair. on_request(kind, of, ...) is told "read"
- * with SQL and values, "job" with statements, "timer", and at last "done" or "failed". */
+ * with SQL and values, "job" with statements, "timer", "may" whether it may write, and at last
+ * "done" or "failed". */
 int sim_repair(lua_State *L)
 {
     struct running *running = TT_NEW(struct running);
@@ -140,6 +153,7 @@ int sim_repair(lua_State *L)
                                                            .shared = true,
                                                            .user_id = lua_tointeger(L, 2),
                                                            .session_id = session_id,
+                                                           .may_take_over = may_take_over,
                                                            .on_done = on_done,
                                                            .arg = running});
     lua_pushlightuserdata(L, running);
