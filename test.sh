@@ -149,7 +149,7 @@ run_builds()
 {
     local -a targets=()
 
-    if ! has lint unit lua e2e postgres sdk web sample long; then
+    if ! has lint unit lua e2e postgres nodes sdk web sample long; then
         targets=(tidetalk mock_llm "${SMOKE_LAYERS[@]/#/unit_}")
     fi
     ONLY='' suite_alone "build_$preset" 15m scripts/build.sh "$preset" -k 0 "${targets[@]}"

@@ -3,6 +3,8 @@
  * is mounted. */
 #include "app/node_start.h"
 
+#include "app/reload/builder.h"
+#include "app/reload/proposals.h"
 #include "app/worker.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -187,12 +189,35 @@ static void on_late(void *arg)
 {
     const struct tt_app *app = ((struct tt_node_care *)arg)->app;
 
+    tt_builder_wake(app->builder);
     for (int i = 0; i < app->worker_count; i++) {
         struct verifying *verifying = TT_NEW(struct verifying);
         verifying->mail.deliver = verify;
         verifying->chat = &app->workers[i].tide.chat;
         tt_loop_post(app->workers[i].loop, &verifying->mail);
     }
+}
+
+/* "USER MESSAGE SESSION": a reply that somebody has stopped through another node, if it runs here
+ * (lua/chat/turn_lease.lua). */
+static void on_stop(struct tt_str key, void *arg)
+{
+    const struct tt_app *app = ((struct tt_node_care *)arg)->app;
+    char *rest;
+    int64_t user_id = strtoll(key.data, &rest, 10), message_id = strtoll(rest, &rest, 10);
+    struct tt_str session_id = tt_str_from(*rest ? rest + 1 : rest);
+    struct tt_reply *reply = tt_registry_find_session(app->registry, user_id, session_id);
+
+    if (reply && tt_reply_message_id(reply) == message_id)
+        tt_registry_end_session(app->registry, user_id, session_id, NULL, NULL);
+    tt_reply_unref(reply);
+}
+
+static void on_scripts(struct tt_str number, void *arg)
+{
+    const struct tt_node_care *care = arg;
+    (void)number;
+    tt_builder_wake(care->app->builder);
 }
 
 int tt_app_node_start(struct tt_app *app, struct tt_err *err)
@@ -204,6 +229,8 @@ int tt_app_node_start(struct tt_app *app, struct tt_err *err)
     care->timer.on_due = look;
     app->node_care = care;
     tt_timer_start(tt_node_loop(app->node), &care->timer, LOOK_MS);
+    tt_news_on(tt_node_news(app->node), "stop", on_stop, care);
+    tt_news_on(tt_node_news(app->node), TT_PROPOSAL_NEWS, on_scripts, care);
     return tt_node_start(
         app->node,
         &(struct tt_node_watcher){

@@ -18,9 +18,9 @@
 
 #include <stdlib.h>
 
-#define STEPS 16 /* at a border: three events end an item, two begin one */
+#define STEPS 16 /* three events end an item, two begin one; the rest is for the end */
 
-enum border { ENDS = 1, BEGINS = 4 };
+enum border { ENDS = 1, BEGINS = 4, FINISHES = 6 };
 
 struct parts {
     struct tt_responses_object response;
@@ -28,6 +28,7 @@ struct parts {
     struct tt_buf id, head; /* what the response points to */
     struct tt_buf prefix;   /* of the deltas of the item that is open */
     int64_t after;          /* the number of the last event that the client knows; -1 = none */
+    int64_t shift;          /* of the numbers of what ends; see shift_end */
     bool begun;
     bool open; /* the last item is a text that has not ended */
 };
@@ -153,7 +154,7 @@ static void close_text(struct tt_frames *frames, struct tt_buf *out, struct tt_s
 {
     struct parts *parts = frames->parts;
     size_t number = parts->items.count - 1;
-    int64_t sequence = (int64_t)frames->position * STEPS + ENDS;
+    int64_t sequence = (int64_t)frames->position * STEPS + ENDS + parts->shift;
     struct tt_buf text = {0};
 
     if (!parts->open)
@@ -381,8 +382,33 @@ static const char *end_type(struct tt_str status)
     return tt_str_eq(status, TT_STR("failed")) ? "response.failed" : "response.incomplete";
 }
 
-/* The event with the response goes to everybody who does not know exactly this one: after a crash a
- * client may know a higher number than there is, and learns here what is left. */
+/* The number of the response's own event, unless it is shifted. */
+static int64_t end_number(struct tt_frames *frames)
+{
+    struct parts *parts = frames->parts;
+    int64_t after = parts->after;
+    struct tt_responses_items images = {0};
+    struct tt_buf nothing = {0};
+
+    parts->after = INT64_MAX; /* so they are only counted */
+    int64_t end = close_calls(frames, &nothing, (int64_t)frames->position * STEPS + FINISHES);
+    parts->after = after;
+    tt_responses_items_images(&images, frames->reader.reply);
+    end += 2 * (int64_t)images.count;
+    tt_responses_items_free(&images);
+    return end;
+}
+
+/* After a crash a client may know a higher number than there is. Its numbers rise all the same:
+ * what ends is told behind all that it knows, and so it learns what is left of the text. */
+static void shift_end(struct tt_frames *frames)
+{
+    struct parts *parts = frames->parts;
+
+    if (end_number(frames) < parts->after)
+        parts->shift = parts->after - (int64_t)frames->position * STEPS;
+}
+
 static void put_end(struct tt_frames *frames, struct tt_buf *out)
 {
     struct parts *parts = frames->parts;
@@ -391,16 +417,17 @@ static void put_end(struct tt_frames *frames, struct tt_buf *out)
     struct tt_responses_error told = {0};
 
     put_begin(parts, out);
+    shift_end(frames);
     if (parts->open)
         close_text(frames, out,
                    tt_responses_item_status(reply, &parts->items, parts->items.count - 1));
-    int64_t sequence = close_calls(frames, out, (int64_t)frames->position * STEPS + BEGINS);
-    sequence = put_images(frames, out, sequence);
+    int64_t sequence = (int64_t)frames->position * STEPS + FINISHES + parts->shift;
+    sequence = put_images(frames, out, close_calls(frames, out, sequence));
     if (error->status) {
         struct tt_frames_error described = frames->describe(frames->describe_arg, error);
         told = (struct tt_responses_error){described.door_code, described.text};
     }
-    if (sequence != parts->after) {
+    if (sequence > parts->after) {
         begin_event(out, end_type(tt_responses_status(reply)), sequence);
         tt_buf_append_z(out, ",\"response\":");
         tt_responses_put(out, &parts->response, reply, &parts->items, told);

@@ -2,8 +2,10 @@
  * by page, then one job. Jobs that queue meanwhile share a commit.
  *
  * Between nodes the job decides, not what was read before: it changes the message only if that is
- * still of the same turn, and the turn's node still does not live; otherwise it fails, which is
- * right. From then on nothing that the node writes about it finds its row (reply_store.c). */
+ * still of the same turn, the turn's node still does not live, and its chunks are those that were
+ * read: the node may have slept, or what it had sent came late, and a tool may have run because
+ * its step was stored. Otherwise it fails, and who looks next tries again. From then on nothing
+ * that the node writes about it finds its row (reply_store.c). */
 #include "chat/reply_repair.h"
 
 #include "base/buf.h"
@@ -81,6 +83,8 @@ struct joined {
     size_t run;
     int64_t position;
     size_t count; /* of the last page */
+    int64_t total;
+    bool hole;
 };
 
 struct message {
@@ -149,8 +153,10 @@ static void end_run(struct joined *joined)
 /* False where the chunks have a hole: what comes after it is not the text any more. */
 static bool join_chunk(struct joined *joined, int64_t position, int kind, struct tt_str bytes)
 {
-    if (position != joined->position || kind < 0 || kind >= KINDS)
+    joined->hole = position != joined->position || kind < 0 || kind >= KINDS;
+    if (joined->hole)
         return false;
+    joined->total++;
     if (kind != joined->kind)
         end_run(joined);
     joined->kind = kind;
@@ -228,7 +234,8 @@ static void add_statements(struct tt_db_job *job, const struct message *message)
         tt_db_job_add(job, TT_STR(SQL_INTERRUPT), values, TT_COUNT(values) - 1, -1);
         tt_db_job_add(job, TT_STR(SQL_CHANGE_SESSION), &id, 1, -1);
     }
-    tt_db_job_add(job, TT_STR(SQL_DELETE_CHUNKS), &id, 1, -1);
+    tt_db_job_add(job, TT_STR(SQL_DELETE_CHUNKS), &id, 1,
+                  shared && !joined->hole ? joined->total : -1);
 }
 
 static void submit(struct tt_chat_repair *repair, struct tt_db_job *job,

@@ -296,6 +296,14 @@ int tt_db_attach(struct tt_db *db, struct tt_loop *loop, struct tt_err *err)
                       TT_DB_LOOPS_MAX);
 }
 
+struct tt_db_listener *tt_db_listen(struct tt_db *db, struct tt_loop *loop, const char *channel,
+                                    void (*on_notice)(void *arg), void *arg)
+{
+    if (!db->engine->listen)
+        return NULL;
+    return db->engine->listen(db, loop, channel, on_notice, arg);
+}
+
 void tt_db_detach(struct tt_db *db, struct tt_loop *loop)
 {
     int slot = slot_of(db, loop);

@@ -6,6 +6,7 @@
 #include "db/db.h"
 #include "db/inspect.h"
 #include "db/job.h"
+#include "db/listen.h"
 #include "db/migrate.h"
 #include "db/migration_plugins.h"
 #include "db/search.h"
@@ -76,6 +77,9 @@ struct tt_db_engine {
     void (*cancel)(struct tt_db_pending *pending);
     int (*submit)(struct tt_db *db, struct tt_db_job *job, struct tt_err *err);
     const struct tt_search_engine *search;
+    /* See listen.h; NULL: there is nothing like that. */
+    struct tt_db_listener *(*listen)(struct tt_db *db, struct tt_loop *loop, const char *channel,
+                                     void (*on_notice)(void *arg), void *arg);
 
     /* For a database that is not open: */
     bool (*exists)(const char *place);

@@ -55,8 +55,10 @@ static void put_options(const char *url, enum tt_pg_mode mode, struct tt_buf *ou
     tt_buf_printf(out,
                   "-c statement_timeout=%d -c bytea_output=hex -c extra_float_digits=1 -c jit=off",
                   mode == TT_PG_READ ? TT_PG_QUICK_MS : TT_PG_SLOW_MS);
+    /* A process that was stopped in the middle of a transaction keeps its locks; they are taken
+     * from it before others give up waiting for them. */
     if (mode == TT_PG_WRITE)
-        tt_buf_append_z(out, " -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000");
+        tt_buf_append_z(out, " -c lock_timeout=5000 -c idle_in_transaction_session_timeout=3000");
     else
         tt_buf_append_z(out, " -c default_transaction_read_only=on");
 }

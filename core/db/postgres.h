@@ -180,6 +180,8 @@ void tt_pg_cancel(struct tt_db_pending *pending);
 
 /* ---- the rest of the engine ---- */
 
+struct tt_db_listener *tt_pg_listen(const char *url, struct tt_loop *loop, const char *channel,
+                                    void (*on_notice)(void *arg), void *arg);
 extern const struct tt_search_engine tt_pg_search;
 int tt_pg_inspect(const char *place, const char *seal_id, struct tt_db_contents *contents,
                   struct tt_err *err);

@@ -68,6 +68,13 @@ static struct tt_db_link *attach(struct tt_db *base, struct tt_loop *loop, struc
     return tt_pg_attach(base, loop, of(base)->url, &of(base)->trouble);
 }
 
+static struct tt_db_listener *listen_to(struct tt_db *base, struct tt_loop *loop,
+                                        const char *channel, void (*on_notice)(void *arg),
+                                        void *arg)
+{
+    return tt_pg_listen(of(base)->url, loop, channel, on_notice, arg);
+}
+
 static int submit(struct tt_db *base, struct tt_db_job *job, struct tt_err *err)
 {
     return tt_job_queue_push(tt_pg_writer_queue(of(base)->writer), job, err);
@@ -119,6 +126,7 @@ const struct tt_db_engine tt_pg_engine = {
     .cancel = tt_pg_cancel,
     .submit = submit,
     .search = &tt_pg_search,
+    .listen = listen_to,
     .exists = tt_pg_exists,
     .inspect = tt_pg_inspect,
     .copy = copy,

@@ -9,7 +9,9 @@
 
 const char tt_members_sql_list[] =
     "SELECT id, name, address, version, generation, load, draining, CASE WHEN " ALIVE
-    " THEN 1 ELSE 0 END AS alive, started_at, heartbeat_at, tidetalk_now() - heartbeat_at AS age_us"
+    " THEN 1 ELSE 0 END AS alive, started_at, heartbeat_at, tidetalk_now() - heartbeat_at AS "
+    "age_us,"
+    " script_generation"
     " FROM nodes ORDER BY id";
 
 const char tt_members_sql_alive[] = "SELECT id FROM nodes WHERE " ALIVE;
@@ -23,7 +25,14 @@ const char tt_members_sql_other[] =
     "SELECT id, name, address FROM nodes"
     " WHERE id <> ? AND draining = 0 AND " ALIVE " ORDER BY load, id LIMIT 1";
 
-const char tt_members_sql_replies[] = "SELECT replies FROM nodes WHERE id <> ? AND " ALIVE;
+const char tt_members_sql_current[] =
+    "SELECT n.id, n.name, n.address FROM nodes AS n JOIN script_generations AS g"
+    " ON g.outcome = 'current' AND g.number = n.script_generation"
+    " WHERE n.draining = 0 AND n." ALIVE
+    " ORDER BY CASE WHEN n.id = ? THEN 0 ELSE 1 END, n.load, n.id LIMIT 1";
+
+const char tt_members_sql_replies[] =
+    "SELECT replies, script_generation FROM nodes WHERE id <> ? AND " ALIVE;
 
 static const char SQL_JOIN[] =
     "INSERT INTO nodes (name, address, version, files_place, started_at, heartbeat_at, alive_until)"
@@ -31,13 +40,17 @@ static const char SQL_JOIN[] =
 /* An insert too: a node that slept for days finds its row gone. */
 static const char SQL_HEARTBEAT[] =
     "INSERT INTO nodes (id, name, address, version, files_place, generation, load, replies,"
-    " draining, started_at, heartbeat_at, alive_until)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?10, ?8, tidetalk_now(), tidetalk_now(), tidetalk_now() "
+    " script_generation, draining, started_at, heartbeat_at, alive_until)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?10, ?11, ?8, tidetalk_now(), tidetalk_now(), "
+    "tidetalk_now() "
     "+ ?9)"
     " ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, load = excluded.load,"
-    " replies = excluded.replies, draining = excluded.draining, heartbeat_at = "
+    " script_generation = excluded.script_generation, replies = excluded.replies, draining = "
+    "excluded.draining, heartbeat_at = "
     "excluded.heartbeat_at,"
     " alive_until = excluded.alive_until";
+static const char SQL_SET_GENERATION[] =
+    "UPDATE nodes SET generation = ?2, script_generation = ?3 WHERE id = ?1";
 static const char SQL_KEEP[] =
     "INSERT INTO node_leases (name, node, until) VALUES ('" KEEPER "', ?1, tidetalk_now() + ?2)"
     " ON CONFLICT (name) DO UPDATE SET node = excluded.node, until = excluded.until"
@@ -74,7 +87,8 @@ void tt_members_add_heartbeat(struct tt_db_job *job, const struct tt_members_rep
                                          tt_db_int(report->load),
                                          tt_db_int(report->draining),
                                          lease,
-                                         tt_db_text(report->replies)};
+                                         tt_db_text(report->replies),
+                                         tt_db_int(report->generation_number)};
     const struct tt_db_value keep[] = {id, lease};
 
     tt_db_job_add(job, TT_STR(SQL_HEARTBEAT), values, TT_COUNT(values), -1);
@@ -82,6 +96,13 @@ void tt_members_add_heartbeat(struct tt_db_job *job, const struct tt_members_rep
         tt_db_job_add(job, TT_STR(SQL_GIVE_UP), &id, 1, -1);
     else
         tt_db_job_add(job, TT_STR(SQL_KEEP), keep, TT_COUNT(keep), -1);
+}
+
+void tt_members_add_generation(struct tt_db_job *job, int64_t id, const char *hash, int number)
+{
+    const struct tt_db_value values[] = {tt_db_int(id), tt_db_text(tt_str_from(hash)),
+                                         tt_db_int(number)};
+    tt_db_job_add(job, TT_STR(SQL_SET_GENERATION), values, TT_COUNT(values), -1);
 }
 
 void tt_members_add_leave(struct tt_db_job *job, int64_t id)

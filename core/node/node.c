@@ -19,6 +19,7 @@ struct tt_node {
     struct tt_loop *loop;
     struct tt_node_settings settings; /* with texts of its own */
     struct tt_arena arena;
+    struct tt_news *news;
     int64_t id;
     bool was_first;
     struct tt_node_watcher watcher;
@@ -33,9 +34,10 @@ struct tt_node {
     _Atomic uint64_t unbroken_ms;  /* since when no gap was longer than the lease */
     _Atomic uint64_t keeper_until; /* 0: it is not */
     _Atomic uint64_t heartbeats, late;
-    atomic_int others;
+    atomic_int others, other_scripts;
     pthread_mutex_t mutex;
     char generation[65]; /* under the lock */
+    int generation_number;
 };
 
 /* ---- joining ---- */
@@ -167,6 +169,7 @@ static int join(struct tt_node *node, struct tt_err *err)
     node->loop = tt_loop_new(err);
     if (!node->loop || tt_db_attach(node->db, node->loop, err) != 0 || enter(node, err) != 0)
         return -1;
+    node->news = tt_news_new(node->db, node->loop, node);
     if (check_secret(node, err) == 0 && check_others(node, err) == 0)
         return 0;
     tt_node_leave(node);
@@ -190,6 +193,7 @@ void tt_node_free(struct tt_node *node)
     if (!node)
         return;
     tt_loop_free(node->loop);
+    tt_news_free(node->news);
     pthread_mutex_destroy(&node->mutex);
     tt_arena_destroy(&node->arena);
     free(node);
@@ -242,18 +246,29 @@ static void note_renewal(struct tt_node *node, bool keeper)
 
 #define OTHERS_MAX 256
 
+static int generation_number(struct tt_node *node)
+{
+    pthread_mutex_lock(&node->mutex);
+    int number = node->generation_number;
+    pthread_mutex_unlock(&node->mutex);
+    return number;
+}
+
 static void on_others(struct tt_db_rows *rows, void *arg)
 {
     struct tt_node *node = arg;
     struct tt_str told[OTHERS_MAX];
     struct tt_arena arena = {0};
     size_t count = 0;
-    int more = TT_DB_END;
+    int more = TT_DB_END, differing = 0, number = generation_number(node);
 
-    while (count < OTHERS_MAX && (more = tt_db_next(rows, NULL)) == TT_DB_ROW)
+    while (count < OTHERS_MAX && (more = tt_db_next(rows, NULL)) == TT_DB_ROW) {
+        differing += rows->values[1].integer != number;
         told[count++] = tt_arena_str(&arena, rows->values[0].text);
+    }
     if (more != TT_DB_FAILED) {
         atomic_store(&node->others, (int)count);
+        atomic_store(&node->other_scripts, differing);
         node->watcher.on_others(told, count, node->watcher.arg);
     }
     tt_arena_destroy(&arena);
@@ -294,12 +309,14 @@ static void beat(struct tt_timer *timer)
 
     pthread_mutex_lock(&node->mutex);
     memcpy(generation, node->generation, sizeof(generation));
+    int number = node->generation_number;
     pthread_mutex_unlock(&node->mutex);
     size_t load = node->watcher.report(&replies, node->watcher.arg);
     tt_members_add_heartbeat(job,
                              &(struct tt_members_report){.id = node->id,
                                                          .settings = &node->settings,
                                                          .generation = generation,
+                                                         .generation_number = number,
                                                          .load = (int64_t)load,
                                                          .replies = tt_buf_str(&replies),
                                                          .draining = tt_node_is_draining(node)});
@@ -329,6 +346,7 @@ int tt_node_start(struct tt_node *node, const struct tt_node_watcher *watcher, s
     node->watcher = *watcher;
     node->timer.on_due = beat;
     tt_timer_start(node->loop, &node->timer, 0);
+    tt_news_start(node->news);
     int failed = pthread_create(&node->thread, NULL, run_loop, node);
     if (failed)
         return tt_err_set(err, 0, "thread_failed", "the node's thread: %s", strerror(failed));
@@ -341,6 +359,7 @@ static void end(struct tt_mail *mail)
     struct tt_node *node = TT_CONTAINER_OF(mail, struct tt_node, ending);
     node->stopped = true;
     tt_timer_stop(&node->timer);
+    tt_news_stop(node->news);
     tt_loop_stop(node->loop);
 }
 
@@ -355,6 +374,11 @@ void tt_node_stop(struct tt_node *node)
 }
 
 /* ---- what it is ---- */
+
+struct tt_news *tt_node_news(struct tt_node *node)
+{
+    return node ? node->news : NULL;
+}
 
 int64_t tt_node_id(const struct tt_node *node)
 {
@@ -396,9 +420,10 @@ bool tt_node_is_draining(const struct tt_node *node)
     return node && atomic_load(&node->draining);
 }
 
-void tt_node_set_generation(struct tt_node *node, const char *hash)
+void tt_node_set_generation(struct tt_node *node, const char *hash, int number)
 {
     pthread_mutex_lock(&node->mutex);
+    node->generation_number = number;
     snprintf(node->generation, sizeof(node->generation), "%s", hash);
     pthread_mutex_unlock(&node->mutex);
 }
@@ -423,6 +448,8 @@ void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out)
     out->heartbeats = atomic_load(&node->heartbeats);
     out->late = atomic_load(&node->late);
     out->others = atomic_load(&node->others);
+    out->other_scripts = atomic_load(&node->other_scripts);
     out->keeper = tt_node_is_keeper(node);
     out->draining = tt_node_is_draining(node);
+    tt_news_stats(node->news, &out->news);
 }

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/buf.h"
 #include "db/db.h"
+#include "node/news.h"
 
 struct tt_node;
 
@@ -57,7 +58,10 @@ struct tt_node_watcher { /* on the node's loop */
  * end one after the other. Attached to the database. */
 struct tt_loop *tt_node_loop(struct tt_node *node);
 
-/* From now on its lease is renewed. Fails: -1. Thread: main. */
+/* What it tells the others, and is told; NULL for NULL. Thread: any. */
+struct tt_news *tt_node_news(struct tt_node *node);
+
+/* From now on its lease is renewed, and news are read. Fails: -1. Thread: main. */
 int tt_node_start(struct tt_node *node, const struct tt_node_watcher *watcher, struct tt_err *err);
 /* Its thread ends. What else runs on the loop must have been stopped there before; its answers come
  * until tt_node_leave. Harmless on NULL, and when not started. Thread: main. */
@@ -70,8 +74,9 @@ void tt_node_free(struct tt_node *node); /* harmless on NULL; after tt_db_close 
 void tt_node_drain(struct tt_node *node);
 bool tt_node_is_draining(const struct tt_node *node);
 
-/* Which scripts it serves, for others to see: the hash of their files. Thread: any. */
-void tt_node_set_generation(struct tt_node *node, const char *hash);
+/* Which scripts it serves, for others to see: the hash of their files and the generation's number;
+ * with the next heartbeat. Thread: any. */
+void tt_node_set_generation(struct tt_node *node, const char *hash, int number);
 
 /* Whether it may take over from nodes that look dead: only who could reach the database for a whole
  * lease, otherwise nodes would take each other for dead after the database was away. Thread: any.
@@ -87,7 +92,9 @@ bool tt_node_is_keeper(const struct tt_node *node);
 struct tt_node_stats {
     uint64_t heartbeats, late; /* late: gaps longer than the lease */
     int others;                /* living nodes, as of the last heartbeat */
+    int other_scripts;         /* of these, those that serve another generation */
     int keeper, draining;
+    struct tt_news_stats news;
 };
 /* Zeros for NULL. Thread: any. */
 void tt_node_stats(const struct tt_node *node, struct tt_node_stats *out);

@@ -353,8 +353,10 @@ void tt_reply_finish(struct tt_reply *reply, const struct tt_err *error)
         else
             *after = (struct tt_reply_outcome){.usage = TT_REPLY_NO_USAGE, .retry_after_s = -1};
         after->status = before && !error ? before->status : error ? "error" : "interrupted";
-        if (error)
+        if (error) {
             after->error = *error;
+            after->finish_reason[0] = '\0'; /* "stop" is not how it has ended */
+        }
         if (left_out)
             after->images_left_out = reply->images_left_out;
         atomic_store_explicit(&reply->outcome, after, memory_order_release);

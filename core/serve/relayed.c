@@ -26,8 +26,8 @@ static int check_fit(const struct tt_relay *relay, struct tt_http_exchange *exch
                      const struct tt_request *request, const struct tt_relay_token *token,
                      struct tt_err *err)
 {
-    if (token->to != relay->self)
-        return tt_err_set(err, 403, "forbidden", "a relayed request: it is for another node");
+    if (token->to != relay->self) /* one that was here before, at the same address */
+        return tt_err_set(err, 421, "not_owner", "a relayed request: it is for another node");
     if (!tt_str_eq(token->method, tt_http_method(exchange)) ||
         !tt_str_eq(token->target, tt_relay_target(exchange)))
         return tt_err_set(err, 403, "forbidden",

@@ -39,7 +39,9 @@ static int turn_lease(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, tt_vm_of(L)->generation);
+    lua_setfield(L, -2, "generation");
     lua_pushinteger(L, tt_node_id(tt_tide_of(L)->node));
     lua_setfield(L, -2, "node");
     lua_pushinteger(L, holder->epoch);

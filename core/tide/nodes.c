@@ -20,6 +20,13 @@ static int nodes_is_keeper(lua_State *L)
     return 1;
 }
 
+static int nodes_notify(lua_State *L)
+{
+    tt_task_check(L, "nodes.notify");
+    tt_news_notify(tt_node_news(tt_tide_of(L)->node));
+    return 0;
+}
+
 static void push_node(lua_State *L, int64_t id, struct tt_str name, struct tt_str address)
 {
     lua_createtable(L, 0, 3);
@@ -207,6 +214,24 @@ static int nodes_owner_of_session(lua_State *L)
     return tt_task_yield(L, &asking->wait);
 }
 
+static int nodes_with_current_scripts(lua_State *L)
+{
+    static const struct tt_wait_type type = {.push = push_asked, .close = close_asking};
+    struct tt_tide *tide = tt_tide_of(L);
+
+    tt_task_check(L, "nodes.with_current_scripts");
+    if (!tide->node) {
+        lua_pushnil(L);
+        return 1;
+    }
+    tt_task_check_wait(L, "nodes.with_current_scripts");
+    const struct tt_db_value self = tt_db_int(tt_node_id(tide->node));
+    struct asking *asking = tt_wait_new(sizeof(*asking), &type);
+    asking->tide = tide;
+    read_node(asking, tt_members_sql_current, &self, 1, on_node);
+    return tt_task_yield(L, &asking->wait);
+}
+
 static void push_row(lua_State *L, const struct tt_db_rows *rows)
 {
     lua_createtable(L, 0, rows->columns);
@@ -258,9 +283,11 @@ static int nodes_list(lua_State *L)
 
 static const luaL_Reg functions[] = {{"is_shared", nodes_is_shared},
                                      {"is_keeper", nodes_is_keeper},
+                                     {"notify", nodes_notify},
                                      {"self", nodes_self},
                                      {"list", nodes_list},
                                      {"owner_of_session", nodes_owner_of_session},
+                                     {"with_current_scripts", nodes_with_current_scripts},
                                      {NULL, NULL}};
 
 int tt_tide_nodes(lua_State *L)

@@ -4,13 +4,16 @@
 --- checked, so many at once gain nothing, and is taken back when it was right.
 --- The counts are in memory, of all workers together; a timer writes what has
 --- changed, and what is not in memory is read again, so a restart forgets at
---- most a minute.
+--- most a minute. Where several servers share the database they are in its rows
+--- alone (login_rows).
 
 local config = require "tide.config"
 local crypto = require "tide.crypto"
 local db = require "tide.db"
 local errors = require "lib.errors"
 local log = require "tide.log"
+local login_rows = require "account.login_rows"
+local nodes = require "tide.nodes"
 local policy = require "policy.login"
 local shared = require "tide.shared"
 local time = require "tide.time"
@@ -158,7 +161,7 @@ end
 --- Takes an attempt back; `all`: those before it too.
 ---@param count LoginCount
 ---@param all boolean
-local function take_back(count, all)
+local function forget(count, all)
   if all then
     counts:delete("failures:" .. count.key)
     counts:delete("wait:" .. count.key)
@@ -179,10 +182,24 @@ local function throttled(seconds)
   return err
 end
 
+---@class LoginCounts
+local in_memory = {}
+
+--- Whether somebody has logged in to the account from there before.
+---@param pair LoginCount
+---@return boolean|nil known, tide.Error|nil err
+function in_memory.is_known(pair)
+  local read, failed = load(pair)
+  if not read then
+    return nil, failed
+  end
+  return counts:get("known:" .. pair.key) ~= nil
+end
+
 --- Counts an attempt in, unless one of the counts has to wait.
 ---@param list LoginCount[]
----@return true|nil ok, tide.Error|nil err login_throttled
-local function enter(list)
+---@return integer|nil seconds 0: it is counted, tide.Error|nil err
+function in_memory.enter(list)
   local longest = 0
   for _, count in ipairs(list) do
     local read, failed = load(count)
@@ -191,11 +208,39 @@ local function enter(list)
     end
     longest = math.max(longest, counts:ttl("wait:" .. count.key) or 0)
   end
-  if longest > 0 then
-    return nil, throttled((longest + 999) // 1000)
+  if longest == 0 then
+    for _, count in ipairs(list) do
+      add(count)
+    end
+  end
+  return (longest + 999) // 1000
+end
+
+--- Takes an attempt back.
+---@param list LoginCount[]
+---@param logged_in LoginCount|nil whose attempts before it are forgotten too
+---@return integer|nil done, tide.Error|nil err
+function in_memory.take_back(list, logged_in)
+  if logged_in then
+    counts:set("known:" .. logged_in.key, 1)
   end
   for _, count in ipairs(list) do
-    add(count)
+    forget(count, count == logged_in)
+  end
+  return 0
+end
+
+local counting = nodes.is_shared() and login_rows or in_memory
+
+--- Counts an attempt in.
+---@param list LoginCount[]
+---@return true|nil ok, tide.Error|nil err login_throttled
+local function enter(list)
+  local seconds, failed = counting.enter(list)
+  if not seconds then
+    return nil, failed
+  elseif seconds > 0 then
+    return nil, throttled(seconds)
   end
   return true
 end
@@ -212,11 +257,10 @@ end
 function M.log_in(req, username, wrong, check)
   local network = network_of(req)
   local pair = pair_of(username, network)
-  local read, failed = load(pair)
-  if not read then
+  local known, failed = counting.is_known(pair)
+  if known == nil then
     return nil, failed
   end
-  local known = counts:get("known:" .. pair.key) ~= nil
   local list = { pair }
   if network and not known then
     list[2] = address_of("address", network)
@@ -226,12 +270,10 @@ function M.log_in(req, username, wrong, check)
     return nil, wait
   end
   local value, err = check(known)
-  if value then
-    counts:set("known:" .. pair.key, 1)
-  end
   if value or err and err.code ~= wrong then
-    for _, count in ipairs(list) do
-      take_back(count, count == pair and value ~= nil)
+    local done, unwritten = counting.take_back(list, value and pair)
+    if not done then
+      log.warn("an attempt was not taken back", { code = unwritten.code })
     end
   end
   return value, err
@@ -294,6 +336,23 @@ local function statement(change)
   }
 end
 
+--- The statements that delete what is too old.
+---@return table[] statements
+local function forgetting()
+  local now = time.unix()
+  local delete = "DELETE FROM login_attempts WHERE known = ? AND seen_at < ?"
+  return {
+    { delete, { 0, now - FORGET_S } },
+    { delete, { 1, now - FORGET_KNOWN_S } },
+  }
+end
+
+--- Deletes what is too old, where the counts are in the database.
+---@return table|nil ok, tide.Error|nil err
+function M.forget_old()
+  return db.write(forgetting())
+end
+
 --- Stores what has changed since the last time.
 ---@return true|nil ok, tide.Error|nil err
 function M.write()
@@ -310,13 +369,7 @@ function M.write()
   if #statements == 0 then
     return true
   end
-  local now = time.unix()
-  for known, age in pairs({ [0] = FORGET_S, [1] = FORGET_KNOWN_S }) do
-    statements[#statements + 1] = {
-      "DELETE FROM login_attempts WHERE known = ? AND seen_at < ?",
-      { known, now - age },
-    }
-  end
+  table.move(forgetting(), 1, 2, #statements + 1, statements)
   local written, failed = db.write(statements)
   if not written then
     return nil, failed
@@ -326,10 +379,11 @@ function M.write()
 end
 
 timer.every("login_throttle.write", WRITE_MS, function()
-  local ok, err = M.write()
+  local store = nodes.is_shared() and M.forget_old or M.write
+  local ok, err = store()
   if not ok then
     log.warn("counts of logins were not written", { code = err.code })
   end
-end, { nodes = "each" })
+end)
 
 return M

@@ -92,7 +92,8 @@ function M.append(given)
     return { { SQL_END, values, expect = 1 } }
   end
   local lease = place_in_queue:lease()
-  place.turn.lease = lease and { node = lease.node }
+  place.turn.lease = lease
+    and { node = lease.node, generation = lease.generation }
   return session_manager.save_message(user_id, session, place.turn)
 end
 

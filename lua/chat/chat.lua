@@ -10,6 +10,7 @@ local llm = require "tide.llm"
 local row_parts = require "lib.row_parts"
 local sql = require "lib.sql"
 local time = require "tide.time"
+local turn_lease = require "chat.turn_lease"
 
 local M = {}
 
@@ -19,6 +20,10 @@ M.CHAT, M.RESPONSES = "chat", "responses"
 
 local SESSION_COLUMNS = "id, session_id, user_id, title, model_name, persona, "
   .. "message_count, options, version, created_at, updated_at"
+
+--- Those that a list shows.
+local SHOWN_COLUMNS = "session_id, user_id, title, model_name, persona, "
+  .. "message_count, options, created_at, updated_at"
 
 local SQL_SESSION = "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
   .. "WHERE user_id = ? AND session_id = ?"
@@ -71,15 +76,19 @@ local SQL_INSERT_SESSION = "INSERT INTO chat_sessions (session_id, user_id, "
 
 --- The same for a server alone, and with whose turn it is.
 local SQL_INSERT_ALONE = SQL_INSERT_SESSION:format("", "")
-local SQL_INSERT_TAKEN =
-  SQL_INSERT_SESSION:format(", turn_node, turn_epoch", ", ?, ?")
+local SQL_INSERT_TAKEN = SQL_INSERT_SESSION:format(
+  ", turn_node, turn_epoch, turn_generation",
+  ", ?, ?, " .. turn_lease.FIRST_GENERATION
+)
 
---- Adds the values of turn_node and turn_epoch: null when no reply is to run.
+--- Adds the values of turn_node and turn_epoch, null when no reply is to run,
+--- and turn_generation.
 ---@param values any[] changed
 ---@param lease tide.TurnLease
 local function add_lease(values, lease)
   values[#values + 1] = lease.epoch and lease.node or json.null
   values[#values + 1] = lease.epoch or json.null
+  values[#values + 1] = lease.generation
 end
 
 --- The statement that stores a new session. Its version begins at the time, so
@@ -146,15 +155,28 @@ function M.create_chat_session(user_id, draft)
   return M.get_chat_session(user_id, draft.session_id)
 end
 
-local SQL_PAGE = {
-  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+--- A page from the list's start, and one from its end.
+---@param columns string
+---@return {[1]: string, [2]: string}
+local function page_statements(columns)
+  local from_start = "SELECT "
+    .. columns
+    .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at DESC, id DESC "
-    .. "LIMIT ? OFFSET ?",
-  "SELECT * FROM (SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+    .. "LIMIT ? OFFSET ?"
+  local from_end = "SELECT "
+    .. columns
+    .. " FROM (SELECT "
+    .. SESSION_COLUMNS
+    .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at, id "
     .. "LIMIT ? OFFSET ?) AS page "
-    .. "ORDER BY updated_at DESC, id DESC",
-}
+    .. "ORDER BY updated_at DESC, id DESC"
+  return { from_start, from_end }
+end
+
+local SQL_PAGE = page_statements(SESSION_COLUMNS)
+local SQL_SHOWN_PAGE = page_statements(SHOWN_COLUMNS)
 
 --- How many sessions a list has. Chats are counted with every change; how many
 --- others there are is seldom asked.
@@ -196,8 +218,9 @@ function M.get_chat_sessions(user_id, limit, offset, schema, source)
   if not total then
     return nil, err
   end
+  local page = schema and SQL_SHOWN_PAGE or SQL_PAGE
   local rows, failed =
-    row_parts.read(total, limit, offset, SQL_PAGE, schema, user_id, source)
+    row_parts.read(total, limit, offset, page, schema, user_id, source)
   if not rows then
     return nil, failed
   end
@@ -214,7 +237,8 @@ local SQL_UPDATE_ALONE = SQL_UPDATE_SESSION:format("")
 --- Only if no other node has a turn in it, or had one since it was read: what
 --- the turn continues would be outdated.
 local SQL_UPDATE_TAKEN = SQL_UPDATE_SESSION:format(
-  ", turn_node = ?, turn_epoch = ?"
+  ", turn_node = ?, turn_epoch = ?, turn_generation = "
+    .. turn_lease.NEXT_GENERATION
 ) .. " AND version = ? AND (turn_node IS NULL OR turn_node = ?)"
 
 --- The statement that changes a session with a turn. The row of one that was
@@ -289,6 +313,9 @@ local SQL_CHECK_REPLIES = "UPDATE users SET session_count = session_count "
 ---@param err tide.Error of the write
 ---@return tide.Error
 local function unsaved(user_id, draft, shared, err)
+  if shared and err.statement == 1 and turn_lease.is_outdated(err) then
+    return turn_lease.outdated()
+  end
   local others = err.code == "duplicate" and err.statement == 1
   if shared and (others or err.code == "unexpected_changes") then
     local version, failed = M.get_version(user_id, draft.session_id)
@@ -312,7 +339,8 @@ end
 ---@param turn TurnRows
 ---@return SavedTurn|nil saved, tide.Error|nil err session_not_found (the id is
 --- another user's), session_deleted (since it was read), turn_taken (a node has
---- changed the session since it was read), too_many_replies (on all servers)
+--- changed the session since it was read), scripts_outdated (this node must
+--- change its scripts first), too_many_replies (on all servers)
 function M.save_chat_message(user_id, draft, turn)
   local now = time.now()
   local added = turn.reply_to and 1 or 2

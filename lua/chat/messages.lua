@@ -157,7 +157,7 @@ end
 ---@param row table its id and status
 ---@param lease tide.TurnLease|nil nil on a server alone
 ---@return true|nil ok, tide.Error|nil err nothing_to_continue: it has
---- changed; turn_taken: another node was quicker
+--- changed; turn_taken: another node was quicker; scripts_outdated
 function M.reopen(user_id, row, lease)
   local statements = {
     {
@@ -174,6 +174,8 @@ function M.reopen(user_id, row, lease)
   local outcomes, err = db.write(statements)
   if outcomes then
     return true
+  elseif err.statement == 2 and turn_lease.is_outdated(err) then
+    return nil, turn_lease.outdated()
   elseif err.code == "unexpected_changes" then
     return nil,
       errors.new(err.statement == 1 and "nothing_to_continue" or "turn_taken")

@@ -100,12 +100,17 @@ local function join_or_start(attempt, req, session)
   if reply then
     return { stream = reply }
   elseif err.code == "duplicate" then
-    -- The mark of the one that runs was lost (tide.shared was full).
+    -- Another node was quicker, or the mark of the one that runs was lost
+    -- (tide.shared was full).
+    joined, unfit = join(attempt, req)
+    if joined or unfit then
+      return joined, unfit
+    end
     return nil, errors.new("idempotency_in_flight")
   end
-  local stored = idempotency.recall(attempt) -- before it failed
-  if stored then
-    idempotency.forget(attempt, stored)
+  -- Another node may have stored the key meanwhile: that is not ours to free.
+  if req.body.unstarted then
+    idempotency.forget(attempt, answer_of(req.body.unstarted))
   end
   return nil, err
 end

@@ -4,11 +4,43 @@
 --- it may begin another one. A server alone has none of this.
 
 local config = require "tide.config"
+local db = require "tide.db"
 local errors = require "lib.errors"
 local nodes = require "tide.nodes"
 local time = require "tide.time"
 
 local M = {}
+
+local CURRENT = "(SELECT number FROM script_generations "
+  .. "WHERE number = ? AND outcome = 'current'%s)"
+
+--- The number of the scripts that begin a turn, as a value in SQL for a new
+--- session and a stored one: NULL unless all nodes serve them now, and the turn
+--- before had no newer ones. No session is taken with that (a constraint), so a
+--- node that has missed a reload begins no turn.
+M.FIRST_GENERATION = CURRENT:format("")
+M.NEXT_GENERATION =
+  CURRENT:format(" AND number >= coalesce(turn_generation, 0)")
+
+--- Whether the write failed by that.
+---@param err tide.Error of the statement that takes the session
+---@return boolean
+function M.is_outdated(err)
+  return err.code == "constraint"
+end
+
+---@return tide.Error
+function M.outdated()
+  local err = errors.new("scripts_outdated")
+  err.retry_after = 1
+  return err
+end
+
+--- `news.notify()` lets all nodes read their news now: rows of the table
+--- `changes` that were committed before (core/node/news.h).
+---@class NodeNews
+---@field notify fun()
+local news = nodes --[[@as NodeNews]]
 
 local LOOK_MS = 100
 
@@ -54,7 +86,10 @@ function M.admit(user_id, session_id, routed)
   if not nodes.is_shared() then
     return true
   elseif not nodes.self().draining then
-    return routed or M.wait(user_id, session_id)
+    if routed then
+      return true
+    end
+    return M.wait(user_id, session_id)
   end
   local other, err = nodes.owner_of_session(user_id, session_id)
   if err then
@@ -64,10 +99,62 @@ function M.admit(user_id, session_id, routed)
     errors.new(other and routed and "turn_taken" or "node_draining")
 end
 
+local SQL_ELSEWHERE = "SELECT m.id FROM chat_sessions AS s "
+  .. "JOIN chat_messages AS m ON m.session_row = s.id "
+  .. "WHERE s.user_id = ? AND s.session_id = ? AND s.turn_node <> ? "
+  .. "AND m.status = 'streaming' ORDER BY m.id DESC LIMIT 1"
+
+local SQL_RUNS = "SELECT id FROM chat_messages "
+  .. "WHERE id = ? AND user_id = ? AND status = 'streaming'"
+
+--- Tells the node on which a reply runs to stop it (core/app/node_start.c).
+local SQL_STOP = "INSERT INTO changes (kind, key) VALUES ('stop', ?)"
+
+--- Stops what runs in a session on another node, and waits for its end.
+---@async
+---@param user_id integer
+---@param session_id string
+---@return boolean|nil stopped false: nothing runs elsewhere
+---@return integer|tide.Error|nil message_id of the reply; or session_busy: it
+--- did not end
+function M.stop_elsewhere(user_id, session_id)
+  local self = nodes.self()
+  if not self then
+    return false
+  end
+  local reply, err = db.one(SQL_ELSEWHERE, { user_id, session_id, self.id })
+  if not reply then
+    if err then
+      return nil, err
+    end
+    return false
+  end
+  local key = ("%d %d %s"):format(user_id, reply.id, session_id)
+  local told, untold = db.write({ { SQL_STOP, { key } } })
+  if not told then
+    return nil, untold
+  end
+  news.notify()
+  local give_up = time.mono_ms() + config.get("nodes.lease") + BEYOND_LEASE_MS
+  while time.mono_ms() < give_up do
+    time.sleep(LOOK_MS)
+    local runs, failed = db.one(SQL_RUNS, { reply.id, user_id })
+    if failed then
+      return nil, failed
+    elseif not runs then
+      return true, reply.id
+    end
+    nodes.owner_of_session(user_id, session_id) -- what a dead one left ends
+  end
+  return nil, errors.new("session_busy")
+end
+
 --- The statement that takes a stored session for a turn that goes on with one
 --- of its replies: message, user.
 local SQL_TAKE = "UPDATE chat_sessions SET turn_node = ?, turn_epoch = ?, "
-  .. "version = version + 1 WHERE id = (SELECT session_row "
+  .. "turn_generation = "
+  .. M.NEXT_GENERATION
+  .. ", version = version + 1 WHERE id = (SELECT session_row "
   .. "FROM chat_messages WHERE id = ? AND user_id = ?) "
   .. "AND (turn_node IS NULL OR turn_node = ?)"
 
@@ -78,7 +165,14 @@ local SQL_TAKE = "UPDATE chat_sessions SET turn_node = ?, turn_epoch = ?, "
 function M.taking(lease, user_id, message_id)
   return {
     SQL_TAKE,
-    { lease.node, lease.epoch, message_id, user_id, lease.node },
+    {
+      lease.node,
+      lease.epoch,
+      lease.generation,
+      message_id,
+      user_id,
+      lease.node,
+    },
     expect = 1,
   }
 end

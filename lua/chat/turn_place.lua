@@ -23,6 +23,8 @@ local M = {}
 ---@field req? tide.Request that it came with, for hooks
 ---@field has_all_options? boolean the session's are among `options`
 ---@field stored_with? fun(message_id: any): table[] see TurnRows
+---@field unstarted? integer set by turns.start when it fails after the turn is
+--- stored: the id of the reply that does not run
 
 --- Checks what a request brings, before anything is waited for.
 ---@param user_id integer

@@ -393,10 +393,10 @@ local function begin(user_id, request, language, admission)
     admission.turn:leave() -- it may be tried again within this task
     return nil, unsaved
   end
-  spec.session_row = saved.session_row
-  spec.message_id = saved.message_id
+  spec.session_row, spec.message_id = saved.session_row, saved.message_id
   spec.user_message_id = saved.user_message_id
   local reply, not_started = llm.start(spec)
+  request.unstarted = not reply and saved.message_id or nil
   if not admission.shown and type(context.messages) == "userdata" then
     context.messages:drop() -- a stream need not hold its history
   end

@@ -12,7 +12,7 @@ local M = {}
 --- The fields of an answer (types/request.lua).
 M.RESPONSE_FIELDS = {
   "status", "json", "body", "content_type", "headers", "stream", "chunks",
-  "events", "file", "redirect", "cookies", "openai", "after", "relay",
+  "events", "file", "redirect", "cookies", "openai", "after",
 }
 
 ---@class ReturnRule

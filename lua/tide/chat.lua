@@ -14,6 +14,7 @@ local messages = require "chat.messages"
 local objects = require "web.objects"
 local session_manager = require "chat.session_manager"
 local text = require "tide.text"
+local turn_lease = require "chat.turn_lease"
 local turns = require "chat.turns"
 
 local M = {}
@@ -232,7 +233,12 @@ function M.stop(user, session)
   if not row then
     return nil, err
   end
-  return llm.stop(user, session)
+  local stopped, message_id = llm.stop(user, session)
+  if message_id then
+    return true, message_id
+  end
+  local elsewhere, more = turn_lease.stop_elsewhere(user, session)
+  return elsewhere == false and stopped or elsewhere, more
 end
 
 function M.title(user, session, title)

@@ -177,12 +177,14 @@ function chat.append(messages) end
 function chat.branch(from) end
 
 --- Stops the running reply of a session and ends turns that wait there. The text
---- so far is stored.
+--- so far is stored. On another node too (scaling.md); then it returns when the
+--- reply has ended.
 ---@async
 ---@param user integer
 ---@param session string
 ---@return boolean|nil stopped false: nothing ran
----@return integer|tide.Error|nil message_id of the reply that ran
+---@return integer|tide.Error|nil message_id of the reply that ran; or
+--- session_not_found, session_busy: the other node did not end it
 function chat.stop(user, session) end
 
 --- Gives a session another title: one line of at most 200 characters.

@@ -25,6 +25,7 @@ function QueuePlace:leave() end
 
 ---@class tide.TurnLease what the rows of a turn have when servers share the
 --- database
+---@field generation integer number of the scripts that begin the turn
 ---@field node integer id of this server
 ---@field epoch integer number of the turn: no other one has it
 ---@field replies_max? integer the user has so many running replies that the

@@ -18,6 +18,7 @@ local nodes = {}
 ---@class tide.NodeStatus: tide.Node
 ---@field version string
 ---@field generation string hash of the scripts that it serves
+---@field script_generation integer its number; 0: none serves yet, or any more
 ---@field load integer sessions in which a turn runs or waits
 ---@field draining boolean it takes no new turns
 ---@field alive boolean its lease is not over

@@ -114,7 +114,6 @@ function Request:encode(value) end
 ---@field openai? tide.StreamChunks the name of `chunks` with stream in scripts
 --- of before
 ---@field after? integer with stream: position to begin at, default 0
----@field relay? integer the node that has answered instead, see web/relay
 
 --- A file as an answer: one of `key`, `path` and `bytes`. Without a header
 --- Cache-Control of its own it is kept and asked for again each time.

@@ -150,7 +150,7 @@ end
 ---@param route tide.Route
 ---@param req tide.Request
 ---@return tide.Response|nil response, tide.Error|nil err
-local function answer_as_node(route, req)
+local function answer_as_owner(route, req)
   if not route.owner or req.method == "HEAD" then
     return answer_here(route, req)
   end
@@ -176,6 +176,24 @@ local function answer_as_node(route, req)
     end
   end
   return nil, err
+end
+
+--- The same, also when scripts have changed on all nodes meanwhile.
+---@async
+---@param route tide.Route
+---@param req tide.Request
+---@return tide.Response|nil response, tide.Error|nil err
+local function answer_as_node(route, req)
+  local response, err = answer_as_owner(route, req)
+  if not err or err.code ~= "scripts_outdated" then
+    return response, err
+  elseif req.caller then
+    return nil, errors.new("not_owner")
+  end
+  if not req.user then
+    return nil, err
+  end
+  return relay.answer(req, route, err)
 end
 
 --- Answers one request, by its route; what a handler returns.

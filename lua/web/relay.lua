@@ -9,7 +9,7 @@
 
 local config = require "tide.config"
 local errors = require "lib.errors"
-local nodes = require "tide.nodes"
+local nodes = require "tide.nodes" --[[@as SharedNodes]]
 local time = require "tide.time"
 
 local M = {}
@@ -21,6 +21,14 @@ M.is_shared = nodes.is_shared()
 --- an owner that does not answer, it is still waited for.
 local LOOK_MS = 100
 local GRACE_MS = 3000
+
+--- ms between two looks for a node that has changed its scripts.
+local SOON_MS = 20
+
+--- `with_current_scripts()` is a node that serves what all of them serve, this
+--- one, if it does; nil if none does just now.
+---@class SharedNodes: tide.nodes
+---@field with_current_scripts async fun(): tide.Node|nil, tide.Error|nil
 
 --- `req:relay(node, target)` passes a request on to the private listener of a
 --- node, whose answer goes to the client as it comes. Afterwards nothing may
@@ -40,44 +48,70 @@ function M.set_key(req)
   req.node_key = "node-" .. req.id
 end
 
+--- Which node is to do it.
+---@async
+---@param req OwnedRequest
+---@param session_id string|nil
+---@param outdated boolean this one's scripts do not serve any more
+---@return tide.Node|nil node nil: none, or this one
+---@return tide.Error|nil err
+local function find_node(req, session_id, outdated)
+  local node, err
+  if session_id then
+    node, err = nodes.owner_of_session(req.user.id, session_id)
+  end
+  if not node and not err and outdated then
+    node, err = nodes.with_current_scripts()
+  end
+  return node, err
+end
+
 --- Another node has answered, or what it began goes on here; or nobody owns the
---- session.
+--- session. A request that wanted to begin a turn with scripts that do not
+--- serve any more goes to a node with those that do: this one, when it has
+--- changed them.
 ---@async
 ---@param req OwnedRequest with its user
----@param route tide.Route with `owner`
+---@param route tide.Route with `owner`, unless it is `outdated`
+---@param outdated? tide.Error scripts_outdated: it is told when there is none
 ---@return tide.Response|nil response nil and no error: it is answered here
----@return tide.Error|nil err node_unreachable, client_gone, those of the
---- owner's go_on
-function M.answer(req, route)
+---@return tide.Error|nil err node_unreachable, client_gone, node_gone, those of
+--- the owner's go_on
+function M.answer(req, route, outdated)
   local owner = route.owner
-  local session_id = owner.session_id(req, route)
+  local session_id = owner and owner.session_id(req, route)
   local last, ends
-  while session_id do
-    local node, unknown = nodes.owner_of_session(req.user.id, session_id)
+  while session_id or outdated do
+    local elsewhere = outdated ~= nil and not last
+    local node, unknown = find_node(req, session_id, elsewhere)
     if unknown then
       return nil, unknown
-    elseif not node then
+    elseif not node and not elsewhere then
       break
     end
-    local response, err, at =
-      req:relay(node, last and owner.rest(session_id, last))
+    local response, err, at
+    if node then
+      response, err, at =
+        req:relay(node, last and owner.rest(session_id, last))
+    end
+    local code = err and err.code
     if response then
       return response
-    end
-    ends = not at and ends
-      or time.mono_ms() + config.get("nodes.lease") + GRACE_MS
-    last = at or last
-    if err.code == "client_gone" then
-      return nil, errors.new(err.code)
-    elseif err.code == "node_gone" then
+    elseif code == "client_gone" or code == "node_gone" and not owner then
+      return nil, errors.new(code)
+    elseif code == "node_gone" then
       M.set_key(req)
     end
+    if at or not ends then
+      ends = time.mono_ms() + config.get("nodes.lease") + GRACE_MS
+    end
+    last = at or last
     if time.mono_ms() > ends then
       local unreachable = errors.new("node_unreachable")
       unreachable.retry_after = 1
-      return nil, unreachable
+      return nil, outdated or unreachable
     end
-    time.sleep(LOOK_MS)
+    time.sleep(node and LOOK_MS or SOON_MS)
   end
   if last then
     return owner.go_on(req, route, session_id, last)

@@ -67,6 +67,11 @@ describe("account.login_throttle", function()
         end,
       },
       log = { warn = function() end },
+      nodes = {
+        is_shared = function()
+          return false
+        end,
+      },
       db = {
         one = function(_, values)
           return rows[values[1]]

@@ -1,13 +1,13 @@
 local tide = require "tests.lua.support.tide"
 
 describe("web.relay", function()
-  local owners, answers, asked, now, pipeline, hooks_run
+  local owners, current, answers, asked, now, pipeline, hooks_run
 
   local A = { id = 1, name = "a", address = "a:1" }
   local C = { id = 3, name = "c", address = "c:1" }
 
   before_each(function()
-    owners, answers, asked, now, hooks_run = {}, {}, {}, 0, 0
+    owners, current, answers, asked, now, hooks_run = {}, {}, {}, {}, 0, 0
     tide.install({
       nodes = {
         is_shared = function()
@@ -18,6 +18,10 @@ describe("web.relay", function()
           assert.equal("tides", session_id)
           local owner = table.remove(owners, 1)
           return owner or nil
+        end,
+        with_current_scripts = function()
+          local node = table.remove(current, 1)
+          return node or nil
         end,
       },
       time = {
@@ -184,6 +188,36 @@ describe("web.relay", function()
       end,
     })
     assert.equal("turn_taken", code)
+  end)
+
+  it("passes on a turn whose scripts do not serve any more", function()
+    local function handler()
+      return nil, { code = "scripts_outdated" }
+    end
+    current, answers = { false, C, A }, { { "not_owner" }, { relay = 1 } }
+    assert.same({ relay = 1 }, (run({ handler = handler })))
+    assert.same({ "c", "a" }, asked)
+
+    -- It may have begun there: nothing that is not stored once is done again.
+    current, answers = { A }, { { "node_gone" } }
+    local _, code = run({ handler = handler, owner = false })
+    assert.equal("node_gone", code)
+
+    -- A stream goes on from what is stored, and is not begun anew.
+    owners, current, answers = {}, { A }, { { "node_gone", "4.17" } }
+    local response = run({ handler = handler })
+    assert.same({ stream = "tides", after = "4.17", user = 7 }, response)
+
+    -- Nobody has changed its scripts yet.
+    current = {}
+    _, code = run({ handler = handler })
+    assert.equal("scripts_outdated", code)
+    assert.truthy(now > 5000 and now < 20000)
+
+    local req = request()
+    req.caller = { id = 9, role = "user" }
+    local _, err = pipeline.run(route({ handler = handler }), req)
+    assert.equal("not_owner", err.code)
   end)
 
   it("tells the node that has passed on of a quicker one", function()

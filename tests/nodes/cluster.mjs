@@ -6,17 +6,29 @@ import { psql } from '../e2e/support/databases.mjs';
 import { eventually } from '../e2e/support/limits.mjs';
 import { freePort } from '../e2e/support/process.mjs';
 import { LOOPBACK, Server, makeHome, tidetalk } from '../e2e/support/server.mjs';
+import { startProxy } from './proxy.mjs';
 
 /** The lease of the nodes of a test, in milliseconds. */
 export const LEASE_MS = 1500;
 
+/** Puts a proxy between a node and the database, and one in front of its private listener: home.network
+ * has them as `database` and `others`. */
+async function addNetwork(home, privatePort) {
+  const url = new URL(home.env.TIDETALK_DATABASE_URL);
+  home.network = { database: await startProxy(Number(url.port)), others: await startProxy(privatePort) };
+  url.port = home.network.database.port;
+  home.env.TIDETALK_DATABASE_URL = url.href;
+  home.env.TIDETALK_NODES_ADDRESS = `127.0.0.1:${home.network.others.port}`;
+}
+
 /** A home for one more node beside `first`, which has been started once: with its database, secret and
- * files. Without `first` the first one. */
-export async function makeNode(first, { name = 'a', env = {}, secret = true, files = true } = {}) {
+ * files. Without `first` the first one. `network`: through proxies, see addNetwork. */
+export async function makeNode(first, { name = 'a', env = {}, secret = true, files = true, network = false } = {}) {
   const port = await freePort();
   const privatePort = await freePort();
   const home = makeHome({
     port,
+    shared: first && { ...first.database, remove() {} },
     env: {
       ...LOOPBACK,
       TIDETALK_NODES_LISTEN: `127.0.0.1:${privatePort}`,
@@ -26,21 +38,20 @@ export async function makeNode(first, { name = 'a', env = {}, secret = true, fil
     },
   });
   home.port = port;
+  if (network) await addNetwork(home, privatePort);
   if (!first) return home;
-  home.database.remove();
-  home.database = { ...first.database, remove() {} };
-  home.env.TIDETALK_DATABASE_URL = first.database.url;
   mkdirSync(home.dataDir, { mode: 0o700 });
   if (secret) copyFileSync(join(first.dataDir, 'secret.key'), join(home.dataDir, 'secret.key'));
   if (files) symlinkSync(join(first.dataDir, 'files'), join(home.dataDir, 'files'));
   return home;
 }
 
-/** {nodes, stop, remove}: `count` servers, named a, b, c. */
-export async function startCluster(count, options = {}) {
+/** {nodes, stop, remove}: `count` servers, named a, b, c; `prepare` changes the home of each. */
+export async function startCluster(count, { prepare = () => {}, ...options } = {}) {
   const nodes = [];
   for (let i = 0; i < count; i += 1) {
     const home = await makeNode(nodes[0]?.home, { ...options, name: 'abcdef'[i] });
+    prepare(home);
     nodes.push(await new Server(home, home.port).start());
   }
   return {
@@ -48,6 +59,7 @@ export async function startCluster(count, options = {}) {
     /** Ends those that still run, and removes everything. */
     async stop({ except = [] } = {}) {
       for (const node of [...nodes].reverse()) if (!except.includes(node)) await node.stop();
+      for (const { home } of nodes) for (const proxy of Object.values(home.network ?? {})) await proxy.stop();
       for (const node of [...nodes].reverse()) node.home.remove();
     },
   };

@@ -11,9 +11,9 @@
 
 static void put_row(struct tt_json_writer *w, const struct tt_db_rows *row)
 {
-    static const char *const names[] = {"id",         "name",         "address",  "version",
-                                        "generation", "load",         "draining", "alive",
-                                        "started_at", "heartbeat_at", "age_us"};
+    static const char *const names[] = {
+        "id",       "name",  "address",    "version",      "generation", "load",
+        "draining", "alive", "started_at", "heartbeat_at", "age_us",     "script_generation"};
 
     tt_json_begin_object(w);
     tt_answer_put_columns(w, row, names, (int)TT_COUNT(names));

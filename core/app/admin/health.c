@@ -1,7 +1,8 @@
 /* Liveness says that the loop runs; readiness that requests can be served. Scripts are loaded
- * before a listener opens, so readiness ends only when the server stops, as a node drains, or while
- * its database, on another machine, takes no changes: then the status is the error's code. Both are
- * answered on both listeners, without a token. */
+ * before a listener opens, so readiness ends only when the server stops, as a node drains, cannot
+ * build the scripts that the others serve, or while its database, on another machine, takes no
+ * changes: then the status is the error's code. Both are answered on both listeners, without a
+ * token. */
 #include "app/admin/health.h"
 
 #include "app/admin/admin_internal.h"
@@ -28,13 +29,16 @@ static void ready(struct tt_dispatcher *dispatcher, struct tt_http_exchange *exc
     bool history = tt_builder_from_history(admin->parts.builder, dispatcher->generation, &reason);
     struct tt_err trouble = {0};
     bool draining = tt_node_is_draining(admin->parts.node);
-    bool is_ready = !stopping && !draining && !tt_db_trouble(admin->parts.db, &trouble);
+    bool outdated = tt_builder_is_outdated(admin->parts.builder);
+    bool is_ready =
+        !stopping && !draining && !outdated && !tt_db_trouble(admin->parts.db, &trouble);
 
     tt_json_begin_object(&w);
     tt_answer_put_str(&w, "status",
                       is_ready   ? TT_STR("ready")
                       : stopping ? TT_STR("stopping")
                       : draining ? TT_STR("draining")
+                      : outdated ? TT_STR("scripts_outdated")
                                  : tt_str_from(trouble.code));
     if (trouble.status && with_reason)
         tt_answer_put_str(&w, "database_reason", tt_str_from(trouble.message));

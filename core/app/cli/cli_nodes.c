@@ -14,6 +14,7 @@ static const struct tt_cli_column columns[] = {{"id", "id", 5},
                                                {"load", "load", 6},
                                                {"version", "version", 8},
                                                {"age_us", "age_us", 10},
+                                               {"script_generation", "scripts", 8},
                                                {"generation", "generation", 0}};
 
 static int fail(const char *command, struct tt_str answer)

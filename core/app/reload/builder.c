@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define ASK_MS 60000 /* of a node: as long as others ask, or are quicker */
+
 struct queued {
     struct tt_mail mail;
     struct tt_list node; /* in builder->queue */
@@ -40,7 +42,12 @@ static void compare(const struct tt_bundle *before, const struct tt_bundle *afte
             note_change(result, before->files[i].path);
 }
 
-/* A forced reload is a decision, and a failed rollback must not cause another. */
+/* Afterwards. A forced reload is a decision, and a failed rollback must not cause another. */
+static bool is_watched(const struct tt_reload_request *request)
+{
+    return request->action == TT_RELOAD && !request->force;
+}
+
 static int serve_now(struct tt_builder *builder, const struct tt_reload_request *request,
                      struct tt_history_record *entry, struct tt_reload_result *result)
 {
@@ -49,11 +56,23 @@ static int serve_now(struct tt_builder *builder, const struct tt_reload_request 
 
     if (failed == 0) {
         tt_probation_end(builder);
-        if (request->action == TT_RELOAD && !request->force)
+        if (is_watched(request) && !builder->parts.node) /* builder_follow.c does that */
             tt_probation_begin(builder, before);
     }
     tt_generation_unref(before);
     return failed;
+}
+
+/* The other nodes, if there are any. */
+static int ask_others(struct tt_builder *builder, const struct tt_reload_request *request,
+                      bool need_state, struct tt_reload_result *result)
+{
+    int64_t window = tt_settings_int(builder->parts.settings, "reload.probation");
+
+    if (!builder->parts.node)
+        return 0;
+    builder->node.probation_ms = is_watched(request) ? (uint64_t)window : 0;
+    return tt_builder_ask(builder, result->built, need_state, result);
 }
 
 /* Builds it and, unless it is a dry run, makes it serve. Takes over the bundle. */
@@ -64,7 +83,7 @@ static void replace(struct tt_builder *builder, const struct tt_reload_request *
     compare(builder->current->bundle, bundle, result);
     bool need_state = request->action == TT_RELOAD && !request->force;
     result->built = tt_builder_build(builder, bundle, builder->newest + 1, need_state, result);
-    if (!result->built ||
+    if (!result->built || ask_others(builder, request, need_state, result) != 0 ||
         tt_builder_migrate(builder, result->built, true, request->dry_run, result) != 0)
         return;
     if (request->told) /* before its states belong to the workers */
@@ -194,11 +213,9 @@ static void finish(struct queued *queued)
         answer(&queued->mail);
 }
 
-static void do_request(struct tt_builder *builder, const struct tt_reload_request *request,
-                       struct tt_reload_result *result)
+static void act(struct tt_builder *builder, const struct tt_reload_request *request,
+                struct tt_reload_result *result)
 {
-    uint64_t began_ms = tt_clock_mono_ms();
-
     result->generation = result->previous = builder->current->number;
     result->dry_run = request->dry_run;
     builder->stall_ns = 0;
@@ -206,6 +223,45 @@ static void do_request(struct tt_builder *builder, const struct tt_reload_reques
         roll_back(builder, request, result);
     else
         reload(builder, request, result);
+}
+
+/* Two nodes may be asked at the same moment: one after the other, each on top of what the one
+ * before has made. */
+static void act_as_node(struct tt_builder *builder, const struct tt_reload_request *request,
+                        struct tt_reload_result *result)
+{
+    uint64_t give_up_ms = tt_clock_mono_ms() + ASK_MS;
+
+    do {
+        free_result(result);
+        *result = (struct tt_reload_result){0};
+        builder->node.overtaken = false;
+        if (tt_builder_await_others(builder, give_up_ms, &result->error) != 0) {
+            result->generation = result->previous = builder->current->number;
+            return;
+        }
+        if (request->of && request->of != builder->current->number) {
+            result->unchanged = true;
+            result->generation = result->previous = builder->current->number;
+            result->built = tt_generation_ref(builder->current);
+            return;
+        }
+        act(builder, request, result);
+        tt_builder_end_asking(builder);
+    } while (builder->node.overtaken && tt_clock_mono_ms() < give_up_ms);
+    if (builder->node.overtaken)
+        tt_err_set(&result->error, 503, "nodes_not_ready", "other nodes were quicker each time");
+}
+
+static void do_request(struct tt_builder *builder, const struct tt_reload_request *request,
+                       struct tt_reload_result *result)
+{
+    uint64_t began_ms = tt_clock_mono_ms();
+
+    if (builder->parts.node)
+        act_as_node(builder, request, result);
+    else
+        act(builder, request, result);
     if (result->diagnostics.count == 1)
         tt_err_set(&result->error, 422, "scripts_invalid", "%s",
                    result->diagnostics.items[0].message.data);
@@ -219,7 +275,8 @@ static void do_request(struct tt_builder *builder, const struct tt_reload_reques
 
 static void roll_back_by_itself(struct tt_builder *builder)
 {
-    const struct tt_reload_request request = {.action = TT_ROLLBACK, .who = "probation"};
+    const struct tt_reload_request request = {
+        .action = TT_ROLLBACK, .who = "probation", .of = builder->current->number};
     struct tt_reload_result result = {0};
 
     do_request(builder, &request, &result);
@@ -280,12 +337,42 @@ static void *run(void *arg)
             do_request(builder, &queued->request, &queued->result);
             finish(queued);
         }
+        if (!builder->stopping)
+            tt_builder_follow_due(builder);
         if (!builder->stopping && tt_builder_probation_failed(builder))
             roll_back_by_itself(builder);
         if (!builder->stopping && tt_list_empty(&builder->queue))
             tt_loop_tick(builder->loop, -1);
     }
     return NULL;
+}
+
+struct wake {
+    struct tt_mail mail;
+    struct tt_builder *builder;
+};
+
+static void on_wake(struct tt_mail *mail)
+{
+    struct wake *wake = TT_CONTAINER_OF(mail, struct wake, mail);
+
+    wake->builder->node.look = true;
+    free(wake);
+}
+
+void tt_builder_wake(struct tt_builder *builder)
+{
+    struct wake *wake = TT_NEW(struct wake);
+
+    wake->builder = builder;
+    wake->mail.deliver = on_wake;
+    pthread_mutex_lock(&builder->lock);
+    bool closed = builder->closed;
+    if (!closed)
+        tt_loop_post(builder->loop, &wake->mail);
+    pthread_mutex_unlock(&builder->lock);
+    if (closed)
+        free(wake);
 }
 
 static void on_stop(struct tt_mail *mail)
@@ -320,6 +407,8 @@ int tt_builder_start(struct tt_builder *builder, struct tt_err *err)
     if (failed)
         return tt_err_set(err, 0, "thread_failed", "builder thread: %s", strerror(failed));
     builder->running = true;
+    if (builder->parts.node)
+        tt_builder_wake(builder);
     return 0;
 }
 
@@ -338,6 +427,7 @@ void tt_builder_stop(struct tt_builder *builder)
         builder->running = false;
     }
     tt_probation_end(builder);
+    tt_builder_follow_stop(builder);
     tt_db_detach(builder->parts.db, builder->loop);
     tt_loop_tick(builder->loop, 0);
     while ((queued = next_queued(builder)))

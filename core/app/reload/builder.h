@@ -16,6 +16,7 @@ struct tt_reload_request {
     const char *who; /* for log and history: "uid:0", "signal", "dev", …; lives until `done` */
     bool dry_run;    /* everything but the swap */
     bool force; /* also content that was rolled back before, and without the old side's state */
+    int of;     /* a rollback that is only meant while this one serves; 0: whichever does */
     bool told;  /* whoever asks shows the result: with the warnings, and it is not logged twice */
 };
 
@@ -68,6 +69,13 @@ int tt_builder_live(struct tt_builder *builder, struct tt_live_generation *out, 
  * disk since; then the reason is appended to *reason. Thread: any, with a reference held. */
 bool tt_builder_from_history(struct tt_builder *builder, const struct tt_generation *generation,
                              struct tt_buf *reason);
+
+/* Of a node: it looks at once whether the others do something with their scripts. It does so every
+ * second by itself. Thread: any. */
+void tt_builder_wake(struct tt_builder *builder);
+/* Whether this node cannot build the scripts that the others serve: it takes no turns. Thread: any.
+ */
+bool tt_builder_is_outdated(const struct tt_builder *builder);
 
 /* Ends the thread after the current request; waiting ones are refused. Call it before the workers
  * stop, because a swap needs them. Thread: main. */

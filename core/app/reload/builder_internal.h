@@ -1,10 +1,12 @@
 /* Shared by the builder's files: builder.c has the thread and its requests, builder_swap.c the
  * steps of a request, builder_start.c the first generation, builder_live.c the generations that are
- * not closed. Everything runs on the builder's thread (before it starts, on the main thread),
+ * not closed; of several servers builder_propose.c asks the others, builder_follow.c answers and
+ * follows. Everything runs on the builder's thread (before it starts, on the main thread),
  * except for functions marked "worker". */
 #pragma once
 #include "app/reload/builder.h"
 #include "app/reload/probation.h"
+#include "app/reload/proposals.h"
 #include "app/reload/script_history.h"
 
 #include <pthread.h>
@@ -26,6 +28,18 @@ struct tt_built {
     bool on_disk_again;            /* these very bytes were found on the disk since */
 };
 
+struct tt_builder_node { /* of one server among several, see proposals.h */
+    struct tt_timer timer;
+    bool look;                       /* at the rows: it is due */
+    struct tt_generation *candidate; /* built for a proposal, to be swapped in if that is taken */
+    struct tt_proposal asking;       /* id 0: this node asks nothing */
+    uint64_t probation_ms;           /* of what it asks */
+    bool overtaken;                  /* by another node's: the request begins anew */
+    uint64_t retry_ms;               /* what has failed is not tried again before */
+    bool roll_back;                  /* the probation has failed */
+    atomic_bool outdated;            /* it cannot build what the others serve */
+};
+
 struct tt_builder {
     struct tt_builder_parts parts;
     struct tt_loop *loop;
@@ -40,6 +54,7 @@ struct tt_builder {
     struct tt_generation *current; /* a reference */
     int newest;                    /* number of the newest generation, in the history as well */
     struct tt_probation probation;
+    struct tt_builder_node node;
     uint64_t stall_ns;   /* the longest swap of the current request */
     int awaited;         /* answers of workers that have not come yet */
     struct tt_list live; /* struct tt_built; under `door`, with their contents */
@@ -76,10 +91,43 @@ int tt_builder_record(struct tt_builder *builder, struct tt_history_record *reco
 int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
                       struct tt_history_record *entry, struct tt_reload_result *result);
 
+/* Makes a generation serve on all workers, which cannot fail, and tells the other nodes. */
+void tt_builder_swap(struct tt_builder *builder, struct tt_generation *next);
+/* Tells the other nodes what serves; harmless when there are none. */
+void tt_builder_tell(struct tt_builder *builder);
+
+/* ---- several servers ---- */
+
+#define TT_BUILDER_SOON_MS 25 /* between two looks while a proposal is open */
+
+/* Whether it is a command beside nodes: it changes nothing for them. */
+bool tt_builder_is_guest(const struct tt_builder *builder);
+
+/* Waits until no other node asks anything, and follows meanwhile. Fails: -1, after `give_up_ms`
+ * too. */
+int tt_builder_await_others(struct tt_builder *builder, uint64_t give_up_ms, struct tt_err *err);
+/* Proposes a built generation, if other nodes serve, and waits until all of them are ready. -1:
+ * result has why; or it was overtaken. Afterwards, in any case: tt_builder_end_asking. */
+int tt_builder_ask(struct tt_builder *builder, struct tt_generation *next, bool need_state,
+                   struct tt_reload_result *result);
+void tt_builder_end_asking(struct tt_builder *builder);
+
+/* One look at the rows: votes, follows, and watches the probation. Fails: -1, the rows are not
+ * known. */
+int tt_builder_follow(struct tt_builder *builder, struct tt_proposal_look *look,
+                      struct tt_err *err);
+/* The same when it is due, and arms the timer. */
+void tt_builder_follow_due(struct tt_builder *builder);
+void tt_builder_follow_stop(struct tt_builder *builder);
+/* Notes when the files on the disk are not those of a generation that came from other nodes. */
+void tt_builder_compare_disk(struct tt_builder *builder, struct tt_generation *generation);
+
 /* Starts the first generation: the files on the disk, otherwise the last good one of the history.
  */
 int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err);
 
+/* What all workers have counted of it. */
+struct tt_probation_counts tt_probation_count(const struct tt_generation *generation);
 /* Watches the generation that serves now; `before` has the counts of the previous one. */
 void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *before);
 void tt_probation_end(struct tt_builder *builder);

@@ -8,7 +8,7 @@
 #define LOOK_MS  200
 #define RETRY_MS 5000
 
-static struct tt_probation_counts count(const struct tt_generation *generation)
+struct tt_probation_counts tt_probation_count(const struct tt_generation *generation)
 {
     struct tt_probation_counts counts = {0};
 
@@ -39,7 +39,7 @@ void tt_probation_begin(struct tt_builder *builder, const struct tt_generation *
     struct tt_probation *probation = &builder->probation;
     int64_t window = tt_settings_int(builder->parts.settings, "reload.probation");
 
-    probation->before = count(before);
+    probation->before = tt_probation_count(before);
     probation->end_ms = tt_loop_now(builder->loop) + (uint64_t)window;
     probation->timer.on_due = on_look;
     look_later(builder, LOOK_MS);
@@ -56,10 +56,14 @@ bool tt_builder_probation_failed(struct tt_builder *builder)
     struct tt_probation *probation = &builder->probation;
     uint64_t least = (uint64_t)tt_settings_int(builder->parts.settings, "reload.probation_errors");
 
+    if (builder->node.roll_back) {
+        builder->node.roll_back = false;
+        return true;
+    }
     if (!probation->look)
         return false;
     probation->look = false;
-    struct tt_probation_counts now = count(builder->current);
+    struct tt_probation_counts now = tt_probation_count(builder->current);
     if (tt_probation_is_failed(now, probation->before, least)) {
         tt_log(TT_LOG_ERROR, "scripts fail since the reload, they are rolled back",
                TT_F_INT("generation", builder->current->number),

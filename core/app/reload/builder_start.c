@@ -1,6 +1,7 @@
 /* The generation with which a start begins: the files on the disk if they are valid and were not
  * rolled back, otherwise what served last. So a server that was killed during a reload, or
- * restarted with broken files, starts all the same. */
+ * restarted with broken files, starts all the same. A node that starts while others serve takes
+ * what they serve, or does not start. */
 #include "app/reload/builder_internal.h"
 #include "base/log.h"
 #include "node/node.h"
@@ -17,8 +18,7 @@ static void begin_with(struct tt_builder *builder, struct tt_generation *first)
         tt_timers_adopt(first->vms[i]);
     }
     builder->current = first;
-    if (builder->parts.node)
-        tt_node_set_generation(builder->parts.node, first->bundle->hash);
+    tt_builder_tell(builder);
     if (builder->newest < first->number)
         builder->newest = first->number;
 }
@@ -99,36 +99,96 @@ static void tell(const struct tt_reload_result *result, struct tt_buf *text)
         tt_buf_append_z(text, result->error.message);
 }
 
+static struct tt_generation *start_alone(struct tt_builder *builder,
+                                         const struct tt_history_entry *current,
+                                         struct tt_reload_result *result, struct tt_buf *why,
+                                         struct tt_err *err)
+{
+    struct tt_generation *first = start_from_disk(builder, current, result);
+
+    if (first || builder->node.overtaken)
+        return first;
+    tell(result, why);
+    first = start_from_history(builder, current, err);
+    if (first) {
+        struct tt_str reason = tt_str_trim(tt_buf_str(why));
+        tt_builder_note_fallback(first, reason);
+        tt_log(TT_LOG_ERROR, "the scripts on the disk are not used, the last good ones serve",
+               TT_F_INT("generation", first->number), TT_F_STR("reason", reason));
+    }
+    return first;
+}
+
+/* What the other nodes serve. */
+static struct tt_generation *start_as_others(struct tt_builder *builder,
+                                             const struct tt_history_entry *current,
+                                             struct tt_reload_result *result, struct tt_buf *why)
+{
+    struct tt_bundle *bundle =
+        tt_history_bundle(&builder->history, current->number, NULL, &result->error);
+    struct tt_generation *first = NULL;
+
+    if (bundle &&
+        tt_bundle_read_values(bundle, &builder->parts.settings->scripts, &result->error) == 0)
+        first = tt_builder_build(builder, bundle, current->number, false, result);
+    else
+        tt_bundle_free(bundle);
+    if (first)
+        tt_builder_compare_disk(builder, first);
+    else
+        tell(result, why);
+    return first;
+}
+
+/* 1: the scripts to begin with are those of other nodes; -1 on error. */
+static int others_serve(struct tt_builder *builder, const struct tt_history_entry *current,
+                        struct tt_err *err)
+{
+    if (builder->parts.node && current->number > 0)
+        return tt_proposal_others_serve(&builder->history, tt_node_id(builder->parts.node), err);
+    return tt_builder_is_guest(builder) && current->number > 0;
+}
+
+/* Of nodes that start at the same moment one is first; the others begin anew, with its scripts. */
+static struct tt_generation *make_first(struct tt_builder *builder, struct tt_reload_result *result,
+                                        struct tt_buf *why, struct tt_err *err)
+{
+    struct tt_history_entry newest, current;
+    struct tt_generation *first;
+
+    do {
+        tt_diagnostics_free(&result->diagnostics);
+        *result = (struct tt_reload_result){0};
+        builder->node.overtaken = false;
+        if (tt_history_newest(&builder->history, &newest, err) != 0 ||
+            tt_history_current(&builder->history, &current, err) != 0)
+            return NULL;
+        builder->newest = newest.number;
+        int others = others_serve(builder, &current, err);
+        if (others < 0)
+            return NULL;
+        first = others ? start_as_others(builder, &current, result, why)
+                       : start_alone(builder, &current, result, why, err);
+    } while (!first && builder->node.overtaken);
+    return first;
+}
+
 int tt_builder_load_first(struct tt_builder *builder, struct tt_err *err)
 {
     struct tt_reload_result result = {0};
-    struct tt_history_entry newest, current;
     struct tt_buf why = {0};
-    struct tt_generation *first;
 
-    if (tt_history_update_hashes(&builder->history, err) != 0 ||
-        tt_history_newest(&builder->history, &newest, err) != 0 ||
-        tt_history_current(&builder->history, &current, err) != 0)
+    if (tt_history_update_hashes(&builder->history, err) != 0)
         return -1;
-    builder->newest = newest.number;
-    first = start_from_disk(builder, &current, &result);
-    if (!first) {
-        tell(&result, &why);
-        first = start_from_history(builder, &current, err);
-        if (first) {
-            struct tt_str reason = tt_str_trim(tt_buf_str(&why));
-            tt_builder_note_fallback(first, reason);
-            tt_log(TT_LOG_ERROR, "the scripts on the disk are not used, the last good ones serve",
-                   TT_F_INT("generation", first->number), TT_F_STR("reason", reason));
-        }
-    }
+    struct tt_generation *first = make_first(builder, &result, &why, err);
     if (first) {
         if (builder->parts.advice)
             tt_generation_advise(first, builder->parts.advice);
         begin_with(builder, first);
     } else {
         fprintf(stderr, "%.*s\n", (int)why.len, why.data ? why.data : "");
-        *err = result.error;
+        if (result.error.status)
+            *err = result.error;
     }
     tt_buf_free(&why);
     tt_diagnostics_free(&result.diagnostics);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "node/members.h"
 #include "node/node.h"
 #include "script/timers.h"
 #include "serve/events.h"
@@ -136,19 +137,49 @@ static void keep_bases(const struct tt_builder *builder, const struct tt_bundle 
                TT_F_Z("error", err.message));
 }
 
+/* Of a node, only if it may: all others are ready, or none of them serves. */
+static void add_record(const struct tt_builder *builder, struct tt_db_job *job,
+                       struct tt_history_record *record)
+{
+    const struct tt_proposal *asking = &builder->node.asking;
+    struct tt_probation_counts before = {0};
+
+    record->shared = builder->parts.node != NULL;
+    record->replaces = asking->id ? asking->replaces : builder->newest;
+    if (asking->id)
+        tt_proposal_add_condition(job, asking);
+    else if (record->shared)
+        tt_proposal_add_start(job, tt_node_id(builder->parts.node), record->number);
+    tt_history_add(job, record);
+    if (!asking->id && builder->current)
+        before = tt_probation_count(builder->current);
+    if (builder->node.probation_ms > 0)
+        tt_proposal_add_probation(job, record->number, builder->node.probation_ms, asking->id,
+                                  before);
+    if (asking->id)
+        tt_proposal_add_end(job, asking);
+}
+
 /* Written before the swap: the swap cannot fail any more, so history and workers never disagree. */
 int tt_builder_record(struct tt_builder *builder, struct tt_history_record *record,
                       struct tt_reload_result *result)
 {
-    struct tt_db_job *job = tt_db_job_new();
+    struct tt_db_job *job;
     struct tt_buf changed = {0};
 
+    if (tt_builder_is_guest(builder))
+        return 0;
+    job = tt_db_job_new();
     put_changed(result, &changed);
     record->changed = tt_buf_str(&changed);
-    tt_history_add(job, record);
+    add_record(builder, job, record);
     tt_buf_free(&changed);
-    if (tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error) != 0)
+    if (tt_db_submit_wait(builder->parts.db, builder->loop, job, &result->error) != 0) {
+        builder->node.overtaken = record->shared && result->error.status == 409;
         return -1;
+    }
+    builder->node.asking.id = 0;
+    tt_news_notify(tt_node_news(builder->parts.node));
     if (record->restores == 0)
         keep_bases(builder, record->bundle);
     return 0;
@@ -174,20 +205,41 @@ static void swap(struct swap *swap)
 int tt_builder_commit(struct tt_builder *builder, struct tt_generation *next,
                       struct tt_history_record *entry, struct tt_reload_result *result)
 {
-    struct tt_generation *before = builder->current;
-
     entry->number = next->number;
     entry->bundle = next->bundle;
-    entry->before = before->bundle;
+    entry->before = builder->current->bundle;
     if (tt_builder_record(builder, entry, result) != 0)
         return -1;
+    tt_builder_swap(builder, next);
+    return 0;
+}
+
+void tt_builder_swap(struct tt_builder *builder, struct tt_generation *next)
+{
+    struct tt_generation *before = builder->current;
+
     free(send_errands(builder, next, swap));
     builder->current = tt_generation_ref(next);
-    if (builder->parts.node)
-        tt_node_set_generation(builder->parts.node, next->bundle->hash);
     builder->newest = next->number;
+    tt_builder_tell(builder);
     tt_generation_unref(before);
-    return 0;
+}
+
+void tt_builder_tell(struct tt_builder *builder)
+{
+    struct tt_node *node = builder->parts.node;
+    const char *hash = builder->current->bundle->hash;
+    int number = builder->current->number;
+    struct tt_err err = {0};
+
+    if (!node)
+        return;
+    tt_node_set_generation(node, hash, number);
+    struct tt_db_job *job = tt_db_job_new();
+    tt_members_add_generation(job, tt_node_id(node), hash, number);
+    if (tt_db_submit_wait(builder->parts.db, builder->loop, job, &err) != 0)
+        tt_log(TT_LOG_WARN, "node: the others learn of its scripts with the next heartbeat",
+               TT_F_Z("code", err.code), TT_F_Z("error", err.message));
 }
 
 /* ---- building ---- */

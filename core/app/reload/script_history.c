@@ -41,6 +41,8 @@ static const char SQL_NEWEST_ENTRIES[] =
 
 static const char SQL_END_CURRENT[] =
     "UPDATE script_generations SET outcome = ?1 WHERE outcome = 'current'";
+static const char SQL_END_EXPECTED[] =
+    "UPDATE script_generations SET outcome = ?1 WHERE outcome = 'current' AND number = ?2";
 static const char SQL_INSERT[] =
     "INSERT INTO script_generations (number, hash, created_at, made_by, restores, changed,"
     " outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'current')";
@@ -49,9 +51,13 @@ static const char SQL_INSERT_BYTES[] =
 static const char SQL_INSERT_FILE[] =
     "INSERT INTO script_generation_files (generation, path, file_hash) VALUES (?1, ?2, ?3)";
 static const char SQL_DELETE_OLD[] = "DELETE FROM script_generations WHERE number <= ?1";
-static const char SQL_DELETE_UNUSED[] =
-    "DELETE FROM script_files WHERE NOT EXISTS"
-    " (SELECT 1 FROM script_generation_files WHERE file_hash = script_files.hash)";
+#define DELETE_UNUSED                                                                              \
+    "DELETE FROM script_files WHERE NOT EXISTS"                                                    \
+    " (SELECT 1 FROM script_generation_files WHERE file_hash = script_files.hash)"
+static const char SQL_DELETE_UNUSED[] = DELETE_UNUSED;
+static const char SQL_DELETE_UNUSED_SHARED[] =
+    DELETE_UNUSED " AND NOT EXISTS"
+                  " (SELECT 1 FROM node_proposal_files WHERE file_hash = script_files.hash)";
 
 /* ---- reading ---- */
 
@@ -103,12 +109,12 @@ int tt_history_rolled_back(const struct tt_history *history, const char *hash, s
     return entry.number > 0;
 }
 
-struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
-                                    const struct tt_bundle *before, struct tt_err *err)
+struct tt_bundle *tt_history_read_bundle(const struct tt_history *history, struct tt_str sql,
+                                         int64_t id, const struct tt_bundle *before,
+                                         struct tt_err *err)
 {
-    const struct tt_db_value value = tt_db_int(number);
-    struct tt_db_query query = {
-        .sql = TT_STR(SQL_FILES), .values = &value, .count = 1, .rows_max = FILES_MAX};
+    const struct tt_db_value value = tt_db_int(id);
+    struct tt_db_query query = {.sql = sql, .values = &value, .count = 1, .rows_max = FILES_MAX};
     struct tt_db_rows *rows = tt_db_read_wait(history->db, history->loop, &query, err);
 
     if (!rows)
@@ -121,6 +127,12 @@ struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number
         return bundle;
     tt_bundle_free(bundle);
     return NULL;
+}
+
+struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
+                                    const struct tt_bundle *before, struct tt_err *err)
+{
+    return tt_history_read_bundle(history, TT_STR(SQL_FILES), number, before, err);
 }
 
 /* ---- hashes made in another way ---- */
@@ -208,13 +220,12 @@ const struct tt_answer_list tt_history_newest_entries = {
 
 /* ---- writing ---- */
 
-/* Content that the previous generation has under the same path is stored already. */
-static void add_bytes(struct tt_db_job *job, const struct tt_history_record *record)
+void tt_history_add_bytes(struct tt_db_job *job, const struct tt_bundle *bundle,
+                          const struct tt_bundle *before)
 {
-    for (size_t i = 0; i < record->bundle->file_count; i++) {
-        const struct tt_bundle_file *file = &record->bundle->files[i];
-        const struct tt_bundle_file *old =
-            record->before ? tt_bundle_find(record->before, file->path) : NULL;
+    for (size_t i = 0; i < bundle->file_count; i++) {
+        const struct tt_bundle_file *file = &bundle->files[i];
+        const struct tt_bundle_file *old = before ? tt_bundle_find(before, file->path) : NULL;
         if (old && strcmp(old->hash, file->hash) == 0)
             continue;
         const struct tt_db_value values[] = {tt_db_text(tt_str_from(file->hash)),
@@ -241,7 +252,12 @@ void tt_history_add(struct tt_db_job *job, const struct tt_history_record *recor
     struct tt_db_value oldest = tt_db_int(record->number - KEEP);
 
     tt_clock_format(tt_clock_wall_us(), now);
-    tt_db_job_add(job, TT_STR(SQL_END_CURRENT), &outcome, 1, -1);
+    const struct tt_db_value expected[] = {outcome, tt_db_int(record->replaces)};
+    if (record->shared)
+        tt_db_job_add(job, TT_STR(SQL_END_EXPECTED), expected, TT_COUNT(expected),
+                      record->replaces > 0);
+    else
+        tt_db_job_add(job, TT_STR(SQL_END_CURRENT), &outcome, 1, -1);
     const struct tt_db_value row[] = {tt_db_int(record->number),
                                       tt_db_text(tt_str_from(record->bundle->hash)),
                                       tt_db_text(tt_str_from(now)),
@@ -249,8 +265,10 @@ void tt_history_add(struct tt_db_job *job, const struct tt_history_record *recor
                                       record->restores ? tt_db_int(record->restores) : tt_db_null(),
                                       tt_db_text(record->changed)};
     tt_db_job_add(job, TT_STR(SQL_INSERT), row, TT_COUNT(row), 1);
-    add_bytes(job, record);
+    tt_history_add_bytes(job, record->bundle, record->before);
     add_files(job, record);
     tt_db_job_add(job, TT_STR(SQL_DELETE_OLD), &oldest, 1, -1);
-    tt_db_job_add(job, TT_STR(SQL_DELETE_UNUSED), NULL, 0, -1);
+    tt_db_job_add(job,
+                  record->shared ? TT_STR(SQL_DELETE_UNUSED_SHARED) : TT_STR(SQL_DELETE_UNUSED),
+                  NULL, 0, -1);
 }

@@ -38,6 +38,12 @@ int tt_history_rolled_back(const struct tt_history *history, const char *hash, s
 struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number,
                                     const struct tt_bundle *before, struct tt_err *err);
 
+/* The same of whatever is stored in this manner: the statement's value is `id`, its rows are paths
+ * and bytes. */
+struct tt_bundle *tt_history_read_bundle(const struct tt_history *history, struct tt_str sql,
+                                         int64_t id, const struct tt_bundle *before,
+                                         struct tt_err *err);
+
 /* Entries of servers whose hash of a bundle was made in another way (over all bytes) get today's.
  * Reads one entry when there are none. Fails: -1. */
 int tt_history_update_hashes(const struct tt_history *history, struct tt_err *err);
@@ -49,10 +55,17 @@ struct tt_history_record {
     int restores;            /* 0 = none */
     struct tt_str changed;   /* JSON */
     bool before_rolled_back; /* what happened to the previous one; otherwise it was replaced */
+    /* Of a node: the job fails ("unexpected_changes", "duplicate") unless the current entry is this
+     * one; 0 = there is none. */
+    bool shared;
+    int replaces;
 };
 /* Adds to `job`: the new entry as the current one, the end of the previous one, and the removal of
  * entries that are too old. */
 void tt_history_add(struct tt_db_job *job, const struct tt_history_record *record);
+/* Adds the bytes of files alone; those that `before` has under the same path are stored already. */
+void tt_history_add_bytes(struct tt_db_job *job, const struct tt_bundle *bundle,
+                          const struct tt_bundle *before);
 
 /* The newest 50, for tt_answer_read_list. */
 extern const struct tt_answer_list tt_history_newest_entries;

@@ -77,6 +77,12 @@ return {
       .. "Try again.",
     zh = "该会话刚刚在另一台服务器上被更改，请重试。",
   },
+  scripts_outdated = {
+    status = 503,
+    en = "This server is about to change its scripts and begins no replies "
+      .. "until it has. Try again.",
+    zh = "本服务器正在更换脚本，完成前不会开始新的回复，请稍后重试。",
+  },
   lease_lost = {
     status = 503,
     en = "This server did not answer in time, and another one has taken the "

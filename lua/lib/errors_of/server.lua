@@ -79,6 +79,12 @@ return {
     en = "These scripts were rolled back before. Change them, or use force.",
     zh = "这些脚本曾被回滚，请修改后重试，或使用 force。",
   },
+  nodes_not_ready = {
+    status = 503,
+    en = "Not all nodes were ready to change their scripts, nothing was "
+      .. "changed. Try again.",
+    zh = "并非所有节点都已准备好更换脚本，未作任何更改，请重试。",
+  },
   nothing_to_roll_back = {
     status = 422,
     en = "There is no earlier generation to go back to.",

@@ -34,10 +34,11 @@ function writePersonas(folder) {
 const SCRIPT_TIME = { asan: '200ms', tsan: '1s' };
 
 /** A folder with personas, and the environment that makes every command use it. `command`, when it
- * is set, starts the server in some other way; it must become the server (exec). */
-export function makeHome({ port = 0, env = {} } = {}) {
+ * is set, starts the server in some other way; it must become the server (exec). `shared`: a database that
+ * another home removes. */
+export function makeHome({ port = 0, env = {}, shared } = {}) {
   const folder = makeFolder();
-  const database = makeDatabase(join(folder, 'data'));
+  const database = shared ?? makeDatabase(join(folder, 'data'));
   return {
     folder,
     database,

@@ -91,7 +91,7 @@ static void events_have_exact_bytes(void **state)
                                                     "\"part\":" TEXT("潮 \\\"a\\\""))
                             EVENT("output_item.done", "115",
                                   ITEM("0", MESSAGE("msg_7_0", "completed", TEXT("潮 \\\"a\\\""))))
-                                COMPLETED("116"),
+                                COMPLETED("118"),
         "\"output\":[" MESSAGE("msg_7_0", "completed", TEXT("潮 \\\"a\\\"")) "],\"usage\":{");
 }
 
@@ -163,7 +163,7 @@ static void an_empty_reply_has_no_items(void **state)
     struct web *web = *state;
 
     web_get(web, "/empty");
-    expect_end(web, BEGIN COMPLETED("4"), "\"output\":[],\"usage\":");
+    expect_end(web, BEGIN COMPLETED("6"), "\"output\":[],\"usage\":");
 }
 
 static void the_object_is_that_of_the_last_event(void **state)
@@ -202,7 +202,7 @@ static void a_reader_goes_on_behind_any_number(void **state)
     web_get(web, "/paced");
     gather(web, &all);
     assert_int_equal(all.len, 40 * 3 + 50 * 8);
-    for (int number = 0; number < (int)all.len * 16 + 4; number += 61) {
+    for (int number = 0; number < (int)all.len * 16 + 6; number += 61) {
         struct tt_buf rest = {0};
         snprintf(path, sizeof(path), "/paced?after=%d", number);
         web_get(web, path);
@@ -216,9 +216,32 @@ static void a_reader_goes_on_behind_any_number(void **state)
         assert_non_null(strstr(web->body, "event: response.completed"));
         tt_buf_free(&rest);
     }
-    snprintf(path, sizeof(path), "/paced?after=%d", (int)all.len * 16 + 4);
+    snprintf(path, sizeof(path), "/paced?after=%d", (int)all.len * 16 + 6);
     web_expect(web, path, DONE);
     tt_buf_free(&all);
+}
+
+/* Numbers go on behind what a client knew before a crash, and tell it what is left. */
+static void numbers_rise_behind_what_was_lost(void **state)
+{
+    struct web *web = *state;
+
+    web_get(web, "/short?after=1000");
+    expect_end(
+        web,
+        EVENT("output_text.done", "1001",
+              PLACE("msg_7_0", "0") ",\"content_index\":0,\"text\":\"潮 \\\"a\\\"\""
+                                    ",\"logprobs\":[]")
+            EVENT("content_part.done", "1002",
+                  PLACE("msg_7_0", "0") ",\"content_index\":0,"
+                                        "\"part\":" TEXT("潮 \\\"a\\\""))
+                EVENT("output_item.done", "1003",
+                      ITEM("0", MESSAGE("msg_7_0", "completed", TEXT("潮 \\\"a\\\""))))
+                    COMPLETED("1006"),
+        "\"output\":[" MESSAGE("msg_7_0", "completed", TEXT("潮 \\\"a\\\"")) "],\"usage\":{");
+    web_get(web, "/calling?after=100000");
+    assert_non_null(strstr(web->body, "arguments.done\",\"sequence_number\":100006,"));
+    assert_non_null(strstr(web->body, "completed\",\"sequence_number\":100010,"));
 }
 
 #define WEB_TEST(function) cmocka_unit_test_setup_teardown(function, setup, web_teardown)
@@ -233,6 +256,7 @@ TEST_GROUP
         WEB_TEST(an_empty_reply_has_no_items),
         WEB_TEST(the_object_is_that_of_the_last_event),
         WEB_TEST(a_reader_goes_on_behind_any_number),
+        WEB_TEST(numbers_rise_behind_what_was_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,7 @@ static void outcomes(void **state)
     tt_reply_finish(reply, &lost);
     tt_reply_finish(reply, NULL);
     assert_string_equal(tt_reply_outcome(reply)->error.code, "disk_full");
+    assert_string_equal(tt_reply_outcome(reply)->finish_reason, "");
     assert_string_equal(before->error.code, "upstream_reset"); /* still there for who reads it */
     turn();
     tt_reply_unref(reply);

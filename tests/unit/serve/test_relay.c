@@ -297,7 +297,7 @@ static void a_signed_request_comes_in(void **state)
     assert_int_equal(nodes->relay.stats.received, 1);
 }
 
-static void anything_else_is_403(void **state)
+static void anything_else_is_refused(void **state)
 {
     struct nodes *nodes = *state;
     const char *key = nodes->relay.key.data;
@@ -310,8 +310,8 @@ static void anything_else_is_403(void **state)
     token.at_ms -= TT_RELAY_VALID_MS + 1000;
     assert_int_equal(ask_private(nodes, &token, key, "{}"), 403);
     token = good_token();
-    token.to = SELF + 1;
-    assert_int_equal(ask_private(nodes, &token, key, "{}"), 403);
+    token.to = SELF + 1; /* it was at this address before */
+    assert_int_equal(ask_private(nodes, &token, key, "{}"), 421);
     token = good_token();
     token.method = TT_STR("GET");
     assert_int_equal(ask_private(nodes, &token, key, "{}"), 403);
@@ -349,7 +349,7 @@ TEST_GROUP
                                         teardown),
         cmocka_unit_test_setup_teardown(a_node_that_is_not_the_owner_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_signed_request_comes_in, setup, teardown),
-        cmocka_unit_test_setup_teardown(anything_else_is_403, setup, teardown),
+        cmocka_unit_test_setup_teardown(anything_else_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_token_means_nothing_elsewhere, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,2 @@
+DROP FUNCTION tidetalk_oldest_tx();
+DROP TABLE changes;

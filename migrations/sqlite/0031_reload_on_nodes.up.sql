@@ -1,0 +1,1 @@
+-- Several servers never share a database of SQLite; see the same version of PostgreSQL.
