@@ -45,16 +45,33 @@ enum tt_pg_set tt_pg_set_of(struct tt_str sql)
     return selects ? TT_PG_SET_COUNT : TT_PG_SET_NONE;
 }
 
-void tt_pg_set_keys(struct tt_str sql, bool *keys, size_t count)
+/* Of the parameters behind WHERE; returns how many there are. */
+static size_t note_keys(struct tt_str sql, bool in_parentheses, bool *keys, size_t count)
 {
+    size_t found = 0;
+
     for (size_t at = find_word(sql, 0, TT_STR("where")), next; at < sql.len; at = next) {
         next = tt_pg_skip_quoted(sql, at);
-        size_t number =
-            next == at && sql.data[at] == '$' ? (size_t)strtoul(sql.data + at + 1, NULL, 10) : 0;
-        if (number >= 1 && number <= count)
+        if (next != at)
+            continue;
+        next = at + 1;
+        if (sql.data[at] == '(' && !in_parentheses)
+            next = tt_pg_skip_parentheses(sql, at);
+        if (sql.data[at] != '$')
+            continue;
+        size_t number = (size_t)strtoul(sql.data + at + 1, NULL, 10);
+        if (number >= 1 && number <= count) {
             keys[number - 1] = true;
-        next += next == at;
+            found++;
+        }
     }
+    return found;
+}
+
+void tt_pg_set_keys(struct tt_str sql, bool *keys, size_t count)
+{
+    if (note_keys(sql, false, keys, count) == 0)
+        note_keys(sql, true, keys, count);
 }
 
 /* Appends a piece in which put_parameter writes what stands for a parameter, from 1. */

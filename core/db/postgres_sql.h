@@ -45,7 +45,8 @@ enum tt_pg_set {
 
 /* Of a statement with $1, $2… */
 enum tt_pg_set tt_pg_set_of(struct tt_str sql);
-/* Which parameters say what row it is: those behind WHERE. keys[i] is that of parameter i + 1. */
+/* Which parameters say what row it is: those behind WHERE, and only if there are none, those in
+ * parentheses there, which say more of conditions. keys[i] is that of parameter i + 1. */
 void tt_pg_set_keys(struct tt_str sql, bool *keys, size_t count);
 /* Appends the form for many. `types` has one for each parameter, such as "bigint", or NULL if it is
  * NULL for all; the other ones are arrays in the order of the parameters. */

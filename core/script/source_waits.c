@@ -74,6 +74,7 @@ static const char *const waiting[] = {
     "models.resolve",
     "nodes.list",
     "nodes.owner_of_session",
+    "nodes.with_current_scripts",
     "queue.push",
     "search.count",
     "search.find",

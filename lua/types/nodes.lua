@@ -59,7 +59,16 @@ function nodes.owner_of_session(user_id, session_id) end
 
 --- Lets all nodes read now what was written for them (rows of `changes`, which
 --- the product's own scripts write); without it they do within a second.
+--- Only in a task.
+---@return nil
 function nodes.notify() end
+
+--- A node that serves the scripts that all of them serve now, this one if it
+--- does.
+---@async
+---@return tide.Node|nil node nil: none says so now
+---@return tide.Error|nil err
+function nodes.with_current_scripts() end
 
 --- How a route says what it is about, when it has an owner. Its handler may run
 --- on two nodes for one request, if the first of them dies: what it stores, it

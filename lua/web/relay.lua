@@ -9,7 +9,7 @@
 
 local config = require "tide.config"
 local errors = require "lib.errors"
-local nodes = require "tide.nodes" --[[@as SharedNodes]]
+local nodes = require "tide.nodes"
 local time = require "tide.time"
 
 local M = {}
@@ -24,11 +24,6 @@ local GRACE_MS = 3000
 
 --- ms between two looks for a node that has changed its scripts.
 local SOON_MS = 20
-
---- `with_current_scripts()` is a node that serves what all of them serve, this
---- one, if it does; nil if none does just now.
----@class SharedNodes: tide.nodes
----@field with_current_scripts async fun(): tide.Node|nil, tide.Error|nil
 
 --- `req:relay(node, target)` passes a request on to the private listener of a
 --- node, whose answer goes to the client as it comes. Afterwards nothing may

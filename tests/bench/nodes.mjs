@@ -7,6 +7,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { uniqueName } from '../e2e/support/client.mjs';
+import { psql } from '../e2e/support/databases.mjs';
 import { freePort } from '../e2e/support/process.mjs';
 import { pause } from '../e2e/support/limits.mjs';
 import { LOOPBACK, Server, makeHome } from '../e2e/support/server.mjs';
@@ -22,6 +23,7 @@ const SECONDS = Number(process.env.SECONDS_EACH ?? 4);
 const POSTGRES = Number(process.env.TEST_POSTGRES_PID);
 const CONNECTIONS = 60; // a multiple of the threads, one for each node
 const USERS = 8;
+const IDLE_MS = 3000;
 const LUA = fileURLToPath(new URL('wrk/nodes.lua', import.meta.url));
 const ENV = {
   ...LOOPBACK, TIDETALK_LOG_LEVEL: 'warn', TIDETALK_LIMITS_USER_REPLIES: '0', TIDETALK_NODES_LEASE: '5s',
@@ -60,6 +62,19 @@ async function quiet(cpu) {
   }
 }
 
+/** CPU seconds per second of servers that have nothing to do: with what counts as a turn's in the time until
+ * all is quiet, it would be more with each node. */
+const idle = { postgres: 0 };
+async function measureIdle(clusters) {
+  const all = Object.values(clusters);
+  const cpu = () => [cpuOfFamily(POSTGRES), ...all.map(({ nodes }) => cpuOf(nodes.map((node) => node.pid)))];
+  const before = cpu();
+  await pause(IDLE_MS);
+  const [postgres, ...servers] = cpu().map((used, i) => (used - before[i]) * 1000 / IDLE_MS);
+  idle.postgres = postgres;
+  all.forEach((cluster, i) => { cluster.idle = servers[i] / cluster.nodes.length; });
+}
+
 const sum = async (nodes, name) =>
   (await Promise.all(nodes.map((node) => counted(node, name)))).reduce((a, b) => a + b, 0);
 
@@ -70,6 +85,7 @@ async function load(cluster, { nodes = cluster.nodes, mode = 'any' } = {}) {
   const shared = cluster.nodes.length > 1;
   await quiet(both);
   const before = { nodes: cpuOf(of), asked: cpuOf([nodes[0].pid]), postgres: cpuOfFamily(POSTGRES) };
+  const began = performance.now();
   const relayed = shared && await sum(cluster.nodes, 'relayed_requests_total');
   const text = await output('wrk', [
     `-t${Math.max(2, nodes.length)}`, `-c${CONNECTIONS}`, `-d${SECONDS}s`, '--timeout', '10s', '-s', LUA, `${nodes[0].url}/api/chat/message`, '--',
@@ -78,14 +94,14 @@ async function load(cluster, { nodes = cluster.nodes, mode = 'any' } = {}) {
   const [, requests, failed, seconds, p50, p99] = text.match(/^RESULT (\S+) (\S+) (\S+) (\S+) (\S+)$/m).map(Number);
   if (failed > 0) throw new Error(`${failed} of ${requests} turns failed`);
   await quiet(both);
-  const us = (from, to) => (to - from) * 1e6 / requests;
+  const us = (from, to, rest) => (to - from - rest * (performance.now() - began) / 1000) * 1e6 / requests;
   return {
     rate: requests / seconds,
     p50: p50 / 1000,
     p99: p99 / 1000,
-    cpu: us(before.nodes, cpuOf(of)),
-    asked: us(before.asked, cpuOf([nodes[0].pid])),
-    postgres: us(before.postgres, cpuOfFamily(POSTGRES)),
+    cpu: us(before.nodes, cpuOf(of), cluster.idle * of.length),
+    asked: us(before.asked, cpuOf([nodes[0].pid]), cluster.idle),
+    postgres: us(before.postgres, cpuOfFamily(POSTGRES), idle.postgres),
     relayed: shared ? 100 * (await sum(cluster.nodes, 'relayed_requests_total') - relayed) / requests : 0,
   };
 }
@@ -137,9 +153,10 @@ async function measurePassedOn({ two }) {
     rounds.passed.push(await load(two, { nodes: [first] }));
   }
   table(['**nodes**: every turn passed on', 'to the owner', 'through the other', 'added'],
-    [['turns per second', 'rate'], ['p50 ms', 'p50'], ['CPU us per turn, both nodes', 'cpu'], ['of it the node that is asked', 'asked']]
+    [...[['turns per second', 'rate'], ['p50 ms', 'p50'], ['CPU us per turn, both nodes', 'cpu']]
       .map(([label, name]) => [label, middle(rounds.direct, name), middle(rounds.passed, name),
-        middle(rounds.passed, name) - middle(rounds.direct, name)]));
+        middle(rounds.passed, name) - middle(rounds.direct, name)]),
+    ['of it the node that passes on', '', middle(rounds.passed, 'asked'), '']]);
 }
 
 async function main() {
@@ -150,7 +167,13 @@ async function main() {
   const clusters = {};
   for (const [name, cluster] of Object.entries(started)) clusters[name] = await addUsers(await cluster);
   try {
-    for (const name of ['sqlite', 'alone', 'one', 'two', 'three']) await load(clusters[name]); // caches
+    for (const name of ['sqlite', 'alone', 'one', 'two', 'three']) {
+      clusters[name].idle = 0;
+      await load(clusters[name]); // caches
+      const { database } = clusters[name].nodes[0].home;
+      if (name !== 'sqlite') psql(database.name, 'ANALYZE'); // plans for tables that are no longer empty
+    }
+    await measureIdle(clusters);
     turnsTable(await measureTurns(clusters));
     await measureViewers(clusters.two, { rounds: Math.min(2, ROUNDS), quick: SECONDS < 4 });
     await measureFailures(clusters.three, ROUNDS);

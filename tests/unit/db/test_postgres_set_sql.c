@@ -49,15 +49,24 @@ static void test_forms(void **state)
 
 static void test_keys(void **state)
 {
-    bool keys[4] = {false};
+    static const struct {
+        const char *sql, *wanted; /* a digit for each parameter */
+    } cases[] = {
+        {"UPDATE a SET b = $1, c = $4 WHERE d = $2 AND e = '$1' AND f = $3", "0110"},
+        {"UPDATE a SET b = $1 WHERE d = $2 AND e = (SELECT f FROM g WHERE h = $3)", "0100"},
+        {"UPDATE a SET b = $1 WHERE d = (SELECT f FROM g WHERE h = $2 AND i = $3)", "0110"},
+        {"INSERT INTO a (b, c) SELECT d, $2 FROM e WHERE d = $1 AND NOT EXISTS (SELECT 1 FROM f"
+         " WHERE g = $3 AND (h IS NULL OR h <> $4)) ON CONFLICT (b) DO UPDATE SET c = excluded.c",
+         "1000"},
+    };
     (void)state;
-    tt_pg_set_keys(
-        TT_STR("UPDATE a SET b = $1, c = $4 WHERE d = $2 AND e = (SELECT '$1' WHERE f = $3)"), keys,
-        TT_COUNT(keys));
-    assert_false(keys[0]);
-    assert_true(keys[1]);
-    assert_true(keys[2]);
-    assert_false(keys[3]);
+    for (size_t i = 0; i < TT_COUNT(cases); i++) {
+        bool keys[4] = {false};
+        tt_pg_set_keys(tt_str_from(cases[i].sql), keys, TT_COUNT(keys));
+        for (size_t k = 0; k < TT_COUNT(keys); k++)
+            if (keys[k] != (cases[i].wanted[k] == '1'))
+                fail_msg("%s: $%zu", cases[i].sql, k + 1);
+    }
 }
 
 static void test_sequences(void **state)
