@@ -7,11 +7,17 @@
 #include "base/mem.h"
 #include "upstream/client_internal.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define SWEEP_MS 15000
+#define SWEEP_MS       15000
+#define PEER_IDLE_S    20    /* nothing from it for so long: it is asked whether it is there, */
+#define PEER_PROBE_S   10    /* so often, */
+#define PEER_SILENT_MS 40000 /* and given up when it has confirmed nothing for so long */
 
 void tt_client_work(struct tt_client *client)
 {
@@ -128,6 +134,22 @@ void tt_client_forget_sockets(struct tt_client *client)
 
 /* Every outbound connection begins here, so this is where the address policy holds: the address is
  * the one that is really connected, whatever a name said before. */
+/* A peer whose machine or network is gone says nothing any more: this ends the connection within a
+ * minute, where an answer may take as long as it likes. */
+static void watch_peer(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, PEER_IDLE_S},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, PEER_PROBE_S},
+                   {IPPROTO_TCP, TCP_USER_TIMEOUT, PEER_SILENT_MS}};
+
+    for (size_t i = 0; i < TT_COUNT(options); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                   sizeof(options[i].value));
+}
+
 curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct tt_call *call = arg;
@@ -143,6 +165,7 @@ curl_socket_t tt_client_on_open(void *arg, curlsocktype purpose, struct curl_soc
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
+    watch_peer(fd);
     struct tt_client_socket *made = socket_make(client, fd);
     uncount(client, made);
     made->shard = call->shard;

@@ -27,6 +27,12 @@ function handlers.resume(req)
     return nil, unknown
   end
   local running = llm.find(user_id, session_id)
+  if not running and req.node_key then
+    running, err = resume.newest_reply(user_id, session) -- its node has died
+  end
+  if err then
+    return nil, err
+  end
   return running and { stream = running } or { status = 204 }
 end
 

@@ -165,6 +165,22 @@ function M.get_reply(user_id, session_id, message_id)
   return nil, errors.new("busy")
 end
 
+local SQL_NEWEST = "SELECT id, role FROM chat_messages "
+  .. "WHERE session_row = ? AND user_id = ? ORDER BY id DESC LIMIT 1"
+
+--- The reply that is a session's newest message, running or ended.
+---@param user_id integer
+---@param session table row of the session
+---@return tide.Reply|nil reply nil and no error: that is no reply
+---@return tide.Error|nil err those of get_reply
+function M.newest_reply(user_id, session)
+  local row, err = db.one(SQL_NEWEST, { session.id, user_id })
+  if not row or row.role ~= "assistant" then
+    return nil, err
+  end
+  return M.get_reply(user_id, session.session_id, row.id)
+end
+
 --- The answer that tells a client the rest of a reply.
 ---@param req tide.Request
 ---@param session_id string

@@ -2,12 +2,22 @@
 // What goes wrong at the model's side, and how it is told: before the first byte as a plain error
 // with its status, after it as the stream's last frame, always with what there is stored.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe } from 'node:test';
 import { uniqueName } from './support/client.mjs';
-import { test } from './support/limits.mjs';
+import { eventually, test } from './support/limits.mjs';
 import { freePort } from './support/process.mjs';
 import { LOOPBACK } from './support/server.mjs';
 import { assertError, withServer } from './support/suite.mjs';
+
+const ESTABLISHED = '01';
+const KEEP_ALIVE = '02';
+
+/** Whether a connection to the port has the kernel's keep-alive timer, proc_pid_net_tcp(5). */
+const probed = (port) => readFileSync('/proc/self/net/tcp', 'utf8').split('\n').slice(1)
+  .map((line) => line.trim().split(/\s+/))
+  .some(([, , remote, state, , timer]) => state === ESTABLISHED && timer.startsWith(`${KEEP_ALIVE}:`)
+    && parseInt(remote.split(':')[1], 16) === Number(port));
 
 const SHORT = {
   TIDETALK_UPSTREAM_FIRST_BYTE_TIMEOUT: '1s',
@@ -133,6 +143,14 @@ describe('the upstream fails', () => {
   test('events of the wrong types are passed over', async () => {
     const { user, model, session } = await setup(context.mock.url('tokens=4,fault=wrongjson'));
     assert.equal((await user.stream(model, session, 'hi')).text, 'tok0 tok1 tok2 tok3 ');
+  });
+
+  test('an upstream whose machine is gone would be noticed: a silent connection is probed', async () => {
+    const { user, model, session } = await setup(context.mock.url('first=900'));
+    const asked = user.say(model, session, 'hi');
+    const port = new URL(context.mock.url('x')).port;
+    await eventually(() => probed(port), 'the keep-alive timer of its connection');
+    await asked;
   });
 
   test('a bad upstream costs nobody else anything', async () => {

@@ -85,6 +85,22 @@ describe('when the owner of a session is gone', () => {
     assert.deepEqual(await talk.there.messages(talk.session), before);
   });
 
+  test('a viewer that it has not answered yet gets what is stored', async () => {
+    const talk = await begin();
+    const [a, b] = cluster.nodes;
+    await talk.live.until(() => talk.live.text.length > 1500); // some of it is stored
+    a.signal('SIGSTOP');
+    const before = await counted(b, 'relayed_requests_total');
+    const asked = talk.there.resume(talk.session);
+    await eventually(async () => await counted(b, 'relayed_requests_total') > before, 'it is passed on');
+    await a.kill();
+    const viewer = await asked;
+    await checkEnd({ ...talk, viewer });
+    assert.notEqual(viewer.text, '');
+    await checkEnd(talk);
+    await restart();
+  });
+
   const received = () => counted(cluster.nodes[0], 'relayed_requests_received_total');
 
   test('a turn that waited there begins here', async () => {
