@@ -1,6 +1,6 @@
-/* Runs simulations of nodes that share a database: see simulation.lua.
+/* Runs simulations of nodes that share a database: see main.lua.
  *
- * usage: node_simulation [WORD...]    in the root of the checkout; the words are for simulation.lua
+ * usage: node_simulation [WORD...]    in the root of the checkout; the words are for main.lua
  */
 #include "base/clock.h"
 #include "chat/reply_store.h"
