@@ -84,9 +84,8 @@ void tt_node_set_generation(struct tt_node *node, const char *hash, int number);
 bool tt_node_may_take_over(const struct tt_node *node);
 
 /* Whether this node does what only one does: timers, queues, removing what is deleted, the index of
- * the search. True for
- * NULL. It may be true on two nodes for a moment when one of them was stopped beyond its lease.
- * Thread: any. */
+ * the search. True for NULL. It may be true on two nodes for a moment when one of them was stopped
+ * beyond its lease. Thread: any. */
 bool tt_node_is_keeper(const struct tt_node *node);
 
 struct tt_node_stats {

@@ -1,6 +1,5 @@
 /* How many replies of each user run, and the most that may: nobody takes all of a server. Of
- * several nodes each tells the others what runs on it, now and then. Not locked: the registry does
- * that. */
+ * several nodes each tells the others with its heartbeat what runs on it. Thread: any. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -23,7 +22,7 @@ void tt_reply_users_destroy(struct tt_reply_users *users);
 
 /* Counts one more. *beyond_share: the user has more here than this node may grant without asking
  * the database; what all other nodes may grant at the same moment is a tenth of the limit. Fails:
- * "too_many_replies" (429). */
+ * -1, "too_many_replies" (429). */
 int tt_reply_users_add(struct tt_reply_users *users, int64_t user_id, bool *beyond_share,
                        struct tt_err *err);
 void tt_reply_users_remove(struct tt_reply_users *users, int64_t user_id);

@@ -1,9 +1,9 @@
 ---@meta tide.shared
 
 --- Small values that all workers share and that outlive reloads (a restart
---- forgets them): counters, limits, marks. Memory is bounded by the setting
---- `shared.memory`; when it is full, the values that were unused for the longest
---- time are removed.
+--- forgets them): counters, limits, marks. Of several servers each has its own
+--- (scaling.md). Memory is bounded by the setting `shared.memory`; when it is
+--- full, the values that were unused for the longest time are removed.
 ---
 --- ```lua
 --- local requests = shared.dict("requests")

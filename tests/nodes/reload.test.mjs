@@ -105,7 +105,7 @@ describe('a reload on nodes', () => {
     assert.equal((await asked).status, 200);
     await eventually(async () => await versionOf(c) === 2, 'the one that lives has changed');
 
-    // Who asks dies: nothing changes, and the next reload is not held up.
+    // The node that asks dies: nothing changes, and the next reload is not held up.
     putVersion(luaOf(c), 3, 'c');
     c.signal('SIGSTOP');
     putVersion(luaOf(a), 3);

@@ -11,7 +11,7 @@ import { allServe, generationOf, luaOf, prepare, putVersion, reload, versionOf, 
 
 const RELOADS = Number(process.env.TIDETALK_NODES_RELOADS || 6);
 
-/** Turns that go to one node and the other by turns, and requests of both, until stop(). */
+/** Turns that go to one node and the other alternately, and requests of both, until stop(). */
 class Load {
   #stopping = false;
   turns = 0;

@@ -1,4 +1,4 @@
-// Chance that a seed repeats.
+// Random numbers that a seed repeats.
 
 /** mulberry32: () => a number from 0 to 1, small and seeded. */
 function generator(seed) {

@@ -1,7 +1,7 @@
 // covers: node, chat
 // Turns and leases of simulated nodes, in virtual time (simulation/host.c): whatever is killed, asleep, cut off or late,
-// nothing that was acknowledged is lost or done twice. Without one of the conditions in the server's statements that is
-// found out.
+// nothing that was acknowledged is lost or done twice. When one of the conditions in the server's statements is taken out,
+// the simulation finds that.
 //
 // TIDETALK_SIMULATION_SECONDS (20), TIDETALK_SIMULATION_SEED (random; printed).
 import assert from 'node:assert/strict';

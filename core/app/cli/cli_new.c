@@ -156,8 +156,8 @@ static int make(const struct tt_settings *settings, const struct kind *kind, con
     return files->made_test ? 0 : -1;
 }
 
-/* A test of a plugin that is there lies with it; other ones lie with the scripts, unless these came
- * with the program. */
+/* A test of a plugin that exists goes into the plugin's folder, any other one beside the scripts,
+ * unless these came with the program. */
 static int name_test(const struct tt_settings *settings, const char *name, struct new_files *files,
                      struct tt_err *err)
 {

@@ -61,7 +61,7 @@ static void vote(struct tt_builder *builder, const struct tt_proposal *open,
         log_reasons("node: scripts that another node proposes are refused", open->number, result);
     if (tt_proposal_vote(&builder->history, open->id, tt_node_id(builder->parts.node), why,
                          tt_probation_count(builder->current), &err) != 0)
-        tt_log(TT_LOG_WARN, "node: it could not say what it thinks of other scripts",
+        tt_log(TT_LOG_WARN, "node: its vote on the scripts of another node was not stored",
                TT_F_Z("code", err.code), TT_F_Z("error", err.message));
 }
 

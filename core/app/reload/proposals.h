@@ -2,7 +2,8 @@
  * of proposes a bundle; every living node builds it and votes; when all are ready, one transaction
  * makes it the current generation (script_history.h), which the others see and follow. What is
  * decided with these rows is in builder_propose.c and builder_follow.c. Times are the database's.
- */
+ *
+ * Whatever has an `err` waits. Fails: -1. Thread: that of the history's loop. */
 #pragma once
 #include "app/reload/probation.h"
 #include "app/reload/script_history.h"
@@ -28,12 +29,11 @@ struct tt_proposal_look { /* what a node sees */
     bool on_probation; /* the current generation; its counts over all nodes, and before it: */
     struct tt_probation_counts counts, before;
 };
-/* -1 on error; current.number is 0 when nothing serves yet. Thread: that of the history's loop, as
- * for all here; it waits. */
+/* current.number is 0 when nothing serves yet. */
 int tt_proposal_look(const struct tt_history *history, int64_t node, struct tt_proposal_look *out,
                      struct tt_err *err);
 
-/* Whether another node serves. -1 on error. */
+/* Whether another node serves: 1 or 0. */
 int tt_proposal_others_serve(const struct tt_history *history, int64_t node, struct tt_err *err);
 
 /* ---- who asks ---- */

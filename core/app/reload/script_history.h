@@ -39,7 +39,7 @@ struct tt_bundle *tt_history_bundle(const struct tt_history *history, int number
                                     const struct tt_bundle *before, struct tt_err *err);
 
 /* The same of whatever is stored in this manner: the statement's value is `id`, its rows are paths
- * and bytes. */
+ * and bytes. Fails: NULL. Owns: the caller. */
 struct tt_bundle *tt_history_read_bundle(const struct tt_history *history, struct tt_str sql,
                                          int64_t id, const struct tt_bundle *before,
                                          struct tt_err *err);

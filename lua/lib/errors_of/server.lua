@@ -81,7 +81,7 @@ return {
   },
   nodes_not_ready = {
     status = 503,
-    en = "Not all nodes were ready to change their scripts, nothing was "
+    en = "Not all nodes were ready to change their scripts, so nothing was "
       .. "changed. Try again.",
     zh = "并非所有节点都已准备好更换脚本，未作任何更改，请重试。",
   },

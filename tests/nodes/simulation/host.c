@@ -1,7 +1,6 @@
-/* Runs simulations of nodes that share a database: see simulation.lua.
+/* Runs simulations of nodes that share a database: see main.lua, which gets the arguments.
  *
- * usage: node_simulation [WORD...]    in the root of the checkout; the words are for simulation.lua
- */
+ * usage, in the root of the checkout: node_simulation [ARGUMENT...] */
 #include "base/clock.h"
 #include "chat/reply_store.h"
 #include "db/job.h"

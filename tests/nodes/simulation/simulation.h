@@ -1,6 +1,6 @@
-/* The host of a simulation of nodes: the scheduler and what may go wrong are in Lua
- * (simulation.lua); the statements of leases and replies, and the repair of replies, are those of
- * the server's sources, on a database in memory. */
+/* The host of a simulation of nodes: the scheduler and what may go wrong are in Lua (main.lua); the
+ * statements of leases and replies, and the repair of replies, are those of the server's sources,
+ * on a database in memory. */
 #pragma once
 #include "db/db.h"
 
