@@ -162,6 +162,19 @@ function M.take_back(list, logged_in)
   end)
 end
 
+--- Takes an attempt back where it was counted already.
+---@param list LoginCount[]
+---@param left LoginCount[] those where it was not
+local function take_back_others(list, left)
+  local counted = {}
+  for _, count in ipairs(list) do
+    if count ~= left[1] and count ~= left[2] then
+      counted[#counted + 1] = count
+    end
+  end
+  M.take_back(counted)
+end
+
 --- Counts an attempt in, unless one of the counts has to wait.
 ---@param list LoginCount[]
 ---@return integer|nil seconds 0: it is counted, tide.Error|nil err
@@ -175,8 +188,8 @@ function M.enter(list)
     row.until_at = wait > 0 and now + wait + 1 or 0 -- `now` is rounded down
     return 0
   end)
-  if seconds ~= 0 and left[1] ~= list[1] then
-    M.take_back({ list[1] }) -- the other one has to wait
+  if seconds ~= 0 and #left < #list then
+    take_back_others(list, left)
   end
   return seconds, err
 end
