@@ -116,8 +116,7 @@ static void set_running(struct tt_registry *registry, struct queue *queue, struc
 
 int tt_registry_count_in(struct tt_registry *registry, int64_t user_id, struct tt_err *err)
 {
-    bool unused;
-    return tt_reply_users_add(&registry->users, user_id, &unused, err);
+    return tt_reply_users_add(&registry->users, user_id, NULL, err);
 }
 
 void tt_registry_uncount(struct tt_registry *registry, int64_t user_id)

@@ -66,8 +66,10 @@ int tt_reply_users_add(struct tt_reply_users *users, int64_t user_id, bool *beyo
     pthread_mutex_lock(&users->lock);
     int running = running_in(users->counts, user_id), max = users->max;
     int all = running + running_in(users->elsewhere, user_id);
-    bool full = max && all >= max;
-    *beyond_share = max && users->nodes > 1 && running >= max / (10 * (users->nodes - 1));
+    bool full = max && (beyond_share ? running : all) >= max;
+    if (beyond_share)
+        *beyond_share =
+            max && users->nodes > 1 && (all >= max || running >= max / (10 * (users->nodes - 1)));
     if (!full)
         count_of(users->counts, user_id)->running++;
     pthread_mutex_unlock(&users->lock);

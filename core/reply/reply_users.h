@@ -21,8 +21,9 @@ void tt_reply_users_create(struct tt_reply_users *users, int max);
 void tt_reply_users_destroy(struct tt_reply_users *users);
 
 /* Counts one more. *beyond_share: the user has more here than this node may grant without asking
- * the database; what all other nodes may grant at the same moment is a tenth of the limit. Fails:
- * -1, "too_many_replies" (429). */
+ * the database, or as much as may be with what the others told, which may be outdated; what all
+ * other nodes may grant at the same moment is a tenth of the limit. NULL: nobody will ask it, and
+ * what they told counts. Fails: -1, "too_many_replies" (429). */
 int tt_reply_users_add(struct tt_reply_users *users, int64_t user_id, bool *beyond_share,
                        struct tt_err *err);
 void tt_reply_users_remove(struct tt_reply_users *users, int64_t user_id);

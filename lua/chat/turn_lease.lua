@@ -27,6 +27,8 @@ M.NEXT_GENERATION =
 ---@return boolean
 function M.is_outdated(err)
   return err.code == "constraint"
+    and err.message ~= nil
+    and err.message:find("turn_generation", 1, true) ~= nil
 end
 
 ---@return tide.Error

@@ -57,5 +57,6 @@ CREATE TABLE node_probation_counts (
 
 -- The scripts with which a session's last turn began. NULL is what a turn finds whose scripts serve no more.
 ALTER TABLE chat_sessions ADD COLUMN turn_generation BIGINT;
+UPDATE chat_sessions SET turn_generation = 0 WHERE turn_node IS NOT NULL; -- of nodes that were killed
 ALTER TABLE chat_sessions ADD CONSTRAINT chat_sessions_turn_generation
     CHECK (turn_node IS NULL OR turn_generation IS NOT NULL) NOT VALID;
