@@ -168,6 +168,41 @@ describe('a reload on nodes', () => {
     await cluster.stop();
   });
 
+  test('a database that has lost the last reload: all nodes go back with it', async () => {
+    const cluster = await startCluster(2, { prepare });
+    const [a, b] = cluster.nodes;
+    const user = await a.user();
+    const model = await user.model(mock.url('echo=1'));
+    for (const version of [2, 3]) {
+      putVersion(luaOf(a), version);
+      assert.equal((await reload(a)).status, 200);
+      await allServe(cluster, version);
+    }
+    const sql = (text) => psql(a.home.database.name, text);
+    const LOSE = `DELETE FROM script_generations WHERE number = 3;
+      UPDATE script_generations SET outcome = 'current' WHERE number = 2;`;
+    sql(LOSE);
+    await allServe(cluster, 2);
+    for (const [i, client] of [user, through(b, user)].entries()) {
+      assert.equal((await client.say(model, `back-${i}`, 'hello')).response, 'hello');
+    }
+    putVersion(luaOf(b), 4);
+    assert.equal((await reload(b)).body.generation, 3);
+    await allServe(cluster, 4);
+
+    // Another one has the lost one's number before anybody has looked.
+    sql(`BEGIN; ${LOSE} UPDATE script_generations SET outcome = 'replaced' WHERE number = 2;
+      INSERT INTO script_generations SELECT 3, hash, created_at, made_by, 1, changed, 'current'
+        FROM script_generations WHERE number = 1;
+      INSERT INTO script_generation_files SELECT 3, path, file_hash FROM script_generation_files WHERE generation = 1;
+      COMMIT`);
+    await allServe(cluster, 1);
+    putVersion(luaOf(a), 5);
+    assert.equal((await reload(a)).body.generation, 4);
+    await allServe(cluster, 5);
+    await cluster.stop();
+  });
+
   test('a rollback is one of all nodes', async () => {
     const cluster = await startCluster(2, { prepare });
     const [a, b] = cluster.nodes;

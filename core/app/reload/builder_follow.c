@@ -122,6 +122,30 @@ static struct tt_generation *take_candidate(struct tt_builder *builder,
     return candidate;
 }
 
+/* Another version of the server may have stored another hash of the same files: `followed`. */
+bool tt_builder_serves(const struct tt_builder *builder, const struct tt_history_entry *current)
+{
+    const struct tt_history_entry *followed = &builder->node.followed;
+
+    return current->number == builder->current->number &&
+           (strcmp(current->hash, builder->current->bundle->hash) == 0 ||
+            (current->number == followed->number && strcmp(current->hash, followed->hash) == 0));
+}
+
+/* What was newest when this one became current may be gone, and what is newer may still be there.
+ */
+static void read_newest(struct tt_builder *builder)
+{
+    struct tt_history_entry newest;
+    struct tt_err err = {0};
+
+    if (tt_history_newest(&builder->history, &newest, &err) == 0)
+        builder->newest = newest.number;
+    else
+        tt_log(TT_LOG_WARN, "node: the newest scripts of the history were not read",
+               TT_F_Z("code", err.code), TT_F_Z("error", err.message));
+}
+
 static void catch_up(struct tt_builder *builder, const struct tt_history_entry *current)
 {
     struct tt_reload_result result = {0};
@@ -137,6 +161,9 @@ static void catch_up(struct tt_builder *builder, const struct tt_history_entry *
         return;
     if (next) {
         tt_builder_swap(builder, next);
+        builder->node.followed = *current;
+        if (next->number <= before)
+            read_newest(builder);
         tt_log(TT_LOG_INFO, "scripts replaced", TT_F_Z("who", "node"),
                TT_F_INT("generation", next->number), TT_F_INT("previous", before),
                TT_F_Z("hash", next->bundle->hash));
@@ -180,10 +207,12 @@ int tt_builder_follow(struct tt_builder *builder, struct tt_proposal_look *look,
 {
     if (tt_proposal_look(&builder->history, tt_node_id(builder->parts.node), look, err) != 0)
         return -1;
-    if (look->current.number > builder->current->number)
+    if (tt_builder_serves(builder, &look->current))
+        atomic_store(&builder->node.outdated, false);
+    else if (look->current.number > 0)
         catch_up(builder, &look->current);
     look_at_proposal(builder, look); /* who cannot follow is asked too */
-    if (look->on_probation && look->current.number == builder->current->number)
+    if (look->on_probation && tt_builder_serves(builder, &look->current))
         watch(builder, look);
     return 0;
 }
