@@ -80,6 +80,37 @@ describe('a reload on nodes', () => {
     await cluster.stop();
   });
 
+  test('refused with a text that the database does not take: refused all the same, and built once', async () => {
+    const cluster = await startCluster(2, { prepare });
+    const [a, b] = cluster.nodes;
+    const sql = (text) => psql(a.home.database.name, text);
+    const refuse = (bytes) => writeScript(luaOf(a), 'routes/version.lua',
+      `if require("tide.config").get("nodes.name") == "b" then error("not ${bytes} here") end return {}`);
+    refuse('\\255');
+    const bytes = await reload(a);
+    assert.equal(bytes.body.errors[0].message, 'node b: not \ufffd here', bytes.text);
+
+    sql("ALTER TABLE node_proposal_refusals ADD CHECK (text NOT LIKE '%not stored here%')");
+    refuse('stored');
+    const reasons = await reload(a);
+    assert.equal(reasons.status, 422, reasons.text);
+    assert.match(reasons.body.errors[0].message, /node b: the database did not store this node's answer, see its log/);
+
+    // Its vote cannot be stored at all for a while: it builds again, but not with every look.
+    const builds = () => b.log().split('that another node proposes are refused').length - 1;
+    const before = builds();
+    sql('ALTER TABLE node_proposal_votes ADD CONSTRAINT none CHECK (ready = 1)');
+    const began = Date.now();
+    const waiting = reload(a);
+    await eventually(() => builds() > before + 1, 'it tries again');
+    const tries = builds() - before;
+    assert.ok(tries <= 1 + (Date.now() - began) / 1000, `${tries} times`);
+    sql('ALTER TABLE node_proposal_votes DROP CONSTRAINT none');
+    assert.equal((await waiting).status, 422);
+    assert.deepEqual(await versionsOf(cluster), [1, 1]);
+    await cluster.stop();
+  });
+
   test('asked of two nodes at the same moment: one after the other', async () => {
     const cluster = await startCluster(2, { prepare });
     const [a, b] = cluster.nodes;

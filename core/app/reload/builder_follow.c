@@ -8,8 +8,9 @@
 #include "base/log.h"
 #include "node/node.h"
 
-#define LOOK_MS  1000
-#define RETRY_MS 5000
+#define LOOK_MS       1000
+#define RETRY_MS      5000
+#define VOTE_RETRY_MS 1000 /* between two attempts to store one */
 
 bool tt_builder_is_outdated(const struct tt_builder *builder)
 {
@@ -49,6 +50,30 @@ static void drop_candidate(struct tt_builder *builder)
 
 /* ---- what another node proposes ---- */
 
+static int store_vote(const struct tt_builder *builder, const struct tt_proposal *open,
+                      const struct tt_diagnostics *why, struct tt_err *err)
+{
+    if (tt_proposal_vote(&builder->history, open->id, tt_node_id(builder->parts.node), why,
+                         tt_probation_count(builder->current), err) == 0)
+        return 0;
+    tt_log(TT_LOG_WARN, "node: its vote on the scripts of another node was not stored",
+           TT_F_Z("code", err->code), TT_F_Z("error", err->message));
+    return -1;
+}
+
+/* The database does not take its reasons, and would not take them the next time either. */
+static int vote_without_reasons(const struct tt_builder *builder, const struct tt_proposal *open,
+                                struct tt_err *err)
+{
+    struct tt_diagnostics why = {.phase = "vote"};
+
+    tt_diagnostics_add(&why, "",
+                       TT_STR("the database did not store this node's answer, see its log"));
+    int failed = store_vote(builder, open, &why, err);
+    tt_diagnostics_free(&why);
+    return failed;
+}
+
 static void vote(struct tt_builder *builder, const struct tt_proposal *open,
                  struct tt_reload_result *result)
 {
@@ -59,10 +84,11 @@ static void vote(struct tt_builder *builder, const struct tt_proposal *open,
         tt_diagnostics_add(&result->diagnostics, "", tt_str_from(result->error.message));
     if (why)
         log_reasons("node: scripts that another node proposes are refused", open->number, result);
-    if (tt_proposal_vote(&builder->history, open->id, tt_node_id(builder->parts.node), why,
-                         tt_probation_count(builder->current), &err) != 0)
-        tt_log(TT_LOG_WARN, "node: its vote on the scripts of another node was not stored",
-               TT_F_Z("code", err.code), TT_F_Z("error", err.message));
+    int failed = store_vote(builder, open, why, &err);
+    if (failed && strcmp(err.code, "constraint") == 0)
+        failed = vote_without_reasons(builder, open, &err);
+    builder->node.unvoted = failed ? open->id : 0;
+    builder->node.vote_ms = tt_clock_mono_ms() + VOTE_RETRY_MS;
 }
 
 static void consider(struct tt_builder *builder, const struct tt_proposal *open)
@@ -89,7 +115,8 @@ static void look_at_proposal(struct tt_builder *builder, const struct tt_proposa
     else if (own || !look->asker_lives) /* nothing asks any more */
         own ? tt_proposal_withdraw(&builder->history, open->id, &err)
             : tt_proposal_forget(&builder->history, open->id, &err);
-    else if (!look->voted)
+    else if (!look->voted &&
+             (open->id != builder->node.unvoted || tt_clock_mono_ms() >= builder->node.vote_ms))
         consider(builder, open);
 }
 
