@@ -27,14 +27,17 @@ struct tt_db_listener {
     bool busy;      /* a command was sent, its answer is to come */
     bool is_late;   /* it was already at the last look */
     bool listening; /* LISTEN was answered */
+    bool is_told;   /* that it was lost; until it listens again */
     bool notifies;  /* others are to be notified */
 };
 
 static void lose(struct tt_db_listener *it, const struct tt_err *why)
 {
-    if (it->state == READY)
+    if (it->state == READY && !it->is_told) {
         tt_log(TT_LOG_WARN, "news: the connection that listens was lost",
                TT_F_Z("error", why->message));
+        it->is_told = true; /* a standby, say, takes connections and refuses LISTEN each time */
+    }
     tt_watch_stop(&it->watch);
     tt_pg_close(&it->pg);
     it->state = CLOSED;
@@ -113,8 +116,10 @@ static void take_input(struct tt_db_listener *it)
         lose_connection(it);
         return;
     }
-    if (take_results(it) && !it->listening)
+    if (take_results(it) && !it->listening) {
         it->listening = told = true;
+        it->is_told = false;
+    }
     while (it->state == READY && (notify = PQnotifies(it->pg.conn))) {
         told = true;
         PQfreemem(notify);

@@ -27,6 +27,7 @@ struct tt_node {
     struct tt_mail ending;
     pthread_t thread;
     bool started, stopped;
+    bool asking;      /* who else is there; the answer is to come */
     uint64_t sent_ms; /* when the heartbeat was submitted that is on its way */
     _Atomic int64_t epochs;
     atomic_bool draining;
@@ -272,17 +273,22 @@ static void on_others(struct tt_db_rows *rows, void *arg)
         node->watcher.on_others(told, count, node->watcher.arg);
     }
     tt_arena_destroy(&arena);
-    arm(node);
+    node->asking = false;
 }
 
-static int ask_others(struct tt_node *node)
+/* One at a time: the answer may take longer than a lease, and no heartbeat waits for it. */
+static void ask_others(struct tt_node *node)
 {
     const struct tt_db_value id = tt_db_int(node->id);
     const struct tt_db_query query = {
         .sql = tt_str_from(tt_members_sql_replies), .values = &id, .count = 1};
     struct tt_db_pending *unused; /* it ends with the link */
 
-    return tt_db_read(node->db, node->loop, &query, on_others, node, &unused, NULL);
+    if (node->asking)
+        return;
+    node->asking = true; /* on_others may be called within the next call */
+    if (tt_db_read(node->db, node->loop, &query, on_others, node, &unused, NULL) != 0)
+        node->asking = false;
 }
 
 static void on_heartbeat(struct tt_db_job *job, void *arg)
@@ -295,8 +301,9 @@ static void on_heartbeat(struct tt_db_job *job, void *arg)
     else
         tt_log(TT_LOG_WARN, "node: its lease was not renewed", TT_F_Z("code", err->code),
                TT_F_Z("error", err->message));
-    if (err || node->stopped || ask_others(node) != 0)
-        arm(node);
+    arm(node);
+    if (!err && !node->stopped)
+        ask_others(node);
 }
 
 static void beat(struct tt_timer *timer)

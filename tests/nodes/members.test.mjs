@@ -2,6 +2,7 @@
 // Nodes find each other; what does not fit is refused with a text that says what to do.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { psql } from '../e2e/support/databases.mjs';
 import { eventually, test } from '../e2e/support/limits.mjs';
 import { Server, makeHome, tidetalk } from '../e2e/support/server.mjs';
 import { listNodes, makeNode, startCluster, through } from './cluster.mjs';
@@ -31,6 +32,20 @@ describe('nodes', () => {
     await a.stop();
     assert.deepEqual(Object.keys(await listNodes(b)), ['b']);
     await cluster.stop({ except: [a] });
+  });
+
+  test('renew their leases while the read of who else is there hangs', async () => {
+    const cluster = await startCluster(2);
+    const sql = (text) => psql(cluster.nodes[0].home.database.name, text);
+    const clock = (hang) => sql(`CREATE OR REPLACE FUNCTION tidetalk_now() RETURNS BIGINT LANGUAGE plpgsql STABLE AS $$
+      BEGIN ${hang} RETURN (extract(epoch FROM now()) * 1000000)::bigint; END $$`);
+    clock("IF current_setting('transaction_read_only') = 'on' THEN PERFORM pg_sleep(5); END IF;");
+    await eventually(() => sql(`SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
+      AND query LIKE '%SELECT replies, script_generation FROM%' AND pid <> pg_backend_pid()
+      HAVING count(*) = 2 AND extract(epoch FROM max(query_start)) * 1000000 + 1000
+        < (SELECT min(heartbeat_at) FROM nodes)`) === '2', 'both have renewed it since they asked');
+    clock('');
+    await cluster.stop();
   });
 
   test('refuse another secret, other files and a server that is no node', async () => {

@@ -134,6 +134,25 @@ describe('news of nodes', () => {
     assert.equal(last.live.last.finish_reason, 'stopped');
   });
 
+  test('a connection that cannot listen is told once, however often it is tried', async () => {
+    const one = await startCluster(1, { network: true });
+    const [node] = one.nodes;
+    const told = () => node.log().split('the connection that listens was lost').length - 1;
+    const proxy = node.home.network.database;
+    let notices = 0;
+    for (const round of [1, 2]) {
+      await eventually(async () => await counted(node, 'node_news_notices_total') > notices, 'it listens');
+      notices = await counted(node, 'node_news_notices_total');
+      proxy.cuts = 0;
+      proxy.cutAt = 'LISTEN tidetalk_news';
+      psql(node.home.database.name, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${LISTENS}`);
+      await eventually(() => proxy.cuts > 2, 'it is tried again and again');
+      assert.equal(told(), round);
+      proxy.cutAt = undefined;
+    }
+    await one.stop();
+  });
+
   test('what is committed late is not missed', async (t) => {
     const [a] = cluster.nodes;
     const { session, live } = await begin();

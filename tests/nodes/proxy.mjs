@@ -3,13 +3,14 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** {port, target, set(mode), cut, stop}. Modes:
+/** {port, target, set(mode), cut, cutAt, cuts, stop}: a connection that sends the text `cutAt` is cut, `cuts` counts
+ * these. Modes:
  *  'open'    everything passes, `delay` ms late
  *  'closed'  what is connected is cut, and new connections are refused
  *  'silent'  nothing passes in either direction until it is open again; ends are not told either */
 export async function startProxy(target) {
   const pairs = new Set();
-  const proxy = { target, mode: 'open', delay: 0 };
+  const proxy = { target, mode: 'open', delay: 0, cutAt: undefined, cuts: 0 };
 
   const end = (pair) => {
     if (!pairs.delete(pair)) return;
@@ -33,7 +34,13 @@ export async function startProxy(target) {
     pair.goOn.push(() => { if (!timer) goOn(); });
     source.setNoDelay();
     source.unref();
-    source.on('data', (chunk) => add(() => { if (!sink.destroyed) sink.write(chunk); }));
+    source.on('data', (chunk) => {
+      if (proxy.cutAt && chunk.includes(proxy.cutAt)) {
+        proxy.cuts += 1;
+        end(pair);
+      }
+      add(() => { if (!sink.destroyed) sink.write(chunk); });
+    });
     source.on('error', () => {});
     source.on('close', () => add(() => sink.destroySoon()));
   };

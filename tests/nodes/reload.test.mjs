@@ -80,6 +80,37 @@ describe('a reload on nodes', () => {
     await cluster.stop();
   });
 
+  test('refused with a text that the database does not take: refused all the same, and built once', async () => {
+    const cluster = await startCluster(2, { prepare });
+    const [a, b] = cluster.nodes;
+    const sql = (text) => psql(a.home.database.name, text);
+    const refuse = (bytes) => writeScript(luaOf(a), 'routes/version.lua',
+      `if require("tide.config").get("nodes.name") == "b" then error("not ${bytes} here") end return {}`);
+    refuse('\\255');
+    const bytes = await reload(a);
+    assert.equal(bytes.body.errors[0].message, 'node b: not \ufffd here', bytes.text);
+
+    sql("ALTER TABLE node_proposal_refusals ADD CHECK (text NOT LIKE '%not stored here%')");
+    refuse('stored');
+    const reasons = await reload(a);
+    assert.equal(reasons.status, 422, reasons.text);
+    assert.match(reasons.body.errors[0].message, /node b: the database did not store this node's answer, see its log/);
+
+    // Its vote cannot be stored at all for a while: it builds again, but not with every look.
+    const builds = () => b.log().split('that another node proposes are refused').length - 1;
+    const before = builds();
+    sql('ALTER TABLE node_proposal_votes ADD CONSTRAINT none CHECK (ready = 1)');
+    const began = Date.now();
+    const waiting = reload(a);
+    await eventually(() => builds() > before + 1, 'it tries again');
+    const tries = builds() - before;
+    assert.ok(tries <= 1 + (Date.now() - began) / 1000, `${tries} times`);
+    sql('ALTER TABLE node_proposal_votes DROP CONSTRAINT none');
+    assert.equal((await waiting).status, 422);
+    assert.deepEqual(await versionsOf(cluster), [1, 1]);
+    await cluster.stop();
+  });
+
   test('asked of two nodes at the same moment: one after the other', async () => {
     const cluster = await startCluster(2, { prepare });
     const [a, b] = cluster.nodes;
@@ -165,6 +196,41 @@ describe('a reload on nodes', () => {
     assert.equal((await reload(a)).body.code, undefined);
     await allServe(cluster, 3);
     await eventually(async () => (await fetch(`${b.url}/readyz`)).status === 200, 'it is ready again');
+    await cluster.stop();
+  });
+
+  test('a database that has lost the last reload: all nodes go back with it', async () => {
+    const cluster = await startCluster(2, { prepare });
+    const [a, b] = cluster.nodes;
+    const user = await a.user();
+    const model = await user.model(mock.url('echo=1'));
+    for (const version of [2, 3]) {
+      putVersion(luaOf(a), version);
+      assert.equal((await reload(a)).status, 200);
+      await allServe(cluster, version);
+    }
+    const sql = (text) => psql(a.home.database.name, text);
+    const LOSE = `DELETE FROM script_generations WHERE number = 3;
+      UPDATE script_generations SET outcome = 'current' WHERE number = 2;`;
+    sql(LOSE);
+    await allServe(cluster, 2);
+    for (const [i, client] of [user, through(b, user)].entries()) {
+      assert.equal((await client.say(model, `back-${i}`, 'hello')).response, 'hello');
+    }
+    putVersion(luaOf(b), 4);
+    assert.equal((await reload(b)).body.generation, 3);
+    await allServe(cluster, 4);
+
+    // Another one has the lost one's number before anybody has looked.
+    sql(`BEGIN; ${LOSE} UPDATE script_generations SET outcome = 'replaced' WHERE number = 2;
+      INSERT INTO script_generations SELECT 3, hash, created_at, made_by, 1, changed, 'current'
+        FROM script_generations WHERE number = 1;
+      INSERT INTO script_generation_files SELECT 3, path, file_hash FROM script_generation_files WHERE generation = 1;
+      COMMIT`);
+    await allServe(cluster, 1);
+    putVersion(luaOf(a), 5);
+    assert.equal((await reload(a)).body.generation, 4);
+    await allServe(cluster, 5);
     await cluster.stop();
   });
 

@@ -8,8 +8,9 @@
 #include "base/log.h"
 #include "node/node.h"
 
-#define LOOK_MS  1000
-#define RETRY_MS 5000
+#define LOOK_MS       1000
+#define RETRY_MS      5000
+#define VOTE_RETRY_MS 1000 /* between two attempts to store one */
 
 bool tt_builder_is_outdated(const struct tt_builder *builder)
 {
@@ -49,6 +50,30 @@ static void drop_candidate(struct tt_builder *builder)
 
 /* ---- what another node proposes ---- */
 
+static int store_vote(const struct tt_builder *builder, const struct tt_proposal *open,
+                      const struct tt_diagnostics *why, struct tt_err *err)
+{
+    if (tt_proposal_vote(&builder->history, open->id, tt_node_id(builder->parts.node), why,
+                         tt_probation_count(builder->current), err) == 0)
+        return 0;
+    tt_log(TT_LOG_WARN, "node: its vote on the scripts of another node was not stored",
+           TT_F_Z("code", err->code), TT_F_Z("error", err->message));
+    return -1;
+}
+
+/* The database does not take its reasons, and would not take them the next time either. */
+static int vote_without_reasons(const struct tt_builder *builder, const struct tt_proposal *open,
+                                struct tt_err *err)
+{
+    struct tt_diagnostics why = {.phase = "vote"};
+
+    tt_diagnostics_add(&why, "",
+                       TT_STR("the database did not store this node's answer, see its log"));
+    int failed = store_vote(builder, open, &why, err);
+    tt_diagnostics_free(&why);
+    return failed;
+}
+
 static void vote(struct tt_builder *builder, const struct tt_proposal *open,
                  struct tt_reload_result *result)
 {
@@ -59,10 +84,11 @@ static void vote(struct tt_builder *builder, const struct tt_proposal *open,
         tt_diagnostics_add(&result->diagnostics, "", tt_str_from(result->error.message));
     if (why)
         log_reasons("node: scripts that another node proposes are refused", open->number, result);
-    if (tt_proposal_vote(&builder->history, open->id, tt_node_id(builder->parts.node), why,
-                         tt_probation_count(builder->current), &err) != 0)
-        tt_log(TT_LOG_WARN, "node: its vote on the scripts of another node was not stored",
-               TT_F_Z("code", err.code), TT_F_Z("error", err.message));
+    int failed = store_vote(builder, open, why, &err);
+    if (failed && strcmp(err.code, "constraint") == 0)
+        failed = vote_without_reasons(builder, open, &err);
+    builder->node.unvoted = failed ? open->id : 0;
+    builder->node.vote_ms = tt_clock_mono_ms() + VOTE_RETRY_MS;
 }
 
 static void consider(struct tt_builder *builder, const struct tt_proposal *open)
@@ -89,7 +115,8 @@ static void look_at_proposal(struct tt_builder *builder, const struct tt_proposa
     else if (own || !look->asker_lives) /* nothing asks any more */
         own ? tt_proposal_withdraw(&builder->history, open->id, &err)
             : tt_proposal_forget(&builder->history, open->id, &err);
-    else if (!look->voted)
+    else if (!look->voted &&
+             (open->id != builder->node.unvoted || tt_clock_mono_ms() >= builder->node.vote_ms))
         consider(builder, open);
 }
 
@@ -122,6 +149,30 @@ static struct tt_generation *take_candidate(struct tt_builder *builder,
     return candidate;
 }
 
+/* Another version of the server may have stored another hash of the same files: `followed`. */
+bool tt_builder_serves(const struct tt_builder *builder, const struct tt_history_entry *current)
+{
+    const struct tt_history_entry *followed = &builder->node.followed;
+
+    return current->number == builder->current->number &&
+           (strcmp(current->hash, builder->current->bundle->hash) == 0 ||
+            (current->number == followed->number && strcmp(current->hash, followed->hash) == 0));
+}
+
+/* What was newest when this one became current may be gone, and what is newer may still be there.
+ */
+static void read_newest(struct tt_builder *builder)
+{
+    struct tt_history_entry newest;
+    struct tt_err err = {0};
+
+    if (tt_history_newest(&builder->history, &newest, &err) == 0)
+        builder->newest = newest.number;
+    else
+        tt_log(TT_LOG_WARN, "node: the newest scripts of the history were not read",
+               TT_F_Z("code", err.code), TT_F_Z("error", err.message));
+}
+
 static void catch_up(struct tt_builder *builder, const struct tt_history_entry *current)
 {
     struct tt_reload_result result = {0};
@@ -137,6 +188,9 @@ static void catch_up(struct tt_builder *builder, const struct tt_history_entry *
         return;
     if (next) {
         tt_builder_swap(builder, next);
+        builder->node.followed = *current;
+        if (next->number <= before)
+            read_newest(builder);
         tt_log(TT_LOG_INFO, "scripts replaced", TT_F_Z("who", "node"),
                TT_F_INT("generation", next->number), TT_F_INT("previous", before),
                TT_F_Z("hash", next->bundle->hash));
@@ -180,10 +234,12 @@ int tt_builder_follow(struct tt_builder *builder, struct tt_proposal_look *look,
 {
     if (tt_proposal_look(&builder->history, tt_node_id(builder->parts.node), look, err) != 0)
         return -1;
-    if (look->current.number > builder->current->number)
+    if (tt_builder_serves(builder, &look->current))
+        atomic_store(&builder->node.outdated, false);
+    else if (look->current.number > 0)
         catch_up(builder, &look->current);
     look_at_proposal(builder, look); /* who cannot follow is asked too */
-    if (look->on_probation && look->current.number == builder->current->number)
+    if (look->on_probation && tt_builder_serves(builder, &look->current))
         watch(builder, look);
     return 0;
 }

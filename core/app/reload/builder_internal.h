@@ -30,14 +30,17 @@ struct tt_built {
 
 struct tt_builder_node { /* of one server among several, see proposals.h */
     struct tt_timer timer;
-    bool look;                       /* at the rows: it is due */
-    struct tt_generation *candidate; /* built for a proposal, to be swapped in if that is taken */
-    struct tt_proposal asking;       /* id 0: this node asks nothing */
-    uint64_t probation_ms;           /* of what it asks */
-    bool overtaken;                  /* by another node's: the request begins anew */
-    uint64_t retry_ms;               /* what has failed is not tried again before */
-    bool roll_back;                  /* the probation has failed */
-    atomic_bool outdated;            /* it cannot build what the others serve */
+    bool look;                        /* at the rows: it is due */
+    struct tt_generation *candidate;  /* built for a proposal, to be swapped in if that is taken */
+    int64_t unvoted;                  /* the proposal on which the vote was not stored, or 0 */
+    uint64_t vote_ms;                 /* when it is built and voted on again */
+    struct tt_proposal asking;        /* id 0: this node asks nothing */
+    uint64_t probation_ms;            /* of what it asks */
+    bool overtaken;                   /* by another node's: the request begins anew */
+    uint64_t retry_ms;                /* what has failed is not tried again before */
+    bool roll_back;                   /* the probation has failed */
+    atomic_bool outdated;             /* it cannot build what the others serve */
+    struct tt_history_entry followed; /* the row that `current` was made of last */
 };
 
 struct tt_builder {
@@ -116,7 +119,10 @@ void tt_builder_end_asking(struct tt_builder *builder);
  * known. */
 int tt_builder_follow(struct tt_builder *builder, struct tt_proposal_look *look,
                       struct tt_err *err);
-/* The same when it is due, and arms the timer. */
+/* Whether this node serves what the rows have as the current generation. A database that has lost
+ * its last commits goes back to an earlier one, and gives its number to another one later. */
+bool tt_builder_serves(const struct tt_builder *builder, const struct tt_history_entry *current);
+/* tt_builder_follow when it is due, and arms the timer. */
 void tt_builder_follow_due(struct tt_builder *builder);
 void tt_builder_follow_stop(struct tt_builder *builder);
 /* Notes when the files on the disk are not those of a generation that came from other nodes. */

@@ -32,8 +32,13 @@ int tt_builder_await_others(struct tt_builder *builder, uint64_t give_up_ms, str
                               "this node cannot build the scripts that the others serve (%d), see "
                               "its log: ask another node",
                               look.current.number);
-        if (look.open.id == 0 && look.current.number == builder->current->number)
+        if (look.open.id == 0 && tt_builder_serves(builder, &look.current))
             return 0;
+        if (tt_clock_mono_ms() > give_up_ms && look.open.id == 0)
+            return tt_err_set(err, 503, "nodes_not_ready",
+                              "this node serves generation %d and the database has %d as the "
+                              "current one, see its log",
+                              builder->current->number, look.current.number);
         if (tt_clock_mono_ms() > give_up_ms)
             return tt_err_set(err, 503, "nodes_not_ready", "node %lld has a reload of its own",
                               (long long)look.open.node);

@@ -1,6 +1,7 @@
 /* The SQL. Only PostgreSQL is ever shared. */
 #include "app/reload/proposals.h"
 
+#include "base/utf8.h"
 #include "node/news.h"
 
 #include <stdio.h>
@@ -283,17 +284,21 @@ static void add_refusals(struct tt_db_job *job, int64_t id, int64_t node,
 {
     for (size_t i = 0; i < why->count; i++) {
         const struct tt_diagnostic *one = &why->items[i];
-        struct tt_buf text = {0};
+        struct tt_buf text = {0}, valid = {0};
         if (one->file.len > 0)
             tt_buf_printf(&text, "%s:%d: ", one->file.data, one->line);
         tt_buf_append_str(&text, one->message);
         if (one->traceback.len > 0)
             tt_buf_printf(&text, "\n%s", one->traceback.data);
+        struct tt_utf8_joiner joiner = {0}; /* a script's message may have any bytes */
+        tt_utf8_join(&joiner, tt_buf_str(&text), &valid);
+        tt_utf8_join_end(&joiner, &valid);
         const struct tt_db_value values[] = {
             tt_db_int(id), tt_db_int(node), tt_db_int((int64_t)i + 1),
-            tt_db_text(tt_str_from(one->phase)), tt_db_text(tt_buf_str(&text))};
+            tt_db_text(tt_str_from(one->phase)), tt_db_text(tt_buf_str(&valid))};
         tt_db_job_add(job, TT_STR(SQL_REFUSE), values, TT_COUNT(values), 1);
         tt_buf_free(&text);
+        tt_buf_free(&valid);
     }
 }
 
