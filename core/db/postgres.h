@@ -136,6 +136,7 @@ enum tt_pg_end {
     TT_PG_LOST,    /* the connection is lost, and nothing was committed */
     TT_PG_UNKNOWN, /* the connection was lost after COMMIT was sent */
     TT_PG_BROKEN,  /* a job failed among others: nothing was committed */
+    TT_PG_BUSY,    /* a lock of one of several jobs is held for too long: nothing was committed */
 };
 struct tt_pg_transaction { /* borrowed */
     const char *writer;    /* whose row in database_writers gets the number */

@@ -4,6 +4,7 @@
 // it looks for after a second. So a batch of a node begins with the locks of its users, in order, and with one
 // for the rows that count logins.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { PASSWORD } from '../e2e/support/client.mjs';
 import { psql } from '../e2e/support/databases.mjs';
 import { eventually, test } from '../e2e/support/limits.mjs';
@@ -26,12 +27,16 @@ test('writes of a user wait for those on another node before they change anythin
   const waiting = () => psql(name, `SELECT count(*) FROM pg_stat_activity
     WHERE datname = '${name}' AND wait_event_type = 'Lock' AND wait_event = 'advisory'`) === '1';
 
-  /** Begins it while somebody has the lock, which it waits for; `meanwhile` runs before that is given back. */
-  const waits = async (number, begin, meanwhile) => {
+  const hold = async (number) => {
     const holder = start('psql', ['-qAtX', url], { stdio: ['pipe', 'ignore', 'inherit'] });
     holder.stdin.write(`SELECT pg_advisory_lock(${LOCKS}, ${number});\n`);
     await eventually(() => psql(name, `SELECT count(*) FROM pg_locks
       WHERE locktype = 'advisory' AND classid = ${LOCKS} AND objid = ${number} AND granted`) === '1', 'the lock is taken');
+    return holder;
+  };
+  /** Begins it while somebody has the lock, which it waits for; `meanwhile` runs before that is given back. */
+  const waits = async (number, begin, meanwhile) => {
+    const holder = await hold(number);
     let answered = false;
     const begun = begin().then((answer) => { answered = true; return answer; });
     await eventually(() => answered || waiting(), 'the writer waits');
@@ -48,6 +53,16 @@ test('writes of a user wait for those on another node before they change anythin
   const login = await waits(LOGINS, () => b.client().post('/api/login',
     { username: other.user.username, password: PASSWORD }), async () => {});
   assert.equal(login.status, 200, login.text);
+
+  // One that is held for longer than writers wait: its own job fails, once the batch and then it alone have waited.
+  const timeouts = () => readFileSync(process.env.TEST_POSTGRES_LOG, 'utf8').split('due to lock timeout').length;
+  const before = timeouts();
+  const holder = await hold(user.user.id);
+  const refused = await through(b, user).post('/api/chat/message',
+    { session_id: 'refused', model_name: model, message: 'hi' });
+  holder.stdin.end();
+  assert.deepEqual([refused.status, refused.body.code], [503, 'busy'], refused.text);
+  assert.ok(timeouts() - before <= 2, `${timeouts() - before} waits`);
   await cluster.stop();
   await mock.stop();
 });
