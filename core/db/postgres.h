@@ -75,6 +75,11 @@ int tt_pg_send_binary(struct tt_pg *pg, struct tt_str sql, const Oid *types,
                       struct tt_err *err);
 /* Reads which tables give ids; not in pipeline mode. */
 int tt_pg_load_keys(struct tt_pg *pg, struct tt_err *err);
+/* The key of the table into which a statement inserts; NULL: it inserts nothing, or there is no
+ * such table. False: the table is not known, its keys must be loaded. (postgres_keys.c) */
+bool tt_pg_find_key(const struct tt_pg *pg, struct tt_str sql, const struct tt_pg_key **key);
+/* Whether rows that the statement inserts have ids; true if that is not known yet. */
+bool tt_pg_may_give_id(const struct tt_pg *pg, struct tt_str sql);
 /* `failed`: it is to be prepared anew, because it may not have been, or its tables have changed. */
 void tt_pg_release(struct tt_pg *pg, struct tt_pg_statement *statement, bool failed);
 
