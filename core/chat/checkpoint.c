@@ -124,9 +124,18 @@ static void lose(struct tt_checkpoint *checkpoint)
     tt_reply_stop(checkpoint->reply, &lost);
 }
 
+/* Its end stores everything, and finds out by itself whether the reply is still ours. */
+static bool is_produced(const struct tt_checkpoint *checkpoint)
+{
+    return tt_reply_state(checkpoint->reply) >= TT_REPLY_PRODUCED;
+}
+
+/* The end of a reply may be stored before a checkpoint that was submitted before it: PostgreSQL
+ * gets the ends of a batch together (postgres_groups.c). */
 static bool is_lost(const struct tt_checkpoint *checkpoint, const struct tt_db_job *job)
 {
-    return checkpoint->turn_epoch && tt_db_job_outcome(job, checkpoint->statement).changes == 0;
+    return checkpoint->turn_epoch && !is_produced(checkpoint) &&
+           tt_db_job_outcome(job, checkpoint->statement).changes == 0;
 }
 
 /* `job` NULL: none was submitted. */
@@ -180,8 +189,8 @@ static void fill(struct slice *slice, struct tt_db_job *job)
         if (checkpoint->due_ms > now)
             return;
         tt_list_remove(&checkpoint->node);
-        if (tt_reply_state(checkpoint->reply) >= TT_REPLY_PRODUCED)
-            continue; /* the end stores everything */
+        if (is_produced(checkpoint))
+            continue;
         size_t added = add_new_bytes(job, checkpoint);
         bytes += added;
         checkpoint->submitted_ms = now;
@@ -271,7 +280,7 @@ static void on_ours(struct tt_db_rows *rows, void *arg)
         return;
     tt_list_for_each_safe (node, &chat->unsaved) {
         struct tt_checkpoint *checkpoint = tt_list_entry(node, struct tt_checkpoint, node);
-        if (checkpoint->doubted && more == TT_DB_END)
+        if (checkpoint->doubted && more == TT_DB_END && !is_produced(checkpoint))
             lose(checkpoint);
         checkpoint->doubted = false;
     }

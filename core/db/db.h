@@ -225,11 +225,12 @@ void tt_db_job_add(struct tt_db_job *job, struct tt_str sql, const struct tt_db_
 /* The job may use the disk reserve (base/disk_reserve.h): for what deletes, ends or revokes. */
 void tt_db_job_use_reserve(struct tt_db_job *job);
 /* It changes rows that jobs of other servers change too: those of a user, whose id is the number
- * (sums, counts), or the queue of the search index. An engine that is shared takes the locks of a
- * whole batch at its beginning, in order; batches that met each other's rows in the middle would
- * stop each other until one of them is undone. */
+ * (sums, counts), the queue of the search index, or the counts of logins. An engine that is shared
+ * takes the locks of a whole batch at its beginning, in order; batches that met each other's rows
+ * in the middle would stop each other until one of them is undone. */
 void tt_db_job_lock(struct tt_db_job *job, int64_t number);
 #define TT_DB_LOCK_SEARCH INT64_MAX
+#define TT_DB_LOCK_LOGIN  (INT64_MAX - 1) /* lua/account/login_rows.lua */
 /* It does not matter which of several jobs with the same statements comes first, nor whether jobs
  * beside them run between their statements: each changes rows of its own. An engine may run them
  * together. */

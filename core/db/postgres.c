@@ -170,31 +170,6 @@ static void put_key(struct tt_buf *key, struct tt_str sql, const struct tt_db_va
 
 /* ---- what an INSERT gives back ---- */
 
-static const char SQL_KEYS[] =
-    "SELECT c.relname, CASE WHEN i.indnkeyatts = 1 AND a.atttypid IN (20, 23)"
-    " THEN a.attname ELSE '' END,"
-    " CASE WHEN i.indnkeyatts = 1 AND a.atttypid IN (20, 23)"
-    " THEN coalesce(pg_get_serial_sequence(c.oid::regclass::text, a.attname), '') ELSE '' END"
-    " FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid"
-    " JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
-    " WHERE i.indisprimary AND pg_table_is_visible(c.oid)";
-
-int tt_pg_load_keys(struct tt_pg *pg, struct tt_err *err)
-{
-    PGresult *result = tt_pg_run(pg, SQL_KEYS, NULL, 0, err);
-    if (!result)
-        return -1;
-    for (int i = 0; i < PQntuples(result); i++) {
-        struct tt_pg_key *key = TT_NEW(struct tt_pg_key);
-        snprintf(key->column, sizeof(key->column), "%s", PQgetvalue(result, i, 1));
-        snprintf(key->sequence, sizeof(key->sequence), "%s", PQgetvalue(result, i, 2));
-        free(tt_map_put(pg->keys, tt_str_from(PQgetvalue(result, i, 0)), key));
-    }
-    PQclear(result);
-    pg->keys_fresh = true;
-    return 0;
-}
-
 static bool names_column(struct tt_str columns, const char *column)
 {
     size_t at = 0;
@@ -209,19 +184,17 @@ static bool names_column(struct tt_str columns, const char *column)
 }
 
 /* Lets the statement give the key of the row that it inserts, if that is one whole number: "id" is
- * to be known like SQLite's last_insert_rowid(). False: the table is not known, its keys must be
- * loaded. */
+ * to be known like SQLite's last_insert_rowid(). False: as
+ * tt_pg_find_key. */
 static bool let_give_id(struct tt_pg *pg, struct tt_pg_statement *statement)
 {
-    struct tt_str table = tt_pg_inserted_table(tt_buf_str(&statement->text.sql)), columns;
-    if (table.len == 0 || pg->mode != TT_PG_WRITE || statement->text.returns)
+    const struct tt_pg_key *key;
+    struct tt_str columns;
+    if (pg->mode != TT_PG_WRITE || statement->text.returns)
         return true;
-    if (table.len >= 2 && table.data[0] == '"')
-        table = tt_str_of(table.data + 1, table.len - 2);
-    const struct tt_pg_key *key = tt_map_get(pg->keys, table);
-    if (!key)
-        return pg->keys_fresh; /* there is no such table: PostgreSQL says so */
-    if (!key->column[0])
+    if (!tt_pg_find_key(pg, tt_buf_str(&statement->text.sql), &key))
+        return false;
+    if (!key || !key->column[0])
         return true;
     if (tt_pg_inserts_one(tt_buf_str(&statement->text.sql), &columns) &&
         !names_column(columns, key->column))

@@ -75,6 +75,11 @@ int tt_pg_send_binary(struct tt_pg *pg, struct tt_str sql, const Oid *types,
                       struct tt_err *err);
 /* Reads which tables give ids; not in pipeline mode. */
 int tt_pg_load_keys(struct tt_pg *pg, struct tt_err *err);
+/* The key of the table into which a statement inserts; NULL: it inserts nothing, or there is no
+ * such table. False: the table is not known, its keys must be loaded. (postgres_keys.c) */
+bool tt_pg_find_key(const struct tt_pg *pg, struct tt_str sql, const struct tt_pg_key **key);
+/* Whether rows that the statement inserts have ids; true if that is not known yet. */
+bool tt_pg_may_give_id(const struct tt_pg *pg, struct tt_str sql);
 /* `failed`: it is to be prepared anew, because it may not have been, or its tables have changed. */
 void tt_pg_release(struct tt_pg *pg, struct tt_pg_statement *statement, bool failed);
 
@@ -136,6 +141,7 @@ enum tt_pg_end {
     TT_PG_LOST,    /* the connection is lost, and nothing was committed */
     TT_PG_UNKNOWN, /* the connection was lost after COMMIT was sent */
     TT_PG_BROKEN,  /* a job failed among others: nothing was committed */
+    TT_PG_BUSY,    /* a lock of one of several jobs is held for too long: nothing was committed */
 };
 struct tt_pg_transaction { /* borrowed */
     const char *writer;    /* whose row in database_writers gets the number */

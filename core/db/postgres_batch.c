@@ -61,6 +61,7 @@ static void note_error(struct tt_pg_batch *batch, const PGresult *result,
         return;
     tt_pg_error(batch->pg, result, &batch->error);
     batch->conflict = tt_pg_is_conflict(result);
+    batch->busy = batch->lock && batch->read == batch->lock && tt_pg_is_state(result, "55P03");
     batch->lost = strcmp(batch->error.code, "database_unavailable") == 0 ||
                   strcmp(batch->error.code, "database_read_only") == 0;
     if (!batch->lost && sent) {
@@ -356,13 +357,21 @@ static void begin(struct tt_pg_batch *batch, struct tt_db_job **jobs, size_t cou
     PQenterPipelineMode(batch->pg->conn);
 }
 
-static enum tt_pg_end undo(struct tt_pg_batch *batch, size_t count)
+static enum tt_pg_end undo(struct tt_pg_batch *batch, const struct tt_pg_transaction *transaction)
 {
     struct tt_err why = batch->error;
     struct tt_db_job *failed_job = batch->failed_job;
+    size_t count = transaction->count;
+    bool busy = batch->busy;
 
     if (send_own(batch, "tidetalk_rollback", NULL, 0) != 0 || finish(batch) != 0)
         return TT_PG_LOST;
+    if (busy && count > 1)
+        return TT_PG_BUSY;
+    if (busy) {
+        transaction->jobs[0]->error = why;
+        return TT_PG_DONE;
+    }
     if (batch->conflict || batch->pg->wants_keys || !failed_job)
         return TT_PG_AGAIN;
     if (count > 1)
@@ -382,6 +391,7 @@ static int take_locks(struct tt_pg_batch *batch, const struct tt_pg_transaction 
         return 0;
     if (tt_pg_locks(transaction->jobs, transaction->count, &locks) > 0) {
         const char *const values[] = {locks.data};
+        batch->lock = batch->count;
         failed = send_own(batch, "tidetalk_lock", values, 1);
     }
     tt_buf_free(&locks);
@@ -401,7 +411,7 @@ static enum tt_pg_end run(struct tt_pg_batch *batch, const struct tt_pg_transact
     if (batch->lost || finish(batch) != 0 || batch->lost)
         return TT_PG_LOST;
     if (batch->error.status)
-        return undo(batch, transaction->count);
+        return undo(batch, transaction);
     bool sent = send_own(batch, "tidetalk_commit", NULL, 0) == 0;
     if (!sent || finish(batch) != 0 || batch->lost)
         return TT_PG_UNKNOWN;
@@ -409,7 +419,7 @@ static enum tt_pg_end run(struct tt_pg_batch *batch, const struct tt_pg_transact
         return TT_PG_DONE;
     batch->failed_job = transaction->jobs[0]; /* a check at the end of the transaction */
     batch->failed_number = 0;
-    return undo(batch, transaction->count);
+    return undo(batch, transaction);
 }
 
 enum tt_pg_end tt_pg_batch(struct tt_pg *pg, const struct tt_pg_transaction *transaction,

@@ -20,6 +20,8 @@ struct tt_pg_batch {
     size_t count, capacity, read; /* of `sent` */
     bool lost;                    /* the connection */
     bool conflict;                /* with another transaction */
+    size_t lock;                  /* the place of tidetalk_lock in `sent`; 0: none is taken */
+    bool busy;                    /* a lock could not be had in time */
     struct tt_err error;          /* status 0: none so far */
     struct tt_db_job *failed_job; /* whose error that is; NULL: nobody's */
     size_t failed_number;

@@ -92,13 +92,15 @@ static bool send_members(struct tt_pg_batch *batch, struct tt_str sql, struct tt
 }
 
 /* Members, and behind them those that go alone. */
-static struct tt_pg_sent make_set(const struct tt_pg_group *group, size_t number, struct tt_str sql,
-                                  size_t *alone)
+static struct tt_pg_sent make_set(const struct tt_pg *pg, const struct tt_pg_group *group,
+                                  size_t number, struct tt_str sql, size_t *alone)
 {
     struct tt_pg_sent set = {.number = number, .set = tt_pg_set_of(sql)};
     size_t count = group->jobs[0]->statements[number].count;
     bool *keys = tt_alloc(count * sizeof(*keys) + 1);
 
+    if (set.set == TT_PG_SET_COUNT && tt_pg_may_give_id(pg, sql))
+        set.set = TT_PG_SET_NONE; /* nobody knows which of its rows are whose */
     memset(keys, 0, count * sizeof(*keys));
     tt_pg_set_keys(sql, keys, count);
     set.members = tt_alloc(2 * group->count * sizeof(struct tt_db_job *));
@@ -133,7 +135,7 @@ void tt_pg_batch_send_set(struct tt_pg_batch *batch, const struct tt_pg_group *g
         tt_buf_free(&text.sql);
         return;
     }
-    struct tt_pg_sent set = make_set(group, number, tt_buf_str(&text.sql), &alone);
+    struct tt_pg_sent set = make_set(batch->pg, group, number, tt_buf_str(&text.sql), &alone);
     struct tt_db_job **members = set.members;
     bool sent =
         set.member_count >= TT_PG_GROUP_MIN && send_members(batch, tt_buf_str(&text.sql), set);

@@ -229,6 +229,7 @@ static bool goes_on(struct tt_pg_writer *writer, enum tt_pg_end *end, int *confl
         break;
     case TT_PG_DONE:
     case TT_PG_BROKEN:
+    case TT_PG_BUSY:
         return false;
     }
     if (committed == 1)
@@ -257,7 +258,7 @@ static enum tt_pg_end run_transaction(struct tt_pg_writer *writer, struct tt_db_
         if (end == TT_PG_AGAIN && count > 1 && !writer->pg.wants_keys)
             return TT_PG_BROKEN; /* one by one they meet less */
     } while (goes_on(writer, &end, &conflicts, &err));
-    if (end != TT_PG_DONE && end != TT_PG_BROKEN) {
+    if (end != TT_PG_DONE && end != TT_PG_BROKEN && end != TT_PG_BUSY) {
         fail_all(jobs, count, &err);
         for (size_t i = 0; i < count; i++)
             jobs[i]->unknown = end == TT_PG_UNKNOWN;
@@ -276,7 +277,7 @@ static void run_batch(struct tt_pg_writer *writer, struct tt_db_job **jobs, size
         end = run_transaction(writer, jobs, count, true);
     if (end == TT_PG_BROKEN)
         end = run_transaction(writer, jobs, count, false);
-    for (size_t i = 0; i < count && end == TT_PG_BROKEN; i++)
+    for (size_t i = 0; i < count && (end == TT_PG_BROKEN || end == TT_PG_BUSY); i++)
         run_transaction(writer, jobs + i, 1, false);
 }
 

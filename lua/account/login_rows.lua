@@ -14,6 +14,11 @@ local M = {}
 --- again; at most as many as go before one has to wait.
 local TRIES = 64
 
+--- Options of each write that changes these rows, whose order batches of other
+--- nodes do not know: one lock for all of them, which is no user's
+--- (TT_DB_LOCK_LOGIN in core/db/db.h).
+M.WRITE = { user = math.maxinteger - 1 }
+
 ---@class LoginRow
 ---@field failures integer
 ---@field until_at integer
@@ -114,7 +119,7 @@ local function change_all(list, change)
     if longest > 0 then
       return longest, nil, left
     end
-    local done, err = db.write(statements)
+    local done, err = db.write(statements, M.WRITE)
     if not done then
       return nil, err, left
     end

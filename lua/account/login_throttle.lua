@@ -305,7 +305,7 @@ function M.unlock(username)
       "UPDATE login_attempts SET failures = 0, until_at = 0 WHERE account = ?",
       { account },
     },
-  })
+  }, login_rows.WRITE)
   if not written then
     return nil, failed
   end
@@ -350,7 +350,7 @@ end
 --- Deletes what is too old, where the counts are in the database.
 ---@return table|nil ok, tide.Error|nil err
 function M.forget_old()
-  return db.write(forgetting())
+  return db.write(forgetting(), login_rows.WRITE)
 end
 
 --- Stores what has changed since the last time.

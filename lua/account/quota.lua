@@ -40,7 +40,7 @@ local function count_everywhere(name, user_id, span_ms, limit)
   local most = limit > 0 and limit or math.maxinteger
   local done, err = db.write({
     { SQL_COUNT, { user_id, name, span_ms * 1000, most } },
-  })
+  }, { user = user_id })
   local row
   if done then
     row, err = db.one(SQL_COUNTED, { user_id, name })

@@ -1,7 +1,7 @@
 local tide = require "tests.lua.support.tide"
 
 describe("account.login_rows", function()
-  local stored, others, rows
+  local stored, others, locks, rows
   local PAIR = { kind = "pair", row = "pair:1", account = 1 }
   local ADDRESS = { kind = "address", row = "address:1" }
 
@@ -20,7 +20,7 @@ describe("account.login_rows", function()
   end
 
   before_each(function()
-    stored, others = {}, {}
+    stored, others, locks = {}, {}, {}
     tide.install({
       time = {
         unix = function()
@@ -35,7 +35,8 @@ describe("account.login_rows", function()
           end
           return found
         end,
-        write = function(statements)
+        write = function(statements, options)
+          locks[#locks + 1] = options.user
           local other = table.remove(others, 1)
           if other then
             other()
@@ -55,6 +56,13 @@ describe("account.login_rows", function()
     assert.equal(0, rows.enter({ PAIR, ADDRESS }))
     assert.equal(1, stored["pair:1"].failures)
     assert.equal(1, stored["address:1"].failures)
+  end)
+
+  it("takes one lock with every write, whatever the rows are", function()
+    assert.equal(0, rows.enter({ PAIR, ADDRESS }))
+    assert.equal(1, #locks)
+    assert.equal(0, rows.take_back({ ADDRESS }, ADDRESS))
+    assert.same({ math.maxinteger - 1, math.maxinteger - 1 }, locks)
   end)
 
   for name, order in pairs({

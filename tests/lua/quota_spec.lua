@@ -48,3 +48,41 @@ describe("policy.quota", function()
     assert.equal(600, decide(3, 100, 2, 100))
   end)
 end)
+
+describe("account.quota", function()
+  it("counts with the user's lock where nodes count together", function()
+    local locks = {}
+    tide.install({
+      config = {
+        get = function(name)
+          return name == "quota.tokens_per_day" and 0 or 5
+        end,
+      },
+      time = {
+        now = function()
+          return "2026-01-01T00:00:00Z"
+        end,
+        unix = function()
+          return 1000
+        end,
+      },
+      nodes = {
+        is_shared = function()
+          return true
+        end,
+      },
+      db = {
+        one = function(sql)
+          return sql:find("tokens", 1, true) and { tokens = 0 }
+            or { requests = 1, left_us = 1000000 }
+        end,
+        write = function(_, options)
+          locks[#locks + 1] = options.user
+          return { { changes = 1 } }
+        end,
+      },
+    })
+    assert.is_true((require("account.quota").check(7, "m")))
+    assert.same({ 7, 7 }, locks)
+  end)
+end)

@@ -234,6 +234,39 @@ static void one_that_ends_meanwhile_is_left_out(void **state)
     assert_true(tt_list_empty(&rig->tide.chat.unsaved));
 }
 
+static void ignore_produced(struct tt_reply *reply, void *arg)
+{
+    (void)reply, (void)arg;
+}
+
+/* A turn's row that is no longer "streaming" belongs to another node, unless the reply's own end
+ * has been stored before a checkpoint that was on its way. */
+static void only_one_that_runs_is_lost(void **state)
+{
+    struct rig *rig = *state;
+    struct running ended, running;
+    uint64_t lost = tt_checkpoints_lost();
+
+    add_rows(rig);
+    sqlite3 *lock = outside(rig, "BEGIN IMMEDIATE; UPDATE chat_messages SET status = 'complete'");
+    begin(rig, &ended, 1);
+    begin(rig, &running, 2);
+    tt_reply_on_produced(ended.reply, ignore_produced, NULL);
+    say(&ended, "text");
+    say(&running, "text");
+    RIG_WAIT(rig, ended.checkpoint.submitted == 4 && running.checkpoint.submitted == 4);
+    ended.checkpoint.turn_epoch = running.checkpoint.turn_epoch = 7;
+    tt_reply_produced(ended.reply, &(struct tt_reply_outcome){.status = "complete"});
+    sqlite3_exec(lock, "COMMIT", NULL, NULL, NULL);
+    sqlite3_close(lock);
+    RIG_WAIT(rig, tt_checkpoints_lost() > lost);
+    assert_int_equal(tt_checkpoints_lost(), lost + 1);
+    assert_int_equal(ended.checkpoint.stored, 4);
+    assert_int_equal(running.checkpoint.stored, 0);
+    end(rig, &ended);
+    end(rig, &running);
+}
+
 #define CHECKPOINT_TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)
 
 TEST_GROUP
@@ -246,6 +279,7 @@ TEST_GROUP
         CHECKPOINT_TEST(a_flood_is_stored_piece_by_piece),
         CHECKPOINT_TEST(a_failed_one_is_made_good),
         CHECKPOINT_TEST(one_that_ends_meanwhile_is_left_out),
+        CHECKPOINT_TEST(only_one_that_runs_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
