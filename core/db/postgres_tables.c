@@ -10,7 +10,7 @@ static const char SQL_COLUMNS[] =
     " FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0"
     " AND NOT a.attisdropped LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisprimary"
     " WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
-    " AND c.relname !~ '^message_(search|part)|_migrations$|^database_writers$|^node'"
+    " AND c.relname !~ '^message_(search|part)|_migrations$|^database_writers$|^changes$|^node'"
     " AND a.attname !~ '^turn_'"
     " ORDER BY c.relname, a.attnum";
 static const char SQL_PARENTS[] =

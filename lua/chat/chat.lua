@@ -156,27 +156,25 @@ function M.create_chat_session(user_id, draft)
 end
 
 --- A page from the list's start, and one from its end.
----@param columns string
----@return {[1]: string, [2]: string}
-local function page_statements(columns)
-  local from_start = "SELECT "
-    .. columns
-    .. " FROM chat_sessions "
+local SQL_PAGE = {
+  "SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at DESC, id DESC "
-    .. "LIMIT ? OFFSET ?"
-  local from_end = "SELECT "
-    .. columns
-    .. " FROM (SELECT "
-    .. SESSION_COLUMNS
+    .. "LIMIT ? OFFSET ?",
+  "SELECT * FROM (SELECT " .. SESSION_COLUMNS .. " FROM chat_sessions "
+    .. "WHERE user_id = ? AND source = ? ORDER BY updated_at, id "
+    .. "LIMIT ? OFFSET ?) AS page "
+    .. "ORDER BY updated_at DESC, id DESC",
+}
+local SQL_SHOWN_PAGE = {
+  "SELECT " .. SHOWN_COLUMNS .. " FROM chat_sessions "
+    .. "WHERE user_id = ? AND source = ? ORDER BY updated_at DESC, id DESC "
+    .. "LIMIT ? OFFSET ?",
+  "SELECT " .. SHOWN_COLUMNS .. " FROM (SELECT " .. SESSION_COLUMNS
     .. " FROM chat_sessions "
     .. "WHERE user_id = ? AND source = ? ORDER BY updated_at, id "
     .. "LIMIT ? OFFSET ?) AS page "
-    .. "ORDER BY updated_at DESC, id DESC"
-  return { from_start, from_end }
-end
-
-local SQL_PAGE = page_statements(SESSION_COLUMNS)
-local SQL_SHOWN_PAGE = page_statements(SHOWN_COLUMNS)
+    .. "ORDER BY updated_at DESC, id DESC",
+}
 
 --- How many sessions a list has. Chats are counted with every change; how many
 --- others there are is seldom asked.

@@ -11,16 +11,16 @@ local time = require "tide.time"
 
 local M = {}
 
-local CURRENT = "(SELECT number FROM script_generations "
-  .. "WHERE number = ? AND outcome = 'current'%s)"
-
 --- The number of the scripts that begin a turn, as a value in SQL for a new
 --- session and a stored one: NULL unless all nodes serve them now, and the turn
 --- before had no newer ones. No session is taken with that (a constraint), so a
 --- node that has missed a reload begins no turn.
-M.FIRST_GENERATION = CURRENT:format("")
-M.NEXT_GENERATION =
-  CURRENT:format(" AND number >= coalesce(turn_generation, 0)")
+M.FIRST_GENERATION = "(SELECT number FROM script_generations "
+  .. "WHERE number = ? AND outcome = 'current')"
+local NEXT_GENERATION = "(SELECT number FROM script_generations "
+  .. "WHERE number = ? AND outcome = 'current' "
+  .. "AND number >= coalesce(turn_generation, 0))"
+M.NEXT_GENERATION = NEXT_GENERATION
 
 --- Whether the write failed by that.
 ---@param err tide.Error of the statement that takes the session
@@ -149,7 +149,7 @@ end
 --- of its replies: message, user.
 local SQL_TAKE = "UPDATE chat_sessions SET turn_node = ?, turn_epoch = ?, "
   .. "turn_generation = "
-  .. M.NEXT_GENERATION
+  .. NEXT_GENERATION
   .. ", version = version + 1 WHERE id = (SELECT session_row "
   .. "FROM chat_messages WHERE id = ? AND user_id = ?) "
   .. "AND (turn_node IS NULL OR turn_node = ?)"
