@@ -14,6 +14,7 @@ import { after, before, test } from 'node:test';
 import { uniqueName } from './support/client.mjs';
 import { HANG_MS, pause } from './support/limits.mjs';
 import { startMock } from './support/mock.mjs';
+import { seeded } from './support/seeded.mjs';
 import { LOOPBACK, startServer } from './support/server.mjs';
 
 const ROUNDS = Number(process.env.TIDETALK_KILL_ROUNDS || 20);
@@ -31,21 +32,7 @@ const LONG_MS = [4200, 6000];
 const SECOND_MS = 1000;
 const LAG_MS = 500;
 
-/** mulberry32: small, seeded. */
-function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const random = generator(SEED);
-const below = (n) => Math.floor(random() * n);
-const pick = (list) => list[below(list.length)];
+const { below, pick } = seeded(SEED);
 
 let server;
 let mock;

@@ -10,7 +10,7 @@ import { psql } from '../e2e/support/databases.mjs';
 import { HANG_MS, pause, test, within } from '../e2e/support/limits.mjs';
 import { startMock } from '../e2e/support/mock.mjs';
 import { startCluster, through } from './cluster.mjs';
-import { seeded } from './seeded.mjs';
+import { seeded } from '../e2e/support/seeded.mjs';
 
 const KILLS = Number(process.env.TIDETALK_NODE_KILLS || 4);
 const SEED = Number(process.env.TIDETALK_KILL_SEED || randomInt(2 ** 31));

@@ -98,22 +98,4 @@ function request()
   return wrk.format("POST", nil, headers, body)
 end
 
-function done(summary, latency)
-  local errors = summary.errors
-  local failed = 0
-  for _, kind in ipairs({ "connect", "read", "write", "status", "timeout" }) do
-    failed = failed + errors[kind]
-    if errors[kind] > 0 then
-      io.stderr:write(("%d errors: %s\n"):format(errors[kind], kind))
-    end
-  end
-  io.write(
-    ("RESULT %d %d %.3f %.1f %.1f\n"):format(
-      summary.requests,
-      failed,
-      summary.duration / 1e6,
-      latency:percentile(50),
-      latency:percentile(99)
-    )
-  )
-end
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "result.lua")

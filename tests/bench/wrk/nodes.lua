@@ -62,18 +62,4 @@ function request()
   ))
 end
 
-function done(summary, latency)
-  local failed = 0
-  for _, kind in ipairs({ "connect", "read", "write", "status", "timeout" }) do
-    failed = failed + summary.errors[kind]
-  end
-  io.write(
-    ("RESULT %d %d %.3f %.1f %.1f\n"):format(
-      summary.requests,
-      failed,
-      summary.duration / 1e6,
-      latency:percentile(50),
-      latency:percentile(99)
-    )
-  )
-end
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "result.lua")

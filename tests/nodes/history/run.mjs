@@ -6,7 +6,7 @@ import { eventually } from '../../e2e/support/limits.mjs';
 import { startMock } from '../../e2e/support/mock.mjs';
 import { nextLogPath } from '../../e2e/support/process.mjs';
 import { startCluster } from '../cluster.mjs';
-import { seeded } from '../seeded.mjs';
+import { seeded } from '../../e2e/support/seeded.mjs';
 import { check } from './check.mjs';
 import { History, HistoryClient } from './client.mjs';
 import { injectFaults } from './faults.mjs';
